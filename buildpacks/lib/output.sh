@@ -1,0 +1,19 @@
+# shellcheck shell=bash
+# The form of what a pusher reads, as Heroku's buildpacks print it.
+
+heading() { printf -- '-----> %s\n' "$*"; }
+
+detail() { printf '       %s\n' "$@"; }
+
+# Lines that need the reader: what is wrong or unwise, then what to do.
+warn() { printf ' !     %s\n' "$@" >&2; }
+
+fail() {
+	warn "$@"
+	exit 1
+}
+
+indent() { sed -u 's/^./       &/'; }
+
+# Runs a command with all its output indented; its exit status is the command's.
+indented() { "$@" 2>&1 | indent; }

@@ -1,0 +1,74 @@
+"""The git receiver's process: `python -m gitreceiver`."""
+
+import asyncio
+import logging
+import os
+import signal
+from functools import partial
+from uuid import uuid4
+
+import asyncssh
+
+from gitreceiver import config
+from gitreceiver.command import Command, Service
+from gitreceiver.session import Destination, Git
+from gitreceiver.ssh import SshListener
+from skypanel import settings
+from skypanel.bootstrap import open_panel
+from skypanel.domain.access import Action
+from skypanel.domain.account import Account
+from skypanel.domain.errors import Unavailable
+from skypanel.flow import receive
+from skypanel.ports import Panel
+from skypanel.store import keys
+
+ACTIONS = {Service.RECEIVE: Action.PUSH, Service.UPLOAD: Action.FETCH}
+STOP_GRACE_S = 4.0
+
+log = logging.getLogger(__name__)
+
+
+async def serve(environment: settings.Settings) -> None:
+    """Receive pushes until a signal comes."""
+    config.check_hook()
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    async with open_panel(environment) as panel:
+        started = panel.clock.now()
+        host_keys = [asyncssh.read_private_key(path) for path in environment.ssh_host_keys]
+        listener = SshListener(git(panel), partial(account, panel), host_keys)
+        await listener.listen(None, environment.address.ssh_port)
+        try:
+            await receive.sweep(panel, started)
+        except Unavailable as error:
+            log.warning("leftovers stay until the next start: %s", error)
+        await stopped.wait()
+        await listener.close(STOP_GRACE_S)
+
+
+def git(panel: Panel) -> Git:
+    """Return what conversations need, of a panel."""
+    return Git(
+        find=partial(_find, panel),
+        receive=partial(receive.receive, panel),
+        forget=partial(receive.forget, panel),
+        repositories=panel.repositories,
+    )
+
+
+async def _find(panel: Panel, account: Account, command: Command) -> Destination:
+    app = await receive.find(panel, account, command.name, ACTIONS[command.service])
+    return Destination(app.id, exists=True) if app else Destination(uuid4(), exists=False)
+
+
+async def account(panel: Panel, fingerprint: str) -> Account | None:
+    """Return whose key this is."""
+    async with panel.transaction() as conn:
+        return await keys.owner(conn, fingerprint)
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("asyncssh").setLevel(logging.WARNING)
+    asyncio.run(serve(settings.load(os.environ)))

@@ -1,0 +1,64 @@
+"""The command line that a git client sends: read it, never run it."""
+
+import re
+import shlex
+from dataclasses import dataclass
+from enum import StrEnum
+
+from skypanel.domain.errors import Invalid
+from skypanel.domain.names import check_app_name
+
+ONLY_GIT = Invalid("SkyPanel only speaks git.", "Push with: git push skypanel main")
+MAX_LENGTH = 1024
+
+_PATH = re.compile(r"/{0,2}(?P<name>[^/]+?)(?:\.git)?/?")
+
+
+class Service(StrEnum):
+    """What a client may ask for, named as git's own subcommands are."""
+
+    RECEIVE = "receive-pack"
+    UPLOAD = "upload-pack"
+
+
+@dataclass(frozen=True)
+class Command:
+    """A service, and the app whose repository it is wanted for."""
+
+    service: Service
+    name: str
+
+
+def parse(line: str) -> Command:
+    """Read `git-receive-pack '/hello.git'` and the other forms that git clients send.
+
+    Raises Invalid for all else, with what would be right.
+    """
+    match _words(line):
+        case ["git", service, path]:
+            return Command(_service(service), _name(path))
+        case [program, path] if program.startswith("git-"):
+            return Command(_service(program.removeprefix("git-")), _name(path))
+        case _:
+            raise ONLY_GIT
+
+
+def _words(line: str) -> list[str]:
+    if len(line) > MAX_LENGTH:
+        raise ONLY_GIT
+    try:
+        return shlex.split(line)
+    except ValueError:  # an open quote
+        raise ONLY_GIT from None
+
+
+def _service(name: str) -> Service:
+    try:
+        return Service(name)
+    except ValueError:
+        raise ONLY_GIT from None
+
+
+def _name(path: str) -> str:
+    match = _PATH.fullmatch(path)
+    return check_app_name(match["name"] if match else path)

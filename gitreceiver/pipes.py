@@ -1,0 +1,108 @@
+"""The three pipes between a receiver and the pre-receive hook of one push.
+
+The hook writes its quarantine folder and the ref updates into the first, copies lines from the
+second to the pusher, and reads one word from the third. Whoever goes first takes the push with
+it: a hook without a verdict declines.
+"""
+
+import asyncio
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Self
+
+from skypanel.domain.errors import Invalid
+from skypanel.domain.push import RefUpdate
+
+ACCEPT = b"accept\n"
+MAX_UPDATES = 10_000
+MAX_LINE_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the hook tells: where the pushed objects are, and what is to change."""
+
+    quarantine: str | None
+    updates: tuple[RefUpdate, ...]
+
+
+class HookPipes:
+    """Opened before git starts, which inherits the descriptors in `passed`; then `release` them here."""
+
+    def __init__(self, passed: Mapping[str, int], reports: asyncio.StreamReader, lines: asyncio.StreamWriter, verdict: int) -> None:
+        self.passed = passed
+        self._released = False
+        self._reports = reports
+        self._lines = lines
+        self._verdict = verdict
+
+    @classmethod
+    async def open(cls) -> Self:
+        """Make the pipes."""
+        loop = asyncio.get_running_loop()
+        updates, updates_in = os.pipe()
+        lines_out, lines = os.pipe()
+        verdict_out, verdict = os.pipe()
+        reports = asyncio.StreamReader(limit=MAX_LINE_BYTES)
+        await loop.connect_read_pipe(partial(asyncio.StreamReaderProtocol, reports), os.fdopen(updates, "rb", 0))
+        protocol = asyncio.StreamReaderProtocol(asyncio.StreamReader())
+        transport, _ = await loop.connect_write_pipe(lambda: protocol, os.fdopen(lines, "wb", 0))
+        passed = {"SKYPANEL_UPDATES": updates_in, "SKYPANEL_LINES": lines_out, "SKYPANEL_VERDICT": verdict_out}
+        return cls(passed, reports, asyncio.StreamWriter(transport, protocol, None, loop), verdict)
+
+    def release(self) -> None:
+        """Close git's ends here, so that git's exit is seen."""
+        if not self._released:
+            self._released = True
+            for descriptor in self.passed.values():
+                os.close(descriptor)
+
+    async def report(self) -> Report | None:
+        """Wait for what the hook tells; None if git ends without asking. Raises Invalid if it is too much."""
+        lines: list[bytes] = []
+        while line := await self._reports.readline():
+            if line == b"\n" and lines:
+                quarantine = os.fsdecode(lines[0].rstrip(b"\n"))
+                return Report(quarantine or None, tuple(_update(line) for line in lines[1:]))
+            lines.append(line)
+            if len(lines) > MAX_UPDATES + 1:
+                raise Invalid(f"The push changes over {MAX_UPDATES} refs.", "Push them in several goes.")
+        return None
+
+    async def write(self, text: str) -> None:
+        """Show the pusher a line, no faster than it is read; a hook that is gone is no error."""
+        self.say(text)
+        with suppress(ConnectionError):
+            await self._lines.drain()
+
+    def say(self, text: str) -> None:
+        """Show the pusher a last line."""
+        if not self._lines.is_closing():
+            self._lines.write(text.replace("\n", " ").encode("utf-8", "backslashreplace") + b"\n")
+
+    def accept(self) -> None:
+        """Let the refs be updated, once `close` has ended the lines."""
+        with suppress(BrokenPipeError):
+            os.write(self._verdict, ACCEPT)
+
+    def close(self) -> None:
+        """End the conversation, once what was said is read; without `accept` the push is declined."""
+        if not self._lines.is_closing():
+            self._lines.close()
+        if self._verdict >= 0:
+            os.close(self._verdict)
+            self._verdict = -1
+        self.release()
+
+
+def _update(line: bytes) -> RefUpdate:
+    old, new, ref = line.rstrip(b"\n").decode("utf-8", "backslashreplace").split(" ", 2)
+    return RefUpdate(ref, _object(old), _object(new))
+
+
+def _object(name: str) -> str | None:
+    """Return an object's name, None for the zeros that stand for nothing."""
+    return name if name.strip("0") else None

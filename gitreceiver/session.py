@@ -1,0 +1,206 @@
+"""One git conversation, over whatever transport: authorise, run git, answer its hook."""
+
+import asyncio
+import logging
+import re
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Protocol
+from uuid import UUID
+
+from gitreceiver import config
+from gitreceiver.command import Command, Service
+from gitreceiver.pipes import HookPipes
+from gitreceiver.process import GitProcess
+from gitreceiver.tasks import cancel
+from skypanel.domain.account import Account
+from skypanel.domain.errors import SkyPanelError
+from skypanel.domain.push import Push
+from skypanel.domain.transcript import failure, failures
+from skypanel.ports import Repositories, WriteLine
+
+REFUSED = 128  # as git itself exits where it cannot go on
+
+_PROTOCOL = re.compile(r"version=[0-9](?::[a-z0-9=:.-]{1,100})?")
+
+log = logging.getLogger(__name__)
+
+
+class Gone(Exception):
+    """The peer is not there any more."""
+
+
+class Peer(Protocol):
+    """Who a conversation is with. Cancelling a call loses no bytes."""
+
+    async def read(self) -> bytes:
+        """Return some bytes; none at the end of what the peer sends, or once it is gone."""
+        ...
+
+    async def write(self, chunk: bytes) -> None:
+        """Send bytes, no faster than the peer takes them. Raises Gone."""
+        ...
+
+    async def tell(self, text: bytes) -> None:
+        """Send text beside the conversation. Raises Gone."""
+        ...
+
+
+@dataclass(frozen=True)
+class Destination:
+    """The repository that is meant. `exists` is False while no app has the name."""
+
+    app_id: UUID
+    exists: bool
+
+
+Find = Callable[[Account, Command], Awaitable[Destination]]
+Receive = Callable[[Push, WriteLine], Awaitable[None]]
+Forget = Callable[[UUID], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Git:
+    """What every conversation needs.
+
+    `find` authorises; `receive` decides on a push and sees to all that follows from it; both refuse
+    by a SkyPanelError. `forget` removes the repository of a first push if no app came of it.
+    """
+
+    find: Find
+    receive: Receive
+    forget: Forget
+    repositories: Repositories
+    limits: config.GitLimits = field(default_factory=config.GitLimits)
+    idle_s: float = 300.0
+
+    async def converse(self, account: Account, command: Command, protocol: str | None, peer: Peer) -> int:
+        """Serve one conversation to its end and return git's exit status. Cancelling it declines the push."""
+        try:
+            destination = await self.find(account, command)
+            await self.repositories.create(destination.app_id)
+        except SkyPanelError as error:
+            with suppress(Gone):
+                await peer.tell(told(error))
+            return REFUSED
+        try:
+            return await _Conversation(self, account, command, destination, peer).run(protocol)
+        finally:
+            if not destination.exists:
+                await self._forget(destination.app_id)
+
+    async def _forget(self, app_id: UUID) -> None:
+        try:
+            await self.forget(app_id)
+        except SkyPanelError as error:  # the sweep at the next start finds it
+            log.warning("repository %s stays for now: %s", app_id, error)
+
+
+class _Conversation:
+    """A git process, its hook and a peer, each of which may end first."""
+
+    def __init__(self, git: Git, account: Account, command: Command, destination: Destination, peer: Peer) -> None:
+        self._git = git
+        self._account = account
+        self._command = command
+        self._destination = destination
+        self._peer = peer
+        self._asked = False
+
+    async def run(self, protocol: str | None) -> int:
+        pipes = await HookPipes.open()
+        try:
+            process = await GitProcess.start(
+                self._argv(), config.environment(_version(protocol), pipes.passed), tuple(pipes.passed.values())
+            )
+            pipes.release()
+            return await self._attend(process, pipes)
+        finally:
+            pipes.close()
+
+    def _argv(self) -> tuple[str, ...]:
+        return config.argv(self._command.service, self._git.repositories.path(self._destination.app_id), self._git.limits)
+
+    async def _attend(self, process: GitProcess, pipes: HookPipes) -> int:
+        upload = asyncio.create_task(self._upload(process))
+        answer = asyncio.create_task(self._answer(pipes))
+        outputs = [asyncio.create_task(self._download(process)), asyncio.create_task(self._complain(process))]
+        try:
+            await asyncio.wait(outputs)
+            await process.wait()
+        finally:
+            # By now git has ended, or the panel is stopping: then git is told no, and its last words still reach the peer.
+            await cancel([upload, answer])
+            await process.end()
+            await cancel(outputs)
+        for task in (upload, answer, *outputs):
+            if not task.cancelled() and (error := task.exception()):
+                raise error
+        return REFUSED if process.status is None or process.status < 0 else process.status
+
+    async def _upload(self, process: GitProcess) -> None:
+        """Copy the peer's bytes to git; what git takes no more is read all the same, so that the peer gets to read why."""
+        while chunk := await self._next():
+            await process.write(chunk)
+        process.close_stdin()
+
+    async def _next(self) -> bytes:
+        while True:
+            try:
+                async with asyncio.timeout(self._git.idle_s):
+                    return await self._peer.read()
+            except TimeoutError:
+                if self._asked:  # a pusher has nothing to send while the app is built
+                    continue
+                await self._tell(failure(f"Nothing came for {self._git.idle_s:.0f} seconds. Try again.").encode() + b"\n")
+                return b""
+
+    async def _download(self, process: GitProcess) -> None:
+        """Copy git's bytes to the peer. A pusher who hangs up stops nothing: git goes on, and its words are dropped."""
+        gone = False
+        while chunk := await process.read():
+            if gone:
+                continue
+            try:
+                await self._peer.write(chunk)
+            except Gone:
+                gone = True
+                if self._command.service is Service.UPLOAD:
+                    process.kill()
+
+    async def _complain(self, process: GitProcess) -> None:
+        while chunk := await process.read_error():
+            await self._tell(chunk)
+
+    async def _tell(self, text: bytes) -> None:
+        with suppress(Gone):
+            await self._peer.tell(text)
+
+    async def _answer(self, pipes: HookPipes) -> None:
+        """Tell the hook what becomes of the push."""
+        try:
+            report = await pipes.report()
+            if report is None:
+                return
+            self._asked = True
+            push = Push(self._account, self._destination.app_id, self._command.name, report.updates, report.quarantine)
+            await self._git.receive(push, pipes.write)
+            pipes.accept()
+        except SkyPanelError as error:
+            for line in failures(error):
+                pipes.say(line)
+        except BaseException:
+            pipes.say(failure("This push was cut short. Push again; if that fails too, the panel's log says why."))
+            raise
+        finally:
+            pipes.close()
+
+
+def told(error: SkyPanelError) -> bytes:
+    """Return the one line for a refusal before git has started."""
+    return failure(str(error)).encode("utf-8", "backslashreplace") + b"\n"
+
+
+def _version(protocol: str | None) -> str | None:
+    return protocol if protocol and _PROTOCOL.fullmatch(protocol) else None

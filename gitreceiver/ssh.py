@@ -1,0 +1,236 @@
+"""Git over SSH: who connects, with which key, and for nothing but git."""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from ipaddress import ip_address, ip_network
+
+import asyncssh
+
+from gitreceiver.channel import Channel
+from gitreceiver.command import ONLY_GIT, parse
+from gitreceiver.process import END_GRACE_S
+from gitreceiver.session import REFUSED, Git, Gone, told
+from gitreceiver.tasks import cancel
+from skypanel.domain.account import Account
+from skypanel.domain.errors import SkyPanelError
+
+USER = "git"
+MAX_KEYS_TRIED = 20
+MAX_CHANNELS = 8
+FLOOD = 2  # times the connection limits, from where on nobody is told why
+# No chacha20: the client's order counts, and it costs several times what AES-GCM does. CTR is for older clients.
+CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "aes256-ctr", "aes192-ctr", "aes128-ctr")
+
+Authenticate = Callable[[str], Awaitable[Account | None]]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class SshLimits:
+    """How many, and how long."""
+
+    connections: int = 400
+    connections_per_address: int = 120
+    login_s: float = 30.0
+    unused_s: float = 120.0
+    keepalive_s: float = 15.0
+
+
+class SshListener:
+    """Listens, and knows all connections and conversations.
+
+    `authenticate` finds the account of a key by its fingerprint (`SHA256:...`).
+    """
+
+    def __init__(self, git: Git, authenticate: Authenticate, host_keys: Sequence[asyncssh.SSHKey], limits: SshLimits | None = None) -> None:
+        self._git = git
+        self._host_keys = host_keys
+        self.authenticate = authenticate
+        self.limits = limits or SshLimits()
+        self.connected: Counter[str] = Counter()
+        self._conversations: set[asyncio.Task[None]] = set()
+        self._acceptor: asyncssh.SSHAcceptor | None = None
+
+    async def listen(self, host: str | None, port: int) -> int:
+        """Begin to listen, on all interfaces if `host` is None; return the port."""
+        self._acceptor = await asyncssh.listen(
+            host or "",
+            port,
+            server_factory=lambda: Connection(self),
+            server_host_keys=list(self._host_keys),
+            server_version="SkyPanel",
+            encoding=None,
+            encryption_algs=list(CIPHERS),
+            compression_algs=["none"],
+            login_timeout=self.limits.login_s,
+            keepalive_interval=self.limits.keepalive_s,
+            public_key_auth=True,
+            password_auth=False,
+            kbdint_auth=False,
+            host_based_auth=False,
+            gss_host=None,
+            allow_pty=False,
+            agent_forwarding=False,
+            x11_forwarding=False,
+            allow_scp=False,
+            config=None,
+        )
+        return self._acceptor.get_port()
+
+    def channel(self, account: Account, closed: Callable[[Channel], None]) -> Channel:
+        """Return a channel that will be served for an account."""
+        return Channel(partial(self._begin, account), closed, self._git.idle_s)
+
+    async def close(self, grace_s: float) -> None:
+        """Accept nobody any more, and decline what has not ended after `grace_s`."""
+        if self._acceptor:
+            self._acceptor.close()
+            await self._acceptor.wait_closed()
+        if self._conversations:
+            await asyncio.wait(self._conversations, timeout=grace_s)
+        await cancel(self._conversations, again_s=2 * END_GRACE_S)
+
+    def _begin(self, account: Account, channel: Channel) -> None:
+        conversation = asyncio.create_task(self._serve(account, channel))
+        self._conversations.add(conversation)
+        conversation.add_done_callback(self._conclude)
+
+    async def _serve(self, account: Account, channel: Channel) -> None:
+        status = REFUSED
+        try:
+            if channel.line is None:
+                raise ONLY_GIT
+            command = parse(channel.line)
+            log.info("%s: %s %s", account.email, command.service, command.name)
+            status = await self._git.converse(account, command, channel.protocol, channel)
+        except SkyPanelError as error:
+            await channel.tell(told(error))
+        finally:
+            channel.exit(status)
+
+    def _conclude(self, conversation: asyncio.Task[None]) -> None:
+        self._conversations.discard(conversation)
+        if conversation.cancelled():
+            return
+        error = conversation.exception()
+        if error and not isinstance(error, Gone):
+            log.error("a conversation failed", exc_info=error)
+
+
+class Connection(asyncssh.SSHServer):
+    """One client: let in by its key, and to git alone."""
+
+    def __init__(self, listener: SshListener) -> None:
+        self._listener = listener
+        self._claimed: Account | None = None
+        self._account: Account | None = None
+        self._tried = 0
+        self._turned_away = False
+        self._address = ""
+        self._timer: asyncio.TimerHandle | None = None
+        self._channels: set[Channel] = set()
+
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        """Count the connection, and see whether there are too many."""
+        self._connection = conn
+        self._address = _network(str(conn.get_extra_info("peername", ("",))[0]))
+        connected = self._listener.connected
+        connected[self._address] += 1
+        limits = self._listener.limits
+        crowd = max(connected.total() / limits.connections, connected[self._address] / limits.connections_per_address)
+        self._turned_away = crowd > 1
+        if crowd > 1:
+            log.warning("too many connections: %d in all, %d from %s", connected.total(), connected[self._address], self._address)
+        if crowd > FLOOD:
+            asyncio.get_running_loop().call_soon(conn.abort)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncssh's signature
+        """Count it out."""
+        self._listener.connected[self._address] -= 1
+        if not self._listener.connected[self._address]:
+            del self._listener.connected[self._address]
+        if self._timer:
+            self._timer.cancel()
+
+    def begin_auth(self, username: str) -> bool:
+        """Require a key of everybody; tell those with a wrong name so, and those who are too many.
+
+        They are told now and not before: a client that is cut off while it speaks itself never reads why.
+        """
+        if self._turned_away:
+            self._connection.disconnect(asyncssh.DISC_TOO_MANY_CONNECTIONS, "SkyPanel has too many connections. Try again in a minute.")
+        elif username != USER:
+            self._connection.send_auth_banner(
+                f" !     SkyPanel knows one SSH user, {USER}. Use a remote such as ssh://{USER}@<host>:<port>/<app>.git\r\n"
+            )
+        return True
+
+    def public_key_auth_supported(self) -> bool:
+        """Take keys, and nothing else."""
+        return True
+
+    async def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
+        """Whether some account has this key."""
+        self._claimed = None
+        self._tried += 1
+        if username != USER or self._tried > MAX_KEYS_TRIED:
+            return False
+        fingerprint = key.get_fingerprint()
+        try:
+            self._claimed = await self._listener.authenticate(fingerprint)
+        except SkyPanelError as error:
+            log.warning("cannot look up %s: %s", fingerprint, error)
+            self._connection.send_auth_banner(" !     SkyPanel cannot look up keys right now. Try again in a minute.\r\n")
+        if self._claimed is None:
+            log.info("refused %s from %s: no account has this key", fingerprint, self._address)
+        return self._claimed is not None
+
+    def auth_completed(self) -> None:
+        """Hold on to the account whose key has just signed; keys that were only asked about do not count."""
+        self._account = self._claimed
+        self._watch()
+
+    def session_requested(self) -> Channel:
+        """Open a channel for a command."""
+        if self._account is None:
+            raise asyncssh.ChannelOpenError(asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, "Sign in first.")
+        if len(self._channels) >= MAX_CHANNELS:
+            raise asyncssh.ChannelOpenError(asyncssh.OPEN_RESOURCE_SHORTAGE, f"At most {MAX_CHANNELS} commands at once.")
+        channel = self._listener.channel(self._account, self._closed)
+        self._channels.add(channel)
+        return channel
+
+    def connection_requested(self, *_address: object) -> bool:
+        """Refuse to forward a port."""
+        raise asyncssh.ChannelOpenError(asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, ONLY_GIT.message)
+
+    def unix_connection_requested(self, *_address: object) -> bool:
+        """Refuse to forward a socket."""
+        raise asyncssh.ChannelOpenError(asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, ONLY_GIT.message)
+
+    def _closed(self, channel: Channel) -> None:
+        self._channels.discard(channel)
+        self._watch()
+
+    def _watch(self) -> None:
+        if self._timer:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(self._listener.limits.unused_s, self._leave_if_unused)
+
+    def _leave_if_unused(self) -> None:
+        if not any(channel.started for channel in self._channels):
+            self._connection.disconnect(asyncssh.DISC_BY_APPLICATION, "SkyPanel was asked for nothing.")
+
+
+def _network(address: str) -> str:
+    """Return what counts as one client: an IPv4 address, or an IPv6 network of /64."""
+    try:
+        parsed = ip_address(address.split("%", 1)[0])
+    except ValueError:
+        return address
+    return str(ip_network((parsed, 64), strict=False)) if parsed.version == 6 and parsed.ipv4_mapped is None else address  # noqa: PLR2004 - IPv6

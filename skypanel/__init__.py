@@ -1,0 +1,1 @@
+"""SkyPanel: a git-push platform on your own machines."""

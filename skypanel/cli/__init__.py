@@ -1,0 +1,5 @@
+"""The `skypanel` command."""
+
+from skypanel.cli.main import main
+
+__all__ = ["main"]

@@ -1,0 +1,5 @@
+"""`python -m skypanel.cli`, for the panel's own services."""
+
+from skypanel.cli.main import main
+
+main()

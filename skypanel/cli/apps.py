@@ -1,0 +1,209 @@
+"""Commands about one app, or all of them."""
+
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+
+import click
+
+from skypanel.cli import session
+from skypanel.domain.access import Action
+from skypanel.domain.account import Account
+from skypanel.domain.app import App
+from skypanel.domain.errors import Invalid
+from skypanel.domain.manifest import Dyno
+from skypanel.domain.release import Rollout
+from skypanel.flow import apps as apps_flow
+from skypanel.flow import config as config_flow
+from skypanel.flow import release as release_flow
+from skypanel.flow import scale as scale_flow
+from skypanel.flow.follow import follow_rollout
+from skypanel.ports import Panel
+from skypanel.store import config_vars, formation, releases
+
+MASK = "********"
+
+Change = Callable[[Panel, App, Account], Awaitable[Rollout | None]]
+
+
+async def _write(line: str) -> None:
+    click.echo(line)
+
+
+def _change(name: str, action: Action, change: Change) -> None:
+    """Make a change and follow its rollout until it is live."""
+
+    async def act(panel: Panel, by: Account) -> None:
+        app = await apps_flow.access(panel, by, name, action)
+        rollout = await change(panel, app, by)
+        if rollout is not None:
+            await follow_rollout(panel, rollout, _write)
+
+    session.run(act)
+
+
+def _table(rows: Sequence[Sequence[str]]) -> None:
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    for row in rows:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _time(moment: datetime) -> str:
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S %z")
+
+
+@click.command("apps")
+def list_apps() -> None:
+    """List the apps, with the release and dynos of each."""
+
+    async def act(panel: Panel, by: Account) -> None:
+        rows = [("NAME", "RELEASE", "DYNOS", "URL")]
+        for entry in await apps_flow.overview(panel, by):
+            version = f"v{entry.release.version}" if entry.release else "-"
+            rows.append((entry.app.name, version, str(len(entry.dynos)), entry.url))
+        _table(rows)
+
+    session.run(act)
+
+
+@click.command()
+@click.argument("app")
+def ps(app: str) -> None:
+    """Show an app's dynos."""
+
+    async def act(panel: Panel, by: Account) -> None:
+        found = await apps_flow.access(panel, by, app, Action.VIEW_APP)
+        async with panel.transaction() as conn:
+            quantities = await formation.get(conn, found.id)
+        click.echo(f"Formation: {' '.join(f'{name}={quantity}' for name, quantity in quantities.items()) or 'none yet'}")
+        dynos = sorted(await panel.scheduler.dynos(found.id), key=lambda dyno: dyno.key)
+        _table([("DYNO", "STATE", "RELEASE", "SINCE", "NOTE"), *(_dyno_row(dyno) for dyno in dynos)])
+
+    session.run(act)
+
+
+def _dyno_row(dyno: Dyno) -> tuple[str, ...]:
+    return dyno.key.name, dyno.state.value, f"v{dyno.key.version}", _time(dyno.since), dyno.reason or ""
+
+
+@click.command()
+@click.argument("app")
+@click.argument("quantities", nargs=-1, required=True, metavar="TYPE=QUANTITY...")
+def scale(app: str, quantities: tuple[str, ...]) -> None:
+    """Set how many dynos of each process type run: skypanel scale hello web=2."""
+    wanted = dict(_quantity(text) for text in quantities)
+    _change(app, Action.SCALE_APP, lambda panel, found, by: scale_flow.scale(panel, found, wanted, by))
+
+
+def _quantity(text: str) -> tuple[str, int]:
+    process_type, equals, number = text.partition("=")
+    if not equals or not number.isdecimal():
+        raise Invalid(f"{text} is not a process type and a quantity.", "Write it like this: web=2")
+    return process_type, int(number)
+
+
+@click.command()
+@click.argument("app")
+def restart(app: str) -> None:
+    """Replace every dyno of an app by a new one."""
+    _change(app, Action.SCALE_APP, scale_flow.restart)
+
+
+@click.command()
+@click.argument("app")
+@click.option(
+    "--set",
+    "-s",
+    "assignments",
+    multiple=True,
+    metavar="KEY[=VALUE]",
+    help="Set a config var; without =VALUE the value is read from standard input.",
+)
+@click.option("--unset", "-u", "removals", multiple=True, metavar="KEY", help="Remove a config var.")
+def config(app: str, assignments: tuple[str, ...], removals: tuple[str, ...]) -> None:
+    """List an app's config vars by key, or change some; values are never shown."""
+    changes: dict[str, str | None] = dict(_assignment(text) for text in assignments)
+    changes |= dict.fromkeys(removals)
+    if changes:
+        _change(app, Action.CONFIGURE_APP, lambda panel, found, by: config_flow.change(panel, found, changes, by))
+        return
+
+    async def act(panel: Panel, by: Account) -> None:
+        found = await apps_flow.access(panel, by, app, Action.VIEW_APP)
+        async with panel.transaction() as conn:
+            head = await config_vars.head(conn, found.id)
+        for key in sorted(head.secrets):
+            click.echo(f"{key}: {MASK}")
+
+    session.run(act)
+
+
+def _assignment(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    return (key, value) if equals else (key, sys.stdin.read().removesuffix("\n"))
+
+
+@click.command("releases")
+@click.argument("app")
+@click.option("--number", "-n", default=15, show_default=True, help="How many, the newest first.")
+def list_releases(app: str, number: int) -> None:
+    """Show an app's releases; the one marked * serves."""
+
+    async def act(panel: Panel, by: Account) -> None:
+        found = await apps_flow.access(panel, by, app, Action.VIEW_APP)
+        async with panel.transaction() as conn:
+            recent = await releases.recent(conn, found.id, number)
+        rows = [("", "RELEASE", "STATE", "CREATED", "DESCRIPTION")]
+        for release in recent:
+            active = "*" if release.id == found.current_release_id else ""
+            rows.append((active, f"v{release.version}", release.state.value, _time(release.created_at), release.description))
+        _table(rows)
+
+    session.run(act)
+
+
+@click.command()
+@click.argument("app")
+@click.argument("version", required=False)
+def rollback(app: str, version: str | None) -> None:
+    """Run an earlier release again, with the config vars of today: skypanel rollback hello v3."""
+    number = None
+    if version is not None:
+        if not version.removeprefix("v").isdecimal():
+            raise Invalid(f"{version} is not a release.", "Write it like this: v3")
+        number = int(version.removeprefix("v"))
+    _change(app, Action.ROLL_BACK, lambda panel, found, by: release_flow.roll_back(panel, found, number, by))
+
+
+@click.command()
+@click.argument("app")
+@click.option("--lines", "-n", default=100, show_default=True, help="How many lines to begin with.")
+@click.option("--tail", "-t", is_flag=True, help="Go on showing new lines.")
+@click.option("--dyno", "-d", help="Only this dyno, such as web.1.")
+def logs(app: str, lines: int, dyno: str | None, *, tail: bool) -> None:
+    """Show what an app's dynos print."""
+
+    async def act(panel: Panel, by: Account) -> None:
+        found = await apps_flow.access(panel, by, app, Action.VIEW_APP)
+        async for line in panel.logs.read(found, lines, follow=tail, dyno=dyno):
+            click.echo(line)
+
+    session.run(act)
+
+
+@click.command()
+@click.argument("app")
+@click.option("--confirm", required=True, metavar="APP", help="The app's name once more.")
+def destroy(app: str, confirm: str) -> None:
+    """Destroy an app with its repository, releases and logs."""
+    if confirm != app:
+        raise Invalid(f"--confirm says {confirm}, but the app is {app}.", "Nothing was destroyed.")
+
+    async def act(panel: Panel, by: Account) -> None:
+        await apps_flow.destroy(panel, await apps_flow.access(panel, by, app, Action.DESTROY_APP), by)
+        click.echo(f"{app} is gone.")
+
+    session.run(act)
+
+
+COMMANDS = (list_apps, ps, scale, restart, config, list_releases, rollback, logs, destroy)

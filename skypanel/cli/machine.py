@@ -1,0 +1,70 @@
+"""Commands about the panel on this machine."""
+
+import asyncio
+import os
+import sys
+
+import click
+
+from skypanel import settings
+from skypanel.cli import session
+from skypanel.drivers import key_file
+from skypanel.embedded import doctor as doctor_checks
+from skypanel.embedded import home, service
+from skypanel.embedded import up as up_
+from skypanel.flow.secrets import reencrypt
+from skypanel.store.migrate import upgrade
+
+
+@click.command()
+def up() -> None:
+    """Start the panel here, in the foreground; Ctrl-C stops all of it."""
+    sys.exit(up_.run(os.environ))
+
+
+@click.command()
+def init() -> None:
+    """Make the panel's home, its keys and its database, without starting it."""
+    loaded = home.init(settings.home_folder(os.environ), os.environ)
+    click.echo(f"The home {loaded.home} is ready.")
+
+
+@click.command()
+def migrate() -> None:
+    """Bring the schema of a running database up to date."""
+    loaded = settings.load(os.environ)
+    session.become(loaded.panel_uid, loaded.panel_gid)
+    upgrade(loaded.database_dsn)
+    click.echo("The database is up to date.")
+
+
+@click.command()
+def doctor() -> None:
+    """Say what is missing or unhealthy, and what to do about it."""
+    sys.exit(doctor_checks.run(os.environ))
+
+
+@click.command("rotate-keys")
+def rotate_keys() -> None:
+    """Make a new encryption key and bring every secret under it; the panel may run meanwhile."""
+    click.echo(f"{asyncio.run(_rotate())} secrets are encrypted with a new key.")
+
+
+async def _rotate() -> int:
+    async with session.panel() as panel:
+        file = settings.load(os.environ).encryption_keys_file
+        key_file.add_key(file)
+        await reencrypt(panel)
+        # Once more, for what was being written under the old key during the first time.
+        count = await reencrypt(panel)
+        key_file.retire_keys(file)
+        return count
+
+
+@click.command("install-service")
+def install_service() -> None:
+    """Write a systemd unit that starts the panel with the machine."""
+    click.echo(service.install(os.environ))
+
+
+COMMANDS = (up, init, migrate, doctor, rotate_keys, install_service)

@@ -1,0 +1,47 @@
+"""Acting on this machine's panel from the shell: as the panel's user, for its admin."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+from skypanel import settings
+from skypanel.bootstrap import open_panel
+from skypanel.domain.account import Account
+from skypanel.domain.errors import Unavailable
+from skypanel.ports import Panel
+from skypanel.store import accounts
+
+T = TypeVar("T")
+
+
+def run(action: Callable[[Panel, Account], Awaitable[T]]) -> T:
+    """Run `action` with the open panel and its admin. Raises Unavailable where there is no panel."""
+    return asyncio.run(_run(action))
+
+
+async def _run(action: Callable[[Panel, Account], Awaitable[T]]) -> T:
+    async with panel() as opened:
+        async with opened.transaction() as conn:
+            admins = await accounts.admins(conn)
+        if not admins:
+            raise Unavailable("This panel has no admin yet.", "Start it once with `skypanel up`.")
+        return await action(opened, admins[0])
+
+
+@asynccontextmanager
+async def panel() -> AsyncIterator[Panel]:
+    """Open the panel of SKYPANEL_HOME; root gives up its rights first, so that files stay the panel's."""
+    loaded = settings.load(os.environ)
+    become(loaded.panel_uid, loaded.panel_gid)
+    async with open_panel(loaded) as opened:
+        yield opened
+
+
+def become(uid: int, gid: int) -> None:
+    """Act as the panel's user from here on."""
+    if os.geteuid() == 0 and uid != 0:
+        os.setgroups([])
+        os.setgid(gid)
+        os.setuid(uid)

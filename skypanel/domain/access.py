@@ -1,0 +1,42 @@
+"""Who may do what: the only rulebook."""
+
+from enum import IntEnum, StrEnum
+
+
+class Role(IntEnum):
+    """A membership's rank; each rank may do all that the ranks below it may."""
+
+    VIEWER = 1
+    DEVELOPER = 2
+    ADMIN = 3
+    OWNER = 4
+
+
+class Action(StrEnum):
+    """What can be done to an app or an organization."""
+
+    VIEW_APP = "view_app"
+    FETCH = "fetch"
+    PUSH = "push"
+    CREATE_APP = "create_app"
+    CONFIGURE_APP = "configure_app"
+    SCALE_APP = "scale_app"
+    ROLL_BACK = "roll_back"
+    DESTROY_APP = "destroy_app"
+
+
+LEAST_ROLE = {
+    Action.VIEW_APP: Role.VIEWER,
+    Action.FETCH: Role.VIEWER,
+    Action.PUSH: Role.DEVELOPER,
+    Action.CREATE_APP: Role.DEVELOPER,
+    Action.CONFIGURE_APP: Role.DEVELOPER,
+    Action.SCALE_APP: Role.DEVELOPER,
+    Action.ROLL_BACK: Role.DEVELOPER,
+    Action.DESTROY_APP: Role.ADMIN,
+}
+
+
+def allows(role: Role | None, action: Action) -> bool:
+    """Whether a member with `role` may do `action`; None is somebody who is no member."""
+    return role is not None and role >= LEAST_ROLE[action]

@@ -1,0 +1,58 @@
+"""People, and the organizations they act for."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+
+@dataclass(frozen=True)
+class Account:
+    """Somebody who signs in. Administrators run the platform."""
+
+    id: UUID
+    email: str
+    is_admin: bool = False
+
+
+@dataclass(frozen=True)
+class Organization:
+    """Who owns apps and pays for them; an unbilled one never pays."""
+
+    id: UUID
+    name: str
+    billed: bool
+
+
+@dataclass(frozen=True)
+class PublicKey:
+    """An SSH public key: one line as OpenSSH writes it, its fingerprint (SHA256:...) and a name."""
+
+    text: str
+    fingerprint: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Key:
+    """An SSH key; `public_key` is its line in OpenSSH's form, `fingerprint` as `ssh-keygen -l` prints it."""
+
+    id: UUID
+    account_id: UUID
+    fingerprint: str
+    public_key: str
+    name: str
+    created_at: datetime
+    last_used_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Token:
+    """An API token, of which only the SHA-256 is kept; one without `expires_at` is good until it is revoked."""
+
+    id: UUID
+    account_id: UUID
+    description: str
+    scope: str
+    created_at: datetime
+    expires_at: datetime | None = None
+    last_used_at: datetime | None = None

@@ -1,0 +1,30 @@
+"""What a user deploys."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from skypanel.domain.plan import Plan
+
+DEFAULT_DEPLOY_BRANCHES = ("main", "master")
+
+
+@dataclass(frozen=True)
+class App:
+    """An app. `number` is small, unique and never used again: the engine derives a user id from it.
+
+    `generation` grows with each restart, so that the dynos of one release can be told apart.
+    """
+
+    id: UUID
+    number: int
+    name: str
+    organization_id: UUID
+    plan: Plan
+    deploy_branch: str | None = None
+    current_release_id: UUID | None = None
+    generation: int = 1
+
+    def deploys(self, ref: str) -> bool:
+        """Whether a push to `ref` (such as refs/heads/main) is built."""
+        branches = (self.deploy_branch,) if self.deploy_branch else DEFAULT_DEPLOY_BRANCHES
+        return ref in {f"refs/heads/{branch}" for branch in branches}

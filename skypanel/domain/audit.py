@@ -1,0 +1,26 @@
+"""What was done, by whom, to what."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+
+@dataclass(frozen=True)
+class AuditEntry:
+    """One deed. It names people and apps as they were called then, since it outlives them.
+
+    `origin` is where the request came from, such as `ssh 192.0.2.7`; `details` never holds a secret.
+    """
+
+    id: int
+    at: datetime
+    action: str
+    account_id: UUID | None
+    email: str | None
+    organization_id: UUID | None
+    app_id: UUID | None
+    app_name: str | None
+    details: Mapping[str, Any]
+    origin: str | None

@@ -1,0 +1,44 @@
+"""One attempt to make a slug of a source."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+
+class BuildState(StrEnum):
+    """Where a build stands."""
+
+    PENDING = "pending"
+    BUILDING = "building"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing more will happen to it."""
+        return self in {BuildState.SUCCEEDED, BuildState.FAILED}
+
+
+@dataclass(frozen=True)
+class Source:
+    """The tree that is built, stored as the object `sources/<digest>` (a zstd tar, SHA-256 in hex)."""
+
+    kind: str
+    digest: str
+    commit: str | None = None
+
+
+@dataclass(frozen=True)
+class Build:
+    """A build and its state; `attempt` counts the workers that claimed it."""
+
+    id: UUID
+    app_id: UUID
+    account_id: UUID | None
+    source: Source
+    state: BuildState
+    attempt: int
+    created_at: datetime
+    slug_id: UUID | None = None
+    error: str | None = None

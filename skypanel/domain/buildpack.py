@@ -1,0 +1,60 @@
+"""Which buildpacks build an app, and what they say about it."""
+
+import re
+from dataclasses import dataclass
+
+from skypanel.domain.errors import Invalid
+from skypanel.domain.names import printable
+
+BUNDLED = ("nodejs", "python", "static", "procfile")
+BUILDPACK_URL = "BUILDPACK_URL"
+BUILDPACKS_DIRECTORY = "/tmp/buildpacks"  # noqa: S108 - the sandbox's own /tmp
+
+_BUNDLED_NAME = re.compile(r"(?:heroku/|skypanel/)?(?P<name>[a-z]+)")
+_URL = re.compile(r"(?P<url>https?://[^\s#]+)(?:#(?P<ref>[A-Za-z0-9._/-]+))?")
+
+
+@dataclass(frozen=True)
+class Buildpack:
+    """A bundled buildpack, or one that is cloned from `url` at `ref` before the build."""
+
+    name: str
+    url: str | None = None
+    ref: str | None = None
+
+    def directory(self, position: int) -> str:
+        """Return where its writable copy lies in the sandbox; `position` tells clones of one build apart."""
+        return f"{BUILDPACKS_DIRECTORY}/{self.name if self.url is None else position}"
+
+
+def parse(text: str) -> Buildpack:
+    """Return the buildpack that a user named: `python`, `heroku/python`, or a git URL with `#commit`.
+
+    Raises Invalid with the names there are.
+    """
+    if (match := _BUNDLED_NAME.fullmatch(text)) and match["name"] in BUNDLED:
+        return Buildpack(match["name"])
+    if match := _URL.fullmatch(text):
+        if match["ref"] and match["ref"].startswith("-"):
+            raise Invalid(f"{printable(match['ref'])} is not a commit, branch or tag.", "Name it after # in the buildpack's URL.")
+        return Buildpack(match["url"].rstrip("/").removesuffix(".git").rsplit("/", 1)[-1], match["url"], match["ref"])
+    raise Invalid(f"{printable(text)} is no buildpack.", f"Name one of {', '.join(BUNDLED)}, or give the https URL of a git repository.")
+
+
+def parse_list(text: str) -> tuple[Buildpack, ...]:
+    """Return buildpacks in order from a `.buildpacks` file or a BUILDPACK_URL with several words."""
+    words = (word for line in text.splitlines() if not line.lstrip().startswith("#") for word in line.split())
+    return tuple(parse(word) for word in words)
+
+
+def default_process_types(release: object) -> dict[str, str]:
+    """Return the process types in what `bin/release` printed, once its YAML is read.
+
+    Nothing, `---` and `--- {}` are good: the buildpack has no defaults.
+    """
+    if not isinstance(release, dict):
+        return {}
+    types = release.get("default_process_types") or release.get(":default_process_types")
+    if not isinstance(types, dict):
+        return {}
+    return {str(process_type): str(command) for process_type, command in types.items()}

@@ -1,0 +1,112 @@
+"""Everything a scheduler needs to run a release, and what it reports back."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from skypanel.domain.app import App
+from skypanel.domain.limits import Limits
+
+STOP_GRACE_S = 30.0
+BOOT_TIMEOUT_S = 60.0
+WEB = "web"
+RELEASE_PHASE = "release"
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process type with its command and how many dynos of it should run."""
+
+    type: str
+    command: str
+    quantity: int
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A release with the formation, plan and config vars it runs with.
+
+    Config vars are decrypted here: they are kept out of `repr`, and a scheduler hands them
+    to a dyno without showing them in an argument list, a file or the service's environment.
+    """
+
+    app_id: UUID
+    app_number: int
+    app_name: str
+    organization_id: UUID
+    release_id: UUID
+    version: int
+    generation: int
+    slug_digest: str
+    processes: tuple[Process, ...]
+    limits: Limits
+    config_vars: Mapping[str, str] = field(repr=False)
+
+    @classmethod
+    def empty(cls, app: App) -> "Manifest":
+        """Return the manifest of an app of which nothing should run."""
+        return cls(app.id, app.number, app.name, app.organization_id, app.id, 0, app.generation, "", (), app.plan.limits(), {})
+
+    def dynos(self) -> tuple["DynoKey", ...]:
+        """Return the identity of every dyno that should run."""
+        return tuple(
+            DynoKey(self.app_id, self.version, self.generation, process.type, index)
+            for process in self.processes
+            for index in range(1, process.quantity + 1)
+        )
+
+    def command(self, process_type: str) -> str | None:
+        """Return the command of a process type, or None where the slug has no such type."""
+        return next((process.command for process in self.processes if process.type == process_type), None)
+
+
+@dataclass(frozen=True, order=True)
+class DynoKey:
+    """Which dyno: unique among all that run, also while two releases overlap."""
+
+    app_id: UUID
+    version: int
+    generation: int
+    process_type: str
+    index: int
+
+    @property
+    def name(self) -> str:
+        """The name a user sees, such as web.1."""
+        return f"{self.process_type}.{self.index}"
+
+
+class DynoState(StrEnum):
+    """What a dyno is doing; a crashed one waits for its next start."""
+
+    STARTING = "starting"
+    UP = "up"
+    CRASHED = "crashed"
+    STOPPING = "stopping"
+
+
+@dataclass(frozen=True)
+class Dyno:
+    """One running copy. `endpoint` is host:port as Traefik reaches it; `reason` says why it last ended."""
+
+    key: DynoKey
+    state: DynoState
+    since: datetime
+    endpoint: str | None = None
+    restarts: int = 0
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Exit:
+    """How a command in a sandbox ended. `reason` is set where the sandbox, not the command, ended it."""
+
+    code: int
+    reason: str | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether it succeeded."""
+        return self.code == 0 and self.reason is None

@@ -1,0 +1,33 @@
+"""Rules for names that become hostnames."""
+
+import re
+
+from skypanel.domain.errors import Invalid
+
+RESERVED_NAMES = frozenset(
+    {"admin", "api", "dashboard", "git", "localhost", "mail", "ns1", "ns2", "panel", "skypanel", "smtp", "ssh", "status", "www"}
+)
+MAX_NAME_LENGTH = 30
+
+_NAME = re.compile(r"[a-z](?:[a-z0-9-]*[a-z0-9])?")
+
+
+def check_app_name(name: str) -> str:
+    """Return `name` if an app may carry it: one DNS label (RFC 1123) of at most 30 characters.
+
+    Raises Invalid, with what would be allowed.
+    """
+    if not _NAME.fullmatch(name) or len(name) > MAX_NAME_LENGTH or name.startswith("xn--"):
+        raise Invalid(
+            f"{printable(name)} is not a valid app name.",
+            f"Use up to {MAX_NAME_LENGTH} lowercase letters, digits and dashes; begin with a letter and end with a letter or digit.",
+        )
+    if name in RESERVED_NAMES:
+        raise Invalid(f"The name {name} is reserved.", "Choose another name.")
+    return name
+
+
+def printable(text: str, limit: int = 60) -> str:
+    """Return `text` quoted for a message: one line, no control characters, at most `limit` characters."""
+    quoted = ascii(text)
+    return quoted if len(quoted) <= limit else f"{quoted[: limit - 4]}...'"

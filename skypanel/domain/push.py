@@ -1,0 +1,198 @@
+"""What a push asks for, and what is done about it."""
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from skypanel.domain.account import Account
+from skypanel.domain.app import DEFAULT_DEPLOY_BRANCHES, App
+from skypanel.domain.errors import Conflict, Invalid
+from skypanel.domain.limits import GIB, MIB
+from skypanel.domain.names import printable
+from skypanel.domain.transcript import size
+
+MAX_SOURCE_BYTES = GIB
+MAX_FILE_BYTES = 100 * MIB
+MAX_ENTRIES = 150_000
+MAX_NAME_BYTES = 255
+MAX_PATH_BYTES = 4095
+MAX_NOTES = 10
+
+_BRANCH = "refs/heads/"
+_TAG = "refs/tags/"
+# https://git-scm.com/docs/git-check-ref-format; git asks its hook about refs that it then refuses itself.
+_REF = re.compile(r"refs/[^/]+/(?!/)[^\x00-\x20\x7f~^:?*\[\\]+")
+_NO_REF = re.compile(r"\.\.|@\{|//|/\.|\.lock(/|$)|[./]$")
+_FORBIDDEN_NAMES = frozenset({b"", b".", b"..", b".git"})
+
+
+@dataclass(frozen=True)
+class RefUpdate:
+    """One ref and the objects (hex) it leaves and gets; None where there is none.
+
+    `forced` is set where the old commit is not part of the new history.
+    """
+
+    ref: str
+    old: str | None
+    new: str | None
+    forced: bool = False
+
+    @property
+    def label(self) -> str:
+        """The ref as a user says it: a branch without its prefix, a tag as `tag v1`."""
+        if self.ref.startswith(_TAG):
+            return f"tag {self.ref.removeprefix(_TAG)}"
+        return self.ref.removeprefix(_BRANCH)
+
+    @property
+    def rewrites_branch(self) -> bool:
+        """Whether a branch moves from one commit to another, so that history could be lost."""
+        return self.ref.startswith(_BRANCH) and self.old is not None and self.new is not None
+
+
+@dataclass(frozen=True)
+class Push:
+    """Ref updates that wait for a verdict; their objects are in `quarantine` until it is given.
+
+    `app_id` names the repository, also when no app carries `name` yet.
+    """
+
+    account: Account
+    app_id: UUID
+    name: str
+    updates: tuple[RefUpdate, ...]
+    quarantine: str | None
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The update to deploy, if any, and sentences about all else."""
+
+    deploy: RefUpdate | None
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Tree:
+    """What a commit holds: its files, their summed size, and what stands in the way of a build."""
+
+    files: int
+    size_bytes: int
+    largest_path: str
+    largest_bytes: int
+    submodules: tuple[str, ...] = ()
+    lfs_pointers: tuple[str, ...] = ()
+
+
+def deploy_refs(app: App | None) -> tuple[str, ...]:
+    """Return the refs a push to which is built; `app` is None for one that is about to be made."""
+    branches = (app.deploy_branch,) if app and app.deploy_branch else DEFAULT_DEPLOY_BRANCHES
+    return tuple(f"{_BRANCH}{branch}" for branch in branches)
+
+
+def decide(updates: Sequence[RefUpdate], deploys: Sequence[str], existing: Collection[str]) -> Decision:
+    """Say what to do about ref updates; `existing` are the repository's refs before them.
+
+    Raises Conflict or Invalid where the push as a whole is refused.
+    """
+    for update in updates:
+        if not _REF.fullmatch(update.ref) or _NO_REF.search(update.ref):
+            raise Invalid(f"{printable(update.ref)} is no ref that can be pushed to.", "Push branches and tags.")
+    wanted = [update for update in updates if update.ref in deploys and update.new]
+    gone = {update.ref for update in updates if update.new is None}
+    left = (set(existing) - gone) | {update.ref for update in wanted}
+    for ref in deploys:
+        if ref in gone and not left.intersection(deploys):
+            branch = ref.removeprefix(_BRANCH)
+            raise Conflict(
+                f"{branch} is the branch that is deployed and cannot be deleted.", "Push other commits to it, or destroy the app."
+            )
+    if len({update.new for update in wanted}) > 1:
+        branches = " and ".join(update.label for update in wanted)
+        raise Invalid(f"{branches} would each be deployed, and they differ.", "Push one of them.")
+    wanted.sort(key=lambda update: deploys.index(update.ref))
+    deploy = wanted[0] if wanted else None
+    return Decision(deploy, _notes(updates, deploys))
+
+
+def _notes(updates: Sequence[RefUpdate], deploys: Sequence[str]) -> tuple[str, ...]:
+    notes = [note for update in updates for note in _note(update, deploys)]
+    if len(notes) > MAX_NOTES:
+        notes[MAX_NOTES:] = [f"... and {len(notes) - MAX_NOTES} more like these."]
+    return tuple(notes)
+
+
+def _note(update: RefUpdate, deploys: Sequence[str]) -> tuple[str, ...]:
+    if update.new is None:
+        return (f"{update.label} is deleted.",)
+    forced = (f"{update.label} is overwritten: {(update.old or '')[:7]} is no longer part of it.",) if update.forced else ()
+    if update.ref in deploys:
+        return forced
+    if update.ref.startswith(_BRANCH):
+        branches = " or ".join(ref.removeprefix(_BRANCH) for ref in deploys)
+        return (*forced, f"{update.label} is stored, not deployed: only {branches} is.")
+    if update.ref.startswith(_TAG):
+        return (f"{update.label} is stored. Tags are not deployed.",)
+    return (f"{update.label} is stored, not deployed.",)
+
+
+def check_name(name: bytes, path: bytes) -> None:
+    """Refuse a tree entry that must not become a file; raises Invalid."""
+    if name.lower() in _FORBIDDEN_NAMES or b"/" in name or b"\0" in name:
+        raise Invalid(
+            f"{printable(path.decode(errors='replace'))} is not a path that can be deployed.", "Rename it, commit, and push again."
+        )
+    if len(name) > MAX_NAME_BYTES or len(path) > MAX_PATH_BYTES:
+        raise Invalid(f"{printable(path.decode(errors='replace'))} is too long a path.", "Shorten it, commit, and push again.")
+
+
+def check_tree(tree: Tree, max_bytes: int = MAX_SOURCE_BYTES) -> None:
+    """Raise Invalid if a tree cannot be built, with what to do about it."""
+    if not tree.files and not tree.submodules:
+        raise Invalid("The commit holds no files.", "Add your app to it: git add -A && git commit, then push again.")
+    if tree.submodules:
+        path = shown(tree.submodules[0])
+        raise Invalid(
+            f"{_listed(tree.submodules)}: git submodules cannot be deployed.",
+            f"Commit the files themselves: git rm --cached {path} && rm -rf {path}/.git && git add {path}, then commit and push again.",
+        )
+    if tree.lfs_pointers:
+        path = shown(tree.lfs_pointers[0])
+        raise Invalid(
+            f"{_listed(tree.lfs_pointers)}: Git LFS pointers cannot be deployed, as the files they stand for are elsewhere.",
+            f"Take them out of LFS: git lfs migrate export --include={path}, then push again; or have the build download them.",
+        )
+    if tree.largest_bytes > MAX_FILE_BYTES:
+        raise Invalid(
+            f"{shown(tree.largest_path)} is {size(tree.largest_bytes)}; a file may have at most {size(MAX_FILE_BYTES)}.",
+            "Remove it from the commit, and keep such files in object storage.",
+        )
+    if tree.size_bytes > max_bytes:
+        raise Invalid(
+            f"The source is {size(tree.size_bytes)}, over the limit of {size(max_bytes)}."
+            f" Its largest file is {shown(tree.largest_path)} ({size(tree.largest_bytes)}).",
+            "Remove what the app does not need from the commit, and push again.",
+        )
+
+
+def ago(age: timedelta) -> str:
+    """Return an age in words, such as `3 minutes`."""
+    seconds = max(int(age.total_seconds()), 0)
+    for unit, length in (("hour", 3600), ("minute", 60)):
+        if seconds >= length:
+            count = seconds // length
+            return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
+    return "1 second" if seconds == 1 else f"{seconds} seconds"
+
+
+def shown(path: str) -> str:
+    """Return a path for a message: as it is where that is safe, else escaped."""
+    return path if path.isprintable() and path.isascii() else printable(path)
+
+
+def _listed(paths: Sequence[str]) -> str:
+    names = ", ".join(shown(path) for path in paths[:3])
+    return names if len(paths) <= 3 else f"{names} and {len(paths) - 3} more"  # noqa: PLR2004 - three are enough to understand

@@ -1,0 +1,73 @@
+"""What can run: a slug with a config version."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+
+class ReleaseState(StrEnum):
+    """Where a release stands; a superseded one was overtaken before it went live."""
+
+    PENDING = "pending"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    SUPERSEDED = "superseded"
+
+    @property
+    def finished(self) -> bool:
+        """Whether its rollout has come to an end."""
+        return self is not ReleaseState.PENDING
+
+
+@dataclass(frozen=True)
+class Release:
+    """The immutable `v<version>` of an app. It has no slug until something was built."""
+
+    id: UUID
+    app_id: UUID
+    version: int
+    slug_id: UUID | None
+    config_version_id: UUID
+    state: ReleaseState
+    description: str
+    account_id: UUID | None
+    build_id: UUID | None
+    created_at: datetime
+    error: str | None = None
+
+
+class RolloutState(StrEnum):
+    """Where a rollout stands."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    SUPERSEDED = "superseded"
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing more will happen to it."""
+        return self not in {RolloutState.PENDING, RolloutState.RUNNING}
+
+
+class RolloutReason(StrEnum):
+    """Why an app converges anew; only a new release runs the release phase."""
+
+    RELEASE = "release"
+    SCALE = "scale"
+    RESTART = "restart"
+    REPAIR = "repair"
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """The making live of one release; `attempt` fences off workers that lost their lease."""
+
+    id: UUID
+    app_id: UUID
+    release_id: UUID
+    reason: RolloutReason
+    state: RolloutState
+    attempt: int

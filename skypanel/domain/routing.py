@@ -1,0 +1,42 @@
+"""Hostnames in force, and where they lead."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+PROXY_TOKEN_HEADER = "X-SkyPanel-Proxy-Token"  # noqa: S105 - a header's name; the panel and its proxy show it to each other
+
+
+@dataclass(frozen=True)
+class Route:
+    """One app's hostnames and the endpoints (host:port) that answer for them."""
+
+    app_id: UUID
+    hosts: tuple[str, ...]
+    endpoints: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where users reach this panel. `domain` is the parent of all app hostnames."""
+
+    domain: str
+    ssh_port: int
+    http_port: int
+    https_port: int
+
+    def host(self, app_name: str) -> str:
+        """Return an app's hostname on the platform's own domain."""
+        return f"{app_name}.{self.domain}"
+
+    def url(self, app_name: str) -> str:
+        """Return where an app's page is; the port is left out where it is HTTP's own."""
+        port = "" if self.http_port == 80 else f":{self.http_port}"  # noqa: PLR2004 - HTTP's port (RFC 9110)
+        return f"http://{self.host(app_name)}{port}/"
+
+    def dashboard_url(self) -> str:
+        """Return where the dashboard is."""
+        return self.url("skypanel")
+
+    def git_remote(self, app_name: str) -> str:
+        """Return the remote to push an app to over SSH."""
+        return f"ssh://git@{self.domain}:{self.ssh_port}/{app_name}.git"

@@ -1,0 +1,173 @@
+"""Repositories: bare git repositories in a folder, made and read with dulwich."""
+
+import asyncio
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import cast
+from uuid import UUID
+
+from dulwich.graph import can_fast_forward
+from dulwich.object_store import PackBasedObjectStore
+from dulwich.objects import ObjectID
+from dulwich.refs import HEADREF, Ref
+from dulwich.repo import Repo
+
+from skypanel.domain.app import DEFAULT_DEPLOY_BRANCHES
+from skypanel.domain.errors import NotFound
+from skypanel.domain.push import Tree
+from skypanel.drivers import git_archive
+from skypanel.drivers.git_objects import BoundedStore
+
+SUFFIX = ".git"
+REMOVED = ".removed"
+UNFINISHED = "new-"
+LEFTOVERS = (f"*{SUFFIX}/objects/tmp_objdir-incoming-*", f"*{REMOVED}", f"{UNFINISHED}*")
+PARALLEL_EXPORTS = 3
+
+
+class DulwichRepositories:
+    """The port Repositories. Whatever blocks runs in threads."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        # Each may hold a file or two of the largest size in memory.
+        self._exports = asyncio.Semaphore(PARALLEL_EXPORTS)
+
+    def path(self, app_id: UUID) -> str:
+        """Return the repository's folder."""
+        return str(self._root / f"{app_id}{SUFFIX}")
+
+    async def create(self, app_id: UUID) -> None:
+        """Make an empty repository; one that is there is kept."""
+        await asyncio.to_thread(_create, Path(self.path(app_id)))
+
+    async def refs(self, app_id: UUID) -> Mapping[str, str]:
+        """Return ref -> object id (hex), without HEAD."""
+        return await asyncio.to_thread(_refs, self.path(app_id))
+
+    async def contains(self, app_id: UUID, old: str, new: str, quarantine: str | None = None) -> bool:
+        """Whether commit `old` is part of the history of commit `new`."""
+        return await asyncio.to_thread(self._contains, app_id, old, new, quarantine)
+
+    async def tree(self, app_id: UUID, commit: str, quarantine: str | None = None) -> Tree:
+        """Look through a commit's tree; raises Invalid."""
+        return await asyncio.to_thread(self._tree, app_id, commit, quarantine)
+
+    async def export(self, app_id: UUID, commit: str, quarantine: str | None = None) -> AsyncIterator[bytes]:
+        """Yield a commit's files as a zstd tar; the same tree makes the same bytes."""
+        async with self._exports:
+            with closing(self._store(app_id, quarantine)) as store:
+                async for chunk in _in_thread(git_archive.tar(store, commit)):
+                    yield chunk
+
+    async def point_head(self, app_id: UUID, ref: str) -> None:
+        """Make `ref` what a clone checks out."""
+        await asyncio.to_thread(_point_head, self.path(app_id), ref)
+
+    async def remove(self, app_id: UUID) -> None:
+        """Remove a repository; one that is not there is no error."""
+        await asyncio.to_thread(_remove, Path(self.path(app_id)))
+
+    async def unborn(self, before: datetime) -> Sequence[UUID]:
+        """Return the repositories made before then that have no ref yet."""
+        return await asyncio.to_thread(self._unborn, before)
+
+    async def sweep(self, before: datetime) -> None:
+        """Remove what pushes left behind that were cut off before then."""
+        await asyncio.to_thread(self._sweep, before)
+
+    def _store(self, app_id: UUID, quarantine: str | None) -> BoundedStore:
+        objects = Path(self.path(app_id)) / "objects"
+        return BoundedStore([Path(quarantine), objects] if quarantine else [objects])
+
+    def _tree(self, app_id: UUID, commit: str, quarantine: str | None) -> Tree:
+        with closing(self._store(app_id, quarantine)) as store:
+            return git_archive.look_through(store, commit)
+
+    def _contains(self, app_id: UUID, old: str, new: str, quarantine: str | None) -> bool:
+        with closing(self._store(app_id, quarantine)) as store:
+            repository = Repo(self.path(app_id), object_store=cast("PackBasedObjectStore", store), bare=True)
+            try:
+                return can_fast_forward(repository, ObjectID(old.encode()), ObjectID(new.encode()))
+            except KeyError:  # a shallow history ends before the two meet
+                return False
+
+    def _unborn(self, before: datetime) -> list[UUID]:
+        found = []
+        for folder in self._root.glob(f"*{SUFFIX}"):
+            with suppress(NotFound, FileNotFoundError):  # removed meanwhile
+                if folder.stat().st_mtime < before.timestamp() and not _refs(str(folder)):
+                    found.append(UUID(folder.name.removesuffix(SUFFIX)))
+        return found
+
+    def _sweep(self, before: datetime) -> None:
+        for folder in [folder for pattern in LEFTOVERS for folder in self._root.glob(pattern)]:
+            with suppress(FileNotFoundError):
+                if folder.stat().st_mtime < before.timestamp():
+                    shutil.rmtree(folder)
+
+
+def _create(path: Path) -> None:
+    if path.exists():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Made aside and renamed, so that nobody ever meets half a repository.
+    unfinished = tempfile.mkdtemp(prefix=UNFINISHED, dir=path.parent)
+    try:
+        Repo.init_bare(unfinished, default_branch=DEFAULT_DEPLOY_BRANCHES[0].encode()).close()
+        try:
+            Path(unfinished).rename(path)
+        except OSError:
+            if not path.exists():
+                raise
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _open(path: str) -> Repo:
+    if not Path(path, "objects").is_dir():  # which dulwich does not look for
+        raise NotFound("The repository is gone.")
+    return Repo(path, bare=True)
+
+
+def _refs(path: str) -> dict[str, str]:
+    with closing(_open(path)) as repository:
+        return {_text(ref): _text(name) for ref, name in repository.get_refs().items() if ref != HEADREF}
+
+
+def _point_head(path: str, ref: str) -> None:
+    with closing(_open(path)) as repository:
+        repository.refs.set_symbolic_ref(HEADREF, Ref(os.fsencode(ref)))
+
+
+def _remove(path: Path) -> None:
+    # Renamed first: a push that is still going on finds nothing, rather than half of it.
+    aside = path.with_suffix(REMOVED)
+    shutil.rmtree(aside, ignore_errors=True)
+    with suppress(FileNotFoundError):
+        path.rename(aside)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _text(name: bytes) -> str:
+    return name.decode("utf-8", "backslashreplace")
+
+
+async def _in_thread(chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield from a blocking iterator; it is at rest again before this returns, however it ends."""
+    loop = asyncio.get_running_loop()
+    while True:
+        step = loop.run_in_executor(None, next, chunks, None)
+        try:
+            chunk = await asyncio.shield(step)
+        except asyncio.CancelledError:
+            await asyncio.wait([step])
+            raise
+        if chunk is None:
+            return
+        yield chunk

@@ -1,0 +1,39 @@
+"""The Cipher port: Fernet (https://github.com/fernet/spec) under a list of keys."""
+
+from collections.abc import Sequence
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+from skypanel.domain.errors import Unavailable
+
+
+class FernetCipher:
+    """Encrypts with the first of `keys`, newest first; decrypts with whichever fits."""
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        try:
+            self._fernet = MultiFernet([Fernet(key) for key in keys])
+        except ValueError as error:
+            raise Unavailable("An encryption key is missing or not well-formed.", "Restore the panel's key file from a backup.") from error
+
+    def encrypt(self, plain: str) -> bytes:
+        """Return a text as a secret that only these keys can read."""
+        return self._fernet.encrypt(plain.encode())
+
+    def decrypt(self, secret: bytes) -> str:
+        """Return a secret in the clear. Raises Unavailable if no key fits."""
+        try:
+            return self._fernet.decrypt(secret).decode()
+        except InvalidToken as error:
+            raise _unreadable() from error
+
+    def rotate(self, secret: bytes) -> bytes:
+        """Return the same secret under the newest key. Raises Unavailable if no key fits."""
+        try:
+            return self._fernet.rotate(secret)
+        except InvalidToken as error:
+            raise _unreadable() from error
+
+
+def _unreadable() -> Unavailable:
+    return Unavailable("A secret cannot be read: no encryption key fits.", "Restore the panel's key file from a backup.")

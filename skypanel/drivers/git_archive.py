@@ -1,0 +1,142 @@
+"""A commit's tree: looked through, and written as a tar whose bytes depend on nothing but the tree."""
+
+import stat
+import tarfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import zstandard
+from dulwich.errors import ApplyDeltaError, ChecksumMismatch, FileFormatException
+from dulwich.objects import Commit, ObjectID, parse_tree
+from dulwich.objects import Tree as GitTree
+
+from skypanel.domain.errors import Invalid
+from skypanel.domain.limits import MIB
+from skypanel.domain.push import MAX_ENTRIES, Tree, check_name
+from skypanel.domain.transcript import size
+from skypanel.drivers.git_objects import BoundedStore
+
+MAX_TREE_BYTES = 16 * MIB  # of one folder's listing, about 400,000 names
+SUBMODULE = 0o160000
+# 1980 and not 1970: zip files, and so Python wheels, know no earlier time.
+MTIME = 315532800
+COMPRESSION_LEVEL = 3
+# https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md
+LFS_VERSION = b"version https://git-lfs.github.com/spec/"
+LFS_MAX_BYTES = 1024
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file, symbolic link or submodule of a tree."""
+
+    path: bytes
+    mode: int
+    id: ObjectID
+
+
+@contextmanager
+def readable() -> Iterator[None]:
+    """Translate what dulwich raises where objects are missing or damaged."""
+    try:
+        yield
+    except KeyError:
+        raise Invalid("The push lacks objects that it refers to.", "Check your repository: git fsck.") from None
+    except (FileFormatException, ChecksumMismatch, ApplyDeltaError, zlib.error) as error:
+        raise Invalid(f"The push holds an object that cannot be read: {error}.", "Check your repository: git fsck.") from error
+
+
+@readable()
+def look_through(store: BoundedStore, commit: str) -> Tree:
+    """Return what a commit holds. Raises Invalid if it is no commit or cannot be written as files."""
+    files = total = largest = 0
+    largest_path = b""
+    submodules: list[str] = []
+    pointers: list[str] = []
+    for entry in walk(store, commit):
+        if entry.mode == SUBMODULE:
+            submodules.append(_text(entry.path))
+            continue
+        length, _ = store.sizes(entry.id)
+        files, total = files + 1, total + length
+        if length > largest:
+            largest, largest_path = length, entry.path
+        if len(LFS_VERSION) < length <= LFS_MAX_BYTES and stat.S_ISREG(entry.mode) and store.get_raw(entry.id)[1].startswith(LFS_VERSION):
+            pointers.append(_text(entry.path))
+    return Tree(files, total, _text(largest_path), largest, tuple(submodules), tuple(pointers))
+
+
+def walk(store: BoundedStore, commit: str) -> Iterator[Entry]:
+    """Yield the entries of a commit in git's order, folders opened as they come."""
+    seen = 0
+    waiting = [Entry(b"", stat.S_IFDIR, _root(store, commit))]
+    while waiting:
+        entry = waiting.pop()
+        if not stat.S_ISDIR(entry.mode):
+            yield entry
+            continue
+        inside = _inside(store, entry)
+        seen += len(inside)
+        # Some kilobytes of nested trees can name billions of files.
+        if seen > MAX_ENTRIES:
+            raise Invalid(
+                f"The commit holds over {MAX_ENTRIES} files.", "Remove what the app does not need, such as node_modules, and push again."
+            )
+        waiting.extend(reversed(inside))
+
+
+def _root(store: BoundedStore, commit: str) -> ObjectID:
+    found = store[ObjectID(commit.encode())]
+    if not isinstance(found, Commit):
+        raise Invalid(f"{commit[:7]} is a {found.type_name.decode()}, not a commit.", "Push a branch.")
+    return ObjectID(found.tree)
+
+
+def _inside(store: BoundedStore, folder: Entry) -> list[Entry]:
+    length, _ = store.sizes(folder.id)
+    if length > MAX_TREE_BYTES:
+        raise Invalid(
+            f"A folder's listing has {size(length)}; {size(MAX_TREE_BYTES)} is the most.", "Spread its files over several folders."
+        )
+    kind, text = store.get_raw(folder.id)
+    if kind != GitTree.type_num:
+        raise Invalid(f"{folder.id.decode()[:7]} is no tree.")
+    prefix = folder.path + b"/" if folder.path else b""
+    entries = [Entry(prefix + name, mode, ObjectID(id_)) for name, mode, id_ in parse_tree(text, sha_len=20)]
+    for entry in entries:
+        check_name(entry.path.removeprefix(prefix), entry.path)
+    return entries
+
+
+def tar(store: BoundedStore, commit: str) -> Iterator[bytes]:
+    """Yield a commit's files as a zstd tar."""
+    compressor = zstandard.ZstdCompressor(level=COMPRESSION_LEVEL).compressobj()
+    with readable():
+        for piece in _plain_tar(store, commit):
+            for start in range(0, len(piece), MIB):
+                if compressed := compressor.compress(memoryview(piece)[start : start + MIB]):
+                    yield compressed
+        yield compressor.flush()
+
+
+def _plain_tar(store: BoundedStore, commit: str) -> Iterator[bytes]:
+    for entry in walk(store, commit):
+        if entry.mode == SUBMODULE:
+            continue
+        _, body = store.get_raw(entry.id)
+        header = tarfile.TarInfo(_text(entry.path))
+        header.mtime = MTIME
+        if stat.S_ISLNK(entry.mode):
+            header.type, header.mode, header.linkname, body = tarfile.SYMTYPE, 0o777, _text(body), b""
+        else:
+            header.mode, header.size = 0o755 if entry.mode & 0o111 else 0o644, len(body)
+        yield header.tobuf(tarfile.GNU_FORMAT, "utf-8", "surrogateescape")
+        yield body
+        yield bytes(-len(body) % tarfile.BLOCKSIZE)
+    yield bytes(2 * tarfile.BLOCKSIZE)
+
+
+def _text(path: bytes) -> str:
+    return path.decode("utf-8", "surrogateescape")

@@ -1,0 +1,144 @@
+"""Dynos as sandboxes of this machine, supervised by the launcher."""
+
+import asyncio
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from skypanel.domain.app import App
+from skypanel.domain.errors import NotFound, Unavailable
+from skypanel.domain.manifest import STOP_GRACE_S, Dyno, DynoKey, DynoState, Exit, Manifest
+from skypanel.drivers.bubblewrap import open_workspace
+from skypanel.drivers.launcher import Launcher
+from skypanel.drivers.readiness import Observed, Readiness, late
+from skypanel.launcher.descriptors import Pipe, write_all
+from skypanel.launcher.environment import boot, dyno_environment
+from skypanel.launcher.listening import Listening
+from skypanel.launcher.protocol import Message, Tenant, key_message, limits_message, parse_key, tenant_message
+from skypanel.ports import Objects, Step, WriteLine
+
+ONE_OFF_PORT = 5000
+POLL_S = 0.1
+
+
+class ProcessScheduler:
+    """Runs dynos at the launcher; slugs come out of `objects`."""
+
+    def __init__(self, launcher: Launcher, objects: Objects, stop_grace_s: float = STOP_GRACE_S) -> None:
+        self._launcher = launcher
+        self._objects = objects
+        self._stop_grace_s = stop_grace_s
+
+    async def stage(self, app: App, digest: str) -> None:
+        """Put a slug where its dynos will start. Raises Unavailable if it cannot be had."""
+        await self._stage(Tenant(app.id, app.number), digest)
+
+    async def launch(self, manifest: Manifest) -> None:
+        """Start what is missing of the manifest's dynos, beside whatever else the app runs."""
+        await self._stage(_tenant(manifest), manifest.slug_digest)
+        for key in manifest.dynos():
+            await self._launcher.ask(_start_message(manifest, key))
+
+    async def wait_ready(self, manifest: Manifest, timeout_s: float) -> Sequence[Dyno]:
+        """Return the manifest's dynos once every web dyno answers on $PORT and the others stay up."""
+        waiting = {key: Readiness(key.name) for key in manifest.dynos()}
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await self._until_ready(manifest.app_id, waiting)
+        except TimeoutError:
+            raise next(late(readiness.last, readiness.name, timeout_s) for readiness in waiting.values() if not readiness.ready) from None
+
+    async def _until_ready(self, app_id: UUID, waiting: Mapping[DynoKey, Readiness]) -> Sequence[Dyno]:
+        while True:
+            observed = {one.dyno.key: one for one in await self._observe(app_id)}
+            ready = await asyncio.gather(*(readiness.look(observed.get(key)) for key, readiness in waiting.items()))
+            if all(ready):
+                return [observed[key].dyno for key in waiting]
+            await asyncio.sleep(POLL_S)
+
+    async def dynos(self, app_id: UUID | None = None) -> Sequence[Dyno]:
+        """Return what runs, of one app or of all."""
+        return [observed.dyno for observed in await self._observe(app_id)]
+
+    async def retire(self, manifest: Manifest) -> None:
+        """Stop every dyno of the app that is not the manifest's: SIGTERM now, SIGKILL after the grace."""
+        await self._launcher.ask(
+            {
+                "do": "retire",
+                "app_id": str(manifest.app_id),
+                "keep": [key_message(key) for key in manifest.dynos()],
+                "keep_digest": manifest.slug_digest,
+                "grace_s": self._stop_grace_s,
+            }
+        )
+
+    async def remove(self, app_id: UUID) -> None:
+        """Stop all dynos of an app and forget its slugs, logs and disks."""
+        await self._launcher.ask({"do": "remove", "app_id": str(app_id)})
+
+    async def run(self, manifest: Manifest, command: str, write: WriteLine, timeout_s: float, *, dyno: str = "run.1") -> Exit:
+        """Run a one-off dyno of the manifest's slug to its end, its output line by line."""
+        tenant, limits = _tenant(manifest), replace(manifest.limits, timeout_s=timeout_s)
+        step = Step(boot(command), dyno_environment(manifest.config_vars, dyno, ONE_OFF_PORT), network=True)
+        await self._stage(tenant, manifest.slug_digest)
+        async with open_workspace(self._launcher, tenant, limits, manifest.slug_digest) as workspace:
+            return await workspace.run(step, write)
+
+    async def _observe(self, app_id: UUID | None) -> Sequence[Observed]:
+        answer = await self._launcher.ask({"do": "list", "app_id": app_id and str(app_id)})
+        return [_observed(report) for report in answer["dynos"]]
+
+    async def _stage(self, tenant: Tenant, digest: str) -> None:
+        slug = {"tenant": tenant_message(tenant), "digest": digest}
+        if (await self._launcher.ask({"do": "staged", **slug}))["staged"]:
+            return
+        with Pipe() as pipe:
+            async with self._launcher.connect() as connection:
+                await connection.say({"do": "stage", **slug}, [pipe.read])
+                pipe.close_read()
+                await self._copy_slug(pipe, digest)
+                await connection.hear()
+
+    async def _copy_slug(self, pipe: Pipe, digest: str) -> None:
+        os.set_blocking(pipe.write, False)
+        try:
+            async for chunk in self._objects.read("slugs", digest):
+                await write_all(pipe.write, chunk)
+        except NotFound as error:
+            raise Unavailable("The slug is not in storage.", "Push again to build it anew.") from error
+        except BrokenPipeError:
+            # the launcher will say why it stopped reading
+            return
+        finally:
+            pipe.close_write()
+
+
+def _tenant(manifest: Manifest) -> Tenant:
+    return Tenant(manifest.app_id, manifest.app_number)
+
+
+def _start_message(manifest: Manifest, key: DynoKey) -> Message:
+    return {
+        "do": "start",
+        "key": key_message(key),
+        "tenant": tenant_message(_tenant(manifest)),
+        "digest": manifest.slug_digest,
+        "command": manifest.command(key.process_type),
+        "environment": dict(manifest.config_vars),
+        "limits": limits_message(manifest.limits),
+    }
+
+
+def _observed(report: Mapping[str, Any]) -> Observed:
+    dyno = Dyno(
+        key=parse_key(report["key"]),
+        state=DynoState(report["state"]),
+        since=datetime.fromisoformat(report["since"]),
+        endpoint=report["endpoint"],
+        restarts=report["restarts"],
+        reason=report["reason"],
+    )
+    return Observed(dyno, Listening(report["listening"]))

@@ -1,0 +1,113 @@
+"""Routes in Traefik: its HTTP provider polls `dynamic_config`, and its API tells what is in force.
+
+The format is https://doc.traefik.io/traefik/reference/routing-configuration/.
+"""
+
+import asyncio
+import re
+from collections.abc import Sequence
+from time import monotonic
+from typing import Any
+from uuid import UUID
+
+from aiohttp import ClientError, ClientSession, ClientTimeout
+
+from skypanel.domain.errors import Unavailable
+from skypanel.domain.routing import PROXY_TOKEN_HEADER, Route
+
+POLL_S = 0.05
+ANSWER_S = 5.0
+ENTRY_POINTS = ("web", "websecure")
+FLUSH_INTERVAL = "1ms"
+
+_ABOVE_ALL = 1_000_000
+_BELOW_ALL = 1
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_HOST = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*\Z")
+_ENDPOINT = re.compile(r"[A-Za-z0-9.-]+:[0-9]{1,5}\Z")
+
+Json = dict[str, Any]
+
+
+def dynamic_config(routes: Sequence[Route], *, panel_host: str, web_url: str) -> Json:
+    """Return what Traefik routes: each app, the dashboard, and a page of ours for whatever else is asked for.
+
+    A route without endpoints is left out, and so is any host or endpoint that is not well-formed: one
+    bad row must not stop the others.
+    """
+    live = [route for route in routes if _rule(route) and _servers(route)]
+    return {
+        "http": {
+            "routers": {
+                **{_name(route.app_id): _router(_rule(route), _name(route.app_id)) for route in live},
+                "dashboard": {**_router(_host_rule(panel_host), "panel"), "priority": _ABOVE_ALL},
+                "fallback": {**_router("PathPrefix(`/`)", "panel"), "priority": _BELOW_ALL},
+            },
+            "services": {
+                **{_name(route.app_id): _service(_servers(route)) for route in live},
+                "panel": _service([web_url]),
+            },
+        }
+    }
+
+
+class TraefikRouter:
+    """Confirms routes by Traefik's API at `api_url`, which answers to those who know the token."""
+
+    def __init__(self, api_url: str, token: str) -> None:
+        self._api_url = api_url
+        self._token = token
+
+    async def confirm(self, routes: Sequence[Route], timeout_s: float = 10.0) -> None:
+        """Return once the proxy has these routes in force; one without endpoints is in force when it is gone."""
+        deadline = monotonic() + timeout_s
+        waiting = list(routes)
+        async with ClientSession(headers={PROXY_TOKEN_HEADER: self._token}, timeout=ClientTimeout(ANSWER_S)) as session:
+            while waiting := [route for route in waiting if not await self._in_force(session, route)]:
+                if monotonic() > deadline:
+                    raise Unavailable("The proxy does not take up the new route.", "See that Traefik runs, then try again.")
+                await asyncio.sleep(POLL_S)
+
+    async def _in_force(self, session: ClientSession, route: Route) -> bool:
+        try:
+            service = await self._get(session, "services", route.app_id)
+            router = await self._get(session, "routers", route.app_id)
+        except (ClientError, TimeoutError):
+            return False
+        urls = {server["url"] for server in service.get("loadBalancer", {}).get("servers", [])}
+        return urls == set(_servers(route)) and router.get("rule", "") == (_rule(route) if urls else "")
+
+    async def _get(self, session: ClientSession, kind: str, app_id: UUID) -> Json:
+        """Return what Traefik has; nothing if it has none. Raises ClientError."""
+        async with session.get(f"{self._api_url}/api/http/{kind}/{_name(app_id)}@http") as response:
+            # Its API answers 404 with JSON for a name that it has not; another 404 comes from elsewhere.
+            if response.status == 404 and (await response.text()).startswith("{"):  # noqa: PLR2004 - Not Found (RFC 9110)
+                return {}
+            response.raise_for_status()
+            body: Json = await response.json()
+            return body
+
+
+def _name(app_id: UUID) -> str:
+    return f"app-{app_id}"
+
+
+def _rule(route: Route) -> str:
+    return " || ".join(_host_rule(host) for host in route.hosts if _HOST.match(host))
+
+
+def _host_rule(host: str) -> str:
+    return f"Host(`{host}`)"
+
+
+def _servers(route: Route) -> list[str]:
+    return [f"http://{endpoint}" for endpoint in route.endpoints if _ENDPOINT.match(endpoint)]
+
+
+def _router(rule: str, service: str) -> Json:
+    return {"entryPoints": list(ENTRY_POINTS), "rule": rule, "service": service}
+
+
+def _service(urls: Sequence[str]) -> Json:
+    servers = [{"url": url} for url in urls]
+    return {"loadBalancer": {"servers": servers, "passHostHeader": True, "responseForwarding": {"flushInterval": FLUSH_INTERVAL}}}

@@ -1,0 +1,74 @@
+"""What `up` says once the panel is there."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from skypanel.domain.routing import Address
+
+MAKE_KEY = "ssh-keygen -t ed25519"
+SSH_PORT = 22
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All that the banner tells. `ssh_connection` is $SSH_CONNECTION: client and server, address and port each."""
+
+    address: Address
+    home: Path
+    login_path: str
+    fingerprint: str
+    keys: int
+    user: str = ""
+    ssh_connection: str = ""
+
+
+def banner(facts: Facts) -> str:
+    """Return the banner, without a line end."""
+    address = facts.address
+    rows = (
+        ("Dashboard", address.dashboard_url() + facts.login_path.removeprefix("/")),
+        ("", "signs you in as the administrator, once"),
+        ("Git remote", address.git_remote("<app>")),
+        ("Host key", facts.fingerprint),
+        ("API token", str(facts.home / "token")),
+        ("SSH keys", keys_line(facts.keys)),
+    )
+    lines = (
+        "SkyPanel is up.",
+        "",
+        *(f"  {name:<12}{text}" for name, text in rows),
+        "",
+        "Try it, in the repository of an app:",
+        f"  git remote add skypanel {address.git_remote('hello')}",
+        "  git push skypanel main",
+        f"  curl {address.url('hello')}",
+        "",
+        f"To trust its HTTPS: {trust_line(facts.home)}",
+        *tunnel_lines(facts),
+        "Ctrl-C stops it.",
+    )
+    return "\n".join(lines)
+
+
+def keys_line(keys: int) -> str:
+    """Return how many keys may push, or how to make the first one and add it."""
+    if keys:
+        return f"{keys} may push" if keys > 1 else "one may push"
+    return f"none may push yet: {MAKE_KEY} && skypanel keys add ~/.ssh/id_ed25519.pub"
+
+
+def trust_line(home: Path) -> str:
+    """Return the command that has Debian trust the home's CA, which can vouch for this panel's names only."""
+    return f"sudo cp {home / 'ca.crt'} /usr/local/share/ca-certificates/skypanel.crt && sudo update-ca-certificates"
+
+
+def tunnel_lines(facts: Facts) -> tuple[str, ...]:
+    """Return how to reach the panel from where the user sits, if that is at the other end of SSH."""
+    parts = facts.ssh_connection.split()
+    if len(parts) != 4:  # noqa: PLR2004 - ssh(1): client address and port, server address and port
+        return ()
+    server, port = parts[2], int(parts[3])
+    ports = (facts.address.http_port, facts.address.https_port, facts.address.ssh_port)
+    forwards = " ".join(f"-L {number}:localhost:{number}" for number in ports)
+    to_port = "" if port == SSH_PORT else f"-p {port} "
+    return (f"From your own machine: ssh {to_port}{forwards} {facts.user}@{server}",)

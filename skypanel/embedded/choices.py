@@ -1,0 +1,87 @@
+"""What a new home picks for itself, so that it collides with nothing on the machine: ports, a subnet, uids."""
+
+import errno
+import secrets
+import socket
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv4Network
+
+from skypanel.domain.errors import Unavailable
+
+PRIVATE = IPv4Network("10.0.0.0/8")
+SUBNET_PREFIX = 18
+UIDS_PER_PANEL = 1 << 16
+FIRST_UID_BASE = 1 << 20
+LAST_UID_BASE = (1 << 31) - UIDS_PER_PANEL
+# Below what Linux hands out to outgoing connections (net.ipv4.ip_local_port_range), so that none takes it meanwhile.
+INTERNAL_PORTS = range(20000, 32000)
+ATTEMPTS = 200
+
+
+def port_is_free(port: int, *, everywhere: bool = False) -> bool:
+    """Whether nobody listens on the port: of 127.0.0.1, or of any interface."""
+    return errno.EADDRINUSE not in bind_errors(port, everywhere=everywhere)
+
+
+def bind_errors(port: int, *, everywhere: bool) -> tuple[int, ...]:
+    """Return the errno values that listening on the port leads to; none if it works."""
+    hosts = ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")) if everywhere else ((socket.AF_INET, "127.0.0.1"),)  # noqa: S104 - that is what is asked
+    return tuple(error for family, host in hosts if (error := _bind_error(family, host, port)))
+
+
+def _bind_error(family: socket.AddressFamily, host: str, port: int) -> int:
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            probe.bind((host, port))
+            probe.listen(1)
+    except OSError as error:
+        return error.errno or errno.EIO
+    return 0
+
+
+def free_port(taken: Iterable[int] = ()) -> int:
+    """Return a port of 127.0.0.1 on which nobody listens. Raises Unavailable."""
+    avoided = set(taken)
+    for _ in range(ATTEMPTS):
+        port = secrets.choice(INTERNAL_PORTS)
+        if port not in avoided and port_is_free(port, everywhere=True):
+            return port
+    raise Unavailable("No free port was found.", f"Something uses nearly all ports from {INTERNAL_PORTS.start} to {INTERNAL_PORTS.stop}.")
+
+
+def kept_port(port: int, taken: Iterable[int] = ()) -> int:
+    """Return the port if nobody listens on it, else another one."""
+    return port if port_is_free(port) else free_port(taken)
+
+
+def networks_of(route_table: str) -> tuple[IPv4Network, ...]:
+    """Return the networks in `/proc/net/route` but for the default route; addresses are in host byte order there (proc_net(5))."""
+    rows = [line.split() for line in route_table.splitlines()[1:]]
+    networks = (IPv4Network(f"{_address(row[1])}/{_address(row[7])}", strict=False) for row in rows if len(row) > 7)  # noqa: PLR2004 - the mask's column
+    return tuple(network for network in networks if network.prefixlen)
+
+
+def _address(little_endian: str) -> IPv4Address:
+    return IPv4Address(bytes.fromhex(little_endian)[::-1])
+
+
+def free_subnets(taken: Iterable[IPv4Network]) -> tuple[IPv4Network, ...]:
+    """Return the /18 networks of 10.0.0.0/8 that overlap none of those taken."""
+    avoided = tuple(network for network in taken if network.overlaps(PRIVATE))
+    return tuple(subnet for subnet in PRIVATE.subnets(new_prefix=SUBNET_PREFIX) if not any(map(subnet.overlaps, avoided)))
+
+
+def pick_subnet(taken: Iterable[IPv4Network]) -> IPv4Network:
+    """Return one of the free subnets, at random: panels on one machine do not see each other's. Raises Unavailable."""
+    free = free_subnets(taken)
+    if not free:
+        raise Unavailable("No subnet of 10.0.0.0/8 is free for the apps.", "This machine's routes cover it all; `ip route` shows them.")
+    return secrets.choice(free)
+
+
+def pick_uid_base() -> int:
+    """Return the first of 65,536 uids for the apps: at random, far above those of people and services."""
+    return secrets.choice(range(FIRST_UID_BASE, LAST_UID_BASE + 1, UIDS_PER_PANEL))

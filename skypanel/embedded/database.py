@@ -1,0 +1,23 @@
+"""The panel's database on the embedded server, before anything else can use it."""
+
+import aiopg
+import psycopg2
+
+from skypanel.domain.errors import Unavailable
+from skypanel.settings import Settings
+
+
+def server_dsn(settings: Settings) -> str:
+    """Return the DSN of the database that a server has from its beginning."""
+    return settings.database_dsn.replace("/skypanel?", "/postgres?", 1)
+
+
+async def make_database(settings: Settings) -> None:
+    """Make the panel's database if the server does not have it. Raises Unavailable."""
+    try:
+        async with aiopg.connect(server_dsn(settings)) as connection, connection.cursor() as cursor:
+            await cursor.execute("SELECT FROM pg_database WHERE datname = 'skypanel'")
+            if not cursor.rowcount:
+                await cursor.execute("CREATE DATABASE skypanel")
+    except psycopg2.Error as error:
+        raise Unavailable("The database server does not answer.", str(error).strip()) from error

@@ -1,0 +1,210 @@
+"""`skypanel doctor`: what this machine lacks, what of a running panel does not answer, and what to do about it."""
+
+import asyncio
+import os
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from skypanel import settings
+from skypanel.domain.errors import NotFound, SkyPanelError
+from skypanel.domain.limits import GIB
+from skypanel.domain.transcript import size
+from skypanel.embedded import health, users
+from skypanel.embedded.children import log_path
+from skypanel.embedded.listeners import check_public_ports
+from skypanel.embedded.machine import Machine, look
+from skypanel.embedded.packages import Program, missing_programs
+from skypanel.embedded.supervisor import Supervisor
+from skypanel.settings import Settings
+from skypanel.variables import DEFAULT_ADDRESS, read_given
+
+LEAST_DISK_BYTES = 5 * GIB
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that is not as it should be: what it leads to, and what to do. A warning lets the panel run all the same."""
+
+    name: str
+    wrong: str
+    remedy: str
+    is_warning: bool = False
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing to look at on a machine, and what is said if `holds` is false."""
+
+    name: str
+    holds: Callable[[Machine], bool]
+    wrong: str
+    remedy: str
+    is_warning: bool = False
+
+
+KERNEL_CHECKS = (
+    Check(
+        "user namespaces",
+        lambda machine: machine.is_root or machine.has_user_namespaces,
+        "Without them nothing can be built or run unless the panel is root's.",
+        "sudo sysctl -w user.max_user_namespaces=15000 (old Debian: kernel.unprivileged_userns_clone=1), or start the panel as root.",
+    ),
+    Check(
+        "AppArmor",
+        lambda machine: machine.is_root or not machine.apparmor_restricts_namespaces,
+        "It keeps unprivileged programs from making user namespaces, so nothing can be built or run.",
+        "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0, or start the panel as root.",
+    ),
+    Check(
+        "/dev/net/tun",
+        lambda machine: machine.is_root or machine.has_tunnels,
+        "Builds and apps get no network unless the panel is root's.",
+        "sudo chmod 666 /dev/net/tun (sudo modprobe tun, if it is not there), or start the panel as root.",
+    ),
+    Check(
+        "overlay",
+        lambda machine: not machine.is_root or "overlay" in machine.filesystems,
+        "Apps cannot be started from their slugs.",
+        "sudo modprobe overlay",
+    ),
+    Check(
+        "loop devices",
+        lambda machine: not machine.is_root or machine.has_loop_devices,
+        "The disk of a build is watched instead of bounded: a fast writer gets further before it is stopped.",
+        "sudo modprobe loop",
+        is_warning=True,
+    ),
+    Check(
+        "nftables",
+        lambda machine: not machine.is_root or machine.has_nftables,
+        "Builds and apps get no network.",
+        "sudo modprobe nf_tables; in a container, give it CAP_NET_ADMIN.",
+    ),
+    Check(
+        "control groups",
+        lambda machine: not machine.is_root or machine.has_cgroups,
+        "The memory, processor time and number of processes of apps cannot be bounded.",
+        "Mount them writable: sudo mount -t cgroup2 none /sys/fs/cgroup",
+        is_warning=True,
+    ),
+    Check(
+        "not root: memory, processor and number of processes",
+        lambda machine: machine.is_root,
+        "They are bounded for each process of a build or an app, not for all of its processes together.",
+        "Start the panel as root to have them bounded.",
+        is_warning=True,
+    ),
+    Check(
+        "not root: disk",
+        lambda machine: machine.is_root,
+        "It is watched, not bounded: a fast writer gets further before it is stopped.",
+        "Start the panel as root to have it bounded.",
+        is_warning=True,
+    ),
+    Check(
+        "not root: users",
+        lambda machine: machine.is_root,
+        "All apps run as your own user, kept apart by namespaces alone.",
+        "Start the panel as root to give each app a user of its own.",
+        is_warning=True,
+    ),
+)
+
+
+def run(environ: Mapping[str, str]) -> int:
+    """Print the report and return the exit status: 1 if something keeps the panel from working."""
+    found = asyncio.run(findings(environ))
+    click.echo(report(found))
+    return int(any(not finding.is_warning for finding in found))
+
+
+def report(found: Iterable[Finding]) -> str:
+    """Return what to print about some findings: what is wrong first, then what is merely less than it could be."""
+    ordered = sorted(found, key=lambda finding: finding.is_warning)
+    if not ordered:
+        return "All is well."
+    return "\n".join(f"{_kind(finding)}{finding.name}: {finding.wrong}\n{'':<9}{finding.remedy}" for finding in ordered)
+
+
+def _kind(finding: Finding) -> str:
+    return f"{'warning' if finding.is_warning else 'wrong':<9}"
+
+
+async def findings(environ: Mapping[str, str]) -> tuple[Finding, ...]:
+    """Look at the machine, and at the panel if there is one."""
+    home = settings.home_folder(environ)
+    return (
+        *program_findings(missing_programs(), is_root=os.geteuid() == 0),
+        *kernel_findings(look()),
+        *_reach_findings(home),
+        *disk_findings(home, _free_bytes(home)),
+        *await _panel_findings(environ),
+    )
+
+
+def program_findings(missing: Iterable[Program], *, is_root: bool) -> tuple[Finding, ...]:
+    """Return a finding for each program that is missing; slirp4netns is for those who are not root."""
+    wanted = (program for program in missing if not (is_root and program.command == "slirp4netns"))
+    return tuple(
+        Finding(program.command, f"It is not there: {program.purpose}.", f"sudo apt-get install {program.package}") for program in wanted
+    )
+
+
+def kernel_findings(machine: Machine) -> tuple[Finding, ...]:
+    """Return a finding for each check that does not hold."""
+    return tuple(Finding(check.name, check.wrong, check.remedy, check.is_warning) for check in KERNEL_CHECKS if not check.holds(machine))
+
+
+def disk_findings(home: Path, free_bytes: int) -> tuple[Finding, ...]:
+    """Return a finding if a build may find the disk full."""
+    if free_bytes >= LEAST_DISK_BYTES:
+        return ()
+    wrong = f"Only {size(free_bytes)} are free where {home} is; a build may use 4G."
+    return (Finding("disk", wrong, "Make room, or set SKYPANEL_HOME to a folder on a larger disk.", is_warning=True),)
+
+
+def _free_bytes(home: Path) -> int:
+    return shutil.disk_usage(next(folder for folder in (home, *home.parents) if folder.exists())).free
+
+
+def _reach_findings(home: Path) -> tuple[Finding, ...]:
+    user = users.known_panel_user()
+    if user is None:
+        return ()
+    try:
+        users.check_reach(home, user)
+    except SkyPanelError as error:
+        return (Finding("home", error.message, error.hint),)
+    return ()
+
+
+async def _panel_findings(environ: Mapping[str, str]) -> tuple[Finding, ...]:
+    try:
+        loaded = settings.load(environ)
+    except NotFound:
+        return _port_findings(environ, None)
+    except SkyPanelError as error:
+        return (Finding("settings", error.message, error.hint),)
+    try:
+        await Supervisor(loaded.run_dir / "supervisor.sock").states()
+    except SkyPanelError:
+        stopped = Finding("panel", f"The panel in {loaded.home} does not run.", "Start it with `skypanel up`.", is_warning=True)
+        return (stopped, *_port_findings(environ, loaded))
+    answers = await asyncio.gather(*(part.answers(loaded) for part in health.PARTS))
+    return tuple(
+        Finding(part.title, "It does not answer.", f"Its log says why: {log_path(loaded.home, part.name)}")
+        for part, answered in zip(health.PARTS, answers, strict=True)
+        if not answered
+    )
+
+
+def _port_findings(environ: Mapping[str, str], loaded: Settings | None) -> tuple[Finding, ...]:
+    try:
+        check_public_ports(loaded.address if loaded else read_given(environ).address(DEFAULT_ADDRESS))
+    except SkyPanelError as error:
+        return (Finding("ports", error.message, error.hint),)
+    return ()

@@ -1,0 +1,127 @@
+"""Asking each part of a running panel whether it answers."""
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import aiohttp
+import aiopg
+import psycopg2
+import redis.asyncio
+from celery import Celery
+from redis.exceptions import RedisError
+
+from skypanel.embedded.database import server_dsn
+from skypanel.settings import Settings
+
+PATIENCE_S = 2.0
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part: what it is to people, its log's name, how it is asked, and how long it may take to start."""
+
+    name: str
+    title: str
+    answers: Callable[[Settings], Awaitable[bool]]
+    timeout_s: float = 60.0
+
+
+async def postgres_answers(settings: Settings) -> bool:
+    """Whether the database takes a query."""
+    try:
+        async with aiopg.connect(server_dsn(settings), timeout=PATIENCE_S) as connection, connection.cursor() as cursor:
+            await cursor.execute("SELECT 1")
+            return True
+    except (psycopg2.Error, TimeoutError):
+        return False
+
+
+async def valkey_answers(settings: Settings) -> bool:
+    """Whether Valkey takes the password and answers PING."""
+    client = redis.asyncio.Redis.from_url(settings.valkey_url, socket_timeout=PATIENCE_S)
+    try:
+        return bool(await client.ping())
+    except (RedisError, OSError):
+        return False
+    finally:
+        await client.aclose()
+
+
+async def traefik_answers(settings: Settings) -> bool:
+    """Whether Traefik answers its ping."""
+    return await _is_ok(f"http://127.0.0.1:{settings.traefik_port}/ping")
+
+
+async def web_answers(settings: Settings) -> bool:
+    """Whether the dashboard and the API are there."""
+    return await _is_ok(f"http://127.0.0.1:{settings.web_port}/internal/health")
+
+
+async def receiver_answers(settings: Settings) -> bool:
+    """Whether the git receiver introduces itself as an SSH server (RFC 4253, 4.2)."""
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            reader, writer = await asyncio.open_connection("127.0.0.1", settings.address.ssh_port)
+            try:
+                return (await reader.read(4)) == b"SSH-"
+            finally:
+                writer.close()
+    except (OSError, TimeoutError):
+        return False
+
+
+async def launcher_answers(settings: Settings) -> bool:
+    """Whether the launcher takes connections."""
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            _, writer = await asyncio.open_unix_connection(settings.launcher_socket)
+            writer.close()
+            return True
+    except (OSError, TimeoutError):
+        return False
+
+
+async def worker_answers(settings: Settings) -> bool:
+    """Whether the worker of rollouts answers Celery's ping."""
+    return await asyncio.to_thread(_celery_answers, settings, "worker")
+
+
+async def builder_answers(settings: Settings) -> bool:
+    """Whether the worker of builds answers Celery's ping."""
+    return await asyncio.to_thread(_celery_answers, settings, "builder")
+
+
+async def beat_answers(settings: Settings) -> bool:
+    """Whether the worker of the schedule answers Celery's ping."""
+    return await asyncio.to_thread(_celery_answers, settings, "beat")
+
+
+def _celery_answers(settings: Settings, name: str) -> bool:
+    with Celery(broker=settings.broker_url, set_as_current=False) as app:
+        try:
+            return bool(app.control.ping(destination=[f"{name}@{socket.gethostname()}"], timeout=1.0))
+        except (RedisError, OSError):
+            return False
+
+
+async def _is_ok(url: str) -> bool:
+    try:
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=PATIENCE_S)) as session, session.get(url) as response:
+            return response.ok
+    except (aiohttp.ClientError, OSError, TimeoutError):
+        return False
+
+
+STORAGE_PARTS = (Part("postgres", "Postgres", postgres_answers), Part("valkey", "Valkey", valkey_answers))
+LAUNCHER_PART = Part("launcher", "launcher", launcher_answers, 20.0)
+PANEL_PARTS = (
+    Part("web", "dashboard", web_answers),
+    Part("traefik", "Traefik", traefik_answers),
+    Part("receiver", "git receiver", receiver_answers),
+    Part("worker", "rollout worker", worker_answers),
+    Part("builder", "build worker", builder_answers),
+    Part("beat", "schedule", beat_answers),
+)
+PARTS = (*STORAGE_PARTS, LAUNCHER_PART, *PANEL_PARTS)

@@ -1,0 +1,128 @@
+"""Making a home: the little that root must do; its owner does the rest (`prepare.py`).
+
+Root makes the home and the folder of the sockets and gives them to the panel's user. All that lies
+in them is written by that user, so that root follows no link that a broken-in service may plant.
+"""
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from skypanel import settings
+from skypanel.domain.errors import Conflict, Invalid, Unavailable
+from skypanel.embedded import users
+from skypanel.embedded.packages import SYSTEM_PATH
+from skypanel.embedded.users import User
+from skypanel.settings import Settings
+from skypanel.variables import VARIABLES, read_given
+
+HOME_MODE = 0o711
+RUN_MODE = 0o700
+# A socket's path may have 107 bytes (unix(7)); the longest name in the folder is Postgres's, .s.PGSQL.5432.lock.
+MAX_RUN_DIR_LENGTH = 107 - len("/.s.PGSQL.5432.lock")
+CERTIFICATE_VARIABLES = (
+    "CURL_CA_BUNDLE",
+    "GIT_SSL_CAINFO",
+    "NODE_EXTRA_CA_CERTS",
+    "PIP_CERT",
+    "REQUESTS_CA_BUNDLE",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
+)
+
+
+def init(home: Path, environ: Mapping[str, str], *, starting: bool = False) -> Settings:
+    """Make the home where it is missing, complete it, write down what the environment says, and return its settings.
+
+    May be repeated, also while the panel runs, unless it is `starting`.
+    Raises Invalid or Conflict for a folder that is not to be a home of this panel.
+    """
+    read_given(environ)
+    user = users.panel_user()
+    users.check_reach(home, user)
+    _make_home(home, user)
+    run_dir = _make_run_dir(home, user, environ)
+    _prepare(home, run_dir, user, environ, "up" if starting else "init")
+    return settings.load({**environ, "SKYPANEL_HOME": str(home)})
+
+
+def identity(home: Path) -> str:
+    """Return the eight hex digits that tell this home's sockets, networks and groups from another's."""
+    return hashlib.sha256(str(home).encode()).hexdigest()[:8]
+
+
+def run_folder(home: Path, user: User, environ: Mapping[str, str]) -> Path:
+    """Return where the panel's sockets are to be. Raises Invalid if that is too long for one."""
+    if user != users.caller():
+        folder = Path("/run/skypanel", identity(home))
+    elif environ.get("XDG_RUNTIME_DIR"):
+        folder = Path(environ["XDG_RUNTIME_DIR"], f"skypanel-{identity(home)}")
+    else:
+        folder = Path("/tmp", f"skypanel-{user.uid}-{identity(home)}")  # noqa: S108 - nobody else's folder is accepted there
+    if len(os.fsencode(folder)) > MAX_RUN_DIR_LENGTH:
+        raise Invalid(f"{folder} is too long for the path of a socket.", "Set XDG_RUNTIME_DIR to a shorter one.")
+    return folder
+
+
+def service_environment(home: Path, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return all that the panel's processes see of the outside."""
+    root = users.import_root()
+    return {
+        "SKYPANEL_HOME": str(home),
+        "HOME": str(home),
+        "LANG": "C.UTF-8",
+        "PATH": f"{Path(sys.executable).parent}:{SYSTEM_PATH}",
+        **({} if root.is_relative_to(sys.prefix) else {"PYTHONPATH": str(root)}),
+        **{name: environ[name] for name in CERTIFICATE_VARIABLES if environ.get(name)},
+    }
+
+
+def _make_home(home: Path, user: User) -> None:
+    home.parent.mkdir(parents=True, exist_ok=True)
+    home.mkdir(mode=0o700, exist_ok=True)
+    is_home = (home / "panel.json").exists()
+    if not is_home and any(home.iterdir()):
+        raise Conflict(f"{home} is no home of a panel, and not empty.", "Set SKYPANEL_HOME to a folder of its own.")
+    owner = home.stat().st_uid
+    if is_home and owner != user.uid:
+        raise Conflict(
+            f"{home} belongs to the user number {owner}, but this panel would run as number {user.uid}.",
+            "Start it as the user who made it, or set SKYPANEL_HOME to another folder.",
+        )
+    _give(home, user, HOME_MODE)
+
+
+def _make_run_dir(home: Path, user: User, environ: Mapping[str, str]) -> Path:
+    folder = run_folder(home, user, environ)
+    if user != users.caller():
+        folder.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.is_symlink() or folder.stat().st_uid not in (user.uid, os.geteuid()):
+        raise Conflict(f"{folder} belongs to somebody else.", "Remove it, or set XDG_RUNTIME_DIR to a folder of your own.")
+    _give(folder, user, RUN_MODE)
+    return folder
+
+
+def _give(folder: Path, user: User, mode: int) -> None:
+    os.chown(folder, user.uid, user.gid)
+    folder.chmod(mode)
+
+
+def _prepare(home: Path, run_dir: Path, user: User, environ: Mapping[str, str], occasion: str) -> None:
+    argv = (sys.executable, "-m", "skypanel.embedded.prepare", str(run_dir), occasion)
+    told = {variable.name: environ[variable.name] for variable in VARIABLES if variable.name in environ}
+    prepared = subprocess.run(
+        users.argv_as(user, argv),
+        check=False,
+        cwd=home,
+        env={**told, **service_environment(home, environ)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    if prepared.returncode:
+        raise Unavailable(f"The home {home} cannot be prepared: {prepared.stdout.strip()}")

@@ -1,0 +1,62 @@
+"""What this machine's kernel offers, as far as a panel needs it."""
+
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+CGROUPS = Path("/sys/fs/cgroup")
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What `doctor` judges."""
+
+    is_root: bool
+    has_user_namespaces: bool
+    apparmor_restricts_namespaces: bool
+    filesystems: frozenset[str]
+    has_loop_devices: bool
+    has_nftables: bool
+    has_cgroups: bool
+    has_tunnels: bool
+
+
+def look() -> Machine:
+    """Look at this machine; nothing is changed on it."""
+    return Machine(
+        is_root=os.geteuid() == 0,
+        has_user_namespaces=_is_on("/proc/sys/user/max_user_namespaces")
+        and _is_on("/proc/sys/kernel/unprivileged_userns_clone", otherwise=True),
+        apparmor_restricts_namespaces=_is_on("/proc/sys/kernel/apparmor_restrict_unprivileged_userns"),
+        filesystems=filesystems(Path("/proc/filesystems").read_text()),
+        has_loop_devices=Path("/dev/loop-control").exists(),
+        has_nftables=_succeeds("nft", "list", "tables"),
+        has_cgroups=has_cgroups(CGROUPS),
+        has_tunnels=os.access("/dev/net/tun", os.R_OK | os.W_OK),
+    )
+
+
+def filesystems(text: str) -> frozenset[str]:
+    """Return the names in `/proc/filesystems`: the last word of each line."""
+    return frozenset(line.split()[-1] for line in text.splitlines() if line.strip())
+
+
+def has_cgroups(folder: Path) -> bool:
+    """Whether groups can be made: in the one tree of version 2, or in the memory controller's of version 1."""
+    return any((tree / "cgroup.procs").exists() and os.access(tree, os.W_OK) for tree in (folder, folder / "memory"))
+
+
+def _is_on(path: str, *, otherwise: bool = False) -> bool:
+    """Whether a kernel setting is more than zero; `otherwise` if the kernel does not have it."""
+    try:
+        return int(Path(path).read_text()) > 0
+    except (OSError, ValueError):
+        return otherwise
+
+
+def _succeeds(*argv: str) -> bool:
+    try:
+        return subprocess.run(argv, check=False, capture_output=True).returncode == 0
+    except OSError:
+        return False

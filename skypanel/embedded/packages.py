@@ -1,0 +1,78 @@
+"""The programs an embedded panel calls, and the Debian packages that bring them.
+
+Runs by itself too, on the standard library of any Python 3.11: `python packages.py [TOOL ...]` prints
+the packages that are missing. That is how `make env` begins, before anything is installed.
+"""
+
+import importlib.util
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+# A user's PATH may lack these, while the panel's own always has them.
+SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
+SYSTEM_PATH = ":".join(SYSTEM_FOLDERS)
+
+
+@dataclass(frozen=True)
+class Program:
+    """A command, the Debian package it comes with, and what goes wrong without it."""
+
+    command: str
+    package: str
+    purpose: str
+
+
+PROGRAMS = (
+    Program("git", "git", "no push can be received"),
+    Program("ssh", "openssh-client", "nobody can push from here"),
+    Program("ssh-keygen", "openssh-client", "no key for pushing can be made"),
+    Program("bwrap", "bubblewrap", "nothing can be built or run"),
+    Program("ip", "iproute2", "sandboxes get no network"),
+    Program("nft", "nftables", "sandboxes get no network"),
+    Program("setpriv", "util-linux", "nothing can be run as another user"),
+    Program("ps", "procps", "processes cannot be looked at"),
+    Program("zstd", "zstd", "slugs cannot be packed"),
+    Program("tar", "tar", "slugs cannot be packed"),
+    Program("xz", "xz-utils", "language runtimes cannot be unpacked"),
+    Program("curl", "curl", "buildpacks cannot download"),
+    Program("mkfs.ext4", "e2fsprogs", "disks of builds cannot be limited"),
+    Program("mount", "mount", "slugs cannot be mounted"),
+    Program("slirp4netns", "slirp4netns", "sandboxes get no network where the panel is not root"),
+    Program("node", "nodejs", "Node.js apps cannot be built"),
+    Program("npm", "npm", "Node.js apps cannot be built"),
+)
+CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
+TOOLS = {"shellcheck": Program("shellcheck", "shellcheck", "shell scripts cannot be checked")}
+
+Which = Callable[[str], str | None]
+
+
+def which(command: str) -> str | None:
+    """Find a command in the caller's PATH or in the system's folders."""
+    return shutil.which(command) or shutil.which(command, path=SYSTEM_PATH)
+
+
+def missing_programs(find: Which = which, tools: Sequence[str] = ()) -> tuple[Program, ...]:
+    """Return the programs, and of the tools those asked for, that are not there."""
+    return tuple(program for program in (*PROGRAMS, *(TOOLS[tool] for tool in tools)) if not find(program.command))
+
+
+def missing_packages(find: Which = which, tools: Sequence[str] = ()) -> tuple[str, ...]:
+    """Return the packages to install, each once."""
+    return tuple(dict.fromkeys(program.package for program in missing_programs(find, tools)))
+
+
+def missing_files() -> tuple[str, ...]:
+    """Return the packages of what is no command: CA certificates, and venv's pip, which Debian ships apart."""
+    certificates = () if CERTIFICATES.exists() else ("ca-certificates",)
+    if importlib.util.find_spec("ensurepip") and importlib.util.find_spec("venv"):
+        return certificates
+    is_default = Path("/usr/bin/python3").resolve() == Path(sys.executable).resolve()
+    return (*certificates, "python3-venv" if is_default else f"python3.{sys.version_info.minor}-venv")
+
+
+if __name__ == "__main__":
+    print(*missing_packages(tools=sys.argv[1:]), *missing_files())  # noqa: T201 - its output is what it is for

@@ -1,0 +1,159 @@
+"""What the owner of a home does before a start: folders, keys, certificates, the database, configuration files.
+
+`python -m skypanel.embedded.prepare RUN_DIR init|up`, as the panel's user. May be repeated; nothing that is there is
+made anew but for what says so. Only `up` may change an internal port, as a panel that runs listens on its ports.
+"""
+
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import asyncssh
+from cryptography.fernet import Fernet
+
+from skypanel.domain.errors import SkyPanelError, Unavailable
+from skypanel.embedded import certificates, choices, processes
+from skypanel.embedded.certificates import Pair
+from skypanel.settings import SSH_KEY_TYPES, Chosen, Settings, home_folder, load
+from skypanel.variables import DEFAULT_ADDRESS, Given, read_given
+
+FOLDERS = (
+    ("keys", 0o700),
+    ("objects", 0o700),
+    ("objects/sources", 0o700),
+    ("objects/slugs", 0o700),
+    ("objects/outputs", 0o700),
+    ("repositories", 0o700),
+    ("spool", 0o700),
+    ("logs", 0o711),
+    ("logs/panel", 0o700),
+)
+SSH_ALGORITHMS = {"ed25519": "ssh-ed25519", "ecdsa": "ecdsa-sha2-nistp256", "rsa": "ssh-rsa"}
+ROUTE_TABLE = Path("/proc/net/route")
+
+
+def prepare(home: Path, run_dir: Path, given: Given, *, starting: bool) -> None:
+    """Bring the home and the run folder to where a start can begin."""
+    chosen = _choose(home, run_dir, given)
+    if starting:
+        chosen = _with_free_ports(chosen)
+    _write(home / "panel.json", chosen.to_json().encode())
+    for name, mode in FOLDERS:
+        (home / name).mkdir(mode=mode, exist_ok=True)
+        (home / name).chmod(mode)
+    _make_keys(home / "keys")
+    _make_certificates(home, chosen.address.domain)
+    settings = load({"SKYPANEL_HOME": str(home)})
+    _make_database(settings)
+    for name, content in processes.files(settings, processes.installed()).items():
+        _write(run_dir / name, content.encode())
+
+
+def _choose(home: Path, run_dir: Path, given: Given) -> Chosen:
+    """Return what was chosen at the first time, with what is given now."""
+    try:
+        kept = Chosen.from_json((home / "panel.json").read_text())
+    except FileNotFoundError:
+        kept = None
+    address = given.address(kept.address if kept else DEFAULT_ADDRESS)
+    taken = {address.ssh_port, address.http_port, address.https_port}
+    web_port = kept.web_port if kept else choices.free_port(taken)
+    return Chosen(
+        address=address,
+        run_dir=run_dir,
+        web_port=web_port,
+        traefik_port=kept.traefik_port if kept else choices.free_port({*taken, web_port}),
+        uid_base=kept.uid_base if kept else choices.pick_uid_base(),
+        subnet=kept.subnet if kept else choices.pick_subnet(choices.networks_of(ROUTE_TABLE.read_text())),
+        allow=given.allow if given.allow is not None else kept.allow if kept else (),
+    )
+
+
+def _with_free_ports(chosen: Chosen) -> Chosen:
+    taken = {chosen.address.ssh_port, chosen.address.http_port, chosen.address.https_port}
+    web_port = choices.kept_port(chosen.web_port, taken)
+    return replace(chosen, web_port=web_port, traefik_port=choices.kept_port(chosen.traefik_port, {*taken, web_port}))
+
+
+def _make_keys(keys: Path) -> None:
+    _make(keys / "encryption.keys", lambda: Fernet.generate_key() + b"\n")
+    for name in ("postgres.password", "valkey.password", "traefik.token"):
+        _make(keys / name, lambda: secrets.token_hex(32).encode() + b"\n")
+    for kind in SSH_KEY_TYPES:
+        _make(keys / f"ssh_host_{kind}", partial(_ssh_key, SSH_ALGORITHMS[kind]))
+
+
+def _ssh_key(algorithm: str) -> bytes:
+    return asyncssh.generate_private_key(algorithm).export_private_key()
+
+
+def _make_certificates(home: Path, domain: str) -> None:
+    """Make the CA, anew if the domain has changed, and the panel's certificate, anew if it ends within a year."""
+    now = datetime.now(UTC)
+    authority = _read_pair(home / "ca.crt", home / "keys" / "ca.key")
+    if authority is None or not certificates.vouches_for(authority.certificate, domain):
+        authority = certificates.make_authority(domain, now)
+        _write_pair(authority, home / "ca.crt", home / "keys" / "ca.key")
+        (home / "ca.crt").chmod(0o644)
+        (home / "keys" / "panel.crt").unlink(missing_ok=True)
+    panel = _read_pair(home / "keys" / "panel.crt", home / "keys" / "panel.key")
+    if panel is None or not certificates.is_fresh(panel.certificate, now):
+        panel = certificates.issue(authority, certificates.panel_hosts(domain), now)
+        _write_pair(panel, home / "keys" / "panel.crt", home / "keys" / "panel.key")
+
+
+def _read_pair(certificate: Path, key: Path) -> Pair | None:
+    return Pair(certificate.read_bytes(), key.read_bytes()) if certificate.exists() and key.exists() else None
+
+
+def _write_pair(pair: Pair, certificate: Path, key: Path) -> None:
+    certificate.unlink(missing_ok=True)
+    _write(key, pair.key)
+    _write(certificate, pair.certificate)
+
+
+def _make_database(settings: Settings) -> None:
+    """Make the database cluster; one that was begun and not finished is begun again."""
+    cluster, new = settings.home / "postgres", settings.home / "postgres.new"
+    if cluster.exists():
+        return
+    shutil.rmtree(new, ignore_errors=True)
+    argv = processes.initdb_argv(settings, processes.installed(), new)
+    made = subprocess.run(argv, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if made.returncode:
+        raise Unavailable("Postgres cannot make its database.", made.stdout.strip())
+    new.rename(cluster)
+
+
+def _make(path: Path, content: Callable[[], bytes]) -> None:
+    if not path.exists():
+        _write(path, content())
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file as a whole or not at all, for nobody else to read."""
+    new = path.with_name(f"{path.name}.new")
+    new.unlink(missing_ok=True)
+    new.write_bytes(content)
+    new.chmod(0o600)
+    new.rename(path)
+
+
+def main() -> None:
+    """Prepare the home of SKYPANEL_HOME."""
+    os.umask(0o077)
+    try:
+        prepare(home_folder(os.environ), Path(sys.argv[1]), read_given(os.environ), starting=sys.argv[2] == "up")
+    except SkyPanelError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

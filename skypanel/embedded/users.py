@@ -1,0 +1,106 @@
+"""Who runs the panel: an unprivileged system user where `up` is root, else the caller."""
+
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from stat import S_IXGRP, S_IXOTH, S_IXUSR
+
+from skypanel.domain.errors import Invalid, Unavailable
+
+NAME = "skypanel"
+USERADD = ("useradd", "--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent", "--shell", "/usr/sbin/nologin", NAME)
+
+
+@dataclass(frozen=True)
+class User:
+    """A user of this machine, by number."""
+
+    uid: int
+    gid: int
+
+
+def caller() -> User:
+    """Return who runs this process."""
+    return User(os.geteuid(), os.getegid())
+
+
+def panel_user() -> User:
+    """Return whom the panel runs as; root makes the system user if it is not there. Raises Unavailable."""
+    return known_panel_user() or _add()
+
+
+def known_panel_user() -> User | None:
+    """Return whom the panel runs as, or None if the system user is yet to be made."""
+    return _entry() if os.geteuid() == 0 else caller()
+
+
+def _entry() -> User | None:
+    try:
+        entry = pwd.getpwnam(NAME)
+        return User(entry.pw_uid, entry.pw_gid)
+    except KeyError:
+        return None
+
+
+def _add() -> User:
+    if not shutil.which(USERADD[0]):
+        raise Unavailable(
+            "There is no useradd to make the panel's system user with.", f"Make a user named {NAME} without a login yourself."
+        )
+    made = subprocess.run(USERADD, check=False, capture_output=True, text=True)
+    # Two panels may start at once: whoever was second finds the user there.
+    entry = _entry()
+    if entry is None:
+        raise Unavailable(f"The system user {NAME} cannot be made: {made.stderr.strip()}", f"Make it yourself: sudo {' '.join(USERADD)}")
+    return entry
+
+
+def argv_as(user: User, argv: Sequence[str], *, die_with_parent: bool = True, may_bind_low_ports: bool = False) -> tuple[str, ...]:
+    """Return the argv that runs `argv` as `user` (the caller must be root for another one than itself).
+
+    A changed user gives up its groups and every way back. `die_with_parent` has it terminated with the process that starts it.
+    """
+    options = ["--pdeathsig", "TERM"] if die_with_parent else []
+    if user != caller():
+        options += ["--reuid", str(user.uid), "--regid", str(user.gid), "--clear-groups", "--no-new-privs"]
+        if may_bind_low_ports:
+            options += ["--inh-caps", "+net_bind_service", "--ambient-caps", "+net_bind_service"]
+    return ("setpriv", *options, "--", *argv) if options else tuple(argv)
+
+
+def first_closed(path: Path, user: User) -> Path | None:
+    """Return the topmost folder above `path` that `user` may not enter, or None if there is none."""
+    if user.uid == 0:
+        return None
+    return next((folder for folder in reversed(path.parents) if folder.exists() and not _enters(folder, user)), None)
+
+
+def _enters(folder: Path, user: User) -> bool:
+    found = folder.stat()
+    bit = S_IXUSR if found.st_uid == user.uid else S_IXGRP if found.st_gid == user.gid else S_IXOTH
+    return bool(found.st_mode & bit)
+
+
+def check_reach(home: Path, user: User) -> None:
+    """Raise Invalid if `user` cannot reach the home or the panel's own programs."""
+    if closed := first_closed(home, user):
+        raise Invalid(
+            f"The panel runs as the user {NAME}, who may not enter {closed}.",
+            f"Set SKYPANEL_HOME to a folder such as /var/lib/skypanel, or run: chmod o+x {closed}",
+        )
+    for part in (Path(sys.executable), Path(sys.executable).resolve(), import_root() / NAME):
+        if closed := first_closed(part, user):
+            raise Invalid(
+                f"The panel runs as the user {NAME}, who may not enter {closed}, where {part} is.",
+                "Start the panel with `make up`, which installs it where everybody can read it.",
+            )
+
+
+def import_root() -> Path:
+    """Return the folder the panel's packages are imported from."""
+    return Path(__file__).parents[2]

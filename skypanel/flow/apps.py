@@ -1,0 +1,101 @@
+"""Creating, finding and destroying apps."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+from skypanel.domain import names
+from skypanel.domain.access import Action, allows
+from skypanel.domain.account import Account
+from skypanel.domain.app import App
+from skypanel.domain.errors import Denied, NotFound
+from skypanel.domain.manifest import Dyno
+from skypanel.domain.plan import DEFAULT_PLAN
+from skypanel.domain.release import Release
+from skypanel.domain.routing import Route
+from skypanel.flow import audit
+from skypanel.ports import Panel
+from skypanel.store import apps, organizations, plans, releases, routes, settings
+
+
+@dataclass(frozen=True)
+class AppOverview:
+    """An app as lists show it; `release` is the one that serves."""
+
+    app: App
+    release: Release | None
+    dynos: Sequence[Dyno]
+    url: str
+
+
+async def create(panel: Panel, by: Account, name: str, *, app_id: UUID | None = None, organization_id: UUID | None = None) -> App:
+    """Create an app in an organization of the account's: the first one where none is named.
+
+    Raises Invalid for a bad name, Conflict for a taken one, Denied where the account may not.
+    """
+    names.check_app_name(name)
+    async with panel.transaction() as conn:
+        if organization_id is None:
+            organization_id = await _first_organization(panel, by)
+        if not allows(await organizations.role(conn, organization_id, by.id), Action.CREATE_APP):
+            raise Denied("You may not create apps in this organization.", "Ask one of its admins for the developer role.")
+        plan = await plans.latest(conn, await settings.get(conn, "default_plan") or DEFAULT_PLAN)
+        app = await apps.add(conn, app_id or uuid4(), name, organization_id, plan.id)
+        await audit.record(conn, "app.create", by, app)
+    await panel.repositories.create(app.id)
+    return app
+
+
+async def _first_organization(panel: Panel, by: Account) -> UUID:
+    async with panel.transaction() as conn:
+        owned = await organizations.of(conn, by.id)
+    if not owned:
+        raise Denied("You belong to no organization.", "Ask an administrator to add you to one.")
+    return owned[0].id
+
+
+async def access(panel: Panel, by: Account, name: str, action: Action) -> App:
+    """Return the app of that name if the account may do `action` to it.
+
+    Raises NotFound where there is none or it is not the account's to see, Denied where its role is too low.
+    """
+    async with panel.transaction() as conn:
+        app = await apps.by_name(conn, name)
+        role = await organizations.role(conn, app.organization_id, by.id) if app else None
+    if app is None or not allows(role, Action.VIEW_APP):
+        raise NotFound(f"App {names.printable(name)} not found, or not yours.", "`skypanel apps` lists yours.")
+    if not allows(role, action):
+        raise Denied(f"Your role does not allow this on {app.name}.", "Ask an admin of its organization.")
+    return app
+
+
+async def overview(panel: Panel, account: Account) -> list[AppOverview]:
+    """Return the account's apps by name, each with its release and dynos."""
+    async with panel.transaction() as conn:
+        owned = await apps.of(conn, account.id)
+        live = await releases.by_ids(conn, [app.current_release_id for app in owned if app.current_release_id])
+    dynos = await panel.scheduler.dynos()
+    return [
+        AppOverview(
+            app,
+            live.get(app.current_release_id) if app.current_release_id else None,
+            sorted((dyno for dyno in dynos if dyno.key.app_id == app.id), key=lambda dyno: dyno.key),
+            panel.address.url(app.name),
+        )
+        for app in owned
+    ]
+
+
+async def destroy(panel: Panel, app: App, by: Account) -> None:
+    """Destroy an app with all it has: its routes first, then its dynos, then its repository.
+
+    Whatever a crash leaves behind is found by reconciliation.
+    """
+    async with panel.transaction() as conn:
+        await apps.lock(conn, app.id)
+        await audit.record(conn, "app.destroy", by, app)
+        await routes.remove(conn, app.id)
+        await apps.remove(conn, app.id)
+    await panel.router.confirm([Route(app.id, (), ())])
+    await panel.scheduler.remove(app.id)
+    await panel.repositories.remove(app.id)

@@ -1,0 +1,153 @@
+"""Building: a source becomes a slug, and the slug a release."""
+
+import logging
+from functools import partial
+from uuid import UUID
+
+from skypanel.domain import transcript
+from skypanel.domain.app import App
+from skypanel.domain.build import Build, BuildState, Source
+from skypanel.domain.errors import Conflict, NotFound, SkyPanelError, Unavailable
+from skypanel.domain.output import build_stream
+from skypanel.domain.release import RolloutReason
+from skypanel.domain.slug import STACK, Slug
+from skypanel.flow import compile as slug_compiler
+from skypanel.flow import lease
+from skypanel.flow.drain import drain
+from skypanel.ports import Job, Panel, WriteLine
+from skypanel.store import apps, builds, config_vars, formation, releases, rollouts, slugs
+
+LOST_WORKER = "The worker that built this was lost."
+PUSH_AGAIN = "Push again."
+BUILDS_AT_ONCE = 2
+
+log = logging.getLogger(__name__)
+
+
+async def request(panel: Panel, app: App, account_id: UUID | None, source: Source, write: WriteLine) -> Build:
+    """Queue a build of a stored source. Raises Conflict if the app is being built or rolled out."""
+    async with panel.transaction() as conn:
+        await apps.lock(conn, app.id)
+        newest = await rollouts.newest_release(conn, app.id)
+        if newest and not newest.state.finished and (await releases.get(conn, newest.release_id)).build_id:
+            raise Conflict(f"The last push to {app.name} is being rolled out.", "Push again when it is live.")
+        build = await builds.add(conn, app.id, account_id, source)
+    await panel.queue.wake(Job.BUILD)
+    await write(transcript.heading(f"Building on the {STACK} stack"))
+    return build
+
+
+async def work(panel: Panel, worker: str) -> None:
+    """Claim builds in fair order and work on a few at a time until none waits."""
+
+    async def claim() -> Build | None:
+        async with panel.transaction() as conn:
+            return await builds.claim(conn, worker, lease.LEASE_S)
+
+    await drain(claim, partial(_perform, panel), BUILDS_AT_ONCE)
+
+
+async def expire(panel: Panel) -> None:
+    """Fail the builds whose worker was lost, and tell whoever reads along."""
+    async with panel.transaction() as conn:
+        expired = await builds.expire(conn, f"{LOST_WORKER} {PUSH_AGAIN}")
+    for build in expired:
+        async with panel.output.writer(build_stream(build.id), build.attempt + 1) as output:
+            await output.write(transcript.failure(LOST_WORKER))
+            await output.write(transcript.failure(PUSH_AGAIN))
+
+
+async def wake_pending(panel: Panel) -> None:
+    """Repeat the wake-ups that got lost."""
+    async with panel.transaction() as conn:
+        waiting = (await builds.waiting(conn), await rollouts.waiting(conn))
+    for job, count in zip((Job.BUILD, Job.ROLLOUT), waiting, strict=True):
+        if count:
+            await panel.queue.wake(job)
+
+
+async def _perform(panel: Panel, build: Build) -> None:
+    renew = partial(_renew, panel, build)
+    try:
+        async with panel.output.writer(build_stream(build.id), build.attempt) as output, lease.held(renew):
+            try:
+                await _build(panel, build, output.write)
+            except SkyPanelError as error:
+                for line in transcript.failures(error):
+                    await output.write(line)
+                await _fail(panel, build, error)
+            except BaseException:
+                await _fail(panel, build, Unavailable("The build was interrupted.", PUSH_AGAIN))
+                raise
+    except lease.LeaseLost:
+        log.warning("build %s: attempt %d lost its lease", build.id, build.attempt)
+
+
+async def _renew(panel: Panel, build: Build) -> bool:
+    async with panel.transaction() as conn:
+        return await builds.renew(conn, build.id, build.attempt, lease.LEASE_S)
+
+
+async def _fail(panel: Panel, build: Build, error: SkyPanelError) -> None:
+    async with panel.transaction() as conn:
+        await builds.finish(conn, build.id, build.attempt, BuildState.FAILED, error=str(error))
+
+
+async def _build(panel: Panel, build: Build, write: WriteLine) -> None:
+    async with panel.transaction() as conn:
+        app = await apps.get(conn, build.app_id)
+        config = await config_vars.head(conn, app.id)
+        earlier = await builds.succeeded(conn, app.id, build.source.digest)
+    reused = await _reusable(panel, app, earlier, write) if earlier else None
+    if reused is not None:
+        return await _release(panel, app, build, reused)
+    variables = {key: panel.cipher.decrypt(secret) for key, secret in config.secrets.items()}
+    made = await slug_compiler.compile_slug(panel, app, build, variables, write)
+    return await _release(panel, app, build, made, is_new=True)
+
+
+async def _reusable(panel: Panel, app: App, earlier: Build, write: WriteLine) -> Slug | None:
+    """Return the slug of an earlier build of this source, if it was released but its push never ended well.
+
+    That is what a receiver leaves behind that dies in a build: the ref was not updated, so the
+    same tree is pushed again. A tree that is pushed again on purpose is built again.
+    """
+    if earlier.slug_id is None or app.current_release_id is None:
+        return None
+    async with panel.transaction() as conn:
+        current = await releases.get(conn, app.current_release_id)
+        if current.build_id != earlier.id:
+            return None
+        slug = await slugs.get(conn, earlier.slug_id)
+    if not await panel.objects.exists("slugs", slug.digest):
+        return None
+    await write(
+        transcript.heading(f"Reusing the build of {(earlier.source.commit or earlier.source.digest)[:7]}: this tree is built already")
+    )
+    return slug
+
+
+async def _release(panel: Panel, app: App, build: Build, slug: Slug, *, is_new: bool = False) -> None:
+    async with panel.transaction() as conn:
+        await apps.lock(conn, app.id)
+        try:
+            await apps.get(conn, app.id)
+        except NotFound:
+            raise Conflict(f"{app.name} was destroyed during the build.") from None
+        if is_new:
+            await slugs.add(conn, slug)
+        if not await builds.finish(conn, build.id, build.attempt, BuildState.SUCCEEDED, slug_id=slug.id):
+            raise lease.LeaseLost
+        await formation.fill(conn, app.id, tuple(slug.process_types))
+        config = await config_vars.head(conn, app.id)
+        release = await releases.add(
+            conn,
+            app.id,
+            slug_id=slug.id,
+            config_version_id=config.id,
+            description=f"Deploy {(build.source.commit or build.source.digest)[:8]}",
+            account_id=build.account_id,
+            build_id=build.id,
+        )
+        await rollouts.add(conn, app.id, release.id, RolloutReason.RELEASE)
+    await panel.queue.wake(Job.ROLLOUT)

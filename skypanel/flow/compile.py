@@ -1,0 +1,292 @@
+"""The slug compiler: fetch, detect, compile, discover process types, archive.
+
+Follows Heroku's buildpack API (https://devcenter.heroku.com/articles/buildpack-api), with
+BUILD_DIR = /app, so that absolute paths in a slug hold where it runs.
+"""
+
+import io
+import tarfile
+from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+import yaml
+
+from skypanel.domain import buildpack, procfile, transcript
+from skypanel.domain.app import App
+from skypanel.domain.build import Build
+from skypanel.domain.buildpack import BUILDPACK_URL, BUILDPACKS_DIRECTORY, Buildpack
+from skypanel.domain.errors import Invalid, SkyPanelError
+from skypanel.domain.limits import BUILD_LIMITS, MAX_SLUG_BYTES
+from skypanel.domain.manifest import Exit
+from skypanel.domain.slug import STACK, Slug
+from skypanel.ports import Panel, Step, StepFailed, Workspace, WriteLine
+
+MAX_SMALL_OUTPUT = 256 * 1024
+CA_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
+CA_VARIABLES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO")
+
+_DETECT = """
+for name in "$@"; do
+    if label=$("{directory}/$name/bin/detect" /app); then
+        printf '%s\\n%s\\n' "$name" "$label"
+        exit 0
+    fi
+done
+"""
+_CLONE = """
+set -e
+git init -q "$3"
+cd "$3"
+git fetch -q --depth 1 -- "$1" "$2"
+git checkout -q FETCH_HEAD
+"""
+# `export` files of the buildpacks before this one are sourced, then it runs in its own folder.
+_RUN = """
+cd "$1" || exit 1
+program=$2
+shift 2
+for file in {directory}/*.export; do
+    # shellcheck disable=SC1090
+    [ -f "$file" ] && . "$file"
+done
+exec "$program" "$@"
+"""
+_SLUGIGNORE = """
+set -e
+git init -q /tmp/slugignore
+git --git-dir /tmp/slugignore/.git --work-tree /app ls-files -z --others --ignored --exclude-from /app/.slugignore > /tmp/ignored
+tr -cd '\\0' < /tmp/ignored | wc -c
+cd /app
+xargs -0 -r rm -f -- < /tmp/ignored
+rm -rf /tmp/slugignore /tmp/ignored
+"""
+
+
+@dataclass(frozen=True)
+class _Compiler:
+    """One build: its workspace, where its output goes, and the environment of its steps."""
+
+    panel: Panel
+    app: App
+    build: Build
+    workspace: Workspace
+    write: WriteLine
+    environment: Mapping[str, str] = field(repr=False)
+
+    def step(self, *argv: str, network: bool = False) -> Step:
+        return Step(argv, self.environment, network=network)
+
+    async def must(self, error: SkyPanelError, step: Step, stdin: AsyncIterable[bytes] | None = None) -> None:
+        """Run a step; raise `error` if it fails, or what the sandbox says if that ended it."""
+        exit_ = await self.workspace.run(step, self.write, stdin)
+        if not exit_.ok:
+            raise _ended(exit_) or error
+
+    async def text(self, step: Step) -> str:
+        """Return a step's small output; raises StepFailed, or what the sandbox says if that ended it."""
+        chunks: list[bytes] = []
+        size = 0
+        try:
+            async for chunk in self.workspace.read(step):
+                if size < MAX_SMALL_OUTPUT:
+                    chunks.append(chunk)
+                size += len(chunk)
+        except StepFailed as error:
+            if ended := _ended(error.exit):
+                raise ended from None
+            raise
+        return b"".join(chunks)[:MAX_SMALL_OUTPUT].decode(errors="replace")
+
+
+async def compile_slug(panel: Panel, app: App, build: Build, config_vars: Mapping[str, str], write: WriteLine) -> Slug:
+    """Make a slug of a build's source and store it; every line goes to `write`.
+
+    Raises Invalid with what to do where the source cannot be built, Unavailable where the panel cannot.
+    """
+    async with panel.builder.workspace(app, BUILD_LIMITS) as workspace:
+        compiler = _Compiler(panel, app, build, workspace, write, _environment(build))
+        await _fetch(compiler, config_vars)
+        await _check_procfile(compiler)
+        buildpacks = await _choose(compiler, config_vars.get(BUILDPACK_URL))
+        defaults: dict[str, str] = {}
+        for position, pack in enumerate(buildpacks, start=1):
+            defaults |= await _run_buildpack(compiler, pack, position)
+        process_types = await _discover_process_types(compiler, buildpacks, defaults)
+        return await _archive(compiler, buildpacks, process_types)
+
+
+def _environment(build: Build) -> dict[str, str]:
+    return {
+        "HOME": "/app",
+        "LANG": "C.UTF-8",
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "REQUEST_ID": str(uuid4()),
+        "SOURCE_VERSION": build.source.commit or build.source.digest,
+        "STACK": STACK,
+        **dict.fromkeys(CA_VARIABLES, CA_BUNDLE),
+    }
+
+
+async def _fetch(compiler: _Compiler, config_vars: Mapping[str, str]) -> None:
+    broken = Invalid("The source could not be unpacked.", "Push again.")
+    source = compiler.panel.objects.read("sources", compiler.build.source.digest)
+    await compiler.must(broken, compiler.step("tar", "--zstd", "-x", "-m", "-C", "/app"), source)
+    await compiler.must(broken, compiler.step("tar", "-x", "-C", "/env"), _once(_tar_of_files(config_vars)))
+    await compiler.must(broken, compiler.step("cp", "-r", "/buildpacks", BUILDPACKS_DIRECTORY))
+    if await _has(compiler, ".slugignore"):
+        try:
+            removed = (await compiler.text(compiler.step("bash", "-c", _SLUGIGNORE))).strip()
+        except StepFailed:
+            raise Invalid("The .slugignore file could not be read.", "Write one gitignore pattern a line.") from None
+        await compiler.write(transcript.heading(f"Deleting {removed} files matching .slugignore patterns."))
+
+
+async def _check_procfile(compiler: _Compiler) -> None:
+    """Refuse a bad Procfile before minutes of compiling."""
+    await _procfile(compiler)
+
+
+async def _choose(compiler: _Compiler, wanted: str | None) -> Sequence[Buildpack]:
+    if wanted:
+        return await _clone_all(compiler, buildpack.parse_list(wanted))
+    if await _has(compiler, ".buildpacks"):
+        return await _clone_all(compiler, buildpack.parse_list(await compiler.text(compiler.step("cat", "/app/.buildpacks"))))
+    script = _DETECT.replace("{directory}", BUILDPACKS_DIRECTORY)
+    detected = (await compiler.text(compiler.step("bash", "-c", script, "detect", *buildpack.BUNDLED))).splitlines()
+    if not detected:
+        raise Invalid(
+            "No buildpack fits this app.",
+            "Add a requirements.txt, package.json, index.html or Procfile at the root of the repository, or set BUILDPACK_URL.",
+        )
+    name, label = detected[0], detected[1] if len(detected) > 1 else detected[0]
+    await compiler.write(transcript.heading(f"{label} app detected"))
+    return (Buildpack(name),)
+
+
+async def _clone_all(compiler: _Compiler, buildpacks: Sequence[Buildpack]) -> Sequence[Buildpack]:
+    if not buildpacks:
+        raise Invalid("The list of buildpacks is empty.", f"Name one of {', '.join(buildpack.BUNDLED)}, or a git URL.")
+    for position, pack in enumerate(buildpacks, start=1):
+        if pack.url is not None:
+            await compiler.write(transcript.heading(f"Fetching buildpack {pack.url}"))
+            clone = compiler.step("bash", "-c", _CLONE, "clone", pack.url, pack.ref or "HEAD", pack.directory(position), network=True)
+            await compiler.must(Invalid(f"The buildpack {pack.url} could not be fetched.", "Check its URL and the name after #."), clone)
+    return buildpacks
+
+
+async def _run_buildpack(compiler: _Compiler, pack: Buildpack, position: int) -> dict[str, str]:
+    """Detect where it was named by hand, compile, and return its default process types."""
+    directory = pack.directory(position)
+    if pack.url is not None:
+        await _detect_named(compiler, pack, directory)
+    failed = Invalid(f"The {pack.name} buildpack failed.", "The lines above say why. Mend it and push again.")
+    await compiler.must(failed, _in_buildpack(compiler, directory, "bin/compile", "/app", "/cache", "/env", network=True))
+    keep_export = f'if [ -f "$1/export" ]; then cp "$1/export" {BUILDPACKS_DIRECTORY}/"$2".export; fi'
+    await compiler.must(failed, compiler.step("bash", "-c", keep_export, "export", directory, f"{position:03}"))
+    return await _default_process_types(compiler, directory)
+
+
+async def _detect_named(compiler: _Compiler, pack: Buildpack, directory: str) -> None:
+    try:
+        label = (await compiler.text(_in_buildpack(compiler, directory, "bin/detect", "/app"))).strip()
+    except StepFailed:
+        raise Invalid(f"The buildpack {pack.name} does not fit this app.", "Check BUILDPACK_URL, or unset it to detect one.") from None
+    await compiler.write(transcript.heading(f"{label.splitlines()[0] if label else pack.name} app detected"))
+
+
+async def _default_process_types(compiler: _Compiler, directory: str) -> dict[str, str]:
+    """Return what `bin/release` declares; it may be missing, and it may need the `export` files."""
+    guarded = '[ -x bin/release ] || exit 0; exec bin/release "$@"'
+    try:
+        printed = await compiler.text(_in_buildpack(compiler, directory, "bash", "-c", guarded, "release", "/app"))
+        return buildpack.default_process_types(yaml.safe_load(printed))
+    except StepFailed:
+        raise Invalid("The buildpack's bin/release failed.", "Use another version of the buildpack.") from None
+    except yaml.YAMLError:
+        raise Invalid("The buildpack's bin/release did not print YAML.", "Use another version of the buildpack.") from None
+
+
+def _in_buildpack(compiler: _Compiler, directory: str, program: str, *arguments: str, network: bool = False) -> Step:
+    script = _RUN.replace("{directory}", BUILDPACKS_DIRECTORY)
+    return compiler.step("bash", "-c", script, "buildpack", directory, program, *arguments, network=network)
+
+
+async def _discover_process_types(compiler: _Compiler, buildpacks: Sequence[Buildpack], defaults: Mapping[str, str]) -> dict[str, str]:
+    declared = await _procfile(compiler)
+    await compiler.write(transcript.heading("Discovering process types"))
+    await compiler.write(transcript.detail(f"Procfile declares types -> {', '.join(declared) or '(none)'}"))
+    extra = [process_type for process_type in defaults if process_type not in declared]
+    if extra:
+        names = ", ".join(pack.name for pack in buildpacks)
+        await compiler.write(transcript.detail(f"Default types for {names} -> {', '.join(extra)}"))
+    process_types = procfile.checked({**defaults, **declared})
+    if not process_types:
+        await compiler.write(transcript.failure("There is no Procfile, so nothing will run."))
+        await compiler.write(transcript.failure("Add a Procfile with a line such as web: python app.py and push again."))
+    return process_types
+
+
+async def _procfile(compiler: _Compiler) -> dict[str, str]:
+    return procfile.parse(await compiler.text(compiler.step("cat", "/app/Procfile"))) if await _has(compiler, "Procfile") else {}
+
+
+async def _has(compiler: _Compiler, name: str) -> bool:
+    try:
+        await compiler.text(compiler.step("test", "-f", f"/app/{name}"))
+    except StepFailed:
+        return False
+    return True
+
+
+async def _archive(compiler: _Compiler, buildpacks: Sequence[Buildpack], process_types: Mapping[str, str]) -> Slug:
+    await compiler.write(transcript.heading("Compressing..."))
+    # Owners are the sandbox's business; times stay, for compiled Python is checked against them.
+    archive = compiler.step("tar", "-c", "-I", "zstd -3 -T0", "--numeric-owner", "--owner=0", "--group=0", "-C", "/app", ".")
+    try:
+        stored = await compiler.panel.objects.add("slugs", compiler.workspace.read(archive), MAX_SLUG_BYTES)
+    except StepFailed as error:
+        raise _ended(error.exit) or Invalid("The slug could not be made.", "Push again.") from None
+    except Invalid:
+        await _print_largest(compiler)
+        raise Invalid(
+            f"The slug is over {transcript.size(MAX_SLUG_BYTES)}.", "Remove what is large, or name it in .slugignore, and push again."
+        ) from None
+    await compiler.write(transcript.detail(f"Done: {transcript.size(stored.size_bytes)}"))
+    return Slug(
+        id=uuid4(),
+        app_id=compiler.app.id,
+        digest=stored.digest,
+        size_bytes=stored.size_bytes,
+        process_types=process_types,
+        buildpacks=tuple(pack.url or pack.name for pack in buildpacks),
+        commit=compiler.build.source.commit,
+    )
+
+
+async def _print_largest(compiler: _Compiler) -> None:
+    listing = await compiler.text(compiler.step("bash", "-c", "cd /app && du -xm --max-depth=3 . | sort -rn | sed -n 2,9p"))
+    await compiler.write(transcript.detail("The largest folders, in MiB before compression:"))
+    for line in listing.splitlines():
+        await compiler.write(transcript.detail(line))
+
+
+def _ended(exit_: Exit) -> SkyPanelError | None:
+    """Return the error for a build that the sandbox ended, or None where the command ended by itself."""
+    return Invalid(f"The build was stopped: {exit_.reason}.", "Make the build smaller, and push again.") if exit_.reason else None
+
+
+def _tar_of_files(files: Mapping[str, str]) -> bytes:
+    body = io.BytesIO()
+    with tarfile.open(fileobj=body, mode="w") as archive:
+        for name, text in files.items():
+            encoded = text.encode()
+            entry = tarfile.TarInfo(name)
+            entry.size = len(encoded)
+            entry.mode = 0o600
+            archive.addfile(entry, io.BytesIO(encoded))
+    return body.getvalue()
+
+
+async def _once(body: bytes) -> AsyncIterator[bytes]:
+    yield body

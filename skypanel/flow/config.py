@@ -1,0 +1,69 @@
+"""Setting and unsetting config vars."""
+
+from collections.abc import Mapping
+
+from skypanel.domain.account import Account
+from skypanel.domain.app import App
+from skypanel.domain.config_vars import check_key, check_value
+from skypanel.domain.errors import NotFound
+from skypanel.domain.release import Release, ReleaseState, Rollout
+from skypanel.flow import audit
+from skypanel.flow.release import derive
+from skypanel.ports import Connection, Job, Panel
+from skypanel.store import apps, config_vars, releases
+
+HEAD_DEPTH = 50
+
+
+async def change(panel: Panel, app: App, changes: Mapping[str, str | None], by: Account) -> Rollout | None:
+    """Set config vars, or unset those whose value is None, and release the app anew.
+
+    Returns the rollout, or None where nothing was changed or nothing has been built yet. Raises
+    Invalid for a bad key or value, NotFound for unsetting what is not there; nothing is changed then.
+    """
+    for key, value in changes.items():
+        check_key(key)
+        if value is not None:
+            check_value(key, value)
+    async with panel.transaction() as conn:
+        await apps.lock(conn, app.id)
+        app = await apps.get(conn, app.id)
+        head = await config_vars.head(conn, app.id)
+        secrets = _changed(panel, head.secrets, changes)
+        if secrets is None:
+            return None
+        config = await config_vars.add(conn, app.id, secrets, by.id)
+        await audit.record(conn, "config.change", by, app, keys=sorted(changes))
+        base = await _base(conn, app)
+        if base is None:
+            return None
+        rollout = await derive(conn, app, slug_id=base.slug_id, config=config, description=_description(changes), by=by)
+    await panel.queue.wake(Job.ROLLOUT)
+    return rollout
+
+
+def _changed(panel: Panel, secrets: Mapping[str, bytes], changes: Mapping[str, str | None]) -> dict[str, bytes] | None:
+    """Return the new set of encrypted values, or None if it is the old one."""
+    result = dict(secrets)
+    for key, value in changes.items():
+        if value is None:
+            if key not in result:
+                raise NotFound(f"There is no config var {key}.", "`skypanel config` lists those there are.")
+            del result[key]
+        elif key not in result or panel.cipher.decrypt(result[key]) != value:
+            result[key] = panel.cipher.encrypt(value)
+    return None if result == dict(secrets) else result
+
+
+async def _base(conn: Connection, app: App) -> Release | None:
+    """Return the newest release with a slug that went live or is about to: what a change applies to."""
+    live = {ReleaseState.PENDING, ReleaseState.SUCCEEDED}
+    recent = await releases.recent(conn, app.id, HEAD_DEPTH)
+    return next((release for release in recent if release.slug_id is not None and release.state in live), None)
+
+
+def _description(changes: Mapping[str, str | None]) -> str:
+    done = [(("Set" if value is not None else "Unset"), key) for key, value in changes.items()]
+    verbs = {verb for verb, _ in done}
+    keys = ", ".join(key for _, key in done)
+    return f"{verbs.pop()} {keys} config vars" if len(verbs) == 1 else f"Change {keys} config vars"

@@ -1,0 +1,30 @@
+"""Putting together what a scheduler needs."""
+
+from skypanel.domain.app import App
+from skypanel.domain.errors import Conflict
+from skypanel.domain.manifest import Manifest, Process
+from skypanel.domain.release import Release
+from skypanel.ports import Connection, Panel
+from skypanel.store import config_vars, formation, slugs
+
+
+async def manifest_of(panel: Panel, conn: Connection, app: App, release: Release) -> Manifest:
+    """Return the manifest of a release with the app's formation of now. Raises Conflict without a slug."""
+    if release.slug_id is None:
+        raise Conflict(f"v{release.version} of {app.name} has nothing to run.", "Push to it first.")
+    slug = await slugs.get(conn, release.slug_id)
+    config = await config_vars.get(conn, release.config_version_id)
+    quantities = await formation.get(conn, app.id)
+    return Manifest(
+        app_id=app.id,
+        app_number=app.number,
+        app_name=app.name,
+        organization_id=app.organization_id,
+        release_id=release.id,
+        version=release.version,
+        generation=app.generation,
+        slug_digest=slug.digest,
+        processes=tuple(Process(name, command, quantities.get(name, 0)) for name, command in slug.process_types.items()),
+        limits=app.plan.limits(),
+        config_vars={key: panel.cipher.decrypt(secret) for key, secret in config.secrets.items()},
+    )

@@ -1,0 +1,122 @@
+"""A push: decide on it, store what is to be built, build it, and stay until it is live."""
+
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+from skypanel.domain.access import Action
+from skypanel.domain.account import Account
+from skypanel.domain.app import App
+from skypanel.domain.errors import Conflict, NotFound
+from skypanel.domain.push import Push, RefUpdate, ago, decide, deploy_refs
+from skypanel.domain.transcript import detail, heading
+from skypanel.flow import apps as apps_flow
+from skypanel.flow import build as build_flow
+from skypanel.flow import source as source_flow
+from skypanel.flow.follow import follow_build
+from skypanel.ports import Panel, WriteLine
+from skypanel.store import accounts, apps, builds, organizations, releases, rollouts, settings
+
+CREATES_APPS = "push_creates_apps"
+MAX_COMPARED = 20  # branches of one push whose histories are compared
+
+
+async def find(panel: Panel, by: Account, name: str, action: Action) -> App | None:
+    """Return the app that is fetched or pushed to; None for a free name that a push may take.
+
+    Raises NotFound, Denied, or Conflict where a push meets somebody else's name.
+    """
+    try:
+        return await apps_flow.access(panel, by, name, action)
+    except NotFound:
+        if action is not Action.PUSH:
+            raise
+    async with panel.transaction() as conn:
+        taken = await apps.by_name(conn, name)
+        creates = await settings.get(conn, CREATES_APPS)
+    if taken:
+        raise Conflict(f"The name {name} is taken by another organization.", "Choose another name in your git remote.")
+    if creates is False:
+        raise NotFound(f"There is no app {name}, and pushes create none here.", "Create it first.")
+    return None
+
+
+async def receive(panel: Panel, push: Push, write: WriteLine) -> None:
+    """See a push through. Returns once it may be accepted; raises SkyPanelError to decline it."""
+    app = await _app(panel, push)
+    push = await _compared(panel, push)
+    decision = decide(push.updates, deploy_refs(app), await panel.repositories.refs(push.app_id))
+    for note in decision.notes:
+        await write(detail(note))
+    if decision.deploy is None or decision.deploy.new is None:
+        if app is None:
+            await _create(panel, push, write)
+        return
+    if app:
+        await _check_idle(panel, app)
+    source = await source_flow.store(panel.repositories, panel.objects, push, decision.deploy, write)
+    app = app or await _create(panel, push, write)
+    await panel.repositories.point_head(app.id, decision.deploy.ref)
+    build = await build_flow.request(panel, app, push.account.id, source, write)
+    await follow_build(panel, build.id, write)
+
+
+async def forget(panel: Panel, app_id: UUID) -> None:
+    """Remove the repository of a push that no app came of."""
+    async with panel.transaction() as conn:
+        known = {app.id for app in await apps.all(conn)}
+    if app_id not in known:
+        await panel.repositories.remove(app_id)
+
+
+async def sweep(panel: Panel, before: datetime) -> None:
+    """Remove what receivers left behind that ended before then: halves of pushes, repositories without refs or app."""
+    await panel.repositories.sweep(before)
+    for app_id in await panel.repositories.unborn(before):
+        await forget(panel, app_id)
+
+
+async def _app(panel: Panel, push: Push) -> App | None:
+    async with panel.transaction() as conn:
+        app = await apps.by_name(conn, push.name)
+    if app and app.id != push.app_id:
+        raise Conflict(f"The name {push.name} was taken a moment ago.", "Push again, or choose another name in your git remote.")
+    return app
+
+
+async def _compared(panel: Panel, push: Push) -> Push:
+    """Return the push with the updates marked that rewrite a branch."""
+
+    async def compared(update: RefUpdate) -> RefUpdate:
+        if not (update.old and update.new and update.rewrites_branch):
+            return update
+        return replace(update, forced=not await panel.repositories.contains(push.app_id, update.old, update.new, push.quarantine))
+
+    first = [await compared(update) for update in push.updates[:MAX_COMPARED]]
+    return replace(push, updates=(*first, *push.updates[MAX_COMPARED:]))
+
+
+async def _check_idle(panel: Panel, app: App) -> None:
+    """Raise Conflict if an earlier push is not live yet."""
+    async with panel.transaction() as conn:
+        build = await builds.active(conn, app.id)
+        rollout = None if build else await rollouts.active(conn, app.id)
+        release = await releases.get(conn, rollout.release_id) if rollout else None
+        active = build or (release if release and release.build_id else None)
+        if active is None:
+            return
+        pusher = await accounts.get(conn, active.account_id) if active.account_id else None
+    doing = "built" if build else "rolled out"
+    who = pusher.email if pusher else "somebody"
+    raise Conflict(
+        f"{app.name} is being {doing}: {who} pushed {ago(panel.clock.now() - active.created_at)} ago.",
+        "Push again when that has ended.",
+    )
+
+
+async def _create(panel: Panel, push: Push, write: WriteLine) -> App:
+    app = await apps_flow.create(panel, push.account, push.name, app_id=push.app_id)
+    async with panel.transaction() as conn:
+        organization = await organizations.get(conn, app.organization_id)
+    await write(heading(f"Creating app {app.name} in {organization.name}"))
+    return app

@@ -1,0 +1,50 @@
+"""New releases of what was built before: rollback and changed config vars."""
+
+from uuid import UUID
+
+from skypanel.domain.account import Account
+from skypanel.domain.app import App
+from skypanel.domain.config_vars import ConfigVersion
+from skypanel.domain.errors import Conflict, Unavailable
+from skypanel.domain.release import Release, ReleaseState, Rollout, RolloutReason
+from skypanel.flow import audit
+from skypanel.ports import Connection, Job, Panel
+from skypanel.store import apps, config_vars, releases, rollouts, slugs
+
+
+async def roll_back(panel: Panel, app: App, version: int | None, by: Account) -> Rollout:
+    """Release the slug of an earlier version with today's config vars; None is the one before the current.
+
+    Raises NotFound or Conflict if there is no such version to run.
+    """
+    async with panel.transaction() as conn:
+        await apps.lock(conn, app.id)
+        app = await apps.get(conn, app.id)
+        target = await releases.by_version(conn, app.id, version) if version is not None else await _previous(conn, app)
+        if target.slug_id is None or target.state is not ReleaseState.SUCCEEDED:
+            raise Conflict(f"v{target.version} never went live.", "Choose a version that `skypanel releases` shows as succeeded.")
+        slug = await slugs.get(conn, target.slug_id)
+        config = await config_vars.head(conn, app.id)
+        rollout = await derive(conn, app, slug_id=slug.id, config=config, description=f"Rollback to v{target.version}", by=by)
+        await audit.record(conn, "release.rollback", by, app, version=target.version)
+    if not await panel.objects.exists("slugs", slug.digest):
+        raise Unavailable(f"The slug of v{target.version} is not in storage.", "Push its commit again.")
+    await panel.queue.wake(Job.ROLLOUT)
+    return rollout
+
+
+async def derive(conn: Connection, app: App, *, slug_id: UUID | None, config: ConfigVersion, description: str, by: Account) -> Rollout:
+    """Add a release and its rollout, in the caller's transaction."""
+    release = await releases.add(conn, app.id, slug_id=slug_id, config_version_id=config.id, description=description, account_id=by.id)
+    return await rollouts.add(conn, app.id, release.id, RolloutReason.RELEASE)
+
+
+async def _previous(conn: Connection, app: App) -> Release:
+    """Return the release that ran before the current one with another slug or config."""
+    if app.current_release_id is None:
+        raise Conflict(f"{app.name} has no release yet.", "Push to it first.")
+    current = await releases.get(conn, app.current_release_id)
+    for release in await releases.recent(conn, app.id, 100):
+        if release.version < current.version and release.state is ReleaseState.SUCCEEDED and release.slug_id is not None:
+            return release
+    raise Conflict(f"{app.name} has no release before v{current.version}.")

@@ -1,0 +1,171 @@
+"""Making a release live: start the new dynos, wait for them, switch the route, retire the old ones."""
+
+import logging
+from collections.abc import Sequence
+from functools import partial
+from uuid import UUID
+
+from skypanel.domain import transcript
+from skypanel.domain.app import App
+from skypanel.domain.errors import Invalid, SkyPanelError, Unavailable
+from skypanel.domain.manifest import BOOT_TIMEOUT_S, RELEASE_PHASE, WEB, Dyno, Manifest
+from skypanel.domain.output import rollout_stream
+from skypanel.domain.release import Release, ReleaseState, Rollout, RolloutReason, RolloutState
+from skypanel.domain.routing import Route
+from skypanel.flow import lease
+from skypanel.flow.drain import drain
+from skypanel.flow.manifest import manifest_of
+from skypanel.ports import Job, Panel, Unready, WriteLine
+from skypanel.store import apps, releases, rollouts, routes
+
+ROLLOUTS_AT_ONCE = 8
+RELEASE_PHASE_TIMEOUT_S = 15 * 60.0
+LAST_LINES = 10
+MAX_ATTEMPTS = 5
+
+log = logging.getLogger(__name__)
+
+
+class Superseded(Exception):
+    """A newer release of the app waits: this one need not go live."""
+
+
+async def work(panel: Panel, worker: str) -> None:
+    """Claim rollouts and work on several at a time until none waits; an expired one is resumed."""
+
+    async def claim() -> Rollout | None:
+        async with panel.transaction() as conn:
+            return await rollouts.claim(conn, worker, lease.LEASE_S)
+
+    await drain(claim, partial(_perform, panel), ROLLOUTS_AT_ONCE)
+
+
+async def _perform(panel: Panel, rollout: Rollout) -> None:
+    renew = partial(_renew, panel, rollout)
+    try:
+        async with panel.output.writer(rollout_stream(rollout.id), rollout.attempt) as output, lease.held(renew):
+            try:
+                _check_attempts(rollout)
+                await _roll_out(panel, rollout, output.write)
+            except Superseded:
+                await output.write(transcript.detail("A newer release overtakes this one."))
+                await _end(panel, rollout, RolloutState.SUPERSEDED)
+            except SkyPanelError as error:
+                for line in transcript.failures(error):
+                    await output.write(line)
+                await _end(panel, rollout, RolloutState.FAILED, str(error))
+    except lease.LeaseLost:
+        log.warning("rollout %s: attempt %d lost its lease", rollout.id, rollout.attempt)
+    # A rollout of the same app may have waited for this one to end.
+    await panel.queue.wake(Job.ROLLOUT)
+
+
+async def _roll_out(panel: Panel, rollout: Rollout, write: WriteLine) -> None:
+    async with panel.transaction() as conn:
+        app = await apps.get(conn, rollout.app_id)
+        release = await releases.get(conn, _target(rollout, app))
+        manifest = await manifest_of(panel, conn, app, release)
+    await panel.scheduler.stage(app, manifest.slug_digest)
+    if rollout.reason is RolloutReason.RELEASE:
+        await _run_release_phase(panel, manifest, write)
+        await write(transcript.heading("Launching..."))
+    try:
+        await _check_superseded(panel, rollout)
+        await panel.scheduler.launch(manifest)
+        dynos = await panel.scheduler.wait_ready(manifest, BOOT_TIMEOUT_S)
+        await _check_superseded(panel, rollout)
+    except Unready as unready:
+        await _print_last_lines(panel, app, unready.dyno, write)
+        await _withdraw(panel, app, release)
+        raise Invalid(f"{unready.dyno} of v{release.version} {unready.reason}") from None
+    except Superseded:
+        await _withdraw(panel, app, release)
+        raise
+    await _switch(panel, app, dynos)
+    await _end(panel, rollout, RolloutState.SUCCEEDED)
+    await panel.scheduler.retire(manifest)
+    if rollout.reason is RolloutReason.RELEASE:
+        await _print_success(panel, app, release, dynos, write)
+
+
+def _target(rollout: Rollout, app: App) -> UUID:
+    """Return the release to converge on: a new one, or whichever serves by now."""
+    if rollout.reason is RolloutReason.RELEASE or app.current_release_id is None:
+        return rollout.release_id
+    return app.current_release_id
+
+
+async def _run_release_phase(panel: Panel, manifest: Manifest, write: WriteLine) -> None:
+    command = manifest.command(RELEASE_PHASE)
+    if command is None:
+        return
+    await write(transcript.heading("Running release command..."))
+    exit_ = await panel.scheduler.run(manifest, command, write, RELEASE_PHASE_TIMEOUT_S, dyno="release.1")
+    if not exit_.ok:
+        raise Invalid(
+            f"The release command failed: {exit_.reason or f'it exited with status {exit_.code}'}.",
+            "The release before this one keeps serving. Mend the command and push again.",
+        )
+
+
+def _check_attempts(rollout: Rollout) -> None:
+    if rollout.attempt > MAX_ATTEMPTS:
+        raise Unavailable(f"The rollout was tried {MAX_ATTEMPTS} times.", "Ask an administrator to look at the worker's log.")
+
+
+async def _check_superseded(panel: Panel, rollout: Rollout) -> None:
+    async with panel.transaction() as conn:
+        if rollout.reason is RolloutReason.RELEASE and await rollouts.superseded(conn, rollout):
+            raise Superseded
+
+
+async def _switch(panel: Panel, app: App, dynos: Sequence[Dyno]) -> None:
+    """Point the app's hostnames at the new web dynos, and return once the proxy does so."""
+    endpoints = tuple(dyno.endpoint for dyno in dynos if dyno.key.process_type == WEB and dyno.endpoint)
+    route = Route(app.id, (panel.address.host(app.name),), endpoints)
+    async with panel.transaction() as conn:
+        await routes.put(conn, app.id, route.hosts, route.endpoints)
+    await panel.router.confirm([route])
+
+
+async def _end(panel: Panel, rollout: Rollout, state: RolloutState, error: str | None = None) -> None:
+    """Write how a rollout ended, and with it its release; raises LeaseLost if another worker has it."""
+    async with panel.transaction() as conn:
+        if not await rollouts.finish(conn, rollout.id, rollout.attempt, state, error=error):
+            raise lease.LeaseLost
+        if rollout.reason is RolloutReason.RELEASE:
+            await releases.finish(conn, rollout.release_id, ReleaseState(state.value), error=error)
+            if state is RolloutState.SUCCEEDED:
+                await apps.set_current_release(conn, rollout.app_id, rollout.release_id)
+
+
+async def _withdraw(panel: Panel, app: App, failed: Release) -> None:
+    """Stop the dynos of a release that did not go live; what ran before keeps running."""
+    async with panel.transaction() as conn:
+        app = await apps.get(conn, app.id)
+        if app.current_release_id == failed.id:
+            return
+        if app.current_release_id is None:
+            manifest = Manifest.empty(app)
+        else:
+            manifest = await manifest_of(panel, conn, app, await releases.get(conn, app.current_release_id))
+    await panel.scheduler.retire(manifest)
+
+
+async def _print_last_lines(panel: Panel, app: App, dyno: str, write: WriteLine) -> None:
+    await write(transcript.detail(f"The last lines of {dyno}:"))
+    async for line in panel.logs.read(app, LAST_LINES, dyno=dyno):
+        await write(transcript.detail(line))
+
+
+async def _print_success(panel: Panel, app: App, release: Release, dynos: Sequence[Dyno], write: WriteLine) -> None:
+    await write(transcript.detail(f"Released v{release.version}"))
+    if any(dyno.key.process_type == WEB for dyno in dynos):
+        await write(transcript.detail(f"{panel.address.url(app.name)} deployed to SkyPanel"))
+        await write("")
+        await write("Verifying deploy... done.")
+
+
+async def _renew(panel: Panel, rollout: Rollout) -> bool:
+    async with panel.transaction() as conn:
+        return await rollouts.renew(conn, rollout.id, rollout.attempt, lease.LEASE_S)

@@ -1,0 +1,51 @@
+"""Changing how many dynos run, and restarting them."""
+
+from collections.abc import Mapping
+
+from skypanel.domain.account import Account
+from skypanel.domain.app import App
+from skypanel.domain.errors import Conflict, NotFound
+from skypanel.domain.manifest import RELEASE_PHASE
+from skypanel.domain.release import Rollout, RolloutReason
+from skypanel.flow import audit
+from skypanel.ports import Job, Panel
+from skypanel.store import apps, formation, rollouts
+
+
+async def scale(panel: Panel, app: App, quantities: Mapping[str, int], by: Account) -> Rollout | None:
+    """Set the quantity of process types, all or none, and converge on it at once.
+
+    Returns the rollout, or None where nothing runs yet. Raises NotFound for an unknown type, Invalid past
+    the plan's max_replicas.
+    """
+    async with panel.transaction() as conn:
+        await apps.lock(conn, app.id)
+        app = await apps.get(conn, app.id)
+        known = await formation.get(conn, app.id)
+        for process_type, quantity in quantities.items():
+            if process_type not in known or process_type == RELEASE_PHASE:
+                raise NotFound(
+                    f"{app.name} has no process type {process_type} to scale.",
+                    f"It has: {', '.join(known) or 'none until the first push'}.",
+                )
+            await formation.put(conn, app.id, process_type, app.plan.check_quantity(process_type, quantity))
+        await audit.record(conn, "app.scale", by, app, quantities=dict(quantities))
+        if app.current_release_id is None:
+            return None
+        rollout = await rollouts.add(conn, app.id, app.current_release_id, RolloutReason.SCALE)
+    await panel.queue.wake(Job.ROLLOUT)
+    return rollout
+
+
+async def restart(panel: Panel, app: App, by: Account) -> Rollout:
+    """Replace every dyno by a new one of the same release, without a failed request. Raises Conflict without one."""
+    async with panel.transaction() as conn:
+        await apps.lock(conn, app.id)
+        app = await apps.get(conn, app.id)
+        if app.current_release_id is None:
+            raise Conflict(f"{app.name} has no release yet.", "Push to it first.")
+        await apps.restart(conn, app.id)
+        rollout = await rollouts.add(conn, app.id, app.current_release_id, RolloutReason.RESTART)
+        await audit.record(conn, "app.restart", by, app)
+    await panel.queue.wake(Job.ROLLOUT)
+    return rollout

@@ -1,0 +1,19 @@
+"""Bringing every stored secret under the newest encryption key."""
+
+from skypanel.ports import Panel
+from skypanel.store import config_vars
+
+PAGE = 500
+
+
+async def reencrypt(panel: Panel) -> int:
+    """Encrypt each secret anew and return how many there are; may be repeated, and interrupted."""
+    after, count = 0, 0
+    while True:
+        async with panel.transaction() as conn:
+            page = await config_vars.page(conn, after, PAGE)
+            for row in page:
+                await config_vars.replace(conn, row.id, panel.cipher.rotate(row.secret))
+        if not page:
+            return count
+        after, count = page[-1].id, count + len(page)

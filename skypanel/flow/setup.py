@@ -1,0 +1,49 @@
+"""The first run: what a new panel needs before anybody can use it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from skypanel.domain.access import Role
+from skypanel.domain.account import Account, PublicKey
+from skypanel.domain.errors import Conflict
+from skypanel.domain.plan import DEFAULT_PLAN, FIRST_PLANS
+from skypanel.flow import accounts as accounts_flow
+from skypanel.ports import Panel
+from skypanel.store import accounts, keys, organizations, plans, settings
+
+FIRST_SETTINGS = {"default_plan": DEFAULT_PLAN, "push_creates_apps": True}
+
+
+@dataclass(frozen=True)
+class FirstRun:
+    """What initialization found or made. `token` is set only when it was made now."""
+
+    admin: Account
+    keys: int
+    token: str | None
+
+
+async def initialize(panel: Panel, public_keys: Sequence[PublicKey]) -> FirstRun:
+    """Make plans, settings, the admin and the first organization where they are missing.
+
+    The public keys are the admin's only at the first time. May be repeated.
+    """
+    async with panel.transaction() as conn:
+        existing = await accounts.admins(conn)
+        if existing:
+            return FirstRun(existing[0], len(await keys.of(conn, existing[0].id)), None)
+        for offer in FIRST_PLANS:
+            await plans.add(conn, offer)
+        for name, value in FIRST_SETTINGS.items():
+            await settings.put(conn, name, value, None)
+        admin = await accounts.add(conn, f"admin@{panel.address.domain}", is_admin=True)
+        organization = await organizations.add(conn, "Main", billed=False)
+        await organizations.add_member(conn, organization.id, admin.id, Role.OWNER)
+    added = 0
+    for key in public_keys:
+        try:
+            await accounts_flow.add_key(panel, admin, key.text, key.fingerprint, key.name)
+        except Conflict:
+            continue  # the same key under two file names
+        added += 1
+    return FirstRun(admin, added, await accounts_flow.add_token(panel, admin, "Written at the first run"))

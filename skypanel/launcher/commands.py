@@ -1,0 +1,27 @@
+"""Runs a system program to its end."""
+
+import asyncio
+from collections.abc import Sequence
+
+from skypanel.launcher.finishing import to_the_end
+
+
+class CommandFailed(Exception):
+    """A program of the system did not do what it was asked."""
+
+
+async def call(argv: Sequence[str], stdin: str = "") -> str:
+    """Return what a program prints; it is never left half-way. Raises CommandFailed with its complaint."""
+    return await to_the_end(_call(argv, stdin))
+
+
+async def _call(argv: Sequence[str], stdin: str) -> str:
+    pipe = asyncio.subprocess.PIPE
+    try:
+        process = await asyncio.create_subprocess_exec(*argv, stdin=pipe, stdout=pipe, stderr=pipe)
+    except OSError as error:
+        raise CommandFailed(f"{argv[0]}: {error.strerror}") from error
+    out, complaint = await process.communicate(stdin.encode())
+    if process.returncode != 0:
+        raise CommandFailed(f"{argv[0]}: {complaint.decode(errors='replace').strip() or f'exit status {process.returncode}'}")
+    return out.decode(errors="replace")

@@ -1,0 +1,188 @@
+"""Disks of a bounded size: an ext4 image on a loop device, or where there is none a folder that is measured."""
+
+# ruff: noqa: ASYNC240 - moments on local file systems
+
+import asyncio
+import os
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from skypanel.launcher.commands import CommandFailed, call
+from skypanel.launcher.finishing import to_the_end
+
+FULL_BYTES = 1024**2
+_BLOCK = 512
+_BYTES_PER_INODE = 8192
+_NEARLY_FULL = 0.1
+
+
+class Disk(Protocol):
+    """Some space of a sandbox's own."""
+
+    @property
+    def path(self) -> Path:
+        """Where the launcher sees it."""
+        ...
+
+    async def open(self) -> None:
+        """Make it. Raises CommandFailed, OSError."""
+        ...
+
+    async def full(self) -> bool:
+        """Whether its size is used up."""
+        ...
+
+    async def close(self) -> None:
+        """Take it away, however far it was made, and what it holds unless it is a lasting one."""
+        ...
+
+
+@asynccontextmanager
+async def opened(disk: Disk) -> AsyncIterator[Disk]:
+    """Have a disk for the length of the block. Raises CommandFailed, OSError."""
+    try:
+        await disk.open()
+        yield disk
+    finally:
+        await to_the_end(disk.close())
+
+
+@dataclass(frozen=True)
+class LoopDisk:
+    """An ext4 image on a loop device, mounted where only the launcher and its sandboxes see it.
+
+    A lasting one is kept with its contents, unless it was damaged or is nearly full when it is opened.
+    """
+
+    image: Path
+    path: Path
+    size_bytes: int
+    uid: int
+    lasting: bool = False
+
+    async def open(self) -> None:
+        """Make or keep the image, and mount it."""
+        if not (self.lasting and await self._sound()):
+            await self._format()
+        self.path.mkdir()
+        await self._mount()
+        if self.lasting and self._nearly_full():
+            await unmount(self.path)
+            await self._format()
+            await self._mount()
+
+    async def full(self) -> bool:
+        """Whether less than a mebibyte or no inode is left."""
+        status = os.statvfs(self.path)
+        return status.f_bavail * status.f_frsize < FULL_BYTES or status.f_favail == 0
+
+    async def close(self) -> None:
+        """Unmount it; delete the image unless it is a lasting one."""
+        if self.path.is_dir():
+            await unmount(self.path)
+            self.path.rmdir()
+        if not self.lasting:
+            self.image.unlink(missing_ok=True)
+
+    async def _mount(self) -> None:
+        await call(mount_image(self.image, self.path))
+
+    async def _format(self) -> None:
+        self.image.unlink(missing_ok=True)
+        with self.image.open("xb") as file:
+            file.truncate(self.size_bytes)
+        await call(mkfs(self.image, self.uid))
+
+    async def _sound(self) -> bool:
+        if not self.image.is_file():
+            return False
+        try:
+            await call(("e2fsck", "-p", str(self.image)))
+        except CommandFailed:
+            return False
+        return True
+
+    def _nearly_full(self) -> bool:
+        status = os.statvfs(self.path)
+        return status.f_bavail < status.f_blocks * _NEARLY_FULL or status.f_favail < status.f_files * _NEARLY_FULL
+
+
+@dataclass(frozen=True)
+class FolderDisk:
+    """A folder that is measured now and then, where there are no loop devices."""
+
+    path: Path
+    size_bytes: int
+    lasting: bool = False
+
+    async def open(self) -> None:
+        """Make the folder; of a lasting one that is nearly full only the folder is kept."""
+        if self.lasting and usage(self.path) > self.size_bytes * (1 - _NEARLY_FULL):
+            await asyncio.to_thread(delete_tree, self.path)
+        self.path.mkdir(exist_ok=self.lasting)
+
+    async def full(self) -> bool:
+        """Whether its files take up more than its size."""
+        return await asyncio.to_thread(usage, self.path) > self.size_bytes
+
+    async def close(self) -> None:
+        """Delete it, unless it is a lasting one."""
+        if not self.lasting:
+            await asyncio.to_thread(delete_tree, self.path)
+
+
+def mkfs(image: Path, uid: int) -> tuple[str, ...]:
+    """Return the command that makes a file system; without a journal, as it need not outlive a crash."""
+    return (
+        *("mkfs.ext4", "-q", "-F", "-m", "0", "-i", str(_BYTES_PER_INODE), "-O", "^has_journal"),
+        *("-E", f"lazy_itable_init=1,nodiscard,root_owner={uid}:{uid}", str(image)),
+    )
+
+
+def mount_image(image: Path, target: Path) -> tuple[str, ...]:
+    """Return the command that mounts an image; the loop device goes with the mount."""
+    return ("mount", "-t", "ext4", "-o", "loop,nosuid,nodev,noatime,discard", str(image), str(target))
+
+
+def mount_overlay(lower: Path, upper: Path, work: Path, target: Path, *, unprivileged: bool) -> tuple[str, ...]:
+    """Return the command that mounts `lower`, with all that is written to it going to `upper`."""
+    flags = ["nosuid", "nodev", f"lowerdir={lower}", f"upperdir={upper}", f"workdir={work}", *(["userxattr"] if unprivileged else [])]
+    return ("mount", "-t", "overlay", "-o", ",".join(flags), "overlay", str(target))
+
+
+async def unmount(path: Path) -> None:
+    """Unmount what is mounted there, if anything is; lazily if something still holds it."""
+    if not path.is_mount():
+        return
+    try:
+        await call(("umount", str(path)))
+    except CommandFailed:
+        await call(("umount", "--lazy", str(path)))
+
+
+def usage(path: Path) -> int:
+    """Return how many bytes of storage a tree takes up; files may vanish meanwhile."""
+    total = 0
+    folders = [str(path)]
+    while folders:
+        try:
+            with os.scandir(folders.pop()) as entries:
+                for entry in entries:
+                    total += entry.stat(follow_symlinks=False).st_blocks * _BLOCK
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.path)
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
+            continue
+    return total
+
+
+def delete_tree(path: Path) -> None:
+    """Delete a tree that may not be there; a link in its place goes, what it leads to stays."""
+    if path.is_symlink() or not path.is_dir():
+        path.unlink(missing_ok=True)
+    else:
+        shutil.rmtree(path)

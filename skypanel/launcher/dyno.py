@@ -1,0 +1,200 @@
+"""One dyno: kept running until it is told to stop."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from skypanel.domain.manifest import WEB, DynoState
+from skypanel.launcher import logs, processes
+from skypanel.launcher.commands import CommandFailed
+from skypanel.launcher.disks import Disk
+from skypanel.launcher.environment import boot, dyno_environment
+from skypanel.launcher.finishing import drop
+from skypanel.launcher.listening import Listening, listening
+from skypanel.launcher.logs import LogFile
+from skypanel.launcher.machine import Machine
+from skypanel.launcher.overrun import Bounds, over_now, sentence, watch
+from skypanel.launcher.protocol import StartDyno
+from skypanel.launcher.running import Running, Streams
+from skypanel.launcher.sandbox import Bind, Spec
+
+FIRST_PORT = 20_000
+STEADY_S = 60.0
+MAX_DELAY_S = 60.0
+_SIGNAL_INTERVAL_S = 0.2
+
+
+def restart_delay_s(failures: int) -> float:
+    """Return how long to wait after so many failures in a row: 1, 2, 4 ... 60 s."""
+    return float(min(2 ** min(failures - 1, 10), MAX_DELAY_S))
+
+
+@dataclass
+class Dyno:
+    """A dyno and its supervision."""
+
+    machine: Machine
+    request: StartDyno
+    slot: int
+    log: LogFile
+    endpoint: str | None = None
+    state: DynoState = DynoState.STARTING
+    since: datetime = field(default_factory=lambda: datetime.now(UTC))
+    restarts: int = 0
+    reason: str | None = None
+    _sandbox: Running | None = None
+    _stop: asyncio.Event = field(default_factory=asyncio.Event)
+    _grace_s: float = 0.0
+
+    @property
+    def port(self) -> int:
+        """The port it is to listen on; each its own, so that an app which ignores $PORT is found out."""
+        return FIRST_PORT + self.slot
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it was told to stop."""
+        return self._stop.is_set()
+
+    def pids(self) -> list[int]:
+        """Return its processes as the host sees them."""
+        return sorted(processes.running(self._sandbox.init_pid)) if self._sandbox else []
+
+    def listening(self) -> Listening:
+        """Return on which addresses it listens on its port."""
+        return listening(self._sandbox.init_pid, self.port) if self._sandbox else Listening.NOWHERE
+
+    def stop(self, grace_s: float) -> None:
+        """Tell it to stop: SIGTERM now, SIGKILL after the grace."""
+        if not self.stopping:
+            self._grace_s = grace_s
+            self._become(DynoState.STOPPING)
+            self._stop.set()
+
+    async def supervise(self) -> None:
+        """Run it, again and again, until it is told to stop."""
+        try:
+            await self._keep_up()
+        finally:
+            with suppress(CommandFailed):
+                await self.machine.network.unpublish(self.slot)
+
+    async def _keep_up(self) -> None:
+        loop = asyncio.get_running_loop()
+        failures = 0
+        while not self.stopping:
+            self._become(DynoState.STARTING)
+            began = loop.time()
+            self.reason = await self._run_once()
+            self.log.system(f"Process {self.reason}")
+            if self.stopping:
+                return
+            failures = 1 if loop.time() - began >= STEADY_S else failures + 1
+            self._become(DynoState.CRASHED)
+            delay = restart_delay_s(failures)
+            self.log.system(f"State changed to crashed, next start in {delay:.0f} s")
+            if await _happens(self._stop, delay):
+                return
+            self.restarts += 1
+
+    def _become(self, state: DynoState) -> None:
+        if not self.stopping:
+            self.state, self.since = state, datetime.now(UTC)
+
+    async def _run_once(self) -> str:
+        """Run it to its end, and return how it ended."""
+        name, request = self.machine.new_name(), self.request
+        try:
+            if self.request.key.process_type == WEB and self.endpoint is None:
+                self.endpoint = await self.machine.network.publish(self.slot, self.port)
+            async with (
+                self.machine.disk(name, request.limits.disk_bytes, request.tenant) as disk,
+                self.machine.overlay(disk, request.tenant, request.digest) as app,
+                self.machine.bounds(name, request.limits) as bounds,
+            ):
+                temporary = self.machine.own_folder(disk, "tmp", request.tenant)
+                return await self._run_sandbox(self._spec((Bind(app, "/app"), Bind(temporary, "/tmp"))), bounds, disk)  # noqa: S108 - the sandbox's own
+        except (CommandFailed, OSError) as error:
+            return f"did not start: {error}"
+
+    async def _run_sandbox(self, spec: Spec, bounds: Bounds, disk: Disk) -> str:
+        async with self._output() as streams, self.machine.run(spec, streams, bounds, self.slot) as sandbox:
+            self.log.system(f"Starting process with command `{self.request.command}`")
+            self._sandbox = sandbox
+            self._become(DynoState.UP)
+            try:
+                return await self._finish(sandbox, bounds, disk)
+            finally:
+                self._sandbox = None
+
+    async def _finish(self, sandbox: Running, bounds: Bounds, disk: Disk) -> str:
+        """Return how the command ended: by itself, because it was told to, or because a limit was run over."""
+        # a full disk of its own is the dyno's own affair: its writes fail; a measured folder has to be watched
+        disks = [] if self.machine.loop_devices else [disk]
+        ended = asyncio.create_task(sandbox.wait())
+        watching = asyncio.create_task(watch(bounds, disks, None))
+        stopping = asyncio.create_task(self._stop_politely(sandbox))
+        try:
+            await asyncio.wait({ended, watching}, return_when=asyncio.FIRST_COMPLETED)
+            overrun = watching.result() if watching.done() else None
+            sandbox.kill()
+            code = await ended
+            overrun = overrun or await over_now(bounds, disks)
+            return f"exited with status {code}" if overrun is None else f"was stopped: {sentence(overrun, self.request.limits)}"
+        finally:
+            await drop(watching, stopping, ended)
+
+    async def _stop_politely(self, sandbox: Running) -> None:
+        """Once told to stop, send SIGTERM to each process, and SIGKILL to what is left after the grace."""
+        await self._stop.wait()
+        self.log.system("Stopping all processes with SIGTERM")
+        deadline = asyncio.get_running_loop().time() + self._grace_s
+        told: set[int] = set()
+        while asyncio.get_running_loop().time() < deadline:
+            for pid in processes.stoppable(sandbox.init_pid) - told:
+                told.add(pid)
+                processes.terminate(pid, sandbox.init_pid)
+            await asyncio.sleep(min(_SIGNAL_INTERVAL_S, max(deadline - asyncio.get_running_loop().time(), 0)))
+        self.log.system("Stopping remaining processes with SIGKILL")
+        sandbox.kill()
+
+    @asynccontextmanager
+    async def _output(self) -> AsyncIterator[Streams]:
+        """Give the sandbox a pipe that ends in the log."""
+        source, sink = os.pipe()
+        null = os.open(os.devnull, os.O_RDONLY)
+        os.set_blocking(source, False)
+        copying = asyncio.create_task(logs.copy(source, self.log))
+        try:
+            yield Streams(null, sink, sink)
+        finally:
+            os.close(sink)
+            os.close(null)
+            await copying
+            os.close(source)
+
+    def _spec(self, binds: tuple[Bind, ...]) -> Spec:
+        request = self.request
+        return Spec(
+            app_id=request.tenant.app_id,
+            uid=self.machine.uid(request.tenant),
+            argv=boot(request.command),
+            environment=dyno_environment(request.environment, request.key.name, self.port),
+            directory="/app",
+            binds=binds,
+            network=True,
+            resolvers=self.machine.resolvers,
+            max_processes=self.machine.max_processes(request.limits),
+        )
+
+
+async def _happens(event: asyncio.Event, within_s: float) -> bool:
+    try:
+        async with asyncio.timeout(within_s):
+            await event.wait()
+    except TimeoutError:
+        return False
+    return True

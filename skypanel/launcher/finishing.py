@@ -1,0 +1,32 @@
+"""Work that must not stop half-way, such as giving something back."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+_T = TypeVar("_T")
+
+
+async def to_the_end(work: Coroutine[Any, Any, _T]) -> _T:
+    """Return what `work` returns; who is cancelled meanwhile learns of it only when the work is done."""
+    task = asyncio.create_task(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
+    return task.result()
+
+
+async def drop(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel tasks and wait for their end, whatever they come to."""
+    for task in tasks:
+        task.cancel()
+    await to_the_end(_all_done(tasks))
+
+
+async def _all_done(tasks: tuple[asyncio.Task[Any], ...]) -> None:
+    await asyncio.wait(tasks)

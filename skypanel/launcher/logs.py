@@ -1,0 +1,135 @@
+"""Dynos' output in files: a line a time, rotated."""
+
+import asyncio
+import os
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID
+
+from skypanel.launcher.descriptors import chunks
+from skypanel.launcher.lines import LineSplitter
+
+MAX_BYTES = 10 * 1024**2
+KEPT_FILES = 3
+# Above this a dyno waits for its own output, so that one that shouts does not take the launcher's time from others.
+MAX_BYTES_PER_S = 4 * 1024**2
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass
+class LogFile:
+    """One dyno name's output: `<RFC 3339 time> app[web.1]: <text>`; the platform's own lines say skypanel instead of app.
+
+    The folder belongs to the panel's user; it is reached by descriptor, and nothing but a plain file is written to.
+    """
+
+    folder: int
+    name: str
+    owner: int
+    clock: Callable[[], datetime] = _now
+    max_bytes: int = MAX_BYTES
+    _file: int | None = field(default=None, init=False)
+    _size: int = field(default=0, init=False)
+
+    def app(self, lines: list[str]) -> None:
+        """Add lines that the dyno wrote."""
+        self._add("app", lines)
+
+    def system(self, text: str) -> None:
+        """Add a line about the dyno."""
+        self._add("skypanel", [text])
+
+    def close(self) -> None:
+        """Give the descriptors back."""
+        self._close_file()
+        os.close(self.folder)
+
+    def _add(self, source: str, lines: list[str]) -> None:
+        if not lines:
+            return
+        stamp = self.clock().isoformat(timespec="microseconds")
+        block = "".join(f"{stamp} {source}[{self.name}]: {line}\n" for line in lines).encode()
+        try:
+            self._write(block)
+        except OSError:
+            # a disk that is full costs lines; the dyno goes on
+            self._close_file()
+
+    def _write(self, block: bytes) -> None:
+        if self._file is not None and self._size + len(block) > self.max_bytes:
+            self._rotate()
+        file = self._open() if self._file is None else self._file
+        self._size += os.write(file, block)
+
+    def _file_name(self, number: int) -> str:
+        return f"{self.name}.log" + (f".{number}" if number else "")
+
+    def _open(self) -> int:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+        self._file = os.open(self._file_name(0), flags, 0o640, dir_fd=self.folder)
+        status = os.fstat(self._file)
+        if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
+            raise OSError(f"{self._file_name(0)} is not a plain file of this dyno's")
+        os.fchown(self._file, self.owner, self.owner)
+        self._size = status.st_size
+        return self._file
+
+    def _rotate(self) -> None:
+        self._close_file()
+        self._size = 0
+        for number in reversed(range(KEPT_FILES - 1)):
+            try:
+                os.rename(self._file_name(number), self._file_name(number + 1), src_dir_fd=self.folder, dst_dir_fd=self.folder)
+            except FileNotFoundError:
+                continue
+
+    def _close_file(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+
+class LogFiles:
+    """The log files in use; two releases' dynos of one name share a file."""
+
+    def __init__(self, root: Path, owner: int) -> None:
+        self._root = root
+        self._owner = owner
+        self._open: dict[tuple[UUID, str], tuple[LogFile, int]] = {}
+
+    def open(self, app_id: UUID, name: str) -> LogFile:
+        """Return a dyno's file; `close` it as often as it was opened. Raises OSError."""
+        file, users = self._open.get((app_id, name)) or (LogFile(self._folder(app_id), name, self._owner), 0)
+        self._open[app_id, name] = (file, users + 1)
+        return file
+
+    def close(self, app_id: UUID, name: str) -> None:
+        """Give a dyno's file back."""
+        file, users = self._open.pop((app_id, name))
+        if users > 1:
+            self._open[app_id, name] = (file, users - 1)
+        else:
+            file.close()
+
+    def _folder(self, app_id: UUID) -> int:
+        path = self._root / str(app_id)
+        path.mkdir(exist_ok=True)
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        os.fchown(descriptor, self._owner, self._owner)
+        os.fchmod(descriptor, 0o750)
+        return descriptor
+
+
+async def copy(source: int, log: LogFile) -> None:
+    """Write what comes out of the pipe `source` to `log` until nobody can write to it any more."""
+    splitter = LineSplitter()
+    async for chunk in chunks(source):
+        log.app(splitter.feed(chunk))
+        await asyncio.sleep(len(chunk) / MAX_BYTES_PER_S)
+    log.app(splitter.end())

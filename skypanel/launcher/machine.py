@@ -1,0 +1,171 @@
+"""What this machine gives to sandboxes: user ids, disks, networks and limits."""
+
+import asyncio
+import itertools
+import os
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import UUID
+
+from skypanel.domain.limits import GIB, Limits
+from skypanel.launcher import running
+from skypanel.launcher.cgroups import Cgroups
+from skypanel.launcher.commands import call
+from skypanel.launcher.disks import Disk, FolderDisk, LoopDisk, mount_overlay, opened, unmount
+from skypanel.launcher.finishing import to_the_end
+from skypanel.launcher.network import Network
+from skypanel.launcher.overrun import Bounds
+from skypanel.launcher.places import Places
+from skypanel.launcher.protocol import Message, Tenant
+from skypanel.launcher.running import Running, Streams
+from skypanel.launcher.sandbox import Spec, System
+from skypanel.launcher.watched import Watched
+
+CACHE_BYTES = 2 * GIB
+
+
+@dataclass
+class Machine:
+    """The parts, and what is in use of them."""
+
+    places: Places
+    system: System
+    network: Network
+    cgroups: Cgroups | None
+    uid_base: int
+    resolvers: tuple[str, ...]
+    loop_devices: bool
+    _names: "itertools.count[int]" = field(default_factory=itertools.count)
+    _caches: "dict[UUID, _SharedDisk]" = field(default_factory=dict)
+    _cache_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def uid(self, tenant: Tenant) -> int:
+        """Return the user id of an app's processes."""
+        return self.uid_base + tenant.number
+
+    def owner(self, tenant: Tenant) -> int:
+        """Return who owns an app's files, as the launcher sees it."""
+        return 0 if self.system.unprivileged else self.uid(tenant)
+
+    def features(self) -> Message:
+        """Return what limits and networks there are."""
+        return {
+            "root": not self.system.unprivileged,
+            "cgroups": self.cgroups is not None,
+            "loop_devices": self.loop_devices,
+            "disable_userns": self.system.disable_userns,
+            "resolvers": list(self.resolvers),
+        }
+
+    def new_name(self) -> str:
+        """Return a name that nothing of this launcher has had."""
+        return f"s{next(self._names)}"
+
+    def max_processes(self, limits: Limits) -> int | None:
+        """Return the limit that has to be set inside a sandbox, where there is no control group to hold it."""
+        return None if self.cgroups else limits.pids
+
+    @asynccontextmanager
+    async def bounds(self, name: str, limits: Limits) -> AsyncIterator[Bounds]:
+        """Hold a sandbox to its limits for the length of the block; its processes end with it. Raises OSError."""
+        bounds: Bounds = self.cgroups.group(name) if self.cgroups else Watched(limits)
+        try:
+            bounds.open(limits)
+            yield bounds
+        finally:
+            await to_the_end(bounds.close())
+
+    def disk(self, name: str, size_bytes: int, tenant: Tenant) -> AbstractAsyncContextManager[Disk]:
+        """Have an empty disk for the length of a block. Raises CommandFailed, OSError."""
+        if self.loop_devices:
+            return opened(LoopDisk(self.places.images / f"{name}.img", self.places.mounts / name, size_bytes, self.owner(tenant)))
+        return opened(FolderDisk(self.places.images / name, size_bytes))
+
+    @asynccontextmanager
+    async def cache(self, tenant: Tenant) -> AsyncIterator[tuple[Disk, Path]]:
+        """Hold an app's build cache and its folder; builds at the same time share it. Raises CommandFailed, OSError."""
+        app_id = tenant.app_id
+        async with self._cache_lock:
+            if app_id not in self._caches:
+                stack = AsyncExitStack()
+                disk = await stack.enter_async_context(opened(self._cache_disk(tenant)))
+                self._caches[app_id] = _SharedDisk(disk, self.own_folder(disk, "files", tenant), stack)
+            shared = self._caches[app_id]
+            shared.users += 1
+        try:
+            yield shared.disk, shared.folder
+        finally:
+            await to_the_end(self._leave_cache(app_id, shared))
+
+    async def _leave_cache(self, app_id: UUID, shared: "_SharedDisk") -> None:
+        async with self._cache_lock:
+            shared.users -= 1
+            if not shared.users:
+                del self._caches[app_id]
+                await shared.stack.aclose()
+
+    def _cache_disk(self, tenant: Tenant) -> Disk:
+        kept = self.places.cache(tenant.app_id)
+        kept.mkdir(exist_ok=True)
+        if self.loop_devices:
+            path = self.places.mounts / f"cache-{tenant.app_id}"
+            return LoopDisk(kept / "disk.img", path, CACHE_BYTES, self.owner(tenant), lasting=True)
+        return FolderDisk(kept / "disk", CACHE_BYTES, lasting=True)
+
+    @asynccontextmanager
+    async def overlay(self, disk: Disk, tenant: Tenant, digest: str) -> AsyncIterator[Path]:
+        """Have a slug for the length of the block such that what is written to it goes to `disk`. Raises CommandFailed, OSError."""
+        upper, work, merged = (self.own_folder(disk, name, tenant) for name in ("upper", "work", "app"))
+        lower = self.places.slug(tenant.app_id, digest)
+        try:
+            await call(mount_overlay(lower, upper, work, merged, unprivileged=self.system.unprivileged))
+            yield merged
+        finally:
+            await to_the_end(unmount(merged))
+
+    def own_folder(self, disk: Disk, name: str, tenant: Tenant) -> Path:
+        """Return a folder on a disk that belongs to an app; it is made where it is missing."""
+        folder = disk.path / name
+        folder.mkdir(mode=0o755, exist_ok=True)
+        owner = self.owner(tenant)
+        os.chown(folder, owner, owner)
+        return folder
+
+    @asynccontextmanager
+    async def run(self, spec: Spec, streams: Streams, bounds: Bounds, slot: int | None) -> AsyncIterator[Running]:
+        """Run a sandbox: under its limits and on its network before its command begins, gone at the end of the block.
+
+        Raises CommandFailed, OSError.
+        """
+        sandbox = await running.start(spec, self.system, streams)
+        try:
+            _offer_first(sandbox.init_pid)
+            bounds.add(sandbox.init_pid)
+            if slot is not None:
+                await self.network.attach(slot, sandbox.init_pid)
+            sandbox.release()
+            yield sandbox
+        finally:
+            await to_the_end(self._end(sandbox, slot))
+
+    async def _end(self, sandbox: Running, slot: int | None) -> None:
+        sandbox.kill()
+        await sandbox.wait()
+        if slot is not None:
+            await self.network.detach(slot)
+        sandbox.close()
+
+
+def _offer_first(pid: int) -> None:
+    """Have a sandbox go before the panel where the whole machine runs out of memory (proc(5), oom_score_adj)."""
+    Path("/proc", str(pid), "oom_score_adj").write_text("500")
+
+
+@dataclass
+class _SharedDisk:
+    disk: Disk
+    folder: Path
+    stack: AsyncExitStack
+    users: int = 0

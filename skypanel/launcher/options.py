@@ -1,0 +1,101 @@
+"""How a launcher was started, and the names that follow from it."""
+
+import argparse
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from pathlib import Path
+
+MAX_PORT = 65535
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """Addresses that sandboxes may reach although they are private; on one port, or on all."""
+
+    network: IPv4Network
+    port: int | None = None
+
+
+@dataclass(frozen=True)
+class Options:
+    """A launcher's command line."""
+
+    home: Path
+    run_dir: Path
+    uid_base: int
+    subnet: IPv4Network
+    panel_uid: int
+    allowed: tuple[Allowed, ...] = ()
+    stop_grace_s: float = 10.0
+    inner: bool = False
+    rootless: bool = False
+    host_addresses: tuple[str, ...] = ()
+
+    @property
+    def base(self) -> Path:
+        """A folder of the launcher's own, where it mounts what sandboxes are made of."""
+        return self.run_dir / "launcher" if self.rootless else Path(f"/run/skypanel-{self.tag}")
+
+    @property
+    def owner(self) -> int:
+        """Whose the socket and the logs are, as seen from where the launcher runs: not root, it is alone there."""
+        return 0 if self.rootless else self.panel_uid
+
+    @property
+    def slirp_socket(self) -> Path:
+        """Where the user-mode network takes orders."""
+        return self.run_dir / "slirp.sock"
+
+    @property
+    def tag(self) -> str:
+        """Eight hex digits that tell this home's launcher from others on the machine."""
+        return hashlib.sha256(os.fsencode(self.home)).hexdigest()[:8]
+
+    @property
+    def socket(self) -> Path:
+        """Where requests come in."""
+        return self.run_dir / "launcher.sock"
+
+
+def parse_allowed(text: str) -> Allowed:
+    """Return what `CIDR[:port]` allows. Raises ValueError."""
+    network, _, port = text.partition(":")
+    number = int(port) if port else None
+    if number is not None and not 0 < number <= MAX_PORT:
+        raise ValueError(f"{number} is no port")
+    return Allowed(IPv4Network(network), number)
+
+
+def parse_options(arguments: Sequence[str]) -> Options:
+    """Return the options of a command line; exits with a usage message if it is wrong."""
+    parser = argparse.ArgumentParser(prog="skypanel.launcher", description="Makes the sandboxes of builds and dynos.")
+    parser.add_argument("--home", type=lambda text: Path(text).resolve(), required=True)
+    parser.add_argument("--run-dir", type=lambda text: Path(text).resolve(), required=True)
+    parser.add_argument("--uid-base", type=int, required=True, help="an app's user id is this plus its number")
+    parser.add_argument(
+        "--subnet", type=IPv4Network, required=True, help="private network whose addresses sandboxes get, such as 10.90.0.0/18"
+    )
+    parser.add_argument("--panel-uid", type=int, required=True, help="who may send requests, beside root")
+    parser.add_argument(
+        "--allow", type=parse_allowed, nargs="*", default=[], metavar="CIDR[:PORT]", help="private addresses that sandboxes may reach"
+    )
+    parser.add_argument("--stop-grace", type=float, default=10.0, help="seconds between SIGTERM and SIGKILL when the launcher ends")
+    parser.add_argument("--inner", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--rootless", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--host-addresses", nargs="*", default=[], help=argparse.SUPPRESS)
+    parsed = parser.parse_args(arguments)
+    return Options(
+        parsed.home,
+        parsed.run_dir,
+        parsed.uid_base,
+        parsed.subnet,
+        parsed.panel_uid,
+        tuple(parsed.allow),
+        parsed.stop_grace,
+        parsed.inner,
+        parsed.rootless,
+        tuple(parsed.host_addresses),
+    )

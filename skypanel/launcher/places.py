@@ -1,0 +1,93 @@
+"""Where the launcher keeps things, out of reach of those whose folders they stand in."""
+
+# ruff: noqa: ASYNC240 - moments on local file systems
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+from skypanel.launcher.commands import call
+
+OWN_FOLDERS = ("slugs", "caches", "disks")
+_REACHABLE = 0o711
+
+
+@dataclass(frozen=True)
+class Places:
+    """Folders under `base`, a file system that only this launcher's mount namespace has.
+
+    The home's folders are mounted into it once: whoever renames or replaces them later changes nothing here.
+    A sandbox's user id can pass through, wherever the home lies.
+    """
+
+    base: Path
+
+    @property
+    def mounts(self) -> Path:
+        """Where disks are mounted."""
+        return self.base / "mounts"
+
+    @property
+    def images(self) -> Path:
+        """Where the images of disks are kept."""
+        return self.base / "disks"
+
+    @property
+    def logs(self) -> Path:
+        """Where dynos' output goes."""
+        return self.base / "logs"
+
+    @property
+    def buildpacks(self) -> Path:
+        """The installed buildpacks."""
+        return self.base / "buildpacks"
+
+    def slugs(self, app_id: UUID) -> Path:
+        """Where an app's slugs are extracted."""
+        return self.base / "slugs" / str(app_id)
+
+    def slug(self, app_id: UUID, digest: str) -> Path:
+        """Where one slug is extracted."""
+        return self.slugs(app_id) / digest
+
+    def cache(self, app_id: UUID) -> Path:
+        """Where an app's build cache is kept."""
+        return self.base / "caches" / str(app_id)
+
+
+async def open_places(home: Path, base: Path, buildpacks: Path, panel: int) -> Places:
+    """Mount the places; the caller is in a mount namespace of its own. The logs are the panel's to read and to add to.
+
+    Raises CommandFailed, OSError.
+    """
+    places = Places(base)
+    await call(("mount", "-t", "tmpfs", "-o", "mode=0711,nosuid,nodev,size=64m", "skypanel", str(base)))
+    owners = {**dict.fromkeys(OWN_FOLDERS, os.geteuid()), "logs": panel}
+    for name, owner in owners.items():
+        (base / name).mkdir()
+        await _pin(home / name, base / name, owner)
+    places.mounts.mkdir(mode=_REACHABLE)
+    _copy_buildpacks(buildpacks, places.buildpacks)
+    return places
+
+
+async def _pin(source: Path, target: Path, owner: int) -> None:
+    """Mount the folder that `source` is now; a link in its place is refused."""
+    source.mkdir(mode=_REACHABLE, exist_ok=True)
+    descriptor = os.open(source, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        os.fchown(descriptor, owner, owner)
+        os.fchmod(descriptor, _REACHABLE)
+        await call(("mount", "--no-canonicalize", "--bind", f"/proc/{os.getpid()}/fd/{descriptor}", str(target)))
+    finally:
+        os.close(descriptor)
+
+
+def _copy_buildpacks(source: Path, target: Path) -> None:
+    """Copy them where every sandbox can read them, whatever mode they were installed with."""
+    shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+    for path in (target, *target.rglob("*")):
+        if not path.is_symlink():
+            path.chmod(0o755 if path.stat().st_mode & 0o100 else 0o644)

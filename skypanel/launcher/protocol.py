@@ -1,0 +1,333 @@
+"""What the panel may ask of the launcher: messages as JSON objects, each field checked before use.
+
+No message carries a path of the host: the launcher builds all paths from ids.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from skypanel.domain.errors import Invalid
+from skypanel.domain.limits import GIB, MIB, Limits
+from skypanel.domain.manifest import DynoKey
+
+Message = Mapping[str, Any]
+
+MAX_APP_NUMBER = 1_000_000
+MAX_ARGUMENTS_BYTES = 128 * 1024
+MAX_ENVIRONMENT_BYTES = 512 * 1024
+MAX_GRACE_S = 3600.0
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_PROCESS_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_VARIABLE = re.compile(r"[A-Za-z0-9_]{1,255}")
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """Whose sandbox it is; the number gives the user id."""
+
+    app_id: UUID
+    number: int
+
+
+@dataclass(frozen=True)
+class OpenWorkspace:
+    """Make a workspace that lives as long as the connection: a build's, or with a slug a one-off dyno's."""
+
+    tenant: Tenant
+    limits: Limits
+    digest: str | None = None
+
+
+@dataclass(frozen=True)
+class RunStep:
+    """Run a command in this connection's workspace; stdin, stdout and stderr come along as descriptors."""
+
+    argv: tuple[str, ...]
+    environment: Mapping[str, str] = field(repr=False)
+    directory: str
+    network: bool
+
+
+@dataclass(frozen=True)
+class CancelStep:
+    """End the step that runs; one that has just ended by itself is no error."""
+
+
+@dataclass(frozen=True)
+class StageSlug:
+    """Extract a slug (zstd tar) from the descriptor that comes along."""
+
+    tenant: Tenant
+    digest: str
+
+
+@dataclass(frozen=True)
+class StartDyno:
+    """Start a dyno and keep it running."""
+
+    key: DynoKey
+    tenant: Tenant
+    digest: str
+    command: str
+    environment: Mapping[str, str] = field(repr=False)
+    limits: Limits
+
+
+@dataclass(frozen=True)
+class Retire:
+    """Stop all dynos of an app but those to keep, and forget slugs that nothing needs any more."""
+
+    app_id: UUID
+    keep: tuple[DynoKey, ...]
+    keep_digest: str
+    grace_s: float
+
+
+@dataclass(frozen=True)
+class ListDynos:
+    """Report the dynos of an app, or of all."""
+
+    app_id: UUID | None
+
+
+@dataclass(frozen=True)
+class RemoveApp:
+    """Stop all dynos of an app at once and delete what the launcher holds of it."""
+
+    app_id: UUID
+
+
+@dataclass(frozen=True)
+class HasSlug:
+    """Ask whether a slug is staged."""
+
+    tenant: Tenant
+    digest: str
+
+
+@dataclass(frozen=True)
+class AskFeatures:
+    """Ask what this machine offers for sandboxes, and what is missing."""
+
+
+Request = AskFeatures | OpenWorkspace | RunStep | CancelStep | StageSlug | StartDyno | Retire | ListDynos | RemoveApp | HasSlug
+
+
+class _Fields:
+    """A message whose fields are taken out one by one; one that is left over is an error."""
+
+    def __init__(self, message: object) -> None:
+        if not isinstance(message, dict):
+            raise Invalid("A request is a JSON object.")
+        self._left = dict(message)
+
+    def take(self, name: str) -> object:
+        if name not in self._left:
+            raise Invalid(f"The request lacks {name}.")
+        return self._left.pop(name)
+
+    def text(self, name: str, pattern: re.Pattern[str] | None = None, limit: int = MAX_ARGUMENTS_BYTES) -> str:
+        return _text(name, self.take(name), pattern, limit)
+
+    def optional_text(self, name: str, pattern: re.Pattern[str]) -> str | None:
+        value = self.take(name)
+        return None if value is None else _text(name, value, pattern, MAX_ARGUMENTS_BYTES)
+
+    def uuid(self, name: str) -> UUID:
+        return _uuid(name, self.take(name))
+
+    def optional_uuid(self, name: str) -> UUID | None:
+        value = self.take(name)
+        return None if value is None else _uuid(name, value)
+
+    def integer(self, name: str, low: int, high: int) -> int:
+        value = self.take(name)
+        if type(value) is not int or not low <= value <= high:
+            raise Invalid(f"{name} is a whole number from {low} to {high}.")
+        return value
+
+    def number(self, name: str, low: float, high: float) -> float:
+        value = self.take(name)
+        if type(value) not in {int, float} or not low <= value <= high:  # type: ignore[operator] # the first half says it is a number
+            raise Invalid(f"{name} is a number from {low} to {high}.")
+        return float(value)  # type: ignore[arg-type] # as above
+
+    def flag(self, name: str) -> bool:
+        value = self.take(name)
+        if not isinstance(value, bool):
+            raise Invalid(f"{name} is true or false.")
+        return value
+
+    def items(self, name: str) -> list[object]:
+        value = self.take(name)
+        if not isinstance(value, list):
+            raise Invalid(f"{name} is a list.")
+        return value
+
+    def environment(self, name: str) -> dict[str, str]:
+        value = self.take(name)
+        if not isinstance(value, dict):
+            raise Invalid(f"{name} is an object.")
+        variables = {
+            _text("a variable's name", key, _VARIABLE, 255): _text(key, text, None, MAX_ENVIRONMENT_BYTES) for key, text in value.items()
+        }
+        if sum(len(key) + len(text.encode()) + 2 for key, text in variables.items()) > MAX_ENVIRONMENT_BYTES:
+            raise Invalid(f"{name} is over {MAX_ENVIRONMENT_BYTES} bytes.")
+        return variables
+
+    def done(self) -> None:
+        if self._left:
+            raise Invalid(f"The request has fields that nobody knows: {', '.join(sorted(map(ascii, self._left)))}.")
+
+
+def _text(name: str, value: object, pattern: re.Pattern[str] | None, limit: int) -> str:
+    if not isinstance(value, str) or "\0" in value or not _encodable(value) or len(value.encode()) > limit:
+        raise Invalid(f"{name} is text of at most {limit} bytes, without NUL.")
+    if pattern is not None and not pattern.fullmatch(value):
+        raise Invalid(f"{name} does not have the form {pattern.pattern}.")
+    return value
+
+
+def _encodable(value: str) -> bool:
+    """Whether UTF-8 can carry it: JSON can hold half a surrogate pair."""
+    return not any("\ud800" <= character <= "\udfff" for character in value)
+
+
+def _uuid(name: str, value: object) -> UUID:
+    try:
+        parsed = UUID(value) if isinstance(value, str) else None
+    except ValueError:
+        parsed = None
+    if parsed is None or str(parsed) != value:
+        raise Invalid(f"{name} is a UUID in its usual form.")
+    return parsed
+
+
+def _limits(message: object) -> Limits:
+    fields = _Fields(message)
+    timeout = fields.take("timeout_s")
+    limits = Limits(
+        cpu_cores=fields.number("cpu_cores", 0.05, 1024),
+        memory_bytes=fields.integer("memory_bytes", 8 * MIB, 1024 * GIB),
+        pids=fields.integer("pids", 4, 65536),
+        disk_bytes=fields.integer("disk_bytes", 16 * MIB, 1024 * GIB),
+        timeout_s=None if timeout is None else _Fields({"timeout_s": timeout}).number("timeout_s", 0.1, 7 * 86400),
+    )
+    fields.done()
+    return limits
+
+
+def _tenant(message: object) -> Tenant:
+    fields = _Fields(message)
+    tenant = Tenant(fields.uuid("app_id"), fields.integer("number", 0, MAX_APP_NUMBER))
+    fields.done()
+    return tenant
+
+
+def parse_key(message: object) -> DynoKey:
+    """Return a dyno's identity. Raises Invalid."""
+    fields = _Fields(message)
+    key = DynoKey(
+        fields.uuid("app_id"),
+        fields.integer("version", 0, 2**31),
+        fields.integer("generation", 0, 2**31),
+        fields.text("process_type", _PROCESS_TYPE),
+        fields.integer("index", 1, 100_000),
+    )
+    fields.done()
+    return key
+
+
+def _open_workspace(fields: _Fields) -> OpenWorkspace:
+    return OpenWorkspace(_tenant(fields.take("tenant")), _limits(fields.take("limits")), fields.optional_text("digest", _DIGEST))
+
+
+def _run_step(fields: _Fields) -> RunStep:
+    argv = tuple(_text("argv", argument, None, MAX_ARGUMENTS_BYTES) for argument in fields.items("argv"))
+    if not argv or sum(len(argument.encode()) + 1 for argument in argv) > MAX_ARGUMENTS_BYTES:
+        raise Invalid(f"argv has at least one argument and at most {MAX_ARGUMENTS_BYTES} bytes.")
+    directory = fields.text("directory", re.compile(r"/.*", re.DOTALL), 4096)
+    return RunStep(argv, fields.environment("environment"), directory, fields.flag("network"))
+
+
+def _stage(fields: _Fields) -> StageSlug:
+    return StageSlug(_tenant(fields.take("tenant")), fields.text("digest", _DIGEST))
+
+
+def _start(fields: _Fields) -> StartDyno:
+    request = StartDyno(
+        key=parse_key(fields.take("key")),
+        tenant=_tenant(fields.take("tenant")),
+        digest=fields.text("digest", _DIGEST),
+        command=fields.text("command"),
+        environment=fields.environment("environment"),
+        limits=_limits(fields.take("limits")),
+    )
+    if request.key.app_id != request.tenant.app_id:
+        raise Invalid("The dyno and the tenant are of different apps.")
+    return request
+
+
+def _retire(fields: _Fields) -> Retire:
+    return Retire(
+        fields.uuid("app_id"),
+        tuple(parse_key(key) for key in fields.items("keep")),
+        fields.text("keep_digest", _DIGEST),
+        fields.number("grace_s", 0, MAX_GRACE_S),
+    )
+
+
+_PARSERS: Mapping[str, Callable[[_Fields], Request]] = {
+    "workspace": _open_workspace,
+    "step": _run_step,
+    "cancel": lambda _: CancelStep(),
+    "stage": _stage,
+    "staged": lambda fields: HasSlug(_tenant(fields.take("tenant")), fields.text("digest", _DIGEST)),
+    "start": _start,
+    "retire": _retire,
+    "features": lambda _: AskFeatures(),
+    "list": lambda fields: ListDynos(fields.optional_uuid("app_id")),
+    "remove": lambda fields: RemoveApp(fields.uuid("app_id")),
+}
+
+
+def parse(message: object) -> Request:
+    """Return the request that a JSON value asks for. Raises Invalid for anything that is not exactly one."""
+    fields = _Fields(message)
+    name = fields.text("do")
+    if name not in _PARSERS:
+        raise Invalid(f"There is no request {name!a}.")
+    request = _PARSERS[name](fields)
+    fields.done()
+    return request
+
+
+def tenant_message(tenant: Tenant) -> Message:
+    """Return a tenant as it stands in a request."""
+    return {"app_id": str(tenant.app_id), "number": tenant.number}
+
+
+def limits_message(limits: Limits) -> Message:
+    """Return limits as they stand in a request."""
+    return {
+        "cpu_cores": limits.cpu_cores,
+        "memory_bytes": limits.memory_bytes,
+        "pids": limits.pids,
+        "disk_bytes": limits.disk_bytes,
+        "timeout_s": limits.timeout_s,
+    }
+
+
+def key_message(key: DynoKey) -> Message:
+    """Return a dyno's identity as it stands in a message."""
+    return {
+        "app_id": str(key.app_id),
+        "version": key.version,
+        "generation": key.generation,
+        "process_type": key.process_type,
+        "index": key.index,
+    }

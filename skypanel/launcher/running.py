@@ -1,0 +1,132 @@
+"""A sandbox that runs: started blocked, put under its limits and on its network, then let go."""
+
+import asyncio
+import ctypes
+import json
+import os
+import signal
+from asyncio.subprocess import Process
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from skypanel.launcher.commands import CommandFailed
+from skypanel.launcher.descriptors import chunks, close_all, readable
+from skypanel.launcher.finishing import to_the_end
+from skypanel.launcher.sandbox import Spec, System, command, etc_files, options
+
+_START_TIMEOUT_S = 30.0
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+@dataclass(frozen=True)
+class Streams:
+    """The descriptors that a sandbox's command gets."""
+
+    stdin: int
+    stdout: int
+    stderr: int
+
+
+class Running:
+    """A sandbox whose command has not been let go yet, or runs."""
+
+    def __init__(self, process: Process, init_pid: int, gate: int) -> None:
+        self._process = process
+        self._gate: int | None = gate
+        self._pidfd = os.pidfd_open(init_pid)
+        self.init_pid = init_pid
+
+    def release(self) -> None:
+        """Let the command begin."""
+        gate, self._gate = self._gate, None
+        if gate is not None:
+            os.write(gate, b"\n")
+            os.close(gate)
+
+    def kill(self) -> None:
+        """End all of it at once: with the first process of its namespace the kernel ends the rest."""
+        try:
+            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+        except ProcessLookupError:
+            return
+
+    async def wait(self) -> int:
+        """Return the command's exit status (128 + N for signal N) once all processes of the sandbox are gone."""
+        status = await self._process.wait()
+        self.kill()
+        await readable(self._pidfd)
+        with suppress(ChildProcessError):
+            # whoever loses its parent becomes ours, see adopt_orphans
+            os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED | os.WNOHANG)  # noqa: ASYNC222 - it does not wait
+        return 128 - status if status < 0 else status
+
+    def close(self) -> None:
+        """Give the descriptors back."""
+        gate, self._gate = self._gate, None
+        close_all([self._pidfd] if gate is None else [self._pidfd, gate])
+
+
+async def start(spec: Spec, system: System, streams: Streams) -> Running:
+    """Start a sandbox up to where its command would begin. Raises CommandFailed."""
+    files = {path: _memory_file(content) for path, content in etc_files(spec).items()}
+    arguments = _memory_file(_joined(options(spec, system, files)))
+    told, tell = os.pipe()
+    gate_read, gate = os.pipe()
+    inherited = [*files.values(), arguments, tell, gate_read]
+    argv = command(spec, system, arguments, tell, gate_read)
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *argv, stdin=streams.stdin, stdout=streams.stdout, stderr=streams.stderr, pass_fds=inherited, env={"PATH": os.defpath}
+        )
+    except OSError as error:
+        close_all([told, gate])
+        raise CommandFailed(f"{argv[0]}: {error.strerror}") from error
+    finally:
+        close_all(inherited)
+    try:
+        return Running(process, await _init_pid(told), gate)
+    except (CommandFailed, ProcessLookupError, asyncio.CancelledError) as error:
+        os.close(gate)
+        await to_the_end(_end(process))
+        if isinstance(error, asyncio.CancelledError):
+            raise
+        raise CommandFailed(f"The sandbox did not start: {error}") from error
+    finally:
+        os.close(told)
+
+
+async def _init_pid(told: int) -> int:
+    """Return the pid of the sandbox's first process, from what bubblewrap tells."""
+    try:
+        async with asyncio.timeout(_START_TIMEOUT_S):
+            return int(json.loads(b"".join([chunk async for chunk in chunks(told)]))["child-pid"])
+    except (ValueError, KeyError) as error:
+        raise CommandFailed("bwrap ended early") from error
+    except TimeoutError as error:
+        raise CommandFailed(f"bwrap said nothing for {_START_TIMEOUT_S:.0f} s") from error
+
+
+async def _end(process: Process) -> None:
+    if process.returncode is None:
+        process.kill()
+    await process.wait()
+
+
+def _joined(arguments: Sequence[str]) -> bytes:
+    return b"".join(argument.encode() + b"\0" for argument in arguments)
+
+
+def _memory_file(content: bytes) -> int:
+    """Return a descriptor of an unnamed file in memory, at its start."""
+    descriptor = os.memfd_create("skypanel")
+    with os.fdopen(os.dup(descriptor), "wb") as file:
+        file.write(content)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor
+
+
+def adopt_orphans() -> None:
+    """Become the parent of descendants that lose theirs (prctl(2), PR_SET_CHILD_SUBREAPER), as not every system's init looks after them."""
+    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl")

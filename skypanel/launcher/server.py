@@ -1,0 +1,213 @@
+"""Takes requests from the panel and answers them."""
+
+import asyncio
+import os
+import socket
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+from skypanel.domain.errors import Conflict, Denied, Invalid, NotFound, SkyPanelError, Unavailable
+from skypanel.domain.manifest import Exit
+from skypanel.launcher.channel import Channel, Received
+from skypanel.launcher.commands import CommandFailed
+from skypanel.launcher.disks import delete_tree
+from skypanel.launcher.dynos import Dynos
+from skypanel.launcher.finishing import drop
+from skypanel.launcher.machine import Machine
+from skypanel.launcher.protocol import (
+    AskFeatures,
+    CancelStep,
+    HasSlug,
+    ListDynos,
+    Message,
+    OpenWorkspace,
+    RemoveApp,
+    Request,
+    Retire,
+    RunStep,
+    StageSlug,
+    StartDyno,
+    parse,
+)
+from skypanel.launcher.running import Streams
+from skypanel.launcher.slugs import Slugs
+from skypanel.launcher.workspace import KILLED, Workspace, open_workspace
+
+_STEP_DESCRIPTORS = 3
+_T = TypeVar("_T")
+
+
+class _HungUp(Exception):
+    """The other side is gone."""
+
+
+class Server:
+    """Answers the connections of one socket."""
+
+    def __init__(self, machine: Machine, dynos: Dynos, slugs: Slugs, allowed_uids: frozenset[int]) -> None:
+        self._machine = machine
+        self._dynos = dynos
+        self._slugs = slugs
+        self._allowed = allowed_uids
+        self._connections: set[asyncio.Task[None]] = set()
+
+    async def serve(self, listener: socket.socket) -> None:
+        """Accept connections until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            connection, _ = await loop.sock_accept(listener)
+            task = asyncio.create_task(self._converse(Channel(connection)))
+            self._connections.add(task)
+            task.add_done_callback(self._connections.discard)
+
+    async def close(self) -> None:
+        """End all connections, and with them all workspaces."""
+        for task in list(self._connections):
+            task.cancel()
+        if self._connections:
+            await asyncio.wait(set(self._connections))
+
+    async def _converse(self, channel: Channel) -> None:
+        try:
+            if channel.peer_uid not in self._allowed:
+                raise Denied("This socket is the panel's.")
+            while True:
+                await self._answer(channel)
+        except SkyPanelError as error:
+            await _tell(channel, _complaint(error))
+        except (CommandFailed, OSError) as error:
+            await _tell(channel, _complaint(Unavailable(str(error))))
+        except _HungUp:
+            return
+        finally:
+            channel.close()
+
+    async def _answer(self, channel: Channel) -> None:
+        """Answer one request; after an error the connection ends."""
+        received = await _next(channel)
+        try:
+            request = parse(received.message)
+            if isinstance(request, OpenWorkspace):
+                await self._keep_workspace(channel, request)
+            else:
+                answer = await _unless_interrupted(self._fulfil(request, received.descriptors), channel.hung_up())
+                if answer is None:
+                    raise _HungUp
+                await channel.send(answer)
+        finally:
+            received.close()
+
+    async def _fulfil(self, request: Request, descriptors: list[int]) -> Message:
+        match request:
+            case StageSlug():
+                if len(descriptors) != 1:
+                    raise Invalid("A slug comes as one descriptor.")
+                await self._slugs.stage(request, descriptors[0])
+            case AskFeatures():
+                return self._machine.features()
+            case HasSlug():
+                return {"staged": self._slugs.staged(request.tenant, request.digest)}
+            case StartDyno():
+                self._dynos.start(request)
+            case Retire():
+                await self._dynos.retire(request)
+            case ListDynos():
+                return {"dynos": self._dynos.report(request.app_id)}
+            case RemoveApp():
+                await self._remove(request)
+            case _:
+                raise Invalid("A step needs a workspace.")
+        return {}
+
+    async def _remove(self, request: RemoveApp) -> None:
+        await self._dynos.stop(request.app_id, 0)
+        places = self._machine.places
+        for tree in (places.slugs(request.app_id), places.cache(request.app_id), places.logs / str(request.app_id)):
+            await asyncio.to_thread(delete_tree, tree)
+
+    async def _keep_workspace(self, channel: Channel, request: OpenWorkspace) -> None:
+        """Make a workspace and run its steps until the other side hangs up."""
+        if request.digest is not None:
+            self._slugs.use(request.tenant, request.digest)
+        try:
+            async with open_workspace(self._machine, request) as workspace:
+                await channel.send({})
+                while True:
+                    await self._step(channel, workspace)
+        finally:
+            if request.digest is not None:
+                await self._slugs.give_back(request.tenant, request.digest)
+
+    async def _step(self, channel: Channel, workspace: Workspace) -> None:
+        received = await _next(channel)
+        try:
+            request = parse(received.message)
+            if isinstance(request, CancelStep):
+                return
+            if not isinstance(request, RunStep) or len(received.descriptors) != _STEP_DESCRIPTORS:
+                raise Invalid("A workspace takes steps, each with stdin, stdout and stderr.")
+            exit_ = await _unless_interrupted(workspace.step(request, Streams(*received.descriptors)), _cancelled(channel))
+        finally:
+            received.close()
+        await channel.send(_exit_message(exit_ or Exit(KILLED)))
+
+
+def _exit_message(exit_: Exit) -> Message:
+    return {"code": exit_.code, "reason": exit_.reason}
+
+
+def _complaint(error: SkyPanelError) -> Message:
+    kinds = {Conflict: "conflict", Denied: "denied", Invalid: "invalid", NotFound: "not_found"}
+    return {"error": kinds.get(type(error), "unavailable"), "message": error.message, "hint": error.hint}
+
+
+async def _tell(channel: Channel, answer: Message) -> None:
+    try:
+        await channel.send(answer)
+    except OSError:
+        return
+
+
+async def _next(channel: Channel) -> Received:
+    received = await channel.receive()
+    if received is None:
+        raise _HungUp
+    return received
+
+
+async def _cancelled(channel: Channel) -> None:
+    """Return when the other side wants the running step to end; anything else it may not say now."""
+    received = await _next(channel)
+    received.close()
+    if not isinstance(parse(received.message), CancelStep):
+        raise Invalid("A step runs in this workspace already.")
+
+
+async def _unless_interrupted(work: Coroutine[Any, Any, _T], interruption: Coroutine[Any, Any, None]) -> _T | None:
+    """Return what `work` returns, or None if the interruption comes first: then the work is cancelled, to its very end."""
+    working = asyncio.create_task(work)
+    interrupting = asyncio.create_task(interruption)
+    try:
+        await asyncio.wait({working, interrupting}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return working.result()
+        interrupting.result()
+        return None
+    finally:
+        await drop(working, interrupting)
+
+
+def listen(path: Path, owner: int) -> socket.socket:
+    """Return a socket at `path` that `owner` may connect to."""
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    mask = os.umask(0o177)
+    try:
+        listener.bind(str(path))
+    finally:
+        os.umask(mask)
+    os.chown(path, owner, owner, follow_symlinks=False)
+    listener.listen(64)
+    listener.setblocking(False)  # noqa: FBT003 - the standard library's signature
+    return listener

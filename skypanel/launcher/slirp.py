@@ -1,0 +1,67 @@
+"""A network without root: one slirp4netns connects the launcher's own network namespace, and all sandboxes through it."""
+
+import asyncio
+import json
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from skypanel.launcher import firewall
+from skypanel.launcher.commands import CommandFailed, call
+from skypanel.launcher.firewall import Entrance, Plan
+from skypanel.launcher.network import Network
+
+# The addresses that slirp4netns gives out by default.
+ENTRANCE = Entrance("tap0", "10.0.2.100")
+RESOLVER = "10.0.2.3"
+
+_FIRST_PORT = 20_000
+_PORTS = 40_000
+_ATTEMPTS = 50
+
+
+class SlirpNetwork(Network):
+    """As with root, inside a namespace; ports of the host's loopback interface lead in."""
+
+    entrance = ENTRANCE
+
+    def __init__(self, plan: Plan, api: Path) -> None:
+        super().__init__(plan)
+        self._api = api
+        self._published: dict[int, tuple[int, int]] = {}
+        self._asking = asyncio.Lock()
+
+    async def publish(self, slot: int, port: int) -> str:
+        """Open a free port of the host for a sandbox's. Raises CommandFailed."""
+        for _ in range(_ATTEMPTS):
+            host_port = _FIRST_PORT + secrets.randbelow(_PORTS)
+            answer = await self._ask(
+                "add_hostfwd", proto="tcp", host_addr="127.0.0.1", host_port=host_port, guest_addr=ENTRANCE.address, guest_port=host_port
+            )
+            if "return" in answer:
+                self._published[slot] = (host_port, answer["return"]["id"])
+                await call(("nft", "-f", "-"), firewall.let_in(self.plan, host_port, slot, port))
+                return f"127.0.0.1:{host_port}"
+        raise CommandFailed("slirp4netns found no free port.")
+
+    async def unpublish(self, slot: int) -> None:
+        """Close the port of a sandbox."""
+        if slot in self._published:
+            host_port, number = self._published.pop(slot)
+            await self._ask("remove_hostfwd", id=number)
+            await call(("nft", "-f", "-"), firewall.let_in_no_more(self.plan, host_port))
+
+    async def _ask(self, order: str, **arguments: str | int) -> Mapping[str, Any]:
+        """Give slirp4netns an order; it takes one a connection, and one connection at a time (slirp4netns(1), "API socket")."""
+        async with self._asking:
+            try:
+                reader, writer = await asyncio.open_unix_connection(self._api)
+                try:
+                    writer.write(json.dumps({"execute": order, "arguments": arguments}).encode())
+                    answer: Mapping[str, Any] = json.loads(await reader.read())
+                finally:
+                    writer.close()
+            except (OSError, ValueError) as error:
+                raise CommandFailed(f"slirp4netns did not answer: {error}") from error
+        return answer

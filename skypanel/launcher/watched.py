@@ -1,0 +1,28 @@
+"""The memory limit without control groups: a look at the processes now and then."""
+
+from skypanel.domain.limits import Limits
+from skypanel.launcher.processes import running, uses_more_than
+
+
+class Watched:
+    """Measures one sandbox's processes. Their number is held by a resource limit inside the sandbox."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._init: int | None = None
+
+    def open(self, limits: Limits) -> None:
+        """Take the limits to measure against."""
+        self._limits = limits
+
+    def add(self, pid: int) -> None:
+        """Measure the processes below `pid` from now on."""
+        self._init = pid
+
+    def out_of_memory(self) -> bool:
+        """Whether they hold more memory than they may at this moment."""
+        return self._init is not None and uses_more_than(self._limits.memory_bytes, running(self._init))
+
+    async def close(self) -> None:
+        """Nothing is left behind."""
+        self._init = None

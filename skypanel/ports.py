@@ -1,0 +1,314 @@
+"""What the product needs from the outside world; drivers fill these in, fakes stand in for them.
+
+No port raises a vendor's error: what can go wrong is one of `skypanel.domain.errors`.
+"""
+
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+from uuid import UUID
+
+from skypanel.domain.app import App
+from skypanel.domain.limits import Limits
+from skypanel.domain.manifest import Dyno, Exit, Manifest
+from skypanel.domain.output import FIRST, Line, LineId
+from skypanel.domain.push import Tree
+from skypanel.domain.routing import Address, Route
+
+WriteLine = Callable[[str], Awaitable[None]]
+
+
+class Connection(Protocol):
+    """A database connection inside a transaction. `statement` is a SQLAlchemy Core statement.
+
+    Rows come back as named tuples. Raises Unavailable when the database is gone, Conflict when
+    a unique constraint is hit.
+    """
+
+    async def all(self, statement: Any) -> Sequence[Any]: ...
+    async def first(self, statement: Any) -> Any | None: ...
+    async def execute(self, statement: Any) -> int:
+        """Run a statement and return how many rows it touched."""
+        ...
+
+
+class Database(Protocol):
+    def transaction(self) -> AbstractAsyncContextManager[Connection]:
+        """Begin; commit at the end of the block, roll back if it raises.
+
+        Waits some seconds for a database that restarts, then raises Unavailable.
+        """
+        ...
+
+    async def close(self) -> None: ...
+
+
+class Scheduler(Protocol):
+    """Runs dynos. Every call may be repeated."""
+
+    async def stage(self, app: App, digest: str) -> None:
+        """Put a slug where its dynos will start, so that starting one downloads nothing.
+
+        Raises Unavailable if the slug cannot be had.
+        """
+        ...
+
+    async def launch(self, manifest: Manifest) -> None:
+        """Start what is missing of the manifest's dynos, beside whatever else the app runs."""
+        ...
+
+    async def wait_ready(self, manifest: Manifest, timeout_s: float) -> Sequence[Dyno]:
+        """Return the manifest's dynos once every web dyno answers on $PORT and the others stay up.
+
+        Raises Unready as soon as one cannot become ready, and at the latest after `timeout_s`.
+        """
+        ...
+
+    async def dynos(self, app_id: UUID | None = None) -> Sequence[Dyno]:
+        """Return what runs, of one app or of all."""
+        ...
+
+    async def retire(self, manifest: Manifest) -> None:
+        """Stop every dyno of the app that is not the manifest's: SIGTERM now, SIGKILL after the grace.
+
+        Returns once the signal is sent; the scheduler sees to the rest.
+        """
+        ...
+
+    async def remove(self, app_id: UUID) -> None:
+        """Stop all dynos of an app and forget its slugs, logs and disks."""
+        ...
+
+    async def run(self, manifest: Manifest, command: str, write: WriteLine, timeout_s: float, *, dyno: str = "run.1") -> Exit:
+        """Run a one-off dyno of the manifest's slug to its end, its output line by line."""
+        ...
+
+
+class Unready(Exception):
+    """A dyno did not become ready; `reason` is a sentence for the user."""
+
+    def __init__(self, dyno: str, reason: str) -> None:
+        super().__init__(f"{dyno}: {reason}")
+        self.dyno = dyno
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Step:
+    """One command in a workspace; it starts in `directory`, with nothing of the panel's environment."""
+
+    argv: tuple[str, ...]
+    environment: Mapping[str, str]
+    directory: str = "/app"
+    network: bool = False
+
+
+class Workspace(Protocol):
+    """A build's sandbox: /app, /cache, /env and /tmp are its own; /buildpacks is ours, read-only.
+
+    All processes of a step are gone when the step ends.
+    """
+
+    async def run(self, step: Step, write: WriteLine, stdin: AsyncIterable[bytes] | None = None) -> Exit:
+        """Run a step to its end, stdout and stderr line by line."""
+        ...
+
+    def read(self, step: Step) -> AsyncIterator[bytes]:
+        """Yield a step's stdout as it comes. Raises StepFailed at the end if it did not succeed."""
+        ...
+
+
+class StepFailed(Exception):
+    """A step whose output was wanted did not succeed."""
+
+    def __init__(self, exit_: Exit) -> None:
+        super().__init__(exit_.reason or f"exit status {exit_.code}")
+        self.exit = exit_
+
+
+class Builder(Protocol):
+    def workspace(self, app: App, limits: Limits) -> AbstractAsyncContextManager[Workspace]:
+        """Open an empty workspace; at the end of the block everything in it is gone but /cache.
+
+        The limits hold for the whole of it, `timeout_s` too. Raises Unavailable.
+        """
+        ...
+
+
+class Router(Protocol):
+    async def confirm(self, routes: Sequence[Route], timeout_s: float = 10.0) -> None:
+        """Return once the proxy has these routes in force. Raises Unavailable after `timeout_s`."""
+        ...
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An object that was written: its SHA-256 in hex and its size."""
+
+    digest: str
+    size_bytes: int
+
+
+class Objects(Protocol):
+    """Content-addressed storage. `kind` is sources, slugs or outputs."""
+
+    async def add(self, kind: str, chunks: AsyncIterable[bytes], max_bytes: int | None = None) -> Stored:
+        """Write an object under the digest of its bytes; nothing is left behind if it fails.
+
+        Raises Invalid once `max_bytes` is passed, Unavailable if storage fails.
+        """
+        ...
+
+    def read(self, kind: str, digest: str) -> AsyncIterator[bytes]:
+        """Yield an object's bytes. Raises NotFound."""
+        ...
+
+    async def put(self, kind: str, name: str, body: bytes) -> None:
+        """Write a small object under a name of its own, replacing what was there."""
+        ...
+
+    async def exists(self, kind: str, digest: str) -> bool: ...
+
+    async def delete(self, kind: str, digest: str) -> None:
+        """Delete an object; one that is not there is no error."""
+        ...
+
+
+class OutputWriter(Protocol):
+    async def write(self, text: str) -> None:
+        """Append a line; lines over 16 KiB are cut into several, and a flood is cut off with a note.
+
+        Never fails for want of Redis: lines are spooled to disk and published when it is back.
+        """
+        ...
+
+
+class Output(Protocol):
+    """Streams of lines: written by one job, read by anyone, kept after the end."""
+
+    def writer(self, stream: str, attempt: int) -> AbstractAsyncContextManager[OutputWriter]:
+        """Open the stream for an attempt; leaving the block archives the lines and writes the end mark.
+
+        Lines of an earlier attempt that come after this one's are dropped.
+        """
+        ...
+
+    def read(self, stream: str, after: LineId = FIRST, idle_s: float = 15.0) -> AsyncIterator[Line]:
+        """Yield the lines after `after`, from Redis or from the archive, until the end mark.
+
+        Ends without an end mark after `idle_s` without a line: the caller looks at the database
+        and reads on from the last line it got.
+        """
+        ...
+
+
+class Job(StrEnum):
+    """What a worker can be woken for; the values are the names of queues."""
+
+    BUILD = "builds"
+    ROLLOUT = "rollouts"
+
+
+class Queue(Protocol):
+    async def wake(self, job: Job) -> None:
+        """Tell a worker that there is work to claim. A lost wake-up is repeated by the schedule."""
+        ...
+
+
+class Logs(Protocol):
+    def read(self, app: App, lines: int = 100, *, follow: bool = False, dyno: str | None = None) -> AsyncIterator[str]:
+        """Yield an app's log lines, oldest first: `<RFC 3339 time> app[web.1]: <text>`."""
+        ...
+
+    async def write(self, app: App, text: str) -> None:
+        """Add a line of the platform's own about an app, as `app[api]`."""
+        ...
+
+
+class Cipher(Protocol):
+    """Encrypts secrets at rest; the newest key encrypts, older keys still decrypt."""
+
+    def encrypt(self, plain: str) -> bytes: ...
+    def decrypt(self, secret: bytes) -> str:
+        """Return the secret in the clear. Raises Unavailable if no key fits."""
+        ...
+
+    def rotate(self, secret: bytes) -> bytes:
+        """Return the same secret under the newest key."""
+        ...
+
+
+class Repositories(Protocol):
+    """Bare git repositories, named by app id."""
+
+    async def create(self, app_id: UUID) -> None:
+        """Make an empty one; one that is there is kept."""
+        ...
+
+    def path(self, app_id: UUID) -> str: ...
+
+    async def refs(self, app_id: UUID) -> Mapping[str, str]:
+        """Return ref -> object id (hex), without HEAD. Raises NotFound."""
+        ...
+
+    async def contains(self, app_id: UUID, old: str, new: str, quarantine: str | None = None) -> bool:
+        """Whether commit `old` is part of the history of commit `new`.
+
+        `quarantine` is the folder of objects that are pushed and not accepted yet, here and below.
+        """
+        ...
+
+    async def tree(self, app_id: UUID, commit: str, quarantine: str | None = None) -> Tree:
+        """Look through a commit's tree. Raises Invalid if it is no commit, or its paths are not to be written."""
+        ...
+
+    def export(self, app_id: UUID, commit: str, quarantine: str | None = None) -> AsyncIterator[bytes]:
+        """Yield a commit's files as a zstd tar; the same tree makes the same bytes."""
+        ...
+
+    async def point_head(self, app_id: UUID, ref: str) -> None:
+        """Make `ref` what a clone checks out."""
+        ...
+
+    async def remove(self, app_id: UUID) -> None:
+        """Remove a repository; one that is not there is no error."""
+        ...
+
+    async def unborn(self, before: datetime) -> Sequence[UUID]:
+        """Return the repositories made before then that have no ref yet."""
+        ...
+
+    async def sweep(self, before: datetime) -> None:
+        """Remove what pushes left behind that were cut off before then."""
+        ...
+
+
+class Clock(Protocol):
+    def now(self) -> datetime:
+        """Return the time, in UTC."""
+        ...
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One of each; what flow functions act through."""
+
+    address: Address
+    database: Database
+    scheduler: Scheduler
+    builder: Builder
+    router: Router
+    objects: Objects
+    output: Output
+    queue: Queue
+    logs: Logs
+    cipher: Cipher
+    repositories: Repositories
+    clock: Clock
+
+    def transaction(self) -> AbstractAsyncContextManager[Connection]:
+        """Begin a transaction: `async with panel.transaction() as conn`."""
+        return self.database.transaction()

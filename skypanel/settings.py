@@ -1,0 +1,197 @@
+"""What a process needs before it can reach the database: all else is in `paas_settings`.
+
+Three sources, the first that says something counts: the environment, `HOME/panel.json` (what `up`
+was last told and what `init` chose), the default. The environment is read here and nowhere else.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any
+
+from skypanel.domain.errors import Denied, Invalid, NotFound, SkyPanelError
+from skypanel.domain.routing import Address
+from skypanel.variables import read_given
+
+HOME_VERSION = 1
+QUEUES = {"worker": ("rollouts",), "builder": ("builds",), "beat": ("periodic",)}
+ROOT_HOME = Path("/var/lib/skypanel")
+SSH_KEY_TYPES = ("ed25519", "ecdsa", "rsa")
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What `panel.json` keeps: the public address, and what `init` picked once so that two panels never collide."""
+
+    address: Address
+    run_dir: Path
+    web_port: int
+    traefik_port: int
+    uid_base: int
+    subnet: IPv4Network
+    allow: tuple[str, ...] = ()
+
+    def to_json(self) -> str:
+        """Return the contents of `panel.json`."""
+        fields = {
+            "version": HOME_VERSION,
+            "domain": self.address.domain,
+            "ssh_port": self.address.ssh_port,
+            "http_port": self.address.http_port,
+            "https_port": self.address.https_port,
+            "run_dir": str(self.run_dir),
+            "web_port": self.web_port,
+            "traefik_port": self.traefik_port,
+            "uid_base": self.uid_base,
+            "subnet": str(self.subnet),
+            "allow": list(self.allow),
+        }
+        return json.dumps(fields, indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> "Chosen":
+        """Read the contents of `panel.json`. Raises Invalid if this version cannot."""
+        fields: dict[str, Any] = json.loads(text)
+        if fields["version"] > HOME_VERSION:
+            raise Invalid(
+                f"This home was made by a newer SkyPanel (its format is {fields['version']}, this one reads {HOME_VERSION}).",
+                "Update SkyPanel, or set SKYPANEL_HOME to another folder.",
+            )
+        return cls(
+            address=Address(fields["domain"], fields["ssh_port"], fields["http_port"], fields["https_port"]),
+            run_dir=Path(fields["run_dir"]),
+            web_port=fields["web_port"],
+            traefik_port=fields["traefik_port"],
+            uid_base=fields["uid_base"],
+            subnet=IPv4Network(fields["subnet"]),
+            allow=tuple(fields["allow"]),
+        )
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where everything of a panel is. Paths are absolute; ports listen on 127.0.0.1 but for the address's."""
+
+    home: Path
+    run_dir: Path
+    address: Address
+    web_port: int
+    traefik_port: int
+    uid_base: int
+    subnet: IPv4Network
+    allow: tuple[str, ...]
+    panel_uid: int
+    panel_gid: int
+    database_password: str = field(repr=False)
+    valkey_password: str = field(repr=False)
+    traefik_token: str = field(repr=False)
+    encryption_keys: tuple[str, ...] = field(repr=False)
+
+    @property
+    def database_dsn(self) -> str:
+        """A libpq URI; SQLAlchemy takes it with `postgresql+psycopg2` for its scheme."""
+        return f"postgresql://skypanel:{self.database_password}@/skypanel?host={self.run_dir}"
+
+    @property
+    def valkey_socket(self) -> Path:
+        """Valkey's unix socket; it listens on nothing else."""
+        return self.run_dir / "valkey.sock"
+
+    @property
+    def valkey_url(self) -> str:
+        """The URL for redis-py."""
+        return f"unix://:{self.valkey_password}@{self.valkey_socket}"
+
+    @property
+    def broker_url(self) -> str:
+        """The URL for Celery."""
+        return f"redis+socket://:{self.valkey_password}@{self.valkey_socket}"
+
+    @property
+    def launcher_socket(self) -> Path:
+        """Where the launcher listens."""
+        return self.run_dir / "launcher.sock"
+
+    @property
+    def encryption_keys_file(self) -> Path:
+        """The Fernet keys, one a line, newest first."""
+        return self.home / "keys" / "encryption.keys"
+
+    @property
+    def ssh_host_keys(self) -> tuple[Path, ...]:
+        """The private host keys, the preferred one first."""
+        return tuple(self.home / "keys" / f"ssh_host_{kind}" for kind in SSH_KEY_TYPES)
+
+    @property
+    def objects(self) -> Path:
+        """The folder of the object storage."""
+        return self.home / "objects"
+
+    @property
+    def repositories(self) -> Path:
+        """The folder of the bare repositories."""
+        return self.home / "repositories"
+
+    @property
+    def spool(self) -> Path:
+        """The folder of the output spools."""
+        return self.home / "spool"
+
+    @property
+    def logs(self) -> Path:
+        """The folder of all logs: one an app id, and `panel`."""
+        return self.home / "logs"
+
+    @property
+    def queues(self) -> tuple[str, ...]:
+        """The names of all queues."""
+        return tuple(queue for queues in QUEUES.values() for queue in queues)
+
+
+def home_folder(environ: Mapping[str, str]) -> Path:
+    """Return where the panel's home is or is to be."""
+    default = ROOT_HOME if os.geteuid() == 0 else Path(".skypanel")
+    return Path(environ.get("SKYPANEL_HOME") or default).resolve()
+
+
+def load(environ: Mapping[str, str]) -> Settings:
+    """Read the settings of a panel that was initialized.
+
+    Raises NotFound if there is none, Denied if the caller may not read it, Invalid for a bad value.
+    """
+    home = home_folder(environ)
+    given = read_given(environ)
+    try:
+        chosen = Chosen.from_json((home / "panel.json").read_text())
+        owner = home.stat()
+        return Settings(
+            home=home,
+            run_dir=chosen.run_dir,
+            address=given.address(chosen.address),
+            web_port=chosen.web_port,
+            traefik_port=chosen.traefik_port,
+            uid_base=chosen.uid_base,
+            subnet=chosen.subnet,
+            allow=chosen.allow if given.allow is None else given.allow,
+            panel_uid=owner.st_uid,
+            panel_gid=owner.st_gid,
+            database_password=_secret(home, "postgres.password"),
+            valkey_password=_secret(home, "valkey.password"),
+            traefik_token=_secret(home, "traefik.token"),
+            encryption_keys=tuple(_secret(home, "encryption.keys").split()),
+        )
+    except OSError as error:
+        raise _unreadable(home, error) from error
+
+
+def _secret(home: Path, name: str) -> str:
+    return (home / "keys" / name).read_text().strip()
+
+
+def _unreadable(home: Path, error: OSError) -> SkyPanelError:
+    if isinstance(error, PermissionError):
+        return Denied(f"{error.filename} is not yours to read.", "Run this as the user who started the panel.")
+    return NotFound(f"There is no panel in {home}.", "Start one with `skypanel up`, or set SKYPANEL_HOME to where yours is.")

@@ -1,0 +1,48 @@
+"""Who can sign in."""
+
+from uuid import UUID
+
+from sqlalchemy import insert, select
+
+from skypanel.domain.account import Account
+from skypanel.domain.errors import Conflict
+from skypanel.ports import Connection
+from skypanel.store.rows import Row, found, one
+from skypanel.store.tables import accounts
+
+COLUMNS = (accounts.c.id, accounts.c.email, accounts.c.is_admin)
+
+
+async def add(conn: Connection, email: str, *, is_admin: bool = False) -> Account:
+    """Add an account. Raises Conflict if the address has one; letter case makes no difference."""
+    statement = insert(accounts).values(email=email.lower(), is_admin=is_admin).returning(*COLUMNS)
+    try:
+        return read(await one(conn, statement))
+    except Conflict as error:
+        raise Conflict(f"{email} has an account already.", "Sign in with it.") from error
+
+
+async def get(conn: Connection, account_id: UUID) -> Account:
+    """Return an account. Raises NotFound."""
+    return read(await found(conn, select(*COLUMNS).where(accounts.c.id == account_id), "account"))
+
+
+async def by_email(conn: Connection, email: str) -> Account | None:
+    """Return the account of an address, if it has one."""
+    return read_if(await conn.first(select(*COLUMNS).where(accounts.c.email == email.lower())))
+
+
+async def admins(conn: Connection) -> list[Account]:
+    """Return the platform's administrators, oldest first."""
+    statement = select(*COLUMNS).where(accounts.c.is_admin).order_by(accounts.c.created_at)
+    return [read(row) for row in await conn.all(statement)]
+
+
+def read(row: Row) -> Account:
+    """Return the account that a row of COLUMNS holds."""
+    return Account(row.id, row.email, row.is_admin)
+
+
+def read_if(row: Row | None) -> Account | None:
+    """Return the account that a row holds, if there is a row."""
+    return None if row is None else read(row)

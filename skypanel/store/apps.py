@@ -1,0 +1,111 @@
+"""What users deploy."""
+
+from uuid import UUID
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from skypanel.domain.app import App
+from skypanel.domain.errors import Conflict
+from skypanel.domain.plan import Plan
+from skypanel.ports import Connection
+from skypanel.store import locks
+from skypanel.store.rows import Row, found
+from skypanel.store.tables import applications, config_versions, memberships, plan_versions, plans
+
+_APPS = (
+    select(
+        applications,
+        plans.c.name.label("plan_name"),
+        plan_versions.c.version,
+        plan_versions.c.cpu_cores,
+        plan_versions.c.memory_bytes,
+        plan_versions.c.max_replicas,
+        plan_versions.c.hourly_price,
+    )
+    .join(plan_versions, plan_versions.c.id == applications.c.plan_version_id)
+    .join(plans, plans.c.id == plan_versions.c.plan_id)
+)
+
+
+async def add(conn: Connection, app_id: UUID, name: str, organization_id: UUID, plan_id: UUID) -> App:
+    """Add an app with an empty first config version. Raises Conflict if the name is taken, by whomever."""
+    app = upsert(applications).values(id=app_id, name=name, organization_id=organization_id, plan_version_id=plan_id)
+    if not await conn.execute(app.on_conflict_do_nothing(index_elements=["name"])):
+        raise _taken(name)
+    await conn.execute(insert(config_versions).values(app_id=app_id, number=1))
+    return await get(conn, app_id)
+
+
+async def get(conn: Connection, app_id: UUID) -> App:
+    """Return an app. Raises NotFound."""
+    return _read(await found(conn, _APPS.where(applications.c.id == app_id), "app"))
+
+
+async def by_name(conn: Connection, name: str) -> App | None:
+    """Return the app of a name, if there is one."""
+    row = await conn.first(_APPS.where(applications.c.name == name))
+    return None if row is None else _read(row)
+
+
+async def of(conn: Connection, account_id: UUID) -> list[App]:
+    """Return the apps of an account's organizations, by name."""
+    own = select(memberships.c.organization_id).where(memberships.c.account_id == account_id)
+    statement = _APPS.where(applications.c.organization_id.in_(own)).order_by(applications.c.name)
+    return [_read(row) for row in await conn.all(statement)]
+
+
+async def all(conn: Connection) -> list[App]:  # noqa: A001 - read as apps.all
+    """Return every app, by name."""
+    return [_read(row) for row in await conn.all(_APPS.order_by(applications.c.name))]
+
+
+async def lock(conn: Connection, app_id: UUID) -> None:
+    """Keep others from making releases or config versions of an app until the transaction ends."""
+    await locks.hold(conn, f"app {app_id}")
+
+
+async def set_current_release(conn: Connection, app_id: UUID, release_id: UUID) -> None:
+    """Record which release serves an app."""
+    await conn.execute(update(applications).where(applications.c.id == app_id).values(current_release_id=release_id))
+
+
+async def restart(conn: Connection, app_id: UUID) -> int:
+    """Begin a new generation of an app's dynos and return its number. Raises NotFound."""
+    statement = (
+        update(applications)
+        .where(applications.c.id == app_id)
+        .values(generation=applications.c.generation + 1)
+        .returning(applications.c.generation)
+    )
+    return int((await found(conn, statement, "app")).generation)
+
+
+async def rename(conn: Connection, app_id: UUID, name: str) -> None:
+    """Give an app another name. Raises Conflict if it is taken."""
+    try:
+        await conn.execute(update(applications).where(applications.c.id == app_id).values(name=name))
+    except Conflict as error:
+        raise _taken(name) from error
+
+
+async def remove(conn: Connection, app_id: UUID) -> None:
+    """Delete an app with all that belongs to it; the audit log keeps what was done."""
+    await conn.execute(delete(applications).where(applications.c.id == app_id))
+
+
+def _taken(name: str) -> Conflict:
+    return Conflict(f"The name {name} is taken.", "Choose another name.")
+
+
+def _read(row: Row) -> App:
+    return App(
+        id=row.id,
+        number=row.number,
+        name=row.name,
+        organization_id=row.organization_id,
+        plan=Plan(row.plan_version_id, row.plan_name, row.version, row.cpu_cores, row.memory_bytes, row.max_replicas, row.hourly_price),
+        deploy_branch=row.deploy_branch,
+        current_release_id=row.current_release_id,
+        generation=row.generation,
+    )

@@ -1,0 +1,42 @@
+"""The record of what was done; nothing in it is ever changed."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import insert, select
+
+from skypanel.domain.audit import AuditEntry
+from skypanel.ports import Connection
+from skypanel.store.tables import audit_log
+
+
+async def add(
+    conn: Connection,
+    action: str,
+    *,
+    account_id: UUID | None = None,
+    email: str | None = None,
+    organization_id: UUID | None = None,
+    app_id: UUID | None = None,
+    app_name: str | None = None,
+    details: Mapping[str, Any] | None = None,
+    origin: str | None = None,
+) -> None:
+    """Record a deed, in the transaction that does it. `details` is JSON and holds no secret."""
+    values = {
+        "action": action,
+        "account_id": account_id,
+        "email": email,
+        "organization_id": organization_id,
+        "app_id": app_id,
+        "app_name": app_name,
+        "details": dict(details or {}),
+        "origin": origin,
+    }
+    await conn.execute(insert(audit_log).values(values))
+
+
+async def recent(conn: Connection, limit: int) -> list[AuditEntry]:
+    """Return the newest deeds, newest first."""
+    return [AuditEntry(**row._asdict()) for row in await conn.all(select(audit_log).order_by(audit_log.c.id.desc()).limit(limit))]

@@ -1,0 +1,127 @@
+"""Builds: each is claimed by one worker, and never resumed by another."""
+
+from uuid import UUID
+
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from skypanel.domain.build import Build, BuildState, Source
+from skypanel.domain.errors import Conflict
+from skypanel.ports import Connection
+from skypanel.store import leases, locks
+from skypanel.store.rows import Row, found, one
+from skypanel.store.tables import OPEN_BUILD, applications, builds
+
+
+async def add(conn: Connection, app_id: UUID, account_id: UUID | None, source: Source) -> Build:
+    """Add a build, pending. Raises Conflict while another of the app is pending or building."""
+    values = {
+        "app_id": app_id,
+        "account_id": account_id,
+        "source_kind": source.kind,
+        "source_digest": source.digest,
+        "source_commit": source.commit,
+        "state": BuildState.PENDING,
+    }
+    build = insert(builds).values(values).on_conflict_do_nothing(index_elements=["app_id"], index_where=OPEN_BUILD)
+    row = await conn.first(build.returning(builds))
+    if row is None:
+        raise Conflict("A build of this app is under way.", "Push again when it has finished.")
+    return _read(row)
+
+
+async def get(conn: Connection, build_id: UUID) -> Build:
+    """Return a build. Raises NotFound."""
+    return _read(await found(conn, select(builds).where(builds.c.id == build_id), "build"))
+
+
+async def active(conn: Connection, app_id: UUID) -> Build | None:
+    """Return an app's build that is pending or building, if there is one."""
+    return _read_if(await conn.first(select(builds).where(builds.c.app_id == app_id, OPEN_BUILD)))
+
+
+async def claim(conn: Connection, worker: str, lease_s: float) -> Build | None:
+    """Give a worker the build whose turn it is, if one is pending.
+
+    It is the turn of the organization with the fewest builds running, and of its build that waited longest.
+    """
+    # One claim at a time: who counts what runs must see what another claims.
+    await locks.hold(conn, "claim of builds")
+    turn = (
+        select(builds.c.id)
+        .join(applications, applications.c.id == builds.c.app_id)
+        .where(builds.c.state == BuildState.PENDING)
+        .order_by(leases.organization_load(builds, BuildState.BUILDING), builds.c.created_at)
+        .limit(1)
+        .with_for_update(of=builds, skip_locked=True)
+    )
+    next_ = await conn.first(turn)
+    if next_ is None:
+        return None
+    claimed = leases.claimed(builds, next_.id, BuildState.BUILDING, worker, lease_s)
+    return _read_if(await conn.first(claimed.returning(builds)))
+
+
+async def renew(conn: Connection, build_id: UUID, attempt: int, lease_s: float) -> bool:
+    """Prolong an attempt's lease; False if it has lost it."""
+    return bool(await conn.execute(leases.renewed(builds, build_id, BuildState.BUILDING, attempt, lease_s)))
+
+
+async def finish(
+    conn: Connection, build_id: UUID, attempt: int, state: BuildState, *, slug_id: UUID | None = None, error: str | None = None
+) -> bool:
+    """Record how an attempt ended; False if it has lost its lease."""
+    outcome = {"state": state, "slug_id": slug_id, "error": error}
+    return bool(await conn.execute(leases.finished(builds, build_id, BuildState.BUILDING, attempt, outcome)))
+
+
+async def expire(conn: Connection, error: str) -> list[Build]:
+    """Fail the builds whose worker went silent, with this error, and return them."""
+    statement = (
+        update(builds)
+        .where(builds.c.state == BuildState.BUILDING, leases.lapsed(builds))
+        .values(state=BuildState.FAILED, error=error, lease_until=None, finished_at=func.clock_timestamp())
+        .returning(builds)
+    )
+    return [_read(row) for row in await conn.all(statement)]
+
+
+async def waiting(conn: Connection) -> int:
+    """Return how many builds are there for a worker to claim."""
+    return int((await one(conn, select(func.count().label("number")).where(builds.c.state == BuildState.PENDING))).number)
+
+
+async def succeeded(conn: Connection, app_id: UUID, source_digest: str) -> Build | None:
+    """Return the app's newest build of a source that made a slug, if one did and the slug is still there."""
+    statement = (
+        select(builds)
+        .where(builds.c.app_id == app_id, builds.c.source_digest == source_digest)
+        .where(builds.c.state == BuildState.SUCCEEDED, builds.c.slug_id.is_not(None))
+        .order_by(builds.c.created_at.desc())
+        .limit(1)
+    )
+    return _read_if(await conn.first(statement))
+
+
+async def recent(conn: Connection, app_id: UUID, limit: int) -> list[Build]:
+    """Return an app's newest builds, newest first."""
+    statement = select(builds).where(builds.c.app_id == app_id).order_by(builds.c.created_at.desc()).limit(limit)
+    return [_read(row) for row in await conn.all(statement)]
+
+
+def _read(row: Row) -> Build:
+    return Build(
+        id=row.id,
+        app_id=row.app_id,
+        account_id=row.account_id,
+        source=Source(row.source_kind, row.source_digest, row.source_commit),
+        state=BuildState(row.state),
+        attempt=row.attempt,
+        created_at=row.created_at,
+        slug_id=row.slug_id,
+        error=row.error,
+    )
+
+
+def _read_if(row: Row | None) -> Build | None:
+    return None if row is None else _read(row)

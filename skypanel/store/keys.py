@@ -1,0 +1,48 @@
+"""SSH keys, by which git knows who pushes."""
+
+from uuid import UUID
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from skypanel.domain.account import Account, Key
+from skypanel.domain.errors import Conflict
+from skypanel.ports import Connection
+from skypanel.store.accounts import COLUMNS, read_if
+from skypanel.store.rows import Row
+from skypanel.store.tables import accounts, ssh_keys
+
+
+async def add(conn: Connection, account_id: UUID, public_key: str, fingerprint: str, name: str) -> Key:
+    """Add a key to an account. Raises Conflict if any account has it."""
+    key = insert(ssh_keys).values(account_id=account_id, public_key=public_key, fingerprint=fingerprint, name=name)
+    row = await conn.first(key.on_conflict_do_nothing(index_elements=["fingerprint"]).returning(ssh_keys))
+    if row is None:
+        raise Conflict("This key is in use already.", "Remove it there, or add another key.")
+    return _read(row)
+
+
+async def of(conn: Connection, account_id: UUID) -> list[Key]:
+    """Return an account's keys, oldest first."""
+    statement = select(ssh_keys).where(ssh_keys.c.account_id == account_id).order_by(ssh_keys.c.created_at)
+    return [_read(row) for row in await conn.all(statement)]
+
+
+async def remove(conn: Connection, account_id: UUID, fingerprint: str) -> bool:
+    """Remove a key of an account; False if it has no such key."""
+    return bool(await conn.execute(delete(ssh_keys).where(ssh_keys.c.account_id == account_id, ssh_keys.c.fingerprint == fingerprint)))
+
+
+async def owner(conn: Connection, fingerprint: str) -> Account | None:
+    """Return whose key this is, and note that it was used."""
+    statement = (
+        update(ssh_keys)
+        .where(ssh_keys.c.fingerprint == fingerprint, accounts.c.id == ssh_keys.c.account_id)
+        .values(last_used_at=func.now())
+        .returning(*COLUMNS)
+    )
+    return read_if(await conn.first(statement))
+
+
+def _read(row: Row) -> Key:
+    return Key(row.id, row.account_id, row.fingerprint, row.public_key, row.name, row.created_at, row.last_used_at)

@@ -1,0 +1,56 @@
+"""Claims of work: a lease that its worker renews, and an attempt number that fences off a worker that lost it."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, DateTime, Table, Update, func, select, update
+
+from skypanel.store.tables import applications
+
+
+def claimed(table: Table, work_id: UUID, running: str, worker: str, lease_s: float) -> Update:
+    """Give work to a worker."""
+    return (
+        update(table)
+        .where(table.c.id == work_id)
+        .values(
+            state=running,
+            attempt=table.c.attempt + 1,
+            worker=worker,
+            lease_until=_until(lease_s),
+            started_at=func.coalesce(table.c.started_at, func.clock_timestamp()),
+        )
+    )
+
+
+def renewed(table: Table, work_id: UUID, running: str, attempt: int, lease_s: float) -> Update:
+    """Prolong a lease, if the attempt still holds it."""
+    return _held(table, work_id, running, attempt).values(lease_until=_until(lease_s))
+
+
+def finished(table: Table, work_id: UUID, running: str, attempt: int, outcome: dict[str, Any]) -> Update:
+    """Record how work ended, if the attempt still holds its lease."""
+    return _held(table, work_id, running, attempt).values(**outcome, lease_until=None, finished_at=func.clock_timestamp())
+
+
+def lapsed(table: Table) -> ColumnElement[bool]:
+    """Whether a lease ran out."""
+    return table.c.lease_until < func.now()
+
+
+def organization_load(table: Table, running: str) -> ColumnElement[int]:
+    """Return how much work the organization of the query's app has running: the fair order is by this first."""
+    work, owner = table.alias(), applications.alias()
+    count = select(func.count()).select_from(work).join(owner, owner.c.id == work.c.app_id)
+    own = owner.c.organization_id == applications.c.organization_id
+    return count.where(work.c.state == running, own).correlate(applications).scalar_subquery()
+
+
+def _held(table: Table, work_id: UUID, running: str, attempt: int) -> Update:
+    return update(table).where(table.c.id == work_id, table.c.state == running, table.c.attempt == attempt)
+
+
+def _until(lease_s: float) -> ColumnElement[Any]:
+    # now() is when the transaction began, which may have waited for a lock since.
+    return func.clock_timestamp(type_=DateTime(timezone=True)) + timedelta(seconds=lease_s)

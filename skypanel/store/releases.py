@@ -1,0 +1,107 @@
+"""The versions of an app."""
+
+from collections.abc import Collection
+from uuid import UUID
+
+from sqlalchemy import Select, func, insert, literal, select, update
+
+from skypanel.domain.errors import NotFound
+from skypanel.domain.release import Release, ReleaseState
+from skypanel.ports import Connection
+from skypanel.store import apps
+from skypanel.store.rows import Row, found, one
+from skypanel.store.tables import releases
+
+
+async def add(
+    conn: Connection,
+    app_id: UUID,
+    *,
+    slug_id: UUID | None,
+    config_version_id: UUID,
+    description: str,
+    account_id: UUID | None,
+    build_id: UUID | None = None,
+) -> Release:
+    """Add an app's next release, pending. Locks the app, so that versions have no gaps."""
+    await apps.lock(conn, app_id)
+    values = {
+        "app_id": literal(app_id),
+        "version": func.coalesce(func.max(releases.c.version), 0) + 1,
+        "slug_id": literal(slug_id, releases.c.slug_id.type),
+        "config_version_id": literal(config_version_id),
+        "description": literal(description),
+        "account_id": literal(account_id, releases.c.account_id.type),
+        "build_id": literal(build_id, releases.c.build_id.type),
+        "state": literal(ReleaseState.PENDING.value),
+    }
+    statement = insert(releases).from_select(list(values), select(*values.values()).where(releases.c.app_id == app_id))
+    return _read(await one(conn, statement.returning(releases)))
+
+
+async def get(conn: Connection, release_id: UUID) -> Release:
+    """Return a release. Raises NotFound."""
+    return _read(await found(conn, select(releases).where(releases.c.id == release_id), "release"))
+
+
+async def by_ids(conn: Connection, release_ids: Collection[UUID]) -> dict[UUID, Release]:
+    """Return the releases of these ids, by id; those that are not there are left out."""
+    rows = await conn.all(select(releases).where(releases.c.id.in_(release_ids)))
+    return {row.id: _read(row) for row in rows}
+
+
+async def by_version(conn: Connection, app_id: UUID, version: int) -> Release:
+    """Return an app's release. Raises NotFound, which says which versions there are."""
+    row = await conn.first(select(releases).where(releases.c.app_id == app_id, releases.c.version == version))
+    if row is None:
+        newest = await conn.first(_newest(app_id))
+        raise NotFound(
+            f"There is no release v{version}.",
+            f"Choose one from v1 to v{newest.version}." if newest else "Nothing has been released yet: push first.",
+        )
+    return _read(row)
+
+
+async def recent(conn: Connection, app_id: UUID, limit: int) -> list[Release]:
+    """Return an app's newest releases, newest first."""
+    return [_read(row) for row in await conn.all(_newest(app_id).limit(limit))]
+
+
+async def last_good(conn: Connection, app_id: UUID) -> Release | None:
+    """Return an app's newest release that succeeded, if one did."""
+    return _read_if(await conn.first(_newest(app_id).where(releases.c.state == ReleaseState.SUCCEEDED).limit(1)))
+
+
+async def of_build(conn: Connection, build_id: UUID) -> Release | None:
+    """Return the release that came of a build, if one did."""
+    return _read_if(await conn.first(select(releases).where(releases.c.build_id == build_id).limit(1)))
+
+
+async def finish(conn: Connection, release_id: UUID, state: ReleaseState, error: str | None = None) -> bool:
+    """Record how a pending release ended; False if it has ended already."""
+    pending = update(releases).where(releases.c.id == release_id, releases.c.state == ReleaseState.PENDING)
+    return bool(await conn.execute(pending.values(state=state, error=error)))
+
+
+def _newest(app_id: UUID) -> Select[Row]:
+    return select(releases).where(releases.c.app_id == app_id).order_by(releases.c.version.desc())
+
+
+def _read(row: Row) -> Release:
+    return Release(
+        id=row.id,
+        app_id=row.app_id,
+        version=row.version,
+        slug_id=row.slug_id,
+        config_version_id=row.config_version_id,
+        state=ReleaseState(row.state),
+        description=row.description,
+        account_id=row.account_id,
+        build_id=row.build_id,
+        created_at=row.created_at,
+        error=row.error,
+    )
+
+
+def _read_if(row: Row | None) -> Release | None:
+    return None if row is None else _read(row)

@@ -1,0 +1,133 @@
+"""Rollouts: one of an app runs at a time.
+
+A newer release overtakes an older one. The other reasons all ask for the same, to converge on what serves
+by now, so that the newest of them stands for all; none of them overtakes a release.
+"""
+
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, FromClause, Select, and_, func, insert, or_, select, update
+
+from skypanel.domain.release import ReleaseState, Rollout, RolloutReason, RolloutState
+from skypanel.ports import Connection
+from skypanel.store import leases, locks
+from skypanel.store.rows import Row, found, one
+from skypanel.store.tables import OPEN_ROLLOUT, applications, releases, rollouts
+
+_PENDING = rollouts.c.state == RolloutState.PENDING
+_LAPSED = and_(rollouts.c.state == RolloutState.RUNNING, leases.lapsed(rollouts))
+
+
+async def add(conn: Connection, app_id: UUID, release_id: UUID, reason: RolloutReason) -> Rollout:
+    """Add a rollout, pending."""
+    values = {"app_id": app_id, "release_id": release_id, "reason": reason, "state": RolloutState.PENDING}
+    return _read(await one(conn, insert(rollouts).values(values).returning(rollouts)))
+
+
+async def get(conn: Connection, rollout_id: UUID) -> Rollout:
+    """Return a rollout. Raises NotFound."""
+    return _read(await found(conn, select(rollouts).where(rollouts.c.id == rollout_id), "rollout"))
+
+
+async def claim(conn: Connection, worker: str, lease_s: float) -> Rollout | None:
+    """Give a worker the rollout whose turn it is, if there is one: a pending one, or one whose worker went silent.
+
+    Those that were overtaken become superseded, and so do their releases. Organizations take turns as for builds.
+    """
+    await locks.hold(conn, "claim of rollouts")
+    next_ = await conn.first(_turn())
+    if next_ is None:
+        return None
+    await _supersede(conn, next_)
+    claimed = leases.claimed(rollouts, next_.id, RolloutState.RUNNING, worker, lease_s)
+    return _read(await one(conn, claimed.returning(rollouts)))
+
+
+async def renew(conn: Connection, rollout_id: UUID, attempt: int, lease_s: float) -> bool:
+    """Prolong an attempt's lease; False if it has lost it."""
+    return bool(await conn.execute(leases.renewed(rollouts, rollout_id, RolloutState.RUNNING, attempt, lease_s)))
+
+
+async def finish(conn: Connection, rollout_id: UUID, attempt: int, state: RolloutState, error: str | None = None) -> bool:
+    """Record how an attempt ended; False if it has lost its lease."""
+    outcome = {"state": state, "error": error}
+    return bool(await conn.execute(leases.finished(rollouts, rollout_id, RolloutState.RUNNING, attempt, outcome)))
+
+
+async def active(conn: Connection, app_id: UUID) -> Rollout | None:
+    """Return an app's newest rollout that is pending or running, if there is one."""
+    statement = select(rollouts).where(rollouts.c.app_id == app_id, OPEN_ROLLOUT).order_by(rollouts.c.number.desc()).limit(1)
+    return _read_if(await conn.first(statement))
+
+
+async def of_release(conn: Connection, release_id: UUID) -> Rollout | None:
+    """Return the newest rollout of a release, if it had one."""
+    statement = select(rollouts).where(rollouts.c.release_id == release_id).order_by(rollouts.c.number.desc()).limit(1)
+    return _read_if(await conn.first(statement))
+
+
+async def newest_release(conn: Connection, app_id: UUID) -> Rollout | None:
+    """Return the newest rollout of an app that is to make a new release live, if there was one."""
+    statement = select(rollouts).where(rollouts.c.app_id == app_id, rollouts.c.reason == RolloutReason.RELEASE)
+    return _read_if(await conn.first(statement.order_by(rollouts.c.number.desc()).limit(1)))
+
+
+async def superseded(conn: Connection, rollout: Rollout) -> bool:
+    """Whether a newer release of the app waits."""
+    number = select(rollouts.c.number).where(rollouts.c.id == rollout.id).scalar_subquery()
+    newer = select(rollouts.c.id).where(rollouts.c.app_id == rollout.app_id, rollouts.c.number > number, _PENDING, _is_release(rollouts))
+    return await conn.first(newer.limit(1)) is not None
+
+
+async def waiting(conn: Connection) -> int:
+    """Return how many rollouts are there for a worker to claim."""
+    return int((await one(conn, select(func.count().label("number")).where(or_(_PENDING, _LAPSED)))).number)
+
+
+def _is_release(table: FromClause) -> ColumnElement[bool]:
+    return table.c.reason == RolloutReason.RELEASE
+
+
+def _turn() -> Select[Row]:
+    other = rollouts.alias("other")
+    runs = and_(other.c.state == RolloutState.RUNNING, other.c.lease_until >= func.now())
+    waits = other.c.state.in_([RolloutState.PENDING, RolloutState.RUNNING])
+    same_kind = _is_release(other) == _is_release(rollouts)
+    outranks = or_(and_(_is_release(other), ~_is_release(rollouts)), and_(same_kind, other.c.number > rollouts.c.number))
+    hindrance = or_(runs, and_(waits, outranks))
+    hindered = select(other.c.id).where(other.c.app_id == rollouts.c.app_id, other.c.id != rollouts.c.id, hindrance)
+    return (
+        select(rollouts.c.id, rollouts.c.app_id, rollouts.c.number, rollouts.c.release_id, rollouts.c.reason)
+        .join(applications, applications.c.id == rollouts.c.app_id)
+        .where(or_(_PENDING, _LAPSED), ~hindered.exists())
+        .order_by(leases.organization_load(rollouts, RolloutState.RUNNING), rollouts.c.number)
+        .limit(1)
+        .with_for_update(of=rollouts, skip_locked=True)
+    )
+
+
+async def _supersede(conn: Connection, winner: Row) -> None:
+    """End the app's older rollouts of the winner's kind, and the releases that were to come of them.
+
+    One of the other kind that went silent ends too: what it converged on, the winner converges on.
+    """
+    same_kind = _is_release(rollouts) if winner.reason == RolloutReason.RELEASE else ~_is_release(rollouts)
+    older = and_(same_kind, rollouts.c.number < winner.number, OPEN_ROLLOUT)
+    overtaken = (
+        update(rollouts)
+        .where(rollouts.c.app_id == winner.app_id, rollouts.c.id != winner.id, or_(older, _LAPSED))
+        .values(state=RolloutState.SUPERSEDED, lease_until=None, finished_at=func.clock_timestamp())
+        .returning(rollouts.c.release_id)
+    )
+    ended = {row.release_id for row in await conn.all(overtaken)} - {winner.release_id}
+    await conn.execute(
+        update(releases).where(releases.c.id.in_(ended), releases.c.state == ReleaseState.PENDING).values(state=ReleaseState.SUPERSEDED)
+    )
+
+
+def _read(row: Row) -> Rollout:
+    return Rollout(row.id, row.app_id, row.release_id, RolloutReason(row.reason), RolloutState(row.state), row.attempt)
+
+
+def _read_if(row: Row | None) -> Rollout | None:
+    return None if row is None else _read(row)

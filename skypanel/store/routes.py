@@ -1,0 +1,38 @@
+"""Hostnames in force."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.dialects.postgresql import insert
+
+from skypanel.domain.routing import Route
+from skypanel.ports import Connection
+from skypanel.store.rows import Row
+from skypanel.store.tables import routes
+
+
+async def put(conn: Connection, app_id: UUID, hosts: Sequence[str], endpoints: Sequence[str]) -> None:
+    """Lead an app's hostnames to these endpoints (host:port), and to no others."""
+    values = {"hosts": list(hosts), "endpoints": list(endpoints), "updated_at": func.clock_timestamp()}
+    await conn.execute(insert(routes).values(app_id=app_id, **values).on_conflict_do_update(index_elements=["app_id"], set_=values))
+
+
+async def get(conn: Connection, app_id: UUID) -> Route | None:
+    """Return an app's route, if it has one."""
+    row = await conn.first(select(routes).where(routes.c.app_id == app_id))
+    return None if row is None else _read(row)
+
+
+async def all(conn: Connection) -> list[Route]:  # noqa: A001 - read as routes.all
+    """Return every app's route."""
+    return [_read(row) for row in await conn.all(select(routes).order_by(routes.c.app_id))]
+
+
+async def remove(conn: Connection, app_id: UUID) -> None:
+    """Take an app's hostnames out of force."""
+    await conn.execute(delete(routes).where(routes.c.app_id == app_id))
+
+
+def _read(row: Row) -> Route:
+    return Route(row.app_id, tuple(row.hosts), tuple(row.endpoints))

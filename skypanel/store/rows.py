@@ -1,0 +1,24 @@
+"""Rows that must be there."""
+
+from typing import Any
+
+from skypanel.domain.errors import NotFound
+from skypanel.ports import Connection
+
+Row = Any  # a named tuple with a field for each column
+
+
+async def one(conn: Connection, statement: Any) -> Row:  # noqa: ANN401 - as in ports
+    """Return the row of a statement that always has one."""
+    row = await conn.first(statement)
+    if row is None:
+        raise RuntimeError("a statement that always returns a row returned none")
+    return row
+
+
+async def found(conn: Connection, statement: Any, noun: str) -> Row:  # noqa: ANN401 - as in ports
+    """Return the first row of a statement. Raises NotFound, which says what there is none of."""
+    row = await conn.first(statement)
+    if row is None:
+        raise NotFound(f"There is no such {noun}.")
+    return row

@@ -1,0 +1,52 @@
+"""One-time login links and the sessions they begin. Only the SHA-256 of their secrets is kept, in hex."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Table, delete, func, insert, select
+
+from skypanel.domain.account import Account
+from skypanel.ports import Connection
+from skypanel.store.accounts import COLUMNS, read_if
+from skypanel.store.tables import accounts, login_links, sessions
+
+
+async def add_link(conn: Connection, account_id: UUID, digest: str, expires_at: datetime) -> None:
+    """Add a login link; the account's lapsed ones are forgotten."""
+    await _add(conn, login_links, account_id, digest, expires_at)
+
+
+async def use_link(conn: Connection, digest: str) -> Account | None:
+    """Return whose link this is if it is still good; it is good once."""
+    statement = (
+        delete(login_links)
+        .where(login_links.c.digest == digest, login_links.c.expires_at > func.now())
+        .where(accounts.c.id == login_links.c.account_id)
+        .returning(*COLUMNS)
+    )
+    return read_if(await conn.first(statement))
+
+
+async def add_session(conn: Connection, account_id: UUID, digest: str, expires_at: datetime) -> None:
+    """Add a session; the account's lapsed ones are forgotten."""
+    await _add(conn, sessions, account_id, digest, expires_at)
+
+
+async def session(conn: Connection, digest: str) -> Account | None:
+    """Return whose session this is if it is still good."""
+    statement = (
+        select(*COLUMNS)
+        .join(sessions, sessions.c.account_id == accounts.c.id)
+        .where(sessions.c.digest == digest, sessions.c.expires_at > func.now())
+    )
+    return read_if(await conn.first(statement))
+
+
+async def end_session(conn: Connection, digest: str) -> None:
+    """End a session; one that has ended is no error."""
+    await conn.execute(delete(sessions).where(sessions.c.digest == digest))
+
+
+async def _add(conn: Connection, table: Table, account_id: UUID, digest: str, expires_at: datetime) -> None:
+    await conn.execute(delete(table).where(table.c.account_id == account_id, table.c.expires_at <= func.now()))
+    await conn.execute(insert(table).values(account_id=account_id, digest=digest, expires_at=expires_at))

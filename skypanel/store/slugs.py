@@ -1,0 +1,43 @@
+"""Immutable archives of built apps."""
+
+from uuid import UUID
+
+from sqlalchemy import insert, select
+
+from skypanel.domain.slug import Slug
+from skypanel.ports import Connection
+from skypanel.store.rows import Row, found, one
+from skypanel.store.tables import slugs
+
+
+async def add(conn: Connection, slug: Slug) -> Slug:
+    """Record a slug whose archive is in object storage."""
+    values = {
+        "id": slug.id,
+        "app_id": slug.app_id,
+        "digest": slug.digest,
+        "size_bytes": slug.size_bytes,
+        "process_types": dict(slug.process_types),
+        "buildpacks": list(slug.buildpacks),
+        "stack": slug.stack,
+        "commit": slug.commit,
+    }
+    return _read(await one(conn, insert(slugs).values(values).returning(slugs)))
+
+
+async def get(conn: Connection, slug_id: UUID) -> Slug:
+    """Return a slug. Raises NotFound."""
+    return _read(await found(conn, select(slugs).where(slugs.c.id == slug_id), "slug"))
+
+
+def _read(row: Row) -> Slug:
+    return Slug(
+        id=row.id,
+        app_id=row.app_id,
+        digest=row.digest,
+        size_bytes=row.size_bytes,
+        process_types=row.process_types,
+        buildpacks=tuple(row.buildpacks),
+        stack=row.stack,
+        commit=row.commit,
+    )

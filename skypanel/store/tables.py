@@ -1,0 +1,300 @@
+"""Every table. Column types, checks and indexes are compared with the migrations by a test.
+
+What happens to a row when the row it refers to goes is said at each foreign key:
+CASCADE is part of it, SET NULL outlives it, RESTRICT keeps it, and NO ACTION keeps it too,
+unless the same statement removes both, as the removal of an app does.
+"""
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    Numeric,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+from skypanel.domain.build import BuildState
+from skypanel.domain.release import ReleaseState, RolloutReason, RolloutState
+from skypanel.store.columns import (
+    DIGEST,
+    account,
+    app,
+    created_at,
+    identity,
+    lease,
+    matches,
+    metadata,
+    number,
+    one_of,
+    reference,
+    string,
+    time,
+)
+
+organizations = Table("paas_organizations", metadata, identity(), string("name"), Column("billed", Boolean, nullable=False), created_at())
+
+accounts = Table(
+    "paas_accounts",
+    metadata,
+    identity(),
+    Column("email", Text, nullable=False, unique=True),
+    Column("is_admin", Boolean, nullable=False, server_default=text("false")),
+    created_at(),
+    CheckConstraint("email = lower(email) AND position('@' IN email) > 1", name="email"),
+)
+
+memberships = Table(
+    "paas_memberships",
+    metadata,
+    reference("organization_id", "paas_organizations", "CASCADE", primary_key=True, index=False),
+    account("CASCADE", primary_key=True),
+    Column("role", SmallInteger, nullable=False),
+    created_at(),
+    CheckConstraint("role BETWEEN 1 AND 4", name="role"),
+)
+
+ssh_keys = Table(
+    "paas_ssh_keys",
+    metadata,
+    identity(),
+    account("CASCADE"),
+    Column("fingerprint", Text, nullable=False, unique=True),
+    string("public_key"),
+    string("name"),
+    created_at(),
+    time("last_used_at"),
+)
+
+tokens = Table(
+    "paas_tokens",
+    metadata,
+    identity(),
+    account("CASCADE"),
+    Column("digest", Text, nullable=False, unique=True),
+    string("description"),
+    string("scope"),
+    time("expires_at"),
+    created_at(),
+    time("last_used_at"),
+    matches("digest", DIGEST),
+)
+
+
+def _ticket(name: str) -> Table:
+    """Return a table of secrets that sign an account in until they expire."""
+    return Table(
+        name,
+        metadata,
+        Column("digest", Text, primary_key=True),
+        account("CASCADE"),
+        time("expires_at", nullable=False),
+        created_at(),
+        matches("digest", DIGEST),
+    )
+
+
+login_links = _ticket("paas_login_links")
+sessions = _ticket("paas_sessions")
+
+plans = Table("paas_plans", metadata, identity(), Column("name", Text, nullable=False, unique=True), created_at())
+
+plan_versions = Table(
+    "paas_plan_versions",
+    metadata,
+    identity(),
+    reference("plan_id", "paas_plans", "CASCADE", index=False),
+    Column("version", Integer, nullable=False),
+    Column("cpu_cores", Double, nullable=False),
+    Column("memory_bytes", BigInteger, nullable=False),
+    Column("max_replicas", Integer, nullable=False),
+    Column("hourly_price", Numeric(12, 4), nullable=False),
+    created_at(),
+    UniqueConstraint("plan_id", "version"),
+    CheckConstraint("version > 0", name="version"),
+    CheckConstraint("cpu_cores > 0 AND memory_bytes > 0 AND max_replicas > 0 AND hourly_price >= 0", name="bounds"),
+)
+
+applications = Table(
+    "paas_applications",
+    metadata,
+    identity(),
+    number("number"),
+    Column("name", Text, nullable=False, unique=True),
+    # An app is more than its row: whoever deletes an organization destroys or moves its apps first.
+    reference("organization_id", "paas_organizations", "RESTRICT"),
+    reference("plan_version_id", "paas_plan_versions", "RESTRICT"),
+    string("deploy_branch", nullable=True),
+    Column("current_release_id", Uuid, ForeignKey("paas_releases.id", ondelete="SET NULL", use_alter=True), index=True),
+    Column("generation", Integer, nullable=False, server_default=text("1")),
+    created_at(),
+    CheckConstraint("name ~ '^[a-z]([a-z0-9-]*[a-z0-9])?$' AND length(name) <= 30", name="name"),
+    CheckConstraint("generation > 0", name="generation"),
+)
+
+formations = Table(
+    "paas_formations",
+    metadata,
+    app(primary_key=True, index=False),
+    Column("process_type", Text, primary_key=True),
+    Column("quantity", Integer, nullable=False),
+    matches("process_type", "^[A-Za-z0-9_-]+$"),
+    CheckConstraint("quantity >= 0", name="quantity"),
+)
+
+config_versions = Table(
+    "paas_config_versions",
+    metadata,
+    identity(),
+    app(index=False),
+    Column("number", Integer, nullable=False),
+    account(),
+    created_at(),
+    UniqueConstraint("app_id", "number"),
+    CheckConstraint("number > 0", name="number"),
+)
+
+config_vars = Table(
+    "paas_config_vars",
+    metadata,
+    number("id", primary_key=True),
+    reference("config_version_id", "paas_config_versions", "CASCADE", index=False),
+    string("key"),
+    Column("secret", LargeBinary, nullable=False),
+    UniqueConstraint("config_version_id", "key"),
+    matches("key", "^[A-Z0-9_]+$"),
+)
+
+builds = Table(
+    "paas_builds",
+    metadata,
+    identity(),
+    app(index=False),
+    account(),
+    reference("slug_id", "paas_slugs", "SET NULL", nullable=True),
+    string("source_kind"),
+    string("source_digest"),
+    string("source_commit", nullable=True),
+    string("state"),
+    string("error", nullable=True),
+    created_at(),
+    *lease(),
+    one_of("state", BuildState),
+    matches("source_digest", DIGEST),
+    CheckConstraint("state <> 'building' OR lease_until IS NOT NULL", name="lease"),
+)
+
+slugs = Table(
+    "paas_slugs",
+    metadata,
+    identity(),
+    app(),
+    Column("digest", Text, nullable=False, index=True),
+    Column("size_bytes", BigInteger, nullable=False),
+    # Not JSONB, which would lose the Procfile's order.
+    Column("process_types", JSON, nullable=False),
+    Column("buildpacks", ARRAY(Text), nullable=False),
+    string("stack"),
+    string("commit", nullable=True),
+    created_at(),
+    matches("digest", DIGEST),
+    CheckConstraint("size_bytes >= 0", name="size_bytes"),
+)
+
+releases = Table(
+    "paas_releases",
+    metadata,
+    identity(),
+    app(index=False),
+    Column("version", Integer, nullable=False),
+    reference("slug_id", "paas_slugs", "NO ACTION", nullable=True),
+    reference("config_version_id", "paas_config_versions", "NO ACTION"),
+    reference("build_id", "paas_builds", "SET NULL", nullable=True),
+    account(),
+    string("state"),
+    string("description"),
+    string("error", nullable=True),
+    created_at(),
+    UniqueConstraint("app_id", "version"),
+    CheckConstraint("version > 0", name="version"),
+    one_of("state", ReleaseState),
+)
+
+rollouts = Table(
+    "paas_rollouts",
+    metadata,
+    identity(),
+    number("number"),
+    app(index=False),
+    reference("release_id", "paas_releases", "CASCADE"),
+    string("reason"),
+    string("state"),
+    string("error", nullable=True),
+    created_at(),
+    *lease(),
+    one_of("reason", RolloutReason),
+    one_of("state", RolloutState),
+    CheckConstraint("state <> 'running' OR lease_until IS NOT NULL", name="lease"),
+)
+
+routes = Table(
+    "paas_routes",
+    metadata,
+    app(primary_key=True, index=False),
+    Column("hosts", ARRAY(Text), nullable=False),
+    Column("endpoints", ARRAY(Text), nullable=False),
+    Column("updated_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+)
+
+settings = Table(
+    "paas_settings",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("value", JSONB),
+    Column("secret", LargeBinary),
+    Column("updated_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    reference("updated_by", "paas_accounts", "SET NULL", nullable=True),
+    CheckConstraint("num_nonnulls(value, secret) = 1", name="value"),
+)
+
+# No foreign keys: what was done stays on record when those it was done to are gone.
+audit_log = Table(
+    "paas_audit_log",
+    metadata,
+    number("id", primary_key=True),
+    Column("at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    string("action"),
+    Column("account_id", Uuid, index=True),
+    string("email", nullable=True),
+    Column("organization_id", Uuid, index=True),
+    Column("app_id", Uuid, index=True),
+    string("app_name", nullable=True),
+    Column("details", JSONB, nullable=False),
+    string("origin", nullable=True),
+)
+
+OPEN_BUILD = builds.c.state.in_([BuildState.PENDING, BuildState.BUILDING])
+OPEN_ROLLOUT = rollouts.c.state.in_([RolloutState.PENDING, RolloutState.RUNNING])
+
+Index("paas_builds_app_id_created_at_idx", builds.c.app_id, builds.c.created_at)
+Index("paas_builds_app_id_source_digest_idx", builds.c.app_id, builds.c.source_digest)
+Index("paas_builds_open_key", builds.c.app_id, unique=True, postgresql_where=OPEN_BUILD)
+Index("paas_builds_pending_idx", builds.c.created_at, postgresql_where=builds.c.state == BuildState.PENDING)
+Index("paas_builds_building_idx", builds.c.lease_until, postgresql_where=builds.c.state == BuildState.BUILDING)
+Index("paas_rollouts_app_id_number_idx", rollouts.c.app_id, rollouts.c.number)
+Index("paas_rollouts_pending_idx", rollouts.c.app_id, rollouts.c.number, postgresql_where=rollouts.c.state == RolloutState.PENDING)
+Index("paas_rollouts_running_key", rollouts.c.app_id, unique=True, postgresql_where=rollouts.c.state == RolloutState.RUNNING)

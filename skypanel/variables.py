@@ -1,0 +1,116 @@
+"""The environment variables a panel knows, and the rules for their values."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+
+from skypanel.domain.errors import Invalid
+from skypanel.domain.names import printable
+from skypanel.domain.routing import Address
+
+MAX_PORT = 65535
+MAX_DOMAIN_LENGTH = 190  # with an app's name before it and a dot, well below DNS's 253 (RFC 1035)
+
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+
+
+@dataclass(frozen=True)
+class Variable:
+    """An environment variable: its name, its default in words, and what it is for."""
+
+    name: str
+    default: str
+    sentence: str
+
+
+VARIABLES = (
+    Variable("SKYPANEL_HOME", "/var/lib/skypanel for root, else .skypanel", "The folder that holds everything of one panel."),
+    Variable("SKYPANEL_DOMAIN", "localhost", "The parent of all app hostnames; the dashboard is at skypanel.<domain>."),
+    Variable("SKYPANEL_SSH_PORT", "2222", "The port for git over SSH, on all interfaces."),
+    Variable("SKYPANEL_HTTP_PORT", "8080", "The port for HTTP, on all interfaces."),
+    Variable("SKYPANEL_HTTPS_PORT", "8443", "The port for HTTPS, on all interfaces."),
+    Variable(
+        "SKYPANEL_ALLOW",
+        "nothing",
+        "Private networks that builds and apps may reach all the same: IPv4 networks with or without a port, "
+        "separated by commas, such as 10.1.0.0/16,192.168.7.2/32:5432.",
+    ),
+)
+DEFAULT_ADDRESS = Address(domain="localhost", ssh_port=2222, http_port=8080, https_port=8443)
+
+
+@dataclass(frozen=True)
+class Given:
+    """What the environment says; None where it says nothing."""
+
+    domain: str | None = None
+    ssh_port: int | None = None
+    http_port: int | None = None
+    https_port: int | None = None
+    allow: tuple[str, ...] | None = None
+
+    def address(self, kept: Address) -> Address:
+        """Return the panel's address: what is given, else what was kept. Raises Invalid if two ports are one."""
+        address = Address(
+            self.domain or kept.domain, self.ssh_port or kept.ssh_port, self.http_port or kept.http_port, self.https_port or kept.https_port
+        )
+        if len({address.ssh_port, address.http_port, address.https_port}) < 3:  # noqa: PLR2004 - there are three
+            raise Invalid(
+                f"SSH, HTTP and HTTPS cannot share a port ({address.ssh_port}, {address.http_port}, {address.https_port}).",
+                "Set SKYPANEL_SSH_PORT, SKYPANEL_HTTP_PORT and SKYPANEL_HTTPS_PORT to three different ports.",
+            )
+        return address
+
+
+def read_given(environ: Mapping[str, str]) -> Given:
+    """Check and return what the environment says. Raises Invalid, with the variable's name and what it may be."""
+    return Given(
+        domain=_domain(environ, "SKYPANEL_DOMAIN"),
+        ssh_port=_port(environ, "SKYPANEL_SSH_PORT"),
+        http_port=_port(environ, "SKYPANEL_HTTP_PORT"),
+        https_port=_port(environ, "SKYPANEL_HTTPS_PORT"),
+        allow=_networks(environ, "SKYPANEL_ALLOW"),
+    )
+
+
+def _port(environ: Mapping[str, str], name: str) -> int | None:
+    text = environ.get(name, "").strip()
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MAX_PORT):
+        raise Invalid(f"{name} is {printable(text)}, which is no port.", f"Set it to a number from 1 to {MAX_PORT}.")
+    return int(text)
+
+
+def _domain(environ: Mapping[str, str], name: str) -> str | None:
+    text = environ.get(name, "").strip().lower().rstrip(".")
+    if not text:
+        return None
+    if not _DOMAIN.fullmatch(text) or len(text) > MAX_DOMAIN_LENGTH:
+        raise Invalid(f"{name} is {printable(text)}, which is no domain.", "Set it to a domain such as localhost or apps.example.com.")
+    return text
+
+
+def _networks(environ: Mapping[str, str], name: str) -> tuple[str, ...] | None:
+    if name not in environ:
+        return None
+    return tuple(_network(part.strip(), name) for part in environ[name].split(",") if part.strip())
+
+
+def _network(text: str, name: str) -> str:
+    network, colon, port = text.partition(":")
+    try:
+        checked = str(IPv4Network(network))
+    except ValueError as error:
+        raise _no_network(text, name) from error
+    if not colon:
+        return checked
+    if not port:
+        raise _no_network(text, name)
+    return f"{checked}:{_port({name: port}, name)}"
+
+
+def _no_network(text: str, name: str) -> Invalid:
+    return Invalid(f"{name} holds {printable(text)}, which is no IPv4 network.", "Write it as 10.1.0.0/16 or 10.1.2.3/32:5432.")

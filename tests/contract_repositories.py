@@ -1,0 +1,43 @@
+"""What every driver of the port Repositories does."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+
+from skypanel.domain.errors import NotFound
+
+SOON = timedelta(seconds=1)
+
+
+class RepositoriesContract:
+    async def test_a_new_repository_is_empty(self, repositories):
+        app_id = uuid4()
+        await repositories.create(app_id)
+        assert await repositories.refs(app_id) == {}
+        assert str(app_id) in repositories.path(app_id)
+
+    async def test_making_one_again_keeps_it(self, repositories):
+        app_id = uuid4()
+        await repositories.create(app_id)
+        before = datetime.now(UTC) + SOON
+        await repositories.create(app_id)
+        assert await repositories.unborn(before) == [app_id]
+
+    async def test_removing_may_be_repeated(self, repositories):
+        app_id = uuid4()
+        await repositories.create(app_id)
+        await repositories.remove(app_id)
+        await repositories.remove(app_id)
+        assert await repositories.unborn(datetime.now(UTC) + SOON) == []
+
+    async def test_a_repository_that_is_gone_has_no_refs_to_show(self, repositories):
+        with pytest.raises(NotFound):
+            await repositories.refs(uuid4())
+
+    async def test_a_young_repository_does_not_count_as_unborn(self, repositories):
+        await repositories.create(uuid4())
+        assert await repositories.unborn(datetime.now(UTC) - timedelta(hours=1)) == []
+
+    async def test_sweeping_nothing_is_no_error(self, repositories):
+        await repositories.sweep(datetime.now(UTC))

@@ -1,0 +1,204 @@
+"""The ports in memory; each passes the same contract tests as its driver."""
+
+import asyncio
+import hashlib
+from collections import Counter
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+
+from skypanel.domain import terminal
+from skypanel.domain.errors import Invalid, NotFound, Unavailable
+from skypanel.domain.output import FIRST, Line, LineId
+from skypanel.ports import Stored
+
+OUTPUT_MAX_BYTES = 10 * 1024 * 1024
+OUTPUT_LAST_LINES = 50
+
+
+class FakeClock:
+    """A clock that is set by hand."""
+
+    def __init__(self, now=datetime(2024, 1, 1, tzinfo=UTC)):
+        self._now = now
+
+    def now(self):
+        return self._now
+
+    def advance(self, seconds):
+        self._now += timedelta(seconds=seconds)
+
+
+class FakeObjects:
+    def __init__(self):
+        self.stored = {}
+
+    async def add(self, kind, chunks, max_bytes=None):
+        body = b""
+        async for chunk in chunks:
+            body += chunk
+            if max_bytes is not None and len(body) > max_bytes:
+                raise Invalid("It is too large.")
+        digest = hashlib.sha256(body).hexdigest()
+        self.stored[_object_key(kind, digest)] = body
+        return Stored(digest, len(body))
+
+    async def read(self, kind, digest):
+        key = _object_key(kind, digest)
+        if key not in self.stored:
+            raise NotFound(f"There is no object {digest}.")
+        yield self.stored[key]
+
+    async def put(self, kind, name, body):
+        self.stored[_object_key(kind, name)] = body
+
+    async def exists(self, kind, digest):
+        return _object_key(kind, digest) in self.stored
+
+    async def delete(self, kind, digest):
+        self.stored.pop(_object_key(kind, digest), None)
+
+
+def _object_key(kind, name):
+    if kind not in {"sources", "slugs", "outputs"} or not name or name.startswith("."):
+        raise Invalid(f"{kind}/{name} cannot name an object.")
+    return kind, name
+
+
+class FakeOutput:
+    """Keeps the lines of all streams; `texts(stream)` is what a reader would see."""
+
+    def __init__(self):
+        self.streams = {}
+        self._changed = asyncio.Event()
+
+    def texts(self, stream):
+        return [line.text for line in self.streams.get(stream, []) if not line.end]
+
+    @asynccontextmanager
+    async def writer(self, stream, attempt):
+        writer = _FakeOutputWriter(self, stream, attempt)
+        try:
+            yield writer
+        finally:
+            writer.finish()
+
+    async def read(self, stream, after=FIRST, idle_s=15.0):
+        while True:
+            lines = self.streams.get(stream, [])
+            for line in [line for line in lines if line.id > after]:
+                if line.end and line is not lines[-1]:
+                    continue
+                yield line
+                after = line.id
+                if line.end:
+                    return
+            changed = self._changed
+            try:
+                await asyncio.wait_for(changed.wait(), idle_s)
+            except TimeoutError:
+                return
+
+    def append(self, stream, line):
+        lines = self.streams.setdefault(stream, [])
+        if not lines or line.id > lines[-1].id:
+            lines.append(line)
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+
+class _FakeOutputWriter:
+    def __init__(self, output, stream, attempt):
+        self._output, self._stream, self._attempt = output, stream, attempt
+        self._number, self._size, self._last = 0, 0, []
+
+    async def write(self, text):
+        for line in terminal.lines(text):
+            self._size += len(line.encode()) + 1
+            if self._size <= OUTPUT_MAX_BYTES:
+                self._append(line)
+                continue
+            if not self._last:
+                self._append(" !     Output is cut off here.")
+            self._last = [*self._last, line][-OUTPUT_LAST_LINES:]
+
+    def finish(self):
+        for line in self._last:
+            self._append(line)
+        self._append("", end=True)
+
+    def _append(self, text, *, end=False):
+        self._number += 1
+        self._output.append(self._stream, Line(LineId(self._attempt, self._number), text, end=end))
+
+
+class FakeQueue:
+    """Counts the wake-ups of each job."""
+
+    def __init__(self):
+        self.woken = Counter()
+
+    async def wake(self, job):
+        self.woken[job] += 1
+
+
+class FakeRouter:
+    """Takes every route to be in force at once, unless `broken`; `routes` is what was confirmed last, by app id."""
+
+    def __init__(self):
+        self.routes = {}
+        self.broken = False
+
+    async def confirm(self, routes, timeout_s=10.0):
+        if self.broken:
+            raise Unavailable("The proxy does not answer.")
+        for route in routes:
+            if route.endpoints:
+                self.routes[route.app_id] = route
+            else:
+                self.routes.pop(route.app_id, None)
+
+
+class FakeLogs:
+    """Keeps lines by app id as (dyno, text), all of them written at midnight; following them never ends."""
+
+    def __init__(self):
+        self.lines = {}
+        self._changed = asyncio.Event()
+
+    async def read(self, app, lines=100, *, follow=False, dyno=None):
+        seen = max(0, len(self._of(app, dyno)) - lines)
+        while True:
+            found = self._of(app, dyno)
+            for name, text in found[seen:]:
+                yield f"2024-01-01T00:00:00Z app[{name}]: {text}"
+            seen = len(found)
+            if not follow:
+                return
+            await self._changed.wait()
+
+    async def write(self, app, text):
+        self.add(app, "api", text)
+
+    def add(self, app, dyno, text):
+        self.lines.setdefault(app.id, []).append((dyno, text))
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    def _of(self, app, dyno):
+        return [line for line in self.lines.get(app.id, []) if dyno in {None, line[0], line[0].split(".")[0]}]
+
+
+class FakeCipher:
+    """Marks secrets with the number of the key, and encrypts nothing."""
+
+    def __init__(self, key=1):
+        self.key = key
+
+    def encrypt(self, plain):
+        return f"{self.key}:{plain}".encode()
+
+    def decrypt(self, secret):
+        return secret.decode().partition(":")[2]
+
+    def rotate(self, secret):
+        return self.encrypt(self.decrypt(secret))

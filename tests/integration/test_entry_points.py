@@ -1,0 +1,89 @@
+"""The panel's processes as supervisord starts them: by a home, and nothing else."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from ipaddress import IPv4Network
+from pathlib import Path
+
+import aiohttp
+import pytest
+from celery import Celery
+from cryptography.fernet import Fernet
+
+from skypanel.domain.routing import PROXY_TOKEN_HEADER, Address
+from skypanel.embedded.processes import Binaries, celery_argv
+from skypanel.settings import Chosen
+from tests.until import until
+from tests.valkey_fixture import PASSWORD
+
+
+@pytest.fixture
+def web_port():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return free.getsockname()[1]
+
+
+@pytest.fixture
+def environment(valkey, web_port, tmp_path):
+    """The environment of a panel whose database never answers."""
+    home = tmp_path / "home"
+    (home / "keys").mkdir(parents=True)
+    secrets = {"postgres": "none", "valkey": PASSWORD}
+    for name, secret in secrets.items():
+        (home / "keys" / f"{name}.password").write_text(secret)
+    (home / "keys" / "traefik.token").write_text("a-token")
+    (home / "keys" / "encryption.keys").write_bytes(Fernet.generate_key())
+    chosen = Chosen(Address("localhost", 2222, 8080, 8443), valkey.folder, web_port, 1, 1 << 20, IPv4Network("10.9.64.0/18"))
+    (home / "panel.json").write_text(chosen.to_json())
+    return os.environ | {"SKYPANEL_HOME": str(home)}
+
+
+@pytest.fixture
+async def start(environment, tmp_path):
+    started = []
+
+    async def start(*argv):
+        with (tmp_path / "log").open("ab") as log:
+            started.append(await asyncio.create_subprocess_exec(*argv, env=environment, stdout=log, stderr=log))
+        return started[-1]
+
+    yield start
+    for process in started:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def status(url, **headers):
+    try:
+        async with aiohttp.ClientSession() as session, session.get(url, headers=headers) as response:
+            return response.status
+    except aiohttp.ClientConnectionError:
+        return None
+
+
+async def test_web_serves_on_its_port_and_ends_cleanly(start, web_port, tmp_path):
+    process = await start(sys.executable, "-m", "web")
+    url = f"http://127.0.0.1:{web_port}/internal"
+    await until(lambda: status(f"{url}/health"))
+    assert await status(f"{url}/health") == 200
+    assert await status(f"{url}/traefik", **{PROXY_TOKEN_HEADER: "another"}) == 404
+    process.send_signal(signal.SIGTERM)
+    async with asyncio.timeout(10):
+        assert await process.wait() == 0
+    assert "Traceback" not in (tmp_path / "log").read_text()
+
+
+@pytest.mark.parametrize(("name", "options"), [("worker", ()), ("builder", ()), ("beat", ("-B",))])
+async def test_each_worker_answers_the_health_check_and_ends_cleanly(start, valkey, tmp_path, name, options):
+    binaries = Binaries(python=Path(sys.executable), postgres=Path(), valkey=Path(), traefik=Path())
+    process = await start(*celery_argv(binaries, name), *options)
+    with Celery(broker=valkey.broker_url, set_as_current=False) as app:
+        await until(lambda: asyncio.to_thread(app.control.ping, [f"{name}@{socket.gethostname()}"], timeout=1.0))
+    process.send_signal(signal.SIGTERM)
+    async with asyncio.timeout(10):
+        assert await process.wait() == 0
+    assert PASSWORD not in (tmp_path / "log").read_text()

@@ -1,0 +1,308 @@
+"""From a source to a release that serves, on a real database."""
+
+import asyncio
+
+import pytest
+
+from skypanel.domain.build import BuildState
+from skypanel.domain.errors import Conflict, Invalid
+from skypanel.domain.output import build_stream, rollout_stream
+from skypanel.domain.release import ReleaseState, RolloutReason, RolloutState
+from skypanel.flow import apps as apps_flow
+from skypanel.flow import build as build_flow
+from skypanel.flow import config as config_flow
+from skypanel.flow import reconcile
+from skypanel.flow import rollout as rollout_flow
+from skypanel.flow import scale as scale_flow
+from skypanel.flow.follow import follow_build
+from skypanel.store import apps, builds, releases, rollouts, routes
+from tests.panels import open_stage
+
+
+@pytest.fixture
+async def stage(database):
+    return await open_stage(database)
+
+
+async def follow(stage, build):
+    lines = []
+
+    async def write(line):
+        lines.append(line)
+
+    try:
+        release = await follow_build(stage.panel, build.id, write)
+    except (Invalid, Conflict) as error:
+        return error, lines
+    return release, lines
+
+
+async def current(stage, app):
+    async with stage.panel.transaction() as conn:
+        found = await apps.get(conn, app.id)
+        return await releases.get(conn, found.current_release_id) if found.current_release_id else None
+
+
+async def test_a_build_becomes_a_release_that_serves(stage):
+    app = await stage.app()
+    build = await stage.push(app)
+    assert stage.panel.queue.woken["builds"] == 1
+    await stage.work()
+    release, lines = await follow(stage, build)
+    assert release.version == 1
+    assert lines[0] == "-----> Python app detected"
+    assert "-----> Discovering process types" in lines
+    assert "       Procfile declares types -> web, worker" in lines
+    assert lines[-5:] == [
+        "-----> Launching...",
+        "       Released v1",
+        "       http://hello.localhost:8080/ deployed to SkyPanel",
+        "",
+        "Verifying deploy... done.",
+    ]
+    assert (await current(stage, app)).id == release.id
+    route = stage.panel.router.routes[app.id]
+    assert route.hosts == ("hello.localhost",)
+    assert len(route.endpoints) == 1
+
+
+async def test_a_broken_build_makes_no_release(stage):
+    app = await stage.app()
+    stage.panel.builder.answer("bin/compile", code=1, out=b"no such package")
+    build = await stage.push(app)
+    await stage.work()
+    error, lines = await follow(stage, build)
+    assert "build failed" in str(error)
+    assert "no such package" in lines
+    assert " !     The python buildpack failed." in lines
+    assert await current(stage, app) is None
+    async with stage.panel.transaction() as conn:
+        assert (await builds.get(conn, build.id)).state is BuildState.FAILED
+    again = await stage.push(app)
+    assert again.id != build.id
+
+
+@pytest.mark.parametrize("reason", ["it used more than 2048 MiB of memory", "it ran longer than 15 minutes"])
+async def test_a_build_that_the_sandbox_ended_says_why(stage, reason):
+    stage.panel.builder.answer("bin/compile", code=137, reason=reason)
+    build = await stage.push(await stage.app())
+    await stage.work()
+    _, lines = await follow(stage, build)
+    assert f" !     The build was stopped: {reason}." in lines
+
+
+async def test_no_buildpack_says_what_to_add(stage):
+    stage.panel.builder.answer("detect", out=b"")
+    build = await stage.push(await stage.app())
+    await stage.work()
+    _, lines = await follow(stage, build)
+    assert " !     No buildpack fits this app." in lines
+    assert any("requirements.txt" in line for line in lines)
+
+
+async def test_a_second_push_during_a_build_is_told_so(stage):
+    app = await stage.app()
+    await stage.push(app, "first")
+    with pytest.raises(Conflict, match="Push again"):
+        await stage.push(app, "second")
+
+
+async def test_a_push_during_the_rollout_of_the_last_is_told_so(stage):
+    app = await stage.app()
+    await stage.push(app, "first")
+    await build_flow.work(stage.panel, "worker")
+    with pytest.raises(Conflict, match="being rolled out"):
+        await stage.push(app, "second")
+
+
+async def deployed(stage, name="hello"):
+    app = await stage.app(name)
+    await stage.push(app)
+    await stage.work()
+    return app
+
+
+async def test_a_release_that_crashes_leaves_the_old_one_serving(stage):
+    app = await deployed(stage)
+    stage.panel.logs.add(app, "web.1", "Traceback")
+    before = stage.panel.router.routes[app.id]
+    stage.panel.builder.answer("cat", "/app/Procfile", out=b"web: crash\n")
+    build = await stage.push(app)
+    await stage.work()
+    error, lines = await follow(stage, build)
+    assert "v2 did not go live" in str(error)
+    assert any("Traceback" in line for line in lines)
+    assert any("exited with status 1" in line for line in lines)
+    assert stage.panel.router.routes[app.id] == before
+    assert (await current(stage, app)).version == 1
+    assert {dyno.key.version for dyno in await stage.panel.scheduler.dynos(app.id)} == {1}
+
+
+async def test_a_failing_release_phase_keeps_the_old_release_and_its_number(stage):
+    app = await deployed(stage)
+    stage.panel.builder.answer("cat", "/app/Procfile", out=b"web: serve\nrelease: fail to migrate\n")
+    build = await stage.push(app)
+    await stage.work()
+    _, lines = await follow(stage, build)
+    assert "output of fail to migrate" in lines
+    assert any("The release command failed" in line for line in lines)
+    assert stage.panel.scheduler.runs == [("release.1", "fail to migrate")]
+    assert (await current(stage, app)).version == 1
+    stage.panel.builder.answer("cat", "/app/Procfile", out=b"web: serve\n")
+    build = await stage.push(app)
+    await stage.work()
+    release, _ = await follow(stage, build)
+    assert release.version == 3
+
+
+async def test_a_config_change_during_a_rollout_overtakes_it_with_its_slug(stage):
+    app = await deployed(stage)
+    scheduler = stage.panel.scheduler
+    scheduler.hold = asyncio.Event()
+    build = await stage.push(app, "new tree")
+    await build_flow.work(stage.panel, "worker")
+    rolling = asyncio.create_task(rollout_flow.work(stage.panel, "worker"))
+    await scheduler.waiting.wait()
+    await config_flow.change(stage.panel, app, {"KEY": "value"}, stage.admin)
+    scheduler.hold.set()
+    await rolling
+    await stage.work()
+    release, lines = await follow(stage, build)
+    assert release.version == 3
+    assert any("overtakes" in line for line in lines)
+    serving = await current(stage, app)
+    assert serving.version == 3
+    async with stage.panel.transaction() as conn:
+        built = await releases.of_build(conn, build.id)
+        assert built.state is ReleaseState.SUPERSEDED
+        assert serving.slug_id == built.slug_id
+    assert scheduler.launched[-1].config_vars == {"KEY": "value"}
+
+
+async def test_scaling_during_a_rollout_overtakes_nothing(stage):
+    app = await deployed(stage)
+    build = await stage.push(app, "new tree")
+    await build_flow.work(stage.panel, "worker")
+    await scale_flow.scale(stage.panel, app, {"web": 3}, stage.admin)
+    await stage.work()
+    release, _ = await follow(stage, build)
+    assert release.version == 2
+    assert (await current(stage, app)).version == 2
+    assert len(await stage.panel.scheduler.dynos(app.id)) == 3
+    async with stage.panel.transaction() as conn:
+        assert await rollouts.active(conn, app.id) is None
+
+
+async def test_an_expired_build_fails_and_says_push_again(stage):
+    app = await stage.app()
+    build = await stage.push(app)
+    async with stage.panel.transaction() as conn:
+        assert (await builds.claim(conn, "dead worker", lease_s=-1)).id == build.id
+    await build_flow.expire(stage.panel)
+    error, lines = await follow(stage, build)
+    assert "build failed" in str(error)
+    assert lines[-1] == " !     Push again."
+    await stage.push(app)
+
+
+async def test_an_expired_rollout_is_resumed(stage):
+    app = await stage.app()
+    build = await stage.push(app)
+    await build_flow.work(stage.panel, "worker")
+    async with stage.panel.transaction() as conn:
+        dead = await rollouts.claim(conn, "dead worker", lease_s=-1)
+    await stage.work()
+    release, _ = await follow(stage, build)
+    assert release.version == 1
+    async with stage.panel.transaction() as conn:
+        resumed = await rollouts.get(conn, dead.id)
+    assert (resumed.state, resumed.attempt) == (RolloutState.SUCCEEDED, 2)
+
+
+async def test_a_rollout_that_no_worker_survives_is_given_up(stage):
+    app = await stage.app()
+    build = await stage.push(app)
+    await build_flow.work(stage.panel, "worker")
+    async with stage.panel.transaction() as conn:
+        for _ in range(rollout_flow.MAX_ATTEMPTS):
+            await rollouts.claim(conn, "dead worker", lease_s=-1)
+    await stage.work()
+    error, lines = await follow(stage, build)
+    assert "v1 did not go live" in str(error)
+    assert any("tried 5 times" in line for line in lines)
+
+
+async def test_the_same_tree_reuses_the_build_that_serves(stage):
+    app = await stage.app()
+    await stage.push(app, "tree")
+    await stage.work()
+    compiled = len(stage.panel.builder.steps)
+    build = await stage.push(app, "tree")
+    await stage.work()
+    release, lines = await follow(stage, build)
+    assert release.version == 2
+    assert lines[0].startswith("-----> Reusing the build of")
+    assert len(stage.panel.builder.steps) == compiled
+
+
+async def test_wake_ups_that_got_lost_are_repeated(stage):
+    app = await stage.app()
+    await stage.push(app)
+    stage.panel.queue.woken.clear()
+    await build_flow.wake_pending(stage.panel)
+    assert stage.panel.queue.woken == {"builds": 1}
+    await stage.work()
+    stage.panel.queue.woken.clear()
+    await build_flow.wake_pending(stage.panel)
+    assert not stage.panel.queue.woken
+
+
+async def test_reconciliation_brings_back_what_is_missing_and_then_rests(stage):
+    app = await deployed(stage)
+    scheduler = stage.panel.scheduler
+    await reconcile.reconcile(stage.panel)
+    async with stage.panel.transaction() as conn:
+        assert await rollouts.active(conn, app.id) is None
+    scheduler.running.clear()
+    await reconcile.reconcile(stage.panel)
+    await reconcile.reconcile(stage.panel)
+    async with stage.panel.transaction() as conn:
+        assert (await rollouts.active(conn, app.id)).reason is RolloutReason.REPAIR
+    await stage.work()
+    assert len(await scheduler.dynos(app.id)) == 1
+    await reconcile.reconcile(stage.panel)
+    async with stage.panel.transaction() as conn:
+        assert await rollouts.active(conn, app.id) is None
+
+
+async def test_reconciliation_removes_the_dynos_of_an_app_that_is_gone(stage):
+    app = await deployed(stage)
+    other = await deployed(stage, "other")
+    async with stage.panel.transaction() as conn:
+        await apps.remove(conn, app.id)
+    await reconcile.reconcile(stage.panel)
+    assert {dyno.key.app_id for dyno in await stage.panel.scheduler.dynos()} == {other.id}
+
+
+async def test_a_destroyed_app_leaves_nothing(stage):
+    app = await deployed(stage)
+    await apps_flow.destroy(stage.panel, app, stage.admin)
+    assert app.id not in stage.panel.router.routes
+    assert not await stage.panel.scheduler.dynos(app.id)
+    assert app.id not in stage.panel.repositories.made
+    async with stage.panel.transaction() as conn:
+        assert await apps.by_name(conn, "hello") is None
+        assert await routes.get(conn, app.id) is None
+    assert (await stage.app("hello")).id != app.id
+
+
+async def test_the_streams_of_a_build_and_its_rollout_are_apart(stage):
+    app = await stage.app()
+    build = await stage.push(app)
+    await stage.work()
+    async with stage.panel.transaction() as conn:
+        release = await releases.of_build(conn, build.id)
+        rollout = await rollouts.of_release(conn, release.id)
+    output = stage.panel.output
+    assert output.texts(build_stream(build.id))[0] == "-----> Python app detected"
+    assert output.texts(rollout_stream(rollout.id))[0] == "-----> Launching..."

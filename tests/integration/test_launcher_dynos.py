@@ -1,0 +1,278 @@
+"""Dynos on a real launcher: what every scheduler does, and how dynos are started, watched and stopped."""
+
+import asyncio
+import os
+import re
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from skypanel.domain.errors import Unavailable
+from skypanel.domain.limits import MIB
+from skypanel.domain.manifest import DynoState
+from skypanel.drivers.readiness import answers_http
+from skypanel.ports import Unready
+from tests.contract_scheduler import READY_S, SERVE, SchedulerContract, launched, no_dynos
+from tests.fakes import FakeObjects
+from tests.launcher_fixture import SERVER, launcher, make_app, make_manifest, stored_slug
+from tests.leaks import holdings
+from tests.until import until
+
+__all__ = ["launcher"]
+
+CANARY = "canary-4b1f6c"
+IGNORE_SIGTERM = "trap '' TERM; echo ready; while true; do sleep 0.1; done"
+
+
+@pytest.fixture
+def objects():
+    return FakeObjects()
+
+
+@pytest.fixture
+def scheduler(launcher, objects):
+    return launcher.scheduler(objects)
+
+
+class TestProcessScheduler(SchedulerContract):
+    pass
+
+
+async def get(endpoint):
+    """Return what a dyno answers."""
+    host, port = endpoint.split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(b"GET / HTTP/1.0\r\n\r\n")
+    body = (await reader.read()).decode().partition("\r\n\r\n")[2]
+    writer.close()
+    return body
+
+
+async def one_off(scheduler, manifest, command, timeout_s=20.0, **names):
+    lines = []
+
+    async def write(text):
+        lines.append(text)
+
+    return await scheduler.run(manifest, command, write, timeout_s, **names), lines
+
+
+async def only(scheduler, app):
+    (dyno,) = await scheduler.dynos(app.id)
+    return dyno
+
+
+class TestEnvironment:
+    @pytest.mark.req("R12.4")
+    async def test_a_dyno_has_its_name_its_port_and_its_config_vars(self, scheduler, objects, launcher):
+        app, manifest = await launched(
+            scheduler, objects, {"web": (SERVE, 1)}, config_vars={"GREETING": "a\nb'\"$HOME", "PORT": "1", "9_": "nine"}
+        )
+        (dyno,) = await scheduler.wait_ready(manifest, READY_S)
+        assert await get(dyno.endpoint) == "a\nb'\"$HOME"
+        exit_, lines = await one_off(scheduler, manifest, "env; pwd", dyno="release.1")
+        assert exit_.ok
+        assert {"DYNO=release.1", "PS=release.1", "HOME=/app", "9_=nine", "/app"} <= set(lines)
+        assert [line for line in lines if line.startswith("PORT=")] == ["PORT=5000"]
+        await scheduler.remove(app.id)
+
+    async def test_profile_scripts_are_sourced_before_the_command(self, scheduler, objects):
+        files = {
+            ".profile.d/b.sh": "export GREETING=$GREETING-two",
+            ".profile.d/a.sh": "export GREETING=one",
+            ".profile": "export LAST=$GREETING",
+        }
+        manifest = make_manifest(make_app(), await stored_slug(objects, files), {})
+        assert (await one_off(scheduler, manifest, "echo $LAST"))[1] == ["one-two"]
+
+    async def test_config_vars_are_nowhere_but_in_the_dyno(self, scheduler, objects, launcher):
+        app, manifest = await launched(scheduler, objects, {"web": (SERVE, 1)}, config_vars={"SECRET": CANARY})
+        await scheduler.wait_ready(manifest, READY_S)
+        assert CANARY not in "".join(command_lines())
+        assert subprocess.run(["grep", "-rqs", CANARY, str(launcher.base)], check=False).returncode == 1
+        assert CANARY not in launcher.log(app.id, "web.1")
+        await scheduler.remove(app.id)
+
+
+def command_lines():
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            yield Path("/proc", pid, "cmdline").read_text(errors="replace")
+        except OSError:
+            continue
+
+
+class TestDisk:
+    async def test_app_is_each_dynos_own_and_new_at_each_start(self, scheduler, objects):
+        app, manifest = await launched(
+            scheduler, objects, {"worker": ("ls mine 2>/dev/null; touch mine server.py; ls mine; sleep 1000", 2)}
+        )
+        await scheduler.wait_ready(manifest, READY_S)
+        exit_, lines = await one_off(scheduler, manifest, "ls -A; rm server.py")
+        assert (exit_.ok, lines) == (True, ["server.py"])
+        assert (await one_off(scheduler, manifest, "ls -A"))[1] == ["server.py"]
+        await scheduler.remove(app.id)
+
+    async def test_a_dyno_that_fills_its_disk_leaves_room_for_others(self, scheduler, objects):
+        manifest = make_manifest(make_app(), await stored_slug(objects), {})
+        exit_, _ = await one_off(scheduler, manifest, "head -c 200000000 /dev/zero > big")
+        assert exit_.reason == "it wrote more than 64 MiB to disk"
+
+    async def test_a_slug_that_is_broken_or_missing_is_not_staged(self, scheduler, objects):
+        app = make_app()
+        broken = await objects.add("slugs", chunk(b"no archive"))
+        with pytest.raises(Unavailable, match="could not be extracted"):
+            await scheduler.stage(app, broken.digest)
+        with pytest.raises(Unavailable, match="not in storage"):
+            await scheduler.stage(app, "0" * 64)
+        await scheduler.stage(app, await stored_slug(objects))
+
+    async def test_retiring_forgets_slugs_that_nothing_runs(self, scheduler, objects, launcher):
+        app, old = await launched(scheduler, objects, {"web": (SERVE, 1)})
+        new = make_manifest(app, await stored_slug(objects, {"server.py": SERVER, "new": ""}), {"web": (SERVE, 1)}, version=2)
+        await scheduler.launch(new)
+        await scheduler.wait_ready(new, READY_S)
+        await scheduler.retire(new)
+        folder = launcher.home / "slugs" / str(app.id)
+        await until(lambda: [path.name for path in folder.iterdir()] == [new.slug_digest])
+        await scheduler.stage(app, old.slug_digest)
+        await scheduler.remove(app.id)
+        assert not folder.exists()
+
+
+async def chunk(body):
+    yield body
+
+
+class TestCrashes:
+    async def test_a_dyno_is_restarted_with_growing_pauses(self, scheduler, objects, launcher):
+        app, _ = await launched(scheduler, objects, {"worker": ("echo try; exit 3", 1)})
+        await until(lambda: launcher.log(app.id, "worker.1").count("app[worker.1]: try") == 3)
+        log = launcher.log(app.id, "worker.1")
+        assert "skypanel[worker.1]: Process exited with status 3" in log
+        assert re.findall(r"next start in (\d+) s", log)[:2] == ["1", "2"]
+        dyno = await only(scheduler, app)
+        assert (dyno.restarts, dyno.reason) == (2, "exited with status 3")
+        await scheduler.remove(app.id)
+
+    async def test_who_runs_over_its_memory_is_told(self, scheduler, objects):
+        app, manifest = await launched(scheduler, objects, {"worker": ("python3 -c 'b = [bytes(1000000) for n in range(100000)]'", 1)})
+        with pytest.raises(Unready, match=r"was stopped: it used more than 128 MiB of memory\."):
+            await crash(scheduler, manifest)
+        await scheduler.remove(app.id)
+
+    async def test_the_endpoint_stays_over_restarts(self, scheduler, objects):
+        app, manifest = await launched(scheduler, objects, {"web": (f"sh -c '{SERVE} & sleep 1; kill $!'", 1)})
+        before = await until(lambda: endpoint(scheduler, app))
+        await until(lambda: restarted(scheduler, app))
+        assert (await only(scheduler, app)).endpoint == before
+        await scheduler.remove(app.id)
+
+
+async def crash(scheduler, manifest):
+    while True:
+        await scheduler.wait_ready(manifest, READY_S)
+
+
+async def endpoint(scheduler, app):
+    return (await only(scheduler, app)).endpoint
+
+
+async def restarted(scheduler, app):
+    return (await only(scheduler, app)).restarts
+
+
+class TestReadiness:
+    async def test_an_app_that_never_listens(self, scheduler, objects):
+        app, manifest = await launched(scheduler, objects, {"web": ("sleep 1000", 1)})
+        with pytest.raises(Unready) as unready:
+            await scheduler.wait_ready(manifest, 1.0)
+        assert unready.value.reason == "did not listen on $PORT within 1 s. Bind to 0.0.0.0 and the port in $PORT."
+        await scheduler.remove(app.id)
+
+    async def test_an_app_that_listens_on_loopback_only(self, scheduler, objects):
+        app, manifest = await launched(scheduler, objects, {"web": (SERVE, 1)}, config_vars={"ADDRESS": "127.0.0.1"})
+        with pytest.raises(Unready, match=r"listens on 127\.0\.0\.1 only"):
+            await scheduler.wait_ready(manifest, 2.0)
+        await scheduler.remove(app.id)
+
+    async def test_an_app_that_speaks_no_http(self, scheduler, objects):
+        silent = 'import os,socket,time; s=socket.create_server(("0.0.0.0",int(os.environ["PORT"]))); time.sleep(1000)'
+        app, manifest = await launched(scheduler, objects, {"web": (f"python3 -c '{silent}'", 1)})
+        with pytest.raises(Unready, match="did not answer an HTTP request"):
+            await scheduler.wait_ready(manifest, 3.0)
+        await scheduler.remove(app.id)
+
+    async def test_a_worker_that_ends_at_once(self, scheduler, objects):
+        app, manifest = await launched(scheduler, objects, {"worker": ("true", 1)})
+        with pytest.raises(Unready, match=r"exited with status 0 right after its start\."):
+            await scheduler.wait_ready(manifest, READY_S)
+        await scheduler.remove(app.id)
+
+
+class TestStopping:
+    async def test_every_process_is_told_and_may_finish(self, scheduler, objects, launcher):
+        finish = 'import signal,sys,time; signal.signal(15, lambda *_: (time.sleep(0.5), print("finished", flush=True), sys.exit())); print("ready", flush=True); time.sleep(1000)'
+        app, manifest = await launched(scheduler, objects, {"worker": (f"python3 -c '{finish}'; echo after", 1)})
+        await until(lambda: "app[worker.1]: ready" in launcher.log(app.id, "worker.1"))
+        await scheduler.retire(replace(manifest, processes=()))
+        assert (await only(scheduler, app)).state is DynoState.STOPPING
+        await until(lambda: no_dynos(scheduler, app.id))
+        log = launcher.log(app.id, "worker.1")
+        assert "app[worker.1]: finished" in log
+        assert "Stopping all processes with SIGTERM" in log
+        assert "SIGKILL" not in log
+
+    async def test_who_ignores_sigterm_is_killed_after_the_grace(self, objects, launcher):
+        scheduler = launcher.scheduler(objects, stop_grace_s=0.5)
+        app, manifest = await launched(scheduler, objects, {"worker": (IGNORE_SIGTERM, 1)})
+        await until(lambda: "app[worker.1]: ready" in launcher.log(app.id, "worker.1"))
+        await scheduler.retire(replace(manifest, processes=()))
+        await until(lambda: no_dynos(scheduler, app.id))
+        assert "SIGKILL" in launcher.log(app.id, "worker.1")
+
+    async def test_a_dyno_that_is_wanted_again_while_it_stops_comes_back(self, objects, launcher):
+        scheduler = launcher.scheduler(objects, stop_grace_s=1.0)
+        app, manifest = await launched(scheduler, objects, {"worker": (IGNORE_SIGTERM, 1)})
+        await scheduler.wait_ready(manifest, READY_S)
+        await scheduler.retire(replace(manifest, processes=()))
+        await scheduler.launch(manifest)
+        await until(lambda: launcher.log(app.id, "worker.1").count("Starting process") == 2)
+        await scheduler.wait_ready(manifest, READY_S)
+        await scheduler.remove(app.id)
+
+    async def test_an_app_that_comes_and_goes_leaves_nothing(self, scheduler, objects, launcher):
+        before = holdings(launcher)
+        app, manifest = await launched(scheduler, objects, {"web": (SERVE, 2), "worker": ("sleep 1000", 1)})
+        await scheduler.wait_ready(manifest, READY_S)
+        assert holdings(launcher) != before
+        await scheduler.remove(app.id)
+        await until(lambda: holdings(launcher) == before)
+        assert [path for path in launcher.home.rglob(f"*{app.id}*")] == []
+
+
+class TestOneOff:
+    async def test_it_ends_at_its_time(self, scheduler, objects):
+        manifest = make_manifest(make_app(), await stored_slug(objects), {})
+        exit_, lines = await one_off(scheduler, manifest, "echo on; sleep 100", 1.0)
+        assert (exit_.reason, lines) == ("it ran longer than 1 second", ["on"])
+
+    async def test_it_has_the_limits_of_the_plan(self, scheduler, objects):
+        manifest = make_manifest(make_app(), await stored_slug(objects), {})
+        assert manifest.limits.memory_bytes == 128 * MIB
+        exit_, _ = await one_off(scheduler, manifest, "python3 -c 'b = [bytes(1000000) for n in range(100000)]'")
+        assert exit_.reason == "it used more than 128 MiB of memory"
+
+
+class TestNetwork:
+    async def test_a_dyno_is_reached_by_the_host_and_not_by_other_dynos(self, scheduler, objects):
+        app, manifest = await launched(scheduler, objects, {"web": (SERVE, 1)})
+        (dyno,) = await scheduler.wait_ready(manifest, READY_S)
+        assert await answers_http(dyno.endpoint)
+        host, port = dyno.endpoint.split(":")
+        other = make_manifest(make_app(), await stored_slug(objects), {})
+        exit_, _ = await one_off(scheduler, other, f"timeout 2 bash -c 'exec 3<>/dev/tcp/{host}/{port}'")
+        assert not exit_.ok
+        await scheduler.remove(app.id)

@@ -1,0 +1,201 @@
+"""What is left when a part of it all is killed, and who is turned away."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import ExitStack
+
+import pytest
+
+from skypanel.domain.errors import Denied, Invalid, NotFound, Unavailable
+from skypanel.drivers.launcher import Launcher
+from skypanel.launcher.protocol import Tenant, limits_message, tenant_message
+from skypanel.ports import StepFailed
+from tests.contract_builder import LIMITS, output, shell, text
+from tests.contract_scheduler import READY_S, SERVE, launched
+from tests.fakes import FakeObjects
+from tests.launcher_fixture import MODES, ROOT, launcher, make_app, make_manifest, own_launcher, running_launcher, stored_slug
+from tests.leaks import NOTHING, holdings
+from tests.until import until
+
+__all__ = ["launcher", "own_launcher"]
+
+# Runs a step that goes on for ever, and says when it does.
+CLIENT = """
+import asyncio, sys
+from pathlib import Path
+from skypanel.drivers.bubblewrap import BubblewrapBuilder
+from skypanel.drivers.launcher import Launcher
+from tests.contract_builder import LIMITS, shell
+from tests.launcher_fixture import make_app
+
+async def main():
+    async def write(text):
+        print(text, flush=True)
+    async with BubblewrapBuilder(Launcher(Path(sys.argv[1]))).workspace(make_app(), LIMITS) as workspace:
+        await workspace.run(shell("setsid sleep 1000 & echo runs; sleep 1000", network=True), write)
+
+asyncio.run(main())
+"""
+
+
+@pytest.fixture
+def objects():
+    return FakeObjects()
+
+
+async def test_a_client_that_is_killed_leaves_nothing(own_launcher):
+    before = holdings(own_launcher)
+    client = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", CLIENT, str(own_launcher.socket)),
+        cwd=ROOT,
+        user=own_launcher.panel_uid if os.geteuid() == 0 else None,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert await client.stdout.readline() == b"runs\n"
+    assert holdings(own_launcher) != before
+    client.kill()
+    await client.wait()
+    await until(lambda: holdings(own_launcher) == before)
+
+
+async def test_a_client_that_goes_away_at_any_moment_leaves_nothing(own_launcher):
+    before = holdings(own_launcher)
+
+    async def build():
+        async with own_launcher.builder.workspace(make_app(), LIMITS) as workspace:
+            for _ in range(10):
+                await output(workspace, shell("sleep 0.01", network=True))
+
+    for moment in range(20):
+        task = asyncio.create_task(build())
+        await asyncio.wait({task}, timeout=moment * 0.01)
+        task.cancel()
+        await asyncio.wait({task})
+    await until(lambda: holdings(own_launcher) == before)
+    await build()
+
+
+async def test_sigterm_ends_everything(own_launcher, objects):
+    scheduler = own_launcher.scheduler(objects)
+    _, manifest = await launched(scheduler, objects, {"web": (SERVE, 1), "worker": ("trap '' TERM; while true; do sleep 0.1; done", 1)})
+    await scheduler.wait_ready(manifest, READY_S)
+    async with own_launcher.builder.workspace(make_app(), LIMITS) as workspace:
+        step = asyncio.create_task(output(workspace, shell("sleep 1000", network=True)))
+        await until(lambda: len(holdings(own_launcher).processes) > 9)
+        assert own_launcher.stop() == 0
+        with pytest.raises(Unavailable):
+            await step
+    assert holdings(own_launcher) == NOTHING
+    assert not own_launcher.socket.exists()
+
+
+async def test_a_launcher_that_was_killed_is_cleared_up_after_by_the_next(own_launcher, objects):
+    scheduler = own_launcher.scheduler(objects)
+    app, manifest = await launched(scheduler, objects, {"web": (SERVE, 1), "worker": ("trap '' TERM; while true; do sleep 0.1; done", 1)})
+    await scheduler.wait_ready(manifest, READY_S)
+    own_launcher.stop(signal.SIGKILL)
+    await until(lambda: not holdings(own_launcher).processes)
+    own_launcher.start()
+    assert await scheduler.dynos() == []
+    await until(lambda: not (holdings(own_launcher).loops or holdings(own_launcher).links))
+    assert not holdings(own_launcher).cgroups
+    assert not holdings(own_launcher).files
+    await scheduler.launch(manifest)
+    await scheduler.wait_ready(manifest, READY_S)
+    assert own_launcher.stop() == 0
+    assert holdings(own_launcher) == NOTHING
+
+
+async def test_a_second_launcher_of_a_home_is_turned_away(own_launcher):
+    second = subprocess.run(own_launcher.argv(), cwd=ROOT, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=30, check=False)
+    assert second.returncode != 0
+    assert b"runs already" in second.stderr
+    assert "root" in await own_launcher.client.ask({"do": "features"})
+
+
+async def test_two_launchers_run_side_by_side(objects):
+    app = make_app()
+    with ExitStack() as stack:
+        both = [stack.enter_context(running_launcher(root=mode == "root")) for mode in (MODES[0], MODES[-1])]
+        for one in both:
+            scheduler = one.scheduler(objects)
+            _, manifest = await launched(scheduler, objects, {"web": (SERVE, 1)}, app=app)
+            await scheduler.wait_ready(manifest, READY_S)
+        assert both[0].stop() == 0
+        (dyno,) = await both[1].scheduler(objects).wait_ready(manifest, READY_S)
+        assert dyno.restarts == 0
+
+
+async def test_what_is_allowed_is_reached_and_nothing_beside_it(objects):
+    address = "203.0.113.77"
+    with running_launcher(root=MODES[0] == "root", allow=("127.0.0.1/32:1", f"{address}/32")) as one:
+        async with one.builder.workspace(make_app(), LIMITS) as workspace:
+            assert not (await output(workspace, shell("timeout 2 bash -c 'exec 3<>/dev/tcp/10.99.0.1/80' 2>/dev/null", network=True)))[0].ok
+
+
+class TestRequests:
+    async def test_strangers_are_turned_away(self, launcher):
+        stranger = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", CLIENT, str(launcher.socket)),
+            cwd=ROOT,
+            user=65533 if os.geteuid() == 0 else None,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        _, complaint = await stranger.communicate()
+        assert b"Unavailable" in complaint
+
+    async def test_what_is_no_request_is_refused_and_harms_nobody(self, launcher):
+        tenant = tenant_message(Tenant(make_app().id, 1))
+        start = {"do": "start", "key": {**tenant, "version": 1}, "tenant": tenant}
+        for message in (
+            None,
+            [],
+            {},
+            {"do": "nothing"},
+            {"do": "list"},
+            {"do": "list", "app_id": "../../etc"},
+            {"do": "list", "app_id": None, "more": 1},
+            {"do": "staged", "tenant": tenant, "digest": "../" * 20},
+            {"do": "staged", "tenant": {**tenant, "number": -1}, "digest": "0" * 64},
+            {"do": "stage", "tenant": tenant, "digest": "0" * 64},
+            {"do": "step", "argv": ["true"], "environment": {}, "directory": "/", "network": False},
+            {"do": "workspace", "tenant": tenant, "limits": {**limits_message(LIMITS), "pids": 10**9}, "digest": None},
+            start,
+        ):
+            with pytest.raises(Invalid):
+                await launcher.client.ask(message)
+        assert "root" in await launcher.client.ask({"do": "features"})
+
+    async def test_noise_is_no_message(self, launcher):
+        for noise in (b"\xff\xfe\n", b"{}\n", b"[9, {}]\n", b"[0]\n", b"x" * 3_000_000):
+            with pytest.raises((Invalid, Unavailable)):
+                async with launcher.client.connect() as connection:
+                    await send_raw(connection, noise)
+                    await connection.hear()
+
+    async def test_a_dyno_without_its_slug_is_refused(self, launcher, objects):
+        manifest = make_manifest(make_app(), "0" * 64, {"web": ("true", 1)})
+        with pytest.raises(Unavailable):
+            await launcher.scheduler(objects).launch(manifest)
+
+    async def test_a_step_whose_program_is_missing_fails(self, launcher):
+        async with launcher.builder.workspace(make_app(), LIMITS) as workspace:
+            with pytest.raises(StepFailed) as failed:
+                await text(workspace, shell("exec /no/such/program"))
+            assert failed.value.exit.code == 127
+
+    async def test_a_launcher_that_is_not_there(self, tmp_path):
+        with pytest.raises(Unavailable):
+            await Launcher(tmp_path / "none").ask({"do": "features"})
+
+
+async def send_raw(connection, noise):
+    try:
+        await asyncio.get_running_loop().sock_sendall(connection._channel._socket, noise)
+    except OSError:
+        return

@@ -1,0 +1,175 @@
+import asyncio
+import os
+from datetime import UTC, datetime
+from decimal import Decimal
+from uuid import UUID
+
+import pytest
+
+from skypanel.domain.app import App
+from skypanel.domain.plan import Plan
+from skypanel.drivers.log_files import MAX_BYTES, FileLogs
+from skypanel.launcher.logs import LogFile
+from tests.fakes import FakeClock
+from tests.until import until
+
+MIDNIGHT = datetime(2024, 1, 1, tzinfo=UTC)
+APP = App(UUID(int=1), 1, "hello", UUID(int=2), Plan(UUID(int=3), "Standard", 1, 1.0, 1, 1, Decimal(1)))
+
+
+@pytest.fixture
+def clock():
+    return FakeClock(MIDNIGHT)
+
+
+@pytest.fixture
+def logs(tmp_path, clock):
+    return FileLogs(tmp_path, clock)
+
+
+@pytest.fixture
+def dyno(tmp_path, clock):
+    """Open the log files of dynos as the launcher does."""
+    opened = []
+    folder = tmp_path / str(APP.id)
+
+    def open_file(name="web.1", max_bytes=MAX_BYTES):
+        folder.mkdir(exist_ok=True)
+        file = LogFile(os.open(folder, os.O_RDONLY), name, os.geteuid(), clock=clock.now, max_bytes=max_bytes)
+        opened.append(file)
+        return file
+
+    yield open_file
+    for file in opened:
+        file.close()
+
+
+async def read(logs, **options):
+    return [line async for line in logs.read(APP, **options)]
+
+
+def texts(lines):
+    return [line.partition(": ")[2] for line in lines]
+
+
+async def test_an_app_without_logs_has_no_lines(logs):
+    assert await read(logs) == []
+
+
+async def test_the_lines_of_all_dynos_and_the_platform_come_by_time(logs, dyno, clock):
+    web, worker = dyno("web.1"), dyno("worker.1")
+    web.app(["one"])
+    clock.advance(1)
+    worker.app(["two"])
+    clock.advance(1)
+    await logs.write(APP, "Release v2")
+    clock.advance(1)
+    web.system("State changed from up to crashed")
+    assert await read(logs) == [
+        "2024-01-01T00:00:00.000000+00:00 app[web.1]: one",
+        "2024-01-01T00:00:01.000000+00:00 app[worker.1]: two",
+        "2024-01-01T00:00:02.000000+00:00 app[api]: Release v2",
+        "2024-01-01T00:00:03.000000+00:00 skypanel[web.1]: State changed from up to crashed",
+    ]
+
+
+async def test_one_dyno_or_one_type_can_be_read_alone(logs, dyno):
+    for name in ("web.1", "web.2", "web-admin.1"):
+        dyno(name).app([name])
+    assert texts(await read(logs, dyno="web.2")) == ["web.2"]
+    assert texts(await read(logs, dyno="web")) == ["web.1", "web.2"]
+    assert texts(await read(logs, dyno="w")) == []
+
+
+@pytest.mark.parametrize("lines", [0, 1, 7, 50, 99, 100, 1000])
+async def test_the_last_lines_are_found_through_rotated_files(logs, dyno, clock, lines):
+    web = dyno(max_bytes=2_000)
+    for number in range(200):
+        web.app([str(number)])
+        clock.advance(1)
+    everything = texts(await read(logs, lines=10_000))
+    assert 50 < len(everything) < 150
+    assert everything[-1] == "199"
+    expected = everything[-lines:] if lines else []
+    assert texts(await read(logs, lines=lines)) == expected
+
+
+async def test_the_last_lines_of_a_large_file_are_found_without_a_fault(logs, dyno):
+    dyno().app([f"{number} {'x' * (number % 300)}" for number in range(5_000)])
+    found = texts(await read(logs, lines=1_234))
+    assert [int(text.split()[0]) for text in found] == list(range(5_000 - 1_234, 5_000))
+
+
+@pytest.fixture
+async def follower(logs):
+    """Follow all lines in the background; the value is what was seen."""
+    tasks = []
+
+    def follow(**options):
+        seen, started = [], asyncio.Event()
+
+        async def copy():
+            async for line in logs.read(APP, follow=True, **options):
+                seen.append(line.partition(": ")[2])
+                started.set()
+
+        tasks.append(asyncio.create_task(copy()))
+        return seen
+
+    yield follow
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_following_shows_what_comes_once_and_in_order_through_rotations_and_new_files(follower, dyno, clock):
+    web = dyno("web.1", max_bytes=3_000)
+    web.app(["before"])
+    seen = follower(lines=1)
+    await until(lambda: seen == ["before"])
+    expected = ["before"]
+    for number in range(300):
+        clock.advance(1)
+        web.app([f"web {number}"])
+        expected.append(f"web {number}")
+        if number % 20 == 0:
+            await until(lambda: seen == expected)
+    worker = dyno("worker.1")
+    clock.advance(1)
+    worker.app(["a new dyno"])
+    await until(lambda: seen == [*expected, "a new dyno"])
+
+
+async def test_following_an_app_that_has_no_logs_yet_shows_its_first_line(follower, dyno):
+    seen = follower()
+    await asyncio.sleep(0)
+    dyno().app(["first"])
+    await until(lambda: seen == ["first"])
+
+
+async def test_half_a_line_waits_for_its_end(follower, tmp_path):
+    folder = tmp_path / str(APP.id)
+    folder.mkdir()
+    with (folder / "web.1.log").open("wb", buffering=0) as file:
+        file.write(b"2024-01-01T00:00:00.000000+00:00 app[web.1]: whole\n2024-01-01T00:00:01.000000+00:00 app")
+        seen = follower()
+        await until(lambda: seen == ["whole"])
+        file.write(b"[web.1]: half\n")
+        await until(lambda: seen == ["whole", "half"])
+
+
+async def test_nothing_controls_the_readers_terminal(logs, dyno):
+    dyno().app(["\x1b[2J\x1b[31mred", "ok"])
+    await logs.write(APP, "two\nlines\x1bc")
+    assert sorted(texts(await read(logs))) == ["\x1b[31mred\x1b[0m", "ok", "twolines"]
+
+
+async def test_the_platforms_file_is_rotated_by_whoever_fills_it(logs, clock, tmp_path):
+    file = tmp_path / str(APP.id) / "api.log"
+    await logs.write(APP, "first")
+    with file.open("ab") as full:
+        full.write(b"x" * (MAX_BYTES - 100) + b"\n")
+    clock.advance(1)
+    await asyncio.gather(*(logs.write(APP, f"{number:02d}") for number in range(20)))
+    assert file.with_name("api.log.1").stat().st_size > MAX_BYTES - 200
+    assert sorted(texts(await read(logs, lines=20))) == [f"{number:02d}" for number in range(20)]

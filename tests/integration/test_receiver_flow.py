@@ -1,0 +1,224 @@
+"""From `git push` to a release that serves: the receiver, the flow and a real database; fakes build and run."""
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from uuid import uuid4
+
+import pytest
+
+from gitreceiver import __main__ as receiver_process
+from gitreceiver.tasks import cancel
+from skypanel.domain.access import Role
+from skypanel.flow import receive
+from skypanel.store import apps, builds, keys, organizations, releases, settings
+from tests.panels import open_stage
+from tests.receiver_harness import end, running_receiver, wait_for
+
+
+class PanelDesk:
+    """What the receiver's process puts together, on a stage's panel."""
+
+    def __init__(self, stage, repositories):
+        self.panel = stage.panel = replace(stage.panel, repositories=repositories)
+        self.repositories = repositories
+        git = receiver_process.git(self.panel)
+        self.find, self.receive, self.forget = git.find, git.receive, git.forget
+        self.authenticate = partial(receiver_process.account, self.panel)
+
+    async def admit(self, account, key):
+        async with self.panel.transaction() as conn:
+            await keys.add(conn, account.id, key.export_public_key().decode(), key.get_fingerprint(), "laptop")
+
+
+@pytest.fixture
+async def stage(database):
+    return await open_stage(database)
+
+
+@pytest.fixture
+async def receiver(stage):
+    async with running_receiver(make_desk=partial(PanelDesk, stage)) as made:
+        yield made
+
+
+@pytest.fixture
+async def workers(stage):
+    """Work on what is queued, as soon as it is."""
+
+    async def work():
+        while True:
+            await stage.work()
+            await asyncio.sleep(0.02)
+
+    task = asyncio.create_task(work())
+    yield task
+    await cancel([task])
+
+
+@pytest.fixture
+async def ada(receiver, stage):
+    return await receiver.developer(account=stage.admin)
+
+
+@pytest.fixture
+async def work(ada):
+    return await ada.repository()
+
+
+async def app_of(stage, name="hello"):
+    async with stage.panel.transaction() as conn:
+        return await apps.by_name(conn, name)
+
+
+async def version_of(stage, name="hello"):
+    app = await app_of(stage, name)
+    async with stage.panel.transaction() as conn:
+        return (await releases.get(conn, app.current_release_id)).version
+
+
+async def test_a_push_creates_the_app_and_is_live_when_it_ends(stage, receiver, workers, work):
+    pushed = await work.push()
+    assert "remote: -----> Creating app hello in " in pushed.stderr
+    assert "remote: -----> Python app detected" in pushed.stderr
+    assert "remote: Verifying deploy... done." in pushed.stderr
+    assert await version_of(stage) == 1
+    app = await app_of(stage)
+    assert await receiver.repositories.refs(app.id) == {"refs/heads/main": await work.head()}
+
+
+async def test_pushing_again_makes_the_next_release(stage, receiver, workers, work):
+    await work.push()
+    await work.commit({"Procfile": "web: ./serve --fast\n"})
+    pushed = await work.push()
+    assert "Released v2" in pushed.stderr
+    assert "Creating app" not in pushed.stderr
+
+
+async def test_a_broken_build_rejects_the_push_and_keeps_the_app(stage, receiver, workers, work):
+    stage.panel.builder.answer("bin/compile", code=1, out=b"no such package")
+    pushed = await work.push(check=False)
+    assert "remote: no such package" in pushed.stderr
+    assert "remote:  !     Push rejected, the build failed." in pushed.stderr
+    assert "pre-receive hook declined" in pushed.stderr
+    app = await app_of(stage)
+    assert await receiver.repositories.refs(app.id) == {}
+    stage.panel.builder.answer("bin/compile")
+    assert "Verifying deploy... done." in (await work.push()).stderr
+
+
+async def test_a_release_that_does_not_start_rejects_the_push(stage, receiver, workers, work):
+    stage.panel.builder.answer("cat", "/app/Procfile", out=b"web: crash\n")
+    pushed = await work.push(check=False)
+    assert "pre-receive hook declined" in pushed.stderr
+    assert "did not go live" in pushed.stderr
+
+
+async def test_a_second_push_during_a_build_is_told_so(stage, receiver, ada, work):
+    first = await ada.start("git", "push", receiver.remote(), "main", cwd=work.folder)
+    await asyncio.wait_for(first.stderr.readuntil(b"Building on"), 20)
+    await work.commit({"more": "x"})
+    second = await work.push(check=False)
+    assert f"hello is being built: {stage.admin.email} pushed 0 seconds ago." in second.stderr
+    assert "Push again when that has ended." in second.stderr
+    branch = await work.push("main:feature")
+    assert "feature is stored, not deployed" in branch.stderr
+    await stage.work()
+    _, rest = await asyncio.wait_for(first.communicate(), 20)
+    assert b"Verifying deploy... done." in rest
+
+
+async def test_a_second_push_during_a_rollout_is_told_so(stage, receiver, ada, work):
+    stage.panel.scheduler.hold = asyncio.Event()
+    first = await ada.start("git", "push", receiver.remote(), "main", cwd=work.folder)
+    await asyncio.wait_for(first.stderr.readuntil(b"Building on"), 20)
+    working = asyncio.create_task(stage.work())
+    await asyncio.wait_for(stage.panel.scheduler.waiting.wait(), 20)
+    await work.commit({"more": "x"})
+    second = await work.push(check=False)
+    assert "hello is being rolled out" in second.stderr
+    stage.panel.scheduler.hold.set()
+    await working
+    await asyncio.wait_for(first.communicate(), 20)
+    assert first.returncode == 0
+
+
+async def test_the_name_of_another_organization_is_taken(stage, receiver, workers, work):
+    await work.push()
+    outsider = await stage.outsider()
+    async with stage.panel.transaction() as conn:
+        theirs = await organizations.add(conn, "Others", billed=False)
+        await organizations.add_member(conn, theirs.id, outsider.id, Role.OWNER)
+    eve = await receiver.developer("eve", account=outsider)
+    pushed = await (await eve.repository()).push(check=False)
+    assert pushed.stderr.startswith(" !     The name hello is taken by another organization. Choose another name in your git remote.")
+    assert "not found, or not yours" in (await eve.run("git", "ls-remote", receiver.remote())).stderr
+
+
+async def test_a_viewer_fetches_and_does_not_push(stage, receiver, workers, work):
+    await work.push()
+    viewer = await receiver.developer("vic", account=await stage.member(Role.VIEWER))
+    assert (await viewer.run("git", "clone", "-q", receiver.remote(), "work")).status == 0
+    pushed = await viewer.run("git", "push", receiver.remote(), "main", cwd=viewer.home / "work")
+    assert "Your role does not allow this on hello." in pushed.stderr
+    refused = await viewer.run("git", "push", receiver.remote("new"), "main", cwd=viewer.home / "work")
+    assert "You may not create apps in this organization." in refused.stderr
+
+
+async def test_a_setting_turns_the_creating_of_apps_off(stage, receiver, work):
+    async with stage.panel.transaction() as conn:
+        await settings.put(conn, receive.CREATES_APPS, value=False, account_id=stage.admin.id)
+    pushed = await work.push(check=False)
+    assert "There is no app hello, and pushes create none here." in pushed.stderr
+    assert await app_of(stage) is None
+
+
+async def test_a_forced_push_says_what_is_gone(stage, receiver, workers, work):
+    await work.push()
+    old = await work.head()
+    await work.git("commit", "-q", "--amend", "-m", "Another history")
+    pushed = await work.push("+main")
+    assert f"main is overwritten: {old[:7]} is no longer part of it." in pushed.stderr
+
+
+async def test_hanging_up_leaves_the_build_running(stage, receiver, ada, work):
+    client = await ada.start("git", "push", receiver.remote(), "main", cwd=work.folder)
+    await asyncio.wait_for(client.stderr.readuntil(b"Building on"), 20)
+    end(client)
+    await client.communicate()
+    app = await app_of(stage)
+    await stage.work()
+    await wait_for("git to end", lambda: receiver.processes() == [])
+    assert await receiver.repositories.refs(app.id) == {"refs/heads/main": await work.head()}
+    assert await version_of(stage) == 1
+
+
+async def test_the_same_tree_is_not_built_twice_after_a_receiver_died(stage, receiver, ada, work):
+    client = await ada.start("git", "push", receiver.remote(), "main", cwd=work.folder)
+    await asyncio.wait_for(client.stderr.readuntil(b"Building on"), 20)
+    await receiver.listener.close(grace_s=0.1)
+    await client.communicate()
+    assert client.returncode != 0
+    await stage.work()
+    app = await app_of(stage)
+    assert await receiver.repositories.refs(app.id) == {}
+    receiver.port = await receiver.listener.listen("127.0.0.1", 0)
+    known = receiver.home / "known_hosts"
+    known.write_text(f"[127.0.0.1]:{receiver.port} {known.read_text().split(' ', 1)[1]}")
+    pushing = asyncio.create_task(work.push())
+    async with stage.panel.transaction() as conn:
+        recent = partial(builds.recent, conn, app.id, 5)
+        deadline = asyncio.get_running_loop().time() + 20
+        while len(await recent()) < 2:
+            assert asyncio.get_running_loop().time() < deadline
+    await stage.work()
+    assert "Reusing the build" in (await pushing).stderr
+
+
+async def test_what_dead_receivers_left_is_swept(stage, receiver, workers, work):
+    await work.push()
+    app = await app_of(stage)
+    await receiver.repositories.create(uuid4())
+    await receive.sweep(stage.panel, datetime.now(UTC) + timedelta(seconds=1))
+    assert [folder.name for folder in (receiver.home / "repositories").iterdir()] == [f"{app.id}.git"]

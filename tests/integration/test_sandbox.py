@@ -1,0 +1,135 @@
+"""Builds in real sandboxes: what every builder does, and what a sandbox keeps from what runs in it."""
+
+import os
+import socket
+from contextlib import closing
+
+import pytest
+
+from tests.buildpack_sandbox import CA_BUNDLE, CA_VARIABLES, PASSED_ON
+from tests.contract_builder import LIMITS, BuilderContract, output, shell, text
+from tests.launcher_fixture import launcher, make_app
+
+__all__ = ["launcher"]
+
+
+@pytest.fixture
+def builder(launcher):
+    return launcher.builder
+
+
+@pytest.fixture
+async def workspace(builder):
+    async with builder.workspace(make_app(), LIMITS) as made:
+        yield made
+
+
+@pytest.fixture
+def host_service():
+    """Something that listens on all of the host's addresses; gives its port."""
+    with closing(socket.create_server(("0.0.0.0", 0), backlog=16)) as listener:
+        yield listener.getsockname()[1]
+
+
+def host_address():
+    with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as probe:
+        probe.connect(("203.0.113.1", 9))
+        return probe.getsockname()[0]
+
+
+async def reaches(workspace, address, port):
+    """Whether a sandbox with a network can open a connection."""
+    script = f"timeout 2 bash -c 'exec 3<>/dev/tcp/{address}/{port}' 2>/dev/null"
+    return (await output(workspace, shell(script, network=True)))[0].ok
+
+
+class TestBubblewrapBuilder(BuilderContract):
+    pass
+
+
+class TestWhatItSees:
+    async def test_nothing_of_the_panel(self, workspace, launcher):
+        assert (await output(workspace, shell(f"ls -d {launcher.home} {launcher.run_dir} {launcher.base} /root /home /work 2>/dev/null")))[
+            1
+        ] == []
+
+    async def test_its_own_folders_and_the_read_only_system(self, workspace):
+        seen = set((await text(workspace, shell("ls /"))).split())
+        assert {"app", "buildpacks", "cache", "dev", "env", "etc", "proc", "tmp", "usr"} <= seen
+        assert not seen & {"sys", "root", "home", "srv", "opt", "boot", "mnt"}
+        for path in ("/usr/x", "/etc/x", "/x", "/dev/x", "/buildpacks/x", "/proc/sys/kernel/hostname", "/run/x"):
+            assert not (await output(workspace, shell(f"echo x > {path} 2>/dev/null")))[0].ok, path
+        for folder in ("/app", "/cache", "/env", "/tmp", "/var/tmp", "/dev/shm"):
+            assert (await output(workspace, shell(f"echo x > {folder}/x")))[0].ok, folder
+
+    async def test_no_secrets_of_the_system(self, workspace):
+        assert (await output(workspace, shell("ls /etc/shadow /etc/ssh /etc/ssl/private/* /etc/machine-id 2>/dev/null")))[1] == []
+        assert "app" in await text(workspace, shell("id -un"))
+        assert len((await text(workspace, shell("cat /etc/passwd"))).splitlines()) == 3
+
+    async def test_only_its_own_processes(self, workspace):
+        assert len((await text(workspace, shell("ls -d /proc/[0-9]*"))).split()) <= 4
+
+    async def test_the_certificates(self, workspace):
+        assert (
+            await output(
+                workspace, shell("test -s /etc/ssl/certs/ca-certificates.crt && test -r $(readlink -f /etc/ssl/certs/*.0 | head -1)")
+            )
+        )[0].ok
+
+    async def test_no_open_descriptors(self, workspace):
+        assert (await text(workspace, shell("ls /proc/self/fd"))).split() == ["0", "1", "2", "3"]
+
+
+class TestWhatItMayDo:
+    async def test_it_has_no_rights_and_gains_none(self, workspace):
+        status = await text(workspace, shell("cat /proc/self/status"))
+        for line in ("CapEff:\t0000000000000000", "CapPrm:\t0000000000000000", "CapBnd:\t0000000000000000", "NoNewPrivs:\t1"):
+            assert line in status
+        assert not (
+            await output(
+                workspace, shell("unshare --user true 2>/dev/null || mount -t tmpfs x /tmp 2>/dev/null || ip link add x type dummy")
+            )
+        )[0].ok
+        assert (await text(workspace, shell("ulimit -c"))) == "0\n"
+
+    async def test_an_app_is_not_another_and_not_the_panel(self, builder, launcher):
+        uids = set()
+        for app in (make_app(), make_app()):
+            async with builder.workspace(app, LIMITS) as workspace:
+                uids.add(int(await text(workspace, shell("id -u"))))
+            assert launcher.uid_base + app.number in uids
+        assert len(uids) == 2
+
+
+class TestNetwork:
+    async def test_a_step_has_none_unless_it_asks(self, workspace):
+        assert "eth0" not in await text(workspace, shell("cat /proc/net/dev"))
+        assert "eth0" in await text(workspace, shell("cat /proc/net/dev", network=True))
+
+    async def test_the_host_is_out_of_reach(self, workspace, host_service):
+        gateway = (await text(workspace, shell("ip route show default | cut -d' ' -f3", network=True))).strip()
+        for address in ("127.0.0.1", host_address(), gateway, "10.0.2.2"):
+            assert not await reaches(workspace, address, host_service), address
+
+    async def test_private_and_metadata_addresses_are_out_of_reach(self, workspace):
+        for address in ("169.254.169.254", "10.255.255.1", "172.17.0.1", "192.168.1.1", "100.64.0.1"):
+            assert not await reaches(workspace, address, 80), address
+
+    async def test_names_are_resolved_and_the_registry_answers(self, workspace):
+        environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ} | dict.fromkeys(CA_VARIABLES, CA_BUNDLE)
+        script = "python3 -m venv /tmp/v && /tmp/v/bin/pip download -q --no-deps --no-cache-dir -d /tmp iniconfig"
+        exit_, lines = await output(workspace, shell(script, network=True, environment=environment))
+        assert exit_.ok, lines
+
+    async def test_two_sandboxes_do_not_reach_each_other(self, builder):
+        async with builder.workspace(make_app(), LIMITS) as one, builder.workspace(make_app(), LIMITS) as two:
+            listening = one.read(
+                shell("ip -o -4 addr show eth0 | tr -s ' ' | cut -d' ' -f4 | cut -d/ -f1; exec python3 -m http.server 9000", network=True)
+            )
+            address = (await anext(listening)).decode().strip()
+            assert not await reaches(two, address, 9000)
+            await listening.aclose()
+
+    async def test_it_cannot_take_another_address(self, workspace):
+        assert not (await output(workspace, shell("ip addr add 10.1.1.1/24 dev eth0 2>/dev/null", network=True)))[0].ok

@@ -1,0 +1,309 @@
+"""The engine against a real Postgres, its restarts included."""
+
+import asyncio
+from contextlib import closing
+from datetime import UTC, datetime
+from decimal import Decimal
+from uuid import UUID, uuid4
+
+import psycopg2
+import pytest
+from sqlalchemy import column, func, insert, literal, select, table, text, update
+
+from skypanel.domain.errors import Conflict, Invalid, Unavailable
+from skypanel.store import accounts, apps, locks
+from skypanel.store.engine import MAX_CONNECTIONS, Postgres
+from skypanel.store.tables import applications, organizations, slugs
+from tests import factories
+
+DEADLINE_S = 20.0
+
+
+async def emails(database):
+    async with database.transaction() as conn:
+        return [row.email for row in await conn.all(select(column("email")).select_from(table("paas_accounts")).order_by(column("email")))]
+
+
+async def eventually(condition):
+    async with asyncio.timeout(DEADLINE_S):
+        while not await condition():  # noqa: ASYNC110 - another session's state
+            await asyncio.sleep(0.02)
+
+
+async def waiting_sessions(database):
+    """Return the process ids of this database's sessions that wait for an advisory lock."""
+    waiting = text("SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory'")
+    async with database.transaction() as conn:
+        return {row.pid for row in await conn.all(waiting)}
+
+
+async def test_commits_at_the_end(database):
+    async with database.transaction() as conn:
+        await accounts.add(conn, "a@example.com")
+    assert await emails(database) == ["a@example.com"]
+
+
+async def test_rolls_back_when_the_block_raises(database):
+    async def attempt():
+        async with database.transaction() as conn:
+            await accounts.add(conn, "a@example.com")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        await attempt()
+    assert await emails(database) == []
+
+
+async def test_rows_carry_python_values(database):
+    async with database.transaction() as conn:
+        app = await factories.app(conn)
+        slug = await factories.slug(conn, app, process_types={"worker": "w", "a": "b"}, buildpacks=("x", "y,z"))
+        row = await conn.first(select(slugs).where(slugs.c.id == slug.id))
+        price = await conn.first(select(literal(Decimal("0.0050")).label("price"), func.now().label("at"), literal(b"\0\xff").label("raw")))
+    assert isinstance(row.id, UUID)
+    assert (row.buildpacks, list(row.process_types)) == (["x", "y,z"], ["worker", "a"])
+    assert row.created_at <= datetime.now(tz=UTC)
+    assert (price.price, price.at.tzinfo is not None, price.raw) == (Decimal("0.0050"), True, b"\0\xff")
+
+
+async def test_in_lists_percent_signs_and_quotes_are_bound(database):
+    hostile = "50%s '; DROP TABLE paas_accounts; -- %(x)s"
+    async with database.transaction() as conn:
+        for name in ("one", hostile):
+            await conn.execute(insert(organizations).values(name=name, billed=False))
+        found = await conn.all(select(organizations.c.name).where(organizations.c.name.in_([hostile, "none"])))
+        likes = await conn.all(select(organizations.c.name).where(organizations.c.name.like("50%")))
+    assert [row.name for row in found] == [row.name for row in likes] == [hostile]
+
+
+async def test_execute_counts_rows(database):
+    async with database.transaction() as conn:
+        await factories.organization(conn)
+        await factories.organization(conn)
+        assert await conn.execute(update(organizations).values(name="x")) == 2
+        assert await conn.execute(update(organizations).where(organizations.c.name == "y").values(name="x")) == 0
+
+
+async def test_a_taken_unique_value_is_a_conflict(database):
+    async with database.transaction() as conn:
+        await factories.app(conn, "hello")
+        other = await factories.app(conn, "other")
+
+    async def attempt():
+        async with database.transaction() as conn:
+            await conn.execute(update(applications).where(applications.c.id == other.id).values(name="hello"))
+
+    with pytest.raises(Conflict):
+        await attempt()
+
+
+async def test_a_missing_owner_is_a_conflict(database):
+    async def attempt():
+        async with database.transaction() as conn:
+            plan = await factories.plan(conn)
+            await apps.add(conn, uuid4(), "hello", uuid4(), plan.id)
+
+    with pytest.raises(Conflict):
+        await attempt()
+
+
+@pytest.mark.parametrize("name", ["Not A Label", "a" * 31, "dash-", "two\nlines", "nul\0"])
+async def test_a_bad_value_is_invalid(database, name):
+    async def attempt():
+        async with database.transaction() as conn:
+            await factories.app(conn, name)
+
+    with pytest.raises(Invalid):
+        await attempt()
+
+
+async def test_what_cannot_be_computed_is_invalid(database):
+    async def attempt():
+        async with database.transaction() as conn:
+            await conn.execute(select(literal(1) / 0))
+
+    with pytest.raises(Invalid):
+        await attempt()
+
+
+async def test_serialization_failures_are_conflicts(database):
+    async with database.transaction() as conn:
+        app = await factories.app(conn)
+    rename = update(applications).where(applications.c.id == app.id)
+
+    async def attempt():
+        async with database.transaction() as first:
+            await first.execute(text("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE"))
+            await apps.get(first, app.id)
+            async with database.transaction() as second:
+                await second.execute(rename.values(name="second"))
+            await first.execute(rename.values(name="first"))
+
+    with pytest.raises(Conflict):
+        await attempt()
+
+
+async def test_a_swallowed_error_is_not_committed_in_silence(database):
+    async def attempt():
+        async with database.transaction() as conn:
+            await accounts.add(conn, "a@example.com")
+            with pytest.raises(Conflict):
+                await accounts.add(conn, "A@example.com")
+
+    with pytest.raises(RuntimeError, match="nothing can be committed"):
+        await attempt()
+    assert await emails(database) == []
+
+
+async def test_a_cancelled_statement_leaves_a_working_pool_and_no_locks(database):
+    sessions = []
+
+    async def wait_for_lock(number):
+        async with database.transaction() as conn:
+            sessions.append((await conn.first(select(func.pg_backend_pid().label("pid")))).pid)
+            await accounts.add(conn, f"never{number}@example.com")
+            await locks.hold(conn, "held")
+
+    async def last_waits():
+        return len(sessions) == number + 1 and sessions[-1] in await waiting_sessions(database)
+
+    async def none_waits():
+        return not await waiting_sessions(database)
+
+    async with database.transaction() as holder:
+        await locks.hold(holder, "held")
+        for number in range(MAX_CONNECTIONS + 1):
+            waiter = asyncio.create_task(wait_for_lock(number))
+            await eventually(last_waits)
+            waiter.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await waiter
+        await eventually(none_waits)
+        async with database.transaction() as conn:
+            await accounts.add(conn, "never0@example.com")
+    assert await emails(database) == ["never0@example.com"]
+
+
+async def test_a_statement_that_the_server_cancels_is_no_cancellation(database):
+    async def attempt():
+        async with database.transaction() as conn:
+            await conn.execute(text("SET LOCAL statement_timeout = '10ms'"))
+            await conn.execute(select(func.pg_sleep(30)))
+
+    with pytest.raises(Unavailable):
+        await attempt()
+    assert await emails(database) == []
+
+
+async def test_a_cancellation_that_comes_with_the_answer_is_not_lost(database, dsn):
+    sleeping = text("SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'")
+    went_on = asyncio.Event()
+
+    async def work():
+        async with database.transaction() as conn:
+            await conn.execute(select(func.pg_sleep(0.5)))
+            went_on.set()
+
+    async def sleeps():
+        async with database.transaction() as conn:
+            return await conn.first(sleeping) is not None
+
+    worker = asyncio.create_task(work())
+    await eventually(sleeps)
+    asyncio.get_running_loop().call_later(0.001, worker.cancel)
+    with closing(psycopg2.connect(dsn)) as connection, connection.cursor() as cursor:
+        # Holds up this event loop, so that it finds the answer and the cancellation at the same time.
+        cursor.execute("SELECT pg_sleep(0.7)")
+    with pytest.raises(asyncio.CancelledError):
+        await worker
+    assert not went_on.is_set()
+    assert await emails(database) == []
+
+
+async def test_cancelled_between_statements_rolls_back(database):
+    inside = asyncio.Event()
+
+    async def wait():
+        async with database.transaction() as conn:
+            await accounts.add(conn, "never@example.com")
+            inside.set()
+            await asyncio.Event().wait()
+
+    waiter = asyncio.create_task(wait())
+    await inside.wait()
+    waiter.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiter
+    assert await emails(database) == []
+
+
+async def test_more_transactions_than_connections_take_turns(database):
+    async def add(number):
+        async with database.transaction() as conn:
+            await accounts.add(conn, f"{number:02}@example.com")
+
+    await asyncio.gather(*(add(number) for number in range(4 * MAX_CONNECTIONS)))
+    assert len(await emails(database)) == 4 * MAX_CONNECTIONS
+
+
+async def test_a_restart_between_transactions_is_not_noticed(postgres, database):
+    await asyncio.gather(*(emails(database) for _ in range(MAX_CONNECTIONS)))
+    postgres.stop()
+    postgres.start()
+    await asyncio.gather(*(emails(database) for _ in range(2 * MAX_CONNECTIONS)))
+
+
+async def test_a_transaction_waits_for_a_server_that_restarts(postgres, database):
+    await emails(database)
+    postgres.stop()
+    waiter = asyncio.create_task(emails(database))
+    done, _ = await asyncio.wait({waiter}, timeout=0.3)
+    assert not done
+    postgres.start()
+    assert await waiter == []
+
+
+async def test_a_restart_within_a_transaction_loses_that_transaction_alone(postgres, database):
+    async def attempt():
+        async with database.transaction() as conn:
+            await accounts.add(conn, "lost@example.com")
+            postgres.stop()
+            postgres.start()
+            await accounts.add(conn, "lost-too@example.com")
+
+    with pytest.raises(Unavailable):
+        await attempt()
+    async with database.transaction() as conn:
+        await accounts.add(conn, "kept@example.com")
+    assert await emails(database) == ["kept@example.com"]
+
+
+async def test_a_restart_before_the_commit_is_reported(postgres, database):
+    async def attempt():
+        async with database.transaction() as conn:
+            await accounts.add(conn, "lost@example.com")
+            postgres.stop()
+            postgres.start()
+
+    with pytest.raises(Unavailable):
+        await attempt()
+    assert await emails(database) == []
+
+
+async def test_a_server_that_stays_away_is_unavailable(postgres):
+    away = Postgres(postgres.dsn("postgres").replace("host=/", "host=/nowhere/"), patience_s=0.3)
+
+    async def attempt():
+        async with away.transaction():
+            pytest.fail("there is no such server")
+
+    with pytest.raises(Unavailable, match="does not answer"):
+        await attempt()
+    await away.close()
+
+
+async def test_closing_twice_and_opening_again(database):
+    await emails(database)
+    await database.close()
+    await database.close()
+    assert await emails(database) == []

@@ -1,0 +1,164 @@
+"""The parts that come as packages, from the configurations we build: they start, answer and stop."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from skypanel.domain.errors import Unavailable
+from skypanel.domain.routing import PROXY_TOKEN_HEADER
+from skypanel.embedded import choices, health, home, processes, running
+from skypanel.embedded.children import Child, last_lines, log_path
+from skypanel.embedded.database import make_database
+from skypanel.embedded.supervisor import Supervisor
+from skypanel.embedded.users import User
+
+NAMES = ("postgres", "valkey", "traefik")
+PARTS = [part for part in health.PARTS if part.name in NAMES]
+
+
+@pytest.fixture
+def settings():
+    folder = Path(tempfile.mkdtemp(prefix="sky", dir="/var/tmp"))
+    ports = {f"SKYPANEL_{name}_PORT": str(choices.free_port()) for name in ("SSH", "HTTP", "HTTPS")}
+    made = home.init(folder, {**os.environ, **ports})
+    only_these = [
+        replace(program, group=processes.STORAGE) for program in processes.programs(made, processes.installed()) if program.name in NAMES
+    ]
+    (made.run_dir / "supervisord.conf").write_text(processes.supervisord_config(made, only_these))
+    yield made
+    shutil.rmtree(folder)
+    shutil.rmtree(made.run_dir)
+
+
+@contextlib.asynccontextmanager
+async def started(settings):
+    argv = running.supervisord_argv(settings, User(settings.panel_uid, settings.panel_gid))
+    child = Child("supervisord", argv, home.service_environment(settings.home, os.environ), settings.home, 60.0)
+    await child.start()
+    try:
+        yield child
+    finally:
+        await child.stop(asyncio.Event())
+
+
+async def until(condition, timeout_s=60.0):
+    async with asyncio.timeout(timeout_s):
+        while not await condition():  # noqa: ASYNC110 - what is waited for is another process's
+            await asyncio.sleep(0.05)
+
+
+async def all_answer(settings):
+    for part in PARTS:
+        await until(lambda part=part: part.answers(settings))
+
+
+async def states(settings):
+    return await Supervisor(settings.run_dir / "supervisor.sock").states()
+
+
+def user_of(pid):
+    return Path(f"/proc/{pid}").stat().st_uid
+
+
+def is_gone(pid):
+    return not Path(f"/proc/{pid}").exists()
+
+
+async def test_all_answer_and_none_is_left_after_the_stop(settings):
+    async with started(settings):
+        await all_answer(settings)
+        pids = [state.pid for state in (await states(settings)).values()]
+        assert {user_of(pid) for pid in pids} == {settings.panel_uid}
+    assert len(pids) == len(NAMES)
+    assert all(is_gone(pid) for pid in pids)
+    assert [await part.answers(settings) for part in PARTS] == [False, False, False]
+
+
+async def test_they_die_with_supervisord_and_come_back_on_what_they_leave(settings):
+    async with started(settings) as child:
+        await all_answer(settings)
+        pids = [state.pid for state in (await states(settings)).values()]
+        os.kill(child.process.pid, signal.SIGKILL)
+        await until(lambda: asyncio.to_thread(lambda: all(is_gone(pid) for pid in pids)))
+    async with started(settings):
+        await all_answer(settings)
+
+
+async def test_each_comes_back_after_a_kill(settings):
+    async with started(settings):
+        await all_answer(settings)
+        before = await states(settings)
+        for state in before.values():
+            os.kill(state.pid, signal.SIGKILL)
+
+        async def others_run():
+            now = await states(settings)
+            return all(now[name].state == "RUNNING" and now[name].pid != before[name].pid for name in NAMES)
+
+        await until(others_run)
+        await all_answer(settings)
+
+
+async def test_the_database_is_made_once_and_takes_the_password_alone(settings):
+    async with started(settings):
+        await all_answer(settings)
+        await make_database(settings)
+        await make_database(settings)
+        with pytest.raises(Unavailable, match="password authentication failed"):
+            await make_database(replace(settings, database_password="another"))
+        assert not await health.valkey_answers(replace(settings, valkey_password="another"))
+
+
+async def test_sockets_are_the_panels_alone(settings):
+    async with started(settings):
+        await all_answer(settings)
+        assert settings.run_dir.stat().st_mode & 0o777 == 0o700
+        sockets = [file for file in settings.run_dir.iterdir() if file.is_socket()]
+        assert {".s.PGSQL.5432", "valkey.sock", "supervisor.sock"} <= {file.name for file in sockets}
+        assert [file.name for file in settings.run_dir.iterdir() if file.stat().st_mode & 0o077] in ([], ["supervisord.pid"])
+
+
+async def test_traefiks_api_wants_the_token(settings):
+    url = f"http://127.0.0.1:{settings.traefik_port}/api/http/routers"
+
+    async def answer(**headers):
+        async with aiohttp.ClientSession() as session, session.get(url, headers=headers) as response:
+            return response.status
+
+    async with started(settings):
+        await all_answer(settings)
+        assert await answer(**{PROXY_TOKEN_HEADER: settings.traefik_token}) == 200
+        assert await answer() == 404
+        assert await answer(**{PROXY_TOKEN_HEADER: "another"}) == 404
+        assert not [line for line in last_lines(log_path(settings.home, "traefik")) if "provider=file" in line]
+
+
+async def test_https_shows_a_certificate_that_the_homes_authority_vouches_for(settings):
+    async with started(settings):
+        await all_answer(settings)
+        curl = await asyncio.create_subprocess_exec(
+            *(
+                "curl",
+                "--silent",
+                "--noproxy",
+                "*",
+                "--cacert",
+                str(settings.home / "ca.crt"),
+                "--write-out",
+                "%{http_code}",
+                "--output",
+                "/dev/null",
+            ),
+            f"https://skypanel.localhost:{settings.address.https_port}/",
+            stdout=asyncio.subprocess.PIPE,
+        )
+        answer, _ = await curl.communicate()
+    assert (curl.returncode, answer) == (0, b"404")

@@ -1,0 +1,160 @@
+import asyncio
+import os
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from celery import Celery
+
+from skypanel.drivers.celery import CeleryQueue
+from skypanel.ports import Job
+from tests.until import until
+from workers.process import SHUTDOWN_GRACE_S
+
+
+@dataclass
+class Worker:
+    process: asyncio.subprocess.Process
+    journal: Path
+    log: Path
+
+    def notes(self, word):
+        """Return what was noted after `word`, each time."""
+        lines = self.journal.read_text().splitlines() if self.journal.exists() else []
+        return [line.partition(" ")[2] for line in lines if line.split()[0] == word]
+
+
+@pytest.fixture
+async def start(valkey, tmp_path):
+    started = []
+
+    async def start(*options):
+        journal, log = tmp_path / "journal", tmp_path / "log"
+        environment = os.environ | {"BROKER_URL": valkey.broker_url, "JOURNAL": str(journal)}
+        argv = [sys.executable, "-m", "celery", "-A", "tests.worker_under_test", "worker", "-c", "2", "-l", "INFO"]
+        with log.open("ab") as output:
+            process = await asyncio.create_subprocess_exec(
+                *argv, "--without-gossip", "--without-mingle", "-n", "test@%h", *options, env=environment, stdout=output, stderr=output
+            )
+        started.append(process)
+        worker = Worker(process, journal, log)
+        await until(lambda: len(worker.notes("opened")) >= 2)
+        return worker
+
+    yield start
+    for process in started:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+@pytest.fixture
+async def queue(valkey):
+    queue = CeleryQueue(valkey.broker_url)
+    yield queue
+    await queue.close()
+
+
+def children(pid):
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
+def gone(pid):
+    """Whether a process has ended, be it waited for or not (proc_pid_stat(5))."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+@pytest.mark.req("R20.1")
+async def test_a_wake_up_runs_its_job_in_the_loop_its_panel_was_opened_in(start, queue):
+    worker = await start("-Q", "builds")
+    await queue.wake(Job.BUILD)
+    [built] = await until(lambda: worker.notes("built"))
+    assert built.startswith("True ")
+    worker.process.terminate()
+    assert await worker.process.wait() == 0
+    assert sorted(worker.notes("closed")) == sorted(worker.notes("opened"))
+
+
+async def test_each_worker_has_its_own_queues(start, queue):
+    worker = await start("-Q", "rollouts")
+    await queue.wake(Job.BUILD)
+    await queue.wake(Job.ROLLOUT)
+    await until(lambda: worker.notes("begun"))
+    assert not worker.notes("built")
+
+
+async def test_a_job_that_fails_is_logged_with_its_trace_and_ends_nothing(start, valkey):
+    worker = await start("-Q", "periodic,builds")
+    await send(valkey, "reconcile", "periodic")
+    await until(lambda: "a fault of its own" in worker.log.read_text())
+    assert 'raise ZeroDivisionError("a fault of its own")' in worker.log.read_text()
+    await send(valkey, "build", "builds")
+    await until(lambda: worker.notes("built"))
+    assert len(worker.notes("opened")) == 2
+
+
+async def send(valkey, name, queue):
+    with Celery(broker=valkey.broker_url, set_as_current=False) as app:
+        await asyncio.to_thread(app.send_task, name, queue=queue, ignore_result=True)
+
+
+async def test_the_schedule_goes_on_after_valkey_came_back_empty(start, valkey, queue):
+    worker = await start("-Q", "periodic,builds", "-B")
+    await until(lambda: len(worker.notes("woken")) > 3)
+    for _ in range(2):
+        valkey.stop()
+        valkey.start()
+        count = len(worker.notes("woken"))
+        await until(lambda count=count: len(worker.notes("woken")) > count + 3, within_s=30)
+    await queue.wake(Job.BUILD)
+    await until(lambda: worker.notes("built"))
+    assert worker.process.returncode is None
+
+
+async def test_a_shutdown_cancels_a_job_after_its_grace_and_lets_it_clean_up(start, queue):
+    worker = await start("-Q", "rollouts")
+    await queue.wake(Job.ROLLOUT)
+    [pid] = await until(lambda: worker.notes("begun"))
+    before = time.monotonic()
+    worker.process.terminate()
+    async with asyncio.timeout(SHUTDOWN_GRACE_S + 5):
+        await worker.process.wait()
+    assert time.monotonic() - before >= SHUTDOWN_GRACE_S
+    assert worker.notes("cancelled") == [pid]
+    assert "was cancelled, as the worker shuts down" in worker.log.read_text()
+    assert worker.process.returncode == 0
+
+
+async def test_a_job_goes_on_in_the_next_process_if_one_of_the_pool_is_killed(start, queue):
+    worker = await start("-Q", "rollouts")
+    await queue.wake(Job.ROLLOUT)
+    [pid] = await until(lambda: worker.notes("begun"))
+    os.kill(int(pid), signal.SIGKILL)
+    await until(lambda: len(worker.notes("opened")) == 3)
+    await queue.wake(Job.ROLLOUT)
+    await until(lambda: len(worker.notes("begun")) == 2)
+
+
+async def test_nothing_is_left_of_a_worker_that_is_killed(start, queue):
+    worker = await start("-Q", "rollouts,periodic", "-B")
+    forked = children(worker.process.pid)
+    assert len(forked) >= 3
+    await queue.wake(Job.ROLLOUT)
+    await until(lambda: worker.notes("begun"))
+    worker.process.kill()
+    await worker.process.wait()
+    await until(lambda: all(gone(pid) for pid in forked))
+
+
+async def test_the_health_check_reaches_a_worker_that_works(start, queue, valkey):
+    worker = await start("-Q", "rollouts")
+    await queue.wake(Job.ROLLOUT)
+    await until(lambda: worker.notes("begun"))
+    with Celery(broker=valkey.broker_url, set_as_current=False) as app:
+        assert await asyncio.to_thread(app.control.ping, timeout=1.0)

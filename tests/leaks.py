@@ -1,0 +1,96 @@
+"""What a launcher holds of the machine: two looks at it are equal where nothing was left behind."""
+
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from skypanel.launcher.processes import descendants, parent_of
+from tests.launcher_fixture import RunningLauncher
+
+LOOPS = Path("/sys/block")
+
+
+@dataclass(frozen=True)
+class Holdings:
+    """By kind, what carries the launcher's name or is below its process."""
+
+    processes: frozenset[str]
+    links: frozenset[str]
+    tables: frozenset[str]
+    cgroups: frozenset[str]
+    loops: frozenset[str]
+    files: frozenset[str]
+    mounts: int
+    descriptors: int
+
+
+NOTHING = Holdings(*(frozenset(),) * 6, 0, 0)
+
+
+def holdings(launcher: RunningLauncher) -> Holdings:
+    """Look at what a launcher, alive or dead, holds now."""
+    pid = _launcher_pid(launcher)
+    return Holdings(
+        processes=_processes(launcher, pid),
+        links=_links(launcher),
+        tables=frozenset(line for line in _output("nft", "list", "tables").splitlines() if launcher.tag in line)
+        if launcher.root
+        else frozenset(),
+        cgroups=frozenset(str(path) for path in Path("/sys/fs/cgroup").glob(f"*/skypanel-{launcher.tag}/*") if path.is_dir()),
+        loops=frozenset(path.read_text() for path in LOOPS.glob("loop*/loop/backing_file") if launcher.tag in _text(path)),
+        files=_files(launcher),
+        mounts=_text(Path("/proc", str(pid), "mounts")).count("\n") if pid else 0,
+        descriptors=len(os.listdir(f"/proc/{pid}/fd")) if pid else 0,
+    )
+
+
+def _launcher_pid(launcher: RunningLauncher) -> int | None:
+    """The process that makes sandboxes: not root, it is not the one that was started."""
+    for pid in _pids():
+        if (
+            str(launcher.home) in (line := _text(Path("/proc", pid, "cmdline")))
+            and "--inner" in line
+            and "python" in _text(Path("/proc", pid, "comm"))
+        ):
+            return int(pid)
+    return None
+
+
+def _processes(launcher: RunningLauncher, pid: int | None) -> frozenset[str]:
+    """All that run below the launcher, or with the user ids that are its apps' alone."""
+    below = descendants({int(one): parent_of(stat) for one in _pids() if (stat := _text(Path("/proc", one, "stat")))}, pid) if pid else ()
+    return frozenset({*map(str, below), *(one for one in _pids() if _is_ours(launcher, one))})
+
+
+def _is_ours(launcher: RunningLauncher, pid: str) -> bool:
+    uid = int(next((line.split()[1] for line in _text(Path("/proc", pid, "status")).splitlines() if line.startswith("Uid:")), -1))
+    if launcher.root:
+        return launcher.uid_base <= uid < launcher.uid_base + 1_000_000
+    return os.geteuid() == 0 and uid == launcher.panel_uid and str(launcher.base) not in _text(Path("/proc", pid, "cmdline"))
+
+
+def _pids() -> list[str]:
+    return [name for name in os.listdir("/proc") if name.isdigit()]
+
+
+def _links(launcher: RunningLauncher) -> frozenset[str]:
+    prefix = f"sk{launcher.tag[:6]}x"
+    return frozenset(name for name in os.listdir("/sys/class/net") if name.startswith(prefix))
+
+
+def _files(launcher: RunningLauncher) -> frozenset[str]:
+    """Disks and half-extracted slugs; whole slugs, caches and logs are there to stay."""
+    patterns = ("disks/*", "slugs/*/*.part")
+    return frozenset(str(path.relative_to(launcher.home)) for pattern in patterns for path in launcher.home.glob(pattern))
+
+
+def _output(*argv: str) -> str:
+    return subprocess.run(argv, stdout=subprocess.PIPE, text=True, check=True).stdout
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return ""

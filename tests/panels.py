@@ -1,0 +1,174 @@
+"""A panel on a real database, with fakes at the other ports, and a scheduler and builder that do as they are told."""
+
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from skypanel.domain.access import Role
+from skypanel.domain.account import Account
+from skypanel.domain.app import App
+from skypanel.domain.manifest import WEB, Dyno, DynoState, Exit
+from skypanel.domain.routing import Address
+from skypanel.flow import apps as apps_flow
+from skypanel.flow import build as build_flow
+from skypanel.flow import rollout as rollout_flow
+from skypanel.flow.setup import initialize
+from skypanel.ports import Panel, StepFailed, Unready
+from skypanel.store import accounts, organizations
+from tests import factories
+from tests.fakes import FakeCipher, FakeClock, FakeLogs, FakeObjects, FakeOutput, FakeQueue, FakeRouter
+
+ADDRESS = Address("localhost", 2222, 8080, 8443)
+
+
+class FakeScheduler:
+    """Dynos are up at once, but for commands that begin with `crash`; `hold` delays readiness until it is set."""
+
+    def __init__(self):
+        self.running = {}
+        self.staged = set()
+        self.runs = []
+        self.launched = []
+        self.hold = None
+        self.waiting = asyncio.Event()
+
+    async def stage(self, app, digest):
+        self.staged.add(digest)
+
+    async def launch(self, manifest):
+        self.launched.append(manifest)
+        for key in manifest.dynos():
+            endpoint = f"10.0.0.{manifest.app_number}:{5000 + manifest.version * 100 + key.index}" if key.process_type == WEB else None
+            self.running.setdefault(key, Dyno(key, DynoState.UP, datetime.now(UTC), endpoint))
+
+    async def wait_ready(self, manifest, timeout_s):
+        if self.hold is not None:
+            self.waiting.set()
+            await self.hold.wait()
+        for key in manifest.dynos():
+            if (manifest.command(key.process_type) or "").startswith("crash"):
+                raise Unready(key.name, "exited with status 1 before it listened on $PORT.")
+        return [self.running[key] for key in manifest.dynos()]
+
+    async def dynos(self, app_id=None):
+        return [dyno for key, dyno in self.running.items() if app_id in {None, key.app_id}]
+
+    async def retire(self, manifest):
+        keep = set(manifest.dynos())
+        self.running = {key: dyno for key, dyno in self.running.items() if key.app_id != manifest.app_id or key in keep}
+
+    async def remove(self, app_id):
+        self.running = {key: dyno for key, dyno in self.running.items() if key.app_id != app_id}
+
+    async def run(self, manifest, command, write, timeout_s, *, dyno="run.1"):
+        self.runs.append((dyno, command))
+        await write(f"output of {command}")
+        return Exit(1) if command.startswith("fail") else Exit(0)
+
+
+class FakeRepositories:
+    def __init__(self):
+        self.made = set()
+
+    async def create(self, app_id):
+        self.made.add(app_id)
+
+    async def remove(self, app_id):
+        self.made.discard(app_id)
+
+
+@dataclass
+class FakeBuilder:
+    """A workspace that answers steps from `answers`: the first whose words are all in the step's argv counts."""
+
+    answers: list[tuple[tuple[str, ...], Exit, bytes]] = field(default_factory=list)
+    steps: list[tuple[str, ...]] = field(default_factory=list)
+    fed: list[bytes] = field(default_factory=list)
+
+    @asynccontextmanager
+    async def workspace(self, app, limits):
+        yield self
+
+    def answer(self, *words, code=0, reason=None, out=b""):
+        self.answers.insert(0, (words, Exit(code, reason), out))
+
+    def _answer(self, step):
+        self.steps.append(step.argv)
+        said = " ".join(step.argv)
+        return next(((exit_, out) for words, exit_, out in self.answers if all(word in said for word in words)), (Exit(0), b""))
+
+    async def run(self, step, write, stdin=None):
+        if stdin is not None:
+            self.fed.append(b"".join([chunk async for chunk in stdin]))
+        exit_, out = self._answer(step)
+        for line in out.decode().splitlines():
+            await write(line)
+        return exit_
+
+    async def read(self, step):
+        exit_, out = self._answer(step)
+        yield out
+        if not exit_.ok:
+            raise StepFailed(exit_)
+
+
+@dataclass
+class Stage:
+    """The panel, its admin, and shortcuts for what tests do most."""
+
+    panel: Panel
+    admin: Account
+
+    async def app(self, name: str = "hello") -> App:
+        return await apps_flow.create(self.panel, self.admin, name)
+
+    async def member(self, role: Role) -> Account:
+        async with self.panel.transaction() as conn:
+            account = await accounts.add(conn, f"{role.name.lower()}@example.com")
+            owned = (await organizations.of(conn, self.admin.id))[0]
+            await organizations.add_member(conn, owned.id, account.id, role)
+        return account
+
+    async def outsider(self) -> Account:
+        async with self.panel.transaction() as conn:
+            return await accounts.add(conn, "outsider@example.com")
+
+    async def work(self) -> None:
+        """Do what the workers would do, until nothing is left."""
+        await build_flow.work(self.panel, "worker")
+        await rollout_flow.work(self.panel, "worker")
+
+    async def push(self, app: App, text: str | None = None):
+        """Queue a build of a source and return it; `work` does the rest."""
+        source = factories.source(text)
+        self.panel.objects.stored["sources", source.digest] = b"a tree"
+        return await build_flow.request(self.panel, app, self.admin.id, source, write=silent)
+
+
+async def silent(_line: str) -> None:
+    pass
+
+
+async def open_stage(database) -> Stage:
+    builder = FakeBuilder()
+    builder.answer("test", "-f", code=1)
+    builder.answer("detect", out=b"python\nPython\n")
+    builder.answer("test", "-f", "/app/Procfile")
+    builder.answer("cat", "/app/Procfile", out=b"web: serve\nworker: toil\n")
+    builder.answer("tar", "-c", out=b"a slug")
+    panel = Panel(
+        address=ADDRESS,
+        database=database,
+        scheduler=FakeScheduler(),
+        builder=builder,
+        router=FakeRouter(),
+        objects=FakeObjects(),
+        output=FakeOutput(),
+        queue=FakeQueue(),
+        logs=FakeLogs(),
+        cipher=FakeCipher(),
+        repositories=FakeRepositories(),
+        clock=FakeClock(datetime.now(UTC)),
+    )
+    return Stage(panel, (await initialize(panel, ())).admin)

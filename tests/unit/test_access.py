@@ -1,0 +1,19 @@
+import pytest
+
+from skypanel.domain.access import LEAST_ROLE, Action, Role, allows
+
+
+@pytest.mark.parametrize("action", Action)
+def test_nobody_else_may_do_anything(action):
+    assert not allows(None, action)
+
+
+@pytest.mark.parametrize("action", Action)
+@pytest.mark.parametrize("role", Role)
+def test_each_role_may_what_lower_roles_may(role, action):
+    assert allows(role, action) == (role >= LEAST_ROLE[action])
+    assert allows(Role.OWNER, action)
+
+
+def test_viewers_only_look():
+    assert {action for action in Action if allows(Role.VIEWER, action)} == {Action.VIEW_APP, Action.FETCH}

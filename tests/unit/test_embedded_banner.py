@@ -1,0 +1,40 @@
+from dataclasses import replace
+from pathlib import Path
+
+from skypanel.domain.routing import Address
+from skypanel.embedded.banner import Facts, banner
+
+FACTS = Facts(Address("localhost", 2222, 8080, 8443), Path("/var/lib/skypanel"), "/login?token=once", "SHA256:abc", keys=2, user="ann")
+
+
+def test_says_everything_a_newcomer_needs():
+    assert banner(FACTS).splitlines() == [
+        "SkyPanel is up.",
+        "",
+        "  Dashboard   http://skypanel.localhost:8080/login?token=once",
+        "              signs you in as the administrator, once",
+        "  Git remote  ssh://git@localhost:2222/<app>.git",
+        "  Host key    SHA256:abc",
+        "  API token   /var/lib/skypanel/token",
+        "  SSH keys    2 may push",
+        "",
+        "Try it, in the repository of an app:",
+        "  git remote add skypanel ssh://git@localhost:2222/hello.git",
+        "  git push skypanel main",
+        "  curl http://hello.localhost:8080/",
+        "",
+        "To trust its HTTPS: sudo cp /var/lib/skypanel/ca.crt /usr/local/share/ca-certificates/skypanel.crt && sudo update-ca-certificates",
+        "Ctrl-C stops it.",
+    ]
+
+
+def test_without_a_key_it_says_how_to_make_one():
+    assert "none may push yet: ssh-keygen -t ed25519 && skypanel keys add ~/.ssh/id_ed25519.pub" in banner(replace(FACTS, keys=0))
+    assert "one may push" in banner(replace(FACTS, keys=1))
+
+
+def test_over_ssh_it_shows_the_tunnel():
+    line = "From your own machine: ssh -L 8080:localhost:8080 -L 8443:localhost:8443 -L 2222:localhost:2222 ann@192.0.2.7"
+    assert line in banner(replace(FACTS, ssh_connection="198.51.100.1 50000 192.0.2.7 22")).splitlines()
+    assert "ssh -p 2022 -L" in banner(replace(FACTS, ssh_connection="198.51.100.1 50000 192.0.2.7 2022"))
+    assert "From your own machine" not in banner(FACTS)

@@ -1,0 +1,89 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from skypanel.domain.limits import GIB
+from skypanel.embedded import doctor, packages
+from skypanel.embedded.doctor import Finding
+from skypanel.embedded.machine import Machine, filesystems
+
+WELL = Machine(
+    is_root=True,
+    has_user_namespaces=True,
+    apparmor_restricts_namespaces=False,
+    filesystems=frozenset({"ext4", "overlay"}),
+    has_loop_devices=True,
+    has_nftables=True,
+    has_cgroups=True,
+    has_tunnels=True,
+)
+
+
+def names(machine, *, warnings):
+    return [finding.name for finding in doctor.kernel_findings(machine) if finding.is_warning == warnings]
+
+
+def test_a_good_machine_has_no_findings():
+    assert doctor.kernel_findings(WELL) == ()
+    assert doctor.report(()) == "All is well."
+
+
+@pytest.mark.parametrize(
+    ("lack", "name", "is_warning"),
+    [
+        ({"filesystems": frozenset()}, "overlay", False),
+        ({"has_nftables": False}, "nftables", False),
+        ({"has_loop_devices": False}, "loop devices", True),
+        ({"has_cgroups": False}, "control groups", True),
+        ({"is_root": False, "has_user_namespaces": False}, "user namespaces", False),
+        ({"is_root": False, "has_tunnels": False}, "/dev/net/tun", False),
+        ({"is_root": False, "apparmor_restricts_namespaces": True}, "AppArmor", False),
+    ],
+)
+def test_what_is_lacking_is_named(lack, name, is_warning):
+    assert name in names(replace(WELL, **lack), warnings=is_warning)
+
+
+def test_root_needs_no_user_namespaces():
+    assert doctor.kernel_findings(replace(WELL, has_user_namespaces=False, apparmor_restricts_namespaces=True)) == ()
+
+
+def test_each_limit_that_is_missing_without_root_is_named():
+    assert names(replace(WELL, is_root=False), warnings=True) == [
+        "not root: memory, processor and number of processes",
+        "not root: disk",
+        "not root: users",
+    ]
+
+
+def test_what_is_wrong_comes_before_warnings_with_what_to_do():
+    text = doctor.report([Finding("a", "Less.", "Do more.", is_warning=True), Finding("b", "Bad.", "Mend it.")])
+    assert text.splitlines() == ["wrong    b: Bad.", "         Mend it.", "warning  a: Less.", "         Do more."]
+
+
+def test_a_missing_program_names_its_package():
+    lacking = packages.missing_programs(lambda command: None if command in {"bwrap", "slirp4netns"} else f"/usr/bin/{command}")
+    assert [finding.remedy for finding in doctor.program_findings(lacking, is_root=True)] == ["sudo apt-get install bubblewrap"]
+    assert len(doctor.program_findings(lacking, is_root=False)) == 2
+
+
+def test_a_full_disk_is_a_warning():
+    assert doctor.disk_findings(Path("/home"), 100 * GIB) == ()
+    (finding,) = doctor.disk_findings(Path("/home"), GIB)
+    assert finding.is_warning
+    assert "Only 1.0G are free" in finding.wrong
+
+
+def test_packages_are_named_once_and_tools_when_asked_for():
+    def nothing(command):
+        return None
+
+    assert packages.missing_packages(nothing).count("openssh-client") == 1
+    assert "shellcheck" not in packages.missing_packages(nothing)
+    assert "shellcheck" in packages.missing_packages(nothing, tools=["shellcheck"])
+    assert packages.missing_packages(lambda command: command) == ()
+
+
+def test_reads_the_kernels_file_systems():
+    assert filesystems("nodev\tsysfs\nnodev\toverlay\n\text4\n") == {"sysfs", "overlay", "ext4"}

@@ -1,0 +1,120 @@
+import shlex
+from configparser import ConfigParser
+from dataclasses import replace
+from ipaddress import IPv4Network
+from pathlib import Path
+
+import pytest
+
+from skypanel.domain.routing import PROXY_TOKEN_HEADER, Address
+from skypanel.embedded import processes, running
+from skypanel.embedded.processes import PANEL, STORAGE, Binaries
+from skypanel.embedded.users import User, argv_as, caller
+from skypanel.settings import QUEUES, Settings
+
+BINARIES = Binaries(Path("/env/bin/python"), Path("/env/pg/bin"), Path("/env/valkey-server"), Path("/env/bin/traefik"))
+SETTINGS = Settings(
+    home=Path("/home/of/the panel"),
+    run_dir=Path("/run/skypanel/0a1b2c3d"),
+    address=Address("localhost", 2222, 8080, 8443),
+    web_port=20001,
+    traefik_port=20002,
+    uid_base=1 << 20,
+    subnet=IPv4Network("10.9.64.0/18"),
+    allow=(),
+    panel_uid=999,
+    panel_gid=998,
+    database_password="pg-secret",
+    valkey_password="vk-secret",
+    traefik_token="tk-secret",
+    encryption_keys=("fernet",),
+)
+SECRETS = ("pg-secret", "vk-secret", "tk-secret", "fernet")
+
+
+def parsed(settings=SETTINGS):
+    config = ConfigParser()
+    config.read_string(processes.files(settings, BINARIES)["supervisord.conf"])
+    return config
+
+
+def test_every_program_is_bound_to_supervisord_and_runs_as_it_is_meant():
+    config = parsed()
+    for program in processes.programs(SETTINGS, BINARIES):
+        section = config[f"program:{program.name}"]
+        assert shlex.split(section["command"]) == ["setpriv", "--pdeathsig", program.stop_signal, "--", *program.argv]
+        assert section["autorestart"] == "true"
+        assert section["stdout_logfile"] == f"/home/of/the panel/logs/panel/{program.name}.log"
+
+
+def test_the_storage_starts_first_and_stops_last():
+    config = parsed()
+    assert config["group:storage"]["programs"] == "postgres,valkey"
+    assert config["group:panel"]["programs"] == "receiver,web,worker,builder,beat,traefik"
+    assert config.getint("group:storage", "priority") < config.getint("group:panel", "priority")
+    autostarted = {name for name in config if name.startswith("program:") and config.getboolean(name, "autostart")}
+    assert autostarted == {"program:postgres", "program:valkey"}
+    assert {program.group for program in processes.programs(SETTINGS, BINARIES)} == {STORAGE, PANEL}
+
+
+def test_no_secret_is_in_an_argv():
+    argvs = [program.argv for program in processes.programs(SETTINGS, BINARIES)]
+    argvs += [processes.launcher_argv(SETTINGS, BINARIES), processes.initdb_argv(SETTINGS, BINARIES, Path("/new"))]
+    assert not [part for argv in argvs for part in argv for secret in SECRETS if secret in part]
+
+
+def test_every_queue_has_a_worker():
+    served = {queue for name in QUEUES for queue in processes.celery_argv(BINARIES, name)[7].split(",")}
+    assert served == set(SETTINGS.queues)
+
+
+def test_postgres_and_valkey_listen_on_sockets_alone():
+    argv = processes.postgres_argv(SETTINGS, BINARIES)
+    assert "listen_addresses=" in argv
+    assert argv[argv.index("-k") + 1] == "/run/skypanel/0a1b2c3d"
+    lines = processes.valkey_config(SETTINGS).splitlines()
+    assert {"port 0", "unixsocket /run/skypanel/0a1b2c3d/valkey.sock", "requirepass vk-secret", "maxmemory-policy noeviction"} <= set(lines)
+
+
+def test_traefik_calls_nobody_and_waits_for_long_uploads():
+    config = processes.traefik_config(SETTINGS)
+    assert config["global"] == {"checkNewVersion": False, "sendAnonymousUsage": False}
+    assert "accessLog" not in config
+    assert config["entryPoints"]["web"]["address"] == ":8080"
+    assert config["entryPoints"]["websecure"]["address"] == ":8443"
+    assert config["entryPoints"]["internal"]["address"] == "127.0.0.1:20002"
+    assert config["entryPoints"]["web"]["transport"]["respondingTimeouts"]["readTimeout"] == "0s"
+    assert config["providers"]["http"]["headers"] == {PROXY_TOKEN_HEADER: "tk-secret"}
+
+
+def test_traefiks_api_is_on_the_internal_entry_point_behind_the_token():
+    router = processes.proxy_config(SETTINGS)["http"]["routers"]["api"]
+    assert router == {"entryPoints": ["internal"], "rule": f"Header(`{PROXY_TOKEN_HEADER}`, `tk-secret`)", "service": "api@internal"}
+
+
+def test_the_launchers_argv_names_all_that_is_allowed():
+    argv = processes.launcher_argv(replace(SETTINGS, allow=("10.1.0.0/16", "10.2.0.1/32:53")), BINARIES)
+    assert argv[-3:] == ("--allow", "10.1.0.0/16", "10.2.0.1/32:53")
+    assert "--allow" not in processes.launcher_argv(SETTINGS, BINARIES)
+
+
+@pytest.mark.parametrize("low", [{"http_port": 80}, {"ssh_port": 22}, {"https_port": 443}])
+def test_low_ports_are_for_the_receiver_and_traefik_alone(low):
+    settings = replace(SETTINGS, address=replace(SETTINGS.address, **low))
+    keeps = {
+        program.name
+        for program in processes.programs(settings, BINARIES)
+        if "-all" not in parsed(settings)[f"program:{program.name}"]["command"]
+    }
+    assert keeps == {"receiver", "traefik"}
+    another = User(caller().uid + 1, caller().gid + 1)
+    assert "+net_bind_service" in running.supervisord_argv(settings, another)
+    assert "+net_bind_service" not in running.supervisord_argv(SETTINGS, another)
+
+
+def test_another_user_gives_up_every_way_back():
+    me = caller()
+    assert argv_as(me, ("id",)) == ("setpriv", "--pdeathsig", "TERM", "--", "id")
+    assert argv_as(me, ("id",), die_with_parent=False) == ("id",)
+    other = argv_as(User(me.uid + 1, me.gid + 1), ("id",))
+    assert {"--reuid", "--regid", "--clear-groups", "--no-new-privs"} <= set(other)

@@ -1,0 +1,138 @@
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skypanel.domain.errors import Conflict, Invalid
+from skypanel.domain.push import MAX_FILE_BYTES, RefUpdate, Tree, ago, check_name, check_tree, decide
+from skypanel.domain.transcript import size
+
+OLD, NEW, OTHER = "a" * 40, "b" * 40, "c" * 40
+DEFAULT = ("refs/heads/main", "refs/heads/master")
+
+
+def update(ref, old=None, new=NEW, *, forced=False):
+    return RefUpdate(ref if ref.startswith("refs/") else f"refs/heads/{ref}", old, new, forced)
+
+
+@pytest.mark.parametrize(
+    ("updates", "existing", "deployed", "notes"),
+    [
+        ([update("main")], [], "refs/heads/main", []),
+        ([update("main", OLD)], ["refs/heads/main"], "refs/heads/main", []),
+        ([update("master")], [], "refs/heads/master", []),
+        ([update("feature")], [], None, ["feature is stored, not deployed: only main or master is."]),
+        ([update("refs/tags/v1")], [], None, ["tag v1 is stored. Tags are not deployed."]),
+        ([update("refs/notes/commits")], [], None, ["refs/notes/commits is stored, not deployed."]),
+        ([update("feature", OLD, None)], ["refs/heads/feature"], None, ["feature is deleted."]),
+        ([update("refs/tags/v1", OLD, None)], ["refs/tags/v1"], None, ["tag v1 is deleted."]),
+        (
+            [update("main", OLD, forced=True)],
+            ["refs/heads/main"],
+            "refs/heads/main",
+            ["main is overwritten: aaaaaaa is no longer part of it."],
+        ),
+        (
+            [update("feature", OLD, forced=True)],
+            ["refs/heads/feature"],
+            None,
+            ["feature is overwritten: aaaaaaa is no longer part of it.", "feature is stored, not deployed: only main or master is."],
+        ),
+        ([update("master"), update("main")], [], "refs/heads/main", []),
+        ([update("main"), update("master", OLD, None)], ["refs/heads/master"], "refs/heads/main", ["master is deleted."]),
+        ([update("master", OLD, None)], ["refs/heads/master", "refs/heads/main"], None, ["master is deleted."]),
+        ([update("feature"), update("main"), update("refs/tags/v1")], [], "refs/heads/main", None),
+    ],
+)
+def test_what_is_done_about_a_push(updates, existing, deployed, notes):
+    decision = decide(updates, DEFAULT, existing)
+    assert (decision.deploy.ref if decision.deploy else None) == deployed
+    if notes is not None:
+        assert list(decision.notes) == notes
+
+
+@pytest.mark.parametrize(
+    ("updates", "existing", "error", "message"),
+    [
+        ([update("main", OLD, None)], ["refs/heads/main"], Conflict, "main is the branch that is deployed"),
+        ([update("main", OLD, None), update("feature")], ["refs/heads/main"], Conflict, "cannot be deleted"),
+        ([update("main"), update("master", new=OTHER)], [], Invalid, "main and master would each be deployed, and they differ."),
+        ([update("refs/heads/..")], [], Invalid, "is no ref that can be pushed to"),
+        ([update("refs/heads/x.lock")], [], Invalid, "is no ref"),
+        ([update("refs/heads/a b")], [], Invalid, "is no ref"),
+        ([RefUpdate("HEAD", None, NEW)], [], Invalid, "is no ref"),
+        ([RefUpdate("../../x", None, NEW)], [], Invalid, "is no ref"),
+    ],
+)
+def test_what_is_refused(updates, existing, error, message):
+    with pytest.raises(error) as refused:
+        decide(updates, DEFAULT, existing)
+    assert message in refused.value.message
+    assert refused.value.hint
+
+
+def test_an_app_may_deploy_another_branch():
+    decision = decide([update("main"), update("live")], ("refs/heads/live",), [])
+    assert decision.deploy.ref == "refs/heads/live"
+    assert decision.notes == ("main is stored, not deployed: only live is.",)
+
+
+def test_many_refs_are_summed_up():
+    decision = decide([update(f"refs/tags/v{number}") for number in range(500)], DEFAULT, [])
+    assert len(decision.notes) == 11
+    assert decision.notes[-1] == "... and 490 more like these."
+
+
+@given(st.lists(st.builds(RefUpdate, st.text(max_size=40), st.sampled_from([None, OLD]), st.sampled_from([None, NEW, OTHER])), max_size=8))
+def test_only_a_deploy_branch_is_ever_deployed(updates):
+    try:
+        decision = decide(updates, DEFAULT, [])
+    except (Conflict, Invalid):
+        return
+    assert decision.deploy is None or (decision.deploy.ref in DEFAULT and decision.deploy.new)
+
+
+def tree(**changes):
+    return Tree(**({"files": 2, "size_bytes": 10, "largest_path": "a", "largest_bytes": 8} | changes))
+
+
+def test_a_plain_tree_may_be_built():
+    check_tree(tree())
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (tree(files=0), "The commit holds no files."),
+        (tree(submodules=("lib", "vendor/x")), "lib, vendor/x: git submodules cannot be deployed."),
+        (tree(submodules=tuple("abcde")), "a, b, c and 2 more: git submodules"),
+        (tree(lfs_pointers=("a.psd",)), "a.psd: Git LFS pointers cannot be deployed"),
+        (tree(lfs_pointers=("a\x1b[2J",)), "'a\\x1b[2J': Git LFS"),
+        (tree(largest_bytes=MAX_FILE_BYTES + 1), f"a is {size(MAX_FILE_BYTES + 1)}; a file may have at most"),
+        (tree(size_bytes=2**40), "The source is 1024.0G, over the limit of 1.0G. Its largest file is a (8B)."),
+    ],
+)
+def test_a_tree_that_cannot_be_built_is_refused_with_a_way_out(bad, message):
+    with pytest.raises(Invalid) as refused:
+        check_tree(bad)
+    assert message in refused.value.message
+    assert refused.value.hint
+
+
+@pytest.mark.parametrize("name", [b"..", b".", b"", b".git", b".GiT", b"a/b", b"a\0b", b"x" * 256])
+def test_names_that_must_not_become_files(name):
+    with pytest.raises(Invalid):
+        check_name(name, name)
+
+
+@pytest.mark.parametrize("name", [b".gitignore", b"...", b"-rf", b"a\\b", b"a:b", b"\xff"])
+def test_odd_names_that_may(name):
+    check_name(name, name)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(-5, "0 seconds"), (1, "1 second"), (59, "59 seconds"), (60, "1 minute"), (150, "2 minutes"), (7300, "2 hours")]
+)
+def test_ages_in_words(seconds, words):
+    assert ago(timedelta(seconds=seconds)) == words

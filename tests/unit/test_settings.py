@@ -1,0 +1,123 @@
+import json
+from ipaddress import IPv4Network
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skypanel.domain.errors import Invalid, NotFound
+from skypanel.domain.routing import Address
+from skypanel.settings import QUEUES, Chosen, Settings, home_folder, load
+from skypanel.variables import DEFAULT_ADDRESS, MAX_PORT, VARIABLES, Given, read_given
+
+CHOSEN = Chosen(DEFAULT_ADDRESS, Path("/run/skypanel/0a1b2c3d"), 20001, 20002, 1 << 20, IPv4Network("10.9.64.0/18"), ("10.0.0.1/32:53",))
+SECRETS = {"postgres.password": "pg-secret", "valkey.password": "vk-secret", "traefik.token": "tk-secret", "encryption.keys": "new\nold"}
+
+
+@pytest.fixture
+def home(tmp_path):
+    (tmp_path / "keys").mkdir()
+    for name, secret in SECRETS.items():
+        (tmp_path / "keys" / name).write_text(f"{secret}\n")
+    (tmp_path / "panel.json").write_text(CHOSEN.to_json())
+    return tmp_path
+
+
+def load_with(home: Path, **variables: str) -> Settings:
+    return load({"SKYPANEL_HOME": str(home), **variables})
+
+
+def test_loads_what_was_chosen_and_the_keys(home):
+    settings = load_with(home)
+    assert settings.address == DEFAULT_ADDRESS
+    assert (settings.web_port, settings.traefik_port, settings.allow) == (20001, 20002, ("10.0.0.1/32:53",))
+    assert settings.encryption_keys == ("new", "old")
+    assert settings.panel_uid == home.stat().st_uid
+    assert settings.database_dsn == "postgresql://skypanel:pg-secret@/skypanel?host=/run/skypanel/0a1b2c3d"
+    assert settings.valkey_url == "unix://:vk-secret@/run/skypanel/0a1b2c3d/valkey.sock"
+    assert settings.broker_url == "redis+socket://:vk-secret@/run/skypanel/0a1b2c3d/valkey.sock"
+    assert settings.queues == ("rollouts", "builds", "periodic")
+    assert set(QUEUES) == {"worker", "builder", "beat"}
+
+
+def test_paths_lie_in_the_home_or_the_run_folder(home):
+    settings = load_with(home)
+    assert {settings.objects.parent, settings.repositories.parent, settings.spool.parent, settings.logs.parent} == {home}
+    assert [key.name for key in settings.ssh_host_keys] == ["ssh_host_ed25519", "ssh_host_ecdsa", "ssh_host_rsa"]
+    assert settings.launcher_socket == Path("/run/skypanel/0a1b2c3d/launcher.sock")
+
+
+def test_the_environment_counts_before_what_was_kept(home):
+    settings = load_with(home, SKYPANEL_DOMAIN="Apps.Example.COM.", SKYPANEL_SSH_PORT="22", SKYPANEL_ALLOW="")
+    assert settings.address == Address("apps.example.com", 22, 8080, 8443)
+    assert settings.allow == ()
+
+
+def test_no_secret_shows_in_its_repr(home):
+    shown = repr(load_with(home))
+    assert not [secret for secret in ("pg-secret", "vk-secret", "tk-secret", "new", "old") if secret in shown]
+
+
+def test_a_missing_panel_is_not_found(tmp_path):
+    with pytest.raises(NotFound, match=r"no panel in .* Start one with `skypanel up`"):
+        load_with(tmp_path / "nowhere")
+
+
+def test_a_home_of_a_newer_version_is_refused(home):
+    newer = {**json.loads(CHOSEN.to_json()), "version": 2}
+    (home / "panel.json").write_text(json.dumps(newer))
+    with pytest.raises(Invalid, match="newer SkyPanel"):
+        load_with(home)
+
+
+def test_chosen_survives_the_file():
+    assert Chosen.from_json(CHOSEN.to_json()) == CHOSEN
+
+
+@pytest.mark.parametrize("text", ["0", "65536", "-1", "80.0", "http", "٨٠", "1e3", "2222x"])
+def test_a_bad_port_is_refused_with_its_name(text):
+    with pytest.raises(Invalid, match=r"SKYPANEL_HTTP_PORT is .*no port.*from 1 to 65535"):
+        read_given({"SKYPANEL_HTTP_PORT": text})
+
+
+@given(st.integers(1, MAX_PORT))
+def test_every_port_is_taken(port):
+    assert read_given({"SKYPANEL_SSH_PORT": f" {port} "}) == Given(ssh_port=port)
+
+
+def test_ports_must_differ():
+    with pytest.raises(Invalid, match="cannot share a port"):
+        read_given({"SKYPANEL_HTTP_PORT": "8443"}).address(DEFAULT_ADDRESS)
+
+
+@pytest.mark.parametrize("text", ["a..b", "-a.example", "exa mple", "a_b.example", "http://x", "*.example.com", "x" * 64, "a." * 100])
+def test_a_bad_domain_is_refused(text):
+    with pytest.raises(Invalid, match=r"SKYPANEL_DOMAIN is .*no domain"):
+        read_given({"SKYPANEL_DOMAIN": text})
+
+
+@pytest.mark.parametrize("text", ["10.0.0.0/33", "10.0.0.1/8", "example.com", "10.0.0.0/8:0", "fd00::/8", "10.0.0.0/8:"])
+def test_a_bad_network_is_refused(text):
+    with pytest.raises(Invalid, match="SKYPANEL_ALLOW"):
+        assert read_given({"SKYPANEL_ALLOW": text}).allow is not None
+
+
+def test_networks_are_written_out():
+    assert read_given({"SKYPANEL_ALLOW": "10.1.0.0/16, 192.168.7.2:5432,"}).allow == ("10.1.0.0/16", "192.168.7.2/32:5432")
+
+
+def test_empty_values_say_nothing():
+    assert read_given({"SKYPANEL_HTTP_PORT": "", "SKYPANEL_DOMAIN": " "}) == Given()
+
+
+def test_the_home_is_absolute(tmp_path):
+    assert home_folder({"SKYPANEL_HOME": "some/home"}) == Path.cwd() / "some/home"
+    assert home_folder({}).is_absolute()
+
+
+def test_each_variable_is_documented_and_explained():
+    page = (Path(__file__).parents[2] / "docs/settings.md").read_text()
+    for variable in VARIABLES:
+        assert f"| `{variable.name}` | {variable.default} | {variable.sentence} |" in page
+        assert variable.sentence.endswith(".")

@@ -1,0 +1,62 @@
+"""A Celery application like the product's, with jobs that write to a file what happens to them.
+
+`celery -A tests.worker_under_test worker`, with BROKER_URL and JOURNAL in the environment.
+"""
+
+import asyncio
+import os
+from contextlib import asynccontextmanager
+
+from celery import Celery
+
+from skypanel.drivers.celery import OPTIONS
+from workers import jobs, schedule
+from workers.process import PanelProcess
+
+
+def note(*words):
+    with open(os.environ["JOURNAL"], "a") as journal:  # noqa: PTH123 - one write, one line
+        journal.write(" ".join(map(str, words)) + "\n")
+
+
+@asynccontextmanager
+async def open_panel():
+    note("opened", os.getpid())
+    yield asyncio.get_running_loop()
+    note("closed", os.getpid())
+
+
+async def build(panel, worker):
+    note("built", panel is asyncio.get_running_loop(), worker)
+
+
+async def rollout(panel, worker):
+    note("begun", os.getpid())
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await asyncio.sleep(0)
+        note("cancelled", os.getpid())
+
+
+async def reconcile(panel, worker):
+    note("failed")
+    raise ZeroDivisionError("a fault of its own")
+
+
+async def wake(panel, worker):
+    note("woken")
+
+
+async def expire_builds(panel, worker):
+    note("expired")
+
+
+app = Celery("skypanel", set_as_current=False)
+app.add_defaults({**OPTIONS, **schedule.OPTIONS, "broker_url": os.environ.get("BROKER_URL")})
+app.conf.beat_schedule["wake"]["schedule"] = 0.2
+jobs.register(
+    app,
+    PanelProcess(open_panel),
+    {"build": build, "rollout": rollout, "reconcile": reconcile, "wake": wake, "expire_builds": expire_builds},
+)

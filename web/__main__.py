@@ -1,0 +1,37 @@
+"""Serves the dashboard on the loopback interface, where the proxy finds it."""
+
+import asyncio
+import logging
+import os
+import signal
+
+from aiohttp import web
+
+from skypanel import settings
+from skypanel.bootstrap import open_panel
+from skypanel.settings import Settings
+from web.app import create_app
+
+HOST = "127.0.0.1"
+FINISH_S = 5.0
+
+
+async def serve(loaded: Settings) -> None:
+    """Serve until SIGTERM or Ctrl-C; requests that run then have some seconds to end."""
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    async with open_panel(loaded) as panel:
+        # Paths of requests hold sign-in tokens: none are logged.
+        runner = web.AppRunner(create_app(panel, loaded), access_log=None, shutdown_timeout=FINISH_S)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, HOST, loaded.web_port).start()
+            await stopping.wait()
+        finally:
+            await runner.cleanup()
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    asyncio.run(serve(settings.load(os.environ)))

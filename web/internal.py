@@ -1,0 +1,28 @@
+"""What the panel's own parts ask for, on the loopback interface."""
+
+import hmac
+
+from aiohttp import web
+
+from skypanel.domain.errors import NotFound
+from skypanel.domain.routing import PROXY_TOKEN_HEADER
+from skypanel.drivers.traefik import dynamic_config
+from skypanel.store import routes
+from web.keys import PANEL, SETTINGS
+
+
+async def health(_request: web.Request) -> web.Response:
+    """Say that this process answers."""
+    return web.Response(text="ok\n")
+
+
+async def proxy(request: web.Request) -> web.Response:
+    """Return the routes in force as the proxy wants them. The proxy alone knows the token, and comes several times a second."""
+    panel, settings = request.app[PANEL], request.app[SETTINGS]
+    token = request.headers.get(PROXY_TOKEN_HEADER, "")
+    if not hmac.compare_digest(token.encode(), settings.traefik_token.encode()):
+        raise NotFound("There is nothing here.")
+    async with panel.transaction() as conn:
+        in_force = await routes.all(conn)
+    web_url = f"http://127.0.0.1:{settings.web_port}"
+    return web.json_response(dynamic_config(in_force, panel_host=panel.address.host("skypanel"), web_url=web_url))

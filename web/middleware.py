@@ -1,0 +1,109 @@
+"""What holds for every request: an id, safe headers, errors as answers, writes from our own pages only."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from uuid import uuid4
+
+from aiohttp import web
+
+from skypanel.domain.errors import Conflict, Denied, Invalid, NotFound, SkyPanelError, Unavailable
+from web import fallback
+from web.keys import PANEL, REQUEST_ID, host, origin
+from web.rendering import page
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+ID_HEADER = "Request-Id"
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    # Not stricter: without a referrer, browsers send no Origin either, which the check of writes needs.
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+STATUS: dict[type[SkyPanelError], tuple[int, str]] = {
+    NotFound: (404, "not_found"),
+    Conflict: (409, "conflict"),
+    Denied: (403, "forbidden"),
+    Invalid: (422, "invalid_params"),
+    Unavailable: (503, "service_unavailable"),
+}
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
+INTERNAL = "/internal/"
+
+log = logging.getLogger(__name__)
+
+
+async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """Add to every response what belongs on all of them."""
+    response.headers.update(HEADERS)
+    response.headers[ID_HEADER] = request.get(REQUEST_ID, "")
+
+
+@web.middleware
+async def identified(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Give the request the id by which its error is found in the log."""
+    request[REQUEST_ID] = str(uuid4())
+    return await handler(request)
+
+
+@web.middleware
+async def answered(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn each error into its answer; one that nobody expected is logged with its trace."""
+    try:
+        return await handler(request)
+    except SkyPanelError as error:
+        status, name = STATUS[type(error)]
+        if status >= 500:  # noqa: PLR2004 - the server's own errors (RFC 9110)
+            log.exception("%s %s: %s (request %s)", request.method, request.path, name, request[REQUEST_ID])
+        return _error(request, status, name, error)
+    except web.HTTPException as error:
+        if error.status < 400:  # noqa: PLR2004 - redirects are no errors
+            raise
+        name = error.reason.lower().replace(" ", "_")
+        answer = _error(request, error.status, name, SkyPanelError(f"{error.reason}."))
+        if "Allow" in error.headers:
+            answer.headers["Allow"] = error.headers["Allow"]
+        return answer
+    except Exception:
+        log.exception("%s %s failed (request %s)", request.method, request.path, request[REQUEST_ID])
+        fault = SkyPanelError("Something went wrong here.", f"The panel's log has the details under {request[REQUEST_ID]}.")
+        return _error(request, 500, "internal_server_error", fault)
+
+
+@web.middleware
+async def by_host(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer on the dashboard's host alone; all other names are apps', or nobody's."""
+    dashboard = request.app[PANEL].address.host("skypanel")
+    if request.path.startswith(INTERNAL) or host(request) == dashboard:
+        return await handler(request)
+    return await fallback.answer(request)
+
+
+@web.middleware
+async def from_our_pages(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse a write that another site had a browser send: apps share the dashboard's site, so cookies alone do not tell."""
+    if request.method in READING or _origin_of_sender(request) == origin(request):
+        return await handler(request)
+    raise Denied("This request came from another site.", "Open the dashboard itself and try there.")
+
+
+MIDDLEWARES = (identified, answered, by_host, from_our_pages)
+
+
+def _origin_of_sender(request: web.Request) -> str | None:
+    if "Origin" in request.headers:
+        return request.headers["Origin"]
+    return origin(request) if request.headers.get("Sec-Fetch-Site") == "same-origin" else None
+
+
+def _error(request: web.Request, status: int, name: str, error: SkyPanelError) -> web.Response:
+    if _wants_json(request):
+        return web.json_response({"id": name, "message": str(error)}, status=status)
+    return page("message", status, title=error.message, text=error.hint, style=fallback.style(request))
+
+
+def _wants_json(request: web.Request) -> bool:
+    accepted = request.headers.get("Accept", "")
+    return "json" in accepted and "text/html" not in accepted

@@ -1,0 +1,24 @@
+"""The Celery application: `celery -A workers.app worker -Q builds`.
+
+Its configuration is read when Celery first asks for it, not when this module is imported.
+"""
+
+import os
+
+from celery import Celery
+
+from skypanel import settings
+from skypanel.bootstrap import open_panel
+from skypanel.drivers.celery import OPTIONS
+from workers import jobs, schedule
+from workers.process import PanelProcess
+
+
+def configuration() -> dict[str, object]:
+    """Return what Celery is told, from the panel's settings."""
+    return {**OPTIONS, **schedule.OPTIONS, "broker_url": settings.load(os.environ).broker_url, "worker_proc_alive_timeout": 60.0}
+
+
+app = Celery("skypanel", set_as_current=False)
+app.add_defaults(configuration)
+jobs.register(app, PanelProcess(lambda: open_panel(settings.load(os.environ))))

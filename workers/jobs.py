@@ -1,0 +1,46 @@
+"""A shim a job: Celery's task on one side, a flow function on the other."""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from celery import Celery
+
+from skypanel.flow import build, reconcile, rollout
+from skypanel.ports import Panel
+from workers.process import PanelProcess
+
+Job = Callable[[Panel, str], Awaitable[None]]
+
+
+async def _expire_builds(panel: Panel, _worker: str) -> None:
+    await build.expire(panel)
+
+
+async def _wake(panel: Panel, _worker: str) -> None:
+    await build.wake_pending(panel)
+
+
+async def _reconcile(panel: Panel, _worker: str) -> None:
+    await reconcile.reconcile(panel)
+
+
+JOBS: Mapping[str, Job] = {
+    "build": build.work,
+    "rollout": rollout.work,
+    "expire_builds": _expire_builds,
+    "wake": _wake,
+    "reconcile": _reconcile,
+}
+
+
+def register(app: Celery, process: PanelProcess, jobs: Mapping[str, Job] = JOBS) -> None:
+    """Make each job a task of the application, run in a process that holds the panel open."""
+    for name, job in jobs.items():
+        app.task(name=name)(_task(process, job))
+    process.connect()
+
+
+def _task(process: PanelProcess, job: Job) -> Callable[[], None]:
+    def run() -> None:
+        process.run(job)
+
+    return run

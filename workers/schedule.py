@@ -1,0 +1,19 @@
+"""What happens every so often. A start that nobody took until the next is due is dropped."""
+
+from datetime import UTC, datetime
+
+from celery.schedules import schedule
+
+QUEUE = "periodic"
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)  # so that everything is due at the start: apps wait for it
+EVERY_S = {"expire_builds": 5.0, "wake": 5.0, "reconcile": 10.0}
+
+OPTIONS = {
+    # It keeps nothing on disk, as everything is due at its start.
+    "beat_scheduler": "celery.beat:Scheduler",
+    "beat_max_loop_interval": 5.0,
+    "beat_schedule": {
+        name: {"task": name, "schedule": schedule(seconds), "last_run_at": LONG_AGO, "options": {"queue": QUEUE, "expires": seconds}}
+        for name, seconds in EVERY_S.items()
+    },
+}
