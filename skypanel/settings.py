@@ -17,7 +17,7 @@ from skypanel.domain.routing import Address
 from skypanel.variables import read_given
 
 HOME_VERSION = 1
-QUEUES = {"worker": ("rollouts",), "builder": ("builds",), "beat": ("periodic",)}
+QUEUES = ("builds", "rollouts", "periodic")
 ROOT_HOME = Path("/var/lib/skypanel")
 SSH_KEY_TYPES = ("ed25519", "ecdsa", "rsa")
 
@@ -144,11 +144,6 @@ class Settings:
     def logs(self) -> Path:
         """The folder of all logs: one an app id, and `panel`."""
         return self.home / "logs"
-
-    @property
-    def queues(self) -> tuple[str, ...]:
-        """The names of all queues."""
-        return tuple(queue for queues in QUEUES.values() for queue in queues)
 
 
 def home_folder(environ: Mapping[str, str]) -> Path:

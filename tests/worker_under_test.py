@@ -6,6 +6,7 @@
 import asyncio
 import os
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from celery import Celery
 
@@ -57,6 +58,6 @@ app.add_defaults({**OPTIONS, **schedule.OPTIONS, "broker_url": os.environ.get("B
 app.conf.beat_schedule["wake"]["schedule"] = 0.2
 jobs.register(
     app,
-    PanelProcess(open_panel),
+    PanelProcess(open_panel, lambda: Path(os.environ["JOURNAL"]).parent),
     {"build": build, "rollout": rollout, "reconcile": reconcile, "wake": wake, "expire_builds": expire_builds},
 )

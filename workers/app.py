@@ -1,4 +1,4 @@
-"""The Celery application: `celery -A workers.app worker -Q builds`.
+"""The Celery application: `celery -A workers.app worker -B -Q builds,rollouts,periodic`.
 
 Its configuration is read when Celery first asks for it, not when this module is imported.
 """
@@ -21,4 +21,4 @@ def configuration() -> dict[str, object]:
 
 app = Celery("skypanel", set_as_current=False)
 app.add_defaults(configuration)
-jobs.register(app, PanelProcess(lambda: open_panel(settings.load(os.environ))))
+jobs.register(app, PanelProcess(lambda: open_panel(settings.load(os.environ)), lambda: settings.load(os.environ).run_dir))

@@ -23,6 +23,8 @@ async def _reconcile(panel: Panel, _worker: str) -> None:
     await reconcile.reconcile(panel)
 
 
+# These work on several of their kind side by side: one process is enough, and the others stay free for the rest.
+ALONE = frozenset({"build", "rollout"})
 JOBS: Mapping[str, Job] = {
     "build": build.work,
     "rollout": rollout.work,
@@ -35,12 +37,15 @@ JOBS: Mapping[str, Job] = {
 def register(app: Celery, process: PanelProcess, jobs: Mapping[str, Job] = JOBS) -> None:
     """Make each job a task of the application, run in a process that holds the panel open."""
     for name, job in jobs.items():
-        app.task(name=name)(_task(process, job))
+        app.task(name=name)(_task(process, name, job))
     process.connect()
 
 
-def _task(process: PanelProcess, job: Job) -> Callable[[], None]:
+def _task(process: PanelProcess, name: str, job: Job) -> Callable[[], None]:
     def run() -> None:
-        process.run(job)
+        if name in ALONE:
+            process.run_alone(name, job)
+        else:
+            process.run(job)
 
     return run

@@ -2,6 +2,7 @@
 
 import asyncio
 import ctypes
+import gc
 import logging
 import os
 import signal
@@ -10,11 +11,13 @@ import threading
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
 from billiard import active_children
 from celery import signals
 
 from skypanel.ports import Panel
+from workers.alone import alone
 
 # Celery waits for running jobs without an end. They are cancelled after this, in time for whoever stops the worker.
 SHUTDOWN_GRACE_S = 3.0
@@ -35,20 +38,22 @@ class _Opened:
 class PanelProcess:
     """Runs jobs of flow in whichever process of the pool Celery calls it."""
 
-    def __init__(self, open_panel: Callable[[], AbstractAsyncContextManager[Panel]]) -> None:
+    def __init__(self, open_panel: Callable[[], AbstractAsyncContextManager[Panel]], locks: Callable[[], Path]) -> None:
         self._open_panel = open_panel
+        self._locks = locks
         self._opened: _Opened | None = None
 
     def connect(self) -> None:
         """Follow the life of Celery's processes."""
         signals.after_setup_logger.connect(_quieten, weak=False)
+        signals.worker_init.connect(_share_memory, weak=False)
         signals.worker_process_init.connect(self._open, weak=False)
         signals.worker_process_shutdown.connect(self._close, weak=False)
         signals.beat_embedded_init.connect(_end_with_parent, weak=False)
         signals.worker_shutting_down.connect(_cancel_jobs_later, weak=False)
 
-    def run(self, job: Callable[[Panel, str], Awaitable[None]]) -> None:
-        """Run a job to its end, or until a shutdown cancels it."""
+    def run(self, job: Callable[[Panel, str], Awaitable[None]]) -> bool:
+        """Run a job to its end, or until a shutdown cancels it, and say which."""
         opened = self._opened
         assert opened is not None, "jobs run in a worker's pool only"  # noqa: S101 - Celery opened it before
         handler = signal.getsignal(signal.SIGTERM)
@@ -56,8 +61,22 @@ class PanelProcess:
             opened.runner.run(_cancelled_by_sigterm(job(opened.panel, opened.worker)))
         except asyncio.CancelledError:
             log.warning("a job was cancelled, as the worker shuts down")
+            return False
         finally:
             signal.signal(signal.SIGTERM, handler)
+        return True
+
+    def run_alone(self, name: str, job: Callable[[Panel, str], Awaitable[None]]) -> None:
+        """Run a job unless another process of this machine does; that one runs it once more then."""
+        wanted = self._locks() / f"{name}.wanted"
+        wanted.touch()
+        while wanted.exists():
+            with alone(wanted.with_suffix(".lock")) as mine:
+                if not mine:
+                    return
+                wanted.unlink()
+                if not self.run(job):
+                    return
 
     def _open(self, **_: object) -> None:
         _end_with_parent()
@@ -91,6 +110,12 @@ def _cancel_jobs_later(**_: object) -> None:
 def _cancel_jobs() -> None:
     for child in active_children():
         child.terminate()
+
+
+def _share_memory(**_: object) -> None:
+    """Keep the garbage collector's hands off what is there before the fork, so that its pages stay shared."""
+    gc.collect()
+    gc.freeze()
 
 
 def _end_with_parent(**_: object) -> None:

@@ -84,18 +84,8 @@ async def launcher_answers(settings: Settings) -> bool:
 
 
 async def worker_answers(settings: Settings) -> bool:
-    """Whether the worker of rollouts answers Celery's ping."""
+    """Whether the worker answers Celery's ping."""
     return await asyncio.to_thread(_celery_answers, settings, "worker")
-
-
-async def builder_answers(settings: Settings) -> bool:
-    """Whether the worker of builds answers Celery's ping."""
-    return await asyncio.to_thread(_celery_answers, settings, "builder")
-
-
-async def beat_answers(settings: Settings) -> bool:
-    """Whether the worker of the schedule answers Celery's ping."""
-    return await asyncio.to_thread(_celery_answers, settings, "beat")
 
 
 def _celery_answers(settings: Settings, name: str) -> bool:
@@ -120,8 +110,6 @@ PANEL_PARTS = (
     Part("web", "dashboard", web_answers),
     Part("traefik", "Traefik", traefik_answers),
     Part("receiver", "git receiver", receiver_answers),
-    Part("worker", "rollout worker", worker_answers),
-    Part("builder", "build worker", builder_answers),
-    Part("beat", "schedule", beat_answers),
+    Part("worker", "worker", worker_answers),
 )
 PARTS = (*STORAGE_PARTS, LAUNCHER_PART, *PANEL_PARTS)

@@ -80,9 +80,7 @@ def programs(settings: Settings, binaries: Binaries) -> tuple[Program, ...]:
         Program("valkey", STORAGE, (str(binaries.valkey), str(settings.run_dir / "valkey.conf"))),
         Program("receiver", PANEL, (python, "-m", "gitreceiver")),
         Program("web", PANEL, (python, "-m", "web")),
-        Program("worker", PANEL, celery_argv(binaries, "worker")),
-        Program("builder", PANEL, celery_argv(binaries, "builder")),
-        Program("beat", PANEL, (*celery_argv(binaries, "beat"), "-B")),
+        Program("worker", PANEL, worker_argv(binaries)),
         Program("traefik", PANEL, (str(binaries.traefik), f"--configFile={settings.run_dir / 'traefik.yaml'}")),
     )
 
@@ -109,9 +107,21 @@ def initdb_argv(settings: Settings, binaries: Binaries, folder: Path) -> tuple[s
     )
 
 
-def celery_argv(binaries: Binaries, name: str) -> tuple[str, ...]:
-    """Return the argv of one Celery worker: one process of its pool works on several jobs at once."""
-    options = ("-Q", ",".join(QUEUES[name]), "-c", "1", "-n", f"{name}@%h", "-l", "INFO", "--without-gossip", "--without-mingle")
+def worker_argv(binaries: Binaries) -> tuple[str, ...]:
+    """Return the argv of the Celery worker, with the schedule in it. A process for each queue: it works on several jobs at once."""
+    options = (
+        "-B",
+        "-Q",
+        ",".join(QUEUES),
+        "-c",
+        str(len(QUEUES)),
+        "-n",
+        "worker@%h",
+        "-l",
+        "INFO",
+        "--without-gossip",
+        "--without-mingle",
+    )
     return (str(binaries.python), "-m", "celery", "-A", "workers.app", "worker", *options)
 
 

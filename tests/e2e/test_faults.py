@@ -45,7 +45,7 @@ def test_a_worker_killed_in_a_build_fails_it_within_30_s_and_the_next_push_works
     repository = slow_repository(120)
     push = repository.start_push("orphan")
     push.wait_for_line(BUILD_LINE)
-    kill(descendants(panel.pid("panel:builder")))
+    kill(descendants(panel.pid("panel:worker")))
     push.wait_for_line("Push again", timeout_s=45)
     assert push.wait() != 0
     repository.write("package.json", '{"name": "quick"}\n')

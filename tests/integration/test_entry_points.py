@@ -14,7 +14,7 @@ from celery import Celery
 from cryptography.fernet import Fernet
 
 from skypanel.domain.routing import PROXY_TOKEN_HEADER, Address
-from skypanel.embedded.processes import Binaries, celery_argv
+from skypanel.embedded.processes import Binaries, worker_argv
 from skypanel.settings import Chosen
 from tests.until import until
 from tests.valkey_fixture import PASSWORD
@@ -77,12 +77,11 @@ async def test_web_serves_on_its_port_and_ends_cleanly(start, web_port, tmp_path
     assert "Traceback" not in (tmp_path / "log").read_text()
 
 
-@pytest.mark.parametrize(("name", "options"), [("worker", ()), ("builder", ()), ("beat", ("-B",))])
-async def test_each_worker_answers_the_health_check_and_ends_cleanly(start, valkey, tmp_path, name, options):
+async def test_the_worker_answers_the_health_check_and_ends_cleanly(start, valkey, tmp_path):
     binaries = Binaries(python=Path(sys.executable), postgres=Path(), valkey=Path(), traefik=Path())
-    process = await start(*celery_argv(binaries, name), *options)
+    process = await start(*worker_argv(binaries))
     with Celery(broker=valkey.broker_url, set_as_current=False) as app:
-        await until(lambda: asyncio.to_thread(app.control.ping, [f"{name}@{socket.gethostname()}"], timeout=1.0))
+        await until(lambda: asyncio.to_thread(app.control.ping, [f"worker@{socket.gethostname()}"], timeout=1.0))
     process.send_signal(signal.SIGTERM)
     async with asyncio.timeout(10):
         assert await process.wait() == 0

@@ -141,6 +141,16 @@ async def test_a_job_goes_on_in_the_next_process_if_one_of_the_pool_is_killed(st
     await until(lambda: len(worker.notes("begun")) == 2)
 
 
+async def test_rollouts_run_in_one_process_and_leave_the_others_to_the_schedule(start, queue):
+    worker = await start("-Q", "rollouts,periodic", "-B")
+    for _ in range(4):
+        await queue.wake(Job.ROLLOUT)
+    await until(lambda: worker.notes("begun"))
+    seen = len(worker.notes("woken"))
+    await until(lambda: len(worker.notes("woken")) >= seen + 3)
+    assert len(worker.notes("begun")) == 1
+
+
 async def test_nothing_is_left_of_a_worker_that_is_killed(start, queue):
     worker = await start("-Q", "rollouts,periodic", "-B")
     forked = children(worker.process.pid)

@@ -50,7 +50,7 @@ def test_every_program_is_bound_to_supervisord_and_runs_as_it_is_meant():
 def test_the_storage_starts_first_and_stops_last():
     config = parsed()
     assert config["group:storage"]["programs"] == "postgres,valkey"
-    assert config["group:panel"]["programs"] == "receiver,web,worker,builder,beat,traefik"
+    assert config["group:panel"]["programs"] == "receiver,web,worker,traefik"
     assert config.getint("group:storage", "priority") < config.getint("group:panel", "priority")
     autostarted = {name for name in config if name.startswith("program:") and config.getboolean(name, "autostart")}
     assert autostarted == {"program:postgres", "program:valkey"}
@@ -63,9 +63,10 @@ def test_no_secret_is_in_an_argv():
     assert not [part for argv in argvs for part in argv for secret in SECRETS if secret in part]
 
 
-def test_every_queue_has_a_worker():
-    served = {queue for name in QUEUES for queue in processes.celery_argv(BINARIES, name)[7].split(",")}
-    assert served == set(SETTINGS.queues)
+def test_the_worker_serves_every_queue_with_a_process_for_each():
+    argv = processes.worker_argv(BINARIES)
+    assert argv[argv.index("-Q") + 1].split(",") == list(QUEUES)
+    assert argv[argv.index("-c") + 1] == str(len(QUEUES))
 
 
 def test_postgres_and_valkey_listen_on_sockets_alone():

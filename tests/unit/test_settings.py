@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from skypanel.domain.errors import Invalid, NotFound
 from skypanel.domain.routing import Address
+from skypanel.ports import Job
 from skypanel.settings import QUEUES, Chosen, Settings, home_folder, load
 from skypanel.variables import DEFAULT_ADDRESS, MAX_PORT, VARIABLES, Given, read_given
 
@@ -37,8 +38,7 @@ def test_loads_what_was_chosen_and_the_keys(home):
     assert settings.database_dsn == "postgresql://skypanel:pg-secret@/skypanel?host=/run/skypanel/0a1b2c3d"
     assert settings.valkey_url == "unix://:vk-secret@/run/skypanel/0a1b2c3d/valkey.sock"
     assert settings.broker_url == "redis+socket://:vk-secret@/run/skypanel/0a1b2c3d/valkey.sock"
-    assert settings.queues == ("rollouts", "builds", "periodic")
-    assert set(QUEUES) == {"worker", "builder", "beat"}
+    assert set(QUEUES) == {*Job, "periodic"}
 
 
 def test_paths_lie_in_the_home_or_the_run_folder(home):
