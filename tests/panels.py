@@ -10,6 +10,7 @@ from skypanel.domain.account import Account
 from skypanel.domain.app import App
 from skypanel.domain.manifest import WEB, Dyno, DynoState, Exit
 from skypanel.domain.routing import Address
+from skypanel.drivers.dulwich import DulwichRepositories
 from skypanel.flow import apps as apps_flow
 from skypanel.flow import build as build_flow
 from skypanel.flow import rollout as rollout_flow
@@ -65,17 +66,6 @@ class FakeScheduler:
         self.runs.append((dyno, command))
         await write(f"output of {command}")
         return Exit(1) if command.startswith("fail") else Exit(0)
-
-
-class FakeRepositories:
-    def __init__(self):
-        self.made = set()
-
-    async def create(self, app_id):
-        self.made.add(app_id)
-
-    async def remove(self, app_id):
-        self.made.discard(app_id)
 
 
 @dataclass
@@ -150,7 +140,7 @@ async def silent(_line: str) -> None:
     pass
 
 
-async def open_stage(database) -> Stage:
+async def open_stage(database, folder) -> Stage:
     builder = FakeBuilder()
     builder.answer("test", "-f", code=1)
     builder.answer("detect", out=b"python\nPython\n")
@@ -168,7 +158,7 @@ async def open_stage(database) -> Stage:
         queue=FakeQueue(),
         logs=FakeLogs(),
         cipher=FakeCipher(),
-        repositories=FakeRepositories(),
+        repositories=DulwichRepositories(folder),
         clock=FakeClock(datetime.now(UTC)),
     )
     return Stage(panel, (await initialize(panel, ())).admin)

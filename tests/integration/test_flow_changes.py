@@ -15,8 +15,8 @@ from tests.panels import open_stage
 
 
 @pytest.fixture
-async def stage(database):
-    return await open_stage(database)
+async def stage(database, tmp_path):
+    return await open_stage(database, tmp_path)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from skypanel.domain.build import BuildState
-from skypanel.domain.errors import Conflict, Invalid
+from skypanel.domain.errors import Conflict, Invalid, NotFound
 from skypanel.domain.output import build_stream, rollout_stream
 from skypanel.domain.release import ReleaseState, RolloutReason, RolloutState
 from skypanel.flow import apps as apps_flow
@@ -20,8 +20,8 @@ from tests.panels import open_stage
 
 
 @pytest.fixture
-async def stage(database):
-    return await open_stage(database)
+async def stage(database, tmp_path):
+    return await open_stage(database, tmp_path)
 
 
 async def follow(stage, build):
@@ -289,7 +289,8 @@ async def test_a_destroyed_app_leaves_nothing(stage):
     await apps_flow.destroy(stage.panel, app, stage.admin)
     assert app.id not in stage.panel.router.routes
     assert not await stage.panel.scheduler.dynos(app.id)
-    assert app.id not in stage.panel.repositories.made
+    with pytest.raises(NotFound):
+        await stage.panel.repositories.refs(app.id)
     async with stage.panel.transaction() as conn:
         assert await apps.by_name(conn, "hello") is None
         assert await routes.get(conn, app.id) is None

@@ -33,8 +33,8 @@ class PanelDesk:
 
 
 @pytest.fixture
-async def stage(database):
-    return await open_stage(database)
+async def stage(database, tmp_path):
+    return await open_stage(database, tmp_path)
 
 
 @pytest.fixture
