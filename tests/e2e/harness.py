@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -90,14 +91,24 @@ class PanelUnderTest:
 
     def start(self) -> subprocess.Popen[str]:
         """Start the panel and do not wait for anything."""
-        as_user = ["setpriv", f"--reuid={self.user}", f"--regid={self.user}", "--clear-groups"] if self.user else []
         self.banner = []
         self.process = subprocess.Popen(
-            [*as_user, SKYPANEL, "up"], env=self.environment, cwd=self.home, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            [*self._as_user(), SKYPANEL, "up"], env=self.environment, cwd=self.home, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
         reader = threading.Thread(target=self._read, args=(self.process,), daemon=True)
         reader.start()
         return self.process
+
+    def _as_user(self) -> list[str | Path]:
+        """Give up root's rights; a machine whose /dev/net/tun is root's alone gets one for all, for this process only."""
+        if self.user is None:
+            return []
+        tun = self.home / "tun"
+        if not tun.exists():
+            os.mknod(tun, 0o666 | stat.S_IFCHR, os.makedev(10, 200))
+            tun.chmod(0o666)
+        become = ["setpriv", f"--reuid={self.user}", f"--regid={self.user}", "--clear-groups"]
+        return ["unshare", "--mount", "sh", "-c", 'mount --bind "$0" /dev/net/tun && exec "$@"', tun, *become]
 
     def _read(self, process: subprocess.Popen[str]) -> None:
         self.banner.extend(iter(process.stdout.readline, ""))
@@ -132,6 +143,7 @@ class PanelUnderTest:
     def cli(self, *arguments: str, check: bool = True, stdin: str = "", timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [SKYPANEL, *arguments],
+            user=self.user,
             env=self.environment,
             cwd=self.home,
             input=stdin,

@@ -11,6 +11,7 @@ from tests.e2e.leftovers import leftovers
 
 APPS = [f"app-{number}" for number in range(10)]
 SECOND_START_S = 15
+NOBODY = 65534
 
 
 def test_ten_apps_answer_within_15_s_of_the_second_start_and_nothing_is_left_behind():
@@ -41,6 +42,19 @@ def test_two_panels_run_side_by_side(panel):
         assert panel.get("twin").body == "Hello from SkyPanel\n"
         assert other.get("twin").body == "the other one\n"
     assert panel.get("twin").status == 200
+
+
+def test_without_root_a_push_goes_live_too():
+    with new_panel(user=NOBODY) as panel:
+        panel.up()
+        repository = panel.repository("python-flask")
+        assert "Verifying deploy... done." in repository.push("modest")
+        assert panel.get("modest").body == "Hello from Flask\n"
+        panel.cli("config", "modest", "--set", "KEY=value")
+        panel.cli("scale", "modest", "web=2")
+        assert panel.get("modest").status == 200
+        panel.down()
+        assert leftovers(panel.home / "panel") == []
 
 
 def test_a_panel_that_was_killed_starts_again_with_its_apps():
