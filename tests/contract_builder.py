@@ -1,5 +1,8 @@
 """What every Builder driver does. A subclass has a fixture `builder`."""
 
+import socket
+from contextlib import closing
+
 import pytest
 
 from skypanel.domain.limits import MIB, Limits
@@ -31,6 +34,18 @@ async def text(workspace, step):
 async def fed(*chunks):
     for chunk in chunks:
         yield chunk
+
+
+def host_address():
+    with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as probe:
+        probe.connect(("203.0.113.1", 9))
+        return probe.getsockname()[0]
+
+
+async def reaches(workspace, address, port):
+    """Whether a sandbox with a network can open a connection."""
+    script = f"timeout 2 bash -c 'exec 3<>/dev/tcp/{address}/{port}' 2>/dev/null"
+    return (await output(workspace, shell(script, network=True)))[0].ok
 
 
 class BuilderContract:

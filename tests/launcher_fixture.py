@@ -88,7 +88,7 @@ class RunningLauncher:
         self.process: subprocess.Popen[bytes] | None = None
         for folder in (self.home, self.run_dir):
             folder.mkdir(mode=0o711)
-            os.chown(folder, self.panel_uid, self.panel_uid)
+            os.chown(folder, self.panel_uid, -1)
 
     @staticmethod
     def _unprivileged_uid(random: SystemRandom) -> int:

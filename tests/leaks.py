@@ -1,5 +1,6 @@
 """What a launcher holds of the machine: two looks at it are equal where nothing was left behind."""
 
+import asyncio
 import os
 import subprocess
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from pathlib import Path
 from skypanel.launcher.processes import descendants, parent_of
 from tests.launcher_fixture import RunningLauncher
 
+STEADY_LOOKS = 10
 LOOPS = Path("/sys/block")
 
 
@@ -41,8 +43,17 @@ def holdings(launcher: RunningLauncher) -> Holdings:
         loops=frozenset(path.read_text() for path in LOOPS.glob("loop*/loop/backing_file") if launcher.tag in _text(path)),
         files=_files(launcher),
         mounts=_text(Path("/proc", str(pid), "mounts")).count("\n") if pid else 0,
-        descriptors=len(os.listdir(f"/proc/{pid}/fd")) if pid else 0,
+        descriptors=len(_names(f"/proc/{pid}/fd")) if pid else 0,
     )
+
+
+async def settled(launcher: RunningLauncher) -> Holdings:
+    """Look until nothing changes any more: connections that were closed a moment ago are still being cleared up after."""
+    looks = [holdings(launcher)]
+    while len(looks) < STEADY_LOOKS or len(set(looks[-STEADY_LOOKS:])) > 1:
+        await asyncio.sleep(0.01)
+        looks.append(holdings(launcher))
+    return looks[-1]
 
 
 def _launcher_pid(launcher: RunningLauncher) -> int | None:
@@ -71,18 +82,22 @@ def _is_ours(launcher: RunningLauncher, pid: str) -> bool:
 
 
 def _pids() -> list[str]:
-    return [name for name in os.listdir("/proc") if name.isdigit()]
+    return [name for name in _names("/proc") if name.isdigit()]
 
 
 def _links(launcher: RunningLauncher) -> frozenset[str]:
     prefix = f"sk{launcher.tag[:6]}x"
-    return frozenset(name for name in os.listdir("/sys/class/net") if name.startswith(prefix))
+    return frozenset(name for name in _names("/sys/class/net") if name.startswith(prefix))
 
 
 def _files(launcher: RunningLauncher) -> frozenset[str]:
     """Disks and half-extracted slugs; whole slugs, caches and logs are there to stay."""
     patterns = ("disks/*", "slugs/*/*.part")
     return frozenset(str(path.relative_to(launcher.home)) for pattern in patterns for path in launcher.home.glob(pattern))
+
+
+def _names(folder: str) -> list[str]:
+    return [path.name for path in Path(folder).iterdir()]
 
 
 def _output(*argv: str) -> str:

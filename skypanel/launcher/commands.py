@@ -17,8 +17,9 @@ async def call(argv: Sequence[str], stdin: str = "") -> str:
 
 async def _call(argv: Sequence[str], stdin: str) -> str:
     pipe = asyncio.subprocess.PIPE
+    # out of reach of a terminal's Ctrl-C, which ends the launcher step by step
     try:
-        process = await asyncio.create_subprocess_exec(*argv, stdin=pipe, stdout=pipe, stderr=pipe)
+        process = await asyncio.create_subprocess_exec(*argv, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True)
     except OSError as error:
         raise CommandFailed(f"{argv[0]}: {error.strerror}") from error
     out, complaint = await process.communicate(stdin.encode())

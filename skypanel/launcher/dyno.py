@@ -1,8 +1,9 @@
 """One dyno: kept running until it is told to stop."""
 
 import asyncio
+import math
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -32,7 +33,7 @@ def restart_delay_s(failures: int) -> float:
     return float(min(2 ** min(failures - 1, 10), MAX_DELAY_S))
 
 
-@dataclass
+@dataclass(eq=False)
 class Dyno:
     """A dyno and its supervision."""
 
@@ -47,7 +48,7 @@ class Dyno:
     reason: str | None = None
     _sandbox: Running | None = None
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
-    _grace_s: float = 0.0
+    _deadline: float = math.inf
 
     @property
     def port(self) -> int:
@@ -59,20 +60,19 @@ class Dyno:
         """Whether it was told to stop."""
         return self._stop.is_set()
 
-    def pids(self) -> list[int]:
-        """Return its processes as the host sees them."""
-        return sorted(processes.running(self._sandbox.init_pid)) if self._sandbox else []
+    def pids(self, parents: Mapping[int, int]) -> list[int]:
+        """Return its processes as the host sees them, of a map from every pid to its parent."""
+        return sorted(processes.descendants(parents, self._sandbox.init_pid)) if self._sandbox else []
 
     def listening(self) -> Listening:
         """Return on which addresses it listens on its port."""
         return listening(self._sandbox.init_pid, self.port) if self._sandbox else Listening.NOWHERE
 
     def stop(self, grace_s: float) -> None:
-        """Tell it to stop: SIGTERM now, SIGKILL after the grace."""
-        if not self.stopping:
-            self._grace_s = grace_s
-            self._become(DynoState.STOPPING)
-            self._stop.set()
+        """Tell it to stop: SIGTERM now, SIGKILL after the grace; told twice, the earlier end counts."""
+        self._deadline = min(self._deadline, asyncio.get_running_loop().time() + grace_s)
+        self._become(DynoState.STOPPING)
+        self._stop.set()
 
     async def supervise(self) -> None:
         """Run it, again and again, until it is told to stop."""
@@ -151,13 +151,13 @@ class Dyno:
         """Once told to stop, send SIGTERM to each process, and SIGKILL to what is left after the grace."""
         await self._stop.wait()
         self.log.system("Stopping all processes with SIGTERM")
-        deadline = asyncio.get_running_loop().time() + self._grace_s
+        loop = asyncio.get_running_loop()
         told: set[int] = set()
-        while asyncio.get_running_loop().time() < deadline:
+        while (left := self._deadline - loop.time()) > 0:
             for pid in processes.stoppable(sandbox.init_pid) - told:
                 told.add(pid)
                 processes.terminate(pid, sandbox.init_pid)
-            await asyncio.sleep(min(_SIGNAL_INTERVAL_S, max(deadline - asyncio.get_running_loop().time(), 0)))
+            await asyncio.sleep(min(_SIGNAL_INTERVAL_S, left))
         self.log.system("Stopping remaining processes with SIGKILL")
         sandbox.kill()
 

@@ -189,3 +189,8 @@ def default_device(routes: str) -> str | None:
         if (destination, mask) == ("00000000", "00000000"):
             return device
     return None
+
+
+def passage(plan: Plan) -> tuple[tuple[str, ...], ...]:
+    """Return the rules for iptables that let sandboxes' packets pass where others forward nothing; our own table judges them first."""
+    return (("FORWARD", "-i", f"{plan.prefix}+", "-j", "ACCEPT"), ("FORWARD", "-o", f"{plan.prefix}+", "-j", "ACCEPT"))

@@ -40,7 +40,7 @@ async def live(options: Options) -> None:
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    _set_resource_limits()
+    _set_inherited()
     adopt_orphans()
     async with AsyncExitStack() as stack:
         machine = await stack.enter_async_context(_open_machine(options))
@@ -57,8 +57,9 @@ async def live(options: Options) -> None:
         serving.cancel()
 
 
-def _set_resource_limits() -> None:
-    """Set what everything we start inherits: no core dumps, and enough open files."""
+def _set_inherited() -> None:
+    """Set what everything we start inherits: no core dumps, enough open files, and folders that others can pass through."""
+    os.umask(0o022)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = _MAX_OPEN_FILES if hard == resource.RLIM_INFINITY else min(_MAX_OPEN_FILES, hard)

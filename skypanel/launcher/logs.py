@@ -76,7 +76,7 @@ class LogFile:
         status = os.fstat(self._file)
         if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
             raise OSError(f"{self._file_name(0)} is not a plain file of this dyno's")
-        os.fchown(self._file, self.owner, self.owner)
+        os.fchown(self._file, self.owner, -1)
         self._size = status.st_size
         return self._file
 
@@ -121,7 +121,7 @@ class LogFiles:
         path = self._root / str(app_id)
         path.mkdir(exist_ok=True)
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-        os.fchown(descriptor, self._owner, self._owner)
+        os.fchown(descriptor, self._owner, -1)
         os.fchmod(descriptor, 0o750)
         return descriptor
 

@@ -151,11 +151,9 @@ class Machine:
             await to_the_end(self._end(sandbox, slot))
 
     async def _end(self, sandbox: Running, slot: int | None) -> None:
-        sandbox.kill()
-        await sandbox.wait()
+        await running.discard(sandbox)
         if slot is not None:
             await self.network.detach(slot)
-        sandbox.close()
 
 
 def _offer_first(pid: int) -> None:

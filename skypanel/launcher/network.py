@@ -4,6 +4,7 @@
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from skypanel.launcher import firewall
@@ -14,6 +15,9 @@ from skypanel.launcher.options import Allowed
 IP_FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
 ROUTES = Path("/proc/net/route")
 _DEFAULT_MTU = 1500
+_IPTABLES = ("iptables", "--wait")
+# The second comes when the device goes between ip's two questions.
+_GONE = ("Cannot find device", "No such device")
 
 
 class Network:
@@ -30,6 +34,18 @@ class Network:
         """Put the rules in force. Raises CommandFailed."""
         IP_FORWARD.write_text("1")
         await call(("nft", "-f", "-"), firewall.ruleset(self.plan, resolvers, allowed, host_addresses, self.entrance))
+
+        await self._close_passage()
+        if await _forwards_nothing():
+            for rule in firewall.passage(self.plan):
+                await call((*_IPTABLES, "-I", *rule))
+
+    async def _close_passage(self) -> None:
+        """Take our rules out of iptables, however many there are of them."""
+        for rule in firewall.passage(self.plan):
+            with suppress(CommandFailed):
+                while True:
+                    await call((*_IPTABLES, "-D", *rule))
 
     def take(self) -> int:
         """Return a free slot; the one that was free the longest, so that no route leads to a stranger. Raises CommandFailed."""
@@ -74,14 +90,23 @@ class Network:
     async def close(self) -> None:
         """Remove all cables and the rules."""
         await self.clear_links()
+        await self._close_passage()
         await call(("nft", "-f", "-"), firewall.drop_table(self.plan.tag))
+
+
+async def _forwards_nothing() -> bool:
+    """Whether somebody else's firewall, such as Docker's or ufw's, drops what it does not know."""
+    try:
+        return "-P FORWARD DROP" in await call((*_IPTABLES, "-S", "FORWARD"))
+    except CommandFailed:
+        return False
 
 
 async def _delete_link(name: str) -> None:
     try:
         await call(("ip", "link", "delete", "dev", name))
     except CommandFailed as error:
-        if "Cannot find device" not in str(error):
+        if not any(gone in str(error) for gone in _GONE):
             raise
 
 

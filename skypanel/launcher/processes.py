@@ -42,16 +42,15 @@ def to_signal(parents: Mapping[int, int], init: int, shells: frozenset[int]) -> 
     return everyone - waiting
 
 
-def running(init: int) -> frozenset[int]:
-    """Return the processes in a sandbox, its init left out."""
-    return descendants(_parents(), init)
+def parents() -> dict[int, int]:
+    """Return the parent of every process there is."""
+    return dict(_each_parent())
 
 
 def stoppable(init: int) -> frozenset[int]:
     """Return the processes of a running sandbox that a polite stop is for, now."""
-    parents = _parents()
-    everyone = descendants(parents, init)
-    return to_signal(parents, init, frozenset(pid for pid in everyone if _is_shell(pid)))
+    everyone = parents()
+    return to_signal(everyone, init, frozenset(pid for pid in descendants(everyone, init) if _is_shell(pid)))
 
 
 def terminate(pid: int, init: int) -> None:
@@ -72,10 +71,6 @@ def terminate(pid: int, init: int) -> None:
 def uses_more_than(limit_bytes: int, pids: frozenset[int]) -> bool:
     """Whether processes hold more memory than that; shared pages are divided only where it matters, as it is dear to count."""
     return sum(map(_resident, pids)) > limit_bytes and sum(map(_proportional, pids)) > limit_bytes
-
-
-def _parents() -> dict[int, int]:
-    return dict(_each_parent())
 
 
 def _each_parent() -> Iterator[tuple[int, int]]:

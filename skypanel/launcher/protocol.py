@@ -12,17 +12,15 @@ from uuid import UUID
 from skypanel.domain.errors import Invalid
 from skypanel.domain.limits import GIB, MIB, Limits
 from skypanel.domain.manifest import DynoKey
+from skypanel.launcher.fields import MAX_TEXT_BYTES, Fields, check_text
 
 Message = Mapping[str, Any]
 
 MAX_APP_NUMBER = 1_000_000
-MAX_ARGUMENTS_BYTES = 128 * 1024
-MAX_ENVIRONMENT_BYTES = 512 * 1024
 MAX_GRACE_S = 3600.0
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _PROCESS_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-_VARIABLE = re.compile(r"[A-Za-z0-9_]{1,255}")
 
 
 @dataclass(frozen=True)
@@ -117,112 +115,22 @@ class AskFeatures:
 Request = AskFeatures | OpenWorkspace | RunStep | CancelStep | StageSlug | StartDyno | Retire | ListDynos | RemoveApp | HasSlug
 
 
-class _Fields:
-    """A message whose fields are taken out one by one; one that is left over is an error."""
-
-    def __init__(self, message: object) -> None:
-        if not isinstance(message, dict):
-            raise Invalid("A request is a JSON object.")
-        self._left = dict(message)
-
-    def take(self, name: str) -> object:
-        if name not in self._left:
-            raise Invalid(f"The request lacks {name}.")
-        return self._left.pop(name)
-
-    def text(self, name: str, pattern: re.Pattern[str] | None = None, limit: int = MAX_ARGUMENTS_BYTES) -> str:
-        return _text(name, self.take(name), pattern, limit)
-
-    def optional_text(self, name: str, pattern: re.Pattern[str]) -> str | None:
-        value = self.take(name)
-        return None if value is None else _text(name, value, pattern, MAX_ARGUMENTS_BYTES)
-
-    def uuid(self, name: str) -> UUID:
-        return _uuid(name, self.take(name))
-
-    def optional_uuid(self, name: str) -> UUID | None:
-        value = self.take(name)
-        return None if value is None else _uuid(name, value)
-
-    def integer(self, name: str, low: int, high: int) -> int:
-        value = self.take(name)
-        if type(value) is not int or not low <= value <= high:
-            raise Invalid(f"{name} is a whole number from {low} to {high}.")
-        return value
-
-    def number(self, name: str, low: float, high: float) -> float:
-        value = self.take(name)
-        if type(value) not in {int, float} or not low <= value <= high:  # type: ignore[operator] # the first half says it is a number
-            raise Invalid(f"{name} is a number from {low} to {high}.")
-        return float(value)  # type: ignore[arg-type] # as above
-
-    def flag(self, name: str) -> bool:
-        value = self.take(name)
-        if not isinstance(value, bool):
-            raise Invalid(f"{name} is true or false.")
-        return value
-
-    def items(self, name: str) -> list[object]:
-        value = self.take(name)
-        if not isinstance(value, list):
-            raise Invalid(f"{name} is a list.")
-        return value
-
-    def environment(self, name: str) -> dict[str, str]:
-        value = self.take(name)
-        if not isinstance(value, dict):
-            raise Invalid(f"{name} is an object.")
-        variables = {
-            _text("a variable's name", key, _VARIABLE, 255): _text(key, text, None, MAX_ENVIRONMENT_BYTES) for key, text in value.items()
-        }
-        if sum(len(key) + len(text.encode()) + 2 for key, text in variables.items()) > MAX_ENVIRONMENT_BYTES:
-            raise Invalid(f"{name} is over {MAX_ENVIRONMENT_BYTES} bytes.")
-        return variables
-
-    def done(self) -> None:
-        if self._left:
-            raise Invalid(f"The request has fields that nobody knows: {', '.join(sorted(map(ascii, self._left)))}.")
-
-
-def _text(name: str, value: object, pattern: re.Pattern[str] | None, limit: int) -> str:
-    if not isinstance(value, str) or "\0" in value or not _encodable(value) or len(value.encode()) > limit:
-        raise Invalid(f"{name} is text of at most {limit} bytes, without NUL.")
-    if pattern is not None and not pattern.fullmatch(value):
-        raise Invalid(f"{name} does not have the form {pattern.pattern}.")
-    return value
-
-
-def _encodable(value: str) -> bool:
-    """Whether UTF-8 can carry it: JSON can hold half a surrogate pair."""
-    return not any("\ud800" <= character <= "\udfff" for character in value)
-
-
-def _uuid(name: str, value: object) -> UUID:
-    try:
-        parsed = UUID(value) if isinstance(value, str) else None
-    except ValueError:
-        parsed = None
-    if parsed is None or str(parsed) != value:
-        raise Invalid(f"{name} is a UUID in its usual form.")
-    return parsed
-
-
 def _limits(message: object) -> Limits:
-    fields = _Fields(message)
+    fields = Fields(message)
     timeout = fields.take("timeout_s")
     limits = Limits(
         cpu_cores=fields.number("cpu_cores", 0.05, 1024),
         memory_bytes=fields.integer("memory_bytes", 8 * MIB, 1024 * GIB),
         pids=fields.integer("pids", 4, 65536),
         disk_bytes=fields.integer("disk_bytes", 16 * MIB, 1024 * GIB),
-        timeout_s=None if timeout is None else _Fields({"timeout_s": timeout}).number("timeout_s", 0.1, 7 * 86400),
+        timeout_s=None if timeout is None else Fields({"timeout_s": timeout}).number("timeout_s", 0.1, 7 * 86400),
     )
     fields.done()
     return limits
 
 
 def _tenant(message: object) -> Tenant:
-    fields = _Fields(message)
+    fields = Fields(message)
     tenant = Tenant(fields.uuid("app_id"), fields.integer("number", 0, MAX_APP_NUMBER))
     fields.done()
     return tenant
@@ -230,7 +138,7 @@ def _tenant(message: object) -> Tenant:
 
 def parse_key(message: object) -> DynoKey:
     """Return a dyno's identity. Raises Invalid."""
-    fields = _Fields(message)
+    fields = Fields(message)
     key = DynoKey(
         fields.uuid("app_id"),
         fields.integer("version", 0, 2**31),
@@ -242,23 +150,23 @@ def parse_key(message: object) -> DynoKey:
     return key
 
 
-def _open_workspace(fields: _Fields) -> OpenWorkspace:
+def _open_workspace(fields: Fields) -> OpenWorkspace:
     return OpenWorkspace(_tenant(fields.take("tenant")), _limits(fields.take("limits")), fields.optional_text("digest", _DIGEST))
 
 
-def _run_step(fields: _Fields) -> RunStep:
-    argv = tuple(_text("argv", argument, None, MAX_ARGUMENTS_BYTES) for argument in fields.items("argv"))
-    if not argv or sum(len(argument.encode()) + 1 for argument in argv) > MAX_ARGUMENTS_BYTES:
-        raise Invalid(f"argv has at least one argument and at most {MAX_ARGUMENTS_BYTES} bytes.")
+def _run_step(fields: Fields) -> RunStep:
+    argv = tuple(check_text("argv", argument, None, MAX_TEXT_BYTES) for argument in fields.items("argv"))
+    if not argv or sum(len(argument.encode()) + 1 for argument in argv) > MAX_TEXT_BYTES:
+        raise Invalid(f"argv has at least one argument and at most {MAX_TEXT_BYTES} bytes.")
     directory = fields.text("directory", re.compile(r"/.*", re.DOTALL), 4096)
     return RunStep(argv, fields.environment("environment"), directory, fields.flag("network"))
 
 
-def _stage(fields: _Fields) -> StageSlug:
+def _stage(fields: Fields) -> StageSlug:
     return StageSlug(_tenant(fields.take("tenant")), fields.text("digest", _DIGEST))
 
 
-def _start(fields: _Fields) -> StartDyno:
+def _start(fields: Fields) -> StartDyno:
     request = StartDyno(
         key=parse_key(fields.take("key")),
         tenant=_tenant(fields.take("tenant")),
@@ -272,7 +180,7 @@ def _start(fields: _Fields) -> StartDyno:
     return request
 
 
-def _retire(fields: _Fields) -> Retire:
+def _retire(fields: Fields) -> Retire:
     return Retire(
         fields.uuid("app_id"),
         tuple(parse_key(key) for key in fields.items("keep")),
@@ -281,7 +189,7 @@ def _retire(fields: _Fields) -> Retire:
     )
 
 
-_PARSERS: Mapping[str, Callable[[_Fields], Request]] = {
+_PARSERS: Mapping[str, Callable[[Fields], Request]] = {
     "workspace": _open_workspace,
     "step": _run_step,
     "cancel": lambda _: CancelStep(),
@@ -297,7 +205,7 @@ _PARSERS: Mapping[str, Callable[[_Fields], Request]] = {
 
 def parse(message: object) -> Request:
     """Return the request that a JSON value asks for. Raises Invalid for anything that is not exactly one."""
-    fields = _Fields(message)
+    fields = Fields(message)
     name = fields.text("do")
     if name not in _PARSERS:
         raise Invalid(f"There is no request {name!a}.")

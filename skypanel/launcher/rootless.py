@@ -50,7 +50,9 @@ def slirp(pid: int, api: str, ready: int, alive: int) -> tuple[str, ...]:
 async def run(options: Options, inner: Sequence[str]) -> int:
     """Run the launcher in its namespaces to its end, and return its exit status."""
     options.run_dir.mkdir(parents=True, exist_ok=True)
-    launcher = await asyncio.create_subprocess_exec(*namespaces(inner, await _host_addresses()), stdin=PIPE, stdout=PIPE)
+    launcher = await asyncio.create_subprocess_exec(
+        *namespaces(inner, await _host_addresses()), stdin=PIPE, stdout=PIPE, start_new_session=True
+    )
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, _pass_on, launcher, number)
     if launcher.stdout is None or await launcher.stdout.readline() != b"ready\n":
@@ -75,6 +77,7 @@ async def _connected(launcher: Process, api: Path) -> AsyncIterator[bool]:
                 stdout=DEVNULL,
                 stderr=DEVNULL,
                 pass_fds=[ready.write, alive.read],
+                start_new_session=True,
             )
         except FileNotFoundError:
             slirp4netns = None

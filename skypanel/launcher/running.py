@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from skypanel.launcher.commands import CommandFailed
-from skypanel.launcher.descriptors import chunks, close_all, readable
+from skypanel.launcher.descriptors import Pipe, chunks, close_all, readable
 from skypanel.launcher.finishing import to_the_end
 from skypanel.launcher.sandbox import Spec, System, command, etc_files, options
 
@@ -33,15 +33,16 @@ class Running:
 
     def __init__(self, process: Process, init_pid: int, gate: int) -> None:
         self._process = process
-        self._gate: int | None = gate
         self._pidfd = os.pidfd_open(init_pid)
+        self._gate: int | None = os.dup(gate)
         self.init_pid = init_pid
 
     def release(self) -> None:
         """Let the command begin."""
         gate, self._gate = self._gate, None
         if gate is not None:
-            os.write(gate, b"\n")
+            with suppress(BrokenPipeError):
+                os.write(gate, b"\n")
             os.close(gate)
 
     def kill(self) -> None:
@@ -69,31 +70,52 @@ class Running:
 
 async def start(spec: Spec, system: System, streams: Streams) -> Running:
     """Start a sandbox up to where its command would begin. Raises CommandFailed."""
+    starting = asyncio.create_task(_start(spec, system, streams))
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        await to_the_end(_discard_started(starting))
+        raise
+
+
+async def discard(sandbox: Running) -> None:
+    """End a sandbox and give back what it holds."""
+    sandbox.kill()
+    await sandbox.wait()
+    sandbox.close()
+
+
+async def _discard_started(starting: asyncio.Task[Running]) -> None:
+    with suppress(CommandFailed):
+        await discard(await starting)
+
+
+async def _start(spec: Spec, system: System, streams: Streams) -> Running:
     files = {path: _memory_file(content) for path, content in etc_files(spec).items()}
     arguments = _memory_file(_joined(options(spec, system, files)))
-    told, tell = os.pipe()
-    gate_read, gate = os.pipe()
-    inherited = [*files.values(), arguments, tell, gate_read]
-    argv = command(spec, system, arguments, tell, gate_read)
-    try:
-        process = await asyncio.create_subprocess_exec(
-            *argv, stdin=streams.stdin, stdout=streams.stdout, stderr=streams.stderr, pass_fds=inherited, env={"PATH": os.defpath}
-        )
-    except OSError as error:
-        close_all([told, gate])
-        raise CommandFailed(f"{argv[0]}: {error.strerror}") from error
-    finally:
-        close_all(inherited)
-    try:
-        return Running(process, await _init_pid(told), gate)
-    except (CommandFailed, ProcessLookupError, asyncio.CancelledError) as error:
-        os.close(gate)
-        await to_the_end(_end(process))
-        if isinstance(error, asyncio.CancelledError):
-            raise
-        raise CommandFailed(f"The sandbox did not start: {error}") from error
-    finally:
-        os.close(told)
+    with Pipe() as told, Pipe() as gate:
+        inherited = [*files.values(), arguments, told.write, gate.read]
+        argv = command(spec, system, arguments, told.write, gate.read)
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *argv,
+                stdin=streams.stdin,
+                stdout=streams.stdout,
+                stderr=streams.stderr,
+                pass_fds=inherited,
+                env={"PATH": os.defpath},
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise CommandFailed(f"{argv[0]}: {error.strerror}") from error
+        finally:
+            close_all([*files.values(), arguments])
+        told.close_write()
+        try:
+            return Running(process, await _init_pid(told.read), gate.write)
+        except (CommandFailed, ProcessLookupError) as error:
+            await _end(process)
+            raise CommandFailed(f"The sandbox did not start: {error}") from error
 
 
 async def _init_pid(told: int) -> int:

@@ -1,7 +1,7 @@
 """The memory limit without control groups: a look at the processes now and then."""
 
 from skypanel.domain.limits import Limits
-from skypanel.launcher.processes import running, uses_more_than
+from skypanel.launcher.processes import descendants, parents, uses_more_than
 
 
 class Watched:
@@ -21,7 +21,7 @@ class Watched:
 
     def out_of_memory(self) -> bool:
         """Whether they hold more memory than they may at this moment."""
-        return self._init is not None and uses_more_than(self._limits.memory_bytes, running(self._init))
+        return self._init is not None and uses_more_than(self._limits.memory_bytes, descendants(parents(), self._init))
 
     async def close(self) -> None:
         """Nothing is left behind."""

@@ -1,9 +1,7 @@
 """Dynos on a real launcher: what every scheduler does, and how dynos are started, watched and stopped."""
 
 import asyncio
-import os
 import re
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,12 +15,18 @@ from skypanel.ports import Unready
 from tests.contract_scheduler import READY_S, SERVE, SchedulerContract, launched, no_dynos
 from tests.fakes import FakeObjects
 from tests.launcher_fixture import SERVER, launcher, make_app, make_manifest, stored_slug
-from tests.leaks import holdings
+from tests.leaks import holdings, settled
 from tests.until import until
 
 __all__ = ["launcher"]
 
 CANARY = "canary-4b1f6c"
+FINISH = """
+import signal, sys, time
+signal.signal(15, lambda *_: (time.sleep(0.5), print("finished", flush=True), sys.exit()))
+print("ready", flush=True)
+time.sleep(1000)
+"""
 IGNORE_SIGTERM = "trap '' TERM; echo ready; while true; do sleep 0.1; done"
 
 
@@ -91,13 +95,14 @@ class TestEnvironment:
         app, manifest = await launched(scheduler, objects, {"web": (SERVE, 1)}, config_vars={"SECRET": CANARY})
         await scheduler.wait_ready(manifest, READY_S)
         assert CANARY not in "".join(command_lines())
-        assert subprocess.run(["grep", "-rqs", CANARY, str(launcher.base)], check=False).returncode == 1
+        search = await asyncio.create_subprocess_exec("grep", "-rqs", CANARY, str(launcher.base))
+        assert await search.wait() == 1
         assert CANARY not in launcher.log(app.id, "web.1")
         await scheduler.remove(app.id)
 
 
 def command_lines():
-    for pid in filter(str.isdigit, os.listdir("/proc")):
+    for pid in filter(str.isdigit, (path.name for path in Path("/proc").iterdir())):
         try:
             yield Path("/proc", pid, "cmdline").read_text(errors="replace")
         except OSError:
@@ -164,7 +169,7 @@ class TestCrashes:
         await scheduler.remove(app.id)
 
     async def test_the_endpoint_stays_over_restarts(self, scheduler, objects):
-        app, manifest = await launched(scheduler, objects, {"web": (f"sh -c '{SERVE} & sleep 1; kill $!'", 1)})
+        app, _ = await launched(scheduler, objects, {"web": (f"sh -c '{SERVE} & sleep 1; kill $!'", 1)})
         before = await until(lambda: endpoint(scheduler, app))
         await until(lambda: restarted(scheduler, app))
         assert (await only(scheduler, app)).endpoint == before
@@ -214,8 +219,7 @@ class TestReadiness:
 
 class TestStopping:
     async def test_every_process_is_told_and_may_finish(self, scheduler, objects, launcher):
-        finish = 'import signal,sys,time; signal.signal(15, lambda *_: (time.sleep(0.5), print("finished", flush=True), sys.exit())); print("ready", flush=True); time.sleep(1000)'
-        app, manifest = await launched(scheduler, objects, {"worker": (f"python3 -c '{finish}'; echo after", 1)})
+        app, manifest = await launched(scheduler, objects, {"worker": (f"python3 -c '{FINISH}'; echo after", 1)})
         await until(lambda: "app[worker.1]: ready" in launcher.log(app.id, "worker.1"))
         await scheduler.retire(replace(manifest, processes=()))
         assert (await only(scheduler, app)).state is DynoState.STOPPING
@@ -233,6 +237,15 @@ class TestStopping:
         await until(lambda: no_dynos(scheduler, app.id))
         assert "SIGKILL" in launcher.log(app.id, "worker.1")
 
+    async def test_removing_does_not_wait_for_the_grace(self, objects, launcher):
+        scheduler = launcher.scheduler(objects, stop_grace_s=600)
+        app, manifest = await launched(scheduler, objects, {"worker": (IGNORE_SIGTERM, 1)})
+        await scheduler.wait_ready(manifest, READY_S)
+        await scheduler.retire(replace(manifest, processes=()))
+        await scheduler.launch(manifest)
+        await scheduler.remove(app.id)
+        assert await scheduler.dynos(app.id) == []
+
     async def test_a_dyno_that_is_wanted_again_while_it_stops_comes_back(self, objects, launcher):
         scheduler = launcher.scheduler(objects, stop_grace_s=1.0)
         app, manifest = await launched(scheduler, objects, {"worker": (IGNORE_SIGTERM, 1)})
@@ -244,13 +257,13 @@ class TestStopping:
         await scheduler.remove(app.id)
 
     async def test_an_app_that_comes_and_goes_leaves_nothing(self, scheduler, objects, launcher):
-        before = holdings(launcher)
+        before = await settled(launcher)
         app, manifest = await launched(scheduler, objects, {"web": (SERVE, 2), "worker": ("sleep 1000", 1)})
         await scheduler.wait_ready(manifest, READY_S)
         assert holdings(launcher) != before
         await scheduler.remove(app.id)
         await until(lambda: holdings(launcher) == before)
-        assert [path for path in launcher.home.rglob(f"*{app.id}*")] == []
+        assert list(launcher.home.rglob(f"*{app.id}*")) == []
 
 
 class TestOneOff:

@@ -7,8 +7,8 @@ from contextlib import closing
 import pytest
 
 from tests.buildpack_sandbox import CA_BUNDLE, CA_VARIABLES, PASSED_ON
-from tests.contract_builder import LIMITS, BuilderContract, output, shell, text
-from tests.launcher_fixture import launcher, make_app
+from tests.contract_builder import LIMITS, BuilderContract, host_address, output, reaches, shell, text
+from tests.launcher_fixture import ROOT, launcher, make_app
 
 __all__ = ["launcher"]
 
@@ -31,25 +31,13 @@ def host_service():
         yield listener.getsockname()[1]
 
 
-def host_address():
-    with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as probe:
-        probe.connect(("203.0.113.1", 9))
-        return probe.getsockname()[0]
-
-
-async def reaches(workspace, address, port):
-    """Whether a sandbox with a network can open a connection."""
-    script = f"timeout 2 bash -c 'exec 3<>/dev/tcp/{address}/{port}' 2>/dev/null"
-    return (await output(workspace, shell(script, network=True)))[0].ok
-
-
 class TestBubblewrapBuilder(BuilderContract):
     pass
 
 
 class TestWhatItSees:
     async def test_nothing_of_the_panel(self, workspace, launcher):
-        assert (await output(workspace, shell(f"ls -d {launcher.home} {launcher.run_dir} {launcher.base} /root /home /work 2>/dev/null")))[
+        assert (await output(workspace, shell(f"ls -d {launcher.home} {launcher.run_dir} {launcher.base} /root /home {ROOT} 2>/dev/null")))[
             1
         ] == []
 

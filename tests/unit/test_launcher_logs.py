@@ -1,0 +1,68 @@
+import os
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import pytest
+
+from skypanel.launcher.logs import LogFile, LogFiles
+
+NOW = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
+STAMP = "2024-05-06T07:08:09.000000+00:00"
+
+
+@pytest.fixture
+def log(tmp_path):
+    made = LogFile(os.open(tmp_path, os.O_RDONLY), "web.1", os.geteuid(), clock=lambda: NOW, max_bytes=200)
+    yield made
+    made.close()
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_lines_carry_time_and_name(log, tmp_path):
+    log.app(["one", "two"])
+    log.system("three")
+    assert (tmp_path / "web.1.log").read_text() == f"{STAMP} app[web.1]: one\n{STAMP} app[web.1]: two\n{STAMP} skypanel[web.1]: three\n"
+
+
+def test_a_full_file_is_put_aside_and_the_oldest_goes(log, tmp_path):
+    for number in range(40):
+        log.app([f"line {number}"])
+    assert names(tmp_path) == ["web.1.log", "web.1.log.1", "web.1.log.2"]
+    assert all(path.stat().st_size <= 200 for path in tmp_path.iterdir())
+    kept = [line.split()[-1] for name in reversed(names(tmp_path)) for line in (tmp_path / name).read_text().splitlines()]
+    assert kept == [str(number) for number in range(40)][-len(kept) :]
+
+
+def test_what_was_there_is_added_to(tmp_path):
+    for text in ("before", "after"):
+        log = LogFile(os.open(tmp_path, os.O_RDONLY), "web.1", os.geteuid())
+        log.app([text])
+        log.close()
+    assert len((tmp_path / "web.1.log").read_text().splitlines()) == 2
+
+
+def test_nothing_but_a_plain_file_is_written_to(log, tmp_path):
+    target = tmp_path / "target"
+    target.write_text("")
+    (tmp_path / "web.1.log").symlink_to(target)
+    log.app(["lost"])
+    (tmp_path / "web.1.log").unlink()
+    os.link(target, tmp_path / "web.1.log")
+    log.app(["lost"])
+    assert target.read_text() == ""
+    (tmp_path / "web.1.log").unlink()
+    log.app(["kept"])
+    assert "kept" in (tmp_path / "web.1.log").read_text()
+
+
+def test_dynos_of_one_name_share_a_file(tmp_path):
+    files, app_id = LogFiles(tmp_path, os.geteuid()), uuid4()
+    one, two = files.open(app_id, "web.1"), files.open(app_id, "web.1")
+    assert one is two
+    files.close(app_id, "web.1")
+    two.app(["still open"])
+    files.close(app_id, "web.1")
+    assert "still open" in (tmp_path / str(app_id) / "web.1.log").read_text()
