@@ -308,18 +308,3 @@ async def test_hanging_up_leaves_the_build_running_and_the_ref_updated(receiver,
     await wait_for("the ref", lambda: refs(receiver) == {"refs/heads/main": receiver.desk.sources[0].commit})
     await wait_for("git to end", lambda: receiver.processes() == [])
     assert receiver.leftovers() == []
-
-
-async def test_a_silent_build_outlives_the_idle_limit():
-    async with running_receiver(idle_s=0.2) as receiver:
-        work = await (await receiver.developer()).repository()
-        finish = asyncio.Event()
-
-        async def build(push, write):
-            asyncio.get_running_loop().call_later(1, finish.set)
-            await finish.wait()
-
-        receiver.desk.build = build
-        pushed = await work.push()
-        assert "Nothing came" not in pushed.stderr
-        assert "refs/heads/main" in refs(receiver)

@@ -127,6 +127,9 @@ async def test_sockets_are_the_panels_alone(settings):
 
 
 async def test_traefiks_api_wants_the_token(settings):
+    async def granted(answer):
+        return await answer(**{PROXY_TOKEN_HEADER: settings.traefik_token}) == 200
+
     url = f"http://127.0.0.1:{settings.traefik_port}/api/http/routers"
 
     async def answer(**headers):
@@ -135,7 +138,7 @@ async def test_traefiks_api_wants_the_token(settings):
 
     async with started(settings):
         await all_answer(settings)
-        assert await answer(**{PROXY_TOKEN_HEADER: settings.traefik_token}) == 200
+        await until(lambda: granted(answer))
         assert await answer() == 404
         assert await answer(**{PROXY_TOKEN_HEADER: "another"}) == 404
         assert not [line for line in last_lines(log_path(settings.home, "traefik")) if "provider=file" in line]
