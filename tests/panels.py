@@ -33,6 +33,7 @@ class FakeScheduler:
         self.launched = []
         self.hold = None
         self.waiting = asyncio.Event()
+        self.broken = False
 
     async def stage(self, app, digest):
         self.staged.add(digest)

@@ -14,8 +14,8 @@ from skypanel.domain.plan import DEFAULT_PLAN
 from skypanel.domain.release import Release
 from skypanel.domain.routing import Route
 from skypanel.flow import audit
-from skypanel.ports import Panel
-from skypanel.store import apps, organizations, plans, releases, routes, settings
+from skypanel.ports import Connection, Panel
+from skypanel.store import apps, builds, organizations, plans, releases, routes, settings, slugs
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ async def create(panel: Panel, by: Account, name: str, *, app_id: UUID | None = 
     names.check_app_name(name)
     async with panel.transaction() as conn:
         if organization_id is None:
-            organization_id = await _first_organization(panel, by)
+            organization_id = await _first_organization(conn, by)
         if not allows(await organizations.role(conn, organization_id, by.id), Action.CREATE_APP):
             raise Denied("You may not create apps in this organization.", "Ask one of its admins for the developer role.")
         plan = await plans.latest(conn, await settings.get(conn, "default_plan") or DEFAULT_PLAN)
@@ -46,9 +46,8 @@ async def create(panel: Panel, by: Account, name: str, *, app_id: UUID | None = 
     return app
 
 
-async def _first_organization(panel: Panel, by: Account) -> UUID:
-    async with panel.transaction() as conn:
-        owned = await organizations.of(conn, by.id)
+async def _first_organization(conn: Connection, by: Account) -> UUID:
+    owned = await organizations.of(conn, by.id)
     if not owned:
         raise Denied("You belong to no organization.", "Ask an administrator to add you to one.")
     return owned[0].id
@@ -87,15 +86,21 @@ async def overview(panel: Panel, account: Account) -> list[AppOverview]:
 
 
 async def destroy(panel: Panel, app: App, by: Account) -> None:
-    """Destroy an app with all it has: its routes first, then its dynos, then its repository.
+    """Destroy an app with all it has: first it stops serving, then its dynos, repository and stored objects go, then its row.
 
-    Whatever a crash leaves behind is found by reconciliation.
+    Where that fails half-way, the app is still there, serves nothing, and can be destroyed again. Raises Unavailable.
     """
     async with panel.transaction() as conn:
         await apps.lock(conn, app.id)
         await audit.record(conn, "app.destroy", by, app)
         await routes.remove(conn, app.id)
-        await apps.remove(conn, app.id)
+        await apps.set_current_release(conn, app.id, None)
     await panel.router.confirm([Route(app.id, (), ())])
     await panel.scheduler.remove(app.id)
     await panel.repositories.remove(app.id)
+    async with panel.transaction() as conn:
+        stored = [("slugs", digest) for digest in await slugs.own(conn, app.id)]
+        stored += [("sources", digest) for digest in await builds.own_sources(conn, app.id)]
+        await apps.remove(conn, app.id)
+    for kind, digest in stored:
+        await panel.objects.delete(kind, digest)

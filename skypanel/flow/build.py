@@ -9,12 +9,12 @@ from skypanel.domain.app import App
 from skypanel.domain.build import Build, BuildState, Source
 from skypanel.domain.errors import Conflict, NotFound, SkyPanelError, Unavailable
 from skypanel.domain.output import build_stream
-from skypanel.domain.release import RolloutReason
+from skypanel.domain.release import Release, RolloutReason
 from skypanel.domain.slug import STACK, Slug
 from skypanel.flow import compile as slug_compiler
 from skypanel.flow import lease
 from skypanel.flow.drain import drain
-from skypanel.ports import Job, Panel, WriteLine
+from skypanel.ports import Connection, Job, Panel, WriteLine
 from skypanel.store import apps, builds, config_vars, formation, releases, rollouts, slugs
 
 LOST_WORKER = "The worker that built this was lost."
@@ -28,13 +28,21 @@ async def request(panel: Panel, app: App, account_id: UUID | None, source: Sourc
     """Queue a build of a stored source. Raises Conflict if the app is being built or rolled out."""
     async with panel.transaction() as conn:
         await apps.lock(conn, app.id)
-        newest = await rollouts.newest_release(conn, app.id)
-        if newest and not newest.state.finished and (await releases.get(conn, newest.release_id)).build_id:
+        if await rolling_out(conn, app.id):
             raise Conflict(f"The last push to {app.name} is being rolled out.", "Push again when it is live.")
         build = await builds.add(conn, app.id, account_id, source)
     await panel.queue.wake(Job.BUILD)
     await write(transcript.heading(f"Building on the {STACK} stack"))
     return build
+
+
+async def rolling_out(conn: Connection, app_id: UUID) -> Release | None:
+    """Return the release of the last push if it is not live yet."""
+    newest = await rollouts.newest_release(conn, app_id)
+    if newest is None or newest.state.finished:
+        return None
+    release = await releases.get(conn, newest.release_id)
+    return release if release.build_id else None
 
 
 async def work(panel: Panel, worker: str) -> None:
@@ -52,6 +60,7 @@ async def expire(panel: Panel) -> None:
     async with panel.transaction() as conn:
         expired = await builds.expire(conn, f"{LOST_WORKER} {PUSH_AGAIN}")
     for build in expired:
+        log.warning("build %s: its worker was lost", build.id)
         async with panel.output.writer(build_stream(build.id), build.attempt + 1) as output:
             await output.write(transcript.failure(LOST_WORKER))
             await output.write(transcript.failure(PUSH_AGAIN))
@@ -113,6 +122,8 @@ async def _reusable(panel: Panel, app: App, earlier: Build, write: WriteLine) ->
     same tree is pushed again. A tree that is pushed again on purpose is built again.
     """
     if earlier.slug_id is None or app.current_release_id is None:
+        return None
+    if earlier.source.commit in (await panel.repositories.refs(app.id)).values():
         return None
     async with panel.transaction() as conn:
         current = await releases.get(conn, app.current_release_id)

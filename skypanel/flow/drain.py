@@ -5,6 +5,8 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
+from skypanel.domain.errors import SkyPanelError
+
 # A job that comes while others run has a wake-up that waits behind them: look for it.
 POLL_S = 0.5
 
@@ -21,7 +23,7 @@ async def drain(claim: Callable[[], Awaitable[T | None]], perform: Callable[[T],
     running: set[asyncio.Task[None]] = set()
     try:
         while True:
-            while len(running) < at_once and (job := await claim()) is not None:
+            while len(running) < at_once and (job := await _claimed(claim)) is not None:
                 running.add(asyncio.create_task(perform(job)))
             if not running:
                 return
@@ -33,3 +35,12 @@ async def drain(claim: Callable[[], Awaitable[T | None]], perform: Callable[[T],
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+
+
+async def _claimed(claim: Callable[[], Awaitable[T | None]]) -> T | None:
+    """Return a job, or None also where claiming fails: what runs must not end for it, and the schedule looks again."""
+    try:
+        return await claim()
+    except SkyPanelError:
+        log.exception("no job could be claimed")
+        return None

@@ -15,7 +15,7 @@ from skypanel.flow import build as build_flow
 from skypanel.flow import source as source_flow
 from skypanel.flow.follow import follow_build
 from skypanel.ports import Panel, WriteLine
-from skypanel.store import accounts, apps, builds, organizations, releases, rollouts, settings
+from skypanel.store import accounts, apps, builds, organizations, settings
 
 CREATES_APPS = "push_creates_apps"
 MAX_COMPARED = 20  # branches of one push whose histories are compared
@@ -100,9 +100,7 @@ async def _check_idle(panel: Panel, app: App) -> None:
     """Raise Conflict if an earlier push is not live yet."""
     async with panel.transaction() as conn:
         build = await builds.active(conn, app.id)
-        rollout = None if build else await rollouts.active(conn, app.id)
-        release = await releases.get(conn, rollout.release_id) if rollout else None
-        active = build or (release if release and release.build_id else None)
+        active = build or await build_flow.rolling_out(conn, app.id)
         if active is None:
             return
         pusher = await accounts.get(conn, active.account_id) if active.account_id else None

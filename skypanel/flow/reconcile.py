@@ -3,15 +3,19 @@
 import logging
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from skypanel.domain.app import App
+from skypanel.domain.errors import SkyPanelError
 from skypanel.domain.manifest import WEB, Dyno, DynoState, Manifest
 from skypanel.domain.release import RolloutReason
 from skypanel.domain.routing import Route
 from skypanel.flow.manifest import manifest_of
-from skypanel.ports import Job, Panel
+from skypanel.ports import Connection, Job, Panel
 from skypanel.store import apps, releases, rollouts, routes
+
+REPAIR_PAUSE_S = 300.0
 
 log = logging.getLogger(__name__)
 
@@ -23,27 +27,50 @@ async def reconcile(panel: Panel) -> None:
         running[dyno.key.app_id].append(dyno)
     async with panel.transaction() as conn:
         known = await apps.all(conn)
-        in_force = {route.app_id: route for route in await routes.all(conn)}
     for app in known:
-        await _repair(panel, app, running[app.id], in_force.get(app.id))
+        try:
+            await _repair(panel, app, running[app.id])
+        except SkyPanelError:
+            log.exception("%s (%s) cannot be repaired", app.name, app.id)
     for app_id in running.keys() - {app.id for app in known}:
         log.warning("removing the dynos of %s: there is no such app", app_id)
         await panel.scheduler.remove(app_id)
 
 
-async def _repair(panel: Panel, app: App, dynos: Sequence[Dyno], route: Route | None) -> None:
-    if app.current_release_id is None:
-        return
+async def _repair(panel: Panel, app: App, dynos: Sequence[Dyno]) -> None:
     async with panel.transaction() as conn:
         await apps.lock(conn, app.id)
+        app = await apps.get(conn, app.id)
         if await rollouts.active(conn, app.id):
             return
-        manifest = await manifest_of(panel, conn, app, await releases.get(conn, app.current_release_id))
-        if converged(manifest, dynos, route):
-            return
-        log.info("repairing %s (%s)", app.name, app.id)
-        await rollouts.add(conn, app.id, app.current_release_id, RolloutReason.REPAIR)
-    await panel.queue.wake(Job.ROLLOUT)
+        route = await _own_route(conn, app, dynos)
+        if app.current_release_id is not None:
+            manifest = await manifest_of(panel, conn, app, await releases.get(conn, app.current_release_id))
+            if converged(manifest, dynos, route) or await _tried_lately(conn, manifest, dynos):
+                return
+            log.info("repairing %s (%s)", app.name, app.id)
+            await rollouts.add(conn, app.id, app.current_release_id, RolloutReason.REPAIR)
+    if app.current_release_id is not None:
+        await panel.queue.wake(Job.ROLLOUT)
+    elif dynos:
+        await panel.scheduler.retire(Manifest.empty(app))
+
+
+async def _own_route(conn: Connection, app: App, dynos: Sequence[Dyno]) -> Route | None:
+    """Return the app's route once it leads to nothing but dynos of this app."""
+    route = await routes.get(conn, app.id)
+    if route is None:
+        return None
+    own = tuple(endpoint for endpoint in route.endpoints if endpoint in {dyno.endpoint for dyno in dynos})
+    if own != route.endpoints:
+        await routes.put(conn, app.id, route.hosts, own)
+    return replace(route, endpoints=own)
+
+
+async def _tried_lately(conn: Connection, manifest: Manifest, dynos: Sequence[Dyno]) -> bool:
+    """Whether all that can be done was done a moment ago, and failed: the dynos are there, and start again by themselves."""
+    there = set(manifest.dynos()) == {dyno.key for dyno in dynos if dyno.state is not DynoState.STOPPING}
+    return there and await rollouts.failed_lately(conn, manifest.app_id, REPAIR_PAUSE_S)
 
 
 def converged(manifest: Manifest, dynos: Sequence[Dyno], route: Route | None) -> bool:

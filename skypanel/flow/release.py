@@ -18,17 +18,17 @@ async def roll_back(panel: Panel, app: App, version: int | None, by: Account) ->
     Raises NotFound or Conflict if there is no such version to run.
     """
     async with panel.transaction() as conn:
-        await apps.lock(conn, app.id)
-        app = await apps.get(conn, app.id)
         target = await releases.by_version(conn, app.id, version) if version is not None else await _previous(conn, app)
         if target.slug_id is None or target.state is not ReleaseState.SUCCEEDED:
             raise Conflict(f"v{target.version} never went live.", "Choose a version that `skypanel releases` shows as succeeded.")
         slug = await slugs.get(conn, target.slug_id)
+    if not await panel.objects.exists("slugs", slug.digest):
+        raise Unavailable(f"The slug of v{target.version} is not in storage.", "Push its commit again.")
+    async with panel.transaction() as conn:
+        await apps.lock(conn, app.id)
         config = await config_vars.head(conn, app.id)
         rollout = await derive(conn, app, slug_id=slug.id, config=config, description=f"Rollback to v{target.version}", by=by)
         await audit.record(conn, "release.rollback", by, app, version=target.version)
-    if not await panel.objects.exists("slugs", slug.digest):
-        raise Unavailable(f"The slug of v{target.version} is not in storage.", "Push its commit again.")
     await panel.queue.wake(Job.ROLLOUT)
     return rollout
 
@@ -41,6 +41,7 @@ async def derive(conn: Connection, app: App, *, slug_id: UUID | None, config: Co
 
 async def _previous(conn: Connection, app: App) -> Release:
     """Return the release that ran before the current one with another slug or config."""
+    app = await apps.get(conn, app.id)
     if app.current_release_id is None:
         raise Conflict(f"{app.name} has no release yet.", "Push to it first.")
     current = await releases.get(conn, app.current_release_id)

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from uuid import UUID
 
@@ -48,12 +49,9 @@ async def _perform(panel: Panel, rollout: Rollout) -> None:
                 _check_attempts(rollout)
                 await _roll_out(panel, rollout, output.write)
             except Superseded:
-                await output.write(transcript.detail("A newer release overtakes this one."))
-                await _end(panel, rollout, RolloutState.SUPERSEDED)
+                await _give_way(panel, rollout, output.write)
             except SkyPanelError as error:
-                for line in transcript.failures(error):
-                    await output.write(line)
-                await _end(panel, rollout, RolloutState.FAILED, str(error))
+                await _fail(panel, rollout, error, output.write)
     except lease.LeaseLost:
         log.warning("rollout %s: attempt %d lost its lease", rollout.id, rollout.attempt)
     # A rollout of the same app may have waited for this one to end.
@@ -64,28 +62,40 @@ async def _roll_out(panel: Panel, rollout: Rollout, write: WriteLine) -> None:
     async with panel.transaction() as conn:
         app = await apps.get(conn, rollout.app_id)
         release = await releases.get(conn, _target(rollout, app))
-        manifest = await manifest_of(panel, conn, app, release)
+        manifest = _wanted(await manifest_of(panel, conn, app, release), rollout)
     await panel.scheduler.stage(app, manifest.slug_digest)
     if rollout.reason is RolloutReason.RELEASE:
         await _run_release_phase(panel, manifest, write)
         await write(transcript.heading("Launching..."))
+    await _check_superseded(panel, rollout)
+    await panel.scheduler.launch(manifest)
     try:
-        await _check_superseded(panel, rollout)
-        await panel.scheduler.launch(manifest)
         dynos = await panel.scheduler.wait_ready(manifest, BOOT_TIMEOUT_S)
-        await _check_superseded(panel, rollout)
     except Unready as unready:
         await _print_last_lines(panel, app, unready.dyno, write)
-        await _withdraw(panel, app, release)
         raise Invalid(f"{unready.dyno} of v{release.version} {unready.reason}") from None
-    except Superseded:
-        await _withdraw(panel, app, release)
-        raise
-    await _switch(panel, app, dynos)
-    await _end(panel, rollout, RolloutState.SUCCEEDED)
+    await _check_superseded(panel, rollout)
+    await _switch(panel, rollout, app, _web_endpoints(dynos))
     await panel.scheduler.retire(manifest)
     if rollout.reason is RolloutReason.RELEASE:
         await _print_success(panel, app, release, dynos, write)
+    await _end(panel, rollout, RolloutState.SUCCEEDED)
+
+
+async def _give_way(panel: Panel, rollout: Rollout, write: WriteLine) -> None:
+    await write(transcript.detail("A newer release overtakes this one."))
+    await _bring_back(panel, rollout)
+    await _end(panel, rollout, RolloutState.SUPERSEDED)
+
+
+async def _fail(panel: Panel, rollout: Rollout, error: SkyPanelError, write: WriteLine) -> None:
+    for line in transcript.failures(error):
+        await write(line)
+    await _bring_back(panel, rollout)
+    async with panel.transaction() as conn:
+        overtaken = rollout.reason is RolloutReason.RELEASE and await rollouts.superseded(conn, rollout)
+    # What overtakes it carries its slug, so that the push is not lost yet.
+    await _end(panel, rollout, RolloutState.SUPERSEDED if overtaken else RolloutState.FAILED, str(error))
 
 
 def _target(rollout: Rollout, app: App) -> UUID:
@@ -93,6 +103,11 @@ def _target(rollout: Rollout, app: App) -> UUID:
     if rollout.reason is RolloutReason.RELEASE or app.current_release_id is None:
         return rollout.release_id
     return app.current_release_id
+
+
+def _wanted(manifest: Manifest, rollout: Rollout) -> Manifest:
+    """Return the manifest to converge on: a restart wants dynos of the next generation."""
+    return replace(manifest, generation=manifest.generation + 1) if rollout.reason is RolloutReason.RESTART else manifest
 
 
 async def _run_release_phase(panel: Panel, manifest: Manifest, write: WriteLine) -> None:
@@ -119,11 +134,16 @@ async def _check_superseded(panel: Panel, rollout: Rollout) -> None:
             raise Superseded
 
 
-async def _switch(panel: Panel, app: App, dynos: Sequence[Dyno]) -> None:
-    """Point the app's hostnames at the new web dynos, and return once the proxy does so."""
-    endpoints = tuple(dyno.endpoint for dyno in dynos if dyno.key.process_type == WEB and dyno.endpoint)
+def _web_endpoints(dynos: Sequence[Dyno]) -> tuple[str, ...]:
+    return tuple(dyno.endpoint for dyno in dynos if dyno.key.process_type == WEB and dyno.endpoint)
+
+
+async def _switch(panel: Panel, rollout: Rollout, app: App, endpoints: tuple[str, ...]) -> None:
+    """Point the app's hostnames at web dynos, and return once the proxy does so; raises LeaseLost if another worker decides."""
     route = Route(app.id, (panel.address.host(app.name),), endpoints)
     async with panel.transaction() as conn:
+        if not await rollouts.renew(conn, rollout.id, rollout.attempt, lease.LEASE_S):
+            raise lease.LeaseLost
         await routes.put(conn, app.id, route.hosts, route.endpoints)
     await panel.router.confirm([route])
 
@@ -137,18 +157,25 @@ async def _end(panel: Panel, rollout: Rollout, state: RolloutState, error: str |
             await releases.finish(conn, rollout.release_id, ReleaseState(state.value), error=error)
             if state is RolloutState.SUCCEEDED:
                 await apps.set_current_release(conn, rollout.app_id, rollout.release_id)
+        elif rollout.reason is RolloutReason.RESTART and state is RolloutState.SUCCEEDED:
+            await apps.restart(conn, rollout.app_id)
 
 
-async def _withdraw(panel: Panel, app: App, failed: Release) -> None:
-    """Stop the dynos of a release that did not go live; what ran before keeps running."""
+async def _bring_back(panel: Panel, rollout: Rollout) -> None:
+    """Undo a rollout that did not end well: the release that served before has the route again, and no other dynos run."""
     async with panel.transaction() as conn:
-        app = await apps.get(conn, app.id)
-        if app.current_release_id == failed.id:
-            return
-        if app.current_release_id is None:
-            manifest = Manifest.empty(app)
-        else:
+        app = await apps.get(conn, rollout.app_id)
+        manifest = Manifest.empty(app)
+        if app.current_release_id is not None:
             manifest = await manifest_of(panel, conn, app, await releases.get(conn, app.current_release_id))
+        before = await routes.get(conn, app.id)
+    wanted = set(manifest.dynos())
+    serving = _web_endpoints([dyno for dyno in await panel.scheduler.dynos(app.id) if dyno.key in wanted])
+    kept = tuple(endpoint for endpoint in serving if before and endpoint in before.endpoints)
+    try:
+        await _switch(panel, rollout, app, kept or serving)
+    except Unavailable:
+        log.warning("rollout %s: the proxy does not confirm the route of before; it will follow the database", rollout.id)
     await panel.scheduler.retire(manifest)
 
 

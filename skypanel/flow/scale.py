@@ -44,7 +44,6 @@ async def restart(panel: Panel, app: App, by: Account) -> Rollout:
         app = await apps.get(conn, app.id)
         if app.current_release_id is None:
             raise Conflict(f"{app.name} has no release yet.", "Push to it first.")
-        await apps.restart(conn, app.id)
         rollout = await rollouts.add(conn, app.id, app.current_release_id, RolloutReason.RESTART)
         await audit.record(conn, "app.restart", by, app)
     await panel.queue.wake(Job.ROLLOUT)

@@ -65,8 +65,8 @@ async def lock(conn: Connection, app_id: UUID) -> None:
     await locks.hold(conn, f"app {app_id}")
 
 
-async def set_current_release(conn: Connection, app_id: UUID, release_id: UUID) -> None:
-    """Record which release serves an app."""
+async def set_current_release(conn: Connection, app_id: UUID, release_id: UUID | None) -> None:
+    """Record which release serves an app, if any."""
     await conn.execute(update(applications).where(applications.c.id == app_id).values(current_release_id=release_id))
 
 

@@ -109,6 +109,14 @@ async def recent(conn: Connection, app_id: UUID, limit: int) -> list[Build]:
     return [_read(row) for row in await conn.all(statement)]
 
 
+async def own_sources(conn: Connection, app_id: UUID) -> list[str]:
+    """Return the digests of the sources that no other app was built of."""
+    other = builds.alias("other")
+    shared = select(other.c.id).where(other.c.source_digest == builds.c.source_digest, other.c.app_id != app_id)
+    statement = select(builds.c.source_digest).where(builds.c.app_id == app_id, ~shared.exists()).distinct()
+    return [row.source_digest for row in await conn.all(statement)]
+
+
 def _read(row: Row) -> Build:
     return Build(
         id=row.id,

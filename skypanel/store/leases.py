@@ -44,7 +44,7 @@ def organization_load(table: Table, running: str) -> ColumnElement[int]:
     work, owner = table.alias(), applications.alias()
     count = select(func.count()).select_from(work).join(owner, owner.c.id == work.c.app_id)
     own = owner.c.organization_id == applications.c.organization_id
-    return count.where(work.c.state == running, own).correlate(applications).scalar_subquery()
+    return count.where(work.c.state == running, work.c.lease_until >= func.now(), own).correlate(applications).scalar_subquery()
 
 
 def _held(table: Table, work_id: UUID, running: str, attempt: int) -> Update:

@@ -4,6 +4,7 @@ A newer release overtakes an older one. The other reasons all ask for the same, 
 by now, so that the newest of them stands for all; none of them overtakes a release.
 """
 
+from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, FromClause, Select, and_, func, insert, or_, select, update
@@ -13,6 +14,9 @@ from skypanel.ports import Connection
 from skypanel.store import leases, locks
 from skypanel.store.rows import Row, found, one
 from skypanel.store.tables import OPEN_ROLLOUT, applications, releases, rollouts
+
+# So that the release phases of one organization, which may take minutes, leave a place for the others.
+MAX_OF_ONE_ORGANIZATION = 6
 
 _PENDING = rollouts.c.state == RolloutState.PENDING
 _LAPSED = and_(rollouts.c.state == RolloutState.RUNNING, leases.lapsed(rollouts))
@@ -79,6 +83,13 @@ async def superseded(conn: Connection, rollout: Rollout) -> bool:
     return await conn.first(newer.limit(1)) is not None
 
 
+async def failed_lately(conn: Connection, app_id: UUID, within_s: float) -> bool:
+    """Whether an app's newest rollout failed within the last `within_s`."""
+    newest = select(rollouts).where(rollouts.c.app_id == app_id).order_by(rollouts.c.number.desc()).limit(1).subquery()
+    lately = newest.c.finished_at > func.now() - timedelta(seconds=within_s)
+    return await conn.first(select(newest.c.id).where(newest.c.state == RolloutState.FAILED, lately)) is not None
+
+
 async def waiting(conn: Connection) -> int:
     """Return how many rollouts are there for a worker to claim."""
     return int((await one(conn, select(func.count().label("number")).where(or_(_PENDING, _LAPSED)))).number)
@@ -89,6 +100,7 @@ def _is_release(table: FromClause) -> ColumnElement[bool]:
 
 
 def _turn() -> Select[Row]:
+    load = leases.organization_load(rollouts, RolloutState.RUNNING)
     other = rollouts.alias("other")
     runs = and_(other.c.state == RolloutState.RUNNING, other.c.lease_until >= func.now())
     waits = other.c.state.in_([RolloutState.PENDING, RolloutState.RUNNING])
@@ -99,8 +111,8 @@ def _turn() -> Select[Row]:
     return (
         select(rollouts.c.id, rollouts.c.app_id, rollouts.c.number, rollouts.c.release_id, rollouts.c.reason)
         .join(applications, applications.c.id == rollouts.c.app_id)
-        .where(or_(_PENDING, _LAPSED), ~hindered.exists())
-        .order_by(leases.organization_load(rollouts, RolloutState.RUNNING), rollouts.c.number)
+        .where(or_(_PENDING, _LAPSED), ~hindered.exists(), load < MAX_OF_ONE_ORGANIZATION)
+        .order_by(load, rollouts.c.number)
         .limit(1)
         .with_for_update(of=rollouts, skip_locked=True)
     )

@@ -30,6 +30,14 @@ async def get(conn: Connection, slug_id: UUID) -> Slug:
     return _read(await found(conn, select(slugs).where(slugs.c.id == slug_id), "slug"))
 
 
+async def own(conn: Connection, app_id: UUID) -> list[str]:
+    """Return the digests of an app's slugs that no other app has too."""
+    other = slugs.alias("other")
+    shared = select(other.c.id).where(other.c.digest == slugs.c.digest, other.c.app_id != app_id)
+    statement = select(slugs.c.digest).where(slugs.c.app_id == app_id, ~shared.exists()).distinct()
+    return [row.digest for row in await conn.all(statement)]
+
+
 def _read(row: Row) -> Slug:
     return Slug(
         id=row.id,

@@ -1,11 +1,13 @@
 """From a source to a release that serves, on a real database."""
 
 import asyncio
+from functools import partial
+from pathlib import Path
 
 import pytest
 
 from skypanel.domain.build import BuildState
-from skypanel.domain.errors import Conflict, Invalid, NotFound
+from skypanel.domain.errors import Conflict, Invalid, NotFound, Unavailable
 from skypanel.domain.output import build_stream, rollout_stream
 from skypanel.domain.release import ReleaseState, RolloutReason, RolloutState
 from skypanel.flow import apps as apps_flow
@@ -14,6 +16,7 @@ from skypanel.flow import config as config_flow
 from skypanel.flow import reconcile
 from skypanel.flow import rollout as rollout_flow
 from skypanel.flow import scale as scale_flow
+from skypanel.flow.drain import drain
 from skypanel.flow.follow import follow_build
 from skypanel.store import apps, builds, releases, rollouts, routes
 from tests.panels import open_stage
@@ -307,3 +310,192 @@ async def test_the_streams_of_a_build_and_its_rollout_are_apart(stage):
     output = stage.panel.output
     assert output.texts(build_stream(build.id))[0] == "-----> Python app detected"
     assert output.texts(rollout_stream(rollout.id))[0] == "-----> Launching..."
+
+
+async def test_a_first_release_that_fails_leaves_nothing_running_and_no_route(stage):
+    app = await stage.app()
+    stage.panel.builder.answer("cat", "/app/Procfile", out=b"web: crash\n")
+    build = await stage.push(app)
+    await stage.work()
+    error, lines = await follow(stage, build)
+    assert "v1 did not go live" in str(error)
+    assert any("exited with status 1" in line for line in lines)
+    assert not await stage.panel.scheduler.dynos(app.id)
+    async with stage.panel.transaction() as conn:
+        assert (await routes.get(conn, app.id)).endpoints == ()
+
+
+async def test_a_proxy_that_does_not_confirm_fails_the_release_and_the_old_one_keeps_the_route(stage):
+    app = await deployed(stage)
+    async with stage.panel.transaction() as conn:
+        before = await routes.get(conn, app.id)
+    stage.panel.router.broken = True
+    build = await stage.push(app, "new tree")
+    await stage.work()
+    error, _ = await follow(stage, build)
+    assert "v2 did not go live" in str(error)
+    async with stage.panel.transaction() as conn:
+        assert await routes.get(conn, app.id) == before
+    assert {dyno.key.version for dyno in await stage.panel.scheduler.dynos(app.id)} == {1}
+
+
+async def test_a_failed_restart_leaves_the_old_dynos_and_asks_for_no_repair(stage):
+    app = await deployed(stage)
+    before = {dyno.key for dyno in await stage.panel.scheduler.dynos(app.id)}
+    stage.panel.router.broken = True
+    await scale_flow.restart(stage.panel, app, stage.admin)
+    await stage.work()
+    assert {dyno.key for dyno in await stage.panel.scheduler.dynos(app.id)} == before
+    await reconcile.reconcile(stage.panel)
+    async with stage.panel.transaction() as conn:
+        assert await rollouts.active(conn, app.id) is None
+
+
+async def test_a_failed_release_whose_slug_goes_on_in_a_newer_one_is_overtaken(stage):
+    app = await deployed(stage)
+    scheduler = stage.panel.scheduler
+    stage.panel.builder.answer("cat", "/app/Procfile", out=b"web: crash\n")
+    build = await stage.push(app, "new tree")
+    await build_flow.work(stage.panel, "worker")
+    scheduler.hold = asyncio.Event()
+    rolling = asyncio.create_task(rollout_flow.work(stage.panel, "worker"))
+    await scheduler.waiting.wait()
+    await config_flow.change(stage.panel, app, {"KEY": "value"}, stage.admin)
+    scheduler.hold.set()
+    await rolling
+    async with stage.panel.transaction() as conn:
+        assert (await releases.of_build(conn, build.id)).state is ReleaseState.SUPERSEDED
+    error, _ = await follow(stage, build)
+    assert "v3 did not go live" in str(error)
+    assert (await current(stage, app)).version == 1
+
+
+async def test_a_repair_that_failed_is_not_repeated_at_once(stage):
+    app = await deployed(stage)
+    stage.panel.scheduler.running.clear()
+    stage.panel.router.broken = True
+    await reconcile.reconcile(stage.panel)
+    await stage.work()
+    await reconcile.reconcile(stage.panel)
+    async with stage.panel.transaction() as conn:
+        assert await rollouts.active(conn, app.id) is None
+        newest = await rollouts.get(conn, (await rollouts.of_release(conn, (await current(stage, app)).id)).id)
+    assert newest.state is RolloutState.FAILED
+    stage.panel.scheduler.running.clear()
+    await reconcile.reconcile(stage.panel)
+    async with stage.panel.transaction() as conn:
+        assert await rollouts.active(conn, app.id)
+
+
+async def test_a_route_never_leads_to_what_is_no_dyno_of_its_app(stage):
+    app = await deployed(stage)
+    await deployed(stage, "other")
+    stage.panel.scheduler.running = {key: dyno for key, dyno in stage.panel.scheduler.running.items() if key.app_id != app.id}
+    await reconcile.reconcile(stage.panel)
+    async with stage.panel.transaction() as conn:
+        assert (await routes.get(conn, app.id)).endpoints == ()
+
+
+async def test_what_an_app_without_a_release_runs_is_stopped(stage):
+    app = await deployed(stage)
+    async with stage.panel.transaction() as conn:
+        await apps.set_current_release(conn, app.id, None)
+    await reconcile.reconcile(stage.panel)
+    assert not await stage.panel.scheduler.dynos(app.id)
+
+
+async def test_one_app_that_cannot_be_repaired_holds_up_no_other(stage):
+    broken, healthy = await deployed(stage, "aaa"), await deployed(stage, "zzz")
+    async with stage.panel.transaction() as conn:
+        none_yet = await releases.add(
+            conn,
+            broken.id,
+            slug_id=None,
+            config_version_id=(await releases.get(conn, (await apps.get(conn, broken.id)).current_release_id)).config_version_id,
+            description="Nothing to run",
+            account_id=None,
+        )
+        await apps.set_current_release(conn, broken.id, none_yet.id)
+    stage.panel.scheduler.running.clear()
+    await reconcile.reconcile(stage.panel)
+    async with stage.panel.transaction() as conn:
+        assert (await rollouts.active(conn, healthy.id)).reason is RolloutReason.REPAIR
+
+
+async def test_a_tree_that_is_pushed_again_on_purpose_is_built_again(stage):
+    app = await stage.app()
+    build = await stage.push(app, "tree")
+    await stage.work()
+    compiled = len(stage.panel.builder.steps)
+    await asyncio.to_thread(Path(stage.panel.repositories.path(app.id), "refs/heads/main").write_text, f"{build.source.commit}\n")
+    again = await stage.push(app, "tree")
+    await stage.work()
+    _, lines = await follow(stage, again)
+    assert lines[0] == "-----> Python app detected"
+    assert len(stage.panel.builder.steps) > compiled
+
+
+async def test_a_claim_that_fails_ends_nothing_that_runs(stage):
+    app = await deployed(stage)
+    scheduler = stage.panel.scheduler
+    scheduler.hold = asyncio.Event()
+    build = await stage.push(app, "new tree")
+    await build_flow.work(stage.panel, "worker")
+    claims = 0
+
+    async def claim():
+        nonlocal claims
+        claims += 1
+        if claims > 1:
+            scheduler.hold.set()
+            raise Unavailable("The database does not answer.")
+        async with stage.panel.transaction() as conn:
+            return await rollouts.claim(conn, "worker", 20)
+
+    await drain(claim, partial(rollout_flow._perform, stage.panel), 2)  # noqa: SLF001 - what a worker performs
+    release, _ = await follow(stage, build)
+    assert release.version == 2
+
+
+async def test_an_organization_cannot_hold_every_place_for_rollouts(stage):
+    names = [f"app{number}" for number in range(rollouts.MAX_OF_ONE_ORGANIZATION + 1)]
+    for name in names:
+        await stage.push(await stage.app(name))
+    await build_flow.work(stage.panel, "worker")
+    async with stage.panel.transaction() as conn:
+        claimed = [await rollouts.claim(conn, "worker", 60) for _ in names]
+    assert claimed[-1] is None
+    assert None not in claimed[:-1]
+
+
+async def test_the_places_of_a_worker_that_was_lost_are_free_again(stage):
+    names = [f"app{number}" for number in range(rollouts.MAX_OF_ONE_ORGANIZATION)]
+    for name in names:
+        await stage.push(await stage.app(name))
+    await build_flow.work(stage.panel, "worker")
+    async with stage.panel.transaction() as conn:
+        for _ in names:
+            await rollouts.claim(conn, "dead worker", -1)
+    async with stage.panel.transaction() as conn:
+        assert await rollouts.claim(conn, "worker", 60)
+
+
+async def test_a_destroyed_apps_objects_go_and_shared_ones_stay(stage):
+    app, twin = await stage.app("hello"), await stage.app("twin")
+    await stage.push(app, "shared tree")
+    await stage.push(twin, "shared tree")
+    await stage.work()
+    stage.panel.builder.answer("tar", "-c", out=b"another slug")
+    await stage.push(app, "own tree")
+    await stage.work()
+    assert {kind for kind, _ in stage.panel.objects.stored} >= {"sources", "slugs"}
+    own = [key for key in stage.panel.objects.stored if key[0] in {"sources", "slugs"}]
+    await apps_flow.destroy(stage.panel, app, stage.admin)
+    left = [key for key in stage.panel.objects.stored if key[0] in {"sources", "slugs"}]
+    assert len(own) == 4
+    assert len(left) == 2
+
+
+async def test_five_first_pushes_at_once_all_get_their_app(stage):
+    made = await asyncio.gather(*(stage.app(f"burst{number}") for number in range(8)))
+    assert len({app.id for app in made}) == 8
