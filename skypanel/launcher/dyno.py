@@ -47,6 +47,7 @@ class Dyno:
     restarts: int = 0
     reason: str | None = None
     _sandbox: Running | None = None
+    _linger_s: float = math.inf
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
     _deadline: float = math.inf
 
@@ -68,9 +69,10 @@ class Dyno:
         """Return on which addresses it listens on its port."""
         return listening(self._sandbox.init_pid, self.port) if self._sandbox else Listening.NOWHERE
 
-    def stop(self, grace_s: float) -> None:
-        """Tell it to stop: SIGTERM now, SIGKILL after the grace; told twice, the earlier end counts."""
-        self._deadline = min(self._deadline, asyncio.get_running_loop().time() + grace_s)
+    def stop(self, grace_s: float, linger_s: float = 0.0) -> None:
+        """Tell it to stop: SIGTERM after it lingered, SIGKILL after the grace; told twice, the earlier end counts."""
+        self._deadline = min(self._deadline, asyncio.get_running_loop().time() + linger_s + grace_s)
+        self._linger_s = min(self._linger_s, linger_s)
         self._become(DynoState.STOPPING)
         self._stop.set()
 
@@ -150,6 +152,7 @@ class Dyno:
     async def _stop_politely(self, sandbox: Running) -> None:
         """Once told to stop, send SIGTERM to each process, and SIGKILL to what is left after the grace."""
         await self._stop.wait()
+        await asyncio.sleep(self._linger_s)
         self.log.system("Stopping all processes with SIGTERM")
         loop = asyncio.get_running_loop()
         told: set[int] = set()

@@ -12,6 +12,9 @@ from skypanel.launcher.machine import Machine
 from skypanel.launcher.protocol import Message, Retire, StartDyno, key_message
 from skypanel.launcher.slugs import Slugs
 
+# Requests that were on their way when the route was switched have a moment to be answered.
+LINGER_S = 1.0
+
 
 class Dynos:
     """Starts dynos, stops them, says what they do."""
@@ -54,7 +57,7 @@ class Dynos:
         """Tell all dynos of an app but those to keep to stop; their slugs go with them."""
         for dyno in self._of(request.app_id):
             if dyno.request.key not in request.keep:
-                dyno.stop(request.grace_s)
+                dyno.stop(request.grace_s, LINGER_S)
         await self._slugs.keep_only(request.app_id, request.keep_digest)
 
     async def stop(self, app_id: UUID | None, grace_s: float) -> None:
