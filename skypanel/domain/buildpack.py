@@ -1,7 +1,8 @@
 """Which buildpacks build an app, and what they say about it."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from urllib.parse import unquote
 
 from skypanel.domain.errors import Invalid
 from skypanel.domain.names import printable
@@ -11,16 +12,32 @@ BUILDPACK_URL = "BUILDPACK_URL"
 BUILDPACKS_DIRECTORY = "/tmp/buildpacks"  # noqa: S108 - the sandbox's own /tmp
 
 _BUNDLED_NAME = re.compile(r"(?:heroku/|skypanel/)?(?P<name>[a-z]+)")
-_URL = re.compile(r"(?P<url>https?://[^\s#]+)(?:#(?P<ref>[A-Za-z0-9._/-]+))?")
+_URL = re.compile(r"(?P<scheme>https?://)(?:(?P<login>[^\s/@#]+)@)?(?P<rest>[^\s@#]+)(?:#(?P<ref>[A-Za-z0-9._/-]+))?")
+_LOGINS = re.compile(r"//\S*@")
+
+
+@dataclass(frozen=True)
+class Login:
+    """Who fetches a private buildpack. It came in a config var, so it is kept out of all that is printed, stored or listed."""
+
+    user: str
+    password: str
+
+    @classmethod
+    def parse(cls, text: str) -> "Login":
+        """Read the part of a URL before its @ (RFC 3986, 3.2.1)."""
+        user, _, password = text.partition(":")
+        return cls(unquote(user), unquote(password))
 
 
 @dataclass(frozen=True)
 class Buildpack:
-    """A bundled buildpack, or one that is cloned from `url` at `ref` before the build."""
+    """A bundled buildpack, or one that is fetched from `url`, which holds no login, at `ref` before the build."""
 
     name: str
     url: str | None = None
     ref: str | None = None
+    login: Login | None = field(default=None, repr=False)
 
     def directory(self, position: int) -> str:
         """Return where its writable copy lies in the sandbox; `position` tells clones of one build apart."""
@@ -37,8 +54,11 @@ def parse(text: str) -> Buildpack:
     if match := _URL.fullmatch(text):
         if match["ref"] and match["ref"].startswith("-"):
             raise Invalid(f"{printable(match['ref'])} is not a commit, branch or tag.", "Name it after # in the buildpack's URL.")
-        return Buildpack(match["url"].rstrip("/").removesuffix(".git").rsplit("/", 1)[-1], match["url"], match["ref"])
-    raise Invalid(f"{printable(text)} is no buildpack.", f"Name one of {', '.join(BUNDLED)}, or give the https URL of a git repository.")
+        url = match["scheme"] + match["rest"]
+        name = url.rstrip("/").removesuffix(".git").rsplit("/", 1)[-1]
+        return Buildpack(name, url, match["ref"], Login.parse(match["login"]) if match["login"] else None)
+    shown = printable(_LOGINS.sub("//", text))
+    raise Invalid(f"{shown} is no buildpack.", f"Name one of {', '.join(BUNDLED)}, or give the https URL of a git repository.")
 
 
 def parse_list(text: str) -> tuple[Buildpack, ...]:

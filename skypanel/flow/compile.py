@@ -19,48 +19,14 @@ from skypanel.domain.buildpack import BUILDPACK_URL, BUILDPACKS_DIRECTORY, Build
 from skypanel.domain.errors import Invalid, SkyPanelError
 from skypanel.domain.limits import BUILD_LIMITS, MAX_SLUG_BYTES
 from skypanel.domain.manifest import Exit
+from skypanel.domain.push import shown
 from skypanel.domain.slug import STACK, Slug
+from skypanel.flow import scripts
 from skypanel.ports import Panel, Step, StepFailed, Workspace, WriteLine
 
 MAX_SMALL_OUTPUT = 256 * 1024
 CA_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 CA_VARIABLES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO")
-
-_DETECT = """
-for name in "$@"; do
-    if label=$("{directory}/$name/bin/detect" /app); then
-        printf '%s\\n%s\\n' "$name" "$label"
-        exit 0
-    fi
-done
-"""
-_CLONE = """
-set -e
-git init -q "$3"
-cd "$3"
-git fetch -q --depth 1 -- "$1" "$2"
-git checkout -q FETCH_HEAD
-"""
-# `export` files of the buildpacks before this one are sourced, then it runs in its own folder.
-_RUN = """
-cd "$1" || exit 1
-program=$2
-shift 2
-for file in {directory}/*.export; do
-    # shellcheck disable=SC1090
-    [ -f "$file" ] && . "$file"
-done
-exec "$program" "$@"
-"""
-_SLUGIGNORE = """
-set -e
-git init -q /tmp/slugignore
-git --git-dir /tmp/slugignore/.git --work-tree /app ls-files -z --others --ignored --exclude-from /app/.slugignore > /tmp/ignored
-tr -cd '\\0' < /tmp/ignored | wc -c
-cd /app
-xargs -0 -r rm -f -- < /tmp/ignored
-rm -rf /tmp/slugignore /tmp/ignored
-"""
 
 
 @dataclass(frozen=True)
@@ -74,8 +40,8 @@ class _Compiler:
     write: WriteLine
     environment: Mapping[str, str] = field(repr=False)
 
-    def step(self, *argv: str, network: bool = False) -> Step:
-        return Step(argv, self.environment, network=network)
+    def step(self, *argv: str, network: bool = False, **environment: str) -> Step:
+        return Step(argv, {**self.environment, **environment}, network=network)
 
     async def must(self, error: SkyPanelError, step: Step, stdin: AsyncIterable[bytes] | None = None) -> None:
         """Run a step; raise `error` if it fails, or what the sandbox says if that ended it."""
@@ -136,7 +102,7 @@ async def _fetch(compiler: _Compiler, config_vars: Mapping[str, str]) -> None:
     await compiler.must(broken, compiler.step("cp", "-r", "/buildpacks", BUILDPACKS_DIRECTORY))
     if await _has(compiler, ".slugignore"):
         try:
-            removed = (await compiler.text(compiler.step("bash", "-c", _SLUGIGNORE))).strip()
+            removed = (await compiler.text(compiler.step("bash", "-c", scripts.SLUGIGNORE))).strip()
         except StepFailed:
             raise Invalid("The .slugignore file could not be read.", "Write one gitignore pattern a line.") from None
         await compiler.write(transcript.heading(f"Deleting {removed} files matching .slugignore patterns."))
@@ -152,8 +118,7 @@ async def _choose(compiler: _Compiler, wanted: str | None) -> Sequence[Buildpack
         return await _clone_all(compiler, buildpack.parse_list(wanted))
     if await _has(compiler, ".buildpacks"):
         return await _clone_all(compiler, buildpack.parse_list(await compiler.text(compiler.step("cat", "/app/.buildpacks"))))
-    script = _DETECT.replace("{directory}", BUILDPACKS_DIRECTORY)
-    detected = (await compiler.text(compiler.step("bash", "-c", script, "detect", *buildpack.BUNDLED))).splitlines()
+    detected = (await compiler.text(compiler.step("bash", "-c", scripts.DETECT, "detect", *buildpack.BUNDLED))).splitlines()
     if not detected:
         raise Invalid(
             "No buildpack fits this app.",
@@ -169,10 +134,20 @@ async def _clone_all(compiler: _Compiler, buildpacks: Sequence[Buildpack]) -> Se
         raise Invalid("The list of buildpacks is empty.", f"Name one of {', '.join(buildpack.BUNDLED)}, or a git URL.")
     for position, pack in enumerate(buildpacks, start=1):
         if pack.url is not None:
-            await compiler.write(transcript.heading(f"Fetching buildpack {pack.url}"))
-            clone = compiler.step("bash", "-c", _CLONE, "clone", pack.url, pack.ref or "HEAD", pack.directory(position), network=True)
-            await compiler.must(Invalid(f"The buildpack {pack.url} could not be fetched.", "Check its URL and the name after #."), clone)
+            await _clone(compiler, pack, pack.url, pack.directory(position))
     return buildpacks
+
+
+async def _clone(compiler: _Compiler, pack: Buildpack, url: str, directory: str) -> None:
+    await compiler.write(transcript.heading(f"Fetching buildpack {url}"))
+    missing = Invalid(
+        f"The buildpack {url} could not be fetched.", "Check its URL, and the branch, tag or commit (with all of its digits) after the #."
+    )
+    # in the environment, as argument lists are for everybody on the machine to see
+    login = {"BUILDPACK_USER": pack.login.user, "BUILDPACK_PASSWORD": pack.login.password} if pack.login else {}
+    await compiler.must(
+        missing, compiler.step("bash", "-c", scripts.FETCH, "clone", url, pack.ref or "HEAD", directory, network=True, **login)
+    )
 
 
 async def _run_buildpack(compiler: _Compiler, pack: Buildpack, position: int) -> dict[str, str]:
@@ -208,8 +183,7 @@ async def _default_process_types(compiler: _Compiler, directory: str) -> dict[st
 
 
 def _in_buildpack(compiler: _Compiler, directory: str, program: str, *arguments: str, network: bool = False) -> Step:
-    script = _RUN.replace("{directory}", BUILDPACKS_DIRECTORY)
-    return compiler.step("bash", "-c", script, "buildpack", directory, program, *arguments, network=network)
+    return compiler.step("bash", "-c", scripts.RUN, "buildpack", directory, program, *arguments, network=network)
 
 
 async def _discover_process_types(compiler: _Compiler, buildpacks: Sequence[Buildpack], defaults: Mapping[str, str]) -> dict[str, str]:
@@ -265,10 +239,12 @@ async def _archive(compiler: _Compiler, buildpacks: Sequence[Buildpack], process
 
 
 async def _print_largest(compiler: _Compiler) -> None:
-    listing = await compiler.text(compiler.step("bash", "-c", "cd /app && du -xm --max-depth=3 . | sort -rn | sed -n 2,9p"))
-    await compiler.write(transcript.detail("The largest folders, in MiB before compression:"))
-    for line in listing.splitlines():
-        await compiler.write(transcript.detail(line))
+    listing = await compiler.text(compiler.step("bash", "-c", "cd /app && du -xak0 --max-depth=3 | sort -zrn | head -zn 9"))
+    await compiler.write(transcript.detail("What is largest, before compression:"))
+    for entry in listing.rstrip("\0").split("\0"):
+        kib, _, path = entry.partition("\t")
+        if path != ".":
+            await compiler.write(transcript.detail(f"{transcript.size(int(kib) * transcript.KIB):>7}  {shown(path.removeprefix('./'))}"))
 
 
 def _ended(exit_: Exit) -> SkyPanelError | None:

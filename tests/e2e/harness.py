@@ -93,7 +93,12 @@ class PanelUnderTest:
         """Start the panel and do not wait for anything."""
         self.banner = []
         self.process = subprocess.Popen(
-            [*self._as_user(), SKYPANEL, "up"], env=self.environment, cwd=self.home, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            [*self._as_user(), SKYPANEL, "up"],
+            env=self.environment,
+            cwd=self.home,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
         reader = threading.Thread(target=self._read, args=(self.process,), daemon=True)
         reader.start()

@@ -1,39 +1,53 @@
-"""What a panel that was stopped still holds of the machine: it should be nothing."""
+"""What a panel holds of the machine, by its home's panel.json: nothing once it was stopped, and as much after a build as before."""
 
 import json
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 APP_UIDS = 65536
+CGROUPS = Path("/sys/fs/cgroup")
 
 
 def leftovers(home: Path) -> list[str]:
-    """Return a line for everything that carries a panel's name, by its home's panel.json."""
+    """Return a line for everything that carries a panel's name."""
     chosen = json.loads((home / "panel.json").read_text())
-    tag = Path(chosen["run_dir"]).name.rpartition("-")[2]
+    run_dir = Path(chosen["run_dir"])
     return [
-        *_processes(home, chosen["uid_base"]),
+        *(f"process {pid}: {command}" for pid, _, command in _processes() if str(home) in command),
         *(f"mount {line}" for line in Path("/proc/mounts").read_text().splitlines() if str(home) in line),
-        *(f"link {path.name}" for path in Path("/sys/class/net").iterdir() if tag[:6] in path.name),
-        *(f"nft {line}" for line in _nft_tables() if tag in line),
-        *(f"cgroup {path}" for path in Path("/sys/fs/cgroup").glob(f"*/skypanel-{tag}/*") if path.is_dir()),
-        *(f"loop {text}" for text in _loops() if str(home) in text),
-        *(f"socket folder {chosen['run_dir']}" for _ in range(Path(chosen["run_dir"]).exists())),
+        *(f"nft {line}" for line in _nft_tables() if _tag(chosen) in line),
+        *(f"socket folder {run_dir}" for _ in range(run_dir.exists())),
+        *sandboxes(home),
     ]
 
 
-def _processes(home: Path, uid_base: int) -> list[str]:
-    found = []
+def sandboxes(home: Path) -> list[str]:
+    """Return a line for everything that builds and dynos have."""
+    chosen = json.loads((home / "panel.json").read_text())
+    tag, first = _tag(chosen), chosen["uid_base"]
+    return [
+        *(f"process {pid}: {command}" for pid, uid, command in _processes() if first <= uid < first + APP_UIDS),
+        *(f"link {path.name}" for path in Path("/sys/class/net").iterdir() if tag[:6] in path.name),
+        *(f"cgroup {path}" for depth in ("", "*/") for path in CGROUPS.glob(f"{depth}skypanel-{tag}/*") if path.is_dir()),
+        *(f"loop {text}" for text in _loops() if str(home) in text),
+        *(f"disk {path.name}" for path in home.glob("disks/*")),
+    ]
+
+
+def _tag(chosen: dict[str, str]) -> str:
+    return Path(chosen["run_dir"]).name.rpartition("-")[2]
+
+
+def _processes() -> Iterator[tuple[int, int, str]]:
+    """Yield the id, user and command line of every process."""
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
             try:
                 command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-                uid = folder.stat().st_uid
+                yield int(folder.name), folder.stat().st_uid, command
             except OSError:
                 continue
-            if str(home) in command or uid_base <= uid < uid_base + APP_UIDS:
-                found.append(f"process {folder.name}: {command}")
-    return found
 
 
 def _nft_tables() -> list[str]:

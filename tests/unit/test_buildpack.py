@@ -1,7 +1,7 @@
 import pytest
 
 from skypanel.domain import buildpack
-from skypanel.domain.buildpack import Buildpack
+from skypanel.domain.buildpack import Buildpack, Login
 from skypanel.domain.errors import Invalid
 
 
@@ -22,6 +22,23 @@ def test_bundled_names_and_urls(text, expected):
 def test_anything_else_is_refused(text):
     with pytest.raises(Invalid):
         buildpack.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("login", "expected"),
+    [("ada:pass%40word", Login("ada", "pass@word")), ("a-token", Login("a-token", "")), ("ada:a:b", Login("ada", "a:b"))],
+)
+def test_the_login_of_a_private_one_is_kept_apart_and_out_of_sight(login, expected):
+    pack = buildpack.parse(f"https://{login}@git.example/private.git#v1")
+    assert pack == Buildpack("private", "https://git.example/private.git", "v1", expected)
+    assert expected.user not in repr(pack)
+
+
+@pytest.mark.parametrize("text", ["ssh://ada:word@git.example/x", "https://ada:w@word@git.example/x", "https://ada:wo/word@git.example/x"])
+def test_a_login_is_not_shown_where_its_url_is_refused(text):
+    with pytest.raises(Invalid) as refused:
+        buildpack.parse(text)
+    assert "word" not in str(refused.value)
 
 
 def test_several_keep_their_order():

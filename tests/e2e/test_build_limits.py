@@ -1,0 +1,96 @@
+"""A build that takes too much is ended with a line that says so; its neighbours go on, and nothing of it is left."""
+
+import re
+import time
+from dataclasses import dataclass
+
+import pytest
+
+from tests.e2e.harness import wait_for
+from tests.e2e.leftovers import sandboxes
+
+REPORTED_S = 2  # for the line's way to the pusher, and git's end
+
+
+@dataclass(frozen=True)
+class Hog:
+    """A script that says when it begins to run over a limit, and how soon it is to be ended then."""
+
+    script: str
+    within_s: float
+    words: str
+
+
+HOGS = {
+    "memory": Hog("echo over; exec python3 -c 'x = b\"x\" * (3 << 30)'", 8, "it used more than 2048 MiB of memory"),
+    "disk": Hog(
+        "fallocate -l 3900M junk; until ! head -c 32M /dev/zero >>junk; do :; done 2>&1; echo over; sleep 300",
+        2,
+        "it wrote more than 4096 MiB to disk",
+    ),
+}
+
+
+@pytest.fixture
+def building(panel):
+    """Have an app whose build runs a script of ours."""
+
+    def make(script):
+        repository = panel.repository("python-plain")
+        repository.write("bin/pre_compile", script)
+        repository.commit("A build of its own")
+        return repository
+
+    return make
+
+
+@pytest.fixture
+def held(panel):
+    """Check that builds and dynos hold as much of the machine after a test as before; give what they hold now."""
+
+    def look():
+        return sorted(sandboxes(panel.home / "panel"))
+
+    before = look()
+    yield look
+    wait_for("all to be given back", lambda: look() == before)
+
+
+@pytest.mark.parametrize("limit", HOGS)
+def test_a_build_over_its_limit_ends_at_once_and_a_neighbours_goes_through(panel, building, held, limit):
+    hog = HOGS[limit]
+    neighbour = building("head -c 200M /dev/zero >/tmp/mine && echo written")
+    push = building(f"echo begin; {hog.script}").start_push(f"hog-{limit}")
+    push.wait_for_line("begin")
+    beside = neighbour.start_push(f"near-{limit}")
+    push.wait_for_line("over")
+    over = time.monotonic()
+    assert push.wait() != 0
+    assert time.monotonic() - over < hog.within_s + REPORTED_S
+    assert f"The build was stopped: {hog.words}." in push.text
+    assert "Push rejected, the build failed." in push.text
+    assert beside.wait() == 0, beside.text
+    assert "written" in beside.text
+    panel.cli("destroy", f"near-{limit}", "--confirm", f"near-{limit}")
+
+
+def test_a_slug_over_500_mib_is_refused_with_what_is_large(building, held):
+    repository = building("mkdir -p data/models; head -c 530M /dev/urandom >data/models/large.bin")
+    shown = repository.push("obese", check=False)
+    assert "The slug is over 500.0M." in shown
+    assert re.search(r"530\.\dM  data/models/large\.bin", shown), shown
+    assert "name it in .slugignore" in shown
+
+
+def test_what_a_build_leaves_running_goes_with_it(building, held):
+    shown = building("setsid sleep 1000 >/dev/null 2>&1 & echo still here; exit 7").push("lingering", check=False)
+    assert "still here" in shown
+    assert "bin/pre_compile failed" in shown
+
+
+def test_a_build_whose_pusher_hung_up_and_that_fails_leaves_nothing(building, held):
+    push = building("echo begin; sleep 2; exit 7").start_push("left-alone")
+    push.wait_for_line("begin")
+    assert held()
+    push.process.kill()
+    push.wait()
