@@ -144,9 +144,9 @@ class FakeQueue:
 class FakeRouter:
     """Takes every route to be in force at once, unless `broken`; `routes` is what was confirmed last, by app id."""
 
-    def __init__(self):
+    def __init__(self, *, broken=False):
         self.routes = {}
-        self.broken = False
+        self.broken = broken
 
     async def confirm(self, routes, timeout_s=10.0):
         if self.broken:
@@ -168,19 +168,19 @@ class FakeLogs:
     async def read(self, app, lines=100, *, follow=False, dyno=None):
         seen = max(0, len(self._of(app, dyno)) - lines)
         while True:
-            found = self._of(app, dyno)
+            changed, found = self._changed, self._of(app, dyno)
             for name, text in found[seen:]:
-                yield f"2024-01-01T00:00:00Z app[{name}]: {text}"
+                yield f"2024-01-01T00:00:00.000000+00:00 app[{name}]: {text}"
             seen = len(found)
             if not follow:
                 return
-            await self._changed.wait()
+            await changed.wait()
 
     async def write(self, app, text):
         self.add(app, "api", text)
 
     def add(self, app, dyno, text):
-        self.lines.setdefault(app.id, []).append((dyno, text))
+        self.lines.setdefault(app.id, []).append((dyno, terminal.clean(text)))
         self._changed.set()
         self._changed = asyncio.Event()
 
@@ -189,16 +189,19 @@ class FakeLogs:
 
 
 class FakeCipher:
-    """Marks secrets with the number of the key, and encrypts nothing."""
+    """Keys are numbers, newest first; a secret is the number of its key and the text in hex."""
 
-    def __init__(self, key=1):
-        self.key = key
+    def __init__(self):
+        self.keys = [1]
 
     def encrypt(self, plain):
-        return f"{self.key}:{plain}".encode()
+        return f"{self.keys[0]}:{plain.encode().hex()}".encode()
 
     def decrypt(self, secret):
-        return secret.decode().partition(":")[2]
+        key, _, text = secret.decode().partition(":")
+        if key not in map(str, self.keys):
+            raise Unavailable("No key fits.")
+        return bytes.fromhex(text).decode()
 
     def rotate(self, secret):
         return self.encrypt(self.decrypt(secret))

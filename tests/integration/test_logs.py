@@ -1,20 +1,16 @@
 import asyncio
 import os
 from datetime import UTC, datetime
-from decimal import Decimal
-from uuid import UUID
 
 import pytest
 
-from skypanel.domain.app import App
-from skypanel.domain.plan import Plan
 from skypanel.drivers.log_files import MAX_BYTES, FileLogs
 from skypanel.launcher.logs import LogFile
+from tests.contract_logs import APP, LogsContract, read, texts
 from tests.fakes import FakeClock
 from tests.until import until
 
 MIDNIGHT = datetime(2024, 1, 1, tzinfo=UTC)
-APP = App(UUID(int=1), 1, "hello", UUID(int=2), Plan(UUID(int=3), "Standard", 1, 1.0, 1, 1, Decimal(1)))
 
 
 @pytest.fixture
@@ -44,16 +40,18 @@ def dyno(tmp_path, clock):
         file.close()
 
 
-async def read(logs, **options):
-    return [line async for line in logs.read(APP, **options)]
+class TestFileLogs(LogsContract):
+    @pytest.fixture
+    def say(self, dyno, clock):
+        files = {}
 
+        def say(name, *lines):
+            if name not in files:
+                files[name] = dyno(name)
+            files[name].app(lines)
+            clock.advance(1)
 
-def texts(lines):
-    return [line.partition(": ")[2] for line in lines]
-
-
-async def test_an_app_without_logs_has_no_lines(logs):
-    assert await read(logs) == []
+        return say
 
 
 async def test_the_lines_of_all_dynos_and_the_platform_come_by_time(logs, dyno, clock):
@@ -71,14 +69,6 @@ async def test_the_lines_of_all_dynos_and_the_platform_come_by_time(logs, dyno, 
         "2024-01-01T00:00:02.000000+00:00 app[api]: Release v2",
         "2024-01-01T00:00:03.000000+00:00 skypanel[web.1]: State changed from up to crashed",
     ]
-
-
-async def test_one_dyno_or_one_type_can_be_read_alone(logs, dyno):
-    for name in ("web.1", "web.2", "web-admin.1"):
-        dyno(name).app([name])
-    assert texts(await read(logs, dyno="web.2")) == ["web.2"]
-    assert texts(await read(logs, dyno="web")) == ["web.1", "web.2"]
-    assert texts(await read(logs, dyno="w")) == []
 
 
 @pytest.mark.parametrize("lines", [0, 1, 7, 50, 99, 100, 1000])
@@ -140,13 +130,6 @@ async def test_following_shows_what_comes_once_and_in_order_through_rotations_an
     await until(lambda: seen == [*expected, "a new dyno"])
 
 
-async def test_following_an_app_that_has_no_logs_yet_shows_its_first_line(follower, dyno):
-    seen = follower()
-    await asyncio.sleep(0)
-    dyno().app(["first"])
-    await until(lambda: seen == ["first"])
-
-
 async def test_half_a_line_waits_for_its_end(follower, tmp_path):
     folder = tmp_path / str(APP.id)
     folder.mkdir()
@@ -156,12 +139,6 @@ async def test_half_a_line_waits_for_its_end(follower, tmp_path):
         await until(lambda: seen == ["whole"])
         file.write(b"[web.1]: half\n")
         await until(lambda: seen == ["whole", "half"])
-
-
-async def test_nothing_controls_the_readers_terminal(logs, dyno):
-    dyno().app(["\x1b[2J\x1b[31mred", "ok"])
-    await logs.write(APP, "two\nlines\x1bc")
-    assert sorted(texts(await read(logs))) == ["\x1b[31mred\x1b[0m", "ok", "twolines"]
 
 
 async def test_the_platforms_file_is_rotated_by_whoever_fills_it(logs, clock, tmp_path):

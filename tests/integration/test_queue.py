@@ -1,4 +1,3 @@
-import asyncio
 import json
 import time
 
@@ -7,6 +6,7 @@ from redis import Redis
 
 from skypanel.drivers.celery import CeleryQueue
 from skypanel.ports import Job
+from tests.contract_queue import QueueContract
 
 
 @pytest.fixture
@@ -21,6 +21,12 @@ def messages(valkey, name):
         return [json.loads(message) for message in client.lrange(name, 0, -1)]
 
 
+class TestCeleryQueue(QueueContract):
+    @pytest.fixture
+    def waiting(self, valkey):
+        return lambda job: len(messages(valkey, job))
+
+
 async def test_a_wake_up_names_its_job_and_carries_nothing(queue, valkey):
     await queue.wake(Job.BUILD)
     await queue.wake(Job.ROLLOUT)
@@ -29,11 +35,6 @@ async def test_a_wake_up_names_its_job_and_carries_nothing(queue, valkey):
     assert rollout["headers"]["task"] == "rollout"
     assert build["headers"]["expires"]
     assert build["headers"]["argsrepr"] == "()"
-
-
-async def test_many_wake_at_once(queue, valkey):
-    await asyncio.gather(*(queue.wake(Job.BUILD) for _ in range(50)))
-    assert len(messages(valkey, "builds")) == 50
 
 
 async def test_a_broker_that_is_down_costs_two_seconds_at_most_and_is_used_again_when_it_is_back(queue, valkey, caplog):

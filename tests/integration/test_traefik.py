@@ -22,6 +22,7 @@ from skypanel.drivers.traefik import TraefikRouter, dynamic_config
 from skypanel.embedded.certificates import issue, make_authority, panel_hosts
 from skypanel.embedded.processes import proxy_config, traefik_config
 from skypanel.settings import Settings
+from tests.contract_router import RouterContract
 from tests.until import until
 
 TOKEN = "a-token"
@@ -134,6 +135,23 @@ async def backends():
     yield [endpoint for _, endpoint in started]
     for runner, _ in started:
         await runner.cleanup()
+
+
+class TestTraefikRouter(RouterContract):
+    @pytest.fixture
+    def router(self, proxy):
+        return proxy.router
+
+    @pytest.fixture
+    def publish(self, proxy):
+        def publish(*routes):
+            proxy.routes[:] = routes
+
+        return publish
+
+    @pytest.fixture
+    def router_without_proxy(self):
+        return TraefikRouter("http://127.0.0.1:1", TOKEN)
 
 
 async def test_a_route_is_live_once_it_is_confirmed_within_a_second(proxy, backends):

@@ -1,0 +1,12 @@
+"""What every Clock driver does. A subclass has a fixture `clock`."""
+
+from datetime import timedelta
+
+
+class ClockContract:
+    async def test_the_time_is_in_utc(self, clock):
+        assert clock.now().utcoffset() == timedelta(0)
+
+    async def test_it_never_goes_back(self, clock):
+        before = clock.now()
+        assert clock.now() >= before

@@ -1,0 +1,10 @@
+import pytest
+
+from skypanel.drivers.clock import SystemClock
+from tests.contract_clock import ClockContract
+
+
+class TestSystemClock(ClockContract):
+    @pytest.fixture
+    def clock(self):
+        return SystemClock()
