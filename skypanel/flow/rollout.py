@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from uuid import UUID
@@ -162,21 +163,31 @@ async def _end(panel: Panel, rollout: Rollout, state: RolloutState, error: str |
 
 
 async def _bring_back(panel: Panel, rollout: Rollout) -> None:
-    """Undo a rollout that did not end well: the release that served before has the route again, and no other dynos run."""
+    """Undo a rollout that did not end well: the release that served before has the route again, and no other dynos run.
+
+    What cannot be undone now is left to reconciliation.
+    """
+    try:
+        manifest, endpoints, app = await _before(panel, rollout)
+        with suppress(Unavailable):  # the proxy follows the database as soon as it answers
+            await _switch(panel, rollout, app, endpoints)
+        await panel.scheduler.retire(manifest)
+    except SkyPanelError:
+        log.exception("rollout %s cannot be undone", rollout.id)
+
+
+async def _before(panel: Panel, rollout: Rollout) -> tuple[Manifest, tuple[str, ...], App]:
+    """Return what served before a rollout, and still runs."""
     async with panel.transaction() as conn:
         app = await apps.get(conn, rollout.app_id)
         manifest = Manifest.empty(app)
         if app.current_release_id is not None:
             manifest = await manifest_of(panel, conn, app, await releases.get(conn, app.current_release_id))
-        before = await routes.get(conn, app.id)
+        route = await routes.get(conn, app.id)
     wanted = set(manifest.dynos())
     serving = _web_endpoints([dyno for dyno in await panel.scheduler.dynos(app.id) if dyno.key in wanted])
-    kept = tuple(endpoint for endpoint in serving if before and endpoint in before.endpoints)
-    try:
-        await _switch(panel, rollout, app, kept or serving)
-    except Unavailable:
-        log.warning("rollout %s: the proxy does not confirm the route of before; it will follow the database", rollout.id)
-    await panel.scheduler.retire(manifest)
+    kept = tuple(endpoint for endpoint in serving if route and endpoint in route.endpoints)
+    return manifest, kept or serving, app
 
 
 async def _print_last_lines(panel: Panel, app: App, dyno: str, write: WriteLine) -> None:

@@ -118,11 +118,14 @@ def test_no_request_fails_while_releases_change(panel):
     stop = threading.Event()
     answers: list[Answer] = []
 
-    def ask() -> None:
-        while not stop.is_set():
-            answers.append(panel.get("steady"))
+    slow: list[Answer] = []
 
-    threads = [threading.Thread(target=ask) for _ in range(2)]
+    def ask(path: str, into: list[Answer]) -> None:
+        while not stop.is_set():
+            into.append(panel.get("steady", path))
+
+    asked = [("/", answers), ("/", answers), ("/slow?seconds=0.5", slow)]
+    threads = [threading.Thread(target=ask, args=one) for one in asked]
     for thread in threads:
         thread.start()
     try:
@@ -135,7 +138,7 @@ def test_no_request_fails_while_releases_change(panel):
         stop.set()
         for thread in threads:
             thread.join()
-    assert {answer.status for answer in answers} == {200}
+    assert {answer.status for answer in answers + slow} == {200}
     assert {answer.body for answer in answers} == {"Hello from SkyPanel\n", "number 0\n", "number 1\n"}
 
 
