@@ -273,6 +273,10 @@ class Repositories(Protocol):
         """Make `ref` what a clone checks out."""
         ...
 
+    async def size_bytes(self, app_id: UUID) -> int:
+        """Return what a repository holds on disk, with what is being pushed to it."""
+        ...
+
     async def remove(self, app_id: UUID) -> None:
         """Remove a repository; one that is not there is no error."""
         ...

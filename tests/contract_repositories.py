@@ -1,6 +1,8 @@
 """What every driver of the port Repositories does."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -41,3 +43,10 @@ class RepositoriesContract:
 
     async def test_sweeping_nothing_is_no_error(self, repositories):
         await repositories.sweep(datetime.now(UTC))
+
+    async def test_its_size_is_that_of_its_files(self, repositories):
+        app_id = uuid4()
+        await repositories.create(app_id)
+        empty = await repositories.size_bytes(app_id)
+        await asyncio.to_thread(Path(repositories.path(app_id), "objects", "more").write_bytes, bytes(5000))
+        assert await repositories.size_bytes(app_id) == empty + 5000

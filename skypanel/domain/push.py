@@ -14,6 +14,7 @@ from skypanel.domain.names import printable
 from skypanel.domain.transcript import size
 
 MAX_SOURCE_BYTES = GIB
+MAX_REPOSITORY_BYTES = 4 * GIB
 MAX_FILE_BYTES = 100 * MIB
 MAX_ENTRIES = 150_000
 MAX_NAME_BYTES = 255
@@ -147,6 +148,15 @@ def check_name(name: bytes, path: bytes) -> None:
         )
     if len(name) > MAX_NAME_BYTES or len(path) > MAX_PATH_BYTES:
         raise Invalid(f"{printable(path.decode(errors='replace'))} is too long a path.", "Shorten it, commit, and push again.")
+
+
+def check_repository(size_bytes: int, max_bytes: int = MAX_REPOSITORY_BYTES) -> None:
+    """Raise Invalid if a push would make a repository larger than it may be."""
+    if size_bytes > max_bytes:
+        raise Invalid(
+            f"With this push the repository would hold {size(size_bytes)}, over the limit of {size(max_bytes)}.",
+            "Push less history, and no other branches than the one that is deployed.",
+        )
 
 
 def check_tree(tree: Tree, max_bytes: int = MAX_SOURCE_BYTES) -> None:

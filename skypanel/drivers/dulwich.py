@@ -77,6 +77,10 @@ class DulwichRepositories:
         """Return the repositories made before then that have no ref yet."""
         return await asyncio.to_thread(self._unborn, before)
 
+    async def size_bytes(self, app_id: UUID) -> int:
+        """Return what a repository holds on disk, with what is being pushed to it."""
+        return await asyncio.to_thread(_size, Path(self.path(app_id)))
+
     async def sweep(self, before: datetime) -> None:
         """Remove what pushes left behind that were cut off before then."""
         await asyncio.to_thread(self._sweep, before)
@@ -110,6 +114,15 @@ class DulwichRepositories:
             with suppress(FileNotFoundError):
                 if folder.stat().st_mtime < before.timestamp():
                     shutil.rmtree(folder)
+
+
+def _size(path: Path) -> int:
+    total = 0
+    for folder, _, names in os.walk(path):
+        for name in names:
+            with suppress(FileNotFoundError):  # git removes its temporary files meanwhile
+                total += Path(folder, name).lstat().st_size
+    return total
 
 
 def _create(path: Path) -> None:

@@ -8,7 +8,7 @@ from skypanel.domain.access import Action
 from skypanel.domain.account import Account
 from skypanel.domain.app import App
 from skypanel.domain.errors import Conflict, NotFound
-from skypanel.domain.push import Push, RefUpdate, ago, decide, deploy_refs
+from skypanel.domain.push import Push, RefUpdate, ago, check_repository, decide, deploy_refs
 from skypanel.domain.transcript import detail, heading
 from skypanel.flow import apps as apps_flow
 from skypanel.flow import build as build_flow
@@ -44,6 +44,8 @@ async def find(panel: Panel, by: Account, name: str, action: Action) -> App | No
 async def receive(panel: Panel, push: Push, write: WriteLine) -> None:
     """See a push through. Returns once it may be accepted; raises SkyPanelError to decline it."""
     app = await _app(panel, push)
+    if any(update.new for update in push.updates):
+        check_repository(await panel.repositories.size_bytes(push.app_id))
     push = await _compared(panel, push)
     decision = decide(push.updates, deploy_refs(app), await panel.repositories.refs(push.app_id))
     for note in decision.notes:

@@ -5,7 +5,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skypanel.domain.errors import Conflict, Invalid
-from skypanel.domain.push import MAX_FILE_BYTES, RefUpdate, Tree, ago, check_name, check_tree, decide
+from skypanel.domain.push import (
+    MAX_FILE_BYTES,
+    MAX_REPOSITORY_BYTES,
+    RefUpdate,
+    Tree,
+    ago,
+    check_name,
+    check_repository,
+    check_tree,
+    decide,
+)
 from skypanel.domain.transcript import size
 
 OLD, NEW, OTHER = "a" * 40, "b" * 40, "c" * 40
@@ -136,3 +146,9 @@ def test_odd_names_that_may(name):
 )
 def test_ages_in_words(seconds, words):
     assert ago(timedelta(seconds=seconds)) == words
+
+
+def test_a_repository_may_not_grow_without_end():
+    check_repository(MAX_REPOSITORY_BYTES)
+    with pytest.raises(Invalid, match=r"4\.0G"):
+        check_repository(MAX_REPOSITORY_BYTES + 1)
