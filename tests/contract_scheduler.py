@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from skypanel.domain.manifest import DynoState
+from skypanel.domain.manifest import DynoState, Manifest
 from skypanel.ports import Unready
 from tests.launcher_fixture import make_app, make_manifest, stored_slug
 from tests.until import until
@@ -60,6 +60,14 @@ class SchedulerContract:
         assert keys(await scheduler.dynos(app.id)) == {*old.dynos(), *new.dynos()}
         await scheduler.retire(new)
         assert keys(await scheduler.dynos(app.id)) == set(new.dynos())
+        await scheduler.remove(app.id)
+
+    async def test_nothing_is_left_of_an_app_that_is_to_run_nothing(self, scheduler, objects):
+        app, manifest = await launched(scheduler, objects, {"web": (SERVE, 1), "worker": ("sleep 1000", 1)})
+        await scheduler.wait_ready(manifest, READY_S)
+        await scheduler.retire(Manifest.empty(app))
+        assert keys(await scheduler.dynos(app.id)) == set()
+        await until(lambda: no_dynos(scheduler, app.id))
         await scheduler.remove(app.id)
 
     async def test_apps_do_not_see_each_other(self, scheduler, objects):

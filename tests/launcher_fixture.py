@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import itertools
 import os
 import shutil
 import signal
@@ -27,10 +28,12 @@ from skypanel.domain.plan import FIRST_PLANS, Plan
 from skypanel.drivers.bubblewrap import BubblewrapBuilder
 from skypanel.drivers.launcher import Launcher
 from skypanel.drivers.process import ProcessScheduler
+from skypanel.embedded.choices import pick_uid_base
 from tests.fakes import FakeObjects
 
 ROOT = Path(__file__).parent.parent
 START_S = 20.0
+NUMBERS = itertools.count(1)
 STOP_GRACE_S = 3.0
 SMALL = Limits(cpu_cores=1.0, memory_bytes=128 * MIB, pids=64, disk_bytes=64 * MIB, timeout_s=60)
 ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/app"}
@@ -80,7 +83,7 @@ class RunningLauncher:
         self.base = Path(tempfile.mkdtemp(prefix="sky", dir="/var/tmp"))
         self.base.chmod(0o755)
         self.home, self.run_dir = self.base / "home", self.base / "run"
-        self.uid_base = random.randrange(10_000_000, 1_000_000_000)
+        self.uid_base = pick_uid_base()
         self.subnet = f"10.{random.randrange(64, 250)}.{random.choice((0, 64, 128, 192))}.0/18"
         self.panel_uid = 0 if root else self._unprivileged_uid(random)
         self.allow = allow
@@ -202,10 +205,10 @@ def own_launcher(request) -> Iterator[RunningLauncher]:
 
 
 def make_app(number: int | None = None) -> App:
-    """Make an app; its number is one that no other test has."""
+    """Make an app; its number is one that no other test of this process has."""
     offer = FIRST_PLANS[1]
     plan = Plan(uuid4(), offer.name, 1, offer.cpu_cores, offer.memory_bytes, offer.max_replicas, offer.hourly_price)
-    return App(uuid4(), SystemRandom().randrange(1, 1_000_000) if number is None else number, "hello", uuid4(), plan)
+    return App(uuid4(), next(NUMBERS) if number is None else number, "hello", uuid4(), plan)
 
 
 def slug(files: Mapping[str, str]) -> bytes:

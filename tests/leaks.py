@@ -6,6 +6,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from skypanel.launcher.options import UIDS_PER_PANEL
 from skypanel.launcher.processes import descendants, parent_of
 from tests.launcher_fixture import RunningLauncher
 
@@ -77,7 +78,7 @@ def _processes(launcher: RunningLauncher, pid: int | None) -> frozenset[str]:
 def _is_ours(launcher: RunningLauncher, pid: str) -> bool:
     uid = int(next((line.split()[1] for line in _text(Path("/proc", pid, "status")).splitlines() if line.startswith("Uid:")), -1))
     if launcher.root:
-        return launcher.uid_base <= uid < launcher.uid_base + 1_000_000
+        return launcher.uid_base <= uid < launcher.uid_base + UIDS_PER_PANEL
     return os.geteuid() == 0 and uid == launcher.panel_uid and str(launcher.base) not in _text(Path("/proc", pid, "cmdline"))
 
 
@@ -92,7 +93,7 @@ def _links(launcher: RunningLauncher) -> frozenset[str]:
 
 def _files(launcher: RunningLauncher) -> frozenset[str]:
     """Disks and half-extracted slugs; whole slugs, caches and logs are there to stay."""
-    patterns = ("disks/*", "slugs/*/*.part")
+    patterns = ("launcher/disks/*", "launcher/slugs/*/*.part")
     return frozenset(str(path.relative_to(launcher.home)) for pattern in patterns for path in launcher.home.glob(pattern))
 
 

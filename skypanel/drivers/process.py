@@ -12,7 +12,7 @@ from skypanel.domain.app import App
 from skypanel.domain.errors import NotFound, Unavailable
 from skypanel.domain.manifest import STOP_GRACE_S, Dyno, DynoKey, DynoState, Exit, Manifest
 from skypanel.drivers.bubblewrap import open_workspace
-from skypanel.drivers.launcher import Launcher
+from skypanel.drivers.launcher import WORK_S, Launcher, answered_within
 from skypanel.drivers.readiness import Observed, Readiness, late
 from skypanel.launcher.descriptors import Pipe, write_all
 from skypanel.launcher.environment import boot, dyno_environment
@@ -22,6 +22,8 @@ from skypanel.ports import Objects, Step, WriteLine
 
 ONE_OFF_PORT = 5000
 POLL_S = 0.1
+# More than the launcher itself gives an extraction.
+STAGE_S = 660.0
 
 
 class ProcessScheduler:
@@ -70,14 +72,15 @@ class ProcessScheduler:
                 "do": "retire",
                 "app_id": str(manifest.app_id),
                 "keep": [key_message(key) for key in manifest.dynos()],
-                "keep_digest": manifest.slug_digest,
+                "keep_digest": manifest.slug_digest or None,
                 "grace_s": self._stop_grace_s,
-            }
+            },
+            WORK_S,
         )
 
     async def remove(self, app_id: UUID) -> None:
         """Stop all dynos of an app and forget its slugs, logs and disks."""
-        await self._launcher.ask({"do": "remove", "app_id": str(app_id)})
+        await self._launcher.ask({"do": "remove", "app_id": str(app_id)}, WORK_S)
 
     async def run(self, manifest: Manifest, command: str, write: WriteLine, timeout_s: float, *, dyno: str = "run.1") -> Exit:
         """Run a one-off dyno of the manifest's slug to its end, its output line by line."""
@@ -96,7 +99,7 @@ class ProcessScheduler:
         if (await self._launcher.ask({"do": "staged", **slug}))["staged"]:
             return
         with Pipe() as pipe:
-            async with self._launcher.connect() as connection:
+            async with answered_within(STAGE_S), self._launcher.connect() as connection:
                 await connection.say({"do": "stage", **slug}, [pipe.read])
                 pipe.close_read()
                 await self._copy_slug(pipe, digest)

@@ -93,7 +93,8 @@ class LoopDisk:
 
     async def _format(self) -> None:
         self.image.unlink(missing_ok=True)
-        with self.image.open("xb") as file:
+        # what is in it is the app's alone
+        with os.fdopen(os.open(self.image, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.truncate(self.size_bytes)
         await call(mkfs(self.image, self.uid))
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from skypanel.domain.limits import MIB
 from skypanel.launcher.cgroups import Cgroups, find_hierarchy
 from skypanel.launcher.commands import CommandFailed, call
+from skypanel.launcher.counter import Counter
 from skypanel.launcher.disks import LoopDisk, delete_tree, opened
 from skypanel.launcher.dynos import Dynos
 from skypanel.launcher.firewall import Plan
@@ -77,7 +78,7 @@ async def _open_machine(options: Options) -> AsyncIterator[Machine]:
             if cgroups is not None:
                 stack.push_async_callback(cgroups.clear)
             _clear_folders(places)
-            network, resolvers = _network(options)
+            network, resolvers = _network(options, places)
             await network.clear_links()
             await network.open(resolvers, options.allowed, options.host_addresses)
             stack.push_async_callback(network.close)
@@ -85,12 +86,13 @@ async def _open_machine(options: Options) -> AsyncIterator[Machine]:
             yield Machine(places, await _system(options), network, cgroups, options.uid_base, resolvers, loop_devices)
 
 
-def _network(options: Options) -> tuple[Network, tuple[str, ...]]:
+def _network(options: Options, places: Places) -> tuple[Network, tuple[str, ...]]:
     """Return the network and whom sandboxes ask for names; slirp4netns passes questions on to the host's own resolver."""
     plan = Plan(options.tag, options.subnet)
+    slots = Counter(places.next_slot, plan.slots)
     if options.rootless:
-        return SlirpNetwork(plan, options.slirp_socket), host_resolvers() or (RESOLVER,)
-    return Network(plan), host_resolvers()
+        return SlirpNetwork(plan, slots, options.slirp_socket), host_resolvers() or (RESOLVER,)
+    return Network(plan, slots), host_resolvers()
 
 
 @contextmanager

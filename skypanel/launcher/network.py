@@ -9,6 +9,7 @@ from pathlib import Path
 
 from skypanel.launcher import firewall
 from skypanel.launcher.commands import CommandFailed, call
+from skypanel.launcher.counter import Counter
 from skypanel.launcher.firewall import Entrance, Link, Plan
 from skypanel.launcher.options import Allowed
 
@@ -25,10 +26,10 @@ class Network:
 
     entrance: Entrance | None = None
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, slots: Counter) -> None:
         self.plan = plan
+        self._slots = slots
         self._taken: set[int] = set()
-        self._next = 0
 
     async def open(self, resolvers: Sequence[str], allowed: Sequence[Allowed], host_addresses: Sequence[str] = ()) -> None:
         """Put the rules in force. Raises CommandFailed."""
@@ -50,8 +51,7 @@ class Network:
     def take(self) -> int:
         """Return a free slot; the one that was free the longest, so that no route leads to a stranger. Raises CommandFailed."""
         for _ in range(self.plan.slots):
-            slot, self._next = self._next, (self._next + 1) % self.plan.slots
-            if slot not in self._taken:
+            if (slot := self._slots.take()) not in self._taken:
                 self._taken.add(slot)
                 return slot
         raise CommandFailed(f"All {self.plan.slots} addresses of {self.plan.subnet} are in use.")

@@ -9,6 +9,11 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 MAX_PORT = 65535
+UIDS_PER_PANEL = 1 << 16
+FIRST_UID_BASE = 1 << 20
+LAST_UID_BASE = (1 << 31) - UIDS_PER_PANEL
+SUBNET_PREFIX = 18
+_PRIVATE = tuple(IPv4Network(network) for network in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
 
 
 @dataclass(frozen=True)
@@ -69,14 +74,30 @@ def parse_allowed(text: str) -> Allowed:
     return Allowed(IPv4Network(network), number)
 
 
+def parse_uid_base(text: str | int) -> int:
+    """Return the first of a panel's user ids for apps, none of which may be anybody else's. Raises ValueError."""
+    base = int(text)
+    if not FIRST_UID_BASE <= base <= LAST_UID_BASE or base % UIDS_PER_PANEL:
+        raise ValueError(f"{base} is no multiple of {UIDS_PER_PANEL} from {FIRST_UID_BASE} to {LAST_UID_BASE}")
+    return base
+
+
+def parse_subnet(text: str) -> IPv4Network:
+    """Return the network that sandboxes get their addresses from. Raises ValueError."""
+    subnet = IPv4Network(text)
+    if subnet.prefixlen != SUBNET_PREFIX or not any(map(subnet.subnet_of, _PRIVATE)):
+        raise ValueError(f"{subnet} is no private network of the size /{SUBNET_PREFIX}")
+    return subnet
+
+
 def parse_options(arguments: Sequence[str]) -> Options:
     """Return the options of a command line; exits with a usage message if it is wrong."""
     parser = argparse.ArgumentParser(prog="skypanel.launcher", description="Makes the sandboxes of builds and dynos.")
     parser.add_argument("--home", type=lambda text: Path(text).resolve(), required=True)
     parser.add_argument("--run-dir", type=lambda text: Path(text).resolve(), required=True)
-    parser.add_argument("--uid-base", type=int, required=True, help="an app's user id is this plus its number")
+    parser.add_argument("--uid-base", type=parse_uid_base, required=True, help="an app's user id is this plus its number")
     parser.add_argument(
-        "--subnet", type=IPv4Network, required=True, help="private network whose addresses sandboxes get, such as 10.90.0.0/18"
+        "--subnet", type=parse_subnet, required=True, help="private network whose addresses sandboxes get, such as 10.90.0.0/18"
     )
     parser.add_argument("--panel-uid", type=int, required=True, help="who may send requests, beside root")
     parser.add_argument(

@@ -4,13 +4,17 @@
 
 import os
 import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
 from skypanel.launcher.commands import call
 
-OWN_FOLDERS = ("slugs", "caches", "disks")
+OWN = "launcher"
+OWN_FOLDERS = ("slugs", "caches", "disks", "state")
 _REACHABLE = 0o711
 
 
@@ -18,8 +22,8 @@ _REACHABLE = 0o711
 class Places:
     """Folders under `base`, a file system that only this launcher's mount namespace has.
 
-    The home's folders are mounted into it once: whoever renames or replaces them later changes nothing here.
-    A sandbox's user id can pass through, wherever the home lies.
+    Folders of the home are mounted into it once: whoever renames or replaces them later changes nothing here.
+    A sandbox's user id can pass through, wherever the home lies; by the home's own paths nobody else gets at them.
     """
 
     base: Path
@@ -44,6 +48,11 @@ class Places:
         """The installed buildpacks."""
         return self.base / "buildpacks"
 
+    @property
+    def next_slot(self) -> Path:
+        """Where the addresses that were given out are counted."""
+        return self.base / "state" / "next-slot"
+
     def slugs(self, app_id: UUID) -> Path:
         """Where an app's slugs are extracted."""
         return self.base / "slugs" / str(app_id)
@@ -63,18 +72,33 @@ async def open_places(home: Path, base: Path, buildpacks: Path, panel: int) -> P
     Raises CommandFailed, OSError.
     """
     places = Places(base)
-    await call(("mount", "-t", "tmpfs", "-o", "mode=0711,nosuid,nodev,size=64m", "skypanel", str(base)))
-    owners = {**dict.fromkeys(OWN_FOLDERS, os.geteuid()), "logs": panel}
-    for name, owner in owners.items():
-        (base / name).mkdir()
-        await _pin(home / name, base / name, owner)
+    with _own_folder(home / OWN) as own:
+        await call(("mount", "-t", "tmpfs", "-o", "mode=0711,nosuid,nodev,size=64m", "skypanel", str(base)))
+        for name in OWN_FOLDERS:
+            await _pin(own / name, base / name, os.geteuid())
+        await _pin(home / "logs", base / "logs", panel)
     places.mounts.mkdir(mode=_REACHABLE)
     _copy_buildpacks(buildpacks, places.buildpacks)
     return places
 
 
+@contextmanager
+def _own_folder(path: Path) -> Iterator[Path]:
+    """Have a path to a folder of the launcher's alone, whatever is put in its place meanwhile."""
+    path.mkdir(mode=0o700, exist_ok=True)
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        if os.fstat(descriptor).st_uid != os.geteuid():
+            sys.exit(f"{path} is not the launcher's own. Delete it: all that belongs in it is made anew.")
+        os.fchmod(descriptor, 0o700)
+        yield Path(f"/proc/{os.getpid()}/fd/{descriptor}")
+    finally:
+        os.close(descriptor)
+
+
 async def _pin(source: Path, target: Path, owner: int) -> None:
     """Mount the folder that `source` is now; a link in its place is refused."""
+    target.mkdir()
     source.mkdir(mode=_REACHABLE, exist_ok=True)
     descriptor = os.open(source, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:

@@ -13,10 +13,12 @@ from skypanel.domain.errors import Invalid
 from skypanel.domain.limits import GIB, MIB, Limits
 from skypanel.domain.manifest import DynoKey
 from skypanel.launcher.fields import MAX_TEXT_BYTES, Fields, check_text
+from skypanel.launcher.options import UIDS_PER_PANEL
 
 Message = Mapping[str, Any]
 
-MAX_APP_NUMBER = 1_000_000
+# A panel has so many user ids for its apps.
+MAX_APP_NUMBER = UIDS_PER_PANEL - 1
 MAX_GRACE_S = 3600.0
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -77,11 +79,11 @@ class StartDyno:
 
 @dataclass(frozen=True)
 class Retire:
-    """Stop all dynos of an app but those to keep, and forget slugs that nothing needs any more."""
+    """Stop all dynos of an app but those to keep, and forget slugs that nothing needs any more; without a digest, all of them."""
 
     app_id: UUID
     keep: tuple[DynoKey, ...]
-    keep_digest: str
+    keep_digest: str | None
     grace_s: float
 
 
@@ -184,7 +186,7 @@ def _retire(fields: Fields) -> Retire:
     return Retire(
         fields.uuid("app_id"),
         tuple(parse_key(key) for key in fields.items("keep")),
-        fields.text("keep_digest", _DIGEST),
+        fields.optional_text("keep_digest", _DIGEST),
         fields.number("grace_s", 0, MAX_GRACE_S),
     )
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from skypanel.launcher import firewall
 from skypanel.launcher.commands import CommandFailed, call
+from skypanel.launcher.counter import Counter
 from skypanel.launcher.firewall import Entrance, Plan
 from skypanel.launcher.network import Network
 
@@ -26,8 +27,8 @@ class SlirpNetwork(Network):
 
     entrance = ENTRANCE
 
-    def __init__(self, plan: Plan, api: Path) -> None:
-        super().__init__(plan)
+    def __init__(self, plan: Plan, slots: Counter, api: Path) -> None:
+        super().__init__(plan, slots)
         self._api = api
         self._published: dict[int, tuple[int, int]] = {}
         self._asking = asyncio.Lock()

@@ -69,8 +69,8 @@ class Slugs:
         self._users[tenant.app_id, digest] -= 1
         await self._sweep()
 
-    async def keep_only(self, app_id: UUID, digest: str) -> None:
-        """Forget all other slugs of an app, as soon as nothing uses them."""
+    async def keep_only(self, app_id: UUID, digest: str | None) -> None:
+        """Forget all slugs of an app but one, as soon as nothing uses them."""
         folder = self._machine.places.slugs(app_id)
         present = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
         self._doomed |= {(app_id, name) for name in present if name != digest and not name.endswith(PART)}

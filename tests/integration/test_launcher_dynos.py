@@ -140,7 +140,7 @@ class TestDisk:
         await scheduler.launch(new)
         await scheduler.wait_ready(new, READY_S)
         await scheduler.retire(new)
-        folder = launcher.home / "slugs" / str(app.id)
+        folder = launcher.home / "launcher" / "slugs" / str(app.id)
         await until(lambda: [path.name for path in folder.iterdir()] == [new.slug_digest])
         await scheduler.stage(app, old.slug_digest)
         await scheduler.remove(app.id)

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import socket
+import stat
 import sys
 from contextlib import ExitStack, closing
 
@@ -109,6 +110,61 @@ async def test_a_launcher_that_was_killed_is_cleared_up_after_by_the_next(own_la
     assert holdings(own_launcher) == NOTHING
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+async def test_the_next_launcher_gives_a_dynos_address_to_nobody(objects, number):
+    """A route that is still in force leads to nobody then, and not to another app."""
+    with running_launcher(root=MODES[0] == "root") as one:
+        endpoints = []
+        for _ in range(3):
+            scheduler = one.scheduler(objects)
+            _, manifest = await launched(scheduler, objects, {"web": (SERVE, 2)})
+            endpoints += [dyno.endpoint for dyno in await scheduler.wait_ready(manifest, READY_S)]
+            one.stop(number)
+            await until(lambda: not holdings(one).processes)
+            one.start()
+        assert len(set(endpoints)) == 6
+
+
+async def test_what_belongs_to_apps_is_closed_to_other_users(own_launcher, objects):
+    app, manifest = await launched(own_launcher.scheduler(objects), objects, {"web": (SERVE, 1)})
+    async with own_launcher.builder.workspace(make_app(), LIMITS) as workspace:
+        await output(workspace, shell("echo secret > /env/SECRET; echo kept > /cache/kept"))
+        own = own_launcher.home / "launcher"
+        slug = own / "slugs" / str(app.id) / manifest.slug_digest / "server.py"
+        images = list(own.rglob("*.img"))
+        assert slug.is_file()
+        assert stat.S_IMODE(own.stat().st_mode) == 0o700
+        assert {path.name for path in own_launcher.home.iterdir()} == {"launcher", "logs"}
+        assert {stat.S_IMODE(image.stat().st_mode) for image in images} <= {0o600}
+        assert bool(images) == own_launcher.root
+        if os.geteuid() == 0:
+            stranger = await asyncio.create_subprocess_exec(
+                "head", "-c1", *map(str, (slug, *images)), user=65533, stdout=asyncio.subprocess.PIPE
+            )
+            assert (await stranger.communicate())[0] == b""
+
+
+async def test_a_folder_that_somebody_put_in_the_launchers_place_is_refused(own_launcher, tmp_path):
+    own = own_launcher.home / "launcher"
+    assert own_launcher.stop() == 0
+    own.rename(own.with_name("away"))
+    own.symlink_to(own.with_name("away"))
+    assert await starts(own_launcher) != 0
+    own.unlink()
+    if os.geteuid() == 0:
+        own.mkdir()
+        os.chown(own, 65533, 65533)
+        assert await starts(own_launcher) != 0
+        assert own.stat().st_uid == 65533
+
+
+async def starts(launcher):
+    """Return how a launcher ended that is not to start."""
+    refused = await asyncio.create_subprocess_exec(*launcher.argv(), cwd=ROOT, stderr=asyncio.subprocess.DEVNULL)
+    async with asyncio.timeout(20):
+        return await refused.wait()
+
+
 async def test_a_second_launcher_of_a_home_is_turned_away(own_launcher):
     second = await asyncio.create_subprocess_exec(*own_launcher.argv(), cwd=ROOT, stderr=asyncio.subprocess.PIPE)
     _, complaint = await second.communicate()
@@ -184,6 +240,13 @@ class TestRequests:
             with pytest.raises(StepFailed) as failed:
                 await text(workspace, shell("exec /no/such/program"))
             assert failed.value.exit.code == 127
+
+    async def test_a_launcher_that_says_nothing_is_not_waited_for(self, tmp_path):
+        with closing(socket.socket(socket.AF_UNIX)) as silent:
+            silent.bind(str(tmp_path / "socket"))
+            silent.listen()
+            with pytest.raises(Unavailable, match=r"did not answer within 0\.2 s"):
+                await Launcher(tmp_path / "socket").ask({"do": "features"}, 0.2)
 
     async def test_a_launcher_that_is_not_there(self, tmp_path):
         with pytest.raises(Unavailable):

@@ -47,6 +47,7 @@ def test_requests_come_back_as_they_were_meant():
     assert parse(STEP) == RunStep(("env",), {"A": "1"}, "/app", network=False)
     assert parse(START) == StartDyno(KEY, TENANT, DIGEST, "python app.py", {"A": "1"}, Limits(0.5, 256 * MIB, 64, 512 * MIB))
     assert parse(RETIRE) == Retire(APP, (KEY,), DIGEST, 30.0)
+    assert parse({**RETIRE, "keep": [], "keep_digest": None}) == Retire(APP, (), None, 30.0)
     assert parse({"do": "list", "app_id": None}) == ListDynos(None)
 
 
@@ -94,7 +95,7 @@ def test_a_step_that_is_wrong_in_one_field_is_refused(wrong):
         {"tenant": {"app_id": str(APP), "number": "7"}},
         {"tenant": {"app_id": str(APP), "number": True}},
         {"tenant": {"app_id": str(APP), "number": -1}},
-        {"tenant": {"app_id": str(APP), "number": 10**9}},
+        {"tenant": {"app_id": str(APP), "number": 65_536}},
         {"tenant": tenant_message(Tenant(uuid4(), 7))},
         {"key": {**key_message(KEY), "process_type": "../web"}},
         {"key": {**key_message(KEY), "process_type": ""}},

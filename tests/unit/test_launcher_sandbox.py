@@ -10,7 +10,7 @@ from skypanel.launcher import cgroups, disks, firewall, rootless
 from skypanel.launcher.dyno import restart_delay_s
 from skypanel.launcher.environment import boot, dyno_environment
 from skypanel.launcher.listening import Listening, find
-from skypanel.launcher.options import Allowed, parse_allowed, parse_options
+from skypanel.launcher.options import Allowed, parse_allowed, parse_options, parse_subnet, parse_uid_base
 from skypanel.launcher.overrun import Overrun, sentence
 from skypanel.launcher.processes import descendants, parent_of, to_signal
 from skypanel.launcher.resolvers import nameservers
@@ -275,7 +275,7 @@ class TestCommandLines:
             "--run-dir",
             "/r",
             "--uid-base",
-            "5",
+            "1048576",
             "--subnet",
             "10.0.0.0/18",
             "--panel-uid",
@@ -289,6 +289,26 @@ class TestCommandLines:
         assert (parsed.owner, parsed.base) == (9, Path(f"/run/skypanel-{parsed.tag}"))
         inner = parse_options([*words, "--inner", "--rootless"])
         assert (inner.owner, inner.base) == (0, Path("/r/launcher"))
+
+    @pytest.mark.parametrize("wrong", ["0", "65536", "-65536", "1048577", "2147483648", "0x100000", "root", ""])
+    def test_uids_that_may_be_somebody_elses(self, wrong):
+        with pytest.raises(ValueError):  # noqa: PT011 - argparse turns it into its usage message
+            parse_uid_base(wrong)
+
+    @pytest.mark.parametrize(
+        "wrong", ["0.0.0.0/0", "10.0.0.0/8", "10.0.0.0/19", "8.8.0.0/18", "127.0.0.0/18", "10.0.0.1/18", "fd00::/18", ""]
+    )
+    def test_subnets_that_are_no_panels(self, wrong):
+        with pytest.raises(ValueError):  # noqa: PT011 - argparse turns it into its usage message
+            parse_subnet(wrong)
+
+    @pytest.mark.parametrize("wrong", [("--uid-base", "0"), ("--subnet", "8.8.0.0/18")])
+    def test_a_launcher_does_not_start_with_them(self, wrong, capsys):
+        words = ["--home", "/h", "--run-dir", "/r", "--uid-base", "1048576", "--subnet", "10.0.0.0/18", "--panel-uid", "9"]
+        assert parse_options(words).uid_base == 1 << 20
+        with pytest.raises(SystemExit):
+            parse_options([*words, *wrong])
+        assert wrong[0] in capsys.readouterr().err
 
     @pytest.mark.parametrize("wrong", ["10.0.0.1/8", "a", "10.0.0.0/8:0", "10.0.0.0/8:70000", "10.0.0.0/8:x"])
     def test_what_cannot_be_allowed(self, wrong):
