@@ -19,6 +19,7 @@ help: ## list the targets
 
 env: ## install what the panel needs: Debian packages, the virtual environment, the panel itself
 	@deploy/env.sh requirements.lock
+	@echo "The environment is in $(ENV)"
 
 env-dev: ## the same, with what checks and tests need
 	@deploy/env.sh requirements-dev.lock shellcheck

@@ -4,6 +4,7 @@ Three sources, the first that says something counts: the environment, `HOME/pane
 was last told and what `init` chose), the default. The environment is read here and nowhere else.
 """
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -14,11 +15,13 @@ from typing import Any
 
 from skypanel.domain.errors import Denied, Invalid, NotFound, SkyPanelError
 from skypanel.domain.routing import Address
-from skypanel.variables import read_given
+from skypanel.launcher.options import parse_subnet, parse_uid_base
+from skypanel.variables import DEFAULT_ADDRESS, read_given
 
 HOME_VERSION = 1
 QUEUES = ("builds", "rollouts", "periodic")
 ROOT_HOME = Path("/var/lib/skypanel")
+ROOT_RUN = Path("/run/skypanel")
 SSH_KEY_TYPES = ("ed25519", "ecdsa", "rsa")
 
 
@@ -53,21 +56,32 @@ class Chosen:
 
     @classmethod
     def from_json(cls, text: str) -> "Chosen":
-        """Read the contents of `panel.json`. Raises Invalid if this version cannot."""
-        fields: dict[str, Any] = json.loads(text)
+        """Read the contents of `panel.json`. Raises Invalid if this version cannot.
+
+        Root acts on what the panel's user wrote there, so nothing is taken that could not have been chosen.
+        """
+        try:
+            return cls._from_fields(json.loads(text))
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise Invalid("The home's panel.json is damaged.", "Restore it from a backup.") from error
+
+    @classmethod
+    def _from_fields(cls, fields: Mapping[str, Any]) -> "Chosen":
         if fields["version"] > HOME_VERSION:
             raise Invalid(
                 f"This home was made by a newer SkyPanel (its format is {fields['version']}, this one reads {HOME_VERSION}).",
                 "Update SkyPanel, or set SKYPANEL_HOME to another folder.",
             )
+        public = {f"SKYPANEL_{name.upper()}": str(fields[name]) for name in ("domain", "ssh_port", "http_port", "https_port")}
+        given = read_given({**public, "SKYPANEL_ALLOW": ",".join(fields["allow"])})
         return cls(
-            address=Address(fields["domain"], fields["ssh_port"], fields["http_port"], fields["https_port"]),
+            address=given.address(DEFAULT_ADDRESS),
             run_dir=Path(fields["run_dir"]),
-            web_port=fields["web_port"],
-            traefik_port=fields["traefik_port"],
-            uid_base=fields["uid_base"],
-            subnet=IPv4Network(fields["subnet"]),
-            allow=tuple(fields["allow"]),
+            web_port=int(fields["web_port"]),
+            traefik_port=int(fields["traefik_port"]),
+            uid_base=parse_uid_base(fields["uid_base"]),
+            subnet=parse_subnet(fields["subnet"]),
+            allow=given.allow or (),
         )
 
 
@@ -88,7 +102,6 @@ class Settings:
     database_password: str = field(repr=False)
     valkey_password: str = field(repr=False)
     traefik_token: str = field(repr=False)
-    encryption_keys: tuple[str, ...] = field(repr=False)
 
     @property
     def database_dsn(self) -> str:
@@ -152,6 +165,16 @@ def home_folder(environ: Mapping[str, str]) -> Path:
     return Path(environ.get("SKYPANEL_HOME") or default).resolve()
 
 
+def identity(home: Path) -> str:
+    """Return the eight hex digits that tell this home's sockets, networks and groups from another's."""
+    return hashlib.sha256(str(home).encode()).hexdigest()[:8]
+
+
+def root_run_dir(home: Path) -> Path:
+    """Return where the sockets are of a panel that root starts."""
+    return ROOT_RUN / identity(home)
+
+
 def load(environ: Mapping[str, str]) -> Settings:
     """Read the settings of a panel that was initialized.
 
@@ -164,7 +187,8 @@ def load(environ: Mapping[str, str]) -> Settings:
         owner = home.stat()
         return Settings(
             home=home,
-            run_dir=chosen.run_dir,
+            # root takes nobody else's word for a folder that it will delete
+            run_dir=chosen.run_dir if owner.st_uid == os.geteuid() else root_run_dir(home),
             address=given.address(chosen.address),
             web_port=chosen.web_port,
             traefik_port=chosen.traefik_port,
@@ -173,17 +197,20 @@ def load(environ: Mapping[str, str]) -> Settings:
             allow=chosen.allow if given.allow is None else given.allow,
             panel_uid=owner.st_uid,
             panel_gid=owner.st_gid,
-            database_password=_secret(home, "postgres.password"),
-            valkey_password=_secret(home, "valkey.password"),
-            traefik_token=_secret(home, "traefik.token"),
-            encryption_keys=tuple(_secret(home, "encryption.keys").split()),
+            database_password=_secret(home, "postgres.password", owner.st_uid),
+            valkey_password=_secret(home, "valkey.password", owner.st_uid),
+            traefik_token=_secret(home, "traefik.token", owner.st_uid),
         )
     except OSError as error:
         raise _unreadable(home, error) from error
 
 
-def _secret(home: Path, name: str) -> str:
-    return (home / "keys" / name).read_text().strip()
+def _secret(home: Path, name: str, owner: int) -> str:
+    """Return a secret that the home's owner wrote: a link to another's file would have root tell it to whoever listens."""
+    with (home / "keys" / name).open() as file:
+        if os.fstat(file.fileno()).st_uid != owner:
+            raise Invalid(f"{file.name} is not a file of the panel's own.", "Restore it from a backup, with its owner.")
+        return file.read().strip()
 
 
 def _unreadable(home: Path, error: OSError) -> SkyPanelError:

@@ -23,8 +23,9 @@ START_S = 10.0
 class Valkey:
     """A server that a test may stop, kill and start again."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, config: Path | None = None) -> None:
         self.folder = folder
+        self._config = config
         self.socket = folder / "valkey.sock"
         self.url = f"unix://:{PASSWORD}@{self.socket}"
         self.broker_url = self.url.replace("unix://", "redis+socket://")
@@ -33,7 +34,8 @@ class Valkey:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        argv = [self._binary, "--port", "0", "--unixsocket", self.socket, "--requirepass", PASSWORD, "--save", "", "--dir", self.folder]
+        options = ["--port", "0", "--unixsocket", self.socket, "--requirepass", PASSWORD, "--save", "", "--dir", self.folder]
+        argv = [self._binary, *(options if self._config is None else [self._config])]
         user = NOBODY if os.geteuid() == 0 else None
         self._process = subprocess.Popen(
             [str(word) for word in argv], stdout=subprocess.DEVNULL, user=user, group=user, extra_groups=None if user is None else []

@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from skypanel.domain.app import App
 from skypanel.domain.limits import Limits
 from skypanel.domain.manifest import Exit
-from skypanel.drivers.launcher import Launcher, LauncherConnection
+from skypanel.drivers.launcher import WORK_S, Launcher, LauncherConnection, answered_within
 from skypanel.launcher.descriptors import Pipe, chunks, write_all
 from skypanel.launcher.lines import LineSplitter
 from skypanel.launcher.protocol import Message, Tenant, limits_message, tenant_message
@@ -35,8 +35,9 @@ async def open_workspace(
 ) -> AsyncIterator["SandboxWorkspace"]:
     """Open a build's workspace, or with the digest of a staged slug a one-off dyno's."""
     async with launcher.connect() as connection:
-        await connection.say({"do": "workspace", "tenant": tenant_message(tenant), "limits": limits_message(limits), "digest": digest})
-        await connection.hear()
+        async with answered_within(WORK_S):
+            await connection.say({"do": "workspace", "tenant": tenant_message(tenant), "limits": limits_message(limits), "digest": digest})
+            await connection.hear()
         workspace = SandboxWorkspace(connection)
         try:
             yield workspace

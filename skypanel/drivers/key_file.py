@@ -6,6 +6,7 @@ from cryptography.fernet import Fernet
 
 from skypanel.domain.errors import Unavailable
 from skypanel.drivers.fernet import FernetCipher
+from skypanel.launcher.durable import write_whole
 
 KEPT_KEYS = 2
 
@@ -55,7 +56,4 @@ def retire_keys(file: Path) -> None:
 
 
 def _write(file: Path, keys: list[str]) -> None:
-    new = file.with_name(f"{file.name}.new")
-    new.touch(mode=0o600)
-    new.write_text("".join(f"{key}\n" for key in keys))
-    new.replace(file)
+    write_whole(file, "".join(f"{key}\n" for key in keys).encode())

@@ -13,6 +13,21 @@ from skypanel.launcher.protocol import Message
 
 _ERRORS: dict[str, type[SkyPanelError]] = {"conflict": Conflict, "denied": Denied, "invalid": Invalid, "not_found": NotFound}
 _FINISH_S = 30.0
+# What has to be made, stopped or deleted takes its time.
+ANSWER_S = 30.0
+WORK_S = 300.0
+
+
+@asynccontextmanager
+async def answered_within(seconds: float) -> AsyncIterator[None]:
+    """Give the launcher so long for what happens in the block. Raises Unavailable."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as error:
+        raise Unavailable(
+            f"The launcher did not answer within {seconds:g} s.", "Look in its log and whether the machine is overloaded, and try again."
+        ) from error
 
 
 class LauncherConnection:
@@ -69,10 +84,10 @@ class Launcher:
         finally:
             channel.close()
 
-    async def ask(self, message: Message, descriptors: Sequence[int] = ()) -> dict[str, Any]:
-        """Return the answer to one request. Raises what the launcher raises, or Unavailable."""
-        async with self.connect() as connection:
-            await connection.say(message, descriptors)
+    async def ask(self, message: Message, within_s: float = ANSWER_S) -> dict[str, Any]:
+        """Return the answer to one request. Raises what the launcher raises, or Unavailable; also when no answer comes in time."""
+        async with answered_within(within_s), self.connect() as connection:
+            await connection.say(message)
             return await connection.hear()
 
 

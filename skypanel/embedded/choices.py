@@ -7,12 +7,9 @@ from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network
 
 from skypanel.domain.errors import Unavailable
+from skypanel.launcher.options import FIRST_UID_BASE, LAST_UID_BASE, SUBNET_PREFIX, UIDS_PER_PANEL
 
 PRIVATE = IPv4Network("10.0.0.0/8")
-SUBNET_PREFIX = 18
-UIDS_PER_PANEL = 1 << 16
-FIRST_UID_BASE = 1 << 20
-LAST_UID_BASE = (1 << 31) - UIDS_PER_PANEL
 # Below what Linux hands out to outgoing connections (net.ipv4.ip_local_port_range), so that none takes it meanwhile.
 INTERNAL_PORTS = range(20000, 32000)
 ATTEMPTS = 200

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -13,10 +14,11 @@ from skypanel import settings
 from skypanel.domain.errors import NotFound, SkyPanelError
 from skypanel.domain.limits import GIB
 from skypanel.domain.transcript import size
+from skypanel.drivers.launcher import Launcher
 from skypanel.embedded import health, users
 from skypanel.embedded.children import log_path
 from skypanel.embedded.listeners import check_public_ports
-from skypanel.embedded.machine import Machine, look
+from skypanel.embedded.machine import Machine, as_found, look
 from skypanel.embedded.packages import Program, missing_programs
 from skypanel.embedded.supervisor import Supervisor
 from skypanel.settings import Settings
@@ -92,6 +94,20 @@ KERNEL_CHECKS = (
         is_warning=True,
     ),
     Check(
+        "nested namespaces",
+        lambda machine: machine.closes_namespaces,
+        "Builds and apps may make user namespaces of their own, in which more of the kernel is open to them.",
+        "Install bubblewrap 0.8 or newer.",
+        is_warning=True,
+    ),
+    Check(
+        "name servers",
+        lambda machine: machine.has_resolvers,
+        "This machine asks only itself for names, which builds and apps cannot: they find nothing by its name.",
+        "Put a name server that others reach into /etc/resolv.conf.",
+        is_warning=True,
+    ),
+    Check(
         "not root: memory, processor and number of processes",
         lambda machine: machine.is_root,
         "They are bounded for each process of a build or an app, not for all of its processes together.",
@@ -137,13 +153,23 @@ def _kind(finding: Finding) -> str:
 async def findings(environ: Mapping[str, str]) -> tuple[Finding, ...]:
     """Look at the machine, and at the panel if there is one."""
     home = settings.home_folder(environ)
+    machine = look()
+    features = await launcher_features(environ)
     return (
         *program_findings(missing_programs(), is_root=os.geteuid() == 0),
-        *kernel_findings(look()),
+        *kernel_findings(as_found(machine, features) if features else machine),
         *_reach_findings(home),
         *disk_findings(home, _free_bytes(home)),
         *await _panel_findings(environ),
     )
+
+
+async def launcher_features(environ: Mapping[str, str]) -> Mapping[str, Any]:
+    """Return what the launcher of a running panel found when it tried; nothing where none runs."""
+    try:
+        return await Launcher(settings.load(environ).launcher_socket).ask({"do": "features"}, health.PATIENCE_S)
+    except SkyPanelError:
+        return {}
 
 
 def program_findings(missing: Iterable[Program], *, is_root: bool) -> tuple[Finding, ...]:

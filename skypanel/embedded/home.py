@@ -4,7 +4,6 @@ Root makes the home and the folder of the sockets and gives them to the panel's 
 in them is written by that user, so that root follows no link that a broken-in service may plant.
 """
 
-import hashlib
 import os
 import subprocess
 import sys
@@ -16,7 +15,7 @@ from skypanel.domain.errors import Conflict, Invalid, Unavailable
 from skypanel.embedded import users
 from skypanel.embedded.packages import SYSTEM_PATH
 from skypanel.embedded.users import User
-from skypanel.settings import Settings
+from skypanel.settings import Settings, identity, root_run_dir
 from skypanel.variables import VARIABLES, read_given
 
 HOME_MODE = 0o711
@@ -49,15 +48,10 @@ def init(home: Path, environ: Mapping[str, str], *, starting: bool = False) -> S
     return settings.load({**environ, "SKYPANEL_HOME": str(home)})
 
 
-def identity(home: Path) -> str:
-    """Return the eight hex digits that tell this home's sockets, networks and groups from another's."""
-    return hashlib.sha256(str(home).encode()).hexdigest()[:8]
-
-
 def run_folder(home: Path, user: User, environ: Mapping[str, str]) -> Path:
     """Return where the panel's sockets are to be. Raises Invalid if that is too long for one."""
     if user != users.caller():
-        folder = Path("/run/skypanel", identity(home))
+        folder = root_run_dir(home)
     elif environ.get("XDG_RUNTIME_DIR"):
         folder = Path(environ["XDG_RUNTIME_DIR"], f"skypanel-{identity(home)}")
     else:

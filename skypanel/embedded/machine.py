@@ -2,8 +2,12 @@
 
 import os
 import subprocess
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
+
+from skypanel.launcher.resolvers import host_resolvers
 
 CGROUPS = Path("/sys/fs/cgroup")
 
@@ -20,6 +24,8 @@ class Machine:
     has_nftables: bool
     has_cgroups: bool
     has_tunnels: bool
+    closes_namespaces: bool
+    has_resolvers: bool
 
 
 def look() -> Machine:
@@ -34,6 +40,21 @@ def look() -> Machine:
         has_nftables=_succeeds("nft", "list", "tables"),
         has_cgroups=has_cgroups(CGROUPS),
         has_tunnels=os.access("/dev/net/tun", os.R_OK | os.W_OK),
+        closes_namespaces="--disable-userns" in _output("bwrap", "--help"),
+        # slirp4netns passes questions on to whomever the host asks
+        has_resolvers=os.geteuid() != 0 or bool(host_resolvers()),
+    )
+
+
+def as_found(machine: Machine, features: Mapping[str, Any]) -> Machine:
+    """Return the machine as its launcher found it when it tried; `features` is what it says of itself."""
+    return replace(
+        machine,
+        is_root=features["root"],
+        has_loop_devices=features["loop_devices"],
+        has_cgroups=features["cgroups"],
+        closes_namespaces=features["disable_userns"],
+        has_resolvers=bool(features["resolvers"]),
     )
 
 
@@ -53,6 +74,13 @@ def _is_on(path: str, *, otherwise: bool = False) -> bool:
         return int(Path(path).read_text()) > 0
     except (OSError, ValueError):
         return otherwise
+
+
+def _output(*argv: str) -> str:
+    try:
+        return subprocess.run(argv, check=False, capture_output=True, text=True).stdout
+    except OSError:
+        return ""
 
 
 def _succeeds(*argv: str) -> bool:

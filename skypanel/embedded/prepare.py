@@ -21,6 +21,7 @@ from cryptography.fernet import Fernet
 from skypanel.domain.errors import SkyPanelError, Unavailable
 from skypanel.embedded import certificates, choices, processes
 from skypanel.embedded.certificates import Pair
+from skypanel.launcher.durable import sync_folder, write_whole
 from skypanel.settings import SSH_KEY_TYPES, Chosen, Settings, home_folder, load
 from skypanel.variables import DEFAULT_ADDRESS, Given, read_given
 
@@ -44,7 +45,7 @@ def prepare(home: Path, run_dir: Path, given: Given, *, starting: bool) -> None:
     chosen = _choose(home, run_dir, given)
     if starting:
         chosen = _with_free_ports(chosen)
-    _write(home / "panel.json", chosen.to_json().encode())
+    write_whole(home / "panel.json", chosen.to_json().encode())
     for name, mode in FOLDERS:
         (home / name).mkdir(mode=mode, exist_ok=True)
         (home / name).chmod(mode)
@@ -53,7 +54,7 @@ def prepare(home: Path, run_dir: Path, given: Given, *, starting: bool) -> None:
     settings = load({"SKYPANEL_HOME": str(home)})
     _make_database(settings)
     for name, content in processes.files(settings, processes.installed()).items():
-        _write(run_dir / name, content.encode())
+        write_whole(run_dir / name, content.encode())
 
 
 def _choose(home: Path, run_dir: Path, given: Given) -> Chosen:
@@ -115,8 +116,8 @@ def _read_pair(certificate: Path, key: Path) -> Pair | None:
 
 def _write_pair(pair: Pair, certificate: Path, key: Path) -> None:
     certificate.unlink(missing_ok=True)
-    _write(key, pair.key)
-    _write(certificate, pair.certificate)
+    write_whole(key, pair.key)
+    write_whole(certificate, pair.certificate)
 
 
 def _make_database(settings: Settings) -> None:
@@ -130,20 +131,13 @@ def _make_database(settings: Settings) -> None:
     if made.returncode:
         raise Unavailable("Postgres cannot make its database.", made.stdout.strip())
     new.rename(cluster)
+    # with the folder of the keys, whose names came before
+    sync_folder(settings.home)
 
 
 def _make(path: Path, content: Callable[[], bytes]) -> None:
     if not path.exists():
-        _write(path, content())
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file as a whole or not at all, for nobody else to read."""
-    new = path.with_name(f"{path.name}.new")
-    new.unlink(missing_ok=True)
-    new.write_bytes(content)
-    new.chmod(0o600)
-    new.rename(path)
+        write_whole(path, content())
 
 
 def main() -> None:

@@ -224,7 +224,8 @@ def valkey_config(settings: Settings) -> str:
             'save ""',
             "appendonly no",
             "maxmemory 256mb",
-            "maxmemory-policy noeviction",
+            # Streams live for a time and go first; wake-ups are never given up for them.
+            "maxmemory-policy volatile-ttl",
             "daemonize no",
             "",
         )

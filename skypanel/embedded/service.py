@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from skypanel.embedded import home as homes
-from skypanel.settings import home_folder
+from skypanel.settings import home_folder, identity
 from skypanel.variables import VARIABLES, read_given
 
 SYSTEM_UNITS = Path("/etc/systemd/system")
@@ -56,7 +56,7 @@ def install(environ: Mapping[str, str]) -> str:
     read_given(environ)
     folder = SYSTEM_UNITS if of_root else Path(environ.get("HOME", "."), USER_UNITS)
     folder.mkdir(parents=True, exist_ok=True)
-    file = folder / f"skypanel-{homes.identity(home)}.service"
+    file = folder / f"skypanel-{identity(home)}.service"
     file.write_text(unit(Path(sysconfig.get_path("scripts")) / "skypanel", home, environ, of_root=of_root))
     scope = "systemctl" if of_root else "systemctl --user"
     lines = [f"Wrote {file}. Start it now and with the machine: {scope} daemon-reload && {scope} enable --now {file.name}"]

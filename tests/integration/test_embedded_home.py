@@ -57,7 +57,7 @@ def test_two_homes_share_no_port_subnet_uid_or_secret(folders):
     assert one.uid_base != other.uid_base
     assert one.run_dir != other.run_dir
     assert one.database_password != other.database_password
-    assert one.encryption_keys != other.encryption_keys
+    assert one.encryption_keys_file.read_text() != other.encryption_keys_file.read_text()
 
 
 def test_what_is_given_later_counts_and_is_kept(folder):
@@ -110,6 +110,25 @@ def test_a_newer_home_is_refused_and_left_alone(folder):
     with pytest.raises(Unavailable, match="newer SkyPanel"):
         home.init(folder, os.environ)
     assert (folder / "panel.json").read_text() == text
+
+
+def test_root_takes_the_folder_of_the_sockets_from_nobody(folder):
+    first = home.init(folder, os.environ)
+    text = (folder / "panel.json").read_text().replace(str(first.run_dir), "/precious")
+    (folder / "panel.json").write_text(text)
+    # who is not root may do to their own folders what they like
+    assert load({"SKYPANEL_HOME": str(folder)}).run_dir == (first.run_dir if os.geteuid() == 0 else Path("/precious"))
+    assert home.init(folder, os.environ).run_dir == first.run_dir
+
+
+def test_a_key_that_leads_elsewhere_is_not_read(folder):
+    settings = home.init(folder, os.environ)
+    key = folder / "keys" / "valkey.password"
+    key.unlink()
+    key.symlink_to("/etc/passwd")
+    if settings.panel_uid != Path("/etc/passwd").stat().st_uid:
+        with pytest.raises(Invalid, match="not a file of the panel's own"):
+            load({"SKYPANEL_HOME": str(folder)})
 
 
 def test_a_bad_value_makes_nothing(folder):

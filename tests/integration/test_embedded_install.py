@@ -54,6 +54,11 @@ def deploy(script, *arguments, cwd=ROOT, **environment):
     )
 
 
+def test_make_env_says_where_the_environment_is():
+    told = subprocess.run(("make", "--dry-run", "env"), cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines()
+    assert re.fullmatch(r'echo "The environment is in (/opt/skypanel/env-[0-9a-f]{8}|.*/\.venv)"', told[-1])
+
+
 def test_nothing_is_installed_where_nothing_is_missing():
     done = deploy("packages.sh", sys.executable)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -83,7 +83,7 @@ async def proxy(tmp_path):
     settings = Settings(
         home=tmp_path, run_dir=folder, address=Address("localhost", 2222, http_port, https_port),
         web_port=web_port, traefik_port=traefik_port, uid_base=1, subnet=IPv4Network("10.9.64.0/18"), allow=(),
-        panel_uid=0, panel_gid=0, database_password="", valkey_password="", traefik_token=TOKEN, encryption_keys=(),
+        panel_uid=0, panel_gid=0, database_password="", valkey_password="", traefik_token=TOKEN,
     )  # fmt: skip
     pair = issue(make_authority("localhost", datetime.now(UTC)), panel_hosts("localhost"), datetime.now(UTC))
     (tmp_path / "keys").mkdir()

@@ -6,7 +6,7 @@ import pytest
 from skypanel.domain.limits import GIB
 from skypanel.embedded import doctor, packages
 from skypanel.embedded.doctor import Finding
-from skypanel.embedded.machine import Machine, filesystems
+from skypanel.embedded.machine import Machine, as_found, filesystems
 
 WELL = Machine(
     is_root=True,
@@ -17,6 +17,8 @@ WELL = Machine(
     has_nftables=True,
     has_cgroups=True,
     has_tunnels=True,
+    closes_namespaces=True,
+    has_resolvers=True,
 )
 
 
@@ -36,6 +38,8 @@ def test_a_good_machine_has_no_findings():
         ({"has_nftables": False}, "nftables", False),
         ({"has_loop_devices": False}, "loop devices", True),
         ({"has_cgroups": False}, "control groups", True),
+        ({"closes_namespaces": False}, "nested namespaces", True),
+        ({"has_resolvers": False}, "name servers", True),
         ({"is_root": False, "has_user_namespaces": False}, "user namespaces", False),
         ({"is_root": False, "has_tunnels": False}, "/dev/net/tun", False),
         ({"is_root": False, "apparmor_restricts_namespaces": True}, "AppArmor", False),
@@ -55,6 +59,22 @@ def test_each_limit_that_is_missing_without_root_is_named():
         "not root: disk",
         "not root: users",
     ]
+
+
+@pytest.mark.parametrize(
+    ("lack", "name"),
+    [
+        ({"cgroups": False}, "control groups"),
+        ({"loop_devices": False}, "loop devices"),
+        ({"disable_userns": False}, "nested namespaces"),
+        ({"resolvers": []}, "name servers"),
+    ],
+)
+def test_what_a_launcher_found_counts_more_than_a_look(lack, name):
+    features = {"root": True, "cgroups": True, "loop_devices": True, "disable_userns": True, "resolvers": ["192.0.2.53"]}
+    bare = replace(WELL, has_cgroups=False, has_loop_devices=False, closes_namespaces=False, has_resolvers=False)
+    assert names(as_found(bare, features), warnings=True) == []
+    assert names(as_found(WELL, {**features, **lack}), warnings=True) == [name]
 
 
 def test_what_is_wrong_comes_before_warnings_with_what_to_do():

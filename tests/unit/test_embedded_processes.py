@@ -27,9 +27,8 @@ SETTINGS = Settings(
     database_password="pg-secret",
     valkey_password="vk-secret",
     traefik_token="tk-secret",
-    encryption_keys=("fernet",),
 )
-SECRETS = ("pg-secret", "vk-secret", "tk-secret", "fernet")
+SECRETS = ("pg-secret", "vk-secret", "tk-secret")
 
 
 def parsed(settings=SETTINGS):
@@ -74,7 +73,7 @@ def test_postgres_and_valkey_listen_on_sockets_alone():
     assert "listen_addresses=" in argv
     assert argv[argv.index("-k") + 1] == "/run/skypanel/0a1b2c3d"
     lines = processes.valkey_config(SETTINGS).splitlines()
-    assert {"port 0", "unixsocket /run/skypanel/0a1b2c3d/valkey.sock", "requirepass vk-secret", "maxmemory-policy noeviction"} <= set(lines)
+    assert {"port 0", "unixsocket /run/skypanel/0a1b2c3d/valkey.sock", "requirepass vk-secret"} <= set(lines)
 
 
 def test_traefik_calls_nobody_and_waits_for_long_uploads():

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from skypanel.domain.errors import Invalid, NotFound
 from skypanel.domain.routing import Address
 from skypanel.ports import Job
-from skypanel.settings import QUEUES, Chosen, Settings, home_folder, load
+from skypanel.settings import QUEUES, Chosen, Settings, _secret, home_folder, load
 from skypanel.variables import DEFAULT_ADDRESS, MAX_PORT, VARIABLES, Given, read_given
 
 CHOSEN = Chosen(DEFAULT_ADDRESS, Path("/run/skypanel/0a1b2c3d"), 20001, 20002, 1 << 20, IPv4Network("10.9.64.0/18"), ("10.0.0.1/32:53",))
-SECRETS = {"postgres.password": "pg-secret", "valkey.password": "vk-secret", "traefik.token": "tk-secret", "encryption.keys": "new\nold"}
+SECRETS = {"postgres.password": "pg-secret", "valkey.password": "vk-secret", "traefik.token": "tk-secret"}
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def test_loads_what_was_chosen_and_the_keys(home):
     settings = load_with(home)
     assert settings.address == DEFAULT_ADDRESS
     assert (settings.web_port, settings.traefik_port, settings.allow) == (20001, 20002, ("10.0.0.1/32:53",))
-    assert settings.encryption_keys == ("new", "old")
+    assert settings.encryption_keys_file == home / "keys" / "encryption.keys"
     assert settings.panel_uid == home.stat().st_uid
     assert settings.database_dsn == "postgresql://skypanel:pg-secret@/skypanel?host=/run/skypanel/0a1b2c3d"
     assert settings.valkey_url == "unix://:vk-secret@/run/skypanel/0a1b2c3d/valkey.sock"
@@ -56,7 +56,7 @@ def test_the_environment_counts_before_what_was_kept(home):
 
 def test_no_secret_shows_in_its_repr(home):
     shown = repr(load_with(home))
-    assert not [secret for secret in ("pg-secret", "vk-secret", "tk-secret", "new", "old") if secret in shown]
+    assert not [secret for secret in SECRETS.values() if secret in shown]
 
 
 def test_a_missing_panel_is_not_found(tmp_path):
@@ -69,6 +69,40 @@ def test_a_home_of_a_newer_version_is_refused(home):
     (home / "panel.json").write_text(json.dumps(newer))
     with pytest.raises(Invalid, match="newer SkyPanel"):
         load_with(home)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"uid_base": 0},
+        {"uid_base": (1 << 20) + 1},
+        {"uid_base": None},
+        {"subnet": "0.0.0.0/0"},
+        {"subnet": "8.8.0.0/18"},
+        {"allow": ["--panel-uid", "0"]},
+        {"allow": None},
+        {"domain": "a\x1b[2J"},
+        {"http_port": 0},
+        {"web_port": "80@example.com"},
+        {"version": None},
+    ],
+)
+def test_what_init_would_not_have_chosen_is_refused(home, wrong):
+    (home / "panel.json").write_text(json.dumps({**json.loads(CHOSEN.to_json()), **wrong}))
+    with pytest.raises(Invalid):
+        load_with(home)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", "null", "{"])
+def test_a_damaged_file_is_told(home, text):
+    (home / "panel.json").write_text(text)
+    with pytest.raises(Invalid, match=r"panel\.json is damaged"):
+        load_with(home)
+
+
+def test_a_secret_of_somebody_else_is_not_read(home):
+    with pytest.raises(Invalid, match="not a file of the panel's own"):
+        _secret(home, "valkey.password", home.stat().st_uid + 1)
 
 
 def test_chosen_survives_the_file():
