@@ -31,7 +31,7 @@ def sandboxes(home: Path) -> list[str]:
         *(f"link {path.name}" for path in Path("/sys/class/net").iterdir() if tag[:6] in path.name),
         *(f"cgroup {path}" for depth in ("", "*/") for path in CGROUPS.glob(f"{depth}skypanel-{tag}/*") if path.is_dir()),
         *(f"loop {text}" for text in _loops() if str(home) in text),
-        *(f"disk {path.name}" for path in home.glob("disks/*")),
+        *(f"disk {path.name}" for path in home.glob("launcher/disks/*")),
     ]
 
 

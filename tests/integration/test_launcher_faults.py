@@ -161,8 +161,12 @@ async def test_a_folder_that_somebody_put_in_the_launchers_place_is_refused(own_
 async def starts(launcher):
     """Return how a launcher ended that is not to start."""
     refused = await asyncio.create_subprocess_exec(*launcher.argv(), cwd=ROOT, stderr=asyncio.subprocess.DEVNULL)
-    async with asyncio.timeout(20):
-        return await refused.wait()
+    try:
+        async with asyncio.timeout(20):
+            return await refused.wait()
+    finally:
+        if refused.returncode is None:
+            refused.kill()
 
 
 async def test_a_second_launcher_of_a_home_is_turned_away(own_launcher):
