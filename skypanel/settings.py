@@ -36,6 +36,7 @@ class Chosen:
     uid_base: int
     subnet: IPv4Network
     allow: tuple[str, ...] = ()
+    git_port: int = 0  # none yet, in a home of before there was git over HTTP
 
     def to_json(self) -> str:
         """Return the contents of `panel.json`."""
@@ -48,6 +49,7 @@ class Chosen:
             "run_dir": str(self.run_dir),
             "web_port": self.web_port,
             "traefik_port": self.traefik_port,
+            "git_port": self.git_port,
             "uid_base": self.uid_base,
             "subnet": str(self.subnet),
             "allow": list(self.allow),
@@ -82,6 +84,7 @@ class Chosen:
             uid_base=parse_uid_base(fields["uid_base"]),
             subnet=parse_subnet(fields["subnet"]),
             allow=given.allow or (),
+            git_port=int(fields.get("git_port", 0)),
         )
 
 
@@ -94,6 +97,7 @@ class Settings:
     address: Address
     web_port: int
     traefik_port: int
+    git_port: int
     uid_base: int
     subnet: IPv4Network
     allow: tuple[str, ...]
@@ -192,6 +196,7 @@ def load(environ: Mapping[str, str]) -> Settings:
             address=given.address(chosen.address),
             web_port=chosen.web_port,
             traefik_port=chosen.traefik_port,
+            git_port=chosen.git_port,
             uid_base=chosen.uid_base,
             subnet=chosen.subnet,
             allow=chosen.allow if given.allow is None else given.allow,

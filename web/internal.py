@@ -24,5 +24,11 @@ async def proxy(request: web.Request) -> web.Response:
         raise NotFound("There is nothing here.")
     async with panel.transaction() as conn:
         in_force = await routes.all(conn)
-    web_url = f"http://127.0.0.1:{settings.web_port}"
-    return web.json_response(dynamic_config(in_force, panel_host=panel.address.host("skypanel"), web_url=web_url))
+    config = dynamic_config(
+        in_force,
+        panel_host=panel.address.host("skypanel"),
+        web_url=f"http://127.0.0.1:{settings.web_port}",
+        git_hosts=panel.address.git_hosts,
+        git_url=f"http://127.0.0.1:{settings.git_port}",
+    )
+    return web.json_response(config)

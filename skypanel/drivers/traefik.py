@@ -19,6 +19,7 @@ POLL_S = 0.05
 ANSWER_S = 5.0
 ENTRY_POINTS = ("web", "websecure")
 FLUSH_INTERVAL = "1ms"
+GIT_PATHS = r"^/[^/]+\.git/(info/refs|git-receive-pack|git-upload-pack)$"
 
 _ABOVE_ALL = 1_000_000
 _BELOW_ALL = 1
@@ -29,8 +30,8 @@ _ENDPOINT = re.compile(r"[A-Za-z0-9.-]+:[0-9]{1,5}\Z")
 Json = dict[str, Any]
 
 
-def dynamic_config(routes: Sequence[Route], *, panel_host: str, web_url: str) -> Json:
-    """Return what Traefik routes: each app, the dashboard, and a page of ours for whatever else is asked for.
+def dynamic_config(routes: Sequence[Route], *, panel_host: str, web_url: str, git_hosts: Sequence[str], git_url: str) -> Json:
+    """Return what Traefik routes: each app, git, the dashboard, and a page of ours for whatever else is asked for.
 
     A route without endpoints is left out, and so is any host or endpoint that is not well-formed: one
     bad row must not stop the others.
@@ -40,11 +41,13 @@ def dynamic_config(routes: Sequence[Route], *, panel_host: str, web_url: str) ->
         "http": {
             "routers": {
                 **{_name(route.app_id): _router(_rule(route), _name(route.app_id)) for route in live},
+                "git": {**_router(_git_rule(git_hosts), "git"), "priority": _ABOVE_ALL + 1},
                 "dashboard": {**_router(_host_rule(panel_host), "panel"), "priority": _ABOVE_ALL},
                 "fallback": {**_router("PathPrefix(`/`)", "panel"), "priority": _BELOW_ALL},
             },
             "services": {
                 **{_name(route.app_id): _service(_servers(route)) for route in live},
+                "git": _service([git_url]),
                 "panel": _service([web_url]),
             },
         }
@@ -98,6 +101,10 @@ def _rule(route: Route) -> str:
 
 def _host_rule(host: str) -> str:
     return f"Host(`{host}`)"
+
+
+def _git_rule(hosts: Sequence[str]) -> str:
+    return f"({' || '.join(map(_host_rule, hosts))}) && PathRegexp(`{GIT_PATHS}`)"
 
 
 def _servers(route: Route) -> list[str]:

@@ -66,21 +66,25 @@ def _choose(home: Path, run_dir: Path, given: Given) -> Chosen:
     address = given.address(kept.address if kept else DEFAULT_ADDRESS)
     taken = {address.ssh_port, address.http_port, address.https_port}
     web_port = kept.web_port if kept else choices.free_port(taken)
+    traefik_port = kept.traefik_port if kept else choices.free_port({*taken, web_port})
     return Chosen(
         address=address,
         run_dir=run_dir,
         web_port=web_port,
-        traefik_port=kept.traefik_port if kept else choices.free_port({*taken, web_port}),
+        traefik_port=traefik_port,
         uid_base=kept.uid_base if kept else choices.pick_uid_base(),
         subnet=kept.subnet if kept else choices.pick_subnet(choices.networks_of(ROUTE_TABLE.read_text())),
         allow=given.allow if given.allow is not None else kept.allow if kept else (),
+        git_port=(kept.git_port if kept else 0) or choices.free_port({*taken, web_port, traefik_port}),
     )
 
 
 def _with_free_ports(chosen: Chosen) -> Chosen:
     taken = {chosen.address.ssh_port, chosen.address.http_port, chosen.address.https_port}
     web_port = choices.kept_port(chosen.web_port, taken)
-    return replace(chosen, web_port=web_port, traefik_port=choices.kept_port(chosen.traefik_port, {*taken, web_port}))
+    traefik_port = choices.kept_port(chosen.traefik_port, {*taken, web_port})
+    git_port = choices.kept_port(chosen.git_port, {*taken, web_port, traefik_port})
+    return replace(chosen, web_port=web_port, traefik_port=traefik_port, git_port=git_port)
 
 
 def _make_keys(keys: Path) -> None:

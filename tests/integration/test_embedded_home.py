@@ -1,3 +1,4 @@
+import json
 import os
 import shutil
 import socket
@@ -5,6 +6,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -52,7 +54,7 @@ def test_only_the_panels_user_reads_what_is_secret(folder):
 
 def test_two_homes_share_no_port_subnet_uid_or_secret(folders):
     one, other = (home.init(folder, os.environ) for folder in folders)
-    assert not {one.web_port, one.traefik_port} & {other.web_port, other.traefik_port}
+    assert len({port for each in (one, other) for port in (each.web_port, each.traefik_port, each.git_port)}) == 6
     assert not one.subnet.overlaps(other.subnet)
     assert one.uid_base != other.uid_base
     assert one.run_dir != other.run_dir
@@ -94,6 +96,17 @@ def test_an_internal_port_that_was_taken_is_replaced_at_a_start_only(folder):
     with socket.create_server(("127.0.0.1", first.web_port)):
         assert home.init(folder, os.environ).web_port == first.web_port
         assert home.init(folder, os.environ, starting=True).web_port != first.web_port
+
+
+def test_a_home_of_before_git_over_http_gets_a_port_for_it(folder):
+    first = home.init(folder, os.environ)
+    fields = json.loads((folder / "panel.json").read_text())
+    del fields["git_port"]
+    (folder / "panel.json").write_text(json.dumps(fields))
+    upgraded = home.init(folder, os.environ, starting=True)
+    assert upgraded.git_port not in {0, upgraded.web_port, upgraded.traefik_port}
+    assert replace(upgraded, git_port=first.git_port) == first
+    assert home.init(folder, os.environ).git_port == upgraded.git_port
 
 
 def test_a_folder_of_something_else_is_refused(folder):

@@ -1,124 +1,23 @@
 import asyncio
 import io
-import json
-import shutil
-import socket
-import sysconfig
-import tempfile
 import time
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from ipaddress import IPv4Network
-from pathlib import Path
 from uuid import uuid4
 
-import aiohttp
 import pytest
 from aiohttp import web
 
 from skypanel.domain.errors import Unavailable
-from skypanel.domain.routing import PROXY_TOKEN_HEADER, Address, Route
-from skypanel.drivers.traefik import TraefikRouter, dynamic_config
-from skypanel.embedded.certificates import issue, make_authority, panel_hosts
-from skypanel.embedded.processes import proxy_config, traefik_config
-from skypanel.settings import Settings
+from skypanel.domain.routing import PROXY_TOKEN_HEADER, Route
+from skypanel.drivers.traefik import TraefikRouter
 from tests.contract_router import RouterContract
+from tests.proxy_fixture import HOST, TOKEN, running_proxy, serve
 from tests.until import until
-
-TOKEN = "a-token"
-HOST = "hello.localhost"
-
-
-def free_ports(count):
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
-
-
-@dataclass
-class Proxy:
-    """A real Traefik, and the part of the panel that it polls."""
-
-    settings: Settings
-    session: aiohttp.ClientSession
-    routes: list[Route] = field(default_factory=list)
-
-    @property
-    def router(self):
-        return TraefikRouter(f"http://127.0.0.1:{self.settings.traefik_port}", TOKEN)
-
-    def request(self, path="/", host=HOST, scheme="http", method="GET", **options):
-        address = self.settings.address
-        port = address.http_port if scheme != "https" else address.https_port
-        options = {"headers": {"Host": host}, "ssl": False, **options}
-        return self.session.request(method, f"{scheme}://127.0.0.1:{port}{path}", **options)
-
-    async def text(self, **options):
-        async with self.request(**options) as response:
-            return response.status, await response.text()
-
-    async def switch(self, *endpoints, app_id):
-        self.routes[:] = [route for route in self.routes if route.app_id != app_id]
-        route = Route(app_id, (HOST,), endpoints)
-        self.routes.append(route)
-        await self.router.confirm([route])
-
-
-async def serve(routes, port=0):
-    app = web.Application(client_max_size=64 * 1024**2)
-    app.add_routes(routes)
-    runner = web.AppRunner(app, shutdown_timeout=5)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", port)
-    await site.start()
-    return runner, f"127.0.0.1:{site._server.sockets[0].getsockname()[1]}"  # noqa: SLF001 - no other way to learn the port
 
 
 @pytest.fixture
 async def proxy(tmp_path):
-    web_port, traefik_port, http_port, https_port = free_ports(4)
-    folder = Path(tempfile.mkdtemp(prefix="sky", dir="/var/tmp"))
-    settings = Settings(
-        home=tmp_path, run_dir=folder, address=Address("localhost", 2222, http_port, https_port),
-        web_port=web_port, traefik_port=traefik_port, uid_base=1, subnet=IPv4Network("10.9.64.0/18"), allow=(),
-        panel_uid=0, panel_gid=0, database_password="", valkey_password="", traefik_token=TOKEN,
-    )  # fmt: skip
-    pair = issue(make_authority("localhost", datetime.now(UTC)), panel_hosts("localhost"), datetime.now(UTC))
-    (tmp_path / "keys").mkdir()
-    (tmp_path / "keys" / "panel.crt").write_bytes(pair.certificate)
-    (tmp_path / "keys" / "panel.key").write_bytes(pair.key)
-    (folder / "traefik.yaml").write_text(json.dumps(traefik_config(settings)))
-    (folder / "proxy.yaml").write_text(json.dumps(proxy_config(settings)))
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(20)) as session:
-        proxy = Proxy(settings, session)
-
-        async def config(request):
-            assert request.headers[PROXY_TOKEN_HEADER] == TOKEN
-            return web.json_response(dynamic_config(proxy.routes, panel_host="skypanel.localhost", web_url=f"http://127.0.0.1:{web_port}"))
-
-        async def page(request):
-            return web.Response(text=f"panel: {request.host}")
-
-        panel, _ = await serve([web.get("/internal/traefik", config), web.route("*", "/{path:.*}", page)], web_port)
-        binary = Path(sysconfig.get_path("scripts")) / "traefik"
-        traefik = await asyncio.create_subprocess_exec(binary, f"--configFile={folder / 'traefik.yaml'}", stdout=asyncio.subprocess.DEVNULL)
-        try:
-            await until(lambda: answers(proxy))
-            yield proxy
-        finally:
-            traefik.kill()
-            await traefik.wait()
-            await panel.cleanup()
-            shutil.rmtree(folder)
-
-
-async def answers(proxy):
-    try:
-        return (await proxy.text(host="nobody.localhost"))[1] == "panel: nobody.localhost"
-    except aiohttp.ClientConnectionError:
-        return False
+    async with running_proxy(tmp_path) as made:
+        yield made
 
 
 @pytest.fixture

@@ -61,7 +61,7 @@ def app(panel, fault):
         raise fault[0]
 
     settings = Settings(
-        home=Path("/home"), run_dir=Path("/run"), address=ADDRESS, web_port=7000, traefik_port=7001, uid_base=1,
+        home=Path("/home"), run_dir=Path("/run"), address=ADDRESS, web_port=7000, traefik_port=7001, git_port=7002, uid_base=1,
         subnet=IPv4Network("10.9.64.0/18"), allow=(), panel_uid=0, panel_gid=0, database_password="", valkey_password="",
         traefik_token=TOKEN,
     )  # fmt: skip

@@ -19,6 +19,7 @@ SETTINGS = Settings(
     address=Address("localhost", 2222, 8080, 8443),
     web_port=20001,
     traefik_port=20002,
+    git_port=20003,
     uid_base=1 << 20,
     subnet=IPv4Network("10.9.64.0/18"),
     allow=(),
@@ -54,6 +55,15 @@ def test_the_storage_starts_first_and_stops_last():
     autostarted = {name for name in config if name.startswith("program:") and config.getboolean(name, "autostart")}
     assert autostarted == {"program:postgres", "program:valkey"}
     assert {program.group for program in processes.programs(SETTINGS, BINARIES)} == {STORAGE, PANEL}
+
+
+def test_the_proxy_ends_no_upload_and_no_answer_by_its_own_patience():
+    """A build may be silent for ten minutes, an upload may take as long; by default Traefik reads for 60 s."""
+    config = processes.traefik_config(SETTINGS)
+    for name in ("web", "websecure"):
+        assert config["entryPoints"][name]["transport"]["respondingTimeouts"] == {"readTimeout": "0s"}
+    # By default it writes, and waits for the head of an answer, without a limit.
+    assert "serversTransport" not in config
 
 
 def test_no_secret_is_in_an_argv():

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from ipaddress import IPv4Network
 from pathlib import Path
 
@@ -12,7 +13,9 @@ from skypanel.ports import Job
 from skypanel.settings import QUEUES, Chosen, Settings, _secret, home_folder, load
 from skypanel.variables import DEFAULT_ADDRESS, MAX_PORT, VARIABLES, Given, read_given
 
-CHOSEN = Chosen(DEFAULT_ADDRESS, Path("/run/skypanel/0a1b2c3d"), 20001, 20002, 1 << 20, IPv4Network("10.9.64.0/18"), ("10.0.0.1/32:53",))
+CHOSEN = Chosen(
+    DEFAULT_ADDRESS, Path("/run/skypanel/0a1b2c3d"), 20001, 20002, 1 << 20, IPv4Network("10.9.64.0/18"), ("10.0.0.1/32:53",), 20003
+)
 SECRETS = {"postgres.password": "pg-secret", "valkey.password": "vk-secret", "traefik.token": "tk-secret"}
 
 
@@ -32,7 +35,7 @@ def load_with(home: Path, **variables: str) -> Settings:
 def test_loads_what_was_chosen_and_the_keys(home):
     settings = load_with(home)
     assert settings.address == DEFAULT_ADDRESS
-    assert (settings.web_port, settings.traefik_port, settings.allow) == (20001, 20002, ("10.0.0.1/32:53",))
+    assert (settings.web_port, settings.traefik_port, settings.git_port, settings.allow) == (20001, 20002, 20003, ("10.0.0.1/32:53",))
     assert settings.encryption_keys_file == home / "keys" / "encryption.keys"
     assert settings.panel_uid == home.stat().st_uid
     assert settings.database_dsn == "postgresql://skypanel:pg-secret@/skypanel?host=/run/skypanel/0a1b2c3d"
@@ -103,6 +106,12 @@ def test_a_damaged_file_is_told(home, text):
 def test_a_secret_of_somebody_else_is_not_read(home):
     with pytest.raises(Invalid, match="not a file of the panel's own"):
         _secret(home, "valkey.password", home.stat().st_uid + 1)
+
+
+def test_a_home_of_before_git_over_http_is_read():
+    fields = json.loads(CHOSEN.to_json())
+    del fields["git_port"]
+    assert Chosen.from_json(json.dumps(fields)) == replace(CHOSEN, git_port=0)
 
 
 def test_chosen_survives_the_file():

@@ -11,7 +11,14 @@ NAME = f"app-{APP}"
 
 
 def http(*routes):
-    return dynamic_config(routes, panel_host="skypanel.localhost", web_url="http://127.0.0.1:7000")["http"]
+    config = dynamic_config(
+        routes,
+        panel_host="skypanel.localhost",
+        web_url="http://127.0.0.1:7000",
+        git_hosts=["localhost", "skypanel.localhost"],
+        git_url="http://127.0.0.1:7002",
+    )
+    return config["http"]
 
 
 def test_an_app_has_one_router_and_one_service():
@@ -29,7 +36,17 @@ def test_the_dashboard_comes_before_all_apps_and_the_fallback_after():
     assert routers["dashboard"]["rule"] == "Host(`skypanel.localhost`)"
     assert routers["dashboard"]["priority"] > 10_000
     assert routers["fallback"]["priority"] == 1
-    assert set(routers) == {"dashboard", "fallback"}
+    assert set(routers) == {"git", "dashboard", "fallback"}
+
+
+def test_git_is_on_the_dashboards_host_and_the_bare_domain_and_before_both():
+    config = http()
+    git = config["routers"]["git"]
+    hosts, _, paths = git["rule"].partition(" && ")
+    assert hosts == "(Host(`localhost`) || Host(`skypanel.localhost`))"
+    assert paths == r"PathRegexp(`^/[^/]+\.git/(info/refs|git-receive-pack|git-upload-pack)$`)"
+    assert git["priority"] > config["routers"]["dashboard"]["priority"]
+    assert config["services"]["git"]["loadBalancer"]["servers"] == [{"url": "http://127.0.0.1:7002"}]
 
 
 def test_an_app_without_endpoints_is_left_to_the_fallback():
