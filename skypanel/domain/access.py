@@ -37,6 +37,19 @@ LEAST_ROLE = {
 }
 
 
+# What each scope of an API token covers (https://devcenter.heroku.com/articles/oauth#scopes).
+SCOPES = {
+    "global": frozenset(Action),
+    "write": frozenset(Action),
+    "read": frozenset({Action.VIEW_APP, Action.FETCH}),
+}
+
+
+def covers(scope: str, action: Action) -> bool:
+    """Whether a token of `scope` is good for `action`; a scope that is not known is good for nothing."""
+    return action in SCOPES.get(scope, frozenset())
+
+
 def allows(role: Role | None, action: Action) -> bool:
     """Whether a member with `role` may do `action`; None is somebody who is no member."""
     return role is not None and role >= LEAST_ROLE[action]

@@ -5,6 +5,7 @@ import secrets
 from datetime import timedelta
 from uuid import UUID
 
+from skypanel.domain.access import Action, covers
 from skypanel.domain.account import Account
 from skypanel.domain.errors import Denied
 from skypanel.flow import audit
@@ -78,6 +79,18 @@ async def add_token(panel: Panel, account: Account, description: str, scope: str
         await tokens.add(conn, account.id, digest(token), description, scope, expires_at)
         await audit.record(conn, "token.add", account, description=description, scope=scope)
     return token
+
+
+async def bearer(panel: Panel, token: str, action: Action) -> Account | None:
+    """Return whose API token this is, if it is still good. Raises Denied if its scope does not cover `action`."""
+    async with panel.transaction() as conn:
+        found = await tokens.owner(conn, digest(token))
+    if found is None:
+        return None
+    account, scope = found
+    if not covers(scope, action):
+        raise Denied(f"This API token has the scope {scope}, which does not allow that.", "Use another one.")
+    return account
 
 
 async def revoke_token(panel: Panel, account: Account, token_id: UUID) -> bool:

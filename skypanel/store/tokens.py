@@ -7,7 +7,7 @@ from sqlalchemy import delete, func, insert, or_, select, update
 
 from skypanel.domain.account import Account, Token
 from skypanel.ports import Connection
-from skypanel.store.accounts import COLUMNS, read_if
+from skypanel.store.accounts import COLUMNS, read
 from skypanel.store.rows import Row, one
 from skypanel.store.tables import accounts, tokens
 
@@ -18,16 +18,17 @@ async def add(conn: Connection, account_id: UUID, digest: str, description: str,
     return _read(await one(conn, insert(tokens).values(values).returning(tokens)))
 
 
-async def owner(conn: Connection, digest: str) -> Account | None:
-    """Return whose token this is if it is still good, and note that it was used."""
+async def owner(conn: Connection, digest: str) -> tuple[Account, str] | None:
+    """Return whose token this is and its scope, if it is still good, and note that it was used."""
     statement = (
         update(tokens)
         .where(tokens.c.digest == digest, or_(tokens.c.expires_at.is_(None), tokens.c.expires_at > func.now()))
         .where(accounts.c.id == tokens.c.account_id)
         .values(last_used_at=func.now())
-        .returning(*COLUMNS)
+        .returning(*COLUMNS, tokens.c.scope)
     )
-    return read_if(await conn.first(statement))
+    row = await conn.first(statement)
+    return None if row is None else (read(row), row.scope)
 
 
 async def of(conn: Connection, account_id: UUID) -> list[Token]:

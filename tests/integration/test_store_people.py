@@ -71,8 +71,8 @@ async def test_tokens(database):
         lasting = await tokens.add(conn, ada.id, factories.digest("lasting"), "laptop", "global", None)
         good = await tokens.add(conn, ada.id, factories.digest("good"), "ci", "read", factories.later())
         await tokens.add(conn, ada.id, factories.digest("lapsed"), "old", "read", factories.later(-1))
-        assert await tokens.owner(conn, factories.digest("lasting")) == ada
-        assert await tokens.owner(conn, factories.digest("good")) == ada
+        assert await tokens.owner(conn, factories.digest("lasting")) == (ada, "global")
+        assert await tokens.owner(conn, factories.digest("good")) == (ada, "read")
         assert await tokens.owner(conn, factories.digest("lapsed")) is None
         assert await tokens.owner(conn, factories.digest("unknown")) is None
         listed = await tokens.of(conn, ada.id)

@@ -1,6 +1,6 @@
 import pytest
 
-from skypanel.domain.access import LEAST_ROLE, Action, Role, allows
+from skypanel.domain.access import LEAST_ROLE, Action, Role, allows, covers
 
 
 @pytest.mark.parametrize("action", Action)
@@ -17,3 +17,9 @@ def test_each_role_may_what_lower_roles_may(role, action):
 
 def test_viewers_only_look():
     assert {action for action in Action if allows(Role.VIEWER, action)} == {Action.VIEW_APP, Action.FETCH}
+
+
+def test_what_scopes_are_good_for():
+    assert {action for action in Action if covers("read", action)} == {Action.VIEW_APP, Action.FETCH}
+    assert all(covers(scope, action) for scope in ("global", "write") for action in Action)
+    assert not any(covers(scope, action) for scope in ("identity", "", "GLOBAL") for action in Action)
