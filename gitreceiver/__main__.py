@@ -11,6 +11,7 @@ import asyncssh
 
 from gitreceiver import config
 from gitreceiver.command import Command, Service
+from gitreceiver.http import HttpListener
 from gitreceiver.session import Destination, Git
 from gitreceiver.ssh import SshListener
 from skypanel import settings
@@ -18,7 +19,7 @@ from skypanel.bootstrap import open_panel
 from skypanel.domain.access import Action
 from skypanel.domain.account import Account
 from skypanel.domain.errors import Unavailable
-from skypanel.flow import receive
+from skypanel.flow import accounts, receive
 from skypanel.ports import Panel
 from skypanel.store import keys
 
@@ -37,14 +38,17 @@ async def serve(environment: settings.Settings) -> None:
     async with open_panel(environment) as panel:
         started = panel.clock.now()
         host_keys = [asyncssh.read_private_key(path) for path in environment.ssh_host_keys]
-        listener = SshListener(git(panel), partial(account, panel), host_keys)
-        await listener.listen(None, environment.address.ssh_port)
+        address = environment.address
+        ssh = SshListener(git(panel), partial(account, panel), host_keys)
+        http = HttpListener(git(panel), partial(bearer, panel), address.git_hosts)
+        await ssh.listen(None, address.ssh_port)
+        await http.listen("127.0.0.1", environment.git_port)
         try:
             await receive.sweep(panel, started)
         except Unavailable as error:
             log.warning("leftovers stay until the next start: %s", error)
         await stopped.wait()
-        await listener.close(STOP_GRACE_S)
+        await asyncio.gather(ssh.close(STOP_GRACE_S), http.close(STOP_GRACE_S))
 
 
 def git(panel: Panel) -> Git:
@@ -68,7 +72,14 @@ async def account(panel: Panel, fingerprint: str) -> Account | None:
         return await keys.owner(conn, fingerprint)
 
 
+async def bearer(panel: Panel, token: str, service: Service) -> Account | None:
+    """Return whose API token this is. Raises Denied if it is not good for the service."""
+    return await accounts.bearer(panel, token, ACTIONS[service])
+
+
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("asyncssh").setLevel(logging.WARNING)
+    # Its tracebacks are of what strangers send; what fails here is logged as a conversation.
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
     asyncio.run(serve(settings.load(os.environ)))

@@ -23,10 +23,11 @@ class Service(StrEnum):
 
 @dataclass(frozen=True)
 class Command:
-    """A service, and the app whose repository it is wanted for."""
+    """A service, and the app whose repository it is wanted for; `options` are git's, of the transport's choice."""
 
     service: Service
     name: str
+    options: tuple[str, ...] = ()
 
 
 def parse(line: str) -> Command:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from gitreceiver.command import Service
+from gitreceiver.command import Command
 from skypanel.domain.errors import Unavailable
 from skypanel.domain.limits import GIB
 
@@ -52,11 +52,11 @@ def git_config(limits: GitLimits) -> Mapping[str, str]:
     }
 
 
-def argv(service: Service, path: str, limits: GitLimits) -> tuple[str, ...]:
+def argv(command: Command, path: str, limits: GitLimits) -> tuple[str, ...]:
     """Return the command line that serves the repository at `path`."""
-    options = (part for key, value in git_config(limits).items() for part in ("-c", f"{key}={value}"))
+    settings = (part for key, value in git_config(limits).items() for part in ("-c", f"{key}={value}"))
     bounds = ("prlimit", f"--as={limits.memory_bytes}", f"--cpu={limits.cpu_s}", "--core=0")
-    return (*bounds, "git", *options, service.value, path)
+    return (*bounds, "git", *settings, command.service.value, *command.options, path)
 
 
 def environment(protocol: str | None, descriptors: Mapping[str, int]) -> dict[str, str]:

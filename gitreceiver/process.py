@@ -77,3 +77,5 @@ class GitProcess:
         except TimeoutError:
             self.kill()
             await self._process.wait()
+        with suppress(ConnectionError):
+            await self._stdin.wait_closed()

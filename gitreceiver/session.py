@@ -76,14 +76,12 @@ class Git:
     idle_s: float = 300.0
 
     async def converse(self, account: Account, command: Command, protocol: str | None, peer: Peer) -> int:
-        """Serve one conversation to its end and return git's exit status. Cancelling it declines the push."""
-        try:
-            destination = await self.find(account, command)
-            await self.repositories.create(destination.app_id)
-        except SkyPanelError as error:
-            with suppress(Gone):
-                await peer.tell(told(error))
-            return REFUSED
+        """Serve one conversation to its end and return git's exit status. Cancelling it declines the push.
+
+        Raises SkyPanelError if it is refused before git has started.
+        """
+        destination = await self.find(account, command)
+        await self.repositories.create(destination.app_id)
         try:
             return await _Conversation(self, account, command, destination, peer).run(protocol)
         finally:
@@ -112,7 +110,7 @@ class _Conversation:
         pipes = await HookPipes.open()
         try:
             process = await GitProcess.start(
-                self._argv(), config.environment(_version(protocol), pipes.passed), tuple(pipes.passed.values())
+                self._argv(), config.environment(known_protocol(protocol), pipes.passed), tuple(pipes.passed.values())
             )
             pipes.release()
             return await self._attend(process, pipes)
@@ -120,7 +118,7 @@ class _Conversation:
             pipes.close()
 
     def _argv(self) -> tuple[str, ...]:
-        return config.argv(self._command.service, self._git.repositories.path(self._destination.app_id), self._git.limits)
+        return config.argv(self._command, self._git.repositories.path(self._destination.app_id), self._git.limits)
 
     async def _attend(self, process: GitProcess, pipes: HookPipes) -> int:
         upload = asyncio.create_task(self._upload(process))
@@ -202,5 +200,6 @@ def told(error: SkyPanelError) -> bytes:
     return failure(str(error)).encode("utf-8", "backslashreplace") + b"\n"
 
 
-def _version(protocol: str | None) -> str | None:
+def known_protocol(protocol: str | None) -> str | None:
+    """Return the protocol's versions that a client asks for, if they are well-formed."""
     return protocol if protocol and _PROTOCOL.fullmatch(protocol) else None

@@ -6,15 +6,13 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from ipaddress import ip_address, ip_network
 
 import asyncssh
 
 from gitreceiver.channel import Channel
 from gitreceiver.command import ONLY_GIT, parse
-from gitreceiver.process import END_GRACE_S
-from gitreceiver.session import REFUSED, Git, Gone, told
-from gitreceiver.tasks import cancel
+from gitreceiver.conversations import Conversations, network
+from gitreceiver.session import REFUSED, Git, told
 from skypanel.domain.account import Account
 from skypanel.domain.errors import SkyPanelError
 
@@ -53,7 +51,7 @@ class SshListener:
         self.authenticate = authenticate
         self.limits = limits or SshLimits()
         self.connected: Counter[str] = Counter()
-        self._conversations: set[asyncio.Task[None]] = set()
+        self._conversations = Conversations()
         self._acceptor: asyncssh.SSHAcceptor | None = None
 
     async def listen(self, host: str | None, port: int) -> int:
@@ -91,14 +89,10 @@ class SshListener:
         if self._acceptor:
             self._acceptor.close()
             await self._acceptor.wait_closed()
-        if self._conversations:
-            await asyncio.wait(self._conversations, timeout=grace_s)
-        await cancel(self._conversations, again_s=2 * END_GRACE_S)
+        await self._conversations.close(grace_s)
 
     def _begin(self, account: Account, channel: Channel) -> None:
-        conversation = asyncio.create_task(self._serve(account, channel))
-        self._conversations.add(conversation)
-        conversation.add_done_callback(self._conclude)
+        self._conversations.begin(self._serve(account, channel))
 
     async def _serve(self, account: Account, channel: Channel) -> None:
         status = REFUSED
@@ -112,14 +106,6 @@ class SshListener:
             await channel.tell(told(error))
         finally:
             channel.exit(status)
-
-    def _conclude(self, conversation: asyncio.Task[None]) -> None:
-        self._conversations.discard(conversation)
-        if conversation.cancelled():
-            return
-        error = conversation.exception()
-        if error and not isinstance(error, Gone):
-            log.error("a conversation failed", exc_info=error)
 
 
 class Connection(asyncssh.SSHServer):
@@ -138,7 +124,7 @@ class Connection(asyncssh.SSHServer):
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         """Count the connection, and see whether there are too many."""
         self._connection = conn
-        self._address = _network(str(conn.get_extra_info("peername", ("",))[0]))
+        self._address = network(str(conn.get_extra_info("peername", ("",))[0]))
         connected = self._listener.connected
         connected[self._address] += 1
         limits = self._listener.limits
@@ -225,12 +211,3 @@ class Connection(asyncssh.SSHServer):
     def _leave_if_unused(self) -> None:
         if not any(channel.started for channel in self._channels):
             self._connection.disconnect(asyncssh.DISC_BY_APPLICATION, "SkyPanel was asked for nothing.")
-
-
-def _network(address: str) -> str:
-    """Return what counts as one client: an IPv4 address, or an IPv6 network of /64."""
-    try:
-        parsed = ip_address(address.split("%", 1)[0])
-    except ValueError:
-        return address
-    return str(ip_network((parsed, 64), strict=False)) if parsed.version == 6 and parsed.ipv4_mapped is None else address  # noqa: PLR2004 - IPv6

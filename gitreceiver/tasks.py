@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import Collection
+from typing import Any
 
 
-async def cancel(tasks: Collection[asyncio.Task[None]], again_s: float = 0.5) -> None:
+async def cancel(tasks: Collection[asyncio.Task[Any]], again_s: float = 0.5) -> None:
     """Cancel tasks and return once all have ended.
 
     Python 3.11's `wait_for` loses a cancellation that meets its result, so it is repeated after

@@ -1,4 +1,4 @@
-"""A real git receiver on a port of its own, with a panel in memory behind it, and a developer with git and ssh."""
+"""A real git receiver on ports of its own, with a panel in memory behind it, and a developer with git and ssh."""
 
 import asyncio
 import os
@@ -15,10 +15,11 @@ import asyncssh
 
 from gitreceiver.command import Service
 from gitreceiver.config import GitLimits
+from gitreceiver.http import HttpListener
 from gitreceiver.session import Destination, Git
 from gitreceiver.ssh import SshListener
 from skypanel.domain.account import Account
-from skypanel.domain.errors import Conflict, NotFound
+from skypanel.domain.errors import Conflict, Denied, NotFound
 from skypanel.domain.push import decide, deploy_refs
 from skypanel.domain.transcript import detail
 from skypanel.drivers.dulwich import DulwichRepositories
@@ -36,6 +37,8 @@ class Desk:
     objects: FakeObjects = field(default_factory=FakeObjects)
     apps: dict = field(default_factory=dict)  # name -> (app id, account)
     accounts: dict = field(default_factory=dict)  # fingerprint -> account
+    tokens: dict = field(default_factory=dict)  # token -> account
+    weak_tokens: set = field(default_factory=set)  # those that may fetch only
     sources: list = field(default_factory=list)
     pushes: list = field(default_factory=list)
     ended: list = field(default_factory=list)
@@ -45,6 +48,16 @@ class Desk:
 
     async def authenticate(self, fingerprint):
         return self.accounts.get(fingerprint)
+
+    async def admit_token(self, account):
+        token = uuid4().hex
+        self.tokens[token] = account
+        return token
+
+    async def bearer(self, token, service):
+        if token in self.weak_tokens and service is Service.RECEIVE:
+            raise Denied("This token is for reading.")
+        return self.tokens.get(token)
 
     async def find(self, account, command):
         app_id, owner = self.apps.get(command.name, (None, None))
@@ -91,7 +104,9 @@ class Receiver:
     home: Path
     desk: Desk
     listener: SshListener
+    http: HttpListener
     port: int
+    http_port: int
 
     @property
     def repositories(self):
@@ -99,6 +114,10 @@ class Receiver:
 
     def remote(self, app="hello", user="git"):
         return f"ssh://{user}@127.0.0.1:{self.port}/{app}.git"
+
+    def http_remote(self, app="hello", token="", origin=None):
+        scheme, _, place = (origin or f"http://127.0.0.1:{self.http_port}").partition("://")
+        return f"{scheme}://{f'ada:{token}@' if token else ''}{place}/{app}.git"
 
     async def developer(self, name="ada", *, known=True, account=None):
         """Return somebody with a key, which is an account's if `known`."""
@@ -110,7 +129,7 @@ class Receiver:
         account = account or Account(uuid4(), f"{name}@example.com")
         if known:
             await self.desk.admit(account, key)
-        return Developer(self, home, account)
+        return Developer(self, home, account, await self.desk.admit_token(account) if known else "")
 
     def repository(self, name="hello"):
         """Return the bare repository of an app."""
@@ -131,6 +150,7 @@ class Developer:
     receiver: Receiver
     home: Path
     account: Account
+    token: str
 
     @property
     def environment(self):
@@ -139,6 +159,7 @@ class Developer:
             "PATH": "/usr/local/bin:/usr/bin:/bin",
             "LANG": "C.UTF-8",
             "GIT_CONFIG_NOSYSTEM": "1",
+            "GIT_TERMINAL_PROMPT": "0",
             "GIT_AUTHOR_NAME": "Ada",
             "GIT_AUTHOR_EMAIL": "ada@example.com",
             "GIT_COMMITTER_NAME": "Ada",
@@ -210,6 +231,11 @@ class WorkingCopy:
     async def push(self, *refs, app="hello", check=True, **options):
         return await self.git("push", self.developer.receiver.remote(app), *(refs or ("main",)), check=check, **options)
 
+    async def push_http(self, *refs, app="hello", origin=None, check=True, config=(), **options):
+        remote = self.developer.receiver.http_remote(app, self.developer.token, origin)
+        settings = [part for setting in config for part in ("-c", setting)]
+        return await self.git(*settings, "push", remote, *(refs or ("main",)), check=check, **options)
+
 
 def contents(path):
     """Return a file of /proc, empty once its process has ended."""
@@ -237,8 +263,8 @@ async def wait_for(what, condition, timeout_s=20.0):
 
 
 @asynccontextmanager
-async def running_receiver(limits=None, git_limits=None, make_desk=Desk, **git_options):
-    """Yield a receiver that listens on 127.0.0.1."""
+async def running_receiver(limits=None, git_limits=None, make_desk=Desk, http_limits=None, **git_options):
+    """Yield a receiver that listens on 127.0.0.1, for SSH and for HTTP."""
     home = Path(tempfile.mkdtemp(prefix="sky", dir="/var/tmp"))
     desk = make_desk(DulwichRepositories(home / "repositories"))
     git = Git(
@@ -251,10 +277,11 @@ async def running_receiver(limits=None, git_limits=None, make_desk=Desk, **git_o
     )
     host_key = asyncssh.generate_private_key("ssh-ed25519")
     listener = SshListener(git, desk.authenticate, [host_key], limits)
+    http = HttpListener(git, desk.bearer, ["127.0.0.1", "localhost", "skypanel.localhost"], http_limits)
     try:
         port = await listener.listen("127.0.0.1", 0)
         (home / "known_hosts").write_text(f"[127.0.0.1]:{port} {host_key.export_public_key().decode()}")
-        yield Receiver(home, desk, listener, port)
+        yield Receiver(home, desk, listener, http, port, await http.listen("127.0.0.1", 0))
     finally:
-        await listener.close(grace_s=1)
+        await asyncio.gather(listener.close(grace_s=1), http.close(grace_s=1))
         shutil.rmtree(home)

@@ -60,9 +60,11 @@ async def web_answers(settings: Settings) -> bool:
 
 
 async def receiver_answers(settings: Settings) -> bool:
-    """Whether the git receiver introduces itself as an SSH server (RFC 4253, 4.2)."""
+    """Whether the git receiver introduces itself as an SSH server (RFC 4253, 4.2), and listens for HTTP."""
     try:
         async with asyncio.timeout(PATIENCE_S):
+            _, http = await asyncio.open_connection("127.0.0.1", settings.git_port)
+            http.close()
             reader, writer = await asyncio.open_connection("127.0.0.1", settings.address.ssh_port)
             try:
                 return (await reader.read(4)) == b"SSH-"

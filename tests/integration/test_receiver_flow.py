@@ -11,8 +11,8 @@ import pytest
 from gitreceiver import __main__ as receiver_process
 from gitreceiver.tasks import cancel
 from skypanel.domain.access import Role
-from skypanel.flow import receive
-from skypanel.store import apps, builds, keys, organizations, releases, settings
+from skypanel.flow import accounts, receive
+from skypanel.store import apps, builds, keys, organizations, releases, settings, tokens
 from tests.panels import open_stage
 from tests.receiver_harness import end, running_receiver, wait_for
 
@@ -26,10 +26,14 @@ class PanelDesk:
         git = receiver_process.git(self.panel)
         self.find, self.receive, self.forget = git.find, git.receive, git.forget
         self.authenticate = partial(receiver_process.account, self.panel)
+        self.bearer = partial(receiver_process.bearer, self.panel)
 
     async def admit(self, account, key):
         async with self.panel.transaction() as conn:
             await keys.add(conn, account.id, key.export_public_key().decode(), key.get_fingerprint(), "laptop")
+
+    async def admit_token(self, account, scope="global"):
+        return await accounts.add_token(self.panel, account, "A laptop", scope)
 
 
 @pytest.fixture
@@ -222,3 +226,30 @@ async def test_what_dead_receivers_left_is_swept(stage, receiver, workers, work)
     await receiver.repositories.create(uuid4())
     await receive.sweep(stage.panel, datetime.now(UTC) + timedelta(seconds=1))
     assert [folder.name for folder in (receiver.home / "repositories").iterdir()] == [f"{app.id}.git"]
+
+
+async def test_a_push_over_http_is_live_when_it_ends(stage, receiver, workers, work):
+    pushed = await work.push_http()
+    assert "remote: Verifying deploy... done." in pushed.stderr
+    app = await app_of(stage)
+    assert await receiver.repositories.refs(app.id) == {"refs/heads/main": await work.head()}
+
+
+async def test_a_token_does_what_its_scope_says_until_it_is_revoked(stage, receiver, workers, ada, work):
+    await work.push_http()
+    tokens_made = {scope: await accounts.add_token(stage.panel, stage.admin, scope, scope) for scope in ("read", "write", "identity")}
+    remotes = {scope: receiver.http_remote("hello", token) for scope, token in tokens_made.items()}
+    assert (await ada.run("git", "ls-remote", remotes["read"])).status == 0
+    refused = await work.git("push", remotes["read"], "main:other", check=False)
+    assert "remote: !     This API token has the scope read, which does not allow that." in refused.stderr
+    assert "has the scope identity" in (await ada.run("git", "ls-remote", remotes["identity"])).stderr
+    await work.git("push", remotes["write"], "main:other")
+    async with stage.panel.transaction() as conn:
+        for token in await tokens.of(conn, stage.admin.id):
+            await tokens.revoke(conn, stage.admin.id, token.id)
+    assert "unknown, revoked or expired" in (await work.push_http(check=False)).stderr
+
+
+async def test_an_expired_token_is_refused(stage, receiver, ada):
+    token = await accounts.add_token(stage.panel, stage.admin, "Old", life=timedelta(seconds=-1))
+    assert "unknown, revoked or expired" in (await ada.run("git", "ls-remote", receiver.http_remote("hello", token))).stderr

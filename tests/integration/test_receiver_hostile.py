@@ -1,11 +1,8 @@
 """Packs made to hurt, and clients that vanish: the receiver keeps its memory, its processes and its disk."""
 
 import asyncio
-import hashlib
 import os
 import signal
-import struct
-import zlib
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,9 +11,8 @@ import pytest
 from gitreceiver.config import GitLimits
 from skypanel.domain.limits import MIB
 from skypanel.domain.transcript import detail
+from tests.packs import commit_of, object_id, pack, packet, request, varint
 from tests.receiver_harness import end, running_receiver, wait_for
-
-ZERO = b"0" * 40
 
 
 @pytest.fixture
@@ -41,46 +37,6 @@ async def nothing_left(receiver):
     """Wait until no repository is left, as no app came of the push."""
     await quiet(receiver)
     await wait_for("the repository to go", lambda: list((receiver.home / "repositories").iterdir()) == [])
-
-
-def packet(line):
-    return f"{len(line) + 4:04x}".encode() + line
-
-
-def request(new, ref=b"refs/heads/main", capabilities=b"report-status side-band-64k"):
-    return packet(ZERO + b" " + new + b" " + ref + b"\0" + capabilities) + b"0000"
-
-
-def pack(*objects):
-    """Return a pack of (type number, plain body, what stands between header and body)."""
-    body = b"PACK" + struct.pack(">II", 2, len(objects))
-    for kind, plain, base in objects:
-        size = len(plain)
-        byte = (kind << 4) | (size & 15)
-        size >>= 4
-        while size:
-            body += bytes([byte | 0x80])
-            byte, size = size & 0x7F, size >> 7
-        body += bytes([byte]) + base + zlib.compress(plain, 1)
-    return body + hashlib.sha1(body).digest()
-
-
-def varint(number):
-    out = b""
-    while True:
-        number, low = number >> 7, number & 0x7F
-        if not number:
-            return out + bytes([low])
-        out += bytes([low | 0x80])
-
-
-def object_id(kind, body):
-    return hashlib.sha1(f"{kind} {len(body)}\0".encode() + body).hexdigest().encode()
-
-
-def commit_of(tree):
-    who = b"Ada <ada@example.com> 1700000000 +0000"
-    return b"tree " + tree + b"\nauthor " + who + b"\ncommitter " + who + b"\n\nx\n"
 
 
 async def send(ada, body):

@@ -1,0 +1,50 @@
+"""The conversations under way in one listener, and with whom."""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from ipaddress import ip_address, ip_network
+from typing import Any, TypeVar
+
+from gitreceiver.process import END_GRACE_S
+from gitreceiver.session import Gone
+from gitreceiver.tasks import cancel
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+
+class Conversations:
+    """Tasks that end by themselves; whoever is talked to may go, and they go on."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def begin(self, conversation: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Let one run, and see to its end."""
+        task = asyncio.create_task(conversation)
+        self._tasks.add(task)
+        task.add_done_callback(self._conclude)
+        return task
+
+    async def close(self, grace_s: float) -> None:
+        """Cancel those that have not ended after `grace_s`, and return once all have."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=grace_s)
+        await cancel(self._tasks, again_s=2 * END_GRACE_S)
+
+    def _conclude(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error and not isinstance(error, Gone):
+            log.error("a conversation failed", exc_info=error)
+
+
+def network(address: str) -> str:
+    """Return what counts as one client: an IPv4 address, or an IPv6 network of /64."""
+    try:
+        parsed = ip_address(address.split("%", 1)[0])
+    except ValueError:
+        return address
+    return str(ip_network((parsed, 64), strict=False)) if parsed.version == 6 and parsed.ipv4_mapped is None else address  # noqa: PLR2004 - IPv6

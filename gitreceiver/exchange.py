@@ -1,0 +1,122 @@
+"""An HTTP request and its response as a session's peer: raw bytes, bounded buffers."""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+
+from aiohttp import web
+
+from gitreceiver.session import Gone
+from skypanel.domain.limits import MIB
+from skypanel.domain.transcript import failure
+
+# What git says before the request has ended is kept until then: proxies that speak HTTP/1 end the one for the other.
+MAX_HELD_BYTES = 12 * MIB
+MAX_TOLD_BYTES = 16 * 1024
+NOT_KEPT = {"Cache-Control": "no-cache, max-age=0, must-revalidate", "Pragma": "no-cache", "Expires": "Fri, 01 Jan 1980 00:00:00 GMT"}
+
+
+class Exchange:
+    """Begins its response, of `content_type`, with git's first bytes, before which it puts `opening`.
+
+    Until then it can still be refused. A request may have `max_bytes`, counted as they are once inflated.
+    """
+
+    def __init__(self, request: web.Request, content_type: str, idle_s: float, max_bytes: int) -> None:
+        self.opening = b""
+        self._request = request
+        self._response = web.StreamResponse(headers={**NOT_KEPT, "Content-Type": content_type})
+        self._idle_s = idle_s
+        self._max_bytes = max_bytes
+        self._received = 0
+        self._held = bytearray()
+        self._told = bytearray()
+        self._fault: web.Response | None = None
+        self._gone = False
+
+    async def read(self) -> bytes:
+        """Return some bytes of the request, inflated; none at its end, or where it is broken off."""
+        if self._gone or self._fault:
+            return b""
+        try:
+            chunk = await self._request.content.readany()
+        except web.RequestPayloadError:
+            self._fault = refusal(400, failure("The request's body is broken: its chunks or its gzip cannot be read."))
+            return b""
+        except OSError:  # the connection's end
+            return b""
+        self._received += len(chunk)
+        if self._received > self._max_bytes:
+            self._fault = refusal(413, failure(f"A request may have at most {self._max_bytes // MIB} MiB."))
+            return b""
+        return chunk
+
+    async def write(self, chunk: bytes) -> None:
+        """Send bytes once the request has ended; a client that takes none for the idle time counts as gone."""
+        if self._gone:
+            raise Gone
+        self._held += self.opening + chunk
+        self.opening = b""
+        if self._has_ended:
+            await self._flush()
+        elif len(self._held) > MAX_HELD_BYTES:
+            self._break_off()
+            raise Gone
+
+    async def tell(self, text: bytes) -> None:
+        """Keep text for the case that there will be no other answer."""
+        self._told += text[: MAX_TOLD_BYTES - len(self._told)]
+
+    async def finish(self, status: int) -> web.StreamResponse:
+        """Complete the response, with `status` as git's exit status, and return it."""
+        is_cut_short = bool(self._told) and not self._has_ended
+        if self._held and not is_cut_short:
+            await self._read_on()
+        if self._fault:
+            return self._fault
+        if self._response.prepared or (self._held and not is_cut_short):
+            with suppress(Gone):
+                await self._flush()
+                await self._response.write_eof()
+            return self._response
+        if self._told:
+            return refusal(400, self._told.decode(errors="replace"))
+        if status:
+            return refusal(503, failure("git ended before it could answer. Try again; if that fails too, the panel's log says why."))
+        return web.Response(headers=self._response.headers)
+
+    @property
+    def _has_ended(self) -> bool:
+        return self._request.content.at_eof()
+
+    async def _read_on(self) -> None:
+        """Take what still comes of the request, within bounds: a client that is sending does not look for an answer."""
+        self._received = 0
+        with suppress(TimeoutError):
+            while not self._has_ended:
+                async with asyncio.timeout(self._idle_s):
+                    if not await self.read():
+                        break
+        if not self._has_ended:
+            self._response.force_close()
+
+    async def _flush(self) -> None:
+        chunk, self._held = bytes(self._held), bytearray()
+        try:
+            async with asyncio.timeout(self._idle_s):
+                if not self._response.prepared:
+                    await self._response.prepare(self._request)
+                await self._response.write(chunk)
+        except (TimeoutError, ConnectionError):
+            self._break_off()
+            raise Gone from None
+
+    def _break_off(self) -> None:
+        self._gone = True
+        if self._request.transport:
+            self._request.transport.abort()
+
+
+def refusal(status: int, text: str, headers: Mapping[str, str] | None = None) -> web.Response:
+    """Return a refusal; git shows lines of plain text, if it was only asking."""
+    return web.Response(text=f"{text.rstrip()}\n", status=status, headers={**NOT_KEPT, **(headers or {})})

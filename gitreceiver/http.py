@@ -1,0 +1,228 @@
+"""Git over HTTP, with an API token as the password: the smart protocol, https://git-scm.com/docs/http-protocol.
+
+A fetch or push is two requests or more, each authorised and each a conversation of its own: git keeps
+nothing in between. The proxy in front ends TLS, and says in X-Forwarded-For who asks.
+"""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Hashable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+
+from aiohttp import BasicAuth, hdrs, web
+
+from gitreceiver.command import ONLY_GIT, Command, Service
+from gitreceiver.conversations import Conversations, network
+from gitreceiver.exchange import Exchange, refusal
+from gitreceiver.session import Git, known_protocol
+from skypanel.domain.account import Account
+from skypanel.domain.errors import Conflict, Denied, Invalid, NotFound, SkyPanelError, Unavailable
+from skypanel.domain.limits import MIB
+from skypanel.domain.names import check_app_name, printable
+from skypanel.domain.push import Push
+from skypanel.domain.transcript import failure
+from skypanel.ports import WriteLine
+
+ADVERTISE = ("--stateless-rpc", "--http-backend-info-refs")
+ANSWER = ("--stateless-rpc",)
+MAX_BESIDE_PACK_BYTES = 10 * MIB  # what git's own server takes of a fetcher's wishes
+CLEANUP_S = 1.0
+RETRY_S = 60
+STATUS: dict[type[SkyPanelError], int] = {NotFound: 404, Conflict: 409, Denied: 403, Invalid: 400, Unavailable: 503}
+SIGN_IN = 'Basic realm="SkyPanel", charset="UTF-8"'
+HOW = "Give an API token as the password, and any user name. `skypanel tokens add` makes one."
+
+Authenticate = Callable[[str, Service], Awaitable[Account | None]]
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class HttpLimits:
+    """How many requests are served at once."""
+
+    requests: int = 400
+    requests_per_address: int = 120
+    requests_per_account: int = 120
+
+
+class Refused(Exception):
+    """A request that comes to nothing; `response` says why."""
+
+    def __init__(self, status: int, message: str, **headers: str) -> None:
+        super().__init__(message)
+        self.response = refusal(status, failure(message), headers)
+
+
+class HttpListener:
+    """Listens for the proxy, answers under some hostnames, and knows all conversations.
+
+    `authenticate` finds the account of an API token; it raises Denied for one that is not good for the service.
+    """
+
+    def __init__(self, git: Git, authenticate: Authenticate, hosts: Collection[str], limits: HttpLimits | None = None) -> None:
+        self._git = git
+        self._hosts = frozenset(hosts)
+        self.authenticate = authenticate
+        self.limits = limits or HttpLimits()
+        self.served: Counter[Hashable] = Counter()
+        self._conversations = Conversations()
+        self._runner = web.AppRunner(
+            self._app(),
+            access_log=None,
+            # How the end of a client is noticed.
+            handler_cancellation=True,
+            shutdown_timeout=CLEANUP_S,
+        )
+        self._closing = False
+
+    def _app(self) -> web.Application:
+        app = web.Application(middlewares=[self._attend])
+        app.router.add_get("/{name}.git/info/refs", self._advertise, allow_head=False)
+        for service in Service:
+            app.router.add_post(f"/{{name}}.git/git-{service}", partial(self._exchange, service), name=service)
+        return app
+
+    async def listen(self, host: str, port: int) -> int:
+        """Begin to listen, and return the port."""
+        await self._runner.setup()
+        await web.TCPSite(self._runner, host, port).start()
+        return int(self._runner.addresses[0][1])
+
+    async def close(self, grace_s: float) -> None:
+        """Accept nobody any more, and decline what has not ended after `grace_s`."""
+        self._closing = True
+        for site in list(self._runner.sites):
+            await site.stop()
+        await self._conversations.close(grace_s)
+        await self._runner.cleanup()
+
+    @web.middleware
+    async def _attend(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """See a request to its end: a fetch ends with its client, a push goes on."""
+        conversation = self._conversations.begin(_answered(handler, request))
+        return await (asyncio.shield(conversation) if request.match_info.route.name == Service.RECEIVE else conversation)
+
+    async def _advertise(self, request: web.Request) -> web.StreamResponse:
+        """Tell the refs of a repository, and what git can do."""
+        service = _service(request)
+        exchange = Exchange(request, f"application/x-git-{service}-advertisement", self._git.idle_s, 0)
+        if service is Service.RECEIVE or "version=2" not in _protocol(request).split(":"):
+            exchange.opening = _packet(f"# service=git-{service}\n") + b"0000"
+        return await self._serve(request, service, ADVERTISE, exchange)
+
+    async def _exchange(self, service: Service, request: web.Request) -> web.StreamResponse:
+        """Take a fetcher's wishes, or a pusher's updates and pack."""
+        _check_body(request, service)
+        most = MAX_BESIDE_PACK_BYTES + (self._git.limits.pack_bytes if service is Service.RECEIVE else 0)
+        exchange = Exchange(request, f"application/x-git-{service}-result", self._git.idle_s, most)
+        return await self._serve(request, service, ANSWER, exchange)
+
+    async def _serve(self, request: web.Request, service: Service, options: tuple[str, ...], exchange: Exchange) -> web.StreamResponse:
+        command = Command(service, check_app_name(request.match_info["name"]), options)
+        self._check_host(request)
+        if self._closing:
+            raise Unavailable("SkyPanel is being restarted.", "Try again in a moment.")
+        address, limits = _address(request), self.limits
+        with ExitStack() as counted:
+            counted.enter_context(self._counted("all", limits.requests))
+            counted.enter_context(self._counted(address, limits.requests_per_address))
+            token = _token(request)
+            account = await self._account(token, service)
+            counted.enter_context(self._counted(account.id, limits.requests_per_account))
+            if options == ANSWER:
+                log.info("%s: %s %s", account.email, service, command.name)
+            git = replace(self._git, receive=partial(self._receive, token))
+            status = await git.converse(account, command, _protocol(request), exchange)
+            return await exchange.finish(status)
+
+    async def _account(self, token: str, service: Service) -> Account:
+        account = await self.authenticate(token, service)
+        if account is None:
+            raise Refused(401, f"This API token is unknown, revoked or expired. {HOW}", **{hdrs.WWW_AUTHENTICATE: SIGN_IN})
+        return account
+
+    async def _receive(self, token: str, push: Push, write: WriteLine) -> None:
+        """See a push through, for as long as its token is good: an upload may take minutes, and so may a build."""
+        await self._check_still_good(token, push, "Nothing of it is deployed.")
+        await self._git.receive(push, write)
+        await self._check_still_good(token, push, "What it has deployed stays; its refs are not kept.")
+
+    async def _check_still_good(self, token: str, push: Push, consequence: str) -> None:
+        if await self.authenticate(token, Service.RECEIVE) != push.account:
+            raise Denied(f"The API token was revoked or has expired during this push. {consequence}", "Push again with another one.")
+
+    def _check_host(self, request: web.Request) -> None:
+        if request.host.partition(":")[0].lower() not in self._hosts:
+            raise Refused(421, f"SkyPanel keeps no repositories at {printable(request.host)}.")
+
+    @contextmanager
+    def _counted(self, who: Hashable, most: int) -> Iterator[None]:
+        """Count who is served. Raises Refused if that is too much."""
+        if self.served[who] >= most:
+            log.warning("too many requests: %d in all, %d of %s", self.served["all"], self.served[who], who)
+            raise Refused(429, "SkyPanel has too many requests. Try again in a minute.", **{hdrs.RETRY_AFTER: str(RETRY_S)})
+        self.served[who] += 1
+        try:
+            yield
+        finally:
+            self.served[who] -= 1
+            if not self.served[who]:
+                del self.served[who]
+
+
+async def _answered(handler: Handler, request: web.Request) -> web.StreamResponse:
+    """Turn each refusal into its response."""
+    try:
+        return await handler(request)
+    except Refused as error:
+        return error.response
+    except SkyPanelError as error:
+        return refusal(STATUS[type(error)], failure(str(error)))
+    except web.HTTPException as error:  # of aiohttp's own: nothing is at this path, or not by this method
+        allowed = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
+        return refusal(error.status, failure(f"{error.reason}. {ONLY_GIT}"), allowed)
+
+
+def _service(request: web.Request) -> Service:
+    """Return which service's refs are asked for. Raises Refused, also for clients that know the dumb protocol only."""
+    try:
+        return Service(request.query.get("service", "").removeprefix("git-"))
+    except ValueError:
+        raise Refused(403, f"This is no service of SkyPanel's. {ONLY_GIT}") from None
+
+
+def _check_body(request: web.Request, service: Service) -> None:
+    wanted = f"application/x-git-{service}-request"
+    if request.content_type != wanted:
+        raise Refused(415, f"The Content-Type is to be {wanted}. {ONLY_GIT}")
+    if request.headers.get(hdrs.CONTENT_ENCODING, "identity").lower() not in {"identity", "gzip"}:
+        raise Refused(415, "SkyPanel takes gzip, and no other Content-Encoding.", **{hdrs.ACCEPT_ENCODING: "gzip"})
+
+
+def _protocol(request: web.Request) -> str:
+    return known_protocol(request.headers.get("Git-Protocol")) or ""
+
+
+def _token(request: web.Request) -> str:
+    """Return the password. Raises Refused, so that git asks its user for one."""
+    try:
+        token: str = BasicAuth.decode(request.headers.get(hdrs.AUTHORIZATION, "")).password
+    except ValueError:
+        raise Refused(401, HOW, **{hdrs.WWW_AUTHENTICATE: SIGN_IN}) from None
+    return token
+
+
+def _address(request: web.Request) -> str:
+    """Return who asks: the proxy removes what a client says of itself, and adds the client at the end."""
+    said = request.headers.get(hdrs.X_FORWARDED_FOR) or request.remote or ""
+    return network(said.rpartition(",")[2].strip())
+
+
+def _packet(line: str) -> bytes:
+    """Return a line in git's framing (https://git-scm.com/docs/protocol-common)."""
+    return f"{len(line) + 4:04x}{line}".encode()
