@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 import aiohttp
@@ -12,6 +12,7 @@ import redis.asyncio
 from celery import Celery
 from redis.exceptions import RedisError
 
+from skypanel.domain.routing import PROXY_TOKEN_HEADER
 from skypanel.embedded.database import server_dsn
 from skypanel.settings import Settings
 
@@ -52,6 +53,12 @@ async def valkey_answers(settings: Settings) -> bool:
 async def traefik_answers(settings: Settings) -> bool:
     """Whether Traefik answers its ping."""
     return await _is_ok(f"http://127.0.0.1:{settings.traefik_port}/ping")
+
+
+async def front_door_answers(settings: Settings) -> bool:
+    """Whether Traefik has taken up the panel's routes."""
+    url = f"http://127.0.0.1:{settings.traefik_port}/api/http/routers/dashboard@http"
+    return await _is_ok(url, {PROXY_TOKEN_HEADER: settings.traefik_token})
 
 
 async def web_answers(settings: Settings) -> bool:
@@ -98,9 +105,12 @@ def _celery_answers(settings: Settings, name: str) -> bool:
             return False
 
 
-async def _is_ok(url: str) -> bool:
+async def _is_ok(url: str, headers: Mapping[str, str] | None = None) -> bool:
     try:
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=PATIENCE_S)) as session, session.get(url) as response:
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(PATIENCE_S), headers=headers) as session,
+            session.get(url) as response,
+        ):
             return response.ok
     except (aiohttp.ClientError, OSError, TimeoutError):
         return False
@@ -108,9 +118,11 @@ async def _is_ok(url: str) -> bool:
 
 STORAGE_PARTS = (Part("postgres", "Postgres", postgres_answers), Part("valkey", "Valkey", valkey_answers))
 LAUNCHER_PART = Part("launcher", "launcher", launcher_answers, 20.0)
+FRONT_DOOR_PART = Part("traefik", "front door", front_door_answers)
 PANEL_PARTS = (
     Part("web", "dashboard", web_answers),
     Part("traefik", "Traefik", traefik_answers),
+    FRONT_DOOR_PART,
     Part("receiver", "git receiver", receiver_answers),
     Part("worker", "worker", worker_answers),
 )
