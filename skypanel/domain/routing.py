@@ -41,10 +41,14 @@ class Address:
         """Return the remote to push an app to over SSH."""
         return f"ssh://git@{self.domain}:{self.ssh_port}/{app_name}.git"
 
-    def https_remote(self, app_name: str) -> str:
-        """Return the remote to push an app to over HTTPS; the port is left out where it is HTTPS's own."""
+    def https_url(self) -> str:
+        """Return where git is over HTTPS; the port is left out where it is HTTPS's own."""
         port = "" if self.https_port == 443 else f":{self.https_port}"  # noqa: PLR2004 - HTTPS's port (RFC 9110)
-        return f"https://{self.domain}{port}/{app_name}.git"
+        return f"https://{self.domain}{port}/"
+
+    def https_remote(self, app_name: str) -> str:
+        """Return the remote to push an app to over HTTPS."""
+        return f"{self.https_url()}{app_name}.git"
 
     @property
     def git_hosts(self) -> tuple[str, ...]:

@@ -29,6 +29,7 @@ def banner(facts: Facts) -> str:
         ("Dashboard", address.dashboard_url() + facts.login_path.removeprefix("/")),
         ("", "signs you in as the administrator, once"),
         ("Git remote", address.git_remote("<app>")),
+        ("", f"or {address.https_remote('<app>')} with the API token as the password"),
         ("Host key", facts.fingerprint),
         ("API token", str(facts.home / "token")),
         ("SSH keys", keys_line(facts.keys)),
@@ -44,6 +45,7 @@ def banner(facts: Facts) -> str:
         f"  curl {address.url('hello')}",
         "",
         f"To trust its HTTPS: {trust_line(facts.home)}",
+        f"Or in git alone: git config --global http.{address.https_url()}.sslCAInfo {facts.home / 'ca.crt'}",
         *tunnel_lines(facts),
         "Ctrl-C stops it.",
     )

@@ -74,6 +74,7 @@ class PanelUnderTest:
             "SKYPANEL_HTTP_PORT": str(http),
             "SKYPANEL_HTTPS_PORT": str(https),
             "GIT_CONFIG_NOSYSTEM": "1",
+            "GIT_TERMINAL_PROMPT": "0",
             "GIT_SSH_COMMAND": f"ssh -i {self.key} -F none -o IdentitiesOnly=yes -o StrictHostKeyChecking=accept-new"
             f" -o UserKnownHostsFile={self.home}/user/known_hosts",
         }
@@ -135,6 +136,15 @@ class PanelUnderTest:
 
     def remote(self, app: str) -> str:
         return f"ssh://git@localhost:{self.ports[0]}/{app}.git"
+
+    @property
+    def token(self) -> str:
+        """The API token that the first run wrote down."""
+        return (self.home / "panel" / "token").read_text().strip()
+
+    def http_remote(self, app: str, scheme: str = "https", host: str = "localhost", token: str | None = None) -> str:
+        """Return an app's remote over HTTP, with a token in it."""
+        return f"{scheme}://any:{token or self.token}@{host}:{self.ports[2 if scheme == 'https' else 1]}/{app}.git"
 
     def repository(self, fixture: str) -> "Repository":
         """Return a copy of a sample app as a repository with one commit."""
@@ -215,13 +225,17 @@ class Repository:
         return subprocess.run(
             ["git", "-c", "user.name=Dev", "-c", "user.email=dev@example.com", *arguments],
             cwd=self.folder,
-            env=self.panel.environment,
+            env=self.environment,
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             check=check,
             timeout=timeout_s,
         )
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return self.panel.environment | {"GIT_SSL_CAINFO": str(self.panel.home / "panel" / "ca.crt")}
 
     def write(self, name: str, text: str) -> None:
         path = self.folder / name
@@ -240,16 +254,19 @@ class Repository:
 
     def push(self, app: str, ref: str = "HEAD:refs/heads/main", *options: str, check: bool = True) -> str:
         """Push and return what the terminal showed; with `check`, it must have gone through."""
-        done = self.git("push", *options, self.panel.remote(app), ref, check=False)
+        return self.push_to(self.panel.remote(app), ref, *options, check=check)
+
+    def push_to(self, remote: str, ref: str = "HEAD:refs/heads/main", *options: str, check: bool = True) -> str:
+        done = self.git("push", *options, remote, ref, check=False)
         assert not check or done.returncode == 0, done.stdout
         assert check or done.returncode != 0, done.stdout
         return done.stdout
 
-    def start_push(self, app: str, ref: str = "HEAD:refs/heads/main") -> "RunningPush":
+    def start_push(self, app: str, ref: str = "HEAD:refs/heads/main", remote: str | None = None) -> "RunningPush":
         process = subprocess.Popen(
-            ["git", "push", self.panel.remote(app), ref],
+            ["git", "push", remote or self.panel.remote(app), ref],
             cwd=self.folder,
-            env=self.panel.environment,
+            env=self.environment,
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -14,6 +14,7 @@ def test_says_everything_a_newcomer_needs():
         "  Dashboard   http://skypanel.localhost:8080/login?token=once",
         "              signs you in as the administrator, once",
         "  Git remote  ssh://git@localhost:2222/<app>.git",
+        "              or https://localhost:8443/<app>.git with the API token as the password",
         "  Host key    SHA256:abc",
         "  API token   /var/lib/skypanel/token",
         "  SSH keys    2 may push",
@@ -24,6 +25,7 @@ def test_says_everything_a_newcomer_needs():
         "  curl http://hello.localhost:8080/",
         "",
         "To trust its HTTPS: sudo cp /var/lib/skypanel/ca.crt /usr/local/share/ca-certificates/skypanel.crt && sudo update-ca-certificates",
+        "Or in git alone: git config --global http.https://localhost:8443/.sslCAInfo /var/lib/skypanel/ca.crt",
         "Ctrl-C stops it.",
     ]
 
@@ -38,3 +40,9 @@ def test_over_ssh_it_shows_the_tunnel():
     assert line in banner(replace(FACTS, ssh_connection="198.51.100.1 50000 192.0.2.7 22")).splitlines()
     assert "ssh -p 2022 -L" in banner(replace(FACTS, ssh_connection="198.51.100.1 50000 192.0.2.7 2022"))
     assert "From your own machine" not in banner(FACTS)
+
+
+def test_https_on_its_own_port_is_shown_without_it():
+    shown = banner(replace(FACTS, address=Address("apps.example.com", 22, 80, 443)))
+    assert "or https://apps.example.com/<app>.git with" in shown
+    assert "git config --global http.https://apps.example.com/.sslCAInfo " in shown
