@@ -126,7 +126,7 @@ class HttpListener:
         command = Command(service, check_app_name(request.match_info["name"]), options)
         self._check_host(request)
         if self._closing:
-            raise Unavailable("SkyPanel is being restarted.", "Try again in a moment.")
+            raise Unavailable("SkyPanel is being restarted. Try again in a moment.")
         address, limits = _address(request), self.limits
         with ExitStack() as counted:
             counted.enter_context(self._counted("all", limits.requests))

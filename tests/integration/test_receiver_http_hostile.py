@@ -299,6 +299,39 @@ async def test_a_client_that_does_not_read_is_given_up():
             await quiet(receiver)
 
 
+async def test_an_answer_before_the_request_has_ended_is_not_kept_for_ever(receiver, ada):
+    work = await ada.repository(files={"noise": os.urandom(16 * MIB)})
+    await work.push_http()
+    wish = packet(b"want " + (await work.head()).encode() + b"\n") + b"0000" + packet(b"done\n")
+    async with half_asked(ada, "/hello.git/git-upload-pack", FETCH, wish) as (reader, _):
+        assert await asyncio.wait_for(reader.read(), 20) == b""
+    await quiet(receiver)
+
+
+async def test_a_git_that_is_killed_is_said(receiver, ada):
+    async with half_asked(ada, "/hello.git/git-receive-pack", PUSH) as (reader, _):
+        await wait_for("git", receiver.processes)
+        os.kill(receiver.processes()[0], signal.SIGKILL)
+        said = await asyncio.wait_for(reader.readuntil(b"why.\n"), 20)
+        assert said.startswith(b"HTTP/1.1 503 ")
+        assert b"git ended before it could answer. Try again" in said
+    await nothing_left(receiver)
+
+
+async def test_who_comes_while_the_receiver_stops_is_told_so(receiver, ada):
+    url = f"http://127.0.0.1:{receiver.http_port}"
+    async with aiohttp.ClientSession(headers=authorization(ada)) as session, half_asked(ada, "/one.git/git-receive-pack", PUSH):
+        async with session.get(f"{url}{REFS}") as answer:
+            assert answer.status == 200
+            await answer.read()
+        await wait_for("git", receiver.processes)
+        closing = asyncio.create_task(receiver.http.close(grace_s=2))
+        await asyncio.sleep(0)
+        async with session.get(f"{url}{REFS}") as answer:
+            assert (answer.status, await answer.text()) == (503, " !     SkyPanel is being restarted. Try again in a moment.\n")
+        await closing
+
+
 @pytest.mark.parametrize("sent", [b"", request(b"1" * 40) + pack((3, os.urandom(MIB), b""))[: MIB // 2]])
 async def test_a_stalled_upload_is_told_so(sent):
     async with running_receiver(idle_s=0.5) as receiver:
