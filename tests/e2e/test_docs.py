@@ -21,8 +21,8 @@ def fresh_panel() -> Iterator[PanelUnderTest]:
 
 def on_its_ports(script: str, panel: PanelUnderTest) -> str:
     """Return a script for a panel that is not on the ports that the documents name."""
-    ssh, http, _ = panel.ports
-    return script.replace(":2222/", f":{ssh}/").replace(":8080/", f":{http}/")
+    ssh, http, https = panel.ports
+    return script.replace(":2222/", f":{ssh}/").replace(":8080/", f":{http}/").replace(":8443/", f":{https}/")
 
 
 @pytest.mark.parametrize("document", [path for path in DOCUMENTS if runnable_blocks(path)], ids=lambda path: str(path.relative_to(ROOT)))
