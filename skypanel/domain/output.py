@@ -1,7 +1,10 @@
 """Lines of a build or a rollout, numbered so that a reader can go on where it stopped."""
 
+import re
 from dataclasses import dataclass
 from uuid import UUID
+
+_PLACE = re.compile(r"(?P<stream>(?:build|rollout)/(?P<id>[0-9a-f-]{36})):(?P<attempt>[0-9]{1,9})-(?P<number>[0-9]{1,9})")
 
 
 @dataclass(frozen=True, order=True)
@@ -35,3 +38,32 @@ def build_stream(build_id: UUID) -> str:
 def rollout_stream(rollout_id: UUID) -> str:
     """Return the name of a rollout's stream."""
     return f"rollout/{rollout_id}"
+
+
+@dataclass(frozen=True)
+class Place:
+    """How far somebody has read: up to and with a line of a stream."""
+
+    stream: str
+    id: LineId = FIRST
+
+    def __str__(self) -> str:
+        return f"{self.stream}:{self.id}"
+
+    @property
+    def rollout_id(self) -> UUID | None:
+        """Whose stream it is, if it is a rollout's."""
+        kind, _, of = self.stream.partition("/")
+        return UUID(of) if kind == "rollout" else None
+
+    @classmethod
+    def parse(cls, text: str) -> "Place | None":
+        """Return the place that a text writes, or None if it writes none."""
+        match = _PLACE.fullmatch(text)
+        if match is None:
+            return None
+        try:
+            UUID(match["id"])
+        except ValueError:
+            return None
+        return cls(match["stream"], LineId(int(match["attempt"]), int(match["number"])))

@@ -1,5 +1,6 @@
 """Creating, finding and destroying apps."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID, uuid4
@@ -15,7 +16,7 @@ from skypanel.domain.release import Release
 from skypanel.domain.routing import Route
 from skypanel.flow import audit
 from skypanel.ports import Connection, Panel
-from skypanel.store import apps, builds, organizations, plans, releases, routes, settings, slugs
+from skypanel.store import apps, builds, deploys, organizations, plans, releases, routes, settings, slugs
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class AppOverview:
     release: Release | None
     dynos: Sequence[Dyno]
     url: str
+    is_deploying: bool
 
 
 async def create(panel: Panel, by: Account, name: str, *, app_id: UUID | None = None, organization_id: UUID | None = None) -> App:
@@ -68,18 +70,22 @@ async def access(panel: Panel, by: Account, name: str, action: Action) -> App:
     return app
 
 
-async def overview(panel: Panel, account: Account) -> list[AppOverview]:
-    """Return the account's apps by name, each with its release and dynos."""
+async def overview(panel: Panel, account: Account, *, after: str = "", limit: int | None = None) -> list[AppOverview]:
+    """Return the account's apps by name, those after a name, at most `limit`, each with its release and dynos."""
     async with panel.transaction() as conn:
-        owned = await apps.of(conn, account.id)
+        owned = await apps.of(conn, account.id, after=after, limit=limit)
         live = await releases.by_ids(conn, [app.current_release_id for app in owned if app.current_release_id])
-    dynos = await panel.scheduler.dynos()
+        deploying = await deploys.open_among(conn, [app.id for app in owned])
+    dynos: dict[UUID, list[Dyno]] = defaultdict(list)
+    for dyno in sorted(await panel.scheduler.dynos(), key=lambda dyno: dyno.key):
+        dynos[dyno.key.app_id].append(dyno)
     return [
         AppOverview(
             app,
             live.get(app.current_release_id) if app.current_release_id else None,
-            sorted((dyno for dyno in dynos if dyno.key.app_id == app.id), key=lambda dyno: dyno.key),
+            dynos[app.id],
             panel.address.url(app.name),
+            is_deploying=app.id in deploying,
         )
         for app in owned
     ]

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from skypanel.domain.build import BuildState
 from skypanel.domain.errors import Conflict, Invalid, SkyPanelError
-from skypanel.domain.output import FIRST, build_stream, rollout_stream
+from skypanel.domain.output import FIRST, LineId, Place, build_stream, rollout_stream
 from skypanel.domain.release import Release, Rollout, RolloutState
 from skypanel.ports import Connection, Panel, WriteLine
 from skypanel.store import builds, releases, rollouts
@@ -16,6 +16,7 @@ DRAIN_S = 1.0
 RECHECK_S = 0.1
 
 Finished = Callable[[], Awaitable[bool]]
+Show = Callable[[Place, str], Awaitable[None]]
 
 
 async def follow_build(panel: Panel, build_id: UUID, write: WriteLine) -> Release:
@@ -23,19 +24,7 @@ async def follow_build(panel: Panel, build_id: UUID, write: WriteLine) -> Releas
 
     Raises Invalid if the build failed, or what `follow_rollout` raises; the lines say why.
     """
-
-    async def finished() -> bool:
-        async with panel.transaction() as conn:
-            return (await builds.get(conn, build_id)).state.finished
-
-    await _copy(panel, build_stream(build_id), finished, write)
-    async with panel.transaction() as conn:
-        build = await builds.get(conn, build_id)
-        release = await releases.of_build(conn, build_id)
-        rollout = await rollouts.of_release(conn, release.id) if release else None
-    if build.state is not BuildState.SUCCEEDED or release is None or rollout is None:
-        raise Invalid("Push rejected, the build failed.")
-    return await follow_rollout(panel, rollout, write)
+    return await show_build(panel, build_id, _texts(write))
 
 
 async def follow_rollout(panel: Panel, rollout: Rollout, write: WriteLine) -> Release:
@@ -44,12 +33,41 @@ async def follow_rollout(panel: Panel, rollout: Rollout, write: WriteLine) -> Re
     Where a newer release with the same slug overtook it, that one is followed instead. Raises
     Invalid if it failed, Conflict if a release with another slug overtook it.
     """
+    return await show_rollout(panel, rollout, _texts(write))
+
+
+def _texts(write: WriteLine) -> Show:
+    async def show(_place: Place, text: str) -> None:
+        await write(text)
+
+    return show
+
+
+async def show_build(panel: Panel, build_id: UUID, show: Show, after: LineId = FIRST) -> Release:
+    """As `follow_build`, from the build's line after `after` on, and saying where each line stands."""
+
+    async def finished() -> bool:
+        async with panel.transaction() as conn:
+            return (await builds.get(conn, build_id)).state.finished
+
+    await _copy(panel, Place(build_stream(build_id), after), finished, show)
+    async with panel.transaction() as conn:
+        build = await builds.get(conn, build_id)
+        release = await releases.of_build(conn, build_id)
+        rollout = await rollouts.of_release(conn, release.id) if release else None
+    if build.state is not BuildState.SUCCEEDED or release is None or rollout is None:
+        raise Invalid("Push rejected, the build failed.")
+    return await show_rollout(panel, rollout, show)
+
+
+async def show_rollout(panel: Panel, rollout: Rollout, show: Show, after: LineId = FIRST) -> Release:
+    """As `follow_rollout`, from the rollout's line after `after` on, and saying where each line stands."""
 
     async def finished() -> bool:
         async with panel.transaction() as conn:
             return (await rollouts.get(conn, rollout.id)).state.finished
 
-    await _copy(panel, rollout_stream(rollout.id), finished, write)
+    await _copy(panel, Place(rollout_stream(rollout.id), after), finished, show)
     async with panel.transaction() as conn:
         ended = await rollouts.get(conn, rollout.id)
         release = await releases.get(conn, ended.release_id)
@@ -57,7 +75,7 @@ async def follow_rollout(panel: Panel, rollout: Rollout, write: WriteLine) -> Re
     if ended.state is RolloutState.SUCCEEDED:
         return release
     if successor is not None:
-        return await follow_rollout(panel, successor, write)
+        return await show_rollout(panel, successor, show)
     raise _rejection(ended, release)
 
 
@@ -76,20 +94,20 @@ async def _successor(conn: Connection, rollout: Rollout) -> Rollout | None:
     return newest if ours.slug_id == theirs.slug_id else None
 
 
-async def _copy(panel: Panel, stream: str, finished: Finished, write: WriteLine) -> None:
-    """Copy a stream until the database says that it ended.
+async def _copy(panel: Panel, place: Place, finished: Finished, show: Show) -> None:
+    """Copy a stream from `place` on until the database says that it ended.
 
     An end mark alone does not end it: a worker that was stopped leaves one, and another goes on.
     """
-    last, marked = FIRST, False
+    marked = False
     while True:
         done = await finished()
         if done and marked:
             return
-        async for line in panel.output.read(stream, last, idle_s=DRAIN_S if done else IDLE_S):
-            last, marked = line.id, line.end
+        async for line in panel.output.read(place.stream, place.id, idle_s=DRAIN_S if done else IDLE_S):
+            place, marked = Place(place.stream, line.id), line.end
             if not line.end:
-                await write(line.text)
+                await show(place, line.text)
         if done:
             return
         if marked:

@@ -1,5 +1,6 @@
 """Who can sign in."""
 
+from collections.abc import Collection
 from uuid import UUID
 
 from sqlalchemy import insert, select
@@ -36,6 +37,12 @@ async def admins(conn: Connection) -> list[Account]:
     """Return the platform's administrators, oldest first."""
     statement = select(*COLUMNS).where(accounts.c.is_admin).order_by(accounts.c.created_at)
     return [read(row) for row in await conn.all(statement)]
+
+
+async def emails(conn: Connection, account_ids: Collection[UUID]) -> dict[UUID, str]:
+    """Return the addresses of some accounts, by id; those that are not there are left out."""
+    rows = await conn.all(select(accounts.c.id, accounts.c.email).where(accounts.c.id.in_(account_ids)))
+    return {row.id: row.email for row in rows}
 
 
 def read(row: Row) -> Account:

@@ -48,11 +48,11 @@ async def by_name(conn: Connection, name: str) -> App | None:
     return None if row is None else _read(row)
 
 
-async def of(conn: Connection, account_id: UUID) -> list[App]:
-    """Return the apps of an account's organizations, by name."""
+async def of(conn: Connection, account_id: UUID, *, after: str = "", limit: int | None = None) -> list[App]:
+    """Return the apps of an account's organizations by name, those after a name, at most `limit`."""
     own = select(memberships.c.organization_id).where(memberships.c.account_id == account_id)
-    statement = _APPS.where(applications.c.organization_id.in_(own)).order_by(applications.c.name)
-    return [_read(row) for row in await conn.all(statement)]
+    statement = _APPS.where(applications.c.organization_id.in_(own), applications.c.name > after).order_by(applications.c.name)
+    return [_read(row) for row in await conn.all(statement.limit(limit))]
 
 
 async def all(conn: Connection) -> list[App]:  # noqa: A001 - read as apps.all

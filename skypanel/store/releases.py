@@ -54,7 +54,7 @@ async def by_version(conn: Connection, app_id: UUID, version: int) -> Release:
     """Return an app's release. Raises NotFound, which says which versions there are."""
     row = await conn.first(select(releases).where(releases.c.app_id == app_id, releases.c.version == version))
     if row is None:
-        newest = await conn.first(_newest(app_id))
+        newest = await conn.first(_newest(app_id).limit(1))
         raise NotFound(
             f"There is no release v{version}.",
             f"Choose one from v1 to v{newest.version}." if newest else "Nothing has been released yet: push first.",
@@ -62,9 +62,10 @@ async def by_version(conn: Connection, app_id: UUID, version: int) -> Release:
     return _read(row)
 
 
-async def recent(conn: Connection, app_id: UUID, limit: int) -> list[Release]:
-    """Return an app's newest releases, newest first."""
-    return [_read(row) for row in await conn.all(_newest(app_id).limit(limit))]
+async def recent(conn: Connection, app_id: UUID, limit: int, *, before: int | None = None) -> list[Release]:
+    """Return an app's newest releases, or those before a version, newest first."""
+    newest = _newest(app_id) if before is None else _newest(app_id).where(releases.c.version < before)
+    return [_read(row) for row in await conn.all(newest.limit(limit))]
 
 
 async def last_good(conn: Connection, app_id: UUID) -> Release | None:

@@ -1,0 +1,126 @@
+"""Looking at a deploy: what it is, what it printed so far, and what it prints from there on."""
+
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from uuid import UUID
+
+from skypanel.domain.app import App
+from skypanel.domain.build import Build
+from skypanel.domain.deploy import Deploy
+from skypanel.domain.errors import Conflict, Invalid, NotFound
+from skypanel.domain.output import FIRST, Line, LineId, Place, build_stream
+from skypanel.domain.release import Rollout
+from skypanel.flow.follow import Show, show_build, show_rollout
+from skypanel.ports import Connection, Panel
+from skypanel.store import builds, releases, rollouts
+
+
+@dataclass(frozen=True)
+class SoFar:
+    """The last lines of a deploy's output and how many came before them.
+
+    `place` is where the rest goes on; None once there is no rest.
+    """
+
+    lines: Sequence[str]
+    left_out: int
+    place: Place | None
+
+
+async def of_build(panel: Panel, app: App, build_id: UUID) -> Deploy:
+    """Return a build of an app with what came of it. Raises NotFound."""
+    async with panel.transaction() as conn:
+        build = await builds.get(conn, build_id)
+        if build.app_id != app.id:
+            raise NotFound("There is no such build.")
+        return await _of_build(conn, app, build)
+
+
+async def of_version(panel: Panel, app: App, version: int) -> Deploy:
+    """Return the deploy that made a release of an app. Raises NotFound."""
+    async with panel.transaction() as conn:
+        release = await releases.by_version(conn, app.id, version)
+        build = await builds.get(conn, release.build_id) if release.build_id else None
+        return Deploy(app, build, release, await rollouts.of_release(conn, release.id))
+
+
+async def under_way(conn: Connection, app: App) -> Deploy | None:
+    """Return the deploy of an app that has not ended, if there is one: a build before a release."""
+    build = await builds.active(conn, app.id)
+    if build is not None:
+        return Deploy(app, build, None, None)
+    rollout = await rollouts.newest_release(conn, app.id)
+    if rollout is None or rollout.state.finished:
+        return None
+    release = await releases.get(conn, rollout.release_id)
+    return Deploy(app, await builds.get(conn, release.build_id) if release.build_id else None, release, rollout)
+
+
+async def _of_build(conn: Connection, app: App, build: Build) -> Deploy:
+    release = await releases.of_build(conn, build.id)
+    return Deploy(app, build, release, await rollouts.of_release(conn, release.id) if release else None)
+
+
+async def so_far(panel: Panel, deploy: Deploy, most: int) -> SoFar:
+    """Return what a deploy printed, the last `most` lines of it, without waiting for more."""
+    kept: deque[str] = deque(maxlen=most)
+    count = 0
+    for stream, is_finished in deploy.streams():
+        place, is_marked = Place(stream), False
+        async for line in _available(panel, stream):
+            place, is_marked = Place(stream, line.id), line.end
+            if not line.end:
+                kept.append(line.text)
+                count += 1
+        # As in following: it takes the database and the end mark to know that no more lines come.
+        if not (is_finished and is_marked):
+            return SoFar(kept, count - len(kept), place)
+    return SoFar(kept, count - len(kept), None)
+
+
+async def _available(panel: Panel, stream: str) -> AsyncIterator[Line]:
+    """Yield what a stream holds by now; one reading may yield a part of it."""
+    after: LineId | None = FIRST
+    while after is not None:
+        start, after = after, None
+        async for line in panel.output.read(stream, start, idle_s=0):
+            yield line
+            after = None if line.end else line.id
+
+
+async def watch(panel: Panel, deploy: Deploy, show: Show, after: Place | None = None) -> Deploy:
+    """Show what a deploy prints after a place until it has ended, and return it as it ended.
+
+    The place may be in a rollout that overtook the deploy's own.
+    """
+    # How it ended is told by the deploy.
+    with suppress(Invalid, Conflict):
+        await _show(panel, deploy, show, after)
+    if deploy.build is not None:
+        return await of_build(panel, deploy.app, deploy.build.id)
+    return await of_version(panel, deploy.app, deploy.release.version) if deploy.release else deploy
+
+
+async def _show(panel: Panel, deploy: Deploy, show: Show, after: Place | None) -> None:
+    reached = await _reached(panel, deploy, after)
+    if reached is not None and after is not None:
+        await show_rollout(panel, reached, show, after.id)
+    elif deploy.build is not None:
+        is_in_build = after is not None and after.stream == build_stream(deploy.build.id)
+        await show_build(panel, deploy.build.id, show, after.id if after is not None and is_in_build else FIRST)
+    elif deploy.rollout is not None:
+        await show_rollout(panel, deploy.rollout, show)
+
+
+async def _reached(panel: Panel, deploy: Deploy, place: Place | None) -> Rollout | None:
+    """Return the rollout that a place is in, if it is one of the app's."""
+    if place is None or place.rollout_id is None:
+        return None
+    async with panel.transaction() as conn:
+        try:
+            rollout = await rollouts.get(conn, place.rollout_id)
+        except NotFound:
+            return None
+    return rollout if rollout.app_id == deploy.app.id else None

@@ -1,0 +1,86 @@
+"""All that an app's page shows, with the same few statements however much there is of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from skypanel.domain.access import Action, allows
+from skypanel.domain.account import Account
+from skypanel.domain.app import App
+from skypanel.domain.build import Build
+from skypanel.domain.deploy import Deploy
+from skypanel.domain.manifest import Dyno
+from skypanel.domain.release import Release, ReleaseState
+from skypanel.flow import deploys
+from skypanel.ports import Connection, Panel
+from skypanel.store import accounts, builds, config_vars, formation, organizations, releases, slugs
+
+RELEASES = 20
+BUILDS = 5
+
+
+@dataclass(frozen=True)
+class ProcessType:
+    """A process type with what runs of it; no `command` where the release has it no more."""
+
+    name: str
+    command: str | None
+    quantity: int
+    dynos: Sequence[Dyno]
+
+
+@dataclass(frozen=True)
+class AppDetail:
+    """An app, what serves, and a page of its history. `older` is the version to page on before; `emails` are those of `account_id`s."""
+
+    app: App
+    url: str
+    git_remote: str
+    current: Release | None
+    processes: Sequence[ProcessType]
+    config_keys: Sequence[str]
+    releases: Sequence[Release]
+    older: int | None
+    builds: Sequence[Build]
+    deploy: Deploy | None
+    emails: Mapping[UUID, str]
+    may_roll_back: bool
+
+    def can_return_to(self, release: Release) -> bool:
+        """Whether the one who looks may roll back to a release."""
+        went_live = release.state is ReleaseState.SUCCEEDED and release.slug_id is not None
+        return self.may_roll_back and went_live and release.id != self.app.current_release_id
+
+
+async def look(panel: Panel, app: App, account: Account, before: int | None = None) -> AppDetail:
+    """Return what there is to see of an app that the account may see; of its releases those before a version."""
+    dynos = sorted(await panel.scheduler.dynos(app.id), key=lambda dyno: dyno.key)
+    async with panel.transaction() as conn:
+        current = await releases.get(conn, app.current_release_id) if app.current_release_id else None
+        found = await releases.recent(conn, app.id, RELEASES + 1, before=before)
+        recent = await builds.recent(conn, app.id, BUILDS)
+        people = {deed.account_id for deed in (*found, *([current] if current else ()))} | {build.account_id for build in recent}
+        return AppDetail(
+            app=app,
+            url=panel.address.url(app.name),
+            git_remote=panel.address.git_remote(app.name),
+            current=current,
+            processes=await _processes(conn, app, current, dynos),
+            config_keys=sorted((await config_vars.head(conn, app.id)).secrets),
+            releases=found[:RELEASES],
+            older=found[RELEASES - 1].version if len(found) > RELEASES else None,
+            builds=recent,
+            deploy=await deploys.under_way(conn, app),
+            emails=await accounts.emails(conn, {person for person in people if person}),
+            may_roll_back=allows(await organizations.role(conn, app.organization_id, account.id), Action.ROLL_BACK),
+        )
+
+
+async def _processes(conn: Connection, app: App, current: Release | None, dynos: Sequence[Dyno]) -> list[ProcessType]:
+    commands = (await slugs.get(conn, current.slug_id)).process_types if current and current.slug_id else {}
+    quantities = await formation.get(conn, app.id)
+    names = dict.fromkeys((*commands, *(dyno.key.process_type for dyno in dynos)))
+    return [
+        ProcessType(name, commands.get(name), quantities.get(name, 0), [dyno for dyno in dynos if dyno.key.process_type == name])
+        for name in names
+    ]

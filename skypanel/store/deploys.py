@@ -1,0 +1,23 @@
+"""Deploys under way: builds and new releases that have not ended."""
+
+from collections.abc import Collection
+from uuid import UUID
+
+from sqlalchemy import select, union
+
+from skypanel.domain.release import RolloutReason, RolloutState
+from skypanel.ports import Connection
+from skypanel.store.tables import OPEN_BUILD, builds, rollouts
+
+
+async def open_among(conn: Connection, app_ids: Collection[UUID]) -> set[UUID]:
+    """Return which of these apps are being deployed."""
+    # One select a state: so each finds the partial index of its state.
+    releasing = [
+        select(rollouts.c.app_id).where(
+            rollouts.c.app_id.in_(app_ids), rollouts.c.state == state, rollouts.c.reason == RolloutReason.RELEASE
+        )
+        for state in (RolloutState.PENDING, RolloutState.RUNNING)
+    ]
+    building = select(builds.c.app_id).where(builds.c.app_id.in_(app_ids), OPEN_BUILD)
+    return {row.app_id for row in await conn.all(union(building, *releasing))}
