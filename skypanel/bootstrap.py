@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from skypanel.drivers.argon2 import Argon2Passwords
 from skypanel.drivers.bubblewrap import BubblewrapBuilder
 from skypanel.drivers.celery import CeleryQueue
 from skypanel.drivers.clock import SystemClock
@@ -43,6 +44,7 @@ async def open_panel(settings: Settings) -> AsyncIterator[Panel]:
             queue=queue,
             logs=FileLogs(settings.logs, clock),
             cipher=KeyFileCipher(settings.encryption_keys_file),
+            passwords=Argon2Passwords(),
             repositories=DulwichRepositories(settings.repositories),
             clock=clock,
         )

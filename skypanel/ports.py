@@ -241,6 +241,18 @@ class Cipher(Protocol):
         ...
 
 
+class Passwords(Protocol):
+    """Keeps what proves a password and does not tell it."""
+
+    async def hash(self, password: str) -> str:
+        """Return what to keep of a password."""
+        ...
+
+    async def verify(self, kept: str | None, password: str) -> bool:
+        """Whether this is the password of which `kept` was kept; takes as long where None was."""
+        ...
+
+
 class Repositories(Protocol):
     """Bare git repositories, named by app id."""
 
@@ -310,6 +322,7 @@ class Panel:
     queue: Queue
     logs: Logs
     cipher: Cipher
+    passwords: Passwords
     repositories: Repositories
     clock: Clock
 

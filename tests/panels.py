@@ -5,11 +5,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from argon2.profiles import CHEAPEST
+
 from skypanel.domain.access import Role
 from skypanel.domain.account import Account
 from skypanel.domain.app import App
 from skypanel.domain.manifest import WEB, Dyno, DynoState, Exit
 from skypanel.domain.routing import Address
+from skypanel.drivers.argon2 import Argon2Passwords
 from skypanel.drivers.dulwich import DulwichRepositories
 from skypanel.flow import apps as apps_flow
 from skypanel.flow import build as build_flow
@@ -159,6 +162,7 @@ async def open_stage(database, folder) -> Stage:
         queue=FakeQueue(),
         logs=FakeLogs(),
         cipher=FakeCipher(),
+        passwords=Argon2Passwords(CHEAPEST),
         repositories=DulwichRepositories(folder),
         clock=FakeClock(datetime.now(UTC)),
     )

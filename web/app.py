@@ -4,15 +4,20 @@ from aiohttp import web
 
 from skypanel.ports import Panel
 from skypanel.settings import Settings
-from web.keys import PANEL, SETTINGS
+from web import live
+from web.keys import BEAT_S, PANEL, SETTINGS, STREAMS
 from web.middleware import MIDDLEWARES, add_headers
 from web.routes import ROUTES
 
+# Proxies and browsers take a connection for dead that is silent for longer than some tens of seconds.
+DEFAULT_BEAT_S = 15.0
 
-def create_app(panel: Panel, settings: Settings) -> web.Application:
-    """Return the application over an open panel."""
+
+def create_app(panel: Panel, settings: Settings, *, beat_s: float = DEFAULT_BEAT_S) -> web.Application:
+    """Return the application over an open panel. A log that is silent shows a sign of life every `beat_s`."""
     app = web.Application(middlewares=MIDDLEWARES)
-    app[PANEL], app[SETTINGS] = panel, settings
+    app[PANEL], app[SETTINGS], app[BEAT_S], app[STREAMS] = panel, settings, beat_s, set()
     app.on_response_prepare.append(add_headers)
+    app.on_shutdown.append(live.end_streams)
     app.add_routes(ROUTES)
     return app

@@ -6,10 +6,10 @@ from aiohttp import web
 
 from skypanel.domain.app import App
 from skypanel.store import apps
-from web.keys import PANEL, host
+from web.keys import PANEL, REQUEST_ID, host
 from web.rendering import page
 
-STYLE = Path(__file__).parent / "static" / "style.css"
+STATIC = Path(__file__).parent / "static"
 # On an app's own host, where no app would have anything (RFC 8615).
 FOREIGN_STYLE = "/.well-known/skypanel/style.css"
 OWN_STYLE = "/static/style.css"
@@ -18,16 +18,18 @@ OWN_STYLE = "/static/style.css"
 async def answer(request: web.Request) -> web.StreamResponse:
     """Say that an app has no running web dyno and how to start one, or that there is no such app."""
     if request.path == FOREIGN_STYLE:
-        return web.FileResponse(STYLE, headers={"Cache-Control": "no-store"})
+        return web.FileResponse(STATIC / "style.css", headers={"Cache-Control": "no-store"})
     app = await _app_at(request)
     if app is None:
-        return page("message", 404, title="There is no app here.", text=f"Nothing answers for {host(request)}.", style=FOREIGN_STYLE)
+        return message(request, 404, "There is no app here.", f"Nothing answers for {host(request)}.")
     return page("stopped", 503, name=app.name, is_released=app.current_release_id is not None, style=FOREIGN_STYLE)
 
 
-def style(request: web.Request) -> str:
-    """Return where a page on this host finds its style sheet."""
-    return OWN_STYLE if host(request) == request.app[PANEL].address.host("skypanel") else FOREIGN_STYLE
+def message(request: web.Request, status: int, title: str, text: str) -> web.Response:
+    """Return a page that says one thing, and by which id the log knows of it; the dashboard's own has its header."""
+    is_ours = host(request) == request.app[PANEL].address.host("skypanel")
+    style = OWN_STYLE if is_ours else FOREIGN_STYLE
+    return page("message", status, title=title, text=text, style=style, is_ours=is_ours, request_id=request.get(REQUEST_ID, ""))
 
 
 async def _app_at(request: web.Request) -> App | None:

@@ -20,7 +20,7 @@ async def proxy(request: web.Request) -> web.Response:
     """Return the routes in force as the proxy wants them. The proxy alone knows the token, and comes several times a second."""
     panel, settings = request.app[PANEL], request.app[SETTINGS]
     token = request.headers.get(PROXY_TOKEN_HEADER, "")
-    if not hmac.compare_digest(token.encode(), settings.traefik_token.encode()):
+    if not hmac.compare_digest(token.encode(errors="surrogateescape"), settings.traefik_token.encode()):
         raise NotFound("There is nothing here.")
     async with panel.transaction() as conn:
         in_force = await routes.all(conn)

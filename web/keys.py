@@ -1,5 +1,7 @@
 """What the application and a request carry along."""
 
+import asyncio
+
 from aiohttp import web
 
 from skypanel.ports import Panel
@@ -8,12 +10,19 @@ from skypanel.settings import Settings
 PANEL = web.AppKey("panel", Panel)
 SETTINGS = web.AppKey("settings", Settings)
 REQUEST_ID = web.RequestKey("request_id", str)
+BEAT_S = web.AppKey("beat_s", float)
+STREAMS = web.AppKey("streams", set[asyncio.Task[object]])
 SESSION_LIFE_S = 14 * 24 * 60 * 60
 
 
 def host(request: web.Request) -> str:
     """Return the hostname that was asked for, without its port."""
     return request.host.rpartition(":")[0].lower() if ":" in request.host else request.host.lower()
+
+
+def client(request: web.Request) -> str:
+    """Return the address of who asks: the last one named, which is the proxy's word and not the client's."""
+    return request.headers.get("X-Forwarded-For", request.remote or "").rpartition(",")[2].strip()
 
 
 def origin(request: web.Request) -> str:

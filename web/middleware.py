@@ -6,17 +6,16 @@ from uuid import uuid4
 
 from aiohttp import web
 
-from skypanel.domain.errors import Conflict, Denied, Invalid, NotFound, SkyPanelError, Unavailable
+from skypanel.domain.errors import Conflict, Denied, Invalid, NotFound, SkyPanelError, Throttled, Unavailable
 from web import fallback
 from web.keys import PANEL, REQUEST_ID, host, origin
-from web.rendering import page
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 ID_HEADER = "Request-Id"
 HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
-    "frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     # Not stricter: without a referrer, browsers send no Origin either, which the check of writes needs.
     "Referrer-Policy": "same-origin",
@@ -27,6 +26,7 @@ STATUS: dict[type[SkyPanelError], tuple[int, str]] = {
     Conflict: (409, "conflict"),
     Denied: (403, "forbidden"),
     Invalid: (422, "invalid_params"),
+    Throttled: (429, "rate_limit"),
     Unavailable: (503, "service_unavailable"),
 }
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -56,7 +56,7 @@ async def answered(request: web.Request, handler: Handler) -> web.StreamResponse
     except SkyPanelError as error:
         status, name = STATUS[type(error)]
         if status >= 500:  # noqa: PLR2004 - the server's own errors (RFC 9110)
-            log.exception("%s %s: %s (request %s)", request.method, request.path, name, request[REQUEST_ID])
+            log.exception("%s %s: %s (request %s)", request.method, request.rel_url.raw_path, name, request[REQUEST_ID])
         return _error(request, status, name, error)
     except web.HTTPException as error:
         if error.status < 400:  # noqa: PLR2004 - redirects are no errors
@@ -67,7 +67,7 @@ async def answered(request: web.Request, handler: Handler) -> web.StreamResponse
             answer.headers["Allow"] = error.headers["Allow"]
         return answer
     except Exception:
-        log.exception("%s %s failed (request %s)", request.method, request.path, request[REQUEST_ID])
+        log.exception("%s %s failed (request %s)", request.method, request.rel_url.raw_path, request[REQUEST_ID])
         fault = SkyPanelError("Something went wrong here.", f"The panel's log has the details under {request[REQUEST_ID]}.")
         return _error(request, 500, "internal_server_error", fault)
 
@@ -101,7 +101,7 @@ def _origin_of_sender(request: web.Request) -> str | None:
 def _error(request: web.Request, status: int, name: str, error: SkyPanelError) -> web.Response:
     if _wants_json(request):
         return web.json_response({"id": name, "message": str(error)}, status=status)
-    return page("message", status, title=error.message, text=error.hint, style=fallback.style(request))
+    return fallback.message(request, status, error.message, error.hint)
 
 
 def _wants_json(request: web.Request) -> bool:

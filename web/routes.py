@@ -1,23 +1,41 @@
 """Every URL of the panel, in one table."""
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from web import internal
-from web.fallback import OWN_STYLE, STYLE
-from web.pages import apps, sign_in
+from web.fallback import STATIC
+from web.pages import account, app, apps, deploy, sign_in
+
+APP = "/apps/{app:[a-z0-9-]{1,30}}"
+BUILD = APP + "/builds/{build:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}}"
+RELEASE = APP + "/releases/{version:[1-9][0-9]{0,8}}"
 
 
-async def style(_request: web.Request) -> web.FileResponse:
-    """Return the style sheet; browsers ask whether theirs is still good."""
-    return web.FileResponse(STYLE, headers={"Cache-Control": "no-cache"})
+def _static(name: str) -> Handler:
+    async def file(_request: web.Request) -> web.FileResponse:
+        # Browsers ask whether theirs is still good.
+        return web.FileResponse(STATIC / name, headers={"Cache-Control": "no-cache"})
+
+    return file
 
 
 ROUTES = (
     web.get("/internal/health", internal.health),
     web.get("/internal/traefik", internal.proxy),
     web.get("/", apps.index),
-    web.get("/login", sign_in.confirm),
+    web.get("/login", sign_in.show),
     web.post("/login", sign_in.sign_in),
     web.post("/logout", sign_in.sign_out),
-    web.get(OWN_STYLE, style),
+    web.get("/account", account.show),
+    web.post("/account/password", account.set_password),
+    web.get(APP, app.show),
+    web.post(f"{APP}/rollback", app.roll_back),
+    web.get(BUILD, deploy.show),
+    web.get(f"{BUILD}/events", deploy.events, allow_head=False),
+    web.get(f"{BUILD}/log", deploy.text),
+    web.get(RELEASE, deploy.show),
+    web.get(f"{RELEASE}/events", deploy.events, allow_head=False),
+    web.get(f"{RELEASE}/log", deploy.text),
+    *(web.get(f"/static/{name}", _static(name)) for name in ("style.css", "live.js", "icon.svg")),
 )

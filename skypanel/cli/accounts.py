@@ -1,5 +1,6 @@
 """Commands about the admin's keys, tokens and login."""
 
+import sys
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
@@ -11,6 +12,7 @@ from skypanel.domain.account import Account
 from skypanel.domain.errors import Invalid, NotFound
 from skypanel.drivers.public_keys import read_public_key
 from skypanel.flow import accounts as accounts_flow
+from skypanel.flow import passwords as passwords_flow
 from skypanel.ports import Panel
 from skypanel.store import keys as stored_keys
 from skypanel.store import tokens as stored_tokens
@@ -115,4 +117,22 @@ def login_link() -> None:
     session.run(act)
 
 
-COMMANDS = (keys, tokens, login_link)
+@click.command()
+def passwd() -> None:
+    """Set the admin's password for the dashboard, asked for or read from standard input; all sessions end."""
+    new = _asked("New password")
+
+    async def act(panel: Panel, by: Account) -> None:
+        await passwords_flow.reset(panel, by, new)
+        click.echo(f"{by.email} can sign in with it at {panel.address.dashboard_url()}")
+
+    session.run(act)
+
+
+def _asked(what: str) -> str:
+    if sys.stdin.isatty():
+        return str(click.prompt(what, hide_input=True, confirmation_prompt=True))
+    return sys.stdin.readline().removesuffix("\n")
+
+
+COMMANDS = (keys, tokens, login_link, passwd)

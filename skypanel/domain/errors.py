@@ -34,3 +34,7 @@ class Invalid(SkyPanelError):
 
 class Unavailable(SkyPanelError):
     """A part that is needed does not answer; trying again later may help."""
+
+
+class Throttled(SkyPanelError):
+    """The caller did this too often; doing it again later may be allowed."""

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from uuid import UUID
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
 from skypanel.domain.account import Account
 from skypanel.domain.errors import Conflict
@@ -37,6 +37,17 @@ async def admins(conn: Connection) -> list[Account]:
     """Return the platform's administrators, oldest first."""
     statement = select(*COLUMNS).where(accounts.c.is_admin).order_by(accounts.c.created_at)
     return [read(row) for row in await conn.all(statement)]
+
+
+async def credentials(conn: Connection, email: str) -> tuple[Account | None, str | None]:
+    """Return the account of an address and what is kept of its password, if there are any."""
+    row = await conn.first(select(*COLUMNS, accounts.c.password_hash).where(accounts.c.email == email.lower()))
+    return read_if(row), row and row.password_hash
+
+
+async def set_password_hash(conn: Connection, account_id: UUID, hashed: str) -> None:
+    """Keep another password's hash."""
+    await conn.execute(update(accounts).where(accounts.c.id == account_id).values(password_hash=hashed))
 
 
 async def emails(conn: Connection, account_ids: Collection[UUID]) -> dict[UUID, str]:

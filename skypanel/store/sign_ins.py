@@ -47,6 +47,12 @@ async def end_session(conn: Connection, digest: str) -> None:
     await conn.execute(delete(sessions).where(sessions.c.digest == digest))
 
 
+async def end_sessions(conn: Connection, account_id: UUID, *, but: str | None = None) -> None:
+    """End an account's sessions and links, but for the session of this digest."""
+    await conn.execute(delete(login_links).where(login_links.c.account_id == account_id))
+    await conn.execute(delete(sessions).where(sessions.c.account_id == account_id, sessions.c.digest.is_distinct_from(but)))
+
+
 async def _add(conn: Connection, table: Table, account_id: UUID, digest: str, expires_at: datetime) -> None:
     await conn.execute(delete(table).where(table.c.account_id == account_id, table.c.expires_at <= func.now()))
     await conn.execute(insert(table).values(account_id=account_id, digest=digest, expires_at=expires_at))

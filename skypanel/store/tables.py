@@ -55,6 +55,7 @@ accounts = Table(
     Column("email", Text, nullable=False, unique=True),
     Column("is_admin", Boolean, nullable=False, server_default=text("false")),
     created_at(),
+    string("password_hash", nullable=True),
     CheckConstraint("email = lower(email) AND position('@' IN email) > 1", name="email"),
 )
 
@@ -110,6 +111,17 @@ def _ticket(name: str) -> Table:
 
 login_links = _ticket("paas_login_links")
 sessions = _ticket("paas_sessions")
+
+# Not a reference: addresses without an account count too. Of what was typed in, only the digest is kept.
+sign_in_attempts = Table(
+    "paas_sign_in_attempts",
+    metadata,
+    number("id", primary_key=True),
+    string("email_digest"),
+    string("address"),
+    Column("at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp(), index=True),
+    matches("email_digest", DIGEST),
+)
 
 plans = Table("paas_plans", metadata, identity(), Column("name", Text, nullable=False, unique=True), created_at())
 
@@ -290,6 +302,8 @@ audit_log = Table(
 OPEN_BUILD = builds.c.state.in_([BuildState.PENDING, BuildState.BUILDING])
 OPEN_ROLLOUT = rollouts.c.state.in_([RolloutState.PENDING, RolloutState.RUNNING])
 
+Index("paas_sign_in_attempts_email_digest_at_idx", sign_in_attempts.c.email_digest, sign_in_attempts.c.at)
+Index("paas_sign_in_attempts_address_at_idx", sign_in_attempts.c.address, sign_in_attempts.c.at)
 Index("paas_builds_app_id_created_at_idx", builds.c.app_id, builds.c.created_at)
 Index("paas_builds_app_id_source_digest_idx", builds.c.app_id, builds.c.source_digest)
 Index("paas_builds_open_key", builds.c.app_id, unique=True, postgresql_where=OPEN_BUILD)

@@ -8,9 +8,24 @@ from sqlalchemy.ext.compiler import compiles
 
 from skypanel.domain.build import BuildState
 from skypanel.domain.errors import Conflict, Invalid
+from skypanel.domain.password import WINDOW
 from skypanel.domain.plan import FIRST_PLANS
 from skypanel.domain.release import ReleaseState, RolloutReason, RolloutState
-from skypanel.store import accounts, apps, builds, config_vars, keys, organizations, releases, rollouts, routes, sign_ins, tokens
+from skypanel.store import (
+    accounts,
+    apps,
+    builds,
+    config_vars,
+    deploys,
+    keys,
+    organizations,
+    releases,
+    rollouts,
+    routes,
+    sign_in_attempts,
+    sign_ins,
+    tokens,
+)
 from tests import factories
 
 # What happens to a row when the one it refers to is deleted.
@@ -172,6 +187,10 @@ HOT = {
     "key by fingerprint": lambda conn, _: keys.owner(conn, "SHA256:abc"),
     "token by digest": lambda conn, _: tokens.owner(conn, factories.digest()),
     "session by digest": lambda conn, _: sign_ins.session(conn, factories.digest()),
+    "credentials": lambda conn, _: accounts.credentials(conn, "ada@example.com"),
+    "attempts to sign in": lambda conn, _: sign_in_attempts.lately(conn, factories.digest(), "192.0.2.1", WINDOW),
+    "apps being deployed": lambda conn, app: deploys.open_among(conn, [app.id]),
+    "older releases": lambda conn, app: releases.recent(conn, app.id, 20, before=5),
     "role": lambda conn, app: organizations.role(conn, app.organization_id, app.id),
     "config head": lambda conn, app: config_vars.head(conn, app.id),
     "release head": lambda conn, app: releases.recent(conn, app.id, 1),

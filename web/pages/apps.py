@@ -7,25 +7,30 @@ from skypanel.flow import apps
 from skypanel.flow.apps import AppOverview
 from web import session
 from web.keys import PANEL
-from web.rendering import page
+from web.rendering import page_for
+
+APPS = 50
 
 
 async def index(request: web.Request) -> web.Response:
-    """Show the account's apps, or how to sign in."""
-    account = await session.account(request)
-    if account is None:
-        return page("signed_out")
-    found = await apps.overview(request.app[PANEL], account)
-    return page(
+    """Show the account's apps, a page of them."""
+    visitor, after = await session.visitor(request), request.query.get("after", "")
+    found = await apps.overview(request.app[PANEL], visitor.account, after=after, limit=APPS + 1)
+    return page_for(
+        request,
+        visitor,
         "apps",
-        account=account,
-        apps=[{"overview": overview, "state": state(overview)} for overview in found],
+        apps=[{"overview": overview, "state": state(overview)} for overview in found[:APPS]],
+        after=after,
+        further=found[APPS - 1].app.name if len(found) > APPS else None,
         git_remote=request.app[PANEL].address.git_remote("hello"),
     )
 
 
 def state(overview: AppOverview) -> str:
-    """Return in a word how an app does: as its worst dyno."""
+    """Return in a word how an app does: as its worst dyno, unless it is being deployed."""
+    if overview.is_deploying:
+        return "deploying"
     if overview.release is None:
         return "new"
     states = {dyno.state for dyno in overview.dynos}

@@ -1,31 +1,67 @@
-"""Signing in by a one-time link, and out."""
+"""Signing in by a one-time link or by password, and out."""
+
+import re
 
 from aiohttp import web
 
-from skypanel.domain.errors import Invalid
-from web import session
+from skypanel.domain.errors import Denied, Invalid, Throttled
+from skypanel.flow import accounts, passwords
+from web import forms, session
+from web.keys import PANEL, client
 from web.rendering import page
 
 HOME = "/"
 
+# A path of ours: what begins with two slashes, or what browsers take for one, is another host (RFC 3986, 4.2).
+_OWN_PATH = re.compile(r"/(?![/\\])[!-~]*")
 
-async def confirm(request: web.Request) -> web.Response:
-    """Show the button that signs in: programs that look at a link ahead of its reader do not use it up."""
-    return page("sign_in", token=request.query.get("token", ""))
+
+async def show(request: web.Request) -> web.Response:
+    """Show the form, or for a link the button: programs that look at a link ahead of its reader do not use it up."""
+    if await session.is_signed_in(request) and "token" not in request.query:
+        raise web.HTTPSeeOther(_own(request.query.get("next", "")))
+    return _page(request, token=request.query.get("token", ""), next_=request.query.get("next", ""))
 
 
 async def sign_in(request: web.Request) -> web.Response:
-    """Use up the link and go to the dashboard."""
-    token = (await request.post()).get("token")
-    if not isinstance(token, str) or not token:
-        raise Invalid("This link is not complete.", "Copy all of it, or make a new one with `skypanel login-link`.")
-    response = web.Response(status=303, headers={"Location": HOME})
-    await session.begin(request, response, token)
+    """Begin a session and go on to the page that was wanted."""
+    fields = await forms.read(request)
+    try:
+        if "token" in fields:
+            begun = await accounts.sign_in_by_link(request.app[PANEL], fields["token"])
+        else:
+            begun = await passwords.sign_in(request.app[PANEL], _field(fields, "email"), _field(fields, "password"), client(request))
+    except (Denied, Throttled) as error:
+        status = 403 if isinstance(error, Denied) else 429
+        return _page(request, status, email=fields.get("email", ""), next_=fields.get("next", ""), error=error)
+    response = web.Response(status=303, headers={"Location": _own(fields.get("next", ""))})
+    session.begin(request, response, begun)
     return response
 
 
 async def sign_out(request: web.Request) -> web.Response:
     """End the session."""
-    response = web.Response(status=303, headers={"Location": HOME})
+    await forms.read(request)
+    response = web.Response(status=303, headers={"Location": session.SIGN_IN})
     await session.end(request, response)
     return response
+
+
+def _page(
+    request: web.Request, status: int = 200, *, token: str = "", email: str = "", next_: str = "", error: Denied | Throttled | None = None
+) -> web.Response:
+    visit = session.begin_visit(request)
+    values = {"token": token, "email": email, "next": next_, "error": error}
+    response = page("sign_in", status, form_token=session.form_token(visit), **values)
+    session.keep_visit(request, response, visit)
+    return response
+
+
+def _field(fields: forms.Fields, name: str) -> str:
+    if not fields.get(name):
+        raise Invalid(f"The form has no {name}.", "Fill in all of it.")
+    return fields[name]
+
+
+def _own(path: str) -> str:
+    return path if _OWN_PATH.fullmatch(path) else HOME

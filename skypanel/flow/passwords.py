@@ -1,0 +1,79 @@
+"""Signing in by e-mail address and password, and setting one."""
+
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from skypanel.domain.account import Account
+from skypanel.domain.errors import Denied
+from skypanel.domain.password import WINDOW, check_password, network
+from skypanel.flow import audit
+from skypanel.flow.accounts import SESSION_LIFE, digest
+from skypanel.ports import Panel
+from skypanel.store import accounts, sign_in_attempts, sign_ins
+
+
+async def sign_in(panel: Panel, email: str, password: str, address: str) -> str:
+    """Return a session token. Raises Denied for a wrong e-mail address or password alike, Throttled after too many tries.
+
+    `address` is where the request came from.
+    """
+    account = await _proved(panel, email, password, address)
+    session = secrets.token_urlsafe(32)
+    async with panel.transaction() as conn:
+        await sign_ins.add_session(conn, account.id, digest(session), panel.clock.now() + SESSION_LIFE)
+        await audit.record(conn, "account.sign_in", account)
+    return session
+
+
+async def change(panel: Panel, account: Account, current: str, new: str, session: str, address: str) -> None:  # noqa: PLR0917 - all of a change
+    """Set the password of who is signed in and knows the current one, if there is one; other sessions end.
+
+    Raises Denied, Throttled, Invalid.
+    """
+    check_password(new)
+    if await is_set(panel, account):
+        await _proved(panel, account.email, current, address)
+    await _keep(panel, account, new, but=session)
+
+
+async def reset(panel: Panel, account: Account, new: str) -> None:
+    """Set an account's password and end all its sessions. Raises Invalid."""
+    check_password(new)
+    await _keep(panel, account, new)
+
+
+async def is_set(panel: Panel, account: Account) -> bool:
+    """Whether the account has a password."""
+    async with panel.transaction() as conn:
+        return (await accounts.credentials(conn, account.email))[1] is not None
+
+
+async def _keep(panel: Panel, account: Account, new: str, but: str | None = None) -> None:
+    hashed = await panel.passwords.hash(new)
+    async with panel.transaction() as conn:
+        await accounts.set_password_hash(conn, account.id, hashed)
+        await sign_ins.end_sessions(conn, account.id, but=None if but is None else digest(but))
+        await audit.record(conn, "account.set_password", account)
+
+
+async def _proved(panel: Panel, email: str, password: str, address: str) -> Account:
+    """Return the account whose password this is; for an unknown address the same is done, and takes as long."""
+    async with _attempt(panel, email, address):
+        async with panel.transaction() as conn:
+            account, kept = await accounts.credentials(conn, email.strip())
+        if not await panel.passwords.verify(kept, password) or account is None:
+            raise Denied("No account here has this password.", "Look for typing errors, or sign in by a one-time link.")
+    return account
+
+
+@asynccontextmanager
+async def _attempt(panel: Panel, email: str, address: str) -> AsyncIterator[None]:
+    """Count an attempt before it is made, so that many at once count as many; one that succeeds is forgotten."""
+    account, origin = digest(email.strip().lower()), network(address)
+    async with panel.transaction() as conn:
+        (await sign_in_attempts.lately(conn, account, origin, WINDOW)).check()
+        attempt = await sign_in_attempts.add(conn, account, origin)
+    yield
+    async with panel.transaction() as conn:
+        await sign_in_attempts.remove(conn, attempt)

@@ -1,0 +1,285 @@
+"""The list of apps and an app's page: what they show, to whom, and at what cost."""
+
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import pytest
+from aiohttp import CookieJar
+from aiohttp.test_utils import TestServer
+from sqlalchemy import text
+
+from skypanel.domain.access import Role
+from skypanel.domain.manifest import Dyno, DynoKey, DynoState
+from skypanel.domain.release import ReleaseState
+from skypanel.flow import config as config_flow
+from skypanel.store import apps, releases
+from tests import factories
+from tests.web_fixture import HOST, ORIGIN, SETTINGS, Client
+from web.app import create_app
+
+
+async def live(stage, name="hello", pushes=1):
+    """Return an app that serves the release of its last push."""
+    app = await stage.app(name)
+    for _ in range(pushes):
+        await stage.push(app)
+        await stage.work()
+    async with stage.panel.transaction() as conn:
+        return await apps.get(conn, app.id)
+
+
+async def test_the_list_shows_release_state_url_and_dynos(admin, stage):
+    app = await stage.app("hello")
+    page = await admin.page("/")
+    assert "No release yet" in page
+    assert 'class="state new"' in page
+    await stage.push(app)
+    assert 'class="state deploying">deploying' in await admin.page("/")
+    await stage.work()
+    page = await admin.page("/")
+    assert "<strong>v1</strong> · Deploy cccccccc" in page
+    assert 'class="state up">up' in page
+    assert 'href="http://hello.localhost:8080/"' in page
+    assert 'class="state up">web.1' in page
+    [key] = stage.panel.scheduler.running
+    stage.panel.scheduler.running[key] = Dyno(key, DynoState.CRASHED, stage.panel.clock.now(), reason="exited with status 1")
+    assert 'class="state crashed">crashed' in await admin.page("/")
+    assert "exited with status 1" in await admin.page("/apps/hello")
+    stage.panel.scheduler.running.clear()
+    assert 'class="state stopped">stopped' in await admin.page("/")
+
+
+async def test_an_account_without_apps_is_told_how_to_push_one(admin):
+    assert "git remote add skypanel ssh://git@localhost:2222/hello.git" in await admin.page("/")
+
+
+@pytest.mark.req("R14.4")
+async def test_an_apps_page_shows_its_active_release_processes_and_history(admin, stage):
+    app = await live(stage, pushes=2)
+    await config_flow.change(stage.panel, app, {"SECRET_KEY": "the value", "GREETING": "another"}, stage.admin)
+    page = await admin.page("/apps/hello")
+    assert '<p class="version">v2</p>' in page
+    assert "web</strong> <span" in page
+    assert "<code>serve</code>" in page
+    assert "&times; 1" in page
+    assert "<code>toil</code>" in page
+    assert "&times; 0" in page
+    assert 'class="state up">web.1' in page
+    assert stage.admin.email in page
+    assert "<code>GREETING</code>" in page
+    assert "SECRET_KEY" in page
+    assert "the value" not in page
+    assert "another" not in page
+    assert 'class="state active">active' in page
+    assert "Roll back to v1" in page
+    assert "Roll back to v2" not in page
+    # v3 is on its way, so it cannot be returned to, and its log is there.
+    assert "Roll back to v3" not in page
+    assert "Deploying v3" in page
+
+
+async def test_an_app_that_was_never_pushed_to_has_a_page(admin, stage):
+    await stage.app("hello")
+    page = await admin.page("/apps/hello")
+    assert "git remote add skypanel ssh://git@localhost:2222/hello.git" in page
+    assert "None are set." in page
+
+
+@pytest.mark.req("R14.2")
+async def test_rolling_back_by_the_button(admin, stage):
+    app = await live(stage, pushes=2)
+    response = await admin.send("/apps/hello/rollback", page="/apps/hello", version="1")
+    assert (response.status, response.headers["Location"]) == (303, "/apps/hello")
+    assert "Rollback to v1" in await admin.page("/apps/hello")
+    await stage.work()
+    assert '<p class="version">v3</p>' in await admin.page("/apps/hello")
+    async with stage.panel.transaction() as conn:
+        released, first = [await releases.by_version(conn, app.id, version) for version in (3, 1)]
+    assert released.slug_id == first.slug_id
+    assert released.account_id == stage.admin.id
+
+
+@pytest.mark.parametrize(("version", "status"), [("9", 404), ("", 422), ("-1", 422), ("1.0", 422), ("٣", 422), ("99999999999", 422)])
+async def test_what_is_no_release_cannot_be_returned_to(admin, stage, version, status):
+    await live(stage)
+    assert (await admin.send("/apps/hello/rollback", page="/apps/hello", version=version)).status == status
+
+
+async def test_a_viewer_sees_no_buttons_and_may_not_press_them(client, stage):
+    await live(stage, pushes=2)
+    await client.sign_in(await stage.member(Role.VIEWER))
+    page = await client.page("/apps/hello")
+    assert '<p class="version">v2</p>' in page
+    assert "Roll back to" not in page
+    response = await client.send("/apps/hello/rollback", page="/", version="1")
+    assert response.status == 403
+    await stage.work()
+    assert '<p class="version">v2</p>' in await client.page("/apps/hello")
+
+
+async def test_a_developer_may_roll_back(client, stage):
+    await live(stage, pushes=2)
+    await client.sign_in(await stage.member(Role.DEVELOPER))
+    assert (await client.send("/apps/hello/rollback", page="/apps/hello", version="1")).status == 303
+
+
+PATHS = ["", "/builds/{build}", "/builds/{build}/events", "/builds/{build}/log", "/releases/1", "/releases/1/events", "/releases/1/log"]
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_an_outsider_gets_the_answer_for_an_app_that_is_not_there(client, stage, path):
+    app = await stage.app("secret")
+    build = await stage.push(app)
+    await stage.work()
+    await client.sign_in(await stage.outsider())
+    assert "secret" not in await client.page("/")
+
+    async def answer(name):
+        response = await client.get(f"/apps/{name}{path}".format(build=build.id))
+        text = (await response.text()).replace(name, "").replace(response.headers["Request-Id"], "")
+        return response.status, text
+
+    assert await answer("secret") == await answer("absent")
+    assert (await answer("secret"))[0] == 404
+    refused = [await client.send(f"/apps/{name}/rollback", page="/", version="1") for name in ("secret", "absent")]
+    assert [response.status for response in refused] == [404, 404]
+
+
+async def test_a_build_is_found_at_its_own_app_only(admin, stage):
+    build = await stage.push(await stage.app("one"))
+    await stage.app("two")
+    await admin.page(f"/apps/one/builds/{build.id}")
+    await admin.page(f"/apps/two/builds/{build.id}", status=404)
+
+
+async def test_nothing_an_app_says_of_itself_is_markup(admin, stage):
+    app = await live(stage)
+    script = "<script>alert(1)</script>"
+    stage.panel.builder.answer("cat", "/app/Procfile", out=f"web: echo '{script}'\n".encode())
+    await stage.push(app)
+    await stage.work()
+    async with stage.panel.transaction() as conn:
+        await conn.execute(text("UPDATE paas_releases SET description = :it, error = :it").bindparams(it=script))
+        await conn.execute(text("UPDATE paas_builds SET source_commit = :it, error = :it").bindparams(it=script))
+    for key, dyno in stage.panel.scheduler.running.items():
+        stage.panel.scheduler.running[key] = replace(dyno, reason=script)
+    for path in ("/", "/apps/hello", "/apps/hello/releases/1"):
+        page = await admin.page(path)
+        assert "alert(1)" in page
+        assert "<script>" not in page.replace('<script src="/static/live.js" defer>', "")
+
+
+class Counting:
+    """A database that counts the statements of its transactions."""
+
+    def __init__(self, database):
+        self._database = database
+        self.count = 0
+
+    @asynccontextmanager
+    async def transaction(self):
+        async with self._database.transaction() as conn:
+            yield _Counted(self, conn)
+
+
+class _Counted:
+    def __init__(self, counting, conn):
+        self._counting, self._conn = counting, conn
+
+    def _counted(self, name):
+        async def run(statement):
+            self._counting.count += 1
+            return await getattr(self._conn, name)(statement)
+
+        return run
+
+    def __getattr__(self, name):
+        return self._counted(name)
+
+
+MANY_APPS = """
+    INSERT INTO paas_applications (name, organization_id, plan_version_id)
+    SELECT 'app-' || to_char(n, 'FM0000'), a.organization_id, a.plan_version_id
+    FROM generate_series(1, 999) n, paas_applications a WHERE a.name = 'hello'
+"""
+THEIR_CONFIG = "INSERT INTO paas_config_versions (app_id, number) SELECT id, 1 FROM paas_applications WHERE name <> 'hello'"
+MANY_RELEASES = """
+    INSERT INTO paas_releases (app_id, version, slug_id, config_version_id, account_id, state, description)
+    SELECT a.id, v, r.slug_id, c.id, r.account_id, 'succeeded', 'Deploy ' || v
+    FROM paas_applications a
+    JOIN paas_config_versions c ON c.app_id = a.id AND c.number = 1
+    CROSS JOIN paas_releases r
+    CROSS JOIN LATERAL generate_series(CASE a.name WHEN 'hello' THEN 2 ELSE 1 END, CASE a.name WHEN 'hello' THEN 1009 ELSE 9 END) v
+    WHERE r.version = 1
+"""
+CURRENT = """
+    UPDATE paas_applications a SET current_release_id = r.id FROM paas_releases r
+    WHERE r.app_id = a.id AND r.version = 5 AND a.name <> 'hello'
+"""
+
+
+@pytest.fixture
+async def counted(stage):
+    """A signed-in client of a dashboard that counts its statements."""
+    database = Counting(stage.panel.database)
+    panel = replace(stage.panel, database=database)
+    client = Client(TestServer(create_app(panel, SETTINGS)), cookie_jar=CookieJar(unsafe=True), headers={"Host": HOST})
+    client.app_panel = panel
+    async with client:
+        await client.sign_in(stage.admin)
+
+        async def statements(path):
+            database.count = 0
+            page = await client.page(path)
+            return database.count, page
+
+        yield statements
+
+
+async def test_pages_ask_the_same_few_things_with_a_thousand_apps_and_ten_thousand_releases(counted, stage):
+    await live(stage)
+    paths = ("/", "/apps/hello", "/apps/hello/releases/1")
+    before = {path: (await counted(path))[0] for path in paths}
+    assert max(before.values()) <= 14
+    async with stage.panel.transaction() as conn:
+        for statement in (MANY_APPS, THEIR_CONFIG, MANY_RELEASES, CURRENT):
+            await conn.execute(text(statement))
+        [count] = await conn.all(text("SELECT (SELECT count(*) FROM paas_releases), (SELECT count(*) FROM paas_applications)"))
+    assert tuple(count) == (10_000, 1_000)
+    running = stage.panel.scheduler.running
+    for number in range(1, 200):
+        key = DynoKey(factories.uuid4(), 1, 1, "web", number)
+        running[key] = Dyno(key, DynoState.UP, stage.panel.clock.now())
+    assert {path: (await counted(path))[0] for path in paths} == before
+
+
+async def test_lists_are_paged_to_their_ends(admin, stage):
+    await live(stage)
+    async with stage.panel.transaction() as conn:
+        for statement in (MANY_APPS, THEIR_CONFIG, MANY_RELEASES):
+            await conn.execute(text(statement))
+    names, path = [], "/"
+    while path:
+        page = await admin.page(path)
+        names += [part.partition('"')[0] for part in page.split('<h2><a href="/apps/')[1:]]
+        path = page.partition('<a href="/?after=')[2].partition('"')[0]
+        path = path and f"/?after={path}"
+    assert names == sorted({f"app-{number:04}" for number in range(1, 1000)} | {"hello"})
+    versions, path = [], "/apps/hello"
+    while path:
+        page = await admin.page(path)
+        versions += [int(part.partition('"')[0]) for part in page.split("/releases/")[1:]]
+        path = page.partition('href="?before=')[2].partition("#")[0]
+        path = path and f"/apps/hello?before={path}"
+    assert versions == list(range(1009, 0, -1))
+
+
+@pytest.mark.parametrize("state", [ReleaseState.FAILED, ReleaseState.SUPERSEDED, ReleaseState.PENDING])
+async def test_only_a_release_that_went_live_has_a_button(admin, stage, state):
+    app = await live(stage)
+    async with stage.panel.transaction() as conn:
+        await factories.release(conn, app, state=state)
+    assert "Roll back to v2" not in await admin.page("/apps/hello")
+    headers = {"Origin": ORIGIN}
+    data = {"form_token": await admin.form_token("/"), "version": "2"}
+    assert (await admin.post("/apps/hello/rollback", data=data, headers=headers)).status == 409

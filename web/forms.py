@@ -1,0 +1,28 @@
+"""What a form of ours sends."""
+
+from collections.abc import Mapping
+from urllib.parse import parse_qsl
+
+from aiohttp import web
+
+from skypanel.domain.errors import Invalid
+from web import session
+
+CONTENT_TYPE = "application/x-www-form-urlencoded"
+TOKEN = "form_token"  # noqa: S105 - a field's name
+MAX_FIELDS = 20
+
+Fields = Mapping[str, str]
+
+
+async def read(request: web.Request) -> Fields:
+    """Return the fields of a form that a page of ours sent. Raises Denied for another's, Invalid for what is no form."""
+    if request.content_type != CONTENT_TYPE:
+        raise web.HTTPUnsupportedMediaType
+    try:
+        body = await request.read()
+        fields = dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict"))
+    except (ValueError, ConnectionError, web.RequestPayloadError) as error:
+        raise Invalid("This is not a form that can be read.", "Open the page again and fill it in there.") from error
+    session.check_form(request, fields.get(TOKEN, ""))
+    return fields

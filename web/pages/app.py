@@ -1,0 +1,35 @@
+"""An app's page."""
+
+from aiohttp import web
+
+from skypanel.domain.access import Action
+from skypanel.domain.errors import Invalid
+from skypanel.flow import apps, detail, release
+from web import forms, live, session
+from web.keys import PANEL
+from web.rendering import page_for
+
+
+async def show(request: web.Request) -> web.Response:
+    """Show what serves and what ran before; while the app is deployed, the log of that."""
+    panel, visitor = request.app[PANEL], await session.visitor(request)
+    app = await apps.access(panel, visitor.account, request.match_info["app"], Action.VIEW_APP)
+    found = await detail.look(panel, app, visitor.account, _version(request.query["before"]) if "before" in request.query else None)
+    log = await live.read(panel, found.deploy, live.FEW_LINES) if found.deploy else None
+    return page_for(request, visitor, "app", app=found, log=log)
+
+
+async def roll_back(request: web.Request) -> web.Response:
+    """Release an earlier version again and show how that goes."""
+    panel, visitor = request.app[PANEL], await session.visitor(request)
+    fields = await forms.read(request)
+    app = await apps.access(panel, visitor.account, request.match_info["app"], Action.ROLL_BACK)
+    await release.roll_back(panel, app, _version(fields.get("version", "")), visitor.account)
+    return web.Response(status=303, headers={"Location": f"/apps/{app.name}"})
+
+
+def _version(text: str) -> int:
+    # Postgres' integers hold nine digits, whichever they are.
+    if not (text.isascii() and text.isdigit() and len(text) <= 9):  # noqa: PLR2004
+        raise Invalid("This is not a release.", "Choose one from the list.")
+    return int(text)

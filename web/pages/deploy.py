@@ -1,0 +1,40 @@
+"""One deploy: its log, live while it runs."""
+
+from uuid import UUID
+
+from aiohttp import web
+
+from skypanel.domain.access import Action
+from skypanel.domain.deploy import Deploy
+from skypanel.flow import apps, deploys
+from web import live, session
+from web.keys import PANEL
+from web.rendering import page_for
+from web.session import Visitor
+
+
+async def show(request: web.Request) -> web.Response:
+    """Show the log so far; a script goes on from there."""
+    visitor, deploy = await _found(request)
+    log = await live.read(request.app[PANEL], deploy, live.MANY_LINES)
+    return page_for(request, visitor, "deploy", deploy=deploy, log=log)
+
+
+async def events(request: web.Request) -> web.StreamResponse:
+    """Send the log's further lines as they come."""
+    _, deploy = await _found(request)
+    return await live.stream(request, deploy)
+
+
+async def text(request: web.Request) -> web.Response:
+    """Send all of the log there is as plain text."""
+    _, deploy = await _found(request)
+    return await live.plain(request.app[PANEL], deploy)
+
+
+async def _found(request: web.Request) -> tuple[Visitor, Deploy]:
+    panel, visitor, asked = request.app[PANEL], await session.visitor(request), request.match_info
+    app = await apps.access(panel, visitor.account, asked["app"], Action.VIEW_APP)
+    if "build" in asked:
+        return visitor, await deploys.of_build(panel, app, UUID(asked["build"]))
+    return visitor, await deploys.of_version(panel, app, int(asked["version"]))
