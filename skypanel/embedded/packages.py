@@ -45,7 +45,10 @@ PROGRAMS = (
     Program("npm", "npm", "Node.js apps cannot be built"),
 )
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
-TOOLS = {"shellcheck": Program("shellcheck", "shellcheck", "shell scripts cannot be checked")}
+TOOLS = {
+    "shellcheck": Program("shellcheck", "shellcheck", "shell scripts cannot be checked"),
+    "chromium": Program("chromium", "chromium", "the dashboard cannot be tested in a browser"),
+}
 
 Which = Callable[[str], str | None]
 
