@@ -12,7 +12,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 SHELL_FILES = $(shell deploy/shell-files.sh)
 
 .DEFAULT_GOAL := help
-.PHONY: help env env-dev up demo test check lock clean
+.PHONY: help env env-dev up demo test bench check lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,10 @@ demo: env ## push a sample app to a throw-away panel and ask it for its page
 
 test: env-dev ## run all tests: unit, integration, end to end
 	@deploy/test.sh
+
+bench: ## measure how fast and how large the panel is: docs/benchmarks.md
+	@deploy/env.sh requirements-dev.lock shellcheck sshd
+	@python -m tests.bench $(SUBJECTS)
 
 check: env-dev ## lint, types, layers, shell scripts, lock files
 	ruff check .

@@ -48,6 +48,7 @@ CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 TOOLS = {
     "shellcheck": Program("shellcheck", "shellcheck", "shell scripts cannot be checked"),
     "chromium": Program("chromium", "chromium", "the dashboard cannot be tested in a browser"),
+    "sshd": Program("sshd", "openssh-server", "pushes have nothing to be compared with"),
 }
 
 Which = Callable[[str], str | None]

@@ -35,6 +35,15 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
+def reachable(port: int) -> bool:
+    """Whether somebody listens on a port of the loopback interface."""
+    try:
+        socket.create_connection(("127.0.0.1", port), 5).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
 def wait_for(what: str, condition: Callable[[], T], timeout_s: float = 30) -> T:
     """Return the first true value of `condition`, or fail with `what` was waited for."""
     deadline = time.monotonic() + timeout_s
@@ -191,11 +200,7 @@ class PanelUnderTest:
 
     def receives(self) -> bool:
         """Whether the git receiver listens."""
-        try:
-            socket.create_connection(("127.0.0.1", self.ports[0]), 5).close()
-        except ConnectionRefusedError:
-            return False
-        return True
+        return reachable(self.ports[0])
 
     def pid(self, program: str) -> int:
         """Return the process id of one of the panel's programs, as supervisord knows it."""
