@@ -11,15 +11,8 @@ from skypanel.cli import session
 from skypanel.drivers import key_file
 from skypanel.embedded import doctor as doctor_checks
 from skypanel.embedded import home, service
-from skypanel.embedded import up as up_
 from skypanel.flow.secrets import reencrypt
 from skypanel.store.migrate import upgrade
-
-
-@click.command()
-def up() -> None:
-    """Start the panel here, in the foreground; Ctrl-C stops all of it."""
-    sys.exit(up_.run(os.environ))
 
 
 @click.command()
@@ -67,4 +60,4 @@ def install_service() -> None:
     click.echo(service.install(os.environ))
 
 
-COMMANDS = (up, init, migrate, doctor, rotate_keys, install_service)
+COMMANDS = (init, migrate, doctor, rotate_keys, install_service)

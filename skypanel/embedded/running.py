@@ -1,32 +1,30 @@
 """A panel from its start to its end, held together by the launcher and supervisord."""
 
 import asyncio
+import json
 import os
 import shutil
 import subprocess
+from asyncio.subprocess import Process
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
-import asyncssh
 import click
 
 from skypanel.domain.errors import Unavailable
-from skypanel.embedded import health, processes, users, welcome
+from skypanel.embedded import processes, users, welcome
 from skypanel.embedded.banner import Facts, banner
-from skypanel.embedded.children import Child, last_lines, log_path
-from skypanel.embedded.health import Part
+from skypanel.embedded.children import Child, last_lines, log_path, open_log
 from skypanel.embedded.home import service_environment
-from skypanel.embedded.supervisor import Supervisor
 from skypanel.embedded.users import User
-from skypanel.embedded.welcome import Welcome
+from skypanel.embedded.welcome import KeyFile, Welcome
 from skypanel.settings import Settings
 
-POLL_S = 0.1
+STARTER = "starter"
 SUPERVISORD_STOP_TIMEOUT_S = 75.0
 LAUNCHER_STOP_TIMEOUT_S = 40.0
 MAX_PAUSE_S = 60.0
-# One that ends again and again at its start will not come up by waiting.
-MAX_STARTS = 4
 
 
 class Running:
@@ -37,7 +35,6 @@ class Running:
         self._environ = environ
         self._user = User(settings.panel_uid, settings.panel_gid)
         self._environment = service_environment(settings.home, environ)
-        self._supervisor = Supervisor(settings.run_dir / "supervisor.sock")
         self._supervisord = self._child("supervisord", supervisord_argv(settings, self._user), SUPERVISORD_STOP_TIMEOUT_S)
         launcher = processes.launcher_argv(settings, processes.installed())
         self._launcher = self._child("launcher", users.argv_as(users.caller(), launcher), LAUNCHER_STOP_TIMEOUT_S)
@@ -50,10 +47,11 @@ class Running:
         click.echo(f"Starting the panel in {self._settings.home}")
         await self._launcher.start()
         await self._supervisord.start()
-        await self._all_answer((*health.STORAGE_PARTS, health.LAUNCHER_PART))
-        found = await self._enter_database()
-        await self._supervisor.start_group(processes.PANEL)
-        await self._all_answer(health.PANEL_PARTS)
+        found = await self._complete("first", (self._launcher, self._supervisord))
+        if found is None:
+            raise self._cut_short()
+        if found.token:
+            write_token(self._settings.home / "token", found.token)
         click.echo(f"\n{banner(self._facts(found))}")
 
     async def keep(self) -> None:
@@ -84,8 +82,7 @@ class Running:
         while True:
             pause_s = await self._ended(self._supervisord, pause_s)
             await self._supervisord.start()
-            await self._all_answer(health.STORAGE_PARTS)
-            await self._supervisor.start_group(processes.PANEL)
+            await self._complete("again", (self._supervisord,))
 
     async def _ended(self, child: Child, pause_s: float) -> float:
         """Wait for a child's end and then some more, and return how long to wait the next time."""
@@ -98,27 +95,69 @@ class Running:
         await asyncio.sleep(pause_s)
         return min(pause_s * 2, MAX_PAUSE_S)
 
-    async def _all_answer(self, parts: Sequence[Part]) -> None:
-        waiting = [asyncio.create_task(self._answers(part)) for part in parts]
+    async def _complete(self, occasion: str, children: Sequence[Child]) -> Welcome | None:
+        """Have the panel's user complete a start, which needs these children. Raises Unavailable."""
+        files = welcome.key_files(welcome.key_folders(self._environ)) if occasion == "first" else ()
+        completing = asyncio.create_task(self._run_starter(occasion, files))
+        ends = {asyncio.create_task(child.wait()): child for child in children}
         try:
-            await asyncio.gather(*waiting)
+            done, _ = await asyncio.wait((completing, *ends), return_when=asyncio.FIRST_COMPLETED)
+            if completing in done:
+                return completing.result()
+            ended = next(child for end, child in ends.items() if end in done)
+            raise self._silent(ended.name, ended.name)
         finally:
-            for task in waiting:
+            for task in (completing, *ends):
                 task.cancel()
+            await asyncio.wait((completing, *ends))
 
-    async def _answers(self, part: Part) -> None:
-        deadline = asyncio.get_running_loop().time() + part.timeout_s
-        child = self._launcher if part is health.LAUNCHER_PART else self._supervisord
-        starts: set[int] = set()
-        while not await part.answers(self._settings):
-            if not child.is_running:
-                raise self._silent(child.name, child.name)
-            if part in health.PANEL_PARTS:
-                starts.add((await self._supervisor.states())[part.name].pid)
-            if len(starts) > MAX_STARTS or asyncio.get_running_loop().time() > deadline:
-                raise self._silent(part.name, part.title)
-            await asyncio.sleep(POLL_S)
-        click.echo(f"  {part.title} answers")
+    async def _run_starter(self, occasion: str, files: Sequence[KeyFile]) -> Welcome | None:
+        argv = users.argv_as(self._user, (str(processes.installed().python), "-m", "skypanel.embedded.starter", occasion))
+        log = open_log(self._settings.home, STARTER)
+        try:
+            starter = await asyncio.create_subprocess_exec(
+                *argv,
+                cwd=self._settings.home,
+                env=self._environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                start_new_session=True,
+            )
+        finally:
+            os.close(log)
+        try:
+            found = await self._hear(starter, json.dumps([asdict(file) for file in files]).encode())
+            if await starter.wait():
+                raise self._cut_short()
+        finally:
+            if starter.returncode is None:
+                starter.kill()
+                await starter.wait()
+        return found
+
+    async def _hear(self, starter: Process, told: bytes) -> Welcome | None:
+        """Tell the starter and listen to it until it has ended; return what it found."""
+        found = None
+        if starter.stdin is None or starter.stdout is None:
+            raise RuntimeError("a process with pipes has its streams")
+        starter.stdin.write(told)
+        starter.stdin.close()
+        async for said in starter.stdout:
+            match json.loads(said):
+                case {"line": line}:
+                    click.echo(line)
+                case {"silent": [name, title]}:
+                    raise self._silent(name, title)
+                case {"failed": [message, hint]}:
+                    raise Unavailable(message, hint)
+                case {"welcome": fields}:
+                    found = Welcome(**fields)
+        return found
+
+    def _cut_short(self) -> Unavailable:
+        log = log_path(self._settings.home, STARTER)
+        return Unavailable("The panel's start was cut short.", f"The log {log} says why.")
 
     def _silent(self, name: str, title: str) -> Unavailable:
         log = log_path(self._settings.home, name)
@@ -126,40 +165,12 @@ class Running:
             click.echo(f"  {name}: {line}", err=True)
         return Unavailable(f"The {title} does not answer.", f"Its log is {log}. `skypanel doctor` says what this machine lacks.")
 
-    async def _enter_database(self) -> Welcome:
-        """Have the panel's user bring the database up to date, and keep the token it makes at the first time."""
-        keys, refused = welcome.read_public_keys(welcome.key_folders(self._environ))
-        for line in refused:
-            click.echo(line, err=True)
-        argv = users.argv_as(self._user, (str(processes.installed().python), "-m", "skypanel.embedded.first_run"))
-        child = await asyncio.create_subprocess_exec(
-            *argv,
-            cwd=self._settings.home,
-            env=self._environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
-        try:
-            answer, complaint = await child.communicate(welcome.keys_to_json(keys).encode())
-        finally:
-            if child.returncode is None:
-                child.kill()
-        if child.returncode:
-            raise Unavailable(f"The database cannot be brought up to date: {complaint.decode(errors='replace').strip()}")
-        found = Welcome.from_json(answer.decode())
-        if found.token:
-            write_token(self._settings.home / "token", found.token)
-        return found
-
     def _facts(self, found: Welcome) -> Facts:
-        host_key = asyncssh.read_private_key(str(self._settings.ssh_host_keys[0]))
         return Facts(
             address=self._settings.address,
             home=self._settings.home,
             login_path=found.login_path,
-            fingerprint=host_key.get_fingerprint(),
+            fingerprint=found.fingerprint,
             keys=found.keys,
             user=self._environ.get("SUDO_USER") or self._environ.get("USER") or "<you>",
             ssh_connection=self._environ.get("SSH_CONNECTION", ""),

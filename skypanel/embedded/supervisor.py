@@ -21,25 +21,11 @@ class State:
     pid: int
 
 
-class Refused(Unavailable):
-    """supervisord answers, but not what was asked."""
-
-
 class Supervisor:
     """A running supervisord. Every call raises Unavailable if it does not answer or refuses."""
 
     def __init__(self, socket: Path) -> None:
         self._socket = socket
-
-    async def is_there(self) -> bool:
-        """Whether it answers at all; one that is shutting down does, and refuses everything."""
-        try:
-            await self._call("supervisor.getState")
-        except Refused:
-            return True
-        except Unavailable:
-            return False
-        return True
 
     async def states(self) -> dict[str, State]:
         """Return every program by its name, without its group's."""
@@ -61,5 +47,5 @@ class Supervisor:
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise Unavailable("supervisord does not answer.") from error
         except xmlrpc.client.Fault as error:
-            raise Refused(f"supervisord refuses {method}: {error.faultString}.") from error
+            raise Unavailable(f"supervisord refuses {method}: {error.faultString}.") from error
         return list(answer)

@@ -13,7 +13,6 @@ from skypanel.embedded.home import init
 from skypanel.embedded.interruption import interruption
 from skypanel.embedded.listeners import check_public_ports
 from skypanel.embedded.running import Running
-from skypanel.embedded.supervisor import Supervisor
 
 POLL_S = 0.1
 PREVIOUS_END_TIMEOUT_S = 60.0
@@ -63,10 +62,19 @@ def _held(home: Path) -> Iterator[None]:
 async def _until_previous_ended(environ: Mapping[str, str]) -> None:
     """Wait for the end of what an `up` that was killed left behind: the kernel has told it to stop."""
     try:
-        previous = Supervisor(settings.load(environ).run_dir / "supervisor.sock")
+        socket = settings.load(environ).run_dir / "supervisor.sock"
     except NotFound:
         return
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(PREVIOUS_END_TIMEOUT_S):
-            while await previous.is_there():  # noqa: ASYNC110 - it is another process that ends
+            while await _somebody_listens(socket):  # noqa: ASYNC110 - it is another process that ends
                 await asyncio.sleep(POLL_S)
+
+
+async def _somebody_listens(socket: Path) -> bool:
+    try:
+        _, writer = await asyncio.open_unix_connection(socket)
+    except OSError:
+        return False
+    writer.close()
+    return True

@@ -1,43 +1,30 @@
-"""What passes between `up` and the process that enters the database for it (`first_run.py`)."""
+"""What passes between `up`, which stays, and the process that completes a start for it (`starter.py`)."""
 
-import json
 import os
 import pwd
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from skypanel.domain.account import PublicKey
-from skypanel.domain.errors import Invalid
-from skypanel.drivers.public_keys import read_public_key
+MAX_KEY_BYTES = 16 * 1024
 
 
 @dataclass(frozen=True)
 class Welcome:
-    """What a start found or made in the database. `token` is there at the first time only."""
+    """What a start found or made. `fingerprint` is the host key's; `token` is there at the first time only."""
 
     keys: int
+    fingerprint: str
     login_path: str = field(repr=False)
     token: str | None = field(repr=False)
 
-    def to_json(self) -> str:
-        """Return what `from_json` reads."""
-        return json.dumps(asdict(self))
 
-    @classmethod
-    def from_json(cls, text: str) -> "Welcome":
-        """Return what the other process wrote."""
-        return cls(**json.loads(text))
+@dataclass(frozen=True)
+class KeyFile:
+    """A file that may hold a public key, and what it holds: the panel's user may not read it."""
 
-
-def keys_to_json(keys: Sequence[PublicKey]) -> str:
-    """Return what `keys_from_json` reads."""
-    return json.dumps([asdict(key) for key in keys])
-
-
-def keys_from_json(text: str) -> tuple[PublicKey, ...]:
-    """Return the keys that the other process wrote."""
-    return tuple(PublicKey(**key) for key in json.loads(text))
+    path: str
+    text: str
 
 
 def key_folders(environ: Mapping[str, str]) -> tuple[Path, ...]:
@@ -51,13 +38,14 @@ def key_folders(environ: Mapping[str, str]) -> tuple[Path, ...]:
     return tuple(Path(home, ".ssh") for home in homes)
 
 
-def read_public_keys(folders: Sequence[Path]) -> tuple[tuple[PublicKey, ...], tuple[str, ...]]:
-    """Return the keys in the `*.pub` files of some folders, and a line for each file that holds none."""
-    found: list[PublicKey] = []
-    refused: list[str] = []
-    for file in sorted(file for folder in folders for file in folder.glob("*.pub")):
-        try:
-            found.append(read_public_key(file))
-        except Invalid as error:
-            refused.append(f"{file} was passed over: {error.message}")
-    return tuple(found), tuple(refused)
+def key_files(folders: Sequence[Path]) -> tuple[KeyFile, ...]:
+    """Return the `*.pub` files of some folders; one that cannot be read is as good as empty."""
+    return tuple(KeyFile(str(file), _beginning(file)) for file in sorted(file for folder in folders for file in folder.glob("*.pub")))
+
+
+def _beginning(file: Path) -> str:
+    try:
+        with file.open("rb") as opened:
+            return opened.read(MAX_KEY_BYTES).decode(errors="replace")
+    except OSError:
+        return ""

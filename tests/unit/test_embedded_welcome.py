@@ -1,9 +1,11 @@
+import json
 import subprocess
 
 import pytest
 
 from skypanel.embedded.interruption import Interruption
-from skypanel.embedded.welcome import Welcome, key_folders, keys_from_json, keys_to_json, read_public_keys
+from skypanel.embedded.starter import read_keys
+from skypanel.embedded.welcome import MAX_KEY_BYTES, KeyFile, Welcome, key_files, key_folders
 
 
 @pytest.fixture
@@ -12,20 +14,26 @@ def ssh_folder(tmp_path):
     return tmp_path
 
 
-def test_reads_public_keys_and_passes_over_what_is_none(ssh_folder):
+def test_reads_public_keys_and_passes_over_what_is_none(ssh_folder, capsys):
     (ssh_folder / "broken.pub").write_text("no key\n")
     (ssh_folder / "config").write_text("Host *\n")
-    keys, refused = read_public_keys([ssh_folder, ssh_folder / "nowhere"])
+    (ssh_folder / "folder.pub").mkdir()
+    keys = read_keys(key_files([ssh_folder, ssh_folder / "nowhere"]))
     assert [key.name for key in keys] == ["ann@laptop"]
     assert keys[0].fingerprint.startswith("SHA256:")
-    assert len(refused) == 1
-    assert "broken.pub was passed over" in refused[0]
-    assert keys_from_json(keys_to_json(keys)) == keys
+    said = [json.loads(line)["line"] for line in capsys.readouterr().out.splitlines()]
+    assert len(said) == 2
+    assert said[0].startswith(f"{ssh_folder}/broken.pub was passed over: broken.pub holds no SSH public key")
+    assert "folder.pub" in said[1]
 
 
-def test_a_welcome_travels_and_shows_no_secret():
-    welcome = Welcome(2, "/login?token=once", "secret")
-    assert Welcome.from_json(welcome.to_json()) == welcome
+def test_of_a_large_file_the_beginning_is_read(tmp_path):
+    (tmp_path / "large.pub").write_text("x" * MAX_KEY_BYTES + "y")
+    assert key_files([tmp_path]) == (KeyFile(str(tmp_path / "large.pub"), "x" * MAX_KEY_BYTES),)
+
+
+def test_a_welcome_shows_no_secret():
+    welcome = Welcome(2, "SHA256:abc", "/login?token=once", "secret")
     assert "once" not in repr(welcome)
     assert "secret" not in repr(welcome)
 

@@ -1,0 +1,131 @@
+"""Completes a start: waits for the parts, brings the database up to date, has supervisord start the panel.
+
+`python -m skypanel.embedded.starter first|again`, as the panel's user. It needs every vendor's library, and ends with
+the start; `up` stays, and does without. The caller's public key files come by stdin, as JSON. What it says goes to
+stdout: JSON objects, one a line, each with one of the keys of `up`'s `_hear`.
+"""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import asyncssh
+
+from skypanel import settings
+from skypanel.bootstrap import open_panel
+from skypanel.domain.account import PublicKey
+from skypanel.domain.errors import Invalid, SkyPanelError
+from skypanel.drivers.public_keys import parse_public_key
+from skypanel.embedded import health, processes
+from skypanel.embedded.database import make_database
+from skypanel.embedded.health import Part
+from skypanel.embedded.supervisor import Supervisor
+from skypanel.embedded.welcome import KeyFile, Welcome
+from skypanel.flow.accounts import login_link
+from skypanel.flow.setup import initialize
+from skypanel.settings import Settings
+from skypanel.store import migrate
+
+POLL_S = 0.1
+# One that ends again and again at its start will not come up by waiting.
+MAX_STARTS = 4
+
+
+class Silent(Exception):
+    """A part does not answer."""
+
+    def __init__(self, part: Part) -> None:
+        super().__init__(part.title)
+        self.part = part
+
+
+async def first(loaded: Settings, files: Sequence[KeyFile]) -> None:
+    """Complete the start of `up`. Raises Silent, or what the database refuses."""
+    supervisor = _supervisor(loaded)
+    await _all_answer(loaded, supervisor, (*health.STORAGE_PARTS, health.LAUNCHER_PART))
+    await make_database(loaded)
+    await asyncio.to_thread(migrate.upgrade, loaded.database_dsn)
+    welcome = await _enter(loaded, read_keys(files))
+    await supervisor.start_group(processes.PANEL)
+    await _all_answer(loaded, supervisor, health.PANEL_PARTS)
+    say(welcome=asdict(welcome))
+
+
+async def again(loaded: Settings, _files: Sequence[KeyFile]) -> None:
+    """Complete the start of a supervisord that takes the place of another. Raises Silent."""
+    supervisor = _supervisor(loaded)
+    await _all_answer(loaded, supervisor, health.STORAGE_PARTS)
+    await supervisor.start_group(processes.PANEL)
+
+
+OCCASIONS = {"first": first, "again": again}
+
+
+def say(**words: object) -> None:
+    """Tell `up`."""
+    sys.stdout.write(f"{json.dumps(words)}\n")
+    sys.stdout.flush()
+
+
+def read_keys(files: Sequence[KeyFile]) -> tuple[PublicKey, ...]:
+    """Return the keys that some files hold, and say which hold none."""
+    found: list[PublicKey] = []
+    for file in files:
+        try:
+            found.append(parse_public_key(file.text, Path(file.path).name))
+        except Invalid as error:
+            say(line=f"{file.path} was passed over: {error.message}")
+    return tuple(found)
+
+
+def _supervisor(loaded: Settings) -> Supervisor:
+    return Supervisor(loaded.run_dir / "supervisor.sock")
+
+
+async def _enter(loaded: Settings, keys: Sequence[PublicKey]) -> Welcome:
+    host_key = asyncssh.read_private_key(str(loaded.ssh_host_keys[0]))
+    async with open_panel(loaded) as panel:
+        run = await initialize(panel, keys)
+        return Welcome(run.keys, host_key.get_fingerprint(), await login_link(panel, run.admin), run.token)
+
+
+async def _all_answer(loaded: Settings, supervisor: Supervisor, parts: Sequence[Part]) -> None:
+    waiting = [asyncio.create_task(_answers(loaded, supervisor, part)) for part in parts]
+    try:
+        await asyncio.gather(*waiting)
+    finally:
+        for task in waiting:
+            task.cancel()
+
+
+async def _answers(loaded: Settings, supervisor: Supervisor, part: Part) -> None:
+    deadline = asyncio.get_running_loop().time() + part.timeout_s
+    starts: set[int] = set()
+    while not await part.answers(loaded):
+        if part in health.PANEL_PARTS:
+            starts.add((await supervisor.states())[part.name].pid)
+        if len(starts) > MAX_STARTS or asyncio.get_running_loop().time() > deadline:
+            raise Silent(part)
+        await asyncio.sleep(POLL_S)
+    say(line=f"  {part.title} answers")
+
+
+def main() -> None:
+    """Complete a start, and say why if that is not to be."""
+    files = [KeyFile(**fields) for fields in json.load(sys.stdin)]
+    try:
+        asyncio.run(OCCASIONS[sys.argv[1]](settings.load(os.environ), files))
+    except Silent as error:
+        say(silent=[error.part.name, error.part.title])
+        sys.exit(1)
+    except SkyPanelError as error:
+        say(failed=[error.message, error.hint])
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

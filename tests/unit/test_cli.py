@@ -1,0 +1,26 @@
+import subprocess
+import sys
+from importlib import import_module
+
+import pytest
+
+from skypanel.cli.main import MODULES, commands
+
+LIBRARIES = ("aiohttp", "aiopg", "asyncssh", "celery", "cryptography", "psycopg2", "redis", "sqlalchemy")
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_the_table_names_the_commands_of_each_module(module):
+    assert tuple(command.name for command in import_module(f"skypanel.cli.{module}").COMMANDS) == MODULES[module]
+
+
+def test_every_command_is_found_by_its_name_and_nothing_else_is():
+    for names in MODULES.values():
+        assert [commands.get_command(None, name).name for name in names] == list(names)
+    assert commands.get_command(None, "no-such-command") is None
+
+
+def test_up_which_stays_holds_no_library_in_memory_that_only_a_start_needs():
+    code = "import sys; from skypanel.cli.main import commands; commands.get_command(None, 'up'); print(*sys.modules)"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not set(LIBRARIES) & set(shown.stdout.split())
