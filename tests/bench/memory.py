@@ -59,7 +59,8 @@ def _children() -> dict[int, list[int]]:
 
 
 def _kind(pid: int) -> str | None:
-    arguments = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+    # Some write their arguments anew, as one (setproctitle).
+    arguments = Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ").split()
     return next((kind for mark, kind in KINDS.items() if any(part == mark or part.endswith(f"/{mark}") for part in arguments)), None)
 
 
