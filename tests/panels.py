@@ -148,9 +148,8 @@ async def open_stage(database, folder) -> Stage:
     builder = FakeBuilder()
     builder.answer("test", "-f", code=1)
     builder.answer("detect", out=b"python\nPython\n")
-    builder.answer("test", "-f", "/app/Procfile")
     builder.answer("cat", "/app/Procfile", out=b"web: serve\nworker: toil\n")
-    builder.answer("tar", "-c", out=b"a slug")
+    builder.answer("tar -c", out=b"a slug")
     panel = Panel(
         address=ADDRESS,
         database=database,

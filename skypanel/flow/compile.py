@@ -15,7 +15,7 @@ import yaml
 from skypanel.domain import buildpack, procfile, transcript
 from skypanel.domain.app import App
 from skypanel.domain.build import Build
-from skypanel.domain.buildpack import BUILDPACK_URL, BUILDPACKS_DIRECTORY, Buildpack
+from skypanel.domain.buildpack import BUILDPACK_URL, Buildpack
 from skypanel.domain.errors import Invalid, SkyPanelError
 from skypanel.domain.limits import BUILD_LIMITS, MAX_SLUG_BYTES
 from skypanel.domain.manifest import Exit
@@ -97,14 +97,14 @@ def _environment(build: Build) -> dict[str, str]:
 async def _fetch(compiler: _Compiler, config_vars: Mapping[str, str]) -> None:
     broken = Invalid("The source could not be unpacked.", "Push again.")
     source = compiler.panel.objects.read("sources", compiler.build.source.digest)
-    await compiler.must(broken, compiler.step("tar", "--zstd", "-x", "-m", "-C", "/app"), source)
-    await compiler.must(broken, compiler.step("tar", "-x", "-C", "/env"), _once(_tar_of_files(config_vars)))
-    await compiler.must(broken, compiler.step("cp", "-r", "/buildpacks", BUILDPACKS_DIRECTORY))
-    if await _has(compiler, ".slugignore"):
-        try:
-            removed = (await compiler.text(compiler.step("bash", "-c", scripts.SLUGIGNORE))).strip()
-        except StepFailed:
-            raise Invalid("The .slugignore file could not be read.", "Write one gitignore pattern a line.") from None
+    await compiler.must(broken, compiler.step("bash", "-c", scripts.UNPACK), source)
+    if config_vars:
+        await compiler.must(broken, compiler.step("tar", "-x", "-C", "/env"), _once(_tar_of_files(config_vars)))
+    try:
+        removed = (await compiler.text(compiler.step("bash", "-c", scripts.SLUGIGNORE))).strip()
+    except StepFailed:
+        raise Invalid("The .slugignore file could not be read.", "Write one gitignore pattern a line.") from None
+    if removed:
         await compiler.write(transcript.heading(f"Deleting {removed} files matching .slugignore patterns."))
 
 
@@ -116,8 +116,9 @@ async def _check_procfile(compiler: _Compiler) -> None:
 async def _choose(compiler: _Compiler, wanted: str | None) -> Sequence[Buildpack]:
     if wanted:
         return await _clone_all(compiler, buildpack.parse_list(wanted))
-    if await _has(compiler, ".buildpacks"):
-        return await _clone_all(compiler, buildpack.parse_list(await compiler.text(compiler.step("cat", "/app/.buildpacks"))))
+    listed = await _file(compiler, ".buildpacks")
+    if listed is not None:
+        return await _clone_all(compiler, buildpack.parse_list(listed))
     detected = (await compiler.text(compiler.step("bash", "-c", scripts.DETECT, "detect", *buildpack.BUNDLED))).splitlines()
     if not detected:
         raise Invalid(
@@ -157,9 +158,7 @@ async def _run_buildpack(compiler: _Compiler, pack: Buildpack, position: int) ->
         await _detect_named(compiler, pack, directory)
     failed = Invalid(f"The {pack.name} buildpack failed.", "The lines above say why. Mend it and push again.")
     await compiler.must(failed, _in_buildpack(compiler, directory, "bin/compile", "/app", "/cache", "/env", network=True))
-    keep_export = f'if [ -f "$1/export" ]; then cp "$1/export" {BUILDPACKS_DIRECTORY}/"$2".export; fi'
-    await compiler.must(failed, compiler.step("bash", "-c", keep_export, "export", directory, f"{position:03}"))
-    return await _default_process_types(compiler, directory)
+    return await _default_process_types(compiler, directory, position)
 
 
 async def _detect_named(compiler: _Compiler, pack: Buildpack, directory: str) -> None:
@@ -170,11 +169,10 @@ async def _detect_named(compiler: _Compiler, pack: Buildpack, directory: str) ->
     await compiler.write(transcript.heading(f"{label.splitlines()[0] if label else pack.name} app detected"))
 
 
-async def _default_process_types(compiler: _Compiler, directory: str) -> dict[str, str]:
-    """Return what `bin/release` declares; it may be missing, and it may need the `export` files."""
-    guarded = '[ -x bin/release ] || exit 0; exec bin/release "$@"'
+async def _default_process_types(compiler: _Compiler, directory: str, position: int) -> dict[str, str]:
+    """Return what `bin/release` declares."""
     try:
-        printed = await compiler.text(_in_buildpack(compiler, directory, "bash", "-c", guarded, "release", "/app"))
+        printed = await compiler.text(_in_buildpack(compiler, directory, "bash", "-c", scripts.RELEASE, "release", f"{position:03}"))
         return buildpack.default_process_types(yaml.safe_load(printed))
     except StepFailed:
         raise Invalid("The buildpack's bin/release failed.", "Use another version of the buildpack.") from None
@@ -202,15 +200,15 @@ async def _discover_process_types(compiler: _Compiler, buildpacks: Sequence[Buil
 
 
 async def _procfile(compiler: _Compiler) -> dict[str, str]:
-    return procfile.parse(await compiler.text(compiler.step("cat", "/app/Procfile"))) if await _has(compiler, "Procfile") else {}
+    return procfile.parse(await _file(compiler, "Procfile") or "")
 
 
-async def _has(compiler: _Compiler, name: str) -> bool:
+async def _file(compiler: _Compiler, name: str) -> str | None:
+    """Return a small file of the app, or None if it is not there."""
     try:
-        await compiler.text(compiler.step("test", "-f", f"/app/{name}"))
+        return await compiler.text(compiler.step("bash", "-c", scripts.FILE, "file", f"/app/{name}"))
     except StepFailed:
-        return False
-    return True
+        return None
 
 
 async def _archive(compiler: _Compiler, buildpacks: Sequence[Buildpack], process_types: Mapping[str, str]) -> Slug:

@@ -1,7 +1,18 @@
-"""What the slug compiler has bash do in a workspace."""
+"""What the slug compiler has bash do in a workspace.
+
+A sandbox takes longer to come and go than most of these run: what belongs together is one script.
+"""
 
 from skypanel.domain.buildpack import BUILDPACKS_DIRECTORY
 
+# Unpacks the source that it reads, and copies the bundled buildpacks to where they can be written to.
+UNPACK = f"""
+set -e
+tar --zstd -x -m -C /app
+cp -r /buildpacks {BUILDPACKS_DIRECTORY}
+"""
+# Prints a file, if it is one.
+FILE = 'test -f "$1" && exec cat "$1"'
 # Prints the name and the label of the first of some bundled buildpacks that fits.
 DETECT = f"""
 for name in "$@"; do
@@ -31,9 +42,19 @@ for file in {BUILDPACKS_DIRECTORY}/*.export; do
 done
 exec "$program" "$@"
 """
-# Prints how many files it deletes.
+# Keeps `export` for the buildpacks after this one, and prints what `bin/release` does: it may be missing, and it may need `export`.
+RELEASE = f"""
+if [ -f export ]; then
+    cp export {BUILDPACKS_DIRECTORY}/"$1".export || exit 1
+    . ./export
+fi
+[ -x bin/release ] || exit 0
+exec bin/release /app
+"""
+# Prints how many files it deletes; nothing without a .slugignore.
 SLUGIGNORE = """
 set -e
+[ -f /app/.slugignore ] || exit 0
 git init -q /tmp/slugignore
 git --git-dir /tmp/slugignore/.git --work-tree /app ls-files -z --others --ignored --exclude-from /app/.slugignore > /tmp/ignored
 tr -cd '\\0' < /tmp/ignored | wc -c

@@ -91,7 +91,7 @@ async def test_a_rollback_takes_the_old_slug_and_todays_config_vars(stage, app):
 @pytest.mark.req("R14.1")
 async def test_every_release_keeps_its_slug(stage, app):
     for text in ("second", "third"):
-        stage.panel.builder.answer("tar", "-c", out=text.encode())
+        stage.panel.builder.answer("tar -c", out=text.encode())
         await stage.push(app, text)
         await stage.work()
     async with stage.panel.transaction() as conn:

@@ -69,6 +69,22 @@ async def test_a_build_becomes_a_release_that_serves(stage):
     assert len(route.endpoints) == 1
 
 
+async def test_a_slugignore_that_was_followed_is_told_of(stage):
+    stage.panel.builder.answer(".slugignore", out=b"12\n")
+    build = await stage.push(await stage.app())
+    await stage.work()
+    _, lines = await follow(stage, build)
+    assert lines[0] == "-----> Deleting 12 files matching .slugignore patterns."
+
+
+async def test_config_vars_are_there_for_the_build(stage):
+    app = await stage.app()
+    await config_flow.change(stage.panel, app, {"GREETING": "hello"}, stage.admin)
+    await stage.push(app)
+    await stage.work()
+    assert any(b"GREETING" in fed for fed in stage.panel.builder.fed)
+
+
 async def test_a_broken_build_makes_no_release(stage):
     app = await stage.app()
     stage.panel.builder.answer("bin/compile", code=1, out=b"no such package")
