@@ -13,7 +13,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "up": ("up",),
     "machine": ("init", "migrate", "doctor", "rotate-keys", "install-service"),
     "apps": ("apps", "ps", "scale", "restart", "config", "releases", "rollback", "logs", "destroy"),
-    "accounts": ("keys", "tokens", "login-link"),
+    "accounts": ("keys", "tokens", "login-link", "passwd"),
 }
 
 

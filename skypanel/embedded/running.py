@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from skypanel.domain import terminal
 from skypanel.domain.errors import Unavailable
 from skypanel.embedded import processes, users, welcome
 from skypanel.embedded.banner import Facts, banner
@@ -146,11 +147,11 @@ class Running:
         async for said in starter.stdout:
             match json.loads(said):
                 case {"line": line}:
-                    click.echo(line)
+                    click.echo(terminal.clean(line))
                 case {"silent": [name, title]}:
-                    raise self._silent(name, title)
+                    raise self._silent(Path(name).name, terminal.clean(title))
                 case {"failed": [message, hint]}:
-                    raise Unavailable(message, hint)
+                    raise Unavailable(*("\n".join(terminal.lines(text)) for text in (message, hint)))
                 case {"welcome": fields}:
                     found = Welcome(**fields)
         return found

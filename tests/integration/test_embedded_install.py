@@ -55,7 +55,9 @@ def deploy(script, *arguments, cwd=ROOT, **environment):
 
 
 def test_make_env_says_where_the_environment_is():
-    told = subprocess.run(("make", "--dry-run", "env"), cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines()
+    told = subprocess.run(
+        ("make", "--no-print-directory", "--dry-run", "env"), cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout.splitlines()
     assert re.fullmatch(r'echo "The environment is in (/opt/skypanel/env-[0-9a-f]{8}|.*/\.venv)"', told[-1])
 
 

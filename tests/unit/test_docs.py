@@ -14,9 +14,13 @@ FOREIGN = {"Permission denied (publickey)"}  # ssh's words
 LEAST_PART = 3
 
 
+CONTEXT = click.Context(commands)
+
+
 def command_lines(group: click.Group, prefix: str) -> list[str]:
     found = []
-    for name, command in group.commands.items():
+    for name in group.list_commands(CONTEXT):
+        command = group.get_command(CONTEXT, name)
         path = f"{prefix} {name}"
         found += command_lines(command, path) if isinstance(command, click.Group) else [path]
     return found
