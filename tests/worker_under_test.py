@@ -1,6 +1,6 @@
 """A Celery application like the product's, with jobs that write to a file what happens to them.
 
-`celery -A tests.worker_under_test worker`, with BROKER_URL and JOURNAL in the environment.
+`celery -A tests.worker_under_test worker`, with QUEUE_URL and JOURNAL in the environment.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from celery import Celery
 
-from skypanel.drivers.celery import OPTIONS
+from skypanel.drivers.celery import receiving
 from workers import jobs, schedule
 from workers.process import PanelProcess
 
@@ -54,7 +54,7 @@ async def expire_builds(panel, worker):
 
 
 app = Celery("skypanel", set_as_current=False)
-app.add_defaults({**OPTIONS, **schedule.OPTIONS, "broker_url": os.environ.get("BROKER_URL")})
+app.add_defaults({**receiving(os.environ["QUEUE_URL"]), **schedule.OPTIONS})
 app.conf.beat_schedule["wake"]["schedule"] = 0.2
 jobs.register(
     app,

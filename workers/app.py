@@ -9,14 +9,14 @@ from celery import Celery
 
 from skypanel import settings
 from skypanel.bootstrap import open_panel
-from skypanel.drivers.celery import OPTIONS
+from skypanel.drivers.celery import receiving
 from workers import jobs, schedule
 from workers.process import PanelProcess
 
 
 def configuration() -> dict[str, object]:
     """Return what Celery is told, from the panel's settings."""
-    return {**OPTIONS, **schedule.OPTIONS, "broker_url": settings.load(os.environ).broker_url, "worker_proc_alive_timeout": 60.0}
+    return {**receiving(settings.load(os.environ).broker_url), **schedule.OPTIONS, "worker_proc_alive_timeout": 60.0}
 
 
 app = Celery("skypanel", set_as_current=False)

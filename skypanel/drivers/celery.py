@@ -6,6 +6,7 @@ from typing import Any
 
 from celery import Celery
 from kombu.exceptions import OperationalError
+from kombu.transport import redis
 
 from skypanel.ports import Job
 
@@ -24,9 +25,32 @@ OPTIONS = {
     "worker_prefetch_multiplier": 1,
     "worker_send_task_events": False,
 }
+TRANSPORT = "skypanel.drivers.celery:WakeUps"
 IMPATIENT = {"socket_timeout": SEND_S, "max_retries": 1, "interval_start": 0.1, "interval_max": 0.1}
 
 log = logging.getLogger(__name__)
+
+
+class Channel(redis.Channel):
+    """Takes messages without a note of them in Redis, and puts none back: the schedule repeats what was lost.
+
+    Kombu's own puts them back over the connection whose loss it is told of, and that ends the worker.
+    """
+
+    ack_emulation = False
+    do_restore = False
+
+
+class WakeUps(redis.Transport):
+    """What a worker receives wake-ups by."""
+
+    Channel = Channel
+    can_parse_url = True
+
+
+def receiving(broker_url: str) -> dict[str, object]:
+    """Return the options of a worker that takes wake-ups from `broker_url` (https://docs.celeryq.dev/en/stable/userguide/configuration.html)."""
+    return {**OPTIONS, "broker_url": broker_url.removeprefix("redis+"), "broker_transport": TRANSPORT}
 
 
 class CeleryQueue:

@@ -33,7 +33,7 @@ async def start(valkey, tmp_path):
 
     async def start(*options):
         journal, log = tmp_path / "journal", tmp_path / "log"
-        environment = os.environ | {"BROKER_URL": valkey.broker_url, "JOURNAL": str(journal)}
+        environment = os.environ | {"QUEUE_URL": valkey.broker_url, "JOURNAL": str(journal)}
         argv = [sys.executable, "-m", "celery", "-A", "tests.worker_under_test", "worker", "-c", "2", "-l", "INFO"]
         with log.open("ab") as output:
             process = await asyncio.create_subprocess_exec(
