@@ -1,6 +1,5 @@
 """The list of apps and an app's page: what they show, to whom, and at what cost."""
 
-from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
@@ -14,6 +13,8 @@ from skypanel.domain.release import ReleaseState
 from skypanel.flow import config as config_flow
 from skypanel.store import apps, releases
 from tests import factories
+from tests.crowd import crowd
+from tests.statements import Counting
 from tests.web_fixture import HOST, ORIGIN, SETTINGS, Client
 from web.app import create_app
 
@@ -169,55 +170,6 @@ async def test_nothing_an_app_says_of_itself_is_markup(admin, stage):
         assert "<script>" not in page.replace('<script src="/static/live.js" defer>', "")
 
 
-class Counting:
-    """A database that counts the statements of its transactions."""
-
-    def __init__(self, database):
-        self._database = database
-        self.count = 0
-
-    @asynccontextmanager
-    async def transaction(self):
-        async with self._database.transaction() as conn:
-            yield _Counted(self, conn)
-
-
-class _Counted:
-    def __init__(self, counting, conn):
-        self._counting, self._conn = counting, conn
-
-    def _counted(self, name):
-        async def run(statement):
-            self._counting.count += 1
-            return await getattr(self._conn, name)(statement)
-
-        return run
-
-    def __getattr__(self, name):
-        return self._counted(name)
-
-
-MANY_APPS = """
-    INSERT INTO paas_applications (name, organization_id, plan_version_id)
-    SELECT 'app-' || to_char(n, 'FM0000'), a.organization_id, a.plan_version_id
-    FROM generate_series(1, 999) n, paas_applications a WHERE a.name = 'hello'
-"""
-THEIR_CONFIG = "INSERT INTO paas_config_versions (app_id, number) SELECT id, 1 FROM paas_applications WHERE name <> 'hello'"
-MANY_RELEASES = """
-    INSERT INTO paas_releases (app_id, version, slug_id, config_version_id, account_id, state, description)
-    SELECT a.id, v, r.slug_id, c.id, r.account_id, 'succeeded', 'Deploy ' || v
-    FROM paas_applications a
-    JOIN paas_config_versions c ON c.app_id = a.id AND c.number = 1
-    CROSS JOIN paas_releases r
-    CROSS JOIN LATERAL generate_series(CASE a.name WHEN 'hello' THEN 2 ELSE 1 END, CASE a.name WHEN 'hello' THEN 1009 ELSE 9 END) v
-    WHERE r.version = 1
-"""
-CURRENT = """
-    UPDATE paas_applications a SET current_release_id = r.id FROM paas_releases r
-    WHERE r.app_id = a.id AND r.version = 5 AND a.name <> 'hello'
-"""
-
-
 @pytest.fixture
 async def counted(stage):
     """A signed-in client of a dashboard that counts its statements."""
@@ -242,10 +194,7 @@ async def test_pages_ask_the_same_few_things_with_a_thousand_apps_and_ten_thousa
     before = {path: (await counted(path))[0] for path in paths}
     assert max(before.values()) <= 14
     async with stage.panel.transaction() as conn:
-        for statement in (MANY_APPS, THEIR_CONFIG, MANY_RELEASES, CURRENT):
-            await conn.execute(text(statement))
-        [count] = await conn.all(text("SELECT (SELECT count(*) FROM paas_releases), (SELECT count(*) FROM paas_applications)"))
-    assert tuple(count) == (10_000, 1_000)
+        assert await crowd(conn, "hello") == (1_000, 10_000)
     running = stage.panel.scheduler.running
     for number in range(1, 200):
         key = DynoKey(factories.uuid4(), 1, 1, "web", number)
@@ -256,8 +205,7 @@ async def test_pages_ask_the_same_few_things_with_a_thousand_apps_and_ten_thousa
 async def test_lists_are_paged_to_their_ends(admin, stage):
     await live(stage)
     async with stage.panel.transaction() as conn:
-        for statement in (MANY_APPS, THEIR_CONFIG, MANY_RELEASES):
-            await conn.execute(text(statement))
+        await crowd(conn, "hello")
     names, path = [], "/"
     while path:
         page = await admin.page(path)
