@@ -133,3 +133,14 @@ class OutputContract:
         assert all(int(text[:5]) == index for index, text in zip(itertools.count(), texts[:cut]))
         assert texts[-1] == "the end"
         assert len(texts) - cut == 51
+
+    async def test_a_flood_of_empty_lines_is_cut_off_too(self, output):
+        async with output.writer("build/1", 1) as writer:
+            for _ in range(30):
+                await writer.write("\n" * 10_000)
+            await writer.write("the end")
+        texts, ended = await read_all(output, "build/1")
+        assert ended
+        assert len(texts) < 165_000
+        assert texts[-1] == "the end"
+        assert sum("cut off" in text for text in texts) == 1

@@ -12,6 +12,7 @@ from skypanel.domain.output import FIRST, Line, LineId
 from skypanel.ports import Stored
 
 OUTPUT_MAX_BYTES = 10 * 1024 * 1024
+OUTPUT_LINE_BYTES = 64
 OUTPUT_LAST_LINES = 50
 
 
@@ -113,7 +114,7 @@ class _FakeOutputWriter:
 
     async def write(self, text):
         for line in terminal.lines(text):
-            self._size += len(line.encode()) + 1
+            self._size += max(len(line.encode()) + 1, OUTPUT_LINE_BYTES)
             if self._size <= OUTPUT_MAX_BYTES:
                 self._append(line)
                 continue

@@ -27,8 +27,9 @@ from skypanel.drivers.spool import Leftover, Spool, leftovers
 from skypanel.ports import Objects, OutputWriter
 
 MAX_STREAM_BYTES = 10 * 1024 * 1024
+LINE_BYTES = 64  # what the number of a line costs, however short it is
 LAST_LINES = 50
-CUT_OFF = failure(f"Output is cut off here, after 10 MiB; its last {LAST_LINES} lines follow at the end.")
+CUT_OFF = failure(f"Output is cut off here, as it is too long; its last {LAST_LINES} lines follow at the end.")
 
 BATCH_BYTES = 64 * 1024
 GATHER_S = 0.02
@@ -193,7 +194,7 @@ class _Writer:
     async def write(self, text: str) -> None:
         """Append a line."""
         for line in terminal.lines(text):
-            self._size_bytes += len(line.encode()) + 1
+            self._size_bytes += max(len(line.encode()) + 1, LINE_BYTES)
             if self._size_bytes <= MAX_STREAM_BYTES:
                 self._spool.append(line)
                 continue
