@@ -56,6 +56,7 @@ def git(panel: Panel) -> Git:
     return Git(
         find=partial(_find, panel),
         receive=partial(receive.receive, panel),
+        abandon=partial(receive.abandon, panel),
         forget=partial(receive.forget, panel),
         repositories=panel.repositories,
     )

@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Hashable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -18,6 +18,7 @@ from gitreceiver.command import ONLY_GIT, Command, Service
 from gitreceiver.conversations import Conversations, network
 from gitreceiver.exchange import Exchange, refusal
 from gitreceiver.session import Git, known_protocol
+from gitreceiver.tasks import cancel
 from skypanel.domain.account import Account
 from skypanel.domain.errors import Conflict, Denied, Invalid, NotFound, SkyPanelError, Unavailable
 from skypanel.domain.limits import MIB
@@ -31,6 +32,8 @@ ANSWER = ("--stateless-rpc",)
 MAX_BESIDE_PACK_BYTES = 10 * MIB  # what git's own server takes of a fetcher's wishes
 CLEANUP_S = 1.0
 RETRY_S = 60
+LOOK_AGAIN_S = 1.0
+REVOKED = "The API token was revoked or has expired during this push."
 STATUS: dict[type[SkyPanelError], int] = {NotFound: 404, Conflict: 409, Denied: 403, Invalid: 400, Unavailable: 503}
 SIGN_IN = 'Basic realm="SkyPanel", charset="UTF-8"'
 HOW = "Give an API token as the password, and any user name. `skypanel tokens add` makes one."
@@ -148,13 +151,29 @@ class HttpListener:
 
     async def _receive(self, token: str, push: Push, write: WriteLine) -> None:
         """See a push through, for as long as its token is good: an upload may take minutes, and so may a build."""
-        await self._check_still_good(token, push, "Nothing of it is deployed.")
-        await self._git.receive(push, write)
-        await self._check_still_good(token, push, "What it has deployed stays; its refs are not kept.")
+        if not await self._is_good(token, push):
+            raise _revoked(is_live=False)
+        receiving = asyncio.ensure_future(self._git.receive(push, write))
+        watching = asyncio.create_task(self._until_revoked(token, push))
+        try:
+            await asyncio.wait({receiving, watching}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await cancel([receiving, watching])
+        if receiving.cancelled():
+            raise _revoked(is_live=not await self._git.abandon(push, REVOKED))
+        receiving.result()
+        if not await self._is_good(token, push):
+            raise _revoked(is_live=True)
 
-    async def _check_still_good(self, token: str, push: Push, consequence: str) -> None:
-        if await self.authenticate(token, Service.RECEIVE) != push.account:
-            raise Denied(f"The API token was revoked or has expired during this push. {consequence}", "Push again with another one.")
+    async def _until_revoked(self, token: str, push: Push) -> None:
+        is_good = True
+        while is_good:
+            await asyncio.sleep(LOOK_AGAIN_S)
+            with suppress(Unavailable):
+                is_good = await self._is_good(token, push)
+
+    async def _is_good(self, token: str, push: Push) -> bool:
+        return await self.authenticate(token, Service.RECEIVE) == push.account
 
     def _check_host(self, request: web.Request) -> None:
         if request.host.partition(":")[0].lower() not in self._hosts:
@@ -173,6 +192,11 @@ class HttpListener:
             self.served[who] -= 1
             if not self.served[who]:
                 del self.served[who]
+
+
+def _revoked(*, is_live: bool) -> Denied:
+    consequence = "What it has deployed stays; its refs are not kept." if is_live else "Nothing of it is deployed."
+    return Denied(f"{REVOKED} {consequence}", "Push again with another one.")
 
 
 async def _answered(handler: Handler, request: web.Request) -> web.StreamResponse:

@@ -57,6 +57,7 @@ class Destination:
 
 Find = Callable[[Account, Command], Awaitable[Destination]]
 Receive = Callable[[Push, WriteLine], Awaitable[None]]
+Abandon = Callable[[Push, str], Awaitable[bool]]
 Forget = Callable[[UUID], Awaitable[None]]
 
 
@@ -65,11 +66,13 @@ class Git:
     """What every conversation needs.
 
     `find` authorises; `receive` decides on a push and sees to all that follows from it; both refuse
-    by a SkyPanelError. `forget` removes the repository of a first push if no app came of it.
+    by a SkyPanelError. `abandon` stops the build of a push for a reason, and returns whether there was one to stop.
+    `forget` removes the repository of a first push if no app came of it.
     """
 
     find: Find
     receive: Receive
+    abandon: Abandon
     forget: Forget
     repositories: Repositories
     limits: config.GitLimits = field(default_factory=config.GitLimits)

@@ -42,6 +42,7 @@ class Desk:
     sources: list = field(default_factory=list)
     pushes: list = field(default_factory=list)
     ended: list = field(default_factory=list)
+    abandoned: list = field(default_factory=list)
 
     async def admit(self, account, key):
         self.accounts[key.get_fingerprint()] = account
@@ -86,6 +87,11 @@ class Desk:
 
     async def build(self, push, write):
         await write(detail("built"))
+
+    async def abandon(self, push, reason):
+        """Whether the push's build was under way."""
+        self.abandoned.append((push, reason))
+        return True
 
     async def forget(self, app_id):
         if app_id not in {known for known, _ in self.apps.values()}:
@@ -270,6 +276,7 @@ async def running_receiver(limits=None, git_limits=None, make_desk=Desk, http_li
     git = Git(
         find=desk.find,
         receive=desk.receive,
+        abandon=desk.abandon,
         forget=desk.forget,
         repositories=desk.repositories,
         limits=git_limits or GitLimits(),

@@ -55,15 +55,32 @@ async def work(panel: Panel, worker: str) -> None:
     await drain(claim, partial(_perform, panel), BUILDS_AT_ONCE)
 
 
+async def cancel(panel: Panel, app_id: UUID, reason: str) -> bool:
+    """Stop an app's build, and tell whoever reads along; False if there is none.
+
+    Its worker gives it up with its lease, within some seconds; no release comes of it from now on.
+    """
+    async with panel.transaction() as conn:
+        stopped = await builds.stop(conn, app_id, reason)
+    if stopped is not None:
+        await _print_end(panel, stopped, reason)
+    return stopped is not None
+
+
 async def expire(panel: Panel) -> None:
     """Fail the builds whose worker was lost, and tell whoever reads along."""
     async with panel.transaction() as conn:
         expired = await builds.expire(conn, f"{LOST_WORKER} {PUSH_AGAIN}")
     for build in expired:
         log.warning("build %s: its worker was lost", build.id)
-        async with panel.output.writer(build_stream(build.id), build.attempt + 1) as output:
-            await output.write(transcript.failure(LOST_WORKER))
-            await output.write(transcript.failure(PUSH_AGAIN))
+        await _print_end(panel, build, LOST_WORKER, PUSH_AGAIN)
+
+
+async def _print_end(panel: Panel, build: Build, *sentences: str) -> None:
+    """End the output of a build in place of its worker, whose own words are dropped from now on."""
+    async with panel.output.writer(build_stream(build.id), build.attempt + 1) as output:
+        for sentence in sentences:
+            await output.write(transcript.failure(sentence))
 
 
 async def wake_pending(panel: Panel) -> None:

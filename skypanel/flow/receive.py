@@ -63,6 +63,11 @@ async def receive(panel: Panel, push: Push, write: WriteLine) -> None:
     await follow_build(panel, build.id, write)
 
 
+async def abandon(panel: Panel, push: Push, reason: str) -> bool:
+    """Stop the build of a push, for a reason its output tells; False if there is none to stop any more."""
+    return await build_flow.cancel(panel, push.app_id, reason)
+
+
 async def forget(panel: Panel, app_id: UUID) -> None:
     """Remove the repository of a push that no app came of."""
     async with panel.transaction() as conn:

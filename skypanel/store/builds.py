@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Update, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from skypanel.domain.build import Build, BuildState, Source
@@ -75,15 +75,19 @@ async def finish(
     return bool(await conn.execute(leases.finished(builds, build_id, BuildState.BUILDING, attempt, outcome)))
 
 
+async def stop(conn: Connection, app_id: UUID, error: str) -> Build | None:
+    """Fail an app's build that is pending or building, with this error, and return it if there was one."""
+    return _read_if(await conn.first(_failed(error).where(builds.c.app_id == app_id, OPEN_BUILD).returning(builds)))
+
+
 async def expire(conn: Connection, error: str) -> list[Build]:
     """Fail the builds whose worker went silent, with this error, and return them."""
-    statement = (
-        update(builds)
-        .where(builds.c.state == BuildState.BUILDING, leases.lapsed(builds))
-        .values(state=BuildState.FAILED, error=error, lease_until=None, finished_at=func.clock_timestamp())
-        .returning(builds)
-    )
-    return [_read(row) for row in await conn.all(statement)]
+    lost = _failed(error).where(builds.c.state == BuildState.BUILDING, leases.lapsed(builds))
+    return [_read(row) for row in await conn.all(lost.returning(builds))]
+
+
+def _failed(error: str) -> Update:
+    return update(builds).values(state=BuildState.FAILED, error=error, lease_until=None, finished_at=func.clock_timestamp())
 
 
 async def waiting(conn: Connection) -> int:

@@ -224,6 +224,41 @@ async def test_an_expired_build_fails_and_says_push_again(stage):
     await stage.push(app)
 
 
+async def test_a_build_that_is_stopped_makes_no_release_and_says_why(stage):
+    app = await stage.app()
+    build = await stage.push(app)
+    assert await build_flow.cancel(stage.panel, app.id, "Somebody changed their mind.")
+    assert not await build_flow.cancel(stage.panel, app.id, "Again.")
+    assert stage.panel.output.texts(build_stream(build.id)) == [" !     Somebody changed their mind."]
+    await stage.work()
+    async with stage.panel.transaction() as conn:
+        stopped = await builds.get(conn, build.id)
+        assert (stopped.state, stopped.error) == (BuildState.FAILED, "Somebody changed their mind.")
+        assert await releases.recent(conn, app.id, 5) == []
+    await stage.push(app)
+
+
+async def test_a_build_that_is_stopped_while_a_worker_has_it_makes_no_release(stage):
+    app = await stage.app()
+    build = await stage.push(app)
+    stopped = asyncio.Event()
+    workspace = stage.panel.builder.run
+
+    async def stop(step, write, stdin=None):
+        if not stopped.is_set():
+            await build_flow.cancel(stage.panel, app.id, "Somebody changed their mind.")
+            stopped.set()
+        return await workspace(step, write, stdin)
+
+    stage.panel.builder.run = stop
+    await stage.work()
+    assert stopped.is_set()
+    assert stage.panel.output.texts(build_stream(build.id))[-1] == " !     Somebody changed their mind."
+    async with stage.panel.transaction() as conn:
+        assert (await builds.get(conn, build.id)).state is BuildState.FAILED
+        assert await releases.recent(conn, app.id, 5) == []
+
+
 async def test_an_expired_rollout_is_resumed(stage):
     app = await stage.app()
     build = await stage.push(app)

@@ -245,7 +245,25 @@ async def test_a_database_that_is_away_is_said(receiver, ada):
     assert "remote: !     The database does not answer. Try again in a minute." in listed.stderr
 
 
-async def test_a_token_revoked_during_the_build_does_not_move_the_ref(receiver, ada, work):
+async def test_a_token_revoked_during_the_build_stops_it(receiver, ada, work):
+    async def build(push, write):
+        await write(detail("Installing"))
+        await asyncio.Event().wait()
+
+    receiver.desk.build = build
+    client = await ada.start("git", "push", receiver.http_remote(token=ada.token), "main", cwd=work.folder)
+    await asyncio.wait_for(client.stderr.readuntil(b"Installing"), 20)
+    del receiver.desk.tokens[ada.token]
+    _, rest = await asyncio.wait_for(client.communicate(), 20)
+    assert b"remote:  !     The API token was revoked or has expired during this push. Nothing of it is deployed." in rest
+    assert b"pre-receive hook declined" in rest
+    assert receiver.desk.abandoned == [(receiver.desk.pushes[0], "The API token was revoked or has expired during this push.")]
+    assert receiver.desk.ended == receiver.desk.pushes
+    assert refs(receiver) == {}
+    await quiet(receiver)
+
+
+async def test_a_token_revoked_as_the_build_ends_does_not_move_the_ref(receiver, ada, work):
     finish = asyncio.Event()
 
     async def build(push, write):
@@ -258,7 +276,7 @@ async def test_a_token_revoked_during_the_build_does_not_move_the_ref(receiver, 
     del receiver.desk.tokens[ada.token]
     finish.set()
     _, rest = await asyncio.wait_for(client.communicate(), 20)
-    assert b"remote:  !     The API token was revoked or has expired during this push." in rest
+    assert b"during this push. What it has deployed stays; its refs are not kept." in rest
     assert b"pre-receive hook declined" in rest
     assert refs(receiver) == {}
     await quiet(receiver)
