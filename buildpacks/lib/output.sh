@@ -13,7 +13,9 @@ fail() {
 	exit 1
 }
 
-indent() { sed -u 's/^./       &/'; }
+# Line by line as they come; sed would do that by itself, but reads byte by byte then.
+# A line that never ends is cut, as the panel cuts it: sed would hold it whole.
+indent() { stdbuf -oL fold -b -w 16384 | stdbuf -oL sed 's/^./       &/'; }
 
 # Runs a command with all its output indented; its exit status is the command's.
 indented() { "$@" 2>&1 | indent; }

@@ -193,20 +193,24 @@ class _Writer:
 
     async def write(self, text: str) -> None:
         """Append a line."""
+        if self._last:
+            self._last.append(text)
+            return
         for line in terminal.lines(text):
             self._size_bytes += max(len(line.encode()) + 1, LINE_BYTES)
-            if self._size_bytes <= MAX_STREAM_BYTES:
+            if self._last or self._size_bytes > MAX_STREAM_BYTES:
+                self._last.append(line)
+            else:
                 self._spool.append(line)
-                continue
-            if not self._last:
-                self._spool.append(CUT_OFF)
-            self._last.append(line)
+        if self._last:
+            self._spool.append(CUT_OFF)
         self._publisher.wake()
         await asyncio.sleep(0)
 
     def finish(self) -> None:
         """Append the last lines of a flood: they say how it ended."""
-        for line in self._last:
+        last = [line for text in self._last for line in terminal.lines(text)]
+        for line in last[-LAST_LINES:]:
             self._spool.append(line)
 
 

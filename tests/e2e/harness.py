@@ -226,11 +226,12 @@ class Repository:
     folder: Path
     panel: PanelUnderTest
 
-    def git(self, *arguments: str, check: bool = True, timeout_s: float = 180) -> subprocess.CompletedProcess[str]:
+    def git(self, *arguments: str, check: bool = True, stdin: str = "", timeout_s: float = 180) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             ["git", "-c", "user.name=Dev", "-c", "user.email=dev@example.com", *arguments],
             cwd=self.folder,
             env=self.environment,
+            input=stdin,
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

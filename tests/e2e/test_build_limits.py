@@ -94,3 +94,46 @@ def test_a_build_whose_pusher_hung_up_and_that_fails_leaves_nothing(building, he
     assert held()
     push.process.kill()
     push.wait()
+
+
+FLOODS = {
+    "lines": f"yes {'x' * 1023} | head -c 1G",
+    "one-line": "head -c 1G /dev/zero | tr '\\0' x",
+}
+
+
+@pytest.mark.parametrize("flood", FLOODS)
+def test_a_build_that_prints_a_gigabyte_goes_through_and_its_output_is_cut_off(panel, building, held, flood):
+    repository = building(f"{FLOODS[flood]}; echo; echo printed")
+    shown = repository.push(f"flood-{flood}")
+    assert shown.count("Output is cut off here, as it is too long") == 1
+    assert len(shown) < 12 * 1024**2
+    assert "printed" in shown
+    assert "Verifying deploy... done." in shown
+    assert panel.answers(f"flood-{flood}")
+    panel.cli("destroy", f"flood-{flood}", "--confirm", f"flood-{flood}")
+
+
+def with_files(repository, folders, count):
+    """Return a commit of the repository's own files and of `count` more in each of some folders."""
+    blob = repository.git("rev-parse", "HEAD:Procfile").stdout.strip()
+    folder = repository.git("mktree", stdin="".join(f"100644 blob {blob}\t{number}\n" for number in range(count))).stdout.strip()
+    many = repository.git("mktree", stdin="".join(f"040000 tree {folder}\t{number}\n" for number in range(folders))).stdout.strip()
+    own = repository.git("ls-tree", "HEAD").stdout
+    tree = repository.git("mktree", stdin=f"{own}040000 tree {many}\tmany\n").stdout.strip()
+    return repository.git("commit-tree", tree, "-m", "Many files").stdout.strip()
+
+
+def test_a_repository_of_a_hundred_thousand_files_goes_live(panel, building, held):
+    repository = building("find many -type f | wc -l")
+    shown = repository.push("many-files", f"{with_files(repository, 100, 1000)}:refs/heads/main")
+    assert re.search(r"^remote: +100000 *$", shown, re.MULTILINE), shown
+    assert panel.answers("many-files")
+    panel.cli("destroy", "many-files", "--confirm", "many-files")
+
+
+def test_a_repository_of_too_many_files_is_refused(building, held):
+    repository = building("true")
+    shown = repository.push("too-many", f"{with_files(repository, 151, 1000)}:refs/heads/main", check=False)
+    assert "150000" in shown.replace(",", "")
+    assert "pre-receive hook declined" in shown

@@ -1,5 +1,6 @@
 """Nobody reads what is not theirs: not a build of the panel, not the process list, a log or a disk of anybody's secrets."""
 
+import asyncio
 import json
 import secrets
 import socket
@@ -10,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.harness import new_panel
+from skypanel import settings
+from skypanel.bootstrap import open_panel
+from tests.e2e.harness import PanelUnderTest, new_panel
 
 LOOK_EVERY_S = 0.03
 LEAST_SECRET = 16
@@ -32,6 +35,7 @@ hosts = [*asked["hosts"], socket.inet_ntoa(bytes.fromhex(gateway)[::-1])]
 print(json.dumps({
     "paths": [path for path in asked["paths"] if os.path.lexists(path)],
     "sockets": [path for path in asked["sockets"] if connects(socket.AF_UNIX, path)],
+    "dynos": [f"{host}:{port}" for host, port in asked["dynos"] if connects(socket.AF_INET, (host, port))],
     "ports": [f"{host}:{port}" for host in hosts for port in asked["ports"] if connects(socket.AF_INET, (host, port))],
     "processes": len([name for name in os.listdir("/proc") if name.isdigit()]) > 20,
     "foreign files": [str(path) for top in ("/app", "/cache", "/env", "/tmp") for path in Path(top).rglob("mine-alone")],
@@ -44,12 +48,26 @@ def own_addresses() -> list[str]:
     return [address["local"] for link in json.loads(shown) for address in link["addr_info"]]
 
 
-def connects(port: int) -> bool:
+def connects(port: int, host: str = "127.0.0.1") -> bool:
     with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+        return probe.connect_ex((host, port)) == 0
 
 
-@pytest.fixture
+def web_dynos(panel: PanelUnderTest) -> list[tuple[str, int]]:
+    """Return the host and port of every web dyno, as the front door reaches it."""
+
+    async def ask():
+        async with open_panel(settings.load(panel.environment)) as opened:
+            return await opened.scheduler.dynos()
+
+    found = [dyno.endpoint.rpartition(":") for dyno in asyncio.run(ask()) if dyno.endpoint]
+    endpoints = [(host, int(port)) for host, _, port in found]
+    assert endpoints
+    assert all(connects(port, host) for host, port in endpoints)
+    return endpoints
+
+
+@pytest.fixture(scope="module")
 def neighbour(panel):
     """An app of somebody else's, with a file in its slug and in its cache."""
     repository = panel.repository("python-plain")
@@ -59,24 +77,40 @@ def neighbour(panel):
     repository.push("neighbour")
 
 
-def test_a_build_sees_nothing_of_the_panel_and_of_other_apps(panel, neighbour):
+def prober(panel):
+    """Return an app that looks for all that the panel has: its folders, sockets and ports on every address, and its neighbour's files."""
     home = panel.home / "panel"
     chosen = json.loads((home / "panel.json").read_text())
-    ports = [*panel.ports, chosen["web_port"], chosen["traefik_port"]]
+    ports = [*panel.ports, chosen["web_port"], chosen["traefik_port"], chosen["git_port"]]
     assert all(connects(port) for port in ports)
     run_dir = Path(chosen["run_dir"])
     sockets = [str(path) for path in run_dir.iterdir() if path.is_socket()]
     assert len(sockets) >= 4
     paths = [home, *home.iterdir(), *home.glob("*/*"), run_dir, panel.home, Path.home(), "/var/lib/skypanel", "/etc/shadow", "/sys"]
     repository = panel.repository("python-plain")
-    asked = {"paths": list(map(str, paths)), "sockets": sockets, "ports": ports, "hosts": own_addresses()}
+    asked = {"paths": list(map(str, paths)), "sockets": sockets, "ports": ports, "hosts": own_addresses(), "dynos": web_dynos(panel)}
     repository.write("probe.json", json.dumps(asked))
     repository.write("probe.py", PROBE)
+    return repository
+
+
+NOTHING = {"paths": [], "sockets": [], "ports": [], "dynos": [], "processes": False, "foreign files": []}
+
+
+def test_a_build_sees_nothing_of_the_panel_and_of_other_apps(panel, neighbour):
+    repository = prober(panel)
     repository.write("bin/pre_compile", "python3 probe.py\n")
     repository.commit("Look around")
     shown = repository.push("curious")
-    found = json.loads(shown[shown.index("{") : shown.index("}") + 1])
-    assert found == {"paths": [], "sockets": [], "ports": [], "processes": False, "foreign files": []}
+    assert json.loads(shown[shown.index("{") : shown.index("}") + 1]) == NOTHING
+
+
+def test_a_dyno_sees_nothing_of_the_panel_and_of_other_apps(panel, neighbour):
+    repository = prober(panel)
+    repository.write("Procfile", "web: python3 probe.py >found.json && exec python3 -m http.server $PORT\n")
+    repository.commit("Look around while it runs")
+    repository.push("curious-dyno")
+    assert json.loads(panel.get("curious-dyno", "/found.json").body) == NOTHING
 
 
 class ProcessList:
