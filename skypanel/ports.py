@@ -342,6 +342,7 @@ class Panel:
     builder: Builder
     router: Router
     objects: Objects
+    open_objects: OpenObjects
     output: Output
     queue: Queue
     logs: Logs

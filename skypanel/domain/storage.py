@@ -1,6 +1,7 @@
 """Where objects are kept, and what may be said about them."""
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -29,6 +30,16 @@ class Storage:
     access_key: str = field(default="", repr=False)
     secret_key: str = field(default="", repr=False)
 
+    def to_json(self) -> str:
+        """Return all of it, keys too."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> "Storage":
+        """Return what `to_json` wrote."""
+        fields = json.loads(text)
+        return cls(**{**fields, "kind": StorageKind(fields["kind"])})
+
     def is_same_place(self, other: "Storage") -> bool:
         """Whether both lead to the same objects, by whatever keys."""
         return self.place == other.place
@@ -39,6 +50,14 @@ class Storage:
         if self.kind is StorageKind.FILES:
             return "the panel's home"
         return f"{self.endpoint}/{self.bucket}/{self.prefix}"
+
+
+@dataclass(frozen=True)
+class Storages:
+    """Where objects are written, and where those may still be that were written before that was chosen."""
+
+    current: Storage
+    before: Storage | None = None
 
 
 @dataclass(frozen=True)
