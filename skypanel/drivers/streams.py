@@ -178,7 +178,9 @@ class StreamOutput:
             except FileNotFoundError:
                 continue
             except Unavailable:
+                # Who waits for this is not to wait for each of them: the rest has time, too.
                 log.exception("%s: not archived, its spool is kept", left.stream)
+                return
 
 
 class _Writer:
