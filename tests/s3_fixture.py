@@ -4,11 +4,13 @@ import csv
 import io
 import os
 import secrets
+import signal
 import socket
 import subprocess
 import sysconfig
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -57,8 +59,18 @@ class S3Server:
             self._process.wait()
             self._process = None
 
-    def with_keys(self, **keys: str) -> Storage:
-        return replace(self.storage, **keys)
+    @contextmanager
+    def hung(self) -> Iterator[None]:
+        """Have it take connections and answer nothing."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
+
+    def but_with(self, **changes: str) -> Storage:
+        return replace(self.storage, **changes)
 
     def client(self) -> Any:
         """A client to look behind the driver's back."""

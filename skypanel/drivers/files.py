@@ -140,7 +140,7 @@ def _delete(path: Path, before: datetime | None) -> None:
 
 
 def _entries(folder: Path) -> list[Path]:
-    with disk_errors(), suppress(FileNotFoundError):
+    with disk_errors(), suppress(FileNotFoundError, NotADirectoryError):
         return list(folder.iterdir())
     return []
 

@@ -43,10 +43,11 @@ _Client = Any  # boto3 makes its classes as it runs
 class S3Objects:
     """Content-addressed storage in a bucket; what is on its way there passes through the folder `scratch`."""
 
-    def __init__(self, storage: Storage, scratch: Path, part_bytes: int = PART_BYTES) -> None:
+    def __init__(self, storage: Storage, scratch: Path, part_bytes: int = PART_BYTES, read_s: float = READ_S) -> None:
         self._storage = storage
         self._scratch = scratch
         self._part_bytes = part_bytes
+        self._read_s = read_s
         self._threads = ThreadPoolExecutor(CALLS_AT_ONCE, "s3")
         self._opened: _Client | None = None
         self._opening = threading.Lock()
@@ -198,7 +199,7 @@ class S3Objects:
         """Return the client, made at its first use as that takes a while."""
         with self._opening:
             if self._opened is None:
-                self._opened = _connect(self._storage)
+                self._opened = _connect(self._storage, self._read_s)
             return self._opened
 
     def _client_pages(self, operation: str, prefix: str) -> Iterator[Any]:
@@ -215,7 +216,7 @@ class S3Objects:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
 
-def _connect(storage: Storage) -> _Client:
+def _connect(storage: Storage, read_s: float) -> _Client:
     return boto3.session.Session().client(
         "s3",
         endpoint_url=storage.endpoint,
@@ -230,7 +231,7 @@ def _connect(storage: Storage) -> _Client:
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
             connect_timeout=CONNECT_S,
-            read_timeout=READ_S,
+            read_timeout=read_s,
             retries={"total_max_attempts": ATTEMPTS, "mode": "standard"},
             max_pool_connections=CALLS_AT_ONCE,
         ),

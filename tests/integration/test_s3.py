@@ -146,7 +146,7 @@ async def test_a_damaged_object_with_a_name_says_so_too(s3, objects):
 
 
 async def test_wrong_keys_say_what_to_correct(s3, with_storage):
-    for storage in (s3.with_keys(secret_key="wrong"), s3.with_keys(access_key="wrong")):
+    for storage in (s3.but_with(secret_key="wrong"), s3.but_with(access_key="wrong")):
         objects = with_storage(storage)
         for refused in (objects.add("slugs", chunks(b"x")), objects.exists("slugs", "0" * 64), read(objects, "slugs", "0" * 64)):
             with pytest.raises(Unavailable, match="refuses the panel's access key") as caught:
@@ -156,7 +156,7 @@ async def test_wrong_keys_say_what_to_correct(s3, with_storage):
 
 
 async def test_a_missing_bucket_is_not_a_missing_object(s3, with_storage):
-    objects = with_storage(s3.with_keys(bucket="nowhere"))
+    objects = with_storage(s3.but_with(bucket="nowhere"))
     for refused in (
         objects.add("slugs", chunks(b"x")),
         objects.put("outputs", "x", b""),
@@ -176,6 +176,20 @@ async def test_an_endpoint_that_is_down_says_so_within_seconds_and_is_used_again
             await read(objects, "slugs", stored.digest)
     s3.start()
     assert await read(objects, "slugs", stored.digest) == b"x"
+
+
+async def test_an_endpoint_that_hangs_is_given_up_and_holds_up_no_other_thread(s3, tmp_path):
+    objects = S3Objects(s3.storage, tmp_path / "scratch", read_s=0.5)
+    stored = await objects.add("slugs", chunks(b"x"))
+    with s3.hung():
+        waiting = [asyncio.create_task(objects.exists("slugs", stored.digest)) for _ in range(40)]
+        async with asyncio.timeout(5):
+            await asyncio.to_thread(lambda: None)
+        with pytest.raises(Unavailable, match="does not answer"):
+            await waiting[0]
+    await asyncio.gather(*waiting, return_exceptions=True)
+    assert await objects.exists("slugs", stored.digest)
+    await objects.close()
 
 
 async def test_an_endpoint_that_goes_away_in_the_middle_of_reading(s3, objects):
@@ -209,7 +223,7 @@ async def test_a_server_that_speaks_no_s3_is_unavailable(s3, with_storage):
 
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        objects = with_storage(s3.with_keys(endpoint=f"http://127.0.0.1:{port}"))
+        objects = with_storage(s3.but_with(endpoint=f"http://127.0.0.1:{port}"))
         with pytest.raises(Unavailable):
             await objects.add("slugs", chunks(b"x"))
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from skypanel.domain.errors import Invalid, NotFound, SkyPanelError
 from skypanel.domain.settings import DEFAULTS, SETTINGS, bucket_of, read, storage_of, text_of
 from skypanel.domain.storage import Storage, StorageKind
+from tests.documents import ROOT
 
 BUCKET = {"s3_endpoint": "https://s3.example.com", "s3_bucket": "slugs", "s3_access_key": "AKIA", "s3_secret_key": "a/b+c"}
 GOOD = {
@@ -62,6 +63,13 @@ def test_what_fits_is_taken_and_shown_as_it_is_typed(key, text):
 def test_what_does_not_fit_is_refused_by_name(key, text):
     with pytest.raises(Invalid, match=f"^{key}: "):
         read({key: text})
+
+
+@pytest.mark.parametrize("setting", SETTINGS.values(), ids=lambda setting: setting.key)
+def test_every_setting_is_in_the_documents(setting):
+    row = next(line for line in (ROOT / "docs" / "settings.md").read_text().splitlines() if line.startswith(f"| `{setting.key}` |"))
+    assert ("*Secret.*" in row) == setting.is_sensitive
+    assert setting.key == "s3_prefix" or f"| {text_of(setting.default) or 'not set'} |" in row
 
 
 def test_a_setting_that_there_is_not():
