@@ -77,9 +77,10 @@ async def leave(conn: Connection, cipher: Cipher, old: Storage, new: Storage, by
 
 
 async def standing(panel: Panel, by: Account) -> Standing:
-    """Return where objects are, and count what is still to be moved. Raises Denied, Unavailable."""
+    """Try the storage, and count what is still to be moved there. Raises Denied, Unavailable."""
     check_admin(by)
     storages = await chosen(panel.database, panel.cipher)
+    await check(panel.open_objects(storages.current))
     if storages.before is None:
         return Standing(storages, 0)
     old, new = panel.open_objects(storages.before), panel.open_objects(storages.current)

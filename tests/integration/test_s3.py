@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import tracemalloc
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from urllib.error import HTTPError
@@ -68,6 +69,26 @@ async def test_a_large_object_goes_in_parts_and_comes_back_whole(s3, objects):
     assert stored.size_bytes == 3 * PART + 12345
     assert await read(objects, "slugs", stored.digest) == b"".join(body)
     assert not uploads(s3)
+
+
+async def test_memory_is_bounded_by_a_part_however_large_an_object_is(objects):
+    body = b"x" * 1_000_000
+
+    async def many():
+        for _ in range(80):
+            yield body
+
+    tracemalloc.start()
+    try:
+        stored = await objects.add("slugs", many())
+        _, adding = tracemalloc.get_traced_memory()
+        tracemalloc.reset_peak()
+        size = sum([len(chunk) async for chunk in objects.read("slugs", stored.digest)])
+        _, reading = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert size == 80_000_000
+    assert max(adding, reading) < 8 * PART
 
 
 async def test_all_of_a_panels_objects_are_below_its_prefix(s3, objects):
