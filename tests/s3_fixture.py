@@ -29,12 +29,15 @@ START_S = 20.0
 class S3Server:
     """An endpoint that a test may stop and start again, on the same port with what it holds."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, certificate: tuple[Path, Path] | None = None) -> None:
+        """Make one; with a certificate and its key it speaks TLS, to whoever asks for `localhost`."""
         self.folder = folder
+        self._certificate = certificate
         (folder / BUCKET).mkdir(parents=True)
         self._port = free_ports(1)[0]
+        origin = "https://localhost" if certificate else "http://127.0.0.1"
         self.storage = Storage(
-            StorageKind.S3, f"http://127.0.0.1:{self._port}", "us-east-1", BUCKET, "panel", secrets.token_hex(10), secrets.token_hex(20)
+            StorageKind.S3, f"{origin}:{self._port}", "us-east-1", BUCKET, "panel", secrets.token_hex(10), secrets.token_hex(20)
         )
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -43,6 +46,8 @@ class S3Server:
         csv.writer(keys, quoting=csv.QUOTE_ALL).writerow([f"{self.storage.access_key},{self.storage.secret_key}"])
         rclone = Path(sysconfig.get_path("scripts")) / "rclone"
         argv = ["setpriv", "--pdeathsig", "KILL", rclone, "serve", "s3", "--config", "", "--addr", f"127.0.0.1:{self._port}", self.folder]
+        if self._certificate:
+            argv += ["--cert", self._certificate[0], "--key", self._certificate[1]]
         with (self.folder.parent / f"{self.folder.name}.log").open("ab") as log:
             environment = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "RCLONE_AUTH_KEY": keys.getvalue().strip()}
             self._process = subprocess.Popen([str(word) for word in argv], env=environment, stdout=log, stderr=log)

@@ -7,6 +7,7 @@ nobody else's threads. An object is taken in on the local disk first, as only it
 import asyncio
 import base64
 import hashlib
+import ssl
 import threading
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -223,6 +224,8 @@ def _connect(storage: Storage, read_s: float) -> _Client:
         region_name=storage.region,
         aws_access_key_id=storage.access_key,
         aws_secret_access_key=storage.secret_key,
+        # Whom this machine trusts, which may be a company's own authority; the SDK brings a list of its own.
+        verify=ssl.get_default_verify_paths().cafile,
         config=Config(
             signature_version="s3v4",
             # Signed with the SHA-256 of what is sent, over TLS too, so that storage refuses anything else.

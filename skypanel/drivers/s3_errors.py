@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError, IncompleteReadError  # noqa: A004 - no builtin's
+from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError, IncompleteReadError, SSLError  # noqa: A004 - no builtin's
 from botocore.parsers import ResponseParserError
 
 from skypanel.domain.errors import NotFound, SkyPanelError, Unavailable
@@ -34,6 +34,11 @@ def translated(storage: Storage) -> Iterator[None]:
         raise _refusal(storage, error) from error
     except IncompleteReadError as error:
         raise Unavailable("The object storage broke off in the middle of an object.", "Try again.") from error
+    except SSLError as error:
+        raise Unavailable(
+            f"The certificate of the object storage at {storage.endpoint} is not one that this machine trusts.",
+            "Put its authority into the machine's own list (update-ca-certificates), or into the file that SSL_CERT_FILE names.",
+        ) from error
     except (ConnectionError, HTTPClientError) as error:
         raise Unavailable(
             f"The object storage at {storage.endpoint} does not answer.",

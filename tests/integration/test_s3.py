@@ -11,8 +11,9 @@ import pytest
 
 from skypanel.domain.errors import Invalid, Unavailable
 from skypanel.drivers.s3 import S3Objects
+from skypanel.embedded.certificates import issue, make_authority
 from tests.contract_objects import ObjectsContract, chunks, fetched, names, read
-from tests.s3_fixture import BUCKET
+from tests.s3_fixture import BUCKET, S3Server
 from tests.until import until
 
 PART = 5 * 1024 * 1024
@@ -247,6 +248,29 @@ async def test_a_server_that_speaks_no_s3_is_unavailable(s3, with_storage):
         objects = with_storage(s3.but_with(endpoint=f"http://127.0.0.1:{port}"))
         with pytest.raises(Unavailable):
             await objects.add("slugs", chunks(b"x"))
+
+
+@pytest.fixture
+def tls(tmp_path):
+    authority = make_authority("localhost", datetime.now(UTC))
+    pair = issue(authority, ("localhost",), datetime.now(UTC))
+    for name, text in (("ca.crt", authority.certificate), ("s3.crt", pair.certificate), ("s3.key", pair.key)):
+        (tmp_path / name).write_bytes(text)
+    server = S3Server(tmp_path / "s3", (tmp_path / "s3.crt", tmp_path / "s3.key"))
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+async def test_tls_takes_whom_the_machine_trusts_and_nobody_else(tls, with_storage, tmp_path, monkeypatch):
+    with pytest.raises(Unavailable, match="not one that this machine trusts"):
+        await with_storage(tls.storage).add("slugs", chunks(b"x"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.crt"))
+    objects = with_storage(tls.storage)
+    stored = await objects.add("slugs", chunks(*large()))
+    assert hashlib.sha256(await read(objects, "slugs", stored.digest)).hexdigest() == stored.digest
 
 
 async def test_a_url_fetches_without_keys_and_expires(s3, objects):
