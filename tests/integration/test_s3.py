@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import tracemalloc
-from contextlib import closing
+from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime, timedelta
 from urllib.error import HTTPError
 
@@ -156,6 +156,45 @@ async def test_a_damaged_object_is_never_read_to_its_end(s3, objects, body):
     with pytest.raises(Unavailable, match="damaged"):
         await read_all()
     assert b"".join(got) == b"" or len(b"".join(got)) < len(body)
+
+
+@asynccontextmanager
+async def altering_proxy(s3):
+    """Lead to the endpoint, and alter what passes in either direction."""
+    port = int(s3.storage.endpoint.rpartition(":")[2])
+    serving = []
+
+    async def pass_on(reader, writer):
+        try:
+            while body := await reader.read(65536):
+                writer.write(body.replace(b"genuine", b"altered"))
+                await writer.drain()
+        finally:
+            writer.close()
+
+    async def serve(reader, writer):
+        serving.append(asyncio.current_task())
+        there, back = await asyncio.open_connection("127.0.0.1", port)
+        await asyncio.gather(pass_on(reader, back), pass_on(there, writer))
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    for task in serving:
+        task.cancel()
+    await asyncio.gather(*serving, return_exceptions=True)
+
+
+async def test_what_is_altered_on_its_way_is_neither_kept_nor_read(s3, objects, with_storage):
+    stored = await objects.add("slugs", chunks(b"a genuine slug"))
+    async with altering_proxy(s3) as endpoint:
+        altered = with_storage(s3.but_with(endpoint=endpoint))
+        with pytest.raises(Unavailable):
+            await altered.add("sources", chunks(b"a genuine source"))
+        with pytest.raises(Unavailable, match="damaged"):
+            await read(altered, "slugs", stored.digest)
+        await altered.close()
+    assert await names(objects, "sources") == set()
+    assert await read(objects, "slugs", stored.digest) == b"a genuine slug"
 
 
 async def test_a_damaged_object_with_a_name_says_so_too(s3, objects):
