@@ -5,10 +5,8 @@ import io
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sysconfig
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,7 +18,7 @@ import pytest
 from botocore.config import Config
 
 from skypanel.domain.storage import Storage, StorageKind
-from tests.proxy_fixture import free_ports
+from tests.e2e.harness import free_ports, reachable, wait_for
 
 BUCKET = "objects"
 START_S = 20.0
@@ -51,11 +49,8 @@ class S3Server:
         with (self.folder.parent / f"{self.folder.name}.log").open("ab") as log:
             environment = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "RCLONE_AUTH_KEY": keys.getvalue().strip()}
             self._process = subprocess.Popen([str(word) for word in argv], env=environment, stdout=log, stderr=log)
-        deadline = time.monotonic() + START_S
-        while not self._answers():
-            assert self._process.poll() is None, "rclone ended"
-            assert time.monotonic() < deadline, "rclone does not answer"
-            time.sleep(0.02)
+        wait_for("rclone", lambda: self._process.poll() is not None or reachable(self._port), START_S)
+        assert self._process.poll() is None, "rclone ended"
 
     def stop(self) -> None:
         """End it at once."""
@@ -91,13 +86,6 @@ class S3Server:
     def files(self) -> list[Path]:
         """All that it keeps, halves of uploads too."""
         return [path for path in (self.folder / BUCKET).rglob("*") if path.is_file()]
-
-    def _answers(self) -> bool:
-        try:
-            socket.create_connection(("127.0.0.1", self._port), 1).close()
-        except OSError:
-            return False
-        return True
 
 
 @pytest.fixture
