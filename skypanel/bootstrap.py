@@ -2,10 +2,14 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from importlib import import_module
 
+from skypanel.domain.storage import Storage, StorageKind
 from skypanel.drivers.argon2 import Argon2Passwords
 from skypanel.drivers.bubblewrap import BubblewrapBuilder
 from skypanel.drivers.celery import CeleryQueue
+from skypanel.drivers.chosen import ChosenObjects
 from skypanel.drivers.clock import SystemClock
 from skypanel.drivers.dulwich import DulwichRepositories
 from skypanel.drivers.files import FileObjects
@@ -15,7 +19,8 @@ from skypanel.drivers.log_files import FileLogs
 from skypanel.drivers.process import ProcessScheduler
 from skypanel.drivers.streams import StreamOutput, connect
 from skypanel.drivers.traefik import TraefikRouter
-from skypanel.ports import Panel
+from skypanel.flow import storage
+from skypanel.ports import Objects, Panel
 from skypanel.settings import Settings
 from skypanel.store.engine import Postgres
 
@@ -26,9 +31,12 @@ async def open_panel(settings: Settings) -> AsyncIterator[Panel]:
     async with AsyncExitStack() as stack:
         clock = SystemClock()
         launcher = Launcher(settings.launcher_socket)
-        objects = FileObjects(settings.objects)
+        cipher = KeyFileCipher(settings.encryption_keys_file)
         database = Postgres(settings.database_dsn)
         stack.push_async_callback(database.close)
+        open_objects = partial(_open_objects, settings)
+        objects = ChosenObjects(partial(storage.chosen, database, cipher), open_objects)
+        stack.push_async_callback(objects.close)
         output = StreamOutput(connect(settings.valkey_url), settings.spool, objects)
         stack.push_async_callback(output.close)
         queue = CeleryQueue(settings.broker_url)
@@ -40,11 +48,20 @@ async def open_panel(settings: Settings) -> AsyncIterator[Panel]:
             builder=BubblewrapBuilder(launcher),
             router=TraefikRouter(f"http://127.0.0.1:{settings.traefik_port}", settings.traefik_token),
             objects=objects,
+            open_objects=open_objects,
             output=output,
             queue=queue,
             logs=FileLogs(settings.logs, clock),
-            cipher=KeyFileCipher(settings.encryption_keys_file),
+            cipher=cipher,
             passwords=Argon2Passwords(),
             repositories=DulwichRepositories(settings.repositories),
             clock=clock,
         )
+
+
+def _open_objects(settings: Settings, chosen: Storage) -> Objects:
+    if chosen.kind is StorageKind.FILES:
+        return FileObjects(settings.objects)
+    # Its SDK takes more memory than all the rest of a process: only where it is wanted.
+    opened: Objects = import_module("skypanel.drivers.s3").S3Objects(chosen, settings.scratch)
+    return opened

@@ -17,6 +17,7 @@ from skypanel.domain.manifest import Dyno, Exit, Manifest
 from skypanel.domain.output import FIRST, Line, LineId
 from skypanel.domain.push import Tree
 from skypanel.domain.routing import Address, Route
+from skypanel.domain.storage import Kept, Storage
 
 WriteLine = Callable[[str], Awaitable[None]]
 
@@ -158,12 +159,13 @@ class Objects(Protocol):
     async def add(self, kind: str, chunks: AsyncIterable[bytes], max_bytes: int | None = None) -> Stored:
         """Write an object under the digest of its bytes; nothing is left behind if it fails.
 
-        Raises Invalid once `max_bytes` is passed, Unavailable if storage fails.
+        One that is there already is written anew, so that it counts as young. Raises Invalid once `max_bytes` is
+        passed, Unavailable if storage fails.
         """
         ...
 
     def read(self, kind: str, digest: str) -> AsyncIterator[bytes]:
-        """Yield an object's bytes. Raises NotFound."""
+        """Yield an object's bytes. Raises NotFound, and Unavailable before the end of one that is damaged."""
         ...
 
     async def put(self, kind: str, name: str, body: bytes) -> None:
@@ -172,9 +174,31 @@ class Objects(Protocol):
 
     async def exists(self, kind: str, digest: str) -> bool: ...
 
-    async def delete(self, kind: str, digest: str) -> None:
-        """Delete an object; one that is not there is no error."""
+    async def delete(self, kind: str, digest: str, before: datetime | None = None) -> None:
+        """Delete an object, where a time is given only if it was written before; one that is not there is no error."""
         ...
+
+    def list(self, kind: str) -> AsyncIterator[Kept]:
+        """Yield what is there, in no order."""
+        ...
+
+    async def url(self, kind: str, digest: str, life_s: float) -> str | None:
+        """Return where anyone may fetch an object for `life_s`; None where only the panel itself can read it.
+
+        The URL is a secret. Whether there is such an object is not looked at.
+        """
+        ...
+
+    async def sweep(self, before: datetime) -> None:
+        """Remove what writers left unfinished that were killed before then."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections; the next use makes new ones."""
+        ...
+
+
+OpenObjects = Callable[[Storage], Objects]
 
 
 class OutputWriter(Protocol):
@@ -318,6 +342,7 @@ class Panel:
     builder: Builder
     router: Router
     objects: Objects
+    open_objects: OpenObjects
     output: Output
     queue: Queue
     logs: Logs

@@ -158,6 +158,11 @@ class Settings:
         return self.home / "spool"
 
     @property
+    def scratch(self) -> Path:
+        """The folder of what is on its way to object storage elsewhere; its files have no names."""
+        return self.home / "scratch"
+
+    @property
     def logs(self) -> Path:
         """The folder of all logs: one an app id, and `panel`."""
         return self.home / "logs"

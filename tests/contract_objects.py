@@ -1,6 +1,9 @@
 """What every Objects driver does. A subclass has a fixture `objects`."""
 
+import asyncio
 import hashlib
+from datetime import UTC, datetime, timedelta
+from urllib.request import urlopen
 
 import pytest
 
@@ -14,6 +17,13 @@ async def chunks(*bodies):
 
 async def read(objects, kind, name):
     return b"".join([chunk async for chunk in objects.read(kind, name)])
+
+
+async def names(objects, kind):
+    return {kept.name async for kept in objects.list(kind)}
+
+
+LONG = timedelta(days=1)
 
 
 class ObjectsContract:
@@ -61,3 +71,40 @@ class ObjectsContract:
     async def test_what_cannot_name_an_object_is_refused(self, objects, kind, name):
         with pytest.raises(Invalid):
             await objects.put(kind, name, b"")
+
+    async def test_what_is_there_is_listed_by_kind_with_its_age(self, objects):
+        stored = await objects.add("slugs", chunks(b"x"))
+        await objects.put("outputs", "build/1.1", b"lines")
+        assert await names(objects, "slugs") == {stored.digest}
+        assert await names(objects, "outputs") == {"build/1.1"}
+        assert await names(objects, "sources") == set()
+        (kept,) = [kept async for kept in objects.list("slugs")]
+        assert abs(datetime.now(UTC) - kept.modified_at) < timedelta(minutes=1)
+
+    async def test_an_object_is_deleted_only_if_it_is_as_old_as_asked(self, objects):
+        stored = await objects.add("slugs", chunks(b"x"))
+        await objects.delete("slugs", stored.digest, datetime.now(UTC) - LONG)
+        assert await objects.exists("slugs", stored.digest)
+        await objects.delete("slugs", stored.digest, datetime.now(UTC) + LONG)
+        await objects.delete("slugs", stored.digest, datetime.now(UTC) + LONG)
+        assert not await objects.exists("slugs", stored.digest)
+
+    async def test_a_url_leads_to_the_object_where_there_is_one(self, objects):
+        stored = await objects.add("slugs", chunks(b"x" * 1000))
+        url = await objects.url("slugs", stored.digest, 60)
+        assert url is None or await asyncio.to_thread(fetched, url) == b"x" * 1000
+
+    async def test_sweeping_takes_no_object(self, objects):
+        stored = await objects.add("slugs", chunks(b"x"))
+        await objects.sweep(datetime.now(UTC) + LONG)
+        assert await objects.exists("slugs", stored.digest)
+
+    async def test_it_goes_on_after_it_was_closed(self, objects):
+        stored = await objects.add("slugs", chunks(b"x"))
+        await objects.close()
+        assert await read(objects, "slugs", stored.digest) == b"x"
+
+
+def fetched(url):
+    with urlopen(url, timeout=10) as response:
+        return response.read()

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from skypanel.domain import terminal
 from skypanel.domain.errors import Invalid, NotFound, Unavailable
 from skypanel.domain.output import FIRST, Line, LineId
+from skypanel.domain.storage import Kept
 from skypanel.ports import Stored
 
 OUTPUT_MAX_BYTES = 10 * 1024 * 1024
@@ -30,8 +31,11 @@ class FakeClock:
 
 
 class FakeObjects:
+    """Objects by (kind, name) in `stored`; those that are not in `modified` are of now."""
+
     def __init__(self):
         self.stored = {}
+        self.modified = {}
 
     async def add(self, kind, chunks, max_bytes=None):
         body = b""
@@ -40,7 +44,7 @@ class FakeObjects:
             if max_bytes is not None and len(body) > max_bytes:
                 raise Invalid("It is too large.")
         digest = hashlib.sha256(body).hexdigest()
-        self.stored[_object_key(kind, digest)] = body
+        self._write(kind, digest, body)
         return Stored(digest, len(body))
 
     async def read(self, kind, digest):
@@ -50,13 +54,35 @@ class FakeObjects:
         yield self.stored[key]
 
     async def put(self, kind, name, body):
-        self.stored[_object_key(kind, name)] = body
+        self._write(kind, name, body)
 
     async def exists(self, kind, digest):
         return _object_key(kind, digest) in self.stored
 
-    async def delete(self, kind, digest):
-        self.stored.pop(_object_key(kind, digest), None)
+    async def delete(self, kind, digest, before=None):
+        key = _object_key(kind, digest)
+        if before is None or self._modified_at(key) < before:
+            self.stored.pop(key, None)
+
+    async def list(self, kind):
+        for key in [key for key in self.stored if key[0] == kind]:
+            yield Kept(key[1], self._modified_at(key))
+
+    async def url(self, kind, digest, life_s):
+        return None
+
+    async def sweep(self, before):
+        pass
+
+    async def close(self):
+        pass
+
+    def _write(self, kind, name, body):
+        self.stored[_object_key(kind, name)] = body
+        self.modified.pop((kind, name), None)
+
+    def _modified_at(self, key):
+        return self.modified.get(key) or datetime.now(UTC)
 
 
 def _object_key(kind, name):

@@ -144,6 +144,10 @@ async def silent(_line: str) -> None:
     pass
 
 
+def no_storage(storage):
+    raise AssertionError(f"nobody is to open {storage.place}")
+
+
 async def open_stage(database, folder) -> Stage:
     builder = FakeBuilder()
     builder.answer("test", "-f", code=1)
@@ -157,6 +161,7 @@ async def open_stage(database, folder) -> Stage:
         builder=builder,
         router=FakeRouter(),
         objects=FakeObjects(),
+        open_objects=no_storage,
         output=FakeOutput(),
         queue=FakeQueue(),
         logs=FakeLogs(),

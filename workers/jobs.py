@@ -4,9 +4,12 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from celery import Celery
 
-from skypanel.flow import build, reconcile, rollout
+from skypanel.flow import build, garbage, reconcile, rollout, storage
 from skypanel.ports import Panel
 from workers.process import PanelProcess
+
+# It takes turns with the jobs that builds and rollouts wait for.
+MOVE_S = 5.0
 
 Job = Callable[[Panel, str], Awaitable[None]]
 
@@ -23,14 +26,25 @@ async def _reconcile(panel: Panel, _worker: str) -> None:
     await reconcile.reconcile(panel)
 
 
+async def _move_objects(panel: Panel, _worker: str) -> None:
+    await storage.move(panel, MOVE_S)
+
+
+async def _collect_garbage(panel: Panel, _worker: str) -> None:
+    await garbage.collect(panel)
+
+
 # These work on several of their kind side by side: one process is enough, and the others stay free for the rest.
-ALONE = frozenset({"build", "rollout"})
+# Of moving and collecting, two at once would do the same twice.
+ALONE = frozenset({"build", "rollout", "move_objects", "collect_garbage"})
 JOBS: Mapping[str, Job] = {
     "build": build.work,
     "rollout": rollout.work,
     "expire_builds": _expire_builds,
     "wake": _wake,
     "reconcile": _reconcile,
+    "move_objects": _move_objects,
+    "collect_garbage": _collect_garbage,
 }
 
 

@@ -1,13 +1,12 @@
 """Commands about the admin's keys, tokens and login."""
 
-import sys
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
 import click
 
-from skypanel.cli import session
+from skypanel.cli import asking, session
 from skypanel.domain.account import Account
 from skypanel.domain.errors import Invalid, NotFound
 from skypanel.drivers.public_keys import read_public_key
@@ -120,19 +119,13 @@ def login_link() -> None:
 @click.command()
 def passwd() -> None:
     """Set the admin's password for the dashboard, asked for or read from standard input; all sessions end."""
-    new = _asked("New password")
+    new = asking.secret("New password", confirm=True)
 
     async def act(panel: Panel, by: Account) -> None:
         await passwords_flow.reset(panel, by, new)
         click.echo(f"{by.email} can sign in with it at {panel.address.dashboard_url()}")
 
     session.run(act)
-
-
-def _asked(what: str) -> str:
-    if sys.stdin.isatty():
-        return str(click.prompt(what, hide_input=True, confirmation_prompt=True))
-    return sys.stdin.readline().removesuffix("\n")
 
 
 COMMANDS = (keys, tokens, login_link, passwd)

@@ -13,6 +13,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "up": ("up",),
     "machine": ("init", "migrate", "doctor", "rotate-keys", "install-service"),
     "apps": ("apps", "ps", "scale", "restart", "config", "releases", "rollback", "logs", "destroy"),
+    "settings": ("settings", "storage"),
     "accounts": ("keys", "tokens", "login-link", "passwd"),
 }
 

@@ -2,6 +2,9 @@
 
 from enum import IntEnum, StrEnum
 
+from skypanel.domain.account import Account
+from skypanel.domain.errors import Denied
+
 
 class Role(IntEnum):
     """A membership's rank; each rank may do all that the ranks below it may."""
@@ -53,3 +56,9 @@ def covers(scope: str, action: Action) -> bool:
 def allows(role: Role | None, action: Action) -> bool:
     """Whether a member with `role` may do `action`; None is somebody who is no member."""
     return role is not None and role >= LEAST_ROLE[action]
+
+
+def check_admin(account: Account) -> None:
+    """Raise Denied unless the account runs the platform."""
+    if not account.is_admin:
+        raise Denied("Only an administrator of this panel may do that.", "Ask one.")

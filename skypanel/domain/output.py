@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from uuid import UUID
 
+_STREAM = re.compile(r"(?:build|rollout)/(?P<id>[0-9a-f-]{36})(?![0-9a-f-])")
 _PLACE = re.compile(r"(?P<stream>(?:build|rollout)/(?P<id>[0-9a-f-]{36})):(?P<attempt>[0-9]{1,9})-(?P<number>[0-9]{1,9})")
 
 
@@ -38,6 +39,15 @@ def build_stream(build_id: UUID) -> str:
 def rollout_stream(rollout_id: UUID) -> str:
     """Return the name of a rollout's stream."""
     return f"rollout/{rollout_id}"
+
+
+def job_of(name: str) -> UUID | None:
+    """Return the build or rollout whose stream a name begins with, or None if it names none."""
+    match = _STREAM.match(name)
+    try:
+        return UUID(match["id"]) if match else None
+    except ValueError:
+        return None
 
 
 @dataclass(frozen=True)

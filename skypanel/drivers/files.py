@@ -1,24 +1,21 @@
 """Objects in a directory: `<kind>/<2 hex>/<name>`, written beside and renamed into place."""
 
 import asyncio
-import errno
 import hashlib
 import os
-import time
-from collections.abc import AsyncIterable, AsyncIterator, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterable, AsyncIterator
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import IO
-from urllib.parse import quote
+from urllib.parse import unquote
 
-from skypanel.domain.errors import Invalid, NotFound, Unavailable
-from skypanel.domain.transcript import size
+from skypanel.domain.errors import NotFound
+from skypanel.domain.storage import Kept
+from skypanel.drivers.intake import CHUNK_BYTES, check_kind, copy, disk_errors, file_name, write
 from skypanel.ports import Stored
 
-KINDS = frozenset({"sources", "slugs", "outputs"})
-CHUNK_BYTES = 1024 * 1024
-STALE_S = 60 * 60
 UNFINISHED = "unfinished"
 
 
@@ -33,7 +30,7 @@ class FileObjects:
         directory = self._directory(kind)
         file = await asyncio.to_thread(self._begin)
         try:
-            stored = await _copy(chunks, file, max_bytes)
+            stored = await copy(chunks, file, max_bytes)
             await asyncio.to_thread(_publish, file, directory / _place(stored.digest))
         finally:
             await asyncio.to_thread(_discard, file)
@@ -56,29 +53,44 @@ class FileObjects:
         """Whether there is such an object."""
         return await asyncio.to_thread(self._path(kind, digest).is_file)
 
-    async def delete(self, kind: str, digest: str) -> None:
-        """Delete an object; one that is not there is no error."""
-        await asyncio.to_thread(_delete, self._path(kind, digest))
+    async def delete(self, kind: str, digest: str, before: datetime | None = None) -> None:
+        """Delete an object, where a time is given only if it was written before; one that is not there is no error."""
+        await asyncio.to_thread(_delete, self._path(kind, digest), before)
+
+    async def list(self, kind: str) -> AsyncIterator[Kept]:
+        """Yield what is there, folder by folder."""
+        directory = self._directory(kind)
+        for folder in await asyncio.to_thread(_entries, directory):
+            for kept in await asyncio.to_thread(_kept, folder):
+                yield kept
+
+    async def url(self, kind: str, digest: str, life_s: float) -> str | None:  # noqa: ARG002 - as in ports
+        """Return None: the folder is the panel's alone."""
+        return None
+
+    async def sweep(self, before: datetime) -> None:
+        """Remove what writers left unfinished that were killed before then."""
+        await asyncio.to_thread(_sweep, self._root / UNFINISHED, before)
+
+    async def close(self) -> None:
+        """Nothing stays open."""
 
     def _directory(self, kind: str) -> Path:
-        if kind not in KINDS:
-            raise Invalid(f"There are no objects of the kind {kind!r}.")
-        return self._root / kind
+        return self._root / check_kind(kind)
 
     def _path(self, kind: str, name: str) -> Path:
         return self._directory(kind) / _place(name)
 
     def _begin(self) -> IO[bytes]:
-        with _translated():
+        with disk_errors():
             directory = self._root / UNFINISHED
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _sweep(directory, STALE_S)
             return NamedTemporaryFile(dir=directory, buffering=0, delete=False)
 
     def _put(self, path: Path, body: bytes) -> None:
         file = self._begin()
         try:
-            _write(file, body)
+            write(file, body)
             _publish(file, path)
         finally:
             _discard(file)
@@ -86,40 +98,12 @@ class FileObjects:
 
 def _place(name: str) -> Path:
     """Return where an object lies in the directory of its kind."""
-    if not name or name.startswith("."):
-        raise Invalid(f"{name!r} cannot name an object.")
-    return Path(hashlib.sha256(name.encode()).hexdigest()[:2]) / quote(name, safe="")
-
-
-async def _copy(chunks: AsyncIterable[bytes], file: IO[bytes], max_bytes: int | None) -> Stored:
-    digest, total, buffer = hashlib.sha256(), 0, bytearray()
-
-    def flush(body: bytes) -> None:
-        digest.update(body)
-        _write(file, body)
-
-    async for chunk in chunks:
-        total += len(chunk)
-        if max_bytes is not None and total > max_bytes:
-            raise Invalid(f"It is larger than the {size(max_bytes)} that are allowed.")
-        buffer += chunk
-        if len(buffer) >= CHUNK_BYTES:
-            body, buffer = bytes(buffer), bytearray()
-            await asyncio.to_thread(flush, body)
-    await asyncio.to_thread(flush, bytes(buffer))
-    return Stored(digest.hexdigest(), total)
-
-
-def _write(file: IO[bytes], body: bytes) -> None:
-    view = memoryview(body)
-    with _translated():
-        while view:
-            view = view[file.write(view) :]
+    return Path(hashlib.sha256(name.encode()).hexdigest()[:2]) / file_name(name)
 
 
 def _publish(file: IO[bytes], path: Path) -> None:
     """Make a finished file an object: on the disk before it has its name, and its name on the disk before it counts."""
-    with _translated():
+    with disk_errors():
         os.fsync(file.fileno())
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         Path(file.name).replace(path)
@@ -137,7 +121,7 @@ def _discard(file: IO[bytes]) -> None:
 
 
 def _open(path: Path) -> IO[bytes]:
-    with _translated():
+    with disk_errors():
         try:
             return path.open("rb", buffering=0)
         except FileNotFoundError:
@@ -145,30 +129,34 @@ def _open(path: Path) -> IO[bytes]:
 
 
 def _read(file: IO[bytes]) -> bytes:
-    with _translated():
+    with disk_errors():
         return file.read(CHUNK_BYTES)
 
 
-def _delete(path: Path) -> None:
-    with _translated():
-        path.unlink(missing_ok=True)
+def _delete(path: Path, before: datetime | None) -> None:
+    with disk_errors(), suppress(FileNotFoundError):
+        if before is None or _modified_at(path) < before:
+            path.unlink()
 
 
-def _sweep(directory: Path, older_than_s: float) -> None:
-    """Delete what writers that were killed left unfinished."""
-    oldest = time.time() - older_than_s
-    for path in directory.glob("*"):
-        with suppress(FileNotFoundError):
-            if path.stat().st_mtime < oldest:
-                path.unlink()
+def _entries(folder: Path) -> list[Path]:
+    with disk_errors(), suppress(FileNotFoundError, NotADirectoryError):
+        return list(folder.iterdir())
+    return []
 
 
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Turn the errors of a disk into Unavailable."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            raise Unavailable("The disk of the panel's storage is full.", "Free some space on it, then try again.") from error
-        raise Unavailable(f"The panel's storage fails: {error.strerror}.", "Look at its disk and permissions, then try again.") from error
+def _kept(folder: Path) -> list[Kept]:
+    found = []
+    for path in _entries(folder):
+        with disk_errors(), suppress(FileNotFoundError):
+            found.append(Kept(unquote(path.name), _modified_at(path)))
+    return found
+
+
+def _sweep(directory: Path, before: datetime) -> None:
+    for path in _entries(directory):
+        _delete(path, before)
+
+
+def _modified_at(path: Path) -> datetime:
+    return datetime.fromtimestamp(path.stat().st_mtime, tz=UTC)

@@ -112,7 +112,7 @@ class StreamOutput:
         deadline = monotonic() + idle_s
         block_s = 0.0
         while True:
-            found = await self._live(stream, after, block_s) or await archive.lines_after(self._objects, stream, after)
+            found = await self._live(stream, after, block_s) or await self._archived(stream, after)
             for line in found:
                 yield line
                 if line.end:
@@ -143,6 +143,14 @@ class StreamOutput:
             return []
         # An attempt that another followed had its end mark, too.
         return [line for line in lines if not line.end] + lines[-1:] * ended
+
+    async def _archived(self, stream: str, after: LineId) -> list[Line]:
+        """Return what the archive has after `after`; nothing if storage is down, as what runs is in Redis."""
+        try:
+            return await archive.lines_after(self._objects, stream, after)
+        except Unavailable as error:
+            log.warning("%s: its archive cannot be read: %s", stream, error)
+            return []
 
     async def _later(self, stream: str, last: LineId) -> bool:
         return bool(await self._redis.xrange(stream, f"({last}", "+", 1))
@@ -179,7 +187,9 @@ class StreamOutput:
             except FileNotFoundError:
                 continue
             except Unavailable:
+                # Who waits for this is not to wait for each of them: the rest has time, too.
                 log.exception("%s: not archived, its spool is kept", left.stream)
+                return
 
 
 class _Writer:

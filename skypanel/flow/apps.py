@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
@@ -9,7 +10,7 @@ from skypanel.domain import names
 from skypanel.domain.access import Action, allows
 from skypanel.domain.account import Account
 from skypanel.domain.app import App
-from skypanel.domain.errors import Denied, NotFound
+from skypanel.domain.errors import Denied, NotFound, Unavailable
 from skypanel.domain.manifest import Dyno
 from skypanel.domain.plan import DEFAULT_PLAN
 from skypanel.domain.release import Release
@@ -94,7 +95,8 @@ async def overview(panel: Panel, account: Account, *, after: str = "", limit: in
 async def destroy(panel: Panel, app: App, by: Account) -> None:
     """Destroy an app with all it has: first it stops serving, then its dynos, repository and stored objects go, then its row.
 
-    Where that fails half-way, the app is still there, serves nothing, and can be destroyed again. Raises Unavailable.
+    Where that fails half-way, the app is still there, serves nothing, and can be destroyed again. What storage keeps
+    then, and the output of its deploys, garbage collection takes within a day. Raises Unavailable.
     """
     async with panel.transaction() as conn:
         await apps.lock(conn, app.id)
@@ -108,5 +110,6 @@ async def destroy(panel: Panel, app: App, by: Account) -> None:
         stored = [("slugs", digest) for digest in await slugs.own(conn, app.id)]
         stored += [("sources", digest) for digest in await builds.own_sources(conn, app.id)]
         await apps.remove(conn, app.id)
-    for kind, digest in stored:
-        await panel.objects.delete(kind, digest)
+    with suppress(Unavailable):
+        for kind, digest in stored:
+            await panel.objects.delete(kind, digest)

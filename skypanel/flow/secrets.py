@@ -1,14 +1,14 @@
 """Bringing every stored secret under the newest encryption key."""
 
 from skypanel.ports import Panel
-from skypanel.store import config_vars
+from skypanel.store import config_vars, settings
 
 PAGE = 500
 
 
 async def reencrypt(panel: Panel) -> int:
     """Encrypt each secret anew and return how many there are; may be repeated, and interrupted."""
-    after, count = 0, 0
+    after, count = 0, await _reencrypt_settings(panel)
     while True:
         async with panel.transaction() as conn:
             page = await config_vars.page(conn, after, PAGE)
@@ -17,3 +17,11 @@ async def reencrypt(panel: Panel) -> int:
         if not page:
             return count
         after, count = page[-1].id, count + len(page)
+
+
+async def _reencrypt_settings(panel: Panel) -> int:
+    async with panel.transaction() as conn:
+        secrets = await settings.secrets(conn)
+        for key, secret in secrets.items():
+            await settings.replace_secret(conn, key, secret, panel.cipher.rotate(secret))
+    return len(secrets)

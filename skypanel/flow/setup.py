@@ -1,17 +1,17 @@
 """The first run: what a new panel needs before anybody can use it."""
 
-from collections.abc import Sequence
+import secrets
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from skypanel.domain.access import Role
 from skypanel.domain.account import Account, PublicKey
 from skypanel.domain.errors import Conflict
-from skypanel.domain.plan import DEFAULT_PLAN, FIRST_PLANS
+from skypanel.domain.plan import FIRST_PLANS
+from skypanel.domain.settings import DEFAULTS, SETTINGS, Value
 from skypanel.flow import accounts as accounts_flow
 from skypanel.ports import Panel
 from skypanel.store import accounts, keys, organizations, plans, settings
-
-FIRST_SETTINGS = {"default_plan": DEFAULT_PLAN, "push_creates_apps": True}
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,13 @@ async def initialize(panel: Panel, public_keys: Sequence[PublicKey]) -> FirstRun
     The public keys are the admin's only at the first time. May be repeated.
     """
     async with panel.transaction() as conn:
+        for name, value in _first_settings().items():
+            await settings.add_missing(conn, name, value)
         existing = await accounts.admins(conn)
         if existing:
             return FirstRun(existing[0], len(await keys.of(conn, existing[0].id)), None)
         for offer in FIRST_PLANS:
             await plans.add(conn, offer)
-        for name, value in FIRST_SETTINGS.items():
-            await settings.put(conn, name, value, None)
         admin = await accounts.add(conn, f"admin@{panel.address.domain}", is_admin=True)
         organization = await organizations.add(conn, "Main", billed=False)
         await organizations.add_member(conn, organization.id, admin.id, Role.OWNER)
@@ -47,3 +47,9 @@ async def initialize(panel: Panel, public_keys: Sequence[PublicKey]) -> FirstRun
             continue  # the same key under two file names
         added += 1
     return FirstRun(admin, added, await accounts_flow.add_token(panel, admin, "Written at the first run"))
+
+
+def _first_settings() -> Mapping[str, Value]:
+    """Return the defaults; two panels that are given one bucket do not meet in it."""
+    plain = {key: value for key, value in DEFAULTS.items() if not SETTINGS[key].is_sensitive}
+    return {**plain, "s3_prefix": f"skypanel-{secrets.token_hex(4)}"}

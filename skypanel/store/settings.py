@@ -1,12 +1,14 @@
 """What an administrator can change while the panel runs."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, null, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from skypanel.ports import Connection
+from skypanel.store import locks
 from skypanel.store.tables import settings
 
 Value = Any  # whatever JSON can say
@@ -20,11 +22,52 @@ async def get(conn: Connection, key: str) -> Value | None:
 
 async def put(conn: Connection, key: str, value: Value, account_id: UUID | None) -> None:
     """Set a setting."""
-    values = {"value": value, "secret": None, "updated_at": func.clock_timestamp(), "updated_by": account_id}
-    await conn.execute(insert(settings).values(key=key, **values).on_conflict_do_update(index_elements=["key"], set_=values))
+    await _put(conn, key, {"value": value, "secret": None, "updated_by": account_id})
+
+
+async def put_secret(conn: Connection, key: str, secret: bytes, account_id: UUID | None) -> None:
+    """Set a setting whose value is encrypted."""
+    await _put(conn, key, {"value": null(), "secret": secret, "updated_by": account_id})
+
+
+async def add_missing(conn: Connection, key: str, value: Value) -> None:
+    """Set a setting that nobody has set."""
+    await conn.execute(insert(settings).values(key=key, value=value).on_conflict_do_nothing())
+
+
+async def remove(conn: Connection, key: str) -> bool:
+    """Forget a setting; False if it was not set."""
+    return bool(await conn.execute(delete(settings).where(settings.c.key == key)))
 
 
 async def all(conn: Connection) -> dict[str, Value]:  # noqa: A001 - read as settings.all
     """Return every setting that was set, secret ones aside."""
     statement = select(settings.c.key, settings.c.value).where(settings.c.secret.is_(None)).order_by(settings.c.key)
     return {row.key: row.value for row in await conn.all(statement)}
+
+
+async def secrets(conn: Connection) -> dict[str, bytes]:
+    """Return the encrypted values of the settings that are secret."""
+    rows = await conn.all(select(settings.c.key, settings.c.secret).where(settings.c.secret.is_not(None)))
+    return {row.key: bytes(row.secret) for row in rows}
+
+
+async def replace_secret(conn: Connection, key: str, old: bytes, new: bytes) -> None:
+    """Replace an encrypted value by the same under another key, unless it was set anew meanwhile."""
+    await conn.execute(update(settings).where(settings.c.key == key, settings.c.secret == old).values(secret=new))
+
+
+async def set_at(conn: Connection, key: str) -> datetime | None:
+    """Return when a setting was set last, if it is set."""
+    row = await conn.first(select(settings.c.updated_at).where(settings.c.key == key))
+    return None if row is None else row.updated_at
+
+
+async def lock(conn: Connection) -> None:
+    """Keep others from changing settings until the transaction ends."""
+    await locks.hold(conn, "settings")
+
+
+async def _put(conn: Connection, key: str, values: dict[str, Value]) -> None:
+    values["updated_at"] = func.clock_timestamp()
+    await conn.execute(insert(settings).values(key=key, **values).on_conflict_do_update(index_elements=["key"], set_=values))

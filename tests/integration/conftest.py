@@ -1,5 +1,6 @@
 from tests.postgres_fixture import database, dsn, postgres
+from tests.s3_fixture import s3
 from tests.valkey_fixture import valkey
 from tests.web_fixture import admin, client, dashboard, fault, new_client, stage
 
-__all__ = ["admin", "client", "dashboard", "database", "dsn", "fault", "new_client", "postgres", "stage", "valkey"]
+__all__ = ["admin", "client", "dashboard", "database", "dsn", "fault", "new_client", "postgres", "s3", "stage", "valkey"]

@@ -1,11 +1,13 @@
 import asyncio
 import os
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from skypanel.domain.errors import Unavailable
-from skypanel.drivers.files import FileObjects, _write
+from skypanel.drivers.files import FileObjects
+from skypanel.drivers.intake import write
 from tests.contract_objects import ObjectsContract, chunks, read
 
 
@@ -67,7 +69,7 @@ async def test_leftovers_of_a_crash_are_swept_and_what_is_being_written_is_not(o
     old.write_bytes(b"x")
     new.write_bytes(b"x")
     os.utime(old, (0, 0))
-    await objects.add("slugs", chunks(b"kept"))
+    await objects.sweep(datetime.now(UTC) - timedelta(hours=1))
     assert not old.exists()
     assert new.exists()
 
@@ -75,7 +77,7 @@ async def test_leftovers_of_a_crash_are_swept_and_what_is_being_written_is_not(o
 def test_a_full_disk_says_so():
     # Every write to it fails as on a full disk: full(4).
     with Path("/dev/full").open("wb", buffering=0) as file, pytest.raises(Unavailable, match="disk of the panel's storage is full"):
-        _write(file, b"x")
+        write(file, b"x")
 
 
 async def test_a_storage_that_fails_says_so_and_keeps_nothing(objects, tmp_path):

@@ -5,6 +5,7 @@ import signal
 
 import pytest
 
+from skypanel.domain.errors import Unavailable
 from skypanel.domain.output import LineId
 from skypanel.drivers import archive
 from skypanel.drivers.files import FileObjects
@@ -85,6 +86,26 @@ async def test_a_stream_that_ends_while_redis_is_gone_is_read_from_the_archive(o
         await writer.write("two")
     assert await reading == (["one", "two"], True)
     assert await read_all(output, "build/1", after=LineId(1, 1)) == (["two"], True)
+
+
+async def test_a_storage_that_is_down_costs_a_live_stream_nothing_and_its_lines_are_kept(valkey, tmp_path):
+    class Down(FileObjects):
+        async def exists(self, kind, digest):
+            raise Unavailable("The object storage does not answer.")
+
+        async def put(self, kind, name, body):
+            raise Unavailable("The object storage does not answer.")
+
+    output = StreamOutput(connect(valkey.url), tmp_path / "spool", Down(tmp_path / "objects"))
+    reading = asyncio.create_task(read_all(output, "build/1"))
+    async with output.writer("build/1", 1) as writer:
+        await writer.write("one")
+    assert await reading == (["one"], True)
+    assert len(spools(tmp_path)) == 1
+    async with output.writer("build/1", 2) as writer:
+        await writer.write("two")
+    assert await read_all(output, "build/1") == (["one", "two"], True)
+    await output.close()
 
 
 async def test_without_redis_and_archive_a_reader_gives_up_after_its_idle_time(output, valkey):

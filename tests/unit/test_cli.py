@@ -20,6 +20,12 @@ def test_every_command_is_found_by_its_name_and_nothing_else_is():
     assert commands.get_command(None, "no-such-command") is None
 
 
+def test_a_panel_on_files_holds_no_s3_library_in_memory():
+    code = "import sys; import skypanel.bootstrap, workers.jobs, web.app, gitreceiver.ssh; print(*sys.modules)"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"boto3", "botocore"} & set(shown.stdout.split())
+
+
 def test_up_which_stays_holds_no_library_in_memory_that_only_a_start_needs():
     code = "import sys; from skypanel.cli.main import commands; commands.get_command(None, 'up'); print(*sys.modules)"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -1,0 +1,152 @@
+"""What an administrator can change while the panel runs: each setting, and what it may be."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from skypanel.domain.errors import Invalid, NotFound
+from skypanel.domain.names import printable
+from skypanel.domain.plan import DEFAULT_PLAN
+from skypanel.domain.storage import Storage, StorageKind
+
+Value = str | int | bool
+
+ALL = "all"
+MAX_KEPT_RELEASES = 100_000
+MAX_SECRET_LENGTH = 256
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_PREFIX = re.compile(r"[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*")
+_SECRET = re.compile(r"[!-~]+")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A setting. `read` makes a value of what was typed, and raises Invalid with what would be allowed.
+
+    The value of a sensitive one is encrypted, and shown to nobody. A default of "" means that it is not set.
+    """
+
+    key: str
+    default: Value
+    read: Callable[[str], Value]
+    meaning: str
+    is_sensitive: bool = False
+
+
+def _choice(*allowed: str) -> Callable[[str], Value]:
+    def read(text: str) -> Value:
+        if text not in allowed:
+            raise Invalid(f"{printable(text)} is not one of {', '.join(allowed)}.")
+        return text
+
+    return read
+
+
+def _flag(text: str) -> Value:
+    return _choice("true", "false")(text) == "true"
+
+
+def _matching(pattern: re.Pattern[str], allowed: str, longest: int = 100) -> Callable[[str], Value]:
+    def read(text: str) -> Value:
+        if not pattern.fullmatch(text) or len(text) > longest:
+            raise Invalid(f"{printable(text)} does not fit.", allowed)
+        return text
+
+    return read
+
+
+def _secret(text: str) -> Value:
+    if not _SECRET.fullmatch(text) or len(text) > MAX_SECRET_LENGTH:
+        raise Invalid("The key does not fit.", f"A key has up to {MAX_SECRET_LENGTH} letters, digits and signs, and no spaces.")
+    return text
+
+
+def _endpoint(text: str) -> Value:
+    allowed = "Write the URL of an S3 endpoint, without a path: https://s3.example.com or http://10.1.2.3:9000"
+    try:
+        url = urlsplit(text)
+        port = url.port
+    except ValueError:
+        raise Invalid(f"{printable(text)} is not a URL.", allowed) from None
+    is_bare = url.path in {"", "/"} and not (url.query or url.fragment or "@" in url.netloc)
+    if url.scheme not in {"http", "https"} or not re.fullmatch(r"[A-Za-z0-9.-]+", url.hostname or "") or not is_bare or port == 0:
+        raise Invalid(f"{printable(text)} is not the URL of an S3 endpoint.", allowed)
+    return text.removesuffix("/")
+
+
+def _kept(text: str) -> Value:
+    if text == ALL:
+        return text
+    if not re.fullmatch(r"[0-9]{1,6}", text) or not 1 <= int(text) <= MAX_KEPT_RELEASES:
+        raise Invalid(f"{printable(text)} is not a number of releases.", f"Write {ALL}, or a number from 1 to {MAX_KEPT_RELEASES}.")
+    return int(text)
+
+
+_WORD = "Use up to 64 letters, digits, dashes and underscores."
+SETTINGS: Mapping[str, Setting] = {
+    setting.key: setting
+    for setting in (
+        Setting("default_plan", DEFAULT_PLAN, _matching(_NAME, _WORD), "The plan of a new app."),
+        Setting("kept_releases", ALL, _kept, "How many releases of an app keep their slugs, beside those in use: all, or a number."),
+        Setting("push_creates_apps", True, _flag, "Whether the first push to a free name makes an app: true or false."),  # noqa: FBT003
+        Setting("storage", StorageKind.FILES.value, _choice(*StorageKind), "Where slugs, sources and build output are kept: files or s3."),
+        Setting("s3_endpoint", "", _endpoint, "The URL of the S3 endpoint."),
+        Setting("s3_region", "us-east-1", _matching(_NAME, _WORD), "The region of the bucket; many endpoints take any."),
+        Setting("s3_bucket", "", _matching(_BUCKET, "Use 3 to 63 lowercase letters, digits and dashes."), "The bucket, which must exist."),
+        Setting(
+            "s3_prefix",
+            "skypanel",
+            _matching(_PREFIX, "Use letters, digits, dashes and underscores, with slashes between."),
+            "What the keys of all objects begin with. Two panels must not share one.",
+        ),
+        Setting("s3_access_key", "", _secret, "The access key.", is_sensitive=True),
+        Setting("s3_secret_key", "", _secret, "The secret key that goes with it.", is_sensitive=True),
+    )
+}
+DEFAULTS: Mapping[str, Value] = {setting.key: setting.default for setting in SETTINGS.values()}
+BUCKET_SETTINGS = tuple(key for key in SETTINGS if key.startswith("s3_"))
+STORAGE_SETTINGS = ("storage", *BUCKET_SETTINGS)
+
+
+def find(key: str) -> Setting:
+    """Return a setting by its key. Raises NotFound."""
+    if key not in SETTINGS:
+        raise NotFound(f"There is no setting {printable(key)}.", "`skypanel settings list` shows those there are.")
+    return SETTINGS[key]
+
+
+def read(changes: Mapping[str, str]) -> dict[str, Value]:
+    """Return the values of what was typed. Raises NotFound or Invalid, which name the setting."""
+    values = {}
+    for key, text in changes.items():
+        setting = find(key)
+        try:
+            values[key] = setting.read(text)
+        except Invalid as error:
+            raise Invalid(f"{key}: {error.message}", error.hint) from None
+    return values
+
+
+def text_of(value: Value) -> str:
+    """Return a value as it is typed."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def storage_of(values: Mapping[str, Value]) -> Storage:
+    """Return the storage that settings choose. Raises Invalid if they are not complete."""
+    return bucket_of(values) if values["storage"] == StorageKind.S3 else Storage()
+
+
+def bucket_of(values: Mapping[str, Value]) -> Storage:
+    """Return the bucket of settings, whether it is chosen or not. Raises Invalid if they are not complete."""
+    missing = [key for key in BUCKET_SETTINGS if not values[key]]
+    if missing:
+        raise Invalid(
+            f"The bucket cannot be tried yet: {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set.",
+            "Set all of them at once: skypanel settings set storage=s3 s3_endpoint=... s3_bucket=... s3_access_key s3_secret_key",
+        )
+    return Storage(StorageKind.S3, *(str(values[key]) for key in BUCKET_SETTINGS))

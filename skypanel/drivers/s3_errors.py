@@ -1,0 +1,62 @@
+"""What S3 endpoints and their SDK say when something is wrong, as errors of the domain."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError, IncompleteReadError, SSLError  # noqa: A004 - no builtin's
+from botocore.parsers import ResponseParserError
+
+from skypanel.domain.errors import NotFound, SkyPanelError, Unavailable
+from skypanel.domain.names import printable
+from skypanel.domain.storage import Storage
+
+MISSING = frozenset({"404", "NoSuchKey", "NoSuchUpload", "NotFound"})
+MAY_MISS = frozenset({"GetObject", "HeadObject", "ListMultipartUploads", "AbortMultipartUpload"})
+REFUSED = frozenset({"401", "403", "AccessDenied", "Forbidden", "InvalidAccessKeyId", "SignatureDoesNotMatch"})
+
+
+def code(error: ClientError) -> str:
+    """Return what an endpoint calls its error (https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html)."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def no_bucket(storage: Storage) -> Unavailable:
+    """Return the error for a bucket that is not there."""
+    return Unavailable(f"There is no bucket {storage.bucket} at {storage.endpoint}.", "Make it, or correct s3_bucket in the settings.")
+
+
+@contextmanager
+def translated(storage: Storage) -> Iterator[None]:
+    """Turn the SDK's errors into the domain's."""
+    try:
+        yield
+    except ClientError as error:
+        raise _refusal(storage, error) from error
+    except IncompleteReadError as error:
+        raise Unavailable("The object storage broke off in the middle of an object.", "Try again.") from error
+    except SSLError as error:
+        raise Unavailable(
+            f"The certificate of the object storage at {storage.endpoint} is not one that this machine trusts.",
+            "Put its authority into the machine's own list (update-ca-certificates), or into the file that SSL_CERT_FILE names.",
+        ) from error
+    except (ConnectionError, HTTPClientError) as error:
+        raise Unavailable(
+            f"The object storage at {storage.endpoint} does not answer.",
+            "Try again in a minute; if it stays away, an administrator must look.",
+        ) from error
+    except (BotoCoreError, ResponseParserError) as error:
+        raise Unavailable(f"The object storage cannot be used: {printable(str(error), 200)}.", "Check the s3 settings.") from error
+
+
+def _refusal(storage: Storage, error: ClientError) -> SkyPanelError:
+    said = code(error)
+    if said in MISSING and error.operation_name in MAY_MISS:
+        return NotFound("There is no such object.")
+    if said == "NoSuchBucket":
+        return no_bucket(storage)
+    if said in REFUSED:
+        return Unavailable(
+            f"The object storage at {storage.endpoint} refuses the panel's access key.",
+            "An administrator must correct s3_access_key and s3_secret_key, or what they may do with the bucket.",
+        )
+    return Unavailable(f"The object storage fails: {printable(said)}.", "Try again; if it goes on, look at the storage's own log.")

@@ -1,0 +1,12 @@
+"""The settings as they stand."""
+
+from skypanel.domain.settings import DEFAULTS, SETTINGS, Value
+from skypanel.ports import Cipher, Connection
+from skypanel.store import settings
+
+
+async def values(conn: Connection, cipher: Cipher) -> dict[str, Value]:
+    """Return the value of every setting, the default where nobody set it, sensitive ones in the clear."""
+    plain = {key: value for key, value in (await settings.all(conn)).items() if key in SETTINGS}
+    secrets = {key: cipher.decrypt(secret) for key, secret in (await settings.secrets(conn)).items() if key in SETTINGS}
+    return {**DEFAULTS, **plain, **secrets}

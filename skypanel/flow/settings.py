@@ -1,0 +1,85 @@
+"""Looking at the panel's settings and changing them: an administrator's business."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from skypanel.domain.access import check_admin
+from skypanel.domain.account import Account
+from skypanel.domain.errors import Conflict, Invalid, NotFound
+from skypanel.domain.settings import BUCKET_SETTINGS, SETTINGS, STORAGE_SETTINGS, Setting, Value, bucket_of, read, storage_of
+from skypanel.flow import audit
+from skypanel.flow import storage as storage_flow
+from skypanel.flow.configured import values
+from skypanel.ports import Cipher, Connection, Panel
+from skypanel.store import plans, settings
+
+HIDDEN = "(secret)"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A setting as it stands; a sensitive one has no value here, whether it is set or not."""
+
+    setting: Setting
+    value: Value | None
+    is_set: bool
+
+
+async def show(panel: Panel, by: Account) -> list[Shown]:
+    """Return all settings, the values of sensitive ones left out. Raises Denied."""
+    check_admin(by)
+    async with panel.transaction() as conn:
+        plain, secrets = await settings.all(conn), await settings.secrets(conn)
+    return [
+        Shown(setting, None if setting.is_sensitive else plain.get(key, setting.default), key in plain or key in secrets)
+        for key, setting in SETTINGS.items()
+    ]
+
+
+async def change(panel: Panel, by: Account, changes: Mapping[str, str]) -> None:
+    """Change settings, all of them or none.
+
+    A storage is written to, read and cleaned before it is chosen; what is in the one before is moved from there on.
+    Raises Denied; NotFound or Invalid for what cannot be set; Unavailable for a storage that fails; Conflict.
+    """
+    check_admin(by)
+    changed = read(changes)
+    async with panel.transaction() as conn:
+        before = await values(conn, panel.cipher)
+        await _check_plan(conn, changed)
+    after = {**before, **changed}
+    await _try_storage(panel, changed, after)
+    async with panel.transaction() as conn:
+        await settings.lock(conn)
+        if await values(conn, panel.cipher) != before:
+            raise Conflict("The settings were changed meanwhile.", "Look at them, and try again.")
+        if changed.keys() & set(STORAGE_SETTINGS):
+            await storage_flow.leave(conn, panel.cipher, storage_of(before), storage_of(after), by)
+        for key, value in changed.items():
+            await _put(conn, panel.cipher, key, value, by)
+        shown = {key: HIDDEN if SETTINGS[key].is_sensitive else value for key, value in changed.items()}
+        await audit.record(conn, "settings.change", by, settings=shown)
+
+
+async def _put(conn: Connection, cipher: Cipher, key: str, value: Value, by: Account) -> None:
+    if SETTINGS[key].is_sensitive:
+        await settings.put_secret(conn, key, cipher.encrypt(str(value)), by.id)
+    else:
+        await settings.put(conn, key, value, by.id)
+
+
+async def _check_plan(conn: Connection, changed: Mapping[str, Value]) -> None:
+    if "default_plan" in changed:
+        try:
+            await plans.latest(conn, str(changed["default_plan"]))
+        except NotFound:
+            names = ", ".join(plan.name for plan in await plans.all(conn))
+            raise Invalid(f"default_plan: There is no plan {changed['default_plan']}.", f"There are {names}.") from None
+
+
+async def _try_storage(panel: Panel, changed: Mapping[str, Value], after: Mapping[str, Value]) -> None:
+    """Try the bucket where anything about it changes, chosen or not, and the storage that is chosen."""
+    if changed.keys() & set(BUCKET_SETTINGS):
+        await storage_flow.check(panel.open_objects(bucket_of(after)))
+    elif "storage" in changed:
+        await storage_flow.check(panel.open_objects(storage_of(after)))

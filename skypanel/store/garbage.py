@@ -1,0 +1,61 @@
+"""Which objects the database still has a use for."""
+
+from collections.abc import Collection
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, exists, func, or_, select
+
+from skypanel.domain.release import ReleaseState
+from skypanel.ports import Connection
+from skypanel.store.rows import Row
+from skypanel.store.tables import OPEN_BUILD, OPEN_ROLLOUT, applications, builds, releases, rollouts, slugs
+
+
+async def needed_slugs(conn: Connection, digests: Collection[str], kept_releases: int | None) -> set[str]:
+    """Return those of the digests that some app's slug has which is in use or among its last releases.
+
+    `kept_releases` counts releases that went live; None keeps the slugs of all.
+    """
+    rows = await conn.all(select(slugs.c.digest).where(slugs.c.digest.in_(digests), _needed(kept_releases)))
+    return {row.digest for row in rows}
+
+
+async def needed_sources(conn: Connection, digests: Collection[str], kept_releases: int | None) -> set[str]:
+    """Return those of the digests that an open build, or a build whose slug is needed, was made of."""
+    slug_needed = exists().where(slugs.c.id == builds.c.slug_id, _needed(kept_releases))
+    rows = await conn.all(select(builds.c.source_digest).where(builds.c.source_digest.in_(digests), or_(OPEN_BUILD, slug_needed)))
+    return {row.source_digest for row in rows}
+
+
+async def known_jobs(conn: Connection, ids: Collection[UUID]) -> set[UUID]:
+    """Return those of the ids that a build or a rollout has."""
+    found = [*await conn.all(select(builds.c.id).where(builds.c.id.in_(ids)))]
+    found += await conn.all(select(rollouts.c.id).where(rollouts.c.id.in_(ids)))
+    return {row.id for row in found}
+
+
+def _needed(kept_releases: int | None) -> ColumnElement[bool]:
+    """Whether a slug is: a rollback may want it, or it runs, is being rolled out, or an open build may reuse it."""
+    of_slug = releases.c.slug_id == slugs.c.id
+    if kept_releases is None:
+        return exists().where(of_slug)
+    return or_(
+        exists().where(of_slug, releases.c.state == ReleaseState.PENDING),
+        exists().where(of_slug, applications.c.current_release_id == releases.c.id),
+        exists().where(of_slug, rollouts.c.release_id == releases.c.id, OPEN_ROLLOUT),
+        slugs.c.id.in_(_last(kept_releases)),
+        slugs.c.id.in_(_reusable()),
+    )
+
+
+def _last(kept_releases: int) -> Select[Row]:
+    place = func.row_number().over(partition_by=releases.c.app_id, order_by=releases.c.version.desc()).label("place")
+    live = select(releases.c.slug_id, place).where(releases.c.state == ReleaseState.SUCCEEDED, releases.c.slug_id.is_not(None)).subquery()
+    return select(live.c.slug_id).where(live.c.place <= kept_releases)
+
+
+def _reusable() -> Select[Row]:
+    """Return the slugs that were made of what is being built."""
+    earlier = builds.alias("earlier")
+    same_source = (earlier.c.app_id == builds.c.app_id) & (earlier.c.source_digest == builds.c.source_digest)
+    return select(earlier.c.slug_id).join_from(builds, earlier, same_source).where(OPEN_BUILD, earlier.c.slug_id.is_not(None))

@@ -1,0 +1,116 @@
+"""What the settings in the database may be."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skypanel.domain.errors import Invalid, NotFound, SkyPanelError
+from skypanel.domain.settings import DEFAULTS, SETTINGS, bucket_of, read, storage_of, text_of
+from skypanel.domain.storage import Storage, StorageKind
+from tests.documents import ROOT
+
+BUCKET = {"s3_endpoint": "https://s3.example.com", "s3_bucket": "slugs", "s3_access_key": "AKIA", "s3_secret_key": "a/b+c"}
+GOOD = {
+    "default_plan": ["basic", "a_plan-2"],
+    "kept_releases": ["all", "1", "100000"],
+    "push_creates_apps": ["true", "false"],
+    "storage": ["files", "s3"],
+    "s3_endpoint": ["https://s3.example.com", "http://127.0.0.1:9000/", "https://s3:443"],
+    "s3_region": ["us-east-1", "auto"],
+    "s3_bucket": ["abc", "a" * 63, "with-dash.and.dot"],
+    "s3_prefix": ["panel", "panels/one"],
+    "s3_access_key": ["AKIA"],
+    "s3_secret_key": ["a/b+c="],
+}
+BAD = {
+    "default_plan": ["", "a plan", "x" * 65],
+    "kept_releases": ["0", "-1", "1.5", "ALL", "", "100001", "٣"],
+    "push_creates_apps": ["yes", "1", "", "True"],
+    "storage": ["", "S3", "disk"],
+    "s3_endpoint": [
+        "",
+        "s3.example.com",
+        "ftp://x",
+        "https://",
+        "https://x/path",
+        "https://u:p@x",
+        "https://x?y",
+        "http://x:0",
+        "http://x:y",
+    ],
+    "s3_region": ["", "us east"],
+    "s3_bucket": ["", "ab", "Upper", "-abc", "abc-", "a/b", "a" * 64],
+    "s3_prefix": ["", "/a", "a/", "a//b", "../a", "a b"],
+    "s3_access_key": ["", "a b", "a\nb", "x" * 257],
+    "s3_secret_key": ["", "ä"],
+}
+
+
+def cases(table):
+    return [(key, text) for key, texts in table.items() for text in texts]
+
+
+@pytest.mark.req("R8.3")
+@pytest.mark.parametrize(("key", "text"), cases(GOOD))
+def test_what_fits_is_taken_and_shown_as_it_is_typed(key, text):
+    assert text_of(read({key: text})[key]) == text.removesuffix("/")
+
+
+@pytest.mark.req("R8.3")
+@pytest.mark.parametrize(("key", "text"), cases(BAD))
+def test_what_does_not_fit_is_refused_by_name(key, text):
+    with pytest.raises(Invalid, match=f"^{key}: "):
+        read({key: text})
+
+
+@pytest.mark.parametrize("setting", SETTINGS.values(), ids=lambda setting: setting.key)
+def test_every_setting_is_in_the_documents(setting):
+    row = next(line for line in (ROOT / "docs" / "settings.md").read_text().splitlines() if line.startswith(f"| `{setting.key}` |"))
+    assert ("*Secret.*" in row) == setting.is_sensitive
+    assert setting.key == "s3_prefix" or f"| {text_of(setting.default) or 'not set'} |" in row
+
+
+def test_a_setting_that_there_is_not():
+    with pytest.raises(NotFound, match="settings list"):
+        read({"s3_bukket": "x"})
+
+
+@given(st.sampled_from(list(SETTINGS)), st.text())
+def test_whatever_is_typed_is_taken_or_refused(key, text):
+    try:
+        value = read({key: text})[key]
+    except SkyPanelError:
+        return
+    assert json.loads(json.dumps(value)) == value
+
+
+def test_a_secret_that_is_refused_is_in_no_message():
+    with pytest.raises(Invalid) as caught:
+        read({"s3_secret_key": "my secret words"})
+    assert "my secret" not in str(caught.value)
+
+
+def test_the_defaults_choose_files_and_every_one_that_is_set_is_allowed():
+    assert storage_of(DEFAULTS) == Storage()
+    for key, value in DEFAULTS.items():
+        assert value == "" or read({key: text_of(value)}) == {key: value}
+
+
+def test_a_bucket_needs_all_of_its_settings():
+    with pytest.raises(Invalid, match="s3_endpoint, s3_bucket, s3_access_key, s3_secret_key are not set"):
+        bucket_of(DEFAULTS)
+    with pytest.raises(Invalid, match="s3_bucket is not set"):
+        storage_of({**DEFAULTS, **BUCKET, "storage": "s3", "s3_bucket": ""})
+    storage = storage_of({**DEFAULTS, **BUCKET, "storage": "s3"})
+    assert storage == Storage(StorageKind.S3, "https://s3.example.com", "us-east-1", "slugs", "skypanel", "AKIA", "a/b+c")
+    assert Storage.from_json(storage.to_json()) == storage
+    assert storage.place == "https://s3.example.com/slugs/skypanel"
+
+
+def test_other_keys_lead_to_the_same_place_and_another_prefix_does_not():
+    first = bucket_of({**DEFAULTS, **BUCKET})
+    assert first.is_same_place(bucket_of({**DEFAULTS, **BUCKET, "s3_access_key": "another"}))
+    assert not first.is_same_place(bucket_of({**DEFAULTS, **BUCKET, "s3_prefix": "another"}))
+    assert not first.is_same_place(Storage())

@@ -1,0 +1,12 @@
+from workers.jobs import ALONE, JOBS
+from workers.schedule import EVERY_S, OPTIONS
+
+
+def test_all_that_is_scheduled_is_a_job():
+    assert EVERY_S.keys() <= JOBS.keys()
+    assert JOBS.keys() >= ALONE
+    assert {entry["task"] for entry in OPTIONS["beat_schedule"].values()} == EVERY_S.keys()
+
+
+def test_objects_are_moved_and_garbage_is_collected_by_itself():
+    assert {"move_objects", "collect_garbage"} <= EVERY_S.keys()
