@@ -15,6 +15,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "apps": ("apps", "ps", "scale", "restart", "config", "releases", "rollback", "logs", "destroy"),
     "settings": ("settings", "storage"),
     "accounts": ("keys", "tokens", "login-link", "passwd"),
+    "stack": ("stack",),
 }
 
 
