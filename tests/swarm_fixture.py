@@ -19,6 +19,7 @@ from tests.docker_fixture import Docker, Node, running_docker
 from tests.small_image import NAME, small_image
 
 STOP_GRACE_S = 3.0
+BOOT_S = 8.0
 TOKEN = "a-token"
 HTTP_PORT, HTTPS_PORT, API_PORT = 80, 443, 8082
 
@@ -70,7 +71,7 @@ class Engine:
             self.api,
             self.panel,
             self.images,
-            SwarmOptions("dnsrr", STOP_GRACE_S),
+            SwarmOptions("dnsrr", STOP_GRACE_S, BOOT_S),
             stage_elsewhere=self.stage_elsewhere,
             join=self.ingress.join,
         )
@@ -91,11 +92,9 @@ class Engine:
             return response.status, await response.text()
 
     def container(self, task):
-        """Return the node and the container of a running task."""
-        found = self.nodes.docker.client.api.inspect_task(task.id)
-        ids = {node.client.info()["Swarm"]["NodeID"]: node for node in self.nodes.nodes}
-        node = ids[found["NodeID"]]
-        return node, node.client.containers.get(found["Status"]["ContainerStatus"]["ContainerID"])
+        """Return the node and the container of a task that runs, as Docker lists it."""
+        node = next(node for node in self.nodes.nodes if node.client.info()["Swarm"]["NodeID"] == task["NodeID"])
+        return node, node.client.containers.get(task["Status"]["ContainerStatus"]["ContainerID"])
 
 
 @asynccontextmanager
@@ -110,4 +109,5 @@ async def running_engine(nodes: TwoNodes, objects, scratch: Path, **options):
             yield engine
         finally:
             await engine.ingress.remove()
-            await asyncio.gather(*(engine.scheduler.remove(dyno.key.app_id) for dyno in await engine.scheduler.dynos()))
+            apps = {dyno.key.app_id for dyno in await engine.scheduler.dynos()}
+            await asyncio.gather(*map(engine.scheduler.remove, apps))

@@ -14,6 +14,7 @@ from uuid import UUID
 
 import zstandard
 from docker import APIClient
+from docker.errors import NotFound as NoSuchThing
 
 from skypanel.domain.errors import Conflict, NotFound, Unavailable
 from skypanel.drivers.docker_api import DockerApi, Json
@@ -100,8 +101,11 @@ def _remove(tag: str, client: APIClient) -> None:
 
 def _tags_by_age(client: APIClient, repository: str) -> list[str]:
     """Return a repository's tags, the one that was loaded last first."""
-    tags = [tag for found in client.images(name=repository) for tag in found["RepoTags"] or ()]
-    return sorted(tags, key=lambda tag: str(client.inspect_image(tag)["Metadata"]["LastTagTime"]), reverse=True)
+    ages: dict[str, str] = {}
+    for tag in [tag for found in client.images(name=repository) for tag in found["RepoTags"] or ()]:
+        with suppress(NoSuchThing):  # somebody else forgets them too
+            ages[tag] = client.inspect_image(tag)["Metadata"]["LastTagTime"]
+    return sorted(ages, key=lambda tag: ages[tag], reverse=True)
 
 
 @contextmanager

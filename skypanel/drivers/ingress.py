@@ -42,9 +42,9 @@ class IngressOptions:
 
     panel: str
     http_port: int
-    https_port: int
     api_port: int
     token: str = field(repr=False)
+    https_port: int | None = None
     bind: str = "0.0.0.0"  # noqa: S104 - an ingress is for everybody
     api_bind: str = "127.0.0.1"
     socket: str = _SOCKET
@@ -158,7 +158,7 @@ def container(options: IngressOptions, labels: Mapping[str, str]) -> Json:
     """Return the container as `POST /containers/create` takes it, but for its image. Its files are put into it."""
     published = {
         HTTP_PORT: (options.bind, options.http_port),
-        HTTPS_PORT: (options.bind, options.https_port),
+        **({HTTPS_PORT: (options.bind, options.https_port)} if options.https_port else {}),
         API_PORT: (options.api_bind, options.api_port),
     }
     return {

@@ -13,8 +13,8 @@ from skypanel.drivers.images import SlugImages
 from skypanel.drivers.swarm_readiness import Readiness
 from skypanel.drivers.swarm_run import OneOffs
 from skypanel.drivers.swarm_services import Service, Services, scaled
-from skypanel.drivers.swarm_spec import LINGER_S, ORGANIZATION, Place, secret_name, service_name, service_spec
-from skypanel.drivers.swarm_tasks import Task, slots
+from skypanel.drivers.swarm_spec import BOOT_S, LINGER_S, ORGANIZATION, Place, secret_name, service_name, service_spec
+from skypanel.drivers.swarm_tasks import slots
 from skypanel.ports import WriteLine
 
 POLL_S = 0.1
@@ -38,6 +38,7 @@ class SwarmOptions:
 
     endpoint_mode: str = "vip"
     stop_grace_s: float = STOP_GRACE_S
+    boot_s: float = BOOT_S
 
 
 class SwarmScheduler:
@@ -97,6 +98,7 @@ class SwarmScheduler:
             endpoint_mode=self._options.endpoint_mode,
             forbids_privileges=await self._docker.forbids_privileges(),
             stop_grace_s=self._options.stop_grace_s,
+            boot_s=self._options.boot_s,
         )
 
     async def wait_ready(self, manifest: Manifest, timeout_s: float) -> Sequence[Dyno]:
@@ -109,16 +111,7 @@ class SwarmScheduler:
                         return readiness.dynos()
                     await asyncio.sleep(POLL_S)
         except TimeoutError:
-            raise readiness.late(timeout_s, await self._last_words(readiness.waiting)) from None
-
-    async def _last_words(self, task: Task | None) -> Sequence[str]:
-        """Return what a task wrote last, oldest first."""
-        if task is None:
-            return []
-        try:
-            return await self._services.written_by(task)
-        except (NotFound, Unavailable):
-            return []
+            raise readiness.late(timeout_s) from None
 
     async def dynos(self, app_id: UUID | None = None) -> Sequence[Dyno]:
         """Return what runs, of one app or of all."""

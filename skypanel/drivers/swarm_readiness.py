@@ -5,17 +5,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from skypanel.domain.manifest import WEB, Dyno, DynoKey, DynoState, Manifest
-from skypanel.drivers.swarm_tasks import Slot, Task, by_key
+from skypanel.drivers.swarm_tasks import BIND, Slot, Task, by_key
 from skypanel.ports import Unready
 
 STEADY_S = 1.0
 # How long a dyno may wait for room: what retires meanwhile may make some.
 PATIENCE_S = 15.0
-MARK = "[skypanel] "
-_BIND = "Bind to 0.0.0.0 and the port in $PORT."
-# What `health.sh` says while an app does not get ready.
-_LOOPBACK = "Listens on 127.0.0.1 only"
-_ANSWERS = "Answers "
+_BEFORE_START = frozenset({"new", "allocated", "pending", "assigned", "accepted", "preparing", "ready"})
 
 
 @dataclass
@@ -43,20 +39,15 @@ class Readiness:
         """Return the manifest's dynos as they were found last."""
         return [self._found[key].dyno for key in self.manifest.dynos()]
 
-    def late(self, timeout_s: float, last_words: Sequence[str]) -> Unready:
-        """Return what to say of the first dyno that was not ready in time, by what it wrote last."""
+    def late(self, timeout_s: float) -> Unready:
+        """Return what to say of the first dyno that was not ready in time."""
         name = self.waiting.key.name if self.waiting else next((key.name for key in self.manifest.dynos() if key not in self._found), WEB)
-        if self.waiting is None or self.waiting.state != "starting":
+        if self.waiting is None or self.waiting.state in _BEFORE_START:
             said = f": {self.waiting.error}" if self.waiting and self.waiting.error else ""
             return Unready(name, f"did not start within {timeout_s:g} s{said}.")
         if self.waiting.key.process_type != WEB:
             return Unready(name, f"did not stay up within {timeout_s:g} s.")
-        for line in reversed(last_words):
-            if line.startswith(MARK + _LOOPBACK):
-                return Unready(name, f"listens on 127.0.0.1 only, where nobody reaches it. {_BIND}")
-            if line.startswith(MARK + _ANSWERS):
-                return Unready(name, f"never became healthy: it answered {line.removeprefix(MARK + _ANSWERS)}.")
-        return Unready(name, f"did not listen on $PORT within {timeout_s:g} s. {_BIND}")
+        return Unready(name, f"did not answer on $PORT within {timeout_s:g} s. {BIND}.")
 
     def _task(self, key: DynoKey) -> Task | None:
         return self._found[key].task if key in self._found else None

@@ -1,6 +1,6 @@
 """A panel's services, secrets and networks in a Swarm. Every call may be repeated."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -126,12 +126,6 @@ class Services:
         with suppress(NotFound):
             await self._docker.call(partial(_remove_network, network_name(organization_id)))
 
-    async def written_by(self, task: Task, lines: int = 100) -> list[str]:
-        """Return the last lines of what a task wrote."""
-        written: bytes = await self._docker.call(lambda client: b"".join(_logs(client, task.service_id, lines)))
-        parts = (line.partition(" ") for line in written.decode(errors="replace").splitlines())
-        return [text for details, _, text in parts if f"com.docker.swarm.task.id={task.id}" in details]
-
     async def _network_id(self, name: str) -> str:
         found: Json = await self._docker.call(lambda client: client.inspect_network(name, scope="swarm"))
         return str(found["Id"])
@@ -186,11 +180,6 @@ def _remove_network(name: str, client: APIClient) -> None:
         if not container_id.startswith("lb-"):
             client.disconnect_container_from_network(container_id, name, force=True)
     client.remove_network(name)
-
-
-def _logs(client: APIClient, service_id: str, lines: int) -> Iterator[bytes]:
-    found: Iterator[bytes] = client.service_logs(service_id, details=True, stdout=True, stderr=True, tail=lines, is_tty=False)
-    return found
 
 
 def scaled(replicas: int) -> Callable[[Json], Json]:

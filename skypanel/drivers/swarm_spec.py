@@ -23,6 +23,8 @@ PORT = 5000
 SECOND = 1_000_000_000  # Docker counts nanoseconds
 # How long a dyno goes on serving once it is told to stop: more than any proxy takes to notice.
 LINGER_S = 2
+# How long a web dyno may take to answer: it is told why it did not before the rollout stops waiting.
+BOOT_S = BOOT_TIMEOUT_S - 5
 SPREAD = "node.labels.skypanel.zone"
 MAX_SECRET_BYTES = 500_000  # Swarm's own bound is 500 KB
 
@@ -50,6 +52,7 @@ class Place:
     endpoint_mode: str = "vip"
     forbids_privileges: bool = False
     stop_grace_s: float = STOP_GRACE_S
+    boot_s: float = BOOT_S
 
 
 def service_name(manifest: Manifest, process_type: str) -> str:
@@ -152,7 +155,7 @@ def _container(manifest: Manifest, process: Process, place: Place, labels: Mappi
         "CapabilityDrop": ["ALL"],
         **({"Privileges": {"NoNewPrivileges": True}} if place.forbids_privileges else {}),
         "StopGracePeriod": int(place.stop_grace_s * SECOND),
-        "Healthcheck": _health() if is_web else {"Test": ["NONE"]},
+        "Healthcheck": _health(place.boot_s) if is_web else {"Test": ["NONE"]},
         "Secrets": [
             {
                 "SecretID": place.secret_id,
@@ -163,13 +166,13 @@ def _container(manifest: Manifest, process: Process, place: Place, labels: Mappi
     }
 
 
-def _health() -> Json:
+def _health(boot_s: float) -> Json:
     """Return the check of any app: its path and interval are told to the command, which does the waiting and the counting."""
     return {
-        "Test": ["CMD", "bash", f"/{FOLDER}/health.sh", f"{BOOT_TIMEOUT_S:g}"],
+        "Test": ["CMD", "bash", f"/{FOLDER}/health.sh", f"{boot_s:.0f}"],
         "Interval": SECOND // 10,
         "Timeout": (MAX_INTERVAL_S + _HEALTH_SLACK_S) * SECOND,
-        "StartPeriod": int(BOOT_TIMEOUT_S * SECOND),
+        "StartPeriod": int((boot_s + _HEALTH_SLACK_S) * SECOND),
         "Retries": 1,
     }
 

@@ -16,6 +16,13 @@ from skypanel.drivers.docker_api import Json
 from skypanel.drivers.swarm_spec import PORT, key_of
 
 KILLED = 137  # 128 and SIGKILL
+BIND = "Bind to 0.0.0.0 and the port in $PORT"
+# The statuses with which `health.sh` ends an app that does not answer.
+_UNHEALTHY = {
+    251: f"did not listen on $PORT in time. {BIND}",
+    252: f"listens on 127.0.0.1 only, where nobody reaches it. {BIND}",
+    253: "never became healthy: it answered its health check with a server error",
+}
 _DEAD = frozenset({"complete", "shutdown", "failed", "rejected", "remove", "orphaned"})
 _WANTED = frozenset({"ready", "running"})
 _FRACTION = re.compile(r"\.(\d{1,6})\d*")
@@ -153,6 +160,8 @@ def reason(task: Task) -> str:
         return "was stopped: its health checks failed"
     if task.exit_code == KILLED:
         return f"was stopped: it used more than {task.memory_bytes // MIB} MiB of memory"
+    if task.exit_code in _UNHEALTHY:
+        return _UNHEALTHY[task.exit_code]
     if task.exit_code is not None:
         return f"exited with status {task.exit_code}"
     return f"did not start: {task.error or 'its node is gone'}"

@@ -1,18 +1,14 @@
 """Routes and the ingress of a real Swarm: what every router does, and that no request is lost."""
 
-import asyncio
-
 import pytest
 
-from skypanel.domain.errors import Unavailable
-from skypanel.domain.routing import PROXY_TOKEN_HEADER, Route
+from skypanel.domain.routing import Route
 from skypanel.drivers.swarm_router import SwarmRouter
 from tests.contract_router import RouterContract
 from tests.contract_scheduler import READY_S, SERVE
 from tests.fakes import FakeObjects
 from tests.launcher_fixture import make_app, make_manifest, stored_slug
 from tests.swarm_fixture import TOKEN, nodes, running_engine
-from tests.until import until
 
 __all__ = ["nodes"]
 

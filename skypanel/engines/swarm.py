@@ -1,0 +1,53 @@
+"""Docker Swarm: dynos as tasks on any number of nodes."""
+
+from contextlib import AsyncExitStack
+
+from skypanel.drivers.bubblewrap import BubblewrapBuilder
+from skypanel.drivers.docker_api import DockerApi
+from skypanel.drivers.docker_logs import DockerLogs
+from skypanel.drivers.images import SlugImages
+from skypanel.drivers.ingress import Ingress, IngressOptions
+from skypanel.drivers.launcher import Launcher
+from skypanel.drivers.log_files import FileLogs
+from skypanel.drivers.swarm import SwarmOptions, SwarmScheduler
+from skypanel.drivers.swarm_router import SwarmRouter
+from skypanel.engines import Engine
+from skypanel.ports import Clock, Objects
+from skypanel.settings import Settings, identity
+
+STACK_IMAGE = "skypanel-run:heroku-24"
+# Private networks, from which the panel's own proxy and what Docker puts before a published port come.
+TRUSTED = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
+
+
+def open_engine(settings: Settings, objects: Objects, clock: Clock, stack: AsyncExitStack) -> Engine:
+    """Return the drivers of a Swarm. The panel's own proxy passes apps' requests on to the ingress of this machine."""
+    docker = DockerApi(settings.docker_host)
+    stack.push_async_callback(docker.close)
+    panel = identity(settings.home)
+    ingress = Ingress(docker, ingress_options(settings))
+    return Engine(
+        scheduler=SwarmScheduler(
+            docker,
+            panel,
+            SlugImages(docker, objects, STACK_IMAGE, settings.home / "staging"),
+            SwarmOptions(endpoint_mode=settings.endpoint_mode),
+            join=ingress.join,
+        ),
+        builder=BubblewrapBuilder(Launcher(settings.launcher_socket)),
+        router=SwarmRouter(docker, panel, [f"http://127.0.0.1:{settings.ingress_api_port}"], settings.traefik_token),
+        logs=DockerLogs(docker, panel, FileLogs(settings.logs, clock)),
+    )
+
+
+def ingress_options(settings: Settings) -> IngressOptions:
+    """Return how the ingress of this machine is reached: by the panel's own proxy alone."""
+    return IngressOptions(
+        panel=identity(settings.home),
+        http_port=settings.ingress_port,
+        api_port=settings.ingress_api_port,
+        token=settings.traefik_token,
+        bind="127.0.0.1",
+        socket=settings.docker_host.removeprefix("unix://") if settings.docker_host.startswith("unix://") else "/var/run/docker.sock",
+        trusted=TRUSTED,
+    )
