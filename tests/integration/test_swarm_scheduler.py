@@ -33,7 +33,11 @@ signal.signal(15, lambda *_: (time.sleep(0.5), print("finished", flush=True), sy
 print("ready", flush=True)
 time.sleep(1000)
 """
-TRY = "timeout 3 bash -c 'exec 3<>/dev/tcp/{}/{}' && echo reached || echo refused"
+# Something on the way may answer for an address that nobody has: only the app's own words count.
+TRY = (
+    "timeout 5 bash -c 'exec 3<>/dev/tcp/{}/{}; printf \"GET / HTTP/1.0\\r\\n\\r\\n\" >&3; cat <&3' 2>/dev/null"
+    " | grep -q hello && echo reached || echo refused"
+)
 
 
 @pytest.fixture
@@ -129,7 +133,7 @@ class TestServices:
         shown = [services(engine, app), tasks(engine, app), client.api.secrets(filters={"label": [f"skypanel.app={app.id}"]})]
         for task in tasks(engine, app):
             _, container = engine.container(task)
-            shown += [container.attrs, container.top(ps_args="-eo args"), container.diff()]
+            shown += [container.attrs, container.top(ps_args="-eo pid,args"), container.diff()]
             assert CANARY not in container.exec_run(["cat", "/proc/1/environ"]).output.decode()
         assert CANARY not in json.dumps(shown)
         exit_, lines = await one_off(
@@ -178,7 +182,13 @@ class TestServices:
             await scheduler.launch(manifest)
             await scheduler.wait_ready(manifest, READY_S)
             await scheduler.retire(manifest)
-            await until(lambda version=version: len(nodes.docker.client.images.list(f"skypanel-app-{app.id.hex}")) <= 2)
+
+        async def two_are_left():
+            # The containers of the older ones take their time to go.
+            await scheduler.retire(manifest)
+            return len(nodes.docker.client.images.list(f"skypanel-app-{app.id.hex}")) == 2
+
+        await until(two_are_left)
         await scheduler.remove(app.id)
         assert nodes.docker.client.images.list(f"skypanel-app-{app.id.hex}") == []
 
@@ -220,26 +230,20 @@ class TestEnds:
             await scheduler.wait_ready(manifest, 30)
 
     async def test_a_dyno_finishes_its_work_after_sigterm_and_one_that_ignores_it_is_killed(self, engine, scheduler, objects):
-        files = {"finish.py": FINISH}
-        for command, last in (("python3 finish.py", "finished"), ("trap '' TERM; echo ready; while true; do sleep 0.1; done", "ready")):
+        stubborn = "trap '' TERM; echo ready; while true; do sleep 0.1; done"
+        for command, status in (("python3 finish.py", 0), (stubborn, 137)):
             app = make_app()
-            manifest = make_manifest(app, await stored_slug(objects, files), {"worker": (command, 1)})
+            manifest = make_manifest(app, await stored_slug(objects, {"finish.py": FINISH}), {"worker": (command, 1)})
             await scheduler.stage(app, manifest.slug_digest)
             await scheduler.launch(manifest)
             await scheduler.wait_ready(manifest, READY_S)
             await until(lambda app=app: "ready" in written(engine, app))
             (task,) = tasks(engine, app)
             _, container = engine.container(task)
-            following = asyncio.create_task(
-                asyncio.to_thread(lambda container=container: b"".join(container.logs(stream=True, follow=True)))
-            )
-            began = asyncio.get_running_loop().time()
+            ending = asyncio.create_task(asyncio.to_thread(container.wait))
             await scheduler.retire(replace(manifest, processes=()))
-            said = [line for line in (await following).decode().splitlines() if not line.startswith("[skypanel]")]
-            took = asyncio.get_running_loop().time() - began
+            assert (await ending)["StatusCode"] == status
             await until(lambda app=app: no_dynos(scheduler, app.id))
-            assert said[-1] == last
-            assert (took >= STOP_GRACE_S) == (last == "ready")
 
     async def test_a_one_off_dyno_is_bounded(self, scheduler, objects):
         manifest = make_manifest(make_app(), await stored_slug(objects), {})
