@@ -60,9 +60,8 @@ def test_a_task_before_it_runs_is_a_dyno_that_starts(state):
 
 
 def test_a_dyno_between_two_tasks_has_crashed():
-    (dyno,) = dynos(
-        task(state="failed", desired="shutdown", exit_code=3, error="task: non-zero exit (3)"), task(state="ready", desired="ready")
-    )
+    ended = task(state="failed", desired="shutdown", exit_code=3, error="task: non-zero exit (3)")
+    (dyno,) = dynos(ended, task(state="ready", desired="ready"))
     assert (dyno.state, dyno.restarts, dyno.reason) == (DynoState.CRASHED, 1, "exited with status 3")
 
 
