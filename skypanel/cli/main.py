@@ -14,6 +14,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "machine": ("init", "migrate", "doctor", "rotate-keys", "install-service"),
     "apps": ("apps", "ps", "scale", "restart", "config", "health", "releases", "rollback", "logs", "destroy"),
     "accounts": ("keys", "tokens", "login-link", "passwd"),
+    "stack": ("stack",),
 }
 
 
