@@ -48,13 +48,19 @@ class SlugImages:
                 await self._fetch(digest, packed)
                 return await asyncio.to_thread(self._load, packed, stack, tag)
 
-    async def forget(self, app_id: UUID, keep: Collection[str] = (), spare: int = SPARE) -> None:
-        """Remove an app's images but those of the slugs to keep and the newest others; one that still runs stays too."""
+    async def forget(self, app_id: UUID, keep: Collection[str]) -> None:
+        """Remove an app's images but those of the slugs to keep and the newest other; one that still has a container stays too."""
         kept = {_tag(app_id, digest) for digest in keep}
         others = await self._docker.call(lambda client: _tags_by_age(client, _repository(app_id)))
-        for tag in [tag for tag in others if tag not in kept][spare:]:
+        for tag in [tag for tag in others if tag not in kept][SPARE:]:
             with suppress(Conflict, NotFound):
                 await self._docker.call(partial(_remove, tag))
+
+    async def forget_all(self, app_id: UUID) -> None:
+        """Remove all images of an app of which nothing runs; its last containers may still be about to go."""
+        for tag in await self._docker.call(lambda client: _tags_by_age(client, _repository(app_id))):
+            with suppress(NotFound):
+                await self._docker.call(partial(_remove, tag, force=True))
 
     async def _id(self, tag: str) -> str:
         found: Json = await self._docker.call(lambda client: client.inspect_image(tag))
@@ -95,8 +101,8 @@ def _load(client: APIClient, made: Image, archive: Iterator[bytes]) -> None:
     client.inspect_image(made.id)
 
 
-def _remove(tag: str, client: APIClient) -> None:
-    client.remove_image(tag)
+def _remove(tag: str, client: APIClient, *, force: bool = False) -> None:
+    client.remove_image(tag, force=force)
 
 
 def _tags_by_age(client: APIClient, repository: str) -> list[str]:

@@ -136,7 +136,7 @@ class SwarmScheduler:
         await self._one_offs.stop(app_id)
         await self._until_gone(app_id)
         await self._services.forget_secrets(app_id)
-        await self._images.forget(app_id, spare=0)
+        await self._images.forget_all(app_id)
         await self._forget_networks(services)
 
     async def _until_gone(self, app_id: UUID) -> None:

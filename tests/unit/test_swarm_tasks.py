@@ -9,7 +9,7 @@ from skypanel.domain.limits import MIB
 from skypanel.domain.manifest import DynoState
 from skypanel.drivers.swarm_readiness import PATIENCE_S, STEADY_S, Readiness
 from skypanel.drivers.swarm_spec import service_labels
-from skypanel.drivers.swarm_tasks import moment, read, reason, slots
+from skypanel.drivers.swarm_tasks import BIND, moment, read, reason, slots
 from skypanel.ports import Unready
 from tests.unit.test_swarm_spec import MANIFEST
 
@@ -84,7 +84,7 @@ def test_the_slots_that_swarm_leaves_are_numbered_anew():
         ({"state": "rejected", "error": "No such image: sha256:abc"}, "did not start: its slug is not on the node that was to run it"),
         ({"state": "failed", "exit_code": 137, "error": "task: non-zero exit (137): dockerexec: unhealthy container"},
          "was stopped: its health checks failed"),
-        ({"state": "failed", "exit_code": 252}, "listens on 127.0.0.1 only, where nobody reaches it. Bind to 0.0.0.0 and the port in $PORT"),
+        ({"state": "failed", "exit_code": 252}, f"listens on 127.0.0.1 only, where nobody reaches it. {BIND}"),
         ({"state": "orphaned"}, "did not start: its node is gone"),
     ],
 )  # fmt: skip
