@@ -21,7 +21,7 @@ async def health(_request: web.Request) -> web.Response:
 
 def through_ingress(in_force: Sequence[Route], settings: Settings) -> list[Route]:
     """Return the routes as the panel's proxy has them on a Swarm: the ingress is in the networks of the dynos, and it is not."""
-    return [replace(route, endpoints=(f"127.0.0.1:{settings.ingress_port}",)) for route in in_force if route.endpoints]
+    return [replace(route, endpoints=(settings.ingress,)) for route in in_force if route.endpoints]
 
 
 async def proxy(request: web.Request) -> web.Response:

@@ -73,7 +73,7 @@ def _error(error: APIError) -> NotFound | Conflict | Unavailable:
     said = str(error.explanation or error).strip().rstrip(".")
     if error.status_code == HTTPStatus.NOT_FOUND:
         return NotFound(f"Docker says: {said}.")
-    if error.status_code == HTTPStatus.CONFLICT or "out of sequence" in said:
+    if error.status_code == HTTPStatus.CONFLICT or "out of sequence" in said or "is in use by" in said:
         return Conflict(f"Docker says: {said}.")
     if "not a swarm manager" in said:
         return Unavailable("Docker runs, but is no manager of a Swarm.", "Make it one with `docker swarm init`, then try again.")

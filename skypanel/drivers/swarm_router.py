@@ -6,7 +6,7 @@ https://doc.traefik.io/traefik/reference/routing-configuration/other-providers/s
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Any
 from uuid import UUID
@@ -21,6 +21,7 @@ from skypanel.drivers.swarm_services import Service, Services
 from skypanel.drivers.swarm_spec import GENERATION, ORGANIZATION, PORT, PROCESS_TYPE, VERSION, network_name
 from skypanel.drivers.swarm_tasks import endpoint
 from skypanel.drivers.traefik import ANSWER_S, ENTRY_POINTS, FLUSH_INTERVAL, POLL_S, rule
+from skypanel.ports import Router
 
 PREFIX = "traefik."
 # More services than an app ever has at a time.
@@ -71,6 +72,25 @@ class SwarmRouter:
             if monotonic() > deadline:
                 raise Unavailable("The proxy does not take up the new route.", "See that Traefik runs, then try again.")
             await asyncio.sleep(POLL_S)
+
+
+class ThroughProxy:
+    """A router behind a proxy, which passes all that it has a host for on to one endpoint."""
+
+    def __init__(self, inner: Router, proxy: Router, endpoint: str) -> None:
+        self._inner = inner
+        self._proxy = proxy
+        self._endpoint = endpoint
+
+    async def confirm(self, routes: Sequence[Route], timeout_s: float = 10.0) -> None:
+        """Return once the routes are in force behind the proxy, and the proxy leads there."""
+        await self._inner.confirm(routes, timeout_s)
+        await self._proxy.confirm([through(route, self._endpoint) for route in routes], timeout_s)
+
+
+def through(route: Route, via: str) -> Route:
+    """Return a route as a proxy has it that leads to another one; without endpoints it leads nowhere."""
+    return replace(route, endpoints=(via,) if route.endpoints else ())
 
 
 @dataclass(frozen=True)

@@ -102,8 +102,7 @@ class Services:
         found: Sequence[Json] = await self._docker.call(lambda client: client.secrets(filters=wanted))
         for each in found:
             if each["Spec"]["Name"] != keep:
-                # Swarm's answer to removing one in use is that it was badly asked: it stays until its service is gone.
-                with suppress(NotFound):
+                with suppress(NotFound, Conflict):
                     await self._docker.call(partial(_remove_secret, each["ID"]))
 
     async def network(self, organization_id: UUID) -> str:

@@ -13,7 +13,8 @@ from skypanel.drivers.images import SlugImages
 from skypanel.drivers.ingress import Ingress, IngressOptions
 from skypanel.drivers.log_files import FileLogs
 from skypanel.drivers.swarm import SwarmOptions, SwarmScheduler
-from skypanel.drivers.swarm_router import SwarmRouter
+from skypanel.drivers.swarm_router import SwarmRouter, ThroughProxy
+from skypanel.drivers.traefik import TraefikRouter
 from skypanel.engines import Engine
 from skypanel.launcher.options import parse_allowed
 from skypanel.ports import Clock, Objects
@@ -41,7 +42,11 @@ def open_engine(settings: Settings, objects: Objects, clock: Clock, stack: Async
             join=ingress.join,
         ),
         builder=builder,
-        router=SwarmRouter(docker, panel, [f"http://127.0.0.1:{settings.ingress_api_port}"], settings.traefik_token),
+        router=ThroughProxy(
+            SwarmRouter(docker, panel, [f"http://{settings.ingress_host}:{settings.ingress_api_port}"], settings.traefik_token),
+            TraefikRouter(f"http://127.0.0.1:{settings.traefik_port}", settings.traefik_token),
+            settings.ingress,
+        ),
         logs=DockerLogs(docker, panel, FileLogs(settings.logs, clock)),
     )
 
@@ -53,7 +58,8 @@ def ingress_options(settings: Settings) -> IngressOptions:
         http_port=settings.ingress_port,
         api_port=settings.ingress_api_port,
         token=settings.traefik_token,
-        bind="127.0.0.1",
+        bind=settings.ingress_host,
+        api_bind=settings.ingress_host,
         socket=settings.docker_host.removeprefix("unix://") if settings.docker_host.startswith("unix://") else "/var/run/docker.sock",
         trusted=TRUSTED,
     )
