@@ -43,6 +43,7 @@ def test_a_slug_lies_at_app_and_belongs_to_the_dynos_user():
         entry(".", tarfile.DIRTYPE), entry("./bin/run", uid=5, uname="root"), entry("./link", tarfile.SYMTYPE, linkname="/usr/bin/env"),
         entry("./hard", tarfile.LNKTYPE, linkname="./bin/run"), entry(f"{'d' * 150}/{'f' * 150}"),
     )  # fmt: skip
+    assert len(set(files.getnames())) == len(files.getnames())
     own = {member.name: member for member in files if member.name.split("/")[0] == "app"}
     assert {"app", "app/bin/run", "app/link", "app/hard", f"app/{'d' * 150}/{'f' * 150}"} == set(own)
     assert {(member.uid, member.gid, member.uname) for member in own.values()} == {(UID, UID, "")}
