@@ -5,7 +5,7 @@ https://docs.docker.com/reference/api/engine/version/v1.41/#operation/ContainerA
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from skypanel.domain.errors import Unavailable
 from skypanel.drivers.docker_api import translated
@@ -67,7 +67,9 @@ async def attached(url: str, container: str) -> AsyncIterator[Streams]:
                 await _take_over(reader, writer, container)
         yield Streams(reader, writer)
     finally:
-        writer.close()
+        writer.transport.abort()
+        with suppress(OSError):
+            await writer.wait_closed()
 
 
 async def _take_over(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, container: str) -> None:

@@ -1,6 +1,7 @@
 """Builds in containers do what builds do elsewhere."""
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -114,6 +115,7 @@ async def test_a_daemon_that_is_down_comes_with_what_to_do(site, tmp_path):
     with pytest.raises(Unavailable, match=r"Docker does not answer\. See that its daemon runs"):
         async with builder.workspace(make_app(), LIMITS):
             pass
+    gc.collect()
 
 
 async def test_a_ca_bundle_is_trusted_in_place_of_the_images(builder, swarm, site, tmp_path):
