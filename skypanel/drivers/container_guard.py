@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from skypanel.domain.errors import Unavailable
@@ -13,12 +14,13 @@ from skypanel.launcher.overrun import Overrun
 
 READY_S = 60
 ANSWER_S = 60
+ASK_AGAIN_S = 2
 _BYTES_PER_FILE = 8192
 
 
 @dataclass(frozen=True)
 class Usage:
-    """What a workspace holds; `asked` counts the questions that were heard before."""
+    """What a workspace holds; `asked` is the last question that was heard before."""
 
     asked: int
     size_bytes: int
@@ -84,16 +86,25 @@ class Guard:
     async def full_now(self) -> bool:
         """Measure, while `overrun` is being waited for. Raises Unavailable if the guard is gone."""
         self._asked += 1
-        asked = self._asked
         try:
-            async with asyncio.timeout(ANSWER_S), self._changed:
-                await self._streams.write(b"\n")
-                await self._changed.wait_for(lambda: self._gone or (self._usage is not None and self._usage.asked >= asked))
+            async with asyncio.timeout(ANSWER_S):
+                while not self._answered():
+                    await self._ask()
         except (TimeoutError, ConnectionError) as error:
             raise _lost() from error
         if self._gone or self._usage is None:
             raise _lost()
         return self._usage.over(self._limits)
+
+    def _answered(self) -> bool:
+        return self._gone or (self._usage is not None and self._usage.asked >= self._asked)
+
+    async def _ask(self) -> None:
+        """Ask, and wait a moment for the answer: bash loses what it reads just when its time is up."""
+        await self._streams.write(b"%d\n" % self._asked)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(ASK_AGAIN_S), self._changed:
+                await self._changed.wait_for(self._answered)
 
 
 async def _lines(streams: Streams) -> AsyncIterator[str]:

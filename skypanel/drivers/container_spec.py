@@ -30,8 +30,8 @@ _GUARD_PIDS = 32
 _CPU_UNIT = 1_000_000_000
 # The first in line where the whole machine runs out of memory (proc(5)).
 _OOM_SCORE = 500
-# Sets the rules, then prints a line of figures every half second, and one for each line that it reads:
-# lines read so far, bytes and files of the workspace, bytes of the cache.
+# Sets the rules, then prints a line of figures now and then, and at once for each number that it reads:
+# that number, bytes and files of the workspace, bytes of the cache.
 _GUARD = """
 printf '%s' "$RULES" | nft -f - || exit 1
 cached() { set -- $(du -sB1 /cache 2>/dev/null); echo "${1:-0}"; }
@@ -45,9 +45,10 @@ while :; do
   echo "$read ${bytes%%[!0-9]*} ${files%%[!0-9]*} $(cached)"
   pause=$(((${EPOCHREALTIME/./} - began) * 4))
   ((pause > 500000)) || pause=500000
+  ((pause < 5000000)) || pause=5000000
   line=
   if read -r -t "$((pause / 1000000)).$(printf %06d $((pause % 1000000)))" line; then
-    read=$((read + 1))
+    read=${line:-0}
   elif (($? <= 128)); then
     exit 0
   fi
