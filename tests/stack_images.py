@@ -1,4 +1,7 @@
-"""The stack images at the tests' daemons: their files are made once a machine, and kept by what is in them."""
+"""The stack images at the tests' daemons: their files are made once a machine, and kept by what is in them.
+
+Making them takes minutes, so that `make test` does it before the first test begins: `python -m tests.stack_images`.
+"""
 
 import asyncio
 import fcntl
@@ -35,3 +38,8 @@ def root_archive(definition: Definition) -> Path:
                 stack.write_root(definition, file)
             part.rename(path)
     return path
+
+
+if __name__ == "__main__":
+    for image in Image:
+        root_archive(stack.define(image))
