@@ -58,14 +58,26 @@ class Streams:
 @asynccontextmanager
 async def attached(url: str, container: str) -> AsyncIterator[Streams]:
     """Hold on to a container, best before it starts. `url` is a daemon's unix socket. Raises Unavailable."""
-    with translated():
-        async with asyncio.timeout(ANSWER_S):
-            reader, writer = await asyncio.open_unix_connection(url.removeprefix(UNIX), limit=CHUNK_BYTES)
-    try:
+    async with _connected(url) as (reader, writer):
         with translated():
             async with asyncio.timeout(ANSWER_S):
                 await _take_over(reader, writer, container)
         yield Streams(reader, writer)
+
+
+async def knock(url: str) -> None:
+    """Return if somebody listens at a daemon's socket: the SDK leaves one of its own open where nobody does. Raises Unavailable."""
+    async with _connected(url):
+        return
+
+
+@asynccontextmanager
+async def _connected(url: str) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    with translated():
+        async with asyncio.timeout(ANSWER_S):
+            reader, writer = await asyncio.open_unix_connection(url.removeprefix(UNIX), limit=CHUNK_BYTES)
+    try:
+        yield reader, writer
     finally:
         writer.transport.abort()
         with suppress(OSError):

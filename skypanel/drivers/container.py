@@ -16,7 +16,7 @@ from skypanel.domain.errors import Conflict, NotFound, Unavailable
 from skypanel.domain.limits import Limits
 from skypanel.domain.manifest import Exit
 from skypanel.drivers import container_spec, container_sweep
-from skypanel.drivers.attach import STDERR, Streams, attached
+from skypanel.drivers.attach import STDERR, Streams, attached, knock
 from skypanel.drivers.container_files import archive
 from skypanel.drivers.container_guard import Guard
 from skypanel.drivers.container_spec import Json, Place
@@ -97,6 +97,7 @@ class ContainerBuilder:
 
     async def _ready(self) -> str:
         """Have the network, and return the rules for it."""
+        await knock(self._url)
         if self._rules is None:
             with suppress(Conflict):
                 await self._docker.call(lambda client: client.create_network(**container_spec.network()))
