@@ -21,7 +21,7 @@ import pytest
 from docker import DockerClient
 from docker.errors import DockerException
 
-PREFIX = "skyd"
+PREFIX = "skn"
 BASES = Path("/var/tmp")
 CGROUPS = Path("/sys/fs/cgroup")
 START_S = 60.0
@@ -162,7 +162,7 @@ class Bridge:
             _sweep()
             self.base = Path(tempfile.mkdtemp(prefix=PREFIX, dir=BASES))
             self.name = self.base.name
-            self._owner = _lock(self.base / "owner")
+            self._owner = _lock(self.base)
             self.subnet = _free_subnet()
             _call("ip", "link", "add", self.name, "type", "bridge")
             _call("ip", "address", "add", f"{self.subnet[1]}/{self.subnet.prefixlen}", "dev", self.name)
@@ -254,9 +254,9 @@ def _call(*argv: str, **options) -> subprocess.CompletedProcess[str]:
     return done
 
 
-def _lock(path: Path) -> int:
+def _lock(folder: Path) -> int:
     """Take a lock that goes with this process. Raises BlockingIOError where another has it."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -292,8 +292,9 @@ def _rules(bridge: str, subnet: IPv4Network) -> tuple[tuple[str, ...], ...]:
 def _sweep() -> None:
     """Remove what test runs left behind that were killed."""
     for base in BASES.glob(f"{PREFIX}????????"):
-        with suppress(BlockingIOError):
-            owner = _lock(base / "owner")
+        # one that goes meanwhile is being removed by its owner
+        with suppress(BlockingIOError, FileNotFoundError):
+            owner = _lock(base)
             _clear(base)
             os.close(owner)
 
