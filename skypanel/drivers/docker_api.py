@@ -5,7 +5,7 @@ The API is https://docs.docker.com/reference/api/engine/version/v1.41/.
 
 import asyncio
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any, TypeVar
@@ -83,8 +83,3 @@ def _error(error: APIError) -> NotFound | Conflict | Unavailable:
 def labelled(labels: Mapping[str, str]) -> Json:
     """Return a filter for what has all these labels."""
     return {"label": [f"{name}={value}" for name, value in labels.items()]}
-
-
-def absent(ids: Collection[str], found: Collection[str]) -> list[str]:
-    """Return those that were not found, in order."""
-    return [each for each in ids if each not in found]
