@@ -149,8 +149,8 @@ class SwarmScheduler:
             raise Unavailable("Some dynos of the app do not stop.", "Look at the Docker daemons of the nodes, then try again.") from error
 
     async def _running(self, app_id: UUID) -> bool:
-        tasks = await self._services.tasks(app_id)
-        return bool(tasks) and not {task.node_id for task in tasks} <= await self._services.down_nodes()
+        where = {task.node_id for task in await self._services.tasks(app_id) if not task.is_dead}
+        return bool(where) and not where <= await self._services.down_nodes()
 
     async def _forget_networks(self, removed: Sequence[Service]) -> None:
         left = {service.labels[ORGANIZATION] for service in await self._services.of()}
