@@ -91,3 +91,13 @@ async def test_a_daemon_that_dies_in_a_rollout_is_told_and_its_dynos_come_back(e
     await until(is_up, RESCHEDULED_S)
     await engine.scheduler.retire(manifest)
     assert {dyno.key.version for dyno in await engine.scheduler.dynos(app.id) if dyno.state is not DynoState.STOPPING} == {1}
+
+    async def is_removed():
+        # The other node takes its time to find the manager again, and to say what stopped.
+        try:
+            await engine.scheduler.remove(app.id)
+        except Unavailable:
+            return False
+        return True
+
+    await until(is_removed, RESCHEDULED_S)
