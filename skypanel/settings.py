@@ -16,9 +16,10 @@ from typing import Any
 from skypanel.domain.errors import Denied, Invalid, NotFound, SkyPanelError
 from skypanel.domain.routing import Address
 from skypanel.launcher.options import parse_subnet, parse_uid_base
-from skypanel.variables import DEFAULT_ADDRESS, read_given
+from skypanel.variables import DEFAULT_ADDRESS, DEFAULT_DOCKER_HOST, DEFAULT_INGRESS_HOST, ENDPOINT_MODES, ENGINES, read_given
 
 HOME_VERSION = 1
+ENGINE_FIELDS = ("engine", "docker_host", "ingress_host", "endpoint_mode")
 QUEUES = ("builds", "rollouts", "periodic")
 ROOT_HOME = Path("/var/lib/skypanel")
 ROOT_RUN = Path("/run/skypanel")
@@ -37,6 +38,12 @@ class Chosen:
     subnet: IPv4Network
     allow: tuple[str, ...] = ()
     git_port: int = 0  # none yet, in a home of before there was git over HTTP
+    engine: str = ENGINES[0]
+    docker_host: str = DEFAULT_DOCKER_HOST
+    ingress_host: str = DEFAULT_INGRESS_HOST
+    endpoint_mode: str = ENDPOINT_MODES[0]
+    ingress_port: int = 0  # none yet, in a home of before there was a Swarm
+    ingress_api_port: int = 0
 
     def to_json(self) -> str:
         """Return the contents of `panel.json`."""
@@ -50,6 +57,12 @@ class Chosen:
             "web_port": self.web_port,
             "traefik_port": self.traefik_port,
             "git_port": self.git_port,
+            "engine": self.engine,
+            "docker_host": self.docker_host,
+            "ingress_host": self.ingress_host,
+            "endpoint_mode": self.endpoint_mode,
+            "ingress_port": self.ingress_port,
+            "ingress_api_port": self.ingress_api_port,
             "uid_base": self.uid_base,
             "subnet": str(self.subnet),
             "allow": list(self.allow),
@@ -75,7 +88,8 @@ class Chosen:
                 "Update SkyPanel, or set SKYPANEL_HOME to another folder.",
             )
         public = {f"SKYPANEL_{name.upper()}": str(fields[name]) for name in ("domain", "ssh_port", "http_port", "https_port")}
-        given = read_given({**public, "SKYPANEL_ALLOW": ",".join(fields["allow"])})
+        engine = {f"SKYPANEL_{name.upper()}": str(fields.get(name, "")) for name in ENGINE_FIELDS}
+        given = read_given({**public, **engine, "SKYPANEL_ALLOW": ",".join(fields["allow"])})
         return cls(
             address=given.address(DEFAULT_ADDRESS),
             run_dir=Path(fields["run_dir"]),
@@ -85,6 +99,12 @@ class Chosen:
             subnet=parse_subnet(fields["subnet"]),
             allow=given.allow or (),
             git_port=int(fields.get("git_port", 0)),
+            engine=given.engine or ENGINES[0],
+            docker_host=given.docker_host or DEFAULT_DOCKER_HOST,
+            ingress_host=given.ingress_host or DEFAULT_INGRESS_HOST,
+            endpoint_mode=given.endpoint_mode or ENDPOINT_MODES[0],
+            ingress_port=int(fields.get("ingress_port", 0)),
+            ingress_api_port=int(fields.get("ingress_api_port", 0)),
         )
 
 
@@ -106,6 +126,12 @@ class Settings:
     database_password: str = field(repr=False)
     valkey_password: str = field(repr=False)
     traefik_token: str = field(repr=False)
+    engine: str = ENGINES[0]
+    docker_host: str = DEFAULT_DOCKER_HOST
+    ingress_host: str = DEFAULT_INGRESS_HOST
+    endpoint_mode: str = ENDPOINT_MODES[0]
+    ingress_port: int = 0
+    ingress_api_port: int = 0
 
     @property
     def database_dsn(self) -> str:
@@ -131,6 +157,11 @@ class Settings:
     def launcher_socket(self) -> Path:
         """Where the launcher listens."""
         return self.run_dir / "launcher.sock"
+
+    @property
+    def ingress(self) -> str:
+        """Where the Swarm's ingress takes requests for apps from the panel's proxy: host:port."""
+        return f"{self.ingress_host}:{self.ingress_port}"
 
     @property
     def encryption_keys_file(self) -> Path:
@@ -210,6 +241,12 @@ def load(environ: Mapping[str, str]) -> Settings:
             database_password=_secret(home, "postgres.password", owner.st_uid),
             valkey_password=_secret(home, "valkey.password", owner.st_uid),
             traefik_token=_secret(home, "traefik.token", owner.st_uid),
+            engine=given.engine or chosen.engine,
+            docker_host=given.docker_host or chosen.docker_host,
+            ingress_host=given.ingress_host or chosen.ingress_host,
+            endpoint_mode=given.endpoint_mode or chosen.endpoint_mode,
+            ingress_port=chosen.ingress_port,
+            ingress_api_port=chosen.ingress_api_port,
         )
     except OSError as error:
         raise _unreadable(home, error) from error

@@ -15,6 +15,7 @@ from skypanel.domain.manifest import Dyno
 from skypanel.domain.release import Rollout
 from skypanel.flow import apps as apps_flow
 from skypanel.flow import config as config_flow
+from skypanel.flow import health as health_flow
 from skypanel.flow import release as release_flow
 from skypanel.flow import scale as scale_flow
 from skypanel.flow.follow import follow_rollout
@@ -143,6 +144,23 @@ def _assignment(text: str) -> tuple[str, str]:
     return (key, value) if equals else (key, sys.stdin.read().removesuffix("\n"))
 
 
+@click.command()
+@click.argument("app")
+@click.option("--path", "-p", help="The path to ask for, such as /health.")
+@click.option("--interval", "-i", type=int, metavar="SECONDS", help="How often.")
+def health(app: str, path: str | None, interval: int | None) -> None:
+    """Show how an app's health is checked on a Swarm, or change it."""
+    if path is not None or interval is not None:
+        _change(app, Action.CONFIGURE_APP, lambda panel, found, by: health_flow.change(panel, found, by, path=path, interval_s=interval))
+        return
+
+    async def act(panel: Panel, by: Account) -> None:
+        check = (await apps_flow.access(panel, by, app, Action.VIEW_APP)).health
+        click.echo(f"{check.path} every {check.interval_s} s; where there is no such page, whether something listens on $PORT")
+
+    session.run(act)
+
+
 @click.command("releases")
 @click.argument("app")
 @click.option("--number", "-n", default=15, show_default=True, help="How many, the newest first.")
@@ -206,4 +224,4 @@ def destroy(app: str, confirm: str) -> None:
     session.run(act)
 
 
-COMMANDS = (list_apps, ps, scale, restart, config, list_releases, rollback, logs, destroy)
+COMMANDS = (list_apps, ps, scale, restart, config, health, list_releases, rollback, logs, destroy)

@@ -12,8 +12,8 @@ from skypanel.domain.errors import SkyPanelError
 MODULES: Mapping[str, tuple[str, ...]] = {
     "up": ("up",),
     "machine": ("init", "migrate", "doctor", "rotate-keys", "install-service"),
-    "apps": ("apps", "ps", "scale", "restart", "config", "releases", "rollback", "logs", "destroy"),
     "settings": ("settings", "storage"),
+    "apps": ("apps", "ps", "scale", "restart", "config", "health", "releases", "rollback", "logs", "destroy"),
     "accounts": ("keys", "tokens", "login-link", "passwd"),
     "stack": ("stack",),
 }

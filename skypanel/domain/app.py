@@ -1,8 +1,9 @@
 """What a user deploys."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
+from skypanel.domain.health import HealthCheck
 from skypanel.domain.plan import Plan
 
 DEFAULT_DEPLOY_BRANCHES = ("main", "master")
@@ -23,6 +24,7 @@ class App:
     deploy_branch: str | None = None
     current_release_id: UUID | None = None
     generation: int = 1
+    health: HealthCheck = field(default_factory=HealthCheck)
 
     def deploys(self, ref: str) -> bool:
         """Whether a push to `ref` (such as refs/heads/main) is built."""

@@ -7,6 +7,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from skypanel.domain.app import App
+from skypanel.domain.health import HealthCheck
 from skypanel.domain.limits import Limits
 
 STOP_GRACE_S = 30.0
@@ -43,6 +44,7 @@ class Manifest:
     processes: tuple[Process, ...]
     limits: Limits
     config_vars: Mapping[str, str] = field(repr=False)
+    health: HealthCheck = field(default_factory=HealthCheck)
 
     @classmethod
     def empty(cls, app: App) -> "Manifest":

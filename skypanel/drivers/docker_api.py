@@ -5,7 +5,7 @@ The API is https://docs.docker.com/reference/api/engine/version/v1.41/.
 
 import asyncio
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any, TypeVar
@@ -73,7 +73,7 @@ def _error(error: APIError) -> NotFound | Conflict | Unavailable:
     said = str(error.explanation or error).strip().rstrip(".")
     if error.status_code == HTTPStatus.NOT_FOUND:
         return NotFound(f"Docker says: {said}.")
-    if error.status_code == HTTPStatus.CONFLICT or "out of sequence" in said:
+    if error.status_code == HTTPStatus.CONFLICT or "out of sequence" in said or "is in use by" in said:
         return Conflict(f"Docker says: {said}.")
     if "not a swarm manager" in said:
         return Unavailable("Docker runs, but is no manager of a Swarm.", "Make it one with `docker swarm init`, then try again.")
@@ -83,8 +83,3 @@ def _error(error: APIError) -> NotFound | Conflict | Unavailable:
 def labelled(labels: Mapping[str, str]) -> Json:
     """Return a filter for what has all these labels."""
     return {"label": [f"{name}={value}" for name, value in labels.items()]}
-
-
-def absent(ids: Collection[str], found: Collection[str]) -> list[str]:
-    """Return those that were not found, in order."""
-    return [each for each in ids if each not in found]

@@ -7,6 +7,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from skypanel.domain.app import App
 from skypanel.domain.errors import Conflict
+from skypanel.domain.health import HealthCheck
 from skypanel.domain.plan import Plan
 from skypanel.ports import Connection
 from skypanel.store import locks
@@ -81,6 +82,12 @@ async def restart(conn: Connection, app_id: UUID) -> int:
     return int((await found(conn, statement, "app")).generation)
 
 
+async def set_health(conn: Connection, app_id: UUID, health: HealthCheck) -> None:
+    """Record how the health of an app is checked."""
+    values = {"health_path": health.path, "health_interval_s": health.interval_s}
+    await conn.execute(update(applications).where(applications.c.id == app_id).values(values))
+
+
 async def rename(conn: Connection, app_id: UUID, name: str) -> None:
     """Give an app another name. Raises Conflict if it is taken."""
     try:
@@ -108,4 +115,5 @@ def _read(row: Row) -> App:
         deploy_branch=row.deploy_branch,
         current_release_id=row.current_release_id,
         generation=row.generation,
+        health=HealthCheck(row.health_path, row.health_interval_s),
     )

@@ -154,8 +154,11 @@ applications = Table(
     Column("current_release_id", Uuid, ForeignKey("paas_releases.id", ondelete="SET NULL", use_alter=True), index=True),
     Column("generation", Integer, nullable=False, server_default=text("1")),
     created_at(),
+    Column("health_path", Text, nullable=False, server_default=text("'/health'")),
+    Column("health_interval_s", Integer, nullable=False, server_default=text("30")),
     CheckConstraint("name ~ '^[a-z]([a-z0-9-]*[a-z0-9])?$' AND length(name) <= 30", name="name"),
     CheckConstraint("generation > 0", name="generation"),
+    CheckConstraint("health_path LIKE '/%' AND health_interval_s > 0", name="health"),
 )
 
 formations = Table(

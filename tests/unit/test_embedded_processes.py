@@ -127,4 +127,4 @@ def test_another_user_gives_up_every_way_back():
     assert argv_as(me, ("id",)) == ("setpriv", "--pdeathsig", "TERM", "--", "id")
     assert argv_as(me, ("id",), die_with_parent=False) == ("id",)
     other = argv_as(User(me.uid + 1, me.gid + 1), ("id",))
-    assert {"--reuid", "--regid", "--clear-groups", "--no-new-privs"} <= set(other)
+    assert {"--reuid", "--regid", "--init-groups", "--no-new-privs"} <= set(other)

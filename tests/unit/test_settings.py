@@ -164,3 +164,33 @@ def test_each_variable_is_documented_and_explained():
     for variable in VARIABLES:
         assert f"| `{variable.name}` | {variable.default} | {variable.sentence} |" in page
         assert variable.sentence.endswith(".")
+
+
+def test_the_engine_is_the_embedded_one_unless_another_is_chosen(home):
+    assert (load_with(home).engine, load_with(home).endpoint_mode) == ("embedded", "dnsrr")
+    chosen = replace(CHOSEN, engine="swarm", docker_host="unix:///run/docker.sock", endpoint_mode="vip", ingress_port=20004)
+    (home / "panel.json").write_text(chosen.to_json())
+    settings = load_with(home)
+    assert (settings.engine, settings.docker_host, settings.endpoint_mode, settings.ingress_port) == (
+        "swarm",
+        "unix:///run/docker.sock",
+        "vip",
+        20004,
+    )
+    assert load_with(home, SKYPANEL_ENGINE="embedded").engine == "embedded"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SKYPANEL_ENGINE", "kubernetes"),
+        ("SKYPANEL_ENDPOINT_MODE", "both"),
+        ("SKYPANEL_DOCKER_HOST", "unix://relative.sock"),
+        ("SKYPANEL_DOCKER_HOST", "unix:///a b"),
+        ("SKYPANEL_DOCKER_HOST", "ssh://host"),
+    ],
+)
+def test_an_engine_that_is_none_is_refused_with_what_it_may_be(name, value):
+    with pytest.raises(Invalid, match=name) as refused:
+        read_given({name: value})
+    assert refused.value.hint
