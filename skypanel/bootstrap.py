@@ -13,7 +13,9 @@ from skypanel.drivers.key_file import KeyFileCipher
 from skypanel.drivers.launcher import Launcher
 from skypanel.drivers.log_files import FileLogs
 from skypanel.drivers.process import ProcessScheduler
+from skypanel.drivers.ssh import SshMachines
 from skypanel.drivers.streams import StreamOutput, connect
+from skypanel.drivers.swarm_nodes import SwarmNodes
 from skypanel.drivers.traefik import TraefikRouter
 from skypanel.ports import Panel
 from skypanel.settings import Settings
@@ -46,5 +48,7 @@ async def open_panel(settings: Settings) -> AsyncIterator[Panel]:
             cipher=KeyFileCipher(settings.encryption_keys_file),
             passwords=Argon2Passwords(),
             repositories=DulwichRepositories(settings.repositories),
+            swarm=SwarmNodes(),
+            machines=SshMachines(),
             clock=clock,
         )

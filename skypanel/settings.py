@@ -19,7 +19,7 @@ from skypanel.launcher.options import parse_subnet, parse_uid_base
 from skypanel.variables import DEFAULT_ADDRESS, read_given
 
 HOME_VERSION = 1
-QUEUES = ("builds", "rollouts", "periodic")
+QUEUES = ("builds", "rollouts", "nodes", "periodic")
 ROOT_HOME = Path("/var/lib/skypanel")
 ROOT_RUN = Path("/run/skypanel")
 SSH_KEY_TYPES = ("ed25519", "ecdsa", "rsa")

@@ -3,13 +3,15 @@
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from web import internal
+from web import agents, internal
 from web.fallback import STATIC
 from web.pages import account, app, apps, deploy, sign_in
 
 APP = "/apps/{app:[a-z0-9-]{1,30}}"
 BUILD = APP + "/builds/{build:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}}"
 RELEASE = APP + "/releases/{version:[1-9][0-9]{0,8}}"
+
+SLUG = "/nodes/agent/slugs/{digest:[0-9a-f]{64}}"
 
 
 def _static(name: str) -> Handler:
@@ -23,6 +25,9 @@ def _static(name: str) -> Handler:
 ROUTES = (
     web.get("/internal/health", internal.health),
     web.get("/internal/traefik", internal.proxy),
+    web.post("/nodes/agent/heartbeat", agents.hear),
+    web.get("/nodes/agent/slugs", agents.slugs),
+    web.get(SLUG, agents.slug),
     web.get("/", apps.index),
     web.get("/login", sign_in.show),
     web.post("/login", sign_in.sign_in),

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from celery import Celery
 
-from skypanel.flow import build, reconcile, rollout
+from skypanel.flow import build, provision, reconcile, rollout, watch
 from skypanel.ports import Panel
 from workers.process import PanelProcess
 
@@ -17,20 +17,27 @@ async def _expire_builds(panel: Panel, _worker: str) -> None:
 
 async def _wake(panel: Panel, _worker: str) -> None:
     await build.wake_pending(panel)
+    await provision.wake_waiting(panel)
 
 
 async def _reconcile(panel: Panel, _worker: str) -> None:
     await reconcile.reconcile(panel)
 
 
+async def _check_nodes(panel: Panel, _worker: str) -> None:
+    await watch.check(panel)
+
+
 # These work on several of their kind side by side: one process is enough, and the others stay free for the rest.
-ALONE = frozenset({"build", "rollout"})
+ALONE = frozenset({"build", "rollout", "node"})
 JOBS: Mapping[str, Job] = {
     "build": build.work,
     "rollout": rollout.work,
+    "node": provision.work,
     "expire_builds": _expire_builds,
     "wake": _wake,
     "reconcile": _reconcile,
+    "check_nodes": _check_nodes,
 }
 
 

@@ -13,6 +13,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "up": ("up",),
     "machine": ("init", "migrate", "doctor", "rotate-keys", "install-service"),
     "apps": ("apps", "ps", "scale", "restart", "config", "releases", "rollback", "logs", "destroy"),
+    "nodes": ("nodes",),
     "accounts": ("keys", "tokens", "login-link", "passwd"),
 }
 

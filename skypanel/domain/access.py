@@ -2,6 +2,8 @@
 
 from enum import IntEnum, StrEnum
 
+from skypanel.domain.account import Account
+
 
 class Role(IntEnum):
     """A membership's rank; each rank may do all that the ranks below it may."""
@@ -53,3 +55,8 @@ def covers(scope: str, action: Action) -> bool:
 def allows(role: Role | None, action: Action) -> bool:
     """Whether a member with `role` may do `action`; None is somebody who is no member."""
     return role is not None and role >= LEAST_ROLE[action]
+
+
+def runs_platform(account: Account) -> bool:
+    """Whether an account may do what concerns the platform as a whole, such as adding and removing its nodes."""
+    return account.is_admin

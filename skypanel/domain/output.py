@@ -40,6 +40,11 @@ def rollout_stream(rollout_id: UUID) -> str:
     return f"rollout/{rollout_id}"
 
 
+def node_stream(node_id: UUID) -> str:
+    """Return the name of the stream of what is done on a node."""
+    return f"node/{node_id}"
+
+
 @dataclass(frozen=True)
 class Place:
     """How far somebody has read: up to and with a line of a stream."""

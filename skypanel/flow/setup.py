@@ -47,3 +47,10 @@ async def initialize(panel: Panel, public_keys: Sequence[PublicKey]) -> FirstRun
             continue  # the same key under two file names
         added += 1
     return FirstRun(admin, added, await accounts_flow.add_token(panel, admin, "Written at the first run"))
+
+
+async def publish_authority(panel: Panel, certificate: str) -> None:
+    """Have the database know the panel's CA (PEM), by which agents on other machines know the panel."""
+    async with panel.transaction() as conn:
+        if await settings.get(conn, "panel_ca") != certificate:
+            await settings.put(conn, "panel_ca", certificate, None)
