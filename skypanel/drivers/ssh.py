@@ -46,15 +46,17 @@ class SshMachines:
             async with asyncio.timeout(CONNECT_S):
                 connection = await asyncssh.connect(login.address, login.port, **options)
         except asyncssh.HostKeyNotVerifiable as error:
-            raise Conflict(
-                f"{login.address} shows another host key than before: it may be another machine. Nothing was done.",
-                "If it was installed anew, remove the node and add it again.",
-            ) from error
+            raise _changed(login) from error
         except asyncssh.PermissionDenied as error:
             raise Denied(
                 f"{login.address} does not let {login.user} in with this {login.kind.value}.",
                 "Look which keys or password the machine takes, and whether root may log in.",
             ) from error
+        except (asyncssh.ConnectionLost, asyncssh.KeyExchangeFailed) as error:
+            # A server without a key of the kind that is asked for just hangs up.
+            if await self.host_key(login.address, login.port) != login.host_key:
+                raise _changed(login) from error
+            raise _unreachable(login.address, login.port) from error
         except (OSError, TimeoutError, asyncssh.Error) as error:
             raise _unreachable(login.address, login.port) from error
         try:
@@ -167,6 +169,13 @@ def _exit(process: "asyncssh.SSHClientProcess[bytes]") -> Exit:
     if process.exit_status is None:
         raise OSError("the connection ended before the command")
     return Exit(process.exit_status)
+
+
+def _changed(login: Login) -> Conflict:
+    return Conflict(
+        f"{login.address} shows another host key than before: it may be another machine. Nothing was done.",
+        "If it was installed anew, remove the node and add it again.",
+    )
 
 
 def _unreachable(address: str, port: int) -> Unavailable:
