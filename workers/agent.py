@@ -1,13 +1,13 @@
 """What runs on every node: tells the panel how the node is, and stages slugs there.
 
-This one file is all there is of it. It is copied to nodes and needs nothing but their own Python (3.9 or newer),
-Docker's socket and zstd.
+It is copied to nodes as a folder, with the few modules that it shares with the panel (`flow/agent_bundle.py`), and needs
+nothing but their own Python (3.9 or newer), Docker's socket and zstd.
 
-    agent.py run CONFIG      tell and stage until it is stopped
-    agent.py start CONFIG    the same in the background, started again whenever it ends, for machines without systemd
-    agent.py stop            stop what `start` started
-    agent.py join            join the Swarm by what standard input says (JSON: address, token), and print the member's id
-    agent.py leave           leave the Swarm
+    agent run CONFIG      tell and stage until it is stopped
+    agent start CONFIG    the same in the background, started again whenever it ends, for machines without systemd
+    agent stop            stop what `start` started
+    agent join            join the Swarm by what standard input says (JSON: address, token), and print the member's id
+    agent leave           leave the Swarm
 """
 
 import fcntl
@@ -25,8 +25,11 @@ import sys
 import threading
 import time
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import IO, Any, Callable, Dict, Iterator, List, Optional, Tuple
 from urllib.parse import quote, urlencode
+
+from skypanel.drivers.layers import BadSlug, image, write_layer
 
 HEARTBEAT_S = 10.0
 POLL_S = 60.0
@@ -44,11 +47,15 @@ MAX_LOG_BYTES = 10 * 1024 * 1024
 OK = 200
 BAD = 300
 
-# What images and containers of the panel's are called; the panel's own node uses the same.
-APP_LABEL = "skypanel.app"
-DYNO_LABEL = "skypanel.dyno"
-DIGEST_LABEL = "skypanel.slug"
-REPOSITORY = "skypanel/slug"
+# The labels of a dyno's container: the panel's, and Docker's own, `<service>.<slot>.<id>`.
+APP = "skypanel.app"
+PROCESS_TYPE = "skypanel.process-type"
+TASK = "com.docker.swarm.task.name"
+
+# An image's id is the same on every node; its name here says of which slug it is, and on which stack.
+REPOSITORY = "skypanel-slug-"
+# Images that stay though the panel wants them no longer, so that going back a release is quick.
+SPARE = 10
 
 log = logging.getLogger("agent")
 
@@ -86,18 +93,19 @@ class PanelConnection(http.client.HTTPSConnection):
 
 
 def docker(method: str, path: str, body: Any = None, timeout: float = ANSWER_S) -> Any:  # noqa: ANN401 - whatever JSON can say
-    """Ask Docker for something; a body is sent as JSON, or as it is where it is a file."""
+    """Ask Docker for something; a body is sent as JSON, or as it comes where it is something else."""
     connection = DockerConnection("localhost", timeout=timeout)
     try:
         if body is None or isinstance(body, dict):
             connection.request(method, API + path, json.dumps(body) if body is not None else None, {"Content-Type": "application/json"})
         else:
-            connection.request(method, API + path, body, {"Content-Type": "application/x-tar"}, encode_chunked=True)
+            headers = {"Content-Type": "application/x-tar", "Transfer-Encoding": "chunked"}
+            connection.request(method, API + path, body, headers, encode_chunked=True)
         response = connection.getresponse()
         said = response.read()
         if response.status >= BAD:
             raise Refused(f"Docker: {_message(said)}")
-        return json.loads(said) if said.strip().startswith((b"{", b"[", b'"')) else None
+        return [json.loads(line) for line in said.splitlines()] if path.startswith("/images/load") else json.loads(said or b"null")
     finally:
         connection.close()
 
@@ -197,7 +205,8 @@ class Machine:
 
     def _use(self, container: Dict[str, Any]) -> Iterator[Dict[str, Any]]:
         labels = container.get("Labels") or {}
-        if APP_LABEL not in labels or DYNO_LABEL not in labels:
+        task = labels.get(TASK, "").split(".")
+        if APP not in labels or PROCESS_TYPE not in labels or len(task) < 2:  # noqa: PLR2004 - a service and a slot
             return
         try:
             stats = docker("GET", f"/containers/{container['Id']}/stats?stream=false&one-shot=true") or {}
@@ -211,8 +220,8 @@ class Machine:
         cache = memory.get("stats", {})
         held = memory.get("usage", 0) - cache.get("inactive_file", cache.get("total_inactive_file", 0))
         yield {
-            "app_id": labels[APP_LABEL],
-            "name": labels[DYNO_LABEL],
+            "app_id": labels[APP],
+            "name": f"{labels[PROCESS_TYPE]}.{task[1]}",
             "cpu_cores": max(0.0, used_s - before[0]) / (now - before[1]) if now > before[1] else 0.0,
             "memory_bytes": max(0, held),
         }
@@ -248,7 +257,7 @@ class Agent:
         while True:
             self._changed.clear()
             try:
-                self._panel.tell({**machine.report(), "staged": staged(), "failures": dict(self._failures)})
+                self._panel.tell({**machine.report(), "staged": staged(self._base), "failures": dict(self._failures)})
                 failures = 0
             except (OSError, http.client.HTTPException, Refused, ValueError) as error:
                 failures += 1
@@ -272,60 +281,78 @@ class Agent:
 
     def _stage(self, wanted: List[str]) -> bool:
         """Stage what is missing, telling of each as soon as it is there; False if something could not be."""
-        there = set(staged())
+        there = set(staged(self._base))
         for digest in wanted:
             if digest in there:
                 continue
             try:
                 stage(self._panel, digest, self._base)
                 self._failures.pop(digest, None)
-                log.info("staged %s", digest)
-            except (OSError, http.client.HTTPException, Refused, subprocess.SubprocessError) as error:
+                log.info("%s is staged", digest)
+            except (OSError, http.client.HTTPException, Refused, BadSlug) as error:
                 self._failures[digest] = str(error)
                 log.warning("%s cannot be staged: %s", digest, error)
             self._changed.set()
         self._failures = {digest: why for digest, why in self._failures.items() if digest in wanted}
+        forget(self._base, wanted)
         return not self._failures
 
 
-def image(digest: str) -> str:
-    """Return the name of a slug's image."""
-    return f"{REPOSITORY}:{digest}"
+def repository(stack: Dict[str, Any]) -> str:
+    """Return how images on this stack are called; another stack makes other images."""
+    return REPOSITORY + str(stack["Id"]).rpartition(":")[2][:12]
 
 
-def staged() -> List[str]:
-    """Return the digests of the slugs that have an image here."""
-    filters = quote(json.dumps({"label": [DIGEST_LABEL]}))
-    found = docker("GET", f"/images/json?filters={filters}") or []
-    return sorted({(known.get("Labels") or {}).get(DIGEST_LABEL, "") for known in found} - {""})
+def staged(base: str) -> List[str]:
+    """Return the digests of the slugs that have an image here, on the stack as it is now; none without it."""
+    try:
+        own = repository(docker("GET", f"/images/{quote(base)}/json"))
+    except Refused:
+        return []
+    return sorted(digest for name, _, digest in (tag.partition(":") for tag in _tags()) if name == own)
+
+
+def forget(base: str, wanted: List[str]) -> None:
+    """Remove images of slugs that are not wanted, but for the newest and those that run."""
+    own = repository(docker("GET", f"/images/{quote(base)}/json"))
+    unwanted = [tag for tag in _tags() if tag not in {f"{own}:{digest}" for digest in wanted}]
+    ages = {tag: docker("GET", f"/images/{quote(tag)}/json")["Metadata"]["LastTagTime"] for tag in unwanted[SPARE:] and unwanted}
+    for tag in sorted(ages, key=lambda tag: str(ages[tag]), reverse=True)[SPARE:]:
+        try:
+            docker("DELETE", f"/images/{quote(tag)}")
+        except Refused:
+            continue  # a dyno of it runs
+
+
+def _tags() -> List[str]:
+    found = docker("GET", "/images/json") or []
+    return [tag for known in found for tag in known.get("RepoTags") or () if tag.startswith(REPOSITORY)]
 
 
 def stage(panel: Panel, digest: str, base: str) -> None:
     """Make a slug an image: the stack's, and a layer with the slug at /app. Nothing that is half-done gets the name."""
     STATE.mkdir(mode=0o700, parents=True, exist_ok=True)
-    slug = STATE / f"{digest}.slug"
-    try:
-        with slug.open("wb") as file:
-            panel.fetch(digest, file)
-        _make_image(slug, digest, base)
-    finally:
-        slug.unlink(missing_ok=True)
-
-
-def _make_image(slug: Path, digest: str, base: str) -> None:
-    container = docker("POST", "/containers/create", {"Image": base, "Cmd": ["true"], "WorkingDir": "/app"})["Id"]
-    try:
-        with subprocess.Popen(["zstd", "-dcq", str(slug)], stdout=subprocess.PIPE) as unpacked:
-            docker("PUT", f"/containers/{container}/archive?" + urlencode({"path": "/app", "copyUIDGID": "true"}), unpacked.stdout, STAGE_S)
+    with TemporaryFile(dir=STATE) as slug, TemporaryFile(dir=STATE) as layer:
+        panel.fetch(digest, slug)
+        slug.seek(0)
+        stack = docker("GET", f"/images/{quote(base)}/json")
+        with subprocess.Popen(["zstd", "-dcq"], stdin=slug, stdout=subprocess.PIPE) as unpacked:
+            made = image(stack, write_layer(_readable(unpacked), layer), f"{repository(stack)}:{digest}")
         if unpacked.returncode:
             raise Refused("the slug cannot be unpacked")
-        labels = [f"LABEL {DIGEST_LABEL}={digest}", "WORKDIR /app", "CMD []"]
-        query = urlencode({"container": container, "repo": REPOSITORY, "tag": digest, "pause": "false"}) + "".join(
-            f"&changes={quote(line)}" for line in labels
-        )
-        docker("POST", f"/commit?{query}", {}, STAGE_S)
-    finally:
-        docker("DELETE", f"/containers/{container}?force=true&v=true")
+        size_bytes = layer.tell()
+        layer.seek(0)
+        said = docker("POST", "/images/load?quiet=true", made.archive(layer, size_bytes), STAGE_S)
+        errors = [str(line["error"]) for line in said if "error" in line]
+        if errors:
+            raise Refused(f"Docker: {errors[0]}")
+        docker("GET", f"/images/{quote(made.id)}/json")
+
+
+def _readable(process: "subprocess.Popen[bytes]") -> IO[bytes]:
+    if process.stdout is None:
+        raise Refused("zstd has no output")
+    return process.stdout
 
 
 def join() -> None:
@@ -378,7 +405,7 @@ def start(config: str) -> None:
     fcntl.flock(lock, fcntl.LOCK_EX)
     os.ftruncate(lock, 0)
     os.pwrite(lock, str(os.getpid()).encode(), 0)
-    _supervise([sys.executable, os.path.abspath(__file__), "run", config])
+    _supervise([sys.executable, os.path.abspath(sys.argv[0]), "run", config])
 
 
 def _supervise(argv: List[str]) -> None:

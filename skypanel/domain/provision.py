@@ -8,7 +8,7 @@ from skypanel.domain.names import printable
 
 Argv = tuple[str, ...]
 
-AGENT = "/opt/skypanel/agent.py"
+AGENT = "/opt/skypanel/agent"
 CONFIG = "/etc/skypanel/agent.json"
 UNIT = "/etc/systemd/system/skypanel-agent.service"
 SERVICE = "skypanel-agent.service"
@@ -55,6 +55,11 @@ exit 1
 PLACE = r"""
 umask 077
 mkdir -p "$(dirname "$1")" && cat >"$1.new" && chmod "$2" "$1.new" && mv "$1.new" "$1"
+"""
+
+UNPACK = r"""
+umask 022
+rm -rf "$1.new" && mkdir -p "$1.new" && tar -x -f - -C "$1.new" && rm -rf "$1" && mv "$1.new" "$1"
 """
 
 SYSTEMD_UNIT = f"""[Unit]
@@ -163,6 +168,11 @@ def start_docker_argv() -> Argv:
 def place_argv(path: str, mode: str) -> Argv:
     """Return the command that writes its input to a file."""
     return ("sh", "-c", PLACE, "place", path, mode)
+
+
+def unpack_argv(path: str) -> Argv:
+    """Return the command that makes a folder of the tar that is its input."""
+    return ("sh", "-c", UNPACK, "unpack", path)
 
 
 def image_id_argv(name: str) -> Argv:

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from importlib.resources import files
 
 from skypanel.domain import provision as plan
 from skypanel.domain import transcript
@@ -19,6 +18,7 @@ from skypanel.domain.output import node_stream
 from skypanel.domain.provision import Argv, Survey
 from skypanel.flow import lease
 from skypanel.flow.accounts import digest
+from skypanel.flow.agent_bundle import bundle
 from skypanel.flow.drain import drain
 from skypanel.flow.nodes import look
 from skypanel.flow.watch import check_node
@@ -127,7 +127,7 @@ async def _install(machine: Machine) -> None:
 
 async def _join(panel: Panel, node: Node, machine: Machine) -> str:
     members = frozenset(member.id for member in await panel.swarm.members())
-    await machine.place(plan.AGENT, agent_source(), "0755")
+    await machine.ask(plan.unpack_argv(plan.AGENT), bundle())
     survey = await look(machine.shell)
     if plan.check_membership(survey, members):
         await machine.write(transcript.heading("It is a member of the Swarm already"))
@@ -192,11 +192,6 @@ async def stack_images(panel: Panel) -> Sequence[str]:
     """Return the names of the images that every node needs; dynos are started from the first."""
     async with panel.transaction() as conn:
         return tuple(await settings.get(conn, "stack_images") or plan.STACK_IMAGES)
-
-
-def agent_source() -> str:
-    """Return the agent's program."""
-    return files("workers").joinpath("agent.py").read_text()
 
 
 async def _wait_for_heartbeat(panel: Panel, node: Node, write: WriteLine) -> None:

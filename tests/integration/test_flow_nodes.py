@@ -42,7 +42,7 @@ async def stage(database, tmp_path):
 def machine(stage):
     machine = FakeMachine()
     machine.answer("docker info", "root=", out=READY)
-    machine.answer("agent.py join", out="member=m1\n")
+    machine.answer("agent join", out="member=m1\n")
     stage.panel.machines.machines[ADDRESS] = machine
     return machine
 
@@ -64,7 +64,7 @@ async def provisioned(stage, machine, node=None):
     stage.panel.swarm.join("m1")
 
     async def started():
-        return work.done() or any("agent.py start" in command for command in machine.commands)
+        return work.done() or any("agent start" in command for command in machine.commands)
 
     await until(started)
     while not work.done():
@@ -171,7 +171,7 @@ class TestProvisioning:
         said = output(stage, node)
         assert "-----> Installing docker.io, zstd" in said
         assert "-----> one is a node now" in said
-        [join] = [command for command in machine.fed if "agent.py join" in command]
+        [join] = [command for command in machine.fed if "agent join" in command]
         assert json.loads(machine.fed[join]) == {"address": "10.0.0.1:2377", "token": "SWMTKN-1-secret"}
         [load] = [command for command in machine.fed if "docker load" in command]
         assert machine.fed[load] == b"an image"
@@ -202,7 +202,7 @@ class TestProvisioning:
         machine.answer("docker info", "root=", out=READY.replace("swarm=inactive\nmember=", "swarm=active\nmember=m7"))
         node = await provisioned(stage, machine)
         assert node.member_id == "m7"
-        assert not [command for command in machine.commands if "agent.py join" in command]
+        assert not [command for command in machine.commands if "agent join" in command]
 
     async def test_an_image_that_is_there_is_not_loaded_again(self, stage, machine):
         machine.answer("docker image inspect", out=await stage.panel.swarm.image_id(plan.STACK_IMAGES[0]))
@@ -218,7 +218,7 @@ class TestProvisioning:
             ),
             ((("docker info", "root="), 0, READY.replace("inactive\nmember=", "active\nmember=other")), "a member of another Swarm"),
             ((("docker info", "root="), 0, "os=Debian\n"), "sudo wants a password"),
-            ((("agent.py join",), 1, "Docker: rpc error: context deadline exceeded\n"), "context deadline exceeded"),
+            ((("agent join",), 1, "Docker: rpc error: context deadline exceeded\n"), "context deadline exceeded"),
             ((("docker load",), 1, "no space left on device\n"), "A step failed: it exited with status 1"),
         ],
         ids=["no apt", "another Swarm", "no root", "join", "load"],
@@ -233,7 +233,7 @@ class TestProvisioning:
         assert node.state is NodeState.PENDING
         assert line in node.error
         assert any(line in text for text in output(stage, node))
-        assert not [command for command in machine.commands if "agent.py start" in command]
+        assert not [command for command in machine.commands if "agent start" in command]
 
     async def test_a_changed_host_key_ends_it_before_anything_is_done(self, stage, machine):
         node = await added(stage)
@@ -270,12 +270,12 @@ class TestProvisioning:
         machine.answer("docker info", "root=", out=READY.replace("swarm=inactive\nmember=", "swarm=active\nmember=m1"))
         stage.panel.swarm.join("m1")
         work = asyncio.create_task(provision.work(stage.panel, "another"))
-        await until(lambda: any("agent.py start" in command for command in machine.commands))
+        await until(lambda: any("agent start" in command for command in machine.commands))
         await heartbeat.hear(stage.panel, node, REPORT)
         await work
         node = await now(stage, node)
         assert (node.state, node.attempt) == (NodeState.ACTIVE, 2)
-        assert not [command for command in machine.commands if "agent.py join" in command]
+        assert not [command for command in machine.commands if "agent join" in command]
 
     async def test_asking_twice_is_a_conflict(self, stage, machine):
         await added(stage)
@@ -292,7 +292,7 @@ class TestProvisioning:
 
         before = await nodes_flow.provision(stage.panel, stage.admin, "one")
         following = asyncio.create_task(nodes_flow.follow(stage.panel, before, write))
-        machine.answer("agent.py join", code=1, out="no route to host")
+        machine.answer("agent join", code=1, out="no route to host")
         await provision.work(stage.panel, "worker")
         assert (await following).error
         assert lines == output(stage, node)
@@ -399,7 +399,7 @@ class TestRemoving:
         await provision.work(stage.panel, "worker")
         assert await now(stage, active) is None
         assert "m1" not in stage.panel.swarm.known
-        assert any("agent.py leave" in command for command in machine.commands)
+        assert any("agent leave" in command for command in machine.commands)
         assert any(f"rm -f {plan.CONFIG}" in command for command in machine.commands)
         async with stage.panel.transaction() as conn:
             assert "node.remove" in {row.action for row in await audit.recent(conn, 10)}

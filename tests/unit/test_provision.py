@@ -2,15 +2,13 @@ import ast
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from skypanel.domain import provision as plan
 from skypanel.domain.errors import Conflict, Denied, Invalid
 from skypanel.domain.provision import Survey, read_survey
-from skypanel.flow.provision import agent_source
-from tests.documents import ROOT
+from skypanel.flow.agent_bundle import bundle
 
 FULL = Survey("yes", "Debian GNU/Linux 12 (bookworm)", True, True, "20.10.24", True, True, (3, 11), "inactive", "")  # noqa: FBT003 - a table row
 
@@ -82,17 +80,30 @@ def test_how_the_agent_is_kept_running():
         assert f"rm -f {plan.CONFIG}" in plan.stop_agent_argv(replace(FULL, systemd=systemd))[2]
 
 
-def test_the_agent_needs_nothing_but_an_old_python():
-    tree = ast.parse(agent_source(), feature_version=plan.OLDEST_PYTHON)
-    imported = {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
-    imported |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    assert {name.partition(".")[0] for name in imported} <= sys.stdlib_module_names
+@pytest.fixture
+def agent(tmp_path):
+    """The agent as it is on a node."""
+    subprocess.run(plan.unpack_argv(str(tmp_path / "agent")), input=bundle(), check=True)
+    return tmp_path / "agent"
 
 
-def test_the_agent_starts_as_a_file_of_its_own(tmp_path):
-    file = tmp_path / "agent.py"
-    file.write_text((Path(ROOT) / "workers" / "agent.py").read_text())
-    done = subprocess.run([sys.executable, "-I", file, "run", tmp_path / "none"], capture_output=True, text=True, check=False)
+def test_the_agent_needs_nothing_but_an_old_python(agent):
+    imported = set()
+    for file in agent.rglob("*.py"):
+        tree = ast.parse(file.read_text(), feature_version=plan.OLDEST_PYTHON)
+        imported |= {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
+        imported |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert {name.partition(".")[0] for name in imported} - sys.stdlib_module_names == {"skypanel"}
+
+
+def test_the_agent_starts_without_the_panel_around_it(agent, tmp_path):
+    done = subprocess.run([sys.executable, "-I", agent, "run", tmp_path / "none"], capture_output=True, text=True, check=False, cwd="/")
     assert done.returncode == 1
     assert "FileNotFoundError" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_an_agent_takes_the_place_of_the_one_before(agent):
+    (agent / "left behind").touch()
+    subprocess.run(plan.unpack_argv(str(agent)), input=bundle(), check=True)
+    assert not (agent / "left behind").exists()
