@@ -8,16 +8,16 @@ from skypanel.drivers.bubblewrap import BubblewrapBuilder
 from skypanel.drivers.celery import CeleryQueue
 from skypanel.drivers.clock import SystemClock
 from skypanel.drivers.dulwich import DulwichRepositories
+from skypanel.drivers.fernet import FernetCipher
 from skypanel.drivers.files import FileObjects
 from skypanel.drivers.key_file import KeyFileCipher
 from skypanel.drivers.launcher import Launcher
 from skypanel.drivers.log_files import FileLogs
+from skypanel.drivers.on_demand import MachinesOnDemand, SwarmOnDemand
 from skypanel.drivers.process import ProcessScheduler
-from skypanel.drivers.ssh import SshMachines
 from skypanel.drivers.streams import StreamOutput, connect
-from skypanel.drivers.swarm_nodes import SwarmNodes
 from skypanel.drivers.traefik import TraefikRouter
-from skypanel.ports import Panel
+from skypanel.ports import Cipher, Panel
 from skypanel.settings import Settings
 from skypanel.store.engine import Postgres
 
@@ -45,10 +45,14 @@ async def open_panel(settings: Settings) -> AsyncIterator[Panel]:
             output=output,
             queue=queue,
             logs=FileLogs(settings.logs, clock),
-            cipher=KeyFileCipher(settings.encryption_keys_file),
+            cipher=_cipher(settings),
             passwords=Argon2Passwords(),
             repositories=DulwichRepositories(settings.repositories),
-            swarm=SwarmNodes(),
-            machines=SshMachines(),
+            swarm=SwarmOnDemand(),
+            machines=MachinesOnDemand(),
             clock=clock,
         )
+
+
+def _cipher(settings: Settings) -> Cipher:
+    return FernetCipher(settings.encryption_keys) if settings.encryption_keys else KeyFileCipher(settings.encryption_keys_file)

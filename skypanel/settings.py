@@ -15,13 +15,13 @@ from typing import Any
 
 from skypanel.domain.errors import Denied, Invalid, NotFound, SkyPanelError
 from skypanel.domain.routing import Address
-from skypanel.launcher.options import parse_subnet, parse_uid_base
-from skypanel.variables import DEFAULT_ADDRESS, read_given
+from skypanel.launcher.options import FIRST_UID_BASE, parse_subnet, parse_uid_base
+from skypanel.variables import DEFAULT_ADDRESS, QUEUES, read_given
 
 HOME_VERSION = 1
-QUEUES = ("builds", "rollouts", "nodes", "periodic")
 ROOT_HOME = Path("/var/lib/skypanel")
 ROOT_RUN = Path("/run/skypanel")
+NO_SUBNET = IPv4Network("10.0.0.0/18")  # nothing is started where it is this
 SSH_KEY_TYPES = ("ed25519", "ecdsa", "rsa")
 
 
@@ -37,6 +37,7 @@ class Chosen:
     subnet: IPv4Network
     allow: tuple[str, ...] = ()
     git_port: int = 0  # none yet, in a home of before there was git over HTTP
+    queues: tuple[str, ...] = QUEUES
 
     def to_json(self) -> str:
         """Return the contents of `panel.json`."""
@@ -53,6 +54,7 @@ class Chosen:
             "uid_base": self.uid_base,
             "subnet": str(self.subnet),
             "allow": list(self.allow),
+            "queues": list(self.queues),
         }
         return json.dumps(fields, indent=2) + "\n"
 
@@ -75,7 +77,8 @@ class Chosen:
                 "Update SkyPanel, or set SKYPANEL_HOME to another folder.",
             )
         public = {f"SKYPANEL_{name.upper()}": str(fields[name]) for name in ("domain", "ssh_port", "http_port", "https_port")}
-        given = read_given({**public, "SKYPANEL_ALLOW": ",".join(fields["allow"])})
+        listed = {"SKYPANEL_ALLOW": ",".join(fields["allow"]), "SKYPANEL_QUEUES": ",".join(fields.get("queues", ()))}
+        given = read_given({**public, **listed})
         return cls(
             address=given.address(DEFAULT_ADDRESS),
             run_dir=Path(fields["run_dir"]),
@@ -85,6 +88,7 @@ class Chosen:
             subnet=parse_subnet(fields["subnet"]),
             allow=given.allow or (),
             git_port=int(fields.get("git_port", 0)),
+            queues=given.queues or QUEUES,
         )
 
 
@@ -106,11 +110,16 @@ class Settings:
     database_password: str = field(repr=False)
     valkey_password: str = field(repr=False)
     traefik_token: str = field(repr=False)
+    queues: tuple[str, ...] = QUEUES
+    # Of a worker on another machine, which has no home of the panel's: the database, Redis and keys are elsewhere.
+    database_url: str = field(default="", repr=False)
+    redis_url: str = field(default="", repr=False)
+    encryption_keys: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def database_dsn(self) -> str:
         """A libpq URI; SQLAlchemy takes it with `postgresql+psycopg2` for its scheme."""
-        return f"postgresql://skypanel:{self.database_password}@/skypanel?host={self.run_dir}"
+        return self.database_url or f"postgresql://skypanel:{self.database_password}@/skypanel?host={self.run_dir}"
 
     @property
     def valkey_socket(self) -> Path:
@@ -120,12 +129,12 @@ class Settings:
     @property
     def valkey_url(self) -> str:
         """The URL for redis-py."""
-        return f"unix://:{self.valkey_password}@{self.valkey_socket}"
+        return self.redis_url or f"unix://:{self.valkey_password}@{self.valkey_socket}"
 
     @property
     def broker_url(self) -> str:
         """The URL for Celery."""
-        return f"redis+socket://:{self.valkey_password}@{self.valkey_socket}"
+        return self.redis_url or f"redis+socket://:{self.valkey_password}@{self.valkey_socket}"
 
     @property
     def launcher_socket(self) -> Path:
@@ -205,9 +214,46 @@ def load(environ: Mapping[str, str]) -> Settings:
             database_password=_secret(home, "postgres.password", owner.st_uid),
             valkey_password=_secret(home, "valkey.password", owner.st_uid),
             traefik_token=_secret(home, "traefik.token", owner.st_uid),
+            queues=given.queues or chosen.queues,
         )
     except OSError as error:
         raise _unreadable(home, error) from error
+
+
+def of_worker(environ: Mapping[str, str]) -> Settings:
+    """Read the settings of a worker: those of this machine's panel, or where a database is named, the environment's alone.
+
+    Raises what `load` raises, and Invalid where something is missing.
+    """
+    return _elsewhere(environ) if environ.get("SKYPANEL_DATABASE_URL") else load(environ)
+
+
+def _elsewhere(environ: Mapping[str, str]) -> Settings:
+    missing = [name for name in ("SKYPANEL_REDIS_URL", "SKYPANEL_ENCRYPTION_KEYS") if not environ.get(name, "").strip()]
+    if missing:
+        raise Invalid(f"SKYPANEL_DATABASE_URL is set, but {' and '.join(missing)} not.", "A worker on another machine needs all three.")
+    given = read_given(environ)
+    home = Path(environ.get("SKYPANEL_HOME") or f"/var/tmp/skypanel-worker-{os.geteuid()}").resolve()  # noqa: S108 - nobody else's is accepted there
+    return Settings(
+        home=home,
+        run_dir=home / "run",
+        address=given.address(DEFAULT_ADDRESS),
+        web_port=0,
+        traefik_port=0,
+        git_port=0,
+        uid_base=FIRST_UID_BASE,
+        subnet=NO_SUBNET,
+        allow=given.allow or (),
+        panel_uid=os.geteuid(),
+        panel_gid=os.getegid(),
+        database_password="",
+        valkey_password="",
+        traefik_token="",
+        queues=given.queues or QUEUES,
+        database_url=environ["SKYPANEL_DATABASE_URL"].strip(),
+        redis_url=environ["SKYPANEL_REDIS_URL"].strip(),
+        encryption_keys=tuple(environ["SKYPANEL_ENCRYPTION_KEYS"].replace(",", " ").split()),
+    )
 
 
 def _secret(home: Path, name: str, owner: int) -> str:

@@ -10,6 +10,7 @@ from skypanel.domain.names import printable
 from skypanel.domain.routing import Address
 
 MAX_PORT = 65535
+QUEUES = ("builds", "rollouts", "nodes", "periodic")
 MAX_DOMAIN_LENGTH = 190  # with an app's name before it and a dot, well below DNS's 253 (RFC 1035)
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
@@ -37,6 +38,17 @@ VARIABLES = (
         "Private networks that builds and apps may reach all the same: IPv4 networks with or without a port, "
         "separated by commas, such as 10.1.0.0/16,192.168.7.2/32:5432.",
     ),
+    Variable(
+        "SKYPANEL_QUEUES",
+        ", ".join(QUEUES),
+        "What the worker here works on, separated by commas: where workers on other machines do the rest, it may be less.",
+    ),
+)
+# What a worker on another machine knows instead of a home; secrets, so that no unit file or panel.json gets them.
+WORKER_VARIABLES = (
+    Variable("SKYPANEL_DATABASE_URL", "none", "The panel's Postgres: postgresql://user:password@host/database."),
+    Variable("SKYPANEL_REDIS_URL", "none", "The panel's Redis or Valkey: redis://:password@host:6379/0, or rediss:// for TLS."),
+    Variable("SKYPANEL_ENCRYPTION_KEYS", "none", "The lines of the panel's keys/encryption.keys, separated by commas."),
 )
 DEFAULT_ADDRESS = Address(domain="localhost", ssh_port=2222, http_port=8080, https_port=8443)
 
@@ -50,6 +62,7 @@ class Given:
     http_port: int | None = None
     https_port: int | None = None
     allow: tuple[str, ...] | None = None
+    queues: tuple[str, ...] | None = None
 
     def address(self, kept: Address) -> Address:
         """Return the panel's address: what is given, else what was kept. Raises Invalid if two ports are one."""
@@ -72,6 +85,7 @@ def read_given(environ: Mapping[str, str]) -> Given:
         http_port=_port(environ, "SKYPANEL_HTTP_PORT"),
         https_port=_port(environ, "SKYPANEL_HTTPS_PORT"),
         allow=_networks(environ, "SKYPANEL_ALLOW"),
+        queues=_queues(environ, "SKYPANEL_QUEUES"),
     )
 
 
@@ -110,6 +124,14 @@ def _network(text: str, name: str) -> str:
     if not port:
         raise _no_network(text, name)
     return f"{checked}:{_port({name: port}, name)}"
+
+
+def _queues(environ: Mapping[str, str], name: str) -> tuple[str, ...] | None:
+    chosen = tuple(dict.fromkeys(part.strip() for part in environ.get(name, "").split(",") if part.strip()))
+    unknown = [part for part in chosen if part not in QUEUES]
+    if unknown:
+        raise Invalid(f"{name} holds {printable(unknown[0])}, which is no queue.", f"Choose among {', '.join(QUEUES)}.")
+    return chosen or None
 
 
 def _no_network(text: str, name: str) -> Invalid:

@@ -23,7 +23,7 @@ from skypanel.embedded import certificates, choices, processes
 from skypanel.embedded.certificates import Pair
 from skypanel.launcher.durable import sync_folder, write_whole
 from skypanel.settings import SSH_KEY_TYPES, Chosen, Settings, home_folder, load
-from skypanel.variables import DEFAULT_ADDRESS, Given, read_given
+from skypanel.variables import DEFAULT_ADDRESS, QUEUES, Given, read_given
 
 FOLDERS = (
     ("keys", 0o700),
@@ -75,6 +75,7 @@ def _choose(home: Path, run_dir: Path, given: Given) -> Chosen:
         uid_base=kept.uid_base if kept else choices.pick_uid_base(),
         subnet=kept.subnet if kept else choices.pick_subnet(choices.networks_of(ROUTE_TABLE.read_text())),
         allow=given.allow if given.allow is not None else kept.allow if kept else (),
+        queues=given.queues or (kept.queues if kept else QUEUES),
         git_port=(kept.git_port if kept else 0) or choices.free_port({*taken, web_port, traefik_port}),
     )
 
