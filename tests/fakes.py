@@ -330,7 +330,7 @@ class FakeMachines:
         if machine.host_key != login.host_key:
             raise Conflict(f"{login.address} shows another host key than before: it may be another machine. Nothing was done.")
         if machine.secret != login.secret:
-            raise Denied(f"{login.address} does not let {login.user} in.")
+            raise Denied(f"{login.address} does not let {login.user} in with this {login.kind.value}.")
         yield machine
 
     def _at(self, address):

@@ -1,5 +1,6 @@
 """What is done on a machine to make a node of it, as values: each command may be repeated."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -20,6 +21,8 @@ OLDEST_PYTHON = (3, 9)
 LOCK_S = 120
 DOCKER_START_S = 60
 
+_MEMBER = re.compile(r"^member=([a-z0-9]{1,64})$", re.MULTILINE)
+
 # Prints a fact a line. What needs root's rights is asked with them, where they are to be had.
 SURVEY = r"""
 if [ "$(id -u)" = 0 ]; then root=; echo root=yes; elif sudo -n true 2>/dev/null; then root="sudo -n"; echo root=sudo; else root=false; fi
@@ -37,6 +40,8 @@ true
 
 INSTALL = rf"""
 export DEBIAN_FRONTEND=noninteractive
+# Without systemd, packages are kept from starting what we start next: where that fails, they would count as not installed.
+[ -d /run/systemd/system ] || export RUNLEVEL=1
 dpkg --configure -a
 install() {{ apt-get -o DPkg::Lock::Timeout={LOCK_S} install --yes --quiet --no-install-recommends "$@"; }}
 install "$@" && exit 0
@@ -45,7 +50,8 @@ apt-get -o DPkg::Lock::Timeout={LOCK_S} update --quiet && install "$@"
 
 START_DOCKER = rf"""
 docker info >/dev/null 2>&1 && exit 0
-if [ -d /run/systemd/system ]; then systemctl enable --now docker; else service docker start; fi
+if [ -d /run/systemd/system ]; then systemctl enable --now docker
+elif ! service docker start; then setsid dockerd >>/var/log/docker.log 2>&1 </dev/null & fi
 for _ in $(seq {DOCKER_START_S}); do docker info >/dev/null 2>&1 && exit 0; sleep 1; done
 echo "Docker does not answer {DOCKER_START_S} s after it was started." >&2
 exit 1
@@ -153,6 +159,14 @@ def check_membership(survey: Survey, members: frozenset[str]) -> bool:
     if survey.swarm in {"active", "pending", "locked"}:
         raise Conflict("This machine is a member of another Swarm.", "Run `docker swarm leave` there, then provision the node again.")
     return False
+
+
+def read_member(printed: str) -> str:
+    """Return the id that a machine got when it joined. Raises Invalid for what is none."""
+    found = _MEMBER.search(printed)
+    if found is None:
+        raise Invalid("This machine joined the Swarm, but does not say as whom.", "Provision the node again.")
+    return found[1]
 
 
 def install_argv(names: Argv) -> Argv:

@@ -3,9 +3,10 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
-from skypanel.domain.errors import Denied, NotFound
+from skypanel.domain.errors import Denied, NotFound, Unavailable
 from skypanel.domain.node import Node, NodeState
 from skypanel.domain.report import Report
 from skypanel.flow.accounts import digest as digest_of
@@ -40,7 +41,8 @@ async def hear(panel: Panel, node: Node, report: Report) -> None:
     async with panel.transaction() as conn:
         await nodes.heard(conn, node.id, report)
     if node.state in EAGER:
-        await check_node(panel, node.id)
+        with suppress(Unavailable):  # the next check does it
+            await check_node(panel, node.id)
 
 
 async def wanted(panel: Panel, known: str, wait_s: float = WAIT_S) -> WantedSlugs:

@@ -13,7 +13,8 @@ from skypanel.domain import provision as plan
 from skypanel.domain import transcript
 from skypanel.domain.alert import AlertKind
 from skypanel.domain.errors import NotFound, SkyPanelError, Unavailable
-from skypanel.domain.node import Node, NodeState
+from skypanel.domain.names import printable
+from skypanel.domain.node import Node, NodeState, Wanted
 from skypanel.domain.output import node_stream
 from skypanel.domain.provision import Argv, Survey
 from skypanel.flow import lease
@@ -105,7 +106,8 @@ class Machine:
         try:
             return await self.shell.read(self.survey.as_root(argv), stdin)
         except StepFailed as error:
-            raise Unavailable(f"A step failed: {error}.", "Mend that, and provision the node again.") from error
+            said = printable(str(error), 300)[1:-1]
+            raise Unavailable(f"A step failed: {said}.", "Mend that, and provision the node again.") from error
 
     async def place(self, path: str, content: str, mode: str) -> None:
         """Write a file."""
@@ -136,7 +138,7 @@ async def _join(panel: Panel, node: Node, machine: Machine) -> str:
         await machine.write(transcript.heading("Joining the Swarm"))
         invitation = await panel.swarm.invitation()
         said = json.dumps({"address": invitation.address, "token": invitation.token})
-        member_id = (await machine.ask(plan.agent_argv("join"), said.encode())).strip().removeprefix("member=")
+        member_id = plan.read_member(await machine.ask(plan.agent_argv("join"), said.encode()))
     async with panel.transaction() as conn:
         await nodes.set_member(conn, node.id, member_id)
     return member_id
@@ -243,12 +245,15 @@ async def _finish(panel: Panel, node: Node, member_id: str) -> None:
 
 
 async def _fail(panel: Panel, node: Node, error: SkyPanelError) -> None:
-    """Leave a node that failed to be provisioned pending; one that failed to be removed is tried again when its lease ends."""
+    """Record what went wrong; what failed to be removed is tried again when its lease ends."""
     async with panel.transaction() as conn:
-        if node.state is NodeState.PROVISIONING:
-            await nodes.finish(conn, node, NodeState.PENDING, error=str(error))
-        else:
+        if node.state is NodeState.REMOVING:
             await nodes.note(conn, node.id, str(error))
+            return
+        wanted = (await nodes.get(conn, node.id)).wanted
+        # A node that was one before is judged by its heartbeats, as before.
+        state = NodeState.JOINING if node.member_id else NodeState.PENDING
+        await nodes.finish(conn, node, NodeState.REMOVING if wanted is Wanted.REMOVED else state, error=str(error))
 
 
 async def _renew(panel: Panel, node: Node) -> bool:

@@ -113,9 +113,9 @@ async def want(conn: Connection, node_id: UUID, wanted: Wanted) -> None:
 
 
 async def remove_unused(conn: Connection, node_id: UUID) -> bool:
-    """Have a node removed that never joined; False if it did."""
-    unused = and_(nodes.c.member.is_(None), nodes.c.state == NodeState.PENDING)
-    return bool(await conn.execute(_of(node_id).where(unused).values(state=NodeState.REMOVING, wanted=Wanted.REMOVED)))
+    """Have a node removed on which nothing ever ran, as it was never provisioned to the end; False for any other."""
+    unused = _of(node_id).where(nodes.c.state == NodeState.PENDING)
+    return bool(await conn.execute(unused.values(state=NodeState.REMOVING, wanted=Wanted.REMOVED)))
 
 
 async def move(conn: Connection, node: Node, state: NodeState) -> bool:

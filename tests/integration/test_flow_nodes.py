@@ -277,6 +277,38 @@ class TestProvisioning:
         assert (node.state, node.attempt) == (NodeState.ACTIVE, 2)
         assert not [command for command in machine.commands if "agent join" in command]
 
+    async def test_one_that_was_a_node_before_is_judged_by_its_heartbeats_if_it_fails_again(self, stage, active, machine):
+        machine.answer("docker load", code=1, out="\x1b[2Jno space left\n")
+        await nodes_flow.provision(stage.panel, stage.admin, "one")
+        await provision.work(stage.panel, "worker")
+        assert (await now(stage, active)).state is NodeState.JOINING
+        await heartbeat.hear(stage.panel, await now(stage, active), REPORT)
+        assert (await now(stage, active)).state is NodeState.ACTIVE
+
+    async def test_what_a_machine_says_is_shown_without_its_escapes(self, stage, machine):
+        machine.answer("agent join", code=1, out="\x1b[2J\x07gone\n")
+        await added(stage)
+        await nodes_flow.provision(stage.panel, stage.admin, "one")
+        await provision.work(stage.panel, "worker")
+        [node], _ = await nodes_flow.overview(stage.panel, stage.admin)
+        assert node.node.error.isprintable()
+
+    @pytest.mark.parametrize("out", ["", "member=\n", "member=../secrets\n", "member=m1 m2\n"])
+    async def test_a_member_without_a_name_is_refused(self, stage, machine, out):
+        machine.answer("agent join", out=out)
+        node = await added(stage)
+        await nodes_flow.provision(stage.panel, stage.admin, "one")
+        await provision.work(stage.panel, "worker")
+        assert "does not say as whom" in (await now(stage, node)).error
+
+    async def test_one_that_is_to_be_removed_meanwhile_is_removed_after_a_failure(self, stage, machine):
+        node = await added(stage)
+        await nodes_flow.provision(stage.panel, stage.admin, "one")
+        await nodes_flow.remove(stage.panel, stage.admin, "one")
+        machine.answer("agent join", code=1, out="no")
+        await provision.work(stage.panel, "worker")
+        assert await now(stage, node) is None
+
     async def test_asking_twice_is_a_conflict(self, stage, machine):
         await added(stage)
         await nodes_flow.provision(stage.panel, stage.admin, "one")

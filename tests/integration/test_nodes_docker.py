@@ -23,7 +23,7 @@ from skypanel.flow import provision, watch
 from skypanel.flow.setup import publish_authority
 from skypanel.store import alerts, nodes, settings
 from tests.docker_fixture import swarm
-from tests.machine_fixture import Machine
+from tests.machine_fixture import BareMachine, Machine
 from tests.panels import open_stage
 from tests.small_image import small_image
 from tests.until import until
@@ -157,6 +157,25 @@ async def test_the_life_of_a_node(swarm, stage, machine, slug):
     assert machine.run("sh", "-c", "ls /etc/skypanel").strip() == ""
     assert running(swarm, service) == ["manager", "manager"]
     service.remove()
+
+
+@pytest.fixture
+def bare(swarm, tmp_path):
+    made = BareMachine(swarm.bridge, tmp_path / "bare")
+    yield made
+    made.remove()
+
+
+@pytest.mark.req("R5.2")
+async def test_a_machine_with_nothing_but_debian_becomes_a_node(swarm, stage, bare):
+    node = await added(stage, bare)
+    await nodes_flow.provision(stage.panel, stage.admin, "one")
+    await provision.work(stage.panel, "worker")
+    said = "\n".join(stage.panel.output.texts(node_stream(node.id)))
+    assert "Installing docker.io, python3, zstd" in said, said
+    assert "one is a node now" in said, said
+    assert await state_of(stage) is NodeState.ACTIVE
+    assert {member.name: member.is_ready for member in await stage.panel.swarm.members()}["bare"]
 
 
 async def _is(stage, state):
