@@ -11,6 +11,7 @@ from skypanel.domain.errors import Denied, Invalid
 from skypanel.domain.node import Node
 from skypanel.flow import heartbeat
 from web.keys import PANEL
+from web.live import registered
 
 SCHEME = "Bearer "
 MAX_TOKEN = 200
@@ -30,7 +31,8 @@ async def slugs(request: web.Request) -> web.Response:
     known = request.query.get("known", "")
     if not _MARK.fullmatch(known):
         raise Invalid("This is no mark.", "Ask without one.")
-    wanted = await heartbeat.wanted(request.app[PANEL], known)
+    with registered(request):
+        wanted = await heartbeat.wanted(request.app[PANEL], known)
     return web.json_response({"slugs": list(wanted.digests), "mark": wanted.mark})
 
 

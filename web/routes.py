@@ -4,6 +4,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from web import agents, internal
+from web.admin import nodes
 from web.fallback import STATIC
 from web.pages import account, app, apps, deploy, sign_in
 
@@ -28,6 +29,9 @@ ROUTES = (
     web.post("/nodes/agent/heartbeat", agents.hear),
     web.get("/nodes/agent/slugs", agents.slugs),
     web.get(SLUG, agents.slug),
+    web.get("/nodes", nodes.show),
+    web.post("/nodes", nodes.add),
+    web.post("/nodes/change", nodes.change),
     web.get("/", apps.index),
     web.get("/login", sign_in.show),
     web.post("/login", sign_in.sign_in),

@@ -16,18 +16,18 @@ __all__ = ["swarm"]
 TINY = b"\0" * 1024  # an empty tar
 
 
+@pytest.fixture(scope="module")
+def node(swarm):
+    return swarm.add_node("worker")
+
+
 class TestSwarmNodes(SwarmContract):
     @pytest.fixture
     def members(self, swarm):
         return SwarmNodes(swarm.url)
 
-    @pytest.fixture(scope="class")
-    def node(self, swarm):
-        return swarm.add_node("worker")
-
     @pytest.fixture
     async def worker(self, node, members):
-        """Member again where a test had it removed."""
         member_id = node.client.info()["Swarm"]["NodeID"]
         await until(lambda: self._is_ready(members, member_id))
         return member_id
