@@ -1,6 +1,7 @@
 """The Swarm port: the manager's Docker daemon, by the Docker SDK (https://docs.docker.com/reference/api/engine/)."""
 
 import asyncio
+import socket
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,7 +25,7 @@ T = TypeVar("T")
 
 
 class SwarmNodes:
-    """Members of the Swarm whose manager is the daemon at `url`; nothing is asked of it before it is needed."""
+    """Members of the Swarm whose manager is the daemon at `url`, a unix socket; nothing is asked of it before it is needed."""
 
     def __init__(self, url: str = DAEMON) -> None:
         self._url = url
@@ -94,6 +95,9 @@ class SwarmNodes:
 
     def _open(self) -> APIClient:
         with _errors():
+            # The SDK leaves a socket open where nobody listens.
+            with socket.socket(socket.AF_UNIX) as probe:
+                probe.connect(self._url.removeprefix("unix://"))
             return APIClient(self._url, timeout=ANSWER_S, version="1.41")
 
 
