@@ -319,6 +319,11 @@ class Swarm(Protocol):
 
     async def invitation(self) -> Invitation: ...
 
+    @property
+    def stack_images(self) -> Sequence[str]:
+        """The names of the images that every node needs; dynos are started from the first."""
+        ...
+
     async def image_id(self, name: str) -> str:
         """Return the id (sha256:...) of an image of the manager's. Raises NotFound."""
         ...

@@ -37,6 +37,9 @@ class SwarmContract:
         assert invitation.host
         assert invitation.address.endswith(":2377")
 
+    async def test_nodes_need_some_images(self, members):
+        assert members.stack_images
+
     async def test_an_image_is_saved_under_its_name(self, members, image):
         assert (await members.image_id(image)).startswith("sha256:")
         assert b"".join([chunk async for chunk in members.save_image(image)])

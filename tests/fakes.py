@@ -213,6 +213,8 @@ class FakeCipher:
 class FakeSwarm:
     """A Swarm whose members are put in by hand; tasks of one that drains move to another, if one is there to take them."""
 
+    stack_images = ("skypanel/run:1",)
+
     def __init__(self):
         self.known = {}
         self.images = {}

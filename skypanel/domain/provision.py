@@ -14,8 +14,6 @@ CONFIG = "/etc/skypanel/agent.json"
 UNIT = "/etc/systemd/system/skypanel-agent.service"
 SERVICE = "skypanel-agent.service"
 AGENT_LOG = "/var/log/skypanel-agent.log"
-# What every node needs, if no setting says otherwise; dynos are started from the first.
-STACK_IMAGES = ("skypanel/run:heroku-24",)
 OLDEST_PYTHON = (3, 9)
 # dpkg is asked to wait for whoever else installs something, such as the machine's own updates.
 LOCK_S = 120

@@ -100,6 +100,9 @@ def _copy(slug: IO[bytes], layer: tarfile.TarFile) -> None:
             if entry.type not in _KEPT_TYPES:
                 continue
             entry.name = _inside(entry.name)
+            # Docker takes no path twice.
+            if entry.name == APP:
+                continue
             if entry.islnk():
                 entry.linkname = _inside(entry.linkname)
             entry.uid = entry.gid = UID

@@ -43,6 +43,11 @@ class SwarmOnDemand:
         """Return what a machine needs to join."""
         return await _swarm().invitation()
 
+    @property
+    def stack_images(self) -> Sequence[str]:
+        """The names of the images that every node needs."""
+        return _swarm().stack_images
+
     async def image_id(self, name: str) -> str:
         """Return the id of an image of the manager's."""
         return await _swarm().image_id(name)

@@ -15,6 +15,7 @@ from skypanel.domain.errors import NotFound, SkyPanelError, Unavailable
 from skypanel.domain.node import Availability, Invitation, Member
 
 DAEMON = "unix:///var/run/docker.sock"
+STACK_IMAGES = ("skypanel/run:heroku-24",)
 ANSWER_S = 30.0
 CHUNK_BYTES = 1024 * 1024
 # Tasks in these states are over (https://docs.docker.com/engine/swarm/how-swarm-mode-works/swarm-task-states/).
@@ -27,8 +28,14 @@ T = TypeVar("T")
 class SwarmNodes:
     """Members of the Swarm whose manager is the daemon at `url`, a unix socket; nothing is asked of it before it is needed."""
 
-    def __init__(self, url: str = DAEMON) -> None:
+    def __init__(self, url: str = DAEMON, stack_images: Sequence[str] = STACK_IMAGES) -> None:
         self._url = url
+        self._stack_images = tuple(stack_images)
+
+    @property
+    def stack_images(self) -> Sequence[str]:
+        """The names of the images that every node needs; dynos are started from the first."""
+        return self._stack_images
 
     async def members(self) -> Sequence[Member]:
         """Return the Swarm's members. Raises Unavailable where there is no Swarm."""

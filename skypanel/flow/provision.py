@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -73,7 +73,7 @@ async def _provision(panel: Panel, node: Node, write: WriteLine) -> None:
         await write(transcript.detail(machine.survey.os))
         await _install(machine)
         member_id = await _join(panel, node, machine)
-        await _load_images(panel, machine, await stack_images(panel))
+        await _load_images(panel, machine)
         await _start_agent(panel, node, machine)
     await _wait_for_heartbeat(panel, node, write)
     await _finish(panel, node, member_id)
@@ -144,8 +144,8 @@ async def _join(panel: Panel, node: Node, machine: Machine) -> str:
     return member_id
 
 
-async def _load_images(panel: Panel, machine: Machine, images: Sequence[str]) -> None:
-    for name in images:
+async def _load_images(panel: Panel, machine: Machine) -> None:
+    for name in panel.swarm.stack_images:
         try:
             wanted = await panel.swarm.image_id(name)
         except NotFound as error:
@@ -186,14 +186,8 @@ async def agent_config(panel: Panel, token: str) -> dict[str, object]:
         "name": panel.address.host("skypanel"),
         "ca": authority,
         "token": token,
-        "base": (await stack_images(panel))[0],
+        "base": panel.swarm.stack_images[0],
     }
-
-
-async def stack_images(panel: Panel) -> Sequence[str]:
-    """Return the names of the images that every node needs; dynos are started from the first."""
-    async with panel.transaction() as conn:
-        return tuple(await settings.get(conn, "stack_images") or plan.STACK_IMAGES)
 
 
 async def _wait_for_heartbeat(panel: Panel, node: Node, write: WriteLine) -> None:

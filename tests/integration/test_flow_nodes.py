@@ -34,7 +34,7 @@ async def stage(database, tmp_path):
     stage = await open_stage(database, tmp_path)
     await publish_authority(stage.panel, "a certificate")
     stage.panel.swarm.join("manager", availability=Availability.ACTIVE, is_manager=True, tasks=1)
-    stage.panel.swarm.images[plan.STACK_IMAGES[0]] = b"an image"
+    stage.panel.swarm.images[stage.panel.swarm.stack_images[0]] = b"an image"
     return stage
 
 
@@ -205,7 +205,7 @@ class TestProvisioning:
         assert not [command for command in machine.commands if "agent join" in command]
 
     async def test_an_image_that_is_there_is_not_loaded_again(self, stage, machine):
-        machine.answer("docker image inspect", out=await stage.panel.swarm.image_id(plan.STACK_IMAGES[0]))
+        machine.answer("docker image inspect", out=await stage.panel.swarm.image_id(stage.panel.swarm.stack_images[0]))
         await provisioned(stage, machine)
         assert not [command for command in machine.commands if "docker load" in command]
 

@@ -59,9 +59,10 @@ async def stage(swarm, database, tmp_path):
     pair = issue(authority, panel_hosts("localhost"), datetime.now(UTC))
     (tmp_path / "crt").write_bytes(pair.certificate)
     (tmp_path / "key").write_bytes(pair.key)
+    base = await asyncio.to_thread(small_image, swarm.client)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(tmp_path / "crt", tmp_path / "key")
-    stage.panel = replace(stage.panel, swarm=SwarmNodes(swarm.url), machines=SshMachines())
+    stage.panel = replace(stage.panel, swarm=SwarmNodes(swarm.url, [base]), machines=SshMachines())
     runner = web.AppRunner(create_app(stage.panel, SETTINGS), shutdown_timeout=1)
     await runner.setup()
     site = web.TCPSite(runner, swarm.bridge.address, 0, ssl_context=context)
@@ -71,7 +72,6 @@ async def stage(swarm, database, tmp_path):
     await publish_authority(stage.panel, authority.certificate.decode())
     async with stage.panel.transaction() as conn:
         await settings.put(conn, "panel_address", swarm.bridge.address, None)
-        await settings.put(conn, "stack_images", [await asyncio.to_thread(small_image, swarm.client)], None)
     yield stage
     await runner.cleanup()
 
@@ -105,7 +105,7 @@ def running(docker, service):
 @pytest.mark.req("R5.2")
 @pytest.mark.req("R5.4")
 @pytest.mark.req("R5.5")
-async def test_the_life_of_a_node(swarm, stage, machine, slug):
+async def test_the_life_of_a_node(swarm, machine, stage, slug):
     node = await added(stage, machine)
     await nodes_flow.provision(stage.panel, stage.admin, "one")
     await provision.work(stage.panel, "worker")
@@ -115,7 +115,7 @@ async def test_the_life_of_a_node(swarm, stage, machine, slug):
 
     # It stages the slug by itself, to an image that has the same id everywhere, and gets dynos then.
     await until(lambda: _is(stage, NodeState.ACTIVE), within_s=60)
-    stack = swarm.client.api.inspect_image((await provision.stack_images(stage.panel))[0])
+    stack = swarm.client.api.inspect_image(stage.panel.swarm.stack_images[0])
     expected = image(stack, write_layer(io.BytesIO(zstandard.decompress(packed(), 100_000)), io.BytesIO()), "tag").id
     assert expected in {found.id for found in machine.node.client.images.list()}
 
@@ -167,7 +167,7 @@ def bare(swarm, tmp_path):
 
 
 @pytest.mark.req("R5.2")
-async def test_a_machine_with_nothing_but_debian_becomes_a_node(swarm, stage, bare):
+async def test_a_machine_with_nothing_but_debian_becomes_a_node(swarm, bare, stage):
     node = await added(stage, bare)
     await nodes_flow.provision(stage.panel, stage.admin, "one")
     await provision.work(stage.panel, "worker")

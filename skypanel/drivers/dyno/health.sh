@@ -1,11 +1,15 @@
 #!/usr/bin/env bash
 # One health check of a dyno. It waits by itself: the first one until the app answers, each later one for
 # the app's interval, as starting a process in a container costs more than all that it does here.
-boot_s=${1:-60}
+# health.sh BOOT_S: an app that does not answer within so many seconds is ended, with a status that says why:
+#   251  it listens nowhere    252  it listens on 127.0.0.1 only    253  it answers with a server error
+boot_s=$1
 port=${PORT:?}
 told=/dev/shm/skypanel.health
 chosen=/dev/shm/skypanel.chosen
 failed=/dev/shm/skypanel.failed
+ended=/dev/shm/skypanel.ended
+pid=/dev/shm/skypanel.pid
 first_answer_s=20
 answer_s=10
 max_failures=3
@@ -53,16 +57,14 @@ choose() {
 }
 
 start() {
-	local deadline=$((SECONDS + boot_s)) choice answered='' noted=''
+	local deadline=$((SECONDS + boot_s)) choice answered='' status=251
 	until choose; do
-		if [[ $answered && $noted != "$answered" ]]; then
-			say "Answers $path with status $answered"
-			noted=$answered
-		elif [[ ! $noted ]] && connects 127.0.0.1 && ! connects "$address"; then
-			say 'Listens on 127.0.0.1 only, where nobody reaches it'
-			noted=loopback
+		if [[ $answered ]]; then
+			note 253 "Answers $path with status $answered"
+		elif connects 127.0.0.1 && ! connects "$address"; then
+			note 252 'Listens on 127.0.0.1 only, where nobody reaches it'
 		fi
-		((SECONDS < deadline)) || return
+		((SECONDS < deadline)) || give_up
 		sleep 0.1
 	done
 	printf '%s\n' "$choice" >"$chosen"
@@ -70,6 +72,20 @@ start() {
 	http) say "Checks the health at $path every $interval_s s" ;;
 	tcp) say "Checks the health at port $port every $interval_s s: $path is not there" ;;
 	esac
+}
+
+note() {
+	[[ $status == "$1" ]] || say "$2"
+	status=$1
+}
+
+# Ends the dyno by its first process, and waits for that: this check has no say any more.
+give_up() {
+	say "Did not become healthy within $boot_s s"
+	printf '%s\n' "$status" >"$ended"
+	kill -USR1 "$(<"$pid")"
+	sleep 60
+	exit 1
 }
 
 well() {
