@@ -10,6 +10,7 @@ from skypanel.domain.names import printable
 from skypanel.domain.routing import Address
 
 MAX_PORT = 65535
+QUEUES = ("builds", "rollouts", "nodes", "periodic")
 MAX_DOMAIN_LENGTH = 190  # with an app's name before it and a dot, well below DNS's 253 (RFC 1035)
 
 ENGINES = ("embedded", "swarm")
@@ -47,6 +48,17 @@ VARIABLES = (
     Variable("SKYPANEL_DOCKER_HOST", "unix:///var/run/docker.sock", "The Docker daemon of a manager of the Swarm."),
     Variable("SKYPANEL_INGRESS_HOST", "127.0.0.1", "The address of the manager's machine at which the panel reaches its ingress."),
     Variable("SKYPANEL_ENDPOINT_MODE", "dnsrr", "How services on a Swarm have names: dnsrr, or vip where the kernels have IP_VS."),
+    Variable(
+        "SKYPANEL_QUEUES",
+        ", ".join(QUEUES),
+        "What the worker here works on, separated by commas: where workers on other machines do the rest, it may be less.",
+    ),
+)
+# What a worker on another machine knows instead of a home; secrets, so that no unit file or panel.json gets them.
+WORKER_VARIABLES = (
+    Variable("SKYPANEL_DATABASE_URL", "none", "The panel's Postgres: postgresql://user:password@host/database."),
+    Variable("SKYPANEL_REDIS_URL", "none", "The panel's Redis or Valkey: redis://:password@host:6379/0, or rediss:// for TLS."),
+    Variable("SKYPANEL_ENCRYPTION_KEYS", "none", "The lines of the panel's keys/encryption.keys, separated by commas."),
 )
 DEFAULT_ADDRESS = Address(domain="localhost", ssh_port=2222, http_port=8080, https_port=8443)
 
@@ -64,6 +76,7 @@ class Given:
     docker_host: str | None = None
     ingress_host: str | None = None
     endpoint_mode: str | None = None
+    queues: tuple[str, ...] | None = None
 
     def address(self, kept: Address) -> Address:
         """Return the panel's address: what is given, else what was kept. Raises Invalid if two ports are one."""
@@ -90,6 +103,7 @@ def read_given(environ: Mapping[str, str]) -> Given:
         docker_host=_docker_host(environ, "SKYPANEL_DOCKER_HOST"),
         ingress_host=_address(environ, "SKYPANEL_INGRESS_HOST"),
         endpoint_mode=_one_of(environ, "SKYPANEL_ENDPOINT_MODE", ENDPOINT_MODES),
+        queues=_queues(environ, "SKYPANEL_QUEUES"),
     )
 
 
@@ -150,6 +164,14 @@ def _network(text: str, name: str) -> str:
     if not port:
         raise _no_network(text, name)
     return f"{checked}:{_port({name: port}, name)}"
+
+
+def _queues(environ: Mapping[str, str], name: str) -> tuple[str, ...] | None:
+    chosen = tuple(dict.fromkeys(part.strip() for part in environ.get(name, "").split(",") if part.strip()))
+    unknown = [part for part in chosen if part not in QUEUES]
+    if unknown:
+        raise Invalid(f"{name} holds {printable(unknown[0])}, which is no queue.", f"Choose among {', '.join(QUEUES)}.")
+    return chosen or None
 
 
 def _no_network(text: str, name: str) -> Invalid:

@@ -21,7 +21,7 @@ from skypanel.flow.setup import initialize
 from skypanel.ports import Panel, StepFailed, Unready
 from skypanel.store import accounts, organizations
 from tests import factories
-from tests.fakes import FakeCipher, FakeClock, FakeLogs, FakeObjects, FakeOutput, FakeQueue, FakeRouter
+from tests.fakes import FakeCipher, FakeClock, FakeLogs, FakeMachines, FakeObjects, FakeOutput, FakeQueue, FakeRouter, FakeSwarm
 
 ADDRESS = Address("localhost", 2222, 8080, 8443)
 
@@ -168,6 +168,8 @@ async def open_stage(database, folder) -> Stage:
         cipher=FakeCipher(),
         passwords=Argon2Passwords(CHEAPEST),
         repositories=DulwichRepositories(folder),
+        swarm=FakeSwarm(),
+        machines=FakeMachines(),
         clock=FakeClock(datetime.now(UTC)),
     )
     return Stage(panel, (await initialize(panel, ())).admin)

@@ -31,6 +31,8 @@ STATUS: dict[type[SkyPanelError], tuple[int, str]] = {
 }
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 INTERNAL = "/internal/"
+# No cookie counts there, and no browser knows what does: a token.
+AGENTS = "/nodes/agent/"
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +86,7 @@ async def by_host(request: web.Request, handler: Handler) -> web.StreamResponse:
 @web.middleware
 async def from_our_pages(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Refuse a write that another site had a browser send: apps share the dashboard's site, so cookies alone do not tell."""
-    if request.method in READING or _origin_of_sender(request) == origin(request):
+    if request.method in READING or request.path.startswith(AGENTS) or _origin_of_sender(request) == origin(request):
         return await handler(request)
     raise Denied("This request came from another site.", "Open the dashboard itself and try there.")
 

@@ -1,12 +1,12 @@
 """Commands about one app, or all of them."""
 
 import sys
-from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
+from collections.abc import Awaitable, Callable
 
 import click
 
 from skypanel.cli import session
+from skypanel.cli.tables import show_table, time
 from skypanel.domain.access import Action
 from skypanel.domain.account import Account
 from skypanel.domain.app import App
@@ -43,16 +43,6 @@ def _change(name: str, action: Action, change: Change) -> None:
     session.run(act)
 
 
-def _table(rows: Sequence[Sequence[str]]) -> None:
-    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
-    for row in rows:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-
-
-def _time(moment: datetime) -> str:
-    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S %z")
-
-
 @click.command("apps")
 def list_apps() -> None:
     """List the apps, with the release and dynos of each."""
@@ -62,7 +52,7 @@ def list_apps() -> None:
         for entry in await apps_flow.overview(panel, by):
             version = f"v{entry.release.version}" if entry.release else "-"
             rows.append((entry.app.name, version, str(len(entry.dynos)), entry.url))
-        _table(rows)
+        show_table(rows)
 
     session.run(act)
 
@@ -78,13 +68,13 @@ def ps(app: str) -> None:
             quantities = await formation.get(conn, found.id)
         click.echo(f"Formation: {' '.join(f'{name}={quantity}' for name, quantity in quantities.items()) or 'none yet'}")
         dynos = sorted(await panel.scheduler.dynos(found.id), key=lambda dyno: dyno.key)
-        _table([("DYNO", "STATE", "RELEASE", "SINCE", "NOTE"), *(_dyno_row(dyno) for dyno in dynos)])
+        show_table([("DYNO", "STATE", "RELEASE", "SINCE", "NOTE"), *(_dyno_row(dyno) for dyno in dynos)])
 
     session.run(act)
 
 
 def _dyno_row(dyno: Dyno) -> tuple[str, ...]:
-    return dyno.key.name, dyno.state.value, f"v{dyno.key.version}", _time(dyno.since), dyno.reason or ""
+    return dyno.key.name, dyno.state.value, f"v{dyno.key.version}", time(dyno.since), dyno.reason or ""
 
 
 @click.command()
@@ -174,8 +164,8 @@ def list_releases(app: str, number: int) -> None:
         rows = [("", "RELEASE", "STATE", "CREATED", "DESCRIPTION")]
         for release in recent:
             active = "*" if release.id == found.current_release_id else ""
-            rows.append((active, f"v{release.version}", release.state.value, _time(release.created_at), release.description))
-        _table(rows)
+            rows.append((active, f"v{release.version}", release.state.value, time(release.created_at), release.description))
+        show_table(rows)
 
     session.run(act)
 

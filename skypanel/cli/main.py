@@ -14,6 +14,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "machine": ("init", "migrate", "doctor", "rotate-keys", "install-service"),
     "settings": ("settings", "storage"),
     "apps": ("apps", "ps", "scale", "restart", "config", "health", "releases", "rollback", "logs", "destroy"),
+    "nodes": ("nodes",),
     "accounts": ("keys", "tokens", "login-link", "passwd"),
     "stack": ("stack",),
 }

@@ -62,3 +62,8 @@ def check_admin(account: Account) -> None:
     """Raise Denied unless the account runs the platform."""
     if not account.is_admin:
         raise Denied("Only an administrator of this panel may do that.", "Ask one.")
+
+
+def runs_platform(account: Account) -> bool:
+    """Whether an account may do what concerns the platform as a whole, such as adding and removing its nodes."""
+    return account.is_admin

@@ -24,7 +24,16 @@ from skypanel.embedded import certificates, choices, processes
 from skypanel.embedded.certificates import Pair
 from skypanel.launcher.durable import sync_folder, write_whole
 from skypanel.settings import SSH_KEY_TYPES, Chosen, Settings, home_folder, load
-from skypanel.variables import DEFAULT_ADDRESS, DEFAULT_DOCKER_HOST, DEFAULT_INGRESS_HOST, ENDPOINT_MODES, ENGINES, Given, read_given
+from skypanel.variables import (
+    DEFAULT_ADDRESS,
+    DEFAULT_DOCKER_HOST,
+    DEFAULT_INGRESS_HOST,
+    ENDPOINT_MODES,
+    ENGINES,
+    QUEUES,
+    Given,
+    read_given,
+)
 
 FOLDERS = (
     ("keys", 0o700),
@@ -80,6 +89,7 @@ def _choose(home: Path, run_dir: Path, given: Given) -> Chosen:
         endpoint_mode=given.endpoint_mode or (kept.endpoint_mode if kept else ENDPOINT_MODES[0]),
         ingress_port=ports.take(kept.ingress_port if kept else 0),
         ingress_api_port=ports.take(kept.ingress_api_port if kept else 0),
+        queues=given.queues or (kept.queues if kept else QUEUES),
     )
 
 

@@ -7,12 +7,12 @@ from skypanel.drivers.launcher import Launcher
 from skypanel.drivers.log_files import FileLogs
 from skypanel.drivers.process import ProcessScheduler
 from skypanel.drivers.traefik import TraefikRouter
-from skypanel.engines import Engine
+from skypanel.engines import Engine, StageElsewhere
 from skypanel.ports import Clock, Objects
 from skypanel.settings import Settings
 
 
-def open_engine(settings: Settings, objects: Objects, clock: Clock, _stack: AsyncExitStack) -> Engine:
+def open_engine(settings: Settings, objects: Objects, clock: Clock, _stack: AsyncExitStack, _stage_elsewhere: StageElsewhere) -> Engine:
     """Return the drivers of the embedded engine."""
     launcher = Launcher(settings.launcher_socket)
     return Engine(

@@ -28,7 +28,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
+from skypanel.domain.alert import AlertKind
 from skypanel.domain.build import BuildState
+from skypanel.domain.node import NodeState, SecretKind, Wanted
 from skypanel.domain.release import ReleaseState, RolloutReason, RolloutState
 from skypanel.store.columns import (
     DIGEST,
@@ -302,9 +304,54 @@ audit_log = Table(
     string("origin", nullable=True),
 )
 
+nodes = Table(
+    "paas_nodes",
+    metadata,
+    identity(),
+    Column("name", Text, nullable=False, unique=True),
+    string("address"),
+    Column("port", Integer, nullable=False),
+    string("user"),
+    string("host_key"),
+    string("kind"),
+    Column("secret", LargeBinary, nullable=False),
+    Column("token_digest", Text, unique=True),
+    string("state"),
+    string("wanted"),
+    string("error", nullable=True),
+    # The Swarm's name for it. Not a reference of ours, so no _id.
+    Column("member", Text, unique=True),
+    time("joined_at"),
+    time("heartbeat_at"),
+    Column("report", JSONB),
+    Column("staged", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    created_at(),
+    *lease(),
+    one_of("state", NodeState),
+    one_of("wanted", Wanted),
+    one_of("kind", SecretKind),
+    matches("token_digest", DIGEST),
+    CheckConstraint("port BETWEEN 1 AND 65535", name="port"),
+)
+
+# What it is about may be gone; who was told stays on record.
+alerts = Table(
+    "paas_alerts",
+    metadata,
+    identity(),
+    string("kind"),
+    string("subject"),
+    string("message"),
+    Column("raised_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp(), index=True),
+    time("resolved_at"),
+    one_of("kind", AlertKind),
+)
+
 OPEN_BUILD = builds.c.state.in_([BuildState.PENDING, BuildState.BUILDING])
 OPEN_ROLLOUT = rollouts.c.state.in_([RolloutState.PENDING, RolloutState.RUNNING])
+OPEN_ALERT = alerts.c.resolved_at.is_(None)
 
+Index("paas_alerts_open_key", alerts.c.kind, alerts.c.subject, unique=True, postgresql_where=OPEN_ALERT)
 Index("paas_sign_in_attempts_email_digest_at_idx", sign_in_attempts.c.email_digest, sign_in_attempts.c.at)
 Index("paas_sign_in_attempts_address_at_idx", sign_in_attempts.c.address, sign_in_attempts.c.at)
 Index("paas_builds_app_id_created_at_idx", builds.c.app_id, builds.c.created_at)

@@ -8,6 +8,7 @@ from sqlalchemy.ext.compiler import compiles
 
 from skypanel.domain.build import BuildState
 from skypanel.domain.errors import Conflict, Invalid
+from skypanel.domain.node import NodeState, Wanted
 from skypanel.domain.password import WINDOW
 from skypanel.domain.plan import FIRST_PLANS
 from skypanel.domain.release import ReleaseState, RolloutReason, RolloutState
@@ -18,6 +19,7 @@ from skypanel.store import (
     config_vars,
     deploys,
     keys,
+    nodes,
     organizations,
     releases,
     rollouts,
@@ -93,6 +95,8 @@ LOOKED_UP_BY = {
     ("paas_audit_log", "account_id"),
     ("paas_audit_log", "organization_id"),
     ("paas_audit_log", "app_id"),
+    ("paas_nodes", "name"),
+    ("paas_nodes", "token_digest"),
 }
 
 
@@ -202,6 +206,8 @@ HOT = {
     "expired builds": lambda conn, _: builds.expire(conn, "lost"),
     "active rollout": lambda conn, app: rollouts.active(conn, app.id),
     "claim of a rollout": lambda conn, _: rollouts.claim(conn, "worker", 60),
+    "node by token": lambda conn, _: nodes.by_token(conn, factories.digest()),
+    "slugs for nodes": lambda conn, _: nodes.wanted_slugs(conn),
     "route": lambda conn, app: routes.get(conn, app.id),
 }
 
@@ -228,6 +234,8 @@ async def test_hot_queries_use_indexes(database, query):
         ("paas_releases", "state", ReleaseState),
         ("paas_rollouts", "state", RolloutState),
         ("paas_rollouts", "reason", RolloutReason),
+        ("paas_nodes", "state", NodeState),
+        ("paas_nodes", "wanted", Wanted),
     ],
 )
 async def test_states_are_those_of_the_domain(database, table, column_, choices):

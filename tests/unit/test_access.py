@@ -1,6 +1,9 @@
+from uuid import uuid4
+
 import pytest
 
-from skypanel.domain.access import LEAST_ROLE, Action, Role, allows, covers
+from skypanel.domain.access import LEAST_ROLE, Action, Role, allows, covers, runs_platform
+from skypanel.domain.account import Account
 
 
 @pytest.mark.parametrize("action", Action)
@@ -23,3 +26,8 @@ def test_what_scopes_are_good_for():
     assert {action for action in Action if covers("read", action)} == {Action.VIEW_APP, Action.FETCH}
     assert all(covers(scope, action) for scope in ("global", "write") for action in Action)
     assert not any(covers(scope, action) for scope in ("identity", "", "GLOBAL") for action in Action)
+
+
+def test_administrators_run_the_platform_and_nobody_else():
+    assert runs_platform(Account(uuid4(), "ada@example.com", is_admin=True))
+    assert not runs_platform(Account(uuid4(), "bob@example.com"))
