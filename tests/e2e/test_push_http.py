@@ -9,7 +9,7 @@ import pytest
 from tests.e2e.harness import Answer, PanelUnderTest, Repository, wait_for
 
 ADDRESSES = [("http", "skypanel.localhost"), ("https", "localhost"), ("https", "skypanel.localhost")]
-SLOW = '{"name": "slow", "scripts": {"build": "echo building now; sleep 12"}}\n'
+SLOW = '{"name": "slow", "scripts": {"build": "echo building now; sleep %d"}}\n'
 
 
 def at_rest(panel: PanelUnderTest) -> bool:
@@ -26,9 +26,9 @@ def command_line(process: Path) -> bytes:
         return b""
 
 
-def slow_repository(panel: PanelUnderTest) -> Repository:
+def slow_repository(panel: PanelUnderTest, build_s: int = 8) -> Repository:
     repository = panel.repository("node-plain")
-    repository.write("package.json", SLOW)
+    repository.write("package.json", SLOW % build_s)
     repository.commit("Slow")
     return repository
 
@@ -85,16 +85,16 @@ def test_a_token_revoked_in_mid_push_leaves_the_old_release_serving(panel):
     repository = panel.repository("python-plain")
     repository.push_to(panel.http_remote("midway"))
     before = repository.git("ls-remote", panel.http_remote("midway")).stdout
-    repository = slow_repository(panel)
     token, number = new_token(panel)
-    push = repository.start_push("midway", "+HEAD:refs/heads/main", remote=panel.http_remote("midway", token=token))
+    push = slow_repository(panel, 60).start_push("midway", "+HEAD:refs/heads/main", remote=panel.http_remote("midway", token=token))
     push.wait_for_line("building now")
     panel.cli("tokens", "revoke", number)
     assert push.wait() != 0
     assert "The API token was revoked or has expired during this push. Nothing of it is deployed." in push.text
     assert repository.git("ls-remote", panel.http_remote("midway")).stdout == before
     assert panel.get("midway") == Answer(200, "Hello from SkyPanel\n")
-    assert "Released v2" in repository.push_to(panel.http_remote("midway"), "+HEAD:refs/heads/main")
+    repository.commit("Second")
+    assert "Released v2" in repository.push_to(panel.http_remote("midway"))
 
 
 def test_an_app_without_commits_can_be_cloned(panel):

@@ -24,7 +24,7 @@ class PanelDesk:
         self.panel = stage.panel = replace(stage.panel, repositories=repositories)
         self.repositories = repositories
         git = receiver_process.git(self.panel)
-        self.find, self.receive, self.forget = git.find, git.receive, git.forget
+        self.find, self.receive, self.abandon, self.forget = git.find, git.receive, git.abandon, git.forget
         self.authenticate = partial(receiver_process.account, self.panel)
         self.bearer = partial(receiver_process.bearer, self.panel)
 
