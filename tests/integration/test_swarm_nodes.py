@@ -24,7 +24,7 @@ def node(swarm):
 class TestSwarmNodes(SwarmContract):
     @pytest.fixture
     def members(self, swarm):
-        return SwarmNodes(swarm.url)
+        return SwarmNodes(swarm.url, ["small"])
 
     @pytest.fixture
     async def worker(self, node, members):
@@ -43,7 +43,7 @@ class TestSwarmNodes(SwarmContract):
 
     @pytest.fixture
     def nowhere(self, swarm):
-        return SwarmNodes(swarm.bridge.node("alone").url)
+        return SwarmNodes(swarm.bridge.node("alone").url, ["small"])
 
 
 async def test_a_daemon_that_is_away_is_unavailable(tmp_path):
@@ -51,4 +51,4 @@ async def test_a_daemon_that_is_away_is_unavailable(tmp_path):
         with socket.socket(socket.AF_UNIX) as silent:
             silent.bind(str(tmp_path / "silent.sock")) if "silent" in url else None
             with pytest.raises(Unavailable, match="Docker daemon does not answer"):
-                await SwarmNodes(url).set_availability("m1", Availability.DRAIN)
+                await SwarmNodes(url, ["small"]).set_availability("m1", Availability.DRAIN)
