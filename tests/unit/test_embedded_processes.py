@@ -135,5 +135,7 @@ def test_a_worker_with_fewer_queues_has_fewer_processes_and_the_schedule_only_if
     assert (argv[argv.index("-Q") + 1], argv[argv.index("-c") + 1]) == ("builds", "1")
     assert "-B" not in argv
     assert "-B" in processes.worker_argv(BINARIES)
+    argv = processes.worker_argv(BINARIES, has_nodes=False)
+    assert (argv[argv.index("-Q") + 1], argv[argv.index("-c") + 1]) == ("builds,rollouts,nodes,periodic", "3")
     config = parsed(replace(SETTINGS, queues=("periodic",)))
     assert "-Q periodic" in config["program:worker"]["command"]
