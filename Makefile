@@ -34,7 +34,7 @@ test: env-dev ## run all tests: unit, integration, end to end
 	@deploy/test.sh
 
 bench: ## measure how fast and how large the panel is: docs/benchmarks.md
-	@deploy/env.sh requirements-dev.lock shellcheck sshd
+	@deploy/env.sh requirements-dev.lock shellcheck sshd dockerd mmdebstrap
 	@python -m tests.bench $(SUBJECTS)
 
 check: env-dev ## lint, types, layers, shell scripts, lock files
