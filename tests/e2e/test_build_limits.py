@@ -22,7 +22,7 @@ class Hog:
 
 
 HOGS = {
-    "memory": Hog("echo over; exec python3 -c 'x = b\"x\" * (3 << 30)'", 8, "it used more than 2048 MiB of memory"),
+    "memory": Hog("echo over; exec python3 -c 'x = b\"x\" * (3 << 30)'", 20, "it used more than 2048 MiB of memory"),
     "disk": Hog(
         "fallocate -l 3900M junk; until ! head -c 32M /dev/zero >>junk; do :; done 2>&1; echo over; sleep 300",
         2,

@@ -21,6 +21,7 @@ LEAST_SECRET = 16
 # Prints what of the panel it can see, open or connect to.
 PROBE = """\
 import json, os, socket
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 asked = json.loads(Path("probe.json").read_text())
@@ -30,13 +31,18 @@ def connects(family, address):
         probe.settimeout(2)
         return probe.connect_ex(address) == 0
 
+def reached(endpoints):
+    with ThreadPoolExecutor(50) as pool:
+        answers = pool.map(lambda endpoint: connects(socket.AF_INET, tuple(endpoint)), endpoints)
+        return [f"{host}:{port}" for (host, port), answer in zip(endpoints, answers) if answer]
+
 gateway = next(line.split()[2] for line in Path("/proc/net/route").read_text().splitlines() if line.split()[1] == "00000000")
 hosts = [*asked["hosts"], socket.inet_ntoa(bytes.fromhex(gateway)[::-1])]
 print(json.dumps({
     "paths": [path for path in asked["paths"] if os.path.lexists(path)],
     "sockets": [path for path in asked["sockets"] if connects(socket.AF_UNIX, path)],
-    "dynos": [f"{host}:{port}" for host, port in asked["dynos"] if connects(socket.AF_INET, (host, port))],
-    "ports": [f"{host}:{port}" for host in hosts for port in asked["ports"] if connects(socket.AF_INET, (host, port))],
+    "dynos": reached(asked["dynos"]),
+    "ports": reached([(host, port) for host in hosts for port in asked["ports"]]),
     "processes": len([name for name in os.listdir("/proc") if name.isdigit()]) > 20,
     "foreign files": [str(path) for top in ("/app", "/cache", "/env", "/tmp") for path in Path(top).rglob("mine-alone")],
 }))
