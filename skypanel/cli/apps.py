@@ -193,6 +193,20 @@ def logs(app: str, lines: int, dyno: str | None, *, tail: bool) -> None:
 
 @click.command()
 @click.argument("app")
+@click.argument("name")
+def rename(app: str, name: str) -> None:
+    """Give an app another name and hostname: skypanel rename hello hallo."""
+
+    async def act(panel: Panel, by: Account) -> None:
+        renamed = await apps_flow.rename(panel, await apps_flow.access(panel, by, app, Action.RENAME_APP), name, by)
+        click.echo(f"{app} is {renamed.name} now, at {panel.address.url(renamed.name)}")
+        click.echo(f"Tell git so: git remote set-url skypanel {panel.address.git_remote(renamed.name)}")
+
+    session.run(act)
+
+
+@click.command()
+@click.argument("app")
 @click.option("--confirm", required=True, metavar="APP", help="The app's name once more.")
 def destroy(app: str, confirm: str) -> None:
     """Destroy an app with its repository, releases and logs."""
@@ -206,4 +220,4 @@ def destroy(app: str, confirm: str) -> None:
     session.run(act)
 
 
-COMMANDS = (list_apps, ps, scale, restart, config, list_releases, rollback, logs, destroy)
+COMMANDS = (list_apps, ps, scale, restart, config, list_releases, rollback, logs, rename, destroy)

@@ -25,6 +25,7 @@ class Action(StrEnum):
     CONFIGURE_APP = "configure_app"
     SCALE_APP = "scale_app"
     ROLL_BACK = "roll_back"
+    RENAME_APP = "rename_app"
     DESTROY_APP = "destroy_app"
 
 
@@ -36,6 +37,7 @@ LEAST_ROLE = {
     Action.CONFIGURE_APP: Role.DEVELOPER,
     Action.SCALE_APP: Role.DEVELOPER,
     Action.ROLL_BACK: Role.DEVELOPER,
+    Action.RENAME_APP: Role.ADMIN,
     Action.DESTROY_APP: Role.ADMIN,
 }
 
