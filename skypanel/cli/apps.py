@@ -15,6 +15,7 @@ from skypanel.domain.manifest import Dyno
 from skypanel.domain.release import Rollout
 from skypanel.flow import apps as apps_flow
 from skypanel.flow import config as config_flow
+from skypanel.flow import maintenance as maintenance_flow
 from skypanel.flow import release as release_flow
 from skypanel.flow import scale as scale_flow
 from skypanel.flow.follow import follow_rollout
@@ -57,10 +58,10 @@ def list_apps() -> None:
     """List the apps, with the release and dynos of each."""
 
     async def act(panel: Panel, by: Account) -> None:
-        rows = [("NAME", "RELEASE", "DYNOS", "URL")]
+        rows = [("NAME", "RELEASE", "DYNOS", "URL", "NOTE")]
         for entry in await apps_flow.overview(panel, by):
             version = f"v{entry.release.version}" if entry.release else "-"
-            rows.append((entry.app.name, version, str(len(entry.dynos)), entry.url))
+            rows.append((entry.app.name, version, str(len(entry.dynos)), entry.url, "in maintenance" if entry.app.maintenance else ""))
         _table(rows)
 
     session.run(act)
@@ -193,6 +194,20 @@ def logs(app: str, lines: int, dyno: str | None, *, tail: bool) -> None:
 
 @click.command()
 @click.argument("app")
+@click.argument("state", type=click.Choice(["on", "off"]))
+def maintenance(app: str, state: str) -> None:
+    """Have the panel answer visitors that an app is being worked on, or the app itself again; its dynos run on."""
+
+    async def act(panel: Panel, by: Account) -> None:
+        found = await apps_flow.access(panel, by, app, Action.MAINTAIN_APP)
+        await maintenance_flow.switch(panel, found, by, on=state == "on")
+        click.echo(f"Maintenance of {found.name} is {state}.")
+
+    session.run(act)
+
+
+@click.command()
+@click.argument("app")
 @click.argument("name")
 def rename(app: str, name: str) -> None:
     """Give an app another name and hostname: skypanel rename hello hallo."""
@@ -220,4 +235,4 @@ def destroy(app: str, confirm: str) -> None:
     session.run(act)
 
 
-COMMANDS = (list_apps, ps, scale, restart, config, list_releases, rollback, logs, rename, destroy)
+COMMANDS = (list_apps, ps, scale, restart, config, list_releases, rollback, logs, maintenance, rename, destroy)

@@ -24,6 +24,7 @@ class Action(StrEnum):
     CREATE_APP = "create_app"
     CONFIGURE_APP = "configure_app"
     SCALE_APP = "scale_app"
+    MAINTAIN_APP = "maintain_app"
     ROLL_BACK = "roll_back"
     RENAME_APP = "rename_app"
     DESTROY_APP = "destroy_app"
@@ -36,6 +37,7 @@ LEAST_ROLE = {
     Action.CREATE_APP: Role.DEVELOPER,
     Action.CONFIGURE_APP: Role.DEVELOPER,
     Action.SCALE_APP: Role.DEVELOPER,
+    Action.MAINTAIN_APP: Role.DEVELOPER,
     Action.ROLL_BACK: Role.DEVELOPER,
     Action.RENAME_APP: Role.ADMIN,
     Action.DESTROY_APP: Role.ADMIN,

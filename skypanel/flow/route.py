@@ -26,4 +26,4 @@ async def confirm(panel: Panel, app_id: UUID) -> None:
 
 async def _wanted(panel: Panel, app_id: UUID) -> Route:
     async with panel.transaction() as conn:
-        return await routes.get(conn, app_id) or Route(app_id, (), ())
+        return await routes.in_force(conn, app_id)

@@ -81,6 +81,11 @@ async def restart(conn: Connection, app_id: UUID) -> int:
     return int((await found(conn, statement, "app")).generation)
 
 
+async def set_maintenance(conn: Connection, app_id: UUID, *, on: bool) -> None:
+    """Have the panel answer for an app, or the app itself again."""
+    await conn.execute(update(applications).where(applications.c.id == app_id).values(maintenance=on))
+
+
 async def rename(conn: Connection, app_id: UUID, name: str) -> None:
     """Give an app another name. Raises Conflict if it is taken."""
     try:
@@ -108,4 +113,5 @@ def _read(row: Row) -> App:
         deploy_branch=row.deploy_branch,
         current_release_id=row.current_release_id,
         generation=row.generation,
+        maintenance=row.maintenance,
     )

@@ -154,6 +154,7 @@ applications = Table(
     Column("current_release_id", Uuid, ForeignKey("paas_releases.id", ondelete="SET NULL", use_alter=True), index=True),
     Column("generation", Integer, nullable=False, server_default=text("1")),
     created_at(),
+    Column("maintenance", Boolean, nullable=False, server_default=text("false")),
     CheckConstraint("name ~ '^[a-z]([a-z0-9-]*[a-z0-9])?$' AND length(name) <= 30", name="name"),
     CheckConstraint("generation > 0", name="generation"),
 )
