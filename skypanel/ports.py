@@ -79,6 +79,13 @@ class Scheduler(Protocol):
         """
         ...
 
+    async def stop(self, app_id: UUID, dyno: str) -> Sequence[str]:
+        """Stop one dyno such as web.1, or all of a process type: SIGTERM now, SIGKILL after the grace.
+
+        Those of the formation start again at once, in their own place. Returns the names of those that were told.
+        """
+        ...
+
     async def remove(self, app_id: UUID) -> None:
         """Stop all dynos of an app and forget its slugs, logs and disks."""
         ...

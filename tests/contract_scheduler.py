@@ -87,6 +87,26 @@ class SchedulerContract:
         assert "before it listened on $PORT" in unready.value.reason
         await scheduler.remove(app.id)
 
+    async def test_a_dyno_that_is_stopped_starts_again_in_its_place(self, scheduler, objects):
+        app, manifest = await launched(scheduler, objects, {"web": (SERVE, 2), "worker": ("sleep 1000", 1)})
+        before = {dyno.key: dyno for dyno in await scheduler.wait_ready(manifest, READY_S)}
+        assert await scheduler.stop(app.id, "web.2") == ["web.2"]
+        await until(lambda: started_again(scheduler, before, {"web.2"}))
+        after = {dyno.key: dyno for dyno in await scheduler.wait_ready(manifest, READY_S)}
+        assert {key for key in before if after[key].since == before[key].since} == {key for key in before if key.name != "web.2"}
+        assert [dyno.endpoint for dyno in after.values()] == [dyno.endpoint for dyno in before.values()]
+        assert await scheduler.stop(app.id, "web") == ["web.1", "web.2"]
+        await until(lambda: started_again(scheduler, after, {"web.1", "web.2"}))
+        await scheduler.remove(app.id)
+
+    async def test_nothing_is_stopped_where_nothing_has_the_name(self, scheduler, objects):
+        app, manifest = await launched(scheduler, objects, {"web": (SERVE, 1)})
+        (before,) = await scheduler.wait_ready(manifest, READY_S)
+        assert [await scheduler.stop(app.id, name) for name in ("web.2", "worker", "we")] == [[], [], []]
+        assert await scheduler.stop(uuid4(), "web.1") == []
+        assert (await scheduler.dynos(app.id))[0].since == before.since
+        await scheduler.remove(app.id)
+
     async def test_a_one_off_dyno_runs_to_its_end(self, scheduler, objects):
         app = make_app()
         manifest = make_manifest(app, await stored_slug(objects), {"web": (SERVE, 1)})
@@ -105,3 +125,8 @@ class SchedulerContract:
 
 async def no_dynos(scheduler, app_id):
     return not await scheduler.dynos(app_id)
+
+
+async def started_again(scheduler, before, names):
+    now = {dyno.key: dyno for dyno in await scheduler.dynos()}
+    return all(now[key].state is DynoState.UP and now[key].since > before[key].since for key in before if key.name in names)

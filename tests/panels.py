@@ -2,7 +2,7 @@
 
 import asyncio
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from argon2.profiles import CHEAPEST
@@ -62,6 +62,12 @@ class FakeScheduler:
     async def retire(self, manifest):
         keep = set(manifest.dynos())
         self.running = {key: dyno for key, dyno in self.running.items() if key.app_id != manifest.app_id or key in keep}
+
+    async def stop(self, app_id, dyno):
+        told = [key for key in self.running if key.app_id == app_id and key.is_called(dyno)]
+        for key in told:
+            self.running[key] = replace(self.running[key], since=datetime.now(UTC))
+        return sorted({key.name for key in told})
 
     async def remove(self, app_id):
         self.running = {key: dyno for key, dyno in self.running.items() if key.app_id != app_id}

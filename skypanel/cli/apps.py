@@ -105,9 +105,29 @@ def _quantity(text: str) -> tuple[str, int]:
 
 @click.command()
 @click.argument("app")
-def restart(app: str) -> None:
-    """Replace every dyno of an app by a new one."""
-    _change(app, Action.SCALE_APP, scale_flow.restart)
+@click.argument("dyno", required=False)
+def restart(app: str, dyno: str | None) -> None:
+    """Replace every dyno of an app by a new one; or start only DYNO again, such as web.1, or all of a process type."""
+    if dyno is None:
+        _change(app, Action.SCALE_APP, scale_flow.restart)
+    else:
+        _stop(app, dyno)
+
+
+@click.command()
+@click.argument("app")
+@click.argument("dyno")
+def stop(app: str, dyno: str) -> None:
+    """Stop one dyno, such as web.1, or all of a process type; those that the formation wants start again."""
+    _stop(app, dyno)
+
+
+def _stop(name: str, dyno: str) -> None:
+    async def act(panel: Panel, by: Account) -> None:
+        found = await apps_flow.access(panel, by, name, Action.SCALE_APP)
+        click.echo(f"Stopping {', '.join(await scale_flow.stop(panel, found, dyno, by))}")
+
+    session.run(act)
 
 
 @click.command()
@@ -235,4 +255,4 @@ def destroy(app: str, confirm: str) -> None:
     session.run(act)
 
 
-COMMANDS = (list_apps, ps, scale, restart, config, list_releases, rollback, logs, maintenance, rename, destroy)
+COMMANDS = (list_apps, ps, scale, restart, stop, config, list_releases, rollback, logs, maintenance, rename, destroy)

@@ -12,7 +12,7 @@ from skypanel.domain.errors import SkyPanelError
 MODULES: Mapping[str, tuple[str, ...]] = {
     "up": ("up",),
     "machine": ("init", "migrate", "doctor", "rotate-keys", "install-service"),
-    "apps": ("apps", "ps", "scale", "restart", "config", "releases", "rollback", "logs", "maintenance", "rename", "destroy"),
+    "apps": ("apps", "ps", "scale", "restart", "stop", "config", "releases", "rollback", "logs", "maintenance", "rename", "destroy"),
     "settings": ("settings", "storage"),
     "accounts": ("keys", "tokens", "login-link", "passwd"),
 }

@@ -77,6 +77,10 @@ class DynoKey:
         """The name a user sees, such as web.1."""
         return f"{self.process_type}.{self.index}"
 
+    def is_called(self, name: str) -> bool:
+        """Whether `name` is this dyno's, or its process type's."""
+        return name in {self.name, self.process_type}
+
 
 class DynoState(StrEnum):
     """What a dyno is doing; a crashed one waits for its next start."""

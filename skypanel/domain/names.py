@@ -10,6 +10,7 @@ RESERVED_NAMES = frozenset(
 MAX_NAME_LENGTH = 30
 
 _NAME = re.compile(r"[a-z](?:[a-z0-9-]*[a-z0-9])?")
+_DYNO = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}(?:\.[1-9][0-9]{0,5})?")
 
 
 def check_app_name(name: str) -> str:
@@ -25,6 +26,11 @@ def check_app_name(name: str) -> str:
     if name in RESERVED_NAMES:
         raise Invalid(f"The name {name} is reserved.", "Choose another name.")
     return name
+
+
+def is_dyno(name: str) -> bool:
+    """Whether `name` can be a dyno's, such as web.1, or a process type's."""
+    return _DYNO.fullmatch(name) is not None
 
 
 def printable(text: str, limit: int = 60) -> str:

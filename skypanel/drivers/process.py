@@ -78,6 +78,11 @@ class ProcessScheduler:
             WORK_S,
         )
 
+    async def stop(self, app_id: UUID, dyno: str) -> Sequence[str]:
+        """Stop one dyno or all of a process type; they start again at once. Returns the names of those that were told."""
+        answer = await self._launcher.ask({"do": "stop", "app_id": str(app_id), "name": dyno, "grace_s": self._stop_grace_s})
+        return [str(name) for name in answer["told"]]
+
     async def remove(self, app_id: UUID) -> None:
         """Stop all dynos of an app and forget its slugs, logs and disks."""
         await self._launcher.ask({"do": "remove", "app_id": str(app_id)}, WORK_S)

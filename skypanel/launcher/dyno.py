@@ -47,8 +47,10 @@ class Dyno:
     restarts: int = 0
     reason: str | None = None
     _sandbox: Running | None = None
-    _linger_s: float = math.inf
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
+    # set as well when it is to stop: what runs of it is to end, now or once it lingered
+    _leave: asyncio.Event = field(default_factory=asyncio.Event)
+    _linger_s: float = math.inf
     _deadline: float = math.inf
 
     @property
@@ -75,6 +77,14 @@ class Dyno:
         self._linger_s = min(self._linger_s, linger_s)
         self._become(DynoState.STOPPING)
         self._stop.set()
+        self._leave.set()
+
+    def renew(self, grace_s: float) -> None:
+        """End what runs of it, as when it stops, and start it again; one that waits for its next start need not wait."""
+        self._deadline = min(self._deadline, asyncio.get_running_loop().time() + grace_s)
+        self._linger_s = 0.0
+        self._become(DynoState.STARTING)
+        self._leave.set()
 
     async def supervise(self) -> None:
         """Run it, again and again, until it is told to stop."""
@@ -92,15 +102,26 @@ class Dyno:
             began = loop.time()
             self.reason = await self._run_once()
             self.log.system(f"Process {self.reason}")
+            if self._renewed():
+                failures = 0
+                continue
             if self.stopping:
                 return
             failures = 1 if loop.time() - began >= STEADY_S else failures + 1
             self._become(DynoState.CRASHED)
             delay = restart_delay_s(failures)
             self.log.system(f"State changed to crashed, next start in {delay:.0f} s")
-            if await _happens(self._stop, delay):
-                return
+            if await _happens(self._leave, delay):
+                self._renewed()
             self.restarts += 1
+
+    def _renewed(self) -> bool:
+        """Whether it ended only to start again; then it may run as long as it likes once more."""
+        if self.stopping or not self._leave.is_set():
+            return False
+        self._leave.clear()
+        self._linger_s = self._deadline = math.inf
+        return True
 
     def _become(self, state: DynoState) -> None:
         if not self.stopping:
@@ -150,8 +171,8 @@ class Dyno:
             await drop(watching, stopping, ended)
 
     async def _stop_politely(self, sandbox: Running) -> None:
-        """Once told to stop, send SIGTERM to each process, and SIGKILL to what is left after the grace."""
-        await self._stop.wait()
+        """Once told to end, send SIGTERM to each process, and SIGKILL to what is left after the grace."""
+        await self._leave.wait()
         await asyncio.sleep(self._linger_s)
         self.log.system("Stopping all processes with SIGTERM")
         loop = asyncio.get_running_loop()

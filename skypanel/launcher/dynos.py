@@ -9,7 +9,7 @@ from skypanel.launcher import processes
 from skypanel.launcher.dyno import Dyno
 from skypanel.launcher.logs import LogFiles
 from skypanel.launcher.machine import Machine
-from skypanel.launcher.protocol import Message, Retire, StartDyno, key_message
+from skypanel.launcher.protocol import Message, Retire, StartDyno, StopDyno, key_message
 from skypanel.launcher.slugs import Slugs
 
 # Requests that were on their way when the route was switched have a moment to be answered.
@@ -59,6 +59,13 @@ class Dynos:
             if dyno.request.key not in request.keep:
                 dyno.stop(request.grace_s, LINGER_S)
         await self._slugs.keep_only(request.app_id, request.keep_digest)
+
+    def renew(self, request: StopDyno) -> Sequence[str]:
+        """End the dynos of an app that are called so, that they start again, and return their names."""
+        told = [dyno for dyno in self._of(request.app_id) if dyno.request.key.is_called(request.name) and not dyno.stopping]
+        for dyno in told:
+            dyno.renew(request.grace_s)
+        return sorted({dyno.request.key.name for dyno in told})
 
     async def stop(self, app_id: UUID | None, grace_s: float) -> None:
         """Stop the dynos of an app or of all, and wait for their end."""

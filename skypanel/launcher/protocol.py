@@ -23,6 +23,7 @@ MAX_GRACE_S = 3600.0
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _PROCESS_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_DYNO = re.compile(rf"{_PROCESS_TYPE.pattern}(?:\.[1-9][0-9]{{0,5}})?")
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,15 @@ class Retire:
 
 
 @dataclass(frozen=True)
+class StopDyno:
+    """End the dynos of a name or a process type; they start again."""
+
+    app_id: UUID
+    name: str
+    grace_s: float
+
+
+@dataclass(frozen=True)
 class ListDynos:
     """Report the dynos of an app, or of all."""
 
@@ -114,7 +124,7 @@ class AskFeatures:
     """Ask what this machine offers for sandboxes, and what is missing."""
 
 
-Request = AskFeatures | OpenWorkspace | RunStep | CancelStep | StageSlug | StartDyno | Retire | ListDynos | RemoveApp | HasSlug
+Request = AskFeatures | OpenWorkspace | RunStep | CancelStep | StageSlug | StartDyno | Retire | StopDyno | ListDynos | RemoveApp | HasSlug
 
 
 def _limits(message: object) -> Limits:
@@ -191,6 +201,10 @@ def _retire(fields: Fields) -> Retire:
     )
 
 
+def _stop(fields: Fields) -> StopDyno:
+    return StopDyno(fields.uuid("app_id"), fields.text("name", _DYNO), fields.number("grace_s", 0, MAX_GRACE_S))
+
+
 _PARSERS: Mapping[str, Callable[[Fields], Request]] = {
     "workspace": _open_workspace,
     "step": _run_step,
@@ -199,6 +213,7 @@ _PARSERS: Mapping[str, Callable[[Fields], Request]] = {
     "staged": lambda fields: HasSlug(_tenant(fields.take("tenant")), fields.text("digest", _DIGEST)),
     "start": _start,
     "retire": _retire,
+    "stop": _stop,
     "features": lambda _: AskFeatures(),
     "list": lambda fields: ListDynos(fields.optional_uuid("app_id")),
     "remove": lambda fields: RemoveApp(fields.uuid("app_id")),

@@ -28,6 +28,7 @@ from skypanel.launcher.protocol import (
     RunStep,
     StageSlug,
     StartDyno,
+    StopDyno,
     parse,
 )
 from skypanel.launcher.running import Streams
@@ -112,6 +113,8 @@ class Server:
                 self._dynos.start(request)
             case Retire():
                 await self._dynos.retire(request)
+            case StopDyno():
+                return {"told": self._dynos.renew(request)}
             case ListDynos():
                 return {"dynos": self._dynos.report(request.app_id)}
             case RemoveApp():

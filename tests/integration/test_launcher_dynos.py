@@ -256,6 +256,35 @@ class TestStopping:
         await scheduler.wait_ready(manifest, READY_S)
         await scheduler.remove(app.id)
 
+    async def test_a_dyno_that_is_renewed_may_finish_and_starts_again_at_once(self, scheduler, objects, launcher):
+        app, manifest = await launched(scheduler, objects, {"worker": (f"python3 -c '{FINISH}'", 1)})
+        await until(lambda: "app[worker.1]: ready" in launcher.log(app.id, "worker.1"))
+        await scheduler.stop(app.id, "worker.1")
+        await until(lambda: launcher.log(app.id, "worker.1").count("app[worker.1]: ready") == 2)
+        log = launcher.log(app.id, "worker.1")
+        assert "app[worker.1]: finished" in log
+        assert "crashed" not in log
+        assert (await only(scheduler, app)).restarts == 0
+        await scheduler.retire(replace(manifest, processes=()))
+        await until(lambda: no_dynos(scheduler, app.id))
+
+    async def test_who_ignores_sigterm_is_killed_and_starts_again(self, objects, launcher):
+        scheduler = launcher.scheduler(objects, stop_grace_s=0.5)
+        app, _ = await launched(scheduler, objects, {"worker": (IGNORE_SIGTERM, 1)})
+        await until(lambda: "app[worker.1]: ready" in launcher.log(app.id, "worker.1"))
+        await scheduler.stop(app.id, "worker.1")
+        await until(lambda: launcher.log(app.id, "worker.1").count("app[worker.1]: ready") == 2)
+        assert "SIGKILL" in launcher.log(app.id, "worker.1")
+        await scheduler.remove(app.id)
+
+    async def test_a_crashed_dyno_that_is_stopped_waits_no_longer(self, scheduler, objects, launcher):
+        app, _ = await launched(scheduler, objects, {"worker": ("exit 3", 1)})
+        await until(lambda: "next start in 4 s" in launcher.log(app.id, "worker.1"))
+        await scheduler.stop(app.id, "worker.1")
+        assert (await only(scheduler, app)).state is DynoState.STARTING
+        await until(lambda: launcher.log(app.id, "worker.1").count("Starting process") == 4)
+        await scheduler.remove(app.id)
+
     async def test_an_app_that_comes_and_goes_leaves_nothing(self, scheduler, objects, launcher):
         before = await settled(launcher)
         app, manifest = await launched(scheduler, objects, {"web": (SERVE, 2), "worker": ("sleep 1000", 1)})

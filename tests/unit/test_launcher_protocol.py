@@ -17,6 +17,7 @@ from skypanel.launcher.protocol import (
     Retire,
     RunStep,
     StartDyno,
+    StopDyno,
     Tenant,
     key_message,
     limits_message,
@@ -48,6 +49,7 @@ def test_requests_come_back_as_they_were_meant():
     assert parse(START) == StartDyno(KEY, TENANT, DIGEST, "python app.py", {"A": "1"}, Limits(0.5, 256 * MIB, 64, 512 * MIB))
     assert parse(RETIRE) == Retire(APP, (KEY,), DIGEST, 30.0)
     assert parse({**RETIRE, "keep": [], "keep_digest": None}) == Retire(APP, (), None, 30.0)
+    assert parse({"do": "stop", "app_id": str(APP), "name": "web.1", "grace_s": 30}) == StopDyno(APP, "web.1", 30.0)
     assert parse({"do": "list", "app_id": None}) == ListDynos(None)
 
 
