@@ -14,6 +14,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "machine": ("init", "migrate", "doctor", "rotate-keys", "install-service"),
     "apps": ("apps", "ps", "scale", "restart", "stop", "config", "releases", "rollback", "logs", "maintenance", "rename", "destroy"),
     "settings": ("settings", "storage"),
+    "people": ("orgs", "members", "access"),
     "accounts": ("keys", "tokens", "login-link", "passwd"),
 }
 

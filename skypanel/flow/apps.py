@@ -16,7 +16,7 @@ from skypanel.domain.plan import DEFAULT_PLAN
 from skypanel.domain.release import Release
 from skypanel.flow import audit, route
 from skypanel.ports import Connection, Panel
-from skypanel.store import apps, builds, deploys, organizations, plans, releases, routes, settings, slugs
+from skypanel.store import apps, builds, collaborators, deploys, organizations, plans, releases, routes, settings, slugs
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ async def access(panel: Panel, by: Account, name: str, action: Action) -> App:
     """
     async with panel.transaction() as conn:
         app = await apps.by_name(conn, name)
-        role = await organizations.role(conn, app.organization_id, by.id) if app else None
+        role = await collaborators.role(conn, app, by.id) if app else None
     if app is None or not allows(role, Action.VIEW_APP):
         raise NotFound(f"App {names.printable(name)} not found, or not yours.", "`skypanel apps` lists yours.")
     if not allows(role, action):
