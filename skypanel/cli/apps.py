@@ -78,6 +78,7 @@ def ps(app: str) -> None:
             quantities = await formation.get(conn, found.id)
         click.echo(f"Formation: {' '.join(f'{name}={quantity}' for name, quantity in quantities.items()) or 'none yet'}")
         dynos = sorted(await panel.scheduler.dynos(found.id), key=lambda dyno: dyno.key)
+        dynos += await panel.scheduler.one_offs(found.id)
         _table([("DYNO", "STATE", "RELEASE", "SINCE", "NOTE"), *(_dyno_row(dyno) for dyno in dynos)])
 
     session.run(act)

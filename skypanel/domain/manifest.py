@@ -103,6 +103,36 @@ class Dyno:
     reason: str | None = None
 
 
+ONE_OFF = "run"
+ONE_OFF_LIFE_S = 24 * 3600.0
+
+
+@dataclass(frozen=True)
+class Window:
+    """The size of a terminal, in characters."""
+
+    columns: int
+    rows: int
+
+
+@dataclass(frozen=True)
+class OneOff:
+    """A one-off dyno `run.<number>`: a command beside the formation, with variables beside the config vars.
+
+    With a window it has a terminal, else pipes.
+    """
+
+    number: int
+    command: str
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    window: Window | None = None
+    timeout_s: float = ONE_OFF_LIFE_S
+
+    def key(self, manifest: Manifest) -> DynoKey:
+        """Return its identity as a dyno of a release."""
+        return DynoKey(manifest.app_id, manifest.version, manifest.generation, ONE_OFF, self.number)
+
+
 @dataclass(frozen=True)
 class Exit:
     """How a command in a sandbox ended. `reason` is set where the sandbox, not the command, ended it."""

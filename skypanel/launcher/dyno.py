@@ -8,11 +8,11 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from skypanel.domain.manifest import WEB, DynoState
+from skypanel.domain.manifest import WEB, DynoState, Exit
 from skypanel.launcher import logs, processes
 from skypanel.launcher.commands import CommandFailed
 from skypanel.launcher.disks import Disk
-from skypanel.launcher.environment import boot, dyno_environment
+from skypanel.launcher.environment import at_terminal, boot, dyno_environment
 from skypanel.launcher.finishing import drop
 from skypanel.launcher.listening import Listening, listening
 from skypanel.launcher.logs import LogFile
@@ -25,6 +25,7 @@ from skypanel.launcher.sandbox import Bind, Spec
 FIRST_PORT = 20_000
 STEADY_S = 60.0
 MAX_DELAY_S = 60.0
+NOT_STARTED = 126
 _SIGNAL_INTERVAL_S = 0.2
 
 
@@ -46,6 +47,11 @@ class Dyno:
     since: datetime = field(default_factory=lambda: datetime.now(UTC))
     restarts: int = 0
     reason: str | None = None
+    # how it ended, of one that runs once
+    exit: Exit | None = None
+    once: bool = False
+    streams: Streams | None = None
+    terminal: bool = False
     _sandbox: Running | None = None
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
     # set as well when it is to stop: what runs of it is to end, now or once it lingered
@@ -86,6 +92,12 @@ class Dyno:
         self._become(DynoState.STARTING)
         self._leave.set()
 
+    def signal(self, number: int) -> None:
+        """Send a signal to all its processes, as a terminal does."""
+        if self._sandbox is not None:
+            for pid in self.pids(processes.parents()):
+                processes.send(pid, self._sandbox.init_pid, number)
+
     async def supervise(self) -> None:
         """Run it, again and again, until it is told to stop."""
         try:
@@ -102,6 +114,8 @@ class Dyno:
             began = loop.time()
             self.reason = await self._run_once()
             self.log.system(f"Process {self.reason}")
+            if self.once:
+                return
             if self._renewed():
                 failures = 0
                 continue
@@ -141,6 +155,7 @@ class Dyno:
                 temporary = self.machine.own_folder(disk, "tmp", request.tenant)
                 return await self._run_sandbox(self._spec((Bind(app, "/app"), Bind(temporary, "/tmp"))), bounds, disk)  # noqa: S108 - the sandbox's own
         except (CommandFailed, OSError) as error:
+            self.exit = Exit(NOT_STARTED, f"it did not start: {error}")
             return f"did not start: {error}"
 
     async def _run_sandbox(self, spec: Spec, bounds: Bounds, disk: Disk) -> str:
@@ -158,7 +173,7 @@ class Dyno:
         # a full disk of its own is the dyno's own affair: its writes fail; a measured folder has to be watched
         disks = [] if self.machine.loop_devices else [disk]
         ended = asyncio.create_task(sandbox.wait())
-        watching = asyncio.create_task(watch(bounds, disks, None))
+        watching = asyncio.create_task(watch(bounds, disks, self._end_of_time()))
         stopping = asyncio.create_task(self._stop_politely(sandbox))
         try:
             await asyncio.wait({ended, watching}, return_when=asyncio.FIRST_COMPLETED)
@@ -166,6 +181,7 @@ class Dyno:
             sandbox.kill()
             code = await ended
             overrun = overrun or await over_now(bounds, disks)
+            self.exit = Exit(code, None if overrun is None else sentence(overrun, self.request.limits))
             return f"exited with status {code}" if overrun is None else f"was stopped: {sentence(overrun, self.request.limits)}"
         finally:
             await drop(watching, stopping, ended)
@@ -185,9 +201,16 @@ class Dyno:
         self.log.system("Stopping remaining processes with SIGKILL")
         sandbox.kill()
 
+    def _end_of_time(self) -> float | None:
+        timeout_s = self.request.limits.timeout_s
+        return None if timeout_s is None else asyncio.get_running_loop().time() + timeout_s
+
     @asynccontextmanager
     async def _output(self) -> AsyncIterator[Streams]:
-        """Give the sandbox a pipe that ends in the log."""
+        """Give the sandbox what whoever is attached brought along, or a pipe that ends in the log."""
+        if self.streams is not None:
+            yield self.streams
+            return
         source, sink = os.pipe()
         null = os.open(os.devnull, os.O_RDONLY)
         os.set_blocking(source, False)
@@ -205,13 +228,14 @@ class Dyno:
         return Spec(
             app_id=request.tenant.app_id,
             uid=self.machine.uid(request.tenant),
-            argv=boot(request.command),
+            argv=at_terminal(boot(request.command)) if self.terminal else boot(request.command),
             environment=dyno_environment(request.environment, request.key.name, self.port),
             directory="/app",
             binds=binds,
             network=True,
             resolvers=self.machine.resolvers,
             max_processes=self.machine.max_processes(request.limits),
+            terminal=self.terminal,
         )
 
 

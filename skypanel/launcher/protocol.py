@@ -79,6 +79,24 @@ class StartDyno:
 
 
 @dataclass(frozen=True)
+class RunOnce:
+    """Run a dyno once. An attached one has the descriptors that come along, lives as long as the connection and answers with its end."""
+
+    dyno: StartDyno
+    attached: bool
+    terminal: bool
+
+
+@dataclass(frozen=True)
+class SignalDyno:
+    """Send a signal to the processes of a one-off dyno."""
+
+    app_id: UUID
+    name: str
+    number: int
+
+
+@dataclass(frozen=True)
 class Retire:
     """Stop all dynos of an app but those to keep, and forget slugs that nothing needs any more; without a digest, all of them."""
 
@@ -124,7 +142,21 @@ class AskFeatures:
     """Ask what this machine offers for sandboxes, and what is missing."""
 
 
-Request = AskFeatures | OpenWorkspace | RunStep | CancelStep | StageSlug | StartDyno | Retire | StopDyno | ListDynos | RemoveApp | HasSlug
+Request = (
+    AskFeatures
+    | OpenWorkspace
+    | RunStep
+    | CancelStep
+    | StageSlug
+    | StartDyno
+    | RunOnce
+    | SignalDyno
+    | Retire
+    | StopDyno
+    | ListDynos
+    | RemoveApp
+    | HasSlug
+)
 
 
 def _limits(message: object) -> Limits:
@@ -192,6 +224,14 @@ def _start(fields: Fields) -> StartDyno:
     return request
 
 
+def _once(fields: Fields) -> RunOnce:
+    return RunOnce(_start(fields), fields.flag("attached"), fields.flag("terminal"))
+
+
+def _signal(fields: Fields) -> SignalDyno:
+    return SignalDyno(fields.uuid("app_id"), fields.text("name", _DYNO), fields.integer("number", 1, 31))
+
+
 def _retire(fields: Fields) -> Retire:
     return Retire(
         fields.uuid("app_id"),
@@ -212,6 +252,8 @@ _PARSERS: Mapping[str, Callable[[Fields], Request]] = {
     "stage": _stage,
     "staged": lambda fields: HasSlug(_tenant(fields.take("tenant")), fields.text("digest", _DIGEST)),
     "start": _start,
+    "once": _once,
+    "signal": _signal,
     "retire": _retire,
     "stop": _stop,
     "features": lambda _: AskFeatures(),

@@ -9,10 +9,10 @@ import pytest
 
 from skypanel.domain.errors import Unavailable
 from skypanel.domain.limits import MIB
-from skypanel.domain.manifest import DynoState
+from skypanel.domain.manifest import DynoState, OneOff, Window
 from skypanel.drivers.readiness import answers_http
 from skypanel.ports import Unready
-from tests.contract_scheduler import READY_S, SERVE, SchedulerContract, launched, no_dynos
+from tests.contract_scheduler import READY_S, SERVE, Collected, SchedulerContract, has_one_offs, launched, no_dynos, no_one_offs
 from tests.fakes import FakeObjects
 from tests.launcher_fixture import SERVER, launcher, make_app, make_manifest, stored_slug
 from tests.leaks import holdings, settled
@@ -306,6 +306,48 @@ class TestOneOff:
         assert manifest.limits.memory_bytes == 128 * MIB
         exit_, _ = await one_off(scheduler, manifest, "python3 -c 'b = [bytes(1000000) for n in range(100000)]'")
         assert exit_.reason == "it used more than 128 MiB of memory"
+
+
+class TestAttached:
+    @pytest.mark.parametrize("window", [None, Window(80, 24)], ids=["pipes", "terminal"])
+    async def test_nothing_is_left_of_one_whose_client_vanishes(self, scheduler, objects, launcher, window):
+        app = make_app()
+        manifest = make_manifest(app, await stored_slug(objects), {})
+        await scheduler.stage(app, manifest.slug_digest)
+        before = await settled(launcher)
+        async with scheduler.attach(manifest, OneOff(1234, f"trap '' TERM HUP INT; {SERVE} & sleep 1000", window=window)) as attached:
+            await until(lambda: has_one_offs(scheduler, manifest.app_id))
+            assert attached
+        await until(lambda: holdings(launcher) == before)
+        await scheduler.remove(manifest.app_id)
+
+    async def test_it_is_a_sandbox_as_any_dyno_is(self, scheduler, objects, launcher):
+        manifest = make_manifest(make_app(), await stored_slug(objects), {}, config_vars={"SECRET": CANARY})
+        command = "id -u; echo $DYNO $SECRET $EXTRA; cat /proc/1/status | grep CapEff; ls /home /root 2>&1 | wc -l; exec sleep 1000"
+        async with scheduler.attach(manifest, OneOff(1234, command, {"EXTRA": "more"}, Window(80, 24))) as attached:
+            output = Collected(attached)
+            await until(lambda: output.has(b"CapEff"))
+            assert await output.has(f"run.1234 {CANARY} more".encode())
+            assert await output.has(b"CapEff:\t0000000000000000")
+            assert not await output.has(b"0\r\nrun.1234") or not launcher.root
+            assert CANARY not in "".join(command_lines())
+        assert CANARY not in launcher.log(manifest.app_id, "run.1234")
+        await scheduler.remove(manifest.app_id)
+
+    async def test_it_has_the_limits_of_the_plan(self, scheduler, objects):
+        manifest = make_manifest(make_app(), await stored_slug(objects), {})
+        async with scheduler.attach(manifest, OneOff(1234, "python3 -c 'b = [bytes(1000000) for n in range(100000)]'")) as attached:
+            assert (await attached.wait()).reason == "it used more than 128 MiB of memory"
+        await scheduler.remove(manifest.app_id)
+
+    async def test_a_detached_one_writes_to_the_log_and_ends_once(self, scheduler, objects, launcher):
+        manifest = make_manifest(make_app(), await stored_slug(objects), {})
+        await scheduler.detach(manifest, OneOff(1234, "echo once; exit 3"))
+        await until(lambda: no_one_offs(scheduler, manifest.app_id))
+        log = launcher.log(manifest.app_id, "run.1234")
+        assert log.count("app[run.1234]: once") == 1
+        assert "Process exited with status 3" in log
+        await scheduler.remove(manifest.app_id)
 
 
 class TestNetwork:
