@@ -5,6 +5,7 @@ shows all routes there are to whom the proxy asks for them, and `router_without_
 """
 
 import time
+from dataclasses import replace
 from itertools import count
 from uuid import uuid4
 
@@ -44,6 +45,14 @@ class RouterContract:
         for each in (old, new):
             publish(each)
             await router.confirm([each])
+
+    async def test_a_route_whose_hostname_changes_is_confirmed(self, router, publish, new_route):
+        old = await new_route(host="old.localhost")
+        new = replace(old, hosts=("new.localhost",))
+        publish(old)
+        await router.confirm([old])
+        publish(new)
+        await router.confirm([new])
 
     async def test_several_are_confirmed_together(self, router, publish, new_route):
         wanted = [await new_route(host=f"{name}.localhost") for name in ("one", "two")]

@@ -48,7 +48,14 @@ from skypanel.store.columns import (
     time,
 )
 
-organizations = Table("paas_organizations", metadata, identity(), string("name"), Column("billed", Boolean, nullable=False), created_at())
+organizations = Table(
+    "paas_organizations",
+    metadata,
+    identity(),
+    Column("name", Text, nullable=False, unique=True),
+    Column("billed", Boolean, nullable=False),
+    created_at(),
+)
 
 accounts = Table(
     "paas_accounts",
@@ -158,9 +165,21 @@ applications = Table(
     created_at(),
     Column("health_path", Text, nullable=False, server_default=text("'/health'")),
     Column("health_interval_s", Integer, nullable=False, server_default=text("30")),
+    Column("maintenance", Boolean, nullable=False, server_default=text("false")),
     CheckConstraint("name ~ '^[a-z]([a-z0-9-]*[a-z0-9])?$' AND length(name) <= 30", name="name"),
     CheckConstraint("generation > 0", name="generation"),
     CheckConstraint("health_path LIKE '/%' AND health_interval_s > 0", name="health"),
+)
+
+# Who may act for one app without being a member of its organization: a viewer or a developer.
+collaborators = Table(
+    "paas_collaborators",
+    metadata,
+    app(primary_key=True, index=False),
+    account("CASCADE", primary_key=True),
+    Column("role", SmallInteger, nullable=False),
+    created_at(),
+    CheckConstraint("role BETWEEN 1 AND 2", name="role"),
 )
 
 formations = Table(
