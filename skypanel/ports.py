@@ -13,7 +13,7 @@ from uuid import UUID
 
 from skypanel.domain.app import App
 from skypanel.domain.limits import Limits
-from skypanel.domain.manifest import Dyno, Exit, Manifest
+from skypanel.domain.manifest import Dyno, Exit, Manifest, OneOff, Window
 from skypanel.domain.output import FIRST, Line, LineId
 from skypanel.domain.push import Tree
 from skypanel.domain.routing import Address, Route
@@ -45,6 +45,34 @@ class Database(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+class Attached(Protocol):
+    """Somebody's end of a one-off dyno."""
+
+    def read(self) -> AsyncIterator[bytes]:
+        """Yield what it writes, stdout and stderr alike, until nobody can write any more."""
+        ...
+
+    async def write(self, chunk: bytes) -> None:
+        """Give it input; what it does not read any more is dropped."""
+        ...
+
+    async def end_input(self) -> None:
+        """Say that no more input comes: at a terminal by ^D."""
+        ...
+
+    def resize(self, window: Window) -> None:
+        """Change the size of its terminal; it has SIGWINCH then. Without one nothing happens."""
+        ...
+
+    async def signal(self, number: int) -> None:
+        """Send a signal to its processes."""
+        ...
+
+    async def wait(self) -> Exit:
+        """Return how it ended, once it has."""
+        ...
 
 
 class Scheduler(Protocol):
@@ -79,12 +107,35 @@ class Scheduler(Protocol):
         """
         ...
 
+    async def stop(self, app_id: UUID, dyno: str) -> Sequence[str]:
+        """Stop one dyno such as web.1, or all of a process type: SIGTERM now, SIGKILL after the grace.
+
+        Those of the formation start again at once, in their own place; a one-off dyno's end is final.
+        Returns the names of those that were told.
+        """
+        ...
+
     async def remove(self, app_id: UUID) -> None:
         """Stop all dynos of an app and forget its slugs, logs and disks."""
         ...
 
     async def run(self, manifest: Manifest, command: str, write: WriteLine, timeout_s: float, *, dyno: str = "run.1") -> Exit:
         """Run a one-off dyno of the manifest's slug to its end, its output line by line."""
+        ...
+
+    def attach(self, manifest: Manifest, one_off: OneOff) -> AbstractAsyncContextManager[Attached]:
+        """Run a one-off dyno for the length of the block; at its end, or when the caller vanishes, all of it is gone.
+
+        Raises Unavailable, and Conflict where its number is taken.
+        """
+        ...
+
+    async def detach(self, manifest: Manifest, one_off: OneOff) -> None:
+        """Start a one-off dyno that runs by itself, its output in the app's log. Raises as `attach`."""
+        ...
+
+    async def one_offs(self, app_id: UUID | None = None) -> Sequence[Dyno]:
+        """Return the one-off dynos that run, attached or not, of one app or of all; `dynos` has none of them."""
         ...
 
 

@@ -34,6 +34,14 @@ class RouterContract:
             publish(each)
             await router.confirm([each])
 
+    async def test_a_route_whose_hostname_changes_is_confirmed(self, router, publish):
+        old = route("127.0.0.1:1", host="old.localhost")
+        new = route("127.0.0.1:1", host="new.localhost", app_id=old.app_id)
+        publish(old)
+        await router.confirm([old])
+        publish(new)
+        await router.confirm([new])
+
     async def test_several_are_confirmed_together(self, router, publish):
         wanted = [route("127.0.0.1:1", host=f"{name}.localhost") for name in ("one", "two")]
         publish(*wanted)

@@ -15,6 +15,7 @@ from skypanel.domain.manifest import Dyno
 from skypanel.domain.release import Rollout
 from skypanel.flow import apps as apps_flow
 from skypanel.flow import config as config_flow
+from skypanel.flow import maintenance as maintenance_flow
 from skypanel.flow import release as release_flow
 from skypanel.flow import scale as scale_flow
 from skypanel.flow.follow import follow_rollout
@@ -57,10 +58,10 @@ def list_apps() -> None:
     """List the apps, with the release and dynos of each."""
 
     async def act(panel: Panel, by: Account) -> None:
-        rows = [("NAME", "RELEASE", "DYNOS", "URL")]
+        rows = [("NAME", "RELEASE", "DYNOS", "URL", "NOTE")]
         for entry in await apps_flow.overview(panel, by):
             version = f"v{entry.release.version}" if entry.release else "-"
-            rows.append((entry.app.name, version, str(len(entry.dynos)), entry.url))
+            rows.append((entry.app.name, version, str(len(entry.dynos)), entry.url, "in maintenance" if entry.app.maintenance else ""))
         _table(rows)
 
     session.run(act)
@@ -77,6 +78,7 @@ def ps(app: str) -> None:
             quantities = await formation.get(conn, found.id)
         click.echo(f"Formation: {' '.join(f'{name}={quantity}' for name, quantity in quantities.items()) or 'none yet'}")
         dynos = sorted(await panel.scheduler.dynos(found.id), key=lambda dyno: dyno.key)
+        dynos += await panel.scheduler.one_offs(found.id)
         _table([("DYNO", "STATE", "RELEASE", "SINCE", "NOTE"), *(_dyno_row(dyno) for dyno in dynos)])
 
     session.run(act)
@@ -104,9 +106,29 @@ def _quantity(text: str) -> tuple[str, int]:
 
 @click.command()
 @click.argument("app")
-def restart(app: str) -> None:
-    """Replace every dyno of an app by a new one."""
-    _change(app, Action.SCALE_APP, scale_flow.restart)
+@click.argument("dyno", required=False)
+def restart(app: str, dyno: str | None) -> None:
+    """Replace every dyno of an app by a new one; or start only DYNO again, such as web.1, or all of a process type."""
+    if dyno is None:
+        _change(app, Action.SCALE_APP, scale_flow.restart)
+    else:
+        _stop(app, dyno)
+
+
+@click.command()
+@click.argument("app")
+@click.argument("dyno")
+def stop(app: str, dyno: str) -> None:
+    """Stop one dyno, such as web.1, or all of a process type; those that the formation wants start again."""
+    _stop(app, dyno)
+
+
+def _stop(name: str, dyno: str) -> None:
+    async def act(panel: Panel, by: Account) -> None:
+        found = await apps_flow.access(panel, by, name, Action.SCALE_APP)
+        click.echo(f"Stopping {', '.join(await scale_flow.stop(panel, found, dyno, by))}")
+
+    session.run(act)
 
 
 @click.command()
@@ -193,6 +215,34 @@ def logs(app: str, lines: int, dyno: str | None, *, tail: bool) -> None:
 
 @click.command()
 @click.argument("app")
+@click.argument("state", type=click.Choice(["on", "off"]))
+def maintenance(app: str, state: str) -> None:
+    """Have the panel answer visitors that an app is being worked on, or the app itself again; its dynos run on."""
+
+    async def act(panel: Panel, by: Account) -> None:
+        found = await apps_flow.access(panel, by, app, Action.MAINTAIN_APP)
+        await maintenance_flow.switch(panel, found, by, on=state == "on")
+        click.echo(f"Maintenance of {found.name} is {state}.")
+
+    session.run(act)
+
+
+@click.command()
+@click.argument("app")
+@click.argument("name")
+def rename(app: str, name: str) -> None:
+    """Give an app another name and hostname: skypanel rename hello hallo."""
+
+    async def act(panel: Panel, by: Account) -> None:
+        renamed = await apps_flow.rename(panel, await apps_flow.access(panel, by, app, Action.RENAME_APP), name, by)
+        click.echo(f"{app} is {renamed.name} now, at {panel.address.url(renamed.name)}")
+        click.echo(f"Tell git so: git remote set-url skypanel {panel.address.git_remote(renamed.name)}")
+
+    session.run(act)
+
+
+@click.command()
+@click.argument("app")
 @click.option("--confirm", required=True, metavar="APP", help="The app's name once more.")
 def destroy(app: str, confirm: str) -> None:
     """Destroy an app with its repository, releases and logs."""
@@ -206,4 +256,4 @@ def destroy(app: str, confirm: str) -> None:
     session.run(act)
 
 
-COMMANDS = (list_apps, ps, scale, restart, config, list_releases, rollback, logs, destroy)
+COMMANDS = (list_apps, ps, scale, restart, stop, config, list_releases, rollback, logs, maintenance, rename, destroy)

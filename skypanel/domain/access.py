@@ -1,9 +1,11 @@
 """Who may do what: the only rulebook."""
 
+from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
+from skypanel.domain import names
 from skypanel.domain.account import Account
-from skypanel.domain.errors import Denied
+from skypanel.domain.errors import Denied, Invalid
 
 
 class Role(IntEnum):
@@ -13,6 +15,19 @@ class Role(IntEnum):
     DEVELOPER = 2
     ADMIN = 3
     OWNER = 4
+
+    @property
+    def word(self) -> str:
+        """The role as it is typed and shown."""
+        return self.name.lower()
+
+
+@dataclass(frozen=True)
+class Member:
+    """Somebody who may act for an organization, or for one app."""
+
+    account: Account
+    role: Role
 
 
 class Action(StrEnum):
@@ -24,8 +39,15 @@ class Action(StrEnum):
     CREATE_APP = "create_app"
     CONFIGURE_APP = "configure_app"
     SCALE_APP = "scale_app"
+    MAINTAIN_APP = "maintain_app"
     ROLL_BACK = "roll_back"
+    RUN = "run"
+    SHARE_APP = "share_app"
+    RENAME_APP = "rename_app"
     DESTROY_APP = "destroy_app"
+    VIEW_MEMBERS = "view_members"
+    MANAGE_MEMBERS = "manage_members"
+    MANAGE_OWNERS = "manage_owners"
 
 
 LEAST_ROLE = {
@@ -35,16 +57,26 @@ LEAST_ROLE = {
     Action.CREATE_APP: Role.DEVELOPER,
     Action.CONFIGURE_APP: Role.DEVELOPER,
     Action.SCALE_APP: Role.DEVELOPER,
+    Action.MAINTAIN_APP: Role.DEVELOPER,
     Action.ROLL_BACK: Role.DEVELOPER,
+    Action.RUN: Role.DEVELOPER,
+    Action.SHARE_APP: Role.ADMIN,
+    Action.RENAME_APP: Role.ADMIN,
     Action.DESTROY_APP: Role.ADMIN,
+    Action.VIEW_MEMBERS: Role.VIEWER,
+    Action.MANAGE_MEMBERS: Role.ADMIN,
+    Action.MANAGE_OWNERS: Role.OWNER,
 }
 
+
+# One who is no member of an app's organization may be at most this for one app of it.
+HIGHEST_COLLABORATOR = Role.DEVELOPER
 
 # What each scope of an API token covers (https://devcenter.heroku.com/articles/oauth#scopes).
 SCOPES = {
     "global": frozenset(Action),
     "write": frozenset(Action),
-    "read": frozenset({Action.VIEW_APP, Action.FETCH}),
+    "read": frozenset({Action.VIEW_APP, Action.FETCH, Action.VIEW_MEMBERS}),
 }
 
 
@@ -56,6 +88,19 @@ def covers(scope: str, action: Action) -> bool:
 def allows(role: Role | None, action: Action) -> bool:
     """Whether a member with `role` may do `action`; None is somebody who is no member."""
     return role is not None and role >= LEAST_ROLE[action]
+
+
+def read_role(word: str, highest: Role = Role.OWNER) -> Role:
+    """Return the role of a word, at most `highest`. Raises Invalid with those there are."""
+    known = {role.word: role for role in Role if role <= highest}
+    if word not in known:
+        raise Invalid(f"{names.printable(word)} is no role here.", f"Choose one of {', '.join(known)}.")
+    return known[word]
+
+
+def managing(*roles: Role | None) -> Action:
+    """Return what it takes to change a member's role from or to `roles`: owners are made and unmade by owners only."""
+    return Action.MANAGE_OWNERS if Role.OWNER in roles else Action.MANAGE_MEMBERS
 
 
 def check_admin(account: Account) -> None:

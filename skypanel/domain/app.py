@@ -13,6 +13,7 @@ class App:
     """An app. `number` is small, unique and never used again: the engine derives a user id from it.
 
     `generation` grows with each restart, so that the dynos of one release can be told apart.
+    In `maintenance` the panel answers on its hostnames, whatever its dynos do.
     """
 
     id: UUID
@@ -23,6 +24,7 @@ class App:
     deploy_branch: str | None = None
     current_release_id: UUID | None = None
     generation: int = 1
+    maintenance: bool = False
 
     def deploys(self, ref: str) -> bool:
         """Whether a push to `ref` (such as refs/heads/main) is built."""

@@ -1,7 +1,8 @@
-"""Changing how many dynos run, and restarting them."""
+"""Changing how many dynos run, restarting and stopping them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from skypanel.domain import names
 from skypanel.domain.account import Account
 from skypanel.domain.app import App
 from skypanel.domain.errors import Conflict, NotFound
@@ -48,3 +49,16 @@ async def restart(panel: Panel, app: App, by: Account) -> Rollout:
         await audit.record(conn, "app.restart", by, app)
     await panel.queue.wake(Job.ROLLOUT)
     return rollout
+
+
+async def stop(panel: Panel, app: App, dyno: str, by: Account) -> Sequence[str]:
+    """Stop one dyno such as web.1, or all of a process type; those of the formation start again, as it wants them.
+
+    Returns the names of those that were told. Raises NotFound where none runs.
+    """
+    told = await panel.scheduler.stop(app.id, dyno) if names.is_dyno(dyno) else ()
+    if not told:
+        raise NotFound(f"{app.name} runs no dyno {names.printable(dyno)}.", f"`skypanel ps {app.name}` shows what runs.")
+    async with panel.transaction() as conn:
+        await audit.record(conn, "dyno.stop", by, app, dynos=list(told))
+    return told

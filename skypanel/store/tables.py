@@ -46,7 +46,14 @@ from skypanel.store.columns import (
     time,
 )
 
-organizations = Table("paas_organizations", metadata, identity(), string("name"), Column("billed", Boolean, nullable=False), created_at())
+organizations = Table(
+    "paas_organizations",
+    metadata,
+    identity(),
+    Column("name", Text, nullable=False, unique=True),
+    Column("billed", Boolean, nullable=False),
+    created_at(),
+)
 
 accounts = Table(
     "paas_accounts",
@@ -154,8 +161,20 @@ applications = Table(
     Column("current_release_id", Uuid, ForeignKey("paas_releases.id", ondelete="SET NULL", use_alter=True), index=True),
     Column("generation", Integer, nullable=False, server_default=text("1")),
     created_at(),
+    Column("maintenance", Boolean, nullable=False, server_default=text("false")),
     CheckConstraint("name ~ '^[a-z]([a-z0-9-]*[a-z0-9])?$' AND length(name) <= 30", name="name"),
     CheckConstraint("generation > 0", name="generation"),
+)
+
+# Who may act for one app without being a member of its organization: a viewer or a developer.
+collaborators = Table(
+    "paas_collaborators",
+    metadata,
+    app(primary_key=True, index=False),
+    account("CASCADE", primary_key=True),
+    Column("role", SmallInteger, nullable=False),
+    created_at(),
+    CheckConstraint("role BETWEEN 1 AND 2", name="role"),
 )
 
 formations = Table(

@@ -143,6 +143,15 @@ async def test_a_restart_replaces_every_dyno_of_the_same_release(stage, app):
     assert (await serving(stage, app)).version == 1
 
 
+async def test_stopping_a_dyno_is_recorded_and_one_that_is_not_there_is_said(stage, app):
+    assert await scale_flow.stop(stage.panel, app, "web.1", stage.admin) == ["web.1"]
+    for name in ("web.2", "worker", "", "web.1\n", "../web"):
+        with pytest.raises(NotFound, match="runs no dyno"):
+            await scale_flow.stop(stage.panel, app, name, stage.admin)
+    async with stage.panel.transaction() as conn:
+        assert [row.details for row in await audit.recent(conn, 20) if row.action == "dyno.stop"] == [{"dynos": ["web.1"]}]
+
+
 async def test_who_is_no_member_cannot_tell_a_foreign_app_from_none(stage, app):
     outsider = await stage.outsider()
     errors = []
