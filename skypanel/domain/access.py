@@ -28,6 +28,13 @@ class Action(StrEnum):
     DESTROY_APP = "destroy_app"
 
 
+class AccountAction(StrEnum):
+    """What an account can do about itself; a role has no say in it."""
+
+    VIEW_ACCOUNT = "view_account"
+    CHANGE_ACCOUNT = "change_account"
+
+
 LEAST_ROLE = {
     Action.VIEW_APP: Role.VIEWER,
     Action.FETCH: Role.VIEWER,
@@ -41,14 +48,15 @@ LEAST_ROLE = {
 
 
 # What each scope of an API token covers (https://devcenter.heroku.com/articles/oauth#scopes).
-SCOPES = {
-    "global": frozenset(Action),
-    "write": frozenset(Action),
-    "read": frozenset({Action.VIEW_APP, Action.FETCH}),
+SCOPES: dict[str, frozenset[Action | AccountAction]] = {
+    "global": frozenset(Action) | frozenset(AccountAction),
+    "write": frozenset(Action) | {AccountAction.VIEW_ACCOUNT},
+    "read": frozenset({Action.VIEW_APP, Action.FETCH, AccountAction.VIEW_ACCOUNT}),
+    "identity": frozenset({AccountAction.VIEW_ACCOUNT}),
 }
 
 
-def covers(scope: str, action: Action) -> bool:
+def covers(scope: str, action: Action | AccountAction) -> bool:
     """Whether a token of `scope` is good for `action`; a scope that is not known is good for nothing."""
     return action in SCOPES.get(scope, frozenset())
 

@@ -1,6 +1,7 @@
 """What a user deploys."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from skypanel.domain.plan import Plan
@@ -23,6 +24,7 @@ class App:
     deploy_branch: str | None = None
     current_release_id: UUID | None = None
     generation: int = 1
+    created_at: datetime | None = None
 
     def deploys(self, ref: str) -> bool:
         """Whether a push to `ref` (such as refs/heads/main) is built."""

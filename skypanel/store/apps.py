@@ -108,4 +108,5 @@ def _read(row: Row) -> App:
         deploy_branch=row.deploy_branch,
         current_release_id=row.current_release_id,
         generation=row.generation,
+        created_at=row.created_at,
     )
