@@ -1,6 +1,7 @@
 """The API over a stage, and clients that call it with a token."""
 
 from dataclasses import dataclass, field
+from io import BytesIO
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
@@ -29,7 +30,7 @@ class Api:
         }
         if self.token and "Authorization" not in sent:
             sent["Authorization"] = f"Bearer {self.token}"
-        content = {"data": body} if isinstance(body, bytes) else {} if body is None else {"json": body}
+        content = {"data": BytesIO(body)} if isinstance(body, bytes) else {} if body is None else {"json": body}
         response = await self.client.request(method, path, headers=sent, allow_redirects=False, **content)
         text = await response.text()
         assert status is None or response.status == status, text

@@ -58,11 +58,11 @@ def test_logging_in_and_out(front, program):
     heroku("logout")
     assert "not logged in" in heroku("whoami", check=False)
     heroku.token = token
-    assert "Invalid credentials" in heroku("whoami", check=False) or "not logged in" in heroku("whoami", check=False)
+    assert "no valid API token" in heroku("whoami", check=False)
 
 
 def test_whoami_with_a_token(heroku):
-    assert heroku("whoami").strip() == "admin@localhost"
+    assert "admin@localhost" in heroku("whoami")
 
 
 def test_apps_are_made_listed_shown_and_destroyed(heroku):
@@ -74,7 +74,7 @@ def test_apps_are_made_listed_shown_and_destroyed(heroku):
     assert "is taken" in heroku("apps:create", "short-lived", "--no-remote", check=False)
     # A config var may be set before anything is pushed.
     assert "done, v0" in heroku("config:set", "EARLY=1", "-a", "short-lived")
-    assert "does not match" in heroku("apps:destroy", "-a", "short-lived", "--confirm", "other", check=False)
+    assert "did not match" in heroku("apps:destroy", "-a", "short-lived", "--confirm", "other", check=False)
     heroku("apps:destroy", "-a", "short-lived", "--confirm", "short-lived")
     assert "not found" in heroku("apps:info", "-a", "short-lived", check=False)
 

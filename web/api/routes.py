@@ -8,7 +8,7 @@ APP = "/apps/{app}"
 _VIEW, _SCALE, _CONFIGURE = Action.VIEW_APP, Action.SCALE_APP, Action.CONFIGURE_APP
 _LOOK, _CHANGE = AccountAction.VIEW_ACCOUNT, AccountAction.CHANGE_ACCOUNT
 _NONE_OF_APP = ("addons", "addon-attachments", "features", "log-drains", "sni-endpoints", "ssl-endpoints", "webhooks")
-_NONE = ("/account/features", "/addons", "/pipelines", "/pipeline-couplings", "/teams", "/organizations")
+_NONE = ("/account/features", "/addons", "/addon-attachments", "/pipelines", "/pipeline-couplings", "/teams", "/organizations")
 
 ENDPOINTS: tuple[Endpoint | OpenEndpoint, ...] = (
     Endpoint("GET", "/account", _LOOK, account.show),
