@@ -1,6 +1,7 @@
 """What a user deploys."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from skypanel.domain.plan import Plan
@@ -25,6 +26,7 @@ class App:
     current_release_id: UUID | None = None
     generation: int = 1
     maintenance: bool = False
+    created_at: datetime | None = None
 
     def deploys(self, ref: str) -> bool:
         """Whether a push to `ref` (such as refs/heads/main) is built."""

@@ -116,4 +116,5 @@ def _read(row: Row) -> App:
         current_release_id=row.current_release_id,
         generation=row.generation,
         maintenance=row.maintenance,
+        created_at=row.created_at,
     )
