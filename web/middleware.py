@@ -7,8 +7,12 @@ from uuid import uuid4
 from aiohttp import web
 
 from skypanel.domain.errors import Conflict, Denied, Invalid, NotFound, SkyPanelError, Throttled, Unavailable
+from skypanel.flow.audit import ORIGIN
 from web import fallback
-from web.keys import PANEL, REQUEST_ID, host, origin
+from web.api import auth, dispatch
+from web.api.auth import Unauthorized
+from web.api.ranges import BadRange
+from web.keys import PANEL, REQUEST_ID, client, host, origin
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -26,6 +30,8 @@ STATUS: dict[type[SkyPanelError], tuple[int, str]] = {
     Conflict: (409, "conflict"),
     Denied: (403, "forbidden"),
     Invalid: (422, "invalid_params"),
+    Unauthorized: (401, "unauthorized"),
+    BadRange: (416, "range_not_satisfiable"),
     Throttled: (429, "rate_limit"),
     Unavailable: (503, "service_unavailable"),
 }
@@ -41,12 +47,15 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     """Add to every response what belongs on all of them."""
     response.headers.update(HEADERS)
     response.headers[ID_HEADER] = request.get(REQUEST_ID, "")
+    if auth.REMAINING in request:
+        response.headers[auth.HEADER] = str(request[auth.REMAINING])
 
 
 @web.middleware
 async def identified(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Give the request the id by which its error is found in the log."""
     request[REQUEST_ID] = str(uuid4())
+    ORIGIN.set(f"{'api' if dispatch.is_for_api(request) else 'web'} {client(request)}")
     return await handler(request)
 
 
@@ -76,7 +85,9 @@ async def answered(request: web.Request, handler: Handler) -> web.StreamResponse
 
 @web.middleware
 async def by_host(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer on the dashboard's host alone; all other names are apps', or nobody's."""
+    """Answer on the dashboard's host, and as the API on the domain itself; all other names are apps', or nobody's."""
+    if dispatch.is_for_api(request) and not request.path.startswith(INTERNAL):
+        return await dispatch.answer(request)
     dashboard = request.app[PANEL].address.host("skypanel")
     if request.path.startswith(INTERNAL) or host(request) == dashboard:
         return await handler(request)
@@ -101,7 +112,7 @@ def _origin_of_sender(request: web.Request) -> str | None:
 
 
 def _error(request: web.Request, status: int, name: str, error: SkyPanelError) -> web.Response:
-    if _wants_json(request):
+    if dispatch.is_for_api(request) or _wants_json(request):
         return web.json_response({"id": name, "message": str(error)}, status=status)
     return fallback.message(request, status, error.message, error.hint)
 

@@ -1,6 +1,7 @@
 """Who may do what: the only rulebook."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import IntEnum, StrEnum
 
 from skypanel.domain import names
@@ -28,6 +29,7 @@ class Member:
 
     account: Account
     role: Role
+    since: datetime
 
 
 class Action(StrEnum):
@@ -48,6 +50,13 @@ class Action(StrEnum):
     VIEW_MEMBERS = "view_members"
     MANAGE_MEMBERS = "manage_members"
     MANAGE_OWNERS = "manage_owners"
+
+
+class AccountAction(StrEnum):
+    """What an account can do about itself; a role has no say in it."""
+
+    VIEW_ACCOUNT = "view_account"
+    CHANGE_ACCOUNT = "change_account"
 
 
 LEAST_ROLE = {
@@ -73,14 +82,15 @@ LEAST_ROLE = {
 HIGHEST_COLLABORATOR = Role.DEVELOPER
 
 # What each scope of an API token covers (https://devcenter.heroku.com/articles/oauth#scopes).
-SCOPES = {
-    "global": frozenset(Action),
-    "write": frozenset(Action),
-    "read": frozenset({Action.VIEW_APP, Action.FETCH, Action.VIEW_MEMBERS}),
+SCOPES: dict[str, frozenset[Action | AccountAction]] = {
+    "global": frozenset(Action) | frozenset(AccountAction),
+    "write": frozenset(Action) | {AccountAction.VIEW_ACCOUNT},
+    "read": frozenset({Action.VIEW_APP, Action.FETCH, Action.VIEW_MEMBERS, AccountAction.VIEW_ACCOUNT}),
+    "identity": frozenset({AccountAction.VIEW_ACCOUNT}),
 }
 
 
-def covers(scope: str, action: Action) -> bool:
+def covers(scope: str, action: Action | AccountAction) -> bool:
     """Whether a token of `scope` is good for `action`; a scope that is not known is good for nothing."""
     return action in SCOPES.get(scope, frozenset())
 

@@ -1,6 +1,7 @@
 """What a user deploys."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID
 
 from skypanel.domain.health import HealthCheck
@@ -27,6 +28,7 @@ class App:
     generation: int = 1
     health: HealthCheck = field(default_factory=HealthCheck)
     maintenance: bool = False
+    created_at: datetime | None = None
 
     def deploys(self, ref: str) -> bool:
         """Whether a push to `ref` (such as refs/heads/main) is built."""

@@ -1,9 +1,14 @@
 """Who did what: one row a write, in the same transaction."""
 
+from contextvars import ContextVar
+
 from skypanel.domain.account import Account, Organization
 from skypanel.domain.app import App
 from skypanel.ports import Connection
 from skypanel.store import audit
+
+# Where what is done now was asked for, such as `api 192.0.2.7`; who answers requests sets it for each.
+ORIGIN: ContextVar[str | None] = ContextVar("origin", default=None)
 
 
 async def record(
@@ -20,5 +25,5 @@ async def record(
         app_id=app.id if app else None,
         app_name=app.name if app else None,
         details=details,
-        origin=None,
+        origin=ORIGIN.get(),
     )

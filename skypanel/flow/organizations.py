@@ -102,7 +102,7 @@ async def _check(conn: Connection, organization: Organization, by: Account, acti
 
 
 async def _keep_an_owner(conn: Connection, organization: Organization, leaving: Role) -> None:
-    if leaving is Role.OWNER and await organizations.owners(conn, organization.id) == 1:
+    if leaving is Role.OWNER and await organizations.count_owners(conn, organization.id) == 1:
         raise Conflict(f"This is the last owner of {organization.name}.", "Make somebody else an owner first.")
 
 

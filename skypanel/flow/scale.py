@@ -13,8 +13,10 @@ from skypanel.ports import Job, Panel
 from skypanel.store import apps, formation, rollouts
 
 
-async def scale(panel: Panel, app: App, quantities: Mapping[str, int], by: Account) -> Rollout | None:
-    """Set the quantity of process types, all or none, and converge on it at once.
+async def scale(
+    panel: Panel, app: App, quantities: Mapping[str, int], by: Account, *, added: Mapping[str, int] | None = None
+) -> Rollout | None:
+    """Set the quantity of process types, or change it by what is `added`, all or none, and converge on it at once.
 
     Returns the rollout, or None where nothing runs yet. Raises NotFound for an unknown type, Invalid past
     the plan's max_replicas.
@@ -23,14 +25,15 @@ async def scale(panel: Panel, app: App, quantities: Mapping[str, int], by: Accou
         await apps.lock(conn, app.id)
         app = await apps.get(conn, app.id)
         known = await formation.get(conn, app.id)
-        for process_type, quantity in quantities.items():
+        wanted = {**quantities, **{name: known.get(name, 0) + more for name, more in (added or {}).items()}}
+        for process_type, quantity in wanted.items():
             if process_type not in known or process_type == RELEASE_PHASE:
                 raise NotFound(
                     f"{app.name} has no process type {process_type} to scale.",
                     f"It has: {', '.join(known) or 'none until the first push'}.",
                 )
             await formation.put(conn, app.id, process_type, app.plan.check_quantity(process_type, quantity))
-        await audit.record(conn, "app.scale", by, app, quantities=dict(quantities))
+        await audit.record(conn, "app.scale", by, app, quantities=wanted)
         if app.current_release_id is None:
             return None
         rollout = await rollouts.add(conn, app.id, app.current_release_id, RolloutReason.SCALE)

@@ -124,4 +124,5 @@ def _read(row: Row) -> App:
         generation=row.generation,
         health=HealthCheck(row.health_path, row.health_interval_s),
         maintenance=row.maintenance,
+        created_at=row.created_at,
     )

@@ -26,9 +26,9 @@ async def remove(conn: Connection, app_id: UUID, account_id: UUID) -> bool:
 
 async def of(conn: Connection, app_id: UUID) -> list[Member]:
     """Return an app's collaborators by address."""
-    statement = select(*accounts.COLUMNS, collaborators.c.role).join_from(collaborators, tables.accounts)
+    statement = select(*accounts.COLUMNS, collaborators.c.role, collaborators.c.created_at).join_from(collaborators, tables.accounts)
     found = await conn.all(statement.where(collaborators.c.app_id == app_id).order_by(tables.accounts.c.email))
-    return [Member(accounts.read(row), Role(row.role)) for row in found]
+    return [Member(accounts.read(row), Role(row.role), row.created_at) for row in found]
 
 
 async def role(conn: Connection, app: App, account_id: UUID) -> Role | None:

@@ -1,17 +1,20 @@
 """Who owns apps, and who may act for them."""
 
+from collections.abc import Collection
 from uuid import UUID
 
 from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from skypanel.domain.access import Member, Role
-from skypanel.domain.account import Organization
+from skypanel.domain.account import Account, Organization
 from skypanel.domain.errors import Conflict
 from skypanel.ports import Connection
-from skypanel.store import accounts, locks, tables
+from skypanel.store import locks
+from skypanel.store.accounts import COLUMNS, read
 from skypanel.store.rows import Row, found, one
-from skypanel.store.tables import memberships, organizations
+from skypanel.store.tables import accounts, memberships, organizations
 
 _COLUMNS = (organizations.c.id, organizations.c.name, organizations.c.billed)
 
@@ -35,14 +38,7 @@ async def by_name(conn: Connection, name: str) -> Organization | None:
     return None if row is None else _read(row)
 
 
-async def members(conn: Connection, organization_id: UUID) -> list[Member]:
-    """Return an organization's members by address."""
-    statement = select(*accounts.COLUMNS, memberships.c.role).join_from(memberships, tables.accounts)
-    found_ = await conn.all(statement.where(memberships.c.organization_id == organization_id).order_by(tables.accounts.c.email))
-    return [Member(accounts.read(row), Role(row.role)) for row in found_]
-
-
-async def owners(conn: Connection, organization_id: UUID) -> int:
+async def count_owners(conn: Connection, organization_id: UUID) -> int:
     """Return how many owners an organization has."""
     are_owners = (memberships.c.organization_id == organization_id, memberships.c.role == int(Role.OWNER))
     return int((await one(conn, select(func.count().label("number")).where(*are_owners))).number)
@@ -88,6 +84,29 @@ async def of(conn: Connection, account_id: UUID) -> list[Organization]:
         .order_by(memberships.c.created_at)
     )
     return [_read(row) for row in await conn.all(statement)]
+
+
+async def members(conn: Connection, organization_id: UUID) -> list[Member]:
+    """Return an organization's members, the oldest membership first."""
+    statement = (
+        select(*COLUMNS, memberships.c.role, memberships.c.created_at)
+        .join(memberships, memberships.c.account_id == accounts.c.id)
+        .where(memberships.c.organization_id == organization_id)
+        .order_by(memberships.c.created_at)
+    )
+    return [Member(read(row), Role(row.role), row.created_at) for row in await conn.all(statement)]
+
+
+async def owners(conn: Connection, organization_ids: Collection[UUID]) -> dict[UUID, Account]:
+    """Return of each organization its highest member of the longest standing; those without members are left out."""
+    statement = (
+        select(*COLUMNS, memberships.c.organization_id)
+        .join(memberships, memberships.c.account_id == accounts.c.id)
+        .where(memberships.c.organization_id.in_(organization_ids))
+        .ext(distinct_on(memberships.c.organization_id))
+        .order_by(memberships.c.organization_id, memberships.c.role.desc(), memberships.c.created_at)
+    )
+    return {row.organization_id: read(row) for row in await conn.all(statement)}
 
 
 def _read(row: Row) -> Organization:

@@ -101,6 +101,8 @@ tokens = Table(
     time("expires_at"),
     created_at(),
     time("last_used_at"),
+    # How much of its rate is used up: a virtual schedule, as in ITU-T I.371's generic cell rate algorithm.
+    time("busy_until"),
     matches("digest", DIGEST),
 )
 

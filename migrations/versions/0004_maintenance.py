@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0010"
-down_revision = "0004"
+revision = "0004"
+down_revision = "0003"
 
 MAINTENANCE = """
 ALTER TABLE paas_applications ADD COLUMN maintenance boolean NOT NULL DEFAULT false;
