@@ -62,7 +62,6 @@ RANGES = [
     "version ]..[; max=1",
     "]",
     "a" * 5000,
-    "name \x7f..",
 ]
 PLAIN = [endpoint for endpoint in ENDPOINTS if isinstance(endpoint, Endpoint)]
 ROUTES = {f"{endpoint.method} {endpoint.path}": endpoint for endpoint in ENDPOINTS}
