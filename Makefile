@@ -22,7 +22,7 @@ env: ## install what the panel needs: Debian packages, the virtual environment, 
 	@echo "The environment is in $(ENV)"
 
 env-dev: ## the same, with what checks and tests need
-	@deploy/env.sh requirements-dev.lock shellcheck chromium
+	@deploy/env.sh requirements-dev.lock shellcheck chromium sshd dockerd mmdebstrap
 
 up: env ## start a panel here in the foreground; Ctrl-C stops it
 	@exec skypanel up
@@ -34,7 +34,7 @@ test: env-dev ## run all tests: unit, integration, end to end
 	@deploy/test.sh
 
 bench: ## measure how fast and how large the panel is: docs/benchmarks.md
-	@deploy/env.sh requirements-dev.lock shellcheck sshd
+	@deploy/env.sh requirements-dev.lock shellcheck sshd dockerd mmdebstrap
 	@python -m tests.bench $(SUBJECTS)
 
 check: env-dev ## lint, types, layers, shell scripts, lock files

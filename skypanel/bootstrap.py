@@ -1,4 +1,4 @@
-"""The composition root: which driver fills which port of an embedded panel."""
+"""The composition root: which driver fills which port of a panel."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -7,20 +7,18 @@ from importlib import import_module
 
 from skypanel.domain.storage import Storage, StorageKind
 from skypanel.drivers.argon2 import Argon2Passwords
-from skypanel.drivers.bubblewrap import BubblewrapBuilder
 from skypanel.drivers.celery import CeleryQueue
 from skypanel.drivers.chosen import ChosenObjects
 from skypanel.drivers.clock import SystemClock
 from skypanel.drivers.dulwich import DulwichRepositories
+from skypanel.drivers.fernet import FernetCipher
 from skypanel.drivers.files import FileObjects
 from skypanel.drivers.key_file import KeyFileCipher
-from skypanel.drivers.launcher import Launcher
-from skypanel.drivers.log_files import FileLogs
-from skypanel.drivers.process import ProcessScheduler
+from skypanel.drivers.on_demand import MachinesOnDemand, SwarmOnDemand
 from skypanel.drivers.streams import StreamOutput, connect
-from skypanel.drivers.traefik import TraefikRouter
-from skypanel.flow import storage
-from skypanel.ports import Objects, Panel
+from skypanel.engines import OpenEngine
+from skypanel.flow import staging, storage
+from skypanel.ports import Cipher, Objects, Panel
 from skypanel.settings import Settings
 from skypanel.store.engine import Postgres
 
@@ -30,8 +28,7 @@ async def open_panel(settings: Settings) -> AsyncIterator[Panel]:
     """Open the panel of a home for one event loop. Nothing is asked of any server yet."""
     async with AsyncExitStack() as stack:
         clock = SystemClock()
-        launcher = Launcher(settings.launcher_socket)
-        cipher = KeyFileCipher(settings.encryption_keys_file)
+        cipher = _cipher(settings)
         database = Postgres(settings.database_dsn)
         stack.push_async_callback(database.close)
         open_objects = partial(_open_objects, settings)
@@ -41,20 +38,24 @@ async def open_panel(settings: Settings) -> AsyncIterator[Panel]:
         stack.push_async_callback(output.close)
         queue = CeleryQueue(settings.broker_url)
         stack.push_async_callback(queue.close)
+        open_engine: OpenEngine = import_module(f"skypanel.engines.{settings.engine}").open_engine
+        engine = open_engine(settings, objects, clock, stack, partial(staging.stage_elsewhere, database))
         yield Panel(
             address=settings.address,
             database=database,
-            scheduler=ProcessScheduler(launcher, objects),
-            builder=BubblewrapBuilder(launcher),
-            router=TraefikRouter(f"http://127.0.0.1:{settings.traefik_port}", settings.traefik_token),
+            scheduler=engine.scheduler,
+            builder=engine.builder,
+            router=engine.router,
             objects=objects,
             open_objects=open_objects,
             output=output,
             queue=queue,
-            logs=FileLogs(settings.logs, clock),
+            logs=engine.logs,
             cipher=cipher,
             passwords=Argon2Passwords(),
             repositories=DulwichRepositories(settings.repositories),
+            swarm=SwarmOnDemand(settings.docker_host),
+            machines=MachinesOnDemand(),
             clock=clock,
         )
 
@@ -65,3 +66,7 @@ def _open_objects(settings: Settings, chosen: Storage) -> Objects:
     # Its SDK takes more memory than all the rest of a process: only where it is wanted.
     opened: Objects = import_module("skypanel.drivers.s3").S3Objects(chosen, settings.scratch)
     return opened
+
+
+def _cipher(settings: Settings) -> Cipher:
+    return FernetCipher(settings.encryption_keys) if settings.encryption_keys else KeyFileCipher(settings.encryption_keys_file)

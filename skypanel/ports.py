@@ -13,7 +13,8 @@ from uuid import UUID
 
 from skypanel.domain.app import App
 from skypanel.domain.limits import Limits
-from skypanel.domain.manifest import Dyno, Exit, Manifest
+from skypanel.domain.manifest import Dyno, Exit, Manifest, OneOff, Window
+from skypanel.domain.node import Availability, Invitation, Login, Member
 from skypanel.domain.output import FIRST, Line, LineId
 from skypanel.domain.push import Tree
 from skypanel.domain.routing import Address, Route
@@ -45,6 +46,34 @@ class Database(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+class Attached(Protocol):
+    """Somebody's end of a one-off dyno."""
+
+    def read(self) -> AsyncIterator[bytes]:
+        """Yield what it writes, stdout and stderr alike, until nobody can write any more."""
+        ...
+
+    async def write(self, chunk: bytes) -> None:
+        """Give it input; what it does not read any more is dropped."""
+        ...
+
+    async def end_input(self) -> None:
+        """Say that no more input comes: at a terminal by ^D."""
+        ...
+
+    def resize(self, window: Window) -> None:
+        """Change the size of its terminal; it has SIGWINCH then. Without one nothing happens."""
+        ...
+
+    async def signal(self, number: int) -> None:
+        """Send a signal to its processes."""
+        ...
+
+    async def wait(self) -> Exit:
+        """Return how it ended, once it has."""
+        ...
 
 
 class Scheduler(Protocol):
@@ -79,12 +108,35 @@ class Scheduler(Protocol):
         """
         ...
 
+    async def stop(self, app_id: UUID, dyno: str) -> Sequence[str]:
+        """Stop one dyno such as web.1, or all of a process type: SIGTERM now, SIGKILL after the grace.
+
+        Those of the formation start again at once, in their own place; a one-off dyno's end is final.
+        Returns the names of those that were told.
+        """
+        ...
+
     async def remove(self, app_id: UUID) -> None:
         """Stop all dynos of an app and forget its slugs, logs and disks."""
         ...
 
     async def run(self, manifest: Manifest, command: str, write: WriteLine, timeout_s: float, *, dyno: str = "run.1") -> Exit:
         """Run a one-off dyno of the manifest's slug to its end, its output line by line."""
+        ...
+
+    def attach(self, manifest: Manifest, one_off: OneOff) -> AbstractAsyncContextManager[Attached]:
+        """Run a one-off dyno for the length of the block; at its end, or when the caller vanishes, all of it is gone.
+
+        Raises Unavailable, and Conflict where its number is taken.
+        """
+        ...
+
+    async def detach(self, manifest: Manifest, one_off: OneOff) -> None:
+        """Start a one-off dyno that runs by itself, its output in the app's log. Raises as `attach`."""
+        ...
+
+    async def one_offs(self, app_id: UUID | None = None) -> Sequence[Dyno]:
+        """Return the one-off dynos that run, attached or not, of one app or of all; `dynos` has none of them."""
         ...
 
 
@@ -234,6 +286,7 @@ class Job(StrEnum):
 
     BUILD = "builds"
     ROLLOUT = "rollouts"
+    NODE = "nodes"
 
 
 class Queue(Protocol):
@@ -326,6 +379,67 @@ class Repositories(Protocol):
         ...
 
 
+class Swarm(Protocol):
+    """The Swarm's members, as the manager on the panel's machine knows them. Raises Unavailable where there is none."""
+
+    async def members(self) -> Sequence[Member]: ...
+
+    async def set_availability(self, member_id: str, availability: Availability) -> None:
+        """Let the Swarm place tasks on a member, or move those it has elsewhere. Raises NotFound."""
+        ...
+
+    async def remove(self, member_id: str) -> None:
+        """Forget a member, whether it left or not; one that is not there is no error."""
+        ...
+
+    async def invitation(self) -> Invitation: ...
+
+    @property
+    def stack_images(self) -> Sequence[str]:
+        """The names of the images that every node needs; dynos are started from the first."""
+        ...
+
+    async def image_id(self, name: str) -> str:
+        """Return the id (sha256:...) of an image of the manager's. Raises NotFound."""
+        ...
+
+    def save_image(self, name: str) -> AsyncIterator[bytes]:
+        """Yield an image of the manager's as `docker load` reads it. Raises NotFound."""
+        ...
+
+
+class Shell(Protocol):
+    """A machine that somebody is logged in to; commands end with the connection."""
+
+    async def run(self, argv: Sequence[str], write: WriteLine, stdin: AsyncIterable[bytes] | None = None) -> Exit:
+        """Run a command to its end, stdout and stderr line by line. Raises Unavailable if the connection is lost."""
+        ...
+
+    async def read(self, argv: Sequence[str], stdin: bytes = b"") -> str:
+        """Return what a command prints. Raises StepFailed, or Unavailable if the connection is lost."""
+        ...
+
+
+class Machines(Protocol):
+    """Other machines, by SSH."""
+
+    async def host_key(self, address: str, port: int) -> str:
+        """Return the key by which a machine proves who it is, as OpenSSH writes it. Raises Unavailable."""
+        ...
+
+    def fingerprint(self, host_key: str) -> str:
+        """Return what `ssh-keygen -l` prints of a host key: SHA256:..."""
+        ...
+
+    def log_in(self, login: Login) -> AbstractAsyncContextManager[Shell]:
+        """Log in.
+
+        Raises Conflict if the machine shows another host key than the login's, before anything is told to it; Denied if
+        it does not let the user in; Invalid for a key that is none; Unavailable if it is not reached.
+        """
+        ...
+
+
 class Clock(Protocol):
     def now(self) -> datetime:
         """Return the time, in UTC."""
@@ -349,6 +463,8 @@ class Panel:
     cipher: Cipher
     passwords: Passwords
     repositories: Repositories
+    swarm: Swarm
+    machines: Machines
     clock: Clock
 
     def transaction(self) -> AbstractAsyncContextManager[Connection]:

@@ -15,13 +15,22 @@ from typing import Any
 
 from skypanel.domain.errors import Denied, Invalid, NotFound, SkyPanelError
 from skypanel.domain.routing import Address
-from skypanel.launcher.options import parse_subnet, parse_uid_base
-from skypanel.variables import DEFAULT_ADDRESS, read_given
+from skypanel.launcher.options import FIRST_UID_BASE, parse_subnet, parse_uid_base
+from skypanel.variables import (
+    DEFAULT_ADDRESS,
+    DEFAULT_DOCKER_HOST,
+    DEFAULT_INGRESS_HOST,
+    ENDPOINT_MODES,
+    ENGINES,
+    QUEUES,
+    read_given,
+)
 
 HOME_VERSION = 1
-QUEUES = ("builds", "rollouts", "periodic")
+ENGINE_FIELDS = ("engine", "docker_host", "ingress_host", "endpoint_mode")
 ROOT_HOME = Path("/var/lib/skypanel")
 ROOT_RUN = Path("/run/skypanel")
+NO_SUBNET = IPv4Network("10.0.0.0/18")  # nothing is started where it is this
 SSH_KEY_TYPES = ("ed25519", "ecdsa", "rsa")
 
 
@@ -37,6 +46,13 @@ class Chosen:
     subnet: IPv4Network
     allow: tuple[str, ...] = ()
     git_port: int = 0  # none yet, in a home of before there was git over HTTP
+    engine: str = ENGINES[0]
+    docker_host: str = DEFAULT_DOCKER_HOST
+    ingress_host: str = DEFAULT_INGRESS_HOST
+    endpoint_mode: str = ENDPOINT_MODES[0]
+    ingress_port: int = 0  # none yet, in a home of before there was a Swarm
+    ingress_api_port: int = 0
+    queues: tuple[str, ...] = QUEUES
 
     def to_json(self) -> str:
         """Return the contents of `panel.json`."""
@@ -50,9 +66,16 @@ class Chosen:
             "web_port": self.web_port,
             "traefik_port": self.traefik_port,
             "git_port": self.git_port,
+            "engine": self.engine,
+            "docker_host": self.docker_host,
+            "ingress_host": self.ingress_host,
+            "endpoint_mode": self.endpoint_mode,
+            "ingress_port": self.ingress_port,
+            "ingress_api_port": self.ingress_api_port,
             "uid_base": self.uid_base,
             "subnet": str(self.subnet),
             "allow": list(self.allow),
+            "queues": list(self.queues),
         }
         return json.dumps(fields, indent=2) + "\n"
 
@@ -75,7 +98,9 @@ class Chosen:
                 "Update SkyPanel, or set SKYPANEL_HOME to another folder.",
             )
         public = {f"SKYPANEL_{name.upper()}": str(fields[name]) for name in ("domain", "ssh_port", "http_port", "https_port")}
-        given = read_given({**public, "SKYPANEL_ALLOW": ",".join(fields["allow"])})
+        engine = {f"SKYPANEL_{name.upper()}": str(fields.get(name, "")) for name in ENGINE_FIELDS}
+        listed = {"SKYPANEL_ALLOW": ",".join(fields["allow"]), "SKYPANEL_QUEUES": ",".join(fields.get("queues", ()))}
+        given = read_given({**public, **engine, **listed})
         return cls(
             address=given.address(DEFAULT_ADDRESS),
             run_dir=Path(fields["run_dir"]),
@@ -85,6 +110,13 @@ class Chosen:
             subnet=parse_subnet(fields["subnet"]),
             allow=given.allow or (),
             git_port=int(fields.get("git_port", 0)),
+            engine=given.engine or ENGINES[0],
+            docker_host=given.docker_host or DEFAULT_DOCKER_HOST,
+            ingress_host=given.ingress_host or DEFAULT_INGRESS_HOST,
+            endpoint_mode=given.endpoint_mode or ENDPOINT_MODES[0],
+            ingress_port=int(fields.get("ingress_port", 0)),
+            ingress_api_port=int(fields.get("ingress_api_port", 0)),
+            queues=given.queues or QUEUES,
         )
 
 
@@ -106,11 +138,22 @@ class Settings:
     database_password: str = field(repr=False)
     valkey_password: str = field(repr=False)
     traefik_token: str = field(repr=False)
+    engine: str = ENGINES[0]
+    docker_host: str = DEFAULT_DOCKER_HOST
+    ingress_host: str = DEFAULT_INGRESS_HOST
+    endpoint_mode: str = ENDPOINT_MODES[0]
+    ingress_port: int = 0
+    ingress_api_port: int = 0
+    queues: tuple[str, ...] = QUEUES
+    # Of a worker on another machine, which has no home of the panel's: the database, Redis and keys are elsewhere.
+    database_url: str = field(default="", repr=False)
+    redis_url: str = field(default="", repr=False)
+    encryption_keys: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def database_dsn(self) -> str:
         """A libpq URI; SQLAlchemy takes it with `postgresql+psycopg2` for its scheme."""
-        return f"postgresql://skypanel:{self.database_password}@/skypanel?host={self.run_dir}"
+        return self.database_url or f"postgresql://skypanel:{self.database_password}@/skypanel?host={self.run_dir}"
 
     @property
     def valkey_socket(self) -> Path:
@@ -120,17 +163,22 @@ class Settings:
     @property
     def valkey_url(self) -> str:
         """The URL for redis-py."""
-        return f"unix://:{self.valkey_password}@{self.valkey_socket}"
+        return self.redis_url or f"unix://:{self.valkey_password}@{self.valkey_socket}"
 
     @property
     def broker_url(self) -> str:
         """The URL for Celery."""
-        return f"redis+socket://:{self.valkey_password}@{self.valkey_socket}"
+        return self.redis_url or f"redis+socket://:{self.valkey_password}@{self.valkey_socket}"
 
     @property
     def launcher_socket(self) -> Path:
         """Where the launcher listens."""
         return self.run_dir / "launcher.sock"
+
+    @property
+    def ingress(self) -> str:
+        """Where the Swarm's ingress takes requests for apps from the panel's proxy: host:port."""
+        return f"{self.ingress_host}:{self.ingress_port}"
 
     @property
     def encryption_keys_file(self) -> Path:
@@ -210,9 +258,56 @@ def load(environ: Mapping[str, str]) -> Settings:
             database_password=_secret(home, "postgres.password", owner.st_uid),
             valkey_password=_secret(home, "valkey.password", owner.st_uid),
             traefik_token=_secret(home, "traefik.token", owner.st_uid),
+            engine=given.engine or chosen.engine,
+            docker_host=given.docker_host or chosen.docker_host,
+            ingress_host=given.ingress_host or chosen.ingress_host,
+            endpoint_mode=given.endpoint_mode or chosen.endpoint_mode,
+            ingress_port=chosen.ingress_port,
+            ingress_api_port=chosen.ingress_api_port,
+            queues=given.queues or chosen.queues,
         )
     except OSError as error:
         raise _unreadable(home, error) from error
+
+
+def of_worker(environ: Mapping[str, str]) -> Settings:
+    """Read the settings of a worker: those of this machine's panel, or where a database is named, the environment's alone.
+
+    Raises what `load` raises, and Invalid where something is missing.
+    """
+    return _elsewhere(environ) if environ.get("SKYPANEL_DATABASE_URL") else load(environ)
+
+
+def _elsewhere(environ: Mapping[str, str]) -> Settings:
+    missing = [name for name in ("SKYPANEL_REDIS_URL", "SKYPANEL_ENCRYPTION_KEYS") if not environ.get(name, "").strip()]
+    if missing:
+        raise Invalid(f"SKYPANEL_DATABASE_URL is set, but {' and '.join(missing)} not.", "A worker on another machine needs all three.")
+    given = read_given(environ)
+    home = Path(environ.get("SKYPANEL_HOME") or f"/var/tmp/skypanel-worker-{os.geteuid()}").resolve()  # noqa: S108 - nobody else's is accepted there
+    return Settings(
+        home=home,
+        run_dir=home / "run",
+        address=given.address(DEFAULT_ADDRESS),
+        web_port=0,
+        traefik_port=0,
+        git_port=0,
+        uid_base=FIRST_UID_BASE,
+        subnet=NO_SUBNET,
+        allow=given.allow or (),
+        panel_uid=os.geteuid(),
+        panel_gid=os.getegid(),
+        database_password="",
+        valkey_password="",
+        traefik_token="",
+        engine=given.engine or ENGINES[0],
+        docker_host=given.docker_host or DEFAULT_DOCKER_HOST,
+        ingress_host=given.ingress_host or DEFAULT_INGRESS_HOST,
+        endpoint_mode=given.endpoint_mode or ENDPOINT_MODES[0],
+        queues=given.queues or QUEUES,
+        database_url=environ["SKYPANEL_DATABASE_URL"].strip(),
+        redis_url=environ["SKYPANEL_REDIS_URL"].strip(),
+        encryption_keys=tuple(environ["SKYPANEL_ENCRYPTION_KEYS"].replace(",", " ").split()),
+    )
 
 
 def _secret(home: Path, name: str, owner: int) -> str:

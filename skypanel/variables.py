@@ -1,17 +1,24 @@
 """The environment variables a panel knows, and the rules for their values."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 
 from skypanel.domain.errors import Invalid
 from skypanel.domain.names import printable
 from skypanel.domain.routing import Address
 
 MAX_PORT = 65535
+QUEUES = ("builds", "rollouts", "nodes", "periodic")
 MAX_DOMAIN_LENGTH = 190  # with an app's name before it and a dot, well below DNS's 253 (RFC 1035)
 
+ENGINES = ("embedded", "swarm")
+ENDPOINT_MODES = ("dnsrr", "vip")
+DEFAULT_DOCKER_HOST = "unix:///var/run/docker.sock"
+DEFAULT_INGRESS_HOST = "127.0.0.1"
+
+_DOCKER_HOST = re.compile(r"unix://(/[A-Za-z0-9._@-]+)+|tcp://[A-Za-z0-9.-]+:[0-9]{1,5}")
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 
@@ -37,6 +44,21 @@ VARIABLES = (
         "Private networks that builds and apps may reach all the same: IPv4 networks with or without a port, "
         "separated by commas, such as 10.1.0.0/16,192.168.7.2/32:5432.",
     ),
+    Variable("SKYPANEL_ENGINE", "embedded", "What runs apps: embedded (sandboxes of this machine) or swarm (Docker Swarm)."),
+    Variable("SKYPANEL_DOCKER_HOST", "unix:///var/run/docker.sock", "The Docker daemon of a manager of the Swarm."),
+    Variable("SKYPANEL_INGRESS_HOST", "127.0.0.1", "The address of the manager's machine at which the panel reaches its ingress."),
+    Variable("SKYPANEL_ENDPOINT_MODE", "dnsrr", "How services on a Swarm have names: dnsrr, or vip where the kernels have IP_VS."),
+    Variable(
+        "SKYPANEL_QUEUES",
+        ", ".join(QUEUES),
+        "What the worker here works on, separated by commas: where workers on other machines do the rest, it may be less.",
+    ),
+)
+# What a worker on another machine knows instead of a home; secrets, so that no unit file or panel.json gets them.
+WORKER_VARIABLES = (
+    Variable("SKYPANEL_DATABASE_URL", "none", "The panel's Postgres: postgresql://user:password@host/database."),
+    Variable("SKYPANEL_REDIS_URL", "none", "The panel's Redis or Valkey: redis://:password@host:6379/0, or rediss:// for TLS."),
+    Variable("SKYPANEL_ENCRYPTION_KEYS", "none", "The lines of the panel's keys/encryption.keys, separated by commas."),
 )
 DEFAULT_ADDRESS = Address(domain="localhost", ssh_port=2222, http_port=8080, https_port=8443)
 
@@ -50,6 +72,11 @@ class Given:
     http_port: int | None = None
     https_port: int | None = None
     allow: tuple[str, ...] | None = None
+    engine: str | None = None
+    docker_host: str | None = None
+    ingress_host: str | None = None
+    endpoint_mode: str | None = None
+    queues: tuple[str, ...] | None = None
 
     def address(self, kept: Address) -> Address:
         """Return the panel's address: what is given, else what was kept. Raises Invalid if two ports are one."""
@@ -72,6 +99,11 @@ def read_given(environ: Mapping[str, str]) -> Given:
         http_port=_port(environ, "SKYPANEL_HTTP_PORT"),
         https_port=_port(environ, "SKYPANEL_HTTPS_PORT"),
         allow=_networks(environ, "SKYPANEL_ALLOW"),
+        engine=_one_of(environ, "SKYPANEL_ENGINE", ENGINES),
+        docker_host=_docker_host(environ, "SKYPANEL_DOCKER_HOST"),
+        ingress_host=_address(environ, "SKYPANEL_INGRESS_HOST"),
+        endpoint_mode=_one_of(environ, "SKYPANEL_ENDPOINT_MODE", ENDPOINT_MODES),
+        queues=_queues(environ, "SKYPANEL_QUEUES"),
     )
 
 
@@ -82,6 +114,28 @@ def _port(environ: Mapping[str, str], name: str) -> int | None:
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MAX_PORT):
         raise Invalid(f"{name} is {printable(text)}, which is no port.", f"Set it to a number from 1 to {MAX_PORT}.")
     return int(text)
+
+
+def _one_of(environ: Mapping[str, str], name: str, known: Sequence[str]) -> str | None:
+    text = environ.get(name, "").strip()
+    if text and text not in known:
+        raise Invalid(f"{name} is {printable(text)}.", f"Set it to {' or '.join(known)}.")
+    return text or None
+
+
+def _address(environ: Mapping[str, str], name: str) -> str | None:
+    text = environ.get(name, "").strip()
+    try:
+        return str(IPv4Address(text)) if text else None
+    except ValueError as error:
+        raise Invalid(f"{name} is {printable(text)}, which is no IPv4 address.", "Write it as 127.0.0.1.") from error
+
+
+def _docker_host(environ: Mapping[str, str], name: str) -> str | None:
+    text = environ.get(name, "").strip()
+    if text and not _DOCKER_HOST.fullmatch(text):
+        raise Invalid(f"{name} is {printable(text)}, where no Docker daemon can be.", f"Write it as {DEFAULT_DOCKER_HOST}.")
+    return text or None
 
 
 def _domain(environ: Mapping[str, str], name: str) -> str | None:
@@ -110,6 +164,14 @@ def _network(text: str, name: str) -> str:
     if not port:
         raise _no_network(text, name)
     return f"{checked}:{_port({name: port}, name)}"
+
+
+def _queues(environ: Mapping[str, str], name: str) -> tuple[str, ...] | None:
+    chosen = tuple(dict.fromkeys(part.strip() for part in environ.get(name, "").split(",") if part.strip()))
+    unknown = [part for part in chosen if part not in QUEUES]
+    if unknown:
+        raise Invalid(f"{name} holds {printable(unknown[0])}, which is no queue.", f"Choose among {', '.join(QUEUES)}.")
+    return chosen or None
 
 
 def _no_network(text: str, name: str) -> Invalid:

@@ -1,10 +1,12 @@
 """What every Router driver does.
 
-A subclass has fixtures `router`, `publish`, which shows all routes there are to whom the proxy asks
-for them, and `router_without_proxy`.
+A subclass has fixtures `router`, `new_route`, which makes a route that a proxy could lead to, `publish`, which
+shows all routes there are to whom the proxy asks for them, and `router_without_proxy`.
 """
 
 import time
+from dataclasses import replace
+from itertools import count
 from uuid import uuid4
 
 import pytest
@@ -14,43 +16,62 @@ from skypanel.domain.routing import Route
 
 TIMEOUT_S = 0.5
 SLACK_S = 2.0
+PORTS = count(1)
 
 
-def route(*endpoints, host="contract.localhost", app_id=None):
-    return Route(app_id or uuid4(), (host,), endpoints)
+async def free_route(endpoints=1, host="contract.localhost", app_id=None):
+    """Make a route to where nobody needs to be."""
+    return Route(app_id or uuid4(), (host,), tuple(f"127.0.0.1:{next(PORTS)}" for _ in range(endpoints)))
+
+
+def without_endpoints(route):
+    return Route(route.app_id, route.hosts, ())
 
 
 class RouterContract:
-    async def test_a_published_route_is_confirmed_and_may_be_again(self, router, publish):
-        wanted = route("127.0.0.1:1", "127.0.0.1:2")
+    @pytest.fixture
+    def new_route(self):
+        return free_route
+
+    async def test_a_published_route_is_confirmed_and_may_be_again(self, router, publish, new_route):
+        wanted = await new_route(2)
         publish(wanted)
         await router.confirm([wanted])
         await router.confirm([wanted])
 
-    async def test_a_route_that_moves_is_confirmed(self, router, publish):
-        old = route("127.0.0.1:1")
-        new = route("127.0.0.1:2", app_id=old.app_id)
+    async def test_a_route_that_moves_is_confirmed(self, router, publish, new_route):
+        old = await new_route()
+        new = await new_route(app_id=old.app_id)
         for each in (old, new):
             publish(each)
             await router.confirm([each])
 
-    async def test_several_are_confirmed_together(self, router, publish):
-        wanted = [route("127.0.0.1:1", host=f"{name}.localhost") for name in ("one", "two")]
+    async def test_a_route_whose_hostname_changes_is_confirmed(self, router, publish, new_route):
+        old = await new_route(host="old.localhost")
+        new = replace(old, hosts=("new.localhost",))
+        publish(old)
+        await router.confirm([old])
+        publish(new)
+        await router.confirm([new])
+
+    async def test_several_are_confirmed_together(self, router, publish, new_route):
+        wanted = [await new_route(host=f"{name}.localhost") for name in ("one", "two")]
         publish(*wanted)
         await router.confirm(wanted)
         await router.confirm([])
 
-    async def test_a_route_without_endpoints_is_confirmed_once_it_is_gone(self, router, publish):
-        wanted = route("127.0.0.1:1")
+    async def test_a_route_without_endpoints_is_confirmed_once_it_is_gone(self, router, publish, new_route):
+        wanted = await new_route()
         publish(wanted)
         await router.confirm([wanted])
         publish()
-        await router.confirm([route(app_id=wanted.app_id), Route(wanted.app_id, (), ())])
-        await router.confirm([route()])
+        await router.confirm([without_endpoints(wanted), Route(wanted.app_id, (), ())])
+        await router.confirm([Route(uuid4(), ("contract.localhost",), ())])
 
-    async def test_without_a_proxy_nothing_is_confirmed(self, router_without_proxy):
+    async def test_without_a_proxy_nothing_is_confirmed(self, router_without_proxy, new_route):
+        wanted = await new_route()
         before = time.monotonic()
-        for wanted in (route("127.0.0.1:1"), route()):
+        for each in (wanted, without_endpoints(wanted)):
             with pytest.raises(Unavailable):
-                await router_without_proxy.confirm([wanted], TIMEOUT_S)
+                await router_without_proxy.confirm([each], TIMEOUT_S)
         assert time.monotonic() - before < 2 * (TIMEOUT_S + SLACK_S)

@@ -1,11 +1,14 @@
 """What every Scheduler driver does. A subclass has fixtures `scheduler` and `objects`."""
 
+import asyncio
+import signal
 from dataclasses import replace
 from uuid import uuid4
 
 import pytest
 
-from skypanel.domain.manifest import DynoState, Manifest
+from skypanel.domain.errors import Conflict
+from skypanel.domain.manifest import DynoState, Exit, Manifest, OneOff, Window
 from skypanel.ports import Unready
 from tests.launcher_fixture import make_app, make_manifest, stored_slug
 from tests.until import until
@@ -87,12 +90,107 @@ class SchedulerContract:
         assert "before it listened on $PORT" in unready.value.reason
         await scheduler.remove(app.id)
 
+    async def test_a_dyno_that_is_stopped_starts_again_in_its_place(self, scheduler, objects):
+        app, manifest = await launched(scheduler, objects, {"web": (SERVE, 2), "worker": ("sleep 1000", 1)})
+        before = {dyno.key: dyno for dyno in await scheduler.wait_ready(manifest, READY_S)}
+        assert await scheduler.stop(app.id, "web.2") == ["web.2"]
+        await until(lambda: started_again(scheduler, before, {"web.2"}))
+        after = {dyno.key: dyno for dyno in await scheduler.wait_ready(manifest, READY_S)}
+        assert {key for key in before if after[key].since == before[key].since} == {key for key in before if key.name != "web.2"}
+        assert [dyno.endpoint for dyno in after.values()] == [dyno.endpoint for dyno in before.values()]
+        assert await scheduler.stop(app.id, "web") == ["web.1", "web.2"]
+        await until(lambda: started_again(scheduler, after, {"web.1", "web.2"}))
+        await scheduler.remove(app.id)
+
+    async def test_nothing_is_stopped_where_nothing_has_the_name(self, scheduler, objects):
+        app, manifest = await launched(scheduler, objects, {"web": (SERVE, 1)})
+        (before,) = await scheduler.wait_ready(manifest, READY_S)
+        assert [await scheduler.stop(app.id, name) for name in ("web.2", "worker", "we")] == [[], [], []]
+        assert await scheduler.stop(uuid4(), "web.1") == []
+        assert (await scheduler.dynos(app.id))[0].since == before.since
+        await scheduler.remove(app.id)
+
     async def test_a_one_off_dyno_runs_to_its_end(self, scheduler, objects):
         app = make_app()
         manifest = make_manifest(app, await stored_slug(objects), {"web": (SERVE, 1)})
         assert (await scheduler.run(manifest, "true", ignore, 10.0, dyno="release.1")).ok
         assert not (await scheduler.run(manifest, "fail", ignore, 10.0)).ok
         assert await scheduler.dynos(app.id) == []
+
+    async def test_who_is_attached_gives_input_and_has_output_and_the_end(self, scheduler, objects):
+        manifest = make_manifest(make_app(), await stored_slug(objects), {})
+        one_off = OneOff(1234, "cat; echo $GREETING >&2; exit 7", {"GREETING": "hi"})
+        async with scheduler.attach(manifest, one_off) as attached:
+            (dyno,) = await scheduler.one_offs(manifest.app_id)
+            assert dyno.key.name == "run.1234"
+            assert await scheduler.dynos(manifest.app_id) == []
+            await attached.write(b"one\n\0two")
+            await attached.end_input()
+            assert await everything(attached) == b"one\n\0twohi\n"
+            assert await attached.wait() == Exit(7)
+        await until(lambda: no_one_offs(scheduler, manifest.app_id))
+        await scheduler.remove(manifest.app_id)
+
+    async def test_a_terminal_has_a_size_that_changes_and_keys_that_interrupt(self, scheduler, objects):
+        manifest = make_manifest(make_app(), await stored_slug(objects), {})
+        command = "trap 'stty size' WINCH; trap 'echo caught; exit 3' INT; stty size < /dev/tty; while :; do sleep 0.05; done"
+        async with scheduler.attach(manifest, OneOff(1234, command, window=Window(81, 25))) as attached:
+            output = Collected(attached)
+            await until(lambda: output.has(b"25 81"))
+            attached.resize(Window(99, 33))
+            await until(lambda: output.has(b"33 99"))
+            await attached.write(b"\x03")
+            await until(lambda: output.has(b"caught"))
+            assert await attached.wait() == Exit(3)
+            await output.end()
+        await scheduler.remove(manifest.app_id)
+
+    async def test_input_at_a_terminal_ends_by_a_key(self, scheduler, objects):
+        manifest = make_manifest(make_app(), await stored_slug(objects), {})
+        async with scheduler.attach(manifest, OneOff(1234, "cat > /dev/null; echo over", window=Window(80, 24))) as attached:
+            await attached.end_input()
+            assert b"over" in await everything(attached)
+            assert await attached.wait() == Exit(0)
+        await scheduler.remove(manifest.app_id)
+
+    async def test_a_signal_reaches_the_command(self, scheduler, objects):
+        manifest = make_manifest(make_app(), await stored_slug(objects), {})
+        command = "trap 'echo told; exit 4' USR1; echo ready; while :; do sleep 0.05; done"
+        async with scheduler.attach(manifest, OneOff(1234, command)) as attached:
+            output = Collected(attached)
+            await until(lambda: output.has(b"ready"))
+            await attached.signal(signal.SIGUSR1)
+            assert await attached.wait() == Exit(4)
+            await output.end()
+        await scheduler.remove(manifest.app_id)
+
+    async def test_who_lets_go_ends_the_one_off_dyno(self, scheduler, objects):
+        manifest = make_manifest(make_app(), await stored_slug(objects), {})
+        async with scheduler.attach(manifest, OneOff(1234, "sleep 1000")):
+            await until(lambda: has_one_offs(scheduler, manifest.app_id))
+            with pytest.raises(Conflict):
+                await attach_and_wait(scheduler, manifest, OneOff(1234, "true"))
+        await until(lambda: no_one_offs(scheduler, manifest.app_id))
+        await scheduler.remove(manifest.app_id)
+
+    async def test_a_one_off_dyno_is_stopped_by_its_name_and_by_its_time(self, scheduler, objects):
+        manifest = make_manifest(make_app(), await stored_slug(objects), {})
+        async with scheduler.attach(manifest, OneOff(1234, "exec sleep 1000")) as attached:
+            assert await scheduler.stop(manifest.app_id, "run.1234") == ["run.1234"]
+            assert not (await attached.wait()).ok
+        async with scheduler.attach(manifest, OneOff(1235, "exec sleep 1000", timeout_s=0.5)) as attached:
+            assert "longer than" in (await attached.wait()).reason
+        await scheduler.remove(manifest.app_id)
+
+    async def test_a_detached_one_off_dyno_outlives_a_rollout_until_it_is_stopped(self, scheduler, objects):
+        app, manifest = await launched(scheduler, objects, {"web": (SERVE, 1)})
+        await scheduler.wait_ready(manifest, READY_S)
+        await scheduler.detach(manifest, OneOff(1234, "sleep 1000"))
+        await scheduler.retire(Manifest.empty(app))
+        assert [dyno.key.name for dyno in await scheduler.one_offs() if dyno.key.app_id == app.id] == ["run.1234"]
+        assert await scheduler.stop(app.id, "run.1234") == ["run.1234"]
+        await until(lambda: no_one_offs(scheduler, app.id))
+        await scheduler.remove(app.id)
 
     async def test_nothing_runs_of_an_app_that_is_removed_or_was_never_there(self, scheduler, objects):
         app, manifest = await launched(scheduler, objects, {"web": (SERVE, 1)})
@@ -105,3 +203,43 @@ class SchedulerContract:
 
 async def no_dynos(scheduler, app_id):
     return not await scheduler.dynos(app_id)
+
+
+async def started_again(scheduler, before, names):
+    now = {dyno.key: dyno for dyno in await scheduler.dynos()}
+    return all(now[key].state is DynoState.UP and now[key].since > before[key].since for key in before if key.name in names)
+
+
+async def no_one_offs(scheduler, app_id):
+    return not await scheduler.one_offs(app_id)
+
+
+async def has_one_offs(scheduler, app_id):
+    return bool(await scheduler.one_offs(app_id))
+
+
+async def attach_and_wait(scheduler, manifest, one_off):
+    async with scheduler.attach(manifest, one_off) as attached:
+        await attached.wait()
+
+
+async def everything(attached):
+    return b"".join([chunk async for chunk in attached.read()])
+
+
+class Collected:
+    """What a one-off dyno wrote so far."""
+
+    def __init__(self, attached):
+        self._written = b""
+        self._reading = asyncio.create_task(self._read(attached))
+
+    async def _read(self, attached):
+        async for chunk in attached.read():
+            self._written += chunk
+
+    async def has(self, text):
+        return text in self._written
+
+    async def end(self):
+        await self._reading

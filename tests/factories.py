@@ -29,8 +29,8 @@ async def account(conn, email=None, *, is_admin=False):
     return await accounts.add(conn, email or f"person{next(_numbers)}@example.com", is_admin=is_admin)
 
 
-async def organization(conn, *members, name="Acme", role=Role.OWNER):
-    made = await organizations.add(conn, name, billed=False)
+async def organization(conn, *members, name=None, role=Role.OWNER):
+    made = await organizations.add(conn, name or f"Acme {next(_numbers)}", billed=False)
     for member in members:
         await organizations.add_member(conn, made.id, member.id, role)
     return made

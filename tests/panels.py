@@ -1,8 +1,9 @@
 """A panel on a real database, with fakes at the other ports, and a scheduler and builder that do as they are told."""
 
 import asyncio
+import os
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from argon2.profiles import CHEAPEST
@@ -10,18 +11,21 @@ from argon2.profiles import CHEAPEST
 from skypanel.domain.access import Role
 from skypanel.domain.account import Account
 from skypanel.domain.app import App
+from skypanel.domain.errors import Conflict
 from skypanel.domain.manifest import WEB, Dyno, DynoState, Exit
 from skypanel.domain.routing import Address
 from skypanel.drivers.argon2 import Argon2Passwords
+from skypanel.drivers.attachment import Attachment
 from skypanel.drivers.dulwich import DulwichRepositories
 from skypanel.flow import apps as apps_flow
 from skypanel.flow import build as build_flow
 from skypanel.flow import rollout as rollout_flow
 from skypanel.flow.setup import initialize
+from skypanel.launcher.environment import at_terminal
 from skypanel.ports import Panel, StepFailed, Unready
 from skypanel.store import accounts, organizations
 from tests import factories
-from tests.fakes import FakeCipher, FakeClock, FakeLogs, FakeObjects, FakeOutput, FakeQueue, FakeRouter
+from tests.fakes import FakeCipher, FakeClock, FakeLogs, FakeMachines, FakeObjects, FakeOutput, FakeQueue, FakeRouter, FakeSwarm
 
 ADDRESS = Address("localhost", 2222, 8080, 8443)
 
@@ -37,6 +41,8 @@ class FakeScheduler:
         self.hold = None
         self.waiting = asyncio.Event()
         self.broken = False
+        self.once = {}
+        self._processes = {}
 
     async def stage(self, app, digest):
         self.staged.add(digest)
@@ -63,6 +69,59 @@ class FakeScheduler:
         keep = set(manifest.dynos())
         self.running = {key: dyno for key, dyno in self.running.items() if key.app_id != manifest.app_id or key in keep}
 
+    async def stop(self, app_id, dyno):
+        told = [key for key in self.running if key.app_id == app_id and key.is_called(dyno)]
+        for key in told:
+            self.running[key] = replace(self.running[key], since=datetime.now(UTC))
+        once = [key for key in self.once if key.app_id == app_id and key.is_called(dyno)]
+        for key in once:
+            self.once.pop(key)
+            if key in self._processes:
+                self._processes.pop(key).terminate()
+        return sorted({key.name for key in (*told, *once)})
+
+    @asynccontextmanager
+    async def attach(self, manifest, one_off):
+        async with self._runs(manifest, one_off):
+            attachment = Attachment(one_off.window)
+            command = at_terminal(("bash", "-c", one_off.command)) if one_off.window else ("bash", "-c", one_off.command)
+            stdin, stdout, stderr = attachment.theirs
+            process = await asyncio.create_subprocess_exec(
+                *command, stdin=stdin, stdout=stdout, stderr=stderr, env={**os.environ, **one_off.environment}
+            )
+            self._processes[one_off.key(manifest)] = process
+            ending = asyncio.ensure_future(_exit_of(process, one_off.timeout_s))
+
+            async def send(number):
+                process.send_signal(number)
+
+            attachment.started(ending, send)
+            try:
+                yield attachment
+            finally:
+                if process.returncode is None:
+                    process.kill()
+                await asyncio.wait({ending})
+                attachment.close()
+
+    @asynccontextmanager
+    async def _runs(self, manifest, one_off):
+        await self.detach(manifest, one_off)
+        try:
+            yield
+        finally:
+            self.once.pop(one_off.key(manifest), None)
+
+    async def detach(self, manifest, one_off):
+        key = one_off.key(manifest)
+        if any((other.app_id, other.name) == (key.app_id, key.name) for other in self.once):
+            raise Conflict(f"There is a dyno {key.name} already.")
+        self.runs.append((key.name, one_off.command))
+        self.once[key] = Dyno(key, DynoState.UP, datetime.now(UTC))
+
+    async def one_offs(self, app_id=None):
+        return [dyno for key, dyno in self.once.items() if app_id in {None, key.app_id}]
+
     async def remove(self, app_id):
         self.running = {key: dyno for key, dyno in self.running.items() if key.app_id != app_id}
 
@@ -70,6 +129,16 @@ class FakeScheduler:
         self.runs.append((dyno, command))
         await write(f"output of {command}")
         return Exit(1) if command.startswith("fail") else Exit(0)
+
+
+async def _exit_of(process, timeout_s):
+    try:
+        status = await asyncio.wait_for(process.wait(), timeout_s)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+        return Exit(137, f"it ran longer than {timeout_s:g} seconds")
+    return Exit(128 - status if status < 0 else status)
 
 
 @dataclass
@@ -168,6 +237,8 @@ async def open_stage(database, folder) -> Stage:
         cipher=FakeCipher(),
         passwords=Argon2Passwords(CHEAPEST),
         repositories=DulwichRepositories(folder),
+        swarm=FakeSwarm(),
+        machines=FakeMachines(),
         clock=FakeClock(datetime.now(UTC)),
     )
     return Stage(panel, (await initialize(panel, ())).admin)

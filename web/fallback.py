@@ -12,16 +12,21 @@ from web.rendering import page
 STATIC = Path(__file__).parent / "static"
 # On an app's own host, where no app would have anything (RFC 8615).
 FOREIGN_STYLE = "/.well-known/skypanel/style.css"
+RETRY_AFTER_S = "60"
 OWN_STYLE = "/static/style.css"
 
 
 async def answer(request: web.Request) -> web.StreamResponse:
-    """Say that an app has no running web dyno and how to start one, or that there is no such app."""
+    """Say that an app is in maintenance, or has no running web dyno and how to start one, or that there is no such app."""
     if request.path == FOREIGN_STYLE:
         return web.FileResponse(STATIC / "style.css", headers={"Cache-Control": "no-store"})
     app = await _app_at(request)
     if app is None:
         return message(request, 404, "There is no app here.", f"Nothing answers for {host(request)}.")
+    if app.maintenance:
+        response = page("maintenance", 503, name=app.name, style=FOREIGN_STYLE)
+        response.headers["Retry-After"] = RETRY_AFTER_S
+        return response
     return page("stopped", 503, name=app.name, is_released=app.current_release_id is not None, style=FOREIGN_STYLE)
 
 

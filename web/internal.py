@@ -1,12 +1,15 @@
 """What the panel's own parts ask for, on the loopback interface."""
 
 import hmac
+from collections.abc import Sequence
+from dataclasses import replace
 
 from aiohttp import web
 
 from skypanel.domain.errors import NotFound
-from skypanel.domain.routing import PROXY_TOKEN_HEADER
+from skypanel.domain.routing import PROXY_TOKEN_HEADER, Route
 from skypanel.drivers.traefik import dynamic_config
+from skypanel.settings import Settings
 from skypanel.store import routes
 from web.keys import PANEL, SETTINGS
 
@@ -14,6 +17,11 @@ from web.keys import PANEL, SETTINGS
 async def health(_request: web.Request) -> web.Response:
     """Say that this process answers."""
     return web.Response(text="ok\n")
+
+
+def through_ingress(in_force: Sequence[Route], settings: Settings) -> list[Route]:
+    """Return the routes as the panel's proxy has them on a Swarm: the ingress is in the networks of the dynos, and it is not."""
+    return [replace(route, endpoints=(settings.ingress,)) for route in in_force if route.endpoints]
 
 
 async def proxy(request: web.Request) -> web.Response:
@@ -25,7 +33,7 @@ async def proxy(request: web.Request) -> web.Response:
     async with panel.transaction() as conn:
         in_force = await routes.all(conn)
     config = dynamic_config(
-        in_force,
+        through_ingress(in_force, settings) if settings.engine == "swarm" else in_force,
         panel_host=panel.address.host("skypanel"),
         web_url=f"http://127.0.0.1:{settings.web_port}",
         git_hosts=panel.address.git_hosts,

@@ -56,7 +56,7 @@ async def stream(request: web.Request, deploy: Deploy) -> web.StreamResponse:
     after = Place.parse(request.headers.get("Last-Event-ID") or request.query.get("after", ""))
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
     await response.prepare(request)
-    with _registered(request):
+    with registered(request):
         try:
             async with asyncio.timeout(TURN_S), asyncio.TaskGroup() as tasks:
                 beats = tasks.create_task(_beat(response, request.app[BEAT_S]))
@@ -82,7 +82,8 @@ async def end_streams(app: web.Application) -> None:
 
 
 @contextmanager
-def _registered(request: web.Request) -> Iterator[None]:
+def registered(request: web.Request) -> Iterator[None]:
+    """Have what waits in the block end with this process."""
     task = asyncio.current_task()
     if task is None:
         raise RuntimeError("a request is answered in a task")

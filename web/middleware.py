@@ -7,8 +7,12 @@ from uuid import uuid4
 from aiohttp import web
 
 from skypanel.domain.errors import Conflict, Denied, Invalid, NotFound, SkyPanelError, Throttled, Unavailable
+from skypanel.flow.audit import ORIGIN
 from web import fallback
-from web.keys import PANEL, REQUEST_ID, host, origin
+from web.api import auth, dispatch
+from web.api.auth import Unauthorized
+from web.api.ranges import BadRange
+from web.keys import PANEL, REQUEST_ID, client, host, origin
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -26,11 +30,15 @@ STATUS: dict[type[SkyPanelError], tuple[int, str]] = {
     Conflict: (409, "conflict"),
     Denied: (403, "forbidden"),
     Invalid: (422, "invalid_params"),
+    Unauthorized: (401, "unauthorized"),
+    BadRange: (416, "range_not_satisfiable"),
     Throttled: (429, "rate_limit"),
     Unavailable: (503, "service_unavailable"),
 }
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 INTERNAL = "/internal/"
+# No cookie counts there, and no browser knows what does: a token.
+AGENTS = "/nodes/agent/"
 
 log = logging.getLogger(__name__)
 
@@ -39,12 +47,15 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     """Add to every response what belongs on all of them."""
     response.headers.update(HEADERS)
     response.headers[ID_HEADER] = request.get(REQUEST_ID, "")
+    if auth.REMAINING in request:
+        response.headers[auth.HEADER] = str(request[auth.REMAINING])
 
 
 @web.middleware
 async def identified(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Give the request the id by which its error is found in the log."""
     request[REQUEST_ID] = str(uuid4())
+    ORIGIN.set(f"{'api' if dispatch.is_for_api(request) else 'web'} {client(request)}")
     return await handler(request)
 
 
@@ -74,7 +85,9 @@ async def answered(request: web.Request, handler: Handler) -> web.StreamResponse
 
 @web.middleware
 async def by_host(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer on the dashboard's host alone; all other names are apps', or nobody's."""
+    """Answer on the dashboard's host, and as the API on the domain itself; all other names are apps', or nobody's."""
+    if dispatch.is_for_api(request) and not request.path.startswith(INTERNAL):
+        return await dispatch.answer(request)
     dashboard = request.app[PANEL].address.host("skypanel")
     if request.path.startswith(INTERNAL) or host(request) == dashboard:
         return await handler(request)
@@ -84,7 +97,7 @@ async def by_host(request: web.Request, handler: Handler) -> web.StreamResponse:
 @web.middleware
 async def from_our_pages(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Refuse a write that another site had a browser send: apps share the dashboard's site, so cookies alone do not tell."""
-    if request.method in READING or _origin_of_sender(request) == origin(request):
+    if request.method in READING or request.path.startswith(AGENTS) or _origin_of_sender(request) == origin(request):
         return await handler(request)
     raise Denied("This request came from another site.", "Open the dashboard itself and try there.")
 
@@ -99,7 +112,7 @@ def _origin_of_sender(request: web.Request) -> str | None:
 
 
 def _error(request: web.Request, status: int, name: str, error: SkyPanelError) -> web.Response:
-    if _wants_json(request):
+    if dispatch.is_for_api(request) or _wants_json(request):
         return web.json_response({"id": name, "message": str(error)}, status=status)
     return fallback.message(request, status, error.message, error.hint)
 

@@ -3,13 +3,16 @@
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from web import internal
+from web import agents, internal
+from web.admin import nodes
 from web.fallback import STATIC
 from web.pages import account, app, apps, deploy, sign_in
 
 APP = "/apps/{app:[a-z0-9-]{1,30}}"
 BUILD = APP + "/builds/{build:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}}"
 RELEASE = APP + "/releases/{version:[1-9][0-9]{0,8}}"
+
+SLUG = "/nodes/agent/slugs/{digest:[0-9a-f]{64}}"
 
 
 def _static(name: str) -> Handler:
@@ -23,6 +26,12 @@ def _static(name: str) -> Handler:
 ROUTES = (
     web.get("/internal/health", internal.health),
     web.get("/internal/traefik", internal.proxy),
+    web.post("/nodes/agent/heartbeat", agents.hear),
+    web.get("/nodes/agent/slugs", agents.slugs),
+    web.get(SLUG, agents.slug),
+    web.get("/nodes", nodes.show),
+    web.post("/nodes", nodes.add),
+    web.post("/nodes/change", nodes.change),
     web.get("/", apps.index),
     web.get("/login", sign_in.show),
     web.post("/login", sign_in.sign_in),

@@ -16,9 +16,9 @@ from workers.process import PanelProcess
 
 def configuration() -> dict[str, object]:
     """Return what Celery is told, from the panel's settings."""
-    return {**receiving(settings.load(os.environ).broker_url), **schedule.OPTIONS, "worker_proc_alive_timeout": 60.0}
+    return {**receiving(settings.of_worker(os.environ).broker_url), **schedule.OPTIONS, "worker_proc_alive_timeout": 60.0}
 
 
 app = Celery("skypanel", set_as_current=False)
 app.add_defaults(configuration)
-jobs.register(app, PanelProcess(lambda: open_panel(settings.load(os.environ)), lambda: settings.load(os.environ).run_dir))
+jobs.register(app, PanelProcess(lambda: open_panel(settings.of_worker(os.environ)), lambda: settings.of_worker(os.environ).run_dir))

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from celery import Celery
 
-from skypanel.flow import build, garbage, reconcile, rollout, storage
+from skypanel.flow import build, garbage, provision, reconcile, rollout, storage, watch
 from skypanel.ports import Panel
 from workers.process import PanelProcess
 
@@ -20,6 +20,7 @@ async def _expire_builds(panel: Panel, _worker: str) -> None:
 
 async def _wake(panel: Panel, _worker: str) -> None:
     await build.wake_pending(panel)
+    await provision.wake_waiting(panel)
 
 
 async def _reconcile(panel: Panel, _worker: str) -> None:
@@ -34,17 +35,23 @@ async def _collect_garbage(panel: Panel, _worker: str) -> None:
     await garbage.collect(panel)
 
 
+async def _check_nodes(panel: Panel, _worker: str) -> None:
+    await watch.check(panel)
+
+
 # These work on several of their kind side by side: one process is enough, and the others stay free for the rest.
 # Of moving and collecting, two at once would do the same twice.
-ALONE = frozenset({"build", "rollout", "move_objects", "collect_garbage"})
+ALONE = frozenset({"build", "rollout", "node", "move_objects", "collect_garbage"})
 JOBS: Mapping[str, Job] = {
     "build": build.work,
     "rollout": rollout.work,
+    "node": provision.work,
     "expire_builds": _expire_builds,
     "wake": _wake,
     "reconcile": _reconcile,
     "move_objects": _move_objects,
     "collect_garbage": _collect_garbage,
+    "check_nodes": _check_nodes,
 }
 
 

@@ -1,12 +1,12 @@
 """Commands about one app, or all of them."""
 
 import sys
-from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
+from collections.abc import Awaitable, Callable
 
 import click
 
 from skypanel.cli import session
+from skypanel.cli.tables import show_table, time
 from skypanel.domain.access import Action
 from skypanel.domain.account import Account
 from skypanel.domain.app import App
@@ -15,6 +15,8 @@ from skypanel.domain.manifest import Dyno
 from skypanel.domain.release import Rollout
 from skypanel.flow import apps as apps_flow
 from skypanel.flow import config as config_flow
+from skypanel.flow import health as health_flow
+from skypanel.flow import maintenance as maintenance_flow
 from skypanel.flow import release as release_flow
 from skypanel.flow import scale as scale_flow
 from skypanel.flow.follow import follow_rollout
@@ -42,26 +44,16 @@ def _change(name: str, action: Action, change: Change) -> None:
     session.run(act)
 
 
-def _table(rows: Sequence[Sequence[str]]) -> None:
-    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
-    for row in rows:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-
-
-def _time(moment: datetime) -> str:
-    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S %z")
-
-
 @click.command("apps")
 def list_apps() -> None:
     """List the apps, with the release and dynos of each."""
 
     async def act(panel: Panel, by: Account) -> None:
-        rows = [("NAME", "RELEASE", "DYNOS", "URL")]
+        rows = [("NAME", "RELEASE", "DYNOS", "URL", "NOTE")]
         for entry in await apps_flow.overview(panel, by):
             version = f"v{entry.release.version}" if entry.release else "-"
-            rows.append((entry.app.name, version, str(len(entry.dynos)), entry.url))
-        _table(rows)
+            rows.append((entry.app.name, version, str(len(entry.dynos)), entry.url, "in maintenance" if entry.app.maintenance else ""))
+        show_table(rows)
 
     session.run(act)
 
@@ -77,13 +69,14 @@ def ps(app: str) -> None:
             quantities = await formation.get(conn, found.id)
         click.echo(f"Formation: {' '.join(f'{name}={quantity}' for name, quantity in quantities.items()) or 'none yet'}")
         dynos = sorted(await panel.scheduler.dynos(found.id), key=lambda dyno: dyno.key)
-        _table([("DYNO", "STATE", "RELEASE", "SINCE", "NOTE"), *(_dyno_row(dyno) for dyno in dynos)])
+        dynos += await panel.scheduler.one_offs(found.id)
+        show_table([("DYNO", "STATE", "RELEASE", "SINCE", "NOTE"), *(_dyno_row(dyno) for dyno in dynos)])
 
     session.run(act)
 
 
 def _dyno_row(dyno: Dyno) -> tuple[str, ...]:
-    return dyno.key.name, dyno.state.value, f"v{dyno.key.version}", _time(dyno.since), dyno.reason or ""
+    return dyno.key.name, dyno.state.value, f"v{dyno.key.version}", time(dyno.since), dyno.reason or ""
 
 
 @click.command()
@@ -104,9 +97,29 @@ def _quantity(text: str) -> tuple[str, int]:
 
 @click.command()
 @click.argument("app")
-def restart(app: str) -> None:
-    """Replace every dyno of an app by a new one."""
-    _change(app, Action.SCALE_APP, scale_flow.restart)
+@click.argument("dyno", required=False)
+def restart(app: str, dyno: str | None) -> None:
+    """Replace every dyno of an app by a new one; or start only DYNO again, such as web.1, or all of a process type."""
+    if dyno is None:
+        _change(app, Action.SCALE_APP, scale_flow.restart)
+    else:
+        _stop(app, dyno)
+
+
+@click.command()
+@click.argument("app")
+@click.argument("dyno")
+def stop(app: str, dyno: str) -> None:
+    """Stop one dyno, such as web.1, or all of a process type; those that the formation wants start again."""
+    _stop(app, dyno)
+
+
+def _stop(name: str, dyno: str) -> None:
+    async def act(panel: Panel, by: Account) -> None:
+        found = await apps_flow.access(panel, by, name, Action.SCALE_APP)
+        click.echo(f"Stopping {', '.join(await scale_flow.stop(panel, found, dyno, by))}")
+
+    session.run(act)
 
 
 @click.command()
@@ -143,6 +156,23 @@ def _assignment(text: str) -> tuple[str, str]:
     return (key, value) if equals else (key, sys.stdin.read().removesuffix("\n"))
 
 
+@click.command()
+@click.argument("app")
+@click.option("--path", "-p", help="The path to ask for, such as /health.")
+@click.option("--interval", "-i", type=int, metavar="SECONDS", help="How often.")
+def health(app: str, path: str | None, interval: int | None) -> None:
+    """Show how an app's health is checked on a Swarm, or change it."""
+    if path is not None or interval is not None:
+        _change(app, Action.CONFIGURE_APP, lambda panel, found, by: health_flow.change(panel, found, by, path=path, interval_s=interval))
+        return
+
+    async def act(panel: Panel, by: Account) -> None:
+        check = (await apps_flow.access(panel, by, app, Action.VIEW_APP)).health
+        click.echo(f"{check.path} every {check.interval_s} s; where there is no such page, whether something listens on $PORT")
+
+    session.run(act)
+
+
 @click.command("releases")
 @click.argument("app")
 @click.option("--number", "-n", default=15, show_default=True, help="How many, the newest first.")
@@ -156,8 +186,8 @@ def list_releases(app: str, number: int) -> None:
         rows = [("", "RELEASE", "STATE", "CREATED", "DESCRIPTION")]
         for release in recent:
             active = "*" if release.id == found.current_release_id else ""
-            rows.append((active, f"v{release.version}", release.state.value, _time(release.created_at), release.description))
-        _table(rows)
+            rows.append((active, f"v{release.version}", release.state.value, time(release.created_at), release.description))
+        show_table(rows)
 
     session.run(act)
 
@@ -193,6 +223,34 @@ def logs(app: str, lines: int, dyno: str | None, *, tail: bool) -> None:
 
 @click.command()
 @click.argument("app")
+@click.argument("state", type=click.Choice(["on", "off"]))
+def maintenance(app: str, state: str) -> None:
+    """Have the panel answer visitors that an app is being worked on, or the app itself again; its dynos run on."""
+
+    async def act(panel: Panel, by: Account) -> None:
+        found = await apps_flow.access(panel, by, app, Action.MAINTAIN_APP)
+        await maintenance_flow.switch(panel, found, by, on=state == "on")
+        click.echo(f"Maintenance of {found.name} is {state}.")
+
+    session.run(act)
+
+
+@click.command()
+@click.argument("app")
+@click.argument("name")
+def rename(app: str, name: str) -> None:
+    """Give an app another name and hostname: skypanel rename hello hallo."""
+
+    async def act(panel: Panel, by: Account) -> None:
+        renamed = await apps_flow.rename(panel, await apps_flow.access(panel, by, app, Action.RENAME_APP), name, by)
+        click.echo(f"{app} is {renamed.name} now, at {panel.address.url(renamed.name)}")
+        click.echo(f"Tell git so: git remote set-url skypanel {panel.address.git_remote(renamed.name)}")
+
+    session.run(act)
+
+
+@click.command()
+@click.argument("app")
 @click.option("--confirm", required=True, metavar="APP", help="The app's name once more.")
 def destroy(app: str, confirm: str) -> None:
     """Destroy an app with its repository, releases and logs."""
@@ -206,4 +264,4 @@ def destroy(app: str, confirm: str) -> None:
     session.run(act)
 
 
-COMMANDS = (list_apps, ps, scale, restart, config, list_releases, rollback, logs, destroy)
+COMMANDS = (list_apps, ps, scale, restart, stop, config, health, list_releases, rollback, logs, maintenance, rename, destroy)

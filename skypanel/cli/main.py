@@ -12,9 +12,27 @@ from skypanel.domain.errors import SkyPanelError
 MODULES: Mapping[str, tuple[str, ...]] = {
     "up": ("up",),
     "machine": ("init", "migrate", "doctor", "rotate-keys", "install-service"),
-    "apps": ("apps", "ps", "scale", "restart", "config", "releases", "rollback", "logs", "destroy"),
+    "nodes": ("nodes",),
+    "apps": (
+        "apps",
+        "ps",
+        "scale",
+        "restart",
+        "stop",
+        "config",
+        "health",
+        "releases",
+        "rollback",
+        "logs",
+        "maintenance",
+        "rename",
+        "destroy",
+    ),
+    "run": ("run",),
     "settings": ("settings", "storage"),
+    "people": ("orgs", "members", "access"),
     "accounts": ("keys", "tokens", "login-link", "passwd"),
+    "stack": ("stack",),
 }
 
 

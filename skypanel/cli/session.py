@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import pwd
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TypeVar
@@ -42,6 +43,6 @@ async def panel() -> AsyncIterator[Panel]:
 def become(uid: int, gid: int) -> None:
     """Act as the panel's user from here on."""
     if os.geteuid() == 0 and uid != 0:
-        os.setgroups([])
+        os.initgroups(pwd.getpwuid(uid).pw_name, gid)
         os.setgid(gid)
         os.setuid(uid)

@@ -1,8 +1,10 @@
 """What a user deploys."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID
 
+from skypanel.domain.health import HealthCheck
 from skypanel.domain.plan import Plan
 
 DEFAULT_DEPLOY_BRANCHES = ("main", "master")
@@ -13,6 +15,7 @@ class App:
     """An app. `number` is small, unique and never used again: the engine derives a user id from it.
 
     `generation` grows with each restart, so that the dynos of one release can be told apart.
+    In `maintenance` the panel answers on its hostnames, whatever its dynos do.
     """
 
     id: UUID
@@ -23,6 +26,9 @@ class App:
     deploy_branch: str | None = None
     current_release_id: UUID | None = None
     generation: int = 1
+    health: HealthCheck = field(default_factory=HealthCheck)
+    maintenance: bool = False
+    created_at: datetime | None = None
 
     def deploys(self, ref: str) -> bool:
         """Whether a push to `ref` (such as refs/heads/main) is built."""

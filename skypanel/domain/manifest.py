@@ -7,6 +7,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from skypanel.domain.app import App
+from skypanel.domain.health import HealthCheck
 from skypanel.domain.limits import Limits
 
 STOP_GRACE_S = 30.0
@@ -43,6 +44,7 @@ class Manifest:
     processes: tuple[Process, ...]
     limits: Limits
     config_vars: Mapping[str, str] = field(repr=False)
+    health: HealthCheck = field(default_factory=HealthCheck)
 
     @classmethod
     def empty(cls, app: App) -> "Manifest":
@@ -77,6 +79,10 @@ class DynoKey:
         """The name a user sees, such as web.1."""
         return f"{self.process_type}.{self.index}"
 
+    def is_called(self, name: str) -> bool:
+        """Whether `name` is this dyno's, or its process type's."""
+        return name in {self.name, self.process_type}
+
 
 class DynoState(StrEnum):
     """What a dyno is doing; a crashed one waits for its next start."""
@@ -97,6 +103,36 @@ class Dyno:
     endpoint: str | None = None
     restarts: int = 0
     reason: str | None = None
+
+
+ONE_OFF = "run"
+ONE_OFF_LIFE_S = 24 * 3600.0
+
+
+@dataclass(frozen=True)
+class Window:
+    """The size of a terminal, in characters."""
+
+    columns: int
+    rows: int
+
+
+@dataclass(frozen=True)
+class OneOff:
+    """A one-off dyno `run.<number>`: a command beside the formation, with variables beside the config vars.
+
+    With a window it has a terminal, else pipes.
+    """
+
+    number: int
+    command: str
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    window: Window | None = None
+    timeout_s: float = ONE_OFF_LIFE_S
+
+    def key(self, manifest: Manifest) -> DynoKey:
+        """Return its identity as a dyno of a release."""
+        return DynoKey(manifest.app_id, manifest.version, manifest.generation, ONE_OFF, self.number)
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,12 @@ RESERVED_NAMES = frozenset(
     {"admin", "api", "dashboard", "git", "localhost", "mail", "ns1", "ns2", "panel", "skypanel", "smtp", "ssh", "status", "www"}
 )
 MAX_NAME_LENGTH = 30
+MAX_EMAIL_LENGTH = 254
 
+_ORGANIZATION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9 -]{0,58}[A-Za-z0-9])?")
+_EMAIL = re.compile(r"[!-?A-~]+@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
 _NAME = re.compile(r"[a-z](?:[a-z0-9-]*[a-z0-9])?")
+_DYNO = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}(?:\.[1-9][0-9]{0,5})?")
 
 
 def check_app_name(name: str) -> str:
@@ -25,6 +29,28 @@ def check_app_name(name: str) -> str:
     if name in RESERVED_NAMES:
         raise Invalid(f"The name {name} is reserved.", "Choose another name.")
     return name
+
+
+def check_organization_name(name: str) -> str:
+    """Return `name` if an organization may carry it. Raises Invalid, with what would be allowed."""
+    if not _ORGANIZATION.fullmatch(name):
+        raise Invalid(
+            f"{printable(name)} is not a valid name of an organization.",
+            "Use up to 60 letters, digits, dashes and spaces; begin and end with a letter or digit.",
+        )
+    return name
+
+
+def check_email(email: str) -> str:
+    """Return an e-mail address in lowercase if it looks like one. Raises Invalid."""
+    if not _EMAIL.fullmatch(email) or len(email) > MAX_EMAIL_LENGTH:
+        raise Invalid(f"{printable(email)} is not an e-mail address.", "Write it like this: ada@example.com")
+    return email.lower()
+
+
+def is_dyno(name: str) -> bool:
+    """Whether `name` can be a dyno's, such as web.1, or a process type's."""
+    return _DYNO.fullmatch(name) is not None
 
 
 def printable(text: str, limit: int = 60) -> str:

@@ -50,6 +50,11 @@ def job_of(name: str) -> UUID | None:
         return None
 
 
+def node_stream(node_id: UUID) -> str:
+    """Return the name of the stream of what is done on a node."""
+    return f"node/{node_id}"
+
+
 @dataclass(frozen=True)
 class Place:
     """How far somebody has read: up to and with a line of a stream."""

@@ -12,7 +12,7 @@ from skypanel.ports import Job
 
 SEND_S = 2.0
 WAKE_UP_LIFE_S = 15.0
-TASKS = {Job.BUILD: "build", Job.ROLLOUT: "rollout"}
+TASKS = {Job.BUILD: "build", Job.ROLLOUT: "rollout", Job.NODE: "node"}
 
 # What senders and workers have in common: the broker is never given up, and no results are kept.
 OPTIONS = {

@@ -2,23 +2,26 @@
 
 import asyncio
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from skypanel.domain.app import App
 from skypanel.domain.errors import NotFound, Unavailable
-from skypanel.domain.manifest import STOP_GRACE_S, Dyno, DynoKey, DynoState, Exit, Manifest
+from skypanel.domain.manifest import STOP_GRACE_S, Dyno, DynoKey, DynoState, Exit, Manifest, OneOff
+from skypanel.drivers.attachment import Attachment
 from skypanel.drivers.bubblewrap import open_workspace
-from skypanel.drivers.launcher import WORK_S, Launcher, answered_within
+from skypanel.drivers.launcher import WORK_S, Launcher, LauncherConnection, answered_within
 from skypanel.drivers.readiness import Observed, Readiness, late
 from skypanel.launcher.descriptors import Pipe, write_all
 from skypanel.launcher.environment import boot, dyno_environment
 from skypanel.launcher.listening import Listening
 from skypanel.launcher.protocol import Message, Tenant, key_message, limits_message, parse_key, tenant_message
-from skypanel.ports import Objects, Step, WriteLine
+from skypanel.ports import Attached, Objects, Step, WriteLine
 
 ONE_OFF_PORT = 5000
 POLL_S = 0.1
@@ -78,6 +81,11 @@ class ProcessScheduler:
             WORK_S,
         )
 
+    async def stop(self, app_id: UUID, dyno: str) -> Sequence[str]:
+        """Stop one dyno or all of a process type; they start again at once. Returns the names of those that were told."""
+        answer = await self._launcher.ask({"do": "stop", "app_id": str(app_id), "name": dyno, "grace_s": self._stop_grace_s})
+        return [str(name) for name in answer["told"]]
+
     async def remove(self, app_id: UUID) -> None:
         """Stop all dynos of an app and forget its slugs, logs and disks."""
         await self._launcher.ask({"do": "remove", "app_id": str(app_id)}, WORK_S)
@@ -89,6 +97,39 @@ class ProcessScheduler:
         await self._stage(tenant, manifest.slug_digest)
         async with open_workspace(self._launcher, tenant, limits, manifest.slug_digest) as workspace:
             return await workspace.run(step, write)
+
+    @asynccontextmanager
+    async def attach(self, manifest: Manifest, one_off: OneOff) -> AsyncIterator[Attached]:
+        """Run a one-off dyno for the length of the block; the launcher ends it with the connection."""
+        await self._stage(_tenant(manifest), manifest.slug_digest)
+        async with self._launcher.connect() as connection:
+            attachment = Attachment(one_off.window)
+            try:
+                await connection.say(_once_message(manifest, one_off, attached=True), attachment.theirs)
+                end = asyncio.ensure_future(_hear_exit(connection))
+                attachment.started(end, partial(self._signal, one_off.key(manifest)))
+                try:
+                    yield attachment
+                finally:
+                    end.cancel()
+                    await asyncio.wait({end})
+            finally:
+                attachment.close()
+                await connection.finish()
+
+    async def detach(self, manifest: Manifest, one_off: OneOff) -> None:
+        """Start a one-off dyno that runs by itself, its output in the app's log."""
+        await self._stage(_tenant(manifest), manifest.slug_digest)
+        await self._launcher.ask(_once_message(manifest, one_off, attached=False))
+
+    async def one_offs(self, app_id: UUID | None = None) -> Sequence[Dyno]:
+        """Return the one-off dynos that run, attached or not, of one app or of all."""
+        answer = await self._launcher.ask({"do": "list", "app_id": app_id and str(app_id)})
+        return [_observed(report).dyno for report in answer["one_offs"]]
+
+    async def _signal(self, key: DynoKey, number: int) -> None:
+        with suppress(NotFound):  # it has just ended
+            await self._launcher.ask({"do": "signal", "app_id": str(key.app_id), "name": key.name, "number": number})
 
     async def _observe(self, app_id: UUID | None) -> Sequence[Observed]:
         answer = await self._launcher.ask({"do": "list", "app_id": app_id and str(app_id)})
@@ -133,6 +174,25 @@ def _start_message(manifest: Manifest, key: DynoKey) -> Message:
         "environment": dict(manifest.config_vars),
         "limits": limits_message(manifest.limits),
     }
+
+
+def _once_message(manifest: Manifest, one_off: OneOff, *, attached: bool) -> Message:
+    return {
+        "do": "once",
+        "key": key_message(one_off.key(manifest)),
+        "tenant": tenant_message(_tenant(manifest)),
+        "digest": manifest.slug_digest,
+        "command": one_off.command,
+        "environment": {**manifest.config_vars, **one_off.environment},
+        "limits": limits_message(replace(manifest.limits, timeout_s=one_off.timeout_s)),
+        "attached": attached,
+        "terminal": attached and one_off.window is not None,
+    }
+
+
+async def _hear_exit(connection: LauncherConnection) -> Exit:
+    answer = await connection.hear()
+    return Exit(answer["code"], answer["reason"])
 
 
 def _observed(report: Mapping[str, Any]) -> Observed:

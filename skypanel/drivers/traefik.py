@@ -36,11 +36,11 @@ def dynamic_config(routes: Sequence[Route], *, panel_host: str, web_url: str, gi
     A route without endpoints is left out, and so is any host or endpoint that is not well-formed: one
     bad row must not stop the others.
     """
-    live = [route for route in routes if _rule(route) and _servers(route)]
+    live = [route for route in routes if rule(route) and _servers(route)]
     return {
         "http": {
             "routers": {
-                **{_name(route.app_id): _router(_rule(route), _name(route.app_id)) for route in live},
+                **{_name(route.app_id): _router(rule(route), _name(route.app_id)) for route in live},
                 "git": {**_router(_git_rule(git_hosts), "git"), "priority": _ABOVE_ALL + 1},
                 "dashboard": {**_router(_host_rule(panel_host), "panel"), "priority": _ABOVE_ALL},
                 "fallback": {**_router("PathPrefix(`/`)", "panel"), "priority": _BELOW_ALL},
@@ -78,7 +78,7 @@ class TraefikRouter:
         except (ClientError, TimeoutError):
             return False
         urls = {server["url"] for server in service.get("loadBalancer", {}).get("servers", [])}
-        return urls == set(_servers(route)) and router.get("rule", "") == (_rule(route) if urls else "")
+        return urls == set(_servers(route)) and router.get("rule", "") == (rule(route) if urls else "")
 
     async def _get(self, session: ClientSession, kind: str, app_id: UUID) -> Json:
         """Return what Traefik has; nothing if it has none. Raises ClientError."""
@@ -95,7 +95,8 @@ def _name(app_id: UUID) -> str:
     return f"app-{app_id}"
 
 
-def _rule(route: Route) -> str:
+def rule(route: Route) -> str:
+    """Return Traefik's rule for a route's hosts, but for those that are not well-formed."""
     return " || ".join(_host_rule(host) for host in route.hosts if _HOST.match(host))
 
 
@@ -111,8 +112,8 @@ def _servers(route: Route) -> list[str]:
     return [f"http://{endpoint}" for endpoint in route.endpoints if _ENDPOINT.match(endpoint)]
 
 
-def _router(rule: str, service: str) -> Json:
-    return {"entryPoints": list(ENTRY_POINTS), "rule": rule, "service": service}
+def _router(matching: str, service: str) -> Json:
+    return {"entryPoints": list(ENTRY_POINTS), "rule": matching, "service": service}
 
 
 def _service(urls: Sequence[str]) -> Json:

@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -161,6 +162,7 @@ async def findings(environ: Mapping[str, str]) -> tuple[Finding, ...]:
         *_reach_findings(home),
         *disk_findings(home, _free_bytes(home)),
         *await _panel_findings(environ),
+        *await _swarm_findings(environ),
     )
 
 
@@ -226,6 +228,19 @@ async def _panel_findings(environ: Mapping[str, str]) -> tuple[Finding, ...]:
         for part, answered in zip(health.PARTS, answers, strict=True)
         if not answered
     )
+
+
+async def _swarm_findings(environ: Mapping[str, str]) -> tuple[Finding, ...]:
+    """Look at the Swarm, where one is chosen."""
+    try:
+        loaded = settings.load(environ)
+    except SkyPanelError:
+        return ()
+    if loaded.engine != "swarm":
+        return ()
+    # Docker's SDK takes memory, and is wanted here alone.
+    found: tuple[Finding, ...] = await import_module("skypanel.embedded.doctor_swarm").findings(loaded)
+    return found
 
 
 def _port_findings(environ: Mapping[str, str], loaded: Settings | None) -> tuple[Finding, ...]:

@@ -49,6 +49,8 @@ TOOLS = {
     "shellcheck": Program("shellcheck", "shellcheck", "shell scripts cannot be checked"),
     "chromium": Program("chromium", "chromium", "the dashboard cannot be tested in a browser"),
     "sshd": Program("sshd", "openssh-server", "pushes have nothing to be compared with"),
+    "dockerd": Program("dockerd", "docker.io", "nothing can be run on Docker Swarm"),
+    "mmdebstrap": Program("mmdebstrap", "mmdebstrap", "no stack image can be made where none can be pulled"),
 }
 
 Which = Callable[[str], str | None]

@@ -19,11 +19,21 @@ import asyncssh
 from cryptography.fernet import Fernet
 
 from skypanel.domain.errors import SkyPanelError, Unavailable
+from skypanel.domain.routing import Address
 from skypanel.embedded import certificates, choices, processes
 from skypanel.embedded.certificates import Pair
 from skypanel.launcher.durable import sync_folder, write_whole
 from skypanel.settings import SSH_KEY_TYPES, Chosen, Settings, home_folder, load
-from skypanel.variables import DEFAULT_ADDRESS, Given, read_given
+from skypanel.variables import (
+    DEFAULT_ADDRESS,
+    DEFAULT_DOCKER_HOST,
+    DEFAULT_INGRESS_HOST,
+    ENDPOINT_MODES,
+    ENGINES,
+    QUEUES,
+    Given,
+    read_given,
+)
 
 FOLDERS = (
     ("keys", 0o700),
@@ -63,28 +73,54 @@ def _choose(home: Path, run_dir: Path, given: Given) -> Chosen:
         kept = Chosen.from_json((home / "panel.json").read_text())
     except FileNotFoundError:
         kept = None
-    address = given.address(kept.address if kept else DEFAULT_ADDRESS)
-    taken = {address.ssh_port, address.http_port, address.https_port}
-    web_port = kept.web_port if kept else choices.free_port(taken)
-    traefik_port = kept.traefik_port if kept else choices.free_port({*taken, web_port})
+    ports = _Ports(given.address(kept.address if kept else DEFAULT_ADDRESS))
     return Chosen(
-        address=address,
+        address=ports.address,
         run_dir=run_dir,
-        web_port=web_port,
-        traefik_port=traefik_port,
+        web_port=ports.take(kept.web_port if kept else 0),
+        traefik_port=ports.take(kept.traefik_port if kept else 0),
         uid_base=kept.uid_base if kept else choices.pick_uid_base(),
         subnet=kept.subnet if kept else choices.pick_subnet(choices.networks_of(ROUTE_TABLE.read_text())),
         allow=given.allow if given.allow is not None else kept.allow if kept else (),
-        git_port=(kept.git_port if kept else 0) or choices.free_port({*taken, web_port, traefik_port}),
+        git_port=ports.take(kept.git_port if kept else 0),
+        engine=given.engine or (kept.engine if kept else ENGINES[0]),
+        docker_host=given.docker_host or (kept.docker_host if kept else DEFAULT_DOCKER_HOST),
+        ingress_host=given.ingress_host or (kept.ingress_host if kept else DEFAULT_INGRESS_HOST),
+        endpoint_mode=given.endpoint_mode or (kept.endpoint_mode if kept else ENDPOINT_MODES[0]),
+        ingress_port=ports.take(kept.ingress_port if kept else 0),
+        ingress_api_port=ports.take(kept.ingress_api_port if kept else 0),
+        queues=given.queues or (kept.queues if kept else QUEUES),
     )
 
 
+class _Ports:
+    """Hands out ports of 127.0.0.1, each once, and none of the others."""
+
+    def __init__(self, address: Address, *others: int) -> None:
+        self.address = address
+        self._taken = {address.ssh_port, address.http_port, address.https_port, *others}
+
+    def take(self, kept: int) -> int:
+        """Return the port that was kept, or a free one where none was."""
+        port = kept or choices.free_port(self._taken)
+        self._taken.add(port)
+        return port
+
+    def take_free(self, kept: int) -> int:
+        """Return the port that was kept if nobody listens on it, else a free one."""
+        port = choices.kept_port(kept, self._taken)
+        self._taken.add(port)
+        return port
+
+
 def _with_free_ports(chosen: Chosen) -> Chosen:
-    taken = {chosen.address.ssh_port, chosen.address.http_port, chosen.address.https_port}
-    web_port = choices.kept_port(chosen.web_port, taken)
-    traefik_port = choices.kept_port(chosen.traefik_port, {*taken, web_port})
-    git_port = choices.kept_port(chosen.git_port, {*taken, web_port, traefik_port})
-    return replace(chosen, web_port=web_port, traefik_port=traefik_port, git_port=git_port)
+    ports = _Ports(chosen.address, chosen.ingress_port, chosen.ingress_api_port)
+    return replace(
+        chosen,
+        web_port=ports.take_free(chosen.web_port),
+        traefik_port=ports.take_free(chosen.traefik_port),
+        git_port=ports.take_free(chosen.git_port),
+    )
 
 
 def _make_keys(keys: Path) -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from skypanel.domain.routing import PROXY_TOKEN_HEADER
-from skypanel.settings import QUEUES, Settings
+from skypanel.settings import Settings
+from skypanel.variables import QUEUES
 
 STORAGE = "storage"
 PANEL = "panel"
@@ -80,7 +81,7 @@ def programs(settings: Settings, binaries: Binaries) -> tuple[Program, ...]:
         Program("valkey", STORAGE, (str(binaries.valkey), str(settings.run_dir / "valkey.conf"))),
         Program("receiver", PANEL, (python, "-m", "gitreceiver")),
         Program("web", PANEL, (python, "-m", "web")),
-        Program("worker", PANEL, worker_argv(binaries)),
+        Program("worker", PANEL, worker_argv(binaries, settings.queues, has_nodes=settings.engine == "swarm")),
         Program("traefik", PANEL, (str(binaries.traefik), f"--configFile={settings.run_dir / 'traefik.yaml'}")),
     )
 
@@ -107,16 +108,20 @@ def initdb_argv(settings: Settings, binaries: Binaries, folder: Path) -> tuple[s
     )
 
 
-def worker_argv(binaries: Binaries) -> tuple[str, ...]:
-    """Return the argv of the Celery worker, with the schedule in it. A process for each queue: it works on several jobs at once."""
+def worker_argv(binaries: Binaries, queues: Sequence[str] = QUEUES, name: str = "worker", *, has_nodes: bool = True) -> tuple[str, ...]:
+    """Return the argv of the Celery worker, with the schedule in it if that is among its queues.
+
+    A process for each queue: it works on several jobs at once. Where there is no Swarm for nodes to join, their queue needs none.
+    """
+    idle = 0 if has_nodes else queues.count("nodes")
     options = (
-        "-B",
+        *(("-B",) if "periodic" in queues else ()),
         "-Q",
-        ",".join(QUEUES),
+        ",".join(queues),
         "-c",
-        str(len(QUEUES)),
+        str(max(1, len(queues) - idle)),
         "-n",
-        "worker@%h",
+        f"{name}@%h",
         "-l",
         "INFO",
         "--without-gossip",

@@ -26,7 +26,7 @@ from skypanel.embedded.health import Part
 from skypanel.embedded.supervisor import Supervisor
 from skypanel.embedded.welcome import KeyFile, Welcome
 from skypanel.flow.accounts import login_link
-from skypanel.flow.setup import initialize
+from skypanel.flow.setup import initialize, publish_authority
 from skypanel.settings import Settings
 from skypanel.store import migrate
 
@@ -90,6 +90,7 @@ async def _enter(loaded: Settings, keys: Sequence[PublicKey]) -> Welcome:
     host_key = asyncssh.read_private_key(str(loaded.ssh_host_keys[0]))
     async with open_panel(loaded) as panel:
         run = await initialize(panel, keys)
+        await publish_authority(panel, (loaded.home / "ca.crt").read_text())
         return Welcome(run.keys, host_key.get_fingerprint(), await login_link(panel, run.admin), run.token)
 
 

@@ -63,11 +63,12 @@ def _add() -> User:
 def argv_as(user: User, argv: Sequence[str], *, die_with_parent: bool = True, may_bind_low_ports: bool = False) -> tuple[str, ...]:
     """Return the argv that runs `argv` as `user` (the caller must be root for another one than itself).
 
-    A changed user gives up its groups and every way back. `die_with_parent` has it terminated with the process that starts it.
+    A changed user has the groups that this machine gives it, none of the caller's, and no way back.
+    `die_with_parent` has it terminated with the process that starts it.
     """
     options = ["--pdeathsig", "TERM"] if die_with_parent else []
     if user != caller():
-        options += ["--reuid", str(user.uid), "--regid", str(user.gid), "--clear-groups", "--no-new-privs"]
+        options += ["--reuid", str(user.uid), "--regid", str(user.gid), "--init-groups", "--no-new-privs"]
         if may_bind_low_ports:
             options += ["--inh-caps", "+net_bind_service", "--ambient-caps", "+net_bind_service"]
     return ("setpriv", *options, "--", *argv) if options else tuple(argv)

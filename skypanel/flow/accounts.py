@@ -2,11 +2,13 @@
 
 import hashlib
 import secrets
+from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from skypanel.domain.access import Action, covers
-from skypanel.domain.account import Account
+from skypanel.domain import rate
+from skypanel.domain.access import AccountAction, Action, covers
+from skypanel.domain.account import Account, Token
 from skypanel.domain.errors import Denied
 from skypanel.flow import audit
 from skypanel.ports import Panel
@@ -14,6 +16,20 @@ from skypanel.store import keys, sign_ins, tokens
 
 LOGIN_LINK_LIFE = timedelta(hours=24)
 SESSION_LIFE = timedelta(days=14)
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who calls by which API token, and how many more calls it is good for now."""
+
+    account: Account
+    token_id: UUID
+    scope: str
+    remaining: int
+
+    def check(self, action: Action | AccountAction) -> None:
+        """Raise Denied if the token's scope does not cover an action."""
+        _check_scope(self.scope, action)
 
 
 def digest(secret: str) -> str:
@@ -73,12 +89,31 @@ async def remove_key(panel: Panel, account: Account, fingerprint: str) -> bool:
 
 async def add_token(panel: Panel, account: Account, description: str, scope: str = "global", life: timedelta | None = None) -> str:
     """Return a new API token; only its digest is stored."""
-    token = secrets.token_urlsafe(32)
+    return (await authorize(panel, account, description, scope, life))[1]
+
+
+async def authorize(panel: Panel, account: Account, description: str, scope: str, life: timedelta | None) -> tuple[Token, str]:
+    """Make an API token, and return what is stored of it and the token itself."""
+    secret = secrets.token_urlsafe(32)
     expires_at = panel.clock.now() + life if life else None
     async with panel.transaction() as conn:
-        await tokens.add(conn, account.id, digest(token), description, scope, expires_at)
+        token = await tokens.add(conn, account.id, digest(secret), description, scope, expires_at)
         await audit.record(conn, "token.add", account, description=description, scope=scope)
-    return token
+    return token, secret
+
+
+async def caller(panel: Panel, token: str) -> Caller | None:
+    """Return who calls by an API token, if it is still good, and count the call. Raises Throttled."""
+    async with panel.transaction() as conn:
+        use = await tokens.use(conn, digest(token))
+    return None if use is None else Caller(use.account, use.token_id, use.scope, rate.remaining(use.debt))
+
+
+async def holder(panel: Panel, token_id: UUID, action: Action) -> Account | None:
+    """Return whose API token has an id, if it is still good for an action; this is no call."""
+    async with panel.transaction() as conn:
+        found = await tokens.holder(conn, token_id)
+    return found[0] if found and covers(found[1], action) else None
 
 
 async def bearer(panel: Panel, token: str, action: Action) -> Account | None:
@@ -88,8 +123,7 @@ async def bearer(panel: Panel, token: str, action: Action) -> Account | None:
     if found is None:
         return None
     account, scope = found
-    if not covers(scope, action):
-        raise Denied(f"This API token has the scope {scope}, which does not allow that.", "Use another one.")
+    _check_scope(scope, action)
     return account
 
 
@@ -99,3 +133,8 @@ async def revoke_token(panel: Panel, account: Account, token_id: UUID) -> bool:
         revoked = await tokens.revoke(conn, account.id, token_id)
         await audit.record(conn, "token.revoke", account, token=str(token_id))
     return revoked
+
+
+def _check_scope(scope: str, action: Action | AccountAction) -> None:
+    if not covers(scope, action):
+        raise Denied(f"This API token has the scope {scope}, which does not allow that.", "Use another one.")

@@ -14,10 +14,9 @@ from skypanel.domain.errors import Denied, NotFound, Unavailable
 from skypanel.domain.manifest import Dyno
 from skypanel.domain.plan import DEFAULT_PLAN
 from skypanel.domain.release import Release
-from skypanel.domain.routing import Route
-from skypanel.flow import audit
+from skypanel.flow import audit, route
 from skypanel.ports import Connection, Panel
-from skypanel.store import apps, builds, deploys, organizations, plans, releases, routes, settings, slugs
+from skypanel.store import apps, builds, collaborators, deploys, organizations, plans, releases, routes, settings, slugs
 
 
 @dataclass(frozen=True)
@@ -57,18 +56,28 @@ async def _first_organization(conn: Connection, by: Account) -> UUID:
 
 
 async def access(panel: Panel, by: Account, name: str, action: Action) -> App:
-    """Return the app of that name if the account may do `action` to it.
+    """Return the app of that name or id if the account may do `action` to it.
 
     Raises NotFound where there is none or it is not the account's to see, Denied where its role is too low.
     """
     async with panel.transaction() as conn:
-        app = await apps.by_name(conn, name)
-        role = await organizations.role(conn, app.organization_id, by.id) if app else None
+        app = await _named(conn, name)
+        role = await collaborators.role(conn, app, by.id) if app else None
     if app is None or not allows(role, Action.VIEW_APP):
         raise NotFound(f"App {names.printable(name)} not found, or not yours.", "`skypanel apps` lists yours.")
     if not allows(role, action):
         raise Denied(f"Your role does not allow this on {app.name}.", "Ask an admin of its organization.")
     return app
+
+
+async def _named(conn: Connection, name: str) -> App | None:
+    try:
+        app_id = UUID(name)
+    except ValueError:
+        return await apps.by_name(conn, name)
+    with suppress(NotFound):
+        return await apps.get(conn, app_id)
+    return None
 
 
 async def overview(panel: Panel, account: Account, *, after: str = "", limit: int | None = None) -> list[AppOverview]:
@@ -92,6 +101,29 @@ async def overview(panel: Panel, account: Account, *, after: str = "", limit: in
     ]
 
 
+async def rename(panel: Panel, app: App, name: str, by: Account) -> App:
+    """Give an app another name and hostname; all else it has goes by its id and stays as it is.
+
+    Once this returns the new hostname leads where the old one led, which leads nowhere. Raises Invalid for a bad
+    name, Conflict for a taken one, Unavailable where the proxy does not follow: it does so as soon as it can.
+    """
+    names.check_app_name(name)
+    async with panel.transaction() as conn:
+        await apps.lock(conn, app.id)
+        before = await apps.get(conn, app.id)
+        if before.name == name:
+            return before
+        await apps.rename(conn, app.id, name)
+        await audit.record(conn, "app.rename", by, before, to=name)
+        in_force = await routes.get(conn, app.id)
+        if in_force is not None:
+            old, new = panel.address.host(before.name), panel.address.host(name)
+            await routes.put(conn, app.id, [new if host == old else host for host in in_force.hosts], in_force.endpoints)
+        renamed = await apps.get(conn, app.id)
+    await route.confirm(panel, app.id)
+    return renamed
+
+
 async def destroy(panel: Panel, app: App, by: Account) -> None:
     """Destroy an app with all it has: first it stops serving, then its dynos, repository and stored objects go, then its row.
 
@@ -103,7 +135,7 @@ async def destroy(panel: Panel, app: App, by: Account) -> None:
         await audit.record(conn, "app.destroy", by, app)
         await routes.remove(conn, app.id)
         await apps.set_current_release(conn, app.id, None)
-    await panel.router.confirm([Route(app.id, (), ())])
+    await route.confirm(panel, app.id)
     await panel.scheduler.remove(app.id)
     await panel.repositories.remove(app.id)
     async with panel.transaction() as conn:

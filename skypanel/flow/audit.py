@@ -1,21 +1,29 @@
 """Who did what: one row a write, in the same transaction."""
 
-from skypanel.domain.account import Account
+from contextvars import ContextVar
+
+from skypanel.domain.account import Account, Organization
 from skypanel.domain.app import App
 from skypanel.ports import Connection
 from skypanel.store import audit
 
+# Where what is done now was asked for, such as `api 192.0.2.7`; who answers requests sets it for each.
+ORIGIN: ContextVar[str | None] = ContextVar("origin", default=None)
 
-async def record(conn: Connection, action: str, by: Account, app: App | None = None, **details: object) -> None:
+
+async def record(
+    conn: Connection, action: str, by: Account, app: App | None = None, *, organization: Organization | None = None, **details: object
+) -> None:
     """Write an audit row. `details` never hold a secret."""
+    owner = app.organization_id if app else organization.id if organization else None
     await audit.add(
         conn,
         action,
         account_id=by.id,
         email=by.email,
-        organization_id=app.organization_id if app else None,
+        organization_id=owner,
         app_id=app.id if app else None,
         app_name=app.name if app else None,
         details=details,
-        origin=None,
+        origin=ORIGIN.get(),
     )

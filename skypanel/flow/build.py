@@ -140,8 +140,11 @@ async def _reusable(panel: Panel, app: App, earlier: Build, write: WriteLine) ->
     """
     if earlier.slug_id is None or app.current_release_id is None:
         return None
-    if earlier.source.commit in (await panel.repositories.refs(app.id)).values():
-        return None
+    try:
+        if earlier.source.commit in (await panel.repositories.refs(app.id)).values():
+            return None
+    except NotFound:
+        return None  # the repositories are on another machine: build it again
     async with panel.transaction() as conn:
         current = await releases.get(conn, app.current_release_id)
         if current.build_id != earlier.id:

@@ -13,7 +13,7 @@ from skypanel.domain.manifest import Dyno
 from skypanel.domain.release import Release, ReleaseState
 from skypanel.flow import deploys
 from skypanel.ports import Connection, Panel
-from skypanel.store import accounts, builds, config_vars, formation, organizations, releases, slugs
+from skypanel.store import accounts, builds, collaborators, config_vars, formation, releases, slugs
 
 RELEASES = 20
 BUILDS = 5
@@ -72,7 +72,7 @@ async def look(panel: Panel, app: App, account: Account, before: int | None = No
             builds=recent,
             deploy=await deploys.under_way(conn, app),
             emails=await accounts.emails(conn, {person for person in people if person}),
-            may_roll_back=allows(await organizations.role(conn, app.organization_id, account.id), Action.ROLL_BACK),
+            may_roll_back=allows(await collaborators.role(conn, app, account.id), Action.ROLL_BACK),
         )
 
 

@@ -50,7 +50,7 @@ async def show_build(panel: Panel, build_id: UUID, show: Show, after: LineId = F
         async with panel.transaction() as conn:
             return (await builds.get(conn, build_id)).state.finished
 
-    await _copy(panel, Place(build_stream(build_id), after), finished, show)
+    await copy(panel, Place(build_stream(build_id), after), finished, show)
     async with panel.transaction() as conn:
         build = await builds.get(conn, build_id)
         release = await releases.of_build(conn, build_id)
@@ -67,7 +67,7 @@ async def show_rollout(panel: Panel, rollout: Rollout, show: Show, after: LineId
         async with panel.transaction() as conn:
             return (await rollouts.get(conn, rollout.id)).state.finished
 
-    await _copy(panel, Place(rollout_stream(rollout.id), after), finished, show)
+    await copy(panel, Place(rollout_stream(rollout.id), after), finished, show)
     async with panel.transaction() as conn:
         ended = await rollouts.get(conn, rollout.id)
         release = await releases.get(conn, ended.release_id)
@@ -94,7 +94,7 @@ async def _successor(conn: Connection, rollout: Rollout) -> Rollout | None:
     return newest if ours.slug_id == theirs.slug_id else None
 
 
-async def _copy(panel: Panel, place: Place, finished: Finished, show: Show) -> None:
+async def copy(panel: Panel, place: Place, finished: Finished, show: Show) -> None:
     """Copy a stream from `place` on until the database says that it ended.
 
     An end mark alone does not end it: a worker that was stopped leaves one, and another goes on.

@@ -26,5 +26,6 @@ async def manifest_of(panel: Panel, conn: Connection, app: App, release: Release
         slug_digest=slug.digest,
         processes=tuple(Process(name, command, quantities.get(name, 0)) for name, command in slug.process_types.items()),
         limits=app.plan.limits(),
+        health=app.health,
         config_vars={key: panel.cipher.decrypt(secret) for key, secret in config.secrets.items()},
     )

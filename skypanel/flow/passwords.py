@@ -18,7 +18,7 @@ async def sign_in(panel: Panel, email: str, password: str, address: str) -> str:
 
     `address` is where the request came from.
     """
-    account = await _proved(panel, email, password, address)
+    account = await prove(panel, email, password, address)
     session = secrets.token_urlsafe(32)
     async with panel.transaction() as conn:
         await sign_ins.add_session(conn, account.id, digest(session), panel.clock.now() + SESSION_LIFE)
@@ -33,7 +33,7 @@ async def change(panel: Panel, account: Account, current: str, new: str, session
     """
     check_password(new)
     if await is_set(panel, account):
-        await _proved(panel, account.email, current, address)
+        await prove(panel, account.email, current, address)
     await _keep(panel, account, new, but=session)
 
 
@@ -57,8 +57,11 @@ async def _keep(panel: Panel, account: Account, new: str, but: str | None = None
         await audit.record(conn, "account.set_password", account)
 
 
-async def _proved(panel: Panel, email: str, password: str, address: str) -> Account:
-    """Return the account whose password this is; for an unknown address the same is done, and takes as long."""
+async def prove(panel: Panel, email: str, password: str, address: str) -> Account:
+    """Return the account whose password this is; for an unknown address the same is done, and takes as long.
+
+    Raises Denied, and Throttled after too many tries.
+    """
     async with _attempt(panel, email, address):
         async with panel.transaction() as conn:
             account, kept = await accounts.credentials(conn, email.strip())

@@ -13,8 +13,7 @@ from skypanel.domain.errors import Invalid, SkyPanelError, Unavailable
 from skypanel.domain.manifest import BOOT_TIMEOUT_S, RELEASE_PHASE, WEB, Dyno, Manifest
 from skypanel.domain.output import rollout_stream
 from skypanel.domain.release import Release, ReleaseState, Rollout, RolloutReason, RolloutState
-from skypanel.domain.routing import Route
-from skypanel.flow import lease
+from skypanel.flow import lease, route
 from skypanel.flow.drain import drain
 from skypanel.flow.manifest import manifest_of
 from skypanel.ports import Job, Panel, Unready, WriteLine
@@ -76,7 +75,7 @@ async def _roll_out(panel: Panel, rollout: Rollout, write: WriteLine) -> None:
         await _print_last_lines(panel, app, unready.dyno, write)
         raise Invalid(f"{unready.dyno} of v{release.version} {unready.reason}") from None
     await _check_superseded(panel, rollout)
-    await _switch(panel, rollout, app, _web_endpoints(dynos))
+    await _switch(panel, rollout, _web_endpoints(dynos))
     await panel.scheduler.retire(manifest)
     if rollout.reason is RolloutReason.RELEASE:
         await _print_success(panel, app, release, dynos, write)
@@ -139,14 +138,16 @@ def _web_endpoints(dynos: Sequence[Dyno]) -> tuple[str, ...]:
     return tuple(dyno.endpoint for dyno in dynos if dyno.key.process_type == WEB and dyno.endpoint)
 
 
-async def _switch(panel: Panel, rollout: Rollout, app: App, endpoints: tuple[str, ...]) -> None:
+async def _switch(panel: Panel, rollout: Rollout, endpoints: tuple[str, ...]) -> None:
     """Point the app's hostnames at web dynos, and return once the proxy does so; raises LeaseLost if another worker decides."""
-    route = Route(app.id, (panel.address.host(app.name),), endpoints)
     async with panel.transaction() as conn:
+        # The app may have another name by now than when the rollout began.
+        await apps.lock(conn, rollout.app_id)
         if not await rollouts.renew(conn, rollout.id, rollout.attempt, lease.LEASE_S):
             raise lease.LeaseLost
-        await routes.put(conn, app.id, route.hosts, route.endpoints)
-    await panel.router.confirm([route])
+        app = await apps.get(conn, rollout.app_id)
+        await routes.put(conn, app.id, (panel.address.host(app.name),), endpoints)
+    await route.confirm(panel, rollout.app_id)
 
 
 async def _end(panel: Panel, rollout: Rollout, state: RolloutState, error: str | None = None) -> None:
@@ -168,26 +169,26 @@ async def _bring_back(panel: Panel, rollout: Rollout) -> None:
     What cannot be undone now is left to reconciliation.
     """
     try:
-        manifest, endpoints, app = await _before(panel, rollout)
+        manifest, endpoints = await _before(panel, rollout)
         with suppress(Unavailable):  # the proxy follows the database as soon as it answers
-            await _switch(panel, rollout, app, endpoints)
+            await _switch(panel, rollout, endpoints)
         await panel.scheduler.retire(manifest)
     except SkyPanelError:
         log.exception("rollout %s cannot be undone", rollout.id)
 
 
-async def _before(panel: Panel, rollout: Rollout) -> tuple[Manifest, tuple[str, ...], App]:
+async def _before(panel: Panel, rollout: Rollout) -> tuple[Manifest, tuple[str, ...]]:
     """Return what served before a rollout, and still runs."""
     async with panel.transaction() as conn:
         app = await apps.get(conn, rollout.app_id)
         manifest = Manifest.empty(app)
         if app.current_release_id is not None:
             manifest = await manifest_of(panel, conn, app, await releases.get(conn, app.current_release_id))
-        route = await routes.get(conn, app.id)
+        led = await routes.get(conn, app.id)
     wanted = set(manifest.dynos())
     serving = _web_endpoints([dyno for dyno in await panel.scheduler.dynos(app.id) if dyno.key in wanted])
-    kept = tuple(endpoint for endpoint in serving if route and endpoint in route.endpoints)
-    return manifest, kept or serving, app
+    kept = tuple(endpoint for endpoint in serving if led and endpoint in led.endpoints)
+    return manifest, kept or serving
 
 
 async def _print_last_lines(panel: Panel, app: App, dyno: str, write: WriteLine) -> None:

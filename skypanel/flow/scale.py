@@ -1,7 +1,8 @@
-"""Changing how many dynos run, and restarting them."""
+"""Changing how many dynos run, restarting and stopping them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from skypanel.domain import names
 from skypanel.domain.account import Account
 from skypanel.domain.app import App
 from skypanel.domain.errors import Conflict, NotFound
@@ -12,8 +13,10 @@ from skypanel.ports import Job, Panel
 from skypanel.store import apps, formation, rollouts
 
 
-async def scale(panel: Panel, app: App, quantities: Mapping[str, int], by: Account) -> Rollout | None:
-    """Set the quantity of process types, all or none, and converge on it at once.
+async def scale(
+    panel: Panel, app: App, quantities: Mapping[str, int], by: Account, *, added: Mapping[str, int] | None = None
+) -> Rollout | None:
+    """Set the quantity of process types, or change it by what is `added`, all or none, and converge on it at once.
 
     Returns the rollout, or None where nothing runs yet. Raises NotFound for an unknown type, Invalid past
     the plan's max_replicas.
@@ -22,14 +25,15 @@ async def scale(panel: Panel, app: App, quantities: Mapping[str, int], by: Accou
         await apps.lock(conn, app.id)
         app = await apps.get(conn, app.id)
         known = await formation.get(conn, app.id)
-        for process_type, quantity in quantities.items():
+        wanted = {**quantities, **{name: known.get(name, 0) + more for name, more in (added or {}).items()}}
+        for process_type, quantity in wanted.items():
             if process_type not in known or process_type == RELEASE_PHASE:
                 raise NotFound(
                     f"{app.name} has no process type {process_type} to scale.",
                     f"It has: {', '.join(known) or 'none until the first push'}.",
                 )
             await formation.put(conn, app.id, process_type, app.plan.check_quantity(process_type, quantity))
-        await audit.record(conn, "app.scale", by, app, quantities=dict(quantities))
+        await audit.record(conn, "app.scale", by, app, quantities=wanted)
         if app.current_release_id is None:
             return None
         rollout = await rollouts.add(conn, app.id, app.current_release_id, RolloutReason.SCALE)
@@ -48,3 +52,16 @@ async def restart(panel: Panel, app: App, by: Account) -> Rollout:
         await audit.record(conn, "app.restart", by, app)
     await panel.queue.wake(Job.ROLLOUT)
     return rollout
+
+
+async def stop(panel: Panel, app: App, dyno: str, by: Account) -> Sequence[str]:
+    """Stop one dyno such as web.1, or all of a process type; those of the formation start again, as it wants them.
+
+    Returns the names of those that were told. Raises NotFound where none runs.
+    """
+    told = await panel.scheduler.stop(app.id, dyno) if names.is_dyno(dyno) else ()
+    if not told:
+        raise NotFound(f"{app.name} runs no dyno {names.printable(dyno)}.", f"`skypanel ps {app.name}` shows what runs.")
+    async with panel.transaction() as conn:
+        await audit.record(conn, "dyno.stop", by, app, dynos=list(told))
+    return told

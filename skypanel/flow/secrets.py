@@ -1,7 +1,7 @@
 """Bringing every stored secret under the newest encryption key."""
 
 from skypanel.ports import Panel
-from skypanel.store import config_vars, settings
+from skypanel.store import config_vars, nodes, settings
 
 PAGE = 500
 
@@ -15,7 +15,7 @@ async def reencrypt(panel: Panel) -> int:
             for row in page:
                 await config_vars.replace(conn, row.id, panel.cipher.rotate(row.secret))
         if not page:
-            return count
+            return count + await _reencrypt_logins(panel)
         after, count = page[-1].id, count + len(page)
 
 
@@ -25,3 +25,11 @@ async def _reencrypt_settings(panel: Panel) -> int:
         for key, secret in secrets.items():
             await settings.replace_secret(conn, key, secret, panel.cipher.rotate(secret))
     return len(secrets)
+
+
+async def _reencrypt_logins(panel: Panel) -> int:
+    async with panel.transaction() as conn:
+        known = await nodes.all(conn)
+        for node in known:
+            await nodes.set_secret(conn, node.id, panel.cipher.rotate(node.secret))
+    return len(known)

@@ -53,3 +53,10 @@ def _first_settings() -> Mapping[str, Value]:
     """Return the defaults; two panels that are given one bucket do not meet in it."""
     plain = {key: value for key, value in DEFAULTS.items() if not SETTINGS[key].is_sensitive}
     return {**plain, "s3_prefix": f"skypanel-{secrets.token_hex(4)}"}
+
+
+async def publish_authority(panel: Panel, certificate: str) -> None:
+    """Have the database know the panel's CA (PEM), by which agents on other machines know the panel."""
+    async with panel.transaction() as conn:
+        if await settings.get(conn, "panel_ca") != certificate:
+            await settings.put(conn, "panel_ca", certificate, None)

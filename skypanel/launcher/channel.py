@@ -76,7 +76,8 @@ class Channel:
         if descriptors:
             rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))
             sent = self._socket.sendmsg([line[:_CHUNK]], [rights])
-        await loop.sock_sendall(self._socket, line[sent:])
+        if sent < len(line):  # who has all of it may have answered and hung up
+            await loop.sock_sendall(self._socket, line[sent:])
 
     async def hung_up(self) -> None:
         """Return when the other side is gone; not before, whatever it sends."""

@@ -8,11 +8,11 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from skypanel.domain.manifest import WEB, DynoState
+from skypanel.domain.manifest import WEB, DynoState, Exit
 from skypanel.launcher import logs, processes
 from skypanel.launcher.commands import CommandFailed
 from skypanel.launcher.disks import Disk
-from skypanel.launcher.environment import boot, dyno_environment
+from skypanel.launcher.environment import at_terminal, boot, dyno_environment
 from skypanel.launcher.finishing import drop
 from skypanel.launcher.listening import Listening, listening
 from skypanel.launcher.logs import LogFile
@@ -25,6 +25,7 @@ from skypanel.launcher.sandbox import Bind, Spec
 FIRST_PORT = 20_000
 STEADY_S = 60.0
 MAX_DELAY_S = 60.0
+NOT_STARTED = 126
 _SIGNAL_INTERVAL_S = 0.2
 
 
@@ -46,9 +47,16 @@ class Dyno:
     since: datetime = field(default_factory=lambda: datetime.now(UTC))
     restarts: int = 0
     reason: str | None = None
+    # how it ended, of one that runs once
+    exit: Exit | None = None
+    once: bool = False
+    streams: Streams | None = None
+    terminal: bool = False
     _sandbox: Running | None = None
-    _linger_s: float = math.inf
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
+    # set as well when it is to stop: what runs of it is to end, now or once it lingered
+    _leave: asyncio.Event = field(default_factory=asyncio.Event)
+    _linger_s: float = math.inf
     _deadline: float = math.inf
 
     @property
@@ -75,6 +83,20 @@ class Dyno:
         self._linger_s = min(self._linger_s, linger_s)
         self._become(DynoState.STOPPING)
         self._stop.set()
+        self._leave.set()
+
+    def renew(self, grace_s: float) -> None:
+        """End what runs of it, as when it stops, and start it again; one that waits for its next start need not wait."""
+        self._deadline = min(self._deadline, asyncio.get_running_loop().time() + grace_s)
+        self._linger_s = 0.0
+        self._become(DynoState.STARTING)
+        self._leave.set()
+
+    def signal(self, number: int) -> None:
+        """Send a signal to all its processes, as a terminal does."""
+        if self._sandbox is not None:
+            for pid in self.pids(processes.parents()):
+                processes.send(pid, self._sandbox.init_pid, number)
 
     async def supervise(self) -> None:
         """Run it, again and again, until it is told to stop."""
@@ -92,15 +114,28 @@ class Dyno:
             began = loop.time()
             self.reason = await self._run_once()
             self.log.system(f"Process {self.reason}")
+            if self.once:
+                return
+            if self._renewed():
+                failures = 0
+                continue
             if self.stopping:
                 return
             failures = 1 if loop.time() - began >= STEADY_S else failures + 1
             self._become(DynoState.CRASHED)
             delay = restart_delay_s(failures)
             self.log.system(f"State changed to crashed, next start in {delay:.0f} s")
-            if await _happens(self._stop, delay):
-                return
+            if await _happens(self._leave, delay):
+                self._renewed()
             self.restarts += 1
+
+    def _renewed(self) -> bool:
+        """Whether it ended only to start again; then it may run as long as it likes once more."""
+        if self.stopping or not self._leave.is_set():
+            return False
+        self._leave.clear()
+        self._linger_s = self._deadline = math.inf
+        return True
 
     def _become(self, state: DynoState) -> None:
         if not self.stopping:
@@ -120,6 +155,7 @@ class Dyno:
                 temporary = self.machine.own_folder(disk, "tmp", request.tenant)
                 return await self._run_sandbox(self._spec((Bind(app, "/app"), Bind(temporary, "/tmp"))), bounds, disk)  # noqa: S108 - the sandbox's own
         except (CommandFailed, OSError) as error:
+            self.exit = Exit(NOT_STARTED, f"it did not start: {error}")
             return f"did not start: {error}"
 
     async def _run_sandbox(self, spec: Spec, bounds: Bounds, disk: Disk) -> str:
@@ -137,7 +173,7 @@ class Dyno:
         # a full disk of its own is the dyno's own affair: its writes fail; a measured folder has to be watched
         disks = [] if self.machine.loop_devices else [disk]
         ended = asyncio.create_task(sandbox.wait())
-        watching = asyncio.create_task(watch(bounds, disks, None))
+        watching = asyncio.create_task(watch(bounds, disks, self._end_of_time()))
         stopping = asyncio.create_task(self._stop_politely(sandbox))
         try:
             await asyncio.wait({ended, watching}, return_when=asyncio.FIRST_COMPLETED)
@@ -145,13 +181,14 @@ class Dyno:
             sandbox.kill()
             code = await ended
             overrun = overrun or await over_now(bounds, disks)
+            self.exit = Exit(code, None if overrun is None else sentence(overrun, self.request.limits))
             return f"exited with status {code}" if overrun is None else f"was stopped: {sentence(overrun, self.request.limits)}"
         finally:
             await drop(watching, stopping, ended)
 
     async def _stop_politely(self, sandbox: Running) -> None:
-        """Once told to stop, send SIGTERM to each process, and SIGKILL to what is left after the grace."""
-        await self._stop.wait()
+        """Once told to end, send SIGTERM to each process, and SIGKILL to what is left after the grace."""
+        await self._leave.wait()
         await asyncio.sleep(self._linger_s)
         self.log.system("Stopping all processes with SIGTERM")
         loop = asyncio.get_running_loop()
@@ -164,9 +201,16 @@ class Dyno:
         self.log.system("Stopping remaining processes with SIGKILL")
         sandbox.kill()
 
+    def _end_of_time(self) -> float | None:
+        timeout_s = self.request.limits.timeout_s
+        return None if timeout_s is None else asyncio.get_running_loop().time() + timeout_s
+
     @asynccontextmanager
     async def _output(self) -> AsyncIterator[Streams]:
-        """Give the sandbox a pipe that ends in the log."""
+        """Give the sandbox what whoever is attached brought along, or a pipe that ends in the log."""
+        if self.streams is not None:
+            yield self.streams
+            return
         source, sink = os.pipe()
         null = os.open(os.devnull, os.O_RDONLY)
         os.set_blocking(source, False)
@@ -184,13 +228,14 @@ class Dyno:
         return Spec(
             app_id=request.tenant.app_id,
             uid=self.machine.uid(request.tenant),
-            argv=boot(request.command),
+            argv=at_terminal(boot(request.command)) if self.terminal else boot(request.command),
             environment=dyno_environment(request.environment, request.key.name, self.port),
             directory="/app",
             binds=binds,
             network=True,
             resolvers=self.machine.resolvers,
             max_processes=self.machine.max_processes(request.limits),
+            terminal=self.terminal,
         )
 
 

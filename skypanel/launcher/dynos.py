@@ -4,12 +4,15 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from skypanel.domain.manifest import DynoKey
+from skypanel.domain.errors import Conflict, NotFound
+from skypanel.domain.manifest import DynoKey, Exit
 from skypanel.launcher import processes
 from skypanel.launcher.dyno import Dyno
+from skypanel.launcher.finishing import to_the_end
 from skypanel.launcher.logs import LogFiles
 from skypanel.launcher.machine import Machine
-from skypanel.launcher.protocol import Message, Retire, StartDyno, key_message
+from skypanel.launcher.protocol import Message, Retire, RunOnce, SignalDyno, StartDyno, StopDyno, key_message
+from skypanel.launcher.running import Streams
 from skypanel.launcher.slugs import Slugs
 
 # Requests that were on their way when the route was switched have a moment to be answered.
@@ -32,11 +35,44 @@ class Dynos:
         before = self._current.get(request.key)
         if before is not None and not before.stopping:
             return
+        dyno = self._new(request)
+        self._tasks[dyno] = asyncio.create_task(self._keep(dyno, self._tasks.get(before) if before else None))
+
+    async def run_once(self, request: RunOnce, streams: Streams | None) -> Exit | None:
+        """Start a dyno that runs once. With streams, see it to its end, which comes at the latest when the caller is cancelled.
+
+        Raises Conflict, NotFound, CommandFailed, OSError.
+        """
+        name = request.dyno.key.name
+        if any(dyno.request.key.name == name for dyno in self._of(request.dyno.key.app_id)):
+            raise Conflict(f"There is a dyno {name} already.", "Try again.")
+        dyno = self._new(request.dyno)
+        dyno.once, dyno.streams, dyno.terminal = True, streams, request.terminal
+        task = self._tasks[dyno] = asyncio.create_task(self._keep(dyno, None))
+        if streams is None:
+            return None
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError:
+            dyno.stop(0)
+            await to_the_end(_ended(task))
+            raise
+        return dyno.exit
+
+    def _new(self, request: StartDyno) -> Dyno:
         self._slugs.use(request.tenant, request.digest)
         slot = self._machine.network.take()
         dyno = Dyno(self._machine, request, slot, self._logs.open(request.key.app_id, request.key.name))
         self._current[request.key] = dyno
-        self._tasks[dyno] = asyncio.create_task(self._keep(dyno, self._tasks.get(before) if before else None))
+        return dyno
+
+    def signal(self, request: SignalDyno) -> None:
+        """Send a signal to a one-off dyno. Raises NotFound."""
+        found = [dyno for dyno in self._of(request.app_id) if dyno.once and dyno.request.key.name == request.name]
+        if not found:
+            raise NotFound(f"There is no one-off dyno {request.name}.")
+        for dyno in found:
+            dyno.signal(request.number)
 
     async def _keep(self, dyno: Dyno, before: asyncio.Task[None] | None) -> None:
         """Supervise a dyno to its end, after the one that had its name, and give everything back."""
@@ -56,9 +92,19 @@ class Dynos:
     async def retire(self, request: Retire) -> None:
         """Tell all dynos of an app but those to keep to stop; their slugs go with them."""
         for dyno in self._of(request.app_id):
-            if dyno.request.key not in request.keep:
+            if dyno.request.key not in request.keep and not dyno.once:
                 dyno.stop(request.grace_s, LINGER_S)
         await self._slugs.keep_only(request.app_id, request.keep_digest)
+
+    def renew(self, request: StopDyno) -> Sequence[str]:
+        """End the dynos of an app that are called so, that they start again unless they run once, and return their names."""
+        told = [dyno for dyno in self._of(request.app_id) if dyno.request.key.is_called(request.name) and not dyno.stopping]
+        for dyno in told:
+            if dyno.once:
+                dyno.stop(request.grace_s)
+            else:
+                dyno.renew(request.grace_s)
+        return sorted({dyno.request.key.name for dyno in told})
 
     async def stop(self, app_id: UUID | None, grace_s: float) -> None:
         """Stop the dynos of an app or of all, and wait for their end."""
@@ -68,13 +114,18 @@ class Dynos:
         if stopping:
             await asyncio.wait(stopping.values())
 
-    def report(self, app_id: UUID | None) -> Sequence[Message]:
-        """Return the dynos of an app or of all, in order."""
+    def report(self, app_id: UUID | None, *, once: bool) -> Sequence[Message]:
+        """Return the dynos of an app or of all that run once, or those that are kept running, in order."""
         parents = processes.parents()
-        return [_describe(dyno, parents) for dyno in sorted(self._of(app_id), key=lambda dyno: dyno.request.key)]
+        dynos = sorted(self._of(app_id), key=lambda dyno: dyno.request.key)
+        return [_describe(dyno, parents) for dyno in dynos if dyno.once == once]
 
     def _of(self, app_id: UUID | None) -> list[Dyno]:
         return [dyno for key, dyno in self._current.items() if app_id in {None, key.app_id}]
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    await asyncio.wait({task})
 
 
 def _describe(dyno: Dyno, parents: Mapping[int, int]) -> Message:

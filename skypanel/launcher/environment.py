@@ -19,6 +19,11 @@ def boot(command: str) -> tuple[str, ...]:
     return ("bash", "-c", _BOOT, "bash", command)
 
 
+def at_terminal(argv: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the argv that gives a command its stdin as controlling terminal, so that ^C and window changes reach it."""
+    return ("setsid", "--ctty", *argv)
+
+
 def dyno_environment(config_vars: Mapping[str, str], name: str, port: int) -> dict[str, str]:
     """Return a dyno's environment: config vars win over the defaults, the platform's own over both."""
     return {

@@ -81,8 +81,7 @@ def ruleset(
     What they may not reach is refused at once, so that a program says so instead of waiting.
     """
     name, ports = table_name(plan.tag), f'"{plan.prefix}*"'
-    exceptions = [f"ip daddr {address} {protocol} dport 53 accept" for address in resolvers for protocol in ("udp", "tcp")]
-    exceptions += [rule for one in allowed for rule in _allow(one)]
+    exceptions = _exceptions(resolvers, allowed)
     blocked = ", ".join((*PRIVATE, *host_addresses))
     return f"""\
 {drop_table(plan.tag)}table inet {name} {{
@@ -123,6 +122,46 @@ def ruleset(
   }}
 {_entrance(entrance) if entrance else ""}}}
 """
+
+
+def own_ruleset(resolvers: Sequence[str], allowed: Sequence[Allowed], host_addresses: Sequence[str] = ()) -> str:
+    """Return the nft script for a sandbox's own network namespace, where whoever is confined cannot change it.
+
+    It lets out what `ruleset` does, and nothing in but answers.
+    """
+    blocked = ", ".join((*PRIVATE, *host_addresses))
+    return f"""\
+table inet skypanel {{
+  set blocked {{
+    type ipv4_addr
+    flags interval
+    auto-merge
+    elements = {{ {blocked} }}
+  }}
+  chain refuse {{
+    meta l4proto tcp reject with tcp reset
+    reject with icmpx admin-prohibited
+  }}
+  chain input {{
+    type filter hook input priority 0; policy drop;
+    iifname lo accept
+    ct state established,related accept
+  }}
+  chain output {{
+    type filter hook output priority 0; policy accept;
+    oifname lo accept
+    ct state established,related accept
+    meta nfproto ipv6 goto refuse
+    {_lines(_exceptions(resolvers, allowed))}
+    ip daddr @blocked goto refuse
+  }}
+}}
+"""
+
+
+def _exceptions(resolvers: Sequence[str], allowed: Sequence[Allowed]) -> list[str]:
+    answering = [f"ip daddr {address} {protocol} dport 53 accept" for address in resolvers for protocol in ("udp", "tcp")]
+    return answering + [rule for one in allowed for rule in _allow(one)]
 
 
 def _entrance(entrance: Entrance) -> str:

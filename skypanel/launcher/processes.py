@@ -54,14 +54,19 @@ def stoppable(init: int) -> frozenset[int]:
 
 
 def terminate(pid: int, init: int) -> None:
-    """Ask a process of the sandbox of `init` to end; a pid that has become somebody else's is left alone."""
+    """Ask a process of the sandbox of `init` to end."""
+    send(pid, init, signal.SIGTERM)
+
+
+def send(pid: int, init: int, number: int) -> None:
+    """Send a signal to a process of the sandbox of `init`; a pid that has become somebody else's is left alone."""
     try:
         descriptor = os.pidfd_open(pid)
     except ProcessLookupError:
         return
     try:
         if (PROC / str(pid) / "ns/pid").readlink() == (PROC / str(init) / "ns/pid").readlink():
-            signal.pidfd_send_signal(descriptor, signal.SIGTERM)
+            signal.pidfd_send_signal(descriptor, number)
     except (FileNotFoundError, ProcessLookupError):
         return
     finally:

@@ -23,6 +23,7 @@ MAX_GRACE_S = 3600.0
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _PROCESS_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_DYNO = re.compile(rf"{_PROCESS_TYPE.pattern}(?:\.[1-9][0-9]{{0,5}})?")
 
 
 @dataclass(frozen=True)
@@ -78,12 +79,39 @@ class StartDyno:
 
 
 @dataclass(frozen=True)
+class RunOnce:
+    """Run a dyno once. An attached one has the descriptors that come along, lives as long as the connection and answers with its end."""
+
+    dyno: StartDyno
+    attached: bool
+    terminal: bool
+
+
+@dataclass(frozen=True)
+class SignalDyno:
+    """Send a signal to the processes of a one-off dyno."""
+
+    app_id: UUID
+    name: str
+    number: int
+
+
+@dataclass(frozen=True)
 class Retire:
     """Stop all dynos of an app but those to keep, and forget slugs that nothing needs any more; without a digest, all of them."""
 
     app_id: UUID
     keep: tuple[DynoKey, ...]
     keep_digest: str | None
+    grace_s: float
+
+
+@dataclass(frozen=True)
+class StopDyno:
+    """End the dynos of a name or a process type; they start again."""
+
+    app_id: UUID
+    name: str
     grace_s: float
 
 
@@ -114,7 +142,21 @@ class AskFeatures:
     """Ask what this machine offers for sandboxes, and what is missing."""
 
 
-Request = AskFeatures | OpenWorkspace | RunStep | CancelStep | StageSlug | StartDyno | Retire | ListDynos | RemoveApp | HasSlug
+Request = (
+    AskFeatures
+    | OpenWorkspace
+    | RunStep
+    | CancelStep
+    | StageSlug
+    | StartDyno
+    | RunOnce
+    | SignalDyno
+    | Retire
+    | StopDyno
+    | ListDynos
+    | RemoveApp
+    | HasSlug
+)
 
 
 def _limits(message: object) -> Limits:
@@ -182,6 +224,14 @@ def _start(fields: Fields) -> StartDyno:
     return request
 
 
+def _once(fields: Fields) -> RunOnce:
+    return RunOnce(_start(fields), fields.flag("attached"), fields.flag("terminal"))
+
+
+def _signal(fields: Fields) -> SignalDyno:
+    return SignalDyno(fields.uuid("app_id"), fields.text("name", _DYNO), fields.integer("number", 1, 31))
+
+
 def _retire(fields: Fields) -> Retire:
     return Retire(
         fields.uuid("app_id"),
@@ -191,6 +241,10 @@ def _retire(fields: Fields) -> Retire:
     )
 
 
+def _stop(fields: Fields) -> StopDyno:
+    return StopDyno(fields.uuid("app_id"), fields.text("name", _DYNO), fields.number("grace_s", 0, MAX_GRACE_S))
+
+
 _PARSERS: Mapping[str, Callable[[Fields], Request]] = {
     "workspace": _open_workspace,
     "step": _run_step,
@@ -198,7 +252,10 @@ _PARSERS: Mapping[str, Callable[[Fields], Request]] = {
     "stage": _stage,
     "staged": lambda fields: HasSlug(_tenant(fields.take("tenant")), fields.text("digest", _DIGEST)),
     "start": _start,
+    "once": _once,
+    "signal": _signal,
     "retire": _retire,
+    "stop": _stop,
     "features": lambda _: AskFeatures(),
     "list": lambda fields: ListDynos(fields.optional_uuid("app_id")),
     "remove": lambda fields: RemoveApp(fields.uuid("app_id")),

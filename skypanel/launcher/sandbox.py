@@ -66,6 +66,7 @@ class Spec:
     network: bool
     resolvers: tuple[str, ...] = ()
     max_processes: int | None = None
+    terminal: bool = False
 
     @property
     def hostname(self) -> str:
@@ -99,7 +100,9 @@ def options(spec: Spec, system: System, files: Mapping[str, int]) -> tuple[str, 
         *("--uid", str(spec.uid), "--gid", str(spec.uid)),
         # who is root of a user namespace would hand its rights in there down
         *(("--cap-drop", "ALL") if system.unprivileged else ()),
-        *("--die-with-parent", "--new-session", "--hostname", spec.hostname),
+        *("--die-with-parent", "--hostname", spec.hostname),
+        # who begins a session of its own cannot begin the one that its terminal controls
+        *(() if spec.terminal else ("--new-session",)),
         *system.root,
         *("--proc", "/proc"),
         # /dev itself is made read-only below, so that nothing but /dev/shm can be filled

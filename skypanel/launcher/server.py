@@ -25,9 +25,12 @@ from skypanel.launcher.protocol import (
     RemoveApp,
     Request,
     Retire,
+    RunOnce,
     RunStep,
+    SignalDyno,
     StageSlug,
     StartDyno,
+    StopDyno,
     parse,
 )
 from skypanel.launcher.running import Streams
@@ -108,17 +111,38 @@ class Server:
                 return self._machine.features()
             case HasSlug():
                 return {"staged": self._slugs.staged(request.tenant, request.digest)}
+            case RunOnce():
+                return await self._run_once(request, descriptors)
+            case RemoveApp():
+                await self._remove(request)
+            case _:
+                return await self._fulfil_of_dynos(request)
+        return {}
+
+    async def _fulfil_of_dynos(self, request: Request) -> Message:
+        match request:
             case StartDyno():
                 self._dynos.start(request)
             case Retire():
                 await self._dynos.retire(request)
+            case StopDyno():
+                return {"told": self._dynos.renew(request)}
+            case SignalDyno():
+                self._dynos.signal(request)
             case ListDynos():
-                return {"dynos": self._dynos.report(request.app_id)}
-            case RemoveApp():
-                await self._remove(request)
+                return {
+                    "dynos": self._dynos.report(request.app_id, once=False),
+                    "one_offs": self._dynos.report(request.app_id, once=True),
+                }
             case _:
                 raise Invalid("A step needs a workspace.")
         return {}
+
+    async def _run_once(self, request: RunOnce, descriptors: list[int]) -> Message:
+        if len(descriptors) != (_STEP_DESCRIPTORS if request.attached else 0):
+            raise Invalid("An attached dyno has stdin, stdout and stderr, and no other has.")
+        exit_ = await self._dynos.run_once(request, Streams(*descriptors) if request.attached else None)
+        return _exit_message(exit_ or Exit(KILLED)) if request.attached else {}
 
     async def _remove(self, request: RemoveApp) -> None:
         await self._dynos.stop(request.app_id, 0)

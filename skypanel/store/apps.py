@@ -2,16 +2,17 @@
 
 from uuid import UUID
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from skypanel.domain.app import App
 from skypanel.domain.errors import Conflict
+from skypanel.domain.health import HealthCheck
 from skypanel.domain.plan import Plan
 from skypanel.ports import Connection
 from skypanel.store import locks
 from skypanel.store.rows import Row, found
-from skypanel.store.tables import applications, config_versions, memberships, plan_versions, plans
+from skypanel.store.tables import applications, collaborators, config_versions, memberships, plan_versions, plans
 
 _APPS = (
     select(
@@ -49,9 +50,11 @@ async def by_name(conn: Connection, name: str) -> App | None:
 
 
 async def of(conn: Connection, account_id: UUID, *, after: str = "", limit: int | None = None) -> list[App]:
-    """Return the apps of an account's organizations by name, those after a name, at most `limit`."""
+    """Return the apps of an account's organizations, and those it is a collaborator of, by name, those after a name, at most `limit`."""
     own = select(memberships.c.organization_id).where(memberships.c.account_id == account_id)
-    statement = _APPS.where(applications.c.organization_id.in_(own), applications.c.name > after).order_by(applications.c.name)
+    shared = select(collaborators.c.app_id).where(collaborators.c.account_id == account_id)
+    seen = or_(applications.c.organization_id.in_(own), applications.c.id.in_(shared))
+    statement = _APPS.where(seen, applications.c.name > after).order_by(applications.c.name)
     return [_read(row) for row in await conn.all(statement.limit(limit))]
 
 
@@ -81,6 +84,17 @@ async def restart(conn: Connection, app_id: UUID) -> int:
     return int((await found(conn, statement, "app")).generation)
 
 
+async def set_health(conn: Connection, app_id: UUID, health: HealthCheck) -> None:
+    """Record how the health of an app is checked."""
+    values = {"health_path": health.path, "health_interval_s": health.interval_s}
+    await conn.execute(update(applications).where(applications.c.id == app_id).values(values))
+
+
+async def set_maintenance(conn: Connection, app_id: UUID, *, on: bool) -> None:
+    """Have the panel answer for an app, or the app itself again."""
+    await conn.execute(update(applications).where(applications.c.id == app_id).values(maintenance=on))
+
+
 async def rename(conn: Connection, app_id: UUID, name: str) -> None:
     """Give an app another name. Raises Conflict if it is taken."""
     try:
@@ -108,4 +122,7 @@ def _read(row: Row) -> App:
         deploy_branch=row.deploy_branch,
         current_release_id=row.current_release_id,
         generation=row.generation,
+        health=HealthCheck(row.health_path, row.health_interval_s),
+        maintenance=row.maintenance,
+        created_at=row.created_at,
     )

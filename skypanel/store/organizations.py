@@ -1,28 +1,64 @@
-"""Who owns apps, and who may act for it."""
+"""Who owns apps, and who may act for them."""
 
+from collections.abc import Collection
 from uuid import UUID
 
-from sqlalchemy import insert, select
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from skypanel.domain.access import Role
-from skypanel.domain.account import Organization
+from skypanel.domain.access import Member, Role
+from skypanel.domain.account import Account, Organization
 from skypanel.domain.errors import Conflict
 from skypanel.ports import Connection
+from skypanel.store import locks
+from skypanel.store.accounts import COLUMNS, read
 from skypanel.store.rows import Row, found, one
-from skypanel.store.tables import memberships, organizations
+from skypanel.store.tables import accounts, memberships, organizations
 
 _COLUMNS = (organizations.c.id, organizations.c.name, organizations.c.billed)
 
 
 async def add(conn: Connection, name: str, *, billed: bool) -> Organization:
-    """Add an organization without members."""
-    return _read(await one(conn, insert(organizations).values(name=name, billed=billed).returning(*_COLUMNS)))
+    """Add an organization without members. Raises Conflict if the name is taken."""
+    try:
+        return _read(await one(conn, insert(organizations).values(name=name, billed=billed).returning(*_COLUMNS)))
+    except Conflict as error:
+        raise Conflict(f"The name {name} is taken.", "Choose another name.") from error
 
 
 async def get(conn: Connection, organization_id: UUID) -> Organization:
     """Return an organization. Raises NotFound."""
     return _read(await found(conn, select(*_COLUMNS).where(organizations.c.id == organization_id), "organization"))
+
+
+async def by_name(conn: Connection, name: str) -> Organization | None:
+    """Return the organization of a name, if there is one."""
+    row = await conn.first(select(*_COLUMNS).where(organizations.c.name == name))
+    return None if row is None else _read(row)
+
+
+async def count_owners(conn: Connection, organization_id: UUID) -> int:
+    """Return how many owners an organization has."""
+    are_owners = (memberships.c.organization_id == organization_id, memberships.c.role == int(Role.OWNER))
+    return int((await one(conn, select(func.count().label("number")).where(*are_owners))).number)
+
+
+async def set_role(conn: Connection, organization_id: UUID, account_id: UUID, role: Role) -> None:
+    """Change a member's role."""
+    mine = (memberships.c.organization_id == organization_id, memberships.c.account_id == account_id)
+    await conn.execute(update(memberships).where(*mine).values(role=int(role)))
+
+
+async def remove_member(conn: Connection, organization_id: UUID, account_id: UUID) -> None:
+    """Take a member out."""
+    mine = (memberships.c.organization_id == organization_id, memberships.c.account_id == account_id)
+    await conn.execute(delete(memberships).where(*mine))
+
+
+async def lock(conn: Connection, organization_id: UUID) -> None:
+    """Keep others from changing the members of an organization until the transaction ends."""
+    await locks.hold(conn, f"organization {organization_id}")
 
 
 async def add_member(conn: Connection, organization_id: UUID, account_id: UUID, role: Role) -> None:
@@ -48,6 +84,29 @@ async def of(conn: Connection, account_id: UUID) -> list[Organization]:
         .order_by(memberships.c.created_at)
     )
     return [_read(row) for row in await conn.all(statement)]
+
+
+async def members(conn: Connection, organization_id: UUID) -> list[Member]:
+    """Return an organization's members, the oldest membership first."""
+    statement = (
+        select(*COLUMNS, memberships.c.role, memberships.c.created_at)
+        .join(memberships, memberships.c.account_id == accounts.c.id)
+        .where(memberships.c.organization_id == organization_id)
+        .order_by(memberships.c.created_at)
+    )
+    return [Member(read(row), Role(row.role), row.created_at) for row in await conn.all(statement)]
+
+
+async def owners(conn: Connection, organization_ids: Collection[UUID]) -> dict[UUID, Account]:
+    """Return of each organization its highest member of the longest standing; those without members are left out."""
+    statement = (
+        select(*COLUMNS, memberships.c.organization_id)
+        .join(memberships, memberships.c.account_id == accounts.c.id)
+        .where(memberships.c.organization_id.in_(organization_ids))
+        .ext(distinct_on(memberships.c.organization_id))
+        .order_by(memberships.c.organization_id, memberships.c.role.desc(), memberships.c.created_at)
+    )
+    return {row.organization_id: read(row) for row in await conn.all(statement)}
 
 
 def _read(row: Row) -> Organization:

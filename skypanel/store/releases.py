@@ -68,6 +68,19 @@ async def recent(conn: Connection, app_id: UUID, limit: int, *, before: int | No
     return [_read(row) for row in await conn.all(newest.limit(limit))]
 
 
+async def page(conn: Connection, app_id: UUID, limit: int, low: int, high: int, *, is_descending: bool) -> list[Release]:
+    """Return an app's releases from one version to another, both counted in, at most `limit`."""
+    statement = select(releases).where(releases.c.app_id == app_id, releases.c.version.between(low, high)).limit(limit)
+    order = releases.c.version.desc() if is_descending else releases.c.version
+    return [_read(row) for row in await conn.all(statement.order_by(order))]
+
+
+async def by_versions(conn: Connection, app_id: UUID, versions: Collection[int]) -> dict[int, Release]:
+    """Return an app's releases of some versions; those that are not there are left out."""
+    rows = await conn.all(select(releases).where(releases.c.app_id == app_id, releases.c.version.in_(versions)))
+    return {row.version: _read(row) for row in rows}
+
+
 async def last_good(conn: Connection, app_id: UUID) -> Release | None:
     """Return an app's newest release that succeeded, if one did."""
     return _read_if(await conn.first(_newest(app_id).where(releases.c.state == ReleaseState.SUCCEEDED).limit(1)))

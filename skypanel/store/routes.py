@@ -9,7 +9,9 @@ from sqlalchemy.dialects.postgresql import insert
 from skypanel.domain.routing import Route
 from skypanel.ports import Connection
 from skypanel.store.rows import Row
-from skypanel.store.tables import routes
+from skypanel.store.tables import applications, routes
+
+_IN_FORCE = select(routes).join(applications, applications.c.id == routes.c.app_id).where(~applications.c.maintenance)
 
 
 async def put(conn: Connection, app_id: UUID, hosts: Sequence[str], endpoints: Sequence[str]) -> None:
@@ -19,14 +21,20 @@ async def put(conn: Connection, app_id: UUID, hosts: Sequence[str], endpoints: S
 
 
 async def get(conn: Connection, app_id: UUID) -> Route | None:
-    """Return an app's route, if it has one."""
+    """Return an app's route, if it has one: to the dynos that would answer, also in maintenance."""
     row = await conn.first(select(routes).where(routes.c.app_id == app_id))
     return None if row is None else _read(row)
 
 
+async def in_force(conn: Connection, app_id: UUID) -> Route:
+    """Return what the proxy is to have of an app: no endpoints where it has none, or is in maintenance."""
+    row = await conn.first(_IN_FORCE.where(routes.c.app_id == app_id))
+    return Route(app_id, (), ()) if row is None else _read(row)
+
+
 async def all(conn: Connection) -> list[Route]:  # noqa: A001 - read as routes.all
-    """Return every app's route."""
-    return [_read(row) for row in await conn.all(select(routes).order_by(routes.c.app_id))]
+    """Return every route in force: an app in maintenance has none, so that the panel answers for it."""
+    return [_read(row) for row in await conn.all(_IN_FORCE.order_by(routes.c.app_id))]
 
 
 async def remove(conn: Connection, app_id: UUID) -> None:

@@ -28,7 +28,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
+from skypanel.domain.alert import AlertKind
 from skypanel.domain.build import BuildState
+from skypanel.domain.node import NodeState, SecretKind, Wanted
 from skypanel.domain.release import ReleaseState, RolloutReason, RolloutState
 from skypanel.store.columns import (
     DIGEST,
@@ -46,7 +48,14 @@ from skypanel.store.columns import (
     time,
 )
 
-organizations = Table("paas_organizations", metadata, identity(), string("name"), Column("billed", Boolean, nullable=False), created_at())
+organizations = Table(
+    "paas_organizations",
+    metadata,
+    identity(),
+    Column("name", Text, nullable=False, unique=True),
+    Column("billed", Boolean, nullable=False),
+    created_at(),
+)
 
 accounts = Table(
     "paas_accounts",
@@ -92,6 +101,8 @@ tokens = Table(
     time("expires_at"),
     created_at(),
     time("last_used_at"),
+    # How much of its rate is used up: a virtual schedule, as in ITU-T I.371's generic cell rate algorithm.
+    time("busy_until"),
     matches("digest", DIGEST),
 )
 
@@ -154,8 +165,23 @@ applications = Table(
     Column("current_release_id", Uuid, ForeignKey("paas_releases.id", ondelete="SET NULL", use_alter=True), index=True),
     Column("generation", Integer, nullable=False, server_default=text("1")),
     created_at(),
+    Column("health_path", Text, nullable=False, server_default=text("'/health'")),
+    Column("health_interval_s", Integer, nullable=False, server_default=text("30")),
+    Column("maintenance", Boolean, nullable=False, server_default=text("false")),
     CheckConstraint("name ~ '^[a-z]([a-z0-9-]*[a-z0-9])?$' AND length(name) <= 30", name="name"),
     CheckConstraint("generation > 0", name="generation"),
+    CheckConstraint("health_path LIKE '/%' AND health_interval_s > 0", name="health"),
+)
+
+# Who may act for one app without being a member of its organization: a viewer or a developer.
+collaborators = Table(
+    "paas_collaborators",
+    metadata,
+    app(primary_key=True, index=False),
+    account("CASCADE", primary_key=True),
+    Column("role", SmallInteger, nullable=False),
+    created_at(),
+    CheckConstraint("role BETWEEN 1 AND 2", name="role"),
 )
 
 formations = Table(
@@ -299,9 +325,54 @@ audit_log = Table(
     string("origin", nullable=True),
 )
 
+nodes = Table(
+    "paas_nodes",
+    metadata,
+    identity(),
+    Column("name", Text, nullable=False, unique=True),
+    string("address"),
+    Column("port", Integer, nullable=False),
+    string("user"),
+    string("host_key"),
+    string("kind"),
+    Column("secret", LargeBinary, nullable=False),
+    Column("token_digest", Text, unique=True),
+    string("state"),
+    string("wanted"),
+    string("error", nullable=True),
+    # The Swarm's name for it. Not a reference of ours, so no _id.
+    Column("member", Text, unique=True),
+    time("joined_at"),
+    time("heartbeat_at"),
+    Column("report", JSONB),
+    Column("staged", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    created_at(),
+    *lease(),
+    one_of("state", NodeState),
+    one_of("wanted", Wanted),
+    one_of("kind", SecretKind),
+    matches("token_digest", DIGEST),
+    CheckConstraint("port BETWEEN 1 AND 65535", name="port"),
+)
+
+# What it is about may be gone; who was told stays on record.
+alerts = Table(
+    "paas_alerts",
+    metadata,
+    identity(),
+    string("kind"),
+    string("subject"),
+    string("message"),
+    Column("raised_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp(), index=True),
+    time("resolved_at"),
+    one_of("kind", AlertKind),
+)
+
 OPEN_BUILD = builds.c.state.in_([BuildState.PENDING, BuildState.BUILDING])
 OPEN_ROLLOUT = rollouts.c.state.in_([RolloutState.PENDING, RolloutState.RUNNING])
+OPEN_ALERT = alerts.c.resolved_at.is_(None)
 
+Index("paas_alerts_open_key", alerts.c.kind, alerts.c.subject, unique=True, postgresql_where=OPEN_ALERT)
 Index("paas_sign_in_attempts_email_digest_at_idx", sign_in_attempts.c.email_digest, sign_in_attempts.c.at)
 Index("paas_sign_in_attempts_address_at_idx", sign_in_attempts.c.address, sign_in_attempts.c.at)
 Index("paas_builds_app_id_created_at_idx", builds.c.app_id, builds.c.created_at)

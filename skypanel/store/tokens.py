@@ -1,15 +1,27 @@
 """API tokens. Only their SHA-256 is kept, in hex."""
 
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, delete, func, insert, or_, select, update
 
 from skypanel.domain.account import Account, Token
+from skypanel.domain.rate import COST, WINDOW
 from skypanel.ports import Connection
 from skypanel.store.accounts import COLUMNS, read
 from skypanel.store.rows import Row, one
 from skypanel.store.tables import accounts, tokens
+
+
+@dataclass(frozen=True)
+class Use:
+    """One use of a token: whose it is, which, its scope, and how much of its rate it has used up with it."""
+
+    account: Account
+    token_id: UUID
+    scope: str
+    debt: timedelta
 
 
 async def add(conn: Connection, account_id: UUID, digest: str, description: str, scope: str, expires_at: datetime | None) -> Token:  # noqa: PLR0917 - all of a token
@@ -22,12 +34,35 @@ async def owner(conn: Connection, digest: str) -> tuple[Account, str] | None:
     """Return whose token this is and its scope, if it is still good, and note that it was used."""
     statement = (
         update(tokens)
-        .where(tokens.c.digest == digest, or_(tokens.c.expires_at.is_(None), tokens.c.expires_at > func.now()))
+        .where(tokens.c.digest == digest, _is_good())
         .where(accounts.c.id == tokens.c.account_id)
         .values(last_used_at=func.now())
         .returning(*COLUMNS, tokens.c.scope)
     )
     row = await conn.first(statement)
+    return None if row is None else (read(row), row.scope)
+
+
+async def use(conn: Connection, digest: str) -> Use | None:
+    """Return whose token this is, if it is still good, and count its use."""
+    # What is lost of this in a crash is a count and a time: nobody waits for the disk.
+    await conn.execute(select(func.set_config("synchronous_commit", "off", True)))  # noqa: FBT003 - SQL has no keywords
+    busy = func.least(func.greatest(func.coalesce(tokens.c.busy_until, func.now()), func.now()) + COST, func.now() + WINDOW + COST)
+    statement = (
+        update(tokens)
+        .where(tokens.c.digest == digest, _is_good())
+        .where(accounts.c.id == tokens.c.account_id)
+        .values(last_used_at=func.now(), busy_until=busy)
+        .returning(*COLUMNS, tokens.c.id.label("token_id"), tokens.c.scope, (tokens.c.busy_until - func.now()).label("debt"))
+    )
+    row = await conn.first(statement)
+    return None if row is None else Use(read(row), row.token_id, row.scope, row.debt)
+
+
+async def holder(conn: Connection, token_id: UUID) -> tuple[Account, str] | None:
+    """Return whose token has an id and its scope, if it is still good; this is no use of it."""
+    statement = select(*COLUMNS, tokens.c.scope).join(accounts, accounts.c.id == tokens.c.account_id)
+    row = await conn.first(statement.where(tokens.c.id == token_id, _is_good()))
     return None if row is None else (read(row), row.scope)
 
 
@@ -40,6 +75,10 @@ async def of(conn: Connection, account_id: UUID) -> list[Token]:
 async def revoke(conn: Connection, account_id: UUID, token_id: UUID) -> bool:
     """Make a token of an account worthless; False if it has no such token."""
     return bool(await conn.execute(delete(tokens).where(tokens.c.id == token_id, tokens.c.account_id == account_id)))
+
+
+def _is_good() -> ColumnElement[bool]:
+    return or_(tokens.c.expires_at.is_(None), tokens.c.expires_at > func.now())
 
 
 def _read(row: Row) -> Token:

@@ -122,23 +122,35 @@ def split(began: float, lines: Sequence[tuple[float, str]], answered: float) -> 
     return {name: end - start for (name, end), start in zip(ends, starts[:-1], strict=True)}
 
 
-def rollback(stage: Stage) -> list[Figure]:
+def rollback(stage: Stage, engine: str = "embedded") -> list[Figure]:
     """Go from one of two releases to the other, by the command, until that one answers."""
     app = flask_app(stage, "deploy-rollback")
     app.change(1)
     app.push()
     times = [_until_answered(app, f"number {number % 2}, ", "rollback", app.name) for number in range(CHANGES)]
-    return [single("rollback.embedded", times)]
+    return [single(f"rollback.{engine}", times)]
 
 
-def config(stage: Stage) -> list[Figure]:
+def config(stage: Stage, engine: str = "embedded") -> list[Figure]:
     """Set a config var, by the command, until the app answers with it."""
     app = flask_app(stage, "deploy-config")
     times = []
     for number in range(CHANGES):
         value = f"value-{number}"
         times.append(_until_answered(app, value, "config", app.name, "--set", f"{VARIABLE}={value}"))
-    return [single("config.embedded", times)]
+    return [single(f"config.{engine}", times)]
+
+
+def scale(stage: Stage, engine: str = "embedded") -> list[Figure]:
+    """Go from one web dyno to four, by the command, which returns once all of them serve."""
+    app = flask_app(stage, "deploy-scale")
+    times = []
+    for _ in range(CHANGES):
+        began = perf_counter()
+        app.command("scale", app.name, "web=4")
+        times.append(perf_counter() - began)
+        app.command("scale", app.name, "web=1")
+    return [single(f"scale.{engine}", times)]
 
 
 def _until_answered(app: FlaskApp, words: str, *arguments: str) -> float:
@@ -148,7 +160,7 @@ def _until_answered(app: FlaskApp, words: str, *arguments: str) -> float:
         return answered() - began
 
 
-def failed_requests(stage: Stage) -> list[Figure]:
+def failed_requests(stage: Stage, of: str = "") -> list[Figure]:
     """Deploy ten times while requests come at a constant rate, and count those that fail."""
     app = flask_app(stage, "deploy-loaded")
     with Load(stage.panel.ports[1], f"{app.name}.localhost", REQUESTS_PER_S) as load:
@@ -156,8 +168,8 @@ def failed_requests(stage: Stage) -> list[Figure]:
             app.change(number + 1)
             app.push()
     for failure, times in load.failures.most_common():
-        print(f"deploy.failed_requests: {times} times {failure}")  # noqa: T201 - for whoever looks for the reason
+        print(f"deploy.failed_requests{of}: {times} times {failure}")  # noqa: T201 - for whoever looks for the reason
     return [
-        Figure("deploy.failed_requests", load.failures.total(), "requests"),
-        Figure("deploy.requests", load.sent, "requests"),
+        Figure(f"deploy.failed_requests{of}", load.failures.total(), "requests"),
+        Figure(f"deploy.requests{of}", load.sent, "requests"),
     ]

@@ -69,6 +69,7 @@ class PanelUnderTest:
     user: int | None = None
     process: subprocess.Popen[str] | None = None
     banner: list[str] = field(default_factory=list)
+    variables: dict[str, str] = field(default_factory=dict)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -86,6 +87,7 @@ class PanelUnderTest:
             "GIT_TERMINAL_PROMPT": "0",
             "GIT_SSH_COMMAND": f"ssh -i {self.key} -F none -o IdentitiesOnly=yes -o StrictHostKeyChecking=accept-new"
             f" -o UserKnownHostsFile={self.home}/user/known_hosts",
+            **self.variables,
         }
 
     @property

@@ -4,8 +4,10 @@ import pytest
 
 from skypanel.domain.access import Action, Role
 from skypanel.domain.errors import Conflict, Denied, Invalid, NotFound
+from skypanel.domain.health import HealthCheck
 from skypanel.flow import apps as apps_flow
 from skypanel.flow import config as config_flow
+from skypanel.flow import health as health_flow
 from skypanel.flow import release as release_flow
 from skypanel.flow import scale as scale_flow
 from skypanel.flow.secrets import reencrypt
@@ -143,6 +145,15 @@ async def test_a_restart_replaces_every_dyno_of_the_same_release(stage, app):
     assert (await serving(stage, app)).version == 1
 
 
+async def test_stopping_a_dyno_is_recorded_and_one_that_is_not_there_is_said(stage, app):
+    assert await scale_flow.stop(stage.panel, app, "web.1", stage.admin) == ["web.1"]
+    for name in ("web.2", "worker", "", "web.1\n", "../web"):
+        with pytest.raises(NotFound, match="runs no dyno"):
+            await scale_flow.stop(stage.panel, app, name, stage.admin)
+    async with stage.panel.transaction() as conn:
+        assert [row.details for row in await audit.recent(conn, 20) if row.action == "dyno.stop"] == [{"dynos": ["web.1"]}]
+
+
 async def test_who_is_no_member_cannot_tell_a_foreign_app_from_none(stage, app):
     outsider = await stage.outsider()
     errors = []
@@ -192,3 +203,22 @@ async def test_every_secret_comes_under_the_newest_key(stage, app):
     assert await reencrypt(stage.panel) == 1
     async with stage.panel.transaction() as conn:
         assert (await config_vars.head(conn, app.id)).secrets == {"KEY": stage.panel.cipher.encrypt("value")}
+
+
+async def test_changing_the_health_check_replaces_every_dyno(stage, app):
+    before = {dyno.key for dyno in await stage.panel.scheduler.dynos(app.id)}
+    assert await health_flow.change(stage.panel, app, stage.admin, path="/ping", interval_s=5)
+    await stage.work()
+    assert stage.panel.scheduler.launched[-1].health == HealthCheck("/ping", 5)
+    assert not before & {dyno.key for dyno in await stage.panel.scheduler.dynos(app.id)}
+    assert await health_flow.change(stage.panel, app, stage.admin, interval_s=5) is None
+    with pytest.raises(Invalid):
+        await health_flow.change(stage.panel, app, stage.admin, path="no path")
+
+
+async def test_a_health_check_before_the_first_push_applies_to_it(stage):
+    early = await stage.app("early")
+    assert await health_flow.change(stage.panel, early, stage.admin, interval_s=7) is None
+    await stage.push(early)
+    await stage.work()
+    assert stage.panel.scheduler.launched[-1].health == HealthCheck("/health", 7)

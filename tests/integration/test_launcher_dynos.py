@@ -9,10 +9,10 @@ import pytest
 
 from skypanel.domain.errors import Unavailable
 from skypanel.domain.limits import MIB
-from skypanel.domain.manifest import DynoState
+from skypanel.domain.manifest import DynoState, OneOff, Window
 from skypanel.drivers.readiness import answers_http
 from skypanel.ports import Unready
-from tests.contract_scheduler import READY_S, SERVE, SchedulerContract, launched, no_dynos
+from tests.contract_scheduler import READY_S, SERVE, Collected, SchedulerContract, has_one_offs, launched, no_dynos, no_one_offs
 from tests.fakes import FakeObjects
 from tests.launcher_fixture import SERVER, launcher, make_app, make_manifest, stored_slug
 from tests.leaks import holdings, settled
@@ -256,6 +256,35 @@ class TestStopping:
         await scheduler.wait_ready(manifest, READY_S)
         await scheduler.remove(app.id)
 
+    async def test_a_dyno_that_is_renewed_may_finish_and_starts_again_at_once(self, scheduler, objects, launcher):
+        app, manifest = await launched(scheduler, objects, {"worker": (f"python3 -c '{FINISH}'", 1)})
+        await until(lambda: "app[worker.1]: ready" in launcher.log(app.id, "worker.1"))
+        await scheduler.stop(app.id, "worker.1")
+        await until(lambda: launcher.log(app.id, "worker.1").count("app[worker.1]: ready") == 2)
+        log = launcher.log(app.id, "worker.1")
+        assert "app[worker.1]: finished" in log
+        assert "crashed" not in log
+        assert (await only(scheduler, app)).restarts == 0
+        await scheduler.retire(replace(manifest, processes=()))
+        await until(lambda: no_dynos(scheduler, app.id))
+
+    async def test_who_ignores_sigterm_is_killed_and_starts_again(self, objects, launcher):
+        scheduler = launcher.scheduler(objects, stop_grace_s=0.5)
+        app, _ = await launched(scheduler, objects, {"worker": (IGNORE_SIGTERM, 1)})
+        await until(lambda: "app[worker.1]: ready" in launcher.log(app.id, "worker.1"))
+        await scheduler.stop(app.id, "worker.1")
+        await until(lambda: launcher.log(app.id, "worker.1").count("app[worker.1]: ready") == 2)
+        assert "SIGKILL" in launcher.log(app.id, "worker.1")
+        await scheduler.remove(app.id)
+
+    async def test_a_crashed_dyno_that_is_stopped_waits_no_longer(self, scheduler, objects, launcher):
+        app, _ = await launched(scheduler, objects, {"worker": ("exit 3", 1)})
+        await until(lambda: "next start in 4 s" in launcher.log(app.id, "worker.1"))
+        await scheduler.stop(app.id, "worker.1")
+        assert (await only(scheduler, app)).state is DynoState.STARTING
+        await until(lambda: launcher.log(app.id, "worker.1").count("Starting process") == 4)
+        await scheduler.remove(app.id)
+
     async def test_an_app_that_comes_and_goes_leaves_nothing(self, scheduler, objects, launcher):
         before = await settled(launcher)
         app, manifest = await launched(scheduler, objects, {"web": (SERVE, 2), "worker": ("sleep 1000", 1)})
@@ -277,6 +306,48 @@ class TestOneOff:
         assert manifest.limits.memory_bytes == 128 * MIB
         exit_, _ = await one_off(scheduler, manifest, "python3 -c 'b = [bytes(1000000) for n in range(100000)]'")
         assert exit_.reason == "it used more than 128 MiB of memory"
+
+
+class TestAttached:
+    @pytest.mark.parametrize("window", [None, Window(80, 24)], ids=["pipes", "terminal"])
+    async def test_nothing_is_left_of_one_whose_client_vanishes(self, scheduler, objects, launcher, window):
+        app = make_app()
+        manifest = make_manifest(app, await stored_slug(objects), {})
+        await scheduler.stage(app, manifest.slug_digest)
+        before = await settled(launcher)
+        async with scheduler.attach(manifest, OneOff(1234, f"trap '' TERM HUP INT; {SERVE} & sleep 1000", window=window)) as attached:
+            await until(lambda: has_one_offs(scheduler, manifest.app_id))
+            assert attached
+        await until(lambda: holdings(launcher) == before)
+        await scheduler.remove(manifest.app_id)
+
+    async def test_it_is_a_sandbox_as_any_dyno_is(self, scheduler, objects, launcher):
+        manifest = make_manifest(make_app(), await stored_slug(objects), {}, config_vars={"SECRET": CANARY})
+        command = "id -u; echo $DYNO $SECRET $EXTRA; cat /proc/1/status | grep CapEff; ls /home /root 2>&1 | wc -l; exec sleep 1000"
+        async with scheduler.attach(manifest, OneOff(1234, command, {"EXTRA": "more"}, Window(80, 24))) as attached:
+            output = Collected(attached)
+            await until(lambda: output.has(b"CapEff"))
+            assert await output.has(f"run.1234 {CANARY} more".encode())
+            assert await output.has(b"CapEff:\t0000000000000000")
+            assert not await output.has(b"0\r\nrun.1234") or not launcher.root
+            assert CANARY not in "".join(command_lines())
+        assert CANARY not in launcher.log(manifest.app_id, "run.1234")
+        await scheduler.remove(manifest.app_id)
+
+    async def test_it_has_the_limits_of_the_plan(self, scheduler, objects):
+        manifest = make_manifest(make_app(), await stored_slug(objects), {})
+        async with scheduler.attach(manifest, OneOff(1234, "python3 -c 'b = [bytes(1000000) for n in range(100000)]'")) as attached:
+            assert (await attached.wait()).reason == "it used more than 128 MiB of memory"
+        await scheduler.remove(manifest.app_id)
+
+    async def test_a_detached_one_writes_to_the_log_and_ends_once(self, scheduler, objects, launcher):
+        manifest = make_manifest(make_app(), await stored_slug(objects), {})
+        await scheduler.detach(manifest, OneOff(1234, "echo once; exit 3"))
+        await until(lambda: no_one_offs(scheduler, manifest.app_id))
+        log = launcher.log(manifest.app_id, "run.1234")
+        assert log.count("app[run.1234]: once") == 1
+        assert "Process exited with status 3" in log
+        await scheduler.remove(manifest.app_id)
 
 
 class TestNetwork:

@@ -8,6 +8,7 @@ from sqlalchemy.ext.compiler import compiles
 
 from skypanel.domain.build import BuildState
 from skypanel.domain.errors import Conflict, Invalid
+from skypanel.domain.node import NodeState, Wanted
 from skypanel.domain.password import WINDOW
 from skypanel.domain.plan import FIRST_PLANS
 from skypanel.domain.release import ReleaseState, RolloutReason, RolloutState
@@ -15,9 +16,11 @@ from skypanel.store import (
     accounts,
     apps,
     builds,
+    collaborators,
     config_vars,
     deploys,
     keys,
+    nodes,
     organizations,
     releases,
     rollouts,
@@ -32,6 +35,8 @@ from tests import factories
 RULES = {
     ("paas_memberships", "organization_id"): "CASCADE",
     ("paas_memberships", "account_id"): "CASCADE",
+    ("paas_collaborators", "app_id"): "CASCADE",
+    ("paas_collaborators", "account_id"): "CASCADE",
     ("paas_ssh_keys", "account_id"): "CASCADE",
     ("paas_tokens", "account_id"): "CASCADE",
     ("paas_login_links", "account_id"): "CASCADE",
@@ -93,6 +98,8 @@ LOOKED_UP_BY = {
     ("paas_audit_log", "account_id"),
     ("paas_audit_log", "organization_id"),
     ("paas_audit_log", "app_id"),
+    ("paas_nodes", "name"),
+    ("paas_nodes", "token_digest"),
 }
 
 
@@ -192,6 +199,8 @@ HOT = {
     "apps being deployed": lambda conn, app: deploys.open_among(conn, [app.id]),
     "older releases": lambda conn, app: releases.recent(conn, app.id, 20, before=5),
     "role": lambda conn, app: organizations.role(conn, app.organization_id, app.id),
+    "role on an app": lambda conn, app: collaborators.role(conn, app, app.id),
+    "organization by name": lambda conn, _: organizations.by_name(conn, "Acme"),
     "config head": lambda conn, app: config_vars.head(conn, app.id),
     "release head": lambda conn, app: releases.recent(conn, app.id, 1),
     "last good release": lambda conn, app: releases.last_good(conn, app.id),
@@ -202,6 +211,8 @@ HOT = {
     "expired builds": lambda conn, _: builds.expire(conn, "lost"),
     "active rollout": lambda conn, app: rollouts.active(conn, app.id),
     "claim of a rollout": lambda conn, _: rollouts.claim(conn, "worker", 60),
+    "node by token": lambda conn, _: nodes.by_token(conn, factories.digest()),
+    "slugs for nodes": lambda conn, _: nodes.wanted_slugs(conn),
     "route": lambda conn, app: routes.get(conn, app.id),
 }
 
@@ -228,6 +239,8 @@ async def test_hot_queries_use_indexes(database, query):
         ("paas_releases", "state", ReleaseState),
         ("paas_rollouts", "state", RolloutState),
         ("paas_rollouts", "reason", RolloutReason),
+        ("paas_nodes", "state", NodeState),
+        ("paas_nodes", "wanted", Wanted),
     ],
 )
 async def test_states_are_those_of_the_domain(database, table, column_, choices):

@@ -6,6 +6,7 @@ import pytest
 
 from skypanel.domain.errors import Conflict, Denied, Invalid, NotFound, Throttled, Unavailable
 from skypanel.domain.routing import PROXY_TOKEN_HEADER
+from skypanel.flow import maintenance
 from skypanel.store import routes
 from tests import factories
 from tests.web_fixture import TOKEN
@@ -47,6 +48,16 @@ async def test_an_app_that_does_not_run_says_how_to_start_it(client, stage):
     page = await text(response)
     assert "hello is not running" in page
     assert "git push skypanel main" in page
+
+
+async def test_an_app_in_maintenance_says_so_to_visitors_and_on_the_dashboard(admin, stage):
+    app = await stage.app()
+    await maintenance.switch(stage.panel, app, stage.admin, on=True)
+    response = await admin.post("/any/path", headers={"Host": "hello.localhost:8080"})
+    assert (response.status, response.headers["Retry-After"]) == (503, "60")
+    assert "hello is being worked on." in await text(response)
+    assert 'class="state maintenance">maintenance' in await admin.page("/")
+    assert "skypanel maintenance hello off" in await admin.page("/apps/hello")
 
 
 async def test_the_dashboard_is_on_its_own_host_only(admin, stage):

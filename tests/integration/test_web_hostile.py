@@ -10,7 +10,7 @@ import pytest
 from tests.web_fixture import HOST, ORIGIN
 from web.routes import ROUTES
 
-FILLED = {"{app:": "hello", "{build:": "0" * 8 + "-0000-0000-0000-" + "0" * 12, "{version:": "1"}
+FILLED = {"{app:": "hello", "{build:": "0" * 8 + "-0000-0000-0000-" + "0" * 12, "{version:": "1", "{digest:": "a" * 64}
 
 
 def filled(path):

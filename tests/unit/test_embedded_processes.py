@@ -127,4 +127,15 @@ def test_another_user_gives_up_every_way_back():
     assert argv_as(me, ("id",)) == ("setpriv", "--pdeathsig", "TERM", "--", "id")
     assert argv_as(me, ("id",), die_with_parent=False) == ("id",)
     other = argv_as(User(me.uid + 1, me.gid + 1), ("id",))
-    assert {"--reuid", "--regid", "--clear-groups", "--no-new-privs"} <= set(other)
+    assert {"--reuid", "--regid", "--init-groups", "--no-new-privs"} <= set(other)
+
+
+def test_a_worker_with_fewer_queues_has_fewer_processes_and_the_schedule_only_if_it_is_its():
+    argv = processes.worker_argv(BINARIES, ("builds",))
+    assert (argv[argv.index("-Q") + 1], argv[argv.index("-c") + 1]) == ("builds", "1")
+    assert "-B" not in argv
+    assert "-B" in processes.worker_argv(BINARIES)
+    argv = processes.worker_argv(BINARIES, has_nodes=False)
+    assert (argv[argv.index("-Q") + 1], argv[argv.index("-c") + 1]) == ("builds,rollouts,nodes,periodic", "3")
+    config = parsed(replace(SETTINGS, queues=("periodic",)))
+    assert "-Q periodic" in config["program:worker"]["command"]

@@ -1,15 +1,32 @@
+from dataclasses import replace
+
 import pytest
 
 from skypanel.domain.limits import BUILD_LIMITS
+from skypanel.domain.node import Availability, Login, SecretKind
 from tests.contract_cipher import CipherContract
 from tests.contract_clock import ClockContract
 from tests.contract_logs import APP, LogsContract
+from tests.contract_machines import SCRIPTS as COMMANDS
+from tests.contract_machines import MachinesContract
 from tests.contract_objects import ObjectsContract
 from tests.contract_output import OutputContract
 from tests.contract_queue import QueueContract
 from tests.contract_router import RouterContract
+from tests.contract_swarm import SwarmContract
 from tests.contract_workspace import SCRIPTS, WorkspaceContract
-from tests.fakes import FakeCipher, FakeClock, FakeLogs, FakeObjects, FakeOutput, FakeQueue, FakeRouter
+from tests.fakes import (
+    FakeCipher,
+    FakeClock,
+    FakeLogs,
+    FakeMachine,
+    FakeMachines,
+    FakeObjects,
+    FakeOutput,
+    FakeQueue,
+    FakeRouter,
+    FakeSwarm,
+)
 from tests.panels import FakeBuilder
 
 
@@ -95,3 +112,61 @@ class TestFakeBuilder(WorkspaceContract):
             builder.answer(script, code=code, out=out)
         async with builder.workspace(None, BUILD_LIMITS) as made:
             yield made
+
+
+class TestFakeMachines(MachinesContract):
+    @pytest.fixture
+    def machine(self):
+        machine = FakeMachine()
+        for script, code, out in COMMANDS.values():
+            machine.answer(script, code=code, out=out)
+        return machine
+
+    @pytest.fixture
+    def machines(self, machine):
+        machines = FakeMachines()
+        machines.machines["10.0.0.2"] = machine
+        return machines
+
+    @pytest.fixture
+    def login(self, machine):
+        return Login("10.0.0.2", 22, "root", machine.host_key, SecretKind.KEY, machine.secret)
+
+    @pytest.fixture
+    def another_secret(self):
+        return "another"
+
+    @pytest.fixture
+    def renew_host_key(self, machine):
+        def renew():
+            machine.host_key = "ssh-ed25519 AAAA2"
+
+        return renew
+
+    @pytest.fixture
+    def nowhere(self, login):
+        return replace(login, address="10.0.0.9")
+
+
+class TestFakeSwarm(SwarmContract):
+    @pytest.fixture
+    def members(self):
+        swarm = FakeSwarm()
+        swarm.join("manager", is_manager=True, availability=Availability.ACTIVE)
+        swarm.join("worker")
+        swarm.images["an image"] = b"its bytes"
+        return swarm
+
+    @pytest.fixture
+    def worker(self, members):
+        return "worker"
+
+    @pytest.fixture
+    def image(self):
+        return "an image"
+
+    @pytest.fixture
+    def nowhere(self):
+        swarm = FakeSwarm()
+        swarm.gone = True
+        return swarm

@@ -15,8 +15,11 @@ from skypanel.launcher.protocol import (
     ListDynos,
     OpenWorkspace,
     Retire,
+    RunOnce,
     RunStep,
+    SignalDyno,
     StartDyno,
+    StopDyno,
     Tenant,
     key_message,
     limits_message,
@@ -48,6 +51,10 @@ def test_requests_come_back_as_they_were_meant():
     assert parse(START) == StartDyno(KEY, TENANT, DIGEST, "python app.py", {"A": "1"}, Limits(0.5, 256 * MIB, 64, 512 * MIB))
     assert parse(RETIRE) == Retire(APP, (KEY,), DIGEST, 30.0)
     assert parse({**RETIRE, "keep": [], "keep_digest": None}) == Retire(APP, (), None, 30.0)
+    assert parse({"do": "stop", "app_id": str(APP), "name": "web.1", "grace_s": 30}) == StopDyno(APP, "web.1", 30.0)
+    once = parse({**START, "do": "once", "attached": True, "terminal": False})
+    assert once == RunOnce(parse(START), attached=True, terminal=False)
+    assert parse({"do": "signal", "app_id": str(APP), "name": "run.1234", "number": 2}) == SignalDyno(APP, "run.1234", 2)
     assert parse({"do": "list", "app_id": None}) == ListDynos(None)
 
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from skypanel.domain.errors import Invalid, NotFound
 from skypanel.domain.routing import Address
 from skypanel.ports import Job
-from skypanel.settings import QUEUES, Chosen, Settings, _secret, home_folder, load
-from skypanel.variables import DEFAULT_ADDRESS, MAX_PORT, VARIABLES, Given, read_given
+from skypanel.settings import QUEUES, Chosen, Settings, _secret, home_folder, load, of_worker
+from skypanel.variables import DEFAULT_ADDRESS, MAX_PORT, VARIABLES, WORKER_VARIABLES, Given, read_given
 
 CHOSEN = Chosen(
     DEFAULT_ADDRESS, Path("/run/skypanel/0a1b2c3d"), 20001, 20002, 1 << 20, IPv4Network("10.9.64.0/18"), ("10.0.0.1/32:53",), 20003
@@ -164,3 +164,74 @@ def test_each_variable_is_documented_and_explained():
     for variable in VARIABLES:
         assert f"| `{variable.name}` | {variable.default} | {variable.sentence} |" in page
         assert variable.sentence.endswith(".")
+
+
+def test_the_engine_is_the_embedded_one_unless_another_is_chosen(home):
+    assert (load_with(home).engine, load_with(home).endpoint_mode) == ("embedded", "dnsrr")
+    chosen = replace(CHOSEN, engine="swarm", docker_host="unix:///run/docker.sock", endpoint_mode="vip", ingress_port=20004)
+    (home / "panel.json").write_text(chosen.to_json())
+    settings = load_with(home)
+    assert (settings.engine, settings.docker_host, settings.endpoint_mode, settings.ingress_port) == (
+        "swarm",
+        "unix:///run/docker.sock",
+        "vip",
+        20004,
+    )
+    assert load_with(home, SKYPANEL_ENGINE="embedded").engine == "embedded"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SKYPANEL_ENGINE", "kubernetes"),
+        ("SKYPANEL_ENDPOINT_MODE", "both"),
+        ("SKYPANEL_DOCKER_HOST", "unix://relative.sock"),
+        ("SKYPANEL_DOCKER_HOST", "unix:///a b"),
+        ("SKYPANEL_DOCKER_HOST", "ssh://host"),
+    ],
+)
+def test_an_engine_that_is_none_is_refused_with_what_it_may_be(name, value):
+    with pytest.raises(Invalid, match=name) as refused:
+        read_given({name: value})
+    assert refused.value.hint
+
+
+ELSEWHERE = {
+    "SKYPANEL_DATABASE_URL": "postgresql://skypanel:pg-secret@10.0.0.1/skypanel",
+    "SKYPANEL_REDIS_URL": "redis://:vk-secret@10.0.0.1:6379/0",
+    "SKYPANEL_ENCRYPTION_KEYS": "key-one, key-two",
+}
+
+
+def test_a_worker_elsewhere_needs_the_environment_alone():
+    loaded = of_worker({**ELSEWHERE, "SKYPANEL_DOMAIN": "apps.example.com", "SKYPANEL_QUEUES": "builds"})
+    assert loaded.database_dsn == ELSEWHERE["SKYPANEL_DATABASE_URL"]
+    assert loaded.valkey_url == loaded.broker_url == ELSEWHERE["SKYPANEL_REDIS_URL"]
+    assert loaded.encryption_keys == ("key-one", "key-two")
+    assert (loaded.address.domain, loaded.queues) == ("apps.example.com", ("builds",))
+    assert not [secret for secret in ("pg-secret", "vk-secret", "key-one") if secret in repr(loaded)]
+
+
+@pytest.mark.parametrize("missing", ["SKYPANEL_REDIS_URL", "SKYPANEL_ENCRYPTION_KEYS"])
+def test_a_worker_elsewhere_says_what_is_missing(missing):
+    with pytest.raises(Invalid, match=f"{missing} not"):
+        of_worker({**ELSEWHERE, missing: " "})
+
+
+def test_a_worker_without_a_database_of_its_own_is_the_homes(home):
+    assert of_worker({"SKYPANEL_HOME": str(home)}) == load_with(home)
+
+
+def test_queues_are_chosen_and_kept(home):
+    assert load_with(home).queues == QUEUES
+    assert load_with(home, SKYPANEL_QUEUES="rollouts, builds,rollouts").queues == ("rollouts", "builds")
+    (home / "panel.json").write_text(replace(CHOSEN, queues=("periodic",)).to_json())
+    assert load_with(home).queues == ("periodic",)
+    with pytest.raises(Invalid, match="no queue"):
+        read_given({"SKYPANEL_QUEUES": "builds,mail"})
+
+
+def test_what_a_worker_elsewhere_needs_is_documented():
+    page = (Path(__file__).parents[2] / "docs/nodes.md").read_text()
+    for variable in WORKER_VARIABLES:
+        assert f"| `{variable.name}` | {variable.sentence} |" in page

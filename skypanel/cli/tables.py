@@ -1,0 +1,18 @@
+"""Tables and times as the commands show them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import click
+
+
+def show_table(rows: Sequence[Sequence[str]]) -> None:
+    """Print rows in columns; the first is the header."""
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    for row in rows:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def time(moment: datetime) -> str:
+    """Return a point in time in this machine's time zone."""
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S %z")

@@ -1,0 +1,24 @@
+"""What administrators should know of without asking."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+
+class AlertKind(StrEnum):
+    """What an alert is about; of each kind and subject one is open at a time."""
+
+    NODE_INACTIVE = "node_inactive"
+
+
+@dataclass(frozen=True)
+class Alert:
+    """Something is wrong with `subject`, from `raised_at` until `resolved_at`; `message` is a sentence."""
+
+    id: UUID
+    kind: AlertKind
+    subject: str
+    message: str
+    raised_at: datetime
+    resolved_at: datetime | None = None

@@ -1,0 +1,41 @@
+"""How an app says that it is well."""
+
+import re
+from dataclasses import dataclass
+
+from skypanel.domain.errors import Invalid
+from skypanel.domain.names import printable
+
+DEFAULT_PATH = "/health"
+DEFAULT_INTERVAL_S = 30
+MAX_INTERVAL_S = 300
+MAX_PATH_LENGTH = 200
+FAILURES = 3
+
+# What RFC 3986 allows in a path and a query: it is written into a request line as it is.
+_PATH = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*")
+
+
+@dataclass(frozen=True)
+class HealthCheck:
+    """The path that is asked for and every how many seconds; where there is no such page, $PORT alone is tried."""
+
+    path: str = DEFAULT_PATH
+    interval_s: int = DEFAULT_INTERVAL_S
+
+
+def check_path(path: str) -> str:
+    """Return `path` if it can be asked for. Raises Invalid."""
+    if not _PATH.fullmatch(path) or len(path) > MAX_PATH_LENGTH:
+        raise Invalid(
+            f"{printable(path)} is no path to check the health at.",
+            f"Begin it with a slash, of up to {MAX_PATH_LENGTH} of the characters of a URL, such as /health.",
+        )
+    return path
+
+
+def check_interval(interval_s: int) -> int:
+    """Return `interval_s` if health may be checked so often. Raises Invalid."""
+    if not 1 <= interval_s <= MAX_INTERVAL_S:
+        raise Invalid(f"Health cannot be checked every {interval_s} s.", f"Choose from 1 to {MAX_INTERVAL_S} s.")
+    return interval_s

@@ -1,0 +1,173 @@
+"""Machines that run dynos beside the panel's own: what is wanted of them, and how they are."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+from skypanel.domain.errors import Invalid
+from skypanel.domain.names import printable
+from skypanel.domain.report import Report
+
+HEARTBEAT_S = 10.0
+MISSED_HEARTBEATS = 3
+MAX_NAME_LENGTH = 40
+MAX_PORT = 65535
+SSH_PORT = 22
+
+
+class NodeState(StrEnum):
+    """Where a node stands. Only an active one gets dynos."""
+
+    PENDING = "pending"
+    PROVISIONING = "provisioning"
+    JOINING = "joining"  # it is a member, and has not all slugs yet
+    ACTIVE = "active"
+    DRAINING = "draining"
+    DRAINED = "drained"
+    INACTIVE = "inactive"
+    REMOVING = "removing"
+
+
+class Wanted(StrEnum):
+    """What an administrator wants of a node."""
+
+    ACTIVE = "active"
+    DRAINED = "drained"
+    REMOVED = "removed"
+
+
+class Availability(StrEnum):
+    """Whether the Swarm may place tasks on a member; one that drains loses those it has (Docker's words)."""
+
+    ACTIVE = "active"
+    DRAIN = "drain"
+
+
+WATCHED = frozenset({NodeState.JOINING, NodeState.ACTIVE, NodeState.DRAINING, NodeState.DRAINED, NodeState.INACTIVE})
+
+
+class SecretKind(StrEnum):
+    """What proves to a machine that the panel may log in."""
+
+    KEY = "key"
+    PASSWORD = "password"  # noqa: S105 - the word itself
+
+
+@dataclass(frozen=True)
+class Login:
+    """Where and as whom to log in by SSH. `host_key` is the machine's public key as OpenSSH writes it."""
+
+    address: str
+    port: int
+    user: str
+    host_key: str
+    kind: SecretKind
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Node:
+    """A machine; `member_id` is its name in the Swarm once it joined, `secret` what logs in there, encrypted."""
+
+    id: UUID
+    name: str
+    address: str
+    port: int
+    user: str
+    host_key: str
+    kind: SecretKind
+    secret: bytes = field(repr=False)
+    state: NodeState
+    wanted: Wanted
+    attempt: int
+    created_at: datetime
+    member_id: str | None = None
+    joined_at: datetime | None = None
+    heartbeat_at: datetime | None = None
+    report: Report | None = None
+    error: str | None = None
+
+    def login(self, secret: str) -> Login:
+        """Return how to log in there, with the secret in the clear."""
+        return Login(self.address, self.port, self.user, self.host_key, self.kind, secret)
+
+
+@dataclass(frozen=True)
+class Member:
+    """A node as the Swarm sees it; `tasks` are those that run on it, or are being stopped."""
+
+    id: str
+    name: str
+    address: str
+    is_ready: bool
+    is_manager: bool
+    availability: Availability
+    tasks: int
+
+
+@dataclass(frozen=True)
+class Invitation:
+    """What a machine needs to join the Swarm; `address` is host:port of a manager."""
+
+    address: str
+    token: str = field(repr=False)
+
+    @property
+    def host(self) -> str:
+        """The manager's host alone."""
+        return self.address.rpartition(":")[0].strip("[]")
+
+
+def check_name(name: str) -> str:
+    """Return a name that a node may carry. Raises Invalid."""
+    if not name.isascii() or not name.replace("-", "").replace(".", "").isalnum() or not name[0].isalnum() or len(name) > MAX_NAME_LENGTH:
+        raise Invalid(
+            f"{printable(name)} is not a valid name of a node.",
+            f"Use up to {MAX_NAME_LENGTH} letters, digits, dots and dashes; begin with a letter or digit.",
+        )
+    return name
+
+
+def check_place(address: str, port: int, user: str) -> None:
+    """Raise Invalid unless somebody could be at such a place: no spaces, no options, no control characters."""
+    for what, text in (("address", address), ("user", user)):
+        if not text or text.startswith("-") or not text.isascii() or not text.isprintable() or any(sign in text for sign in " /@'\"\\"):
+            raise Invalid(f"{printable(text)} is no {what} of a machine.", f"Give the {what} as ssh takes it.")
+    if not 1 <= port <= MAX_PORT:
+        raise Invalid(f"{port} is no port.", f"Use a number from 1 to {MAX_PORT}.")
+
+
+def is_silent(node: Node, now: datetime) -> bool:
+    """Whether a node missed three heartbeats since it was last heard of, or since it joined."""
+    signs = [sign for sign in (node.heartbeat_at, node.joined_at) if sign is not None]
+    return not signs or now - max(signs) > timedelta(seconds=HEARTBEAT_S * MISSED_HEARTBEATS)
+
+
+def judged(node: Node, member: Member | None, now: datetime, *, has_all_slugs: bool) -> NodeState:
+    """Return where a node stands by what it, the Swarm and the administrator say."""
+    if node.state not in WATCHED:
+        return node.state
+    is_down = member is None or not member.is_ready
+    is_empty = is_down or member is None or not member.tasks
+    if node.wanted is Wanted.REMOVED:
+        return NodeState.REMOVING if is_empty else NodeState.DRAINING
+    if is_down or is_silent(node, now):
+        return NodeState.INACTIVE
+    if node.wanted is Wanted.DRAINED:
+        return NodeState.DRAINED if is_empty else NodeState.DRAINING
+    return NodeState.ACTIVE if has_all_slugs or node.state is NodeState.ACTIVE else NodeState.JOINING
+
+
+def availability(state: NodeState) -> Availability:
+    """Return whether a node that stands so may get dynos."""
+    return Availability.ACTIVE if state is NodeState.ACTIVE else Availability.DRAIN
+
+
+def why_inactive(node: Node, member: Member | None) -> str:
+    """Return the sentence for the alert about a node that was lost."""
+    if member is None:
+        return f"The node {node.name} is no member of the Swarm any more."
+    if not member.is_ready:
+        return f"The node {node.name} is down: the Swarm does not reach it."
+    return f"The node {node.name} has sent no heartbeat for {HEARTBEAT_S * MISSED_HEARTBEATS:g} s."

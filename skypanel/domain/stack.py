@@ -1,0 +1,95 @@
+"""The run and the build image: what is in them, what they are called, and the commands that make them."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from shlex import quote
+
+SUITE = "bookworm"
+CONTENT_LABEL = "skypanel.stack.content"
+IMAGE_LABEL = "skypanel.stack.image"
+INIT = ("/usr/bin/tini", "--")
+USER = "app"
+UID = 1000
+_DIGITS = 12
+# What is half made is thrown away, so nothing has to be on the disk before it is whole.
+_IN_A_HURRY = "force-unsafe-io"
+_LISTS = {"run": ("run.packages",), "build": ("run.packages", "build.packages")}
+
+
+class Image(StrEnum):
+    """Which of the two."""
+
+    RUN = "run"
+    BUILD = "build"
+
+
+@dataclass(frozen=True)
+class Definition:
+    """One image: `files` are those of the stack's folder, by name."""
+
+    image: Image
+    files: Mapping[str, str]
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """The Debian packages in it."""
+        lines = [line.strip() for name in _LISTS[self.image] for line in self.files[name].splitlines()]
+        return tuple(line for line in lines if line and not line.startswith("#"))
+
+    @property
+    def content(self) -> str:
+        """What tells this image from one with other contents: a digest in hex."""
+        parts = (SUITE, *self.packages, *INIT, *(self.files[name] for name in ("dpkg.conf", "finish.sh")))
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+    @property
+    def name(self) -> str:
+        """What Docker calls it."""
+        return f"{self.repository}:{self.tag}"
+
+    @property
+    def repository(self) -> str:
+        """The part of its name that stays."""
+        return f"skypanel/{self.image}"
+
+    @property
+    def tag(self) -> str:
+        """The part of its name that changes with its contents."""
+        return self.content[:_DIGITS]
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """What is found out about it by looking."""
+        return {IMAGE_LABEL: str(self.image), CONTENT_LABEL: self.content}
+
+
+def changes(definition: Definition) -> tuple[str, ...]:
+    """Return the Dockerfile instructions that describe an image, beside its files."""
+    entrypoint = ", ".join(f'"{word}"' for word in INIT)
+    labels = (f"LABEL {name}={value}" for name, value in definition.labels.items())
+    return (f"USER {UID}:{UID}", "WORKDIR /app", f"ENTRYPOINT [{entrypoint}]", 'CMD ["bash"]', *labels)
+
+
+def dockerfile(definition: Definition) -> str:
+    """Return the whole Dockerfile."""
+    return definition.files["Dockerfile"] + "\n".join(changes(definition)) + "\n"
+
+
+def build_arguments(definition: Definition, base: str) -> dict[str, str]:
+    """Return the arguments of the Dockerfile."""
+    return {"BASE": base, "PACKAGES": " ".join(definition.packages)}
+
+
+def root_command(definition: Definition, folder: str) -> tuple[str, ...]:
+    """Return the command that prints the image's files as a tar; `folder` holds the stack's own."""
+    return (
+        *("mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(definition.packages)}"),
+        '--aptopt=Acquire::Languages "none"',
+        *(f"--dpkgopt={line}" for line in (*definition.files["dpkg.conf"].splitlines(), _IN_A_HURRY) if line),
+        f'--customize-hook=sed -i /{_IN_A_HURRY}/d "$1"/etc/dpkg/dpkg.cfg.d/*',
+        f"--customize-hook=copy-in {quote(f'{folder}/finish.sh')} /tmp",
+        '--customize-hook=chroot "$1" sh /tmp/finish.sh && rm "$1/tmp/finish.sh"',
+        SUITE,
+    )

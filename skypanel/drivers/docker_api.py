@@ -1,0 +1,85 @@
+"""Docker's API through its SDK: blocking calls in threads, errors translated.
+
+The API is https://docs.docker.com/reference/api/engine/version/v1.41/.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+from docker import APIClient
+from docker.errors import APIError, DockerException
+from requests.exceptions import RequestException
+
+from skypanel.domain.errors import Conflict, NotFound, Unavailable
+
+T = TypeVar("T")
+Json = dict[str, Any]
+
+ANSWER_S = 120
+# From here on a service may say that its processes gain no privileges.
+_NO_NEW_PRIVILEGES = (1, 44)
+
+
+class DockerApi:
+    """A daemon at a URL such as unix:///var/run/docker.sock; it is asked for the first time by the first call."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._lock = threading.Lock()
+        self._client: APIClient | None = None
+
+    async def call(self, act: Callable[[APIClient], T]) -> T:
+        """Return what `act` returns, in a thread. Raises NotFound, Conflict or Unavailable."""
+        return await asyncio.to_thread(self.call_here, act)
+
+    def call_here(self, act: Callable[[APIClient], T]) -> T:
+        """Return what `act` returns, in this thread, which may be a long time. Raises NotFound, Conflict or Unavailable."""
+        with translated():
+            return act(self._connected())
+
+    async def forbids_privileges(self) -> bool:
+        """Whether the daemon's services can refuse to gain privileges."""
+        version: str = await self.call(lambda client: client.api_version)
+        return tuple(map(int, version.split("."))) >= _NO_NEW_PRIVILEGES
+
+    async def close(self) -> None:
+        """Close all connections."""
+        if self._client is not None:
+            await asyncio.to_thread(self._client.close)
+
+    def _connected(self) -> APIClient:
+        with self._lock:
+            if self._client is None:
+                self._client = APIClient(base_url=self._url, version="auto", timeout=ANSWER_S)
+            return self._client
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn what the SDK raises in the block into our errors."""
+    try:
+        yield
+    except APIError as error:
+        raise _error(error) from error
+    except (DockerException, RequestException, OSError) as error:
+        raise Unavailable("Docker does not answer.", "See that its daemon runs (`systemctl status docker`), then try again.") from error
+
+
+def _error(error: APIError) -> NotFound | Conflict | Unavailable:
+    said = str(error.explanation or error).strip().rstrip(".")
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        return NotFound(f"Docker says: {said}.")
+    if error.status_code == HTTPStatus.CONFLICT or "out of sequence" in said or "is in use by" in said:
+        return Conflict(f"Docker says: {said}.")
+    if "not a swarm manager" in said:
+        return Unavailable("Docker runs, but is no manager of a Swarm.", "Make it one with `docker swarm init`, then try again.")
+    return Unavailable(f"Docker says: {said}.", "See to it on that machine, then try again.")
+
+
+def labelled(labels: Mapping[str, str]) -> Json:
+    """Return a filter for what has all these labels."""
+    return {"label": [f"{name}={value}" for name, value in labels.items()]}

@@ -1,0 +1,71 @@
+"""Drivers whose libraries are large and seldom needed: imported at their first use, so that most processes stay small."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from importlib import import_module
+
+from skypanel.domain.node import Availability, Invitation, Login, Member
+from skypanel.domain.stack import Image
+from skypanel.ports import Machines, Shell, Swarm
+
+
+class MachinesOnDemand:
+    """The Machines port, by SSH."""
+
+    async def host_key(self, address: str, port: int) -> str:
+        """Return the key by which a machine proves who it is. Raises Unavailable."""
+        return await _machines().host_key(address, port)
+
+    def fingerprint(self, host_key: str) -> str:
+        """Return what `ssh-keygen -l` prints of a host key."""
+        return _machines().fingerprint(host_key)
+
+    def log_in(self, login: Login) -> AbstractAsyncContextManager[Shell]:
+        """Log in. Raises Conflict, Denied, Invalid or Unavailable."""
+        return _machines().log_in(login)
+
+
+class SwarmOnDemand:
+    """The Swarm port, by the Docker SDK: the Swarm whose manager is the daemon at `url`."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    async def members(self) -> Sequence[Member]:
+        """Return the Swarm's members."""
+        return await self._swarm().members()
+
+    async def set_availability(self, member_id: str, availability: Availability) -> None:
+        """Let the Swarm place tasks on a member, or move those it has elsewhere."""
+        await self._swarm().set_availability(member_id, availability)
+
+    async def remove(self, member_id: str) -> None:
+        """Forget a member."""
+        await self._swarm().remove(member_id)
+
+    async def invitation(self) -> Invitation:
+        """Return what a machine needs to join."""
+        return await self._swarm().invitation()
+
+    @property
+    def stack_images(self) -> Sequence[str]:
+        """The names of the images that every node needs."""
+        return self._swarm().stack_images
+
+    async def image_id(self, name: str) -> str:
+        """Return the id of an image of the manager's."""
+        return await self._swarm().image_id(name)
+
+    def save_image(self, name: str) -> AsyncIterator[bytes]:
+        """Yield an image of the manager's."""
+        return self._swarm().save_image(name)
+
+    def _swarm(self) -> Swarm:
+        images = import_module("skypanel.drivers.stack")
+        made: Swarm = import_module("skypanel.drivers.swarm_nodes").SwarmNodes(self._url, (images.define(Image.RUN).name,))
+        return made
+
+
+def _machines() -> Machines:
+    made: Machines = import_module("skypanel.drivers.ssh").SshMachines()
+    return made

@@ -1,0 +1,164 @@
+"""Dynos as tasks of a Swarm: one service a process type of a release and generation."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from skypanel.domain.app import App
+from skypanel.domain.errors import NotFound, Unavailable
+from skypanel.domain.manifest import STOP_GRACE_S, Dyno, Exit, Manifest, Process
+from skypanel.drivers.docker_api import DockerApi
+from skypanel.drivers.images import SlugImages
+from skypanel.drivers.swarm_readiness import Readiness
+from skypanel.drivers.swarm_run import OneOffs
+from skypanel.drivers.swarm_services import Service, Services, scaled
+from skypanel.drivers.swarm_spec import BOOT_S, LINGER_S, ORGANIZATION, Place, secret_name, service_name, service_spec
+from skypanel.drivers.swarm_tasks import slots
+from skypanel.ports import WriteLine
+
+POLL_S = 0.1
+STOP_SLACK_S = 10.0
+
+StageElsewhere = Callable[[App, str], Awaitable[None]]
+JoinNetwork = Callable[[str], Awaitable[None]]
+
+
+async def nowhere_else(app: App, digest: str) -> None:
+    """Stage a slug on no other node, where there is none."""
+
+
+async def join_nothing(network_id: str) -> None:
+    """Join no ingress to a network, where there is none."""
+
+
+@dataclass(frozen=True)
+class SwarmOptions:
+    """What differs between Swarms: see `swarm_probe`."""
+
+    endpoint_mode: str = "vip"
+    stop_grace_s: float = STOP_GRACE_S
+    boot_s: float = BOOT_S
+
+
+class SwarmScheduler:
+    """Runs dynos in a Swarm.
+
+    `stage_elsewhere` puts a slug on the other nodes, and `join` an ingress into an organization's network.
+    """
+
+    def __init__(
+        self,
+        docker: DockerApi,
+        panel: str,
+        images: SlugImages,
+        options: SwarmOptions | None = None,
+        *,
+        stage_elsewhere: StageElsewhere = nowhere_else,
+        join: JoinNetwork = join_nothing,
+    ) -> None:
+        self._docker = docker
+        self._services = Services(docker, panel)
+        self._images = images
+        self._options = options or SwarmOptions()
+        self._one_offs = OneOffs(docker, panel)
+        self._stage_elsewhere = stage_elsewhere
+        self._join = join
+
+    async def stage(self, app: App, digest: str) -> None:
+        """Put a slug on every node that may run it. Raises Unavailable if it cannot be had."""
+        await asyncio.gather(self._images.stage(app.id, digest), self._stage_elsewhere(app, digest))
+
+    async def launch(self, manifest: Manifest) -> None:
+        """Bring the manifest's own services to its quantities, beside whatever else the app runs."""
+        image_id = await self._images.stage(manifest.app_id, manifest.slug_digest)
+        there = {service.name: service for service in await self._services.of(manifest.app_id)}
+        for process in manifest.processes:
+            service = there.get(service_name(manifest, process.type))
+            if service is not None:
+                await self._services.update(service.id, scaled(process.quantity))
+            elif process.quantity > 0:
+                await self._create(manifest, process, image_id)
+
+    async def _create(self, manifest: Manifest, process: Process, image_id: str) -> None:
+        try:
+            await self._services.create(service_spec(manifest, process, await self._place(manifest, image_id)))
+        except NotFound:
+            # The network or the secret went with the last app of the organization or an older rollout, a moment ago.
+            await self._services.create(service_spec(manifest, process, await self._place(manifest, image_id)))
+
+    async def _place(self, manifest: Manifest, image_id: str) -> Place:
+        network_id = await self._services.network(manifest.organization_id)
+        await self._join(network_id)
+        return Place(
+            panel=self._services.panel,
+            network_id=network_id,
+            image_id=image_id,
+            secret_id=await self._services.secret(manifest),
+            endpoint_mode=self._options.endpoint_mode,
+            forbids_privileges=await self._docker.forbids_privileges(),
+            stop_grace_s=self._options.stop_grace_s,
+            boot_s=self._options.boot_s,
+        )
+
+    async def wait_ready(self, manifest: Manifest, timeout_s: float) -> Sequence[Dyno]:
+        """Return the manifest's dynos once every web dyno is healthy and the others stay up."""
+        readiness = Readiness(manifest)
+        try:
+            async with asyncio.timeout(timeout_s):
+                while True:
+                    if readiness.look(slots(await self._services.tasks(manifest.app_id))):
+                        return readiness.dynos()
+                    await asyncio.sleep(POLL_S)
+        except TimeoutError:
+            raise readiness.late(timeout_s) from None
+
+    async def dynos(self, app_id: UUID | None = None) -> Sequence[Dyno]:
+        """Return what runs, of one app or of all."""
+        return [slot.dyno for slot in slots(await self._services.tasks(app_id))]
+
+    async def retire(self, manifest: Manifest) -> None:
+        """Stop every dyno of the app that is not the manifest's: web dynos linger a moment, then SIGTERM, and SIGKILL after the grace."""
+        wanted = {service_name(manifest, process.type): process.quantity for process in manifest.processes if process.quantity > 0}
+        for service in await self._services.of(manifest.app_id):
+            if service.name in wanted:
+                await self._services.update(service.id, scaled(wanted[service.name]))
+            else:
+                await self._services.remove(service.id)
+        await self._services.forget_secrets(manifest.app_id, secret_name(manifest))
+        await self._images.forget(manifest.app_id, [manifest.slug_digest])
+
+    async def remove(self, app_id: UUID) -> None:
+        """Stop all dynos of an app and forget its secrets and images, and its organization's network with its last app."""
+        services = await self._services.of(app_id)
+        for service in services:
+            await self._services.remove(service.id)
+        await self._one_offs.stop(app_id)
+        await self._until_gone(app_id)
+        await self._services.forget_secrets(app_id)
+        await self._images.forget_all(app_id)
+        await self._forget_networks(services)
+
+    async def _until_gone(self, app_id: UUID) -> None:
+        """Wait until nothing of an app runs; what is on a node that does not answer is not waited for."""
+        try:
+            async with asyncio.timeout(LINGER_S + self._options.stop_grace_s + STOP_SLACK_S):
+                while await self._running(app_id):  # noqa: ASYNC110 - Swarm tells of no end
+                    await asyncio.sleep(POLL_S)
+        except TimeoutError as error:
+            raise Unavailable("Some dynos of the app do not stop.", "Look at the Docker daemons of the nodes, then try again.") from error
+
+    async def _running(self, app_id: UUID) -> bool:
+        where = {task.node_id for task in await self._services.tasks(app_id) if not task.is_dead}
+        return bool(where) and not where <= await self._services.down_nodes()
+
+    async def _forget_networks(self, removed: Sequence[Service]) -> None:
+        left = {service.labels[ORGANIZATION] for service in await self._services.of()}
+        for organization in {service.labels[ORGANIZATION] for service in removed} - left:
+            await self._services.forget_network(UUID(organization))
+
+    async def run(self, manifest: Manifest, command: str, write: WriteLine, timeout_s: float, *, dyno: str = "run.1") -> Exit:
+        """Run a one-off dyno of the manifest's slug to its end, on the manager's node, its output line by line."""
+        image_id = await self._images.stage(manifest.app_id, manifest.slug_digest)
+        network_id = await self._services.network(manifest.organization_id)
+        return await self._one_offs.run(manifest, command, write, dyno=dyno, image_id=image_id, network_id=network_id, timeout_s=timeout_s)

@@ -1,0 +1,148 @@
+"""The Swarm port: the manager's Docker daemon, by the Docker SDK (https://docs.docker.com/reference/api/engine/)."""
+
+import asyncio
+import socket
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from docker import APIClient
+from docker.errors import APIError, DockerException
+from requests.exceptions import RequestException
+
+from skypanel.domain.errors import NotFound, SkyPanelError, Unavailable
+from skypanel.domain.node import Availability, Invitation, Member
+
+ANSWER_S = 30.0
+CHUNK_BYTES = 1024 * 1024
+# Tasks in these states are over (https://docs.docker.com/engine/swarm/how-swarm-mode-works/swarm-task-states/).
+OVER = frozenset({"complete", "failed", "shutdown", "rejected", "orphaned", "remove"})
+MISSING = 404
+
+T = TypeVar("T")
+
+
+class SwarmNodes:
+    """Members of the Swarm whose manager is the daemon at `url`, a unix socket; nothing is asked of it before it is needed."""
+
+    def __init__(self, url: str, stack_images: Sequence[str]) -> None:
+        self._url = url
+        self._stack_images = tuple(stack_images)
+
+    @property
+    def stack_images(self) -> Sequence[str]:
+        """The names of the images that every node needs; dynos are started from the first."""
+        return self._stack_images
+
+    async def members(self) -> Sequence[Member]:
+        """Return the Swarm's members. Raises Unavailable where there is no Swarm."""
+        return await self._ask(_members)
+
+    async def set_availability(self, member_id: str, availability: Availability) -> None:
+        """Let the Swarm place tasks on a member, or move those it has elsewhere. Raises NotFound."""
+
+        def change(client: APIClient) -> None:
+            node = client.inspect_node(member_id)
+            spec = node["Spec"]
+            if spec.get("Availability") != availability:
+                client.update_node(member_id, node["Version"]["Index"], {**spec, "Availability": availability.value})
+
+        await self._ask(change)
+
+    async def remove(self, member_id: str) -> None:
+        """Forget a member, whether it left or not; one that is not there is no error."""
+
+        def remove(client: APIClient) -> None:
+            try:
+                client.remove_node(member_id, force=True)
+            except APIError as error:
+                if error.status_code != MISSING:
+                    raise
+
+        await self._ask(remove)
+
+    async def invitation(self) -> Invitation:
+        """Return what a machine needs to join."""
+
+        def ask(client: APIClient) -> Invitation:
+            token = client.inspect_swarm()["JoinTokens"]["Worker"]
+            managers = client.info()["Swarm"]["RemoteManagers"]
+            return Invitation(managers[0]["Addr"], token)
+
+        return await self._ask(ask)
+
+    async def image_id(self, name: str) -> str:
+        """Return the id (sha256:...) of an image of the manager's. Raises NotFound."""
+        return await self._ask(lambda client: str(client.inspect_image(name)["Id"]))
+
+    async def save_image(self, name: str) -> AsyncIterator[bytes]:
+        """Yield an image of the manager's as `docker load` reads it. Raises NotFound."""
+        await self.image_id(name)
+        client = await asyncio.to_thread(self._open)
+        try:
+            # By name, so that it has it there too.
+            chunks = iter(await asyncio.to_thread(_translated, lambda: client.get_image(name, CHUNK_BYTES)))
+            while chunk := await asyncio.to_thread(_translated, lambda: next(chunks, b"")):
+                yield chunk
+        finally:
+            await asyncio.to_thread(client.close)
+
+    async def _ask(self, question: Callable[[APIClient], T]) -> T:
+        return await asyncio.to_thread(self._asked, question)
+
+    def _asked(self, question: Callable[[APIClient], T]) -> T:
+        client = self._open()
+        try:
+            return _translated(lambda: question(client))
+        finally:
+            client.close()
+
+    def _open(self) -> APIClient:
+        with _errors():
+            # The SDK leaves a socket open where nobody listens.
+            with socket.socket(socket.AF_UNIX) as probe:
+                probe.connect(self._url.removeprefix("unix://"))
+            return APIClient(self._url, timeout=ANSWER_S, version="1.41")
+
+
+def _translated(act: Callable[[], T]) -> T:
+    with _errors():
+        return act()
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    try:
+        yield
+    except APIError as error:
+        raise _error(error) from error
+    except (DockerException, RequestException, OSError) as error:
+        raise Unavailable("The Docker daemon does not answer.", "Start it, and see that the panel's user may use its socket.") from error
+
+
+def _error(error: APIError) -> SkyPanelError:
+    said = str(error.explanation or error)
+    if error.status_code == MISSING:
+        return NotFound(f"Docker knows no such thing: {said}.")
+    if "not a swarm manager" in said:
+        return Unavailable("This machine's Docker is no manager of a Swarm.", "Make it one with `docker swarm init`.")
+    return Unavailable(f"Docker refused: {said}", "Look in its log, then try again.")
+
+
+def _members(client: APIClient) -> Sequence[Member]:
+    tasks = Counter(task.get("NodeID") for task in client.tasks() if task["Status"]["State"] not in OVER)
+    return [_member(node, tasks[node["ID"]]) for node in client.nodes()]
+
+
+def _member(node: Mapping[str, Any], tasks: int) -> Member:
+    manager = node.get("ManagerStatus")
+    return Member(
+        id=node["ID"],
+        name=node["Description"]["Hostname"],
+        address=node["Status"].get("Addr", ""),
+        is_ready=node["Status"]["State"] == "ready",
+        is_manager=manager is not None,
+        availability=Availability.ACTIVE if node["Spec"].get("Availability", "active") == "active" else Availability.DRAIN,
+        tasks=tasks,
+    )

@@ -1,0 +1,36 @@
+"""Ways to build and run apps: each module here puts the drivers of one together.
+
+A module is named after what SKYPANEL_ENGINE says, and imported only where it is chosen: its vendors' libraries take memory.
+"""
+
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Protocol
+
+from skypanel.domain.app import App
+from skypanel.ports import Builder, Clock, Logs, Objects, Router, Scheduler
+from skypanel.settings import Settings
+
+# Puts an app's slug, by its digest, on the nodes beside the manager's.
+StageElsewhere = Callable[[App, str], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Engine:
+    """The ports that differ between engines."""
+
+    scheduler: Scheduler
+    builder: Builder
+    router: Router
+    logs: Logs
+
+
+class OpenEngine(Protocol):
+    """What each module has as `open_engine`; what is to be closed goes on the stack."""
+
+    def __call__(
+        self, settings: Settings, objects: Objects, clock: Clock, stack: AsyncExitStack, stage_elsewhere: StageElsewhere
+    ) -> Engine:
+        """Return the engine. Nothing is asked of any server yet."""
+        ...

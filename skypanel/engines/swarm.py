@@ -1,0 +1,75 @@
+"""Docker Swarm: dynos as tasks on any number of nodes."""
+
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import buildpacks
+from skypanel.domain.stack import Image
+from skypanel.drivers import stack as stack_images
+from skypanel.drivers.container import ContainerBuilder, Site
+from skypanel.drivers.docker_api import DockerApi
+from skypanel.drivers.docker_logs import DockerLogs
+from skypanel.drivers.images import SlugImages
+from skypanel.drivers.ingress import Ingress, IngressOptions
+from skypanel.drivers.log_files import FileLogs
+from skypanel.drivers.swarm import SwarmOptions, SwarmScheduler
+from skypanel.drivers.swarm_router import SwarmRouter, ThroughProxy
+from skypanel.drivers.traefik import TraefikRouter
+from skypanel.engines import Engine, StageElsewhere
+from skypanel.launcher.options import parse_allowed
+from skypanel.ports import Clock, Objects
+from skypanel.settings import Settings, identity
+
+CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
+# Private networks, from which the panel's own proxy and what Docker puts before a published port come.
+TRUSTED = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
+
+
+def open_engine(settings: Settings, objects: Objects, clock: Clock, stack: AsyncExitStack, stage_elsewhere: StageElsewhere) -> Engine:
+    """Return the drivers of a Swarm. The panel's own proxy passes apps' requests on to the ingress of this machine."""
+    docker = DockerApi(settings.docker_host)
+    stack.push_async_callback(docker.close)
+    panel = identity(settings.home)
+    ingress = Ingress(docker, ingress_options(settings))
+    builder = ContainerBuilder(settings.docker_host, _site(settings))
+    stack.push_async_callback(builder.close)
+    return Engine(
+        scheduler=SwarmScheduler(
+            docker,
+            panel,
+            SlugImages(docker, objects, stack_images.define(Image.RUN).name, settings.home / "staging"),
+            SwarmOptions(endpoint_mode=settings.endpoint_mode),
+            stage_elsewhere=stage_elsewhere,
+            join=ingress.join,
+        ),
+        builder=builder,
+        router=ThroughProxy(
+            SwarmRouter(docker, panel, [f"http://{settings.ingress_host}:{settings.ingress_api_port}"], settings.traefik_token),
+            TraefikRouter(f"http://127.0.0.1:{settings.traefik_port}", settings.traefik_token),
+            settings.ingress,
+        ),
+        logs=DockerLogs(docker, panel, FileLogs(settings.logs, clock)),
+    )
+
+
+def ingress_options(settings: Settings) -> IngressOptions:
+    """Return how the ingress of this machine is reached: by the panel's own proxy alone."""
+    return IngressOptions(
+        panel=identity(settings.home),
+        http_port=settings.ingress_port,
+        api_port=settings.ingress_api_port,
+        token=settings.traefik_token,
+        bind=settings.ingress_host,
+        api_bind=settings.ingress_host,
+        socket=settings.docker_host.removeprefix("unix://") if settings.docker_host.startswith("unix://") else "/var/run/docker.sock",
+        trusted=TRUSTED,
+    )
+
+
+def _site(settings: Settings) -> Site:
+    return Site(
+        image=stack_images.define(Image.BUILD).name,
+        buildpacks=Path(buildpacks.__file__).parent,
+        ca_bundle=CERTIFICATES if CERTIFICATES.exists() else None,
+        allowed=tuple(map(parse_allowed, settings.allow)),
+    )

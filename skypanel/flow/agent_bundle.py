@@ -1,0 +1,25 @@
+"""The agent as it is copied to a node: a folder that Python runs, with what the agent shares with the panel."""
+
+import io
+import tarfile
+from importlib.resources import files
+
+SHARED = (
+    "__init__.py",
+    "drivers/__init__.py",
+    "drivers/layers.py",
+    *(f"drivers/dyno/{name}" for name in ("__init__.py", "dyno.sh", "enter.py", "health.sh")),
+)
+
+
+def bundle() -> bytes:
+    """Return the folder as a tar; the same program makes the same bytes."""
+    contents = {"__main__.py": files("workers").joinpath("agent.py").read_bytes()}
+    contents |= {f"skypanel/{name}": files("skypanel").joinpath(name).read_bytes() for name in SHARED}
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w", format=tarfile.GNU_FORMAT) as archive:
+        for name, body in contents.items():
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(body), 0o644
+            archive.addfile(entry, io.BytesIO(body))
+    return packed.getvalue()

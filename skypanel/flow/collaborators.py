@@ -1,0 +1,38 @@
+"""Access to one app for people who are no members of its organization."""
+
+from collections.abc import Sequence
+
+from skypanel.domain.access import HIGHEST_COLLABORATOR, Member, Role
+from skypanel.domain.account import Account
+from skypanel.domain.app import App
+from skypanel.domain.errors import Invalid, NotFound
+from skypanel.flow import audit, invitation
+from skypanel.flow.invitation import Invitation
+from skypanel.ports import Panel
+from skypanel.store import collaborators
+
+
+async def of(panel: Panel, app: App) -> Sequence[Member]:
+    """Return an app's collaborators by address; its organization's members are none."""
+    async with panel.transaction() as conn:
+        return await collaborators.of(conn, app.id)
+
+
+async def add(panel: Panel, app: App, email: str, role: Role, by: Account) -> Invitation:
+    """Let somebody act for an app, or in another role than before; an address without an account gets one. Raises Invalid."""
+    if role > HIGHEST_COLLABORATOR:
+        raise Invalid(f"A collaborator cannot be {role.word}.", f"Choose {HIGHEST_COLLABORATOR.word} or below, or add a member.")
+    async with panel.transaction() as conn:
+        account, is_new = await invitation.account_of(conn, email)
+        await collaborators.put(conn, app.id, account.id, role)
+        await audit.record(conn, "collaborator.add", by, app, collaborator=account.email, role=role.word)
+    return await invitation.invite(panel, account, is_new=is_new)
+
+
+async def remove(panel: Panel, app: App, email: str, by: Account) -> None:
+    """Take a collaborator's access away. Raises NotFound."""
+    async with panel.transaction() as conn:
+        account = await invitation.known(conn, email)
+        if not await collaborators.remove(conn, app.id, account.id):
+            raise NotFound(f"{account.email} has no access here.", "The list shows who has.")
+        await audit.record(conn, "collaborator.remove", by, app, collaborator=account.email)

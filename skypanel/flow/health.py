@@ -1,0 +1,35 @@
+"""Changing how the health of an app is checked."""
+
+from dataclasses import replace
+
+from skypanel.domain.account import Account
+from skypanel.domain.app import App
+from skypanel.domain.health import check_interval, check_path
+from skypanel.domain.release import Rollout, RolloutReason
+from skypanel.flow import audit
+from skypanel.ports import Job, Panel
+from skypanel.store import apps, rollouts
+
+
+async def change(panel: Panel, app: App, by: Account, *, path: str | None = None, interval_s: int | None = None) -> Rollout | None:
+    """Set the path and the interval in seconds, or one of them, and replace the dynos by such as are checked so.
+
+    Returns the rollout, or None where nothing was changed or nothing runs yet. Raises Invalid.
+    """
+    async with panel.transaction() as conn:
+        await apps.lock(conn, app.id)
+        app = await apps.get(conn, app.id)
+        wanted = replace(
+            app.health,
+            path=app.health.path if path is None else check_path(path),
+            interval_s=app.health.interval_s if interval_s is None else check_interval(interval_s),
+        )
+        if wanted == app.health:
+            return None
+        await apps.set_health(conn, app.id, wanted)
+        await audit.record(conn, "app.health", by, app, path=wanted.path, interval_s=wanted.interval_s)
+        if app.current_release_id is None:
+            return None
+        rollout = await rollouts.add(conn, app.id, app.current_release_id, RolloutReason.RESTART)
+    await panel.queue.wake(Job.ROLLOUT)
+    return rollout

@@ -1,0 +1,69 @@
+"""What nodes' agents say and ask."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from skypanel.domain.errors import Denied, NotFound, Unavailable
+from skypanel.domain.node import Node, NodeState
+from skypanel.domain.report import Report
+from skypanel.flow.accounts import digest as digest_of
+from skypanel.flow.watch import check_node
+from skypanel.ports import Panel
+from skypanel.store import nodes
+
+POLL_S = 0.3
+WAIT_S = 25.0
+EAGER = frozenset({NodeState.JOINING, NodeState.INACTIVE})
+
+
+@dataclass(frozen=True)
+class WantedSlugs:
+    """The digests of the slugs that a node is to have, and a mark by which its agent names this list."""
+
+    digests: Sequence[str]
+    mark: str
+
+
+async def agent(panel: Panel, token: str) -> Node:
+    """Return the node whose agent has this token. Raises Denied."""
+    async with panel.transaction() as conn:
+        node = await nodes.by_token(conn, digest_of(token))
+    if node is None:
+        raise Denied("No node has this token.", "Provision the node again: its agent gets another one.")
+    return node
+
+
+async def hear(panel: Panel, node: Node, report: Report) -> None:
+    """Keep what a node reports; one that waits for its slugs, or was given up, may be ready now."""
+    async with panel.transaction() as conn:
+        await nodes.heard(conn, node.id, report)
+    if node.state in EAGER:
+        with suppress(Unavailable):  # the next check does it
+            await check_node(panel, node.id)
+
+
+async def wanted(panel: Panel, known: str, wait_s: float = WAIT_S) -> WantedSlugs:
+    """Return which slugs nodes are to have; where the agent knows that already, wait some seconds for a change."""
+    deadline = asyncio.get_running_loop().time() + wait_s
+    while True:
+        async with panel.transaction() as conn:
+            found = _marked(await nodes.wanted_slugs(conn))
+        if found.mark != known or asyncio.get_running_loop().time() > deadline:
+            return found
+        await asyncio.sleep(POLL_S)
+
+
+async def slug(panel: Panel, digest: str) -> AsyncIterator[bytes]:
+    """Yield a slug that nodes are to have now. Raises NotFound for any other."""
+    async with panel.transaction() as conn:
+        if digest not in await nodes.wanted_slugs(conn):
+            raise NotFound("No node needs this slug now.")
+    async for chunk in panel.objects.read("slugs", digest):
+        yield chunk
+
+
+def _marked(digests: Sequence[str]) -> WantedSlugs:
+    return WantedSlugs(digests, hashlib.sha256(" ".join(digests).encode()).hexdigest())

@@ -1,0 +1,152 @@
+"""Worker nodes: what administrators do with them."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from skypanel.domain.access import runs_platform
+from skypanel.domain.account import Account
+from skypanel.domain.alert import Alert
+from skypanel.domain.errors import Conflict, Denied, Unavailable
+from skypanel.domain.node import Login, Member, Node, NodeState, SecretKind, Wanted, availability, check_name, check_place
+from skypanel.domain.output import LineId, Place, node_stream
+from skypanel.domain.provision import Survey, check_root, read_survey, survey_argv
+from skypanel.flow import audit
+from skypanel.flow.follow import Show, copy
+from skypanel.flow.watch import check_node
+from skypanel.ports import Job, Panel, Shell, StepFailed, WriteLine
+from skypanel.store import alerts, nodes
+
+
+@dataclass(frozen=True)
+class NodeOverview:
+    """A node and what the Swarm says of it, if it is a member."""
+
+    node: Node
+    member: Member | None
+
+
+async def add(panel: Panel, by: Account, name: str, address: str, port: int, user: str, kind: SecretKind, secret: str) -> Node:  # noqa: PLR0917 - all of a node
+    """Add a machine once the panel can log in there, and pin the host key it shows now.
+
+    Raises Denied, Invalid, Conflict or Unavailable, and has added nothing then.
+    """
+    _check(by)
+    check_name(name)
+    check_place(address, port, user)
+    login = Login(address, port, user, await panel.machines.host_key(address, port), kind, secret)
+    async with panel.machines.log_in(login) as shell:
+        check_root(await look(shell), user)
+    async with panel.transaction() as conn:
+        node = await nodes.add(conn, name, login, panel.cipher.encrypt(secret))
+        fingerprint = panel.machines.fingerprint(login.host_key)
+        await audit.record(conn, "node.add", by, node=name, address=address, port=port, user=user, host_key=fingerprint)
+    return node
+
+
+async def look(shell: Shell) -> Survey:
+    """Look at a machine. Raises Unavailable where no command can be run."""
+    try:
+        return read_survey(await shell.read(survey_argv()))
+    except StepFailed as error:
+        raise Unavailable(f"No command can be run there: {error}.", "Give a user whose login shell is a POSIX shell.") from error
+
+
+async def overview(panel: Panel, by: Account) -> tuple[Sequence[NodeOverview], Sequence[Alert]]:
+    """Return the nodes by name, and the alerts that are open."""
+    _check(by)
+    async with panel.transaction() as conn:
+        known, open_ = await nodes.all(conn), await alerts.open_(conn)
+    members: dict[str, Member] = {}
+    if known:
+        with suppress(Unavailable):  # the nodes are shown all the same
+            members = {member.id: member for member in await panel.swarm.members()}
+    return [NodeOverview(node, members.get(node.member_id or "")) for node in known], open_
+
+
+async def get(panel: Panel, by: Account, name: str) -> Node:
+    """Return a node by its name. Raises NotFound."""
+    _check(by)
+    async with panel.transaction() as conn:
+        return await nodes.by_name(conn, name)
+
+
+async def provision(panel: Panel, by: Account, name: str) -> Node:
+    """Have a node provisioned, or what is missing on it made good. Raises NotFound, or Conflict where that goes on already."""
+    _check(by)
+    async with panel.transaction() as conn:
+        node = await nodes.by_name(conn, name)
+        if not await nodes.provision(conn, node.id):
+            raise Conflict(f"{name} is {node.state}.", "Wait until that has ended; `skypanel nodes show` tells how far it is.")
+        await audit.record(conn, "node.provision", by, node=name)
+    await panel.queue.wake(Job.NODE)
+    return node
+
+
+async def drain(panel: Panel, by: Account, name: str) -> None:
+    """Take all dynos from a node: the Swarm starts them elsewhere. Raises NotFound, Conflict or Unavailable."""
+    await _want(panel, by, name, Wanted.DRAINED, "node.drain")
+
+
+async def activate(panel: Panel, by: Account, name: str) -> None:
+    """Let a node have dynos again. Raises NotFound, Conflict or Unavailable."""
+    await _want(panel, by, name, Wanted.ACTIVE, "node.activate")
+
+
+async def remove(panel: Panel, by: Account, name: str) -> Node:
+    """Drain a node, then take it out of the Swarm and forget it; a worker does that. Raises NotFound or Unavailable."""
+    _check(by)
+    async with panel.transaction() as conn:
+        node = await nodes.by_name(conn, name)
+        await audit.record(conn, "node.remove", by, node=name)
+        if not await nodes.remove_unused(conn, node.id):
+            await nodes.want(conn, node.id, Wanted.REMOVED)
+    await check_node(panel, node.id)
+    await panel.queue.wake(Job.NODE)
+    return node
+
+
+async def follow(panel: Panel, node: Node, write: WriteLine) -> Node | None:
+    """Copy what is done on a node from now on to `write`, and return the node at the end; None once it is removed.
+
+    `node` is as it was before that was asked for.
+    """
+
+    async def finished() -> bool:
+        async with panel.transaction() as conn:
+            now = await nodes.by_id(conn, node.id)
+        return now is None or (now.state not in {NodeState.PROVISIONING, NodeState.REMOVING} and now.wanted is not Wanted.REMOVED)
+
+    await copy(panel, Place(node_stream(node.id), LineId(node.attempt, LAST)), finished, _shown(write))
+    async with panel.transaction() as conn:
+        return await nodes.by_id(conn, node.id)
+
+
+LAST = 10**9 - 1
+
+
+def _shown(write: WriteLine) -> Show:
+    async def show(_place: Place, text: str) -> None:
+        await write(text)
+
+    return show
+
+
+async def _want(panel: Panel, by: Account, name: str, wanted: Wanted, action: str) -> None:
+    _check(by)
+    async with panel.transaction() as conn:
+        node = await nodes.by_name(conn, name)
+        if node.wanted is Wanted.REMOVED:
+            raise Conflict(f"{name} is being removed.", "Add it again once it is gone.")
+        if node.member_id is None:
+            raise Conflict(f"{name} is no member of the Swarm yet.", f"`skypanel nodes provision {name}` makes it one.")
+        await nodes.want(conn, node.id, wanted)
+        await audit.record(conn, action, by, node=name)
+    if wanted is not Wanted.ACTIVE:
+        await panel.swarm.set_availability(node.member_id, availability(NodeState.DRAINED))
+    await check_node(panel, node.id)
+
+
+def _check(by: Account) -> None:
+    if not runs_platform(by):
+        raise Denied("Nodes are the administrators' business.", "Ask an administrator of this panel.")

@@ -1,0 +1,110 @@
+"""Organizations: who acts for them, and as what."""
+
+from collections.abc import Sequence
+
+from skypanel.domain import names
+from skypanel.domain.access import Action, Member, Role, allows, managing
+from skypanel.domain.account import Account, Organization
+from skypanel.domain.errors import Conflict, Denied, NotFound
+from skypanel.flow import audit, invitation
+from skypanel.flow.invitation import Invitation
+from skypanel.ports import Connection, Panel
+from skypanel.store import organizations
+
+
+async def create(panel: Panel, by: Account, name: str) -> Organization:
+    """Make an organization, which the account owns. Raises Invalid for a bad name, Conflict for a taken one."""
+    names.check_organization_name(name)
+    async with panel.transaction() as conn:
+        made = await organizations.add(conn, name, billed=True)
+        await organizations.add_member(conn, made.id, by.id, Role.OWNER)
+        await audit.record(conn, "organization.create", by, organization=made, name=name)
+    return made
+
+
+async def mine(panel: Panel, by: Account) -> Sequence[tuple[Organization, Role]]:
+    """Return the account's organizations with its role in each, the oldest membership first."""
+    async with panel.transaction() as conn:
+        return [(each, role) for each in await organizations.of(conn, by.id) if (role := await organizations.role(conn, each.id, by.id))]
+
+
+async def access(panel: Panel, by: Account, name: str, action: Action) -> Organization:
+    """Return the organization of a name if the account may do `action` to it.
+
+    Raises NotFound where there is none or the account is no member, Denied where its role is too low.
+    """
+    async with panel.transaction() as conn:
+        organization = await organizations.by_name(conn, name)
+        role = await organizations.role(conn, organization.id, by.id) if organization else None
+    if organization is None or not allows(role, Action.VIEW_MEMBERS):
+        raise NotFound(f"Organization {names.printable(name)} not found, or not yours.", "`skypanel orgs list` shows yours.")
+    if not allows(role, action):
+        raise _denied(organization)
+    return organization
+
+
+async def members(panel: Panel, organization: Organization) -> Sequence[Member]:
+    """Return who acts for an organization, by address."""
+    async with panel.transaction() as conn:
+        return await organizations.members(conn, organization.id)
+
+
+async def add_member(panel: Panel, organization: Organization, email: str, role: Role, by: Account) -> Invitation:
+    """Make somebody a member; an address without an account gets one.
+
+    Raises Invalid for what is no address, Conflict for a member, Denied where the role of `by` is too low.
+    """
+    async with panel.transaction() as conn:
+        await organizations.lock(conn, organization.id)
+        await _check(conn, organization, by, managing(role))
+        account, is_new = await invitation.account_of(conn, email)
+        await organizations.add_member(conn, organization.id, account.id, role)
+        await audit.record(conn, "member.add", by, organization=organization, member=account.email, role=role.word)
+    return await invitation.invite(panel, account, is_new=is_new)
+
+
+async def change_role(panel: Panel, organization: Organization, email: str, role: Role, by: Account) -> None:
+    """Give a member another role. Raises NotFound, Denied, and Conflict for the last owner."""
+    async with panel.transaction() as conn:
+        await organizations.lock(conn, organization.id)
+        account, before = await _member(conn, organization, email)
+        await _check(conn, organization, by, managing(before, role))
+        if role is not Role.OWNER:
+            await _keep_an_owner(conn, organization, before)
+        await organizations.set_role(conn, organization.id, account.id, role)
+        await audit.record(conn, "member.change", by, organization=organization, member=account.email, role=role.word)
+
+
+async def remove_member(panel: Panel, organization: Organization, email: str, by: Account) -> None:
+    """Take a member out; everybody may leave. Raises NotFound, Denied, and Conflict for the last owner."""
+    async with panel.transaction() as conn:
+        await organizations.lock(conn, organization.id)
+        account, before = await _member(conn, organization, email)
+        if account.id != by.id:
+            await _check(conn, organization, by, managing(before))
+        await _keep_an_owner(conn, organization, before)
+        await organizations.remove_member(conn, organization.id, account.id)
+        await audit.record(conn, "member.remove", by, organization=organization, member=account.email)
+
+
+async def _member(conn: Connection, organization: Organization, email: str) -> tuple[Account, Role]:
+    account = await invitation.known(conn, email)
+    role = await organizations.role(conn, organization.id, account.id)
+    if role is None:
+        raise NotFound(f"{names.printable(email)} has no access here.", "The list shows who has.")
+    return account, role
+
+
+async def _check(conn: Connection, organization: Organization, by: Account, action: Action) -> None:
+    """Look at the role once more, under the lock: it may have changed a moment ago."""
+    if not allows(await organizations.role(conn, organization.id, by.id), action):
+        raise _denied(organization)
+
+
+async def _keep_an_owner(conn: Connection, organization: Organization, leaving: Role) -> None:
+    if leaving is Role.OWNER and await organizations.count_owners(conn, organization.id) == 1:
+        raise Conflict(f"This is the last owner of {organization.name}.", "Make somebody else an owner first.")
+
+
+def _denied(organization: Organization) -> Denied:
+    return Denied(f"Your role does not allow this in {organization.name}.", "Ask one of its owners.")

@@ -1,0 +1,255 @@
+"""Making a node of a machine, and a machine of a node again: steps that may each be repeated, on a lease like a rollout's."""
+
+import asyncio
+import json
+import logging
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+
+from skypanel.domain import provision as plan
+from skypanel.domain import transcript
+from skypanel.domain.alert import AlertKind
+from skypanel.domain.errors import NotFound, SkyPanelError, Unavailable
+from skypanel.domain.names import printable
+from skypanel.domain.node import Node, NodeState, Wanted
+from skypanel.domain.output import node_stream
+from skypanel.domain.provision import Argv, Survey
+from skypanel.flow import lease
+from skypanel.flow.accounts import digest
+from skypanel.flow.agent_bundle import bundle
+from skypanel.flow.drain import drain
+from skypanel.flow.nodes import look
+from skypanel.flow.watch import check_node
+from skypanel.ports import Job, Panel, Shell, StepFailed, WriteLine
+from skypanel.store import alerts, nodes, settings
+
+NODES_AT_ONCE = 4
+FIRST_HEARTBEAT_S = 30.0
+POLL_S = 0.2
+STEP_S = 15 * 60.0
+
+log = logging.getLogger(__name__)
+
+
+async def work(panel: Panel, worker: str) -> None:
+    """Claim nodes that are to be provisioned or removed, a few at a time, until none waits; an expired one is resumed."""
+
+    async def claim() -> Node | None:
+        async with panel.transaction() as conn:
+            return await nodes.claim(conn, worker, lease.LEASE_S)
+
+    await drain(claim, partial(_perform, panel), NODES_AT_ONCE)
+
+
+async def wake_waiting(panel: Panel) -> None:
+    """Repeat the wake-ups that got lost."""
+    async with panel.transaction() as conn:
+        waiting = await nodes.waiting(conn)
+    if waiting:
+        await panel.queue.wake(Job.NODE)
+
+
+async def _perform(panel: Panel, node: Node) -> None:
+    try:
+        async with panel.output.writer(node_stream(node.id), node.attempt) as output, lease.held(partial(_renew, panel, node)):
+            try:
+                await (_remove if node.state is NodeState.REMOVING else _provision)(panel, node, output.write)
+            except SkyPanelError as error:
+                for line in transcript.failures(error):
+                    await output.write(line)
+                await _fail(panel, node, error)
+    except lease.LeaseLost:
+        log.warning("node %s: attempt %d lost its lease", node.name, node.attempt)
+
+
+async def _provision(panel: Panel, node: Node, write: WriteLine) -> None:
+    await write(transcript.heading(f"Logging in to {node.address} as {node.user}"))
+    async with panel.machines.log_in(node.login(panel.cipher.decrypt(node.secret))) as shell:
+        machine = Machine(shell, await look(shell), write)
+        plan.check_root(machine.survey, node.user)
+        await write(transcript.detail(machine.survey.os))
+        await _install(machine)
+        member_id = await _join(panel, node, machine)
+        await _load_images(panel, machine)
+        await _start_agent(panel, node, machine)
+    await _wait_for_heartbeat(panel, node, write)
+    await _finish(panel, node, member_id)
+    await write(transcript.heading(f"{node.name} is a node now"))
+    with suppress(Unavailable):  # the next check does it
+        await check_node(panel, node.id)
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A machine that somebody is logged in to, what it has, and where its words go."""
+
+    shell: Shell
+    survey: Survey
+    write: WriteLine
+
+    async def do(self, argv: Argv, stdin: AsyncIterator[bytes] | None = None) -> None:
+        """Run a command with root's rights. Raises Unavailable if it fails."""
+        try:
+            async with asyncio.timeout(STEP_S):
+                exit_ = await self.shell.run(self.survey.as_root(argv), self._indented, stdin)
+        except TimeoutError as error:
+            raise Unavailable(f"A step took longer than {STEP_S / 60:g} minutes.", "Its last words are above.") from error
+        if not exit_.ok:
+            why = exit_.reason or f"it exited with status {exit_.code}"
+            raise Unavailable(f"A step failed: {why}.", "Its own words are above. Mend that, and provision the node again.")
+
+    async def ask(self, argv: Argv, stdin: bytes = b"") -> str:
+        """Return what a command prints, run with root's rights. Raises Unavailable if it fails."""
+        try:
+            return await self.shell.read(self.survey.as_root(argv), stdin)
+        except StepFailed as error:
+            said = printable(str(error), 300)[1:-1]
+            raise Unavailable(f"A step failed: {said}.", "Mend that, and provision the node again.") from error
+
+    async def place(self, path: str, content: str, mode: str) -> None:
+        """Write a file."""
+        await self.ask(plan.place_argv(path, mode), content.encode())
+
+    async def _indented(self, line: str) -> None:
+        await self.write(transcript.detail(line))
+
+
+async def _install(machine: Machine) -> None:
+    missing = plan.packages(machine.survey)
+    if missing:
+        await machine.write(transcript.heading(f"Installing {', '.join(missing)}"))
+        await machine.do(plan.install_argv(missing))
+    elif machine.survey.daemon:
+        await machine.write(transcript.heading(f"Using Docker {machine.survey.daemon}, which is there"))
+    await machine.do(plan.start_docker_argv())
+
+
+async def _join(panel: Panel, node: Node, machine: Machine) -> str:
+    members = frozenset(member.id for member in await panel.swarm.members())
+    await machine.ask(plan.unpack_argv(plan.AGENT), bundle())
+    survey = await look(machine.shell)
+    if plan.check_membership(survey, members):
+        await machine.write(transcript.heading("It is a member of the Swarm already"))
+        member_id = survey.member
+    else:
+        await machine.write(transcript.heading("Joining the Swarm"))
+        invitation = await panel.swarm.invitation()
+        said = json.dumps({"address": invitation.address, "token": invitation.token})
+        member_id = plan.read_member(await machine.ask(plan.agent_argv("join"), said.encode()))
+    async with panel.transaction() as conn:
+        await nodes.set_member(conn, node.id, member_id)
+    return member_id
+
+
+async def _load_images(panel: Panel, machine: Machine) -> None:
+    for name in panel.swarm.stack_images:
+        try:
+            wanted = await panel.swarm.image_id(name)
+        except NotFound as error:
+            raise Unavailable(
+                f"The panel's machine has no image {name}.", "Build the stack's images first: `skypanel stack build`."
+            ) from error
+        if (await machine.ask(plan.image_id_argv(name))).strip() == wanted:
+            await machine.write(transcript.heading(f"The image {name} is there"))
+            continue
+        await machine.write(transcript.heading(f"Loading the image {name}"))
+        await machine.do(plan.load_argv(), panel.swarm.save_image(name))
+
+
+async def _start_agent(panel: Panel, node: Node, machine: Machine) -> None:
+    await machine.write(transcript.heading("Starting the agent"))
+    token = secrets.token_urlsafe(32)
+    config = await agent_config(panel, token)
+    async with panel.transaction() as conn:
+        await nodes.set_token(conn, node.id, digest(token))
+    await machine.place(plan.CONFIG, json.dumps(config), "0600")
+    if machine.survey.systemd:
+        await machine.place(plan.UNIT, plan.SYSTEMD_UNIT, "0644")
+    await machine.do(plan.start_agent_argv(machine.survey))
+
+
+async def agent_config(panel: Panel, token: str) -> dict[str, object]:
+    """Return what an agent is told: where the panel is, by which name and authority it is known, and its token.
+
+    The address is that of the setting `panel_address`, or else the manager's, whose machine is the panel's.
+    """
+    async with panel.transaction() as conn:
+        authority, address = await settings.get(conn, "panel_ca"), await settings.get(conn, "panel_address")
+    if not authority:
+        raise Unavailable("The panel's certificate authority is not known.", "Start the panel once with `skypanel up`.")
+    return {
+        "address": address or (await panel.swarm.invitation()).host,
+        "port": panel.address.https_port,
+        "name": panel.address.host("skypanel"),
+        "ca": authority,
+        "token": token,
+        "base": panel.swarm.stack_images[0],
+    }
+
+
+async def _wait_for_heartbeat(panel: Panel, node: Node, write: WriteLine) -> None:
+    await write(transcript.detail("Waiting for its first heartbeat"))
+    async with panel.transaction() as conn:
+        since = await nodes.now(conn)
+    deadline = asyncio.get_running_loop().time() + FIRST_HEARTBEAT_S
+    while asyncio.get_running_loop().time() < deadline:
+        async with panel.transaction() as conn:
+            heard = (await nodes.get(conn, node.id)).heartbeat_at
+        if heard is not None and heard > since:
+            return
+        await asyncio.sleep(POLL_S)
+    raise Unavailable(
+        f"The agent sent no heartbeat within {FIRST_HEARTBEAT_S:g} s.",
+        f"Its log is in {plan.AGENT_LOG} or in systemd's journal there; see that the machine reaches the panel's HTTPS port.",
+    )
+
+
+async def _remove(panel: Panel, node: Node, write: WriteLine) -> None:
+    if node.member_id is not None:
+        try:
+            await _leave(panel, node, write)
+        except SkyPanelError as error:
+            # It may be gone for good: what can be done without it is done.
+            await write(transcript.detail(f"The machine itself was left as it is: {error.message}"))
+        await panel.swarm.remove(node.member_id)
+    async with panel.transaction() as conn:
+        if not await nodes.remove(conn, node):
+            raise lease.LeaseLost
+        await alerts.resolve(conn, AlertKind.NODE_INACTIVE, node.name)
+    await write(transcript.heading(f"{node.name} is removed"))
+
+
+async def _leave(panel: Panel, node: Node, write: WriteLine) -> None:
+    await write(transcript.heading(f"Leaving the Swarm on {node.address}"))
+    async with panel.machines.log_in(node.login(panel.cipher.decrypt(node.secret))) as shell:
+        machine = Machine(shell, await look(shell), write)
+        if machine.survey.member == node.member_id:
+            await machine.do(plan.agent_argv("leave"))
+        await machine.do(plan.stop_agent_argv(machine.survey))
+
+
+async def _finish(panel: Panel, node: Node, member_id: str) -> None:
+    async with panel.transaction() as conn:
+        await nodes.set_member(conn, node.id, member_id)
+        if not await nodes.finish(conn, node, NodeState.JOINING):
+            raise lease.LeaseLost
+
+
+async def _fail(panel: Panel, node: Node, error: SkyPanelError) -> None:
+    """Record what went wrong; what failed to be removed is tried again when its lease ends."""
+    async with panel.transaction() as conn:
+        if node.state is NodeState.REMOVING:
+            await nodes.note(conn, node.id, str(error))
+            return
+        wanted = (await nodes.get(conn, node.id)).wanted
+        # A node that was one before is judged by its heartbeats, as before.
+        state = NodeState.JOINING if node.member_id else NodeState.PENDING
+        await nodes.finish(conn, node, NodeState.REMOVING if wanted is Wanted.REMOVED else state, error=str(error))
+
+
+async def _renew(panel: Panel, node: Node) -> bool:
+    async with panel.transaction() as conn:
+        return await nodes.renew(conn, node, lease.LEASE_S)

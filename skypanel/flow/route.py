@@ -1,0 +1,29 @@
+"""Bringing an app's route into force."""
+
+from uuid import UUID
+
+from skypanel.domain.errors import Unavailable
+from skypanel.domain.routing import Route
+from skypanel.ports import Panel
+from skypanel.store import routes
+
+
+async def confirm(panel: Panel, app_id: UUID) -> None:
+    """Return once the proxy has what the database says of an app's hostnames. Raises Unavailable.
+
+    A rollout and a rename may be at work on one app: who is overtaken while it waits, waits for the newer route.
+    """
+    route = await _wanted(panel, app_id)
+    while True:
+        try:
+            return await panel.router.confirm([route])
+        except Unavailable:
+            newer = await _wanted(panel, app_id)
+            if newer == route:
+                raise
+            route = newer
+
+
+async def _wanted(panel: Panel, app_id: UUID) -> Route:
+    async with panel.transaction() as conn:
+        return await routes.in_force(conn, app_id)

@@ -1,0 +1,65 @@
+"""The check of the nodes, every 30 s: who is silent or down gets no dynos, and administrators are told; who comes back gets some."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from skypanel.domain.alert import AlertKind
+from skypanel.domain.errors import NotFound
+from skypanel.domain.node import WATCHED, Member, Node, NodeState, availability, judged, why_inactive
+from skypanel.ports import Job, Panel
+from skypanel.store import alerts, nodes
+
+log = logging.getLogger(__name__)
+
+
+async def check(panel: Panel) -> None:
+    """Bring every node to where it stands by what it, the Swarm and the administrator say. Raises Unavailable."""
+    async with panel.transaction() as conn:
+        known = [node for node in await nodes.all(conn) if node.state in WATCHED]
+    await _check_all(panel, known)
+
+
+async def check_node(panel: Panel, node_id: UUID) -> None:
+    """Do the same for one node, at once."""
+    async with panel.transaction() as conn:
+        node = await nodes.by_id(conn, node_id)
+    if node is not None and node.state in WATCHED:
+        await _check_all(panel, [node])
+
+
+async def _check_all(panel: Panel, known: Sequence[Node]) -> None:
+    if not known:
+        return
+    members = {member.id: member for member in await panel.swarm.members()}
+    async with panel.transaction() as conn:
+        now, wanted = await nodes.now(conn), frozenset(await nodes.wanted_slugs(conn))
+    for node in known:
+        await _check_one(panel, node, members, now, wanted)
+
+
+async def _check_one(panel: Panel, node: Node, members: Mapping[str, Member], now: datetime, wanted: frozenset[str]) -> None:
+    member = members.get(node.member_id or "")
+    staged = frozenset(node.report.staged) if node.report else frozenset()
+    state = judged(node, member, now, has_all_slugs=wanted <= staged)
+    if member is not None and member.availability is not availability(state):
+        try:
+            await panel.swarm.set_availability(member.id, availability(state))
+        except NotFound:
+            log.warning("%s has left the Swarm", node.name)
+    if state is not node.state:
+        await _move(panel, node, state, member)
+
+
+async def _move(panel: Panel, node: Node, state: NodeState, member: Member | None) -> None:
+    async with panel.transaction() as conn:
+        if not await nodes.move(conn, node, state):
+            return  # somebody decided something else meanwhile: the next check goes by that
+        if state is NodeState.INACTIVE:
+            await alerts.add(conn, AlertKind.NODE_INACTIVE, node.name, why_inactive(node, member))
+        else:
+            await alerts.resolve(conn, AlertKind.NODE_INACTIVE, node.name)
+    log.warning("%s: %s -> %s", node.name, node.state, state)
+    if state is NodeState.REMOVING:
+        await panel.queue.wake(Job.NODE)

@@ -1,0 +1,40 @@
+"""Who may act for one app without being a member of its organization."""
+
+from uuid import UUID
+
+from sqlalchemy import delete, func, literal, select, union_all
+from sqlalchemy.dialects.postgresql import insert
+
+from skypanel.domain.access import Member, Role
+from skypanel.domain.app import App
+from skypanel.ports import Connection
+from skypanel.store import accounts, tables
+from skypanel.store.tables import collaborators, memberships
+
+
+async def put(conn: Connection, app_id: UUID, account_id: UUID, role: Role) -> None:
+    """Let an account act for an app, as `role` from now on."""
+    statement = insert(collaborators).values(app_id=app_id, account_id=account_id, role=int(role))
+    await conn.execute(statement.on_conflict_do_update(index_elements=["app_id", "account_id"], set_={"role": int(role)}))
+
+
+async def remove(conn: Connection, app_id: UUID, account_id: UUID) -> bool:
+    """Take an account's access to an app away, and say whether it had it."""
+    mine = (collaborators.c.app_id == app_id, collaborators.c.account_id == account_id)
+    return bool(await conn.execute(delete(collaborators).where(*mine)))
+
+
+async def of(conn: Connection, app_id: UUID) -> list[Member]:
+    """Return an app's collaborators by address."""
+    statement = select(*accounts.COLUMNS, collaborators.c.role, collaborators.c.created_at).join_from(collaborators, tables.accounts)
+    found = await conn.all(statement.where(collaborators.c.app_id == app_id).order_by(tables.accounts.c.email))
+    return [Member(accounts.read(row), Role(row.role), row.created_at) for row in found]
+
+
+async def role(conn: Connection, app: App, account_id: UUID) -> Role | None:
+    """Return what an account may do with an app, as a member or a collaborator: the higher of both; None is nothing."""
+    member = select(memberships.c.role).where(memberships.c.organization_id == app.organization_id, memberships.c.account_id == account_id)
+    collaborator = select(collaborators.c.role).where(collaborators.c.app_id == app.id, collaborators.c.account_id == account_id)
+    both = union_all(member, collaborator).subquery()
+    row = await conn.first(select(func.coalesce(func.max(both.c.role), literal(0)).label("role")))
+    return Role(row.role) if row is not None and row.role else None

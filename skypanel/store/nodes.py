@@ -1,0 +1,200 @@
+"""Worker nodes: each is worked on by one worker at a time, under a lease."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import DateTime, Update, and_, delete, func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from skypanel.domain import report as reports
+from skypanel.domain.errors import Conflict, NotFound
+from skypanel.domain.node import Login, Node, NodeState, SecretKind, Wanted
+from skypanel.domain.report import Report
+from skypanel.ports import Connection
+from skypanel.store import leases, locks
+from skypanel.store.rows import Row, found, one
+from skypanel.store.tables import OPEN_ROLLOUT, applications, nodes, releases, rollouts, slugs
+
+_WORK = frozenset({NodeState.PROVISIONING, NodeState.REMOVING})
+_WAITING = and_(nodes.c.state.in_(_WORK), or_(nodes.c.lease_until.is_(None), leases.lapsed(nodes)))
+
+
+async def add(conn: Connection, name: str, login: Login, secret: bytes) -> Node:
+    """Add a node, pending; `secret` is the login's, encrypted. Raises Conflict if the name is taken."""
+    values = {
+        "name": name,
+        "address": login.address,
+        "port": login.port,
+        "user": login.user,
+        "host_key": login.host_key,
+        "kind": login.kind,
+        "secret": secret,
+        "state": NodeState.PENDING,
+        "wanted": Wanted.ACTIVE,
+    }
+    row = await conn.first(insert(nodes).values(values).on_conflict_do_nothing(index_elements=["name"]).returning(nodes))
+    if row is None:
+        raise Conflict(f"There is a node {name} already.", "Choose another name, or remove that one first.")
+    return _read(row)
+
+
+async def get(conn: Connection, node_id: UUID) -> Node:
+    """Return a node. Raises NotFound."""
+    return _read(await found(conn, select(nodes).where(nodes.c.id == node_id), "node"))
+
+
+async def by_id(conn: Connection, node_id: UUID) -> Node | None:
+    """Return a node, if it is still there."""
+    row = await conn.first(select(nodes).where(nodes.c.id == node_id))
+    return None if row is None else _read(row)
+
+
+async def by_name(conn: Connection, name: str) -> Node:
+    """Return the node of a name. Raises NotFound."""
+    row = await conn.first(select(nodes).where(nodes.c.name == name))
+    if row is None:
+        raise NotFound(f"There is no node {name}.", "`skypanel nodes` lists them.")
+    return _read(row)
+
+
+async def by_token(conn: Connection, digest: str) -> Node | None:
+    """Return whose agent has the token of this digest."""
+    row = await conn.first(select(nodes).where(nodes.c.token_digest == digest))
+    return None if row is None else _read(row)
+
+
+async def all(conn: Connection) -> list[Node]:  # noqa: A001 - read as nodes.all
+    """Return every node, by name."""
+    return [_read(row) for row in await conn.all(select(nodes).order_by(nodes.c.name))]
+
+
+async def now(conn: Connection) -> datetime:
+    """Return the database's time, by which heartbeats are recorded: workers' clocks may differ."""
+    moment: datetime = (await one(conn, select(func.clock_timestamp(type_=DateTime(timezone=True)).label("now")))).now
+    return moment
+
+
+async def claim(conn: Connection, worker: str, lease_s: float) -> Node | None:
+    """Give a worker a node that is to be provisioned or removed: one that nobody works on, or whose worker went silent."""
+    await locks.hold(conn, "claim of nodes")
+    next_ = await conn.first(select(nodes).where(_WAITING).order_by(nodes.c.created_at).limit(1).with_for_update(skip_locked=True))
+    if next_ is None:
+        return None
+    return _read(await one(conn, leases.claimed(nodes, next_.id, next_.state, worker, lease_s).returning(nodes)))
+
+
+async def renew(conn: Connection, node: Node, lease_s: float) -> bool:
+    """Prolong an attempt's lease; False if it has lost it."""
+    return bool(await conn.execute(leases.renewed(nodes, node.id, node.state, node.attempt, lease_s)))
+
+
+async def finish(conn: Connection, node: Node, state: NodeState, error: str | None = None) -> bool:
+    """Record how an attempt ended; False if it has lost its lease."""
+    outcome = {"state": state, "error": error}
+    return bool(await conn.execute(leases.finished(nodes, node.id, node.state, node.attempt, outcome)))
+
+
+async def waiting(conn: Connection) -> int:
+    """Return how many nodes are there for a worker to claim."""
+    return int((await one(conn, select(func.count().label("number")).select_from(nodes).where(_WAITING))).number)
+
+
+async def provision(conn: Connection, node_id: UUID) -> bool:
+    """Ask for a node to be provisioned; False while it is, or is on its way out."""
+    free = nodes.c.state.not_in(_WORK)
+    values = {"state": NodeState.PROVISIONING, "wanted": Wanted.ACTIVE, "error": None, "lease_until": None}
+    return bool(await conn.execute(update(nodes).where(nodes.c.id == node_id, free, nodes.c.wanted != Wanted.REMOVED).values(values)))
+
+
+async def want(conn: Connection, node_id: UUID, wanted: Wanted) -> None:
+    """Record what is wanted of a node."""
+    await conn.execute(_of(node_id).values(wanted=wanted))
+
+
+async def remove_unused(conn: Connection, node_id: UUID) -> bool:
+    """Have a node removed on which nothing ever ran, as it was never provisioned to the end; False for any other."""
+    unused = _of(node_id).where(nodes.c.state == NodeState.PENDING)
+    return bool(await conn.execute(unused.values(state=NodeState.REMOVING, wanted=Wanted.REMOVED)))
+
+
+async def move(conn: Connection, node: Node, state: NodeState) -> bool:
+    """Record where a node stands now; False if somebody else did meanwhile."""
+    return bool(await conn.execute(_of(node.id).where(nodes.c.state == node.state, nodes.c.wanted == node.wanted).values(state=state)))
+
+
+async def set_member(conn: Connection, node_id: UUID, member_id: str) -> None:
+    """Record the Swarm's name of a node, which joined now. Raises Conflict if another node has it."""
+    try:
+        await conn.execute(_of(node_id).values(member=member_id, joined_at=func.clock_timestamp()))
+    except Conflict as error:
+        raise Conflict("Another node is the same machine.", "`skypanel nodes` lists them; remove one of the two.") from error
+
+
+async def set_token(conn: Connection, node_id: UUID, digest: str) -> None:
+    """Give a node's agent another token; the one before is worthless."""
+    await conn.execute(_of(node_id).values(token_digest=digest))
+
+
+async def set_secret(conn: Connection, node_id: UUID, secret: bytes) -> None:
+    """Store a node's login under another key."""
+    await conn.execute(_of(node_id).values(secret=secret))
+
+
+async def note(conn: Connection, node_id: UUID, error: str) -> None:
+    """Record what went wrong on a node."""
+    await conn.execute(_of(node_id).values(error=error))
+
+
+async def heard(conn: Connection, node_id: UUID, report: Report) -> None:
+    """Record a heartbeat."""
+    said = report.to_json()
+    staged = said.pop("staged")
+    await conn.execute(_of(node_id).values(heartbeat_at=func.clock_timestamp(), report=said, staged=staged))
+
+
+async def remove(conn: Connection, node: Node) -> bool:
+    """Delete a node; False if this attempt has lost its lease."""
+    held = and_(nodes.c.id == node.id, nodes.c.state == node.state, nodes.c.attempt == node.attempt)
+    return bool(await conn.execute(delete(nodes).where(held)))
+
+
+async def wanted_slugs(conn: Connection) -> list[str]:
+    """Return the digests of the slugs that dynos may be started from now: those that serve, and those being rolled out."""
+    live = select(releases.c.slug_id).join(applications, applications.c.current_release_id == releases.c.id)
+    coming = select(releases.c.slug_id).join(rollouts, rollouts.c.release_id == releases.c.id).where(OPEN_ROLLOUT)
+    statement = select(slugs.c.digest).where(or_(slugs.c.id.in_(live), slugs.c.id.in_(coming))).distinct().order_by(slugs.c.digest)
+    return [row.digest for row in await conn.all(statement)]
+
+
+async def lacking(conn: Connection, digest: str) -> Sequence[Node]:
+    """Return the active nodes that have not reported this slug as staged."""
+    without = ~nodes.c.staged.contains([digest])
+    statement = select(nodes).where(nodes.c.state == NodeState.ACTIVE, without).order_by(nodes.c.name)
+    return [_read(row) for row in await conn.all(statement)]
+
+
+def _of(node_id: UUID) -> Update:
+    return update(nodes).where(nodes.c.id == node_id)
+
+
+def _read(row: Row) -> Node:
+    return Node(
+        id=row.id,
+        name=row.name,
+        address=row.address,
+        port=row.port,
+        user=row.user,
+        host_key=row.host_key,
+        kind=SecretKind(row.kind),
+        secret=row.secret,
+        state=NodeState(row.state),
+        wanted=Wanted(row.wanted),
+        attempt=row.attempt,
+        created_at=row.created_at,
+        member_id=row.member,
+        joined_at=row.joined_at,
+        heartbeat_at=row.heartbeat_at,
+        report=None if row.report is None else reports.parse({**row.report, "staged": row.staged}),
+        error=row.error,
+    )

@@ -1,0 +1,156 @@
+"""A developer's day with the unmodified Heroku CLI."""
+
+import re
+import subprocess
+
+import pytest
+
+from tests.e2e.harness import Answer, new_panel, wait_for
+from tests.e2e.heroku_cli import Heroku, installed
+
+PASSWORD = "correct horse battery staple"
+
+
+@pytest.fixture(scope="module")
+def program():
+    return installed()
+
+
+@pytest.fixture(scope="module")
+def front():
+    """A panel of this file's own, which has no other apps."""
+    with new_panel() as made:
+        yield made.up()
+
+
+@pytest.fixture
+def heroku(front, program):
+    return Heroku(front, program, front.token)
+
+
+@pytest.fixture(scope="module")
+def hello(front, program):
+    """An app that was made and pushed with the CLI."""
+    heroku = Heroku(front, program, front.token)
+    heroku("apps:create", "hello", "--no-remote")
+    repository = front.repository("python-plain")
+    heroku("git:remote", "-a", "hello", cwd=repository.folder)
+    assert "Verifying deploy... done." in heroku.git(repository, "push", "heroku", "main")
+    assert front.get("hello") == Answer(200, "Hello from SkyPanel\n")
+    return repository
+
+
+def test_logging_in_and_out(front, program):
+    heroku = Heroku(front, program)
+    email = "admin@localhost"
+    front.cli("passwd", stdin=f"{PASSWORD}\n{PASSWORD}\n")
+    with heroku.started("login", "-i", terminal=True) as login:
+        login.says("Email")
+        login.tell(email)
+        login.says("Password")
+        login.tell(PASSWORD)
+        login.says("Logged in as")
+        login.process.wait(30)
+    assert email in heroku("whoami")
+    token = heroku("auth:token").split()[0]
+    assert len(token) > 20
+    assert email in Heroku(front, program, token)("auth:whoami")
+    heroku("logout")
+    assert "not logged in" in heroku("whoami", check=False)
+    heroku.token = token
+    assert "no valid API token" in heroku("whoami", check=False)
+
+
+def test_whoami_with_a_token(heroku):
+    assert "admin@localhost" in heroku("whoami")
+
+
+def test_apps_are_made_listed_shown_and_destroyed(heroku):
+    assert "short-lived" in heroku("apps:create", "short-lived", "--no-remote")
+    assert "short-lived" in heroku("apps")
+    shown = heroku("apps:info", "-a", "short-lived")
+    assert "Owner:          admin@localhost" in re.sub(r"Owner: +", "Owner:          ", shown)
+    assert "heroku-24" in heroku("apps:stacks", "-a", "short-lived")
+    assert "is taken" in heroku("apps:create", "short-lived", "--no-remote", check=False)
+    # A config var may be set before anything is pushed.
+    assert "done, v0" in heroku("config:set", "EARLY=1", "-a", "short-lived")
+    assert "did not match" in heroku("apps:destroy", "-a", "short-lived", "--confirm", "other", check=False)
+    heroku("apps:destroy", "-a", "short-lived", "--confirm", "short-lived")
+    assert "not found" in heroku("apps:info", "-a", "short-lived", check=False)
+
+
+@pytest.mark.req("R12.2")
+def test_config_vars_are_write_only(heroku, front, hello):
+    assert "SECRET" in heroku("config:set", "SECRET=hunter2", "-a", "hello")
+    for command in (["config"], ["config:get", "SECRET"], ["config", "--json"], ["releases:info"]):
+        shown = heroku(*command, "-a", "hello")
+        assert "hunter2" not in shown
+    assert "********" in heroku("config:get", "SECRET", "-a", "hello")
+    assert "never shown" in heroku("config", "-a", "hello")
+    assert "stands for a value" in heroku("config:set", "SECRET=********", "-a", "hello", check=False)
+    heroku("config:unset", "SECRET", "-a", "hello")
+    assert "SECRET" not in heroku("config", "-a", "hello")
+
+
+def test_dynos_are_listed_scaled_typed_and_restarted(heroku, front, hello):
+    wait_for("a dyno", lambda: "web.1: up" in heroku("ps", "-a", "hello"))
+    assert "web at 2:Standard" in heroku("ps:scale", "web=2", "-a", "hello")
+    wait_for("two dynos", lambda: "web.2: up" in heroku("ps", "-a", "hello"))
+    assert "web at 1:Standard" in heroku("ps:scale", "web-1", "-a", "hello")
+    assert "web=1:Standard" in heroku("ps:scale", "-a", "hello")
+    assert "Standard" in heroku("ps:type", "-a", "hello")
+    heroku("ps:type", "web=Standard", "-a", "hello")
+    assert "is on the plan Standard" in heroku("ps:type", "web=Enormous", "-a", "hello", check=False)
+    assert "over the Standard plan's" in heroku("ps:scale", "web=99", "-a", "hello", check=False)
+    heroku("ps:restart", "-a", "hello")
+    heroku("ps:restart", "--dyno-name", "web.1", "-a", "hello")
+    heroku("ps:restart", "--process-type", "web", "-a", "hello")
+    assert front.get("hello").status == 200
+
+
+def test_releases_are_listed_shown_and_rolled_back(heroku, front, hello):
+    heroku("config:set", "ONE=1", "-a", "hello")
+    listing = heroku("releases", "-a", "hello")
+    assert "Set ONE config vars" in listing
+    assert "admin@localhost" in listing
+    assert "Set ONE config vars" in heroku("releases:info", "-a", "hello")
+    assert "Launching" in heroku("releases:output", "v1", "-a", "hello")
+    rolled = heroku("releases:rollback", "v1", "-a", "hello")
+    assert "Rolling back" in rolled
+    assert "Rollback to v1" in heroku("releases", "-a", "hello")
+    heroku("rollback", "-a", "hello")
+    assert "no release v99" in heroku("releases:info", "v99", "-a", "hello", check=False)
+
+
+def test_logs_are_read_and_followed(heroku, front, hello):
+    front.get("hello", "/in-the-log")
+    wait_for("a line", lambda: "app[web.1]" in heroku("logs", "-a", "hello"))
+    assert "app[web.1]" in heroku("logs", "--dyno-name", "web.1", "-a", "hello")
+    assert "app[web.1]" in heroku("logs", "--process-type", "web", "--source", "app", "-a", "hello")
+    assert "app[" not in heroku("logs", "--source", "heroku", "-a", "hello")
+    with heroku.started("logs", "--tail", "-a", "hello") as tail:
+        tail.says("app[web.1]")
+        front.get("hello", "/followed-by-the-tail")
+        tail.says("/followed-by-the-tail")
+
+
+def test_keys_are_added_listed_and_removed(heroku, front):
+    key = front.home / "another"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "dev@laptop", "-f", key], check=True)
+    heroku("keys:add", f"{key}.pub")
+    assert "dev@laptop" in heroku("keys")
+    heroku("keys:remove", "dev@laptop")
+    assert "dev@laptop" not in heroku("keys")
+
+
+def test_who_has_access_and_what_there_is_none_of(heroku, hello):
+    assert "admin@localhost" in heroku("access", "-a", "hello")
+    assert "hello.localhost" in heroku("domains", "-a", "hello")
+    for command in ("certs", "drains", "addons", "features", "webhooks"):
+        heroku(command, "-a", "hello")
+    heroku("pipelines")
+
+
+def test_a_foreign_or_unknown_app_is_not_found(heroku):
+    for command in (["ps"], ["config"], ["releases"], ["logs"], ["apps:info"]):
+        assert "not found, or not yours" in heroku(*command, "-a", "nobodys", check=False)

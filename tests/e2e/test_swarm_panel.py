@@ -1,0 +1,79 @@
+"""A whole panel on Docker Swarm, driven as a user drives it: the same push as on the embedded engine."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from skypanel.domain.stack import Image
+from tests.docker_fixture import Docker, swarm
+from tests.e2e.harness import Answer, PanelUnderTest, new_panel, wait_for
+from tests.stack_images import stack_image
+
+__all__ = ["swarm"]
+
+
+@pytest.fixture(scope="module")
+def swarm_panel(swarm) -> Iterator[PanelUnderTest]:
+    for image in Image:
+        stack_image(swarm.url, image)
+    # As the docker group is on a machine of one's own, where the panel's user is in it.
+    swarm.socket.chmod(0o666)
+    for folder in (swarm.bridge.base, swarm.socket.parent):
+        folder.chmod(0o711)
+    with new_panel() as made:
+        made.variables = {"SKYPANEL_ENGINE": "swarm", "SKYPANEL_DOCKER_HOST": swarm.url, "SKYPANEL_INGRESS_HOST": swarm.address}
+        yield made.up()
+
+
+def services(docker: Docker) -> dict[str, int]:
+    found = docker.client.api.services(filters={"label": ["skypanel.app"]})
+    return {each["Spec"]["Labels"]["skypanel.process-type"]: each["Spec"]["Mode"]["Replicated"]["Replicas"] for each in found}
+
+
+@pytest.mark.req("R6.4")
+@pytest.mark.req("R6.5")
+@pytest.mark.req("R14.2")
+@pytest.mark.req("R15.2")
+def test_an_app_is_pushed_scaled_configured_rolled_back_and_destroyed(swarm_panel, swarm):
+    repository = swarm_panel.repository("python-plain")
+    shown = repository.push("hello")
+    assert "Released v1" in shown
+    assert swarm_panel.get("hello") == Answer(200, "Hello from SkyPanel\n")
+    assert swarm_panel.get("hello", "/env?key=DYNO").body.strip() == "web.1"
+    assert services(swarm) == {"web": 1}
+    swarm_panel.cli("scale", "hello", "web=2")
+    assert services(swarm) == {"web": 2}
+    assert sum(" up " in line for line in swarm_panel.cli("ps", "hello").stdout.splitlines()) == 2
+    swarm_panel.cli("config", "hello", "--set", "GREETING=hi")
+    assert swarm_panel.get("hello", "/env?key=GREETING").body.strip() == "hi"
+    repository.edit("app.py", "Hello from SkyPanel", "second")
+    repository.commit("Second")
+    repository.push("hello")
+    assert swarm_panel.get("hello").body == "second\n"
+    swarm_panel.cli("rollback", "hello", "v1")
+    assert swarm_panel.get("hello").body == "Hello from SkyPanel\n"
+    swarm_panel.cli("health", "hello", "--path", "/", "--interval", "5")
+    assert "/ every 5 s" in swarm_panel.cli("health", "hello").stdout
+    wait_for("the health check in the log", lambda: "Checks the health at / every 5 s" in swarm_panel.cli("logs", "hello").stdout)
+    swarm_panel.cli("destroy", "hello", "--confirm", "hello")
+    assert services(swarm) == {}
+    assert swarm.client.api.secrets() == []
+
+
+def test_a_release_that_does_not_start_leaves_the_old_one_serving(swarm_panel):
+    repository = swarm_panel.repository("python-plain")
+    repository.push("steady")
+    repository.write("Procfile", "web: exit 7\n")
+    repository.commit("Broken")
+    shown = repository.push("steady", check=False)
+    assert "web.1 of v2 exited with status 7 before it listened on $PORT." in shown
+    assert swarm_panel.get("steady") == Answer(200, "Hello from SkyPanel\n")
+
+
+def test_a_service_that_was_removed_by_hand_comes_back(swarm_panel, swarm):
+    swarm_panel.repository("python-plain").push("mended")
+    found = swarm.client.api.services(filters={"label": ["skypanel.app"]})
+    service = max(found, key=lambda each: each["CreatedAt"])
+    swarm.client.api.remove_service(service["ID"])
+    wait_for("the service", lambda: service["ID"] not in {each["ID"] for each in swarm.client.api.services()}, 60)
+    wait_for("the page", lambda: swarm_panel.answers("mended"), 120)

@@ -1,0 +1,299 @@
+"""The API's shapes and rules, over a real database."""
+
+import asyncio
+import logging
+from base64 import b64encode
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, update
+
+from skypanel.domain.rate import COST, REQUESTS, WINDOW
+from skypanel.flow import accounts, passwords
+from skypanel.store import audit, config_vars, tables
+
+PASSWORD = "correct horse battery staple"
+
+
+async def test_whoami_by_each_kind_of_credentials(api, stage):
+    assert (await api.get("/account"))["email"] == stage.admin.email
+    basic = b64encode(f":{api.token}".encode()).decode()
+    assert (await api.get("/account", Authorization=f"Basic {basic}"))["email"] == stage.admin.email
+    for nothing in ("", "Bearer", "Bearer wrong", "Basic", "Basic %%", "Digest x", "Bearer \t"):
+        body = await api.get("/account", 401, Authorization=nothing)
+        assert body["id"] == "unauthorized"
+        assert "heroku login" in body["message"]
+
+
+async def test_every_answer_has_an_id_and_says_what_is_left(api):
+    first = await api.call("GET", "/account")
+    second = await api.call("GET", "/account")
+    assert first.headers["Request-Id"] != second.headers["Request-Id"]
+    assert int(first.headers["RateLimit-Remaining"]) - int(second.headers["RateLimit-Remaining"]) == 1
+    assert (await api.call("GET", "/nothing")).status == 404
+
+
+async def test_a_token_is_good_for_so_many_calls_at_once(api, stage):
+    async with stage.panel.transaction() as conn:
+        used_up = func.now() + WINDOW + REQUESTS * COST
+        await conn.execute(update(tables.tokens).where(tables.tokens.c.digest == accounts.digest(api.token)).values(busy_until=used_up))
+    response = await api.call("GET", "/account", status=429)
+    assert (await response.json())["id"] == "rate_limit"
+    assert response.headers["RateLimit-Remaining"] == "0"
+    assert (await (await api.act_as(stage.admin)).call("GET", "/account")).status == 200
+
+
+async def test_a_revoked_and_an_expired_token_are_worth_nothing(api, stage):
+    other = await api.act_as(stage.admin)
+    ids = [
+        token["id"]
+        for token in await api.get("/oauth/authorizations")
+        if token["description"] == "test" and token["access_token"]["token"] is None
+    ]
+    await api.call("DELETE", f"/oauth/authorizations/{ids[-1]}", status=200)
+    await api.get(f"/oauth/authorizations/{ids[-1]}", 404)
+    assert (await other.call("GET", "/account")).status == 401
+    other.token = await accounts.add_token(stage.panel, stage.admin, "short", life=timedelta(seconds=-1))
+    assert (await other.call("GET", "/account")).status == 401
+
+
+async def test_logging_in_by_password_and_out(api, stage):
+    await passwords.reset(stage.panel, stage.admin, PASSWORD)
+    basic = b64encode(f"{stage.admin.email}:{PASSWORD}".encode()).decode()
+    body = {"scope": ["global"], "description": "login", "expires_in": 60}
+    made = await (await api.call("POST", "/oauth/authorizations", body, status=201, Authorization=f"Basic {basic}")).json()
+    assert made["user"]["email"] == stage.admin.email
+    api.token = made["access_token"]["token"]
+    assert [token["access_token"]["token"] for token in await api.get("/oauth/authorizations")].count(api.token) == 1
+    await api.get("/oauth/authorizations/~", 404)
+    await api.call("DELETE", "/oauth/sessions/~", status=200)
+    await api.get("/account", 401)
+    wrong = b64encode(f"{stage.admin.email}:wrong".encode()).decode()
+    assert (await api.call("POST", "/oauth/authorizations", body, Authorization=f"Basic {wrong}")).status == 403
+
+
+async def test_an_app_from_its_making_to_its_end(api, stage):
+    made = await (await api.call("POST", "/apps", {"name": "hello"}, status=201)).json()
+    assert (made["name"], made["git_url"], made["owner"]["email"]) == ("hello", "https://localhost:8443/hello.git", stage.admin.email)
+    assert (await api.get(f"/apps/{made['id']}")) == made
+    unnamed = await (await api.call("POST", "/apps", {}, status=201)).json()
+    assert {app["name"] for app in await api.get("/apps")} == {"hello", unnamed["name"]}
+    assert (await api.call("POST", "/apps", {"name": "hello"})).status == 409
+    assert (await api.call("POST", "/apps", {"name": "other", "region": "moon"})).status == 422
+    assert [domain["hostname"] for domain in await api.get("/apps/hello/domains")] == ["hello.localhost"]
+    assert [one["role"] for one in await api.get("/apps/hello/collaborators")] == ["owner"]
+    await api.call("DELETE", "/apps/hello", status=200)
+    await api.get("/apps/hello", 404)
+
+
+async def test_each_write_is_on_record_with_where_it_came_from(api, stage):
+    await api.call("POST", "/apps", {"name": "hello"}, X_Forwarded_For="6.6.6.6, 192.0.2.7")
+    async with stage.panel.transaction() as conn:
+        entry = (await audit.recent(conn, 1))[0]
+    assert (entry.action, entry.email, entry.app_name, entry.origin) == ("app.create", stage.admin.email, "hello", "api 192.0.2.7")
+
+
+@pytest.mark.req("R12.2")
+async def test_no_answer_ever_has_a_value(api, hello, stage):
+    secret = "hunter2-and-more"
+    for method, path, body in [
+        ("PATCH", "/apps/hello/config-vars", {"SECRET": secret, "OTHER": "one"}),
+        ("PATCH", "/apps/hello/config-vars", {"SECRET": None, "GONE": None, "SECRET2": secret}),
+        ("GET", "/apps/hello/config-vars", None),
+        ("GET", "/apps/hello/releases", None),
+        ("GET", "/apps/hello/releases/2/config-vars", None),
+        ("PATCH", "/apps/hello/config-vars", {"bad key": secret}),
+        ("PATCH", "/apps/hello/config-vars", {"SECRET": [secret]}),
+        ("PATCH", "/apps/hello/config-vars", {"SECRET": f"{secret}\0"}),
+    ]:
+        response = await api.call(method, path, body)
+        assert response.status < 500
+        assert secret not in await response.text()
+    response = await api.call("GET", "/apps/hello/config-vars")
+    assert await response.json() == {"OTHER": "********", "SECRET2": "********"}
+    assert "never shown" in response.headers["Warning-Message"]
+    async with stage.panel.transaction() as conn:
+        head = await config_vars.head(conn, hello.id)
+    assert stage.panel.cipher.decrypt(head.secrets["SECRET2"]) == secret
+
+
+async def test_the_mask_is_not_taken_for_a_value(api, hello, stage):
+    await api.call("PATCH", "/apps/hello/config-vars", {"SECRET": "one"}, status=200)
+    response = await api.call("PATCH", "/apps/hello/config-vars", {"SECRET": "********", "OTHER": "two"}, status=422)
+    assert "SECRET" in (await response.json())["message"]
+    assert await api.get("/apps/hello/config-vars") == {"SECRET": "********"}
+
+
+async def test_the_formation_is_scaled_all_or_none(api, hello, stage):
+    assert {one["type"]: one["quantity"] for one in await api.get("/apps/hello/formation")} == {"web": 1, "worker": 0}
+    updates = {"updates": [{"type": "web", "quantity": "+1"}, {"type": "worker", "quantity": 2, "size": "standard"}]}
+    changed = await (await api.call("PATCH", "/apps/hello/formation", updates, status=200)).json()
+    assert {one["type"]: one["quantity"] for one in changed} == {"web": 2, "worker": 2}
+    await stage.work()
+    assert [dyno["name"] for dyno in await api.get("/apps/hello/dynos")] == ["web.1", "web.2", "worker.1", "worker.2"]
+    for bad in ("-5", "x", "", "+", "999999999999", -1, 11, True, 1.5, None):
+        updates = {"updates": [{"type": "worker", "quantity": 0}, {"type": "web", "quantity": bad}]}
+        assert (await api.call("PATCH", "/apps/hello/formation", updates)).status == 422, bad
+    for bad in ({"type": "nothing", "quantity": 1}, {"type": "release", "quantity": 1}):
+        assert (await api.call("PATCH", "/apps/hello/formation", {"updates": [bad]})).status == 404
+    assert (await api.call("PATCH", "/apps/hello/formation/web", {"size": "Enormous"})).status == 422
+    assert {one["type"]: one["quantity"] for one in await api.get("/apps/hello/formation")} == {"web": 2, "worker": 2}
+
+
+async def test_writers_of_one_formation_at_once_all_count(api, hello, stage):
+    body = {"updates": [{"type": "worker", "quantity": "+1"}]}
+    answers = await asyncio.gather(*(api.call("PATCH", "/apps/hello/formation", body) for _ in range(5)))
+    assert [answer.status for answer in answers] == [200] * 5
+    assert (await api.get("/apps/hello/formation/worker"))["quantity"] == 5
+
+
+async def test_dynos_are_restarted(api, hello, stage):
+    before = await api.get("/apps/hello/dynos/web.1")
+    assert (before["state"], before["command"], before["release"]["version"]) == ("up", "serve", 1)
+    await api.call("DELETE", "/apps/hello/dynos", status=202)
+    await stage.work()
+    assert (await api.get("/apps/hello/dynos/web.1"))["id"] != before["id"]
+    assert "together" in (await api.call("DELETE", "/apps/hello/dynos/web.1", status=202)).headers["Warning-Message"]
+    await api.call("DELETE", "/apps/hello/formations/web", status=202)
+    await api.call("DELETE", "/apps/hello/dynos/web.9", status=404)
+    await api.call("DELETE", "/apps/hello/formations/nothing", status=404)
+
+
+async def test_releases_are_listed_shown_and_rolled_back_to(api, hello, stage):
+    await api.call("PATCH", "/apps/hello/config-vars", {"ONE": "1"}, status=200)
+    await stage.work()
+    response = await api.call("GET", "/apps/hello/releases", status=206, Range="version ..; order=desc,max=1")
+    assert [(one["version"], one["current"], one["user"]["email"]) for one in await response.json()] == [(2, True, stage.admin.email)]
+    following = await api.call("GET", "/apps/hello/releases", status=200, Range=response.headers["Next-Range"])
+    assert [one["version"] for one in await following.json()] == [1]
+    first = await api.get("/apps/hello/releases/v1")
+    assert first == await api.get(f"/apps/hello/releases/{first['id']}")
+    made = await (await api.call("POST", "/apps/hello/releases", {"release": first["id"]}, status=201)).json()
+    assert (made["version"], made["status"], made["description"]) == (3, "pending", "Rollback to v1")
+    await stage.work()
+    for bad in (99, "v99", "x", 0, "0" * 30, hello.id.hex):
+        assert (await api.call("POST", "/apps/hello/releases", {"release": bad})).status in {404, 422}, bad
+
+
+async def test_an_app_that_has_nothing_yet_has_something_in_place_of_a_release(api, stage):
+    await stage.app("empty")
+    assert [(one["version"], one["slug"]) for one in await api.get("/apps/empty/releases", Range="version ..; order=desc,max=1")] == [
+        (0, None)
+    ]
+
+
+async def test_the_output_of_a_release_is_read_by_its_url_alone(api, hello):
+    url = (await api.get("/apps/hello/releases/1"))["output_stream_url"]
+    path = url.removeprefix("https://localhost:8443")
+    api.token, token = None, api.token
+    assert "Launching" in await (await api.call("GET", path, status=200)).text()
+    for bad in (path[:-1], f"{path[:-1]}0", path.replace("/releases/", "/logs/"), "/streams/releases/x.y", "/streams/releases/ü."):
+        assert (await api.call("GET", bad)).status == 404 or bad.endswith("0")
+    api.token = token
+    await api.call("DELETE", "/oauth/sessions/~", status=200)
+    assert (await api.call("GET", path)).status == 404
+
+
+async def log_path(api, **body):
+    made = await (await api.call("POST", "/apps/hello/log-sessions", body, status=201)).json()
+    return made["logplex_url"].removeprefix("https://localhost:8443")
+
+
+async def test_logs_are_read_plain_and_as_events(api, hello, stage):
+    logs = stage.panel.logs
+    for name, text in (("web.1", "one"), ("worker.1", "two"), ("web.2", "three")):
+        logs.add(hello, name, text)
+    text = await (await api.call("GET", await log_path(api, lines=10))).text()
+    assert [line.split(": ")[-1] for line in text.splitlines()][-3:] == ["one", "two", "three"]
+    text = await (await api.call("GET", await log_path(api, dyno="web", lines=10))).text()
+    assert [line.split(": ")[-1] for line in text.splitlines()] == ["one", "three"]
+    assert await (await api.call("GET", await log_path(api, source="heroku"))).text() == ""
+    path = await log_path(api, lines=2)
+    text = await (await api.call("GET", path, Accept="text/event-stream")).text()
+    assert text.startswith("retry: 10\n\nid: ")
+    assert text.endswith("app[web.2]: three\n\n")
+    assert (await api.call("GET", path, Accept="text/event-stream", Last_Event_ID="2024-01-01T00:00:00.000000+00:00/1")).status == 404
+
+
+async def test_a_tail_goes_on_where_it_was_and_ends_with_its_token(api, hello, stage):
+    logs = stage.panel.logs
+    logs.add(hello, "web.1", "one")
+    path = await log_path(api, dyno="web.1", tail=True)
+    headers = {"Host": "localhost:8443", "Accept": "text/event-stream"}
+    async with api.client.get(path, headers=headers) as response:
+        seen = ""
+        while "one" not in seen:
+            seen += (await response.content.readline()).decode()
+        place = seen.rpartition("id: ")[2].split("\n")[0]
+    async with api.client.get(path, headers=headers | {"Last-Event-ID": place}) as response:
+        logs.add(hello, "web.1", "two")
+        seen = ""
+        while "two" not in seen:
+            seen += (await response.content.readline()).decode()
+        assert "one" not in seen
+        await api.call("DELETE", "/oauth/sessions/~", status=200)
+        async with asyncio.timeout(5):
+            await response.content.read()
+    assert (await api.call("GET", path)).status == 404
+
+
+async def test_keys_are_added_and_removed(api, stage):
+    key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ7jEpZ7X4oCzGJq0cVhBqmCuTiMLTcHdWHJ0ipRGGGg dev@laptop"
+    made = await (await api.call("POST", "/account/keys", {"public_key": key}, status=201)).json()
+    assert (made["comment"], made["public_key"]) == ("dev@laptop", key)
+    assert (await api.call("POST", "/account/keys", {"public_key": key})).status == 409
+    assert (await api.call("POST", "/account/keys", {"public_key": "nonsense"})).status == 422
+    assert await api.get("/account/keys") == [made]
+    await api.call("DELETE", f"/account/keys/{made['id']}", status=200)
+    await api.call("DELETE", f"/account/keys/{made['id']}", status=404)
+
+
+async def test_pages_follow_one_another(api, stage):
+    for number in range(5):
+        await stage.app(f"app{number}")
+    names, wanted = [], "id ..; max=2;"
+    while wanted:
+        response = await api.call("GET", "/apps", Range=wanted)
+        names += [app["name"] for app in await response.json()]
+        wanted = response.headers.get("Next-Range")
+        assert response.status == (206 if wanted else 200)
+    assert names == [f"app{number}" for number in range(5)]
+
+
+@pytest.mark.parametrize("header", ["id ..; ;", "name ..", "", "version ..; max=20, , order=desc", "nonsense ..", "name ]a..", "id .."])
+async def test_odd_ranges_are_understood(api, stage, header):
+    await stage.app("hello")
+    assert [app["name"] for app in await api.get("/apps", Range=header)] == ["hello"]
+
+
+async def test_what_did_not_change_is_not_sent_and_what_is_long_is_packed(api, stage, hello):
+    for path in ("/apps", "/apps/hello", "/apps/hello/releases", "/account"):
+        tag = (await api.call("GET", path)).headers["ETag"]
+        assert (await api.call("GET", path, If_None_Match=tag)).status == 304
+        assert (await api.call("GET", path, If_None_Match='"other"')).status == 200
+    assert (await api.call("GET", "/apps/hello")).headers["Content-Encoding"] == "gzip"
+
+
+@pytest.mark.req("R1.2")
+async def test_an_account_without_apps_gets_empty_lists(api):
+    for path in ("/apps", "/users/~/apps", "/addons", "/pipelines", "/teams", "/account/features", "/account/keys"):
+        assert await api.get(path) == []
+
+
+@pytest.mark.req("R1.4")
+async def test_what_nobody_expected_is_logged_with_its_trace_and_the_answers_id(api, hello, stage, caplog):
+    async def broken(_app_id=None):
+        raise ZeroDivisionError
+
+    stage.panel.scheduler.dynos = broken
+    with caplog.at_level(logging.ERROR):
+        response = await api.call("GET", "/apps/hello/dynos", status=500)
+    record = next(record for record in caplog.records if record.exc_info)
+    assert record.exc_info[0] is ZeroDivisionError
+    assert response.headers["Request-Id"] in record.getMessage()
+    assert response.headers["Request-Id"] in (await response.json())["message"]
+
+
+async def test_browsers_get_a_page_as_before(api):
+    response = await api.call("GET", "/", Accept="text/html")
+    assert "There is no app here." in await response.text()

@@ -1,0 +1,222 @@
+"""Whatever is sent to whichever endpoint, by whomever: a plain refusal, and nothing half-written."""
+
+import json
+import logging
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from sqlalchemy import func, select
+
+from skypanel.domain.access import LEAST_ROLE, SCOPES, AccountAction, Action, Role
+from skypanel.flow import accounts
+from skypanel.store import tables
+from tests import factories
+from web.api.calls import Endpoint
+from web.api.routes import ENDPOINTS
+
+NOBODY = str(UUID(int=0))
+PARAMS = {
+    "{app}": "hello", "{key}": NOBODY, "{authorization}": NOBODY, "{type}": "web", "{dyno}": "web.1", "{release}": "1",
+    "{ticket}": "x.y", "{stack}": "heroku-24",
+}  # fmt: skip
+LONG = "a" * 100_000
+DEEP = b"[" * 100_000
+BODIES = [
+    b"", b"null", b"[]", b'"text"', b"1", b"true", b"{", b"{}x", b"\xff\xfe", b"NaN", b'{"a": Infinity}', DEEP, b'{"a":' * 5000,
+    b'{"name": "a", "name": "b"}', b'{"updates": [], "updates": []}', b'{"nothing": 1}', b'{"name": 1, "updates": 1, "release": []}',
+    b'{"name": "a\\u0000b"}', b'{"KEY": "a\\u0000b"}', b'{"KEY\\u0000": "a"}', b'{"name": "\\ud800"}', b'{"KEY": "\\ud800"}',
+    b'{"public_key": "\\ud800"}',
+    b'{"updates": [{"type": "web", "quantity": 1e400}]}', b'{"updates": [{"type": "web", "quantity": ' + b"9" * 5000 + b"}]}",
+    b'{"updates": [{"type": "web\\u0000", "quantity": 1}]}', b'{"updates": [{"type": "web", "quantity": 1, "more": 1}]}',
+    b'{"lines": -1}', b'{"lines": 99999999999999}', b'{"tail": "yes"}', b'{"dyno": ["web"]}', b'{"release": -1}', b'{"release": 1.5}',
+    b'{"scope": "global"}', b'{"scope": ["root"]}', b'{"expires_in": 0}', b'{"public_key": "ssh-rsa"}', b'{"quantity": null}',
+    json.dumps({"name": LONG}).encode(), json.dumps({"KEY": LONG * 2}).encode(), json.dumps({LONG: "a"}).encode(),
+    json.dumps({f"KEY{number}": "a" for number in range(1000)}).encode(), json.dumps({"public_key": LONG}).encode(),
+    json.dumps({"updates": [{"type": "web"}] * 1000}).encode(), b'{"KEY": "' + b"a" * 2_000_000 + b'"}',
+]  # fmt: skip
+ODD_IDS = [
+    "%00",
+    "%ff",
+    "a%00b",
+    "..%2f..%2fetc",
+    "a" * 600,
+    "ü",
+    "'",
+    "{app}",
+    "999999999999999999999",
+    "-1",
+    NOBODY,
+    "%25",
+    "%0a",
+    "~",
+]
+RANGES = [
+    "..",
+    "x",
+    "id",
+    "id ..; max=0",
+    "id ..; max=1001",
+    "id ..; max=x",
+    "id ..; order=up",
+    "version ]..[; max=1",
+    "]",
+    "a" * 5000,
+]
+PLAIN = [endpoint for endpoint in ENDPOINTS if isinstance(endpoint, Endpoint)]
+ROUTES = {f"{endpoint.method} {endpoint.path}": endpoint for endpoint in ENDPOINTS}
+
+
+def filled(path):
+    for name, value in PARAMS.items():
+        path = path.replace(name, value)
+    return path
+
+
+@pytest.fixture(autouse=True)
+async def _nothing_is_an_error_of_ours(caplog):
+    with caplog.at_level(logging.ERROR):
+        yield
+    assert [record.getMessage() for record in caplog.records if record.name.startswith(("web", "asyncio", "aiohttp"))] == []
+
+
+async def rows(stage):
+    """What is stored of all that the API writes, but for how often a token was used."""
+    written = [tables.applications, tables.config_vars, tables.formations, tables.releases, tables.rollouts, tables.ssh_keys, tables.tokens]
+    async with stage.panel.transaction() as conn:
+        return [(await conn.first(select(func.count()).select_from(table)))[0] for table in written]
+
+
+async def refused(response):
+    body = await response.json()
+    assert 400 <= response.status < 500, (response.status, body)
+    assert body["id"]
+    assert len(body["message"]) > 5
+    assert body["message"][0].isupper() or body["message"][0] in "'\"" or " " in body["message"]
+    assert LONG not in body["message"]
+
+
+@pytest.mark.parametrize("route", [name for name, endpoint in ROUTES.items() if endpoint.body])
+async def test_a_body_that_is_none_is_refused_and_nothing_is_written(api, hello, stage, route):
+    method, path = ROUTES[route].method, filled(ROUTES[route].path)
+    before = await rows(stage)
+    for body in BODIES:
+        response = await api.call(method, path, body, Content_Type="application/json")
+        if response.status < 400:
+            assert len(body) < 30, body
+            if path in {"/apps", "/oauth/authorizations", "/apps/hello/config-vars"}:
+                before = await rows(stage)
+            continue
+        await refused(response)
+        assert await rows(stage) == before, body[:60]
+
+
+async def test_a_body_where_there_is_to_be_none_is_refused(api, hello):
+    for endpoint in [endpoint for endpoint in ENDPOINTS if not endpoint.body]:
+        for body in (b'{"a": 1}', b"[1]", DEEP, b"{"):
+            await refused(await api.call(endpoint.method, filled(endpoint.path), body))
+
+
+@pytest.mark.parametrize("odd", ODD_IDS, ids=lambda odd: odd[:20])
+async def test_a_name_that_is_none_is_refused(api, hello, odd):
+    for endpoint in [endpoint for endpoint in ENDPOINTS if "{" in endpoint.path]:
+        name = [name for name in PARAMS if name in endpoint.path][-1]
+        path = filled(endpoint.path.replace(name, "ODD")).replace("ODD", odd)
+        response = await api.call(endpoint.method, path, {"release": 1} if endpoint.method == "POST" else None)
+        await refused(response)
+
+
+@pytest.mark.parametrize("header", RANGES, ids=lambda header: header[:20])
+async def test_a_range_that_is_none_is_refused_or_passed_over(api, hello, header):
+    for endpoint in PLAIN:
+        if endpoint.method == "GET":
+            response = await api.call("GET", filled(endpoint.path), Range=header)
+            assert response.status in {200, 206, 404, 416}, endpoint.path
+
+
+async def test_nobody_gets_anything_without_a_token_that_is_good(api, hello, stage):
+    revoked = await api.act_as(stage.admin)
+    async with stage.panel.transaction() as conn:
+        token = await stage_token(conn, revoked.token)
+    await accounts.revoke_token(stage.panel, stage.admin, token)
+    expired = await accounts.add_token(stage.panel, stage.admin, "old", life=timedelta(seconds=-1))
+    for endpoint in PLAIN:
+        for bad in ("", "x", revoked.token, expired, LONG[:4000]):
+            response = await api.call(endpoint.method, filled(endpoint.path), Authorization=f"Bearer {bad}")
+            assert response.status == 401, (endpoint.path, bad[:20])
+            await refused(response)
+
+
+async def stage_token(conn, secret):
+    row = await conn.first(select(tables.tokens.c.id).where(tables.tokens.c.digest == accounts.digest(secret)))
+    return row.id
+
+
+BODY = {
+    "PATCH /apps/{app}/config-vars": {"A": "b"},
+    "PATCH /apps/{app}/formation": {"updates": [{"type": "web", "quantity": 1}]},
+    "PATCH /apps/{app}/formation/{type}": {"quantity": 1},
+    "POST /apps/{app}/releases": {"release": 1},
+    "POST /apps/{app}/log-sessions": {},
+}
+OF_APP = [name for name in ROUTES if "{app}" in name]
+
+
+async def test_what_is_anothers_looks_as_if_it_were_not_there(api, hello, stage):
+    async with stage.panel.transaction() as conn:
+        stranger = await factories.account(conn)
+        await factories.organization(conn, stranger)
+    other = await api.act_as(stranger)
+    for route in OF_APP:
+        answers = set()
+        for name in ("hello", "nobodys", str(hello.id), NOBODY):
+            path = filled(ROUTES[route].path.replace("{app}", name))
+            response = await other.call(ROUTES[route].method, path, BODY.get(route), status=404)
+            answers.add((await response.text()).replace(name, "NAME"))
+        assert len(answers) == 1, route
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+@pytest.mark.parametrize("role", Role)
+async def test_roles_and_scopes_allow_what_the_rulebook_says(api, hello, stage, role, scope):
+    client = await api.act_as(await stage.member(role), scope)
+    for route in OF_APP:
+        endpoint = ROUTES[route]
+        may = role >= LEAST_ROLE[endpoint.needs] and endpoint.needs in SCOPES[scope]
+        if may and endpoint.needs is Action.DESTROY_APP:
+            continue  # shown by a test of its own
+        response = await client.call(endpoint.method, filled(endpoint.path), BODY.get(route))
+        assert (response.status == 403) == (not may), (route, response.status)
+        assert response.status < 500
+
+
+@pytest.mark.parametrize("role", Role)
+async def test_who_may_destroy(api, hello, stage, role):
+    client = await api.act_as(await stage.member(role))
+    response = await client.call("DELETE", "/apps/hello")
+    assert response.status == (200 if role >= LEAST_ROLE[Action.DESTROY_APP] else 403)
+
+
+@pytest.mark.parametrize("role", Role)
+async def test_who_may_create(api, stage, role):
+    client = await api.act_as(await stage.member(role))
+    response = await client.call("POST", "/apps", {"name": "made"})
+    assert response.status == (201 if role >= LEAST_ROLE[Action.CREATE_APP] else 403)
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+async def test_what_scopes_allow_about_the_account(api, stage, scope):
+    client = await api.act_as(stage.admin, scope)
+    for endpoint in PLAIN:
+        if isinstance(endpoint.needs, AccountAction) and endpoint.method == "GET":
+            response = await client.call("GET", filled(endpoint.path))
+            assert (response.status == 403) == (endpoint.needs not in SCOPES[scope]), endpoint.path
+    made = await client.call("POST", "/oauth/authorizations", {"scope": ["global"]})
+    assert made.status == (201 if scope == "global" else 403)
+
+
+async def test_an_unknown_path_and_method_are_refused(api):
+    await refused(await api.call("GET", "/nothing"))
+    for method in ("PUT", "PATCH", "DELETE", "PROPFIND"):
+        response = await api.call(method, "/account", status=405)
+        assert response.headers["Allow"] == "GET"

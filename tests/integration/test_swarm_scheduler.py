@@ -1,0 +1,283 @@
+"""Dynos as a Swarm's tasks, on two real nodes."""
+
+import asyncio
+import gc
+import json
+import re
+from collections import Counter
+from dataclasses import replace
+from uuid import uuid4
+
+import pytest
+
+from skypanel.domain.errors import Unavailable
+from skypanel.domain.limits import MIB
+from skypanel.domain.manifest import DynoState
+from skypanel.drivers.docker_api import DockerApi
+from skypanel.drivers.images import SlugImages
+from skypanel.drivers.swarm import SwarmOptions, SwarmScheduler
+from skypanel.ports import Unready
+from tests.contract_scheduler import READY_S, SERVE, SchedulerContract, keys, launched, no_dynos
+from tests.fakes import FakeObjects
+from tests.launcher_fixture import SERVER, make_app, make_manifest, stored_slug
+from tests.small_image import NAME
+from tests.swarm_fixture import STOP_GRACE_S, nodes, running_engine
+from tests.until import until
+
+__all__ = ["nodes"]
+
+CANARY = "canary-4b1f6c"
+FINISH = """
+import signal, sys, time
+signal.signal(15, lambda *_: (time.sleep(0.5), print("finished", flush=True), sys.exit()))
+print("ready", flush=True)
+time.sleep(1000)
+"""
+PRINT = """python3 -c 'import os; print(repr(os.environ["9_"]))'"""
+# Something on the way may answer for an address that nobody has: only the app's own words count.
+TRY = (
+    "timeout 5 bash -c 'exec 3<>/dev/tcp/{}/{}; printf \"GET / HTTP/1.0\\r\\n\\r\\n\" >&3; cat <&3' 2>/dev/null"
+    " | grep -q hello && echo reached || echo refused"
+)
+
+
+@pytest.fixture
+def objects():
+    return FakeObjects()
+
+
+@pytest.fixture
+async def engine(nodes, objects, tmp_path):
+    async with running_engine(nodes, objects, tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def scheduler(engine):
+    return engine.scheduler
+
+
+class TestSwarmScheduler(SchedulerContract):
+    pass
+
+
+async def one_off(scheduler, manifest, command, timeout_s=20.0, **names):
+    lines = []
+
+    async def write(text):
+        lines.append(text)
+
+    return await scheduler.run(manifest, command, write, timeout_s, **names), lines
+
+
+def services(engine, app):
+    return engine.nodes.docker.client.api.services(filters={"label": [f"skypanel.app={app.id}"]})
+
+
+def tasks(engine, app):
+    found = engine.nodes.docker.client.api.tasks(filters={"label": [f"skypanel.app={app.id}"], "desired-state": ["running"]})
+    return sorted(found, key=lambda task: task["Slot"])
+
+
+def written(engine, app):
+    (service,) = services(engine, app)
+    logs = engine.nodes.docker.client.api.service_logs(service["ID"], stdout=True, stderr=True)
+    return b"".join(logs).decode().splitlines()
+
+
+class TestServices:
+    @pytest.mark.req("R6.4")
+    @pytest.mark.req("R15.3")
+    async def test_a_process_type_is_a_service_whose_dynos_are_spread_over_the_nodes(self, engine, scheduler, objects):
+        app, manifest = await launched(scheduler, objects, {"web": (SERVE, 2), "worker": ("sleep 1000", 4)})
+        await scheduler.wait_ready(manifest, READY_S)
+        replicas = {
+            service["Spec"]["Labels"]["skypanel.process-type"]: service["Spec"]["Mode"]["Replicated"]["Replicas"]
+            for service in services(engine, app)
+        }
+        assert replicas == {"web": 2, "worker": 4}
+        assert {"hello"} & {service["Spec"]["Name"] for service in services(engine, app)} == set()
+        of_type = Counter((task["Spec"]["ContainerSpec"]["Labels"]["skypanel.process-type"], task["NodeID"]) for task in tasks(engine, app))
+        assert sorted(of_type.values()) == [1, 1, 2, 2]
+
+    @pytest.mark.req("R6.5")
+    @pytest.mark.req("R15.2")
+    async def test_scaling_updates_the_service_and_starts_nothing_anew(self, engine, scheduler, objects):
+        app, manifest = await launched(scheduler, objects, {"web": (SERVE, 1)})
+        (first,) = await scheduler.wait_ready(manifest, READY_S)
+        for quantity in (3, 1):
+            manifest = replace(manifest, processes=(replace(manifest.processes[0], quantity=quantity),))
+            await scheduler.launch(manifest)
+            (service,) = services(engine, app)
+            assert service["Spec"]["Mode"]["Replicated"]["Replicas"] == quantity
+            dynos = await scheduler.wait_ready(manifest, READY_S)
+            assert [dyno.key.name for dyno in dynos] == [f"web.{index}" for index in range(1, quantity + 1)]
+            assert quantity == 1 or first in dynos
+            await scheduler.retire(manifest)
+            assert keys(await scheduler.dynos(app.id)) == set(manifest.dynos())
+
+    async def test_a_dyno_has_its_limits_its_user_and_no_rights(self, engine, scheduler, objects, nodes):
+        app, manifest = await launched(scheduler, objects, {"worker": ("id -u; grep CapEff /proc/self/status; sleep 1000", 1)})
+        await scheduler.wait_ready(manifest, READY_S)
+        (task,) = tasks(engine, app)
+        _, container = engine.container(task)
+        config = container.attrs["HostConfig"]
+        assert (config["Memory"], config["NanoCpus"], config["PidsLimit"]) == (128 * MIB, 1_000_000_000, 64)
+        assert config["LogConfig"] == {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}}
+        await until(lambda: {"1000", "CapEff:\t0000000000000000"} <= set(written(engine, app)))
+        assert task["Spec"]["Resources"]["Reservations"] == {"NanoCPUs": 500_000_000, "MemoryBytes": 64 * MIB}
+
+    async def test_config_vars_are_nowhere_but_in_the_dyno(self, engine, scheduler, objects, nodes):
+        app, manifest = await launched(scheduler, objects, {"web": (SERVE, 2)}, config_vars={"GREETING": CANARY, "9_": "a\nb'\"$HOME"})
+        await scheduler.wait_ready(manifest, READY_S)
+        client = nodes.docker.client
+        shown = [services(engine, app), tasks(engine, app), client.api.secrets(filters={"label": [f"skypanel.app={app.id}"]})]
+        for task in tasks(engine, app):
+            _, container = engine.container(task)
+            shown += [container.attrs, container.top(ps_args="-eo pid,args"), container.diff()]
+            assert CANARY not in container.exec_run(["cat", "/proc/1/environ"]).output.decode()
+        assert CANARY not in json.dumps(shown)
+        exit_, lines = await one_off(scheduler, manifest, f"echo $GREETING; {PRINT}; env; pwd", dyno="release.1")
+        assert exit_.ok
+        assert lines[:2] == [CANARY, repr("a\nb'\"$HOME")]
+        assert {"DYNO=release.1", "PS=release.1", "HOME=/app", "PORT=5000", "/app"} <= set(lines)
+        await scheduler.remove(app.id)
+        assert client.api.secrets(filters={"label": [f"skypanel.app={app.id}"]}) == []
+
+    async def test_apps_of_another_organization_are_unreachable(self, scheduler, objects):
+        app, manifest = await launched(scheduler, objects, {"web": (SERVE, 2)})
+        endpoints = [dyno.endpoint.split(":") for dyno in await scheduler.wait_ready(manifest, READY_S)]
+        commands = "; ".join(TRY.format(*endpoint) for endpoint in endpoints)
+        sibling = make_manifest(replace(make_app(), organization_id=app.organization_id), manifest.slug_digest, {})
+        stranger = make_manifest(make_app(), manifest.slug_digest, {})
+        assert (await one_off(scheduler, sibling, commands))[1] == ["reached", "reached"]
+        assert (await one_off(scheduler, stranger, commands))[1] == ["refused", "refused"]
+        for each in (sibling, stranger):
+            await scheduler.remove(each.app_id)
+
+    async def test_two_panels_share_a_swarm(self, engine, scheduler, objects, tmp_path):
+        app, manifest = await launched(scheduler, objects, {"worker": ("sleep 1000", 1)})
+        other = SwarmScheduler(engine.api, "other", SlugImages(engine.api, objects, NAME, tmp_path))
+        assert await other.dynos() == []
+        await other.remove(app.id)
+        await scheduler.wait_ready(manifest, READY_S)
+
+    async def test_a_dyno_restarts_while_the_panel_and_its_storage_are_down(self, engine, scheduler, objects):
+        app, manifest = await launched(scheduler, objects, {"web": (SERVE, 1)})
+        await scheduler.wait_ready(manifest, READY_S)
+        objects.stored.clear()
+        (before,) = tasks(engine, app)
+        _, container = engine.container(before)
+        container.kill()
+        (after,) = await until(lambda: [task for task in tasks(engine, app) if task["ID"] != before["ID"]], within_s=30)
+        await until(lambda: engine.nodes.docker.client.api.inspect_task(after["ID"])["Status"]["State"] == "running", within_s=30)
+
+    async def test_images_that_nothing_runs_are_forgotten_but_one(self, nodes, scheduler, objects):
+        app = make_app()
+        for version in range(1, 4):
+            digest = await stored_slug(objects, {"server.py": SERVER, f"file{version}": ""})
+            manifest = make_manifest(app, digest, {"worker": ("sleep 1000", 1)}, version=version)
+            await scheduler.stage(app, digest)
+            await scheduler.launch(manifest)
+            await scheduler.wait_ready(manifest, READY_S)
+            await scheduler.retire(manifest)
+
+        async def two_are_left():
+            # The containers of the older ones take their time to go.
+            await scheduler.retire(manifest)
+            return len(nodes.docker.client.images.list(f"skypanel-app-{app.id.hex}")) == 2
+
+        await until(two_are_left)
+        await scheduler.remove(app.id)
+        assert nodes.docker.client.images.list(f"skypanel-app-{app.id.hex}") == []
+
+
+class TestEnds:
+    @pytest.mark.parametrize(
+        ("command", "reason"),
+        [
+            ("exit 3", r"^exited with status 3 before it listened on \$PORT\.$"),
+            ("ADDRESS=127.0.0.1 python3 server.py", "^listens on 127.0.0.1 only, where nobody reaches it. Bind to 0.0.0.0"),
+            ("sleep 1000", r"^did not listen on \$PORT in time\. Bind to 0"),
+            ("python3 -c 'bytearray(400_000_000)'", "^was stopped: it used more than 128 MiB of memory.$"),
+        ],
+        ids=["exits", "loopback", "never-listens", "memory"],
+    )
+    async def test_the_owner_is_told_why_a_web_dyno_is_not_ready(self, scheduler, objects, command, reason):
+        _, manifest = await launched(scheduler, objects, {"web": (command, 1)})
+        with pytest.raises(Unready) as unready:
+            await scheduler.wait_ready(manifest, READY_S)
+        assert (unready.value.dyno, bool(re.match(reason, unready.value.reason))) == ("web.1", True), unready.value.reason
+
+    async def test_a_worker_that_ends_at_once_is_told(self, scheduler, objects):
+        app, manifest = await launched(scheduler, objects, {"worker": ("true", 1)})
+        with pytest.raises(Unready, match=r"worker\.1: exited with status 0 right after its start"):
+            await scheduler.wait_ready(manifest, READY_S)
+        dyno = await until(lambda: crashed(scheduler, app))
+        assert dyno.reason == "exited with status 0"
+
+    async def test_a_slug_that_a_node_lacks_and_room_that_no_node_has_are_told(self, engine, objects, tmp_path):
+        scheduler = SwarmScheduler(engine.api, engine.panel, engine.images, SwarmOptions("dnsrr", STOP_GRACE_S))
+        app = make_app()
+        manifest = make_manifest(app, await stored_slug(objects, {"server.py": SERVER, str(app.id): ""}), {"web": (SERVE, 2)})
+        await scheduler.launch(manifest)
+        with pytest.raises(Unready, match="did not start: its slug is not on the node that was to run it"):
+            await scheduler.wait_ready(manifest, READY_S)
+        large = replace(manifest.limits, memory_bytes=10**14)
+        _, manifest = await launched(scheduler, objects, {"web": (SERVE, 1)}, limits=large)
+        with pytest.raises(Unready, match=r"finds no node that can take it: .*insufficient resources"):
+            await scheduler.wait_ready(manifest, 30)
+
+    async def test_a_dyno_finishes_its_work_after_sigterm_and_one_that_ignores_it_is_killed(self, engine, scheduler, objects):
+        stubborn = "trap '' TERM; echo ready; while true; do sleep 0.1; done"
+        for command, status in (("python3 finish.py", 0), (stubborn, 137)):
+            app = make_app()
+            manifest = make_manifest(app, await stored_slug(objects, {"finish.py": FINISH}), {"worker": (command, 1)})
+            await scheduler.stage(app, manifest.slug_digest)
+            await scheduler.launch(manifest)
+            await scheduler.wait_ready(manifest, READY_S)
+            await until(lambda app=app: "ready" in written(engine, app))
+            (task,) = tasks(engine, app)
+            _, container = engine.container(task)
+            ending = asyncio.create_task(asyncio.to_thread(container.wait))
+            await scheduler.retire(replace(manifest, processes=()))
+            assert (await ending)["StatusCode"] == status
+            await until(lambda app=app: no_dynos(scheduler, app.id))
+
+    async def test_a_one_off_dyno_is_bounded(self, scheduler, objects):
+        manifest = make_manifest(make_app(), await stored_slug(objects), {})
+        exit_, lines = await one_off(scheduler, manifest, "echo begin; sleep 1000", 3)
+        assert (exit_.reason, lines[0]) == ("it ran longer than 3 seconds", "begin")
+        exit_, _ = await one_off(scheduler, manifest, "python3 -c 'bytearray(400_000_000)'")
+        assert exit_.reason == "it used more than 128 MiB of memory"
+        exit_, _ = await one_off(scheduler, manifest, "exit 3")
+        assert (exit_.code, exit_.reason) == (3, None)
+
+
+async def crashed(scheduler, app):
+    return next((dyno for dyno in await scheduler.dynos(app.id) if dyno.state is DynoState.CRASHED), None)
+
+
+class TestWithoutDocker:
+    # The SDK leaves a socket that it could not connect.
+    @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+    async def test_no_daemon_and_no_swarm_are_told(self, nodes, objects, tmp_path):
+        for url, words in (("unix:///nowhere.sock", "Docker does not answer"), (nodes.second.url, "is no manager of a Swarm")):
+            api = DockerApi(url)
+            scheduler = SwarmScheduler(api, uuid4().hex, SlugImages(api, objects, NAME, tmp_path))
+            with pytest.raises(Unavailable, match=words):
+                await scheduler.dynos()
+            await api.close()
+        gc.collect()
+
+    async def test_a_slug_that_is_broken_or_missing_is_not_staged(self, scheduler, objects):
+        app = make_app()
+        broken = await objects.add("slugs", body(b"no archive"))
+        with pytest.raises(Unavailable, match="could not be extracted"):
+            await scheduler.stage(app, broken.digest)
+        with pytest.raises(Unavailable, match="not in storage"):
+            await scheduler.stage(app, "0" * 64)
+
+
+async def body(chunk):
+    yield chunk

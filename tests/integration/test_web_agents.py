@@ -1,0 +1,136 @@
+"""What nodes' agents ask for: over HTTP as the proxy passes it on."""
+
+import asyncio
+import hashlib
+import io
+import json
+
+import pytest
+
+from skypanel.domain.node import Login, SecretKind
+from skypanel.domain.report import Report
+from skypanel.flow import accounts, heartbeat
+from skypanel.store import nodes
+from tests import factories
+
+TOKEN = "a-nodes-own-token"
+BEAT = "/nodes/agent/heartbeat"
+SLUGS = "/nodes/agent/slugs"
+AS_AGENT = {"Authorization": f"Bearer {TOKEN}"}
+REPORT = Report(2, 0.5, 4096, 1024, 8192, 2048, 3).to_json()
+
+
+@pytest.fixture
+async def node(stage):
+    login = Login("10.0.0.2", 22, "root", "ssh-ed25519 AAAA", SecretKind.KEY, "a key")
+    async with stage.panel.transaction() as conn:
+        node = await nodes.add(conn, "one", login, b"secret")
+        await nodes.set_token(conn, node.id, accounts.digest(TOKEN))
+    return node
+
+
+@pytest.fixture
+async def digest(stage):
+    app = await stage.app()
+    await stage.push(app, "first")
+    await stage.work()
+    return hashlib.sha256(b"a slug").hexdigest()
+
+
+async def now(stage, node):
+    async with stage.panel.transaction() as conn:
+        return await nodes.get(conn, node.id)
+
+
+@pytest.mark.req("R5.4")
+async def test_a_heartbeat_is_kept(client, stage, node):
+    said = {
+        **REPORT,
+        "dynos": [{"app_id": str(node.id), "name": "web.1", "cpu_cores": 0.1, "memory_bytes": 5}],
+        "staged": [factories.digest()],
+    }
+    assert (await client.post(BEAT, json=said, headers=AS_AGENT)).status == 200
+    found = await now(stage, node)
+    assert found.heartbeat_at
+    assert (found.report.cpu_used, found.report.containers, found.report.dynos[0].name) == (0.5, 3, "web.1")
+    assert list(found.report.staged) == said["staged"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{}, {"Authorization": "Bearer another"}, {"Authorization": "Bearer "}, {"Authorization": f"Basic {TOKEN}"}, {"Authorization": TOKEN},
+     {"Authorization": "Bearer " + "a" * 5000}, {"Authorization": "Bearer ü"}],
+)  # fmt: skip
+@pytest.mark.parametrize(("method", "path"), [("POST", BEAT), ("GET", SLUGS), ("GET", f"{SLUGS}/{'a' * 64}")])
+async def test_without_a_nodes_token_nothing_is_told(client, stage, node, digest, method, path, headers):  # noqa: PLR0917 - a case
+    response = await client.request(method, path, json=REPORT if method == "POST" else None, headers=headers)
+    assert response.status == 403
+    assert digest not in await response.text()
+    assert (await now(stage, node)).heartbeat_at is None
+
+
+async def test_a_token_that_was_replaced_is_worthless(client, stage, node):
+    async with stage.panel.transaction() as conn:
+        await nodes.set_token(conn, node.id, accounts.digest("a new one"))
+    assert (await client.post(BEAT, json=REPORT, headers=AS_AGENT)).status == 403
+
+
+async def test_an_accounts_token_is_none_of_a_node(client, stage, node):
+    token = await accounts.add_token(stage.panel, stage.admin, "for the CI")
+    assert (await client.post(BEAT, json=REPORT, headers={"Authorization": f"Bearer {token}"})).status == 403
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "status"),
+    [
+        ("application/json", b"", 422),
+        ("application/json", b"{", 422),
+        ("application/json", b"[]", 422),
+        ("application/json", b"\xff\xfe", 422),
+        ("application/json", b"[" * 500_000, 422),
+        ("application/json", b'{"cpu_cores": ' + b"9" * 6000 + b"}", 422),
+        ("application/json", json.dumps({**REPORT, "cpu_cores": "x"}).encode(), 422),
+        ("application/json", b'"' + b"a" * 2_000_000 + b'"', 413),
+        ("text/plain", json.dumps(REPORT).encode(), 415),
+        ("application/json; charset=klingon", json.dumps(REPORT).encode(), 200),
+    ],
+)
+async def test_what_is_no_heartbeat_is_refused(client, stage, node, content_type, body, status):  # noqa: PLR0917 - a case
+    response = await client.post(BEAT, data=io.BytesIO(body), headers={"Content-Type": content_type, **AS_AGENT})
+    assert response.status == status
+    assert response.headers["Request-Id"]
+    assert ((await now(stage, node)).heartbeat_at is None) == (status != 200)
+
+
+async def test_what_to_stage_is_told_and_the_next_answer_waits_for_a_change(client, stage, node, digest):
+    said = await (await client.get(SLUGS, headers=AS_AGENT)).json()
+    assert said["slugs"] == [digest]
+    waiting = asyncio.create_task(client.get(SLUGS, params={"known": said["mark"]}, headers=AS_AGENT))
+    other = await stage.app("other")
+    stage.panel.builder.answer("tar -c", out=b"another slug")
+    await stage.push(other, "second")
+    await stage.work()
+    later = await (await waiting).json()
+    assert set(later["slugs"]) == {digest, hashlib.sha256(b"another slug").hexdigest()}
+
+
+async def test_without_a_change_the_answer_comes_all_the_same(stage, digest):
+    known = await heartbeat.wanted(stage.panel, "")
+    assert await heartbeat.wanted(stage.panel, known.mark, wait_s=0.1) == known
+
+
+@pytest.mark.parametrize("known", ["x", "a" * 65, "%00", "../"])
+async def test_a_mark_that_is_none_is_refused(client, node, known):
+    assert (await client.get(f"{SLUGS}?known={known}", headers=AS_AGENT)).status == 422
+
+
+async def test_a_slug_is_sent(client, node, digest):
+    response = await client.get(f"{SLUGS}/{digest}", headers=AS_AGENT)
+    assert response.status == 200
+    assert await response.read() == b"a slug"
+
+
+async def test_a_slug_that_no_node_needs_is_not_found(client, stage, node, digest):
+    assert (await client.get(f"{SLUGS}/{factories.digest()}", headers=AS_AGENT)).status == 404
+    stage.panel.objects.stored.clear()
+    assert (await client.get(f"{SLUGS}/{digest}", headers=AS_AGENT)).status == 404

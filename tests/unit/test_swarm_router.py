@@ -1,0 +1,86 @@
+"""Labels of services for a route, and the ingress as values."""
+
+import json
+from dataclasses import replace
+from uuid import UUID
+
+import pytest
+
+from skypanel.domain.routing import Route
+from skypanel.drivers.ingress import IngressOptions, container, dynamic_config, files, static_config
+from skypanel.drivers.swarm_probe import endpoint_mode, has_ip_vs
+from skypanel.drivers.swarm_router import labelled
+from skypanel.drivers.swarm_services import Service
+from skypanel.drivers.swarm_spec import service_spec
+from skypanel.embedded.doctor_swarm import endpoint_findings
+from tests.unit.test_swarm_spec import APP, MANIFEST, PLACE, WEB
+
+ROUTE = Route(APP, ("hello.localhost", "www.example.com"), ("10.0.1.2:5000",))
+OPTIONS = IngressOptions("panel", 80, 8082, "token-value", https_port=443)
+
+
+def service(**changes):
+    return Service("id", 1, service_spec(replace(MANIFEST, **changes), WEB, PLACE))
+
+
+def test_a_route_is_labels_of_its_own_and_leaves_all_else():
+    made = service()
+    spec = labelled(made.spec, made, ROUTE)
+    own = {name: value for name, value in spec["Labels"].items() if name.startswith("traefik.")}
+    name = made.name
+    assert own["traefik.enable"] == "true"
+    assert own[f"traefik.http.routers.{name}.rule"] == "Host(`hello.localhost`) || Host(`www.example.com`)"
+    assert own["traefik.swarm.network"] == f"org-{UUID(int=20).hex}"
+    assert own[f"traefik.http.services.{name}.loadbalancer.server.port"] == "5000"
+    assert {**spec, "Labels": made.spec["Labels"]} == made.spec
+    assert labelled(spec, made, None) == made.spec
+    assert labelled(spec, made, ROUTE) == spec
+
+
+@pytest.mark.parametrize("changes", [{"version": 8}, {"generation": 4}])
+def test_what_is_newer_goes_first(changes):
+    def priority(of):
+        return int(labelled(of.spec, of, ROUTE)["Labels"][f"traefik.http.routers.{of.name}.priority"])
+
+    assert 1 < priority(service()) < priority(service(**changes)) < 1_000_000
+
+
+def test_hosts_that_are_none_get_no_rule():
+    made = service()
+    labels = labelled(made.spec, made, replace(ROUTE, hosts=("x`) || PathPrefix(`/", "ok.example.com")))["Labels"]
+    assert labels[f"traefik.http.routers.{made.name}.rule"] == "Host(`ok.example.com`)"
+
+
+def test_the_ingress_looks_for_its_own_panels_services_every_second():
+    swarm = static_config(OPTIONS)["providers"]["swarm"]
+    assert (swarm["refreshSeconds"], swarm["exposedByDefault"]) == (1, False)
+    assert swarm["constraints"] == "Label(`skypanel.panel`, `panel`)"
+    assert "http" not in static_config(OPTIONS)["providers"]
+    assert static_config(replace(OPTIONS, panel_url="http://panel"))["providers"]["http"]["endpoint"] == "http://panel"
+
+
+def test_what_is_secret_is_in_its_files_alone():
+    assert "token-value" in json.dumps(dynamic_config(OPTIONS))
+    assert "token-value" not in json.dumps(container(OPTIONS, {}))
+    assert "token-value" not in repr(OPTIONS)
+    with_certificate = replace(OPTIONS, certificate=b"certificate", key=b"private")
+    assert files(with_certificate)["panel.key"] == b"private"
+    assert "private" not in repr(with_certificate)
+
+
+def test_https_is_published_where_it_is_wanted():
+    ports = container(OPTIONS, {})["HostConfig"]["PortBindings"]
+    assert ports == {
+        "8080/tcp": [{"HostIp": "0.0.0.0", "HostPort": "80"}],
+        "8443/tcp": [{"HostIp": "0.0.0.0", "HostPort": "443"}],
+        "8082/tcp": [{"HostIp": "127.0.0.1", "HostPort": "8082"}],
+    }
+    assert "8443/tcp" not in container(replace(OPTIONS, https_port=None), {})["HostConfig"]["PortBindings"]
+
+
+def test_the_endpoint_mode_is_what_the_kernel_can_do(tmp_path):
+    (tmp_path / "ip_vs").touch()
+    assert has_ip_vs(tmp_path / "ip_vs")
+    assert [endpoint_mode(ip_vs=ip_vs) for ip_vs in (True, False)] == ["vip", "dnsrr"]
+    assert [finding.name for finding in endpoint_findings("vip", ip_vs=False)] == ["IP_VS"]
+    assert endpoint_findings("dnsrr", ip_vs=False) == endpoint_findings("vip", ip_vs=True) == ()

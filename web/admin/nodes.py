@@ -1,0 +1,110 @@
+"""Worker nodes: how they are, and a form that adds one."""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from aiohttp import web
+
+from skypanel.domain.account import Account
+from skypanel.domain.errors import Conflict, Denied, Invalid, NotFound, SkyPanelError, Unavailable
+from skypanel.domain.node import SSH_PORT, Node, NodeState, SecretKind
+from skypanel.flow import nodes
+from skypanel.ports import Panel
+from web import forms, session
+from web.keys import PANEL
+from web.rendering import page_for
+from web.session import Visitor
+
+PATH = "/nodes"
+
+DEFAULTS = {"name": "", "address": "", "port": str(SSH_PORT), "user": "root"}
+
+Change = Callable[[Panel, Account, str], Awaitable[Node | None]]
+
+CHANGES: Mapping[str, Change] = {
+    "provision": nodes.provision,
+    "drain": nodes.drain,
+    "activate": nodes.activate,
+    "remove": nodes.remove,
+}
+# What makes sense on a node that stands so.
+OFFERED: Mapping[NodeState, tuple[str, ...]] = {
+    NodeState.PENDING: ("provision", "remove"),
+    NodeState.PROVISIONING: (),
+    NodeState.JOINING: ("provision", "drain", "remove"),
+    NodeState.ACTIVE: ("drain", "remove"),
+    NodeState.DRAINING: ("activate", "remove"),
+    NodeState.DRAINED: ("activate", "remove"),
+    NodeState.INACTIVE: ("provision", "drain", "remove"),
+    NodeState.REMOVING: (),
+}
+
+
+async def show(request: web.Request) -> web.Response:
+    """Show the nodes, what administrators should know of them, and the form."""
+    return await _page(request, await session.visitor(request))
+
+
+async def add(request: web.Request) -> web.Response:
+    """Add a machine, and provision it if that is wished."""
+    panel, visitor = request.app[PANEL], await session.visitor(request)
+    fields = await forms.read(request)
+    try:
+        kind, secret = _secret(fields)
+        name, place = fields.get("name", ""), (fields.get("address", ""), _port(fields), fields.get("user", ""))
+        await nodes.add(panel, visitor.account, name, *place, kind, secret)
+        if "provision" in fields:
+            await nodes.provision(panel, visitor.account, name)
+    except (Invalid, Conflict, Denied, Unavailable) as error:
+        return await _page(request, visitor, 422, error=error, fields=fields)
+    return web.Response(status=303, headers={"Location": PATH})
+
+
+async def change(request: web.Request) -> web.Response:
+    """Provision, drain, activate or remove a node."""
+    visitor = await session.visitor(request)
+    fields = await forms.read(request)
+    wanted = CHANGES.get(fields.get("change", ""))
+    if wanted is None:
+        raise Invalid("This is nothing that can be done to a node.", "Choose a button of the page.")
+    try:
+        await wanted(request.app[PANEL], visitor.account, fields.get("name", ""))
+    except (Conflict, NotFound, Unavailable) as error:
+        return await _page(request, visitor, 422, error=error)
+    return web.Response(status=303, headers={"Location": PATH})
+
+
+def _secret(fields: forms.Fields) -> tuple[SecretKind, str]:
+    key, password = fields.get("key", "").strip(), fields.get("password", "")
+    if bool(key) == bool(password):
+        raise Invalid("Give a private key or a password, and not both.", "The machine says which of them it takes.")
+    # Browsers end lines in their own way.
+    return (SecretKind.KEY, "\n".join(key.splitlines()) + "\n") if key else (SecretKind.PASSWORD, password)
+
+
+def _port(fields: forms.Fields) -> int:
+    text = fields.get("port", "")
+    if not (text.isascii() and text.isdigit() and len(text) <= 5):  # noqa: PLR2004 - digits of the largest port
+        raise Invalid("This is no port.", f"SSH's own is {SSH_PORT}.")
+    return int(text)
+
+
+async def _page(
+    request: web.Request,
+    visitor: Visitor,
+    status: int = 200,
+    *,
+    error: SkyPanelError | None = None,
+    fields: forms.Fields | None = None,
+) -> web.Response:
+    found, alerts = await nodes.overview(request.app[PANEL], visitor.account)
+    kept = {name: (fields or {}).get(name, default) for name, default in DEFAULTS.items()}
+    return page_for(
+        request,
+        visitor,
+        "nodes",
+        status,
+        nodes=[{"node": overview.node, "changes": OFFERED[overview.node.state]} for overview in found],
+        alerts=alerts,
+        error=error,
+        fields=kept,
+    )

@@ -1,0 +1,74 @@
+"""What the agents of the nodes ask for, over HTTPS, each with its node's token."""
+
+import json
+import re
+from collections.abc import AsyncIterator
+
+from aiohttp import web
+
+from skypanel.domain import report
+from skypanel.domain.errors import Denied, Invalid
+from skypanel.domain.node import Node
+from skypanel.flow import heartbeat
+from web.keys import PANEL
+from web.live import registered
+
+SCHEME = "Bearer "
+MAX_TOKEN = 200
+_MARK = re.compile(r"[0-9a-f]{64}|")
+
+
+async def hear(request: web.Request) -> web.Response:
+    """Take a heartbeat."""
+    node = await _node(request)
+    await heartbeat.hear(request.app[PANEL], node, report.parse(await _json(request)))
+    return web.json_response({})
+
+
+async def slugs(request: web.Request) -> web.Response:
+    """Tell which slugs to have; while the agent knows that, the answer waits for a change."""
+    await _node(request)
+    known = request.query.get("known", "")
+    if not _MARK.fullmatch(known):
+        raise Invalid("This is no mark.", "Ask without one.")
+    with registered(request):
+        wanted = await heartbeat.wanted(request.app[PANEL], known)
+    return web.json_response({"slugs": list(wanted.digests), "mark": wanted.mark})
+
+
+async def slug(request: web.Request) -> web.StreamResponse:
+    """Send a slug."""
+    await _node(request)
+    chunks = heartbeat.slug(request.app[PANEL], request.match_info["digest"])
+    # What is missing is told before the answer begins.
+    first = await anext(chunks, b"")
+    response = web.StreamResponse(headers={"Content-Type": "application/octet-stream", "Cache-Control": "no-store"})
+    await response.prepare(request)
+    await _copy(first, chunks, response)
+    await response.write_eof()
+    return response
+
+
+async def _copy(first: bytes, chunks: AsyncIterator[bytes], response: web.StreamResponse) -> None:
+    await response.write(first)
+    async for chunk in chunks:
+        await response.write(chunk)
+
+
+async def _node(request: web.Request) -> Node:
+    said = request.headers.get("Authorization", "")
+    token = said.removeprefix(SCHEME)
+    # Ours are ASCII and short; what is no UTF-8 cannot be hashed.
+    if not said.startswith(SCHEME) or not token.isascii() or len(token) > MAX_TOKEN:
+        raise Denied("Only agents of nodes have something to ask here.", "Give the node's token.")
+    return await heartbeat.agent(request.app[PANEL], token)
+
+
+async def _json(request: web.Request) -> object:
+    if request.content_type != "application/json":
+        raise web.HTTPUnsupportedMediaType
+    try:
+        body: object = json.loads(await request.read())
+    except (ValueError, RecursionError, ConnectionError, web.RequestPayloadError) as error:
+        raise Invalid("This is no JSON that can be read.") from error
+    return body

@@ -1,0 +1,89 @@
+"""Apps: listing, making, looking and destroying."""
+
+import secrets
+
+from skypanel.domain.app import App
+from skypanel.domain.errors import Invalid
+from skypanel.domain.names import printable
+from skypanel.domain.slug import STACK
+from skypanel.flow import apps as apps_flow
+from skypanel.store import apps, organizations, releases, slugs
+from web.api import serializers
+from web.api.calls import Call, Reply
+from web.api.ranges import Page, Range, paginate
+from web.api.schema import Json, record, string
+
+CREATE = record(name=string(), region=string(), stack=string())
+_FIRST = ("amber", "brisk", "calm", "clear", "early", "fresh", "gentle", "quiet", "swift", "warm")
+_SECOND = ("bay", "brook", "cloud", "dune", "field", "grove", "harbor", "lake", "meadow", "peak")
+
+
+async def index(call: Call) -> Page:
+    """List the caller's apps; where they are asked for by name, the database pages."""
+    asked = call.range if call.range.field == "name" else Range("name", max=call.range.max, is_descending=call.range.is_descending)
+    is_plain = not asked.is_descending and not asked.last and (asked.after_first or not asked.first)
+    after = asked.first if is_plain else ""
+    async with call.panel.transaction() as conn:
+        found = await apps.of(conn, call.account.id, after=after, limit=asked.max + 1 if is_plain else None)
+        owners = await organizations.owners(conn, {app.organization_id for app in found})
+        live = await releases.by_ids(conn, [app.current_release_id for app in found if app.current_release_id])
+        sizes = await slugs.sizes(conn, {release.slug_id for release in live.values() if release.slug_id})
+    shown = []
+    for app in found:
+        release = live.get(app.current_release_id) if app.current_release_id else None
+        size = sizes.get(release.slug_id, 0) if release and release.slug_id else 0
+        owner = owners.get(app.organization_id)
+        shown.append(serializers.app(app, owner, call.panel.address, (0, size), release.created_at if release else None))
+    return paginate(shown, asked, "name")
+
+
+async def create(call: Call) -> Reply:
+    """Create an app; one without a name gets one."""
+    region, stack = call.body.get("region", serializers.REGION), call.body.get("stack", STACK)
+    if region not in {serializers.REGION, serializers.region_ref()["id"]}:
+        raise Invalid(f"There is no region {printable(region)}.", f"Leave it out: the only one is {serializers.REGION}.")
+    if stack not in {STACK, serializers.stack_ref()["id"]}:
+        raise Invalid(f"There is no stack {printable(stack)}.", f"Leave it out: the only one is {STACK}.")
+    app = await apps_flow.create(call.panel, call.account, call.body.get("name") or _name())
+    return Reply(await _shown(call, app), 201)
+
+
+async def show(call: Call) -> Reply:
+    """Show an app."""
+    return Reply(await _shown(call, await call.app()))
+
+
+async def destroy(call: Call) -> Reply:
+    """Destroy an app and show what it was."""
+    app = await call.app()
+    shown = await _shown(call, app)
+    await apps_flow.destroy(call.panel, app, call.account)
+    return Reply(shown)
+
+
+async def domains(call: Call) -> Page:
+    """List the hostnames of an app."""
+    app = await call.app()
+    return paginate([serializers.domain(app, call.panel.address.host(app.name))], call.range, "hostname")
+
+
+async def collaborators(call: Call) -> Page:
+    """List who may act on an app."""
+    app = await call.app()
+    async with call.panel.transaction() as conn:
+        members = await organizations.members(conn, app.organization_id)
+    return paginate([serializers.collaborator(member, app) for member in members], call.range, "id")
+
+
+async def _shown(call: Call, app: App) -> Json:
+    async with call.panel.transaction() as conn:
+        owner = (await organizations.owners(conn, [app.organization_id])).get(app.organization_id)
+        release = await releases.get(conn, app.current_release_id) if app.current_release_id else None
+        sizes = await slugs.sizes(conn, [release.slug_id]) if release and release.slug_id else {}
+    repository = await call.panel.repositories.size_bytes(app.id)
+    slug = sizes.get(release.slug_id, 0) if release and release.slug_id else 0
+    return serializers.app(app, owner, call.panel.address, (repository, slug), release.created_at if release else None)
+
+
+def _name() -> str:
+    return f"{secrets.choice(_FIRST)}-{secrets.choice(_SECOND)}-{secrets.token_hex(4)}"

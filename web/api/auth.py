@@ -1,0 +1,62 @@
+"""Who calls: an API token as a bearer token (RFC 6750), or as the password of Basic authentication (RFC 7617)."""
+
+import binascii
+from base64 import b64decode
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from skypanel.domain.errors import SkyPanelError
+from skypanel.flow import accounts
+from skypanel.flow.accounts import Caller
+from skypanel.ports import Panel
+
+REMAINING = web.RequestKey("remaining", int)
+HEADER = "RateLimit-Remaining"
+
+
+class Unauthorized(SkyPanelError):
+    """The caller did not say who it is, or cannot prove it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "There is no valid API token with this request.", "Log in with `heroku login -i`, or make one with `skypanel tokens add`."
+        )
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What a caller sent; a bearer token has no user name."""
+
+    user: str
+    secret: str
+
+
+async def caller(request: web.Request, panel: Panel) -> Caller:
+    """Return who calls, and count the call. Raises Unauthorized or Throttled."""
+    request[REMAINING] = 0
+    found = await accounts.caller(panel, credentials(request).secret)
+    if found is None:
+        del request[REMAINING]
+        raise Unauthorized
+    request[REMAINING] = found.remaining
+    return found
+
+
+def credentials(request: web.Request) -> Credentials:
+    """Return what a caller sent. Raises Unauthorized if that is nothing."""
+    scheme, _, rest = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and _is_text(rest.strip()):
+        return Credentials("", rest.strip())
+    if scheme.lower() == "basic":
+        try:
+            user, _, secret = b64decode(rest, validate=True).decode().partition(":")
+        except (binascii.Error, ValueError):
+            raise Unauthorized from None
+        if _is_text(user + secret):
+            return Credentials(user, secret)
+    raise Unauthorized
+
+
+def _is_text(text: str) -> bool:
+    return bool(text) and text.isprintable()

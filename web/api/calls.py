@@ -1,0 +1,90 @@
+"""A call of the API, and the table's rows."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from aiohttp import web
+
+from skypanel.domain.access import AccountAction, Action
+from skypanel.domain.account import Account
+from skypanel.domain.app import App
+from skypanel.domain.errors import NotFound
+from skypanel.flow import apps
+from skypanel.flow.accounts import Caller
+from skypanel.ports import Panel
+from web.api.ranges import Page, Range
+from web.api.schema import Json, Schema
+from web.keys import PANEL
+
+Needs = Action | AccountAction
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request by somebody who is known, with what it says checked for its form."""
+
+    request: web.Request
+    caller: Caller
+    needs: Needs
+    params: Mapping[str, str]
+    body: Json
+    range: Range
+
+    @property
+    def panel(self) -> Panel:
+        """The panel that is asked."""
+        return self.request.app[PANEL]
+
+    @property
+    def account(self) -> Account:
+        """Who asks."""
+        return self.caller.account
+
+    async def app(self) -> App:
+        """Return the app that the path names, if the caller's role allows the call. Raises NotFound or Denied."""
+        if not isinstance(self.needs, Action):
+            raise TypeError("a call about an app needs an action on apps")
+        return await apps.access(self.panel, self.account, self.params["app"], self.needs)
+
+    def id(self, name: str, noun: str) -> UUID:
+        """Return an id that the path names. Raises NotFound for what is none."""
+        try:
+            return UUID(self.params[name])
+        except ValueError:
+            raise NotFound(f"There is no such {noun}.") from None
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What is answered, as JSON."""
+
+    body: Json
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+Answer = Reply | Page | web.StreamResponse
+Handle = Callable[[Call], Awaitable[Answer]]
+Open = Callable[[web.Request, Mapping[str, str], Json], Awaitable[Answer]]
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A row of the table; `needs` is what the token's scope and, for an app, the role must allow."""
+
+    method: str
+    path: str
+    needs: Needs
+    handle: Handle
+    body: Schema | None = None
+
+
+@dataclass(frozen=True)
+class OpenEndpoint:
+    """A row of the table that sees to itself who calls."""
+
+    method: str
+    path: str
+    handle: Open
+    body: Schema | None = None

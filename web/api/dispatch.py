@@ -1,0 +1,90 @@
+"""From a request to the endpoint that answers it, and from its answer to a response."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from urllib.parse import unquote
+
+from aiohttp import web
+
+from skypanel.domain.errors import Invalid, NotFound
+from web.api import auth, ranges, schema
+from web.api.calls import Answer, Call, Endpoint, OpenEndpoint, Reply
+from web.api.ranges import Page
+from web.api.routes import ENDPOINTS
+from web.keys import PANEL, host
+
+MAX_PARAM = 512
+COMPRESSED_FROM = 512
+PARTIAL, NOT_MODIFIED = 206, 304
+SUBDOMAIN = "api"
+
+
+def is_for_api(request: web.Request) -> bool:
+    """Whether a request is one of the API's: on the panel's domain itself, and not by a browser that wants a page."""
+    address = request.app[PANEL].address
+    return host(request) in {address.domain, address.host(SUBDOMAIN)} and "text/html" not in request.headers.get("Accept", "")
+
+
+async def answer(request: web.Request) -> web.StreamResponse:
+    """Answer a request."""
+    endpoint, params = await _resolve(request)
+    if isinstance(endpoint, OpenEndpoint):
+        return _response(request, await endpoint.handle(request, params, await _body(request, endpoint)))
+    panel = request.app[PANEL]
+    caller = await auth.caller(request, panel)
+    caller.check(endpoint.needs)
+    page = ranges.parse(request.headers.get("Range", "") if request.method == "GET" else "")
+    call = Call(request, caller, endpoint.needs, params, await _body(request, endpoint), page)
+    return _response(request, await endpoint.handle(call))
+
+
+_ROUTER = web.UrlDispatcher()
+_NOTHING = ("There is nothing here.", "docs/api.md lists what there is.")
+
+
+async def _unused(_request: web.Request) -> web.StreamResponse:
+    raise NotFound(*_NOTHING)
+
+
+_BY_ROUTE = {_ROUTER.add_route(endpoint.method, endpoint.path, _unused): endpoint for endpoint in ENDPOINTS}
+
+
+async def _resolve(request: web.Request) -> tuple[Endpoint | OpenEndpoint, Mapping[str, str]]:
+    match = await _ROUTER.resolve(request)
+    endpoint = _BY_ROUTE.get(match.route)
+    if endpoint is None:
+        # A method that a path has not, or a path that there is not.
+        if isinstance(match.http_exception, web.HTTPMethodNotAllowed):
+            raise match.http_exception
+        raise NotFound(*_NOTHING)
+    params = {name: unquote(value) if "%" in value else value for name, value in match.items()}
+    if not all(value.isprintable() and len(value) <= MAX_PARAM for value in params.values()):
+        raise NotFound(*_NOTHING)
+    return endpoint, params
+
+
+async def _body(request: web.Request, endpoint: Endpoint | OpenEndpoint) -> schema.Json:
+    try:
+        body = await request.read()
+    except (ValueError, ConnectionError, web.RequestPayloadError) as error:
+        raise Invalid("The body cannot be read.", "Send one JSON object.") from error
+    parsed = schema.parse(body)
+    return schema.check(endpoint.body or schema.record(), parsed) if endpoint.body or parsed else None
+
+
+def _response(request: web.Request, given: Answer) -> web.StreamResponse:
+    if isinstance(given, web.StreamResponse):
+        return given
+    if isinstance(given, Page):
+        more = {"Next-Range": given.next} if given.next else {}
+        given = Reply(list(given.items), PARTIAL if given.next else 200, {"Accept-Ranges": "id, name, version", **more})
+    body = json.dumps(given.body).encode()
+    tag = f'W/"{hashlib.sha256(body).hexdigest()[:32]}"'
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Authorization, Accept-Encoding, Range", **given.headers}
+    if request.method == "GET" and tag in request.headers.get("If-None-Match", ""):
+        return web.Response(status=NOT_MODIFIED, headers=headers)
+    response = web.Response(body=body, status=given.status, content_type="application/json", headers=headers)
+    if len(body) >= COMPRESSED_FROM and "gzip" in request.headers.get("Accept-Encoding", ""):
+        response.enable_compression(web.ContentCoding.gzip)
+    return response

@@ -1,0 +1,158 @@
+"""What runs of an app: its formation and its dynos."""
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from skypanel.domain.app import App
+from skypanel.domain.errors import Invalid, NotFound
+from skypanel.domain.manifest import RELEASE_PHASE
+from skypanel.domain.names import printable
+from skypanel.flow import scale as scale_flow
+from skypanel.ports import Connection
+from skypanel.store import formation, releases, slugs
+from web.api import serializers
+from web.api.calls import Call, Reply
+from web.api.ranges import Page, paginate
+from web.api.schema import Json, array, either, integer, record, string
+
+CHANGE = {"quantity": either(integer(), string(11)), "size": string()}
+UPDATES = record("updates", updates=array(record("type", type=string(), **CHANGE)))
+UPDATE = record(**CHANGE)
+ALL_AT_ONCE = {"Warning-Message": "All dynos of an app are replaced together, so that no request fails."}
+MAX_DIGITS = 9
+
+
+async def index(call: Call) -> Page:
+    """List process types and how many dynos of each run."""
+    app = await call.app()
+    return paginate(await _formation(call, app), call.range, "type")
+
+
+async def show(call: Call) -> Reply:
+    """Show how many dynos of a process type run."""
+    app = await call.app()
+    return Reply(_of_type(await _formation(call, app), call.params["type"]))
+
+
+async def update(call: Call) -> Reply:
+    """Change several process types, all or none."""
+    app = await call.app()
+    await _scale(call, app, call.body["updates"])
+    return Reply(await _formation(call, app))
+
+
+async def update_one(call: Call) -> Reply:
+    """Change one process type."""
+    app = await call.app()
+    await _scale(call, app, [{**call.body, "type": call.params["type"]}])
+    return Reply(_of_type(await _formation(call, app), call.params["type"]))
+
+
+async def dynos(call: Call) -> Page:
+    """List what runs."""
+    app = await call.app()
+    return paginate(await _dynos(call, app), call.range, "name")
+
+
+async def dyno(call: Call) -> Reply:
+    """Show a dyno, by its name or id."""
+    app = await call.app()
+    return Reply(await _dyno(call, app))
+
+
+async def restart(call: Call) -> Reply:
+    """Replace all dynos."""
+    await scale_flow.restart(call.panel, await call.app(), call.account)
+    return Reply({}, 202)
+
+
+async def restart_dyno(call: Call) -> Reply:
+    """Replace the dynos, where there is one of that name."""
+    app = await call.app()
+    await _dyno(call, app)
+    await scale_flow.restart(call.panel, app, call.account)
+    return Reply({}, 202, ALL_AT_ONCE)
+
+
+async def restart_type(call: Call) -> Reply:
+    """Replace the dynos, where there is such a process type."""
+    app = await call.app()
+    _of_type(await _formation(call, app), call.params["type"])
+    await scale_flow.restart(call.panel, app, call.account)
+    return Reply({}, 202, ALL_AT_ONCE)
+
+
+async def _scale(call: Call, app: App, updates: Sequence[Json]) -> None:
+    quantities: dict[str, int] = {}
+    added: dict[str, int] = {}
+    for each in updates:
+        if each["type"] in quantities or each["type"] in added:
+            raise Invalid(f"{printable(each['type'])} is named twice.", "Name each process type once.")
+        _check_size(app, each.get("size"))
+        if "quantity" in each:
+            is_added, number = _quantity(each["quantity"])
+            (added if is_added else quantities)[each["type"]] = number
+    if quantities or added:
+        await scale_flow.scale(call.panel, app, quantities, call.account, added=added)
+
+
+def _quantity(given: str | int) -> tuple[bool, int]:
+    """Return whether a quantity is on top of what there is, such as +1, and its number."""
+    if isinstance(given, int):
+        return False, given
+    sign, digits = given[:1], given.removeprefix("+").removeprefix("-")
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= MAX_DIGITS):
+        raise Invalid(f"{printable(given)} is no quantity.", "Give a number, or +1 or -1 to change what there is.")
+    return sign in {"+", "-"}, -int(digits) if sign == "-" else int(digits)
+
+
+def _check_size(app: App, size: str | None) -> None:
+    if size is not None and size.lower() != app.plan.name.lower():
+        raise Invalid(
+            f"{app.name} is on the plan {app.plan.name}, and so are all its dynos: none can have the size {printable(size)}.",
+            f"Leave the size out, or give {app.plan.name}.",
+        )
+
+
+async def _formation(call: Call, app: App) -> list[Json]:
+    async with call.panel.transaction() as conn:
+        quantities = await formation.get(conn, app.id)
+        release = await releases.get(conn, app.current_release_id) if app.current_release_id else None
+        commands = (await slugs.get(conn, release.slug_id)).process_types if release and release.slug_id else {}
+    changed_at = release.created_at if release else None
+    return [
+        serializers.formation(app, name, quantity, commands.get(name), changed_at)
+        for name, quantity in quantities.items()
+        if name != RELEASE_PHASE
+    ]
+
+
+def _of_type(found: Sequence[Json], process_type: str) -> Json:
+    for each in found:
+        if process_type in {each["type"], each["id"]}:
+            return each
+    raise NotFound(
+        f"There is no process type {printable(process_type)}.", f"There are: {', '.join(each['type'] for each in found) or 'none yet'}."
+    )
+
+
+async def _dynos(call: Call, app: App) -> list[Json]:
+    running = sorted(await call.panel.scheduler.dynos(app.id), key=lambda dyno: dyno.key)
+    async with call.panel.transaction() as conn:
+        found = await releases.by_versions(conn, app.id, {dyno.key.version for dyno in running})
+        commands = {number: await _commands(conn, release.slug_id) for number, release in found.items()}
+    return [
+        serializers.dyno(dyno, app, found.get(dyno.key.version), commands.get(dyno.key.version, {}).get(dyno.key.process_type))
+        for dyno in running
+    ]
+
+
+async def _commands(conn: Connection, slug_id: UUID | None) -> Mapping[str, str]:
+    return (await slugs.get(conn, slug_id)).process_types if slug_id else {}
+
+
+async def _dyno(call: Call, app: App) -> Json:
+    for each in await _dynos(call, app):
+        if call.params["dyno"] in {each["name"], each["id"]}:
+            return each
+    raise NotFound(f"There is no dyno {printable(call.params['dyno'])}.", "`heroku ps` lists them.")

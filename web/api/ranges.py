@@ -1,0 +1,89 @@
+"""Pages of lists: the Range header (https://devcenter.heroku.com/articles/platform-api-reference#ranges)."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from skypanel.domain.errors import Invalid
+from skypanel.domain.names import printable
+
+DEFAULT_MAX = 200
+LARGEST_MAX = 1000
+_RANGE = re.compile(
+    r"(?P<field>[a-z_]*) *(?P<after>\]?)(?P<first>[^;,\[\]]*?)\.\.(?P<before>\[?)(?P<last>[^;,\[\]]*)(?P<rest>[;,].*)?", re.ASCII
+)
+_OPTION = re.compile(r"(?:max=(?P<max>[0-9]{1,9})|order=(?P<order>asc|desc))", re.ASCII)
+
+
+class BadRange(Invalid):
+    """A Range header that says nothing."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """A page that is asked for: in the order of a field, from one of its values to another; an empty value is no bound."""
+
+    field: str = ""
+    first: str = ""
+    last: str = ""
+    after_first: bool = False
+    before_last: bool = False
+    max: int = DEFAULT_MAX
+    is_descending: bool = False
+
+    def next(self, field: str, last: object) -> str:
+        """Return the header that asks for what comes after `last`."""
+        order = ", order=desc" if self.is_descending else ""
+        return f"{field} ]{last}..; max={self.max}{order}"
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some items of a list; `next` is the Range of those after them, if there are any."""
+
+    items: Sequence[Any]
+    next: str | None = None
+
+
+def parse(header: str) -> Range:
+    """Return the range that a header asks for; an empty one asks for the first page. Raises BadRange."""
+    if not header.strip():
+        return Range()
+    match = _RANGE.fullmatch(header.strip())
+    if match is None:
+        raise BadRange(f"The range {printable(header)} cannot be understood.", "Write it like this: name ..; max=100, order=desc")
+    found = Range(match["field"], match["first"].strip(), match["last"].strip(), bool(match["after"]), bool(match["before"]))
+    for option in re.split(r"[;,\s]+", match["rest"] or ""):
+        found = _with(found, option) if option else found
+    return found
+
+
+def paginate(items: Sequence[dict[str, Any]], asked: Range, default: str) -> Page:
+    """Return a page of a list that is at hand; a field that its items cannot be sorted by counts as `default`."""
+    by = asked.field if all(isinstance(item.get(asked.field), str) for item in items) else default
+    bounds = asked if by == asked.field else replace(asked, first="", last="", after_first=False, before_last=False)
+    ordered = sorted((item for item in items if _is_within(str(item[by]), bounds)), key=lambda item: str(item[by]))
+    if asked.is_descending:
+        ordered.reverse()
+    page = ordered[: asked.max]
+    return Page(page, asked.next(by, page[-1][by]) if page and len(ordered) > len(page) else None)
+
+
+def _is_within(value: str, asked: Range) -> bool:
+    # In descending order the first is the highest.
+    low, high, open_low, open_high = asked.first, asked.last, asked.after_first, asked.before_last
+    if asked.is_descending:
+        low, high, open_low, open_high = high, low, open_high, open_low
+    return (not low or value > low or (value == low and not open_low)) and (not high or value < high or (value == high and not open_high))
+
+
+def _with(found: Range, option: str) -> Range:
+    match = _OPTION.fullmatch(option)
+    if match is None:
+        raise BadRange(f"The range has the option {printable(option)}, which is none.", "Known are max=100 and order=asc or order=desc.")
+    if match["order"]:
+        return replace(found, is_descending=match["order"] == "desc")
+    if not 1 <= int(match["max"]) <= LARGEST_MAX:
+        raise BadRange(f"A page cannot have {match['max']} items.", f"Ask for 1 to {LARGEST_MAX}.")
+    return replace(found, max=int(match["max"]))

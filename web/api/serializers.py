@@ -1,0 +1,241 @@
+"""Things as the API shows them: pure functions from the domain's values to JSON."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from skypanel.domain.access import Member
+from skypanel.domain.account import Account, Key, Token
+from skypanel.domain.app import App
+from skypanel.domain.manifest import Dyno
+from skypanel.domain.release import Release, ReleaseState
+from skypanel.domain.routing import Address
+from skypanel.domain.slug import STACK
+
+Json = dict[str, Any]
+
+MASK = "********"
+REGION = "local"
+STATUS = {
+    ReleaseState.PENDING: "pending",
+    ReleaseState.SUCCEEDED: "succeeded",
+    ReleaseState.FAILED: "failed",
+    ReleaseState.SUPERSEDED: "expired",
+}
+ROLE_PERMISSIONS = {1: ("view",), 2: ("view", "deploy", "operate"), 3: ("view", "deploy", "operate", "manage")}
+
+
+def time(moment: datetime | None) -> str | None:
+    """Return a point in time as the API writes it (RFC 3339)."""
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" if moment else None
+
+
+def derived_id(*parts: object) -> str:
+    """Return the id of what has none of its own: always the same for the same thing."""
+    return str(uuid5(NAMESPACE_URL, "/".join(map(str, parts))))
+
+
+def app_ref(app: App) -> Json:
+    """Return an app as other things name it."""
+    return {"id": str(app.id), "name": app.name}
+
+
+def user_ref(account_id: UUID | None, email: str | None) -> Json:
+    """Return who did something; somebody who is gone has no address."""
+    return {"id": str(account_id) if account_id else None, "email": email or ""}
+
+
+def app(of: App, owner: Account | None, address: Address, sizes: tuple[int, int], released_at: datetime | None) -> Json:
+    """Return an app; `sizes` are those of its repository and slug, in bytes."""
+    return {
+        **app_ref(of),
+        "acm": False,
+        "archived_at": None,
+        "buildpack_provided_description": None,
+        "build_stack": stack_ref(),
+        "create_status": "complete",
+        "created_at": time(of.created_at),
+        "generation": {"id": derived_id("generation"), "name": "cedar"},
+        "git_url": address.https_remote(of.name),
+        "maintenance": of.maintenance,
+        "owner": user_ref(owner.id if owner else None, owner.email if owner else None),
+        "process_tier": of.plan.name.lower(),
+        "region": region_ref(),
+        "organization": None,
+        "team": None,
+        "space": None,
+        "released_at": time(released_at),
+        "repo_size": sizes[0],
+        "slug_size": sizes[1],
+        "stack": stack_ref(),
+        "updated_at": time(released_at or of.created_at),
+        "web_url": address.url(of.name),
+    }
+
+
+def stack_ref() -> Json:
+    """Return the one stack there is."""
+    return {"id": derived_id("stack", STACK), "name": STACK}
+
+
+def region_ref() -> Json:
+    """Return the one region there is."""
+    return {"id": derived_id("region", REGION), "name": REGION}
+
+
+def account(of: Account) -> Json:
+    """Return who calls."""
+    return {
+        "id": str(of.id),
+        "email": of.email,
+        "name": None,
+        "allow_tracking": False,
+        "beta": False,
+        "default_organization": None,
+        "default_team": None,
+        "federated": False,
+        "two_factor_authentication": False,
+        "verified": True,
+    }
+
+
+def key(of: Key, email: str) -> Json:
+    """Return an SSH key, with its name as the comment of its line: the CLI shows that, and removes keys by it."""
+    line = of.public_key.split()
+    return {
+        "id": str(of.id),
+        "comment": of.name,
+        "created_at": time(of.created_at),
+        "email": email,
+        "fingerprint": of.fingerprint,
+        "public_key": " ".join((*line[:2], of.name)),
+        "updated_at": time(of.created_at),
+    }
+
+
+def authorization(of: Token, user: Account, now: datetime, secret: str | None = None) -> Json:
+    """Return an API token; the token itself only where the caller has it, or is to get it now."""
+    expires_in = int((of.expires_at - now).total_seconds()) if of.expires_at else None
+    return {
+        "id": str(of.id),
+        "access_token": {"id": str(of.id), "expires_in": expires_in, "token": secret},
+        "client": None,
+        "created_at": time(of.created_at),
+        "description": of.description,
+        "grant": None,
+        "refresh_token": None,
+        "scope": [of.scope],
+        "session": None,
+        "updated_at": time(of.last_used_at or of.created_at),
+        "user": {"id": str(user.id), "email": user.email, "full_name": None},
+    }
+
+
+def release(of: Release, app: App, email: str | None, output_url: str | None) -> Json:
+    """Return a release."""
+    is_good = of.state is ReleaseState.SUCCEEDED and of.slug_id is not None
+    return {
+        "id": str(of.id),
+        "addon_plan_names": [],
+        "app": app_ref(app),
+        "artifacts": [],
+        "created_at": time(of.created_at),
+        "current": of.id == app.current_release_id,
+        "description": of.description,
+        "eligible_for_rollback": is_good,
+        "output_stream_url": output_url,
+        "slug": {"id": str(of.slug_id)} if of.slug_id else None,
+        "status": STATUS[of.state],
+        "updated_at": time(of.created_at),
+        "user": user_ref(of.account_id, email),
+        "version": of.version,
+    }
+
+
+def unreleased(app: App) -> Json:
+    """Return what stands for a release before there is one: clients take an app to have one always."""
+    return {
+        "id": derived_id(app.id, "unreleased"),
+        "addon_plan_names": [],
+        "app": app_ref(app),
+        "artifacts": [],
+        "created_at": time(app.created_at),
+        "current": True,
+        "description": "Nothing is released yet: push first",
+        "eligible_for_rollback": False,
+        "output_stream_url": None,
+        "slug": None,
+        "status": "pending",
+        "updated_at": time(app.created_at),
+        "user": user_ref(None, None),
+        "version": 0,
+    }
+
+
+def formation(app: App, process_type: str, quantity: int, command: str | None, changed_at: datetime | None) -> Json:
+    """Return how many dynos of a process type run."""
+    return {
+        "id": derived_id(app.id, "formation", process_type),
+        "app": app_ref(app),
+        "command": command or "",
+        "created_at": time(app.created_at),
+        "quantity": quantity,
+        "size": app.plan.name,
+        "type": process_type,
+        "updated_at": time(changed_at or app.created_at),
+    }
+
+
+def dyno(of: Dyno, app: App, release: Release | None, command: str | None) -> Json:
+    """Return a dyno."""
+    made = of.key
+    return {
+        "id": derived_id(app.id, made.version, made.generation, made.name),
+        "app": app_ref(app),
+        "attach_url": None,
+        "command": command or "",
+        "created_at": time(of.since),
+        "name": made.name,
+        "release": {"id": str(release.id) if release else None, "version": made.version},
+        "size": app.plan.name,
+        "state": of.state.value,
+        "type": made.process_type,
+        "updated_at": time(of.since),
+    }
+
+
+def collaborator(of: Member, app: App) -> Json:
+    """Return somebody who may act on an app, through its organization."""
+    names = ROLE_PERMISSIONS[min(of.role, max(ROLE_PERMISSIONS))]
+    return {
+        "id": derived_id(app.id, "collaborator", of.account.id),
+        "app": app_ref(app),
+        "created_at": time(of.since),
+        "permissions": [{"name": name, "description": ""} for name in names],
+        "role": of.role.name.lower(),
+        "updated_at": time(of.since),
+        "user": {"id": str(of.account.id), "email": of.account.email, "federated": False},
+    }
+
+
+def domain(app: App, hostname: str) -> Json:
+    """Return the platform's own hostname of an app."""
+    return {
+        "id": derived_id(app.id, "domain", hostname),
+        "acm_status": None,
+        "acm_status_reason": None,
+        "app": app_ref(app),
+        "cname": None,
+        "created_at": time(app.created_at),
+        "hostname": hostname,
+        "kind": "heroku",
+        "sni_endpoint": None,
+        "status": "none",
+        "updated_at": time(app.created_at),
+    }
+
+
+def masked(keys: Sequence[str]) -> Mapping[str, str]:
+    """Return config vars without their values."""
+    return dict.fromkeys(keys, MASK)

@@ -1,0 +1,121 @@
+"""Streams of text: logs and the output of releases, as Server-Sent Events or plain."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from contextlib import aclosing
+
+from aiohttp import web
+
+from skypanel.domain.errors import SkyPanelError, Unavailable
+from skypanel.domain.output import Place
+from skypanel.flow import deploys
+from skypanel.ports import Panel
+from web.api import tickets
+from web.api.schema import Json
+from web.api.tickets import Ticket
+from web.colours import shown
+from web.keys import BEAT_S, PANEL
+from web.live import registered
+
+EVENTS = "text/event-stream"
+# How long the CLI waits before it asks for more, which it does once where nothing more comes.
+RETRY_MS = 10
+LOOK_S = 1.0
+RESUMED_LINES = 1500
+
+log = logging.getLogger(__name__)
+
+
+async def logs(request: web.Request, params: Mapping[str, str], _body: Json) -> web.StreamResponse:
+    """Send an app's log lines, and go on after the one that the client has."""
+    panel, ticket = request.app[PANEL], tickets.read(request, "logs", params["ticket"])
+    _, app = await tickets.admit(panel, ticket)
+    after, wishes = _place(request.headers.get("Last-Event-ID", "")), ticket.wishes
+    if after and not wishes["tail"]:
+        raise tickets.ended()
+    lines = panel.logs.read(app, RESUMED_LINES if after else wishes["lines"], follow=wishes["tail"], dyno=wishes["dyno"])
+    return await _send(request, ticket, _wanted(lines, wishes["source"], after))
+
+
+async def output(request: web.Request, params: Mapping[str, str], _body: Json) -> web.StreamResponse:
+    """Send what the deploy of a release printed, and what it prints until it has ended."""
+    panel, ticket = request.app[PANEL], tickets.read(request, "releases", params["ticket"])
+    _, app = await tickets.admit(panel, ticket)
+    deploy = await deploys.of_version(panel, app, ticket.wishes["version"])
+    response = web.StreamResponse(headers={"Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store"})
+
+    async def show(_place: Place, text: str) -> None:
+        plain = "".join(part for _, part in shown(text).parts)
+        await response.write(f"{plain}\n".encode())
+
+    async def copy() -> None:
+        await deploys.watch(panel, deploy, show)
+
+    await response.prepare(request)
+    return await _attended(request, ticket, response, copy())
+
+
+async def _send(request: web.Request, ticket: Ticket, lines: AsyncIterator[tuple[str, str]]) -> web.StreamResponse:
+    is_events = EVENTS in request.headers.get("Accept", "")
+    kind = EVENTS if is_events else "text/plain; charset=utf-8"
+    response = web.StreamResponse(headers={"Content-Type": kind, "Cache-Control": "no-store"})
+    await response.prepare(request)
+
+    async def copy() -> None:
+        if is_events:
+            await response.write(f"retry: {RETRY_MS}\n\n".encode())
+        async with aclosing(lines):  # type: ignore[type-var]
+            async for place, line in lines:
+                text = f"id: {place}\ndata: {line}\n\n" if is_events else f"{line}\n"
+                await response.write(text.encode(errors="replace"))
+
+    return await _attended(request, ticket, response, copy(), beats=is_events)
+
+
+async def _attended(
+    request: web.Request, ticket: Ticket, response: web.StreamResponse, copying: Coroutine[None, None, None], *, beats: bool = False
+) -> web.StreamResponse:
+    """Copy until there is no more, the client is gone, or its token is good no more."""
+    with registered(request):
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                watch = tasks.create_task(_watch(request.app[PANEL], ticket))
+                beat = tasks.create_task(_beat(response, request.app[BEAT_S])) if beats else None
+                await copying
+                watch.cancel()
+                if beat:
+                    beat.cancel()
+        except* (ConnectionError, SkyPanelError) as errors:
+            log.info("a stream of app %s has ended: %s", ticket.app_id, errors.exceptions)
+    return response
+
+
+async def _watch(panel: Panel, ticket: Ticket) -> None:
+    while True:
+        await asyncio.sleep(LOOK_S)
+        try:
+            await tickets.admit(panel, ticket)
+        except Unavailable:
+            continue
+
+
+async def _beat(response: web.StreamResponse, every_s: float) -> None:
+    while True:
+        await asyncio.sleep(every_s)
+        await response.write(b":\n\n")
+
+
+async def _wanted(lines: AsyncIterator[str], source: str | None, after: tuple[str, int] | None) -> AsyncIterator[tuple[str, str]]:
+    """Yield lines of a source, each with its place: its time, and which of that time it is."""
+    time, number = "", 0
+    async for line in lines:
+        of, _, rest = line.partition(" ")
+        time, number = of, number + 1 if of == time else 1
+        if (after is None or (time, number) > after) and (source is None or rest.startswith(f"{source}[")):
+            yield f"{time}/{number}", line
+
+
+def _place(text: str) -> tuple[str, int] | None:
+    time, _, number = text.partition("/")
+    return (time, int(number)) if number.isascii() and number.isdigit() and len(number) <= 9 else None  # noqa: PLR2004 - enough lines

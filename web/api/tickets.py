@@ -1,0 +1,85 @@
+"""URLs that open a stream without a token, as the CLI asks for streams: signed, for a day or two, good while the token is that got them."""
+
+import binascii
+import hmac
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from aiohttp import web
+
+from skypanel.domain.access import Action
+from skypanel.domain.account import Account
+from skypanel.domain.app import App
+from skypanel.domain.errors import NotFound, SkyPanelError
+from skypanel.flow import accounts, apps
+from skypanel.ports import Panel
+from web.api.calls import Call
+from web.keys import PANEL, SETTINGS, origin
+
+DAY_S = 24 * 60 * 60
+
+
+def ended() -> NotFound:
+    """Return what is said of a stream that is no more, or never was the caller's."""
+    return NotFound("This stream has ended, or is not yours.", "Ask for it anew.")
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """What a stream shows to whom: `wishes` are the endpoint's own."""
+
+    token_id: UUID
+    app_id: UUID
+    wishes: Mapping[str, Any]
+
+
+def url(call: Call, app: App, kind: str, wishes: Mapping[str, Any]) -> str:
+    """Return where a stream is; the same all day long for the same caller and wishes."""
+    expiry = _day(call.panel.clock.now()) + 2
+    body = json.dumps([kind, str(call.caller.token_id), str(app.id), expiry, wishes], sort_keys=True).encode()
+    return f"{origin(call.request)}/streams/{kind}/{_text(body)}.{_signature(call.request, body)}"
+
+
+def read(request: web.Request, kind: str, text: str) -> Ticket:
+    """Return what a ticket is good for. Raises NotFound if it is none of ours, or too old."""
+    encoded, _, signature = text.partition(".")
+    try:
+        body = urlsafe_b64decode(encoded.encode())
+    except (binascii.Error, ValueError):
+        raise ended() from None
+    if not hmac.compare_digest(_signature(request, body).encode(), signature.encode()):
+        raise ended()
+    of, token_id, app_id, expiry, wishes = json.loads(body)
+    if of != kind or _day(request.app[PANEL].clock.now()) >= expiry:
+        raise ended()
+    return Ticket(UUID(token_id), UUID(app_id), wishes)
+
+
+async def admit(panel: Panel, ticket: Ticket) -> tuple[Account, App]:
+    """Return who holds a ticket and what app it is about, if the token is still good and the app still theirs. Raises NotFound."""
+    account = await accounts.holder(panel, ticket.token_id, Action.VIEW_APP)
+    if account is None:
+        raise ended()
+    try:
+        return account, await apps.access(panel, account, str(ticket.app_id), Action.VIEW_APP)
+    except SkyPanelError as error:
+        raise ended() from error
+
+
+def _day(moment: datetime) -> int:
+    return int(moment.timestamp()) // DAY_S
+
+
+def _text(body: bytes) -> str:
+    return urlsafe_b64encode(body).decode()
+
+
+def _signature(request: web.Request, body: bytes) -> str:
+    # All web processes of a panel know it, and no user.
+    secret = hmac.digest(request.app[SETTINGS].traefik_token.encode(), b"tickets", "sha256")
+    return hmac.digest(secret, body, "sha256").hex()

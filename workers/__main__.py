@@ -1,0 +1,44 @@
+"""A worker on its own: `python -m workers`, on this machine or another.
+
+Where the environment names a database, Redis and the encryption keys, that is all it needs of the panel; else it works
+for the panel of SKYPANEL_HOME. SKYPANEL_QUEUES says on what it works.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from skypanel import settings
+from skypanel.domain.errors import Conflict, SkyPanelError
+from skypanel.embedded.processes import Binaries, worker_argv
+from skypanel.settings import Settings
+
+FOLDERS = ("run", "spool")
+
+
+def make_folders(loaded: Settings) -> None:
+    """Make what a worker writes to where there is no panel's home. Raises Conflict if the folder is somebody else's."""
+    if not loaded.database_url:
+        return
+    loaded.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if loaded.home.stat().st_uid != os.geteuid():
+        raise Conflict(f"{loaded.home} belongs to somebody else.", "Set SKYPANEL_HOME to a folder of your own.")
+    for name in FOLDERS:
+        (loaded.home / name).mkdir(mode=0o700, exist_ok=True)
+
+
+def main() -> None:
+    """Become the worker."""
+    try:
+        loaded = settings.of_worker(os.environ)
+        make_folders(loaded)
+    except SkyPanelError as error:
+        sys.exit(str(error))
+    nowhere = Path()
+    binaries = Binaries(python=Path(sys.executable), postgres=nowhere, valkey=nowhere, traefik=nowhere)
+    argv = worker_argv(binaries, loaded.queues, f"worker-{os.getpid()}")
+    os.execv(argv[0], argv)  # noqa: S606 - it is what this program is for
+
+
+if __name__ == "__main__":
+    main()
