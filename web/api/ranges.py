@@ -10,6 +10,8 @@ from skypanel.domain.names import printable
 
 DEFAULT_MAX = 200
 LARGEST_MAX = 1000
+# Reading a header takes time with the square of its length.
+MAX_HEADER = 512
 _RANGE = re.compile(
     r"(?P<field>[a-z_]*) *(?P<after>\]?)(?P<first>[^;,\[\]]*?)\.\.(?P<before>\[?)(?P<last>[^;,\[\]]*)(?P<rest>[;,].*)?", re.ASCII
 )
@@ -50,7 +52,7 @@ def parse(header: str) -> Range:
     """Return the range that a header asks for; an empty one asks for the first page. Raises BadRange."""
     if not header.strip():
         return Range()
-    match = _RANGE.fullmatch(header.strip())
+    match = _RANGE.fullmatch(header.strip()) if len(header) <= MAX_HEADER else None
     if match is None:
         raise BadRange(f"The range {printable(header)} cannot be understood.", "Write it like this: name ..; max=100, order=desc")
     found = Range(match["field"], match["first"].strip(), match["last"].strip(), bool(match["after"]), bool(match["before"]))
