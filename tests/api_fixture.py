@@ -7,6 +7,7 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from skypanel.flow import accounts
+from tests.conformance import check
 from tests.web_fixture import SETTINGS
 from web.app import create_app
 
@@ -34,6 +35,7 @@ class Api:
         response = await self.client.request(method, path, headers=sent, allow_redirects=False, **content)
         text = await response.text()
         assert status is None or response.status == status, text
+        check(method, path, response, text)
         return response
 
     async def get(self, path, status=200, **headers):

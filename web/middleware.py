@@ -6,12 +6,11 @@ from uuid import uuid4
 
 from aiohttp import web
 
-from skypanel.domain.errors import Conflict, Denied, Invalid, NotFound, SkyPanelError, Throttled, Unavailable
+from skypanel.domain.errors import Denied, SkyPanelError
 from skypanel.flow.audit import ORIGIN
 from web import fallback
 from web.api import auth, dispatch
-from web.api.auth import Unauthorized
-from web.api.ranges import BadRange
+from web.faults import STATUS, UNEXPECTED
 from web.keys import PANEL, REQUEST_ID, client, host, origin
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -24,16 +23,6 @@ HEADERS = {
     # Not stricter: without a referrer, browsers send no Origin either, which the check of writes needs.
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
-}
-STATUS: dict[type[SkyPanelError], tuple[int, str]] = {
-    NotFound: (404, "not_found"),
-    Conflict: (409, "conflict"),
-    Denied: (403, "forbidden"),
-    Invalid: (422, "invalid_params"),
-    Unauthorized: (401, "unauthorized"),
-    BadRange: (416, "range_not_satisfiable"),
-    Throttled: (429, "rate_limit"),
-    Unavailable: (503, "service_unavailable"),
 }
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 INTERNAL = "/internal/"
@@ -80,7 +69,7 @@ async def answered(request: web.Request, handler: Handler) -> web.StreamResponse
     except Exception:
         log.exception("%s %s failed (request %s)", request.method, request.rel_url.raw_path, request[REQUEST_ID])
         fault = SkyPanelError("Something went wrong here.", f"The panel's log has the details under {request[REQUEST_ID]}.")
-        return _error(request, 500, "internal_server_error", fault)
+        return _error(request, *UNEXPECTED, fault)
 
 
 @web.middleware

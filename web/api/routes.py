@@ -1,7 +1,7 @@
 """Every endpoint of the API, in one table."""
 
 from skypanel.domain.access import AccountAction, Action
-from web.api import account, apps, config, formation, lists, log_sessions, releases, streams
+from web.api import account, apps, config, formation, lists, log_sessions, openapi, releases, streams
 from web.api.calls import Endpoint, OpenEndpoint
 
 APP = "/apps/{app}"
@@ -10,7 +10,7 @@ _LOOK, _CHANGE = AccountAction.VIEW_ACCOUNT, AccountAction.CHANGE_ACCOUNT
 _NONE_OF_APP = ("addons", "addon-attachments", "features", "log-drains", "sni-endpoints", "ssl-endpoints", "webhooks")
 _NONE = ("/account/features", "/addons", "/addon-attachments", "/pipelines", "/pipeline-couplings", "/teams", "/organizations")
 
-ENDPOINTS: tuple[Endpoint | OpenEndpoint, ...] = (
+_DESCRIBED: tuple[Endpoint | OpenEndpoint, ...] = (
     Endpoint("GET", "/account", _LOOK, account.show),
     Endpoint("GET", "/users/~", _LOOK, account.show),
     Endpoint("GET", "/account/keys", _CHANGE, account.list_keys),
@@ -55,3 +55,5 @@ ENDPOINTS: tuple[Endpoint | OpenEndpoint, ...] = (
     *(Endpoint("GET", f"{APP}/{name}", _VIEW, lists.none_of_app) for name in _NONE_OF_APP),
     *(Endpoint("GET", path, _LOOK, lists.none) for path in _NONE),
 )
+
+ENDPOINTS = (*_DESCRIBED, openapi.served(_DESCRIBED))

@@ -1,0 +1,80 @@
+"""What each endpoint answers where nothing is wrong, by the function that answers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from web.api import account, apps, config, formation, lists, log_sessions, releases, streams
+from web.api.calls import Handle, Open
+from web.api.schema import Schema
+from web.api.shapes import NOTHING, ref, several
+
+JSON, TEXT, EVENTS = "application/json", "text/plain", "text/event-stream"
+
+
+@dataclass(frozen=True)
+class Good:
+    """An answer without an error; without a shape there is none of this endpoint. A page may be a part of a list."""
+
+    shape: Schema | None
+    status: int = 200
+    kinds: tuple[str, ...] = (JSON,)
+    is_page: bool = False
+
+
+def one(name: str, status: int = 200) -> Good:
+    """Return the answer that is one of what has a name in the document."""
+    return Good(ref(name), status)
+
+
+def page(name: str) -> Good:
+    """Return the answer that is some of them."""
+    return Good(several(ref(name)), is_page=True)
+
+
+NONE = Good({"type": "array", "maxItems": 0}, is_page=True)
+NEVER = Good(None)
+ACCEPTED = Good(NOTHING, 202)
+
+GOOD: Mapping[Handle | Open, Good] = {
+    account.show: one("Account"),
+    account.list_keys: page("Key"),
+    account.add_key: one("Key", 201),
+    account.show_key: one("Key"),
+    account.remove_key: one("Key"),
+    account.authorize: one("Authorization", 201),
+    account.authorizations: page("Authorization"),
+    account.no_default_authorization: NEVER,
+    account.authorization: one("Authorization"),
+    account.revoke: one("Authorization"),
+    account.end_session: one("Session"),
+    apps.index: page("App"),
+    apps.create: one("App", 201),
+    apps.show: one("App"),
+    apps.destroy: one("App"),
+    apps.collaborators: page("Collaborator"),
+    apps.domains: page("Domain"),
+    config.show: one("ConfigVars"),
+    config.change: one("ConfigVars"),
+    config.of_release: one("ConfigVars"),
+    formation.index: page("Formation"),
+    formation.update: Good(several(ref("Formation"))),
+    formation.show: one("Formation"),
+    formation.update_one: one("Formation"),
+    formation.restart_type: ACCEPTED,
+    formation.dynos: page("Dyno"),
+    formation.restart: ACCEPTED,
+    formation.dyno: one("Dyno"),
+    formation.restart_dyno: ACCEPTED,
+    releases.index: page("Release"),
+    releases.roll_back: one("Release", 201),
+    releases.show: one("Release"),
+    log_sessions.create: one("LogSession", 201),
+    streams.logs: Good({"type": "string"}, kinds=(TEXT, EVENTS)),
+    streams.output: Good({"type": "string"}, kinds=(TEXT,)),
+    lists.stacks: page("Stack"),
+    lists.stack: one("Stack"),
+    lists.regions: page("Region"),
+    lists.no_coupling: NEVER,
+    lists.none_of_app: NONE,
+    lists.none: NONE,
+}

@@ -1,0 +1,157 @@
+"""What the API shows, as JSON Schema: one shape a serializer, under the name it has in the OpenAPI document."""
+
+from collections.abc import Mapping
+
+from web.api.schema import Schema
+
+TEXT: Schema = {"type": "string"}
+FLAG: Schema = {"type": "boolean"}
+NUMBER: Schema = {"type": "integer", "minimum": 0}
+TEXT_OR_NULL: Schema = {"type": ["string", "null"]}
+NUMBER_OR_NULL: Schema = {"type": ["integer", "null"]}
+NULL: Schema = {"type": "null"}
+ID: Schema = {"type": "string", "format": "uuid"}
+ID_OR_NULL: Schema = {"type": ["string", "null"], "format": "uuid"}
+TIME: Schema = {"type": "string", "format": "date-time"}
+TIME_OR_NULL: Schema = {"type": ["string", "null"], "format": "date-time"}
+URL: Schema = {"type": "string", "format": "uri"}
+URL_OR_NULL: Schema = {"type": ["string", "null"], "format": "uri"}
+NOTHING: Schema = {"type": "object", "maxProperties": 0}
+VALUES: Schema = {"type": "object", "additionalProperties": TEXT}
+
+
+def thing(**fields: Schema) -> Schema:
+    """Return the shape of an object that has all of these fields and no others."""
+    return {"type": "object", "properties": fields, "required": list(fields), "additionalProperties": False}
+
+
+def several(items: Schema) -> Schema:
+    """Return the shape of a list."""
+    return {"type": "array", "items": items}
+
+
+def or_null(shape: Schema) -> Schema:
+    """Return the shape of what may be missing."""
+    return {"anyOf": [shape, NULL]}
+
+
+def ref(name: str) -> Schema:
+    """Return a reference to one of the shapes of the document."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+NAMED = thing(id=ID, name=TEXT)
+SOMEBODY = thing(id=ID_OR_NULL, email=TEXT)
+OF_ID = thing(id=ID)
+
+SHAPES: Mapping[str, Schema] = {
+    "Error": thing(id=TEXT, message=TEXT),
+    "Account": thing(
+        id=ID,
+        email=TEXT,
+        name=TEXT_OR_NULL,
+        allow_tracking=FLAG,
+        beta=FLAG,
+        default_organization=NULL,
+        default_team=NULL,
+        federated=FLAG,
+        two_factor_authentication=FLAG,
+        verified=FLAG,
+    ),
+    "App": thing(
+        id=ID,
+        name=TEXT,
+        acm=FLAG,
+        archived_at=NULL,
+        buildpack_provided_description=TEXT_OR_NULL,
+        build_stack=NAMED,
+        create_status=TEXT,
+        created_at=TIME,
+        generation=NAMED,
+        git_url=URL,
+        maintenance=FLAG,
+        owner=SOMEBODY,
+        process_tier=TEXT,
+        region=NAMED,
+        organization=NULL,
+        team=NULL,
+        space=NULL,
+        released_at=TIME_OR_NULL,
+        repo_size=NUMBER,
+        slug_size=NUMBER,
+        stack=NAMED,
+        updated_at=TIME,
+        web_url=URL,
+    ),
+    "Authorization": thing(
+        id=ID,
+        access_token=thing(id=ID, expires_in=NUMBER_OR_NULL, token=TEXT_OR_NULL),
+        client=NULL,
+        created_at=TIME,
+        description=TEXT,
+        grant=NULL,
+        refresh_token=NULL,
+        scope=several(TEXT),
+        session=NULL,
+        updated_at=TIME,
+        user=thing(id=ID, email=TEXT, full_name=TEXT_OR_NULL),
+    ),
+    "Collaborator": thing(
+        id=ID,
+        app=NAMED,
+        created_at=TIME,
+        permissions=several(thing(name=TEXT, description=TEXT)),
+        role=TEXT,
+        updated_at=TIME,
+        user=thing(id=ID, email=TEXT, federated=FLAG),
+    ),
+    "ConfigVars": VALUES,
+    "Domain": thing(
+        id=ID,
+        acm_status=TEXT_OR_NULL,
+        acm_status_reason=TEXT_OR_NULL,
+        app=NAMED,
+        cname=TEXT_OR_NULL,
+        created_at=TIME,
+        hostname=TEXT,
+        kind={"enum": ["heroku", "custom"]},
+        sni_endpoint=NULL,
+        status=TEXT,
+        updated_at=TIME,
+    ),
+    "Dyno": thing(
+        id=ID,
+        app=NAMED,
+        attach_url=TEXT_OR_NULL,
+        command=TEXT,
+        created_at=TIME,
+        name=TEXT,
+        release=thing(id=ID_OR_NULL, version=NUMBER),
+        size=TEXT,
+        state=TEXT,
+        type=TEXT,
+        updated_at=TIME,
+    ),
+    "Formation": thing(id=ID, app=NAMED, command=TEXT, created_at=TIME, quantity=NUMBER, size=TEXT, type=TEXT, updated_at=TIME),
+    "Key": thing(id=ID, comment=TEXT, created_at=TIME, email=TEXT, fingerprint=TEXT, public_key=TEXT, updated_at=TIME),
+    "LogSession": thing(id=ID, created_at=TIME, logplex_url=URL, updated_at=TIME),
+    "Region": thing(id=ID, name=TEXT, description=TEXT, country=TEXT, locale=TEXT, private_capable=FLAG),
+    "Release": thing(
+        id=ID,
+        addon_plan_names=several(TEXT),
+        app=NAMED,
+        artifacts=several(NOTHING),
+        created_at=TIME,
+        current=FLAG,
+        description=TEXT,
+        eligible_for_rollback=FLAG,
+        output_stream_url=URL_OR_NULL,
+        slug=or_null(OF_ID),
+        status={"enum": ["pending", "succeeded", "failed", "expired"]},
+        updated_at=TIME,
+        user=SOMEBODY,
+        version=NUMBER,
+    ),
+    "Session": thing(id=ID, description=TEXT, expires_in=NUMBER),
+    "Stack": thing(id=ID, name=TEXT, default=FLAG, state=TEXT),
+}

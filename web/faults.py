@@ -1,0 +1,19 @@
+"""How each kind of error is answered: its status, and its name in JSON."""
+
+from collections.abc import Mapping
+
+from skypanel.domain.errors import Conflict, Denied, Invalid, NotFound, SkyPanelError, Throttled, Unavailable
+from web.api.auth import Unauthorized
+from web.api.ranges import BadRange
+
+STATUS: Mapping[type[SkyPanelError], tuple[int, str]] = {
+    NotFound: (404, "not_found"),
+    Conflict: (409, "conflict"),
+    Denied: (403, "forbidden"),
+    Invalid: (422, "invalid_params"),
+    Unauthorized: (401, "unauthorized"),
+    BadRange: (416, "range_not_satisfiable"),
+    Throttled: (429, "rate_limit"),
+    Unavailable: (503, "service_unavailable"),
+}
+UNEXPECTED = (500, "internal_server_error")
