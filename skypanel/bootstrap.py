@@ -16,6 +16,7 @@ from skypanel.drivers.files import FileObjects
 from skypanel.drivers.key_file import KeyFileCipher
 from skypanel.drivers.on_demand import MachinesOnDemand, SwarmOnDemand
 from skypanel.drivers.streams import StreamOutput, connect
+from skypanel.drivers.tarball import TarballArchives
 from skypanel.engines import OpenEngine
 from skypanel.flow import staging, storage
 from skypanel.ports import Cipher, Objects, Panel
@@ -54,6 +55,7 @@ async def open_panel(settings: Settings) -> AsyncIterator[Panel]:
             cipher=cipher,
             passwords=Argon2Passwords(),
             repositories=DulwichRepositories(settings.repositories),
+            archives=TarballArchives(),
             swarm=SwarmOnDemand(settings.docker_host),
             machines=MachinesOnDemand(),
             clock=clock,

@@ -379,6 +379,17 @@ class Repositories(Protocol):
         ...
 
 
+class Archives(Protocol):
+    """Trees that are uploaded instead of pushed."""
+
+    def source(self, chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+        """Yield the files of a .tgz as a zstd tar, as `Repositories.export` does for a commit.
+
+        Raises Invalid for what is no whole archive, and where something in it must not become a file.
+        """
+        ...
+
+
 class Swarm(Protocol):
     """The Swarm's members, as the manager on the panel's machine knows them. Raises Unavailable where there is none."""
 
@@ -463,6 +474,7 @@ class Panel:
     cipher: Cipher
     passwords: Passwords
     repositories: Repositories
+    archives: Archives
     swarm: Swarm
     machines: Machines
     clock: Clock

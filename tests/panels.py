@@ -17,6 +17,7 @@ from skypanel.domain.routing import Address
 from skypanel.drivers.argon2 import Argon2Passwords
 from skypanel.drivers.attachment import Attachment
 from skypanel.drivers.dulwich import DulwichRepositories
+from skypanel.drivers.tarball import TarballArchives
 from skypanel.flow import apps as apps_flow
 from skypanel.flow import build as build_flow
 from skypanel.flow import rollout as rollout_flow
@@ -237,6 +238,7 @@ async def open_stage(database, folder) -> Stage:
         cipher=FakeCipher(),
         passwords=Argon2Passwords(CHEAPEST),
         repositories=DulwichRepositories(folder),
+        archives=TarballArchives(),
         swarm=FakeSwarm(),
         machines=FakeMachines(),
         clock=FakeClock(datetime.now(UTC)),

@@ -20,13 +20,29 @@ class BuildState(StrEnum):
         return self in {BuildState.SUCCEEDED, BuildState.FAILED}
 
 
+GIT, ARCHIVE = "git", "archive"
+
+
 @dataclass(frozen=True)
 class Source:
-    """The tree that is built, stored as the object `sources/<digest>` (a zstd tar, SHA-256 in hex)."""
+    """The tree that is built, stored as the object `sources/<digest>` (a zstd tar, SHA-256 in hex).
+
+    `kind` is how it came. `commit` is the id of what was pushed, or what an archive's sender calls its version.
+    """
 
     kind: str
     digest: str
     commit: str | None = None
+
+    @property
+    def label(self) -> str:
+        """What it is called where there is little room."""
+        return (self.commit or self.digest)[:8]
+
+    @property
+    def origin(self) -> str:
+        """How it came, in a word for people."""
+        return "Archive" if self.kind == ARCHIVE else "Commit"
 
 
 @dataclass(frozen=True)

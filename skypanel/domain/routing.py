@@ -51,6 +51,11 @@ class Address:
         return f"{self.https_url()}{app_name}.git"
 
     @property
+    def api_hosts(self) -> tuple[str, ...]:
+        """The hostnames under which there is the API: the domain, and one beside the apps'."""
+        return (self.domain, self.host("api"))
+
+    @property
     def git_hosts(self) -> tuple[str, ...]:
         """The hostnames under which there is git over HTTP: the domain, and the dashboard's."""
         return (self.domain, self.host("skypanel"))

@@ -1,13 +1,11 @@
 """A commit's tree: looked through, and written as a tar whose bytes depend on nothing but the tree."""
 
 import stat
-import tarfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import zstandard
 from dulwich.errors import ApplyDeltaError, ChecksumMismatch, FileFormatException
 from dulwich.objects import Commit, ObjectID, parse_tree
 from dulwich.objects import Tree as GitTree
@@ -16,13 +14,11 @@ from skypanel.domain.errors import Invalid
 from skypanel.domain.limits import MIB
 from skypanel.domain.push import MAX_ENTRIES, Tree, check_name
 from skypanel.domain.transcript import size
+from skypanel.drivers import source_tar
 from skypanel.drivers.git_objects import BoundedStore
 
 MAX_TREE_BYTES = 16 * MIB  # of one folder's listing, about 400,000 names
 SUBMODULE = 0o160000
-# 1980 and not 1970: zip files, and so Python wheels, know no earlier time.
-MTIME = 315532800
-COMPRESSION_LEVEL = 3
 # https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md
 LFS_VERSION = b"version https://git-lfs.github.com/spec/"
 LFS_MAX_BYTES = 1024
@@ -112,7 +108,7 @@ def _inside(store: BoundedStore, folder: Entry) -> list[Entry]:
 
 def tar(store: BoundedStore, commit: str) -> Iterator[bytes]:
     """Yield a commit's files as a zstd tar."""
-    compressor = zstandard.ZstdCompressor(level=COMPRESSION_LEVEL).compressobj()
+    compressor = source_tar.compressor()
     with readable():
         for piece in _plain_tar(store, commit):
             for start in range(0, len(piece), MIB):
@@ -126,16 +122,13 @@ def _plain_tar(store: BoundedStore, commit: str) -> Iterator[bytes]:
         if entry.mode == SUBMODULE:
             continue
         _, body = store.get_raw(entry.id)
-        header = tarfile.TarInfo(_text(entry.path))
-        header.mtime = MTIME
         if stat.S_ISLNK(entry.mode):
-            header.type, header.mode, header.linkname, body = tarfile.SYMTYPE, 0o777, _text(body), b""
-        else:
-            header.mode, header.size = 0o755 if entry.mode & 0o111 else 0o644, len(body)
-        yield header.tobuf(tarfile.GNU_FORMAT, "utf-8", "surrogateescape")
+            yield source_tar.link(_text(entry.path), _text(body))
+            continue
+        yield source_tar.file(_text(entry.path), len(body), is_program=bool(entry.mode & 0o111))
         yield body
-        yield bytes(-len(body) % tarfile.BLOCKSIZE)
-    yield bytes(2 * tarfile.BLOCKSIZE)
+        yield source_tar.padding(len(body))
+    yield source_tar.END
 
 
 def _text(path: bytes) -> str:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from skypanel.domain import transcript
 from skypanel.domain.app import App
-from skypanel.domain.build import Build, BuildState, Source
+from skypanel.domain.build import GIT, Build, BuildState, Source
 from skypanel.domain.errors import Conflict, NotFound, SkyPanelError, Unavailable
 from skypanel.domain.output import build_stream
 from skypanel.domain.release import Release, RolloutReason
@@ -55,13 +55,13 @@ async def work(panel: Panel, worker: str) -> None:
     await drain(claim, partial(_perform, panel), BUILDS_AT_ONCE)
 
 
-async def cancel(panel: Panel, app_id: UUID, reason: str) -> bool:
-    """Stop an app's build, and tell whoever reads along; False if there is none.
+async def cancel(panel: Panel, app_id: UUID, reason: str, build_id: UUID | None = None) -> bool:
+    """Stop an app's build, or none but the one that is named, and tell whoever reads along; False if there is none.
 
     Its worker gives it up with its lease, within some seconds; no release comes of it from now on.
     """
     async with panel.transaction() as conn:
-        stopped = await builds.stop(conn, app_id, reason)
+        stopped = await builds.stop(conn, app_id, reason, build_id)
     if stopped is not None:
         await _print_end(panel, stopped, reason)
     return stopped is not None
@@ -124,7 +124,8 @@ async def _build(panel: Panel, build: Build, write: WriteLine) -> None:
         app = await apps.get(conn, build.app_id)
         config = await config_vars.head(conn, app.id)
         earlier = await builds.succeeded(conn, app.id, build.source.digest)
-    reused = await _reusable(panel, app, earlier, write) if earlier else None
+    # Whoever asks for the build of an archive means it, also where it was built before.
+    reused = await _reusable(panel, app, earlier, write) if earlier and build.source.kind == GIT else None
     if reused is not None:
         return await _release(panel, app, build, reused)
     variables = {key: panel.cipher.decrypt(secret) for key, secret in config.secrets.items()}
@@ -176,7 +177,7 @@ async def _release(panel: Panel, app: App, build: Build, slug: Slug, *, is_new: 
             app.id,
             slug_id=slug.id,
             config_version_id=config.id,
-            description=f"Deploy {(build.source.commit or build.source.digest)[:8]}",
+            description=f"Deploy {build.source.label}",
             account_id=build.account_id,
             build_id=build.id,
         )

@@ -55,7 +55,7 @@ async def receive(panel: Panel, push: Push, write: WriteLine) -> None:
             await _create(panel, push, write)
         return
     if app:
-        await _check_idle(panel, app)
+        await check_idle(panel, app)
     source = await source_flow.store(panel.repositories, panel.objects, push, decision.deploy, write)
     app = app or await _create(panel, push, write)
     await panel.repositories.point_head(app.id, decision.deploy.ref)
@@ -103,7 +103,7 @@ async def _compared(panel: Panel, push: Push) -> Push:
     return replace(push, updates=(*first, *push.updates[MAX_COMPARED:]))
 
 
-async def _check_idle(panel: Panel, app: App) -> None:
+async def check_idle(panel: Panel, app: App) -> None:
     """Raise Conflict if an earlier push is not live yet."""
     async with panel.transaction() as conn:
         build = await builds.active(conn, app.id)

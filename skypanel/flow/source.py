@@ -1,11 +1,9 @@
 """From a commit to a stored source."""
 
-from skypanel.domain.build import Source
+from skypanel.domain.build import GIT, Source
 from skypanel.domain.push import Push, RefUpdate, check_tree
 from skypanel.domain.transcript import heading, size
 from skypanel.ports import Objects, Repositories, WriteLine
-
-KIND = "git"
 
 
 async def store(repositories: Repositories, objects: Objects, push: Push, update: RefUpdate, write: WriteLine) -> Source:
@@ -16,4 +14,4 @@ async def store(repositories: Repositories, objects: Objects, push: Push, update
     files = "1 file" if tree.files == 1 else f"{tree.files} files"
     await write(heading(f"Received {commit[:7]} on {update.label}: {files}, {size(tree.size_bytes)}"))
     stored = await objects.add("sources", repositories.export(push.app_id, commit, push.quarantine))
-    return Source(KIND, stored.digest, commit)
+    return Source(GIT, stored.digest, commit)

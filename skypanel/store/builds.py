@@ -75,9 +75,10 @@ async def finish(
     return bool(await conn.execute(leases.finished(builds, build_id, BuildState.BUILDING, attempt, outcome)))
 
 
-async def stop(conn: Connection, app_id: UUID, error: str) -> Build | None:
-    """Fail an app's build that is pending or building, with this error, and return it if there was one."""
-    return _read_if(await conn.first(_failed(error).where(builds.c.app_id == app_id, OPEN_BUILD).returning(builds)))
+async def stop(conn: Connection, app_id: UUID, error: str, build_id: UUID | None = None) -> Build | None:
+    """Fail an app's build that is pending or building, if it is the one that is named, and return it if there was one."""
+    stopped = _failed(error).where(builds.c.app_id == app_id, OPEN_BUILD)
+    return _read_if(await conn.first((stopped.where(builds.c.id == build_id) if build_id else stopped).returning(builds)))
 
 
 async def expire(conn: Connection, error: str) -> list[Build]:
@@ -110,6 +111,17 @@ async def succeeded(conn: Connection, app_id: UUID, source_digest: str) -> Build
 async def recent(conn: Connection, app_id: UUID, limit: int) -> list[Build]:
     """Return an app's newest builds, newest first."""
     statement = select(builds).where(builds.c.app_id == app_id).order_by(builds.c.created_at.desc()).limit(limit)
+    return [_read(row) for row in await conn.all(statement)]
+
+
+async def page(conn: Connection, app_id: UUID, limit: int, after: UUID | None, *, is_descending: bool) -> list[Build]:
+    """Return at most `limit` of an app's builds by age, those that come after one of them."""
+    order = builds.c.created_at.desc() if is_descending else builds.c.created_at
+    statement = select(builds).where(builds.c.app_id == app_id).order_by(order).limit(limit)
+    if after is not None:
+        last = builds.alias("last")
+        bound = select(last.c.created_at).where(last.c.id == after, last.c.app_id == app_id).scalar_subquery()
+        statement = statement.where(builds.c.created_at < bound if is_descending else builds.c.created_at > bound)
     return [_read(row) for row in await conn.all(statement)]
 
 

@@ -91,6 +91,12 @@ async def of_build(conn: Connection, build_id: UUID) -> Release | None:
     return _read_if(await conn.first(select(releases).where(releases.c.build_id == build_id).limit(1)))
 
 
+async def of_builds(conn: Connection, build_ids: Collection[UUID]) -> dict[UUID, UUID]:
+    """Return the ids of the releases that came of builds, by build; builds without one are left out."""
+    rows = await conn.all(select(releases.c.id, releases.c.build_id).where(releases.c.build_id.in_(build_ids)))
+    return {row.build_id: row.id for row in rows}
+
+
 async def finish(conn: Connection, release_id: UUID, state: ReleaseState, error: str | None = None) -> bool:
     """Record how a pending release ended; False if it has ended already."""
     pending = update(releases).where(releases.c.id == release_id, releases.c.state == ReleaseState.PENDING)

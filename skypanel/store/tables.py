@@ -236,6 +236,23 @@ builds = Table(
     CheckConstraint("state <> 'building' OR lease_until IS NOT NULL", name="lease"),
 )
 
+# What somebody may upload once, and what came of that: the source, and the digest of the bytes as they were sent.
+uploads = Table(
+    "paas_uploads",
+    metadata,
+    identity(),
+    account("CASCADE"),
+    Column("put_digest", Text, nullable=False, unique=True),
+    string("source_digest", nullable=True),
+    string("checksum", nullable=True),
+    time("expires_at", nullable=False),
+    created_at(),
+    matches("put_digest", DIGEST),
+    matches("source_digest", DIGEST),
+    matches("checksum", DIGEST),
+    CheckConstraint("num_nonnulls(source_digest, checksum) IN (0, 2)", name="source"),
+)
+
 slugs = Table(
     "paas_slugs",
     metadata,

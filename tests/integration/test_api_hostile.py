@@ -18,7 +18,7 @@ from web.api.routes import ENDPOINTS
 NOBODY = str(UUID(int=0))
 PARAMS = {
     "{app}": "hello", "{key}": NOBODY, "{authorization}": NOBODY, "{type}": "web", "{dyno}": "web.1", "{release}": "1",
-    "{ticket}": "x.y", "{stack}": "heroku-24",
+    "{ticket}": "x.y", "{build}": NOBODY, "{upload}": "x", "{stack}": "heroku-24",
 }  # fmt: skip
 LONG = "a" * 100_000
 DEEP = b"[" * 100_000
@@ -30,6 +30,8 @@ BODIES = [
     b'{"updates": [{"type": "web", "quantity": 1e400}]}', b'{"updates": [{"type": "web", "quantity": ' + b"9" * 5000 + b"}]}",
     b'{"updates": [{"type": "web\\u0000", "quantity": 1}]}', b'{"updates": [{"type": "web", "quantity": 1, "more": 1}]}',
     b'{"lines": -1}', b'{"lines": 99999999999999}', b'{"tail": "yes"}', b'{"dyno": ["web"]}', b'{"release": -1}', b'{"release": 1.5}',
+    b'{"source_blob": {}}', b'{"source_blob": {"url": "x"}}', b'{"source_blob": {"url": "http://[::1"}}', b'{"source_blob": {"url": null}}',
+    b'{"source_blob": {"url": "https://localhost:8443/sources/x", "checksum": 1}}', b'{"source_blob": []}',
     b'{"scope": "global"}', b'{"scope": ["root"]}', b'{"expires_in": 0}', b'{"public_key": "ssh-rsa"}', b'{"quantity": null}',
     json.dumps({"name": LONG}).encode(), json.dumps({"KEY": LONG * 2}).encode(), json.dumps({LONG: "a"}).encode(),
     json.dumps({f"KEY{number}": "a" for number in range(1000)}).encode(), json.dumps({"public_key": LONG}).encode(),
@@ -82,7 +84,16 @@ async def _nothing_is_an_error_of_ours(caplog):
 
 async def rows(stage):
     """What is stored of all that the API writes, but for how often a token was used."""
-    written = [tables.applications, tables.config_vars, tables.formations, tables.releases, tables.rollouts, tables.ssh_keys, tables.tokens]
+    written = [
+        tables.applications,
+        tables.config_vars,
+        tables.formations,
+        tables.releases,
+        tables.rollouts,
+        tables.ssh_keys,
+        tables.tokens,
+        tables.builds,
+    ]
     async with stage.panel.transaction() as conn:
         return [(await conn.first(select(func.count()).select_from(table)))[0] for table in written]
 
@@ -158,6 +169,7 @@ BODY = {
     "PATCH /apps/{app}/formation/{type}": {"quantity": 1},
     "POST /apps/{app}/releases": {"release": 1},
     "POST /apps/{app}/log-sessions": {},
+    "POST /apps/{app}/builds": {"source_blob": {"url": f"https://localhost:8443/sources/{NOBODY}"}},
 }
 OF_APP = [name for name in ROUTES if "{app}" in name]
 

@@ -41,6 +41,7 @@ RULES = {
     ("paas_tokens", "account_id"): "CASCADE",
     ("paas_login_links", "account_id"): "CASCADE",
     ("paas_sessions", "account_id"): "CASCADE",
+    ("paas_uploads", "account_id"): "CASCADE",
     ("paas_plan_versions", "plan_id"): "CASCADE",
     # An app is dynos, slugs and a repository too: a row must not vanish from under them.
     ("paas_applications", "organization_id"): "RESTRICT",
@@ -92,6 +93,7 @@ LOOKED_UP_BY = {
     ("paas_tokens", "digest"),
     ("paas_login_links", "digest"),
     ("paas_sessions", "digest"),
+    ("paas_uploads", "put_digest"),
     ("paas_plans", "name"),
     ("paas_settings", "key"),
     ("paas_slugs", "digest"),

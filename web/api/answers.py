@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from web.api import account, apps, config, formation, lists, log_sessions, releases, streams
+from web.api import account, apps, builds, config, formation, lists, log_sessions, releases, sources, streams
 from web.api.calls import Handle, Open
 from web.api.schema import Schema
 from web.api.shapes import NOTHING, ref, several
@@ -53,6 +53,13 @@ GOOD: Mapping[Handle | Open, Good] = {
     apps.destroy: one("App"),
     apps.collaborators: page("Collaborator"),
     apps.domains: page("Domain"),
+    sources.create: one("Source", 201),
+    sources.create_for_app: one("Source", 201),
+    sources.put: one("Received"),
+    builds.index: page("Build"),
+    builds.create: one("Build", 201),
+    builds.show: one("Build"),
+    builds.cancel: one("Build"),
     config.show: one("ConfigVars"),
     config.change: one("ConfigVars"),
     config.of_release: one("ConfigVars"),
@@ -71,6 +78,7 @@ GOOD: Mapping[Handle | Open, Good] = {
     log_sessions.create: one("LogSession", 201),
     streams.logs: Good({"type": "string"}, kinds=(TEXT, EVENTS)),
     streams.output: Good({"type": "string"}, kinds=(TEXT,)),
+    streams.build_output: Good({"type": "string"}, kinds=(TEXT,)),
     lists.stacks: page("Stack"),
     lists.stack: one("Stack"),
     lists.regions: page("Region"),

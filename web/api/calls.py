@@ -82,9 +82,10 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class OpenEndpoint:
-    """A row of the table that sees to itself who calls."""
+    """A row of the table that sees to itself who calls; one for uploads reads the body too."""
 
     method: str
     path: str
     handle: Open
     body: Schema | None = None
+    is_upload: bool = False

@@ -17,13 +17,11 @@ from web.keys import PANEL, host
 MAX_PARAM = 512
 COMPRESSED_FROM = 512
 PARTIAL, NOT_MODIFIED = 206, 304
-SUBDOMAIN = "api"
 
 
 def is_for_api(request: web.Request) -> bool:
     """Whether a request is one of the API's: on the panel's domain itself, and not by a browser that wants a page."""
-    address = request.app[PANEL].address
-    return host(request) in {address.domain, address.host(SUBDOMAIN)} and "text/html" not in request.headers.get("Accept", "")
+    return host(request) in request.app[PANEL].address.api_hosts and "text/html" not in request.headers.get("Accept", "")
 
 
 async def answer(request: web.Request) -> web.StreamResponse:
@@ -65,6 +63,8 @@ async def _resolve(request: web.Request) -> tuple[Endpoint | OpenEndpoint, Mappi
 
 
 async def _body(request: web.Request, endpoint: Endpoint | OpenEndpoint) -> schema.Json:
+    if isinstance(endpoint, OpenEndpoint) and endpoint.is_upload:
+        return None
     try:
         body = await request.read()
     except (ValueError, ConnectionError, web.RequestPayloadError) as error:

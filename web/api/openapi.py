@@ -20,21 +20,25 @@ PATH = "/schema"
 PARAMS: Mapping[str, str] = {
     "app": "An app's name or id",
     "authorization": "An API token's id",
+    "build": "A build's id",
     "dyno": "A dyno's name, such as web.1, or its id",
     "key": "An SSH key's id or fingerprint",
     "release": "A release's version, such as 3 or v3, or its id",
     "stack": "A stack's name or id",
     "ticket": "What stands there in the URL that the API gave",
+    "upload": "What stands there in a put_url",
     "type": "A process type, such as web, or the id of its formation",
 }
 TAGS: Mapping[str, str] = {
     "account": "Account",
     "users": "Account",
     "oauth": "API tokens",
+    "sources": "Builds",
     "streams": "Streams",
     "apps": "Apps",
 }
 RANGE = "A part of a list: `name ..; max=100, order=desc`, or what Next-Range said"
+UPLOADED = ("application/gzip", "application/octet-stream")
 # What aiohttp says by itself: a body that is too large.
 TOO_LARGE = 413
 WITHOUT_TOKEN: Mapping[Open, list[Json]] = {account.authorize: [{"basic": []}, {"bearer": ["global"]}]}
@@ -90,6 +94,11 @@ def _operation(row: Row) -> Json:
         "responses": {**_good(row, good), **{str(status): {"$ref": f"#/components/responses/Error{status}"} for status, _ in _errors()}},
         "security": _security(row),
     }
+    if isinstance(row, OpenEndpoint) and row.is_upload:
+        operation["requestBody"] = {
+            "required": True,
+            "content": dict.fromkeys(UPLOADED, {"schema": {"type": "string", "format": "binary"}}),
+        }
     if row.body is not None:
         operation["requestBody"] = {"required": "required" in row.body, "content": {JSON: {"schema": row.body}}}
     return operation

@@ -1,7 +1,7 @@
 """Every endpoint of the API, in one table."""
 
 from skypanel.domain.access import AccountAction, Action
-from web.api import account, apps, config, formation, lists, log_sessions, openapi, releases, streams
+from web.api import account, apps, builds, config, formation, lists, log_sessions, openapi, releases, sources, streams
 from web.api.calls import Endpoint, OpenEndpoint
 
 APP = "/apps/{app}"
@@ -45,9 +45,18 @@ _DESCRIBED: tuple[Endpoint | OpenEndpoint, ...] = (
     Endpoint("POST", f"{APP}/releases", Action.ROLL_BACK, releases.roll_back, releases.ROLLBACK),
     Endpoint("GET", f"{APP}/releases/{{release}}", _VIEW, releases.show),
     Endpoint("GET", f"{APP}/releases/{{release}}/config-vars", _VIEW, config.of_release),
+    Endpoint("POST", "/sources", Action.PUSH, sources.create),
+    Endpoint("POST", f"{APP}/sources", Action.PUSH, sources.create_for_app),
+    OpenEndpoint("PUT", "/sources/{upload}", sources.put, is_upload=True),
+    Endpoint("GET", f"{APP}/builds", _VIEW, builds.index),
+    Endpoint("POST", f"{APP}/builds", Action.PUSH, builds.create, builds.CREATE),
+    Endpoint("GET", f"{APP}/builds/{{build}}", _VIEW, builds.show),
+    Endpoint("DELETE", f"{APP}/builds/{{build}}", Action.PUSH, builds.cancel),
+    Endpoint("POST", f"{APP}/builds/{{build}}/actions/cancel", Action.PUSH, builds.cancel),
     Endpoint("POST", f"{APP}/log-sessions", _VIEW, log_sessions.create, log_sessions.CREATE),
     OpenEndpoint("GET", "/streams/logs/{ticket}", streams.logs),
     OpenEndpoint("GET", "/streams/releases/{ticket}", streams.output),
+    OpenEndpoint("GET", "/streams/builds/{ticket}", streams.build_output),
     Endpoint("GET", "/stacks", _LOOK, lists.stacks),
     Endpoint("GET", "/stacks/{stack}", _LOOK, lists.stack),
     Endpoint("GET", "/regions", _LOOK, lists.regions),

@@ -8,6 +8,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from skypanel.domain.access import Member
 from skypanel.domain.account import Account, Key, Token
 from skypanel.domain.app import App
+from skypanel.domain.build import Build, BuildState
 from skypanel.domain.manifest import Dyno
 from skypanel.domain.release import Release, ReleaseState
 from skypanel.domain.routing import Address
@@ -22,6 +23,12 @@ STATUS = {
     ReleaseState.SUCCEEDED: "succeeded",
     ReleaseState.FAILED: "failed",
     ReleaseState.SUPERSEDED: "expired",
+}
+BUILD_STATUS = {
+    BuildState.PENDING: "pending",
+    BuildState.BUILDING: "pending",
+    BuildState.SUCCEEDED: "succeeded",
+    BuildState.FAILED: "failed",
 }
 ROLE_PERMISSIONS = {1: ("view",), 2: ("view", "deploy", "operate"), 3: ("view", "deploy", "operate", "manage")}
 
@@ -150,6 +157,24 @@ def release(of: Release, app: App, email: str | None, output_url: str | None) ->
         "updated_at": time(of.created_at),
         "user": user_ref(of.account_id, email),
         "version": of.version,
+    }
+
+
+def build(of: Build, app: App, email: str | None, release_id: UUID | None, output_url: str) -> Json:
+    """Return a build; the URL of what it was made of is nobody's to fetch."""
+    return {
+        "id": str(of.id),
+        "app": app_ref(app),
+        "buildpacks": None,
+        "created_at": time(of.created_at),
+        "output_stream_url": output_url,
+        "release": {"id": str(release_id)} if release_id else None,
+        "slug": {"id": str(of.slug_id)} if of.slug_id else None,
+        "source_blob": {"checksum": None, "kind": of.source.kind, "url": None, "version": of.source.commit, "version_description": None},
+        "stack": STACK,
+        "status": BUILD_STATUS[of.state],
+        "updated_at": time(of.created_at),
+        "user": user_ref(of.account_id, email),
     }
 
 

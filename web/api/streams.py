@@ -4,9 +4,11 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import aclosing
+from uuid import UUID
 
 from aiohttp import web
 
+from skypanel.domain.deploy import Deploy
 from skypanel.domain.errors import SkyPanelError, Unavailable
 from skypanel.domain.output import Place
 from skypanel.flow import deploys
@@ -40,9 +42,19 @@ async def logs(request: web.Request, params: Mapping[str, str], _body: Json) -> 
 
 async def output(request: web.Request, params: Mapping[str, str], _body: Json) -> web.StreamResponse:
     """Send what the deploy of a release printed, and what it prints until it has ended."""
-    panel, ticket = request.app[PANEL], tickets.read(request, "releases", params["ticket"])
-    _, app = await tickets.admit(panel, ticket)
-    deploy = await deploys.of_version(panel, app, ticket.wishes["version"])
+    ticket = tickets.read(request, "releases", params["ticket"])
+    _, app = await tickets.admit(request.app[PANEL], ticket)
+    return await _printed(request, ticket, await deploys.of_version(request.app[PANEL], app, ticket.wishes["version"]))
+
+
+async def build_output(request: web.Request, params: Mapping[str, str], _body: Json) -> web.StreamResponse:
+    """Send what a build printed, and what it prints until what came of it is live or has failed."""
+    ticket = tickets.read(request, "builds", params["ticket"])
+    _, app = await tickets.admit(request.app[PANEL], ticket)
+    return await _printed(request, ticket, await deploys.of_build(request.app[PANEL], app, UUID(ticket.wishes["build"])))
+
+
+async def _printed(request: web.Request, ticket: Ticket, deploy: Deploy) -> web.StreamResponse:
     response = web.StreamResponse(headers={"Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store"})
 
     async def show(_place: Place, text: str) -> None:
@@ -50,7 +62,7 @@ async def output(request: web.Request, params: Mapping[str, str], _body: Json) -
         await response.write(f"{plain}\n".encode())
 
     async def copy() -> None:
-        await deploys.watch(panel, deploy, show)
+        await deploys.watch(request.app[PANEL], deploy, show)
 
     await response.prepare(request)
     return await _attended(request, ticket, response, copy())

@@ -7,6 +7,8 @@ from aiohttp import web
 from skypanel.domain.access import Action
 from skypanel.domain.deploy import Deploy
 from skypanel.flow import apps, deploys
+from skypanel.ports import Panel
+from skypanel.store import accounts
 from web import live, session
 from web.keys import PANEL
 from web.rendering import page_for
@@ -17,7 +19,7 @@ async def show(request: web.Request) -> web.Response:
     """Show the log so far; a script goes on from there."""
     visitor, deploy = await _found(request)
     log = await live.read(request.app[PANEL], deploy, live.MANY_LINES)
-    return page_for(request, visitor, "deploy", deploy=deploy, log=log)
+    return page_for(request, visitor, "deploy", deploy=deploy, log=log, by=await _by(request.app[PANEL], deploy))
 
 
 async def events(request: web.Request) -> web.StreamResponse:
@@ -30,6 +32,14 @@ async def text(request: web.Request) -> web.Response:
     """Send all of the log there is as plain text."""
     _, deploy = await _found(request)
     return await live.plain(request.app[PANEL], deploy)
+
+
+async def _by(panel: Panel, deploy: Deploy) -> str | None:
+    done = deploy.build or deploy.release
+    if done is None or done.account_id is None:
+        return None
+    async with panel.transaction() as conn:
+        return (await accounts.emails(conn, {done.account_id})).get(done.account_id)
 
 
 async def _found(request: web.Request) -> tuple[Visitor, Deploy]:

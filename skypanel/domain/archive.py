@@ -1,0 +1,122 @@
+"""An archive that is built in place of a commit: what may be in it."""
+
+from dataclasses import dataclass, field
+
+from skypanel.domain.errors import Invalid
+from skypanel.domain.limits import MIB
+from skypanel.domain.push import MAX_ENTRIES, MAX_FILE_BYTES, MAX_NAME_BYTES, MAX_PATH_BYTES, MAX_SOURCE_BYTES, shown
+from skypanel.domain.transcript import size
+
+# Beside the files themselves: headers, what they are filled up to, and what comes after the end.
+MAX_PLAIN_BYTES = MAX_SOURCE_BYTES + 256 * MIB
+MAX_HEADERS = 4 * MAX_ENTRIES
+MAKE = "Make it with `git archive --format=tar.gz -o app.tgz HEAD`, and upload it again."
+LEAVE_OUT = "Leave it out and upload the archive again."
+
+Parts = tuple[str, ...]
+
+
+@dataclass
+class Contents:
+    """What was seen of an archive so far. Each call takes in one entry, and raises Invalid where it must not become a file."""
+
+    files: int = 0
+    size_bytes: int = 0
+    _entries: int = 0
+    # Folders are dictionaries; of all else, whether a hard link may lead to it.
+    _tree: dict[str, "Node"] = field(default_factory=dict)
+
+    def add_folder(self, path: str) -> None:
+        """Take in a folder; the root itself is one."""
+        self._folder(parts(path), path)
+
+    def add_file(self, path: str, size_bytes: int) -> str:
+        """Take in a file, and return its path without needless parts."""
+        if size_bytes > MAX_FILE_BYTES:
+            raise Invalid(f"{shown(path)} is {size(size_bytes)}; a file may have at most {size(MAX_FILE_BYTES)}.", LEAVE_OUT)
+        self.size_bytes += size_bytes
+        if self.size_bytes > MAX_SOURCE_BYTES:
+            raise Invalid(f"The archive unpacks to more than {size(MAX_SOURCE_BYTES)}.", "Leave out what the app does not need.")
+        return "/".join(self._add(path, is_file=True))
+
+    def add_link(self, path: str, target: str) -> str:
+        """Take in a symbolic link, which may lead anywhere inside of the archive, and return its path."""
+        place = self._add(path, is_file=False)
+        # No folder on the way is a link, so that this many steps up end inside whatever the links are.
+        steps = [step for step in target.split("/") if step not in {"", "."}]
+        up = next((number for number, step in enumerate(steps) if step != ".."), len(steps))
+        if not target or target.startswith("/") or "\0" in target or up >= len(place) or ".." in steps[up:]:
+            raise Invalid(f"{shown(path)} is a link to {shown(target)}, which is not inside of the archive.", LEAVE_OUT)
+        if len(target.encode(errors="surrogateescape")) > MAX_PATH_BYTES:
+            raise Invalid(f"{shown(path)} is a link to too long a path.", LEAVE_OUT)
+        return "/".join(place)
+
+    def add_hard_link(self, path: str, target: str) -> tuple[str, str]:
+        """Take in another name of a file that came before, and return both."""
+        node: Node | None = self._tree
+        wanted = parts(target)
+        for part in wanted:
+            node = node.get(part) if isinstance(node, dict) else None
+        if node is not True:
+            raise Invalid(f"{shown(path)} is a link to {shown(target)}, which is no file of the archive before it.", LEAVE_OUT)
+        return "/".join(self._add(path, is_file=True)), "/".join(wanted)
+
+    def check(self) -> None:
+        """Raise Invalid for an archive that nothing can be built of."""
+        if not self.files:
+            raise Invalid("The archive holds no files.", MAKE)
+
+    def _add(self, path: str, *, is_file: bool) -> Parts:
+        found = parts(path)
+        if not found:
+            raise Invalid(f"{shown(path)} is no path of a file.", MAKE)
+        folder = self._folder(found[:-1], path)
+        if found[-1] in folder:
+            raise Invalid(f"{shown(path)} is in the archive twice.", MAKE)
+        self._count()
+        folder[found[-1]] = is_file
+        self.files += 1
+        return found
+
+    def _folder(self, found: Parts, path: str) -> dict[str, "Node"]:
+        folder = self._tree
+        for part in found:
+            inside = folder.get(part)
+            if inside is None:
+                self._count()
+                inside = folder[part] = {}
+            if not isinstance(inside, dict):
+                raise Invalid(f"{shown(path)} is inside of what is no folder.", MAKE)
+            folder = inside
+        return folder
+
+    def _count(self) -> None:
+        self._entries += 1
+        if self._entries > MAX_ENTRIES:
+            raise Invalid(f"The archive holds over {MAX_ENTRIES} files.", "Leave out what the app does not need, such as node_modules.")
+
+
+Node = dict[str, "Node"] | bool
+
+
+def parts(path: str) -> Parts:
+    """Return the parts of an entry's path. Raises Invalid for one that leads out, or that no push could have."""
+    found = tuple(part for part in path.split("/") if part not in {"", "."})
+    if path.startswith("/") or ".." in found or "\0" in path:
+        raise Invalid(f"{shown(path)} leads out of the archive.", "Give paths from the root of the app.")
+    if any(part.lower() == ".git" for part in found):
+        raise Invalid("The archive holds a .git folder.", MAKE)
+    lengths = [len(part.encode(errors="surrogateescape")) for part in found]
+    if any(length > MAX_NAME_BYTES for length in lengths) or sum(lengths) + len(lengths) > MAX_PATH_BYTES:
+        raise Invalid(f"{shown(path[:MAX_NAME_BYTES])}... is too long a path.", "Shorten it and upload the archive again.")
+    return found
+
+
+def unreadable() -> Invalid:
+    """Return what is said of bytes that are no archive, or a part of one."""
+    return Invalid("This is no whole .tgz archive: it is cut off or damaged, or something else.", MAKE)
+
+
+def unfit(path: str) -> Invalid:
+    """Return what is said of an entry that is no file, folder or link."""
+    return Invalid(f"{shown(path)} is a device, a pipe or the like.", LEAVE_OUT)

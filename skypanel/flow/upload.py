@@ -1,0 +1,92 @@
+"""An archive in place of a push: a URL to upload it to, its bytes as they come, and the build of it."""
+
+import hashlib
+import secrets
+from collections.abc import AsyncIterable, AsyncIterator, Callable
+from uuid import UUID
+
+from skypanel.domain import upload as rules
+from skypanel.domain.account import Account
+from skypanel.domain.app import App
+from skypanel.domain.build import ARCHIVE, Build, Source
+from skypanel.domain.errors import Invalid, Throttled
+from skypanel.domain.transcript import size
+from skypanel.domain.upload import LIFE, MAX_UPLOAD_BYTES, MAX_UPLOADS, Upload
+from skypanel.flow import audit, receive
+from skypanel.flow import build as build_flow
+from skypanel.flow.accounts import digest
+from skypanel.ports import Panel
+from skypanel.store import uploads
+
+
+async def offer(panel: Panel, by: Account) -> tuple[Upload, str]:
+    """Return an upload that the account may make within the hour, and the secret that opens it. Raises Throttled."""
+    secret = secrets.token_urlsafe(32)
+    async with panel.transaction() as conn:
+        if not await uploads.has_room(conn, by.id, MAX_UPLOADS):
+            raise Throttled(f"You asked for {MAX_UPLOADS} uploads within the hour.", "Use one of those, or wait.")
+        return await uploads.add(conn, by.id, digest(secret), panel.clock.now() + LIFE), secret
+
+
+async def take(panel: Panel, secret: str, chunks: AsyncIterable[bytes]) -> Upload:
+    """Store what comes as a source, once; until that has worked, it may be tried again.
+
+    Raises NotFound for a secret that opens nothing, Conflict for one that was used, Invalid for what cannot be built.
+    """
+    async with panel.transaction() as conn:
+        found = await uploads.by_put_digest(conn, digest(secret), panel.clock.now())
+    if found is None:
+        raise rules.ended()
+    if found.source_digest is not None:
+        raise rules.used()
+    checksum = hashlib.sha256()
+    stored = await panel.objects.add("sources", panel.archives.source(_measured(chunks, checksum.update)))
+    async with panel.transaction() as conn:
+        if not await uploads.take(conn, found.id, stored.digest, checksum.hexdigest()):
+            raise rules.used()
+        taken = await uploads.of(conn, found.account_id, found.id, panel.clock.now())
+    if taken is None:
+        raise rules.ended()
+    return taken
+
+
+async def build(panel: Panel, app: App, by: Account, upload_id: UUID, *, version: str | None, checksum: str | None) -> Build:
+    """Queue a build of what the account uploaded; `version` is what it calls that.
+
+    Raises Invalid if there is no such upload, or it is not what the checksum says; Conflict as for a push.
+    """
+    async with panel.transaction() as conn:
+        found = await uploads.of(conn, by.id, upload_id, panel.clock.now())
+    if found is None:
+        raise rules.missing()
+    source = Source(ARCHIVE, rules.check(found, checksum), version or None)
+    if not await panel.objects.exists("sources", source.digest):
+        raise rules.missing()
+    await receive.check_idle(panel, app)
+    made = await build_flow.request(panel, app, by.id, source, _to_nobody)
+    async with panel.transaction() as conn:
+        await audit.record(conn, "build.request", by, app, build=str(made.id), source=source.kind)
+    return made
+
+
+async def cancel(panel: Panel, app: App, build_id: UUID, by: Account) -> bool:
+    """Stop a build, whatever its source; False if it has ended."""
+    stopped = await build_flow.cancel(panel, app.id, f"{by.email} cancelled this build.", build_id)
+    if stopped:
+        async with panel.transaction() as conn:
+            await audit.record(conn, "build.cancel", by, app, build=str(build_id))
+    return stopped
+
+
+async def _measured(chunks: AsyncIterable[bytes], take_in: Callable[[bytes], None]) -> AsyncIterator[bytes]:
+    total = 0
+    async for chunk in chunks:
+        total += len(chunk)
+        if total > MAX_UPLOAD_BYTES:
+            raise Invalid(f"An upload may have at most {size(MAX_UPLOAD_BYTES)}.", "Leave out what the app does not need.")
+        take_in(chunk)
+        yield chunk
+
+
+async def _to_nobody(_line: str) -> None:
+    """Drop what a pusher would be told: who asks for a build reads its output."""

@@ -1,0 +1,51 @@
+"""Uploads: each is made for one account, and taken in once."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import delete, func, insert, select, update
+
+from skypanel.domain.upload import Upload
+from skypanel.ports import Connection
+from skypanel.store import locks
+from skypanel.store.rows import Row, one
+from skypanel.store.tables import uploads
+
+
+async def has_room(conn: Connection, account_id: UUID, most: int) -> bool:
+    """Say whether an account may have one more, and forget those of it that have expired."""
+    await locks.hold(conn, f"uploads of {account_id}")
+    await conn.execute(delete(uploads).where(uploads.c.account_id == account_id, uploads.c.expires_at <= func.now()))
+    row = await one(conn, select(func.count().label("number")).where(uploads.c.account_id == account_id))
+    return int(row.number) < most
+
+
+async def add(conn: Connection, account_id: UUID, put_digest: str, expires_at: datetime) -> Upload:
+    """Add an upload of which nothing is there yet."""
+    values = {"account_id": account_id, "put_digest": put_digest, "expires_at": expires_at}
+    return _read(await one(conn, insert(uploads).values(values).returning(uploads)))
+
+
+async def by_put_digest(conn: Connection, put_digest: str, now: datetime) -> Upload | None:
+    """Return the upload that a secret opens, if it has not expired."""
+    return _read_if(await conn.first(select(uploads).where(uploads.c.put_digest == put_digest, uploads.c.expires_at > now)))
+
+
+async def of(conn: Connection, account_id: UUID, upload_id: UUID, now: datetime) -> Upload | None:
+    """Return an account's upload, if it has not expired."""
+    mine = (uploads.c.id == upload_id) & (uploads.c.account_id == account_id)
+    return _read_if(await conn.first(select(uploads).where(mine, uploads.c.expires_at > now)))
+
+
+async def take(conn: Connection, upload_id: UUID, source_digest: str, checksum: str) -> bool:
+    """Record what was uploaded; False if something was before, or the upload is gone."""
+    statement = update(uploads).where(uploads.c.id == upload_id, uploads.c.source_digest.is_(None))
+    return bool(await conn.execute(statement.values(source_digest=source_digest, checksum=checksum)))
+
+
+def _read(row: Row) -> Upload:
+    return Upload(row.id, row.account_id, row.expires_at, row.source_digest, row.checksum)
+
+
+def _read_if(row: Row | None) -> Upload | None:
+    return None if row is None else _read(row)

@@ -1,0 +1,70 @@
+"""Where archives are uploaded to: URLs that are good once and for an hour."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from aiohttp import web
+
+from skypanel.domain.errors import Invalid
+from skypanel.domain.routing import Address
+from skypanel.domain.transcript import size
+from skypanel.domain.upload import MAX_UPLOAD_BYTES
+from skypanel.flow import upload as upload_flow
+from web.api.calls import Call, Reply
+from web.api.schema import Json
+from web.keys import PANEL, origin
+
+PATH = "/sources/"
+PAUSE_S = 60.0
+UPLOAD_HERE = "Upload it with POST /sources, and give the get_url that you get there."
+
+
+async def create(call: Call) -> Reply:
+    """Return where to upload an archive, and what to call it when it is built."""
+    upload, secret = await upload_flow.offer(call.panel, call.account)
+    base = f"{origin(call.request)}{PATH}"
+    blob = {"get_url": f"{base}{upload.id}", "put_url": f"{base}{secret}"}
+    return Reply({"source_blob": blob}, 201, {"Cache-Control": "no-store"})
+
+
+async def create_for_app(call: Call) -> Reply:
+    """Return the same, as an app that may be pushed to has it."""
+    await call.app()
+    return await create(call)
+
+
+async def put(request: web.Request, params: Mapping[str, str], _body: Json) -> Reply:
+    """Take in a .tgz, once; who has the URL needs no token."""
+    if (request.content_length or 0) > MAX_UPLOAD_BYTES:
+        raise Invalid(f"An upload may have at most {size(MAX_UPLOAD_BYTES)}.", "Leave out what the app does not need.")
+    taken = await upload_flow.take(request.app[PANEL], params["upload"], _chunks(request))
+    return Reply({"checksum": f"SHA256:{taken.checksum}"})
+
+
+def upload_id(url: str, address: Address) -> UUID:
+    """Return the upload that a get_url names. Raises Invalid for the URL of anything else: nothing is ever fetched."""
+    foreign = Invalid("Only what was uploaded to this panel is built from a URL.", UPLOAD_HERE)
+    try:
+        split = urlsplit(url)
+        named = UUID(split.path.removeprefix(PATH))
+    except ValueError:
+        raise foreign from None
+    if split.hostname not in address.api_hosts:
+        raise foreign
+    return named
+
+
+async def _chunks(request: web.Request) -> AsyncIterator[bytes]:
+    try:
+        while True:
+            async with asyncio.timeout(PAUSE_S):
+                chunk = await request.content.readany()
+            if not chunk:
+                return
+            yield chunk
+    except TimeoutError:
+        raise Invalid(f"The upload stood still for {PAUSE_S:.0f} seconds.", "Try again.") from None
+    except (ConnectionError, web.RequestPayloadError) as error:
+        raise Invalid("The upload was cut off.", "Try again.") from error
