@@ -8,12 +8,14 @@ import asyncio
 import fcntl
 import os
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import aclosing
 from itertools import count
 from pathlib import Path
 
 from skypanel.domain.app import App
 from skypanel.domain.errors import Unavailable
 from skypanel.domain.terminal import clean
+from skypanel.drivers.log_watch import Watches
 from skypanel.ports import Clock
 
 POLL_S = 0.2
@@ -28,17 +30,24 @@ class FileLogs:
     def __init__(self, root: Path, clock: Clock) -> None:
         self._root = root
         self._clock = clock
+        self._watches = Watches(POLL_S)
 
     async def read(self, app: App, lines: int = 100, *, follow: bool = False, dyno: str | None = None) -> AsyncIterator[str]:
         """Yield an app's last lines, oldest first, then those that are written from now on; `dyno` is web.1, or web for all of them."""
         folder = _Folder(self._root / str(app.id), dyno)
+
+        async def begin() -> _Folder:
+            await asyncio.to_thread(folder.last, 0)
+            return folder
+
+        if follow:
+            async with aclosing(self._watches.lines((app.id, dyno), lines, begin)) as followed:
+                async for line in followed:
+                    yield line
+            return
         try:
             for line in await asyncio.to_thread(folder.last, lines):
                 yield line
-            while follow:
-                for line in await asyncio.to_thread(folder.fresh):
-                    yield line
-                await asyncio.sleep(POLL_S)
         finally:
             folder.close()
 
@@ -64,6 +73,17 @@ class _Folder:
         """Return the last lines of all files together."""
         found = [line for file in self._appeared() for line in file.last(lines)]
         return _by_time(found)[-lines:] if lines > 0 else []
+
+    def known(self, lines: int) -> Sequence[str]:
+        """Return the last lines of those that were read."""
+        found = [line for file in self._files.values() for line in file.known(lines)]
+        return _by_time(found)[-lines:] if lines > 0 else []
+
+    def copy(self) -> "_Folder":
+        """Return another that was read as far."""
+        copied = _Folder(self._path, self._dyno)
+        copied._files = {name: file.copy() for name, file in self._files.items()}
+        return copied
 
     def fresh(self) -> Sequence[str]:
         """Return the lines that were written since the last look."""
@@ -104,6 +124,23 @@ class _LogFile:
                 break
             found = _last_lines_of(path, lines - len(found)) + found
         return found
+
+    def known(self, lines: int) -> list[str]:
+        """Return the last lines of what was read."""
+        if self._fd is None:
+            return []
+        _, found = _last_lines(self._fd, lines, self._offset)
+        for path in self._before():
+            if len(found) >= lines:
+                break
+            found = _last_lines_of(path, lines - len(found)) + found
+        return found
+
+    def copy(self) -> "_LogFile":
+        """Return another that was read as far."""
+        copied = _LogFile(self._path)
+        copied._fd, copied._offset = None if self._fd is None else os.dup(self._fd), self._offset
+        return copied
 
     def all(self) -> list[str]:
         """Return all lines of a file that was not there before."""
@@ -149,6 +186,13 @@ class _LogFile:
                 return
             yield path
 
+    def _before(self) -> list[Path]:
+        """Return the generations that came before the open one, the newest first."""
+        opened = os.fstat(self._fd) if self._fd is not None else None
+        paths = [self._path, *self._older()]
+        at = next((number for number, path in enumerate(paths) if opened and _is_at(opened, path)), len(paths))
+        return paths[at + 1 :]
+
     def _newer(self) -> list[Path]:
         """Return the generations that came after the open one, the oldest first."""
         opened = None if self._fd is None else os.fstat(self._fd)
@@ -175,9 +219,9 @@ def _blocks(fd: int, offset: int) -> Iterator[bytes]:
         offset += len(block)
 
 
-def _last_lines(fd: int, lines: int) -> tuple[int, list[str]]:
-    """Return where the last whole line ends, and the last lines."""
-    start = os.fstat(fd).st_size
+def _last_lines(fd: int, lines: int, end_at: int | None = None) -> tuple[int, list[str]]:
+    """Return where the last whole line ends, of the file or of its first bytes, and the last lines."""
+    start = os.fstat(fd).st_size if end_at is None else end_at
     blocks: list[bytes] = []
     ends = 0
     while start > 0 and ends <= lines:

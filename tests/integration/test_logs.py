@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from skypanel.drivers.log_files import MAX_BYTES, FileLogs
+from skypanel.drivers.log_watch import MAX_BATCHES
 from skypanel.launcher.logs import LogFile
 from tests.contract_logs import APP, LogsContract, read, texts
 from tests.fakes import FakeClock
@@ -128,6 +129,38 @@ async def test_following_shows_what_comes_once_and_in_order_through_rotations_an
     clock.advance(1)
     worker.app(["a new dyno"])
     await until(lambda: seen == [*expected, "a new dyno"])
+
+
+async def test_many_who_follow_all_see_every_line_once_from_where_they_came_in(follower, dyno, clock):
+    web = dyno()
+    web.app(["before"])
+    early = [follower(lines=1) for _ in range(20)]
+    await until(lambda: all(seen == ["before"] for seen in early))
+    clock.advance(1)
+    web.app([f"{number}" for number in range(5)])
+    late = [follower(lines=3) for _ in range(20)]
+    await until(lambda: all(seen == ["2", "3", "4"] for seen in late))
+    clock.advance(1)
+    dyno("worker.1").app(["after"])
+    await until(lambda: all(seen == ["before", "0", "1", "2", "3", "4", "after"] for seen in early))
+    await until(lambda: all(seen == ["2", "3", "4", "after"] for seen in late))
+
+
+async def test_one_who_is_slow_keeps_nobody_waiting_and_misses_nothing(logs, follower, dyno):
+    web = dyno()
+    web.app(["first"])
+    slow = logs.read(APP, 1, follow=True)
+    assert (await anext(slow)).endswith("first")
+    quick = follower(lines=1)
+    await until(lambda: quick == ["first"])
+    written = [f"{number}" for number in range(2 * MAX_BATCHES)]
+    for text in written:
+        web.app([text])
+        await until(lambda text=text: quick[-1] == text)
+    assert [(await anext(slow)).rpartition(": ")[2] for _ in written] == written
+    web.app(["last"])
+    assert (await anext(slow)).endswith("last")
+    await slow.aclose()
 
 
 async def test_half_a_line_waits_for_its_end(follower, tmp_path):

@@ -12,18 +12,18 @@ from skypanel.domain.deploy import Deploy
 from skypanel.domain.errors import SkyPanelError, Unavailable
 from skypanel.domain.output import Place
 from skypanel.flow import deploys
-from skypanel.ports import Panel
 from web.api import tickets
 from web.api.schema import Json
 from web.api.tickets import Ticket
 from web.colours import shown
-from web.keys import BEAT_S, PANEL
+from web.keys import BEAT_S, PANEL, STREAMS
 from web.live import registered
 
 EVENTS = "text/event-stream"
 # How long the CLI waits before it asks for more, which it does once where nothing more comes.
 RETRY_MS = 10
 LOOK_S = 1.0
+STREAMS_A_LOOK = 50
 RESUMED_LINES = 1500
 
 log = logging.getLogger(__name__)
@@ -92,7 +92,7 @@ async def _attended(
     with registered(request):
         try:
             async with asyncio.TaskGroup() as tasks:
-                watch = tasks.create_task(_watch(request.app[PANEL], ticket))
+                watch = tasks.create_task(_watch(request.app, ticket))
                 beat = tasks.create_task(_beat(response, request.app[BEAT_S])) if beats else None
                 await copying
                 watch.cancel()
@@ -103,11 +103,12 @@ async def _attended(
     return response
 
 
-async def _watch(panel: Panel, ticket: Ticket) -> None:
+async def _watch(app: web.Application, ticket: Ticket) -> None:
     while True:
-        await asyncio.sleep(LOOK_S)
+        # Many streams together ask no more of the database than some do.
+        await asyncio.sleep(LOOK_S * max(1.0, len(app[STREAMS]) / STREAMS_A_LOOK))
         try:
-            await tickets.admit(panel, ticket)
+            await tickets.admit(app[PANEL], ticket)
         except Unavailable:
             continue
 
