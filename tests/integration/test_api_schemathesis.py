@@ -16,7 +16,7 @@ from schemathesis.specs.openapi.checks import (
 from tests.api_fixture import ACCEPT, HOST
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_headers_conformance, response_schema_conformance]
-EXAMPLES = 15
+EXAMPLES = 10
 # What there is, beside whatever else may be asked for.
 KNOWN = {"app": "hello", "type": "web", "dyno": "web.1", "release": "1", "stack": "heroku-24"}
 # These take away what the others ask for, or by what they ask.

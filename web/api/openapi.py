@@ -38,6 +38,7 @@ TAGS: Mapping[str, str] = {
     "apps": "Apps",
 }
 RANGE = "A part of a list: `name ..; max=100, order=desc`, or what Next-Range said"
+BYTES = {"type": "string", "format": "binary"}
 UPLOADED = ("application/gzip", "application/octet-stream")
 # What aiohttp says by itself: a body that is too large.
 TOO_LARGE = 413
@@ -97,7 +98,7 @@ def _operation(row: Row) -> Json:
     if isinstance(row, OpenEndpoint) and row.is_upload:
         operation["requestBody"] = {
             "required": True,
-            "content": dict.fromkeys(UPLOADED, {"schema": {"type": "string", "format": "binary"}}),
+            "content": {kind: {"schema": BYTES} for kind in UPLOADED},
         }
     if row.body is not None:
         operation["requestBody"] = {"required": "required" in row.body, "content": {JSON: {"schema": row.body}}}
