@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from tests.bench import deploys, memory, pages, pushes, starts, swarm
+from tests.bench import api, deploys, memory, pages, pushes, starts, swarm
 from tests.bench.figures import Figure, from_json, merged, table, to_json
 from tests.bench.stage import Stage
 
@@ -24,6 +24,8 @@ SUBJECTS: Mapping[str, Callable[[Stage], list[Figure]]] = {
     "config.embedded": deploys.config,
     "deploy.failed_requests": deploys.failed_requests,
     "dashboard": pages.dashboard,
+    "api": api.calls,
+    "logs.tail": api.tail,
     "swarm": swarm.changes,
 }
 

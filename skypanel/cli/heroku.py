@@ -1,0 +1,142 @@
+"""`skypanel heroku`: the real Heroku CLI, against any panel."""
+
+import asyncio
+import hashlib
+import netrc
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import click
+
+from skypanel import settings
+from skypanel.cli.relay import HOST, Target, relay
+from skypanel.domain.errors import Invalid, NotFound, SkyPanelError, Unavailable
+from skypanel.domain.names import printable
+
+# Where a login is kept under, so that the next command finds it: always the same for a panel, and no system's own.
+FIRST_PORT, PORTS = 20_000, 10_000
+QUIET = {
+    "DISABLE_TELEMETRY": "true",
+    "HEROKU_SKIP_ANALYTICS": "1",
+    "HEROKU_DISABLE_AUTOUPDATE": "true",
+    "HEROKU_SKIP_NEW_VERSION_CHECK": "true",
+}
+LOGGING_IN = frozenset({"login", "auth:login", "logout", "auth:logout"})
+PROXIES = ("NO_PROXY", "no_proxy")
+LOCAL = "localhost,127.0.0.1,::1"
+
+
+@click.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def heroku(arguments: Sequence[str]) -> None:
+    """Run the Heroku CLI against this machine's panel, or the one at SKYPANEL_URL: skypanel heroku ps -a hello."""
+    sys.exit(asyncio.run(_run(arguments, os.environ)))
+
+
+async def _run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    program = shutil.which("heroku", path=environ.get("PATH"))
+    if program is None:
+        raise Unavailable("The Heroku CLI is not installed.", "Install it: npm install -g heroku")
+    target, own_token = panel(environ)
+    with tempfile.TemporaryDirectory(prefix="skypanel-heroku-") as folder:
+        private = Path(folder)
+        login = login_port(target)
+        async with relay(target, private, login) as port:
+            token = environ.get("HEROKU_API_KEY") or environ.get("SKYPANEL_TOKEN") or _kept(environ, login) or own_token
+            if LOGGING_IN.intersection(arguments[:1]):
+                token = None
+            _trusted(private, target, environ)
+            given = environment(environ, target, private / "trusted.pem", port, token)
+            return await _child([program, *arguments], given)
+
+
+def panel(environ: Mapping[str, str]) -> tuple[Target, str | None]:
+    """Return the panel at SKYPANEL_URL or that of the home, and the home's token. Raises SkyPanelError where there is none."""
+    said = environ.get("SKYPANEL_URL", "")
+    if said:
+        return Target(_origin(said), _text(Path(environ["SKYPANEL_CA"])) if environ.get("SKYPANEL_CA") else None), None
+    try:
+        loaded = settings.load(environ)
+    except SkyPanelError as error:
+        raise NotFound("There is no panel of this machine that you may use.", "Set SKYPANEL_URL to a panel's address.") from error
+    authority, token = loaded.home / "ca.crt", loaded.home / "token"
+    origin = loaded.address.https_url().rstrip("/")
+    return Target(origin, _text(authority), is_here=True), _text(token).strip() if os.access(token, os.R_OK) else None
+
+
+def login_port(target: Target) -> int:
+    """Return the port under which a panel's login is kept."""
+    return FIRST_PORT + int.from_bytes(hashlib.sha256(target.origin.encode()).digest()[:4]) % PORTS
+
+
+def environment(environ: Mapping[str, str], target: Target, trusted: Path, port: int, token: str | None) -> dict[str, str]:
+    """Return the CLI's environment: all that it asks goes to the relay, but for git, whose remotes are to last."""
+    address = f"https://{HOST}:{port}"
+    given = {name: value for name, value in environ.items() if not name.startswith(("HEROKU_", "SKYPANEL_"))}
+    given |= {name: environ[name] for name in ("HEROKU_APP", "HEROKU_ORGANIZATION", "HEROKU_DEBUG") if name in environ}
+    given |= dict.fromkeys(("HEROKU_HOST", "HEROKU_PARTICLEBOARD_URL", "HEROKU_LOGIN_HOST"), address)
+    given |= {**QUIET, "HEROKU_GIT_HOST": target.host, "NODE_EXTRA_CA_CERTS": str(trusted)}
+    given |= {name: f"{environ[name]},{LOCAL}" if environ.get(name) else LOCAL for name in PROXIES}
+    if target.authority is not None:
+        given["GIT_SSL_CAINFO"] = str(trusted)
+    return given | ({"HEROKU_API_KEY": token} if token else {})
+
+
+def _origin(url: str) -> str:
+    try:
+        split = urlsplit(url)
+        _ = split.port
+    except ValueError:
+        split = urlsplit("")
+    if split.scheme not in {"http", "https"} or not split.hostname or split.username or split.path not in {"", "/"} or split.query:
+        raise Invalid(f"SKYPANEL_URL is {printable(url)}, which is no panel's address.", "Write it like this: https://paas.example.com")
+    return f"{split.scheme}://{split.netloc.lower()}"
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text()
+    except (OSError, ValueError) as error:
+        raise Unavailable(f"{file} cannot be read.", "Look whether it is there, and whether you may read it.") from error
+
+
+def _kept(environ: Mapping[str, str], port: int) -> str | None:
+    """Return the token that `heroku login` has kept for this panel; the CLI itself finds it only where the relay got its own port."""
+    with suppress(OSError, netrc.NetrcParseError):
+        found = netrc.netrc(Path(environ.get("HOME", "/"), ".netrc")).authenticators(f"{HOST}:{port}")
+        return found[2] if found else None
+    return None
+
+
+def _trusted(private: Path, target: Target, environ: Mapping[str, str]) -> None:
+    """Write down whom the CLI trusts: the relay, the panel, and whom it trusted before."""
+    texts = [(private / "ca.pem").read_text(), target.authority or ""]
+    with suppress(OSError, ValueError):
+        texts.append(Path(environ.get("NODE_EXTRA_CA_CERTS", "")).read_text())
+    (private / "trusted.pem").write_text("\n".join(texts))
+
+
+async def _child(argv: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Run the CLI at this terminal and return its exit status; Ctrl-C is its own to hear."""
+    loop = asyncio.get_running_loop()
+    child = await asyncio.create_subprocess_exec(*argv, env=dict(environment))
+    loop.add_signal_handler(signal.SIGINT, lambda: None)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, _tell, child, number)
+    status = await child.wait()
+    return 128 - status if status < 0 else status
+
+
+def _tell(child: asyncio.subprocess.Process, number: int) -> None:
+    with suppress(ProcessLookupError):
+        child.send_signal(number)
+
+
+COMMANDS = (heroku,)
