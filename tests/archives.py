@@ -69,6 +69,8 @@ HOSTILE = {
     "git in other letters": tgz(APP, entry("a/.GIT/config", b"x")),
     "long name": tgz(APP, entry("a" * 300, b"x")),
     "long path": tgz(APP, entry("a/" * 3000 + "b", b"x")),
+    "very long path": tgz(APP, entry("x", b"x", pax={"path": "../" * 60_000})),
+    "very long link": tgz(APP, entry("x", kind=tarfile.SYMTYPE, pax={"linkpath": "a" * 200_000})),
     "the root": tgz(APP, entry("./", b"x")),
     "no files": tgz(),
     "folders only": tgz(entry("a", kind=tarfile.DIRTYPE)),

@@ -41,14 +41,14 @@ class Contents:
 
     def add_link(self, path: str, target: str) -> str:
         """Take in a symbolic link, which may lead anywhere inside of the archive, and return its path."""
+        if len(target.encode(errors="surrogateescape")) > MAX_PATH_BYTES:
+            raise Invalid("The archive holds a link to too long a path.", LEAVE_OUT)
         place = self._add(path, is_file=False)
         # No folder on the way is a link, so that this many steps up end inside whatever the links are.
         steps = [step for step in target.split("/") if step not in {"", "."}]
         up = next((number for number, step in enumerate(steps) if step != ".."), len(steps))
         if not target or target.startswith("/") or "\0" in target or up >= len(place) or ".." in steps[up:]:
             raise Invalid(f"{shown(path)} is a link to {shown(target)}, which is not inside of the archive.", LEAVE_OUT)
-        if len(target.encode(errors="surrogateescape")) > MAX_PATH_BYTES:
-            raise Invalid(f"{shown(path)} is a link to too long a path.", LEAVE_OUT)
         return "/".join(place)
 
     def add_hard_link(self, path: str, target: str) -> tuple[str, str]:
@@ -101,6 +101,8 @@ Node = dict[str, "Node"] | bool
 
 def parts(path: str) -> Parts:
     """Return the parts of an entry's path. Raises Invalid for one that leads out, or that no push could have."""
+    if len(path) > 2 * MAX_PATH_BYTES:
+        raise Invalid("The archive holds a file with too long a path.", "Shorten it and upload the archive again.")
     found = tuple(part for part in path.split("/") if part not in {"", "."})
     if path.startswith("/") or ".." in found or "\0" in path:
         raise Invalid(f"{shown(path)} leads out of the archive.", "Give paths from the root of the app.")

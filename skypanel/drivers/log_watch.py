@@ -65,9 +65,14 @@ class Watch:
 
     async def join(self, follower: Follower, lines: int) -> Sequence[str]:
         """Return the last lines so far; all that come after them are the follower's too."""
+        # Somebody who goes away meanwhile must not take along what was just read for all.
+        return await asyncio.shield(asyncio.create_task(self._join(follower, lines)))
+
+    async def _join(self, follower: Follower, lines: int) -> Sequence[str]:
         async with self._looking:
             await self._look()
-            self._followers.add(follower)
+            if follower in self._guests:
+                self._followers.add(follower)
             return await asyncio.to_thread(self._followed.known, lines)
 
     def leave(self, follower: Follower) -> None:
