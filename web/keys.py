@@ -1,6 +1,8 @@
 """What the application and a request carry along."""
 
 import asyncio
+from dataclasses import dataclass
+from uuid import UUID
 
 from aiohttp import web
 
@@ -12,6 +14,17 @@ SETTINGS = web.AppKey("settings", Settings)
 REQUEST_ID = web.RequestKey("request_id", str)
 BEAT_S = web.AppKey("beat_s", float)
 STREAMS = web.AppKey("streams", set[asyncio.Task[object]])
+
+
+@dataclass
+class Look:
+    """A task that ends when streams may be read no more, and how many wait for that."""
+
+    task: asyncio.Task[None]
+    streams: int = 0
+
+
+LOOKS = web.AppKey("looks", dict[tuple[UUID, UUID], Look])
 SESSION_LIFE_S = 14 * 24 * 60 * 60
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from base64 import b64encode
+from contextlib import AsyncExitStack
 from datetime import timedelta
 
 import pytest
@@ -235,6 +236,22 @@ async def test_a_tail_goes_on_where_it_was_and_ends_with_its_token(api, hello, s
         async with asyncio.timeout(5):
             await response.content.read()
     assert (await api.call("GET", path)).status == 404
+
+
+async def test_all_tails_of_a_token_end_with_it_and_no_other(api, hello, stage):
+    other = await api.act_as(stage.admin)
+    headers = {"Host": "localhost:8443"}
+    async with AsyncExitStack() as stack:
+        ending = [await stack.enter_async_context(api.client.get(await log_path(api, tail=True), headers=headers)) for _ in range(3)]
+        # One that leaves early ends it for nobody.
+        (await api.client.get(await log_path(api, tail=True), headers=headers)).close()
+        lasting = await stack.enter_async_context(api.client.get(await log_path(other, tail=True), headers=headers))
+        await api.call("DELETE", "/oauth/sessions/~", status=200)
+        async with asyncio.timeout(10):
+            for response in ending:
+                await response.content.read()
+        stage.panel.logs.add(hello, "web.1", "still here")
+        assert b"still here" in await lasting.content.readline()
 
 
 async def test_keys_are_added_and_removed(api, stage):

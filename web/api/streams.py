@@ -16,14 +16,14 @@ from web.api import tickets
 from web.api.schema import Json
 from web.api.tickets import Ticket
 from web.colours import shown
-from web.keys import BEAT_S, PANEL, STREAMS
+from web.keys import BEAT_S, LOOKS, PANEL, Look
 from web.live import registered
 
 EVENTS = "text/event-stream"
 # How long the CLI waits before it asks for more, which it does once where nothing more comes.
 RETRY_MS = 10
 LOOK_S = 1.0
-STREAMS_A_LOOK = 50
+LOOKS_AT_ONCE = 20
 RESUMED_LINES = 1500
 
 log = logging.getLogger(__name__)
@@ -104,9 +104,27 @@ async def _attended(
 
 
 async def _watch(app: web.Application, ticket: Ticket) -> None:
+    """Wait until a ticket is good no more: one look for all streams of a token and an app."""
+    key = (ticket.token_id, ticket.app_id)
+    looks = app[LOOKS]
+    look = looks.get(key)
+    if look is None or look.task.done():
+        look = looks[key] = Look(asyncio.create_task(_look(app, ticket)))
+    look.streams += 1
+    try:
+        await asyncio.shield(look.task)
+    finally:
+        look.streams -= 1
+        if not look.streams:
+            look.task.cancel()
+            if looks.get(key) is look:
+                del looks[key]
+
+
+async def _look(app: web.Application, ticket: Ticket) -> None:
     while True:
-        # Many streams together ask no more of the database than some do.
-        await asyncio.sleep(LOOK_S * max(1.0, len(app[STREAMS]) / STREAMS_A_LOOK))
+        # Many together ask no more of the database than some do.
+        await asyncio.sleep(LOOK_S * max(1.0, len(app[LOOKS]) / LOOKS_AT_ONCE))
         try:
             await tickets.admit(app[PANEL], ticket)
         except Unavailable:
