@@ -21,6 +21,7 @@ class BuildState(StrEnum):
 
 
 GIT, ARCHIVE = "git", "archive"
+MAX_LABEL = 40
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class Source:
     @property
     def label(self) -> str:
         """What it is called where there is little room."""
+        if self.kind == ARCHIVE and self.commit:
+            return self.commit[:MAX_LABEL]
         return (self.commit or self.digest)[:8]
 
     @property

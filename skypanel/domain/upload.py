@@ -46,6 +46,13 @@ def missing() -> Invalid:
     )
 
 
+def read_version(text: str | None) -> str | None:
+    """Return what an archive's sender calls its version, if anything. Raises Invalid for what cannot be shown."""
+    if text is not None and not text.isprintable():
+        raise Invalid("The version has characters that cannot be shown.", "Name it by one line of text, or leave it out.")
+    return (text or "").strip() or None
+
+
 def check(upload: Upload, checksum: str | None) -> str:
     """Return the digest of the source that was uploaded. Raises Invalid if there is none, or not the one that is meant."""
     if upload.source_digest is None or upload.checksum is None:

@@ -7,6 +7,7 @@ from uuid import UUID
 from skypanel.domain.access import Action
 from skypanel.domain.account import Account
 from skypanel.domain.app import App
+from skypanel.domain.build import ARCHIVE
 from skypanel.domain.errors import Conflict, NotFound
 from skypanel.domain.push import Push, RefUpdate, ago, check_repository, decide, deploy_refs
 from skypanel.domain.transcript import detail, heading
@@ -112,9 +113,10 @@ async def check_idle(panel: Panel, app: App) -> None:
             return
         pusher = await accounts.get(conn, active.account_id) if active.account_id else None
     doing = "built" if build else "rolled out"
+    did = "sent an archive" if build and build.source.kind == ARCHIVE else "pushed"
     who = pusher.email if pusher else "somebody"
     raise Conflict(
-        f"{app.name} is being {doing}: {who} pushed {ago(panel.clock.now() - active.created_at)} ago.",
+        f"{app.name} is being {doing}: {who} {did} {ago(panel.clock.now() - active.created_at)} ago.",
         "Push again when that has ended.",
     )
 

@@ -23,7 +23,7 @@ async def offer(panel: Panel, by: Account) -> tuple[Upload, str]:
     """Return an upload that the account may make within the hour, and the secret that opens it. Raises Throttled."""
     secret = secrets.token_urlsafe(32)
     async with panel.transaction() as conn:
-        if not await uploads.has_room(conn, by.id, MAX_UPLOADS):
+        if not await uploads.has_room(conn, by.id, MAX_UPLOADS, panel.clock.now()):
             raise Throttled(f"You asked for {MAX_UPLOADS} uploads within the hour.", "Use one of those, or wait.")
         return await uploads.add(conn, by.id, digest(secret), panel.clock.now() + LIFE), secret
 
@@ -59,7 +59,7 @@ async def build(panel: Panel, app: App, by: Account, upload_id: UUID, *, version
         found = await uploads.of(conn, by.id, upload_id, panel.clock.now())
     if found is None:
         raise rules.missing()
-    source = Source(ARCHIVE, rules.check(found, checksum), version or None)
+    source = Source(ARCHIVE, rules.check(found, checksum), rules.read_version(version))
     if not await panel.objects.exists("sources", source.digest):
         raise rules.missing()
     await receive.check_idle(panel, app)

@@ -12,10 +12,10 @@ from skypanel.store.rows import Row, one
 from skypanel.store.tables import uploads
 
 
-async def has_room(conn: Connection, account_id: UUID, most: int) -> bool:
+async def has_room(conn: Connection, account_id: UUID, most: int, now: datetime) -> bool:
     """Say whether an account may have one more, and forget those of it that have expired."""
     await locks.hold(conn, f"uploads of {account_id}")
-    await conn.execute(delete(uploads).where(uploads.c.account_id == account_id, uploads.c.expires_at <= func.now()))
+    await conn.execute(delete(uploads).where(uploads.c.account_id == account_id, uploads.c.expires_at <= now))
     row = await one(conn, select(func.count().label("number")).where(uploads.c.account_id == account_id))
     return int(row.number) < most
 

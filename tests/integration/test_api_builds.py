@@ -191,7 +191,7 @@ async def test_an_account_may_have_so_many_uploads_at_once(api, stage):
         await offered(api)
     assert "within the hour" in (await (await api.call("POST", "/sources", status=429)).json())["message"]
     async with stage.panel.transaction() as conn:
-        await conn.execute(update(tables.uploads).values(expires_at=func.now()))
+        await conn.execute(update(tables.uploads).values(expires_at=func.now() - func.make_interval(0, 0, 0, 0, 1)))
     await offered(api)
     async with stage.panel.transaction() as conn:
         assert (await conn.first(select(func.count()).select_from(tables.uploads)))[0] == 1
@@ -240,6 +240,13 @@ async def test_a_build_of_another_app_is_not_there(api, hello, stage):
     assert await build_flow.cancel(stage.panel, other.id, "Yes.", waiting.id)
 
 
+async def test_a_version_is_a_line_of_text(api, empty, stage):
+    blob = await uploaded(api)
+    await start(api, blob["get_url"], 422, version="1\n2")
+    assert (await start(api, blob["get_url"], version=" "))["source_blob"]["version"] is None
+    assert f"{stage.admin.email} sent an archive" in (await start(api, blob["get_url"], 409))["message"]
+
+
 async def test_buildpacks_are_the_apps(api, empty):
     blob = await uploaded(api)
     body = {"source_blob": {"url": blob["get_url"]}, "buildpacks": [{"url": "https://example.com/pack.git"}]}
@@ -264,5 +271,5 @@ async def test_the_pages_say_that_it_was_an_archive_and_whose(api, empty, stage,
     await stage.work()
     assert "from an archive" in await admin.page("/apps/hello")
     page = await admin.page(f"/apps/hello/builds/{made['id']}")
-    assert "Archive <code>first-on</code>" in page
+    assert "Archive <code>first-one</code>" in page
     assert f"by {stage.admin.email}" in page
