@@ -73,6 +73,7 @@ class Engine:
             self.images,
             SwarmOptions("dnsrr", STOP_GRACE_S, BOOT_S),
             stage_elsewhere=self.stage_elsewhere,
+            stop_elsewhere=self.stop_elsewhere,
             join=self.ingress.join,
         )
 
@@ -82,6 +83,10 @@ class Engine:
 
     async def stage_elsewhere(self, app, digest) -> None:
         await self.second_images.stage(app.id, digest)
+
+    async def stop_elsewhere(self, node_id, container_id) -> None:
+        assert node_id == self.nodes.second.client.info()["Swarm"]["NodeID"]
+        self.nodes.second.client.api.kill(container_id, "TERM")
 
     async def get(self, host: str, path: str = "/") -> tuple[int, str]:
         """Ask the ingress for a page."""
