@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from tests.bench import deploys, memory, pages, pushes, starts, swarm
+from tests.bench import deploys, memory, pages, pushes, slugs, starts, swarm
 from tests.bench.figures import Figure, from_json, merged, table, to_json
 from tests.bench.stage import Stage
 
@@ -25,6 +25,7 @@ SUBJECTS: Mapping[str, Callable[[Stage], list[Figure]]] = {
     "deploy.failed_requests": deploys.failed_requests,
     "dashboard": pages.dashboard,
     "swarm": swarm.changes,
+    "start.overhead": slugs.overhead,
 }
 
 
