@@ -28,7 +28,7 @@ kill_later() {
 	sleep "$grace_s"
 	for process in /proc/[0-9]*; do
 		case ${process#/proc/} in
-		1 | $$ | "$BASHPID") ;;
+		1 | "$$" | "$BASHPID") ;;
 		*) kill -KILL "${process#/proc/}" 2>/dev/null ;;
 		esac
 	done
