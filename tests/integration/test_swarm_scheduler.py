@@ -23,6 +23,7 @@ from skypanel.drivers.swarm import SwarmOptions, SwarmScheduler
 from skypanel.drivers.swarm_services import Services
 from skypanel.ports import Unready
 from tests.contract_scheduler import READY_S, SERVE, SchedulerContract, everything, has_one_offs, keys, launched, no_dynos, no_one_offs
+from tests.docker_fixture import run_in
 from tests.fakes import FakeObjects
 from tests.launcher_fixture import SERVER, make_app, make_manifest, stored_slug
 from tests.small_image import NAME
@@ -151,7 +152,8 @@ class TestServices:
         for task in tasks(engine, app):
             _, container = engine.container(task)
             shown += [container.attrs, container.top(ps_args="-eo pid,args"), container.diff()]
-            assert CANARY not in container.exec_run(["cat", "/proc/1/environ"]).output.decode()
+            assert run_in(container, "grep", "-q", CANARY, "/proc/1/environ") == 1
+            assert run_in(container, "grep", "-q", "DYNO=", "/proc/1/environ") == 0
         assert CANARY not in json.dumps(shown)
         exit_, lines = await one_off(scheduler, manifest, f"echo $GREETING; {PRINT}; env; pwd", dyno="release.1")
         assert exit_.ok
