@@ -176,6 +176,16 @@ class FakeBuilder:
             raise StepFailed(exit_)
 
 
+class FakeUpkeep:
+    """Holds what was left, by app, until it is tended to."""
+
+    def __init__(self):
+        self.left = set()
+
+    async def tend(self, known):
+        self.left &= set(known)
+
+
 @dataclass
 class Stage:
     """The panel, its admin, and shortcuts for what tests do most."""
@@ -228,6 +238,7 @@ async def open_stage(database, folder) -> Stage:
         database=database,
         scheduler=FakeScheduler(),
         builder=builder,
+        upkeep=FakeUpkeep(),
         router=FakeRouter(),
         objects=FakeObjects(),
         open_objects=no_storage,

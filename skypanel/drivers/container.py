@@ -39,7 +39,7 @@ class Site:
 
     `buildpacks` is the folder of the bundled ones, `ca_bundle` a file with the certificates that builds trust
     in place of the image's, `allowed` what they reach although it is private, and `blocked` the addresses
-    they do not reach although they are public.
+    they do not reach although they are public. `panel` is the panel's identity.
     """
 
     image: str
@@ -47,6 +47,7 @@ class Site:
     ca_bundle: Path | None = None
     allowed: tuple[Allowed, ...] = ()
     blocked: tuple[str, ...] = ()
+    panel: str = ""
 
 
 class ContainerBuilder:
@@ -74,7 +75,7 @@ class ContainerBuilder:
     async def _open(self, app: App, limits: Limits) -> AsyncIterator[Workspace]:
         loop = asyncio.get_running_loop()
         deadline = None if limits.timeout_s is None else loop.time() + limits.timeout_s
-        place = Place(uuid4().hex[:12], app.id, self._site.image, limits, self._site.ca_bundle is not None)
+        place = Place(uuid4().hex[:12], app.id, self._site.image, limits, self._site.ca_bundle is not None, self._site.panel)
         rules = await self._ready()
         await container_sweep.sweep(self._docker)
         try:

@@ -1,0 +1,117 @@
+"""What workers that were killed and apps that are gone leave at the manager's daemon, and when it goes."""
+
+import asyncio
+from uuid import uuid4
+
+import pytest
+
+from skypanel.drivers.container_spec import CACHE, PANEL, cache_name
+from skypanel.drivers.docker_api import DockerApi
+from skypanel.drivers.images import SlugImages
+from skypanel.drivers.swarm import SwarmScheduler
+from skypanel.drivers.swarm_guard import SwarmGuard
+from skypanel.drivers.swarm_run import ONE_OFF
+from skypanel.drivers.swarm_spec import release_labels
+from skypanel.drivers.swarm_upkeep import SwarmUpkeep
+from tests.docker_fixture import swarm
+from tests.fakes import FakeObjects
+from tests.launcher_fixture import make_app, make_manifest
+from tests.small_image import NAME, small_image
+
+__all__ = ["swarm"]
+
+
+@pytest.fixture
+def panel():
+    return uuid4().hex[:8]
+
+
+@pytest.fixture
+async def api(swarm):
+    await asyncio.to_thread(small_image, swarm.client)
+    made = DockerApi(swarm.url)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def guard(api, panel):
+    made = SwarmGuard(api, panel, NAME, ())
+    yield made
+    await made.remove()
+
+
+@pytest.fixture
+def cache(swarm):
+    def make(panel, app):
+        swarm.client.volumes.create(cache_name(app.id), labels={CACHE: str(app.id), PANEL: panel})
+        return cache_name(app.id)
+
+    return make
+
+
+@pytest.fixture
+def one_off(swarm):
+    """Leave a one-off dyno, as a worker does that is killed, and return its name."""
+    made = []
+
+    def make(panel, app, command, dyno="run.1"):
+        labels = {**release_labels(panel, make_manifest(app, "d" * 64, {})), ONE_OFF: dyno}
+        made.append(swarm.client.containers.run(NAME, command, labels=labels, detach=True, network_mode="none"))
+        return made[-1].name
+
+    yield make
+    for each in made:
+        swarm.client.api.remove_container(each.name, force=True) if each in swarm.client.containers.list(all=True) else None
+
+
+def volumes(swarm):
+    return {each.name for each in swarm.client.volumes.list()}
+
+
+def containers(swarm):
+    return {each.name for each in swarm.client.containers.list(all=True)}
+
+
+async def test_caches_of_apps_that_are_gone_go_and_no_others(swarm, api, panel, guard, cache):
+    app, gone, others = make_app(), make_app(), make_app()
+    kept, lost, foreign = cache(panel, app), cache(panel, gone), cache("another", others)
+    await SwarmUpkeep(api, panel, guard).tend({app.id})
+    assert {kept, lost, foreign} <= volumes(swarm)  # one that is young may be an app's that was made just now
+    await SwarmUpkeep(api, panel, guard, young_s=0).tend({app.id})
+    assert {kept, lost, foreign} & volumes(swarm) == {kept, foreign}
+
+
+async def test_a_cache_that_a_build_has_in_use_stays_until_it_ends(swarm, api, panel, guard, cache):
+    app = make_app()
+    name = cache(panel, app)
+    build = swarm.client.containers.run(NAME, ["sleep", "1000"], volumes={name: {"bind": "/cache"}}, detach=True, network_mode="none")
+    await SwarmUpkeep(api, panel, guard, young_s=0).tend(())
+    assert name in volumes(swarm)
+    build.remove(force=True)
+    await SwarmUpkeep(api, panel, guard, young_s=0).tend(())
+    assert name not in volumes(swarm)
+
+
+async def test_one_off_dynos_that_nobody_comes_for_go_and_those_that_run_stay(swarm, api, panel, guard, one_off):
+    app, gone = make_app(), make_app()
+    runs = [one_off(panel, app, ["sleep", "1000"], dyno) for dyno in ("run.1", "release.1")]
+    ended, orphan = one_off(panel, app, ["true"]), one_off(panel, gone, ["sleep", "1000"])
+    foreign = one_off("another", gone, ["sleep", "1000"])
+    swarm.client.containers.get(ended).wait()
+    await SwarmUpkeep(api, panel, guard).tend({app.id})
+    assert {*runs, ended, orphan, foreign} <= containers(swarm)
+    await SwarmUpkeep(api, panel, guard, young_s=0).tend({app.id})
+    assert {*runs, ended, orphan, foreign} & containers(swarm) == {*runs, foreign}
+
+
+async def test_the_nodes_are_guarded(swarm, api, panel, guard):
+    await SwarmUpkeep(api, panel, guard).tend(())
+    assert f"skypanel_{panel}" in swarm.manager.call("nft", "list", "tables").stdout
+
+
+async def test_an_app_that_is_removed_takes_its_cache_with_it(swarm, api, panel, cache, tmp_path):
+    app, other = make_app(), make_app()
+    mine, its = cache(panel, app), cache(panel, other)
+    await SwarmScheduler(api, panel, SlugImages(api, FakeObjects(), NAME, tmp_path)).remove(app.id)
+    assert {mine, its} & volumes(swarm) == {its}
