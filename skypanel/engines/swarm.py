@@ -22,7 +22,7 @@ from skypanel.drivers.traefik import TraefikRouter
 from skypanel.engines import Engine, StageElsewhere
 from skypanel.launcher.options import parse_allowed
 from skypanel.ports import Clock, Objects
-from skypanel.settings import Settings, identity
+from skypanel.settings import Settings
 
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 # Private networks, from which the panel's own proxy and what Docker puts before a published port come.
@@ -33,7 +33,7 @@ def open_engine(settings: Settings, objects: Objects, clock: Clock, stack: Async
     """Return the drivers of a Swarm. The panel's own proxy passes apps' requests on to the ingress of this machine."""
     docker = DockerApi(settings.docker_host)
     stack.push_async_callback(docker.close)
-    panel = identity(settings.home)
+    panel = settings.identity
     ingress = Ingress(docker, ingress_options(settings))
     run_image = stack_images.define(Image.RUN).name
     guard = SwarmGuard(docker, panel, run_image, tuple(map(parse_allowed, settings.allow)))
@@ -66,7 +66,7 @@ def open_engine(settings: Settings, objects: Objects, clock: Clock, stack: Async
 def ingress_options(settings: Settings) -> IngressOptions:
     """Return how the ingress of this machine is reached: by the panel's own proxy alone."""
     return IngressOptions(
-        panel=identity(settings.home),
+        panel=settings.identity,
         http_port=settings.ingress_port,
         api_port=settings.ingress_api_port,
         token=settings.traefik_token,

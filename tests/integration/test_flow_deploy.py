@@ -3,6 +3,7 @@
 import asyncio
 from functools import partial
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -327,6 +328,13 @@ async def test_reconciliation_brings_back_what_is_missing_and_then_rests(stage):
     await reconcile.reconcile(stage.panel)
     async with stage.panel.transaction() as conn:
         assert await rollouts.active(conn, app.id) is None
+
+
+async def test_what_an_app_that_is_gone_left_is_tended_to(stage):
+    app = await stage.app()
+    stage.panel.upkeep.left = {app.id, UUID(int=1)}
+    await reconcile.tend(stage.panel)
+    assert stage.panel.upkeep.left == {app.id}
 
 
 async def test_reconciliation_removes_the_dynos_of_an_app_that_is_gone(stage):
