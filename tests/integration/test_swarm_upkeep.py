@@ -1,7 +1,7 @@
 """What workers that were killed and apps that are gone leave at the manager's daemon, and when it goes."""
 
 import asyncio
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -13,6 +13,7 @@ from skypanel.drivers.swarm_guard import SwarmGuard
 from skypanel.drivers.swarm_run import ONE_OFF
 from skypanel.drivers.swarm_spec import release_labels
 from skypanel.drivers.swarm_upkeep import SwarmUpkeep
+from tests.contract_upkeep import UpkeepContract
 from tests.docker_fixture import swarm
 from tests.fakes import FakeObjects
 from tests.launcher_fixture import make_app, make_manifest
@@ -43,9 +44,9 @@ async def guard(api, panel):
 
 @pytest.fixture
 def cache(swarm):
-    def make(panel, app):
-        swarm.client.volumes.create(cache_name(app.id), labels={CACHE: str(app.id), PANEL: panel})
-        return cache_name(app.id)
+    def make(panel, app_id):
+        swarm.client.volumes.create(cache_name(app_id), labels={CACHE: str(app_id), PANEL: panel})
+        return cache_name(app_id)
 
     return make
 
@@ -73,9 +74,24 @@ def containers(swarm):
     return {each.name for each in swarm.client.containers.list(all=True)}
 
 
+class TestSwarmUpkeep(UpkeepContract):
+    @pytest.fixture
+    def upkeep(self, api, panel, guard):
+        return SwarmUpkeep(api, panel, guard, young_s=0)
+
+    @pytest.fixture
+    def leave(self, panel, cache):
+        return lambda app_id: cache(panel, app_id)
+
+    @pytest.fixture
+    def left(self, swarm, panel):
+        own = {"label": f"{PANEL}={panel}"}
+        return lambda: {UUID(each.attrs["Labels"][CACHE]) for each in swarm.client.volumes.list(filters=own)}
+
+
 async def test_caches_of_apps_that_are_gone_go_and_no_others(swarm, api, panel, guard, cache):
     app, gone, others = make_app(), make_app(), make_app()
-    kept, lost, foreign = cache(panel, app), cache(panel, gone), cache("another", others)
+    kept, lost, foreign = cache(panel, app.id), cache(panel, gone.id), cache("another", others.id)
     await SwarmUpkeep(api, panel, guard).tend({app.id})
     assert {kept, lost, foreign} <= volumes(swarm)  # one that is young may be an app's that was made just now
     await SwarmUpkeep(api, panel, guard, young_s=0).tend({app.id})
@@ -84,7 +100,7 @@ async def test_caches_of_apps_that_are_gone_go_and_no_others(swarm, api, panel, 
 
 async def test_a_cache_that_a_build_has_in_use_stays_until_it_ends(swarm, api, panel, guard, cache):
     app = make_app()
-    name = cache(panel, app)
+    name = cache(panel, app.id)
     build = swarm.client.containers.run(NAME, ["sleep", "1000"], volumes={name: {"bind": "/cache"}}, detach=True, network_mode="none")
     await SwarmUpkeep(api, panel, guard, young_s=0).tend(())
     assert name in volumes(swarm)
@@ -112,6 +128,6 @@ async def test_the_nodes_are_guarded(swarm, api, panel, guard):
 
 async def test_an_app_that_is_removed_takes_its_cache_with_it(swarm, api, panel, cache, tmp_path):
     app, other = make_app(), make_app()
-    mine, its = cache(panel, app), cache(panel, other)
+    mine, its = cache(panel, app.id), cache(panel, other.id)
     await SwarmScheduler(api, panel, SlugImages(api, FakeObjects(), NAME, tmp_path)).remove(app.id)
     assert {mine, its} & volumes(swarm) == {its}
