@@ -10,7 +10,7 @@ from skypanel.domain.manifest import DynoState
 from skypanel.drivers.swarm_guard import SwarmGuard
 from skypanel.launcher.options import parse_allowed
 from tests.container_fixture import listening
-from tests.contract_scheduler import READY_S, SERVE, launched
+from tests.contract_scheduler import READY_S, SERVE, ignore, launched
 from tests.fakes import FakeObjects
 from tests.launcher_fixture import make_app, make_manifest, stored_slug
 from tests.small_image import NAME
@@ -175,6 +175,13 @@ async def test_a_dyno_that_writes_more_than_its_plan_allows_is_stopped_on_any_no
     await until(both_were_stopped, 60)
     (small,) = [dyno for dyno in await engine.scheduler.dynos(app.id) if dyno.key.process_type == "small"]
     assert (small.state, small.restarts) == (DynoState.UP, 0)
+
+
+async def test_a_one_off_dyno_that_writes_too_much_is_told_so(engine, objects, guard):
+    await guard().ensure()
+    manifest = make_manifest(make_app(), await stored_slug(objects, {"fill.py": FILL}), {})
+    exit_ = await engine.scheduler.run(manifest, "python3 fill.py", ignore, 60.0)
+    assert exit_.reason == "it wrote more than 64 MiB to disk"
 
 
 async def test_rules_that_somebody_removed_come_back(engine, nodes, guard):

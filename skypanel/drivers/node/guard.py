@@ -33,7 +33,7 @@ DISK = "skypanel.disk"
 STOP = """
 echo "[skypanel] Wrote more than $1 MiB to disk" 2>/dev/null >/proc/1/fd/1
 echo 250 >/dev/shm/skypanel.ended
-kill -USR1 "$(</dev/shm/skypanel.pid)"
+kill -XFSZ "$(</dev/shm/skypanel.pid)"
 """
 MIB = 1024**2
 
