@@ -124,6 +124,7 @@ class FakeScheduler:
 
     async def remove(self, app_id):
         self.running = {key: dyno for key, dyno in self.running.items() if key.app_id != app_id}
+        self.once = {key: dyno for key, dyno in self.once.items() if key.app_id != app_id}
 
     async def run(self, manifest, command, write, timeout_s, *, dyno="run.1"):
         self.runs.append((dyno, command))

@@ -1,6 +1,7 @@
 """What workers that were killed and apps that are gone leave at the manager's daemon, and when it goes."""
 
 import asyncio
+import time
 from uuid import UUID, uuid4
 
 import pytest
@@ -10,7 +11,7 @@ from skypanel.drivers.docker_api import DockerApi
 from skypanel.drivers.images import SlugImages
 from skypanel.drivers.swarm import SwarmScheduler
 from skypanel.drivers.swarm_guard import SwarmGuard
-from skypanel.drivers.swarm_run import ONE_OFF
+from skypanel.drivers.swarm_run import INDEX, UNTIL
 from skypanel.drivers.swarm_spec import release_labels
 from skypanel.drivers.swarm_upkeep import SwarmUpkeep
 from tests.contract_upkeep import UpkeepContract
@@ -51,27 +52,8 @@ def cache(swarm):
     return make
 
 
-@pytest.fixture
-def one_off(swarm):
-    """Leave a one-off dyno, as a worker does that is killed, and return its name."""
-    made = []
-
-    def make(panel, app, command, dyno="run.1"):
-        labels = {**release_labels(panel, make_manifest(app, "d" * 64, {})), ONE_OFF: dyno}
-        made.append(swarm.client.containers.run(NAME, command, labels=labels, detach=True, network_mode="none"))
-        return made[-1].name
-
-    yield make
-    for each in made:
-        swarm.client.api.remove_container(each.name, force=True) if each in swarm.client.containers.list(all=True) else None
-
-
 def volumes(swarm):
     return {each.name for each in swarm.client.volumes.list()}
-
-
-def containers(swarm):
-    return {each.name for each in swarm.client.containers.list(all=True)}
 
 
 class TestSwarmUpkeep(UpkeepContract):
@@ -109,16 +91,18 @@ async def test_a_cache_that_a_build_has_in_use_stays_until_it_ends(swarm, api, p
     assert name not in volumes(swarm)
 
 
-async def test_one_off_dynos_that_nobody_comes_for_go_and_those_that_run_stay(swarm, api, panel, guard, one_off):
-    app, gone = make_app(), make_app()
-    runs = [one_off(panel, app, ["sleep", "1000"], dyno) for dyno in ("run.1", "release.1")]
-    ended, orphan = one_off(panel, app, ["true"]), one_off(panel, gone, ["sleep", "1000"])
-    foreign = one_off("another", gone, ["sleep", "1000"])
-    swarm.client.containers.get(ended).wait()
-    await SwarmUpkeep(api, panel, guard).tend({app.id})
-    assert {*runs, ended, orphan, foreign} <= containers(swarm)
-    await SwarmUpkeep(api, panel, guard, young_s=0).tend({app.id})
-    assert {*runs, ended, orphan, foreign} & containers(swarm) == {*runs, foreign}
+async def test_one_off_dynos_that_ran_long_enough_are_ended(swarm, api, panel, guard):
+    labels = {**release_labels(panel, make_manifest(make_app(), "d" * 64, {})), INDEX: "1"}
+    past, future = (
+        swarm.client.containers.run(NAME, ["sleep", "1000"], labels={**labels, UNTIL: str(int(time.time()) + life_s)}, detach=True)
+        for life_s in (-1, 1000)
+    )
+    await SwarmUpkeep(api, panel, guard).tend(())
+    for each in (past, future):
+        each.reload()
+    assert (past.status, future.status) == ("exited", "running")
+    for each in (past, future):
+        each.remove(force=True)
 
 
 async def test_the_nodes_are_guarded(swarm, api, panel, guard):
