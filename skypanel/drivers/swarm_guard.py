@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from ipaddress import AddressValueError, IPv4Address
 
 from docker import APIClient
 
@@ -41,7 +42,8 @@ class SwarmGuard:
 
     async def ensure(self, timeout_s: float = READY_S) -> None:
         """Return once it guards every node that may get dynos. Raises Unavailable."""
-        spec = service(self._panel, await self._image_id(), self._allowed)
+        members = addresses(await self._docker.call(lambda client: client.nodes()))
+        spec = service(self._panel, await self._image_id(), self._allowed, members)
         with suppress(Conflict):  # another process of the panel was faster, with the same
             await self._docker.call(lambda client: _bring(client, spec))
         waiting: Mapping[str, str] = {}
@@ -67,14 +69,28 @@ class SwarmGuard:
         return str(found["Id"])
 
 
-def service(panel: str, image_id: str, allowed: Sequence[Allowed]) -> Json:
-    """Return the service as `POST /services/create` takes it."""
+def addresses(nodes: Sequence[Json]) -> list[str]:
+    """Return the IPv4 addresses of a Swarm's members: who reaches them could pass for a node's packets in the overlay networks."""
+    said = [node["Status"].get("Addr", "") for node in nodes]
+    said += [node.get("ManagerStatus", {}).get("Addr", "").rpartition(":")[0] for node in nodes]
+    return sorted({address for address in said if _is_somebodys(address)})
+
+
+def _is_somebodys(text: str) -> bool:
+    try:
+        return not IPv4Address(text).is_unspecified
+    except AddressValueError:
+        return False
+
+
+def service(panel: str, image_id: str, allowed: Sequence[Allowed], members: Sequence[str] = ()) -> Json:
+    """Return the service as `POST /services/create` takes it; `members` are addresses that dynos do not reach."""
     argv = ["python3", "-I", "-S", "-c", program()]
     template = {
         "ContainerSpec": {
             "Image": image_id,
             "Command": argv,
-            "Env": [f"RULES={bridge_ruleset(panel, BRIDGE, allowed)}", f"TABLE={table_name(panel)}", f"PANEL={panel}"],
+            "Env": [f"RULES={bridge_ruleset(panel, BRIDGE, allowed, members)}", f"TABLE={table_name(panel)}", f"PANEL={panel}"],
             "User": "0:0",
             "Dir": "/",
             "Init": True,

@@ -159,10 +159,11 @@ table inet skypanel {{
 """
 
 
-def bridge_ruleset(tag: str, bridge: str, allowed: Sequence[Allowed]) -> str:
+def bridge_ruleset(tag: str, bridge: str, allowed: Sequence[Allowed], blocked: Sequence[str] = ()) -> str:
     """Return the nft script that replaces the table for those whose way out is a bridge of this machine's.
 
-    It lets out what `ruleset` does. The resolvers are to be added to the table's set of that name.
+    It lets out what `ruleset` does, but for the public addresses that are `blocked`. The resolvers are to be added to
+    the table's set of that name.
     """
     name, port = table_name(tag), f'"{bridge}"'
     return f"""\
@@ -171,7 +172,7 @@ def bridge_ruleset(tag: str, bridge: str, allowed: Sequence[Allowed]) -> str:
     type ipv4_addr
     flags interval
     auto-merge
-    elements = {{ {", ".join(PRIVATE)} }}
+    elements = {{ {", ".join((*PRIVATE, *blocked))} }}
   }}
   set resolvers {{
     type ipv4_addr

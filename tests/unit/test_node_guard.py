@@ -4,7 +4,7 @@ import json
 
 from skypanel.domain.limits import MIB
 from skypanel.drivers.node.guard import over, resolvers
-from skypanel.drivers.swarm_guard import service
+from skypanel.drivers.swarm_guard import addresses, service
 from skypanel.launcher.options import parse_allowed
 
 RESOLV_CONF = """\
@@ -28,6 +28,15 @@ def test_a_dyno_is_over_its_own_bound_alone():
     found = [container("small", MIB, 2 * MIB), container("full", 2 * MIB, 2 * MIB), container("over", 2 * MIB + 1, 2 * MIB)]
     # Docker tells no size of a container that has written nothing.
     assert over([*found, {"Id": "new", "Labels": {"skypanel.disk": "1"}}]) == {"over": 2 * MIB}
+
+
+def test_public_addresses_of_the_swarms_members_are_refused():
+    manager = {"Status": {"Addr": "0.0.0.0"}, "ManagerStatus": {"Addr": "198.51.100.1:2377"}}
+    nodes = [manager, {"Status": {"Addr": "198.51.100.2"}}, {"Status": {"Addr": "2001:db8::2"}}, {"Status": {}}]
+    assert addresses(nodes) == ["198.51.100.1", "198.51.100.2"]
+    rules = service("p1", "sha256:abc", [], addresses(nodes))["TaskTemplate"]["ContainerSpec"]["Env"][0]
+    blocked = rules.partition("elements = {")[2].partition("}")[0]
+    assert {"198.51.100.1", "198.51.100.2", "10.0.0.0/8"} <= {part.strip() for part in blocked.split(",")}
 
 
 def test_the_guard_has_one_right_and_changes_with_what_is_allowed():
