@@ -45,6 +45,7 @@ async def open_panel(settings: Settings) -> AsyncIterator[Panel]:
             database=database,
             scheduler=engine.scheduler,
             builder=engine.builder,
+            upkeep=engine.upkeep,
             router=engine.router,
             objects=objects,
             open_objects=open_objects,

@@ -3,7 +3,7 @@
 No port raises a vendor's error: what can go wrong is one of `skypanel.domain.errors`.
 """
 
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -187,6 +187,17 @@ class Builder(Protocol):
         """Open an empty workspace; at the end of the block everything in it is gone but /cache.
 
         The limits hold for the whole of it, `timeout_s` too. Raises Unavailable.
+        """
+        ...
+
+
+class Upkeep(Protocol):
+    """What an engine needs done now and then."""
+
+    async def tend(self, known: Collection[UUID]) -> None:
+        """Have the engine's own parts in place, and remove what was left: of workers that were killed, and of apps not among `known`.
+
+        What is young is left alone, as it may be an app's that was made just now. May be repeated. Raises Unavailable.
         """
         ...
 
@@ -454,6 +465,7 @@ class Panel:
     database: Database
     scheduler: Scheduler
     builder: Builder
+    upkeep: Upkeep
     router: Router
     objects: Objects
     open_objects: OpenObjects

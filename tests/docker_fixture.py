@@ -43,6 +43,7 @@ mount --rbind /sys/fs/cgroup "$folder/cgroup"
 mount -t sysfs sysfs /sys
 mount --move "$folder/cgroup" /sys/fs/cgroup
 mount -t tmpfs tmpfs /run
+ln -s "$folder/docker.sock" /run/docker.sock
 echo ready
 read -r _
 "$@" </dev/null 3>&1 >&2 &

@@ -46,13 +46,18 @@ class Machine:
     def command_line(self) -> str:
         return Path(f"/proc/{self.process.pid}/cmdline").read_text()
 
+    def environment(self) -> dict[str, str]:
+        """Return the environment of the command, as it is now."""
+        (command,) = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        words = Path(f"/proc/{command}/environ").read_bytes().decode().split("\0")
+        return dict(word.split("=", 1) for word in words if "=" in word)
+
     def kill(self) -> None:
         """End all that runs there, at once."""
-        if self.process.returncode is None:
-            self.process.send_signal(signal.SIGKILL)
-            self.process.wait()
-            self.process.stdin.close()
-            self.process.stdout.close()
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
 
 
 @asynccontextmanager

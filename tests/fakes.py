@@ -188,6 +188,9 @@ class FakeRouter:
                 self.routes.pop(route.app_id, None)
 
 
+MARK = "[skypanel] "  # how the platform's own lines begin in a dyno's output
+
+
 class FakeLogs:
     """Keeps lines by app id as (dyno, text), all of them written at midnight; following them never ends."""
 
@@ -200,7 +203,8 @@ class FakeLogs:
         while True:
             changed, found = self._changed, self._of(app, dyno)
             for name, text in found[seen:]:
-                yield f"2024-01-01T00:00:00.000000+00:00 app[{name}]: {text}"
+                source = "skypanel" if text.startswith(MARK) else "app"
+                yield f"2024-01-01T00:00:00.000000+00:00 {source}[{name}]: {text.removeprefix(MARK)}"
             seen = len(found)
             if not follow:
                 return

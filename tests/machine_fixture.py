@@ -54,7 +54,7 @@ for folder in etc opt var/lib var/log; do
   mkdir -p /run/files/$folder/upper /run/files/$folder/work
   mount -t overlay overlay -o lowerdir=/$folder,upperdir=/run/files/$folder/upper,workdir=/run/files/$folder/work /$folder
 done
-ln -s "$1" /run/docker.sock
+ln -sf "$1" /run/docker.sock
 mkdir -p /run/sshd
 rm -rf /opt/* /etc/skypanel
 """

@@ -124,6 +124,7 @@ class FakeScheduler:
 
     async def remove(self, app_id):
         self.running = {key: dyno for key, dyno in self.running.items() if key.app_id != app_id}
+        self.once = {key: dyno for key, dyno in self.once.items() if key.app_id != app_id}
 
     async def run(self, manifest, command, write, timeout_s, *, dyno="run.1"):
         self.runs.append((dyno, command))
@@ -174,6 +175,16 @@ class FakeBuilder:
         yield out
         if not exit_.ok:
             raise StepFailed(exit_)
+
+
+class FakeUpkeep:
+    """Holds what was left, by app, until it is tended to."""
+
+    def __init__(self):
+        self.left = set()
+
+    async def tend(self, known):
+        self.left &= set(known)
 
 
 @dataclass
@@ -228,6 +239,7 @@ async def open_stage(database, folder) -> Stage:
         database=database,
         scheduler=FakeScheduler(),
         builder=builder,
+        upkeep=FakeUpkeep(),
         router=FakeRouter(),
         objects=FakeObjects(),
         open_objects=no_storage,

@@ -40,8 +40,9 @@ class TwoNodes:
 def two_nodes() -> Iterator[TwoNodes]:
     with running_docker() as docker:
         second = docker.add_node("second")
-        for node in (docker.manager, second):
-            small_image(node.client)
+        name = small_image(docker.client)
+        # With the same id, as what is loaded onto a node has.
+        second.client.images.load(docker.client.images.get(name).save(named=True))
         yield TwoNodes(docker, second)
 
 

@@ -12,6 +12,7 @@ from docker import APIClient
 from skypanel.domain.app import App
 from skypanel.domain.errors import NotFound, Unavailable
 from skypanel.domain.manifest import STOP_GRACE_S, Dyno, DynoState, Exit, Manifest, OneOff, Process
+from skypanel.drivers import container_sweep
 from skypanel.drivers.docker_api import DockerApi
 from skypanel.drivers.images import SlugImages
 from skypanel.drivers.swarm_readiness import Readiness
@@ -157,7 +158,7 @@ class SwarmScheduler:
             await self._stop_elsewhere(task.node_id, task.container_id)
 
     async def remove(self, app_id: UUID) -> None:
-        """Stop all dynos of an app and forget its secrets and images, and its organization's network with its last app."""
+        """Stop all dynos of an app and forget its secrets, images and cache, and its organization's network with its last app."""
         services = await self._services.of(app_id)
         for service in services:
             await self._services.remove(service.id)
@@ -165,6 +166,7 @@ class SwarmScheduler:
         await self._until_gone(app_id)
         await self._services.forget_secrets(app_id)
         await self._images.forget_all(app_id)
+        await container_sweep.forget_cache(self._docker, app_id)
         await self._forget_networks(services)
 
     async def _until_gone(self, app_id: UUID) -> None:

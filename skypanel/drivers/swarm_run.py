@@ -32,7 +32,7 @@ from skypanel.drivers.swarm_spec import (
     release_labels,
     secret_body,
 )
-from skypanel.drivers.swarm_tasks import moment
+from skypanel.drivers.swarm_tasks import FULL, moment
 from skypanel.launcher.lines import LineSplitter
 from skypanel.launcher.overrun import Overrun, sentence
 from skypanel.ports import Attached, WriteLine
@@ -261,9 +261,8 @@ def _dyno(found: Json) -> Dyno:
 
 
 def _exit(state: Json, limits: Limits, *, timed_out: bool) -> Exit:
-    if timed_out:
-        return Exit(state["ExitCode"], sentence(Overrun.TIMEOUT, limits))
-    return Exit(state["ExitCode"], sentence(Overrun.MEMORY, limits) if state["OOMKilled"] else None)
+    ends = ((Overrun.TIMEOUT, timed_out), (Overrun.MEMORY, state["OOMKilled"]), (Overrun.DISK, state["ExitCode"] == FULL))
+    return Exit(state["ExitCode"], next((sentence(overrun, limits) for overrun, is_why in ends if is_why), None))
 
 
 def _secret(manifest: Manifest, one_off: OneOff) -> bytes:

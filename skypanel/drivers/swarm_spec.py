@@ -38,6 +38,7 @@ VERSION = "skypanel.version"
 GENERATION = "skypanel.generation"
 PROCESS_TYPE = "skypanel.process-type"
 SLUG = "skypanel.slug"
+DISK = "skypanel.disk"
 
 SECRET_FILE = "skypanel"  # noqa: S105 - a file's name
 _SECRET = f"/run/secrets/{SECRET_FILE}"
@@ -87,6 +88,7 @@ def release_labels(panel: str, manifest: Manifest) -> dict[str, str]:
         APP: str(manifest.app_id),
         VERSION: str(manifest.version),
         GENERATION: str(manifest.generation),
+        DISK: str(manifest.limits.disk_bytes),
     }
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from skypanel.domain.app import App
-from skypanel.ports import Builder, Clock, Logs, Objects, Router, Scheduler
+from skypanel.ports import Builder, Clock, Logs, Objects, Router, Scheduler, Upkeep
 from skypanel.settings import Settings
 
 # Puts an app's slug, by its digest, on the nodes beside the manager's.
@@ -22,6 +22,7 @@ class Engine:
 
     scheduler: Scheduler
     builder: Builder
+    upkeep: Upkeep
     router: Router
     logs: Logs
 

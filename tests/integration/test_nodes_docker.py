@@ -178,6 +178,22 @@ async def test_a_machine_with_nothing_but_debian_becomes_a_node(swarm, bare, sta
     assert {member.name: member.is_ready for member in await stage.panel.swarm.members()}["bare"]
 
 
+async def test_a_machine_without_apt_is_left_as_it_is_with_what_to_do(bare, stage):
+    (bare.root / "usr/bin/apt-get").unlink()
+    before = sorted(path.name for path in (bare.root / "opt").iterdir())
+    node = await added(stage, bare)
+    await nodes_flow.provision(stage.panel, stage.admin, "one")
+    await provision.work(stage.panel, "worker")
+    said = "\n".join(stage.panel.output.texts(node_stream(node.id)))
+    assert "has no apt-get, so Docker and Python 3.9 and zstd cannot be installed on it." in said, said
+    assert "Install that by hand and provision the node again: what is there is used." in said
+    async with stage.panel.transaction() as conn:
+        failed = await nodes.by_name(conn, "one")
+    assert failed.state is NodeState.PENDING
+    assert "has no apt-get" in failed.error
+    assert sorted(path.name for path in (bare.root / "opt").iterdir()) == before
+
+
 async def _is(stage, state):
     return await state_of(stage) is state
 

@@ -35,8 +35,8 @@ kill_later() {
 }
 
 trap stop TERM
-# What `health.sh` gives up ends with the status that it wrote.
-trap 'exit "$(</dev/shm/skypanel.ended)"' USR1
+# What `health.sh` gives up ends with the status that it wrote, and so does what the node's guard finds too large.
+trap 'exit "$(</dev/shm/skypanel.ended)"' USR1 XFSZ
 # Signals to all of a one-off dyno, and the keys of its terminal, are for its command alone.
 [[ $source != - ]] || trap '' HUP INT QUIT USR1 USR2 ALRM VTALRM PROF WINCH TSTP TTIN TTOU
 echo $$ >/dev/shm/skypanel.pid
