@@ -93,7 +93,7 @@ def test_the_agent_needs_nothing_but_an_old_python(agent):
         tree = ast.parse(file.read_text(), feature_version=plan.OLDEST_PYTHON)
         imported |= {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
         imported |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    assert {name.partition(".")[0] for name in imported} - sys.stdlib_module_names == {"skypanel"}
+    assert {name.partition(".")[0] for name in imported} - sys.stdlib_module_names == {"skypanel", "workers"}
 
 
 def test_the_agent_starts_without_the_panel_around_it(agent, tmp_path):

@@ -1,0 +1,59 @@
+"""The agent: loops that never end, each of which waits out whoever does not answer."""
+
+import logging
+import threading
+
+from workers.agent.docker import Docker
+from workers.agent.errors import PASSING, pause_s
+from workers.agent.machine import Machine
+from workers.agent.panel import Panel
+from workers.agent.slugs import staged
+from workers.agent.staging import Staging
+
+HEARTBEAT_S = 10.0
+# How often it is told that the panel is silent: first, and then ever more seldom.
+TOLD = frozenset({1, 10, 100})
+
+log = logging.getLogger("agent")
+
+
+class Agent:
+    """One loop tells how the node is, one asks what the panel wants, one stages slugs."""
+
+    def __init__(self, docker: Docker, panel: Panel, base: str) -> None:
+        self._docker = docker
+        self._panel = panel
+        self._base = base
+        self._changed = threading.Event()
+        self._staging = Staging(docker, panel, base, self._changed)
+
+    def run(self) -> None:
+        """Run for good."""
+        for loop in (self._staging.run, self._obey):
+            threading.Thread(target=loop, daemon=True).start()
+        machine = Machine(self._docker)
+        failures = 0
+        while True:
+            self._changed.clear()
+            try:
+                report = {**machine.report(), "staged": staged(self._docker, self._base), "failures": dict(self._staging.failures)}
+                self._panel.tell(report)
+                failures = 0
+            except PASSING as error:
+                failures += 1
+                if failures in TOLD or failures % 1000 == 0:
+                    log.warning("no heartbeat: %s", error)
+            self._changed.wait(HEARTBEAT_S)
+
+    def _obey(self) -> None:
+        known, failures = "", 0
+        while True:
+            try:
+                wanted, known = self._panel.wanted(known)
+                self._staging.want(wanted)
+                failures = 0
+            except PASSING as error:
+                failures += 1
+                if failures in TOLD:
+                    log.warning("the panel does not say what it wants: %s", error)
+                threading.Event().wait(pause_s(failures))
