@@ -21,11 +21,16 @@ POLL_S = 0.1
 STOP_SLACK_S = 10.0
 
 StageElsewhere = Callable[[App, str], Awaitable[None]]
+StopElsewhere = Callable[[str, str], Awaitable[None]]
 JoinNetwork = Callable[[str], Awaitable[None]]
 
 
 async def nowhere_else(app: App, digest: str) -> None:
     """Stage a slug on no other node, where there is none."""
+
+
+async def stop_nothing(member_id: str, container_id: str) -> None:
+    """Stop no dyno of another node, where there is none."""
 
 
 async def join_nothing(network_id: str) -> None:
@@ -44,7 +49,8 @@ class SwarmOptions:
 class SwarmScheduler:
     """Runs dynos in a Swarm.
 
-    `stage_elsewhere` puts a slug on the other nodes, and `join` an ingress into an organization's network.
+    `stage_elsewhere` puts a slug on the other nodes, `stop_elsewhere` tells a dyno there to stop, and `join` puts an ingress
+    into an organization's network.
     """
 
     def __init__(
@@ -55,6 +61,7 @@ class SwarmScheduler:
         options: SwarmOptions | None = None,
         *,
         stage_elsewhere: StageElsewhere = nowhere_else,
+        stop_elsewhere: StopElsewhere = stop_nothing,
         join: JoinNetwork = join_nothing,
     ) -> None:
         self._docker = docker
@@ -63,6 +70,7 @@ class SwarmScheduler:
         self._options = options or SwarmOptions()
         self._one_offs = OneOffs(docker, panel)
         self._stage_elsewhere = stage_elsewhere
+        self._stop_elsewhere = stop_elsewhere
         self._join = join
 
     async def stage(self, app: App, digest: str) -> None:

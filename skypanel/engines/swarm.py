@@ -15,7 +15,7 @@ from skypanel.drivers.log_files import FileLogs
 from skypanel.drivers.swarm import SwarmOptions, SwarmScheduler
 from skypanel.drivers.swarm_router import SwarmRouter, ThroughProxy
 from skypanel.drivers.traefik import TraefikRouter
-from skypanel.engines import Engine, StageElsewhere
+from skypanel.engines import Elsewhere, Engine
 from skypanel.launcher.options import parse_allowed
 from skypanel.ports import Clock, Objects
 from skypanel.settings import Settings, identity
@@ -25,7 +25,7 @@ CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 TRUSTED = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
 
 
-def open_engine(settings: Settings, objects: Objects, clock: Clock, stack: AsyncExitStack, stage_elsewhere: StageElsewhere) -> Engine:
+def open_engine(settings: Settings, objects: Objects, clock: Clock, stack: AsyncExitStack, elsewhere: Elsewhere) -> Engine:
     """Return the drivers of a Swarm. The panel's own proxy passes apps' requests on to the ingress of this machine."""
     docker = DockerApi(settings.docker_host)
     stack.push_async_callback(docker.close)
@@ -39,7 +39,8 @@ def open_engine(settings: Settings, objects: Objects, clock: Clock, stack: Async
             panel,
             SlugImages(docker, objects, stack_images.define(Image.RUN).name, settings.home / "staging"),
             SwarmOptions(endpoint_mode=settings.endpoint_mode),
-            stage_elsewhere=stage_elsewhere,
+            stage_elsewhere=elsewhere.stage,
+            stop_elsewhere=elsewhere.stop,
             join=ingress.join,
         ),
         builder=builder,

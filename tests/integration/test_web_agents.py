@@ -6,27 +6,35 @@ import io
 import json
 
 import pytest
+from sqlalchemy import func, select, update
 
+from skypanel.domain.errors import NotFound, Unavailable
 from skypanel.domain.node import Login, SecretKind
 from skypanel.domain.report import Report
-from skypanel.flow import accounts, heartbeat
-from skypanel.store import nodes
+from skypanel.flow import accounts, heartbeat, stopping
+from skypanel.store import nodes, stop_orders, tables
 from tests import factories
 
 TOKEN = "a-nodes-own-token"
 BEAT = "/nodes/agent/heartbeat"
 SLUGS = "/nodes/agent/slugs"
+STOPS = "/nodes/agent/stops"
 AS_AGENT = {"Authorization": f"Bearer {TOKEN}"}
 REPORT = Report(2, 0.5, 4096, 1024, 8192, 2048, 3).to_json()
 
 
-@pytest.fixture
-async def node(stage):
+async def added(stage, name, token, member_id):
     login = Login("10.0.0.2", 22, "root", "ssh-ed25519 AAAA", SecretKind.KEY, "a key")
     async with stage.panel.transaction() as conn:
-        node = await nodes.add(conn, "one", login, b"secret")
-        await nodes.set_token(conn, node.id, accounts.digest(TOKEN))
+        node = await nodes.add(conn, name, login, b"secret")
+        await nodes.set_token(conn, node.id, accounts.digest(token))
+        await nodes.set_member(conn, node.id, member_id)
     return node
+
+
+@pytest.fixture
+async def node(stage):
+    return await added(stage, "one", TOKEN, "m1")
 
 
 @pytest.fixture
@@ -61,7 +69,9 @@ async def test_a_heartbeat_is_kept(client, stage, node):
     [{}, {"Authorization": "Bearer another"}, {"Authorization": "Bearer "}, {"Authorization": f"Basic {TOKEN}"}, {"Authorization": TOKEN},
      {"Authorization": "Bearer " + "a" * 5000}, {"Authorization": "Bearer ü"}],
 )  # fmt: skip
-@pytest.mark.parametrize(("method", "path"), [("POST", BEAT), ("GET", SLUGS), ("GET", f"{SLUGS}/{'a' * 64}")])
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", BEAT), ("GET", SLUGS), ("GET", f"{SLUGS}/{'a' * 64}"), ("DELETE", f"{STOPS}/{'a' * 64}")]
+)
 async def test_without_a_nodes_token_nothing_is_told(client, stage, node, digest, method, path, headers):  # noqa: PLR0917 - a case
     response = await client.request(method, path, json=REPORT if method == "POST" else None, headers=headers)
     assert response.status == 403
@@ -114,9 +124,9 @@ async def test_what_to_stage_is_told_and_the_next_answer_waits_for_a_change(clie
     assert set(later["slugs"]) == {digest, hashlib.sha256(b"another slug").hexdigest()}
 
 
-async def test_without_a_change_the_answer_comes_all_the_same(stage, digest):
-    known = await heartbeat.wanted(stage.panel, "")
-    assert await heartbeat.wanted(stage.panel, known.mark, wait_s=0.1) == known
+async def test_without_a_change_the_answer_comes_all_the_same(stage, node, digest):
+    known = await heartbeat.orders(stage.panel, node, "")
+    assert await heartbeat.orders(stage.panel, node, known.mark, wait_s=0.1) == known
 
 
 @pytest.mark.parametrize("known", ["x", "a" * 65, "%00", "../"])
@@ -134,3 +144,60 @@ async def test_a_slug_that_no_node_needs_is_not_found(client, stage, node, diges
     assert (await client.get(f"{SLUGS}/{factories.digest()}", headers=AS_AGENT)).status == 404
     stage.panel.objects.stored.clear()
     assert (await client.get(f"{SLUGS}/{digest}", headers=AS_AGENT)).status == 404
+
+
+CONTAINER = "c" * 64
+
+
+async def stops(client, known, token=TOKEN):
+    said = await (await client.get(SLUGS, params={"known": known}, headers={"Authorization": f"Bearer {token}"})).json()
+    return said["stops"]
+
+
+async def waiting(stage, node):
+    async with stage.panel.transaction() as conn:
+        return await stop_orders.of(conn, node.id)
+
+
+async def test_an_order_to_stop_reaches_the_agent_that_waits_and_ends_when_it_is_carried_out(client, stage, node):
+    mark = (await heartbeat.orders(stage.panel, node, "")).mark
+    polling = asyncio.create_task(stops(client, mark))
+    stopping_ = asyncio.create_task(stopping.stop_elsewhere(stage.panel.database, "m1", CONTAINER))
+    assert await polling == [CONTAINER]
+    assert await stops(client, mark) == [CONTAINER], "until it is carried out"
+    assert not stopping_.done()
+    for _ in range(2):
+        assert (await client.delete(f"{STOPS}/{CONTAINER}", headers=AS_AGENT)).status == 200
+    await stopping_
+    assert await waiting(stage, node) == []
+
+
+async def test_a_node_sees_and_ends_its_own_orders_alone(client, stage, node):
+    await added(stage, "two", "another token", "m2")
+    with pytest.raises(Unavailable, match="The node one did not stop the dyno"):
+        await stopping.stop_elsewhere(stage.panel.database, "m1", CONTAINER, timeout_s=0.1)
+    assert await stops(client, "", "another token") == []
+    await client.delete(f"{STOPS}/{CONTAINER}", headers={"Authorization": "Bearer another token"})
+    assert await stops(client, "") == [CONTAINER]
+
+
+async def test_an_order_expires(client, stage, node):
+    with pytest.raises(Unavailable):
+        await stopping.stop_elsewhere(stage.panel.database, "m1", CONTAINER, timeout_s=0)
+    async with stage.panel.transaction() as conn:
+        await conn.execute(update(tables.stop_orders).values(created_at=func.clock_timestamp() - stop_orders.LIFE))
+    assert await stops(client, "") == []
+    async with stage.panel.transaction() as conn:
+        await stop_orders.add(conn, node.id, "d" * 64)
+        kept = await conn.all(select(tables.stop_orders.c.container))
+    assert [row.container for row in kept] == ["d" * 64]
+
+
+async def test_a_member_without_an_agent_stops_nothing(stage, node):
+    with pytest.raises(NotFound, match="The Swarm's member m9 has no agent"):
+        await stopping.stop_elsewhere(stage.panel.database, "m9", CONTAINER)
+
+
+@pytest.mark.parametrize("container", ["c" * 63, "C" * 64, "..%2f" + "c" * 64])
+async def test_what_is_no_container_cannot_be_told_of(client, node, container):
+    assert (await client.delete(f"{STOPS}/{container}", headers=AS_AGENT)).status == 404

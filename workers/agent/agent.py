@@ -4,6 +4,7 @@ import logging
 import threading
 
 from workers.agent.docker import Docker
+from workers.agent.dynos import stop
 from workers.agent.errors import PASSING, pause_s
 from workers.agent.machine import Machine
 from workers.agent.panel import Panel
@@ -18,7 +19,7 @@ log = logging.getLogger("agent")
 
 
 class Agent:
-    """One loop tells how the node is, one asks what the panel wants, one stages slugs."""
+    """One loop tells how the node is, one asks what the panel wants and stops dynos, one stages slugs."""
 
     def __init__(self, docker: Docker, panel: Panel, base: str) -> None:
         self._docker = docker
@@ -49,8 +50,12 @@ class Agent:
         known, failures = "", 0
         while True:
             try:
-                wanted, known = self._panel.wanted(known)
-                self._staging.want(wanted)
+                orders = self._panel.orders(known)
+                known = orders.mark
+                self._staging.want(orders.slugs)
+                for container in orders.stops:
+                    stop(self._docker, container)
+                    self._panel.stopped(container)
                 failures = 0
             except PASSING as error:
                 failures += 1

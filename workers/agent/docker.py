@@ -3,6 +3,8 @@
 import http.client
 import json
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Optional
 
 from workers.agent.errors import Refused
@@ -49,6 +51,16 @@ class Docker:
                 connection.request(method, API + path, body, headers, encode_chunked=True)
             answer = _answered(connection).read()
             return [json.loads(line) for line in answer.splitlines()] if path.startswith("/images/load") else json.loads(answer or b"null")
+        finally:
+            connection.close()
+
+    @contextmanager
+    def reading(self, path: str) -> Iterator[http.client.HTTPResponse]:
+        """Open what goes on for as long as it likes. Raises Refused."""
+        connection = Connection(self._url, None)
+        try:
+            connection.request("GET", API + path)
+            yield _answered(connection)
         finally:
             connection.close()
 

@@ -1,13 +1,23 @@
 """The panel's dynos among a node's containers, by their labels."""
 
+import logging
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Optional
 
+from workers.agent.docker import Docker
+from workers.agent.errors import Refused
+
 # The panel's labels, and Docker's own, `<service>.<slot>.<id>`.
 APP = "skypanel.app"
 PROCESS_TYPE = "skypanel.process-type"
+ONE_OFF = "skypanel.one-off"
 TASK = "com.docker.swarm.task.name"
+
+_CONTAINER = re.compile(r"[0-9a-f]{64}")
+
+log = logging.getLogger("agent")
 
 
 @dataclass(frozen=True)
@@ -22,6 +32,21 @@ class Dyno:
 def dyno_of(container: str, labels: Mapping[str, str]) -> Optional[Dyno]:
     """Return which dyno a container is, if it is one."""
     task = labels.get(TASK, "").split(".")
+    if APP in labels and ONE_OFF in labels:
+        return Dyno(container, labels[APP], labels[ONE_OFF])
     if APP not in labels or PROCESS_TYPE not in labels or len(task) < 2:  # noqa: PLR2004 - a service and a slot
         return None
     return Dyno(container, labels[APP], f"{labels[PROCESS_TYPE]}.{task[1]}")
+
+
+def stop(docker: Docker, container: str) -> None:
+    """Send SIGTERM to a dyno; whatever else has that id, or nothing, is left alone. What is in the dyno sees to its end."""
+    try:
+        found = docker.ask("GET", f"/containers/{container}/json") if _CONTAINER.fullmatch(container) else {}
+        if dyno_of(container, found.get("Config", {}).get("Labels") or {}) is None:
+            log.warning("%s is no dyno, and goes on", container)
+            return
+        docker.ask("POST", f"/containers/{container}/kill?signal=SIGTERM")
+        log.info("%s is told to stop", container)
+    except Refused as error:
+        log.info("%s cannot be told to stop: %s", container, error)  # it has ended meanwhile

@@ -7,6 +7,10 @@ class Refused(Exception):
     """The panel or Docker does not do what it was asked."""
 
 
+class Rejected(Refused):
+    """The panel will never take what it was given."""
+
+
 # What a try that is to be repeated may raise.
 PASSING = (OSError, http.client.HTTPException, Refused, ValueError, KeyError)
 

@@ -5,16 +5,19 @@ import http.client
 import json
 import socket
 import ssl
+from dataclasses import dataclass
 from typing import IO, Any, Optional
 from urllib.parse import quote, urlencode
 
-from workers.agent.errors import Refused
+from workers.agent.errors import Refused, Rejected
 
 POLL_S = 60.0
 ANSWER_S = 30.0
 SLUG_S = 600.0
 CHUNK_BYTES = 1024 * 1024
 OK = 200
+# The body is too large, or it is not what it should be: the same again has the same answer.
+FOR_GOOD = frozenset({413, 422})
 
 
 class PanelConnection(http.client.HTTPSConnection):
@@ -35,6 +38,15 @@ class PanelConnection(http.client.HTTPSConnection):
             raise
 
 
+@dataclass(frozen=True)
+class Orders:
+    """What the panel wants of a node: the digests of the slugs to have, with a mark for that list, and the containers to stop."""
+
+    slugs: tuple[str, ...]
+    mark: str
+    stops: tuple[str, ...]
+
+
 class Panel:
     """The panel, as its config says: address, port, name, ca (PEM), token."""
 
@@ -49,16 +61,24 @@ class Panel:
         """Send a heartbeat. Raises Refused."""
         self._send("POST", "/heartbeat", json.dumps(report).encode())
 
-    def wanted(self, known: str) -> tuple[tuple[str, ...], str]:
-        """Return the digests of the slugs to have, and a mark for the list; waits while that is `known`. Raises Refused."""
+    def orders(self, known: str) -> Orders:
+        """Return what the panel wants; waits while there is nothing to stop and the mark of the slugs is `known`."""
         connection, response = self._ask("GET", "/slugs?" + urlencode({"known": known}), timeout=POLL_S)
         try:
             if response.status != OK:
                 raise Refused(f"the panel answered {response.status} to what is wanted")
             said = json.loads(response.read(4 * CHUNK_BYTES))
-            return tuple(map(str, said["slugs"])), str(said["mark"])
+            return Orders(tuple(map(str, said["slugs"])), str(said["mark"]), tuple(map(str, said["stops"])))
         finally:
             connection.close()
+
+    def stopped(self, container: str) -> None:
+        """Tell that an order to stop a container is carried out. Raises Refused."""
+        self._send("DELETE", "/stops/" + quote(container, safe=""))
+
+    def deliver(self, lines: bytes) -> None:
+        """Hand over lines of logs. Raises Rejected where the same lines will never be taken, or Refused."""
+        self._send("POST", "/logs", lines)
 
     def fetch(self, digest: str, target: IO[bytes]) -> None:
         """Write a slug into a file, if it is the one that its digest names. Raises Refused."""
@@ -80,7 +100,7 @@ class Panel:
         connection, response = self._ask(method, path, body)
         connection.close()
         if response.status != OK:
-            raise Refused(f"the panel answered {response.status} to {method} {path}")
+            raise (Rejected if response.status in FOR_GOOD else Refused)(f"the panel answered {response.status} to {method} {path}")
 
     def _ask(
         self, method: str, path: str, body: Optional[bytes] = None, timeout: float = ANSWER_S
