@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
-from skypanel.domain import report
+from skypanel.domain import log, report
 from skypanel.domain.errors import Denied, Invalid
 from skypanel.domain.node import Node
-from skypanel.flow import heartbeat, stopping
+from skypanel.flow import collect, heartbeat, stopping
 from web.keys import PANEL
 from web.live import registered
 
@@ -40,6 +40,14 @@ async def stopped(request: web.Request) -> web.Response:
     """Take note that an order to stop a container is carried out."""
     node = await _node(request)
     await stopping.carried_out(request.app[PANEL], node, request.match_info["container"])
+    return web.json_response({})
+
+
+async def logs(request: web.Request) -> web.Response:
+    """Take lines that dynos of the node printed."""
+    await _node(request)
+    panel = request.app[PANEL]
+    await collect.keep(panel, log.parse(await _json(request), panel.clock.now()))
     return web.json_response({})
 
 

@@ -30,6 +30,7 @@ ROUTES = (
     web.post("/nodes/agent/heartbeat", agents.hear),
     web.get("/nodes/agent/slugs", agents.slugs),
     web.get(SLUG, agents.slug),
+    web.post("/nodes/agent/logs", agents.logs),
     web.delete(STOP, agents.stopped),
     web.get("/nodes", nodes.show),
     web.post("/nodes", nodes.add),

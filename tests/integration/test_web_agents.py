@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import io
 import json
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import func, select, update
@@ -19,6 +20,7 @@ TOKEN = "a-nodes-own-token"
 BEAT = "/nodes/agent/heartbeat"
 SLUGS = "/nodes/agent/slugs"
 STOPS = "/nodes/agent/stops"
+LOGS = "/nodes/agent/logs"
 AS_AGENT = {"Authorization": f"Bearer {TOKEN}"}
 REPORT = Report(2, 0.5, 4096, 1024, 8192, 2048, 3).to_json()
 
@@ -70,7 +72,7 @@ async def test_a_heartbeat_is_kept(client, stage, node):
      {"Authorization": "Bearer " + "a" * 5000}, {"Authorization": "Bearer ü"}],
 )  # fmt: skip
 @pytest.mark.parametrize(
-    ("method", "path"), [("POST", BEAT), ("GET", SLUGS), ("GET", f"{SLUGS}/{'a' * 64}"), ("DELETE", f"{STOPS}/{'a' * 64}")]
+    ("method", "path"), [("POST", BEAT), ("GET", SLUGS), ("GET", f"{SLUGS}/{'a' * 64}"), ("DELETE", f"{STOPS}/{'a' * 64}"), ("POST", LOGS)]
 )
 async def test_without_a_nodes_token_nothing_is_told(client, stage, node, digest, method, path, headers):  # noqa: PLR0917 - a case
     response = await client.request(method, path, json=REPORT if method == "POST" else None, headers=headers)
@@ -201,3 +203,42 @@ async def test_a_member_without_an_agent_stops_nothing(stage, node):
 @pytest.mark.parametrize("container", ["c" * 63, "C" * 64, "..%2f" + "c" * 64])
 async def test_what_is_no_container_cannot_be_told_of(client, node, container):
     assert (await client.delete(f"{STOPS}/{container}", headers=AS_AGENT)).status == 404
+
+
+def lines(app_id, *texts, again=False, **fields):
+    line = {"app_id": str(app_id), "dyno": "web.1", "time": "2024-01-01T00:00:00.000000001Z"} | fields
+    return {"again": again, "lines": [{**line, "text": text} for text in texts]}
+
+
+async def test_what_dynos_print_is_kept(client, stage, node):
+    app = await stage.app()
+    for _ in range(2):
+        said = lines(app.id, "serving", "[skypanel] Checks the health", "\x1b[2J\x1b[31mred", again=True)
+        assert (await client.post(LOGS, json=said, headers=AS_AGENT)).status == 200
+    assert stage.panel.logs.lines[app.id] == [("web.1", "serving"), ("web.1", "Checks the health"), ("web.1", "\x1b[31mred\x1b[0m")]
+
+
+async def test_lines_of_an_app_that_is_none_of_ours_are_dropped(client, stage, node):
+    app = await stage.app()
+    said = {"again": False, "lines": lines(uuid4(), "foreign")["lines"] + lines(app.id, "ours")["lines"]}
+    assert (await client.post(LOGS, json=said, headers=AS_AGENT)).status == 200
+    assert stage.panel.logs.lines == {app.id: [("web.1", "ours")]}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"dyno": "../web.1"}, {"dyno": "web"}, {"dyno": "web.1\n"}, {"dyno": 1}, {"app_id": "../.."}, {"time": "now"},
+     {"time": "2024-13-01T00:00:00Z"}, {"text": 7}, {"text": "a" * 70_000}],
+)  # fmt: skip
+async def test_what_are_no_lines_is_refused(client, stage, node, wrong):
+    app = await stage.app()
+    said = lines(app.id, "a line")
+    said["lines"][0] |= wrong
+    assert (await client.post(LOGS, json=said, headers=AS_AGENT)).status == 422
+    assert stage.panel.logs.lines == {}
+
+
+@pytest.mark.parametrize(("body", "status"), [([], 422), ({}, 422), ({"again": 0, "lines": {}}, 422), ({"x": "a" * 2_000_000}, 413)])
+async def test_a_batch_that_is_none_is_refused(client, node, body, status):
+    sent = io.BytesIO(json.dumps(body).encode())
+    assert (await client.post(LOGS, data=sent, headers={"Content-Type": "application/json", **AS_AGENT})).status == status

@@ -3,11 +3,14 @@
 import logging
 import threading
 
+from workers.agent import state
+from workers.agent.collector import Collector
 from workers.agent.docker import Docker
 from workers.agent.dynos import stop
 from workers.agent.errors import PASSING, pause_s
 from workers.agent.machine import Machine
 from workers.agent.panel import Panel
+from workers.agent.positions import Positions
 from workers.agent.slugs import staged
 from workers.agent.staging import Staging
 
@@ -19,7 +22,7 @@ log = logging.getLogger("agent")
 
 
 class Agent:
-    """One loop tells how the node is, one asks what the panel wants and stops dynos, one stages slugs."""
+    """One loop tells how the node is, one asks what the panel wants and stops dynos, one stages slugs, one delivers what dynos print."""
 
     def __init__(self, docker: Docker, panel: Panel, base: str) -> None:
         self._docker = docker
@@ -27,10 +30,11 @@ class Agent:
         self._base = base
         self._changed = threading.Event()
         self._staging = Staging(docker, panel, base, self._changed)
+        self._collector = Collector(docker, Positions(state.folder() / "logs.json"), panel.deliver)
 
     def run(self) -> None:
         """Run for good."""
-        for loop in (self._staging.run, self._obey):
+        for loop in (self._staging.run, self._collector.run, self._obey):
             threading.Thread(target=loop, daemon=True).start()
         machine = Machine(self._docker)
         failures = 0

@@ -10,6 +10,7 @@ from workers.agent.docker import Docker
 from workers.agent.errors import Refused
 
 # The panel's labels, and Docker's own, `<service>.<slot>.<id>`.
+PANEL = "skypanel.panel"
 APP = "skypanel.app"
 PROCESS_TYPE = "skypanel.process-type"
 ONE_OFF = "skypanel.one-off"
