@@ -19,7 +19,7 @@ from skypanel.settings import identity
 from workers.agent.collector import Collector
 from workers.agent.docker import Docker
 from workers.agent.dynos import PANEL
-from workers.agent.errors import Refused, Rejected
+from workers.agent.errors import Refused, Rejected, end_with_any_loop
 from workers.agent.positions import Positions
 
 POSITIONS = "collected.json"
@@ -54,6 +54,7 @@ def collect(docker_host: str, panel: str, logs: Path) -> None:
 def main() -> None:
     """Collect for the panel of SKYPANEL_HOME."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    end_with_any_loop()
     loaded = settings.load(os.environ)
     collect(loaded.docker_host, identity(loaded.home), loaded.logs)
 

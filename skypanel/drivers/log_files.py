@@ -69,7 +69,7 @@ class FileLogs:
 
     async def kept(self) -> Sequence[UUID]:
         """Return the apps that have lines."""
-        return await asyncio.to_thread(lambda: [UUID(path.name) for path in self._root.iterdir() if _APP.fullmatch(path.name)])
+        return await asyncio.to_thread(lambda: [UUID(path.name) for path in self._root.glob("*") if _APP.fullmatch(path.name)])
 
     async def forget(self, app_id: UUID) -> None:
         """Remove an app's lines."""

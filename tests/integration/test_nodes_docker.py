@@ -171,7 +171,7 @@ async def test_the_life_of_a_node(swarm, machine, stage, slug):
 
 async def prints_and_stops(swarm, stage, node):
     """What a dyno of a node prints is in the app's log, also once it is gone; it is told to stop through the agent."""
-    app = await apps_flow.access(stage.panel, stage.admin, "hello", Action.VIEW)
+    app = await apps_flow.access(stage.panel, stage.admin, "hello", Action.VIEW_APP)
     labels = {swarm_spec.APP: str(app.id), swarm_spec.PROCESS_TYPE: "web"}
     command = ["sh", "-c", "trap 'echo told; exit 1' TERM; echo serving; while :; do sleep 0.1; done"]
     image_id = swarm.client.api.inspect_image(stage.panel.swarm.stack_images[0])["Id"]

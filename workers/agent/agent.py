@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 
 from workers.agent import state
 from workers.agent.collector import Collector
@@ -65,4 +66,4 @@ class Agent:
                 failures += 1
                 if failures in TOLD:
                     log.warning("the panel does not say what it wants: %s", error)
-                threading.Event().wait(pause_s(failures))
+                time.sleep(pause_s(failures))

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Optional
+from typing import Optional, Union
 from urllib.parse import quote
 
 from workers.agent.docker import Docker
@@ -17,6 +17,8 @@ from workers.agent.positions import Positions
 from workers.agent.printed import Printed, follow
 
 LOOK_S = 1.0
+# Whoever cannot be followed is looked at again after this.
+LATER_S = 60.0
 # Lines that come at once go together.
 LINGER_S = 0.2
 # A line may be 16 KiB, and six times that where JSON has to escape every character.
@@ -55,10 +57,10 @@ class Collector:
         self._positions = positions
         self._deliver = deliver
         self._wanted = [APP, *(f"{name}={value}" for name, value in (labels or {}).items())]
-        self._lines: queue.Queue[Line | End] = queue.Queue(MAX_WAITING)
+        self._lines: queue.Queue[Union[Line, End]] = queue.Queue(MAX_WAITING)
         self._followed: dict[str, threading.Thread] = {}
         self._read: dict[str, str] = {}
-        self._passed_over: set[str] = set()
+        self._later: dict[str, float] = {}
         self._started = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
 
     def run(self) -> None:
@@ -83,17 +85,21 @@ class Collector:
         filters = quote(json.dumps({"label": self._wanted}))
         found = {each["Id"]: each for each in self._docker.ask("GET", f"/containers/json?all=1&filters={filters}") or ()}
         self._positions.keep(found.keys())
-        self._passed_over &= found.keys()
-        self._read = {container: at for container, at in self._read.items() if container in found}
+        # Followers write to these meanwhile: each is changed in one go.
+        for gone in (set(self._read) | set(self._later)) - found.keys():
+            self._read.pop(gone, None)
+            self._later.pop(gone, None)
         self._followed = {container: thread for container, thread in self._followed.items() if thread.is_alive()}
         for container, each in found.items():
             dyno = dyno_of(container, each.get("Labels") or {})
-            if dyno is None or each["State"] == "created" or container in self._followed or container in self._passed_over:
-                continue
-            if not self._positions.has_ended(container):
+            if dyno is not None and each["State"] != "created" and self._may_follow(container):
                 thread = threading.Thread(target=self._follow, args=(dyno, each["State"] == "exited"), daemon=True)
                 self._followed[container] = thread
                 thread.start()
+
+    def _may_follow(self, container: str) -> bool:
+        is_due = time.monotonic() >= self._later.get(container, 0.0)
+        return is_due and container not in self._followed and not self._positions.has_ended(container)
 
     def _follow(self, dyno: Dyno, has_ended: bool) -> None:  # noqa: FBT001 - a thread's argument
         try:
@@ -102,15 +108,15 @@ class Collector:
                 self._read[dyno.container] = printed.time
             if has_ended:
                 self._lines.put(End(dyno.container))
-                self._passed_over.add(dyno.container)
+                self._later[dyno.container] = time.monotonic() + LATER_S
         except Refused as error:
-            # Its output is kept nowhere, or it is gone.
+            # Its output is kept nowhere, or it is gone, or Docker is at odds with itself.
             log.info("%s of %s has no log: %s", dyno.name, dyno.app_id, error)
-            self._passed_over.add(dyno.container)
+            self._later[dyno.container] = time.monotonic() + LATER_S
         except PASSING as error:
             log.info("%s of %s is not followed for a moment: %s", dyno.name, dyno.app_id, error)
 
-    def _batch(self) -> list[Line | End]:
+    def _batch(self) -> list[Union[Line, End]]:
         batch = [self._lines.get()]
         size, deadline = _size(batch[0]), time.monotonic() + LINGER_S
         while size < MAX_BATCH_BYTES and (left_s := deadline - time.monotonic()) > 0:
@@ -121,7 +127,7 @@ class Collector:
             size += _size(batch[-1])
         return batch
 
-    def _hand_over(self, batch: list[Line | End]) -> None:
+    def _hand_over(self, batch: list[Union[Line, End]]) -> None:
         """Deliver a batch, whenever that succeeds, and note how far it went."""
         lines = [each for each in batch if isinstance(each, Line)]
         # What was there before this agent may have been delivered by the one before it.
@@ -156,5 +162,5 @@ def encoded(lines: list[Line], *, again: bool) -> bytes:
     return json.dumps({"again": again, "lines": said}, ensure_ascii=False).encode(errors="replace")
 
 
-def _size(each: Line | End) -> int:
+def _size(each: Union[Line, End]) -> int:
     return len(encoded([each], again=False)) if isinstance(each, Line) else 0

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from workers.agent.agent import Agent
 from workers.agent.docker import Docker
-from workers.agent.errors import Refused
+from workers.agent.errors import Refused, end_with_any_loop
 from workers.agent.membership import join, leave
 from workers.agent.panel import Panel
 from workers.agent.supervisor import start, stop
@@ -20,6 +20,7 @@ def run(config: str) -> None:
     """Run the agent here."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    end_with_any_loop()
     said = json.loads(Path(config).read_text())
     Agent(Docker(), Panel(said), said["base"]).run()
 

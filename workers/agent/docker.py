@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Optional
 
-from workers.agent.errors import Refused
+from workers.agent.errors import Gone, Refused
 
 LOCAL = "unix:///var/run/docker.sock"
 API = "/v1.41"
 ANSWER_S = 30.0
 BAD = 300
+# Not there; not running.
+GONE = frozenset({404, 409})
 
 
 class Connection(http.client.HTTPConnection):
@@ -68,7 +70,7 @@ class Docker:
 def _answered(connection: Connection) -> http.client.HTTPResponse:
     response = connection.getresponse()
     if response.status >= BAD:
-        raise Refused(f"Docker: {_message(response.read())}")
+        raise (Gone if response.status in GONE else Refused)(f"Docker: {_message(response.read())}")
     return response
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Optional
 
 from workers.agent.docker import Docker
-from workers.agent.errors import Refused
+from workers.agent.errors import Gone
 
 # The panel's labels, and Docker's own, `<service>.<slot>.<id>`.
 PANEL = "skypanel.panel"
@@ -41,7 +41,10 @@ def dyno_of(container: str, labels: Mapping[str, str]) -> Optional[Dyno]:
 
 
 def stop(docker: Docker, container: str) -> None:
-    """Send SIGTERM to a dyno; whatever else has that id, or nothing, is left alone. What is in the dyno sees to its end."""
+    """Send SIGTERM to a dyno; whatever else has that id, or nothing, is left alone. What is in the dyno sees to its end.
+
+    Raises Refused if Docker does not do it.
+    """
     try:
         found = docker.ask("GET", f"/containers/{container}/json") if _CONTAINER.fullmatch(container) else {}
         if dyno_of(container, found.get("Config", {}).get("Labels") or {}) is None:
@@ -49,5 +52,5 @@ def stop(docker: Docker, container: str) -> None:
             return
         docker.ask("POST", f"/containers/{container}/kill?signal=SIGTERM")
         log.info("%s is told to stop", container)
-    except Refused as error:
-        log.info("%s cannot be told to stop: %s", container, error)  # it has ended meanwhile
+    except Gone:
+        log.info("%s has ended already", container)
