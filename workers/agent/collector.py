@@ -61,7 +61,8 @@ class Collector:
         self._followed: dict[str, threading.Thread] = {}
         self._read: dict[str, str] = {}
         self._later: dict[str, float] = {}
-        self._started = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
+        # To the second, rounded up.
+        self._started = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(time.time() + 1))
 
     def run(self) -> None:
         """Deliver for good."""
