@@ -29,8 +29,8 @@ async def nowhere_else(app: App, digest: str) -> None:
     """Stage a slug on no other node, where there is none."""
 
 
-async def stop_nothing(member_id: str, container_id: str) -> None:
-    """Stop no dyno of another node, where there is none."""
+async def stop_nothing(node_id: str, container_id: str) -> None:
+    """Stop no dyno on another node, where there is none."""
 
 
 async def join_nothing(network_id: str) -> None:
@@ -49,8 +49,8 @@ class SwarmOptions:
 class SwarmScheduler:
     """Runs dynos in a Swarm.
 
-    `stage_elsewhere` puts a slug on the other nodes, `stop_elsewhere` tells a dyno there to stop, and `join` puts an ingress
-    into an organization's network.
+    `stage_elsewhere` puts a slug on the other nodes, `stop_elsewhere` has one of them (Swarm's id) tell a container of its own
+    to stop, and `join` puts an ingress into an organization's network.
     """
 
     def __init__(

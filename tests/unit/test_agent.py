@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from skypanel.drivers import swarm_run, swarm_spec
+from skypanel.drivers import swarm_spec
 from workers.agent import dynos, printed
 from workers.agent.collector import Line, encoded
 from workers.agent.dynos import Dyno, dyno_of
@@ -13,7 +13,6 @@ from workers.agent.positions import Positions
 
 def test_the_labels_are_the_engines():
     assert (dynos.PANEL, dynos.APP, dynos.PROCESS_TYPE) == (swarm_spec.PANEL, swarm_spec.APP, swarm_spec.PROCESS_TYPE)
-    assert dynos.ONE_OFF == swarm_run.ONE_OFF
 
 
 @pytest.mark.parametrize(
@@ -24,7 +23,7 @@ def test_the_labels_are_the_engines():
         ({dynos.APP: "a", dynos.PROCESS_TYPE: "web"}, None),
         ({dynos.PROCESS_TYPE: "web", dynos.TASK: "service.2.id"}, None),
         ({dynos.APP: "a", dynos.PROCESS_TYPE: "web", dynos.TASK: "service.2.id"}, "web.2"),
-        ({dynos.APP: "a", dynos.ONE_OFF: "run.7"}, "run.7"),
+        ({dynos.APP: "a", dynos.PROCESS_TYPE: "run", dynos.INDEX: "7"}, "run.7"),
     ],
 )
 def test_a_dyno_is_known_by_its_labels(labels, name):

@@ -13,7 +13,7 @@ from workers.agent.errors import Gone
 PANEL = "skypanel.panel"
 APP = "skypanel.app"
 PROCESS_TYPE = "skypanel.process-type"
-ONE_OFF = "skypanel.one-off"
+INDEX = "skypanel.index"
 TASK = "com.docker.swarm.task.name"
 
 _CONTAINER = re.compile(r"[0-9a-f]{64}")
@@ -31,13 +31,12 @@ class Dyno:
 
 
 def dyno_of(container: str, labels: Mapping[str, str]) -> Optional[Dyno]:
-    """Return which dyno a container is, if it is one."""
-    task = labels.get(TASK, "").split(".")
-    if APP in labels and ONE_OFF in labels:
-        return Dyno(container, labels[APP], labels[ONE_OFF])
-    if APP not in labels or PROCESS_TYPE not in labels or len(task) < 2:  # noqa: PLR2004 - a service and a slot
+    """Return which dyno a container is, if it is one: a task by its slot, a one-off dyno by its number."""
+    _, _, task = labels.get(TASK, "").partition(".")
+    index = labels.get(INDEX) or task.partition(".")[0]
+    if APP not in labels or PROCESS_TYPE not in labels or not index:
         return None
-    return Dyno(container, labels[APP], f"{labels[PROCESS_TYPE]}.{task[1]}")
+    return Dyno(container, labels[APP], f"{labels[PROCESS_TYPE]}.{index}")
 
 
 def stop(docker: Docker, container: str) -> None:
