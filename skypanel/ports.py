@@ -13,6 +13,7 @@ from uuid import UUID
 
 from skypanel.domain.app import App
 from skypanel.domain.limits import Limits
+from skypanel.domain.log import LogLine
 from skypanel.domain.manifest import Dyno, Exit, Manifest, OneOff, Window
 from skypanel.domain.node import Availability, Invitation, Login, Member
 from skypanel.domain.output import FIRST, Line, LineId
@@ -313,6 +314,21 @@ class Logs(Protocol):
 
     async def write(self, app: App, text: str) -> None:
         """Add a line of the platform's own about an app, as `app[api]`."""
+        ...
+
+    async def append(self, app_id: UUID, lines: Sequence[LogLine], *, again: bool = False) -> None:
+        """Add lines that an app's dynos printed where the engine itself keeps none; `again` says that some may be there already.
+
+        Raises Unavailable, and may be repeated with `again`.
+        """
+        ...
+
+    async def kept(self) -> Sequence[UUID]:
+        """Return the apps that have lines."""
+        ...
+
+    async def forget(self, app_id: UUID) -> None:
+        """Remove an app's lines."""
         ...
 
 

@@ -213,8 +213,22 @@ class FakeLogs:
     async def write(self, app, text):
         self.add(app, "api", text)
 
+    async def append(self, app_id, lines, *, again=False):
+        for line in lines:
+            if not again or (line.dyno, line.text) not in self.lines.get(app_id, []):
+                self._add(app_id, line.dyno, line.text)
+
+    async def kept(self):
+        return list(self.lines)
+
+    async def forget(self, app_id):
+        self.lines.pop(app_id, None)
+
     def add(self, app, dyno, text):
-        self.lines.setdefault(app.id, []).append((dyno, terminal.clean(text)))
+        self._add(app.id, dyno, text)
+
+    def _add(self, app_id, dyno, text):
+        self.lines.setdefault(app_id, []).append((dyno, terminal.clean(text)))
         self._changed.set()
         self._changed = asyncio.Event()
 

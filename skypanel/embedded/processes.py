@@ -76,12 +76,14 @@ def _package(name: str) -> Path:
 def programs(settings: Settings, binaries: Binaries) -> tuple[Program, ...]:
     """Return all that supervisord runs, in the order of starting."""
     python = str(binaries.python)
+    is_swarm = settings.engine == "swarm"
     return (
         Program("postgres", STORAGE, postgres_argv(settings, binaries), stop_signal="INT", stop_wait_s=30),
         Program("valkey", STORAGE, (str(binaries.valkey), str(settings.run_dir / "valkey.conf"))),
         Program("receiver", PANEL, (python, "-m", "gitreceiver")),
         Program("web", PANEL, (python, "-m", "web")),
-        Program("worker", PANEL, worker_argv(binaries, settings.queues, has_nodes=settings.engine == "swarm")),
+        Program("worker", PANEL, worker_argv(binaries, settings.queues, has_nodes=is_swarm)),
+        *((Program("collector", PANEL, (python, "-m", "workers.collector")),) if is_swarm else ()),
         Program("traefik", PANEL, (str(binaries.traefik), f"--configFile={settings.run_dir / 'traefik.yaml'}")),
     )
 

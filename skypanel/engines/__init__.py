@@ -14,6 +14,16 @@ from skypanel.settings import Settings
 
 # Puts an app's slug, by its digest, on the nodes beside the manager's.
 StageElsewhere = Callable[[App, str], Awaitable[None]]
+# Tells a dyno on a node beside the manager's to stop, by the node's name in the Swarm and the dyno's container.
+StopElsewhere = Callable[[str, str], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """What the agents of the nodes beside the manager's do for an engine."""
+
+    stage: StageElsewhere
+    stop: StopElsewhere
 
 
 @dataclass(frozen=True)
@@ -30,8 +40,6 @@ class Engine:
 class OpenEngine(Protocol):
     """What each module has as `open_engine`; what is to be closed goes on the stack."""
 
-    def __call__(
-        self, settings: Settings, objects: Objects, clock: Clock, stack: AsyncExitStack, stage_elsewhere: StageElsewhere
-    ) -> Engine:
+    def __call__(self, settings: Settings, objects: Objects, clock: Clock, stack: AsyncExitStack, elsewhere: Elsewhere) -> Engine:
         """Return the engine. Nothing is asked of any server yet."""
         ...

@@ -9,7 +9,7 @@ from skypanel.drivers.launcher import Launcher
 from skypanel.drivers.log_files import FileLogs
 from skypanel.drivers.process import ProcessScheduler
 from skypanel.drivers.traefik import TraefikRouter
-from skypanel.engines import Engine, StageElsewhere
+from skypanel.engines import Elsewhere, Engine
 from skypanel.ports import Clock, Objects
 from skypanel.settings import Settings
 
@@ -21,7 +21,7 @@ class LaunchersOwn:
         """Leave it to the launcher."""
 
 
-def open_engine(settings: Settings, objects: Objects, clock: Clock, _stack: AsyncExitStack, _stage_elsewhere: StageElsewhere) -> Engine:
+def open_engine(settings: Settings, objects: Objects, clock: Clock, _stack: AsyncExitStack, _elsewhere: Elsewhere) -> Engine:
     """Return the drivers of the embedded engine."""
     launcher = Launcher(settings.launcher_socket)
     return Engine(

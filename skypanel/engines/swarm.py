@@ -19,7 +19,7 @@ from skypanel.drivers.swarm_guard import SwarmGuard
 from skypanel.drivers.swarm_router import SwarmRouter, ThroughProxy
 from skypanel.drivers.swarm_upkeep import SwarmUpkeep
 from skypanel.drivers.traefik import TraefikRouter
-from skypanel.engines import Engine, StageElsewhere
+from skypanel.engines import Elsewhere, Engine
 from skypanel.launcher.options import parse_allowed
 from skypanel.ports import Clock, Objects
 from skypanel.settings import Settings
@@ -29,7 +29,7 @@ CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 TRUSTED = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
 
 
-def open_engine(settings: Settings, objects: Objects, clock: Clock, stack: AsyncExitStack, stage_elsewhere: StageElsewhere) -> Engine:
+def open_engine(settings: Settings, objects: Objects, clock: Clock, stack: AsyncExitStack, elsewhere: Elsewhere) -> Engine:
     """Return the drivers of a Swarm. The panel's own proxy passes apps' requests on to the ingress of this machine."""
     docker = DockerApi(settings.docker_host)
     stack.push_async_callback(docker.close)
@@ -39,7 +39,7 @@ def open_engine(settings: Settings, objects: Objects, clock: Clock, stack: Async
     guard = SwarmGuard(docker, panel, run_image, tuple(map(parse_allowed, settings.allow)))
 
     async def stage_guarded(app: App, digest: str) -> None:
-        await asyncio.gather(guard.ensure(), stage_elsewhere(app, digest))
+        await asyncio.gather(guard.ensure(), elsewhere.stage(app, digest))
 
     builder = ContainerBuilder(settings.docker_host, _site(settings, panel))
     stack.push_async_callback(builder.close)
@@ -50,6 +50,7 @@ def open_engine(settings: Settings, objects: Objects, clock: Clock, stack: Async
             SlugImages(docker, objects, run_image, settings.home / "staging"),
             SwarmOptions(endpoint_mode=settings.endpoint_mode),
             stage_elsewhere=stage_guarded,
+            stop_elsewhere=elsewhere.stop,
             join=ingress.join,
         ),
         builder=builder,

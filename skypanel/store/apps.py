@@ -1,5 +1,6 @@
 """What users deploy."""
 
+from collections.abc import Collection
 from uuid import UUID
 
 from sqlalchemy import delete, insert, or_, select, update
@@ -41,6 +42,11 @@ async def add(conn: Connection, app_id: UUID, name: str, organization_id: UUID, 
 async def get(conn: Connection, app_id: UUID) -> App:
     """Return an app. Raises NotFound."""
     return _read(await found(conn, _APPS.where(applications.c.id == app_id), "app"))
+
+
+async def existing(conn: Connection, app_ids: Collection[UUID]) -> list[UUID]:
+    """Return which of these apps there are."""
+    return [row.id for row in await conn.all(select(applications.c.id).where(applications.c.id.in_(app_ids)))]
 
 
 async def by_name(conn: Connection, name: str) -> App | None:

@@ -355,6 +355,16 @@ nodes = Table(
     CheckConstraint("port BETWEEN 1 AND 65535", name="port"),
 )
 
+# The container of a dyno that the node's agent is to stop.
+stop_orders = Table(
+    "paas_stop_orders",
+    metadata,
+    reference("node_id", "paas_nodes", "CASCADE", primary_key=True, index=False),
+    Column("container", Text, primary_key=True),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp(), index=True),
+    matches("container", DIGEST),
+)
+
 # What it is about may be gone; who was told stays on record.
 alerts = Table(
     "paas_alerts",

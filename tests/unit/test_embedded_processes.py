@@ -57,6 +57,12 @@ def test_the_storage_starts_first_and_stops_last():
     assert {program.group for program in processes.programs(SETTINGS, BINARIES)} == {STORAGE, PANEL}
 
 
+def test_what_dynos_print_is_collected_where_docker_runs_them():
+    config = parsed(replace(SETTINGS, engine="swarm"))
+    assert config["group:panel"]["programs"] == "receiver,web,worker,collector,traefik"
+    assert config["program:collector"]["command"].endswith("-m workers.collector")
+
+
 def test_the_proxy_ends_no_upload_and_no_answer_by_its_own_patience():
     """A build may be silent for ten minutes, an upload may take as long; by default Traefik reads for 60 s."""
     config = processes.traefik_config(SETTINGS)
