@@ -1,6 +1,7 @@
 """A developer's day with the unmodified Heroku CLI."""
 
 import re
+import signal
 import subprocess
 
 import pytest
@@ -105,7 +106,9 @@ def test_dynos_are_listed_scaled_typed_and_restarted(heroku, front, hello):
     heroku("ps:restart", "-a", "hello")
     heroku("ps:restart", "--dyno-name", "web.1", "-a", "hello")
     heroku("ps:restart", "--process-type", "web", "-a", "hello")
-    assert front.get("hello").status == 200
+    heroku("ps:stop", "--process-type", "web", "-a", "hello")
+    assert "no dyno" in heroku("ps:restart", "--dyno-name", "web.9", "-a", "hello", check=False)
+    wait_for("the dyno again", lambda: front.get("hello").status == 200)
 
 
 def test_releases_are_listed_shown_and_rolled_back(heroku, front, hello):
@@ -132,6 +135,47 @@ def test_logs_are_read_and_followed(heroku, front, hello):
         tail.says("app[web.1]")
         front.get("hello", "/followed-by-the-tail")
         tail.says("/followed-by-the-tail")
+
+
+def test_a_command_is_run_with_pipes(heroku, hello):
+    done = heroku.run("run", "--no-tty", "-a", "hello", "-e", "NAME=Ada", "--", "cat; echo $NAME", typed="one\ntwo\n")
+    assert (done.stdout, done.returncode) == ("one\ntwo\nAda\n", 0), done.stderr
+    assert "up, run." in done.stderr
+    assert heroku.run("run", "-a", "hello", "--", "echo", "$((6 * 7))").stdout.strip() == "42"
+    assert "This is not a command" not in heroku("run", "true", "-a", "hello")
+
+
+def test_its_exit_status_is_passed_on(heroku, hello):
+    assert heroku.run("run", "--exit-code", "-a", "hello", "--", "yes | head -c 300000; exit 7").returncode == 7
+    assert heroku.run("run", "-x", "-a", "hello", "--", "true").returncode == 0
+
+
+def test_a_command_is_run_at_a_terminal(heroku, hello):
+    with heroku.started("run", "-a", "hello", "--", "stty size; trap 'echo caught; exit' INT; echo ready; read line", terminal=True) as run:
+        run.says("ready")
+        assert "25 181" in run.text
+        assert "one-off processes (1)" in heroku("ps", "-a", "hello")
+        run.press("\x03")
+        run.says("caught")
+        run.process.wait(30)
+    wait_for("the end of it", lambda: "run." not in heroku("ps", "-a", "hello"))
+
+
+def test_who_interrupts_the_cli_leaves_no_dyno(heroku, hello):
+    with heroku.started("run", "-a", "hello", "--", "echo ready; sleep 1000") as run:
+        run.says("ready")
+        run.process.send_signal(signal.SIGINT)
+        run.process.wait(30)
+    wait_for("the end of it", lambda: "run." not in heroku("ps", "-a", "hello"))
+
+
+def test_a_command_is_run_detached_and_stopped(heroku, hello):
+    name = re.search(r"run\.[0-9]+", heroku("run:detached", "-a", "hello", "--", "echo out of it; sleep 1000"))[0]
+    wait_for("its output", lambda: "out of it" in heroku("logs", "--dyno-name", name, "-a", "hello"))
+    assert name in heroku("ps", "-a", "hello")
+    heroku("ps:stop", "--dyno-name", name, "-a", "hello")
+    wait_for("its end", lambda: name not in heroku("ps", "-a", "hello"))
+    assert "no dyno" in heroku("ps:stop", "--dyno-name", name, "-a", "hello", check=False)
 
 
 def test_keys_are_added_listed_and_removed(heroku, front):

@@ -153,10 +153,18 @@ async def test_dynos_are_restarted(api, hello, stage):
     await api.call("DELETE", "/apps/hello/dynos", status=202)
     await stage.work()
     assert (await api.get("/apps/hello/dynos/web.1"))["id"] != before["id"]
-    assert "together" in (await api.call("DELETE", "/apps/hello/dynos/web.1", status=202)).headers["Warning-Message"]
+    for one in ("web.1", (await api.get("/apps/hello/dynos/web.1"))["id"]):
+        since = stage.panel.scheduler.since(hello.id, "web.1")
+        await api.call("DELETE", f"/apps/hello/dynos/{one}", status=202)
+        assert stage.panel.scheduler.since(hello.id, "web.1") > since
+    since = stage.panel.scheduler.since(hello.id, "web.1")
     await api.call("DELETE", "/apps/hello/formations/web", status=202)
-    await api.call("DELETE", "/apps/hello/dynos/web.9", status=404)
-    await api.call("DELETE", "/apps/hello/formations/nothing", status=404)
+    await api.call("POST", "/apps/hello/formations/web/actions/stop", status=202)
+    await api.call("POST", "/apps/hello/dynos/web.1/actions/stop", status=202)
+    assert stage.panel.scheduler.since(hello.id, "web.1") > since
+    for path in ("dynos/web.9", "formations/nothing", "formations/run", "formations/worker"):
+        await api.call("DELETE", f"/apps/hello/{path}", status=404)
+        await api.call("POST", f"/apps/hello/{path}/actions/stop", status=404)
 
 
 async def test_releases_are_listed_shown_and_rolled_back_to(api, hello, stage):

@@ -158,6 +158,7 @@ BODY = {
     "PATCH /apps/{app}/formation/{type}": {"quantity": 1},
     "POST /apps/{app}/releases": {"release": 1},
     "POST /apps/{app}/log-sessions": {},
+    "POST /apps/{app}/dynos": {"command": "true"},
 }
 OF_APP = [name for name in ROUTES if "{app}" in name]
 

@@ -1,7 +1,7 @@
 """Every endpoint of the API, in one table."""
 
 from skypanel.domain.access import AccountAction, Action
-from web.api import account, apps, config, formation, lists, log_sessions, releases, streams
+from web.api import account, apps, config, formation, lists, log_sessions, one_offs, releases, streams
 from web.api.calls import Endpoint, OpenEndpoint
 
 APP = "/apps/{app}"
@@ -36,11 +36,14 @@ ENDPOINTS: tuple[Endpoint | OpenEndpoint, ...] = (
     Endpoint("PATCH", f"{APP}/formation", _SCALE, formation.update, formation.UPDATES),
     Endpoint("GET", f"{APP}/formation/{{type}}", _VIEW, formation.show),
     Endpoint("PATCH", f"{APP}/formation/{{type}}", _SCALE, formation.update_one, formation.UPDATE),
-    Endpoint("DELETE", f"{APP}/formations/{{type}}", _SCALE, formation.restart_type),
+    Endpoint("DELETE", f"{APP}/formations/{{type}}", _SCALE, formation.stop_type),
+    Endpoint("POST", f"{APP}/formations/{{type}}/actions/stop", _SCALE, formation.stop_type),
     Endpoint("GET", f"{APP}/dynos", _VIEW, formation.dynos),
     Endpoint("DELETE", f"{APP}/dynos", _SCALE, formation.restart),
+    Endpoint("POST", f"{APP}/dynos", Action.RUN, one_offs.create, one_offs.RUN),
     Endpoint("GET", f"{APP}/dynos/{{dyno}}", _VIEW, formation.dyno),
-    Endpoint("DELETE", f"{APP}/dynos/{{dyno}}", _SCALE, formation.restart_dyno),
+    Endpoint("DELETE", f"{APP}/dynos/{{dyno}}", _SCALE, formation.stop_dyno),
+    Endpoint("POST", f"{APP}/dynos/{{dyno}}/actions/stop", _SCALE, formation.stop_dyno),
     Endpoint("GET", f"{APP}/releases", _VIEW, releases.index),
     Endpoint("POST", f"{APP}/releases", Action.ROLL_BACK, releases.roll_back, releases.ROLLBACK),
     Endpoint("GET", f"{APP}/releases/{{release}}", _VIEW, releases.show),
