@@ -360,9 +360,8 @@ async def test_buildpacks_are_chosen_listed_and_used(api, hello, stage):
     stage.panel.builder.steps.clear()
     await stage.push(hello, "second")
     await stage.work()
-    steps = [" ".join(step) for step in stage.panel.builder.steps]
-    used = [step.split("/tmp/buildpacks/")[1].split()[0] for step in steps if "bin/compile" in step]
-    assert used == ["nodejs", "2", "python"]
+    used = [step[step.index("bin/compile") - 1] for step in stage.panel.builder.steps if "bin/compile" in step]
+    assert used == ["/tmp/buildpacks/nodejs", "/tmp/buildpacks/2", "/tmp/buildpacks/python"]
     for bad in (["cobol"], ["python", "heroku/python"], ["https://ada:word@git.example/x"], ["python"] * 21, ["file:///etc"], [""]):
         response = await api.call("PUT", path, {"updates": [{"buildpack": text} for text in bad]})
         assert response.status == 422, bad
