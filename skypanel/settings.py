@@ -66,6 +66,7 @@ class Chosen:
             "ssh_port": self.address.ssh_port,
             "http_port": self.address.http_port,
             "https_port": self.address.https_port,
+            "rendezvous_port": self.address.rendezvous_port,
             "run_dir": str(self.run_dir),
             "web_port": self.web_port,
             "traefik_port": self.traefik_port,
@@ -102,9 +103,9 @@ class Chosen:
                 "Update SkyPanel, or set SKYPANEL_HOME to another folder.",
             )
         public = {f"SKYPANEL_{name.upper()}": str(fields[name]) for name in ("domain", "ssh_port", "http_port", "https_port")}
-        engine = {f"SKYPANEL_{name.upper()}": str(fields.get(name, "")) for name in ENGINE_FIELDS}
+        later = {f"SKYPANEL_{name.upper()}": str(fields.get(name, "")) for name in ("rendezvous_port", *ENGINE_FIELDS)}
         listed = {"SKYPANEL_ALLOW": ",".join(fields["allow"]), "SKYPANEL_QUEUES": ",".join(fields.get("queues", ()))}
-        given = read_given({**public, **engine, **listed})
+        given = read_given({**public, **later, **listed})
         return cls(
             address=given.address(DEFAULT_ADDRESS),
             run_dir=Path(fields["run_dir"]),
@@ -201,6 +202,11 @@ class Settings:
     def ssh_host_keys(self) -> tuple[Path, ...]:
         """The private host keys, the preferred one first."""
         return tuple(self.home / "keys" / f"ssh_host_{kind}" for kind in SSH_KEY_TYPES)
+
+    @property
+    def certificate(self) -> tuple[Path, Path]:
+        """The panel's own certificate and its private key, both PEM."""
+        return self.home / "keys" / "panel.crt", self.home / "keys" / "panel.key"
 
     @property
     def objects(self) -> Path:

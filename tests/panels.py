@@ -119,6 +119,10 @@ class FakeScheduler:
         self.runs.append((key.name, one_off.command))
         self.once[key] = Dyno(key, DynoState.UP, datetime.now(UTC))
 
+    def since(self, app_id, name):
+        """Return since when a dyno of the formation runs."""
+        return next(dyno.since for key, dyno in self.running.items() if key.app_id == app_id and key.name == name)
+
     async def one_offs(self, app_id=None):
         return [dyno for key, dyno in self.once.items() if app_id in {None, key.app_id}]
 

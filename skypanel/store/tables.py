@@ -168,6 +168,7 @@ applications = Table(
     Column("health_path", Text, nullable=False, server_default=text("'/health'")),
     Column("health_interval_s", Integer, nullable=False, server_default=text("30")),
     Column("maintenance", Boolean, nullable=False, server_default=text("false")),
+    Column("buildpacks", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     CheckConstraint("name ~ '^[a-z]([a-z0-9-]*[a-z0-9])?$' AND length(name) <= 30", name="name"),
     CheckConstraint("generation > 0", name="generation"),
     CheckConstraint("health_path LIKE '/%' AND health_interval_s > 0", name="health"),

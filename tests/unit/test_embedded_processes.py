@@ -114,15 +114,15 @@ def test_the_launchers_argv_names_all_that_is_allowed():
     assert "--allow" not in processes.launcher_argv(SETTINGS, BINARIES)
 
 
-@pytest.mark.parametrize("low", [{"http_port": 80}, {"ssh_port": 22}, {"https_port": 443}])
-def test_low_ports_are_for_the_receiver_and_traefik_alone(low):
+@pytest.mark.parametrize("low", [{"http_port": 80}, {"ssh_port": 22}, {"https_port": 443}, {"rendezvous_port": 444}])
+def test_low_ports_are_for_those_alone_who_listen_on_public_ports(low):
     settings = replace(SETTINGS, address=replace(SETTINGS.address, **low))
     keeps = {
         program.name
         for program in processes.programs(settings, BINARIES)
         if "-all" not in parsed(settings)[f"program:{program.name}"]["command"]
     }
-    assert keeps == {"receiver", "traefik"}
+    assert keeps == {"receiver", "traefik", "web"}
     another = User(caller().uid + 1, caller().gid + 1)
     assert "+net_bind_service" in running.supervisord_argv(settings, another)
     assert "+net_bind_service" not in running.supervisord_argv(SETTINGS, another)
