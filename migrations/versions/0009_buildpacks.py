@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0009"
-down_revision = "0007"
+down_revision = "0008"
 
 BUILDPACKS = "ALTER TABLE paas_applications ADD COLUMN buildpacks text[] NOT NULL DEFAULT '{}'"
 
