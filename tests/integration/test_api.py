@@ -285,7 +285,7 @@ async def test_what_did_not_change_is_not_sent_and_what_is_long_is_packed(api, s
 
 @pytest.mark.req("R1.2")
 async def test_an_account_without_apps_gets_empty_lists(api):
-    for path in ("/apps", "/users/~/apps", "/addons", "/pipelines", "/teams", "/account/features", "/account/keys"):
+    for path in ("/apps", "/users/~/apps", "/addons", "/pipelines", "/account/features", "/account/keys"):
         assert await api.get(path) == []
 
 
