@@ -10,13 +10,17 @@ from pathlib import Path
 from tests.docker_fixture import Bridge
 
 SHARED = "/mnt"
-# Nothing that this machine writes is seen there, but for the one folder that is shared.
+# Nothing that this machine writes is seen there, but for the one folder that is shared; the program lies where it does here.
 BOOT = f"""
 set -e
 mount --bind "$1" {SHARED}
 shift
 mount -t proc proc /proc
+mount --bind "$PWD" /media
 for folder in /tmp /var/tmp /run /var/lib/skypanel; do [ ! -d $folder ] || mount -t tmpfs tmpfs $folder; done
+mkdir -p "$PWD"
+mount --bind /media "$PWD"
+cd "$PWD"
 hostname "$1"
 shift
 echo ready

@@ -275,6 +275,9 @@ async def _send(streams: Streams, body: bytes, *, silent: bool = False) -> None:
         if silent:
             await streams.until(SILENT)
         await streams.write(b"%d\n" % len(body) + body)
+        if silent:
+            # Keys that came earlier would be taken as they are: ^D would end nothing.
+            await streams.until(SILENT)
     except ConnectionError as error:
         raise Unavailable("Docker hung up on a one-off dyno.", "Look at its daemon, then try again.") from error
 

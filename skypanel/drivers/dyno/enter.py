@@ -15,7 +15,7 @@ from pathlib import Path
 HEALTH = Path("/dev/shm/skypanel.health")  # noqa: S108 - the container's own
 # What differs between the dynos of one service.
 OWN = ("DYNO", "PS")
-# Says that a terminal shows nothing of what it is given.
+# Says that a terminal shows nothing of what it is given, and then that it is as the command will find it.
 SILENT = b"\x06"
 
 
@@ -39,10 +39,10 @@ def _from_stdin() -> bytes:
     before = termios.tcgetattr(0)
     tty.setraw(0)
     os.write(1, SILENT)
-    try:
-        return _body()
-    finally:
-        termios.tcsetattr(0, termios.TCSADRAIN, before)
+    body = _body()
+    termios.tcsetattr(0, termios.TCSADRAIN, before)
+    os.write(1, SILENT)
+    return body
 
 
 def _body() -> bytes:
