@@ -18,6 +18,7 @@ from skypanel.drivers.fernet import FernetCipher
 from skypanel.drivers.files import FileObjects
 from skypanel.drivers.streams import StreamOutput, connect
 from skypanel.embedded.processes import Binaries, worker_argv
+from skypanel.engines import Elsewhere
 from skypanel.engines.swarm import open_engine
 from skypanel.flow import build as build_flow
 from skypanel.flow import config, setup
@@ -157,7 +158,7 @@ async def test_a_worker_elsewhere_works_for_the_panel_and_not_for_its_own_home(s
     assert loaded.identity == "0123abcd"
     # All that an engine labels carries it: here what builds make.
     async with AsyncExitStack() as stack:
-        engine = open_engine(loaded, stage.panel.objects, stage.panel.clock, stack, None)
+        engine = open_engine(loaded, stage.panel.objects, stage.panel.clock, stack, Elsewhere(None, None))
         assert engine.builder.site.panel == "0123abcd"
 
 
