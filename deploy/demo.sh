@@ -28,9 +28,9 @@ show() {
 say "A panel of its own, in $scratch/home"
 mkdir -p "$scratch/user/.ssh"
 ssh-keygen -q -t ed25519 -N '' -C demo -f "$scratch/user/.ssh/id_ed25519"
-read -r ssh_port http_port https_port < <(python -c 'from skypanel.embedded.choices import free_port; print(free_port(), free_port(), free_port())')
+read -r ssh_port http_port https_port rendezvous_port < <(python -c 'from skypanel.embedded.choices import free_port; print(*(free_port() for _ in range(4)))')
 export SKYPANEL_HOME=$scratch/home SKYPANEL_DOMAIN=localhost
-export SKYPANEL_SSH_PORT=$ssh_port SKYPANEL_HTTP_PORT=$http_port SKYPANEL_HTTPS_PORT=$https_port
+export SKYPANEL_SSH_PORT=$ssh_port SKYPANEL_HTTP_PORT=$http_port SKYPANEL_HTTPS_PORT=$https_port SKYPANEL_RENDEZVOUS_PORT=$rendezvous_port
 HOME=$scratch/user skypanel up >"$scratch/up.log" 2>&1 &
 panel=$!
 until grep -q '^Ctrl-C stops it' "$scratch/up.log"; do

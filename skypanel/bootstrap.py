@@ -17,8 +17,8 @@ from skypanel.drivers.key_file import KeyFileCipher
 from skypanel.drivers.on_demand import MachinesOnDemand, SwarmOnDemand
 from skypanel.drivers.streams import StreamOutput, connect
 from skypanel.drivers.tarball import TarballArchives
-from skypanel.engines import OpenEngine
-from skypanel.flow import staging, storage
+from skypanel.engines import Elsewhere, OpenEngine
+from skypanel.flow import staging, stopping, storage
 from skypanel.ports import Cipher, Objects, Panel
 from skypanel.settings import Settings
 from skypanel.store.engine import Postgres
@@ -40,12 +40,14 @@ async def open_panel(settings: Settings) -> AsyncIterator[Panel]:
         queue = CeleryQueue(settings.broker_url)
         stack.push_async_callback(queue.close)
         open_engine: OpenEngine = import_module(f"skypanel.engines.{settings.engine}").open_engine
-        engine = open_engine(settings, objects, clock, stack, partial(staging.stage_elsewhere, database))
+        elsewhere = Elsewhere(partial(staging.stage_elsewhere, database), partial(stopping.stop_elsewhere, database))
+        engine = open_engine(settings, objects, clock, stack, elsewhere)
         yield Panel(
             address=settings.address,
             database=database,
             scheduler=engine.scheduler,
             builder=engine.builder,
+            upkeep=engine.upkeep,
             router=engine.router,
             objects=objects,
             open_objects=open_objects,

@@ -3,7 +3,7 @@
 No port raises a vendor's error: what can go wrong is one of `skypanel.domain.errors`.
 """
 
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +13,7 @@ from uuid import UUID
 
 from skypanel.domain.app import App
 from skypanel.domain.limits import Limits
+from skypanel.domain.log import LogLine
 from skypanel.domain.manifest import Dyno, Exit, Manifest, OneOff, Window
 from skypanel.domain.node import Availability, Invitation, Login, Member
 from skypanel.domain.output import FIRST, Line, LineId
@@ -191,6 +192,17 @@ class Builder(Protocol):
         ...
 
 
+class Upkeep(Protocol):
+    """What an engine needs done now and then."""
+
+    async def tend(self, known: Collection[UUID]) -> None:
+        """Have the engine's own parts in place, and remove what was left: of workers that were killed, and of apps not among `known`.
+
+        What is young is left alone, as it may be an app's that was made just now. May be repeated. Raises Unavailable.
+        """
+        ...
+
+
 class Router(Protocol):
     async def confirm(self, routes: Sequence[Route], timeout_s: float = 10.0) -> None:
         """Return once the proxy has these routes in force. Raises Unavailable after `timeout_s`."""
@@ -302,6 +314,21 @@ class Logs(Protocol):
 
     async def write(self, app: App, text: str) -> None:
         """Add a line of the platform's own about an app, as `app[api]`."""
+        ...
+
+    async def append(self, app_id: UUID, lines: Sequence[LogLine], *, again: bool = False) -> None:
+        """Add lines that an app's dynos printed where the engine itself keeps none; `again` says that some may be there already.
+
+        Raises Unavailable, and may be repeated with `again`.
+        """
+        ...
+
+    async def kept(self) -> Sequence[UUID]:
+        """Return the apps that have lines."""
+        ...
+
+    async def forget(self, app_id: UUID) -> None:
+        """Remove an app's lines."""
         ...
 
 
@@ -465,6 +492,7 @@ class Panel:
     database: Database
     scheduler: Scheduler
     builder: Builder
+    upkeep: Upkeep
     router: Router
     objects: Objects
     open_objects: OpenObjects

@@ -7,7 +7,7 @@ was last told and what `init` chose), the default. The environment is read here 
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -31,6 +31,10 @@ ENGINE_FIELDS = ("engine", "docker_host", "ingress_host", "endpoint_mode")
 ROOT_HOME = Path("/var/lib/skypanel")
 ROOT_RUN = Path("/run/skypanel")
 NO_SUBNET = IPv4Network("10.0.0.0/18")  # nothing is started where it is this
+# By which `python -m workers` tells the worker what the database says of the panel.
+IDENTITY = "SKYPANEL_IDENTITY"
+# What needs the ingress of a Swarm, or decides about all of its nodes.
+BOUND_QUEUES = frozenset({"rollouts", "periodic"})
 SSH_KEY_TYPES = ("ed25519", "ecdsa", "rsa")
 
 
@@ -62,6 +66,7 @@ class Chosen:
             "ssh_port": self.address.ssh_port,
             "http_port": self.address.http_port,
             "https_port": self.address.https_port,
+            "rendezvous_port": self.address.rendezvous_port,
             "run_dir": str(self.run_dir),
             "web_port": self.web_port,
             "traefik_port": self.traefik_port,
@@ -98,9 +103,9 @@ class Chosen:
                 "Update SkyPanel, or set SKYPANEL_HOME to another folder.",
             )
         public = {f"SKYPANEL_{name.upper()}": str(fields[name]) for name in ("domain", "ssh_port", "http_port", "https_port")}
-        engine = {f"SKYPANEL_{name.upper()}": str(fields.get(name, "")) for name in ENGINE_FIELDS}
+        later = {f"SKYPANEL_{name.upper()}": str(fields.get(name, "")) for name in ("rendezvous_port", *ENGINE_FIELDS)}
         listed = {"SKYPANEL_ALLOW": ",".join(fields["allow"]), "SKYPANEL_QUEUES": ",".join(fields.get("queues", ()))}
-        given = read_given({**public, **engine, **listed})
+        given = read_given({**public, **later, **listed})
         return cls(
             address=given.address(DEFAULT_ADDRESS),
             run_dir=Path(fields["run_dir"]),
@@ -149,6 +154,14 @@ class Settings:
     database_url: str = field(default="", repr=False)
     redis_url: str = field(default="", repr=False)
     encryption_keys: tuple[str, ...] = field(default=(), repr=False)
+    panel_identity: str = ""
+
+    @property
+    def identity(self) -> str:
+        """What tells this panel's containers from another's: its home's, which a worker elsewhere is told. Raises Invalid if it was not."""
+        if self.database_url and not self.panel_identity:
+            raise Invalid("This worker was not told which panel it works for.", "Start it with `python -m workers`.")
+        return self.panel_identity or identity(self.home)
 
     @property
     def database_dsn(self) -> str:
@@ -189,6 +202,11 @@ class Settings:
     def ssh_host_keys(self) -> tuple[Path, ...]:
         """The private host keys, the preferred one first."""
         return tuple(self.home / "keys" / f"ssh_host_{kind}" for kind in SSH_KEY_TYPES)
+
+    @property
+    def certificate(self) -> tuple[Path, Path]:
+        """The panel's own certificate and its private key, both PEM."""
+        return self.home / "keys" / "panel.crt", self.home / "keys" / "panel.key"
 
     @property
     def objects(self) -> Path:
@@ -283,6 +301,7 @@ def _elsewhere(environ: Mapping[str, str]) -> Settings:
     if missing:
         raise Invalid(f"SKYPANEL_DATABASE_URL is set, but {' and '.join(missing)} not.", "A worker on another machine needs all three.")
     given = read_given(environ)
+    _check_work(given.engine or ENGINES[0], given.queues or QUEUES)
     home = Path(environ.get("SKYPANEL_HOME") or f"/var/tmp/skypanel-worker-{os.geteuid()}").resolve()  # noqa: S108 - nobody else's is accepted there
     return Settings(
         home=home,
@@ -307,7 +326,18 @@ def _elsewhere(environ: Mapping[str, str]) -> Settings:
         database_url=environ["SKYPANEL_DATABASE_URL"].strip(),
         redis_url=environ["SKYPANEL_REDIS_URL"].strip(),
         encryption_keys=tuple(environ["SKYPANEL_ENCRYPTION_KEYS"].replace(",", " ").split()),
+        panel_identity=environ.get(IDENTITY, ""),
     )
+
+
+def _check_work(engine: str, queues: Sequence[str]) -> None:
+    """Raise Invalid for work that a machine other than the panel's cannot do."""
+    bound = [name for name in queues if engine == "swarm" and name in BOUND_QUEUES]
+    if bound:
+        raise Invalid(
+            f"On a Swarm, {' and '.join(bound)} are worked on by the panel's own machine alone, where the ingress is.",
+            f"Set SKYPANEL_QUEUES to {','.join(name for name in QUEUES if name not in BOUND_QUEUES)} or one of them.",
+        )
 
 
 def _secret(home: Path, name: str, owner: int) -> str:

@@ -38,6 +38,7 @@ VARIABLES = (
     Variable("SKYPANEL_SSH_PORT", "2222", "The port for git over SSH, on all interfaces."),
     Variable("SKYPANEL_HTTP_PORT", "8080", "The port for HTTP, on all interfaces."),
     Variable("SKYPANEL_HTTPS_PORT", "8443", "The port for HTTPS, on all interfaces."),
+    Variable("SKYPANEL_RENDEZVOUS_PORT", "8444", "The port at which `heroku run` meets its dyno, by TLS, on all interfaces."),
     Variable(
         "SKYPANEL_ALLOW",
         "nothing",
@@ -71,6 +72,7 @@ class Given:
     ssh_port: int | None = None
     http_port: int | None = None
     https_port: int | None = None
+    rendezvous_port: int | None = None
     allow: tuple[str, ...] | None = None
     engine: str | None = None
     docker_host: str | None = None
@@ -81,12 +83,16 @@ class Given:
     def address(self, kept: Address) -> Address:
         """Return the panel's address: what is given, else what was kept. Raises Invalid if two ports are one."""
         address = Address(
-            self.domain or kept.domain, self.ssh_port or kept.ssh_port, self.http_port or kept.http_port, self.https_port or kept.https_port
+            self.domain or kept.domain,
+            self.ssh_port or kept.ssh_port,
+            self.http_port or kept.http_port,
+            self.https_port or kept.https_port,
+            self.rendezvous_port or kept.rendezvous_port,
         )
-        if len({address.ssh_port, address.http_port, address.https_port}) < 3:  # noqa: PLR2004 - there are three
+        if len(set(address.ports)) < len(address.ports):
             raise Invalid(
-                f"SSH, HTTP and HTTPS cannot share a port ({address.ssh_port}, {address.http_port}, {address.https_port}).",
-                "Set SKYPANEL_SSH_PORT, SKYPANEL_HTTP_PORT and SKYPANEL_HTTPS_PORT to three different ports.",
+                f"SSH, HTTP, HTTPS and the rendezvous cannot share a port ({', '.join(map(str, address.ports))}).",
+                "Set SKYPANEL_SSH_PORT, SKYPANEL_HTTP_PORT, SKYPANEL_HTTPS_PORT and SKYPANEL_RENDEZVOUS_PORT to four different ports.",
             )
         return address
 
@@ -98,6 +104,7 @@ def read_given(environ: Mapping[str, str]) -> Given:
         ssh_port=_port(environ, "SKYPANEL_SSH_PORT"),
         http_port=_port(environ, "SKYPANEL_HTTP_PORT"),
         https_port=_port(environ, "SKYPANEL_HTTPS_PORT"),
+        rendezvous_port=_port(environ, "SKYPANEL_RENDEZVOUS_PORT"),
         allow=_networks(environ, "SKYPANEL_ALLOW"),
         engine=_one_of(environ, "SKYPANEL_ENGINE", ENGINES),
         docker_host=_docker_host(environ, "SKYPANEL_DOCKER_HOST"),

@@ -3,12 +3,14 @@
 import asyncio
 import re
 from contextlib import aclosing
+from datetime import UTC, datetime
 from decimal import Decimal
 from uuid import UUID
 
 import pytest
 
 from skypanel.domain.app import App
+from skypanel.domain.log import printed
 from skypanel.domain.plan import Plan
 
 PLAN = Plan(UUID(int=3), "Standard", 1, 1.0, 1, 1, Decimal(1))
@@ -74,3 +76,14 @@ class LogsContract:
         say("web.1", "\x1b[2J\x1b[31mred")
         await logs.write(APP, "two\nlines\x1bc")
         assert sorted(texts(await read(logs))) == ["\x1b[31mred\x1b[0m", "twolines"]
+
+    async def test_lines_that_others_collected_are_there_once_until_the_app_is_forgotten(self, logs):
+        one, two = (printed("web.1", datetime(2024, 1, 1, tzinfo=UTC), text) for text in ("one", "[skypanel] two"))
+        await logs.append(APP.id, one)
+        await logs.append(APP.id, [*one, *two], again=True)
+        assert texts(await read(logs)) == ["one", "two"]
+        assert await logs.kept() == [APP.id]
+        for _ in range(2):
+            await logs.forget(APP.id)
+        assert await read(logs) == []
+        assert await logs.kept() == []

@@ -14,7 +14,7 @@ from tests.launcher_fixture import make_app, make_manifest, stored_slug
 from tests.until import until
 
 SERVE = "python3 server.py"
-READY_S = 20.0
+READY_S = 45.0
 
 
 async def ignore(text):
@@ -97,7 +97,7 @@ class SchedulerContract:
         await until(lambda: started_again(scheduler, before, {"web.2"}))
         after = {dyno.key: dyno for dyno in await scheduler.wait_ready(manifest, READY_S)}
         assert {key for key in before if after[key].since == before[key].since} == {key for key in before if key.name != "web.2"}
-        assert [dyno.endpoint for dyno in after.values()] == [dyno.endpoint for dyno in before.values()]
+        assert {key for key in before if after[key].endpoint == before[key].endpoint} >= {key for key in before if key.name != "web.2"}
         assert await scheduler.stop(app.id, "web") == ["web.1", "web.2"]
         await until(lambda: started_again(scheduler, after, {"web.1", "web.2"}))
         await scheduler.remove(app.id)

@@ -43,6 +43,7 @@ mount --rbind /sys/fs/cgroup "$folder/cgroup"
 mount -t sysfs sysfs /sys
 mount --move "$folder/cgroup" /sys/fs/cgroup
 mount -t tmpfs tmpfs /run
+ln -s "$folder/docker.sock" /run/docker.sock
 echo ready
 read -r _
 "$@" </dev/null 3>&1 >&2 &
@@ -132,6 +133,8 @@ class Node:
 
     def _plug_in(self) -> None:
         """Lay a cable from the bridge into the node; the one of a node that was killed goes with it."""
+        if Path("/sys/class/net", self._link).exists():
+            _call("ip", "link", "delete", self._link)
         _call("ip", "link", "add", self._link, "type", "veth", "peer", "name", "eth0", "netns", str(self.pid))
         _call("ip", "link", "set", self._link, "master", self._bridge.name, "up")
         batch = (
@@ -228,6 +231,16 @@ class Docker:
 
     def remove(self) -> None:
         self.bridge.remove()
+
+
+def run_in(container, *argv: str) -> int:
+    """Run a command in a container and return its status; the SDK would leave the socket of its output open."""
+    client = container.client.api
+    made = client.exec_create(container.id, argv, stdout=False, stderr=False)
+    client.exec_start(made["Id"], detach=True)
+    while (found := client.exec_inspect(made["Id"]))["Running"] or found["ExitCode"] is None:
+        time.sleep(0.02)
+    return found["ExitCode"]
 
 
 @contextmanager

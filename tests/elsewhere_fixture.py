@@ -10,13 +10,17 @@ from pathlib import Path
 from tests.docker_fixture import Bridge
 
 SHARED = "/mnt"
-# Nothing that this machine writes is seen there, but for the one folder that is shared.
+# Nothing that this machine writes is seen there, but for the one folder that is shared; the program lies where it does here.
 BOOT = f"""
 set -e
 mount --bind "$1" {SHARED}
 shift
 mount -t proc proc /proc
+mount --bind "$PWD" /media
 for folder in /tmp /var/tmp /run /var/lib/skypanel; do [ ! -d $folder ] || mount -t tmpfs tmpfs $folder; done
+mkdir -p "$PWD"
+mount --bind /media "$PWD"
+cd "$PWD"
 hostname "$1"
 shift
 echo ready
@@ -46,13 +50,18 @@ class Machine:
     def command_line(self) -> str:
         return Path(f"/proc/{self.process.pid}/cmdline").read_text()
 
+    def environment(self) -> dict[str, str]:
+        """Return the environment of the command, as it is now."""
+        (command,) = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        words = Path(f"/proc/{command}/environ").read_bytes().decode().split("\0")
+        return dict(word.split("=", 1) for word in words if "=" in word)
+
     def kill(self) -> None:
         """End all that runs there, at once."""
-        if self.process.returncode is None:
-            self.process.send_signal(signal.SIGKILL)
-            self.process.wait()
-            self.process.stdin.close()
-            self.process.stdout.close()
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
 
 
 @asynccontextmanager

@@ -2,6 +2,7 @@
 
 import fcntl
 import hashlib
+import itertools
 import os
 import shutil
 import socket
@@ -46,6 +47,7 @@ read -r _
 /usr/sbin/sshd -D -e -f /root/sshd_config </dev/null >/dev/null &
 wait $!
 """
+_NUMBERS = itertools.count(200)
 NAMESPACES = ("unshare", "--net", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child=KILL")
 # What is written there is in the machine's memory alone, and gone with it. Its Docker is where every machine's is.
 FILES = """
@@ -54,7 +56,7 @@ for folder in etc opt var/lib var/log; do
   mkdir -p /run/files/$folder/upper /run/files/$folder/work
   mount -t overlay overlay -o lowerdir=/$folder,upperdir=/run/files/$folder/upper,workdir=/run/files/$folder/work /$folder
 done
-ln -s "$1" /run/docker.sock
+ln -sf "$1" /run/docker.sock
 mkdir -p /run/sshd
 rm -rf /opt/* /etc/skypanel
 """
@@ -109,7 +111,9 @@ class Machine:
 class BareMachine:
     """A machine of a Docker fixture's network with Debian and an SSH server, which lets root in with `key`."""
 
-    def __init__(self, bridge: Bridge, folder: Path, number: int = 200) -> None:
+    def __init__(self, bridge: Bridge, folder: Path, number: int | None = None) -> None:
+        # Never the address of one that is gone: others would look for that at its old interface.
+        number = number or next(_NUMBERS)
         self.address = str(bridge.subnet[number])
         folder.mkdir()
         self.root = folder / "root"

@@ -120,11 +120,16 @@ class FakeScheduler:
         self.runs.append((key.name, one_off.command))
         self.once[key] = Dyno(key, DynoState.UP, datetime.now(UTC))
 
+    def since(self, app_id, name):
+        """Return since when a dyno of the formation runs."""
+        return next(dyno.since for key, dyno in self.running.items() if key.app_id == app_id and key.name == name)
+
     async def one_offs(self, app_id=None):
         return [dyno for key, dyno in self.once.items() if app_id in {None, key.app_id}]
 
     async def remove(self, app_id):
         self.running = {key: dyno for key, dyno in self.running.items() if key.app_id != app_id}
+        self.once = {key: dyno for key, dyno in self.once.items() if key.app_id != app_id}
 
     async def run(self, manifest, command, write, timeout_s, *, dyno="run.1"):
         self.runs.append((dyno, command))
@@ -175,6 +180,16 @@ class FakeBuilder:
         yield out
         if not exit_.ok:
             raise StepFailed(exit_)
+
+
+class FakeUpkeep:
+    """Holds what was left, by app, until it is tended to."""
+
+    def __init__(self):
+        self.left = set()
+
+    async def tend(self, known):
+        self.left &= set(known)
 
 
 @dataclass
@@ -229,6 +244,7 @@ async def open_stage(database, folder) -> Stage:
         database=database,
         scheduler=FakeScheduler(),
         builder=builder,
+        upkeep=FakeUpkeep(),
         router=FakeRouter(),
         objects=FakeObjects(),
         open_objects=no_storage,

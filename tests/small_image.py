@@ -1,4 +1,4 @@
-"""A small image for tests: Debian with Python, bash and tini, made once a machine and imported by each daemon."""
+"""A small image for tests: Debian with Python, bash, tini and nftables, made once a machine and imported by each daemon."""
 
 import fcntl
 import hashlib
@@ -9,7 +9,7 @@ from pathlib import Path
 from docker import DockerClient
 
 CACHE = Path("/var/cache/skypanel-tests")
-PACKAGES = ("python3", "bash", "tini", "ca-certificates")
+PACKAGES = ("python3", "bash", "tini", "ca-certificates", "nftables")
 ROOT = ("mmdebstrap", "--quiet", "--variant=minbase", "--mode=root", f"--include={','.join(PACKAGES)}", "bookworm")
 TAG = hashlib.sha256("\n".join(ROOT).encode()).hexdigest()[:12]
 NAME = f"skypanel-test:{TAG}"

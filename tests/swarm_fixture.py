@@ -40,8 +40,9 @@ class TwoNodes:
 def two_nodes() -> Iterator[TwoNodes]:
     with running_docker() as docker:
         second = docker.add_node("second")
-        for node in (docker.manager, second):
-            small_image(node.client)
+        name = small_image(docker.client)
+        # With the same id, as what is loaded onto a node has.
+        second.client.images.load(docker.client.images.get(name).save(named=True))
         yield TwoNodes(docker, second)
 
 
@@ -73,6 +74,7 @@ class Engine:
             self.images,
             SwarmOptions("dnsrr", STOP_GRACE_S, BOOT_S),
             stage_elsewhere=self.stage_elsewhere,
+            stop_elsewhere=self.stop_elsewhere,
             join=self.ingress.join,
         )
 
@@ -82,6 +84,10 @@ class Engine:
 
     async def stage_elsewhere(self, app, digest) -> None:
         await self.second_images.stage(app.id, digest)
+
+    async def stop_elsewhere(self, node_id, container_id) -> None:
+        assert node_id == self.nodes.second.client.info()["Swarm"]["NodeID"]
+        self.nodes.second.client.api.kill(container_id, "TERM")
 
     async def get(self, host: str, path: str = "/") -> tuple[int, str]:
         """Ask the ingress for a page."""

@@ -1,4 +1,4 @@
-"""Serves the dashboard on the loopback interface, where the proxy finds it."""
+"""Serves the dashboard and the API on the loopback interface, where the proxy finds them, and the rendezvous to the outside."""
 
 import asyncio
 import logging
@@ -10,7 +10,9 @@ from aiohttp import web
 from skypanel import settings
 from skypanel.bootstrap import open_panel
 from skypanel.settings import Settings
+from web import rendezvous
 from web.app import create_app
+from web.keys import MEETINGS
 
 HOST = "127.0.0.1"
 FINISH_S = 5.0
@@ -23,11 +25,13 @@ async def serve(loaded: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     async with open_panel(loaded) as panel:
         # Paths of requests hold sign-in tokens: none are logged.
-        runner = web.AppRunner(create_app(panel, loaded), access_log=None, shutdown_timeout=FINISH_S)
+        app = create_app(panel, loaded)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=FINISH_S)
         await runner.setup()
         try:
             await web.TCPSite(runner, HOST, loaded.web_port).start()
-            await stopping.wait()
+            async with rendezvous.listening(panel, app[MEETINGS], loaded.certificate, loaded.address.rendezvous_port):
+                await stopping.wait()
         finally:
             await runner.cleanup()
 

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
-from skypanel.domain import report
+from skypanel.domain import log, report
 from skypanel.domain.errors import Denied, Invalid
 from skypanel.domain.node import Node
-from skypanel.flow import heartbeat
+from skypanel.flow import collect, heartbeat, stopping
 from web.keys import PANEL
 from web.live import registered
 
@@ -26,14 +26,29 @@ async def hear(request: web.Request) -> web.Response:
 
 
 async def slugs(request: web.Request) -> web.Response:
-    """Tell which slugs to have; while the agent knows that, the answer waits for a change."""
-    await _node(request)
+    """Tell which slugs to have and what to stop; while there is nothing new, the answer waits."""
+    node = await _node(request)
     known = request.query.get("known", "")
     if not _MARK.fullmatch(known):
         raise Invalid("This is no mark.", "Ask without one.")
     with registered(request):
-        wanted = await heartbeat.wanted(request.app[PANEL], known)
-    return web.json_response({"slugs": list(wanted.digests), "mark": wanted.mark})
+        orders = await heartbeat.orders(request.app[PANEL], node, known)
+    return web.json_response({"slugs": list(orders.digests), "mark": orders.mark, "stops": list(orders.stops)})
+
+
+async def stopped(request: web.Request) -> web.Response:
+    """Take note that an order to stop a container is carried out."""
+    node = await _node(request)
+    await stopping.carried_out(request.app[PANEL], node, request.match_info["container"])
+    return web.json_response({})
+
+
+async def logs(request: web.Request) -> web.Response:
+    """Take lines that dynos of the node printed."""
+    await _node(request)
+    panel = request.app[PANEL]
+    await collect.keep(panel, log.parse(await _json(request), panel.clock.now()))
+    return web.json_response({})
 
 
 async def slug(request: web.Request) -> web.StreamResponse:

@@ -5,7 +5,8 @@ from aiohttp import web
 from skypanel.ports import Panel
 from skypanel.settings import Settings
 from web import live
-from web.keys import BEAT_S, LOOKS, PANEL, SETTINGS, STREAMS
+from web.keys import BEAT_S, LOOKS, MEETINGS, PANEL, SETTINGS, STREAMS
+from web.meetings import Meetings
 from web.middleware import MIDDLEWARES, add_headers
 from web.routes import ROUTES
 
@@ -16,7 +17,8 @@ DEFAULT_BEAT_S = 15.0
 def create_app(panel: Panel, settings: Settings, *, beat_s: float = DEFAULT_BEAT_S) -> web.Application:
     """Return the application over an open panel. A log that is silent shows a sign of life every `beat_s`."""
     app = web.Application(middlewares=MIDDLEWARES)
-    app[PANEL], app[SETTINGS], app[BEAT_S], app[STREAMS], app[LOOKS] = panel, settings, beat_s, set(), {}
+    app[PANEL], app[SETTINGS], app[BEAT_S], app[STREAMS] = panel, settings, beat_s, set()
+    app[LOOKS], app[MEETINGS] = {}, Meetings()
     app.on_response_prepare.append(add_headers)
     app.on_shutdown.append(live.end_streams)
     app.add_routes(ROUTES)

@@ -8,11 +8,13 @@ from aiohttp import web
 
 from skypanel.ports import Panel
 from skypanel.settings import Settings
+from web.meetings import Meetings
 
 PANEL = web.AppKey("panel", Panel)
 SETTINGS = web.AppKey("settings", Settings)
 REQUEST_ID = web.RequestKey("request_id", str)
 BEAT_S = web.AppKey("beat_s", float)
+MEETINGS = web.AppKey("meetings", Meetings)
 STREAMS = web.AppKey("streams", set[asyncio.Task[object]])
 
 

@@ -12,6 +12,7 @@ APP = "/apps/{app:[a-z0-9-]{1,30}}"
 BUILD = APP + "/builds/{build:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}}"
 RELEASE = APP + "/releases/{version:[1-9][0-9]{0,8}}"
 
+STOP = "/nodes/agent/stops/{container:[0-9a-f]{64}}"
 SLUG = "/nodes/agent/slugs/{digest:[0-9a-f]{64}}"
 
 
@@ -29,6 +30,8 @@ ROUTES = (
     web.post("/nodes/agent/heartbeat", agents.hear),
     web.get("/nodes/agent/slugs", agents.slugs),
     web.get(SLUG, agents.slug),
+    web.post("/nodes/agent/logs", agents.logs),
+    web.delete(STOP, agents.stopped),
     web.get("/nodes", nodes.show),
     web.post("/nodes", nodes.add),
     web.post("/nodes/change", nodes.change),

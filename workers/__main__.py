@@ -4,14 +4,18 @@ Where the environment names a database, Redis and the encryption keys, that is a
 for the panel of SKYPANEL_HOME. SKYPANEL_QUEUES says on what it works.
 """
 
+import asyncio
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from skypanel import settings
 from skypanel.domain.errors import Conflict, SkyPanelError
 from skypanel.embedded.processes import Binaries, worker_argv
-from skypanel.settings import Settings
+from skypanel.flow import setup
+from skypanel.settings import IDENTITY, Settings
+from skypanel.store.engine import Postgres
 
 FOLDERS = ("run", "spool")
 
@@ -27,17 +31,29 @@ def make_folders(loaded: Settings) -> None:
         (loaded.home / name).mkdir(mode=0o700, exist_ok=True)
 
 
+async def own_environment(loaded: Settings) -> Mapping[str, str]:
+    """Return what the worker is told beside the environment: elsewhere, which panel it works for. Raises Unavailable."""
+    if not loaded.database_url:
+        return {}
+    database = Postgres(loaded.database_dsn)
+    try:
+        return {IDENTITY: await setup.identity(database)}
+    finally:
+        await database.close()
+
+
 def main() -> None:
     """Become the worker."""
     try:
         loaded = settings.of_worker(os.environ)
         make_folders(loaded)
+        own = asyncio.run(own_environment(loaded))
     except SkyPanelError as error:
         sys.exit(str(error))
     nowhere = Path()
     binaries = Binaries(python=Path(sys.executable), postgres=nowhere, valkey=nowhere, traefik=nowhere)
     argv = worker_argv(binaries, loaded.queues, f"worker-{os.getpid()}")
-    os.execv(argv[0], argv)  # noqa: S606 - it is what this program is for
+    os.execve(argv[0], argv, {**os.environ, **own})  # noqa: S606 - it is what this program is for
 
 
 if __name__ == "__main__":

@@ -27,6 +27,10 @@ async def _reconcile(panel: Panel, _worker: str) -> None:
     await reconcile.reconcile(panel)
 
 
+async def _tend(panel: Panel, _worker: str) -> None:
+    await reconcile.tend(panel)
+
+
 async def _move_objects(panel: Panel, _worker: str) -> None:
     await storage.move(panel, MOVE_S)
 
@@ -41,7 +45,7 @@ async def _check_nodes(panel: Panel, _worker: str) -> None:
 
 # These work on several of their kind side by side: one process is enough, and the others stay free for the rest.
 # Of moving and collecting, two at once would do the same twice.
-ALONE = frozenset({"build", "rollout", "node", "move_objects", "collect_garbage"})
+ALONE = frozenset({"build", "rollout", "node", "tend", "move_objects", "collect_garbage"})
 JOBS: Mapping[str, Job] = {
     "build": build.work,
     "rollout": rollout.work,
@@ -49,6 +53,7 @@ JOBS: Mapping[str, Job] = {
     "expire_builds": _expire_builds,
     "wake": _wake,
     "reconcile": _reconcile,
+    "tend": _tend,
     "move_objects": _move_objects,
     "collect_garbage": _collect_garbage,
     "check_nodes": _check_nodes,

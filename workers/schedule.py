@@ -6,7 +6,15 @@ from celery.schedules import schedule
 
 QUEUE = "periodic"
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)  # so that everything is due at the start: apps wait for it
-EVERY_S = {"expire_builds": 5.0, "wake": 5.0, "reconcile": 10.0, "move_objects": 15.0, "check_nodes": 30.0, "collect_garbage": 3600.0}
+EVERY_S = {
+    "expire_builds": 5.0,
+    "wake": 5.0,
+    "reconcile": 10.0,
+    "move_objects": 15.0,
+    "tend": 30.0,
+    "check_nodes": 30.0,
+    "collect_garbage": 3600.0,
+}
 
 OPTIONS = {
     # It keeps nothing on disk, as everything is due at its start.

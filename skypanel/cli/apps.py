@@ -167,8 +167,11 @@ def health(app: str, path: str | None, interval: int | None) -> None:
         return
 
     async def act(panel: Panel, by: Account) -> None:
-        check = (await apps_flow.access(panel, by, app, Action.VIEW_APP)).health
+        found = await apps_flow.access(panel, by, app, Action.VIEW_APP)
+        check = found.health
         click.echo(f"{check.path} every {check.interval_s} s; where there is no such page, whether something listens on $PORT")
+        for dyno, said in sorted((await health_flow.chosen(panel, found)).items()):
+            click.echo(f"{dyno}: {said}")
 
     session.run(act)
 

@@ -15,6 +15,7 @@ class App:
     """An app. `number` is small, unique and never used again: the engine derives a user id from it.
 
     `generation` grows with each restart, so that the dynos of one release can be told apart.
+    `buildpacks` are to be used as they are named there, in this order; without any, one is detected.
     In `maintenance` the panel answers on its hostnames, whatever its dynos do.
     """
 
@@ -28,6 +29,7 @@ class App:
     generation: int = 1
     health: HealthCheck = field(default_factory=HealthCheck)
     maintenance: bool = False
+    buildpacks: tuple[str, ...] = ()
     created_at: datetime | None = None
 
     def deploys(self, ref: str) -> bool:

@@ -13,6 +13,12 @@ BUILDPACKS_DIRECTORY = "/tmp/buildpacks"  # noqa: S108 - the sandbox's own /tmp
 
 _BUNDLED_NAME = re.compile(r"(?:heroku/|skypanel/)?(?P<name>[a-z]+)")
 _URL = re.compile(r"(?P<scheme>https?://)(?:(?P<login>[^\s/@#]+)@)?(?P<rest>[^\s@#]+)(?:#(?P<ref>[A-Za-z0-9._/-]+))?")
+# How Heroku's CLI and its documents call Heroku's own, of which we have some under the same names.
+_ALIASES = (
+    re.compile(r"urn:buildpack:(?P<name>[a-z0-9-]+/[a-z0-9-]+)"),
+    re.compile(r"https://[^\s/@]+/buildpacks/(?P<name>[a-z0-9-]+/[a-z0-9-]+)\.tgz"),
+    re.compile(r"https://[^\s/@]+/(?P<owner>heroku)/heroku-buildpack-(?P<bundled>[a-z]+?)(?:\.git)?"),
+)
 _LOGINS = re.compile(r"//\S*@")
 
 
@@ -59,6 +65,26 @@ def parse(text: str) -> Buildpack:
         return Buildpack(name, url, match["ref"], Login.parse(match["login"]) if match["login"] else None)
     shown = printable(_LOGINS.sub("//", text))
     raise Invalid(f"{shown} is no buildpack.", f"Name one of {', '.join(BUNDLED)}, or give the https URL of a git repository.")
+
+
+def named(text: str) -> Buildpack:
+    """Return the buildpack that a list of an app's names: as `parse`, and Heroku's own by their URLs where we have them.
+
+    Raises Invalid, also for a URL with a login: the list is no place for a secret.
+    """
+    for alias in _ALIASES:
+        if match := alias.fullmatch(text):
+            found = match.groupdict()
+            if found.get("bundled") in BUNDLED:
+                return Buildpack(found["bundled"])
+            if "name" in found:
+                return parse(found["name"])
+    pack = parse(text)
+    if pack.login is not None:
+        raise Invalid(
+            "A list of buildpacks keeps no logins.", f"Set the config var {BUILDPACK_URL} to this URL instead: it is kept secret."
+        )
+    return pack
 
 
 def parse_list(text: str) -> tuple[Buildpack, ...]:

@@ -130,6 +130,11 @@ class OneOff:
     window: Window | None = None
     timeout_s: float = ONE_OFF_LIFE_S
 
+    @property
+    def name(self) -> str:
+        """The name a user sees, such as run.1234."""
+        return f"{ONE_OFF}.{self.number}"
+
     def key(self, manifest: Manifest) -> DynoKey:
         """Return its identity as a dyno of a release."""
         return DynoKey(manifest.app_id, manifest.version, manifest.generation, ONE_OFF, self.number)

@@ -5,6 +5,8 @@ from uuid import UUID
 
 PROXY_TOKEN_HEADER = "X-SkyPanel-Proxy-Token"  # noqa: S105 - a header's name; the panel and its proxy show it to each other
 
+DEFAULT_RENDEZVOUS_PORT = 8444
+
 
 @dataclass(frozen=True)
 class Route:
@@ -23,6 +25,12 @@ class Address:
     ssh_port: int
     http_port: int
     https_port: int
+    rendezvous_port: int = DEFAULT_RENDEZVOUS_PORT
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """The ports for the outside."""
+        return (self.ssh_port, self.http_port, self.https_port, self.rendezvous_port)
 
     def host(self, app_name: str) -> str:
         """Return an app's hostname on the platform's own domain."""

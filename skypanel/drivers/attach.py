@@ -4,7 +4,8 @@ https://docs.docker.com/reference/api/engine/version/v1.41/#operation/ContainerA
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from skypanel.domain.errors import Unavailable
@@ -13,6 +14,7 @@ from skypanel.drivers.docker_api import translated
 UNIX = "unix://"
 STDOUT = 1
 STDERR = 2
+ALL = ("stdin", "stdout", "stderr")
 ANSWER_S = 60
 CHUNK_BYTES = 64 * 1024
 _HEADER_BYTES = 8
@@ -41,6 +43,19 @@ class Streams:
         except (asyncio.IncompleteReadError, ConnectionError):
             return
 
+    async def until(self, mark: bytes) -> None:
+        """Drop what comes up to a mark. Raises ConnectionError if there is none."""
+        try:
+            await self._reader.readuntil(mark)
+        except EOFError as error:
+            raise ConnectionResetError from error
+
+    async def raw(self) -> AsyncIterator[bytes]:
+        """Yield what comes as it comes: a terminal's output has no frames."""
+        with suppress(ConnectionError):
+            while chunk := await self._reader.read(CHUNK_BYTES):
+                yield chunk
+
     async def write(self, chunk: bytes) -> None:
         """Write to stdin. Raises ConnectionError once the container has ended."""
         self._writer.write(chunk)
@@ -56,19 +71,33 @@ class Streams:
 
 
 @asynccontextmanager
-async def attached(url: str, container: str) -> AsyncIterator[Streams]:
+async def attached(url: str, container: str, streams: Sequence[str] = ALL) -> AsyncIterator[Streams]:
     """Hold on to a container, best before it starts. `url` is a daemon's unix socket. Raises Unavailable."""
-    async with _connected(url) as (reader, writer):
-        with translated():
-            async with asyncio.timeout(ANSWER_S):
-                await _take_over(reader, writer, container)
-        yield Streams(reader, writer)
+    wanted = "&".join(f"{name}=1" for name in streams)
+    async with _taken_over(url, f"/containers/{container}/attach?stream=1&{wanted}") as found:
+        yield found
+
+
+@asynccontextmanager
+async def executing(url: str, exec_id: str) -> AsyncIterator[Streams]:
+    """Start a command that was made for a container that runs, and hold on to it. Raises Unavailable."""
+    async with _taken_over(url, f"/exec/{exec_id}/start", json.dumps({"Detach": False, "Tty": False}).encode()) as found:
+        yield found
 
 
 async def knock(url: str) -> None:
     """Return if somebody listens at a daemon's socket: the SDK leaves one of its own open where nobody does. Raises Unavailable."""
     async with _connected(url):
         return
+
+
+@asynccontextmanager
+async def _taken_over(url: str, path: str, body: bytes = b"") -> AsyncIterator[Streams]:
+    async with _connected(url) as (reader, writer):
+        with translated():
+            async with asyncio.timeout(ANSWER_S):
+                await _take_over(reader, writer, path, body)
+        yield Streams(reader, writer)
 
 
 @asynccontextmanager
@@ -84,14 +113,19 @@ async def _connected(url: str) -> AsyncIterator[tuple[asyncio.StreamReader, asyn
             await writer.wait_closed()
 
 
-async def _take_over(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, container: str) -> None:
-    writer.write(
-        f"POST /v1.41/containers/{container}/attach?stream=1&stdin=1&stdout=1&stderr=1 HTTP/1.1\r\n"
-        "Host: docker\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n".encode()
+async def _take_over(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str, body: bytes) -> None:
+    head = (
+        f"POST /v1.41{path} HTTP/1.1",
+        "Host: docker",
+        "Connection: Upgrade",
+        "Upgrade: tcp",
+        "Content-Type: application/json",
+        f"Content-Length: {len(body)}",
     )
+    writer.write("\r\n".join((*head, "", "")).encode() + body)
     try:
-        head = await reader.readuntil(b"\r\n\r\n")
+        answer = await reader.readuntil(b"\r\n\r\n")
     except EOFError as error:
         raise ConnectionResetError from error
-    if _SWITCHED not in head.partition(b"\r\n")[0]:
+    if _SWITCHED not in answer.partition(b"\r\n")[0]:
         raise Unavailable("Docker does not show a container's output.", "Look into its log, then try again.")

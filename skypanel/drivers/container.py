@@ -39,7 +39,7 @@ class Site:
 
     `buildpacks` is the folder of the bundled ones, `ca_bundle` a file with the certificates that builds trust
     in place of the image's, `allowed` what they reach although it is private, and `blocked` the addresses
-    they do not reach although they are public.
+    they do not reach although they are public. `panel` is the panel's identity.
     """
 
     image: str
@@ -47,6 +47,7 @@ class Site:
     ca_bundle: Path | None = None
     allowed: tuple[Allowed, ...] = ()
     blocked: tuple[str, ...] = ()
+    panel: str = ""
 
 
 class ContainerBuilder:
@@ -55,7 +56,7 @@ class ContainerBuilder:
     def __init__(self, url: str, site: Site) -> None:
         self._url = url
         self._docker = DockerApi(url)
-        self._site = site
+        self.site = site
         self._rules: str | None = None
 
     def workspace(self, app: App, limits: Limits) -> AbstractAsyncContextManager[Workspace]:
@@ -74,7 +75,7 @@ class ContainerBuilder:
     async def _open(self, app: App, limits: Limits) -> AsyncIterator[Workspace]:
         loop = asyncio.get_running_loop()
         deadline = None if limits.timeout_s is None else loop.time() + limits.timeout_s
-        place = Place(uuid4().hex[:12], app.id, self._site.image, limits, self._site.ca_bundle is not None)
+        place = Place(uuid4().hex[:12], app.id, self.site.image, limits, self.site.ca_bundle is not None, self.site.panel)
         rules = await self._ready()
         await container_sweep.sweep(self._docker)
         try:
@@ -90,9 +91,9 @@ class ContainerBuilder:
             await to_the_end(container_sweep.remove(self._docker, place.name))
 
     def _files(self) -> list[tuple[str, bytes]]:
-        files = [("/buildpacks", archive(self._site.buildpacks))]
-        if self._site.ca_bundle is not None:
-            files.append((container_spec.CERTIFICATES, archive(self._site.ca_bundle, "ca-certificates.crt")))
+        files = [("/buildpacks", archive(self.site.buildpacks))]
+        if self.site.ca_bundle is not None:
+            files.append((container_spec.CERTIFICATES, archive(self.site.ca_bundle, "ca-certificates.crt")))
         return files
 
     async def _ready(self) -> str:
@@ -103,13 +104,13 @@ class ContainerBuilder:
                 await self._docker.call(lambda client: client.create_network(**container_spec.network()))
             resolvers = nameservers("\n".join(await self._look(("cat", "/etc/resolv.conf"), "bridge")))
             hosts = [word for line in await self._look(("hostname", "-I"), "host") for word in line.split() if ":" not in word]
-            self._rules = firewall.own_ruleset(resolvers, self._site.allowed, [*hosts, *self._site.blocked])
+            self._rules = firewall.own_ruleset(resolvers, self.site.allowed, [*hosts, *self.site.blocked])
         return self._rules
 
     async def _look(self, argv: Sequence[str], network_mode: str) -> list[str]:
         """Return what a command prints on the daemon's machine, as a container there sees it."""
         name = f"skypanel-look-{uuid4().hex[:12]}"
-        await create(self._docker, container_spec.look(self._site.image, argv, network_mode), name)
+        await create(self._docker, container_spec.look(self.site.image, argv, network_mode), name)
         try:
             async with attached(self._url, name) as streams:
                 await self._docker.call(lambda client: client.start(name))

@@ -21,6 +21,7 @@ NETWORK = "skypanel-builds"
 WORKSPACE = "skypanel.workspace"
 GUARD = "skypanel.guard"
 CACHE = "skypanel.cache"
+PANEL = "skypanel.panel"
 LOOK = "skypanel.look"
 CACHE_BYTES = 2 * GIB
 CERTIFICATES = "/etc/ssl/certs"
@@ -60,13 +61,14 @@ _MERGED = ("/bin/sh", "-c", 'exec "$@" 2>&1', "sh")
 
 @dataclass(frozen=True)
 class Place:
-    """One workspace: its name, whose it is, and what its containers are made of."""
+    """One workspace: its name, whose it is, what its containers are made of, and the panel that the app's cache belongs to."""
 
     name: str
     app_id: UUID
     image: str
     limits: Limits
     certificates: bool
+    panel: str = ""
 
     @property
     def labels(self) -> dict[str, str]:
@@ -81,16 +83,21 @@ class Place:
     @property
     def cache(self) -> str:
         """The volume that stays: the app's."""
-        return f"skypanel-cache-{self.app_id}"
+        return cache_name(self.app_id)
 
     def volume(self, folder: str) -> str:
         """Return the name of a volume that goes."""
         return f"{self.guard}-{folder}"
 
 
+def cache_name(app_id: UUID) -> str:
+    """Return the name of an app's cache."""
+    return f"skypanel-cache-{app_id}"
+
+
 def guard(place: Place, rules: str) -> Json:
     """Return the container that holds a workspace's network and looks after its disk."""
-    lasting = _mount(place.cache, "/cache", {CACHE: str(place.app_id)})
+    lasting = _mount(place.cache, "/cache", {CACHE: str(place.app_id), PANEL: place.panel})
     return {
         "Image": place.image,
         "User": "0:0",

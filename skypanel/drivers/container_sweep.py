@@ -1,14 +1,16 @@
 """Removes what builds made at a Docker daemon, found by its labels."""
 
 import time
+from collections.abc import Collection
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
+from uuid import UUID
 
 from docker import APIClient
 
 from skypanel.domain.errors import Conflict, NotFound
-from skypanel.drivers.container_spec import GUARD, LOOK, WORKSPACE, Json
+from skypanel.drivers.container_spec import CACHE, GUARD, LOOK, PANEL, WORKSPACE, Json, cache_name
 from skypanel.drivers.docker_api import DockerApi, labelled
 
 # What is younger may be a workspace in the making.
@@ -38,6 +40,22 @@ async def remove(docker: DockerApi, workspace: str) -> None:
             await docker.call(partial(APIClient.remove_volume, name=volume["Name"]))
 
 
+async def sweep_caches(docker: DockerApi, panel: str, known: Collection[UUID], young_s: float = MAKING_S) -> None:
+    """Remove the caches of a panel's apps that are not among `known`, but for young ones. Raises Unavailable."""
+    volumes: Json = await docker.call(lambda client: client.volumes(filters=labelled({PANEL: panel})))
+    wanted = {str(app_id) for app_id in known}
+    for volume in volumes["Volumes"] or ():
+        app_id = volume["Labels"].get(CACHE)
+        if app_id is not None and app_id not in wanted and _age_s(volume) >= young_s:
+            await forget_cache(docker, UUID(app_id))
+
+
+async def forget_cache(docker: DockerApi, app_id: UUID) -> None:
+    """Remove an app's cache; one that a build has in use stays for the next sweep. Raises Unavailable."""
+    with suppress(NotFound, Conflict):
+        await docker.call(partial(APIClient.remove_volume, name=cache_name(app_id)))
+
+
 async def discard(docker: DockerApi, container: str) -> None:
     """Remove a container with all its processes; one that is gone is no error. Raises Unavailable."""
     with suppress(NotFound, Conflict):
@@ -48,9 +66,8 @@ def _leftovers(client: APIClient) -> list[str]:
     """Return the workspaces of which something is left, and no guard that stands or is in the making."""
     volumes: list[Json] = client.volumes(filters={"label": WORKSPACE})["Volumes"] or []
     containers: list[Json] = client.containers(all=True, filters={"label": WORKSPACE})
-    now = datetime.now(UTC)
-    old = {_workspace(each) for each in volumes if (now - datetime.fromisoformat(each["CreatedAt"])).total_seconds() > MAKING_S}
-    held = {_workspace(each) for each in containers if _holds(each, now.timestamp())}
+    old = {_workspace(each) for each in volumes if _age_s(each) > MAKING_S}
+    held = {_workspace(each) for each in containers if _holds(each, time.time())}
     return sorted((old | {_workspace(each) for each in containers}) - held)
 
 
@@ -58,6 +75,10 @@ def _holds(container: Json, now: float) -> bool:
     if GUARD not in container["Labels"]:
         return False
     return container["State"] in _ALIVE or (container["State"] == "created" and now - container["Created"] < MAKING_S)
+
+
+def _age_s(volume: Json) -> float:
+    return (datetime.now(UTC) - datetime.fromisoformat(volume["CreatedAt"])).total_seconds()
 
 
 def _forgotten_looks(client: APIClient) -> list[str]:

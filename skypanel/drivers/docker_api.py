@@ -28,7 +28,7 @@ class DockerApi:
     """A daemon at a URL such as unix:///var/run/docker.sock; it is asked for the first time by the first call."""
 
     def __init__(self, url: str) -> None:
-        self._url = url
+        self.url = url
         self._lock = threading.Lock()
         self._client: APIClient | None = None
 
@@ -54,7 +54,7 @@ class DockerApi:
     def _connected(self) -> APIClient:
         with self._lock:
             if self._client is None:
-                self._client = APIClient(base_url=self._url, version="auto", timeout=ANSWER_S)
+                self._client = APIClient(base_url=self.url, version="auto", timeout=ANSWER_S)
             return self._client
 
 

@@ -1,51 +1,31 @@
-"""What dynos print on a Swarm, as its manager has it from the nodes; the platform's own lines are in files.
+"""What dynos print on a Swarm: the files of what collectors delivered, and what Docker has that they did not yet.
 
-They last as long as the service: what is to be read later is collected by each node's agent.
+Every node's agent delivers its dynos' lines, and so does the collector of the panel's own machine, within a second.
 """
 
 import asyncio
 import re
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from contextlib import closing, suppress
+from uuid import UUID
 
 from docker import APIClient
 
 from skypanel.domain.app import App
-from skypanel.domain.errors import NotFound
-from skypanel.domain.terminal import clean
+from skypanel.domain.errors import NotFound, Unavailable
+from skypanel.domain.log import LogLine, moment, printed
 from skypanel.drivers.docker_api import DockerApi
-from skypanel.drivers.log_files import PLATFORM, FileLogs
+from skypanel.drivers.log_files import POLL_S, FileLogs, by_time
 from skypanel.drivers.swarm_services import Services
-from skypanel.drivers.swarm_tasks import moment, slots
 
-POLL_S = 0.5
-# How the scripts around an app begin their own lines.
-MARK = "[skypanel] "
-# A node's lines may come later than those of another that are newer.
-LATE = timedelta(seconds=5)
-_LINE = re.compile(r"(\S+Z) (?:\S*,)?com\.docker\.swarm\.task\.id=([a-z0-9]+)\S* (.*)")
-
-
-@dataclass(frozen=True, order=True)
-class Line:
-    """A line of an app's log; `time` is RFC 3339 in UTC, always with microseconds, so that lines sort by it."""
-
-    time: str
-    source: str
-    text: str
-
-    @property
-    def dyno(self) -> str:
-        """Who wrote it."""
-        return self.source.partition("[")[2].removesuffix("]")
-
-    def __str__(self) -> str:
-        return f"{self.time} {self.source}: {self.text}"
+# A node that does not answer holds up nobody who reads for longer: what it delivered is in the files.
+ANSWER_S = 5.0
+_FRAME = re.compile(r"(\S+Z) (?:\S*,)?com\.docker\.swarm\.task\.id=([a-z0-9]+)\S* (.*?)\n?", re.DOTALL)
 
 
 class DockerLogs:
-    """The logs of a panel's dynos at a daemon, and the platform's lines of `files`."""
+    """The logs of a panel's dynos at a daemon, and in `files`, where the platform's own lines are too."""
 
     def __init__(self, docker: DockerApi, panel: str, files: FileLogs) -> None:
         self._docker = docker
@@ -54,77 +34,91 @@ class DockerLogs:
 
     async def read(self, app: App, lines: int = 100, *, follow: bool = False, dyno: str | None = None) -> AsyncIterator[str]:
         """Yield an app's last lines, oldest first, then those that are written from now on; `dyno` is web.1, or web for all of them."""
-        found = await self._lines(app, dyno, max(lines, 1), None)
-        for line in found[-lines:] if lines > 0 else []:
-            yield str(line)
-        newest = found[-1].time if found else ""
-        seen = {line for line in await self._since(app, dyno, newest) if line.time <= newest} if follow else set()
-        while follow:
-            for line in await self._since(app, dyno, newest):
-                if line not in seen:
-                    yield str(line)
-                    seen.add(line)
-                    newest = max(newest, line.time)
-            seen = {line for line in seen if _is_near(line.time, newest)}
-            await asyncio.sleep(POLL_S)
+        with closing(self._files.open(app.id, dyno)) as folder:
+            tails = await asyncio.to_thread(folder.tails, max(lines, 1))
+            at_docker = [line for line in await self._at_docker(app, max(lines, 1)) if dyno in {None, line.dyno, _type(line.dyno)}]
+            early = Early(tails, at_docker, max(lines, 1))
+            found = by_time([*(line for tail in tails.values() for line in tail), *early.lines])
+            for line in found[-lines:] if lines > 0 else []:
+                yield line
+            while follow:
+                for line in await asyncio.to_thread(folder.fresh):
+                    if not early.has(line):
+                        yield line
+                await asyncio.sleep(POLL_S)
 
     async def write(self, app: App, text: str) -> None:
         """Add a line of the platform's own about an app, as `app[api]`."""
         await self._files.write(app, text)
 
-    async def _since(self, app: App, dyno: str | None, newest: str) -> list[Line]:
-        """Return the lines from a little before the newest one on; all, where there is none."""
-        since = (moment(newest) - LATE).timestamp() if newest else None
-        return [line for line in await self._lines(app, dyno, None, since) if not newest or _is_near(line.time, newest)]
+    async def append(self, app_id: UUID, lines: Sequence[LogLine], *, again: bool = False) -> None:
+        """Add lines that were collected; `again` says that some of them may be there already."""
+        await self._files.append(app_id, lines, again=again)
 
-    async def _lines(self, app: App, dyno: str | None, last: int | None, since: float | None) -> list[Line]:
-        services, tasks = await asyncio.gather(self._services.of(app.id), self._services.tasks(app.id))
-        names = {task.id: task.key.name for task in tasks} | {slot.task.id: slot.dyno.key.name for slot in slots(tasks)}
-        written = await asyncio.gather(*(self._written(service.id, last, since) for service in services))
-        found = [line for body in written for line in read_lines(body, names)]
-        found += [line async for line in self._platform(app, last)]
-        return sorted(line for line in found if dyno in {None, line.dyno, line.dyno.rpartition(".")[0]})
+    async def kept(self) -> Sequence[UUID]:
+        """Return the apps that have lines."""
+        return await self._files.kept()
 
-    async def _written(self, service_id: str, last: int | None, since: float | None) -> Sequence[str]:
+    async def forget(self, app_id: UUID) -> None:
+        """Remove an app's lines."""
+        await self._files.forget(app_id)
+
+    async def _at_docker(self, app: App, last: int) -> list[LogLine]:
+        """Return the last lines of each dyno that Docker still has; none where it does not answer."""
+        with suppress(Unavailable, TimeoutError):
+            async with asyncio.timeout(ANSWER_S):
+                services, tasks = await asyncio.gather(self._services.of(app.id), self._services.tasks(app.id))
+                names = {task.id: task.key.name for task in tasks}
+                written = await asyncio.gather(*(self._written(service.id, last) for service in services))
+                return [line for frames in written for line in read_frames(frames, names)]
+        return []
+
+    async def _written(self, service_id: str, last: int) -> Sequence[bytes]:
         try:
-            body: bytes = await self._docker.call(lambda client: _logs(client, service_id, last, since))
+            return await self._docker.call(lambda client: _logs(client, service_id, last))
         except NotFound:
             return []
-        return body.decode(errors="replace").split("\n")
-
-    async def _platform(self, app: App, last: int | None) -> AsyncIterator[Line]:
-        async for text in self._files.read(app, 100 if last is None else last, dyno=PLATFORM):
-            time, _, rest = text.partition(" ")
-            source, _, said = rest.partition(": ")
-            yield Line(time, source, said)
 
 
-def _is_near(time: str, newest: str) -> bool:
-    """Whether a line may come late."""
-    return moment(time) >= moment(newest) - LATE
+class Early:
+    """What Docker has and the files do not have yet, of which `tails` are the last lines by dyno; of each it was asked for the `last`."""
+
+    def __init__(self, tails: Mapping[str, Sequence[str]], at_docker: Sequence[LogLine], last: int) -> None:
+        there = Counter(line for tail in tails.values() for line in tail)
+        # What is older than the tail of a longer file is further up in it.
+        collected = {dyno: min(map(_time, tail)) for dyno, tail in tails.items() if len(tail) >= last}
+        self.lines: list[str] = []
+        for each in at_docker:
+            line = str(each)
+            if there[line] > 0:
+                there[line] -= 1
+            elif _time(line) >= collected.get(each.dyno, ""):
+                self.lines.append(line)
+        self._left = Counter(self.lines)
+        asked = Counter(each.dyno for each in at_docker)
+        self._since = {dyno: min(_time(str(each)) for each in at_docker if each.dyno == dyno) for dyno in asked if asked[dyno] >= last}
+
+    def has(self, line: str) -> bool:
+        """Whether a line that is collected now is one of these, or from before them."""
+        if self._left[line] > 0:
+            self._left[line] -= 1
+            return True
+        return _time(line) < self._since.get(line.partition("[")[2].partition("]")[0], "")
 
 
-def read_lines(written: Iterable[str], names: Mapping[str, str]) -> list[Line]:
-    """Read what Docker has of a service's tasks; `names` are those of their dynos."""
-    return [
-        _line(match[1], names[match[2]], match[3]) for text in written if (match := _LINE.fullmatch(text)) is not None and match[2] in names
-    ]
+def read_frames(frames: Iterable[bytes], names: Mapping[str, str]) -> list[LogLine]:
+    """Read what Docker has of a service's tasks, a line a frame; `names` are those of their dynos."""
+    matches = (_FRAME.fullmatch(frame.decode(errors="replace")) for frame in frames)
+    return [line for match in matches if match and match[2] in names for line in printed(names[match[2]], moment(match[1]), match[3])]
 
 
-def _line(time: str, dyno: str, text: str) -> Line:
-    source = "skypanel" if text.startswith(MARK) else "app"
-    return Line(moment(time).isoformat(timespec="microseconds"), f"{source}[{dyno}]", clean(text.removeprefix(MARK)))
+def _time(line: str) -> str:
+    return line.partition(" ")[0]
 
 
-def _logs(client: APIClient, service_id: str, last: int | None, since: float | None) -> bytes:
-    found: Iterable[bytes] = client.service_logs(
-        service_id,
-        details=True,
-        timestamps=True,
-        stdout=True,
-        stderr=True,
-        tail="all" if last is None else last,
-        since=0 if since is None else int(since),
-        is_tty=False,
-    )
-    return b"".join(found)
+def _type(dyno: str) -> str:
+    return dyno.rpartition(".")[0]
+
+
+def _logs(client: APIClient, service_id: str, last: int) -> list[bytes]:
+    return list(client.service_logs(service_id, details=True, timestamps=True, stdout=True, stderr=True, tail=last, is_tty=False))

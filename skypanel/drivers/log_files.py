@@ -1,19 +1,24 @@
-"""Logs in files: `<app id>/<dyno>.log`, rotated to `.log.1` and so on.
+"""Logs in files: `<app id>/<dyno>.log`, rotated to `.log.1` and so on; `domain/log.py` has the form of a line.
 
-Lines are written as they are read: `<RFC 3339 time in UTC> app[<dyno>]: <text>`, the time always with
-microseconds, so that lines sort by time as text. The launcher writes the dynos' files.
+Whoever runs dynos writes their files: the launcher on the embedded engine, collectors by `append` on a Swarm.
 """
 
 import asyncio
+import errno
 import fcntl
 import os
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from contextlib import aclosing
+import re
+import shutil
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import aclosing, closing, contextmanager, suppress
 from itertools import count
 from pathlib import Path
+from uuid import UUID
 
 from skypanel.domain.app import App
 from skypanel.domain.errors import Unavailable
+from skypanel.domain.log import LogLine
 from skypanel.domain.terminal import clean
 from skypanel.drivers.log_watch import Watches
 from skypanel.ports import Clock
@@ -21,7 +26,13 @@ from skypanel.ports import Clock
 POLL_S = 0.2
 BLOCK_BYTES = 64 * 1024
 MAX_BYTES = 10 * 1024**2
+KEPT_FILES = 3
+# What an app's files may be together; those that were written to longest ago go first.
+MAX_APP_BYTES = 200 * 1024**2
+MAX_APP_FILES = 500
 PLATFORM = "api"
+
+_APP = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class FileLogs:
@@ -34,34 +45,55 @@ class FileLogs:
 
     async def read(self, app: App, lines: int = 100, *, follow: bool = False, dyno: str | None = None) -> AsyncIterator[str]:
         """Yield an app's last lines, oldest first, then those that are written from now on; `dyno` is web.1, or web for all of them."""
-        folder = _Folder(self._root / str(app.id), dyno)
-
-        async def begin() -> _Folder:
-            await asyncio.to_thread(folder.last, 0)
-            return folder
-
         if follow:
-            async with aclosing(self._watches.lines((app.id, dyno), lines, begin)) as followed:
+            async with aclosing(self._watches.lines((app.id, dyno), lines, lambda: self._begin(app.id, dyno))) as followed:
                 async for line in followed:
                     yield line
             return
-        try:
+        with closing(self.open(app.id, dyno)) as folder:
             for line in await asyncio.to_thread(folder.last, lines):
                 yield line
-        finally:
-            folder.close()
+
+    def open(self, app_id: UUID, dyno: str | None = None) -> "Folder":
+        """Return an app's files, or those of a dyno such as web.1, or of web."""
+        return Folder(self._root / str(app_id), dyno)
 
     async def write(self, app: App, text: str) -> None:
         """Add a line of the platform's own about an app, as `app[api]`."""
-        line = f"{self._clock.now().isoformat(timespec='microseconds')} app[{PLATFORM}]: {clean(text)}\n"
-        path = self._root / str(app.id) / f"{PLATFORM}.log"
+        line = f"{self._clock.now().isoformat(timespec='microseconds')} app[{PLATFORM}]: {clean(text)}"
+        await self._append(app.id, {PLATFORM: [line]}, again=False)
+
+    async def append(self, app_id: UUID, lines: Sequence[LogLine], *, again: bool = False) -> None:
+        """Add lines that an app's dynos printed; `again` says that some of them may be there already."""
+        by_dyno: dict[str, list[str]] = {}
+        for line in lines:
+            by_dyno.setdefault(line.dyno, []).append(str(line))
+        await self._append(app_id, by_dyno, again=again)
+
+    async def kept(self) -> Sequence[UUID]:
+        """Return the apps that have lines."""
+        return await asyncio.to_thread(lambda: [UUID(path.name) for path in self._root.glob("*") if _APP.fullmatch(path.name)])
+
+    async def forget(self, app_id: UUID) -> None:
+        """Remove an app's lines."""
+        await asyncio.to_thread(shutil.rmtree, self._root / str(app_id), ignore_errors=True)
+
+    async def _begin(self, app_id: UUID, dyno: str | None) -> "Folder":
+        """Return an app's files, read to their ends."""
+        folder = self.open(app_id, dyno)
+        await asyncio.to_thread(folder.last, 0)
+        return folder
+
+    async def _append(self, app_id: UUID, by_dyno: Mapping[str, Sequence[str]], *, again: bool) -> None:
         try:
-            await asyncio.to_thread(_append, path, line.encode(errors="replace"))
+            for dyno, lines in by_dyno.items():
+                path = self._root / str(app_id) / f"{dyno}.log"
+                await asyncio.to_thread(_append, path, [f"{line}\n".encode(errors="replace") for line in lines], again=again)
         except OSError as error:
-            raise Unavailable(f"The log of {app.name} cannot be written: {error.strerror}.", "Look at the panel's disk.") from error
+            raise Unavailable(f"The log of the app {app_id} cannot be written: {error.strerror}.", "Look at the panel's disk.") from error
 
 
-class _Folder:
+class Folder:
     """The files of an app that are read; those that appear later are read from their beginning."""
 
     def __init__(self, path: Path, dyno: str | None) -> None:
@@ -71,24 +103,28 @@ class _Folder:
 
     def last(self, lines: int) -> Sequence[str]:
         """Return the last lines of all files together."""
-        found = [line for file in self._appeared() for line in file.last(lines)]
-        return _by_time(found)[-lines:] if lines > 0 else []
+        found = [line for tail in self.tails(lines).values() for line in tail]
+        return by_time(found)[-lines:] if lines > 0 else []
+
+    def tails(self, lines: int) -> dict[str, list[str]]:
+        """Return the last lines of each dyno that is read, oldest first."""
+        return {file.dyno: file.last(lines) for file in self._appeared()}
 
     def known(self, lines: int) -> Sequence[str]:
         """Return the last lines of those that were read."""
         found = [line for file in self._files.values() for line in file.known(lines)]
-        return _by_time(found)[-lines:] if lines > 0 else []
+        return by_time(found)[-lines:] if lines > 0 else []
 
-    def copy(self) -> "_Folder":
+    def copy(self) -> "Folder":
         """Return another that was read as far."""
-        copied = _Folder(self._path, self._dyno)
+        copied = Folder(self._path, self._dyno)
         copied._files = {name: file.copy() for name, file in self._files.items()}
         return copied
 
     def fresh(self) -> Sequence[str]:
         """Return the lines that were written since the last look."""
         appeared = [line for file in self._appeared() for line in file.all()]
-        return _by_time(appeared + [line for file in self._files.values() for line in file.fresh()])
+        return by_time(appeared + [line for file in self._files.values() for line in file.fresh()])
 
     def close(self) -> None:
         """Close all files."""
@@ -112,6 +148,11 @@ class _LogFile:
         self._path = path
         self._fd: int | None = None
         self._offset = 0
+
+    @property
+    def dyno(self) -> str:
+        """Whose it is."""
+        return self._path.stem
 
     def last(self, lines: int) -> list[str]:
         """Return the last lines; what comes later is fresh."""
@@ -205,7 +246,8 @@ class _LogFile:
         return newer[::-1]
 
 
-def _by_time(lines: Iterable[str]) -> list[str]:
+def by_time(lines: Iterable[str]) -> list[str]:
+    """Return lines in the order of their times."""
     return sorted(lines, key=lambda line: line.partition(" ")[0])
 
 
@@ -250,19 +292,84 @@ def _is_at(status: os.stat_result, path: Path) -> bool:
         return False
 
 
-def _append(path: Path, line: bytes) -> None:
-    """Append to a file that several processes write to; under its lock, a full one is rotated first."""
-    path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+def _append(path: Path, lines: Sequence[bytes], *, again: bool) -> None:
+    """Append to a file that several processes write to; under its lock, a full one is rotated first. Raises OSError."""
+    if not path.exists():
+        path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+        _make_room(path.parent)
     while True:
-        fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o640)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX)
-            status = os.fstat(fd)
-            if not _is_at(status, path):
+        with _locked(path) as file:
+            if file is None:
                 continue
-            if status.st_size + len(line) <= MAX_BYTES:
-                os.write(fd, line)
+            new = _unwritten(path, lines) if again else lines
+            block, size = b"".join(new), os.fstat(file).st_size
+            if size + len(block) <= MAX_BYTES or not size:
+                _write(file, block, size)
                 return
-            path.replace(path.with_name(f"{path.name}.1"))
-        finally:
-            os.close(fd)
+            _rotate(path)
+            _make_room(path.parent)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[int | None]:
+    """Open a file to append to, and lock it; None if it has been rotated meanwhile."""
+    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o640)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield file if _is_at(os.fstat(file), path) else None
+    finally:
+        os.close(file)
+
+
+def _write(file: int, block: bytes, size: int) -> None:
+    """Write all of a block or nothing."""
+    written = os.write(file, block)
+    if written < len(block):
+        os.ftruncate(file, size)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _unwritten(path: Path, lines: Sequence[bytes]) -> list[bytes]:
+    """Return those of some lines that are in no generation of a file."""
+    wanted, there = frozenset(lines), Counter[bytes]()
+    for number in range(KEPT_FILES):
+        try:
+            with _generation(path, number).open("rb") as file:
+                there.update(line for line in file if line in wanted)
+        except FileNotFoundError:
+            break
+    unwritten = []
+    for line in lines:
+        there[line] -= 1
+        if there[line] < 0:
+            unwritten.append(line)
+    return unwritten
+
+
+def _rotate(path: Path) -> None:
+    for number in reversed(range(KEPT_FILES - 1)):
+        with suppress(FileNotFoundError):
+            _generation(path, number).replace(_generation(path, number + 1))
+
+
+def _generation(path: Path, number: int) -> Path:
+    return path.with_name(f"{path.name}.{number}") if number else path
+
+
+def _make_room(folder: Path) -> None:
+    """Remove the files of an app that were written to longest ago, until there is room for one more."""
+    found = [(status.st_mtime_ns, status.st_size, Path(entry.path)) for entry in os.scandir(folder) if (status := _status(entry))]
+    left, total = len(found), sum(size for _, size, _ in found)
+    for _, size, path in sorted(found):
+        if left < MAX_APP_FILES and total + MAX_BYTES <= MAX_APP_BYTES:
+            return
+        path.unlink(missing_ok=True)
+        left, total = left - 1, total - size
+
+
+def _status(entry: "os.DirEntry[str]") -> os.stat_result | None:
+    """Return how large and old a file is, if it is still there."""
+    try:
+        return entry.stat(follow_symlinks=False)
+    except FileNotFoundError:
+        return None

@@ -1,31 +1,41 @@
 """Dynos as tasks of a Swarm: one service a process type of a release and generation."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
+
+from docker import APIClient
 
 from skypanel.domain.app import App
 from skypanel.domain.errors import NotFound, Unavailable
-from skypanel.domain.manifest import STOP_GRACE_S, Dyno, Exit, Manifest, Process
+from skypanel.domain.manifest import STOP_GRACE_S, Dyno, DynoState, Exit, Manifest, OneOff, Process
+from skypanel.drivers import container_sweep
 from skypanel.drivers.docker_api import DockerApi
 from skypanel.drivers.images import SlugImages
 from skypanel.drivers.swarm_readiness import Readiness
-from skypanel.drivers.swarm_run import OneOffs
+from skypanel.drivers.swarm_run import Image, OneOffs, terminate
 from skypanel.drivers.swarm_services import Service, Services, scaled
 from skypanel.drivers.swarm_spec import BOOT_S, LINGER_S, ORGANIZATION, Place, secret_name, service_name, service_spec
-from skypanel.drivers.swarm_tasks import slots
-from skypanel.ports import WriteLine
+from skypanel.drivers.swarm_tasks import Task, slots
+from skypanel.ports import Attached, WriteLine
 
 POLL_S = 0.1
 STOP_SLACK_S = 10.0
 
 StageElsewhere = Callable[[App, str], Awaitable[None]]
+StopElsewhere = Callable[[str, str], Awaitable[None]]
 JoinNetwork = Callable[[str], Awaitable[None]]
 
 
 async def nowhere_else(app: App, digest: str) -> None:
     """Stage a slug on no other node, where there is none."""
+
+
+async def stop_nothing(node_id: str, container_id: str) -> None:
+    """Stop no dyno on another node, where there is none."""
 
 
 async def join_nothing(network_id: str) -> None:
@@ -44,7 +54,8 @@ class SwarmOptions:
 class SwarmScheduler:
     """Runs dynos in a Swarm.
 
-    `stage_elsewhere` puts a slug on the other nodes, and `join` an ingress into an organization's network.
+    `stage_elsewhere` puts a slug on the other nodes, `stop_elsewhere` has one of them (Swarm's id) tell a container of its own
+    to stop, and `join` puts an ingress into an organization's network.
     """
 
     def __init__(
@@ -55,6 +66,7 @@ class SwarmScheduler:
         options: SwarmOptions | None = None,
         *,
         stage_elsewhere: StageElsewhere = nowhere_else,
+        stop_elsewhere: StopElsewhere = stop_nothing,
         join: JoinNetwork = join_nothing,
     ) -> None:
         self._docker = docker
@@ -63,6 +75,7 @@ class SwarmScheduler:
         self._options = options or SwarmOptions()
         self._one_offs = OneOffs(docker, panel)
         self._stage_elsewhere = stage_elsewhere
+        self._stop_elsewhere = stop_elsewhere
         self._join = join
 
     async def stage(self, app: App, digest: str) -> None:
@@ -128,8 +141,24 @@ class SwarmScheduler:
         await self._services.forget_secrets(manifest.app_id, secret_name(manifest))
         await self._images.forget(manifest.app_id, [manifest.slug_digest])
 
+    async def stop(self, app_id: UUID, dyno: str) -> Sequence[str]:
+        """Stop one dyno or all of a process type; Swarm starts them again. Returns the names of those that were told."""
+        found = slots(await self._services.tasks(app_id))
+        wanted = [slot for slot in found if slot.dyno.key.is_called(dyno) and slot.dyno.state is not DynoState.STOPPING]
+        here = await self._docker.call(own_node) if wanted else ""
+        await asyncio.gather(*(self._tell(slot.task, here) for slot in wanted))
+        return sorted([slot.dyno.key.name for slot in wanted] + await self._one_offs.tell(app_id, dyno))
+
+    async def _tell(self, task: Task, here: str) -> None:
+        if task.container_id is None:
+            return
+        if task.node_id == here:
+            await self._docker.call(partial(terminate, task.container_id))
+        else:
+            await self._stop_elsewhere(task.node_id, task.container_id)
+
     async def remove(self, app_id: UUID) -> None:
-        """Stop all dynos of an app and forget its secrets and images, and its organization's network with its last app."""
+        """Stop all dynos of an app and forget its secrets, images and cache, and its organization's network with its last app."""
         services = await self._services.of(app_id)
         for service in services:
             await self._services.remove(service.id)
@@ -137,6 +166,7 @@ class SwarmScheduler:
         await self._until_gone(app_id)
         await self._services.forget_secrets(app_id)
         await self._images.forget_all(app_id)
+        await container_sweep.forget_cache(self._docker, app_id)
         await self._forget_networks(services)
 
     async def _until_gone(self, app_id: UUID) -> None:
@@ -159,6 +189,32 @@ class SwarmScheduler:
 
     async def run(self, manifest: Manifest, command: str, write: WriteLine, timeout_s: float, *, dyno: str = "run.1") -> Exit:
         """Run a one-off dyno of the manifest's slug to its end, on the manager's node, its output line by line."""
+        image = await self._image(manifest)
+        return await self._one_offs.run(manifest, command, write, dyno=dyno, image=image, timeout_s=timeout_s)
+
+    @asynccontextmanager
+    async def attach(self, manifest: Manifest, one_off: OneOff) -> AsyncIterator[Attached]:
+        """Run a one-off dyno for the length of the block, on the manager's node."""
+        async with self._one_offs.attach(manifest, one_off, await self._image(manifest)) as end:
+            yield end
+
+    async def detach(self, manifest: Manifest, one_off: OneOff) -> None:
+        """Start a one-off dyno that runs by itself, on the manager's node."""
+        await self._one_offs.detach(manifest, one_off, await self._image(manifest))
+
+    async def one_offs(self, app_id: UUID | None = None) -> Sequence[Dyno]:
+        """Return the one-off dynos that run, attached or not, of one app or of all."""
+        return await self._one_offs.dynos(app_id)
+
+    async def sweep(self) -> None:
+        """End the one-off dynos that ran long enough, and remove what is left of those that ended a while ago."""
+        await self._one_offs.sweep()
+
+    async def _image(self, manifest: Manifest) -> Image:
         image_id = await self._images.stage(manifest.app_id, manifest.slug_digest)
-        network_id = await self._services.network(manifest.organization_id)
-        return await self._one_offs.run(manifest, command, write, dyno=dyno, image_id=image_id, network_id=network_id, timeout_s=timeout_s)
+        return Image(image_id, await self._services.network(manifest.organization_id))
+
+
+def own_node(client: APIClient) -> str:
+    """Return Swarm's id of a daemon's own node."""
+    return str(client.info()["Swarm"]["NodeID"])

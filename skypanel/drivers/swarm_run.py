@@ -1,10 +1,11 @@
 """One-off dynos: plain containers of the manager's node, in the network of their organization."""
 
 import asyncio
-import socket
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from uuid import UUID
 
@@ -13,18 +14,46 @@ from docker.errors import APIError, NotFound
 
 from skypanel.domain.errors import Unavailable
 from skypanel.domain.limits import Limits
-from skypanel.domain.manifest import Exit, Manifest
+from skypanel.domain.manifest import ONE_OFF, Dyno, DynoState, Exit, Manifest, OneOff, Window
+from skypanel.drivers.attach import Streams, attached, executing
+from skypanel.drivers.container_attachment import ContainerAttachment, resize
 from skypanel.drivers.docker_api import DockerApi, Json, labelled
 from skypanel.drivers.layers import UID
-from skypanel.drivers.swarm_spec import APP, PANEL, SECOND, command, own_environment, release_labels, secret_body
+from skypanel.drivers.swarm_spec import (
+    APP,
+    LOG_DRIVER,
+    LOG_OPTIONS,
+    PANEL,
+    PROCESS_TYPE,
+    SECOND,
+    command,
+    key_of,
+    own_environment,
+    release_labels,
+    secret_body,
+)
+from skypanel.drivers.swarm_tasks import FULL, moment
 from skypanel.launcher.lines import LineSplitter
 from skypanel.launcher.overrun import Overrun, sentence
-from skypanel.ports import WriteLine
+from skypanel.ports import Attached, WriteLine
 
-ONE_OFF = "skypanel.one-off"
-CHUNK_BYTES = 64 * 1024
-# A frame of an attached stream: which of the two it is, three bytes of nothing, its length.
-HEADER_BYTES = 8
+INDEX = "skypanel.index"
+# When a one-off dyno that nobody is attached to has run long enough: seconds since 1970.
+UNTIL = "skypanel.until"
+# How long what a detached one wrote stays with Docker after its end, and how long one may be in the making.
+KEPT = timedelta(hours=1)
+MAKING_S = 120
+SILENT = b"\x06"
+# Ends the dyno with the connection of whoever started it, also if that was killed.
+LEASH = "trap '' HUP INT QUIT TERM USR1 USR2 ALRM PIPE TSTP; while read -r; do :; done; kill -KILL -1"
+
+
+@dataclass(frozen=True)
+class Image:
+    """What a one-off dyno starts from, and the network that it is in; ids are Docker's."""
+
+    id: str
+    network_id: str
 
 
 class OneOffs:
@@ -34,55 +63,139 @@ class OneOffs:
         self._docker = docker
         self._panel = panel
 
-    async def run(
-        self, manifest: Manifest, process_command: str, write: WriteLine, *, dyno: str, image_id: str, network_id: str, timeout_s: float
-    ) -> Exit:
+    async def run(self, manifest: Manifest, process_command: str, write: WriteLine, *, dyno: str, image: Image, timeout_s: float) -> Exit:
         """Run a command to its end, its output line by line. Raises Unavailable."""
-        labels = {**release_labels(self._panel, manifest), ONE_OFF: dyno}
-        container = {**one_off(manifest, process_command, dyno, network_id), "Image": image_id, "Labels": labels}
-        async with self._created(container) as container_id, self._attached(container_id) as stream:
-            await self._docker.call(lambda client: client.start(container_id))
-            timed_out = False
-            try:
-                async with asyncio.timeout(timeout_s):
-                    await _send(stream, secret_body(manifest))
-                    await _copy_lines(stream, write)
-            except TimeoutError:
-                timed_out = True
-                await self._docker.call(partial(_kill, container_id))
-            ended: Json = await self._docker.call(lambda client: _wait(client, container_id))
-            return _exit(ended, replace(manifest.limits, timeout_s=timeout_s), timed_out=timed_out)
+        container = self._container(manifest, process_command, dyno, image)
+        async with self._held(container, secret_body(manifest), replace(manifest.limits, timeout_s=timeout_s)) as (_, streams, end):
+            streams.end()
+            await _copy_lines(streams, write)
+            return await asyncio.shield(end)
+
+    @asynccontextmanager
+    async def attach(self, manifest: Manifest, one_off: OneOff, image: Image) -> AsyncIterator[Attached]:
+        """Run a one-off dyno for the length of the block. Raises Unavailable, and Conflict where its number is taken."""
+        container = {**self._numbered(manifest, one_off, image), "Tty": one_off.window is not None}
+        limits = replace(manifest.limits, timeout_s=one_off.timeout_s)
+        async with self._held(container, _secret(manifest, one_off), limits, one_off.window) as (container_id, streams, end):
+            yield ContainerAttachment(self._docker, container_id, streams, end, terminal=one_off.window is not None)
+
+    async def detach(self, manifest: Manifest, one_off: OneOff, image: Image) -> None:
+        """Start a one-off dyno that runs by itself. Raises as `attach`."""
+        container = self._numbered(manifest, one_off, image)
+        container["Labels"][UNTIL] = str(int(time.time() + one_off.timeout_s))
+        container["HostConfig"]["LogConfig"] = {"Type": LOG_DRIVER, "Config": LOG_OPTIONS}
+        container_id = await self._create(container)
+        try:
+            async with attached(self._docker.url, container_id, ("stdin",)) as streams:
+                await self._docker.call(lambda client: client.start(container_id))
+                await _send(streams, _secret(manifest, one_off))
+                streams.end()
+                # Docker closes its end once it has passed everything on.
+                async for _ in streams.raw():
+                    pass
+        except BaseException:
+            await asyncio.shield(self._docker.call(partial(_remove, container_id)))
+            raise
+
+    async def dynos(self, app_id: UUID | None = None) -> list[Dyno]:
+        """Return the one-off dynos that run, of an app or of all."""
+        return [_dyno(each) for each in await self._found(app_id, running=True) if each["Labels"][PROCESS_TYPE] == ONE_OFF]
+
+    async def tell(self, app_id: UUID, name: str) -> list[str]:
+        """Send SIGTERM to those of a name, and return their names."""
+        told = []
+        for each in await self._found(app_id, running=True):
+            dyno = _dyno(each)
+            if dyno.key.process_type == ONE_OFF and dyno.key.is_called(name):
+                await self._docker.call(partial(terminate, each["Id"]))
+                told.append(dyno.key.name)
+        return told
 
     async def stop(self, app_id: UUID) -> None:
         """End all one-off dynos of an app."""
-        wanted = labelled({PANEL: self._panel, APP: str(app_id)})
-        wanted["label"].append(ONE_OFF)
-        found: list[Json] = await self._docker.call(lambda client: client.containers(all=True, filters=wanted))
-        for each in found:
+        for each in await self._found(app_id):
             await self._docker.call(partial(_remove, each["Id"]))
+
+    async def sweep(self) -> None:
+        """End those that ran long enough, and remove what is left of those that ended a while ago."""
+        for each in await self._found(None):
+            if each["State"] == "running":
+                if UNTIL in each["Labels"] and time.time() > int(each["Labels"][UNTIL]):
+                    await self._docker.call(partial(_kill, each["Id"]))
+            elif await self._docker.call(partial(_is_old, each)):
+                await self._docker.call(partial(_remove, each["Id"]))
+
+    async def _found(self, app_id: UUID | None, *, running: bool = False) -> list[Json]:
+        wanted = labelled({PANEL: self._panel} if app_id is None else {PANEL: self._panel, APP: str(app_id)})
+        wanted["label"].append(INDEX)
+        found: list[Json] = await self._docker.call(lambda client: client.containers(all=not running, filters=wanted))
+        return found
+
+    def _numbered(self, manifest: Manifest, one_off: OneOff, image: Image) -> Json:
+        """Return a container whose name nobody else can have."""
+        key = one_off.key(manifest)
+        return {
+            **self._container(manifest, one_off.command, key.name, image),
+            "Name": f"{key.process_type}-{self._panel}-{manifest.app_id.hex}-{key.index}",
+        }
+
+    def _container(self, manifest: Manifest, process_command: str, dyno: str, image: Image) -> Json:
+        process_type, _, index = dyno.rpartition(".")
+        labels = {**release_labels(self._panel, manifest), PROCESS_TYPE: process_type, INDEX: index}
+        return {**one_off_spec(manifest, process_command, dyno, image.network_id), "Image": image.id, "Labels": labels}
+
+    @asynccontextmanager
+    async def _held(
+        self, container: Json, body: bytes, limits: Limits, window: Window | None = None
+    ) -> AsyncIterator[tuple[str, Streams, "asyncio.Task[Exit]"]]:
+        """Run a container that has its environment, for the length of the block; its end is awaited by the task."""
+        async with self._created(container) as container_id, attached(self._docker.url, container_id) as streams:
+            await self._docker.call(lambda client: client.start(container_id))
+            async with self._leash(container_id) as leash:
+                end = asyncio.create_task(self._end(container_id, leash, limits))
+                try:
+                    if window is not None:
+                        await resize(self._docker, container_id, window)
+                    await _send(streams, body, silent=window is not None)
+                    yield container_id, streams, end
+                finally:
+                    end.cancel()
+                    await asyncio.wait({end})
+
+    @asynccontextmanager
+    async def _leash(self, container_id: str) -> AsyncIterator[Streams]:
+        made: Json = await self._docker.call(lambda client: client.exec_create(container_id, ["bash", "-c", LEASH], stdin=True))
+        async with executing(self._docker.url, made["Id"]) as leash:
+            yield leash
+
+    async def _end(self, container_id: str, leash: Streams, limits: Limits) -> Exit:
+        timed_out = False
+        try:
+            async with asyncio.timeout(limits.timeout_s):
+                async for _ in leash.raw():
+                    pass
+        except TimeoutError:
+            timed_out = True
+        # A dyno that made away with its leash ends with it.
+        await self._docker.call(partial(_kill, container_id))
+        ended: Json = await self._docker.call(lambda client: _wait(client, container_id))
+        return _exit(ended, limits, timed_out=timed_out)
 
     @asynccontextmanager
     async def _created(self, container: Json) -> AsyncIterator[str]:
-        made: Json = await self._docker.call(lambda client: client.create_container_from_config(container))
+        container_id = await self._create(container)
         try:
-            yield made["Id"]
+            yield container_id
         finally:
-            await asyncio.shield(self._docker.call(partial(_remove, made["Id"])))
+            await asyncio.shield(self._docker.call(partial(_remove, container_id)))
 
-    @asynccontextmanager
-    async def _attached(self, container_id: str) -> AsyncIterator[socket.socket]:
-        attached: socket.SocketIO = await self._docker.call(lambda client: _attach(client, container_id))
-        # The SDK's reader on top of it would block; nothing has come yet that it could have read ahead.
-        stream: socket.socket = attached._sock  # type: ignore[attr-defined]  # noqa: SLF001
-        stream.settimeout(0)
-        try:
-            yield stream
-        finally:
-            attached.close()
-            stream.close()
+    async def _create(self, container: Json) -> str:
+        wanted = {name: value for name, value in container.items() if name != "Name"}
+        made: Json = await self._docker.call(lambda client: client.create_container_from_config(wanted, container.get("Name")))
+        return str(made["Id"])
 
 
-def one_off(manifest: Manifest, process_command: str, dyno: str, network_id: str) -> Json:
+def one_off_spec(manifest: Manifest, process_command: str, dyno: str, network_id: str) -> Json:
     """Return a container as `POST /containers/create` takes it, but for its image and labels; its environment comes by its stdin."""
     limits = manifest.limits
     return {
@@ -109,9 +222,10 @@ def one_off(manifest: Manifest, process_command: str, dyno: str, network_id: str
     }
 
 
-def _attach(client: APIClient, container_id: str) -> socket.SocketIO:
-    attached: socket.SocketIO = client.attach_socket(container_id, params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
-    return attached
+def terminate(container_id: str, client: APIClient) -> None:
+    """Send SIGTERM to a container; one that has ended is no error."""
+    with suppress(APIError):
+        client.kill(container_id, "TERM")
 
 
 def _kill(container_id: str, client: APIClient) -> None:
@@ -130,44 +244,48 @@ def _wait(client: APIClient, container_id: str) -> Json:
     return state
 
 
-def _exit(state: Json, limits: Limits, *, timed_out: bool) -> Exit:
-    if timed_out:
-        return Exit(state["ExitCode"], sentence(Overrun.TIMEOUT, limits))
-    return Exit(state["ExitCode"], sentence(Overrun.MEMORY, limits) if state["OOMKilled"] else None)
-
-
-async def _send(stream: socket.socket, body: bytes) -> None:
+def _is_old(found: Json, client: APIClient) -> bool:
+    """Whether a container that does not run was made, or ended, long enough ago."""
+    if found["State"] == "created":
+        return bool(time.time() - found["Created"] > MAKING_S)
     try:
-        await asyncio.get_running_loop().sock_sendall(stream, body)
-        stream.shutdown(socket.SHUT_WR)
-    except OSError as error:
+        ended = str(client.inspect_container(found["Id"])["State"]["FinishedAt"])
+    except NotFound:
+        return False
+    return datetime.now(UTC) - moment(ended) > KEPT
+
+
+def _dyno(found: Json) -> Dyno:
+    labels: Mapping[str, str] = found["Labels"]
+    return Dyno(key_of(labels, int(labels[INDEX])), DynoState.UP, datetime.fromtimestamp(found["Created"], UTC))
+
+
+def _exit(state: Json, limits: Limits, *, timed_out: bool) -> Exit:
+    ends = ((Overrun.TIMEOUT, timed_out), (Overrun.MEMORY, state["OOMKilled"]), (Overrun.DISK, state["ExitCode"] == FULL))
+    return Exit(state["ExitCode"], next((sentence(overrun, limits) for overrun, is_why in ends if is_why), None))
+
+
+def _secret(manifest: Manifest, one_off: OneOff) -> bytes:
+    return secret_body(replace(manifest, config_vars={**manifest.config_vars, **one_off.environment}))
+
+
+async def _send(streams: Streams, body: bytes, *, silent: bool = False) -> None:
+    """Give a dyno its environment, at a terminal once nothing of it is shown."""
+    try:
+        if silent:
+            await streams.until(SILENT)
+        await streams.write(b"%d\n" % len(body) + body)
+        if silent:
+            # Keys that came earlier would be taken as they are: ^D would end nothing.
+            await streams.until(SILENT)
+    except ConnectionError as error:
         raise Unavailable("Docker hung up on a one-off dyno.", "Look at its daemon, then try again.") from error
 
 
-async def _copy_lines(stream: socket.socket, write: WriteLine) -> None:
-    frames, splitter = Frames(), LineSplitter()
-    while chunk := await asyncio.get_running_loop().sock_recv(stream, CHUNK_BYTES):
-        for body in frames.feed(chunk):
-            for line in splitter.feed(body):
-                await write(line)
+async def _copy_lines(streams: Streams, write: WriteLine) -> None:
+    splitter = LineSplitter()
+    async for _, chunk in streams.frames():
+        for line in splitter.feed(chunk):
+            await write(line)
     for line in splitter.end():
         await write(line)
-
-
-class Frames:
-    """Cuts an attached stream into what was written, without the headers."""
-
-    def __init__(self) -> None:
-        self._rest = b""
-
-    def feed(self, chunk: bytes) -> list[bytes]:
-        """Return the bodies of the frames that are complete with `chunk`."""
-        self._rest += chunk
-        bodies = []
-        while len(self._rest) >= HEADER_BYTES:
-            end = HEADER_BYTES + int.from_bytes(self._rest[4:HEADER_BYTES], "big")
-            if len(self._rest) < end:
-                break
-            bodies.append(self._rest[HEADER_BYTES:end])
-            self._rest = self._rest[end:]
-        return bodies

@@ -28,6 +28,9 @@ BOOT_S = BOOT_TIMEOUT_S - 5
 SPREAD = "node.labels.skypanel.zone"
 MAX_SECRET_BYTES = 500_000  # Swarm's own bound is 500 KB
 
+LOG_DRIVER = "json-file"
+LOG_OPTIONS = {"max-size": "10m", "max-file": "3"}
+
 PANEL = "skypanel.panel"
 ORGANIZATION = "skypanel.organization"
 APP = "skypanel.app"
@@ -35,10 +38,12 @@ VERSION = "skypanel.version"
 GENERATION = "skypanel.generation"
 PROCESS_TYPE = "skypanel.process-type"
 SLUG = "skypanel.slug"
+DISK = "skypanel.disk"
 
 SECRET_FILE = "skypanel"  # noqa: S105 - a file's name
 _SECRET = f"/run/secrets/{SECRET_FILE}"
 _HEALTH_SLACK_S = 60
+_KILL_SLACK_S = 2
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,7 @@ def release_labels(panel: str, manifest: Manifest) -> dict[str, str]:
         APP: str(manifest.app_id),
         VERSION: str(manifest.version),
         GENERATION: str(manifest.generation),
+        DISK: str(manifest.limits.disk_bytes),
     }
 
 
@@ -111,9 +117,11 @@ def secret_body(manifest: Manifest) -> bytes:
     return body
 
 
-def command(process_command: str, source: str, linger_s: float) -> list[str]:
+def command(process_command: str, source: str, linger_s: float, grace_s: float = STOP_GRACE_S) -> list[str]:
     """Return the argv in a container; `source` is where it finds its environment."""
-    return ["bash", f"/{FOLDER}/dyno.sh", f"{linger_s:g}", source, *boot(process_command)]
+    # Where Swarm stops a dyno, it is Swarm that kills it.
+    kill_s = grace_s + _KILL_SLACK_S
+    return ["bash", f"/{FOLDER}/dyno.sh", f"{linger_s:g}", f"{kill_s:g}", source, *boot(process_command)]
 
 
 def own_environment(name: str) -> list[str]:
@@ -133,7 +141,7 @@ def service_spec(manifest: Manifest, process: Process, place: Place) -> Json:
             "RestartPolicy": {"Condition": "any", "Delay": 2 * SECOND, "MaxAttempts": 0},
             "Placement": {"Preferences": [{"Spread": {"SpreadDescriptor": SPREAD}}]},
             "Networks": [{"Target": place.network_id}],
-            "LogDriver": {"Name": "json-file", "Options": {"max-size": "10m", "max-file": "3"}},
+            "LogDriver": {"Name": LOG_DRIVER, "Options": LOG_OPTIONS},
         },
         "Mode": {"Replicated": {"Replicas": process.quantity}},
         "UpdateConfig": _update("start-first", "rollback"),
@@ -147,7 +155,7 @@ def _container(manifest: Manifest, process: Process, place: Place, labels: Mappi
     return {
         "Image": place.image_id,
         "Labels": dict(labels),
-        "Command": command(process.command, _SECRET, LINGER_S if is_web else 0),
+        "Command": command(process.command, _SECRET, LINGER_S if is_web else 0, place.stop_grace_s),
         "Env": own_environment(f"{process.type}.{{{{.Task.Slot}}}}"),
         "Dir": "/app",
         "User": f"{UID}:{UID}",

@@ -13,9 +13,10 @@ from datetime import UTC, datetime
 from skypanel.domain.limits import MIB
 from skypanel.domain.manifest import WEB, Dyno, DynoKey, DynoState
 from skypanel.drivers.docker_api import Json
-from skypanel.drivers.swarm_spec import PORT, key_of
+from skypanel.drivers.swarm_spec import DISK, PORT, key_of
 
 KILLED = 137  # 128 and SIGKILL
+FULL = 250  # with which the guard ends a dyno that wrote too much
 BIND = "Bind to 0.0.0.0 and the port in $PORT"
 # The statuses with which `health.sh` ends an app that does not answer.
 _UNHEALTHY = {
@@ -44,6 +45,7 @@ class Task:
     error: str
     exit_code: int | None
     memory_bytes: int
+    disk_bytes: int
     address: str | None
     container_id: str | None
 
@@ -88,6 +90,7 @@ def _read(found: Json) -> Task | None:
         error=status.get("Err", ""),
         exit_code=reported.get("ExitCode") if status["State"] in {"failed", "complete"} else None,
         memory_bytes=template["Resources"]["Limits"]["MemoryBytes"],
+        disk_bytes=int(container["Labels"].get(DISK, 0)),
         address=_address(found),
         container_id=reported.get("ContainerID") or None,
     )
@@ -158,8 +161,12 @@ def reason(task: Task) -> str:
         return "did not start: its slug is not on the node that was to run it"
     if "unhealthy" in task.error:
         return "was stopped: its health checks failed"
-    if task.exit_code == KILLED:
-        return f"was stopped: it used more than {task.memory_bytes // MIB} MiB of memory"
+    overruns = {
+        KILLED: f"used more than {task.memory_bytes // MIB} MiB of memory",
+        FULL: f"wrote more than {task.disk_bytes // MIB} MiB to disk",
+    }
+    if task.exit_code in overruns:
+        return f"was stopped: it {overruns[task.exit_code]}"
     if task.exit_code in _UNHEALTHY:
         return _UNHEALTHY[task.exit_code]
     if task.exit_code is not None:

@@ -70,7 +70,8 @@ def tunnel_lines(facts: Facts) -> tuple[str, ...]:
     if len(parts) != 4:  # noqa: PLR2004 - ssh(1): client address and port, server address and port
         return ()
     server, port = parts[2], int(parts[3])
-    ports = (facts.address.http_port, facts.address.https_port, facts.address.ssh_port)
+    address = facts.address
+    ports = (address.http_port, address.https_port, address.rendezvous_port, address.ssh_port)
     forwards = " ".join(f"-L {number}:localhost:{number}" for number in ports)
     to_port = "" if port == SSH_PORT else f"-p {port} "
     return (f"From your own machine: ssh {to_port}{forwards} {facts.user}@{server}",)

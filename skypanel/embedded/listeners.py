@@ -28,6 +28,7 @@ def public_ports(address: Address) -> tuple[PublicPort, ...]:
         PublicPort("git over SSH", address.ssh_port, "SKYPANEL_SSH_PORT"),
         PublicPort("HTTP", address.http_port, "SKYPANEL_HTTP_PORT"),
         PublicPort("HTTPS", address.https_port, "SKYPANEL_HTTPS_PORT"),
+        PublicPort("`heroku run`", address.rendezvous_port, "SKYPANEL_RENDEZVOUS_PORT"),
     )
 
 

@@ -98,7 +98,7 @@ class _Ports:
 
     def __init__(self, address: Address, *others: int) -> None:
         self.address = address
-        self._taken = {address.ssh_port, address.http_port, address.https_port, *others}
+        self._taken = {*address.ports, *others}
 
     def take(self, kept: int) -> int:
         """Return the port that was kept, or a free one where none was."""

@@ -17,6 +17,7 @@ from skypanel.variables import QUEUES
 STORAGE = "storage"
 PANEL = "panel"
 LAST_PRIVILEGED_PORT = 1023
+LISTEN_TO_ALL = frozenset({"receiver", "traefik", "web"})
 POSTGRES_OPTIONS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
@@ -76,12 +77,14 @@ def _package(name: str) -> Path:
 def programs(settings: Settings, binaries: Binaries) -> tuple[Program, ...]:
     """Return all that supervisord runs, in the order of starting."""
     python = str(binaries.python)
+    is_swarm = settings.engine == "swarm"
     return (
         Program("postgres", STORAGE, postgres_argv(settings, binaries), stop_signal="INT", stop_wait_s=30),
         Program("valkey", STORAGE, (str(binaries.valkey), str(settings.run_dir / "valkey.conf"))),
         Program("receiver", PANEL, (python, "-m", "gitreceiver")),
         Program("web", PANEL, (python, "-m", "web")),
-        Program("worker", PANEL, worker_argv(binaries, settings.queues, has_nodes=settings.engine == "swarm")),
+        Program("worker", PANEL, worker_argv(binaries, settings.queues, has_nodes=is_swarm)),
+        *((Program("collector", PANEL, (python, "-m", "workers.collector")),) if is_swarm else ()),
         Program("traefik", PANEL, (str(binaries.traefik), f"--configFile={settings.run_dir / 'traefik.yaml'}")),
     )
 
@@ -200,16 +203,14 @@ def _program(settings: Settings, program: Program) -> dict[str, Any]:
 
 def _bound_to_supervisord(settings: Settings, program: Program) -> tuple[str, ...]:
     """Return a program's argv so that it ends when supervisord is killed, and binds low ports only if it is to."""
-    drop = (
-        () if not needs_low_ports(settings) or program.name in {"receiver", "traefik"} else ("--ambient-caps", "-all", "--inh-caps", "-all")
-    )
+    may_bind = not needs_low_ports(settings) or program.name in LISTEN_TO_ALL
+    drop = () if may_bind else ("--ambient-caps", "-all", "--inh-caps", "-all")
     return ("setpriv", "--pdeathsig", program.stop_signal, *drop, "--", *program.argv)
 
 
 def needs_low_ports(settings: Settings) -> bool:
     """Whether a public port is one that the kernel reserves for root."""
-    address = settings.address
-    return min(address.ssh_port, address.http_port, address.https_port) <= LAST_PRIVILEGED_PORT
+    return min(settings.address.ports) <= LAST_PRIVILEGED_PORT
 
 
 def _section(name: str, options: dict[str, Any]) -> str:
@@ -267,10 +268,9 @@ def traefik_config(settings: Settings) -> dict[str, Any]:
 
 def proxy_config(settings: Settings) -> dict[str, Any]:
     """Return the part of Traefik's routing that never changes: its API, for those who know the token, and the panel's certificate."""
-    keys = settings.home / "keys"
+    certificate, key = settings.certificate
     rule = f"Header(`{PROXY_TOKEN_HEADER}`, `{settings.traefik_token}`)"
-    certificate = {"certFile": str(keys / "panel.crt"), "keyFile": str(keys / "panel.key")}
     return {
         "http": {"routers": {"api": {"entryPoints": ["internal"], "rule": rule, "service": "api@internal"}}},
-        "tls": {"stores": {"default": {"defaultCertificate": certificate}}},
+        "tls": {"stores": {"default": {"defaultCertificate": {"certFile": str(certificate), "keyFile": str(key)}}}},
     }

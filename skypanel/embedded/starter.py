@@ -26,7 +26,7 @@ from skypanel.embedded.health import Part
 from skypanel.embedded.supervisor import Supervisor
 from skypanel.embedded.welcome import KeyFile, Welcome
 from skypanel.flow.accounts import login_link
-from skypanel.flow.setup import initialize, publish_authority
+from skypanel.flow.setup import initialize, publish_authority, publish_identity
 from skypanel.settings import Settings
 from skypanel.store import migrate
 
@@ -91,6 +91,7 @@ async def _enter(loaded: Settings, keys: Sequence[PublicKey]) -> Welcome:
     async with open_panel(loaded) as panel:
         run = await initialize(panel, keys)
         await publish_authority(panel, (loaded.home / "ca.crt").read_text())
+        await publish_identity(panel, loaded.identity)
         return Welcome(run.keys, host_key.get_fingerprint(), await login_link(panel, run.admin), run.token)
 
 

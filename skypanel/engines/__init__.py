@@ -9,11 +9,21 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from skypanel.domain.app import App
-from skypanel.ports import Builder, Clock, Logs, Objects, Router, Scheduler
+from skypanel.ports import Builder, Clock, Logs, Objects, Router, Scheduler, Upkeep
 from skypanel.settings import Settings
 
 # Puts an app's slug, by its digest, on the nodes beside the manager's.
 StageElsewhere = Callable[[App, str], Awaitable[None]]
+# Tells a dyno on a node beside the manager's to stop, by the node's name in the Swarm and the dyno's container.
+StopElsewhere = Callable[[str, str], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """What the agents of the nodes beside the manager's do for an engine."""
+
+    stage: StageElsewhere
+    stop: StopElsewhere
 
 
 @dataclass(frozen=True)
@@ -22,6 +32,7 @@ class Engine:
 
     scheduler: Scheduler
     builder: Builder
+    upkeep: Upkeep
     router: Router
     logs: Logs
 
@@ -29,8 +40,6 @@ class Engine:
 class OpenEngine(Protocol):
     """What each module has as `open_engine`; what is to be closed goes on the stack."""
 
-    def __call__(
-        self, settings: Settings, objects: Objects, clock: Clock, stack: AsyncExitStack, stage_elsewhere: StageElsewhere
-    ) -> Engine:
+    def __call__(self, settings: Settings, objects: Objects, clock: Clock, stack: AsyncExitStack, elsewhere: Elsewhere) -> Engine:
         """Return the engine. Nothing is asked of any server yet."""
         ...

@@ -1,9 +1,11 @@
 """Docker Swarm: dynos as tasks on any number of nodes."""
 
+import asyncio
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import buildpacks
+from skypanel.domain.app import App
 from skypanel.domain.stack import Image
 from skypanel.drivers import stack as stack_images
 from skypanel.drivers.container import ContainerBuilder, Site
@@ -13,36 +15,46 @@ from skypanel.drivers.images import SlugImages
 from skypanel.drivers.ingress import Ingress, IngressOptions
 from skypanel.drivers.log_files import FileLogs
 from skypanel.drivers.swarm import SwarmOptions, SwarmScheduler
+from skypanel.drivers.swarm_guard import SwarmGuard
 from skypanel.drivers.swarm_router import SwarmRouter, ThroughProxy
+from skypanel.drivers.swarm_upkeep import SwarmUpkeep
 from skypanel.drivers.traefik import TraefikRouter
-from skypanel.engines import Engine, StageElsewhere
+from skypanel.engines import Elsewhere, Engine
 from skypanel.launcher.options import parse_allowed
 from skypanel.ports import Clock, Objects
-from skypanel.settings import Settings, identity
+from skypanel.settings import Settings
 
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 # Private networks, from which the panel's own proxy and what Docker puts before a published port come.
 TRUSTED = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
 
 
-def open_engine(settings: Settings, objects: Objects, clock: Clock, stack: AsyncExitStack, stage_elsewhere: StageElsewhere) -> Engine:
+def open_engine(settings: Settings, objects: Objects, clock: Clock, stack: AsyncExitStack, elsewhere: Elsewhere) -> Engine:
     """Return the drivers of a Swarm. The panel's own proxy passes apps' requests on to the ingress of this machine."""
     docker = DockerApi(settings.docker_host)
     stack.push_async_callback(docker.close)
-    panel = identity(settings.home)
+    panel = settings.identity
     ingress = Ingress(docker, ingress_options(settings))
-    builder = ContainerBuilder(settings.docker_host, _site(settings))
+    run_image = stack_images.define(Image.RUN).name
+    guard = SwarmGuard(docker, panel, run_image, tuple(map(parse_allowed, settings.allow)))
+
+    async def stage_guarded(app: App, digest: str) -> None:
+        await asyncio.gather(guard.ensure(), elsewhere.stage(app, digest))
+
+    builder = ContainerBuilder(settings.docker_host, _site(settings, panel))
     stack.push_async_callback(builder.close)
     return Engine(
         scheduler=SwarmScheduler(
             docker,
             panel,
-            SlugImages(docker, objects, stack_images.define(Image.RUN).name, settings.home / "staging"),
+            SlugImages(docker, objects, run_image, settings.home / "staging"),
             SwarmOptions(endpoint_mode=settings.endpoint_mode),
-            stage_elsewhere=stage_elsewhere,
+            stage_elsewhere=stage_guarded,
+            stop_elsewhere=elsewhere.stop,
             join=ingress.join,
         ),
         builder=builder,
+        upkeep=SwarmUpkeep(docker, panel, guard),
         router=ThroughProxy(
             SwarmRouter(docker, panel, [f"http://{settings.ingress_host}:{settings.ingress_api_port}"], settings.traefik_token),
             TraefikRouter(f"http://127.0.0.1:{settings.traefik_port}", settings.traefik_token),
@@ -55,7 +67,7 @@ def open_engine(settings: Settings, objects: Objects, clock: Clock, stack: Async
 def ingress_options(settings: Settings) -> IngressOptions:
     """Return how the ingress of this machine is reached: by the panel's own proxy alone."""
     return IngressOptions(
-        panel=identity(settings.home),
+        panel=settings.identity,
         http_port=settings.ingress_port,
         api_port=settings.ingress_api_port,
         token=settings.traefik_token,
@@ -66,10 +78,11 @@ def ingress_options(settings: Settings) -> IngressOptions:
     )
 
 
-def _site(settings: Settings) -> Site:
+def _site(settings: Settings, panel: str) -> Site:
     return Site(
         image=stack_images.define(Image.BUILD).name,
         buildpacks=Path(buildpacks.__file__).parent,
         ca_bundle=CERTIFICATES if CERTIFICATES.exists() else None,
         allowed=tuple(map(parse_allowed, settings.allow)),
+        panel=panel,
     )

@@ -14,7 +14,9 @@ SHARED = (
 
 def bundle() -> bytes:
     """Return the folder as a tar; the same program makes the same bytes."""
-    contents = {"__main__.py": files("workers").joinpath("agent.py").read_bytes()}
+    agent = {entry.name: entry.read_bytes() for entry in files("workers").joinpath("agent").iterdir() if entry.name.endswith(".py")}
+    contents = {"__main__.py": agent["__main__.py"], "workers/__init__.py": files("workers").joinpath("__init__.py").read_bytes()}
+    contents |= {f"workers/agent/{name}": agent[name] for name in sorted(agent)}
     contents |= {f"skypanel/{name}": files("skypanel").joinpath(name).read_bytes() for name in SHARED}
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w", format=tarfile.GNU_FORMAT) as archive:

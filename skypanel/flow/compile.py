@@ -116,6 +116,9 @@ async def _check_procfile(compiler: _Compiler) -> None:
 async def _choose(compiler: _Compiler, wanted: str | None) -> Sequence[Buildpack]:
     if wanted:
         return await _clone_all(compiler, buildpack.parse_list(wanted))
+    if compiler.app.buildpacks:
+        await compiler.write(transcript.heading(f"Using {', '.join(compiler.app.buildpacks)}"))
+        return await _clone_all(compiler, tuple(map(buildpack.named, compiler.app.buildpacks)))
     listed = await _file(compiler, ".buildpacks")
     if listed is not None:
         return await _clone_all(compiler, buildpack.parse_list(listed))

@@ -9,7 +9,7 @@ from skypanel.domain.account import Account
 from skypanel.domain.app import App
 from skypanel.domain.build import Build
 from skypanel.domain.deploy import Deploy
-from skypanel.domain.manifest import Dyno
+from skypanel.domain.manifest import ONE_OFF, Dyno
 from skypanel.domain.release import Release, ReleaseState
 from skypanel.flow import deploys
 from skypanel.ports import Connection, Panel
@@ -21,12 +21,17 @@ BUILDS = 5
 
 @dataclass(frozen=True)
 class ProcessType:
-    """A process type with what runs of it; no `command` where the release has it no more."""
+    """A process type with what runs of it, or the one-off dynos; no `command` where the release has it not."""
 
     name: str
     command: str | None
     quantity: int
     dynos: Sequence[Dyno]
+
+    @property
+    def is_one_off(self) -> bool:
+        """Whether these are commands that somebody runs beside the formation."""
+        return self.name == ONE_OFF and self.command is None
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,7 @@ class AppDetail:
 
 async def look(panel: Panel, app: App, account: Account, before: int | None = None) -> AppDetail:
     """Return what there is to see of an app that the account may see; of its releases those before a version."""
-    dynos = sorted(await panel.scheduler.dynos(app.id), key=lambda dyno: dyno.key)
+    dynos = sorted((*await panel.scheduler.dynos(app.id), *await panel.scheduler.one_offs(app.id)), key=lambda dyno: dyno.key)
     async with panel.transaction() as conn:
         current = await releases.get(conn, app.current_release_id) if app.current_release_id else None
         found = await releases.recent(conn, app.id, RELEASES + 1, before=before)

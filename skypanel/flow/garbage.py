@@ -13,7 +13,7 @@ from skypanel.domain.settings import ALL
 from skypanel.domain.storage import OUTPUTS, SLUGS, SOURCES
 from skypanel.flow.configured import values
 from skypanel.ports import Connection, Panel
-from skypanel.store import garbage
+from skypanel.store import apps, garbage
 
 YOUNG = timedelta(days=1)
 AT_ONCE = 200
@@ -41,6 +41,16 @@ async def collect(panel: Panel) -> None:
             if unneeded:
                 log.info("%d %s were deleted, as nothing needs them", len(unneeded), kind)
     await panel.objects.sweep(before)
+    await _forget_logs(panel)
+
+
+async def _forget_logs(panel: Panel) -> None:
+    """Remove the logs of apps that are no more: a collector may be late."""
+    kept = await panel.logs.kept()
+    async with panel.transaction() as conn:
+        gone = set(kept) - set(await apps.existing(conn, kept))
+    for app_id in gone:
+        await panel.logs.forget(app_id)
 
 
 async def _old(panel: Panel, kind: str, before: datetime) -> AsyncIterator[Sequence[str]]:

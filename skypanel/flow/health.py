@@ -1,14 +1,28 @@
-"""Changing how the health of an app is checked."""
+"""How the health of an app is checked: changing it, and what its dynos made of it."""
 
+import re
+from collections.abc import Mapping
 from dataclasses import replace
 
 from skypanel.domain.account import Account
 from skypanel.domain.app import App
 from skypanel.domain.health import check_interval, check_path
+from skypanel.domain.manifest import WEB
 from skypanel.domain.release import Rollout, RolloutReason
 from skypanel.flow import audit
 from skypanel.ports import Job, Panel
 from skypanel.store import apps, rollouts
+
+LOOKED_AT_LINES = 1000
+
+# What a web dyno says of itself once it has answered for the first time (drivers/dyno/health.sh).
+_CHOSEN = re.compile(r"\S+ skypanel\[(\S+)\]: (Checks the health at .+)")
+
+
+async def chosen(panel: Panel, app: App) -> Mapping[str, str]:
+    """Return what web dynos said they check, the path or the port, by name; of some nothing is known once they wrote much since."""
+    matches = [_CHOSEN.fullmatch(line) async for line in panel.logs.read(app, LOOKED_AT_LINES, dyno=WEB)]
+    return {match[1]: match[2] for match in matches if match is not None}
 
 
 async def change(panel: Panel, app: App, by: Account, *, path: str | None = None, interval_s: int | None = None) -> Rollout | None:

@@ -12,7 +12,7 @@ from skypanel.domain.report import Report
 from skypanel.flow.accounts import digest as digest_of
 from skypanel.flow.watch import check_node
 from skypanel.ports import Panel
-from skypanel.store import nodes
+from skypanel.store import nodes, stop_orders
 
 POLL_S = 0.3
 WAIT_S = 25.0
@@ -20,11 +20,12 @@ EAGER = frozenset({NodeState.JOINING, NodeState.INACTIVE})
 
 
 @dataclass(frozen=True)
-class WantedSlugs:
-    """The digests of the slugs that a node is to have, and a mark by which its agent names this list."""
+class Orders:
+    """The digests of the slugs that a node is to have, a mark by which its agent names this list, and the containers it is to stop."""
 
     digests: Sequence[str]
     mark: str
+    stops: Sequence[str] = ()
 
 
 async def agent(panel: Panel, token: str) -> Node:
@@ -45,13 +46,14 @@ async def hear(panel: Panel, node: Node, report: Report) -> None:
             await check_node(panel, node.id)
 
 
-async def wanted(panel: Panel, known: str, wait_s: float = WAIT_S) -> WantedSlugs:
-    """Return which slugs nodes are to have; where the agent knows that already, wait some seconds for a change."""
+async def orders(panel: Panel, node: Node, known: str, wait_s: float = WAIT_S) -> Orders:
+    """Return what is wanted of a node; where its agent has nothing to stop and knows the slugs, wait some seconds for a change."""
     deadline = asyncio.get_running_loop().time() + wait_s
     while True:
         async with panel.transaction() as conn:
-            found = _marked(await nodes.wanted_slugs(conn))
-        if found.mark != known or asyncio.get_running_loop().time() > deadline:
+            digests, stops = await nodes.wanted_slugs(conn), await stop_orders.of(conn, node.id)
+        found = Orders(digests, _mark(digests), stops)
+        if found.stops or found.mark != known or asyncio.get_running_loop().time() > deadline:
             return found
         await asyncio.sleep(POLL_S)
 
@@ -65,5 +67,5 @@ async def slug(panel: Panel, digest: str) -> AsyncIterator[bytes]:
         yield chunk
 
 
-def _marked(digests: Sequence[str]) -> WantedSlugs:
-    return WantedSlugs(digests, hashlib.sha256(" ".join(digests).encode()).hexdigest())
+def _mark(digests: Sequence[str]) -> str:
+    return hashlib.sha256(" ".join(digests).encode()).hexdigest()

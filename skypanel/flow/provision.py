@@ -4,32 +4,28 @@ import asyncio
 import json
 import logging
 import secrets
-from collections.abc import AsyncIterator
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 
 from skypanel.domain import provision as plan
 from skypanel.domain import transcript
 from skypanel.domain.alert import AlertKind
 from skypanel.domain.errors import NotFound, SkyPanelError, Unavailable
-from skypanel.domain.names import printable
 from skypanel.domain.node import Node, NodeState, Wanted
 from skypanel.domain.output import node_stream
-from skypanel.domain.provision import Argv, Survey
 from skypanel.flow import lease
 from skypanel.flow.accounts import digest
 from skypanel.flow.agent_bundle import bundle
 from skypanel.flow.drain import drain
+from skypanel.flow.machine import Machine
 from skypanel.flow.nodes import look
 from skypanel.flow.watch import check_node
-from skypanel.ports import Job, Panel, Shell, StepFailed, WriteLine
+from skypanel.ports import Job, Panel, WriteLine
 from skypanel.store import alerts, nodes, settings
 
 NODES_AT_ONCE = 4
 FIRST_HEARTBEAT_S = 30.0
 POLL_S = 0.2
-STEP_S = 15 * 60.0
 
 log = logging.getLogger(__name__)
 
@@ -80,41 +76,6 @@ async def _provision(panel: Panel, node: Node, write: WriteLine) -> None:
     await write(transcript.heading(f"{node.name} is a node now"))
     with suppress(Unavailable):  # the next check does it
         await check_node(panel, node.id)
-
-
-@dataclass(frozen=True)
-class Machine:
-    """A machine that somebody is logged in to, what it has, and where its words go."""
-
-    shell: Shell
-    survey: Survey
-    write: WriteLine
-
-    async def do(self, argv: Argv, stdin: AsyncIterator[bytes] | None = None) -> None:
-        """Run a command with root's rights. Raises Unavailable if it fails."""
-        try:
-            async with asyncio.timeout(STEP_S):
-                exit_ = await self.shell.run(self.survey.as_root(argv), self._indented, stdin)
-        except TimeoutError as error:
-            raise Unavailable(f"A step took longer than {STEP_S / 60:g} minutes.", "Its last words are above.") from error
-        if not exit_.ok:
-            why = exit_.reason or f"it exited with status {exit_.code}"
-            raise Unavailable(f"A step failed: {why}.", "Its own words are above. Mend that, and provision the node again.")
-
-    async def ask(self, argv: Argv, stdin: bytes = b"") -> str:
-        """Return what a command prints, run with root's rights. Raises Unavailable if it fails."""
-        try:
-            return await self.shell.read(self.survey.as_root(argv), stdin)
-        except StepFailed as error:
-            said = printable(str(error), 300)[1:-1]
-            raise Unavailable(f"A step failed: {said}.", "Mend that, and provision the node again.") from error
-
-    async def place(self, path: str, content: str, mode: str) -> None:
-        """Write a file."""
-        await self.ask(plan.place_argv(path, mode), content.encode())
-
-    async def _indented(self, line: str) -> None:
-        await self.write(transcript.detail(line))
 
 
 async def _install(machine: Machine) -> None:

@@ -25,6 +25,7 @@ async def reconcile(panel: Panel) -> None:
     running: dict[UUID, list[Dyno]] = defaultdict(list)
     for dyno in await panel.scheduler.dynos():
         running[dyno.key.app_id].append(dyno)
+    once = {dyno.key.app_id for dyno in await panel.scheduler.one_offs()}
     async with panel.transaction() as conn:
         known = await apps.all(conn)
     for app in known:
@@ -32,9 +33,16 @@ async def reconcile(panel: Panel) -> None:
             await _repair(panel, app, running[app.id])
         except SkyPanelError:
             log.exception("%s (%s) cannot be repaired", app.name, app.id)
-    for app_id in running.keys() - {app.id for app in known}:
+    for app_id in (running.keys() | once) - {app.id for app in known}:
         log.warning("removing the dynos of %s: there is no such app", app_id)
         await panel.scheduler.remove(app_id)
+
+
+async def tend(panel: Panel) -> None:
+    """Have what was left behind removed: of workers that were killed, and of apps that are gone. Raises Unavailable."""
+    async with panel.transaction() as conn:
+        known = await apps.all(conn)
+    await panel.upkeep.tend({app.id for app in known})
 
 
 async def _repair(panel: Panel, app: App, dynos: Sequence[Dyno]) -> None:

@@ -9,7 +9,7 @@ from skypanel.domain.account import Account
 from skypanel.domain.app import App
 from skypanel.domain.config_vars import check_key, check_value
 from skypanel.domain.errors import Conflict, Invalid
-from skypanel.domain.manifest import Manifest, OneOff, Window
+from skypanel.domain.manifest import ONE_OFF_LIFE_S, DynoKey, Manifest, OneOff, Window
 from skypanel.flow import audit
 from skypanel.flow.manifest import manifest_of
 from skypanel.ports import Attached, Panel
@@ -27,45 +27,92 @@ class Running:
     attached: Attached
 
 
+@dataclass(frozen=True)
+class Reserved:
+    """A one-off dyno that may run, and its identity if it is started before the next release."""
+
+    key: DynoKey
+    one_off: OneOff
+
+
+async def reserve(
+    panel: Panel,
+    app: App,
+    command: str,
+    *,
+    window: Window | None = None,
+    environment: Mapping[str, str] | None = None,
+    life_s: float = ONE_OFF_LIFE_S,
+) -> Reserved:
+    """Choose the number of a one-off dyno, and start nothing. A process type as the first word stands for its command.
+
+    Raises Invalid for what cannot be run, Conflict without a release or with too many one-off dynos.
+    """
+    _check(command, environment or {})
+    manifest = await _manifest(panel, app)
+    taken = await _taken(panel, app)
+    number = secrets.choice([number for number in range(_FIRST, _LAST + 1) if number not in taken])
+    one_off = OneOff(number, _spelled_out(manifest, command), environment or {}, window, min(life_s, ONE_OFF_LIFE_S))
+    return Reserved(one_off.key(manifest), one_off)
+
+
+@asynccontextmanager
+async def attach(panel: Panel, app: App, one_off: OneOff, by: Account) -> AsyncIterator[Attached]:
+    """Run what was reserved for the length of the block, with the app's release of now. Raises as `reserve`."""
+    manifest = await _manifest(panel, app)
+    await _taken(panel, app)
+    await _record(panel, app, one_off, by, attached=True)
+    async with panel.scheduler.attach(manifest, one_off) as end:
+        yield end
+
+
 @asynccontextmanager
 async def attached(
     panel: Panel, app: App, command: str, by: Account, *, window: Window | None = None, environment: Mapping[str, str] | None = None
 ) -> AsyncIterator[Running]:
-    """Run a command of the app's release for the length of the block, at a terminal where there is a window.
-
-    Raises Invalid for what cannot be run, Conflict without a release or with too many one-off dynos.
-    """
-    manifest, one_off = await _prepare(panel, app, command, environment, window)
-    await _record(panel, app, one_off, manifest, by, attached=True)
-    async with panel.scheduler.attach(manifest, one_off) as end:
-        yield Running(one_off.key(manifest).name, end)
+    """Run a command of the app's release for the length of the block, at a terminal where there is a window. Raises as `reserve`."""
+    one_off = (await reserve(panel, app, command, window=window, environment=environment)).one_off
+    async with attach(panel, app, one_off, by) as end:
+        yield Running(one_off.name, end)
 
 
 async def detached(panel: Panel, app: App, command: str, by: Account, *, environment: Mapping[str, str] | None = None) -> str:
-    """Start a command of the app's release, its output in the app's log, and return the dyno's name. Raises as `attached`."""
-    manifest, one_off = await _prepare(panel, app, command, environment, None)
-    await _record(panel, app, one_off, manifest, by, attached=False)
+    """Start a command of the app's release, its output in the app's log, and return the dyno's name. Raises as `reserve`."""
+    one_off = (await reserve(panel, app, command, environment=environment)).one_off
+    await detach(panel, app, one_off, by)
+    return one_off.name
+
+
+async def detach(panel: Panel, app: App, one_off: OneOff, by: Account) -> None:
+    """Start what was reserved, its output in the app's log. Raises as `reserve`."""
+    manifest = await _manifest(panel, app)
+    await _record(panel, app, one_off, by, attached=False)
     await panel.scheduler.detach(manifest, one_off)
-    return one_off.key(manifest).name
 
 
-async def _prepare(
-    panel: Panel, app: App, command: str, environment: Mapping[str, str] | None, window: Window | None
-) -> tuple[Manifest, OneOff]:
-    _check(command, environment or {})
+async def _manifest(panel: Panel, app: App) -> Manifest:
     async with panel.transaction() as conn:
         app = await apps.get(conn, app.id)
         if app.current_release_id is None:
             raise Conflict(f"{app.name} has no release yet.", "Push to it first.")
-        manifest = await manifest_of(panel, conn, app, await releases.get(conn, app.current_release_id))
+        return await manifest_of(panel, conn, app, await releases.get(conn, app.current_release_id))
+
+
+async def _taken(panel: Panel, app: App) -> set[int]:
+    """Return the numbers of the one-off dynos that run. Raises Conflict where the plan allows no more."""
     taken = {dyno.key.index for dyno in await panel.scheduler.one_offs(app.id)}
     if len(taken) >= app.plan.max_replicas:
         raise Conflict(
             f"{app.name} runs {len(taken)} one-off dynos, as many as its plan allows.",
             f"Stop one of them: `skypanel ps {app.name}` shows what runs.",
         )
-    free = [number for number in range(_FIRST, _LAST + 1) if number not in taken]
-    return manifest, OneOff(secrets.choice(free), command, environment or {}, window)
+    return taken
+
+
+def _spelled_out(manifest: Manifest, command: str) -> str:
+    word, space, rest = command.partition(" ")
+    own = manifest.command(word)
+    return command if own is None else f"{own}{space}{rest}"
 
 
 def _check(command: str, environment: Mapping[str, str]) -> None:
@@ -76,7 +123,7 @@ def _check(command: str, environment: Mapping[str, str]) -> None:
         check_value(key, value)
 
 
-async def _record(panel: Panel, app: App, one_off: OneOff, manifest: Manifest, by: Account, *, attached: bool) -> None:
+async def _record(panel: Panel, app: App, one_off: OneOff, by: Account, *, attached: bool) -> None:
     """Write who ran something, and not what: a command may hold a secret."""
     async with panel.transaction() as conn:
-        await audit.record(conn, "dyno.run", by, app, dyno=one_off.key(manifest).name, attached=attached)
+        await audit.record(conn, "dyno.run", by, app, dyno=one_off.name, attached=attached)

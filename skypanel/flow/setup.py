@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from skypanel.domain.access import Role
 from skypanel.domain.account import Account, PublicKey
-from skypanel.domain.errors import Conflict
+from skypanel.domain.errors import Conflict, Unavailable
 from skypanel.domain.plan import FIRST_PLANS
 from skypanel.domain.settings import DEFAULTS, SETTINGS, Value
 from skypanel.flow import accounts as accounts_flow
-from skypanel.ports import Panel
+from skypanel.ports import Database, Panel
 from skypanel.store import accounts, keys, organizations, plans, settings
 
 
@@ -57,6 +57,24 @@ def _first_settings() -> Mapping[str, Value]:
 
 async def publish_authority(panel: Panel, certificate: str) -> None:
     """Have the database know the panel's CA (PEM), by which agents on other machines know the panel."""
+    await _publish(panel, "panel_ca", certificate)
+
+
+async def publish_identity(panel: Panel, identity: str) -> None:
+    """Have the database know the panel's identity, with which workers on other machines label what they make."""
+    await _publish(panel, "panel_identity", identity)
+
+
+async def _publish(panel: Panel, key: str, value: str) -> None:
     async with panel.transaction() as conn:
-        if await settings.get(conn, "panel_ca") != certificate:
-            await settings.put(conn, "panel_ca", certificate, None)
+        if await settings.get(conn, key) != value:
+            await settings.put(conn, key, value, None)
+
+
+async def identity(database: Database) -> str:
+    """Return the identity that the panel published. Raises Unavailable."""
+    async with database.transaction() as conn:
+        found = await settings.get(conn, "panel_identity")
+    if not found:
+        raise Unavailable("The panel's identity is not in its database.", "Start the panel once with `skypanel up`, then this worker.")
+    return str(found)

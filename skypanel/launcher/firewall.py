@@ -159,6 +159,53 @@ table inet skypanel {{
 """
 
 
+def bridge_ruleset(tag: str, bridge: str, allowed: Sequence[Allowed], blocked: Sequence[str] = ()) -> str:
+    """Return the nft script that replaces the table for those whose way out is a bridge of this machine's.
+
+    It lets out what `ruleset` does, but for the public addresses that are `blocked`. The resolvers are to be added to
+    the table's set of that name.
+    """
+    name, port = table_name(tag), f'"{bridge}"'
+    return f"""\
+{drop_table(tag)}table inet {name} {{
+  set blocked {{
+    type ipv4_addr
+    flags interval
+    auto-merge
+    elements = {{ {", ".join((*PRIVATE, *blocked))} }}
+  }}
+  set resolvers {{
+    type ipv4_addr
+  }}
+  chain exceptions {{
+    ip daddr @resolvers udp dport 53 accept
+    ip daddr @resolvers tcp dport 53 accept
+    {_lines(_exceptions((), allowed))}
+  }}
+  chain refuse {{
+    meta l4proto tcp reject with tcp reset
+    reject with icmpx admin-prohibited
+  }}
+  chain input {{
+    type filter hook input priority -10; policy accept;
+    iifname != {port} accept
+    ct state established,related accept
+    jump exceptions
+    goto refuse
+  }}
+  chain forward {{
+    type filter hook forward priority -10; policy accept;
+    iifname != {port} accept
+    ct state established,related accept
+    oifname {port} drop
+    meta nfproto ipv6 goto refuse
+    jump exceptions
+    ip daddr @blocked goto refuse
+  }}
+}}
+"""
+
+
 def _exceptions(resolvers: Sequence[str], allowed: Sequence[Allowed]) -> list[str]:
     answering = [f"ip daddr {address} {protocol} dport 53 accept" for address in resolvers for protocol in ("udp", "tcp")]
     return answering + [rule for one in allowed for rule in _allow(one)]

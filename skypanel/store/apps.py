@@ -1,5 +1,6 @@
 """What users deploy."""
 
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from sqlalchemy import delete, insert, or_, select, update
@@ -43,18 +44,29 @@ async def get(conn: Connection, app_id: UUID) -> App:
     return _read(await found(conn, _APPS.where(applications.c.id == app_id), "app"))
 
 
+async def existing(conn: Connection, app_ids: Collection[UUID]) -> list[UUID]:
+    """Return which of these apps there are."""
+    return [row.id for row in await conn.all(select(applications.c.id).where(applications.c.id.in_(app_ids)))]
+
+
 async def by_name(conn: Connection, name: str) -> App | None:
     """Return the app of a name, if there is one."""
     row = await conn.first(_APPS.where(applications.c.name == name))
     return None if row is None else _read(row)
 
 
-async def of(conn: Connection, account_id: UUID, *, after: str = "", limit: int | None = None) -> list[App]:
-    """Return the apps of an account's organizations, and those it is a collaborator of, by name, those after a name, at most `limit`."""
+async def of(
+    conn: Connection, account_id: UUID, *, after: str = "", limit: int | None = None, organization_id: UUID | None = None
+) -> list[App]:
+    """Return the apps of an account's organizations, and those it is a collaborator of, by name, those after a name, at most `limit`.
+
+    Where an organization is given, those of it.
+    """
     own = select(memberships.c.organization_id).where(memberships.c.account_id == account_id)
     shared = select(collaborators.c.app_id).where(collaborators.c.account_id == account_id)
     seen = or_(applications.c.organization_id.in_(own), applications.c.id.in_(shared))
-    statement = _APPS.where(seen, applications.c.name > after).order_by(applications.c.name)
+    of_one = () if organization_id is None else (applications.c.organization_id == organization_id,)
+    statement = _APPS.where(seen, applications.c.name > after, *of_one).order_by(applications.c.name)
     return [_read(row) for row in await conn.all(statement.limit(limit))]
 
 
@@ -95,6 +107,11 @@ async def set_maintenance(conn: Connection, app_id: UUID, *, on: bool) -> None:
     await conn.execute(update(applications).where(applications.c.id == app_id).values(maintenance=on))
 
 
+async def set_buildpacks(conn: Connection, app_id: UUID, buildpacks: Sequence[str]) -> None:
+    """Record with which buildpacks an app is built, in this order."""
+    await conn.execute(update(applications).where(applications.c.id == app_id).values(buildpacks=list(buildpacks)))
+
+
 async def rename(conn: Connection, app_id: UUID, name: str) -> None:
     """Give an app another name. Raises Conflict if it is taken."""
     try:
@@ -124,5 +141,6 @@ def _read(row: Row) -> App:
         generation=row.generation,
         health=HealthCheck(row.health_path, row.health_interval_s),
         maintenance=row.maintenance,
+        buildpacks=tuple(row.buildpacks),
         created_at=row.created_at,
     )

@@ -64,6 +64,12 @@ async def by_token(conn: Connection, digest: str) -> Node | None:
     return None if row is None else _read(row)
 
 
+async def by_member(conn: Connection, member_id: str) -> Node | None:
+    """Return which node the Swarm calls so, if it is one of ours."""
+    row = await conn.first(select(nodes).where(nodes.c.member == member_id))
+    return None if row is None else _read(row)
+
+
 async def all(conn: Connection) -> list[Node]:  # noqa: A001 - read as nodes.all
     """Return every node, by name."""
     return [_read(row) for row in await conn.all(select(nodes).order_by(nodes.c.name))]

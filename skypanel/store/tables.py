@@ -168,6 +168,7 @@ applications = Table(
     Column("health_path", Text, nullable=False, server_default=text("'/health'")),
     Column("health_interval_s", Integer, nullable=False, server_default=text("30")),
     Column("maintenance", Boolean, nullable=False, server_default=text("false")),
+    Column("buildpacks", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     CheckConstraint("name ~ '^[a-z]([a-z0-9-]*[a-z0-9])?$' AND length(name) <= 30", name="name"),
     CheckConstraint("generation > 0", name="generation"),
     CheckConstraint("health_path LIKE '/%' AND health_interval_s > 0", name="health"),
@@ -370,6 +371,16 @@ nodes = Table(
     one_of("kind", SecretKind),
     matches("token_digest", DIGEST),
     CheckConstraint("port BETWEEN 1 AND 65535", name="port"),
+)
+
+# The container of a dyno that the node's agent is to stop.
+stop_orders = Table(
+    "paas_stop_orders",
+    metadata,
+    reference("node_id", "paas_nodes", "CASCADE", primary_key=True, index=False),
+    Column("container", Text, primary_key=True),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp(), index=True),
+    matches("container", DIGEST),
 )
 
 # What it is about may be gone; who was told stays on record.

@@ -70,6 +70,7 @@ class PanelUnderTest:
     process: subprocess.Popen[str] | None = None
     banner: list[str] = field(default_factory=list)
     variables: dict[str, str] = field(default_factory=dict)
+    rendezvous_port: int = field(default_factory=lambda: free_ports(1)[0])
 
     @property
     def environment(self) -> dict[str, str]:
@@ -83,6 +84,7 @@ class PanelUnderTest:
             "SKYPANEL_SSH_PORT": str(ssh),
             "SKYPANEL_HTTP_PORT": str(http),
             "SKYPANEL_HTTPS_PORT": str(https),
+            "SKYPANEL_RENDEZVOUS_PORT": str(self.rendezvous_port),
             "GIT_CONFIG_NOSYSTEM": "1",
             "GIT_TERMINAL_PROMPT": "0",
             "GIT_SSH_COMMAND": f"ssh -i {self.key} -F none -o IdentitiesOnly=yes -o StrictHostKeyChecking=accept-new"

@@ -5,9 +5,11 @@ import hashlib
 import os
 import pty
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 from contextlib import contextmanager
 from pathlib import Path
@@ -79,13 +81,15 @@ class Heroku:
         assert (done.returncode == 0) == check, shown
         return shown
 
-    def run(self, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, cwd: Path | None = None, typed: str | None = None) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end; `typed` is piped to it."""
+        given = {"stdin": subprocess.DEVNULL} if typed is None else {"input": typed}
         return subprocess.run(
             ["heroku", *arguments],
             executable=self.home / "bin" / "heroku",
             env=self.environment,
             cwd=cwd or self.home,
-            stdin=subprocess.DEVNULL,
+            **given,
             text=True,
             capture_output=True,
             check=False,
@@ -122,6 +126,8 @@ class Running:
 
     def __init__(self, argv: list[str], environment: dict[str, str], folder: Path, *, terminal: bool) -> None:
         ours, theirs = pty.openpty() if terminal else os.pipe()
+        if terminal:
+            fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 25, 181, 0, 0))
         self._ours = ours
         self.process = subprocess.Popen(
             argv,
@@ -152,7 +158,10 @@ class Running:
         assert words in self.text, self.text
 
     def tell(self, line: str) -> None:
-        os.write(self._ours, f"{line}\r".encode())
+        self.press(f"{line}\r")
+
+    def press(self, keys: str) -> None:
+        os.write(self._ours, keys.encode())
 
     def close(self) -> None:
         if self.process.poll() is None:

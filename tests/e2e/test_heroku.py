@@ -1,6 +1,7 @@
 """A developer's day with the unmodified Heroku CLI."""
 
 import re
+import signal
 import subprocess
 
 import pytest
@@ -105,7 +106,9 @@ def test_dynos_are_listed_scaled_typed_and_restarted(heroku, front, hello):
     heroku("ps:restart", "-a", "hello")
     heroku("ps:restart", "--dyno-name", "web.1", "-a", "hello")
     heroku("ps:restart", "--process-type", "web", "-a", "hello")
-    assert front.get("hello").status == 200
+    heroku("ps:stop", "--process-type", "web", "-a", "hello")
+    assert "no dyno" in heroku("ps:restart", "--dyno-name", "web.9", "-a", "hello", check=False)
+    wait_for("the dyno again", lambda: front.get("hello").status == 200)
 
 
 def test_releases_are_listed_shown_and_rolled_back(heroku, front, hello):
@@ -132,6 +135,92 @@ def test_logs_are_read_and_followed(heroku, front, hello):
         tail.says("app[web.1]")
         front.get("hello", "/followed-by-the-tail")
         tail.says("/followed-by-the-tail")
+
+
+def test_a_command_is_run_with_pipes(heroku, hello):
+    done = heroku.run("run", "--no-tty", "-a", "hello", "-e", "NAME=Ada", "--", "cat; echo $NAME", typed="one\ntwo\n")
+    assert (done.stdout, done.returncode) == ("one\ntwo\nAda\n", 0), done.stderr
+    assert "up, run." in done.stderr
+    assert heroku.run("run", "-a", "hello", "--", "echo", "$((6 * 7))").stdout.strip() == "42"
+    assert "This is not a command" not in heroku("run", "true", "-a", "hello")
+
+
+def test_its_exit_status_is_passed_on(heroku, hello):
+    assert heroku.run("run", "--exit-code", "-a", "hello", "--", "yes | head -c 300000; (exit 7)").returncode == 7
+    assert heroku.run("run", "-x", "-a", "hello", "--", "true").returncode == 0
+
+
+def test_a_command_is_run_at_a_terminal(heroku, hello):
+    # The CLI shows the command, so what is waited for is not in it.
+    command = "stty size; trap 'echo caught $((40 + 2)); exit' INT; echo ready $((40 + 2)); read line"
+    with heroku.started("run", "-a", "hello", "--", command, terminal=True) as run:
+        run.says("ready 42")
+        assert "25 181" in run.text
+        assert "one-off processes (1)" in heroku("ps", "-a", "hello")
+        run.press("\x03")
+        run.says("caught 42")
+        run.process.wait(30)
+    wait_for("the end of it", lambda: "run." not in heroku("ps", "-a", "hello"))
+
+
+def test_who_interrupts_the_cli_leaves_no_dyno(heroku, hello):
+    with heroku.started("run", "-a", "hello", "--", "echo ready $((40 + 2)); sleep 1000") as run:
+        run.says("ready 42")
+        run.process.send_signal(signal.SIGINT)
+        run.process.wait(30)
+    wait_for("the end of it", lambda: "run." not in heroku("ps", "-a", "hello"))
+
+
+def test_a_command_is_run_detached_and_stopped(heroku, hello):
+    name = re.search(r"run\.[0-9]+", heroku("run:detached", "-a", "hello", "--", "echo out of it; sleep 1000"))[0]
+    wait_for("its output", lambda: "out of it" in heroku("logs", "--dyno-name", name, "-a", "hello"))
+    assert name in heroku("ps", "-a", "hello")
+    heroku("ps:stop", "--dyno-name", name, "-a", "hello")
+    wait_for("its end", lambda: name not in heroku("ps", "-a", "hello"))
+    assert "no dyno" in heroku("ps:stop", "--dyno-name", name, "-a", "hello", check=False)
+
+
+def test_an_app_is_renamed_and_kept_from_visitors(heroku, front):
+    heroku("apps:create", "before", "--no-remote")
+    assert "after" in heroku("apps:rename", "after", "-a", "before")
+    assert "not found" in heroku("apps:info", "-a", "before", check=False)
+    heroku("maintenance:on", "-a", "after")
+    assert "on" in heroku("maintenance", "-a", "after")
+    heroku("maintenance:off", "-a", "after")
+    assert "off" in heroku("maintenance", "-a", "after")
+    heroku("apps:stacks:set", "heroku-24", "-a", "after")
+    assert "There is no stack" in heroku("apps:stacks:set", "heroku-16", "-a", "after", check=False)
+
+
+def test_teams_members_and_collaborators(heroku):
+    heroku("apps:create", "shared", "--no-remote")
+    assert "is new here" in heroku("access:add", "ada@example.com", "-a", "shared")
+    assert re.search(r"ada@example.com +developer", heroku("access", "-a", "shared"))
+    heroku("access:remove", "ada@example.com", "-a", "shared")
+    assert "ada@example.com" not in heroku("access", "-a", "shared")
+    team = re.search(r"^ *(\S.*?) +owner", heroku("teams"), re.MULTILINE)[1]
+    heroku("members:add", "ada@example.com", "--role", "member", "--team", team)
+    assert re.search(r"ada@example.com +developer", heroku("members", "--team", team))
+    heroku("members:set", "ada@example.com", "--role", "viewer", "--team", team)
+    assert re.search(r"ada@example.com +viewer", heroku("members", "--team", team))
+    heroku("members:remove", "ada@example.com", "--team", team)
+    assert "ada@example.com" not in heroku("members", "--team", team)
+    heroku("apps:create", "of-the-team", "--no-remote", "--team", team)
+    assert "of-the-team" in heroku("apps", "--team", team)
+    assert "no feature" in heroku("features:info", "preboot", "-a", "shared", check=False)
+
+
+def test_buildpacks_are_chosen(heroku):
+    heroku("apps:create", "packed", "--no-remote")
+    assert "has no Buildpacks" in heroku("buildpacks", "-a", "packed")
+    heroku("buildpacks:set", "https://git.example/heroku/heroku-buildpack-python", "-a", "packed")
+    heroku("buildpacks:add", "--index", "1", "urn:buildpack:heroku/nodejs", "-a", "packed")
+    shown = heroku("buildpacks", "-a", "packed")
+    assert "1. heroku/nodejs" in shown
+    assert "2. https://git.example/heroku/heroku-buildpack-python" in shown
+    assert "is no buildpack" in heroku("buildpacks:add", "urn:buildpack:heroku/cobol", "-a", "packed", check=False)
+    heroku("buildpacks:remove", "https://git.example/heroku/heroku-buildpack-python", "-a", "packed")
+    assert "Buildpacks cleared" in heroku("buildpacks:clear", "-a", "packed")
 
 
 def test_keys_are_added_listed_and_removed(heroku, front):

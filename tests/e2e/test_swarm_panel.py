@@ -54,7 +54,10 @@ def test_an_app_is_pushed_scaled_configured_rolled_back_and_destroyed(swarm_pane
     assert swarm_panel.get("hello").body == "Hello from SkyPanel\n"
     swarm_panel.cli("health", "hello", "--path", "/", "--interval", "5")
     assert "/ every 5 s" in swarm_panel.cli("health", "hello").stdout
+    wait_for("what is checked", lambda: "web.1: Checks the health at / every 5 s" in swarm_panel.cli("health", "hello").stdout)
     wait_for("the health check in the log", lambda: "Checks the health at / every 5 s" in swarm_panel.cli("logs", "hello").stdout)
+    # Of the releases that are gone, Docker has no lines any more.
+    wait_for("the lines of what is gone", lambda: "Stopping all" in swarm_panel.cli("logs", "hello", "--dyno", "web.2").stdout)
     swarm_panel.cli("destroy", "hello", "--confirm", "hello")
     assert services(swarm) == {}
     assert swarm.client.api.secrets() == []

@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, update
 
+from skypanel.domain.access import Role
 from skypanel.domain.rate import COST, REQUESTS, WINDOW
 from skypanel.flow import accounts, passwords
 from skypanel.store import audit, config_vars, tables
@@ -154,10 +155,18 @@ async def test_dynos_are_restarted(api, hello, stage):
     await api.call("DELETE", "/apps/hello/dynos", status=202)
     await stage.work()
     assert (await api.get("/apps/hello/dynos/web.1"))["id"] != before["id"]
-    assert "together" in (await api.call("DELETE", "/apps/hello/dynos/web.1", status=202)).headers["Warning-Message"]
+    for one in ("web.1", (await api.get("/apps/hello/dynos/web.1"))["id"]):
+        since = stage.panel.scheduler.since(hello.id, "web.1")
+        await api.call("DELETE", f"/apps/hello/dynos/{one}", status=202)
+        assert stage.panel.scheduler.since(hello.id, "web.1") > since
+    since = stage.panel.scheduler.since(hello.id, "web.1")
     await api.call("DELETE", "/apps/hello/formations/web", status=202)
-    await api.call("DELETE", "/apps/hello/dynos/web.9", status=404)
-    await api.call("DELETE", "/apps/hello/formations/nothing", status=404)
+    await api.call("POST", "/apps/hello/formations/web/actions/stop", status=202)
+    await api.call("POST", "/apps/hello/dynos/web.1/actions/stop", status=202)
+    assert stage.panel.scheduler.since(hello.id, "web.1") > since
+    for path in ("dynos/web.9", "formations/nothing", "formations/run", "formations/worker"):
+        await api.call("DELETE", f"/apps/hello/{path}", status=404)
+        await api.call("POST", f"/apps/hello/{path}/actions/stop", status=404)
 
 
 async def test_releases_are_listed_shown_and_rolled_back_to(api, hello, stage):
@@ -293,7 +302,7 @@ async def test_what_did_not_change_is_not_sent_and_what_is_long_is_packed(api, s
 
 @pytest.mark.req("R1.2")
 async def test_an_account_without_apps_gets_empty_lists(api):
-    for path in ("/apps", "/users/~/apps", "/addons", "/pipelines", "/teams", "/account/features", "/account/keys"):
+    for path in ("/apps", "/users/~/apps", "/addons", "/pipelines", "/account/features", "/account/keys"):
         assert await api.get(path) == []
 
 
@@ -314,3 +323,66 @@ async def test_what_nobody_expected_is_logged_with_its_trace_and_the_answers_id(
 async def test_browsers_get_a_page_as_before(api):
     response = await api.call("GET", "/", Accept="text/html")
     assert "There is no app here." in await response.text()
+
+
+async def test_an_app_is_renamed_kept_from_visitors_and_stays_on_its_stack(api, hello, stage):
+    changed = await (await api.call("PATCH", "/apps/hello", {"maintenance": True}, status=200)).json()
+    assert changed["maintenance"] is True
+    assert (await api.get("/apps/hello"))["maintenance"] is True
+    changed = await (await api.call("PATCH", "/apps/hello", {"name": "bye", "maintenance": False, "build_stack": "heroku-24"})).json()
+    assert (changed["name"], changed["maintenance"], changed["id"]) == ("bye", False, str(hello.id))
+    assert await api.get("/apps/bye") == changed
+    await api.get("/apps/hello", 404)
+    await stage.app("other")
+    for bad, status in (
+        ({"build_stack": "heroku-16", "name": "x"}, 422),
+        ({"name": "other", "maintenance": True}, 409),
+        ({"name": "A"}, 422),
+    ):
+        assert (await api.call("PATCH", "/apps/bye", bad)).status == status, bad
+    assert await api.get("/apps/bye") == changed
+
+
+async def test_who_may_keep_visitors_away_may_not_rename(api, hello, stage):
+    client = await api.act_as(await stage.member(Role.DEVELOPER))
+    await client.call("PATCH", "/apps/hello", {"name": "bye", "maintenance": True}, status=403)
+    assert (await api.get("/apps/hello"))["maintenance"] is False
+    await client.call("PATCH", "/apps/hello", {"maintenance": True}, status=200)
+
+
+async def test_the_password_is_changed_by_who_knows_it(api, stage):
+    await passwords.reset(stage.panel, stage.admin, PASSWORD)
+    body = {"password": "wrong", "new_password": "another good password"}
+    await api.call("PATCH", "/account", body, status=403)
+    await api.call("PATCH", "/account", {**body, "password": PASSWORD}, status=200)
+    assert await passwords.prove(stage.panel, stage.admin.email, "another good password", "192.0.2.1") == stage.admin
+    await api.call("PATCH", "/account", {"name": "Ada"}, status=422)
+
+
+async def test_features_are_none(api, hello):
+    for path in ("/account/features/beta", "/apps/hello/features/preboot"):
+        assert "no feature" in (await api.get(path, 404))["message"]
+        await api.call("PATCH", path, {"enabled": True}, status=404)
+
+
+async def test_buildpacks_are_chosen_listed_and_used(api, hello, stage):
+    path = "/apps/hello/buildpack-installations"
+    assert await api.get(path) == []
+    texts = ["heroku/nodejs", "https://git.example/apt.git#v1", "https://git.example/heroku/heroku-buildpack-python"]
+    body = {"updates": [{"buildpack": text} for text in texts]}
+    made = await (await api.call("PUT", path, body, status=200)).json()
+    assert [(each["ordinal"], each["buildpack"]["url"]) for each in made] == list(enumerate(texts))
+    assert [each["buildpack"]["name"] for each in made] == ["nodejs", "apt", "python"]
+    assert await api.get(path) == made
+    stage.panel.builder.steps.clear()
+    await stage.push(hello, "second")
+    await stage.work()
+    used = [step[step.index("bin/compile") - 1] for step in stage.panel.builder.steps if "bin/compile" in step]
+    assert used == ["/tmp/buildpacks/nodejs", "/tmp/buildpacks/2", "/tmp/buildpacks/python"]
+    for bad in (["cobol"], ["python", "heroku/python"], ["https://ada:word@git.example/x"], ["python"] * 21, ["file:///etc"], [""]):
+        response = await api.call("PUT", path, {"updates": [{"buildpack": text} for text in bad]})
+        assert response.status == 422, bad
+        assert "word" not in await response.text()
+    assert await api.get(path) == made
+    await api.call("PUT", path, {"updates": []}, status=200)
+    assert await api.get(path) == []

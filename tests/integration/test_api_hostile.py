@@ -19,6 +19,7 @@ NOBODY = str(UUID(int=0))
 PARAMS = {
     "{app}": "hello", "{key}": NOBODY, "{authorization}": NOBODY, "{type}": "web", "{dyno}": "web.1", "{release}": "1",
     "{ticket}": "x.y", "{build}": NOBODY, "{upload}": "x", "{stack}": "heroku-24",
+    "{team}": "nobodys", "{member}": NOBODY, "{collaborator}": NOBODY, "{feature}": "preboot",
 }  # fmt: skip
 LONG = "a" * 100_000
 DEEP = b"[" * 100_000
@@ -26,7 +27,13 @@ BODIES = [
     b"", b"null", b"[]", b'"text"', b"1", b"true", b"{", b"{}x", b"\xff\xfe", b"NaN", b'{"a": Infinity}', DEEP, b'{"a":' * 5000,
     b'{"name": "a", "name": "b"}', b'{"updates": [], "updates": []}', b'{"nothing": 1}', b'{"name": 1, "updates": 1, "release": []}',
     b'{"name": "a\\u0000b"}', b'{"KEY": "a\\u0000b"}', b'{"KEY\\u0000": "a"}', b'{"name": "\\ud800"}', b'{"KEY": "\\ud800"}',
-    b'{"public_key": "\\ud800"}',
+    b'{"public_key": "\\ud800"}', b'{"command": "a\\u0000b"}', b'{"command": "true", "env": {"A": {}}}', b'{"command": "true", "env": []}',
+    b'{"command": "true", "size": 1}', b'{"command": "true", "attach": "yes"}', b'{"command": "true", "env": {"A": 99999999999999}}',
+    b'{"updates": [{"buildpack": "cobol"}]}', b'{"updates": [{"buildpack": "https://ada:word@git.example/x"}]}', b'{"updates": [{}]}',
+    b'{"user": "nobody"}', b'{"user": "a@b", "permissions": ["root"]}', b'{"email": "x", "role": "owner"}',
+    b'{"email": "a@b", "role": "king"}',
+    b'{"name": "-"}', b'{"build_stack": "heroku-16"}', b'{"maintenance": 1}', b'{"name": "other", "build_stack": "heroku-16"}',
+    b'{"password": "", "new_password": "short"}',
     b'{"updates": [{"type": "web", "quantity": 1e400}]}', b'{"updates": [{"type": "web", "quantity": ' + b"9" * 5000 + b"}]}",
     b'{"updates": [{"type": "web\\u0000", "quantity": 1}]}', b'{"updates": [{"type": "web", "quantity": 1, "more": 1}]}',
     b'{"lines": -1}', b'{"lines": 99999999999999}', b'{"tail": "yes"}', b'{"dyno": ["web"]}', b'{"release": -1}', b'{"release": 1.5}',
@@ -85,15 +92,9 @@ async def _nothing_is_an_error_of_ours(caplog):
 async def rows(stage):
     """What is stored of all that the API writes, but for how often a token was used."""
     written = [
-        tables.applications,
-        tables.config_vars,
-        tables.formations,
-        tables.releases,
-        tables.rollouts,
-        tables.ssh_keys,
-        tables.tokens,
-        tables.builds,
-    ]
+        tables.accounts, tables.applications, tables.builds, tables.collaborators, tables.config_vars, tables.formations,
+        tables.memberships, tables.organizations, tables.releases, tables.rollouts, tables.ssh_keys, tables.tokens,
+    ]  # fmt: skip
     async with stage.panel.transaction() as conn:
         return [(await conn.first(select(func.count()).select_from(table)))[0] for table in written]
 
@@ -115,7 +116,7 @@ async def test_a_body_that_is_none_is_refused_and_nothing_is_written(api, hello,
         response = await api.call(method, path, body, Content_Type="application/json")
         if response.status < 400:
             assert len(body) < 30, body
-            if path in {"/apps", "/oauth/authorizations", "/apps/hello/config-vars"}:
+            if path in {"/apps", "/teams/apps", "/oauth/authorizations", "/apps/hello/config-vars"}:
                 before = await rows(stage)
             continue
         await refused(response)
@@ -170,6 +171,11 @@ BODY = {
     "POST /apps/{app}/releases": {"release": 1},
     "POST /apps/{app}/log-sessions": {},
     "POST /apps/{app}/builds": {"source_blob": {"url": f"https://localhost:8443/sources/{NOBODY}"}},
+    "POST /apps/{app}/dynos": {"command": "true"},
+    "POST /apps/{app}/collaborators": {"user": "outsider@example.com"},
+    "PUT /apps/{app}/buildpack-installations": {"updates": []},
+    "POST /teams/apps/{app}/collaborators": {"user": "outsider@example.com"},
+    "PATCH /teams/apps/{app}/collaborators/{collaborator}": {"permissions": []},
 }
 OF_APP = [name for name in ROUTES if "{app}" in name]
 
@@ -229,6 +235,6 @@ async def test_what_scopes_allow_about_the_account(api, stage, scope):
 
 async def test_an_unknown_path_and_method_are_refused(api):
     await refused(await api.call("GET", "/nothing"))
-    for method in ("PUT", "PATCH", "DELETE", "PROPFIND"):
-        response = await api.call(method, "/account", status=405)
+    for method in ("PUT", "POST", "DELETE", "PROPFIND"):
+        response = await api.call(method, "/users/~", status=405)
         assert response.headers["Allow"] == "GET"

@@ -1,19 +1,25 @@
 """The logs of a real Swarm's tasks."""
 
 import time
+from contextlib import suppress
 from uuid import uuid4
 
 import pytest
+from docker.errors import NotFound
 
+from skypanel.domain.log import moment, printed
 from skypanel.drivers.clock import SystemClock
 from skypanel.drivers.docker_api import DockerApi
-from skypanel.drivers.docker_logs import DockerLogs, read_lines
+from skypanel.drivers.docker_logs import DockerLogs, Early, read_frames
 from skypanel.drivers.log_files import FileLogs
 from skypanel.drivers.swarm_spec import service_labels
-from tests.contract_logs import APP, LogsContract
+from tests.collector_under_test import collecting
+from tests.contract_logs import APP, LogsContract, read, texts
 from tests.docker_fixture import swarm
 from tests.launcher_fixture import make_manifest
 from tests.small_image import small_image
+from tests.until import until
+from workers.collector import POSITIONS
 
 __all__ = ["swarm"]
 
@@ -30,8 +36,10 @@ def panel():
 
 @pytest.fixture
 async def logs(swarm, panel, tmp_path):
+    """The logs of a panel, whose collector runs."""
     api = DockerApi(swarm.url)
-    yield DockerLogs(api, panel, FileLogs(tmp_path, SystemClock()))
+    with collecting(swarm.url, panel, tmp_path / "logs"):
+        yield DockerLogs(api, panel, FileLogs(tmp_path / "logs", SystemClock()))
     await api.close()
 
 
@@ -39,6 +47,7 @@ class Speakers:
     """Tasks that are dynos by their labels, one of each process type but for two of web."""
 
     def __init__(self, swarm, panel):
+        self.panel = panel
         self.client = swarm.client.api
         self.containers = swarm.client.containers
         manifest = make_manifest(APP, "d" * 64, {})
@@ -63,7 +72,10 @@ class Speakers:
                 self.wait(lambda name=name, slot=slot: self.running(name, slot))
 
     def running(self, name, slot):
-        tasks = self.client.tasks({"service": self.services[name]})
+        try:
+            tasks = self.client.tasks({"service": self.services[name]})
+        except NotFound:
+            return None
         return next((task for task in tasks if task["Slot"] == slot and task["Status"]["State"] == "running"), None)
 
     def wait(self, condition):
@@ -87,25 +99,124 @@ class Speakers:
 
     def remove(self):
         for service in self.services.values():
-            self.client.remove_service(service)
+            with suppress(NotFound):
+                self.client.remove_service(service)
+
+
+@pytest.fixture
+def speakers(swarm, panel):
+    made = Speakers(swarm, panel)
+    yield made
+    made.remove()
+
+
+@pytest.fixture
+def say(speakers):
+    return speakers.say
 
 
 class TestDockerLogs(LogsContract):
-    @pytest.fixture
-    def say(self, swarm, panel):
-        speakers = Speakers(swarm, panel)
-        yield speakers.say
-        speakers.remove()
+    """What is collected is shown once, whether it is in the files or with Docker."""
+
+
+async def test_what_is_not_collected_yet_is_shown(swarm, panel, speakers, tmp_path):
+    api = DockerApi(swarm.url)
+    logs = DockerLogs(api, panel, FileLogs(tmp_path / "logs", SystemClock()))
+    speakers.say("web.1", "one", "two")
+    assert texts(await read(logs)) == ["one", "two"]
+    with collecting(swarm.url, panel, tmp_path / "logs"):
+        await until(lambda: collected(tmp_path, "web.1") == ["one", "two"])
+        assert texts(await read(logs)) == ["one", "two"]
+    speakers.say("web.1", "three")
+    assert texts(await read(logs, lines=2)) == ["two", "three"]
+    assert collected(tmp_path, "web.1") == ["one", "two"]
+    await api.close()
+
+
+async def test_a_line_is_collected_once_through_sudden_ends(swarm, panel, speakers, tmp_path):
+    expected: list[str] = []
+
+    def is_collected():
+        return expected[-1] in collected(tmp_path, "web.1")
+
+    for number in range(4):
+        with collecting(swarm.url, panel, tmp_path / "logs"):
+            expected += [f"{number}.{line}" for line in range(50)]
+            speakers.say("web.1", *expected[-50:])
+            if number % 2:
+                await until(is_collected)
+    (tmp_path / "logs" / POSITIONS).unlink()
+    with collecting(swarm.url, panel, tmp_path / "logs"):
+        speakers.say("web.1", "last")
+        await until(lambda: "last" in collected(tmp_path, "web.1"))
+    assert collected(tmp_path, "web.1") == [*expected, "last"]
+
+
+async def test_what_cannot_be_written_waits(swarm, panel, speakers, tmp_path):
+    (tmp_path / "logs").mkdir()
+    in_the_way = tmp_path / "logs" / str(APP.id)
+    in_the_way.touch()
+    with collecting(swarm.url, panel, tmp_path / "logs"):
+        expected = [f"line {number}" for number in range(2000)]
+        speakers.say("web.1", *expected)
+        in_the_way.unlink()
+        await until(lambda: "line 1999" in collected(tmp_path, "web.1"))
+    assert collected(tmp_path, "web.1") == expected
+
+
+async def test_what_is_gone_can_still_be_read(swarm, panel, speakers, logs, tmp_path):
+    speakers.say("worker.1", "I was here")
+    await until(lambda: collected(tmp_path, "worker.1"))
+    speakers.remove()
+    await until(lambda: not speakers.running("worker", 1))
+    assert texts(await read(logs)) == ["I was here"]
+    await logs.forget(APP.id)
+    assert await read(logs) == []
+
+
+async def test_another_panels_dynos_are_left_alone(swarm, speakers, tmp_path):
+    with collecting(swarm.url, "another", tmp_path / "other"), collecting(swarm.url, speakers.panel, tmp_path / "logs"):
+        speakers.say("web.1", "mine")
+        await until(lambda: collected(tmp_path, "web.1"))
+        assert not (tmp_path / "other" / str(APP.id)).exists()
+
+
+def collected(folder, dyno):
+    """Return the lines in a dyno's file."""
+    file = folder / "logs" / str(APP.id) / f"{dyno}.log"
+    return texts(file.read_text().splitlines()) if file.exists() else []
+
+
+def frame(second, task, text):
+    details = f"com.docker.swarm.node.id=n,com.docker.swarm.service.id=s,com.docker.swarm.task.id={task}"
+    return f"2024-01-01T00:00:0{second}.500000001Z {details} {text}".encode()
 
 
 def test_the_lines_around_an_app_are_the_platforms():
-    details = "com.docker.swarm.node.id=n,com.docker.swarm.service.id=s,com.docker.swarm.task.id=abc"
-    written = [
-        f"2024-01-01T00:00:0{number}.5Z {details} {text}" for number, text in enumerate(["hello", "[skypanel] Checks the health", ""])
-    ]
-    written += [f"2024-01-01T00:00:03.5Z {details.replace('abc', 'other')} not ours", "torn"]
-    assert [str(line) for line in read_lines(written, {"abc": "web.1"})] == [
+    frames = [frame(0, "abc", "hello\n"), frame(1, "abc", "[skypanel] Checks the health\n"), frame(2, "abc", "\n")]
+    frames += [frame(3, "other", "not ours\n"), b"torn", frame(4, "abc", "10 %\r20 %\n"), frame(5, "abc", "a piece of a long line")]
+    assert [str(line) for line in read_frames(frames, {"abc": "web.1"})] == [
         "2024-01-01T00:00:00.500000+00:00 app[web.1]: hello",
         "2024-01-01T00:00:01.500000+00:00 skypanel[web.1]: Checks the health",
         "2024-01-01T00:00:02.500000+00:00 app[web.1]: ",
+        "2024-01-01T00:00:04.500000+00:00 app[web.1]: 20 %",
+        "2024-01-01T00:00:05.500000+00:00 app[web.1]: a piece of a long line",
     ]
+
+
+def test_docker_gives_what_the_files_do_not_have_yet():
+    at_docker = [line for second in range(6) for line in printed("web.1", moment(f"2024-01-01T00:00:0{second}Z"), "the same")]
+    texts = [str(line) for line in at_docker]
+    assert Early({}, at_docker, 3).lines == texts
+    assert Early({"web.1": texts[:4]}, at_docker, 5).lines == texts[4:]
+    assert Early({"web.1": texts[2:4], "worker.1": []}, at_docker, 2).lines == texts[4:], "older ones are further up in the file"
+    twice = [at_docker[0], at_docker[0]]
+    assert Early({"web.1": texts[:1]}, twice, 5).lines == texts[:1], "two of the same are two"
+
+
+def test_what_docker_gave_is_not_shown_once_more_when_it_is_collected():
+    lines = [line for second in range(6) for line in printed("web.1", moment(f"2024-01-01T00:00:0{second}Z"), "the same")]
+    texts = [str(line) for line in lines]
+    early = Early({}, lines[3:5], 2)
+    assert [early.has(text) for text in [*texts, texts[4]]] == [True, True, True, True, True, False, False]
+    assert not early.has(texts[0].replace("web.1", "web.2"))

@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import sys
+from datetime import UTC, datetime
 from ipaddress import IPv4Network
 from pathlib import Path
 
@@ -14,20 +15,30 @@ from celery import Celery
 from cryptography.fernet import Fernet
 
 from skypanel.domain.routing import PROXY_TOKEN_HEADER, Address
+from skypanel.embedded.certificates import issue, make_authority, panel_hosts
 from skypanel.embedded.processes import Binaries, worker_argv
 from skypanel.settings import Chosen
 from tests.until import until
 from tests.valkey_fixture import PASSWORD
 
 
-@pytest.fixture
-def web_port():
-    with socket.create_server(("127.0.0.1", 0)) as free:
+def free_port():
+    with socket.create_server(("", 0)) as free:
         return free.getsockname()[1]
 
 
 @pytest.fixture
-def environment(valkey, web_port, tmp_path):
+def web_port():
+    return free_port()
+
+
+@pytest.fixture
+def rendezvous_port():
+    return free_port()
+
+
+@pytest.fixture
+def environment(valkey, web_port, rendezvous_port, tmp_path):
     """The environment of a panel whose database never answers."""
     home = tmp_path / "home"
     (home / "keys").mkdir(parents=True)
@@ -36,7 +47,11 @@ def environment(valkey, web_port, tmp_path):
         (home / "keys" / f"{name}.password").write_text(secret)
     (home / "keys" / "traefik.token").write_text("a-token")
     (home / "keys" / "encryption.keys").write_bytes(Fernet.generate_key())
-    chosen = Chosen(Address("localhost", 2222, 8080, 8443), valkey.folder, web_port, 1, 1 << 20, IPv4Network("10.9.64.0/18"))
+    pair = issue(make_authority("localhost", datetime.now(UTC)), panel_hosts("localhost"), datetime.now(UTC))
+    (home / "keys" / "panel.crt").write_bytes(pair.certificate)
+    (home / "keys" / "panel.key").write_bytes(pair.key)
+    address = Address("localhost", 2222, 8080, 8443, rendezvous_port)
+    chosen = Chosen(address, valkey.folder, web_port, 1, 1 << 20, IPv4Network("10.9.64.0/18"))
     (home / "panel.json").write_text(chosen.to_json())
     return os.environ | {"SKYPANEL_HOME": str(home)}
 
@@ -65,12 +80,13 @@ async def status(url, **headers):
         return None
 
 
-async def test_web_serves_on_its_port_and_ends_cleanly(start, web_port, tmp_path):
+async def test_web_serves_on_its_ports_and_ends_cleanly(start, web_port, rendezvous_port, tmp_path):
     process = await start(sys.executable, "-m", "web")
     url = f"http://127.0.0.1:{web_port}/internal"
     await until(lambda: status(f"{url}/health"))
     assert await status(f"{url}/health") == 200
     assert await status(f"{url}/traefik", **{PROXY_TOKEN_HEADER: "another"}) == 404
+    socket.create_connection(("127.0.0.1", rendezvous_port)).close()
     process.send_signal(signal.SIGTERM)
     async with asyncio.timeout(10):
         assert await process.wait() == 0

@@ -222,3 +222,18 @@ async def test_a_health_check_before_the_first_push_applies_to_it(stage):
     await stage.push(early)
     await stage.work()
     assert stage.panel.scheduler.launched[-1].health == HealthCheck("/health", 7)
+
+
+async def test_what_each_web_dyno_checks_is_what_it_said_last(stage, app):
+    assert await health_flow.chosen(stage.panel, app) == {}
+    for dyno, text in (
+        ("web.1", "[skypanel] Checks the health at /health every 30 s"),
+        ("web.2", "[skypanel] Checks the health at port 5000 every 30 s: /health is not there"),
+        ("web.1", "Checks the health at nothing: an app's own words"),
+        ("web.1", "[skypanel] Checks the health at /ping every 5 s"),
+    ):
+        stage.panel.logs.add(app, dyno, text)
+    assert await health_flow.chosen(stage.panel, app) == {
+        "web.1": "Checks the health at /ping every 5 s",
+        "web.2": "Checks the health at port 5000 every 30 s: /health is not there",
+    }

@@ -3,11 +3,13 @@
 import asyncio
 from functools import partial
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
 from skypanel.domain.build import BuildState
 from skypanel.domain.errors import Conflict, Invalid, NotFound, Unavailable
+from skypanel.domain.manifest import Manifest, OneOff
 from skypanel.domain.output import build_stream, rollout_stream
 from skypanel.domain.release import ReleaseState, RolloutReason, RolloutState
 from skypanel.flow import apps as apps_flow
@@ -327,6 +329,23 @@ async def test_reconciliation_brings_back_what_is_missing_and_then_rests(stage):
     await reconcile.reconcile(stage.panel)
     async with stage.panel.transaction() as conn:
         assert await rollouts.active(conn, app.id) is None
+
+
+async def test_what_an_app_that_is_gone_left_is_tended_to(stage):
+    app = await stage.app()
+    stage.panel.upkeep.left = {app.id, UUID(int=1)}
+    await reconcile.tend(stage.panel)
+    assert stage.panel.upkeep.left == {app.id}
+
+
+async def test_reconciliation_removes_the_one_off_dynos_of_an_app_that_is_gone(stage):
+    app, other = await stage.app(), await stage.app("other")
+    for each in (app, other):
+        await stage.panel.scheduler.detach(Manifest.empty(each), OneOff(1, "sleep 1000"))
+    async with stage.panel.transaction() as conn:
+        await apps.remove(conn, app.id)
+    await reconcile.reconcile(stage.panel)
+    assert [dyno.key.app_id for dyno in await stage.panel.scheduler.one_offs()] == [other.id]
 
 
 async def test_reconciliation_removes_the_dynos_of_an_app_that_is_gone(stage):

@@ -249,3 +249,14 @@ async def test_collecting_twice_takes_nothing_more(stage):
     async with stage.panel.transaction() as conn:
         current = await apps.get(conn, app.id)
         assert (await releases.get(conn, current.current_release_id)).state is ReleaseState.SUCCEEDED
+
+
+async def test_the_logs_of_an_app_that_is_no_more_are_taken(stage):
+    app, gone = await stage.app(), await stage.app("gone")
+    for each in (app, gone):
+        await stage.panel.logs.write(each, "a line")
+    await apps_flow.destroy(stage.panel, gone, stage.admin)
+    assert list(stage.panel.logs.lines) == [app.id]
+    await stage.panel.logs.write(gone, "a late line")
+    await garbage.collect(stage.panel)
+    assert list(stage.panel.logs.lines) == [app.id]

@@ -470,28 +470,29 @@ class TestSlugs:
         await stage.work()
         return made
 
-    async def test_agents_are_to_have_what_serves_and_what_is_being_rolled_out(self, stage, app):
-        found = await heartbeat.wanted(stage.panel, "")
+    async def test_agents_are_to_have_what_serves_and_what_is_being_rolled_out(self, stage, app, machine):
+        found = await heartbeat.orders(stage.panel, await provisioned(stage, machine), "")
         [digest] = found.digests
         assert ("slugs", digest) in stage.panel.objects.stored
         assert b"".join([chunk async for chunk in heartbeat.slug(stage.panel, digest)]) == b"a slug"
         with pytest.raises(NotFound):
             [chunk async for chunk in heartbeat.slug(stage.panel, factories.digest())]
 
-    async def test_who_knows_it_all_waits_for_a_change(self, stage, app):
-        known = await heartbeat.wanted(stage.panel, "")
-        waiting = asyncio.create_task(heartbeat.wanted(stage.panel, known.mark))
+    async def test_who_knows_it_all_waits_for_a_change(self, stage, app, machine):
+        node = await provisioned(stage, machine)
+        known = await heartbeat.orders(stage.panel, node, "")
+        waiting = asyncio.create_task(heartbeat.orders(stage.panel, node, known.mark))
         stage.panel.builder.answer("tar -c", out=b"another slug")
         await stage.push(app, "second")
         await stage.work()
         assert (await waiting).mark != known.mark
-        assert (await heartbeat.wanted(stage.panel, "", wait_s=0)).digests
+        assert (await heartbeat.orders(stage.panel, node, "", wait_s=0)).digests
 
     async def test_a_node_gets_dynos_once_it_has_every_slug(self, stage, app, machine):
         node = await provisioned(stage, machine)
         assert node.state is NodeState.JOINING
         assert stage.panel.swarm.known["m1"].availability is Availability.DRAIN
-        digests = (await heartbeat.wanted(stage.panel, "")).digests
+        digests = (await heartbeat.orders(stage.panel, node, "")).digests
         await heartbeat.hear(stage.panel, node, Report(2, 0, 1, 1, 1, 1, 0, staged=tuple(digests)))
         assert (await now(stage, node)).state is NodeState.ACTIVE
 

@@ -189,5 +189,5 @@ async def test_every_change_is_in_the_audit_log_with_its_organization(stage, acm
     await organizations.remove_member(stage.panel, acme, viewer.email, stage.admin)
     async with stage.panel.transaction() as conn:
         deeds = [(row.action, row.organization_id) for row in await audit.recent(conn, 4)]
-        assert await stored.owners(conn, acme.id) == 1
+        assert await stored.count_owners(conn, acme.id) == 1
     assert deeds == [(action, acme.id) for action in ("member.remove", "member.change", "member.add", "organization.create")]

@@ -1,13 +1,15 @@
 import asyncio
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from skypanel.drivers.log_files import MAX_BYTES, FileLogs
+from skypanel.domain.errors import Unavailable
+from skypanel.domain.log import printed
+from skypanel.drivers.log_files import MAX_APP_FILES, MAX_BYTES, FileLogs
 from skypanel.drivers.log_watch import MAX_BATCHES
 from skypanel.launcher.logs import LogFile
-from tests.contract_logs import APP, LogsContract, read, texts
+from tests.contract_logs import APP, OTHER, LogsContract, read, texts
 from tests.fakes import FakeClock
 from tests.until import until
 
@@ -183,3 +185,70 @@ async def test_the_platforms_file_is_rotated_by_whoever_fills_it(logs, clock, tm
     await asyncio.gather(*(logs.write(APP, f"{number:02d}") for number in range(20)))
     assert file.with_name("api.log.1").stat().st_size > MAX_BYTES - 200
     assert sorted(texts(await read(logs, lines=20))) == [f"{number:02d}" for number in range(20)]
+
+
+def lines(*texts, dyno="web.1", second=0):
+    return [line for text in texts for line in printed(dyno, MIDNIGHT + timedelta(seconds=second), text)]
+
+
+async def test_collected_lines_are_read_like_all_others(logs, follower, tmp_path):
+    seen = follower()
+    await logs.append(APP.id, lines("one", "[skypanel] two", dyno="web.1") + lines("three", dyno="worker.1"))
+    await until(lambda: sorted(seen) == ["one", "three", "two"])
+    assert (tmp_path / str(APP.id) / "web.1.log").read_text().splitlines() == [
+        "2024-01-01T00:00:00.000000+00:00 app[web.1]: one",
+        "2024-01-01T00:00:00.000000+00:00 skypanel[web.1]: two",
+    ]
+
+
+async def test_lines_that_come_again_are_there_once(logs, tmp_path):
+    await logs.append(APP.id, lines("one", "two", "two"))
+    await logs.append(APP.id, lines("one", "two", "two", "two", "three"), again=True)
+    assert texts(await read(logs)) == ["one", "two", "two", "two", "three"]
+    (tmp_path / str(APP.id) / "web.1.log").rename(tmp_path / str(APP.id) / "web.1.log.1")
+    await logs.append(APP.id, lines("two", "four"), again=True)
+    await logs.append(APP.id, lines("four", second=1), again=True)
+    assert texts(await read(logs)) == ["one", "two", "two", "two", "three", "four", "four"]
+
+
+async def test_collected_lines_take_bounded_room(logs, tmp_path):
+    """Whatever a node says: a file is rotated, and an app has so many files."""
+    block = lines(*["x" * 16_000] * 150)
+    for _ in range(20):
+        await logs.append(APP.id, block)
+    sizes = {path.name: path.stat().st_size for path in (tmp_path / str(APP.id)).iterdir()}
+    assert sizes.keys() == {"web.1.log", "web.1.log.1", "web.1.log.2"}
+    assert max(sizes.values()) <= MAX_BYTES
+    for number in range(1, MAX_APP_FILES + 10):
+        await logs.append(APP.id, lines("x", dyno=f"run.{number}"))
+    names = {path.name for path in (tmp_path / str(APP.id)).iterdir()}
+    assert len(names) == MAX_APP_FILES
+    assert f"run.{MAX_APP_FILES + 9}.log" in names
+    assert "web.1.log.2" not in names
+
+
+async def test_several_processes_write_one_file(logs, clock, tmp_path):
+    other = FileLogs(tmp_path, clock)
+    blocks = [lines(*[f"{number} {'x' * 10_000}"] * 100) for number in range(16)]
+    await asyncio.gather(*(each.append(APP.id, block) for block, each in zip(blocks, [logs, other] * 8, strict=True)))
+    found = texts(await read(logs, lines=10_000))
+    assert sorted(found) == sorted(line.text for block in blocks for line in block)
+
+
+async def test_no_link_is_followed_out_of_the_folder(logs, tmp_path):
+    (tmp_path / str(APP.id)).mkdir()
+    (tmp_path / "outside").write_text("")
+    (tmp_path / str(APP.id) / "web.1.log").symlink_to(tmp_path / "outside")
+    with pytest.raises(Unavailable):
+        await logs.append(APP.id, lines("x"))
+    assert (tmp_path / "outside").read_text() == ""
+
+
+async def test_an_app_is_forgotten(logs, tmp_path):
+    (tmp_path / "panel").mkdir()
+    await logs.append(APP.id, lines("x"))
+    await logs.append(OTHER.id, lines("x"))
+    assert set(await logs.kept()) == {APP.id, OTHER.id}
+    for _ in range(2):
+        await logs.forget(APP.id)
+    assert await logs.kept() == [OTHER.id]

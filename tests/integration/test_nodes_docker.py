@@ -11,15 +11,18 @@ import pytest
 import zstandard
 from aiohttp import web
 
+from skypanel.domain.access import Action
 from skypanel.domain.node import Availability, NodeState, SecretKind
 from skypanel.domain.output import node_stream
 from skypanel.domain.routing import Address
+from skypanel.drivers import swarm_spec
 from skypanel.drivers.layers import image, write_layer
 from skypanel.drivers.ssh import SshMachines
 from skypanel.drivers.swarm_nodes import SwarmNodes
 from skypanel.embedded.certificates import issue, make_authority, panel_hosts
+from skypanel.flow import apps as apps_flow
 from skypanel.flow import nodes as nodes_flow
-from skypanel.flow import provision, watch
+from skypanel.flow import provision, stopping, watch
 from skypanel.flow.setup import publish_authority
 from skypanel.store import alerts, nodes, settings
 from tests.docker_fixture import swarm
@@ -91,6 +94,11 @@ async def state_of(stage, name="one"):
     return next((node.state for node in found if node.name == name), None)
 
 
+async def node_called(stage, name="one"):
+    async with stage.panel.transaction() as conn:
+        return await nodes.by_name(conn, name)
+
+
 async def added(stage, machine):
     return await nodes_flow.add(stage.panel, stage.admin, "one", machine.address, 22, "root", SecretKind.KEY, machine.key)
 
@@ -124,6 +132,8 @@ async def test_the_life_of_a_node(swarm, machine, stage, slug):
     [found], _ = await nodes_flow.overview(stage.panel, stage.admin)
     assert found.node.report.memory_bytes > found.node.report.memory_used_bytes > 0
     await until(lambda: _reports(stage, containers=1), within_s=30)
+
+    await prints_and_stops(swarm, stage, await node_called(stage))
 
     # Drained, its dynos run elsewhere; activated, it may have some again.
     await nodes_flow.drain(stage.panel, stage.admin, "one")
@@ -159,6 +169,23 @@ async def test_the_life_of_a_node(swarm, machine, stage, slug):
     service.remove()
 
 
+async def prints_and_stops(swarm, stage, node):
+    """What a dyno of a node prints is in the app's log, also once it is gone; it is told to stop through the agent."""
+    app = await apps_flow.access(stage.panel, stage.admin, "hello", Action.VIEW_APP)
+    labels = {swarm_spec.APP: str(app.id), swarm_spec.PROCESS_TYPE: "web"}
+    command = ["sh", "-c", "trap 'echo told; exit 1' TERM; echo serving; while :; do sleep 0.1; done"]
+    image_id = swarm.client.api.inspect_image(stage.panel.swarm.stack_images[0])["Id"]
+    service = swarm.client.services.create(
+        image_id, command, name="dyno", labels=labels, container_labels=labels, constraints=[f"node.id=={node.member_id}"]
+    )
+    await until(lambda: ("web.1", "serving") in stage.panel.logs.lines.get(app.id, []), within_s=60)
+    [container] = [task["Status"]["ContainerStatus"]["ContainerID"] for task in service.tasks({"desired-state": "running"})]
+    await stopping.stop_elsewhere(stage.panel.database, node.member_id, container)
+    await until(lambda: ("web.1", "told") in stage.panel.logs.lines[app.id])
+    await until(lambda: stage.panel.logs.lines[app.id].count(("web.1", "serving")) == 2)
+    service.remove()
+
+
 @pytest.fixture
 def bare(swarm, tmp_path):
     made = BareMachine(swarm.bridge, tmp_path / "bare")
@@ -176,6 +203,22 @@ async def test_a_machine_with_nothing_but_debian_becomes_a_node(swarm, bare, sta
     assert "one is a node now" in said, said
     assert await state_of(stage) is NodeState.ACTIVE
     assert {member.name: member.is_ready for member in await stage.panel.swarm.members()}["bare"]
+
+
+async def test_a_machine_without_apt_is_left_as_it_is_with_what_to_do(bare, stage):
+    (bare.root / "usr/bin/apt-get").unlink()
+    before = sorted(path.name for path in (bare.root / "opt").iterdir())
+    node = await added(stage, bare)
+    await nodes_flow.provision(stage.panel, stage.admin, "one")
+    await provision.work(stage.panel, "worker")
+    said = "\n".join(stage.panel.output.texts(node_stream(node.id)))
+    assert "has no apt-get, so Docker and Python 3.9 and zstd cannot be installed on it." in said, said
+    assert "Install that by hand and provision the node again: what is there is used." in said
+    async with stage.panel.transaction() as conn:
+        failed = await nodes.by_name(conn, "one")
+    assert failed.state is NodeState.PENDING
+    assert "has no apt-get" in failed.error
+    assert sorted(path.name for path in (bare.root / "opt").iterdir()) == before
 
 
 async def _is(stage, state):

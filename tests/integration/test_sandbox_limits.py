@@ -60,12 +60,12 @@ async def test_a_full_disk_is_noticed_within_two_seconds(builder):
 
 
 async def test_time_holds_over_all_steps(builder):
-    async with builder.workspace(make_app(), replace(LIMITS, timeout_s=2)) as workspace:
+    async with builder.workspace(make_app(), replace(LIMITS, timeout_s=6)) as workspace:
         began = time.monotonic()
         assert (await output(workspace, shell("sleep 1")))[0].ok
         exit_, lines = await output(workspace, shell("trap '' TERM; echo on; sleep 100"))
-        assert (exit_.reason, lines) == ("it ran longer than 2 seconds", ["on"])
-        assert time.monotonic() - began < 4
+        assert (exit_.reason, lines) == ("it ran longer than 6 seconds", ["on"])
+        assert time.monotonic() - began < 10
         assert (await output(workspace, shell("true")))[0] == exit_
 
 

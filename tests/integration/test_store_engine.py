@@ -80,8 +80,8 @@ async def test_execute_counts_rows(database):
     async with database.transaction() as conn:
         await factories.organization(conn)
         await factories.organization(conn)
-        assert await conn.execute(update(organizations).values(name="x")) == 2
-        assert await conn.execute(update(organizations).where(organizations.c.name == "y").values(name="x")) == 0
+        assert await conn.execute(update(organizations).values(billed=True)) == 2
+        assert await conn.execute(update(organizations).where(organizations.c.name == "y").values(billed=True)) == 0
 
 
 async def test_a_taken_unique_value_is_a_conflict(database):

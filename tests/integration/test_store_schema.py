@@ -27,6 +27,7 @@ from skypanel.store import (
     routes,
     sign_in_attempts,
     sign_ins,
+    stop_orders,
     tokens,
 )
 from tests import factories
@@ -47,6 +48,7 @@ RULES = {
     ("paas_applications", "organization_id"): "RESTRICT",
     ("paas_applications", "plan_version_id"): "RESTRICT",
     ("paas_applications", "current_release_id"): "SET NULL",
+    ("paas_stop_orders", "node_id"): "CASCADE",
     ("paas_formations", "app_id"): "CASCADE",
     ("paas_config_versions", "app_id"): "CASCADE",
     ("paas_config_versions", "account_id"): "SET NULL",
@@ -214,6 +216,8 @@ HOT = {
     "active rollout": lambda conn, app: rollouts.active(conn, app.id),
     "claim of a rollout": lambda conn, _: rollouts.claim(conn, "worker", 60),
     "node by token": lambda conn, _: nodes.by_token(conn, factories.digest()),
+    "node by member": lambda conn, _: nodes.by_member(conn, "m1"),
+    "stop orders of a node": lambda conn, app: stop_orders.of(conn, app.id),
     "slugs for nodes": lambda conn, _: nodes.wanted_slugs(conn),
     "route": lambda conn, app: routes.get(conn, app.id),
 }

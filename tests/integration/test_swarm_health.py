@@ -9,6 +9,7 @@ from skypanel.domain.health import HealthCheck
 from skypanel.domain.manifest import DynoState
 from skypanel.ports import Unready
 from tests.contract_scheduler import READY_S
+from tests.docker_fixture import run_in
 from tests.fakes import FakeObjects
 from tests.launcher_fixture import make_app, make_manifest, stored_slug
 from tests.swarm_fixture import nodes, running_engine
@@ -80,8 +81,7 @@ class App:
 
     def answer(self, path, status):
         _, container = self.engine.container(self.task)
-        done = container.exec_run(["sh", "-c", f"echo {status} > /app{path}"])
-        assert done.exit_code == 0, done.output
+        assert run_in(container, "sh", "-c", f"echo {status} > /app{path}") == 0
 
 
 @pytest.fixture
@@ -136,7 +136,7 @@ async def test_where_there_is_no_such_page_the_port_is_tried(start, files):
     await until(lambda: "[skypanel] Checks the health at port 5000 every 1 s: /health is not there" in app.said())
     before = app.task["ID"]
     _, container = app.engine.container(app.task)
-    container.exec_run(["sh", "-c", "kill $(cat /app/pid)"])
+    assert run_in(container, "sh", "-c", "kill $(cat /app/pid)") == 0
     await until(lambda: app.task["ID"] != before, within_s=30)
 
 

@@ -3,21 +3,27 @@
 import asyncio
 import gc
 import json
+import pickle
 import re
+import sys
 from collections import Counter
 from dataclasses import replace
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 
 from skypanel.domain.errors import Unavailable
 from skypanel.domain.limits import MIB
-from skypanel.domain.manifest import DynoState
+from skypanel.domain.manifest import DynoState, OneOff, Window
+from skypanel.drivers import swarm_run
 from skypanel.drivers.docker_api import DockerApi
 from skypanel.drivers.images import SlugImages
 from skypanel.drivers.swarm import SwarmOptions, SwarmScheduler
+from skypanel.drivers.swarm_services import Services
 from skypanel.ports import Unready
-from tests.contract_scheduler import READY_S, SERVE, SchedulerContract, keys, launched, no_dynos
+from tests.contract_scheduler import READY_S, SERVE, SchedulerContract, everything, has_one_offs, keys, launched, no_dynos, no_one_offs
+from tests.docker_fixture import run_in
 from tests.fakes import FakeObjects
 from tests.launcher_fixture import SERVER, make_app, make_manifest, stored_slug
 from tests.small_image import NAME
@@ -32,6 +38,17 @@ import signal, sys, time
 signal.signal(15, lambda *_: (time.sleep(0.5), print("finished", flush=True), sys.exit()))
 print("ready", flush=True)
 time.sleep(1000)
+"""
+HOLD = """
+import asyncio, pickle, sys
+from skypanel.domain.manifest import OneOff
+from skypanel.drivers.docker_api import DockerApi
+from skypanel.drivers.swarm_run import OneOffs
+url, panel, manifest, image = pickle.load(sys.stdin.buffer)
+async def hold():
+    async with OneOffs(DockerApi(url), panel).attach(manifest, OneOff(1234, "sleep 1000"), image):
+        await asyncio.sleep(1000)
+asyncio.run(hold())
 """
 PRINT = """python3 -c 'import os; print(repr(os.environ["9_"]))'"""
 # Something on the way may answer for an address that nobody has: only the app's own words count.
@@ -135,7 +152,8 @@ class TestServices:
         for task in tasks(engine, app):
             _, container = engine.container(task)
             shown += [container.attrs, container.top(ps_args="-eo pid,args"), container.diff()]
-            assert CANARY not in container.exec_run(["cat", "/proc/1/environ"]).output.decode()
+            assert run_in(container, "grep", "-q", CANARY, "/proc/1/environ") == 1
+            assert run_in(container, "grep", "-q", "DYNO=", "/proc/1/environ") == 0
         assert CANARY not in json.dumps(shown)
         exit_, lines = await one_off(scheduler, manifest, f"echo $GREETING; {PRINT}; env; pwd", dyno="release.1")
         assert exit_.ok
@@ -252,6 +270,58 @@ class TestEnds:
         assert exit_.reason == "it used more than 128 MiB of memory"
         exit_, _ = await one_off(scheduler, manifest, "exit 3")
         assert (exit_.code, exit_.reason) == (3, None)
+
+
+class TestOneOffDynos:
+    async def test_one_whose_panel_is_killed_ends(self, engine, scheduler, objects):
+        manifest = make_manifest(make_app(), await stored_slug(objects), {})
+        image = swarm_run.Image(
+            await engine.images.stage(manifest.app_id, manifest.slug_digest),
+            await Services(engine.api, engine.panel).network(manifest.organization_id),
+        )
+        holder = await asyncio.create_subprocess_exec(sys.executable, "-c", HOLD, stdin=asyncio.subprocess.PIPE)
+        holder.stdin.write(pickle.dumps((engine.api.url, engine.panel, manifest, image)))
+        holder.stdin.close()
+        await until(lambda: has_one_offs(scheduler, manifest.app_id), within_s=60)
+        holder.kill()
+        await holder.wait()
+        await until(lambda: no_one_offs(scheduler, manifest.app_id), within_s=60)
+        await scheduler.remove(manifest.app_id)
+
+    async def test_one_that_makes_away_with_its_leash_ends(self, scheduler, objects):
+        manifest = make_manifest(make_app(), await stored_slug(objects), {})
+        command = "for p in /proc/[0-9]*; do grep -q 'read -r; do' $p/cmdline && kill -KILL ${p#/proc/}; done 2>/dev/null; sleep 1000"
+        async with scheduler.attach(manifest, OneOff(1234, command)) as attached:
+            assert not (await attached.wait()).ok
+        await scheduler.remove(manifest.app_id)
+
+    async def test_nothing_of_its_environment_is_shown_at_its_terminal(self, scheduler, objects):
+        manifest = make_manifest(make_app(), await stored_slug(objects), {}, config_vars={"SECRET": CANARY, "LONG": "x" * 20_000})
+        async with scheduler.attach(manifest, OneOff(1234, "echo ${#LONG}; stty -a", window=Window(80, 24))) as attached:
+            shown = await everything(attached)
+        assert shown.startswith(b"20000\r\n")
+        assert b" echo " in shown
+        assert CANARY.encode() not in shown
+        await scheduler.remove(manifest.app_id)
+
+    async def test_what_ran_long_enough_is_ended_and_what_ended_is_forgotten(self, engine, scheduler, objects, monkeypatch):
+        app, client = make_app(), engine.nodes.docker.client
+        manifest = make_manifest(app, await stored_slug(objects), {})
+        await scheduler.detach(manifest, OneOff(1234, "sleep 1000", timeout_s=1000))
+        await scheduler.detach(manifest, OneOff(1235, "exec sleep 1000", timeout_s=0))
+        await scheduler.sweep()
+        await until(lambda: only_runs(scheduler, app.id, "run.1234"))
+        of_app = {"label": [f"skypanel.app={app.id}"]}
+        assert len(client.containers.list(all=True, filters=of_app)) == 2
+        monkeypatch.setattr(swarm_run, "KEPT", timedelta(0))
+        await scheduler.sweep()
+        assert len(client.containers.list(all=True, filters=of_app)) == 1
+        await scheduler.remove(app.id)
+        assert client.containers.list(all=True, filters=of_app) == []
+
+
+async def only_runs(scheduler, app_id, name):
+    return [dyno.key.name for dyno in await scheduler.one_offs(app_id)] == [name]
 
 
 async def crashed(scheduler, app):

@@ -23,7 +23,7 @@ WITHIN_S = 90
 def environ():
     folder = Path(tempfile.mkdtemp(prefix="sky", dir="/var/tmp"))
     folder.chmod(0o755)
-    ports = {f"SKYPANEL_{name}_PORT": str(choices.free_port()) for name in ("SSH", "HTTP", "HTTPS")}
+    ports = {f"SKYPANEL_{name}_PORT": str(choices.free_port()) for name in ("SSH", "HTTP", "HTTPS", "RENDEZVOUS")}
     told = {**os.environ, **ports, "SKYPANEL_HOME": str(folder / "home"), "HOME": str(folder)}
     yield told
     shutil.rmtree(home.run_folder(folder / "home", users.panel_user(), told), ignore_errors=True)

@@ -28,7 +28,7 @@ PARTS = [part for part in health.PARTS if part.name in NAMES and part is not hea
 @pytest.fixture
 def settings():
     folder = Path(tempfile.mkdtemp(prefix="sky", dir="/var/tmp"))
-    ports = {f"SKYPANEL_{name}_PORT": str(choices.free_port()) for name in ("SSH", "HTTP", "HTTPS")}
+    ports = {f"SKYPANEL_{name}_PORT": str(choices.free_port()) for name in ("SSH", "HTTP", "HTTPS", "RENDEZVOUS")}
     made = home.init(folder, {**os.environ, **ports})
     only_these = [
         replace(program, group=processes.STORAGE) for program in processes.programs(made, processes.installed()) if program.name in NAMES

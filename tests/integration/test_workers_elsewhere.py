@@ -18,8 +18,11 @@ from skypanel.drivers.fernet import FernetCipher
 from skypanel.drivers.files import FileObjects
 from skypanel.drivers.streams import StreamOutput, connect
 from skypanel.embedded.processes import Binaries, worker_argv
+from skypanel.engines import Elsewhere
+from skypanel.engines.swarm import open_engine
 from skypanel.flow import build as build_flow
-from skypanel.flow import config
+from skypanel.flow import config, setup
+from skypanel.settings import IDENTITY, of_worker
 from skypanel.store import builds, releases, rollouts
 from tests.docker_fixture import Bridge
 from tests.elsewhere_fixture import SHARED, Machine, clean_environment, forwarded
@@ -63,16 +66,16 @@ async def stage(database, valkey, tmp_path, storage, key):
 
 @pytest.fixture
 async def start(bridge, dsn, valkey, storage, key, tmp_path):  # noqa: PLR0917 - what machines share
-    """Start a worker on a machine of its own, for some queues."""
+    """Start a worker on a machine of its own, for some queues: the product's own program, or one that hangs where it is told to."""
     started = []
     socket_folder, name = Path(parse_dsn(dsn)["host"]), parse_dsn(dsn)["dbname"]
     async with AsyncExitStack() as stack:
         postgres = await stack.enter_async_context(forwarded(bridge.address, socket_folder / ".s.PGSQL.5432"))
         redis = await stack.enter_async_context(forwarded(bridge.address, valkey.socket))
 
-        def start(*queues):
+        def start(*queues, argv=(), **variables):
             binaries = Binaries(python=Path(sys.executable), postgres=Path(), valkey=Path(), traefik=Path())
-            argv = [word.replace("workers.app", "tests.worker_elsewhere") for word in worker_argv(binaries, queues)]
+            argv = argv or [word.replace("workers.app", "tests.worker_elsewhere") for word in worker_argv(binaries, queues)]
             environment = clean_environment(
                 SKYPANEL_DATABASE_URL=f"postgresql://postgres@{bridge.address}:{postgres}/{name}",
                 SKYPANEL_REDIS_URL=f"redis://:{PASSWORD}@{bridge.address}:{redis}/0",
@@ -80,6 +83,7 @@ async def start(bridge, dsn, valkey, storage, key, tmp_path):  # noqa: PLR0917 -
                 SKYPANEL_QUEUES=",".join(queues),
                 STORAGE=SHARED,
                 PYTHONPATH=str(ROOT),
+                **variables,
             )
             started.append(Machine(bridge, len(started) + 1, storage, argv, environment, tmp_path / f"machine{len(started) + 1}.log"))
             return started[-1]
@@ -144,6 +148,24 @@ async def test_a_rollout_whose_machine_is_lost_is_resumed_by_another(stage, star
     async with stage.panel.transaction() as conn:
         assert (await rollouts.of_release(conn, release.id)).attempt == 2
     assert (storage / "config").read_text() == "{'GREETING': 'hello'}"
+
+
+async def test_a_worker_elsewhere_works_for_the_panel_and_not_for_its_own_home(stage, start):
+    await setup.publish_identity(stage.panel, "0123abcd")
+    machine = start("builds", argv=[sys.executable, "-m", "workers"], SKYPANEL_ENGINE="swarm")
+    await until(lambda: IDENTITY in machine.environment(), within_s=60)
+    loaded = of_worker(machine.environment())
+    assert loaded.identity == "0123abcd"
+    # All that an engine labels carries it: here what builds make.
+    async with AsyncExitStack() as stack:
+        engine = open_engine(loaded, stage.panel.objects, stage.panel.clock, stack, Elsewhere(None, None))
+        assert engine.builder.site.panel == "0123abcd"
+
+
+async def test_a_worker_elsewhere_says_that_the_panel_never_started(stage, start):
+    machine = start("builds", argv=[sys.executable, "-m", "workers"], SKYPANEL_ENGINE="swarm")
+    await until(lambda: machine.process.poll() is not None, within_s=60)
+    assert "The panel's identity is not in its database. Start the panel once" in machine.log.read_text()
 
 
 async def test_no_secret_is_in_what_a_worker_prints_or_is_called(stage, start, storage, key):

@@ -41,6 +41,40 @@ def test_a_login_is_not_shown_where_its_url_is_refused(text):
     assert "word" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("heroku/python", Buildpack("python")),
+        ("urn:buildpack:heroku/python", Buildpack("python")),
+        ("https://store.example/buildpacks/heroku/nodejs.tgz", Buildpack("nodejs")),
+        ("https://git.example/heroku/heroku-buildpack-static.git", Buildpack("static")),
+        (
+            "https://git.example/heroku/heroku-buildpack-ruby.git",
+            Buildpack("heroku-buildpack-ruby", "https://git.example/heroku/heroku-buildpack-ruby.git"),
+        ),
+        (
+            "https://git.example/heroku/heroku-buildpack-python#v200",
+            Buildpack("heroku-buildpack-python", "https://git.example/heroku/heroku-buildpack-python", "v200"),
+        ),
+        (
+            "https://git.example/ada/heroku-buildpack-python",
+            Buildpack("heroku-buildpack-python", "https://git.example/ada/heroku-buildpack-python"),
+        ),
+    ],
+)
+def test_herokus_own_are_ours_where_we_have_them(text, expected):
+    assert buildpack.named(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["https://ada:word@git.example/x", "heroku/ruby", "urn:buildpack:heroku/ruby", "https://x.example/buildpacks/a/b.tgz"]
+)
+def test_a_list_takes_no_login_and_nothing_that_is_not_there(text):
+    with pytest.raises(Invalid) as refused:
+        buildpack.named(text)
+    assert "word" not in str(refused.value)
+
+
 def test_several_keep_their_order():
     packs = buildpack.parse_list("# first the assets\nnodejs\n\npython\nhttps://git.example/apt#main\n")
     assert [pack.name for pack in packs] == ["nodejs", "python", "apt"]

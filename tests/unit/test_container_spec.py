@@ -15,7 +15,7 @@ from skypanel.ports import Step
 
 LIMITS = Limits(cpu_cores=1.5, memory_bytes=256 * MIB, pids=64, disk_bytes=64 * MIB, timeout_s=60)
 APP = UUID(int=7)
-PLACE = Place("abc", APP, "skypanel/build:1", LIMITS, certificates=False)
+PLACE = Place("abc", APP, "skypanel/build:1", LIMITS, certificates=False, panel="p1")
 STEP = Step(("tar", "-x"), {"PATH": "/usr/bin", "HOME": "/app", "A": "1\n2"})
 
 
@@ -69,7 +69,7 @@ def test_a_step_writes_to_its_own_folders_and_the_apps_cache():
 
 def test_the_guard_makes_the_volumes_with_labels_by_which_they_are_found():
     labels = {target: each["VolumeOptions"]["Labels"] for target, each in mounts(container_spec.guard(PLACE, "")).items()}
-    assert labels.pop("/cache") == {"skypanel.cache": str(APP)}
+    assert labels.pop("/cache") == {"skypanel.cache": str(APP), "skypanel.panel": "p1"}
     assert all(each == {"skypanel.workspace": "abc"} for each in labels.values())
     assert set(labels) == {"/app", "/env", "/tmp", "/buildpacks"}
 

@@ -36,7 +36,8 @@ def test_without_a_key_it_says_how_to_make_one():
 
 
 def test_over_ssh_it_shows_the_tunnel():
-    line = "From your own machine: ssh -L 8080:localhost:8080 -L 8443:localhost:8443 -L 2222:localhost:2222 ann@192.0.2.7"
+    forwards = " ".join(f"-L {port}:localhost:{port}" for port in (8080, 8443, 8444, 2222))
+    line = f"From your own machine: ssh {forwards} ann@192.0.2.7"
     assert line in banner(replace(FACTS, ssh_connection="198.51.100.1 50000 192.0.2.7 22")).splitlines()
     assert "ssh -p 2022 -L" in banner(replace(FACTS, ssh_connection="198.51.100.1 50000 192.0.2.7 2022"))
     assert "From your own machine" not in banner(FACTS)

@@ -50,6 +50,7 @@ def test_each_public_port_has_its_variable():
         (2222, "SKYPANEL_SSH_PORT"),
         (8080, "SKYPANEL_HTTP_PORT"),
         (8443, "SKYPANEL_HTTPS_PORT"),
+        (8444, "SKYPANEL_RENDEZVOUS_PORT"),
     ]
 
 

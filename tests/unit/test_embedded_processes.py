@@ -57,6 +57,12 @@ def test_the_storage_starts_first_and_stops_last():
     assert {program.group for program in processes.programs(SETTINGS, BINARIES)} == {STORAGE, PANEL}
 
 
+def test_what_dynos_print_is_collected_where_docker_runs_them():
+    config = parsed(replace(SETTINGS, engine="swarm"))
+    assert config["group:panel"]["programs"] == "receiver,web,worker,collector,traefik"
+    assert config["program:collector"]["command"].endswith("-m workers.collector")
+
+
 def test_the_proxy_ends_no_upload_and_no_answer_by_its_own_patience():
     """A build may be silent for ten minutes, an upload may take as long; by default Traefik reads for 60 s."""
     config = processes.traefik_config(SETTINGS)
@@ -108,15 +114,15 @@ def test_the_launchers_argv_names_all_that_is_allowed():
     assert "--allow" not in processes.launcher_argv(SETTINGS, BINARIES)
 
 
-@pytest.mark.parametrize("low", [{"http_port": 80}, {"ssh_port": 22}, {"https_port": 443}])
-def test_low_ports_are_for_the_receiver_and_traefik_alone(low):
+@pytest.mark.parametrize("low", [{"http_port": 80}, {"ssh_port": 22}, {"https_port": 443}, {"rendezvous_port": 444}])
+def test_low_ports_are_for_those_alone_who_listen_on_public_ports(low):
     settings = replace(SETTINGS, address=replace(SETTINGS.address, **low))
     keeps = {
         program.name
         for program in processes.programs(settings, BINARIES)
         if "-all" not in parsed(settings)[f"program:{program.name}"]["command"]
     }
-    assert keeps == {"receiver", "traefik"}
+    assert keeps == {"receiver", "traefik", "web"}
     another = User(caller().uid + 1, caller().gid + 1)
     assert "+net_bind_service" in running.supervisord_argv(settings, another)
     assert "+net_bind_service" not in running.supervisord_argv(SETTINGS, another)

@@ -14,6 +14,7 @@ from tests.contract_output import OutputContract
 from tests.contract_queue import QueueContract
 from tests.contract_router import RouterContract
 from tests.contract_swarm import SwarmContract
+from tests.contract_upkeep import UpkeepContract
 from tests.contract_workspace import SCRIPTS, WorkspaceContract
 from tests.fakes import (
     FakeCipher,
@@ -27,7 +28,7 @@ from tests.fakes import (
     FakeRouter,
     FakeSwarm,
 )
-from tests.panels import FakeBuilder
+from tests.panels import FakeBuilder, FakeUpkeep
 
 
 class TestFakeObjects(ObjectsContract):
@@ -40,6 +41,20 @@ class TestFakeOutput(OutputContract):
     @pytest.fixture
     def output(self):
         return FakeOutput()
+
+
+class TestFakeUpkeep(UpkeepContract):
+    @pytest.fixture
+    def upkeep(self):
+        return FakeUpkeep()
+
+    @pytest.fixture
+    def leave(self, upkeep):
+        return upkeep.left.add
+
+    @pytest.fixture
+    def left(self, upkeep):
+        return lambda: upkeep.left
 
 
 class TestFakeClock(ClockContract):

@@ -87,13 +87,20 @@ def agent(tmp_path):
     return tmp_path / "agent"
 
 
+def annotations(tree):
+    """Return all that Python evaluates of a file's annotations."""
+    for node in ast.walk(tree):
+        yield from filter(None, (getattr(node, "annotation", None), getattr(node, "returns", None)))
+
+
 def test_the_agent_needs_nothing_but_an_old_python(agent):
     imported = set()
     for file in agent.rglob("*.py"):
         tree = ast.parse(file.read_text(), feature_version=plan.OLDEST_PYTHON)
         imported |= {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
         imported |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    assert {name.partition(".")[0] for name in imported} - sys.stdlib_module_names == {"skypanel"}
+        assert not [ast.unparse(each) for each in annotations(tree) if " | " in ast.unparse(each)], file
+    assert {name.partition(".")[0] for name in imported} - sys.stdlib_module_names == {"skypanel", "workers"}
 
 
 def test_the_agent_starts_without_the_panel_around_it(agent, tmp_path):

@@ -8,5 +8,9 @@ def test_all_that_is_scheduled_is_a_job():
     assert {entry["task"] for entry in OPTIONS["beat_schedule"].values()} == EVERY_S.keys()
 
 
+def test_leftovers_go_by_themselves():
+    assert "tend" in EVERY_S
+
+
 def test_objects_are_moved_and_garbage_is_collected_by_itself():
     assert {"move_objects", "collect_garbage"} <= EVERY_S.keys()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from skypanel.domain.errors import Invalid, NotFound
 from skypanel.domain.routing import Address
 from skypanel.ports import Job
-from skypanel.settings import QUEUES, Chosen, Settings, _secret, home_folder, load, of_worker
+from skypanel.settings import IDENTITY, QUEUES, Chosen, Settings, _secret, home_folder, identity, load, of_worker
 from skypanel.variables import DEFAULT_ADDRESS, MAX_PORT, VARIABLES, WORKER_VARIABLES, Given, read_given
 
 CHOSEN = Chosen(
@@ -216,6 +216,23 @@ def test_a_worker_elsewhere_needs_the_environment_alone():
 def test_a_worker_elsewhere_says_what_is_missing(missing):
     with pytest.raises(Invalid, match=f"{missing} not"):
         of_worker({**ELSEWHERE, missing: " "})
+
+
+def test_a_worker_elsewhere_is_told_which_panel_it_works_for():
+    assert of_worker({**ELSEWHERE, IDENTITY: "0123abcd"}).identity == "0123abcd"
+    with pytest.raises(Invalid, match="was not told which panel it works for"):
+        assert of_worker(ELSEWHERE).identity
+
+
+def test_a_panels_own_processes_know_its_identity_by_its_home(home):
+    assert load_with(home).identity == identity(load_with(home).home)
+
+
+@pytest.mark.parametrize(("queues", "bound"), [("", "rollouts and periodic"), ("builds,rollouts", "rollouts")])
+def test_a_worker_elsewhere_leaves_a_swarms_rollouts_to_the_panel(queues, bound):
+    with pytest.raises(Invalid, match=f"On a Swarm, {bound} are worked on by the panel's own machine"):
+        of_worker({**ELSEWHERE, "SKYPANEL_ENGINE": "swarm", "SKYPANEL_QUEUES": queues})
+    assert of_worker({**ELSEWHERE, "SKYPANEL_ENGINE": "swarm", "SKYPANEL_QUEUES": "builds,nodes"}).queues == ("builds", "nodes")
 
 
 def test_a_worker_without_a_database_of_its_own_is_the_homes(home):

@@ -10,8 +10,8 @@ from skypanel.drivers.stack import define
 def test_the_build_image_has_all_that_the_run_image_has():
     run, build = define(Image.RUN), define(Image.BUILD)
     assert set(run.packages) < set(build.packages)
-    assert {"tini", "python3", "nodejs"} <= set(run.packages)
-    assert {"git", "npm", "ruby", "nftables"} <= set(build.packages) - set(run.packages)
+    assert {"tini", "python3", "nodejs", "nftables"} <= set(run.packages)
+    assert {"git", "npm", "ruby"} <= set(build.packages) - set(run.packages)
 
 
 def test_a_name_changes_with_what_is_in_the_image():

@@ -18,7 +18,7 @@ SECRET = "canary-value"
 MANIFEST = Manifest(
     app_id=APP, app_number=1, app_name="hello", organization_id=UUID(int=20), release_id=UUID(int=30), version=7, generation=3,
     slug_digest="d" * 64, processes=(Process("web", "python app.py", 2), Process("worker", "python work.py", 1)),
-    limits=Limits(1.0, 512 * MIB, 512, 1), config_vars={"KEY": SECRET}, health=HealthCheck("/ping", 5),
+    limits=Limits(1.0, 512 * MIB, 512, 2048 * MIB), config_vars={"KEY": SECRET}, health=HealthCheck("/ping", 5),
 )  # fmt: skip
 WEB, WORKER = MANIFEST.processes
 PLACE = Place("panel", "net1", "sha256:abc", "secret1")

@@ -80,6 +80,7 @@ def test_the_slots_that_swarm_leaves_are_numbered_anew():
     ("changes", "words"),
     [
         ({"state": "failed", "exit_code": 137}, "was stopped: it used more than 256 MiB of memory"),
+        ({"state": "failed", "exit_code": 250}, "was stopped: it wrote more than 2048 MiB to disk"),
         ({"state": "complete", "exit_code": 0}, "exited with status 0"),
         ({"state": "rejected", "error": "No such image: sha256:abc"}, "did not start: its slug is not on the node that was to run it"),
         ({"state": "failed", "exit_code": 137, "error": "task: non-zero exit (137): dockerexec: unhealthy container"},

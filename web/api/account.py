@@ -21,11 +21,19 @@ from web.keys import PANEL, client
 MAX_LIFE_S = 10 * 365 * 24 * 60 * 60
 DEFAULT_DESCRIPTION = "Made through the API"
 AUTHORIZE = record(scope=array(string()), description=string(), expires_in=integer(1, MAX_LIFE_S))
+CHANGES = record("password", "new_password", password=string(1024), new_password=string(1024))
 KEY = record("public_key", public_key=string(16 * 1024))
 
 
 async def show(call: Call) -> Reply:
     """Show who calls."""
+    return Reply(serializers.account(call.account))
+
+
+async def change(call: Call) -> Reply:
+    """Set the caller's password, by the one that is good until then; browsers are signed out."""
+    body, address = call.body, client(call.request)
+    await passwords.change(call.panel, call.account, body["password"], body["new_password"], "", address)
     return Reply(serializers.account(call.account))
 
 

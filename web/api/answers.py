@@ -3,7 +3,22 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from web.api import account, apps, builds, config, formation, lists, log_sessions, releases, sources, streams
+from web.api import (
+    account,
+    apps,
+    buildpacks,
+    builds,
+    collaborators,
+    config,
+    formation,
+    lists,
+    log_sessions,
+    one_offs,
+    releases,
+    sources,
+    streams,
+    teams,
+)
 from web.api.calls import Handle, Open
 from web.api.schema import Schema
 from web.api.shapes import NOTHING, ref, several
@@ -16,14 +31,14 @@ class Good:
     """An answer without an error; without a shape there is none of this endpoint. A page may be a part of a list."""
 
     shape: Schema | None
-    status: int = 200
+    statuses: tuple[int, ...] = (200,)
     kinds: tuple[str, ...] = (JSON,)
     is_page: bool = False
 
 
-def one(name: str, status: int = 200) -> Good:
+def one(name: str, *statuses: int) -> Good:
     """Return the answer that is one of what has a name in the document."""
-    return Good(ref(name), status)
+    return Good(ref(name), statuses or (200,))
 
 
 def page(name: str) -> Good:
@@ -33,10 +48,11 @@ def page(name: str) -> Good:
 
 NONE = Good({"type": "array", "maxItems": 0}, is_page=True)
 NEVER = Good(None)
-ACCEPTED = Good(NOTHING, 202)
+ACCEPTED = Good(NOTHING, (202,))
 
 GOOD: Mapping[Handle | Open, Good] = {
     account.show: one("Account"),
+    account.change: one("Account"),
     account.list_keys: page("Key"),
     account.add_key: one("Key", 201),
     account.show_key: one("Key"),
@@ -50,9 +66,28 @@ GOOD: Mapping[Handle | Open, Good] = {
     apps.index: page("App"),
     apps.create: one("App", 201),
     apps.show: one("App"),
+    apps.change: one("App"),
     apps.destroy: one("App"),
-    apps.collaborators: page("Collaborator"),
     apps.domains: page("Domain"),
+    collaborators.index: page("Collaborator"),
+    collaborators.show: one("Collaborator"),
+    collaborators.add: one("Collaborator", 201),
+    collaborators.change: one("Collaborator"),
+    collaborators.remove: one("Collaborator"),
+    collaborators.permissions: page("Permission"),
+    teams.index: page("Team"),
+    teams.create: one("Team", 201),
+    teams.show: one("Team"),
+    teams.members: page("Member"),
+    teams.put_member: one("Member", 200, 201),
+    teams.change_member: one("Member"),
+    teams.remove_member: one("Member"),
+    teams.apps_of: page("App"),
+    teams.app: one("App"),
+    teams.create_app: one("App", 201),
+    teams.none: NONE,
+    buildpacks.index: page("BuildpackInstallation"),
+    buildpacks.choose: Good(several(ref("BuildpackInstallation"))),
     sources.create: one("Source", 201),
     sources.create_for_app: one("Source", 201),
     sources.put: one("Received"),
@@ -67,11 +102,12 @@ GOOD: Mapping[Handle | Open, Good] = {
     formation.update: Good(several(ref("Formation"))),
     formation.show: one("Formation"),
     formation.update_one: one("Formation"),
-    formation.restart_type: ACCEPTED,
+    formation.stop_type: ACCEPTED,
     formation.dynos: page("Dyno"),
     formation.restart: ACCEPTED,
     formation.dyno: one("Dyno"),
-    formation.restart_dyno: ACCEPTED,
+    formation.stop_dyno: ACCEPTED,
+    one_offs.create: one("Dyno", 201),
     releases.index: page("Release"),
     releases.roll_back: one("Release", 201),
     releases.show: one("Release"),
@@ -83,6 +119,8 @@ GOOD: Mapping[Handle | Open, Good] = {
     lists.stack: one("Stack"),
     lists.regions: page("Region"),
     lists.no_coupling: NEVER,
+    lists.no_feature: NEVER,
+    lists.no_feature_of_app: NEVER,
     lists.none_of_app: NONE,
     lists.none: NONE,
 }

@@ -1,64 +1,85 @@
 """Apps: listing, making, looking and destroying."""
 
 import secrets
+from dataclasses import replace
+from uuid import UUID
 
+from skypanel.domain.access import Action
 from skypanel.domain.app import App
 from skypanel.domain.errors import Invalid
 from skypanel.domain.names import printable
 from skypanel.domain.slug import STACK
 from skypanel.flow import apps as apps_flow
+from skypanel.flow import maintenance
 from skypanel.store import apps, organizations, releases, slugs
 from web.api import serializers
 from web.api.calls import Call, Reply
 from web.api.ranges import Page, Range, paginate
-from web.api.schema import Json, record, string
+from web.api.schema import Json, boolean, record, string
 
 CREATE = record(name=string(), region=string(), stack=string())
+CHANGES = record(name=string(), maintenance=boolean(), build_stack=string())
 _FIRST = ("amber", "brisk", "calm", "clear", "early", "fresh", "gentle", "quiet", "swift", "warm")
 _SECOND = ("bay", "brook", "cloud", "dune", "field", "grove", "harbor", "lake", "meadow", "peak")
 
 
 async def index(call: Call) -> Page:
-    """List the caller's apps; where they are asked for by name, the database pages."""
+    """List the caller's apps."""
+    return await page(call)
+
+
+async def page(call: Call, organization_id: UUID | None = None) -> Page:
+    """List the caller's apps, all or those of one organization; where they are asked for by name, the database pages."""
     asked = call.range if call.range.field == "name" else Range("name", max=call.range.max, is_descending=call.range.is_descending)
     is_plain = not asked.is_descending and not asked.last and (asked.after_first or not asked.first)
     after = asked.first if is_plain else ""
     async with call.panel.transaction() as conn:
-        found = await apps.of(conn, call.account.id, after=after, limit=asked.max + 1 if is_plain else None)
+        found = await apps.of(
+            conn, call.account.id, after=after, limit=asked.max + 1 if is_plain else None, organization_id=organization_id
+        )
         owners = await organizations.owners(conn, {app.organization_id for app in found})
         live = await releases.by_ids(conn, [app.current_release_id for app in found if app.current_release_id])
         sizes = await slugs.sizes(conn, {release.slug_id for release in live.values() if release.slug_id})
-    shown = []
+    every = []
     for app in found:
         release = live.get(app.current_release_id) if app.current_release_id else None
         size = sizes.get(release.slug_id, 0) if release and release.slug_id else 0
         owner = owners.get(app.organization_id)
-        shown.append(serializers.app(app, owner, call.panel.address, (0, size), release.created_at if release else None))
-    return paginate(shown, asked, "name")
+        every.append(serializers.app(app, owner, call.panel.address, (0, size), release.created_at if release else None))
+    return paginate(every, asked, "name")
 
 
 async def create(call: Call) -> Reply:
     """Create an app; one without a name gets one."""
-    region, stack = call.body.get("region", serializers.REGION), call.body.get("stack", STACK)
-    if region not in {serializers.REGION, serializers.region_ref()["id"]}:
-        raise Invalid(f"There is no region {printable(region)}.", f"Leave it out: the only one is {serializers.REGION}.")
-    if stack not in {STACK, serializers.stack_ref()["id"]}:
-        raise Invalid(f"There is no stack {printable(stack)}.", f"Leave it out: the only one is {STACK}.")
-    app = await apps_flow.create(call.panel, call.account, call.body.get("name") or _name())
-    return Reply(await _shown(call, app), 201)
+    check_place(call.body)
+    app = await apps_flow.create(call.panel, call.account, call.body.get("name") or new_name())
+    return Reply(await shown(call, app), 201)
 
 
 async def show(call: Call) -> Reply:
     """Show an app."""
-    return Reply(await _shown(call, await call.app()))
+    return Reply(await shown(call, await call.app()))
+
+
+async def change(call: Call) -> Reply:
+    """Rename an app, or have the panel answer for it; all or nothing of it where something is refused."""
+    app, body = await call.app(), call.body
+    _check_stack(body.get("build_stack", STACK))
+    if "name" in body:
+        await apps_flow.access(call.panel, call.account, str(app.id), Action.RENAME_APP)
+        app = await apps_flow.rename(call.panel, app, body["name"], call.account)
+    if "maintenance" in body:
+        await maintenance.switch(call.panel, app, call.account, on=body["maintenance"])
+        app = replace(app, maintenance=body["maintenance"])
+    return Reply(await shown(call, app))
 
 
 async def destroy(call: Call) -> Reply:
     """Destroy an app and show what it was."""
     app = await call.app()
-    shown = await _shown(call, app)
+    was = await shown(call, app)
     await apps_flow.destroy(call.panel, app, call.account)
-    return Reply(shown)
+    return Reply(was)
 
 
 async def domains(call: Call) -> Page:
@@ -67,15 +88,8 @@ async def domains(call: Call) -> Page:
     return paginate([serializers.domain(app, call.panel.address.host(app.name))], call.range, "hostname")
 
 
-async def collaborators(call: Call) -> Page:
-    """List who may act on an app."""
-    app = await call.app()
-    async with call.panel.transaction() as conn:
-        members = await organizations.members(conn, app.organization_id)
-    return paginate([serializers.collaborator(member, app) for member in members], call.range, "id")
-
-
-async def _shown(call: Call, app: App) -> Json:
+async def shown(call: Call, app: App) -> Json:
+    """Return an app as the API shows it."""
     async with call.panel.transaction() as conn:
         owner = (await organizations.owners(conn, [app.organization_id])).get(app.organization_id)
         release = await releases.get(conn, app.current_release_id) if app.current_release_id else None
@@ -85,5 +99,19 @@ async def _shown(call: Call, app: App) -> Json:
     return serializers.app(app, owner, call.panel.address, (repository, slug), release.created_at if release else None)
 
 
-def _name() -> str:
+def check_place(body: Json) -> None:
+    """Raise Invalid unless an app is to be made where there is only one place to."""
+    region = body.get("region", serializers.REGION)
+    if region not in {serializers.REGION, serializers.region_ref()["id"]}:
+        raise Invalid(f"There is no region {printable(region)}.", f"Leave it out: the only one is {serializers.REGION}.")
+    _check_stack(body.get("stack", STACK))
+
+
+def _check_stack(stack: str) -> None:
+    if stack not in {STACK, serializers.stack_ref()["id"]}:
+        raise Invalid(f"There is no stack {printable(stack)}.", f"Leave it out: the only one is {STACK}.")
+
+
+def new_name() -> str:
+    """Return a name for an app that was given none."""
     return f"{secrets.choice(_FIRST)}-{secrets.choice(_SECOND)}-{secrets.token_hex(4)}"

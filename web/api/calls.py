@@ -7,10 +7,10 @@ from uuid import UUID
 from aiohttp import web
 
 from skypanel.domain.access import AccountAction, Action
-from skypanel.domain.account import Account
+from skypanel.domain.account import Account, Organization
 from skypanel.domain.app import App
 from skypanel.domain.errors import NotFound
-from skypanel.flow import apps
+from skypanel.flow import apps, organizations
 from skypanel.flow.accounts import Caller
 from skypanel.ports import Panel
 from web.api.ranges import Page, Range
@@ -46,6 +46,12 @@ class Call:
         if not isinstance(self.needs, Action):
             raise TypeError("a call about an app needs an action on apps")
         return await apps.access(self.panel, self.account, self.params["app"], self.needs)
+
+    async def organization(self, needs: Action | None = None) -> Organization:
+        """Return the organization that the path names, if the caller's role allows the call, or `needs`. Raises NotFound or Denied."""
+        if not isinstance(self.needs, Action):
+            raise TypeError("a call about an organization needs an action on it")
+        return await organizations.access(self.panel, self.account, self.params["team"], needs or self.needs)
 
     def id(self, name: str, noun: str) -> UUID:
         """Return an id that the path names. Raises NotFound for what is none."""

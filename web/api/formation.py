@@ -5,7 +5,7 @@ from uuid import UUID
 
 from skypanel.domain.app import App
 from skypanel.domain.errors import Invalid, NotFound
-from skypanel.domain.manifest import RELEASE_PHASE
+from skypanel.domain.manifest import ONE_OFF, RELEASE_PHASE
 from skypanel.domain.names import printable
 from skypanel.flow import scale as scale_flow
 from skypanel.ports import Connection
@@ -18,7 +18,6 @@ from web.api.schema import Json, array, either, integer, record, string
 CHANGE = {"quantity": either(integer(), string(11)), "size": string()}
 UPDATES = record("updates", updates=array(record("type", type=string(), **CHANGE)))
 UPDATE = record(**CHANGE)
-ALL_AT_ONCE = {"Warning-Message": "All dynos of an app are replaced together, so that no request fails."}
 MAX_DIGITS = 9
 
 
@@ -66,20 +65,19 @@ async def restart(call: Call) -> Reply:
     return Reply({}, 202)
 
 
-async def restart_dyno(call: Call) -> Reply:
-    """Replace the dynos, where there is one of that name."""
+async def stop_dyno(call: Call) -> Reply:
+    """Stop a dyno, by its name or id; one of the formation starts again at once."""
     app = await call.app()
-    await _dyno(call, app)
-    await scale_flow.restart(call.panel, app, call.account)
-    return Reply({}, 202, ALL_AT_ONCE)
+    await scale_flow.stop(call.panel, app, (await _dyno(call, app))["name"], call.account)
+    return Reply({}, 202)
 
 
-async def restart_type(call: Call) -> Reply:
-    """Replace the dynos, where there is such a process type."""
-    app = await call.app()
-    _of_type(await _formation(call, app), call.params["type"])
-    await scale_flow.restart(call.panel, app, call.account)
-    return Reply({}, 202, ALL_AT_ONCE)
+async def stop_type(call: Call) -> Reply:
+    """Stop the dynos of a process type, or the one-off dynos; those of the formation start again at once."""
+    app, asked = await call.app(), call.params["type"]
+    name = ONE_OFF if asked == ONE_OFF else _of_type(await _formation(call, app), asked)["type"]
+    await scale_flow.stop(call.panel, app, name, call.account)
+    return Reply({}, 202)
 
 
 async def _scale(call: Call, app: App, updates: Sequence[Json]) -> None:
@@ -88,7 +86,7 @@ async def _scale(call: Call, app: App, updates: Sequence[Json]) -> None:
     for each in updates:
         if each["type"] in quantities or each["type"] in added:
             raise Invalid(f"{printable(each['type'])} is named twice.", "Name each process type once.")
-        _check_size(app, each.get("size"))
+        check_size(app, each.get("size"))
         if "quantity" in each:
             is_added, number = _quantity(each["quantity"])
             (added if is_added else quantities)[each["type"]] = number
@@ -106,7 +104,8 @@ def _quantity(given: str | int) -> tuple[bool, int]:
     return sign in {"+", "-"}, -int(digits) if sign == "-" else int(digits)
 
 
-def _check_size(app: App, size: str | None) -> None:
+def check_size(app: App, size: str | None) -> None:
+    """Raise Invalid for a size that is not that of the app's plan."""
     if size is not None and size.lower() != app.plan.name.lower():
         raise Invalid(
             f"{app.name} is on the plan {app.plan.name}, and so are all its dynos: none can have the size {printable(size)}.",
@@ -137,7 +136,8 @@ def _of_type(found: Sequence[Json], process_type: str) -> Json:
 
 
 async def _dynos(call: Call, app: App) -> list[Json]:
-    running = sorted(await call.panel.scheduler.dynos(app.id), key=lambda dyno: dyno.key)
+    scheduler = call.panel.scheduler
+    running = sorted((*await scheduler.dynos(app.id), *await scheduler.one_offs(app.id)), key=lambda dyno: dyno.key)
     async with call.panel.transaction() as conn:
         found = await releases.by_versions(conn, app.id, {dyno.key.version for dyno in running})
         commands = {number: await _commands(conn, release.slug_id) for number, release in found.items()}

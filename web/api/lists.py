@@ -1,6 +1,7 @@
 """What there is one of, and what there is none of yet: well-formed for clients that ask."""
 
 from skypanel.domain.errors import NotFound
+from skypanel.domain.names import printable
 from skypanel.domain.slug import STACK
 from web.api import serializers
 from web.api.calls import Call, Reply
@@ -16,6 +17,17 @@ async def none_of_app(call: Call) -> Page:
     """List what an app has none of."""
     await call.app()
     return Page([])
+
+
+async def no_feature(call: Call) -> Reply:
+    """Say that there is no feature to switch."""
+    raise NotFound(f"There is no feature {printable(call.params['feature'])}.", "This panel has none.")
+
+
+async def no_feature_of_app(call: Call) -> Reply:
+    """Say that an app has no feature to switch."""
+    await call.app()
+    return await no_feature(call)
 
 
 async def no_coupling(call: Call) -> Reply:

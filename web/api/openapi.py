@@ -21,10 +21,14 @@ PARAMS: Mapping[str, str] = {
     "app": "An app's name or id",
     "authorization": "An API token's id",
     "build": "A build's id",
+    "collaborator": "An e-mail address, or the id of an account or a collaborator",
     "dyno": "A dyno's name, such as web.1, or its id",
+    "feature": "A feature's name",
     "key": "An SSH key's id or fingerprint",
+    "member": "A member's e-mail address or id",
     "release": "A release's version, such as 3 or v3, or its id",
     "stack": "A stack's name or id",
+    "team": "An organization's name or id",
     "ticket": "What stands there in the URL that the API gave",
     "upload": "What stands there in a put_url",
     "type": "A process type, such as web, or the id of its formation",
@@ -36,6 +40,8 @@ TAGS: Mapping[str, str] = {
     "sources": "Builds",
     "streams": "Streams",
     "apps": "Apps",
+    "teams": "Organizations",
+    "organizations": "Organizations",
 }
 RANGE = "A part of a list: `name ..; max=100, order=desc`, or what Next-Range said"
 BYTES = {"type": "string", "format": "binary"}
@@ -119,7 +125,7 @@ def _good(row: Row, good: Good) -> dict[str, Json]:
     if good.shape is None:
         return {}
     answer = {"description": "As asked", "content": {kind: {"schema": good.shape} for kind in good.kinds}}
-    answers: dict[str, Json] = {str(good.status): answer}
+    answers: dict[str, Json] = {str(status): answer for status in good.statuses}
     if good.is_page:
         answers["206"] = {
             **answer,

@@ -1,17 +1,36 @@
 """Every endpoint of the API, in one table."""
 
 from skypanel.domain.access import AccountAction, Action
-from web.api import account, apps, builds, config, formation, lists, log_sessions, openapi, releases, sources, streams
+from web.api import (
+    account,
+    apps,
+    buildpacks,
+    builds,
+    collaborators,
+    config,
+    formation,
+    lists,
+    log_sessions,
+    one_offs,
+    openapi,
+    releases,
+    sources,
+    streams,
+    teams,
+)
 from web.api.calls import Endpoint, OpenEndpoint
+from web.api.schema import boolean, mapping
 
-APP = "/apps/{app}"
+APP, TEAM, TEAM_APP = "/apps/{app}", "/teams/{team}", "/teams/apps/{app}"
 _VIEW, _SCALE, _CONFIGURE = Action.VIEW_APP, Action.SCALE_APP, Action.CONFIGURE_APP
+_MEMBERS, _MANAGE = Action.VIEW_MEMBERS, Action.MANAGE_MEMBERS
 _LOOK, _CHANGE = AccountAction.VIEW_ACCOUNT, AccountAction.CHANGE_ACCOUNT
 _NONE_OF_APP = ("addons", "addon-attachments", "features", "log-drains", "sni-endpoints", "ssl-endpoints", "webhooks")
-_NONE = ("/account/features", "/addons", "/addon-attachments", "/pipelines", "/pipeline-couplings", "/teams", "/organizations")
+_NONE = ("/account/features", "/addons", "/addon-attachments", "/pipelines", "/pipeline-couplings")
 
 _DESCRIBED: tuple[Endpoint | OpenEndpoint, ...] = (
     Endpoint("GET", "/account", _LOOK, account.show),
+    Endpoint("PATCH", "/account", _CHANGE, account.change, account.CHANGES),
     Endpoint("GET", "/users/~", _LOOK, account.show),
     Endpoint("GET", "/account/keys", _CHANGE, account.list_keys),
     Endpoint("POST", "/account/keys", _CHANGE, account.add_key, account.KEY),
@@ -27,8 +46,14 @@ _DESCRIBED: tuple[Endpoint | OpenEndpoint, ...] = (
     Endpoint("GET", "/users/~/apps", _VIEW, apps.index),
     Endpoint("POST", "/apps", Action.CREATE_APP, apps.create, apps.CREATE),
     Endpoint("GET", APP, _VIEW, apps.show),
+    Endpoint("PATCH", APP, Action.MAINTAIN_APP, apps.change, apps.CHANGES),
     Endpoint("DELETE", APP, Action.DESTROY_APP, apps.destroy),
-    Endpoint("GET", f"{APP}/collaborators", _VIEW, apps.collaborators),
+    Endpoint("GET", f"{APP}/collaborators", _VIEW, collaborators.index),
+    Endpoint("POST", f"{APP}/collaborators", Action.SHARE_APP, collaborators.add, collaborators.ADD),
+    Endpoint("GET", f"{APP}/collaborators/{{collaborator}}", _VIEW, collaborators.show),
+    Endpoint("DELETE", f"{APP}/collaborators/{{collaborator}}", Action.SHARE_APP, collaborators.remove),
+    Endpoint("GET", f"{APP}/buildpack-installations", _VIEW, buildpacks.index),
+    Endpoint("PUT", f"{APP}/buildpack-installations", _CONFIGURE, buildpacks.choose, buildpacks.UPDATES),
     Endpoint("GET", f"{APP}/domains", _VIEW, apps.domains),
     Endpoint("GET", f"{APP}/config-vars", _VIEW, config.show),
     Endpoint("PATCH", f"{APP}/config-vars", _CONFIGURE, config.change, config.CHANGES),
@@ -36,11 +61,14 @@ _DESCRIBED: tuple[Endpoint | OpenEndpoint, ...] = (
     Endpoint("PATCH", f"{APP}/formation", _SCALE, formation.update, formation.UPDATES),
     Endpoint("GET", f"{APP}/formation/{{type}}", _VIEW, formation.show),
     Endpoint("PATCH", f"{APP}/formation/{{type}}", _SCALE, formation.update_one, formation.UPDATE),
-    Endpoint("DELETE", f"{APP}/formations/{{type}}", _SCALE, formation.restart_type),
+    Endpoint("DELETE", f"{APP}/formations/{{type}}", _SCALE, formation.stop_type),
+    Endpoint("POST", f"{APP}/formations/{{type}}/actions/stop", _SCALE, formation.stop_type),
     Endpoint("GET", f"{APP}/dynos", _VIEW, formation.dynos),
     Endpoint("DELETE", f"{APP}/dynos", _SCALE, formation.restart),
+    Endpoint("POST", f"{APP}/dynos", Action.RUN, one_offs.create, one_offs.RUN),
     Endpoint("GET", f"{APP}/dynos/{{dyno}}", _VIEW, formation.dyno),
-    Endpoint("DELETE", f"{APP}/dynos/{{dyno}}", _SCALE, formation.restart_dyno),
+    Endpoint("DELETE", f"{APP}/dynos/{{dyno}}", _SCALE, formation.stop_dyno),
+    Endpoint("POST", f"{APP}/dynos/{{dyno}}/actions/stop", _SCALE, formation.stop_dyno),
     Endpoint("GET", f"{APP}/releases", _VIEW, releases.index),
     Endpoint("POST", f"{APP}/releases", Action.ROLL_BACK, releases.roll_back, releases.ROLLBACK),
     Endpoint("GET", f"{APP}/releases/{{release}}", _VIEW, releases.show),
@@ -57,10 +85,32 @@ _DESCRIBED: tuple[Endpoint | OpenEndpoint, ...] = (
     OpenEndpoint("GET", "/streams/logs/{ticket}", streams.logs),
     OpenEndpoint("GET", "/streams/releases/{ticket}", streams.output),
     OpenEndpoint("GET", "/streams/builds/{ticket}", streams.build_output),
+    Endpoint("GET", "/teams", _MEMBERS, teams.index),
+    Endpoint("POST", "/teams", _CHANGE, teams.create, teams.CREATE),
+    Endpoint("GET", "/organizations", _MEMBERS, teams.index),
+    Endpoint("GET", "/teams/permissions", _MEMBERS, collaborators.permissions),
+    Endpoint("POST", "/teams/apps", Action.CREATE_APP, teams.create_app, teams.CREATE_APP),
+    Endpoint("GET", TEAM_APP, _VIEW, teams.app),
+    Endpoint("GET", f"{TEAM_APP}/collaborators", _VIEW, collaborators.index),
+    Endpoint("POST", f"{TEAM_APP}/collaborators", Action.SHARE_APP, collaborators.add, collaborators.ADD),
+    Endpoint("PATCH", f"{TEAM_APP}/collaborators/{{collaborator}}", Action.SHARE_APP, collaborators.change, collaborators.CHANGES),
+    Endpoint("DELETE", f"{TEAM_APP}/collaborators/{{collaborator}}", Action.SHARE_APP, collaborators.remove),
+    Endpoint("GET", TEAM, _MEMBERS, teams.show),
+    Endpoint("GET", f"{TEAM}/apps", _VIEW, teams.apps_of),
+    Endpoint("GET", f"{TEAM}/members", _MEMBERS, teams.members),
+    Endpoint("PUT", f"{TEAM}/members", _MANAGE, teams.put_member, teams.MEMBER),
+    Endpoint("PATCH", f"{TEAM}/members", _MANAGE, teams.change_member, teams.MEMBER),
+    Endpoint("DELETE", f"{TEAM}/members/{{member}}", _MANAGE, teams.remove_member),
+    Endpoint("GET", f"{TEAM}/features", _MEMBERS, teams.none),
+    Endpoint("GET", f"{TEAM}/invitations", _MEMBERS, teams.none),
     Endpoint("GET", "/stacks", _LOOK, lists.stacks),
     Endpoint("GET", "/stacks/{stack}", _LOOK, lists.stack),
     Endpoint("GET", "/regions", _LOOK, lists.regions),
     Endpoint("GET", f"{APP}/pipeline-couplings", _VIEW, lists.no_coupling),
+    Endpoint("GET", "/account/features/{feature}", _LOOK, lists.no_feature),
+    Endpoint("PATCH", "/account/features/{feature}", _CHANGE, lists.no_feature, mapping(boolean())),
+    Endpoint("GET", f"{APP}/features/{{feature}}", _VIEW, lists.no_feature_of_app),
+    Endpoint("PATCH", f"{APP}/features/{{feature}}", _CONFIGURE, lists.no_feature_of_app, mapping(boolean())),
     *(Endpoint("GET", f"{APP}/{name}", _VIEW, lists.none_of_app) for name in _NONE_OF_APP),
     *(Endpoint("GET", path, _LOOK, lists.none) for path in _NONE),
 )

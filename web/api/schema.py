@@ -33,9 +33,9 @@ def integer(minimum: int = 0, maximum: int = MAX_INTEGER) -> Schema:
     return {"type": "integer", "minimum": minimum, "maximum": maximum}
 
 
-def boolean() -> Schema:
+def boolean(*, nullable: bool = False) -> Schema:
     """Return the schema of a truth value."""
-    return {"type": "boolean"}
+    return {"type": ["boolean", "null"] if nullable else "boolean"}
 
 
 def array(items: Schema) -> Schema:

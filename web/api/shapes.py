@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from skypanel.domain.access import Role
 from web.api.schema import Schema
 
 TEXT: Schema = {"type": "string"}
@@ -43,6 +44,8 @@ def ref(name: str) -> Schema:
 NAMED = thing(id=ID, name=TEXT)
 SOMEBODY = thing(id=ID_OR_NULL, email=TEXT)
 OF_ID = thing(id=ID)
+PERMISSION = thing(name=TEXT, description=TEXT)
+ROLE: Schema = {"enum": [role.word for role in Role]}
 
 SHAPES: Mapping[str, Schema] = {
     "Error": thing(id=TEXT, message=TEXT),
@@ -73,8 +76,8 @@ SHAPES: Mapping[str, Schema] = {
         owner=SOMEBODY,
         process_tier=TEXT,
         region=NAMED,
-        organization=NULL,
-        team=NULL,
+        organization=or_null(NAMED),
+        team=or_null(NAMED),
         space=NULL,
         released_at=TIME_OR_NULL,
         repo_size=NUMBER,
@@ -116,12 +119,13 @@ SHAPES: Mapping[str, Schema] = {
         updated_at=TIME,
         user=SOMEBODY,
     ),
+    "BuildpackInstallation": thing(ordinal=NUMBER, buildpack=thing(name=TEXT, url=TEXT)),
     "Collaborator": thing(
         id=ID,
         app=NAMED,
         created_at=TIME,
-        permissions=several(thing(name=TEXT, description=TEXT)),
-        role=TEXT,
+        permissions=several(PERMISSION),
+        role=ROLE,
         updated_at=TIME,
         user=thing(id=ID, email=TEXT, federated=FLAG),
     ),
@@ -155,6 +159,18 @@ SHAPES: Mapping[str, Schema] = {
     "Formation": thing(id=ID, app=NAMED, command=TEXT, created_at=TIME, quantity=NUMBER, size=TEXT, type=TEXT, updated_at=TIME),
     "Key": thing(id=ID, comment=TEXT, created_at=TIME, email=TEXT, fingerprint=TEXT, public_key=TEXT, updated_at=TIME),
     "LogSession": thing(id=ID, created_at=TIME, logplex_url=URL, updated_at=TIME),
+    "Member": thing(
+        id=ID,
+        created_at=TIME,
+        email=TEXT,
+        federated=FLAG,
+        identity_provider=NULL,
+        role=ROLE,
+        two_factor_authentication=FLAG,
+        updated_at=TIME,
+        user=thing(id=ID, email=TEXT, name=TEXT_OR_NULL),
+    ),
+    "Permission": PERMISSION,
     "Region": thing(id=ID, name=TEXT, description=TEXT, country=TEXT, locale=TEXT, private_capable=FLAG),
     "Release": thing(
         id=ID,
@@ -176,4 +192,14 @@ SHAPES: Mapping[str, Schema] = {
     "Session": thing(id=ID, description=TEXT, expires_in=NUMBER),
     "Source": thing(source_blob=thing(get_url=URL, put_url=URL)),
     "Stack": thing(id=ID, name=TEXT, default=FLAG, state=TEXT),
+    "Team": thing(
+        id=ID,
+        name=TEXT,
+        default=FLAG,
+        enterprise_account=NULL,
+        membership_limit=NUMBER_OR_NULL,
+        provisioned_licenses=FLAG,
+        role={"enum": [*(role.word for role in Role), None]},
+        type=TEXT,
+    ),
 }

@@ -60,13 +60,13 @@ def read(request: web.Request, kind: str, text: str) -> Ticket:
     return Ticket(UUID(token_id), UUID(app_id), wishes)
 
 
-async def admit(panel: Panel, ticket: Ticket) -> tuple[Account, App]:
-    """Return who holds a ticket and what app it is about, if the token is still good and the app still theirs. Raises NotFound."""
-    account = await accounts.holder(panel, ticket.token_id, Action.VIEW_APP)
+async def admit(panel: Panel, ticket: Ticket, action: Action = Action.VIEW_APP) -> tuple[Account, App]:
+    """Return who holds a ticket and what app it is about, if they may still do `action` to it by that token. Raises NotFound."""
+    account = await accounts.holder(panel, ticket.token_id, action)
     if account is None:
         raise ended()
     try:
-        return account, await apps.access(panel, account, str(ticket.app_id), Action.VIEW_APP)
+        return account, await apps.access(panel, account, str(ticket.app_id), action)
     except SkyPanelError as error:
         raise ended() from error
 

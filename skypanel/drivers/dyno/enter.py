@@ -8,24 +8,59 @@ import json
 import os
 import signal
 import sys
+import termios
+import tty
 from pathlib import Path
 
 HEALTH = Path("/dev/shm/skypanel.health")  # noqa: S108 - the container's own
 # What differs between the dynos of one service.
 OWN = ("DYNO", "PS")
+# Says that a terminal shows nothing of what it is given, and then that it is as the command will find it.
+SILENT = b"\x06"
 
 
 def main(source: str, argv: list[str]) -> None:
     """Replace this process by the command."""
-    told = json.loads(sys.stdin.read() if source == "-" else Path(source).read_text())
+    told = json.loads(_from_stdin() if source == "-" else Path(source).read_text())
     HEALTH.write_text("{path} {interval_s}\n".format_map(told["health"]))
-    # A shell without job control has what it runs in the background ignore these.
-    for number in (signal.SIGINT, signal.SIGQUIT):
-        signal.signal(number, signal.SIG_DFL)
-    if source == "-":
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    # A shell without job control has what it runs in the background ignore some signals, and Python others.
+    for number in signal.valid_signals():
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     environment = {**told["environment"], **{name: os.environ[name] for name in OWN}}
     os.execvpe(argv[0], argv, environment)  # noqa: S606 - it is what this program is for
+
+
+def _from_stdin() -> bytes:
+    """Return what standard input begins with, a line with a length and so many bytes; what comes after it is the command's."""
+    if not os.isatty(0):
+        return _body()
+    before = termios.tcgetattr(0)
+    tty.setraw(0)
+    os.write(1, SILENT)
+    body = _body()
+    termios.tcsetattr(0, termios.TCSADRAIN, before)
+    os.write(1, SILENT)
+    return body
+
+
+def _body() -> bytes:
+    length = b""
+    while not length.endswith(b"\n"):
+        length += _read(1)
+    left = int(length)
+    body = b""
+    while left > len(body):
+        body += _read(left - len(body))
+    return body
+
+
+def _read(size: int) -> bytes:
+    chunk = os.read(0, size)
+    if not chunk:
+        sys.exit("The panel hung up.")
+    return chunk
 
 
 if __name__ == "__main__":

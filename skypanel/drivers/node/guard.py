@@ -1,0 +1,130 @@
+"""Keeps the dynos of its node to their network and their disk: `guard.py` of a panel's guard service.
+
+Runs in a container of the stack's image, on the standard library of its Python, with the node's network and Docker's
+socket. The rules are the kernel's and stay when this ends.
+
+    RULES   the nft script with the table TABLE, and in it an empty set of resolvers
+    PANEL   the panel whose dynos are measured
+"""
+
+import http.client
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+SOCKET = "/var/run/docker.sock"
+API = "/v1.41"
+READY = Path("/dev/shm/ready")  # noqa: S108 - the container's own
+# Docker asks again at once: all checks but the first wait.
+TOLD = READY.with_name("told")
+INTERVAL_S = 5.0
+CHECK_S = 3600.0
+ANSWER_S = 60.0
+BAD = 300
+DISK = "skypanel.disk"
+# The status with which a dyno ends whose disk is full (see `swarm_tasks`), as `health.sh` ends one that does not answer.
+STOP = """
+echo "[skypanel] Wrote more than $1 MiB to disk" 2>/dev/null >/proc/1/fd/1
+echo 250 >/dev/shm/skypanel.ended
+kill -XFSZ "$(</dev/shm/skypanel.pid)"
+"""
+MIB = 1024**2
+
+
+class DockerConnection(http.client.HTTPConnection):
+    """HTTP over Docker's socket."""
+
+    def connect(self) -> None:
+        """Open the socket."""
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(SOCKET)
+
+
+def docker(method: str, path: str, body: dict[str, Any] | None = None) -> Any:  # noqa: ANN401 - whatever JSON can say
+    """Ask Docker for something. Raises OSError, ValueError or http.client.HTTPException."""
+    connection = DockerConnection("localhost", timeout=ANSWER_S)
+    try:
+        connection.request(method, API + path, None if body is None else json.dumps(body), {"Content-Type": "application/json"})
+        response = connection.getresponse()
+        said = response.read()
+        if response.status >= BAD:
+            raise ValueError(said.decode(errors="replace").strip())
+        return json.loads(said) if said.startswith((b"{", b"[")) else None
+    finally:
+        connection.close()
+
+
+def resolvers(resolv_conf: str) -> list[str]:
+    """Return the resolvers that Docker's own asks from a dyno's network: all but those that listen on a loopback address."""
+    found = re.findall(r"^nameserver\s+([0-9.]+)\s*$", resolv_conf, re.MULTILINE)
+    return [address for address in found if not address.startswith("127.")]
+
+
+def enforce(rules: str, table: str) -> None:
+    """Put the rules in force, in place of those before. Raises CalledProcessError."""
+    found = resolvers(Path("/etc/resolv.conf").read_text())
+    added = f"add element inet {table} resolvers {{ {', '.join(found)} }}\n" if found else ""
+    subprocess.run(["nft", "-f", "-"], input=rules + added, text=True, check=True)
+
+
+def in_force(table: str) -> bool:
+    """Whether the rules are."""
+    look = ["nft", "list", "chain", "inet", table, "forward"]
+    return subprocess.run(look, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode == 0
+
+
+def over(containers: list[dict[str, Any]]) -> dict[str, int]:
+    """Return the containers that hold more than they may, with what they may in bytes."""
+    bounds = {each["Id"]: int(each["Labels"][DISK]) for each in containers}
+    return {each["Id"]: bounds[each["Id"]] for each in containers if each.get("SizeRw", 0) > bounds[each["Id"]]}
+
+
+def measure(panel: str, told: frozenset[str]) -> frozenset[str]:
+    """End the dynos whose disk is over its bound, those that were told before without a word; return those that were told."""
+    filters = json.dumps({"label": [f"skypanel.panel={panel}", DISK]})
+    found = over(docker("GET", "/containers/json?" + urlencode({"size": "1", "filters": filters})))
+    for container, disk_bytes in found.items():
+        if container in told:
+            docker("POST", f"/containers/{container}/kill")
+        else:
+            argv = ["bash", "-c", STOP, "stop", str(disk_bytes // MIB)]
+            made = docker("POST", f"/containers/{container}/exec", {"Cmd": argv})
+            docker("POST", f"/exec/{made['Id']}/start", {"Detach": True})
+    return frozenset(found)
+
+
+def main() -> None:
+    """Guard, for good."""
+    rules, table, panel = os.environ["RULES"], os.environ["TABLE"], os.environ["PANEL"]
+    enforce(rules, table)
+    READY.touch()
+    told: frozenset[str] = frozenset()
+    while True:
+        time.sleep(INTERVAL_S)
+        if not in_force(table):
+            enforce(rules, table)
+        try:
+            told = measure(panel, told)
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            sys.stderr.write(f"dynos cannot be measured: {error}\n")
+
+
+def check() -> None:
+    """Return once it guards, as Docker's health check."""
+    while not READY.exists():
+        time.sleep(0.05)
+    if TOLD.exists():
+        time.sleep(CHECK_S)
+    TOLD.touch()
+
+
+if __name__ == "__main__":
+    check() if sys.argv[1:] == ["check"] else main()

@@ -1,0 +1,28 @@
+"""What a Swarm needs done now and then: the guard of its nodes, and the leftovers at the manager's daemon."""
+
+from collections.abc import Collection
+from uuid import UUID
+
+from skypanel.drivers import container_sweep
+from skypanel.drivers.container_sweep import MAKING_S
+from skypanel.drivers.docker_api import DockerApi
+from skypanel.drivers.swarm_guard import SwarmGuard
+from skypanel.drivers.swarm_run import OneOffs
+
+
+class SwarmUpkeep:
+    """Of one panel. Caches that are younger than `young_s` are left alone."""
+
+    def __init__(self, docker: DockerApi, panel: str, guard: SwarmGuard, young_s: float = MAKING_S) -> None:
+        self._docker = docker
+        self._panel = panel
+        self._guard = guard
+        self._young_s = young_s
+
+    async def tend(self, known: Collection[UUID]) -> None:
+        """Remove what was left of workers that were killed and of apps not among `known`, and have the nodes guarded."""
+        await container_sweep.sweep(self._docker)
+        await container_sweep.sweep_caches(self._docker, self._panel, known, self._young_s)
+        await OneOffs(self._docker, self._panel).sweep()
+        # Last, as it waits for nodes that come.
+        await self._guard.ensure()

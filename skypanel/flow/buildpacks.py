@@ -1,0 +1,27 @@
+"""Choosing the buildpacks of an app, in place of detecting one."""
+
+from collections.abc import Sequence
+
+from skypanel.domain.account import Account
+from skypanel.domain.app import App
+from skypanel.domain.buildpack import named
+from skypanel.domain.errors import Invalid
+from skypanel.flow import audit
+from skypanel.ports import Panel
+from skypanel.store import apps
+
+MAX_BUILDPACKS = 20
+
+
+async def choose(panel: Panel, app: App, wanted: Sequence[str], by: Account) -> None:
+    """Have the next builds use these buildpacks, in this order; without any, one is detected. Raises Invalid."""
+    if len(wanted) > MAX_BUILDPACKS:
+        raise Invalid(f"These are {len(wanted)} buildpacks.", f"Choose at most {MAX_BUILDPACKS}.")
+    packs = [named(text) for text in wanted]
+    for place, pack in enumerate(packs):
+        if pack in packs[:place]:
+            raise Invalid(f"The buildpack {pack.name} is there twice.", "Name each one once.")
+    async with panel.transaction() as conn:
+        await apps.lock(conn, app.id)
+        await apps.set_buildpacks(conn, app.id, wanted)
+        await audit.record(conn, "app.buildpacks", by, app, buildpacks=list(wanted))

@@ -1,0 +1,13 @@
+"""What dynos print, as those who collect it on each machine deliver it."""
+
+from skypanel.domain.log import Batch
+from skypanel.ports import Panel
+from skypanel.store import apps
+
+
+async def keep(panel: Panel, batch: Batch) -> None:
+    """Add lines to the logs of their apps; those of an app that is no more are dropped. Raises Unavailable, and may be repeated."""
+    async with panel.transaction() as conn:
+        known = await apps.existing(conn, batch.lines)
+    for app_id in known:
+        await panel.logs.append(app_id, batch.lines[app_id], again=batch.again)

@@ -1,0 +1,49 @@
+"""A machine that the panel is logged in to, to make a node of it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from skypanel.domain import provision as plan
+from skypanel.domain import transcript
+from skypanel.domain.errors import Unavailable
+from skypanel.domain.names import printable
+from skypanel.domain.provision import Argv, Survey
+from skypanel.ports import Shell, StepFailed, WriteLine
+
+STEP_S = 15 * 60.0
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The shell there, what the machine has, and where its words go."""
+
+    shell: Shell
+    survey: Survey
+    write: WriteLine
+
+    async def do(self, argv: Argv, stdin: AsyncIterator[bytes] | None = None) -> None:
+        """Run a command with root's rights. Raises Unavailable if it fails."""
+        try:
+            async with asyncio.timeout(STEP_S):
+                exit_ = await self.shell.run(self.survey.as_root(argv), self._indented, stdin)
+        except TimeoutError as error:
+            raise Unavailable(f"A step took longer than {STEP_S / 60:g} minutes.", "Its last words are above.") from error
+        if not exit_.ok:
+            why = exit_.reason or f"it exited with status {exit_.code}"
+            raise Unavailable(f"A step failed: {why}.", "Its own words are above. Mend that, and provision the node again.")
+
+    async def ask(self, argv: Argv, stdin: bytes = b"") -> str:
+        """Return what a command prints, run with root's rights. Raises Unavailable if it fails."""
+        try:
+            return await self.shell.read(self.survey.as_root(argv), stdin)
+        except StepFailed as error:
+            said = printable(str(error), 300)[1:-1]
+            raise Unavailable(f"A step failed: {said}.", "Mend that, and provision the node again.") from error
+
+    async def place(self, path: str, content: str, mode: str) -> None:
+        """Write a file."""
+        await self.ask(plan.place_argv(path, mode), content.encode())
+
+    async def _indented(self, line: str) -> None:
+        await self.write(transcript.detail(line))

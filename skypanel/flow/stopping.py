@@ -1,0 +1,43 @@
+"""Dynos on other nodes, which only the agents there can tell to stop."""
+
+import asyncio
+
+from skypanel.domain.errors import NotFound, Unavailable
+from skypanel.domain.node import Node
+from skypanel.ports import Database, Panel
+from skypanel.store import nodes, stop_orders
+
+POLL_S = 0.1
+ANSWER_S = 10.0
+
+
+async def stop_elsewhere(database: Database, member_id: str, container: str, timeout_s: float = ANSWER_S) -> None:
+    """Return once the agent of a member of the Swarm has sent SIGTERM to a container, if that is a dyno; it may have ended before.
+
+    Raises NotFound for a member that is no node of ours, and Unavailable if its agent does not answer within `timeout_s`;
+    one that answers within a minute carries the order out all the same.
+    """
+    async with database.transaction() as conn:
+        node = await nodes.by_member(conn, member_id)
+        if node is None:
+            raise NotFound(f"The Swarm's member {member_id} has no agent of this panel.", "Add it with `skypanel nodes add`.")
+        await stop_orders.add(conn, node.id, container)
+    deadline = asyncio.get_running_loop().time() + timeout_s
+    while await _is_waiting(database, node, container):
+        if asyncio.get_running_loop().time() > deadline:
+            raise Unavailable(
+                f"The node {node.name} did not stop the dyno within {timeout_s:g} s.",
+                "It does if it answers within a minute. `skypanel nodes` tells how it is.",
+            )
+        await asyncio.sleep(POLL_S)
+
+
+async def carried_out(panel: Panel, node: Node, container: str) -> None:
+    """Forget an order of a node's, which its agent has carried out."""
+    async with panel.transaction() as conn:
+        await stop_orders.remove(conn, node.id, container)
+
+
+async def _is_waiting(database: Database, node: Node, container: str) -> bool:
+    async with database.transaction() as conn:
+        return container in await stop_orders.of(conn, node.id)

@@ -1,0 +1,22 @@
+"""What every Upkeep driver that has something to do does. A subclass has fixtures `upkeep`, `leave` and `left`.
+
+`leave(app_id)` leaves something of an app that is not young, `left()` returns of which apps there is something.
+"""
+
+from uuid import uuid4
+
+
+class UpkeepContract:
+    async def test_what_apps_that_are_gone_left_goes_and_nothing_else(self, upkeep, leave, left):
+        app, gone = uuid4(), uuid4()
+        leave(app)
+        leave(gone)
+        await upkeep.tend({app})
+        assert left() == {app}
+
+    async def test_tending_again_changes_nothing(self, upkeep, leave, left):
+        app = uuid4()
+        leave(app)
+        for _ in range(2):
+            await upkeep.tend({app})
+        assert left() == {app}

@@ -1,0 +1,149 @@
+"""Organizations as teams, their members, and collaborators, by the API."""
+
+import pytest
+
+from skypanel.domain.access import Role
+from skypanel.flow import organizations
+
+OWN = "Administrators"
+
+
+@pytest.fixture
+async def acme(api):
+    return await (await api.call("POST", "/teams", {"name": "Acme"}, status=201)).json()
+
+
+@pytest.fixture
+async def ada(stage):
+    """Somebody with an account, and no more."""
+    return await stage.outsider()
+
+
+async def members(api, team="Acme"):
+    return {each["email"]: each["role"] for each in await api.get(f"/teams/{team}/members")}
+
+
+async def test_teams_are_made_listed_and_shown(api, acme, stage):
+    assert (acme["name"], acme["role"], acme["type"]) == ("Acme", "owner", "team")
+    assert acme in await api.get("/teams")
+    assert await api.get("/organizations") == await api.get("/teams")
+    assert await api.get("/teams/Acme") == await api.get(f"/teams/{acme['id']}") == acme
+    assert await api.get("/teams/Acme/features") == await api.get("/teams/Acme/invitations") == []
+    assert (await api.call("POST", "/teams", {"name": "Acme"})).status == 409
+    assert (await api.call("POST", "/teams", {"name": "-"})).status == 422
+    assert "view" in [each["name"] for each in await api.get("/teams/permissions")]
+
+
+async def test_members_are_added_changed_and_removed(api, acme, ada, stage):
+    await api.call("PUT", "/teams/Acme/members", {"email": "Outsider@example.com", "role": "member"}, status=201)
+    assert await members(api) == {stage.admin.email: "owner", ada.email: "developer"}
+    await api.call("PUT", "/teams/Acme/members", {"email": ada.email, "role": "viewer"}, status=200)
+    await api.call("PATCH", "/teams/Acme/members", {"email": ada.email, "role": "admin"}, status=200)
+    assert (await members(api))[ada.email] == "admin"
+    await api.call("PATCH", "/teams/Acme/members", {"email": "nobody@example.com", "role": "admin"}, status=404)
+    await api.call("PATCH", "/teams/Acme/members", {"email": stage.admin.email, "role": "viewer"}, status=409)
+    await api.call("PUT", "/teams/Acme/members", {"email": ada.email, "role": "collaborator"}, status=422)
+    await api.call("DELETE", f"/teams/Acme/members/{ada.email}", status=200)
+    await api.call("DELETE", f"/teams/Acme/members/{ada.email}", status=404)
+    assert list(await members(api)) == [stage.admin.email]
+
+
+async def test_an_admin_makes_no_owner_and_everybody_may_leave(api, acme, ada, stage):
+    await api.call("PUT", "/teams/Acme/members", {"email": ada.email, "role": "admin"}, status=201)
+    client = await api.act_as(ada)
+    await client.call("PUT", "/teams/Acme/members", {"email": ada.email, "role": "owner"}, status=403)
+    await client.call("DELETE", f"/teams/Acme/members/{stage.admin.email}", status=403)
+    await client.call("PATCH", "/teams/Acme/members", {"email": ada.email, "role": "viewer"}, status=200)
+    await client.call("PUT", "/teams/Acme/members", {"email": ada.email, "role": "viewer"}, status=403)
+    await (await api.act_as(ada, "read")).call("DELETE", f"/teams/Acme/members/{ada.id}", status=403)
+    await client.call("DELETE", f"/teams/Acme/members/{ada.id}", status=200)
+    await client.get("/teams/Acme", 404)
+
+
+async def test_an_account_is_made_by_who_runs_the_platform_alone(api, acme, hello, ada, stage):
+    for method, path, body in (
+        ("PUT", "/teams/Acme/members", {"email": "new1@example.com", "role": "viewer"}),
+        ("POST", "/apps/hello/collaborators", {"user": "new2@example.com"}),
+    ):
+        response = await api.call(method, path, body, status=201)
+        assert "/login?token=" in response.headers["Warning-Message"]
+    await organizations.add_member(
+        stage.panel, (await organizations.mine(stage.panel, stage.admin))[0][0], ada.email, Role.OWNER, stage.admin
+    )
+    client = await api.act_as(ada)
+    response = await client.call("POST", "/apps/hello/collaborators", {"user": "new3@example.com"}, status=422)
+    assert "no account here" in (await response.json())["message"]
+    response = await client.call("POST", "/apps/hello/collaborators", {"user": "new2@example.com"}, status=201)
+    assert "Warning-Message" not in response.headers
+
+
+async def test_apps_of_a_team(api, acme, ada, hello, stage):
+    made = await (await api.call("POST", "/teams/apps", {"name": "rockets", "team": "Acme"}, status=201)).json()
+    assert made["team"] == {"id": acme["id"], "name": "Acme"}
+    assert [app["name"] for app in await api.get("/teams/Acme/apps")] == ["rockets"]
+    assert await api.get("/teams/apps/rockets") == made
+    assert {app["name"] for app in await api.get("/apps")} == {"hello", "rockets"}
+    await api.call("POST", "/teams/apps", {"name": "other", "team": "Nobodys"}, status=404)
+    await api.call("POST", "/teams/apps", {"name": "other", "team": "Acme", "stack": "heroku-16"}, status=422)
+    assert (await (await api.call("POST", "/teams/apps", {}, status=201)).json())["name"]
+    client = await api.act_as(ada)
+    await client.get("/teams/Acme/apps", 404)
+    await client.call("POST", "/teams/apps", {"name": "other", "team": "Acme"}, status=404)
+    await api.call("PUT", "/teams/Acme/members", {"email": ada.email, "role": "viewer"}, status=201)
+    assert [app["name"] for app in await client.get("/teams/Acme/apps")] == ["rockets"]
+    await client.call("POST", "/teams/apps", {"name": "other", "team": "Acme"}, status=403)
+
+
+async def test_collaborators_are_added_changed_and_removed(api, hello, ada, stage):
+    client = await api.act_as(ada)
+    await client.get("/apps/hello", 404)
+    await api.call("POST", "/apps/hello/collaborators", {"user": ada.email}, status=201)
+    assert (await client.get("/apps/hello"))["name"] == "hello"
+    assert {each["user"]["email"]: each["role"] for each in await client.get("/apps/hello/collaborators")} == {
+        stage.admin.email: "owner",
+        ada.email: "developer",
+    }
+    assert (await client.get(f"/apps/hello/collaborators/{ada.email}"))["user"]["id"] == str(ada.id)
+    await client.call("POST", "/apps/hello/collaborators", {"user": stage.admin.email}, status=403)
+    path = f"/teams/apps/hello/collaborators/{ada.email}"
+    changed = await (await api.call("PATCH", path, {"permissions": ["view"]}, status=200)).json()
+    assert [each["name"] for each in changed["permissions"]] == ["view"]
+    await client.call("PATCH", "/apps/hello/config-vars", {"A": "b"}, status=403)
+    await api.call("POST", "/teams/apps/hello/collaborators", {"user": ada.email, "permissions": ["view", "deploy"]}, status=201)
+    await client.call("PATCH", "/apps/hello/config-vars", {"A": "b"}, status=200)
+    await api.call("PATCH", path, {"permissions": ["manage"]}, status=422)
+    await api.call("DELETE", f"/apps/hello/collaborators/{stage.admin.email}", status=409)
+    await api.call("DELETE", f"/apps/hello/collaborators/{ada.email}", status=200)
+    await api.call("DELETE", f"/apps/hello/collaborators/{ada.email}", status=404)
+    await client.get("/apps/hello", 404)
+
+
+async def test_a_collaborator_may_give_up_its_access(api, hello, ada):
+    await api.call("POST", "/apps/hello/collaborators", {"user": ada.email}, status=201)
+    client = await api.act_as(ada)
+    await client.call("DELETE", f"/apps/hello/collaborators/{ada.email}", status=200)
+    await client.get("/apps/hello", 404)
+
+
+TEAM = [
+    ("GET", "", Role.VIEWER, None),
+    ("GET", "/members", Role.VIEWER, None),
+    ("GET", "/apps", Role.VIEWER, None),
+    ("PUT", "/members", Role.ADMIN, {"email": "outsider@example.com", "role": "viewer"}),
+    ("PATCH", "/members", Role.ADMIN, {"email": "outsider@example.com", "role": "developer"}),
+    ("DELETE", "/members/outsider@example.com", Role.ADMIN, None),
+]
+
+
+@pytest.mark.parametrize("role", Role)
+async def test_which_role_may_do_what_to_a_team(api, acme, ada, stage, role):
+    member = await stage.member(role)
+    await api.call("PUT", "/teams/Acme/members", {"email": member.email, "role": role.word}, status=201)
+    client, reader, stranger = await api.act_as(member), await api.act_as(member, "read"), await api.act_as(ada)
+    for method, path, least, body in TEAM:
+        if method != "PUT":
+            await api.call("PUT", "/teams/Acme/members", {"email": "outsider@example.com", "role": "viewer"})
+        assert ((await client.call(method, f"/teams/Acme{path}", body)).status < 400) == (role >= least), (method, path)
+        assert ((await reader.call(method, f"/teams/Acme{path}", body)).status == 403) == (method != "GET"), (method, path)
+        await api.call("DELETE", "/teams/Acme/members/outsider@example.com")
+        assert (await stranger.call(method, f"/teams/Acme{path}", body)).status == 404, (method, path)

@@ -1,0 +1,63 @@
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+
+from skypanel.domain import log
+from skypanel.domain.errors import Invalid
+
+NOW = datetime(2024, 1, 1, tzinfo=UTC)
+APP = UUID(int=1)
+
+
+def said(**fields):
+    return {
+        "again": False,
+        "lines": [{"app_id": str(APP), "dyno": "web.1", "time": "2023-12-31T00:00:00.123456789Z", "text": "x"} | fields],
+    }
+
+
+def parsed(**fields):
+    return [str(line) for line in log.parse(said(**fields), NOW).lines[APP]]
+
+
+def test_a_line_reads_as_everywhere():
+    assert parsed() == ["2023-12-31T00:00:00.123456+00:00 app[web.1]: x"]
+    assert parsed(text="[skypanel] Stopping") == ["2023-12-31T00:00:00.123456+00:00 skypanel[web.1]: Stopping"]
+    assert parsed(text="") == ["2023-12-31T00:00:00.123456+00:00 app[web.1]: "]
+
+
+@pytest.mark.parametrize(
+    ("time", "kept"),
+    [("2023-12-31T00:00:00Z", "00.000000"), ("2023-12-31T00:00:00.5Z", "00.500000"), ("2023-12-31T00:00:00.000000999Z", "00.000000")],
+)
+def test_times_have_microseconds(time, kept):
+    assert parsed(time=time) == [f"2023-12-31T00:00:{kept}+00:00 app[web.1]: x"]
+
+
+def test_a_line_from_the_future_is_from_now():
+    late = (NOW + timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    assert parsed(time=late) == ["2024-01-01T00:00:00.000000+00:00 app[web.1]: x"]
+
+
+def test_one_line_cannot_pass_for_another():
+    forged = "x\n2024-01-01T00:00:00.000000+00:00 skypanel[web.1]: forged"
+    assert all(line.startswith("2023-12-31T00:00:00.123456+00:00 app[web.1]: ") for line in parsed(text=forged))
+    assert parsed(text="a\u2028b\x07\ud800") == ["2023-12-31T00:00:00.123456+00:00 app[web.1]: ab?"]
+
+
+def test_a_long_line_is_several():
+    assert [len(line) - len(parsed(text="")[0]) for line in parsed(text="a" * 40_000)] == [16 * 1024, 16 * 1024, 40_000 - 32 * 1024]
+
+
+@pytest.mark.parametrize("wrong", [None, 1, "x", [], {}, {"lines": []}, {"again": False, "lines": [1]}, {"again": False, "lines": [{}]}])
+def test_what_is_no_batch_is_invalid(wrong):
+    with pytest.raises(Invalid):
+        log.parse(wrong, NOW)
+
+
+def test_too_many_lines_are_invalid():
+    many = said()
+    many["lines"] *= log.MAX_LINES + 1
+    with pytest.raises(Invalid):
+        log.parse(many, NOW)

@@ -1,0 +1,111 @@
+"""Who may act for an app: its organization's members, and people who were given access to it alone."""
+
+from collections.abc import Sequence
+
+from skypanel.domain.access import Action, Member, Role
+from skypanel.domain.app import App
+from skypanel.domain.errors import Conflict, Invalid, NotFound
+from skypanel.domain.names import printable
+from skypanel.flow import apps as apps_flow
+from skypanel.flow import collaborators as collaborators_flow
+from skypanel.store import collaborators, organizations
+from web.api import people, serializers
+from web.api.calls import Call, Reply
+from web.api.ranges import Page, paginate
+from web.api.schema import Json, array, boolean, record, string
+
+PERMISSIONS = {"view": Role.VIEWER, "deploy": Role.DEVELOPER, "operate": Role.DEVELOPER}
+ADD = record("user", user=string(), silent=boolean(), permissions=array(string()))
+CHANGES = record("permissions", permissions=array(string()))
+
+
+async def index(call: Call) -> Page:
+    """List who may act for an app."""
+    app = await call.app()
+    members, others = await _people(call, app)
+    return paginate([serializers.collaborator(each, app) for each in (*members, *others)], call.range, "id")
+
+
+async def show(call: Call) -> Reply:
+    """Show somebody who may act for an app."""
+    app = await call.app()
+    members, others = await _people(call, app)
+    return Reply(serializers.collaborator(_named(call, app, (*members, *others)), app))
+
+
+async def permissions(call: Call) -> Page:
+    """List what collaborators can be allowed to do."""
+    return paginate([{"name": name, "description": f"May {name} the app."} for name in PERMISSIONS], call.range, "name")
+
+
+async def add(call: Call) -> Reply:
+    """Give somebody access to an app."""
+    app, email = await call.app(), call.body["user"]
+    await people.check_known(call, email)
+    role = _role(call.body["permissions"]) if "permissions" in call.body else Role.DEVELOPER
+    invitation = await collaborators_flow.add(call.panel, app, email, role, call.account)
+    return Reply(await _shown(call, app, invitation.account.email), 201, people.invited(call, invitation))
+
+
+async def change(call: Call) -> Reply:
+    """Change what a collaborator may do."""
+    app, role = await call.app(), _role(call.body["permissions"])
+    email = (await _collaborator(call, app)).account.email
+    await collaborators_flow.add(call.panel, app, email, role, call.account)
+    return Reply(await _shown(call, app, email))
+
+
+async def remove(call: Call) -> Reply:
+    """Take a collaborator's access away; everybody may give up their own."""
+    own = call.params["collaborator"].lower() in {call.account.email, str(call.account.id)}
+    app = await apps_flow.access(call.panel, call.account, call.params["app"], Action.VIEW_APP) if own else await call.app()
+    found = await _collaborator(call, app)
+    await collaborators_flow.remove(call.panel, app, found.account.email, call.account)
+    return Reply(serializers.collaborator(found, app))
+
+
+def _role(names: Sequence[str]) -> Role:
+    for name in names:
+        if name not in PERMISSIONS:
+            raise Invalid(
+                f"A collaborator cannot be given the permission {printable(name)}.",
+                f"Known are {', '.join(PERMISSIONS)}; who is to do more becomes a member of the organization.",
+            )
+    return max((PERMISSIONS[name] for name in names), default=Role.VIEWER)
+
+
+async def _people(call: Call, app: App) -> tuple[Sequence[Member], Sequence[Member]]:
+    """Return the members of an app's organization, and its collaborators who are none."""
+    async with call.panel.transaction() as conn:
+        members = await organizations.members(conn, app.organization_id)
+        others = await collaborators.of(conn, app.id)
+    known = {member.account.id for member in members}
+    return members, [other for other in others if other.account.id not in known]
+
+
+def _named(call: Call, app: App, found: Sequence[Member]) -> Member:
+    asked = call.params["collaborator"].lower()
+    for each in found:
+        if asked in {each.account.email, str(each.account.id), serializers.collaborator(each, app)["id"]}:
+            return each
+    raise NotFound(f"{printable(call.params['collaborator'])} has no access here.", "`heroku access` shows who has.")
+
+
+async def _collaborator(call: Call, app: App) -> Member:
+    members, _ = await _people(call, app)
+    async with call.panel.transaction() as conn:
+        others = await collaborators.of(conn, app.id)
+    try:
+        return _named(call, app, others)
+    except NotFound:
+        member = _named(call, app, members)
+    raise Conflict(
+        f"{member.account.email} may act for {app.name} as a member of its organization.",
+        "`heroku members:set` and `members:remove` change that, for all of its apps.",
+    )
+
+
+async def _shown(call: Call, app: App, email: str) -> Json:
+    async with call.panel.transaction() as conn:
+        found = {each.account.email: each for each in await collaborators.of(conn, app.id)}
+    return serializers.collaborator(found[email], app)

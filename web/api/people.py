@@ -1,0 +1,37 @@
+"""What is the same for members of an organization and collaborators of an app."""
+
+from skypanel.domain.access import Role, read_role, runs_platform
+from skypanel.domain.errors import Invalid
+from skypanel.domain.names import check_email
+from skypanel.flow.invitation import Invitation
+from skypanel.store import accounts
+from web.api.calls import Call
+
+# Heroku's word for what is a developer here.
+ALIASES = {"member": Role.DEVELOPER.word}
+
+
+def role(word: str, highest: Role = Role.OWNER) -> Role:
+    """Return the role that a caller means. Raises Invalid with those there are."""
+    return read_role(ALIASES.get(word, word), highest)
+
+
+async def check_known(call: Call, email: str) -> None:
+    """Raise Invalid for somebody without an account, unless the caller runs the platform.
+
+    Who makes an account is told how to sign in as it: that is for nobody to do with another's address.
+    """
+    async with call.panel.transaction() as conn:
+        known = await accounts.by_email(conn, check_email(email))
+    if known is None and not runs_platform(call.account):
+        raise Invalid(f"{email} has no account here.", "Ask an administrator of this panel to make one: they add them first.")
+
+
+def invited(call: Call, invitation: Invitation) -> dict[str, str]:
+    """Return the headers that tell how somebody who is new here signs in."""
+    if invitation.link is None:
+        return {}
+    link = call.panel.address.dashboard_url() + invitation.link.removeprefix("/")
+    return {
+        "Warning-Message": f"{invitation.account.email} is new here. Send them this link, which signs them in once, within a day: {link}"
+    }

@@ -1,0 +1,145 @@
+"""Organizations, which are teams there: listing, making, their members and their apps."""
+
+from skypanel.domain.access import Action, Member, Role
+from skypanel.domain.account import Organization
+from skypanel.domain.errors import NotFound
+from skypanel.domain.names import printable
+from skypanel.flow import apps as apps_flow
+from skypanel.flow import organizations as organizations_flow
+from skypanel.store import organizations
+from web.api import apps, people, serializers
+from web.api.calls import Call, Reply
+from web.api.ranges import Page, paginate
+from web.api.schema import Json, boolean, record, string
+
+CREATE = record("name", name=string())
+CREATE_APP = record(**apps.CREATE["properties"], team=string(), personal=boolean())
+MEMBER = record("email", "role", email=string(), role=string(), federated=boolean())
+
+
+async def index(call: Call) -> Page:
+    """List the caller's organizations, with its role in each."""
+    mine = await organizations_flow.mine(call.panel, call.account)
+    return paginate([_team(each, role) for each, role in mine], call.range, "name")
+
+
+async def create(call: Call) -> Reply:
+    """Make an organization, which the caller owns."""
+    made = await organizations_flow.create(call.panel, call.account, call.body["name"])
+    return Reply(_team(made, Role.OWNER), 201)
+
+
+async def show(call: Call) -> Reply:
+    """Show an organization."""
+    return Reply(await _shown(call, await call.organization()))
+
+
+async def none(call: Call) -> Page:
+    """List what an organization has none of."""
+    await call.organization()
+    return Page([])
+
+
+async def members(call: Call) -> Page:
+    """List who acts for an organization."""
+    organization = await call.organization()
+    return paginate([_member(each) for each in await organizations_flow.members(call.panel, organization)], call.range, "email")
+
+
+async def put_member(call: Call) -> Reply:
+    """Make somebody a member, or give a member another role."""
+    organization, email = await call.organization(), call.body["email"]
+    if any(each.account.email == email.lower() for each in await organizations_flow.members(call.panel, organization)):
+        return await change_member(call)
+    await people.check_known(call, email)
+    invitation = await organizations_flow.add_member(call.panel, organization, email, people.role(call.body["role"]), call.account)
+    shown = await _found(call, organization, invitation.account.email)
+    return Reply(_member(shown), 201, people.invited(call, invitation))
+
+
+async def change_member(call: Call) -> Reply:
+    """Give a member another role."""
+    organization, email = await call.organization(), call.body["email"]
+    await organizations_flow.change_role(call.panel, organization, email, people.role(call.body["role"]), call.account)
+    return Reply(_member(await _found(call, organization, email)))
+
+
+async def remove_member(call: Call) -> Reply:
+    """Take a member out; everybody may leave."""
+    organization = await call.organization(Action.VIEW_MEMBERS)
+    found = await _found(call, organization, call.params["member"])
+    await organizations_flow.remove_member(call.panel, organization, found.account.email, call.account)
+    return Reply(_member(found))
+
+
+async def apps_of(call: Call) -> Page:
+    """List the apps of an organization."""
+    organization = await call.organization()
+    page = await apps.page(call, organization.id)
+    return Page([_of_team(shown, organization) for shown in page.items], page.next)
+
+
+async def app(call: Call) -> Reply:
+    """Show an app with the organization that owns it."""
+    found = await call.app()
+    async with call.panel.transaction() as conn:
+        organization = await organizations.get(conn, found.organization_id)
+    return Reply(_of_team(await apps.shown(call, found), organization))
+
+
+async def create_app(call: Call) -> Reply:
+    """Create an app in an organization."""
+    body = call.body
+    apps.check_place(body)
+    if "team" not in body:
+        return await apps.create(call)
+    organization = await organizations_flow.access(call.panel, call.account, body["team"], Action.CREATE_APP)
+    made = await apps_flow.create(call.panel, call.account, body.get("name") or apps.new_name(), organization_id=organization.id)
+    return Reply(_of_team(await apps.shown(call, made), organization), 201)
+
+
+async def _shown(call: Call, organization: Organization) -> Json:
+    async with call.panel.transaction() as conn:
+        role = await organizations.role(conn, organization.id, call.account.id)
+    return _team(organization, role)
+
+
+async def _found(call: Call, organization: Organization, name: str) -> Member:
+    for each in await organizations_flow.members(call.panel, organization):
+        if name.lower() in {each.account.email, str(each.account.id), _member(each)["id"]}:
+            return each
+    raise NotFound(f"{printable(name)} is no member of {organization.name}.", "`heroku members` lists them.")
+
+
+def _ref(organization: Organization) -> Json:
+    return {"id": str(organization.id), "name": organization.name}
+
+
+def _of_team(shown: Json, organization: Organization) -> Json:
+    return {**shown, "team": _ref(organization), "organization": _ref(organization)}
+
+
+def _team(organization: Organization, role: Role | None) -> Json:
+    return {
+        **_ref(organization),
+        "default": False,
+        "enterprise_account": None,
+        "membership_limit": None,
+        "provisioned_licenses": False,
+        "role": role.word if role else None,
+        "type": "team",
+    }
+
+
+def _member(of: Member) -> Json:
+    return {
+        "id": str(of.account.id),
+        "created_at": serializers.time(of.since),
+        "email": of.account.email,
+        "federated": False,
+        "identity_provider": None,
+        "role": of.role.word,
+        "two_factor_authentication": False,
+        "updated_at": serializers.time(of.since),
+        "user": {"id": str(of.account.id), "email": of.account.email, "name": None},
+    }

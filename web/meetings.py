@@ -1,0 +1,60 @@
+"""One-off dynos that wait for whoever asked for them to come to the rendezvous: nothing of them runs until then."""
+
+import hmac
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from time import monotonic
+from uuid import UUID
+
+from skypanel.domain.errors import Conflict
+from skypanel.domain.manifest import OneOff
+
+WAIT_S = 60.0
+MAX_WAITING = 200
+MAX_WAITING_OF_ONE = 20
+
+
+@dataclass(frozen=True)
+class Meeting:
+    """What is to run, and by whose token; `origin` is where it was asked for."""
+
+    token_id: UUID
+    app_id: UUID
+    one_off: OneOff
+    origin: str | None
+
+
+@dataclass(frozen=True)
+class _Expected:
+    meeting: Meeting
+    until: float
+    secret: str = field(repr=False)
+
+
+class Meetings:
+    """Those that are arranged, in the memory of the process that is the rendezvous. `now` counts seconds."""
+
+    def __init__(self, now: Callable[[], float] = monotonic) -> None:
+        self._now = now
+        self._expected: dict[str, _Expected] = {}
+
+    def arrange(self, meeting: Meeting) -> str:
+        """Return what whoever comes has to say, once and within a minute. Raises Conflict where too many wait already."""
+        now = self._now()
+        self._expected = {place: each for place, each in self._expected.items() if each.until > now}
+        same = sum(each.meeting.token_id == meeting.token_id for each in self._expected.values())
+        if len(self._expected) >= MAX_WAITING or same >= MAX_WAITING_OF_ONE:
+            raise Conflict("Too many one-off dynos wait for somebody to connect.", "Try again in a minute.")
+        place, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
+        self._expected[place] = _Expected(meeting, now + WAIT_S, secret)
+        return f"{place}.{secret}"
+
+    def take(self, said: bytes) -> Meeting | None:
+        """Return the meeting that somebody comes for, if they know its secret; it is theirs alone from now on."""
+        place, _, secret = said.decode("ascii", errors="replace").partition(".")
+        expected = self._expected.get(place)
+        if expected is None or not hmac.compare_digest(expected.secret.encode(), secret.encode()):
+            return None
+        del self._expected[place]
+        return expected.meeting if expected.until > self._now() else None

@@ -1,0 +1,206 @@
+"""Where the Heroku CLI meets the one-off dynos it asked for: TLS, a secret as the first line, then bytes both ways.
+
+The CLI drops the first chunk it is sent, whatever is in it; each write here is a TLS record, and so a chunk, of its own.
+"""
+
+import asyncio
+import logging
+import socket
+import ssl
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+from skypanel.domain.access import Action
+from skypanel.domain.errors import SkyPanelError, Unavailable
+from skypanel.flow import run as run_flow
+from skypanel.flow.audit import ORIGIN
+from skypanel.ports import Attached, Panel
+from web import exit_status
+from web.api import tickets
+from web.api.tickets import Ticket
+from web.meetings import Meeting, Meetings
+
+GREETING = b"rendezvous\r\n"
+END_OF_INPUT = b"\x04"
+# Who has not said the secret yet: how many at once, and for how long.
+MAX_STRANGERS = 64
+STRANGER_S = 10.0
+MAX_SECRET_BYTES = 256
+CHUNK_BYTES = 64 * 1024
+# A client without a terminal ends its input by a byte that could be part of it: then more follows at once.
+END_S = 0.5
+LOOK_S = 2.0
+PAUSE_S = 1.0
+FAREWELL_S = 5.0
+# A client that vanishes without a word is noticed within two minutes.
+KEEPALIVE = {socket.TCP_KEEPIDLE: 60, socket.TCP_KEEPINTVL: 15, socket.TCP_KEEPCNT: 4}
+
+log = logging.getLogger(__name__)
+
+
+@asynccontextmanager
+async def listening(
+    panel: Panel, meetings: Meetings, certificate: tuple[Path, Path], port: int, *, stranger_s: float = STRANGER_S
+) -> AsyncIterator[int]:
+    """Receive clients on all interfaces for the length of the block, and yield the port; those who are there then are sent away.
+
+    Who has not said a secret after `stranger_s` is sent away too.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    is_dual = socket.has_dualstack_ipv6()
+    family = socket.AF_INET6 if is_dual else socket.AF_INET
+    with socket.create_server(("", port), family=family, dualstack_ipv6=is_dual) as listener:
+        listener.setblocking(False)  # noqa: FBT003 - a standard name
+        reception = _Reception(panel, meetings, context, stranger_s)
+        accepting = asyncio.create_task(reception.accept(listener))
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            await _end({accepting})
+            await _end(reception.visits)
+
+
+class _Reception:
+    def __init__(self, panel: Panel, meetings: Meetings, context: ssl.SSLContext, stranger_s: float) -> None:
+        self._panel, self._meetings, self._context, self._stranger_s = panel, meetings, context, stranger_s
+        self._strangers = asyncio.Semaphore(MAX_STRANGERS)
+        self.visits: set[asyncio.Task[None]] = set()
+
+    async def accept(self, listener: socket.socket) -> None:
+        """Receive one client after another; those over MAX_STRANGERS wait in the kernel."""
+        while True:
+            await self._strangers.acquire()
+            try:
+                connection, _ = await asyncio.get_running_loop().sock_accept(listener)
+            except OSError as error:  # too many open files, or a client that is gone already
+                log.warning("the rendezvous cannot receive a client: %s", error)
+                self._strangers.release()
+                await asyncio.sleep(PAUSE_S)
+                continue
+            visit = asyncio.create_task(self._receive(connection))
+            self.visits.add(visit)
+            visit.add_done_callback(self.visits.discard)
+
+    async def _receive(self, connection: socket.socket) -> None:
+        try:
+            async with asyncio.timeout(self._stranger_s):
+                client = await self._greeted(connection)
+        except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            connection.close()
+            return
+        finally:
+            self._strangers.release()
+        if client is not None:
+            meeting, reader, writer = client
+            try:
+                await self._attend(meeting, reader, writer)
+            except ConnectionError:
+                log.info("the client of %s of app %s is gone", meeting.one_off.name, meeting.app_id)
+            finally:
+                await _close(writer)
+
+    async def _greeted(self, connection: socket.socket) -> tuple[Meeting, asyncio.StreamReader, asyncio.StreamWriter] | None:
+        """Begin TLS and hear the secret; None for somebody who knows none."""
+        for option, value in KEEPALIVE.items():
+            connection.setsockopt(socket.IPPROTO_TCP, option, value)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader(CHUNK_BYTES)
+        protocol = asyncio.StreamReaderProtocol(reader)
+        transport, _ = await loop.connect_accepted_socket(lambda: protocol, connection, ssl=self._context)
+        writer = asyncio.StreamWriter(transport, protocol, reader, loop)
+        try:
+            said = await reader.readuntil(b"\n")
+            meeting = self._meetings.take(said.strip()) if len(said) <= MAX_SECRET_BYTES else None
+        except BaseException:
+            transport.abort()
+            raise
+        if meeting is None:
+            await _close(writer)
+            return None
+        return meeting, reader, writer
+
+    async def _attend(self, meeting: Meeting, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Run what was asked for, for as long as the client stays and may."""
+        ORIGIN.set(meeting.origin)
+        await _write(writer, GREETING)
+        ticket = Ticket(meeting.token_id, meeting.app_id, {})
+        try:
+            account, app = await tickets.admit(self._panel, ticket, Action.RUN)
+            async with run_flow.attach(self._panel, app, meeting.one_off, account) as attached:
+                await _first_of(
+                    _answer(attached, writer, has_status=exit_status.is_wanted(meeting.one_off.command)),
+                    _pass_on(reader, attached, at_terminal=meeting.one_off.window is not None),
+                    self._until_revoked(ticket),
+                )
+        except SkyPanelError as error:
+            await _write(writer, f" !     {error}\r\n".encode())
+
+    async def _until_revoked(self, ticket: Ticket) -> None:
+        while True:
+            await asyncio.sleep(LOOK_S)
+            with suppress(Unavailable):
+                await tickets.admit(self._panel, ticket, Action.RUN)
+
+
+async def _answer(attached: Attached, writer: asyncio.StreamWriter, *, has_status: bool) -> None:
+    """Send what the dyno prints, until it has ended."""
+    pieces = exit_status.whole(attached.read()) if has_status else attached.read()
+    async for piece in pieces:
+        await _write(writer, piece)
+    exit_ = await attached.wait()
+    if exit_.reason is not None:
+        await _write(writer, f" !     The command was stopped: {exit_.reason}.\r\n".encode())
+
+
+async def _pass_on(reader: asyncio.StreamReader, attached: Attached, *, at_terminal: bool) -> None:
+    """Give the dyno what the client sends, until the client is gone."""
+    held = b""
+    while True:
+        try:
+            async with asyncio.timeout(END_S if held else None):
+                chunk = await reader.read(CHUNK_BYTES)
+        except TimeoutError:
+            await attached.end_input()
+            held = b""
+            continue
+        if not chunk:
+            return
+        chunk = held + chunk
+        held = END_OF_INPUT if not at_terminal and chunk.endswith(END_OF_INPUT) else b""
+        await attached.write(chunk.removesuffix(held))
+
+
+async def _first_of(*steps: Coroutine[None, None, None]) -> None:
+    """Take steps side by side until one has ended. Raises what it raised."""
+    tasks = {asyncio.create_task(step) for step in steps}
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        await _end(tasks)
+    for task in done:
+        task.result()
+
+
+async def _end(tasks: set[asyncio.Task[None]]) -> None:
+    ending = set(tasks)
+    for task in ending:
+        task.cancel()
+    if ending:
+        await asyncio.wait(ending)
+
+
+async def _write(writer: asyncio.StreamWriter, chunk: bytes) -> None:
+    writer.write(chunk)
+    await writer.drain()
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    try:
+        async with asyncio.timeout(FAREWELL_S):
+            await writer.wait_closed()
+    except (OSError, TimeoutError):
+        writer.transport.abort()

@@ -1,0 +1,167 @@
+"""Delivers what the dynos of a node print: each line once, and soon."""
+
+import json
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Optional, Union
+from urllib.parse import quote
+
+from workers.agent.docker import Docker
+from workers.agent.dynos import APP, Dyno, dyno_of
+from workers.agent.errors import PASSING, Refused, Rejected, pause_s
+from workers.agent.positions import Positions
+from workers.agent.printed import Printed, follow
+
+LOOK_S = 1.0
+# Whoever cannot be followed is looked at again after this.
+LATER_S = 60.0
+# Lines that come at once go together.
+LINGER_S = 0.2
+# A line may be 16 KiB, and six times that where JSON has to escape every character.
+MAX_BATCH_BYTES = 512 * 1024
+# What is read beyond a batch waits at Docker.
+MAX_WAITING = 256
+
+log = logging.getLogger("agent")
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a dyno's."""
+
+    dyno: Dyno
+    printed: Printed
+
+
+@dataclass(frozen=True)
+class End:
+    """All that a container will ever print was before this."""
+
+    container: str
+
+
+class Collector:
+    """Follows every dyno that has the labels, and those that ended as long as Docker has their lines.
+
+    `deliver` takes a batch as the panel reads it (JSON), and raises Rejected for one that will never be taken.
+    """
+
+    def __init__(
+        self, docker: Docker, positions: Positions, deliver: Callable[[bytes], None], labels: Optional[Mapping[str, str]] = None
+    ) -> None:
+        self._docker = docker
+        self._positions = positions
+        self._deliver = deliver
+        self._wanted = [APP, *(f"{name}={value}" for name, value in (labels or {}).items())]
+        self._lines: queue.Queue[Union[Line, End]] = queue.Queue(MAX_WAITING)
+        self._followed: dict[str, threading.Thread] = {}
+        self._read: dict[str, str] = {}
+        self._later: dict[str, float] = {}
+        # To the second, rounded up.
+        self._started = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(time.time() + 1))
+
+    def run(self) -> None:
+        """Deliver for good."""
+        threading.Thread(target=self._look_for_good, daemon=True).start()
+        while True:
+            self._hand_over(self._batch())
+
+    def _look_for_good(self) -> None:
+        failures = 0
+        while True:
+            try:
+                self._look()
+                failures = 0
+            except PASSING as error:
+                failures += 1
+                if failures == 1:
+                    log.warning("Docker does not say what runs: %s", error)
+            time.sleep(LOOK_S)
+
+    def _look(self) -> None:
+        filters = quote(json.dumps({"label": self._wanted}))
+        found = {each["Id"]: each for each in self._docker.ask("GET", f"/containers/json?all=1&filters={filters}") or ()}
+        self._positions.keep(found.keys())
+        # Followers write to these meanwhile: each is changed in one go.
+        for gone in (set(self._read) | set(self._later)) - found.keys():
+            self._read.pop(gone, None)
+            self._later.pop(gone, None)
+        self._followed = {container: thread for container, thread in self._followed.items() if thread.is_alive()}
+        for container, each in found.items():
+            dyno = dyno_of(container, each.get("Labels") or {})
+            if dyno is not None and each["State"] != "created" and self._may_follow(container):
+                thread = threading.Thread(target=self._follow, args=(dyno, each["State"] == "exited"), daemon=True)
+                self._followed[container] = thread
+                thread.start()
+
+    def _may_follow(self, container: str) -> bool:
+        is_due = time.monotonic() >= self._later.get(container, 0.0)
+        return is_due and container not in self._followed and not self._positions.has_ended(container)
+
+    def _follow(self, dyno: Dyno, has_ended: bool) -> None:  # noqa: FBT001 - a thread's argument
+        try:
+            for printed in follow(self._docker, dyno.container, self._read.get(dyno.container) or self._positions.at(dyno.container)):
+                self._lines.put(Line(dyno, printed))
+                self._read[dyno.container] = printed.time
+            if has_ended:
+                self._lines.put(End(dyno.container))
+                self._later[dyno.container] = time.monotonic() + LATER_S
+        except Refused as error:
+            # Its output is kept nowhere, or it is gone, or Docker is at odds with itself.
+            log.info("%s of %s has no log: %s", dyno.name, dyno.app_id, error)
+            self._later[dyno.container] = time.monotonic() + LATER_S
+        except PASSING as error:
+            log.info("%s of %s is not followed for a moment: %s", dyno.name, dyno.app_id, error)
+
+    def _batch(self) -> list[Union[Line, End]]:
+        batch = [self._lines.get()]
+        size, deadline = _size(batch[0]), time.monotonic() + LINGER_S
+        while size < MAX_BATCH_BYTES and (left_s := deadline - time.monotonic()) > 0:
+            try:
+                batch.append(self._lines.get(timeout=left_s))
+            except queue.Empty:
+                break
+            size += _size(batch[-1])
+        return batch
+
+    def _hand_over(self, batch: list[Union[Line, End]]) -> None:
+        """Deliver a batch, whenever that succeeds, and note how far it went."""
+        lines = [each for each in batch if isinstance(each, Line)]
+        # What was there before this agent may have been delivered by the one before it.
+        again = any(line.printed.time < self._started for line in lines)
+        failures = 0
+        while lines:
+            try:
+                self._deliver(encoded(lines, again=again))
+                break
+            except Rejected as error:
+                log.warning("%d lines are lost: %s", len(lines), error)
+                break
+            except PASSING as error:
+                failures += 1
+                again = True
+                if failures == 1:
+                    log.warning("lines wait: %s", error)
+                time.sleep(pause_s(failures))
+        times: dict[str, str] = {}
+        for line in lines:
+            times[line.dyno.container] = max(times.get(line.dyno.container, ""), line.printed.time)
+        try:
+            self._positions.deliver(times, [each.container for each in batch if isinstance(each, End)])
+        except OSError as error:
+            # They are known to this agent, and the panel notices what the next one delivers twice.
+            log.warning("it cannot be noted which lines are delivered: %s", error)
+
+
+def encoded(lines: list[Line], *, again: bool) -> bytes:
+    """Return lines as the panel reads them; `again` says that some of them may have been delivered before."""
+    said = [{"app_id": line.dyno.app_id, "dyno": line.dyno.name, "time": line.printed.time, "text": line.printed.text} for line in lines]
+    return json.dumps({"again": again, "lines": said}, ensure_ascii=False).encode(errors="replace")
+
+
+def _size(each: Union[Line, End]) -> int:
+    return len(encoded([each], again=False)) if isinstance(each, Line) else 0

@@ -1,0 +1,55 @@
+"""The panel's dynos among a node's containers, by their labels."""
+
+import logging
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Optional
+
+from workers.agent.docker import Docker
+from workers.agent.errors import Gone
+
+# The panel's labels, and Docker's own, `<service>.<slot>.<id>`.
+PANEL = "skypanel.panel"
+APP = "skypanel.app"
+PROCESS_TYPE = "skypanel.process-type"
+INDEX = "skypanel.index"
+TASK = "com.docker.swarm.task.name"
+
+_CONTAINER = re.compile(r"[0-9a-f]{64}")
+
+log = logging.getLogger("agent")
+
+
+@dataclass(frozen=True)
+class Dyno:
+    """A container, and which dyno of which app it is; the name is that of `$DYNO` in it."""
+
+    container: str
+    app_id: str
+    name: str
+
+
+def dyno_of(container: str, labels: Mapping[str, str]) -> Optional[Dyno]:
+    """Return which dyno a container is, if it is one: a task by its slot, a one-off dyno by its number."""
+    _, _, task = labels.get(TASK, "").partition(".")
+    index = labels.get(INDEX) or task.partition(".")[0]
+    if APP not in labels or PROCESS_TYPE not in labels or not index:
+        return None
+    return Dyno(container, labels[APP], f"{labels[PROCESS_TYPE]}.{index}")
+
+
+def stop(docker: Docker, container: str) -> None:
+    """Send SIGTERM to a dyno; whatever else has that id, or nothing, is left alone. What is in the dyno sees to its end.
+
+    Raises Refused if Docker does not do it.
+    """
+    try:
+        found = docker.ask("GET", f"/containers/{container}/json") if _CONTAINER.fullmatch(container) else {}
+        if dyno_of(container, found.get("Config", {}).get("Labels") or {}) is None:
+            log.warning("%s is no dyno, and goes on", container)
+            return
+        docker.ask("POST", f"/containers/{container}/kill?signal=SIGTERM")
+        log.info("%s is told to stop", container)
+    except Gone:
+        log.info("%s has ended already", container)

@@ -1,0 +1,39 @@
+"""A node's membership of the Swarm."""
+
+import json
+import socket
+import sys
+
+from workers.agent.docker import Docker
+
+JOIN_S = 60.0
+
+
+def join() -> None:
+    """Join the Swarm, to get no tasks yet, and print the member's id."""
+    docker = Docker()
+    said = json.load(sys.stdin)
+    host = said["address"].rpartition(":")[0].strip("[]")
+    body = {
+        "ListenAddr": "0.0.0.0:2377",
+        "AdvertiseAddr": _own_address(host),
+        "RemoteAddrs": [said["address"]],
+        "JoinToken": said["token"],
+        "Availability": "drain",
+    }
+    docker.ask("POST", "/swarm/join", body, JOIN_S)
+    sys.stdout.write("member=" + docker.ask("GET", "/info")["Swarm"]["NodeID"] + "\n")
+
+
+def _own_address(peer: str) -> str:
+    """Return the address from which this machine reaches a peer; nothing is sent."""
+    with socket.socket(socket.AF_INET6 if ":" in peer else socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect((peer, 9))
+        return str(probe.getsockname()[0])
+
+
+def leave() -> None:
+    """Leave the Swarm, if this machine is in one."""
+    docker = Docker()
+    if docker.ask("GET", "/info")["Swarm"]["LocalNodeState"] != "inactive":
+        docker.ask("POST", "/swarm/leave?force=true", timeout=JOIN_S)

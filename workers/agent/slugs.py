@@ -1,0 +1,76 @@
+"""Slugs as images of a node."""
+
+import subprocess
+from collections.abc import Sequence
+from tempfile import TemporaryFile
+from typing import IO, Any
+from urllib.parse import quote
+
+from skypanel.drivers.layers import image, write_layer
+from workers.agent import state
+from workers.agent.docker import Docker
+from workers.agent.errors import Refused
+from workers.agent.panel import Panel
+
+LOAD_S = 600.0
+# An image's id is the same on every node; its name here says of which slug it is, and on which stack.
+REPOSITORY = "skypanel-slug-"
+# Images that stay though the panel wants them no longer, so that going back a release is quick.
+SPARE = 10
+
+
+def repository(stack: dict[str, Any]) -> str:
+    """Return how images on this stack are called; another stack makes other images."""
+    return REPOSITORY + str(stack["Id"]).rpartition(":")[2][:12]
+
+
+def staged(docker: Docker, base: str) -> list[str]:
+    """Return the digests of the slugs that have an image here, on the stack as it is now; none without it."""
+    try:
+        own = repository(docker.ask("GET", f"/images/{quote(base)}/json"))
+    except Refused:
+        return []
+    return sorted(digest for name, _, digest in (tag.partition(":") for tag in _tags(docker)) if name == own)
+
+
+def forget(docker: Docker, base: str, wanted: Sequence[str]) -> None:
+    """Remove images of slugs that are not wanted, but for the newest and those that run."""
+    own = repository(docker.ask("GET", f"/images/{quote(base)}/json"))
+    unwanted = [tag for tag in _tags(docker) if tag not in {f"{own}:{digest}" for digest in wanted}]
+    ages = {tag: docker.ask("GET", f"/images/{quote(tag)}/json")["Metadata"]["LastTagTime"] for tag in unwanted[SPARE:] and unwanted}
+    for tag in sorted(ages, key=lambda tag: str(ages[tag]), reverse=True)[SPARE:]:
+        try:
+            docker.ask("DELETE", f"/images/{quote(tag)}")
+        except Refused:
+            continue  # a dyno of it runs
+
+
+def _tags(docker: Docker) -> list[str]:
+    found = docker.ask("GET", "/images/json") or []
+    return [tag for known in found for tag in known.get("RepoTags") or () if tag.startswith(REPOSITORY)]
+
+
+def stage(docker: Docker, panel: Panel, digest: str, base: str) -> None:
+    """Make a slug an image: the stack's, and a layer with the slug at /app. Nothing that is half-done gets the name."""
+    folder = state.folder()
+    with TemporaryFile(dir=folder) as slug, TemporaryFile(dir=folder) as layer:
+        panel.fetch(digest, slug)
+        slug.seek(0)
+        stack = docker.ask("GET", f"/images/{quote(base)}/json")
+        with subprocess.Popen(["zstd", "-dcq"], stdin=slug, stdout=subprocess.PIPE) as unpacked:
+            made = image(stack, write_layer(_readable(unpacked), layer), f"{repository(stack)}:{digest}")
+        if unpacked.returncode:
+            raise Refused("the slug cannot be unpacked")
+        size_bytes = layer.tell()
+        layer.seek(0)
+        said = docker.ask("POST", "/images/load?quiet=true", made.archive(layer, size_bytes), LOAD_S)
+        errors = [str(line["error"]) for line in said if "error" in line]
+        if errors:
+            raise Refused(f"Docker: {errors[0]}")
+        docker.ask("GET", f"/images/{quote(made.id)}/json")
+
+
+def _readable(process: "subprocess.Popen[bytes]") -> IO[bytes]:
+    if process.stdout is None:
+        raise Refused("zstd has no output")
+    return process.stdout
