@@ -22,6 +22,10 @@ from skypanel.domain.routing import Address, Route
 from skypanel.domain.storage import Kept, Storage
 
 WriteLine = Callable[[str], Awaitable[None]]
+# Puts an app's slug, by its digest, on the nodes beside the manager's.
+StageElsewhere = Callable[[App, str], Awaitable[None]]
+# Tells a dyno on a node beside the manager's to stop, by the node's name in the Swarm and the dyno's container.
+StopElsewhere = Callable[[str, str], Awaitable[None]]
 
 
 class Connection(Protocol):

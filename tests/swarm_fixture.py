@@ -16,6 +16,7 @@ from skypanel.drivers.ingress import Ingress, IngressOptions
 from skypanel.drivers.swarm import SwarmOptions, SwarmScheduler
 from skypanel.drivers.swarm_router import SwarmRouter
 from tests.docker_fixture import Docker, Node, running_docker
+from tests.fakes import FakeObjects
 from tests.small_image import NAME, small_image
 
 STOP_GRACE_S = 3.0
@@ -50,6 +51,18 @@ def two_nodes() -> Iterator[TwoNodes]:
 def nodes() -> Iterator[TwoNodes]:
     """One for each module; tests use apps of their own in it."""
     with two_nodes() as made:
+        yield made
+
+
+@pytest.fixture
+def objects() -> FakeObjects:
+    return FakeObjects()
+
+
+@pytest.fixture
+async def engine(nodes, objects, tmp_path):
+    """The drivers of a panel of the test's own."""
+    async with running_engine(nodes, objects, tmp_path) as made:
         yield made
 
 

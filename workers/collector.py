@@ -15,7 +15,6 @@ from skypanel.domain import log
 from skypanel.domain.errors import Invalid, Unavailable
 from skypanel.drivers.clock import SystemClock
 from skypanel.drivers.log_files import FileLogs
-from skypanel.settings import identity
 from workers.agent.collector import Collector
 from workers.agent.docker import Docker
 from workers.agent.dynos import PANEL
@@ -56,7 +55,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     end_with_any_loop()
     loaded = settings.load(os.environ)
-    collect(loaded.docker_host, identity(loaded.home), loaded.logs)
+    collect(loaded.docker_host, loaded.identity, loaded.logs)
 
 
 if __name__ == "__main__":

@@ -19,8 +19,8 @@ from skypanel.drivers import container_spec, container_sweep
 from skypanel.drivers.attach import STDERR, Streams, attached, knock
 from skypanel.drivers.container_files import archive
 from skypanel.drivers.container_guard import Guard
-from skypanel.drivers.container_spec import Json, Place
-from skypanel.drivers.docker_api import DockerApi
+from skypanel.drivers.container_spec import Place
+from skypanel.drivers.docker_api import DockerApi, Json
 from skypanel.launcher import firewall
 from skypanel.launcher.finishing import drop, to_the_end
 from skypanel.launcher.lines import LineSplitter

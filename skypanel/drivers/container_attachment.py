@@ -77,7 +77,7 @@ class ContainerAttachment:
 
 
 async def resize(docker: DockerApi, container_id: str, window: Window) -> None:
-    """Set the size of a container's terminal. Raises NotFound, Conflict or Unavailable."""
+    """Set the size of a container's terminal. One that has ended is no error. Raises Unavailable."""
     with suppress(Conflict, NotFound):
         await docker.call(lambda client: client.resize(container_id, height=window.rows, width=window.columns))
 

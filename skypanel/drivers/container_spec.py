@@ -7,21 +7,18 @@ does: what is labelled with the name of a guard that has ended is a leftover.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from skypanel.domain.limits import GIB, MIB, Limits
 from skypanel.domain.stack import INIT, UID
+from skypanel.drivers.docker_api import PANEL, Json
 from skypanel.launcher.sandbox import SHM_BYTES
 from skypanel.ports import Step
-
-Json = dict[str, Any]
 
 NETWORK = "skypanel-builds"
 WORKSPACE = "skypanel.workspace"
 GUARD = "skypanel.guard"
 CACHE = "skypanel.cache"
-PANEL = "skypanel.panel"
 LOOK = "skypanel.look"
 CACHE_BYTES = 2 * GIB
 CERTIFICATES = "/etc/ssl/certs"

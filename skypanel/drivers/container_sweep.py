@@ -10,8 +10,8 @@ from uuid import UUID
 from docker import APIClient
 
 from skypanel.domain.errors import Conflict, NotFound
-from skypanel.drivers.container_spec import CACHE, GUARD, LOOK, PANEL, WORKSPACE, Json, cache_name
-from skypanel.drivers.docker_api import DockerApi, labelled
+from skypanel.drivers.container_spec import CACHE, GUARD, LOOK, WORKSPACE, cache_name
+from skypanel.drivers.docker_api import PANEL, DockerApi, Json, labelled
 
 # What is younger may be a workspace in the making.
 MAKING_S = 120

@@ -20,6 +20,8 @@ T = TypeVar("T")
 Json = dict[str, Any]
 
 ANSWER_S = 120
+# The label with the identity of the panel that something belongs to.
+PANEL = "skypanel.panel"
 # From here on a service may say that its processes gain no privileges.
 _NO_NEW_PRIVILEGES = (1, 44)
 

@@ -5,7 +5,7 @@ Every node's agent delivers its dynos' lines, and so does the collector of the p
 
 import asyncio
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import closing, suppress
 from uuid import UUID
@@ -88,15 +88,16 @@ class Early:
         # What is older than the tail of a longer file is further up in it.
         collected = {dyno: min(map(_time, tail)) for dyno, tail in tails.items() if len(tail) >= last}
         self.lines: list[str] = []
+        found = defaultdict[str, list[str]](list)
         for each in at_docker:
             line = str(each)
+            found[each.dyno].append(line)
             if there[line] > 0:
                 there[line] -= 1
             elif _time(line) >= collected.get(each.dyno, ""):
                 self.lines.append(line)
         self._left = Counter(self.lines)
-        asked = Counter(each.dyno for each in at_docker)
-        self._since = {dyno: min(_time(str(each)) for each in at_docker if each.dyno == dyno) for dyno in asked if asked[dyno] >= last}
+        self._since = {dyno: min(map(_time, lines)) for dyno, lines in found.items() if len(lines) >= last}
 
     def has(self, line: str) -> bool:
         """Whether a line that is collected now is one of these, or from before them."""

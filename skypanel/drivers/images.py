@@ -26,6 +26,15 @@ REPOSITORY = "skypanel-app"
 SPARE = 1
 
 
+async def stack_image(docker: DockerApi, name: str) -> Json:
+    """Return one of the stack's images as Docker describes it. Raises Unavailable where it is missing."""
+    try:
+        found: Json = await docker.call(lambda client: client.inspect_image(name))
+    except NotFound as error:
+        raise Unavailable(f"The stack's image {name} is not on this machine.", "Make it with `skypanel stack build`.") from error
+    return found
+
+
 class SlugImages:
     """The images of slugs at one daemon. `stack` names the stack's run image there; `scratch` is a folder with room for a slug."""
 
@@ -40,7 +49,7 @@ class SlugImages:
         tag = _tag(app_id, digest)
         with suppress(NotFound):
             return await self._id(tag)
-        stack = await self._stack_image()
+        stack = await stack_image(self._docker, self._stack)
         with _room():
             self._scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
             with TemporaryDirectory(dir=self._scratch) as folder:
@@ -65,13 +74,6 @@ class SlugImages:
     async def _id(self, tag: str) -> str:
         found: Json = await self._docker.call(lambda client: client.inspect_image(tag))
         return str(found["Id"])
-
-    async def _stack_image(self) -> Json:
-        try:
-            found: Json = await self._docker.call(lambda client: client.inspect_image(self._stack))
-        except NotFound as error:
-            raise Unavailable(f"The stack's image {self._stack} is not on this machine.", "Make it with `skypanel stack build`.") from error
-        return found
 
     async def _fetch(self, digest: str, target: Path) -> None:
         try:

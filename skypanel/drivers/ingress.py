@@ -22,9 +22,8 @@ from docker.errors import NotFound as NoSuchThing
 
 from skypanel.domain.errors import Conflict, NotFound
 from skypanel.domain.routing import PROXY_TOKEN_HEADER
-from skypanel.drivers.docker_api import DockerApi, Json
+from skypanel.drivers.docker_api import PANEL, DockerApi, Json
 from skypanel.drivers.swarm_services import Services
-from skypanel.drivers.swarm_spec import PANEL
 
 HTTP_PORT, HTTPS_PORT, API_PORT = 8080, 8443, 8082
 CONFIG = "skypanel.ingress"

@@ -21,12 +21,11 @@ from skypanel.domain.errors import Unavailable
 from skypanel.domain.log import LogLine
 from skypanel.domain.terminal import clean
 from skypanel.drivers.log_watch import Watches
+from skypanel.launcher.logs import KEPT_FILES, MAX_BYTES
 from skypanel.ports import Clock
 
 POLL_S = 0.2
 BLOCK_BYTES = 64 * 1024
-MAX_BYTES = 10 * 1024**2
-KEPT_FILES = 3
 # What an app's files may be together; those that were written to longest ago go first.
 MAX_APP_BYTES = 200 * 1024**2
 MAX_APP_FILES = 500

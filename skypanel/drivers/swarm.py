@@ -16,17 +16,15 @@ from skypanel.drivers import container_sweep
 from skypanel.drivers.docker_api import DockerApi
 from skypanel.drivers.images import SlugImages
 from skypanel.drivers.swarm_readiness import Readiness
-from skypanel.drivers.swarm_run import Image, OneOffs, terminate
+from skypanel.drivers.swarm_run import Image, OneOffs, send
 from skypanel.drivers.swarm_services import Service, Services, scaled
 from skypanel.drivers.swarm_spec import BOOT_S, LINGER_S, ORGANIZATION, Place, secret_name, service_name, service_spec
 from skypanel.drivers.swarm_tasks import Task, slots
-from skypanel.ports import Attached, WriteLine
+from skypanel.ports import Attached, StageElsewhere, StopElsewhere, WriteLine
 
 POLL_S = 0.1
 STOP_SLACK_S = 10.0
 
-StageElsewhere = Callable[[App, str], Awaitable[None]]
-StopElsewhere = Callable[[str, str], Awaitable[None]]
 JoinNetwork = Callable[[str], Awaitable[None]]
 
 
@@ -153,7 +151,7 @@ class SwarmScheduler:
         if task.container_id is None:
             return
         if task.node_id == here:
-            await self._docker.call(partial(terminate, task.container_id))
+            await self._docker.call(partial(send, "TERM", task.container_id))
         else:
             await self._stop_elsewhere(task.node_id, task.container_id)
 
@@ -205,10 +203,6 @@ class SwarmScheduler:
     async def one_offs(self, app_id: UUID | None = None) -> Sequence[Dyno]:
         """Return the one-off dynos that run, attached or not, of one app or of all."""
         return await self._one_offs.dynos(app_id)
-
-    async def sweep(self) -> None:
-        """End the one-off dynos that ran long enough, and remove what is left of those that ended a while ago."""
-        await self._one_offs.sweep()
 
     async def _image(self, manifest: Manifest) -> Image:
         image_id = await self._images.stage(manifest.app_id, manifest.slug_digest)

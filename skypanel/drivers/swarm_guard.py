@@ -15,6 +15,7 @@ from docker import APIClient
 from skypanel.domain.errors import Conflict, NotFound, Unavailable
 from skypanel.domain.limits import MIB
 from skypanel.drivers.docker_api import DockerApi, Json
+from skypanel.drivers.images import stack_image
 from skypanel.drivers.node import program
 from skypanel.drivers.swarm_spec import SECOND
 from skypanel.launcher.firewall import bridge_ruleset, table_name
@@ -43,7 +44,7 @@ class SwarmGuard:
     async def ensure(self, timeout_s: float = READY_S) -> None:
         """Return once it guards every node that may get dynos. Raises Unavailable."""
         members = addresses(await self._docker.call(lambda client: client.nodes()))
-        spec = service(self._panel, await self._image_id(), self._allowed, members)
+        spec = service(self._panel, str((await stack_image(self._docker, self._image))["Id"]), self._allowed, members)
         with suppress(Conflict):  # another process of the panel was faster, with the same
             await self._docker.call(lambda client: _bring(client, spec))
         waiting: Mapping[str, str] = {}
@@ -60,13 +61,6 @@ class SwarmGuard:
         """Remove the service; its rules stay until the nodes start anew. One that is not there is no error."""
         with suppress(NotFound):
             await self._docker.call(lambda client: client.remove_service(_name(self._panel)))
-
-    async def _image_id(self) -> str:
-        try:
-            found: Json = await self._docker.call(lambda client: client.inspect_image(self._image))
-        except NotFound as error:
-            raise Unavailable(f"The stack's image {self._image} is not on this machine.", "Make it with `skypanel stack build`.") from error
-        return str(found["Id"])
 
 
 def addresses(nodes: Sequence[Json]) -> list[str]:

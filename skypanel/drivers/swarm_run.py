@@ -14,25 +14,26 @@ from docker.errors import APIError, NotFound
 
 from skypanel.domain.errors import Unavailable
 from skypanel.domain.limits import Limits
+from skypanel.domain.log import moment
 from skypanel.domain.manifest import ONE_OFF, Dyno, DynoState, Exit, Manifest, OneOff, Window
 from skypanel.drivers.attach import Streams, attached, executing
 from skypanel.drivers.container_attachment import ContainerAttachment, resize
 from skypanel.drivers.docker_api import DockerApi, Json, labelled
+from skypanel.drivers.dyno.enter import SILENT
 from skypanel.drivers.layers import UID
 from skypanel.drivers.swarm_spec import (
-    APP,
     LOG_DRIVER,
     LOG_OPTIONS,
-    PANEL,
     PROCESS_TYPE,
     SECOND,
     command,
     key_of,
     own_environment,
+    own_labels,
     release_labels,
     secret_body,
 )
-from skypanel.drivers.swarm_tasks import FULL, moment
+from skypanel.drivers.swarm_tasks import FULL
 from skypanel.launcher.lines import LineSplitter
 from skypanel.launcher.overrun import Overrun, sentence
 from skypanel.ports import Attached, WriteLine
@@ -43,7 +44,6 @@ UNTIL = "skypanel.until"
 # How long what a detached one wrote stays with Docker after its end, and how long one may be in the making.
 KEPT = timedelta(hours=1)
 MAKING_S = 120
-SILENT = b"\x06"
 # Ends the dyno with the connection of whoever started it, also if that was killed.
 LEASH = "trap '' HUP INT QUIT TERM USR1 USR2 ALRM PIPE TSTP; while read -r; do :; done; kill -KILL -1"
 
@@ -107,7 +107,7 @@ class OneOffs:
         for each in await self._found(app_id, running=True):
             dyno = _dyno(each)
             if dyno.key.process_type == ONE_OFF and dyno.key.is_called(name):
-                await self._docker.call(partial(terminate, each["Id"]))
+                await self._docker.call(partial(send, "TERM", each["Id"]))
                 told.append(dyno.key.name)
         return told
 
@@ -116,27 +116,26 @@ class OneOffs:
         for each in await self._found(app_id):
             await self._docker.call(partial(_remove, each["Id"]))
 
-    async def sweep(self) -> None:
-        """End those that ran long enough, and remove what is left of those that ended a while ago."""
+    async def sweep(self, kept: timedelta = KEPT) -> None:
+        """End those that ran long enough, and remove what is left of those that ended longer ago than `kept`."""
         for each in await self._found(None):
             if each["State"] == "running":
                 if UNTIL in each["Labels"] and time.time() > int(each["Labels"][UNTIL]):
-                    await self._docker.call(partial(_kill, each["Id"]))
-            elif await self._docker.call(partial(_is_old, each)):
+                    await self._docker.call(partial(send, "KILL", each["Id"]))
+            elif await self._docker.call(partial(_is_old, each, kept)):
                 await self._docker.call(partial(_remove, each["Id"]))
 
     async def _found(self, app_id: UUID | None, *, running: bool = False) -> list[Json]:
-        wanted = labelled({PANEL: self._panel} if app_id is None else {PANEL: self._panel, APP: str(app_id)})
+        wanted = labelled(own_labels(self._panel, app_id))
         wanted["label"].append(INDEX)
         found: list[Json] = await self._docker.call(lambda client: client.containers(all=not running, filters=wanted))
         return found
 
     def _numbered(self, manifest: Manifest, one_off: OneOff, image: Image) -> Json:
         """Return a container whose name nobody else can have."""
-        key = one_off.key(manifest)
         return {
-            **self._container(manifest, one_off.command, key.name, image),
-            "Name": f"{key.process_type}-{self._panel}-{manifest.app_id.hex}-{key.index}",
+            **self._container(manifest, one_off.command, one_off.name, image),
+            "Name": f"{ONE_OFF}-{self._panel}-{manifest.app_id.hex}-{one_off.number}",
         }
 
     def _container(self, manifest: Manifest, process_command: str, dyno: str, image: Image) -> Json:
@@ -177,7 +176,7 @@ class OneOffs:
         except TimeoutError:
             timed_out = True
         # A dyno that made away with its leash ends with it.
-        await self._docker.call(partial(_kill, container_id))
+        await self._docker.call(partial(send, "KILL", container_id))
         ended: Json = await self._docker.call(lambda client: _wait(client, container_id))
         return _exit(ended, limits, timed_out=timed_out)
 
@@ -222,15 +221,10 @@ def one_off_spec(manifest: Manifest, process_command: str, dyno: str, network_id
     }
 
 
-def terminate(container_id: str, client: APIClient) -> None:
-    """Send SIGTERM to a container; one that has ended is no error."""
+def send(signal: str, container_id: str, client: APIClient) -> None:
+    """Send a signal such as TERM to a container; one that has ended is no error."""
     with suppress(APIError):
-        client.kill(container_id, "TERM")
-
-
-def _kill(container_id: str, client: APIClient) -> None:
-    with suppress(APIError):  # it ended by itself
-        client.kill(container_id)
+        client.kill(container_id, signal)
 
 
 def _remove(container_id: str, client: APIClient) -> None:
@@ -244,7 +238,7 @@ def _wait(client: APIClient, container_id: str) -> Json:
     return state
 
 
-def _is_old(found: Json, client: APIClient) -> bool:
+def _is_old(found: Json, kept: timedelta, client: APIClient) -> bool:
     """Whether a container that does not run was made, or ended, long enough ago."""
     if found["State"] == "created":
         return bool(time.time() - found["Created"] > MAKING_S)
@@ -252,7 +246,7 @@ def _is_old(found: Json, client: APIClient) -> bool:
         ended = str(client.inspect_container(found["Id"])["State"]["FinishedAt"])
     except NotFound:
         return False
-    return datetime.now(UTC) - moment(ended) > KEPT
+    return datetime.now(UTC) - moment(ended) > kept
 
 
 def _dyno(found: Json) -> Dyno:

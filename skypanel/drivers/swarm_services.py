@@ -12,7 +12,7 @@ from docker import APIClient
 from skypanel.domain.errors import Conflict, NotFound
 from skypanel.domain.manifest import Manifest
 from skypanel.drivers.docker_api import DockerApi, Json, labelled
-from skypanel.drivers.swarm_spec import APP, ORGANIZATION, PANEL, network_labels, network_name, release_labels, secret_body, secret_name
+from skypanel.drivers.swarm_spec import ORGANIZATION, network_labels, network_name, own_labels, release_labels, secret_body, secret_name
 from skypanel.drivers.swarm_tasks import Task, read
 
 T = TypeVar("T")
@@ -51,18 +51,15 @@ class Services:
         self._docker = docker
         self.panel = panel
 
-    def _own(self, app_id: UUID | None) -> dict[str, str]:
-        return {PANEL: self.panel} if app_id is None else {PANEL: self.panel, APP: str(app_id)}
-
     async def of(self, app_id: UUID | None = None) -> list[Service]:
         """Return the services of an app, or of all."""
-        wanted = labelled(self._own(app_id))
+        wanted = labelled(own_labels(self.panel, app_id))
         found: Sequence[Json] = await self._docker.call(lambda client: client.services(filters=wanted))
         return [_service(each) for each in found]
 
     async def tasks(self, app_id: UUID | None = None) -> list[Task]:
         """Return the tasks of an app, or of all, with those that ended lately."""
-        wanted = labelled(self._own(app_id))
+        wanted = labelled(own_labels(self.panel, app_id))
         found: Sequence[Json] = await self._docker.call(lambda client: client.tasks(filters=wanted))
         return read(found)
 
@@ -98,7 +95,7 @@ class Services:
 
     async def forget_secrets(self, app_id: UUID, keep: str | None = None) -> None:
         """Remove an app's secrets but the one of a name; one that is in use stays."""
-        wanted = labelled(self._own(app_id))
+        wanted = labelled(own_labels(self.panel, app_id))
         found: Sequence[Json] = await self._docker.call(lambda client: client.secrets(filters=wanted))
         for each in found:
             if each["Spec"]["Name"] != keep:
@@ -116,7 +113,7 @@ class Services:
 
     async def networks(self) -> list[Json]:
         """Return the networks of all organizations that have any."""
-        wanted = labelled({PANEL: self.panel})
+        wanted = labelled(own_labels(self.panel))
         found: list[Json] = await self._docker.call(lambda client: client.networks(filters=wanted))
         return [each for each in found if ORGANIZATION in each["Labels"]]
 

@@ -14,7 +14,7 @@ from skypanel.domain.errors import Invalid
 from skypanel.domain.health import MAX_INTERVAL_S
 from skypanel.domain.limits import Limits
 from skypanel.domain.manifest import BOOT_TIMEOUT_S, STOP_GRACE_S, WEB, DynoKey, Manifest, Process
-from skypanel.drivers.docker_api import Json
+from skypanel.drivers.docker_api import PANEL, Json
 from skypanel.drivers.dyno import FOLDER
 from skypanel.drivers.layers import UID
 from skypanel.launcher.environment import boot, dyno_environment
@@ -31,7 +31,6 @@ MAX_SECRET_BYTES = 500_000  # Swarm's own bound is 500 KB
 LOG_DRIVER = "json-file"
 LOG_OPTIONS = {"max-size": "10m", "max-file": "3"}
 
-PANEL = "skypanel.panel"
 ORGANIZATION = "skypanel.organization"
 APP = "skypanel.app"
 VERSION = "skypanel.version"
@@ -78,6 +77,11 @@ def network_name(organization_id: UUID) -> str:
 def network_labels(panel: str, organization_id: UUID) -> dict[str, str]:
     """Return the labels of an organization's network."""
     return {PANEL: panel, ORGANIZATION: str(organization_id)}
+
+
+def own_labels(panel: str, app_id: UUID | None = None) -> dict[str, str]:
+    """Return the labels that all of a panel has, or all of one of its apps."""
+    return {PANEL: panel} if app_id is None else {PANEL: panel, APP: str(app_id)}
 
 
 def release_labels(panel: str, manifest: Manifest) -> dict[str, str]:

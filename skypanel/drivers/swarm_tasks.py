@@ -4,13 +4,13 @@ A slot of a service has one task that is to run, and the dead ones before it; ea
 The states are https://docs.docker.com/engine/swarm/how-swarm-mode-works/swarm-task-states/.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from skypanel.domain.limits import MIB
+from skypanel.domain.log import moment
 from skypanel.domain.manifest import WEB, Dyno, DynoKey, DynoState
 from skypanel.drivers.docker_api import Json
 from skypanel.drivers.swarm_spec import DISK, PORT, key_of
@@ -26,7 +26,6 @@ _UNHEALTHY = {
 }
 _DEAD = frozenset({"complete", "shutdown", "failed", "rejected", "remove", "orphaned"})
 _WANTED = frozenset({"ready", "running"})
-_FRACTION = re.compile(r"\.(\d{1,6})\d*")
 
 
 @dataclass(frozen=True)
@@ -94,11 +93,6 @@ def _read(found: Json) -> Task | None:
         address=_address(found),
         container_id=reported.get("ContainerID") or None,
     )
-
-
-def moment(text: str) -> datetime:
-    """Read Docker's times: RFC 3339, in UTC, to the nanosecond."""
-    return datetime.fromisoformat(_FRACTION.sub(lambda part: f".{part[1]:0<6}", text)).astimezone(UTC)
 
 
 def _address(found: Json) -> str | None:

@@ -3,19 +3,12 @@
 A module is named after what SKYPANEL_ENGINE says, and imported only where it is chosen: its vendors' libraries take memory.
 """
 
-from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Protocol
 
-from skypanel.domain.app import App
-from skypanel.ports import Builder, Clock, Logs, Objects, Router, Scheduler, Upkeep
+from skypanel.ports import Builder, Clock, Logs, Objects, Router, Scheduler, StageElsewhere, StopElsewhere, Upkeep
 from skypanel.settings import Settings
-
-# Puts an app's slug, by its digest, on the nodes beside the manager's.
-StageElsewhere = Callable[[App, str], Awaitable[None]]
-# Tells a dyno on a node beside the manager's to stop, by the node's name in the Swarm and the dyno's container.
-StopElsewhere = Callable[[str, str], Awaitable[None]]
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from skypanel.drivers.swarm_router import SwarmRouter, ThroughProxy
 from skypanel.drivers.swarm_upkeep import SwarmUpkeep
 from skypanel.drivers.traefik import TraefikRouter
 from skypanel.engines import Elsewhere, Engine
-from skypanel.launcher.options import parse_allowed
+from skypanel.launcher.options import Allowed, parse_allowed
 from skypanel.ports import Clock, Objects
 from skypanel.settings import Settings
 
@@ -36,12 +36,13 @@ def open_engine(settings: Settings, objects: Objects, clock: Clock, stack: Async
     panel = settings.identity
     ingress = Ingress(docker, ingress_options(settings))
     run_image = stack_images.define(Image.RUN).name
-    guard = SwarmGuard(docker, panel, run_image, tuple(map(parse_allowed, settings.allow)))
+    allowed = tuple(map(parse_allowed, settings.allow))
+    guard = SwarmGuard(docker, panel, run_image, allowed)
 
     async def stage_guarded(app: App, digest: str) -> None:
         await asyncio.gather(guard.ensure(), elsewhere.stage(app, digest))
 
-    builder = ContainerBuilder(settings.docker_host, _site(settings, panel))
+    builder = ContainerBuilder(settings.docker_host, _site(panel, allowed))
     stack.push_async_callback(builder.close)
     return Engine(
         scheduler=SwarmScheduler(
@@ -78,11 +79,11 @@ def ingress_options(settings: Settings) -> IngressOptions:
     )
 
 
-def _site(settings: Settings, panel: str) -> Site:
+def _site(panel: str, allowed: tuple[Allowed, ...]) -> Site:
     return Site(
         image=stack_images.define(Image.BUILD).name,
         buildpacks=Path(buildpacks.__file__).parent,
         ca_bundle=CERTIFICATES if CERTIFICATES.exists() else None,
-        allowed=tuple(map(parse_allowed, settings.allow)),
+        allowed=allowed,
         panel=panel,
     )

@@ -61,23 +61,13 @@ async def access(panel: Panel, by: Account, name: str, action: Action) -> App:
     Raises NotFound where there is none or it is not the account's to see, Denied where its role is too low.
     """
     async with panel.transaction() as conn:
-        app = await _named(conn, name)
+        app = await apps.named(conn, name)
         role = await collaborators.role(conn, app, by.id) if app else None
     if app is None or not allows(role, Action.VIEW_APP):
         raise NotFound(f"App {names.printable(name)} not found, or not yours.", "`skypanel apps` lists yours.")
     if not allows(role, action):
         raise Denied(f"Your role does not allow this on {app.name}.", "Ask an admin of its organization.")
     return app
-
-
-async def _named(conn: Connection, name: str) -> App | None:
-    try:
-        app_id = UUID(name)
-    except ValueError:
-        return await apps.by_name(conn, name)
-    with suppress(NotFound):
-        return await apps.get(conn, app_id)
-    return None
 
 
 async def overview(panel: Panel, account: Account, *, after: str = "", limit: int | None = None) -> list[AppOverview]:

@@ -57,9 +57,14 @@ class AppDetail:
         return self.may_roll_back and went_live and release.id != self.app.current_release_id
 
 
+async def running(panel: Panel, app: App) -> Sequence[Dyno]:
+    """Return all that runs of an app, one-off dynos too, in the order of their keys."""
+    return sorted((*await panel.scheduler.dynos(app.id), *await panel.scheduler.one_offs(app.id)), key=lambda dyno: dyno.key)
+
+
 async def look(panel: Panel, app: App, account: Account, before: int | None = None) -> AppDetail:
     """Return what there is to see of an app that the account may see; of its releases those before a version."""
-    dynos = sorted((*await panel.scheduler.dynos(app.id), *await panel.scheduler.one_offs(app.id)), key=lambda dyno: dyno.key)
+    dynos = await running(panel, app)
     async with panel.transaction() as conn:
         current = await releases.get(conn, app.current_release_id) if app.current_release_id else None
         found = await releases.recent(conn, app.id, RELEASES + 1, before=before)

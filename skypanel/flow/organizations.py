@@ -1,8 +1,6 @@
 """Organizations: who acts for them, and as what."""
 
 from collections.abc import Sequence
-from contextlib import suppress
-from uuid import UUID
 
 from skypanel.domain import names
 from skypanel.domain.access import Action, Member, Role, allows, managing
@@ -36,23 +34,13 @@ async def access(panel: Panel, by: Account, name: str, action: Action) -> Organi
     Raises NotFound where there is none or the account is no member, Denied where its role is too low.
     """
     async with panel.transaction() as conn:
-        organization = await _named(conn, name)
+        organization = await organizations.named(conn, name)
         role = await organizations.role(conn, organization.id, by.id) if organization else None
     if organization is None or not allows(role, Action.VIEW_MEMBERS):
         raise NotFound(f"Organization {names.printable(name)} not found, or not yours.", "`skypanel orgs list` shows yours.")
     if not allows(role, action):
         raise _denied(organization)
     return organization
-
-
-async def _named(conn: Connection, name: str) -> Organization | None:
-    try:
-        organization_id = UUID(name)
-    except ValueError:
-        return await organizations.by_name(conn, name)
-    with suppress(NotFound):
-        return await organizations.get(conn, organization_id)
-    return None
 
 
 async def members(panel: Panel, organization: Organization) -> Sequence[Member]:

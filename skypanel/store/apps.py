@@ -11,7 +11,7 @@ from skypanel.domain.errors import Conflict
 from skypanel.domain.health import HealthCheck
 from skypanel.domain.plan import Plan
 from skypanel.ports import Connection
-from skypanel.store import locks
+from skypanel.store import locks, rows
 from skypanel.store.rows import Row, found
 from skypanel.store.tables import applications, collaborators, config_versions, memberships, plan_versions, plans
 
@@ -53,6 +53,11 @@ async def by_name(conn: Connection, name: str) -> App | None:
     """Return the app of a name, if there is one."""
     row = await conn.first(_APPS.where(applications.c.name == name))
     return None if row is None else _read(row)
+
+
+async def named(conn: Connection, text: str) -> App | None:
+    """Return an app by its id or name, if there is one."""
+    return await rows.named(conn, text, get, by_name)
 
 
 async def of(

@@ -11,7 +11,7 @@ from skypanel.domain.access import Member, Role
 from skypanel.domain.account import Account, Organization
 from skypanel.domain.errors import Conflict
 from skypanel.ports import Connection
-from skypanel.store import locks
+from skypanel.store import locks, rows
 from skypanel.store.accounts import COLUMNS, read
 from skypanel.store.rows import Row, found, one
 from skypanel.store.tables import accounts, memberships, organizations
@@ -36,6 +36,11 @@ async def by_name(conn: Connection, name: str) -> Organization | None:
     """Return the organization of a name, if there is one."""
     row = await conn.first(select(*_COLUMNS).where(organizations.c.name == name))
     return None if row is None else _read(row)
+
+
+async def named(conn: Connection, text: str) -> Organization | None:
+    """Return an organization by its id or name, if there is one."""
+    return await rows.named(conn, text, get, by_name)
 
 
 async def count_owners(conn: Connection, organization_id: UUID) -> int:

@@ -1,10 +1,14 @@
 """Rows that must be there."""
 
-from typing import Any
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any, TypeVar
+from uuid import UUID
 
 from skypanel.domain.errors import NotFound
 from skypanel.ports import Connection
 
+T = TypeVar("T")
 Row = Any  # a named tuple with a field for each column
 
 
@@ -22,3 +26,19 @@ async def found(conn: Connection, statement: Any, noun: str) -> Row:  # noqa: AN
     if row is None:
         raise NotFound(f"There is no such {noun}.")
     return row
+
+
+async def named(
+    conn: Connection,
+    text: str,
+    get: Callable[[Connection, UUID], Awaitable[T]],
+    by_name: Callable[[Connection, str], Awaitable[T | None]],
+) -> T | None:
+    """Return what an id, or else a name, stands for, if there is such a thing."""
+    try:
+        known_id = UUID(text)
+    except ValueError:
+        return await by_name(conn, text)
+    with suppress(NotFound):
+        return await get(conn, known_id)
+    return None

@@ -75,7 +75,6 @@ class Mount:
         self._packed = self._base / "slug.tar"
         self._packed.write_bytes(_packed(files))
         self._number = 0
-        self.slug = self._base / "slug-0"
         self.extract()
 
     def extract(self) -> None:

@@ -6,9 +6,9 @@ import pytest
 
 from skypanel.domain.errors import Unavailable
 from skypanel.domain.log import printed
-from skypanel.drivers.log_files import MAX_APP_FILES, MAX_BYTES, FileLogs
+from skypanel.drivers.log_files import MAX_APP_FILES, FileLogs
 from skypanel.drivers.log_watch import MAX_BATCHES
-from skypanel.launcher.logs import LogFile
+from skypanel.launcher.logs import MAX_BYTES, LogFile
 from tests.contract_logs import APP, OTHER, LogsContract, read, texts
 from tests.fakes import FakeClock
 from tests.until import until

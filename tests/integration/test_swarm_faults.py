@@ -20,27 +20,15 @@ from skypanel.drivers.images import SlugImages
 from skypanel.drivers.s3 import S3Objects
 from skypanel.drivers.swarm_nodes import SwarmNodes
 from tests.contract_scheduler import READY_S, SERVE, launched
-from tests.fakes import FakeObjects
 from tests.launcher_fixture import SERVER, stored_slug
 from tests.small_image import NAME
-from tests.swarm_fixture import nodes, running_engine
+from tests.swarm_fixture import engine, nodes, objects, running_engine
 from tests.until import until
 
-__all__ = ["nodes"]
+__all__ = ["engine", "nodes", "objects"]
 
 HOST = "contract.localhost"
 RESCHEDULED_S = 90
-
-
-@pytest.fixture
-def objects():
-    return FakeObjects()
-
-
-@pytest.fixture
-async def engine(nodes, objects, tmp_path):
-    async with running_engine(nodes, objects, tmp_path) as made:
-        yield made
 
 
 @asynccontextmanager

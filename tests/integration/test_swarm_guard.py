@@ -11,28 +11,16 @@ from skypanel.drivers.swarm_guard import SwarmGuard
 from skypanel.launcher.options import parse_allowed
 from tests.container_fixture import listening
 from tests.contract_scheduler import READY_S, SERVE, ignore, launched
-from tests.fakes import FakeObjects
 from tests.launcher_fixture import make_app, make_manifest, stored_slug
 from tests.small_image import NAME
-from tests.swarm_fixture import nodes, running_engine
+from tests.swarm_fixture import engine, nodes, objects
 from tests.until import until
 
-__all__ = ["nodes"]
+__all__ = ["engine", "nodes", "objects"]
 
 PUBLIC = "203.0.113.77"  # a documentation address (RFC 5737), for the time of a test this machine's
 METADATA = "169.254.169.254"
 TRY = "timeout 5 bash -c 'exec 3<>/dev/tcp/$0/$1; printf \"GET / HTTP/1.0\\r\\n\\r\\n\" >&3; grep -qs . <&3' {} {} 2>/dev/null"
-
-
-@pytest.fixture
-def objects():
-    return FakeObjects()
-
-
-@pytest.fixture
-async def engine(nodes, objects, tmp_path):
-    async with running_engine(nodes, objects, tmp_path) as made:
-        yield made
 
 
 @pytest.fixture

@@ -10,12 +10,11 @@ from skypanel.domain.manifest import DynoState
 from skypanel.ports import Unready
 from tests.contract_scheduler import READY_S
 from tests.docker_fixture import run_in
-from tests.fakes import FakeObjects
 from tests.launcher_fixture import make_app, make_manifest, stored_slug
-from tests.swarm_fixture import nodes, running_engine
+from tests.swarm_fixture import engine, nodes, objects
 from tests.until import until
 
-__all__ = ["nodes"]
+__all__ = ["engine", "nodes", "objects"]
 
 # Answers GET with the status in the file of that path's name, and prints each time it was asked.
 SERVER = """
@@ -44,17 +43,6 @@ class Handler(socketserver.BaseRequestHandler):
 
 socketserver.ThreadingTCPServer(("0.0.0.0", int(os.environ["PORT"])), Handler).serve_forever()
 """
-
-
-@pytest.fixture
-def objects():
-    return FakeObjects()
-
-
-@pytest.fixture
-async def engine(nodes, objects, tmp_path):
-    async with running_engine(nodes, objects, tmp_path) as made:
-        yield made
 
 
 class App:

@@ -13,25 +13,13 @@ from skypanel.domain.routing import PROXY_TOKEN_HEADER, Route
 from skypanel.drivers.swarm_router import SwarmRouter
 from tests.contract_router import RouterContract
 from tests.contract_scheduler import READY_S, SERVE
-from tests.fakes import FakeObjects
 from tests.launcher_fixture import make_app, make_manifest, stored_slug
-from tests.swarm_fixture import TOKEN, nodes, running_engine
+from tests.swarm_fixture import TOKEN, engine, nodes, objects
 from tests.until import until
 
-__all__ = ["nodes"]
+__all__ = ["engine", "nodes", "objects"]
 
 HOST = "contract.localhost"
-
-
-@pytest.fixture
-def objects():
-    return FakeObjects()
-
-
-@pytest.fixture
-async def engine(nodes, objects, tmp_path):
-    async with running_engine(nodes, objects, tmp_path) as made:
-        yield made
 
 
 @pytest.fixture

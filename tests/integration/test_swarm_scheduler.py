@@ -24,13 +24,12 @@ from skypanel.drivers.swarm_services import Services
 from skypanel.ports import Unready
 from tests.contract_scheduler import READY_S, SERVE, SchedulerContract, everything, has_one_offs, keys, launched, no_dynos, no_one_offs
 from tests.docker_fixture import run_in
-from tests.fakes import FakeObjects
 from tests.launcher_fixture import SERVER, make_app, make_manifest, stored_slug
 from tests.small_image import NAME
-from tests.swarm_fixture import STOP_GRACE_S, nodes, running_engine
+from tests.swarm_fixture import STOP_GRACE_S, engine, nodes, objects
 from tests.until import until
 
-__all__ = ["nodes"]
+__all__ = ["engine", "nodes", "objects"]
 
 CANARY = "canary-4b1f6c"
 FINISH = """
@@ -56,17 +55,6 @@ TRY = (
     "timeout 5 bash -c 'exec 3<>/dev/tcp/{}/{}; printf \"GET / HTTP/1.0\\r\\n\\r\\n\" >&3; cat <&3' 2>/dev/null"
     " | grep -q hello && echo reached || echo refused"
 )
-
-
-@pytest.fixture
-def objects():
-    return FakeObjects()
-
-
-@pytest.fixture
-async def engine(nodes, objects, tmp_path):
-    async with running_engine(nodes, objects, tmp_path) as made:
-        yield made
 
 
 @pytest.fixture
@@ -304,17 +292,17 @@ class TestOneOffDynos:
         assert CANARY.encode() not in shown
         await scheduler.remove(manifest.app_id)
 
-    async def test_what_ran_long_enough_is_ended_and_what_ended_is_forgotten(self, engine, scheduler, objects, monkeypatch):
+    async def test_what_ran_long_enough_is_ended_and_what_ended_is_forgotten(self, engine, scheduler, objects):
         app, client = make_app(), engine.nodes.docker.client
         manifest = make_manifest(app, await stored_slug(objects), {})
         await scheduler.detach(manifest, OneOff(1234, "sleep 1000", timeout_s=1000))
         await scheduler.detach(manifest, OneOff(1235, "exec sleep 1000", timeout_s=0))
-        await scheduler.sweep()
+        one_offs = swarm_run.OneOffs(engine.api, engine.panel)
+        await one_offs.sweep()
         await until(lambda: only_runs(scheduler, app.id, "run.1234"))
         of_app = {"label": [f"skypanel.app={app.id}"]}
         assert len(client.containers.list(all=True, filters=of_app)) == 2
-        monkeypatch.setattr(swarm_run, "KEPT", timedelta(0))
-        await scheduler.sweep()
+        await one_offs.sweep(kept=timedelta(0))
         assert len(client.containers.list(all=True, filters=of_app)) == 1
         await scheduler.remove(app.id)
         assert client.containers.list(all=True, filters=of_app) == []

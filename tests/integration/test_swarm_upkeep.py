@@ -6,8 +6,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from skypanel.drivers.container_spec import CACHE, PANEL, cache_name
-from skypanel.drivers.docker_api import DockerApi
+from skypanel.drivers.container_spec import CACHE, cache_name
+from skypanel.drivers.docker_api import PANEL, DockerApi
 from skypanel.drivers.images import SlugImages
 from skypanel.drivers.swarm import SwarmScheduler
 from skypanel.drivers.swarm_guard import SwarmGuard

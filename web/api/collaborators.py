@@ -22,15 +22,13 @@ CHANGES = record("permissions", permissions=array(string()))
 async def index(call: Call) -> Page:
     """List who may act for an app."""
     app = await call.app()
-    members, others = await _people(call, app)
-    return paginate([serializers.collaborator(each, app) for each in (*members, *others)], call.range, "id")
+    return paginate([serializers.collaborator(each, app) for each in _once(*await _people(call, app))], call.range, "id")
 
 
 async def show(call: Call) -> Reply:
     """Show somebody who may act for an app."""
     app = await call.app()
-    members, others = await _people(call, app)
-    return Reply(serializers.collaborator(_named(call, app, (*members, *others)), app))
+    return Reply(serializers.collaborator(_named(call, app, _once(*await _people(call, app))), app))
 
 
 async def permissions(call: Call) -> Page:
@@ -75,12 +73,15 @@ def _role(names: Sequence[str]) -> Role:
 
 
 async def _people(call: Call, app: App) -> tuple[Sequence[Member], Sequence[Member]]:
-    """Return the members of an app's organization, and its collaborators who are none."""
+    """Return the members of an app's organization, and its collaborators."""
     async with call.panel.transaction() as conn:
-        members = await organizations.members(conn, app.organization_id)
-        others = await collaborators.of(conn, app.id)
+        return await organizations.members(conn, app.organization_id), await collaborators.of(conn, app.id)
+
+
+def _once(members: Sequence[Member], others: Sequence[Member]) -> Sequence[Member]:
+    """Return the members, and the collaborators who are none."""
     known = {member.account.id for member in members}
-    return members, [other for other in others if other.account.id not in known]
+    return [*members, *(other for other in others if other.account.id not in known)]
 
 
 def _named(call: Call, app: App, found: Sequence[Member]) -> Member:
@@ -92,9 +93,7 @@ def _named(call: Call, app: App, found: Sequence[Member]) -> Member:
 
 
 async def _collaborator(call: Call, app: App) -> Member:
-    members, _ = await _people(call, app)
-    async with call.panel.transaction() as conn:
-        others = await collaborators.of(conn, app.id)
+    members, others = await _people(call, app)
     try:
         return _named(call, app, others)
     except NotFound:

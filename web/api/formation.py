@@ -7,6 +7,7 @@ from skypanel.domain.app import App
 from skypanel.domain.errors import Invalid, NotFound
 from skypanel.domain.manifest import ONE_OFF, RELEASE_PHASE
 from skypanel.domain.names import printable
+from skypanel.flow import detail
 from skypanel.flow import scale as scale_flow
 from skypanel.ports import Connection
 from skypanel.store import formation, releases, slugs
@@ -136,8 +137,7 @@ def _of_type(found: Sequence[Json], process_type: str) -> Json:
 
 
 async def _dynos(call: Call, app: App) -> list[Json]:
-    scheduler = call.panel.scheduler
-    running = sorted((*await scheduler.dynos(app.id), *await scheduler.one_offs(app.id)), key=lambda dyno: dyno.key)
+    running = await detail.running(call.panel, app)
     async with call.panel.transaction() as conn:
         found = await releases.by_versions(conn, app.id, {dyno.key.version for dyno in running})
         commands = {number: await _commands(conn, release.slug_id) for number, release in found.items()}

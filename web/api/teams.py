@@ -90,9 +90,9 @@ async def app(call: Call) -> Reply:
 async def create_app(call: Call) -> Reply:
     """Create an app in an organization."""
     body = call.body
-    apps.check_place(body)
     if "team" not in body:
         return await apps.create(call)
+    apps.check_place(body)
     organization = await organizations_flow.access(call.panel, call.account, body["team"], Action.CREATE_APP)
     made = await apps_flow.create(call.panel, call.account, body.get("name") or apps.new_name(), organization_id=organization.id)
     return Reply(_of_team(await apps.shown(call, made), organization), 201)
