@@ -52,8 +52,8 @@ class SshMachines:
                 f"{login.address} does not let {login.user} in with this {login.kind.value}.",
                 "Look which keys or password the machine takes, and whether root may log in.",
             ) from error
-        except (asyncssh.ConnectionLost, asyncssh.KeyExchangeFailed) as error:
-            # A server without a key of the kind that is asked for just hangs up.
+        except (asyncssh.ConnectionLost, asyncssh.KeyExchangeFailed, ConnectionResetError) as error:
+            # A server without a key of the kind that is asked for just hangs up, before or after it was heard out.
             if await self.host_key(login.address, login.port) != login.host_key:
                 raise _changed(login) from error
             raise _unreachable(login.address, login.port) from error

@@ -19,7 +19,7 @@ from skypanel.domain.manifest import ONE_OFF, Dyno, DynoState, Exit, Manifest, O
 from skypanel.drivers.attach import Streams, attached, executing
 from skypanel.drivers.container_attachment import ContainerAttachment, resize
 from skypanel.drivers.docker_api import DockerApi, Json, labelled
-from skypanel.drivers.dyno.enter import SILENT
+from skypanel.drivers.dyno.enter import SILENT, STDIN, STDIN_ONLY
 from skypanel.drivers.layers import UID
 from skypanel.drivers.swarm_spec import (
     LOG_DRIVER,
@@ -83,6 +83,9 @@ class OneOffs:
         """Start a one-off dyno that runs by itself. Raises as `attach`."""
         container = self._numbered(manifest, one_off, image)
         container["Labels"][UNTIL] = str(int(time.time() + one_off.timeout_s))
+        container["Cmd"] = command(one_off.command, STDIN_ONLY, 0)
+        # With StdinOnce Docker may hold the connection until the dyno ends.
+        container["StdinOnce"] = False
         container["HostConfig"]["LogConfig"] = {"Type": LOG_DRIVER, "Config": LOG_OPTIONS}
         container_id = await self._create(container)
         try:
@@ -198,7 +201,7 @@ def one_off_spec(manifest: Manifest, process_command: str, dyno: str, network_id
     """Return a container as `POST /containers/create` takes it, but for its image and labels; its environment comes by its stdin."""
     limits = manifest.limits
     return {
-        "Cmd": command(process_command, "-", 0),
+        "Cmd": command(process_command, STDIN, 0),
         "Env": own_environment(dyno),
         "User": f"{UID}:{UID}",
         "WorkingDir": "/app",

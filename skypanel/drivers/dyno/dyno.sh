@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Runs a dyno's command under docker-init: dyno.sh LINGER_S GRACE_S SOURCE COMMAND...
-# SOURCE is the file with the environment, or - for standard input, as a one-off dyno has it.
+# SOURCE is the file with the environment, or one of standard input, as `enter.py` names them for one-off dynos.
 linger_s=$1
 grace_s=$2
 source=$3
 shift 3
 
 # What a one-off dyno prints is all its own.
-say() { [[ $source == - ]] || printf '[skypanel] %s\n' "$1"; }
+say() { [[ $source == -* ]] || printf '[skypanel] %s\n' "$1"; }
 
 told=
 # Told to stop, an app goes on for a moment, until no proxy sends it requests; then each of its processes is told,
@@ -38,13 +38,13 @@ trap stop TERM
 # What `health.sh` gives up ends with the status that it wrote, and so does what the node's guard finds too large.
 trap 'exit "$(</dev/shm/skypanel.ended)"' USR1 XFSZ
 # Signals to all of a one-off dyno, and the keys of its terminal, are for its command alone.
-[[ $source != - ]] || trap '' HUP INT QUIT USR1 USR2 ALRM VTALRM PROF WINCH TSTP TTIN TTOU
+[[ $source != -* ]] || trap '' HUP INT QUIT USR1 USR2 ALRM VTALRM PROF WINCH TSTP TTIN TTOU
 echo $$ >/dev/shm/skypanel.pid
 
 # The shell would give /dev/null to what it runs in the background.
 python3 -I -S -B /skypanel/enter.py "$source" "$@" <&0 &
 app=$!
-[[ $source != - ]] || exec </dev/null
+[[ $source != -* ]] || exec </dev/null
 
 wait "$app"
 status=$?

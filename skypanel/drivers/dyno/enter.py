@@ -13,6 +13,8 @@ import tty
 from pathlib import Path
 
 HEALTH = Path("/dev/shm/skypanel.health")  # noqa: S108 - the container's own
+# The sources that are standard input: one that the command goes on with, and one that is all there is.
+STDIN, STDIN_ONLY = "-", "-only"
 # What differs between the dynos of one service.
 OWN = ("DYNO", "PS")
 # Says that a terminal shows nothing of what it is given, and then that it is as the command will find it.
@@ -21,7 +23,9 @@ SILENT = b"\x06"
 
 def main(source: str, argv: list[str]) -> None:
     """Replace this process by the command."""
-    told = json.loads(_from_stdin() if source == "-" else Path(source).read_text())
+    told = json.loads(_from_stdin() if source in (STDIN, STDIN_ONLY) else Path(source).read_text())
+    if source == STDIN_ONLY:
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     HEALTH.write_text("{path} {interval_s}\n".format_map(told["health"]))
     # A shell without job control has what it runs in the background ignore some signals, and Python others.
     for number in signal.valid_signals():
