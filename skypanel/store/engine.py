@@ -75,6 +75,8 @@ class Postgres:
         self._patience_s = patience_s
         self._pool: aiopg.Pool | None = None
         self._opening = asyncio.Lock()
+        # First come, first served: aiopg's pool puts who was overtaken at the end of its queue again.
+        self._turns = asyncio.Semaphore(MAX_CONNECTIONS)
 
     def transaction(self) -> AbstractAsyncContextManager[PostgresTransaction]:
         """Begin; commit at the end of the block, roll back if it raises."""
@@ -89,16 +91,29 @@ class Postgres:
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[PostgresTransaction]:
-        pool, connection = await self._begun()
+        async with self._turn():
+            pool, connection = await self._begun()
+            try:
+                yield PostgresTransaction(connection)
+                with _translated(connection):
+                    await _commit(connection)
+            except BaseException:
+                await _roll_back(connection)
+                raise
+            finally:
+                await _release(pool, connection)
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
         try:
-            yield PostgresTransaction(connection)
-            with _translated(connection):
-                await _commit(connection)
-        except BaseException:
-            await _roll_back(connection)
-            raise
+            async with asyncio.timeout(self._patience_s):
+                await self._turns.acquire()
+        except TimeoutError as error:
+            raise Unavailable("The database has too much to do.", "Try again in a moment.") from error
+        try:
+            yield
         finally:
-            await _release(pool, connection)
+            self._turns.release()
 
     async def _begun(self) -> tuple[aiopg.Pool, aiopg.Connection]:
         """Return a connection that lives, as its BEGIN shows; a server that restarts is waited for."""

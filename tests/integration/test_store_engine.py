@@ -246,6 +246,35 @@ async def test_more_transactions_than_connections_take_turns(database):
     assert len(await emails(database)) == 4 * MAX_CONNECTIONS
 
 
+async def test_nobody_is_overtaken_for_ever(database):
+    tasks, rounds = 8 * MAX_CONNECTIONS, 10
+    served = [0] * tasks
+
+    async def insist(number):
+        while sum(served) < tasks * rounds:
+            async with database.transaction() as conn:
+                await conn.execute(select(func.pg_sleep(0.001)))
+            served[number] += 1
+
+    await asyncio.gather(*(insist(number) for number in range(tasks)))
+    assert min(served) >= rounds - 1
+
+
+async def test_who_waits_too_long_for_a_turn_is_told(dsn):
+    impatient = Postgres(dsn, patience_s=0.3)
+
+    async def dawdle():
+        async with impatient.transaction() as conn:
+            await conn.execute(select(func.pg_sleep(1)))
+
+    dawdlers = [asyncio.create_task(dawdle()) for _ in range(MAX_CONNECTIONS)]
+    await asyncio.sleep(0)
+    with pytest.raises(Unavailable, match="too much to do"):
+        await dawdle()
+    await asyncio.gather(*dawdlers)
+    await impatient.close()
+
+
 async def test_a_restart_between_transactions_is_not_noticed(postgres, database):
     await asyncio.gather(*(emails(database) for _ in range(MAX_CONNECTIONS)))
     postgres.stop()
