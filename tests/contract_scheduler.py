@@ -55,6 +55,15 @@ class SchedulerContract:
         assert before in after
         await scheduler.remove(app.id)
 
+    async def test_scaling_down_and_up_again_at_once_is_no_crash(self, scheduler, objects):
+        app, two = await launched(scheduler, objects, {"web": (SERVE, 2)})
+        one = replace(two, processes=(replace(two.processes[0], quantity=1),))
+        for manifest in (two, one, two):
+            await scheduler.launch(manifest)
+            await scheduler.wait_ready(manifest, READY_S)
+        assert sum(dyno.restarts for dyno in await scheduler.dynos(app.id)) == 0
+        await scheduler.remove(app.id)
+
     async def test_two_releases_run_beside_each_other_until_the_old_one_retires(self, scheduler, objects):
         app, old = await launched(scheduler, objects, {"web": (SERVE, 1)})
         _, new = await launched(scheduler, objects, {"web": (SERVE, 1)}, app=app, version=2)

@@ -20,7 +20,7 @@ class Readiness:
 
     manifest: Manifest
     now: Callable[[], float] = time.monotonic
-    _dead_before: dict[DynoKey, frozenset[str]] = field(default_factory=dict)
+    _crashed_before: dict[DynoKey, frozenset[str]] = field(default_factory=dict)
     _up_since: dict[str, float] = field(default_factory=dict)
     _stuck_since: dict[str, float] = field(default_factory=dict)
     _found: dict[DynoKey, Slot] = field(default_factory=dict)
@@ -72,9 +72,9 @@ class Readiness:
     def _check_alive(self, slot: Slot) -> None:
         """Raise Unready if a dyno crashed since it was looked at first, or is down now."""
         key = slot.dyno.key
-        dead = frozenset(task.id for task in slot.dead)
-        before = self._dead_before.setdefault(key, dead)
-        if slot.dyno.state is not DynoState.CRASHED and dead <= before:
+        crashed = frozenset(task.id for task in slot.crashed)
+        before = self._crashed_before.setdefault(key, crashed)
+        if slot.dyno.state is not DynoState.CRASHED and crashed <= before:
             return
         reason = slot.dyno.reason or "ended"
         if reason.startswith("exited"):

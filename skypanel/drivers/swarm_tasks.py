@@ -1,6 +1,6 @@
 """What a Swarm's tasks say about dynos.
 
-A slot of a service has one task that is to run, and the dead ones before it; each task is a value here.
+A slot of a service has one task that is to run, and those before it that crashed; each task is a value here.
 The states are https://docs.docker.com/engine/swarm/how-swarm-mode-works/swarm-task-states/.
 """
 
@@ -24,7 +24,9 @@ _UNHEALTHY = {
     252: f"listens on 127.0.0.1 only, where nobody reaches it. {BIND}",
     253: "never became healthy: it answered its health check with a server error",
 }
-_DEAD = frozenset({"complete", "shutdown", "failed", "rejected", "remove", "orphaned"})
+# What ended by itself, and what was told to.
+_CRASHED = frozenset({"complete", "failed", "rejected", "orphaned"})
+_DEAD = _CRASHED | {"shutdown", "remove"}
 _WANTED = frozenset({"ready", "running"})
 
 
@@ -53,14 +55,19 @@ class Task:
         """Whether nothing of it runs any more."""
         return self.state in _DEAD
 
+    @property
+    def has_crashed(self) -> bool:
+        """Whether it ended though nobody told it to."""
+        return self.state in _CRASHED
+
 
 @dataclass(frozen=True)
 class Slot:
-    """A dyno with the task that is to run, if any, and those that ended before it."""
+    """A dyno with the task that is to run, if any, and those before it that crashed."""
 
     dyno: Dyno
     task: Task
-    dead: tuple[Task, ...] = ()
+    crashed: tuple[Task, ...] = ()
 
 
 def read(found: Iterable[Json]) -> list[Task]:
@@ -119,19 +126,19 @@ def _of_service(tasks: Sequence[Task]) -> list[Slot]:
     index = 0
     for _, history in sorted(by_slot.items()):
         wanted = [task for task in history if task.is_wanted]
-        dead = tuple(task for task in history if task.is_dead and not task.is_wanted)
+        crashed = tuple(task for task in history if task.has_crashed and not task.is_wanted)
         if wanted:
             index += 1
-            found.append(_live(wanted[-1], dead, index))
+            found.append(_live(wanted[-1], crashed, index))
         found += [Slot(_stopping(task), task) for task in history if not task.is_wanted and not task.is_dead]
     return found
 
 
-def _live(task: Task, dead: tuple[Task, ...], index: int) -> Slot:
-    last = task if task.is_dead else dead[-1] if dead else None
+def _live(task: Task, crashed: tuple[Task, ...], index: int) -> Slot:
+    last = task if task.is_dead else crashed[-1] if crashed else None
     key = DynoKey(task.key.app_id, task.key.version, task.key.generation, task.key.process_type, index)
-    dyno = Dyno(key, _state(task), task.since, endpoint(task), len(dead), reason(last) if last else None)
-    return Slot(dyno, task, dead)
+    dyno = Dyno(key, _state(task), task.since, endpoint(task), len(crashed), reason(last) if last else None)
+    return Slot(dyno, task, crashed)
 
 
 def _stopping(task: Task) -> Dyno:

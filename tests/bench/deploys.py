@@ -65,7 +65,8 @@ class FlaskApp:
         return [*lines, (perf_counter(), "")]
 
     def command(self, *arguments: str) -> None:
-        self.stage.panel.cli(*arguments)
+        done = self.stage.panel.cli(*arguments, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
 
     @contextmanager
     def first_answer(self, words: str) -> Iterator[Callable[[], float]]:
@@ -85,20 +86,22 @@ class FlaskApp:
         return perf_counter()
 
 
-def flask_app(stage: Stage, name: str) -> FlaskApp:
-    """Make the sample app and push it for the first time."""
+@contextmanager
+def flask_app(stage: Stage, name: str) -> Iterator[FlaskApp]:
+    """Make the sample app and push it for the first time; it makes room for the next at the end of the block."""
     repository = stage.panel.repository("python-flask")
     repository.edit("app.py", "import flask\n", "import os\n\nimport flask\n")
     app = FlaskApp(repository, name, stage)
     app.change(0)
     app.push()
-    return app
+    yield app
+    app.command("destroy", name, "--confirm", name)
 
 
 def phases(stage: Stage) -> list[Figure]:
     """Push changes of one line, and split each push where a line or the app's answer says that a phase has ended."""
-    app = flask_app(stage, "deploy-phases")
-    runs = [_run(app, number + 1) for number in range(DEPLOYS)]
+    with flask_app(stage, "deploy-phases") as app:
+        runs = [_run(app, number + 1) for number in range(DEPLOYS)]
     names = [name for name, _ in PHASES] + [LAUNCH, VERIFY]
     rows = [single(f"deploy.phases.{name}", [run[name] for run in runs]) for name in names]
     return [single("deploy.total", [sum(run.values()) for run in runs]), *rows]
@@ -124,32 +127,32 @@ def split(began: float, lines: Sequence[tuple[float, str]], answered: float) -> 
 
 def rollback(stage: Stage, engine: str = "embedded") -> list[Figure]:
     """Go from one of two releases to the other, by the command, until that one answers."""
-    app = flask_app(stage, "deploy-rollback")
-    app.change(1)
-    app.push()
-    times = [_until_answered(app, f"number {number % 2}, ", "rollback", app.name) for number in range(CHANGES)]
+    with flask_app(stage, "deploy-rollback") as app:
+        app.change(1)
+        app.push()
+        times = [_until_answered(app, f"number {number % 2}, ", "rollback", app.name) for number in range(CHANGES)]
     return [single(f"rollback.{engine}", times)]
 
 
 def config(stage: Stage, engine: str = "embedded") -> list[Figure]:
     """Set a config var, by the command, until the app answers with it."""
-    app = flask_app(stage, "deploy-config")
     times = []
-    for number in range(CHANGES):
-        value = f"value-{number}"
-        times.append(_until_answered(app, value, "config", app.name, "--set", f"{VARIABLE}={value}"))
+    with flask_app(stage, "deploy-config") as app:
+        for number in range(CHANGES):
+            value = f"value-{number}"
+            times.append(_until_answered(app, value, "config", app.name, "--set", f"{VARIABLE}={value}"))
     return [single(f"config.{engine}", times)]
 
 
 def scale(stage: Stage, engine: str = "embedded") -> list[Figure]:
     """Go from one web dyno to four, by the command, which returns once all of them serve."""
-    app = flask_app(stage, "deploy-scale")
     times = []
-    for _ in range(CHANGES):
-        began = perf_counter()
-        app.command("scale", app.name, "web=4")
-        times.append(perf_counter() - began)
-        app.command("scale", app.name, "web=1")
+    with flask_app(stage, "deploy-scale") as app:
+        for _ in range(CHANGES):
+            began = perf_counter()
+            app.command("scale", app.name, "web=4")
+            times.append(perf_counter() - began)
+            app.command("scale", app.name, "web=1")
     return [single(f"scale.{engine}", times)]
 
 
@@ -162,8 +165,7 @@ def _until_answered(app: FlaskApp, words: str, *arguments: str) -> float:
 
 def failed_requests(stage: Stage, of: str = "") -> list[Figure]:
     """Deploy ten times while requests come at a constant rate, and count those that fail."""
-    app = flask_app(stage, "deploy-loaded")
-    with Load(stage.panel.ports[1], f"{app.name}.localhost", REQUESTS_PER_S) as load:
+    with flask_app(stage, "deploy-loaded") as app, Load(stage.panel.ports[1], f"{app.name}.localhost", REQUESTS_PER_S) as load:
         for number in range(LOADED_DEPLOYS):
             app.change(number + 1)
             app.push()

@@ -145,6 +145,15 @@ def test_a_crash_of_long_ago_is_not(watched):
     assert watched.look(*found)
 
 
+def test_what_was_told_to_stop_has_not_crashed(watched):
+    watched.look(task(1, desired="shutdown"), task(1, state="starting"), task(2), task(process_type="worker"))
+    found = [task(1, desired="shutdown", state="shutdown"), task(1), task(2), task(process_type="worker")]
+    watched.look(*found)
+    watched.time += STEADY_S
+    assert watched.look(*found)
+    assert [dyno.restarts for dyno in dynos(*found)] == [0, 0, 0]
+
+
 def test_want_of_room_is_told_after_a_while(watched):
     stuck = task(1, state="pending", error="no suitable node (insufficient resources on 1 node)")
     watched.look(stuck)
