@@ -15,6 +15,7 @@ FILE = Path(__file__).parents[2] / "docs" / "bench.json"
 SUBJECTS: Mapping[str, Callable[[Stage], list[Figure]]] = {
     "idle.memory": memory.idle,
     "up": starts.up,
+    "up.apps": starts.apps,
     "push.full": pushes.full,
     "push.small": pushes.small,
     "push.concurrent": pushes.concurrent,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from time import perf_counter
+from time import perf_counter, sleep
 
 from tests.bench.figures import Figure, single
 from tests.bench.load import Load
@@ -145,7 +145,7 @@ def config(stage: Stage, engine: str = "embedded") -> list[Figure]:
 
 
 def scale(stage: Stage, engine: str = "embedded") -> list[Figure]:
-    """Go from one web dyno to four, by the command, which returns once all of them serve."""
+    """Go from one web dyno to four, by the command, which returns once all of them serve, on nodes where nothing ends just then."""
     times = []
     with flask_app(stage, "deploy-scale") as app:
         for _ in range(CHANGES):
@@ -153,6 +153,8 @@ def scale(stage: Stage, engine: str = "embedded") -> list[Figure]:
             app.command("scale", app.name, "web=4")
             times.append(perf_counter() - began)
             app.command("scale", app.name, "web=1")
+            while "stopping" in stage.panel.cli("ps", app.name).stdout:
+                sleep(POLL_S)
     return [single(f"scale.{engine}", times)]
 
 

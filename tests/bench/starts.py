@@ -1,12 +1,14 @@
-"""How long `skypanel up` takes until all parts answer."""
+"""How long `skypanel up` takes until all parts answer, and until all apps do."""
 
-from time import perf_counter
+from time import perf_counter, sleep
 
 from tests.bench.figures import Figure, single
 from tests.bench.stage import Stage
 from tests.e2e.harness import PanelUnderTest, new_panel
 
 TIMES = 3
+APPS = tuple(f"up-{number}" for number in range(10))
+POLL_S = 0.05
 
 
 def up(_stage: Stage) -> list[Figure]:
@@ -18,6 +20,25 @@ def up(_stage: Stage) -> list[Figure]:
                 times.append(_started(panel))
                 panel.down()
     return [single("up.cold", cold), single("up.warm", warm)]
+
+
+def apps(_stage: Stage) -> list[Figure]:
+    """Start a panel of ten apps, again and again."""
+    times = []
+    with new_panel() as panel:
+        panel.up()
+        repository = panel.repository("python-plain")
+        for app in APPS:
+            repository.push(app)
+        for _ in range(TIMES):
+            panel.down()
+            began = perf_counter()
+            panel.start()
+            for app in APPS:
+                while not panel.answers(app):
+                    sleep(POLL_S)
+            times.append(perf_counter() - began)
+    return [single("up.apps", times)]
 
 
 def _started(panel: PanelUnderTest) -> float:
