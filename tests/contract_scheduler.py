@@ -201,12 +201,6 @@ class SchedulerContract:
         await until(lambda: no_one_offs(scheduler, app.id))
         await scheduler.remove(app.id)
 
-    async def test_a_detached_one_off_dyno_has_nothing_to_read(self, scheduler, objects):
-        manifest = make_manifest(make_app(), await stored_slug(objects), {})
-        await scheduler.detach(manifest, OneOff(1234, "exec cat"))
-        await until(lambda: no_one_offs(scheduler, manifest.app_id))
-        await scheduler.remove(manifest.app_id)
-
     async def test_nothing_runs_of_an_app_that_is_removed_or_was_never_there(self, scheduler, objects):
         app, manifest = await launched(scheduler, objects, {"web": (SERVE, 1)})
         await scheduler.wait_ready(manifest, READY_S)

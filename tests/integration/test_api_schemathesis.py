@@ -36,7 +36,6 @@ def with_what_there_is(document):
 def call_all(operation, base, token):
     @settings(
         max_examples=EXAMPLES,
-        deadline=None,
         derandomize=True,
         database=None,
         phases=[Phase.generate],

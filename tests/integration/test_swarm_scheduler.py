@@ -292,6 +292,12 @@ class TestOneOffDynos:
         assert CANARY.encode() not in shown
         await scheduler.remove(manifest.app_id)
 
+    async def test_a_detached_one_off_dyno_has_nothing_to_read(self, scheduler, objects):
+        manifest = make_manifest(make_app(), await stored_slug(objects), {})
+        await scheduler.detach(manifest, OneOff(1234, "exec cat"))
+        await until(lambda: only_run(scheduler, manifest.app_id))
+        await scheduler.remove(manifest.app_id)
+
     async def test_what_ran_long_enough_is_ended_and_what_ended_is_forgotten(self, engine, scheduler, objects):
         app, client = make_app(), engine.nodes.docker.client
         manifest = make_manifest(app, await stored_slug(objects), {})
@@ -299,7 +305,7 @@ class TestOneOffDynos:
         await scheduler.detach(manifest, OneOff(1235, "exec sleep 1000", timeout_s=0))
         one_offs = swarm_run.OneOffs(engine.api, engine.panel)
         await one_offs.sweep()
-        await until(lambda: only_runs(scheduler, app.id, "run.1234"))
+        await until(lambda: only_run(scheduler, app.id, "run.1234"))
         of_app = {"label": [f"skypanel.app={app.id}"]}
         assert len(client.containers.list(all=True, filters=of_app)) == 2
         await one_offs.sweep(kept=timedelta(0))
@@ -308,8 +314,8 @@ class TestOneOffDynos:
         assert client.containers.list(all=True, filters=of_app) == []
 
 
-async def only_runs(scheduler, app_id, name):
-    return [dyno.key.name for dyno in await scheduler.one_offs(app_id)] == [name]
+async def only_run(scheduler, app_id, *names):
+    return [dyno.key.name for dyno in await scheduler.one_offs(app_id)] == list(names)
 
 
 async def crashed(scheduler, app):
