@@ -26,7 +26,8 @@ from skypanel.drivers.git_objects import BoundedStore
 SUFFIX = ".git"
 REMOVED = ".removed"
 UNFINISHED = "new-"
-LEFTOVERS = (f"*{SUFFIX}/objects/tmp_objdir-incoming-*", f"*{REMOVED}", f"{UNFINISHED}*")
+FETCHED = "fetch-"
+LEFTOVERS = (f"*{SUFFIX}/objects/tmp_objdir-incoming-*", f"*{REMOVED}", f"{UNFINISHED}*", f"{FETCHED}*")
 PARALLEL_EXPORTS = 3
 
 
