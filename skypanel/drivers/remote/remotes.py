@@ -31,7 +31,7 @@ from skypanel.drivers.remote.https import HttpsClient
 from skypanel.drivers.remote.ssh import SshClient, no_repository, upload_pack
 from skypanel.ports import Fetched
 
-AT_ONCE = 4
+AT_ONCE = 8
 LOOK_S = 30.0
 FETCH_S = 5 * 60.0
 MAX_LISTING_BYTES = 32 * MIB
