@@ -128,6 +128,7 @@ class _Server(ThreadingHTTPServer):
 @pytest.fixture
 def git_host() -> Iterator[GitHost]:
     root = Path(tempfile.mkdtemp(prefix="skygit", dir="/var/tmp"))
+    root.chmod(0o755)
     host = GitHost(root)
     authority = make_authority("localhost", datetime.now(UTC))
     pair = issue(authority, ("localhost",), datetime.now(UTC))
