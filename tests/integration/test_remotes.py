@@ -289,8 +289,28 @@ async def test_a_fetch_that_nobody_waits_for_any_more_is_at_rest(git_host, root)
 async def test_a_repository_that_is_too_large_is_given_up(git_host, root):
     git_host.publish("huge", APP | {"noise": os.urandom(300_000)})
     small = GitRemotes(root, git_host.authority, max_pack_bytes=100_000)
-    with pytest.raises(Invalid, match=r"sends more than 97\.7K"):
+    with pytest.raises(Invalid, match=r"main as git packs it is larger than 97\.7K"):
         await fetch(small, git_host.entrance("huge"))
+    assert left(root) == []
+
+
+async def test_a_list_of_branches_without_end_is_given_up(remotes, git_host):
+    line = b"00e7" + b"a" * 40 + b" refs/heads/" + b"b" * 174 + b"\n"
+    first = b"0050" + b"a" * 40 + b" refs/heads/" + b"c" * 15 + b"\0shallow\n"
+    git_host.answer("long", 200, ADVERTISEMENT, b"001e# service=git-upload-pack\n0000" + first + line * (17 * 1024 * 1024 // len(line)))
+    with pytest.raises(Invalid, match=r"What the repository lists is larger than 16\.0M"):
+        await remotes.branches(git_host.entrance("long"))
+
+
+@pytest.mark.parametrize("name", [b"../../../../../../../../../../etc/passwd", b"x" * 40, b"A" * 41, b"a" * 64, b"\xff" * 40])
+async def test_what_is_no_name_of_a_commit_is_refused(remotes, git_host, root, name):
+    line = name + b" refs/heads/main\0 shallow side-band-64k ofs-delta\n"
+    listing = b"001e# service=git-upload-pack\n0000" + b"%04x" % (len(line) + 4) + line + b"0000"
+    git_host.answer("odd", 200, ADVERTISEMENT, listing)
+    with pytest.raises(Invalid):
+        await remotes.branches(git_host.entrance("odd"))
+    with pytest.raises((Invalid, NotFound)):
+        await fetch(remotes, git_host.entrance("odd"))
     assert left(root) == []
 
 
@@ -317,6 +337,17 @@ async def test_what_git_refuses_in_a_push_is_refused_here(remotes, git_host):
 async def test_submodules_and_lfs_pointers_are_refused_as_in_a_push(remotes, git_host, tmp_path):
     repositories, app_id = DulwichRepositories(tmp_path / "repositories"), uuid4()
     await repositories.create(app_id)
+    other = git_host.publish("other")
+    git_host.publish("sub")
+    work = git_host.root / "work"
+    git("clone", "-q", git_host.root / "sub.git", work)
+    git("-C", work, "update-index", "--add", "--cacheinfo", f"160000,{other},vendor/lib")
+    git("-C", work, "commit", "-q", "-m", "Sub")
+    git("-C", work, "push", "-q", "origin", "main")
+    async with remotes.fetch(git_host.entrance("sub"), "main") as fetched:
+        tree = await repositories.tree(app_id, fetched.commit, fetched.objects)
+    with pytest.raises(Invalid, match="vendor/lib: git submodules"):
+        check_tree(tree)
     pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:" + "0" * 64 + "\nsize 12345\n"
     git_host.publish("lfs", {"model.bin": pointer})
     async with remotes.fetch(git_host.entrance("lfs"), "main") as fetched:
@@ -330,5 +361,5 @@ async def test_a_repository_of_sha256_is_refused(remotes, git_host):
     git("init", "-q", "--object-format=sha256", git_host.root / "work")
     git("-C", git_host.root / "work", "commit", "-q", "--allow-empty", "-m", "One")
     git("-C", git_host.root / "work", "push", "-q", git_host.root / "new.git", "HEAD:refs/heads/main")
-    with pytest.raises(Invalid, match="SHA-256"):
+    with pytest.raises(Invalid, match="something else than SHA-1"):
         await remotes.branches(git_host.entrance("new"))

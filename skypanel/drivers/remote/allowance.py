@@ -8,10 +8,15 @@ from skypanel.domain.transcript import size
 
 
 class Allowance:
-    """Counts what comes, and ends what waits for more; safe to be used by two threads."""
+    """Counts what comes, and ends what waits for more; safe to be used by two threads.
 
-    def __init__(self, max_bytes: int) -> None:
+    `what` comes, and `hint` is what to do where that is more than `max_bytes`.
+    """
+
+    def __init__(self, max_bytes: int, what: str, hint: str) -> None:
         self._max_bytes = self._left = max_bytes
+        self._what = what
+        self._hint = hint
         self._lock = Lock()
         self._ends: list[Callable[[], None]] = []
         self._is_cut = False
@@ -20,10 +25,12 @@ class Allowance:
         """Count what came, and return it. Raises Invalid once it is too much."""
         self._left -= len(chunk)
         if self._left < 0:
-            raise Invalid(
-                f"The repository sends more than {size(self._max_bytes)}.",
-                "Remove large files from the branch, and keep them in object storage.",
-            )
+            raise Invalid(f"{self._what} is larger than {size(self._max_bytes)}.", self._hint)
+        return chunk
+
+    def give_back(self, chunk: bytes) -> bytes:
+        """Count what came no more, as it is counted elsewhere, and return it."""
+        self._left += len(chunk)
         return chunk
 
     def hold(self, end: Callable[[], None]) -> None:

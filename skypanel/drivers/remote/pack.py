@@ -2,10 +2,12 @@
 
 import asyncio
 import os
+import shutil
 import signal
+import tempfile
 from asyncio.subprocess import DEVNULL, PIPE
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from dulwich.repo import Repo
@@ -13,6 +15,7 @@ from dulwich.repo import Repo
 from skypanel.domain.errors import Invalid
 from skypanel.domain.limits import GIB
 from skypanel.domain.names import printable
+from skypanel.drivers.dulwich import FETCHED, held
 
 MEMORY_BYTES = GIB
 CPU_S = 5 * 60
@@ -29,9 +32,22 @@ ENVIRONMENT = {
 PACK = "received.pack"
 
 
-def make(folder: Path) -> None:
-    """Make a bare repository for one pack."""
-    Repo.init_bare(str(folder)).close()
+@asynccontextmanager
+async def folder(root: Path) -> AsyncIterator[Path]:
+    """Have a bare repository for one pack in a folder under `root`, for the length of the block; nobody sweeps it meanwhile."""
+    made = await asyncio.to_thread(_make, root)
+    try:
+        with held(made):
+            yield made
+    finally:
+        await asyncio.to_thread(shutil.rmtree, made, ignore_errors=True)
+
+
+def _make(root: Path) -> Path:
+    root.mkdir(parents=True, exist_ok=True)
+    made = tempfile.mkdtemp(prefix=FETCHED, dir=root)
+    Repo.init_bare(made).close()
+    return Path(made)
 
 
 def objects(folder: Path) -> str:

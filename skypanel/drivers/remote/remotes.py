@@ -1,8 +1,7 @@
 """The port Remotes: the git protocol by dulwich, in threads that are cut off; packs by C git."""
 
 import asyncio
-import shutil
-import tempfile
+import re
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
@@ -23,7 +22,6 @@ from skypanel.domain.errors import Invalid, NotFound, Unavailable
 from skypanel.domain.limits import GIB, MIB
 from skypanel.domain.names import printable
 from skypanel.domain.remote import Branches, Entrance, GitUrl, KeyPair, branch_of, ref_of
-from skypanel.drivers.dulwich import FETCHED
 from skypanel.drivers.remote import pack
 from skypanel.drivers.remote.allowance import Allowance
 from skypanel.drivers.remote.dialing import addresses_of
@@ -34,11 +32,13 @@ from skypanel.ports import Fetched
 AT_ONCE = 8
 LOOK_S = 30.0
 FETCH_S = 5 * 60.0
-MAX_LISTING_BYTES = 32 * MIB
+# What is said beside the pack is kept in memory, at several times its size.
+MAX_LISTING_BYTES = 16 * MIB
 MAX_PACK_BYTES = GIB
-HEX_LENGTH = 40
 # What dulwich raises for a server that does not keep to the protocol.
 BROKEN = (GitProtocolError, HTTPException, ValueError, AssertionError, LookupError, TypeError)
+
+_SHA1 = re.compile(rb"[0-9a-f]{40}")
 
 T = TypeVar("T")
 Client = HttpsClient | SshClient
@@ -66,7 +66,7 @@ class GitRemotes:
     async def branches(self, entrance: Entrance) -> Branches:
         """Return what a repository offers."""
         async with _within(entrance.url, min(LOOK_S, self._fetch_s)), self._slots:
-            return await self._speak(entrance, Allowance(MAX_LISTING_BYTES), _branches)
+            return await self._speak(entrance, _listing(), _branches)
 
     @asynccontextmanager
     async def fetch(self, entrance: Entrance, branch: str) -> AsyncIterator[Fetched]:
@@ -74,25 +74,27 @@ class GitRemotes:
         async with AsyncExitStack() as stack:
             async with _within(entrance.url, self._fetch_s):
                 await stack.enter_async_context(self._slots)
-                folder = await asyncio.to_thread(_make, self._root)
-                stack.push_async_callback(asyncio.to_thread, shutil.rmtree, folder, ignore_errors=True)
+                folder = await stack.enter_async_context(pack.folder(self._root))
                 commit, shallow = await self._receive(entrance, branch, folder)
                 await pack.index(folder, {commit, *shallow})
             yield Fetched(commit, pack.objects(folder))
 
     async def _receive(self, entrance: Entrance, branch: str, folder: Path) -> tuple[str, Sequence[str]]:
         """Write the pack of a branch's newest commit, and return that and the commits whose parents are not in it."""
+        spoken = _listing()
+        packed = Allowance(
+            self._max_pack_bytes, f"{branch} as git packs it", "Take large files out of it, and keep them in object storage."
+        )
 
         def receive(client: Client) -> tuple[str, Sequence[str]]:
-            bound = Allowance(self._max_pack_bytes)
             with (folder / pack.PACK).open("wb") as file:
-                result = _fetch(client, branch, lambda chunk: file.write(bound.take(chunk)))
+                result = _fetch(client, branch, lambda chunk: file.write(packed.take(spoken.give_back(chunk))))
             commit = result.refs.get(Ref(ref_of(branch).encode()))
             if commit is None:
                 raise NotFound(f"There is no branch {branch} in {entrance.url} any more.", "Set the git URL again, with another branch.")
-            return commit.decode(), [name.decode() for name in result.new_shallow or ()]
+            return _hex(commit), [name.decode() for name in result.new_shallow or ()]
 
-        return await self._speak(entrance, Allowance(MAX_LISTING_BYTES + self._max_pack_bytes), receive)
+        return await self._speak(entrance, spoken, receive)
 
     async def _speak(self, entrance: Entrance, allowance: Allowance, ask: Callable[[Client], T]) -> T:
         addresses = await addresses_of(entrance.url.host, entrance.url.port, entrance.networks)
@@ -125,11 +127,8 @@ def _branches(client: Client) -> Branches:
     commits = {}
     for ref, name in listed.refs.items():
         branch = branch_of(ref.decode(errors="replace"))
-        if branch is None or name is None:
-            continue
-        if len(name) != HEX_LENGTH:
-            raise Invalid("The repository names its commits by SHA-256, which cannot be deployed.", "Use one that names them by SHA-1.")
-        commits[branch] = name.decode()
+        if branch is not None and name is not None:
+            commits[branch] = _hex(name)
     head = listed.symrefs.get(HEADREF)
     default = None if head is None else branch_of(head.decode(errors="replace"))
     return Branches(commits, default, client.host_key if isinstance(client, SshClient) else None)
@@ -144,11 +143,15 @@ def _fetch(client: GitClient, branch: str, write: Callable[[bytes], int]) -> Fet
     return client.fetch_pack(b"", wanted, ObjectStoreGraphWalker([], lambda _name: []), write, depth=1, ref_prefix=[ref])
 
 
-def _make(root: Path) -> Path:
-    root.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=FETCHED, dir=root))
-    pack.make(folder)
-    return folder
+def _hex(name: bytes) -> str:
+    """Return a commit's name. Raises Invalid for one that is not SHA-1 in hex, as the server may say anything."""
+    if not _SHA1.fullmatch(name):
+        raise Invalid("The repository names its commits by something else than SHA-1, which cannot be deployed.", "Use one that does.")
+    return name.decode()
+
+
+def _listing() -> Allowance:
+    return Allowance(MAX_LISTING_BYTES, "What the repository lists", "Remove branches and tags that nobody needs.")
 
 
 @contextmanager
