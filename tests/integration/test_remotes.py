@@ -9,6 +9,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from uuid import uuid4
 
+import asyncssh
 import pytest
 
 from skypanel.domain.errors import Conflict, Denied, Invalid, NotFound, Unavailable
@@ -264,9 +265,8 @@ async def test_a_pack_that_is_none_is_an_error_and_leaves_nothing(remotes, git_h
 
 async def test_a_server_that_does_not_go_on_is_given_up(git_host, root):
     git_host.hang("slow")
-    for entrance in (git_host.entrance("slow"),):
-        with pytest.raises(Unavailable, match="was not read within 1 seconds"):
-            await GitRemotes(root, git_host.authority, fetch_s=1).branches(entrance)
+    with pytest.raises(Unavailable, match="was not read within 1 seconds"):
+        await GitRemotes(root, git_host.authority, fetch_s=1).branches(git_host.entrance("slow"))
 
 
 async def test_an_ssh_server_that_says_nothing_is_given_up(root):
@@ -274,6 +274,26 @@ async def test_an_ssh_server_that_says_nothing_is_given_up(root):
         url = parse_url(f"ssh://git@localhost:{silent.getsockname()[1]}/app.git")
         with pytest.raises(Unavailable, match="was not read within 1 seconds"):
             await GitRemotes(root, fetch_s=1).branches(Entrance(url, LOOPBACK))
+
+
+async def test_a_git_of_an_ssh_server_that_says_nothing_is_given_up(root):
+    class Anyone(asyncssh.SSHServer):
+        def begin_auth(self, username):
+            return False
+
+    started = asyncio.Event()
+
+    async def say_nothing(process):
+        started.set()
+        await process.stdin.read()
+
+    host_key = asyncssh.generate_private_key("ssh-ed25519")
+    async with asyncssh.listen("127.0.0.1", 0, server_factory=Anyone, server_host_keys=[host_key], process_factory=say_nothing) as server:
+        url = parse_url(f"ssh://git@localhost:{server.get_port()}/app.git")
+        with pytest.raises(Unavailable, match="was not read within 2 seconds"):
+            await fetch(GitRemotes(root, fetch_s=2), Entrance(url, LOOPBACK))
+    assert started.is_set()
+    assert left(root) == []
 
 
 async def test_a_fetch_that_nobody_waits_for_any_more_is_at_rest(git_host, root):

@@ -10,9 +10,8 @@ from skypanel.domain.errors import Invalid, NotFound
 from skypanel.domain.internet import is_allowed, is_public, read_networks
 from skypanel.domain.remote import MAX_LISTED, MAX_URL_LENGTH, Branches, Entrance, check_branch, choose, parse_url, refused
 
-pytestmark = pytest.mark.req("R19.2")
 
-
+@pytest.mark.req("R19.2")
 @pytest.mark.parametrize(
     ("typed", "host", "port", "path", "user"),
     [

@@ -87,6 +87,7 @@ class HttpsClient(AbstractHttpGitClient):
 
     def _connect(self) -> ssl.SSLSocket:
         plain = dial(self._url.host, self._url.port, self._addresses)
+        self._opened.callback(plain.close)
         plain.settimeout(IDLE_S)
         secured = self._tls.wrap_socket(plain, server_hostname=self._url.host, do_handshake_on_connect=False)
         self._opened.callback(secured.close)

@@ -23,7 +23,6 @@ LAST_WORDS_S = 2.0
 LAST_WORDS_BYTES = 2000
 
 T = TypeVar("T")
-Process = "asyncssh.SSHClientProcess[bytes]"
 
 
 class SshClient(TraditionalGitClient):
@@ -90,11 +89,11 @@ async def upload_pack(entrance: Entrance, addresses: Sequence[IpAddress], allowa
 
 
 async def _log_in(entrance: Entrance, addresses: Sequence[IpAddress]) -> asyncssh.SSHClientConnection:
-    url = entrance.url
+    url, options = entrance.url, _options(entrance)
     socket = await asyncio.to_thread(dial, url.host, url.port, addresses)
     try:
         async with asyncio.timeout(CONNECT_S):
-            return await asyncssh.connect(url.host, url.port, sock=socket, **_options(entrance))
+            return await asyncssh.connect(url.host, url.port, sock=socket, **options)
     except asyncssh.HostKeyNotVerifiable as error:
         raise _changed(url) from error
     except asyncssh.PermissionDenied as error:
