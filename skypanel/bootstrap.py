@@ -14,7 +14,7 @@ from skypanel.drivers.dulwich import DulwichRepositories
 from skypanel.drivers.fernet import FernetCipher
 from skypanel.drivers.files import FileObjects
 from skypanel.drivers.key_file import KeyFileCipher
-from skypanel.drivers.on_demand import MachinesOnDemand, SwarmOnDemand
+from skypanel.drivers.on_demand import MachinesOnDemand, RemotesOnDemand, SwarmOnDemand
 from skypanel.drivers.streams import StreamOutput, connect
 from skypanel.drivers.tarball import TarballArchives
 from skypanel.engines import Elsewhere, OpenEngine
@@ -58,6 +58,7 @@ async def open_panel(settings: Settings) -> AsyncIterator[Panel]:
             passwords=Argon2Passwords(),
             repositories=DulwichRepositories(settings.repositories),
             archives=TarballArchives(),
+            remotes=RemotesOnDemand(settings.repositories),
             swarm=SwarmOnDemand(settings.docker_host),
             machines=MachinesOnDemand(),
             clock=clock,

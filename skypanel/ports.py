@@ -18,6 +18,7 @@ from skypanel.domain.manifest import Dyno, Exit, Manifest, OneOff, Window
 from skypanel.domain.node import Availability, Invitation, Login, Member
 from skypanel.domain.output import FIRST, Line, LineId
 from skypanel.domain.push import Tree
+from skypanel.domain.remote import Branches, Entrance, KeyPair
 from skypanel.domain.routing import Address, Route
 from skypanel.domain.storage import Kept, Storage
 
@@ -421,6 +422,31 @@ class Archives(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Fetched:
+    """A commit (hex) that was fetched, and the folder of its objects: a quarantine, as of a push."""
+
+    commit: str
+    objects: str
+
+
+class Remotes(Protocol):
+    """Git repositories on other servers, at addresses that are public or in the entrance's networks.
+
+    Reading one raises Denied where its server lets nobody in, or has no address that may be reached; NotFound; Conflict
+    where the server shows another host key than the entrance's, before anything is told to it; Invalid for what is not
+    git or too large; Unavailable for a server that does not answer in time.
+    """
+
+    def new_key(self) -> KeyPair: ...
+
+    async def branches(self, entrance: Entrance) -> Branches: ...
+
+    def fetch(self, entrance: Entrance, branch: str) -> AbstractAsyncContextManager[Fetched]:
+        """Fetch the newest commit of a branch, without its history; at the end of the block it is gone."""
+        ...
+
+
 class Swarm(Protocol):
     """The Swarm's members, as the manager on the panel's machine knows them. Raises Unavailable where there is none."""
 
@@ -507,6 +533,7 @@ class Panel:
     passwords: Passwords
     repositories: Repositories
     archives: Archives
+    remotes: Remotes
     swarm: Swarm
     machines: Machines
     clock: Clock

@@ -26,7 +26,18 @@ from skypanel.launcher.environment import at_terminal
 from skypanel.ports import Panel, StepFailed, Unready
 from skypanel.store import accounts, organizations
 from tests import factories
-from tests.fakes import FakeCipher, FakeClock, FakeLogs, FakeMachines, FakeObjects, FakeOutput, FakeQueue, FakeRouter, FakeSwarm
+from tests.fakes import (
+    FakeCipher,
+    FakeClock,
+    FakeLogs,
+    FakeMachines,
+    FakeObjects,
+    FakeOutput,
+    FakeQueue,
+    FakeRemotes,
+    FakeRouter,
+    FakeSwarm,
+)
 
 ADDRESS = Address("localhost", 2222, 8080, 8443)
 
@@ -255,6 +266,7 @@ async def open_stage(database, folder) -> Stage:
         passwords=Argon2Passwords(CHEAPEST),
         repositories=DulwichRepositories(folder),
         archives=TarballArchives(),
+        remotes=FakeRemotes(folder / "elsewhere"),
         swarm=FakeSwarm(),
         machines=FakeMachines(),
         clock=FakeClock(datetime.now(UTC)),

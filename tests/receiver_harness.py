@@ -77,7 +77,7 @@ class Desk:
             for note in decision.notes:
                 await write(detail(note))
             if decision.deploy:
-                self.sources.append(await source.store(self.repositories, self.objects, push, decision.deploy, write))
+                self.sources.append(await source.store(self.repositories, self.objects, source.pushed(push, decision.deploy), write))
             self.apps.setdefault(push.name, (push.app_id, push.account))
             if decision.deploy:
                 await self.repositories.point_head(push.app_id, decision.deploy.ref)

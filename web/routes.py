@@ -6,7 +6,7 @@ from aiohttp.typedefs import Handler
 from web import agents, internal
 from web.admin import nodes
 from web.fallback import STATIC
-from web.pages import account, app, apps, deploy, sign_in
+from web.pages import account, app, apps, deploy, remote, sign_in
 
 APP = "/apps/{app:[a-z0-9-]{1,30}}"
 BUILD = APP + "/builds/{build:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}}"
@@ -43,6 +43,8 @@ ROUTES = (
     web.post("/account/password", account.set_password),
     web.get(APP, app.show),
     web.post(f"{APP}/rollback", app.roll_back),
+    web.get(f"{APP}/remote", remote.show),
+    web.post(f"{APP}/remote", remote.change),
     web.get(BUILD, deploy.show),
     web.get(f"{BUILD}/events", deploy.events, allow_head=False),
     web.get(f"{BUILD}/log", deploy.text),

@@ -29,6 +29,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
         "destroy",
     ),
     "run": ("run",),
+    "remote": ("remote",),
     "heroku": ("heroku",),
     "settings": ("settings", "storage"),
     "people": ("orgs", "members", "access"),

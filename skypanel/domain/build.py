@@ -20,7 +20,7 @@ class BuildState(StrEnum):
         return self in {BuildState.SUCCEEDED, BuildState.FAILED}
 
 
-GIT, ARCHIVE = "git", "archive"
+GIT, ARCHIVE, REMOTE = "git", "archive", "remote"
 MAX_LABEL = 40
 
 
@@ -28,7 +28,8 @@ MAX_LABEL = 40
 class Source:
     """The tree that is built, stored as the object `sources/<digest>` (a zstd tar, SHA-256 in hex).
 
-    `kind` is how it came. `commit` is the id of what was pushed, or what an archive's sender calls its version.
+    `kind` is how it came: pushed, as an archive, or from a repository elsewhere. `commit` is the id of a commit, or what an
+    archive's sender calls its version.
     """
 
     kind: str

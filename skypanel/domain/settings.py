@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from skypanel.domain.errors import Invalid, NotFound
+from skypanel.domain.internet import read_networks
 from skypanel.domain.names import printable
 from skypanel.domain.plan import DEFAULT_PLAN
 from skypanel.domain.storage import Storage, StorageKind
@@ -86,6 +87,10 @@ def _kept(text: str) -> Value:
     return int(text)
 
 
+def _networks(text: str) -> Value:
+    return ",".join(map(str, read_networks(text)))
+
+
 _WORD = "Use up to 64 letters, digits, dashes and underscores."
 SETTINGS: Mapping[str, Setting] = {
     setting.key: setting
@@ -93,6 +98,7 @@ SETTINGS: Mapping[str, Setting] = {
         Setting("default_plan", DEFAULT_PLAN, _matching(_NAME, _WORD), "The plan of a new app."),
         Setting("kept_releases", ALL, _kept, "How many releases of an app keep their slugs, beside those in use: all, or a number."),
         Setting("push_creates_apps", True, _flag, "Whether the first push to a free name makes an app: true or false."),  # noqa: FBT003
+        Setting("git_networks", "", _networks, "Private networks that the git URLs of apps may lead to all the same, such as 10.1.0.0/16."),
         Setting("storage", StorageKind.FILES.value, _choice(*StorageKind), "Where slugs, sources and build output are kept: files or s3."),
         Setting("s3_endpoint", "", _endpoint, "The URL of the S3 endpoint."),
         Setting("s3_region", "us-east-1", _matching(_NAME, _WORD), "The region of the bucket; many endpoints take any."),

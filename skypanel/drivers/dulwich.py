@@ -1,11 +1,12 @@
 """Repositories: bare git repositories in a folder, made and read with dulwich."""
 
 import asyncio
+import fcntl
 import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import cast
@@ -26,6 +27,7 @@ from skypanel.drivers.git_objects import BoundedStore
 SUFFIX = ".git"
 REMOVED = ".removed"
 UNFINISHED = "new-"
+FETCHED = "fetch-"
 LEFTOVERS = (f"*{SUFFIX}/objects/tmp_objdir-incoming-*", f"*{REMOVED}", f"{UNFINISHED}*")
 PARALLEL_EXPORTS = 3
 
@@ -114,6 +116,23 @@ class DulwichRepositories:
             with suppress(FileNotFoundError):
                 if folder.stat().st_mtime < before.timestamp():
                     shutil.rmtree(folder)
+        for folder in self._root.glob(f"{FETCHED}*"):
+            # Another process may be at it, however old it is.
+            with suppress(FileNotFoundError, BlockingIOError):
+                if folder.stat().st_mtime < before.timestamp():
+                    with held(folder):
+                        shutil.rmtree(folder)
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Keep a folder from being swept for the length of the block, or until the process ends. Raises BlockingIOError if it is held."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _size(path: Path) -> int:

@@ -2,11 +2,14 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import cached_property
 from importlib import import_module
+from pathlib import Path
 
 from skypanel.domain.node import Availability, Invitation, Login, Member
+from skypanel.domain.remote import Branches, Entrance, KeyPair
 from skypanel.domain.stack import Image
-from skypanel.ports import Machines, Shell, Swarm
+from skypanel.ports import Fetched, Machines, Remotes, Shell, Swarm
 
 
 class MachinesOnDemand:
@@ -23,6 +26,30 @@ class MachinesOnDemand:
     def log_in(self, login: Login) -> AbstractAsyncContextManager[Shell]:
         """Log in. Raises Conflict, Denied, Invalid or Unavailable."""
         return _machines().log_in(login)
+
+
+class RemotesOnDemand:
+    """The Remotes port, which keeps what is fetched in a folder under `root`."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def new_key(self) -> KeyPair:
+        """Return a new SSH key."""
+        return self._remotes.new_key()
+
+    async def branches(self, entrance: Entrance) -> Branches:
+        """Return what a repository offers."""
+        return await self._remotes.branches(entrance)
+
+    def fetch(self, entrance: Entrance, branch: str) -> AbstractAsyncContextManager[Fetched]:
+        """Fetch the newest commit of a branch."""
+        return self._remotes.fetch(entrance, branch)
+
+    @cached_property
+    def _remotes(self) -> Remotes:
+        made: Remotes = import_module("skypanel.drivers.remote.remotes").GitRemotes(self._root)
+        return made
 
 
 class SwarmOnDemand:

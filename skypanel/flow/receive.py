@@ -7,7 +7,7 @@ from uuid import UUID
 from skypanel.domain.access import Action
 from skypanel.domain.account import Account
 from skypanel.domain.app import App
-from skypanel.domain.build import ARCHIVE
+from skypanel.domain.build import ARCHIVE, REMOTE
 from skypanel.domain.errors import Conflict, NotFound
 from skypanel.domain.push import Push, RefUpdate, ago, check_repository, decide, deploy_refs
 from skypanel.domain.transcript import detail, heading
@@ -19,6 +19,7 @@ from skypanel.ports import Panel, WriteLine
 from skypanel.store import accounts, apps, builds, organizations, settings
 
 CREATES_APPS = "push_creates_apps"
+DONE = {ARCHIVE: "sent an archive", REMOTE: "deployed its git URL"}
 MAX_COMPARED = 20  # branches of one push whose histories are compared
 
 
@@ -57,7 +58,8 @@ async def receive(panel: Panel, push: Push, write: WriteLine) -> None:
         return
     if app:
         await check_idle(panel, app)
-    source = await source_flow.store(panel.repositories, panel.objects, push, decision.deploy, write)
+    arrival = source_flow.pushed(push, decision.deploy)
+    source = await source_flow.store(panel.repositories, panel.objects, arrival, write)
     app = app or await _create(panel, push, write)
     await panel.repositories.point_head(app.id, decision.deploy.ref)
     build = await build_flow.request(panel, app, push.account.id, source, write)
@@ -113,7 +115,7 @@ async def check_idle(panel: Panel, app: App) -> None:
             return
         pusher = await accounts.get(conn, active.account_id) if active.account_id else None
     doing = "built" if build else "rolled out"
-    did = "sent an archive" if build and build.source.kind == ARCHIVE else "pushed"
+    did = DONE.get(build.source.kind if build else "", "pushed")
     who = pusher.email if pusher else "somebody"
     raise Conflict(
         f"{app.name} is being {doing}: {who} {did} {ago(panel.clock.now() - active.created_at)} ago.",

@@ -1,7 +1,7 @@
 """Bringing every stored secret under the newest encryption key."""
 
 from skypanel.ports import Panel
-from skypanel.store import config_vars, nodes, settings
+from skypanel.store import config_vars, deploy_keys, nodes, settings
 
 PAGE = 500
 
@@ -15,7 +15,7 @@ async def reencrypt(panel: Panel) -> int:
             for row in page:
                 await config_vars.replace(conn, row.id, panel.cipher.rotate(row.secret))
         if not page:
-            return count + await _reencrypt_logins(panel)
+            return count + await _reencrypt_logins(panel) + await _reencrypt_deploy_keys(panel)
         after, count = page[-1].id, count + len(page)
 
 
@@ -33,3 +33,11 @@ async def _reencrypt_logins(panel: Panel) -> int:
         for node in known:
             await nodes.set_secret(conn, node.id, panel.cipher.rotate(node.secret))
     return len(known)
+
+
+async def _reencrypt_deploy_keys(panel: Panel) -> int:
+    async with panel.transaction() as conn:
+        secrets = await deploy_keys.secrets(conn)
+        for app_id, secret in secrets.items():
+            await deploy_keys.replace_secret(conn, app_id, panel.cipher.rotate(secret))
+    return len(secrets)

@@ -254,6 +254,27 @@ uploads = Table(
     CheckConstraint("num_nonnulls(source_digest, checksum) IN (0, 2)", name="source"),
 )
 
+# What an app is deployed from where that is not a push, and what its SSH server showed then.
+remotes = Table(
+    "paas_remotes",
+    metadata,
+    app(primary_key=True, index=False),
+    string("url"),
+    string("branch"),
+    string("host_key", nullable=True),
+    Column("chosen_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    account(),
+)
+
+deploy_keys = Table(
+    "paas_deploy_keys",
+    metadata,
+    app(primary_key=True, index=False),
+    string("public_key"),
+    Column("secret", LargeBinary, nullable=False),
+    created_at(),
+)
+
 slugs = Table(
     "paas_slugs",
     metadata,

@@ -87,6 +87,7 @@ async def test_the_first_start_writes_every_default_and_later_ones_what_is_new(s
     assert plain == {
         "default_plan": DEFAULT_PLAN,
         "kept_releases": "all",
+        "git_networks": "",
         "push_creates_apps": True,
         "storage": "files",
         "s3_endpoint": "",

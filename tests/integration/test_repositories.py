@@ -11,7 +11,8 @@ import pytest
 import zstandard
 
 from skypanel.domain.errors import Invalid
-from skypanel.drivers.dulwich import DulwichRepositories
+from skypanel.drivers.dulwich import FETCHED, DulwichRepositories
+from skypanel.drivers.remote import pack
 from tests.contract_repositories import RepositoriesContract
 
 ENVIRONMENT = {
@@ -202,3 +203,16 @@ async def test_only_stale_quarantines_are_swept(repositories, app_id):
     assert stale.exists()
     await repositories.sweep(datetime.now(UTC) + timedelta(seconds=1))
     assert not stale.exists()
+
+
+async def test_what_was_fetched_is_swept_unless_somebody_is_at_it(repositories, app_id):
+    root = Path(repositories.path(app_id)).parent
+    async with pack.folder(root) as used:
+        stale = root / f"{FETCHED}stale"
+        (stale / "objects").mkdir(parents=True)
+        await repositories.sweep(datetime.now(UTC) - timedelta(hours=1))
+        assert stale.exists()
+        await repositories.sweep(datetime.now(UTC) + timedelta(seconds=1))
+        assert not stale.exists()
+        assert used.exists()
+    assert not used.exists()

@@ -1,9 +1,11 @@
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
 from skypanel.domain.limits import BUILD_LIMITS
 from skypanel.domain.node import Availability, Login, SecretKind
+from skypanel.domain.remote import Entrance, parse_url
 from tests.contract_cipher import CipherContract
 from tests.contract_clock import ClockContract
 from tests.contract_logs import APP, LogsContract
@@ -12,6 +14,7 @@ from tests.contract_machines import MachinesContract
 from tests.contract_objects import ObjectsContract
 from tests.contract_output import OutputContract
 from tests.contract_queue import QueueContract
+from tests.contract_remotes import RemotesContract
 from tests.contract_router import RouterContract
 from tests.contract_swarm import SwarmContract
 from tests.contract_upkeep import UpkeepContract
@@ -25,9 +28,11 @@ from tests.fakes import (
     FakeObjects,
     FakeOutput,
     FakeQueue,
+    FakeRemotes,
     FakeRouter,
     FakeSwarm,
 )
+from tests.git_host_fixture import publish as publish_in
 from tests.panels import FakeBuilder, FakeUpkeep
 
 
@@ -161,6 +166,20 @@ class TestFakeMachines(MachinesContract):
     @pytest.fixture
     def nowhere(self, login):
         return replace(login, address="10.0.0.9")
+
+
+class TestFakeRemotes(RemotesContract):
+    @pytest.fixture
+    def remotes(self, tmp_path):
+        return FakeRemotes(tmp_path / "elsewhere")
+
+    @pytest.fixture
+    def publish(self, remotes):
+        return partial(publish_in, remotes.root)
+
+    @pytest.fixture
+    def entrance(self):
+        return lambda name: Entrance(parse_url(f"https://example.com/{name}.git"))
 
 
 class TestFakeSwarm(SwarmContract):

@@ -1,0 +1,56 @@
+"""Connecting to a server of somebody's choice: its name is looked up once, and only an address that was checked is connected to."""
+
+import asyncio
+import socket
+from collections.abc import Sequence
+from ipaddress import ip_address
+
+from skypanel.domain.errors import Denied, Unavailable
+from skypanel.domain.internet import IpAddress, Network, is_allowed, is_public
+
+LOOKUP_S = 10.0
+CONNECT_S = 10.0
+
+
+async def addresses_of(host: str, port: int, networks: Sequence[Network]) -> tuple[IpAddress, ...]:
+    """Return the addresses of a host that may be connected to. Raises Denied if none may, Unavailable if it has none."""
+    try:
+        async with asyncio.timeout(LOOKUP_S):
+            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError, TimeoutError) as error:
+        raise Unavailable(f"No server is known as {host}.", "Look at the host's name in the URL, or try again.") from error
+    addresses = dict.fromkeys(ip_address(str(place[0]).partition("%")[0]) for *_, place in found)
+    reachable = tuple(address for address in addresses if _is_open(address, port, networks))
+    if not reachable:
+        raise Denied(
+            f"{host} is no public server, and the panel reads from no others.",
+            "Use a server on the internet, or have an administrator allow its network: skypanel settings set git_networks=...",
+        )
+    return reachable
+
+
+def dial(host: str, port: int, addresses: Sequence[IpAddress]) -> socket.socket:
+    """Connect to the first of a host's addresses that answers. Raises Unavailable."""
+    for address in addresses:
+        try:
+            return socket.create_connection((str(address), port), CONNECT_S)
+        except OSError:
+            continue
+    raise Unavailable(f"No server answers at {host}, port {port}.", "Look at the host and the port in the URL, or try again later.")
+
+
+def _is_open(address: IpAddress, port: int, networks: Sequence[Network]) -> bool:
+    if is_allowed(address, networks):
+        return True
+    return is_public(address) and not is_own(address, port)
+
+
+def is_own(address: IpAddress, port: int) -> bool:
+    """Whether an address is one of this machine's, which it then also sends from. Nothing is sent to find out."""
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6  # noqa: PLR2004 - its version is its name
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((str(address), port))
+        except OSError:
+            return False  # there is no way there
+        return ip_address(probe.getsockname()[0].partition("%")[0]) == address

@@ -1,0 +1,181 @@
+"""The port Remotes: the git protocol by dulwich, in threads that are cut off; packs by C git."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
+from http.client import HTTPException
+from pathlib import Path
+from typing import TypeVar
+
+from asyncssh import Error as SshError
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from dulwich.client import FetchPackResult, GitClient
+from dulwich.errors import GitProtocolError, HangupException
+from dulwich.object_store import ObjectStoreGraphWalker
+from dulwich.objects import ObjectID
+from dulwich.refs import HEADREF, Ref
+
+from skypanel.domain.errors import Invalid, NotFound, Unavailable
+from skypanel.domain.limits import GIB, MIB
+from skypanel.domain.names import printable
+from skypanel.domain.remote import Branches, Entrance, GitUrl, KeyPair, branch_of, ref_of
+from skypanel.drivers.remote import pack
+from skypanel.drivers.remote.allowance import Allowance
+from skypanel.drivers.remote.dialing import addresses_of
+from skypanel.drivers.remote.https import HttpsClient
+from skypanel.drivers.remote.ssh import SshClient, no_repository, upload_pack
+from skypanel.ports import Fetched
+
+AT_ONCE = 8
+LOOK_S = 30.0
+FETCH_S = 5 * 60.0
+# What is said beside the pack is kept in memory, at several times its size.
+MAX_LISTING_BYTES = 16 * MIB
+MAX_PACK_BYTES = GIB
+# What dulwich raises for a server that does not keep to the protocol.
+BROKEN = (GitProtocolError, HTTPException, ValueError, AssertionError, LookupError, TypeError)
+
+_SHA1 = re.compile(rb"[0-9a-f]{40}")
+
+T = TypeVar("T")
+Client = HttpsClient | SshClient
+
+
+class GitRemotes:
+    """Reads repositories by HTTPS and SSH; `root` is for what is fetched, `authorities` a file of those that vouch for servers."""
+
+    def __init__(
+        self, root: Path, authorities: Path | None = None, *, fetch_s: float = FETCH_S, max_pack_bytes: int = MAX_PACK_BYTES
+    ) -> None:
+        self._root = root
+        self._authorities = None if authorities is None else str(authorities)
+        self._fetch_s = fetch_s
+        self._max_pack_bytes = max_pack_bytes
+        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._threads = ThreadPoolExecutor(AT_ONCE, "remote")
+
+    def new_key(self) -> KeyPair:
+        """Return a new ed25519 key."""
+        key = Ed25519PrivateKey.generate()
+        public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+        return KeyPair(public.decode(), key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode())
+
+    async def branches(self, entrance: Entrance) -> Branches:
+        """Return what a repository offers."""
+        async with _within(entrance.url, min(LOOK_S, self._fetch_s)), self._slots:
+            return await self._speak(entrance, _listing(), _branches)
+
+    @asynccontextmanager
+    async def fetch(self, entrance: Entrance, branch: str) -> AsyncIterator[Fetched]:
+        """Fetch the newest commit of a branch, without its history, for the length of the block."""
+        async with AsyncExitStack() as stack:
+            async with _within(entrance.url, self._fetch_s):
+                await stack.enter_async_context(self._slots)
+                folder = await stack.enter_async_context(pack.folder(self._root))
+                commit, shallow = await self._receive(entrance, branch, folder)
+                await pack.index(folder, {commit, *shallow})
+            yield Fetched(commit, pack.objects(folder))
+
+    async def _receive(self, entrance: Entrance, branch: str, folder: Path) -> tuple[str, Sequence[str]]:
+        """Write the pack of a branch's newest commit, and return that and the commits whose parents are not in it."""
+        spoken = _listing()
+        packed = Allowance(
+            self._max_pack_bytes, f"{branch} as git packs it", "Take large files out of it, and keep them in object storage."
+        )
+
+        def receive(client: Client) -> tuple[str, Sequence[str]]:
+            with (folder / pack.PACK).open("wb") as file:
+                result = _fetch(client, branch, lambda chunk: file.write(packed.take(spoken.give_back(chunk))))
+            commit = result.refs.get(Ref(ref_of(branch).encode()))
+            if commit is None:
+                raise NotFound(f"There is no branch {branch} in {entrance.url} any more.", "Set the git URL again, with another branch.")
+            return _hex(commit), [name.decode() for name in result.new_shallow or ()]
+
+        return await self._speak(entrance, spoken, receive)
+
+    async def _speak(self, entrance: Entrance, allowance: Allowance, ask: Callable[[Client], T]) -> T:
+        addresses = await addresses_of(entrance.url.host, entrance.url.port, entrance.networks)
+
+        def speak(client: Client) -> T:
+            with closing(client), _translated(entrance.url, client):
+                return ask(client)
+
+        async with AsyncExitStack() as stack:
+            client = (
+                await stack.enter_async_context(upload_pack(entrance, addresses, allowance))
+                if entrance.url.is_ssh
+                else HttpsClient(entrance.url, addresses, allowance, self._authorities)
+            )
+            return await self._in_thread(allowance, lambda: speak(client))
+
+    async def _in_thread(self, allowance: Allowance, work: Callable[[], T]) -> T:
+        """Return what `work` returns; where nobody waits for it any more, it is cut off and at rest again before this ends."""
+        step = asyncio.get_running_loop().run_in_executor(self._threads, work)
+        try:
+            return await asyncio.shield(step)
+        finally:
+            allowance.cut()
+            await asyncio.wait([step])
+            step.exception()
+
+
+def _branches(client: Client) -> Branches:
+    listed = client.get_refs(b"", ref_prefix=[HEADREF, b"refs/heads/"])
+    commits = {}
+    for ref, name in listed.refs.items():
+        branch = branch_of(ref.decode(errors="replace"))
+        if branch is not None and name is not None:
+            commits[branch] = _hex(name)
+    head = listed.symrefs.get(HEADREF)
+    default = None if head is None else branch_of(head.decode(errors="replace"))
+    return Branches(commits, default, client.host_key if isinstance(client, SshClient) else None)
+
+
+def _fetch(client: GitClient, branch: str, write: Callable[[bytes], int]) -> FetchPackResult:
+    ref = Ref(ref_of(branch).encode())
+
+    def wanted(refs: Mapping[Ref, ObjectID], depth: int | None = None) -> list[ObjectID]:  # noqa: ARG001 - dulwich's signature
+        return [refs[ref]] if ref in refs else []
+
+    return client.fetch_pack(b"", wanted, ObjectStoreGraphWalker([], lambda _name: []), write, depth=1, ref_prefix=[ref])
+
+
+def _hex(name: bytes) -> str:
+    """Return a commit's name. Raises Invalid for one that is not SHA-1 in hex, as the server may say anything."""
+    if not _SHA1.fullmatch(name):
+        raise Invalid("The repository names its commits by something else than SHA-1, which cannot be deployed.", "Use one that does.")
+    return name.decode()
+
+
+def _listing() -> Allowance:
+    return Allowance(MAX_LISTING_BYTES, "What the repository lists", "Remove branches and tags that nobody needs.")
+
+
+@contextmanager
+def _translated(url: GitUrl, client: Client) -> Iterator[None]:
+    try:
+        yield
+    except HangupException as error:
+        if isinstance(client, SshClient):
+            raise no_repository(url, client.last_words()) from error
+        raise _broken_off(url) from error
+    except BROKEN as error:
+        raise Invalid(f"{url} cannot be read: {printable(str(error), 200)}.", "Look whether `git clone` can read it.") from error
+    except (OSError, SshError) as error:
+        raise _broken_off(url) from error
+
+
+@asynccontextmanager
+async def _within(url: GitUrl, limit_s: float) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(limit_s):
+            yield
+    except TimeoutError as error:
+        raise Unavailable(f"{url} was not read within {limit_s:g} seconds.", "Try again later; a smaller repository takes less.") from error
+
+
+def _broken_off(url: GitUrl) -> Unavailable:
+    return Unavailable(f"{url.host} broke off, or stopped answering.", "Try again later.")

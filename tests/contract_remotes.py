@@ -1,0 +1,64 @@
+"""What every driver of the port Remotes does.
+
+A subclass has fixtures `remotes`, `publish` (name, files, branch -> commit; without files an empty repository) and
+`entrance` (name -> what opens that repository).
+"""
+
+from uuid import uuid4
+
+import pytest
+
+from skypanel.domain.errors import Denied, NotFound, SkyPanelError
+from skypanel.drivers.dulwich import DulwichRepositories
+
+FILES = {"Procfile": "web: serve\n", "bin/run": "#!/bin/sh\n"}
+
+
+class RemotesContract:
+    async def test_its_branches_are_listed_with_the_default(self, remotes, publish, entrance):
+        first = publish("app", FILES)
+        second = publish("app", {"more": "x"}, "feature/two")
+        found = await remotes.branches(entrance("app"))
+        assert found.commits == {"main": first, "feature/two": second}
+        assert found.default == "main"
+
+    async def test_an_empty_repository_has_no_branches(self, remotes, publish, entrance):
+        publish("empty", None)
+        assert (await remotes.branches(entrance("empty"))).commits == {}
+
+    async def test_what_is_not_there_is_not_found_or_not_shown(self, remotes, publish, entrance):
+        publish("app", FILES)
+        with pytest.raises((NotFound, Denied)):
+            await remotes.branches(entrance("missing"))
+
+    async def test_the_newest_commit_of_a_branch_is_fetched(self, remotes, publish, entrance, tmp_path):
+        publish("app", {"old": "x" * 1000})
+        newest = publish("app", FILES)
+        repositories, app_id = DulwichRepositories(tmp_path / "repositories"), uuid4()
+        await repositories.create(app_id)
+        async with remotes.fetch(entrance("app"), "main") as fetched:
+            assert fetched.commit == newest
+            tree = await repositories.tree(app_id, newest, fetched.objects)
+            body = b"".join([chunk async for chunk in repositories.export(app_id, newest, fetched.objects)])
+        assert tree.files == len(FILES) + 1
+        assert body
+        assert await repositories.refs(app_id) == {}
+
+    async def test_a_branch_that_is_gone_is_not_found(self, remotes, publish, entrance):
+        publish("app", FILES)
+        with pytest.raises(NotFound, match="no branch gone"):
+            async with remotes.fetch(entrance("app"), "gone"):
+                pass
+
+    async def test_a_failure_inside_of_the_block_is_passed_on(self, remotes, publish, entrance):
+        publish("app", FILES)
+        with pytest.raises(SkyPanelError, match="inside"):
+            async with remotes.fetch(entrance("app"), "main"):
+                raise SkyPanelError("inside")
+
+    async def test_every_key_is_another(self, remotes):
+        one, other = remotes.new_key(), remotes.new_key()
+        assert one.public_key.startswith("ssh-ed25519 ")
+        assert one.public_key != other.public_key
+        assert one.private_key != other.private_key
+        assert one.private_key not in repr(one)

@@ -1,0 +1,108 @@
+"""The page from which an app is deployed by a git URL."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from skypanel.domain.access import Action, allows
+from skypanel.domain.account import Account
+from skypanel.domain.app import App
+from skypanel.domain.deploy import Deploy
+from skypanel.domain.errors import Invalid, SkyPanelError
+from skypanel.flow import apps
+from skypanel.flow import remote as remote_flow
+from skypanel.ports import Panel
+from skypanel.store import collaborators
+from web import forms, live, session
+from web.keys import PANEL
+from web.rendering import page_for
+from web.session import Visitor
+
+Do = Callable[[Panel, App, Account, forms.Fields], Awaitable[str]]
+
+
+@dataclass(frozen=True)
+class Deed:
+    """What a button does: what it takes, and what is done, which returns where to go on."""
+
+    needs: Action
+    do: Do
+
+
+async def show(request: web.Request) -> web.Response:
+    """Show the app's git URL and deploy key, and the form that sets them."""
+    visitor = await session.visitor(request)
+    app = await apps.access(request.app[PANEL], visitor.account, request.match_info["app"], Action.VIEW_APP)
+    return await _page(request, visitor, app)
+
+
+async def change(request: web.Request) -> web.Response:
+    """Do what the button says; where that fails, show the form again as it was filled in."""
+    panel, visitor = request.app[PANEL], await session.visitor(request)
+    fields = await forms.read(request)
+    deed = DEEDS.get(fields.get("do", ""))
+    if deed is None:
+        raise Invalid("This is nothing that can be done with a git URL.", "Choose a button of the page.")
+    app = await apps.access(panel, visitor.account, request.match_info["app"], deed.needs)
+    try:
+        location = await deed.do(panel, app, visitor.account, fields)
+    except SkyPanelError as error:
+        return await _page(request, visitor, app, 422, error=error, fields=fields)
+    return web.Response(status=303, headers={"Location": location})
+
+
+async def _save(panel: Panel, app: App, by: Account, fields: forms.Fields) -> str:
+    await remote_flow.choose(panel, app, by, fields.get("url", ""), fields.get("branch", ""))
+    return _path(app)
+
+
+async def _deploy(panel: Panel, app: App, by: Account, _fields: forms.Fields) -> str:
+    return live.url(Deploy(app, await remote_flow.deploy(panel, app, by, _to_nobody), None, None))
+
+
+async def _make_key(panel: Panel, app: App, by: Account, _fields: forms.Fields) -> str:
+    await remote_flow.deploy_key(panel, app, by)
+    return _path(app)
+
+
+async def _clear(panel: Panel, app: App, by: Account, _fields: forms.Fields) -> str:
+    await remote_flow.clear(panel, app, by)
+    return _path(app)
+
+
+DEEDS: Mapping[str, Deed] = {
+    "save": Deed(Action.CONFIGURE_APP, _save),
+    "deploy": Deed(Action.PUSH, _deploy),
+    "key": Deed(Action.CONFIGURE_APP, _make_key),
+    "clear": Deed(Action.CONFIGURE_APP, _clear),
+}
+
+
+async def _to_nobody(_line: str) -> None:
+    """Drop what is said of the commit: the page of the build shows it."""
+
+
+async def _page(
+    request: web.Request,
+    visitor: Visitor,
+    app: App,
+    status: int = 200,
+    *,
+    error: SkyPanelError | None = None,
+    fields: forms.Fields | None = None,
+) -> web.Response:
+    panel = request.app[PANEL]
+    shown = await remote_flow.show(panel, app)
+    async with panel.transaction() as conn:
+        role = await collaborators.role(conn, app, visitor.account.id)
+    kept = {"url": str(shown.remote.url), "branch": shown.remote.branch} if shown.remote else {"url": "", "branch": ""}
+    if fields is not None and fields.get("do") == "save":
+        kept = {name: fields.get(name, "") for name in kept}
+    key = panel.machines.fingerprint(shown.remote.host_key) if shown.remote and shown.remote.host_key else None
+    may = {name: allows(role, deed.needs) for name, deed in DEEDS.items()}
+    return page_for(request, visitor, "remote", status, app=app, shown=shown, host_key=key, fields=kept, may=may, error=error)
+
+
+def _path(app: App) -> str:
+    return f"/apps/{app.name}/remote"
