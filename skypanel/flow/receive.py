@@ -7,6 +7,7 @@ from uuid import UUID
 from skypanel.domain.access import Action
 from skypanel.domain.account import Account
 from skypanel.domain.app import App
+from skypanel.domain.billing import check_paid
 from skypanel.domain.build import ARCHIVE
 from skypanel.domain.errors import Conflict, NotFound
 from skypanel.domain.push import Push, RefUpdate, ago, check_repository, decide, deploy_refs
@@ -56,7 +57,7 @@ async def receive(panel: Panel, push: Push, write: WriteLine) -> None:
             await _create(panel, push, write)
         return
     if app:
-        await check_idle(panel, app)
+        await check_idle(panel, check_paid(app))
     source = await source_flow.store(panel.repositories, panel.objects, push, decision.deploy, write)
     app = app or await _create(panel, push, write)
     await panel.repositories.point_head(app.id, decision.deploy.ref)
