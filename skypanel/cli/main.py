@@ -31,6 +31,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "run": ("run",),
     "heroku": ("heroku",),
     "settings": ("settings", "storage"),
+    "billing": ("wallet", "usage"),
     "people": ("orgs", "members", "access"),
     "accounts": ("keys", "tokens", "login-link", "passwd"),
     "stack": ("stack",),
