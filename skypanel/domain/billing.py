@@ -36,6 +36,9 @@ class Span:
     until: datetime | None = None
 
 
+_Part = tuple[Span, int]  # of an hour, in microseconds
+
+
 @dataclass(frozen=True)
 class Usage:
     """What an app used in the hour that begins at `hour`: seconds that dynos were to run, each counted, and their cost."""
@@ -91,30 +94,22 @@ def hour_of(moment: datetime) -> datetime:
 
 def usage(spans: Iterable[Span], since: datetime, until: datetime) -> list[Usage]:
     """Return what apps used between two times, hour by hour; an hour that is not whole in there counts by its part."""
-    parts: dict[tuple[UUID, datetime], list[Span]] = defaultdict(list)
+    parts: dict[tuple[UUID, datetime], list[_Part]] = defaultdict(list)
     for span in spans:
         begin, end = max(span.since, since), min(span.until or until, until)
         while begin < end:
             hour = hour_of(begin)
             next_ = min(end, hour + HOUR)
-            parts[span.app_id, hour].append(_part(span, begin, next_))
+            parts[span.app_id, hour].append((span, (next_ - begin) // _MICROSECOND))
             begin = next_
     return [_sum(app_id, hour, parts[app_id, hour]) for app_id, hour in sorted(parts, key=lambda key: (key[1], key[0]))]
 
 
-def _part(span: Span, since: datetime, until: datetime) -> Span:
-    return Span(span.app_id, span.app_name, span.process_type, span.hourly_price, span.quantity, since, until)
-
-
-def _sum(app_id: UUID, hour: datetime, parts: Sequence[Span]) -> Usage:
-    microseconds, price = 0, Decimal(0)
-    for part in parts:
-        assert part.until is not None, "a part ends"  # noqa: S101 - _part gives it its end
-        dynos = part.quantity * ((part.until - part.since) // _MICROSECOND)
-        microseconds += dynos
-        price += part.hourly_price * dynos
+def _sum(app_id: UUID, hour: datetime, parts: Sequence[_Part]) -> Usage:
+    microseconds = sum(span.quantity * time for span, time in parts)
+    price = sum((span.hourly_price * span.quantity * time for span, time in parts), start=Decimal(0))
     cost = (price / _MICROSECONDS_AN_HOUR).quantize(SMALLEST, ROUND_HALF_EVEN)
-    newest = max(parts, key=lambda part: part.since)
+    newest, _ = max(parts, key=lambda part: part[0].since)
     return Usage(app_id, newest.app_name, hour, Decimal(microseconds).scaleb(-6), cost)
 
 

@@ -82,7 +82,8 @@ async def report(panel: Panel, organization: Organization, since: datetime, unti
     """Return what each app used in a time of whole hours, the dearest first; what is not settled yet is in it up to now."""
     async with panel.transaction() as conn:
         settled = await usage.settled_until(conn, organization.id)
-        recorded = await usage.by_app(conn, organization.id, since, until)
+        # An hour that is settled this moment is not counted twice.
+        recorded = await usage.by_app(conn, organization.id, since, min(until, settled))
         begin, end = max(since, settled), min(until, await usage.now(conn))
         running = billing.usage(await usage.spans(conn, organization.id, begin, end), begin, end)
     return billing.by_app([*recorded, *running])

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, insert, or_, select, update
-from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy import Text, func, insert, or_, select, update
+from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 
 from skypanel.domain.billing import HOUR, AppUsage, Span, Usage
 from skypanel.ports import Connection
@@ -63,19 +63,19 @@ async def spans(conn: Connection, organization_id: UUID, since: datetime, until:
 
 async def by_app(conn: Connection, organization_id: UUID, since: datetime, until: datetime) -> list[AppUsage]:
     """Return what each app of an organization used, of what was settled, by the name it had last."""
-    name = func.array_agg(aggregate_order_by(resource_usage.c.app_name, resource_usage.c.hour.desc()))
+    names = func.array_agg(aggregate_order_by(resource_usage.c.app_name, resource_usage.c.hour.desc()), type_=ARRAY(Text))
     begins = (resource_usage.c.hour >= since, resource_usage.c.hour < until)
     statement = (
         select(
             resource_usage.c.app_id,
-            name.label("names"),
+            names[1].label("app_name"),
             func.sum(resource_usage.c.dyno_seconds).label("dyno_seconds"),
             func.sum(resource_usage.c.cost).label("cost"),
         )
         .where(resource_usage.c.organization_id == organization_id, *begins)
         .group_by(resource_usage.c.app_id)
     )
-    return [AppUsage(row.app_id, row.names[0], row.dyno_seconds, row.cost) for row in await conn.all(statement)]
+    return [AppUsage(row.app_id, row.app_name, row.dyno_seconds, row.cost) for row in await conn.all(statement)]
 
 
 def _span(row: Row) -> Span:

@@ -268,6 +268,16 @@ async def test_a_release_on_its_way_does_not_go_live_without_money(stage, organi
     assert {dyno.key.version for dyno in await stage.panel.scheduler.dynos(app.id)} == {1}
 
 
+async def test_several_at_once_stop_an_app_once(stage, organization, app):
+    async with stage.panel.transaction() as conn:
+        await wallets.lock(conn, organization.id)
+        await wallets.credit(conn, organization.id, -CREDIT, "nothing left", stage.admin)
+    await asyncio.gather(*(billing_flow.review(stage.panel) for _ in range(5)))
+    assert len(stage.panel.logs.lines[app.id]) == 1
+    async with stage.panel.transaction() as conn:
+        assert len([entry for entry in await audit.recent(conn, 20) if entry.action == "organization.suspend"]) == 1
+
+
 async def test_a_stopped_app_costs_nothing(stage, organization, stopped):
     await pass_hours(stage, 3)
     await billing_flow.bill(stage.panel)
