@@ -11,6 +11,8 @@ from skypanel.domain.routing import Address
 
 MAX_PORT = 65535
 QUEUES = ("builds", "rollouts", "nodes", "periodic")
+# Whoever has the schedule bills too.
+BILLING = "billing"
 MAX_DOMAIN_LENGTH = 190  # with an app's name before it and a dot, well below DNS's 253 (RFC 1035)
 
 ENGINES = ("embedded", "swarm")

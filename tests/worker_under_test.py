@@ -57,11 +57,21 @@ async def check_nodes(panel, worker):
     note("checked")
 
 
+async def bill(panel, worker):
+    note("billed")
+
+
+JOBS = {
+    "build": build,
+    "rollout": rollout,
+    "reconcile": reconcile,
+    "wake": wake,
+    "expire_builds": expire_builds,
+    "check_nodes": check_nodes,
+    "bill": bill,
+}
+
 app = Celery("skypanel", set_as_current=False)
 app.add_defaults({**receiving(os.environ["QUEUE_URL"]), **schedule.OPTIONS})
 app.conf.beat_schedule["wake"]["schedule"] = 0.2
-jobs.register(
-    app,
-    PanelProcess(open_panel, lambda: Path(os.environ["JOURNAL"]).parent),
-    {"build": build, "rollout": rollout, "reconcile": reconcile, "wake": wake, "expire_builds": expire_builds, "check_nodes": check_nodes},
-)
+jobs.register(app, PanelProcess(open_panel, lambda: Path(os.environ["JOURNAL"]).parent), JOBS)

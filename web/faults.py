@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from skypanel.domain.errors import Conflict, Denied, Invalid, NotFound, SkyPanelError, Throttled, Unavailable
+from skypanel.domain.errors import Conflict, Denied, Invalid, NotFound, SkyPanelError, Throttled, Unavailable, Unpaid
 from web.api.auth import Unauthorized
 from web.api.ranges import BadRange
 
@@ -13,6 +13,7 @@ STATUS: Mapping[type[SkyPanelError], tuple[int, str]] = {
     Invalid: (422, "invalid_params"),
     Unauthorized: (401, "unauthorized"),
     BadRange: (416, "range_not_satisfiable"),
+    Unpaid: (402, "delinquent"),
     Throttled: (429, "rate_limit"),
     Unavailable: (503, "service_unavailable"),
 }

@@ -1,4 +1,4 @@
-"""The Celery application: `celery -A workers.app worker -B -Q builds,rollouts,periodic`.
+"""The Celery application: `celery -A workers.app worker -B -Q builds,rollouts,periodic,billing`.
 
 Its configuration is read when Celery first asks for it, not when this module is imported.
 """

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from celery import Celery
 
-from skypanel.flow import build, garbage, provision, reconcile, rollout, storage, watch
+from skypanel.flow import billing, build, garbage, provision, reconcile, rollout, storage, watch
 from skypanel.ports import Panel
 from workers.process import PanelProcess
 
@@ -43,9 +43,13 @@ async def _check_nodes(panel: Panel, _worker: str) -> None:
     await watch.check(panel)
 
 
+async def _bill(panel: Panel, _worker: str) -> None:
+    await billing.bill(panel)
+
+
 # These work on several of their kind side by side: one process is enough, and the others stay free for the rest.
-# Of moving and collecting, two at once would do the same twice.
-ALONE = frozenset({"build", "rollout", "node", "tend", "move_objects", "collect_garbage"})
+# Of moving, collecting and billing, two at once would do the same twice, or wait for each other.
+ALONE = frozenset({"build", "rollout", "node", "tend", "move_objects", "collect_garbage", "bill"})
 JOBS: Mapping[str, Job] = {
     "build": build.work,
     "rollout": rollout.work,
@@ -57,6 +61,7 @@ JOBS: Mapping[str, Job] = {
     "move_objects": _move_objects,
     "collect_garbage": _collect_garbage,
     "check_nodes": _check_nodes,
+    "bill": _bill,
 }
 
 

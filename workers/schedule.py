@@ -4,7 +4,10 @@ from datetime import UTC, datetime
 
 from celery.schedules import schedule
 
+from skypanel.variables import BILLING
+
 QUEUE = "periodic"
+QUEUES = {"bill": BILLING}
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)  # so that everything is due at the start: apps wait for it
 EVERY_S = {
     "expire_builds": 5.0,
@@ -13,6 +16,8 @@ EVERY_S = {
     "move_objects": 15.0,
     "tend": 30.0,
     "check_nodes": 30.0,
+    # An hour is charged once, soon after it ends, and at a start those that ended meanwhile.
+    "bill": 60.0,
     "collect_garbage": 3600.0,
 }
 
@@ -21,7 +26,12 @@ OPTIONS = {
     "beat_scheduler": "celery.beat:Scheduler",
     "beat_max_loop_interval": 5.0,
     "beat_schedule": {
-        name: {"task": name, "schedule": schedule(seconds), "last_run_at": LONG_AGO, "options": {"queue": QUEUE, "expires": seconds}}
+        name: {
+            "task": name,
+            "schedule": schedule(seconds),
+            "last_run_at": LONG_AGO,
+            "options": {"queue": QUEUES.get(name, QUEUE), "expires": seconds},
+        }
         for name, seconds in EVERY_S.items()
     },
 }

@@ -52,10 +52,14 @@ def list_apps() -> None:
         rows = [("NAME", "RELEASE", "DYNOS", "URL", "NOTE")]
         for entry in await apps_flow.overview(panel, by):
             version = f"v{entry.release.version}" if entry.release else "-"
-            rows.append((entry.app.name, version, str(len(entry.dynos)), entry.url, "in maintenance" if entry.app.maintenance else ""))
+            rows.append((entry.app.name, version, str(len(entry.dynos)), entry.url, _note(entry.app)))
         show_table(rows)
 
     session.run(act)
+
+
+def _note(app: App) -> str:
+    return "stopped: the wallet is empty" if app.suspended else "in maintenance" if app.maintenance else ""
 
 
 @click.command()

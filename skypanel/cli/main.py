@@ -32,6 +32,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "remote": ("remote",),
     "heroku": ("heroku",),
     "settings": ("settings", "storage"),
+    "billing": ("wallet", "usage"),
     "people": ("orgs", "members", "access"),
     "accounts": ("keys", "tokens", "login-link", "passwd"),
     "stack": ("stack",),

@@ -16,11 +16,12 @@ class Account:
 
 @dataclass(frozen=True)
 class Organization:
-    """Who owns apps and pays for them; an unbilled one never pays."""
+    """Who owns apps and pays for them; an unbilled one never pays. A suspended one has nothing left, and its apps do not run."""
 
     id: UUID
     name: str
     billed: bool
+    suspended: bool = False
 
 
 @dataclass(frozen=True)

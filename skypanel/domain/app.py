@@ -17,6 +17,7 @@ class App:
     `generation` grows with each restart, so that the dynos of one release can be told apart.
     `buildpacks` are to be used as they are named there, in this order; without any, one is detected.
     In `maintenance` the panel answers on its hostnames, whatever its dynos do.
+    Nothing of a `suspended` one runs: the wallet of its organization is empty.
     """
 
     id: UUID
@@ -31,6 +32,7 @@ class App:
     maintenance: bool = False
     buildpacks: tuple[str, ...] = ()
     created_at: datetime | None = None
+    suspended: bool = False
 
     def deploys(self, ref: str) -> bool:
         """Whether a push to `ref` (such as refs/heads/main) is built."""

@@ -36,5 +36,9 @@ class Unavailable(SkyPanelError):
     """A part that is needed does not answer; trying again later may help."""
 
 
+class Unpaid(SkyPanelError):
+    """The wallet that would pay for this is empty."""
+
+
 class Throttled(SkyPanelError):
     """The caller did this too often; doing it again later may be allowed."""

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from skypanel.domain.billing import money, read_amount
 from skypanel.domain.errors import Invalid, NotFound
 from skypanel.domain.internet import read_networks
 from skypanel.domain.names import printable
@@ -91,6 +92,13 @@ def _networks(text: str) -> Value:
     return ",".join(map(str, read_networks(text)))
 
 
+def _credit(text: str) -> Value:
+    amount = read_amount(text)
+    if amount < 0:
+        raise Invalid(f"{printable(text)} is less than nothing.", "Write 0 or more.")
+    return money(amount)
+
+
 _WORD = "Use up to 64 letters, digits, dashes and underscores."
 SETTINGS: Mapping[str, Setting] = {
     setting.key: setting
@@ -99,6 +107,8 @@ SETTINGS: Mapping[str, Setting] = {
         Setting("kept_releases", ALL, _kept, "How many releases of an app keep their slugs, beside those in use: all, or a number."),
         Setting("push_creates_apps", True, _flag, "Whether the first push to a free name makes an app: true or false."),  # noqa: FBT003
         Setting("git_networks", "", _networks, "Private networks that the git URLs of apps may lead to all the same, such as 10.1.0.0/16."),
+        Setting("billing", False, _flag, "Whether organizations pay for each hour of their apps, from their wallets: true or false."),  # noqa: FBT003
+        Setting("starting_credit", "100.00", _credit, "What is in the wallet of a new organization."),
         Setting("storage", StorageKind.FILES.value, _choice(*StorageKind), "Where slugs, sources and build output are kept: files or s3."),
         Setting("s3_endpoint", "", _endpoint, "The URL of the S3 endpoint."),
         Setting("s3_region", "us-east-1", _matching(_NAME, _WORD), "The region of the bucket; many endpoints take any."),

@@ -12,7 +12,7 @@ from typing import Any
 
 from skypanel.domain.routing import PROXY_TOKEN_HEADER
 from skypanel.settings import Settings
-from skypanel.variables import QUEUES
+from skypanel.variables import BILLING, QUEUES
 
 STORAGE = "storage"
 PANEL = "panel"
@@ -112,15 +112,16 @@ def initdb_argv(settings: Settings, binaries: Binaries, folder: Path) -> tuple[s
 
 
 def worker_argv(binaries: Binaries, queues: Sequence[str] = QUEUES, name: str = "worker", *, has_nodes: bool = True) -> tuple[str, ...]:
-    """Return the argv of the Celery worker, with the schedule in it if that is among its queues.
+    """Return the argv of the Celery worker, with the schedule in it, and the queue for billing, if that is among its queues.
 
     A process for each queue: it works on several jobs at once. Where there is no Swarm for nodes to join, their queue needs none.
     """
     idle = 0 if has_nodes else queues.count("nodes")
+    has_schedule = "periodic" in queues
     options = (
-        *(("-B",) if "periodic" in queues else ()),
+        *(("-B",) if has_schedule else ()),
         "-Q",
-        ",".join(queues),
+        ",".join((*queues, BILLING) if has_schedule else queues),
         "-c",
         str(max(1, len(queues) - idle)),
         "-n",

@@ -10,6 +10,7 @@ from skypanel.domain import names
 from skypanel.domain.access import Action, allows
 from skypanel.domain.account import Account
 from skypanel.domain.app import App
+from skypanel.domain.billing import unpaid
 from skypanel.domain.errors import Denied, NotFound, Unavailable
 from skypanel.domain.manifest import Dyno
 from skypanel.domain.plan import DEFAULT_PLAN
@@ -33,7 +34,7 @@ class AppOverview:
 async def create(panel: Panel, by: Account, name: str, *, app_id: UUID | None = None, organization_id: UUID | None = None) -> App:
     """Create an app in an organization of the account's: the first one where none is named.
 
-    Raises Invalid for a bad name, Conflict for a taken one, Denied where the account may not.
+    Raises Invalid for a bad name, Conflict for a taken one, Denied where the account may not, Unpaid.
     """
     names.check_app_name(name)
     async with panel.transaction() as conn:
@@ -41,6 +42,8 @@ async def create(panel: Panel, by: Account, name: str, *, app_id: UUID | None = 
             organization_id = await _first_organization(conn, by)
         if not allows(await organizations.role(conn, organization_id, by.id), Action.CREATE_APP):
             raise Denied("You may not create apps in this organization.", "Ask one of its admins for the developer role.")
+        if (await organizations.get(conn, organization_id)).suspended:
+            raise unpaid(name)
         plan = await plans.latest(conn, await settings.get(conn, "default_plan") or DEFAULT_PLAN)
         app = await apps.add(conn, app_id or uuid4(), name, organization_id, plan.id)
         await audit.record(conn, "app.create", by, app)

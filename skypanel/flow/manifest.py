@@ -9,12 +9,12 @@ from skypanel.store import config_vars, formation, slugs
 
 
 async def manifest_of(panel: Panel, conn: Connection, app: App, release: Release) -> Manifest:
-    """Return the manifest of a release with the app's formation of now. Raises Conflict without a slug."""
+    """Return the manifest of a release with the app's formation of now, no dynos where it cannot pay. Raises Conflict without a slug."""
     if release.slug_id is None:
         raise Conflict(f"v{release.version} of {app.name} has nothing to run.", "Push to it first.")
     slug = await slugs.get(conn, release.slug_id)
     config = await config_vars.get(conn, release.config_version_id)
-    quantities = await formation.get(conn, app.id)
+    quantities = {} if app.suspended else await formation.get(conn, app.id)
     return Manifest(
         app_id=app.id,
         app_number=app.number,

@@ -6,7 +6,7 @@ from skypanel.domain import names
 from skypanel.domain.access import Action, Member, Role, allows, managing
 from skypanel.domain.account import Account, Organization
 from skypanel.domain.errors import Conflict, Denied, NotFound
-from skypanel.flow import audit, invitation
+from skypanel.flow import audit, billing, invitation
 from skypanel.flow.invitation import Invitation
 from skypanel.ports import Connection, Panel
 from skypanel.store import organizations
@@ -17,6 +17,7 @@ async def create(panel: Panel, by: Account, name: str) -> Organization:
     names.check_organization_name(name)
     async with panel.transaction() as conn:
         made = await organizations.add(conn, name, billed=True)
+        await billing.open_wallet(conn, made.id)
         await organizations.add_member(conn, made.id, by.id, Role.OWNER)
         await audit.record(conn, "organization.create", by, organization=made, name=name)
     return made

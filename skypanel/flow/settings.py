@@ -7,7 +7,7 @@ from skypanel.domain.access import check_admin
 from skypanel.domain.account import Account
 from skypanel.domain.errors import Conflict, Invalid, NotFound
 from skypanel.domain.settings import BUCKET_SETTINGS, SETTINGS, STORAGE_SETTINGS, Setting, Value, bucket_of, read, storage_of
-from skypanel.flow import audit
+from skypanel.flow import audit, billing
 from skypanel.flow import storage as storage_flow
 from skypanel.flow.configured import values
 from skypanel.ports import Cipher, Connection, Panel
@@ -59,6 +59,8 @@ async def change(panel: Panel, by: Account, changes: Mapping[str, str]) -> None:
             await _put(conn, panel.cipher, key, value, by)
         shown = {key: HIDDEN if SETTINGS[key].is_sensitive else value for key, value in changed.items()}
         await audit.record(conn, "settings.change", by, settings=shown)
+    if billing.SWITCH in changed:
+        await billing.review(panel)
 
 
 async def _put(conn: Connection, cipher: Cipher, key: str, value: Value, by: Account) -> None:

@@ -13,7 +13,7 @@ from skypanel.domain.plan import Plan
 from skypanel.ports import Connection
 from skypanel.store import locks, rows
 from skypanel.store.rows import Row, found
-from skypanel.store.tables import applications, collaborators, config_versions, memberships, plan_versions, plans
+from skypanel.store.tables import applications, collaborators, config_versions, memberships, organizations, plan_versions, plans
 
 _APPS = (
     select(
@@ -24,7 +24,9 @@ _APPS = (
         plan_versions.c.memory_bytes,
         plan_versions.c.max_replicas,
         plan_versions.c.hourly_price,
+        organizations.c.suspended,
     )
+    .join(organizations, organizations.c.id == applications.c.organization_id)
     .join(plan_versions, plan_versions.c.id == applications.c.plan_version_id)
     .join(plans, plans.c.id == plan_versions.c.plan_id)
 )
@@ -78,6 +80,13 @@ async def of(
 async def all(conn: Connection) -> list[App]:  # noqa: A001 - read as apps.all
     """Return every app, by name."""
     return [_read(row) for row in await conn.all(_APPS.order_by(applications.c.name))]
+
+
+async def of_organization(conn: Connection, organization_id: UUID) -> list[App]:
+    """Return an organization's apps, by name."""
+    return [
+        _read(row) for row in await conn.all(_APPS.where(applications.c.organization_id == organization_id).order_by(applications.c.name))
+    ]
 
 
 async def lock(conn: Connection, app_id: UUID) -> None:
@@ -148,4 +157,5 @@ def _read(row: Row) -> App:
         maintenance=row.maintenance,
         buildpacks=tuple(row.buildpacks),
         created_at=row.created_at,
+        suspended=row.suspended,
     )

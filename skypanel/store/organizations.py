@@ -16,7 +16,7 @@ from skypanel.store.accounts import COLUMNS, read
 from skypanel.store.rows import Row, found, one
 from skypanel.store.tables import accounts, memberships, organizations
 
-_COLUMNS = (organizations.c.id, organizations.c.name, organizations.c.billed)
+_COLUMNS = (organizations.c.id, organizations.c.name, organizations.c.billed, organizations.c.suspended)
 
 
 async def add(conn: Connection, name: str, *, billed: bool) -> Organization:
@@ -41,6 +41,16 @@ async def by_name(conn: Connection, name: str) -> Organization | None:
 async def named(conn: Connection, text: str) -> Organization | None:
     """Return an organization by its id or name, if there is one."""
     return await rows.named(conn, text, get, by_name)
+
+
+async def set_billed(conn: Connection, organization_id: UUID, *, billed: bool) -> None:
+    """Record whether an organization pays."""
+    await conn.execute(update(organizations).where(organizations.c.id == organization_id).values(billed=billed))
+
+
+async def suspend(conn: Connection, organization_id: UUID, *, suspended: bool) -> None:
+    """Let nothing of an organization run any more, or all of it again."""
+    await conn.execute(update(organizations).where(organizations.c.id == organization_id).values(suspended=suspended))
 
 
 async def count_owners(conn: Connection, organization_id: UUID) -> int:
@@ -115,4 +125,4 @@ async def owners(conn: Connection, organization_ids: Collection[UUID]) -> dict[U
 
 
 def _read(row: Row) -> Organization:
-    return Organization(row.id, row.name, row.billed)
+    return Organization(row.id, row.name, row.billed, row.suspended)

@@ -89,6 +89,8 @@ async def test_the_first_start_writes_every_default_and_later_ones_what_is_new(s
         "kept_releases": "all",
         "git_networks": "",
         "push_creates_apps": True,
+        "billing": False,
+        "starting_credit": "100.00",
         "storage": "files",
         "s3_endpoint": "",
         "s3_region": "us-east-1",

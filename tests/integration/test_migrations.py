@@ -2,13 +2,15 @@ import asyncio
 import sys
 from contextlib import closing
 from pathlib import Path
+from uuid import uuid4
 
 import psycopg2
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
 import migrations
@@ -81,6 +83,34 @@ async def test_upgrades_at_once_take_turns(empty):
         assert len(cursor.fetchall()) == 1
         cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")
         assert cursor.fetchone() == (0,)
+
+
+RUNNING = """
+    INSERT INTO paas_organizations (id, name, billed) VALUES (:id, 'Acme', true);
+    INSERT INTO paas_plans (id, name) VALUES (:id, 'Standard');
+    INSERT INTO paas_plan_versions (id, plan_id, version, cpu_cores, memory_bytes, max_replicas, hourly_price)
+        VALUES (:id, :id, 1, 1, 1, 10, 0.02);
+    INSERT INTO paas_applications (id, name, organization_id, plan_version_id) VALUES (:id, 'hello', :id, :id);
+    INSERT INTO paas_config_versions (id, app_id, number) VALUES (:id, :id, 1);
+    INSERT INTO paas_slugs (id, app_id, digest, size_bytes, process_types, buildpacks, stack)
+        VALUES (:id, :id, repeat('0', 64), 1, '{"web": "serve"}', '{}', 'heroku-24');
+    INSERT INTO paas_releases (id, app_id, version, slug_id, config_version_id, state, description)
+        VALUES (:id, :id, 1, :id, :id, 'succeeded', 'Deploy');
+    INSERT INTO paas_formations (app_id, process_type, quantity) VALUES (:id, 'web', 3), (:id, 'worker', 1);
+    UPDATE paas_applications SET current_release_id = :id;
+"""
+
+
+@pytest.mark.req("R4.3")
+def test_an_app_that_runs_as_a_panel_is_upgraded_counts_from_then_on(empty):
+    with connected(empty).connect() as connection:
+        command.upgrade(migrate.configuration(connection), "0010")
+        connection.execute(text(RUNNING), {"id": uuid4()})
+        connection.commit()
+    migrate.upgrade(empty)
+    with connected(empty).connect() as connection:
+        spans = connection.execute(text("SELECT process_type, quantity, until, now() - since < interval '1 minute' FROM paas_usage_spans"))
+        assert [tuple(span) for span in spans] == [("web", 3, None, True)]
 
 
 def test_one_head(dsn):

@@ -13,7 +13,7 @@ from skypanel.domain.release import ReleaseState, RolloutReason
 from skypanel.domain.routing import Route
 from skypanel.store import apps, audit, config_vars, formation, plans, rollouts, routes, settings
 from skypanel.store.columns import metadata
-from skypanel.store.tables import applications, audit_log
+from skypanel.store.tables import applications, audit_log, resource_usage, usage_spans
 from tests import factories
 
 
@@ -100,7 +100,7 @@ async def test_a_number_is_never_used_again(database):
         assert (await factories.app(conn)).number > first.number
 
 
-async def test_removing_an_app_takes_all_but_the_audit_log(database):
+async def test_removing_an_app_takes_all_but_the_audit_log_and_what_it_used(database):
     async with database.transaction() as conn:
         person = await factories.account(conn)
         app = await factories.app(conn, "hello")
@@ -113,7 +113,8 @@ async def test_removing_an_app_takes_all_but_the_audit_log(database):
         await routes.put(conn, app.id, ["hello.localhost"], [])
         await audit.add(conn, "app.destroy", account_id=person.id, app_id=app.id, app_name=app.name)
         await apps.remove(conn, app.id)
-        of_apps = [name for name in metadata.tables if "app_id" in metadata.tables[name].c and name != audit_log.name]
+        kept = {audit_log.name, usage_spans.name, resource_usage.name}
+        of_apps = [name for name in metadata.tables if "app_id" in metadata.tables[name].c and name not in kept]
         left = {name: (await conn.first(select(func.count().label("n")).select_from(metadata.tables[name]))).n for name in of_apps}
         assert set(left.values()) == {0}
         assert (await audit.recent(conn, 1))[0].app_name == "hello"

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import ClauseElement, Executable, column, text
 from sqlalchemy.ext.compiler import compiles
 
+from skypanel.domain.billing import EntryKind
 from skypanel.domain.build import BuildState
 from skypanel.domain.errors import Conflict, Invalid
 from skypanel.domain.node import NodeState, Wanted
@@ -29,6 +30,8 @@ from skypanel.store import (
     sign_ins,
     stop_orders,
     tokens,
+    usage,
+    wallets,
 )
 from tests import factories
 
@@ -82,7 +85,8 @@ FOREIGN_KEYS = """
 
 REFERENCES = """
     SELECT table_name AS "table", column_name AS "column" FROM information_schema.columns
-    WHERE table_schema = 'public' AND column_name LIKE '%\\_id' AND table_name <> 'paas_audit_log'
+    WHERE table_schema = 'public' AND column_name LIKE '%\\_id'
+        AND table_name NOT IN ('paas_audit_log', 'paas_usage_spans', 'paas_resource_usage', 'paas_wallet_entries')
 """
 
 FIRST_INDEXED = """
@@ -105,6 +109,13 @@ LOOKED_UP_BY = {
     ("paas_audit_log", "account_id"),
     ("paas_audit_log", "organization_id"),
     ("paas_audit_log", "app_id"),
+    ("paas_organizations", "settled_until"),
+    ("paas_usage_spans", "organization_id"),
+    ("paas_usage_spans", "app_id"),
+    ("paas_resource_usage", "organization_id"),
+    ("paas_resource_usage", "app_id"),
+    ("paas_wallet_entries", "organization_id"),
+    ("paas_wallet_entries", "account_id"),
     ("paas_nodes", "name"),
     ("paas_nodes", "token_digest"),
 }
@@ -195,6 +206,7 @@ class Explained:
         return await self._conn.execute(statement)
 
 
+NOW = factories.later(0)
 HOT = {
     "app by name": lambda conn, app: apps.by_name(conn, app.name),
     "account by address": lambda conn, _: accounts.by_email(conn, "ada@example.com"),
@@ -222,6 +234,9 @@ HOT = {
     "node by member": lambda conn, _: nodes.by_member(conn, "m1"),
     "stop orders of a node": lambda conn, app: stop_orders.of(conn, app.id),
     "slugs for nodes": lambda conn, _: nodes.wanted_slugs(conn),
+    "balance of a wallet": lambda conn, app: wallets.balance(conn, app.organization_id),
+    "spans of a time": lambda conn, app: usage.spans(conn, app.organization_id, NOW, NOW),
+    "usage by app": lambda conn, app: usage.by_app(conn, app.organization_id, NOW, NOW),
     "route": lambda conn, app: routes.get(conn, app.id),
 }
 
@@ -250,6 +265,7 @@ async def test_hot_queries_use_indexes(database, query):
         ("paas_rollouts", "reason", RolloutReason),
         ("paas_nodes", "state", NodeState),
         ("paas_nodes", "wanted", Wanted),
+        ("paas_wallet_entries", "kind", EntryKind),
     ],
 )
 async def test_states_are_those_of_the_domain(database, table, column_, choices):

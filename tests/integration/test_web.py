@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from skypanel.domain.errors import Conflict, Denied, Invalid, NotFound, Throttled, Unavailable
+from skypanel.domain.errors import Conflict, Denied, Invalid, NotFound, Throttled, Unavailable, Unpaid
 from skypanel.domain.routing import PROXY_TOKEN_HEADER
 from skypanel.flow import maintenance
 from skypanel.store import routes
@@ -93,7 +93,7 @@ async def test_every_response_is_safe_and_carries_a_request_id(client, path):
     assert "frame-ancestors 'none'" in policy
 
 
-ERRORS = {NotFound: 404, Conflict: 409, Denied: 403, Invalid: 422, Throttled: 429, Unavailable: 503}
+ERRORS = {NotFound: 404, Conflict: 409, Denied: 403, Invalid: 422, Unpaid: 402, Throttled: 429, Unavailable: 503}
 
 
 @pytest.mark.parametrize(("kind", "status"), ERRORS.items())

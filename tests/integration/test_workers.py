@@ -117,6 +117,15 @@ async def test_the_schedule_goes_on_after_valkey_came_back_empty(start, valkey, 
     assert worker.process.returncode is None
 
 
+@pytest.mark.req("R20.3")
+async def test_billing_is_due_at_the_start_of_the_schedule_and_taken_from_a_queue_of_its_own(start):
+    worker = await start("-Q", "periodic", "-B")
+    await until(lambda: worker.notes("woken"))
+    assert not worker.notes("billed")
+    await start("-Q", "billing", "-n", "other@%h")
+    await until(lambda: worker.notes("billed"))
+
+
 async def test_a_shutdown_cancels_a_job_after_its_grace_and_lets_it_clean_up(start, queue):
     worker = await start("-Q", "rollouts")
     await queue.wake(Job.ROLLOUT)

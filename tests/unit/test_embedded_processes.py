@@ -11,6 +11,7 @@ from skypanel.embedded import processes, running
 from skypanel.embedded.processes import PANEL, STORAGE, Binaries
 from skypanel.embedded.users import User, argv_as, caller
 from skypanel.settings import QUEUES, Settings
+from skypanel.variables import BILLING
 
 BINARIES = Binaries(Path("/env/bin/python"), Path("/env/pg/bin"), Path("/env/valkey-server"), Path("/env/bin/traefik"))
 SETTINGS = Settings(
@@ -80,7 +81,7 @@ def test_no_secret_is_in_an_argv():
 
 def test_the_worker_serves_every_queue_with_a_process_for_each():
     argv = processes.worker_argv(BINARIES)
-    assert argv[argv.index("-Q") + 1].split(",") == list(QUEUES)
+    assert argv[argv.index("-Q") + 1].split(",") == [*QUEUES, BILLING]
     assert argv[argv.index("-c") + 1] == str(len(QUEUES))
 
 
@@ -142,6 +143,6 @@ def test_a_worker_with_fewer_queues_has_fewer_processes_and_the_schedule_only_if
     assert "-B" not in argv
     assert "-B" in processes.worker_argv(BINARIES)
     argv = processes.worker_argv(BINARIES, has_nodes=False)
-    assert (argv[argv.index("-Q") + 1], argv[argv.index("-c") + 1]) == ("builds,rollouts,nodes,periodic", "3")
+    assert (argv[argv.index("-Q") + 1], argv[argv.index("-c") + 1]) == ("builds,rollouts,nodes,periodic,billing", "3")
     config = parsed(replace(SETTINGS, queues=("periodic",)))
-    assert "-Q periodic" in config["program:worker"]["command"]
+    assert "-Q periodic,billing" in config["program:worker"]["command"]

@@ -16,6 +16,8 @@ GOOD = {
     "default_plan": ["basic", "a_plan-2"],
     "kept_releases": ["all", "1", "100000"],
     "push_creates_apps": ["true", "false"],
+    "billing": ["true", "false"],
+    "starting_credit": ["0.00", "2.50", "0.000001"],
     "storage": ["files", "s3"],
     "s3_endpoint": ["https://s3.example.com", "http://127.0.0.1:9000/", "https://s3:443"],
     "s3_region": ["us-east-1", "auto"],
@@ -28,6 +30,8 @@ BAD = {
     "default_plan": ["", "a plan", "x" * 65],
     "kept_releases": ["0", "-1", "1.5", "ALL", "", "100001", "٣"],
     "push_creates_apps": ["yes", "1", "", "True"],
+    "billing": ["on", "1", ""],
+    "starting_credit": ["-1", "1e3", "", "ten", "NaN"],
     "storage": ["", "S3", "disk"],
     "s3_endpoint": [
         "",

@@ -1,3 +1,6 @@
+import pytest
+
+from skypanel.variables import BILLING
 from workers.jobs import ALONE, JOBS
 from workers.schedule import EVERY_S, OPTIONS
 
@@ -14,3 +17,10 @@ def test_leftovers_go_by_themselves():
 
 def test_objects_are_moved_and_garbage_is_collected_by_itself():
     assert {"move_objects", "collect_garbage"} <= EVERY_S.keys()
+
+
+@pytest.mark.req("R20.3")
+def test_billing_has_a_queue_of_its_own():
+    queues = {entry["task"]: entry["options"]["queue"] for entry in OPTIONS["beat_schedule"].values()}
+    assert queues.pop("bill") == BILLING
+    assert set(queues.values()) == {"periodic"}

@@ -28,9 +28,11 @@ async def index(request: web.Request) -> web.Response:
 
 
 def state(overview: AppOverview) -> str:
-    """Return in a word how an app does: as its worst dyno, unless it is being deployed or in maintenance."""
+    """Return in a word how an app does: as its worst dyno, unless it is being deployed, cannot pay or is in maintenance."""
     if overview.is_deploying:
         return "deploying"
+    if overview.app.suspended:
+        return "suspended"
     if overview.app.maintenance:
         return "maintenance"
     if overview.release is None:

@@ -1,0 +1,98 @@
+"""Commands about what organizations use, and what they pay with."""
+
+from decimal import Decimal
+
+import click
+
+from skypanel.cli import session
+from skypanel.cli.tables import show_table, time
+from skypanel.domain.account import Account
+from skypanel.domain.billing import EntryKind, WalletEntry, money, month_of, read_amount, read_month
+from skypanel.flow import wallet as wallet_flow
+from skypanel.ports import Panel
+
+
+@click.group()
+def wallet() -> None:
+    """See and fill the wallets that organizations pay from."""
+
+
+@wallet.command("show")
+@click.argument("organization")
+@click.option("-n", "lines", default=20, show_default=True, type=click.IntRange(1, 1000), help="How many lines.")
+def show_wallet(organization: str, lines: int) -> None:
+    """Show what an organization has left, and the newest lines of its wallet."""
+
+    async def act(panel: Panel, by: Account) -> None:
+        shown = await wallet_flow.show(panel, await wallet_flow.find(panel, by, organization), lines)
+        click.echo(f"{shown.organization.name} has {money(shown.balance)}{'' if shown.is_charged else ', and pays nothing'}.")
+        if shown.organization.suspended:
+            click.echo("Its apps are stopped until it has more than 0.")
+        show_table([("AT", "AMOUNT", "LEFT", "FOR"), *(_row(entry) for entry in shown.entries)])
+
+    session.run(act)
+
+
+@wallet.command("credit", context_settings={"ignore_unknown_options": True})
+@click.argument("organization")
+@click.argument("amount")
+@click.option("--note", default="", help="What for.")
+def credit_wallet(organization: str, amount: str, note: str) -> None:
+    """Put money into an organization's wallet, or take it out by a negative amount; apps that stopped run again."""
+    wanted = read_amount(amount)
+
+    async def act(panel: Panel, by: Account) -> None:
+        found = await wallet_flow.find(panel, by, organization)
+        click.echo(f"{found.name} has {money(await wallet_flow.credit(panel, found, wanted, note, by))}.")
+
+    session.run(act)
+
+
+@wallet.command("bill")
+@click.argument("organization")
+@click.argument("state", type=click.Choice(["on", "off"]))
+def bill_wallet(organization: str, state: str) -> None:
+    """Have an organization pay for its apps, or not."""
+
+    async def act(panel: Panel, by: Account) -> None:
+        found = await wallet_flow.find(panel, by, organization)
+        await wallet_flow.set_billed(panel, found, by, billed=state == "on")
+        click.echo(f"{found.name} pays {'for its apps' if state == 'on' else 'nothing'}.")
+        if state == "on" and not (await wallet_flow.show(panel, found, 1)).is_charged:
+            click.echo("Nobody does until billing is switched on: skypanel settings set billing=true")
+
+    session.run(act)
+
+
+@click.command()
+@click.argument("organization")
+@click.option("--month", help="Such as 2026-11; this month without it.")
+def usage(organization: str, month: str | None) -> None:
+    """Show what each app of an organization used in a month, by UTC, and what that costs."""
+    chosen = read_month(month) if month else None
+
+    async def act(panel: Panel, by: Account) -> None:
+        found = await wallet_flow.find(panel, by, organization)
+        used = await wallet_flow.report(panel, found, *(chosen or month_of(panel.clock.now())))
+        rows = [(app.app_name, f"{app.dyno_hours}", money(app.cost)) for app in used]
+        hours = sum((app.dyno_hours for app in used), start=Decimal(0))
+        cost = sum((app.cost for app in used), start=Decimal(0))
+        show_table([("APP", "DYNO HOURS", "COST"), *rows, ("in all", f"{hours}", money(cost))])
+
+    session.run(act)
+
+
+def _row(entry: WalletEntry) -> tuple[str, ...]:
+    return time(entry.at), money(entry.amount), money(entry.balance), _reason(entry)
+
+
+def _reason(entry: WalletEntry) -> str:
+    """Return in words why a line is there."""
+    if entry.kind is EntryKind.CHARGE and entry.hour is not None:
+        return f"the hour from {time(entry.hour)}"
+    if entry.kind is EntryKind.OPENING:
+        return "the starting credit"
+    return f"{entry.note or 'a credit'}, by {entry.email}"
+
+
+COMMANDS = (wallet, usage)

@@ -1,0 +1,179 @@
+"""What apps cost: time is counted exactly, and money rounded once, for an app's hour (docs/adr/0013)."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import ROUND_HALF_EVEN, Decimal
+from enum import StrEnum
+from uuid import UUID
+
+from skypanel.domain.app import App
+from skypanel.domain.errors import Invalid, Unpaid
+from skypanel.domain.names import printable
+
+HOUR = timedelta(hours=1)
+SMALLEST = Decimal("0.000001")
+
+_MICROSECOND = timedelta(microseconds=1)
+_MICROSECONDS_AN_HOUR = HOUR // _MICROSECOND
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_AMOUNT = re.compile(r"-?[0-9]{1,9}(\.[0-9]{1,6})?")
+_MONTH = re.compile(r"(2[0-9]{3})-(0[1-9]|1[0-2])")
+
+
+@dataclass(frozen=True)
+class Span:
+    """A time through which an app was to run `quantity` dynos of a process type at a price; without an end, it still is."""
+
+    app_id: UUID
+    app_name: str
+    process_type: str
+    hourly_price: Decimal
+    quantity: int
+    since: datetime
+    until: datetime | None = None
+
+
+_Part = tuple[Span, int]  # of an hour, in microseconds
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What an app used in the hour that begins at `hour`: seconds that dynos were to run, each counted, and their cost."""
+
+    app_id: UUID
+    app_name: str
+    hour: datetime
+    dyno_seconds: Decimal
+    cost: Decimal
+
+
+@dataclass(frozen=True)
+class AppUsage:
+    """What an app used in a longer time."""
+
+    app_id: UUID
+    app_name: str
+    dyno_seconds: Decimal
+    cost: Decimal
+
+    @property
+    def dyno_hours(self) -> Decimal:
+        """The time in hours, to the hundredth."""
+        return (self.dyno_seconds / 3600).quantize(Decimal("0.01"))
+
+
+class EntryKind(StrEnum):
+    """Why money moves: the credit a wallet opens with, a change by an administrator, an hour's cost."""
+
+    OPENING = "opening"
+    CREDIT = "credit"
+    CHARGE = "charge"
+
+
+@dataclass(frozen=True)
+class WalletEntry:
+    """One line of a wallet: what it changed, and what was left then. `hour` is the one that was charged."""
+
+    id: int
+    at: datetime
+    kind: EntryKind
+    amount: Decimal
+    balance: Decimal
+    hour: datetime | None
+    note: str
+    email: str | None
+
+
+def hour_of(moment: datetime) -> datetime:
+    """Return when the hour of a moment began, by UTC."""
+    return moment - (moment - _EPOCH) % HOUR
+
+
+def usage(spans: Iterable[Span], since: datetime, until: datetime) -> list[Usage]:
+    """Return what apps used between two times, hour by hour; an hour that is not whole in there counts by its part."""
+    parts: dict[tuple[UUID, datetime], list[_Part]] = defaultdict(list)
+    for span in spans:
+        begin, end = max(span.since, since), min(span.until or until, until)
+        while begin < end:
+            hour = hour_of(begin)
+            next_ = min(end, hour + HOUR)
+            parts[span.app_id, hour].append((span, (next_ - begin) // _MICROSECOND))
+            begin = next_
+    return [_sum(app_id, hour, parts[app_id, hour]) for app_id, hour in sorted(parts, key=lambda key: (key[1], key[0]))]
+
+
+def _sum(app_id: UUID, hour: datetime, parts: Sequence[_Part]) -> Usage:
+    microseconds = sum(span.quantity * time for span, time in parts)
+    price = sum((span.hourly_price * span.quantity * time for span, time in parts), start=Decimal(0))
+    cost = (price / _MICROSECONDS_AN_HOUR).quantize(SMALLEST, ROUND_HALF_EVEN)
+    newest, _ = max(parts, key=lambda part: part[0].since)
+    return Usage(app_id, newest.app_name, hour, Decimal(microseconds).scaleb(-6), cost)
+
+
+def costs(used: Iterable[Usage]) -> dict[datetime, Decimal]:
+    """Return what each hour costs, all apps together, in order."""
+    result: dict[datetime, Decimal] = defaultdict(Decimal)
+    for one in sorted(used, key=lambda one: one.hour):
+        result[one.hour] += one.cost
+    return dict(result)
+
+
+def by_app(used: Iterable[Usage | AppUsage]) -> list[AppUsage]:
+    """Return what each app used in all, the dearest first; the last name that comes along is its name."""
+    result: dict[UUID, AppUsage] = {}
+    for one in used:
+        before = result.get(one.app_id) or AppUsage(one.app_id, one.app_name, Decimal(0), Decimal(0))
+        result[one.app_id] = AppUsage(one.app_id, one.app_name, before.dyno_seconds + one.dyno_seconds, before.cost + one.cost)
+    return sorted(result.values(), key=lambda app: (-app.cost, app.app_name))
+
+
+def must_stop(*, is_charged: bool, balance: Decimal) -> bool:
+    """Whether an organization's apps are to stop: it is charged, and has nothing left."""
+    return is_charged and balance <= 0
+
+
+def check_paid(app: App) -> App:
+    """Return an app that may run. Raises Unpaid."""
+    if app.suspended:
+        raise unpaid(app.name)
+    return app
+
+
+def unpaid(what: str) -> Unpaid:
+    """Return what is answered where an empty wallet stands in the way of an app."""
+    return Unpaid(
+        f"{what} cannot run: the wallet of its organization is empty.",
+        "Have an administrator fill it: skypanel wallet credit ORGANIZATION AMOUNT",
+    )
+
+
+def read_amount(text: str) -> Decimal:
+    """Return the amount of money that was typed. Raises Invalid."""
+    if not _AMOUNT.fullmatch(text):
+        raise Invalid(f"{printable(text)} is no amount.", "Write it like this: 12.50, with up to 6 decimals.")
+    return Decimal(text)
+
+
+def read_month(text: str) -> tuple[datetime, datetime]:
+    """Return when a month such as 2026-11 begins and ends, by UTC. Raises Invalid."""
+    found = _MONTH.fullmatch(text)
+    if not found:
+        raise Invalid(f"{printable(text)} is no month.", "Write it like this: 2026-11")
+    return month_of(datetime(int(found[1]), int(found[2]), 1, tzinfo=UTC))
+
+
+def month_of(moment: datetime) -> tuple[datetime, datetime]:
+    """Return when the month of a moment begins and ends, by UTC."""
+    first = moment.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    later = first + timedelta(days=31)
+    return first, later.replace(day=1)
+
+
+def money(amount: Decimal) -> str:
+    """Return an amount as it is shown: to the hundredth, and further where there is more to say."""
+    text = f"{amount.quantize(SMALLEST):f}"
+    whole, _, decimals = text.partition(".")
+    return f"{whole}.{decimals.rstrip('0').ljust(2, '0')}"

@@ -1,0 +1,89 @@
+"""An organization's wallet: who fills it, and what goes out of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from skypanel.domain import billing, names
+from skypanel.domain.access import check_admin
+from skypanel.domain.account import Account, Organization
+from skypanel.domain.billing import AppUsage, WalletEntry
+from skypanel.domain.errors import Invalid, NotFound
+from skypanel.flow import audit
+from skypanel.flow import billing as billing_flow
+from skypanel.ports import Panel
+from skypanel.store import organizations, usage, wallets
+
+MAX_NOTE_LENGTH = 200
+
+
+@dataclass(frozen=True)
+class Wallet:
+    """What is left, the newest lines first, and whether hours are charged to it."""
+
+    organization: Organization
+    balance: Decimal
+    entries: Sequence[WalletEntry]
+    is_charged: bool
+
+
+async def find(panel: Panel, by: Account, name: str) -> Organization:
+    """Return any organization by its name or id, for an administrator. Raises Denied or NotFound."""
+    check_admin(by)
+    async with panel.transaction() as conn:
+        found = await organizations.named(conn, name)
+    if found is None:
+        raise NotFound(f"There is no organization {names.printable(name)}.", "`skypanel orgs list` shows the administrator's own.")
+    return found
+
+
+async def show(panel: Panel, organization: Organization, limit: int) -> Wallet:
+    """Return an organization's wallet with at most `limit` of its lines."""
+    async with panel.transaction() as conn:
+        organization = await organizations.get(conn, organization.id)
+        return Wallet(
+            organization,
+            await wallets.balance(conn, organization.id),
+            await wallets.recent(conn, organization.id, limit),
+            is_charged=await billing_flow.is_charged(conn, organization.id),
+        )
+
+
+async def credit(panel: Panel, organization: Organization, amount: Decimal, note: str, by: Account) -> Decimal:
+    """Put money into a wallet, or take it out where the amount is negative, and return what is left.
+
+    Apps that had stopped run again as soon as there is something left. Raises Denied or Invalid.
+    """
+    check_admin(by)
+    if not amount:
+        raise Invalid("Nothing would change.", "Give an amount, such as 12.50")
+    if len(note) > MAX_NOTE_LENGTH:
+        raise Invalid("The note is too long.", f"Use up to {MAX_NOTE_LENGTH} characters.")
+    async with panel.transaction() as conn:
+        await wallets.lock(conn, organization.id)
+        await wallets.credit(conn, organization.id, amount, note, by)
+        await audit.record(conn, "wallet.credit", by, organization=organization, amount=str(amount), note=note)
+        left = await wallets.balance(conn, organization.id)
+    await billing_flow.review(panel)
+    return left
+
+
+async def set_billed(panel: Panel, organization: Organization, by: Account, *, billed: bool) -> None:
+    """Have an organization pay for its apps from the hour on that runs now, or not. Raises Denied."""
+    check_admin(by)
+    async with panel.transaction() as conn:
+        await organizations.set_billed(conn, organization.id, billed=billed)
+        await audit.record(conn, "wallet.bill", by, organization=organization, billed=billed)
+    await billing_flow.review(panel)
+
+
+async def report(panel: Panel, organization: Organization, since: datetime, until: datetime) -> Sequence[AppUsage]:
+    """Return what each app used in a time of whole hours, the dearest first; what is not settled yet is in it up to now."""
+    async with panel.transaction() as conn:
+        settled = await usage.settled_until(conn, organization.id)
+        # An hour that is settled this moment is not counted twice.
+        recorded = await usage.by_app(conn, organization.id, since, min(until, settled))
+        begin, end = max(since, settled), min(until, await usage.now(conn))
+        running = billing.usage(await usage.spans(conn, organization.id, begin, end), begin, end)
+    return billing.by_app([*recorded, *running])

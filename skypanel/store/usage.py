@@ -1,0 +1,82 @@
+"""What apps use: the spans that triggers write (migration 0011), and what came of them hour by hour."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Text, func, insert, or_, select, update
+from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
+
+from skypanel.domain.billing import HOUR, AppUsage, Span, Usage
+from skypanel.ports import Connection
+from skypanel.store import locks
+from skypanel.store.rows import Row, found, one
+from skypanel.store.tables import organizations, resource_usage, usage_spans
+
+
+async def now(conn: Connection) -> datetime:
+    """Return the time by the clock that spans go by."""
+    return (await one(conn, select(func.clock_timestamp().label("now")))).now  # type: ignore[no-any-return]
+
+
+async def await_changes(conn: Connection) -> None:
+    """Wait until every change that triggers noted before now can be read; those of later have a later time."""
+    await locks.hold(conn, "usage")
+
+
+async def due(conn: Connection) -> list[UUID]:
+    """Return the organizations with an hour that has ended and is not settled."""
+    ended = organizations.c.settled_until + HOUR <= func.clock_timestamp()
+    return [row.id for row in await conn.all(select(organizations.c.id).where(ended).order_by(organizations.c.settled_until))]
+
+
+async def settled_until(conn: Connection, organization_id: UUID) -> datetime:
+    """Return until when an organization's usage is settled. Raises NotFound."""
+    statement = select(organizations.c.settled_until).where(organizations.c.id == organization_id)
+    return (await found(conn, statement, "organization")).settled_until  # type: ignore[no-any-return]
+
+
+async def settle(conn: Connection, organization_id: UUID, until: datetime, used: Sequence[Usage]) -> None:
+    """Record what an organization used until then, whole hours, and that this was done."""
+    if used:
+        rows = [
+            {
+                "organization_id": organization_id,
+                "hour": one.hour,
+                "app_id": one.app_id,
+                "app_name": one.app_name,
+                "dyno_seconds": one.dyno_seconds,
+                "cost": one.cost,
+            }
+            for one in used
+        ]
+        await conn.execute(insert(resource_usage).values(rows))
+    await conn.execute(update(organizations).where(organizations.c.id == organization_id).values(settled_until=until))
+
+
+async def spans(conn: Connection, organization_id: UUID, since: datetime, until: datetime) -> list[Span]:
+    """Return the spans of an organization that reach into a time."""
+    reaches = (usage_spans.c.since < until, or_(usage_spans.c.until.is_(None), usage_spans.c.until > since))
+    statement = select(usage_spans).where(usage_spans.c.organization_id == organization_id, *reaches).order_by(usage_spans.c.id)
+    return [_span(row) for row in await conn.all(statement)]
+
+
+async def by_app(conn: Connection, organization_id: UUID, since: datetime, until: datetime) -> list[AppUsage]:
+    """Return what each app of an organization used, of what was settled, by the name it had last."""
+    names = func.array_agg(aggregate_order_by(resource_usage.c.app_name, resource_usage.c.hour.desc()), type_=ARRAY(Text))
+    begins = (resource_usage.c.hour >= since, resource_usage.c.hour < until)
+    statement = (
+        select(
+            resource_usage.c.app_id,
+            names[1].label("app_name"),
+            func.sum(resource_usage.c.dyno_seconds).label("dyno_seconds"),
+            func.sum(resource_usage.c.cost).label("cost"),
+        )
+        .where(resource_usage.c.organization_id == organization_id, *begins)
+        .group_by(resource_usage.c.app_id)
+    )
+    return [AppUsage(row.app_id, row.app_name, row.dyno_seconds, row.cost) for row in await conn.all(statement)]
+
+
+def _span(row: Row) -> Span:
+    return Span(row.app_id, row.app_name, row.process_type, row.hourly_price, row.quantity, row.since, row.until)

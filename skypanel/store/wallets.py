@@ -1,0 +1,81 @@
+"""What organizations can pay with: a list of lines, none of which is ever changed; the last one says what is left."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import Select, func, select, true
+from sqlalchemy.dialects.postgresql import insert
+
+from skypanel.domain.account import Account, Organization
+from skypanel.domain.billing import EntryKind, WalletEntry
+from skypanel.ports import Connection
+from skypanel.store import locks
+from skypanel.store.rows import Row
+from skypanel.store.tables import OPENING, organizations, wallet_entries
+
+
+async def lock(conn: Connection, organization_id: UUID) -> None:
+    """Keep others from a wallet until the transaction ends; whoever adds a line holds it."""
+    await locks.hold(conn, f"wallet {organization_id}")
+
+
+async def balance(conn: Connection, organization_id: UUID) -> Decimal:
+    """Return what is left."""
+    row = await conn.first(_newest(organization_id).limit(1))
+    return Decimal(0) if row is None else Decimal(row.balance)
+
+
+async def recent(conn: Connection, organization_id: UUID, limit: int) -> list[WalletEntry]:
+    """Return the newest lines, newest first."""
+    return [_read(row) for row in await conn.all(_newest(organization_id).limit(limit))]
+
+
+async def open_(conn: Connection, organization_id: UUID, amount: Decimal) -> bool:
+    """Put the first money in, once for good; False if that was done before."""
+    return await _add(conn, organization_id, EntryKind.OPENING, amount)
+
+
+async def credit(conn: Connection, organization_id: UUID, amount: Decimal, note: str, by: Account) -> None:
+    """Put money in, or take it out where the amount is negative."""
+    await _add(conn, organization_id, EntryKind.CREDIT, amount, note=note, account_id=by.id, email=by.email)
+
+
+async def charge(conn: Connection, organization_id: UUID, hour: datetime, amount: Decimal) -> bool:
+    """Take the cost of an hour out, once; False if that was done before."""
+    return await _add(conn, organization_id, EntryKind.CHARGE, -amount, hour=hour)
+
+
+async def unopened(conn: Connection) -> list[UUID]:
+    """Return the organizations whose wallet was never opened."""
+    opened = select(wallet_entries.c.id).where(wallet_entries.c.organization_id == organizations.c.id, OPENING)
+    return [row.id for row in await conn.all(select(organizations.c.id).where(~opened.exists()).order_by(organizations.c.created_at))]
+
+
+async def balances(conn: Connection) -> Sequence[tuple[Organization, Decimal]]:
+    """Return every organization with what it has left."""
+    newest = (
+        select(wallet_entries.c.balance)
+        .where(wallet_entries.c.organization_id == organizations.c.id)
+        .order_by(wallet_entries.c.id.desc())
+        .limit(1)
+        .lateral()
+    )
+    statement = select(organizations, func.coalesce(newest.c.balance, 0).label("balance")).outerjoin(newest, true())
+    rows = await conn.all(statement.order_by(organizations.c.id))
+    return [(Organization(row.id, row.name, row.billed, row.suspended), Decimal(row.balance)) for row in rows]
+
+
+async def _add(conn: Connection, organization_id: UUID, kind: EntryKind, amount: Decimal, **values: object) -> bool:
+    left = await balance(conn, organization_id) + amount
+    line = insert(wallet_entries).values(organization_id=organization_id, kind=kind, amount=amount, balance=left, **values)
+    return bool(await conn.execute(line.on_conflict_do_nothing()))
+
+
+def _newest(organization_id: UUID) -> Select[Row]:
+    return select(wallet_entries).where(wallet_entries.c.organization_id == organization_id).order_by(wallet_entries.c.id.desc())
+
+
+def _read(row: Row) -> WalletEntry:
+    return WalletEntry(row.id, row.at, EntryKind(row.kind), row.amount, row.balance, row.hour, row.note, row.email)
