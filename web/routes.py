@@ -43,11 +43,12 @@ ROUTES = (
     web.post("/account/password", account.set_password),
     web.get(APP, app.show),
     web.post(f"{APP}/rollback", app.roll_back),
+    web.post(f"{APP}/scale", app.scale),
     web.get(BUILD, deploy.show),
     web.get(f"{BUILD}/events", deploy.events, allow_head=False),
     web.get(f"{BUILD}/log", deploy.text),
     web.get(RELEASE, deploy.show),
     web.get(f"{RELEASE}/events", deploy.events, allow_head=False),
     web.get(f"{RELEASE}/log", deploy.text),
-    *(web.get(f"/static/{name}", _static(name)) for name in ("style.css", "live.js", "icon.svg")),
+    *(web.get(f"/static/{name}", _static(name)) for name in ("style.css", "live.js", "scale.js", "icon.svg")),
 )
