@@ -118,14 +118,14 @@ class FakeScheduler:
         if any((other.app_id, other.name) == (key.app_id, key.name) for other in self.once):
             raise Conflict(f"There is a dyno {key.name} already.")
         self.runs.append((key.name, one_off.command))
-        self.once[key] = Dyno(key, DynoState.UP, datetime.now(UTC))
+        self.once[key] = Dyno(key, DynoState.UP, datetime.now(UTC), command=one_off.command)
 
     def since(self, app_id, name):
         """Return since when a dyno of the formation runs."""
         return next(dyno.since for key, dyno in self.running.items() if key.app_id == app_id and key.name == name)
 
     async def one_offs(self, app_id=None):
-        return [dyno for key, dyno in self.once.items() if app_id in {None, key.app_id}]
+        return [dyno if app_id else replace(dyno, command=None) for key, dyno in self.once.items() if app_id in {None, key.app_id}]
 
     async def remove(self, app_id):
         self.running = {key: dyno for key, dyno in self.running.items() if key.app_id != app_id}

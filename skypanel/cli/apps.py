@@ -12,6 +12,7 @@ from skypanel.domain.account import Account
 from skypanel.domain.app import App
 from skypanel.domain.errors import Invalid
 from skypanel.domain.manifest import Dyno
+from skypanel.domain.names import printable
 from skypanel.domain.release import Rollout
 from skypanel.flow import apps as apps_flow
 from skypanel.flow import config as config_flow
@@ -76,7 +77,8 @@ def ps(app: str) -> None:
 
 
 def _dyno_row(dyno: Dyno) -> tuple[str, ...]:
-    return dyno.key.name, dyno.state.value, f"v{dyno.key.version}", time(dyno.since), dyno.reason or ""
+    note = dyno.reason or (printable(dyno.command) if dyno.command else "")
+    return dyno.key.name, dyno.state.value, f"v{dyno.key.version}", time(dyno.since), note
 
 
 @click.command()

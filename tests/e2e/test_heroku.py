@@ -174,7 +174,7 @@ def test_who_interrupts_the_cli_leaves_no_dyno(heroku, hello):
 def test_a_command_is_run_detached_and_stopped(heroku, hello):
     name = re.search(r"run\.[0-9]+", heroku("run:detached", "-a", "hello", "--", "echo out of it; sleep 1000"))[0]
     wait_for("its output", lambda: "out of it" in heroku("logs", "--dyno-name", name, "-a", "hello"))
-    assert name in heroku("ps", "-a", "hello")
+    assert re.search(rf"{re.escape(name)} .*: echo out of it; sleep 1000", heroku("ps", "-a", "hello"))
     heroku("ps:stop", "--dyno-name", name, "-a", "hello")
     wait_for("its end", lambda: name not in heroku("ps", "-a", "hello"))
     assert "no dyno" in heroku("ps:stop", "--dyno-name", name, "-a", "hello", check=False)
