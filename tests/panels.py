@@ -32,7 +32,7 @@ ADDRESS = Address("localhost", 2222, 8080, 8443)
 
 
 class FakeScheduler:
-    """Dynos are up at once, but for commands that begin with `crash`; `hold` delays readiness until it is set."""
+    """Dynos are up at once, but for commands that begin with `crash`, and generations in `unready`; `hold` delays that until it is set."""
 
     def __init__(self):
         self.running = {}
@@ -40,6 +40,7 @@ class FakeScheduler:
         self.runs = []
         self.launched = []
         self.hold = None
+        self.unready = set()
         self.waiting = asyncio.Event()
         self.broken = False
         self.once = {}
@@ -59,7 +60,7 @@ class FakeScheduler:
             self.waiting.set()
             await self.hold.wait()
         for key in manifest.dynos():
-            if (manifest.command(key.process_type) or "").startswith("crash"):
+            if (manifest.command(key.process_type) or "").startswith("crash") or key.generation in self.unready:
                 raise Unready(key.name, "exited with status 1 before it listened on $PORT.")
         return [self.running[key] for key in manifest.dynos()]
 

@@ -6,7 +6,7 @@ from aiohttp.typedefs import Handler
 from web import agents, internal
 from web.admin import nodes
 from web.fallback import STATIC
-from web.pages import account, app, apps, deploy, sign_in
+from web.pages import account, app, apps, deploy, sign_in, transfers
 
 APP = "/apps/{app:[a-z0-9-]{1,30}}"
 BUILD = APP + "/builds/{build:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}}"
@@ -36,6 +36,7 @@ ROUTES = (
     web.post("/nodes", nodes.add),
     web.post("/nodes/change", nodes.change),
     web.get("/", apps.index),
+    web.post("/transfers", transfers.answer),
     web.get("/login", sign_in.show),
     web.post("/login", sign_in.sign_in),
     web.post("/logout", sign_in.sign_out),

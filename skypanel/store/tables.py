@@ -32,6 +32,7 @@ from skypanel.domain.alert import AlertKind
 from skypanel.domain.build import BuildState
 from skypanel.domain.node import NodeState, SecretKind, Wanted
 from skypanel.domain.release import ReleaseState, RolloutReason, RolloutState
+from skypanel.domain.transfer import TransferState
 from skypanel.store.columns import (
     DIGEST,
     account,
@@ -183,6 +184,20 @@ collaborators = Table(
     Column("role", SmallInteger, nullable=False),
     created_at(),
     CheckConstraint("role BETWEEN 1 AND 2", name="role"),
+)
+
+app_transfers = Table(
+    "paas_app_transfers",
+    metadata,
+    identity(),
+    app(),
+    reference("sender_id", "paas_accounts", "CASCADE"),
+    reference("recipient_id", "paas_accounts", "CASCADE"),
+    string("state"),
+    created_at(),
+    time("answered_at"),
+    one_of("state", TransferState),
+    CheckConstraint("(state = 'pending') = (answered_at IS NULL)", name="answer"),
 )
 
 formations = Table(
@@ -399,6 +414,7 @@ alerts = Table(
 OPEN_BUILD = builds.c.state.in_([BuildState.PENDING, BuildState.BUILDING])
 OPEN_ROLLOUT = rollouts.c.state.in_([RolloutState.PENDING, RolloutState.RUNNING])
 OPEN_ALERT = alerts.c.resolved_at.is_(None)
+PENDING_TRANSFER = app_transfers.c.state == TransferState.PENDING
 
 Index("paas_alerts_open_key", alerts.c.kind, alerts.c.subject, unique=True, postgresql_where=OPEN_ALERT)
 Index("paas_sign_in_attempts_email_digest_at_idx", sign_in_attempts.c.email_digest, sign_in_attempts.c.at)
@@ -411,3 +427,4 @@ Index("paas_builds_building_idx", builds.c.lease_until, postgresql_where=builds.
 Index("paas_rollouts_app_id_number_idx", rollouts.c.app_id, rollouts.c.number)
 Index("paas_rollouts_pending_idx", rollouts.c.app_id, rollouts.c.number, postgresql_where=rollouts.c.state == RolloutState.PENDING)
 Index("paas_rollouts_running_key", rollouts.c.app_id, unique=True, postgresql_where=rollouts.c.state == RolloutState.RUNNING)
+Index("paas_app_transfers_pending_key", app_transfers.c.app_id, unique=True, postgresql_where=PENDING_TRANSFER)

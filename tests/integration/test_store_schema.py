@@ -43,6 +43,9 @@ RULES = {
     ("paas_login_links", "account_id"): "CASCADE",
     ("paas_sessions", "account_id"): "CASCADE",
     ("paas_uploads", "account_id"): "CASCADE",
+    ("paas_app_transfers", "app_id"): "CASCADE",
+    ("paas_app_transfers", "sender_id"): "CASCADE",
+    ("paas_app_transfers", "recipient_id"): "CASCADE",
     ("paas_plan_versions", "plan_id"): "CASCADE",
     # An app is dynos, slugs and a repository too: a row must not vanish from under them.
     ("paas_applications", "organization_id"): "RESTRICT",
