@@ -21,7 +21,7 @@ BUILDS = 5
 
 @dataclass(frozen=True)
 class ProcessType:
-    """A process type with what runs of it, or the one-off dynos, of which there is no number to set; no `command` where the release has it not."""
+    """A process type with what runs of it, or the one-off dynos, whose number nobody sets; no `command` where the release has it not."""
 
     name: str
     command: str | None

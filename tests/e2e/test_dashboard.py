@@ -128,7 +128,7 @@ def stands_at(page: Page, dynos: str) -> Callable[[], bool]:
 def test_scaling_by_the_slider_and_turning_off(panel, visit, hello):
     page = visit().sign_in()
     page.goto("/apps/dash")
-    slider = page.get_by_role("slider", name="Dynos of web")
+    slider = page.get_by_role("slider", name="Number of web dynos")
     assert [slider.get_attribute(bound) for bound in ("min", "max")] == ["1", "10"]
     said = page.locator(".scale output")
     expect(said).to_have_text("1 dyno: 0.0200 an hour")
@@ -152,10 +152,10 @@ def test_scaling_without_scripts(panel, visit, hello):
     page = visit(java_script_enabled=False).sign_in()
     page.goto("/apps/dash")
     expect(page.get_by_text("0.0200 an hour for each dyno")).to_be_visible()
-    page.get_by_role("slider", name="Dynos of web").focus()
+    page.get_by_role("slider", name="Number of web dynos").focus()
     page.keyboard.press("ArrowRight")
     page.get_by_role("button", name="Scale web").click()
-    expect(page.get_by_role("slider", name="Dynos of web")).to_have_value("2")
+    expect(page.get_by_role("slider", name="Number of web dynos")).to_have_value("2")
     assert panel.cli("ps", "dash").stdout.startswith("Formation: web=2")
     panel.cli("scale", "dash", "web=1")
 
