@@ -142,7 +142,7 @@ class Scheduler(Protocol):
         ...
 
     async def one_offs(self, app_id: UUID | None = None) -> Sequence[Dyno]:
-        """Return the one-off dynos that run, attached or not, of one app or of all; `dynos` has none of them."""
+        """Return the one-off dynos that run, attached or not, of one app with what each runs, or of all; `dynos` has none of them."""
         ...
 
 

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from skypanel.domain.errors import Conflict
-from skypanel.domain.manifest import DynoState, Exit, Manifest, OneOff, Window
+from skypanel.domain.manifest import SHOWN_COMMAND, DynoState, Exit, Manifest, OneOff, Window
 from skypanel.ports import Unready
 from tests.launcher_fixture import make_app, make_manifest, stored_slug
 from tests.until import until
@@ -131,7 +131,9 @@ class SchedulerContract:
         one_off = OneOff(1234, "cat; echo $GREETING >&2; exit 7", {"GREETING": "hi"})
         async with scheduler.attach(manifest, one_off) as attached:
             (dyno,) = await scheduler.one_offs(manifest.app_id)
-            assert dyno.key.name == "run.1234"
+            assert (dyno.key.name, dyno.command) == ("run.1234", one_off.command)
+            assert {each.command for each in await scheduler.one_offs()} == {None}
+            assert one_off.command not in repr((dyno, one_off))
             assert await scheduler.dynos(manifest.app_id) == []
             await attached.write(b"one\n\0two")
             await attached.end_input()
@@ -194,9 +196,12 @@ class SchedulerContract:
     async def test_a_detached_one_off_dyno_outlives_a_rollout_until_it_is_stopped(self, scheduler, objects):
         app, manifest = await launched(scheduler, objects, {"web": (SERVE, 1)})
         await scheduler.wait_ready(manifest, READY_S)
-        await scheduler.detach(manifest, OneOff(1234, "sleep 1000"))
+        await scheduler.detach(manifest, OneOff(1234, f"sleep 1000 # {'long ' * 1000}"))
         await scheduler.retire(Manifest.empty(app))
         assert [dyno.key.name for dyno in await scheduler.one_offs() if dyno.key.app_id == app.id] == ["run.1234"]
+        (dyno,) = await scheduler.one_offs(app.id)
+        assert dyno.command.startswith("sleep 1000 # long")
+        assert len(dyno.command) == SHOWN_COMMAND
         assert await scheduler.stop(app.id, "run.1234") == ["run.1234"]
         await until(lambda: no_one_offs(scheduler, app.id))
         await scheduler.remove(app.id)

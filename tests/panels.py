@@ -43,7 +43,7 @@ ADDRESS = Address("localhost", 2222, 8080, 8443)
 
 
 class FakeScheduler:
-    """Dynos are up at once, but for commands that begin with `crash`; `hold` delays readiness until it is set."""
+    """Dynos are up at once, but for commands that begin with `crash`, and generations in `unready`; `hold` delays that until it is set."""
 
     def __init__(self):
         self.running = {}
@@ -51,6 +51,7 @@ class FakeScheduler:
         self.runs = []
         self.launched = []
         self.hold = None
+        self.unready = set()
         self.waiting = asyncio.Event()
         self.broken = False
         self.once = {}
@@ -70,7 +71,7 @@ class FakeScheduler:
             self.waiting.set()
             await self.hold.wait()
         for key in manifest.dynos():
-            if (manifest.command(key.process_type) or "").startswith("crash"):
+            if (manifest.command(key.process_type) or "").startswith("crash") or key.generation in self.unready:
                 raise Unready(key.name, "exited with status 1 before it listened on $PORT.")
         return [self.running[key] for key in manifest.dynos()]
 
@@ -129,14 +130,14 @@ class FakeScheduler:
         if any((other.app_id, other.name) == (key.app_id, key.name) for other in self.once):
             raise Conflict(f"There is a dyno {key.name} already.")
         self.runs.append((key.name, one_off.command))
-        self.once[key] = Dyno(key, DynoState.UP, datetime.now(UTC))
+        self.once[key] = Dyno(key, DynoState.UP, datetime.now(UTC), command=one_off.command)
 
     def since(self, app_id, name):
         """Return since when a dyno of the formation runs."""
         return next(dyno.since for key, dyno in self.running.items() if key.app_id == app_id and key.name == name)
 
     async def one_offs(self, app_id=None):
-        return [dyno for key, dyno in self.once.items() if app_id in {None, key.app_id}]
+        return [dyno if app_id else replace(dyno, command=None) for key, dyno in self.once.items() if app_id in {None, key.app_id}]
 
     async def remove(self, app_id):
         self.running = {key: dyno for key, dyno in self.running.items() if key.app_id != app_id}

@@ -6,7 +6,7 @@ from aiohttp.typedefs import Handler
 from web import agents, internal
 from web.admin import nodes
 from web.fallback import STATIC
-from web.pages import account, app, apps, billing, deploy, remote, sign_in
+from web.pages import account, app, apps, billing, deploy, remote, sign_in, transfers
 
 APP = "/apps/{app:[a-z0-9-]{1,30}}"
 BUILD = APP + "/builds/{build:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}}"
@@ -37,6 +37,7 @@ ROUTES = (
     web.post("/nodes/change", nodes.change),
     web.get("/", apps.index),
     web.get("/billing", billing.show),
+    web.post("/transfers", transfers.answer),
     web.get("/login", sign_in.show),
     web.post("/login", sign_in.sign_in),
     web.post("/logout", sign_in.sign_out),
@@ -46,11 +47,12 @@ ROUTES = (
     web.post(f"{APP}/rollback", app.roll_back),
     web.get(f"{APP}/remote", remote.show),
     web.post(f"{APP}/remote", remote.change),
+    web.post(f"{APP}/scale", app.scale),
     web.get(BUILD, deploy.show),
     web.get(f"{BUILD}/events", deploy.events, allow_head=False),
     web.get(f"{BUILD}/log", deploy.text),
     web.get(RELEASE, deploy.show),
     web.get(f"{RELEASE}/events", deploy.events, allow_head=False),
     web.get(f"{RELEASE}/log", deploy.text),
-    *(web.get(f"/static/{name}", _static(name)) for name in ("style.css", "live.js", "icon.svg")),
+    *(web.get(f"/static/{name}", _static(name)) for name in ("style.css", "live.js", "scale.js", "icon.svg")),
 )

@@ -12,13 +12,16 @@ from skypanel.domain.account import Account
 from skypanel.domain.app import App
 from skypanel.domain.errors import Invalid
 from skypanel.domain.manifest import Dyno
+from skypanel.domain.names import printable
 from skypanel.domain.release import Rollout
 from skypanel.flow import apps as apps_flow
 from skypanel.flow import config as config_flow
 from skypanel.flow import health as health_flow
 from skypanel.flow import maintenance as maintenance_flow
+from skypanel.flow import organizations as organizations_flow
 from skypanel.flow import release as release_flow
 from skypanel.flow import scale as scale_flow
+from skypanel.flow import transfer as transfer_flow
 from skypanel.flow.follow import follow_rollout
 from skypanel.ports import Panel
 from skypanel.store import config_vars, formation, releases
@@ -80,7 +83,8 @@ def ps(app: str) -> None:
 
 
 def _dyno_row(dyno: Dyno) -> tuple[str, ...]:
-    return dyno.key.name, dyno.state.value, f"v{dyno.key.version}", time(dyno.since), dyno.reason or ""
+    note = dyno.reason or (printable(dyno.command) if dyno.command else "")
+    return dyno.key.name, dyno.state.value, f"v{dyno.key.version}", time(dyno.since), note
 
 
 @click.command()
@@ -258,6 +262,21 @@ def rename(app: str, name: str) -> None:
 
 @click.command()
 @click.argument("app")
+@click.argument("organization")
+def transfer(app: str, organization: str) -> None:
+    """Give an app to another organization: skypanel transfer hello Acme."""
+
+    async def act(panel: Panel, by: Account) -> None:
+        found = await apps_flow.access(panel, by, app, Action.TRANSFER_APP)
+        to = await organizations_flow.access(panel, by, organization, Action.TRANSFER_APP)
+        await transfer_flow.transfer(panel, found, to, by)
+        click.echo(f"{app} is {to.name}'s now.")
+
+    session.run(act)
+
+
+@click.command()
+@click.argument("app")
 @click.option("--confirm", required=True, metavar="APP", help="The app's name once more.")
 def destroy(app: str, confirm: str) -> None:
     """Destroy an app with its repository, releases and logs."""
@@ -271,4 +290,4 @@ def destroy(app: str, confirm: str) -> None:
     session.run(act)
 
 
-COMMANDS = (list_apps, ps, scale, restart, stop, config, health, list_releases, rollback, logs, maintenance, rename, destroy)
+COMMANDS = (list_apps, ps, scale, restart, stop, config, health, list_releases, rollback, logs, maintenance, rename, transfer, destroy)

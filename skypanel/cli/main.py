@@ -26,6 +26,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
         "logs",
         "maintenance",
         "rename",
+        "transfer",
         "destroy",
     ),
     "run": ("run",),

@@ -47,6 +47,7 @@ class Action(StrEnum):
     SHARE_APP = "share_app"
     RENAME_APP = "rename_app"
     DESTROY_APP = "destroy_app"
+    TRANSFER_APP = "transfer_app"
     VIEW_MEMBERS = "view_members"
     MANAGE_MEMBERS = "manage_members"
     MANAGE_OWNERS = "manage_owners"
@@ -72,6 +73,8 @@ LEAST_ROLE = {
     Action.SHARE_APP: Role.ADMIN,
     Action.RENAME_APP: Role.ADMIN,
     Action.DESTROY_APP: Role.ADMIN,
+    # Out of an organization, and into one.
+    Action.TRANSFER_APP: Role.ADMIN,
     Action.VIEW_MEMBERS: Role.VIEWER,
     Action.MANAGE_MEMBERS: Role.ADMIN,
     Action.MANAGE_OWNERS: Role.OWNER,

@@ -95,7 +95,10 @@ class DynoState(StrEnum):
 
 @dataclass(frozen=True)
 class Dyno:
-    """One running copy. `endpoint` is host:port as Traefik reaches it; `reason` says why it last ended."""
+    """One running copy. `endpoint` is host:port as Traefik reaches it; `reason` says why it last ended.
+
+    `command` is what a one-off dyno runs, cut where it is long: it may hold a secret, and is for those who see the app alone.
+    """
 
     key: DynoKey
     state: DynoState
@@ -103,10 +106,13 @@ class Dyno:
     endpoint: str | None = None
     restarts: int = 0
     reason: str | None = None
+    command: str | None = field(default=None, repr=False)
 
 
 ONE_OFF = "run"
 ONE_OFF_LIFE_S = 24 * 3600.0
+# How much of its command is shown, in characters.
+SHOWN_COMMAND = 1000
 
 
 @dataclass(frozen=True)
@@ -125,7 +131,7 @@ class OneOff:
     """
 
     number: int
-    command: str
+    command: str = field(repr=False)
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     window: Window | None = None
     timeout_s: float = ONE_OFF_LIFE_S

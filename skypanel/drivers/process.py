@@ -123,7 +123,7 @@ class ProcessScheduler:
         await self._launcher.ask(_once_message(manifest, one_off, attached=False))
 
     async def one_offs(self, app_id: UUID | None = None) -> Sequence[Dyno]:
-        """Return the one-off dynos that run, attached or not, of one app or of all."""
+        """Return the one-off dynos that run, attached or not, of one app with what each runs, or of all."""
         answer = await self._launcher.ask({"do": "list", "app_id": app_id and str(app_id)})
         return [_observed(report).dyno for report in answer["one_offs"]]
 
@@ -203,5 +203,6 @@ def _observed(report: Mapping[str, Any]) -> Observed:
         endpoint=report["endpoint"],
         restarts=report["restarts"],
         reason=report["reason"],
+        command=report["command"],
     )
     return Observed(dyno, Listening(report["listening"]))

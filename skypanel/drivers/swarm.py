@@ -201,7 +201,7 @@ class SwarmScheduler:
         await self._one_offs.detach(manifest, one_off, await self._image(manifest))
 
     async def one_offs(self, app_id: UUID | None = None) -> Sequence[Dyno]:
-        """Return the one-off dynos that run, attached or not, of one app or of all."""
+        """Return the one-off dynos that run, attached or not, of one app with what each runs, or of all."""
         return await self._one_offs.dynos(app_id)
 
     async def _image(self, manifest: Manifest) -> Image:

@@ -15,7 +15,7 @@ from docker.errors import APIError, NotFound
 from skypanel.domain.errors import Unavailable
 from skypanel.domain.limits import Limits
 from skypanel.domain.log import moment
-from skypanel.domain.manifest import ONE_OFF, Dyno, DynoState, Exit, Manifest, OneOff, Window
+from skypanel.domain.manifest import ONE_OFF, SHOWN_COMMAND, Dyno, DynoState, Exit, Manifest, OneOff, Window
 from skypanel.drivers.attach import Streams, attached, executing
 from skypanel.drivers.container_attachment import ContainerAttachment, resize
 from skypanel.drivers.docker_api import DockerApi, Json, labelled
@@ -101,8 +101,11 @@ class OneOffs:
             raise
 
     async def dynos(self, app_id: UUID | None = None) -> list[Dyno]:
-        """Return the one-off dynos that run, of an app or of all."""
-        return [_dyno(each) for each in await self._found(app_id, running=True) if each["Labels"][PROCESS_TYPE] == ONE_OFF]
+        """Return the one-off dynos that run, of an app with what each runs, or of all."""
+        found = [each for each in await self._found(app_id, running=True) if each["Labels"][PROCESS_TYPE] == ONE_OFF]
+        if app_id is None:
+            return [_dyno(each) for each in found]
+        return [await self._docker.call(partial(_with_command, each)) for each in found]
 
     async def tell(self, app_id: UUID, name: str) -> list[str]:
         """Send SIGTERM to those of a name, and return their names."""
@@ -255,6 +258,14 @@ def _is_old(found: Json, kept: timedelta, client: APIClient) -> bool:
 def _dyno(found: Json) -> Dyno:
     labels: Mapping[str, str] = found["Labels"]
     return Dyno(key_of(labels, int(labels[INDEX])), DynoState.UP, datetime.fromtimestamp(found["Created"], UTC))
+
+
+def _with_command(found: Json, client: APIClient) -> Dyno:
+    """Return a dyno with what it runs, which is not told in labels: those are read by many."""
+    dyno = _dyno(found)
+    with suppress(NotFound):  # it has just ended
+        return replace(dyno, command=str(client.inspect_container(found["Id"])["Config"]["Cmd"][-1])[:SHOWN_COMMAND])
+    return dyno
 
 
 def _exit(state: Json, limits: Limits, *, timed_out: bool) -> Exit:

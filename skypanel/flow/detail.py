@@ -9,7 +9,7 @@ from skypanel.domain.account import Account
 from skypanel.domain.app import App
 from skypanel.domain.build import Build
 from skypanel.domain.deploy import Deploy
-from skypanel.domain.manifest import ONE_OFF, Dyno
+from skypanel.domain.manifest import ONE_OFF, RELEASE_PHASE, Dyno
 from skypanel.domain.release import Release, ReleaseState
 from skypanel.flow import deploys
 from skypanel.ports import Connection, Panel
@@ -21,12 +21,13 @@ BUILDS = 5
 
 @dataclass(frozen=True)
 class ProcessType:
-    """A process type with what runs of it, or the one-off dynos; no `command` where the release has it not."""
+    """A process type with what runs of it, or the one-off dynos, whose number nobody sets; no `command` where the release has it not."""
 
     name: str
     command: str | None
     quantity: int
     dynos: Sequence[Dyno]
+    is_scalable: bool
 
     @property
     def is_one_off(self) -> bool:
@@ -50,6 +51,7 @@ class AppDetail:
     deploy: Deploy | None
     emails: Mapping[UUID, str]
     may_roll_back: bool
+    may_scale: bool
 
     def can_return_to(self, release: Release) -> bool:
         """Whether the one who looks may roll back to a release."""
@@ -66,6 +68,7 @@ async def look(panel: Panel, app: App, account: Account, before: int | None = No
     """Return what there is to see of an app that the account may see; of its releases those before a version."""
     dynos = await running(panel, app)
     async with panel.transaction() as conn:
+        role = await collaborators.role(conn, app, account.id)
         current = await releases.get(conn, app.current_release_id) if app.current_release_id else None
         found = await releases.recent(conn, app.id, RELEASES + 1, before=before)
         recent = await builds.recent(conn, app.id, BUILDS)
@@ -82,7 +85,8 @@ async def look(panel: Panel, app: App, account: Account, before: int | None = No
             builds=recent,
             deploy=await deploys.under_way(conn, app),
             emails=await accounts.emails(conn, {person for person in people if person}),
-            may_roll_back=allows(await collaborators.role(conn, app, account.id), Action.ROLL_BACK),
+            may_roll_back=allows(role, Action.ROLL_BACK),
+            may_scale=allows(role, Action.SCALE_APP),
         )
 
 
@@ -91,6 +95,12 @@ async def _processes(conn: Connection, app: App, current: Release | None, dynos:
     quantities = await formation.get(conn, app.id)
     names = dict.fromkeys((*commands, *(dyno.key.process_type for dyno in dynos)))
     return [
-        ProcessType(name, commands.get(name), quantities.get(name, 0), [dyno for dyno in dynos if dyno.key.process_type == name])
+        ProcessType(
+            name,
+            commands.get(name),
+            quantities.get(name, 0),
+            [dyno for dyno in dynos if dyno.key.process_type == name],
+            is_scalable=name in quantities and name != RELEASE_PHASE,
+        )
         for name in names
     ]

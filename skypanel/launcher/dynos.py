@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from skypanel.domain.errors import Conflict, NotFound
-from skypanel.domain.manifest import DynoKey, Exit
+from skypanel.domain.manifest import SHOWN_COMMAND, DynoKey, Exit
 from skypanel.launcher import processes
 from skypanel.launcher.dyno import Dyno
 from skypanel.launcher.finishing import to_the_end
@@ -115,10 +115,17 @@ class Dynos:
             await asyncio.wait(stopping.values())
 
     def report(self, app_id: UUID | None, *, once: bool) -> Sequence[Message]:
-        """Return the dynos of an app or of all that run once, or those that are kept running, in order."""
+        """Return the dynos of an app or of all that run once, or those that are kept running, in order.
+
+        What runs once of one app comes with its command: those of all apps would be too much for one message.
+        """
         parents = processes.parents()
         dynos = sorted(self._of(app_id), key=lambda dyno: dyno.request.key)
-        return [_describe(dyno, parents) for dyno in dynos if dyno.once == once]
+        return [
+            {**_describe(dyno, parents), "command": dyno.request.command[:SHOWN_COMMAND] if once and app_id else None}
+            for dyno in dynos
+            if dyno.once == once
+        ]
 
     def _of(self, app_id: UUID | None) -> list[Dyno]:
         return [dyno for key, dyno in self._current.items() if app_id in {None, key.app_id}]

@@ -110,6 +110,12 @@ async def restart(conn: Connection, app_id: UUID) -> int:
     return int((await found(conn, statement, "app")).generation)
 
 
+async def move(conn: Connection, app_id: UUID, organization_id: UUID) -> None:
+    """Make an app another organization's, with dynos of a new generation: not the next one, which a restart under way may use."""
+    values = {"organization_id": organization_id, "generation": applications.c.generation + 2}
+    await conn.execute(update(applications).where(applications.c.id == app_id).values(values))
+
+
 async def set_health(conn: Connection, app_id: UUID, health: HealthCheck) -> None:
     """Record how the health of an app is checked."""
     values = {"health_path": health.path, "health_interval_s": health.interval_s}

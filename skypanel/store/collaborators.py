@@ -24,6 +24,11 @@ async def remove(conn: Connection, app_id: UUID, account_id: UUID) -> bool:
     return bool(await conn.execute(delete(collaborators).where(*mine)))
 
 
+async def remove_all(conn: Connection, app_id: UUID) -> None:
+    """Take everybody's access to an app away that is no member of its organization."""
+    await conn.execute(delete(collaborators).where(collaborators.c.app_id == app_id))
+
+
 async def of(conn: Connection, app_id: UUID) -> list[Member]:
     """Return an app's collaborators by address."""
     statement = select(*accounts.COLUMNS, collaborators.c.role, collaborators.c.created_at).join_from(collaborators, tables.accounts)

@@ -33,6 +33,7 @@ from skypanel.domain.billing import EntryKind
 from skypanel.domain.build import BuildState
 from skypanel.domain.node import NodeState, SecretKind, Wanted
 from skypanel.domain.release import ReleaseState, RolloutReason, RolloutState
+from skypanel.domain.transfer import TransferState
 from skypanel.store.columns import (
     DIGEST,
     account,
@@ -188,6 +189,20 @@ collaborators = Table(
     Column("role", SmallInteger, nullable=False),
     created_at(),
     CheckConstraint("role BETWEEN 1 AND 2", name="role"),
+)
+
+app_transfers = Table(
+    "paas_app_transfers",
+    metadata,
+    identity(),
+    app(),
+    reference("sender_id", "paas_accounts", "CASCADE"),
+    reference("recipient_id", "paas_accounts", "CASCADE"),
+    string("state"),
+    created_at(),
+    time("answered_at"),
+    one_of("state", TransferState),
+    CheckConstraint("(state = 'pending') = (answered_at IS NULL)", name="answer"),
 )
 
 formations = Table(
@@ -477,6 +492,7 @@ OPEN_ALERT = alerts.c.resolved_at.is_(None)
 OPEN_SPAN = usage_spans.c.until.is_(None)
 OPENING = wallet_entries.c.kind == EntryKind.OPENING
 CHARGE = wallet_entries.c.kind == EntryKind.CHARGE
+PENDING_TRANSFER = app_transfers.c.state == TransferState.PENDING
 
 Index("paas_usage_spans_app_id_until_idx", usage_spans.c.app_id, usage_spans.c.until)
 Index("paas_usage_spans_organization_id_until_idx", usage_spans.c.organization_id, usage_spans.c.until)
@@ -495,3 +511,4 @@ Index("paas_builds_building_idx", builds.c.lease_until, postgresql_where=builds.
 Index("paas_rollouts_app_id_number_idx", rollouts.c.app_id, rollouts.c.number)
 Index("paas_rollouts_pending_idx", rollouts.c.app_id, rollouts.c.number, postgresql_where=rollouts.c.state == RolloutState.PENDING)
 Index("paas_rollouts_running_key", rollouts.c.app_id, unique=True, postgresql_where=rollouts.c.state == RolloutState.RUNNING)
+Index("paas_app_transfers_pending_key", app_transfers.c.app_id, unique=True, postgresql_where=PENDING_TRANSFER)

@@ -116,6 +116,50 @@ def test_rolling_back_by_the_button(panel, visit, hello):
     assert panel.get("dash").body == "Hello from SkyPanel\n"
 
 
+def stands_at(page: Page, dynos: str) -> Callable[[], bool]:
+    def looked() -> bool:
+        page.goto("/apps/dash")
+        return page.get_by_role("list", name="Dynos of web").locator(".up").all_inner_texts() == dynos.split()
+
+    return looked
+
+
+@pytest.mark.req("R15.1")
+def test_scaling_by_the_slider_and_turning_off(panel, visit, hello):
+    page = visit().sign_in()
+    page.goto("/apps/dash")
+    slider = page.get_by_role("slider", name="Number of web dynos")
+    assert [slider.get_attribute(bound) for bound in ("min", "max")] == ["1", "10"]
+    said = page.locator(".scale output")
+    expect(said).to_have_text("1 dyno: 0.0200 an hour")
+    slider.focus()
+    page.keyboard.press("End")
+    expect(said).to_have_text("10 dynos: 0.2000 an hour")
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    expect(said).to_have_text("3 dynos: 0.0600 an hour")
+    page.get_by_role("button", name="Scale web").click()
+    expect(slider).to_have_value("3")
+    assert panel.cli("ps", "dash").stdout.startswith("Formation: web=3")
+    wait_for("three dynos", stands_at(page, "web.1 web.2 web.3"))
+    page.get_by_role("button", name="Turn off web").click()
+    wait_for("none", stands_at(page, ""))
+    assert panel.get("dash").status == 503
+
+
+def test_scaling_without_scripts(panel, visit, hello):
+    page = visit(java_script_enabled=False).sign_in()
+    page.goto("/apps/dash")
+    expect(page.get_by_text("0.0200 an hour for each dyno")).to_be_visible()
+    page.get_by_role("slider", name="Number of web dynos").focus()
+    page.keyboard.press("ArrowRight")
+    page.get_by_role("button", name="Scale web").click()
+    expect(page.get_by_role("slider", name="Number of web dynos")).to_have_value("2")
+    assert panel.cli("ps", "dash").stdout.startswith("Formation: web=2")
+    panel.cli("scale", "dash", "web=1")
+
+
 @pytest.mark.req("R2.3")
 @pytest.mark.req("R2.5")
 def test_a_build_is_watched_live_over_a_reload_and_a_restart_of_the_dashboard(panel, visit):

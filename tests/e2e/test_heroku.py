@@ -1,5 +1,6 @@
 """A developer's day with the unmodified Heroku CLI."""
 
+import json
 import re
 import signal
 import subprocess
@@ -174,7 +175,7 @@ def test_who_interrupts_the_cli_leaves_no_dyno(heroku, hello):
 def test_a_command_is_run_detached_and_stopped(heroku, hello):
     name = re.search(r"run\.[0-9]+", heroku("run:detached", "-a", "hello", "--", "echo out of it; sleep 1000"))[0]
     wait_for("its output", lambda: "out of it" in heroku("logs", "--dyno-name", name, "-a", "hello"))
-    assert name in heroku("ps", "-a", "hello")
+    assert re.search(rf"{re.escape(name)} .*: echo out of it; sleep 1000", heroku("ps", "-a", "hello"))
     heroku("ps:stop", "--dyno-name", name, "-a", "hello")
     wait_for("its end", lambda: name not in heroku("ps", "-a", "hello"))
     assert "no dyno" in heroku("ps:stop", "--dyno-name", name, "-a", "hello", check=False)
@@ -196,6 +197,11 @@ def test_teams_members_and_collaborators(heroku):
     heroku("apps:create", "shared", "--no-remote")
     assert "is new here" in heroku("access:add", "ada@example.com", "-a", "shared")
     assert re.search(r"ada@example.com +developer", heroku("access", "-a", "shared"))
+    heroku("access:update", "ada@example.com", "--permissions", "view", "-a", "shared")
+    assert re.search(r"ada@example.com +viewer +view$", heroku("access", "-a", "shared"), re.MULTILINE)
+    heroku("access:update", "ada@example.com", "--permissions", "deploy,operate", "-a", "shared")
+    assert re.search(r"ada@example.com +developer", heroku("access", "-a", "shared"))
+    assert "cannot be given the permission" in heroku("access:update", "ada@example.com", "-p", "manage", "-a", "shared", check=False)
     heroku("access:remove", "ada@example.com", "-a", "shared")
     assert "ada@example.com" not in heroku("access", "-a", "shared")
     team = re.search(r"^ *(\S.*?) +owner", heroku("teams"), re.MULTILINE)[1]
@@ -208,6 +214,19 @@ def test_teams_members_and_collaborators(heroku):
     heroku("apps:create", "of-the-team", "--no-remote", "--team", team)
     assert "of-the-team" in heroku("apps", "--team", team)
     assert "no feature" in heroku("features:info", "preboot", "-a", "shared", check=False)
+
+
+def test_an_app_is_given_to_a_team_and_offered_to_somebody(heroku, front):
+    front.cli("orgs", "add", "Acme")
+    front.cli("members", "add", "Acme", "bob@example.com", "--role", "admin")
+    heroku("apps:create", "given", "--no-remote")
+    assert "Transferring given to Acme... done" in re.sub("[⬢ ]+", " ", heroku("apps:transfer", "Acme", "-a", "given"))
+    assert "given" in heroku("apps", "--team", "Acme")
+    offered = heroku("apps:transfer", "bob@example.com", "-a", "given")
+    # The CLI wraps warnings, and begins each line with a mark.
+    assert "tell bob@example.com to accept given on the dashboard" in re.sub(r"\W*\n\W*", " ", offered)
+    assert "not found, or not yours" in heroku("apps:transfer", "Nobodys", "-a", "given", check=False)
+    assert "no account here" in heroku("apps:transfer", "nobody@example.com", "-a", "given", check=False)
 
 
 def test_buildpacks_are_chosen(heroku):
@@ -223,6 +242,16 @@ def test_buildpacks_are_chosen(heroku):
     assert "Buildpacks cleared" in heroku("buildpacks:clear", "-a", "packed")
 
 
+def test_an_app_is_cloned(heroku, hello, front):
+    # It is this that tells git whom to ask for the token.
+    heroku("git:remote", "-a", "hello", cwd=hello.folder)
+    heroku("git:clone", "-a", "hello", "elsewhere")
+    cloned = heroku.home / "elsewhere"
+    assert (cloned / "app.py").read_text() == (hello.folder / "app.py").read_text()
+    remotes = subprocess.run(["git", "remote", "-v"], cwd=cloned, text=True, capture_output=True, check=True).stdout
+    assert f"heroku\thttps://localhost:{front.ports[2]}/hello.git (fetch)" in remotes
+
+
 def test_keys_are_added_listed_and_removed(heroku, front):
     key = front.home / "another"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "dev@laptop", "-f", key], check=True)
@@ -232,12 +261,26 @@ def test_keys_are_added_listed_and_removed(heroku, front):
     assert "dev@laptop" not in heroku("keys")
 
 
+def test_tokens_are_made_listed_and_revoked(heroku):
+    made = heroku("authorizations:create", "--description", "for the CI", "--scope", "read", "--json")
+    authorization = json.loads(made)
+    assert authorization["scope"] == ["read"]
+    assert "for the CI" in heroku("authorizations")
+    shown = heroku("authorizations:info", authorization["id"])
+    assert "for the CI" in shown
+    assert authorization["access_token"]["token"] not in shown
+    heroku("authorizations:revoke", authorization["id"])
+    assert "for the CI" not in heroku("authorizations")
+
+
 def test_who_has_access_and_what_there_is_none_of(heroku, hello):
     assert "admin@localhost" in heroku("access", "-a", "hello")
     assert "hello.localhost" in heroku("domains", "-a", "hello")
-    for command in ("certs", "drains", "addons", "features", "webhooks"):
+    for command in ("certs", "drains", "addons", "features", "labs", "webhooks"):
         heroku(command, "-a", "hello")
-    heroku("pipelines")
+    for command in ("pipelines", "regions"):
+        heroku(command)
+    assert "no feature" in heroku("features:enable", "preboot", "-a", "hello", check=False)
 
 
 def test_a_foreign_or_unknown_app_is_not_found(heroku):

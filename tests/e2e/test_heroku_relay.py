@@ -14,6 +14,11 @@ from tests.e2e.heroku_cli import Heroku, Running, installed
 
 DOMAIN = "paas.example.com"
 PASSWORD = "correct horse battery staple"
+RESOLVE = f"""
+const dns = require("node:dns");
+const lookup = dns.lookup;
+dns.lookup = (name, ...rest) => lookup(name === "{DOMAIN}" ? "127.0.0.1" : name, ...rest);
+"""
 
 
 class Relayed(Heroku):
@@ -22,10 +27,12 @@ class Relayed(Heroku):
     @property
     def environment(self):
         path = f"{self.home / 'bin'}:{self.panel.environment['PATH']}"
-        # DNS does not know the domain; git is told where it is.
+        # DNS does not know the domain; git is told where it is, and so is what opens connections to the panel itself.
         resolve = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "http.curloptResolve"}
         resolve["GIT_CONFIG_VALUE_0"] = f"{DOMAIN}:{self.panel.ports[2]}:127.0.0.1"
-        own = {"HOME": str(self.home), "PATH": path, "NO_COLOR": "1", "COLUMNS": "200", **resolve}
+        hook = self.home / "resolve.cjs"
+        hook.write_text(RESOLVE)
+        own = {"HOME": str(self.home), "PATH": path, "NO_COLOR": "1", "COLUMNS": "200", "NODE_OPTIONS": f"--require {hook}", **resolve}
         return self.panel.environment | own | ({"HEROKU_API_KEY": self.token} if self.token else {})
 
     @contextmanager
@@ -36,12 +43,13 @@ class Relayed(Heroku):
         finally:
             running.close()
 
-    def run(self, *arguments, cwd=None):
+    def run(self, *arguments, cwd=None, typed=None):
+        given = {"stdin": subprocess.DEVNULL} if typed is None else {"input": typed}
         return subprocess.run(
             [SKYPANEL, "heroku", *arguments],
             env=self.environment,
             cwd=cwd or self.home,
-            stdin=subprocess.DEVNULL,
+            **given,
             text=True,
             capture_output=True,
             check=False,
@@ -98,6 +106,33 @@ def visit(front, app, path):
     with pytest.raises(urllib.error.HTTPError, match="404") as answered:
         urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=10)
     answered.value.close()
+
+
+@pytest.fixture(scope="module")
+def far(front):
+    """An app in which commands can be run."""
+    front.repository("python-plain").push("far")
+    return "far"
+
+
+def test_a_command_is_run_with_pipes(heroku, far):
+    done = heroku.run("run", "--no-tty", "-a", far, "-e", "NAME=Ada", "--", "cat; echo $NAME", typed="one\ntwo\n")
+    assert (done.stdout, done.returncode) == ("one\ntwo\nAda\n", 0), done.stderr
+    assert heroku.run("run", "--exit-code", "-a", far, "--", "yes | head -c 300000; (exit 7)").returncode == 7
+
+
+def test_a_command_is_run_at_a_terminal(heroku, far):
+    # The CLI shows the command, so what is waited for is not in it.
+    command = "stty size; trap 'echo caught $((40 + 2)); exit' INT; echo ready $((40 + 2)); read line; echo got $((2 * line)); cat"
+    with heroku.started("run", "-a", far, "--", command, terminal=True) as run:
+        run.says("ready 42")
+        assert "25 181" in run.text
+        run.tell("21")
+        run.says("got 42")
+        run.press("\x03")
+        run.says("caught 42")
+        run.process.wait(30)
+    wait_for("the end of it", lambda: "run." not in heroku("ps", "-a", far))
 
 
 def test_what_there_is_none_of_is_well_formed(heroku):

@@ -169,6 +169,14 @@ async def test_dynos_are_restarted(api, hello, stage):
         await api.call("POST", f"/apps/hello/{path}/actions/stop", status=404)
 
 
+async def test_what_a_one_off_dyno_runs_is_shown_to_who_sees_the_app(api, hello, stage):
+    made = await (await api.call("POST", "/apps/hello/dynos", {"command": "echo it; sleep 1000"}, status=201)).json()
+    viewer = await api.act_as(await stage.member(Role.VIEWER), "read")
+    shown = {dyno["name"]: dyno["command"] for dyno in await viewer.get("/apps/hello/dynos")}
+    assert shown == {"web.1": "serve", made["name"]: "echo it; sleep 1000"}
+    assert (await viewer.get(f"/apps/hello/dynos/{made['name']}"))["command"] == "echo it; sleep 1000"
+
+
 async def test_releases_are_listed_shown_and_rolled_back_to(api, hello, stage):
     await api.call("PATCH", "/apps/hello/config-vars", {"ONE": "1"}, status=200)
     await stage.work()

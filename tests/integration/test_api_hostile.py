@@ -20,6 +20,7 @@ PARAMS = {
     "{app}": "hello", "{key}": NOBODY, "{authorization}": NOBODY, "{type}": "web", "{dyno}": "web.1", "{release}": "1",
     "{ticket}": "x.y", "{build}": NOBODY, "{upload}": "x", "{stack}": "heroku-24",
     "{team}": "nobodys", "{member}": NOBODY, "{collaborator}": NOBODY, "{feature}": "preboot",
+    "{transfer}": NOBODY,
 }  # fmt: skip
 LONG = "a" * 100_000
 DEEP = b"[" * 100_000
@@ -32,6 +33,8 @@ BODIES = [
     b'{"updates": [{"buildpack": "cobol"}]}', b'{"updates": [{"buildpack": "https://ada:word@git.example/x"}]}', b'{"updates": [{}]}',
     b'{"user": "nobody"}', b'{"user": "a@b", "permissions": ["root"]}', b'{"email": "x", "role": "owner"}',
     b'{"email": "a@b", "role": "king"}',
+    b'{"app": "hello", "recipient": "nobody"}', b'{"app": "nobodys", "recipient": "a@b"}', b'{"owner": "a@b"}', b'{"owner": "nobodys"}',
+    b'{"owner": 1}', b'{"state": "accepted"}', b'{"state": "pending"}', b'{"app": "a\\u0000b", "recipient": "a@b"}',
     b'{"name": "-"}', b'{"build_stack": "heroku-16"}', b'{"maintenance": 1}', b'{"name": "other", "build_stack": "heroku-16"}',
     b'{"password": "", "new_password": "short"}',
     b'{"updates": [{"type": "web", "quantity": 1e400}]}', b'{"updates": [{"type": "web", "quantity": ' + b"9" * 5000 + b"}]}",
@@ -92,8 +95,8 @@ async def _nothing_is_an_error_of_ours(caplog):
 async def rows(stage):
     """What is stored of all that the API writes, but for how often a token was used."""
     written = [
-        tables.accounts, tables.applications, tables.builds, tables.collaborators, tables.config_vars, tables.formations,
-        tables.memberships, tables.organizations, tables.releases, tables.rollouts, tables.ssh_keys, tables.tokens,
+        tables.accounts, tables.app_transfers, tables.applications, tables.builds, tables.collaborators, tables.config_vars,
+        tables.formations, tables.memberships, tables.organizations, tables.releases, tables.rollouts, tables.ssh_keys, tables.tokens,
     ]  # fmt: skip
     async with stage.panel.transaction() as conn:
         return [(await conn.first(select(func.count()).select_from(table)))[0] for table in written]
@@ -174,6 +177,7 @@ BODY = {
     "POST /apps/{app}/dynos": {"command": "true"},
     "POST /apps/{app}/collaborators": {"user": "outsider@example.com"},
     "PUT /apps/{app}/buildpack-installations": {"updates": []},
+    "PATCH /teams/apps/{app}": {"owner": "nobodys"},
     "POST /teams/apps/{app}/collaborators": {"user": "outsider@example.com"},
     "PATCH /teams/apps/{app}/collaborators/{collaborator}": {"permissions": []},
 }

@@ -74,7 +74,9 @@ async def test_an_account_is_made_by_who_runs_the_platform_alone(api, acme, hell
     response = await client.call("POST", "/apps/hello/collaborators", {"user": "new3@example.com"}, status=422)
     assert "no account here" in (await response.json())["message"]
     response = await client.call("POST", "/apps/hello/collaborators", {"user": "new2@example.com"}, status=201)
-    assert "Warning-Message" not in response.headers
+    assert response.headers["Warning-Message"] == "They are a developer of hello; access:update makes them another."
+    body = {"user": "new2@example.com", "permissions": ["view"]}
+    assert "Warning-Message" not in (await client.call("POST", "/apps/hello/collaborators", body, status=201)).headers
 
 
 async def test_apps_of_a_team(api, acme, ada, hello, stage):
@@ -118,11 +120,69 @@ async def test_collaborators_are_added_changed_and_removed(api, hello, ada, stag
     await client.get("/apps/hello", 404)
 
 
+async def test_who_is_a_member_sees_the_team_of_an_app_and_a_collaborator_does_not(api, hello, ada):
+    await api.call("POST", "/apps/hello/collaborators", {"user": ada.email}, status=201)
+    client = await api.act_as(ada)
+    for path in ("/apps/hello", "/teams/apps/hello"):
+        assert (await api.get(path))["team"]["name"] == (await api.get(path))["organization"]["name"] == "Main"
+        assert (await client.get(path))["team"] is (await client.get(path))["organization"] is None
+    assert [app["team"]["name"] for app in await api.get("/apps")] == ["Main"]
+    assert [app["team"] for app in await client.get("/apps")] == [None]
+
+
 async def test_a_collaborator_may_give_up_its_access(api, hello, ada):
     await api.call("POST", "/apps/hello/collaborators", {"user": ada.email}, status=201)
     client = await api.act_as(ada)
     await client.call("DELETE", f"/apps/hello/collaborators/{ada.email}", status=200)
     await client.get("/apps/hello", 404)
+
+
+async def test_an_app_is_given_to_another_team(api, acme, hello, ada, stage):
+    moved = await (await api.call("PATCH", "/teams/apps/hello", {"owner": "Acme"}, status=200)).json()
+    assert (moved["name"], moved["team"]) == ("hello", {"id": acme["id"], "name": "Acme"})
+    assert await api.get("/apps/hello") == moved
+    response = await api.call("PATCH", "/teams/apps/hello", {"owner": ada.email}, status=422)
+    assert "POST /account/app-transfers" in (await response.json())["message"]
+    await api.call("PUT", "/teams/Acme/members", {"email": ada.email, "role": "admin"}, status=201)
+    client = await api.act_as(ada)
+    await client.call("PATCH", "/teams/apps/hello", {"owner": "Main"}, status=404)
+
+
+async def test_an_app_is_offered_answered_and_taken_back(api, hello, ada, stage):
+    client = await api.act_as(ada)
+    await client.call("POST", "/teams", {"name": "Lovelace"}, status=201)
+    offer = {"app": "hello", "recipient": ada.email}
+    response = await api.call("POST", "/account/app-transfers", offer, status=201)
+    made = await response.json()
+    assert (made["state"], made["app"]["name"], made["owner"]["email"], made["recipient"]["email"]) == (
+        "pending", "hello", stage.admin.email, ada.email,
+    )  # fmt: skip
+    assert f"tell {ada.email} to accept hello on the dashboard" in response.headers["Warning-Message"]
+    for each in (api, client):
+        assert await each.get("/account/app-transfers") == [made]
+        for name in (made["id"], "hello", str(hello.id)):
+            assert await each.get(f"/account/app-transfers/{name}") == made
+    path = f"/account/app-transfers/{made['id']}"
+    await api.call("PATCH", path, {"state": "accepted"}, status=403)
+    await client.call("PATCH", path, {"state": "pending"}, status=422)
+    await client.call("DELETE", path, status=403)
+    await (await api.act_as(ada, "read")).call("PATCH", path, {"state": "accepted"}, status=403)
+    await api.call("DELETE", path, status=200)
+    await client.get(path, 404)
+    await api.call("POST", "/account/app-transfers", offer, status=201)
+    await client.call("PATCH", "/account/app-transfers/hello", {"state": "declined"}, status=200)
+    await client.call("PATCH", "/account/app-transfers/hello", {"state": "accepted"}, status=409)
+    await api.call("POST", "/account/app-transfers", offer, status=201)
+    accepted = await (await client.call("PATCH", "/account/app-transfers/hello", {"state": "accepted"}, status=200)).json()
+    assert accepted["state"] == "accepted"
+    assert (await client.get("/apps/hello"))["team"]["name"] == "Lovelace"
+    await api.get("/apps/hello", 404)
+
+
+async def test_an_app_is_offered_to_people_who_are_here(api, hello, ada, stage):
+    for recipient, status in (("nobody@example.com", 422), ("nobody", 422), (stage.admin.email, 422)):
+        await api.call("POST", "/account/app-transfers", {"app": "hello", "recipient": recipient}, status=status)
+    await (await api.act_as(ada)).call("POST", "/account/app-transfers", {"app": "hello", "recipient": stage.admin.email}, status=404)
 
 
 TEAM = [

@@ -49,6 +49,9 @@ RULES = {
     ("paas_remotes", "app_id"): "CASCADE",
     ("paas_remotes", "account_id"): "SET NULL",
     ("paas_deploy_keys", "app_id"): "CASCADE",
+    ("paas_app_transfers", "app_id"): "CASCADE",
+    ("paas_app_transfers", "sender_id"): "CASCADE",
+    ("paas_app_transfers", "recipient_id"): "CASCADE",
     ("paas_plan_versions", "plan_id"): "CASCADE",
     # An app is dynos, slugs and a repository too: a row must not vanish from under them.
     ("paas_applications", "organization_id"): "RESTRICT",

@@ -21,6 +21,7 @@ from skypanel.drivers.docker_api import DockerApi
 from skypanel.drivers.images import SlugImages
 from skypanel.drivers.swarm import SwarmOptions, SwarmScheduler
 from skypanel.drivers.swarm_services import Services
+from skypanel.drivers.swarm_spec import network_name
 from skypanel.ports import Unready
 from tests.contract_scheduler import READY_S, SERVE, SchedulerContract, everything, has_one_offs, keys, launched, no_dynos, no_one_offs
 from tests.docker_fixture import run_in
@@ -120,6 +121,19 @@ class TestServices:
             assert quantity == 1 or first in dynos
             await scheduler.retire(manifest)
             assert keys(await scheduler.dynos(app.id)) == set(manifest.dynos())
+
+    async def test_an_app_that_another_organization_has_moves_into_its_network(self, engine, scheduler, objects):
+        app, before = await launched(scheduler, objects, {"web": (SERVE, 1)})
+        await scheduler.wait_ready(before, READY_S)
+        after = replace(before, organization_id=uuid4(), generation=before.generation + 2)
+        await scheduler.launch(after)
+        await scheduler.wait_ready(after, READY_S)
+        await scheduler.retire(after)
+        (service,) = services(engine, app)
+        network = engine.nodes.docker.client.api.inspect_network(network_name(after.organization_id), scope="swarm")
+        assert [each["Target"] for each in service["Spec"]["TaskTemplate"]["Networks"]] == [network["Id"]]
+        assert service["Spec"]["Labels"]["skypanel.organization"] == str(after.organization_id)
+        await scheduler.remove(app.id)
 
     async def test_a_dyno_has_its_limits_its_user_and_no_rights(self, engine, scheduler, objects, nodes):
         app, manifest = await launched(scheduler, objects, {"worker": ("id -u; grep CapEff /proc/self/status; sleep 1000", 1)})

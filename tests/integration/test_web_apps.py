@@ -11,7 +11,8 @@ from skypanel.domain.access import Role
 from skypanel.domain.manifest import Dyno, DynoKey, DynoState
 from skypanel.domain.release import ReleaseState
 from skypanel.flow import config as config_flow
-from skypanel.store import apps, releases
+from skypanel.flow import organizations, transfer
+from skypanel.store import apps, formation, releases
 from tests import factories
 from tests.crowd import crowd
 from tests.statements import Counting
@@ -124,6 +125,90 @@ async def test_a_developer_may_roll_back(client, stage):
     assert (await client.send("/apps/hello/rollback", page="/apps/hello", version="1")).status == 303
 
 
+@pytest.mark.req("R15.1")
+async def test_a_slider_goes_from_one_dyno_to_what_the_plan_allows(admin, stage):
+    app = await live(stage)
+    async with stage.panel.transaction() as conn:
+        await conn.execute(text("UPDATE paas_plan_versions SET max_replicas = 7 WHERE id = :id").bindparams(id=app.plan.id))
+    page = await admin.page("/apps/hello")
+    assert 'aria-label="Number of web dynos" min="1" max="7" value="1"' in page
+    # None of it runs: the slider begins at one, and there is nothing to turn off.
+    assert 'aria-label="Number of worker dynos" min="1" max="7" value="1"' in page
+    assert "Turn off worker" not in page
+    assert 'data-price="0.0200"' in page
+    assert "Number of release dynos" not in page
+    sent = await admin.send("/apps/hello/scale", page="/apps/hello", type="web", quantity="7")
+    assert (sent.status, sent.headers["Location"]) == (303, "/apps/hello")
+    page = await admin.page("/apps/hello")
+    assert "&times; 7" in page
+    assert 'aria-label="Number of web dynos" min="1" max="7" value="7"' in page
+    await stage.work()
+    assert sorted(dyno.key.name for dyno in await stage.panel.scheduler.dynos(app.id)) == [f"web.{number}" for number in range(1, 8)]
+
+
+async def test_a_process_type_is_turned_off(admin, stage):
+    app = await live(stage)
+    assert "Turn off web" in await admin.page("/apps/hello")
+    assert (await admin.send("/apps/hello/scale", page="/apps/hello", type="web", quantity="0")).status == 303
+    await stage.work()
+    assert not await stage.panel.scheduler.dynos(app.id)
+    assert "Turn off web" not in await admin.page("/apps/hello")
+
+
+async def test_an_offered_app_is_accepted_or_declined_on_the_list(admin, new_client, stage):
+    app, outsider = await live(stage), await stage.outsider()
+    await organizations.create(stage.panel, outsider, "Lovelace")
+    client = await new_client()
+    await client.sign_in(outsider)
+    assert "is offered to you" not in await client.page("/")
+
+    async def offered():
+        made = await transfer.offer(stage.panel, app, outsider, stage.admin)
+        assert f"<strong>hello</strong> is offered to you by {stage.admin.email}" in await client.page("/")
+        assert "is offered to you" not in await admin.page("/")
+        return str(made.id)
+
+    sent = await client.send("/transfers", page="/", id=await offered(), answer="declined")
+    assert (sent.status, sent.headers["Location"]) == (303, "/")
+    assert "is offered to you" not in await client.page("/")
+    made = await offered()
+    assert (await admin.send("/transfers", page="/", id=made, answer="accepted")).status == 404
+    assert (await client.send("/transfers", page="/", id=made, answer="")).status == 422
+    sent = await client.send("/transfers", page="/", id=made, answer="accepted")
+    assert (sent.status, sent.headers["Location"]) == (303, "/apps/hello")
+    assert "hello" in await client.page("/apps/hello")
+    await admin.page("/apps/hello", status=404)
+    for id_ in (made, "", "x"):
+        assert (await client.send("/transfers", page="/", id=id_, answer="accepted")).status == 404
+
+
+FORGED = [
+    *[("web", quantity, 422) for quantity in ("11", "999999999", "9999999999", "-1", "1.5", "", "three", "٣")],
+    *[(process_type, "2", 404) for process_type in ("release", "run", "nothing", "", "web ")],
+]
+
+
+@pytest.mark.req("R15.5")
+@pytest.mark.parametrize(("process_type", "quantity", "status"), FORGED)
+async def test_what_no_slider_sends_changes_nothing(admin, stage, process_type, quantity, status):
+    app = await live(stage)
+    sent = await admin.send("/apps/hello/scale", page="/apps/hello", type=process_type, quantity=quantity)
+    assert sent.status == status
+    async with stage.panel.transaction() as conn:
+        assert await formation.get(conn, app.id) == {"web": 1, "worker": 0}
+
+
+@pytest.mark.parametrize("role", [Role.VIEWER, Role.DEVELOPER])
+async def test_who_may_scale_has_sliders(client, stage, role):
+    await live(stage)
+    await client.sign_in(await stage.member(role))
+    may = role >= Role.DEVELOPER
+    page = await client.page("/apps/hello")
+    assert ("Number of web dynos" in page, "Turn off web" in page, "scale.js" in page) == (may, may, may)
+    sent = await client.send("/apps/hello/scale", page="/", type="web", quantity="2")
+    assert sent.status == (303 if may else 403)
+
+
 PATHS = ["", "/builds/{build}", "/builds/{build}/events", "/builds/{build}/log", "/releases/1", "/releases/1/events", "/releases/1/log"]
 
 
@@ -142,8 +227,9 @@ async def test_an_outsider_gets_the_answer_for_an_app_that_is_not_there(client, 
 
     assert await answer("secret") == await answer("absent")
     assert (await answer("secret"))[0] == 404
-    refused = [await client.send(f"/apps/{name}/rollback", page="/", version="1") for name in ("secret", "absent")]
-    assert [response.status for response in refused] == [404, 404]
+    for form in ("rollback", "scale"):
+        refused = [await client.send(f"/apps/{name}/{form}", page="/", version="1") for name in ("secret", "absent")]
+        assert [response.status for response in refused] == [404, 404]
 
 
 async def test_a_build_is_found_at_its_own_app_only(admin, stage):

@@ -46,7 +46,7 @@ MAY = {
         Action.ROLL_BACK,
         Action.RUN,
     },
-    Role.ADMIN: {Action.SHARE_APP, Action.RENAME_APP, Action.DESTROY_APP, Action.MANAGE_MEMBERS},
+    Role.ADMIN: {Action.SHARE_APP, Action.RENAME_APP, Action.DESTROY_APP, Action.TRANSFER_APP, Action.MANAGE_MEMBERS},
     Role.OWNER: {Action.MANAGE_OWNERS},
 }
 

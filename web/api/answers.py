@@ -18,6 +18,7 @@ from web.api import (
     sources,
     streams,
     teams,
+    transfers,
 )
 from web.api.calls import Handle, Open
 from web.api.schema import Schema
@@ -86,6 +87,12 @@ GOOD: Mapping[Handle | Open, Good] = {
     teams.app: one("App"),
     teams.create_app: one("App", 201),
     teams.none: NONE,
+    teams.transfer_app: one("App"),
+    transfers.index: page("Transfer"),
+    transfers.show: one("Transfer"),
+    transfers.create: one("Transfer", 201),
+    transfers.answer: one("Transfer"),
+    transfers.withdraw: one("Transfer"),
     buildpacks.index: page("BuildpackInstallation"),
     buildpacks.choose: Good(several(ref("BuildpackInstallation"))),
     sources.create: one("Source", 201),

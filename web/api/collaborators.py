@@ -42,7 +42,11 @@ async def add(call: Call) -> Reply:
     await people.check_known(call, email)
     role = _role(call.body["permissions"]) if "permissions" in call.body else Role.DEVELOPER
     invitation = await collaborators_flow.add(call.panel, app, email, role, call.account)
-    return Reply(await _shown(call, app, invitation.account.email), 201, people.invited(call, invitation))
+    told = people.invited(call, invitation)
+    if "permissions" not in call.body:
+        # The CLI passes permissions on for Heroku's enterprises alone, and drops them here without a word.
+        told["Warning-Message"] = " ".join((f"They are a {role.word} of {app.name}; access:update makes them another.", *told.values()))
+    return Reply(await _shown(call, app, invitation.account.email), 201, told)
 
 
 async def change(call: Call) -> Reply:

@@ -142,7 +142,9 @@ async def _dynos(call: Call, app: App) -> list[Json]:
         found = await releases.by_versions(conn, app.id, {dyno.key.version for dyno in running})
         commands = {number: await _commands(conn, release.slug_id) for number, release in found.items()}
     return [
-        serializers.dyno(dyno, app, found.get(dyno.key.version), commands.get(dyno.key.version, {}).get(dyno.key.process_type))
+        serializers.dyno(
+            dyno, app, found.get(dyno.key.version), dyno.command or commands.get(dyno.key.version, {}).get(dyno.key.process_type)
+        )
         for dyno in running
     ]
 

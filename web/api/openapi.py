@@ -29,6 +29,7 @@ PARAMS: Mapping[str, str] = {
     "release": "A release's version, such as 3 or v3, or its id",
     "stack": "A stack's name or id",
     "team": "An organization's name or id",
+    "transfer": "An offer's id, or the name or id of its app",
     "ticket": "What stands there in the URL that the API gave",
     "upload": "What stands there in a put_url",
     "type": "A process type, such as web, or the id of its formation",

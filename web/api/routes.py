@@ -17,12 +17,14 @@ from web.api import (
     sources,
     streams,
     teams,
+    transfers,
 )
 from web.api.calls import Endpoint, OpenEndpoint
 from web.api.schema import boolean, mapping
 
 APP, TEAM, TEAM_APP = "/apps/{app}", "/teams/{team}", "/teams/apps/{app}"
 _VIEW, _SCALE, _CONFIGURE = Action.VIEW_APP, Action.SCALE_APP, Action.CONFIGURE_APP
+_TRANSFER = Action.TRANSFER_APP
 _MEMBERS, _MANAGE = Action.VIEW_MEMBERS, Action.MANAGE_MEMBERS
 _LOOK, _CHANGE = AccountAction.VIEW_ACCOUNT, AccountAction.CHANGE_ACCOUNT
 _NONE_OF_APP = ("addons", "addon-attachments", "features", "log-drains", "sni-endpoints", "ssl-endpoints", "webhooks")
@@ -36,6 +38,11 @@ _DESCRIBED: tuple[Endpoint | OpenEndpoint, ...] = (
     Endpoint("POST", "/account/keys", _CHANGE, account.add_key, account.KEY),
     Endpoint("GET", "/account/keys/{key}", _CHANGE, account.show_key),
     Endpoint("DELETE", "/account/keys/{key}", _CHANGE, account.remove_key),
+    Endpoint("GET", "/account/app-transfers", _VIEW, transfers.index),
+    Endpoint("POST", "/account/app-transfers", _TRANSFER, transfers.create, transfers.OFFER),
+    Endpoint("GET", "/account/app-transfers/{transfer}", _VIEW, transfers.show),
+    Endpoint("PATCH", "/account/app-transfers/{transfer}", _TRANSFER, transfers.answer, transfers.ANSWER),
+    Endpoint("DELETE", "/account/app-transfers/{transfer}", _TRANSFER, transfers.withdraw),
     OpenEndpoint("POST", "/oauth/authorizations", account.authorize, account.AUTHORIZE),
     Endpoint("GET", "/oauth/authorizations", _CHANGE, account.authorizations),
     Endpoint("GET", "/oauth/authorizations/~", _CHANGE, account.no_default_authorization),
@@ -91,6 +98,7 @@ _DESCRIBED: tuple[Endpoint | OpenEndpoint, ...] = (
     Endpoint("GET", "/teams/permissions", _MEMBERS, collaborators.permissions),
     Endpoint("POST", "/teams/apps", Action.CREATE_APP, teams.create_app, teams.CREATE_APP),
     Endpoint("GET", TEAM_APP, _VIEW, teams.app),
+    Endpoint("PATCH", TEAM_APP, _TRANSFER, teams.transfer_app, teams.TRANSFER),
     Endpoint("GET", f"{TEAM_APP}/collaborators", _VIEW, collaborators.index),
     Endpoint("POST", f"{TEAM_APP}/collaborators", Action.SHARE_APP, collaborators.add, collaborators.ADD),
     Endpoint("PATCH", f"{TEAM_APP}/collaborators/{{collaborator}}", Action.SHARE_APP, collaborators.change, collaborators.CHANGES),

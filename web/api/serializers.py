@@ -6,7 +6,7 @@ from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from skypanel.domain.access import Member
-from skypanel.domain.account import Account, Key, Token
+from skypanel.domain.account import Account, Key, Organization, Token
 from skypanel.domain.app import App
 from skypanel.domain.build import Build, BuildState
 from skypanel.domain.manifest import Dyno
@@ -53,8 +53,16 @@ def user_ref(account_id: UUID | None, email: str | None) -> Json:
     return {"id": str(account_id) if account_id else None, "email": email or ""}
 
 
-def app(of: App, owner: Account | None, address: Address, sizes: tuple[int, int], released_at: datetime | None) -> Json:
-    """Return an app; `sizes` are those of its repository and slug, in bytes."""
+def team_ref(of: Organization) -> Json:
+    """Return an organization as other things name it."""
+    return {"id": str(of.id), "name": of.name}
+
+
+def app(
+    of: App, owner: Account | None, address: Address, sizes: tuple[int, int], released_at: datetime | None, *, team: Organization | None
+) -> Json:
+    """Return an app; `sizes` are those of its repository and slug, in bytes, `team` is the organization that has it, for its members."""
+    team_of = team_ref(team) if team else None
     return {
         **app_ref(of),
         "acm": False,
@@ -69,8 +77,8 @@ def app(of: App, owner: Account | None, address: Address, sizes: tuple[int, int]
         "owner": user_ref(owner.id if owner else None, owner.email if owner else None),
         "process_tier": of.plan.name.lower(),
         "region": region_ref(),
-        "organization": None,
-        "team": None,
+        "organization": team_of,
+        "team": team_of,
         "space": None,
         "released_at": time(released_at),
         "repo_size": sizes[0],

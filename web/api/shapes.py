@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from skypanel.domain.access import Role
+from skypanel.domain.transfer import TransferState
 from web.api.schema import Schema
 
 TEXT: Schema = {"type": "string"}
@@ -192,6 +193,15 @@ SHAPES: Mapping[str, Schema] = {
     "Session": thing(id=ID, description=TEXT, expires_in=NUMBER),
     "Source": thing(source_blob=thing(get_url=URL, put_url=URL)),
     "Stack": thing(id=ID, name=TEXT, default=FLAG, state=TEXT),
+    "Transfer": thing(
+        id=ID,
+        app=NAMED,
+        created_at=TIME,
+        owner=thing(id=ID, email=TEXT),
+        recipient=thing(id=ID, email=TEXT),
+        state={"enum": list(TransferState)},
+        updated_at=TIME,
+    ),
     "Team": thing(
         id=ID,
         name=TEXT,

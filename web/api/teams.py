@@ -2,10 +2,11 @@
 
 from skypanel.domain.access import Action, Member, Role
 from skypanel.domain.account import Organization
-from skypanel.domain.errors import NotFound
+from skypanel.domain.errors import Invalid, NotFound
 from skypanel.domain.names import printable
 from skypanel.flow import apps as apps_flow
 from skypanel.flow import organizations as organizations_flow
+from skypanel.flow import transfer as transfer_flow
 from skypanel.store import organizations
 from web.api import apps, people, serializers
 from web.api.calls import Call, Reply
@@ -14,6 +15,7 @@ from web.api.schema import Json, boolean, record, string
 
 CREATE = record("name", name=string())
 CREATE_APP = record(**apps.CREATE["properties"], team=string(), personal=boolean())
+TRANSFER = record("owner", owner=string())
 MEMBER = record("email", "role", email=string(), role=string(), federated=boolean())
 
 
@@ -74,17 +76,21 @@ async def remove_member(call: Call) -> Reply:
 
 async def apps_of(call: Call) -> Page:
     """List the apps of an organization."""
-    organization = await call.organization()
-    page = await apps.page(call, organization.id)
-    return Page([_of_team(shown, organization) for shown in page.items], page.next)
+    return await apps.page(call, (await call.organization()).id)
 
 
 async def app(call: Call) -> Reply:
-    """Show an app with the organization that owns it."""
-    found = await call.app()
-    async with call.panel.transaction() as conn:
-        organization = await organizations.get(conn, found.organization_id)
-    return Reply(_of_team(await apps.shown(call, found), organization))
+    """Show an app, as its own path does."""
+    return Reply(await apps.shown(call, await call.app()))
+
+
+async def transfer_app(call: Call) -> Reply:
+    """Give an app to another organization, of which the caller is an admin too."""
+    found, owner = await call.app(), call.body["owner"]
+    if "@" in owner:
+        raise Invalid(f"{printable(owner)} is no organization.", "An app is offered to somebody by POST /account/app-transfers.")
+    to = await organizations_flow.access(call.panel, call.account, owner, Action.TRANSFER_APP)
+    return Reply(await apps.shown(call, await transfer_flow.transfer(call.panel, found, to, call.account)))
 
 
 async def create_app(call: Call) -> Reply:
@@ -95,7 +101,7 @@ async def create_app(call: Call) -> Reply:
     apps.check_place(body)
     organization = await organizations_flow.access(call.panel, call.account, body["team"], Action.CREATE_APP)
     made = await apps_flow.create(call.panel, call.account, body.get("name") or apps.new_name(), organization_id=organization.id)
-    return Reply(_of_team(await apps.shown(call, made), organization), 201)
+    return Reply(await apps.shown(call, made), 201)
 
 
 async def _shown(call: Call, organization: Organization) -> Json:
@@ -111,17 +117,9 @@ async def _found(call: Call, organization: Organization, name: str) -> Member:
     raise NotFound(f"{printable(name)} is no member of {organization.name}.", "`heroku members` lists them.")
 
 
-def _ref(organization: Organization) -> Json:
-    return {"id": str(organization.id), "name": organization.name}
-
-
-def _of_team(shown: Json, organization: Organization) -> Json:
-    return {**shown, "team": _ref(organization), "organization": _ref(organization)}
-
-
 def _team(organization: Organization, role: Role | None) -> Json:
     return {
-        **_ref(organization),
+        **serializers.team_ref(organization),
         "default": False,
         "enterprise_account": None,
         "membership_limit": None,

@@ -3,8 +3,10 @@
 from aiohttp import web
 
 from skypanel.domain.access import Action
+from skypanel.domain.app import App
 from skypanel.domain.errors import Invalid
 from skypanel.flow import apps, detail, release
+from skypanel.flow import scale as scale_flow
 from web import forms, live, session
 from web.keys import PANEL
 from web.rendering import page_for
@@ -25,11 +27,29 @@ async def roll_back(request: web.Request) -> web.Response:
     fields = await forms.read(request)
     app = await apps.access(panel, visitor.account, request.match_info["app"], Action.ROLL_BACK)
     await release.roll_back(panel, app, _version(fields.get("version", "")), visitor.account)
+    return _back_to(app)
+
+
+async def scale(request: web.Request) -> web.Response:
+    """Set how many dynos of a process type run; 0 is none."""
+    panel, visitor = request.app[PANEL], await session.visitor(request)
+    fields = await forms.read(request)
+    app = await apps.access(panel, visitor.account, request.match_info["app"], Action.SCALE_APP)
+    quantity = _number(fields.get("quantity", ""), Invalid("This is not a number of dynos.", "Choose one with the slider."))
+    await scale_flow.scale(panel, app, {fields.get("type", ""): quantity}, visitor.account)
+    return _back_to(app)
+
+
+def _back_to(app: App) -> web.Response:
     return web.Response(status=303, headers={"Location": f"/apps/{app.name}"})
 
 
 def _version(text: str) -> int:
+    return _number(text, Invalid("This is not a release.", "Choose one from the list."))
+
+
+def _number(text: str, error: Invalid) -> int:
     # Postgres' integers hold nine digits, whichever they are.
     if not (text.isascii() and text.isdigit() and len(text) <= 9):  # noqa: PLR2004
-        raise Invalid("This is not a release.", "Choose one from the list.")
+        raise error
     return int(text)

@@ -7,6 +7,7 @@ from skypanel.flow import apps
 from skypanel.flow.apps import AppOverview
 from web import session
 from web.keys import PANEL
+from web.pages import transfers
 from web.rendering import page_for
 
 APPS = 50
@@ -14,8 +15,10 @@ APPS = 50
 
 async def index(request: web.Request) -> web.Response:
     """Show the account's apps, a page of them."""
-    visitor, after = await session.visitor(request), request.query.get("after", "")
-    found = await apps.overview(request.app[PANEL], visitor.account, after=after, limit=APPS + 1)
+    panel, visitor, after = request.app[PANEL], await session.visitor(request), request.query.get("after", "")
+    found = await apps.overview(panel, visitor.account, after=after, limit=APPS + 1)
+    async with panel.transaction() as conn:
+        offers = await transfers.offered_to(conn, visitor.account.id)
     return page_for(
         request,
         visitor,
@@ -23,7 +26,8 @@ async def index(request: web.Request) -> web.Response:
         apps=[{"overview": overview, "state": state(overview)} for overview in found[:APPS]],
         after=after,
         further=found[APPS - 1].app.name if len(found) > APPS else None,
-        git_remote=request.app[PANEL].address.git_remote("hello"),
+        git_remote=panel.address.git_remote("hello"),
+        offers=offers,
     )
 
 

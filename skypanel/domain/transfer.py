@@ -1,0 +1,30 @@
+"""The offer of an app to somebody else."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from skypanel.domain.account import Account
+
+
+class TransferState(StrEnum):
+    """What was answered to an offer."""
+
+    PENDING = "pending"
+    ACCEPTED = "accepted"
+    DECLINED = "declined"
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """An offer of an app: by `sender`, who gives it out of its organization, to `recipient`, who takes it into one of theirs."""
+
+    id: UUID
+    app_id: UUID
+    app_name: str
+    sender: Account
+    recipient: Account
+    state: TransferState
+    created_at: datetime
+    answered_at: datetime | None = None

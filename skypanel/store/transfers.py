@@ -1,0 +1,75 @@
+"""Offers of apps; at most one of an app is pending."""
+
+from uuid import UUID
+
+from sqlalchemy import Select, delete, func, insert, or_, select, update
+
+from skypanel.domain.account import Account
+from skypanel.domain.transfer import Transfer, TransferState
+from skypanel.ports import Connection
+from skypanel.store.rows import Row, found, one
+from skypanel.store.tables import PENDING_TRANSFER, accounts, app_transfers, applications
+
+_SENDERS, _RECIPIENTS = accounts.alias("sender"), accounts.alias("recipient")
+
+
+async def add(conn: Connection, app_id: UUID, sender_id: UUID, recipient_id: UUID) -> UUID:
+    """Add an offer in place of one that is pending, and return its id."""
+    await forget(conn, app_id)
+    values = {"app_id": app_id, "sender_id": sender_id, "recipient_id": recipient_id, "state": TransferState.PENDING}
+    added: UUID = (await one(conn, insert(app_transfers).values(values).returning(app_transfers.c.id))).id
+    return added
+
+
+async def get(conn: Connection, transfer_id: UUID) -> Transfer:
+    """Return an offer. Raises NotFound."""
+    return _read(await found(conn, _transfers().where(app_transfers.c.id == transfer_id), "transfer"))
+
+
+async def of(conn: Connection, account_id: UUID) -> list[Transfer]:
+    """Return the offers that an account made or got, the oldest first."""
+    mine = or_(app_transfers.c.sender_id == account_id, app_transfers.c.recipient_id == account_id)
+    return [_read(row) for row in await conn.all(_transfers().where(mine).order_by(app_transfers.c.created_at))]
+
+
+async def answer(conn: Connection, transfer_id: UUID, state: TransferState) -> bool:
+    """Record what was answered; False if something was before, or the offer is gone."""
+    statement = update(app_transfers).where(app_transfers.c.id == transfer_id, PENDING_TRANSFER)
+    return bool(await conn.execute(statement.values(state=state, answered_at=func.clock_timestamp())))
+
+
+async def withdraw(conn: Connection, transfer_id: UUID) -> bool:
+    """Forget a pending offer; False if it was answered, or is gone."""
+    return bool(await conn.execute(delete(app_transfers).where(app_transfers.c.id == transfer_id, PENDING_TRANSFER)))
+
+
+async def forget(conn: Connection, app_id: UUID) -> None:
+    """Forget the pending offer of an app, if there is one."""
+    await conn.execute(delete(app_transfers).where(app_transfers.c.app_id == app_id, PENDING_TRANSFER))
+
+
+def _transfers() -> Select[Row]:
+    people = [
+        column.label(f"{role}_{column.name}")
+        for role, table in (("sender", _SENDERS), ("recipient", _RECIPIENTS))
+        for column in (table.c.email, table.c.is_admin)
+    ]
+    return (
+        select(app_transfers, applications.c.name.label("app_name"), *people)
+        .join(applications, applications.c.id == app_transfers.c.app_id)
+        .join(_SENDERS, _SENDERS.c.id == app_transfers.c.sender_id)
+        .join(_RECIPIENTS, _RECIPIENTS.c.id == app_transfers.c.recipient_id)
+    )
+
+
+def _read(row: Row) -> Transfer:
+    return Transfer(
+        id=row.id,
+        app_id=row.app_id,
+        app_name=row.app_name,
+        sender=Account(row.sender_id, row.sender_email, row.sender_is_admin),
+        recipient=Account(row.recipient_id, row.recipient_email, row.recipient_is_admin),
+        state=TransferState(row.state),
+        created_at=row.created_at,
+        answered_at=row.answered_at,
+    )
