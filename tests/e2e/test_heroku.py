@@ -262,8 +262,8 @@ def test_keys_are_added_listed_and_removed(heroku, front):
 
 
 def test_tokens_are_made_listed_and_revoked(heroku):
-    made = heroku("authorizations:create", "--description", "for the CI", "--scope", "read", "--json")
-    authorization = json.loads(made)
+    made = heroku.run("authorizations:create", "--description", "for the CI", "--scope", "read", "--json")
+    authorization = json.loads(made.stdout)
     assert authorization["scope"] == ["read"]
     assert "for the CI" in heroku("authorizations")
     shown = heroku("authorizations:info", authorization["id"])

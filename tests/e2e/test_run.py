@@ -39,7 +39,7 @@ def test_a_terminal_has_its_size_and_its_keys(panel, app):
         seen = Seen(ours)
         wait_for("the command", lambda: seen.has("ready"))
         assert "25 81" in seen.text
-        assert re.search(r"run\.[0-9]+ .* 'stty size; trap", panel.cli("ps", app).stdout)
+        assert re.search(r"run\.[0-9]+ .*stty size; trap", panel.cli("ps", app).stdout)
         os.write(ours, b"\x03")
         wait_for("the interruption", lambda: seen.has("caught"))
         assert process.wait(30) == 5
