@@ -12,7 +12,7 @@ from skypanel.domain.access import Role
 from skypanel.domain.account import Account
 from skypanel.domain.app import App
 from skypanel.domain.errors import Conflict
-from skypanel.domain.manifest import WEB, Dyno, DynoState, Exit
+from skypanel.domain.manifest import SHOWN_COMMAND, WEB, Dyno, DynoState, Exit
 from skypanel.domain.routing import Address
 from skypanel.drivers.argon2 import Argon2Passwords
 from skypanel.drivers.attachment import Attachment
@@ -130,7 +130,7 @@ class FakeScheduler:
         if any((other.app_id, other.name) == (key.app_id, key.name) for other in self.once):
             raise Conflict(f"There is a dyno {key.name} already.")
         self.runs.append((key.name, one_off.command))
-        self.once[key] = Dyno(key, DynoState.UP, datetime.now(UTC), command=one_off.command)
+        self.once[key] = Dyno(key, DynoState.UP, datetime.now(UTC), command=one_off.command[:SHOWN_COMMAND])
 
     def since(self, app_id, name):
         """Return since when a dyno of the formation runs."""
