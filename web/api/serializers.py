@@ -43,6 +43,9 @@ def derived_id(*parts: object) -> str:
     return str(uuid5(NAMESPACE_URL, "/".join(map(str, parts))))
 
 
+GENERATION_ID, STACK_ID, REGION_ID = derived_id("generation"), derived_id("stack", STACK), derived_id("region", REGION)
+
+
 def app_ref(app: App) -> Json:
     """Return an app as other things name it."""
     return {"id": str(app.id), "name": app.name}
@@ -71,7 +74,7 @@ def app(
         "build_stack": stack_ref(),
         "create_status": "complete",
         "created_at": time(of.created_at),
-        "generation": {"id": derived_id("generation"), "name": "cedar"},
+        "generation": {"id": GENERATION_ID, "name": "cedar"},
         "git_url": address.https_remote(of.name),
         "maintenance": of.maintenance,
         "owner": user_ref(owner.id if owner else None, owner.email if owner else None),
@@ -91,12 +94,12 @@ def app(
 
 def stack_ref() -> Json:
     """Return the one stack there is."""
-    return {"id": derived_id("stack", STACK), "name": STACK}
+    return {"id": STACK_ID, "name": STACK}
 
 
 def region_ref() -> Json:
     """Return the one region there is."""
-    return {"id": derived_id("region", REGION), "name": REGION}
+    return {"id": REGION_ID, "name": REGION}
 
 
 def account(of: Account) -> Json:
