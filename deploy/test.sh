@@ -15,7 +15,6 @@ fi
 # Made once a machine: minutes that no test should wait for.
 if [[ $(id -u) == 0 ]]; then python -m tests.stack_images; fi
 
-# Tests wait more than they compute, for daemons and for dynos.
 processors=$(nproc)
-workers=$((processors < 2 ? 3 : processors > 8 ? 9 : processors + 1))
+workers=$((processors < 2 ? 2 : processors > 8 ? 8 : processors))
 python -m pytest -n "$workers" --dist loadfile --no-loadscope-reorder "$@"

@@ -41,7 +41,7 @@ def holdings(launcher: RunningLauncher) -> Holdings:
         if launcher.root
         else frozenset(),
         cgroups=frozenset(str(path) for path in Path("/sys/fs/cgroup").glob(f"*/skypanel-{launcher.tag}/*") if path.is_dir()),
-        loops=frozenset(path.read_text() for path in LOOPS.glob("loop*/loop/backing_file") if launcher.tag in _text(path)),
+        loops=frozenset(file for path in LOOPS.glob("loop*/loop/backing_file") if launcher.tag in (file := _text(path))),
         files=_files(launcher),
         mounts=_text(Path("/proc", str(pid), "mounts")).count("\n") if pid else 0,
         descriptors=len(_names(f"/proc/{pid}/fd")) if pid else 0,
