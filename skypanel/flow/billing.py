@@ -15,9 +15,9 @@ from skypanel.domain.account import Organization
 from skypanel.domain.app import App
 from skypanel.domain.errors import NotFound, SkyPanelError
 from skypanel.domain.release import RolloutReason
-from skypanel.domain.settings import DEFAULTS, Value
+from skypanel.flow.configured import value
 from skypanel.ports import Connection, Job, Panel
-from skypanel.store import apps, audit, organizations, rollouts, settings, usage, wallets
+from skypanel.store import apps, audit, organizations, rollouts, usage, wallets
 
 # What one transaction settles: the hours of a long downtime are caught up with in several.
 MOST_AT_ONCE = timedelta(days=7)
@@ -64,7 +64,7 @@ async def review(panel: Panel) -> None:
 async def open_wallet(conn: Connection, organization_id: UUID) -> None:
     """Put the starting credit into a wallet, unless that was done before."""
     await wallets.lock(conn, organization_id)
-    await wallets.open_(conn, organization_id, Decimal(str(await _setting(conn, STARTING_CREDIT))))
+    await wallets.open_(conn, organization_id, Decimal(str(await value(conn, STARTING_CREDIT))))
 
 
 async def is_charged(conn: Connection, organization_id: UUID) -> bool:
@@ -133,9 +133,4 @@ def _must_stop(organization: Organization, balance: Decimal, *, is_on: bool) -> 
 
 
 async def _is_on(conn: Connection) -> bool:
-    return await _setting(conn, SWITCH) is True
-
-
-async def _setting(conn: Connection, key: str) -> Value:
-    value: Value | None = await settings.get(conn, key)
-    return DEFAULTS[key] if value is None else value
+    return await value(conn, SWITCH) is True

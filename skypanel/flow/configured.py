@@ -5,6 +5,12 @@ from skypanel.ports import Cipher, Connection
 from skypanel.store import settings
 
 
+async def value(conn: Connection, key: str) -> Value:
+    """Return the value of a setting that is not sensitive, the default where nobody set it."""
+    chosen: Value | None = await settings.get(conn, key)
+    return DEFAULTS[key] if chosen is None else chosen
+
+
 async def values(conn: Connection, cipher: Cipher) -> dict[str, Value]:
     """Return the value of every setting, the default where nobody set it, sensitive ones in the clear."""
     plain = {key: value for key, value in (await settings.all(conn)).items() if key in SETTINGS}

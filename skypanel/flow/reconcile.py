@@ -8,7 +8,7 @@ from uuid import UUID
 
 from skypanel.domain.app import App
 from skypanel.domain.errors import SkyPanelError
-from skypanel.domain.manifest import WEB, Dyno, DynoState, Manifest
+from skypanel.domain.manifest import ONE_OFF, WEB, Dyno, DynoState, Manifest
 from skypanel.domain.release import RolloutReason
 from skypanel.domain.routing import Route
 from skypanel.flow.manifest import manifest_of
@@ -25,19 +25,17 @@ async def reconcile(panel: Panel) -> None:
     running: dict[UUID, list[Dyno]] = defaultdict(list)
     for dyno in await panel.scheduler.dynos():
         running[dyno.key.app_id].append(dyno)
-    once: dict[UUID, list[Dyno]] = defaultdict(list)
-    for dyno in await panel.scheduler.one_offs():
-        once[dyno.key.app_id].append(dyno)
+    once = {dyno.key.app_id for dyno in await panel.scheduler.one_offs()}
     async with panel.transaction() as conn:
         known = await apps.all(conn)
     for app in known:
         try:
             await _repair(panel, app, running[app.id])
-            if app.suspended:
-                await _end(panel, once[app.id])
+            if app.suspended and app.id in once:
+                await panel.scheduler.stop(app.id, ONE_OFF)
         except SkyPanelError:
             log.exception("%s (%s) cannot be repaired", app.name, app.id)
-    for app_id in (running.keys() | once.keys()) - {app.id for app in known}:
+    for app_id in (running.keys() | once) - {app.id for app in known}:
         log.warning("removing the dynos of %s: there is no such app", app_id)
         await panel.scheduler.remove(app_id)
 
@@ -66,11 +64,6 @@ async def _repair(panel: Panel, app: App, dynos: Sequence[Dyno]) -> None:
         await panel.queue.wake(Job.ROLLOUT)
     elif dynos:
         await panel.scheduler.retire(Manifest.empty(app))
-
-
-async def _end(panel: Panel, once: Sequence[Dyno]) -> None:
-    for dyno in once:
-        await panel.scheduler.stop(dyno.key.app_id, dyno.key.name)
 
 
 async def _own_route(conn: Connection, app: App, dynos: Sequence[Dyno]) -> Route | None:

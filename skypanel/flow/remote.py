@@ -15,8 +15,9 @@ from skypanel.domain.transcript import heading
 from skypanel.flow import audit, receive
 from skypanel.flow import build as build_flow
 from skypanel.flow import source as source_flow
+from skypanel.flow.configured import value
 from skypanel.ports import Panel, WriteLine
-from skypanel.store import deploy_keys, remotes, settings
+from skypanel.store import deploy_keys, remotes
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ async def deploy_key(panel: Panel, app: App, by: Account) -> str:
 
 async def _entrance(panel: Panel, app: App, url: GitUrl, shown: Shown) -> Entrance:
     async with panel.transaction() as conn:
-        networks = read_networks(str(await settings.get(conn, "git_networks") or ""))
+        networks = read_networks(str(await value(conn, "git_networks")))
         secret = await deploy_keys.secret(conn, app.id) if url.is_ssh else None
     pinned = shown.remote.host_key if shown.remote and shown.remote.url.is_at(url) else None
     return Entrance(url, networks, panel.cipher.decrypt(secret) if secret else None, pinned)
