@@ -13,11 +13,11 @@ from skypanel.domain.app import App
 from skypanel.domain.billing import unpaid
 from skypanel.domain.errors import Denied, NotFound, Unavailable
 from skypanel.domain.manifest import Dyno
-from skypanel.domain.plan import DEFAULT_PLAN
 from skypanel.domain.release import Release
 from skypanel.flow import audit, route
+from skypanel.flow.configured import value
 from skypanel.ports import Connection, Panel
-from skypanel.store import apps, builds, collaborators, deploys, organizations, plans, releases, routes, settings, slugs
+from skypanel.store import apps, builds, collaborators, deploys, organizations, plans, releases, routes, slugs
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ async def create(panel: Panel, by: Account, name: str, *, app_id: UUID | None = 
             raise Denied("You may not create apps in this organization.", "Ask one of its admins for the developer role.")
         if (await organizations.get(conn, organization_id)).suspended:
             raise unpaid(name)
-        plan = await plans.latest(conn, await settings.get(conn, "default_plan") or DEFAULT_PLAN)
+        plan = await plans.latest(conn, str(await value(conn, "default_plan")))
         app = await apps.add(conn, app_id or uuid4(), name, organization_id, plan.id)
         await audit.record(conn, "app.create", by, app)
     await panel.repositories.create(app.id)

@@ -15,9 +15,10 @@ from skypanel.domain.transcript import detail, heading
 from skypanel.flow import apps as apps_flow
 from skypanel.flow import build as build_flow
 from skypanel.flow import source as source_flow
+from skypanel.flow.configured import value
 from skypanel.flow.follow import follow_build
 from skypanel.ports import Panel, WriteLine
-from skypanel.store import accounts, apps, builds, organizations, settings
+from skypanel.store import accounts, apps, builds, organizations
 
 CREATES_APPS = "push_creates_apps"
 DONE = {ARCHIVE: "sent an archive", REMOTE: "deployed its git URL"}
@@ -36,10 +37,10 @@ async def find(panel: Panel, by: Account, name: str, action: Action) -> App | No
             raise
     async with panel.transaction() as conn:
         taken = await apps.by_name(conn, name)
-        creates = await settings.get(conn, CREATES_APPS)
+        creates = await value(conn, CREATES_APPS)
     if taken:
         raise Conflict(f"The name {name} is taken by another organization.", "Choose another name in your git remote.")
-    if creates is False:
+    if not creates:
         raise NotFound(f"There is no app {name}, and pushes create none here.", "Create it first.")
     return None
 
