@@ -45,9 +45,16 @@ class Connection(Protocol):
 
 class Database(Protocol):
     def transaction(self) -> AbstractAsyncContextManager[Connection]:
-        """Begin; commit at the end of the block, roll back if it raises.
+        """Begin with the first statement of the block; commit at its end, roll back if it raises.
 
-        Waits some seconds for a database that restarts, then raises Unavailable.
+        That statement waits some seconds for a database that restarts, then raises Unavailable.
+        """
+        ...
+
+    def autocommit(self) -> AbstractAsyncContextManager[Connection]:
+        """As `transaction`, but each statement is one of its own, which saves a round trip: to read, or to write what may be written twice.
+
+        It is where the database goes away in the middle of the first statement.
         """
         ...
 
@@ -541,3 +548,7 @@ class Panel:
     def transaction(self) -> AbstractAsyncContextManager[Connection]:
         """Begin a transaction: `async with panel.transaction() as conn`."""
         return self.database.transaction()
+
+    def autocommit(self) -> AbstractAsyncContextManager[Connection]:
+        """Let each statement be a transaction of its own: `async with panel.autocommit() as conn`."""
+        return self.database.autocommit()

@@ -15,6 +15,11 @@ class Counting:
         async with self._database.transaction() as conn:
             yield _Counted(self, conn)
 
+    @asynccontextmanager
+    async def autocommit(self):
+        async with self._database.autocommit() as conn:
+            yield _Counted(self, conn)
+
 
 class _Counted:
     def __init__(self, counting, conn):

@@ -1,23 +1,18 @@
-"""The Database port: SQLAlchemy Core statements, compiled with the psycopg2 dialect and run by aiopg."""
+"""The Database port: SQLAlchemy Core statements, run by aiopg."""
 
 import asyncio
-from collections import namedtuple
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
-from functools import lru_cache
-from typing import Any, cast
+from dataclasses import dataclass
+from typing import Any
 
 import aiopg
 import psycopg2
 from psycopg2 import errors, extensions
-from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
-from sqlalchemy.engine import Dialect
-from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ClauseElement
-from sqlalchemy.sql.selectable import ReturnsRows
-from sqlalchemy.types import TypeEngine
 
 from skypanel.domain.errors import Conflict, Invalid, Unavailable
+from skypanel.store import compiled
 from skypanel.store.rows import Row
 
 RESTART_PATIENCE_S = 20.0
@@ -26,45 +21,101 @@ STATEMENT_TIMEOUT_S = 60.0
 ABANDONED_S = 1.0
 MAX_CONNECTIONS = 5
 
-_Value = Any  # whatever a column holds
-_Processor = Callable[[_Value], _Value]
 
-_DIALECT: Dialect = PGDialect_psycopg2(paramstyle="pyformat")  # type: ignore[no-untyped-call]
+@dataclass(frozen=True)
+class _Session:
+    """A connection and the one cursor that it is used by."""
+
+    connection: aiopg.Connection
+    cursor: aiopg.Cursor
+
+    @property
+    def status(self) -> int:
+        """How it stands between transactions, as libpq has it."""
+        return extensions.TRANSACTION_STATUS_UNKNOWN if self.connection.closed else int(self.connection.raw.get_transaction_status())
 
 
 class PostgresTransaction:
-    """A connection inside a transaction; ports.Connection says what its methods do."""
+    """A transaction, which begins along with its first statement, or else one for each; ports.Connection says what its methods do."""
 
-    def __init__(self, connection: aiopg.Connection) -> None:
-        self._connection = connection
+    def __init__(self, database: "Postgres", begin: str) -> None:
+        self._database = database
+        self._begin = begin
+        self._session: _Session | None = None
 
     async def all(self, statement: ClauseElement) -> Sequence[Row]:
         """Return every row of a statement as a named tuple."""
-        async with self._executed(statement) as cursor:
-            return _rows(statement, cursor.description, cursor.raw.fetchall())
+        shape, cursor = await self._executed(statement)
+        return shape.rows(cursor.description, cursor.raw.fetchall())
 
     async def first(self, statement: ClauseElement) -> Row | None:
         """Return the first row, or None where there is none."""
-        async with self._executed(statement) as cursor:
-            row = cursor.raw.fetchone()
-            return None if row is None else _rows(statement, cursor.description, [row])[0]
+        shape, cursor = await self._executed(statement)
+        row = cursor.raw.fetchone()
+        return None if row is None else shape.rows(cursor.description, [row])[0]
 
     async def execute(self, statement: ClauseElement) -> int:
         """Run a statement and return how many rows it touched."""
-        async with self._executed(statement) as cursor:
-            return int(cursor.rowcount)
+        _, cursor = await self._executed(statement)
+        return int(cursor.rowcount)
 
-    @asynccontextmanager
-    async def _executed(self, statement: ClauseElement) -> AsyncIterator[aiopg.Cursor]:
-        sql, parameters = _compile(statement)
-        with _translated(self._connection):
-            async with self._connection.cursor() as cursor:
-                await _run(cursor, sql, parameters)
-                yield cursor
+    async def commit(self) -> None:
+        """Make what was done last."""
+        if self._session is None or self._session.status == extensions.TRANSACTION_STATUS_IDLE:
+            return
+        if self._session.status == extensions.TRANSACTION_STATUS_INERROR:
+            # Postgres would answer COMMIT with a silent rollback.
+            raise RuntimeError("A statement of this transaction failed and its error was swallowed: nothing can be committed.")
+        with _translated(self._session.connection):
+            await _run(self._session.cursor, "COMMIT")
+
+    async def roll_back(self) -> None:
+        """Leave nothing of it; a connection that cannot be rolled back is closed."""
+        if self._session is None or self._session.status not in _OPEN:
+            return
+        try:
+            await _run(self._session.cursor, "ROLLBACK")
+        except (psycopg2.Error, TimeoutError, Unavailable):
+            self._session.connection.close()
+
+    def end(self) -> None:
+        """Give the connection back."""
+        if self._session is not None:
+            session, self._session = self._session, None
+            self._database.give_back(session)
+
+    async def _executed(self, statement: ClauseElement) -> tuple[compiled.Compiled, aiopg.Cursor]:
+        shape, sql, parameters = compiled.of(statement)
+        if self._session is None:
+            self._session = await self._begun(sql, parameters)
+        else:
+            with _translated(self._session.connection):
+                await _run(self._session.cursor, sql, parameters)
+        return shape, self._session.cursor
+
+    async def _begun(self, sql: str, parameters: Mapping[str, Any]) -> _Session:
+        """Begin with a statement. A server that restarts is waited for: nothing remains of what was cut off so early."""
+        deadline = self._database.deadline()
+        while True:
+            self._session = session = await self._database.borrow(deadline)
+            try:
+                with _translated(session.connection):
+                    await _run(session.cursor, self._begin + sql, parameters)
+            except Unavailable:
+                if not session.connection.closed or _now() > deadline:
+                    raise
+                self.end()
+            except Invalid:
+                if session.status == extensions.TRANSACTION_STATUS_IDLE:
+                    self.end()  # psycopg2 did not send it: there is no transaction yet
+                raise
+            else:
+                return session
+            await asyncio.sleep(RETRY_S)
 
 
 class Postgres:
-    """A small pool of connections, opened at the first transaction in the event loop that asks for it.
+    """A few connections, opened when they are needed, in the event loop that asks first.
 
     `dsn` is libpq's: a URI or keywords and values
     (https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING).
@@ -73,35 +124,78 @@ class Postgres:
     def __init__(self, dsn: str, *, patience_s: float = RESTART_PATIENCE_S) -> None:
         self._dsn = _watched(dsn)
         self._patience_s = patience_s
-        self._pool: aiopg.Pool | None = None
-        self._opening = asyncio.Lock()
-        # First come, first served: aiopg's pool puts who was overtaken at the end of its queue again.
+        self._idle: list[_Session] = []
+        # First come, first served.
         self._turns = asyncio.Semaphore(MAX_CONNECTIONS)
 
     def transaction(self) -> AbstractAsyncContextManager[PostgresTransaction]:
-        """Begin; commit at the end of the block, roll back if it raises."""
-        return self._transaction()
+        """Begin with the first statement; commit at the end of the block, roll back if it raises."""
+        return self._transaction("BEGIN; ")
+
+    def autocommit(self) -> AbstractAsyncContextManager[PostgresTransaction]:
+        """Let each statement of the block be a transaction of its own."""
+        return self._transaction("")
 
     async def close(self) -> None:
-        """Close every connection; the next transaction opens new ones."""
-        if self._pool is not None:
-            pool, self._pool = self._pool, None
-            pool.close()
-            await pool.wait_closed()
+        """Close every connection, once its transaction has ended; the next one opens new ones."""
+        for _ in range(MAX_CONNECTIONS):
+            await self._turns.acquire()
+        while self._idle:
+            await self._idle.pop().connection.close()
+        for _ in range(MAX_CONNECTIONS):
+            self._turns.release()
+
+    def deadline(self) -> float:
+        """Return until when a server that restarts is waited for, in the event loop's time."""
+        return _now() + self._patience_s
+
+    async def borrow(self, deadline: float) -> _Session:
+        """Return a connection that nobody uses. Raises Unavailable."""
+        while self._idle:
+            session = self._idle.pop()
+            if not session.connection.closed:
+                return session
+        refusal: psycopg2.Error | None = None
+        try:
+            async with asyncio.timeout_at(deadline):
+                while True:
+                    try:
+                        return await self._connected()
+                    except psycopg2.Error as error:
+                        refusal = error
+                    await asyncio.sleep(RETRY_S)
+        except TimeoutError as error:
+            raise _unavailable() from refusal or error
+
+    def give_back(self, session: _Session) -> None:
+        """Keep a connection for the next transaction; one in the middle of anything is closed."""
+        if session.status == extensions.TRANSACTION_STATUS_IDLE:
+            self._idle.append(session)
+        else:
+            session.connection.close()
+
+    async def _connected(self) -> _Session:
+        cancellations = _cancellations()
+        connection = await aiopg.connect(self._dsn, timeout=STATEMENT_TIMEOUT_S, enable_hstore=False)
+        try:
+            _check_cancelled(cancellations)
+            return _Session(connection, await connection.cursor())
+        except BaseException:
+            connection.close()
+            raise
 
     @asynccontextmanager
-    async def _transaction(self) -> AsyncIterator[PostgresTransaction]:
+    async def _transaction(self, begin: str) -> AsyncIterator[PostgresTransaction]:
         async with self._turn():
-            pool, connection = await self._begun()
+            transaction = PostgresTransaction(self, begin)
             try:
-                yield PostgresTransaction(connection)
-                with _translated(connection):
-                    await _commit(connection)
+                yield transaction
+                await transaction.commit()
             except BaseException:
-                await _roll_back(connection)
+                await transaction.roll_back()
                 raise
             finally:
-                await _release(pool, connection)
+                transaction.end()
 
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
@@ -114,40 +208,6 @@ class Postgres:
             yield
         finally:
             self._turns.release()
-
-    async def _begun(self) -> tuple[aiopg.Pool, aiopg.Connection]:
-        """Return a connection that lives, as its BEGIN shows; a server that restarts is waited for."""
-        refusal: psycopg2.Error | None = None
-        try:
-            async with asyncio.timeout(self._patience_s):
-                while True:
-                    try:
-                        return await self._begin()
-                    except psycopg2.Error as error:
-                        refusal = error
-                    await asyncio.sleep(RETRY_S)
-        except TimeoutError as error:
-            raise _unavailable() from refusal or error
-
-    async def _begin(self) -> tuple[aiopg.Pool, aiopg.Connection]:
-        cancellations = _cancellations()
-        pool = await self._opened()
-        connection = await pool.acquire()
-        try:
-            _check_cancelled(cancellations)
-            await _command(connection, "BEGIN")
-        except BaseException:
-            await _release(pool, connection)
-            raise
-        return pool, connection
-
-    async def _opened(self) -> aiopg.Pool:
-        async with self._opening:
-            if self._pool is None:
-                self._pool = await aiopg.create_pool(
-                    self._dsn, minsize=1, maxsize=MAX_CONNECTIONS, timeout=STATEMENT_TIMEOUT_S, enable_hstore=False
-                )
-            return self._pool
 
 
 def _watched(dsn: str) -> str:
@@ -185,70 +245,11 @@ def _cancellations() -> int:
     return task.cancelling() if task else 0
 
 
-async def _command(connection: aiopg.Connection, sql: str) -> None:
-    async with connection.cursor() as cursor:
-        await _run(cursor, sql)
-
-
-async def _commit(connection: aiopg.Connection) -> None:
-    if connection.raw.get_transaction_status() == extensions.TRANSACTION_STATUS_INERROR:
-        # Postgres would answer COMMIT with a silent rollback.
-        raise RuntimeError("A statement of this transaction failed and its error was swallowed: nothing can be committed.")
-    await _command(connection, "COMMIT")
-
-
-async def _roll_back(connection: aiopg.Connection) -> None:
-    """Leave nothing of the transaction; a connection that cannot be rolled back is closed."""
-    try:
-        if not connection.closed and connection.raw.get_transaction_status() in _OPEN:
-            await _command(connection, "ROLLBACK")
-    except (psycopg2.Error, TimeoutError, Unavailable):
-        connection.close()
-
-
-async def _release(pool: aiopg.Pool, connection: aiopg.Connection) -> None:
-    """Give a connection back; one in the middle of anything is closed, so that the pool drops it."""
-    if not connection.closed and connection.raw.get_transaction_status() != extensions.TRANSACTION_STATUS_IDLE:
-        connection.close()
-    await pool.release(connection)
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 _OPEN = {extensions.TRANSACTION_STATUS_INTRANS, extensions.TRANSACTION_STATUS_INERROR}
-
-
-def _compile(statement: ClauseElement) -> tuple[str, dict[str, Any]]:
-    """Return a statement's SQL and the parameters as psycopg2 wants them."""
-    compiled = cast("SQLCompiler", statement.compile(dialect=_DIALECT))
-    state = compiled.construct_expanded_state()
-    processors = {name: _bind_processor(bind.type) for name, bind in compiled.binds.items()} | dict(state.processors)
-    return state.statement, {name: _processed(processors.get(name), value) for name, value in state.parameters.items()}
-
-
-def _rows(statement: ClauseElement, description: Sequence[Any] | None, rows: Sequence[Sequence[_Value]]) -> Sequence[Row]:
-    found = description or ()
-    row_type = _row_type(tuple(column.name for column in found))
-    columns = tuple(statement.exported_columns) if isinstance(statement, ReturnsRows) else ()
-    if not columns:
-        return [row_type._make(row) for row in rows]
-    readers = [_result_processor(column.type, result.type_code) for column, result in zip(columns, found, strict=True)]
-    return [row_type._make(map(_processed, readers, row)) for row in rows]
-
-
-def _processed(processor: _Processor | None, value: _Value) -> _Value:
-    return value if processor is None else processor(value)
-
-
-def _bind_processor(column_type: TypeEngine[_Value]) -> _Processor | None:
-    return column_type.dialect_impl(_DIALECT).bind_processor(_DIALECT)
-
-
-def _result_processor(column_type: TypeEngine[_Value], type_code: int) -> _Processor | None:
-    return column_type.dialect_impl(_DIALECT).result_processor(_DIALECT, type_code)
-
-
-@lru_cache(maxsize=256)
-def _row_type(names: tuple[str, ...]) -> type[Row]:
-    return namedtuple("Row", names, rename=True)  # noqa: PYI024 - its fields are known when the statement is
 
 
 @contextmanager

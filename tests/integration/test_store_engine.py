@@ -11,8 +11,9 @@ import pytest
 from sqlalchemy import column, func, insert, literal, select, table, text, update
 
 from skypanel.domain.errors import Conflict, Invalid, Unavailable
-from skypanel.store import accounts, apps, locks
+from skypanel.store import accounts, apps, compiled, locks
 from skypanel.store.engine import MAX_CONNECTIONS, Postgres
+from skypanel.store.tables import accounts as accounts_table
 from skypanel.store.tables import applications, organizations, slugs
 from tests import factories
 
@@ -74,6 +75,51 @@ async def test_in_lists_percent_signs_and_quotes_are_bound(database):
         found = await conn.all(select(organizations.c.name).where(organizations.c.name.in_([hostile, "none"])))
         likes = await conn.all(select(organizations.c.name).where(organizations.c.name.like("50%")))
     assert [row.name for row in found] == [row.name for row in likes] == [hostile]
+
+
+async def test_a_shape_is_compiled_once_and_each_statement_has_its_own_values(database):
+    def named(*names):
+        return select(organizations.c.name).where(organizations.c.name.in_(names), organizations.c.billed.is_(False))
+
+    shapes = {compiled.of(named(*names))[0] for names in (("one",), ("two", "three"), ())}
+    assert len(shapes) == 1
+    async with database.transaction() as conn:
+        for name in ("one", "two", "three"):
+            await conn.execute(insert(organizations).values(name=name, billed=False))
+        found = [[row.name for row in await conn.all(named(*names))] for names in (("one",), ("two", "three"), (), ("one", "two"))]
+    assert [sorted(names) for names in found] == [["one"], ["three", "two"], [], ["one", "two"]]
+
+
+async def test_autocommit_keeps_each_statement(database):
+    async def fail_at_the_end():
+        async with database.autocommit() as conn:
+            await accounts.add(conn, "ada@example.com")
+            with pytest.raises(Conflict):
+                await conn.execute(insert(accounts_table).values(email="ada@example.com"))
+            await accounts.add(conn, "bob@example.com")
+            raise ValueError("too late")
+
+    with pytest.raises(ValueError, match="too late"):
+        await fail_at_the_end()
+    assert await emails(database) == ["ada@example.com", "bob@example.com"]
+
+
+async def test_what_cannot_be_sent_begins_nothing(database):
+    async def fail_at_the_end():
+        async with database.transaction() as conn:
+            with pytest.raises(Invalid, match="cannot be stored"):
+                await accounts.add(conn, "a\0da@example.com")
+            await accounts.add(conn, "bob@example.com")
+            raise ValueError("no more")
+
+    with pytest.raises(ValueError, match="no more"):
+        await fail_at_the_end()
+    assert await emails(database) == []
+
+
+async def test_nothing_is_sent_without_a_statement():
+    async with Postgres("host=/nowhere").transaction():
+        pass
 
 
 async def test_execute_counts_rows(database):
@@ -292,6 +338,14 @@ async def test_a_transaction_waits_for_a_server_that_restarts(postgres, database
     assert await waiter == []
 
 
+async def test_a_restart_is_waited_for_by_a_statement_of_its_own_too(postgres, database):
+    await emails(database)
+    postgres.stop()
+    postgres.start()
+    async with database.autocommit() as conn:
+        assert await accounts.by_email(conn, "ada@example.com") is None
+
+
 async def test_a_restart_within_a_transaction_loses_that_transaction_alone(postgres, database):
     async def attempt():
         async with database.transaction() as conn:
@@ -323,7 +377,8 @@ async def test_a_server_that_stays_away_is_unavailable(postgres):
     away = Postgres(postgres.dsn("postgres").replace("host=/", "host=/nowhere/"), patience_s=0.3)
 
     async def attempt():
-        async with away.transaction():
+        async with away.transaction() as conn:
+            await conn.first(text("SELECT 1"))
             pytest.fail("there is no such server")
 
     with pytest.raises(Unavailable, match="does not answer"):

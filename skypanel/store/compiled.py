@@ -1,0 +1,96 @@
+"""Statements as SQL, and what the database answers as rows: SQLAlchemy Core compiled with the psycopg2 dialect.
+
+To compile takes ten times as long as all the rest of a statement, so that each shape of one is compiled once.
+"""
+
+from collections import namedtuple
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, cast
+
+from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
+from sqlalchemy.engine import Dialect
+from sqlalchemy.sql.cache_key import CacheKey
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.elements import ClauseElement
+from sqlalchemy.sql.selectable import ReturnsRows
+from sqlalchemy.types import TypeEngine
+
+from skypanel.store.rows import Row
+
+SHAPES = 1024
+
+_Value = Any  # whatever a column holds
+_Processor = Callable[[_Value], _Value]
+
+_DIALECT: Dialect = PGDialect_psycopg2(paramstyle="pyformat")  # type: ignore[no-untyped-call]
+
+
+class Compiled:
+    """What statements of one shape have in common: all but their values."""
+
+    def __init__(self, statement: ClauseElement, cache_key: CacheKey | None = None) -> None:
+        # As Connection.execute calls it, without the connection.
+        self._compiled = cast("SQLCompiler", statement.compile(dialect=_DIALECT, cache_key=cache_key))
+        self._binders = _binders({name: bind.type for name, bind in self._compiled.binds.items()})
+        self._types = tuple(column.type for column in statement.exported_columns) if isinstance(statement, ReturnsRows) else ()
+        self._readers: Sequence[_Processor | None] = ()
+        # Lists are written into the SQL itself.
+        self._has_lists = bool(self._compiled.post_compile_params)
+
+    def bound(self, cache_key: CacheKey | None) -> tuple[str, dict[str, _Value]]:
+        """Return the SQL, and the parameters of the statement that has this key as psycopg2 wants them."""
+        values = self._compiled.construct_params(extracted_parameters=cache_key.bindparams if cache_key else None, escape_names=False)
+        if not self._has_lists:
+            return self._compiled.string, _processed(values, self._binders)
+        state = self._compiled.construct_expanded_state(values)
+        return state.statement, _processed(state.parameters, self._binders | dict(state.processors))
+
+    def rows(self, description: Sequence[Any] | None, found: Sequence[Sequence[_Value]]) -> Sequence[Row]:
+        """Return what psycopg2 found, as named tuples of Python values."""
+        columns = description or ()
+        make = _row_type(tuple(column.name for column in columns))._make
+        if not self._types:
+            return [make(row) for row in found]
+        if not self._readers:
+            self._readers = [_reader(kind, column.type_code) for kind, column in zip(self._types, columns, strict=True)]
+        readers = self._readers
+        return [make([value if read is None else read(value) for read, value in zip(readers, row, strict=True)]) for row in found]
+
+
+@dataclass(frozen=True)
+class _Shape:
+    key: tuple[Any, ...]
+    statement: ClauseElement = field(compare=False)
+    cache_key: CacheKey = field(compare=False)
+
+
+def of(statement: ClauseElement) -> tuple[Compiled, str, Mapping[str, _Value]]:
+    """Return a statement compiled, its SQL, and its parameters."""
+    cache_key = statement._generate_cache_key()  # noqa: SLF001 - what SQLAlchemy's own connections ask it for
+    shared = Compiled(statement) if cache_key is None else _shared(_Shape(cache_key.key, statement, cache_key))
+    return shared, *shared.bound(cache_key)
+
+
+@lru_cache(maxsize=SHAPES)
+def _shared(shape: _Shape) -> Compiled:
+    return Compiled(shape.statement, shape.cache_key)
+
+
+def _processed(values: Mapping[str, _Value], processors: Mapping[str, _Processor]) -> dict[str, _Value]:
+    return {name: processors[name](value) if name in processors else value for name, value in values.items()}
+
+
+def _binders(types: Mapping[str, TypeEngine[_Value]]) -> dict[str, _Processor]:
+    found = {name: kind.dialect_impl(_DIALECT).bind_processor(_DIALECT) for name, kind in types.items()}
+    return {name: bind for name, bind in found.items() if bind}
+
+
+def _reader(kind: TypeEngine[_Value], type_code: int) -> _Processor | None:
+    return kind.dialect_impl(_DIALECT).result_processor(_DIALECT, type_code)
+
+
+@lru_cache(maxsize=256)
+def _row_type(names: tuple[str, ...]) -> type[Row]:
+    return namedtuple("Row", names, rename=True)  # noqa: PYI024 - its fields are known when the statement is
