@@ -30,15 +30,15 @@ StopElsewhere = Callable[[str, str], Awaitable[None]]
 
 
 class Connection(Protocol):
-    """A database connection inside a transaction. `statement` is a SQLAlchemy Core statement.
+    """A database connection inside a transaction. `statement` is a SQLAlchemy Core statement, `values` are those of its bindparams.
 
     Rows come back as named tuples. Raises Unavailable when the database is gone, Conflict when
     a unique constraint is hit.
     """
 
-    async def all(self, statement: Any) -> Sequence[Any]: ...
-    async def first(self, statement: Any) -> Any | None: ...
-    async def execute(self, statement: Any) -> int:
+    async def all(self, statement: Any, values: Mapping[str, Any] | None = None) -> Sequence[Any]: ...
+    async def first(self, statement: Any, values: Mapping[str, Any] | None = None) -> Any | None: ...
+    async def execute(self, statement: Any, values: Mapping[str, Any] | None = None) -> int:
         """Run a statement and return how many rows it touched."""
         ...
 

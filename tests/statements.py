@@ -26,9 +26,9 @@ class _Counted:
         self._counting, self._conn = counting, conn
 
     def _counted(self, name):
-        async def run(statement):
+        async def run(*statement):
             self._counting.count += 1
-            return await getattr(self._conn, name)(statement)
+            return await getattr(self._conn, name)(*statement)
 
         return run
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from skypanel.domain.account import Account, Organization
 from skypanel.domain.health import HealthCheck
 from skypanel.domain.plan import Plan
 
@@ -18,6 +19,7 @@ class App:
     `buildpacks` are to be used as they are named there, in this order; without any, one is detected.
     In `maintenance` the panel answers on its hostnames, whatever its dynos do.
     Nothing of a `suspended` one runs: the wallet of its organization is empty.
+    `repository_bytes` is what its repository held on disk at the last push.
     """
 
     id: UUID
@@ -33,8 +35,24 @@ class App:
     buildpacks: tuple[str, ...] = ()
     created_at: datetime | None = None
     suspended: bool = False
+    repository_bytes: int = 0
 
     def deploys(self, ref: str) -> bool:
         """Whether a push to `ref` (such as refs/heads/main) is built."""
         branches = (self.deploy_branch,) if self.deploy_branch else DEFAULT_DEPLOY_BRANCHES
         return ref in {f"refs/heads/{branch}" for branch in branches}
+
+
+@dataclass(frozen=True)
+class Listing:
+    """An app as lists name it for somebody.
+
+    `owner` is the highest member of its organization of the longest standing, `team` the organization itself, for its members only.
+    `released_at` and `slug_bytes` are of the release that serves.
+    """
+
+    app: App
+    owner: Account | None
+    team: Organization | None
+    released_at: datetime | None
+    slug_bytes: int

@@ -17,7 +17,7 @@ from skypanel.domain.release import Release
 from skypanel.flow import audit, route
 from skypanel.flow.configured import value
 from skypanel.ports import Connection, Panel
-from skypanel.store import apps, builds, collaborators, deploys, organizations, plans, releases, routes, slugs
+from skypanel.store import apps, builds, deploys, organizations, plans, releases, routes, slugs
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,8 @@ async def access(panel: Panel, by: Account, name: str, action: Action) -> App:
 
     Raises NotFound where there is none or it is not the account's to see, Denied where its role is too low.
     """
-    async with panel.transaction() as conn:
-        app = await apps.named(conn, name)
-        role = await collaborators.role(conn, app, by.id) if app else None
+    async with panel.autocommit() as conn:
+        app, role = await apps.access(conn, name, by.id) or (None, None)
     if app is None or not allows(role, Action.VIEW_APP):
         raise NotFound(f"App {names.printable(name)} not found, or not yours.", "`skypanel apps` lists yours.")
     if not allows(role, action):

@@ -48,21 +48,24 @@ async def find(panel: Panel, by: Account, name: str, action: Action) -> App | No
 async def receive(panel: Panel, push: Push, write: WriteLine) -> None:
     """See a push through. Returns once it may be accepted; raises SkyPanelError to decline it."""
     app = await _app(panel, push)
+    size = await panel.repositories.size_bytes(push.app_id)
     if any(update.new for update in push.updates):
-        check_repository(await panel.repositories.size_bytes(push.app_id))
+        check_repository(size)
     push = await _compared(panel, push)
     decision = decide(push.updates, deploy_refs(app), await panel.repositories.refs(push.app_id))
     for note in decision.notes:
         await write(detail(note))
+    if app:
+        await _note_size(panel, app, size)
     if decision.deploy is None or decision.deploy.new is None:
         if app is None:
-            await _create(panel, push, write)
+            await _create(panel, push, size, write)
         return
     if app:
         await check_idle(panel, check_paid(app))
     arrival = source_flow.pushed(push, decision.deploy)
     source = await source_flow.store(panel.repositories, panel.objects, arrival, write)
-    app = app or await _create(panel, push, write)
+    app = app or await _create(panel, push, size, write)
     await panel.repositories.point_head(app.id, decision.deploy.ref)
     build = await build_flow.request(panel, app, push.account.id, source, write)
     await follow_build(panel, build.id, write)
@@ -125,8 +128,14 @@ async def check_idle(panel: Panel, app: App) -> None:
     )
 
 
-async def _create(panel: Panel, push: Push, write: WriteLine) -> App:
+async def _note_size(panel: Panel, app: App, size_bytes: int) -> None:
+    async with panel.transaction() as conn:
+        await apps.set_repository_size(conn, app.id, size_bytes)
+
+
+async def _create(panel: Panel, push: Push, size_bytes: int, write: WriteLine) -> App:
     app = await apps_flow.create(panel, push.account, push.name, app_id=push.app_id)
+    await _note_size(panel, app, size_bytes)
     async with panel.transaction() as conn:
         organization = await organizations.get(conn, app.organization_id)
     await write(heading(f"Creating app {app.name} in {organization.name}"))

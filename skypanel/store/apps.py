@@ -3,9 +3,10 @@
 from collections.abc import Collection, Sequence
 from uuid import UUID
 
-from sqlalchemy import delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Uuid, and_, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from skypanel.domain.access import Role
 from skypanel.domain.app import App
 from skypanel.domain.errors import Conflict
 from skypanel.domain.health import HealthCheck
@@ -15,7 +16,7 @@ from skypanel.store import locks, rows
 from skypanel.store.rows import Row, found
 from skypanel.store.tables import applications, collaborators, config_versions, memberships, organizations, plan_versions, plans
 
-_APPS = (
+APPS = (
     select(
         applications,
         plans.c.name.label("plan_name"),
@@ -31,6 +32,15 @@ _APPS = (
     .join(plans, plans.c.id == plan_versions.c.plan_id)
 )
 
+_BY = bindparam("by", type_=Uuid)
+_ACCESS = (
+    APPS.add_columns(func.greatest(memberships.c.role, collaborators.c.role).label("role"))
+    .outerjoin(memberships, and_(memberships.c.organization_id == applications.c.organization_id, memberships.c.account_id == _BY))
+    .outerjoin(collaborators, and_(collaborators.c.app_id == applications.c.id, collaborators.c.account_id == _BY))
+)
+_ACCESS_BY_ID = _ACCESS.where(applications.c.id == bindparam("of"))
+_ACCESS_BY_NAME = _ACCESS.where(applications.c.name == bindparam("of"))
+
 
 async def add(conn: Connection, app_id: UUID, name: str, organization_id: UUID, plan_id: UUID) -> App:
     """Add an app with an empty first config version. Raises Conflict if the name is taken, by whomever."""
@@ -43,7 +53,7 @@ async def add(conn: Connection, app_id: UUID, name: str, organization_id: UUID, 
 
 async def get(conn: Connection, app_id: UUID) -> App:
     """Return an app. Raises NotFound."""
-    return _read(await found(conn, _APPS.where(applications.c.id == app_id), "app"))
+    return read(await found(conn, APPS.where(applications.c.id == app_id), "app"))
 
 
 async def existing(conn: Connection, app_ids: Collection[UUID]) -> list[UUID]:
@@ -53,8 +63,8 @@ async def existing(conn: Connection, app_ids: Collection[UUID]) -> list[UUID]:
 
 async def by_name(conn: Connection, name: str) -> App | None:
     """Return the app of a name, if there is one."""
-    row = await conn.first(_APPS.where(applications.c.name == name))
-    return None if row is None else _read(row)
+    row = await conn.first(APPS.where(applications.c.name == name))
+    return None if row is None else read(row)
 
 
 async def named(conn: Connection, text: str) -> App | None:
@@ -62,30 +72,38 @@ async def named(conn: Connection, text: str) -> App | None:
     return await rows.named(conn, text, get, by_name)
 
 
-async def of(
-    conn: Connection, account_id: UUID, *, after: str = "", limit: int | None = None, organization_id: UUID | None = None
-) -> list[App]:
-    """Return the apps of an account's organizations, and those it is a collaborator of, by name, those after a name, at most `limit`.
+async def of(conn: Connection, account_id: UUID, *, after: str = "", limit: int | None = None) -> list[App]:
+    """Return the apps of an account's organizations, and those it is a collaborator of, by name, those after a name, at most `limit`."""
+    statement = APPS.where(seen_by(account_id), applications.c.name > after).order_by(applications.c.name)
+    return [read(row) for row in await conn.all(statement.limit(limit))]
 
-    Where an organization is given, those of it.
-    """
+
+def seen_by(account_id: UUID | ColumnElement[UUID]) -> ColumnElement[bool]:
+    """Return the condition that an app is of an account's organizations, or the account is a collaborator of it."""
     own = select(memberships.c.organization_id).where(memberships.c.account_id == account_id)
     shared = select(collaborators.c.app_id).where(collaborators.c.account_id == account_id)
-    seen = or_(applications.c.organization_id.in_(own), applications.c.id.in_(shared))
-    of_one = () if organization_id is None else (applications.c.organization_id == organization_id,)
-    statement = _APPS.where(seen, applications.c.name > after, *of_one).order_by(applications.c.name)
-    return [_read(row) for row in await conn.all(statement.limit(limit))]
+    return or_(applications.c.organization_id.in_(own), applications.c.id.in_(shared))
+
+
+async def access(conn: Connection, text: str, account_id: UUID) -> tuple[App, Role | None] | None:
+    """Return an app by its id or name, and what an account may do with it: as a member or a collaborator, the higher of both."""
+    # No name is as long as an id.
+    try:
+        row = await conn.first(_ACCESS_BY_ID, {"by": account_id, "of": UUID(text)})
+    except ValueError:
+        row = await conn.first(_ACCESS_BY_NAME, {"by": account_id, "of": text})
+    return None if row is None else (read(row), Role(row.role) if row.role else None)
 
 
 async def all(conn: Connection) -> list[App]:  # noqa: A001 - read as apps.all
     """Return every app, by name."""
-    return [_read(row) for row in await conn.all(_APPS.order_by(applications.c.name))]
+    return [read(row) for row in await conn.all(APPS.order_by(applications.c.name))]
 
 
 async def of_organization(conn: Connection, organization_id: UUID) -> list[App]:
     """Return an organization's apps, by name."""
     return [
-        _read(row) for row in await conn.all(_APPS.where(applications.c.organization_id == organization_id).order_by(applications.c.name))
+        read(row) for row in await conn.all(APPS.where(applications.c.organization_id == organization_id).order_by(applications.c.name))
     ]
 
 
@@ -127,6 +145,11 @@ async def set_maintenance(conn: Connection, app_id: UUID, *, on: bool) -> None:
     await conn.execute(update(applications).where(applications.c.id == app_id).values(maintenance=on))
 
 
+async def set_repository_size(conn: Connection, app_id: UUID, size_bytes: int) -> None:
+    """Record what an app's repository holds on disk."""
+    await conn.execute(update(applications).where(applications.c.id == app_id).values(repository_bytes=size_bytes))
+
+
 async def set_buildpacks(conn: Connection, app_id: UUID, buildpacks: Sequence[str]) -> None:
     """Record with which buildpacks an app is built, in this order."""
     await conn.execute(update(applications).where(applications.c.id == app_id).values(buildpacks=list(buildpacks)))
@@ -149,7 +172,8 @@ def _taken(name: str) -> Conflict:
     return Conflict(f"The name {name} is taken.", "Choose another name.")
 
 
-def _read(row: Row) -> App:
+def read(row: Row) -> App:
+    """Return the app of a row of APPS."""
     return App(
         id=row.id,
         number=row.number,
@@ -164,4 +188,5 @@ def _read(row: Row) -> App:
         buildpacks=tuple(row.buildpacks),
         created_at=row.created_at,
         suspended=row.suspended,
+        repository_bytes=row.repository_bytes,
     )

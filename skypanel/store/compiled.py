@@ -1,6 +1,7 @@
 """Statements as SQL, and what the database answers as rows: SQLAlchemy Core compiled with the psycopg2 dialect.
 
-To compile takes ten times as long as all the rest of a statement, so that each shape of one is compiled once.
+To compile takes ten times as long as all the rest of a statement, so that each shape of one is compiled once. To build
+one and tell its shape takes as long as to run it: those that every request needs are made once, with parameters.
 """
 
 from collections import namedtuple
@@ -39,9 +40,11 @@ class Compiled:
         # Lists are written into the SQL itself.
         self._has_lists = bool(self._compiled.post_compile_params)
 
-    def bound(self, cache_key: CacheKey | None) -> tuple[str, dict[str, _Value]]:
-        """Return the SQL, and the parameters of the statement that has this key as psycopg2 wants them."""
-        values = self._compiled.construct_params(extracted_parameters=cache_key.bindparams if cache_key else None, escape_names=False)
+    def bound(self, given: Mapping[str, _Value] | None, cache_key: CacheKey | None = None) -> tuple[str, dict[str, _Value]]:
+        """Return the SQL, and as psycopg2 wants them the values given, or else those of the statement that has this key."""
+        values = self._compiled.construct_params(
+            given, extracted_parameters=cache_key.bindparams if cache_key else None, escape_names=False
+        )
         if not self._has_lists:
             return self._compiled.string, _processed(values, self._binders)
         state = self._compiled.construct_expanded_state(values)
@@ -66,11 +69,19 @@ class _Shape:
     cache_key: CacheKey = field(compare=False)
 
 
-def of(statement: ClauseElement) -> tuple[Compiled, str, Mapping[str, _Value]]:
-    """Return a statement compiled, its SQL, and its parameters."""
+def of(statement: ClauseElement, values: Mapping[str, _Value] | None = None) -> tuple[Compiled, str, Mapping[str, _Value]]:
+    """Return a statement compiled, its SQL, and its parameters: those of one that is made once are given."""
+    if values is not None:
+        shared = _constant(statement)
+        return shared, *shared.bound(values)
     cache_key = statement._generate_cache_key()  # noqa: SLF001 - what SQLAlchemy's own connections ask it for
     shared = Compiled(statement) if cache_key is None else _shared(_Shape(cache_key.key, statement, cache_key))
-    return shared, *shared.bound(cache_key)
+    return shared, *shared.bound(None, cache_key)
+
+
+@lru_cache(maxsize=SHAPES)
+def _constant(statement: ClauseElement) -> Compiled:
+    return Compiled(statement)
 
 
 @lru_cache(maxsize=SHAPES)

@@ -43,20 +43,20 @@ class PostgresTransaction:
         self._begin = begin
         self._session: _Session | None = None
 
-    async def all(self, statement: ClauseElement) -> Sequence[Row]:
+    async def all(self, statement: ClauseElement, values: Mapping[str, Any] | None = None) -> Sequence[Row]:
         """Return every row of a statement as a named tuple."""
-        shape, cursor = await self._executed(statement)
+        shape, cursor = await self._executed(statement, values)
         return shape.rows(cursor.description, cursor.raw.fetchall())
 
-    async def first(self, statement: ClauseElement) -> Row | None:
+    async def first(self, statement: ClauseElement, values: Mapping[str, Any] | None = None) -> Row | None:
         """Return the first row, or None where there is none."""
-        shape, cursor = await self._executed(statement)
+        shape, cursor = await self._executed(statement, values)
         row = cursor.raw.fetchone()
         return None if row is None else shape.rows(cursor.description, [row])[0]
 
-    async def execute(self, statement: ClauseElement) -> int:
+    async def execute(self, statement: ClauseElement, values: Mapping[str, Any] | None = None) -> int:
         """Run a statement and return how many rows it touched."""
-        _, cursor = await self._executed(statement)
+        _, cursor = await self._executed(statement, values)
         return int(cursor.rowcount)
 
     async def commit(self) -> None:
@@ -84,8 +84,8 @@ class PostgresTransaction:
             session, self._session = self._session, None
             self._database.give_back(session)
 
-    async def _executed(self, statement: ClauseElement) -> tuple[compiled.Compiled, aiopg.Cursor]:
-        shape, sql, parameters = compiled.of(statement)
+    async def _executed(self, statement: ClauseElement, values: Mapping[str, Any] | None) -> tuple[compiled.Compiled, aiopg.Cursor]:
+        shape, sql, parameters = compiled.of(statement, values)
         if self._session is None:
             self._session = await self._begun(sql, parameters)
         else:

@@ -1,14 +1,12 @@
 """Who owns apps, and who may act for them."""
 
-from collections.abc import Collection
 from uuid import UUID
 
 from sqlalchemy import delete, func, insert, select, update
-from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from skypanel.domain.access import Member, Role
-from skypanel.domain.account import Account, Organization
+from skypanel.domain.account import Organization
 from skypanel.domain.errors import Conflict
 from skypanel.ports import Connection
 from skypanel.store import locks, rows
@@ -110,18 +108,6 @@ async def members(conn: Connection, organization_id: UUID) -> list[Member]:
         .order_by(memberships.c.created_at)
     )
     return [Member(read(row), Role(row.role), row.created_at) for row in await conn.all(statement)]
-
-
-async def owners(conn: Connection, organization_ids: Collection[UUID]) -> dict[UUID, Account]:
-    """Return of each organization its highest member of the longest standing; those without members are left out."""
-    statement = (
-        select(*COLUMNS, memberships.c.organization_id)
-        .join(memberships, memberships.c.account_id == accounts.c.id)
-        .where(memberships.c.organization_id.in_(organization_ids))
-        .ext(distinct_on(memberships.c.organization_id))
-        .order_by(memberships.c.organization_id, memberships.c.role.desc(), memberships.c.created_at)
-    )
-    return {row.organization_id: read(row) for row in await conn.all(statement)}
 
 
 def _read(row: Row) -> Organization:

@@ -1,6 +1,6 @@
 """Rows that must be there."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any, TypeVar
 from uuid import UUID
@@ -20,9 +20,9 @@ async def one(conn: Connection, statement: Any) -> Row:  # noqa: ANN401 - as in 
     return row
 
 
-async def found(conn: Connection, statement: Any, noun: str) -> Row:  # noqa: ANN401 - as in ports
+async def found(conn: Connection, statement: Any, noun: str, values: Mapping[str, Any] | None = None) -> Row:  # noqa: ANN401 - as in ports
     """Return the first row of a statement. Raises NotFound, which says what there is none of."""
-    row = await conn.first(statement)
+    row = await conn.first(statement, values)
     if row is None:
         raise NotFound(f"There is no such {noun}.")
     return row

@@ -1,6 +1,5 @@
 """Immutable archives of built apps."""
 
-from collections.abc import Collection
 from uuid import UUID
 
 from sqlalchemy import insert, select
@@ -29,12 +28,6 @@ async def add(conn: Connection, slug: Slug) -> Slug:
 async def get(conn: Connection, slug_id: UUID) -> Slug:
     """Return a slug. Raises NotFound."""
     return _read(await found(conn, select(slugs).where(slugs.c.id == slug_id), "slug"))
-
-
-async def sizes(conn: Connection, slug_ids: Collection[UUID]) -> dict[UUID, int]:
-    """Return the sizes of some slugs in bytes, by id; those that are not there are left out."""
-    rows = await conn.all(select(slugs.c.id, slugs.c.size_bytes).where(slugs.c.id.in_(slug_ids)))
-    return {row.id: row.size_bytes for row in rows}
 
 
 async def own(conn: Connection, app_id: UUID) -> list[str]:

@@ -175,9 +175,11 @@ applications = Table(
     Column("health_interval_s", Integer, nullable=False, server_default=text("30")),
     Column("maintenance", Boolean, nullable=False, server_default=text("false")),
     Column("buildpacks", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    Column("repository_bytes", BigInteger, nullable=False, server_default=text("0")),
     CheckConstraint("name ~ '^[a-z]([a-z0-9-]*[a-z0-9])?$' AND length(name) <= 30", name="name"),
     CheckConstraint("generation > 0", name="generation"),
     CheckConstraint("health_path LIKE '/%' AND health_interval_s > 0", name="health"),
+    CheckConstraint("repository_bytes >= 0", name="repository_bytes"),
 )
 
 # Who may act for one app without being a member of its organization: a viewer or a developer.

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, bindparam, delete, func, insert, or_, select, update
 
 from skypanel.domain.account import Account, Token
 from skypanel.domain.rate import COST, WINDOW
@@ -45,17 +45,7 @@ async def owner(conn: Connection, digest: str) -> tuple[Account, str] | None:
 
 async def use(conn: Connection, digest: str) -> Use | None:
     """Return whose token this is, if it is still good, and count its use."""
-    # What is lost of this in a crash is a count and a time: nobody waits for the disk.
-    await conn.execute(select(func.set_config("synchronous_commit", "off", True)))  # noqa: FBT003 - SQL has no keywords
-    busy = func.least(func.greatest(func.coalesce(tokens.c.busy_until, func.now()), func.now()) + COST, func.now() + WINDOW + COST)
-    statement = (
-        update(tokens)
-        .where(tokens.c.digest == digest, _is_good())
-        .where(accounts.c.id == tokens.c.account_id)
-        .values(last_used_at=func.now(), busy_until=busy)
-        .returning(*COLUMNS, tokens.c.id.label("token_id"), tokens.c.scope, (tokens.c.busy_until - func.now()).label("debt"))
-    )
-    row = await conn.first(statement)
+    row = await conn.first(_USE, {"of": digest})
     return None if row is None else Use(read(row), row.token_id, row.scope, row.debt)
 
 
@@ -83,3 +73,17 @@ def _is_good() -> ColumnElement[bool]:
 
 def _read(row: Row) -> Token:
     return Token(row.id, row.account_id, row.description, row.scope, row.created_at, row.expires_at, row.last_used_at)
+
+
+# What is lost of a use in a crash is a count and a time: nobody waits for the disk.
+_UNSYNCED = select(func.set_config("synchronous_commit", "off", True).label("synchronous_commit")).cte("unsynced")  # noqa: FBT003 - SQL has no keywords
+_USE = (
+    update(tokens)
+    .where(tokens.c.digest == bindparam("of"), _is_good(), _UNSYNCED.c.synchronous_commit == "off")
+    .where(accounts.c.id == tokens.c.account_id)
+    .values(
+        last_used_at=func.now(),
+        busy_until=func.least(func.greatest(func.coalesce(tokens.c.busy_until, func.now()), func.now()) + COST, func.now() + WINDOW + COST),
+    )
+    .returning(*COLUMNS, tokens.c.id.label("token_id"), tokens.c.scope, (tokens.c.busy_until - func.now()).label("debt"))
+)

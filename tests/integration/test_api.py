@@ -4,15 +4,23 @@ import asyncio
 import logging
 from base64 import b64encode
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from aiohttp.test_utils import TestClient, TestServer
 from sqlalchemy import func, update
 
 from skypanel.domain.access import Role
 from skypanel.domain.rate import COST, REQUESTS, WINDOW
 from skypanel.flow import accounts, passwords
-from skypanel.store import audit, config_vars, tables
+from skypanel.store import apps, audit, collaborators, config_vars, organizations, releases, slugs, tables
+from tests import factories
+from tests.api_fixture import Api
+from tests.crowd import crowd
+from tests.statements import Counting
+from tests.web_fixture import SETTINGS
+from web.app import create_app
 
 PASSWORD = "correct horse battery staple"
 
@@ -394,3 +402,40 @@ async def test_buildpacks_are_chosen_listed_and_used(api, hello, stage):
     assert await api.get(path) == made
     await api.call("PUT", path, {"updates": []}, status=200)
     assert await api.get(path) == []
+
+
+async def test_what_a_list_says_of_an_app(api, hello, stage):
+    [shown] = await api.get("/apps")
+    assert shown == await api.get("/apps/hello")
+    async with stage.panel.transaction() as conn:
+        release = await releases.get(conn, (await apps.get(conn, hello.id)).current_release_id)
+        slug = await slugs.get(conn, release.slug_id)
+        organization = await organizations.get(conn, hello.organization_id)
+        await apps.set_repository_size(conn, hello.id, 4096)
+        bob = await factories.account(conn, "bob@example.com")
+        await collaborators.put(conn, hello.id, bob.id, Role.VIEWER)
+    assert shown["owner"] == {"id": str(stage.admin.id), "email": stage.admin.email}
+    assert shown["team"] == shown["organization"] == {"id": str(organization.id), "name": organization.name}
+    assert (shown["slug_size"], shown["released_at"]) == (slug.size_bytes, f"{release.created_at:%Y-%m-%dT%H:%M:%SZ}")
+    # Whose it is, a collaborator sees; the organization is for its members.
+    [seen] = await (await api.act_as(bob)).get("/apps")
+    assert seen == shown | {"team": None, "organization": None, "repo_size": 4096}
+
+
+async def test_reads_ask_the_same_few_things_with_a_thousand_apps_and_ten_thousand_releases(api, hello, stage):
+    database = Counting(stage.panel.database)
+    paths = ("/apps/hello", "/apps", "/apps/hello/releases")
+    async with TestClient(TestServer(create_app(replace(stage.panel, database=database), SETTINGS))) as client:
+        counted = Api(client, stage, api.token)
+
+        async def statements(path):
+            database.count = 0
+            await counted.call("GET", path, Range="name ..; max=1000")
+            return database.count
+
+        before = {path: await statements(path) for path in paths}
+        assert before == {"/apps/hello": 3, "/apps": 2, "/apps/hello/releases": 4}
+        async with stage.panel.transaction() as conn:
+            await crowd(conn, "hello")
+        assert len(await counted.get("/apps", 200, Range="name ..; max=1000")) == 1000
+        assert {path: await statements(path) for path in paths} == before

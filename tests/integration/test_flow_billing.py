@@ -164,9 +164,9 @@ class _Cut:
         self._conn = conn
 
     def __getattr__(self, name):
-        async def run(statement):
+        async def run(*statement):
             self._cut_off.count()
-            return await getattr(self._conn, name)(statement)
+            return await getattr(self._conn, name)(*statement)
 
         return run
 

@@ -90,6 +90,11 @@ async def test_a_push_creates_the_app_and_is_live_when_it_ends(stage, receiver, 
     assert await version_of(stage) == 1
     app = await app_of(stage)
     assert await receiver.repositories.refs(app.id) == {"refs/heads/main": await work.head()}
+    first = app.repository_bytes
+    assert first > 0
+    await work.commit({"large.txt": str(list(range(50_000)))})
+    await work.push("HEAD:refs/heads/other")
+    assert (await app_of(stage)).repository_bytes > first + 10_000
 
 
 async def test_pushing_again_makes_the_next_release(stage, receiver, workers, work):
@@ -233,6 +238,11 @@ async def test_a_push_over_http_is_live_when_it_ends(stage, receiver, workers, w
     assert "remote: Verifying deploy... done." in pushed.stderr
     app = await app_of(stage)
     assert await receiver.repositories.refs(app.id) == {"refs/heads/main": await work.head()}
+    first = app.repository_bytes
+    assert first > 0
+    await work.commit({"large.txt": str(list(range(50_000)))})
+    await work.push("HEAD:refs/heads/other")
+    assert (await app_of(stage)).repository_bytes > first + 10_000
 
 
 async def test_a_token_does_what_its_scope_says_until_it_is_revoked(stage, receiver, workers, ada, work):

@@ -1,20 +1,16 @@
 """Apps: listing, making, looking and destroying."""
 
 import secrets
-from collections.abc import Mapping
-from dataclasses import replace
 from uuid import UUID
 
 from skypanel.domain.access import Action
-from skypanel.domain.account import Organization
 from skypanel.domain.app import App
 from skypanel.domain.errors import Invalid
 from skypanel.domain.names import printable
 from skypanel.domain.slug import STACK
 from skypanel.flow import apps as apps_flow
 from skypanel.flow import maintenance
-from skypanel.ports import Connection
-from skypanel.store import apps, organizations, releases, slugs
+from skypanel.store import listings
 from web.api import serializers
 from web.api.calls import Call, Reply
 from web.api.ranges import Page, Range, paginate
@@ -36,22 +32,11 @@ async def page(call: Call, organization_id: UUID | None = None) -> Page:
     asked = call.range if call.range.field == "name" else Range("name", max=call.range.max, is_descending=call.range.is_descending)
     is_plain = not asked.is_descending and not asked.last and (asked.after_first or not asked.first)
     after = asked.first if is_plain else ""
-    async with call.panel.transaction() as conn:
-        found = await apps.of(
+    async with call.panel.autocommit() as conn:
+        found = await listings.of(
             conn, call.account.id, after=after, limit=asked.max + 1 if is_plain else None, organization_id=organization_id
         )
-        owners = await organizations.owners(conn, {app.organization_id for app in found})
-        teams = await _teams(conn, call)
-        live = await releases.by_ids(conn, [app.current_release_id for app in found if app.current_release_id])
-        sizes = await slugs.sizes(conn, {release.slug_id for release in live.values() if release.slug_id})
-    every = []
-    for app in found:
-        release = live.get(app.current_release_id) if app.current_release_id else None
-        size = sizes.get(release.slug_id, 0) if release and release.slug_id else 0
-        released_at = release.created_at if release else None
-        owner, team = owners.get(app.organization_id), teams.get(app.organization_id)
-        every.append(serializers.app(app, owner, call.panel.address, (0, size), released_at, team=team))
-    return paginate(every, asked, "name")
+    return paginate([serializers.app(each, call.panel.address) for each in found], asked, "name")
 
 
 async def create(call: Call) -> Reply:
@@ -75,7 +60,6 @@ async def change(call: Call) -> Reply:
         app = await apps_flow.rename(call.panel, app, body["name"], call.account)
     if "maintenance" in body:
         await maintenance.switch(call.panel, app, call.account, on=body["maintenance"])
-        app = replace(app, maintenance=body["maintenance"])
     return Reply(await shown(call, app))
 
 
@@ -95,19 +79,8 @@ async def domains(call: Call) -> Page:
 
 async def shown(call: Call, app: App) -> Json:
     """Return an app as the API shows it."""
-    async with call.panel.transaction() as conn:
-        owner = (await organizations.owners(conn, [app.organization_id])).get(app.organization_id)
-        team = (await _teams(conn, call)).get(app.organization_id)
-        release = await releases.get(conn, app.current_release_id) if app.current_release_id else None
-        sizes = await slugs.sizes(conn, [release.slug_id]) if release and release.slug_id else {}
-    repository = await call.panel.repositories.size_bytes(app.id)
-    slug = sizes.get(release.slug_id, 0) if release and release.slug_id else 0
-    return serializers.app(app, owner, call.panel.address, (repository, slug), release.created_at if release else None, team=team)
-
-
-async def _teams(conn: Connection, call: Call) -> Mapping[UUID, Organization]:
-    """Return the caller's organizations: clients ask about the team of an app, which is for its members to see."""
-    return {each.id: each for each in await organizations.of(conn, call.account.id)}
+    async with call.panel.autocommit() as conn:
+        return serializers.app(await listings.get(conn, app.id, call.account.id), call.panel.address)
 
 
 def check_place(body: Json) -> None:

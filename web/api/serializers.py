@@ -7,7 +7,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 from skypanel.domain.access import Member
 from skypanel.domain.account import Account, Key, Organization, Token
-from skypanel.domain.app import App
+from skypanel.domain.app import App, Listing
 from skypanel.domain.build import Build, BuildState
 from skypanel.domain.manifest import Dyno
 from skypanel.domain.release import Release, ReleaseState
@@ -61,11 +61,10 @@ def team_ref(of: Organization) -> Json:
     return {"id": str(of.id), "name": of.name}
 
 
-def app(
-    of: App, owner: Account | None, address: Address, sizes: tuple[int, int], released_at: datetime | None, *, team: Organization | None
-) -> Json:
-    """Return an app; `sizes` are those of its repository and slug, in bytes, `team` is the organization that has it, for its members."""
-    team_of = team_ref(team) if team else None
+def app(listing: Listing, address: Address) -> Json:
+    """Return an app."""
+    of, owner = listing.app, listing.owner
+    team = team_ref(listing.team) if listing.team else None
     return {
         **app_ref(of),
         "acm": False,
@@ -80,14 +79,14 @@ def app(
         "owner": user_ref(owner.id if owner else None, owner.email if owner else None),
         "process_tier": of.plan.name.lower(),
         "region": region_ref(),
-        "organization": team_of,
-        "team": team_of,
+        "organization": team,
+        "team": team,
         "space": None,
-        "released_at": time(released_at),
-        "repo_size": sizes[0],
-        "slug_size": sizes[1],
+        "released_at": time(listing.released_at),
+        "repo_size": of.repository_bytes,
+        "slug_size": listing.slug_bytes,
         "stack": stack_ref(),
-        "updated_at": time(released_at or of.created_at),
+        "updated_at": time(listing.released_at or of.created_at),
         "web_url": address.url(of.name),
     }
 

@@ -1,0 +1,76 @@
+"""Apps with what lists say of them, in one statement however many they are."""
+
+from uuid import UUID
+
+from sqlalchemy import Integer, Uuid, and_, bindparam, func, or_, select, true
+
+from skypanel.domain.account import Account, Organization
+from skypanel.domain.app import Listing
+from skypanel.ports import Connection
+from skypanel.store import apps
+from skypanel.store.rows import Row, found
+from skypanel.store.tables import accounts, applications, memberships, organizations, releases, slugs
+
+_OWNERS = (
+    select(
+        accounts.c.id.label("owner_id"),
+        accounts.c.email.label("owner_email"),
+        accounts.c.is_admin.label("owner_is_admin"),
+    )
+    .join(memberships, memberships.c.account_id == accounts.c.id)
+    .where(memberships.c.organization_id == applications.c.organization_id)
+    .order_by(memberships.c.role.desc(), memberships.c.created_at)
+    .limit(1)
+    .lateral()
+)
+_MINE = memberships.alias("mine")
+_BY = bindparam("by", type_=Uuid)
+_LISTED = (
+    apps.APPS.add_columns(
+        *_OWNERS.c,
+        organizations.c.name.label("organization_name"),
+        organizations.c.billed,
+        _MINE.c.account_id.is_not(None).label("is_mine"),
+        releases.c.created_at.label("released_at"),
+        func.coalesce(slugs.c.size_bytes, 0).label("slug_bytes"),
+    )
+    .outerjoin(_OWNERS, true())
+    .outerjoin(_MINE, and_(_MINE.c.organization_id == applications.c.organization_id, _MINE.c.account_id == _BY))
+    .outerjoin(releases, releases.c.id == applications.c.current_release_id)
+    .outerjoin(slugs, slugs.c.id == releases.c.slug_id)
+)
+_ONE = _LISTED.where(applications.c.id == bindparam("of"))
+_ORGANIZATION = bindparam("organization", type_=Uuid)
+_MANY = (
+    _LISTED.where(apps.seen_by(_BY), applications.c.name > bindparam("after"))
+    .where(or_(_ORGANIZATION.is_(None), applications.c.organization_id == _ORGANIZATION))
+    .order_by(applications.c.name)
+    .limit(bindparam("limit", type_=Integer))
+)
+
+
+async def get(conn: Connection, app_id: UUID, account_id: UUID) -> Listing:
+    """Return an app as an account sees it. Raises NotFound."""
+    return _read(await found(conn, _ONE, "app", {"by": account_id, "of": app_id}))
+
+
+async def of(
+    conn: Connection, account_id: UUID, *, after: str = "", limit: int | None = None, organization_id: UUID | None = None
+) -> list[Listing]:
+    """Return the apps that an account may see, by name, those after a name, at most `limit`.
+
+    Where an organization is given, those of it.
+    """
+    values = {"by": account_id, "after": after, "limit": limit, "organization": organization_id}
+    return [_read(row) for row in await conn.all(_MANY, values)]
+
+
+def _read(row: Row) -> Listing:
+    app = apps.read(row)
+    return Listing(
+        app=app,
+        owner=Account(row.owner_id, row.owner_email, row.owner_is_admin) if row.owner_id else None,
+        team=Organization(app.organization_id, row.organization_name, row.billed, row.suspended) if row.is_mine else None,
+        released_at=row.released_at,
+        slug_bytes=row.slug_bytes,
+    )
