@@ -40,5 +40,5 @@ def message(request: web.Request, status: int, title: str, text: str) -> web.Res
 async def _app_at(request: web.Request) -> App | None:
     panel = request.app[PANEL]
     name = host(request).removesuffix(f".{panel.address.domain}")
-    async with panel.transaction() as conn:
+    async with panel.autocommit() as conn:
         return await apps.by_name(conn, name)

@@ -30,7 +30,7 @@ async def proxy(request: web.Request) -> web.Response:
     token = request.headers.get(PROXY_TOKEN_HEADER, "")
     if not hmac.compare_digest(token.encode(errors="surrogateescape"), settings.traefik_token.encode()):
         raise NotFound("There is nothing here.")
-    async with panel.transaction() as conn:
+    async with panel.autocommit() as conn:
         in_force = await routes.all(conn)
     config = dynamic_config(
         through_ingress(in_force, settings) if settings.engine == "swarm" else in_force,

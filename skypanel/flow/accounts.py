@@ -62,7 +62,7 @@ async def sign_in_by_link(panel: Panel, token: str) -> str:
 
 async def session_account(panel: Panel, session: str) -> Account | None:
     """Return whose session it is, if it is still good."""
-    async with panel.transaction() as conn:
+    async with panel.autocommit() as conn:
         return await sign_ins.session(conn, digest(session))
 
 
@@ -112,14 +112,14 @@ async def caller(panel: Panel, token: str) -> Caller | None:
 
 async def holder(panel: Panel, token_id: UUID, action: Action) -> Account | None:
     """Return whose API token has an id, if it is still good for an action; this is no call."""
-    async with panel.transaction() as conn:
+    async with panel.autocommit() as conn:
         found = await tokens.holder(conn, token_id)
     return found[0] if found and covers(found[1], action) else None
 
 
 async def bearer(panel: Panel, token: str, action: Action) -> Account | None:
     """Return whose API token this is, if it is still good. Raises Denied if its scope does not cover `action`."""
-    async with panel.transaction() as conn:
+    async with panel.autocommit() as conn:
         found = await tokens.owner(conn, digest(token))
     if found is None:
         return None

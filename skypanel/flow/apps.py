@@ -74,7 +74,7 @@ async def access(panel: Panel, by: Account, name: str, action: Action) -> App:
 
 async def overview(panel: Panel, account: Account, *, after: str = "", limit: int | None = None) -> list[AppOverview]:
     """Return the account's apps by name, those after a name, at most `limit`, each with its release and dynos."""
-    async with panel.transaction() as conn:
+    async with panel.autocommit() as conn:
         owned = await apps.of(conn, account.id, after=after, limit=limit)
         live = await releases.by_ids(conn, [app.current_release_id for app in owned if app.current_release_id])
         deploying = await deploys.open_among(conn, [app.id for app in owned])

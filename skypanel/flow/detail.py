@@ -67,7 +67,7 @@ async def running(panel: Panel, app: App) -> Sequence[Dyno]:
 async def look(panel: Panel, app: App, account: Account, before: int | None = None) -> AppDetail:
     """Return what there is to see of an app that the account may see; of its releases those before a version."""
     dynos = await running(panel, app)
-    async with panel.transaction() as conn:
+    async with panel.autocommit() as conn:
         role = await collaborators.role(conn, app, account.id)
         current = await releases.get(conn, app.current_release_id) if app.current_release_id else None
         found = await releases.recent(conn, app.id, RELEASES + 1, before=before)

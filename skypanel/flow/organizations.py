@@ -25,7 +25,7 @@ async def create(panel: Panel, by: Account, name: str) -> Organization:
 
 async def mine(panel: Panel, by: Account) -> Sequence[tuple[Organization, Role]]:
     """Return the account's organizations with its role in each, the oldest membership first."""
-    async with panel.transaction() as conn:
+    async with panel.autocommit() as conn:
         return [(each, role) for each in await organizations.of(conn, by.id) if (role := await organizations.role(conn, each.id, by.id))]
 
 
@@ -34,7 +34,7 @@ async def access(panel: Panel, by: Account, name: str, action: Action) -> Organi
 
     Raises NotFound where there is none or the account is no member, Denied where its role is too low.
     """
-    async with panel.transaction() as conn:
+    async with panel.autocommit() as conn:
         organization = await organizations.named(conn, name)
         role = await organizations.role(conn, organization.id, by.id) if organization else None
     if organization is None or not allows(role, Action.VIEW_MEMBERS):
@@ -46,7 +46,7 @@ async def access(panel: Panel, by: Account, name: str, action: Action) -> Organi
 
 async def members(panel: Panel, organization: Organization) -> Sequence[Member]:
     """Return who acts for an organization, by address."""
-    async with panel.transaction() as conn:
+    async with panel.autocommit() as conn:
         return await organizations.members(conn, organization.id)
 
 

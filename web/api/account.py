@@ -39,7 +39,7 @@ async def change(call: Call) -> Reply:
 
 async def list_keys(call: Call) -> Page:
     """List the caller's SSH keys."""
-    async with call.panel.transaction() as conn:
+    async with call.panel.autocommit() as conn:
         found = await keys.of(conn, call.account.id)
     return paginate([serializers.key(key, call.account.email) for key in found], call.range, "id")
 
@@ -48,14 +48,14 @@ async def add_key(call: Call) -> Reply:
     """Let an SSH key push as the caller."""
     key = parse_public_key(call.body["public_key"], "API key")
     await accounts_flow.add_key(call.panel, call.account, key.text, key.fingerprint, key.name)
-    async with call.panel.transaction() as conn:
+    async with call.panel.autocommit() as conn:
         added = next(each for each in await keys.of(conn, call.account.id) if each.fingerprint == key.fingerprint)
     return Reply(serializers.key(added, call.account.email), 201)
 
 
 async def show_key(call: Call) -> Reply:
     """Show one of the caller's SSH keys, by its id or fingerprint."""
-    async with call.panel.transaction() as conn:
+    async with call.panel.autocommit() as conn:
         for key in await keys.of(conn, call.account.id):
             if call.params["key"] in {str(key.id), key.fingerprint}:
                 return Reply(serializers.key(key, call.account.email))
@@ -90,7 +90,7 @@ async def authorize(request: web.Request, _params: Mapping[str, str], body: Json
 
 async def authorizations(call: Call) -> Page:
     """List the caller's API tokens; the one that is used shows itself, which its holder has anyway."""
-    async with call.panel.transaction() as conn:
+    async with call.panel.autocommit() as conn:
         found = await tokens.of(conn, call.account.id)
     return paginate([_shown(call, token) for token in found], call.range, "id")
 
@@ -120,7 +120,7 @@ async def no_default_authorization(_call: Call) -> Reply:
 
 async def _token(call: Call) -> Token:
     token_id = call.id("authorization", "API token")
-    async with call.panel.transaction() as conn:
+    async with call.panel.autocommit() as conn:
         for token in await tokens.of(conn, call.account.id):
             if token.id == token_id:
                 return token

@@ -32,7 +32,7 @@ async def index(call: Call) -> Page:
     """List an app's builds by age."""
     app, asked = await call.app(), call.range
     after = _id(asked.first) if asked.after_first else None
-    async with call.panel.transaction() as conn:
+    async with call.panel.autocommit() as conn:
         found = await builds.page(conn, app.id, asked.max + 1, after, is_descending=asked.is_descending)
         shown = await _shown(conn, call, app, found[: asked.max])
     return Page(shown, asked.next("id", shown[-1]["id"]) if len(found) > len(shown) else None)
@@ -64,7 +64,7 @@ async def cancel(call: Call) -> Reply:
 
 
 async def _build(call: Call, app: App) -> Build:
-    async with call.panel.transaction() as conn:
+    async with call.panel.autocommit() as conn:
         found = await builds.get(conn, call.id("build", "build"))
     if found.app_id != app.id:
         raise NotFound("There is no such build.")
@@ -72,7 +72,7 @@ async def _build(call: Call, app: App) -> Build:
 
 
 async def _one(call: Call, app: App, build: Build) -> Json:
-    async with call.panel.transaction() as conn:
+    async with call.panel.autocommit() as conn:
         return (await _shown(conn, call, app, [build]))[0]
 
 

@@ -78,7 +78,7 @@ def _role(names: Sequence[str]) -> Role:
 
 async def _people(call: Call, app: App) -> tuple[Sequence[Member], Sequence[Member]]:
     """Return the members of an app's organization, and its collaborators."""
-    async with call.panel.transaction() as conn:
+    async with call.panel.autocommit() as conn:
         return await organizations.members(conn, app.organization_id), await collaborators.of(conn, app.id)
 
 
@@ -109,6 +109,6 @@ async def _collaborator(call: Call, app: App) -> Member:
 
 
 async def _shown(call: Call, app: App, email: str) -> Json:
-    async with call.panel.transaction() as conn:
+    async with call.panel.autocommit() as conn:
         found = {each.account.email: each for each in await collaborators.of(conn, app.id)}
     return serializers.collaborator(found[email], app)

@@ -30,7 +30,7 @@ async def change(call: Call) -> Reply:
             f"{', '.join(printable(key) for key in masks)}: {MASK} stands for a value that is not shown.",
             "Set only what is to change, to its new value.",
         )
-    async with call.panel.transaction() as conn:
+    async with call.panel.autocommit() as conn:
         known = (await config_vars.head(conn, app.id)).secrets
     # As there: to unset what is not set is no error.
     changes = {key: value for key, value in call.body.items() if value is not None or key in known}
@@ -41,13 +41,13 @@ async def change(call: Call) -> Reply:
 async def of_release(call: Call) -> Reply:
     """List the config vars that a release ran with, their values masked."""
     app = await call.app()
-    async with call.panel.transaction() as conn:
+    async with call.panel.autocommit() as conn:
         release = await releases.by_version(conn, app.id, version(call.params["release"]))
         found = await config_vars.get(conn, release.config_version_id)
     return Reply(masked(sorted(found.secrets)), headers=WARNING)
 
 
 async def _shown(call: Call, app: App) -> Reply:
-    async with call.panel.transaction() as conn:
+    async with call.panel.autocommit() as conn:
         found = await config_vars.head(conn, app.id)
     return Reply(masked(sorted(found.secrets)), headers=WARNING if found.secrets else {})

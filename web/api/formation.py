@@ -115,7 +115,7 @@ def check_size(app: App, size: str | None) -> None:
 
 
 async def _formation(call: Call, app: App) -> list[Json]:
-    async with call.panel.transaction() as conn:
+    async with call.panel.autocommit() as conn:
         quantities = await formation.get(conn, app.id)
         release = await releases.get(conn, app.current_release_id) if app.current_release_id else None
         commands = (await slugs.get(conn, release.slug_id)).process_types if release and release.slug_id else {}
@@ -138,7 +138,7 @@ def _of_type(found: Sequence[Json], process_type: str) -> Json:
 
 async def _dynos(call: Call, app: App) -> list[Json]:
     running = await detail.running(call.panel, app)
-    async with call.panel.transaction() as conn:
+    async with call.panel.autocommit() as conn:
         found = await releases.by_versions(conn, app.id, {dyno.key.version for dyno in running})
         commands = {number: await _commands(conn, release.slug_id) for number, release in found.items()}
     return [

@@ -49,7 +49,7 @@ async def create(call: Call) -> Reply:
         attach_url = f"rendezvous://{host(call.request)}:{call.request.app[PANEL].address.rendezvous_port}/{secret}"
     else:
         await run_flow.detach(call.panel, app, reserved.one_off, call.account)
-    async with call.panel.transaction() as conn:
+    async with call.panel.autocommit() as conn:
         release = (await releases.by_versions(conn, app.id, {reserved.key.version})).get(reserved.key.version)
     dyno = Dyno(reserved.key, DynoState.STARTING, call.panel.clock.now())
     shown = {**serializers.dyno(dyno, app, release, body["command"]), "attach_url": attach_url}

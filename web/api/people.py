@@ -21,7 +21,7 @@ async def check_known(call: Call, email: str) -> None:
 
     Who makes an account is told how to sign in as it: that is for nobody to do with another's address.
     """
-    async with call.panel.transaction() as conn:
+    async with call.panel.autocommit() as conn:
         known = await accounts.by_email(conn, check_email(email))
     if known is None and not runs_platform(call.account):
         raise Invalid(f"{email} has no account here.", "Ask an administrator of this panel to make one: they add them first.")

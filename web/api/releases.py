@@ -30,7 +30,7 @@ async def index(call: Call) -> Page:
     """List an app's releases by version."""
     app, asked = await call.app(), call.range
     low, high = _bounds(asked)
-    async with call.panel.transaction() as conn:
+    async with call.panel.autocommit() as conn:
         found = await releases.page(conn, app.id, asked.max + 1, low, high, is_descending=asked.is_descending)
         emails = await _emails(conn, found)
     if not found and app.current_release_id is None and low <= 1:
@@ -42,7 +42,7 @@ async def index(call: Call) -> Page:
 async def show(call: Call) -> Reply:
     """Show a release, by its version or id."""
     app = await call.app()
-    async with call.panel.transaction() as conn:
+    async with call.panel.autocommit() as conn:
         release = await _named(conn, app, call.params["release"])
         emails = await _emails(conn, [release])
     return Reply(_shown(call, app, [release], emails)[0])
@@ -51,10 +51,10 @@ async def show(call: Call) -> Reply:
 async def roll_back(call: Call) -> Reply:
     """Release the slug of an earlier release anew."""
     app = await call.app()
-    async with call.panel.transaction() as conn:
+    async with call.panel.autocommit() as conn:
         target = await _named(conn, app, str(call.body["release"]))
     rollout = await release_flow.roll_back(call.panel, app, target.version, call.account)
-    async with call.panel.transaction() as conn:
+    async with call.panel.autocommit() as conn:
         release = await releases.get(conn, rollout.release_id)
     return Reply(_shown(call, app, [release], {call.account.id: call.account.email})[0], 201)
 

@@ -105,7 +105,7 @@ async def create_app(call: Call) -> Reply:
 
 
 async def _shown(call: Call, organization: Organization) -> Json:
-    async with call.panel.transaction() as conn:
+    async with call.panel.autocommit() as conn:
         role = await organizations.role(conn, organization.id, call.account.id)
     return _team(organization, role)
 

@@ -18,7 +18,7 @@ ANSWER = record("state", state=string())
 
 async def index(call: Call) -> Page:
     """List the offers of apps that the caller made or got."""
-    async with call.panel.transaction() as conn:
+    async with call.panel.autocommit() as conn:
         found = await transfers.of(conn, call.account.id)
     return paginate([_shown(each) for each in found], call.range, "created_at")
 
@@ -32,7 +32,7 @@ async def create(call: Call) -> Reply:
     """Offer an app to somebody, who is to accept it."""
     app = await apps_flow.access(call.panel, call.account, call.body["app"], Action.TRANSFER_APP)
     email = check_email(call.body["recipient"])
-    async with call.panel.transaction() as conn:
+    async with call.panel.autocommit() as conn:
         recipient = await accounts.by_email(conn, email)
     if recipient is None:
         raise Invalid(f"{email} has no account here.", "Ask an administrator of this panel to make one.")
@@ -50,7 +50,7 @@ async def answer(call: Call) -> Reply:
         await transfer_flow.decline(call.panel, offered, call.account)
     else:
         raise Invalid(f"{printable(state)} is no answer to an offer.", f"Say {TransferState.ACCEPTED} or {TransferState.DECLINED}.")
-    async with call.panel.transaction() as conn:
+    async with call.panel.autocommit() as conn:
         return Reply(_shown(await transfers.get(conn, offered.id)))
 
 
@@ -64,7 +64,7 @@ async def withdraw(call: Call) -> Reply:
 async def _named(call: Call) -> Transfer:
     """Return the caller's newest offer of an id, or of an app's name or id. Raises NotFound."""
     asked = call.params["transfer"]
-    async with call.panel.transaction() as conn:
+    async with call.panel.autocommit() as conn:
         found = [each for each in await transfers.of(conn, call.account.id) if asked in {str(each.id), str(each.app_id), each.app_name}]
     if not found:
         raise NotFound("There is no such transfer.", "GET /account/app-transfers lists yours.")

@@ -17,7 +17,7 @@ async def index(request: web.Request) -> web.Response:
     """Show the account's apps, a page of them."""
     panel, visitor, after = request.app[PANEL], await session.visitor(request), request.query.get("after", "")
     found = await apps.overview(panel, visitor.account, after=after, limit=APPS + 1)
-    async with panel.transaction() as conn:
+    async with panel.autocommit() as conn:
         offers = await transfers.offered_to(conn, visitor.account.id)
     return page_for(
         request,

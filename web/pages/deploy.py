@@ -38,7 +38,7 @@ async def _by(panel: Panel, deploy: Deploy) -> str | None:
     done = deploy.build or deploy.release
     if done is None or done.account_id is None:
         return None
-    async with panel.transaction() as conn:
+    async with panel.autocommit() as conn:
         return (await accounts.emails(conn, {done.account_id})).get(done.account_id)
 
 

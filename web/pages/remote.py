@@ -94,7 +94,7 @@ async def _page(
 ) -> web.Response:
     panel = request.app[PANEL]
     shown = await remote_flow.show(panel, app)
-    async with panel.transaction() as conn:
+    async with panel.autocommit() as conn:
         role = await collaborators.role(conn, app, visitor.account.id)
     kept = {"url": str(shown.remote.url), "branch": shown.remote.branch} if shown.remote else {"url": "", "branch": ""}
     if fields is not None and fields.get("do") == "save":

@@ -17,7 +17,7 @@ async def answer(request: web.Request) -> web.Response:
     """Take an offered app, or turn it down."""
     panel, visitor = request.app[PANEL], await session.visitor(request)
     fields = await forms.read(request)
-    async with panel.transaction() as conn:
+    async with panel.autocommit() as conn:
         offered = next((each for each in await offered_to(conn, visitor.account.id) if str(each.id) == fields.get("id")), None)
     if offered is None:
         raise NotFound("There is no such offer.", "It was answered, or taken back.")
