@@ -1,13 +1,15 @@
 """Statements as SQL, and what the database answers as rows: SQLAlchemy Core compiled with the psycopg2 dialect.
 
-To compile takes ten times as long as all the rest of a statement, so that each shape of one is compiled once. To build
-one and tell its shape takes as long as to run it: those that every request needs are made once, with parameters.
+To compile takes ten times as long as all the rest of a statement, so that each shape of one is compiled once. To build one,
+tell its shape and plan it takes ten times as long as to run it: those that every request needs are made once, with parameters,
+and prepared (https://www.postgresql.org/docs/current/sql-prepare.html).
 """
 
 from collections import namedtuple
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import count
 from typing import Any, cast
 
 from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
@@ -26,6 +28,8 @@ _Value = Any  # whatever a column holds
 _Processor = Callable[[_Value], _Value]
 
 _DIALECT: Dialect = PGDialect_psycopg2(paramstyle="pyformat")  # type: ignore[no-untyped-call]
+_PREPARED: Dialect = PGDialect_psycopg2(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
+_numbers = count(1)
 
 
 class Compiled:
@@ -63,25 +67,39 @@ class Compiled:
 
 
 @dataclass(frozen=True)
+class Bound:
+    """A statement with its values, as psycopg2 wants both; a connection runs `definition` once before it."""
+
+    compiled: Compiled
+    sql: str
+    parameters: Mapping[str, _Value]
+    definition: str | None = None
+
+
+def of(statement: ClauseElement, values: Mapping[str, _Value] | None = None) -> Bound:
+    """Return a statement as it is run; one that is made once is given its values."""
+    if values is not None:
+        compiled, definition, call = _prepared(statement)
+        return Bound(compiled, call, compiled.bound(values)[1], definition)
+    cache_key = statement._generate_cache_key()  # noqa: SLF001 - what SQLAlchemy's own connections ask it for
+    compiled = Compiled(statement) if cache_key is None else _shared(_Shape(cache_key.key, statement, cache_key))
+    return Bound(compiled, *compiled.bound(None, cache_key))
+
+
+@lru_cache(maxsize=SHAPES)
+def _prepared(statement: ClauseElement) -> tuple[Compiled, str, str]:
+    """Return a statement compiled, what prepares it, and what runs it then."""
+    numbered = cast("SQLCompiler", statement.compile(dialect=_PREPARED))
+    name, names = f"statement_{next(_numbers)}", numbered.positiontup or ()
+    call = f"EXECUTE {name} ({', '.join(f'%({each})s' for each in names)})" if names else f"EXECUTE {name}"
+    return Compiled(statement), f"PREPARE {name} AS {numbered.string}", call
+
+
+@dataclass(frozen=True)
 class _Shape:
     key: tuple[Any, ...]
     statement: ClauseElement = field(compare=False)
     cache_key: CacheKey = field(compare=False)
-
-
-def of(statement: ClauseElement, values: Mapping[str, _Value] | None = None) -> tuple[Compiled, str, Mapping[str, _Value]]:
-    """Return a statement compiled, its SQL, and its parameters: those of one that is made once are given."""
-    if values is not None:
-        shared = _constant(statement)
-        return shared, *shared.bound(values)
-    cache_key = statement._generate_cache_key()  # noqa: SLF001 - what SQLAlchemy's own connections ask it for
-    shared = Compiled(statement) if cache_key is None else _shared(_Shape(cache_key.key, statement, cache_key))
-    return shared, *shared.bound(None, cache_key)
-
-
-@lru_cache(maxsize=SHAPES)
-def _constant(statement: ClauseElement) -> Compiled:
-    return Compiled(statement)
 
 
 @lru_cache(maxsize=SHAPES)

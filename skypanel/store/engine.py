@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import aiopg
@@ -28,6 +28,15 @@ class _Session:
 
     connection: aiopg.Connection
     cursor: aiopg.Cursor
+    prepared: set[str] = field(default_factory=set)
+
+    async def run(self, statement: compiled.Bound, begin: str = "") -> None:
+        """Run a statement, which has to be prepared in each connection for itself."""
+        with _translated(self.connection):
+            if statement.definition and statement.definition not in self.prepared:
+                await _run(self.cursor, statement.definition)
+                self.prepared.add(statement.definition)
+            await _run(self.cursor, begin + statement.sql, statement.parameters)
 
     @property
     def status(self) -> int:
@@ -45,18 +54,18 @@ class PostgresTransaction:
 
     async def all(self, statement: ClauseElement, values: Mapping[str, Any] | None = None) -> Sequence[Row]:
         """Return every row of a statement as a named tuple."""
-        shape, cursor = await self._executed(statement, values)
+        shape, cursor = await self._executed(compiled.of(statement, values))
         return shape.rows(cursor.description, cursor.raw.fetchall())
 
     async def first(self, statement: ClauseElement, values: Mapping[str, Any] | None = None) -> Row | None:
         """Return the first row, or None where there is none."""
-        shape, cursor = await self._executed(statement, values)
+        shape, cursor = await self._executed(compiled.of(statement, values))
         row = cursor.raw.fetchone()
         return None if row is None else shape.rows(cursor.description, [row])[0]
 
     async def execute(self, statement: ClauseElement, values: Mapping[str, Any] | None = None) -> int:
         """Run a statement and return how many rows it touched."""
-        _, cursor = await self._executed(statement, values)
+        _, cursor = await self._executed(compiled.of(statement, values))
         return int(cursor.rowcount)
 
     async def commit(self) -> None:
@@ -84,23 +93,20 @@ class PostgresTransaction:
             session, self._session = self._session, None
             self._database.give_back(session)
 
-    async def _executed(self, statement: ClauseElement, values: Mapping[str, Any] | None) -> tuple[compiled.Compiled, aiopg.Cursor]:
-        shape, sql, parameters = compiled.of(statement, values)
+    async def _executed(self, statement: compiled.Bound) -> tuple[compiled.Compiled, aiopg.Cursor]:
         if self._session is None:
-            self._session = await self._begun(sql, parameters)
+            self._session = await self._begun(statement)
         else:
-            with _translated(self._session.connection):
-                await _run(self._session.cursor, sql, parameters)
-        return shape, self._session.cursor
+            await self._session.run(statement)
+        return statement.compiled, self._session.cursor
 
-    async def _begun(self, sql: str, parameters: Mapping[str, Any]) -> _Session:
+    async def _begun(self, statement: compiled.Bound) -> _Session:
         """Begin with a statement. A server that restarts is waited for: nothing remains of what was cut off so early."""
         deadline = self._database.deadline()
         while True:
             self._session = session = await self._database.borrow(deadline)
             try:
-                with _translated(session.connection):
-                    await _run(session.cursor, self._begin + sql, parameters)
+                await session.run(statement, self._begin)
             except Unavailable:
                 if not session.connection.closed or _now() > deadline:
                     raise

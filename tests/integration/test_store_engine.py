@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 import psycopg2
 import pytest
-from sqlalchemy import column, func, insert, literal, select, table, text, update
+from sqlalchemy import Integer, bindparam, column, func, insert, literal, select, table, text, update
 
 from skypanel.domain.errors import Conflict, Invalid, Unavailable
 from skypanel.store import accounts, apps, compiled, locks
@@ -81,13 +81,47 @@ async def test_a_shape_is_compiled_once_and_each_statement_has_its_own_values(da
     def named(*names):
         return select(organizations.c.name).where(organizations.c.name.in_(names), organizations.c.billed.is_(False))
 
-    shapes = {compiled.of(named(*names))[0] for names in (("one",), ("two", "three"), ())}
+    shapes = {compiled.of(named(*names)).compiled for names in (("one",), ("two", "three"), ())}
     assert len(shapes) == 1
     async with database.transaction() as conn:
         for name in ("one", "two", "three"):
             await conn.execute(insert(organizations).values(name=name, billed=False))
         found = [[row.name for row in await conn.all(named(*names))] for names in (("one",), ("two", "three"), (), ("one", "two"))]
     assert [sorted(names) for names in found] == [["one"], ["three", "two"], [], ["one", "two"]]
+
+
+async def test_a_statement_that_is_made_once_is_prepared_in_each_connection(database):
+    named = select(organizations.c.name, literal("50%").label("percent")).where(organizations.c.name == bindparam("of"))
+    prepared = text("SELECT statement FROM pg_prepared_statements WHERE from_sql")
+
+    async def found(conn, name):
+        return [tuple(row) for row in await conn.all(named, {"of": name})]
+
+    async with database.transaction() as conn:
+        await conn.execute(insert(organizations).values(name="one", billed=False))
+        assert await found(conn, "one") == [("one", "50%")]
+        assert await found(conn, "'; DROP TABLE paas_accounts; -- %(of)s") == []
+        async with database.transaction() as other:
+            assert await found(other, "one") == []
+            assert len(await other.all(prepared)) == 1
+        assert len(await conn.all(prepared)) == 1
+
+
+async def test_what_is_prepared_outlives_a_transaction_that_fails(database):
+    broken = select(literal(1) / bindparam("by", type_=Integer))
+
+    async def fail():
+        async with database.transaction() as conn:
+            await conn.first(broken, {"by": 0})
+
+    for _ in range(2):
+        with pytest.raises(Invalid):
+            await fail()
+    async with database.autocommit() as conn:
+        with pytest.raises(Invalid):
+            await conn.first(broken, {"by": 0})
+        assert tuple(await conn.first(broken, {"by": 1})) == (1,)
+        assert tuple(await conn.first(select(func.length("two")), {})) == (3,)
 
 
 async def test_autocommit_keeps_each_statement(database):
