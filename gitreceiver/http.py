@@ -25,6 +25,7 @@ from skypanel.domain.limits import MIB
 from skypanel.domain.names import check_app_name, printable
 from skypanel.domain.push import Push
 from skypanel.domain.transcript import failure
+from skypanel.flow.audit import ORIGIN
 from skypanel.ports import WriteLine
 
 ADVERTISE = ("--stateless-rpc", "--http-backend-info-refs")
@@ -130,7 +131,8 @@ class HttpListener:
         self._check_host(request)
         if self._closing:
             raise Unavailable("SkyPanel is being restarted. Try again in a moment.")
-        address, limits = _address(request), self.limits
+        ORIGIN.set(f"git {_peer(request)}")
+        address, limits = network(_peer(request)), self.limits
         with ExitStack() as counted:
             counted.enter_context(self._counted("all", limits.requests))
             counted.enter_context(self._counted(address, limits.requests_per_address))
@@ -241,10 +243,10 @@ def _token(request: web.Request) -> str:
     return token
 
 
-def _address(request: web.Request) -> str:
-    """Return who asks: the proxy removes what a client says of itself, and adds the client at the end."""
+def _peer(request: web.Request) -> str:
+    """Return the address of who asks: the proxy removes what a client says of itself, and adds the client at the end."""
     said = request.headers.get(hdrs.X_FORWARDED_FOR) or request.remote or ""
-    return network(said.rpartition(",")[2].strip())
+    return said.rpartition(",")[2].strip()
 
 
 def _packet(line: str) -> bytes:

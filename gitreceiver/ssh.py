@@ -15,6 +15,7 @@ from gitreceiver.conversations import Conversations, network
 from gitreceiver.session import REFUSED, Git, told
 from skypanel.domain.account import Account
 from skypanel.domain.errors import SkyPanelError
+from skypanel.flow.audit import ORIGIN
 
 USER = "git"
 MAX_KEYS_TRIED = 20
@@ -80,9 +81,9 @@ class SshListener:
         )
         return self._acceptor.get_port()
 
-    def channel(self, account: Account, closed: Callable[[Channel], None]) -> Channel:
-        """Return a channel that will be served for an account."""
-        return Channel(partial(self._begin, account), closed, self._git.idle_s)
+    def channel(self, account: Account, address: str, closed: Callable[[Channel], None]) -> Channel:
+        """Return a channel that will be served for an account, which asks from an address."""
+        return Channel(partial(self._begin, account, address), closed, self._git.idle_s)
 
     async def close(self, grace_s: float) -> None:
         """Accept nobody any more, and decline what has not ended after `grace_s`."""
@@ -91,10 +92,11 @@ class SshListener:
             await self._acceptor.wait_closed()
         await self._conversations.close(grace_s)
 
-    def _begin(self, account: Account, channel: Channel) -> None:
-        self._conversations.begin(self._serve(account, channel))
+    def _begin(self, account: Account, address: str, channel: Channel) -> None:
+        self._conversations.begin(self._serve(account, address, channel))
 
-    async def _serve(self, account: Account, channel: Channel) -> None:
+    async def _serve(self, account: Account, address: str, channel: Channel) -> None:
+        ORIGIN.set(f"ssh {address}")
         status = REFUSED
         try:
             if channel.line is None:
@@ -117,14 +119,15 @@ class Connection(asyncssh.SSHServer):
         self._account: Account | None = None
         self._tried = 0
         self._turned_away = False
-        self._address = ""
+        self._peer = self._address = ""
         self._timer: asyncio.TimerHandle | None = None
         self._channels: set[Channel] = set()
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         """Count the connection, and see whether there are too many."""
         self._connection = conn
-        self._address = network(str(conn.get_extra_info("peername", ("",))[0]))
+        self._peer = str(conn.get_extra_info("peername", ("",))[0])
+        self._address = network(self._peer)
         connected = self._listener.connected
         connected[self._address] += 1
         limits = self._listener.limits
@@ -187,7 +190,7 @@ class Connection(asyncssh.SSHServer):
             raise asyncssh.ChannelOpenError(asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, "Sign in first.")
         if len(self._channels) >= MAX_CHANNELS:
             raise asyncssh.ChannelOpenError(asyncssh.OPEN_RESOURCE_SHORTAGE, f"At most {MAX_CHANNELS} commands at once.")
-        channel = self._listener.channel(self._account, self._closed)
+        channel = self._listener.channel(self._account, self._peer, self._closed)
         self._channels.add(channel)
         return channel
 

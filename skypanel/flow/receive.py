@@ -10,9 +10,10 @@ from skypanel.domain.app import App
 from skypanel.domain.billing import check_paid
 from skypanel.domain.build import ARCHIVE, REMOTE
 from skypanel.domain.errors import Conflict, NotFound
-from skypanel.domain.push import Push, RefUpdate, ago, check_repository, decide, deploy_refs
+from skypanel.domain.push import Push, RefUpdate, ago, check_repository, decide, deploy_refs, shown
 from skypanel.domain.transcript import detail, heading
 from skypanel.flow import apps as apps_flow
+from skypanel.flow import audit
 from skypanel.flow import build as build_flow
 from skypanel.flow import source as source_flow
 from skypanel.flow.configured import value
@@ -23,6 +24,7 @@ from skypanel.store import accounts, apps, builds, organizations
 CREATES_APPS = "push_creates_apps"
 DONE = {ARCHIVE: "sent an archive", REMOTE: "deployed its git URL"}
 MAX_COMPARED = 20  # branches of one push whose histories are compared
+MAX_RECORDED = 20
 
 
 async def find(panel: Panel, by: Account, name: str, action: Action) -> App | None:
@@ -58,8 +60,7 @@ async def receive(panel: Panel, push: Push, write: WriteLine) -> None:
     if app:
         await _note_size(panel, app, size)
     if decision.deploy is None or decision.deploy.new is None:
-        if app is None:
-            await _create(panel, push, size, write)
+        await _record(panel, push, app or await _create(panel, push, size, write))
         return
     if app:
         await check_idle(panel, check_paid(app))
@@ -68,6 +69,7 @@ async def receive(panel: Panel, push: Push, write: WriteLine) -> None:
     app = app or await _create(panel, push, size, write)
     await panel.repositories.point_head(app.id, decision.deploy.ref)
     build = await build_flow.request(panel, app, push.account.id, source, write)
+    await _record(panel, push, app)
     await follow_build(panel, build.id, write)
 
 
@@ -131,6 +133,12 @@ async def check_idle(panel: Panel, app: App) -> None:
 async def _note_size(panel: Panel, app: App, size_bytes: int) -> None:
     async with panel.transaction() as conn:
         await apps.set_repository_size(conn, app.id, size_bytes)
+
+
+async def _record(panel: Panel, push: Push, app: App) -> None:
+    refs = {shown(update.label): update.new for update in push.updates[:MAX_RECORDED]}
+    async with panel.transaction() as conn:
+        await audit.record(conn, "app.push", push.account, app, refs=refs, more=len(push.updates[MAX_RECORDED:]))
 
 
 async def _create(panel: Panel, push: Push, size_bytes: int, write: WriteLine) -> App:

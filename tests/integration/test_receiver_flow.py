@@ -12,7 +12,7 @@ from gitreceiver import __main__ as receiver_process
 from gitreceiver.tasks import cancel
 from skypanel.domain.access import Role
 from skypanel.flow import accounts, receive
-from skypanel.store import apps, builds, keys, organizations, releases, settings, tokens
+from skypanel.store import apps, audit, builds, keys, organizations, releases, settings, tokens
 from tests.panels import open_stage
 from tests.receiver_harness import end, running_receiver, wait_for
 
@@ -103,6 +103,37 @@ async def test_pushing_again_makes_the_next_release(stage, receiver, workers, wo
     pushed = await work.push()
     assert "Released v2" in pushed.stderr
     assert "Creating app" not in pushed.stderr
+
+
+async def recorded(stage, count):
+    async with stage.panel.transaction() as conn:
+        return [(entry.action, entry.email, entry.app_name, entry.origin) for entry in reversed(await audit.recent(conn, count))]
+
+
+async def test_each_push_is_on_record_with_who_pushed_what_from_where(stage, receiver, workers, ada, work):
+    who = (stage.admin.email, "hello")
+    await work.push()
+    assert await recorded(stage, 2) == [("app.create", *who, "ssh 127.0.0.1"), ("app.push", *who, "ssh 127.0.0.1")]
+    commit = await work.commit({"Procfile": "web: ./serve --fast\n"})
+    await work.push_http()
+    await work.push_http(f"{commit}:refs/heads/other", f"{commit}:refs/tags/v1")
+    assert await recorded(stage, 2) == [("app.push", *who, "git 127.0.0.1")] * 2
+    async with stage.panel.transaction() as conn:
+        branch, app = await audit.recent(conn, 2)
+    assert branch.details == {"refs": {"other": commit, "tag v1": commit}, "more": 0}
+    assert app.details == {"refs": {"main": commit}, "more": 0}
+    await work.push(*[f"{commit}:refs/heads/branch{number:02}" for number in range(25)])
+    async with stage.panel.transaction() as conn:
+        [many] = await audit.recent(conn, 1)
+    assert (len(many.details["refs"]), many.details["more"]) == (20, 5)
+
+
+async def test_a_push_that_is_declined_is_not_on_record(stage, receiver, ada, work):
+    await work.git("commit", "-q", "--allow-empty", "-m", "No files")
+    await work.git("rm", "-q", "-r", ".")
+    await work.git("commit", "-q", "-m", "Nothing")
+    assert "holds no files" in (await work.push(check=False)).stderr
+    assert "app.push" not in [action for action, *_ in await recorded(stage, 5)]
 
 
 async def test_a_broken_build_rejects_the_push_and_keeps_the_app(stage, receiver, workers, work):
