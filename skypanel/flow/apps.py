@@ -38,12 +38,7 @@ async def create(panel: Panel, by: Account, name: str, *, app_id: UUID | None = 
     """
     names.check_app_name(name)
     async with panel.transaction() as conn:
-        if organization_id is None:
-            organization_id = await _first_organization(conn, by)
-        if not allows(await organizations.role(conn, organization_id, by.id), Action.CREATE_APP):
-            raise Denied("You may not create apps in this organization.", "Ask one of its admins for the developer role.")
-        if (await organizations.get(conn, organization_id)).suspended:
-            raise unpaid(name)
+        organization_id = await _place(conn, by, name, organization_id)
         plan = await plans.latest(conn, str(await value(conn, "default_plan")))
         app = await apps.add(conn, app_id or uuid4(), name, organization_id, plan.id)
         await audit.record(conn, "app.create", by, app)
@@ -51,11 +46,24 @@ async def create(panel: Panel, by: Account, name: str, *, app_id: UUID | None = 
     return app
 
 
-async def _first_organization(conn: Connection, by: Account) -> UUID:
-    owned = await organizations.of(conn, by.id)
-    if not owned:
-        raise Denied("You belong to no organization.", "Ask an administrator to add you to one.")
-    return owned[0].id
+async def check_creator(panel: Panel, by: Account, name: str) -> None:
+    """Raise as `create` would where the account may not create an app in its first organization."""
+    async with panel.transaction() as conn:
+        await _place(conn, by, name)
+
+
+async def _place(conn: Connection, by: Account, name: str, organization_id: UUID | None = None) -> UUID:
+    """Return the organization that an app is created in: the account's first one where none is named."""
+    if organization_id is None:
+        owned = await organizations.of(conn, by.id)
+        if not owned:
+            raise Denied("You belong to no organization.", "Ask an administrator to add you to one.")
+        organization_id = owned[0].id
+    if not allows(await organizations.role(conn, organization_id, by.id), Action.CREATE_APP):
+        raise Denied("You may not create apps in this organization.", "Ask one of its admins for the developer role.")
+    if (await organizations.get(conn, organization_id)).suspended:
+        raise unpaid(name)
+    return organization_id
 
 
 async def access(panel: Panel, by: Account, name: str, action: Action) -> App:

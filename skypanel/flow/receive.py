@@ -30,7 +30,7 @@ MAX_RECORDED = 20
 async def find(panel: Panel, by: Account, name: str, action: Action) -> App | None:
     """Return the app that is fetched or pushed to; None for a free name that a push may take.
 
-    Raises NotFound, Denied, or Conflict where a push meets somebody else's name.
+    Raises NotFound, Denied, Conflict where a push meets somebody else's name, Unpaid where it may take none.
     """
     try:
         return await apps_flow.access(panel, by, name, action)
@@ -44,6 +44,7 @@ async def find(panel: Panel, by: Account, name: str, action: Action) -> App | No
         raise Conflict(f"The name {name} is taken by another organization.", "Choose another name in your git remote.")
     if not creates:
         raise NotFound(f"There is no app {name}, and pushes create none here.", "Create it first.")
+    await apps_flow.check_creator(panel, by, name)
     return None
 
 
