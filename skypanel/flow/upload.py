@@ -16,16 +16,21 @@ from skypanel.flow import audit, receive
 from skypanel.flow import build as build_flow
 from skypanel.flow.accounts import digest
 from skypanel.ports import Panel
-from skypanel.store import uploads
+from skypanel.store import accounts, uploads
 
 
-async def offer(panel: Panel, by: Account) -> tuple[Upload, str]:
-    """Return an upload that the account may make within the hour, and the secret that opens it. Raises Throttled."""
+async def offer(panel: Panel, by: Account, app: App | None = None) -> tuple[Upload, str]:
+    """Return an upload that the account may make within the hour, and the secret that opens it; `app` is what it asked about.
+
+    Raises Throttled.
+    """
     secret = secrets.token_urlsafe(32)
     async with panel.transaction() as conn:
         if not await uploads.has_room(conn, by.id, MAX_UPLOADS, panel.clock.now()):
             raise Throttled(f"You asked for {MAX_UPLOADS} uploads within the hour.", "Use one of those, or wait.")
-        return await uploads.add(conn, by.id, digest(secret), panel.clock.now() + LIFE), secret
+        offered = await uploads.add(conn, by.id, digest(secret), panel.clock.now() + LIFE)
+        await audit.record(conn, "upload.offer", by, app, upload=str(offered.id))
+    return offered, secret
 
 
 async def take(panel: Panel, secret: str, chunks: AsyncIterable[bytes]) -> Upload:
@@ -45,8 +50,10 @@ async def take(panel: Panel, secret: str, chunks: AsyncIterable[bytes]) -> Uploa
         if not await uploads.take(conn, found.id, stored.digest, checksum.hexdigest()):
             raise rules.used()
         taken = await uploads.of(conn, found.account_id, found.id, panel.clock.now())
-    if taken is None:
-        raise rules.ended()
+        if taken is None:
+            raise rules.ended()
+        by = await accounts.get(conn, found.account_id)
+        await audit.record(conn, "upload.take", by, upload=str(found.id), checksum=taken.checksum)
     return taken
 
 

@@ -119,6 +119,17 @@ async def test_the_same_upload_is_built_again_where_that_is_asked_for(api, empty
     assert len({one["slug"]["id"] for one in await api.get("/apps/hello/builds")}) == 2
 
 
+async def test_each_upload_is_on_record(api, empty, stage):
+    blob = await offered(api)
+    await put(api, blob)
+    await api.call("POST", "/apps/hello/sources", status=201)
+    async with stage.panel.transaction() as conn:
+        found = [(one.action, one.email, one.app_name, one.details.get("upload")) for one in await audit.recent(conn, 3)]
+    upload = blob["get_url"].rpartition("/")[2]
+    assert found[1:] == [("upload.take", stage.admin.email, None, upload), ("upload.offer", stage.admin.email, None, upload)]
+    assert found[0][:3] == ("upload.offer", stage.admin.email, "hello")
+
+
 @pytest.mark.parametrize("name", HOSTILE)
 async def test_what_cannot_be_built_is_refused_and_nothing_is_kept_of_it(api, empty, stage, name):
     blob = await offered(api)

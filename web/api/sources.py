@@ -7,6 +7,7 @@ from uuid import UUID
 
 from aiohttp import web
 
+from skypanel.domain.app import App
 from skypanel.domain.errors import Invalid
 from skypanel.domain.routing import Address
 from skypanel.domain.transcript import size
@@ -23,16 +24,19 @@ UPLOAD_HERE = "Upload it with POST /sources, and give the get_url that you get t
 
 async def create(call: Call) -> Reply:
     """Return where to upload an archive, and what to call it when it is built."""
-    upload, secret = await upload_flow.offer(call.panel, call.account)
-    base = f"{origin(call.request)}{PATH}"
-    blob = {"get_url": f"{base}{upload.id}", "put_url": f"{base}{secret}"}
-    return Reply({"source_blob": blob}, 201, {"Cache-Control": "no-store"})
+    return await _offered(call)
 
 
 async def create_for_app(call: Call) -> Reply:
     """Return the same, as an app that may be pushed to has it."""
-    await call.app()
-    return await create(call)
+    return await _offered(call, await call.app())
+
+
+async def _offered(call: Call, app: App | None = None) -> Reply:
+    upload, secret = await upload_flow.offer(call.panel, call.account, app)
+    base = f"{origin(call.request)}{PATH}"
+    blob = {"get_url": f"{base}{upload.id}", "put_url": f"{base}{secret}"}
+    return Reply({"source_blob": blob}, 201, {"Cache-Control": "no-store"})
 
 
 async def put(request: web.Request, params: Mapping[str, str], _body: Json) -> Reply:
