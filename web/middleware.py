@@ -28,6 +28,7 @@ READING = frozenset({"GET", "HEAD", "OPTIONS"})
 INTERNAL = "/internal/"
 # No cookie counts there, and no browser knows what does: a token.
 AGENTS = "/nodes/agent/"
+SECRET_FROM = ("/sources/", "/streams/")
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +57,7 @@ async def answered(request: web.Request, handler: Handler) -> web.StreamResponse
     except SkyPanelError as error:
         status, name = STATUS[type(error)]
         if status >= 500:  # noqa: PLR2004 - the server's own errors (RFC 9110)
-            log.exception("%s %s: %s (request %s)", request.method, request.rel_url.raw_path, name, request[REQUEST_ID])
+            log.exception("%s %s: %s (request %s)", request.method, _place(request), name, request[REQUEST_ID])
         return _error(request, status, name, error)
     except web.HTTPException as error:
         if error.status < 400:  # noqa: PLR2004 - redirects are no errors
@@ -67,7 +68,7 @@ async def answered(request: web.Request, handler: Handler) -> web.StreamResponse
             answer.headers["Allow"] = error.headers["Allow"]
         return answer
     except Exception:
-        log.exception("%s %s failed (request %s)", request.method, request.rel_url.raw_path, request[REQUEST_ID])
+        log.exception("%s %s failed (request %s)", request.method, _place(request), request[REQUEST_ID])
         fault = SkyPanelError("Something went wrong here.", f"The panel's log has the details under {request[REQUEST_ID]}.")
         return _error(request, *UNEXPECTED, fault)
 
@@ -98,6 +99,12 @@ def _origin_of_sender(request: web.Request) -> str | None:
     if "Origin" in request.headers:
         return request.headers["Origin"]
     return origin(request) if request.headers.get("Sec-Fetch-Site") == "same-origin" else None
+
+
+def _place(request: web.Request) -> str:
+    """Return the path for the log, but for what lets in whoever has it: an upload's secret, or a stream's ticket."""
+    path = request.rel_url.raw_path
+    return f"{path.rpartition('/')[0]}/..." if request.path.startswith(SECRET_FROM) else path
 
 
 def _error(request: web.Request, status: int, name: str, error: SkyPanelError) -> web.Response:

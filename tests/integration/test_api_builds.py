@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import logging
 from uuid import UUID
 
 import pytest
@@ -10,6 +11,7 @@ from sqlalchemy import func, select, update
 
 from skypanel.domain.access import Role
 from skypanel.domain.build import BuildState
+from skypanel.domain.errors import Unavailable
 from skypanel.domain.upload import MAX_UPLOADS
 from skypanel.flow import build as build_flow
 from skypanel.store import audit, builds, tables
@@ -128,6 +130,25 @@ async def test_each_upload_is_on_record(api, empty, stage):
     upload = blob["get_url"].rpartition("/")[2]
     assert found[1:] == [("upload.take", stage.admin.email, None, upload), ("upload.offer", stage.admin.email, None, upload)]
     assert found[0][:3] == ("upload.offer", stage.admin.email, "hello")
+
+
+@pytest.mark.parametrize(("error", "status"), [(Unavailable("Nothing answers."), 503), (ZeroDivisionError(), 500)])
+async def test_no_log_line_has_what_opens_an_upload_or_a_stream(api, hello, stage, caplog, *, error, status):
+    def broken(*_arguments):
+        raise error
+
+    blob, release = await offered(api), await api.get("/apps/hello/releases/1")
+    stage.panel.objects.add = broken
+    with caplog.at_level(logging.DEBUG):
+        await put(api, blob, status=status)
+        stage.panel.database.transaction = broken
+        stream = release["output_stream_url"].removeprefix(BASE)
+        await api.call("GET", stream, status=status)
+    logged = "\n".join(record.getMessage() for record in caplog.records if record.name.startswith("web"))
+    assert "PUT /sources/... " in logged.replace(":", " ")
+    assert "GET /streams/releases/... " in logged.replace(":", " ")
+    assert stream.rpartition("/")[2] not in logged
+    assert blob["put_url"].rpartition("/")[2] not in logged
 
 
 @pytest.mark.parametrize("name", HOSTILE)
