@@ -2,20 +2,34 @@
 
 from collections.abc import Sequence
 
-from skypanel.domain.access import HIGHEST_COLLABORATOR, Member, Role
+from skypanel.domain.access import HIGHEST_COLLABORATOR, Action, Member, Role, allows
 from skypanel.domain.account import Account
 from skypanel.domain.app import App
 from skypanel.domain.errors import Invalid, NotFound
 from skypanel.flow import audit, invitation
 from skypanel.flow.invitation import Invitation
 from skypanel.ports import Panel
-from skypanel.store import collaborators
+from skypanel.store import collaborators, organizations
 
 
 async def of(panel: Panel, app: App) -> Sequence[Member]:
     """Return an app's collaborators by address; its organization's members are none."""
     async with panel.transaction() as conn:
         return await collaborators.of(conn, app.id)
+
+
+async def everybody(panel: Panel, app: App, by: Account) -> Sequence[Member]:
+    """Return who may act for an app, as the account may know it: the members of its organization, then its other collaborators.
+
+    Who is no member of the organization is told of its members none but the owner, whom the app itself names: the highest
+    of the longest standing.
+    """
+    async with panel.autocommit() as conn:
+        members, others = await organizations.members(conn, app.organization_id), await collaborators.of(conn, app.id)
+        role = await organizations.role(conn, app.organization_id, by.id)
+    known = {member.account.id for member in members}
+    shown = members if allows(role, Action.VIEW_MEMBERS) else sorted(members, key=lambda member: member.role, reverse=True)[:1]
+    return [*shown, *(other for other in others if other.account.id not in known)]
 
 
 async def add(panel: Panel, app: App, email: str, role: Role, by: Account) -> Invitation:

@@ -130,6 +130,22 @@ async def test_who_is_a_member_sees_the_team_of_an_app_and_a_collaborator_does_n
     assert [app["team"] for app in await client.get("/apps")] == [None]
 
 
+async def test_a_collaborator_is_told_of_the_members_none_but_the_owner(api, hello, ada, stage):
+    developer = await stage.member(Role.DEVELOPER)
+    for email in (ada.email, "bob@example.com", developer.email):
+        await api.call("POST", "/apps/hello/collaborators", {"user": email}, status=201)
+    seen_by = {}
+    for who, client in (("member", await api.act_as(developer)), ("collaborator", await api.act_as(ada))):
+        listed = await client.get("/apps/hello/collaborators")
+        assert await client.get("/teams/apps/hello/collaborators") == listed
+        seen_by[who] = {each["user"]["email"]: each["role"] for each in listed}
+        for email in (stage.admin.email, ada.email, developer.email):
+            await client.get(f"/apps/hello/collaborators/{email}", 200 if email in seen_by[who] else 404)
+    assert seen_by["collaborator"] == {stage.admin.email: "owner", ada.email: "developer", "bob@example.com": "developer"}
+    assert seen_by["member"] == seen_by["collaborator"] | {developer.email: "developer"}
+    assert (await (await api.act_as(ada)).get("/apps/hello"))["owner"]["email"] == stage.admin.email
+
+
 async def test_a_collaborator_may_give_up_its_access(api, hello, ada):
     await api.call("POST", "/apps/hello/collaborators", {"user": ada.email}, status=201)
     client = await api.act_as(ada)

@@ -8,7 +8,7 @@ from skypanel.domain.errors import Conflict, Invalid, NotFound
 from skypanel.domain.names import printable
 from skypanel.flow import apps as apps_flow
 from skypanel.flow import collaborators as collaborators_flow
-from skypanel.store import collaborators, organizations
+from skypanel.store import collaborators
 from web.api import people, serializers
 from web.api.calls import Call, Reply
 from web.api.ranges import Page, paginate
@@ -22,13 +22,15 @@ CHANGES = record("permissions", permissions=array(string()))
 async def index(call: Call) -> Page:
     """List who may act for an app."""
     app = await call.app()
-    return paginate([serializers.collaborator(each, app) for each in _once(*await _people(call, app))], call.range, "id")
+    found = await collaborators_flow.everybody(call.panel, app, call.account)
+    return paginate([serializers.collaborator(each, app) for each in found], call.range, "id")
 
 
 async def show(call: Call) -> Reply:
     """Show somebody who may act for an app."""
     app = await call.app()
-    return Reply(serializers.collaborator(_named(call, app, _once(*await _people(call, app))), app))
+    found = await collaborators_flow.everybody(call.panel, app, call.account)
+    return Reply(serializers.collaborator(_named(call, app, found), app))
 
 
 async def permissions(call: Call) -> Page:
@@ -76,18 +78,6 @@ def _role(names: Sequence[str]) -> Role:
     return max((PERMISSIONS[name] for name in names), default=Role.VIEWER)
 
 
-async def _people(call: Call, app: App) -> tuple[Sequence[Member], Sequence[Member]]:
-    """Return the members of an app's organization, and its collaborators."""
-    async with call.panel.autocommit() as conn:
-        return await organizations.members(conn, app.organization_id), await collaborators.of(conn, app.id)
-
-
-def _once(members: Sequence[Member], others: Sequence[Member]) -> Sequence[Member]:
-    """Return the members, and the collaborators who are none."""
-    known = {member.account.id for member in members}
-    return [*members, *(other for other in others if other.account.id not in known)]
-
-
 def _named(call: Call, app: App, found: Sequence[Member]) -> Member:
     asked = call.params["collaborator"].lower()
     for each in found:
@@ -97,11 +87,10 @@ def _named(call: Call, app: App, found: Sequence[Member]) -> Member:
 
 
 async def _collaborator(call: Call, app: App) -> Member:
-    members, others = await _people(call, app)
     try:
-        return _named(call, app, others)
+        return _named(call, app, await collaborators_flow.of(call.panel, app))
     except NotFound:
-        member = _named(call, app, members)
+        member = _named(call, app, await collaborators_flow.everybody(call.panel, app, call.account))
     raise Conflict(
         f"{member.account.email} may act for {app.name} as a member of its organization.",
         "`heroku members:set` and `members:remove` change that, for all of its apps.",
