@@ -7,12 +7,14 @@ import signal
 import tempfile
 import time
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
 import asyncssh
 
+from gitreceiver import __main__ as receiver_process
 from gitreceiver.command import Service
 from gitreceiver.config import GitLimits
 from gitreceiver.http import HttpListener
@@ -23,7 +25,8 @@ from skypanel.domain.errors import Conflict, Denied, NotFound
 from skypanel.domain.push import decide, deploy_refs
 from skypanel.domain.transcript import detail
 from skypanel.drivers.dulwich import DulwichRepositories
-from skypanel.flow import source
+from skypanel.flow import accounts, source
+from skypanel.store import keys
 from tests.fakes import FakeObjects
 
 CLIENT_TIMEOUT_S = 60
@@ -96,6 +99,25 @@ class Desk:
     async def forget(self, app_id):
         if app_id not in {known for known, _ in self.apps.values()}:
             await self.repositories.remove(app_id)
+
+
+class PanelDesk:
+    """Decides as the receiver's process does, with what it puts together, on a stage's panel."""
+
+    def __init__(self, stage, repositories):
+        self.panel = stage.panel = replace(stage.panel, repositories=repositories)
+        self.repositories = repositories
+        git = receiver_process.git(self.panel)
+        self.find, self.receive, self.abandon, self.forget = git.find, git.receive, git.abandon, git.forget
+        self.authenticate = partial(receiver_process.account, self.panel)
+        self.bearer = partial(receiver_process.bearer, self.panel)
+
+    async def admit(self, account, key):
+        async with self.panel.transaction() as conn:
+            await keys.add(conn, account.id, key.export_public_key().decode(), key.get_fingerprint(), "laptop")
+
+    async def admit_token(self, account, scope="global"):
+        return await accounts.add_token(self.panel, account, "A laptop", scope)
 
 
 @dataclass

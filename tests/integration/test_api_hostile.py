@@ -8,7 +8,6 @@ from uuid import UUID
 import pytest
 from sqlalchemy import func, select
 
-from skypanel.domain.access import LEAST_ROLE, SCOPES, AccountAction, Action, Role
 from skypanel.flow import accounts
 from skypanel.store import tables
 from tests import factories
@@ -196,45 +195,6 @@ async def test_what_is_anothers_looks_as_if_it_were_not_there(api, hello, stage)
             response = await other.call(ROUTES[route].method, path, BODY.get(route), status=404)
             answers.add((await response.text()).replace(name, "NAME"))
         assert len(answers) == 1, route
-
-
-@pytest.mark.parametrize("scope", SCOPES)
-@pytest.mark.parametrize("role", Role)
-async def test_roles_and_scopes_allow_what_the_rulebook_says(api, hello, stage, role, scope):
-    client = await api.act_as(await stage.member(role), scope)
-    for route in OF_APP:
-        endpoint = ROUTES[route]
-        may = role >= LEAST_ROLE[endpoint.needs] and endpoint.needs in SCOPES[scope]
-        if may and endpoint.needs is Action.DESTROY_APP:
-            continue  # shown by a test of its own
-        response = await client.call(endpoint.method, filled(endpoint.path), BODY.get(route))
-        assert (response.status == 403) == (not may), (route, response.status)
-        assert response.status < 500
-
-
-@pytest.mark.parametrize("role", Role)
-async def test_who_may_destroy(api, hello, stage, role):
-    client = await api.act_as(await stage.member(role))
-    response = await client.call("DELETE", "/apps/hello")
-    assert response.status == (200 if role >= LEAST_ROLE[Action.DESTROY_APP] else 403)
-
-
-@pytest.mark.parametrize("role", Role)
-async def test_who_may_create(api, stage, role):
-    client = await api.act_as(await stage.member(role))
-    response = await client.call("POST", "/apps", {"name": "made"})
-    assert response.status == (201 if role >= LEAST_ROLE[Action.CREATE_APP] else 403)
-
-
-@pytest.mark.parametrize("scope", SCOPES)
-async def test_what_scopes_allow_about_the_account(api, stage, scope):
-    client = await api.act_as(stage.admin, scope)
-    for endpoint in PLAIN:
-        if isinstance(endpoint.needs, AccountAction) and endpoint.method == "GET":
-            response = await client.call("GET", filled(endpoint.path))
-            assert (response.status == 403) == (endpoint.needs not in SCOPES[scope]), endpoint.path
-    made = await client.call("POST", "/oauth/authorizations", {"scope": ["global"]})
-    assert made.status == (201 if scope == "global" else 403)
 
 
 async def test_an_unknown_path_and_method_are_refused(api):

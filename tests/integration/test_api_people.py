@@ -199,27 +199,3 @@ async def test_an_app_is_offered_to_people_who_are_here(api, hello, ada, stage):
     for recipient, status in (("nobody@example.com", 422), ("nobody", 422), (stage.admin.email, 422)):
         await api.call("POST", "/account/app-transfers", {"app": "hello", "recipient": recipient}, status=status)
     await (await api.act_as(ada)).call("POST", "/account/app-transfers", {"app": "hello", "recipient": stage.admin.email}, status=404)
-
-
-TEAM = [
-    ("GET", "", Role.VIEWER, None),
-    ("GET", "/members", Role.VIEWER, None),
-    ("GET", "/apps", Role.VIEWER, None),
-    ("PUT", "/members", Role.ADMIN, {"email": "outsider@example.com", "role": "viewer"}),
-    ("PATCH", "/members", Role.ADMIN, {"email": "outsider@example.com", "role": "developer"}),
-    ("DELETE", "/members/outsider@example.com", Role.ADMIN, None),
-]
-
-
-@pytest.mark.parametrize("role", Role)
-async def test_which_role_may_do_what_to_a_team(api, acme, ada, stage, role):
-    member = await stage.member(role)
-    await api.call("PUT", "/teams/Acme/members", {"email": member.email, "role": role.word}, status=201)
-    client, reader, stranger = await api.act_as(member), await api.act_as(member, "read"), await api.act_as(ada)
-    for method, path, least, body in TEAM:
-        if method != "PUT":
-            await api.call("PUT", "/teams/Acme/members", {"email": "outsider@example.com", "role": "viewer"})
-        assert ((await client.call(method, f"/teams/Acme{path}", body)).status < 400) == (role >= least), (method, path)
-        assert ((await reader.call(method, f"/teams/Acme{path}", body)).status == 403) == (method != "GET"), (method, path)
-        await api.call("DELETE", "/teams/Acme/members/outsider@example.com")
-        assert (await stranger.call(method, f"/teams/Acme{path}", body)).status == 404, (method, path)

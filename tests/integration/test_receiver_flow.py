@@ -1,39 +1,18 @@
 """From `git push` to a release that serves: the receiver, the flow and a real database; fakes build and run."""
 
 import asyncio
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from uuid import uuid4
 
 import pytest
 
-from gitreceiver import __main__ as receiver_process
 from gitreceiver.tasks import cancel
 from skypanel.domain.access import Role
 from skypanel.flow import accounts, receive
-from skypanel.store import apps, audit, builds, keys, organizations, releases, settings, tokens
+from skypanel.store import apps, audit, builds, organizations, releases, settings, tokens
 from tests.panels import open_stage
-from tests.receiver_harness import end, running_receiver, wait_for
-
-
-class PanelDesk:
-    """What the receiver's process puts together, on a stage's panel."""
-
-    def __init__(self, stage, repositories):
-        self.panel = stage.panel = replace(stage.panel, repositories=repositories)
-        self.repositories = repositories
-        git = receiver_process.git(self.panel)
-        self.find, self.receive, self.abandon, self.forget = git.find, git.receive, git.abandon, git.forget
-        self.authenticate = partial(receiver_process.account, self.panel)
-        self.bearer = partial(receiver_process.bearer, self.panel)
-
-    async def admit(self, account, key):
-        async with self.panel.transaction() as conn:
-            await keys.add(conn, account.id, key.export_public_key().decode(), key.get_fingerprint(), "laptop")
-
-    async def admit_token(self, account, scope="global"):
-        return await accounts.add_token(self.panel, account, "A laptop", scope)
+from tests.receiver_harness import PanelDesk, end, running_receiver, wait_for
 
 
 @pytest.fixture

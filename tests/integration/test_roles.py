@@ -1,0 +1,272 @@
+"""Each role at each call of the API, each page and form of an app, and git: what it may, and what is on record of it."""
+
+import logging
+import re
+from base64 import b64encode
+from dataclasses import dataclass
+from functools import partial
+
+import asyncssh
+import pytest
+from aiohttp import ClientSession
+
+from skypanel.domain.access import AccountAction, Action, allows, covers
+from skypanel.flow import accounts as accounts_flow
+from tests.api_fixture import Api
+from tests.git_host_fixture import publish
+from tests.receiver_harness import PanelDesk, running_receiver
+from tests.rewound import Rewound
+from tests.roles import ABSENT, API, DENIED, DONE, EVERYBODY, MAKES_APPS, PAGES, SCOPES, STANDINGS, TEAM_ACTIONS, VERDICTS
+from tests.web_fixture import ORIGIN
+from tests.world import AFTER, SECRET, filled, make_world
+from web.api.calls import Endpoint
+from web.api.routes import ENDPOINTS
+from web.routes import ROUTES
+
+ADDRESS = "192.0.2.7"
+SENTENCES = re.compile(r"[A-Z].+\. [A-Z`].+\.")
+# Those of the panel and of the account itself: no app or organization has a say in them.
+OTHER_PAGES = {
+    "/internal/health", "/internal/traefik", "/nodes/agent/heartbeat", "/nodes/agent/slugs", "/nodes/agent/slugs/{digest}",
+    "/nodes/agent/logs", "/nodes/agent/stops/{container}", "/nodes", "/nodes/change", "/", "/billing", "/login", "/logout", "/account",
+    "/account/password", "/static/style.css", "/static/live.js", "/static/scale.js", "/static/icon.svg",
+}  # fmt: skip
+
+
+@pytest.fixture
+async def database(database):
+    return Rewound(database)
+
+
+@pytest.fixture
+async def world(stage):
+    return await make_world(stage)
+
+
+@dataclass
+class Said:
+    """What was answered: its status and text, and what it says where it is a refusal."""
+
+    status: int
+    text: str
+    message: str
+
+
+async def walk(world, deeds, call, origin):
+    """Do each deed, and see that it is done, refused or met with the answer for what is not there, and what is on record of it."""
+    untouched = await world.state()
+    for deed in deeds:
+        async with world.undone():
+            world.names |= await AFTER[deed.after](world) if deed.after else {}
+            names = world.names | deed.names
+            before = await world.state() if deed.after else untouched
+            said = await call(deed.method, filled(deed.path, names), filled(deed.body, names))
+            after = await world.state()
+            rows = await world.newest(after[0] - before[0])
+            world.written += [str(row) for row in rows]
+            if said.status >= 400:
+                world.written.append(said.text)
+            assert SECRET not in said.text
+            verdict = deed.verdict(world.standing, world.scope)
+            found = (world.standing.name, world.scope, deed.name, deed.body, said)
+            assert (after != before) == (verdict == DONE and deed.record is not None), found
+            if verdict == DONE:
+                assert deed.missing in said.message if deed.missing else said.status < 400, found
+                assert {row.action for row in rows} == ({deed.record} if deed.record else set()), (found, rows)
+                for row in rows:
+                    assert (row.email, row.account_id, row.origin) == (world.me.email, world.me.id, origin), row
+                    assert row.app_id == world.app.id or "{app}" not in f"{deed.path} {deed.body}", row
+                    assert row.organization_id == world.team.id or "{team}" not in f"{deed.path} {deed.body}", row
+            elif verdict == DENIED:
+                assert said.status == 403, found
+                assert SENTENCES.fullmatch(said.message), found
+            else:
+                assert said.status == 404, found
+                absent = names | {"app": "nobodys", "team": "Nobodys", "ticket": names.get("nobodys ticket")}
+                other = await call(deed.method, filled(deed.path, absent), filled(deed.body, absent))
+                assert (other.status, told(other.text)) == (said.status, told(said.text)), found
+
+
+def told(said):
+    return re.sub("hello|nobodys|Acme|Nobodys", "NAME", said)
+
+
+def check_kept_secret(world, caplog):
+    """See that no refusal, row of the audit log or log line has a config value, or what lets somebody in."""
+    # The panel's own server logs no requests: web/__main__.py.
+    logged = [f"{record.getMessage()} {record.exc_text}" for record in caplog.records if record.name != "aiohttp.access"]
+    assert world.written
+    for line in (*world.written, *logged):
+        for secret in world.secrets:
+            assert secret not in line
+
+
+async def caller_at_api(api, world, standing, scope="global"):
+    """Return somebody with a token, and how they call."""
+    token, secret = await accounts_flow.authorize(world.panel, world.people[standing], "mine", scope, None)
+    world.secrets.append(secret)
+    caller = world.of(standing, scope=scope, token_id=token.id, server=api.client.app)
+    client = Api(api.client, world.stage, secret)
+
+    async def call(method, path, body):
+        response = await client.call(method, path, body, X_Forwarded_For=ADDRESS)
+        return Said(response.status, await response.text(), (await response.json())["message"] if response.status >= 400 else "")
+
+    return caller, call
+
+
+# Of what everybody may do, one does all.
+ANYBODYS = [deed for deed in API if (deed.verdicts or VERDICTS[deed.action]) == EVERYBODY]
+
+
+@pytest.mark.req("R12.2")
+async def test_roles_at_the_api(api, world, caplog):
+    with caplog.at_level(logging.DEBUG):
+        for standing in STANDINGS:
+            caller, call = await caller_at_api(api, world, standing)
+            await walk(caller, [deed for deed in API if deed not in ANYBODYS], call, f"api {ADDRESS}")
+        await walk(caller, ANYBODYS, call, f"api {ADDRESS}")
+    check_kept_secret(world, caplog)
+
+
+@pytest.mark.parametrize("scope", [scope for scope in SCOPES if scope != "global"])
+async def test_scopes_at_the_api(api, world, caplog, scope):
+    with caplog.at_level(logging.DEBUG):
+        caller, call = await caller_at_api(api, world, STANDINGS[-1], scope)
+        await walk(caller, API, call, f"api {ADDRESS}")
+    check_kept_secret(world, caplog)
+
+
+async def test_roles_at_the_pages(new_client, world, caplog):
+    publish(world.panel.remotes.root, "app")
+    with caplog.at_level(logging.DEBUG):
+        for standing in STANDINGS:
+            caller = world.of(standing)
+            await walk(caller, PAGES, await browser(await new_client(), caller), f"web {ADDRESS}")
+    check_kept_secret(world, caplog)
+
+
+async def browser(client, caller):
+    """Return how somebody who has signed in asks for pages and sends forms."""
+    assert (await client.sign_in(caller.me)).status == 303
+    form_token = await client.form_token("/account")
+    caller.secrets += [cookie.value for cookie in client.session.cookie_jar]
+
+    async def call(method, path, body):
+        headers = {"Origin": ORIGIN, "X-Forwarded-For": ADDRESS}
+        data = None if method == "GET" else {"form_token": form_token} | body
+        response = await client.request(method, path, data=data, headers=headers, allow_redirects=False)
+        page = re.sub(r"\s+", " ", (await response.text()).replace(response.headers["Request-Id"], ""))
+        found = re.search(r"<h1>(.*?)</h1> <p[^>]*>(.*?)</p>", page)
+        return Said(response.status, page, f"{found[1]} {found[2]}" if found and response.status >= 400 else "")
+
+    return call
+
+
+# An app's name is nobody's secret, as no two can have one: who pushes to another's is told that it is taken.
+TAKEN = "!"
+GIT = (
+    ("upload-pack", "hello", VERDICTS[Action.FETCH]),
+    ("receive-pack", "hello", TAKEN + VERDICTS[Action.PUSH][1:]),
+    ("receive-pack", "free", MAKES_APPS),
+)
+STATUS = {DONE: 200, DENIED: 403, ABSENT: 404, TAKEN: 409}
+
+
+async def test_roles_at_git(world, stage):
+    async with running_receiver(make_desk=partial(PanelDesk, stage)) as receiver:
+        for place, standing in enumerate(STANDINGS):
+            me, key = world.people[standing], asyncssh.generate_private_key("ssh-ed25519")
+            await receiver.desk.admit(me, key)
+            token = await receiver.desk.admit_token(me)
+            before = await world.state()
+            for service, app, verdicts in GIT:
+                status, said = await by_http(receiver, token, service, app)
+                exit_status, complaint = await by_ssh(receiver, key, service, app)
+                found = (standing.name, service, app, said, complaint)
+                assert status == STATUS[verdicts[place]], found
+                assert (exit_status == 0) == (status == 200), found
+                if status != 200:
+                    assert said == complaint, found
+                    assert SENTENCES.fullmatch(said.removeprefix(" !     ").strip()), found
+                if verdicts[place] == ABSENT:
+                    assert told(said) == told((await by_http(receiver, token, service, "nobodys"))[1]), found
+            assert await world.state() == before
+
+
+async def test_scopes_at_git(world, stage):
+    async with running_receiver(make_desk=partial(PanelDesk, stage)) as receiver:
+        for scope, actions in SCOPES.items():
+            token = await receiver.desk.admit_token(world.people[STANDINGS[-1]], scope)
+            for service, action in (("upload-pack", Action.FETCH), ("receive-pack", Action.PUSH)):
+                status, said = await by_http(receiver, token, service, "hello")
+                assert status == (200 if action in actions else 403)
+                assert status == 200 or f"has the scope {scope}" in said
+
+
+async def by_ssh(receiver, key, service, app):
+    """Begin as git does, and ask for nothing in the end; return the exit status and the complaint."""
+    async with asyncssh.connect("127.0.0.1", receiver.port, username="git", client_keys=[key], known_hosts=None, config=None) as conn:
+        ended = await conn.run(f"git-{service} '/{app}.git'", input=b"0000", encoding=None)
+    return ended.exit_status, ended.stderr.decode()
+
+
+async def by_http(receiver, token, service, app):
+    url = f"http://127.0.0.1:{receiver.http_port}/{app}.git/info/refs?service=git-{service}"
+    headers = {"Authorization": f"Basic {b64encode(f'git:{token}'.encode()).decode()}"}
+    async with ClientSession() as session, session.get(url, headers=headers) as response:
+        return response.status, (await response.read()).decode(errors="replace")
+
+
+async def test_lists_have_what_somebody_may_see_and_no_more(api, new_client, world):
+    for place, standing in enumerate(STANDINGS):
+        client = await api.act_as(world.people[standing])
+        apps = ["hello"] if VERDICTS[Action.VIEW_APP][place] == DONE else []
+        teams = ["Acme"] if VERDICTS[Action.VIEW_MEMBERS][place] == DONE else []
+        for path, names in (("/apps", apps), ("/users/~/apps", apps), ("/teams", teams), ("/organizations", teams)):
+            assert [each["name"] for each in await client.get(path)] == names, (standing.name, path)
+        pages = await new_client()
+        assert (await pages.sign_in(world.people[standing])).status == 303
+        assert ('href="/apps/hello"' in await pages.page("/")) == bool(apps)
+        assert ("Acme" in await pages.page("/billing")) == bool(teams)
+
+
+@pytest.mark.parametrize("standing", STANDINGS, ids=lambda standing: standing.name)
+def test_the_rulebook_says_the_same(standing):
+    for action in Action:
+        verdict, role = VERDICTS[action][STANDINGS.index(standing)], standing.role(action)
+        sees = allows(role, Action.VIEW_MEMBERS if action in TEAM_ACTIONS else Action.VIEW_APP)
+        assert (verdict == DONE) == allows(role, action), action
+        assert (verdict == ABSENT) == (not sees), action
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+def test_the_rulebook_says_the_same_of_scopes(scope):
+    assert {action for action in VERDICTS if covers(scope, action)} == SCOPES[scope]
+
+
+def test_every_action_has_a_surface():
+    assert {deed.action for deed in (*API, *PAGES)} | {Action.FETCH} == VERDICTS.keys() == {*Action, *AccountAction}
+
+
+def test_every_endpoint_of_the_api_is_walked():
+    assert {deed.name for deed in API} == {f"{endpoint.method} {endpoint.path}" for endpoint in ENDPOINTS}
+    needs = {(f"{endpoint.method} {endpoint.path}", endpoint.needs) for endpoint in ENDPOINTS if isinstance(endpoint, Endpoint)}
+    assert needs <= {(deed.name, deed.action) for deed in API}
+
+
+def test_every_page_of_an_app_is_walked():
+    known = {(route.method, plain(route.path)) for route in ROUTES}
+    assert {(deed.method, deed.path) for deed in PAGES} == {(method, path) for method, path in known if path not in OTHER_PAGES}
+    assert {path for _, path in known} >= OTHER_PAGES
+
+
+def plain(path):
+    """A path with the names of its parts alone."""
+    return re.sub(r"\{(\w+):(?:[^{}]|\{[^}]*\})*\}", r"{\1}", path).replace("{version}", "{release}")
+
+
+def test_every_write_is_on_record():
+    unrecorded = {deed.name for deed in API if deed.method != "GET" and not deed.record}
+    assert unrecorded == {"POST /apps/{app}/log-sessions", "PATCH /account/features/{feature}", "PATCH /apps/{app}/features/{feature}"}
+    assert all(deed.record for deed in PAGES if deed.method != "GET")
