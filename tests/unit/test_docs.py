@@ -7,6 +7,7 @@ import click
 import pytest
 
 from skypanel.cli.main import commands
+from skypanel.domain.access import HIGHEST_COLLABORATOR, SCOPES, AccountAction, Action, Role, allows, covers
 from tests.documents import DOCUMENTS, ROOT, runnable_blocks
 
 SOURCES = ("skypanel", "gitreceiver", "buildpacks", "web")
@@ -61,6 +62,61 @@ def test_links_lead_somewhere(document):
     text = re.sub(r"```.*?```|`[^`]*`", "", document.read_text(), flags=re.DOTALL)
     links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text)
     assert [link for link in links if "://" not in link and not (document.parent / link).exists()] == []
+
+
+# The rows of the page of roles.
+ROWS = {
+    "See an app: its releases, builds, dynos, logs and the names of its config vars": Action.VIEW_APP,
+    "Fetch and clone its repository": Action.FETCH,
+    "Push, deploy a git URL, upload and cancel builds": Action.PUSH,
+    "Create an app": Action.CREATE_APP,
+    "Set config vars, buildpacks, health checks and the git URL": Action.CONFIGURE_APP,
+    "Scale, restart and stop dynos": Action.SCALE_APP,
+    "Switch maintenance on and off": Action.MAINTAIN_APP,
+    "Roll back": Action.ROLL_BACK,
+    "Run one-off dynos": Action.RUN,
+    "Add and remove collaborators": Action.SHARE_APP,
+    "Rename an app": Action.RENAME_APP,
+    "Destroy an app": Action.DESTROY_APP,
+    "Give an app to another organization, or offer it to somebody": Action.TRANSFER_APP,
+    "See the organization and its members": Action.VIEW_MEMBERS,
+    "Add, change and remove members": Action.MANAGE_MEMBERS,
+    "Make and unmake owners": Action.MANAGE_OWNERS,
+}
+SEEN = {Action.VIEW_APP, Action.FETCH, Action.VIEW_MEMBERS}
+OF_SCOPES = {
+    "See who the account is": {AccountAction.VIEW_ACCOUNT},
+    "See and fetch apps, see members": SEEN,
+    "Everything else about apps and organizations": set(Action) - SEEN,
+    "See and change the account's keys and tokens, its password, make organizations": {AccountAction.CHANGE_ACCOUNT},
+}
+
+
+def table(page: str, *columns: str) -> dict[str, dict[str, bool]]:
+    """Return the rows of the table that has these columns: whether each says yes."""
+    head = f"| | {' | '.join(columns)} |\n"
+    assert page.count(head) == 1
+    rows = page.partition(head)[2].partition("\n\n")[0].splitlines()[1:]
+    cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+    assert {cell for _, *marks in cells for cell in marks} == {"yes", ""}
+    return {name: dict(zip(columns, (mark == "yes" for mark in marks), strict=True)) for name, *marks in cells}
+
+
+def test_the_page_of_roles_says_what_the_rulebook_says():
+    page = (ROOT / "docs" / "roles.md").read_text()
+    said = table(page, *(role.word for role in Role))
+    assert set(ROWS.values()) == set(Action)
+    assert said == {row: {role.word: allows(role, action) for role in Role} for row, action in ROWS.items()}
+    assert f"a viewer or a {HIGHEST_COLLABORATOR.word} of that app" in page
+
+
+def test_the_page_of_roles_says_what_scopes_are_good_for():
+    said = table((ROOT / "docs" / "roles.md").read_text(), "identity", "read", "write", "global")
+    assert set().union(*OF_SCOPES.values()) == {*Action, *AccountAction}
+    for row, actions in OF_SCOPES.items():
+        for scope in SCOPES:
+            assert {said[row][scope]} == {covers(scope, action) for action in actions}, (row, scope)
+    assert said.keys() == OF_SCOPES.keys()
 
 
 def test_every_run_mark_stands_before_a_block():
