@@ -11,6 +11,7 @@ from skypanel import settings
 from skypanel.bootstrap import open_panel
 from skypanel.domain.account import Account
 from skypanel.domain.errors import Unavailable
+from skypanel.flow.audit import ORIGIN
 from skypanel.ports import Panel
 from skypanel.store import accounts
 
@@ -28,6 +29,7 @@ async def _run(action: Callable[[Panel, Account], Awaitable[T]]) -> T:
             admins = await accounts.admins(conn)
         if not admins:
             raise Unavailable("This panel has no admin yet.", "Start it once with `skypanel up`.")
+        ORIGIN.set("cli")
         return await action(opened, admins[0])
 
 

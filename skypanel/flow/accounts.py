@@ -69,7 +69,10 @@ async def session_account(panel: Panel, session: str) -> Account | None:
 async def sign_out(panel: Panel, session: str) -> None:
     """End a session."""
     async with panel.transaction() as conn:
+        account = await sign_ins.session(conn, digest(session))
         await sign_ins.end_session(conn, digest(session))
+        if account is not None:
+            await audit.record(conn, "account.sign_out", account)
 
 
 async def add_key(panel: Panel, account: Account, public_key: str, fingerprint: str, name: str) -> None:

@@ -1,11 +1,15 @@
 """Starting, stopping and starting again; two panels on one machine; the commands of the machine."""
 
+import asyncio
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from skypanel import settings
+from skypanel.bootstrap import open_panel
+from skypanel.store import audit
 from tests.e2e.harness import new_panel, wait_for
 from tests.e2e.leftovers import leftovers
 
@@ -100,6 +104,11 @@ def test_rotated_keys_leave_apps_and_their_config_vars_alone(panel):
     assert panel.get("rotated", "/env?key=NEW").body.strip() == "another"
 
 
+async def newest_deeds(panel, count):
+    async with open_panel(settings.load(panel.environment)) as opened, opened.transaction() as conn:
+        return [(entry.action, entry.origin) for entry in await audit.recent(conn, count)]
+
+
 def test_keys_and_tokens_are_made_listed_and_taken_away(panel):
     listed = panel.cli("keys", "list").stdout
     assert listed.startswith("SHA256:")
@@ -107,6 +116,7 @@ def test_keys_and_tokens_are_made_listed_and_taken_away(panel):
     line = next(line for line in panel.cli("tokens", "list").stdout.splitlines() if "for a test" in line)
     assert token not in line
     panel.cli("tokens", "revoke", line.split()[0])
+    assert asyncio.run(newest_deeds(panel, 2)) == [("token.revoke", "cli"), ("token.add", "cli")]
     assert "for a test" not in panel.cli("tokens", "list").stdout
     assert panel.cli("tokens", "revoke", "nonsense", check=False).returncode == 1
     assert panel.cli("keys", "remove", "SHA256:none", check=False).returncode == 1

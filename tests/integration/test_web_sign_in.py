@@ -7,6 +7,7 @@ import pytest
 from skypanel.domain.errors import Denied, Throttled
 from skypanel.domain.password import MOST_HERE, MOST_OF_ACCOUNT, MOST_OF_ADDRESS
 from skypanel.flow import accounts, passwords
+from skypanel.store import audit
 from tests.web_fixture import HOST, ORIGIN
 
 PASSWORD = "a long enough password"
@@ -77,6 +78,10 @@ async def test_signing_out_ends_the_session_everywhere(admin, stage):
     assert await accounts.session_account(stage.panel, session)
     assert (await admin.send("/logout", page="/")).status == 303
     assert await accounts.session_account(stage.panel, session) is None
+    async with stage.panel.transaction() as conn:
+        ended, begun = await audit.recent(conn, 2)
+    assert (ended.action, begun.action) == ("account.sign_out", "account.sign_in")
+    assert (ended.account_id, ended.origin) == (begun.account_id, begun.origin) == (stage.admin.id, "web 127.0.0.1")
     assert (await admin.get("/", allow_redirects=False)).status == 303
 
 
