@@ -104,7 +104,8 @@ async def test_each_write_is_on_record_with_where_it_came_from(api, stage):
 
 
 @pytest.mark.req("R12.2")
-async def test_no_answer_ever_has_a_value(api, hello, stage):
+async def test_no_answer_ever_has_a_value(api, hello, stage, caplog):
+    caplog.set_level(logging.DEBUG)
     secret = "hunter2-and-more"
     for method, path, body in [
         ("PATCH", "/apps/hello/config-vars", {"SECRET": secret, "OTHER": "one"}),
@@ -115,10 +116,18 @@ async def test_no_answer_ever_has_a_value(api, hello, stage):
         ("PATCH", "/apps/hello/config-vars", {"bad key": secret}),
         ("PATCH", "/apps/hello/config-vars", {"SECRET": [secret]}),
         ("PATCH", "/apps/hello/config-vars", {"SECRET": f"{secret}\0"}),
+        ("PATCH", "/apps/hello/config-vars", {"SECRET": secret * 10_000}),
+        ("PUT", "/apps/hello/config-vars", {"SECRET": secret}),
+        ("POST", "/apps/hello/dynos", {"command": "true", "env": {"bad key": secret}}),
+        ("POST", "/apps/hello/dynos", {"command": "true", "env": {"KEY": [secret]}}),
+        ("POST", "/apps/hello/dynos", {"command": "true", "env": {"KEY": f"{secret}\0"}}),
+        ("PATCH", "/account", {"password": secret, "new_password": "short"}),
+        ("PATCH", "/account", {"password": [secret], "new_password": secret}),
     ]:
         response = await api.call(method, path, body)
         assert response.status < 500
         assert secret not in await response.text()
+    assert secret not in caplog.text
     response = await api.call("GET", "/apps/hello/config-vars")
     assert await response.json() == {"OTHER": "********", "SECRET2": "********"}
     assert "never shown" in response.headers["Warning-Message"]

@@ -173,12 +173,14 @@ GIT = (
 STATUS = {DONE: 200, DENIED: 403, ABSENT: 404, TAKEN: 409}
 
 
-async def test_roles_at_git(world, stage):
+async def test_roles_at_git(world, stage, caplog):
+    caplog.set_level(logging.DEBUG)
     async with running_receiver(make_desk=partial(PanelDesk, stage)) as receiver:
         for place, standing in enumerate(STANDINGS):
             me, key = world.people[standing], asyncssh.generate_private_key("ssh-ed25519")
             await receiver.desk.admit(me, key)
             token = await receiver.desk.admit_token(me)
+            world.secrets.append(token)
             before = await world.state()
             for service, app, verdicts in GIT:
                 status, said = await by_http(receiver, token, service, app)
@@ -188,10 +190,12 @@ async def test_roles_at_git(world, stage):
                 assert (exit_status == 0) == (status == 200), found
                 if status != 200:
                     assert said == complaint, found
+                    world.written.append(said)
                     assert SENTENCES.fullmatch(said.removeprefix(" !     ").strip()), found
                 if verdicts[place] == ABSENT:
                     assert told(said) == told((await by_http(receiver, token, service, "nobodys"))[1]), found
             assert await world.state() == before
+    check_kept_secret(world, caplog)
 
 
 async def test_scopes_at_git(world, stage):
