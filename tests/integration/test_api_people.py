@@ -146,10 +146,15 @@ async def test_a_collaborator_is_told_of_the_members_none_but_the_owner(api, hel
     assert (await (await api.act_as(ada)).get("/apps/hello"))["owner"]["email"] == stage.admin.email
 
 
-async def test_a_collaborator_may_give_up_its_access(api, hello, ada):
-    await api.call("POST", "/apps/hello/collaborators", {"user": ada.email}, status=201)
+@pytest.mark.parametrize("name", ["email", "account", "id"])
+async def test_a_collaborator_may_give_up_its_access_and_no_others(api, hello, ada, name):
+    ids = {}
+    for email in (ada.email, "bob@example.com"):
+        made = await (await api.call("POST", "/apps/hello/collaborators", {"user": email}, status=201)).json()
+        ids[email] = {"email": email, "account": made["user"]["id"], "id": made["id"]}[name]
     client = await api.act_as(ada)
-    await client.call("DELETE", f"/apps/hello/collaborators/{ada.email}", status=200)
+    await client.call("DELETE", f"/apps/hello/collaborators/{ids['bob@example.com']}", status=403)
+    await client.call("DELETE", f"/apps/hello/collaborators/{ids[ada.email]}", status=200)
     await client.get("/apps/hello", 404)
 
 

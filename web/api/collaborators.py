@@ -61,8 +61,10 @@ async def change(call: Call) -> Reply:
 
 async def remove(call: Call) -> Reply:
     """Take a collaborator's access away; everybody may give up their own."""
-    own = call.params["collaborator"].lower() in {call.account.email, str(call.account.id)}
-    app = await apps_flow.access(call.panel, call.account, call.params["app"], Action.VIEW_APP) if own else await call.app()
+    app = await apps_flow.access(call.panel, call.account, call.params["app"], Action.VIEW_APP)
+    own = {call.account.email, str(call.account.id), serializers.collaborator_id(call.account.id, app)}
+    if call.params["collaborator"].lower() not in own:
+        app = await call.app()
     found = await _collaborator(call, app)
     await collaborators_flow.remove(call.panel, app, found.account.email, call.account)
     return Reply(serializers.collaborator(found, app))

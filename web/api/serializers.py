@@ -240,11 +240,16 @@ def dyno(of: Dyno, app: App, release: Release | None, command: str | None) -> Js
     }
 
 
+def collaborator_id(account_id: UUID, app: App) -> str:
+    """Return the id of somebody's acting for an app."""
+    return derived_id(app.id, "collaborator", account_id)
+
+
 def collaborator(of: Member, app: App) -> Json:
     """Return somebody who may act on an app, through its organization."""
     names = ROLE_PERMISSIONS[min(of.role, max(ROLE_PERMISSIONS))]
     return {
-        "id": derived_id(app.id, "collaborator", of.account.id),
+        "id": collaborator_id(of.account.id, app),
         "app": app_ref(app),
         "created_at": time(of.since),
         "permissions": [{"name": name, "description": ""} for name in names],
