@@ -24,6 +24,8 @@ from web.api.routes import ENDPOINTS
 from web.routes import ROUTES
 
 ADDRESS = "192.0.2.7"
+# What is answered where something was done, and where it was only looked at.
+GOOD = ({200, 201, 202, 303}, {200})
 SENTENCES = re.compile(r"[A-Z].+\. [A-Z`].+\.")
 # Those of the panel and of the account itself: no app or organization has a say in them.
 OTHER_PAGES = {
@@ -71,7 +73,7 @@ async def walk(world, deeds, call, origin):
             found = (world.standing.name, world.scope, deed.name, deed.body, said)
             assert (after != before) == (verdict == DONE and deed.record is not None), found
             if verdict == DONE:
-                assert deed.missing in said.message if deed.missing else said.status < 400, found
+                assert deed.missing in said.message if deed.missing else said.status in GOOD[deed.method == "GET"], found
                 assert {row.action for row in rows} == ({deed.record} if deed.record else set()), (found, rows)
                 for row in rows:
                     assert (row.email, row.account_id, row.origin) == (world.me.email, world.me.id, origin), row
@@ -115,8 +117,8 @@ async def caller_at_api(api, world, standing, scope="global"):
     return caller, call
 
 
-# Of what everybody may do, one does all.
-ANYBODYS = [deed for deed in API if (deed.verdicts or VERDICTS[deed.action]) == EVERYBODY]
+# What everybody may do, the stranger does for all.
+OF_ROLES = [deed for deed in API if (deed.verdicts or VERDICTS[deed.action]) != EVERYBODY]
 
 
 @pytest.mark.req("R12.2")
@@ -124,8 +126,7 @@ async def test_roles_at_the_api(api, world, caplog):
     with caplog.at_level(logging.DEBUG):
         for standing in STANDINGS:
             caller, call = await caller_at_api(api, world, standing)
-            await walk(caller, [deed for deed in API if deed not in ANYBODYS], call, f"api {ADDRESS}")
-        await walk(caller, ANYBODYS, call, f"api {ADDRESS}")
+            await walk(caller, API if standing.name == "stranger" else OF_ROLES, call, f"api {ADDRESS}")
     check_kept_secret(world, caplog)
 
 
