@@ -14,21 +14,22 @@ from skypanel.store import collaborators, organizations
 
 async def of(panel: Panel, app: App) -> Sequence[Member]:
     """Return an app's collaborators by address; its organization's members are none."""
-    async with panel.transaction() as conn:
+    async with panel.autocommit() as conn:
         return await collaborators.of(conn, app.id)
 
 
 async def everybody(panel: Panel, app: App, by: Account) -> Sequence[Member]:
     """Return who may act for an app, as the account may know it: the members of its organization, then its other collaborators.
 
-    Who is no member of the organization is told of its members none but the owner, whom the app itself names: the highest
-    of the longest standing.
+    Who is no member of the organization is told of its members none but the owner, whom the app itself names.
     """
     async with panel.autocommit() as conn:
         members, others = await organizations.members(conn, app.organization_id), await collaborators.of(conn, app.id)
-        role = await organizations.role(conn, app.organization_id, by.id)
-    known = {member.account.id for member in members}
-    shown = members if allows(role, Action.VIEW_MEMBERS) else sorted(members, key=lambda member: member.role, reverse=True)[:1]
+    known = {member.account.id: member for member in members}
+    mine = known.get(by.id)
+    # The highest of the longest standing: the oldest come first.
+    owner = sorted(members, key=lambda member: -member.role)[:1]
+    shown = members if allows(mine.role if mine else None, Action.VIEW_MEMBERS) else owner
     return [*shown, *(other for other in others if other.account.id not in known)]
 
 

@@ -58,19 +58,17 @@ async def receive(panel: Panel, push: Push, write: WriteLine) -> None:
     decision = decide(push.updates, deploy_refs(app), await panel.repositories.refs(push.app_id))
     for note in decision.notes:
         await write(detail(note))
-    if app:
-        await _note_size(panel, app, size)
     if decision.deploy is None or decision.deploy.new is None:
-        await _record(panel, push, app or await _create(panel, push, size, write))
+        await _record(panel, push, app or await _create(panel, push, write), size)
         return
     if app:
         await check_idle(panel, check_paid(app))
     arrival = source_flow.pushed(push, decision.deploy)
     source = await source_flow.store(panel.repositories, panel.objects, arrival, write)
-    app = app or await _create(panel, push, size, write)
+    app = app or await _create(panel, push, write)
     await panel.repositories.point_head(app.id, decision.deploy.ref)
     build = await build_flow.request(panel, app, push.account.id, source, write)
-    await _record(panel, push, app)
+    await _record(panel, push, app, size)
     await follow_build(panel, build.id, write)
 
 
@@ -131,20 +129,16 @@ async def check_idle(panel: Panel, app: App) -> None:
     )
 
 
-async def _note_size(panel: Panel, app: App, size_bytes: int) -> None:
-    async with panel.transaction() as conn:
-        await apps.set_repository_size(conn, app.id, size_bytes)
-
-
-async def _record(panel: Panel, push: Push, app: App) -> None:
+async def _record(panel: Panel, push: Push, app: App, size_bytes: int) -> None:
+    """Write down what was pushed, and what the repository holds with it."""
     refs = {shown(update.label): update.new for update in push.updates[:MAX_RECORDED]}
     async with panel.transaction() as conn:
+        await apps.set_repository_size(conn, app.id, size_bytes)
         await audit.record(conn, "app.push", push.account, app, refs=refs, more=len(push.updates[MAX_RECORDED:]))
 
 
-async def _create(panel: Panel, push: Push, size_bytes: int, write: WriteLine) -> App:
+async def _create(panel: Panel, push: Push, write: WriteLine) -> App:
     app = await apps_flow.create(panel, push.account, push.name, app_id=push.app_id)
-    await _note_size(panel, app, size_bytes)
     async with panel.transaction() as conn:
         organization = await organizations.get(conn, app.organization_id)
     await write(heading(f"Creating app {app.name} in {organization.name}"))
