@@ -17,7 +17,7 @@ OWN_STYLE = "/static/style.css"
 
 
 async def answer(request: web.Request) -> web.StreamResponse:
-    """Say that an app is in maintenance, or has no running web dyno and how to start one, or that there is no such app."""
+    """Say that an app is in maintenance, or why it has no running web dyno and how to get one, or that there is no such app."""
     if request.path == FOREIGN_STYLE:
         return web.FileResponse(STATIC / "style.css", headers={"Cache-Control": "no-store"})
     app = await _app_at(request)
@@ -27,7 +27,8 @@ async def answer(request: web.Request) -> web.StreamResponse:
         response = page("maintenance", 503, name=app.name, style=FOREIGN_STYLE)
         response.headers["Retry-After"] = RETRY_AFTER_S
         return response
-    return page("stopped", 503, name=app.name, is_released=app.current_release_id is not None, style=FOREIGN_STYLE)
+    is_released = app.current_release_id is not None
+    return page("stopped", 503, name=app.name, is_released=is_released, suspended=app.suspended, style=FOREIGN_STYLE)
 
 
 def message(request: web.Request, status: int, title: str, text: str) -> web.Response:

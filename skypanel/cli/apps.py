@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import click
 
 from skypanel.cli import session
-from skypanel.cli.tables import show_table, time
+from skypanel.cli.tables import NOTES, show_table, time
 from skypanel.domain.access import Action
 from skypanel.domain.account import Account
 from skypanel.domain.app import App
@@ -62,7 +62,7 @@ def list_apps() -> None:
 
 
 def _note(app: App) -> str:
-    return "stopped: the wallet is empty" if app.suspended else "in maintenance" if app.maintenance else ""
+    return NOTES[app.suspended] if app.suspended else "in maintenance" if app.maintenance else ""
 
 
 @click.command()

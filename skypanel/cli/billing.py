@@ -1,5 +1,6 @@
 """Commands about what organizations use, and what they pay with."""
 
+import shlex
 from decimal import Decimal
 
 import click
@@ -8,6 +9,7 @@ from skypanel.cli import session
 from skypanel.cli.tables import show_table, time
 from skypanel.domain.account import Account
 from skypanel.domain.billing import EntryKind, WalletEntry, money, month_of, read_amount, read_month
+from skypanel.flow import organizations as organizations_flow
 from skypanel.flow import wallet as wallet_flow
 from skypanel.ports import Panel
 
@@ -24,10 +26,12 @@ def show_wallet(organization: str, lines: int) -> None:
     """Show what an organization has left, and the newest lines of its wallet."""
 
     async def act(panel: Panel, by: Account) -> None:
-        shown = await wallet_flow.show(panel, await wallet_flow.find(panel, by, organization), lines)
+        shown = await wallet_flow.show(panel, await organizations_flow.find(panel, by, organization), lines)
         click.echo(f"{shown.organization.name} has {money(shown.balance)}{'' if shown.is_charged else ', and pays nothing'}.")
         if shown.organization.suspended:
             click.echo("Its apps are stopped until it has more than 0.")
+        if shown.organization.held:
+            click.echo(f"An administrator suspended its apps, until: skypanel orgs resume {shlex.quote(shown.organization.name)}")
         show_table([("AT", "AMOUNT", "LEFT", "FOR"), *(_row(entry) for entry in shown.entries)])
 
     session.run(act)
@@ -42,7 +46,7 @@ def credit_wallet(organization: str, amount: str, note: str) -> None:
     wanted = read_amount(amount)
 
     async def act(panel: Panel, by: Account) -> None:
-        found = await wallet_flow.find(panel, by, organization)
+        found = await organizations_flow.find(panel, by, organization)
         click.echo(f"{found.name} has {money(await wallet_flow.credit(panel, found, wanted, note, by))}.")
 
     session.run(act)
@@ -55,7 +59,7 @@ def bill_wallet(organization: str, state: str) -> None:
     """Have an organization pay for its apps, or not."""
 
     async def act(panel: Panel, by: Account) -> None:
-        found = await wallet_flow.find(panel, by, organization)
+        found = await organizations_flow.find(panel, by, organization)
         await wallet_flow.set_billed(panel, found, by, billed=state == "on")
         click.echo(f"{found.name} pays {'for its apps' if state == 'on' else 'nothing'}.")
         if state == "on" and not (await wallet_flow.show(panel, found, 1)).is_charged:
@@ -72,7 +76,7 @@ def usage(organization: str, month: str | None) -> None:
     chosen = read_month(month) if month else None
 
     async def act(panel: Panel, by: Account) -> None:
-        found = await wallet_flow.find(panel, by, organization)
+        found = await organizations_flow.find(panel, by, organization)
         used = await wallet_flow.report(panel, found, *(chosen or month_of(panel.clock.now())))
         rows = [(app.app_name, f"{app.dyno_hours}", money(app.cost)) for app in used]
         hours = sum((app.dyno_hours for app in used), start=Decimal(0))

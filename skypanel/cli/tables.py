@@ -5,6 +5,14 @@ from datetime import datetime
 
 import click
 
+from skypanel.domain.suspension import Suspension
+
+# What nothing of runs, and what ends that.
+NOTES = {
+    Suspension.WALLET: "stopped: the wallet is empty; `wallet credit` fills it",
+    Suspension.ADMINISTRATOR: "suspended by an administrator; `orgs resume` ends it",
+}
+
 
 def show_table(rows: Sequence[Sequence[str]]) -> None:
     """Print rows in columns; the first is the header."""

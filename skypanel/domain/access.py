@@ -51,6 +51,7 @@ class Action(StrEnum):
     VIEW_MEMBERS = "view_members"
     MANAGE_MEMBERS = "manage_members"
     MANAGE_OWNERS = "manage_owners"
+    DELETE_ORGANIZATION = "delete_organization"
 
 
 class AccountAction(StrEnum):
@@ -78,6 +79,7 @@ LEAST_ROLE = {
     Action.VIEW_MEMBERS: Role.VIEWER,
     Action.MANAGE_MEMBERS: Role.ADMIN,
     Action.MANAGE_OWNERS: Role.OWNER,
+    Action.DELETE_ORGANIZATION: Role.OWNER,
 }
 
 

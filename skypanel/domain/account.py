@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from skypanel.domain.suspension import Suspension, suspension
+
 
 @dataclass(frozen=True)
 class Account:
@@ -16,12 +18,21 @@ class Account:
 
 @dataclass(frozen=True)
 class Organization:
-    """Who owns apps and pays for them; an unbilled one never pays. A suspended one has nothing left, and its apps do not run."""
+    """Who owns apps and pays for them; an unbilled one never pays.
+
+    The apps of a `suspended` one do not run, as it has nothing left; those of a `held` one, as an administrator wants it so.
+    """
 
     id: UUID
     name: str
     billed: bool
     suspended: bool = False
+    held: bool = False
+
+    @property
+    def suspension(self) -> Suspension | None:
+        """Why its apps do not run, if so."""
+        return suspension(held=self.held, unpaid=self.suspended)
 
 
 @dataclass(frozen=True)

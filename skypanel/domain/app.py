@@ -7,6 +7,7 @@ from uuid import UUID
 from skypanel.domain.account import Account, Organization
 from skypanel.domain.health import HealthCheck
 from skypanel.domain.plan import Plan
+from skypanel.domain.suspension import Suspension
 
 DEFAULT_DEPLOY_BRANCHES = ("main", "master")
 
@@ -18,7 +19,7 @@ class App:
     `generation` grows with each restart, so that the dynos of one release can be told apart.
     `buildpacks` are to be used as they are named there, in this order; without any, one is detected.
     In `maintenance` the panel answers on its hostnames, whatever its dynos do.
-    Nothing of a `suspended` one runs: the wallet of its organization is empty.
+    Nothing of a `suspended` one runs, for a reason that concerns its whole organization.
     `repository_bytes` is what its repository held on disk at the last push.
     """
 
@@ -34,7 +35,7 @@ class App:
     maintenance: bool = False
     buildpacks: tuple[str, ...] = ()
     created_at: datetime | None = None
-    suspended: bool = False
+    suspended: Suspension | None = None
     repository_bytes: int = 0
 
     def deploys(self, ref: str) -> bool:
@@ -56,3 +57,10 @@ class Listing:
     team: Organization | None
     released_at: datetime | None
     slug_bytes: int
+
+
+def check_runs(app: App) -> App:
+    """Return an app of which something may run. Raises Unpaid where its wallet is empty, Denied where an administrator suspended it."""
+    if app.suspended:
+        raise app.suspended.refusal(app.name)
+    return app

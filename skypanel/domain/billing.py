@@ -9,8 +9,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from enum import StrEnum
 from uuid import UUID
 
-from skypanel.domain.app import App
-from skypanel.domain.errors import Invalid, Unpaid
+from skypanel.domain.errors import Invalid
 from skypanel.domain.names import printable
 
 HOUR = timedelta(hours=1)
@@ -133,21 +132,6 @@ def by_app(used: Iterable[Usage | AppUsage]) -> list[AppUsage]:
 def must_stop(*, is_charged: bool, balance: Decimal) -> bool:
     """Whether an organization's apps are to stop: it is charged, and has nothing left."""
     return is_charged and balance <= 0
-
-
-def check_paid(app: App) -> App:
-    """Return an app that may run. Raises Unpaid."""
-    if app.suspended:
-        raise unpaid(app.name)
-    return app
-
-
-def unpaid(what: str) -> Unpaid:
-    """Return what is answered where an empty wallet stands in the way of an app."""
-    return Unpaid(
-        f"{what} cannot run: the wallet of its organization is empty.",
-        "Have an administrator fill it: skypanel wallet credit ORGANIZATION AMOUNT",
-    )
 
 
 def read_amount(text: str) -> Decimal:

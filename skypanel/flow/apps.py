@@ -10,8 +10,7 @@ from skypanel.domain import names
 from skypanel.domain.access import Action, allows
 from skypanel.domain.account import Account
 from skypanel.domain.app import App
-from skypanel.domain.billing import unpaid
-from skypanel.domain.errors import Denied, NotFound, Unavailable
+from skypanel.domain.errors import Conflict, Denied, NotFound, Unavailable
 from skypanel.domain.manifest import Dyno
 from skypanel.domain.release import Release
 from skypanel.flow import audit, route
@@ -34,7 +33,7 @@ class AppOverview:
 async def create(panel: Panel, by: Account, name: str, *, app_id: UUID | None = None, organization_id: UUID | None = None) -> App:
     """Create an app in an organization of the account's: the first one where none is named.
 
-    Raises Invalid for a bad name, Conflict for a taken one, Denied where the account may not, Unpaid.
+    Raises Invalid for a bad name, Conflict for a taken one, Denied where the account may not, and as `check_runs`.
     """
     names.check_app_name(name)
     async with panel.transaction() as conn:
@@ -61,8 +60,8 @@ async def _place(conn: Connection, by: Account, name: str, organization_id: UUID
         organization_id = owned[0].id
     if not allows(await organizations.role(conn, organization_id, by.id), Action.CREATE_APP):
         raise Denied("You may not create apps in this organization.", "Ask one of its admins for the developer role.")
-    if (await organizations.get(conn, organization_id)).suspended:
-        raise unpaid(name)
+    if stopped := (await organizations.get(conn, organization_id)).suspension:
+        raise stopped.refusal(name)
     return organization_id
 
 
@@ -128,10 +127,13 @@ async def destroy(panel: Panel, app: App, by: Account) -> None:
     """Destroy an app with all it has: first it stops serving, then its dynos, repository and stored objects go, then its row.
 
     Where that fails half-way, the app is still there, serves nothing, and can be destroyed again. What storage keeps
-    then, and the output of its deploys, garbage collection takes within a day. Raises Unavailable.
+    then, and the output of its deploys, garbage collection takes within a day. Raises Unavailable, NotFound, and Conflict
+    for one that was given to another organization meanwhile.
     """
     async with panel.transaction() as conn:
         await apps.lock(conn, app.id)
+        if (await apps.get(conn, app.id)).organization_id != app.organization_id:
+            raise Conflict(f"{app.name} belongs to another organization now.", "Look again before you destroy it.")
         await audit.record(conn, "app.destroy", by, app)
         await routes.remove(conn, app.id)
         await apps.set_current_release(conn, app.id, None)

@@ -12,12 +12,12 @@ from uuid import UUID
 
 from skypanel.domain import billing
 from skypanel.domain.account import Organization
-from skypanel.domain.app import App
-from skypanel.domain.errors import NotFound, SkyPanelError
-from skypanel.domain.release import RolloutReason
+from skypanel.domain.errors import NotFound
+from skypanel.domain.suspension import Suspension
+from skypanel.flow import suspension
 from skypanel.flow.configured import value
-from skypanel.ports import Connection, Job, Panel
-from skypanel.store import apps, audit, organizations, rollouts, usage, wallets
+from skypanel.ports import Connection, Panel
+from skypanel.store import audit, organizations, usage, wallets
 
 # What one transaction settles: the hours of a long downtime are caught up with in several.
 MOST_AT_ONCE = timedelta(days=7)
@@ -39,8 +39,7 @@ async def bill(panel: Panel) -> None:
             await usage.await_changes(conn)
     for organization_id in due:
         with suppress(NotFound):  # it was deleted meanwhile
-            while await _settle(panel, organization_id, until):
-                pass
+            await _settle_until(panel, organization_id, until)
     await review(panel)
 
 
@@ -51,14 +50,15 @@ async def review(panel: Panel) -> None:
     """
     await _open_wallets(panel)
     async with panel.transaction() as conn:
-        is_on = await _is_on(conn)
+        is_on = await is_switched_on(conn)
         wrong = [
             organization
             for organization, left in await wallets.balances(conn)
             if _must_stop(organization, left, is_on=is_on) != organization.suspended
         ]
     for organization in wrong:
-        await _correct(panel, organization.id)
+        with suppress(NotFound):  # it was deleted meanwhile
+            await _correct(panel, organization.id)
 
 
 async def open_wallet(conn: Connection, organization_id: UUID) -> None:
@@ -67,9 +67,31 @@ async def open_wallet(conn: Connection, organization_id: UUID) -> None:
     await wallets.open_(conn, organization_id, Decimal(str(await value(conn, STARTING_CREDIT))))
 
 
+async def settle(panel: Panel, organization_id: UUID) -> None:
+    """Settle an organization's hours that have ended. Raises NotFound."""
+    async with panel.transaction() as conn:
+        until = billing.hour_of(await usage.now(conn))
+    await _settle_until(panel, organization_id, until)
+
+
+async def close(conn: Connection, organization_id: UUID) -> Decimal:
+    """Settle also the part of this hour that an organization used, and return what its wallet has left then. Raises NotFound.
+
+    Only for one that is deleted in the same transaction: no hour is settled twice.
+    """
+    await wallets.lock(conn, organization_id)
+    await _record(conn, organization_id, await usage.settled_until(conn, organization_id), await usage.now(conn))
+    return await wallets.balance(conn, organization_id)
+
+
 async def is_charged(conn: Connection, organization_id: UUID) -> bool:
     """Whether an organization's hours are charged to its wallet. Raises NotFound."""
-    return (await organizations.get(conn, organization_id)).billed and await _is_on(conn)
+    return (await organizations.get(conn, organization_id)).billed and await is_switched_on(conn)
+
+
+async def is_switched_on(conn: Connection) -> bool:
+    """Whether hours are charged on this panel."""
+    return await value(conn, SWITCH) is True
 
 
 async def _open_wallets(panel: Panel) -> None:
@@ -80,6 +102,11 @@ async def _open_wallets(panel: Panel) -> None:
             await open_wallet(conn, organization_id)
 
 
+async def _settle_until(panel: Panel, organization_id: UUID, until: datetime) -> None:
+    while await _settle(panel, organization_id, until):
+        pass
+
+
 async def _settle(panel: Panel, organization_id: UUID, until: datetime) -> bool:
     """Settle an organization's next hours, those that end by `until`; False if none is left."""
     async with panel.transaction() as conn:
@@ -88,13 +115,18 @@ async def _settle(panel: Panel, organization_id: UUID, until: datetime) -> bool:
         end = min(until, since + MOST_AT_ONCE)
         if since >= end:
             return False
-        used = billing.usage(await usage.spans(conn, organization_id, since, end), since, end)
-        await usage.settle(conn, organization_id, end, used)
-        if await is_charged(conn, organization_id):
-            for hour, cost in billing.costs(used).items():
-                if cost:
-                    await wallets.charge(conn, organization_id, hour, cost)
+        await _record(conn, organization_id, since, end)
     return True
+
+
+async def _record(conn: Connection, organization_id: UUID, since: datetime, end: datetime) -> None:
+    """Write down what an organization used between two times, and charge it for that."""
+    used = billing.usage(await usage.spans(conn, organization_id, since, end), since, end)
+    await usage.settle(conn, organization_id, end, used)
+    if await is_charged(conn, organization_id):
+        for hour, cost in billing.costs(used).items():
+            if cost:
+                await wallets.charge(conn, organization_id, hour, cost)
 
 
 async def _correct(panel: Panel, organization_id: UUID) -> None:
@@ -102,35 +134,16 @@ async def _correct(panel: Panel, organization_id: UUID) -> None:
     async with panel.transaction() as conn:
         await wallets.lock(conn, organization_id)
         organization = await organizations.get(conn, organization_id)
-        stop = _must_stop(organization, await wallets.balance(conn, organization_id), is_on=await _is_on(conn))
+        stop = _must_stop(organization, await wallets.balance(conn, organization_id), is_on=await is_switched_on(conn))
         if stop == organization.suspended:
             return
         await organizations.suspend(conn, organization_id, suspended=stop)
-        await audit.add(conn, "organization.suspend" if stop else "organization.resume", organization_id=organization_id)
-        own = await apps.of_organization(conn, organization_id)
-    log.info("%s: %s", organization.name, "its wallet is empty, its apps stop" if stop else "its apps run again")
-    for app in own:
-        try:
-            await _converge(panel, app, (STOPPED if stop else STARTED).format(organization=organization.name))
-        except SkyPanelError:
-            log.exception("%s (%s) is left to reconciliation", app.name, app.id)
-    await panel.queue.wake(Job.ROLLOUT)
-
-
-async def _converge(panel: Panel, app: App, line: str) -> None:
-    """Have an app that ran, or would, follow what its organization can pay for, at once; reconciliation would later."""
-    async with panel.transaction() as conn:
-        await apps.lock(conn, app.id)
-        app = await apps.get(conn, app.id)
-        if app.current_release_id is None:
-            return
-        await rollouts.add(conn, app.id, app.current_release_id, RolloutReason.SCALE)
-    await panel.logs.write(app, line)
+        action = "organization.suspend" if stop else "organization.resume"
+        await audit.add(conn, action, organization_id=organization_id, details={"reason": Suspension.WALLET})
+    log.info("%s: %s", organization.name, "its wallet is empty" if stop else "its wallet can pay again")
+    if not organization.held:
+        await suspension.follow(panel, organization, (STOPPED if stop else STARTED).format(organization=organization.name))
 
 
 def _must_stop(organization: Organization, balance: Decimal, *, is_on: bool) -> bool:
     return billing.must_stop(is_charged=is_on and organization.billed, balance=balance)
-
-
-async def _is_on(conn: Connection) -> bool:
-    return await value(conn, SWITCH) is True

@@ -5,8 +5,7 @@ from functools import partial
 from uuid import UUID
 
 from skypanel.domain import transcript
-from skypanel.domain.app import App
-from skypanel.domain.billing import check_paid
+from skypanel.domain.app import App, check_runs
 from skypanel.domain.build import GIT, Build, BuildState, Source
 from skypanel.domain.errors import Conflict, NotFound, SkyPanelError, Unavailable
 from skypanel.domain.output import build_stream
@@ -26,10 +25,10 @@ log = logging.getLogger(__name__)
 
 
 async def request(panel: Panel, app: App, account_id: UUID | None, source: Source, write: WriteLine) -> Build:
-    """Queue a build of a stored source. Raises Conflict if the app is being built or rolled out, Unpaid."""
+    """Queue a build of a stored source. Raises Conflict if the app is being built or rolled out, and as `check_runs`."""
     async with panel.transaction() as conn:
         await apps.lock(conn, app.id)
-        check_paid(await apps.get(conn, app.id))
+        check_runs(await apps.get(conn, app.id))
         if await rolling_out(conn, app.id):
             raise Conflict(f"The last push to {app.name} is being rolled out.", "Push again when it is live.")
         build = await builds.add(conn, app.id, account_id, source)

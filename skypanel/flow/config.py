@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 
 from skypanel.domain.account import Account
-from skypanel.domain.app import App
-from skypanel.domain.billing import check_paid
+from skypanel.domain.app import App, check_runs
 from skypanel.domain.config_vars import check_key, check_value
 from skypanel.domain.errors import NotFound
 from skypanel.domain.release import Release, ReleaseState, Rollout
@@ -20,7 +19,7 @@ async def change(panel: Panel, app: App, changes: Mapping[str, str | None], by: 
     """Set config vars, or unset those whose value is None, and release the app anew.
 
     Returns the rollout, or None where nothing was changed or nothing has been built yet. Raises
-    Invalid for a bad key or value, NotFound for unsetting what is not there, Unpaid; nothing is changed then.
+    Invalid for a bad key or value, NotFound for unsetting what is not there, and as `check_runs`; nothing is changed then.
     """
     for key, value in changes.items():
         check_key(key)
@@ -28,7 +27,7 @@ async def change(panel: Panel, app: App, changes: Mapping[str, str | None], by: 
             check_value(key, value)
     async with panel.transaction() as conn:
         await apps.lock(conn, app.id)
-        app = check_paid(await apps.get(conn, app.id))
+        app = check_runs(await apps.get(conn, app.id))
         head = await config_vars.head(conn, app.id)
         secrets = _changed(panel, head.secrets, changes)
         if secrets is None:

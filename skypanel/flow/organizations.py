@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from skypanel.domain import names
-from skypanel.domain.access import Action, Member, Role, allows, managing
+from skypanel.domain.access import Action, Member, Role, allows, check_admin, managing
 from skypanel.domain.account import Account, Organization
 from skypanel.domain.errors import Conflict, Denied, NotFound
 from skypanel.flow import audit, billing, invitation
@@ -42,6 +42,16 @@ async def access(panel: Panel, by: Account, name: str, action: Action) -> Organi
     if not allows(role, action):
         raise _denied(organization)
     return organization
+
+
+async def find(panel: Panel, by: Account, name: str) -> Organization:
+    """Return any organization by its name or id, for an administrator. Raises Denied or NotFound."""
+    check_admin(by)
+    async with panel.transaction() as conn:
+        found = await organizations.named(conn, name)
+    if found is None:
+        raise NotFound(f"There is no organization {names.printable(name)}.", "`skypanel orgs list` shows all.")
+    return found
 
 
 async def members(panel: Panel, organization: Organization) -> Sequence[Member]:

@@ -6,8 +6,7 @@ from uuid import UUID
 
 from skypanel.domain.access import Action
 from skypanel.domain.account import Account
-from skypanel.domain.app import App
-from skypanel.domain.billing import check_paid
+from skypanel.domain.app import App, check_runs
 from skypanel.domain.build import ARCHIVE, REMOTE
 from skypanel.domain.errors import Conflict, NotFound
 from skypanel.domain.push import Push, RefUpdate, ago, check_repository, decide, deploy_refs, shown
@@ -62,7 +61,7 @@ async def receive(panel: Panel, push: Push, write: WriteLine) -> None:
         await _record(panel, push, app or await _create(panel, push, write), size)
         return
     if app:
-        await check_idle(panel, check_paid(app))
+        await check_idle(panel, check_runs(app))
     arrival = source_flow.pushed(push, decision.deploy)
     source = await source_flow.store(panel.repositories, panel.objects, arrival, write)
     app = app or await _create(panel, push, write)

@@ -3,8 +3,7 @@
 from uuid import UUID
 
 from skypanel.domain.account import Account
-from skypanel.domain.app import App
-from skypanel.domain.billing import check_paid
+from skypanel.domain.app import App, check_runs
 from skypanel.domain.config_vars import ConfigVersion
 from skypanel.domain.errors import Conflict, Unavailable
 from skypanel.domain.release import Release, ReleaseState, Rollout, RolloutReason
@@ -16,10 +15,10 @@ from skypanel.store import apps, config_vars, releases, rollouts, slugs
 async def roll_back(panel: Panel, app: App, version: int | None, by: Account) -> Rollout:
     """Release the slug of an earlier version with today's config vars; None is the one before the current.
 
-    Raises NotFound or Conflict if there is no such version to run, Unpaid.
+    Raises NotFound or Conflict if there is no such version to run, and as `check_runs`.
     """
     async with panel.transaction() as conn:
-        check_paid(await apps.get(conn, app.id))
+        check_runs(await apps.get(conn, app.id))
         target = await releases.by_version(conn, app.id, version) if version is not None else await _previous(conn, app)
         if target.slug_id is None or target.state is not ReleaseState.SUCCEEDED:
             raise Conflict(f"v{target.version} never went live.", "Choose a version that `skypanel releases` shows as succeeded.")

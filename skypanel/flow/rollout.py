@@ -8,8 +8,7 @@ from functools import partial
 from uuid import UUID
 
 from skypanel.domain import transcript
-from skypanel.domain.app import App
-from skypanel.domain.billing import check_paid
+from skypanel.domain.app import App, check_runs
 from skypanel.domain.errors import Invalid, SkyPanelError, Unavailable
 from skypanel.domain.manifest import BOOT_TIMEOUT_S, RELEASE_PHASE, WEB, Dyno, Manifest
 from skypanel.domain.output import rollout_stream
@@ -63,7 +62,7 @@ async def _roll_out(panel: Panel, rollout: Rollout, write: WriteLine) -> None:
     async with panel.transaction() as conn:
         app = await apps.get(conn, rollout.app_id)
         if rollout.reason is RolloutReason.RELEASE:
-            check_paid(app)
+            check_runs(app)
         release = await releases.get(conn, _target(rollout, app))
         manifest = _wanted(await manifest_of(panel, conn, app, release), rollout)
     await panel.scheduler.stage(app, manifest.slug_digest)

@@ -6,8 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from skypanel.domain.account import Account
-from skypanel.domain.app import App
-from skypanel.domain.billing import check_paid
+from skypanel.domain.app import App, check_runs
 from skypanel.domain.config_vars import check_key, check_value
 from skypanel.domain.errors import Conflict, Invalid
 from skypanel.domain.manifest import ONE_OFF_LIFE_S, DynoKey, Manifest, OneOff, Window
@@ -47,7 +46,7 @@ async def reserve(
 ) -> Reserved:
     """Choose the number of a one-off dyno, and start nothing. A process type as the first word stands for its command.
 
-    Raises Invalid for what cannot be run, Conflict without a release or with too many one-off dynos, Unpaid.
+    Raises Invalid for what cannot be run, Conflict without a release or with too many one-off dynos, and as `check_runs`.
     """
     _check(command, environment or {})
     manifest = await _manifest(panel, app)
@@ -93,7 +92,7 @@ async def detach(panel: Panel, app: App, one_off: OneOff, by: Account) -> None:
 
 async def _manifest(panel: Panel, app: App) -> Manifest:
     async with panel.transaction() as conn:
-        app = check_paid(await apps.get(conn, app.id))
+        app = check_runs(await apps.get(conn, app.id))
         if app.current_release_id is None:
             raise Conflict(f"{app.name} has no release yet.", "Push to it first.")
         return await manifest_of(panel, conn, app, await releases.get(conn, app.current_release_id))

@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from skypanel.domain import names
 from skypanel.domain.account import Account
-from skypanel.domain.app import App
-from skypanel.domain.billing import check_paid
+from skypanel.domain.app import App, check_runs
 from skypanel.domain.errors import Conflict, NotFound
 from skypanel.domain.manifest import RELEASE_PHASE
 from skypanel.domain.release import Rollout, RolloutReason
@@ -20,11 +19,11 @@ async def scale(
     """Set the quantity of process types, or change it by what is `added`, all or none, and converge on it at once.
 
     Returns the rollout, or None where nothing runs yet. Raises NotFound for an unknown type, Invalid past
-    the plan's max_replicas, Unpaid.
+    the plan's max_replicas, and as `check_runs`.
     """
     async with panel.transaction() as conn:
         await apps.lock(conn, app.id)
-        app = check_paid(await apps.get(conn, app.id))
+        app = check_runs(await apps.get(conn, app.id))
         known = await formation.get(conn, app.id)
         wanted = {**quantities, **{name: known.get(name, 0) + more for name, more in (added or {}).items()}}
         for process_type, quantity in wanted.items():
@@ -43,10 +42,10 @@ async def scale(
 
 
 async def restart(panel: Panel, app: App, by: Account) -> Rollout:
-    """Replace every dyno by a new one of the same release, without a failed request. Raises Conflict without one, Unpaid."""
+    """Replace every dyno by a new one of the same release, without a failed request. Raises Conflict without one, and as `check_runs`."""
     async with panel.transaction() as conn:
         await apps.lock(conn, app.id)
-        app = check_paid(await apps.get(conn, app.id))
+        app = check_runs(await apps.get(conn, app.id))
         if app.current_release_id is None:
             raise Conflict(f"{app.name} has no release yet.", "Push to it first.")
         rollout = await rollouts.add(conn, app.id, app.current_release_id, RolloutReason.RESTART)

@@ -4,14 +4,16 @@ Its name, repository, releases and config vars go along. Who had access to it al
 more, and has it no more either. Dynos are in their organization's network: new ones take their place, without a failed request.
 """
 
+from collections.abc import Sequence
 from uuid import UUID
 
-from skypanel.domain.access import Action, allows
+from skypanel.domain.access import Action, allows, runs_platform
 from skypanel.domain.account import Account, Organization
 from skypanel.domain.app import App
-from skypanel.domain.errors import Conflict, Denied, Invalid
+from skypanel.domain.errors import Conflict, Denied, Invalid, Unavailable
 from skypanel.domain.manifest import ONE_OFF
 from skypanel.domain.release import RolloutReason
+from skypanel.domain.suspension import Suspension
 from skypanel.domain.transfer import Transfer, TransferState
 from skypanel.flow import audit
 from skypanel.ports import Connection, Job, Panel
@@ -34,6 +36,27 @@ async def transfer(panel: Panel, app: App, to: Organization, by: Account) -> App
             return app
         moved = await _move(conn, app, to, by)
     return await _settle(panel, moved)
+
+
+async def transfer_all(panel: Panel, owner: Organization, to: Organization, by: Account) -> None:
+    """Give every app of an organization to another one, all of them or none. Raises as `transfer`.
+
+    Who runs the platform need not be an admin of both.
+    """
+    async with panel.transaction() as conn:
+        if not runs_platform(by):
+            for each in (owner, to):
+                if not await _may(conn, each.id, by):
+                    raise Denied(f"Your role does not allow this in {each.name}.", "Ask one of its owners to make you an admin.")
+        # Always in the same order, so that two who do this never wait for each other.
+        ids = sorted(app.id for app in await apps.of_organization(conn, owner.id))
+        for app_id in ids:
+            await apps.lock(conn, app_id)
+        # What went elsewhere meanwhile is no longer theirs to give; what came is not locked.
+        own = {app.id: app for app in await apps.of_organization(conn, owner.id)}
+        moved = [await _move(conn, own[app_id], to, by) for app_id in ids if app_id in own]
+    await panel.queue.wake(Job.ROLLOUT)
+    await _end_one_offs(panel, moved)
 
 
 async def offer(panel: Panel, app: App, recipient: Account, by: Account) -> Transfer:
@@ -122,6 +145,9 @@ async def _own(conn: Connection, app: App, by: Account) -> Organization:
 
 
 async def _move(conn: Connection, app: App, to: Organization, by: Account) -> App:
+    if app.suspended is Suspension.ADMINISTRATOR and not runs_platform(by):
+        # Else it would run again elsewhere.
+        raise Denied(f"{app.name} cannot be given away: {app.suspended.reason}.", app.suspended.remedy)
     before = await organizations.get(conn, app.organization_id)
     await transfers.forget(conn, app.id)
     await collaborators.remove_all(conn, app.id)
@@ -138,5 +164,17 @@ async def _move(conn: Connection, app: App, to: Organization, by: Account) -> Ap
 async def _settle(panel: Panel, app: App) -> App:
     """Have the dynos replaced, and end what somebody may still be doing in the app."""
     await panel.queue.wake(Job.ROLLOUT)
-    await panel.scheduler.stop(app.id, ONE_OFF)
+    await _end_one_offs(panel, [app])
     return app
+
+
+async def _end_one_offs(panel: Panel, moved: Sequence[App]) -> None:
+    """End the one-off dynos of each app, before it is told that those of one could not be. Raises Unavailable."""
+    failure: Unavailable | None = None
+    for app in moved:
+        try:
+            await panel.scheduler.stop(app.id, ONE_OFF)
+        except Unavailable as error:
+            failure = error
+    if failure:
+        raise failure

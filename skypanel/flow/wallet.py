@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from skypanel.domain import billing, names
+from skypanel.domain import billing
 from skypanel.domain.access import check_admin
 from skypanel.domain.account import Account, Organization
 from skypanel.domain.billing import AppUsage, WalletEntry
-from skypanel.domain.errors import Invalid, NotFound
+from skypanel.domain.errors import Invalid
 from skypanel.flow import audit
 from skypanel.flow import billing as billing_flow
 from skypanel.ports import Panel
@@ -26,16 +26,6 @@ class Wallet:
     balance: Decimal
     entries: Sequence[WalletEntry]
     is_charged: bool
-
-
-async def find(panel: Panel, by: Account, name: str) -> Organization:
-    """Return any organization by its name or id, for an administrator. Raises Denied or NotFound."""
-    check_admin(by)
-    async with panel.transaction() as conn:
-        found = await organizations.named(conn, name)
-    if found is None:
-        raise NotFound(f"There is no organization {names.printable(name)}.", "`skypanel orgs list` shows the administrator's own.")
-    return found
 
 
 async def show(panel: Panel, organization: Organization, limit: int) -> Wallet:

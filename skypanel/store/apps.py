@@ -11,6 +11,7 @@ from skypanel.domain.app import App
 from skypanel.domain.errors import Conflict
 from skypanel.domain.health import HealthCheck
 from skypanel.domain.plan import Plan
+from skypanel.domain.suspension import suspension
 from skypanel.ports import Connection
 from skypanel.store import locks, rows
 from skypanel.store.rows import Row, found
@@ -26,6 +27,7 @@ APPS = (
         plan_versions.c.max_replicas,
         plan_versions.c.hourly_price,
         organizations.c.suspended,
+        organizations.c.held,
     )
     .join(organizations, organizations.c.id == applications.c.organization_id)
     .join(plan_versions, plan_versions.c.id == applications.c.plan_version_id)
@@ -187,6 +189,6 @@ def read(row: Row) -> App:
         maintenance=row.maintenance,
         buildpacks=tuple(row.buildpacks),
         created_at=row.created_at,
-        suspended=row.suspended,
+        suspended=suspension(held=row.held, unpaid=row.suspended),
         repository_bytes=row.repository_bytes,
     )

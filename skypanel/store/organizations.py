@@ -1,20 +1,31 @@
 """Who owns apps, and who may act for them."""
 
+from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from skypanel.domain.access import Member, Role
 from skypanel.domain.account import Organization
 from skypanel.domain.errors import Conflict
+from skypanel.domain.figures import OrganizationFigures, PanelFigures
 from skypanel.ports import Connection
-from skypanel.store import locks, rows
+from skypanel.store import locks, rows, wallets
 from skypanel.store.accounts import COLUMNS, read
 from skypanel.store.rows import Row, found, one
-from skypanel.store.tables import accounts, memberships, organizations
+from skypanel.store.tables import accounts, applications, memberships, organizations
 
-_COLUMNS = (organizations.c.id, organizations.c.name, organizations.c.billed, organizations.c.suspended)
+_COLUMNS = (organizations.c.id, organizations.c.name, organizations.c.billed, organizations.c.suspended, organizations.c.held)
+
+
+_FIGURES = select(
+    *_COLUMNS,
+    select(func.count()).where(memberships.c.organization_id == organizations.c.id).scalar_subquery().label("members"),
+    select(func.count()).where(applications.c.organization_id == organizations.c.id).scalar_subquery().label("apps"),
+    wallets.CHARGED.label("charged"),
+    wallets.LEFT.label("balance"),
+)
 
 
 async def add(conn: Connection, name: str, *, billed: bool) -> Organization:
@@ -47,8 +58,13 @@ async def set_billed(conn: Connection, organization_id: UUID, *, billed: bool) -
 
 
 async def suspend(conn: Connection, organization_id: UUID, *, suspended: bool) -> None:
-    """Let nothing of an organization run any more, or all of it again."""
+    """Let nothing of an organization run any more as it cannot pay, or all of it again."""
     await conn.execute(update(organizations).where(organizations.c.id == organization_id).values(suspended=suspended))
+
+
+async def hold(conn: Connection, organization_id: UUID, *, held: bool) -> None:
+    """Let nothing of an organization run any more whatever it can pay, or all of it again that it can."""
+    await conn.execute(update(organizations).where(organizations.c.id == organization_id).values(held=held))
 
 
 async def count_owners(conn: Connection, organization_id: UUID) -> int:
@@ -110,5 +126,42 @@ async def members(conn: Connection, organization_id: UUID) -> list[Member]:
     return [Member(read(row), Role(row.role), row.created_at) for row in await conn.all(statement)]
 
 
+async def remove(conn: Connection, organization_id: UUID) -> None:
+    """Delete an organization, which has no apps any more, and its memberships. Raises NotFound, and Conflict where it has apps."""
+    statement = delete(organizations).where(organizations.c.id == organization_id).returning(organizations.c.id)
+    try:
+        await found(conn, statement, "organization")
+    except Conflict as error:
+        raise Conflict("An app was added to it meanwhile.", "Delete it again, and choose what becomes of that app.") from error
+
+
+async def figures(conn: Connection, *, after: str = "", limit: int | None = None) -> list[OrganizationFigures]:
+    """Return organizations in figures by name, those after a name, at most `limit`."""
+    rows = await conn.all(_FIGURES.where(organizations.c.name > after).order_by(organizations.c.name).limit(limit))
+    return [_figures(row) for row in rows]
+
+
+async def figures_of(conn: Connection, organization_id: UUID) -> OrganizationFigures:
+    """Return one organization in figures. Raises NotFound."""
+    return _figures(await found(conn, _FIGURES.where(organizations.c.id == organization_id), "organization"))
+
+
+async def panel_figures(conn: Connection) -> PanelFigures:
+    """Return how many there are of everything: zeros where there is nothing."""
+    are_suspended = or_(organizations.c.suspended, organizations.c.held)
+    statement = select(
+        select(func.count()).select_from(organizations).scalar_subquery().label("organizations"),
+        select(func.count()).select_from(organizations).where(are_suspended).scalar_subquery().label("suspended"),
+        select(func.count()).select_from(accounts).scalar_subquery().label("accounts"),
+        select(func.count()).select_from(applications).scalar_subquery().label("apps"),
+    )
+    row = await one(conn, statement)
+    return PanelFigures(row.organizations, row.suspended, row.accounts, row.apps)
+
+
+def _figures(row: Row) -> OrganizationFigures:
+    return OrganizationFigures(_read(row), row.members, row.apps, Decimal(row.charged), Decimal(row.balance))
+
+
 def _read(row: Row) -> Organization:
-    return Organization(row.id, row.name, row.billed, row.suspended)
+    return Organization(row.id, row.name, row.billed, row.suspended, row.held)

@@ -61,6 +61,8 @@ organizations = Table(
     Column("suspended", Boolean, nullable=False, server_default=text("false")),
     # Until when its usage is in paas_resource_usage, and charged for.
     Column("settled_until", DateTime(timezone=True), nullable=False, server_default=text("date_trunc('hour', now(), 'UTC')"), index=True),
+    # An administrator had its apps stop: so it stays, whatever its wallet has.
+    Column("held", Boolean, nullable=False, server_default=text("false")),
 )
 
 accounts = Table(

@@ -8,10 +8,11 @@ from sqlalchemy import Text, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 
 from skypanel.domain.billing import HOUR, AppUsage, Span, Usage
+from skypanel.domain.figures import Granted
 from skypanel.ports import Connection
 from skypanel.store import locks
 from skypanel.store.rows import Row, found, one
-from skypanel.store.tables import organizations, resource_usage, usage_spans
+from skypanel.store.tables import OPEN_SPAN, organizations, plan_versions, resource_usage, usage_spans
 
 
 async def now(conn: Connection) -> datetime:
@@ -76,6 +77,24 @@ async def by_app(conn: Connection, organization_id: UUID, since: datetime, until
         .group_by(resource_usage.c.app_id)
     )
     return [AppUsage(row.app_id, row.app_name, row.dyno_seconds, row.cost) for row in await conn.all(statement)]
+
+
+async def granted(conn: Connection, organization_id: UUID) -> dict[UUID, Granted]:
+    """Return what each app of an organization is granted for the dynos that it is to run now; those without any are left out."""
+    quantity = usage_spans.c.quantity
+    statement = (
+        select(
+            usage_spans.c.app_id,
+            func.sum(quantity).label("dynos"),
+            # A plan may be gone, of which nothing is kept but its price.
+            func.coalesce(func.sum(quantity * plan_versions.c.cpu_cores), 0).label("cpu_cores"),
+            func.coalesce(func.sum(quantity * plan_versions.c.memory_bytes), 0).label("memory_bytes"),
+        )
+        .outerjoin(plan_versions, plan_versions.c.id == usage_spans.c.plan_version_id)
+        .where(usage_spans.c.organization_id == organization_id, OPEN_SPAN)
+        .group_by(usage_spans.c.app_id)
+    )
+    return {row.app_id: Granted(int(row.dynos), float(row.cpu_cores), int(row.memory_bytes)) for row in await conn.all(statement)}
 
 
 def _span(row: Row) -> Span:

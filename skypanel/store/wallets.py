@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import Select, func, select, true
+from sqlalchemy import Select, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from skypanel.domain.account import Account, Organization
@@ -13,7 +13,12 @@ from skypanel.domain.billing import EntryKind, WalletEntry
 from skypanel.ports import Connection
 from skypanel.store import locks
 from skypanel.store.rows import Row
-from skypanel.store.tables import OPENING, organizations, wallet_entries
+from skypanel.store.tables import CHARGE, OPENING, organizations, wallet_entries
+
+# Of each organization of a statement: what it has left, and what it was charged in its whole life.
+_OWN = wallet_entries.c.organization_id == organizations.c.id
+LEFT = func.coalesce(select(wallet_entries.c.balance).where(_OWN).order_by(wallet_entries.c.id.desc()).limit(1).scalar_subquery(), 0)
+CHARGED = func.coalesce(select(-func.sum(wallet_entries.c.amount)).where(_OWN, CHARGE).scalar_subquery(), 0)
 
 
 async def lock(conn: Connection, organization_id: UUID) -> None:
@@ -55,16 +60,9 @@ async def unopened(conn: Connection) -> list[UUID]:
 
 async def balances(conn: Connection) -> Sequence[tuple[Organization, Decimal]]:
     """Return every organization with what it has left."""
-    newest = (
-        select(wallet_entries.c.balance)
-        .where(wallet_entries.c.organization_id == organizations.c.id)
-        .order_by(wallet_entries.c.id.desc())
-        .limit(1)
-        .lateral()
-    )
-    statement = select(organizations, func.coalesce(newest.c.balance, 0).label("balance")).outerjoin(newest, true())
+    statement = select(organizations, LEFT.label("balance"))
     rows = await conn.all(statement.order_by(organizations.c.id))
-    return [(Organization(row.id, row.name, row.billed, row.suspended), Decimal(row.balance)) for row in rows]
+    return [(Organization(row.id, row.name, row.billed, row.suspended, row.held), Decimal(row.balance)) for row in rows]
 
 
 async def _add(conn: Connection, organization_id: UUID, kind: EntryKind, amount: Decimal, **values: object) -> bool:

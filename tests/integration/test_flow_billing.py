@@ -355,9 +355,9 @@ async def test_only_administrators_move_money(stage, organization):
     with pytest.raises(Denied):
         await wallet.set_billed(stage.panel, organization, stranger, billed=False)
     with pytest.raises(Denied):
-        await wallet.find(stage.panel, stranger, "Main")
+        await organizations_flow.find(stage.panel, stranger, "Main")
     with pytest.raises(NotFound, match="no organization 'Nobody'"):
-        await wallet.find(stage.panel, stage.admin, "Nobody")
+        await organizations_flow.find(stage.panel, stage.admin, "Nobody")
     for amount, note in ((Decimal(0), ""), (Decimal(1), "x" * 201)):
         with pytest.raises(Invalid):
             await wallet.credit(stage.panel, organization, amount, note, stage.admin)

@@ -32,7 +32,7 @@ async def index(request: web.Request) -> web.Response:
 
 
 def state(overview: AppOverview) -> str:
-    """Return in a word how an app does: as its worst dyno, unless it is being deployed, cannot pay or is in maintenance."""
+    """Return in a word how an app does: as its worst dyno, unless it is being deployed, suspended or in maintenance."""
     if overview.is_deploying:
         return "deploying"
     if overview.app.suspended:

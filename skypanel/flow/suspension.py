@@ -1,0 +1,71 @@
+"""Having all apps of an organization stop, or run again."""
+
+import logging
+
+from skypanel.domain.access import check_admin
+from skypanel.domain.account import Account, Organization
+from skypanel.domain.app import App
+from skypanel.domain.errors import SkyPanelError
+from skypanel.domain.release import RolloutReason
+from skypanel.domain.suspension import Suspension
+from skypanel.flow import audit
+from skypanel.ports import Job, Panel
+from skypanel.store import apps, organizations, rollouts, wallets
+
+STOPPED = "Stopped: an administrator suspended {organization}."
+STARTED = "Runs again: an administrator resumed {organization}."
+
+log = logging.getLogger(__name__)
+
+
+async def hold(panel: Panel, organization: Organization, by: Account) -> Organization:
+    """Stop all apps of an organization until `resume`, whatever it can pay. May be repeated. Raises Denied or NotFound."""
+    return await _set(panel, organization, by, held=True)
+
+
+async def resume(panel: Panel, organization: Organization, by: Account) -> Organization:
+    """Have an organization's apps run again as they were scaled, unless it cannot pay. May be repeated. Raises Denied or NotFound."""
+    return await _set(panel, organization, by, held=False)
+
+
+async def follow(panel: Panel, organization: Organization, line: str) -> None:
+    """Have the apps of an organization converge on whether they may run, at once; reconciliation would later.
+
+    The line says in the log of each why.
+    """
+    async with panel.transaction() as conn:
+        own = await apps.of_organization(conn, organization.id)
+    for app in own:
+        try:
+            await _converge(panel, app, line)
+        except SkyPanelError:
+            log.exception("%s (%s) is left to reconciliation", app.name, app.id)
+    await panel.queue.wake(Job.ROLLOUT)
+
+
+async def _set(panel: Panel, organization: Organization, by: Account, *, held: bool) -> Organization:
+    check_admin(by)
+    async with panel.transaction() as conn:
+        # What the wallet decides meanwhile would be told to the apps too.
+        await wallets.lock(conn, organization.id)
+        before = await organizations.get(conn, organization.id)
+        if before.held == held:
+            return before
+        await organizations.hold(conn, organization.id, held=held)
+        action = "organization.suspend" if held else "organization.resume"
+        await audit.record(conn, action, by, organization=before, reason=Suspension.ADMINISTRATOR)
+        after = await organizations.get(conn, organization.id)
+    log.info("%s: an administrator %s", after.name, "suspended it, its apps stop" if held else "resumed it")
+    if (before.suspension is None) != (after.suspension is None):
+        await follow(panel, after, (STOPPED if held else STARTED).format(organization=after.name))
+    return after
+
+
+async def _converge(panel: Panel, app: App, line: str) -> None:
+    async with panel.transaction() as conn:
+        await apps.lock(conn, app.id)
+        app = await apps.get(conn, app.id)
+        if app.current_release_id is None:
+            return
+        await rollouts.add(conn, app.id, app.current_release_id, RolloutReason.SCALE)
+    await panel.logs.write(app, line)
