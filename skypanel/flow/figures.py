@@ -1,0 +1,58 @@
+"""Organizations in figures, for administrators: a few statements, however many there are."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from uuid import UUID
+
+from skypanel.domain.access import check_admin
+from skypanel.domain.account import Account, Organization
+from skypanel.domain.billing import AppUsage, month_of
+from skypanel.domain.figures import AppFigures, Granted, OrganizationFigures, PanelFigures, ResourceUsage
+from skypanel.flow import billing, wallet
+from skypanel.ports import Panel
+from skypanel.store import apps, organizations
+from skypanel.store import usage as stored
+
+
+@dataclass(frozen=True)
+class Overview:
+    """The panel, and organizations of it."""
+
+    panel: PanelFigures
+    organizations: Sequence[OrganizationFigures]
+
+
+async def overview(panel: Panel, by: Account, *, after: str = "", limit: int | None = None) -> Overview:
+    """Return the panel in figures and each organization by name, those after a name, at most `limit`. Raises Denied."""
+    check_admin(by)
+    async with panel.transaction() as conn:
+        is_billing = await billing.is_switched_on(conn)
+        found = await organizations.figures(conn, after=after, limit=limit)
+        return Overview(await organizations.panel_figures(conn), [_shown(each, is_billing=is_billing) for each in found])
+
+
+async def one(panel: Panel, by: Account, organization_id: UUID) -> OrganizationFigures:
+    """Return one organization in figures. Raises Denied or NotFound."""
+    check_admin(by)
+    async with panel.transaction() as conn:
+        return _shown(await organizations.figures_of(conn, organization_id), is_billing=await billing.is_switched_on(conn))
+
+
+def _shown(figures: OrganizationFigures, *, is_billing: bool) -> OrganizationFigures:
+    return figures if is_billing and figures.organization.billed else replace(figures, balance=None)
+
+
+async def resource_usage(panel: Panel, organization: Organization) -> ResourceUsage:
+    """Return what an organization's apps are granted now and used this month by UTC, the dearest first; those that are gone are in it."""
+    used = {each.app_id: each for each in await wallet.report(panel, organization, *month_of(panel.clock.now()))}
+    async with panel.transaction() as conn:
+        own = await apps.of_organization(conn, organization.id)
+        granted = await stored.granted(conn, organization.id)
+    names = {app_id: each.app_name for app_id, each in used.items()} | {app.id: app.name for app in own}
+    found = [_figures(app_id, name, granted.get(app_id), used.get(app_id)) for app_id, name in names.items()]
+    return ResourceUsage(sorted(found, key=lambda app: (-app.cost, app.name)))
+
+
+def _figures(app_id: UUID, name: str, granted: Granted | None, used: AppUsage | None) -> AppFigures:
+    return AppFigures(app_id, name, granted or Granted(), used.dyno_hours if used else Decimal(0), used.cost if used else Decimal(0))
