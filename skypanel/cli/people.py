@@ -1,31 +1,109 @@
 """Commands about organizations and who may act for them."""
 
+import shlex
 from collections.abc import Sequence
 
 import click
 
 from skypanel.cli import session
+from skypanel.cli.tables import NOTES, show_table
 from skypanel.domain.access import HIGHEST_COLLABORATOR, Action, Member, read_role
 from skypanel.domain.account import Account
+from skypanel.domain.billing import money
+from skypanel.domain.deletion import Fate, read_fate
+from skypanel.domain.figures import Granted, OrganizationFigures
+from skypanel.domain.transcript import size
 from skypanel.flow import apps as apps_flow
 from skypanel.flow import collaborators as collaborators_flow
+from skypanel.flow import deletion as deletion_flow
+from skypanel.flow import figures as figures_flow
 from skypanel.flow import organizations as organizations_flow
+from skypanel.flow import suspension as suspension_flow
 from skypanel.flow.invitation import Invitation
 from skypanel.ports import Panel
 
 
 @click.group()
 def orgs() -> None:
-    """List and make organizations, which own apps."""
+    """List, make, suspend and delete organizations, which own apps."""
 
 
 @orgs.command("list")
 def list_organizations() -> None:
-    """List the organizations of the admin, with its role in each."""
+    """List all organizations: how many people and apps each has, what its apps cost in all, and what its wallet has left."""
 
     async def act(panel: Panel, by: Account) -> None:
-        for organization, role in await organizations_flow.mine(panel, by):
-            click.echo(f"{organization.name}  {role.word}")
+        found = await figures_flow.overview(panel, by)
+        show_table([("NAME", "MEMBERS", "APPS", "COST", "BALANCE", "NOTE"), *(_row(each) for each in found.organizations)])
+
+    session.run(act)
+
+
+def _row(of: OrganizationFigures) -> tuple[str, ...]:
+    balance = "-" if of.balance is None else money(of.balance)
+    stopped = of.organization.suspension
+    return of.organization.name, str(of.members), str(of.apps), money(of.charged), balance, NOTES[stopped] if stopped else ""
+
+
+@orgs.command("usage")
+@click.argument("organization")
+def show_usage(organization: str) -> None:
+    """Show what each app of an organization is granted by its plan now, and its hours and cost in this month, by UTC."""
+
+    async def act(panel: Panel, by: Account) -> None:
+        used = await figures_flow.resource_usage(panel, await organizations_flow.find(panel, by, organization))
+        rows = [(app.name, *_granted(app.granted), f"{app.dyno_hours}", money(app.cost)) for app in used.apps]
+        total = ("in all", *_granted(used.granted), f"{used.dyno_hours}", money(used.cost))
+        show_table([("APP", "DYNOS", "CPU CORES", "RAM", "DYNO HOURS", "COST"), *rows, total])
+
+    session.run(act)
+
+
+def _granted(granted: Granted) -> tuple[str, ...]:
+    return str(granted.dynos), f"{granted.cpu_cores:g}", size(granted.memory_bytes)
+
+
+@orgs.command("suspend")
+@click.argument("organization")
+def suspend_organization(organization: str) -> None:
+    """Stop all apps of an organization, until it is resumed."""
+
+    async def act(panel: Panel, by: Account) -> None:
+        found = await suspension_flow.hold(panel, await organizations_flow.find(panel, by, organization), by)
+        click.echo(f"{found.name} is suspended: its apps stop, until `skypanel orgs resume {shlex.quote(found.name)}`.")
+
+    session.run(act)
+
+
+@orgs.command("resume")
+@click.argument("organization")
+def resume_organization(organization: str) -> None:
+    """Have the apps of a suspended organization run again."""
+
+    async def act(panel: Panel, by: Account) -> None:
+        found = await suspension_flow.resume(panel, await organizations_flow.find(panel, by, organization), by)
+        if found.suspended:
+            click.echo(f"{found.name} is resumed, but its wallet is empty: `skypanel wallet credit {shlex.quote(found.name)} AMOUNT`.")
+        else:
+            click.echo(f"{found.name} is resumed: its apps run again.")
+
+    session.run(act)
+
+
+@orgs.command("delete")
+@click.argument("organization")
+@click.option("--apps", "fate", type=click.Choice(list(Fate)), help="What becomes of its apps.")
+@click.option("--to", "heir", metavar="ORGANIZATION", help="Who gets them, with --apps reassign.")
+@click.option("--confirm", default="", metavar="NAME", help="The organization's name once more, with --apps destroy.")
+def delete_organization(organization: str, fate: str | None, heir: str | None, confirm: str) -> None:
+    """Delete an organization, once its apps are destroyed or another organization's."""
+    chosen = read_fate(fate) if fate else None
+
+    async def act(panel: Panel, by: Account) -> None:
+        found = await deletion_flow.find(panel, by, organization)
+        to = await deletion_flow.find_heir(panel, by, heir) if heir else None
+        left = await deletion_flow.delete(panel, found, by, chosen, to=to, confirm=confirm)
+        click.echo(f"{found.name} is gone. Its wallet had {money(left)} left.")
 
     session.run(act)
 

@@ -204,3 +204,50 @@ async def test_an_app_is_offered_to_people_who_are_here(api, hello, ada, stage):
     for recipient, status in (("nobody@example.com", 422), ("nobody", 422), (stage.admin.email, 422)):
         await api.call("POST", "/account/app-transfers", {"app": "hello", "recipient": recipient}, status=status)
     await (await api.act_as(ada)).call("POST", "/account/app-transfers", {"app": "hello", "recipient": stage.admin.email}, status=404)
+
+
+@pytest.mark.req("R16.3")
+async def test_a_team_with_apps_is_deleted_once_it_is_said_what_becomes_of_them(api, acme, hello, stage):
+    await api.call("PATCH", "/teams/apps/hello", {"owner": "Acme"}, status=200)
+    for body, status, line in (
+        (None, 409, "Acme has 1 app. Choose what becomes of it: destroy, or reassign to another organization."),
+        ({"apps": "burn"}, 422, "Choose destroy or reassign."),
+        ({"apps": "destroy"}, 422, "confirm with the name Acme"),
+        ({"apps": "destroy", "confirm": "acme"}, 422, "Nothing was destroyed."),
+        ({"apps": "reassign"}, 422, "name another organization"),
+        ({"apps": "reassign", "to": "Acme"}, 422, "name another organization"),
+        ({"apps": "reassign", "to": "Nobodys"}, 404, "Nobodys"),
+        ({"apps": True}, 422, "apps has the wrong type"),
+        ({"app": "hello"}, 422, "There is no field"),
+    ):
+        response = await api.call("DELETE", "/teams/Acme", body, status=status)
+        assert line in (await response.json())["message"]
+        assert (await api.get("/apps/hello"))["team"]["name"] == "Acme"
+    assert await (await api.call("DELETE", "/teams/Acme", {"apps": "reassign", "to": "Main"}, status=200)).json() == acme
+    await stage.work()
+    assert (await api.get("/apps/hello"))["team"]["name"] == "Main"
+    await api.get("/teams/Acme", 404)
+    await api.call("DELETE", "/teams/Acme", status=404)
+
+
+@pytest.mark.req("R16.3")
+async def test_a_team_is_deleted_with_its_apps(api, acme, hello):
+    await api.call("PATCH", "/teams/apps/hello", {"owner": "Acme"}, status=200)
+    await api.call("DELETE", f"/teams/{acme['id']}", {"apps": "destroy", "confirm": "Acme"}, status=200)
+    await api.get("/apps/hello", 404)
+    assert "Acme" not in [each["name"] for each in await api.get("/teams")]
+
+
+async def test_a_team_is_deleted_by_its_owners_and_by_who_runs_the_platform(api, acme, ada, stage):
+    client = await api.act_as(ada)
+    await client.call("DELETE", "/teams/Acme", status=404)
+    await api.call("PUT", "/teams/Acme/members", {"email": ada.email, "role": "admin"}, status=201)
+    await client.call("DELETE", "/teams/Acme", status=403)
+    await api.call("PATCH", "/teams/Acme/members", {"email": ada.email, "role": "owner"}, status=200)
+    await (await api.act_as(ada, "read")).call("DELETE", "/teams/Acme", status=403)
+    await client.call("DELETE", "/teams/Acme", status=200)
+    await client.call("POST", "/teams", {"name": "Adas"}, status=201)
+    # Who runs the platform is no member of that one.
+    await api.get("/teams/Adas", 404)
+    assert (await (await api.call("DELETE", "/teams/Adas", status=200)).json())["role"] is None
+    await client.get("/teams/Adas", 404)

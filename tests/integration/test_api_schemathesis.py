@@ -18,9 +18,9 @@ from tests.api_fixture import ACCEPT, HOST
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_headers_conformance, response_schema_conformance]
 EXAMPLES = 10
 # What there is, beside whatever else may be asked for.
-KNOWN = {"app": "hello", "type": "web", "dyno": "web.1", "release": "1", "stack": "heroku-24"}
+KNOWN = {"app": "hello", "type": "web", "dyno": "web.1", "release": "1", "stack": "heroku-24", "team": "Main"}
 # These take away what the others ask for, or by what they ask.
-LAST = ("/oauth/sessions/~", "/apps/{app}")
+LAST = ("/oauth/sessions/~", "/apps/{app}", "/teams/{team}")
 
 
 def with_what_there_is(document):

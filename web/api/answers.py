@@ -79,6 +79,7 @@ GOOD: Mapping[Handle | Open, Good] = {
     teams.index: page("Team"),
     teams.create: one("Team", 201),
     teams.show: one("Team"),
+    teams.delete: one("Team"),
     teams.members: page("Member"),
     teams.put_member: one("Member", 200, 201),
     teams.change_member: one("Member"),

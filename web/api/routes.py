@@ -104,6 +104,7 @@ _DESCRIBED: tuple[Endpoint | OpenEndpoint, ...] = (
     Endpoint("PATCH", f"{TEAM_APP}/collaborators/{{collaborator}}", Action.SHARE_APP, collaborators.change, collaborators.CHANGES),
     Endpoint("DELETE", f"{TEAM_APP}/collaborators/{{collaborator}}", Action.SHARE_APP, collaborators.remove),
     Endpoint("GET", TEAM, _MEMBERS, teams.show),
+    Endpoint("DELETE", TEAM, Action.DELETE_ORGANIZATION, teams.delete, teams.DELETE),
     Endpoint("GET", f"{TEAM}/apps", _VIEW, teams.apps_of),
     Endpoint("GET", f"{TEAM}/members", _MEMBERS, teams.members),
     Endpoint("PUT", f"{TEAM}/members", _MANAGE, teams.put_member, teams.MEMBER),

@@ -2,9 +2,11 @@
 
 from skypanel.domain.access import Action, Member, Role
 from skypanel.domain.account import Organization
+from skypanel.domain.deletion import read_fate
 from skypanel.domain.errors import Invalid, NotFound
 from skypanel.domain.names import printable
 from skypanel.flow import apps as apps_flow
+from skypanel.flow import deletion as deletion_flow
 from skypanel.flow import organizations as organizations_flow
 from skypanel.flow import transfer as transfer_flow
 from skypanel.store import organizations
@@ -16,6 +18,7 @@ from web.api.schema import Json, boolean, record, string
 CREATE = record("name", name=string())
 CREATE_APP = record(**apps.CREATE["properties"], team=string(), personal=boolean())
 TRANSFER = record("owner", owner=string())
+DELETE = record(apps=string(), to=string(), confirm=string())
 MEMBER = record("email", "role", email=string(), role=string(), federated=boolean())
 
 
@@ -34,6 +37,17 @@ async def create(call: Call) -> Reply:
 async def show(call: Call) -> Reply:
     """Show an organization."""
     return Reply(await _shown(call, await call.organization()))
+
+
+async def delete(call: Call) -> Reply:
+    """Delete an organization and show what it was; one with apps takes what becomes of them."""
+    body = call.body or {}
+    found = await deletion_flow.find(call.panel, call.account, call.params["team"])
+    to = await deletion_flow.find_heir(call.panel, call.account, body["to"]) if "to" in body else None
+    fate = read_fate(body["apps"]) if "apps" in body else None
+    was = await _shown(call, found)
+    await deletion_flow.delete(call.panel, found, call.account, fate, to=to, confirm=body.get("confirm", ""))
+    return Reply(was)
 
 
 async def none(call: Call) -> Page:
