@@ -4,14 +4,16 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from web import agents, internal
-from web.admin import nodes
+from web.admin import nodes, organizations
 from web.fallback import STATIC
 from web.pages import account, app, apps, billing, deploy, remote, sign_in, transfers
 
 APP = "/apps/{app:[a-z0-9-]{1,30}}"
-BUILD = APP + "/builds/{build:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}}"
+_ID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+BUILD = f"{APP}/builds/{{build:{_ID}}}"
 RELEASE = APP + "/releases/{version:[1-9][0-9]{0,8}}"
 
+ORGANIZATION = f"/organizations/{{organization:{_ID}}}"
 STOP = "/nodes/agent/stops/{container:[0-9a-f]{64}}"
 SLUG = "/nodes/agent/slugs/{digest:[0-9a-f]{64}}"
 
@@ -35,6 +37,10 @@ ROUTES = (
     web.get("/nodes", nodes.show),
     web.post("/nodes", nodes.add),
     web.post("/nodes/change", nodes.change),
+    web.get("/organizations", organizations.index),
+    web.get(ORGANIZATION, organizations.show),
+    web.post(f"{ORGANIZATION}/change", organizations.change),
+    web.post(f"{ORGANIZATION}/delete", organizations.delete),
     web.get("/", apps.index),
     web.get("/billing", billing.show),
     web.post("/transfers", transfers.answer),

@@ -67,7 +67,7 @@ class ResourceUsage:
     @property
     def dyno_hours(self) -> Decimal:
         """The hours of all of them."""
-        return sum((app.dyno_hours for app in self.apps), start=Decimal(0))
+        return sum((app.dyno_hours for app in self.apps), start=Decimal("0.00"))
 
     @property
     def cost(self) -> Decimal:

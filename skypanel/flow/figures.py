@@ -14,6 +14,8 @@ from skypanel.ports import Panel
 from skypanel.store import apps, organizations
 from skypanel.store import usage as stored
 
+NONE = Decimal(0)
+
 
 @dataclass(frozen=True)
 class Overview:
@@ -50,9 +52,9 @@ async def resource_usage(panel: Panel, organization: Organization) -> ResourceUs
         own = await apps.of_organization(conn, organization.id)
         granted = await stored.granted(conn, organization.id)
     names = {app_id: each.app_name for app_id, each in used.items()} | {app.id: app.name for app in own}
-    found = [_figures(app_id, name, granted.get(app_id), used.get(app_id)) for app_id, name in names.items()]
+    found = [_figures(granted.get(app_id), used.get(app_id) or AppUsage(app_id, name, NONE, NONE), name) for app_id, name in names.items()]
     return ResourceUsage(sorted(found, key=lambda app: (-app.cost, app.name)))
 
 
-def _figures(app_id: UUID, name: str, granted: Granted | None, used: AppUsage | None) -> AppFigures:
-    return AppFigures(app_id, name, granted or Granted(), used.dyno_hours if used else Decimal(0), used.cost if used else Decimal(0))
+def _figures(granted: Granted | None, used: AppUsage, name: str) -> AppFigures:
+    return AppFigures(used.app_id, name, granted or Granted(), used.dyno_hours, used.cost)

@@ -1,0 +1,224 @@
+"""The administrators' pages of organizations, and what others see of one that is suspended."""
+
+import re
+
+import pytest
+
+from skypanel.domain.access import Role
+from skypanel.flow import apps as apps_flow
+from skypanel.flow import organizations, suspension
+from skypanel.store import apps
+from skypanel.store import organizations as stored
+from tests import factories
+
+ORIGIN = "http://skypanel.localhost:8080"
+
+
+@pytest.fixture
+async def main(stage):
+    return (await organizations.mine(stage.panel, stage.admin))[0][0]
+
+
+@pytest.fixture
+async def acme(stage):
+    """An organization with an app that runs, and an early one."""
+    made = await organizations.create(stage.panel, stage.admin, "Acme")
+    app = await apps_flow.create(stage.panel, stage.admin, "rocket", organization_id=made.id)
+    await apps_flow.create(stage.panel, stage.admin, "early", organization_id=made.id)
+    await stage.push(app)
+    await stage.work()
+    return made
+
+
+def path(organization, end=""):
+    return f"/organizations/{organization.id}{end}"
+
+
+async def send(client, organization, end, **fields):
+    return await client.send(path(organization, end), page=path(organization), **fields)
+
+
+async def names(stage, organization):
+    async with stage.panel.transaction() as conn:
+        return [app.name for app in await apps.of_organization(conn, organization.id)]
+
+
+async def exists(stage, organization):
+    async with stage.panel.transaction() as conn:
+        return await stored.by_name(conn, organization.name) is not None
+
+
+@pytest.mark.req("R1.1", "R1.5")
+async def test_without_any_apps_the_overview_is_valid(admin, stage, main):
+    page = await admin.page("/organizations")
+    for number, what in ((1, "organization"), (0, "suspended"), (1, "person"), (0, "apps")):
+        assert f"<strong>{number}</strong> {what}" in page
+    assert "<td>1</td><td>0</td><td>0.00</td>" in page
+    assert "It has no apps, and had none this month." in await admin.page(path(main))
+    async with stage.panel.transaction() as conn:
+        await stored.remove(conn, main.id)
+    page = await admin.page("/organizations")
+    assert "<strong>0</strong> organizations" in page
+    assert "There are no organizations." in page
+
+
+@pytest.mark.req("R16.1", "R16.2")
+async def test_the_list_has_the_apps_and_the_cost_of_each(admin, stage, main, acme):
+    page = await admin.page("/organizations")
+    assert f'<a href="{path(acme)}">Acme</a></td> <td>1</td><td>2</td><td>0.00</td>' in page
+    assert f'<a href="{path(main)}">Main</a></td> <td>1</td><td>0</td><td>0.00</td>' in page
+    assert '<a href="/organizations">Organizations</a>' in await admin.page("/")
+
+
+@pytest.mark.req("R16.1")
+async def test_the_list_is_paged_to_its_end(admin, stage, main):
+    async with stage.panel.transaction() as conn:
+        for number in range(110):
+            await factories.organization(conn, name=f"Org {number:03} & more")
+    found, url = [], "/organizations"
+    while url:
+        page = await admin.page(url)
+        found += re.findall(r'<td><a href="/organizations/[^"]*">([^<]*)</a>', page)
+        url = (re.findall(r'<a href="(/organizations\?after=[^"]*)">Next', page) or [None])[0]
+    assert found == ["Main", *(f"Org {number:03} &amp; more" for number in range(110))]
+
+
+@pytest.mark.req("R16.4")
+async def test_the_page_of_one_shows_what_it_uses(admin, stage, acme):
+    page = await admin.page(path(acme))
+    assert re.search(r"<td>rocket</td><td>1</td><td>1</td><td>512.0M</td><td>0.0\d</td><td>0.00\d*</td>", page)
+    assert "<td>early</td><td>0</td><td>0</td><td>0B</td><td>0.00</td><td>0.00</td>" in page
+    assert "<td>In all</td><td>1</td><td>1</td><td>512.0M</td>" in page
+    assert f"<span>{stage.admin.email}</span>" in page
+
+
+@pytest.mark.req("R16.5")
+async def test_buttons_suspend_and_resume_all_apps(admin, stage, acme):
+    assert (await send(admin, acme, "/change", change="suspend")).status == 303
+    await stage.work()
+    assert await stage.panel.scheduler.dynos() == []
+    page = await admin.page(path(acme))
+    assert "An administrator suspended it: its apps are stopped," in page
+    assert 'value="suspend"' not in page
+    assert 'class="state suspended">suspended' in await admin.page("/organizations")
+    assert (await send(admin, acme, "/change", change="resume")).status == 303
+    await stage.work()
+    assert len(await stage.panel.scheduler.dynos()) == 1
+
+
+@pytest.mark.req("R16.5")
+async def test_everybody_is_told_which_stop_it_is_and_what_to_do(admin, new_client, stage, acme):
+    await suspension.hold(stage.panel, acme, stage.admin)
+    await stage.work()
+    by = await stage.outsider()
+    await organizations.add_member(stage.panel, acme, by.email, Role.OWNER, stage.admin)
+    client = await new_client()
+    await client.sign_in(by)
+    reason = "an administrator of this panel suspended its organization"
+    assert 'class="state suspended">suspended' in await client.page("/")
+    page = await client.page("/apps/rocket")
+    assert f"It is stopped: {reason}." in page
+    assert "the wallet of its organization" not in page
+    assert "An administrator of this panel suspended its apps." in await client.page("/billing")
+    response = await client.send("/apps/rocket/scale", page="/account", type="web", quantity="2")
+    assert response.status == 403
+    assert reason in await response.text()
+    response = await client.get("/", headers={"Host": "rocket.localhost:8080"})
+    assert response.status == 503
+    page = await response.text()
+    assert f"{reason}. Ask an administrator why" in page
+    assert "skypanel scale" not in page
+
+
+@pytest.mark.req("R4.4", "R16.3")
+async def test_the_form_asks_what_becomes_of_the_apps(admin, stage, main, acme):
+    page = await admin.page(path(acme))
+    assert "What becomes of its 2 apps?" in page
+    assert "What becomes of" not in await admin.page(path(main))
+    for fields, line in (
+        ({}, "Choose what becomes of them: destroy, or reassign to another organization."),
+        ({"apps": "destroy", "confirm": ""}, "confirm with the name Acme"),
+        ({"apps": "destroy", "confirm": "Main"}, "confirm with the name Acme"),
+        ({"apps": "reassign", "to": ""}, "There is no organization"),
+        ({"apps": "reassign", "to": "Acme"}, "name another organization that gets them"),
+    ):
+        response = await send(admin, acme, "/delete", **fields)
+        assert response.status == 422
+        assert line in await response.text()
+        assert await names(stage, acme) == ["early", "rocket"]
+
+
+@pytest.mark.req("R4.4", "R16.3")
+async def test_the_apps_go_to_another_organization(admin, stage, main, acme):
+    response = await send(admin, acme, "/delete", apps="reassign", to="Main")
+    assert (response.status, response.headers["Location"]) == (303, "/organizations")
+    assert not await exists(stage, acme)
+    assert await names(stage, main) == ["early", "rocket"]
+    await admin.page(path(acme), 404)
+
+
+@pytest.mark.req("R4.4", "R16.3")
+async def test_the_apps_are_destroyed(admin, stage, main, acme):
+    assert (await send(admin, acme, "/delete", apps="destroy", confirm="Acme", to="")).status == 303
+    assert not await exists(stage, acme)
+    assert await stage.panel.scheduler.dynos() == []
+    assert (await send(admin, main, "/delete")).status == 303
+    assert not await exists(stage, main)
+
+
+HOSTILE = ("<script>alert(1)</script>", "\x00", "Acme\n", "'; DROP TABLE paas_organizations; --", "é" * 5_000, "../../nodes", "{{ 7 * 7 }}")
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+async def test_whatever_is_sent_nothing_happens_and_nothing_is_markup(admin, stage, acme, text):
+    for end, fields in (
+        ("/delete", {"apps": text}),
+        ("/delete", {"apps": "destroy", "confirm": text}),
+        ("/delete", {"apps": "reassign", "to": text}),
+        ("/change", {"change": text}),
+    ):
+        response = await send(admin, acme, end, **fields)
+        assert response.status == 422
+        assert "<script>" not in await response.text()
+    assert await names(stage, acme) == ["early", "rocket"]
+    assert len(await stage.panel.scheduler.dynos()) == 1
+
+
+@pytest.mark.parametrize("place", ["x", "%00", f"{'0' * 8}-{'0' * 4}-{'0' * 4}-{'0' * 4}-{'0' * 12}", "Acme"])
+async def test_there_is_no_page_of_what_is_no_organization(admin, acme, place):
+    assert (await admin.get(f"/organizations/{place}", allow_redirects=False)).status == 404
+
+
+async def test_a_strange_page_of_the_list_is_no_error(admin, acme):
+    for after in ("%00", "%ff", "Zzz", "<b>", "'"):
+        response = await admin.get(f"/organizations?after={after}")
+        assert response.status in {200, 422}
+        assert "<b>" not in await response.text()
+
+
+@pytest.mark.parametrize("role", [None, *Role])
+async def test_nobody_but_administrators_of_the_panel_sees_or_does_anything(client, stage, acme, role):
+    by = await stage.outsider()
+    if role:
+        await organizations.add_member(stage.panel, acme, by.email, role, stage.admin)
+    await client.sign_in(by)
+    assert "/organizations" not in await client.page("/")
+    for place in ("/organizations", path(acme)):
+        assert "Acme" not in await client.page(place, 403)
+    for end, fields in (("/change", {"change": "suspend"}), ("/delete", {"apps": "destroy", "confirm": "Acme"})):
+        assert (await client.send(path(acme, end), page="/account", **fields)).status == 403
+    assert await names(stage, acme) == ["early", "rocket"]
+    assert len(await stage.panel.scheduler.dynos()) == 1
+
+
+async def test_without_a_session_or_a_form_of_ours_nothing_happens(admin, new_client, stage, acme):
+    fields = {"apps": "destroy", "confirm": "Acme", "form_token": "0" * 64}
+    stranger = await new_client()
+    for client, origin in ((admin, ORIGIN), (admin, "http://rocket.localhost:8080"), (stranger, ORIGIN)):
+        headers = {"Origin": origin}
+        assert (await client.post(path(acme, "/delete"), data=fields, headers=headers)).status == 403
+        assert (await client.post(path(acme, "/change"), data=fields | {"change": "suspend"}, headers=headers)).status == 403
+    response = await stranger.get(path(acme), allow_redirects=False)
+    assert (response.status, response.headers["Location"]) == (303, f"/login?next={path(acme)}")
+    assert await names(stage, acme) == ["early", "rocket"]
+    assert len(await stage.panel.scheduler.dynos()) == 1

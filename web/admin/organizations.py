@@ -1,0 +1,99 @@
+"""Organizations: what each has and costs, a page of one, and what can be done to it."""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from aiohttp import web
+
+from skypanel.domain.account import Account, Organization
+from skypanel.domain.billing import money
+from skypanel.domain.deletion import Fate, read_fate
+from skypanel.domain.errors import Conflict, Invalid, NotFound, SkyPanelError, Unavailable
+from skypanel.flow import deletion, figures, organizations, suspension
+from skypanel.ports import Panel
+from web import forms, session
+from web.keys import PANEL
+from web.rendering import page_for
+from web.session import Visitor
+
+PATH = "/organizations"
+AT_ONCE = 50
+
+Change = Callable[[Panel, Organization, Account], Awaitable[Organization]]
+
+CHANGES: Mapping[str, Change] = {"suspend": suspension.hold, "resume": suspension.resume}
+
+
+async def index(request: web.Request) -> web.Response:
+    """Show the panel in figures, and its organizations, a page of them."""
+    visitor, after = await session.visitor(request), request.query.get("after", "")
+    found = await figures.overview(request.app[PANEL], visitor.account, after=after, limit=AT_ONCE + 1)
+    return page_for(
+        request,
+        visitor,
+        "organizations",
+        figures=found.panel,
+        organizations=found.organizations[:AT_ONCE],
+        after=after,
+        further=found.organizations[AT_ONCE - 1].organization.name if len(found.organizations) > AT_ONCE else None,
+        money=money,
+    )
+
+
+async def show(request: web.Request) -> web.Response:
+    """Show one organization: what it uses, and what can be done to it."""
+    visitor = await session.visitor(request)
+    return await _page(request, visitor, await _organization(request, visitor))
+
+
+async def change(request: web.Request) -> web.Response:
+    """Suspend an organization, or resume it."""
+    visitor = await session.visitor(request)
+    fields = await forms.read(request)
+    organization = await _organization(request, visitor)
+    wanted = CHANGES.get(fields.get("change", ""))
+    if wanted is None:
+        raise Invalid("This is nothing that can be done to an organization.", "Choose a button of the page.")
+    await wanted(request.app[PANEL], organization, visitor.account)
+    return web.Response(status=303, headers={"Location": f"{PATH}/{organization.id}"})
+
+
+async def delete(request: web.Request) -> web.Response:
+    """Delete an organization, once it is said what becomes of its apps."""
+    panel, visitor = request.app[PANEL], await session.visitor(request)
+    fields = await forms.read(request)
+    organization = await _organization(request, visitor)
+    try:
+        fate = read_fate(fields["apps"]) if fields.get("apps") else None
+        to = await deletion.find_heir(panel, visitor.account, fields.get("to", "")) if fate is Fate.REASSIGN else None
+        await deletion.delete(panel, organization, visitor.account, fate, to=to, confirm=fields.get("confirm", ""))
+    except (Conflict, Invalid, NotFound, Unavailable) as error:
+        return await _page(request, visitor, organization, 422, error=error, fields=fields)
+    return web.Response(status=303, headers={"Location": PATH})
+
+
+async def _organization(request: web.Request, visitor: Visitor) -> Organization:
+    return await organizations.find(request.app[PANEL], visitor.account, request.match_info["organization"])
+
+
+async def _page(
+    request: web.Request,
+    visitor: Visitor,
+    organization: Organization,
+    status: int = 200,
+    *,
+    error: SkyPanelError | None = None,
+    fields: forms.Fields | None = None,
+) -> web.Response:
+    panel = request.app[PANEL]
+    return page_for(
+        request,
+        visitor,
+        "organization",
+        status,
+        shown=await figures.one(panel, visitor.account, organization.id),
+        members=await organizations.members(panel, organization),
+        used=await figures.resource_usage(panel, organization),
+        error=error,
+        fields={name: (fields or {}).get(name, "") for name in ("apps", "to")},
+        money=money,
+    )
