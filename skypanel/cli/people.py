@@ -92,7 +92,7 @@ def resume_organization(organization: str) -> None:
 
 @orgs.command("delete")
 @click.argument("organization")
-@click.option("--apps", "fate", type=click.Choice(list(Fate)), help="What becomes of its apps.")
+@click.option("--apps", "fate", type=click.Choice([fate.value for fate in Fate]), help="What becomes of its apps.")
 @click.option("--to", "heir", metavar="ORGANIZATION", help="Who gets them, with --apps reassign.")
 @click.option("--confirm", default="", metavar="NAME", help="The organization's name once more, with --apps destroy.")
 def delete_organization(organization: str, fate: str | None, heir: str | None, confirm: str) -> None:
