@@ -207,10 +207,10 @@ class Builder(Protocol):
 class Upkeep(Protocol):
     """What an engine needs done now and then."""
 
-    async def tend(self, known: Collection[UUID]) -> None:
-        """Have the engine's own parts in place, and remove what was left: of workers that were killed, and of apps not among `known`.
+    async def tend(self, apps: Collection[UUID], organizations: Collection[UUID]) -> None:
+        """Have the engine's own parts in place, and remove what was left: of killed workers, and of apps and organizations but these.
 
-        What is young is left alone, as it may be an app's that was made just now. May be repeated. Raises Unavailable.
+        What is young is left alone, as it may belong to what was made just now. May be repeated. Raises Unavailable.
         """
         ...
 

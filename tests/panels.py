@@ -195,13 +195,15 @@ class FakeBuilder:
 
 
 class FakeUpkeep:
-    """Holds what was left, by app, until it is tended to."""
+    """Holds what was left, by app and by organization, until it is tended to."""
 
     def __init__(self):
         self.left = set()
+        self.networks = set()
 
-    async def tend(self, known):
-        self.left &= set(known)
+    async def tend(self, apps, organizations):
+        self.left &= set(apps)
+        self.networks &= set(organizations)
 
 
 @dataclass

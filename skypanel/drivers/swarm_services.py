@@ -1,23 +1,28 @@
 """A panel's services, secrets and networks in a Swarm. Every call may be repeated."""
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from typing import TypeVar
 from uuid import UUID
 
 from docker import APIClient
 
-from skypanel.domain.errors import Conflict, NotFound
+from skypanel.domain.errors import Conflict, NotFound, Unavailable
+from skypanel.domain.log import moment
 from skypanel.domain.manifest import Manifest
 from skypanel.drivers.docker_api import DockerApi, Json, labelled
 from skypanel.drivers.swarm_spec import ORGANIZATION, network_labels, network_name, own_labels, release_labels, secret_body, secret_name
-from skypanel.drivers.swarm_tasks import Task, read
+from skypanel.drivers.swarm_tasks import DEAD, Task, read
 
 T = TypeVar("T")
 
 ATTEMPTS = 5
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -122,6 +127,24 @@ class Services:
         with suppress(NotFound):
             await self._docker.call(partial(_remove_network, network_name(organization_id)))
 
+    async def forget_networks(self, known: Collection[UUID], young_s: float) -> None:
+        """Remove the networks of organizations that are not among `known`, but for young ones and those with dynos in them."""
+        left = {service.labels[ORGANIZATION] for service in await self.of()} | await self._organizations_of_tasks()
+        for network in await self.networks():
+            organization = network["Labels"][ORGANIZATION]
+            if organization in left or UUID(organization) in known or _age_s(network) < young_s:
+                continue
+            try:
+                await self.forget_network(UUID(organization))
+            except (Conflict, Unavailable) as error:
+                log.warning("the network of an organization that is gone stays for now: %s", error)
+
+    async def _organizations_of_tasks(self) -> set[str]:
+        """Return whose dynos run, or have not stopped yet: their service may be gone already."""
+        found: Sequence[Json] = await self._docker.call(lambda client: client.tasks(filters=labelled(own_labels(self.panel))))
+        alive = [each for each in found if each["Status"]["State"] not in DEAD]
+        return {each["Spec"]["ContainerSpec"]["Labels"][ORGANIZATION] for each in alive}
+
     async def _network_id(self, name: str) -> str:
         found: Json = await self._docker.call(lambda client: client.inspect_network(name, scope="swarm"))
         return str(found["Id"])
@@ -130,6 +153,10 @@ class Services:
         """Return the ids of the nodes that do not answer."""
         found: Sequence[Json] = await self._docker.call(lambda client: client.nodes())
         return {each["ID"] for each in found if each["Status"]["State"] == "down"}
+
+
+def _age_s(network: Json) -> float:
+    return (datetime.now(UTC) - moment(network["Created"])).total_seconds()
 
 
 def _service(found: Json) -> Service:

@@ -26,7 +26,7 @@ _UNHEALTHY = {
 }
 # What ended by itself, and what was told to.
 _CRASHED = frozenset({"complete", "failed", "rejected", "orphaned"})
-_DEAD = _CRASHED | {"shutdown", "remove"}
+DEAD = _CRASHED | {"shutdown", "remove"}
 _WANTED = frozenset({"ready", "running"})
 
 
@@ -53,7 +53,7 @@ class Task:
     @property
     def is_dead(self) -> bool:
         """Whether nothing of it runs any more."""
-        return self.state in _DEAD
+        return self.state in DEAD
 
     @property
     def has_crashed(self) -> bool:

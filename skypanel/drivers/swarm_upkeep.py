@@ -8,10 +8,11 @@ from skypanel.drivers.container_sweep import MAKING_S
 from skypanel.drivers.docker_api import DockerApi
 from skypanel.drivers.swarm_guard import SwarmGuard
 from skypanel.drivers.swarm_run import OneOffs
+from skypanel.drivers.swarm_services import Services
 
 
 class SwarmUpkeep:
-    """Of one panel. Caches that are younger than `young_s` are left alone."""
+    """Of one panel. Caches and networks that are younger than `young_s` are left alone."""
 
     def __init__(self, docker: DockerApi, panel: str, guard: SwarmGuard, young_s: float = MAKING_S) -> None:
         self._docker = docker
@@ -19,10 +20,11 @@ class SwarmUpkeep:
         self._guard = guard
         self._young_s = young_s
 
-    async def tend(self, known: Collection[UUID]) -> None:
-        """Remove what was left of workers that were killed and of apps not among `known`, and have the nodes guarded."""
+    async def tend(self, apps: Collection[UUID], organizations: Collection[UUID]) -> None:
+        """Remove what was left of workers that were killed and of apps and organizations but these, and have the nodes guarded."""
         await container_sweep.sweep(self._docker)
-        await container_sweep.sweep_caches(self._docker, self._panel, known, self._young_s)
+        await container_sweep.sweep_caches(self._docker, self._panel, apps, self._young_s)
         await OneOffs(self._docker, self._panel).sweep()
+        await Services(self._docker, self._panel).forget_networks(organizations, self._young_s)
         # Last, as it waits for nodes that come.
         await self._guard.ensure()

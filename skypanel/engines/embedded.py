@@ -17,7 +17,7 @@ from skypanel.settings import Settings
 class LaunchersOwn:
     """The upkeep of one machine: the launcher is the parent of all that runs, and removes it with its connection or its app."""
 
-    async def tend(self, known: Collection[UUID]) -> None:
+    async def tend(self, apps: Collection[UUID], organizations: Collection[UUID]) -> None:
         """Leave it to the launcher."""
 
 

@@ -13,7 +13,7 @@ from skypanel.domain.release import RolloutReason
 from skypanel.domain.routing import Route
 from skypanel.flow.manifest import manifest_of
 from skypanel.ports import Connection, Job, Panel
-from skypanel.store import apps, releases, rollouts, routes
+from skypanel.store import apps, organizations, releases, rollouts, routes
 
 REPAIR_PAUSE_S = 300.0
 
@@ -41,10 +41,10 @@ async def reconcile(panel: Panel) -> None:
 
 
 async def tend(panel: Panel) -> None:
-    """Have what was left behind removed: of workers that were killed, and of apps that are gone. Raises Unavailable."""
+    """Have what was left behind removed: of workers that were killed, and of apps and organizations that are gone. Raises Unavailable."""
     async with panel.transaction() as conn:
-        known = await apps.all(conn)
-    await panel.upkeep.tend({app.id for app in known})
+        known, owners = await apps.all(conn), await organizations.ids(conn)
+    await panel.upkeep.tend({app.id for app in known}, owners)
 
 
 async def _repair(panel: Panel, app: App, dynos: Sequence[Dyno]) -> None:

@@ -52,6 +52,11 @@ async def named(conn: Connection, text: str) -> Organization | None:
     return await rows.named(conn, text, get, by_name)
 
 
+async def ids(conn: Connection) -> set[UUID]:
+    """Return the ids of all organizations."""
+    return {row.id for row in await conn.all(select(organizations.c.id))}
+
+
 async def set_billed(conn: Connection, organization_id: UUID, *, billed: bool) -> None:
     """Record whether an organization pays."""
     await conn.execute(update(organizations).where(organizations.c.id == organization_id).values(billed=billed))

@@ -135,6 +135,31 @@ class TestServices:
         assert service["Spec"]["Labels"]["skypanel.organization"] == str(after.organization_id)
         await scheduler.remove(app.id)
 
+    async def test_the_network_of_an_organization_that_is_gone_goes_after_its_last_dyno(self, engine, scheduler, objects):
+        owned = Services(engine.api, engine.panel)
+        app, before = await launched(scheduler, objects, {"web": (SERVE, 1)})
+        await scheduler.wait_ready(before, READY_S)
+        after = replace(before, organization_id=uuid4(), generation=before.generation + 2)
+        await scheduler.launch(after)
+        await scheduler.wait_ready(after, READY_S)
+
+        async def has_network(of):
+            await owned.forget_networks({after.organization_id}, young_s=0)
+            return network_name(of.organization_id) in {each["Name"] for each in await owned.networks()}
+
+        # The old dynos serve, and then stop: neither is cut off.
+        assert await has_network(before)
+        await scheduler.retire(after)
+        assert await has_network(before)
+
+        async def is_gone():
+            return not await has_network(before)
+
+        await until(is_gone, within_s=60)
+        assert await has_network(after)
+        assert [dyno.state.value for dyno in await scheduler.dynos(app.id)] == ["up"]
+        await scheduler.remove(app.id)
+
     async def test_a_dyno_has_its_limits_its_user_and_no_rights(self, engine, scheduler, objects, nodes):
         app, manifest = await launched(scheduler, objects, {"worker": ("id -u; grep CapEff /proc/self/status; sleep 1000", 1)})
         await scheduler.wait_ready(manifest, READY_S)

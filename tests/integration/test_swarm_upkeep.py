@@ -12,7 +12,8 @@ from skypanel.drivers.images import SlugImages
 from skypanel.drivers.swarm import SwarmScheduler
 from skypanel.drivers.swarm_guard import SwarmGuard
 from skypanel.drivers.swarm_run import INDEX, UNTIL
-from skypanel.drivers.swarm_spec import release_labels
+from skypanel.drivers.swarm_services import Services
+from skypanel.drivers.swarm_spec import ORGANIZATION, release_labels
 from skypanel.drivers.swarm_upkeep import SwarmUpkeep
 from tests.contract_upkeep import UpkeepContract
 from tests.docker_fixture import swarm
@@ -74,9 +75,9 @@ class TestSwarmUpkeep(UpkeepContract):
 async def test_caches_of_apps_that_are_gone_go_and_no_others(swarm, api, panel, guard, cache):
     app, gone, others = make_app(), make_app(), make_app()
     kept, lost, foreign = cache(panel, app.id), cache(panel, gone.id), cache("another", others.id)
-    await SwarmUpkeep(api, panel, guard).tend({app.id})
+    await SwarmUpkeep(api, panel, guard).tend({app.id}, ())
     assert {kept, lost, foreign} <= volumes(swarm)  # one that is young may be an app's that was made just now
-    await SwarmUpkeep(api, panel, guard, young_s=0).tend({app.id})
+    await SwarmUpkeep(api, panel, guard, young_s=0).tend({app.id}, ())
     assert {kept, lost, foreign} & volumes(swarm) == {kept, foreign}
 
 
@@ -84,10 +85,10 @@ async def test_a_cache_that_a_build_has_in_use_stays_until_it_ends(swarm, api, p
     app = make_app()
     name = cache(panel, app.id)
     build = swarm.client.containers.run(NAME, ["sleep", "1000"], volumes={name: {"bind": "/cache"}}, detach=True, network_mode="none")
-    await SwarmUpkeep(api, panel, guard, young_s=0).tend(())
+    await SwarmUpkeep(api, panel, guard, young_s=0).tend((), ())
     assert name in volumes(swarm)
     build.remove(force=True)
-    await SwarmUpkeep(api, panel, guard, young_s=0).tend(())
+    await SwarmUpkeep(api, panel, guard, young_s=0).tend((), ())
     assert name not in volumes(swarm)
 
 
@@ -97,7 +98,7 @@ async def test_one_off_dynos_that_ran_long_enough_are_ended(swarm, api, panel, g
         swarm.client.containers.run(NAME, ["sleep", "1000"], labels={**labels, UNTIL: str(int(time.time()) + life_s)}, detach=True)
         for life_s in (-1, 1000)
     )
-    await SwarmUpkeep(api, panel, guard).tend(())
+    await SwarmUpkeep(api, panel, guard).tend((), ())
     for each in (past, future):
         each.reload()
     assert (past.status, future.status) == ("exited", "running")
@@ -106,7 +107,7 @@ async def test_one_off_dynos_that_ran_long_enough_are_ended(swarm, api, panel, g
 
 
 async def test_the_nodes_are_guarded(swarm, api, panel, guard):
-    await SwarmUpkeep(api, panel, guard).tend(())
+    await SwarmUpkeep(api, panel, guard).tend((), ())
     assert f"skypanel_{panel}" in swarm.manager.call("nft", "list", "tables").stdout
 
 
@@ -115,3 +116,31 @@ async def test_an_app_that_is_removed_takes_its_cache_with_it(swarm, api, panel,
     mine, its = cache(panel, app.id), cache(panel, other.id)
     await SwarmScheduler(api, panel, SlugImages(api, FakeObjects(), NAME, tmp_path)).remove(app.id)
     assert {mine, its} & volumes(swarm) == {its}
+
+
+@pytest.fixture
+async def network(api, panel):
+    """Make the network of an organization, and remove it at the end."""
+    services, made = Services(api, panel), []
+
+    async def make(organization):
+        made.append(organization)
+        await services.network(organization)
+
+    yield make
+    for organization in made:
+        await services.forget_network(organization)
+
+
+async def networks(api, panel):
+    return {UUID(each["Labels"][ORGANIZATION]) for each in await Services(api, panel).networks()}
+
+
+async def test_networks_of_organizations_that_are_gone_go_and_no_others(api, panel, guard, network):
+    kept, gone = uuid4(), uuid4()
+    await network(kept)
+    await network(gone)
+    await SwarmUpkeep(api, panel, guard).tend((), {kept})
+    assert await networks(api, panel) == {kept, gone}  # one that is young may be an organization's that was made just now
+    await SwarmUpkeep(api, panel, guard, young_s=0).tend((), {kept})
+    assert await networks(api, panel) == {kept}
