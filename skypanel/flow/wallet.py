@@ -43,7 +43,7 @@ async def show(panel: Panel, organization: Organization, limit: int) -> Wallet:
 async def credit(panel: Panel, organization: Organization, amount: Decimal, note: str, by: Account) -> Decimal:
     """Put money into a wallet, or take it out where the amount is negative, and return what is left.
 
-    Apps that had stopped run again as soon as there is something left. Raises Denied or Invalid.
+    Apps that had stopped run again as soon as there is something left. Raises Denied, Invalid, and NotFound for one that is gone.
     """
     check_admin(by)
     if not amount:
@@ -52,6 +52,7 @@ async def credit(panel: Panel, organization: Organization, amount: Decimal, note
         raise Invalid("The note is too long.", f"Use up to {MAX_NOTE_LENGTH} characters.")
     async with panel.transaction() as conn:
         await wallets.lock(conn, organization.id)
+        await organizations.get(conn, organization.id)
         await wallets.credit(conn, organization.id, amount, note, by)
         await audit.record(conn, "wallet.credit", by, organization=organization, amount=str(amount), note=note)
         left = await wallets.balance(conn, organization.id)

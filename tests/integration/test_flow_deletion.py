@@ -314,6 +314,13 @@ async def test_what_it_used_up_to_now_is_charged_first_and_the_rest_is_told(stag
     await billing_flow.bill(stage.panel)
 
 
+async def test_no_money_goes_to_one_that_is_gone(stage, acme):
+    await delete(stage, acme)
+    with pytest.raises(NotFound):
+        await wallet.credit(stage.panel, acme, Decimal(5), "too late", stage.admin)
+    assert [line.kind for line in await lines(stage, acme)] == [EntryKind.OPENING]
+
+
 async def lines(stage, organization):
     async with stage.panel.transaction() as conn:
         return await wallets.recent(conn, organization.id, 1000)
