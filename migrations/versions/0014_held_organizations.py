@@ -1,4 +1,4 @@
-"""Organizations whose apps an administrator stopped."""
+"""Organizations whose apps an administrator stopped, and what came into a wallet without its charges."""
 
 from alembic import op
 
@@ -25,6 +25,8 @@ DROP TRIGGER paas_track_usage ON paas_organizations;
 CREATE TRIGGER paas_track_usage
     AFTER UPDATE OF suspended, held ON paas_organizations
     FOR EACH ROW WHEN ((OLD.suspended OR OLD.held) <> (NEW.suspended OR NEW.held)) EXECUTE FUNCTION paas_track_organization();
+
+CREATE INDEX paas_wallet_entries_income_idx ON paas_wallet_entries (organization_id) WHERE kind <> 'charge';
 """
 
 

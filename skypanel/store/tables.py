@@ -496,6 +496,7 @@ OPEN_ALERT = alerts.c.resolved_at.is_(None)
 OPEN_SPAN = usage_spans.c.until.is_(None)
 OPENING = wallet_entries.c.kind == EntryKind.OPENING
 CHARGE = wallet_entries.c.kind == EntryKind.CHARGE
+INCOME = wallet_entries.c.kind != EntryKind.CHARGE
 PENDING_TRANSFER = app_transfers.c.state == TransferState.PENDING
 
 Index("paas_usage_spans_app_id_until_idx", usage_spans.c.app_id, usage_spans.c.until)
@@ -504,6 +505,7 @@ Index("paas_usage_spans_open_key", usage_spans.c.app_id, usage_spans.c.process_t
 Index("paas_wallet_entries_organization_id_id_idx", wallet_entries.c.organization_id, wallet_entries.c.id)
 Index("paas_wallet_entries_opening_key", wallet_entries.c.organization_id, unique=True, postgresql_where=OPENING)
 Index("paas_wallet_entries_charge_key", wallet_entries.c.organization_id, wallet_entries.c.hour, unique=True, postgresql_where=CHARGE)
+Index("paas_wallet_entries_income_idx", wallet_entries.c.organization_id, postgresql_where=INCOME)
 Index("paas_alerts_open_key", alerts.c.kind, alerts.c.subject, unique=True, postgresql_where=OPEN_ALERT)
 Index("paas_sign_in_attempts_email_digest_at_idx", sign_in_attempts.c.email_digest, sign_in_attempts.c.at)
 Index("paas_sign_in_attempts_address_at_idx", sign_in_attempts.c.address, sign_in_attempts.c.at)

@@ -13,12 +13,13 @@ from skypanel.domain.billing import EntryKind, WalletEntry
 from skypanel.ports import Connection
 from skypanel.store import locks
 from skypanel.store.rows import Row
-from skypanel.store.tables import CHARGE, OPENING, organizations, wallet_entries
+from skypanel.store.tables import INCOME, OPENING, organizations, wallet_entries
 
-# Of each organization of a statement: what it has left, and what it was charged in its whole life.
+# Of each organization of a statement: what it has left, and what it was charged in its whole life. Years of hours are not
+# read for that: it is what came in, less what is left.
 _OWN = wallet_entries.c.organization_id == organizations.c.id
 LEFT = func.coalesce(select(wallet_entries.c.balance).where(_OWN).order_by(wallet_entries.c.id.desc()).limit(1).scalar_subquery(), 0)
-CHARGED = func.coalesce(select(-func.sum(wallet_entries.c.amount)).where(_OWN, CHARGE).scalar_subquery(), 0)
+CHARGED = func.coalesce(select(func.sum(wallet_entries.c.amount)).where(_OWN, INCOME).scalar_subquery(), 0) - LEFT
 
 
 async def lock(conn: Connection, organization_id: UUID) -> None:

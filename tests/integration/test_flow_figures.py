@@ -4,7 +4,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import delete, update
 
 from skypanel.domain.access import Role
 from skypanel.domain.billing import HOUR, hour_of, month_of
@@ -52,9 +52,10 @@ async def overview(stage, **page):
 
 
 async def pass_hours(stage, hours):
-    """Have what runs now run since a number of whole hours ago, and all hours be settled."""
+    """Have what runs now, and nothing else, run since a number of whole hours ago, and all hours be settled."""
     async with stage.panel.transaction() as conn:
         since = hour_of(await usage.now(conn)) - hours * HOUR
+        await conn.execute(delete(usage_spans).where(usage_spans.c.until.is_not(None)))
         await conn.execute(update(usage_spans).values(since=since))
         await conn.execute(update(organization_rows).values(settled_until=since))
     await billing_flow.bill(stage.panel)
