@@ -71,6 +71,8 @@ async def settle(panel: Panel, organization_id: UUID) -> None:
     """Settle an organization's hours that have ended. Raises NotFound."""
     async with panel.transaction() as conn:
         until = billing.hour_of(await usage.now(conn))
+    async with panel.transaction() as conn:
+        await usage.await_changes(conn)
     await _settle_until(panel, organization_id, until)
 
 

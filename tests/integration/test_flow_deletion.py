@@ -4,7 +4,6 @@ import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
-from itertools import count
 
 import pytest
 from sqlalchemy import func, select, update
@@ -151,30 +150,31 @@ async def test_what_it_did_stays_on_record(stage, main, acme, own):
 
 
 class Breaking:
-    """A scheduler that cannot remove the apps of some numbers."""
+    """A scheduler that cannot stop or remove one app."""
 
-    def __init__(self, scheduler, *numbers):
+    def __init__(self, scheduler, app):
         self._scheduler = scheduler
-        self._calls = count(1)
-        self._broken = set(numbers)
+        self._app = app
 
     def __getattr__(self, name):
         return getattr(self._scheduler, name)
 
     async def remove(self, app_id):
-        if next(self._calls) in self._broken:
-            raise Unavailable("The scheduler is gone.")
+        self._check(app_id)
         await self._scheduler.remove(app_id)
 
     async def stop(self, app_id, dyno):
-        if next(self._calls) in self._broken:
-            raise Unavailable("The scheduler is gone.")
+        self._check(app_id)
         return await self._scheduler.stop(app_id, dyno)
+
+    def _check(self, app_id):
+        if app_id == self._app.id:
+            raise Unavailable("The scheduler is gone.")
 
 
 @pytest.mark.req("R4.4")
 async def test_where_destroying_fails_half_way_the_rest_is_there_and_it_can_be_repeated(stage, acme, own):
-    broken = replace(stage.panel, scheduler=Breaking(stage.panel.scheduler, 2))
+    broken = replace(stage.panel, scheduler=Breaking(stage.panel.scheduler, own[2]))
     with pytest.raises(Unavailable):
         await deletion.delete(broken, acme, stage.admin, Fate.DESTROY, confirm="Acme")
     assert await exists(stage, acme)
@@ -188,7 +188,7 @@ async def test_where_destroying_fails_half_way_the_rest_is_there_and_it_can_be_r
 @pytest.mark.req("R4.4")
 async def test_where_the_scheduler_fails_all_apps_were_given_and_the_rest_can_be_repeated(stage, main, acme, own):
     await run.detached(stage.panel, own[1], "toil", stage.admin)
-    broken = replace(stage.panel, scheduler=Breaking(stage.panel.scheduler, 1))
+    broken = replace(stage.panel, scheduler=Breaking(stage.panel.scheduler, own[0]))
     with pytest.raises(Unavailable):
         await deletion.delete(broken, acme, stage.admin, Fate.REASSIGN, to=main)
     assert await names(stage, main) == ["anvil", "early", "rocket"]
