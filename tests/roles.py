@@ -37,7 +37,7 @@ STANDINGS = (
     *(Standing(role.word, in_team=role) for role in Role),
 )
 
-TEAM_ACTIONS = {Action.CREATE_APP, Action.VIEW_MEMBERS, Action.MANAGE_MEMBERS, Action.MANAGE_OWNERS}
+TEAM_ACTIONS = {Action.CREATE_APP, Action.VIEW_MEMBERS, Action.MANAGE_MEMBERS, Action.MANAGE_OWNERS, Action.DELETE_ORGANIZATION}
 VERDICTS = {
     Action.VIEW_APP: "?xxxxxx",
     Action.FETCH: "?xxxxxx",
@@ -55,6 +55,7 @@ VERDICTS = {
     Action.VIEW_MEMBERS: "???xxxx",
     Action.MANAGE_MEMBERS: "???--xx",
     Action.MANAGE_OWNERS: "???---x",
+    Action.DELETE_ORGANIZATION: "???---x",
     AccountAction.VIEW_ACCOUNT: EVERYBODY,
     AccountAction.CHANGE_ACCOUNT: EVERYBODY,
 }
@@ -194,6 +195,8 @@ API = (
     *_adding_people(f"{_TEAM_APP}/collaborators"),
     Deed("PATCH", f"{_TEAM_APP}/collaborators/{{collaborator}}", _SHARE, {"permissions": ["view"]}, "collaborator.add"),
     Deed("GET", _TEAM, Action.VIEW_MEMBERS),
+    # The stranger runs the panel, and may do this one thing to what is others'.
+    Deed("DELETE", _TEAM, Action.DELETE_ORGANIZATION, record="organization.delete", after="no apps", verdicts="x??---x"),
     Deed("GET", f"{_TEAM}/apps", _VIEW, verdicts=ONLY_MEMBERS),
     Deed("GET", f"{_TEAM}/members", Action.VIEW_MEMBERS),
     Deed("PUT", f"{_TEAM}/members", _MANAGE, {"email": _SPARE, "role": "viewer"}, "member.add"),

@@ -119,7 +119,7 @@ async def make_world(stage):
         team = await organizations.add(conn, "Acme", billed=False)
         await organizations.add_member(conn, team.id, stage.admin.id, Role.OWNER)
         others = {name: await factories.account(conn, f"{name}@example.com") for name in ("boss", "mate", "guest", "spare")}
-        # The stranger runs the panel, which gives no say in what is others'.
+        # The stranger runs the panel, which gives no say in what others do with their apps.
         people = {standing: await factories.account(conn, is_admin=standing.name == "stranger") for standing in STANDINGS}
         members = [(others["boss"], Role.OWNER), (others["mate"], Role.VIEWER), *((people[each], each.in_team) for each in STANDINGS)]
         for account, role in members:
@@ -205,6 +205,11 @@ async def _uploaded(world):
     return {"get_url": f"https://{HOST}/sources/{added.id}"}
 
 
+async def _no_apps(world):
+    await apps_flow.destroy(world.panel, world.app, world.stage.admin)
+    return {}
+
+
 async def _build(world):
     return {"build": str((await world.stage.push(world.app)).id)}
 
@@ -231,6 +236,6 @@ def _ticket(kind):
 
 AFTER = {
     "password": _password, "key": _key, "token": _token, "offer": _offer, "own offer": _own_offer, "target": _target, "shared": _shared,
-    "upload": _upload, "uploaded": _uploaded, "build": _build, "remote": _remote,
+    "upload": _upload, "uploaded": _uploaded, "build": _build, "remote": _remote, "no apps": _no_apps,
     **{kind: _ticket(kind) for kind in ("logs", "releases", "builds")},
 }  # fmt: skip

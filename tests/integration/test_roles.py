@@ -27,11 +27,12 @@ ADDRESS = "192.0.2.7"
 # What is answered where something was done, and where it was only looked at.
 GOOD = ({200, 201, 202, 303}, {200})
 SENTENCES = re.compile(r"[A-Z].+\. [A-Z`].+\.")
-# Those of the panel and of the account itself: no app or organization has a say in them.
+# Those of the panel, of its administrators and of the account itself: no role has a say in them.
 OTHER_PAGES = {
     "/internal/health", "/internal/traefik", "/nodes/agent/heartbeat", "/nodes/agent/slugs", "/nodes/agent/slugs/{digest}",
     "/nodes/agent/logs", "/nodes/agent/stops/{container}", "/nodes", "/nodes/change", "/", "/billing", "/login", "/logout", "/account",
-    "/account/password", "/static/style.css", "/static/live.js", "/static/scale.js", "/static/icon.svg",
+    "/account/password", "/organizations", "/organizations/{organization}", "/organizations/{organization}/change",
+    "/organizations/{organization}/delete", "/static/style.css", "/static/live.js", "/static/scale.js", "/static/icon.svg",
 }  # fmt: skip
 
 

@@ -82,6 +82,7 @@ ROWS = {
     "See the organization and its members": Action.VIEW_MEMBERS,
     "Add, change and remove members": Action.MANAGE_MEMBERS,
     "Make and unmake owners": Action.MANAGE_OWNERS,
+    "Delete the organization": Action.DELETE_ORGANIZATION,
 }
 SEEN = {Action.VIEW_APP, Action.FETCH, Action.VIEW_MEMBERS}
 OF_SCOPES = {
