@@ -1,5 +1,6 @@
 """The schema as Postgres itself describes it."""
 
+import re
 from itertools import starmap
 
 import pytest
@@ -18,9 +19,11 @@ from skypanel.store import (
     apps,
     builds,
     collaborators,
+    compiled,
     config_vars,
     deploys,
     keys,
+    listings,
     nodes,
     organizations,
     releases,
@@ -193,20 +196,26 @@ class Explained:
         self._conn = conn
         self.plans = []
 
-    async def _note(self, statement):
-        self.plans.append("\n".join(starmap(str, [(row[0],) for row in await self._conn.all(Explain(statement))])))
+    async def _explained(self, statement, values):
+        if values is None:
+            return await self._conn.all(Explain(statement))
+        # It is prepared by now.
+        bound = compiled.of(statement, values)
+        return await self._conn.all(text(re.sub(r"%\((\w+)\)s", r":\1", f"EXPLAIN {bound.sql}")).bindparams(**bound.parameters))
 
-    async def all(self, statement):
-        await self._note(statement)
-        return await self._conn.all(statement)
+    async def _run(self, name, statement, values):
+        result = await getattr(self._conn, name)(statement, values)
+        self.plans.append("\n".join(starmap(str, await self._explained(statement, values))))
+        return result
 
-    async def first(self, statement):
-        await self._note(statement)
-        return await self._conn.first(statement)
+    async def all(self, statement, values=None):
+        return await self._run("all", statement, values)
 
-    async def execute(self, statement):
-        await self._note(statement)
-        return await self._conn.execute(statement)
+    async def first(self, statement, values=None):
+        return await self._run("first", statement, values)
+
+    async def execute(self, statement, values=None):
+        return await self._run("execute", statement, values)
 
 
 NOW = factories.later(0)
@@ -215,6 +224,10 @@ HOT = {
     "account by address": lambda conn, _: accounts.by_email(conn, "ada@example.com"),
     "key by fingerprint": lambda conn, _: keys.owner(conn, "SHA256:abc"),
     "token by digest": lambda conn, _: tokens.owner(conn, factories.digest()),
+    "use of a token": lambda conn, _: tokens.use(conn, factories.digest()),
+    "access to an app": lambda conn, app: apps.access(conn, app.name, app.id),
+    "app as lists show it": lambda conn, app: listings.get(conn, app.id, app.id),
+    "apps as lists show them": lambda conn, app: listings.of(conn, app.id, after="a", limit=200),
     "session by digest": lambda conn, _: sign_ins.session(conn, factories.digest()),
     "credentials": lambda conn, _: accounts.credentials(conn, "ada@example.com"),
     "attempts to sign in": lambda conn, _: sign_in_attempts.lately(conn, factories.digest(), "192.0.2.1", WINDOW),
