@@ -56,9 +56,6 @@ async def api(stage):
 
 
 @pytest.fixture
-async def hello(api, stage):
-    """An app with one release that runs."""
-    app = await stage.app("hello")
-    await stage.push(app)
-    await stage.work()
+def hello(app):
+    """The app, by its name."""
     return app

@@ -10,7 +10,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from skypanel.flow import accounts
 from skypanel.settings import Settings
-from tests.panels import ADDRESS, open_stage
+from tests.panels import ADDRESS
 from web.app import create_app
 
 HOST = "skypanel.localhost:8080"
@@ -48,11 +48,6 @@ class Client(TestClient):
         response = await self.get(path, allow_redirects=False)
         assert response.status == status, await response.text()
         return re.sub(r"\s+", " ", await response.text())
-
-
-@pytest.fixture
-async def stage(database, tmp_path):
-    return await open_stage(database, tmp_path)
 
 
 @pytest.fixture

@@ -20,15 +20,9 @@ from skypanel.flow import settings as settings_flow
 from skypanel.store import apps, audit, formation, organizations, rollouts, settings, usage, wallets
 from skypanel.store.tables import organizations as organization_rows
 from skypanel.store.tables import resource_usage, usage_spans
-from tests.panels import open_stage
 
 PRICE = Decimal("0.02")
 CREDIT = Decimal(100)
-
-
-@pytest.fixture
-async def stage(database, tmp_path):
-    return await open_stage(database, tmp_path)
 
 
 @pytest.fixture
@@ -40,15 +34,6 @@ async def organization(stage):
         await organizations.set_billed(conn, main.id, billed=True)
         await billing_flow.open_wallet(conn, main.id)
     return main
-
-
-@pytest.fixture
-async def app(stage):
-    """An app with one web dyno."""
-    made = await stage.app()
-    await stage.push(made, "first")
-    await stage.work()
-    return made
 
 
 async def pass_hours(stage, hours, part=timedelta(0)):

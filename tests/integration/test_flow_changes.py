@@ -13,20 +13,6 @@ from skypanel.flow import scale as scale_flow
 from skypanel.flow.secrets import reencrypt
 from skypanel.flow.setup import initialize
 from skypanel.store import apps, audit, config_vars, formation, releases
-from tests.panels import open_stage
-
-
-@pytest.fixture
-async def stage(database, tmp_path):
-    return await open_stage(database, tmp_path)
-
-
-@pytest.fixture
-async def app(stage):
-    made = await stage.app()
-    await stage.push(made, "first")
-    await stage.work()
-    return made
 
 
 async def serving(stage, app):

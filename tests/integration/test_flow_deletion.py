@@ -20,20 +20,9 @@ from skypanel.store import accounts, apps, audit, usage, wallets
 from skypanel.store import organizations as stored
 from skypanel.store.tables import memberships, resource_usage, usage_spans
 from skypanel.store.tables import organizations as organization_rows
-from tests.panels import open_stage
 
 PRICE = Decimal("0.02")
 DESTROY = {"fate": Fate.DESTROY, "confirm": "Acme"}
-
-
-@pytest.fixture
-async def stage(database, tmp_path):
-    return await open_stage(database, tmp_path)
-
-
-@pytest.fixture
-async def main(stage):
-    return (await organizations.mine(stage.panel, stage.admin))[0][0]
 
 
 @pytest.fixture

@@ -21,12 +21,6 @@ from skypanel.flow import scale as scale_flow
 from skypanel.flow.drain import drain
 from skypanel.flow.follow import follow_build
 from skypanel.store import apps, builds, releases, rollouts, routes
-from tests.panels import open_stage
-
-
-@pytest.fixture
-async def stage(database, tmp_path):
-    return await open_stage(database, tmp_path)
 
 
 async def follow(stage, build):

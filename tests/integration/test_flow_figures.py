@@ -19,31 +19,11 @@ from skypanel.store import organizations as stored
 from skypanel.store.tables import organizations as organization_rows
 from skypanel.store.tables import plan_versions, usage_spans
 from tests import factories
-from tests.panels import open_stage
 from tests.statements import Counting
 
 MIB = 1024**2
 # Of the plan that apps have at first.
 PRICE, CPU_CORES, MEMORY_BYTES = Decimal("0.02"), 1.0, 512 * MIB
-
-
-@pytest.fixture
-async def stage(database, tmp_path):
-    return await open_stage(database, tmp_path)
-
-
-@pytest.fixture
-async def main(stage):
-    return (await organizations.mine(stage.panel, stage.admin))[0][0]
-
-
-@pytest.fixture
-async def app(stage):
-    """An app with a release that runs."""
-    made = await stage.app()
-    await stage.push(made)
-    await stage.work()
-    return made
 
 
 async def overview(stage, **page):

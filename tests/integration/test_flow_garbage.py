@@ -14,14 +14,8 @@ from skypanel.flow import garbage
 from skypanel.flow import settings as settings_flow
 from skypanel.store import apps, builds, releases, rollouts
 from tests import factories
-from tests.panels import open_stage
 
 OLD = timedelta(days=2)
-
-
-@pytest.fixture
-async def stage(database, tmp_path):
-    return await open_stage(database, tmp_path)
 
 
 def keep(stage, kind, name, age=OLD):

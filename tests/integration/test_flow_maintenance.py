@@ -1,25 +1,9 @@
 """Maintenance: the proxy has no route of the app, whatever else happens to it."""
 
-import pytest
-
 from skypanel.domain.routing import Route
 from skypanel.flow import apps as apps_flow
 from skypanel.flow import maintenance, reconcile, release, scale
 from skypanel.store import apps, audit, rollouts, routes
-from tests.panels import open_stage
-
-
-@pytest.fixture
-async def stage(database, tmp_path):
-    return await open_stage(database, tmp_path)
-
-
-@pytest.fixture
-async def app(stage):
-    made = await stage.app()
-    await stage.push(made, "first")
-    await stage.work()
-    return made
 
 
 async def published(stage):

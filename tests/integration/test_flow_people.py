@@ -11,12 +11,6 @@ from skypanel.flow import apps as apps_flow
 from skypanel.flow import collaborators, detail, organizations
 from skypanel.store import accounts, audit
 from skypanel.store import organizations as stored
-from tests.panels import open_stage
-
-
-@pytest.fixture
-async def stage(database, tmp_path):
-    return await open_stage(database, tmp_path)
 
 
 @pytest.fixture

@@ -7,20 +7,6 @@ import pytest
 from skypanel.domain.errors import Conflict, Invalid, Unavailable
 from skypanel.flow import apps as apps_flow
 from skypanel.store import apps, audit, routes
-from tests.panels import open_stage
-
-
-@pytest.fixture
-async def stage(database, tmp_path):
-    return await open_stage(database, tmp_path)
-
-
-@pytest.fixture
-async def app(stage):
-    made = await stage.app()
-    await stage.push(made, "first")
-    await stage.work()
-    return made
 
 
 async def test_the_hostname_follows_the_name_and_nothing_else_moves(stage, app):

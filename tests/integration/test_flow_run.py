@@ -7,20 +7,6 @@ from skypanel.domain.manifest import Exit
 from skypanel.flow import config as config_flow
 from skypanel.flow import reconcile, run
 from skypanel.store import audit, rollouts
-from tests.panels import open_stage
-
-
-@pytest.fixture
-async def stage(database, tmp_path):
-    return await open_stage(database, tmp_path)
-
-
-@pytest.fixture
-async def app(stage):
-    made = await stage.app()
-    await stage.push(made, "first")
-    await stage.work()
-    return made
 
 
 async def test_an_attached_command_has_its_variables_and_tells_its_end(stage, app):

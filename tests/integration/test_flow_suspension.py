@@ -14,26 +14,6 @@ from skypanel.flow import config, organizations, reconcile, release, run, scale,
 from skypanel.flow import settings as settings_flow
 from skypanel.store import apps, audit, formation, rollouts, usage
 from skypanel.store import organizations as stored
-from tests.panels import open_stage
-
-
-@pytest.fixture
-async def stage(database, tmp_path):
-    return await open_stage(database, tmp_path)
-
-
-@pytest.fixture
-async def main(stage):
-    return (await organizations.mine(stage.panel, stage.admin))[0][0]
-
-
-@pytest.fixture
-async def app(stage):
-    """An app with a release that runs."""
-    made = await stage.app()
-    await stage.push(made)
-    await stage.work()
-    return made
 
 
 async def now(stage, app):

@@ -12,12 +12,6 @@ from skypanel.flow import collaborators, config, organizations, reconcile, run, 
 from skypanel.flow import release as release_flow
 from skypanel.flow import scale as scale_flow
 from skypanel.store import accounts, apps, audit, config_vars, releases, rollouts, transfers
-from tests.panels import open_stage
-
-
-@pytest.fixture
-async def stage(database, tmp_path):
-    return await open_stage(database, tmp_path)
 
 
 @pytest.fixture

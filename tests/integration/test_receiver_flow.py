@@ -11,13 +11,7 @@ from gitreceiver.tasks import cancel
 from skypanel.domain.access import Role
 from skypanel.flow import accounts, receive
 from skypanel.store import apps, audit, builds, organizations, releases, settings, tokens
-from tests.panels import open_stage
 from tests.receiver_harness import PanelDesk, end, running_receiver, wait_for
-
-
-@pytest.fixture
-async def stage(database, tmp_path):
-    return await open_stage(database, tmp_path)
 
 
 @pytest.fixture

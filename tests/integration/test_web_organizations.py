@@ -15,11 +15,6 @@ ORIGIN = "http://skypanel.localhost:8080"
 
 
 @pytest.fixture
-async def main(stage):
-    return (await organizations.mine(stage.panel, stage.admin))[0][0]
-
-
-@pytest.fixture
 async def acme(stage):
     """An organization with an app that runs, and an early one."""
     made = await organizations.create(stage.panel, stage.admin, "Acme")
