@@ -65,9 +65,9 @@ async def active(conn: Connection, app_id: UUID) -> Rollout | None:
 
 
 async def of_release(conn: Connection, release_id: UUID) -> Rollout | None:
-    """Return the newest rollout of a release, if it had one."""
-    statement = select(rollouts).where(rollouts.c.release_id == release_id).order_by(rollouts.c.number.desc()).limit(1)
-    return _read_if(await conn.first(statement))
+    """Return the rollout that was to make a release live, if there was one: not those that converged on it later."""
+    statement = select(rollouts).where(rollouts.c.release_id == release_id, rollouts.c.reason == RolloutReason.RELEASE)
+    return _read_if(await conn.first(statement.order_by(rollouts.c.number.desc()).limit(1)))
 
 
 async def newest_release(conn: Connection, app_id: UUID) -> Rollout | None:

@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 
 from skypanel.domain.build import BuildState
+from skypanel.domain.deploy import DeployState
 from skypanel.domain.errors import Conflict, Invalid, NotFound, Unavailable
 from skypanel.domain.manifest import Manifest, OneOff
 from skypanel.domain.output import build_stream, rollout_stream
@@ -15,7 +16,7 @@ from skypanel.domain.release import ReleaseState, RolloutReason, RolloutState
 from skypanel.flow import apps as apps_flow
 from skypanel.flow import build as build_flow
 from skypanel.flow import config as config_flow
-from skypanel.flow import reconcile
+from skypanel.flow import deploys, reconcile
 from skypanel.flow import rollout as rollout_flow
 from skypanel.flow import scale as scale_flow
 from skypanel.flow.drain import drain
@@ -63,6 +64,20 @@ async def test_a_build_becomes_a_release_that_serves(stage):
     route = stage.panel.router.routes[app.id]
     assert route.hosts == ("hello.localhost",)
     assert len(route.endpoints) == 1
+
+
+async def test_what_became_of_a_deploy_is_not_changed_by_a_restart_that_fails_later(stage):
+    app = await stage.app()
+    build = await stage.push(app)
+    await stage.work()
+    stage.panel.scheduler.unready.add(1)
+    await scale_flow.restart(stage.panel, app, stage.admin)
+    await stage.work()
+    for deploy in (await deploys.of_build(stage.panel, app, build.id), await deploys.of_version(stage.panel, app, 1)):
+        assert deploy.state is DeployState.LIVE
+        assert "-----> Launching..." in (await deploys.so_far(stage.panel, deploy, 100)).lines
+    release, lines = await follow(stage, build)
+    assert (release.version, lines[-1]) == (1, "Verifying deploy... done.")
 
 
 async def test_a_slugignore_that_was_followed_is_told_of(stage):
@@ -445,8 +460,7 @@ async def test_a_repair_that_failed_is_not_repeated_at_once(stage):
     await reconcile.reconcile(stage.panel)
     async with stage.panel.transaction() as conn:
         assert await rollouts.active(conn, app.id) is None
-        newest = await rollouts.get(conn, (await rollouts.of_release(conn, (await current(stage, app)).id)).id)
-    assert newest.state is RolloutState.FAILED
+        assert await rollouts.failed_lately(conn, app.id, within_s=60)
     stage.panel.scheduler.running.clear()
     await reconcile.reconcile(stage.panel)
     async with stage.panel.transaction() as conn:

@@ -87,6 +87,15 @@ async def test_scaling_overtakes_no_release_and_is_not_lost_to_one(database):
         assert (await rollouts.newest_release(conn, app.id)).id == release.id
 
 
+async def test_the_rollout_of_a_release_is_the_one_that_made_it_live(database):
+    async with database.transaction() as conn:
+        app = await factories.app(conn)
+        made = await released(conn, app)
+        for reason in set(RolloutReason) - {RolloutReason.RELEASE}:
+            await rollouts.add(conn, app.id, made.release_id, reason)
+        assert await rollouts.of_release(conn, made.release_id) == made
+
+
 async def test_a_lapsed_restart_gives_way_to_a_release(database):
     async with database.transaction() as conn:
         app = await factories.app(conn)
