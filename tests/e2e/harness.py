@@ -13,7 +13,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,6 +58,7 @@ def wait_for(what: str, condition: Callable[[], T], timeout_s: float = 30) -> T:
 class Answer:
     status: int
     body: str
+    headers: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 @dataclass
@@ -187,10 +188,10 @@ class PanelUnderTest:
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
             with opener.open(request, timeout=timeout_s) as response:
-                return Answer(response.status, response.read().decode())
+                return Answer(response.status, response.read().decode(), response.headers)
         except urllib.error.HTTPError as error:
             with error:
-                return Answer(error.code, error.read().decode())
+                return Answer(error.code, error.read().decode(), error.headers)
 
     def answers(self, app: str) -> bool:
         """Whether an app serves; the front door may still be closed."""

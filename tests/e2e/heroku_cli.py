@@ -1,4 +1,4 @@
-"""The real Heroku CLI, as npm has it, against a panel under test."""
+"""The real Heroku CLI, as npm has it, against a panel under test. Of fixtures here, `front` is the panel of the module that has them."""
 
 import fcntl
 import hashlib
@@ -13,6 +13,8 @@ import termios
 import threading
 from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
 
 from tests.e2e.harness import PanelUnderTest, Repository, wait_for
 
@@ -169,6 +171,31 @@ class Running:
         self.process.wait(10)
         self._reader.join(10)
         os.close(self._ours)
+
+
+@pytest.fixture(scope="session")
+def program() -> Path:
+    """Where the CLI is."""
+    return installed()
+
+
+@pytest.fixture
+def heroku(front, program) -> Heroku:
+    """A developer's CLI of the test's own, logged in."""
+    return Heroku(front, program, front.token)
+
+
+@pytest.fixture(scope="module")
+def hello(front, program) -> Repository:
+    """An app that was made and pushed with the CLI; it has workers, of which none runs."""
+    heroku = Heroku(front, program, front.token)
+    heroku("apps:create", "hello", "--no-remote")
+    repository = front.repository("python-plain")
+    repository.write("Procfile", "web: python app.py\nworker: exec sleep 1000\n")
+    repository.commit("A worker")
+    heroku("git:remote", "-a", "hello", cwd=repository.folder)
+    assert "Verifying deploy... done." in heroku.git(repository, "push", "heroku", "main")
+    return repository
 
 
 if __name__ == "__main__":

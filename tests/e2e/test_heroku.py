@@ -2,20 +2,17 @@
 
 import json
 import re
-import signal
 import subprocess
 
 import pytest
 
-from tests.e2e.harness import Answer, new_panel, wait_for
-from tests.e2e.heroku_cli import Heroku, installed
+from tests.e2e.contract_heroku import HerokuContract, are_up, dynos
+from tests.e2e.harness import new_panel, wait_for
+from tests.e2e.heroku_cli import Heroku, hello, heroku, program
+
+__all__ = ["hello", "heroku", "program"]
 
 PASSWORD = "correct horse battery staple"
-
-
-@pytest.fixture(scope="module")
-def program():
-    return installed()
 
 
 @pytest.fixture(scope="module")
@@ -25,21 +22,8 @@ def front():
         yield made.up()
 
 
-@pytest.fixture
-def heroku(front, program):
-    return Heroku(front, program, front.token)
-
-
-@pytest.fixture(scope="module")
-def hello(front, program):
-    """An app that was made and pushed with the CLI."""
-    heroku = Heroku(front, program, front.token)
-    heroku("apps:create", "hello", "--no-remote")
-    repository = front.repository("python-plain")
-    heroku("git:remote", "-a", "hello", cwd=repository.folder)
-    assert "Verifying deploy... done." in heroku.git(repository, "push", "heroku", "main")
-    assert front.get("hello") == Answer(200, "Hello from SkyPanel\n")
-    return repository
+class TestHeroku(HerokuContract):
+    pass
 
 
 def test_logging_in_and_out(front, program):
@@ -94,22 +78,16 @@ def test_config_vars_are_write_only(heroku, front, hello):
     assert "SECRET" not in heroku("config", "-a", "hello")
 
 
-def test_dynos_are_listed_scaled_typed_and_restarted(heroku, front, hello):
-    wait_for("a dyno", lambda: "web.1: up" in heroku("ps", "-a", "hello"))
-    assert "web at 2:Standard" in heroku("ps:scale", "web=2", "-a", "hello")
-    wait_for("two dynos", lambda: "web.2: up" in heroku("ps", "-a", "hello"))
-    assert "web at 1:Standard" in heroku("ps:scale", "web-1", "-a", "hello")
-    assert "web=1:Standard" in heroku("ps:scale", "-a", "hello")
+def test_a_process_type_is_restarted(heroku, hello):
+    before = dynos(heroku)
+    heroku("ps:restart", "--process-type", "web", "-a", "hello")
+    wait_for("another dyno", lambda: are_up(heroku, "web.1", instead_of=before))
+
+
+def test_the_size_of_dynos_is_the_plans(heroku, hello):
     assert "Standard" in heroku("ps:type", "-a", "hello")
     heroku("ps:type", "web=Standard", "-a", "hello")
     assert "is on the plan Standard" in heroku("ps:type", "web=Enormous", "-a", "hello", check=False)
-    assert "over the Standard plan's" in heroku("ps:scale", "web=99", "-a", "hello", check=False)
-    heroku("ps:restart", "-a", "hello")
-    heroku("ps:restart", "--dyno-name", "web.1", "-a", "hello")
-    heroku("ps:restart", "--process-type", "web", "-a", "hello")
-    heroku("ps:stop", "--process-type", "web", "-a", "hello")
-    assert "no dyno" in heroku("ps:restart", "--dyno-name", "web.9", "-a", "hello", check=False)
-    wait_for("the dyno again", lambda: front.get("hello").status == 200)
 
 
 def test_releases_are_listed_shown_and_rolled_back(heroku, front, hello):
@@ -124,61 +102,6 @@ def test_releases_are_listed_shown_and_rolled_back(heroku, front, hello):
     assert "Rollback to v1" in heroku("releases", "-a", "hello")
     heroku("rollback", "-a", "hello")
     assert "no release v99" in heroku("releases:info", "v99", "-a", "hello", check=False)
-
-
-def test_logs_are_read_and_followed(heroku, front, hello):
-    front.get("hello", "/in-the-log")
-    wait_for("a line", lambda: "app[web.1]" in heroku("logs", "-a", "hello"))
-    assert "app[web.1]" in heroku("logs", "--dyno-name", "web.1", "-a", "hello")
-    assert "app[web.1]" in heroku("logs", "--process-type", "web", "--source", "app", "-a", "hello")
-    assert "app[" not in heroku("logs", "--source", "heroku", "-a", "hello")
-    with heroku.started("logs", "--tail", "-a", "hello") as tail:
-        tail.says("app[web.1]")
-        front.get("hello", "/followed-by-the-tail")
-        tail.says("/followed-by-the-tail")
-
-
-def test_a_command_is_run_with_pipes(heroku, hello):
-    done = heroku.run("run", "--no-tty", "-a", "hello", "-e", "NAME=Ada", "--", "cat; echo $NAME", typed="one\ntwo\n")
-    assert (done.stdout, done.returncode) == ("one\ntwo\nAda\n", 0), done.stderr
-    assert "up, run." in done.stderr
-    assert heroku.run("run", "-a", "hello", "--", "echo", "$((6 * 7))").stdout.strip() == "42"
-    assert "This is not a command" not in heroku("run", "true", "-a", "hello")
-
-
-def test_its_exit_status_is_passed_on(heroku, hello):
-    assert heroku.run("run", "--exit-code", "-a", "hello", "--", "yes | head -c 300000; (exit 7)").returncode == 7
-    assert heroku.run("run", "-x", "-a", "hello", "--", "true").returncode == 0
-
-
-def test_a_command_is_run_at_a_terminal(heroku, hello):
-    # The CLI shows the command, so what is waited for is not in it.
-    command = "stty size; trap 'echo caught $((40 + 2)); exit' INT; echo ready $((40 + 2)); read line"
-    with heroku.started("run", "-a", "hello", "--", command, terminal=True) as run:
-        run.says("ready 42")
-        assert "25 181" in run.text
-        assert "one-off processes (1)" in heroku("ps", "-a", "hello")
-        run.press("\x03")
-        run.says("caught 42")
-        run.process.wait(30)
-    wait_for("the end of it", lambda: "run." not in heroku("ps", "-a", "hello"))
-
-
-def test_who_interrupts_the_cli_leaves_no_dyno(heroku, hello):
-    with heroku.started("run", "-a", "hello", "--", "echo ready $((40 + 2)); sleep 1000") as run:
-        run.says("ready 42")
-        run.process.send_signal(signal.SIGINT)
-        run.process.wait(30)
-    wait_for("the end of it", lambda: "run." not in heroku("ps", "-a", "hello"))
-
-
-def test_a_command_is_run_detached_and_stopped(heroku, hello):
-    name = re.search(r"run\.[0-9]+", heroku("run:detached", "-a", "hello", "--", "echo out of it; sleep 1000"))[0]
-    wait_for("its output", lambda: "out of it" in heroku("logs", "--dyno-name", name, "-a", "hello"))
-    assert re.search(rf"{re.escape(name)} .*: echo out of it; sleep 1000", heroku("ps", "-a", "hello"))
-    heroku("ps:stop", "--dyno-name", name, "-a", "hello")
-    wait_for("its end", lambda: name not in heroku("ps", "-a", "hello"))
-    assert "no dyno" in heroku("ps:stop", "--dyno-name", name, "-a", "hello", check=False)
 
 
 def test_an_app_is_renamed_and_kept_from_visitors(heroku, front):
@@ -240,16 +163,6 @@ def test_buildpacks_are_chosen(heroku):
     assert "is no buildpack" in heroku("buildpacks:add", "urn:buildpack:heroku/cobol", "-a", "packed", check=False)
     heroku("buildpacks:remove", "https://git.example/heroku/heroku-buildpack-python", "-a", "packed")
     assert "Buildpacks cleared" in heroku("buildpacks:clear", "-a", "packed")
-
-
-def test_an_app_is_cloned(heroku, hello, front):
-    # It is this that tells git whom to ask for the token.
-    heroku("git:remote", "-a", "hello", cwd=hello.folder)
-    heroku("git:clone", "-a", "hello", "elsewhere")
-    cloned = heroku.home / "elsewhere"
-    assert (cloned / "app.py").read_text() == (hello.folder / "app.py").read_text()
-    remotes = subprocess.run(["git", "remote", "-v"], cwd=cloned, text=True, capture_output=True, check=True).stdout
-    assert f"heroku\thttps://localhost:{front.ports[2]}/hello.git (fetch)" in remotes
 
 
 def test_keys_are_added_listed_and_removed(heroku, front):

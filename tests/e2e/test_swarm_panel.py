@@ -6,14 +6,16 @@ import pytest
 
 from skypanel.domain.stack import Image
 from tests.docker_fixture import Docker, swarm
+from tests.e2e.contract_heroku import HerokuContract
 from tests.e2e.harness import Answer, PanelUnderTest, new_panel, wait_for
+from tests.e2e.heroku_cli import hello, heroku, program
 from tests.stack_images import stack_image
 
-__all__ = ["swarm"]
+__all__ = ["hello", "heroku", "program", "swarm"]
 
 
 @pytest.fixture(scope="module")
-def swarm_panel(swarm) -> Iterator[PanelUnderTest]:
+def front(swarm) -> Iterator[PanelUnderTest]:
     for image in Image:
         stack_image(swarm.url, image)
     # As the docker group is on a machine of one's own, where the panel's user is in it.
@@ -34,49 +36,56 @@ def services(docker: Docker) -> dict[str, int]:
 @pytest.mark.req("R6.5")
 @pytest.mark.req("R14.2")
 @pytest.mark.req("R15.2")
-def test_an_app_is_pushed_scaled_configured_rolled_back_and_destroyed(swarm_panel, swarm):
-    repository = swarm_panel.repository("python-plain")
-    shown = repository.push("hello")
+def test_an_app_is_pushed_scaled_configured_rolled_back_and_destroyed(front, swarm):
+    repository = front.repository("python-plain")
+    shown = repository.push("whole")
     assert "Released v1" in shown
-    assert swarm_panel.get("hello") == Answer(200, "Hello from SkyPanel\n")
-    assert swarm_panel.get("hello", "/env?key=DYNO").body.strip() == "web.1"
+    assert front.get("whole") == Answer(200, "Hello from SkyPanel\n")
+    assert front.get("whole", "/env?key=DYNO").body.strip() == "web.1"
     assert services(swarm) == {"web": 1}
-    swarm_panel.cli("scale", "hello", "web=2")
+    front.cli("scale", "whole", "web=2")
     assert services(swarm) == {"web": 2}
-    assert sum(" up " in line for line in swarm_panel.cli("ps", "hello").stdout.splitlines()) == 2
-    swarm_panel.cli("config", "hello", "--set", "GREETING=hi")
-    assert swarm_panel.get("hello", "/env?key=GREETING").body.strip() == "hi"
+    assert sum(" up " in line for line in front.cli("ps", "whole").stdout.splitlines()) == 2
+    front.cli("config", "whole", "--set", "GREETING=hi")
+    assert front.get("whole", "/env?key=GREETING").body.strip() == "hi"
     repository.edit("app.py", "Hello from SkyPanel", "second")
     repository.commit("Second")
-    repository.push("hello")
-    assert swarm_panel.get("hello").body == "second\n"
-    swarm_panel.cli("rollback", "hello", "v1")
-    assert swarm_panel.get("hello").body == "Hello from SkyPanel\n"
-    swarm_panel.cli("health", "hello", "--path", "/", "--interval", "5")
-    assert "/ every 5 s" in swarm_panel.cli("health", "hello").stdout
-    wait_for("what is checked", lambda: "web.1: Checks the health at / every 5 s" in swarm_panel.cli("health", "hello").stdout)
-    wait_for("the health check in the log", lambda: "Checks the health at / every 5 s" in swarm_panel.cli("logs", "hello").stdout)
+    repository.push("whole")
+    assert front.get("whole").body == "second\n"
+    front.cli("rollback", "whole", "v1")
+    assert front.get("whole").body == "Hello from SkyPanel\n"
+    front.cli("health", "whole", "--path", "/", "--interval", "5")
+    assert "/ every 5 s" in front.cli("health", "whole").stdout
+    wait_for("what is checked", lambda: "web.1: Checks the health at / every 5 s" in front.cli("health", "whole").stdout)
+    wait_for("the health check in the log", lambda: "Checks the health at / every 5 s" in front.cli("logs", "whole").stdout)
     # Of the releases that are gone, Docker has no lines any more.
-    wait_for("the lines of what is gone", lambda: "Stopping all" in swarm_panel.cli("logs", "hello", "--dyno", "web.2").stdout)
-    swarm_panel.cli("destroy", "hello", "--confirm", "hello")
+    wait_for("the lines of what is gone", lambda: "Stopping all" in front.cli("logs", "whole", "--dyno", "web.2").stdout)
+    front.cli("destroy", "whole", "--confirm", "whole")
     assert services(swarm) == {}
     assert swarm.client.api.secrets() == []
 
 
-def test_a_release_that_does_not_start_leaves_the_old_one_serving(swarm_panel):
-    repository = swarm_panel.repository("python-plain")
+def test_a_release_that_does_not_start_leaves_the_old_one_serving(front):
+    repository = front.repository("python-plain")
     repository.push("steady")
     repository.write("Procfile", "web: exit 7\n")
     repository.commit("Broken")
     shown = repository.push("steady", check=False)
     assert "web.1 of v2 exited with status 7 before it listened on $PORT." in shown
-    assert swarm_panel.get("steady") == Answer(200, "Hello from SkyPanel\n")
+    assert front.get("steady") == Answer(200, "Hello from SkyPanel\n")
+    # A small machine has room for a few dynos.
+    front.cli("destroy", "steady", "--confirm", "steady")
 
 
-def test_a_service_that_was_removed_by_hand_comes_back(swarm_panel, swarm):
-    swarm_panel.repository("python-plain").push("mended")
+def test_a_service_that_was_removed_by_hand_comes_back(front, swarm):
+    front.repository("python-plain").push("mended")
     found = swarm.client.api.services(filters={"label": ["skypanel.app"]})
     service = max(found, key=lambda each: each["CreatedAt"])
     swarm.client.api.remove_service(service["ID"])
     wait_for("the service", lambda: service["ID"] not in {each["ID"] for each in swarm.client.api.services()}, 60)
-    wait_for("the page", lambda: swarm_panel.answers("mended"), 120)
+    wait_for("the page", lambda: front.answers("mended"), 120)
+    front.cli("destroy", "mended", "--confirm", "mended")
+
+
+class TestHeroku(HerokuContract):
+    pass
