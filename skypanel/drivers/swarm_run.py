@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -57,11 +57,12 @@ class Image:
 
 
 class OneOffs:
-    """The one-off dynos of a panel."""
+    """The one-off dynos of a panel. `now` counts seconds since 1970."""
 
-    def __init__(self, docker: DockerApi, panel: str) -> None:
+    def __init__(self, docker: DockerApi, panel: str, now: Callable[[], float] = time.time) -> None:
         self._docker = docker
         self._panel = panel
+        self._now = now
 
     async def run(self, manifest: Manifest, process_command: str, write: WriteLine, *, dyno: str, image: Image, timeout_s: float) -> Exit:
         """Run a command to its end, its output line by line. Raises Unavailable."""
@@ -82,7 +83,7 @@ class OneOffs:
     async def detach(self, manifest: Manifest, one_off: OneOff, image: Image) -> None:
         """Start a one-off dyno that runs by itself. Raises as `attach`."""
         container = self._numbered(manifest, one_off, image)
-        container["Labels"][UNTIL] = str(int(time.time() + one_off.timeout_s))
+        container["Labels"][UNTIL] = str(int(self._now() + one_off.timeout_s))
         container["Cmd"] = command(one_off.command, STDIN_ONLY, 0)
         # With StdinOnce Docker may hold the connection until the dyno ends.
         container["StdinOnce"] = False
@@ -126,7 +127,7 @@ class OneOffs:
         """End those that ran long enough, and remove what is left of those that ended longer ago than `kept`."""
         for each in await self._found(None):
             if each["State"] == "running":
-                if UNTIL in each["Labels"] and time.time() > int(each["Labels"][UNTIL]):
+                if UNTIL in each["Labels"] and self._now() > int(each["Labels"][UNTIL]):
                     await self._docker.call(partial(send, "KILL", each["Id"]))
             elif await self._docker.call(partial(_is_old, each, kept)):
                 await self._docker.call(partial(_remove, each["Id"]))

@@ -9,7 +9,7 @@ from skypanel.domain.limits import MIB, Limits
 from skypanel.launcher.disks import Disk
 
 INTERVAL_S = 0.5
-_MINUTE_S = 60
+_UNITS = {"hour": 3600, "minute": 60, "second": 1}
 
 
 class Overrun(StrEnum):
@@ -52,10 +52,10 @@ def sentence(overrun: Overrun, limits: Limits) -> str:
 
 
 def _duration(seconds: float) -> str:
-    if seconds >= _MINUTE_S and seconds % _MINUTE_S == 0:
-        minutes = round(seconds / _MINUTE_S)
-        return "1 minute" if minutes == 1 else f"{minutes} minutes"
-    return "1 second" if seconds == 1 else f"{seconds:g} seconds"
+    for name, length in _UNITS.items():
+        if seconds >= length and seconds % length == 0:
+            return f"1 {name}" if seconds == length else f"{seconds / length:.0f} {name}s"
+    return f"{seconds:g} seconds"
 
 
 async def watch(bounds: Bounds, disks: Sequence[Disk], deadline: float | None) -> Overrun:

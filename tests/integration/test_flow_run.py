@@ -36,6 +36,11 @@ async def test_the_plan_bounds_how_many_run_at_once(stage, app):
     await run.detached(stage.panel, app, "toil", stage.admin)
 
 
+@pytest.mark.parametrize(("asked", "given"), [({}, 86_400), ({"life_s": 60}, 60), ({"life_s": 90_000}, 86_400)])
+async def test_nothing_runs_for_longer_than_a_day(stage, app, asked, given):
+    assert (await run.reserve(stage.panel, app, "toil", **asked)).one_off.timeout_s == given
+
+
 async def test_without_a_release_there_is_nothing_to_run(stage):
     with pytest.raises(Conflict, match="no release yet"):
         await run.detached(stage.panel, await stage.app("early"), "toil", stage.admin)

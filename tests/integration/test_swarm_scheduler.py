@@ -6,6 +6,7 @@ import json
 import pickle
 import re
 import sys
+import time
 from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
@@ -15,7 +16,7 @@ import pytest
 
 from skypanel.domain.errors import Unavailable
 from skypanel.domain.limits import MIB
-from skypanel.domain.manifest import DynoState, OneOff, Window
+from skypanel.domain.manifest import ONE_OFF_LIFE_S, DynoState, OneOff, Window
 from skypanel.drivers import swarm_run
 from skypanel.drivers.docker_api import DockerApi
 from skypanel.drivers.images import SlugImages
@@ -337,10 +338,18 @@ class TestOneOffDynos:
         await until(lambda: only_run(scheduler, manifest.app_id))
         await scheduler.remove(manifest.app_id)
 
+    async def test_one_that_nobody_stops_is_ended_after_a_day(self, engine, scheduler, objects):
+        manifest = make_manifest(make_app(), await stored_slug(objects), {})
+        await scheduler.detach(manifest, OneOff(1234, "exec sleep 1000"))
+        for seconds, names in ((ONE_OFF_LIFE_S - 60, ["run.1234"]), (ONE_OFF_LIFE_S + 1, [])):
+            await swarm_run.OneOffs(engine.api, engine.panel, now=lambda seconds=seconds: time.time() + seconds).sweep()
+            await until(lambda names=names: only_run(scheduler, manifest.app_id, *names))
+        await scheduler.remove(manifest.app_id)
+
     async def test_what_ran_long_enough_is_ended_and_what_ended_is_forgotten(self, engine, scheduler, objects):
         app, client = make_app(), engine.nodes.docker.client
         manifest = make_manifest(app, await stored_slug(objects), {})
-        await scheduler.detach(manifest, OneOff(1234, "sleep 1000", timeout_s=1000))
+        await scheduler.detach(manifest, OneOff(1234, "sleep 1000"))
         await scheduler.detach(manifest, OneOff(1235, "exec sleep 1000", timeout_s=0))
         one_offs = swarm_run.OneOffs(engine.api, engine.panel)
         await one_offs.sweep()

@@ -237,6 +237,7 @@ class TestWords:
             (Overrun.TIMEOUT, BUILD_LIMITS, "it ran longer than 15 minutes"),
             (Overrun.TIMEOUT, replace(BUILD_LIMITS, timeout_s=60), "it ran longer than 1 minute"),
             (Overrun.TIMEOUT, replace(BUILD_LIMITS, timeout_s=1.5), "it ran longer than 1.5 seconds"),
+            (Overrun.TIMEOUT, replace(BUILD_LIMITS, timeout_s=86_400), "it ran longer than 24 hours"),
         ],
     )
     def test_sentences(self, overrun, limits, words):
