@@ -2,27 +2,12 @@
 
 import json
 import logging
-from datetime import timedelta
-from uuid import UUID
 
 import pytest
-from sqlalchemy import func, select
 
-from skypanel.flow import accounts
-from skypanel.store import tables
-from tests import factories
-from web.api.calls import Endpoint
+from tests.api_walk import DEEP, LONG, PLAIN, ROUTES, filled, refused, rows
 from web.api.routes import ENDPOINTS
 
-NOBODY = str(UUID(int=0))
-PARAMS = {
-    "{app}": "hello", "{key}": NOBODY, "{authorization}": NOBODY, "{type}": "web", "{dyno}": "web.1", "{release}": "1",
-    "{ticket}": "x.y", "{build}": NOBODY, "{upload}": "x", "{stack}": "heroku-24",
-    "{team}": "nobodys", "{member}": NOBODY, "{collaborator}": NOBODY, "{feature}": "preboot",
-    "{transfer}": NOBODY,
-}  # fmt: skip
-LONG = "a" * 100_000
-DEEP = b"[" * 100_000
 BODIES = [
     b"", b"null", b"[]", b'"text"', b"1", b"true", b"{", b"{}x", b"\xff\xfe", b"NaN", b'{"a": Infinity}', DEEP, b'{"a":' * 5000,
     b'{"name": "a", "name": "b"}', b'{"updates": [], "updates": []}', b'{"nothing": 1}', b'{"name": 1, "updates": 1, "release": []}',
@@ -46,22 +31,6 @@ BODIES = [
     json.dumps({f"KEY{number}": "a" for number in range(1000)}).encode(), json.dumps({"public_key": LONG}).encode(),
     json.dumps({"updates": [{"type": "web"}] * 1000}).encode(), b'{"KEY": "' + b"a" * 2_000_000 + b'"}',
 ]  # fmt: skip
-ODD_IDS = [
-    "%00",
-    "%ff",
-    "a%00b",
-    "..%2f..%2fetc",
-    "a" * 600,
-    "ü",
-    "'",
-    "{app}",
-    "999999999999999999999",
-    "-1",
-    NOBODY,
-    "%25",
-    "%0a",
-    "~",
-]
 RANGES = [
     "..",
     "x",
@@ -74,14 +43,6 @@ RANGES = [
     "]",
     "a" * 5000,
 ]
-PLAIN = [endpoint for endpoint in ENDPOINTS if isinstance(endpoint, Endpoint)]
-ROUTES = {f"{endpoint.method} {endpoint.path}": endpoint for endpoint in ENDPOINTS}
-
-
-def filled(path):
-    for name, value in PARAMS.items():
-        path = path.replace(name, value)
-    return path
 
 
 @pytest.fixture(autouse=True)
@@ -89,25 +50,6 @@ async def _nothing_is_an_error_of_ours(caplog):
     with caplog.at_level(logging.ERROR):
         yield
     assert [record.getMessage() for record in caplog.records if record.name.startswith(("web", "asyncio", "aiohttp"))] == []
-
-
-async def rows(stage):
-    """What is stored of all that the API writes, but for how often a token was used."""
-    written = [
-        tables.accounts, tables.app_transfers, tables.applications, tables.builds, tables.collaborators, tables.config_vars,
-        tables.formations, tables.memberships, tables.organizations, tables.releases, tables.rollouts, tables.ssh_keys, tables.tokens,
-    ]  # fmt: skip
-    async with stage.panel.transaction() as conn:
-        return [(await conn.first(select(func.count()).select_from(table)))[0] for table in written]
-
-
-async def refused(response):
-    body = await response.json()
-    assert 400 <= response.status < 500, (response.status, body)
-    assert body["id"]
-    assert len(body["message"]) > 5
-    assert body["message"][0].isupper() or body["message"][0] in "'\"" or " " in body["message"]
-    assert LONG not in body["message"]
 
 
 @pytest.mark.parametrize("route", [name for name, endpoint in ROUTES.items() if endpoint.body])
@@ -131,15 +73,6 @@ async def test_a_body_where_there_is_to_be_none_is_refused(api, hello):
             await refused(await api.call(endpoint.method, filled(endpoint.path), body))
 
 
-@pytest.mark.parametrize("odd", ODD_IDS, ids=lambda odd: odd[:20])
-async def test_a_name_that_is_none_is_refused(api, hello, odd):
-    for endpoint in [endpoint for endpoint in ENDPOINTS if "{" in endpoint.path]:
-        name = [name for name in PARAMS if name in endpoint.path][-1]
-        path = filled(endpoint.path.replace(name, "ODD")).replace("ODD", odd)
-        response = await api.call(endpoint.method, path, {"release": 1} if endpoint.method == "POST" else None)
-        await refused(response)
-
-
 @pytest.mark.parametrize("header", RANGES, ids=lambda header: header[:20])
 async def test_a_range_that_is_none_is_refused_or_passed_over(api, hello, header):
     for endpoint in PLAIN:
@@ -148,53 +81,11 @@ async def test_a_range_that_is_none_is_refused_or_passed_over(api, hello, header
             assert response.status in {200, 206, 404, 416}, endpoint.path
 
 
-async def test_nobody_gets_anything_without_a_token_that_is_good(api, hello, stage):
-    revoked = await api.act_as(stage.admin)
-    async with stage.panel.transaction() as conn:
-        token = await stage_token(conn, revoked.token)
-    await accounts.revoke_token(stage.panel, stage.admin, token)
-    expired = await accounts.add_token(stage.panel, stage.admin, "old", life=timedelta(seconds=-1))
+async def test_nobody_gets_anything_without_a_token(api, hello):
     for endpoint in PLAIN:
-        for bad in ("", "x", revoked.token, expired, LONG[:4000]):
-            response = await api.call(endpoint.method, filled(endpoint.path), Authorization=f"Bearer {bad}")
-            assert response.status == 401, (endpoint.path, bad[:20])
+        for bad in ("", "x", LONG[:4000]):
+            response = await api.call(endpoint.method, filled(endpoint.path), status=401, Authorization=f"Bearer {bad}")
             await refused(response)
-
-
-async def stage_token(conn, secret):
-    row = await conn.first(select(tables.tokens.c.id).where(tables.tokens.c.digest == accounts.digest(secret)))
-    return row.id
-
-
-BODY = {
-    "PATCH /apps/{app}/config-vars": {"A": "b"},
-    "PATCH /apps/{app}/formation": {"updates": [{"type": "web", "quantity": 1}]},
-    "PATCH /apps/{app}/formation/{type}": {"quantity": 1},
-    "POST /apps/{app}/releases": {"release": 1},
-    "POST /apps/{app}/log-sessions": {},
-    "POST /apps/{app}/builds": {"source_blob": {"url": f"https://localhost:8443/sources/{NOBODY}"}},
-    "POST /apps/{app}/dynos": {"command": "true"},
-    "POST /apps/{app}/collaborators": {"user": "outsider@example.com"},
-    "PUT /apps/{app}/buildpack-installations": {"updates": []},
-    "PATCH /teams/apps/{app}": {"owner": "nobodys"},
-    "POST /teams/apps/{app}/collaborators": {"user": "outsider@example.com"},
-    "PATCH /teams/apps/{app}/collaborators/{collaborator}": {"permissions": []},
-}
-OF_APP = [name for name in ROUTES if "{app}" in name]
-
-
-async def test_what_is_anothers_looks_as_if_it_were_not_there(api, hello, stage):
-    async with stage.panel.transaction() as conn:
-        stranger = await factories.account(conn)
-        await factories.organization(conn, stranger)
-    other = await api.act_as(stranger)
-    for route in OF_APP:
-        answers = set()
-        for name in ("hello", "nobodys", str(hello.id), NOBODY):
-            path = filled(ROUTES[route].path.replace("{app}", name))
-            response = await other.call(ROUTES[route].method, path, BODY.get(route), status=404)
-            answers.add((await response.text()).replace(name, "NAME"))
-        assert len(answers) == 1, route
 
 
 async def test_an_unknown_path_and_method_are_refused(api):

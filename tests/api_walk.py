@@ -1,0 +1,88 @@
+"""A walk over all endpoints of the API: a path for each, and what a refusal looks like."""
+
+from uuid import UUID
+
+from sqlalchemy import Text, cast, func, literal, select
+from sqlalchemy.dialects.postgresql import aggregate_order_by
+
+from skypanel.store import tables
+from web.api.calls import Endpoint
+from web.api.routes import ENDPOINTS
+
+NOBODY = str(UUID(int=0))
+PARAMS = {
+    "{app}": "hello", "{key}": NOBODY, "{authorization}": NOBODY, "{type}": "web", "{dyno}": "web.1", "{release}": "1",
+    "{ticket}": "x.y", "{build}": NOBODY, "{upload}": "x", "{stack}": "heroku-24",
+    "{team}": "nobodys", "{member}": NOBODY, "{collaborator}": NOBODY, "{feature}": "preboot",
+    "{transfer}": NOBODY,
+}  # fmt: skip
+LONG = "a" * 100_000
+DEEP = b"[" * 100_000
+PLAIN = [endpoint for endpoint in ENDPOINTS if isinstance(endpoint, Endpoint)]
+ROUTES = {f"{endpoint.method} {endpoint.path}": endpoint for endpoint in ENDPOINTS}
+# What each endpoint with a body takes, about the app hello and Acme, which are the caller's.
+BODY = {
+    "PATCH /account": {"password": "correct horse battery staple", "new_password": "another good password"},
+    "POST /account/keys": {"public_key": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ7jEpZ7X4oCzGJq0cVhBqmCuTiMLTcHdWHJ0ipRGGGg dev@laptop"},
+    "POST /account/app-transfers": {"app": "hello", "recipient": "outsider@example.com", "silent": True},
+    "PATCH /account/app-transfers/{transfer}": {"state": "accepted"},
+    "POST /oauth/authorizations": {"scope": ["read"], "description": "for the CI", "expires_in": 60},
+    "POST /apps": {"name": "made", "region": "local", "stack": "heroku-24"},
+    "PATCH /apps/{app}": {"name": "renamed", "maintenance": True, "build_stack": "heroku-24"},
+    "POST /apps/{app}/collaborators": {"user": "outsider@example.com", "silent": True, "permissions": ["view"]},
+    "PUT /apps/{app}/buildpack-installations": {"updates": [{"buildpack": "heroku/python"}]},
+    "PATCH /apps/{app}/config-vars": {"KEY": "a value"},
+    "PATCH /apps/{app}/formation": {"updates": [{"type": "web", "quantity": 2, "size": "Standard"}]},
+    "PATCH /apps/{app}/formation/{type}": {"quantity": 2, "size": "Standard"},
+    "POST /apps/{app}/dynos": {
+        "command": "true", "attach": False, "env": {"KEY": "a value"}, "force_no_tty": True, "size": "Standard", "time_to_live": 60,
+        "type": "run",
+    },
+    "POST /apps/{app}/releases": {"release": 1},
+    "POST /apps/{app}/builds": {
+        "source_blob": {"url": f"https://localhost:8443/sources/{NOBODY}", "version": "1", "version_description": "One", "checksum": None},
+        "buildpacks": [],
+    },
+    "POST /apps/{app}/log-sessions": {"dyno": "web.1", "type": "web", "source": "app", "lines": 10, "tail": False},
+    "POST /teams": {"name": "Lovelace"},
+    "POST /teams/apps": {"name": "made", "team": "Acme", "personal": False, "region": "local", "stack": "heroku-24"},
+    "PATCH /teams/apps/{app}": {"owner": "Acme"},
+    "POST /teams/apps/{app}/collaborators": {"user": "outsider@example.com", "silent": True, "permissions": ["view"]},
+    "PATCH /teams/apps/{app}/collaborators/{collaborator}": {"permissions": ["view"]},
+    "PUT /teams/{team}/members": {"email": "outsider@example.com", "role": "viewer", "federated": False},
+    "PATCH /teams/{team}/members": {"email": "outsider@example.com", "role": "viewer", "federated": False},
+    "PATCH /account/features/{feature}": {"enabled": True},
+    "PATCH /apps/{app}/features/{feature}": {"enabled": True},
+}  # fmt: skip
+
+
+def filled(path):
+    for name, value in PARAMS.items():
+        path = path.replace(name, value)
+    return path
+
+
+async def rows(stage):
+    """What is stored of all that the API writes, but for how a token was used."""
+    written = [
+        tables.accounts, tables.app_transfers, tables.applications, tables.builds, tables.collaborators, tables.config_vars,
+        tables.config_versions, tables.formations, tables.memberships, tables.organizations, tables.releases, tables.rollouts,
+        tables.ssh_keys, tables.tokens, tables.uploads,
+    ]  # fmt: skip
+    async with stage.panel.transaction() as conn:
+        return await conn.first(select(*map(_content, written)))
+
+
+def _content(table):
+    row = cast(func.row(*(column for column in table.columns if column.name not in {"busy_until", "last_used_at"})), Text)
+    in_order = aggregate_order_by(literal("\n"), row)
+    return select(func.string_agg(row, in_order)).select_from(table).scalar_subquery().label(table.name)
+
+
+async def refused(response):
+    body = await response.json()
+    assert 400 <= response.status < 500, (response.status, body)
+    assert body["id"]
+    assert len(body["message"]) > 5
+    assert body["message"][0].isupper() or body["message"][0] in "'\"" or " " in body["message"]
+    assert LONG not in body["message"]
