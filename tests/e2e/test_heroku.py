@@ -3,12 +3,14 @@
 import json
 import re
 import subprocess
+from contextlib import closing
 
 import pytest
 
 from tests.e2e.contract_heroku import HerokuContract, are_up, dynos
+from tests.e2e.curl import Curl
 from tests.e2e.harness import new_panel, wait_for
-from tests.e2e.heroku_cli import Heroku, hello, heroku, program
+from tests.e2e.heroku_cli import Heroku, Running, hello, heroku, program
 
 __all__ = ["hello", "heroku", "program"]
 
@@ -56,7 +58,7 @@ def test_apps_are_made_listed_shown_and_destroyed(heroku):
     assert "short-lived" in heroku("apps")
     shown = heroku("apps:info", "-a", "short-lived")
     assert "Owner:          admin@localhost" in re.sub(r"Owner: +", "Owner:          ", shown)
-    assert "heroku-24" in heroku("apps:stacks", "-a", "short-lived")
+    assert "heroku-24" in heroku("stack", "-a", "short-lived")
     assert "is taken" in heroku("apps:create", "short-lived", "--no-remote", check=False)
     # A config var may be set before anything is pushed.
     assert "done, v0" in heroku("config:set", "EARLY=1", "-a", "short-lived")
@@ -194,6 +196,27 @@ def test_who_has_access_and_what_there_is_none_of(heroku, hello):
     for command in ("pipelines", "regions"):
         heroku(command)
     assert "no feature" in heroku("features:enable", "preboot", "-a", "hello", check=False)
+
+
+def test_the_lists_behind_them_are_well_formed(front, hello):
+    curl = Curl(front)
+    assert curl(f"{curl.base}/account")["email"] == "admin@localhost"
+    (domain,) = curl(f"{curl.base}/apps/hello/domains")
+    assert (domain["hostname"], domain["kind"]) == ("hello.localhost", "heroku")
+    for path in ("addons", "pipelines", *(f"apps/hello/{name}" for name in ("addons", "log-drains", "sni-endpoints", "webhooks"))):
+        assert curl(f"{curl.base}/{path}") == []
+
+
+def test_a_tail_is_plain_text_for_who_asks_for_no_events(front, hello):
+    curl = Curl(front)
+    wanted = json.dumps({"tail": True, "dyno": "web.1", "source": "app"})
+    url = curl("-d", wanted, f"{curl.base}/apps/hello/log-sessions", status=201)["logplex_url"]
+    with closing(Running(curl.argv("-N", url, token=False), front.environment, front.home, terminal=False)) as tail:
+        tail.says("app[web.1]")
+        front.get("hello", "/followed-by-curl")
+        tail.says("/followed-by-curl")
+    lines = tail.text.splitlines()[:-1]  # the last one may be cut off
+    assert {re.sub("^[0-9T:.+-]{32} ", "", line).partition(": ")[0] for line in lines} == {"app[web.1]"}
 
 
 def test_a_foreign_or_unknown_app_is_not_found(heroku):
