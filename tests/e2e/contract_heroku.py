@@ -12,6 +12,8 @@ import pytest
 
 from tests.e2e.harness import Answer, wait_for
 
+# A busy machine takes its time to start containers.
+WITHIN_S = 60
 GREETING = Answer(200, "Hello from SkyPanel\n")
 
 
@@ -44,31 +46,31 @@ class HerokuContract:
 
     @pytest.mark.req("R15.2")
     def test_process_types_are_scaled_all_or_none(self, heroku, hello):
-        wait_for("a dyno", lambda: "web.1: up" in heroku("ps", "-a", "hello"))
+        wait_for("a dyno", lambda: "web.1: up" in heroku("ps", "-a", "hello"), WITHIN_S)
         assert "web at 2:Standard, worker at 1:Standard" in heroku("ps:scale", "web=2", "worker=1", "-a", "hello")
-        wait_for("three dynos", lambda: are_up(heroku, "web.1", "web.2", "worker.1"))
+        wait_for("three dynos", lambda: are_up(heroku, "web.1", "web.2", "worker.1"), WITHIN_S)
         assert "over the Standard plan's" in heroku("ps:scale", "web=1", "worker=99", "-a", "hello", check=False)
         assert "web=2:Standard worker=1:Standard" in heroku("ps:scale", "-a", "hello")
         assert "web at 1:Standard, worker at 0:Standard" in heroku("ps:scale", "web-1", "worker=0", "-a", "hello")
-        wait_for("one dyno", lambda: are_up(heroku, "web.1"))
+        wait_for("one dyno", lambda: are_up(heroku, "web.1"), WITHIN_S)
 
     def test_dynos_are_restarted_and_stopped(self, heroku, front, hello):
         for command in (["ps:restart"], ["ps:restart", "--dyno-name", "web.1"], ["ps:stop", "--process-type", "web"]):
             before = dynos(heroku)
             heroku(*command, "-a", "hello")
-            wait_for("another dyno", lambda before=before: are_up(heroku, "web.1", instead_of=before))
+            wait_for("another dyno", lambda before=before: are_up(heroku, "web.1", instead_of=before), WITHIN_S)
         assert "no dyno" in heroku("ps:restart", "--dyno-name", "web.9", "-a", "hello", check=False)
-        wait_for("the page", lambda: front.answers("hello"))
+        wait_for("the page", lambda: front.answers("hello"), WITHIN_S)
 
     @pytest.mark.req("R12.3")
     def test_a_config_var_reaches_the_app(self, heroku, front, hello):
         assert "done, v" in heroku("config:set", "GREETING=hi", "-a", "hello")
-        wait_for("the variable", lambda: front.get("hello", "/env?key=GREETING") == Answer(200, "hi\n"))
+        wait_for("the variable", lambda: front.get("hello", "/env?key=GREETING") == Answer(200, "hi\n"), WITHIN_S)
         heroku("config:unset", "GREETING", "-a", "hello")
-        wait_for("the app without it", lambda: front.get("hello", "/env?key=GREETING").status == 404)
+        wait_for("the app without it", lambda: front.get("hello", "/env?key=GREETING").status == 404, WITHIN_S)
 
     def test_visitors_are_told_of_maintenance_and_dynos_run_on(self, heroku, front, hello):
-        wait_for("the last release alone", lambda: are_up(heroku, "web.1"))
+        wait_for("the last release alone", lambda: are_up(heroku, "web.1"), WITHIN_S)
         before = dynos(heroku)
         heroku("maintenance:on", "-a", "hello")
         answer = front.get("hello")
