@@ -78,9 +78,15 @@ async def _own_route(conn: Connection, app: App, dynos: Sequence[Dyno]) -> Route
 
 
 async def _tried_lately(conn: Connection, manifest: Manifest, dynos: Sequence[Dyno]) -> bool:
-    """Whether all that can be done was done a moment ago, and failed: the dynos are there, and start again by themselves."""
-    there = set(manifest.dynos()) == {dyno.key for dyno in dynos if dyno.state is not DynoState.STOPPING}
-    return there and await rollouts.failed_lately(conn, manifest.app_id, REPAIR_PAUSE_S)
+    """Whether all that can be done was done a moment ago, and failed: the dynos are there, and start again by themselves.
+
+    Where the web dynos are up again all that is missing is their route, for which nobody is to wait.
+    """
+    alive = [dyno for dyno in dynos if dyno.state is not DynoState.STOPPING]
+    is_up = all(dyno.state is DynoState.UP for dyno in alive if dyno.key.process_type == WEB)
+    if is_up or {dyno.key for dyno in alive} != set(manifest.dynos()):
+        return False
+    return await rollouts.failed_lately(conn, manifest.app_id, REPAIR_PAUSE_S)
 
 
 def converged(manifest: Manifest, dynos: Sequence[Dyno], route: Route | None) -> bool:

@@ -1,6 +1,7 @@
 """From a source to a release that serves, on a real database."""
 
 import asyncio
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from uuid import UUID
@@ -10,7 +11,7 @@ import pytest
 from skypanel.domain.build import BuildState
 from skypanel.domain.deploy import DeployState
 from skypanel.domain.errors import Conflict, Invalid, NotFound, Unavailable
-from skypanel.domain.manifest import Manifest, OneOff
+from skypanel.domain.manifest import DynoState, Manifest, OneOff
 from skypanel.domain.output import build_stream, rollout_stream
 from skypanel.domain.release import ReleaseState, RolloutReason, RolloutState
 from skypanel.flow import apps as apps_flow
@@ -465,6 +466,31 @@ async def test_a_repair_that_failed_is_not_repeated_at_once(stage):
     await reconcile.reconcile(stage.panel)
     async with stage.panel.transaction() as conn:
         assert await rollouts.active(conn, app.id)
+
+
+async def test_a_web_dyno_that_is_up_has_its_route_however_the_last_repair_went(stage):
+    app = await deployed(stage)
+    scheduler, router = stage.panel.scheduler, stage.panel.router
+    (key,) = scheduler.running
+    for endpoint, router.broken in (("10.0.0.8:5000", True), ("10.0.0.9:5000", False)):
+        # It was stopped, and started again elsewhere.
+        scheduler.running[key] = replace(scheduler.running[key], endpoint=endpoint)
+        await reconcile.reconcile(stage.panel)
+        await stage.work()
+    assert router.routes[app.id].endpoints == ("10.0.0.9:5000",)
+
+
+async def test_a_web_dyno_that_crashes_again_and_again_is_not_repaired_all_the_time(stage):
+    app = await deployed(stage)
+    scheduler = stage.panel.scheduler
+    (key,) = scheduler.running
+    scheduler.unready.add(key.generation)
+    for state in (DynoState.UP, DynoState.CRASHED):
+        scheduler.running[key] = replace(scheduler.running[key], state=state, endpoint=None)
+        await reconcile.reconcile(stage.panel)
+        async with stage.panel.transaction() as conn:
+            assert bool(await rollouts.active(conn, app.id)) == (state is DynoState.UP)
+        await stage.work()
 
 
 async def test_a_route_never_leads_to_what_is_no_dyno_of_its_app(stage):
