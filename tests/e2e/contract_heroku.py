@@ -18,19 +18,19 @@ GREETING = Answer(200, "Hello from SkyPanel\n")
 
 
 def dynos(heroku):
-    """Return the dynos that run of `hello` by name, as the CLI has them."""
-    return {each["name"]: each for each in json.loads(heroku.run("ps", "--json", "-a", "hello").stdout)}
+    """Return the dynos that run of `hello`, as the CLI has them."""
+    return json.loads(heroku.run("ps", "--json", "-a", "hello").stdout)
 
 
 def are_up(heroku, *names, instead_of=()):
-    """Whether these dynos are up, and no others run; `instead_of` are some that have to be gone."""
+    """Whether these dynos are up, and no others run, nor any of those that they are there `instead_of`."""
     found = dynos(heroku)
-    is_other = all(found[name]["updated_at"] != instead_of[name]["updated_at"] for name in found.keys() & instead_of)
-    return found.keys() == set(names) and {each["state"] for each in found.values()} == {"up"} and is_other
+    is_new = {each["updated_at"] for each in found}.isdisjoint(each["updated_at"] for each in instead_of)
+    return is_new and sorted(each["name"] for each in found) == list(names) and {each["state"] for each in found} == {"up"}
 
 
 def no_one_offs(heroku):
-    return not any(name.startswith("run.") for name in dynos(heroku))
+    return not any(each["type"] == "run" for each in dynos(heroku))
 
 
 class HerokuContract:
