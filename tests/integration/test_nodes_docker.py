@@ -76,6 +76,11 @@ async def stage(swarm, database, tmp_path):
     async with stage.panel.transaction() as conn:
         await settings.put(conn, "panel_address", swarm.bridge.address, None)
     yield stage
+    await site.stop()
+    for connection in runner.server.connections:
+        # Its machine may be gone: nobody would answer the end of TLS, and the socket be open for longer than the test's loop.
+        if connection.transport:
+            connection.transport.abort()
     await runner.cleanup()
 
 
