@@ -13,7 +13,7 @@ from skypanel.domain.health import HealthCheck
 from skypanel.domain.plan import Plan
 from skypanel.domain.suspension import suspension
 from skypanel.ports import Connection
-from skypanel.store import locks, rows
+from skypanel.store import locks
 from skypanel.store.rows import Row, found
 from skypanel.store.tables import applications, collaborators, config_versions, memberships, organizations, plan_versions, plans
 
@@ -34,11 +34,12 @@ APPS = (
     .join(plans, plans.c.id == plan_versions.c.plan_id)
 )
 
-_BY = bindparam("by", type_=Uuid)
+# Who asks, in statements that are made once.
+BY = bindparam("by", type_=Uuid)
 _ACCESS = (
     APPS.add_columns(func.greatest(memberships.c.role, collaborators.c.role).label("role"))
-    .outerjoin(memberships, and_(memberships.c.organization_id == applications.c.organization_id, memberships.c.account_id == _BY))
-    .outerjoin(collaborators, and_(collaborators.c.app_id == applications.c.id, collaborators.c.account_id == _BY))
+    .outerjoin(memberships, and_(memberships.c.organization_id == applications.c.organization_id, memberships.c.account_id == BY))
+    .outerjoin(collaborators, and_(collaborators.c.app_id == applications.c.id, collaborators.c.account_id == BY))
 )
 _ACCESS_BY_ID = _ACCESS.where(applications.c.id == bindparam("of"))
 _ACCESS_BY_NAME = _ACCESS.where(applications.c.name == bindparam("of"))
@@ -67,11 +68,6 @@ async def by_name(conn: Connection, name: str) -> App | None:
     """Return the app of a name, if there is one."""
     row = await conn.first(APPS.where(applications.c.name == name))
     return None if row is None else read(row)
-
-
-async def named(conn: Connection, text: str) -> App | None:
-    """Return an app by its id or name, if there is one."""
-    return await rows.named(conn, text, get, by_name)
 
 
 async def of(conn: Connection, account_id: UUID, *, after: str = "", limit: int | None = None) -> list[App]:

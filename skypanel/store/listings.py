@@ -24,7 +24,6 @@ _OWNERS = (
     .lateral()
 )
 _MINE = memberships.alias("mine")
-_BY = bindparam("by", type_=Uuid)
 _LISTED = (
     apps.APPS.add_columns(
         *_OWNERS.c,
@@ -35,14 +34,14 @@ _LISTED = (
         func.coalesce(slugs.c.size_bytes, 0).label("slug_bytes"),
     )
     .outerjoin(_OWNERS, true())
-    .outerjoin(_MINE, and_(_MINE.c.organization_id == applications.c.organization_id, _MINE.c.account_id == _BY))
+    .outerjoin(_MINE, and_(_MINE.c.organization_id == applications.c.organization_id, _MINE.c.account_id == apps.BY))
     .outerjoin(releases, releases.c.id == applications.c.current_release_id)
     .outerjoin(slugs, slugs.c.id == releases.c.slug_id)
 )
 _ONE = _LISTED.where(applications.c.id == bindparam("of"))
 _ORGANIZATION = bindparam("organization", type_=Uuid)
 _MANY = (
-    _LISTED.where(apps.seen_by(_BY), applications.c.name > bindparam("after"))
+    _LISTED.where(apps.seen_by(apps.BY), applications.c.name > bindparam("after"))
     .where(or_(_ORGANIZATION.is_(None), applications.c.organization_id == _ORGANIZATION))
     .order_by(applications.c.name)
     .limit(bindparam("limit", type_=Integer))

@@ -11,14 +11,12 @@ from skypanel.domain.account import Organization
 from skypanel.domain.errors import Conflict
 from skypanel.domain.figures import OrganizationFigures, PanelFigures
 from skypanel.ports import Connection
-from skypanel.store import locks, rows, wallets
+from skypanel.store import locks, wallets
 from skypanel.store.accounts import COLUMNS, read
 from skypanel.store.rows import Row, found, one
 from skypanel.store.tables import accounts, applications, memberships, organizations
 
 _COLUMNS = (organizations.c.id, organizations.c.name, organizations.c.billed, organizations.c.suspended, organizations.c.held)
-
-
 _FIGURES = select(
     *_COLUMNS,
     select(func.count()).where(memberships.c.organization_id == organizations.c.id).scalar_subquery().label("members"),
@@ -49,7 +47,12 @@ async def by_name(conn: Connection, name: str) -> Organization | None:
 
 async def named(conn: Connection, text: str) -> Organization | None:
     """Return an organization by its id or name, if there is one."""
-    return await rows.named(conn, text, get, by_name)
+    try:
+        is_it = organizations.c.id == UUID(text)
+    except ValueError:
+        return await by_name(conn, text)
+    row = await conn.first(select(*_COLUMNS).where(is_it))
+    return None if row is None else _read(row)
 
 
 async def ids(conn: Connection) -> set[UUID]:

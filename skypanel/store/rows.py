@@ -1,14 +1,11 @@
 """Rows that must be there."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
-from typing import Any, TypeVar
-from uuid import UUID
+from collections.abc import Mapping
+from typing import Any
 
 from skypanel.domain.errors import NotFound
 from skypanel.ports import Connection
 
-T = TypeVar("T")
 Row = Any  # a named tuple with a field for each column
 
 
@@ -26,19 +23,3 @@ async def found(conn: Connection, statement: Any, noun: str, values: Mapping[str
     if row is None:
         raise NotFound(f"There is no such {noun}.")
     return row
-
-
-async def named(
-    conn: Connection,
-    text: str,
-    get: Callable[[Connection, UUID], Awaitable[T]],
-    by_name: Callable[[Connection, str], Awaitable[T | None]],
-) -> T | None:
-    """Return what an id, or else a name, stands for, if there is such a thing."""
-    try:
-        known_id = UUID(text)
-    except ValueError:
-        return await by_name(conn, text)
-    with suppress(NotFound):
-        return await get(conn, known_id)
-    return None
