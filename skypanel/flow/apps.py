@@ -47,7 +47,7 @@ async def create(panel: Panel, by: Account, name: str, *, app_id: UUID | None = 
 
 async def check_creator(panel: Panel, by: Account, name: str) -> None:
     """Raise as `create` would where the account may not create an app in its first organization."""
-    async with panel.transaction() as conn:
+    async with panel.autocommit() as conn:
         await _place(conn, by, name)
 
 

@@ -28,7 +28,7 @@ class Overview:
 async def overview(panel: Panel, by: Account, *, after: str = "", limit: int | None = None) -> Overview:
     """Return the panel in figures and each organization by name, those after a name, at most `limit`. Raises Denied."""
     check_admin(by)
-    async with panel.transaction() as conn:
+    async with panel.autocommit() as conn:
         is_billing = await billing.is_switched_on(conn)
         found = await organizations.figures(conn, after=after, limit=limit)
         return Overview(await organizations.panel_figures(conn), [_shown(each, is_billing=is_billing) for each in found])
@@ -37,7 +37,7 @@ async def overview(panel: Panel, by: Account, *, after: str = "", limit: int | N
 async def one(panel: Panel, by: Account, organization_id: UUID) -> OrganizationFigures:
     """Return one organization in figures. Raises Denied or NotFound."""
     check_admin(by)
-    async with panel.transaction() as conn:
+    async with panel.autocommit() as conn:
         return _shown(await organizations.figures_of(conn, organization_id), is_billing=await billing.is_switched_on(conn))
 
 
@@ -48,7 +48,7 @@ def _shown(figures: OrganizationFigures, *, is_billing: bool) -> OrganizationFig
 async def resource_usage(panel: Panel, organization: Organization) -> ResourceUsage:
     """Return what an organization's apps are granted now and used this month by UTC, the dearest first; those that are gone are in it."""
     used = {each.app_id: each for each in await wallet.report(panel, organization, *month_of(panel.clock.now()))}
-    async with panel.transaction() as conn:
+    async with panel.autocommit() as conn:
         own = await apps.of_organization(conn, organization.id)
         granted = await stored.granted(conn, organization.id)
     names = {app_id: each.app_name for app_id, each in used.items()} | {app.id: app.name for app in own}

@@ -47,7 +47,7 @@ async def access(panel: Panel, by: Account, name: str, action: Action) -> Organi
 async def find(panel: Panel, by: Account, name: str) -> Organization:
     """Return any organization by its name or id, for an administrator. Raises Denied or NotFound."""
     check_admin(by)
-    async with panel.transaction() as conn:
+    async with panel.autocommit() as conn:
         found = await organizations.named(conn, name)
     if found is None:
         raise NotFound(f"There is no organization {names.printable(name)}.", "`skypanel orgs list` shows all.")
