@@ -13,13 +13,13 @@ from skypanel.domain.billing import HOUR, EntryKind, hour_of, month_of
 from skypanel.domain.errors import Denied, Invalid, NotFound, Unavailable, Unpaid
 from skypanel.flow import apps as apps_flow
 from skypanel.flow import billing as billing_flow
-from skypanel.flow import config as config_flow
 from skypanel.flow import organizations as organizations_flow
-from skypanel.flow import reconcile, release, run, scale, wallet
+from skypanel.flow import reconcile, run, scale, wallet
 from skypanel.flow import settings as settings_flow
 from skypanel.store import apps, audit, formation, organizations, rollouts, settings, usage, wallets
 from skypanel.store.tables import organizations as organization_rows
 from skypanel.store.tables import resource_usage, usage_spans
+from tests.attempts import ATTEMPTS
 
 PRICE = Decimal("0.02")
 CREDIT = Decimal(100)
@@ -219,17 +219,6 @@ async def stopped(stage, organization, app):
     await stage.work()
     assert await stage.panel.scheduler.dynos(app.id) == []
     return app
-
-
-ATTEMPTS = {
-    "push": lambda stage, app: stage.push(app, "second"),
-    "scale": lambda stage, app: scale.scale(stage.panel, app, {"web": 2}, stage.admin),
-    "restart": lambda stage, app: scale.restart(stage.panel, app, stage.admin),
-    "run": lambda stage, app: run.detached(stage.panel, app, "true", stage.admin),
-    "roll back": lambda stage, app: release.roll_back(stage.panel, app, 1, stage.admin),
-    "configure": lambda stage, app: config_flow.change(stage.panel, app, {"A": "1"}, stage.admin),
-    "create": lambda stage, app: stage.app("another"),
-}
 
 
 @pytest.mark.req("R10.4")

@@ -20,6 +20,7 @@ from skypanel.store import accounts, apps, audit, usage, wallets
 from skypanel.store import organizations as stored
 from skypanel.store.tables import memberships, resource_usage, usage_spans
 from skypanel.store.tables import organizations as organization_rows
+from tests.organizations import app_names, exists
 
 PRICE = Decimal("0.02")
 DESTROY = {"fate": Fate.DESTROY, "confirm": "Acme"}
@@ -44,16 +45,6 @@ async def delete(stage, acme, by=None, **choice):
     return await deletion.delete(stage.panel, acme, by or stage.admin, **choice)
 
 
-async def names(stage, organization):
-    async with stage.panel.transaction() as conn:
-        return [app.name for app in await apps.of_organization(conn, organization.id)]
-
-
-async def exists(stage, organization):
-    async with stage.panel.transaction() as conn:
-        return await stored.by_name(conn, organization.name) is not None
-
-
 async def deeds(stage, action):
     async with stage.panel.transaction() as conn:
         return [entry for entry in await audit.recent(conn, 100) if entry.action == action]
@@ -64,7 +55,7 @@ async def test_without_a_choice_one_with_apps_stays_and_the_choice_is_named(stag
     with pytest.raises(Conflict, match="Acme has 3 apps") as refusal:
         await delete(stage, acme)
     assert refusal.value.hint == "Choose what becomes of them: destroy, or reassign to another organization."
-    assert await names(stage, acme) == ["anvil", "early", "rocket"]
+    assert await app_names(stage, acme) == ["anvil", "early", "rocket"]
 
 
 @pytest.mark.req("R4.4", "R16.3")
@@ -81,7 +72,7 @@ async def test_without_a_choice_one_with_apps_stays_and_the_choice_is_named(stag
 async def test_half_a_choice_changes_nothing(stage, acme, own, choice):
     with pytest.raises(Invalid, match="Nothing was"):
         await delete(stage, acme, **choice | ({"to": acme} if "to" in choice else {}))
-    assert await names(stage, acme) == ["anvil", "early", "rocket"]
+    assert await app_names(stage, acme) == ["anvil", "early", "rocket"]
     assert len(await stage.panel.scheduler.dynos()) == 2
 
 
@@ -92,7 +83,7 @@ async def test_its_apps_are_destroyed(stage, main, acme, own):
     await stage.work()
     await delete(stage, acme, **DESTROY)
     assert not await exists(stage, acme)
-    assert await names(stage, main) == ["other"]
+    assert await app_names(stage, main) == ["other"]
     assert {dyno.key.app_id for dyno in await stage.panel.scheduler.dynos()} == {other.id}
     assert stage.panel.router.routes.keys() == {other.id}
     async with stage.panel.transaction() as conn:
@@ -109,7 +100,7 @@ async def test_its_apps_are_given_to_another_organization(stage, main, acme, own
     await delete(stage, acme, fate=Fate.REASSIGN, to=main)
     await stage.work()
     assert not await exists(stage, acme)
-    assert await names(stage, main) == ["anvil", "early", "rocket"]
+    assert await app_names(stage, main) == ["anvil", "early", "rocket"]
     after = await stage.panel.scheduler.dynos()
     assert sorted((dyno.key.app_id, dyno.key.name) for dyno in after) == sorted((app.id, "web.1") for app in own[:2])
     assert not {dyno.key for dyno in after} & before
@@ -167,7 +158,7 @@ async def test_where_destroying_fails_half_way_the_rest_is_there_and_it_can_be_r
     with pytest.raises(Unavailable):
         await deletion.delete(broken, acme, stage.admin, Fate.DESTROY, confirm="Acme")
     assert await exists(stage, acme)
-    assert await names(stage, acme) == ["early", "rocket"]
+    assert await app_names(stage, acme) == ["early", "rocket"]
     assert len(await stage.panel.scheduler.dynos()) == 1
     await delete(stage, acme, **DESTROY)
     assert not await exists(stage, acme)
@@ -180,7 +171,7 @@ async def test_where_the_scheduler_fails_all_apps_were_given_and_the_rest_can_be
     broken = replace(stage.panel, scheduler=Breaking(stage.panel.scheduler, own[0]))
     with pytest.raises(Unavailable):
         await deletion.delete(broken, acme, stage.admin, Fate.REASSIGN, to=main)
-    assert await names(stage, main) == ["anvil", "early", "rocket"]
+    assert await app_names(stage, main) == ["anvil", "early", "rocket"]
     assert await stage.panel.scheduler.one_offs() == []
     await delete(stage, acme)
     assert not await exists(stage, acme)
@@ -192,7 +183,7 @@ async def test_where_an_heir_is_gone_nothing_is_moved(stage, main, acme, own):
     await delete(stage, heir)
     with pytest.raises(Conflict):
         await delete(stage, acme, fate=Fate.REASSIGN, to=heir)
-    assert await names(stage, acme) == ["anvil", "early", "rocket"]
+    assert await app_names(stage, acme) == ["anvil", "early", "rocket"]
     assert await deeds(stage, "app.transfer") == []
 
 
@@ -200,7 +191,7 @@ async def test_an_app_that_comes_meanwhile_is_not_lost(stage, acme):
     adding = asyncio.create_task(apps_flow.create(stage.panel, stage.admin, "late", organization_id=acme.id))
     ends = await asyncio.gather(adding, delete(stage, acme), return_exceptions=True)
     assert [type(end) for end in ends if isinstance(end, Exception)] in ([Conflict], [NotFound], [Denied])
-    assert await exists(stage, acme) == (await names(stage, acme) == ["late"])
+    assert await exists(stage, acme) == (await app_names(stage, acme) == ["late"])
 
 
 async def test_an_app_that_goes_elsewhere_meanwhile_is_not_destroyed(stage, main, acme, own):
@@ -208,13 +199,13 @@ async def test_an_app_that_goes_elsewhere_meanwhile_is_not_destroyed(stage, main
         await apps.move(conn, own[0].id, main.id)
     with pytest.raises(Conflict, match="belongs to another organization now"):
         await apps_flow.destroy(stage.panel, own[0], stage.admin)
-    assert await names(stage, main) == ["anvil"]
+    assert await app_names(stage, main) == ["anvil"]
 
 
 async def test_of_two_who_delete_at_once_one_does(stage, main, acme, own):
     ends = await asyncio.gather(*(delete(stage, acme, fate=Fate.REASSIGN, to=main) for _ in range(2)), return_exceptions=True)
     assert sum(isinstance(end, NotFound) for end in ends) == 1
-    assert await names(stage, main) == ["anvil", "early", "rocket"]
+    assert await app_names(stage, main) == ["anvil", "early", "rocket"]
     assert len(await deeds(stage, "organization.delete")) == 1
 
 
@@ -247,10 +238,10 @@ async def test_an_owner_gives_apps_only_to_where_it_is_an_admin(stage, main, acm
         await deletion.find_heir(stage.panel, by, "Main")
     with pytest.raises(Denied, match="in Main"):
         await delete(stage, acme, by, fate=Fate.REASSIGN, to=main)
-    assert await names(stage, acme) == ["anvil", "early", "rocket"]
+    assert await app_names(stage, acme) == ["anvil", "early", "rocket"]
     await organizations.change_role(stage.panel, main, by.email, Role.ADMIN, stage.admin)
     await delete(stage, acme, by, fate=Fate.REASSIGN, to=await deletion.find_heir(stage.panel, by, "Main"))
-    assert await names(stage, main) == ["anvil", "early", "rocket"]
+    assert await app_names(stage, main) == ["anvil", "early", "rocket"]
 
 
 async def test_who_runs_the_platform_need_be_no_member_of_either(stage):
@@ -259,7 +250,7 @@ async def test_who_runs_the_platform_need_be_no_member_of_either(stage):
     await apps_flow.create(stage.panel, owner, "anvil", organization_id=mine.id)
     to = await deletion.find_heir(stage.panel, stage.admin, "Heir")
     await delete(stage, await deletion.find(stage.panel, stage.admin, str(mine.id)), fate=Fate.REASSIGN, to=to)
-    assert await names(stage, heir) == ["anvil"]
+    assert await app_names(stage, heir) == ["anvil"]
 
 
 async def test_an_owner_does_not_take_apps_out_of_a_suspended_one(stage, acme, own):
@@ -270,7 +261,7 @@ async def test_an_owner_does_not_take_apps_out_of_a_suspended_one(stage, acme, o
     await suspension.hold(stage.panel, acme, stage.admin)
     with pytest.raises(Denied, match="cannot be given away"):
         await delete(stage, acme, by, fate=Fate.REASSIGN, to=elsewhere)
-    assert await names(stage, elsewhere) == []
+    assert await app_names(stage, elsewhere) == []
 
 
 async def age(stage, acme, hours):

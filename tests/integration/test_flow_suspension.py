@@ -10,10 +10,11 @@ from skypanel.domain.errors import Denied, NotFound
 from skypanel.domain.suspension import Suspension
 from skypanel.flow import apps as apps_flow
 from skypanel.flow import billing as billing_flow
-from skypanel.flow import config, organizations, reconcile, release, run, scale, suspension, transfer, wallet
+from skypanel.flow import organizations, reconcile, run, scale, suspension, transfer, wallet
 from skypanel.flow import settings as settings_flow
 from skypanel.store import apps, audit, formation, rollouts, usage
 from skypanel.store import organizations as stored
+from tests.attempts import ATTEMPTS
 
 
 async def now(stage, app):
@@ -98,17 +99,6 @@ async def test_what_an_administrator_resumes_waits_for_money_all_the_same(stage,
     await wallet.credit(stage.panel, main, Decimal(20), "paid", stage.admin)
     await stage.work()
     assert await names(stage, app) == ["web.1"]
-
-
-ATTEMPTS = {
-    "push": lambda stage, app: stage.push(app, "second"),
-    "scale": lambda stage, app: scale.scale(stage.panel, app, {"web": 2}, stage.admin),
-    "restart": lambda stage, app: scale.restart(stage.panel, app, stage.admin),
-    "run": lambda stage, app: run.detached(stage.panel, app, "true", stage.admin),
-    "roll back": lambda stage, app: release.roll_back(stage.panel, app, 1, stage.admin),
-    "configure": lambda stage, app: config.change(stage.panel, app, {"A": "1"}, stage.admin),
-    "create": lambda stage, app: stage.app("another"),
-}
 
 
 @pytest.mark.req("R16.5")

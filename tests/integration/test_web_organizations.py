@@ -7,9 +7,9 @@ import pytest
 from skypanel.domain.access import Role
 from skypanel.flow import apps as apps_flow
 from skypanel.flow import organizations, suspension
-from skypanel.store import apps
 from skypanel.store import organizations as stored
 from tests import factories
+from tests.organizations import app_names, exists
 
 ORIGIN = "http://skypanel.localhost:8080"
 
@@ -36,16 +36,6 @@ async def send(client, organization, end, **fields):
 async def plain(client, url):
     """Return a page without the labels that narrow windows show."""
     return re.sub(r' data-label="[A-Za-z ]+"', "", await client.page(url))
-
-
-async def names(stage, organization):
-    async with stage.panel.transaction() as conn:
-        return [app.name for app in await apps.of_organization(conn, organization.id)]
-
-
-async def exists(stage, organization):
-    async with stage.panel.transaction() as conn:
-        return await stored.by_name(conn, organization.name) is not None
 
 
 @pytest.mark.req("R1.1", "R1.5")
@@ -145,7 +135,7 @@ async def test_the_form_asks_what_becomes_of_the_apps(admin, stage, main, acme):
         response = await send(admin, acme, "/delete", **fields)
         assert response.status == 422
         assert line in await response.text()
-        assert await names(stage, acme) == ["early", "rocket"]
+        assert await app_names(stage, acme) == ["early", "rocket"]
 
 
 @pytest.mark.req("R4.4", "R16.3")
@@ -153,7 +143,7 @@ async def test_the_apps_go_to_another_organization(admin, stage, main, acme):
     response = await send(admin, acme, "/delete", apps="reassign", to="Main")
     assert (response.status, response.headers["Location"]) == (303, "/organizations")
     assert not await exists(stage, acme)
-    assert await names(stage, main) == ["early", "rocket"]
+    assert await app_names(stage, main) == ["early", "rocket"]
     await admin.page(path(acme), 404)
 
 
@@ -180,7 +170,7 @@ async def test_whatever_is_sent_nothing_happens_and_nothing_is_markup(admin, sta
         response = await send(admin, acme, end, **fields)
         assert response.status == 422
         assert "<script>" not in await response.text()
-    assert await names(stage, acme) == ["early", "rocket"]
+    assert await app_names(stage, acme) == ["early", "rocket"]
     assert len(await stage.panel.scheduler.dynos()) == 1
 
 
@@ -207,7 +197,7 @@ async def test_nobody_but_administrators_of_the_panel_sees_or_does_anything(clie
         assert "Acme" not in await client.page(place, 403)
     for end, fields in (("/change", {"change": "suspend"}), ("/delete", {"apps": "destroy", "confirm": "Acme"})):
         assert (await client.send(path(acme, end), page="/account", **fields)).status == 403
-    assert await names(stage, acme) == ["early", "rocket"]
+    assert await app_names(stage, acme) == ["early", "rocket"]
     assert len(await stage.panel.scheduler.dynos()) == 1
 
 
@@ -220,5 +210,5 @@ async def test_without_a_session_or_a_form_of_ours_nothing_happens(admin, new_cl
         assert (await client.post(path(acme, "/change"), data=fields | {"change": "suspend"}, headers=headers)).status == 403
     response = await stranger.get(path(acme), allow_redirects=False)
     assert (response.status, response.headers["Location"]) == (303, f"/login?next={path(acme)}")
-    assert await names(stage, acme) == ["early", "rocket"]
+    assert await app_names(stage, acme) == ["early", "rocket"]
     assert len(await stage.panel.scheduler.dynos()) == 1
