@@ -106,8 +106,8 @@ async def _perform(panel: Panel, build: Build) -> None:
             except BaseException:
                 await _fail(panel, build, Unavailable("The build was interrupted.", PUSH_AGAIN))
                 raise
-    except lease.LeaseLost:
-        log.warning("build %s: attempt %d lost its lease", build.id, build.attempt)
+    except lease.LeaseLost as lost:
+        log.warning("build %s: attempt %d lost its lease", build.id, build.attempt, exc_info=lost.__cause__)
 
 
 async def _renew(panel: Panel, build: Build) -> bool:

@@ -57,8 +57,8 @@ async def _perform(panel: Panel, node: Node) -> None:
                 for line in transcript.failures(error):
                     await output.write(line)
                 await _fail(panel, node, error)
-    except lease.LeaseLost:
-        log.warning("node %s: attempt %d lost its lease", node.name, node.attempt)
+    except lease.LeaseLost as lost:
+        log.warning("node %s: attempt %d lost its lease", node.name, node.attempt, exc_info=lost.__cause__)
 
 
 async def _provision(panel: Panel, node: Node, write: WriteLine) -> None:

@@ -52,8 +52,8 @@ async def _perform(panel: Panel, rollout: Rollout) -> None:
                 await _give_way(panel, rollout, output.write)
             except SkyPanelError as error:
                 await _fail(panel, rollout, error, output.write)
-    except lease.LeaseLost:
-        log.warning("rollout %s: attempt %d lost its lease", rollout.id, rollout.attempt)
+    except lease.LeaseLost as lost:
+        log.warning("rollout %s: attempt %d lost its lease", rollout.id, rollout.attempt, exc_info=lost.__cause__)
     # A rollout of the same app may have waited for this one to end.
     await panel.queue.wake(Job.ROLLOUT)
 
