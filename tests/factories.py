@@ -58,7 +58,7 @@ async def built(conn, of, made=None, source_=None):
     """A build that succeeded with a slug."""
     made = made or await slug(conn, of)
     added = await build(conn, of, source=source_)
-    claimed = await builds.claim(conn, "a worker", 60)
+    claimed = await builds.claim(conn, "a worker", 60, 2)
     assert claimed.id == added.id
     assert await builds.finish(conn, claimed.id, claimed.attempt, BuildState.SUCCEEDED, slug_id=made.id)
     return await builds.get(conn, claimed.id)

@@ -62,3 +62,20 @@ class Build:
     created_at: datetime
     slug_id: UUID | None = None
     error: str | None = None
+
+
+@dataclass(frozen=True)
+class Turn:
+    """Where a pending build stands: how many are ahead of it, those that run included.
+
+    `share` is how many its organization may have at once, where it has to wait for one of these to end.
+    """
+
+    ahead: int
+    share: int | None = None
+
+    def __str__(self) -> str:
+        if not self.ahead:
+            return "Waiting: the next worker that is free takes this build"
+        builds = "1 build" if self.ahead == 1 else f"{self.ahead} builds"
+        return f"Waiting: {builds} ahead" + (f", your organization has {self.share} at once" if self.share else "")

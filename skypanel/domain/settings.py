@@ -16,6 +16,7 @@ Value = str | int | bool
 
 ALL = "all"
 MAX_KEPT_RELEASES = 100_000
+MAX_BUILDS = 1000
 MAX_SECRET_LENGTH = 256
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -88,6 +89,12 @@ def _kept(text: str) -> Value:
     return int(text)
 
 
+def _builds(text: str) -> Value:
+    if not re.fullmatch(r"[0-9]{1,4}", text) or not 1 <= int(text) <= MAX_BUILDS:
+        raise Invalid(f"{printable(text)} is not a number of builds.", f"Write a number from 1 to {MAX_BUILDS}.")
+    return int(text)
+
+
 def _networks(text: str) -> Value:
     return ",".join(map(str, read_networks(text)))
 
@@ -106,6 +113,7 @@ SETTINGS: Mapping[str, Setting] = {
         Setting("default_plan", DEFAULT_PLAN, _matching(_NAME, _WORD), "The plan of a new app."),
         Setting("kept_releases", ALL, _kept, "How many releases of an app keep their slugs, beside those in use: all, or a number."),
         Setting("push_creates_apps", True, _flag, "Whether the first push to a free name makes an app: true or false."),  # noqa: FBT003
+        Setting("builds_per_organization", 2, _builds, "How many builds of one organization run at once; a worker has room for three."),
         Setting("git_networks", "", _networks, "Private networks that the git URLs of apps may lead to all the same, such as 10.1.0.0/16."),
         Setting("billing", False, _flag, "Whether organizations pay for each hour of their apps, from their wallets: true or false."),  # noqa: FBT003
         Setting("starting_credit", "100.00", _credit, "What is in the wallet of a new organization."),

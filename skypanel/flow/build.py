@@ -6,20 +6,22 @@ from uuid import UUID
 
 from skypanel.domain import transcript
 from skypanel.domain.app import App, check_runs
-from skypanel.domain.build import GIT, Build, BuildState, Source
+from skypanel.domain.build import GIT, Build, BuildState, Source, Turn
 from skypanel.domain.errors import Conflict, NotFound, SkyPanelError, Unavailable
 from skypanel.domain.output import build_stream
 from skypanel.domain.release import Release, RolloutReason
 from skypanel.domain.slug import STACK, Slug
 from skypanel.flow import compile as slug_compiler
 from skypanel.flow import lease
+from skypanel.flow.configured import value
 from skypanel.flow.drain import drain
 from skypanel.ports import Connection, Job, Panel, WriteLine
-from skypanel.store import apps, builds, config_vars, formation, releases, rollouts, slugs
+from skypanel.store import apps, build_queue, builds, config_vars, formation, releases, rollouts, slugs
 
 LOST_WORKER = "The worker that built this was lost."
 PUSH_AGAIN = "Push again."
-BUILDS_AT_ONCE = 2
+BUILDS_AT_ONCE = 3  # one more than one organization may have at first
+BUILDS_OF_ONE = "builds_per_organization"
 
 log = logging.getLogger(__name__)
 
@@ -47,13 +49,23 @@ async def rolling_out(conn: Connection, app_id: UUID) -> Release | None:
 
 
 async def work(panel: Panel, worker: str) -> None:
-    """Claim builds in fair order and work on a few at a time until none waits."""
+    """Claim builds in fair order and work on a few at a time until none may begin."""
 
     async def claim() -> Build | None:
         async with panel.transaction() as conn:
-            return await builds.claim(conn, worker, lease.LEASE_S)
+            return await builds.claim(conn, worker, lease.LEASE_S, await _of_one(conn))
 
     await drain(claim, partial(_perform, panel), BUILDS_AT_ONCE)
+
+
+async def turn(panel: Panel, build_id: UUID) -> Turn | None:
+    """Return where a build stands in the queue, or None once it is not pending any more."""
+    async with panel.transaction() as conn:
+        return await build_queue.turn(conn, build_id, await _of_one(conn))
+
+
+async def _of_one(conn: Connection) -> int:
+    return int(await value(conn, BUILDS_OF_ONE))
 
 
 async def cancel(panel: Panel, app_id: UUID, reason: str, build_id: UUID | None = None) -> bool:

@@ -2,20 +2,25 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from uuid import UUID
 
-from skypanel.domain.build import BuildState
+from skypanel.domain.build import BuildState, Turn
 from skypanel.domain.errors import Conflict, Invalid, SkyPanelError
 from skypanel.domain.output import FIRST, LineId, Place, build_stream, rollout_stream
 from skypanel.domain.release import Release, Rollout, RolloutState
+from skypanel.domain.transcript import heading
+from skypanel.flow import build as build_flow
 from skypanel.ports import Connection, Panel, WriteLine
 from skypanel.store import builds, releases, rollouts
 
 IDLE_S = 15.0
+QUEUED_S = 1.0
 DRAIN_S = 1.0
 RECHECK_S = 0.1
 
-Finished = Callable[[], Awaitable[bool]]
+# How long to wait for a line before looking again; None once it has ended.
+Patience = Callable[[], Awaitable[float | None]]
 Show = Callable[[Place, str], Awaitable[None]]
 
 
@@ -45,12 +50,8 @@ def _texts(write: WriteLine) -> Show:
 
 async def show_build(panel: Panel, build_id: UUID, show: Show, after: LineId = FIRST) -> Release:
     """As `follow_build`, from the build's line after `after` on, and saying where each line stands."""
-
-    async def finished() -> bool:
-        async with panel.transaction() as conn:
-            return (await builds.get(conn, build_id)).state.finished
-
-    await copy(panel, Place(build_stream(build_id), after), finished, show)
+    place = Place(build_stream(build_id), after)
+    await copy(panel, place, _Waiting(panel, build_id, partial(show, place)).patience, show)
     async with panel.transaction() as conn:
         build = await builds.get(conn, build_id)
         release = await releases.of_build(conn, build_id)
@@ -63,11 +64,11 @@ async def show_build(panel: Panel, build_id: UUID, show: Show, after: LineId = F
 async def show_rollout(panel: Panel, rollout: Rollout, show: Show, after: LineId = FIRST) -> Release:
     """As `follow_rollout`, from the rollout's line after `after` on, and saying where each line stands."""
 
-    async def finished() -> bool:
+    async def patience() -> float | None:
         async with panel.transaction() as conn:
-            return (await rollouts.get(conn, rollout.id)).state.finished
+            return None if (await rollouts.get(conn, rollout.id)).state.finished else IDLE_S
 
-    await copy(panel, Place(rollout_stream(rollout.id), after), finished, show)
+    await copy(panel, Place(rollout_stream(rollout.id), after), patience, show)
     async with panel.transaction() as conn:
         ended = await rollouts.get(conn, rollout.id)
         release = await releases.get(conn, ended.release_id)
@@ -94,21 +95,52 @@ async def _successor(conn: Connection, rollout: Rollout) -> Rollout | None:
     return newest if ours.slug_id == theirs.slug_id else None
 
 
-async def copy(panel: Panel, place: Place, finished: Finished, show: Show) -> None:
+class _Waiting:
+    """Whoever reads along with a build that is not begun yet: told where it stands, again whenever that changes.
+
+    It is told to each reader and kept in no log: what is true of a queue is true for a moment.
+    """
+
+    def __init__(self, panel: Panel, build_id: UUID, write: WriteLine) -> None:
+        self._panel = panel
+        self._build_id = build_id
+        self._write = write
+        self._told: Turn | None = None
+        self._looked = False
+
+    async def patience(self) -> float | None:
+        """Return how long to wait for a line, as `copy` asks it."""
+        async with self._panel.transaction() as conn:
+            state = (await builds.get(conn, self._build_id)).state
+        if state is not BuildState.PENDING:
+            return None if state.finished else IDLE_S
+        await self._tell()
+        return QUEUED_S
+
+    async def _tell(self) -> None:
+        # Most are claimed before the second look, and nobody need know of a queue.
+        looked, self._looked = self._looked, True
+        turn = await build_flow.turn(self._panel, self._build_id) if looked else None
+        if turn is not None and turn != self._told:
+            self._told = turn
+            await self._write(heading(str(turn)))
+
+
+async def copy(panel: Panel, place: Place, patience: Patience, show: Show) -> None:
     """Copy a stream from `place` on until the database says that it ended.
 
     An end mark alone does not end it: a worker that was stopped leaves one, and another goes on.
     """
     marked = False
     while True:
-        done = await finished()
-        if done and marked:
+        idle_s = await patience()
+        if idle_s is None and marked:
             return
-        async for line in panel.output.read(place.stream, place.id, idle_s=DRAIN_S if done else IDLE_S):
+        async for line in panel.output.read(place.stream, place.id, idle_s=DRAIN_S if idle_s is None else idle_s):
             place, marked = Place(place.stream, line.id), line.end
             if not line.end:
                 await show(place, line.text)
-        if done:
+        if idle_s is None:
             return
         if marked:
             await asyncio.sleep(RECHECK_S)

@@ -12,7 +12,7 @@ from skypanel.domain.node import Login, Member, Node, NodeState, SecretKind, Wan
 from skypanel.domain.output import LineId, Place, node_stream
 from skypanel.domain.provision import Survey, check_root, read_survey, survey_argv
 from skypanel.flow import audit
-from skypanel.flow.follow import Show, copy
+from skypanel.flow.follow import IDLE_S, Show, copy
 from skypanel.flow.watch import check_node
 from skypanel.ports import Job, Panel, Shell, StepFailed, WriteLine
 from skypanel.store import alerts, nodes
@@ -112,12 +112,13 @@ async def follow(panel: Panel, node: Node, write: WriteLine) -> Node | None:
     `node` is as it was before that was asked for.
     """
 
-    async def finished() -> bool:
+    async def patience() -> float | None:
         async with panel.transaction() as conn:
             now = await nodes.by_id(conn, node.id)
-        return now is None or (now.state not in {NodeState.PROVISIONING, NodeState.REMOVING} and now.wanted is not Wanted.REMOVED)
+        is_done = now is None or (now.state not in {NodeState.PROVISIONING, NodeState.REMOVING} and now.wanted is not Wanted.REMOVED)
+        return None if is_done else IDLE_S
 
-    await copy(panel, Place(node_stream(node.id), LineId(node.attempt, LAST)), finished, _shown(write))
+    await copy(panel, Place(node_stream(node.id), LineId(node.attempt, LAST)), patience, _shown(write))
     async with panel.transaction() as conn:
         return await nodes.by_id(conn, node.id)
 

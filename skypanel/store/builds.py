@@ -8,9 +8,9 @@ from sqlalchemy.dialects.postgresql import insert
 from skypanel.domain.build import Build, BuildState, Source
 from skypanel.domain.errors import Conflict
 from skypanel.ports import Connection
-from skypanel.store import leases, locks
+from skypanel.store import build_queue, leases, locks
 from skypanel.store.rows import Row, found, one
-from skypanel.store.tables import OPEN_BUILD, applications, builds
+from skypanel.store.tables import OPEN_BUILD, builds
 
 
 async def add(conn: Connection, app_id: UUID, account_id: UUID | None, source: Source) -> Build:
@@ -40,26 +40,15 @@ async def active(conn: Connection, app_id: UUID) -> Build | None:
     return _read_if(await conn.first(select(builds).where(builds.c.app_id == app_id, OPEN_BUILD)))
 
 
-async def claim(conn: Connection, worker: str, lease_s: float) -> Build | None:
-    """Give a worker the build whose turn it is, if one is pending.
-
-    It is the turn of the organization with the fewest builds running, and of its build that waited longest.
-    """
+async def claim(conn: Connection, worker: str, lease_s: float, of_one: int) -> Build | None:
+    """Give a worker the build whose turn it is, if there is one; no organization has more than `of_one` running at once."""
     # One claim at a time: who counts what runs must see what another claims.
     await locks.hold(conn, "claim of builds")
-    turn = (
-        select(builds.c.id)
-        .join(applications, applications.c.id == builds.c.app_id)
-        .where(builds.c.state == BuildState.PENDING)
-        .order_by(leases.organization_load(builds, BuildState.BUILDING), builds.c.created_at)
-        .limit(1)
-        .with_for_update(of=builds, skip_locked=True)
-    )
-    next_ = await conn.first(turn)
-    if next_ is None:
-        return None
-    claimed = leases.claimed(builds, next_.id, BuildState.BUILDING, worker, lease_s)
-    return _read_if(await conn.first(claimed.returning(builds)))
+    while (next_ := await build_queue.first(conn, of_one)) is not None:
+        claimed = leases.claimed(builds, next_, BuildState.BUILDING, worker, lease_s).where(builds.c.state == BuildState.PENDING)
+        if (row := await conn.first(claimed.returning(builds))) is not None:  # None: it was stopped meanwhile
+            return _read(row)
+    return None
 
 
 async def renew(conn: Connection, build_id: UUID, attempt: int, lease_s: float) -> bool:

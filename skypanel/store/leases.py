@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, DateTime, Table, Update, func, select, update
+from sqlalchemy import ColumnElement, DateTime, FromClause, Table, Update, func, select, update
 
 from skypanel.store.tables import applications
 
@@ -39,12 +39,12 @@ def lapsed(table: Table) -> ColumnElement[bool]:
     return table.c.lease_until < func.now()
 
 
-def organization_load(table: Table, running: str) -> ColumnElement[int]:
-    """Return how much work the organization of the query's app has running: the fair order is by this first."""
+def organization_load(table: Table, running: str, of: FromClause = applications) -> ColumnElement[int]:
+    """Return how much work the organization of the query's `of` has running: the fair order is by this first."""
     work, owner = table.alias(), applications.alias()
     count = select(func.count()).select_from(work).join(owner, owner.c.id == work.c.app_id)
-    own = owner.c.organization_id == applications.c.organization_id
-    return count.where(work.c.state == running, work.c.lease_until >= func.now(), own).correlate(applications).scalar_subquery()
+    own = owner.c.organization_id == of.c.organization_id
+    return count.where(work.c.state == running, work.c.lease_until >= func.now(), own).correlate(of).scalar_subquery()
 
 
 def _held(table: Table, work_id: UUID, running: str, attempt: int) -> Update:

@@ -250,7 +250,7 @@ async def test_a_build_is_cancelled_while_it_waits_and_while_it_runs(api, empty,
     await api.call(method, path.format(made["id"]), status=409)
     running = await start(api, (await uploaded(api))["get_url"])
     async with stage.panel.transaction() as conn:
-        claimed = await builds.claim(conn, "worker", 15)
+        claimed = await builds.claim(conn, "worker", 15, 2)
     assert str(claimed.id) == running["id"]
     await api.call(method, path.format(running["id"]), status=200)
     async with stage.panel.transaction() as conn:

@@ -20,6 +20,7 @@ from skypanel.flow import config as config_flow
 from skypanel.flow import deploys, reconcile
 from skypanel.flow import rollout as rollout_flow
 from skypanel.flow import scale as scale_flow
+from skypanel.flow import settings as settings_flow
 from skypanel.flow.drain import drain
 from skypanel.flow.follow import follow_build
 from skypanel.store import apps, builds, releases, rollouts, routes
@@ -153,6 +154,41 @@ async def deployed(stage, name="hello"):
     return app
 
 
+async def test_who_waits_for_a_build_is_told_where_it_stands_and_whenever_that_changes(stage):
+    busy, lines = [await stage.push(await stage.app(name)) for name in ("one", "two")], asyncio.Queue()
+    waiting = await stage.push(await stage.app("three"))
+    async with stage.panel.transaction() as conn:
+        running = [await builds.claim(conn, "another worker", 60, of_one=2) for _ in busy]
+    following = asyncio.create_task(follow_build(stage.panel, waiting.id, lines.put))
+    async with asyncio.timeout(20):
+        assert await lines.get() == "-----> Waiting: 2 builds ahead, your organization has 2 at once"
+        async with stage.panel.transaction() as conn:
+            await builds.finish(conn, running[0].id, 1, BuildState.FAILED)
+        assert await lines.get() == "-----> Waiting: 1 build ahead"
+        async with stage.panel.transaction() as conn:
+            await builds.finish(conn, running[1].id, 1, BuildState.FAILED)
+        assert await lines.get() == "-----> Waiting: the next worker that is free takes this build"
+        await stage.work()
+        assert (await following).version == 1
+    assert await lines.get() == "-----> Python app detected"
+    assert not any("Waiting" in line for line in stage.panel.output.texts(build_stream(waiting.id)))
+
+
+async def test_a_worker_begins_no_more_builds_of_an_organization_than_the_setting_says(stage):
+    await settings_flow.change(stage.panel, stage.admin, {"builds_per_organization": "1"})
+    for name in ("one", "two"):
+        await stage.push(await stage.app(name))
+    async with stage.panel.transaction() as conn:
+        running = await builds.claim(conn, "another worker", 60, of_one=1)
+    await build_flow.work(stage.panel, "worker")
+    async with stage.panel.transaction() as conn:
+        assert await builds.waiting(conn) == 1
+        await builds.finish(conn, running.id, 1, BuildState.FAILED)
+    await build_flow.work(stage.panel, "worker")
+    async with stage.panel.transaction() as conn:
+        assert await builds.waiting(conn) == 0
+
+
 async def test_a_release_that_crashes_leaves_the_old_one_serving(stage):
     app = await deployed(stage)
     stage.panel.logs.add(app, "web.1", "Traceback")
@@ -228,7 +264,7 @@ async def test_an_expired_build_fails_and_says_push_again(stage):
     app = await stage.app()
     build = await stage.push(app)
     async with stage.panel.transaction() as conn:
-        assert (await builds.claim(conn, "dead worker", lease_s=-1)).id == build.id
+        assert (await builds.claim(conn, "dead worker", lease_s=-1, of_one=2)).id == build.id
     await build_flow.expire(stage.panel)
     error, lines = await follow(stage, build)
     assert "build failed" in str(error)

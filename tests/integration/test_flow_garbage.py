@@ -142,7 +142,7 @@ async def test_a_source_is_kept_as_long_as_the_slug_that_was_made_of_it(stage):
             await factories.built(conn, app, slug, source)
             await factories.release(conn, app, slug_=slug, state=ReleaseState.SUCCEEDED)
         await builds.add(conn, app.id, None, sources[2])
-        failed = await builds.claim(conn, "a worker", 60)
+        failed = await builds.claim(conn, "a worker", 60, 2)
         await builds.finish(conn, failed.id, failed.attempt, BuildState.FAILED, error="broken")
     for source in sources:
         keep(stage, "sources", source.digest)

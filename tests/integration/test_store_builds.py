@@ -2,13 +2,14 @@ import asyncio
 
 import pytest
 
-from skypanel.domain.build import BuildState
+from skypanel.domain.build import BuildState, Turn
 from skypanel.domain.errors import Conflict, NotFound
-from skypanel.store import builds, slugs
+from skypanel.store import build_queue, builds, slugs
 from tests import factories
 
 LEASE_S = 60
 LAPSED = -1
+OF_ONE = 3
 
 
 async def test_a_build_from_push_to_slug(database):
@@ -19,9 +20,9 @@ async def test_a_build_from_push_to_slug(database):
         assert (added.state, added.attempt, added.source) == (BuildState.PENDING, 0, source)
         assert await builds.active(conn, app.id) == await builds.get(conn, added.id) == added
         assert await builds.waiting(conn) == 1
-        claimed = await builds.claim(conn, "worker", LEASE_S)
+        claimed = await builds.claim(conn, "worker", LEASE_S, OF_ONE)
         assert (claimed.id, claimed.state, claimed.attempt) == (added.id, BuildState.BUILDING, 1)
-        assert await builds.claim(conn, "other", LEASE_S) is None
+        assert await builds.claim(conn, "other", LEASE_S, OF_ONE) is None
         assert await builds.waiting(conn) == 0
         assert await builds.renew(conn, added.id, 1, LEASE_S)
         assert await builds.succeeded(conn, app.id, source.digest) is None
@@ -54,7 +55,7 @@ async def test_an_app_has_one_open_build(database):
         await factories.build(conn, other)
         with pytest.raises(Conflict, match="under way"):
             await factories.build(conn, app)
-        first = await builds.claim(conn, "worker", LEASE_S)
+        first = await builds.claim(conn, "worker", LEASE_S, OF_ONE)
         with pytest.raises(Conflict, match="under way"):
             await factories.build(conn, app)
         await builds.finish(conn, first.id, 1, BuildState.FAILED, error="It broke.")
@@ -86,8 +87,75 @@ async def test_organizations_take_turns(database):
     order = []
     for _ in names:
         async with database.transaction() as conn:
-            order.append(names[(await builds.claim(conn, "worker", LEASE_S)).id])
+            order.append(names[(await builds.claim(conn, "worker", LEASE_S, OF_ONE)).id])
     assert order == ["busy1", "modest1", "busy2", "modest2", "busy3"]
+
+
+async def queue(conn, *owners):
+    """Add a build of an app of its own for each owner, and return them."""
+    return [await factories.build(conn, await factories.app(conn, owner=owner)) for owner in owners]
+
+
+async def turns(database, added, of_one=OF_ONE):
+    """Claim and finish builds one after another, and return the order in which they came."""
+    order = []
+    for _ in added:
+        async with database.transaction() as conn:
+            claimed = await builds.claim(conn, "worker", LEASE_S, of_one)
+            await builds.finish(conn, claimed.id, claimed.attempt, BuildState.FAILED, error="It broke.")
+        order.append([build.id for build in added].index(claimed.id))
+    return order
+
+
+async def test_an_organization_has_no_more_than_its_share_at_once(database):
+    async with database.transaction() as conn:
+        busy, modest = await factories.organization(conn), await factories.organization(conn)
+        first, second, held, other = await queue(conn, busy, busy, busy, modest)
+        claimed = [await builds.claim(conn, "worker", LEASE_S, 2) for _ in range(4)]
+        assert [build and build.id for build in claimed] == [first.id, other.id, second.id, None]
+        assert await build_queue.turn(conn, held.id, 2) == Turn(3, share=2)
+        await builds.finish(conn, other.id, 1, BuildState.FAILED)
+        assert await builds.claim(conn, "worker", LEASE_S, 2) is None
+        await builds.finish(conn, first.id, 1, BuildState.FAILED)
+        assert (await builds.claim(conn, "worker", LEASE_S, 2)).id == held.id
+
+
+async def test_a_share_is_one_for_all_workers_and_a_lost_worker_uses_none(database):
+    async with database.transaction() as conn:
+        busy = await factories.organization(conn)
+        _, held = await queue(conn, busy, busy)
+        await builds.claim(conn, "here", LAPSED, 1)
+        assert (await builds.claim(conn, "elsewhere", LEASE_S, 1)).id == held.id
+        await queue(conn, busy)
+        assert await builds.claim(conn, "a third", LEASE_S, 1) is None
+
+
+async def test_with_one_slot_organizations_take_turns_too(database):
+    async with database.transaction() as conn:
+        busy, modest, late = [await factories.organization(conn) for _ in range(3)]
+        added = await queue(conn, busy, busy, busy, modest, modest, late)
+    assert await turns(database, added) == [0, 3, 5, 1, 4, 2]
+
+
+async def test_a_build_knows_how_many_are_ahead(database):
+    async with database.transaction() as conn:
+        busy, modest = await factories.organization(conn), await factories.organization(conn)
+        running, second, third, other = await queue(conn, busy, busy, busy, modest)
+        assert [(await build_queue.turn(conn, build.id, OF_ONE)).ahead for build in (running, other, second, third)] == [0, 1, 2, 3]
+        await builds.claim(conn, "worker", LEASE_S, OF_ONE)
+        assert [(await build_queue.turn(conn, build.id, OF_ONE)).ahead for build in (other, second, third)] == [1, 2, 3]
+        assert await build_queue.turn(conn, running.id, OF_ONE) is None
+        await builds.finish(conn, running.id, 1, BuildState.FAILED)
+        assert [(await build_queue.turn(conn, build.id, OF_ONE)).ahead for build in (other, second, third)] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("of_one", [1, 2, 5])
+async def test_the_order_that_is_told_is_the_order_that_comes(database, of_one):
+    async with database.transaction() as conn:
+        owners = [await factories.organization(conn) for _ in range(3)]
+        added = await queue(conn, *(owners[number] for number in (0, 0, 1, 0, 2, 1, 0, 2)))
+        told = sorted(range(len(added)), key={i: (await build_queue.turn(conn, b.id, of_one)).ahead for i, b in enumerate(added)}.get)
+    assert told == await turns(database, added, of_one)
 
 
 @pytest.mark.req("R3.2")
@@ -98,10 +166,10 @@ async def test_a_claim_sees_what_another_claims_at_the_same_time(database):
 
     async def claim():
         async with database.transaction() as conn:
-            return (await builds.claim(conn, "other", LEASE_S)).id
+            return (await builds.claim(conn, "other", LEASE_S, OF_ONE)).id
 
     async with database.transaction() as conn:
-        assert (await builds.claim(conn, "worker", LEASE_S)).id == first.id
+        assert (await builds.claim(conn, "worker", LEASE_S, OF_ONE)).id == first.id
         other = asyncio.create_task(claim())
         await asyncio.wait({other}, timeout=0.3)
     assert await other == fair.id
@@ -114,7 +182,7 @@ async def test_workers_that_claim_at_once_never_get_the_same(database):
 
     async def claim(number):
         async with database.transaction() as conn:
-            return (await builds.claim(conn, f"worker{number}", LEASE_S)).id
+            return (await builds.claim(conn, f"worker{number}", LEASE_S, OF_ONE)).id
 
     assert set(await asyncio.gather(*(claim(number) for number in range(8)))) == added
 
@@ -125,7 +193,7 @@ async def test_a_claim_that_is_rolled_back_is_undone(database):
 
     async def claim_and_die():
         async with database.transaction() as conn:
-            await builds.claim(conn, "worker", LEASE_S)
+            await builds.claim(conn, "worker", LEASE_S, OF_ONE)
             raise KeyError
 
     with pytest.raises(KeyError):
@@ -138,11 +206,11 @@ async def test_a_silent_worker_loses_its_build(database):
     async with database.transaction() as conn:
         silent, alive = await factories.app(conn), await factories.app(conn)
         await factories.build(conn, silent)
-        lost = await builds.claim(conn, "silent", LAPSED)
+        lost = await builds.claim(conn, "silent", LAPSED, OF_ONE)
         await factories.build(conn, alive)
-        kept = await builds.claim(conn, "alive", LEASE_S)
+        kept = await builds.claim(conn, "alive", LEASE_S, OF_ONE)
     async with database.transaction() as conn:
-        assert await builds.claim(conn, "other", LEASE_S) is None
+        assert await builds.claim(conn, "other", LEASE_S, OF_ONE) is None
         expired = await builds.expire(conn, "The worker was lost.")
         assert [(build.id, build.state, build.error) for build in expired] == [(lost.id, BuildState.FAILED, "The worker was lost.")]
         assert await builds.expire(conn, "again") == []
@@ -155,7 +223,7 @@ async def test_a_silent_worker_loses_its_build(database):
 async def test_a_renewed_lease_does_not_expire(database):
     async with database.transaction() as conn:
         await factories.build(conn, await factories.app(conn))
-        build = await builds.claim(conn, "slow", LAPSED)
+        build = await builds.claim(conn, "slow", LAPSED, OF_ONE)
     async with database.transaction() as conn:
         assert await builds.renew(conn, build.id, build.attempt, LEASE_S)
     async with database.transaction() as conn:
@@ -165,7 +233,7 @@ async def test_a_renewed_lease_does_not_expire(database):
 async def test_another_attempt_is_fenced_off(database):
     async with database.transaction() as conn:
         await factories.build(conn, await factories.app(conn))
-        build = await builds.claim(conn, "worker", LEASE_S)
+        build = await builds.claim(conn, "worker", LEASE_S, OF_ONE)
         for attempt in (build.attempt - 1, build.attempt + 1):
             assert not await builds.renew(conn, build.id, attempt, LEASE_S)
             assert not await builds.finish(conn, build.id, attempt, BuildState.FAILED)

@@ -17,6 +17,7 @@ from skypanel.domain.release import ReleaseState, RolloutReason, RolloutState
 from skypanel.store import (
     accounts,
     apps,
+    build_queue,
     builds,
     collaborators,
     compiled,
@@ -242,7 +243,8 @@ HOT = {
     "release by version": lambda conn, app: releases.by_version(conn, app.id, 1),
     "active build": lambda conn, app: builds.active(conn, app.id),
     "build of a source": lambda conn, app: builds.succeeded(conn, app.id, factories.digest()),
-    "claim of a build": lambda conn, _: builds.claim(conn, "worker", 60),
+    "claim of a build": lambda conn, _: builds.claim(conn, "worker", 60, 2),
+    "turn of a build": lambda conn, app: build_queue.turn(conn, app.id, 2),
     "expired builds": lambda conn, _: builds.expire(conn, "lost"),
     "active rollout": lambda conn, app: rollouts.active(conn, app.id),
     "claim of a rollout": lambda conn, _: rollouts.claim(conn, "worker", 60),

@@ -15,6 +15,7 @@ BUCKET = {"s3_endpoint": "https://s3.example.com", "s3_bucket": "slugs", "s3_acc
 GOOD = {
     "default_plan": ["basic", "a_plan-2"],
     "kept_releases": ["all", "1", "100000"],
+    "builds_per_organization": ["1", "1000"],
     "push_creates_apps": ["true", "false"],
     "billing": ["true", "false"],
     "starting_credit": ["0.00", "2.50", "0.000001"],
@@ -29,6 +30,7 @@ GOOD = {
 BAD = {
     "default_plan": ["", "a plan", "x" * 65],
     "kept_releases": ["0", "-1", "1.5", "ALL", "", "100001", "٣"],
+    "builds_per_organization": ["0", "-1", "", "1001", "two", "1.5", "٣"],
     "push_creates_apps": ["yes", "1", "", "True"],
     "billing": ["on", "1", ""],
     "starting_credit": ["-1", "1e3", "", "ten", "NaN"],

@@ -1,0 +1,68 @@
+"""The queue of builds: in which order they are claimed, and where one stands.
+
+Each organization's builds come in the order of their pushes. Between organizations it is the turn of the one that has the
+fewest running and ahead of the build, and of those of the one whose turn was longest ago.
+"""
+
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import CTE, ColumnElement, func, select
+
+from skypanel.domain.build import BuildState, Turn
+from skypanel.ports import Connection
+from skypanel.store import leases
+from skypanel.store.rows import one
+from skypanel.store.tables import applications, builds
+
+# An organization whose last build began before that counts as if it never had one.
+REMEMBERED = timedelta(hours=1)
+
+_PENDING = builds.c.state == BuildState.PENDING
+_RUNNING = (builds.c.state == BuildState.BUILDING) & (builds.c.lease_until >= func.now())
+
+
+async def first(conn: Connection, of_one: int) -> UUID | None:
+    """Return the build whose turn it is, if there is one; no organization has more than `of_one` running."""
+    queue = _queue()
+    row = await conn.first(select(queue.c.id).where(queue.c.load <= of_one).order_by(queue.c.place).limit(1))
+    return None if row is None else UUID(str(row.id))
+
+
+async def turn(conn: Connection, build_id: UUID, of_one: int) -> Turn | None:
+    """Return where a build stands, or None once it is not pending any more."""
+    queue = _queue()
+    row = await conn.first(select(queue.c.place, queue.c.load).where(queue.c.id == build_id))
+    if row is None:
+        return None
+    running = (await one(conn, select(func.count().label("number")).where(_RUNNING))).number
+    return Turn(running + row.place - 1, of_one if row.load > of_one else None)
+
+
+def _queue() -> CTE:
+    """Return the pending builds: `load` is the number that one is among its organization's, those that run counted first."""
+    owner = applications.c.organization_id
+    pending = select(builds.c.id, builds.c.created_at, owner).join_from(builds, applications).where(_PENDING).cte("pending")
+    shares = _shares(pending)
+    load = (shares.c.running + func.row_number().over(partition_by=pending.c.organization_id, order_by=_age(pending))).label("load")
+    joined = pending.join(shares, shares.c.organization_id == pending.c.organization_id)
+    ranked = select(pending.c.id, pending.c.created_at, shares.c.served_at, load).select_from(joined).cte("ranked")
+    order = (ranked.c.load, ranked.c.served_at.nulls_first(), *_age(ranked))
+    return select(ranked.c.id, ranked.c.load, func.row_number().over(order_by=order).label("place")).cte("queue")
+
+
+def _shares(pending: CTE) -> CTE:
+    """Return what each organization that waits has running, and when it last got its turn."""
+    waiting = select(pending.c.organization_id).distinct().cte("waiting")
+    work, owner = builds.alias(), applications.alias()
+    own = (
+        select(func.max(work.c.started_at))
+        .join_from(work, owner, owner.c.id == work.c.app_id)
+        .where(owner.c.organization_id == waiting.c.organization_id, work.c.created_at > func.now() - REMEMBERED)
+    )
+    running = leases.organization_load(builds, BuildState.BUILDING, waiting)
+    return select(waiting, running.label("running"), own.correlate(waiting).scalar_subquery().label("served_at")).cte("shares")
+
+
+def _age(table: CTE) -> tuple[ColumnElement[object], ...]:
+    return table.c.created_at, table.c.id
