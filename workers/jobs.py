@@ -48,8 +48,8 @@ async def _bill(panel: Panel, _worker: str) -> None:
 
 
 # These work on several of their kind side by side: one process is enough, and the others stay free for the rest.
-# Of moving, collecting and billing, two at once would do the same twice, or wait for each other.
-ALONE = frozenset({"build", "rollout", "node", "tend", "move_objects", "collect_garbage", "bill"})
+# Of reconciling, moving, collecting and billing, two at once would do the same twice, or wait for each other.
+ALONE = frozenset({"build", "rollout", "node", "reconcile", "tend", "move_objects", "collect_garbage", "bill"})
 JOBS: Mapping[str, Job] = {
     "build": build.work,
     "rollout": rollout.work,

@@ -79,8 +79,8 @@ async def abandon(panel: Panel, push: Push, reason: str) -> bool:
 async def forget(panel: Panel, app_id: UUID) -> None:
     """Remove the repository of a push that no app came of."""
     async with panel.transaction() as conn:
-        known = {app.id for app in await apps.all(conn)}
-    if app_id not in known:
+        known = await apps.existing(conn, [app_id])
+    if not known:
         await panel.repositories.remove(app_id)
 
 

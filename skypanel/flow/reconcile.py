@@ -1,98 +1,123 @@
-"""The only repair: compare what should run with what runs, and ask for a rollout where they differ."""
+"""The only repair: compare what should run with what runs, and ask for a rollout where they differ.
+
+All apps are compared at once, from a few statements whose number does not depend on theirs. That picture is not of one
+moment: whoever stands out in it is looked at once more, alone with its lock, before anything is done about it.
+"""
 
 import logging
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from uuid import UUID
 
-from skypanel.domain.app import App
+from skypanel.domain.convergence import Standing
 from skypanel.domain.errors import SkyPanelError
-from skypanel.domain.manifest import ONE_OFF, WEB, Dyno, DynoState, Manifest
-from skypanel.domain.release import RolloutReason
-from skypanel.domain.routing import Route
-from skypanel.flow.manifest import manifest_of
+from skypanel.domain.manifest import ONE_OFF, Dyno, Manifest
 from skypanel.ports import Connection, Job, Panel
-from skypanel.store import apps, organizations, releases, rollouts, routes
+from skypanel.store import apps, organizations, rollouts, routes, standings
+from skypanel.store.standings import Settled
 
 REPAIR_PAUSE_S = 300.0
+# More are left to the next round: workers would not come to them before it.
+REPAIRS_AT_ONCE = 500
 
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class _Found:
+    """What stands out at the first look: apps that may have to be repaired, suspended ones with one-off dynos, ids of none."""
+
+    suspects: Collection[UUID]
+    suspended: Collection[UUID]
+    gone: Collection[UUID]
+
+
 async def reconcile(panel: Panel) -> None:
     """Bring back what is missing, stop what should not be there; changes nothing where all is well."""
-    running: dict[UUID, list[Dyno]] = defaultdict(list)
-    for dyno in await panel.scheduler.dynos():
-        running[dyno.key.app_id].append(dyno)
-    once = {dyno.key.app_id for dyno in await panel.scheduler.one_offs()}
-    async with panel.transaction() as conn:
-        known = await apps.all(conn)
-    for app in known:
+    found = await _look(panel)
+    if found.suspects:
+        await _repair(panel, found.suspects)
+    for app_id in found.suspended:
         try:
-            await _repair(panel, app, running[app.id])
-            if app.suspended and app.id in once:
-                await panel.scheduler.stop(app.id, ONE_OFF)
+            await panel.scheduler.stop(app_id, ONE_OFF)
         except SkyPanelError:
-            log.exception("%s (%s) cannot be repaired", app.name, app.id)
-    for app_id in (running.keys() | once) - {app.id for app in known}:
+            log.exception("the one-off dynos of %s cannot be stopped", app_id)
+    for app_id in found.gone:
         log.warning("removing the dynos of %s: there is no such app", app_id)
         await panel.scheduler.remove(app_id)
 
 
 async def tend(panel: Panel) -> None:
     """Have what was left behind removed: of workers that were killed, and of apps and organizations that are gone. Raises Unavailable."""
-    async with panel.transaction() as conn:
-        known, owners = await apps.all(conn), await organizations.ids(conn)
-    await panel.upkeep.tend({app.id for app in known}, owners)
+    async with panel.autocommit() as conn:
+        known, owners = await apps.ids(conn), await organizations.ids(conn)
+    await panel.upkeep.tend(known, owners)
 
 
-async def _repair(panel: Panel, app: App, dynos: Sequence[Dyno]) -> None:
+async def _look(panel: Panel) -> _Found:
+    running = await _running(panel)
+    once = {dyno.key.app_id for dyno in await panel.scheduler.one_offs()}
+    async with panel.autocommit() as conn:
+        # Read after what runs: an app is there before its dynos.
+        suspended = await standings.suspended(conn, running.keys() | once)
+        stand = await _standings(conn, running)
+    gone = (running.keys() | once) - suspended.keys()
+    return _Found(
+        suspects={app_id for app_id, standing in stand.items() if not standing.converged()} - gone,
+        suspended={app_id for app_id in once - gone if suspended[app_id]},
+        gone=gone,
+    )
+
+
+async def _repair(panel: Panel, suspects: Collection[UUID]) -> None:
+    """Look at some apps again, and repair those that still stand out."""
     async with panel.transaction() as conn:
-        await apps.lock(conn, app.id)
-        app = await apps.get(conn, app.id)
-        if await rollouts.active(conn, app.id):
+        locked = await standings.lock(conn, suspects, REPAIRS_AT_ONCE)
+        if not locked:
             return
-        route = await _own_route(conn, app, dynos)
-        if app.current_release_id is not None:
-            manifest = await manifest_of(panel, conn, app, await releases.get(conn, app.current_release_id))
-            if converged(manifest, dynos, route) or await _tried_lately(conn, manifest, dynos):
-                return
-            log.info("repairing %s (%s)", app.name, app.id)
-            await rollouts.add(conn, app.id, app.current_release_id, RolloutReason.REPAIR)
-    if app.current_release_id is not None:
+        # While it is locked no rollout of an app begins: what runs now is what the last one left.
+        running = await _running(panel)
+        settled = await standings.settled(conn, locked, REPAIR_PAUSE_S)
+        stand = await _cut_routes(conn, await _standings(conn, running, [each.app_id for each in settled]))
+        wrong = [each.app_id for each in settled if _is_wrong(each, stand[each.app_id])]
+        if wrong:
+            log.info("repairing %d apps: %s", len(wrong), ", ".join(map(str, wrong)))
+            await rollouts.repair(conn, wrong)
+        idle = await apps.by_ids(conn, [each.app_id for each in settled if each.release_id is None and running[each.app_id]])
+    if wrong:
         await panel.queue.wake(Job.ROLLOUT)
-    elif dynos:
-        await panel.scheduler.retire(Manifest.empty(app))
+    for app in idle:
+        try:
+            await panel.scheduler.retire(Manifest.empty(app))
+        except SkyPanelError:
+            log.exception("the dynos of %s (%s) cannot be stopped", app.name, app.id)
 
 
-async def _own_route(conn: Connection, app: App, dynos: Sequence[Dyno]) -> Route | None:
-    """Return the app's route once it leads to nothing but dynos of this app."""
-    route = await routes.get(conn, app.id)
-    if route is None:
-        return None
-    own = tuple(endpoint for endpoint in route.endpoints if endpoint in {dyno.endpoint for dyno in dynos})
-    if own != route.endpoints:
-        await routes.put(conn, app.id, route.hosts, own)
-    return replace(route, endpoints=own)
+async def _cut_routes(conn: Connection, stand: Mapping[UUID, Standing]) -> dict[UUID, Standing]:
+    """Have no route lead to what is no dyno of its app, and return how the apps stand then."""
+    own = {app_id: replace(standing, endpoints=standing.own_endpoints()) for app_id, standing in stand.items()}
+    if cut := {app_id: standing.endpoints for app_id, standing in own.items() if standing != stand[app_id]}:
+        await routes.cut(conn, cut)
+    return own
 
 
-async def _tried_lately(conn: Connection, manifest: Manifest, dynos: Sequence[Dyno]) -> bool:
-    """Whether all that can be done was done a moment ago, and failed: the dynos are there, and start again by themselves.
-
-    Where the web dynos are up again all that is missing is their route, for which nobody is to wait.
-    """
-    alive = [dyno for dyno in dynos if dyno.state is not DynoState.STOPPING]
-    is_up = all(dyno.state is DynoState.UP for dyno in alive if dyno.key.process_type == WEB)
-    if is_up or {dyno.key for dyno in alive} != set(manifest.dynos()):
-        return False
-    return await rollouts.failed_lately(conn, manifest.app_id, REPAIR_PAUSE_S)
+def _is_wrong(settled: Settled, standing: Standing) -> bool:
+    """Whether a rollout would mend something: one that failed a moment ago is not repeated where dynos start again by themselves."""
+    return settled.runnable and not standing.converged() and not (settled.failed_lately and standing.waits())
 
 
-def converged(manifest: Manifest, dynos: Sequence[Dyno], route: Route | None) -> bool:
-    """Whether exactly the manifest's dynos run and the route leads to its web dynos."""
-    alive = [dyno for dyno in dynos if dyno.state is not DynoState.STOPPING]
-    if {dyno.key for dyno in alive} != set(manifest.dynos()):
-        return False
-    web = {dyno.endpoint for dyno in alive if dyno.key.process_type == WEB}
-    return web == set(route.endpoints if route else ())
+async def _running(panel: Panel) -> defaultdict[UUID, list[Dyno]]:
+    running: defaultdict[UUID, list[Dyno]] = defaultdict(list)
+    for dyno in await panel.scheduler.dynos():
+        running[dyno.key.app_id].append(dyno)
+    return running
+
+
+async def _standings(
+    conn: Connection, running: Mapping[UUID, Sequence[Dyno]], app_ids: Collection[UUID] | None = None
+) -> dict[UUID, Standing]:
+    """Return how some apps stand, or all that have something to be compared."""
+    wanted, endpoints = await standings.wanted(conn, app_ids), await standings.endpoints(conn, app_ids)
+    compared = wanted.keys() | endpoints.keys() | running.keys() if app_ids is None else app_ids
+    return {app_id: Standing(wanted.get(app_id, frozenset()), running.get(app_id, ()), endpoints.get(app_id, ())) for app_id in compared}

@@ -15,6 +15,7 @@ from skypanel.domain.suspension import suspension
 from skypanel.ports import Connection
 from skypanel.store import locks
 from skypanel.store.rows import Row, found
+from skypanel.store.sets import among
 from skypanel.store.tables import applications, collaborators, config_versions, memberships, organizations, plan_versions, plans
 
 APPS = (
@@ -61,7 +62,7 @@ async def get(conn: Connection, app_id: UUID) -> App:
 
 async def existing(conn: Connection, app_ids: Collection[UUID]) -> list[UUID]:
     """Return which of these apps there are."""
-    return [row.id for row in await conn.all(select(applications.c.id).where(applications.c.id.in_(app_ids)))]
+    return [row.id for row in await conn.all(select(applications.c.id).where(among(applications.c.id, app_ids)))]
 
 
 async def by_name(conn: Connection, name: str) -> App | None:
@@ -93,9 +94,14 @@ async def access(conn: Connection, text: str, account_id: UUID) -> tuple[App, Ro
     return None if row is None else (read(row), Role(row.role) if row.role else None)
 
 
-async def all(conn: Connection) -> list[App]:  # noqa: A001 - read as apps.all
-    """Return every app, by name."""
-    return [read(row) for row in await conn.all(APPS.order_by(applications.c.name))]
+async def ids(conn: Connection) -> set[UUID]:
+    """Return the ids of all apps."""
+    return {row.id for row in await conn.all(select(applications.c.id))}
+
+
+async def by_ids(conn: Connection, app_ids: Collection[UUID]) -> list[App]:
+    """Return the apps of these ids, by name; those that are not there are left out."""
+    return [read(row) for row in await conn.all(APPS.where(among(applications.c.id, app_ids)).order_by(applications.c.name))]
 
 
 async def of_organization(conn: Connection, organization_id: UUID) -> list[App]:

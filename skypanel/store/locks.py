@@ -1,10 +1,19 @@
 """Locks that last until the end of the transaction."""
 
-from sqlalchemy import func, select
+from sqlalchemy import BigInteger, ColumnElement, func, select
 
 from skypanel.ports import Connection
 
 
 async def hold(conn: Connection, name: str) -> None:
     """Wait until no other transaction holds the lock `name`, then hold it."""
-    await conn.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
+    await conn.execute(select(func.pg_advisory_xact_lock(_number(name))))
+
+
+def held_now(name: ColumnElement[str]) -> ColumnElement[bool]:
+    """Hold the lock of a row unless another transaction does, and be true if so."""
+    return func.pg_try_advisory_xact_lock(_number(name))
+
+
+def _number(name: str | ColumnElement[str]) -> ColumnElement[int]:
+    return func.hashtextextended(name, 0, type_=BigInteger)

@@ -4,15 +4,17 @@ A newer release overtakes an older one. The other reasons all ask for the same, 
 by now, so that the newest of them stands for all; none of them overtakes a release.
 """
 
+from collections.abc import Collection
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, FromClause, Select, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, FromClause, Select, and_, func, insert, literal, or_, select, update
 
 from skypanel.domain.release import ReleaseState, Rollout, RolloutReason, RolloutState
 from skypanel.ports import Connection
 from skypanel.store import leases, locks
 from skypanel.store.rows import Row, found, one
+from skypanel.store.sets import among
 from skypanel.store.tables import OPEN_ROLLOUT, applications, releases, rollouts
 
 # So that the release phases of one organization, which may take minutes, leave a place for the others.
@@ -26,6 +28,13 @@ async def add(conn: Connection, app_id: UUID, release_id: UUID, reason: RolloutR
     """Add a rollout, pending."""
     values = {"app_id": app_id, "release_id": release_id, "reason": reason, "state": RolloutState.PENDING}
     return _read(await one(conn, insert(rollouts).values(values).returning(rollouts)))
+
+
+async def repair(conn: Connection, app_ids: Collection[UUID]) -> None:
+    """Add a rollout to each of these apps, pending, that converges on what serves."""
+    kept = select(applications.c.id, applications.c.current_release_id, literal(RolloutReason.REPAIR), literal(RolloutState.PENDING))
+    serving = kept.where(among(applications.c.id, app_ids), applications.c.current_release_id.is_not(None))
+    await conn.execute(insert(rollouts).from_select(["app_id", "release_id", "reason", "state"], serving))
 
 
 async def get(conn: Connection, rollout_id: UUID) -> Rollout:

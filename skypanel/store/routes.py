@@ -1,10 +1,10 @@
 """Hostnames in force."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from sqlalchemy import delete, func, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Text, Uuid, column, delete, func, select, update, values
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from skypanel.domain.routing import Route
 from skypanel.ports import Connection
@@ -16,8 +16,17 @@ _IN_FORCE = select(routes).join(applications, applications.c.id == routes.c.app_
 
 async def put(conn: Connection, app_id: UUID, hosts: Sequence[str], endpoints: Sequence[str]) -> None:
     """Lead an app's hostnames to these endpoints (host:port), and to no others."""
-    values = {"hosts": list(hosts), "endpoints": list(endpoints), "updated_at": func.clock_timestamp()}
-    await conn.execute(insert(routes).values(app_id=app_id, **values).on_conflict_do_update(index_elements=["app_id"], set_=values))
+    route = {"hosts": list(hosts), "endpoints": list(endpoints), "updated_at": func.clock_timestamp()}
+    await conn.execute(insert(routes).values(app_id=app_id, **route).on_conflict_do_update(index_elements=["app_id"], set_=route))
+
+
+async def cut(conn: Connection, endpoints: Mapping[UUID, Sequence[str]]) -> None:
+    """Have the routes of some apps lead to these endpoints and no others; their hostnames stay."""
+    led = values(column("app_id", Uuid), column("endpoints", ARRAY(Text)), name="led").data(
+        [(app_id, list(to)) for app_id, to in endpoints.items()]
+    )
+    changed = {"endpoints": led.c.endpoints, "updated_at": func.clock_timestamp()}
+    await conn.execute(update(routes).where(routes.c.app_id == led.c.app_id).values(changed))
 
 
 async def get(conn: Connection, app_id: UUID) -> Route | None:

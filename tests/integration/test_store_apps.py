@@ -54,7 +54,9 @@ async def test_apps(database):
         assert await apps.by_name(conn, "third") is None
         assert await apps.of(conn, ada.id) == [first, second]
         assert await apps.of(conn, bob.id) == []
-        assert await apps.all(conn) == [first, foreign, second]
+        assert await apps.ids(conn) == {first.id, foreign.id, second.id}
+        assert await apps.by_ids(conn, [second.id, foreign.id, uuid4()]) == [foreign, second]
+        assert await apps.by_ids(conn, []) == []
         assert [await apps.restart(conn, first.id) for _ in range(2)] == [2, 3]
         release = await factories.release(conn, first)
         await apps.set_current_release(conn, first.id, release.id)
