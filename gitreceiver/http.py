@@ -37,7 +37,10 @@ LOOK_AGAIN_S = 1.0
 REVOKED = "The API token was revoked or has expired during this push."
 STATUS: dict[type[SkyPanelError], int] = {NotFound: 404, Conflict: 409, Denied: 403, Invalid: 400, Unavailable: 503, Unpaid: 402}
 SIGN_IN = 'Basic realm="SkyPanel", charset="UTF-8"'
-HOW = "Give an API token as the password, and any user name. `skypanel tokens add` makes one."
+HOW = (
+    "Give an API token as the password, and any user name. `heroku authorizations:create` makes one, "
+    "or an administrator: `skypanel tokens add --for` and your address."
+)
 
 Authenticate = Callable[[str, Service], Awaitable[Account | None]]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

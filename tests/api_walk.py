@@ -14,19 +14,23 @@ PARAMS = {
     "{app}": "hello", "{key}": NOBODY, "{authorization}": NOBODY, "{type}": "web", "{dyno}": "web.1", "{release}": "1",
     "{ticket}": "x.y", "{build}": NOBODY, "{upload}": "x", "{stack}": "heroku-24",
     "{team}": "nobodys", "{member}": NOBODY, "{collaborator}": NOBODY, "{feature}": "preboot",
-    "{transfer}": NOBODY,
+    "{transfer}": NOBODY, "{account}": "outsider@example.com",
 }  # fmt: skip
 LONG = "a" * 100_000
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ7jEpZ7X4oCzGJq0cVhBqmCuTiMLTcHdWHJ0ipRGGGg dev@laptop"
 DEEP = b"[" * 100_000
 PLAIN = [endpoint for endpoint in ENDPOINTS if isinstance(endpoint, Endpoint)]
 ROUTES = {f"{endpoint.method} {endpoint.path}": endpoint for endpoint in ENDPOINTS}
 # What each endpoint with a body takes, about the app hello and Acme, which are the caller's.
 BODY = {
     "PATCH /account": {"password": "correct horse battery staple", "new_password": "another good password"},
-    "POST /account/keys": {"public_key": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ7jEpZ7X4oCzGJq0cVhBqmCuTiMLTcHdWHJ0ipRGGGg dev@laptop"},
+    "POST /account/keys": {"public_key": KEY},
     "POST /account/app-transfers": {"app": "hello", "recipient": "outsider@example.com", "silent": True},
     "PATCH /account/app-transfers/{transfer}": {"state": "accepted"},
     "POST /oauth/authorizations": {"scope": ["read"], "description": "for the CI", "expires_in": 60},
+    "POST /accounts": {"email": "outsider@example.com"},
+    "POST /accounts/{account}/keys": {"public_key": KEY},
+    "POST /accounts/{account}/authorizations": {"scope": ["read"], "description": "for the CI", "expires_in": 60},
     "POST /apps": {"name": "made", "region": "local", "stack": "heroku-24"},
     "PATCH /apps/{app}": {"name": "renamed", "maintenance": True, "build_stack": "heroku-24"},
     "POST /apps/{app}/collaborators": {"user": "outsider@example.com", "silent": True, "permissions": ["view"]},

@@ -58,11 +58,13 @@ VERDICTS = {
     Action.DELETE_ORGANIZATION: "???---x",
     AccountAction.VIEW_ACCOUNT: EVERYBODY,
     AccountAction.CHANGE_ACCOUNT: EVERYBODY,
+    # The stranger runs the panel.
+    AccountAction.MANAGE_ACCOUNTS: "x------",
 }
 # What a token of each scope is good for.
 SCOPES = {
     "global": set(VERDICTS),
-    "write": set(VERDICTS) - {AccountAction.CHANGE_ACCOUNT},
+    "write": set(VERDICTS) - {AccountAction.CHANGE_ACCOUNT, AccountAction.MANAGE_ACCOUNTS},
     "read": {Action.VIEW_APP, Action.FETCH, Action.VIEW_MEMBERS, AccountAction.VIEW_ACCOUNT},
     "identity": {AccountAction.VIEW_ACCOUNT},
 }
@@ -98,8 +100,8 @@ class Deed:
         return (self.verdicts or VERDICTS[self.action])[STANDINGS.index(standing)]
 
 
-_APP, _TEAM, _TEAM_APP = "/apps/{app}", "/teams/{team}", "/teams/apps/{app}"
-_LOOK, _CHANGE = AccountAction.VIEW_ACCOUNT, AccountAction.CHANGE_ACCOUNT
+_APP, _TEAM, _TEAM_APP, _ACCOUNT = "/apps/{app}", "/teams/{team}", "/teams/apps/{app}", "/accounts/{account}"
+_LOOK, _CHANGE, _PEOPLE = AccountAction.VIEW_ACCOUNT, AccountAction.CHANGE_ACCOUNT, AccountAction.MANAGE_ACCOUNTS
 _VIEW, _SCALE, _CONFIGURE, _SHARE = Action.VIEW_APP, Action.SCALE_APP, Action.CONFIGURE_APP, Action.SHARE_APP
 _MANAGE, _OWNERS, _TRANSFER = Action.MANAGE_MEMBERS, Action.MANAGE_OWNERS, Action.TRANSFER_APP
 _KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ7jEpZ7X4oCzGJq0cVhBqmCuTiMLTcHdWHJ0ipRGGGg me@laptop"
@@ -142,6 +144,18 @@ API = (
     Deed("GET", "/oauth/authorizations/{authorization}", _CHANGE, after="token"),
     Deed("DELETE", "/oauth/authorizations/{authorization}", _CHANGE, record="token.revoke", after="token"),
     Deed("DELETE", "/oauth/sessions/~", _LOOK, record="token.revoke"),
+    Deed("GET", "/accounts", _PEOPLE),
+    Deed("POST", "/accounts", _PEOPLE, {"email": _SPARE}, "account.invite"),
+    Deed("GET", _ACCOUNT, _PEOPLE),
+    Deed("POST", f"{_ACCOUNT}/actions/reset", _PEOPLE, record="account.reset"),
+    Deed("GET", f"{_ACCOUNT}/keys", _PEOPLE),
+    Deed("POST", f"{_ACCOUNT}/keys", _PEOPLE, {"public_key": _KEY}, "key.add"),
+    Deed("GET", f"{_ACCOUNT}/keys/{{key}}", _PEOPLE, after="their key"),
+    Deed("DELETE", f"{_ACCOUNT}/keys/{{key}}", _PEOPLE, record="key.remove", after="their key"),
+    Deed("GET", f"{_ACCOUNT}/authorizations", _PEOPLE),
+    Deed("POST", f"{_ACCOUNT}/authorizations", _PEOPLE, {"scope": ["read"]}, "token.add"),
+    Deed("GET", f"{_ACCOUNT}/authorizations/{{authorization}}", _PEOPLE, after="their token"),
+    Deed("DELETE", f"{_ACCOUNT}/authorizations/{{authorization}}", _PEOPLE, record="token.revoke", after="their token"),
     Deed("GET", "/apps", _VIEW, **_OWN),
     Deed("GET", "/users/~/apps", _VIEW, **_OWN),
     Deed("POST", "/apps", Action.CREATE_APP, {"name": "made"}, "app.create", MAKES_APPS),

@@ -20,7 +20,7 @@ from skypanel.flow import config as config_flow
 from skypanel.flow import passwords
 from skypanel.flow import remote as remote_flow
 from skypanel.flow import upload as upload_flow
-from skypanel.store import audit, builds, collaborators, keys, organizations, tables, transfers, uploads
+from skypanel.store import accounts, audit, builds, collaborators, keys, organizations, tables, transfers, uploads
 from tests import factories
 from tests.api_fixture import HOST
 from tests.panels import Stage
@@ -139,6 +139,7 @@ async def make_world(stage):
     names = {name: account.email for name, account in others.items()} | {
         "app": app.name, "team": team.name, "type": "web", "dyno": "web.1", "release": "1", "build": str(build.id), "feature": "preboot",
         "collaborator": "{guest}", "member": "{mate}", "password": PASSWORD, "secret": SECRET, "typed": TYPED, "url": URL,
+        "account": "{spare}",
     }  # fmt: skip
     return World(stage, app, team, people, names)
 
@@ -158,7 +159,22 @@ async def _key(world):
 
 
 async def _token(world):
-    token, secret = await accounts_flow.authorize(world.panel, world.me, "another", "read", None)
+    token, secret = await accounts_flow.authorize(world.panel, world.me, "another", "read", None, by=world.me)
+    world.secrets.append(secret)
+    return {"authorization": str(token.id)}
+
+
+async def _their_key(world):
+    async with world.panel.transaction() as conn:
+        spare = await accounts.by_email(conn, world.names["spare"])
+        await keys.add(conn, spare.id, "ssh-ed25519 AAAA", "SHA256:theirs", "laptop")
+    return {"key": "SHA256:theirs"}
+
+
+async def _their_token(world):
+    async with world.panel.transaction() as conn:
+        spare = await accounts.by_email(conn, world.names["spare"])
+    token, secret = await accounts_flow.authorize(world.panel, spare, "another", "read", None, by=spare)
     world.secrets.append(secret)
     return {"authorization": str(token.id)}
 
@@ -236,6 +252,7 @@ def _ticket(kind):
 
 AFTER = {
     "password": _password, "key": _key, "token": _token, "offer": _offer, "own offer": _own_offer, "target": _target, "shared": _shared,
-    "upload": _upload, "uploaded": _uploaded, "build": _build, "remote": _remote, "no apps": _no_apps,
+    "their key": _their_key, "their token": _their_token, "upload": _upload, "uploaded": _uploaded, "build": _build, "remote": _remote,
+    "no apps": _no_apps,
     **{kind: _ticket(kind) for kind in ("logs", "releases", "builds")},
 }  # fmt: skip

@@ -1,5 +1,6 @@
-"""Commands about the admin's keys, tokens and login."""
+"""Commands about accounts: who there is, and the keys, tokens and sign-ins of the admin's own or anybody's."""
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
@@ -7,14 +8,78 @@ from uuid import UUID
 import click
 
 from skypanel.cli import asking, session
-from skypanel.domain.account import Account
+from skypanel.cli.tables import show_table, time
+from skypanel.domain.access import SCOPES
+from skypanel.domain.account import Account, AccountEntry
 from skypanel.domain.errors import Invalid, NotFound
 from skypanel.drivers.public_keys import read_public_key
 from skypanel.flow import accounts as accounts_flow
 from skypanel.flow import passwords as passwords_flow
+from skypanel.flow import people as people_flow
+from skypanel.flow.invitation import Invitation
 from skypanel.ports import Panel
 from skypanel.store import keys as stored_keys
 from skypanel.store import tokens as stored_tokens
+
+FOR = click.option("--for", "whose", metavar="EMAIL", help="Whose; without it, the admin's own.")
+
+# What is done about an account, by the admin.
+About = Callable[[Panel, Account, Account], Awaitable[None]]
+
+
+def _about(whose: str | None, act: About) -> None:
+    async def found(panel: Panel, by: Account) -> None:
+        await act(panel, by if whose is None else await people_flow.find(panel, by, whose), by)
+
+    session.run(found)
+
+
+@click.group()
+def accounts() -> None:
+    """List all accounts, and let people in, for the first time or again."""
+
+
+@accounts.command("list")
+def list_accounts() -> None:
+    """List all accounts: who can sign in by a password, push by SSH keys, and call by API tokens."""
+
+    async def act(panel: Panel, by: Account) -> None:
+        rows = (_row(each) for each in await people_flow.overview(panel, by))
+        show_table([("EMAIL", "PASSWORD", "KEYS", "TOKENS", "SINCE", "NOTE"), *rows])
+
+    session.run(act)
+
+
+def _row(of: AccountEntry) -> tuple[str, ...]:
+    note = "administrator" if of.account.is_admin else ""
+    return of.account.email, "yes" if of.has_password else "no", str(of.keys), str(of.tokens), time(of.created_at), note
+
+
+@accounts.command()
+@click.argument("email")
+def invite(email: str) -> None:
+    """Make an account where there is none, and print a link by which somebody signs in to set a password."""
+
+    async def act(panel: Panel, by: Account) -> None:
+        _show_link(panel, await people_flow.invite(panel, email, by))
+
+    session.run(act)
+
+
+@accounts.command("reset")
+@click.argument("email")
+def reset_account(email: str) -> None:
+    """Take an account's password away, end its sessions, and print such a link."""
+
+    async def act(panel: Panel, by: Account) -> None:
+        _show_link(panel, await people_flow.reset(panel, await people_flow.find(panel, by, email), by))
+
+    session.run(act)
+
+
+def _show_link(panel: Panel, invitation: Invitation) -> None:
+    click.echo(f"Send {invitation.account.email} this link, which signs in once and within a day; then they set a password under Account:")
+    click.echo(invitation.url(panel.address))
 
 
 @click.group()
@@ -23,41 +88,44 @@ def keys() -> None:
 
 
 @keys.command("list")
-def list_keys() -> None:
+@FOR
+def list_keys(whose: str | None) -> None:
     """List the keys."""
 
-    async def act(panel: Panel, by: Account) -> None:
-        async with panel.transaction() as conn:
-            for key in await stored_keys.of(conn, by.id):
+    async def act(panel: Panel, owner: Account, _by: Account) -> None:
+        async with panel.autocommit() as conn:
+            for key in await stored_keys.of(conn, owner.id):
                 click.echo(f"{key.fingerprint}  {key.name}")
 
-    session.run(act)
+    _about(whose, act)
 
 
 @keys.command("add")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-def add_key(file: Path) -> None:
+@FOR
+def add_key(file: Path, whose: str | None) -> None:
     """Add a public key from a file such as ~/.ssh/id_ed25519.pub."""
     key = read_public_key(file)
 
-    async def act(panel: Panel, by: Account) -> None:
-        await accounts_flow.add_key(panel, by, key.text, key.fingerprint, key.name)
-        click.echo(f"Added {key.fingerprint}")
+    async def act(panel: Panel, owner: Account, by: Account) -> None:
+        await accounts_flow.add_key(panel, owner, key, by=by)
+        click.echo(f"{key.fingerprint} may push as {owner.email}.")
 
-    session.run(act)
+    _about(whose, act)
 
 
 @keys.command("remove")
 @click.argument("fingerprint")
-def remove_key(fingerprint: str) -> None:
+@FOR
+def remove_key(fingerprint: str, whose: str | None) -> None:
     """Take a key away."""
 
-    async def act(panel: Panel, by: Account) -> None:
-        if not await accounts_flow.remove_key(panel, by, fingerprint):
-            raise NotFound(f"There is no key {fingerprint}.", "`skypanel keys list` shows them.")
+    async def act(panel: Panel, owner: Account, by: Account) -> None:
+        if not await accounts_flow.remove_key(panel, owner, fingerprint, by=by):
+            raise NotFound(f"{owner.email} has no key {fingerprint}.", f"`skypanel keys list --for {owner.email}` shows those there are.")
         click.echo(f"Removed {fingerprint}")
 
-    session.run(act)
+    _about(whose, act)
 
 
 @click.group()
@@ -66,44 +134,50 @@ def tokens() -> None:
 
 
 @tokens.command("list")
-def list_tokens() -> None:
+@FOR
+def list_tokens(whose: str | None) -> None:
     """List the tokens; the tokens themselves are never shown again."""
 
-    async def act(panel: Panel, by: Account) -> None:
-        async with panel.transaction() as conn:
-            for token in await stored_tokens.of(conn, by.id):
+    async def act(panel: Panel, owner: Account, _by: Account) -> None:
+        async with panel.autocommit() as conn:
+            for token in await stored_tokens.of(conn, owner.id):
                 click.echo(f"{token.id}  {token.scope}  {token.description}")
 
-    session.run(act)
+    _about(whose, act)
 
 
 @tokens.command("add")
 @click.argument("description")
 @click.option("--days", type=click.IntRange(1), help="Expires after so many days.")
-def add_token(description: str, days: int | None) -> None:
+@click.option("--scope", type=click.Choice(list(SCOPES)), default="global", show_default=True, help="What it is good for.")
+@FOR
+def add_token(description: str, days: int | None, scope: str, whose: str | None) -> None:
     """Make a token and print it, this once."""
+    life = timedelta(days=days) if days else None
 
-    async def act(panel: Panel, by: Account) -> None:
-        click.echo(await accounts_flow.add_token(panel, by, description, life=timedelta(days=days) if days else None))
+    async def act(panel: Panel, owner: Account, by: Account) -> None:
+        _, secret = await accounts_flow.authorize(panel, owner, description, scope, life, by=by)
+        click.echo(secret)
 
-    session.run(act)
+    _about(whose, act)
 
 
 @tokens.command("revoke")
 @click.argument("token_id")
-def revoke_token(token_id: str) -> None:
+@FOR
+def revoke_token(token_id: str, whose: str | None) -> None:
     """Revoke a token by its id."""
     try:
         wanted = UUID(token_id)
     except ValueError:
         raise Invalid(f"{token_id} is not a token's id.", "`skypanel tokens list` shows them.") from None
 
-    async def act(panel: Panel, by: Account) -> None:
-        if not await accounts_flow.revoke_token(panel, by, wanted):
-            raise NotFound(f"There is no token {token_id}.", "`skypanel tokens list` shows them.")
+    async def act(panel: Panel, owner: Account, by: Account) -> None:
+        if not await accounts_flow.revoke_token(panel, owner, wanted, by=by):
+            raise NotFound(f"{owner.email} has no token {token_id}.", f"`skypanel tokens list --for {owner.email}` shows those there are.")
         click.echo("Revoked.")
 
-    session.run(act)
+    _about(whose, act)
 
 
 @click.command("login-link")
@@ -128,4 +202,4 @@ def passwd() -> None:
     session.run(act)
 
 
-COMMANDS = (keys, tokens, login_link, passwd)
+COMMANDS = (accounts, keys, tokens, login_link, passwd)

@@ -35,7 +35,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "settings": ("settings", "storage"),
     "billing": ("wallet", "usage"),
     "people": ("orgs", "members", "access"),
-    "accounts": ("keys", "tokens", "login-link", "passwd"),
+    "accounts": ("accounts", "keys", "tokens", "login-link", "passwd"),
     "stack": ("stack",),
 }
 

@@ -233,9 +233,11 @@ def _print(people: Sequence[Member]) -> None:
 
 def _tell(panel: Panel, invitation: Invitation) -> None:
     click.echo(f"{invitation.account.email} has access.")
-    if invitation.link is not None:
-        click.echo("Send this link, which signs in once and within a day; then a password can be set under Account:")
-        click.echo(panel.address.dashboard_url() + invitation.link.removeprefix("/"))
+    if invitation.link is None:
+        click.echo(f"They had an account before. If their link or password is lost: skypanel accounts reset {invitation.account.email}")
+        return
+    click.echo("Send this link, which signs in once and within a day; then a password can be set under Account:")
+    click.echo(invitation.url(panel.address))
 
 
 COMMANDS = (orgs, members, access)

@@ -55,10 +55,11 @@ class Action(StrEnum):
 
 
 class AccountAction(StrEnum):
-    """What an account can do about itself; a role has no say in it."""
+    """What an account can do about itself, and administrators about all accounts; a role has no say in it."""
 
     VIEW_ACCOUNT = "view_account"
     CHANGE_ACCOUNT = "change_account"
+    MANAGE_ACCOUNTS = "manage_accounts"
 
 
 LEAST_ROLE = {
@@ -122,6 +123,12 @@ def check_admin(account: Account) -> None:
     """Raise Denied unless the account runs the platform."""
     if not account.is_admin:
         raise Denied("Only an administrator of this panel may do that.", "Ask one.")
+
+
+def check_account(by: Account, account: Account) -> None:
+    """Raise Denied unless an account is one's own, or one runs the platform."""
+    if by.id != account.id:
+        check_admin(by)
 
 
 def runs_platform(account: Account) -> bool:

@@ -17,6 +17,17 @@ class Account:
 
 
 @dataclass(frozen=True)
+class AccountEntry:
+    """An account, and by what somebody can get in as it: a password, so many SSH keys and API tokens."""
+
+    account: Account
+    created_at: datetime
+    has_password: bool
+    keys: int
+    tokens: int
+
+
+@dataclass(frozen=True)
 class Organization:
     """Who owns apps and pays for them; an unbilled one never pays.
 

@@ -30,7 +30,7 @@ class Attempts:
         """Raise Throttled if one more is too many."""
         if self.here >= MOST_HERE or self.of_address >= MOST_OF_ADDRESS or self.of_account >= MOST_OF_ACCOUNT:
             minutes = int(WINDOW.total_seconds() // 60)
-            raise Throttled("That was tried too often.", f"Try again in {minutes} minutes, or sign in by a link of `skypanel login-link`.")
+            raise Throttled("That was tried too often.", f"Try again in {minutes} minutes, or sign in by a link of an administrator.")
 
 
 def check_password(password: str) -> str:

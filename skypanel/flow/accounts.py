@@ -1,4 +1,7 @@
-"""Signing in, keys and tokens."""
+"""Signing in, keys and tokens.
+
+An administrator does as `by` what is another account's own to do, and is on record for it.
+"""
 
 import hashlib
 import secrets
@@ -7,11 +10,11 @@ from datetime import timedelta
 from uuid import UUID
 
 from skypanel.domain import rate
-from skypanel.domain.access import AccountAction, Action, covers
-from skypanel.domain.account import Account, Token
+from skypanel.domain.access import AccountAction, Action, check_account, covers
+from skypanel.domain.account import Account, Key, PublicKey, Token
 from skypanel.domain.errors import Denied
 from skypanel.flow import audit
-from skypanel.ports import Panel
+from skypanel.ports import Connection, Panel
 from skypanel.store import keys, sign_ins, tokens
 
 LOGIN_LINK_LIFE = timedelta(hours=24)
@@ -42,9 +45,14 @@ def digest(secret: str) -> str:
 
 async def login_link(panel: Panel, account: Account) -> str:
     """Return the path of a link that signs the account in once, within a day."""
-    token = secrets.token_urlsafe(32)
     async with panel.transaction() as conn:
-        await sign_ins.add_link(conn, account.id, digest(token), panel.clock.now() + LOGIN_LINK_LIFE)
+        return await add_link(panel, conn, account)
+
+
+async def add_link(panel: Panel, conn: Connection, account: Account) -> str:
+    """Make such a link, and return its path."""
+    token = secrets.token_urlsafe(32)
+    await sign_ins.add_link(conn, account.id, digest(token), panel.clock.now() + LOGIN_LINK_LIFE)
     return f"/login?token={token}"
 
 
@@ -54,7 +62,10 @@ async def sign_in_by_link(panel: Panel, token: str) -> str:
     async with panel.transaction() as conn:
         account = await sign_ins.use_link(conn, digest(token))
         if account is None:
-            raise Denied("This link was used already, or has expired.", "Make a new one with `skypanel login-link`.")
+            raise Denied(
+                "This link was used already, or has expired.",
+                "Sign in by your password, or have an administrator make a new link: `skypanel accounts invite` and your address.",
+            )
         await sign_ins.add_session(conn, account.id, digest(session), panel.clock.now() + SESSION_LIFE)
         await audit.record(conn, "account.sign_in", account)
     return session
@@ -75,33 +86,43 @@ async def sign_out(panel: Panel, session: str) -> None:
             await audit.record(conn, "account.sign_out", account)
 
 
-async def add_key(panel: Panel, account: Account, public_key: str, fingerprint: str, name: str) -> None:
-    """Let an SSH key push as the account. Raises Conflict if the key is somebody's already."""
+async def add_key(panel: Panel, account: Account, key: PublicKey, *, by: Account) -> Key:
+    """Let an SSH key push as the account; one that does already, still does. Raises Denied, and Conflict for another's key."""
+    check_account(by, account)
     async with panel.transaction() as conn:
-        await keys.add(conn, account.id, public_key, fingerprint, name)
-        await audit.record(conn, "key.add", account, fingerprint=fingerprint)
+        held = await keys.get(conn, account.id, key.fingerprint)
+        if held is not None:
+            return held
+        added = await keys.add(conn, account.id, key.text, key.fingerprint, key.name)
+        await audit.record(conn, "key.add", by, fingerprint=key.fingerprint, account=account)
+    return added
 
 
-async def remove_key(panel: Panel, account: Account, fingerprint: str) -> bool:
-    """Take a key away and say whether it was there."""
+async def remove_key(panel: Panel, account: Account, fingerprint: str, *, by: Account) -> bool:
+    """Take a key away and say whether it was there. Raises Denied."""
+    check_account(by, account)
     async with panel.transaction() as conn:
         removed = await keys.remove(conn, account.id, fingerprint)
-        await audit.record(conn, "key.remove", account, fingerprint=fingerprint)
+        if removed:
+            await audit.record(conn, "key.remove", by, fingerprint=fingerprint, account=account)
     return removed
 
 
 async def add_token(panel: Panel, account: Account, description: str, scope: str = "global", life: timedelta | None = None) -> str:
     """Return a new API token; only its digest is stored."""
-    return (await authorize(panel, account, description, scope, life))[1]
+    return (await authorize(panel, account, description, scope, life, by=account))[1]
 
 
-async def authorize(panel: Panel, account: Account, description: str, scope: str, life: timedelta | None) -> tuple[Token, str]:
-    """Make an API token, and return what is stored of it and the token itself."""
+async def authorize(
+    panel: Panel, account: Account, description: str, scope: str, life: timedelta | None, *, by: Account
+) -> tuple[Token, str]:
+    """Make an API token, and return what is stored of it and the token itself. Raises Denied."""
+    check_account(by, account)
     secret = secrets.token_urlsafe(32)
     expires_at = panel.clock.now() + life if life else None
     async with panel.transaction() as conn:
         token = await tokens.add(conn, account.id, digest(secret), description, scope, expires_at)
-        await audit.record(conn, "token.add", account, description=description, scope=scope)
+        await audit.record(conn, "token.add", by, description=description, scope=scope, account=account)
     return token, secret
 
 
@@ -131,11 +152,13 @@ async def bearer(panel: Panel, token: str, action: Action) -> Account | None:
     return account
 
 
-async def revoke_token(panel: Panel, account: Account, token_id: UUID) -> bool:
-    """Revoke a token and say whether it was there."""
+async def revoke_token(panel: Panel, account: Account, token_id: UUID, *, by: Account) -> bool:
+    """Revoke a token and say whether it was there. Raises Denied."""
+    check_account(by, account)
     async with panel.transaction() as conn:
         revoked = await tokens.revoke(conn, account.id, token_id)
-        await audit.record(conn, "token.revoke", account, token=str(token_id))
+        if revoked:
+            await audit.record(conn, "token.revoke", by, token=str(token_id), account=account)
     return revoked
 
 

@@ -12,9 +12,18 @@ ORIGIN: ContextVar[str | None] = ContextVar("origin", default=None)
 
 
 async def record(
-    conn: Connection, action: str, by: Account, app: App | None = None, *, organization: Organization | None = None, **details: object
+    conn: Connection,
+    action: str,
+    by: Account,
+    app: App | None = None,
+    *,
+    organization: Organization | None = None,
+    account: Account | None = None,
+    **details: object,
 ) -> None:
-    """Write an audit row. `details` never hold a secret."""
+    """Write an audit row; `account` is whose own it is, where that is not who did it. `details` never hold a secret."""
+    if account is not None and account.id != by.id:
+        details["account"] = account.email
     owner = app.organization_id if app else organization.id if organization else None
     await audit.add(
         conn,

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from skypanel.domain import names
 from skypanel.domain.account import Account
 from skypanel.domain.errors import NotFound
+from skypanel.domain.routing import Address
 from skypanel.flow import accounts as accounts_flow
 from skypanel.ports import Connection, Panel
 from skypanel.store import accounts
@@ -19,6 +20,10 @@ class Invitation:
 
     account: Account
     link: str | None = field(repr=False)
+
+    def url(self, address: Address) -> str | None:
+        """Return the link as it is to be opened."""
+        return None if self.link is None else address.dashboard_url() + self.link.removeprefix("/")
 
 
 async def account_of(conn: Connection, email: str) -> tuple[Account, bool]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from skypanel.domain.access import Role
 from skypanel.domain.account import Account, PublicKey
-from skypanel.domain.errors import Conflict, Unavailable
+from skypanel.domain.errors import Unavailable
 from skypanel.domain.plan import FIRST_PLANS
 from skypanel.domain.settings import DEFAULTS, SETTINGS, Value
 from skypanel.flow import accounts as accounts_flow
@@ -39,14 +39,9 @@ async def initialize(panel: Panel, public_keys: Sequence[PublicKey]) -> FirstRun
         admin = await accounts.add(conn, f"admin@{panel.address.domain}", is_admin=True)
         organization = await organizations.add(conn, "Main", billed=False)
         await organizations.add_member(conn, organization.id, admin.id, Role.OWNER)
-    added = 0
-    for key in public_keys:
-        try:
-            await accounts_flow.add_key(panel, admin, key.text, key.fingerprint, key.name)
-        except Conflict:
-            continue  # the same key under two file names
-        added += 1
-    return FirstRun(admin, added, await accounts_flow.add_token(panel, admin, "Written at the first run"))
+    # The same key may have two file names.
+    added = {(await accounts_flow.add_key(panel, admin, key, by=admin)).id for key in public_keys}
+    return FirstRun(admin, len(added), await accounts_flow.add_token(panel, admin, "Written at the first run"))
 
 
 def _first_settings() -> Mapping[str, Value]:

@@ -3,15 +3,22 @@
 from collections.abc import Collection
 from uuid import UUID
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, update
 
-from skypanel.domain.account import Account
+from skypanel.domain.account import Account, AccountEntry
 from skypanel.domain.errors import Conflict
 from skypanel.ports import Connection
 from skypanel.store.rows import Row, found, one
-from skypanel.store.tables import accounts
+from skypanel.store.tables import accounts, ssh_keys, tokens
 
 COLUMNS = (accounts.c.id, accounts.c.email, accounts.c.is_admin)
+_ENTRIES = select(
+    *COLUMNS,
+    accounts.c.created_at,
+    accounts.c.password_hash.is_not(None).label("has_password"),
+    select(func.count()).where(ssh_keys.c.account_id == accounts.c.id).scalar_subquery().label("keys"),
+    select(func.count()).where(tokens.c.account_id == accounts.c.id).scalar_subquery().label("tokens"),
+)
 
 
 async def add(conn: Connection, email: str, *, is_admin: bool = False) -> Account:
@@ -28,9 +35,24 @@ async def get(conn: Connection, account_id: UUID) -> Account:
     return read(await found(conn, select(*COLUMNS).where(accounts.c.id == account_id), "account"))
 
 
+async def by_id(conn: Connection, account_id: UUID) -> Account | None:
+    """Return the account of an id, if there is one."""
+    return read_if(await conn.first(select(*COLUMNS).where(accounts.c.id == account_id)))
+
+
 async def by_email(conn: Connection, email: str) -> Account | None:
     """Return the account of an address, if it has one."""
     return read_if(await conn.first(select(*COLUMNS).where(accounts.c.email == email.lower())))
+
+
+async def entries(conn: Connection) -> list[AccountEntry]:
+    """Return all accounts, by address."""
+    return [_entry(row) for row in await conn.all(_ENTRIES.order_by(accounts.c.email))]
+
+
+async def entry(conn: Connection, account_id: UUID) -> AccountEntry:
+    """Return what there is of an account. Raises NotFound."""
+    return _entry(await found(conn, _ENTRIES.where(accounts.c.id == account_id), "account"))
 
 
 async def admins(conn: Connection) -> list[Account]:
@@ -45,8 +67,8 @@ async def credentials(conn: Connection, email: str) -> tuple[Account | None, str
     return read_if(row), row and row.password_hash
 
 
-async def set_password_hash(conn: Connection, account_id: UUID, hashed: str) -> None:
-    """Keep another password's hash."""
+async def set_password_hash(conn: Connection, account_id: UUID, hashed: str | None) -> None:
+    """Keep another password's hash, or none: nobody signs in by a password then."""
     await conn.execute(update(accounts).where(accounts.c.id == account_id).values(password_hash=hashed))
 
 
@@ -59,6 +81,10 @@ async def emails(conn: Connection, account_ids: Collection[UUID]) -> dict[UUID, 
 def read(row: Row) -> Account:
     """Return the account that a row of COLUMNS holds."""
     return Account(row.id, row.email, row.is_admin)
+
+
+def _entry(row: Row) -> AccountEntry:
+    return AccountEntry(read(row), row.created_at, row.has_password, row.keys, row.tokens)
 
 
 def read_if(row: Row | None) -> Account | None:

@@ -18,8 +18,14 @@ async def add(conn: Connection, account_id: UUID, public_key: str, fingerprint: 
     key = insert(ssh_keys).values(account_id=account_id, public_key=public_key, fingerprint=fingerprint, name=name)
     row = await conn.first(key.on_conflict_do_nothing(index_elements=["fingerprint"]).returning(ssh_keys))
     if row is None:
-        raise Conflict("This key is in use already.", "Remove it there, or add another key.")
+        raise Conflict("This key is in use already, by another account.", "Remove it there, or make another one: `ssh-keygen -t ed25519`.")
     return _read(row)
+
+
+async def get(conn: Connection, account_id: UUID, fingerprint: str) -> Key | None:
+    """Return an account's key, if it has it."""
+    row = await conn.first(select(ssh_keys).where(ssh_keys.c.account_id == account_id, ssh_keys.c.fingerprint == fingerprint))
+    return None if row is None else _read(row)
 
 
 async def of(conn: Connection, account_id: UUID) -> list[Key]:

@@ -16,6 +16,11 @@ async def add_link(conn: Connection, account_id: UUID, digest: str, expires_at: 
     await _add(conn, login_links, account_id, digest, expires_at)
 
 
+async def drop_links(conn: Connection, account_id: UUID) -> None:
+    """Make an account's links worthless."""
+    await conn.execute(delete(login_links).where(login_links.c.account_id == account_id))
+
+
 async def use_link(conn: Connection, digest: str) -> Account | None:
     """Return whose link this is if it is still good; it is good once."""
     statement = (
@@ -49,7 +54,7 @@ async def end_session(conn: Connection, digest: str) -> None:
 
 async def end_sessions(conn: Connection, account_id: UUID, *, but: str | None = None) -> None:
     """End an account's sessions and links, but for the session of this digest."""
-    await conn.execute(delete(login_links).where(login_links.c.account_id == account_id))
+    await drop_links(conn, account_id)
     await conn.execute(delete(sessions).where(sessions.c.account_id == account_id, sessions.c.digest.is_distinct_from(but)))
 
 

@@ -1,6 +1,7 @@
 """The same job over HTTP and HTTPS: git, Traefik with the home's own certificate, the receiver, a build, a running app."""
 
 import os
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -161,3 +162,22 @@ def test_what_is_no_request_of_gits_gets_one_line(panel, path, status, words):
 
 def test_the_banner_tells_the_remote(panel):
     assert panel.banner_says(f"or https://localhost:{panel.ports[2]}/<app>.git with the API token as the password")
+
+
+def test_somebody_invited_pushes_as_themselves(panel):
+    assert "/login?token=" in panel.cli("members", "add", "Main", "grace@example.com", "--role", "developer").stdout
+    assert "/login?token=" in panel.cli("accounts", "invite", "grace@example.com").stdout
+    token = panel.cli("tokens", "add", "laptop", "--for", "grace@example.com", "--scope", "write").stdout.strip()
+    key = panel.home / "graces"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+    for _ in range(2):
+        assert "may push as grace@example.com." in panel.cli("keys", "add", f"{key}.pub", "--for", "grace@example.com").stdout
+    repository = panel.repository("python-plain")
+    repository.push_to(panel.http_remote("graces", token=token))
+    by_her_key = {"GIT_SSH_COMMAND": panel.environment["GIT_SSH_COMMAND"].replace(str(panel.key), str(key))}
+    subprocess.run(["git", "ls-remote", "--exit-code", panel.remote("graces")], env=panel.environment | by_her_key, check=True)
+    assert panel.get("graces").status == 200
+    row = next(line for line in panel.cli("accounts", "list").stdout.splitlines() if line.startswith("grace@example.com"))
+    assert row.split()[1:4] == ["no", "1", "1"]
+    refused = panel.cli("keys", "list", "--for", "nobody@example.com", check=False)
+    assert (refused.returncode, "`skypanel accounts list`" in refused.stderr) == (1, True)

@@ -1,11 +1,15 @@
 """Organizations as teams, their members, and collaborators, by the API."""
 
+from copy import copy
+
 import pytest
 
 from skypanel.domain.access import Role
 from skypanel.flow import organizations
+from tests.api_walk import KEY
 
 OWN = "Administrators"
+PASSWORD = "a long enough password"
 
 
 @pytest.fixture
@@ -251,3 +255,45 @@ async def test_a_team_is_deleted_by_its_owners_and_by_who_runs_the_platform(api,
     await api.get("/teams/Adas", 404)
     assert (await (await api.call("DELETE", "/teams/Adas", status=200)).json())["role"] is None
     await client.get("/teams/Adas", 404)
+
+
+async def test_an_administrator_lets_somebody_in_for_the_first_time_and_again(api, stage, new_client):
+    invited = await (await api.call("POST", "/accounts", {"email": "Grace@example.com"}, status=201)).json()
+    assert (invited["email"], invited["has_password"], invited["administrator"]) == ("grace@example.com", False, False)
+    again = await api.call("POST", "/accounts", {"email": "grace@example.com"}, status=201)
+    assert again.headers["Cache-Control"] == "no-store"
+    link = (await again.json()).pop("sign_in_url")
+    assert link != invited["sign_in_url"]
+    browser = await new_client()
+    assert (await browser.send("/login", token=link.partition("token=")[2])).status == 303
+    await browser.send("/account/password", page="/account", new=PASSWORD, again=PASSWORD)
+    refused = await (await api.call("POST", "/accounts", {"email": "grace@example.com"}, status=409)).json()
+    assert "skypanel accounts reset grace@example.com" in refused["message"]
+    reset = await (await api.call("POST", f"/accounts/{invited['id']}/actions/reset", status=200)).json()
+    assert (reset["has_password"], "/login?token=" in reset["sign_in_url"]) == (False, True)
+    assert (await browser.get("/", allow_redirects=False)).status == 303
+    assert [each["email"] for each in await api.get("/accounts")] == [stage.admin.email, "grace@example.com"]
+
+
+async def test_an_administrator_gives_somebody_keys_and_tokens(api, stage):
+    grace = (await (await api.call("POST", "/accounts", {"email": "grace@example.com"}, status=201)).json())["id"]
+    key = await (await api.call("POST", f"/accounts/{grace}/keys", {"public_key": KEY}, status=201)).json()
+    assert key["email"] == "grace@example.com"
+    made = await (await api.call("POST", "/accounts/grace@example.com/authorizations", {"scope": ["global"]}, status=201)).json()
+    hers = copy(api)
+    hers.token = made["access_token"]["token"]
+    assert (await hers.get("/account"))["id"] == grace
+    assert await hers.get("/account/keys") == await api.get(f"/accounts/{grace}/keys") == [key]
+    [shown] = await api.get(f"/accounts/{grace}/authorizations")
+    assert (shown["id"], shown["access_token"]["token"]) == (made["id"], None)
+    assert (await api.get(f"/accounts/{grace}"))["keys"] == 1
+    await api.call("DELETE", f"/accounts/{grace}/authorizations/{made['id']}", status=200)
+    await hers.call("GET", "/account", status=401)
+    await api.call("DELETE", f"/accounts/{grace}/keys/{key['id']}", status=200)
+    assert await api.get(f"/accounts/{grace}/keys") == []
+
+
+async def test_refusals_name_what_the_reader_can_do(api, stage):
+    unknown = await (await api.call("GET", "/account", status=401, Authorization="Bearer nothing")).json()
+    assert "`heroku login -i`" in unknown["message"]
+    assert "`skypanel tokens add --for` and your address" in unknown["message"]

@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from skypanel.domain.access import SCOPES, Role
+from skypanel.domain.account import PublicKey
 from skypanel.flow import accounts, apps, organizations, passwords, transfer, upload
 from skypanel.store import builds, keys, releases, tables
 from skypanel.store import organizations as organizations_store
@@ -175,7 +176,7 @@ async def two(api, hello, stage):
     await stage.push(mine, "another tree")
     await stage.work()
     third = await stage.member(Role.DEVELOPER)
-    await accounts.add_key(panel, other, "ssh-ed25519 AAAA", "SHA256:another", "laptop")
+    await accounts.add_key(panel, other, PublicKey("ssh-ed25519 AAAA", "SHA256:another", "laptop"), by=other)
     offered = await transfer.offer(panel, hello, third, other)
     async with panel.transaction() as conn:
         (main, *_) = await organizations_store.of(conn, other.id)
@@ -188,8 +189,9 @@ async def two(api, hello, stage):
     people = await api.get("/apps/hello/collaborators")
     return Two(
         await api.act_as(caller),
-        {"{app}": "mine", "{team}": own.name, "{release}": "1", "{dyno}": "web.1"},
+        {"{account}": caller.email, "{app}": "mine", "{team}": own.name, "{release}": "1", "{dyno}": "web.1"},
         {
+            "{account}": [other.email, str(other.id)],
             "{app}": ["hello", str(hello.id)],
             "{team}": [main.name, str(main.id)],
             "{key}": [str(key.id), key.fingerprint],
@@ -220,7 +222,9 @@ async def test_an_id_of_anothers_is_answered_as_one_of_nothing(two, stage, name)
             path = path.replace(own, value)
         answers = set()
         for each in (*two.foreign[name], NOBODY, "SHA256:nothing" if name == "{key}" else str(uuid4())):
-            response = await two.client.call(endpoint.method, filled(path).replace("ID", each), BODY.get(route), status=404)
+            # Who runs no panel does not even learn who there is.
+            status = 403 if name == "{account}" else 404
+            response = await two.client.call(endpoint.method, filled(path).replace("ID", each), BODY.get(route), status=status)
             answers.add((await response.text()).replace(each, "ID"))
         assert len(answers) == 1, (route, answers)
     assert await rows(stage) == before
@@ -288,7 +292,7 @@ async def test_what_a_token_opened_closes_with_it(api, hello, stage, ending):
         if ending == "expired":
             await conn.execute(update(tables.tokens).where(digest).values(expires_at=func.now() - timedelta(seconds=1)))
     if ending == "revoked":
-        await accounts.revoke_token(stage.panel, stage.admin, token_id)
+        await accounts.revoke_token(stage.panel, stage.admin, token_id, by=stage.admin)
     for path in paths:
         await refused(await api.call("GET", path, status=404, Authorization=""))
     for endpoint in PLAIN:

@@ -106,7 +106,7 @@ def check_kept_secret(world, caplog):
 
 async def caller_at_api(api, world, standing, scope="global"):
     """Return somebody with a token, and how they call."""
-    token, secret = await accounts_flow.authorize(world.panel, world.people[standing], "mine", scope, None)
+    token, secret = await accounts_flow.authorize(world.panel, world.people[standing], "mine", scope, None, by=world.people[standing])
     world.secrets.append(secret)
     caller = world.of(standing, scope=scope, token_id=token.id, server=api.client.app)
     client = Api(api.client, world.stage, secret)

@@ -1,4 +1,4 @@
-"""Who calls: the account, its SSH keys, and its API tokens as OAuth authorizations."""
+"""Who calls: the account, its SSH keys, and its API tokens as OAuth authorizations; for administrators those of any account."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -6,11 +6,12 @@ from datetime import timedelta
 from aiohttp import web
 
 from skypanel.domain.access import SCOPES, AccountAction
-from skypanel.domain.account import Token
+from skypanel.domain.account import Account, Token
 from skypanel.domain.errors import Invalid, NotFound
 from skypanel.drivers.public_keys import parse_public_key
 from skypanel.flow import accounts as accounts_flow
-from skypanel.flow import passwords
+from skypanel.flow import passwords, people
+from skypanel.ports import Panel
 from skypanel.store import keys, tokens
 from web.api import auth, serializers
 from web.api.calls import Call, Reply
@@ -38,34 +39,34 @@ async def change(call: Call) -> Reply:
 
 
 async def list_keys(call: Call) -> Page:
-    """List the caller's SSH keys."""
+    """List the SSH keys of an account."""
+    owner = await _owner(call)
     async with call.panel.autocommit() as conn:
-        found = await keys.of(conn, call.account.id)
-    return paginate([serializers.key(key, call.account.email) for key in found], call.range, "id")
+        found = await keys.of(conn, owner.id)
+    return paginate([serializers.key(key, owner.email) for key in found], call.range, "id")
 
 
 async def add_key(call: Call) -> Reply:
-    """Let an SSH key push as the caller."""
-    key = parse_public_key(call.body["public_key"], "API key")
-    await accounts_flow.add_key(call.panel, call.account, key.text, key.fingerprint, key.name)
-    async with call.panel.autocommit() as conn:
-        added = next(each for each in await keys.of(conn, call.account.id) if each.fingerprint == key.fingerprint)
-    return Reply(serializers.key(added, call.account.email), 201)
+    """Let an SSH key push as an account."""
+    owner, key = await _owner(call), parse_public_key(call.body["public_key"], "API key")
+    added = await accounts_flow.add_key(call.panel, owner, key, by=call.account)
+    return Reply(serializers.key(added, owner.email), 201)
 
 
 async def show_key(call: Call) -> Reply:
-    """Show one of the caller's SSH keys, by its id or fingerprint."""
+    """Show an SSH key of an account, by its id or fingerprint."""
+    owner = await _owner(call)
     async with call.panel.autocommit() as conn:
-        for key in await keys.of(conn, call.account.id):
+        for key in await keys.of(conn, owner.id):
             if call.params["key"] in {str(key.id), key.fingerprint}:
-                return Reply(serializers.key(key, call.account.email))
-    raise NotFound("There is no such SSH key.", "`heroku keys` lists them.")
+                return Reply(serializers.key(key, owner.email))
+    raise NotFound("There is no such SSH key.", "`heroku keys` lists yours.")
 
 
 async def remove_key(call: Call) -> Reply:
     """Take an SSH key away."""
     shown = await show_key(call)
-    await accounts_flow.remove_key(call.panel, call.account, shown.body["fingerprint"])
+    await accounts_flow.remove_key(call.panel, await _owner(call), shown.body["fingerprint"], by=call.account)
     return shown
 
 
@@ -78,55 +79,72 @@ async def authorize(request: web.Request, _params: Mapping[str, str], body: Json
         caller = await auth.caller(request, panel)
         caller.check(AccountAction.CHANGE_ACCOUNT)
         account = caller.account
+    return await _authorized(panel, account, body, by=account)
+
+
+async def authorize_other(call: Call) -> Reply:
+    """Make an API token for any account."""
+    return await _authorized(call.panel, await _owner(call), call.body, by=call.account)
+
+
+async def _authorized(panel: Panel, owner: Account, body: Json, *, by: Account) -> Reply:
     scopes = body.get("scope") or ["global"]
     if len(scopes) != 1 or scopes[0] not in SCOPES:
         raise Invalid("An API token has one scope.", f"Give one of these: {', '.join(SCOPES)}.")
     life = timedelta(seconds=body["expires_in"]) if "expires_in" in body else None
     description = body.get("description") or DEFAULT_DESCRIPTION
-    token, secret = await accounts_flow.authorize(panel, account, description, scopes[0], life)
-    shown = serializers.authorization(token, account, panel.clock.now(), secret)
+    token, secret = await accounts_flow.authorize(panel, owner, description, scopes[0], life, by=by)
+    shown = serializers.authorization(token, owner, panel.clock.now(), secret)
     return Reply(shown, 201, {"Cache-Control": "no-store"})
 
 
 async def authorizations(call: Call) -> Page:
-    """List the caller's API tokens; the one that is used shows itself, which its holder has anyway."""
+    """List the API tokens of an account; the one that is used shows itself, which its holder has anyway."""
+    owner = await _owner(call)
     async with call.panel.autocommit() as conn:
-        found = await tokens.of(conn, call.account.id)
-    return paginate([_shown(call, token) for token in found], call.range, "id")
+        found = await tokens.of(conn, owner.id)
+    return paginate([_shown(call, owner, token) for token in found], call.range, "id")
 
 
 async def authorization(call: Call) -> Reply:
-    """Show one of the caller's API tokens."""
-    return Reply(_shown(call, await _token(call)))
+    """Show an API token of an account."""
+    owner = await _owner(call)
+    return Reply(_shown(call, owner, await _token(call, owner)))
 
 
 async def revoke(call: Call) -> Reply:
-    """Revoke one of the caller's API tokens."""
-    token = await _token(call)
-    await accounts_flow.revoke_token(call.panel, call.account, token.id)
-    return Reply(_shown(call, token))
+    """Revoke an API token of an account."""
+    owner = await _owner(call)
+    token = await _token(call, owner)
+    await accounts_flow.revoke_token(call.panel, owner, token.id, by=call.account)
+    return Reply(_shown(call, owner, token))
 
 
 async def end_session(call: Call) -> Reply:
     """Revoke the token that is used: logging out."""
-    await accounts_flow.revoke_token(call.panel, call.account, call.caller.token_id)
+    await accounts_flow.revoke_token(call.panel, call.account, call.caller.token_id, by=call.account)
     return Reply({"id": str(call.caller.token_id), "description": "Session", "expires_in": 0})
 
 
 async def no_default_authorization(_call: Call) -> Reply:
     """Say that there is no token that lasts beside those that were made."""
-    raise NotFound("There is no default authorization.", "`skypanel tokens` lists your API tokens.")
+    raise NotFound("There is no default authorization.", "`heroku authorizations` lists your API tokens.")
 
 
-async def _token(call: Call) -> Token:
+async def _owner(call: Call) -> Account:
+    """Return the account that the path names, for an administrator; without one, who calls. Raises Denied or NotFound."""
+    return await people.find(call.panel, call.account, call.params["account"]) if "account" in call.params else call.account
+
+
+async def _token(call: Call, owner: Account) -> Token:
     token_id = call.id("authorization", "API token")
     async with call.panel.autocommit() as conn:
-        for token in await tokens.of(conn, call.account.id):
+        for token in await tokens.of(conn, owner.id):
             if token.id == token_id:
                 return token
-    raise NotFound("There is no such API token.", "`skypanel tokens` lists yours.")
+    raise NotFound("There is no such API token.", "`heroku authorizations` lists yours.")
 
 
-def _shown(call: Call, token: Token) -> Json:
+def _shown(call: Call, owner: Account, token: Token) -> Json:
     secret = auth.credentials(call.request).secret if token.id == call.caller.token_id else None
-    return serializers.authorization(token, call.account, call.panel.clock.now(), secret)
+    return serializers.authorization(token, owner, call.panel.clock.now(), secret)

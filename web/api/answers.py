@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from web.api import (
     account,
+    accounts,
     apps,
     buildpacks,
     builds,
@@ -64,6 +65,11 @@ GOOD: Mapping[Handle | Open, Good] = {
     account.authorization: one("Authorization"),
     account.revoke: one("Authorization"),
     account.end_session: one("Session"),
+    account.authorize_other: one("Authorization", 201),
+    accounts.index: page("AccountEntry"),
+    accounts.show: one("AccountEntry"),
+    accounts.invite: one("Admission", 201),
+    accounts.reset: one("Admission"),
     apps.index: page("App"),
     apps.create: one("App", 201),
     apps.show: one("App"),

@@ -20,7 +20,8 @@ class Unauthorized(SkyPanelError):
 
     def __init__(self) -> None:
         super().__init__(
-            "There is no valid API token with this request.", "Log in with `heroku login -i`, or make one with `skypanel tokens add`."
+            "There is no valid API token with this request.",
+            "Log in with `heroku login -i`, or have an administrator make you a token: `skypanel tokens add --for` and your address.",
         )
 
 

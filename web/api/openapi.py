@@ -18,6 +18,7 @@ Row = Endpoint | OpenEndpoint
 
 PATH = "/schema"
 PARAMS: Mapping[str, str] = {
+    "account": "Anybody's e-mail address or id",
     "app": "An app's name or id",
     "authorization": "An API token's id",
     "build": "A build's id",
@@ -36,6 +37,7 @@ PARAMS: Mapping[str, str] = {
 }
 TAGS: Mapping[str, str] = {
     "account": "Account",
+    "accounts": "Accounts",
     "users": "Account",
     "oauth": "API tokens",
     "sources": "Builds",

@@ -24,14 +24,16 @@ async def check_known(call: Call, email: str) -> None:
     async with call.panel.autocommit() as conn:
         known = await accounts.by_email(conn, check_email(email))
     if known is None and not runs_platform(call.account):
-        raise Invalid(f"{email} has no account here.", "Ask an administrator of this panel to make one: they add them first.")
+        raise Invalid(
+            f"{email} has no account here.", "Ask an administrator of this panel to make one: `skypanel accounts invite` and that address."
+        )
 
 
 def invited(call: Call, invitation: Invitation) -> dict[str, str]:
     """Return the headers that tell how somebody who is new here signs in."""
     if invitation.link is None:
         return {}
-    link = call.panel.address.dashboard_url() + invitation.link.removeprefix("/")
+    link = invitation.url(call.panel.address)
     return {
         "Warning-Message": f"{invitation.account.email} is new here. Send them this link, which signs them in once, within a day: {link}"
     }

@@ -3,6 +3,7 @@
 from skypanel.domain.access import AccountAction, Action
 from web.api import (
     account,
+    accounts,
     apps,
     buildpacks,
     builds,
@@ -22,11 +23,11 @@ from web.api import (
 from web.api.calls import Endpoint, OpenEndpoint
 from web.api.schema import boolean, mapping
 
-APP, TEAM, TEAM_APP = "/apps/{app}", "/teams/{team}", "/teams/apps/{app}"
+APP, TEAM, TEAM_APP, ACCOUNT = "/apps/{app}", "/teams/{team}", "/teams/apps/{app}", "/accounts/{account}"
 _VIEW, _SCALE, _CONFIGURE = Action.VIEW_APP, Action.SCALE_APP, Action.CONFIGURE_APP
 _TRANSFER = Action.TRANSFER_APP
 _MEMBERS, _MANAGE = Action.VIEW_MEMBERS, Action.MANAGE_MEMBERS
-_LOOK, _CHANGE = AccountAction.VIEW_ACCOUNT, AccountAction.CHANGE_ACCOUNT
+_LOOK, _CHANGE, _PEOPLE = AccountAction.VIEW_ACCOUNT, AccountAction.CHANGE_ACCOUNT, AccountAction.MANAGE_ACCOUNTS
 _NONE_OF_APP = ("addons", "addon-attachments", "features", "log-drains", "sni-endpoints", "ssl-endpoints", "webhooks")
 _NONE = ("/account/features", "/addons", "/addon-attachments", "/pipelines", "/pipeline-couplings")
 
@@ -49,6 +50,18 @@ _DESCRIBED: tuple[Endpoint | OpenEndpoint, ...] = (
     Endpoint("GET", "/oauth/authorizations/{authorization}", _CHANGE, account.authorization),
     Endpoint("DELETE", "/oauth/authorizations/{authorization}", _CHANGE, account.revoke),
     Endpoint("DELETE", "/oauth/sessions/~", _LOOK, account.end_session),
+    Endpoint("GET", "/accounts", _PEOPLE, accounts.index),
+    Endpoint("POST", "/accounts", _PEOPLE, accounts.invite, accounts.INVITE),
+    Endpoint("GET", ACCOUNT, _PEOPLE, accounts.show),
+    Endpoint("POST", f"{ACCOUNT}/actions/reset", _PEOPLE, accounts.reset),
+    Endpoint("GET", f"{ACCOUNT}/keys", _PEOPLE, account.list_keys),
+    Endpoint("POST", f"{ACCOUNT}/keys", _PEOPLE, account.add_key, account.KEY),
+    Endpoint("GET", f"{ACCOUNT}/keys/{{key}}", _PEOPLE, account.show_key),
+    Endpoint("DELETE", f"{ACCOUNT}/keys/{{key}}", _PEOPLE, account.remove_key),
+    Endpoint("GET", f"{ACCOUNT}/authorizations", _PEOPLE, account.authorizations),
+    Endpoint("POST", f"{ACCOUNT}/authorizations", _PEOPLE, account.authorize_other, account.AUTHORIZE),
+    Endpoint("GET", f"{ACCOUNT}/authorizations/{{authorization}}", _PEOPLE, account.authorization),
+    Endpoint("DELETE", f"{ACCOUNT}/authorizations/{{authorization}}", _PEOPLE, account.revoke),
     Endpoint("GET", "/apps", _VIEW, apps.index),
     Endpoint("GET", "/users/~/apps", _VIEW, apps.index),
     Endpoint("POST", "/apps", Action.CREATE_APP, apps.create, apps.CREATE),

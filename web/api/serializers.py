@@ -6,7 +6,7 @@ from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from skypanel.domain.access import Member
-from skypanel.domain.account import Account, Key, Organization, Token
+from skypanel.domain.account import Account, AccountEntry, Key, Organization, Token
 from skypanel.domain.app import App, Listing
 from skypanel.domain.build import Build, BuildState
 from skypanel.domain.manifest import Dyno
@@ -114,6 +114,19 @@ def account(of: Account) -> Json:
         "federated": False,
         "two_factor_authentication": False,
         "verified": True,
+    }
+
+
+def account_entry(of: AccountEntry) -> Json:
+    """Return any account, as an administrator sees it."""
+    return {
+        "id": str(of.account.id),
+        "email": of.account.email,
+        "administrator": of.account.is_admin,
+        "created_at": time(of.created_at),
+        "has_password": of.has_password,
+        "keys": of.keys,
+        "authorizations": of.tokens,
     }
 
 

@@ -48,6 +48,17 @@ OF_ID = thing(id=ID)
 PERMISSION = thing(name=TEXT, description=TEXT)
 ROLE: Schema = {"enum": [role.word for role in Role]}
 
+# An account as an administrator sees it.
+ACCOUNT_ENTRY = {
+    "id": ID,
+    "email": TEXT,
+    "administrator": FLAG,
+    "created_at": TIME,
+    "has_password": FLAG,
+    "keys": NUMBER,
+    "authorizations": NUMBER,
+}
+
 SHAPES: Mapping[str, Schema] = {
     "Error": thing(id=TEXT, message=TEXT),
     "Account": thing(
@@ -62,6 +73,8 @@ SHAPES: Mapping[str, Schema] = {
         two_factor_authentication=FLAG,
         verified=FLAG,
     ),
+    "AccountEntry": thing(**ACCOUNT_ENTRY),
+    "Admission": thing(**ACCOUNT_ENTRY, sign_in_url=URL),
     "App": thing(
         id=ID,
         name=TEXT,

@@ -1,0 +1,83 @@
+"""Everybody with an account: who there is, and how they get in, for the first time or again."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from skypanel.domain.access import check_account, check_admin
+from skypanel.domain.account import Account, AccountEntry
+from skypanel.domain.errors import Conflict, NotFound
+from skypanel.domain.names import printable
+from skypanel.flow import accounts as accounts_flow
+from skypanel.flow import audit, invitation
+from skypanel.flow.invitation import Invitation
+from skypanel.ports import Connection, Panel
+from skypanel.store import accounts, sign_ins
+
+
+async def overview(panel: Panel, by: Account) -> Sequence[AccountEntry]:
+    """Return all accounts by address, for an administrator. Raises Denied."""
+    check_admin(by)
+    async with panel.autocommit() as conn:
+        return await accounts.entries(conn)
+
+
+async def show(panel: Panel, account: Account, by: Account) -> AccountEntry:
+    """Return what there is of an account. Raises Denied."""
+    check_account(by, account)
+    async with panel.autocommit() as conn:
+        return await accounts.entry(conn, account.id)
+
+
+async def find(panel: Panel, by: Account, who: str) -> Account:
+    """Return one's own account, or for an administrator anybody's, by its address or id. Raises Denied or NotFound."""
+    if who.lower() in {by.email, str(by.id)}:
+        return by
+    check_admin(by)
+    async with panel.autocommit() as conn:
+        account = await _named(conn, who)
+    if account is None:
+        raise NotFound(f"There is no account {printable(who)}.", "`skypanel accounts list` and GET /accounts show all.")
+    return account
+
+
+async def invite(panel: Panel, email: str, by: Account) -> Invitation:
+    """Return a link by which somebody signs in to set a password; an address without an account gets one.
+
+    It takes the place of the links before. Raises Denied, Invalid, and Conflict for an account that has a password.
+    """
+    check_admin(by)
+    async with panel.transaction() as conn:
+        account, _ = await invitation.account_of(conn, email)
+        if (await accounts.entry(conn, account.id)).has_password:
+            raise Conflict(
+                f"{account.email} has a password, and signs in by it.",
+                f"Where it is lost, take it away and make a link: `skypanel accounts reset {account.email}`.",
+            )
+        return await _admit(panel, conn, account, by, "account.invite")
+
+
+async def reset(panel: Panel, account: Account, by: Account) -> Invitation:
+    """Take an account's password away, end its sessions, and return a link by which its owner signs in to set another.
+
+    So nobody is let in as somebody else without them noticing. Keys and tokens stay. Raises Denied.
+    """
+    check_admin(by)
+    async with panel.transaction() as conn:
+        await accounts.set_password_hash(conn, account.id, None)
+        await sign_ins.end_sessions(conn, account.id)
+        return await _admit(panel, conn, account, by, "account.reset")
+
+
+async def _admit(panel: Panel, conn: Connection, account: Account, by: Account, deed: str) -> Invitation:
+    await sign_ins.drop_links(conn, account.id)
+    link = await accounts_flow.add_link(panel, conn, account)
+    await audit.record(conn, deed, by, account=account)
+    return Invitation(account, link)
+
+
+async def _named(conn: Connection, who: str) -> Account | None:
+    try:
+        account_id = UUID(who)
+    except ValueError:
+        return await accounts.by_email(conn, who)
+    return await accounts.by_id(conn, account_id)
