@@ -27,11 +27,13 @@ _FIGURES = select(
 
 
 async def add(conn: Connection, name: str, *, billed: bool) -> Organization:
-    """Add an organization without members. Raises Conflict if the name is taken."""
+    """Add an organization without members. Raises Conflict if the name is taken; letter case makes no difference."""
     try:
         return _read(await one(conn, insert(organizations).values(name=name, billed=billed).returning(*_COLUMNS)))
     except Conflict as error:
-        raise Conflict(f"The name {name} is taken.", "Choose another name.") from error
+        raise Conflict(
+            f"The name {name} is taken.", "Choose one that differs from others' by more than the case of its letters."
+        ) from error
 
 
 async def get(conn: Connection, organization_id: UUID) -> Organization:
@@ -40,8 +42,8 @@ async def get(conn: Connection, organization_id: UUID) -> Organization:
 
 
 async def by_name(conn: Connection, name: str) -> Organization | None:
-    """Return the organization of a name, if there is one."""
-    row = await conn.first(select(*_COLUMNS).where(organizations.c.name == name))
+    """Return the organization of a name, if there is one; letter case makes no difference."""
+    row = await conn.first(select(*_COLUMNS).where(func.lower(organizations.c.name) == name.lower()))
     return None if row is None else _read(row)
 
 
@@ -144,8 +146,9 @@ async def remove(conn: Connection, organization_id: UUID) -> None:
 
 
 async def figures(conn: Connection, *, after: str = "", limit: int | None = None) -> list[OrganizationFigures]:
-    """Return organizations in figures by name, those after a name, at most `limit`."""
-    rows = await conn.all(_FIGURES.where(organizations.c.name > after).order_by(organizations.c.name).limit(limit))
+    """Return organizations in figures by name, those after a name, at most `limit`; letter case makes no difference."""
+    lowered = func.lower(organizations.c.name)
+    rows = await conn.all(_FIGURES.where(lowered > after.lower()).order_by(lowered).limit(limit))
     return [_figures(row) for row in rows]
 
 

@@ -54,7 +54,7 @@ organizations = Table(
     "paas_organizations",
     metadata,
     identity(),
-    Column("name", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
     Column("billed", Boolean, nullable=False),
     created_at(),
     # Its wallet is empty: nothing of it runs, and no usage is recorded.
@@ -499,6 +499,8 @@ CHARGE = wallet_entries.c.kind == EntryKind.CHARGE
 INCOME = wallet_entries.c.kind != EntryKind.CHARGE
 PENDING_TRANSFER = app_transfers.c.state == TransferState.PENDING
 
+# Names that the case of letters alone tells apart are one to a reader.
+Index("paas_organizations_lower_name_key", func.lower(organizations.c.name), unique=True)
 Index("paas_usage_spans_app_id_until_idx", usage_spans.c.app_id, usage_spans.c.until)
 Index("paas_usage_spans_organization_id_until_idx", usage_spans.c.organization_id, usage_spans.c.until)
 Index("paas_usage_spans_open_key", usage_spans.c.app_id, usage_spans.c.process_type, unique=True, postgresql_where=OPEN_SPAN)

@@ -43,10 +43,20 @@ async def test_who_makes_an_organization_owns_it(stage, acme):
     assert app.organization_id == acme.id
 
 
-@pytest.mark.parametrize(("name", "error"), [("Acme", Conflict), ("", Invalid), (" a", Invalid), ("a\n", Invalid), ("a" * 61, Invalid)])
+@pytest.mark.parametrize(
+    ("name", "error"), [("Acme", Conflict), ("aCME", Conflict), ("", Invalid), (" a", Invalid), ("a\n", Invalid), ("a" * 61, Invalid)]
+)
 async def test_a_name_that_cannot_be_had(stage, acme, name, error):
     with pytest.raises(error):
         await organizations.create(stage.panel, stage.admin, name)
+
+
+async def test_an_organization_is_found_whatever_the_case_of_its_letters(stage, acme):
+    for name in ("acme", "ACME", "Acme"):
+        assert await organizations.access(stage.panel, stage.admin, name, Action.VIEW_MEMBERS) == acme
+        assert await organizations.find(stage.panel, stage.admin, name) == acme
+    with pytest.raises(Conflict, match="more than the case of its letters"):
+        await organizations.create(stage.panel, await stage.outsider(), "ACME")
 
 
 @pytest.mark.parametrize("role", [None, *Role])

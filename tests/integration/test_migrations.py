@@ -113,6 +113,30 @@ def test_an_app_that_runs_as_a_panel_is_upgraded_counts_from_then_on(empty):
         assert [tuple(span) for span in spans] == [("web", 3, None, True)]
 
 
+ALIKE = """
+    INSERT INTO paas_organizations (id, name, billed, created_at) VALUES
+        (gen_random_uuid(), 'acme', true, now()), (gen_random_uuid(), 'Acme', true, now() - interval '2 day'),
+        (gen_random_uuid(), 'ACME', true, now() - interval '1 day'), (gen_random_uuid(), 'acme-2', true, now()),
+        (gen_random_uuid(), repeat('x', 60), true, now() - interval '1 day'), (gen_random_uuid(), repeat('X', 60), true, now()),
+        (gen_random_uuid(), 'Other', true, now());
+"""
+
+
+def test_organizations_that_only_the_case_of_letters_told_apart_get_names_of_their_own(empty):
+    with connected(empty).connect() as connection:
+        command.upgrade(migrate.configuration(connection), "0015")
+        connection.execute(text(ALIKE))
+        connection.commit()
+    migrate.upgrade(empty)
+    with connected(empty).connect() as connection:
+        names = set(connection.execute(text("SELECT name FROM paas_organizations")).scalars())
+        renamed = connection.execute(
+            text("SELECT details->>'before', details->>'name' FROM paas_audit_log WHERE organization_id IS NOT NULL")
+        )
+        assert {tuple(row) for row in renamed} == {("ACME", "ACME-3"), ("acme", "acme-4"), ("X" * 60, f"{'X' * 54}-2")}
+        assert names == {"Acme", "ACME-3", "acme-4", "acme-2", "x" * 60, f"{'X' * 54}-2", "Other"}
+
+
 def test_one_head(dsn):
     with connected(dsn).connect() as connection:
         assert len(ScriptDirectory.from_config(migrate.configuration(connection)).get_heads()) == 1
