@@ -1,11 +1,13 @@
 """What every Builder driver does. A subclass has a fixture `builder`."""
 
+import asyncio
 import socket
 from contextlib import closing
 
 import pytest
 
 from skypanel.domain.limits import MIB, Limits
+from skypanel.domain.manifest import Exit
 from skypanel.ports import Step, StepFailed
 from tests.launcher_fixture import ENVIRONMENT, make_app
 
@@ -84,6 +86,13 @@ class BuilderContract:
         async with builder.workspace(make_app(), LIMITS) as workspace:
             await output(workspace, shell("echo kept > /app/file; sleep 1000 & disown"))
             assert await text(workspace, shell("cat /app/file; cat /proc/[0-9]*/comm | grep -xc sleep || true")) == "kept\n0\n"
+
+    async def test_a_step_ends_without_what_it_left_in_the_background(self, builder):
+        async with asyncio.timeout(60), builder.workspace(make_app(), LIMITS) as workspace:
+            left = "sleep 1000 & setsid nohup sleep 1000 & (trap '' HUP TERM; while :; do sleep 1; done) &"
+            assert await output(workspace, shell(f"{left} echo end; exit 3")) == (Exit(3), ["end"])
+            assert await text(workspace, shell(f"{left} echo end")) == "end\n"
+            assert await text(workspace, shell("cat /proc/[0-9]*/comm | grep -xc sleep || true")) == "0\n"
 
     async def test_stdout_is_read_as_it_is_and_stderr_is_kept_for_the_error(self, builder):
         async with builder.workspace(make_app(), LIMITS) as workspace:

@@ -17,5 +17,18 @@ fail() {
 # A line that never ends is cut, as the panel cuts it: sed would hold it whole.
 indent() { stdbuf -oL fold -b -w 16384 | stdbuf -oL sed 's/^./       &/'; }
 
-# Runs a command with all its output indented; its exit status is the command's.
-indented() { "$@" 2>&1 | indent; }
+output_folder=$(dirname "${BASH_SOURCE[0]}")
+
+# Runs a command with all its output indented; its exit status is the command's. It ends with the command, whatever that
+# leaves running in the background: a pipe to `indent` would be held open by it.
+indented() { /usr/bin/python3 -I "$output_folder/indented.py" "${HOME:-/tmp}/unreachable" "$@"; }
+
+# As `fail`, of a command that was run indented and fetches packages; but it says whose fault it is not where no server answered.
+fail_fetching() {
+	[[ -f $HOME/unreachable ]] || fail "$@"
+	local server
+	read -r server <"${HOME:-/tmp}/unreachable" || true
+	fail "The package registry${server:+ at $server} could not be reached, or has trouble of its own; the lines above say more." \
+		"This is no mistake of the app's, unless the app itself names that server. Push again in some minutes." \
+		"If it stays so, tell whoever runs this panel."
+}

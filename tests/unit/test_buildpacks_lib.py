@@ -1,5 +1,6 @@
 import hashlib
 import os
+import signal
 import subprocess
 from pathlib import Path
 
@@ -36,6 +37,121 @@ def test_output_has_herokus_form():
 
 def test_an_indented_command_keeps_its_exit_status():
     assert bash("indented sh -c 'echo why >&2; exit 7'").returncode == 7
+
+
+@pytest.mark.parametrize("background", ["sleep 1000 &", "setsid nohup sleep 1000 &"])
+def test_an_indented_command_ends_without_what_it_left_in_the_background(tmp_path, background):
+    script = f"{background} echo $! > {tmp_path}/pid; seq 20000; echo end; exit 3"
+    done = bash('indented bash -c "$1"', script, HOME=str(tmp_path))
+    os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+    assert done.returncode == 3
+    assert [line.strip() for line in done.stdout.splitlines()] == [*map(str, range(1, 20001)), "end"]
+
+
+def test_an_indented_command_ends_though_what_it_left_prints_without_end(tmp_path):
+    done = bash('indented bash -c "$1"', f"yes & echo $! > {tmp_path}/pid; exit 3", HOME=str(tmp_path))
+    os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+    assert done.returncode == 3
+
+
+def test_an_indented_line_that_never_ends_is_cut_and_one_without_an_end_is_printed():
+    done = bash("indented bash -c \"head -c 40000 /dev/zero | tr '\\\\0' x; printf '\\nlast'\"")
+    lengths = [len(line.removeprefix("       ")) for line in done.stdout.splitlines()]
+    assert (lengths, done.stdout[-12:]) == ([16384, 16384, 40000 - 2 * 16384, 4], "       last\n")
+
+
+def test_a_command_that_is_missing_is_told(tmp_path):
+    done = bash("indented no-such-command one", HOME=str(tmp_path))
+    assert (done.returncode, done.stdout) == (127, "       no-such-command: No such file or directory\n")
+
+
+def failed_fetching(tmp_path, printed):
+    (tmp_path / "printed").write_text(printed)
+    done = bash('indented sh -c "cat $1; exit 1" || fail_fetching "Wrong." "Mend it."', tmp_path / "printed", HOME=str(tmp_path))
+    assert done.returncode == 1
+    return done.stderr
+
+
+OUTAGES = {
+    "pip, no name": (
+        "pypi.example",
+        """\
+Looking in indexes: https://ada:secret@pypi.example/simple
+WARNING: Retrying (Retry(total=0)) after connection broken by 'NewConnectionError('<HTTPSConnection object at 0x7f>: \
+Failed to establish a new connection: [Errno -3] Temporary failure in name resolution')': /simple/flask/
+ERROR: Could not find a version that satisfies the requirement flask==3.0.0 (from versions: none)
+ERROR: No matching distribution found for flask==3.0.0
+""",
+    ),
+    "pip, newer": (
+        "pypi.org",
+        "WARNING: Retrying after connection broken by 'ConnectTimeoutError(<HTTPSConnection(host='pypi.org', port=443)>)': /simple/x/\n",
+    ),
+    "pip, trouble": (
+        "pypi.org",
+        "ERROR: HTTP error 503 while getting https://pypi.org/packages/x-1.0.tar.gz\nERROR: Could not install requirement x\n",
+    ),
+    "npm, no name": (
+        "registry.npmjs.org",
+        """\
+npm error code ENOTFOUND
+npm error syscall getaddrinfo
+npm error network request to https://registry.npmjs.org/express failed, reason: getaddrinfo ENOTFOUND registry.npmjs.org
+""",
+    ),
+    "npm, older": ("registry.npmjs.org", "npm ERR! code E503\nnpm ERR! 503 Service Unavailable - GET https://registry.npmjs.org/express\n"),
+    "Yarn 1": (
+        "registry.yarnpkg.com",
+        'error An unexpected error occurred: "https://registry.yarnpkg.com/x: getaddrinfo EAI_AGAIN registry.yarnpkg.com".\n',
+    ),
+    "Yarn 4": ("repo.yarnpkg.com", "➤ YN0001: │ RequestError: getaddrinfo ENOTFOUND repo.yarnpkg.com\n"),
+    "Yarn 4, no host": ("", "➤ YN0001: │ RequestError: connect ECONNREFUSED 10.0.0.1:443\n"),
+    "pnpm": (
+        "registry.npmjs.org",
+        " ERR_PNPM_META_FETCH_FAIL  GET https://registry.npmjs.org/x: request to https://registry.npmjs.org/x failed\n",
+    ),
+    "uv": (
+        "pypi.org",
+        """\
+error: Request failed after 3 retries
+  Caused by: Failed to fetch: `https://pypi.org/simple/flask/`
+  Caused by: error sending request for url (https://pypi.org/simple/flask/)
+  Caused by: dns error: failed to lookup address information
+""",
+    ),
+}
+
+
+@pytest.mark.parametrize("tool", OUTAGES)
+def test_a_registry_that_does_not_answer_is_called_that(tmp_path, tool):
+    host, printed = OUTAGES[tool]
+    said = failed_fetching(tmp_path, printed)
+    place = f" at {host}" if host else ""
+    assert said.startswith(f" !     The package registry{place} could not be reached, or has trouble of its own")
+    assert "no mistake of the app's" in said
+    assert "secret" not in said
+
+
+@pytest.mark.parametrize(
+    "printed",
+    [
+        "ERROR: No matching distribution found for flask==99\n",
+        "npm error code E404\nnpm error 404 Not Found - GET https://registry.npmjs.org/no-such-package\n",
+        "npm error code 1\nnpm error command sh -c node migrate.js\nnpm error Error: connect ECONNREFUSED 127.0.0.1:5432\n",
+        " ERR_PNPM_OUTDATED_LOCKFILE  Cannot install with frozen-lockfile\n",
+        "error Your lockfile needs to be updated, but yarn was run with `--frozen-lockfile`.\n",
+        "HTTP status client error (404 Not Found) for url (https://pypi.org/simple/x/)\n",
+        "",
+    ],
+)
+def test_a_mistake_of_the_apps_is_not_taken_for_an_outage(tmp_path, printed):
+    assert failed_fetching(tmp_path, printed) == " !     Wrong.\n !     Mend it.\n"
+
+
+def test_an_outage_that_was_got_over_is_none(tmp_path):
+    script = 'indented sh -c "cat $1; exit 1" || true; indented sh -c "exit 1" || fail_fetching Wrong.'
+    (tmp_path / "printed").write_text(OUTAGES["uv"][1])
+    assert bash(script, tmp_path / "printed", HOME=str(tmp_path)).stderr == " !     Wrong.\n"
 
 
 def test_config_vars_are_exported_but_for_those_that_bend_the_build(tmp_path):
@@ -104,3 +220,23 @@ def test_archives_are_unpacked_with_or_without_a_folder_around(top, mode, tmp_pa
 def test_web_concurrency_is_at_least_one_and_yields_to_the_user(variables, workers):
     done = bash(f'source "{BUILDPACKS}/lib/web_concurrency.sh"; echo "$WEB_CONCURRENCY"', **variables)
     assert done.stdout.strip() == workers
+
+
+@pytest.mark.parametrize(
+    ("printed", "name"),
+    [
+        ("  File \"<frozen os>\", line 679, in __getitem__\nKeyError: 'DATABASE_URL'", "DATABASE_URL"),
+        ("decouple.UndefinedValueError: SECRET_KEY not found. Declare it as envvar or define a default value.", "SECRET_KEY"),
+        ("django.core.exceptions.ImproperlyConfigured: Set the SECRET_KEY environment variable", "SECRET_KEY"),
+        ("django.core.exceptions.ImproperlyConfigured: The SECRET_KEY setting must not be empty.", "SECRET_KEY"),
+        ('environs.exceptions.EnvError: Environment variable "S3_BUCKET" not set', "S3_BUCKET"),
+        ("KeyError: 'THERE'", ""),
+        ("KeyError: 'lower'", ""),
+        ("KeyError: '$(touch x)'", ""),
+        ("SystemError: broken settings", ""),
+    ],
+)
+def test_a_variable_that_a_program_misses_is_named(tmp_path, printed, name):
+    (tmp_path / "printed").write_text(f"Traceback\n{printed}\n")
+    done = bash(f'source "{BUILDPACKS}/python/lib/app.sh"; missing_variable "$1"', tmp_path / "printed", THERE="yes")
+    assert (done.returncode, done.stdout.strip()) == (0, name)

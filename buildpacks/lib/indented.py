@@ -1,0 +1,117 @@
+"""Run a command with all that it prints indented: `indented.py VERDICT COMMAND...`; its exit status is the command's.
+
+It ends with the command: what that leaves running in the background may hold on to the output, and nobody waits for it.
+Where the command fails for want of a server, VERDICT is a file that names it from then on.
+"""  # noqa: INP001 - a script, run by path
+
+import os
+import re
+import select
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+INDENT = b" " * 7
+# The panel cuts longer lines, and one that never ends is not to be held whole.
+MAX_LINE_BYTES = 16 * 1024
+CHUNK_BYTES = 64 * 1024
+MAX_PIPE_BYTES = 1024 * 1024
+LAST_LINES = 200
+NOT_FOUND = 127
+
+_ERRNO = r"(?:ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ESOCKETTIMEDOUT|ERR_SOCKET_TIMEOUT|EHOSTUNREACH|ENETUNREACH)"
+# What says that a server could not be reached or has trouble of its own, in each tool's words: of what a package's own
+# scripts say of a server nothing is taken.
+_OUTAGE = re.compile(
+    rf"npm (?:error|ERR!) code (?:{_ERRNO}|E5\d\d|E429)\b"
+    rf"|^error .*\b{_ERRNO}\b|trouble with your network connection"  # Yarn 1
+    rf"|\bYN0\d+:.*\b{_ERRNO}\b"  # Yarn 2 and later
+    rf"|\bERR_PNPM_(?:META_FETCH_FAIL|FETCH_5\d\d|FETCH_429)\b|^\W*{_ERRNO}\s+request to "
+    r"|connection broken by '(?!\w*InvalidHeader)|^\s*ERROR: HTTP error (?:5\d\d|429)\b|^\s*ERROR: Could not .*Max retries exceeded"  # pip
+    r"|error sending request for url|HTTP status (?:server error|client error \(429)"  # uv
+    r"|All attempts to connect to ",  # Poetry
+    re.IGNORECASE,
+)
+_HOST = re.compile(
+    r"https?://(?:[^\s/@]*@)?(?P<host>[A-Za-z0-9.:\[\]-]+)|host='(?P<pool>[^']+)'|(?:ENOTFOUND|EAI_AGAIN) (?P<name>[A-Za-z0-9.-]+)"
+)
+
+
+def unreachable(lines: list[str]) -> str | None:
+    """Return the server that what a tool printed says could not be reached, "" for one that it does not name, None where none is."""
+    if not any(map(_OUTAGE.search, lines)):
+        return None
+    # pip names the server in no line but that which lists its indexes.
+    for line in (*filter(_OUTAGE.search, lines), *reversed(lines)):
+        if found := _HOST.search(line):
+            return found["host"] or found["pool"] or found["name"]
+    return ""
+
+
+class Lines:
+    """Bytes as indented lines, as soon as they are complete."""
+
+    def __init__(self) -> None:
+        self.last: deque[bytes] = deque(maxlen=LAST_LINES)
+        self._rest = b""
+
+    def feed(self, chunk: bytes) -> None:
+        """Print what is complete with `chunk`."""
+        *whole, self._rest = (self._rest + chunk).split(b"\n")
+        while len(self._rest) > MAX_LINE_BYTES:
+            whole.append(self._rest[:MAX_LINE_BYTES])
+            self._rest = self._rest[MAX_LINE_BYTES:]
+        self._print(whole)
+
+    def end(self) -> None:
+        """Print what is left."""
+        self._print([self._rest] if self._rest else [])
+
+    def _print(self, whole: list[bytes]) -> None:
+        self.last.extend(whole)
+        sys.stdout.buffer.write(b"".join((INDENT if line else b"") + line + b"\n" for line in whole))
+        sys.stdout.buffer.flush()
+
+
+def output(process: "subprocess.Popen[bytes]", pipe: int) -> Iterator[bytes]:
+    """Yield what a command prints until it has ended, and what is in the pipe then."""
+    ended, end = os.pipe()
+    threading.Thread(target=lambda: (process.wait(), os.close(end)), daemon=True).start()
+    os.set_blocking(pipe, False)
+    with suppress(BlockingIOError):
+        while ended not in select.select([pipe, ended], [], [])[0]:
+            if not (chunk := os.read(pipe, CHUNK_BYTES)):
+                return
+            yield chunk
+        # As much as a pipe can hold, and no more: what goes on in the background is not followed for ever.
+        for _ in range(MAX_PIPE_BYTES // CHUNK_BYTES):
+            yield os.read(pipe, CHUNK_BYTES)
+
+
+def main(verdict: Path, argv: list[str]) -> int:
+    """Run a command, and return its exit status."""
+    pipe, write = os.pipe()
+    try:
+        process = subprocess.Popen(argv, stdout=write, stderr=write)
+    except OSError as error:
+        sys.stdout.write(f"{INDENT.decode()}{argv[0]}: {error.strerror}\n")
+        return NOT_FOUND
+    os.close(write)
+    lines = Lines()
+    for chunk in output(process, pipe):
+        lines.feed(chunk)
+    lines.end()
+    status = process.wait()
+    host = unreachable([line.decode(errors="replace") for line in lines.last]) if status else None
+    verdict.unlink(missing_ok=True)
+    if host is not None:
+        verdict.write_text(host)
+    return 128 - status if status < 0 else status
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), sys.argv[2:]))
