@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from tests.buildpack_sandbox import new_site, package
+from tests.buildpack_sandbox import free_port, new_site, package
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +118,20 @@ def test_a_package_json_that_is_not_json_is_refused(site):
     done = site.compile("nodejs")
     assert done.code == 1
     assert " !     package.json is not valid JSON: Expecting value: line 1 column 10" in done.output
+
+
+@pytest.mark.parametrize("kind", ["express", "yarn"])
+def test_a_registry_that_does_not_answer_is_not_the_apps_mistake(kind):
+    nowhere = {"NPM_CONFIG_REGISTRY": f"http://127.0.0.1:{free_port()}/", "NPM_CONFIG_FETCH_RETRIES": "0"}
+    with new_site(nowhere) as site:
+        site.use(f"node-{kind}")
+        if kind == "express":  # its lock names the registry's own URLs
+            (site.app / "package-lock.json").unlink()
+        done = site.compile("nodejs")
+    assert done.code == 1
+    assert " !     The package registry at 127.0.0.1:" in done.output
+    assert "no mistake of the app's" in done.output
+    assert "package.json, commit and push again" not in done.output
 
 
 def test_a_failing_build_script_says_how_to_try_it(site):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.buildpack_sandbox import new_site
+from tests.buildpack_sandbox import free_port, new_site
 
 STACK_PYTHON = Path("/usr/bin/python3").resolve()
 VERSION = subprocess.run(
@@ -147,6 +147,24 @@ def test_a_bad_requirement_gives_pips_words_and_what_to_do(site):
     assert " !     Correct the line that it names, try it with: pip install -r requirements.txt" in done.output
 
 
+def test_an_index_that_does_not_answer_is_not_the_apps_mistake():
+    nowhere = f"http://127.0.0.1:{free_port()}/simple"
+    environment = {
+        "PIP_CONFIG_FILE": "/dev/null",
+        "PIP_INDEX_URL": nowhere,
+        "PIP_RETRIES": "1",
+        "UV_INDEX_URL": nowhere,
+        "UV_HTTP_RETRIES": "1",
+    }
+    with new_site(environment) as site:
+        site.use("python-plain")
+        site.write("requirements.txt", "bottle==0.13.2\n")
+        done = site.compile("python")
+    assert done.code == 1
+    assert " !     The package registry at 127.0.0.1:" in done.output
+    assert "Correct the line" not in done.output
+
+
 def test_a_missing_procfile_is_told_with_a_likely_line(site):
     site.use("python-flask")
     (site.app / "Procfile").unlink()
@@ -234,6 +252,12 @@ def test_django_collects_static_files_unless_told_not_to(plain):
     assert failed.code == 1
     assert "broken settings" in failed.output
     assert "set the config var DISABLE_COLLECTSTATIC to 1." in failed.output
+    from_environment = "import os\n" + SETTINGS.replace('"x"', 'os.environ["SECRET_KEY"]')
+    again(plain, "python-plain", django | {"site_settings.py": from_environment})
+    failed = plain.compile("python")
+    assert failed.code == 1
+    assert " !     manage.py collectstatic needs the config var SECRET_KEY, which is not set; its output is above." in failed.output
+    assert "skypanel config YOUR-APP --set SECRET_KEY" in failed.output
     (plain.home / "env" / "DISABLE_COLLECTSTATIC").write_text("1")
     try:
         plain.compiled("python")

@@ -74,8 +74,8 @@ fetch_tools() {
 	[[ -z $fetched_node ]] || fetch_node
 	(($# == 0)) || {
 		detail "Fetching $*"
-		stack_npm install --global --prefix "$runtime" --loglevel error "$@" 2>&1 | indent ||
-			fail "$* could not be fetched." "Check packageManager and engines in package.json, commit and push again."
+		PATH=$stack_path indented npm install --global --prefix "$runtime" --loglevel error "$@" ||
+			fail_fetching "$* could not be fetched." "Check packageManager and engines in package.json, commit and push again."
 	}
 }
 

@@ -29,7 +29,7 @@ EXPORT
 }
 
 collect_static() {
-	local manage output
+	local manage output missing
 	[[ -x $venv/bin/django-admin && ${DISABLE_COLLECTSTATIC:-0} == 0 ]] || return 0
 	manage=$(find "$build_dir" -maxdepth 3 -name manage.py -type f -not -path '*/.*' -printf '%d %p\n' | sort -n | sed -n '1s/^[0-9]* //p')
 	[[ -n $manage ]] || return 0
@@ -44,8 +44,24 @@ collect_static() {
 		return
 	fi
 	indent <"$output"
+	missing=$(missing_variable "$output")
+	[[ -z $missing ]] || fail "manage.py collectstatic needs the config var $missing, which is not set; its output is above." \
+		"Set it and push again: skypanel config YOUR-APP --set $missing asks for its value." \
+		"Or do without collectstatic: set the config var DISABLE_COLLECTSTATIC to 1."
 	fail "manage.py collectstatic failed; its output is above." \
 		"Correct it, commit and push again; or do without it: set the config var DISABLE_COLLECTSTATIC to 1."
+}
+
+# Prints the environment variable for want of which a program failed, if its output says so: in Python's own words, Django's,
+# or those of the packages that read settings from the environment (decouple, environ, environs).
+missing_variable() {
+	local name
+	name=$(sed -nE "s/^KeyError: ['\"]([A-Z][A-Z0-9_]*)['\"]\$/\1/p
+		s/.*UndefinedValueError: ([A-Z][A-Z0-9_]*) not found.*/\1/p
+		s/.*ImproperlyConfigured: Set the ([A-Z][A-Z0-9_]*) environment variable.*/\1/p
+		s/.*ImproperlyConfigured: The (SECRET_KEY) setting must not be empty.*/\1/p
+		s/.*Environment variable [\"']([A-Z][A-Z0-9_]*)[\"'] not set.*/\1/p" "$1" | tail -n 1)
+	[[ -z $name || -n ${!name+set} ]] || printf '%s\n' "$name"
 }
 
 advise_on_procfile() {

@@ -23,7 +23,7 @@ use_tools() {
 	fi
 	(($# == 0)) || [[ -f $folder/$1 ]] || {
 		detail "Fetching ${1/==/ }"
-		"$tools/pip" install --quiet "$@" 2>&1 | indent
+		indented "$tools/pip" install --quiet "$@" || fail_fetching "$* could not be installed; the reason is above." "Push again."
 		touch "$folder/$1"
 	}
 }
@@ -58,14 +58,14 @@ install_project() {
 
 install_requirements() {
 	[[ ! -s $1 ]] || pip_install -r "$1" ||
-		fail "pip could not install $1; its own words are above." \
+		fail_fetching "pip could not install $1; its own words are above." \
 			"Correct the line that it names, try it with: pip install -r $1" "Then commit and push again."
 }
 
 install_editable() {
 	detail "Installing the app itself as a package"
 	pip_install "$@" --editable . ||
-		fail "The app itself could not be installed as a package; the reason is above." \
+		fail_fetching "The app itself could not be installed as a package; the reason is above." \
 			"If it is no package, say so: remove [build-system] from pyproject.toml, or write package-mode = false under [tool.poetry]."
 }
 
@@ -73,7 +73,7 @@ sync_uv() {
 	use_tools "${uv_packages[@]}"
 	UV_PROJECT_ENVIRONMENT=$venv UV_PYTHON=$venv/bin/python UV_PYTHON_DOWNLOADS=never UV_LINK_MODE=copy UV_COMPILE_BYTECODE=1 \
 		UV_NO_PROGRESS=1 indented "$tools/uv" sync --locked --no-default-groups "$@" ||
-		fail "uv could not install from uv.lock; its own words are above." \
+		fail_fetching "uv could not install from uv.lock; its own words are above." \
 			"If the lock is out of date, run uv lock, commit uv.lock and push again."
 }
 
@@ -105,7 +105,7 @@ install_hashed() {
 }
 
 fail_locked() {
-	fail "pip could not install what $dependencies names; its own words are above." "Lock again, commit $dependencies and push again."
+	fail_fetching "pip could not install what $dependencies names; its own words are above." "Lock again, commit $dependencies and push again."
 }
 
 has_local_sources() { grep -Eq '^source = \{ (editable|directory|path) =' "$1"; }
