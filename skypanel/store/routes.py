@@ -42,8 +42,8 @@ async def in_force(conn: Connection, app_id: UUID) -> Route:
 
 
 async def all(conn: Connection) -> list[Route]:  # noqa: A001 - read as routes.all
-    """Return every route in force: an app in maintenance has none, so that the panel answers for it."""
-    return [_read(row) for row in await conn.all(_IN_FORCE.order_by(routes.c.app_id))]
+    """Return every route in force that leads somewhere: an app in maintenance has none, so that the panel answers for it."""
+    return [_read(row) for row in await conn.all(_IN_FORCE.where(func.cardinality(routes.c.endpoints) > 0).order_by(routes.c.app_id))]
 
 
 async def remove(conn: Connection, app_id: UUID) -> None:

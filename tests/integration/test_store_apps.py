@@ -173,7 +173,9 @@ async def test_routes(database):
         await routes.put(conn, other.id, (), ())
         route = Route(app.id, ("hello.localhost", "www.example.com"), ())
         assert await routes.get(conn, app.id) == route
-        assert sorted(await routes.all(conn), key=lambda found: found.hosts) == [Route(other.id, (), ()), route]
+        assert await routes.all(conn) == []
+        await routes.cut(conn, {app.id: ("10.0.0.2:5000", "10.0.0.3:5000"), other.id: ()})
+        assert await routes.all(conn) == [replace(route, endpoints=("10.0.0.2:5000", "10.0.0.3:5000"))]
         await routes.remove(conn, app.id)
         await routes.remove(conn, app.id)
         assert await routes.get(conn, app.id) is None

@@ -1,15 +1,18 @@
 import json
 import logging
 import re
+from dataclasses import replace
 
 import pytest
 
 from skypanel.domain.errors import Conflict, Denied, Invalid, NotFound, Throttled, Unavailable, Unpaid
 from skypanel.domain.routing import PROXY_TOKEN_HEADER
 from skypanel.flow import maintenance
-from skypanel.store import routes
+from skypanel.store import apps, routes
 from tests import factories
+from tests.statements import Counting
 from tests.web_fixture import TOKEN
+from web.keys import PANEL
 
 
 async def text(response):
@@ -31,6 +34,31 @@ async def test_the_proxy_gets_the_routes_in_force_with_its_token_only(client, st
     assert config["http"]["services"]["panel"]["loadBalancer"]["servers"] == [{"url": "http://127.0.0.1:7000"}]
     for headers in ({}, {PROXY_TOKEN_HEADER: "the-proxys-tokem"}, {PROXY_TOKEN_HEADER: "ü"}):
         assert (await client.get("/internal/traefik", headers=headers)).status == 404
+
+
+async def test_the_proxy_is_told_what_changed_and_the_routes_are_read_for_nothing_else(dashboard, new_client, stage):
+    counting = Counting(stage.panel.database)
+    dashboard[PANEL] = replace(stage.panel, database=counting)
+    client = await new_client()
+
+    async def told():
+        counting.count = 0
+        response = await client.get("/internal/traefik", headers={PROXY_TOKEN_HEADER: TOKEN})
+        return {name for name in (await response.json())["http"]["routers"] if name.startswith("app-")}, counting.count
+
+    assert await told() == (set(), 2)
+    assert await told() == (set(), 1)
+    async with stage.panel.transaction() as conn:
+        app, other = await factories.app(conn), await factories.app(conn)
+        await routes.put(conn, app.id, ["hello.localhost"], ["10.9.64.2:5000"])
+        await routes.put(conn, other.id, ["other.localhost"], [])
+        # Nobody sees yet what is not committed.
+        assert (await told())[0] == set()
+    assert await told() == ({f"app-{app.id}"}, 2)
+    assert await told() == ({f"app-{app.id}"}, 1)
+    async with stage.panel.transaction() as conn:
+        await apps.set_maintenance(conn, app.id, on=True)
+    assert (await told())[0] == set()
 
 
 async def test_an_unknown_host_has_no_app(client):
