@@ -1,7 +1,7 @@
 """The only repair: compare what should run with what runs, and ask for a rollout where they differ.
 
 All apps are compared at once, from a few statements whose number does not depend on theirs. That picture is not of one
-moment: whoever stands out in it is looked at once more, alone with its lock, before anything is done about it.
+moment: whoever stands out in it is looked at once more before anything is done about it.
 """
 
 import logging
@@ -72,13 +72,15 @@ async def _look(panel: Panel) -> _Found:
 
 async def _repair(panel: Panel, suspects: Collection[UUID]) -> None:
     """Look at some apps again, and repair those that still stand out."""
+    async with panel.autocommit() as conn:
+        before = set(await standings.settled(conn, suspects, REPAIR_PAUSE_S))
+    if not before:
+        return
+    # No lock is held over the engine, which may hang. Apps of which anything was rolled out meanwhile are left to the next round.
+    running = await _running(panel)
     async with panel.transaction() as conn:
-        locked = await standings.lock(conn, suspects, REPAIRS_AT_ONCE)
-        if not locked:
-            return
-        # While it is locked no rollout of an app begins: what runs now is what the last one left.
-        running = await _running(panel)
-        settled = await standings.settled(conn, locked, REPAIR_PAUSE_S)
+        locked = await standings.lock(conn, [each.app_id for each in before], REPAIRS_AT_ONCE)
+        settled = [each for each in await standings.settled(conn, locked, REPAIR_PAUSE_S) if each in before]
         stand = await _cut_routes(conn, await _standings(conn, running, [each.app_id for each in settled]))
         wrong = [each.app_id for each in settled if _is_wrong(each, stand[each.app_id])]
         if wrong:

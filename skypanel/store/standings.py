@@ -36,9 +36,10 @@ _LED = select(routes.c.app_id, routes.c.endpoints).where(func.cardinality(routes
 
 @dataclass(frozen=True)
 class Settled:
-    """An app of which nothing is being rolled out: the release that serves, and whether its last rollout failed a moment ago."""
+    """An app of which nothing is being rolled out: the number of its last rollout, what serves, and whether the former failed lately."""
 
     app_id: UUID
+    rollout: int | None
     release_id: UUID | None
     runnable: bool
     failed_lately: bool
@@ -70,11 +71,10 @@ async def lock(conn: Connection, app_ids: Collection[UUID], limit: int) -> list[
 
     Left out are those that are being rolled out, and those that somebody holds: nobody is waited for, so that none waits for another.
     """
-    newest = select(func.max(rollouts.c.number)).where(rollouts.c.app_id == applications.c.id).scalar_subquery()
     chosen = (
         select(applications.c.id)
         .where(among(applications.c.id, app_ids), ~_open())
-        .order_by(newest.desc().nulls_last(), applications.c.id)
+        .order_by(_newest().desc().nulls_last(), applications.c.id)
         .limit(limit)
         .subquery()
     )
@@ -86,13 +86,23 @@ async def settled(conn: Connection, app_ids: Collection[UUID], lately_s: float) 
     """Return those of these apps of which nothing is being rolled out, in the order of the ids."""
     lately = func.coalesce(_failed_within(lately_s), False)
     statement = (
-        select(applications.c.id, applications.c.current_release_id, releases.c.slug_id, lately.label("failed_lately"))
+        select(
+            applications.c.id,
+            _newest().label("rollout"),
+            applications.c.current_release_id,
+            releases.c.slug_id,
+            lately.label("failed_lately"),
+        )
         .outerjoin(releases, releases.c.id == applications.c.current_release_id)
         .where(among(applications.c.id, app_ids), ~_open())
         .order_by(applications.c.id)
     )
     rows = await conn.all(statement)
-    return [Settled(row.id, row.current_release_id, row.slug_id is not None, row.failed_lately) for row in rows]
+    return [Settled(row.id, row.rollout, row.current_release_id, row.slug_id is not None, row.failed_lately) for row in rows]
+
+
+def _newest() -> ColumnElement[int]:
+    return select(func.max(rollouts.c.number)).where(rollouts.c.app_id == applications.c.id).scalar_subquery()
 
 
 def _open() -> ColumnElement[bool]:
