@@ -13,11 +13,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Self
 
-from skypanel.domain.errors import Invalid
-from skypanel.domain.push import RefUpdate
+from skypanel.domain.push import MAX_UPDATES, RefUpdate, check_updates
 
 ACCEPT = b"accept\n"
-MAX_UPDATES = 10_000
 MAX_LINE_BYTES = 64 * 1024
 
 
@@ -61,16 +59,21 @@ class HookPipes:
                 os.close(descriptor)
 
     async def report(self) -> Report | None:
-        """Wait for what the hook tells; None if git ends without asking. Raises Invalid if it is too much."""
-        lines: list[bytes] = []
-        while line := await self._reports.readline():
-            if line == b"\n" and lines:
-                quarantine = os.fsdecode(lines[0].rstrip(b"\n"))
-                return Report(quarantine or None, tuple(_update(line) for line in lines[1:]))
-            lines.append(line)
-            if len(lines) > MAX_UPDATES + 1:
-                raise Invalid(f"The push changes over {MAX_UPDATES} refs.", "Push them in several goes.")
-        return None
+        """Wait for what the hook tells; None if git ends without asking. Raises Invalid if it is too much.
+
+        It is read to its end all the same: the hook listens to no refusal before it has told everything.
+        """
+        quarantine = await self._reports.readline()
+        updates: list[RefUpdate] = []
+        told = 0
+        while (line := await self._reports.readline()) and line != b"\n":
+            told += 1
+            if told <= MAX_UPDATES:
+                updates.append(_update(line))
+        if not line:
+            return None
+        check_updates(told)
+        return Report(os.fsdecode(quarantine.rstrip(b"\n")) or None, tuple(updates))
 
     async def write(self, text: str) -> None:
         """Show the pusher a line, no faster than it is read; a hook that is gone is no error."""

@@ -11,8 +11,18 @@ def packet(line):
     return f"{len(line) + 4:04x}".encode() + line
 
 
-def request(new, ref=b"refs/heads/main", capabilities=b"report-status side-band-64k"):
-    return packet(ZERO + b" " + new + b" " + ref + b"\0" + capabilities) + b"0000"
+def request(new, ref=b"refs/heads/main", capabilities=b"report-status side-band-64k", more=b""):
+    return packet(ZERO + b" " + new + b" " + ref + b"\0" + capabilities) + more + b"0000"
+
+
+def small_push(ref=b"refs/heads/main", also=()):
+    """Return the request of a push of one file to a ref, and of the same commit to others."""
+    blob = b"web: x\n"
+    tree = b"100644 Procfile\0" + bytes.fromhex(object_id("blob", blob).decode())
+    commit = commit_of(object_id("tree", tree))
+    name = object_id("commit", commit)
+    more = b"".join(packet(ZERO + b" " + name + b" " + other) for other in also)
+    return request(name, ref, more=more) + pack((1, commit, b""), (2, tree, b""), (3, blob, b""))
 
 
 def pack(*objects):

@@ -20,6 +20,8 @@ MAX_ENTRIES = 150_000
 MAX_NAME_BYTES = 255
 MAX_PATH_BYTES = 4095
 MAX_NOTES = 10
+MAX_UPDATES = 10_000  # of one push
+MAX_REFS = 10_000  # of one repository: each is read for every fetch and push
 
 _BRANCH = "refs/heads/"
 _TAG = "refs/tags/"
@@ -102,6 +104,7 @@ def decide(updates: Sequence[RefUpdate], deploys: Sequence[str], existing: Colle
     for update in updates:
         if not _REF.fullmatch(update.ref) or _NO_REF.search(update.ref):
             raise Invalid(f"{printable(update.ref)} is no ref that can be pushed to.", "Push branches and tags.")
+    _check_refs(updates, existing)
     wanted = [update for update in updates if update.ref in deploys and update.new]
     gone = {update.ref for update in updates if update.new is None}
     left = (set(existing) - gone) | {update.ref for update in wanted}
@@ -117,6 +120,16 @@ def decide(updates: Sequence[RefUpdate], deploys: Sequence[str], existing: Colle
     wanted.sort(key=lambda update: deploys.index(update.ref))
     deploy = wanted[0] if wanted else None
     return Decision(deploy, _notes(updates, deploys))
+
+
+def _check_refs(updates: Sequence[RefUpdate], existing: Collection[str]) -> None:
+    added = {update.ref for update in updates if update.new}.difference(existing)
+    count = len(existing) + len(added) - sum(update.new is None for update in updates)
+    if added and count > MAX_REFS:
+        raise Invalid(
+            f"With this push the repository would have {count} branches and tags, over the limit of {MAX_REFS}.",
+            "Push fewer of them, or delete some that are not needed: git push skypanel :<branch>",
+        )
 
 
 def _notes(updates: Sequence[RefUpdate], deploys: Sequence[str]) -> tuple[str, ...]:
@@ -148,6 +161,12 @@ def check_name(name: bytes, path: bytes) -> None:
         )
     if len(name) > MAX_NAME_BYTES or len(path) > MAX_PATH_BYTES:
         raise Invalid(f"{printable(path.decode(errors='replace'))} is too long a path.", "Shorten it, commit, and push again.")
+
+
+def check_updates(count: int) -> None:
+    """Raise Invalid if a push changes more refs than one may."""
+    if count > MAX_UPDATES:
+        raise Invalid(f"The push changes {count} refs; {MAX_UPDATES} is the most.", "Push fewer branches and tags at once.")
 
 
 def check_repository(size_bytes: int, max_bytes: int = MAX_REPOSITORY_BYTES) -> None:

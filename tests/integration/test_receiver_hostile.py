@@ -11,7 +11,7 @@ import pytest
 from gitreceiver.config import GitLimits
 from skypanel.domain.limits import MIB
 from skypanel.domain.transcript import detail
-from tests.packs import commit_of, object_id, pack, packet, request, varint
+from tests.packs import commit_of, object_id, pack, packet, request, small_push, varint
 from tests.receiver_harness import end, running_receiver, wait_for
 
 
@@ -44,12 +44,16 @@ async def send(ada, body):
 
 
 async def test_a_hand_made_pack_is_taken(receiver, ada):
-    blob = b"web: x\n"
-    tree = b"100644 Procfile\0" + bytes.fromhex(object_id("blob", blob).decode())
-    commit = commit_of(object_id("tree", tree))
-    answer = await send(ada, request(object_id("commit", commit)) + pack((1, commit, b""), (2, tree, b""), (3, blob, b"")))
+    answer = await send(ada, small_push())
     assert "ok refs/heads/main" in answer.stdout
     assert len(receiver.desk.sources) == 1
+
+
+async def test_a_push_of_tens_of_thousands_of_refs_is_refused(receiver, ada):
+    answer = await send(ada, small_push(also=[b"refs/heads/b%05d" % number for number in range(20_000)]))
+    assert "The push changes 20001 refs; 10000 is the most." in answer.stdout
+    assert "ok refs/heads" not in answer.stdout
+    await nothing_left(receiver)
 
 
 async def test_a_corrupt_pack_is_refused(receiver, ada):

@@ -16,7 +16,7 @@ import pytest
 from gitreceiver.config import GitLimits
 from gitreceiver.http import HttpLimits
 from skypanel.domain.limits import MIB
-from tests.packs import commit_of, object_id, pack, packet, request
+from tests.packs import pack, packet, request, small_push
 from tests.receiver_harness import running_receiver, wait_for
 
 PUSH = "application/x-git-receive-pack-request"
@@ -73,14 +73,6 @@ async def half_asked(developer, path, content_type, *pieces, length=10**9):
         yield reader, writer
     finally:
         writer.transport.abort()
-
-
-def small_push():
-    """Return the request of a push of one file."""
-    blob = b"web: x\n"
-    tree = b"100644 Procfile\0" + bytes.fromhex(object_id("blob", blob).decode())
-    commit = commit_of(object_id("tree", tree))
-    return request(object_id("commit", commit)) + pack((1, commit, b""), (2, tree, b""), (3, blob, b""))
 
 
 async def chunks(body, size):

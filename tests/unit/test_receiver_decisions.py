@@ -7,13 +7,16 @@ from hypothesis import strategies as st
 from skypanel.domain.errors import Conflict, Invalid
 from skypanel.domain.push import (
     MAX_FILE_BYTES,
+    MAX_REFS,
     MAX_REPOSITORY_BYTES,
+    MAX_UPDATES,
     RefUpdate,
     Tree,
     ago,
     check_name,
     check_repository,
     check_tree,
+    check_updates,
     decide,
 )
 from skypanel.domain.transcript import size
@@ -80,6 +83,21 @@ def test_what_is_refused(updates, existing, error, message):
         decide(updates, DEFAULT, existing)
     assert message in refused.value.message
     assert refused.value.hint
+
+
+def test_a_repository_has_no_more_refs_than_can_be_read_for_each_push():
+    full = [f"refs/tags/v{number}" for number in range(MAX_REFS)]
+    decide([update("refs/tags/v0", OLD)], DEFAULT, full)
+    decide([update("main"), update("refs/tags/v0", OLD, None)], DEFAULT, full)
+    with pytest.raises(Invalid, match=f"would have {MAX_REFS + 1} branches and tags"):
+        decide([update("main")], DEFAULT, full)
+    decide([update("refs/tags/v0", OLD, None)], DEFAULT, [*full, "refs/tags/one-more", "refs/tags/two-more"])
+
+
+def test_a_push_changes_a_bounded_number_of_refs():
+    check_updates(MAX_UPDATES)
+    with pytest.raises(Invalid, match=f"changes {MAX_UPDATES + 1} refs"):
+        check_updates(MAX_UPDATES + 1)
 
 
 def test_an_app_may_deploy_another_branch():
