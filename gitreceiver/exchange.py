@@ -1,11 +1,13 @@
 """An HTTP request and its response as a session's peer: raw bytes, bounded buffers."""
 
 import asyncio
+import zlib
 from collections.abc import Mapping
 from contextlib import suppress
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
+from gitreceiver.inflation import Inflation
 from gitreceiver.session import Gone
 from skypanel.domain.limits import MIB
 from skypanel.domain.transcript import failure
@@ -28,6 +30,7 @@ class Exchange:
         self._response = web.StreamResponse(headers={**NOT_KEPT, "Content-Type": content_type})
         self._idle_s = idle_s
         self._max_bytes = max_bytes
+        self._inflation = Inflation() if is_compressed(request) else None
         self._received = 0
         self._held = bytearray()
         self._told = bytearray()
@@ -39,17 +42,30 @@ class Exchange:
         if self._gone or self._fault:
             return b""
         try:
-            chunk = await self._request.content.readany()
-        except web.RequestPayloadError:
+            chunk = await self._next()
+        except (web.RequestPayloadError, zlib.error):
             self._fault = refusal(400, failure("The request's body is broken: its chunks or its gzip cannot be read."))
             return b""
         except OSError:  # the connection's end
             return b""
         self._received += len(chunk)
         if self._received > self._max_bytes:
-            self._fault = refusal(413, failure(f"A request may have at most {self._max_bytes // MIB} MiB."))
+            inflated = ", inflated" if self._inflation else ""
+            self._fault = refusal(413, failure(f"A request may have at most {self._max_bytes // MIB} MiB{inflated}."))
             return b""
         return chunk
+
+    async def _next(self) -> bytes:
+        content = self._request.content
+        if self._inflation is None:
+            return await content.readany()
+        while not (piece := self._inflation.give()):
+            if not (chunk := await content.readany()):
+                if self._inflation.is_complete:
+                    return b""
+                raise zlib.error
+            self._inflation.take(chunk)
+        return piece
 
     async def write(self, chunk: bytes) -> None:
         """Send bytes once the request has ended; a client that takes none for the idle time counts as gone."""
@@ -72,7 +88,7 @@ class Exchange:
         is_cut_short = bool(self._told) and not self._has_ended
         if self._held and not is_cut_short:
             await self._read_on()
-        if self._fault:
+        if self._fault and not self._response.prepared:
             return self._fault
         if self._response.prepared or (self._held and not is_cut_short):
             with suppress(Gone):
@@ -115,6 +131,11 @@ class Exchange:
         self._gone = True
         if self._request.transport:
             self._request.transport.abort()
+
+
+def is_compressed(request: web.Request) -> bool:
+    """Whether a request says that its body is gzip."""
+    return request.headers.get(hdrs.CONTENT_ENCODING, "").lower() == "gzip"
 
 
 def refusal(status: int, text: str, headers: Mapping[str, str] | None = None) -> web.Response:

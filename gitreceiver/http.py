@@ -16,7 +16,7 @@ from aiohttp import BasicAuth, hdrs, web
 
 from gitreceiver.command import ONLY_GIT, Command, Service
 from gitreceiver.conversations import Conversations, network
-from gitreceiver.exchange import Exchange, refusal
+from gitreceiver.exchange import Exchange, is_compressed, refusal
 from gitreceiver.session import Git, known_protocol
 from gitreceiver.tasks import cancel
 from skypanel.domain.account import Account
@@ -81,6 +81,8 @@ class HttpListener:
         self._runner = web.AppRunner(
             self._app(),
             access_log=None,
+            # A body that is refused is still read to its end for a while, so that the refusal arrives: not inflated.
+            auto_decompress=False,
             # How the end of a client is noticed.
             handler_cancellation=True,
             shutdown_timeout=CLEANUP_S,
@@ -125,7 +127,9 @@ class HttpListener:
     async def _exchange(self, service: Service, request: web.Request) -> web.StreamResponse:
         """Take a fetcher's wishes, or a pusher's updates and pack."""
         _check_body(request, service)
-        most = MAX_BESIDE_PACK_BYTES + (self._git.limits.pack_bytes if service is Service.RECEIVE else 0)
+        # No git compresses a push, whose pack is compressed by itself.
+        is_pack = service is Service.RECEIVE and not is_compressed(request)
+        most = MAX_BESIDE_PACK_BYTES + (self._git.limits.pack_bytes if is_pack else 0)
         exchange = Exchange(request, f"application/x-git-{service}-result", self._git.idle_s, most)
         return await self._serve(request, service, ANSWER, exchange)
 

@@ -55,3 +55,13 @@ def object_id(kind, body):
 def commit_of(tree):
     who = b"Ada <ada@example.com> 1700000000 +0000"
     return b"tree " + tree + b"\nauthor " + who + b"\ncommitter " + who + b"\n\nx\n"
+
+
+def gzip_bomb(gibibytes):
+    """Return the gzip of a push whose pack begins with an endless file of zeros."""
+    squeeze = zlib.compressobj(9, zlib.DEFLATED, 31)
+    head = request(b"1" * 40) + b"PACK\0\0\0\2\0\0\0\1" + b"\xb0\x80\x80\x80\x80\1"
+    start = squeeze.compress(head) + squeeze.flush(zlib.Z_FULL_FLUSH)
+    # What stands between two full flushes means the same wherever it stands.
+    piece = squeeze.compress(bytes(2**26)) + squeeze.flush(zlib.Z_FULL_FLUSH)
+    return start + piece * (gibibytes * 16) + squeeze.flush()

@@ -1,6 +1,7 @@
 """Git over HTTP and HTTPS as users reach it: the real client, a real Traefik as the panel configures it, the receiver."""
 
 import asyncio
+import io
 import os
 from base64 import b64encode
 
@@ -8,7 +9,7 @@ import pytest
 
 from skypanel.domain.limits import MIB
 from skypanel.domain.transcript import detail
-from tests.packs import commit_of, object_id, pack, request
+from tests.packs import commit_of, gzip_bomb, object_id, pack, request
 from tests.proxy_fixture import running_proxy
 from tests.receiver_harness import end, running_receiver, wait_for
 
@@ -92,6 +93,22 @@ async def test_refusals_reach_the_pusher(receiver, proxy, ada, work, scheme):
     assert "remote: !     This API token is unknown, revoked or expired." in wrong.stderr
     listed = await ada.run("git", "ls-remote", receiver.http_remote("nobody", ada.token, origin))
     assert "remote: !     App nobody not found, or not yours." in listed.stderr
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_a_gzip_of_gigabytes_is_refused_at_once(receiver, proxy, ada, scheme):
+    headers = {
+        "Host": "localhost",
+        "Authorization": f"Basic {b64encode(f'ada:{ada.token}'.encode()).decode()}",
+        "Content-Type": "application/x-git-receive-pack-request",
+        "Content-Encoding": "gzip",
+    }
+    async with asyncio.timeout(8):  # less than a refused body is read on for
+        status, said = await proxy.text(
+            path="/hello.git/git-receive-pack", scheme=scheme, method="POST", headers=headers, data=io.BytesIO(gzip_bomb(20))
+        )
+    assert (status, said.strip()) == (413, "!     A request may have at most 10 MiB, inflated.")
+    await quiet(receiver)
 
 
 async def test_other_paths_and_hosts_lead_to_the_panel(proxy):
