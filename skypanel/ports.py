@@ -17,7 +17,7 @@ from skypanel.domain.log import LogLine
 from skypanel.domain.manifest import Dyno, Exit, Manifest, OneOff, Window
 from skypanel.domain.node import Availability, Invitation, Login, Member
 from skypanel.domain.output import FIRST, Line, LineId
-from skypanel.domain.push import Tree
+from skypanel.domain.push import Kind, Tree
 from skypanel.domain.remote import Branches, Entrance, KeyPair
 from skypanel.domain.routing import Address, Route
 from skypanel.domain.storage import Kept, Storage
@@ -380,6 +380,14 @@ class Repositories(Protocol):
 
     async def refs(self, app_id: UUID) -> Mapping[str, str]:
         """Return ref -> object id (hex), without HEAD. Raises NotFound."""
+        ...
+
+    async def head(self, app_id: UUID) -> str:
+        """Return the ref that a clone checks out, which was deployed last, whether it is there or not. Raises NotFound."""
+        ...
+
+    async def kind(self, app_id: UUID, name: str, quarantine: str | None = None) -> Kind:
+        """Say what an object is. Raises Invalid if it is missing or cannot be read."""
         ...
 
     async def contains(self, app_id: UUID, old: str, new: str, quarantine: str | None = None) -> bool:

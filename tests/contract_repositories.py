@@ -37,6 +37,17 @@ class RepositoriesContract:
         with pytest.raises(NotFound):
             await repositories.refs(uuid4())
 
+    async def test_a_repository_that_is_gone_has_no_head(self, repositories):
+        with pytest.raises(NotFound):
+            await repositories.head(uuid4())
+
+    async def test_head_is_what_was_pointed_at(self, repositories):
+        app_id = uuid4()
+        await repositories.create(app_id)
+        assert await repositories.head(app_id) == "refs/heads/main"
+        await repositories.point_head(app_id, "refs/heads/größe")
+        assert await repositories.head(app_id) == "refs/heads/größe"
+
     async def test_a_young_repository_does_not_count_as_unborn(self, repositories):
         await repositories.create(uuid4())
         assert await repositories.unborn(datetime.now(UTC) - timedelta(hours=1)) == []

@@ -76,7 +76,8 @@ class Desk:
     async def receive(self, push, write):
         self.pushes.append(push)
         try:
-            decision = decide(push.updates, deploy_refs(None), await self.repositories.refs(push.app_id))
+            existing, head = await self.repositories.refs(push.app_id), await self.repositories.head(push.app_id)
+            decision = decide(push.updates, deploy_refs(None), existing, head)
             for note in decision.notes:
                 await write(detail(note))
             if decision.deploy:

@@ -51,9 +51,14 @@ class RefUpdate:
         return self.ref.removeprefix(_BRANCH)
 
     @property
+    def is_branch(self) -> bool:
+        """Whether it is about a branch, which is always a commit."""
+        return self.ref.startswith(_BRANCH)
+
+    @property
     def rewrites_branch(self) -> bool:
         """Whether a branch moves from one commit to another, so that history could be lost."""
-        return self.ref.startswith(_BRANCH) and self.old is not None and self.new is not None
+        return self.is_branch and self.old is not None and self.new is not None
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,14 @@ class Decision:
 
 
 @dataclass(frozen=True)
+class Kind:
+    """What an object is: commit, tree or blob. An annotated tag is what it stands for, and has a name."""
+
+    type: str
+    tag: str | None = None
+
+
+@dataclass(frozen=True)
 class Tree:
     """What a commit holds: its files, their summed size, and what stands in the way of a build."""
 
@@ -96,8 +109,8 @@ def deploy_refs(app: App | None) -> tuple[str, ...]:
     return tuple(f"{_BRANCH}{branch}" for branch in branches)
 
 
-def decide(updates: Sequence[RefUpdate], deploys: Sequence[str], existing: Collection[str]) -> Decision:
-    """Say what to do about ref updates; `existing` are the repository's refs before them.
+def decide(updates: Sequence[RefUpdate], deploys: Sequence[str], existing: Collection[str], head: str) -> Decision:
+    """Say what to do about ref updates; `existing` are the repository's refs before them, `head` the one that was deployed last.
 
     Raises Conflict or Invalid where the push as a whole is refused.
     """
@@ -106,13 +119,11 @@ def decide(updates: Sequence[RefUpdate], deploys: Sequence[str], existing: Colle
             raise Invalid(f"{printable(update.ref)} is no ref that can be pushed to.", "Push branches and tags.")
     _check_refs(updates, existing)
     wanted = [update for update in updates if update.ref in deploys and update.new]
-    gone = {update.ref for update in updates if update.new is None}
-    left = (set(existing) - gone) | {update.ref for update in wanted}
-    for ref in deploys:
-        if ref in gone and not left.intersection(deploys):
-            branch = ref.removeprefix(_BRANCH)
+    kept = (head,) if head in deploys else deploys
+    for update in updates:
+        if update.new is None and update.ref in kept:
             raise Conflict(
-                f"{branch} is the branch that is deployed and cannot be deleted.", "Push other commits to it, or destroy the app."
+                f"{update.label} is the branch that is deployed and cannot be deleted.", "Push other commits to it, or destroy the app."
             )
     if len({update.new for update in wanted}) > 1:
         branches = " and ".join(update.label for update in wanted)
@@ -161,6 +172,18 @@ def check_name(name: bytes, path: bytes) -> None:
         )
     if len(name) > MAX_NAME_BYTES or len(path) > MAX_PATH_BYTES:
         raise Invalid(f"{printable(path.decode(errors='replace'))} is too long a path.", "Shorten it, commit, and push again.")
+
+
+def check_branch(update: RefUpdate, kind: Kind) -> None:
+    """Raise Invalid if what a branch is to become is no commit: git would refuse it after the build."""
+    if kind.type != "commit":
+        raise Invalid(f"{update.label} would become a {kind.type}, and a branch can only be a commit.", "Push a commit to it.")
+    if kind.tag is not None:
+        tag = shown(kind.tag)
+        raise Invalid(
+            f"{update.label} would become the annotated tag {tag}, and a branch can only be a commit.",
+            f"Push the commit that it stands for: git push skypanel '{tag}^{{commit}}:{update.label}'",
+        )
 
 
 def check_updates(count: int) -> None:

@@ -20,7 +20,7 @@ from dulwich.repo import Repo
 
 from skypanel.domain.app import DEFAULT_DEPLOY_BRANCHES
 from skypanel.domain.errors import NotFound
-from skypanel.domain.push import Tree
+from skypanel.domain.push import Kind, Tree
 from skypanel.drivers import git_archive
 from skypanel.drivers.git_objects import BoundedStore
 
@@ -51,6 +51,14 @@ class DulwichRepositories:
     async def refs(self, app_id: UUID) -> Mapping[str, str]:
         """Return ref -> object id (hex), without HEAD."""
         return await asyncio.to_thread(_refs, self.path(app_id))
+
+    async def head(self, app_id: UUID) -> str:
+        """Return the ref that a clone checks out."""
+        return await asyncio.to_thread(_head, self.path(app_id))
+
+    async def kind(self, app_id: UUID, name: str, quarantine: str | None = None) -> Kind:
+        """Say what an object is; raises Invalid."""
+        return await asyncio.to_thread(self._kind, app_id, name, quarantine)
 
     async def contains(self, app_id: UUID, old: str, new: str, quarantine: str | None = None) -> bool:
         """Whether commit `old` is part of the history of commit `new`."""
@@ -94,6 +102,10 @@ class DulwichRepositories:
     def _tree(self, app_id: UUID, commit: str, quarantine: str | None) -> Tree:
         with closing(self._store(app_id, quarantine)) as store:
             return git_archive.look_through(store, commit)
+
+    def _kind(self, app_id: UUID, name: str, quarantine: str | None) -> Kind:
+        with closing(self._store(app_id, quarantine)) as store:
+            return git_archive.kind(store, name)
 
     def _contains(self, app_id: UUID, old: str, new: str, quarantine: str | None) -> bool:
         with closing(self._store(app_id, quarantine)) as store:
@@ -170,6 +182,11 @@ def _open(path: str) -> Repo:
 def _refs(path: str) -> dict[str, str]:
     with closing(_open(path)) as repository:
         return {_text(ref): _text(name) for ref, name in repository.get_refs().items() if ref != HEADREF}
+
+
+def _head(path: str) -> str:
+    with closing(_open(path)) as repository:
+        return _text(repository.refs.get_symrefs()[HEADREF])
 
 
 def _point_head(path: str, ref: str) -> None:

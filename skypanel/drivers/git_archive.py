@@ -7,18 +7,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from dulwich.errors import ApplyDeltaError, ChecksumMismatch, FileFormatException
-from dulwich.objects import Commit, ObjectID, parse_tree
+from dulwich.objects import Commit, ObjectID, Tag, parse_tree
 from dulwich.objects import Tree as GitTree
 
 from skypanel.domain.errors import Invalid
 from skypanel.domain.limits import MIB
-from skypanel.domain.push import MAX_ENTRIES, Tree, check_name
+from skypanel.domain.push import MAX_ENTRIES, Kind, Tree, check_name
 from skypanel.domain.transcript import size
 from skypanel.drivers import source_tar
 from skypanel.drivers.git_objects import BoundedStore
 
 MAX_TREE_BYTES = 16 * MIB  # of one folder's listing, about 400,000 names
 SUBMODULE = 0o160000
+MAX_TAGS = 10  # of tags
 # https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md
 LFS_VERSION = b"version https://git-lfs.github.com/spec/"
 LFS_MAX_BYTES = 1024
@@ -42,6 +43,18 @@ def readable() -> Iterator[None]:
         raise Invalid("The push lacks objects that it refers to.", "Check your repository: git fsck.") from None
     except (FileFormatException, ChecksumMismatch, ApplyDeltaError, zlib.error) as error:
         raise Invalid(f"The push holds an object that cannot be read: {error}.", "Check your repository: git fsck.") from error
+
+
+@readable()
+def kind(store: BoundedStore, name: str) -> Kind:
+    """Say what an object is, and what an annotated tag stands for. Raises Invalid."""
+    found = store[ObjectID(name.encode())]
+    tag = _text(found.name) if isinstance(found, Tag) else None
+    for _ in range(MAX_TAGS):
+        if not isinstance(found, Tag):
+            return Kind(found.type_name.decode(), tag)
+        found = store[found.object[1]]
+    raise Invalid(f"{name[:7]} is a tag of tags, over {MAX_TAGS} deep.", "Push a branch.")
 
 
 @readable()

@@ -9,7 +9,7 @@ from skypanel.domain.account import Account
 from skypanel.domain.app import App, check_runs
 from skypanel.domain.build import ARCHIVE, REMOTE
 from skypanel.domain.errors import Conflict, NotFound
-from skypanel.domain.push import Push, RefUpdate, ago, check_repository, decide, deploy_refs, shown
+from skypanel.domain.push import Push, RefUpdate, ago, check_branch, check_repository, decide, deploy_refs, shown
 from skypanel.domain.transcript import detail, heading
 from skypanel.flow import apps as apps_flow
 from skypanel.flow import audit
@@ -54,7 +54,8 @@ async def receive(panel: Panel, push: Push, write: WriteLine) -> None:
     if any(update.new for update in push.updates):
         check_repository(size)
     push = await _compared(panel, push)
-    decision = decide(push.updates, deploy_refs(app), await panel.repositories.refs(push.app_id))
+    existing, head = await panel.repositories.refs(push.app_id), await panel.repositories.head(push.app_id)
+    decision = decide(push.updates, deploy_refs(app), existing, head)
     for note in decision.notes:
         await write(detail(note))
     if decision.deploy is None or decision.deploy.new is None:
@@ -100,9 +101,11 @@ async def _app(panel: Panel, push: Push) -> App | None:
 
 
 async def _compared(panel: Panel, push: Push) -> Push:
-    """Return the push with the updates marked that rewrite a branch."""
+    """Return the push with the updates marked that rewrite a branch. Raises Invalid if a branch is to be no commit."""
 
     async def compared(update: RefUpdate) -> RefUpdate:
+        if update.new and update.is_branch:
+            check_branch(update, await panel.repositories.kind(push.app_id, update.new, push.quarantine))
         if not (update.old and update.new and update.rewrites_branch):
             return update
         return replace(update, forced=not await panel.repositories.contains(push.app_id, update.old, update.new, push.quarantine))

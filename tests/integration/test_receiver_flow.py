@@ -199,6 +199,45 @@ async def test_a_forced_push_says_what_is_gone(stage, receiver, workers, work):
     assert f"main is overwritten: {old[:7]} is no longer part of it." in pushed.stderr
 
 
+async def test_an_annotated_tag_on_a_branch_is_refused_with_what_to_push(stage, receiver, workers, work):
+    await work.push()
+    await work.commit({"more": "x"})
+    await work.git("tag", "-a", "-m", "Two", "v2")
+    await work.git("tag", "-a", "-m", "Of a tag", "v3", "v2")
+    for push in (work.push, work.push_http):
+        for tag, branch in (("v2", "main"), ("v3", "main"), ("v2", "other")):
+            refused = await push(f"{tag}:refs/heads/{branch}", check=False)
+            assert f"{branch} would become the annotated tag {tag}, and a branch can only be a commit." in refused.stderr
+            assert f"git push skypanel '{tag}^{{commit}}:{branch}'" in refused.stderr
+    assert "Verifying deploy... done." in (await work.push("v3^{commit}:main")).stderr
+    refused = await work.push("+HEAD^{tree}:refs/heads/main", check=False)
+    assert "main would become a tree, and a branch can only be a commit." in refused.stderr
+
+
+async def test_tags_of_all_kinds_are_stored_and_moved_beside_a_deploy(stage, receiver, workers, work):
+    await work.push()
+    await work.git("tag", "-a", "-m", "One", "v1")
+    await work.git("tag", "-a", "-m", "A tree", "tree", "HEAD^{tree}")
+    await work.git("tag", "light-tree", "HEAD^{tree}")
+    pushed = await work.push("v1", "tree", "light-tree")
+    assert pushed.stderr.count("Tags are not deployed.") == 3
+    await work.commit({"more": "x"})
+    await work.git("tag", "-f", "-a", "-m", "Again", "v1")
+    moved = await work.push("main", "+v1", "+HEAD:refs/tags/tree")
+    assert "Verifying deploy... done." in moved.stderr
+    tag = (await work.git("rev-parse", "v1")).stdout.strip()
+    assert (await receiver.repositories.refs((await app_of(stage)).id))["refs/tags/v1"] == tag
+
+
+async def test_the_branch_that_was_deployed_last_is_not_deleted_though_another_could_be(stage, receiver, workers, work):
+    await work.push("main:master")
+    await work.commit({"more": "x"})
+    refused = await work.push("main", ":master", check=False)
+    assert "master is the branch that is deployed and cannot be deleted." in refused.stderr
+    await work.push("main")
+    assert "master is deleted." in (await work.push(":master")).stderr
+
+
 async def test_hanging_up_leaves_the_build_running(stage, receiver, ada, work):
     client = await ada.start("git", "push", receiver.remote(), "main", cwd=work.folder)
     await asyncio.wait_for(client.stderr.readuntil(b"Building on"), 20)

@@ -11,6 +11,7 @@ import pytest
 import zstandard
 
 from skypanel.domain.errors import Invalid
+from skypanel.domain.push import Kind
 from skypanel.drivers.dulwich import FETCHED, DulwichRepositories
 from skypanel.drivers.remote import pack
 from tests.contract_repositories import RepositoriesContract
@@ -176,6 +177,36 @@ async def test_a_history_is_compared_through_merges_and_rewrites(repositories, a
     assert await repositories.contains(app_id, first, merged)
     assert await repositories.contains(app_id, side, merged)
     assert not await repositories.contains(app_id, merged, rewritten)
+
+
+async def test_an_object_is_what_its_tags_stand_for(repositories, app_id, work):
+    for name, target in (("v1", "HEAD"), ("v2", "v1"), ("t1", "HEAD^{tree}"), ("b1", "HEAD:Procfile")):
+        git(work, "tag", "-a", "-m", name, name, target)
+    git(work, "push", "-q", "--tags", repositories.path(app_id))
+    found = {
+        name: await repositories.kind(app_id, git(work, "rev-parse", name)) for name in ("main", "main^{tree}", "v1", "v2", "t1", "b1")
+    }
+    assert found == {
+        "main": Kind("commit"),
+        "main^{tree}": Kind("tree"),
+        "v1": Kind("commit", "v1"),
+        "v2": Kind("commit", "v2"),
+        "t1": Kind("tree", "t1"),
+        "b1": Kind("blob", "b1"),
+    }
+    with pytest.raises(Invalid, match="lacks objects"):
+        await repositories.kind(app_id, "1" * 40)
+
+
+async def test_tags_of_tags_are_followed_for_a_while(repositories, app_id, work):
+    target = "HEAD"
+    for number in range(11):
+        git(work, "tag", "-a", "-m", "x", f"v{number}", target)
+        target = f"v{number}"
+    git(work, "push", "-q", "--tags", repositories.path(app_id))
+    assert (await repositories.kind(app_id, git(work, "rev-parse", "v8"))).type == "commit"
+    with pytest.raises(Invalid, match="tag of tags"):
+        await repositories.kind(app_id, git(work, "rev-parse", "v10"))
 
 
 async def test_what_is_no_commit_is_refused(repositories, app_id, work):

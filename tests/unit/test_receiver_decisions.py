@@ -10,9 +10,11 @@ from skypanel.domain.push import (
     MAX_REFS,
     MAX_REPOSITORY_BYTES,
     MAX_UPDATES,
+    Kind,
     RefUpdate,
     Tree,
     ago,
+    check_branch,
     check_name,
     check_repository,
     check_tree,
@@ -22,7 +24,7 @@ from skypanel.domain.push import (
 from skypanel.domain.transcript import size
 
 OLD, NEW, OTHER = "a" * 40, "b" * 40, "c" * 40
-DEFAULT = ("refs/heads/main", "refs/heads/master")
+MAIN, MASTER = DEFAULT = ("refs/heads/main", "refs/heads/master")
 
 
 def update(ref, old=None, new=NEW, *, forced=False):
@@ -53,13 +55,13 @@ def update(ref, old=None, new=NEW, *, forced=False):
             ["feature is overwritten: aaaaaaa is no longer part of it.", "feature is stored, not deployed: only main or master is."],
         ),
         ([update("master"), update("main")], [], "refs/heads/main", []),
-        ([update("main"), update("master", OLD, None)], ["refs/heads/master"], "refs/heads/main", ["master is deleted."]),
+        ([update("main", OLD), update("master", OLD, None)], DEFAULT, "refs/heads/main", ["master is deleted."]),
         ([update("master", OLD, None)], ["refs/heads/master", "refs/heads/main"], None, ["master is deleted."]),
         ([update("feature"), update("main"), update("refs/tags/v1")], [], "refs/heads/main", None),
     ],
 )
 def test_what_is_done_about_a_push(updates, existing, deployed, notes):
-    decision = decide(updates, DEFAULT, existing)
+    decision = decide(updates, DEFAULT, existing, MAIN)
     assert (decision.deploy.ref if decision.deploy else None) == deployed
     if notes is not None:
         assert list(decision.notes) == notes
@@ -80,18 +82,18 @@ def test_what_is_done_about_a_push(updates, existing, deployed, notes):
 )
 def test_what_is_refused(updates, existing, error, message):
     with pytest.raises(error) as refused:
-        decide(updates, DEFAULT, existing)
+        decide(updates, DEFAULT, existing, MAIN)
     assert message in refused.value.message
     assert refused.value.hint
 
 
 def test_a_repository_has_no_more_refs_than_can_be_read_for_each_push():
     full = [f"refs/tags/v{number}" for number in range(MAX_REFS)]
-    decide([update("refs/tags/v0", OLD)], DEFAULT, full)
-    decide([update("main"), update("refs/tags/v0", OLD, None)], DEFAULT, full)
+    decide([update("refs/tags/v0", OLD)], DEFAULT, full, MAIN)
+    decide([update("main"), update("refs/tags/v0", OLD, None)], DEFAULT, full, MAIN)
     with pytest.raises(Invalid, match=f"would have {MAX_REFS + 1} branches and tags"):
-        decide([update("main")], DEFAULT, full)
-    decide([update("refs/tags/v0", OLD, None)], DEFAULT, [*full, "refs/tags/one-more", "refs/tags/two-more"])
+        decide([update("main")], DEFAULT, full, MAIN)
+    decide([update("refs/tags/v0", OLD, None)], DEFAULT, [*full, "refs/tags/one-more", "refs/tags/two-more"], MAIN)
 
 
 def test_a_push_changes_a_bounded_number_of_refs():
@@ -100,14 +102,39 @@ def test_a_push_changes_a_bounded_number_of_refs():
         check_updates(MAX_UPDATES + 1)
 
 
+@pytest.mark.parametrize(
+    ("updates", "deploys", "head"),
+    [
+        ([update("main", OLD, None)], DEFAULT, MAIN),
+        ([update("master", OLD, None)], DEFAULT, MASTER),
+        ([update("main"), update("master", OLD, None)], DEFAULT, MASTER),
+        ([update("master", OLD, None)], DEFAULT, "refs/heads/live"),
+        ([update("live", OLD, None)], ("refs/heads/live",), MAIN),
+    ],
+)
+def test_the_branch_that_is_deployed_is_never_deleted_whatever_else_is_there_or_pushed(updates, deploys, head):
+    with pytest.raises(Conflict, match="is the branch that is deployed and cannot be deleted"):
+        decide(updates, deploys, [*DEFAULT, "refs/heads/live"], head)
+
+
+def test_a_branch_is_a_commit():
+    check_branch(update("main"), Kind("commit"))
+    with pytest.raises(Invalid, match="main would become the annotated tag v1") as refused:
+        check_branch(update("main"), Kind("commit", "v1"))
+    assert "git push skypanel 'v1^{commit}:main'" in refused.value.hint
+    for kind in (Kind("tree"), Kind("blob", "v1")):
+        with pytest.raises(Invalid, match=f"main would become a {kind.type}, and a branch can only be a commit"):
+            check_branch(update("main"), kind)
+
+
 def test_an_app_may_deploy_another_branch():
-    decision = decide([update("main"), update("live")], ("refs/heads/live",), [])
+    decision = decide([update("main"), update("live")], ("refs/heads/live",), [], MAIN)
     assert decision.deploy.ref == "refs/heads/live"
     assert decision.notes == ("main is stored, not deployed: only live is.",)
 
 
 def test_many_refs_are_summed_up():
-    decision = decide([update(f"refs/tags/v{number}") for number in range(500)], DEFAULT, [])
+    decision = decide([update(f"refs/tags/v{number}") for number in range(500)], DEFAULT, [], MAIN)
     assert len(decision.notes) == 11
     assert decision.notes[-1] == "... and 490 more like these."
 
@@ -115,7 +142,7 @@ def test_many_refs_are_summed_up():
 @given(st.lists(st.builds(RefUpdate, st.text(max_size=40), st.sampled_from([None, OLD]), st.sampled_from([None, NEW, OTHER])), max_size=8))
 def test_only_a_deploy_branch_is_ever_deployed(updates):
     try:
-        decision = decide(updates, DEFAULT, [])
+        decision = decide(updates, DEFAULT, [], MAIN)
     except (Conflict, Invalid):
         return
     assert decision.deploy is None or (decision.deploy.ref in DEFAULT and decision.deploy.new)
