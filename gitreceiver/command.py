@@ -9,6 +9,13 @@ from skypanel.domain.errors import Invalid
 from skypanel.domain.names import check_app_name
 
 ONLY_GIT = Invalid("SkyPanel only speaks git.", "Push with: git push skypanel main")
+NO_LFS = Invalid(
+    "SkyPanel does not store Git LFS objects.",
+    "Take the files out of LFS: git lfs migrate export --include='*'. Or have the build download them. To push to SkyPanel without them:"
+    " GIT_LFS_SKIP_PUSH=1 git push skypanel main",
+)
+# https://github.com/git-lfs/git-lfs/blob/main/docs/api/server-discovery.md
+LFS_PROGRAMS = frozenset({"git-lfs-authenticate", "git-lfs-transfer"})
 MAX_LENGTH = 1024
 
 _PATH = re.compile(r"/{0,2}(?P<name>[^/]+?)(?:\.git)?/?")
@@ -38,6 +45,8 @@ def parse(line: str) -> Command:
     match _words(line):
         case ["git", service, path]:
             return Command(_service(service), _name(path))
+        case [program, *_] if program in LFS_PROGRAMS:
+            raise NO_LFS
         case [program, path] if program.startswith("git-"):
             return Command(_service(program.removeprefix("git-")), _name(path))
         case _:

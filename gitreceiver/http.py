@@ -14,7 +14,7 @@ from functools import partial
 
 from aiohttp import BasicAuth, hdrs, web
 
-from gitreceiver.command import ONLY_GIT, Command, Service
+from gitreceiver.command import NO_LFS, ONLY_GIT, Command, Service
 from gitreceiver.conversations import Conversations, network
 from gitreceiver.exchange import Exchange, is_compressed, refusal
 from gitreceiver.session import Git, known_protocol
@@ -92,6 +92,7 @@ class HttpListener:
     def _app(self) -> web.Application:
         app = web.Application(middlewares=[self._attend])
         app.router.add_get("/{name}.git/info/refs", self._advertise, allow_head=False)
+        app.router.add_route("*", "/{name}.git/info/lfs/{what:.+}", _no_lfs)
         for service in Service:
             app.router.add_post(f"/{{name}}.git/git-{service}", partial(self._exchange, service), name=service)
         return app
@@ -219,6 +220,11 @@ async def _answered(handler: Handler, request: web.Request) -> web.StreamRespons
     except web.HTTPException as error:  # of aiohttp's own: nothing is at this path, or not by this method
         allowed = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
         return refusal(error.status, failure(f"{error.reason}. {ONLY_GIT}"), allowed)
+
+
+async def _no_lfs(_request: web.Request) -> web.StreamResponse:
+    """Say in the format of Git LFS (docs/api/batch.md of git-lfs/git-lfs) that there is none, whoever asks."""
+    return web.json_response({"message": str(NO_LFS)}, status=501, content_type="application/vnd.git-lfs+json")
 
 
 def _service(request: web.Request) -> Service:

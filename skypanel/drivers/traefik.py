@@ -19,7 +19,7 @@ POLL_S = 0.05
 ANSWER_S = 5.0
 ENTRY_POINTS = ("web", "websecure")
 FLUSH_INTERVAL = "1ms"
-GIT_PATHS = r"^/[^/]+\.git/(info/refs|git-receive-pack|git-upload-pack)$"
+GIT_PATHS = r"^/[^/]+\.git/(info/refs|info/lfs/.+|git-receive-pack|git-upload-pack)$"
 
 _ABOVE_ALL = 1_000_000
 _BELOW_ALL = 1

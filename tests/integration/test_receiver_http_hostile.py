@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import io
+import json
 import os
 import signal
 from base64 import b64encode
@@ -131,6 +132,16 @@ async def test_what_is_no_request_of_gits_is_refused_with_one_line(receiver, ada
     await quiet(receiver)
     assert receiver.desk.pushes == []
     assert not (receiver.home / "repositories").exists()
+
+
+@pytest.mark.parametrize("what", ["objects/batch", "locks/verify", "locks"])
+async def test_a_client_of_lfs_is_told_what_to_do_in_its_own_format(receiver, ada, what):
+    body = b'{"operation": "upload", "objects": []}'
+    for method in ("GET", "POST"):
+        answer = await ask(ada, method, f"/hello.git/info/lfs/{what}", body, Content_Type="application/vnd.git-lfs+json")
+        assert (answer[0], answer[1]["Content-Type"]) == (501, "application/vnd.git-lfs+json; charset=utf-8")
+        assert json.loads(answer[2])["message"].startswith("SkyPanel does not store Git LFS objects. Take the files out of LFS: git lfs")
+    await quiet(receiver)
 
 
 @pytest.mark.parametrize(

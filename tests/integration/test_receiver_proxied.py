@@ -119,6 +119,11 @@ async def test_other_paths_and_hosts_lead_to_the_panel(proxy):
     assert (status, "no service of SkyPanel's" in said) == (403, True)
 
 
+async def test_the_hint_for_lfs_comes_through(proxy):
+    status, said = await proxy.text(path="/hello.git/info/lfs/objects/batch", host="localhost", method="POST", data=b"{}")
+    assert (status, "git lfs migrate export" in said) == (501, True)
+
+
 async def test_over_long_headers_are_refused(proxy):
     headers = {"Host": "localhost", "X-Long": "y" * 20_000}
     status, said = await proxy.text(path="/hello.git/info/refs?service=git-upload-pack", headers=headers)

@@ -262,6 +262,27 @@ async def test_a_tag_object_on_the_deploy_branch_is_refused(receiver, work):
     assert receiver.leftovers() == []
 
 
+@pytest.mark.parametrize("transport", ["ssh", "http"])
+@pytest.mark.parametrize("version", ["0", "1", "2"])
+async def test_a_clone_without_its_files_gets_them_when_they_are_wanted(receiver, ada, work, transport, version):
+    first = await work.head()
+    await work.commit({"Procfile": "web: ./serve --fast\n"})
+    await work.push()
+    remote = receiver.remote() if transport == "ssh" else receiver.http_remote(token=ada.token)
+    config = ("-c", f"protocol.version={version}")
+    cloned = await ada.run("git", *config, "clone", "-q", "--filter=blob:none", remote, "clone")
+    assert (cloned.status, cloned.stderr) == (0, "")
+    clone = ada.home / "clone"
+    assert (clone / "Procfile").read_text() == "web: ./serve --fast\n"
+    missing = (await ada.run("git", "rev-list", "--objects", "--missing=print", "--all", cwd=clone)).stdout
+    assert missing.count("\n?") == 1
+    shown = await ada.run("git", *config, "show", f"{first}:Procfile", cwd=clone)
+    assert shown.stdout == "web: ./serve\n"
+    await ada.run("git", "commit", "-q", "--allow-empty", "-m", "On top", cwd=clone)
+    pushed = await ada.run("git", *config, "push", "origin", "main", cwd=clone)
+    assert pushed.status == 0, pushed
+
+
 async def test_a_shallow_clone_can_be_pushed(receiver, ada, work):
     await work.commit({"more": "1"})
     await ada.run("git", "clone", "-q", "--depth", "1", f"file://{work.folder}", "shallow")

@@ -40,6 +40,15 @@ def test_anything_else_is_refused_with_what_to_do(line):
     assert refused.value.hint == "Push with: git push skypanel main"
 
 
+@pytest.mark.parametrize(
+    "line", ["git-lfs-authenticate hello.git upload", "git-lfs-transfer '/hello.git' download", "git-lfs-authenticate"]
+)
+def test_a_client_of_lfs_is_told_what_to_do(line):
+    with pytest.raises(Invalid, match="does not store Git LFS objects") as refused:
+        parse(line)
+    assert "git lfs migrate export" in refused.value.hint
+
+
 @pytest.mark.parametrize("path", ["..", "../x", "/a/b", "/etc/passwd", ".git", "/.git", "a.git.git", "'a;b'", "'$(x)'", "-h", "A", "''"])
 def test_a_path_is_an_app_name_and_no_more(path):
     with pytest.raises(Invalid):

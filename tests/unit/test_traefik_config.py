@@ -44,7 +44,7 @@ def test_git_is_on_the_dashboards_host_and_the_bare_domain_and_before_both():
     git = config["routers"]["git"]
     hosts, _, paths = git["rule"].partition(" && ")
     assert hosts == "(Host(`localhost`) || Host(`skypanel.localhost`))"
-    assert paths == r"PathRegexp(`^/[^/]+\.git/(info/refs|git-receive-pack|git-upload-pack)$`)"
+    assert paths == r"PathRegexp(`^/[^/]+\.git/(info/refs|info/lfs/.+|git-receive-pack|git-upload-pack)$`)"
     assert git["priority"] > config["routers"]["dashboard"]["priority"]
     assert config["services"]["git"]["loadBalancer"]["servers"] == [{"url": "http://127.0.0.1:7002"}]
 
