@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import stat
+import struct
 import subprocess
 import sys
 import tarfile
@@ -39,7 +40,7 @@ SMALL = Limits(cpu_cores=1.0, memory_bytes=128 * MIB, pids=64, disk_bytes=64 * M
 ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/app"}
 # Answers every request with its environment's GREETING, once it has slept for BOOT_S.
 SERVER = """\
-import http.server, os, time
+import http.server, os, socket, time
 
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
@@ -51,7 +52,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 print("serving", flush=True)
-http.server.ThreadingHTTPServer((os.environ.get("ADDRESS", "0.0.0.0"), int(os.environ["PORT"])), Handler).serve_forever()
+class Server(http.server.ThreadingHTTPServer):
+    address_family = socket.AF_INET6 if ":" in os.environ.get("ADDRESS", "") else socket.AF_INET
+
+Server((os.environ.get("ADDRESS", "0.0.0.0"), int(os.environ["PORT"])), Handler).serve_forever()
 """
 
 
@@ -164,6 +168,13 @@ class RunningLauncher:
         """Whether somebody is there: a socket of a launcher that was killed stays."""
         with socket.socket(socket.AF_UNIX) as probe:
             return probe.connect_ex(str(self.socket)) == 0
+
+    @property
+    def pid(self) -> int:
+        """The process that takes connections, as the kernel says of the socket's other end (unix(7), SO_PEERCRED)."""
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.connect(str(self.socket))
+            return struct.unpack("3i", probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))[0]
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """End it by a signal, and return its exit status."""

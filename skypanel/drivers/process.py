@@ -16,10 +16,10 @@ from skypanel.domain.manifest import STOP_GRACE_S, Dyno, DynoKey, DynoState, Exi
 from skypanel.drivers.attachment import Attachment
 from skypanel.drivers.bubblewrap import open_workspace
 from skypanel.drivers.launcher import WORK_S, Launcher, LauncherConnection, answered_within
-from skypanel.drivers.readiness import Observed, Readiness, late
+from skypanel.drivers.readiness import Readiness
 from skypanel.launcher.descriptors import Pipe, write_all
 from skypanel.launcher.environment import boot, dyno_environment
-from skypanel.launcher.listening import Listening
+from skypanel.launcher.listening import Listener, Look
 from skypanel.launcher.protocol import Message, Tenant, key_message, limits_message, parse_key, tenant_message
 from skypanel.ports import Attached, Objects, Step, WriteLine
 
@@ -54,19 +54,22 @@ class ProcessScheduler:
             async with asyncio.timeout(timeout_s):
                 return await self._until_ready(manifest.app_id, waiting)
         except TimeoutError:
-            raise next(late(readiness.last, readiness.name, timeout_s) for readiness in waiting.values() if not readiness.ready) from None
+            raise next(readiness.late(timeout_s) for readiness in waiting.values() if not readiness.ready) from None
 
     async def _until_ready(self, app_id: UUID, waiting: Mapping[DynoKey, Readiness]) -> Sequence[Dyno]:
+        now = asyncio.get_running_loop().time
         while True:
-            observed = {one.dyno.key: one for one in await self._observe(app_id)}
-            ready = await asyncio.gather(*(readiness.look(observed.get(key)) for key, readiness in waiting.items()))
-            if all(ready):
-                return [observed[key].dyno for key in waiting]
+            found = {dyno.key: dyno for dyno in await self.dynos(app_id)}
+            looks = await self._look([key for key, readiness in waiting.items() if readiness.needs_look(found.get(key))])
+            checks = (readiness.check(found.get(key), looks.get(key), now()) for key, readiness in waiting.items())
+            if all(await asyncio.gather(*checks)):
+                return [found[key] for key in waiting]
             await asyncio.sleep(POLL_S)
 
     async def dynos(self, app_id: UUID | None = None) -> Sequence[Dyno]:
         """Return what runs, of one app or of all."""
-        return [observed.dyno for observed in await self._observe(app_id)]
+        answer = await self._launcher.ask({"do": "list", "app_id": app_id and str(app_id)})
+        return [_dyno(report) for report in answer["dynos"]]
 
     async def retire(self, manifest: Manifest) -> None:
         """Stop every dyno of the app that is not the manifest's: SIGTERM now, SIGKILL after the grace."""
@@ -125,15 +128,18 @@ class ProcessScheduler:
     async def one_offs(self, app_id: UUID | None = None) -> Sequence[Dyno]:
         """Return the one-off dynos that run, attached or not, of one app with what each runs, or of all."""
         answer = await self._launcher.ask({"do": "list", "app_id": app_id and str(app_id)})
-        return [_observed(report).dyno for report in answer["one_offs"]]
+        return [_dyno(report) for report in answer["one_offs"]]
 
     async def _signal(self, key: DynoKey, number: int) -> None:
         with suppress(NotFound):  # it has just ended
             await self._launcher.ask({"do": "signal", "app_id": str(key.app_id), "name": key.name, "number": number})
 
-    async def _observe(self, app_id: UUID | None) -> Sequence[Observed]:
-        answer = await self._launcher.ask({"do": "list", "app_id": app_id and str(app_id)})
-        return [_observed(report) for report in answer["dynos"]]
+    async def _look(self, keys: Sequence[DynoKey]) -> Mapping[DynoKey, Look]:
+        """Return where dynos listen; it is work for the launcher, and asked of nothing that is up."""
+        if not keys:
+            return {}
+        answer = await self._launcher.ask({"do": "look", "keys": [key_message(key) for key in keys]})
+        return {parse_key(look["key"]): _look(look) for look in answer["looks"]}
 
     async def _stage(self, tenant: Tenant, digest: str) -> None:
         slug = {"tenant": tenant_message(tenant), "digest": digest}
@@ -195,8 +201,8 @@ async def _hear_exit(connection: LauncherConnection) -> Exit:
     return Exit(answer["code"], answer["reason"])
 
 
-def _observed(report: Mapping[str, Any]) -> Observed:
-    dyno = Dyno(
+def _dyno(report: Mapping[str, Any]) -> Dyno:
+    return Dyno(
         key=parse_key(report["key"]),
         state=DynoState(report["state"]),
         since=datetime.fromisoformat(report["since"]),
@@ -205,4 +211,7 @@ def _observed(report: Mapping[str, Any]) -> Observed:
         reason=report["reason"],
         command=report["command"],
     )
-    return Observed(dyno, Listening(report["listening"]))
+
+
+def _look(report: Mapping[str, Any]) -> Look:
+    return Look(report["port"], frozenset(Listener(*each) for each in report["listeners"]), report["cpu_s"])

@@ -1,24 +1,16 @@
 """When a dyno can take over, and what to tell its owner when it cannot."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from skypanel.domain.manifest import WEB, Dyno, DynoState
-from skypanel.launcher.listening import Listening
+from skypanel.launcher.listening import Look, Settling
 from skypanel.ports import Unready
 
 STEADY = timedelta(seconds=1)
 FIRST_TRY_S = 2.0
 _BIND = "Bind to 0.0.0.0 and the port in $PORT."
-
-
-@dataclass(frozen=True)
-class Observed:
-    """A dyno and on which addresses it listens on $PORT."""
-
-    dyno: Dyno
-    listening: Listening
 
 
 def check_alive(first: Dyno, now: Dyno) -> None:
@@ -37,43 +29,51 @@ def steady(dyno: Dyno, now: datetime) -> bool:
     return dyno.state is DynoState.UP and now - dyno.since >= STEADY
 
 
-def late(observed: Observed | None, name: str, timeout_s: float) -> Unready:
-    """Return what to say of a dyno that was not ready in time."""
-    if observed is None:
-        return Unready(name, f"did not start within {timeout_s:g} s.")
-    if observed.dyno.key.process_type != WEB:
-        return Unready(name, f"did not stay up within {timeout_s:g} s.")
-    match observed.listening:
-        case Listening.NOWHERE:
-            return Unready(name, f"did not listen on $PORT within {timeout_s:g} s. {_BIND}")
-        case Listening.LOOPBACK:
-            return Unready(name, f"listens on 127.0.0.1 only, where nobody reaches it. {_BIND}")
-        case Listening.EVERYWHERE:
-            return Unready(name, f"listens on $PORT but did not answer an HTTP request within {timeout_s:g} s.")
-
-
 @dataclass
 class Readiness:
     """What is known of one dyno while it is waited for."""
 
     name: str
     first: Dyno | None = None
-    last: Observed | None = None
+    last: Dyno | None = None
     ready: bool = False
+    _look: Look | None = None
+    _settling: Settling = field(default_factory=Settling)
     _patience_s: float = FIRST_TRY_S
 
-    async def look(self, observed: Observed | None) -> bool:
-        """Whether the dyno is ready, by what was observed of it just now. Raises Unready if it will not be."""
-        if observed is None:
+    def needs_look(self, dyno: Dyno | None) -> bool:
+        """Whether it has to be known where the dyno listens."""
+        return dyno is not None and dyno.key.process_type == WEB and dyno.state is DynoState.UP and not self.ready
+
+    async def check(self, dyno: Dyno | None, look: Look | None, now: float) -> bool:
+        """Whether the dyno is ready, by what was seen of it just now, in seconds of a steady clock. Raises Unready if it will not be."""
+        if dyno is None:
             return False
-        self.last = observed
-        self.first = self.first or observed.dyno
-        check_alive(self.first, observed.dyno)
-        if observed.dyno.key.process_type != WEB:
-            self.ready = steady(observed.dyno, datetime.now(UTC))
-        elif not self.ready and observed.listening is Listening.EVERYWHERE and observed.dyno.endpoint is not None:
-            self.ready = await self._ask(observed.dyno.endpoint)
+        self.last, self._look = dyno, look or self._look
+        self.first = self.first or dyno
+        check_alive(self.first, dyno)
+        if dyno.key.process_type != WEB:
+            self.ready = steady(dyno, datetime.now(UTC))
+        elif look is not None and dyno.endpoint is not None and not self.ready:
+            if self._settling.has_settled(look, now):
+                raise Unready(self.name, _elsewhere(look))
+            self.ready = look.is_reachable and await self._ask(dyno.endpoint)
         return self.ready
+
+    def late(self, timeout_s: float) -> Unready:
+        """Return what to say of it if it was not ready in time."""
+        return Unready(self.name, self._why_late(timeout_s))
+
+    def _why_late(self, timeout_s: float) -> str:
+        if self.last is None:
+            return f"did not start within {timeout_s:g} s."
+        if self.last.key.process_type != WEB:
+            return f"did not stay up within {timeout_s:g} s."
+        if self._look is None or not self._look.listeners:
+            return f"did not listen on $PORT within {timeout_s:g} s. {_BIND}"
+        if self._look.is_elsewhere:
+            return _elsewhere(self._look)
+        return f"listens on $PORT but did not answer an HTTP request within {timeout_s:g} s."
 
     async def _ask(self, endpoint: str) -> bool:
         """Ask for the front page, each time with more patience: an app may be slow to wake."""
@@ -83,6 +83,10 @@ class Readiness:
         except TimeoutError:
             self._patience_s *= 2
             return False
+
+
+def _elsewhere(look: Look) -> str:
+    return f"{look.complaint()}. {_BIND}"
 
 
 async def answers_http(endpoint: str) -> bool:

@@ -14,8 +14,9 @@ from skypanel.launcher.commands import CommandFailed
 from skypanel.launcher.disks import Disk
 from skypanel.launcher.environment import at_terminal, boot, dyno_environment
 from skypanel.launcher.finishing import drop
-from skypanel.launcher.listening import Listening, listening
+from skypanel.launcher.listening import Look
 from skypanel.launcher.logs import LogFile
+from skypanel.launcher.looking import look
 from skypanel.launcher.machine import Machine
 from skypanel.launcher.overrun import Bounds, over_now, sentence, watch
 from skypanel.launcher.protocol import StartDyno
@@ -73,9 +74,9 @@ class Dyno:
         """Return its processes as the host sees them, of a map from every pid to its parent."""
         return sorted(processes.descendants(parents, self._sandbox.init_pid)) if self._sandbox else []
 
-    def listening(self) -> Listening:
-        """Return on which addresses it listens on its port."""
-        return listening(self._sandbox.init_pid, self.port) if self._sandbox else Listening.NOWHERE
+    async def look(self) -> Look:
+        """Return where it listens, and what it used of processors. Raises OSError."""
+        return await look(self._sandbox, self.port) if self._sandbox else Look(self.port)
 
     def stop(self, grace_s: float, linger_s: float = 0.0) -> None:
         """Tell it to stop: SIGTERM after it lingered, SIGKILL after the grace; told twice, the earlier end counts."""

@@ -1,14 +1,14 @@
 """All dynos of a launcher."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from uuid import UUID
 
 from skypanel.domain.errors import Conflict, NotFound
 from skypanel.domain.manifest import SHOWN_COMMAND, DynoKey, Exit
-from skypanel.launcher import processes
 from skypanel.launcher.dyno import Dyno
 from skypanel.launcher.finishing import to_the_end
+from skypanel.launcher.listening import Look
 from skypanel.launcher.logs import LogFiles
 from skypanel.launcher.machine import Machine
 from skypanel.launcher.protocol import Message, Retire, RunOnce, SignalDyno, StartDyno, StopDyno, key_message
@@ -119,13 +119,17 @@ class Dynos:
 
         What runs once of one app comes with its command: those of all apps would be too much for one message.
         """
-        parents = processes.parents()
         dynos = sorted(self._of(app_id), key=lambda dyno: dyno.request.key)
         return [
-            {**_describe(dyno, parents), "command": dyno.request.command[:SHOWN_COMMAND] if once and app_id else None}
+            {**_describe(dyno), "command": dyno.request.command[:SHOWN_COMMAND] if once and app_id else None}
             for dyno in dynos
             if dyno.once == once
         ]
+
+    async def look(self, keys: Sequence[DynoKey]) -> Sequence[Message]:
+        """Return what dynos that are waited for do, in the order of their keys, as far as they run. Raises OSError."""
+        awaited = [dyno for key in keys if (dyno := self._current.get(key)) is not None]
+        return [_saw(dyno, await dyno.look()) for dyno in awaited]
 
     def _of(self, app_id: UUID | None) -> list[Dyno]:
         return [dyno for key, dyno in self._current.items() if app_id in {None, key.app_id}]
@@ -135,7 +139,7 @@ async def _ended(task: asyncio.Task[None]) -> None:
     await asyncio.wait({task})
 
 
-def _describe(dyno: Dyno, parents: Mapping[int, int]) -> Message:
+def _describe(dyno: Dyno) -> Message:
     return {
         "key": key_message(dyno.request.key),
         "state": dyno.state.value,
@@ -143,6 +147,13 @@ def _describe(dyno: Dyno, parents: Mapping[int, int]) -> Message:
         "endpoint": dyno.endpoint,
         "restarts": dyno.restarts,
         "reason": dyno.reason,
-        "listening": dyno.listening().value,
-        "pids": dyno.pids(parents),
+    }
+
+
+def _saw(dyno: Dyno, look: Look) -> Message:
+    return {
+        "key": key_message(dyno.request.key),
+        "port": look.port,
+        "listeners": [[each.address, each.port, each.is_ipv6_only] for each in sorted(look.listeners)],
+        "cpu_s": look.cpu_s,
     }

@@ -5,6 +5,8 @@ import signal
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from skypanel.launcher.listening import cpu_s
+
 PROC = Path("/proc")
 _SHELLS = frozenset({"bash", "dash", "sh"})
 KIB = 1024
@@ -76,6 +78,18 @@ def send(pid: int, init: int, number: int) -> None:
 def uses_more_than(limit_bytes: int, pids: frozenset[int]) -> bool:
     """Whether processes hold more memory than that; shared pages are divided only where it matters, as it is dear to count."""
     return sum(map(_resident, pids)) > limit_bytes and sum(map(_proportional, pids)) > limit_bytes
+
+
+def used_s(pids: frozenset[int]) -> float:
+    """Return what processes, and those of their children that ended, used of processors."""
+    return sum(map(_used, pids))
+
+
+def _used(pid: int) -> float:
+    try:
+        return cpu_s((PROC / str(pid) / "stat").read_text(errors="replace"))
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
 
 
 def _each_parent() -> Iterator[tuple[int, int]]:

@@ -123,6 +123,13 @@ class ListDynos:
 
 
 @dataclass(frozen=True)
+class LookAt:
+    """Report where dynos listen that are waited for; it is work, and not for those that are up."""
+
+    keys: tuple[DynoKey, ...]
+
+
+@dataclass(frozen=True)
 class RemoveApp:
     """Stop all dynos of an app at once and delete what the launcher holds of it."""
 
@@ -154,6 +161,7 @@ Request = (
     | Retire
     | StopDyno
     | ListDynos
+    | LookAt
     | RemoveApp
     | HasSlug
 )
@@ -258,6 +266,7 @@ _PARSERS: Mapping[str, Callable[[Fields], Request]] = {
     "stop": _stop,
     "features": lambda _: AskFeatures(),
     "list": lambda fields: ListDynos(fields.optional_uuid("app_id")),
+    "look": lambda fields: LookAt(tuple(parse_key(key) for key in fields.items("keys"))),
     "remove": lambda fields: RemoveApp(fields.uuid("app_id")),
 }
 

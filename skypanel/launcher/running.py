@@ -45,6 +45,10 @@ class Running:
                 os.write(gate, b"\n")
             os.close(gate)
 
+    def handle(self) -> int:
+        """Return another descriptor (a pidfd) of its first process, which the caller closes."""
+        return os.dup(self._pidfd)
+
     def kill(self) -> None:
         """End all of it at once: with the first process of its namespace the kernel ends the rest."""
         try:

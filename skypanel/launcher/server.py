@@ -20,6 +20,7 @@ from skypanel.launcher.protocol import (
     CancelStep,
     HasSlug,
     ListDynos,
+    LookAt,
     Message,
     OpenWorkspace,
     RemoveApp,
@@ -134,6 +135,8 @@ class Server:
                     "dynos": self._dynos.report(request.app_id, once=False),
                     "one_offs": self._dynos.report(request.app_id, once=True),
                 }
+            case LookAt():
+                return {"looks": await self._dynos.look(request.keys)}
             case _:
                 raise Invalid("A step needs a workspace.")
         return {}

@@ -10,11 +10,14 @@ import pytest
 from skypanel.domain.errors import Unavailable
 from skypanel.domain.limits import MIB
 from skypanel.domain.manifest import DynoState, OneOff, Window
+from skypanel.drivers.process import ProcessScheduler
 from skypanel.drivers.readiness import answers_http
+from skypanel.launcher.listening import SETTLED_S
+from skypanel.launcher.protocol import parse_key
 from skypanel.ports import Unready
 from tests.contract_scheduler import READY_S, SERVE, Collected, SchedulerContract, has_one_offs, launched, no_dynos, no_one_offs
 from tests.fakes import FakeObjects
-from tests.launcher_fixture import SERVER, launcher, make_app, make_manifest, stored_slug
+from tests.launcher_fixture import MODES, SERVER, ClientAs, launcher, make_app, make_manifest, stored_slug
 from tests.leaks import holdings, settled
 from tests.until import until
 
@@ -197,10 +200,34 @@ class TestReadiness:
         assert unready.value.reason == "did not listen on $PORT within 1 s. Bind to 0.0.0.0 and the port in $PORT."
         await scheduler.remove(app.id)
 
-    async def test_an_app_that_listens_on_loopback_only(self, scheduler, objects):
-        app, manifest = await launched(scheduler, objects, {"web": (SERVE, 1)}, config_vars={"ADDRESS": "127.0.0.1"})
-        with pytest.raises(Unready, match=r"listens on 127\.0\.0\.1 only"):
-            await scheduler.wait_ready(manifest, 2.0)
+    async def test_an_app_that_listens_elsewhere_is_not_waited_for(self, scheduler, objects):
+        commands = {"127.0.0.1": SERVE, "::1": SERVE, "0.0.0.0": f"PORT=8000 {SERVE}", "127.0.0.2": f"PORT=5000 {SERVE}"}
+        said = await asyncio.gather(*(not_ready(scheduler, objects, *each) for each in commands.items()))
+        own = r"its \$PORT is (2\d{4})\. Bind to 0\.0\.0\.0 and the port in \$PORT\."
+        places = (r"127\.0\.0\.1:(2\d{4})", r"\[::1\]:(2\d{4})", r"0\.0\.0\.0:8000", r"127\.0\.0\.2:5000")
+        found = [
+            re.fullmatch(f"listens on {place}, where nobody reaches it: {own}", text) for place, text in zip(places, said, strict=True)
+        ]
+        assert all(found), said
+        assert [len(set(match.groups())) for match in found] == [1] * 4
+
+    async def test_an_app_that_boots_beside_what_listens_already_is_waited_for(self, scheduler, objects):
+        work = f"until (( $(date +%s) > began + {SETTLED_S * 2:.0f} )); do :; done"
+        command = f"(PORT=6000 exec {SERVE}) & began=$(date +%s); {work}; ADDRESS=0.0.0.0 exec {SERVE}"
+        app, manifest = await launched(scheduler, objects, {"web": (command, 1)}, config_vars={"ADDRESS": "127.0.0.1"})
+        await scheduler.wait_ready(manifest, READY_S)
+        await scheduler.remove(app.id)
+
+    # Without control groups the launcher looks at processes all the time.
+    @pytest.mark.parametrize("launcher", [mode for mode in MODES if mode == "root"], indirect=True)
+    async def test_a_list_of_dynos_is_no_look_into_them(self, scheduler, objects, launcher):
+        app, manifest = await launched(scheduler, objects, {"web": (SERVE, 2), "worker": ("sleep 1000", 1)})
+        await scheduler.wait_ready(manifest, READY_S)
+        times = 200
+        before = files_read(launcher)
+        for _ in range(times):
+            await scheduler.dynos()
+        assert files_read(launcher) - before < times
         await scheduler.remove(app.id)
 
     async def test_an_app_that_speaks_no_http(self, scheduler, objects):
@@ -215,6 +242,45 @@ class TestReadiness:
         with pytest.raises(Unready, match=r"exited with status 0 right after its start\."):
             await scheduler.wait_ready(manifest, READY_S)
         await scheduler.remove(app.id)
+
+    async def test_only_web_dynos_that_are_waited_for_are_looked_into(self, objects, launcher):
+        asked = []
+        scheduler = ProcessScheduler(Listening(launcher, asked), objects)
+        app, manifest = await launched(scheduler, objects, {"web": (SERVE, 2), "worker": ("sleep 1000", 1)})
+        await scheduler.wait_ready(manifest, READY_S)
+        looked = [parse_key(key) for message in asked if message["do"] == "look" for key in message["keys"]]
+        assert {key.name for key in looked} == {"web.1", "web.2"}
+        asked.clear()
+        await scheduler.dynos()
+        await scheduler.one_offs()
+        assert {message["do"] for message in asked} == {"list"}
+        await scheduler.remove(app.id)
+
+
+class Listening(ClientAs):
+    """Keeps what is asked of a launcher."""
+
+    def __init__(self, launcher, asked):
+        super().__init__(launcher.socket, launcher.panel_uid)
+        self._asked = asked
+
+    async def ask(self, message, *arguments):
+        self._asked.append(message)
+        return await super().ask(message, *arguments)
+
+
+async def not_ready(scheduler, objects, address, command):
+    """Return why a web dyno does not become ready."""
+    app, manifest = await launched(scheduler, objects, {"web": (command, 1)}, config_vars={"ADDRESS": address})
+    with pytest.raises(Unready) as unready:
+        await scheduler.wait_ready(manifest, 2 * READY_S)
+    await scheduler.remove(app.id)
+    return unready.value.reason
+
+
+def files_read(launcher):
+    """Return how often the launcher has read from a file (proc(5), /proc/PID/io); what comes by sockets is not counted."""
+    return int(re.search(r"^syscr: (\d+)$", Path("/proc", str(launcher.pid), "io").read_text(), re.MULTILINE)[1])
 
 
 class TestStopping:

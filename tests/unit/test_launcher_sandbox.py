@@ -9,7 +9,6 @@ from skypanel.domain.limits import BUILD_LIMITS, MIB, Limits
 from skypanel.launcher import cgroups, disks, firewall, rootless
 from skypanel.launcher.dyno import restart_delay_s
 from skypanel.launcher.environment import boot, dyno_environment
-from skypanel.launcher.listening import Listening, find
 from skypanel.launcher.options import Allowed, parse_allowed, parse_options, parse_subnet, parse_uid_base
 from skypanel.launcher.overrun import Overrun, sentence
 from skypanel.launcher.processes import descendants, parent_of, to_signal
@@ -201,31 +200,6 @@ class TestProcesses:
 
     def test_a_shell_further_down_is_the_apps_own(self):
         assert to_signal({10: 1, 20: 10, 30: 20, 40: 30}, 10, frozenset({30})) == {20, 30, 40}
-
-
-def socket_line(address, state="0A"):
-    return f"   0: {address} 00000000:0000 {state} 00000000:00000000 00:00000000 00000000  1000        0 1"
-
-
-class TestListening:
-    @pytest.mark.parametrize(
-        ("lines", "where"),
-        [
-            ([], Listening.NOWHERE),
-            (["00000000:4E20"], Listening.EVERYWHERE),
-            (["0100007F:4E20"], Listening.LOOPBACK),
-            (["00000000000000000000000001000000:4E20"], Listening.LOOPBACK),
-            (["00000000000000000000000000000000:4E20"], Listening.EVERYWHERE),
-            (["0100007F:4E20", "00000000000000000000000000000000:4E20"], Listening.EVERYWHERE),
-            (["00000000:1F90"], Listening.NOWHERE),
-        ],
-    )
-    def test_where(self, lines, where):
-        table = "\n".join(["  sl  local_address rem_address   st tx_queue", *map(socket_line, lines)])
-        assert find(table, 20_000) is where
-
-    def test_a_connection_is_no_listener(self):
-        assert find(socket_line("00000000:4E20", "01"), 20_000) is Listening.NOWHERE
 
 
 class TestWords:

@@ -1,0 +1,28 @@
+"""A look into a running sandbox: where its processes listen, and how busy they are."""
+
+import asyncio
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+from skypanel.launcher import listening, processes
+from skypanel.launcher.listening import Look
+from skypanel.launcher.running import Running
+
+
+async def look(sandbox: Running, port: int) -> Look:
+    """Look at a sandbox that is to listen on `port`, outside the event loop. Raises OSError."""
+    process = sandbox.handle()
+    try:
+        # a thread of its own, which ends in the sandbox's network namespace: nothing has to be brought back
+        with ThreadPoolExecutor(1) as thread:
+            return await asyncio.get_running_loop().run_in_executor(thread, _look, process, sandbox.init_pid, port)
+    finally:
+        os.close(process)
+
+
+def _look(process: int, init: int, port: int) -> Look:
+    try:
+        listening.enter(process)
+    except ProcessLookupError:
+        return Look(port)
+    return Look(port, listening.listeners(port), processes.used_s(processes.descendants(processes.parents(), init) | {init}))
