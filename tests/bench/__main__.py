@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from tests.bench import api, deploys, memory, pages, pushes, slugs, starts, swarm
+from tests.bench import api, deploys, dynos, memory, pages, pushes, slugs, starts, swarm
 from tests.bench.figures import Figure, from_json, merged, table, to_json
 from tests.bench.stage import Stage
 
@@ -28,6 +28,7 @@ SUBJECTS: Mapping[str, Callable[[Stage], list[Figure]]] = {
     "api": api.calls,
     "logs.tail": api.tail,
     "swarm": swarm.changes,
+    "dynos": dynos.many,
     "start.overhead": slugs.overhead,
 }
 
