@@ -390,6 +390,10 @@ class Repositories(Protocol):
         """Say what an object is. Raises Invalid if it is missing or cannot be read."""
         ...
 
+    async def largest(self, app_id: UUID, quarantine: str) -> tuple[str, int]:
+        """Return the largest of the objects in a quarantine, and its size in bytes. Raises Invalid if they cannot be counted."""
+        ...
+
     async def contains(self, app_id: UUID, old: str, new: str, quarantine: str | None = None) -> bool:
         """Whether commit `old` is part of the history of commit `new`.
 

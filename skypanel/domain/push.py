@@ -192,6 +192,15 @@ def check_updates(count: int) -> None:
         raise Invalid(f"The push changes {count} refs; {MAX_UPDATES} is the most.", "Push fewer branches and tags at once.")
 
 
+def check_object(name: str, size_bytes: int) -> None:
+    """Raise Invalid if an object (hex) of a push is larger than any file may be, whether it is deployed or not."""
+    if size_bytes > MAX_FILE_BYTES:
+        raise Invalid(
+            f"An object of the push, {name[:12]}, is {size(size_bytes)}; a file may have at most {size(MAX_FILE_BYTES)}, on any branch.",
+            f"See which commit it is of: git log --all --find-object={name[:12]}. Remove it from the history that is pushed.",
+        )
+
+
 def check_repository(size_bytes: int, max_bytes: int = MAX_REPOSITORY_BYTES) -> None:
     """Raise Invalid if a push would make a repository larger than it may be."""
     if size_bytes > max_bytes:

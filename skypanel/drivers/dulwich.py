@@ -21,7 +21,7 @@ from dulwich.repo import Repo
 from skypanel.domain.app import DEFAULT_DEPLOY_BRANCHES
 from skypanel.domain.errors import NotFound
 from skypanel.domain.push import Kind, Tree
-from skypanel.drivers import git_archive
+from skypanel.drivers import git_archive, git_census
 from skypanel.drivers.git_objects import BoundedStore
 
 SUFFIX = ".git"
@@ -59,6 +59,10 @@ class DulwichRepositories:
     async def kind(self, app_id: UUID, name: str, quarantine: str | None = None) -> Kind:
         """Say what an object is; raises Invalid."""
         return await asyncio.to_thread(self._kind, app_id, name, quarantine)
+
+    async def largest(self, app_id: UUID, quarantine: str) -> tuple[str, int]:
+        """Return the largest of the objects that are pushed, and its size in bytes; raises Invalid."""
+        return await git_census.largest(self.path(app_id), quarantine)
 
     async def contains(self, app_id: UUID, old: str, new: str, quarantine: str | None = None) -> bool:
         """Whether commit `old` is part of the history of commit `new`."""

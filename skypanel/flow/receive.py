@@ -9,7 +9,7 @@ from skypanel.domain.account import Account
 from skypanel.domain.app import App, check_runs
 from skypanel.domain.build import ARCHIVE, REMOTE
 from skypanel.domain.errors import Conflict, NotFound
-from skypanel.domain.push import Push, RefUpdate, ago, check_branch, check_repository, decide, deploy_refs, shown
+from skypanel.domain.push import Push, RefUpdate, ago, check_branch, check_object, check_repository, decide, deploy_refs, shown
 from skypanel.domain.transcript import detail, heading
 from skypanel.flow import apps as apps_flow
 from skypanel.flow import audit
@@ -59,12 +59,14 @@ async def receive(panel: Panel, push: Push, write: WriteLine) -> None:
     for note in decision.notes:
         await write(detail(note))
     if decision.deploy is None or decision.deploy.new is None:
+        await _check_objects(panel, push)
         await _record(panel, push, app or await _create(panel, push, write), size)
         return
     if app:
         await check_idle(panel, check_runs(app))
     arrival = source_flow.pushed(push, decision.deploy)
     source = await source_flow.store(panel.repositories, panel.objects, arrival, write)
+    await _check_objects(panel, push)
     app = app or await _create(panel, push, write)
     await panel.repositories.point_head(app.id, decision.deploy.ref)
     build = await build_flow.request(panel, app, push.account.id, source, write)
@@ -98,6 +100,12 @@ async def _app(panel: Panel, push: Push) -> App | None:
     if app and app.id != push.app_id:
         raise Conflict(f"The name {push.name} was taken a moment ago.", "Push again, or choose another name in your git remote.")
     return app
+
+
+async def _check_objects(panel: Panel, push: Push) -> None:
+    """Raise Invalid if anything that is pushed is too large, also what is not deployed: it would be inflated for each who reads it."""
+    if push.quarantine:
+        check_object(*await panel.repositories.largest(push.app_id, push.quarantine))
 
 
 async def _compared(panel: Panel, push: Push) -> Push:

@@ -9,8 +9,10 @@ import pytest
 
 from gitreceiver.tasks import cancel
 from skypanel.domain.access import Role
+from skypanel.domain.limits import MIB
 from skypanel.flow import accounts, receive
 from skypanel.store import apps, audit, builds, organizations, releases, settings, tokens
+from tests.packs import commit_of, object_id, pack, request, varint
 from tests.receiver_harness import PanelDesk, end, running_receiver, wait_for
 
 
@@ -227,6 +229,35 @@ async def test_tags_of_all_kinds_are_stored_and_moved_beside_a_deploy(stage, rec
     assert "Verifying deploy... done." in moved.stderr
     tag = (await work.git("rev-parse", "v1")).stdout.strip()
     assert (await receiver.repositories.refs((await app_of(stage)).id))["refs/tags/v1"] == tag
+
+
+@pytest.mark.parametrize("is_difference", [False, True])
+async def test_a_file_over_the_limit_is_refused_on_a_branch_that_is_not_deployed(stage, receiver, workers, ada, is_difference):
+    """A megabyte of zeros is a gigabyte, and so is a difference of a few bytes."""
+    base = bytes(0xFFFF)
+    zeros = base * (101 * MIB // len(base) + 1)
+    delta = varint(len(base)) + varint(len(zeros)) + b"\xb0\xff\xff" * (len(zeros) // len(base))
+    name = object_id("blob", zeros)
+    stored = [(3, base, b""), (7, delta, bytes.fromhex(object_id("blob", base).decode()))] if is_difference else [(3, zeros, b"")]
+    tree = b"100644 zeros\0" + bytes.fromhex(name.decode())
+    commit = commit_of(object_id("tree", tree))
+    body = request(object_id("commit", commit), b"refs/heads/other") + pack((1, commit, b""), (2, tree, b""), *stored)
+    answer = await ada.ssh("git-receive-pack hello", stdin=body)
+    assert f"An object of the push, {name.decode()[:12]}, is 101.1M; a file may have at most 100.0M, on any branch." in answer.stdout
+    assert "ng refs/heads/other" in answer.stdout
+    await wait_for("the repository to go", lambda: list((receiver.home / "repositories").iterdir()) == [])
+
+
+async def test_a_file_over_the_limit_is_refused_in_a_history_too(stage, receiver, workers, work):
+    await work.push()
+    await work.commit({"zeros": bytes(101 * MIB)})
+    named = await work.push(check=False)
+    assert "zeros is 101.0M; a file may have at most 100.0M." in named.stderr
+    await work.git("rm", "-q", "zeros")
+    await work.commit({"more": "x"})
+    refused = await work.push(check=False)
+    assert "An object of the push, " in refused.stderr
+    assert "git log --all --find-object=" in refused.stderr
 
 
 async def test_the_branch_that_was_deployed_last_is_not_deleted_though_another_could_be(stage, receiver, workers, work):

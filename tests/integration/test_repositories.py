@@ -179,6 +179,25 @@ async def test_a_history_is_compared_through_merges_and_rewrites(repositories, a
     assert not await repositories.contains(app_id, merged, rewritten)
 
 
+async def test_the_largest_object_is_found_among_loose_and_packed_ones(repositories, app_id, work):
+    (work / "log").write_bytes(b"line\n" * 5000)
+    commit(work, "Large")
+    git(work, "repack", "-adq")
+    packed = git(work, "rev-parse", "HEAD:log")
+    assert await repositories.largest(app_id, str(work / ".git/objects")) == (packed, 25_000)
+    (work / "log").write_bytes(b"line\n" * 6000)
+    commit(work, "Larger")
+    loose = git(work, "rev-parse", "HEAD:log")
+    assert await repositories.largest(app_id, str(work / ".git/objects")) == (loose, 30_000)
+
+
+async def test_objects_that_git_cannot_read_are_refused(repositories, app_id, tmp_path):
+    (tmp_path / "objects/12").mkdir(parents=True)
+    (tmp_path / "objects/12" / ("3" * 38)).write_bytes(b"no object")
+    with pytest.raises(Invalid, match="cannot be counted"):
+        await repositories.largest(app_id, str(tmp_path / "objects"))
+
+
 async def test_an_object_is_what_its_tags_stand_for(repositories, app_id, work):
     for name, target in (("v1", "HEAD"), ("v2", "v1"), ("t1", "HEAD^{tree}"), ("b1", "HEAD:Procfile")):
         git(work, "tag", "-a", "-m", name, name, target)

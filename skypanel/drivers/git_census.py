@@ -1,0 +1,69 @@
+"""The sizes of all objects of a push, asked of C git: it knows half a million in about a second, from their headers."""
+
+import asyncio
+import os
+import signal
+from asyncio.subprocess import DEVNULL, PIPE
+from contextlib import suppress
+
+from skypanel.domain.errors import Invalid
+from skypanel.domain.limits import GIB
+
+MEMORY_BYTES = GIB
+CPU_S = 60
+READ_BYTES = 64 * 1024
+
+
+async def largest(repository: str, quarantine: str) -> tuple[str, int]:
+    """Return the largest object (hex) of a quarantine and its size, as it is once inflated. Raises Invalid if git cannot say."""
+    process = await asyncio.create_subprocess_exec(
+        *argv(repository), stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL, env=environment(quarantine), start_new_session=True
+    )
+    try:
+        name, size_bytes = await _largest(process)
+        await process.wait()
+    finally:
+        if process.returncode is None:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
+    if process.returncode:
+        raise Invalid(
+            "The objects of the push cannot be counted.", "Check your repository: git fsck. If it is whole, push it in several goes."
+        )
+    return name, size_bytes
+
+
+def argv(repository: str) -> tuple[str, ...]:
+    """Return the command that lists the size and name of each object."""
+    bounds = ("prlimit", f"--as={MEMORY_BYTES}", f"--cpu={CPU_S}", "--core=0")
+    git = ("git", "-c", "safe.directory=*", "-c", "core.packedGitWindowSize=32m", "-c", "core.packedGitLimit=256m")
+    listing = ("cat-file", "--batch-all-objects", "--unordered", "--batch-check=%(objectsize) %(objectname)")
+    return (*bounds, *git, f"--git-dir={repository}", *listing)
+
+
+def environment(quarantine: str) -> dict[str, str]:
+    """Return what git sees: the objects of the quarantine, which needs no others to be read."""
+    return {
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "HOME": "/nonexistent",
+        "LC_ALL": "C",
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_OBJECT_DIRECTORY": quarantine,
+    }
+
+
+async def _largest(process: asyncio.subprocess.Process) -> tuple[str, int]:
+    if process.stdout is None:
+        raise RuntimeError("a process with pipes has its streams")
+    most, rest = (0, ""), b""
+    while chunk := await process.stdout.read(READ_BYTES):
+        *lines, rest = (rest + chunk).split(b"\n")
+        most = max([most, *map(_size, lines)])
+    return most[1], most[0]
+
+
+def _size(line: bytes) -> tuple[int, str]:
+    size_bytes, name = line.decode().split(" ")
+    return int(size_bytes), name
