@@ -1,7 +1,7 @@
 """Commands about one app, or all of them."""
 
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import click
 
@@ -10,6 +10,7 @@ from skypanel.cli.tables import NOTES, show_table, time
 from skypanel.domain.access import Action
 from skypanel.domain.account import Account
 from skypanel.domain.app import App
+from skypanel.domain.config_vars import warnings
 from skypanel.domain.errors import Invalid
 from skypanel.domain.manifest import Dyno
 from skypanel.domain.names import printable
@@ -146,7 +147,7 @@ def config(app: str, assignments: tuple[str, ...], removals: tuple[str, ...]) ->
     changes: dict[str, str | None] = dict(_assignment(text) for text in assignments)
     changes |= dict.fromkeys(removals)
     if changes:
-        _change(app, Action.CONFIGURE_APP, lambda panel, found, by: config_flow.change(panel, found, changes, by))
+        _change(app, Action.CONFIGURE_APP, lambda panel, found, by: _configure(panel, found, changes, by))
         return
 
     async def act(panel: Panel, by: Account) -> None:
@@ -157,6 +158,13 @@ def config(app: str, assignments: tuple[str, ...], removals: tuple[str, ...]) ->
             click.echo(f"{key}: {MASK}")
 
     session.run(act)
+
+
+async def _configure(panel: Panel, app: App, changes: Mapping[str, str | None], by: Account) -> Rollout | None:
+    rollout = await config_flow.change(panel, app, changes, by)
+    for said in warnings(changes):
+        click.echo(f" !     {said}", err=True)
+    return rollout
 
 
 def _assignment(text: str) -> tuple[str, str]:

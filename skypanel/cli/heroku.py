@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import json
 import netrc
 import os
 import shutil
@@ -29,6 +30,7 @@ QUIET = {
     "HEROKU_SKIP_NEW_VERSION_CHECK": "true",
 }
 LOGGING_IN = frozenset({"login", "auth:login", "logout", "auth:logout"})
+PASSING_ON = frozenset({"config:get", "config:edit"})
 PROXIES = ("NO_PROXY", "no_proxy")
 LOCAL = "localhost,127.0.0.1,::1"
 
@@ -53,7 +55,7 @@ async def _run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
             if LOGGING_IN.intersection(arguments[:1]):
                 token = None
             _trusted(private, target, environ)
-            given = environment(environ, target, private / "trusted.pem", port, token)
+            given = environment(environ, target, private / "trusted.pem", port, token) | _headers(arguments)
             return await _child([program, *arguments], given)
 
 
@@ -87,6 +89,11 @@ def environment(environ: Mapping[str, str], target: Target, trusted: Path, port:
     if target.authority is not None:
         given["GIT_SSL_CAINFO"] = str(trusted)
     return given | ({"HEROKU_API_KEY": token} if token else {})
+
+
+def _headers(arguments: Sequence[str]) -> dict[str, str]:
+    """Return the variable by which the CLI sends headers: masks are no value to any command but those that hand values on."""
+    return {} if PASSING_ON.intersection(arguments[:1]) else {"HEROKU_HEADERS": json.dumps({"Config-Vars": "masked"})}
 
 
 def _origin(url: str) -> str:

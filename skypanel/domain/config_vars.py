@@ -13,6 +13,17 @@ MAX_KEY_LENGTH = 255  # a key names a file of a build's ENV_DIR
 MAX_VALUE_BYTES = 64 * 1024
 
 _KEY = re.compile(r"[A-Z0-9_]+")
+# What a dyno's own start reads, before the app does: bash(1), ld.so(8).
+_STARTS = {
+    "PATH": "where a dyno finds its commands",
+    "BASH_ENV": "what a dyno's shell runs before the app",
+    "ENV": "what a dyno's shell runs before the app",
+    "BASHOPTS": "how a dyno's shell reads commands",
+    "SHELLOPTS": "how a dyno's shell reads commands",
+    "CDPATH": "where a dyno's shell looks for folders",
+    "GLOBIGNORE": "which files a dyno's shell finds",
+}
+_LINKER = ("LD_", "GLIBC_")
 
 
 @dataclass(frozen=True)
@@ -28,13 +39,37 @@ class ConfigVersion:
 def check_key(key: str) -> str:
     """Return `key` if a user may set a config var of that name. Raises Invalid."""
     if not _KEY.fullmatch(key) or len(key) > MAX_KEY_LENGTH:
-        raise Invalid(
-            f"{printable(key)} is not a valid config var name.",
-            f"Use up to {MAX_KEY_LENGTH} capital letters, digits and underscores.",
-        )
+        rule = f"up to {MAX_KEY_LENGTH} capital letters, digits and underscores"
+        twin = _twin(key)
+        hint = f"Set {twin} instead: names here are {rule}." if twin else f"Use {rule}."
+        raise Invalid(f"{printable(key)} is not a valid config var name.", hint)
     if key in RESERVED_KEYS:
         raise Invalid(f"{key} is set by the platform for each dyno.", "Choose another name.")
     return key
+
+
+def _twin(key: str) -> str | None:
+    """Return the name that somebody means who writes one in other letters: HTTP_PROXY for http_proxy."""
+    twin = re.sub(r"[-. ]", "_", key).upper()
+    return twin if _KEY.fullmatch(twin) and len(twin) <= MAX_KEY_LENGTH and twin not in RESERVED_KEYS else None
+
+
+def warning(key: str) -> str | None:
+    """Return what somebody is told who sets a config var of a name that may be had but that does not just reach the app."""
+    if key == "HOME":
+        return "HOME is /app in every dyno, whatever it is set to."
+    if key.startswith(_LINKER):
+        return f"{key} changes how every program of a dyno is loaded, its shell first: where dynos no longer start, unset it."
+    if key in _STARTS:
+        return f"{key} changes {_STARTS[key]}: where dynos no longer start, unset it."
+    if key[:1].isdigit():
+        return f"{key} begins with a digit: programs can read it, shells cannot."
+    return None
+
+
+def warnings(changes: Mapping[str, str | None]) -> tuple[str, ...]:
+    """Return the warnings about what is set."""
+    return tuple(said for key, value in changes.items() if value is not None and (said := warning(key)))
 
 
 def check_value(key: str, value: str) -> str:

@@ -4,6 +4,7 @@ import fcntl
 import hashlib
 import os
 import pty
+import re
 import shutil
 import struct
 import subprocess
@@ -40,6 +41,11 @@ def installed() -> Path:
             (folder / "complete").touch()
     assert program.exists(), program
     return program
+
+
+def unbroken(shown: str) -> str:
+    """Return what the CLI printed without its line breaks, which are where it likes."""
+    return re.sub("[\\s\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}]+", " ", shown)
 
 
 class Heroku:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.harness import SKYPANEL, new_panel, wait_for
-from tests.e2e.heroku_cli import Heroku, Running, installed
+from tests.e2e.heroku_cli import Heroku, Running, installed, unbroken
 
 DOMAIN = "paas.example.com"
 PASSWORD = "correct horse battery staple"
@@ -133,6 +133,13 @@ def test_a_command_is_run_at_a_terminal(heroku, far):
         run.says("caught 42")
         run.process.wait(30)
     wait_for("the end of it", lambda: "run." not in heroku("ps", "-a", far))
+
+
+def test_masks_are_listed_and_handed_on_as_no_value(heroku, far):
+    assert "begins with a digit" in unbroken(heroku("config:set", "1FOO=hunter2", "-a", far))
+    assert "********" in heroku("config", "-a", far)
+    shown = heroku("config:get", "1FOO", "-a", far, check=False)
+    assert ("***" in shown, "never shown. far has 1FOO." in unbroken(shown)) == (False, True)
 
 
 def test_what_there_is_none_of_is_well_formed(heroku):

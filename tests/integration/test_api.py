@@ -136,6 +136,24 @@ async def test_no_answer_ever_has_a_value(api, hello, stage, caplog):
     assert stage.panel.cipher.decrypt(head.secrets["SECRET2"]) == secret
 
 
+async def test_no_command_of_the_heroku_cli_hands_a_mask_on_as_a_value(api, hello):
+    cli = {"User_Agent": "heroku-cli/11.10.0 linux-x64"}
+    assert await api.get("/apps/hello/config-vars", **cli) == {}
+    await api.call("PATCH", "/apps/hello/config-vars", {"SECRET": "one", "GREETING": "hi"}, status=200, **cli)
+    refused = await (await api.call("GET", "/apps/hello/config-vars", status=422, **cli)).json()
+    assert "their values are never shown. hello has GREETING, SECRET." in refused["message"]
+    assert await api.get("/apps/hello/config-vars", Config_Vars="masked", **cli) == {"GREETING": "********", "SECRET": "********"}
+
+
+async def test_who_sets_a_name_that_does_not_just_reach_the_app_is_warned(api, hello):
+    response = await api.call("PATCH", "/apps/hello/config-vars", {"LD_PRELOAD": "x.so", "1FOO": "x"}, status=200)
+    warning = response.headers["Warning-Message"]
+    assert "LD_PRELOAD changes how every program of a dyno is loaded" in warning
+    assert "1FOO begins with a digit" in warning
+    response = await api.call("PATCH", "/apps/hello/config-vars", {"http_proxy": "x"}, status=422)
+    assert "Set HTTP_PROXY instead" in (await response.json())["message"]
+
+
 async def test_the_mask_is_not_taken_for_a_value(api, hello, stage):
     await api.call("PATCH", "/apps/hello/config-vars", {"SECRET": "one"}, status=200)
     response = await api.call("PATCH", "/apps/hello/config-vars", {"SECRET": "********", "OTHER": "two"}, status=422)

@@ -55,6 +55,14 @@ async def test_an_account_without_apps_is_told_how_to_push_one(admin):
     assert "git remote add skypanel ssh://git@localhost:2222/hello.git" in await admin.page("/")
 
 
+async def test_an_apps_page_warns_of_config_vars_that_change_how_dynos_start(admin, stage):
+    app = await live(stage)
+    await config_flow.change(stage.panel, app, {"LD_PRELOAD": "x.so", "GREETING": "hi"}, stage.admin)
+    page = await admin.page("/apps/hello")
+    assert page.count("where dynos no longer start, unset it.") == 1
+    assert "LD_PRELOAD changes how every program of a dyno is loaded" in page
+
+
 @pytest.mark.req("R14.4")
 async def test_an_apps_page_shows_its_active_release_processes_and_history(admin, stage):
     app = await live(stage, pushes=2)

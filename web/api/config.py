@@ -1,7 +1,8 @@
 """Config vars: write-only."""
 
-from skypanel.domain.app import App
-from skypanel.domain.config_vars import MAX_VALUE_BYTES
+from collections.abc import Sequence
+
+from skypanel.domain.config_vars import MAX_VALUE_BYTES, warnings
 from skypanel.domain.errors import Invalid
 from skypanel.domain.names import printable
 from skypanel.flow import config as config_flow
@@ -13,12 +14,24 @@ from web.api.serializers import MASK, masked
 
 # A value's own check counts bytes, and says more.
 CHANGES = mapping(string(MAX_VALUE_BYTES * 2, nullable=True))
-WARNING = {"Warning-Message": "Config vars are write-only: their values are never shown."}
+WRITE_ONLY = "Config vars are write-only: their values are never shown."
+# By which the Heroku CLI is told apart, and how a caller says that it knows masks from values.
+CLI = "heroku-cli/"
+HEADER, KNOWS_MASKS = "Config-Vars", "masked"
 
 
 async def show(call: Call) -> Reply:
-    """List an app's config vars, their values masked."""
-    return await _shown(call, await call.app())
+    """List an app's config vars, their values masked.
+
+    The Heroku CLI is refused where there are any: its `config:get` asks for the same as its `config` does, and hands masks on.
+    """
+    app = await call.app()
+    async with call.panel.autocommit() as conn:
+        found = sorted((await config_vars.head(conn, app.id)).secrets)
+    headers = call.request.headers
+    if found and headers.get("User-Agent", "").startswith(CLI) and headers.get(HEADER) != KNOWS_MASKS:
+        raise Invalid(WRITE_ONLY, f"{app.name} has {', '.join(found)}. To have them listed with masks: `skypanel heroku config`.")
+    return _masked(found)
 
 
 async def change(call: Call) -> Reply:
@@ -35,7 +48,9 @@ async def change(call: Call) -> Reply:
     # As there: to unset what is not set is no error.
     changes = {key: value for key, value in call.body.items() if value is not None or key in known}
     await config_flow.change(call.panel, app, changes, call.account)
-    return await _shown(call, app)
+    async with call.panel.autocommit() as conn:
+        found = await config_vars.head(conn, app.id)
+    return _masked(sorted(found.secrets), warnings(changes))
 
 
 async def of_release(call: Call) -> Reply:
@@ -44,10 +59,9 @@ async def of_release(call: Call) -> Reply:
     async with call.panel.autocommit() as conn:
         release = await releases.by_version(conn, app.id, version(call.params["release"]))
         found = await config_vars.get(conn, release.config_version_id)
-    return Reply(masked(sorted(found.secrets)), headers=WARNING)
+    return _masked(sorted(found.secrets))
 
 
-async def _shown(call: Call, app: App) -> Reply:
-    async with call.panel.autocommit() as conn:
-        found = await config_vars.head(conn, app.id)
-    return Reply(masked(sorted(found.secrets)), headers=WARNING if found.secrets else {})
+def _masked(keys: Sequence[str], said: Sequence[str] = ()) -> Reply:
+    told = " ".join((*said, *([WRITE_ONLY] if keys else [])))
+    return Reply(masked(keys), headers={"Warning-Message": told} if told else {})

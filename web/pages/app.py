@@ -2,6 +2,7 @@
 
 from aiohttp import web
 
+from skypanel.domain import config_vars
 from skypanel.domain.access import Action
 from skypanel.domain.app import App
 from skypanel.domain.errors import Invalid
@@ -18,7 +19,8 @@ async def show(request: web.Request) -> web.Response:
     app = await apps.access(panel, visitor.account, request.match_info["app"], Action.VIEW_APP)
     found = await detail.look(panel, app, visitor.account, _version(request.query["before"]) if "before" in request.query else None)
     log = await live.read(panel, found.deploy, live.FEW_LINES) if found.deploy else None
-    return page_for(request, visitor, "app", app=found, log=log)
+    warned = {key: said for key in found.config_keys if (said := config_vars.warning(key))}
+    return page_for(request, visitor, "app", app=found, log=log, warned=warned)
 
 
 async def roll_back(request: web.Request) -> web.Response:
