@@ -19,7 +19,7 @@ from skypanel.drivers import container_spec, container_sweep
 from skypanel.drivers.attach import STDERR, Streams, attached, knock
 from skypanel.drivers.container_files import archive
 from skypanel.drivers.container_guard import Guard
-from skypanel.drivers.container_spec import Place
+from skypanel.drivers.container_spec import OUT_OF_MEMORY, Place
 from skypanel.drivers.docker_api import DockerApi, Json
 from skypanel.launcher import firewall
 from skypanel.launcher.finishing import drop, to_the_end
@@ -220,7 +220,7 @@ class ContainerWorkspace:
         """Wait for a container that prints no more. Raises Unavailable if Docker is gone."""
         waited: Json = await self._docker.call(lambda client: client.wait(container, timeout=None))
         state: Json = (await self._docker.call(lambda client: client.inspect_container(container)))["State"]
-        if self._overrun is None and state["OOMKilled"]:
+        if self._overrun is None and (state["OOMKilled"] or waited["StatusCode"] == OUT_OF_MEMORY):
             self._overrun = Overrun.MEMORY
         if self._overrun is None and await self._full():
             self._overrun = self._overrun or Overrun.DISK

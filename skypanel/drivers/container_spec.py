@@ -52,8 +52,21 @@ while :; do
   fi
 done
 """
-# Docker's two pipes would mix up the order of what a program prints to both.
-_MERGED = ("/bin/sh", "-c", 'exec "$@" 2>&1', "sh")
+# The status of a step of which the kernel had to kill something for want of memory.
+OUT_OF_MEMORY = 249
+# Docker's two pipes would mix up the order of what a program prints to both: what is merged comes by one. What a
+# container's control group counted goes with it, and not every Docker tells: so it is read inside, in either version.
+_RUN = """
+exec 3>&2 2>/dev/null
+"$@" 2>&{stderr} 3>&-
+status=$?
+for events in /sys/fs/cgroup/memory.events /sys/fs/cgroup/memory/memory.oom_control; do
+  [ ! -r "$events" ] || while read -r name count; do
+    [ "$name" != oom_kill ] || [ "$count" = 0 ] || status={out_of_memory}
+  done <"$events"
+done
+exit "$status"
+"""
 
 
 @dataclass(frozen=True)
@@ -117,11 +130,12 @@ def step(place: Place, wanted: Step, *, merged: bool) -> Json:
     environment = {**wanted.environment, "PWD": wanted.directory}
     strange = [word for name in ("HOSTNAME", "HOME") if name not in environment for word in ("-u", name)]
     read_only = {"buildpacks", "certs"}
+    script = _RUN.format(stderr=1 if merged else 3, out_of_memory=OUT_OF_MEMORY)
     return {
         "Image": place.image,
         "User": f"{UID}:{UID}",
         "WorkingDir": wanted.directory,
-        "Entrypoint": [*INIT, *(_MERGED if merged else ()), "env", *strange, "--"],
+        "Entrypoint": [*INIT, "/bin/sh", "-c", script, "sh", "env", *strange, "--"],
         "Cmd": list(wanted.argv),
         "Env": [f"{name}={value}" for name, value in environment.items()],
         "Labels": place.labels,

@@ -10,6 +10,7 @@ from uuid import UUID
 from docker import APIClient
 
 from skypanel.domain.errors import Conflict, NotFound
+from skypanel.drivers import container_removal
 from skypanel.drivers.container_spec import CACHE, GUARD, LOOK, WORKSPACE, cache_name
 from skypanel.drivers.docker_api import PANEL, DockerApi, Json, labelled
 
@@ -59,7 +60,7 @@ async def forget_cache(docker: DockerApi, app_id: UUID) -> None:
 async def discard(docker: DockerApi, container: str) -> None:
     """Remove a container with all its processes; one that is gone is no error. Raises Unavailable."""
     with suppress(NotFound, Conflict):
-        await docker.call(lambda client: client.remove_container(container, force=True))
+        await docker.call(lambda client: container_removal.remove(client, container))
 
 
 def _leftovers(client: APIClient) -> list[str]:

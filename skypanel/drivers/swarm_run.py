@@ -16,6 +16,7 @@ from skypanel.domain.errors import Unavailable
 from skypanel.domain.limits import Limits
 from skypanel.domain.log import moment
 from skypanel.domain.manifest import ONE_OFF, SHOWN_COMMAND, Dyno, DynoState, Exit, Manifest, OneOff, Window
+from skypanel.drivers import container_removal
 from skypanel.drivers.attach import Streams, attached, executing
 from skypanel.drivers.container_attachment import ContainerAttachment, resize
 from skypanel.drivers.docker_api import DockerApi, Json, labelled
@@ -33,7 +34,7 @@ from skypanel.drivers.swarm_spec import (
     release_labels,
     secret_body,
 )
-from skypanel.drivers.swarm_tasks import FULL
+from skypanel.drivers.swarm_tasks import FULL, KILLED, OUT_OF_MEMORY
 from skypanel.launcher.lines import LineSplitter
 from skypanel.launcher.overrun import Overrun, sentence
 from skypanel.ports import Attached, WriteLine
@@ -236,7 +237,7 @@ def send(signal: str, container_id: str, client: APIClient) -> None:
 
 def _remove(container_id: str, client: APIClient) -> None:
     with suppress(NotFound):
-        client.remove_container(container_id, force=True, v=True)
+        container_removal.remove(client, container_id)
 
 
 def _wait(client: APIClient, container_id: str) -> Json:
@@ -270,8 +271,10 @@ def _with_command(found: Json, client: APIClient) -> Dyno:
 
 
 def _exit(state: Json, limits: Limits, *, timed_out: bool) -> Exit:
-    ends = ((Overrun.TIMEOUT, timed_out), (Overrun.MEMORY, state["OOMKilled"]), (Overrun.DISK, state["ExitCode"] == FULL))
-    return Exit(state["ExitCode"], next((sentence(overrun, limits) for overrun, is_why in ends if is_why), None))
+    code = state["ExitCode"]
+    out_of_memory = state["OOMKilled"] or code == OUT_OF_MEMORY
+    ends = ((Overrun.TIMEOUT, timed_out), (Overrun.MEMORY, out_of_memory), (Overrun.DISK, code == FULL))
+    return Exit(KILLED if out_of_memory else code, next((sentence(overrun, limits) for overrun, is_why in ends if is_why), None))
 
 
 def _secret(manifest: Manifest, one_off: OneOff) -> bytes:

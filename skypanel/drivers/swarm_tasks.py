@@ -16,6 +16,7 @@ from skypanel.drivers.docker_api import Json
 from skypanel.drivers.swarm_spec import DISK, PORT, key_of
 
 KILLED = 137  # 128 and SIGKILL
+OUT_OF_MEMORY = 249  # with which `dyno.sh` ends where the kernel killed something for want of memory
 FULL = 250  # with which the guard ends a dyno that wrote too much
 BIND = "Bind to 0.0.0.0 and the port in $PORT"
 # The statuses with which `health.sh` ends an app that does not answer.
@@ -162,8 +163,10 @@ def reason(task: Task) -> str:
         return "did not start: its slug is not on the node that was to run it"
     if "unhealthy" in task.error:
         return "was stopped: its health checks failed"
+    too_much_memory = f"used more than {task.memory_bytes // MIB} MiB of memory"
     overruns = {
-        KILLED: f"used more than {task.memory_bytes // MIB} MiB of memory",
+        KILLED: too_much_memory,
+        OUT_OF_MEMORY: too_much_memory,
         FULL: f"wrote more than {task.disk_bytes // MIB} MiB to disk",
     }
     if task.exit_code in overruns:

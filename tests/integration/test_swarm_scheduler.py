@@ -294,8 +294,9 @@ class TestEnds:
         manifest = make_manifest(make_app(), await stored_slug(objects), {})
         exit_, lines = await one_off(scheduler, manifest, "echo begin; sleep 1000", 3)
         assert (exit_.reason, lines[0]) == ("it ran longer than 3 seconds", "begin")
-        exit_, _ = await one_off(scheduler, manifest, "python3 -c 'bytearray(400_000_000)'")
-        assert exit_.reason == "it used more than 128 MiB of memory"
+        for hungry in ("exec python3 -c 'bytearray(400_000_000)'", "(python3 -c 'bytearray(400_000_000)'); exit 0"):
+            exit_, _ = await one_off(scheduler, manifest, hungry)
+            assert (exit_.code, exit_.reason) == (137, "it used more than 128 MiB of memory"), hungry
         exit_, _ = await one_off(scheduler, manifest, "exit 3")
         assert (exit_.code, exit_.reason) == (3, None)
 

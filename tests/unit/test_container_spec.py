@@ -50,7 +50,8 @@ def test_a_step_has_the_limits_and_no_rights():
     assert "CapAdd" not in host
     assert spec["Cmd"] == ["tar", "-x"]
     assert spec["Env"] == ["PATH=/usr/bin", "HOME=/app", "A=1\n2", "PWD=/app"]
-    assert spec["Entrypoint"] == ["/usr/bin/tini", "--", "env", "-u", "HOSTNAME", "--"]
+    assert spec["Entrypoint"][:4] == ["/usr/bin/tini", "--", "/bin/sh", "-c"]
+    assert spec["Entrypoint"][5:] == ["sh", "env", "-u", "HOSTNAME", "--"]
 
 
 def test_a_step_has_a_network_only_where_it_asks_for_one():

@@ -34,6 +34,18 @@ kill_later() {
 	done
 }
 
+# Whether the kernel had to kill something for want of memory, by the container's control group, of either version:
+# not every Docker tells.
+out_of_memory() {
+	local events name count
+	for events in /sys/fs/cgroup/memory.events /sys/fs/cgroup/memory/memory.oom_control; do
+		[[ ! -r $events ]] || while read -r name count; do
+			[[ $name != oom_kill || $count == 0 ]] || return 0
+		done <"$events"
+	done
+	return 1
+}
+
 trap stop TERM
 # What `health.sh` gives up ends with the status that it wrote, and so does what the node's guard finds too large.
 trap 'exit "$(</dev/shm/skypanel.ended)"' USR1 XFSZ
@@ -54,6 +66,8 @@ if [[ $told ]]; then
 	status=$?
 	# 137 would be told as a lack of memory.
 	((status != 137)) || status=143
+else
+	! out_of_memory || status=249
 fi
 say "Process exited with status $status"
 exit "$status"
