@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from ipaddress import IPv4Network
 from pathlib import Path
 from random import SystemRandom
 from uuid import uuid4
@@ -30,6 +31,7 @@ from skypanel.drivers.bubblewrap import BubblewrapBuilder
 from skypanel.drivers.launcher import Launcher
 from skypanel.drivers.process import ProcessScheduler
 from skypanel.embedded.choices import pick_uid_base
+from skypanel.launcher import firewall, strays
 from tests.fakes import FakeObjects
 
 ROOT = Path(__file__).parent.parent
@@ -110,6 +112,10 @@ class RunningLauncher:
         return ClientAs(self.socket, self.panel_uid)
 
     @property
+    def plan(self) -> firewall.Plan:
+        return firewall.Plan(self.tag, IPv4Network(self.subnet))
+
+    @property
     def builder(self) -> BubblewrapBuilder:
         return BubblewrapBuilder(self.client)
 
@@ -184,6 +190,8 @@ class RunningLauncher:
     def remove(self) -> None:
         if self.process is not None and self.process.poll() is None:
             self.stop()
+        for argv, stdin in strays.undoing(self.plan) if self.root else ():
+            subprocess.run(argv, check=False, input=stdin, text=True, stderr=subprocess.DEVNULL)
         shutil.rmtree(self.base)
 
 

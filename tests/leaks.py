@@ -6,6 +6,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from skypanel.launcher import strays
 from skypanel.launcher.options import UIDS_PER_PANEL
 from skypanel.launcher.processes import descendants, parent_of
 from tests.launcher_fixture import RunningLauncher
@@ -37,9 +38,7 @@ def holdings(launcher: RunningLauncher) -> Holdings:
     return Holdings(
         processes=_processes(launcher, pid),
         links=_links(launcher),
-        tables=frozenset(line for line in _output("nft", "list", "tables").splitlines() if launcher.tag in line)
-        if launcher.root
-        else frozenset(),
+        tables=_tables(launcher) if launcher.root else frozenset(),
         cgroups=frozenset(str(path) for path in Path("/sys/fs/cgroup").glob(f"*/skypanel-{launcher.tag}/*") if path.is_dir()),
         loops=frozenset(file for path in LOOPS.glob("loop*/loop/backing_file") if launcher.tag in (file := _text(path))),
         files=_files(launcher),
@@ -89,6 +88,12 @@ def _pids() -> list[str]:
 def _links(launcher: RunningLauncher) -> frozenset[str]:
     prefix = f"sk{launcher.tag[:6]}x"
     return frozenset(name for name in _names("/sys/class/net") if name.startswith(prefix))
+
+
+def _tables(launcher: RunningLauncher) -> frozenset[str]:
+    """The packet rules; those for stray packets stay until the panel ends."""
+    tables = _output("nft", "list", "tables").splitlines()
+    return frozenset(line for line in tables if launcher.tag in line and not line.endswith(strays.table(launcher.plan)))
 
 
 def _files(launcher: RunningLauncher) -> frozenset[str]:

@@ -22,6 +22,7 @@ from docker.errors import NotFound as NoSuchThing
 
 from skypanel.domain.errors import Conflict, NotFound
 from skypanel.domain.routing import PROXY_TOKEN_HEADER
+from skypanel.drivers import container_removal
 from skypanel.drivers.docker_api import PANEL, DockerApi, Json
 from skypanel.drivers.swarm_services import Services
 
@@ -64,7 +65,7 @@ class Ingress:
     @property
     def name(self) -> str:
         """The container's name."""
-        return f"skypanel-ingress-{self._options.panel}"
+        return _name(self._options.panel)
 
     async def ensure(self) -> None:
         """Have the container run as it is to be, in all networks; does nothing where it does."""
@@ -80,8 +81,10 @@ class Ingress:
         await self._connect(network_id)
 
     async def remove(self) -> None:
-        """Remove the container; one that is not there is no error."""
+        """Remove the container and its own network; what is not there is no error."""
         await self._docker.call(partial(_remove, self.name))
+        with suppress(NotFound):
+            await self._docker.call(lambda client: client.remove_network(self.name))
 
     async def _running_config(self) -> str | None:
         try:
@@ -95,12 +98,34 @@ class Ingress:
         if not await self._docker.call(lambda client: client.images(name=image)):
             await self._docker.call(partial(_import, image))
         await self._docker.call(partial(_remove, self.name))
+        with suppress(Conflict):  # it is there already
+            await self._docker.call(lambda client: client.create_network(**network(self._options.panel)))
         body = container(self._options, {PANEL: self._options.panel, CONFIG: fingerprint})
         with suppress(Conflict):  # another process of the panel was faster
             await self._docker.call(lambda client: _start(client, self.name, {**body, "Image": image}, files(self._options)))
 
     async def _connect(self, network_id: str) -> None:
         await self._docker.call(partial(_connect, self.name, network_id))
+
+
+def bridge(panel: str) -> str:
+    """Return the bridge that is the ingress's way out of the organizations' networks; the guard of a node closes it off."""
+    return f"ski-{hashlib.sha256(panel.encode()).hexdigest()[:8]}"
+
+
+def network(panel: str) -> Json:
+    """Return the arguments for the network that has the bridge: the ingress is alone in it."""
+    return {
+        "name": _name(panel),
+        "driver": "bridge",
+        "check_duplicate": True,
+        "options": {"com.docker.network.bridge.name": bridge(panel)},
+        "labels": {CONFIG: panel},
+    }
+
+
+def _name(panel: str) -> str:
+    return f"skypanel-ingress-{panel}"
 
 
 def static_config(options: IngressOptions) -> Json:
@@ -165,6 +190,7 @@ def container(options: IngressOptions, labels: Mapping[str, str]) -> Json:
         "Labels": dict(labels),
         "ExposedPorts": {f"{port}/tcp": {} for port in published},
         "HostConfig": {
+            "NetworkMode": _name(options.panel),
             "PortBindings": {f"{port}/tcp": [{"HostIp": ip, "HostPort": str(host)}] for port, (ip, host) in published.items()},
             "Binds": [f"{options.socket}:{_SOCKET}"],
             "RestartPolicy": {"Name": "always"},
@@ -200,7 +226,7 @@ def _connect(name: str, network_id: str, client: APIClient) -> None:
 
 def _remove(name: str, client: APIClient) -> None:
     with suppress(NoSuchThing):
-        client.remove_container(name, force=True, v=True)
+        container_removal.remove(client, name)
 
 
 def _import(image: str, client: APIClient) -> None:

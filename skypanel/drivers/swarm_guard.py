@@ -1,6 +1,7 @@
 """The guard of a panel's dynos: a service with one task on every node, which has the rights that dynos lack.
 
-It closes off the bridge that is the dynos' way out of their organization's network, and ends those whose disk is full.
+It closes off the bridge that is the dynos' way out of their organization's network, and that of the ingress, and ends
+dynos whose disk is full.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from docker import APIClient
 
 from skypanel.domain.errors import Conflict, NotFound, Unavailable
 from skypanel.domain.limits import MIB
+from skypanel.drivers import ingress
 from skypanel.drivers.docker_api import DockerApi, Json
 from skypanel.drivers.images import stack_image
 from skypanel.drivers.node import program
@@ -84,7 +86,11 @@ def service(panel: str, image_id: str, allowed: Sequence[Allowed], members: Sequ
         "ContainerSpec": {
             "Image": image_id,
             "Command": argv,
-            "Env": [f"RULES={bridge_ruleset(panel, BRIDGE, allowed, members)}", f"TABLE={table_name(panel)}", f"PANEL={panel}"],
+            "Env": [
+                f"RULES={bridge_ruleset(panel, BRIDGE, ingress.bridge(panel), allowed, members)}",
+                f"TABLE={table_name(panel)}",
+                f"PANEL={panel}",
+            ],
             "User": "0:0",
             "Dir": "/",
             "Init": True,

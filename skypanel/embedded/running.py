@@ -20,7 +20,9 @@ from skypanel.embedded.children import Child, last_lines, log_path, open_log
 from skypanel.embedded.home import service_environment
 from skypanel.embedded.users import User
 from skypanel.embedded.welcome import KeyFile, Welcome
-from skypanel.settings import Settings
+from skypanel.launcher import strays
+from skypanel.launcher.firewall import Plan
+from skypanel.settings import Settings, identity
 
 STARTER = "starter"
 SUPERVISORD_STOP_TIMEOUT_S = 75.0
@@ -70,6 +72,8 @@ class Running:
             click.echo("\nStopping the panel ...")
         await self._supervisord.stop(hurry)
         await self._launcher.stop(hurry)
+        if os.geteuid() == 0:
+            await strays.let_go(Plan(identity(self._settings.home), self._settings.subnet), self._environment)
         shutil.rmtree(self._settings.run_dir, ignore_errors=True)
 
     async def _keep_launcher(self) -> None:

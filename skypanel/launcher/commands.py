@@ -1,7 +1,7 @@
 """Runs a system program to its end."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from skypanel.launcher.finishing import to_the_end
 
@@ -10,16 +10,16 @@ class CommandFailed(Exception):
     """A program of the system did not do what it was asked."""
 
 
-async def call(argv: Sequence[str], stdin: str = "") -> str:
+async def call(argv: Sequence[str], stdin: str = "", environment: Mapping[str, str] | None = None) -> str:
     """Return what a program prints; it is never left half-way. Raises CommandFailed with its complaint."""
-    return await to_the_end(_call(argv, stdin))
+    return await to_the_end(_call(argv, stdin, environment))
 
 
-async def _call(argv: Sequence[str], stdin: str) -> str:
+async def _call(argv: Sequence[str], stdin: str, environment: Mapping[str, str] | None) -> str:
     pipe = asyncio.subprocess.PIPE
     # out of reach of a terminal's Ctrl-C, which ends the launcher step by step
     try:
-        process = await asyncio.create_subprocess_exec(*argv, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True)
+        process = await asyncio.create_subprocess_exec(*argv, stdin=pipe, stdout=pipe, stderr=pipe, env=environment, start_new_session=True)
     except OSError as error:
         raise CommandFailed(f"{argv[0]}: {error.strerror}") from error
     out, complaint = await process.communicate(stdin.encode())

@@ -159,13 +159,14 @@ table inet skypanel {{
 """
 
 
-def bridge_ruleset(tag: str, bridge: str, allowed: Sequence[Allowed], blocked: Sequence[str] = ()) -> str:
+def bridge_ruleset(tag: str, bridge: str, front: str, allowed: Sequence[Allowed], blocked: Sequence[str] = ()) -> str:
     """Return the nft script that replaces the table for those whose way out is a bridge of this machine's.
 
     It lets out what `ruleset` does, but for the public addresses that are `blocked`. The resolvers are to be added to
-    the table's set of that name.
+    the table's set of that name. Behind the bridge `front` is the proxy: it is let out only to answer, so that a request
+    to a dyno whose network is gone stays on the machine.
     """
-    name, port = table_name(tag), f'"{bridge}"'
+    name, port, proxys = table_name(tag), f'"{bridge}"', f'"{front}"'
     return f"""\
 {drop_table(tag)}table inet {name} {{
   set blocked {{
@@ -188,15 +189,16 @@ def bridge_ruleset(tag: str, bridge: str, allowed: Sequence[Allowed], blocked: S
   }}
   chain input {{
     type filter hook input priority -10; policy accept;
-    iifname != {port} accept
+    iifname != {{ {port}, {proxys} }} accept
     ct state established,related accept
-    jump exceptions
+    iifname {port} jump exceptions
     goto refuse
   }}
   chain forward {{
     type filter hook forward priority -10; policy accept;
-    iifname != {port} accept
+    iifname != {{ {port}, {proxys} }} accept
     ct state established,related accept
+    iifname {proxys} goto refuse
     oifname {port} drop
     meta nfproto ipv6 goto refuse
     jump exceptions

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from skypanel.launcher import firewall
+from skypanel.launcher import firewall, strays
 from skypanel.launcher.commands import CommandFailed, call
 from skypanel.launcher.counter import Counter
 from skypanel.launcher.firewall import Entrance, Link, Plan
@@ -33,6 +33,7 @@ class Network:
 
     async def open(self, resolvers: Sequence[str], allowed: Sequence[Allowed], host_addresses: Sequence[str] = ()) -> None:
         """Put the rules in force. Raises CommandFailed."""
+        await strays.hold(self.plan)
         IP_FORWARD.write_text("1")
         await call(("nft", "-f", "-"), firewall.ruleset(self.plan, resolvers, allowed, host_addresses, self.entrance))
 
@@ -88,7 +89,7 @@ class Network:
             await _delete_link(name)
 
     async def close(self) -> None:
-        """Remove all cables and the rules."""
+        """Remove all cables and the rules, but for what keeps stray packets here."""
         await self.clear_links()
         await self._close_passage()
         await call(("nft", "-f", "-"), firewall.drop_table(self.plan.tag))

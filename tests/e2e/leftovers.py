@@ -17,6 +17,7 @@ def leftovers(home: Path) -> list[str]:
         *(f"process {pid}: {command}" for pid, _, command in _processes() if str(home) in command),
         *(f"mount {line}" for line in Path("/proc/mounts").read_text().splitlines() if str(home) in line),
         *(f"nft {line}" for line in _nft_tables() if _tag(chosen) in line),
+        *(f"route {line}" for line in _routes(chosen["subnet"])),
         *(f"socket folder {run_dir}" for _ in range(run_dir.exists())),
         *sandboxes(home),
     ]
@@ -52,6 +53,10 @@ def _processes() -> Iterator[tuple[int, int, str]]:
 
 def _nft_tables() -> list[str]:
     return subprocess.run(["nft", "list", "tables"], capture_output=True, text=True, check=True).stdout.splitlines()
+
+
+def _routes(subnet: str) -> list[str]:
+    return subprocess.run(["ip", "route", "show", "root", subnet], capture_output=True, text=True, check=True).stdout.splitlines()
 
 
 def _loops() -> list[str]:

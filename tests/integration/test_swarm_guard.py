@@ -129,6 +129,23 @@ async def test_dynos_reach_each_other_within_an_organization_alone(engine, objec
     assert any(reaches(here, address, 5000) for address in addresses(there))
 
 
+async def test_a_request_to_a_dyno_whose_network_is_gone_does_not_leave_the_machine(engine, nodes, guard):
+    """The ingress's way out answers visitors and opens nothing, whatever dynos may reach."""
+    await engine.ingress.ensure()
+    docker, gone = nodes.docker, "10.43.255.9"  # of Swarm's own addresses, one that no network has
+
+    def leaves(port):
+        argv = ["bash", "-c", f"{TRY.format(gone, port)} && echo out || echo refused"]
+        said = docker.client.containers.run(NAME, argv, network_mode=f"container:{engine.ingress.name}", remove=True)
+        return said.decode().strip() == "out"
+
+    with serving(docker, gone) as port:
+        assert leaves(port)
+        await guard("10.0.0.0/8").ensure()
+        assert not leaves(port)
+        assert (await engine.get("nobody.localhost"))[0] == 404
+
+
 FILL = """
 import os, sys, time
 time.sleep(1.5)

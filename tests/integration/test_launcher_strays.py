@@ -1,0 +1,106 @@
+"""What becomes of requests to a dyno that is gone: none leaves the machine."""
+
+import asyncio
+import os
+import signal
+import subprocess
+from contextlib import contextmanager
+from ipaddress import IPv4Network
+
+from skypanel.domain.manifest import DynoState
+from skypanel.launcher import strays
+from tests.contract_scheduler import READY_S, SERVE, launched
+from tests.fakes import FakeObjects
+from tests.launcher_fixture import own_launcher
+from tests.leaks import holdings
+from tests.until import until
+
+__all__ = ["own_launcher"]
+
+ANSWER_S = 5.0
+STRANGER = """
+import socketserver
+
+class Handler(socketserver.BaseRequestHandler):
+    def handle(self):
+        self.request.recv(1000)
+        self.request.sendall(b"stranger")
+
+with socketserver.TCPServer(("0.0.0.0", 80), Handler) as server:
+    print("serves", flush=True)
+    server.serve_forever()
+"""
+ALL_PORTS = "table ip all_ports { chain c { type nat hook prerouting priority dstnat; meta l4proto tcp redirect to :80; }; }"
+
+
+@contextmanager
+def strangers_beyond(subnet):
+    """Have a host outside that answers at every port and address of a subnet, where the route leads that the machine has for all else."""
+    name, wider = f"skout{os.getpid()}", str(IPv4Network(subnet).supernet())
+    run("ip", "netns", "add", name)
+    try:
+        run("ip", "link", "add", "skout0", "type", "veth", "peer", "name", "eth0", "netns", name)
+        run("ip", "address", "add", "198.51.100.1/30", "dev", "skout0")
+        run("ip", "link", "set", "skout0", "up")
+        for line in ("link set lo up", "address add 198.51.100.2/30 dev eth0", "link set eth0 up", f"route add local {subnet} dev lo"):
+            run("ip", "-n", name, *line.split())
+        run("ip", "-n", name, "route", "add", "default", "via", "198.51.100.1")
+        run("ip", "netns", "exec", name, "nft", ALL_PORTS)
+        run("ip", "route", "add", wider, "via", "198.51.100.2")
+        with subprocess.Popen(["ip", "netns", "exec", name, "python3", "-c", STRANGER], stdout=subprocess.PIPE) as stranger:
+            try:
+                assert stranger.stdout.readline() == b"serves\n"
+                yield
+            finally:
+                stranger.kill()
+    finally:
+        subprocess.run(["ip", "link", "delete", "skout0"], check=False, stderr=subprocess.DEVNULL)
+        run("ip", "netns", "delete", name)
+
+
+def run(*argv):
+    subprocess.run(argv, check=True)
+
+
+async def asked(endpoint):
+    """Return what answers at an endpoint; nothing where nobody does. Raises TimeoutError where that is not told within moments."""
+    host, _, port = endpoint.rpartition(":")
+    async with asyncio.timeout(ANSWER_S):
+        try:
+            reader, writer = await asyncio.open_connection(host, int(port))
+        except OSError:
+            return b""
+        try:
+            writer.write(b"GET / HTTP/1.0\r\nCookie: secret\r\n\r\n")
+            return await reader.read()
+        except ConnectionError:
+            return b""
+        finally:
+            writer.close()
+
+
+async def test_a_request_to_a_dyno_that_is_gone_stays_on_the_machine(own_launcher):
+    """Whatever ended it: itself, a stop of the launcher, its death."""
+    objects = FakeObjects()
+    scheduler = own_launcher.scheduler(objects)
+    _, manifest = await launched(scheduler, objects, {"web": (SERVE, 1)})
+    (served,) = await scheduler.wait_ready(manifest, READY_S)
+    app, _ = await launched(scheduler, objects, {"web": ("exit 3", 1)})
+    await until(lambda: own_launcher.log(app.id, "web.1").count("exited with status 3") >= 2)
+    (crashed,) = await scheduler.dynos(app.id)
+    assert crashed.state is not DynoState.UP
+    assert b"hello" in await asked(served.endpoint)
+    with strangers_beyond(own_launcher.subnet):
+        assert await asked(crashed.endpoint) == b""
+        assert own_launcher.stop(signal.SIGKILL) != 0
+        await until(lambda: not holdings(own_launcher).processes)
+        assert await asked(served.endpoint) == b""
+        if own_launcher.root:
+            own_launcher.start()
+            own_launcher.stop()
+            assert await asked(served.endpoint) == b""
+            # without the route, which somebody's program for networks may take away, the rules do it
+            run("ip", "route", "delete", "unreachable", own_launcher.subnet)
+            assert await asked(served.endpoint) == b""
+            run("nft", "delete", "table", "inet", f"skypanel_{strays.table(own_launcher.plan)}")
+            assert await asked(served.endpoint) == b"stranger"
