@@ -12,6 +12,7 @@ from uuid import UUID
 from skypanel.domain.limits import GIB, MIB, Limits
 from skypanel.domain.stack import INIT, UID
 from skypanel.drivers.docker_api import PANEL, Json
+from skypanel.drivers.docker_profile import docker_profile
 from skypanel.launcher.sandbox import SHM_BYTES
 from skypanel.ports import Step
 
@@ -142,6 +143,7 @@ def step(place: Place, wanted: Step, *, merged: bool) -> Json:
         **_STREAMS,
         "HostConfig": {
             **_confined(place.limits.memory_bytes, place.limits.pids),
+            "SecurityOpt": ["no-new-privileges", f"seccomp={docker_profile()}"],
             "NanoCpus": round(place.limits.cpu_cores * _CPU_UNIT),
             "ShmSize": min(SHM_BYTES, place.limits.memory_bytes),
             "OomScoreAdj": _OOM_SCORE,

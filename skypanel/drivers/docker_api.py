@@ -24,6 +24,8 @@ ANSWER_S = 120
 PANEL = "skypanel.panel"
 # From here on a service may say that its processes gain no privileges.
 _NO_NEW_PRIVILEGES = (1, 44)
+# And from here on it may have a filter of system calls of its own.
+_FILTERS = (1, 46)
 
 
 class DockerApi:
@@ -45,8 +47,15 @@ class DockerApi:
 
     async def forbids_privileges(self) -> bool:
         """Whether the daemon's services can refuse to gain privileges."""
+        return await self._version() >= _NO_NEW_PRIVILEGES
+
+    async def filters_calls(self) -> bool:
+        """Whether the daemon's services can have a filter of system calls of their own."""
+        return await self._version() >= _FILTERS
+
+    async def _version(self) -> tuple[int, ...]:
         version: str = await self.call(lambda client: client.api_version)
-        return tuple(map(int, version.split("."))) >= _NO_NEW_PRIVILEGES
+        return tuple(map(int, version.split(".")))
 
     async def close(self) -> None:
         """Close all connections."""

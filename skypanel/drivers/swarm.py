@@ -108,6 +108,7 @@ class SwarmScheduler:
             secret_id=await self._services.secret(manifest),
             endpoint_mode=self._options.endpoint_mode,
             forbids_privileges=await self._docker.forbids_privileges(),
+            filters_calls=await self._docker.filters_calls(),
             stop_grace_s=self._options.stop_grace_s,
             boot_s=self._options.boot_s,
         )

@@ -20,6 +20,7 @@ from skypanel.drivers import container_removal
 from skypanel.drivers.attach import Streams, attached, executing
 from skypanel.drivers.container_attachment import ContainerAttachment, resize
 from skypanel.drivers.docker_api import DockerApi, Json, labelled
+from skypanel.drivers.docker_profile import docker_profile
 from skypanel.drivers.dyno.enter import SILENT, STDIN, STDIN_ONLY
 from skypanel.drivers.layers import UID
 from skypanel.drivers.swarm_spec import (
@@ -219,7 +220,7 @@ def one_off_spec(manifest: Manifest, process_command: str, dyno: str, network_id
             "Init": True,
             "NetworkMode": network_id,
             "CapDrop": ["ALL"],
-            "SecurityOpt": ["no-new-privileges"],
+            "SecurityOpt": ["no-new-privileges", f"seccomp={docker_profile()}"],
             "NanoCpus": int(limits.cpu_cores * SECOND),
             "Memory": limits.memory_bytes,
             "MemorySwap": limits.memory_bytes,

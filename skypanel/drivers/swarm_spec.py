@@ -4,6 +4,7 @@ The formats are https://docs.docker.com/reference/api/engine/version/v1.41/#tag/
 by app id, release and generation, so that two releases run beside each other.
 """
 
+import base64
 import hashlib
 import json
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from skypanel.domain.health import MAX_INTERVAL_S
 from skypanel.domain.limits import Limits
 from skypanel.domain.manifest import BOOT_TIMEOUT_S, STOP_GRACE_S, WEB, DynoKey, Manifest, Process
 from skypanel.drivers.docker_api import PANEL, Json
+from skypanel.drivers.docker_profile import docker_profile
 from skypanel.drivers.dyno import FOLDER
 from skypanel.drivers.layers import UID
 from skypanel.launcher.environment import boot, dyno_environment
@@ -55,6 +57,7 @@ class Place:
     secret_id: str
     endpoint_mode: str = "vip"
     forbids_privileges: bool = False
+    filters_calls: bool = False
     stop_grace_s: float = STOP_GRACE_S
     boot_s: float = BOOT_S
 
@@ -165,7 +168,7 @@ def _container(manifest: Manifest, process: Process, place: Place, labels: Mappi
         "User": f"{UID}:{UID}",
         "Init": True,
         "CapabilityDrop": ["ALL"],
-        **({"Privileges": {"NoNewPrivileges": True}} if place.forbids_privileges else {}),
+        **({"Privileges": privileges} if (privileges := _privileges(place)) else {}),
         "StopGracePeriod": int(place.stop_grace_s * SECOND),
         "Healthcheck": _health(place.boot_s) if is_web else {"Test": ["NONE"]},
         "Secrets": [
@@ -175,6 +178,15 @@ def _container(manifest: Manifest, process: Process, place: Place, labels: Mappi
                 "File": {"Name": SECRET_FILE, "UID": str(UID), "GID": str(UID), "Mode": 0o400},
             }
         ],
+    }
+
+
+def _privileges(place: Place) -> Json:
+    """Return what the daemon is asked to keep from dynos, as far as its version can be."""
+    calls = {"Mode": "custom", "Profile": base64.b64encode(docker_profile().encode()).decode()}
+    return {
+        **({"NoNewPrivileges": True} if place.forbids_privileges else {}),
+        **({"Seccomp": calls} if place.filters_calls else {}),
     }
 
 

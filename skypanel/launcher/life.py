@@ -3,6 +3,7 @@
 # ruff: noqa: ASYNC240 - moments on local file systems
 
 import asyncio
+import base64
 import fcntl
 import os
 import resource
@@ -148,4 +149,7 @@ async def _loop_devices_work(places: Places) -> bool:
 async def _system(options: Options) -> System:
     links = {name: str(Path("/", name).readlink()) for name in _SYSTEM_NAMES if Path("/", name).is_symlink()}
     folders = [name for name in _SYSTEM_NAMES if name not in links and Path("/", name).is_dir()]
-    return System(system_root(links, folders), "--disable-userns" in await call(("bwrap", "--help")), options.rootless)
+    disable_userns = "--disable-userns" in await call(("bwrap", "--help"))
+    # in a process of its own, as it takes a library
+    calls = base64.b64decode(await call((sys.executable, "-m", "skypanel.drivers.seccomp")))
+    return System(system_root(links, folders), disable_userns, options.rootless, calls)

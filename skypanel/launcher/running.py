@@ -96,9 +96,10 @@ async def _discard_started(starting: asyncio.Task[Running]) -> None:
 
 async def _start(spec: Spec, system: System, streams: Streams) -> Running:
     files = {path: _memory_file(content) for path, content in etc_files(spec).items()}
-    arguments = _memory_file(_joined(options(spec, system, files)))
+    calls = _memory_file(system.filter)
+    arguments = _memory_file(_joined(options(spec, system, files, calls)))
     with Pipe() as told, Pipe() as gate:
-        inherited = [*files.values(), arguments, told.write, gate.read]
+        inherited = [*files.values(), calls, arguments, told.write, gate.read]
         argv = command(spec, system, arguments, told.write, gate.read)
         try:
             process = await asyncio.create_subprocess_exec(
@@ -113,7 +114,7 @@ async def _start(spec: Spec, system: System, streams: Streams) -> Running:
         except OSError as error:
             raise CommandFailed(f"{argv[0]}: {error.strerror}") from error
         finally:
-            close_all([*files.values(), arguments])
+            close_all([*files.values(), calls, arguments])
         told.close_write()
         try:
             return Running(process, await _init_pid(told.read), gate.write)

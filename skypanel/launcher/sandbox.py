@@ -86,20 +86,25 @@ def system_root(links: Mapping[str, str], folders: Sequence[str]) -> tuple[str, 
 
 @dataclass(frozen=True)
 class System:
-    """What this machine offers for sandboxes; `root` are the options for its read-only programs."""
+    """What this machine offers for sandboxes; `root` are the options for its read-only programs, `filter` is for system calls."""
 
     root: tuple[str, ...]
     disable_userns: bool
     unprivileged: bool
+    filter: bytes = field(repr=False)
 
 
-def options(spec: Spec, system: System, files: Mapping[str, int]) -> tuple[str, ...]:
-    """Return bubblewrap's options for `spec`; `files` maps paths in the sandbox to descriptors with their content."""
+def options(spec: Spec, system: System, files: Mapping[str, int], calls: int) -> tuple[str, ...]:
+    """Return bubblewrap's options for `spec`.
+
+    `files` maps paths in the sandbox to descriptors with their content; `calls` is the descriptor of the filter of system calls.
+    """
     return (
         *("--unshare-all", "--unshare-user", *(("--disable-userns",) if system.disable_userns else ())),
         *("--uid", str(spec.uid), "--gid", str(spec.uid)),
         # who is root of a user namespace would hand its rights in there down
         *(("--cap-drop", "ALL") if system.unprivileged else ()),
+        *("--seccomp", str(calls)),
         *("--die-with-parent", "--hostname", spec.hostname),
         # who begins a session of its own cannot begin the one that its terminal controls
         *(() if spec.terminal else ("--new-session",)),

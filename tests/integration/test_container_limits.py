@@ -9,11 +9,13 @@ import pytest
 from skypanel.domain.limits import MIB
 from skypanel.drivers.container import ContainerBuilder
 from skypanel.launcher.options import parse_allowed
+from skypanel.ports import Step
 from tests.container_fixture import build_image, builder, holdings, listening, site
 from tests.contract_builder import LIMITS, output, reaches, shell, text
 from tests.docker_fixture import swarm
 from tests.integration.test_sandbox_limits import FILL_DISK, FILL_MEMORY
-from tests.launcher_fixture import make_app
+from tests.kernel_calls import EXPECTED, PROBE, as_docker_has_it, outcomes
+from tests.launcher_fixture import ENVIRONMENT, make_app
 
 __all__ = ["build_image", "builder", "site", "swarm"]
 
@@ -106,6 +108,14 @@ async def test_a_build_has_no_rights(builder):
             == ""
         )
         assert await text(workspace, shell("find / -xdev -perm /6000 -type f 2>/dev/null; true")) == ""
+
+
+async def test_what_a_build_asks_of_the_kernel_is_filtered(builder):
+    async with builder.workspace(make_app(), LIMITS) as workspace:
+        exit_, lines = await output(workspace, Step(("python3", "-c", PROBE), ENVIRONMENT))
+        assert exit_.ok, lines
+        found = outcomes(lines)
+        assert found == as_docker_has_it(EXPECTED, found)
 
 
 async def test_a_build_does_not_reach_the_panel_nor_anybody_private(builder, swarm):

@@ -6,11 +6,20 @@ from contextlib import closing
 
 import pytest
 
+from skypanel.ports import Step
 from tests.buildpack_sandbox import CA_BUNDLE, CA_VARIABLES, PASSED_ON
 from tests.contract_builder import LIMITS, BuilderContract, host_address, output, reaches, shell, text
-from tests.launcher_fixture import ROOT, launcher, make_app
+from tests.kernel_calls import EXPECTED, PROBE, outcomes
+from tests.launcher_fixture import ENVIRONMENT, ROOT, launcher, make_app
 
 __all__ = ["launcher"]
+
+OTHER_NUMBERS = """
+import ctypes, mmap
+code = mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+code.write(bytes.fromhex("b814000000cd80c3"))
+print(ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.addressof(ctypes.c_char.from_buffer(code)))())
+"""
 
 
 @pytest.fixture
@@ -80,6 +89,16 @@ class TestWhatItMayDo:
             )
         )[0].ok
         assert (await text(workspace, shell("ulimit -c"))) == "0\n"
+
+    async def test_what_it_asks_of_the_kernel_is_filtered(self, workspace):
+        exit_, lines = await output(workspace, Step(("python3", "-c", PROBE), ENVIRONMENT))
+        assert exit_.ok, lines
+        assert outcomes(lines) == EXPECTED
+
+    async def test_programs_for_another_kind_of_machine_are_filtered_too(self, workspace):
+        """With the numbers of 32 bits there would be a way past the filter."""
+        # getpid as i386 has it, by the instruction of its own: mov eax, 20; int 0x80; ret
+        assert await text(workspace, Step(("python3", "-c", OTHER_NUMBERS), ENVIRONMENT)) == "-38\n"
 
     async def test_an_app_is_not_another_and_not_the_panel(self, builder, launcher):
         uids = set()

@@ -16,7 +16,7 @@ from skypanel.launcher.resolvers import nameservers
 from skypanel.launcher.sandbox import Bind, Spec, System, command, etc_files, options, system_root
 
 APP = UUID("6f1d2c1e-1111-4222-8333-444455556666")
-SYSTEM = System(system_root({"bin": "usr/bin"}, ["sbin"]), disable_userns=True, unprivileged=False)
+SYSTEM = System(system_root({"bin": "usr/bin"}, ["sbin"]), disable_userns=True, unprivileged=False, filter=b"")
 SPEC = Spec(
     app_id=APP,
     uid=700_007,
@@ -35,26 +35,27 @@ def pairs(arguments, option, values=2):
 
 class TestOptions:
     def test_the_sandbox_has_its_own_of_everything(self):
-        arguments = options(SPEC, SYSTEM, {})
+        arguments = options(SPEC, SYSTEM, {}, 8)
         assert {"--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--new-session", "--clearenv"} <= set(arguments)
         assert "--share-net" not in arguments
         assert pairs(arguments, "--hostname", 1) == [("6f1d2c1e",)]
+        assert pairs(arguments, "--seccomp", 1) == [("8",)]
         assert pairs(arguments, "--uid", 1) == pairs(arguments, "--gid", 1) == [("700007",)]
 
     def test_only_its_own_folders_can_be_written_to(self):
-        arguments = options(SPEC, SYSTEM, {})
+        arguments = options(SPEC, SYSTEM, {}, 8)
         assert pairs(arguments, "--bind") == [("/base/app", "/app")]
         assert ("/base/buildpacks", "/buildpacks") in pairs(arguments, "--ro-bind")
         assert {source for source, _ in pairs(arguments, "--ro-bind")} == {"/usr", "/sbin", "/base/buildpacks"}
         assert pairs(arguments, "--remount-ro", 1) == [("/dev",), ("/",)]
 
     def test_nothing_of_etc_but_what_programs_need(self):
-        sources = {source for source, _ in pairs(options(SPEC, SYSTEM, {}), "--ro-bind-try")}
+        sources = {source for source, _ in pairs(options(SPEC, SYSTEM, {}, 8), "--ro-bind-try")}
         assert {"/etc/ssl", "/etc/alternatives", "/etc/ld.so.cache", "/etc/localtime"} <= sources
         assert not sources & {"/etc", "/etc/passwd", "/etc/shadow", "/etc/hosts", "/etc/ssh", "/etc/resolv.conf"}
 
     def test_the_environment_is_passed_by_descriptor(self):
-        assert pairs(options(SPEC, SYSTEM, {}), "--setenv") == [("SECRET", "canary")]
+        assert pairs(options(SPEC, SYSTEM, {}, 8), "--setenv") == [("SECRET", "canary")]
         argv = command(SPEC, SYSTEM, 5, 6, 7)
         assert "canary" not in " ".join(argv)
         assert argv == (
@@ -65,14 +66,14 @@ class TestOptions:
 
     def test_without_root_no_rights_are_handed_down(self):
         system = replace(SYSTEM, unprivileged=True, disable_userns=False)
-        assert pairs(options(SPEC, system, {}), "--cap-drop", 1) == [("ALL",)]
-        assert "--disable-userns" not in options(SPEC, system, {})
+        assert pairs(options(SPEC, system, {}, 8), "--cap-drop", 1) == [("ALL",)]
+        assert "--disable-userns" not in options(SPEC, system, {}, 8)
         counted = command(replace(SPEC, max_processes=64), system, 5, 6, 7)
         assert counted[0] == "bwrap"
         assert counted[-6:] == ("prlimit", "--nproc=64", "--", "bash", "-c", "true")
 
     def test_files_come_by_descriptor_too(self):
-        assert ("9", "/etc/hosts") in pairs(options(SPEC, SYSTEM, {"/etc/hosts": 9}), "--file")
+        assert ("9", "/etc/hosts") in pairs(options(SPEC, SYSTEM, {"/etc/hosts": 9}, 8), "--file")
 
     def test_accounts_and_resolvers_are_its_own(self):
         files = etc_files(replace(SPEC, resolvers=("192.0.2.53",)))

@@ -1,5 +1,6 @@
 """Services as values."""
 
+import base64
 import json
 from dataclasses import replace
 from uuid import UUID
@@ -11,6 +12,7 @@ from skypanel.domain.health import HealthCheck
 from skypanel.domain.limits import MIB, Limits
 from skypanel.domain.manifest import Manifest, Process
 from skypanel.drivers import swarm_spec
+from skypanel.drivers.docker_profile import docker_profile
 from skypanel.drivers.swarm_spec import Place, key_of, secret_body, service_labels, service_name, service_spec
 
 APP = UUID(int=10)
@@ -73,6 +75,13 @@ def test_the_health_check_is_the_same_for_every_app_and_workers_have_none():
 def test_a_newer_daemon_is_asked_to_let_nobody_gain_privileges():
     container = service_spec(MANIFEST, WEB, replace(PLACE, forbids_privileges=True))["TaskTemplate"]["ContainerSpec"]
     assert container["Privileges"] == {"NoNewPrivileges": True}
+
+
+def test_a_still_newer_daemon_is_given_the_filter_of_system_calls():
+    container = service_spec(MANIFEST, WEB, replace(PLACE, filters_calls=True))["TaskTemplate"]["ContainerSpec"]
+    told = container["Privileges"]["Seccomp"]
+    assert told["Mode"] == "custom"
+    assert base64.b64decode(told["Profile"]).decode() == docker_profile()
 
 
 def test_the_secret_tells_the_environment_and_the_health_check():
