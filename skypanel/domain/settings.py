@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from skypanel.domain.billing import money, read_amount
 from skypanel.domain.errors import Invalid, NotFound
+from skypanel.domain.indexes import Indexes, read_url, read_urls
 from skypanel.domain.internet import read_networks
 from skypanel.domain.names import printable
 from skypanel.domain.plan import DEFAULT_PLAN
@@ -81,6 +82,10 @@ def _endpoint(text: str) -> Value:
     return text.removesuffix("/")
 
 
+def _index(text: str) -> Value:
+    return read_url(text) if text else text
+
+
 def _kept(text: str) -> Value:
     if text == ALL:
         return text
@@ -115,6 +120,11 @@ SETTINGS: Mapping[str, Setting] = {
         Setting("push_creates_apps", True, _flag, "Whether the first push to a free name makes an app: true or false."),  # noqa: FBT003
         Setting("builds_per_organization", 2, _builds, "How many builds of one organization run at once; a worker has room for three."),
         Setting("git_networks", "", _networks, "Private networks that the git URLs of apps may lead to all the same, such as 10.1.0.0/16."),
+        Setting(
+            "pip_index_url", "", _index, "The package index of Python builds, with a login in it where it wants one.", is_sensitive=True
+        ),
+        Setting("pip_extra_index_urls", "", read_urls, "Further package indexes of Python builds, spaces between.", is_sensitive=True),
+        Setting("npm_registry", "", _index, "The registry of Node.js builds, with a login in it where it wants one.", is_sensitive=True),
         Setting("billing", False, _flag, "Whether organizations pay for each hour of their apps, from their wallets: true or false."),  # noqa: FBT003
         Setting("starting_credit", "100.00", _credit, "What is in the wallet of a new organization."),
         Setting("storage", StorageKind.FILES.value, _choice(*StorageKind), "Where slugs, sources and build output are kept: files or s3."),
@@ -158,6 +168,11 @@ def read(changes: Mapping[str, str]) -> dict[str, Value]:
 def text_of(value: Value) -> str:
     """Return a value as it is typed."""
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def indexes_of(values: Mapping[str, Value]) -> Indexes:
+    """Return where builds get packages from."""
+    return Indexes(str(values["pip_index_url"]), tuple(str(values["pip_extra_index_urls"]).split()), str(values["npm_registry"]))
 
 
 def storage_of(values: Mapping[str, Value]) -> Storage:

@@ -9,6 +9,7 @@ from asyncio.subprocess import Process
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -18,8 +19,9 @@ from skypanel.embedded import processes, users, welcome
 from skypanel.embedded.banner import Facts, banner
 from skypanel.embedded.children import Child, last_lines, log_path, open_log
 from skypanel.embedded.home import service_environment
+from skypanel.embedded.host_indexes import host_indexes
 from skypanel.embedded.users import User
-from skypanel.embedded.welcome import KeyFile, Welcome
+from skypanel.embedded.welcome import Welcome
 from skypanel.launcher import strays
 from skypanel.launcher.firewall import Plan
 from skypanel.settings import Settings, identity
@@ -102,8 +104,10 @@ class Running:
 
     async def _complete(self, occasion: str, children: Sequence[Child]) -> Welcome | None:
         """Have the panel's user complete a start, which needs these children. Raises Unavailable."""
-        files = welcome.key_files(welcome.key_folders(self._environ)) if occasion == "first" else ()
-        completing = asyncio.create_task(self._run_starter(occasion, files))
+        is_first = occasion == "first"
+        files = welcome.key_files(welcome.key_folders(self._environ)) if is_first else ()
+        told = {"files": [asdict(file) for file in files], "indexes": host_indexes(self._environ) if is_first else {}}
+        completing = asyncio.create_task(self._run_starter(occasion, told))
         ends = {asyncio.create_task(child.wait()): child for child in children}
         try:
             done, _ = await asyncio.wait((completing, *ends), return_when=asyncio.FIRST_COMPLETED)
@@ -116,7 +120,7 @@ class Running:
                 task.cancel()
             await asyncio.wait((completing, *ends))
 
-    async def _run_starter(self, occasion: str, files: Sequence[KeyFile]) -> Welcome | None:
+    async def _run_starter(self, occasion: str, told: Mapping[str, Any]) -> Welcome | None:
         argv = users.argv_as(self._user, (str(processes.installed().python), "-m", "skypanel.embedded.starter", occasion))
         log = open_log(self._settings.home, STARTER)
         try:
@@ -132,7 +136,7 @@ class Running:
         finally:
             os.close(log)
         try:
-            found = await self._hear(starter, json.dumps([asdict(file) for file in files]).encode())
+            found = await self._hear(starter, json.dumps(told).encode())
             if await starter.wait():
                 raise self._cut_short()
         finally:

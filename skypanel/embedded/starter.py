@@ -1,15 +1,15 @@
 """Completes a start: waits for the parts, brings the database up to date, has supervisord start the panel.
 
 `python -m skypanel.embedded.starter first|again`, as the panel's user. It needs every vendor's library, and ends with
-the start; `up` stays, and does without. The caller's public key files come by stdin, as JSON. What it says goes to
-stdout: JSON objects, one a line, each with one of the keys of `up`'s `_hear`.
+the start; `up` stays, and does without. The caller's public key files, and what the machine's pip and npm are
+configured with, come by stdin, as JSON. What it says goes to stdout: JSON objects, one a line, each with one of the keys of `up`'s `_hear`.
 """
 
 import asyncio
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -43,19 +43,19 @@ class Silent(Exception):
         self.part = part
 
 
-async def first(loaded: Settings, files: Sequence[KeyFile]) -> None:
+async def first(loaded: Settings, files: Sequence[KeyFile], indexes: Mapping[str, str]) -> None:
     """Complete the start of `up`. Raises Silent, or what the database refuses."""
     supervisor = _supervisor(loaded)
     await _all_answer(loaded, supervisor, (*health.STORAGE_PARTS, health.LAUNCHER_PART))
     await make_database(loaded)
     await asyncio.to_thread(migrate.upgrade, loaded.database_dsn)
-    welcome = await _enter(loaded, read_keys(files))
+    welcome = await _enter(loaded, read_keys(files), indexes)
     await supervisor.start_group(processes.PANEL)
     await _all_answer(loaded, supervisor, health.PANEL_PARTS)
     say(welcome=asdict(welcome))
 
 
-async def again(loaded: Settings, _files: Sequence[KeyFile]) -> None:
+async def again(loaded: Settings, _files: Sequence[KeyFile], _indexes: Mapping[str, str]) -> None:
     """Complete the start of a supervisord that takes the place of another. Raises Silent."""
     supervisor = _supervisor(loaded)
     await _all_answer(loaded, supervisor, health.STORAGE_PARTS)
@@ -86,10 +86,10 @@ def _supervisor(loaded: Settings) -> Supervisor:
     return Supervisor(loaded.run_dir / "supervisor.sock")
 
 
-async def _enter(loaded: Settings, keys: Sequence[PublicKey]) -> Welcome:
+async def _enter(loaded: Settings, keys: Sequence[PublicKey], indexes: Mapping[str, str]) -> Welcome:
     host_key = asyncssh.read_private_key(str(loaded.ssh_host_keys[0]))
     async with open_panel(loaded) as panel:
-        run = await initialize(panel, keys)
+        run = await initialize(panel, keys, indexes)
         await publish_authority(panel, (loaded.home / "ca.crt").read_text())
         await publish_identity(panel, loaded.identity)
         return Welcome(run.keys, host_key.get_fingerprint(), await login_link(panel, run.admin), run.token)
@@ -118,9 +118,10 @@ async def _answers(loaded: Settings, supervisor: Supervisor, part: Part) -> None
 
 def main() -> None:
     """Complete a start, and say why if that is not to be."""
-    files = [KeyFile(**fields) for fields in json.load(sys.stdin)]
+    told = json.load(sys.stdin)
+    files = [KeyFile(**fields) for fields in told["files"]]
     try:
-        asyncio.run(OCCASIONS[sys.argv[1]](settings.load(os.environ), files))
+        asyncio.run(OCCASIONS[sys.argv[1]](settings.load(os.environ), files, told["indexes"]))
     except Silent as error:
         say(silent=[error.part.name, error.part.title])
         sys.exit(1)

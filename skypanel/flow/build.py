@@ -10,10 +10,11 @@ from skypanel.domain.build import GIT, Build, BuildState, Source, Turn
 from skypanel.domain.errors import Conflict, NotFound, SkyPanelError, Unavailable
 from skypanel.domain.output import build_stream
 from skypanel.domain.release import Release, RolloutReason
+from skypanel.domain.settings import indexes_of
 from skypanel.domain.slug import STACK, Slug
 from skypanel.flow import compile as slug_compiler
 from skypanel.flow import lease
-from skypanel.flow.configured import value
+from skypanel.flow.configured import value, values
 from skypanel.flow.drain import drain
 from skypanel.ports import Connection, Job, Panel, WriteLine
 from skypanel.store import apps, build_queue, builds, config_vars, formation, releases, rollouts, slugs
@@ -137,12 +138,13 @@ async def _build(panel: Panel, build: Build, write: WriteLine) -> None:
         app = await apps.get(conn, build.app_id)
         config = await config_vars.head(conn, app.id)
         earlier = await builds.succeeded(conn, app.id, build.source.digest)
+        indexes = indexes_of(await values(conn, panel.cipher))
     # Whoever asks for the build of an archive means it, also where it was built before.
     reused = await _reusable(panel, app, earlier, write) if earlier and build.source.kind == GIT else None
     if reused is not None:
         return await _release(panel, app, build, reused)
     variables = {key: panel.cipher.decrypt(secret) for key, secret in config.secrets.items()}
-    made = await slug_compiler.compile_slug(panel, app, build, variables, write)
+    made = await slug_compiler.compile_slug(panel, app, build, variables, write, indexes=indexes)
     return await _release(panel, app, build, made, is_new=True)
 
 

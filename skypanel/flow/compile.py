@@ -16,7 +16,8 @@ from skypanel.domain import buildpack, procfile, transcript
 from skypanel.domain.app import App
 from skypanel.domain.build import Build
 from skypanel.domain.buildpack import BUILDPACK_URL, Buildpack
-from skypanel.domain.errors import Invalid, SkyPanelError
+from skypanel.domain.errors import Invalid, SkyPanelError, Unavailable
+from skypanel.domain.indexes import NPMRC, Indexes
 from skypanel.domain.limits import BUILD_LIMITS, MAX_SLUG_BYTES
 from skypanel.domain.manifest import Exit
 from skypanel.domain.push import shown
@@ -26,6 +27,7 @@ from skypanel.ports import Panel, Step, StepFailed, Workspace, WriteLine
 
 MAX_SMALL_OUTPUT = 256 * 1024
 CA_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
+OWN_INDEXES = Indexes()
 CA_VARIABLES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO")
 
 
@@ -65,14 +67,17 @@ class _Compiler:
         return b"".join(chunks)[:MAX_SMALL_OUTPUT].decode(errors="replace")
 
 
-async def compile_slug(panel: Panel, app: App, build: Build, config_vars: Mapping[str, str], write: WriteLine) -> Slug:
-    """Make a slug of a build's source and store it; every line goes to `write`.
+async def compile_slug(
+    panel: Panel, app: App, build: Build, config_vars: Mapping[str, str], write: WriteLine, *, indexes: Indexes = OWN_INDEXES
+) -> Slug:
+    """Make a slug of a build's source and store it; every line goes to `write`, without the logins of the indexes.
 
     Raises Invalid with what to do where the source cannot be built, Unavailable where the panel cannot.
     """
     async with panel.builder.workspace(app, BUILD_LIMITS) as workspace:
-        compiler = _Compiler(panel, app, build, workspace, write, _environment(build))
+        compiler = _Compiler(panel, app, build, workspace, _hiding(indexes, write), {**_environment(build), **indexes.environment()})
         await _fetch(compiler, config_vars)
+        await _log_in(compiler, indexes)
         await _check_procfile(compiler)
         buildpacks = await _choose(compiler, config_vars.get(BUILDPACK_URL))
         defaults: dict[str, str] = {}
@@ -106,6 +111,21 @@ async def _fetch(compiler: _Compiler, config_vars: Mapping[str, str]) -> None:
         raise Invalid("The .slugignore file could not be read.", "Write one gitignore pattern a line.") from None
     if removed:
         await compiler.write(transcript.heading(f"Deleting {removed} files matching .slugignore patterns."))
+
+
+def _hiding(indexes: Indexes, write: WriteLine) -> WriteLine:
+    async def hide(line: str) -> None:
+        await write(indexes.hide(line))
+
+    return hide
+
+
+async def _log_in(compiler: _Compiler, indexes: Indexes) -> None:
+    """Have npm know its login, which it takes from a file."""
+    if npmrc := indexes.npmrc():
+        broken = Unavailable("The login of the npm registry could not be written.", "Push again.")
+        folder, _, name = NPMRC.rpartition("/")
+        await compiler.must(broken, compiler.step("tar", "-x", "-C", folder), _once(_tar_of_files({name: npmrc})))
 
 
 async def _check_procfile(compiler: _Compiler) -> None:

@@ -13,6 +13,8 @@ from skypanel.flow import accounts as accounts_flow
 from skypanel.ports import Database, Panel
 from skypanel.store import accounts, keys, organizations, plans, settings
 
+NO_INDEXES: Mapping[str, str] = {}
+
 
 @dataclass(frozen=True)
 class FirstRun:
@@ -23,14 +25,19 @@ class FirstRun:
     token: str | None
 
 
-async def initialize(panel: Panel, public_keys: Sequence[PublicKey]) -> FirstRun:
+async def initialize(panel: Panel, public_keys: Sequence[PublicKey], indexes: Mapping[str, str] = NO_INDEXES) -> FirstRun:
     """Make plans, settings, the admin and the first organization where they are missing.
 
-    The public keys are the admin's only at the first time. May be repeated.
+    The public keys are the admin's only at the first time. `indexes` are settings of package indexes that the machine
+    has, for those that nobody has set. May be repeated.
     """
     async with panel.transaction() as conn:
         for name, value in _first_settings().items():
             await settings.add_missing(conn, name, value)
+        known = await settings.secrets(conn)
+        for name, text in indexes.items():
+            if name not in known:
+                await settings.put_secret(conn, name, panel.cipher.encrypt(text), None)
         existing = await accounts.admins(conn)
         if existing:
             return FirstRun(existing[0], len(await keys.of(conn, existing[0].id)), None)

@@ -28,7 +28,7 @@ from skypanel.launcher.options import Options
 from skypanel.launcher.places import Places, open_places
 from skypanel.launcher.resolvers import host_resolvers
 from skypanel.launcher.running import adopt_orphans
-from skypanel.launcher.sandbox import System, system_root
+from skypanel.launcher.sandbox import HIDDEN, System, system_root
 from skypanel.launcher.server import Server, listen
 from skypanel.launcher.slirp import RESOLVER, SlirpNetwork
 from skypanel.launcher.slugs import PART, Slugs
@@ -152,4 +152,5 @@ async def _system(options: Options) -> System:
     disable_userns = "--disable-userns" in await call(("bwrap", "--help"))
     # in a process of its own, as it takes a library
     calls = base64.b64decode(await call((sys.executable, "-m", "skypanel.drivers.seccomp")))
-    return System(system_root(links, folders), disable_userns, options.rootless, calls)
+    hidden = [path for path in HIDDEN if Path(path).is_dir()]
+    return System(system_root(links, folders, hidden), disable_userns, options.rootless, calls)

@@ -7,17 +7,15 @@ from uuid import UUID
 
 SHM_BYTES = 64 * 1024**2
 
-# What programs of the read-only system need of /etc; accounts, hosts and resolvers are the sandbox's own.
+# What programs of the read-only system need of /etc, and nothing else of it: what is not named may hold logins, as the
+# files of pip, npm, git and apt do. Accounts, hosts and resolvers are the sandbox's own.
 SYSTEM_ETC = (
     "alternatives",
-    "apache2",
-    "apt",
     "ca-certificates",
     "ca-certificates.conf",
     "debian_version",
     "fonts",
     "gai.conf",
-    "gitconfig",
     "host.conf",
     "inputrc",
     "java-11-openjdk",
@@ -30,18 +28,18 @@ SYSTEM_ETC = (
     "lsb-release",
     "magic",
     "mime.types",
-    "npmrc",
     "os-release",
     "perl",
-    "php",
-    "pip.conf",
     "protocols",
     "services",
-    "ssl",
+    "ssl/certs",
+    "ssl/openssl.cnf",
     "terminfo",
     "timezone",
 )
-SYSTEM_VAR = ("/var/lib/dpkg", "/var/lib/apt", "/var/cache/fontconfig")
+# Where programs of /usr keep what belongs into /etc, such as npm its logins.
+HIDDEN = ("/usr/etc", "/usr/local/etc")
+SYSTEM_VAR = ("/var/lib/dpkg", "/var/cache/fontconfig")
 
 
 @dataclass(frozen=True)
@@ -74,9 +72,11 @@ class Spec:
         return str(self.app_id)[:8]
 
 
-def system_root(links: Mapping[str, str], folders: Sequence[str]) -> tuple[str, ...]:
-    """Return the options for the read-only system: `links` are top-level names that lead into /usr."""
+def system_root(links: Mapping[str, str], folders: Sequence[str], hidden: Sequence[str] = ()) -> tuple[str, ...]:
+    """Return the options for the read-only system: `links` are top-level names that lead into /usr, `hidden` folders are empty."""
     options = ["--ro-bind", "/usr", "/usr"]
+    for path in hidden:
+        options += ["--tmpfs", path, "--remount-ro", path]
     for name, target in links.items():
         options += ["--symlink", target, f"/{name}"]
     for name in folders:

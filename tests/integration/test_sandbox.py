@@ -6,6 +6,7 @@ from contextlib import closing
 
 import pytest
 
+from skypanel.launcher.sandbox import SYSTEM_ETC
 from skypanel.ports import Step
 from tests.buildpack_sandbox import CA_BUNDLE, CA_VARIABLES, PASSED_ON
 from tests.contract_builder import LIMITS, BuilderContract, host_address, output, reaches, shell, text
@@ -63,6 +64,14 @@ class TestWhatItSees:
         assert (await output(workspace, shell("ls /etc/shadow /etc/ssh /etc/ssl/private/* /etc/machine-id 2>/dev/null")))[1] == []
         assert "app" in await text(workspace, shell("id -un"))
         assert len((await text(workspace, shell("cat /etc/passwd"))).splitlines()) == 3
+
+    async def test_no_logins_of_the_system(self, workspace):
+        """Whatever the machine keeps them in: what is not on the list is not there."""
+        own = {"passwd", "group", "hosts", "resolv.conf", "nsswitch.conf"}
+        seen = set((await text(workspace, shell("ls -A /etc"))).split())
+        assert seen <= own | {name.partition("/")[0] for name in SYSTEM_ETC}
+        files = "/etc/pip.conf /etc/npmrc /usr/etc/npmrc /usr/local/etc/npmrc /etc/gitconfig /etc/apt /etc/apache2 /etc/ssl/private"
+        assert (await output(workspace, shell(f"ls -d {files} 2>/dev/null")))[1] == []
 
     async def test_only_its_own_processes(self, workspace):
         assert len((await text(workspace, shell("ls -d /proc/[0-9]*"))).split()) <= 4

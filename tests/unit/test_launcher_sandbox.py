@@ -51,8 +51,10 @@ class TestOptions:
 
     def test_nothing_of_etc_but_what_programs_need(self):
         sources = {source for source, _ in pairs(options(SPEC, SYSTEM, {}, 8), "--ro-bind-try")}
-        assert {"/etc/ssl", "/etc/alternatives", "/etc/ld.so.cache", "/etc/localtime"} <= sources
-        assert not sources & {"/etc", "/etc/passwd", "/etc/shadow", "/etc/hosts", "/etc/ssh", "/etc/resolv.conf"}
+        assert {"/etc/ssl/certs", "/etc/alternatives", "/etc/ld.so.cache", "/etc/localtime"} <= sources
+        assert not sources & {"/etc", "/etc/passwd", "/etc/shadow", "/etc/hosts", "/etc/ssh", "/etc/resolv.conf", "/etc/ssl"}
+        assert not sources & {"/etc/pip.conf", "/etc/npmrc", "/etc/gitconfig", "/etc/apt"}
+        assert system_root({}, [], ["/usr/etc"])[3:] == ("--tmpfs", "/usr/etc", "--remount-ro", "/usr/etc")
 
     def test_the_environment_is_passed_by_descriptor(self):
         assert pairs(options(SPEC, SYSTEM, {}, 8), "--setenv") == [("SECRET", "canary")]
