@@ -95,13 +95,29 @@ def test_a_range_that_is_none_is_refused(site):
     assert " !     engines.node in package.json is the newest, which is no range of versions." in done.output
 
 
-def test_two_lock_files_are_refused(site):
+@pytest.mark.parametrize("other", ["yarn.lock", "pnpm-lock.yaml", "bun.lock"])
+def test_lock_files_of_two_package_managers_are_named_and_refused(site, other):
     site.use("node-express")
-    site.write("yarn.lock", "")
+    site.write(other, "")
     done = site.compile("nodejs")
     assert done.code == 1
-    assert " !     There are 2 lock files: package-lock.json yarn.lock." in done.output
+    manager = other.partition("-")[0].partition(".")[0]
+    assert f" !     There are 2 lock files, of 2 package managers: package-lock.json (npm), {other} ({manager})." in done.output
     assert "git rm the others" in done.output
+
+
+def test_a_shrinkwrap_is_npms_too_and_counts(site):
+    site.use("node-express")
+    site.write("npm-shrinkwrap.json", (site.app / "package-lock.json").read_text())
+    assert "-----> Installing dependencies from npm-shrinkwrap.json" in site.compiled("nodejs").output
+
+
+def test_a_lock_of_bun_alone_is_told_to_be_of_no_use(site):
+    site.use("node-plain")
+    site.write("bun.lockb", "")
+    output = site.compiled("nodejs").output
+    assert " !     bun.lockb is Bun's, which is not here" in output
+    assert "-----> No dependencies to install" in output
 
 
 def test_a_lock_of_another_package_manager_than_named_is_refused(site):

@@ -3,6 +3,7 @@
 # What package.json says, and which package manager it means.
 
 declare -A package locks=([package-lock.json]=npm [npm-shrinkwrap.json]=npm [yarn.lock]=yarn [pnpm-lock.yaml]=pnpm)
+readonly bun_locks=(bun.lock bun.lockb)
 
 # Sets `package`, keyed by dotted names such as engines.node.
 read_package() {
@@ -15,13 +16,8 @@ read_package() {
 
 # Sets `lock` (empty if there is none) and `manager`, whose version `manager_range` bounds (empty: any).
 choose_package_manager() {
-	local file found=() named=${package[packageManager]:-}
-	for file in "${!locks[@]}"; do
-		[[ ! -f $file ]] || found+=("$file")
-	done
-	((${#found[@]} < 2)) || fail "There are ${#found[@]} lock files: ${found[*]}." \
-		"Keep the one of the package manager that you use, git rm the others, commit and push again."
-	lock=${found[0]:-}
+	local named=${package[packageManager]:-}
+	choose_lock
 	manager=${lock:+${locks[$lock]}}
 	manager=${manager:-${named%%@*}}
 	manager=${manager:-npm}
@@ -32,6 +28,25 @@ choose_package_manager() {
 	[[ $named != *@* ]] || manager_range=${named#*@}
 	manager_range=${manager_range%%+*}
 	manager_range=${manager_range:-${package[engines.$manager]:-}}
+}
+
+# Sets `lock`; npm prefers its shrinkwrap to the other lock that it may write.
+choose_lock() {
+	local file found=() managers listed
+	for file in npm-shrinkwrap.json package-lock.json pnpm-lock.yaml yarn.lock "${bun_locks[@]}"; do
+		[[ ! -f $file ]] || found+=("$file (${locks[$file]:-bun})")
+	done
+	managers=$(printf '%s\n' "${found[@]#* }" | sort -u | wc -l)
+	listed=${found[*]}
+	((managers < 2)) || fail "There are ${#found[@]} lock files, of $managers package managers: ${listed//) /), }." \
+		"Keep the one of the package manager that you use, git rm the others, commit and push again."
+	lock=${found[0]:-}
+	lock=${lock% (*}
+	[[ $lock != bun.* ]] || {
+		warn "$lock is Bun's, which is not here: it is not read, and npm installs what package.json says." \
+			"Run npm install, commit package-lock.json and git rm $lock."
+		lock=
+	}
 }
 
 # Yarn 2 and later are another program, with a lock and an npm package of their own.
