@@ -12,6 +12,9 @@ from skypanel.domain.limits import GIB
 MEMORY_BYTES = GIB
 CPU_S = 60
 READ_BYTES = 64 * 1024
+UNREADABLE = Invalid(
+    "The objects of the push cannot be counted.", "Check your repository: git fsck. If it is whole, push it in several goes."
+)
 
 
 async def largest(repository: str, quarantine: str) -> tuple[str, int]:
@@ -28,9 +31,7 @@ async def largest(repository: str, quarantine: str) -> tuple[str, int]:
                 os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
     if process.returncode:
-        raise Invalid(
-            "The objects of the push cannot be counted.", "Check your repository: git fsck. If it is whole, push it in several goes."
-        )
+        raise UNREADABLE
     return name, size_bytes
 
 
@@ -66,4 +67,6 @@ async def _largest(process: asyncio.subprocess.Process) -> tuple[str, int]:
 
 def _size(line: bytes) -> tuple[int, str]:
     size_bytes, name = line.decode().split(" ")
+    if name == "missing":  # "<name> missing"
+        raise UNREADABLE
     return int(size_bytes), name
