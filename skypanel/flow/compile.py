@@ -8,11 +8,12 @@ import io
 import tarfile
 from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from uuid import uuid4
 
 import yaml
 
-from skypanel.domain import buildpack, procfile, transcript
+from skypanel.domain import base, buildpack, procfile, transcript
 from skypanel.domain.app import App
 from skypanel.domain.build import Build
 from skypanel.domain.buildpack import BUILDPACK_URL, Buildpack
@@ -22,7 +23,7 @@ from skypanel.domain.limits import BUILD_LIMITS, MAX_SLUG_BYTES
 from skypanel.domain.manifest import Exit
 from skypanel.domain.push import shown
 from skypanel.domain.slug import STACK, Slug
-from skypanel.flow import scripts
+from skypanel.flow import detection, scripts
 from skypanel.ports import Panel, Step, StepFailed, Workspace, WriteLine
 
 MAX_SMALL_OUTPUT = 256 * 1024
@@ -105,6 +106,7 @@ async def _fetch(compiler: _Compiler, config_vars: Mapping[str, str]) -> None:
     await compiler.must(broken, compiler.step("bash", "-c", scripts.UNPACK), source)
     if config_vars:
         await compiler.must(broken, compiler.step("tar", "-x", "-C", "/env"), _once(_tar_of_files(config_vars)))
+    await _enter(compiler, config_vars.get(base.APP_BASE, ""))
     try:
         removed = (await compiler.text(compiler.step("bash", "-c", scripts.SLUGIGNORE))).strip()
     except StepFailed:
@@ -128,6 +130,20 @@ async def _log_in(compiler: _Compiler, indexes: Indexes) -> None:
         await compiler.must(broken, compiler.step("tar", "-x", "-C", folder), _once(_tar_of_files({name: npmrc})))
 
 
+async def _enter(compiler: _Compiler, wanted: str) -> None:
+    """Have the app's folder in a larger repository be all there is of it."""
+    folder = base.parse(wanted)
+    if folder is None:
+        return
+    missing = Invalid(
+        f"{base.APP_BASE} is {shown(folder)}, and there is no such folder in the repository.",
+        f"Name the folder of the app as the repository has it: skypanel config {compiler.app.name} --set {base.APP_BASE}=... For an app at"
+        f" the top: --unset {base.APP_BASE}",
+    )
+    await compiler.must(missing, compiler.step("bash", "-c", scripts.BASE, "base", folder))
+    await compiler.write(transcript.heading(f"Building the folder {shown(folder)}, as {base.APP_BASE} says"))
+
+
 async def _check_procfile(compiler: _Compiler) -> None:
     """Refuse a bad Procfile before minutes of compiling."""
     await _procfile(compiler)
@@ -142,15 +158,11 @@ async def _choose(compiler: _Compiler, wanted: str | None) -> Sequence[Buildpack
     listed = await _file(compiler, ".buildpacks")
     if listed is not None:
         return await _clone_all(compiler, buildpack.parse_list(listed))
-    detected = (await compiler.text(compiler.step("bash", "-c", scripts.DETECT, "detect", *buildpack.BUNDLED))).splitlines()
-    if not detected:
-        raise Invalid(
-            "No buildpack fits this app.",
-            "Add a requirements.txt, package.json, index.html or Procfile at the root of the repository, or set BUILDPACK_URL.",
-        )
-    name, label = detected[0], detected[1] if len(detected) > 1 else detected[0]
-    await compiler.write(transcript.heading(f"{label} app detected"))
-    return (Buildpack(name),)
+    return (await detection.detect(compiler.app, partial(_print_of, compiler), compiler.write),)
+
+
+async def _print_of(compiler: _Compiler, script: str, *arguments: str) -> str:
+    return await compiler.text(compiler.step("bash", "-c", script, "script", *arguments))
 
 
 async def _clone_all(compiler: _Compiler, buildpacks: Sequence[Buildpack]) -> Sequence[Buildpack]:

@@ -5,6 +5,8 @@ A sandbox takes longer to come and go than most of these run: what belongs toget
 
 from skypanel.domain.buildpack import BUILDPACKS_DIRECTORY
 
+MAX_FOLDERS = 60  # that are looked through for an app
+
 # Unpacks the source that it reads, and copies the bundled buildpacks to where they can be written to.
 UNPACK = f"""
 set -e
@@ -13,13 +15,50 @@ cp -r /buildpacks {BUILDPACKS_DIRECTORY}
 """
 # Prints a file, if it is one.
 FILE = 'test -f "$1" && exec cat "$1"'
-# Prints the name and the label of the first of some bundled buildpacks that fits.
-DETECT = f"""
-for name in "$@"; do
-    if label=$("{BUILDPACKS_DIRECTORY}/$name/bin/detect" /app); then
-        printf '%s\\n%s\\n' "$name" "$label"
-        exit 0
-    fi
+# Makes a folder of the source all that there is of it.
+BASE = """
+set -e
+cd /app
+folder=$(realpath -e -- "$1")
+case $folder in
+/app/*) [ -d "$folder" ] ;;
+*) exit 1 ;;
+esac
+kept=$(mktemp -d -p /app .base-XXXXXX)
+mv -T -- "$folder" "$kept/app"
+find /app -mindepth 1 -maxdepth 1 ! -path "$kept" -exec rm -rf -- {} +
+find "$kept/app" -mindepth 1 -maxdepth 1 -exec mv -t /app -- {} +
+rm -rf "$kept"
+"""
+_DETECT = f"""
+fitting() {{
+    local name label
+    for name in $1; do
+        if label=$("{BUILDPACKS_DIRECTORY}/$name/bin/detect" "$2" 2>/dev/null); then
+            printf '%s\\n%s\\n' "$name" "${{label%%$'\\n'*}}"
+            return
+        fi
+    done
+    printf '\\n\\n'
+}}
+"""
+# Prints the name and the label of the first of some bundled buildpacks that fits, two empty lines if none does; then which of some
+# patterns there are files for.
+DETECT = f"""{_DETECT}
+fitting "$1" /app
+shift
+cd /app
+for pattern in "$@"; do
+    if compgen -G "$pattern" >/dev/null; then printf '%s\\n' "$pattern"; fi
+done
+"""
+# Prints the folders that one of some bundled buildpacks fits, each ended by a NUL: its path, a tab, the label.
+FOLDERS = f"""{_DETECT}
+cd /app
+find . -mindepth 1 -maxdepth 2 -type d ! -path '*/.*' ! -path '*/node_modules*' ! -name '*
+*' -printf '%P\\n' | sort | head -n {MAX_FOLDERS} | while IFS= read -r folder; do
+    label=$(fitting "$1" "/app/$folder" | tail -n 1)
+    if [ -n "$label" ]; then printf '%s\\t%s\\0' "$folder" "$label"; fi
 done
 """
 # A buildpack's URL, what of it, and where to.

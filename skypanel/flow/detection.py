@@ -1,0 +1,53 @@
+"""Which bundled buildpack builds an app that names none; and what to say where that is none, or would not do."""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from skypanel.domain import base, language, transcript
+from skypanel.domain.app import App
+from skypanel.domain.buildpack import BUILDPACK_URL, BUNDLED, Buildpack
+from skypanel.domain.errors import Invalid
+from skypanel.flow import scripts
+from skypanel.ports import WriteLine
+
+# Runs a script in the workspace, and returns what it prints.
+Ask = Callable[..., Awaitable[str]]
+
+
+async def detect(app: App, ask: Ask, write: WriteLine) -> Buildpack:
+    """Return the first bundled buildpack that fits. Raises Invalid with what to do where none does, or it would not do."""
+    printed = await ask(scripts.DETECT, " ".join(BUNDLED), *language.FILES)
+    name, label, *found = [*printed.splitlines(), "", ""] if printed else ["", ""]
+    foreign = language.foreign(name or None, found)
+    if foreign and foreign.is_whole:
+        raise Invalid(
+            f"This is a {foreign.language} app, as {foreign.file} says, and there is no buildpack for {foreign.language} here yet.",
+            f"Give one by its URL: skypanel config {app.name} --set {BUILDPACK_URL}=https://... If it runs as it is committed,"
+            f" or is something else, name one of {', '.join(BUNDLED)} there.",
+        )
+    if not name:
+        raise _nothing_fits(app, await _fitting_folders(ask))
+    await write(transcript.heading(f"{label or name} app detected"))
+    if foreign:
+        await write(transcript.failure(f"There is {foreign.file} too, but no buildpack for {foreign.language} here yet:"))
+        await write(transcript.failure(f"this is built as a {label or name} app alone."))
+    return Buildpack(name)
+
+
+async def _fitting_folders(ask: Ask) -> Sequence[base.Fitting]:
+    """Return the folders, one in another left out, that a bundled buildpack fits."""
+    listing = await ask(scripts.FOLDERS, " ".join(BUNDLED))
+    return base.outermost(base.Fitting(*entry.split("\t")) for entry in listing.split("\0") if entry.count("\t") == 1)
+
+
+def _nothing_fits(app: App, folders: Sequence[base.Fitting]) -> Invalid:
+    if folders:
+        listed = base.listed(folders)
+        return Invalid(
+            f"No buildpack fits the top of this repository, but {listed}.",
+            f"Name the folder of the app, and push again: skypanel config {app.name} --set {base.APP_BASE}={folders[0].argument}",
+        )
+    return Invalid(
+        "No buildpack fits this app.",
+        "Add a requirements.txt, package.json, index.html or Procfile at the root of the repository, or set BUILDPACK_URL."
+        f" For an app in one of its folders set {base.APP_BASE} to that.",
+    )
