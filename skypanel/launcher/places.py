@@ -12,6 +12,7 @@ from pathlib import Path
 from uuid import UUID
 
 from skypanel.launcher.commands import call
+from skypanel.launcher.spreading import spread
 
 OWN = "launcher"
 OWN_FOLDERS = ("slugs", "caches", "disks", "state")
@@ -76,6 +77,7 @@ async def open_places(home: Path, base: Path, buildpacks: Path, panel: int) -> P
         await call(("mount", "-t", "tmpfs", "-o", "mode=0711,nosuid,nodev,size=64m", "skypanel", str(base)))
         for name in OWN_FOLDERS:
             await _pin(own / name, base / name, os.geteuid())
+            spread(base / name)
         await _pin(home / "logs", base / "logs", panel)
     places.mounts.mkdir(mode=_REACHABLE)
     _copy_buildpacks(buildpacks, places.buildpacks)

@@ -12,6 +12,7 @@ from skypanel.launcher.machine import Machine
 from skypanel.launcher.protocol import RunStep, StageSlug, Tenant
 from skypanel.launcher.running import Streams
 from skypanel.launcher.sandbox import Bind
+from skypanel.launcher.spreading import spread
 from skypanel.launcher.workspace import Workspace
 
 EXTRACT_LIMITS = Limits(cpu_cores=2, memory_bytes=512 * MIB, pids=32, disk_bytes=8 * GIB, timeout_s=600)
@@ -39,6 +40,7 @@ class Slugs:
             return
         target = machine.places.slug(tenant.app_id, request.digest)
         target.parent.mkdir(mode=0o711, exist_ok=True)
+        spread(target.parent)
         name = machine.new_name()
         part = FolderDisk(target.with_name(f"{name}{PART}"), EXTRACT_LIMITS.disk_bytes)
         async with opened(part):

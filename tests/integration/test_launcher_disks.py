@@ -1,0 +1,41 @@
+"""Where files come to stand on a real file system."""
+
+from pathlib import Path
+
+import pytest
+
+from skypanel.domain.limits import GIB
+from skypanel.launcher.disks import LoopDisk, opened
+from skypanel.launcher.spreading import spread
+from tests.launcher_fixture import MODES
+
+FOLDERS = 24
+# Of an image that `mkfs` makes: sixteen groups of 16,384 inodes, which its allocator takes together.
+INODES = 16 * 16_384
+
+
+def neighbourhoods(parent):
+    """Make folders, each with a file in it, and return in how many parts of the disk they stand."""
+    found = set()
+    for number in range(FOLDERS):
+        folder = parent / f"slug-{number}"
+        folder.mkdir()
+        (folder / "file").touch()
+        found.add(((folder / "file").stat().st_ino - 1) // INODES)
+    return len(found)
+
+
+# Mounting an image is root's.
+@pytest.mark.parametrize("mode", [mode for mode in MODES if mode == "root"])
+async def test_what_is_made_in_a_spread_folder_stands_far_from_each_other(tmp_path, mode):
+    async with opened(LoopDisk(tmp_path / "disk.img", tmp_path / "disk", 16 * GIB, 0)) as disk:
+        near, far = disk.path / "near", disk.path / "far"
+        for folder in (near, far):
+            folder.mkdir()
+        spread(far)
+        assert neighbourhoods(near) == 1
+        assert neighbourhoods(far) > 3
+
+
+def test_other_file_systems_do_as_they_please():
+    spread(Path("/dev/shm"))
