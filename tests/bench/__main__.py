@@ -21,6 +21,7 @@ SUBJECTS: Mapping[str, Callable[[Stage], list[Figure]]] = {
     "push.concurrent": pushes.concurrent,
     "push.http": pushes.http,
     "deploy.phases": deploys.phases,
+    "deploy.row": deploys.row,
     "rollback.embedded": deploys.rollback,
     "config.embedded": deploys.config,
     "deploy.failed_requests": deploys.failed_requests,

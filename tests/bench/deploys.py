@@ -8,13 +8,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter, sleep
 
-from tests.bench.figures import Figure, single
+from tests.bench.figures import Figure, compared, single
 from tests.bench.load import Load
 from tests.bench.stage import Stage
 from tests.e2e.harness import Repository
 
 DEPLOYS = 9
 CHANGES = 5
+ROW, COMPARED = 100, 10
 LOADED_DEPLOYS = 10
 REQUESTS_PER_S = 50
 POLL_S = 0.02
@@ -105,6 +106,13 @@ def phases(stage: Stage) -> list[Figure]:
     names = [name for name, _ in PHASES] + [LAUNCH, VERIFY]
     rows = [single(f"deploy.phases.{name}", [run[name] for run in runs]) for name in names]
     return [single("deploy.total", [sum(run.values()) for run in runs]), *rows]
+
+
+def row(stage: Stage) -> list[Figure]:
+    """Push a hundred changes one after the other: the last ten are staged as soon as the first ten."""
+    with flask_app(stage, "deploy-row") as app:
+        stagings = [_run(app, number + 1)["stage"] for number in range(ROW)]
+    return [compared("deploy.row.stage", stagings[-COMPARED:], stagings[:COMPARED], "the first ten")]
 
 
 def _run(app: FlaskApp, number: int) -> dict[str, float]:
