@@ -4,7 +4,6 @@ import asyncio
 import json
 import shutil
 import socket
-import sysconfig
 import tempfile
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -16,9 +15,10 @@ import aiohttp
 from aiohttp import web
 
 from skypanel.domain.routing import PROXY_TOKEN_HEADER, Address, Route
+from skypanel.drivers import door
 from skypanel.drivers.traefik import TraefikRouter, dynamic_config
 from skypanel.embedded.certificates import issue, make_authority, panel_hosts
-from skypanel.embedded.processes import proxy_config, traefik_config
+from skypanel.embedded.processes import installed, proxy_config, traefik_argv, traefik_config
 from skypanel.settings import Settings
 from tests.until import until
 
@@ -39,6 +39,9 @@ class Proxy:
     settings: Settings
     session: aiohttp.ClientSession
     routes: list[Route] = field(default_factory=list)
+    # What the panel answers to whoever comes to it.
+    status: int = 200
+    tells_paths: bool = False
 
     @property
     def router(self):
@@ -98,23 +101,25 @@ async def running_proxy(home, git_port=1, change=unchanged):
     (home / "keys").mkdir()
     (home / "keys" / "panel.crt").write_bytes(pair.certificate)
     (home / "keys" / "panel.key").write_bytes(pair.key)
+    for name, content in door.files().items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(content)
     (folder / "traefik.yaml").write_text(json.dumps(change(traefik_config(settings))))
     (folder / "proxy.yaml").write_text(json.dumps(proxy_config(settings)))
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(20)) as session:
         proxy = Proxy(settings, session)
-        urls = {"web_url": f"http://127.0.0.1:{web_port}", "git_url": f"http://127.0.0.1:{git_port}"}
+        parts = {"web": f"127.0.0.1:{web_port}", "git": f"127.0.0.1:{git_port}"}
 
         async def config(request):
             assert request.headers[PROXY_TOKEN_HEADER] == TOKEN
             hosts = {"panel_host": "skypanel.localhost", "git_hosts": settings.address.git_hosts}
-            return web.json_response(dynamic_config(proxy.routes, **hosts, **urls))
+            return web.json_response(dynamic_config(proxy.routes, **hosts, **parts))
 
         async def page(request):
-            return web.Response(text=f"panel: {request.host}")
+            return web.Response(status=proxy.status, text=f"panel: {request.raw_path if proxy.tells_paths else request.host}")
 
         panel, _ = await serve([web.get("/internal/traefik", config), web.route("*", "/{path:.*}", page)], web_port)
-        binary = Path(sysconfig.get_path("scripts")) / "traefik"
-        traefik = await asyncio.create_subprocess_exec(binary, f"--configFile={folder / 'traefik.yaml'}", stdout=asyncio.subprocess.DEVNULL)
+        traefik = await asyncio.create_subprocess_exec(*traefik_argv(settings, installed()), cwd=folder, stdout=asyncio.subprocess.DEVNULL)
         try:
             await until(lambda: answers(proxy))
             yield proxy

@@ -3,7 +3,7 @@
 import hmac
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
@@ -33,11 +33,6 @@ class Told:
 TOLD = web.AppKey("told", Told)
 
 
-def through_ingress(in_force: Sequence[Route], settings: Settings) -> list[Route]:
-    """Return the routes as the panel's proxy has them on a Swarm: the ingress is in the networks of the dynos, and it is not."""
-    return [replace(route, endpoints=(settings.ingress,)) for route in in_force if route.endpoints]
-
-
 async def proxy(request: web.Request) -> web.Response:
     """Return the routes in force as the proxy wants them. The proxy alone knows the token, and comes several times a second.
 
@@ -57,9 +52,10 @@ async def proxy(request: web.Request) -> web.Response:
 
 def _config(in_force: Sequence[Route], panel: Panel, settings: Settings) -> dict[str, Any]:
     return dynamic_config(
-        through_ingress(in_force, settings) if settings.engine == "swarm" else in_force,
+        in_force,
         panel_host=panel.address.host("skypanel"),
-        web_url=f"http://127.0.0.1:{settings.web_port}",
+        web=f"127.0.0.1:{settings.web_port}",
         git_hosts=panel.address.git_hosts,
-        git_url=f"http://127.0.0.1:{settings.git_port}",
+        git=f"127.0.0.1:{settings.git_port}",
+        ingress=settings.ingress if settings.engine == "swarm" else "",
     )

@@ -20,10 +20,11 @@ from skypanel.drivers.docker_api import DockerApi, Json
 from skypanel.drivers.swarm_services import Service, Services
 from skypanel.drivers.swarm_spec import GENERATION, ORGANIZATION, PORT, PROCESS_TYPE, VERSION, network_name
 from skypanel.drivers.swarm_tasks import endpoint
-from skypanel.drivers.traefik import ANSWER_S, ENTRY_POINTS, FLUSH_INTERVAL, POLL_S, rule
+from skypanel.drivers.traefik import ANSWER_S, ENTRY_POINTS, POLL_S, rule
 from skypanel.ports import Router
 
 PREFIX = "traefik."
+FLUSH_INTERVAL = "1ms"
 # More services than an app ever has at a time.
 _ALL = 1000
 

@@ -14,11 +14,13 @@ from aiohttp import ClientError, ClientSession, ClientTimeout
 
 from skypanel.domain.errors import Unavailable
 from skypanel.domain.routing import PROXY_TOKEN_HEADER, Route
+from skypanel.drivers import door
 
 POLL_S = 0.05
 ANSWER_S = 5.0
 ENTRY_POINTS = ("web", "websecure")
-FLUSH_INTERVAL = "1ms"
+ALL = "PathPrefix(`/`)"
+PANEL = "panel"
 GIT_PATHS = r"^/[^/]+\.git/(info/refs|info/lfs/.+|git-receive-pack|git-upload-pack)$"
 
 _ABOVE_ALL = 1_000_000
@@ -30,28 +32,33 @@ _ENDPOINT = re.compile(r"[A-Za-z0-9.-]+:[0-9]{1,5}\Z")
 Json = dict[str, Any]
 
 
-def dynamic_config(routes: Sequence[Route], *, panel_host: str, web_url: str, git_hosts: Sequence[str], git_url: str) -> Json:
+def dynamic_config(routes: Sequence[Route], *, panel_host: str, web: str, git_hosts: Sequence[str], git: str, ingress: str = "") -> Json:
     """Return what Traefik routes: each app, git, the dashboard, and a page of ours for whatever else is asked for.
 
-    A route without endpoints is left out, and so is any host or endpoint that is not well-formed: one
-    bad row must not stop the others.
+    `web` and `git` are where the panel's own parts are (host:port), and `ingress` who leads to the apps, if it is not the
+    proxy itself. A route without endpoints is left out, and so is any host or endpoint that is not well-formed: one bad row
+    must not stop the others.
     """
-    live = [route for route in routes if rule(route) and _servers(route)]
+    live = [route for route in routes if rule(route) and _endpoints(route)]
     return {
         "http": {
             "routers": {
                 **{_name(route.app_id): _router(rule(route), _name(route.app_id)) for route in live},
                 "git": {**_router(_git_rule(git_hosts), "git"), "priority": _ABOVE_ALL + 1},
-                "dashboard": {**_router(_host_rule(panel_host), "panel"), "priority": _ABOVE_ALL},
-                "fallback": {**_router("PathPrefix(`/`)", "panel"), "priority": _BELOW_ALL},
+                "dashboard": {**_router(_host_rule(panel_host), PANEL), "priority": _ABOVE_ALL},
+                "fallback": {**_router(ALL, PANEL), "priority": _BELOW_ALL},
             },
-            "services": {
-                **{_name(route.app_id): _service(_servers(route)) for route in live},
-                "git": _service([git_url]),
-                "panel": _service([web_url]),
+            "middlewares": {
+                **{_name(route.app_id): _to_app(route, web, ingress) for route in live},
+                "git": door.middleware([git], web, cleans=True),
+                PANEL: door.middleware([web], web, cleans=True),
             },
         }
     }
+
+
+def _to_app(route: Route, web: str, ingress: str) -> Json:
+    return door.middleware([ingress], web, ingress=True) if ingress else door.middleware(_endpoints(route), web)
 
 
 class TraefikRouter:
@@ -73,12 +80,12 @@ class TraefikRouter:
 
     async def _in_force(self, session: ClientSession, route: Route) -> bool:
         try:
-            service = await self._get(session, "services", route.app_id)
+            middleware = await self._get(session, "middlewares", route.app_id)
             router = await self._get(session, "routers", route.app_id)
         except (ClientError, TimeoutError):
             return False
-        urls = {server["url"] for server in service.get("loadBalancer", {}).get("servers", [])}
-        return urls == set(_servers(route)) and router.get("rule", "") == (rule(route) if urls else "")
+        endpoints = set(middleware.get("plugin", {}).get(door.NAME, {}).get("endpoints", []))
+        return endpoints == set(_endpoints(route)) and router.get("rule", "") == (rule(route) if endpoints else "")
 
     async def _get(self, session: ClientSession, kind: str, app_id: UUID) -> Json:
         """Return what Traefik has; nothing if it has none. Raises ClientError."""
@@ -108,14 +115,9 @@ def _git_rule(hosts: Sequence[str]) -> str:
     return f"({' || '.join(map(_host_rule, hosts))}) && PathRegexp(`{GIT_PATHS}`)"
 
 
-def _servers(route: Route) -> list[str]:
-    return [f"http://{endpoint}" for endpoint in route.endpoints if _ENDPOINT.match(endpoint)]
+def _endpoints(route: Route) -> list[str]:
+    return [endpoint for endpoint in route.endpoints if _ENDPOINT.match(endpoint)]
 
 
-def _router(matching: str, service: str) -> Json:
-    return {"entryPoints": list(ENTRY_POINTS), "rule": matching, "service": service}
-
-
-def _service(urls: Sequence[str]) -> Json:
-    servers = [{"url": url} for url in urls]
-    return {"loadBalancer": {"servers": servers, "passHostHeader": True, "responseForwarding": {"flushInterval": FLUSH_INTERVAL}}}
+def _router(matching: str, middleware: str) -> Json:
+    return {"entryPoints": list(ENTRY_POINTS), "rule": matching, "middlewares": [middleware], "service": door.NO_SERVICE}

@@ -56,9 +56,18 @@ async def traefik_answers(settings: Settings) -> bool:
 
 
 async def front_door_answers(settings: Settings) -> bool:
-    """Whether Traefik has taken up the panel's routes."""
+    """Whether Traefik has taken up the panel's routes, and leads to the dashboard by both of its ports.
+
+    The first request at each also tells the plugin which servers it is in: from then on bodies may take their time.
+    """
     url = f"http://127.0.0.1:{settings.traefik_port}/api/http/routers/dashboard@http"
-    return await _is_ok(url, {PROXY_TOKEN_HEADER: settings.traefik_token})
+    if not await _is_ok(url, {PROXY_TOKEN_HEADER: settings.traefik_token}):
+        return False
+    address = settings.address
+    ports = {"http": address.http_port, "https": address.https_port}
+    there = {"Host": address.host("skypanel")}
+    answers = (_is_ok(f"{scheme}://127.0.0.1:{port}/internal/health", there) for scheme, port in ports.items())
+    return all(await asyncio.gather(*answers))
 
 
 async def web_answers(settings: Settings) -> bool:
@@ -109,7 +118,8 @@ async def _is_ok(url: str, headers: Mapping[str, str] | None = None) -> bool:
     try:
         async with (
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(PATIENCE_S), headers=headers) as session,
-            session.get(url) as response,
+            # The panel's own certificate, which this machine need not know.
+            session.get(url, ssl=False) as response,
         ):
             return response.ok
     except (aiohttp.ClientError, OSError, TimeoutError):

@@ -64,6 +64,7 @@ def prepare(home: Path, run_dir: Path, given: Given, *, starting: bool) -> None:
     settings = load({"SKYPANEL_HOME": str(home)})
     _make_database(settings)
     for name, content in processes.files(settings, processes.installed()).items():
+        (run_dir / name).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_whole(run_dir / name, content.encode())
 
 

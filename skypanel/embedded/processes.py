@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from skypanel.domain.routing import PROXY_TOKEN_HEADER
+from skypanel.drivers import door
 from skypanel.settings import Settings
 from skypanel.variables import BILLING, QUEUES
 
@@ -50,6 +51,7 @@ class Program:
     argv: tuple[str, ...]
     stop_signal: str = "TERM"
     stop_wait_s: int = 10
+    folder: Path | None = None
 
     @property
     def full_name(self) -> str:
@@ -85,8 +87,13 @@ def programs(settings: Settings, binaries: Binaries) -> tuple[Program, ...]:
         Program("web", PANEL, (python, "-m", "web")),
         Program("worker", PANEL, worker_argv(binaries, settings.queues, has_nodes=is_swarm)),
         *((Program("collector", PANEL, (python, "-m", "workers.collector")),) if is_swarm else ()),
-        Program("traefik", PANEL, (str(binaries.traefik), f"--configFile={settings.run_dir / 'traefik.yaml'}")),
+        Program("traefik", PANEL, traefik_argv(settings, binaries), folder=settings.run_dir),
     )
+
+
+def traefik_argv(settings: Settings, binaries: Binaries) -> tuple[str, ...]:
+    """Return the argv of the proxy, which looks for its plugin in the folder it is started in."""
+    return (str(binaries.traefik), f"--configFile={settings.run_dir / 'traefik.yaml'}")
 
 
 def postgres_argv(settings: Settings, binaries: Binaries) -> tuple[str, ...]:
@@ -151,6 +158,7 @@ def files(settings: Settings, binaries: Binaries) -> dict[str, str]:
         "valkey.conf": valkey_config(settings),
         "traefik.yaml": _yaml(traefik_config(settings)),
         "proxy.yaml": _yaml(proxy_config(settings)),
+        **door.files(),
     }
 
 
@@ -188,6 +196,7 @@ def _program(settings: Settings, program: Program) -> dict[str, Any]:
     return {
         "command": shlex.join(_bound_to_supervisord(settings, program)),
         "autostart": "true" if program.group == STORAGE else "false",
+        **({"directory": program.folder} if program.folder else {}),
         "autorestart": "true",
         # Never given up: each failure adds a second of waiting before the next start.
         "startretries": "1000000",
@@ -242,14 +251,13 @@ def valkey_config(settings: Settings) -> str:
 def traefik_config(settings: Settings) -> dict[str, Any]:
     """Return Traefik's static configuration (https://doc.traefik.io/traefik/reference/install-configuration/)."""
     address = settings.address
-    # A push or an upload may take as long as it takes.
-    patient = {"respondingTimeouts": {"readTimeout": "0s"}, "lifeCycle": {"graceTimeOut": "3s"}}
     return {
         "global": {"checkNewVersion": False, "sendAnonymousUsage": False},
         "log": {"level": "WARN"},
+        "experimental": door.STATIC,
         "entryPoints": {
-            "web": {"address": f":{address.http_port}", "transport": patient},
-            "websecure": {"address": f":{address.https_port}", "transport": patient, "http": {"tls": {}}},
+            "web": door.entry_point(f":{address.http_port}"),
+            "websecure": door.entry_point(f":{address.https_port}", tls=True),
             "internal": {"address": f"127.0.0.1:{settings.traefik_port}"},
         },
         "providers": {

@@ -31,7 +31,7 @@ async def test_the_proxy_gets_the_routes_in_force_with_its_token_only(client, st
     response = await client.get("/internal/traefik", headers={PROXY_TOKEN_HEADER: TOKEN})
     config = await response.json()
     assert config["http"]["routers"][f"app-{app.id}"]["rule"] == "Host(`hello.localhost`)"
-    assert config["http"]["services"]["panel"]["loadBalancer"]["servers"] == [{"url": "http://127.0.0.1:7000"}]
+    assert config["http"]["middlewares"]["panel"]["plugin"]["door"]["endpoints"] == ["127.0.0.1:7000"]
     for headers in ({}, {PROXY_TOKEN_HEADER: "the-proxys-tokem"}, {PROXY_TOKEN_HEADER: "ü"}):
         assert (await client.get("/internal/traefik", headers=headers)).status == 404
 

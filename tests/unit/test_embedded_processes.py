@@ -65,10 +65,10 @@ def test_what_dynos_print_is_collected_where_docker_runs_them():
 
 
 def test_the_proxy_ends_no_upload_and_no_answer_by_its_own_patience():
-    """A build may be silent for ten minutes, an upload may take as long; by default Traefik reads for 60 s."""
+    """A build may be silent for ten minutes, an upload may take as long: the time to read is for headers (test_door.py)."""
     config = processes.traefik_config(SETTINGS)
     for name in ("web", "websecure"):
-        assert config["entryPoints"][name]["transport"]["respondingTimeouts"] == {"readTimeout": "0s"}
+        assert config["entryPoints"][name]["transport"]["respondingTimeouts"] == {"readTimeout": "20s"}
     # By default it writes, and waits for the head of an answer, without a limit.
     assert "serversTransport" not in config
 
@@ -93,14 +93,16 @@ def test_postgres_and_valkey_listen_on_sockets_alone():
     assert {"port 0", "unixsocket /run/skypanel/0a1b2c3d/valkey.sock", "requirepass vk-secret"} <= set(lines)
 
 
-def test_traefik_calls_nobody_and_waits_for_long_uploads():
+def test_traefik_calls_nobody_and_leaves_paths_as_they_are():
     config = processes.traefik_config(SETTINGS)
     assert config["global"] == {"checkNewVersion": False, "sendAnonymousUsage": False}
     assert "accessLog" not in config
     assert config["entryPoints"]["web"]["address"] == ":8080"
     assert config["entryPoints"]["websecure"]["address"] == ":8443"
     assert config["entryPoints"]["internal"]["address"] == "127.0.0.1:20002"
-    assert config["entryPoints"]["web"]["transport"]["respondingTimeouts"]["readTimeout"] == "0s"
+    for name in ("web", "websecure"):
+        entry_point = config["entryPoints"][name]
+        assert (entry_point["http"]["sanitizePath"], entry_point["http"]["aliasHeadersStrategy"]) == (False, "delete")
     assert config["providers"]["http"]["headers"] == {PROXY_TOKEN_HEADER: "tk-secret"}
 
 

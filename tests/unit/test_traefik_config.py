@@ -10,25 +10,36 @@ APP = UUID(int=1)
 NAME = f"app-{APP}"
 
 
-def http(*routes):
+def http(*routes, ingress=""):
     config = dynamic_config(
         routes,
         panel_host="skypanel.localhost",
-        web_url="http://127.0.0.1:7000",
+        web="127.0.0.1:7000",
         git_hosts=["localhost", "skypanel.localhost"],
-        git_url="http://127.0.0.1:7002",
+        git="127.0.0.1:7002",
+        ingress=ingress,
     )
     return config["http"]
 
 
-def test_an_app_has_one_router_and_one_service():
+def to(config, name):
+    return config["middlewares"][name]["plugin"]["door"]
+
+
+def test_an_app_has_one_router_and_one_middleware():
     config = http(Route(APP, ("hello.localhost", "www.example.com"), ("10.0.0.1:5000", "10.0.0.5:5000")))
     assert config["routers"][NAME] == {
         "entryPoints": ["web", "websecure"],
         "rule": "Host(`hello.localhost`) || Host(`www.example.com`)",
-        "service": NAME,
+        "middlewares": [NAME],
+        "service": "noop@internal",
     }
-    assert config["services"][NAME]["loadBalancer"]["servers"] == [{"url": "http://10.0.0.1:5000"}, {"url": "http://10.0.0.5:5000"}]
+    assert to(config, NAME) == {
+        "endpoints": ["10.0.0.1:5000", "10.0.0.5:5000"],
+        "panel": "127.0.0.1:7000",
+        "cleans": False,
+        "ingress": False,
+    }
 
 
 def test_the_dashboard_comes_before_all_apps_and_the_fallback_after():
@@ -46,7 +57,12 @@ def test_git_is_on_the_dashboards_host_and_the_bare_domain_and_before_both():
     assert hosts == "(Host(`localhost`) || Host(`skypanel.localhost`))"
     assert paths == r"PathRegexp(`^/[^/]+\.git/(info/refs|info/lfs/.+|git-receive-pack|git-upload-pack)$`)"
     assert git["priority"] > config["routers"]["dashboard"]["priority"]
-    assert config["services"]["git"]["loadBalancer"]["servers"] == [{"url": "http://127.0.0.1:7002"}]
+    assert to(config, "git")["endpoints"] == ["127.0.0.1:7002"]
+
+
+def test_the_panels_own_paths_are_cleaned_and_those_of_apps_are_not():
+    config = http(Route(APP, ("hello.localhost",), ("10.0.0.1:5000",)))
+    assert {name: to(config, name)["cleans"] for name in config["middlewares"]} == {NAME: False, "git": True, "panel": True}
 
 
 def test_an_app_without_endpoints_is_left_to_the_fallback():
@@ -56,7 +72,15 @@ def test_an_app_without_endpoints_is_left_to_the_fallback():
 def test_a_host_or_endpoint_that_is_none_is_left_out():
     config = http(Route(APP, ("a.b", "x`) || Path(`/`", "-a.b", "a..b", "A.b", "a.b\n"), ("10.0.0.1:1", "10.0.0.1", "evil/@10.0.0.1:1")))
     assert config["routers"][NAME]["rule"] == "Host(`a.b`)"
-    assert [server["url"] for server in config["services"][NAME]["loadBalancer"]["servers"]] == ["http://10.0.0.1:1"]
+    assert to(config, NAME)["endpoints"] == ["10.0.0.1:1"]
+
+
+def test_on_a_swarm_the_ingress_leads_to_the_apps():
+    config = http(
+        Route(APP, ("hello.localhost",), ("10.0.0.1:5000",)), Route(UUID(int=2), ("stopped.localhost",), ()), ingress="127.0.0.1:7003"
+    )
+    assert to(config, NAME) == {"endpoints": ["127.0.0.1:7003"], "panel": "127.0.0.1:7000", "cleans": False, "ingress": True}
+    assert set(config["middlewares"]) == {NAME, "git", "panel"}
 
 
 @given(st.text())
