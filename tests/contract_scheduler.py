@@ -156,6 +156,13 @@ class SchedulerContract:
             await output.end()
         await scheduler.remove(manifest.app_id)
 
+    async def test_a_command_ignores_no_signal_that_it_was_not_told_to(self, scheduler, objects):
+        manifest = make_manifest(make_app(), await stored_slug(objects), {})
+        async with scheduler.attach(manifest, OneOff(1234, "grep SigIgn /proc/self/status")) as attached:
+            assert (await everything(attached)).split() == [b"SigIgn:", b"0" * 16]
+            assert await attached.wait() == Exit(0)
+        await scheduler.remove(manifest.app_id)
+
     async def test_input_at_a_terminal_ends_by_a_key(self, scheduler, objects):
         manifest = make_manifest(make_app(), await stored_slug(objects), {})
         async with scheduler.attach(manifest, OneOff(1234, "cat > /dev/null; echo over", window=Window(80, 24))) as attached:

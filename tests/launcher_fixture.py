@@ -161,8 +161,13 @@ class RunningLauncher:
 
     def start(self) -> None:
         """Start it, and wait until it takes connections."""
+        # As a shell starts it that has no job control, or `nohup`: what is ignored is inherited.
+        unheeding = ("env", "--ignore-signal=HUP", "--ignore-signal=INT", "--ignore-signal=QUIT")
         self.process = subprocess.Popen(
-            self.argv(), cwd=ROOT, env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(ROOT)}, stdin=subprocess.DEVNULL
+            [*unheeding, *self.argv()],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(ROOT)},
+            stdin=subprocess.DEVNULL,
         )
         deadline = time.monotonic() + START_S
         while not self._listens():

@@ -4,13 +4,14 @@ import asyncio
 import os
 import sys
 
-from skypanel.launcher import rootless
+from skypanel.launcher import rootless, signals
 from skypanel.launcher.life import live
 from skypanel.launcher.options import parse_options
 
 
 def main() -> None:
     """Enter a mount namespace of our own, so that no mount outlives us; not root: a user and a network namespace too."""
+    signals.heed()
     options = parse_options(sys.argv[1:])
     inner = (sys.executable, "-m", "skypanel.launcher", *sys.argv[1:], "--inner")
     if options.inner:
