@@ -7,6 +7,7 @@ from uuid import uuid4
 from aiohttp import web
 
 from skypanel.domain.errors import Denied, SkyPanelError
+from skypanel.domain.names import printable
 from skypanel.flow.audit import ORIGIN
 from web import fallback
 from web.api import auth, dispatch
@@ -63,7 +64,7 @@ async def answered(request: web.Request, handler: Handler) -> web.StreamResponse
         if error.status < 400:  # noqa: PLR2004 - redirects are no errors
             raise
         name = error.reason.lower().replace(" ", "_")
-        answer = _error(request, error.status, name, SkyPanelError(f"{error.reason}."))
+        answer = _error(request, error.status, name, _fault(error))
         if "Allow" in error.headers:
             answer.headers["Allow"] = error.headers["Allow"]
         return answer
@@ -71,6 +72,12 @@ async def answered(request: web.Request, handler: Handler) -> web.StreamResponse
         log.exception("%s %s failed (request %s)", request.method, _place(request), request[REQUEST_ID])
         fault = SkyPanelError("Something went wrong here.", f"The panel's log has the details under {request[REQUEST_ID]}.")
         return _error(request, *UNEXPECTED, fault)
+
+
+def _fault(error: web.HTTPException) -> SkyPanelError:
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        return SkyPanelError(f"{printable(error.method)} is no method of this path.", f"It has {', '.join(sorted(error.allowed_methods))}.")
+    return SkyPanelError(f"{error.reason}.")
 
 
 @web.middleware

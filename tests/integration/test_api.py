@@ -196,10 +196,13 @@ async def test_dynos_are_restarted(api, hello, stage):
         assert stage.panel.scheduler.since(hello.id, "web.1") > since
     since = stage.panel.scheduler.since(hello.id, "web.1")
     await api.call("DELETE", "/apps/hello/formations/web", status=202)
+    stopped = stage.panel.scheduler.since(hello.id, "web.1")
+    await api.call("DELETE", "/apps/hello/dynos/web", status=202)
+    assert stage.panel.scheduler.since(hello.id, "web.1") > stopped
     await api.call("POST", "/apps/hello/formations/web/actions/stop", status=202)
     await api.call("POST", "/apps/hello/dynos/web.1/actions/stop", status=202)
     assert stage.panel.scheduler.since(hello.id, "web.1") > since
-    for path in ("dynos/web.9", "formations/nothing", "formations/run", "formations/worker"):
+    for path in ("dynos/web.9", "dynos/worker", "formations/nothing", "formations/run", "formations/worker"):
         await api.call("DELETE", f"/apps/hello/{path}", status=404)
         await api.call("POST", f"/apps/hello/{path}/actions/stop", status=404)
 
@@ -381,7 +384,7 @@ async def test_an_app_is_renamed_kept_from_visitors_and_stays_on_its_stack(api, 
     await api.get("/apps/hello", 404)
     await stage.app("other")
     for bad, status in (
-        ({"build_stack": "heroku-16", "name": "x"}, 422),
+        ({"build_stack": "moon", "name": "x"}, 422),
         ({"name": "other", "maintenance": True}, 409),
         ({"name": "A"}, 422),
     ):

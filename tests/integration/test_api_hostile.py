@@ -19,7 +19,7 @@ BODIES = [
     b'{"email": "a@b", "role": "king"}',
     b'{"app": "hello", "recipient": "nobody"}', b'{"app": "nobodys", "recipient": "a@b"}', b'{"owner": "a@b"}', b'{"owner": "nobodys"}',
     b'{"owner": 1}', b'{"state": "accepted"}', b'{"state": "pending"}', b'{"app": "a\\u0000b", "recipient": "a@b"}',
-    b'{"name": "-"}', b'{"build_stack": "heroku-16"}', b'{"maintenance": 1}', b'{"name": "other", "build_stack": "heroku-16"}',
+    b'{"name": "-"}', b'{"build_stack": "moon"}', b'{"maintenance": 2}', b'{"name": "other", "build_stack": "moon"}',
     b'{"password": "", "new_password": "short"}',
     b'{"updates": [{"type": "web", "quantity": 1e400}]}', b'{"updates": [{"type": "web", "quantity": ' + b"9" * 5000 + b"}]}",
     b'{"updates": [{"type": "web\\u0000", "quantity": 1}]}', b'{"updates": [{"type": "web", "quantity": 1, "more": 1}]}',
@@ -93,3 +93,7 @@ async def test_an_unknown_path_and_method_are_refused(api):
     for method in ("PUT", "POST", "DELETE", "PROPFIND"):
         response = await api.call(method, "/users/~", status=405)
         assert response.headers["Allow"] == "GET"
+        assert (await response.json())["message"] == f"'{method}' is no method of this path. It has GET."
+    response = await api.call("POST", "/apps/hello", status=405)
+    assert response.headers["Allow"] == "DELETE,GET,PATCH"
+    assert "It has DELETE, GET, PATCH." in (await response.json())["message"]

@@ -90,7 +90,7 @@ async def test_apps_of_a_team(api, acme, ada, hello, stage):
     assert await api.get("/teams/apps/rockets") == made
     assert {app["name"] for app in await api.get("/apps")} == {"hello", "rockets"}
     await api.call("POST", "/teams/apps", {"name": "other", "team": "Nobodys"}, status=404)
-    await api.call("POST", "/teams/apps", {"name": "other", "team": "Acme", "stack": "heroku-16"}, status=422)
+    await api.call("POST", "/teams/apps", {"name": "other", "team": "Acme", "stack": "moon"}, status=422)
     assert (await (await api.call("POST", "/teams/apps", {}, status=201)).json())["name"]
     client = await api.act_as(ada)
     await client.get("/teams/Acme/apps", 404)

@@ -94,7 +94,7 @@ GOOD: Mapping[Handle | Open, Good] = {
     teams.app: one("App"),
     teams.create_app: one("App", 201),
     teams.none: NONE,
-    teams.transfer_app: one("App"),
+    teams.change_app: one("App"),
     transfers.index: page("Transfer"),
     transfers.show: one("Transfer"),
     transfers.create: one("Transfer", 201),

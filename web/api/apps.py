@@ -5,19 +5,16 @@ from uuid import UUID
 
 from skypanel.domain.access import Action
 from skypanel.domain.app import App
-from skypanel.domain.errors import Invalid
-from skypanel.domain.names import printable
-from skypanel.domain.slug import STACK
 from skypanel.flow import apps as apps_flow
 from skypanel.flow import maintenance
 from skypanel.store import listings
-from web.api import serializers
+from web.api import equals, serializers
 from web.api.calls import Call, Reply
 from web.api.ranges import Page, Range, paginate
-from web.api.schema import Json, boolean, record, string
+from web.api.schema import Json, boolean, either, integer, record, string
 
-CREATE = record(name=string(), region=string(), stack=string())
-CHANGES = record(name=string(), maintenance=boolean(), build_stack=string())
+CREATE = record(name=string(), region=string(nullable=True), stack=string(nullable=True))
+CHANGES = record(name=string(), maintenance=either(boolean(), integer(0, 1)), build_stack=string())
 _FIRST = ("amber", "brisk", "calm", "clear", "early", "fresh", "gentle", "quiet", "swift", "warm")
 _SECOND = ("bay", "brook", "cloud", "dune", "field", "grove", "harbor", "lake", "meadow", "peak")
 
@@ -41,7 +38,7 @@ async def page(call: Call, organization_id: UUID | None = None) -> Page:
 
 async def create(call: Call) -> Reply:
     """Create an app; one without a name gets one."""
-    check_place(call.body)
+    check_place(call)
     app = await apps_flow.create(call.panel, call.account, call.body.get("name") or new_name())
     return Reply(await shown(call, app), 201)
 
@@ -54,12 +51,13 @@ async def show(call: Call) -> Reply:
 async def change(call: Call) -> Reply:
     """Rename an app, or have the panel answer for it; all or nothing of it where something is refused."""
     app, body = await call.app(), call.body
-    _check_stack(body.get("build_stack", STACK))
+    if "build_stack" in body:
+        equals.check_stack(call, body["build_stack"])
     if "name" in body:
         await apps_flow.access(call.panel, call.account, str(app.id), Action.RENAME_APP)
         app = await apps_flow.rename(call.panel, app, body["name"], call.account)
     if "maintenance" in body:
-        await maintenance.switch(call.panel, app, call.account, on=body["maintenance"])
+        await maintenance.switch(call.panel, app, call.account, on=bool(body["maintenance"]))
     return Reply(await shown(call, app))
 
 
@@ -83,17 +81,11 @@ async def shown(call: Call, app: App) -> Json:
         return serializers.app(await listings.get(conn, app.id, call.account.id), call.panel.address)
 
 
-def check_place(body: Json) -> None:
-    """Raise Invalid unless an app is to be made where there is only one place to."""
-    region = body.get("region", serializers.REGION)
-    if region not in {serializers.REGION, serializers.region_ref()["id"]}:
-        raise Invalid(f"There is no region {printable(region)}.", f"Leave it out: the only one is {serializers.REGION}.")
-    _check_stack(body.get("stack", STACK))
-
-
-def _check_stack(stack: str) -> None:
-    if stack not in {STACK, serializers.stack_ref()["id"]}:
-        raise Invalid(f"There is no stack {printable(stack)}.", f"Leave it out: the only one is {STACK}.")
+def check_place(call: Call) -> None:
+    """Raise Invalid unless an app is to be made where there is a place to."""
+    for field, check in (("region", equals.check_region), ("stack", equals.check_stack)):
+        if call.body.get(field) is not None:
+            check(call, call.body[field])
 
 
 def new_name() -> str:

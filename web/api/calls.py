@@ -30,6 +30,7 @@ class Call:
     params: Mapping[str, str]
     body: Json
     range: Range
+    warnings: list[str] = field(default_factory=list)
 
     @property
     def panel(self) -> Panel:
@@ -40,6 +41,10 @@ class Call:
     def account(self) -> Account:
         """Who asks."""
         return self.caller.account
+
+    def warn(self, text: str) -> None:
+        """Have the answer's headers say what was not done as it was asked; the CLI shows that."""
+        self.warnings.append(text)
 
     async def app(self) -> App:
         """Return the app that the path names, if the caller's role allows the call. Raises NotFound or Denied."""

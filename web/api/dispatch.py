@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from urllib.parse import unquote
 
 from aiohttp import web
@@ -17,6 +17,7 @@ from web.keys import PANEL, host
 MAX_PARAM = 512
 COMPRESSED_FROM = 512
 PARTIAL, NOT_MODIFIED = 206, 304
+WARNING = "Warning-Message"
 
 
 def is_for_api(request: web.Request) -> bool:
@@ -34,7 +35,9 @@ async def answer(request: web.Request) -> web.StreamResponse:
     caller.check(endpoint.needs)
     page = ranges.parse(request.headers.get("Range", "") if request.method == "GET" else "")
     call = Call(request, caller, endpoint.needs, params, await _body(request, endpoint), page)
-    return _response(request, await endpoint.handle(call))
+    response = _response(request, await endpoint.handle(call))
+    _warn(response, call.warnings)
+    return response
 
 
 _ROUTER = web.UrlDispatcher()
@@ -71,6 +74,13 @@ async def _body(request: web.Request, endpoint: Endpoint | OpenEndpoint) -> sche
         raise Invalid("The body cannot be read.", "Send one JSON object.") from error
     parsed = schema.parse(body)
     return schema.check(endpoint.body or schema.record(), parsed) if endpoint.body or parsed else None
+
+
+def _warn(response: web.StreamResponse, warnings: Sequence[str]) -> None:
+    said = [response.headers[WARNING]] if WARNING in response.headers else []
+    if text := " ".join((*said, *warnings)):
+        # The one is for today's CLI, the other for Heroku's older clients.
+        response.headers.update({WARNING: text, "X-Heroku-Warning": text})
 
 
 def _response(request: web.Request, given: Answer) -> web.StreamResponse:

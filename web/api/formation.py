@@ -11,12 +11,12 @@ from skypanel.flow import detail
 from skypanel.flow import scale as scale_flow
 from skypanel.ports import Connection
 from skypanel.store import formation, releases, slugs
-from web.api import serializers
+from web.api import equals, serializers
 from web.api.calls import Call, Reply
 from web.api.ranges import Page, paginate
 from web.api.schema import Json, array, either, integer, record, string
 
-CHANGE = {"quantity": either(integer(), string(11)), "size": string()}
+CHANGE = {"quantity": either(integer(), string(11)), "size": string(nullable=True)}
 UPDATES = record("updates", updates=array(record("type", type=string(), **CHANGE)))
 UPDATE = record(**CHANGE)
 MAX_DIGITS = 9
@@ -57,7 +57,7 @@ async def dynos(call: Call) -> Page:
 async def dyno(call: Call) -> Reply:
     """Show a dyno, by its name or id."""
     app = await call.app()
-    return Reply(await _dyno(call, app))
+    return Reply(_named(await _dynos(call, app), call.params["dyno"]))
 
 
 async def restart(call: Call) -> Reply:
@@ -67,9 +67,12 @@ async def restart(call: Call) -> Reply:
 
 
 async def stop_dyno(call: Call) -> Reply:
-    """Stop a dyno, by its name or id; one of the formation starts again at once."""
+    """Stop a dyno, by its name or id, or those of a process type; those of the formation start again at once."""
     app = await call.app()
-    await scale_flow.stop(call.panel, app, (await _dyno(call, app))["name"], call.account)
+    dynos = await _dynos(call, app)
+    asked = call.params["dyno"]
+    name = asked if asked in {each["type"] for each in dynos} else _named(dynos, asked)["name"]
+    await scale_flow.stop(call.panel, app, name, call.account)
     return Reply({}, 202)
 
 
@@ -87,7 +90,7 @@ async def _scale(call: Call, app: App, updates: Sequence[Json]) -> None:
     for each in updates:
         if each["type"] in quantities or each["type"] in added:
             raise Invalid(f"{printable(each['type'])} is named twice.", "Name each process type once.")
-        check_size(app, each.get("size"))
+        equals.check_size(call, app, each.get("size"))
         if "quantity" in each:
             is_added, number = _quantity(each["quantity"])
             (added if is_added else quantities)[each["type"]] = number
@@ -103,15 +106,6 @@ def _quantity(given: str | int) -> tuple[bool, int]:
     if not (digits.isascii() and digits.isdigit() and len(digits) <= MAX_DIGITS):
         raise Invalid(f"{printable(given)} is no quantity.", "Give a number, or +1 or -1 to change what there is.")
     return sign in {"+", "-"}, -int(digits) if sign == "-" else int(digits)
-
-
-def check_size(app: App, size: str | None) -> None:
-    """Raise Invalid for a size that is not that of the app's plan."""
-    if size is not None and size.lower() != app.plan.name.lower():
-        raise Invalid(
-            f"{app.name} is on the plan {app.plan.name}, and so are all its dynos: none can have the size {printable(size)}.",
-            f"Leave the size out, or give {app.plan.name}.",
-        )
 
 
 async def _formation(call: Call, app: App) -> list[Json]:
@@ -153,8 +147,8 @@ async def _commands(conn: Connection, slug_id: UUID | None) -> Mapping[str, str]
     return (await slugs.get(conn, slug_id)).process_types if slug_id else {}
 
 
-async def _dyno(call: Call, app: App) -> Json:
-    for each in await _dynos(call, app):
-        if call.params["dyno"] in {each["name"], each["id"]}:
+def _named(found: Sequence[Json], asked: str) -> Json:
+    for each in found:
+        if asked in {each["name"], each["id"]}:
             return each
-    raise NotFound(f"There is no dyno {printable(call.params['dyno'])}.", "`heroku ps` lists them.")
+    raise NotFound(f"There is no dyno {printable(asked)}.", "`heroku ps` lists them.")

@@ -6,6 +6,7 @@ from web.api.schema import boolean, integer, record, string
 
 DEFAULT_LINES = 100
 MAX_LINES = 1500
+SOURCES = {"heroku": "skypanel"}  # what a platform prints, by its own name
 CREATE = record(dyno=string(nullable=True), type=string(nullable=True), source=string(nullable=True), lines=integer(0), tail=boolean())
 
 
@@ -15,7 +16,7 @@ async def create(call: Call) -> Reply:
     wishes = {
         "dyno": body.get("dyno") or body.get("type"),
         "lines": min(body.get("lines", DEFAULT_LINES), MAX_LINES),
-        "source": body.get("source"),
+        "source": SOURCES.get(body.get("source"), body.get("source")),
         "tail": body.get("tail", False),
     }
     url = tickets.url(call, app, "logs", wishes)

@@ -9,9 +9,8 @@ from skypanel.domain.names import printable
 from skypanel.flow import run as run_flow
 from skypanel.flow.audit import ORIGIN
 from skypanel.store import releases
-from web.api import serializers
+from web.api import equals, serializers
 from web.api.calls import Call, Reply
-from web.api.formation import check_size
 from web.api.schema import boolean, either, integer, mapping, record, string
 from web.keys import MEETINGS, PANEL, host
 from web.meetings import Meeting
@@ -32,7 +31,7 @@ MAX_SIDE = 4096
 async def create(call: Call) -> Reply:
     """Start a command, or have it start once the caller comes to the rendezvous."""
     app, body = await call.app(), call.body
-    check_size(app, body.get("size"))
+    equals.check_size(call, app, body.get("size"))
     if body.get("type") not in {None, ONE_OFF}:
         raise Invalid(f"A one-off dyno cannot be of the type {printable(body['type'])}.", f"Leave the type out: it is {ONE_OFF}.")
     environment = {key: str(value) for key, value in body.get("env", {}).items()}

@@ -111,7 +111,7 @@ _DESCRIBED: tuple[Endpoint | OpenEndpoint, ...] = (
     Endpoint("GET", "/teams/permissions", _MEMBERS, collaborators.permissions),
     Endpoint("POST", "/teams/apps", Action.CREATE_APP, teams.create_app, teams.CREATE_APP),
     Endpoint("GET", TEAM_APP, _VIEW, teams.app),
-    Endpoint("PATCH", TEAM_APP, _TRANSFER, teams.transfer_app, teams.TRANSFER),
+    Endpoint("PATCH", TEAM_APP, _TRANSFER, teams.change_app, teams.CHANGES),
     Endpoint("GET", f"{TEAM_APP}/collaborators", _VIEW, collaborators.index),
     Endpoint("POST", f"{TEAM_APP}/collaborators", Action.SHARE_APP, collaborators.add, collaborators.ADD),
     Endpoint("PATCH", f"{TEAM_APP}/collaborators/{{collaborator}}", Action.SHARE_APP, collaborators.change, collaborators.CHANGES),

@@ -2,6 +2,7 @@
 
 from skypanel.domain.access import Action, Member, Role
 from skypanel.domain.account import Organization
+from skypanel.domain.app import App
 from skypanel.domain.deletion import read_fate
 from skypanel.domain.errors import Invalid, NotFound
 from skypanel.domain.names import printable
@@ -17,7 +18,7 @@ from web.api.schema import Json, boolean, record, string
 
 CREATE = record("name", name=string())
 CREATE_APP = record(**apps.CREATE["properties"], team=string(), personal=boolean())
-TRANSFER = record("owner", owner=string())
+CHANGES = record(owner=string(), locked=boolean())
 DELETE = record(apps=string(), to=string(), confirm=string())
 MEMBER = record("email", "role", email=string(), role=string(), federated=boolean())
 
@@ -98,9 +99,17 @@ async def app(call: Call) -> Reply:
     return Reply(await apps.shown(call, await call.app()))
 
 
-async def transfer_app(call: Call) -> Reply:
-    """Give an app to another organization, of which the caller is an admin too."""
-    found, owner = await call.app(), call.body["owner"]
+async def change_app(call: Call) -> Reply:
+    """Give an app to another organization, of which the caller is an admin too; there are no locks, and asking for one is warned of."""
+    found = await call.app()
+    if call.body.get("locked"):
+        call.warn(f"{found.name} is not locked: who may act for it, its organization's roles and its collaborators say.")
+    if "owner" not in call.body:
+        return Reply(await apps.shown(call, found))
+    return await _transfer(call, found, call.body["owner"])
+
+
+async def _transfer(call: Call, found: App, owner: str) -> Reply:
     if "@" in owner:
         raise Invalid(f"{printable(owner)} is no organization.", "An app is offered to somebody by POST /account/app-transfers.")
     to = await organizations_flow.access(call.panel, call.account, owner, Action.TRANSFER_APP)
@@ -112,7 +121,7 @@ async def create_app(call: Call) -> Reply:
     body = call.body
     if "team" not in body:
         return await apps.create(call)
-    apps.check_place(body)
+    apps.check_place(call)
     organization = await organizations_flow.access(call.panel, call.account, body["team"], Action.CREATE_APP)
     made = await apps_flow.create(call.panel, call.account, body.get("name") or apps.new_name(), organization_id=organization.id)
     return Reply(await apps.shown(call, made), 201)

@@ -1,0 +1,80 @@
+"""What scripts and clients made for Heroku say: taken for what is equal here, else warned of, and gone on with."""
+
+import pytest
+
+from tests.fakes import MARK
+
+HEADERS = ("Warning-Message", "X-Heroku-Warning")
+SIZES = ("standard-2x", "Standard-2X", "2X", "PX", "eco", "basic", "hobby", "free", "performance-m", "performance-l-ram", "private-s")
+
+
+async def warned(api, method, path, body, status):
+    """Return what an answer warns of, the same in each header, and its body."""
+    response = await api.call(method, path, body, status=status)
+    texts = {response.headers.get(name) for name in HEADERS}
+    assert len(texts) == 1
+    return texts.pop(), await response.json()
+
+
+@pytest.mark.parametrize("path", ["/apps", "/teams/apps"])
+@pytest.mark.parametrize("stack", ["heroku-22", "heroku-26", "cedar", "cedar-14", "container"])
+async def test_an_app_is_made_wherever_a_script_wants_it(api, path, stack):
+    body = {"name": "made", "region": "eu", "stack": stack} | ({"team": "Main"} if path == "/teams/apps" else {})
+    warning, made = await warned(api, "POST", path, body, 201)
+    assert (made["region"]["name"], made["stack"]["name"], made["build_stack"]["name"]) == ("local", "heroku-24", "heroku-24")
+    assert "one region, local: it is taken for eu." in warning
+    assert f"one stack, heroku-24: it is taken for {stack}." in warning
+
+
+async def test_what_is_equal_is_not_warned_of(api):
+    for body in ({"region": None, "stack": None}, {"region": "local", "stack": "heroku-24"}):
+        assert (await warned(api, "POST", "/apps", body, 201))[0] is None
+
+
+async def test_what_heroku_has_not_either_is_refused(api, hello):
+    for path, body in (
+        ("/apps", {"region": "moon"}),
+        ("/apps", {"stack": "heroku-1"}),
+        ("/apps/hello/dynos", {"command": "true", "size": "standard-3x"}),
+    ):
+        assert (await warned(api, "POST", path, body, 422))[0] is None
+
+
+async def test_a_stack_that_is_set_is_warned_of(api, hello):
+    warning, shown = await warned(api, "PATCH", "/apps/hello", {"build_stack": "heroku-22"}, 200)
+    assert "taken for heroku-22" in warning
+    assert shown["build_stack"]["name"] == "heroku-24"
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_dynos_have_their_plans_size_whatever_a_script_wants(api, hello, size):
+    warning, changed = await warned(api, "PATCH", "/apps/hello/formation", {"updates": [{"type": "web", "quantity": 2, "size": size}]}, 200)
+    assert warning == f"All dynos of hello have the size of its plan, Standard: it is taken for {size.lower()}."
+    assert {(one["type"], one["quantity"], one["size"]) for one in changed} == {("web", 2, "Standard"), ("worker", 0, "Standard")}
+    warning, changed = await warned(api, "PATCH", "/apps/hello/formation/web", {"size": size}, 200)
+    assert "it is taken for" in warning
+    assert (changed["quantity"], changed["size"]) == (2, "Standard")
+
+
+async def test_maintenance_may_be_said_by_a_number(api, hello):
+    for said, on in ((1, True), (0, False)):
+        shown = await (await api.call("PATCH", "/apps/hello", {"maintenance": said}, status=200)).json()
+        assert shown["maintenance"] is on
+
+
+async def test_an_app_is_not_locked_and_that_is_said(api, hello):
+    warning, shown = await warned(api, "PATCH", "/teams/apps/hello", {"locked": True}, 200)
+    assert warning.startswith("hello is not locked: ")
+    assert shown["locked"] is False
+    assert (await warned(api, "PATCH", "/teams/apps/hello", {"locked": False}, 200))[0] is None
+    assert (await api.get("/teams/apps/hello"))["locked"] is False
+
+
+async def test_the_lines_of_the_platform_are_those_of_heroku(api, hello, stage):
+    stage.panel.logs.add(hello, "web.1", "of the app")
+    stage.panel.logs.add(hello, "web.1", f"{MARK}of the platform")
+    for source, text in (("heroku", "of the platform"), ("skypanel", "of the platform"), ("app", "of the app")):
+        made = await (await api.call("POST", "/apps/hello/log-sessions", {"source": source, "lines": 10}, status=201)).json()
+        lines = (await (await api.call("GET", made["logplex_url"].removeprefix("https://localhost:8443"))).text()).splitlines()
+        assert [line.split(": ")[-1] for line in lines][-1:] == [text]
+        assert ("of the app" in lines[-1]) == (source == "app")

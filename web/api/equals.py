@@ -1,0 +1,50 @@
+"""What Heroku has several of and a panel one: a name of Heroku's is taken for ours, with a warning, so that scripts go on.
+
+The names: https://devcenter.heroku.com/articles/regions, /articles/stack and /articles/dyno-types.
+"""
+
+import re
+
+from skypanel.domain.app import App
+from skypanel.domain.errors import Invalid
+from skypanel.domain.names import printable
+from skypanel.domain.slug import STACK
+from web.api import serializers
+from web.api.calls import Call
+
+_REGION = re.compile(r"us|eu|dublin|frankfurt|london|montreal|mumbai|oregon|singapore|sydney|tokyo|virginia", re.IGNORECASE)
+_STACK = re.compile(r"bamboo|cedar(-14)?|container|cnb|heroku-[0-9]{2}", re.IGNORECASE)
+# Of old a dyno's size was a number and an X.
+_SIZE = re.compile(
+    r"free|eco|hobby|basic|[12]x|px|standard-[12]x|performance|(performance|private|shield)-(s|m|l|l-ram|xl|2xl)", re.IGNORECASE
+)
+
+
+def check_region(call: Call, region: str) -> None:
+    """Take a region for the one there is. Raises Invalid for one that Heroku has not either."""
+    if region in serializers.region_ref().values():
+        return
+    if not _REGION.fullmatch(region):
+        raise Invalid(f"There is no region {printable(region)}.", f"Leave it out: the only one is {serializers.REGION}.")
+    call.warn(f"This panel has one region, {serializers.REGION}: it is taken for {region.lower()}.")
+
+
+def check_stack(call: Call, stack: str) -> None:
+    """Take a stack for the one there is. Raises Invalid for one that Heroku has not either."""
+    if stack in serializers.stack_ref().values():
+        return
+    if not _STACK.fullmatch(stack):
+        raise Invalid(f"There is no stack {printable(stack)}.", f"Leave it out: the only one is {STACK}.")
+    call.warn(f"This panel has one stack, {STACK}: it is taken for {stack.lower()}.")
+
+
+def check_size(call: Call, app: App, size: str | None) -> None:
+    """Take a dyno size for that of the app's plan. Raises Invalid for one that Heroku has not either."""
+    if size is None or size.lower() == app.plan.name.lower():
+        return
+    if not _SIZE.fullmatch(size):
+        raise Invalid(
+            f"{app.name} is on the plan {app.plan.name}, and so are all its dynos: none can have the size {printable(size)}.",
+            f"Leave the size out, or give {app.plan.name}.",
+        )
+    call.warn(f"All dynos of {app.name} have the size of its plan, {app.plan.name}: it is taken for {size.lower()}.")
