@@ -19,7 +19,8 @@ from skypanel.bootstrap import open_panel
 from skypanel.domain.access import Action
 from skypanel.domain.account import Account
 from skypanel.domain.errors import Unavailable
-from skypanel.flow import accounts, receive
+from skypanel.domain.names import printable
+from skypanel.flow import accounts, audit, receive
 from skypanel.ports import Panel
 from skypanel.store import keys
 
@@ -63,7 +64,8 @@ def git(panel: Panel) -> Git:
 
 
 async def _find(panel: Panel, account: Account, command: Command) -> Destination:
-    app = await receive.find(panel, account, command.name, ACTIONS[command.service])
+    async with audit.denials(panel, account, f"{command.service.value} {printable(command.name)}"):
+        app = await receive.find(panel, account, command.name, ACTIONS[command.service])
     return Destination(app.id, exists=True) if app else Destination(uuid4(), exists=False)
 
 

@@ -20,7 +20,7 @@ from gitreceiver.exchange import Exchange, is_compressed, refusal
 from gitreceiver.session import Git, known_protocol
 from gitreceiver.tasks import cancel
 from skypanel.domain.account import Account
-from skypanel.domain.errors import Conflict, Denied, Invalid, NotFound, SkyPanelError, Unavailable, Unpaid
+from skypanel.domain.errors import Conflict, Denied, Hidden, Invalid, NotFound, SkyPanelError, Unavailable, Unpaid
 from skypanel.domain.limits import MIB
 from skypanel.domain.names import check_app_name, printable
 from skypanel.domain.push import Push
@@ -35,7 +35,15 @@ CLEANUP_S = 1.0
 RETRY_S = 60
 LOOK_AGAIN_S = 1.0
 REVOKED = "The API token was revoked or has expired during this push."
-STATUS: dict[type[SkyPanelError], int] = {NotFound: 404, Conflict: 409, Denied: 403, Invalid: 400, Unavailable: 503, Unpaid: 402}
+STATUS: dict[type[SkyPanelError], int] = {
+    NotFound: 404,
+    Hidden: 404,
+    Conflict: 409,
+    Denied: 403,
+    Invalid: 400,
+    Unavailable: 503,
+    Unpaid: 402,
+}
 SIGN_IN = 'Basic realm="SkyPanel", charset="UTF-8"'
 HOW = (
     "Give an API token as the password, and any user name. `heroku authorizations:create` makes one, "

@@ -30,12 +30,16 @@ from web.api import tickets
 # The value of a config var, what a command has in it, and a password.
 SECRET, TYPED, PASSWORD = "hunter2-and-more", "a-secret-word", "correct horse battery staple"
 URL = "https://example.com/ada/app.git"
+DENIAL = "access.deny"
+DONE = "action <> 'access.deny'"
 # Of all that is stored, but for when something was used last.
 FINGERPRINTS = text(
-    "SELECT (SELECT count(*) FROM paas_audit_log), "
+    # What is denied is on record too, which the walk looks at by itself.
+    f"SELECT (SELECT count(*) FROM paas_audit_log WHERE {DONE}), "
     + ", ".join(
         f"(SELECT md5(string_agg(row::text, '|' ORDER BY row::text)) FROM "
-        f"(SELECT to_jsonb(t) - 'busy_until' - 'last_used_at' AS row FROM {table.name} t) rows)"
+        f"(SELECT to_jsonb(t) - 'busy_until' - 'last_used_at' AS row FROM {table.name} t "
+        f"WHERE {DONE if table is tables.audit_log else 'true'}) rows)"
         for table in tables.metadata.sorted_tables
     )
 )
@@ -88,9 +92,15 @@ class World:
         )  # fmt: skip
 
     async def newest(self, count):
-        """The audit log's newest rows."""
+        """The audit log's newest rows of what was done."""
         async with self.panel.transaction() as conn:
-            return await audit.recent(conn, count) if count else []
+            return [row for row in await audit.recent(conn, count) if row.action != DENIAL] if count else []
+
+    async def denials(self):
+        """How often somebody was denied something, and the newest row of that."""
+        async with self.panel.transaction() as conn:
+            count = (await conn.first(text("SELECT count(*) AS count FROM paas_audit_log WHERE action = 'access.deny'"))).count
+            return count, next((row for row in await audit.recent(conn, 1) if row.action == DENIAL), None)
 
 
 @dataclass(kw_only=True)

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 
-from skypanel.domain.errors import Conflict, Denied, Invalid, NotFound, SkyPanelError, Throttled, Unavailable, Unpaid
+from skypanel.domain.errors import Conflict, Denied, Hidden, Invalid, NotFound, SkyPanelError, Throttled, Unavailable, Unpaid
 from web.api.auth import Unauthorized
 from web.api.ranges import BadRange
 
 STATUS: Mapping[type[SkyPanelError], tuple[int, str]] = {
     NotFound: (404, "not_found"),
+    Hidden: (404, "not_found"),
     Conflict: (409, "conflict"),
     Denied: (403, "forbidden"),
     Invalid: (422, "invalid_params"),

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from aiohttp import web
 
+from skypanel.domain.account import Account
 from skypanel.ports import Panel
 from skypanel.settings import Settings
 from web.meetings import Meetings
@@ -13,6 +14,8 @@ from web.meetings import Meetings
 PANEL = web.AppKey("panel", Panel)
 SETTINGS = web.AppKey("settings", Settings)
 REQUEST_ID = web.RequestKey("request_id", str)
+# Who asks, once that is known.
+ACTOR = web.RequestKey("actor", Account)
 BEAT_S = web.AppKey("beat_s", float)
 MEETINGS = web.AppKey("meetings", Meetings)
 STREAMS = web.AppKey("streams", set[asyncio.Task[object]])

@@ -8,11 +8,11 @@ from aiohttp import web
 
 from skypanel.domain.errors import Denied, SkyPanelError
 from skypanel.domain.names import printable
-from skypanel.flow.audit import ORIGIN
+from skypanel.flow import audit
 from web import fallback
 from web.api import auth, dispatch
 from web.faults import STATUS, UNEXPECTED
-from web.keys import PANEL, REQUEST_ID, client, host, origin
+from web.keys import ACTOR, PANEL, REQUEST_ID, client, host, origin
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -29,6 +29,7 @@ READING = frozenset({"GET", "HEAD", "OPTIONS"})
 INTERNAL = "/internal/"
 # No cookie counts there, and no browser knows what does: a token.
 AGENTS = "/nodes/agent/"
+MAX_PLACE = 200
 SECRET_FROM = ("/sources/", "/streams/")
 
 log = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
 async def identified(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Give the request the id by which its error is found in the log."""
     request[REQUEST_ID] = str(uuid4())
-    ORIGIN.set(f"{'api' if dispatch.is_for_api(request) else 'web'} {client(request)}")
+    audit.ORIGIN.set(f"{'api' if dispatch.is_for_api(request) else 'web'} {client(request)}")
     return await handler(request)
 
 
@@ -56,6 +57,8 @@ async def answered(request: web.Request, handler: Handler) -> web.StreamResponse
     try:
         return await handler(request)
     except SkyPanelError as error:
+        if ACTOR in request:
+            await audit.denied(request.app[PANEL], request[ACTOR], error, f"{request.method} {_place(request)[:MAX_PLACE]}")
         status, name = STATUS[type(error)]
         if status >= 500:  # noqa: PLR2004 - the server's own errors (RFC 9110)
             log.exception("%s %s: %s (request %s)", request.method, _place(request), name, request[REQUEST_ID])

@@ -10,7 +10,7 @@ from yarl import URL
 from skypanel.domain.account import Account
 from skypanel.domain.errors import Denied
 from skypanel.flow import accounts
-from web.keys import PANEL, SESSION_LIFE_S, origin
+from web.keys import ACTOR, PANEL, SESSION_LIFE_S, origin
 
 SESSION = "skypanel"
 # Before somebody signs in there is no session that a form could belong to.
@@ -31,6 +31,7 @@ async def visitor(request: web.Request) -> Visitor:
     session = _read(request, SESSION)
     account = await accounts.session_account(request.app[PANEL], session) if session else None
     if session is not None and account is not None:
+        request[ACTOR] = account
         return Visitor(account, session)
     if request.method not in {"GET", "HEAD"}:
         raise Denied("You are not signed in.", "Sign in, then try again.")

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import pwd
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TypeVar
@@ -11,7 +12,7 @@ from skypanel import settings
 from skypanel.bootstrap import open_panel
 from skypanel.domain.account import Account
 from skypanel.domain.errors import Unavailable
-from skypanel.flow.audit import ORIGIN
+from skypanel.flow import audit
 from skypanel.ports import Panel
 from skypanel.store import accounts
 
@@ -29,8 +30,9 @@ async def _run(action: Callable[[Panel, Account], Awaitable[T]]) -> T:
             admins = await accounts.admins(conn)
         if not admins:
             raise Unavailable("This panel has no admin yet.", "Start it once with `skypanel up`.")
-        ORIGIN.set("cli")
-        return await action(opened, admins[0])
+        audit.ORIGIN.set("cli")
+        async with audit.denials(opened, admins[0], "skypanel " + " ".join(sys.argv[1:2])):
+            return await action(opened, admins[0])
 
 
 @asynccontextmanager

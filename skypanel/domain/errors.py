@@ -20,6 +20,10 @@ class NotFound(SkyPanelError):
     """There is no such thing, or it is not the caller's to see."""
 
 
+class Hidden(NotFound):
+    """There is such a thing, but it is not the caller's to see: told as NotFound, and written to the audit log."""
+
+
 class Conflict(SkyPanelError):
     """The state of things does not allow it now."""
 

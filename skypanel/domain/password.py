@@ -26,6 +26,12 @@ class Attempts:
     of_address: int
     of_account: int
 
+    @property
+    def ends_here(self) -> bool:
+        """Whether one more that fails is the last for now."""
+        reached = (self.here + 1 == MOST_HERE, self.of_address + 1 == MOST_OF_ADDRESS, self.of_account + 1 == MOST_OF_ACCOUNT)
+        return any(reached)
+
     def check(self) -> None:
         """Raise Throttled if one more is too many."""
         if self.here >= MOST_HERE or self.of_address >= MOST_OF_ADDRESS or self.of_account >= MOST_OF_ACCOUNT:

@@ -13,9 +13,10 @@ from skypanel.domain import rate
 from skypanel.domain.access import AccountAction, Action, check_account, covers
 from skypanel.domain.account import Account, Key, PublicKey, Token
 from skypanel.domain.errors import Denied
+from skypanel.domain.password import MOST_OF_ADDRESS, WINDOW, network
 from skypanel.flow import audit
 from skypanel.ports import Connection, Panel
-from skypanel.store import keys, sign_ins, tokens
+from skypanel.store import keys, sign_in_attempts, sign_ins, tokens
 
 LOGIN_LINK_LIFE = timedelta(hours=24)
 SESSION_LIFE = timedelta(days=14)
@@ -56,19 +57,28 @@ async def add_link(panel: Panel, conn: Connection, account: Account) -> str:
     return f"/login?token={token}"
 
 
-async def sign_in_by_link(panel: Panel, token: str) -> str:
-    """Use up a login link and return a session token. Raises Denied if it is used or expired."""
+async def sign_in_by_link(panel: Panel, token: str, address: str) -> str:
+    """Use up a login link and return a session token. Raises Denied if it is used or expired. `address` is where the request came from."""
     session = secrets.token_urlsafe(32)
     async with panel.transaction() as conn:
         account = await sign_ins.use_link(conn, digest(token))
-        if account is None:
-            raise Denied(
-                "This link was used already, or has expired.",
-                "Sign in by your password, or have an administrator make a new link: `skypanel accounts invite` and your address.",
-            )
-        await sign_ins.add_session(conn, account.id, digest(session), panel.clock.now() + SESSION_LIFE)
-        await audit.record(conn, "account.sign_in", account)
-    return session
+        if account is not None:
+            await sign_ins.add_session(conn, account.id, digest(session), panel.clock.now() + SESSION_LIFE)
+            await audit.record(conn, "account.sign_in", account)
+            return session
+        await _note_bad_link(conn, network(address))
+    raise Denied(
+        "This link was used already, or has expired.",
+        "Sign in by your password, or have an administrator make a new link: `skypanel accounts invite` and your address.",
+    )
+
+
+async def _note_bad_link(conn: Connection, origin: str) -> None:
+    """Write down that somebody came by a link that is not good, as long as their address has tries left: nobody fills the log."""
+    lately = await sign_in_attempts.lately(conn, digest("a link"), origin, WINDOW)
+    if lately.of_address < MOST_OF_ADDRESS:
+        await sign_in_attempts.add(conn, digest("a link"), origin)
+        await audit.record(conn, "account.sign_in_failed", None, means="a link")
 
 
 async def session_account(panel: Panel, session: str) -> Account | None:
@@ -148,7 +158,8 @@ async def bearer(panel: Panel, token: str, action: Action) -> Account | None:
     if found is None:
         return None
     account, scope = found
-    _check_scope(scope, action)
+    async with audit.denials(panel, account, f"{action.value} by a token of scope {scope}"):
+        _check_scope(scope, action)
     return account
 
 

@@ -10,7 +10,7 @@ from skypanel.domain import names
 from skypanel.domain.access import Action, allows
 from skypanel.domain.account import Account
 from skypanel.domain.app import App
-from skypanel.domain.errors import Conflict, Denied, NotFound, Unavailable
+from skypanel.domain.errors import Conflict, Denied, Hidden, NotFound, Unavailable
 from skypanel.domain.manifest import Dyno
 from skypanel.domain.release import Release
 from skypanel.flow import audit, route
@@ -73,7 +73,7 @@ async def access(panel: Panel, by: Account, name: str, action: Action) -> App:
     async with panel.autocommit() as conn:
         app, role = await apps.access(conn, name, by.id) or (None, None)
     if app is None or not allows(role, Action.VIEW_APP):
-        raise NotFound(f"App {names.printable(name)} not found, or not yours.", "`skypanel apps` lists yours.")
+        raise (Hidden if app else NotFound)(f"App {names.printable(name)} not found, or not yours.", "`skypanel apps` lists yours.")
     if not allows(role, action):
         raise Denied(f"Your role does not allow this on {app.name}.", "Ask an admin of its organization.")
     return app

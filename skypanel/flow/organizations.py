@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from skypanel.domain import names
 from skypanel.domain.access import Action, Member, Role, allows, check_admin, managing
 from skypanel.domain.account import Account, Organization
-from skypanel.domain.errors import Conflict, Denied, NotFound
+from skypanel.domain.errors import Conflict, Denied, Hidden, NotFound
 from skypanel.flow import audit, billing, invitation
 from skypanel.flow.invitation import Invitation
 from skypanel.ports import Connection, Panel
@@ -38,7 +38,9 @@ async def access(panel: Panel, by: Account, name: str, action: Action) -> Organi
         organization = await organizations.named(conn, name)
         role = await organizations.role(conn, organization.id, by.id) if organization else None
     if organization is None or not allows(role, Action.VIEW_MEMBERS):
-        raise NotFound(f"Organization {names.printable(name)} not found, or not yours.", "`skypanel orgs list` shows yours.")
+        raise (Hidden if organization else NotFound)(
+            f"Organization {names.printable(name)} not found, or not yours.", "`skypanel orgs list` shows yours."
+        )
     if not allows(role, action):
         raise _denied(organization)
     return organization

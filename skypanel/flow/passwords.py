@@ -1,12 +1,10 @@
 """Signing in by e-mail address and password, and setting one."""
 
 import secrets
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 from skypanel.domain.account import Account
 from skypanel.domain.errors import Denied
-from skypanel.domain.password import WINDOW, check_password, network
+from skypanel.domain.password import WINDOW, Attempts, check_password, network
 from skypanel.flow import audit
 from skypanel.flow.accounts import SESSION_LIFE, digest
 from skypanel.ports import Panel
@@ -62,21 +60,29 @@ async def prove(panel: Panel, email: str, password: str, address: str) -> Accoun
 
     Raises Denied, and Throttled after too many tries.
     """
-    async with _attempt(panel, email, address):
-        async with panel.transaction() as conn:
-            account, kept = await accounts.credentials(conn, email.strip())
-        if not await panel.passwords.verify(kept, password) or account is None:
-            raise Denied("No account here has this password.", "Look for typing errors, or sign in by a one-time link.")
+    attempt, before = await _begin(panel, email, address)
+    async with panel.transaction() as conn:
+        account, kept = await accounts.credentials(conn, email.strip())
+    if not await panel.passwords.verify(kept, password) or account is None:
+        await _fail(panel, account, before)
+        raise Denied("No account here has this password.", "Look for typing errors, or sign in by a one-time link.")
+    async with panel.transaction() as conn:
+        await sign_in_attempts.remove(conn, attempt)
     return account
 
 
-@asynccontextmanager
-async def _attempt(panel: Panel, email: str, address: str) -> AsyncIterator[None]:
-    """Count an attempt before it is made, so that many at once count as many; one that succeeds is forgotten."""
+async def _begin(panel: Panel, email: str, address: str) -> tuple[int, Attempts]:
+    """Count an attempt before it is made, so that many at once count as many, and return it with those before."""
     account, origin = digest(email.strip().lower()), network(address)
     async with panel.transaction() as conn:
-        (await sign_in_attempts.lately(conn, account, origin, WINDOW)).check()
-        attempt = await sign_in_attempts.add(conn, account, origin)
-    yield
+        before = await sign_in_attempts.lately(conn, account, origin, WINDOW)
+        before.check()
+        return await sign_in_attempts.add(conn, account, origin), before
+
+
+async def _fail(panel: Panel, account: Account | None, before: Attempts) -> None:
+    """Write down an attempt that failed, and that it was the last for now. What was typed in, which may be a password, is not written."""
     async with panel.transaction() as conn:
-        await sign_in_attempts.remove(conn, attempt)
+        await audit.record(conn, "account.sign_in_failed", None, account=account)
+        if before.ends_here:
+            await audit.record(conn, "account.lock", None, account=account, minutes=WINDOW.total_seconds() // 60)

@@ -46,7 +46,8 @@ async def test_who_signs_in_and_sets_passwords_is_on_record(stage):
     with pytest.raises(Denied):
         await flow.sign_in(stage.panel, stage.admin.email, "wrong", "192.0.2.1")
     async with stage.panel.transaction() as conn:
-        deeds = await audit.recent(conn, 2)
+        failed, *deeds = await audit.recent(conn, 3)
+    assert (failed.action, failed.account_id, failed.details) == ("account.sign_in_failed", None, {"account": stage.admin.email})
     assert [(deed.action, deed.email) for deed in deeds] == [
         ("account.sign_in", stage.admin.email),
         ("account.set_password", stage.admin.email),

@@ -63,6 +63,7 @@ async def walk(world, deeds, call, origin):
             world.names |= await AFTER[deed.after](world) if deed.after else {}
             names = world.names | deed.names
             before = await world.state() if deed.after else untouched
+            denied = (await world.denials())[0]
             said = await call(deed.method, filled(deed.path, names), filled(deed.body, names))
             after = await world.state()
             rows = await world.newest(after[0] - before[0])
@@ -83,8 +84,16 @@ async def walk(world, deeds, call, origin):
             elif verdict == DENIED:
                 assert said.status == 403, found
                 assert SENTENCES.fullmatch(said.message), found
+                count, row = await world.denials()
+                assert count == denied + 1, found
+                assert (row.email, row.account_id, row.origin) == (world.me.email, world.me.id, origin), (found, row)
+                assert row.details["asked"].startswith(f"{deed.method} /"), (found, row)
+                world.written.append(str(row))
             else:
                 assert said.status == 404, found
+                # Who asks for what is others' is on record, who asks for nothing is not.
+                is_others = deed.path.startswith(("/apps/{app}", "/teams/"))
+                assert (await world.denials())[0] == denied + 1 or not is_others, found
                 absent = names | {"app": "nobodys", "team": "Nobodys", "ticket": names.get("nobodys ticket")}
                 other = await call(deed.method, filled(deed.path, absent), filled(deed.body, absent))
                 assert (other.status, told(other.text)) == (said.status, told(said.text)), found
@@ -197,6 +206,9 @@ async def test_roles_at_git(world, stage, caplog):
                 if verdicts[place] == ABSENT:
                     assert told(said) == told((await by_http(receiver, token, service, "nobodys"))[1]), found
             assert await world.state() == before
+            _, row = await world.denials()
+            if DENIED in "".join(verdicts[place] for _, _, verdicts in GIT):
+                assert (row.account_id, row.origin.partition(" ")[0]) == (me.id, "ssh"), row
     check_kept_secret(world, caplog)
 
 

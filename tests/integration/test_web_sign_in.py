@@ -225,3 +225,33 @@ async def test_only_a_hash_is_kept(stage, with_password, postgres, dsn):
     dump = await asyncio.to_thread(postgres.dump, dsn)
     assert PASSWORD.encode() not in dump
     assert b"$argon2id$" in dump
+
+
+async def newest(stage, count):
+    async with stage.panel.transaction() as conn:
+        return [(row.action, row.email, row.origin, row.details) for row in await audit.recent(conn, count)]
+
+
+async def test_failed_sign_ins_and_the_lock_after_them_are_on_record(client, stage, with_password):
+    for _ in range(MOST_HERE):
+        assert (await client.send("/login", email=stage.admin.email, password="hunter2")).status == 403
+    assert (await client.send("/login", email=stage.admin.email, password=PASSWORD)).status == 429
+    whose = {"account": stage.admin.email}
+    failed = ("account.sign_in_failed", None, "web 127.0.0.1", whose)
+    assert await newest(stage, MOST_HERE + 1) == [("account.lock", None, "web 127.0.0.1", {"minutes": 15} | whose), *[failed] * MOST_HERE]
+
+
+async def test_what_was_typed_in_for_an_address_is_on_no_record(client, stage):
+    await client.send("/login", email="a password typed too early", password="hunter2")
+    assert await newest(stage, 1) == [("account.sign_in_failed", None, "web 127.0.0.1", {})]
+
+
+async def test_links_that_are_not_good_are_on_record_as_often_as_an_address_may_try(client, stage):
+    token = await client.form_token()
+    for _ in range(MOST_OF_ADDRESS + 3):
+        response = await client.post("/login", data={"form_token": token, "token": "wrong"}, headers={"Origin": ORIGIN})
+        assert response.status == 403
+    rows = [row for row in await newest(stage, MOST_OF_ADDRESS + 5) if row[0] == "account.sign_in_failed"]
+    assert rows == [("account.sign_in_failed", None, "web 127.0.0.1", {"means": "a link"})] * MOST_OF_ADDRESS
+    # Who was sent a good one still gets in.
+    assert (await client.sign_in(stage.admin)).status == 303

@@ -10,6 +10,7 @@ from skypanel.domain.errors import SkyPanelError
 from skypanel.flow import accounts
 from skypanel.flow.accounts import Caller
 from skypanel.ports import Panel
+from web.keys import ACTOR
 
 REMAINING = web.RequestKey("remaining", int)
 HEADER = "RateLimit-Remaining"
@@ -41,6 +42,7 @@ async def caller(request: web.Request, panel: Panel) -> Caller:
         del request[REMAINING]
         raise Unauthorized
     request[REMAINING] = found.remaining
+    request[ACTOR] = found.account
     return found
 
 

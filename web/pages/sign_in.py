@@ -28,7 +28,7 @@ async def sign_in(request: web.Request) -> web.Response:
     fields = await forms.read(request)
     try:
         if "token" in fields:
-            begun = await accounts.sign_in_by_link(request.app[PANEL], fields["token"])
+            begun = await accounts.sign_in_by_link(request.app[PANEL], fields["token"], client(request))
         else:
             begun = await passwords.sign_in(request.app[PANEL], _field(fields, "email"), _field(fields, "password"), client(request))
     except (Denied, Throttled) as error:
