@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from importlib import import_module
+from types import ModuleType
 
 from skypanel.domain.storage import Storage, StorageKind
 from skypanel.drivers.argon2 import Argon2Passwords
@@ -39,7 +40,7 @@ async def open_panel(settings: Settings) -> AsyncIterator[Panel]:
         stack.push_async_callback(output.close)
         queue = CeleryQueue(settings.broker_url)
         stack.push_async_callback(queue.close)
-        open_engine: OpenEngine = import_module(f"skypanel.engines.{settings.engine}").open_engine
+        open_engine: OpenEngine = preload(settings).open_engine
         elsewhere = Elsewhere(partial(staging.stage_elsewhere, database), partial(stopping.stop_elsewhere, database))
         engine = open_engine(settings, objects, clock, stack, elsewhere)
         yield Panel(
@@ -63,6 +64,11 @@ async def open_panel(settings: Settings) -> AsyncIterator[Panel]:
             machines=MachinesOnDemand(),
             clock=clock,
         )
+
+
+def preload(settings: Settings) -> ModuleType:
+    """Import the engine, so that processes that are forked after it have it in common, and return its module."""
+    return import_module(f"skypanel.engines.{settings.engine}")
 
 
 def _open_objects(settings: Settings, chosen: Storage) -> Objects:

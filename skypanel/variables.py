@@ -10,7 +10,8 @@ from skypanel.domain.names import printable
 from skypanel.domain.routing import Address
 
 MAX_PORT = 65535
-QUEUES = ("builds", "rollouts", "nodes", "periodic")
+PERIODIC = "periodic"
+QUEUES = ("builds", "rollouts", "nodes", PERIODIC)
 # Whoever has the schedule bills too.
 BILLING = "billing"
 MAX_DOMAIN_LENGTH = 190  # with an app's name before it and a dot, well below DNS's 253 (RFC 1035)

@@ -28,3 +28,56 @@ async def crowd(conn, name):
         await conn.execute(text(statement.format(name=name)))
     [count] = await conn.all(text("SELECT (SELECT count(*) FROM paas_applications), (SELECT count(*) FROM paas_releases)"))
     return tuple(count)
+
+
+# Apps like the one that there is, each with as many releases, slugs, builds and rollouts as one has after nine pushes.
+RESTING = (
+    """
+    INSERT INTO paas_applications (name, organization_id, plan_version_id)
+    SELECT 'rest-' || to_char(n, 'FM00000'), a.organization_id, a.plan_version_id
+    FROM generate_series({first}, {last}) n, paas_applications a WHERE a.name = '{name}'
+    """,
+    "INSERT INTO paas_config_versions (app_id, number) SELECT id, 1 FROM {new} a",
+    """
+    INSERT INTO paas_config_vars (config_version_id, key, secret)
+    SELECT c.id, 'SECRET_' || n, v.secret FROM {new} a JOIN paas_config_versions c ON c.app_id = a.id
+    CROSS JOIN generate_series(1, 3) n
+    CROSS JOIN (SELECT secret FROM paas_config_vars WHERE key = 'SECRET' ORDER BY id DESC LIMIT 1) v
+    """,
+    "INSERT INTO paas_formations (app_id, process_type, quantity) SELECT id, 'web', 0 FROM {new} a",
+    "INSERT INTO paas_routes (app_id, hosts, endpoints) SELECT id, ARRAY[name || '.localhost'], '{{}}' FROM {new} a",
+    """
+    INSERT INTO paas_slugs (app_id, digest, size_bytes, process_types, buildpacks, stack)
+    SELECT a.id, encode(sha256((a.name || v)::bytea), 'hex'), 1000, '{{"web": "python app.py"}}', '{{python}}', 'skypanel-1'
+    FROM {new} a CROSS JOIN generate_series(1, 9) v
+    """,
+    """
+    INSERT INTO paas_builds (app_id, slug_id, source_kind, source_digest, state, finished_at)
+    SELECT app_id, id, 'git', digest, 'succeeded', now() FROM paas_slugs WHERE app_id IN (SELECT id FROM {new} a)
+    """,
+    """
+    INSERT INTO paas_releases (app_id, version, slug_id, config_version_id, build_id, state, description)
+    SELECT b.app_id, row_number() OVER (PARTITION BY b.app_id), b.slug_id, c.id, b.id, 'succeeded', 'Deploy'
+    FROM paas_builds b JOIN paas_config_versions c ON c.app_id = b.app_id WHERE b.app_id IN (SELECT id FROM {new} a)
+    """,
+    """
+    INSERT INTO paas_rollouts (app_id, release_id, reason, state, finished_at)
+    SELECT app_id, id, 'release', 'succeeded', now() FROM paas_releases WHERE app_id IN (SELECT id FROM {new} a) ORDER BY version
+    """,
+    """
+    UPDATE paas_applications a SET current_release_id = r.id FROM paas_releases r
+    WHERE r.app_id = a.id AND r.version = 9 AND a.id IN (SELECT id FROM {new} a)
+    """,
+    "ANALYZE",
+)
+NEW = """
+    (SELECT id, name FROM paas_applications
+    WHERE name BETWEEN 'rest-' || to_char({first}, 'FM00000') AND 'rest-' || to_char({last}, 'FM00000'))
+"""
+
+
+async def rest(conn, name, first, last):
+    """Give the app of a name, which has a config var SECRET, neighbours of which nothing runs, numbered from one to another."""
+    numbers = {"name": name, "first": first, "last": last}
+    for statement in RESTING:
+        await conn.execute(text(statement.format(**numbers, new=NEW.format(**numbers))))

@@ -65,4 +65,5 @@ async def open_here():
 
 app = Celery("skypanel", set_as_current=False)
 app.add_defaults({**OPTIONS, **schedule.OPTIONS, "broker_url": settings.of_worker(os.environ).broker_url})
-jobs.register(app, PanelProcess(open_here, lambda: settings.of_worker(os.environ).run_dir))
+process = PanelProcess(open_here, lambda: settings.of_worker(os.environ).run_dir)
+jobs.register(app, process)

@@ -1,6 +1,6 @@
 """A Celery application like the product's, with jobs that write to a file what happens to them.
 
-`celery -A tests.worker_under_test worker`, with QUEUE_URL and JOURNAL in the environment.
+`python -m workers.run --app tests.worker_under_test`, with QUEUE_URL and JOURNAL in the environment.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ from pathlib import Path
 from celery import Celery
 
 from skypanel.drivers.celery import receiving
+from tests.until import until
 from workers import jobs, schedule
 from workers.process import PanelProcess
 
@@ -46,7 +47,14 @@ async def reconcile(panel, worker):
 
 
 async def wake(panel, worker):
-    note("woken")
+    note("woken", os.getpid())
+
+
+async def tend(panel, worker):
+    """Go on for as long as nobody removes `busy`."""
+    note("tending")
+    await until(lambda: not (Path(os.environ["JOURNAL"]).parent / "busy").exists(), within_s=60)
+    note("tended")
 
 
 async def expire_builds(panel, worker):
@@ -66,6 +74,7 @@ JOBS = {
     "rollout": rollout,
     "reconcile": reconcile,
     "wake": wake,
+    "tend": tend,
     "expire_builds": expire_builds,
     "check_nodes": check_nodes,
     "bill": bill,
@@ -74,4 +83,5 @@ JOBS = {
 app = Celery("skypanel", set_as_current=False)
 app.add_defaults({**receiving(os.environ["QUEUE_URL"]), **schedule.OPTIONS})
 app.conf.beat_schedule["wake"]["schedule"] = 0.2
-jobs.register(app, PanelProcess(open_panel, lambda: Path(os.environ["JOURNAL"]).parent), JOBS)
+process = PanelProcess(open_panel, lambda: Path(os.environ["JOURNAL"]).parent)
+jobs.register(app, process, JOBS)

@@ -1,4 +1,4 @@
-"""The Celery application: `celery -A workers.app worker -B -Q builds,rollouts,periodic,billing`.
+"""The Celery application, and the process that its jobs run in; `workers.run` starts both.
 
 Its configuration is read when Celery first asks for it, not when this module is imported.
 """
@@ -8,7 +8,7 @@ import os
 from celery import Celery
 
 from skypanel import settings
-from skypanel.bootstrap import open_panel
+from skypanel.bootstrap import open_panel, preload
 from skypanel.drivers.celery import receiving
 from workers import jobs, schedule
 from workers.process import PanelProcess
@@ -16,9 +16,14 @@ from workers.process import PanelProcess
 
 def configuration() -> dict[str, object]:
     """Return what Celery is told, from the panel's settings."""
-    return {**receiving(settings.of_worker(os.environ).broker_url), **schedule.OPTIONS, "worker_proc_alive_timeout": 60.0}
+    return {**receiving(settings.of_worker(os.environ).broker_url), **schedule.OPTIONS}
 
 
 app = Celery("skypanel", set_as_current=False)
 app.add_defaults(configuration)
-jobs.register(app, PanelProcess(lambda: open_panel(settings.of_worker(os.environ)), lambda: settings.of_worker(os.environ).run_dir))
+process = PanelProcess(
+    lambda: open_panel(settings.of_worker(os.environ)),
+    lambda: settings.of_worker(os.environ).run_dir,
+    lambda: preload(settings.of_worker(os.environ)),
+)
+jobs.register(app, process)

@@ -1,17 +1,15 @@
 """A shim a job: Celery's task on one side, a flow function on the other."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 
 from celery import Celery
 
 from skypanel.flow import billing, build, garbage, provision, reconcile, rollout, storage, watch
 from skypanel.ports import Panel
-from workers.process import PanelProcess
+from workers.process import Job, PanelProcess
 
 # It takes turns with the jobs that builds and rollouts wait for.
 MOVE_S = 5.0
-
-Job = Callable[[Panel, str], Awaitable[None]]
 
 
 async def _expire_builds(panel: Panel, _worker: str) -> None:
@@ -47,9 +45,6 @@ async def _bill(panel: Panel, _worker: str) -> None:
     await billing.bill(panel)
 
 
-# These work on several of their kind side by side: one process is enough, and the others stay free for the rest.
-# Of reconciling, moving, collecting and billing, two at once would do the same twice, or wait for each other.
-ALONE = frozenset({"build", "rollout", "node", "reconcile", "tend", "move_objects", "collect_garbage", "bill"})
 JOBS: Mapping[str, Job] = {
     "build": build.work,
     "rollout": rollout.work,
@@ -69,14 +64,11 @@ def register(app: Celery, process: PanelProcess, jobs: Mapping[str, Job] = JOBS)
     """Make each job a task of the application, run in a process that holds the panel open."""
     for name, job in jobs.items():
         app.task(name=name)(_task(process, name, job))
-    process.connect()
 
 
 def _task(process: PanelProcess, name: str, job: Job) -> Callable[[], None]:
     def run() -> None:
-        if name in ALONE:
-            process.run_alone(name, job)
-        else:
-            process.run(job)
+        # Some work on several of their kind side by side; of the others, two at once would do the same twice.
+        process.run_alone(name, job)
 
     return run

@@ -1,19 +1,18 @@
-"""One event loop and one open panel for each process of a worker's pool."""
+"""One event loop and one open panel for each process of a worker, whose threads Celery calls jobs in."""
 
 import asyncio
 import ctypes
-import gc
 import logging
 import os
 import signal
 import socket
 import threading
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import CancelledError
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from billiard import active_children
 from celery import signals
 
 from skypanel.ports import Panel
@@ -24,50 +23,76 @@ SHUTDOWN_GRACE_S = 3.0
 QUIET_LOGGERS = ("celery.app.trace", "celery.worker.strategy", "celery.beat")
 PR_SET_PDEATHSIG = 1
 
+Job = Callable[[Panel, str], Awaitable[None]]
+
 log = logging.getLogger(__name__)
 
 
 @dataclass
 class _Opened:
-    runner: asyncio.Runner
+    loop: asyncio.AbstractEventLoop
     panel: Panel
-    stack: AsyncExitStack
     worker: str
+    jobs: set[asyncio.Task[None]] = field(default_factory=set)
+
+    async def run(self, job: Job) -> None:
+        task = asyncio.ensure_future(job(self.panel, self.worker))
+        self.jobs.add(task)
+        try:
+            await task
+        finally:
+            self.jobs.discard(task)
+
+    def cancel(self) -> None:
+        # Once only: a second cancellation would cut a job's own cleaning up short.
+        for task in self.jobs:
+            task.cancelling() or task.cancel()
 
 
 class PanelProcess:
-    """Runs jobs of flow in whichever process of the pool Celery calls it."""
+    """Runs jobs of flow for whichever thread Celery calls them in."""
 
-    def __init__(self, open_panel: Callable[[], AbstractAsyncContextManager[Panel]], locks: Callable[[], Path]) -> None:
+    def __init__(
+        self, open_panel: Callable[[], AbstractAsyncContextManager[Panel]], locks: Callable[[], Path], prepare: Callable[[], object] = tuple
+    ) -> None:
         self._open_panel = open_panel
         self._locks = locks
         self._opened: _Opened | None = None
+        # Has what `open_panel` is to import in memory, before processes are forked that share it.
+        self.prepare = prepare
 
-    def connect(self) -> None:
-        """Follow the life of Celery's processes."""
+    @contextmanager
+    def opened(self) -> Iterator[None]:
+        """Hold the panel open for the length of the block, and follow the life of the Celery worker that runs in it."""
         signals.after_setup_logger.connect(_quieten, weak=False)
-        signals.worker_init.connect(_share_memory, weak=False)
-        signals.worker_process_init.connect(self._open, weak=False)
-        signals.worker_process_shutdown.connect(self._close, weak=False)
-        signals.beat_embedded_init.connect(_end_with_parent, weak=False)
-        signals.worker_shutting_down.connect(_cancel_jobs_later, weak=False)
+        signals.worker_shutting_down.connect(self._cancel_jobs_later, weak=False)
+        with asyncio.Runner() as runner:
+            loop, stack = runner.get_loop(), AsyncExitStack()
+            panel = runner.run(stack.enter_async_context(self._open_panel()))
+            self._opened = _Opened(loop, panel, f"{socket.gethostname()}:{os.getpid()}")
+            thread = threading.Thread(target=loop.run_forever, name="panel")
+            thread.start()
+            try:
+                yield
+            finally:
+                loop.call_soon_threadsafe(loop.stop)
+                thread.join()
+                self._opened = None
+                runner.run(stack.aclose())
 
-    def run(self, job: Callable[[Panel, str], Awaitable[None]]) -> bool:
+    def run(self, job: Job) -> bool:
         """Run a job to its end, or until a shutdown cancels it, and say which."""
         opened = self._opened
-        assert opened is not None, "jobs run in a worker's pool only"  # noqa: S101 - Celery opened it before
-        handler = signal.getsignal(signal.SIGTERM)
+        assert opened is not None, "jobs run while the panel is open only"  # noqa: S101 - Celery runs within the block
         try:
-            opened.runner.run(_cancelled_by_sigterm(job(opened.panel, opened.worker)))
-        except asyncio.CancelledError:
+            asyncio.run_coroutine_threadsafe(opened.run(job), opened.loop).result()
+        except CancelledError:
             log.warning("a job was cancelled, as the worker shuts down")
             return False
-        finally:
-            signal.signal(signal.SIGTERM, handler)
         return True
 
-    def run_alone(self, name: str, job: Callable[[Panel, str], Awaitable[None]]) -> None:
-        """Run a job unless another process of this machine does; that one runs it once more then."""
+    def run_alone(self, name: str, job: Job) -> None:
+        """Run a job unless another process or thread of this machine does; that one runs it once more then."""
         wanted = self._locks() / f"{name}.wanted"
         wanted.touch()
         while wanted.exists():
@@ -78,49 +103,21 @@ class PanelProcess:
                 if not self.run(job):
                     return
 
-    def _open(self, **_: object) -> None:
-        _end_with_parent()
-        runner, stack = asyncio.Runner(), AsyncExitStack()
-        panel = runner.run(stack.enter_async_context(self._open_panel()))
-        self._opened = _Opened(runner, panel, stack, f"{socket.gethostname()}:{os.getpid()}")
+    def _cancel_jobs_later(self, **_: object) -> None:
+        timer = threading.Timer(SHUTDOWN_GRACE_S, self._cancel_jobs)
+        timer.daemon = True
+        timer.start()
 
-    def _close(self, **_: object) -> None:
+    def _cancel_jobs(self) -> None:
         if self._opened is not None:
-            opened, self._opened = self._opened, None
-            opened.runner.run(opened.stack.aclose())
-            opened.runner.close()
+            self._opened.loop.call_soon_threadsafe(self._opened.cancel)
 
 
-async def _cancelled_by_sigterm(job: Awaitable[None]) -> None:
-    loop, task = asyncio.get_running_loop(), asyncio.ensure_future(job)
-    # Once only: a second cancellation would cut the job's own cleaning up short.
-    loop.add_signal_handler(signal.SIGTERM, lambda: task.cancelling() or task.cancel())
-    try:
-        await task
-    finally:
-        loop.remove_signal_handler(signal.SIGTERM)
-
-
-def _cancel_jobs_later(**_: object) -> None:
-    timer = threading.Timer(SHUTDOWN_GRACE_S, _cancel_jobs)
-    timer.daemon = True
-    timer.start()
-
-
-def _cancel_jobs() -> None:
-    for child in active_children():
-        child.terminate()
-
-
-def _share_memory(**_: object) -> None:
-    """Keep the garbage collector's hands off what is there before the fork, so that its pages stay shared."""
-    gc.collect()
-    gc.freeze()
-
-
-def _end_with_parent(**_: object) -> None:
-    """Have the kernel end this process when the worker that forked it is killed (prctl(2))."""
+def end_with(parent: int) -> None:
+    """Have the kernel end this process when the one that forked it ends (prctl(2))."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _quieten(**_: object) -> None:

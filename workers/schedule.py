@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 from celery.schedules import schedule
 
-from skypanel.variables import BILLING
+from skypanel.variables import BILLING, PERIODIC
 
-QUEUE = "periodic"
+QUEUE = PERIODIC
 QUEUES = {"bill": BILLING}
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)  # so that everything is due at the start: apps wait for it
 EVERY_S = {

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import aiohttp
@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 
 from skypanel.domain.routing import PROXY_TOKEN_HEADER
 from skypanel.embedded.database import server_dsn
+from skypanel.embedded.processes import worker_names
 from skypanel.settings import Settings
 
 PATIENCE_S = 2.0
@@ -102,14 +103,15 @@ async def launcher_answers(settings: Settings) -> bool:
 
 
 async def worker_answers(settings: Settings) -> bool:
-    """Whether the worker answers Celery's ping."""
-    return await asyncio.to_thread(_celery_answers, settings, "worker")
+    """Whether each process of the worker answers Celery's ping."""
+    return await asyncio.to_thread(_celery_answers, settings, worker_names(settings.queues))
 
 
-def _celery_answers(settings: Settings, name: str) -> bool:
+def _celery_answers(settings: Settings, names: Sequence[str]) -> bool:
     with Celery(broker=settings.broker_url, set_as_current=False) as app:
         try:
-            return bool(app.control.ping(destination=[f"{name}@{socket.gethostname()}"], timeout=1.0))
+            answers = app.control.ping(destination=[f"{name}@{socket.gethostname()}" for name in names], timeout=1.0)
+            return len(answers) == len(names)
         except (RedisError, OSError):
             return False
 

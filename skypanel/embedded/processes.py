@@ -13,7 +13,7 @@ from typing import Any
 from skypanel.domain.routing import PROXY_TOKEN_HEADER
 from skypanel.drivers import door
 from skypanel.settings import Settings
-from skypanel.variables import BILLING, QUEUES
+from skypanel.variables import BILLING, PERIODIC, QUEUES
 
 STORAGE = "storage"
 PANEL = "panel"
@@ -85,7 +85,7 @@ def programs(settings: Settings, binaries: Binaries) -> tuple[Program, ...]:
         Program("valkey", STORAGE, (str(binaries.valkey), str(settings.run_dir / "valkey.conf"))),
         Program("receiver", PANEL, (python, "-m", "gitreceiver")),
         Program("web", PANEL, (python, "-m", "web")),
-        Program("worker", PANEL, worker_argv(binaries, settings.queues, has_nodes=is_swarm)),
+        Program("worker", PANEL, worker_argv(binaries, settings.queues)),
         *((Program("collector", PANEL, (python, "-m", "workers.collector")),) if is_swarm else ()),
         Program("traefik", PANEL, traefik_argv(settings, binaries), folder=settings.run_dir),
     )
@@ -118,27 +118,23 @@ def initdb_argv(settings: Settings, binaries: Binaries, folder: Path) -> tuple[s
     )
 
 
-def worker_argv(binaries: Binaries, queues: Sequence[str] = QUEUES, name: str = "worker", *, has_nodes: bool = True) -> tuple[str, ...]:
-    """Return the argv of the Celery worker, with the schedule in it, and the queue for billing, if that is among its queues.
+def worker_argv(binaries: Binaries, queues: Sequence[str] = QUEUES, name: str = "worker") -> tuple[str, ...]:
+    """Return the argv of the worker: a process for deploys, and one with the schedule, which bills too, if that is among its queues."""
+    works = _works(queues)
+    options = (part for work, of in works.items() for part in (f"--{work}", ",".join(of)))
+    return (str(binaries.python), "-m", "workers.run", "--name", name, *options)
 
-    A process for each queue: it works on several jobs at once. Where there is no Swarm for nodes to join, their queue needs none.
-    """
-    idle = 0 if has_nodes else queues.count("nodes")
-    has_schedule = "periodic" in queues
-    options = (
-        *(("-B",) if has_schedule else ()),
-        "-Q",
-        ",".join((*queues, BILLING) if has_schedule else queues),
-        "-c",
-        str(max(1, len(queues) - idle)),
-        "-n",
-        f"{name}@%h",
-        "-l",
-        "INFO",
-        "--without-gossip",
-        "--without-mingle",
-    )
-    return (str(binaries.python), "-m", "celery", "-A", "workers.app", "worker", *options)
+
+def worker_names(queues: Sequence[str] = QUEUES, name: str = "worker") -> tuple[str, ...]:
+    """Return what the processes of the worker are to Celery."""
+    names = {"deploys": name, "schedule": f"{name}-schedule"}
+    return tuple(names[work] for work in _works(queues))
+
+
+def _works(queues: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    deploys = tuple(queue for queue in queues if queue != PERIODIC)
+    schedule = (PERIODIC, BILLING) if PERIODIC in queues else ()
+    return {work: of for work, of in (("deploys", deploys), ("schedule", schedule)) if of}
 
 
 def launcher_argv(settings: Settings, binaries: Binaries) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from tests.bench import api, deploys, dynos, memory, pages, pushes, slugs, starts, swarm
+from tests.bench import api, deploys, dynos, idle, memory, pages, pushes, slugs, starts, swarm
 from tests.bench.figures import Figure, from_json, merged, table, to_json
 from tests.bench.stage import Stage
 
@@ -14,6 +14,7 @@ FILE = Path(__file__).parents[2] / "docs" / "bench.json"
 
 SUBJECTS: Mapping[str, Callable[[Stage], list[Figure]]] = {
     "idle.memory": memory.idle,
+    "idle.apps": idle.apps,
     "up": starts.up,
     "up.apps": starts.apps,
     "push.full": pushes.full,

@@ -19,7 +19,7 @@ KINDS = {
     "bin/traefik": "traefik",
     "gitreceiver": "receiver",
     "web": "web",
-    "celery": "worker",
+    "workers.run": "worker",
 }
 
 
@@ -44,6 +44,15 @@ def by_kind(up: int) -> dict[str, int]:
         kinds[kind] += _pss_kib(pid)
         waiting += [(child, kind) for child in children[pid]]
     return dict(kinds)
+
+
+def descendants(up: int) -> list[int]:
+    """Return `up` and all that came of it."""
+    children = _children()
+    found = [up]
+    for pid in found:
+        found += children[pid]
+    return found
 
 
 def _children() -> dict[int, list[int]]:

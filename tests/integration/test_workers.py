@@ -11,8 +11,12 @@ from celery import Celery
 
 from skypanel.drivers.celery import CeleryQueue
 from skypanel.ports import Job
+from skypanel.variables import BILLING, PERIODIC
 from tests.until import until
+from workers import schedule
 from workers.process import SHUTDOWN_GRACE_S
+
+ROOT = Path(__file__).parents[2]
 
 
 @dataclass
@@ -33,15 +37,14 @@ async def start(valkey, tmp_path):
 
     async def start(*options):
         journal, log = tmp_path / "journal", tmp_path / "log"
-        environment = os.environ | {"QUEUE_URL": valkey.broker_url, "JOURNAL": str(journal)}
-        argv = [sys.executable, "-m", "celery", "-A", "tests.worker_under_test", "worker", "-c", "2", "-l", "INFO"]
+        environment = os.environ | {"QUEUE_URL": valkey.broker_url, "JOURNAL": str(journal), "PYTHONPATH": str(ROOT)}
+        argv = [sys.executable, "-m", "workers.run", "--app", "tests.worker_under_test", "--name", "test", *options]
         with log.open("ab") as output:
-            process = await asyncio.create_subprocess_exec(
-                *argv, "--without-gossip", "--without-mingle", "-n", "test@%h", *options, env=environment, stdout=output, stderr=output
-            )
-        started.append(process)
+            process = await asyncio.create_subprocess_exec(*argv, env=environment, cwd=tmp_path, stdout=output, stderr=output)
         worker = Worker(process, journal, log)
-        await until(lambda: len(worker.notes("opened")) >= 2)
+        opened = len(worker.notes("opened"))
+        started.append(process)
+        await until(lambda: len(worker.notes("opened")) == opened + len(options) // 2)
         return worker
 
     yield start
@@ -72,7 +75,7 @@ def gone(pid):
 
 @pytest.mark.req("R20.1")
 async def test_a_wake_up_runs_its_job_in_the_loop_its_panel_was_opened_in(start, queue):
-    worker = await start("-Q", "builds")
+    worker = await start("--deploys", "builds")
     await queue.wake(Job.BUILD)
     [built] = await until(lambda: worker.notes("built"))
     assert built.startswith("True ")
@@ -82,7 +85,7 @@ async def test_a_wake_up_runs_its_job_in_the_loop_its_panel_was_opened_in(start,
 
 
 async def test_each_worker_has_its_own_queues(start, queue):
-    worker = await start("-Q", "rollouts")
+    worker = await start("--deploys", "rollouts")
     await queue.wake(Job.BUILD)
     await queue.wake(Job.ROLLOUT)
     await until(lambda: worker.notes("begun"))
@@ -90,7 +93,7 @@ async def test_each_worker_has_its_own_queues(start, queue):
 
 
 async def test_a_job_that_fails_is_logged_with_its_trace_and_ends_nothing(start, valkey):
-    worker = await start("-Q", "periodic,builds")
+    worker = await start("--deploys", "builds", "--schedule", "periodic")
     await send(valkey, "reconcile", "periodic")
     await until(lambda: "a fault of its own" in worker.log.read_text())
     assert 'raise ZeroDivisionError("a fault of its own")' in worker.log.read_text()
@@ -105,7 +108,7 @@ async def send(valkey, name, queue):
 
 
 async def test_the_schedule_goes_on_after_valkey_came_back_empty(start, valkey, queue):
-    worker = await start("-Q", "periodic,builds", "-B")
+    worker = await start("--deploys", "builds", "--schedule", "periodic")
     await until(lambda: len(worker.notes("woken")) > 3)
     for _ in range(2):
         valkey.stop()
@@ -118,16 +121,18 @@ async def test_the_schedule_goes_on_after_valkey_came_back_empty(start, valkey, 
 
 
 @pytest.mark.req("R20.3")
-async def test_billing_is_due_at_the_start_of_the_schedule_and_taken_from_a_queue_of_its_own(start):
-    worker = await start("-Q", "periodic", "-B")
+async def test_billing_is_due_at_the_start_of_the_schedule_and_taken_from_a_queue_of_its_own(start, tmp_path):
+    worker = await start("--schedule", "periodic")
     await until(lambda: worker.notes("woken"))
     assert not worker.notes("billed")
-    await start("-Q", "billing", "-n", "other@%h")
+    # It keeps nothing on disk: what was due while nothing ran is due now.
+    assert not list(tmp_path.glob("celerybeat*"))
+    await start("--deploys", "billing")
     await until(lambda: worker.notes("billed"))
 
 
 async def test_a_shutdown_cancels_a_job_after_its_grace_and_lets_it_clean_up(start, queue):
-    worker = await start("-Q", "rollouts")
+    worker = await start("--deploys", "rollouts")
     await queue.wake(Job.ROLLOUT)
     [pid] = await until(lambda: worker.notes("begun"))
     before = time.monotonic()
@@ -141,29 +146,55 @@ async def test_a_shutdown_cancels_a_job_after_its_grace_and_lets_it_clean_up(sta
 
 
 async def test_a_job_goes_on_in_the_next_process_if_one_of_the_pool_is_killed(start, queue):
-    worker = await start("-Q", "rollouts")
+    worker = await start("--deploys", "rollouts")
     await queue.wake(Job.ROLLOUT)
     [pid] = await until(lambda: worker.notes("begun"))
     os.kill(int(pid), signal.SIGKILL)
-    await until(lambda: len(worker.notes("opened")) == 3)
+    await until(lambda: len(worker.notes("opened")) == 2)
     await queue.wake(Job.ROLLOUT)
     await until(lambda: len(worker.notes("begun")) == 2)
 
 
-async def test_rollouts_run_in_one_process_and_leave_the_others_to_the_schedule(start, queue):
-    worker = await start("-Q", "rollouts,periodic", "-B")
+async def test_deploys_have_a_process_that_nothing_periodic_takes(start, queue):
+    worker = await start("--deploys", "rollouts,builds", "--schedule", "periodic")
     for _ in range(4):
         await queue.wake(Job.ROLLOUT)
     await until(lambda: worker.notes("begun"))
     seen = len(worker.notes("woken"))
     await until(lambda: len(worker.notes("woken")) >= seen + 3)
     assert len(worker.notes("begun")) == 1
+    assert len({*worker.notes("woken"), *worker.notes("begun")}) == 2
+    # Nor does one deploy wait for another's end.
+    await queue.wake(Job.BUILD)
+    await until(lambda: worker.notes("built"))
+
+
+@pytest.mark.parametrize("name", schedule.EVERY_S)
+def test_all_that_is_periodic_is_taken_from_queues_of_its_own(name):
+    queue = schedule.OPTIONS["beat_schedule"][name]["options"]["queue"]
+    assert queue in {PERIODIC, BILLING}
+    assert queue not in {job.value for job in Job}
+
+
+async def test_a_periodic_job_never_runs_twice_at_once(start, valkey, tmp_path):
+    (tmp_path / "busy").touch()
+    worker = await start("--schedule", "periodic")
+    await until(lambda: worker.notes("tending"))
+    for _ in range(3):
+        await send(valkey, "tend", "periodic")
+    seen = len(worker.notes("woken"))
+    await until(lambda: len(worker.notes("woken")) >= seen + 3)
+    assert len(worker.notes("tending")) == 1
+    (tmp_path / "busy").unlink()
+    # Once more for all who asked meanwhile: they may have asked for what the first had passed already.
+    await until(lambda: len(worker.notes("tended")) == 2)
+    assert len(worker.notes("tending")) == 2
 
 
 async def test_nothing_is_left_of_a_worker_that_is_killed(start, queue):
-    worker = await start("-Q", "rollouts,periodic", "-B")
+    worker = await start("--deploys", "rollouts", "--schedule", "periodic")
     forked = children(worker.process.pid)
-    assert len(forked) >= 3
+    assert len(forked) == 2
     await queue.wake(Job.ROLLOUT)
     await until(lambda: worker.notes("begun"))
     worker.process.kill()
@@ -172,7 +203,7 @@ async def test_nothing_is_left_of_a_worker_that_is_killed(start, queue):
 
 
 async def test_the_health_check_reaches_a_worker_that_works(start, queue, valkey):
-    worker = await start("-Q", "rollouts")
+    worker = await start("--deploys", "rollouts")
     await queue.wake(Job.ROLLOUT)
     await until(lambda: worker.notes("begun"))
     with Celery(broker=valkey.broker_url, set_as_current=False) as app:

@@ -11,7 +11,6 @@ from skypanel.embedded import processes, running
 from skypanel.embedded.processes import PANEL, STORAGE, Binaries
 from skypanel.embedded.users import User, argv_as, caller
 from skypanel.settings import QUEUES, Settings
-from skypanel.variables import BILLING
 
 BINARIES = Binaries(Path("/env/bin/python"), Path("/env/pg/bin"), Path("/env/valkey-server"), Path("/env/bin/traefik"))
 SETTINGS = Settings(
@@ -79,10 +78,11 @@ def test_no_secret_is_in_an_argv():
     assert not [part for argv in argvs for part in argv for secret in SECRETS if secret in part]
 
 
-def test_the_worker_serves_every_queue_with_a_process_for_each():
+def test_the_worker_serves_every_queue_and_nothing_periodic_where_deploys_are():
     argv = processes.worker_argv(BINARIES)
-    assert argv[argv.index("-Q") + 1].split(",") == [*QUEUES, BILLING]
-    assert argv[argv.index("-c") + 1] == str(len(QUEUES))
+    assert argv[1:] == ("-m", "workers.run", "--name", "worker", "--deploys", "builds,rollouts,nodes", "--schedule", "periodic,billing")
+    assert {*["builds", "rollouts", "nodes", "periodic"]} == set(QUEUES)
+    assert processes.worker_names() == ("worker", "worker-schedule")
 
 
 def test_postgres_and_valkey_listen_on_sockets_alone():
@@ -140,11 +140,9 @@ def test_another_user_gives_up_every_way_back():
 
 
 def test_a_worker_with_fewer_queues_has_fewer_processes_and_the_schedule_only_if_it_is_its():
-    argv = processes.worker_argv(BINARIES, ("builds",))
-    assert (argv[argv.index("-Q") + 1], argv[argv.index("-c") + 1]) == ("builds", "1")
-    assert "-B" not in argv
-    assert "-B" in processes.worker_argv(BINARIES)
-    argv = processes.worker_argv(BINARIES, has_nodes=False)
-    assert (argv[argv.index("-Q") + 1], argv[argv.index("-c") + 1]) == ("builds,rollouts,nodes,periodic,billing", "3")
+    assert processes.worker_argv(BINARIES, ("builds",))[-2:] == ("--deploys", "builds")
+    assert processes.worker_names(("builds",)) == ("worker",)
+    assert processes.worker_argv(BINARIES, ("periodic",), "other")[-4:] == ("--name", "other", "--schedule", "periodic,billing")
+    assert processes.worker_names(("periodic",), "other") == ("other-schedule",)
     config = parsed(replace(SETTINGS, queues=("periodic",)))
-    assert "-Q periodic,billing" in config["program:worker"]["command"]
+    assert config["program:worker"]["command"].endswith("--schedule periodic,billing")

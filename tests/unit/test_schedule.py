@@ -1,13 +1,12 @@
 import pytest
 
 from skypanel.variables import BILLING
-from workers.jobs import ALONE, JOBS
+from workers.jobs import JOBS
 from workers.schedule import EVERY_S, OPTIONS
 
 
 def test_all_that_is_scheduled_is_a_job():
     assert EVERY_S.keys() <= JOBS.keys()
-    assert JOBS.keys() >= ALONE
     assert {entry["task"] for entry in OPTIONS["beat_schedule"].values()} == EVERY_S.keys()
 
 
