@@ -7,6 +7,7 @@ libc = ctypes.CDLL(None, use_errno=True)
 # unistd.h of x86_64 and of aarch64
 CALLS = {
     "io_uring_setup": (425, 425),
+    "io_setup": (206, 0),
     "add_key": (248, 217),
     "request_key": (249, 218),
     "keyctl": (250, 219),
@@ -55,7 +56,7 @@ say("pair", 0)
 REFUSED = {
     **dict.fromkeys(
         (
-            *("io_uring_setup", "add_key", "request_key", "keyctl", "perf_event_open", "bpf", "userfaultfd"),
+            *("io_uring_setup", "io_setup", "add_key", "request_key", "keyctl", "perf_event_open", "bpf", "userfaultfd"),
             *("open_by_handle_at", "fsopen", "kexec_load", "a_call_that_is_yet_to_come"),
         ),
         "ENOSYS",

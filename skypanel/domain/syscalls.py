@@ -1,7 +1,7 @@
 """What programs in a sandbox may ask of the kernel: a table from which each engine makes its own kind of filter.
 
 What is in no rule is answered as a kernel would that does not know it, so that programs fall back. That is most of what
-this list lacks on purpose too: io_uring, keys, perf, bpf, userfaultfd and mounts, which are for the whole machine.
+this list lacks on purpose too: io_uring and the aio before it, keys, perf, bpf, userfaultfd and mounts, which are for the whole machine.
 """
 
 import errno
@@ -29,7 +29,7 @@ fremovexattr fsetxattr fstat fstatfs fsync ftruncate futex futex_requeue futex_w
 get_robust_list get_thread_area getcpu getcwd getdents getdents64 getegid geteuid getgid getgroups getitimer
 getpeername getpgid getpgrp getpid getppid getpriority getrandom getresgid getresuid getrlimit getrusage getsid
 getsockname getsockopt gettid gettimeofday getuid getxattr inotify_add_watch inotify_init inotify_init1
-inotify_rm_watch io_cancel io_destroy io_getevents io_pgetevents io_setup io_submit ioctl ioprio_get ioprio_set kill
+inotify_rm_watch ioctl ioprio_get ioprio_set kill
 landlock_add_rule landlock_create_ruleset landlock_restrict_self lchown lgetxattr link linkat listen listxattr
 llistxattr lremovexattr lseek lsetxattr lstat madvise membarrier memfd_create memfd_secret mincore mkdir mkdirat mknod
 mknodat mlock mlock2 mlockall mmap mprotect mq_getsetattr mq_notify mq_open mq_timedreceive mq_timedsend mq_unlink

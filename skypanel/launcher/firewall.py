@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
+from skypanel.launcher import tracking
 from skypanel.launcher.options import Allowed
 
 # Special-purpose addresses (IANA's registry, RFC 6890) that are no part of the public internet.
@@ -85,7 +86,7 @@ def ruleset(
     blocked = ", ".join((*PRIVATE, *host_addresses))
     return f"""\
 {drop_table(plan.tag)}table inet {name} {{
-  set blocked {{
+{tracking.CHAINS}  set blocked {{
     type ipv4_addr
     flags interval
     auto-merge
@@ -94,14 +95,11 @@ def ruleset(
   chain exceptions {{
     {_lines(exceptions)}
   }}
-  chain refuse {{
-    meta l4proto tcp reject with tcp reset
-    reject with icmpx admin-prohibited
-  }}
   chain input {{
     type filter hook input priority -10; policy accept;
     iifname != {ports} accept
     ct state established,related accept
+    jump bounded
     ip saddr {plan.subnet} jump exceptions
     goto refuse
   }}
@@ -113,6 +111,7 @@ def ruleset(
     oifname {ports} drop
     ip saddr != {plan.subnet} drop
     meta nfproto ipv6 drop
+    jump bounded
     jump exceptions
     ip daddr @blocked goto refuse
   }}
@@ -132,15 +131,11 @@ def own_ruleset(resolvers: Sequence[str], allowed: Sequence[Allowed], host_addre
     blocked = ", ".join((*PRIVATE, *host_addresses))
     return f"""\
 table inet skypanel {{
-  set blocked {{
+{tracking.CHAINS}  set blocked {{
     type ipv4_addr
     flags interval
     auto-merge
     elements = {{ {blocked} }}
-  }}
-  chain refuse {{
-    meta l4proto tcp reject with tcp reset
-    reject with icmpx admin-prohibited
   }}
   chain input {{
     type filter hook input priority 0; policy drop;
@@ -152,6 +147,7 @@ table inet skypanel {{
     oifname lo accept
     ct state established,related accept
     meta nfproto ipv6 goto refuse
+    jump bounded
     {_lines(_exceptions(resolvers, allowed))}
     ip daddr @blocked goto refuse
   }}
@@ -169,7 +165,7 @@ def bridge_ruleset(tag: str, bridge: str, front: str, allowed: Sequence[Allowed]
     name, port, proxys = table_name(tag), f'"{bridge}"', f'"{front}"'
     return f"""\
 {drop_table(tag)}table inet {name} {{
-  set blocked {{
+{tracking.CHAINS}  set blocked {{
     type ipv4_addr
     flags interval
     auto-merge
@@ -183,14 +179,11 @@ def bridge_ruleset(tag: str, bridge: str, front: str, allowed: Sequence[Allowed]
     ip daddr @resolvers tcp dport 53 accept
     {_lines(_exceptions((), allowed))}
   }}
-  chain refuse {{
-    meta l4proto tcp reject with tcp reset
-    reject with icmpx admin-prohibited
-  }}
   chain input {{
     type filter hook input priority -10; policy accept;
     iifname != {{ {port}, {proxys} }} accept
     ct state established,related accept
+    jump bounded
     iifname {port} jump exceptions
     goto refuse
   }}
@@ -201,6 +194,7 @@ def bridge_ruleset(tag: str, bridge: str, front: str, allowed: Sequence[Allowed]
     iifname {proxys} goto refuse
     oifname {port} drop
     meta nfproto ipv6 goto refuse
+    jump bounded
     jump exceptions
     ip daddr @blocked goto refuse
   }}

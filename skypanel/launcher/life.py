@@ -35,6 +35,7 @@ from skypanel.launcher.slugs import PART, Slugs
 
 _SYSTEM_NAMES = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 _MAX_OPEN_FILES = 65_536
+_FILE_MAX = Path("/proc/sys/fs/file-max")
 
 
 async def live(options: Options) -> None:
@@ -43,6 +44,8 @@ async def live(options: Options) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
     _set_inherited()
+    if not options.rootless:
+        _unbound_files()
     adopt_orphans()
     async with AsyncExitStack() as stack:
         machine = await stack.enter_async_context(_open_machine(options))
@@ -66,6 +69,14 @@ def _set_inherited() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = _MAX_OPEN_FILES if hard == resource.RLIM_INFINITY else min(_MAX_OPEN_FILES, hard)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def _unbound_files() -> None:
+    """Have no number of open files in all, as systemd has it: one app could use it up. Each costs memory, which is bounded."""
+    try:
+        _FILE_MAX.write_text(str(2**63 - 1))
+    except OSError as error:
+        sys.stderr.write(f"{_FILE_MAX} cannot be written: {error.strerror}\n")
 
 
 @asynccontextmanager

@@ -1,11 +1,7 @@
 """What becomes of requests to a dyno that is gone: none leaves the machine."""
 
 import asyncio
-import os
 import signal
-import subprocess
-from contextlib import contextmanager
-from ipaddress import IPv4Network
 
 from skypanel.domain.manifest import DynoState
 from skypanel.launcher import strays
@@ -13,53 +9,12 @@ from tests.contract_scheduler import READY_S, SERVE, launched
 from tests.fakes import FakeObjects
 from tests.launcher_fixture import own_launcher
 from tests.leaks import holdings
+from tests.outside import run, strangers_beyond
 from tests.until import until
 
 __all__ = ["own_launcher"]
 
 ANSWER_S = 5.0
-STRANGER = """
-import socketserver
-
-class Handler(socketserver.BaseRequestHandler):
-    def handle(self):
-        self.request.recv(1000)
-        self.request.sendall(b"stranger")
-
-with socketserver.TCPServer(("0.0.0.0", 80), Handler) as server:
-    print("serves", flush=True)
-    server.serve_forever()
-"""
-ALL_PORTS = "table ip all_ports { chain c { type nat hook prerouting priority dstnat; meta l4proto tcp redirect to :80; }; }"
-
-
-@contextmanager
-def strangers_beyond(subnet):
-    """Have a host outside that answers at every port and address of a subnet, where the route leads that the machine has for all else."""
-    name, wider = f"skout{os.getpid()}", str(IPv4Network(subnet).supernet())
-    run("ip", "netns", "add", name)
-    try:
-        run("ip", "link", "add", "skout0", "type", "veth", "peer", "name", "eth0", "netns", name)
-        run("ip", "address", "add", "198.51.100.1/30", "dev", "skout0")
-        run("ip", "link", "set", "skout0", "up")
-        for line in ("link set lo up", "address add 198.51.100.2/30 dev eth0", "link set eth0 up", f"route add local {subnet} dev lo"):
-            run("ip", "-n", name, *line.split())
-        run("ip", "-n", name, "route", "add", "default", "via", "198.51.100.1")
-        run("ip", "netns", "exec", name, "nft", ALL_PORTS)
-        run("ip", "route", "add", wider, "via", "198.51.100.2")
-        with subprocess.Popen(["ip", "netns", "exec", name, "python3", "-c", STRANGER], stdout=subprocess.PIPE) as stranger:
-            try:
-                assert stranger.stdout.readline() == b"serves\n"
-                yield
-            finally:
-                stranger.kill()
-    finally:
-        subprocess.run(["ip", "link", "delete", "skout0"], check=False, stderr=subprocess.DEVNULL)
-        run("ip", "netns", "delete", name)
-
-
-def run(*argv):
-    subprocess.run(argv, check=True)
 
 
 async def asked(endpoint):

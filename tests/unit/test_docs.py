@@ -133,3 +133,14 @@ def test_only_commands_are_taken_from_a_console_block(tmp_path: Path):
         "<!-- run -->\n```console\n$ echo one\none\n$ echo two\n```\n\n```sh\nnever\n```\n\n<!-- run -->\n```sh\necho three\n```\n"
     )
     assert runnable_blocks(page) == ["echo one\necho two\n", "echo three\n"]
+
+
+def test_the_page_of_limits_names_a_test_for_each_that_is_there():
+    page = (ROOT / "docs" / "limits.md").read_text()
+    rows = [line for line in page.splitlines() if line.startswith("| ") and "---" not in line][1:]
+    written = "\n".join(file.read_text() for file in (ROOT / "tests").rglob("test_*.py"))
+    assert len(rows) > 10
+    for row in rows:
+        (named,) = re.findall(r"`(test_\w+)`", row) or [None]
+        assert named, row
+        assert f"def {named}(" in written, named

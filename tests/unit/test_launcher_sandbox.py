@@ -113,6 +113,22 @@ class TestFirewall:
             assert network in rules
         assert "prerouting" not in rules
 
+    @pytest.mark.parametrize(
+        "rules",
+        [
+            firewall.ruleset(PLAN, ["10.0.0.53"], []),
+            firewall.own_ruleset(["10.0.0.53"], []),
+            firewall.bridge_ruleset("p1", "docker_gwbridge", "ski-1", []),
+        ],
+        ids=["sandboxes", "builds", "bridge"],
+    )
+    def test_what_begins_a_connection_is_counted_before_any_of_it_is_let_out(self, rules):
+        assert "ct state new add @connections { ip saddr ct count over 4096 } goto refuse" in rules
+        for chain in rules.split("hook ")[1:]:
+            accepting = [line.strip() for line in chain.partition("}\n  chain")[0].splitlines()]
+            if out := [line for line in accepting if line.endswith("jump exceptions") or "dport 53 accept" in line]:
+                assert accepting.index("jump bounded") < accepting.index(out[0])
+
     def test_rules_of_an_entrance(self):
         rules = firewall.ruleset(PLAN, [], [], ["192.0.2.2"], firewall.Entrance("tap0", "10.0.2.100"))
         assert "iifname tap0 ip daddr 10.0.2.100 dnat ip to tcp dport map @forwards" in rules
