@@ -50,8 +50,8 @@ class Exchange:
             return b""
         self._received += len(chunk)
         if self._received > self._max_bytes:
-            inflated = ", inflated" if self._inflation else ""
-            self._fault = refusal(413, failure(f"A request may have at most {self._max_bytes // MIB} MiB{inflated}."))
+            most = f"A request may have at most {self._max_bytes // MIB} MiB."
+            self._fault = refusal(413, failure(f"{most} It is counted inflated." if self._inflation else most))
             return b""
         return chunk
 

@@ -188,7 +188,7 @@ async def test_a_gzip_of_gigabytes_is_broken_off_without_memory(receiver, ada):
     before = resident()
     status, _, said = await ask(ada, body=io.BytesIO(gzip_bomb(10)), Content_Encoding="gzip")
     assert resident() - before < 24 * MIB
-    assert (status, said.strip()) == (413, b"!     A request may have at most 10 MiB, inflated.")
+    assert (status, said.strip()) == (413, b"!     A request may have at most 10 MiB. It is counted inflated.")
     await nothing_left(receiver)
 
 

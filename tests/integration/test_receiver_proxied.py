@@ -107,7 +107,7 @@ async def test_a_gzip_of_gigabytes_is_refused_at_once(receiver, proxy, ada, sche
         status, said = await proxy.text(
             path="/hello.git/git-receive-pack", scheme=scheme, method="POST", headers=headers, data=io.BytesIO(gzip_bomb(20))
         )
-    assert (status, said.strip()) == (413, "!     A request may have at most 10 MiB, inflated.")
+    assert (status, said.strip()) == (413, "!     A request may have at most 10 MiB. It is counted inflated.")
     await quiet(receiver)
 
 
