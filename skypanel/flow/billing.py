@@ -37,6 +37,9 @@ async def bill(panel: Panel) -> None:
     if due:
         async with panel.transaction() as conn:
             await usage.await_changes(conn)
+        async with panel.transaction() as conn:
+            await usage.settle_unused(conn, until)
+            due = await usage.due(conn)
     for organization_id in due:
         with suppress(NotFound):  # it was deleted meanwhile
             await _settle_until(panel, organization_id, until)

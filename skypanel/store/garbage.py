@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, exists, func, or_, select
+from sqlalchemy import ColumnElement, FromClause, Select, and_, exists, func, or_, select
 
 from skypanel.domain.release import ReleaseState
 from skypanel.ports import Connection
@@ -43,15 +43,20 @@ def _needed(kept_releases: int | None) -> ColumnElement[bool]:
         exists().where(of_slug, releases.c.state == ReleaseState.PENDING),
         exists().where(of_slug, applications.c.current_release_id == releases.c.id),
         exists().where(of_slug, rollouts.c.release_id == releases.c.id, OPEN_ROLLOUT),
-        slugs.c.id.in_(_last(kept_releases)),
+        _is_of_last(kept_releases),
         slugs.c.id.in_(_reusable()),
     )
 
 
-def _last(kept_releases: int) -> Select[Row]:
-    place = func.row_number().over(partition_by=releases.c.app_id, order_by=releases.c.version.desc()).label("place")
-    live = select(releases.c.slug_id, place).where(releases.c.state == ReleaseState.SUCCEEDED, releases.c.slug_id.is_not(None)).subquery()
-    return select(live.c.slug_id).where(live.c.place <= kept_releases)
+def _is_of_last(kept_releases: int) -> ColumnElement[bool]:
+    """Whether a slug is of one of its app's newest releases that went live: fewer than so many are newer."""
+    newer = releases.alias("newer")
+    later = select(func.count()).where(newer.c.app_id == releases.c.app_id, _is_live(newer), newer.c.version > releases.c.version)
+    return exists().where(releases.c.slug_id == slugs.c.id, _is_live(releases), later.scalar_subquery() < kept_releases)
+
+
+def _is_live(table: FromClause) -> ColumnElement[bool]:
+    return and_(table.c.state == ReleaseState.SUCCEEDED, table.c.slug_id.is_not(None))
 
 
 def _reusable() -> Select[Row]:

@@ -31,6 +31,13 @@ async def due(conn: Connection) -> list[UUID]:
     return [row.id for row in await conn.all(select(organizations.c.id).where(ended).order_by(organizations.c.settled_until))]
 
 
+async def settle_unused(conn: Connection, until: datetime) -> None:
+    """Record that all organizations that used nothing since they were settled last are settled until then, whole hours."""
+    reaches = (usage_spans.c.since < until, or_(usage_spans.c.until.is_(None), usage_spans.c.until > organizations.c.settled_until))
+    used = select(usage_spans.c.id).where(usage_spans.c.organization_id == organizations.c.id, *reaches)
+    await conn.execute(update(organizations).where(organizations.c.settled_until < until, ~used.exists()).values(settled_until=until))
+
+
 async def settled_until(conn: Connection, organization_id: UUID) -> datetime:
     """Return until when an organization's usage is settled. Raises NotFound."""
     statement = select(organizations.c.settled_until).where(organizations.c.id == organization_id)

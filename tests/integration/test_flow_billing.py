@@ -7,7 +7,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from skypanel.domain.billing import HOUR, EntryKind, hour_of, month_of
 from skypanel.domain.errors import Denied, Invalid, NotFound, Unavailable, Unpaid
@@ -19,7 +19,9 @@ from skypanel.flow import settings as settings_flow
 from skypanel.store import apps, audit, formation, organizations, rollouts, settings, usage, wallets
 from skypanel.store.tables import organizations as organization_rows
 from skypanel.store.tables import resource_usage, usage_spans
+from tests import factories
 from tests.attempts import ATTEMPTS
+from tests.statements import Counting
 
 PRICE = Decimal("0.02")
 CREDIT = Decimal(100)
@@ -72,6 +74,24 @@ async def test_an_hour_is_recorded_and_charged(stage, organization, app):
     assert (row.dyno_seconds, row.cost) == (3 * 3600, 3 * PRICE)
     charge = (await lines(stage, organization))[0]
     assert (charge.hour, charge.amount, charge.balance) == (hour, -3 * PRICE, CREDIT - 3 * PRICE)
+
+
+async def test_organizations_that_use_nothing_cost_no_statements_of_their_own(stage, organization, app):
+    counts = []
+    for more in (2, 30):
+        async with stage.panel.transaction() as conn:
+            for _ in range(more):
+                await factories.organization(conn)
+            await conn.execute(delete(resource_usage))
+        await billing_flow.bill(stage.panel)
+        hour = await pass_hours(stage, 1)
+        counting = Counting(stage.panel.database)
+        await billing_flow.bill(replace(stage.panel, database=counting))
+        counts.append(counting.count)
+        async with stage.panel.transaction() as conn:
+            assert not await usage.due(conn)
+    assert counts[0] == counts[1]
+    assert [row.organization_id for row in await recorded(stage) if row.hour == hour] == [organization.id]
 
 
 @pytest.mark.req("R15.4")
