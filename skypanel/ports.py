@@ -21,6 +21,7 @@ from skypanel.domain.push import Kind, Tree
 from skypanel.domain.remote import Branches, Entrance, KeyPair
 from skypanel.domain.routing import Address, Route
 from skypanel.domain.storage import Kept, Storage
+from skypanel.domain.submodule import Part
 
 WriteLine = Callable[[str], Awaitable[None]]
 # Puts an app's slug, by its digest, on the nodes beside the manager's.
@@ -405,8 +406,8 @@ class Repositories(Protocol):
         """Look through a commit's tree. Raises Invalid if it is no commit, or its paths are not to be written."""
         ...
 
-    def export(self, app_id: UUID, commit: str, quarantine: str | None = None) -> AsyncIterator[bytes]:
-        """Yield a commit's files as a zstd tar; the same tree makes the same bytes."""
+    def export(self, app_id: UUID, commit: str, quarantine: str | None = None, parts: Sequence[Part] = ()) -> AsyncIterator[bytes]:
+        """Yield a commit's files as a zstd tar, those of submodules where `parts` has them; the same tree makes the same bytes."""
         ...
 
     async def point_head(self, app_id: UUID, ref: str) -> None:
@@ -443,10 +444,11 @@ class Archives(Protocol):
 
 @dataclass(frozen=True)
 class Fetched:
-    """A commit (hex) that was fetched, and the folder of its objects: a quarantine, as of a push."""
+    """A commit (hex) that was fetched, the folder of its objects (a quarantine, as of a push), and how large they came."""
 
     commit: str
     objects: str
+    size_bytes: int = 0
 
 
 class Remotes(Protocol):
@@ -463,6 +465,10 @@ class Remotes(Protocol):
 
     def fetch(self, entrance: Entrance, branch: str) -> AbstractAsyncContextManager[Fetched]:
         """Fetch the newest commit of a branch, without its history; at the end of the block it is gone."""
+        ...
+
+    def fetch_commit(self, entrance: Entrance, commit: str, max_bytes: int) -> AbstractAsyncContextManager[Fetched]:
+        """Fetch a commit (hex), of which no branch need be the newest, in the same way. Raises Invalid if it is larger."""
         ...
 
 

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from skypanel.domain.errors import Denied, NotFound, SkyPanelError
+from skypanel.domain.errors import Denied, Invalid, NotFound, SkyPanelError
 from skypanel.drivers.dulwich import DulwichRepositories
 
 FILES = {"Procfile": "web: serve\n", "bin/run": "#!/bin/sh\n"}
@@ -43,6 +43,23 @@ class RemotesContract:
         assert tree.files == len(FILES) + 1
         assert body
         assert await repositories.refs(app_id) == {}
+
+    async def test_a_commit_is_fetched_though_no_branch_ends_with_it(self, remotes, publish, entrance, tmp_path):
+        old = publish("app", {"old": "x" * 1000})
+        publish("app", FILES)
+        repositories, app_id = DulwichRepositories(tmp_path / "repositories"), uuid4()
+        await repositories.create(app_id)
+        async with remotes.fetch_commit(entrance("app"), old, 10**6) as fetched:
+            assert fetched.commit == old
+            assert fetched.size_bytes > 0
+            assert (await repositories.tree(app_id, old, fetched.objects)).largest_path == "old"
+
+    async def test_a_commit_that_there_is_not_or_is_too_large_is_refused(self, remotes, publish, entrance):
+        found = publish("app", FILES)
+        for commit, max_bytes in (("1" * 40, 10**6), (found, 10)):
+            with pytest.raises((Invalid, NotFound)):
+                async with remotes.fetch_commit(entrance("app"), commit, max_bytes):
+                    pass
 
     async def test_a_branch_that_is_gone_is_not_found(self, remotes, publish, entrance):
         publish("app", FILES)

@@ -392,6 +392,7 @@ class FakeRemotes:
     """Repositories in the folder `root`, at whatever host; `host_keys` are those of SSH servers.
 
     `private` are the public keys that open a repository, by its name: others are open to all. `lost` are hosts that do not answer.
+    `allowed` are the commits that were asked for and how large each might have been, `sizes` how large they were.
     """
 
     def __init__(self, root):
@@ -399,6 +400,7 @@ class FakeRemotes:
         self.private = {}
         self.host_keys = {}
         self.lost = set()
+        self.allowed, self.sizes = [], {}
         self._made = 0
 
     def new_key(self):
@@ -419,6 +421,20 @@ class FakeRemotes:
         if branch not in commits:
             raise NotFound(f"There is no branch {branch} in {entrance.url} any more.")
         yield Fetched(commits[branch], str(path / "objects"))
+
+    @asynccontextmanager
+    async def fetch_commit(self, entrance, commit, max_bytes):
+        path, _ = self._enter(entrance)
+        size_bytes = sum(file.stat().st_size for file in (path / "objects").rglob("*") if file.is_file())
+        self.allowed.append((commit, max_bytes))
+        self.sizes[commit] = size_bytes
+        if size_bytes > max_bytes:
+            raise Invalid(f"{commit[:7]} as git packs it is larger than {max_bytes}B.")
+        try:
+            await self._git(path, "cat-file", "-e", commit)
+        except subprocess.CalledProcessError:
+            raise NotFound(f"{entrance.url} does not hand out the commit that is asked for.") from None
+        yield Fetched(commit, str(path / "objects"), size_bytes)
 
     def _enter(self, entrance):
         url = entrance.url

@@ -49,6 +49,23 @@ def publish(root: Path, name: str, files: dict[str, str | bytes] | None = APP, b
         return git("-C", work, "rev-parse", "HEAD")
 
 
+def add_submodules(root: Path, name: str, links: dict[str, tuple[str, str]], modules: str | None = None) -> str:
+    """Commit submodules, path -> commit and URL, to the main branch of a repository, and return the commit.
+
+    `modules` is what .gitmodules says instead.
+    """
+    said = "".join(f'[submodule "{path}"]\n\tpath = {path}\n\turl = {url}\n' for path, (_, url) in links.items())
+    with tempfile.TemporaryDirectory() as work:
+        git("clone", "-q", root / f"{name}.git", work)
+        for path, (commit, _) in links.items():
+            git("-C", work, "update-index", "--add", "--cacheinfo", f"160000,{commit},{path}")
+        Path(work, ".gitmodules").write_text(said if modules is None else modules)
+        git("-C", work, "add", ".gitmodules")
+        git("-C", work, "commit", "-q", "-m", "Submodules")
+        git("-C", work, "push", "-q", "origin", "HEAD:main")
+        return git("-C", work, "rev-parse", "HEAD")
+
+
 @dataclass
 class GitHost:
     """Repositories in `root`, at https://localhost:<port>; `odd` answers in git's place for paths that begin so.

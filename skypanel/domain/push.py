@@ -92,8 +92,20 @@ class Kind:
 
 
 @dataclass(frozen=True)
+class Link:
+    """A submodule of a tree: where it belongs, at which commit (hex), and its URL as .gitmodules writes it."""
+
+    path: str
+    commit: str
+    url: str
+
+
+@dataclass(frozen=True)
 class Tree:
-    """What a commit holds: its files, their summed size, and what stands in the way of a build."""
+    """What a commit holds: its files, their summed size, and what stands in the way of a build.
+
+    `submodules` are the paths of all, `links` those of them that .gitmodules says the origin of.
+    """
 
     files: int
     size_bytes: int
@@ -101,6 +113,7 @@ class Tree:
     largest_bytes: int
     submodules: tuple[str, ...] = ()
     lfs_pointers: tuple[str, ...] = ()
+    links: tuple[Link, ...] = ()
 
 
 def deploy_refs(app: App | None) -> tuple[str, ...]:
@@ -217,8 +230,9 @@ def check_tree(tree: Tree, max_bytes: int = MAX_SOURCE_BYTES) -> None:
     if tree.submodules:
         path = shown(tree.submodules[0])
         raise Invalid(
-            f"{_listed(tree.submodules)}: git submodules cannot be deployed.",
-            f"Commit the files themselves: git rm --cached {path} && rm -rf {path}/.git && git add {path}, then commit and push again.",
+            f"{_listed(tree.submodules)}: git submodules of which .gitmodules does not say where they are from.",
+            f"Add it as one, with git submodule add URL {path}; or commit the files themselves:"
+            f" git rm --cached {path} && rm -rf {path}/.git && git add {path}, then commit and push again.",
         )
     if tree.lfs_pointers:
         path = shown(tree.lfs_pointers[0])

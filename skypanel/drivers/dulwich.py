@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import cast
@@ -21,6 +21,7 @@ from dulwich.repo import Repo
 from skypanel.domain.app import DEFAULT_DEPLOY_BRANCHES
 from skypanel.domain.errors import NotFound
 from skypanel.domain.push import Kind, Tree
+from skypanel.domain.submodule import Part
 from skypanel.drivers import git_archive, git_census
 from skypanel.drivers.git_objects import BoundedStore
 
@@ -72,11 +73,13 @@ class DulwichRepositories:
         """Look through a commit's tree; raises Invalid."""
         return await asyncio.to_thread(self._tree, app_id, commit, quarantine)
 
-    async def export(self, app_id: UUID, commit: str, quarantine: str | None = None) -> AsyncIterator[bytes]:
-        """Yield a commit's files as a zstd tar; the same tree makes the same bytes."""
+    async def export(self, app_id: UUID, commit: str, quarantine: str | None = None, parts: Sequence[Part] = ()) -> AsyncIterator[bytes]:
+        """Yield a commit's files, with those of its submodules, as a zstd tar; the same tree makes the same bytes."""
         async with self._exports:
-            with closing(self._store(app_id, quarantine)) as store:
-                async for chunk in _in_thread(git_archive.tar(store, commit)):
+            with ExitStack() as stack:
+                store = stack.enter_context(closing(self._store(app_id, quarantine)))
+                inside = {part.path: (stack.enter_context(closing(BoundedStore([Path(part.objects)]))), part.commit) for part in parts}
+                async for chunk in _in_thread(git_archive.tar(store, commit, inside)):
                     yield chunk
 
     async def point_head(self, app_id: UUID, ref: str) -> None:

@@ -46,6 +46,10 @@ class RemotesOnDemand:
         """Fetch the newest commit of a branch."""
         return self._remotes.fetch(entrance, branch)
 
+    def fetch_commit(self, entrance: Entrance, commit: str, max_bytes: int) -> AbstractAsyncContextManager[Fetched]:
+        """Fetch a certain commit."""
+        return self._remotes.fetch_commit(entrance, commit, max_bytes)
+
     @cached_property
     def _remotes(self) -> Remotes:
         made: Remotes = import_module("skypanel.drivers.remote.remotes").GitRemotes(self._root)

@@ -12,7 +12,7 @@ from skypanel.domain.errors import Conflict, NotFound
 from skypanel.domain.push import Push, RefUpdate, ago, check_branch, check_object, check_repository, decide, deploy_refs, shown
 from skypanel.domain.transcript import detail, heading
 from skypanel.flow import apps as apps_flow
-from skypanel.flow import audit
+from skypanel.flow import audit, submodules
 from skypanel.flow import build as build_flow
 from skypanel.flow import source as source_flow
 from skypanel.flow.configured import value
@@ -65,7 +65,8 @@ async def receive(panel: Panel, push: Push, write: WriteLine) -> None:
     if app:
         await check_idle(panel, check_runs(app))
     arrival = source_flow.pushed(push, decision.deploy)
-    source = await source_flow.store(panel.repositories, panel.objects, arrival, write)
+    complete = submodules.of_push(panel, push.app_id, app, push.account)
+    source = await source_flow.store(panel.repositories, panel.objects, arrival, write, complete)
     await _check_objects(panel, push)
     app = app or await _create(panel, push, write)
     await panel.repositories.point_head(app.id, decision.deploy.ref)

@@ -1,10 +1,13 @@
 """From a commit to a stored source."""
 
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
 from skypanel.domain.build import GIT, REMOTE, Source
-from skypanel.domain.push import Push, RefUpdate, check_tree
+from skypanel.domain.push import Push, RefUpdate, Tree, check_tree
+from skypanel.domain.submodule import Part
 from skypanel.domain.transcript import heading, size
 from skypanel.ports import Fetched, Objects, Repositories, WriteLine
 
@@ -30,11 +33,30 @@ def fetched(app_id: UUID, branch: str, found: Fetched) -> Arrival:
     return Arrival(app_id, found.commit, branch, found.objects, REMOTE)
 
 
-async def store(repositories: Repositories, objects: Objects, arrival: Arrival, write: WriteLine) -> Source:
-    """Store the tree of a commit, and return it. Raises Invalid if it cannot be built, Unavailable."""
+@dataclass(frozen=True)
+class Whole:
+    """A tree with those of its submodules in it, and where these are."""
+
+    tree: Tree
+    parts: tuple[Part, ...] = ()
+
+
+# Has what a tree's submodules hold for the length of a block.
+Complete = Callable[[Tree, WriteLine], AbstractAsyncContextManager[Whole]]
+
+
+@asynccontextmanager
+async def as_it_is(tree: Tree, _write: WriteLine) -> AsyncIterator[Whole]:
+    """Leave submodules out of it, so that a tree with some is refused."""
+    yield Whole(tree)
+
+
+async def store(repositories: Repositories, objects: Objects, arrival: Arrival, write: WriteLine, complete: Complete = as_it_is) -> Source:
+    """Store the tree of a commit, and return it. Raises Invalid if it cannot be built, Unavailable; what `complete` raises."""
     tree = await repositories.tree(arrival.app_id, arrival.commit, arrival.quarantine)
-    check_tree(tree)
-    files = "1 file" if tree.files == 1 else f"{tree.files} files"
-    await write(heading(f"Received {arrival.commit[:7]} on {arrival.branch}: {files}, {size(tree.size_bytes)}"))
-    stored = await objects.add("sources", repositories.export(arrival.app_id, arrival.commit, arrival.quarantine))
+    async with complete(tree, write) as whole:
+        check_tree(whole.tree)
+        files = "1 file" if whole.tree.files == 1 else f"{whole.tree.files} files"
+        await write(heading(f"Received {arrival.commit[:7]} on {arrival.branch}: {files}, {size(whole.tree.size_bytes)}"))
+        stored = await objects.add("sources", repositories.export(arrival.app_id, arrival.commit, arrival.quarantine, whole.parts))
     return Source(arrival.kind, stored.digest, arrival.commit)

@@ -233,11 +233,11 @@ async def test_history_is_only_overwritten_by_force(receiver, work):
     assert refs(receiver) == {"refs/heads/main": await work.head()}
 
 
-async def test_submodules_are_refused_with_what_to_do(receiver, work):
+async def test_submodules_that_gitmodules_does_not_name_are_refused_with_what_to_do(receiver, work):
     await work.git("update-index", "--add", "--cacheinfo", f"160000,{await work.head()},vendor/lib")
     await work.git("commit", "-q", "-m", "A submodule")
     pushed = await work.push(check=False)
-    assert "vendor/lib: git submodules cannot be deployed." in pushed.stderr
+    assert "vendor/lib: git submodules of which .gitmodules does not say" in pushed.stderr
     assert "git rm --cached vendor/lib" in pushed.stderr
 
 

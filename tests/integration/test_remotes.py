@@ -3,8 +3,8 @@
 import asyncio
 import os
 import socket
+from contextlib import AsyncExitStack
 from dataclasses import replace
-from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from uuid import uuid4
@@ -79,7 +79,13 @@ class TestSsh(RemotesContract):
 
     @pytest.fixture
     def publish(self, sshd):
-        return partial(publish_in, sshd.folder)
+        def publish(name, *arguments):
+            commit = publish_in(sshd.folder, name, *arguments)
+            # As git's protocol v2 has it, which this server is not told to speak.
+            git("-C", sshd.folder / f"{name}.git", "config", "uploadpack.allowAnySHA1InWant", "true")
+            return commit
+
+        return publish
 
     @pytest.fixture
     def entrance(self, by_ssh):
@@ -366,6 +372,7 @@ async def test_submodules_and_lfs_pointers_are_refused_as_in_a_push(remotes, git
     git("-C", work, "push", "-q", "origin", "main")
     async with remotes.fetch(git_host.entrance("sub"), "main") as fetched:
         tree = await repositories.tree(app_id, fetched.commit, fetched.objects)
+    assert tree.links == ()
     with pytest.raises(Invalid, match="vendor/lib: git submodules"):
         check_tree(tree)
     pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:" + "0" * 64 + "\nsize 12345\n"
@@ -374,6 +381,23 @@ async def test_submodules_and_lfs_pointers_are_refused_as_in_a_push(remotes, git
         tree = await repositories.tree(app_id, fetched.commit, fetched.objects)
     with pytest.raises(Invalid, match=r"model\.bin: Git LFS pointers"):
         check_tree(tree)
+
+
+async def test_a_commit_that_a_server_hands_out_to_nobody_says_what_to_do(sshd, by_ssh, root):
+    old = publish_in(sshd.folder, "app")
+    publish_in(sshd.folder, "app", {"more": "x"})
+    with pytest.raises(NotFound, match="does not hand out the commit") as refused:
+        async with GitRemotes(root).fetch_commit(by_ssh("app"), old, 10**6):
+            pass
+    assert refused.value.hint == "Push the commit there, to a branch."
+    assert left(root) == []
+
+
+async def test_who_holds_what_was_fetched_keeps_no_place_from_others(remotes, git_host):
+    commit = git_host.publish("app")
+    async with AsyncExitStack() as stack, asyncio.timeout(60):
+        for _ in range(12):
+            await stack.enter_async_context(remotes.fetch_commit(git_host.entrance("app"), commit, 10**6))
 
 
 async def test_a_repository_of_sha256_is_refused(remotes, git_host):

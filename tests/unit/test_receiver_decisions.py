@@ -160,7 +160,7 @@ def test_a_plain_tree_may_be_built():
     ("bad", "message"),
     [
         (tree(files=0), "The commit holds no files."),
-        (tree(submodules=("lib", "vendor/x")), "lib, vendor/x: git submodules cannot be deployed."),
+        (tree(submodules=("lib", "vendor/x")), "lib, vendor/x: git submodules of which .gitmodules does not say where they are from."),
         (tree(submodules=tuple("abcde")), "a, b, c and 2 more: git submodules"),
         (tree(lfs_pointers=("a.psd",)), "a.psd: Git LFS pointers cannot be deployed"),
         (tree(lfs_pointers=("a\x1b[2J",)), "'a\\x1b[2J': Git LFS"),

@@ -4,7 +4,8 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, closing, contextmanager
+from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 from typing import TypeVar
@@ -38,6 +39,9 @@ MAX_PACK_BYTES = GIB
 # What dulwich raises for a server that does not keep to the protocol.
 BROKEN = (GitProtocolError, HTTPException, ValueError, AssertionError, LookupError, TypeError)
 
+# What git's server says of a commit that it does not have, and without protocol v2 of any but the newest ones.
+NOT_OURS = "not our ref"
+
 _SHA1 = re.compile(rb"[0-9a-f]{40}")
 
 T = TypeVar("T")
@@ -68,30 +72,36 @@ class GitRemotes:
         async with _within(entrance.url, min(LOOK_S, self._fetch_s)), self._slots:
             return await self._speak(entrance, _listing(), _branches)
 
-    @asynccontextmanager
-    async def fetch(self, entrance: Entrance, branch: str) -> AsyncIterator[Fetched]:
+    def fetch(self, entrance: Entrance, branch: str) -> AbstractAsyncContextManager[Fetched]:
         """Fetch the newest commit of a branch, without its history, for the length of the block."""
-        async with AsyncExitStack() as stack:
-            async with _within(entrance.url, self._fetch_s):
-                await stack.enter_async_context(self._slots)
-                folder = await stack.enter_async_context(pack.folder(self._root))
-                commit, shallow = await self._receive(entrance, branch, folder)
-                await pack.index(folder, {commit, *shallow})
-            yield Fetched(commit, pack.objects(folder))
+        return self._fetched(entrance, _Wanted(branch=branch), self._max_pack_bytes)
 
-    async def _receive(self, entrance: Entrance, branch: str, folder: Path) -> tuple[str, Sequence[str]]:
-        """Write the pack of a branch's newest commit, and return that and the commits whose parents are not in it."""
+    def fetch_commit(self, entrance: Entrance, commit: str, max_bytes: int) -> AbstractAsyncContextManager[Fetched]:
+        """Fetch a commit, without its history, for the length of the block."""
+        return self._fetched(entrance, _Wanted(commit=commit), min(max_bytes, self._max_pack_bytes))
+
+    @asynccontextmanager
+    async def _fetched(self, entrance: Entrance, wanted: "_Wanted", max_bytes: int) -> AsyncIterator[Fetched]:
+        async with AsyncExitStack() as stack:
+            # A slot is for the conversation alone: who holds what was fetched may want more.
+            async with _within(entrance.url, self._fetch_s), self._slots:
+                folder = await stack.enter_async_context(pack.folder(self._root))
+                commit, shallow = await self._receive(entrance, wanted, folder, max_bytes)
+                size_bytes = (folder / pack.PACK).stat().st_size
+                await pack.index(folder, {commit, *shallow})
+            yield Fetched(commit, pack.objects(folder), size_bytes)
+
+    async def _receive(self, entrance: Entrance, wanted: "_Wanted", folder: Path, max_bytes: int) -> tuple[str, Sequence[str]]:
+        """Write the pack of what is wanted, and return the commit and those commits whose parents are not in it."""
         spoken = _listing()
-        packed = Allowance(
-            self._max_pack_bytes, f"{branch} as git packs it", "Take large files out of it, and keep them in object storage."
-        )
+        packed = Allowance(max_bytes, f"{wanted} as git packs it", "Take large files out of it, and keep them in object storage.")
 
         def receive(client: Client) -> tuple[str, Sequence[str]]:
             with (folder / pack.PACK).open("wb") as file:
-                result = _fetch(client, branch, lambda chunk: file.write(packed.take(spoken.give_back(chunk))))
-            commit = result.refs.get(Ref(ref_of(branch).encode()))
+                result = _fetch(client, wanted, lambda chunk: file.write(packed.take(spoken.give_back(chunk))))
+            commit = wanted.found(result.refs)
             if commit is None:
-                raise NotFound(f"There is no branch {branch} in {entrance.url} any more.", "Set the git URL again, with another branch.")
+                raise NotFound(f"There is no branch {wanted} in {entrance.url} any more.", "Set the git URL again, with another branch.")
             return _hex(commit), [name.decode() for name in result.new_shallow or ()]
 
         return await self._speak(entrance, spoken, receive)
@@ -134,13 +144,32 @@ def _branches(client: Client) -> Branches:
     return Branches(commits, default, client.host_key if isinstance(client, SshClient) else None)
 
 
-def _fetch(client: GitClient, branch: str, write: Callable[[bytes], int]) -> FetchPackResult:
-    ref = Ref(ref_of(branch).encode())
+@dataclass(frozen=True)
+class _Wanted:
+    """The newest commit of a branch, or a certain one."""
 
-    def wanted(refs: Mapping[Ref, ObjectID], depth: int | None = None) -> list[ObjectID]:  # noqa: ARG001 - dulwich's signature
-        return [refs[ref]] if ref in refs else []
+    branch: str = ""
+    commit: str = ""
 
-    return client.fetch_pack(b"", wanted, ObjectStoreGraphWalker([], lambda _name: []), write, depth=1, ref_prefix=[ref])
+    def __str__(self) -> str:
+        return self.branch or self.commit[:7]
+
+    @property
+    def ref(self) -> Ref:
+        """What the server is asked to list."""
+        return Ref(ref_of(self.branch).encode()) if self.branch else HEADREF
+
+    def found(self, refs: Mapping[Ref, ObjectID | None]) -> ObjectID | None:
+        """Return the commit, by what the server lists; a certain one it need not list (protocol v2 serves all that it has)."""
+        return ObjectID(self.commit.encode()) if self.commit else refs.get(self.ref)
+
+
+def _fetch(client: GitClient, wanted: _Wanted, write: Callable[[bytes], int]) -> FetchPackResult:
+    def choose(refs: Mapping[Ref, ObjectID], depth: int | None = None) -> list[ObjectID]:  # noqa: ARG001 - dulwich's signature
+        found = wanted.found(refs)
+        return [] if found is None else [found]
+
+    return client.fetch_pack(b"", choose, ObjectStoreGraphWalker([], lambda _name: []), write, depth=1, ref_prefix=[wanted.ref])
 
 
 def _hex(name: bytes) -> str:
@@ -163,6 +192,11 @@ def _translated(url: GitUrl, client: Client) -> Iterator[None]:
             raise no_repository(url, client.last_words()) from error
         raise _broken_off(url) from error
     except BROKEN as error:
+        if NOT_OURS in str(error):
+            raise NotFound(
+                f"{url} does not hand out the commit that is asked for: it has none such, or none of its branches ends with it.",
+                "Push the commit there, to a branch.",
+            ) from error
         raise Invalid(f"{url} cannot be read: {printable(str(error), 200)}.", "Look whether `git clone` can read it.") from error
     except (OSError, SshError) as error:
         raise _broken_off(url) from error

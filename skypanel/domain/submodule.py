@@ -1,0 +1,58 @@
+"""Git submodules: other repositories whose trees belong into an app's, each at a commit that the app's own tree names."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from skypanel.domain.errors import Invalid
+from skypanel.domain.limits import GIB
+from skypanel.domain.push import MAX_ENTRIES, Tree, shown
+from skypanel.domain.remote import GitUrl, parse_url
+
+MAX_SUBMODULES = 20  # those of submodules included
+MAX_FETCHED_BYTES = GIB  # of all of them, as git packs them
+FETCH_S = 10 * 60.0
+
+_HERE, _ABOVE = "./", "../"
+
+
+@dataclass(frozen=True)
+class Part:
+    """The tree of a commit (hex) that belongs at a path of another, and the folder of its objects."""
+
+    path: str
+    commit: str
+    objects: str
+
+
+def resolve(url: str, of: GitUrl | None) -> GitUrl:
+    """Return where a submodule is: a relative URL begins at that of the repository it belongs to, if there is one. Raises Invalid."""
+    if not url.startswith((_HERE, _ABOVE)):
+        return parse_url(url)
+    if of is None:
+        raise Invalid(
+            f"The submodule at {shown(url)} is from beside a repository that a push does not name.",
+            "Write its whole URL into .gitmodules, such as https://example.com/ada/lib.git, commit and push again.",
+        )
+    base = of.path.rstrip("/")
+    while url.startswith((_HERE, _ABOVE)):
+        if url.startswith(_ABOVE):
+            base = base.rpartition("/")[0]
+        url = url.partition("/")[2]
+    return parse_url(str(replace(of, path=f"{base}/{url}")))
+
+
+def whole(tree: Tree, parts: Mapping[str, Tree]) -> Tree:
+    """Return what a tree holds with those of its submodules, by their paths, in it. Raises Invalid if that is too much."""
+    of_all = [("", tree), *((f"{path}/", part) for path, part in parts.items())]
+    files = sum(each.files for _, each in of_all)
+    if files > MAX_ENTRIES:
+        raise Invalid(f"With its submodules the commit holds over {MAX_ENTRIES} files.", "Leave out what the app does not need.")
+    prefix, largest = max(of_all, key=lambda each: each[1].largest_bytes)
+    return Tree(
+        files,
+        sum(each.size_bytes for _, each in of_all),
+        prefix + largest.largest_path,
+        largest.largest_bytes,
+        tuple(prefix + path for prefix, each in of_all for path in each.submodules if prefix + path not in parts),
+        tuple(prefix + path for prefix, each in of_all for path in each.lfs_pointers),
+    )

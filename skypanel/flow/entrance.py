@@ -1,0 +1,73 @@
+"""The way into a git repository elsewhere: an app's deploy key, and the host key that its server showed before."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from skypanel.domain import remote as rules
+from skypanel.domain.account import Account
+from skypanel.domain.app import App
+from skypanel.domain.errors import Conflict, Denied
+from skypanel.domain.internet import read_networks
+from skypanel.domain.remote import Entrance, GitUrl, Remote
+from skypanel.flow import audit
+from skypanel.flow.configured import value
+from skypanel.ports import Panel
+from skypanel.store import deploy_keys, remotes
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What an app is deployed from, if that was chosen, and the public half of its deploy key, if it has one."""
+
+    remote: Remote | None
+    public_key: str | None
+
+
+async def show(panel: Panel, app: App) -> Shown:
+    """Return what an app is deployed from."""
+    async with panel.transaction() as conn:
+        return Shown(await remotes.get(conn, app.id), await deploy_keys.public_key(conn, app.id))
+
+
+async def deploy_key(panel: Panel, app: App, by: Account) -> str:
+    """Return the public half of an app's deploy key, which is made where there is none."""
+    async with panel.transaction() as conn:
+        known = await deploy_keys.public_key(conn, app.id)
+        if known is not None:
+            return known
+        made = panel.remotes.new_key()
+        public = f"{made.public_key} {app.name}@{panel.address.domain}"
+        if await deploy_keys.add(conn, app.id, public, panel.cipher.encrypt(made.private_key)):
+            await audit.record(conn, "deploy_key.add", by, app, public_key=public)
+            return public
+    raise Conflict("The app's deploy key is being made.", "Try again.")
+
+
+NOBODYS = Shown(None, None)
+
+
+async def to_public(panel: Panel, url: GitUrl) -> Entrance:
+    """Return what it takes to get at a repository that is open to all."""
+    async with panel.transaction() as conn:
+        return Entrance(url, read_networks(str(await value(conn, "git_networks"))))
+
+
+async def of(panel: Panel, app: App, url: GitUrl, shown: Shown) -> Entrance:
+    """Return what it takes to get at a repository for an app."""
+    async with panel.transaction() as conn:
+        networks = read_networks(str(await value(conn, "git_networks")))
+        secret = await deploy_keys.secret(conn, app.id) if url.is_ssh else None
+    pinned = shown.remote.host_key if shown.remote and shown.remote.url.is_at(url) else None
+    return Entrance(url, networks, panel.cipher.decrypt(secret) if secret else None, pinned)
+
+
+@contextmanager
+def explained(url: GitUrl, shown: Shown) -> Iterator[None]:
+    """Say to who is denied how the app's deploy key opens the repository."""
+    try:
+        yield
+    except Denied as error:
+        if error.hint:
+            raise
+        raise rules.refused(url, shown.public_key, error.message) from error

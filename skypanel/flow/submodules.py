@@ -1,0 +1,106 @@
+"""The submodules of what is to be built: fetched where they are public, or by the app's deploy key, as a git URL is."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from uuid import UUID
+
+from skypanel.domain.account import Account
+from skypanel.domain.app import App
+from skypanel.domain.errors import Denied, Invalid, Unavailable
+from skypanel.domain.push import Link, Tree, shown
+from skypanel.domain.remote import Entrance, GitUrl
+from skypanel.domain.submodule import FETCH_S, MAX_FETCHED_BYTES, MAX_SUBMODULES, Part, resolve, whole
+from skypanel.domain.transcript import heading
+from skypanel.flow import entrance
+from skypanel.flow.source import Complete, Whole
+from skypanel.ports import Panel, WriteLine
+
+
+@dataclass(frozen=True)
+class _Owner:
+    """For whom submodules are fetched. A push that is the app's first has none yet, and so no deploy key."""
+
+    panel: Panel
+    app_id: UUID
+    app: App | None
+    by: Account
+
+
+def of(panel: Panel, app: App, by: Account, url: GitUrl) -> Complete:
+    """Return what completes a tree that was fetched from a URL."""
+    return partial(_completed, _Owner(panel, app.id, app, by), url)
+
+
+def of_push(panel: Panel, app_id: UUID, app: App | None, by: Account) -> Complete:
+    """Return what completes a tree that was pushed to an app, which is made by that if it is None."""
+    return partial(_completed, _Owner(panel, app_id, app, by), None)
+
+
+@asynccontextmanager
+async def _completed(owner: _Owner, url: GitUrl | None, tree: Tree, write: WriteLine) -> AsyncIterator[Whole]:
+    """Have a tree with its submodules and theirs, for the length of the block.
+
+    Raises Invalid for what cannot be fetched so, or is too much; Denied, NotFound, Conflict or Unavailable as the server has it.
+    """
+    async with AsyncExitStack() as stack:
+        fetching = _Fetching(owner, write, stack)
+        try:
+            async with asyncio.timeout(FETCH_S):
+                await fetching.all_of(tree, url)
+        except TimeoutError as error:
+            raise Unavailable(f"The submodules were not read within {FETCH_S:g} seconds.", "Push again; smaller ones take less.") from error
+        yield Whole(whole(tree, {part.path: inside for part, inside in fetching.parts.items()}), tuple(fetching.parts))
+
+
+@dataclass
+class _Fetching:
+    """The submodules of one tree on their way; what comes is kept until the end of the stack."""
+
+    owner: _Owner
+    write: WriteLine
+    stack: AsyncExitStack
+    parts: dict[Part, Tree] = field(default_factory=dict)
+    left: int = MAX_FETCHED_BYTES
+
+    async def all_of(self, tree: Tree, url: GitUrl | None) -> None:
+        """Fetch the submodules of a tree, and theirs; `url` is where the tree is from."""
+        waiting = deque((link, url) for link in tree.links)
+        while waiting:
+            link, origin = waiting.popleft()
+            if len(self.parts) == MAX_SUBMODULES:
+                raise Invalid(
+                    f"There are over {MAX_SUBMODULES} submodules, those of submodules included.",
+                    "Commit the files of some of them themselves.",
+                )
+            where = resolve(link.url, origin)
+            inside = await self._one(link, where)
+            waiting.extend((replace(further, path=f"{link.path}/{further.path}"), where) for further in inside.links)
+
+    async def _one(self, link: Link, url: GitUrl) -> Tree:
+        await self.write(heading(f"Fetching submodule {shown(link.path)}: {link.commit[:7]} of {url}"))
+        way, about = await self._entrance(link, url)
+        with entrance.explained(url, about):
+            remotes = self.owner.panel.remotes
+            fetched = await self.stack.enter_async_context(remotes.fetch_commit(way, link.commit, self.left))
+        self.left -= fetched.size_bytes
+        tree = await self.owner.panel.repositories.tree(self.owner.app_id, fetched.commit, fetched.objects)
+        self.parts[Part(link.path, fetched.commit, fetched.objects)] = tree
+        return tree
+
+    async def _entrance(self, link: Link, url: GitUrl) -> tuple[Entrance, entrance.Shown]:
+        panel, app = self.owner.panel, self.owner.app
+        if app is None:
+            if not url.is_ssh:
+                return await entrance.to_public(panel, url), entrance.NOBODYS
+            raise Denied(
+                f"The submodule {shown(link.path)} is read by SSH with the app's deploy key, and the app is not there yet.",
+                "Create the app first, give the repository its deploy key (skypanel remote key), and push again.",
+            )
+        if url.is_ssh:
+            await entrance.deploy_key(panel, app, self.owner.by)
+        about = await entrance.show(panel, app)
+        return await entrance.of(panel, app, url, about), about
