@@ -14,7 +14,7 @@ from uuid import UUID
 from skypanel.domain.app import App
 from skypanel.domain.limits import Limits
 from skypanel.domain.log import LogLine
-from skypanel.domain.manifest import Dyno, Exit, Manifest, OneOff, Window
+from skypanel.domain.manifest import Dyno, DynoKey, Exit, Manifest, OneOff, Window
 from skypanel.domain.node import Availability, Invitation, Login, Member
 from skypanel.domain.output import FIRST, Line, LineId
 from skypanel.domain.push import Kind, Tree
@@ -113,6 +113,13 @@ class Scheduler(Protocol):
 
     async def dynos(self, app_id: UUID | None = None) -> Sequence[Dyno]:
         """Return what runs, of one app or of all."""
+        ...
+
+    async def last_lines(self, key: DynoKey) -> Sequence[str]:
+        """Return the last lines that a dyno of one release printed, oldest first and as `Logs` has them.
+
+        Of one that crashed they are those of its last try; there are none where nothing is known of it any more.
+        """
         ...
 
     async def retire(self, manifest: Manifest) -> None:

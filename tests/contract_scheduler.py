@@ -264,3 +264,36 @@ class Collected:
 
     async def end(self):
         await self._reading
+
+
+class RestartLoopContract:
+    """What every driver of a real engine says of a dyno that ends again and again."""
+
+    async def test_a_dyno_that_ends_is_crashed_until_its_next_start_and_its_last_lines_are_told(self, scheduler, objects):
+        app, manifest = await launched(scheduler, objects, {"worker": ("echo one; echo two >&2; exit 3", 1)})
+        key = manifest.dynos()[0]
+        await until(lambda: crashed_again(scheduler, app.id))
+        told = [line.partition(" ")[2] for line in await scheduler.last_lines(key)]
+        assert [line for line in told if " app[" in f" {line}"] == ["app[worker.1]: one", "app[worker.1]: two"]
+        assert "skypanel[worker.1]: Process exited with status 3" in told
+        await scheduler.remove(app.id)
+
+    async def test_last_lines_are_of_one_release_alone(self, scheduler, objects):
+        app, old = await launched(scheduler, objects, {"worker": ("while true; do echo old; sleep 0.05; done", 1)})
+        await scheduler.wait_ready(old, READY_S)
+        _, new = await launched(scheduler, objects, {"worker": ("echo new; sleep 1000", 1)}, app=app, version=2)
+        await scheduler.wait_ready(new, READY_S)
+        assert await until(lambda: said(scheduler, new)) == {"new"}
+        assert await said(scheduler, old) == {"old"}
+        await scheduler.remove(app.id)
+        assert await scheduler.last_lines(new.dynos()[0]) == []
+
+
+async def crashed_again(scheduler, app_id):
+    return any(dyno.state is DynoState.CRASHED and dyno.restarts and dyno.reason for dyno in await scheduler.dynos(app_id))
+
+
+async def said(scheduler, manifest):
+    """Return what the app itself printed, each text once."""
+    lines = await scheduler.last_lines(manifest.dynos()[0])
+    return {line.partition(": ")[2] for line in lines if " app[" in line}

@@ -55,6 +55,7 @@ class FakeScheduler:
         self.waiting = asyncio.Event()
         self.broken = False
         self.once = {}
+        self.printed = {}
         self._processes = {}
 
     async def stage(self, app, digest):
@@ -77,6 +78,9 @@ class FakeScheduler:
 
     async def dynos(self, app_id=None):
         return [dyno for key, dyno in self.running.items() if app_id in {None, key.app_id}]
+
+    async def last_lines(self, key):
+        return self.printed.get(key, [])
 
     async def retire(self, manifest):
         keep = set(manifest.dynos())

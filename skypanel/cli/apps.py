@@ -17,6 +17,7 @@ from skypanel.domain.names import printable
 from skypanel.domain.release import Rollout
 from skypanel.flow import apps as apps_flow
 from skypanel.flow import config as config_flow
+from skypanel.flow import detail as detail_flow
 from skypanel.flow import health as health_flow
 from skypanel.flow import maintenance as maintenance_flow
 from skypanel.flow import organizations as organizations_flow
@@ -79,6 +80,10 @@ def ps(app: str) -> None:
         dynos = sorted(await panel.scheduler.dynos(found.id), key=lambda dyno: dyno.key)
         dynos += await panel.scheduler.one_offs(found.id)
         show_table([("DYNO", "STATE", "RELEASE", "SINCE", "NOTE"), *(_dyno_row(dyno) for dyno in dynos)])
+        for key, lines in (await detail_flow.last_words(panel, dynos)).items():
+            click.echo(f"\nThe last lines of {key.name}:")
+            for line in lines:
+                click.echo(line)
 
     session.run(act)
 

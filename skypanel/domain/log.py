@@ -24,6 +24,11 @@ _DYNO = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}\.[1-9][0-9]{0,5}")
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z")
 
 
+# How what a program says of its own end begins, in the languages of most.
+_BEGINNING = re.compile(r"\S+ app\[[^\]]+\]: (Traceback \(most recent call last\):|Exception in thread |panic: |Unhandled exception)")
+EXCERPT_LINES = 40
+
+
 @dataclass(frozen=True)
 class LogLine:
     """What a dyno printed, as it is kept: clean, and of a bounded length."""
@@ -44,6 +49,19 @@ class Batch:
 
     lines: Mapping[UUID, Sequence[LogLine]]
     again: bool
+
+
+def excerpt(lines: Sequence[str], most: int = EXCERPT_LINES) -> list[str]:
+    """Return why a dyno ended, by its last lines: from where it says so on, without the middle of many, or just the last ones."""
+    begin = next((number for number, line in enumerate(lines) if _BEGINNING.match(line)), None)
+    if begin is None:
+        return list(lines[-most:])
+    told = list(lines[begin:])
+    if len(told) <= most:
+        return told
+    head = most // 2
+    tail = most - head - 1
+    return [*told[:head], f"... {len(told) - head - tail} lines ...", *told[-tail:]]
 
 
 def moment(text: str) -> datetime:

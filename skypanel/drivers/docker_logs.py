@@ -18,9 +18,11 @@ from skypanel.domain.log import LogLine, moment, printed
 from skypanel.drivers.docker_api import DockerApi
 from skypanel.drivers.log_files import POLL_S, FileLogs, by_time
 from skypanel.drivers.swarm_services import Services
+from skypanel.drivers.swarm_tasks import Slot
 
 # A node that does not answer holds up nobody who reads for longer: what it delivered is in the files.
 ANSWER_S = 5.0
+LAST_LINES = 120
 _FRAME = re.compile(r"(\S+Z) (?:\S*,)?com\.docker\.swarm\.task\.id=([a-z0-9]+)\S* (.*?)\n?", re.DOTALL)
 
 
@@ -111,6 +113,17 @@ def read_frames(frames: Iterable[bytes], names: Mapping[str, str]) -> list[LogLi
     """Read what Docker has of a service's tasks, a line a frame; `names` are those of their dynos."""
     matches = (_FRAME.fullmatch(frame.decode(errors="replace")) for frame in frames)
     return [line for match in matches if match and match[2] in names for line in printed(names[match[2]], moment(match[1]), match[3])]
+
+
+async def last_lines(docker: DockerApi, slot: Slot, lines: int = LAST_LINES) -> Sequence[str]:
+    """Return the last lines of a dyno's last task that ended, or of the one that runs; none where Docker does not say within a moment."""
+    task = slot.crashed[-1] if slot.crashed and not slot.task.has_crashed else slot.task
+    with suppress(NotFound, Unavailable, TimeoutError):
+        async with asyncio.timeout(ANSWER_S):
+            # all of a service's tasks come together
+            frames = await docker.call(lambda client: _logs(client, task.service_id, lines))
+            return [str(line) for line in read_frames(frames, {task.id: slot.dyno.key.name})]
+    return []
 
 
 def _time(line: str) -> str:

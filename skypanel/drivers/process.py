@@ -71,6 +71,11 @@ class ProcessScheduler:
         answer = await self._launcher.ask({"do": "list", "app_id": app_id and str(app_id)})
         return [_dyno(report) for report in answer["dynos"]]
 
+    async def last_lines(self, key: DynoKey) -> Sequence[str]:
+        """Return the last lines that a dyno of one release printed."""
+        answer = await self._launcher.ask({"do": "last", "key": key_message(key)})
+        return [str(line) for line in answer["lines"]]
+
     async def retire(self, manifest: Manifest) -> None:
         """Stop every dyno of the app that is not the manifest's: SIGTERM now, SIGKILL after the grace."""
         await self._launcher.ask(

@@ -11,15 +11,16 @@ from docker import APIClient
 
 from skypanel.domain.app import App
 from skypanel.domain.errors import NotFound, Unavailable
-from skypanel.domain.manifest import STOP_GRACE_S, Dyno, DynoState, Exit, Manifest, OneOff, Process
+from skypanel.domain.manifest import STOP_GRACE_S, Dyno, DynoKey, DynoState, Exit, Manifest, OneOff, Process
 from skypanel.drivers import container_sweep
 from skypanel.drivers.docker_api import DockerApi
+from skypanel.drivers.docker_logs import last_lines
 from skypanel.drivers.images import SlugImages
 from skypanel.drivers.swarm_readiness import Readiness
 from skypanel.drivers.swarm_run import Image, OneOffs, send
 from skypanel.drivers.swarm_services import Service, Services, scaled
 from skypanel.drivers.swarm_spec import BOOT_S, LINGER_S, ORGANIZATION, Place, secret_name, service_name, service_spec
-from skypanel.drivers.swarm_tasks import Task, slots
+from skypanel.drivers.swarm_tasks import Task, by_key, slots
 from skypanel.ports import Attached, StageElsewhere, StopElsewhere, WriteLine
 
 POLL_S = 0.1
@@ -128,6 +129,11 @@ class SwarmScheduler:
     async def dynos(self, app_id: UUID | None = None) -> Sequence[Dyno]:
         """Return what runs, of one app or of all."""
         return [slot.dyno for slot in slots(await self._services.tasks(app_id))]
+
+    async def last_lines(self, key: DynoKey) -> Sequence[str]:
+        """Return the last lines that a dyno of one release printed; none where Docker does not say."""
+        slot = by_key(slots(await self._services.tasks(key.app_id))).get(key)
+        return await last_lines(self._docker, slot) if slot else []
 
     async def retire(self, manifest: Manifest) -> None:
         """Stop every dyno of the app that is not the manifest's: web dynos linger a moment, then SIGTERM, and SIGKILL after the grace."""

@@ -1,5 +1,6 @@
 """All that an app's page shows, with the same few statements however much there is of it."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -9,7 +10,8 @@ from skypanel.domain.account import Account
 from skypanel.domain.app import App
 from skypanel.domain.build import Build
 from skypanel.domain.deploy import Deploy
-from skypanel.domain.manifest import ONE_OFF, RELEASE_PHASE, Dyno
+from skypanel.domain.log import excerpt
+from skypanel.domain.manifest import ONE_OFF, RELEASE_PHASE, Dyno, DynoKey, DynoState
 from skypanel.domain.release import Release, ReleaseState
 from skypanel.flow import deploys
 from skypanel.ports import Connection, Panel
@@ -17,6 +19,9 @@ from skypanel.store import accounts, builds, collaborators, config_vars, formati
 
 RELEASES = 20
 BUILDS = 5
+LAST_WORDS = 10
+# Of so many dynos that crashed their last lines are shown.
+CRASHED_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,7 @@ class AppDetail:
     emails: Mapping[UUID, str]
     may_roll_back: bool
     may_scale: bool
+    last_words: Mapping[DynoKey, Sequence[str]]
 
     def can_return_to(self, release: Release) -> bool:
         """Whether the one who looks may roll back to a release."""
@@ -64,9 +70,17 @@ async def running(panel: Panel, app: App) -> Sequence[Dyno]:
     return sorted((*await panel.scheduler.dynos(app.id), *await panel.scheduler.one_offs(app.id)), key=lambda dyno: dyno.key)
 
 
+async def last_words(panel: Panel, dynos: Sequence[Dyno]) -> Mapping[DynoKey, Sequence[str]]:
+    """Return the last lines of those that crashed and wait for their next start; none of an engine that does not answer."""
+    crashed = [dyno.key for dyno in dynos if dyno.state is DynoState.CRASHED][:CRASHED_SHOWN]
+    said = await asyncio.gather(*(panel.scheduler.last_lines(key) for key in crashed))
+    return {key: excerpt(lines, LAST_WORDS) for key, lines in zip(crashed, said, strict=True) if lines}
+
+
 async def look(panel: Panel, app: App, account: Account, before: int | None = None) -> AppDetail:
     """Return what there is to see of an app that the account may see; of its releases those before a version."""
     dynos = await running(panel, app)
+    words = await last_words(panel, dynos)
     async with panel.autocommit() as conn:
         role = await collaborators.role(conn, app, account.id)
         current = await releases.get(conn, app.current_release_id) if app.current_release_id else None
@@ -87,6 +101,7 @@ async def look(panel: Panel, app: App, account: Account, before: int | None = No
             emails=await accounts.emails(conn, {person for person in people if person}),
             may_roll_back=allows(role, Action.ROLL_BACK),
             may_scale=allows(role, Action.SCALE_APP),
+            last_words=words,
         )
 
 

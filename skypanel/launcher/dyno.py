@@ -15,7 +15,7 @@ from skypanel.launcher.disks import Disk
 from skypanel.launcher.environment import at_terminal, boot, dyno_environment
 from skypanel.launcher.finishing import drop
 from skypanel.launcher.listening import Look
-from skypanel.launcher.logs import LogFile
+from skypanel.launcher.logs import Output
 from skypanel.launcher.looking import look
 from skypanel.launcher.machine import Machine
 from skypanel.launcher.overrun import Bounds, over_now, sentence, watch
@@ -42,7 +42,7 @@ class Dyno:
     machine: Machine
     request: StartDyno
     slot: int
-    log: LogFile
+    log: Output
     endpoint: str | None = None
     state: DynoState = DynoState.STARTING
     since: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -115,6 +115,7 @@ class Dyno:
             began = loop.time()
             self.reason = await self._run_once()
             self.log.system(f"Process {self.reason}")
+            self.log.end_try()
             if self.once:
                 return
             if self._renewed():

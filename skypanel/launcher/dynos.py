@@ -9,7 +9,7 @@ from skypanel.domain.manifest import SHOWN_COMMAND, DynoKey, Exit
 from skypanel.launcher.dyno import Dyno
 from skypanel.launcher.finishing import to_the_end
 from skypanel.launcher.listening import Look
-from skypanel.launcher.logs import LogFiles
+from skypanel.launcher.logs import LogFiles, Output
 from skypanel.launcher.machine import Machine
 from skypanel.launcher.protocol import Message, Retire, RunOnce, SignalDyno, StartDyno, StopDyno, key_message
 from skypanel.launcher.running import Streams
@@ -62,7 +62,7 @@ class Dynos:
     def _new(self, request: StartDyno) -> Dyno:
         self._slugs.use(request.tenant, request.digest)
         slot = self._machine.network.take()
-        dyno = Dyno(self._machine, request, slot, self._logs.open(request.key.app_id, request.key.name))
+        dyno = Dyno(self._machine, request, slot, Output(self._logs.open(request.key.app_id, request.key.name)))
         self._current[request.key] = dyno
         return dyno
 
@@ -130,6 +130,11 @@ class Dynos:
         """Return what dynos that are waited for do, in the order of their keys, as far as they run. Raises OSError."""
         awaited = [dyno for key in keys if (dyno := self._current.get(key)) is not None]
         return [_saw(dyno, await dyno.look()) for dyno in awaited]
+
+    def last_lines(self, key: DynoKey) -> Sequence[str]:
+        """Return what a dyno said last; nothing of one that is not there."""
+        dyno = self._current.get(key)
+        return dyno.log.last() if dyno else ()
 
     def _of(self, app_id: UUID | None) -> list[Dyno]:
         return [dyno for key, dyno in self._current.items() if app_id in {None, key.app_id}]

@@ -3,7 +3,8 @@
 import asyncio
 import os
 import stat
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +15,9 @@ from skypanel.launcher.lines import LineSplitter
 
 MAX_BYTES = 10 * 1024**2
 KEPT_FILES = 3
+# What is kept in memory of each dyno, to say why it ended.
+LAST_LINES = 120
+LAST_CHARACTERS = 500
 # Above this a dyno waits for its own output, so that one that shouts does not take the launcher's time from others.
 MAX_BYTES_PER_S = 4 * 1024**2
 
@@ -37,29 +41,30 @@ class LogFile:
     _file: int | None = field(default=None, init=False)
     _size: int = field(default=0, init=False)
 
-    def app(self, lines: list[str]) -> None:
-        """Add lines that the dyno wrote."""
-        self._add("app", lines)
+    def app(self, lines: list[str]) -> list[str]:
+        """Add lines that the dyno wrote, and return them as they stand there."""
+        return self._add("app", lines)
 
-    def system(self, text: str) -> None:
-        """Add a line about the dyno."""
-        self._add("skypanel", [text])
+    def system(self, text: str) -> list[str]:
+        """Add a line about the dyno, and return it as it stands there."""
+        return self._add("skypanel", [text])
 
     def close(self) -> None:
         """Give the descriptors back."""
         self._close_file()
         os.close(self.folder)
 
-    def _add(self, source: str, lines: list[str]) -> None:
+    def _add(self, source: str, lines: list[str]) -> list[str]:
         if not lines:
-            return
+            return []
         stamp = self.clock().isoformat(timespec="microseconds")
-        block = "".join(f"{stamp} {source}[{self.name}]: {line}\n" for line in lines).encode()
+        added = [f"{stamp} {source}[{self.name}]: {line}" for line in lines]
         try:
-            self._write(block)
+            self._write("".join(f"{line}\n" for line in added).encode())
         except OSError:
             # a disk that is full costs lines; the dyno goes on
             self._close_file()
+        return added
 
     def _write(self, block: bytes) -> None:
         if self._file is not None and self._size + len(block) > self.max_bytes:
@@ -95,6 +100,35 @@ class LogFile:
             self._file = None
 
 
+class Output:
+    """What one dyno of one release says: to the file of its name, which others share, and the last of it kept apart."""
+
+    def __init__(self, file: LogFile) -> None:
+        self._file = file
+        self._said: deque[str] = deque(maxlen=LAST_LINES)
+        self._before: tuple[str, ...] = ()
+
+    def app(self, lines: list[str]) -> None:
+        """Add lines that the dyno wrote."""
+        self._keep(self._file.app(lines))
+
+    def system(self, text: str) -> None:
+        """Add a line about the dyno."""
+        self._keep(self._file.system(text))
+
+    def end_try(self) -> None:
+        """Say that what was said was said by a try that has ended."""
+        self._before = tuple(self._said)
+        self._said.clear()
+
+    def last(self) -> Sequence[str]:
+        """Return the last lines of the last try that ended, or of the first one, which has not."""
+        return self._before or tuple(self._said)
+
+    def _keep(self, lines: Sequence[str]) -> None:
+        self._said.extend(line[:LAST_CHARACTERS] for line in lines)
+
+
 class LogFiles:
     """The log files in use; two releases' dynos of one name share a file."""
 
@@ -126,7 +160,7 @@ class LogFiles:
         return descriptor
 
 
-async def copy(source: int, log: LogFile) -> None:
+async def copy(source: int, log: LogFile | Output) -> None:
     """Write what comes out of the pipe `source` to `log` until nobody can write to it any more."""
     splitter = LineSplitter()
     async for chunk in chunks(source):

@@ -130,6 +130,13 @@ class LookAt:
 
 
 @dataclass(frozen=True)
+class AskLastLines:
+    """Ask what a dyno said last."""
+
+    key: DynoKey
+
+
+@dataclass(frozen=True)
 class RemoveApp:
     """Stop all dynos of an app at once and delete what the launcher holds of it."""
 
@@ -162,6 +169,7 @@ Request = (
     | StopDyno
     | ListDynos
     | LookAt
+    | AskLastLines
     | RemoveApp
     | HasSlug
 )
@@ -267,6 +275,7 @@ _PARSERS: Mapping[str, Callable[[Fields], Request]] = {
     "features": lambda _: AskFeatures(),
     "list": lambda fields: ListDynos(fields.optional_uuid("app_id")),
     "look": lambda fields: LookAt(tuple(parse_key(key) for key in fields.items("keys"))),
+    "last": lambda fields: AskLastLines(parse_key(fields.take("key"))),
     "remove": lambda fields: RemoveApp(fields.uuid("app_id")),
 }
 

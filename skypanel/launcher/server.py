@@ -17,6 +17,7 @@ from skypanel.launcher.finishing import drop
 from skypanel.launcher.machine import Machine
 from skypanel.launcher.protocol import (
     AskFeatures,
+    AskLastLines,
     CancelStep,
     HasSlug,
     ListDynos,
@@ -135,6 +136,8 @@ class Server:
                     "dynos": self._dynos.report(request.app_id, once=False),
                     "one_offs": self._dynos.report(request.app_id, once=True),
                 }
+            case AskLastLines():
+                return {"lines": list(self._dynos.last_lines(request.key))}
             case LookAt():
                 return {"looks": await self._dynos.look(request.keys)}
             case _:

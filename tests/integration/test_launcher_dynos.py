@@ -15,7 +15,17 @@ from skypanel.drivers.readiness import answers_http
 from skypanel.launcher.listening import SETTLED_S
 from skypanel.launcher.protocol import parse_key
 from skypanel.ports import Unready
-from tests.contract_scheduler import READY_S, SERVE, Collected, SchedulerContract, has_one_offs, launched, no_dynos, no_one_offs
+from tests.contract_scheduler import (
+    READY_S,
+    SERVE,
+    Collected,
+    RestartLoopContract,
+    SchedulerContract,
+    has_one_offs,
+    launched,
+    no_dynos,
+    no_one_offs,
+)
 from tests.fakes import FakeObjects
 from tests.launcher_fixture import MODES, SERVER, ClientAs, launcher, make_app, make_manifest, stored_slug
 from tests.leaks import holdings, settled
@@ -43,7 +53,7 @@ def scheduler(launcher, objects):
     return launcher.scheduler(objects)
 
 
-class TestProcessScheduler(SchedulerContract):
+class TestProcessScheduler(SchedulerContract, RestartLoopContract):
     pass
 
 

@@ -24,7 +24,18 @@ from skypanel.drivers.swarm import SwarmOptions, SwarmScheduler
 from skypanel.drivers.swarm_services import Services
 from skypanel.drivers.swarm_spec import network_name
 from skypanel.ports import Unready
-from tests.contract_scheduler import READY_S, SERVE, SchedulerContract, everything, has_one_offs, keys, launched, no_dynos, no_one_offs
+from tests.contract_scheduler import (
+    READY_S,
+    SERVE,
+    RestartLoopContract,
+    SchedulerContract,
+    everything,
+    has_one_offs,
+    keys,
+    launched,
+    no_dynos,
+    no_one_offs,
+)
 from tests.docker_fixture import run_in
 from tests.launcher_fixture import SERVER, make_app, make_manifest, stored_slug
 from tests.small_image import NAME
@@ -64,7 +75,7 @@ def scheduler(engine):
     return engine.scheduler
 
 
-class TestSwarmScheduler(SchedulerContract):
+class TestSwarmScheduler(SchedulerContract, RestartLoopContract):
     pass
 
 

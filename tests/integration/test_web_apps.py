@@ -88,6 +88,18 @@ async def test_an_apps_page_shows_its_active_release_processes_and_history(admin
     assert "Deploying v3" in page
 
 
+async def test_an_apps_page_and_the_list_say_what_crashed_and_what_it_said_last(admin, stage):
+    app = await live(stage)
+    (key,) = stage.panel.scheduler.running
+    stage.panel.scheduler.running[key] = replace(stage.panel.scheduler.running[key], state=DynoState.CRASHED, reason="exited with status 1")
+    stage.panel.scheduler.printed[key] = ["KeyError: <b>SECRET_KEY</b>"]
+    page = await admin.page(f"/apps/{app.name}")
+    assert 'class="state crashed">web.1' in page
+    assert "exited with status 1" in page
+    assert "KeyError: &lt;b&gt;SECRET_KEY&lt;/b&gt;" in page
+    assert 'class="state crashed">web.1' in await admin.page("/")
+
+
 async def test_an_app_that_was_never_pushed_to_has_a_page(admin, stage):
     await stage.app("hello")
     page = await admin.page("/apps/hello")

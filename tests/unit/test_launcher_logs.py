@@ -4,7 +4,7 @@ from uuid import uuid4
 
 import pytest
 
-from skypanel.launcher.logs import LogFile, LogFiles
+from skypanel.launcher.logs import LAST_CHARACTERS, LAST_LINES, LogFile, LogFiles, Output
 
 NOW = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
 STAMP = "2024-05-06T07:08:09.000000+00:00"
@@ -25,6 +25,30 @@ def test_lines_carry_time_and_name(log, tmp_path):
     log.app(["one", "two"])
     log.system("three")
     assert (tmp_path / "web.1.log").read_text() == f"{STAMP} app[web.1]: one\n{STAMP} app[web.1]: two\n{STAMP} skypanel[web.1]: three\n"
+
+
+def test_the_last_lines_of_a_dyno_are_its_own_whoever_shares_its_file(log, tmp_path):
+    old, new = Output(log), Output(log)
+    new.app(["Traceback"])
+    old.app(["GET /"])
+    new.system("Process exited with status 1")
+    assert list(new.last()) == [f"{STAMP} app[web.1]: Traceback", f"{STAMP} skypanel[web.1]: Process exited with status 1"]
+    assert list(old.last()) == [f"{STAMP} app[web.1]: GET /"]
+
+
+def test_of_a_dyno_that_starts_again_the_last_try_that_ended_is_told(log):
+    output = Output(log)
+    for number in range(2):
+        output.app([f"try {number}"])
+        output.end_try()
+    output.app(["try 2"])
+    assert list(output.last()) == [f"{STAMP} app[web.1]: try 1"]
+
+
+def test_the_last_lines_are_bounded(log):
+    output = Output(log)
+    output.app(["x" * 10_000] * 1000)
+    assert [len(line) for line in output.last()] == [LAST_CHARACTERS] * LAST_LINES
 
 
 def test_a_full_file_is_put_aside_and_the_oldest_goes(log, tmp_path):

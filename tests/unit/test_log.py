@@ -61,3 +61,36 @@ def test_too_many_lines_are_invalid():
     many["lines"] *= log.MAX_LINES + 1
     with pytest.raises(Invalid):
         log.parse(many, NOW)
+
+
+def output(*texts, source="app"):
+    return [f"2024-01-01T00:00:00.000000+00:00 {source}[web.1]: {text}" for text in texts]
+
+
+class TestExcerpt:
+    TRACEBACK = (
+        "Traceback (most recent call last):",
+        *(f'  File "app.py", line {number}' for number in range(20)),
+        "KeyError: 'SECRET_KEY'",
+    )
+
+    def test_it_begins_where_the_app_says_why_it_ended(self):
+        told = output(*self.TRACEBACK, "Worker failed to boot.")
+        assert log.excerpt([*output(*map(str, range(90))), *told]) == told
+
+    def test_of_many_lines_the_first_and_the_last_are_told(self):
+        lines = output("Traceback (most recent call last):", *map(str, range(98)), "KeyError: 'SECRET_KEY'")
+        told = log.excerpt([*output("before"), *lines])
+        assert len(told) == log.EXCERPT_LINES
+        assert (told[0], told[-1]) == (lines[0], lines[-1])
+        assert told[20] == "... 61 lines ..."
+
+    def test_without_such_words_it_is_the_last_lines(self):
+        lines = output(*map(str, range(90)))
+        assert log.excerpt(lines) == lines[-log.EXCERPT_LINES :]
+        assert log.excerpt(lines[:3]) == lines[:3]
+        assert log.excerpt([]) == []
+
+    def test_only_what_the_app_itself_printed_begins_it(self):
+        lines = output("Traceback (most recent call last):", source="skypanel") + output(*map(str, range(50)))
+        assert log.excerpt(lines) == lines[-log.EXCERPT_LINES :]
