@@ -38,6 +38,13 @@ class App:
     suspended: Suspension | None = None
     repository_bytes: int = 0
 
+    @property
+    def what_serves(self) -> str:
+        """What there is to say of who visits it while a release does not go live."""
+        return (
+            "The release before it keeps serving." if self.current_release_id else "Nothing serves yet: no release of it went live before."
+        )
+
     def deploys(self, ref: str) -> bool:
         """Whether a push to `ref` (such as refs/heads/main) is built."""
         branches = (self.deploy_branch,) if self.deploy_branch else DEFAULT_DEPLOY_BRANCHES

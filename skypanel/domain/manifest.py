@@ -64,6 +64,24 @@ class Manifest:
         return next((process.command for process in self.processes if process.type == process_type), None)
 
 
+def process_notes(manifest: Manifest, before: Manifest | None) -> list[str]:
+    """Return what to say of the process types of a release that has gone live after another: what no longer runs, and what does not yet."""
+    types = {process.type: process.quantity for process in manifest.processes if process.type != RELEASE_PHASE}
+    dropped = [process for process in before.processes if process.type not in types and process.quantity > 0] if before else []
+    notes = [f"{each.type} is not in the Procfile any more: its {_dynos(each.quantity)} stopped." for each in dropped]
+    if types and not any(types.values()):
+        start = WEB if WEB in types else next(iter(types))
+        why = f"Nothing of it runs: {', '.join(types)} {'is' if len(types) == 1 else 'are'} scaled to 0."
+        notes += [why, f"Start it: skypanel scale {manifest.app_name} {start}=1"]
+    if types and WEB not in types:
+        notes.append(f"It has no web process type, so that nothing answers at its address: it has {', '.join(types)}.")
+    return notes
+
+
+def _dynos(number: int) -> str:
+    return "dyno has" if number == 1 else f"{number} dynos have"
+
+
 @dataclass(frozen=True, order=True)
 class DynoKey:
     """Which dyno: unique among all that run, also while two releases overlap."""

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from uuid import UUID
 
+from skypanel.domain.app import App
 from skypanel.domain.build import BuildState, Turn
 from skypanel.domain.errors import Conflict, Invalid, SkyPanelError
 from skypanel.domain.output import FIRST, LineId, Place, build_stream, rollout_stream
@@ -12,7 +13,7 @@ from skypanel.domain.release import Release, Rollout, RolloutState
 from skypanel.domain.transcript import heading
 from skypanel.flow import build as build_flow
 from skypanel.ports import Connection, Panel, WriteLine
-from skypanel.store import builds, releases, rollouts
+from skypanel.store import apps, builds, releases, rollouts
 
 IDLE_S = 15.0
 QUEUED_S = 1.0
@@ -72,18 +73,19 @@ async def show_rollout(panel: Panel, rollout: Rollout, show: Show, after: LineId
     async with panel.transaction() as conn:
         ended = await rollouts.get(conn, rollout.id)
         release = await releases.get(conn, ended.release_id)
+        app = await apps.get(conn, ended.app_id)
         successor = await _successor(conn, ended) if ended.state is RolloutState.SUPERSEDED else None
     if ended.state is RolloutState.SUCCEEDED:
         return release
     if successor is not None:
         return await show_rollout(panel, successor, show)
-    raise _rejection(ended, release)
+    raise _rejection(ended, release, app)
 
 
-def _rejection(rollout: Rollout, release: Release) -> SkyPanelError:
+def _rejection(rollout: Rollout, release: Release, app: App) -> SkyPanelError:
     if rollout.state is RolloutState.SUPERSEDED:
         return Conflict(f"v{release.version} was overtaken by a newer release.")
-    return Invalid(f"v{release.version} did not go live.", "The release before it keeps serving.")
+    return Invalid(f"v{release.version} did not go live.", app.what_serves)
 
 
 async def _successor(conn: Connection, rollout: Rollout) -> Rollout | None:

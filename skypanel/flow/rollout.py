@@ -10,18 +10,18 @@ from uuid import UUID
 from skypanel.domain import transcript
 from skypanel.domain.app import App, check_runs
 from skypanel.domain.errors import Invalid, SkyPanelError, Unavailable
-from skypanel.domain.manifest import BOOT_TIMEOUT_S, RELEASE_PHASE, WEB, Dyno, Manifest
+from skypanel.domain.log import excerpt
+from skypanel.domain.manifest import BOOT_TIMEOUT_S, RELEASE_PHASE, WEB, Dyno, Manifest, process_notes
 from skypanel.domain.output import rollout_stream
 from skypanel.domain.release import Release, ReleaseState, Rollout, RolloutReason, RolloutState
 from skypanel.flow import lease, route
 from skypanel.flow.drain import drain
 from skypanel.flow.manifest import manifest_of
-from skypanel.ports import Job, Panel, Unready, WriteLine
+from skypanel.ports import Connection, Job, Panel, Unready, WriteLine
 from skypanel.store import apps, releases, rollouts, routes
 
 ROLLOUTS_AT_ONCE = 8
 RELEASE_PHASE_TIMEOUT_S = 15 * 60.0
-LAST_LINES = 10
 MAX_ATTEMPTS = 5
 
 log = logging.getLogger(__name__)
@@ -65,22 +65,25 @@ async def _roll_out(panel: Panel, rollout: Rollout, write: WriteLine) -> None:
             check_runs(app)
         release = await releases.get(conn, _target(rollout, app))
         manifest = _wanted(await manifest_of(panel, conn, app, release), rollout)
+        before = await _serving(panel, conn, app) if rollout.reason is RolloutReason.RELEASE else None
     await panel.scheduler.stage(app, manifest.slug_digest)
     if rollout.reason is RolloutReason.RELEASE:
-        await _run_release_phase(panel, manifest, write)
+        await _run_release_phase(panel, app, manifest, write)
         await write(transcript.heading("Launching..."))
     await _check_superseded(panel, rollout)
     await panel.scheduler.launch(manifest)
     try:
         dynos = await panel.scheduler.wait_ready(manifest, BOOT_TIMEOUT_S)
     except Unready as unready:
-        await _print_last_lines(panel, app, unready.dyno, write)
+        await _print_last_lines(panel, manifest, unready.dyno, write)
         raise Invalid(f"{unready.dyno} of v{release.version} {unready.reason}") from None
     await _check_superseded(panel, rollout)
     await _switch(panel, rollout, _web_endpoints(dynos))
     await panel.scheduler.retire(manifest)
     if rollout.reason is RolloutReason.RELEASE:
         await _print_success(panel, app, release, dynos, write)
+        for line in process_notes(manifest, before):
+            await write(transcript.detail(line))
     await _end(panel, rollout, RolloutState.SUCCEEDED)
 
 
@@ -112,7 +115,7 @@ def _wanted(manifest: Manifest, rollout: Rollout) -> Manifest:
     return replace(manifest, generation=manifest.generation + 1) if rollout.reason is RolloutReason.RESTART else manifest
 
 
-async def _run_release_phase(panel: Panel, manifest: Manifest, write: WriteLine) -> None:
+async def _run_release_phase(panel: Panel, app: App, manifest: Manifest, write: WriteLine) -> None:
     command = manifest.command(RELEASE_PHASE)
     if command is None:
         return
@@ -121,7 +124,7 @@ async def _run_release_phase(panel: Panel, manifest: Manifest, write: WriteLine)
     if not exit_.ok:
         raise Invalid(
             f"The release command failed: {exit_.reason or f'it exited with status {exit_.code}'}.",
-            "The release before this one keeps serving. Mend the command and push again.",
+            f"{app.what_serves} Mend the command and push again.",
         )
 
 
@@ -179,13 +182,18 @@ async def _bring_back(panel: Panel, rollout: Rollout) -> None:
         log.exception("rollout %s cannot be undone", rollout.id)
 
 
+async def _serving(panel: Panel, conn: Connection, app: App) -> Manifest | None:
+    """Return the manifest of the release that serves, if one does."""
+    if app.current_release_id is None:
+        return None
+    return await manifest_of(panel, conn, app, await releases.get(conn, app.current_release_id))
+
+
 async def _before(panel: Panel, rollout: Rollout) -> tuple[Manifest, tuple[str, ...]]:
     """Return what served before a rollout, and still runs."""
     async with panel.transaction() as conn:
         app = await apps.get(conn, rollout.app_id)
-        manifest = Manifest.empty(app)
-        if app.current_release_id is not None:
-            manifest = await manifest_of(panel, conn, app, await releases.get(conn, app.current_release_id))
+        manifest = await _serving(panel, conn, app) or Manifest.empty(app)
         led = await routes.get(conn, app.id)
     wanted = set(manifest.dynos())
     serving = _web_endpoints([dyno for dyno in await panel.scheduler.dynos(app.id) if dyno.key in wanted])
@@ -193,10 +201,12 @@ async def _before(panel: Panel, rollout: Rollout) -> tuple[Manifest, tuple[str, 
     return manifest, kept or serving
 
 
-async def _print_last_lines(panel: Panel, app: App, dyno: str, write: WriteLine) -> None:
+async def _print_last_lines(panel: Panel, manifest: Manifest, dyno: str, write: WriteLine) -> None:
     await write(transcript.detail(f"The last lines of {dyno}:"))
-    async for line in panel.logs.read(app, LAST_LINES, dyno=dyno):
-        await write(transcript.detail(line))
+    for key in manifest.dynos():
+        if key.name == dyno:
+            for line in excerpt(await panel.scheduler.last_lines(key)):
+                await write(transcript.detail(line))
 
 
 async def _print_success(panel: Panel, app: App, release: Release, dynos: Sequence[Dyno], write: WriteLine) -> None:

@@ -9,8 +9,8 @@ from skypanel.domain.errors import Conflict, NotFound
 from skypanel.domain.manifest import RELEASE_PHASE
 from skypanel.domain.release import Rollout, RolloutReason
 from skypanel.flow import audit
-from skypanel.ports import Job, Panel
-from skypanel.store import apps, formation, rollouts
+from skypanel.ports import Connection, Job, Panel
+from skypanel.store import apps, formation, releases, rollouts, slugs
 
 
 async def scale(
@@ -24,7 +24,7 @@ async def scale(
     async with panel.transaction() as conn:
         await apps.lock(conn, app.id)
         app = check_runs(await apps.get(conn, app.id))
-        known = await formation.get(conn, app.id)
+        known = await _known(conn, app)
         wanted = {**quantities, **{name: known.get(name, 0) + more for name, more in (added or {}).items()}}
         for process_type, quantity in wanted.items():
             if process_type not in known or process_type == RELEASE_PHASE:
@@ -39,6 +39,16 @@ async def scale(
         rollout = await rollouts.add(conn, app.id, app.current_release_id, RolloutReason.SCALE)
     await panel.queue.wake(Job.ROLLOUT)
     return rollout
+
+
+async def _known(conn: Connection, app: App) -> dict[str, int]:
+    """Return the process types that there are with their quantities: those of the release that serves, once one does."""
+    quantities = await formation.get(conn, app.id)
+    release = await releases.get(conn, app.current_release_id) if app.current_release_id else None
+    if release is None or release.slug_id is None:
+        return quantities
+    types = (await slugs.get(conn, release.slug_id)).process_types
+    return {name: quantity for name, quantity in quantities.items() if name in types}
 
 
 async def restart(panel: Panel, app: App, by: Account) -> Rollout:

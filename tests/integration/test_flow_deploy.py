@@ -4,14 +4,14 @@ import asyncio
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
 from skypanel.domain.build import BuildState
 from skypanel.domain.deploy import DeployState
 from skypanel.domain.errors import Conflict, Invalid, NotFound, Unavailable
-from skypanel.domain.manifest import DynoState, Manifest, OneOff
+from skypanel.domain.manifest import DynoKey, DynoState, Manifest, OneOff
 from skypanel.domain.output import build_stream, rollout_stream
 from skypanel.domain.release import ReleaseState, RolloutReason, RolloutState
 from skypanel.flow import apps as apps_flow
@@ -191,14 +191,18 @@ async def test_a_worker_begins_no_more_builds_of_an_organization_than_the_settin
 
 async def test_a_release_that_crashes_leaves_the_old_one_serving(stage):
     app = await deployed(stage)
-    stage.panel.logs.add(app, "web.1", "Traceback")
+    stage.panel.logs.add(app, "web.1", "GET / of the release that serves")
+    for key in (DynoKey(app.id, version, 1, "web", 1) for version in (1, 2)):
+        stage.panel.scheduler.printed[key] = [f"{number} of v{key.version}" for number in range(50)]
     before = stage.panel.router.routes[app.id]
     stage.panel.builder.answer("cat", "/app/Procfile", out=b"web: crash\n")
     build = await stage.push(app)
     await stage.work()
     error, lines = await follow(stage, build)
     assert "v2 did not go live" in str(error)
-    assert any("Traceback" in line for line in lines)
+    assert "The release before it keeps serving." in str(error.hint)
+    assert [line.strip() for line in lines if " of v1" in line or "GET /" in line] == []
+    assert [line.strip() for line in lines if line.endswith(" of v2")] == [f"{number} of v2" for number in range(10, 50)]
     assert any("exited with status 1" in line for line in lines)
     assert stage.panel.router.routes[app.id] == before
     assert (await current(stage, app)).version == 1
@@ -430,6 +434,41 @@ async def test_the_streams_of_a_build_and_its_rollout_are_apart(stage):
     assert output.texts(rollout_stream(rollout.id))[0] == "-----> Launching..."
 
 
+async def test_a_first_release_command_that_fails_does_not_say_that_another_release_serves(stage):
+    app = await stage.app()
+    stage.panel.builder.answer("cat", "/app/Procfile", out=b"web: serve\nrelease: fail to migrate\n")
+    build = await stage.push(app)
+    await stage.work()
+    _, lines = await follow(stage, build)
+    assert any("Nothing serves yet: no release of it went live before. Mend the command" in line for line in lines)
+
+
+async def test_who_pushes_is_told_which_process_types_run_no_more_or_not_yet(stage):
+    app = await stage.app()
+    stage.panel.builder.answer("cat", "/app/Procfile", out=b"worker: toil\n")
+    _, lines = await pushed(stage, app)
+    assert f"       Start it: skypanel scale {app.name} worker=1" in lines
+    assert any("no web process type, so that nothing answers" in line for line in lines)
+    assert not any(" deployed to SkyPanel" in line for line in lines)
+    await scale_flow.scale(stage.panel, app, {"worker": 1}, stage.admin)
+    await stage.work()
+    stage.panel.builder.answer("cat", "/app/Procfile", out=b"web: serve\n")
+    _, lines = await pushed(stage, app)
+    told = "       worker is not in the Procfile any more: its dyno has stopped."
+    assert told in lines
+    _, lines = await pushed(stage, app)
+    assert told not in lines
+    with pytest.raises(NotFound, match="has no process type worker to scale") as unknown:
+        await scale_flow.scale(stage.panel, app, {"worker": 1}, stage.admin)
+    assert unknown.value.hint == "It has: web."
+
+
+async def pushed(stage, app):
+    build = await stage.push(app, str(uuid4()))
+    await stage.work()
+    return await follow(stage, build)
+
+
 async def test_a_first_release_that_fails_leaves_nothing_running_and_no_route(stage):
     app = await stage.app()
     stage.panel.builder.answer("cat", "/app/Procfile", out=b"web: crash\n")
@@ -437,6 +476,7 @@ async def test_a_first_release_that_fails_leaves_nothing_running_and_no_route(st
     await stage.work()
     error, lines = await follow(stage, build)
     assert "v1 did not go live" in str(error)
+    assert error.hint == "Nothing serves yet: no release of it went live before."
     assert any("exited with status 1" in line for line in lines)
     assert not await stage.panel.scheduler.dynos(app.id)
     async with stage.panel.transaction() as conn:

@@ -1,0 +1,36 @@
+"""What there is to say of the process types of a release."""
+
+from uuid import UUID
+
+import pytest
+
+from skypanel.domain.limits import BUILD_LIMITS
+from skypanel.domain.manifest import Manifest, Process, process_notes
+
+APP = UUID(int=1)
+
+
+def manifest(**quantities):
+    processes = tuple(Process(name, "command", quantity) for name, quantity in quantities.items())
+    return Manifest(APP, 1, "hello", APP, APP, 1, 1, "0" * 64, processes, BUILD_LIMITS, {})
+
+
+NO_WEB = "It has no web process type, so that nothing answers at its address: it has worker."
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "notes"),
+    [
+        ({"web": 1, "worker": 0}, None, []),
+        ({"web": 1}, {"web": 1, "worker": 0}, []),
+        ({"web": 1}, {"web": 1, "worker": 2}, ["worker is not in the Procfile any more: its 2 dynos have stopped."]),
+        ({"web": 1}, {"web": 1, "clock": 1}, ["clock is not in the Procfile any more: its dyno has stopped."]),
+        ({"worker": 1}, {"worker": 1}, [NO_WEB]),
+        ({"worker": 0}, None, ["Nothing of it runs: worker is scaled to 0.", "Start it: skypanel scale hello worker=1", NO_WEB]),
+        ({"web": 0, "worker": 0}, None, ["Nothing of it runs: web, worker are scaled to 0.", "Start it: skypanel scale hello web=1"]),
+        ({"release": 0}, None, []),
+        ({}, None, []),
+    ],
+)
+def test_what_is_told(now, before, notes):
+    assert process_notes(manifest(**now), manifest(**before) if before is not None else None) == notes
