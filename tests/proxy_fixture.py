@@ -17,6 +17,7 @@ from aiohttp import web
 from skypanel.domain.routing import PROXY_TOKEN_HEADER, Address, Route
 from skypanel.drivers import door
 from skypanel.drivers.traefik import TraefikRouter, dynamic_config
+from skypanel.embedded import routes
 from skypanel.embedded.certificates import issue, make_authority, panel_hosts
 from skypanel.embedded.processes import installed, proxy_config, traefik_argv, traefik_config
 from skypanel.settings import Settings
@@ -105,7 +106,8 @@ async def running_proxy(home, git_port=1, change=unchanged):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(content)
     (folder / "traefik.yaml").write_text(json.dumps(change(traefik_config(settings))))
-    (folder / "proxy.yaml").write_text(json.dumps(proxy_config(settings)))
+    (folder / routes.FOLDER).mkdir()
+    (folder / routes.FOLDER / "own.yaml").write_text(json.dumps(proxy_config(settings)))
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(20)) as session:
         proxy = Proxy(settings, session)
         parts = {"web": f"127.0.0.1:{web_port}", "git": f"127.0.0.1:{git_port}"}

@@ -1,6 +1,7 @@
 """The dashboard over a stage, and a client that fills in forms as a browser does."""
 
 import re
+from dataclasses import replace
 from ipaddress import IPv4Network
 from pathlib import Path
 
@@ -57,11 +58,12 @@ def fault():
 
 
 @pytest.fixture
-def dashboard(stage, fault):
+def dashboard(stage, fault, tmp_path):
     async def raising(request):
         raise fault[0]
 
-    app = create_app(stage.panel, SETTINGS, beat_s=BEAT_S)
+    (tmp_path / "proxy").mkdir()
+    app = create_app(stage.panel, replace(SETTINGS, run_dir=tmp_path), beat_s=BEAT_S)
     app.router.add_get("/raising", raising)
     return app
 

@@ -1,18 +1,15 @@
 """What the panel's own parts ask for, on the loopback interface."""
 
+import asyncio
 import hmac
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from aiohttp import web
 
 from skypanel.domain.errors import NotFound
-from skypanel.domain.routing import PROXY_TOKEN_HEADER, Route
-from skypanel.drivers.traefik import dynamic_config
-from skypanel.ports import Panel
-from skypanel.settings import Settings
+from skypanel.domain.routing import PROXY_TOKEN_HEADER
+from skypanel.embedded import routes as proxied
 from skypanel.store import changes, routes
 from web.keys import PANEL, SETTINGS
 
@@ -44,18 +41,10 @@ async def proxy(request: web.Request) -> web.Response:
         raise NotFound("There is nothing here.")
     async with panel.autocommit() as conn:
         state = await changes.state(conn)
-        if state != told.state:
-            config = json.dumps(_config(await routes.all(conn), panel, settings)).encode()
-            told.state, told.config = state, config
+        in_force = await routes.all(conn) if state != told.state else None
+    if in_force is not None:
+        config = proxied.config(settings, in_force)
+        before, told.state, told.config = told.config, state, json.dumps(config).encode()
+        if told.config != before:
+            await asyncio.to_thread(proxied.remember, settings.run_dir, config)
     return web.Response(body=told.config, content_type="application/json")
-
-
-def _config(in_force: Sequence[Route], panel: Panel, settings: Settings) -> dict[str, Any]:
-    return dynamic_config(
-        in_force,
-        panel_host=panel.address.host("skypanel"),
-        web=f"127.0.0.1:{settings.web_port}",
-        git_hosts=panel.address.git_hosts,
-        git=f"127.0.0.1:{settings.git_port}",
-        ingress=settings.ingress if settings.engine == "swarm" else "",
-    )

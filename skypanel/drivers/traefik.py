@@ -24,7 +24,10 @@ PANEL = "panel"
 GIT_PATHS = r"^/[^/]+\.git/(info/refs|info/lfs/.+|git-receive-pack|git-upload-pack)$"
 
 _ABOVE_ALL = 1_000_000
-_BELOW_ALL = 1
+_BELOW_ALL = 5
+# What was remembered comes after all that is told, its own fallback after it.
+_REMEMBERED = {"git": 4, "dashboard": 3, "fallback": 1}
+_REMEMBERED_APP = 2
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _HOST = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*\Z")
 _ENDPOINT = re.compile(r"[A-Za-z0-9.-]+:[0-9]{1,5}\Z")
@@ -59,6 +62,13 @@ def dynamic_config(routes: Sequence[Route], *, panel_host: str, web: str, git_ho
 
 def _to_app(route: Route, web: str, ingress: str) -> Json:
     return door.middleware([ingress], web, ingress=True) if ingress else door.middleware(_endpoints(route), web)
+
+
+def remembered(config: Json) -> Json:
+    """Return what was routed as the proxy may start with it: once it is told anything newer, that alone counts."""
+    http = config["http"]
+    routers = {name: {**router, "priority": _REMEMBERED.get(name, _REMEMBERED_APP)} for name, router in http["routers"].items()}
+    return {"http": {**http, "routers": routers}}
 
 
 class TraefikRouter:

@@ -12,7 +12,6 @@ import redis.asyncio
 from celery import Celery
 from redis.exceptions import RedisError
 
-from skypanel.domain.routing import PROXY_TOKEN_HEADER
 from skypanel.embedded.database import server_dsn
 from skypanel.embedded.processes import worker_names
 from skypanel.settings import Settings
@@ -57,13 +56,10 @@ async def traefik_answers(settings: Settings) -> bool:
 
 
 async def front_door_answers(settings: Settings) -> bool:
-    """Whether Traefik has taken up the panel's routes, and leads to the dashboard by both of its ports.
+    """Whether Traefik leads to the dashboard by both of its ports.
 
     The first request at each also tells the plugin which servers it is in: from then on bodies may take their time.
     """
-    url = f"http://127.0.0.1:{settings.traefik_port}/api/http/routers/dashboard@http"
-    if not await _is_ok(url, {PROXY_TOKEN_HEADER: settings.traefik_token}):
-        return False
     address = settings.address
     ports = {"http": address.http_port, "https": address.https_port}
     there = {"Host": address.host("skypanel")}

@@ -20,7 +20,7 @@ from cryptography.fernet import Fernet
 
 from skypanel.domain.errors import SkyPanelError, Unavailable
 from skypanel.domain.routing import Address
-from skypanel.embedded import certificates, choices, processes
+from skypanel.embedded import certificates, choices, processes, routes
 from skypanel.embedded.certificates import Pair
 from skypanel.launcher.durable import sync_folder, write_whole
 from skypanel.settings import SSH_KEY_TYPES, Chosen, Settings, home_folder, load
@@ -63,7 +63,11 @@ def prepare(home: Path, run_dir: Path, given: Given, *, starting: bool) -> None:
     _make_certificates(home, chosen.address.domain)
     settings = load({"SKYPANEL_HOME": str(home)})
     _make_database(settings)
-    for name, content in processes.files(settings, processes.installed()).items():
+    files = processes.files(settings, processes.installed())
+    # Dynos do not outlive `up`: what their addresses are next, nobody knows. A proxy that runs is told what it is to route.
+    if starting or not (run_dir / routes.FILE).exists():
+        files[routes.FILE] = routes.at_start(routes.config(settings, ()))
+    for name, content in files.items():
         (run_dir / name).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_whole(run_dir / name, content.encode())
 

@@ -12,11 +12,13 @@ from typing import Any
 
 from skypanel.domain.routing import PROXY_TOKEN_HEADER
 from skypanel.drivers import door
+from skypanel.embedded import routes
 from skypanel.settings import Settings
 from skypanel.variables import BILLING, PERIODIC, QUEUES
 
 STORAGE = "storage"
 PANEL = "panel"
+DOOR = "door"
 LAST_PRIVILEGED_PORT = 1023
 LISTEN_TO_ALL = frozenset({"receiver", "traefik", "web"})
 POSTGRES_OPTIONS = {
@@ -87,7 +89,7 @@ def programs(settings: Settings, binaries: Binaries) -> tuple[Program, ...]:
         Program("web", PANEL, (python, "-m", "web")),
         Program("worker", PANEL, worker_argv(binaries, settings.queues)),
         *((Program("collector", PANEL, (python, "-m", "workers.collector")),) if is_swarm else ()),
-        Program("traefik", PANEL, traefik_argv(settings, binaries), folder=settings.run_dir),
+        Program("traefik", DOOR, traefik_argv(settings, binaries), folder=settings.run_dir),
     )
 
 
@@ -153,7 +155,7 @@ def files(settings: Settings, binaries: Binaries) -> dict[str, str]:
         "supervisord.conf": supervisord_config(settings, programs(settings, binaries)),
         "valkey.conf": valkey_config(settings),
         "traefik.yaml": _yaml(traefik_config(settings)),
-        "proxy.yaml": _yaml(proxy_config(settings)),
+        f"{routes.FOLDER}/own.yaml": _yaml(proxy_config(settings)),
         **door.files(),
     }
 
@@ -164,7 +166,7 @@ def _yaml(value: dict[str, Any]) -> str:
 
 
 def supervisord_config(settings: Settings, all_programs: Sequence[Program]) -> str:
-    """Return supervisord's configuration. The storage starts with it; `up` starts the panel once the storage is ready."""
+    """Return supervisord's configuration. The storage and the door start with it; `up` starts the panel once the storage is ready."""
     groups = dict.fromkeys(program.group for program in all_programs)
     sections: dict[str, dict[str, Any]] = {
         "unix_http_server": {"file": settings.run_dir / "supervisor.sock", "chmod": "0700"},
@@ -191,7 +193,7 @@ def supervisord_config(settings: Settings, all_programs: Sequence[Program]) -> s
 def _program(settings: Settings, program: Program) -> dict[str, Any]:
     return {
         "command": shlex.join(_bound_to_supervisord(settings, program)),
-        "autostart": "true" if program.group == STORAGE else "false",
+        "autostart": "false" if program.group == PANEL else "true",
         **({"directory": program.folder} if program.folder else {}),
         "autorestart": "true",
         # Never given up: each failure adds a second of waiting before the next start.
@@ -258,7 +260,7 @@ def traefik_config(settings: Settings) -> dict[str, Any]:
         },
         "providers": {
             "providersThrottleDuration": "50ms",
-            "file": {"filename": str(settings.run_dir / "proxy.yaml"), "watch": False},
+            "file": {"directory": str(settings.run_dir / routes.FOLDER), "watch": False},
             "http": {
                 "endpoint": f"http://127.0.0.1:{settings.web_port}/internal/traefik",
                 "pollInterval": "200ms",

@@ -8,17 +8,20 @@ import signal
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from uuid import uuid4
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from skypanel.domain.errors import Unavailable
-from skypanel.domain.routing import PROXY_TOKEN_HEADER
-from skypanel.embedded import choices, health, home, processes, running
+from skypanel.domain.routing import PROXY_TOKEN_HEADER, Route
+from skypanel.embedded import choices, health, home, processes, routes, running
 from skypanel.embedded.children import Child, last_lines, log_path
 from skypanel.embedded.database import make_database
 from skypanel.embedded.supervisor import Supervisor
 from skypanel.embedded.users import User
+from tests.proxy_fixture import serve
 
 NAMES = ("postgres", "valkey", "traefik")
 # The front door is the web process's too.
@@ -145,6 +148,32 @@ async def test_traefiks_api_wants_the_token(settings):
         assert not [line for line in last_lines(log_path(settings.home, "traefik")) if "provider=file" in line]
 
 
+async def test_visitors_are_answered_before_the_panel_is_there_by_the_routes_of_before(settings):
+    async def hello(_request):
+        return web.Response(text="hello")
+
+    app, endpoint = await serve([web.get("/", hello)])
+    routes.remember(settings.run_dir, routes.config(settings, [Route(uuid4(), ("hello.localhost",), (endpoint,))]))
+    os.chown(settings.run_dir / routes.FILE, settings.panel_uid, settings.panel_gid)
+
+    async def answers(host, status):
+        try:
+            async with aiohttp.ClientSession() as session, session.get(url, headers={"Host": host}) as response:
+                return response.status == status
+        except aiohttp.ClientConnectionError:
+            return False
+
+    url = f"http://127.0.0.1:{settings.address.http_port}"
+    async with started(settings):
+        await until(lambda: answers("hello.localhost", 200))
+        # Nobody can tell yet whether there is an app of that name.
+        for host in ("stopped.localhost", "skypanel.localhost", "localhost"):
+            assert await answers(host, 503)
+    await app.cleanup()
+    home.init(settings.home, os.environ, starting=True)
+    assert endpoint not in (settings.run_dir / routes.FILE).read_text()
+
+
 async def test_https_shows_a_certificate_that_the_homes_authority_vouches_for(settings):
     async with started(settings):
         await all_answer(settings)
@@ -165,4 +194,4 @@ async def test_https_shows_a_certificate_that_the_homes_authority_vouches_for(se
             stdout=asyncio.subprocess.PIPE,
         )
         answer, _ = await curl.communicate()
-    assert (curl.returncode, answer) == (0, b"404")
+    assert (curl.returncode, answer) == (0, b"503")

@@ -36,6 +36,18 @@ async def test_the_proxy_gets_the_routes_in_force_with_its_token_only(client, st
         assert (await client.get("/internal/traefik", headers=headers)).status == 404
 
 
+async def test_what_the_proxy_is_told_is_kept_for_its_next_start(client, stage, tmp_path):
+    async with stage.panel.transaction() as conn:
+        app = await factories.app(conn, "hello")
+        await routes.put(conn, app.id, ["hello.localhost"], ["10.9.64.2:5000"])
+    for endpoints in (["10.9.64.2:5000"], ["10.9.64.6:5000"]):
+        async with stage.panel.transaction() as conn:
+            await routes.put(conn, app.id, ["hello.localhost"], endpoints)
+        await client.get("/internal/traefik", headers={PROXY_TOKEN_HEADER: TOKEN})
+        kept = json.loads((tmp_path / "proxy" / "routes.yaml").read_text())["http"]
+        assert kept["middlewares"][f"app-{app.id}"]["plugin"]["door"]["endpoints"] == endpoints
+
+
 async def test_the_proxy_is_told_what_changed_and_the_routes_are_read_for_nothing_else(dashboard, new_client, stage):
     counting = Counting(stage.panel.database)
     dashboard[PANEL] = replace(stage.panel, database=counting)

@@ -8,7 +8,7 @@ import pytest
 
 from skypanel.domain.routing import PROXY_TOKEN_HEADER, Address
 from skypanel.embedded import processes, running
-from skypanel.embedded.processes import PANEL, STORAGE, Binaries
+from skypanel.embedded.processes import DOOR, PANEL, STORAGE, Binaries
 from skypanel.embedded.users import User, argv_as, caller
 from skypanel.settings import QUEUES, Settings
 
@@ -50,16 +50,17 @@ def test_every_program_is_bound_to_supervisord_and_runs_as_it_is_meant():
 def test_the_storage_starts_first_and_stops_last():
     config = parsed()
     assert config["group:storage"]["programs"] == "postgres,valkey"
-    assert config["group:panel"]["programs"] == "receiver,web,worker,traefik"
+    assert config["group:panel"]["programs"] == "receiver,web,worker"
     assert config.getint("group:storage", "priority") < config.getint("group:panel", "priority")
     autostarted = {name for name in config if name.startswith("program:") and config.getboolean(name, "autostart")}
-    assert autostarted == {"program:postgres", "program:valkey"}
-    assert {program.group for program in processes.programs(SETTINGS, BINARIES)} == {STORAGE, PANEL}
+    # The door too: it has something to say to visitors as soon as there are any.
+    assert autostarted == {"program:postgres", "program:valkey", "program:traefik"}
+    assert {program.group for program in processes.programs(SETTINGS, BINARIES)} == {STORAGE, PANEL, DOOR}
 
 
 def test_what_dynos_print_is_collected_where_docker_runs_them():
     config = parsed(replace(SETTINGS, engine="swarm"))
-    assert config["group:panel"]["programs"] == "receiver,web,worker,collector,traefik"
+    assert config["group:panel"]["programs"] == "receiver,web,worker,collector"
     assert config["program:collector"]["command"].endswith("-m workers.collector")
 
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skypanel.domain.routing import Route
-from skypanel.drivers.traefik import dynamic_config
+from skypanel.drivers.traefik import dynamic_config, remembered
 
 APP = UUID(int=1)
 NAME = f"app-{APP}"
@@ -46,7 +46,7 @@ def test_the_dashboard_comes_before_all_apps_and_the_fallback_after():
     routers = http()["routers"]
     assert routers["dashboard"]["rule"] == "Host(`skypanel.localhost`)"
     assert routers["dashboard"]["priority"] > 10_000
-    assert routers["fallback"]["priority"] == 1
+    assert routers["fallback"]["priority"] < len("Host(`a`)")
     assert set(routers) == {"git", "dashboard", "fallback"}
 
 
@@ -67,6 +67,17 @@ def test_the_panels_own_paths_are_cleaned_and_those_of_apps_are_not():
 
 def test_an_app_without_endpoints_is_left_to_the_fallback():
     assert NAME not in http(Route(APP, ("hello.localhost",), ()))["routers"]
+
+
+def test_what_is_told_comes_before_all_that_was_remembered():
+    told = http(Route(APP, ("hello.localhost",), ("10.0.0.1:5000",)))
+    kept = remembered({"http": told})["http"]
+    priorities = {name: router.pop("priority") for name, router in kept["routers"].items()}
+    assert priorities["fallback"] < priorities[NAME] < priorities["dashboard"] < priorities["git"] < told["routers"]["fallback"]["priority"]
+    assert kept["middlewares"] == told["middlewares"]
+    assert {name: router["rule"] for name, router in kept["routers"].items()} == {
+        name: router["rule"] for name, router in told["routers"].items()
+    }
 
 
 def test_a_host_or_endpoint_that_is_none_is_left_out():
