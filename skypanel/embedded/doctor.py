@@ -75,6 +75,12 @@ KERNEL_CHECKS = (
         "sudo modprobe overlay",
     ),
     Check(
+        "system calls",
+        lambda machine: machine.filters_calls,
+        "They cannot be filtered, so nothing can be built or run.",
+        "sudo apt-get install libseccomp2, and have a kernel with CONFIG_SECCOMP_FILTER.",
+    ),
+    Check(
         "loop devices",
         lambda machine: not machine.is_root or machine.has_loop_devices,
         "The disk of a build is watched instead of bounded: a fast writer gets further before it is stopped.",

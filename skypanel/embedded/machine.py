@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from skypanel.embedded.packages import has_libseccomp
 from skypanel.launcher.resolvers import host_resolvers
 
 CGROUPS = Path("/sys/fs/cgroup")
+SECCOMP = Path("/proc/sys/kernel/seccomp/actions_avail")
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,7 @@ class Machine:
     has_tunnels: bool
     closes_namespaces: bool
     has_resolvers: bool
+    filters_calls: bool
 
 
 def look() -> Machine:
@@ -43,6 +46,7 @@ def look() -> Machine:
         closes_namespaces="--disable-userns" in _output("bwrap", "--help"),
         # slirp4netns passes questions on to whomever the host asks
         has_resolvers=os.geteuid() != 0 or bool(host_resolvers()),
+        filters_calls=SECCOMP.exists() and has_libseccomp(),
     )
 
 

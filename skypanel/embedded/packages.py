@@ -4,6 +4,7 @@ Runs by itself too, on the standard library of any Python 3.11: `python packages
 the packages that are missing. That is how `make env` begins, before anything is installed.
 """
 
+import ctypes.util
 import importlib.util
 import shutil
 import sys
@@ -44,6 +45,7 @@ PROGRAMS = (
     Program("node", "nodejs", "Node.js apps cannot be built"),
     Program("npm", "npm", "Node.js apps cannot be built"),
 )
+LIBSECCOMP = "libseccomp2"
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 TOOLS = {
     "shellcheck": Program("shellcheck", "shellcheck", "shell scripts cannot be checked"),
@@ -72,12 +74,17 @@ def missing_packages(find: Which = which, tools: Sequence[str] = ()) -> tuple[st
 
 
 def missing_files() -> tuple[str, ...]:
-    """Return the packages of what is no command: CA certificates, and venv's pip, which Debian ships apart."""
-    certificates = () if CERTIFICATES.exists() else ("ca-certificates",)
+    """Return the packages of what is no command: CA certificates, libseccomp, and venv's pip, which Debian ships apart."""
+    missing = (*(() if CERTIFICATES.exists() else ("ca-certificates",)), *(() if has_libseccomp() else (LIBSECCOMP,)))
     if importlib.util.find_spec("ensurepip") and importlib.util.find_spec("venv"):
-        return certificates
+        return missing
     is_default = Path("/usr/bin/python3").resolve() == Path(sys.executable).resolve()
-    return (*certificates, "python3-venv" if is_default else f"python3.{sys.version_info.minor}-venv")
+    return (*missing, "python3-venv" if is_default else f"python3.{sys.version_info.minor}-venv")
+
+
+def has_libseccomp() -> bool:
+    """Whether the library is there that makes the filter of system calls."""
+    return ctypes.util.find_library("seccomp") is not None
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from cryptography.fernet import Fernet
 
 from skypanel.domain.errors import Conflict, Denied, Invalid, NotFound, Unavailable
 from skypanel.domain.plan import DEFAULT_PLAN
+from skypanel.domain.settings import indexes_of
 from skypanel.domain.storage import StorageKind
 from skypanel.drivers.chosen import ChosenObjects
 from skypanel.drivers.fernet import FernetCipher
@@ -18,6 +19,7 @@ from skypanel.drivers.files import FileObjects
 from skypanel.drivers.s3 import S3Objects
 from skypanel.flow import settings as settings_flow
 from skypanel.flow import storage as storage_flow
+from skypanel.flow.configured import values
 from skypanel.flow.secrets import reencrypt
 from skypanel.flow.setup import initialize
 from skypanel.store import audit, settings
@@ -102,6 +104,21 @@ async def test_the_first_start_writes_every_default_and_later_ones_what_is_new(s
     await initialize(stage.panel, ())
     plain, _ = await stored(stage)
     assert (plain["kept_releases"], plain["push_creates_apps"], plain["s3_prefix"]) == ("all", False, prefix)
+
+
+@pytest.mark.req("R8.2")
+async def test_package_indexes_of_the_machine_are_taken_over_until_somebody_sets_them(stage):
+    theirs = {"pip_index_url": "https://me:secret@pypi.example.com/simple", "npm_registry": "https://npm.example.com"}
+    await initialize(stage.panel, (), theirs)
+    plain, secrets = await stored(stage)
+    assert secrets.keys() == theirs.keys()
+    assert not plain.keys() & secrets.keys()
+    assert stage.panel.cipher.decrypt(secrets["pip_index_url"]) == theirs["pip_index_url"]
+    await change(stage, pip_index_url="", npm_registry="https://own.example.com")
+    await initialize(stage.panel, (), theirs)
+    async with stage.panel.transaction() as conn:
+        chosen = indexes_of(await values(conn, stage.panel.cipher))
+    assert (chosen.pip, chosen.npm) == ("", "https://own.example.com")
 
 
 @pytest.mark.req("R8.3")

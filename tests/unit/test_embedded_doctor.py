@@ -19,6 +19,7 @@ WELL = Machine(
     has_tunnels=True,
     closes_namespaces=True,
     has_resolvers=True,
+    filters_calls=True,
 )
 
 
@@ -36,6 +37,7 @@ def test_a_good_machine_has_no_findings():
     [
         ({"filesystems": frozenset()}, "overlay", False),
         ({"has_nftables": False}, "nftables", False),
+        ({"filters_calls": False}, "system calls", False),
         ({"has_loop_devices": False}, "loop devices", True),
         ({"has_cgroups": False}, "control groups", True),
         ({"closes_namespaces": False}, "nested namespaces", True),

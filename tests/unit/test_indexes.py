@@ -14,14 +14,24 @@ NPM = "https://a-token@npm.example.com/npm/"
 
 
 def test_what_an_index_may_be():
-    for url in (PIP, *EXTRA, NPM, "https://pypi.org/simple"):
+    for url in (PIP, *EXTRA, NPM, "https://pypi.example.com"):
         assert read_url(url) == url
     assert read_urls("https://a/simple, http://b/simple") == "https://a/simple http://b/simple"
 
 
 @pytest.mark.parametrize(
     "wrong",
-    ["", "pypi.org", "file:///srv/wheels", "https://", "https://u:se cret@x", "https://x?q", "https://x:0", "https://x:y", "ftp://x"],
+    [
+        "",
+        "pypi.example.com",
+        "file:///srv/wheels",
+        "https://",
+        "https://u:se cret@x",
+        "https://x?q",
+        "https://x:0",
+        "https://x:y",
+        "ftp://x",
+    ],
 )
 def test_what_is_none_is_refused_and_not_repeated(wrong):
     with pytest.raises(Invalid) as refused:

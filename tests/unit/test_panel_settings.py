@@ -35,7 +35,7 @@ BAD = {
     "kept_releases": ["0", "-1", "1.5", "ALL", "", "100001", "٣"],
     "builds_per_organization": ["0", "-1", "", "1001", "two", "1.5", "٣"],
     "push_creates_apps": ["yes", "1", "", "True"],
-    "pip_index_url": ["pypi.org", "https://x?y", "file:///x"],
+    "pip_index_url": ["pypi.example.com", "https://x?y", "file:///x"],
     "pip_extra_index_urls": ["https://a/simple b"],
     "npm_registry": ["https://a b", "ssh://x"],
     "billing": ["on", "1", ""],
