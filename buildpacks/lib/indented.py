@@ -1,6 +1,7 @@
 """Run a command with all that it prints indented: `indented.py VERDICT COMMAND...`; its exit status is the command's.
 
-It ends with the command: what that leaves running in the background may hold on to the output, and nobody waits for it.
+Of package managers, lines that only say that all goes its way are set apart as dim: they are for the build's log, and a pusher is not
+shown them. It ends with the command: what that leaves running in the background may hold on to the output, and nobody waits for it.
 Where the command fails for want of a server, VERDICT is a file that names it from then on.
 """  # noqa: INP001 - a script, run by path
 
@@ -22,6 +23,19 @@ CHUNK_BYTES = 64 * 1024
 MAX_PIPE_BYTES = 1024 * 1024
 LAST_LINES = 200
 NOT_FOUND = 127
+
+# The panel knows these lines by how they begin.
+ASIDE, ASIDE_END = b"\x1b[2m" + INDENT, b"\x1b[0m"
+_ROUTINE = re.compile(
+    rb"(?:Collecting|Downloading|Using cached|Requirement already satisfied:|Looking in (?:indexes|links):|Installing collected packages:"
+    rb"|Building wheels? for|Created wheel for|Stored in directory:|Installing build dependencies|Getting requirements to build"
+    rb"|Preparing metadata|Running command|Processing /|Attempting uninstall:|Found existing installation:|Uninstalling) ?"  # pip
+    rb"|\+ [\w.-]+==[\w.+!-]+$"  # uv
+    rb"|npm (?:warn|WARN) deprecated\b|npm notice\b"
+    rb"|warning (?:.+ > .+|\S+@\S+: .*)$"  # Yarn 1, of packages of packages
+    rb"|\xe2\x9e\xa4 YN00(?:02|13|19|60|61|86): "  # Yarn 2 and later
+    rb"|WARN +(?:deprecated|\d+ deprecated)\b|Progress: resolved\b",  # pnpm
+)
 
 _ERRNO = r"(?:ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ESOCKETTIMEDOUT|ERR_SOCKET_TIMEOUT|EHOSTUNREACH|ENETUNREACH)"
 # What says that a server could not be reached or has trouble of its own, in each tool's words: of what a package's own
@@ -58,6 +72,7 @@ class Lines:
     def __init__(self) -> None:
         self.last: deque[bytes] = deque(maxlen=LAST_LINES)
         self._rest = b""
+        self._asides = 0
 
     def feed(self, chunk: bytes) -> None:
         """Print what is complete with `chunk`."""
@@ -68,13 +83,22 @@ class Lines:
         self._print(whole)
 
     def end(self) -> None:
-        """Print what is left."""
+        """Print what is left, and how many lines were set apart."""
         self._print([self._rest] if self._rest else [])
+        if self._asides:
+            more = b"1 line more is" if self._asides == 1 else b"%d lines more are" % self._asides
+            self._print([b"(" + more + b" in the build's log)"])
 
     def _print(self, whole: list[bytes]) -> None:
         self.last.extend(whole)
-        sys.stdout.buffer.write(b"".join((INDENT if line else b"") + line + b"\n" for line in whole))
+        sys.stdout.buffer.write(b"".join(map(self._indented, whole)))
         sys.stdout.buffer.flush()
+
+    def _indented(self, line: bytes) -> bytes:
+        if _ROUTINE.match(line.lstrip()):
+            self._asides += 1
+            return ASIDE + line + ASIDE_END + b"\n"
+        return (INDENT if line else b"") + line + b"\n"
 
 
 def output(process: "subprocess.Popen[bytes]", pipe: int) -> Iterator[bytes]:

@@ -3,6 +3,8 @@
 from skypanel.domain.errors import SkyPanelError
 
 KIB = 1024
+# What buildpacks begin a line with that is for the log alone, such as each package that is fetched.
+ASIDE = "\x1b[2m       "
 
 
 def heading(text: str) -> str:
@@ -13,6 +15,11 @@ def heading(text: str) -> str:
 def detail(text: str) -> str:
     """Return a line under a heading."""
     return f"       {text}"
+
+
+def is_aside(line: str) -> bool:
+    """Whether a line is for a build's log, and left out of what a pusher reads."""
+    return line.startswith(ASIDE)
 
 
 def failure(text: str) -> str:

@@ -10,7 +10,7 @@ from skypanel.domain.build import BuildState, Turn
 from skypanel.domain.errors import Conflict, Invalid, SkyPanelError
 from skypanel.domain.output import FIRST, LineId, Place, build_stream, rollout_stream
 from skypanel.domain.release import Release, Rollout, RolloutState
-from skypanel.domain.transcript import heading
+from skypanel.domain.transcript import heading, is_aside
 from skypanel.flow import build as build_flow
 from skypanel.ports import Connection, Panel, WriteLine
 from skypanel.store import apps, builds, releases, rollouts
@@ -26,7 +26,7 @@ Show = Callable[[Place, str], Awaitable[None]]
 
 
 async def follow_build(panel: Panel, build_id: UUID, write: WriteLine) -> Release:
-    """Copy the lines of a build and its rollout to `write`, and return the release once it is live.
+    """Copy the lines of a build and its rollout to `write`, asides left out, and return the release once it is live.
 
     Raises Invalid if the build failed, or what `follow_rollout` raises; the lines say why.
     """
@@ -44,7 +44,8 @@ async def follow_rollout(panel: Panel, rollout: Rollout, write: WriteLine) -> Re
 
 def _texts(write: WriteLine) -> Show:
     async def show(_place: Place, text: str) -> None:
-        await write(text)
+        if not is_aside(text):
+            await write(text)
 
     return show
 

@@ -123,6 +123,16 @@ async def test_a_build_that_the_sandbox_ended_says_why(stage, reason):
     assert f" !     The build was stopped: {reason}." in lines
 
 
+async def test_what_is_for_the_log_is_kept_there_and_not_shown_to_the_pusher(stage):
+    stage.panel.builder.answer("bin/compile", out=b"\x1b[2m       Collecting flask\x1b[0m\n       Successfully installed flask\n")
+    build = await stage.push(await stage.app())
+    await stage.work()
+    _, lines = await follow(stage, build)
+    assert "       Successfully installed flask" in lines
+    assert not any("Collecting" in line for line in lines)
+    assert "\x1b[2m       Collecting flask\x1b[0m" in stage.panel.output.texts(build_stream(build.id))
+
+
 async def test_no_buildpack_says_what_to_add(stage):
     stage.panel.builder.answer("detect", out=b"")
     build = await stage.push(await stage.app())

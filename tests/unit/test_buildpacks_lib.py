@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from skypanel.domain.buildpack import BUNDLED
+from skypanel.domain.transcript import is_aside
 
 BUILDPACKS = Path(__file__).parents[2] / "buildpacks"
 
@@ -63,6 +64,47 @@ def test_an_indented_line_that_never_ends_is_cut_and_one_without_an_end_is_print
 def test_a_command_that_is_missing_is_told(tmp_path):
     done = bash("indented no-such-command one", HOME=str(tmp_path))
     assert (done.returncode, done.stdout) == (127, "       no-such-command: No such file or directory\n")
+
+
+ROUTINE = [
+    "Collecting flask==3.0.0 (from -r requirements.txt (line 1))",
+    "  Downloading flask-3.0.0-py3-none-any.whl.metadata (3.6 kB)",
+    "  Using cached werkzeug-3.0.1-py3-none-any.whl (226 kB)",
+    "Requirement already satisfied: six in /app/lib (1.16.0)",
+    "Installing collected packages: werkzeug, flask",
+    "  Building wheel for psycopg2 (setup.py): started",
+    " + flask==3.0.0",
+    "npm warn deprecated glob@7.2.3: Glob versions prior to v9 are no longer supported",
+    "npm WARN deprecated request@2.88.2: request has been deprecated",
+    "npm notice New major version of npm available! 10.8.2 -> 11.0.0",
+    "warning express > debug > ms@0.7.1: no longer maintained",
+    "➤ YN0013: │ express@npm:4.18.2 can't be found in the cache",
+    " WARN  deprecated glob@7.2.3",
+    "Progress: resolved 58, reused 0, downloaded 57, added 57, done",
+]
+TELLING = [
+    "Successfully installed flask-3.0.0 werkzeug-3.0.1",
+    "ERROR: Could not find a version that satisfies the requirement flask==99",
+    "WARNING: flask 3.0.0 does not provide the extra 'nope'",
+    "npm warn config production Use `--omit=dev` instead.",
+    "npm error code ERESOLVE",
+    "added 64 packages in 2s",
+    "warning package.json: No license field",
+    "➤ YN0001: │ RequestError",
+    "Resolved 7 packages in 120ms",
+    "Installed 7 packages in 12ms",
+]
+
+
+def test_what_is_routine_of_package_managers_is_set_apart_for_the_log(tmp_path):
+    (tmp_path / "printed").write_text("\n".join([*ROUTINE, *TELLING]))
+    lines = bash('indented cat "$1"', tmp_path / "printed", HOME=str(tmp_path)).stdout.splitlines()
+    asides = [line for line in lines if is_aside(line)]
+    assert asides == [f"\x1b[2m       {line}\x1b[0m" for line in ROUTINE]
+    assert [line for line in lines if line not in asides] == [
+        *(f"       {line}" for line in TELLING),
+        f"       ({len(ROUTINE)} lines more are in the build's log)",
+    ]
 
 
 def failed_fetching(tmp_path, printed):
