@@ -20,6 +20,7 @@ from skypanel.embedded import health, users
 from skypanel.embedded.children import log_path
 from skypanel.embedded.listeners import check_public_ports
 from skypanel.embedded.machine import Machine, as_found, look
+from skypanel.embedded.open_files import CONNECTIONS, WANTED
 from skypanel.embedded.packages import Program, missing_programs
 from skypanel.embedded.supervisor import Supervisor
 from skypanel.settings import Settings
@@ -112,6 +113,13 @@ KERNEL_CHECKS = (
         lambda machine: machine.has_resolvers,
         "This machine asks only itself for names, which builds and apps cannot: they find nothing by its name.",
         "Put a name server that others reach into /etc/resolv.conf.",
+        is_warning=True,
+    ),
+    Check(
+        "open files",
+        lambda machine: machine.open_files >= WANTED,
+        f"The front door can hold fewer than {CONNECTIONS} connections at a time, of which each takes two.",
+        f"Raise the limit of whoever starts the panel: ulimit -Hn {WANTED}, or LimitNOFILE={WANTED} in its unit.",
         is_warning=True,
     ),
     Check(

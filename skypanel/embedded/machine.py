@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from skypanel.embedded.open_files import raise_limit
 from skypanel.embedded.packages import has_libseccomp
 from skypanel.launcher.resolvers import host_resolvers
 
@@ -29,6 +30,7 @@ class Machine:
     closes_namespaces: bool
     has_resolvers: bool
     filters_calls: bool
+    open_files: int
 
 
 def look() -> Machine:
@@ -47,6 +49,7 @@ def look() -> Machine:
         # slirp4netns passes questions on to whomever the host asks
         has_resolvers=os.geteuid() != 0 or bool(host_resolvers()),
         filters_calls=SECCOMP.exists() and has_libseccomp(),
+        open_files=raise_limit(),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from skypanel.embedded import home as homes
+from skypanel.embedded.open_files import WANTED
 from skypanel.settings import home_folder, identity
 from skypanel.variables import VARIABLES, read_given
 
@@ -34,7 +35,7 @@ def unit(command: Path, home: Path, environ: Mapping[str, str], *, of_root: bool
         "Restart=always",
         "RestartSec=5",
         "Delegate=yes",
-        "LimitNOFILE=65536",
+        f"LimitNOFILE=65536:{WANTED}",
         "",
         "[Install]",
         f"WantedBy={'multi-user' if of_root else 'default'}.target",

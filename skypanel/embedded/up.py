@@ -12,6 +12,7 @@ from skypanel.domain.errors import Conflict, Denied, NotFound
 from skypanel.embedded.home import init
 from skypanel.embedded.interruption import interruption
 from skypanel.embedded.listeners import check_public_ports
+from skypanel.embedded.open_files import raise_limit
 from skypanel.embedded.running import Running
 
 POLL_S = 0.1
@@ -26,6 +27,7 @@ def run(environ: Mapping[str, str]) -> int:
 
 
 async def _run(home: Path, environ: Mapping[str, str]) -> int:
+    raise_limit()
     async with interruption() as interrupted:
         await _until_previous_ended(environ)
         ready = init(home, environ, starting=True)

@@ -1,3 +1,4 @@
+import resource
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from skypanel.domain.limits import GIB
 from skypanel.embedded import doctor, packages
 from skypanel.embedded.doctor import Finding
 from skypanel.embedded.machine import Machine, as_found, filesystems
+from skypanel.embedded.open_files import WANTED, raise_limit
 
 WELL = Machine(
     is_root=True,
@@ -20,6 +22,7 @@ WELL = Machine(
     closes_namespaces=True,
     has_resolvers=True,
     filters_calls=True,
+    open_files=400_000,
 )
 
 
@@ -42,6 +45,7 @@ def test_a_good_machine_has_no_findings():
         ({"has_cgroups": False}, "control groups", True),
         ({"closes_namespaces": False}, "nested namespaces", True),
         ({"has_resolvers": False}, "name servers", True),
+        ({"open_files": 399_999}, "open files", True),
         ({"is_root": False, "has_user_namespaces": False}, "user namespaces", False),
         ({"is_root": False, "has_tunnels": False}, "/dev/net/tun", False),
         ({"is_root": False, "apparmor_restricts_namespaces": True}, "AppArmor", False),
@@ -49,6 +53,14 @@ def test_a_good_machine_has_no_findings():
 )
 def test_what_is_lacking_is_named(lack, name, is_warning):
     assert name in names(replace(WELL, **lack), warnings=is_warning)
+
+
+def test_the_limit_of_open_files_is_raised_as_far_as_may_be_for_those_who_take_it():
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    raised = raise_limit()
+    assert raised in {hard, WANTED}
+    assert resource.getrlimit(resource.RLIMIT_NOFILE) == (soft, raised)
+    assert raise_limit() == raised
 
 
 def test_root_needs_no_user_namespaces():
