@@ -67,6 +67,7 @@ class Chosen:
             "http_port": self.address.http_port,
             "https_port": self.address.https_port,
             "rendezvous_port": self.address.rendezvous_port,
+            "dashboard": self.address.dashboard,
             "run_dir": str(self.run_dir),
             "web_port": self.web_port,
             "traefik_port": self.traefik_port,
@@ -103,7 +104,7 @@ class Chosen:
                 "Update SkyPanel, or set SKYPANEL_HOME to another folder.",
             )
         public = {f"SKYPANEL_{name.upper()}": str(fields[name]) for name in ("domain", "ssh_port", "http_port", "https_port")}
-        later = {f"SKYPANEL_{name.upper()}": str(fields.get(name, "")) for name in ("rendezvous_port", *ENGINE_FIELDS)}
+        later = {f"SKYPANEL_{name.upper()}": str(fields.get(name, "")) for name in ("rendezvous_port", "dashboard", *ENGINE_FIELDS)}
         listed = {"SKYPANEL_ALLOW": ",".join(fields["allow"]), "SKYPANEL_QUEUES": ",".join(fields.get("queues", ()))}
         given = read_given({**public, **later, **listed})
         return cls(

@@ -16,6 +16,7 @@ QUEUES = ("builds", "rollouts", "nodes", PERIODIC)
 BILLING = "billing"
 MAX_DOMAIN_LENGTH = 190  # with an app's name before it and a dot, well below DNS's 253 (RFC 1035)
 
+SCHEMES = ("https", "http")
 ENGINES = ("embedded", "swarm")
 ENDPOINT_MODES = ("dnsrr", "vip")
 DEFAULT_DOCKER_HOST = "unix:///var/run/docker.sock"
@@ -42,6 +43,11 @@ VARIABLES = (
     Variable("SKYPANEL_HTTP_PORT", "8080", "The port for HTTP, on all interfaces."),
     Variable("SKYPANEL_HTTPS_PORT", "8443", "The port for HTTPS, on all interfaces."),
     Variable("SKYPANEL_RENDEZVOUS_PORT", "8444", "The port at which `heroku run` meets its dyno, by TLS, on all interfaces."),
+    Variable(
+        "SKYPANEL_DASHBOARD",
+        "https, or http under localhost",
+        "Whether the dashboard is there by https alone, or by http too: where a proxy before the panel ends TLS.",
+    ),
     Variable(
         "SKYPANEL_ALLOW",
         "nothing",
@@ -76,6 +82,7 @@ class Given:
     http_port: int | None = None
     https_port: int | None = None
     rendezvous_port: int | None = None
+    dashboard: str | None = None
     allow: tuple[str, ...] | None = None
     engine: str | None = None
     docker_host: str | None = None
@@ -91,6 +98,7 @@ class Given:
             self.http_port or kept.http_port,
             self.https_port or kept.https_port,
             self.rendezvous_port or kept.rendezvous_port,
+            self.dashboard or kept.dashboard,
         )
         if len(set(address.ports)) < len(address.ports):
             raise Invalid(
@@ -108,6 +116,7 @@ def read_given(environ: Mapping[str, str]) -> Given:
         http_port=_port(environ, "SKYPANEL_HTTP_PORT"),
         https_port=_port(environ, "SKYPANEL_HTTPS_PORT"),
         rendezvous_port=_port(environ, "SKYPANEL_RENDEZVOUS_PORT"),
+        dashboard=_one_of(environ, "SKYPANEL_DASHBOARD", SCHEMES),
         allow=_networks(environ, "SKYPANEL_ALLOW"),
         engine=_one_of(environ, "SKYPANEL_ENGINE", ENGINES),
         docker_host=_docker_host(environ, "SKYPANEL_DOCKER_HOST"),

@@ -89,9 +89,21 @@ async def by_host(request: web.Request, handler: Handler) -> web.StreamResponse:
     if dispatch.is_for_api(request) and not request.path.startswith(INTERNAL):
         return await dispatch.answer(request)
     dashboard = request.app[PANEL].address.host("skypanel")
-    if request.path.startswith(INTERNAL) or host(request) == dashboard:
+    if request.path.startswith(INTERNAL):
         return await handler(request)
+    if host(request) == dashboard:
+        return await _over_tls(request) or await handler(request)
     return await fallback.answer(request)
+
+
+async def _over_tls(request: web.Request) -> web.Response | None:
+    """Lead to HTTPS where there is TLS: without it, a cookie may be any app's, and what is typed in is anybody's to read."""
+    address = request.app[PANEL].address
+    if not address.dashboard_has_tls or origin(request).startswith("https:"):
+        return None
+    if request.method not in READING:
+        raise Denied("The dashboard is there by HTTPS alone.", f"Open it at {address.dashboard_url()}")
+    return web.Response(status=308, headers={"Location": f"{address.dashboard_url().rstrip('/')}{request.rel_url.raw_path_qs}"})
 
 
 @web.middleware

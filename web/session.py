@@ -80,7 +80,14 @@ def check_form(request: web.Request, token: str) -> None:
 
 
 def _read(request: web.Request, name: str) -> str | None:
-    value = request.cookies.get(_name(request, name), "")
+    """Return what the browser keeps. Raises Denied for two of one name: one is an app's, for the domain above its own and ours."""
+    name = _name(request, name)
+    sent = [pair.partition("=")[0].strip() for line in request.headers.getall("Cookie", ()) for pair in line.split(";")]
+    if sent.count(name) > 1:
+        raise Denied(
+            f"Your browser sent two cookies named {name}, of which one is not ours.", "Clear its cookies for this domain, then sign in."
+        )
+    value = request.cookies.get(name, "")
     # Ours are; and what is no UTF-8 cannot be hashed.
     return value if value and value.isascii() else None
 

@@ -19,13 +19,17 @@ class Route:
 
 @dataclass(frozen=True)
 class Address:
-    """Where users reach this panel. `domain` is the parent of all app hostnames."""
+    """Where users reach this panel. `domain` is the parent of all app hostnames.
+
+    `dashboard` is the scheme that somebody chose for the dashboard; empty, the domain tells.
+    """
 
     domain: str
     ssh_port: int
     http_port: int
     https_port: int
     rendezvous_port: int = DEFAULT_RENDEZVOUS_PORT
+    dashboard: str = ""
 
     @property
     def ports(self) -> tuple[int, ...]:
@@ -41,9 +45,20 @@ class Address:
         port = "" if self.http_port == 80 else f":{self.http_port}"  # noqa: PLR2004 - HTTP's port (RFC 9110)
         return f"http://{self.host(app_name)}{port}/"
 
+    @property
+    def dashboard_has_tls(self) -> bool:
+        """Whether the dashboard is there by HTTPS alone; names under localhost lead nowhere but to one's own machine (RFC 6761, 6.3)."""
+        return self.dashboard == "https" if self.dashboard else f".{self.domain}".rpartition(".")[2] != "localhost"
+
     def dashboard_url(self) -> str:
         """Return where the dashboard is."""
-        return self.url("skypanel")
+        if not self.dashboard_has_tls:
+            return self.url("skypanel")
+        return f"https://{self.host('skypanel')}{self._https_suffix}/"
+
+    @property
+    def _https_suffix(self) -> str:
+        return "" if self.https_port == 443 else f":{self.https_port}"  # noqa: PLR2004 - HTTPS's port (RFC 9110)
 
     def git_remote(self, app_name: str) -> str:
         """Return the remote to push an app to over SSH."""
@@ -51,8 +66,7 @@ class Address:
 
     def https_url(self) -> str:
         """Return where git is over HTTPS; the port is left out where it is HTTPS's own."""
-        port = "" if self.https_port == 443 else f":{self.https_port}"  # noqa: PLR2004 - HTTPS's port (RFC 9110)
-        return f"https://{self.domain}{port}/"
+        return f"https://{self.domain}{self._https_suffix}/"
 
     def https_remote(self, app_name: str) -> str:
         """Return the remote to push an app to over HTTPS."""

@@ -28,6 +28,7 @@ def banner(facts: Facts) -> str:
     rows = (
         ("Dashboard", address.dashboard_url() + facts.login_path.removeprefix("/")),
         ("", "signs you in as the administrator, once"),
+        *_warning(facts),
         ("Git remote", address.git_remote("<app>")),
         ("", f"or {address.https_remote('<app>')} with the API token as the password"),
         ("Host key", facts.fingerprint),
@@ -50,6 +51,13 @@ def banner(facts: Facts) -> str:
         "Ctrl-C stops it.",
     )
     return "\n".join(lines)
+
+
+def _warning(facts: Facts) -> tuple[tuple[str, str], ...]:
+    """Return what to expect of a dashboard by HTTPS: nobody trusts the home's CA at first."""
+    if not facts.address.dashboard_has_tls:
+        return ()
+    return (("", f"your browser warns of its certificate until it trusts {facts.home / 'ca.crt'}"),)
 
 
 def keys_line(keys: int) -> str:

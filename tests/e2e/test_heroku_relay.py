@@ -194,3 +194,14 @@ def test_without_the_cli_it_says_how_to_get_it(front):
     done = front.cli("heroku", "ps", check=False)
     assert done.returncode == 1
     assert "npm install -g heroku" in done.stderr
+
+
+def test_the_dashboard_of_a_domain_is_there_by_https_alone(front):
+    host, (_, http, https) = f"skypanel.{DOMAIN}", front.ports
+    resolve = [word for port in (http, https) for word in ("--resolve", f"{host}:{port}:127.0.0.1")]
+    curl = ["curl", "-sS", "--noproxy", "*", "--cacert", front.home / "panel" / "ca.crt", *resolve, "-o", "/dev/null", "-D", "-"]
+    plain = subprocess.run([*curl, f"http://{host}:{http}/login?next=/"], capture_output=True, text=True, check=True).stdout
+    assert f"location: https://{host}:{https}/login?next=/" in plain.replace("Location", "location")
+    shown = subprocess.run([*curl, f"https://{host}:{https}/login"], capture_output=True, text=True, check=True).stdout
+    assert "__Host-skypanel-visit=" in shown
+    assert front.cli("login-link").stdout.startswith(f"https://{host}:{https}/login?token=")

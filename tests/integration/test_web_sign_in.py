@@ -1,14 +1,19 @@
 """Signing in, by link and by password; and what keeps others from doing it."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
+from aiohttp.test_utils import TestServer
+from yarl import URL
 
 from skypanel.domain.errors import Denied, Throttled
 from skypanel.domain.password import MOST_HERE, MOST_OF_ACCOUNT, MOST_OF_ADDRESS
+from skypanel.domain.routing import Address
 from skypanel.flow import accounts, passwords
 from skypanel.store import audit
-from tests.web_fixture import HOST, ORIGIN
+from tests.web_fixture import BEAT_S, HOST, ORIGIN, SETTINGS, Client
+from web.app import create_app
 
 PASSWORD = "a long enough password"
 
@@ -71,6 +76,49 @@ async def test_with_tls_the_cookies_are_ones_that_no_app_can_set(client, stage, 
     response = await client.post("/login", data=data, headers=tls, allow_redirects=False)
     assert response.status == 303
     assert "Secure" in cookie(response, "__Host-skypanel")
+
+
+@pytest.fixture
+async def far(stage):
+    """A client of a panel with a domain of its own."""
+    panel = replace(stage.panel, address=Address("apps.example.com", 2222, 8080, 8443))
+    async with Client(TestServer(create_app(panel, SETTINGS, beat_s=BEAT_S)), headers={"Host": "skypanel.apps.example.com:8080"}) as client:
+        yield client
+
+
+async def test_where_there_is_tls_plain_http_leads_to_it_and_nothing_else(far, stage, with_password):
+    session = await passwords.sign_in(stage.panel, stage.admin.email, PASSWORD, "192.0.2.1")
+    for path in ("/", "/login?token=a%2Fb", "/static/style.css"):
+        response = await far.get(URL(path, encoded=True), headers={"Cookie": f"skypanel={session}"}, allow_redirects=False)
+        assert (response.status, response.headers["Location"]) == (308, f"https://skypanel.apps.example.com:8443{path}")
+    refused = await far.post("/login", data={"email": "a", "password": "b"}, headers={"Origin": "http://skypanel.apps.example.com:8080"})
+    assert refused.status == 403
+    assert "Open it at https://skypanel.apps.example.com:8443/" in await refused.text()
+    assert "Set-Cookie" not in refused.headers
+
+
+async def test_where_there_is_tls_only_a_cookie_that_no_app_can_set_counts(far, stage, with_password):
+    session = await passwords.sign_in(stage.panel, stage.admin.email, PASSWORD, "192.0.2.1")
+    for name, status in (("skypanel", 303), ("__Host-skypanel", 200)):
+        headers = {"X-Forwarded-Proto": "https", "Cookie": f"{name}={session}"}
+        assert (await far.get("/", headers=headers, allow_redirects=False)).status == status
+
+
+async def test_of_two_cookies_over_plain_http_none_counts(client, stage, with_password):
+    ours, anothers = [await passwords.sign_in(stage.panel, each.email, PASSWORD, "192.0.2.1") for each in (stage.admin, await other(stage))]
+    for pair in ((ours, anothers), (anothers, ours), (ours, ours)):
+        cookie_header = "; ".join(f"skypanel={each}" for each in pair)
+        for path in ("/", "/account", "/login"):
+            response = await client.get(path, headers={"Cookie": cookie_header}, allow_redirects=False)
+            assert response.status == 403
+            assert "Clear its cookies for this domain" in await response.text()
+    assert (await client.get("/", headers={"Cookie": f"skypanel={ours}; other=1"}, allow_redirects=False)).status == 200
+
+
+async def other(stage):
+    account = await stage.outsider()
+    await passwords.reset(stage.panel, account, PASSWORD)
+    return account
 
 
 async def test_signing_out_ends_the_session_everywhere(admin, stage):

@@ -47,3 +47,10 @@ def test_https_on_its_own_port_is_shown_without_it():
     shown = banner(replace(FACTS, address=Address("apps.example.com", 22, 80, 443)))
     assert "or https://apps.example.com/<app>.git with" in shown
     assert "git config --global http.https://apps.example.com/.sslCAInfo " in shown
+
+
+def test_a_domain_of_its_own_has_its_dashboard_by_https_and_says_what_a_browser_will():
+    shown = banner(replace(FACTS, address=Address("apps.example.com", 22, 80, 443)))
+    assert "  Dashboard   https://skypanel.apps.example.com/login?token=once" in shown.splitlines()
+    assert "your browser warns of its certificate until it trusts /var/lib/skypanel/ca.crt" in shown
+    assert "your browser warns" not in banner(FACTS)

@@ -252,3 +252,23 @@ def test_what_a_worker_elsewhere_needs_is_documented():
     page = (Path(__file__).parents[2] / "docs/nodes.md").read_text()
     for variable in WORKER_VARIABLES:
         assert f"| `{variable.name}` | {variable.sentence} |" in page
+
+
+@pytest.mark.parametrize(
+    ("domain", "dashboard", "url"),
+    [
+        ("localhost", "", "http://skypanel.localhost:8080/"),
+        ("panel.localhost", "", "http://skypanel.panel.localhost:8080/"),
+        ("localhost", "https", "https://skypanel.localhost:8443/"),
+        ("apps.example.com", "", "https://skypanel.apps.example.com:8443/"),
+        ("notlocalhost", "", "https://skypanel.notlocalhost:8443/"),
+        ("apps.example.com", "http", "http://skypanel.apps.example.com:8080/"),
+    ],
+)
+def test_the_dashboard_is_there_by_https_wherever_names_lead_to_other_machines(home, domain, dashboard, url):
+    assert load_with(home, SKYPANEL_DOMAIN=domain, SKYPANEL_DASHBOARD=dashboard).address.dashboard_url() == url
+
+
+def test_a_scheme_of_the_dashboard_that_is_none():
+    with pytest.raises(Invalid, match=r"SKYPANEL_DASHBOARD is 'ftp'\. Set it to https or http"):
+        read_given({"SKYPANEL_DASHBOARD": "ftp"})
