@@ -9,7 +9,7 @@ from skypanel.domain.app import App
 from skypanel.domain.build import BuildState, Turn
 from skypanel.domain.errors import Conflict, Invalid, SkyPanelError
 from skypanel.domain.output import FIRST, LineId, Place, build_stream, rollout_stream
-from skypanel.domain.release import Release, Rollout, RolloutState
+from skypanel.domain.release import Release, Rollout, RolloutReason, RolloutState
 from skypanel.domain.transcript import heading, is_aside
 from skypanel.flow import build as build_flow
 from skypanel.ports import Connection, Panel, WriteLine
@@ -86,6 +86,8 @@ async def show_rollout(panel: Panel, rollout: Rollout, show: Show, after: LineId
 def _rejection(rollout: Rollout, release: Release, app: App) -> SkyPanelError:
     if rollout.state is RolloutState.SUPERSEDED:
         return Conflict(f"v{release.version} was overtaken by a newer release.")
+    if rollout.reason is not RolloutReason.RELEASE:
+        return Invalid(f"The {rollout.reason} of v{release.version} did not succeed.", "What ran of it before goes on.")
     return Invalid(f"v{release.version} did not go live.", app.what_serves)
 
 

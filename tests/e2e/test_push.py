@@ -182,6 +182,24 @@ def test_an_app_that_never_listens_is_told_so(panel):
     assert panel.get("silent").status == 503
 
 
+def test_a_dyno_that_crashes_again_and_again_is_shown_so_with_its_last_lines(panel):
+    repository = panel.repository("python-plain")
+    repository.write("Procfile", "web: python3 app.py\nworker: echo oh dear; exit 4\n")
+    repository.commit("Add a worker")
+    repository.push("looping")
+    assert "The scale of v1 did not succeed." in panel.cli("scale", "looping", "worker=1", check=False).stderr
+    shown = wait_for("a crash", lambda: _crashed(panel))
+    assert re.search(r"^worker\.1 +crashed +v1 .*exited with status 4$", shown, re.MULTILINE)
+    assert re.search(r"^The last lines of worker\.1:$", shown, re.MULTILINE)
+    assert re.search(r"app\[worker\.1\]: oh dear$", shown, re.MULTILINE)
+    panel.cli("scale", "looping", "worker=0")
+
+
+def _crashed(panel):
+    shown = panel.cli("ps", "looping").stdout
+    return shown if "crashed" in shown else None
+
+
 def test_another_branch_is_stored_and_not_built(panel):
     repository = panel.repository("python-plain")
     repository.push("branches")
