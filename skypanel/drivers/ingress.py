@@ -22,9 +22,10 @@ from docker.errors import NotFound as NoSuchThing
 
 from skypanel.domain.errors import Conflict, NotFound
 from skypanel.domain.routing import PROXY_TOKEN_HEADER
-from skypanel.drivers import container_removal
+from skypanel.drivers import container_removal, door
 from skypanel.drivers.docker_api import PANEL, DockerApi, Json
 from skypanel.drivers.swarm_services import Services
+from skypanel.drivers.traefik import ALL, ENTRY_POINTS
 
 HTTP_PORT, HTTPS_PORT, API_PORT = 8080, 8443, 8082
 CONFIG = "skypanel.ingress"
@@ -130,9 +131,6 @@ def _name(panel: str) -> str:
 
 def static_config(options: IngressOptions) -> Json:
     """Return Traefik's static configuration."""
-    patient: Json = {"transport": {"respondingTimeouts": {"readTimeout": "0s"}, "lifeCycle": {"graceTimeOut": "3s"}}}
-    if options.trusted:
-        patient["forwardedHeaders"] = {"trustedIPs": list(options.trusted)}
     providers: Json = {
         "providersThrottleDuration": "100ms",
         "swarm": {
@@ -149,21 +147,36 @@ def static_config(options: IngressOptions) -> Json:
     return {
         "global": {"checkNewVersion": False, "sendAnonymousUsage": False},
         "log": {"level": "WARN"},
+        "experimental": door.STATIC,
         "entryPoints": {
-            "web": {"address": f":{HTTP_PORT}", **patient},
-            "websecure": {"address": f":{HTTPS_PORT}", **patient, "http": {"tls": {}}},
+            "web": door.entry_point(f":{HTTP_PORT}", options.trusted),
+            "websecure": door.entry_point(f":{HTTPS_PORT}", options.trusted, tls=True),
             "internal": {"address": f":{API_PORT}"},
         },
         "providers": providers,
+        # It lets go of idle connections before servers do, and asks another task where one is gone.
+        "serversTransport": {"forwardingTimeouts": {"dialTimeout": "3s", "idleConnTimeout": "500ms"}},
         "api": {"dashboard": False},
         "ping": {"entryPoint": "internal"},
     }
 
 
 def dynamic_config(options: IngressOptions) -> Json:
-    """Return the part of the routing that never changes: Traefik's API, for those who know the token, and the certificate."""
+    """Return the part of the routing that never changes: Traefik's API, for those who know the token, and the certificate.
+
+    A host that leads to no service is answered as one whose service has no task: the panel's proxy has a page for both.
+    """
     match = f"Header(`{PROXY_TOKEN_HEADER}`, `{options.token}`)"
-    config: Json = {"http": {"routers": {"api": {"entryPoints": ["internal"], "rule": match, "service": "api@internal"}}}}
+    config: Json = {
+        "http": {
+            "routers": {
+                "api": {"entryPoints": ["internal"], "rule": match, "service": "api@internal"},
+                "fallback": {"entryPoints": list(ENTRY_POINTS), "rule": ALL, "priority": 1, "service": "nobody"},
+            },
+            "middlewares": {door.NAME: door.middleware()},
+            "services": {"nobody": {"loadBalancer": {"servers": []}}},
+        }
+    }
     if options.certificate:
         pair = {"certFile": f"{_FOLDER}/panel.crt", "keyFile": f"{_FOLDER}/panel.key"}
         config["tls"] = {"stores": {"default": {"defaultCertificate": pair}}}
@@ -173,6 +186,7 @@ def dynamic_config(options: IngressOptions) -> Json:
 def files(options: IngressOptions) -> dict[str, bytes]:
     """Return the files of the configuration's folder. JSON is YAML."""
     found = {"traefik.yaml": json.dumps(static_config(options)).encode(), "dynamic.yaml": json.dumps(dynamic_config(options)).encode()}
+    found |= {name: content.encode() for name, content in door.files().items()}
     if options.certificate and options.key:
         found |= {"panel.crt": options.certificate, "panel.key": options.key}
     return found
@@ -188,6 +202,7 @@ def container(options: IngressOptions, labels: Mapping[str, str]) -> Json:
     return {
         "Cmd": ["/traefik", f"--configFile={_FOLDER}/traefik.yaml"],
         "Labels": dict(labels),
+        "WorkingDir": _FOLDER,
         "ExposedPorts": {f"{port}/tcp": {} for port in published},
         "HostConfig": {
             "NetworkMode": _name(options.panel),

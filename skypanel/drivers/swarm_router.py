@@ -16,6 +16,7 @@ from aiohttp import ClientError, ClientSession, ClientTimeout
 from skypanel.domain.errors import NotFound, Unavailable
 from skypanel.domain.manifest import WEB
 from skypanel.domain.routing import PROXY_TOKEN_HEADER, Route
+from skypanel.drivers import door
 from skypanel.drivers.docker_api import DockerApi, Json
 from skypanel.drivers.swarm_services import Service, Services
 from skypanel.drivers.swarm_spec import GENERATION, ORGANIZATION, PORT, PROCESS_TYPE, VERSION, network_name
@@ -124,6 +125,7 @@ def _route_labels(service: Service, route: Route) -> dict[str, str]:
         f"http.routers.{name}.rule": rule(route),
         f"http.routers.{name}.priority": str(priority),
         f"http.routers.{name}.entrypoints": ",".join(ENTRY_POINTS),
+        f"http.routers.{name}.middlewares": f"{door.NAME}@file",
         f"http.routers.{name}.service": name,
         f"http.services.{name}.loadbalancer.server.port": str(PORT),
         f"http.services.{name}.loadbalancer.responseforwarding.flushinterval": FLUSH_INTERVAL,

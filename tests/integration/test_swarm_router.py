@@ -115,9 +115,9 @@ async def test_a_change_of_a_route_starts_nothing_anew(engine, launch):
     before = await engine.scheduler.dynos(manifest.app_id)
     await engine.router.confirm([route])
     await engine.router.confirm([replace(route, hosts=("one.localhost", "two.localhost"))])
-    assert [(await engine.get(host))[0] for host in ("one.localhost", "two.localhost", HOST)] == [200, 200, 404]
+    assert [(await engine.get(host))[0] for host in ("one.localhost", "two.localhost", HOST)] == [200, 200, 503]
     await engine.router.confirm([replace(route, endpoints=())])
-    assert (await engine.get("one.localhost"))[0] == 404
+    assert await engine.get("one.localhost") == (503, "no available server\n")
     assert await engine.scheduler.dynos(manifest.app_id) == before
 
 
@@ -138,7 +138,7 @@ async def test_a_route_to_dynos_that_are_gone_is_unavailable(engine, launch):
 async def test_the_api_answers_to_the_token_only_and_hostile_hosts_are_left_out(engine, launch):
     _, route = await launch()
     await engine.router.confirm([replace(route, hosts=(HOST, "evil`) || PathPrefix(`/"))])
-    assert (await engine.get("anything.localhost"))[0] == 404
+    assert (await engine.get("anything.localhost"))[0] == 503
     async with aiohttp.ClientSession() as session:
         for headers, status in (({}, 404), ({PROXY_TOKEN_HEADER: TOKEN}, 200)):
             async with session.get(f"{engine.api_url}/api/rawdata", headers=headers) as response:
