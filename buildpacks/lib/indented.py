@@ -5,6 +5,7 @@ shown them. It ends with the command: what that leaves running in the background
 Where the command fails for want of a server, VERDICT is a file that names it from then on.
 """  # noqa: INP001 - a script, run by path
 
+import errno
 import os
 import re
 import select
@@ -116,11 +117,21 @@ def output(process: "subprocess.Popen[bytes]", pipe: int) -> Iterator[bytes]:
             yield os.read(pipe, CHUNK_BYTES)
 
 
+def started(argv: list[str], pipe: int) -> "subprocess.Popen[bytes]":
+    """Start a command; a script without a #! is bash's, as it is where bash runs it. Raises OSError."""
+    try:
+        return subprocess.Popen(argv, stdout=pipe, stderr=pipe)
+    except OSError as error:
+        if error.errno != errno.ENOEXEC:
+            raise
+        return subprocess.Popen(["bash", *argv], stdout=pipe, stderr=pipe)
+
+
 def main(verdict: Path, argv: list[str]) -> int:
     """Run a command, and return its exit status."""
     pipe, write = os.pipe()
     try:
-        process = subprocess.Popen(argv, stdout=write, stderr=write)
+        process = started(argv, write)
     except OSError as error:
         sys.stdout.write(f"{INDENT.decode()}{argv[0]}: {error.strerror}\n")
         return NOT_FOUND

@@ -40,6 +40,14 @@ def test_an_indented_command_keeps_its_exit_status():
     assert bash("indented sh -c 'echo why >&2; exit 7'").returncode == 7
 
 
+def test_an_indented_script_without_a_first_line_that_names_its_shell_is_bashs(tmp_path):
+    script = tmp_path / "pre_compile"
+    script.write_text("[[ $1 == one ]] && echo ${BASH##*/}\n")
+    script.chmod(0o755)
+    done = bash('indented "$1" one', script)
+    assert (done.returncode, done.stdout) == (0, "       bash\n")
+
+
 @pytest.mark.parametrize("background", ["sleep 1000 &", "setsid nohup sleep 1000 &"])
 def test_an_indented_command_ends_without_what_it_left_in_the_background(tmp_path, background):
     script = f"{background} echo $! > {tmp_path}/pid; seq 20000; echo end; exit 3"
