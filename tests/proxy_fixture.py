@@ -43,6 +43,7 @@ class Proxy:
     # What the panel answers to whoever comes to it.
     status: int = 200
     tells_paths: bool = False
+    ingress: str = ""
 
     @property
     def router(self):
@@ -115,7 +116,7 @@ async def running_proxy(home, git_port=1, change=unchanged):
         async def config(request):
             assert request.headers[PROXY_TOKEN_HEADER] == TOKEN
             hosts = {"panel_host": "skypanel.localhost", "git_hosts": settings.address.git_hosts}
-            return web.json_response(dynamic_config(proxy.routes, **hosts, **parts))
+            return web.json_response(dynamic_config(proxy.routes, **hosts, **parts, ingress=proxy.ingress))
 
         async def page(request):
             return web.Response(status=proxy.status, text=f"panel: {request.raw_path if proxy.tells_paths else request.host}")

@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 from aiohttp import web
 
+from skypanel.domain.routing import Route
 from tests.proxy_fixture import HOST, running_proxy, serve
 
 PATHS = (
@@ -167,6 +168,35 @@ async def test_an_apps_own_errors_are_its_own(proxy):
     async with app(proxy, handler=fail):
         for status in (500, 502, 503, 504):
             assert await proxy.text(path=f"/?status={status}") == (status, "Bad Gateway")
+
+
+async def test_an_ingress_that_finds_nobody_is_not_taken_for_an_app(proxy):
+    """What Traefik says in its own name has no content type, or is an error of Go's; an app may say the same words."""
+    answers = {
+        "own": {"X-Content-Type-Options": "nosniff", "Content-Type": "text/plain; charset=utf-8"},
+        "app": {"Content-Type": "text/plain"},
+    }
+
+    async def fail(request):
+        kind, status, words = request.query["kind"], int(request.query["status"]), request.query["words"]
+        head = f"HTTP/1.1 {status} No\r\nContent-Length: {len(words)}\r\n"
+        headers = {} if (kind, status) == ("own", 502) else answers[kind]
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        request.transport.write(f"{head}{lines}\r\n{words}".encode())
+        request.transport.close()
+        return web.Response()
+
+    runner, proxy.ingress = await serve([web.get("/", fail)])
+    proxy.status = 503
+    route = Route(uuid4(), (HOST,), (proxy.ingress,))
+    proxy.routes[:] = [route]
+    await proxy.router.confirm([route])
+    for status, words in ((502, "Bad Gateway"), (503, "no available server\n")):
+        query = {"status": status, "words": words}
+        assert await proxy.text(params={**query, "kind": "own"}) == (503, f"panel: {HOST}")
+        assert await proxy.text(params={**query, "kind": "app"}) == (status, words)
+        assert await proxy.text(params={**query, "kind": "own", "words": "Sorry"}) == (status, "Sorry")
+    await runner.cleanup()
 
 
 async def test_hints_come_before_the_answer(proxy):
