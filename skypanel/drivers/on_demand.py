@@ -6,10 +6,17 @@ from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 
+from skypanel.domain.account import PublicKey
 from skypanel.domain.node import Availability, Invitation, Login, Member
 from skypanel.domain.remote import Branches, Entrance, KeyPair
 from skypanel.domain.stack import Image
 from skypanel.ports import Fetched, Machines, Remotes, Shell, Swarm
+
+
+def parse_public_key(text: str, name: str) -> PublicKey:
+    """Return an SSH key from its line; its comment names it, or else `name`. Raises Invalid."""
+    parsed: PublicKey = import_module("skypanel.drivers.public_keys").parse_public_key(text, name)
+    return parsed
 
 
 class MachinesOnDemand:

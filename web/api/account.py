@@ -8,7 +8,7 @@ from aiohttp import web
 from skypanel.domain.access import SCOPES, AccountAction
 from skypanel.domain.account import Account, Token
 from skypanel.domain.errors import Invalid, NotFound
-from skypanel.drivers.public_keys import parse_public_key
+from skypanel.drivers.on_demand import parse_public_key
 from skypanel.flow import accounts as accounts_flow
 from skypanel.flow import passwords, people
 from skypanel.ports import Panel
