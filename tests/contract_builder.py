@@ -1,8 +1,10 @@
 """What every Builder driver does. A subclass has a fixture `builder`."""
 
 import asyncio
+import platform
 import socket
 from contextlib import closing
+from importlib.metadata import version
 
 import pytest
 
@@ -11,6 +13,7 @@ from skypanel.domain.manifest import Exit
 from skypanel.ports import Step, StepFailed
 from tests.launcher_fixture import ENVIRONMENT, make_app
 
+PLATFORM = f"{platform.machine()}-unknown-linux-gnu"
 LIMITS = Limits(cpu_cores=1.0, memory_bytes=256 * MIB, pids=64, disk_bytes=64 * MIB, timeout_s=60)
 
 
@@ -126,3 +129,8 @@ class BuilderContract:
         async with builder.workspace(make_app(), LIMITS) as workspace:
             assert "python" in await text(workspace, shell("ls /buildpacks"))
             assert (await output(workspace, shell("test -x /buildpacks/python/bin/detect && ! touch /buildpacks/x 2>/dev/null")))[0].ok
+
+    async def test_the_panels_own_tools_are_there_to_be_run(self, builder):
+        async with builder.workspace(make_app(), LIMITS) as workspace:
+            assert await text(workspace, shell("/tools/uv --version")) == f"uv {version('uv')} ({PLATFORM})\n"
+            assert (await output(workspace, shell("! touch /tools/x 2>/dev/null && ! cp /bin/true /tools/uv 2>/dev/null")))[0].ok

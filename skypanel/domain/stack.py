@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from shlex import quote
 
@@ -16,6 +16,8 @@ _DIGITS = 12
 # What is half made is thrown away, so nothing has to be on the disk before it is whole.
 _IN_A_HURRY = "force-unsafe-io"
 _LISTS = {"run": ("run.packages",), "build": ("run.packages", "build.packages")}
+# Where builds find the programs that the panel brings along, on every engine.
+TOOLS = "/tools"
 
 
 class Image(StrEnum):
@@ -27,10 +29,11 @@ class Image(StrEnum):
 
 @dataclass(frozen=True)
 class Definition:
-    """One image: `files` are those of the stack's folder, by name."""
+    """One image: `files` are those of the stack's folder, by name; `tools` are programs of the panel's own, and their versions."""
 
     image: Image
     files: Mapping[str, str]
+    tools: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def packages(self) -> tuple[str, ...]:
@@ -41,7 +44,8 @@ class Definition:
     @property
     def content(self) -> str:
         """What tells this image from one with other contents: a digest in hex."""
-        parts = (SUITE, *self.packages, *INIT, *(self.files[name] for name in ("dpkg.conf", "finish.sh")))
+        tools = (f"{name} {version}" for name, version in self.tools.items())
+        parts = (SUITE, *self.packages, *INIT, *(self.files[name] for name in ("dpkg.conf", "finish.sh")), *tools)
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
     @property
@@ -74,7 +78,8 @@ def changes(definition: Definition) -> tuple[str, ...]:
 
 def dockerfile(definition: Definition) -> str:
     """Return the whole Dockerfile."""
-    return definition.files["Dockerfile"] + "\n".join(changes(definition)) + "\n"
+    copied = [f"COPY {name} {TOOLS}/{name}" for name in definition.tools]
+    return definition.files["Dockerfile"] + "\n".join((*copied, *changes(definition))) + "\n"
 
 
 def build_arguments(definition: Definition, base: str) -> dict[str, str]:
@@ -82,8 +87,8 @@ def build_arguments(definition: Definition, base: str) -> dict[str, str]:
     return {"BASE": base, "PACKAGES": " ".join(definition.packages)}
 
 
-def root_command(definition: Definition, folder: str) -> tuple[str, ...]:
-    """Return the command that prints the image's files as a tar; `folder` holds the stack's own."""
+def root_command(definition: Definition, folder: str, programs: str) -> tuple[str, ...]:
+    """Return the command that prints the image's files as a tar; `folder` holds the stack's own, `programs` its tools."""
     return (
         *("mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(definition.packages)}"),
         '--aptopt=Acquire::Languages "none"',
@@ -91,5 +96,6 @@ def root_command(definition: Definition, folder: str) -> tuple[str, ...]:
         f'--customize-hook=sed -i /{_IN_A_HURRY}/d "$1"/etc/dpkg/dpkg.cfg.d/*',
         f"--customize-hook=copy-in {quote(f'{folder}/finish.sh')} /tmp",
         '--customize-hook=chroot "$1" sh /tmp/finish.sh && rm "$1/tmp/finish.sh"',
+        *(f'--customize-hook=install -D -m 0755 {quote(f"{programs}/{name}")} "$1"{TOOLS}/{name}' for name in definition.tools),
         SUITE,
     )

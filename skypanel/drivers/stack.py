@@ -5,6 +5,7 @@ import subprocess
 import tarfile
 import tempfile
 from collections.abc import Callable
+from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 from typing import IO
@@ -15,6 +16,7 @@ from skypanel.domain import stack
 from skypanel.domain.errors import NotFound, Unavailable
 from skypanel.domain.stack import Definition, Image
 from skypanel.drivers.docker_api import DockerApi
+from skypanel.launcher.places import PROGRAMS
 
 BASE = "debian:bookworm-slim"
 FOLDER = Path(str(files("skypanel") / "stack"))
@@ -26,7 +28,8 @@ Say = Callable[[str], None]
 
 def define(image: Image) -> Definition:
     """Return an image as the stack's folder has it."""
-    return Definition(image, {path.name: path.read_text() for path in FOLDER.iterdir()})
+    tools = {"uv": version("uv")} if image is Image.BUILD else {}
+    return Definition(image, {path.name: path.read_text() for path in FOLDER.iterdir()}, tools)
 
 
 def ensure(docker: DockerApi, definition: Definition, say: Say, base: str | None = BASE) -> None:
@@ -50,7 +53,9 @@ def ensure(docker: DockerApi, definition: Definition, say: Say, base: str | None
 def write_root(definition: Definition, target: IO[bytes]) -> None:
     """Write an image's files as a tar. Raises Unavailable."""
     try:
-        done = subprocess.run(stack.root_command(definition, str(FOLDER)), check=False, stdout=target, stderr=subprocess.PIPE)
+        done = subprocess.run(
+            stack.root_command(definition, str(FOLDER), str(PROGRAMS)), check=False, stdout=target, stderr=subprocess.PIPE
+        )
     except FileNotFoundError as error:
         raise Unavailable("There is no mmdebstrap to make the images with.", "Install it: apt install mmdebstrap") from error
     if done.returncode != 0:
@@ -107,5 +112,7 @@ def _context(definition: Definition) -> IO[bytes]:
             entry = tarfile.TarInfo(name)
             entry.size = len(text.encode())
             archive.addfile(entry, io.BytesIO(text.encode()))
+        for name in definition.tools:
+            archive.add(PROGRAMS / name, name)
     body.seek(0)
     return body

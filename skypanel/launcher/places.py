@@ -5,6 +5,7 @@
 import os
 import shutil
 import sys
+import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +16,10 @@ from skypanel.launcher.commands import call
 from skypanel.launcher.spreading import spread
 
 OWN = "launcher"
-OWN_FOLDERS = ("slugs", "caches", "disks", "state")
+OWN_FOLDERS = ("slugs", "caches", "disks", "state", "tools")
+# The programs that are installed with the panel, and those of them that builds find in /tools.
+PROGRAMS = Path(sysconfig.get_path("scripts"))
+TOOLS = ("uv",)
 _REACHABLE = 0o711
 
 
@@ -50,6 +54,11 @@ class Places:
         return self.base / "buildpacks"
 
     @property
+    def tools(self) -> Path:
+        """The programs that builds find beside the system's."""
+        return self.base / "tools"
+
+    @property
     def next_slot(self) -> Path:
         """Where the addresses that were given out are counted."""
         return self.base / "state" / "next-slot"
@@ -81,6 +90,7 @@ async def open_places(home: Path, base: Path, buildpacks: Path, panel: int) -> P
         await _pin(home / "logs", base / "logs", panel)
     places.mounts.mkdir(mode=_REACHABLE)
     _copy_buildpacks(buildpacks, places.buildpacks)
+    _copy_tools(PROGRAMS, places.tools)
     return places
 
 
@@ -117,3 +127,15 @@ def _copy_buildpacks(source: Path, target: Path) -> None:
     for path in (target, *target.rglob("*")):
         if not path.is_symlink():
             path.chmod(0o755 if path.stat().st_mode & 0o100 else 0o644)
+
+
+def _copy_tools(source: Path, target: Path) -> None:
+    """Have them where every sandbox can run them, wherever the panel is installed; those that are there already stay."""
+    for name in TOOLS:
+        program, kept = (source / name).stat(), target / name
+        if kept.exists() and (kept.stat().st_size, kept.stat().st_mtime_ns) == (program.st_size, program.st_mtime_ns):
+            continue
+        part = target / f"{name}.part"
+        shutil.copy2(source / name, part)
+        part.chmod(0o755)
+        part.rename(kept)

@@ -92,6 +92,7 @@ async def open_workspace(machine: Machine, request: OpenWorkspace) -> AsyncItera
             disks.append(cache)
             binds += [Bind(machine.own_folder(disks[0], folder, tenant), f"/{folder}") for folder in ("app", "env")]
             binds += [Bind(cached, "/cache"), Bind(machine.places.buildpacks, "/buildpacks", writable=False)]
+            binds.append(Bind(machine.places.tools, "/tools", writable=False))
         else:
             binds.append(Bind(await stack.enter_async_context(machine.overlay(disks[0], tenant, request.digest)), "/app"))
         bounds = await stack.enter_async_context(machine.bounds(name, limits))

@@ -17,7 +17,7 @@ from tests.stack_images import stack_image
 __all__ = ["swarm"]
 
 PROGRAMS = {
-    Image.RUN: ("bash", "curl", "node", "ps", "python3", "tini", "tar", "xz", "zstd"),
+    Image.RUN: ("bash", "curl", "node", "npm", "ps", "python3", "tini", "tar", "xz", "zstd"),
     Image.BUILD: (
         "cc",
         "erb",
@@ -34,6 +34,7 @@ PROGRAMS = {
         "rsync",
         "tini",
         "unzip",
+        "/tools/uv",
     ),
 }
 

@@ -10,8 +10,8 @@ from skypanel.drivers.stack import define
 def test_the_build_image_has_all_that_the_run_image_has():
     run, build = define(Image.RUN), define(Image.BUILD)
     assert set(run.packages) < set(build.packages)
-    assert {"tini", "python3", "nodejs", "nftables"} <= set(run.packages)
-    assert {"git", "npm", "ruby"} <= set(build.packages) - set(run.packages)
+    assert {"tini", "python3", "nodejs", "npm", "nftables"} <= set(run.packages)
+    assert {"git", "ruby"} <= set(build.packages) - set(run.packages)
 
 
 def test_a_name_changes_with_what_is_in_the_image():
@@ -20,6 +20,8 @@ def test_a_name_changes_with_what_is_in_the_image():
     assert more.name != run.name
     assert replace(run, files={**run.files, "run.packages": "# new words\n" + run.files["run.packages"]}).name == run.name
     assert replace(run, files={**run.files, "finish.sh": "exit 0\n"}).name != run.name
+    build = define(Image.BUILD)
+    assert replace(build, tools={"uv": "0"}).name != build.name
 
 
 def test_both_ways_describe_one_image():
@@ -27,9 +29,11 @@ def test_both_ways_describe_one_image():
     text = stack.dockerfile(build)
     assert all(line in text for line in stack.changes(build))
     assert stack.build_arguments(build, "debian")["PACKAGES"].split(" ") == list(build.packages)
-    command = stack.root_command(build, "/a folder")
+    command = stack.root_command(build, "/a folder", "/programs")
     assert f"--include={','.join(build.packages)}" in command
     assert "--customize-hook=copy-in '/a folder/finish.sh' /tmp" in command
+    assert '--customize-hook=install -D -m 0755 /programs/uv "$1"/tools/uv' in command
+    assert "COPY uv /tools/uv" in text
     assert command[-1] == "bookworm"
 
 
