@@ -15,7 +15,7 @@ from skypanel.drivers.dulwich import DulwichRepositories
 from skypanel.drivers.fernet import FernetCipher
 from skypanel.drivers.files import FileObjects
 from skypanel.drivers.key_file import KeyFileCipher
-from skypanel.drivers.on_demand import MachinesOnDemand, RemotesOnDemand, SwarmOnDemand
+from skypanel.drivers.on_demand import MachinesOnDemand, RemotesOnDemand, RuntimesOnDemand, SwarmOnDemand
 from skypanel.drivers.streams import StreamOutput, connect
 from skypanel.drivers.tarball import TarballArchives
 from skypanel.engines import Elsewhere, OpenEngine
@@ -48,6 +48,7 @@ async def open_panel(settings: Settings) -> AsyncIterator[Panel]:
             database=database,
             scheduler=engine.scheduler,
             builder=engine.builder,
+            runtimes=RuntimesOnDemand(settings.runtimes),
             upkeep=engine.upkeep,
             router=engine.router,
             objects=objects,

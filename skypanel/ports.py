@@ -20,6 +20,7 @@ from skypanel.domain.output import FIRST, Line, LineId
 from skypanel.domain.push import Kind, Tree
 from skypanel.domain.remote import Branches, Entrance, KeyPair
 from skypanel.domain.routing import Address, Route
+from skypanel.domain.runtime import Runtime
 from skypanel.domain.storage import Kept, Storage
 from skypanel.domain.submodule import Part
 
@@ -209,6 +210,26 @@ class Builder(Protocol):
 
         The limits hold for the whole of it, `timeout_s` too. Raises Unavailable.
         """
+        ...
+
+
+class Runtimes(Protocol):
+    """Interpreters that the stack lacks, from a mirror or, where that is "", from where their makers have them."""
+
+    async def offered(self, language: str, mirror: str) -> Mapping[str, Runtime]:
+        """Return by version what can be had. Raises Unavailable."""
+        ...
+
+    async def kept(self, runtimes: Mapping[str, Runtime]) -> Sequence[str]:
+        """Return the versions of those that need no network any more."""
+        ...
+
+    async def fetch(self, runtime: Runtime, mirror: str) -> None:
+        """Have one here, its digest checked: once for all apps, and never twice at once. Raises Unavailable with the reason."""
+        ...
+
+    def read(self, runtime: Runtime) -> AsyncIterator[bytes]:
+        """Yield as a tar what a build installs it from, once it was fetched. Raises Unavailable."""
         ...
 
 
@@ -554,6 +575,7 @@ class Panel:
     database: Database
     scheduler: Scheduler
     builder: Builder
+    runtimes: Runtimes
     upkeep: Upkeep
     router: Router
     objects: Objects

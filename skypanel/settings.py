@@ -225,6 +225,11 @@ class Settings:
         return self.home / "spool"
 
     @property
+    def runtimes(self) -> Path:
+        """The folder of the interpreters that builds share."""
+        return self.home / "runtimes"
+
+    @property
     def scratch(self) -> Path:
         """The folder of what is on its way to object storage elsewhere; its files have no names."""
         return self.home / "scratch"

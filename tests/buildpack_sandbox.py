@@ -1,5 +1,6 @@
 """Buildpacks as the product runs them: in bubblewrap, at /app, as somebody unprivileged; here with the host's network."""
 
+import asyncio
 import json
 import os
 import shutil
@@ -13,6 +14,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from skypanel.drivers.runtimes.kept import KeptRuntimes
+from skypanel.launcher.places import PROGRAMS
+from tests.runtime_mirror import Mirror
 
 ROOT = Path(__file__).parent.parent
 APPS = ROOT / "tests" / "fixtures" / "apps"
@@ -70,6 +75,27 @@ class Site:
         )
         return Finished(done.returncode, done.stdout, time.monotonic() - began)
 
+    def offer(self, language: str, mirror: Mirror) -> None:
+        """Have what the panel brings to a build that needs another version than the stack's."""
+        folder = self.home / "tmp" / "runtimes" / language
+        shutil.rmtree(folder, ignore_errors=True)
+        kept = KeptRuntimes(self.home / "runtimes")
+        offered = asyncio.run(kept.offered(language, str(mirror.folder)))
+        self._tell(folder, list(offered))
+        if runtime := offered.get(self.needs(language)):
+            asyncio.run(kept.fetch(runtime, str(mirror.folder)))
+            shutil.copytree(kept.place(runtime), folder, dirs_exist_ok=True)
+            hand_over(folder)
+
+    def _tell(self, folder: Path, versions: list[str], failure: str = "") -> None:
+        folder.mkdir(parents=True)
+        (folder / "offered.json").write_text(json.dumps({"versions": versions, "failure": failure}))
+        hand_over(folder.parent)
+
+    def needs(self, language: str) -> str:
+        """Return what a buildpack says to the panel."""
+        return self.run("bin/runtime", "/app", directory=f"/tmp/buildpacks/{language}").output.strip()
+
     def detect(self, name: str) -> Finished:
         return self.run(f"/tmp/buildpacks/{name}/bin/detect", "/app", directory=f"/tmp/buildpacks/{name}")
 
@@ -122,6 +148,7 @@ class Site:
             *("--ro-bind", "/usr", "/usr", "--ro-bind", "/etc", "/etc", "--proc", "/proc", "--dev", "/dev"),
             *(part for name in ("bin", "sbin", "lib", "lib64") for part in system_folder(Path("/", name))),
             *(part for source, target in folders.items() for part in ("--bind", str(source), target)),
+            *("--ro-bind", str(PROGRAMS / "uv"), "/tools/uv"),
             *("--chdir", directory, "--clearenv"),
             *(part for name, value in variables.items() for part in ("--setenv", name, value)),
             *argv,

@@ -17,6 +17,7 @@ from skypanel.domain.routing import Address
 from skypanel.drivers.argon2 import Argon2Passwords
 from skypanel.drivers.attachment import Attachment
 from skypanel.drivers.dulwich import DulwichRepositories
+from skypanel.drivers.runtimes.kept import KeptRuntimes
 from skypanel.drivers.tarball import TarballArchives
 from skypanel.flow import apps as apps_flow
 from skypanel.flow import build as build_flow
@@ -262,6 +263,7 @@ async def open_stage(database, folder) -> Stage:
         database=database,
         scheduler=FakeScheduler(),
         builder=builder,
+        runtimes=KeptRuntimes(folder / "runtimes"),
         upkeep=FakeUpkeep(),
         router=FakeRouter(),
         objects=FakeObjects(),

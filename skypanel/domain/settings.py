@@ -11,6 +11,7 @@ from skypanel.domain.indexes import Indexes, read_url, read_urls
 from skypanel.domain.internet import read_networks
 from skypanel.domain.names import printable
 from skypanel.domain.plan import DEFAULT_PLAN
+from skypanel.domain.runtime import read_mirror
 from skypanel.domain.storage import Storage, StorageKind
 
 Value = str | int | bool
@@ -125,6 +126,9 @@ SETTINGS: Mapping[str, Setting] = {
         ),
         Setting("pip_extra_index_urls", "", read_urls, "Further package indexes of Python builds, spaces between.", is_sensitive=True),
         Setting("npm_registry", "", _index, "The registry of Node.js builds, with a login in it where it wants one.", is_sensitive=True),
+        Setting(
+            "runtime_mirror", "", read_mirror, "Where builds get versions of Python and Node.js that the stack lacks: a URL or a folder."
+        ),
         Setting("billing", False, _flag, "Whether organizations pay for each hour of their apps, from their wallets: true or false."),  # noqa: FBT003
         Setting("starting_credit", "100.00", _credit, "What is in the wallet of a new organization."),
         Setting("storage", StorageKind.FILES.value, _choice(*StorageKind), "Where slugs, sources and build output are kept: files or s3."),

@@ -1,6 +1,6 @@
 """Drivers whose libraries are large and seldom needed: imported at their first use, so that most processes stay small."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import cached_property
 from importlib import import_module
@@ -9,8 +9,9 @@ from pathlib import Path
 from skypanel.domain.account import PublicKey
 from skypanel.domain.node import Availability, Invitation, Login, Member
 from skypanel.domain.remote import Branches, Entrance, KeyPair
+from skypanel.domain.runtime import Runtime
 from skypanel.domain.stack import Image
-from skypanel.ports import Fetched, Machines, Remotes, Shell, Swarm
+from skypanel.ports import Fetched, Machines, Remotes, Runtimes, Shell, Swarm
 
 
 def parse_public_key(text: str, name: str) -> PublicKey:
@@ -60,6 +61,34 @@ class RemotesOnDemand:
     @cached_property
     def _remotes(self) -> Remotes:
         made: Remotes = import_module("skypanel.drivers.remote.remotes").GitRemotes(self._root)
+        return made
+
+
+class RuntimesOnDemand:
+    """The Runtimes port, which keeps what is fetched in `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    async def offered(self, language: str, mirror: str) -> Mapping[str, Runtime]:
+        """Return by version what can be had. Raises Unavailable."""
+        return await self._runtimes.offered(language, mirror)
+
+    async def kept(self, runtimes: Mapping[str, Runtime]) -> Sequence[str]:
+        """Return the versions of those that need no network any more."""
+        return await self._runtimes.kept(runtimes)
+
+    async def fetch(self, runtime: Runtime, mirror: str) -> None:
+        """Have one here. Raises Unavailable."""
+        await self._runtimes.fetch(runtime, mirror)
+
+    def read(self, runtime: Runtime) -> AsyncIterator[bytes]:
+        """Yield one as a tar. Raises Unavailable."""
+        return self._runtimes.read(runtime)
+
+    @cached_property
+    def _runtimes(self) -> Runtimes:
+        made: Runtimes = import_module("skypanel.drivers.runtimes.kept").KeptRuntimes(self._folder)
         return made
 
 

@@ -138,13 +138,15 @@ async def _build(panel: Panel, build: Build, write: WriteLine) -> None:
         app = await apps.get(conn, build.app_id)
         config = await config_vars.head(conn, app.id)
         earlier = await builds.succeeded(conn, app.id, build.source.digest)
-        indexes = indexes_of(await values(conn, panel.cipher))
+        chosen = await values(conn, panel.cipher)
     # Whoever asks for the build of an archive means it, also where it was built before.
     reused = await _reusable(panel, app, earlier, write) if earlier and build.source.kind == GIT else None
     if reused is not None:
         return await _release(panel, app, build, reused)
     variables = {key: panel.cipher.decrypt(secret) for key, secret in config.secrets.items()}
-    made = await slug_compiler.compile_slug(panel, app, build, variables, write, indexes=indexes)
+    made = await slug_compiler.compile_slug(
+        panel, app, build, variables, write, indexes=indexes_of(chosen), runtime_mirror=str(chosen["runtime_mirror"])
+    )
     return await _release(panel, app, build, made, is_new=True)
 
 

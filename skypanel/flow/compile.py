@@ -23,7 +23,7 @@ from skypanel.domain.limits import BUILD_LIMITS, MAX_SLUG_BYTES
 from skypanel.domain.manifest import Exit
 from skypanel.domain.push import shown
 from skypanel.domain.slug import STACK, Slug
-from skypanel.flow import detection, scripts
+from skypanel.flow import detection, runtimes, scripts
 from skypanel.ports import Panel, Step, StepFailed, Workspace, WriteLine
 
 MAX_SMALL_OUTPUT = 256 * 1024
@@ -69,7 +69,14 @@ class _Compiler:
 
 
 async def compile_slug(
-    panel: Panel, app: App, build: Build, config_vars: Mapping[str, str], write: WriteLine, *, indexes: Indexes = OWN_INDEXES
+    panel: Panel,
+    app: App,
+    build: Build,
+    config_vars: Mapping[str, str],
+    write: WriteLine,
+    *,
+    indexes: Indexes = OWN_INDEXES,
+    runtime_mirror: str = "",
 ) -> Slug:
     """Make a slug of a build's source and store it; every line goes to `write`, without the logins of the indexes.
 
@@ -83,6 +90,8 @@ async def compile_slug(
         buildpacks = await _choose(compiler, config_vars.get(BUILDPACK_URL))
         defaults: dict[str, str] = {}
         for position, pack in enumerate(buildpacks, start=1):
+            if pack.url is None:
+                await runtimes.provide(compiler, pack.name, pack.directory(position), runtime_mirror)
             defaults |= await _run_buildpack(compiler, pack, position)
         process_types = await _discover_process_types(compiler, buildpacks, defaults)
         return await _archive(compiler, buildpacks, process_types)

@@ -2,7 +2,10 @@
 
 import pytest
 
+from tests.e2e.contract_samples import SamplesContract, mirror
 from tests.e2e.git_server import running_git_server
+
+__all__ = ["mirror"]
 
 # Says at run time what it saw at compile time.
 MIRROR = {
@@ -48,21 +51,13 @@ def app(panel):
     return make
 
 
-@pytest.mark.parametrize(
-    ("fixture", "path", "label", "answer"),
-    [
-        ("python-flask", "/", "Python", "Hello from Flask\n"),
-        ("node-express", "/", "Node.js", "Hello from express\n"),
-        ("static-site", "/", "Static", "<h1>Hello from a static site</h1>"),
-        ("procfile-only", "/hello.txt", "Procfile", "Hello from a Procfile\n"),
-    ],
-)
-def test_a_sample_app_goes_live(panel, fixture, path, label, answer):
-    shown = panel.repository(fixture).push(f"sample-{fixture}")
-    assert f"-----> {label} app detected" in shown
-    found = panel.get(f"sample-{fixture}", path)
-    assert found.status == 200
-    assert answer in found.body
+@pytest.fixture(scope="module")
+def front(panel):
+    return panel
+
+
+class TestSamples(SamplesContract):
+    pass
 
 
 def test_what_slugignore_names_is_not_in_the_slug(panel):

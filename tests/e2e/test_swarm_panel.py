@@ -7,11 +7,12 @@ import pytest
 from skypanel.domain.stack import Image
 from tests.docker_fixture import Docker, swarm
 from tests.e2e.contract_heroku import HerokuContract
+from tests.e2e.contract_samples import SamplesContract, mirror
 from tests.e2e.harness import Answer, PanelUnderTest, new_panel, wait_for
 from tests.e2e.heroku_cli import hello, heroku, program
 from tests.stack_images import stack_image
 
-__all__ = ["hello", "heroku", "program", "swarm"]
+__all__ = ["hello", "heroku", "mirror", "program", "swarm"]
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +86,10 @@ def test_a_service_that_was_removed_by_hand_comes_back(front, swarm):
     wait_for("the service", lambda: service["ID"] not in {each["ID"] for each in swarm.client.api.services()}, 60)
     wait_for("the page", lambda: front.answers("mended"), 120)
     front.cli("destroy", "mended", "--confirm", "mended")
+
+
+class TestSamples(SamplesContract):
+    pass
 
 
 class TestHeroku(HerokuContract):

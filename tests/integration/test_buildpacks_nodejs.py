@@ -1,8 +1,10 @@
 import json
+import shutil
 
 import pytest
 
 from tests.buildpack_sandbox import free_port, new_site, package
+from tests.runtime_mirror import runtime_mirror
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +78,24 @@ def test_another_node_is_fetched_and_kept(site):
     assert {path.name for path in (site.app / ".heroku/node").iterdir()} <= {"bin", "lib"}
     with site.serving("npm start") as server:
         assert server.get("/node").body == "v18.20.8\n"
+
+
+def test_another_node_comes_from_a_mirror_where_there_is_one(site):
+    mirror = runtime_mirror()
+    site.use("node-plain")
+    assert site.needs("nodejs") == ""
+    change(site, engines={"node": "18.x"})
+    assert site.needs("nodejs").startswith("? ")
+    site.offer("nodejs", mirror)
+    try:
+        output = site.compiled("nodejs").output
+        assert f"-----> Using Node.js {mirror.nodes[0]}: package.json asks for 18.x" in output
+        change(site, engines={"node": "17.x"})
+        assert f" !     The newest are: {mirror.nodes[0]}" in site.compile("nodejs").output
+    finally:
+        shutil.rmtree(site.home / "tmp" / "runtimes")
+    with site.serving("npm start") as server:
+        assert server.get("/node").body == f"v{mirror.nodes[0]}\n"
 
 
 def test_a_node_that_does_not_exist_names_some_that_do(site):

@@ -1,4 +1,3 @@
-import hashlib
 import os
 import signal
 import subprocess
@@ -13,7 +12,7 @@ BUILDPACKS = Path(__file__).parents[2] / "buildpacks"
 
 
 def bash(script, *arguments, **environment):
-    parts = "".join(f'source "{BUILDPACKS}/lib/{name}.sh"; ' for name in ("output", "environment", "cache", "fetch"))
+    parts = "".join(f'source "{BUILDPACKS}/lib/{name}.sh"; ' for name in ("output", "environment", "cache"))
     return subprocess.run(
         ["bash", "-c", f"set -euo pipefail; {parts}{script}", "test", *map(str, arguments)],
         env={"PATH": os.environ["PATH"], **environment},
@@ -205,7 +204,7 @@ def test_an_outage_that_was_got_over_is_none(tmp_path):
 
 
 def test_config_vars_are_exported_but_for_those_that_bend_the_build(tmp_path):
-    bending = ("LD_PRELOAD", "SKYPANEL_RUNTIME_MIRROR", "not-a-name", "BUILD_DIR")
+    bending = ("LD_PRELOAD", "SKYPANEL_HOME", "not-a-name", "BUILD_DIR")
     for name in (*bending, "PATH"):
         (tmp_path / name).write_text("/nowhere")
     (tmp_path / "GREETING").write_text("hello\nworld\n")
@@ -238,32 +237,6 @@ def test_a_changed_buildpack_has_another_version(tmp_path):
     assert bash('buildpack_version "$1/pack"', tmp_path).stdout == before
     (tmp_path / "pack" / "compile").write_text("two")
     assert bash('buildpack_version "$1/pack"', tmp_path).stdout != before
-
-
-def test_a_download_is_verified_and_kept(tmp_path):
-    (tmp_path / "source").write_text("content")
-    digest = hashlib.sha256(b"content").hexdigest()
-    assert bash('fetch_verified "$1/source" "$2" "$1/cache/file"', tmp_path, digest).returncode == 0
-    (tmp_path / "source").unlink()
-    assert bash('fetch_verified "$1/source" "$2" "$1/cache/file"', tmp_path, digest).returncode == 0
-
-
-def test_a_download_that_is_not_what_was_promised_is_refused(tmp_path):
-    (tmp_path / "source").write_text("something else")
-    done = bash('fetch_verified "$1/source" "$2" "$1/cache/file"', tmp_path, hashlib.sha256(b"content").hexdigest())
-    assert done.returncode == 1
-    assert "is not the file that its index promises" in done.stderr
-    assert not list((tmp_path / "cache").iterdir())
-
-
-@pytest.mark.parametrize(("top", "mode"), [(".", "z"), ("python", "J")])
-def test_archives_are_unpacked_with_or_without_a_folder_around(top, mode, tmp_path):
-    tree = tmp_path / "tree" / top
-    (tree / "bin").mkdir(parents=True)
-    (tree / "bin" / "python").write_text("")
-    subprocess.run(["tar", f"-c{mode}f", str(tmp_path / "archive"), "-C", str(tmp_path / "tree"), top], check=True)
-    assert bash('unpack "$1/archive" "$1/out"', tmp_path).returncode == 0
-    assert (tmp_path / "out" / "bin" / "python").exists()
 
 
 @pytest.mark.parametrize(("variables", "workers"), [({"WEB_MEMORY": "100000000"}, "1"), ({"WEB_CONCURRENCY": "7"}, "7")])

@@ -2,7 +2,7 @@
 # shellcheck disable=SC2154 # what bin/compile and other parts set; lower case, so that no config var can be one of them
 # Which Node an app gets, and the package manager beside it.
 
-readonly stack_path=$PATH
+readonly stack_path=$PATH brought=/tmp/runtimes/nodejs
 
 stack_npm() { PATH=$stack_path npm "$@"; }
 
@@ -35,15 +35,28 @@ choose_node() {
 	fi
 }
 
-# Node comes as an npm package, so that it is had wherever the app's own packages are.
 find_node() {
 	local range=$1 versions
-	versions=$(stack_npm view "$(node_package)" versions --json) ||
+	versions=$(offered_nodes) ||
 		fail "The list of Node.js versions could not be read." "Push again, or ask for the stack's own, $node_version, in engines.node."
 	fetched_node=$(semver choose "$range" <<<"$versions") ||
 		fail "There is no Node.js $range, which package.json asks for in engines.node." \
 			"The newest are: $(semver majors <<<"$versions")" "Write one of them, or a range such as ${node_version%%.*}.x"
 	node_version=$fetched_node
+}
+
+# What the panel's mirror has; without one Node comes as an npm package, so that it is had wherever the app's own packages are.
+offered_nodes() {
+	local failure
+	failure=$(jq -r .failure "$brought/offered.json" 2>/dev/null) || failure=
+	if [[ -n $failure ]]; then
+		warn "$failure"
+		return 1
+	elif jq -e '.versions | length > 0' "$brought/offered.json" >/dev/null 2>&1; then
+		cat "$brought/offered.json"
+	else
+		stack_npm view "$(node_package)" versions --json
+	fi
 }
 
 node_package() {
@@ -81,6 +94,10 @@ fetch_tools() {
 
 # The program alone; its headers would make up half of the slug.
 fetch_node() {
+	if [[ -f $brought/node.tar.gz ]]; then
+		tar --extract --gzip --file "$brought/node.tar.gz" --directory "$runtime" --strip-components 1 --no-same-owner --wildcards '*/bin/node'
+		return
+	fi
 	detail "Fetching Node.js $fetched_node"
 	stack_npm pack --silent --pack-destination "$HOME" "$(node_package)@$fetched_node" >/dev/null ||
 		fail "Node.js $fetched_node could not be fetched." "Push again."

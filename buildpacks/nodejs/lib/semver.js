@@ -1,6 +1,6 @@
 // Answers questions about ranges with the semver that npm brings along.
 //   node semver.js satisfies VERSION RANGE     exits 0 or 1
-//   node semver.js choose RANGE                prints the newest of the versions on stdin (a JSON list)
+//   node semver.js choose RANGE                prints the newest of the versions on stdin (a JSON list, or what the panel offers)
 //   node semver.js valid RANGE                 exits 0 or 1
 //   node semver.js npm-needs                   prints the range of Node that this npm runs on
 //   node semver.js majors                      prints the newest of each major version on stdin
@@ -11,7 +11,10 @@ const path = require("node:path");
 const npm = fs.realpathSync(execFileSync("sh", ["-c", "command -v npm"], { encoding: "utf8" }).trim());
 const semver = require(require.resolve("semver", { paths: [path.dirname(npm)] }));
 
-const offered = () => [JSON.parse(fs.readFileSync(0, "utf8"))].flat();
+const offered = () => {
+  const said = JSON.parse(fs.readFileSync(0, "utf8"));
+  return [said.versions ?? said].flat();
+};
 const end = (answer) => process.exit(answer ? 0 : 1);
 
 const questions = {

@@ -2,36 +2,77 @@
 # shellcheck disable=SC2154 # what bin/compile and other parts set; lower case, so that no config var can be one of them
 # Installing, one function a dependency file.
 
-# What reads the locks, by version. It lives in the cache, never in the slug.
-readonly uv_packages=(uv==0.13.9) poetry_packages=(poetry==2.5.1 poetry-plugin-export==1.10.1)
+# What reads poetry.lock, by version. It lives in the cache, never in the slug.
+readonly poetry_packages=(poetry==2.5.1 poetry-plugin-export==1.10.1)
 readonly not_locked="Its versions are not locked, so two builds of one commit can differ."
 
+# What tools download is theirs for this build alone: kept is what it was downloaded for.
 use_caches() {
-	export PIP_CACHE_DIR=$cache_dir/pip UV_CACHE_DIR=$cache_dir/uv POETRY_CACHE_DIR=$cache_dir/poetry
+	translate_settings
+	export PIP_CACHE_DIR=$HOME/pip UV_CACHE_DIR=$HOME/uv POETRY_CACHE_DIR=$HOME/poetry
 	export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_PROGRESS_BAR=off PIP_NO_PYTHON_VERSION_WARNING=1
-	mkdir -p "$PIP_CACHE_DIR"
+	export UV_LINK_MODE=copy UV_COMPILE_BYTECODE=1 UV_NO_PROGRESS=1 UV_PYTHON_DOWNLOADS=never
+}
+
+# Sets `uv_settings` to what pip is told, in uv's words, and `only_pip` to the name of a setting that uv has no word for.
+translate_settings() {
+	local name
+	uv_settings=(UV_INDEX_STRATEGY=unsafe-best-match) only_pip=
+	for name in $(compgen -e PIP_); do
+		case $name in
+			PIP_INDEX_URL) uv_settings+=("UV_DEFAULT_INDEX=${!name}") ;;
+			PIP_EXTRA_INDEX_URL) uv_settings+=("UV_INDEX=${!name}") ;;
+			PIP_TRUSTED_HOST) uv_settings+=("UV_INSECURE_HOST=${!name}") ;;
+			PIP_FIND_LINKS) uv_settings+=("UV_FIND_LINKS=${!name//[[:space:]]/,}") ;;
+			PIP_CONSTRAINT) uv_settings+=("UV_CONSTRAINT=${!name}") ;;
+			PIP_DEFAULT_TIMEOUT) uv_settings+=("UV_HTTP_TIMEOUT=${!name}") ;;
+			PIP_CERT | PIP_RETRIES | PIP_CACHE_DIR | PIP_NO_CACHE_DIR | PIP_ROOT_USER_ACTION | PIP_DISABLE_PIP_VERSION_CHECK) ;;
+			PIP_NO_INPUT | PIP_PROGRESS_BAR | PIP_NO_PYTHON_VERSION_WARNING | PIP_QUIET | PIP_VERBOSE) ;;
+			*) only_pip=$name ;;
+		esac
+	done
 }
 
 # Sets `tools` to a folder with pip and the named packages, made with the app's own Python.
 use_tools() {
-	local folder=$cache_dir/python-tools-$python_version
+	local folder=/tmp/python-tools key
 	tools=$folder/bin
-	if [[ ! -f $folder/complete ]]; then
-		rm -rf "$cache_dir"/python-tools-*
+	key=$(cache_key "$python_version" "$interpreter" "$*")
+	[[ ! -f $folder/$key ]] || return 0
+	cache_restore "python-tools${1:+-${1%%=*}}" "$key" "$folder" || {
+		rm -rf "$folder"
 		"$interpreter" -m venv "$folder"
-		touch "$folder/complete"
-	fi
-	(($# == 0)) || [[ -f $folder/$1 ]] || {
-		detail "Fetching ${1/==/ }"
-		indented "$tools/pip" install --quiet "$@" || fail_fetching "$* could not be installed; the reason is above." "Push again."
-		touch "$folder/$1"
+		(($# == 0)) || {
+			detail "Fetching ${1/==/ }"
+			install_tools "$@" || fail_fetching "$* could not be installed; the reason is above." "Push again."
+		}
+		touch "$folder/$key"
+		cache_save "python-tools${1:+-${1%%=*}}" "$key" "$folder"
 	}
+}
+
+install_tools() {
+	if [[ -n $only_pip ]]; then
+		indented "$tools/pip" install --quiet "$@"
+	else
+		indented env "${uv_settings[@]}" "$uv" pip install --no-config --quiet --color never --python "$tools/python" "$@"
+	fi
 }
 
 # pip for the app's environment, run from the tools.
 pip_install() {
 	use_tools
 	indented "$tools/pip" --python "$venv/bin/python" install "$@"
+}
+
+# uv in pip's place, where both would install the same.
+uv_install() {
+	indented env "${uv_settings[@]}" "$uv" pip install --no-config --color never --python "$venv/bin/python" "$@"
+}
+
+# install_exact ARGUMENTS...: of what names one version of each package.
+install_exact() {
+	if [[ -n $only_pip ]]; then pip_install "$@"; else uv_install "$@"; fi
 }
 
 install_packages() {
@@ -57,8 +98,12 @@ install_project() {
 }
 
 install_requirements() {
-	[[ ! -s $1 ]] || pip_install -r "$1" ||
-		fail_fetching "pip could not install $1; its own words are above." \
+	local installer=pip_install hashes=()
+	[[ -s $1 ]] || return 0
+	! /usr/bin/python3 "$buildpack/lib/settled.py" "$1" || installer=install_exact
+	! grep -q -e '--hash' "$1" || hashes=(--require-hashes)
+	"$installer" "${hashes[@]}" -r "$1" ||
+		fail_fetching "$1 could not be installed; the reason is above." \
 			"Correct the line that it names, try it with: pip install -r $1" "Then commit and push again."
 }
 
@@ -70,9 +115,7 @@ install_editable() {
 }
 
 sync_uv() {
-	use_tools "${uv_packages[@]}"
-	UV_PROJECT_ENVIRONMENT=$venv UV_PYTHON=$venv/bin/python UV_PYTHON_DOWNLOADS=never UV_LINK_MODE=copy UV_COMPILE_BYTECODE=1 \
-		UV_NO_PROGRESS=1 indented "$tools/uv" sync --locked --no-default-groups "$@" ||
+	UV_PROJECT_ENVIRONMENT=$venv UV_PYTHON=$venv/bin/python indented "$uv" sync --color never --locked --no-default-groups "$@" ||
 		fail_fetching "uv could not install from uv.lock; its own words are above." \
 			"If the lock is out of date, run uv lock, commit uv.lock and push again."
 }
@@ -100,12 +143,13 @@ install_unlocked() {
 # A lock is complete, so nothing is resolved. What comes from a folder or a git commit has no hash.
 install_hashed() {
 	/usr/bin/python3 "$buildpack/lib/split_hashed.py" "$1" "$HOME/hashed.txt" "$HOME/unhashed.txt"
-	[[ ! -s $HOME/hashed.txt ]] || pip_install --no-deps --require-hashes -r "$HOME/hashed.txt" || fail_locked
+	[[ ! -s $HOME/hashed.txt ]] || install_exact --no-deps --require-hashes -r "$HOME/hashed.txt" || fail_locked
 	[[ ! -s $HOME/unhashed.txt ]] || pip_install --no-deps -r "$HOME/unhashed.txt" || fail_locked
 }
 
 fail_locked() {
-	fail_fetching "pip could not install what $dependencies names; its own words are above." "Lock again, commit $dependencies and push again."
+	fail_fetching "What $dependencies names could not be installed; the reason is above." \
+		"Lock again, commit $dependencies and push again."
 }
 
 has_local_sources() { grep -Eq '^source = \{ (editable|directory|path) =' "$1"; }

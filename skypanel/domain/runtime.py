@@ -1,0 +1,52 @@
+"""Interpreters that the stack lacks: which there are, and where their archives are."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from skypanel.domain.errors import Invalid
+from skypanel.domain.names import printable
+
+# Where a builder finds what the panel brings it, a folder a language.
+RUNTIMES_DIRECTORY = "/tmp/runtimes"  # noqa: S108 - the sandbox's own /tmp
+# What each bundled buildpack builds with, as people write it.
+LANGUAGES: Mapping[str, str] = {"python": "Python", "nodejs": "Node.js"}
+MAX_MIRROR_LENGTH = 500
+
+_PATH = re.compile(r"/[^\s]+")
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """One version of a language. `sha256` is None where whoever fetches it knows the digest by himself."""
+
+    language: str
+    version: str
+    url: str
+    sha256: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return f"{LANGUAGES[self.language]} {self.version}"
+
+
+def read_mirror(text: str) -> str:
+    """Return the base of a mirror as it is kept: a URL or an absolute folder, or "" for none. Raises Invalid."""
+    allowed = "Write an http or https URL, such as https://mirror.example.com/runtimes, or the absolute path of a folder."
+    if len(text) > MAX_MIRROR_LENGTH:
+        raise Invalid("The mirror is too long.", allowed)
+    if not text or _PATH.fullmatch(text):
+        return text.rstrip("/")
+    try:
+        url = urlsplit(text)
+        port = url.port
+    except ValueError:
+        raise Invalid(f"{printable(text)} is not a URL.", allowed) from None
+    is_plain = not (url.query or url.fragment or "@" in url.netloc)
+    if url.scheme not in {"http", "https"} or not re.fullmatch(r"[A-Za-z0-9.-]+", url.hostname or "") or not is_plain or port == 0:
+        raise Invalid(f"{printable(text)} is no base of a mirror.", allowed)
+    if re.search(r"\s", text):
+        raise Invalid(f"{printable(text)} has spaces in it.", allowed)
+    return text.rstrip("/")

@@ -1,0 +1,44 @@
+"""Node.js from a mirror with the layout of nodejs.org/dist. Without one there is none: builds get it through npm."""
+
+import json
+import platform
+from pathlib import Path
+
+from skypanel.domain.errors import NotFound, Unavailable
+from skypanel.domain.runtime import Runtime
+from skypanel.drivers.runtimes import mirror
+
+LANGUAGE = "nodejs"
+_ARCHITECTURES = {"x86_64": "x64", "aarch64": "arm64"}
+
+
+async def offered(base: str) -> dict[str, Runtime]:
+    """Return by version what can be had from a mirror. Raises Unavailable."""
+    if not base:
+        return {}
+    try:
+        listed = json.loads(await mirror.text(f"{base}/node/index.json"))
+        versions = [entry["version"] for entry in listed if _build() in entry["files"]]
+    except NotFound:
+        return {}
+    except (ValueError, KeyError, TypeError) as error:
+        raise Unavailable(f"{base}/node/index.json is no index of Node.js's.", "Whoever runs this panel can mend it.") from error
+    return {version.removeprefix("v"): Runtime(LANGUAGE, version.removeprefix("v"), _archive(base, version)) for version in versions}
+
+
+async def fetch(runtime: Runtime, folder: Path, _base: str) -> None:
+    """Put the archive into a folder, its digest checked against the mirror's list. Raises Unavailable."""
+    release, _, name = runtime.url.rpartition("/")
+    sums = await mirror.text(f"{release}/SHASUMS256.txt")
+    digests = {words[1]: words[0] for line in sums.splitlines() if len(words := line.split()) == 2}  # noqa: PLR2004 - digest and name
+    if name not in digests:
+        raise Unavailable(f"{release}/SHASUMS256.txt has no digest of {name}.")
+    await mirror.download(runtime.url, digests[name], folder / "node.tar.gz")
+
+
+def _archive(base: str, version: str) -> str:
+    return f"{base}/node/{version}/node-{version}-{_build()}.tar.gz"
+
+
+def _build() -> str:
+    return f"linux-{_ARCHITECTURES.get(platform.machine(), platform.machine())}"

@@ -1,0 +1,84 @@
+"""Interpreters for a build: where the stack's own does not do, the panel brings the one that the app asks for.
+
+A bundled buildpack's `bin/runtime` says what it needs: nothing where the stack has it, a line that begins with `?` and
+names the stack's versions where it first has to know what can be had, else a version. It never fails: what is wrong with
+a wish is for `bin/compile` to say.
+"""
+
+import json
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
+from typing import Protocol
+
+from skypanel.domain import transcript
+from skypanel.domain.errors import Invalid, SkyPanelError, Unavailable
+from skypanel.domain.runtime import LANGUAGES, RUNTIMES_DIRECTORY, Runtime
+from skypanel.ports import Panel, Step, StepFailed, WriteLine
+
+UNKNOWN = "?"
+_SHOWN = 10
+
+
+class Compiler(Protocol):
+    """What a build does its steps by."""
+
+    @property
+    def panel(self) -> Panel: ...  # noqa: D102
+    @property
+    def write(self) -> WriteLine: ...  # noqa: D102
+    def step(self, *argv: str, network: bool = False, **environment: str) -> Step: ...  # noqa: D102
+    async def must(self, error: SkyPanelError, step: Step, stdin: AsyncIterable[bytes] | None = None) -> None: ...  # noqa: D102
+    async def text(self, step: Step) -> str: ...  # noqa: D102
+
+
+async def provide(compiler: Compiler, language: str, buildpack: str, mirror: str) -> None:
+    """Have in the workspace what a bundled buildpack, a folder in it, is to build with. Raises Unavailable with what else can be had."""
+    if language not in LANGUAGES:
+        return
+    asked = await _asked(compiler, buildpack)
+    if not asked.startswith(UNKNOWN):
+        return
+    stack = asked.removeprefix(UNKNOWN).split()
+    offered = await _offer(compiler, language, mirror)
+    if runtime := offered.get(await _asked(compiler, buildpack)):
+        await _bring(compiler, runtime, mirror, [*stack, *await compiler.panel.runtimes.kept(offered)])
+
+
+async def _asked(compiler: Compiler, buildpack: str) -> str:
+    try:
+        return (await compiler.text(compiler.step(f"{buildpack}/bin/runtime", "/app"))).strip()
+    except StepFailed:
+        return ""
+
+
+async def _offer(compiler: Compiler, language: str, mirror: str) -> Mapping[str, Runtime]:
+    """Tell the buildpack what can be had, or why that is not known."""
+    offered: Mapping[str, Runtime] = {}
+    failure = ""
+    try:
+        offered = await compiler.panel.runtimes.offered(language, mirror)
+    except Unavailable as error:
+        failure = error.message
+    listing = json.dumps({"versions": list(offered), "failure": failure}).encode()
+    script = 'mkdir -p "${1%/*}" && exec cat >"$1"'
+    step = compiler.step("bash", "-c", script, "offer", f"{RUNTIMES_DIRECTORY}/{language}/offered.json")
+    await compiler.must(Invalid("The build's disk is full.", "Make the build smaller, and push again."), step, _once(listing))
+    return offered
+
+
+async def _bring(compiler: Compiler, runtime: Runtime, mirror: str, others: list[str]) -> None:
+    runtimes = compiler.panel.runtimes
+    if runtime.version not in others:
+        await compiler.write(transcript.heading(f"Downloading {runtime.name}"))
+    try:
+        await runtimes.fetch(runtime, mirror)
+    except Unavailable as error:
+        raise Unavailable(
+            f"{runtime.name} could not be downloaded. {error.message}",
+            f"Push again, or ask for a version that is here already: {', '.join(others[:_SHOWN])}.",
+        ) from error
+    step = compiler.step("tar", "-x", "-C", f"{RUNTIMES_DIRECTORY}/{runtime.language}")
+    await compiler.must(Invalid(f"{runtime.name} could not be unpacked.", "Push again."), step, runtimes.read(runtime))
+
+
+async def _once(body: bytes) -> AsyncIterator[bytes]:
+    yield body
