@@ -67,6 +67,11 @@ def unreachable(lines: list[str]) -> str | None:
     return ""
 
 
+def pieces(line: bytes) -> list[bytes]:
+    """Return a line cut into such as are not too long."""
+    return [line[start : start + MAX_LINE_BYTES] for start in range(0, max(len(line), 1), MAX_LINE_BYTES)]
+
+
 class Lines:
     """Bytes as indented lines, as soon as they are complete."""
 
@@ -77,11 +82,9 @@ class Lines:
 
     def feed(self, chunk: bytes) -> None:
         """Print what is complete with `chunk`."""
-        *whole, self._rest = (self._rest + chunk).split(b"\n")
-        while len(self._rest) > MAX_LINE_BYTES:
-            whole.append(self._rest[:MAX_LINE_BYTES])
-            self._rest = self._rest[MAX_LINE_BYTES:]
-        self._print(whole)
+        *whole, rest = (self._rest + chunk).split(b"\n")
+        *begun, self._rest = pieces(rest)
+        self._print([*(piece for line in whole for piece in pieces(line)), *begun])
 
     def end(self) -> None:
         """Print what is left, and how many lines were set apart."""
