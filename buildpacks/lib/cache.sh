@@ -26,10 +26,13 @@ cache_restore() {
 }
 
 # cache_save NAME KEY SOURCE: the key is written last, so that a build killed here leaves nothing half done.
+# What does not fit is not kept: no build fails for want of space in a cache.
 cache_save() {
 	local name=$1 key=$2 source=$3
-	rm -rf "${cache_dir:?}/$name.key" "${cache_dir:?}/$name"
-	mkdir -p "$cache_dir"
-	cp -a "$source" "$cache_dir/$name"
-	printf '%s\n' "$key" >"$cache_dir/$name.key"
+	rm -rf "${cache_dir:?}/$name.key" "${cache_dir:?}/$name" 2>/dev/null || true
+	if mkdir -p "$cache_dir" 2>/dev/null && cp -a "$source" "$cache_dir/$name" 2>/dev/null; then
+		printf '%s\n' "$key" 2>/dev/null >"$cache_dir/$name.key" && return
+	fi
+	rm -rf "${cache_dir:?}/$name.key" "${cache_dir:?}/$name" 2>/dev/null || true
+	detail "Not kept for the next build: ${source##*/} does not fit into the build cache."
 }

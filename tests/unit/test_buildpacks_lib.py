@@ -223,6 +223,15 @@ def test_a_tree_is_restored_under_its_key_only(tmp_path):
     assert bash('cache_dir=$1/cache; cache_restore tree one "$1/back"; cat "$1/back/file"', tmp_path).stdout == "kept"
 
 
+def test_what_does_not_fit_into_the_cache_is_not_kept_and_no_build_fails(tmp_path):
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / "file").write_bytes(b"x" * 2_000_000)
+    script = 'cache_dir=$1/cache; mkdir "$cache_dir"; ulimit -f 1000; trap "" XFSZ; cache_save tree one "$1/tree"; ls "$cache_dir"; echo on'
+    done = bash(script, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "       Not kept for the next build: tree does not fit into the build cache.\non\n"
+
+
 def test_a_tree_without_its_key_is_not_restored(tmp_path):
     (tmp_path / "tree").mkdir()
     assert bash('cache_dir=$1; cache_restore tree "" "$1/back"', tmp_path).returncode == 1

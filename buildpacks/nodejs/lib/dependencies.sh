@@ -53,9 +53,9 @@ install_modules() {
 }
 
 # CI: pnpm and Yarn ask nothing then.
-stored_pnpm() { CI=true NPM_CONFIG_STORE_DIR=$cache_dir/pnpm PNPM_CONFIG_STORE_DIR=$cache_dir/pnpm indented pnpm "$@"; }
+stored_pnpm() { CI=true NPM_CONFIG_STORE_DIR=$HOME/pnpm PNPM_CONFIG_STORE_DIR=$HOME/pnpm indented pnpm "$@"; }
 
-classic_yarn() { indented yarn install --non-interactive --cache-folder "$cache_dir/yarn" "$@"; }
+classic_yarn() { indented yarn install --non-interactive --cache-folder "$HOME/yarn" "$@"; }
 
 # With Plug'n'Play the packages run from Yarn's cache, which then has to be in the slug.
 install_berry() {

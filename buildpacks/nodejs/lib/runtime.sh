@@ -8,10 +8,11 @@ stack_npm() { PATH=$stack_path npm "$@"; }
 
 semver() { PATH=$stack_path node "$buildpack/lib/semver.js" "$@"; }
 
+# What tools download is theirs for this build alone: kept is what it was downloaded for.
 use_caches() {
-	export NPM_CONFIG_CACHE=$cache_dir/npm NPM_CONFIG_PROGRESS=false
+	export NPM_CONFIG_CACHE=$HOME/npm NPM_CONFIG_PROGRESS=false
 	export NPM_CONFIG_UPDATE_NOTIFIER=false NPM_CONFIG_FUND=false NPM_CONFIG_AUDIT=false
-	export YARN_GLOBAL_FOLDER=$cache_dir/yarn-berry YARN_ENABLE_TELEMETRY=0
+	export YARN_GLOBAL_FOLDER=$HOME/yarn-berry YARN_ENABLE_TELEMETRY=0
 	export NODE_ENV=${NODE_ENV:-production}
 }
 
