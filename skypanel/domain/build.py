@@ -62,6 +62,7 @@ class Build:
     created_at: datetime
     slug_id: UUID | None = None
     error: str | None = None
+    finished_at: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -133,6 +133,7 @@ def _read(row: Row) -> Build:
         created_at=row.created_at,
         slug_id=row.slug_id,
         error=row.error,
+        finished_at=row.finished_at,
     )
 
 

@@ -67,7 +67,7 @@ async def test_an_archive_is_uploaded_built_and_released(api, empty, stage):
     assert await put(api, blob) == {"checksum": checksum}
     made = await start(api, blob["get_url"], version="1.2", checksum=checksum.lower().replace("sha256", "SHA256"))
     assert (made["status"], made["user"]["email"], made["release"]) == ("pending", stage.admin.email, None)
-    assert made["source_blob"] | {"kind": "archive", "version": "1.2", "url": None} == made["source_blob"]
+    assert made["source_blob"] | {"kind": "archive", "version": "1.2", "url": ""} == made["source_blob"]
     await stage.work()
     shown = await api.get(f"/apps/hello/builds/{made['id']}")
     release = await api.get("/apps/hello/releases/1")

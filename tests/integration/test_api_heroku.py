@@ -1,8 +1,14 @@
 """What scripts and clients made for Heroku say: taken for what is equal here, else warned of, and gone on with."""
 
-import pytest
+from datetime import datetime, timedelta
 
+import pytest
+from sqlalchemy import update
+
+from skypanel.domain.access import Role
+from skypanel.store import organizations, tables
 from tests.fakes import MARK
+from web.api.serializers import NOBODY_ID
 
 HEADERS = ("Warning-Message", "X-Heroku-Warning")
 SIZES = ("standard-2x", "Standard-2X", "2X", "PX", "eco", "basic", "hobby", "free", "performance-m", "performance-l-ram", "private-s")
@@ -78,3 +84,29 @@ async def test_the_lines_of_the_platform_are_those_of_heroku(api, hello, stage):
         lines = (await (await api.call("GET", made["logplex_url"].removeprefix("https://localhost:8443"))).text()).splitlines()
         assert [line.split(": ")[-1] for line in lines][-1:] == [text]
         assert ("of the app" in lines[-1]) == (source == "app")
+
+
+async def test_roles_have_herokus_words_both_ways(api, stage):
+    viewer = await stage.member(Role.VIEWER)
+    shown = {each["email"]: each["role"] for each in await api.get("/teams/Main/members")}
+    assert shown == {stage.admin.email: "owner", viewer.email: "collaborator"}
+    for word, role in (("member", Role.DEVELOPER), ("collaborator", Role.VIEWER)):
+        changed = await (await api.call("PATCH", "/teams/Main/members", {"email": viewer.email, "role": word}, status=200)).json()
+        assert changed["role"] == word
+        async with stage.panel.transaction() as conn:
+            main = (await organizations.of(conn, viewer.id))[0]
+            assert await organizations.role(conn, main.id, viewer.id) == role
+
+
+async def test_a_build_changed_last_when_it_ended(api, hello, stage):
+    async with stage.panel.transaction() as conn:
+        await conn.execute(update(tables.builds).values(finished_at=tables.builds.c.created_at + timedelta(hours=1)))
+    for build in await api.get("/apps/hello/builds"):
+        made, changed = (datetime.fromisoformat(build[name]) for name in ("created_at", "updated_at"))
+        assert changed - made == timedelta(hours=1)
+
+
+async def test_who_is_nobody_or_gone_is_shown_as_somebody(api, stage):
+    await stage.app("empty")
+    [release] = await api.get("/apps/empty/releases")
+    assert release["user"] == {"id": NOBODY_ID, "email": "nobody@skypanel.invalid"}

@@ -5,10 +5,10 @@ from skypanel.domain.errors import Invalid
 from skypanel.domain.names import check_email
 from skypanel.flow.invitation import Invitation
 from skypanel.store import accounts
+from web.api import serializers
 from web.api.calls import Call
 
-# Heroku's word for what is a developer here.
-ALIASES = {"member": Role.DEVELOPER.word}
+ALIASES = {heroku: role.word for role, heroku in serializers.ROLE_WORDS.items()}
 
 
 def role(word: str, highest: Role = Role.OWNER) -> Role:

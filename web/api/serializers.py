@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from skypanel.domain.access import Member
+from skypanel.domain.access import Member, Role
 from skypanel.domain.account import Account, AccountEntry, Key, Organization, Token
 from skypanel.domain.app import App, Listing
 from skypanel.domain.build import Build, BuildState
@@ -17,7 +17,9 @@ from skypanel.domain.slug import STACK
 Json = dict[str, Any]
 
 MASK = "********"
-REGION = "local"
+REGION, GENERATION = "local", "cedar"
+# Heroku's words, which its clients know: what it calls a collaborator may do least.
+ROLE_WORDS = {Role.VIEWER: "collaborator", Role.DEVELOPER: "member", Role.ADMIN: "admin", Role.OWNER: "owner"}
 STATUS = {
     ReleaseState.PENDING: "pending",
     ReleaseState.SUCCEEDED: "succeeded",
@@ -43,6 +45,7 @@ def derived_id(*parts: object) -> str:
     return str(uuid5(NAMESPACE_URL, "/".join(map(str, parts))))
 
 
+NOBODY_ID, NOBODY_EMAIL = derived_id("nobody"), "nobody@skypanel.invalid"
 GENERATION_ID, STACK_ID, REGION_ID = derived_id("generation"), derived_id("stack", STACK), derived_id("region", REGION)
 
 
@@ -52,8 +55,8 @@ def app_ref(app: App) -> Json:
 
 
 def user_ref(account_id: UUID | None, email: str | None) -> Json:
-    """Return who did something; somebody who is gone has no address."""
-    return {"id": str(account_id) if account_id else None, "email": email or ""}
+    """Return who did something; clients take it to be somebody, also where they are gone."""
+    return {"id": str(account_id) if account_id else NOBODY_ID, "email": email or NOBODY_EMAIL}
 
 
 def team_ref(of: Organization) -> Json:
@@ -73,7 +76,7 @@ def app(listing: Listing, address: Address) -> Json:
         "build_stack": stack_ref(),
         "create_status": "complete",
         "created_at": time(of.created_at),
-        "generation": {"id": GENERATION_ID, "name": "cedar"},
+        "generation": {"id": GENERATION_ID, "name": GENERATION},
         "git_url": address.https_remote(of.name),
         "internal_routing": None,
         "joined": True,
@@ -110,6 +113,12 @@ def account(of: Account) -> Json:
         "id": str(of.id),
         "email": of.email,
         "name": None,
+        "country_of_residence": None,
+        "delinquent_at": None,
+        "identity_provider": None,
+        "last_login": None,
+        "sms_number": None,
+        "suspended_at": None,
         "allow_tracking": False,
         "beta": False,
         "default_organization": None,
@@ -152,7 +161,7 @@ def authorization(of: Token, user: Account, now: datetime, secret: str | None = 
     expires_in = int((of.expires_at - now).total_seconds()) if of.expires_at else None
     return {
         "id": str(of.id),
-        "access_token": {"id": str(of.id), "expires_in": expires_in, "token": secret},
+        "access_token": {"id": str(of.id), "expires_in": expires_in, "token": secret or ""},
         "client": None,
         "created_at": time(of.created_at),
         "description": of.description,
@@ -193,13 +202,14 @@ def build(of: Build, app: App, email: str | None, release_id: UUID | None, outpu
         "app": app_ref(app),
         "buildpacks": None,
         "created_at": time(of.created_at),
+        "generation": GENERATION,
         "output_stream_url": output_url,
         "release": {"id": str(release_id)} if release_id else None,
         "slug": {"id": str(of.slug_id)} if of.slug_id else None,
-        "source_blob": {"checksum": None, "kind": of.source.kind, "url": None, "version": of.source.commit, "version_description": None},
+        "source_blob": {"checksum": None, "kind": of.source.kind, "url": "", "version": of.source.commit, "version_description": None},
         "stack": STACK,
         "status": BUILD_STATUS[of.state],
-        "updated_at": time(of.created_at),
+        "updated_at": time(of.finished_at or of.created_at),
         "user": user_ref(of.account_id, email),
     }
 
@@ -231,6 +241,7 @@ def formation(app: App, process_type: str, quantity: int, command: str | None, c
         "app": app_ref(app),
         "command": command or "",
         "created_at": time(app.created_at),
+        "dyno_size": {"id": derived_id("size", app.plan.name), "name": app.plan.name},
         "quantity": quantity,
         "size": app.plan.name,
         "type": process_type,
@@ -248,7 +259,7 @@ def dyno(of: Dyno, app: App, release: Release | None, command: str | None) -> Js
         "command": command or "",
         "created_at": time(of.since),
         "name": made.name,
-        "release": {"id": str(release.id) if release else None, "version": made.version},
+        "release": {"id": str(release.id) if release else derived_id(app.id, "release", made.version), "version": made.version},
         "size": app.plan.name,
         "state": of.state.value,
         "type": made.process_type,
@@ -269,7 +280,7 @@ def collaborator(of: Member, app: App) -> Json:
         "app": app_ref(app),
         "created_at": time(of.since),
         "permissions": [{"name": name, "description": ""} for name in names],
-        "role": of.role.name.lower(),
+        "role": ROLE_WORDS[of.role],
         "updated_at": time(of.since),
         "user": {"id": str(of.account.id), "email": of.account.email, "federated": False},
     }

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from skypanel.domain.access import Role
 from skypanel.domain.transfer import TransferState
 from web.api.schema import Schema
+from web.api.serializers import ROLE_WORDS
 
 TEXT: Schema = {"type": "string"}
 FLAG: Schema = {"type": "boolean"}
@@ -13,7 +13,7 @@ TEXT_OR_NULL: Schema = {"type": ["string", "null"]}
 NUMBER_OR_NULL: Schema = {"type": ["integer", "null"]}
 NULL: Schema = {"type": "null"}
 ID: Schema = {"type": "string", "format": "uuid"}
-ID_OR_NULL: Schema = {"type": ["string", "null"], "format": "uuid"}
+EMAIL: Schema = {"type": "string", "format": "email"}
 TIME: Schema = {"type": "string", "format": "date-time"}
 TIME_OR_NULL: Schema = {"type": ["string", "null"], "format": "date-time"}
 URL: Schema = {"type": "string", "format": "uri"}
@@ -43,10 +43,10 @@ def ref(name: str) -> Schema:
 
 
 NAMED = thing(id=ID, name=TEXT)
-SOMEBODY = thing(id=ID_OR_NULL, email=TEXT)
+SOMEBODY = thing(id=ID, email=EMAIL)
 OF_ID = thing(id=ID)
 PERMISSION = thing(name=TEXT, description=TEXT)
-ROLE: Schema = {"enum": [role.word for role in Role]}
+ROLE: Schema = {"enum": list(ROLE_WORDS.values())}
 
 # An account as an administrator sees it.
 ACCOUNT_ENTRY = {
@@ -63,8 +63,14 @@ SHAPES: Mapping[str, Schema] = {
     "Error": thing(id=TEXT, message=TEXT),
     "Account": thing(
         id=ID,
-        email=TEXT,
+        email=EMAIL,
         name=TEXT_OR_NULL,
+        country_of_residence=NULL,
+        delinquent_at=NULL,
+        identity_provider=NULL,
+        last_login=NULL,
+        sms_number=NULL,
+        suspended_at=NULL,
         allow_tracking=FLAG,
         beta=FLAG,
         default_organization=NULL,
@@ -105,7 +111,7 @@ SHAPES: Mapping[str, Schema] = {
     ),
     "Authorization": thing(
         id=ID,
-        access_token=thing(id=ID, expires_in=NUMBER_OR_NULL, token=TEXT_OR_NULL),
+        access_token=thing(id=ID, expires_in=NUMBER_OR_NULL, token=TEXT),
         client=NULL,
         created_at=TIME,
         description=TEXT,
@@ -114,20 +120,21 @@ SHAPES: Mapping[str, Schema] = {
         scope=several(TEXT),
         session=NULL,
         updated_at=TIME,
-        user=thing(id=ID, email=TEXT, full_name=TEXT_OR_NULL),
+        user=thing(id=ID, email=EMAIL, full_name=TEXT_OR_NULL),
     ),
     "Build": thing(
         id=ID,
         app=NAMED,
         buildpacks=NULL,
         created_at=TIME,
+        generation=TEXT,
         output_stream_url=URL,
         release=or_null(OF_ID),
         slug=or_null(OF_ID),
         source_blob=thing(
             checksum=TEXT_OR_NULL,
             kind={"enum": ["git", "archive"]},
-            url=NULL,
+            url=TEXT,
             version=TEXT_OR_NULL,
             version_description=TEXT_OR_NULL,
         ),
@@ -144,7 +151,7 @@ SHAPES: Mapping[str, Schema] = {
         permissions=several(PERMISSION),
         role=ROLE,
         updated_at=TIME,
-        user=thing(id=ID, email=TEXT, federated=FLAG),
+        user=thing(id=ID, email=EMAIL, federated=FLAG),
     ),
     "ConfigVars": VALUES,
     "Domain": thing(
@@ -167,13 +174,15 @@ SHAPES: Mapping[str, Schema] = {
         command=TEXT,
         created_at=TIME,
         name=TEXT,
-        release=thing(id=ID_OR_NULL, version=NUMBER),
+        release=thing(id=ID, version=NUMBER),
         size=TEXT,
         state=TEXT,
         type=TEXT,
         updated_at=TIME,
     ),
-    "Formation": thing(id=ID, app=NAMED, command=TEXT, created_at=TIME, quantity=NUMBER, size=TEXT, type=TEXT, updated_at=TIME),
+    "Formation": thing(
+        id=ID, app=NAMED, command=TEXT, created_at=TIME, dyno_size=NAMED, quantity=NUMBER, size=TEXT, type=TEXT, updated_at=TIME
+    ),
     "Key": thing(id=ID, comment=TEXT, created_at=TIME, email=TEXT, fingerprint=TEXT, public_key=TEXT, updated_at=TIME),
     "LogSession": thing(id=ID, created_at=TIME, logplex_url=URL, updated_at=TIME),
     "Member": thing(
@@ -185,7 +194,7 @@ SHAPES: Mapping[str, Schema] = {
         role=ROLE,
         two_factor_authentication=FLAG,
         updated_at=TIME,
-        user=thing(id=ID, email=TEXT, name=TEXT_OR_NULL),
+        user=thing(id=ID, email=EMAIL, name=TEXT_OR_NULL),
     ),
     "Permission": PERMISSION,
     "Region": thing(id=ID, name=TEXT, description=TEXT, country=TEXT, locale=TEXT, private_capable=FLAG),
@@ -213,19 +222,21 @@ SHAPES: Mapping[str, Schema] = {
         id=ID,
         app=NAMED,
         created_at=TIME,
-        owner=thing(id=ID, email=TEXT),
-        recipient=thing(id=ID, email=TEXT),
+        owner=SOMEBODY,
+        recipient=SOMEBODY,
         state={"enum": list(TransferState)},
         updated_at=TIME,
     ),
     "Team": thing(
         id=ID,
         name=TEXT,
+        credit_card_collections=FLAG,
         default=FLAG,
+        identity_provider=NULL,
         enterprise_account=NULL,
         membership_limit=NUMBER_OR_NULL,
         provisioned_licenses=FLAG,
-        role={"enum": [*(role.word for role in Role), None]},
-        type=TEXT,
+        role={"enum": [*ROLE_WORDS.values(), None]},
+        type={"enum": ["team"]},
     ),
 }

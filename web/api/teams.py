@@ -143,11 +143,13 @@ async def _found(call: Call, organization: Organization, name: str) -> Member:
 def _team(organization: Organization, role: Role | None) -> Json:
     return {
         **serializers.team_ref(organization),
+        "credit_card_collections": False,
         "default": False,
         "enterprise_account": None,
+        "identity_provider": None,
         "membership_limit": None,
         "provisioned_licenses": False,
-        "role": role.word if role else None,
+        "role": serializers.ROLE_WORDS[role] if role else None,
         "type": "team",
     }
 
@@ -159,7 +161,7 @@ def _member(of: Member) -> Json:
         "email": of.account.email,
         "federated": False,
         "identity_provider": None,
-        "role": of.role.word,
+        "role": serializers.ROLE_WORDS[of.role],
         "two_factor_authentication": False,
         "updated_at": serializers.time(of.since),
         "user": {"id": str(of.account.id), "email": of.account.email, "name": None},
