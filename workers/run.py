@@ -1,7 +1,7 @@
 """The processes of a worker: `python -m workers.run --deploys builds,rollouts,nodes --schedule periodic,billing`.
 
 One works on deploys, the other on what the schedule asks for, so that nothing periodic takes a deploy's place or slows it down.
-Both are forked off here once all is imported: what they have in common is in memory once.
+Both are forked off here once all is imported: what they have in common is in memory once. What is left here is their keeper.
 """
 
 import gc
@@ -9,9 +9,8 @@ import os
 import signal
 import socket
 import sys
-import time
 from argparse import ArgumentParser
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from importlib import import_module
 
@@ -28,14 +27,11 @@ import celery.worker.consumer.delayed_delivery
 import celery.worker.strategy
 from celery import Celery
 
+from workers.keeper import HEARD, become, marks, read
 from workers.process import PanelProcess, end_with
 
 # Jobs wait for others most of the time; a thread is made when none is free.
 THREADS = 8
-# Between the end of a process that was not asked to end and the start of its successor.
-PAUSE_S = 1.0
-STOPS = (signal.SIGTERM, signal.SIGINT)
-
 Work = Callable[[], int]
 
 
@@ -57,72 +53,40 @@ def work(app: Celery, process: PanelProcess, name: str, queues: Sequence[str], *
     return int(worker.exitcode or 0)
 
 
-class Family:
-    """Processes by name, each of which is forked anew when it ends unasked."""
-
-    def __init__(self, works: Mapping[str, Work]) -> None:
-        self._works = works
-        self._running: dict[int, str] = {}
-        self._is_ending = False
-
-    def run(self) -> None:
-        """Run until a signal comes, pass it on, and return once all have ended."""
-        for number in STOPS:
-            signal.signal(number, self._end)
-        for name in self._works:
-            self._start(name)
-        while self._running:
-            pid, _ = os.wait()
-            name = self._running.pop(pid)
-            if not self._is_ending:
-                time.sleep(PAUSE_S)
-                self._start(name)
-
-    def _start(self, name: str) -> None:
-        # A signal that comes in between waits until both know what to do about it.
-        signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
-        parent = os.getpid()
-        if not self._is_ending:
-            pid = os.fork()
-            if not pid:
-                self._be(self._works[name], parent)
-            self._running[pid] = name
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
-
-    def _be(self, its_work: Work, parent: int) -> None:
+def fork(its_work: Work) -> int:
+    """Do some work in a process of its own, and return its id."""
+    parent = os.getpid()
+    pid = os.fork()
+    if not pid:
         end_with(parent)
-        for number in STOPS:
-            signal.signal(number, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HEARD)
         sys.exit(its_work())
-
-    def _end(self, number: int, _frame: object) -> None:
-        self._is_ending = True
-        for pid in self._running:
-            os.kill(pid, number)
+    return pid
 
 
 def main() -> None:
-    """Run the processes that the arguments ask for."""
+    """Fork the processes that the arguments ask for, but for those that run, and become their keeper."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, HEARD)
     parser = ArgumentParser(prog="python -m workers.run")
     parser.add_argument("--app", default="workers.app", help="the module that has the Celery application and its process")
     parser.add_argument("--name", default="worker", help="what its processes are called")
     parser.add_argument("--deploys", type=_queues, default=(), help="queues of what people wait for")
     parser.add_argument("--schedule", type=_queues, default=(), help="queues of what is due by itself; the schedule is here, too")
+    parser.add_argument("--running", nargs="*", default=[], help="what runs already, as name=pid; comes last")
     chosen = parser.parse_args()
+    running = read(chosen.running)
     module = import_module(chosen.app)
-    works: dict[str, Work] = {}
-    if chosen.deploys:
-        works[chosen.name] = partial(work, module.app, module.process, chosen.name, chosen.deploys, has_schedule=False)
-    if chosen.schedule:
-        name = f"{chosen.name}-schedule"
-        works[name] = partial(work, module.app, module.process, name, chosen.schedule, has_schedule=True)
     module.app.finalize()
     module.process.prepare()
     # The collector is to keep its hands off what is there before the fork, so that its pages stay shared.
     gc.collect()
     gc.freeze()
-    Family(works).run()
+    named = {chosen.name: chosen.deploys, f"{chosen.name}-schedule": chosen.schedule}
+    for name, queues in named.items():
+        if queues and name not in running:
+            running[name] = fork(partial(work, module.app, module.process, name, queues, has_schedule=queues is chosen.schedule))
+    own = sys.argv[1 : sys.argv.index("--running")] if "--running" in sys.argv else sys.argv[1:]
+    become("workers.keeper", [*marks(running), "--", *own])
 
 
 def _queues(text: str) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ KINDS = {
     "gitreceiver": "receiver",
     "web": "web",
     "workers.run": "worker",
+    "workers.keeper": "worker",
 }
 
 

@@ -17,6 +17,7 @@ from workers import schedule
 from workers.process import SHUTDOWN_GRACE_S
 
 ROOT = Path(__file__).parents[2]
+MOST_KIB = 20 * 1024
 
 
 @dataclass
@@ -63,6 +64,15 @@ async def queue(valkey):
 
 def children(pid):
     return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
+def resident_kib(pid):
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
+
+
+def cmdline(pid):
+    return Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
 def gone(pid):
@@ -153,6 +163,31 @@ async def test_a_job_goes_on_in_the_next_process_if_one_of_the_pool_is_killed(st
     await until(lambda: len(worker.notes("opened")) == 2)
     await queue.wake(Job.ROLLOUT)
     await until(lambda: len(worker.notes("begun")) == 2)
+
+
+async def test_a_process_is_started_anew_beside_the_other_and_both_end_when_they_are_told(start, queue):
+    worker = await start("--deploys", "rollouts", "--schedule", "periodic")
+    await queue.wake(Job.ROLLOUT)
+    [pid] = await until(lambda: worker.notes("begun"))
+    scheduling = next(other for other in worker.notes("opened") if other != pid)
+    os.kill(int(scheduling), signal.SIGKILL)
+    await until(lambda: len(worker.notes("opened")) == 3)
+    # It works, too.
+    await until(lambda: worker.notes("opened")[-1] in worker.notes("woken"))
+    assert pid in children(worker.process.pid)
+    assert not worker.notes("cancelled")
+    worker.process.terminate()
+    async with asyncio.timeout(SHUTDOWN_GRACE_S + 10):
+        assert await worker.process.wait() == 0
+    assert worker.notes("cancelled") == [pid]
+    assert len(worker.notes("closed")) == 2
+
+
+async def test_the_parent_of_the_processes_has_next_to_nothing_in_memory(start):
+    worker = await start("--deploys", "rollouts", "--schedule", "periodic")
+    words = await until(lambda: b"workers.keeper" in (line := cmdline(worker.process.pid)) and line)
+    assert b"--schedule\0periodic" in words
+    assert resident_kib(worker.process.pid) < MOST_KIB
 
 
 async def test_deploys_have_a_process_that_nothing_periodic_takes(start, queue):
