@@ -16,7 +16,8 @@ from aiohttp import web
 
 from skypanel.domain.routing import PROXY_TOKEN_HEADER, Address, Route
 from skypanel.drivers import door
-from skypanel.drivers.traefik import TraefikRouter, dynamic_config
+from skypanel.drivers.traefik import TraefikRouter
+from skypanel.drivers.traefik_routes import dynamic_config
 from skypanel.embedded import routes
 from skypanel.embedded.certificates import issue, make_authority, panel_hosts
 from skypanel.embedded.processes import installed, proxy_config, traefik_argv, traefik_config

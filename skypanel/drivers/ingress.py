@@ -25,7 +25,7 @@ from skypanel.domain.routing import PROXY_TOKEN_HEADER
 from skypanel.drivers import container_removal, door
 from skypanel.drivers.docker_api import PANEL, DockerApi, Json
 from skypanel.drivers.swarm_services import Services
-from skypanel.drivers.traefik import ALL, ENTRY_POINTS
+from skypanel.drivers.traefik_routes import ALL, ENTRY_POINTS
 
 HTTP_PORT, HTTPS_PORT, API_PORT = 8080, 8443, 8082
 CONFIG = "skypanel.ingress"

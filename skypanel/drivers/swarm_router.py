@@ -21,7 +21,8 @@ from skypanel.drivers.docker_api import DockerApi, Json
 from skypanel.drivers.swarm_services import Service, Services
 from skypanel.drivers.swarm_spec import GENERATION, ORGANIZATION, PORT, PROCESS_TYPE, VERSION, network_name
 from skypanel.drivers.swarm_tasks import endpoint
-from skypanel.drivers.traefik import ANSWER_S, ENTRY_POINTS, POLL_S, rule
+from skypanel.drivers.traefik import ANSWER_S, POLL_S
+from skypanel.drivers.traefik_routes import ENTRY_POINTS, rule
 from skypanel.ports import Router
 
 PREFIX = "traefik."

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from skypanel.domain.routing import Route
-from skypanel.drivers.traefik import Json, dynamic_config, remembered
+from skypanel.drivers.traefik_routes import Json, dynamic_config, remembered
 from skypanel.launcher.durable import write_whole
 from skypanel.settings import Settings
 
