@@ -16,12 +16,12 @@ from skypanel.drivers import container_sweep
 from skypanel.drivers.docker_api import DockerApi
 from skypanel.drivers.docker_logs import last_lines
 from skypanel.drivers.images import SlugImages
-from skypanel.drivers.swarm_readiness import Readiness
+from skypanel.drivers.swarm_readiness import Readiness, where
 from skypanel.drivers.swarm_run import Image, OneOffs, send
 from skypanel.drivers.swarm_services import Service, Services, scaled
 from skypanel.drivers.swarm_spec import BOOT_S, LINGER_S, ORGANIZATION, Place, secret_name, service_name, service_spec
-from skypanel.drivers.swarm_tasks import Task, by_key, slots
-from skypanel.ports import Attached, StageElsewhere, StopElsewhere, WriteLine
+from skypanel.drivers.swarm_tasks import BIND, ELSEWHERE, Task, by_key, slots
+from skypanel.ports import Attached, StageElsewhere, StopElsewhere, Unready, WriteLine
 
 POLL_S = 0.1
 STOP_SLACK_S = 10.0
@@ -125,6 +125,16 @@ class SwarmScheduler:
                     await asyncio.sleep(POLL_S)
         except TimeoutError:
             raise readiness.late(timeout_s) from None
+        except Unready as unready:
+            raise await self._named(unready, manifest) from None
+
+    async def _named(self, unready: Unready, manifest: Manifest) -> Unready:
+        """Return what to say of a dyno that did not become ready; where it listens only its log knows."""
+        if unready.reason != f"{ELSEWHERE}.":
+            return unready
+        lines = [await self.last_lines(key) for key in manifest.dynos() if key.name == unready.dyno]
+        said = where(lines[0])
+        return Unready(unready.dyno, f"{said}. {BIND}.") if said else unready
 
     async def dynos(self, app_id: UUID | None = None) -> Sequence[Dyno]:
         """Return what runs, of one app or of all."""

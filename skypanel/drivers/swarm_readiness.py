@@ -1,5 +1,6 @@
 """When the dynos of a manifest can take over in a Swarm, and what to tell their owner when they cannot."""
 
+import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from skypanel.ports import Unready
 STEADY_S = 1.0
 # How long a dyno may wait for room: what retires meanwhile may make some.
 PATIENCE_S = 15.0
+_LISTENS = re.compile(r"\S+ skypanel\[[^\]]+\]: Listens (on .+)")
 _BEFORE_START = frozenset({"new", "allocated", "pending", "assigned", "accepted", "preparing", "ready"})
 
 
@@ -88,3 +90,9 @@ class Readiness:
             self._stuck_since.pop(task.id, None)
         elif self.now() - self._stuck_since.setdefault(task.id, self.now()) >= PATIENCE_S:
             raise Unready(slot.dyno.key.name, f"finds no node that can take it: {task.error}. Add a node, or scale down.")
+
+
+def where(lines: Sequence[str]) -> str | None:
+    """Return where a dyno listens that is not reached there, by what `elsewhere.py` said last in its log."""
+    said = [match[1] for line in lines if (match := _LISTENS.fullmatch(line))]
+    return f"listens {said[-1]}" if said else None

@@ -19,10 +19,11 @@ KILLED = 137  # 128 and SIGKILL
 OUT_OF_MEMORY = 249  # with which `dyno.sh` ends where the kernel killed something for want of memory
 FULL = 250  # with which the guard ends a dyno that wrote too much
 BIND = "Bind to 0.0.0.0 and the port in $PORT"
+ELSEWHERE = f"listens where nobody reaches it. {BIND}"
 # The statuses with which `health.sh` ends an app that does not answer.
 _UNHEALTHY = {
     251: f"did not listen on $PORT in time. {BIND}",
-    252: f"listens on 127.0.0.1 only, where nobody reaches it. {BIND}",
+    252: ELSEWHERE,
     253: "never became healthy: it answered its health check with a server error",
 }
 # What ended by itself, and what was told to.

@@ -8,7 +8,8 @@ SHARED = (
     "__init__.py",
     "drivers/__init__.py",
     "drivers/layers.py",
-    *(f"drivers/dyno/{name}" for name in ("__init__.py", "dyno.sh", "enter.py", "health.sh")),
+    *(f"drivers/dyno/{name}" for name in ("__init__.py", "dyno.sh", "elsewhere.py", "enter.py", "health.sh")),
+    "launcher/listening.py",
 )
 
 

@@ -86,19 +86,18 @@ class Settling:
     """Tells of looks, one after the other, whether an app will stay where it listens."""
 
     def __init__(self) -> None:
-        self._first: tuple[float, Look] | None = None
+        self._since, self._first = 0.0, Look(0)
 
     def has_settled(self, look: Look, now: float) -> bool:
         """Whether it has listened elsewhere for a while, and does nothing more; `now` is a time of any steady clock, in seconds."""
-        since, first = self._first or (now, look)
-        if not look.is_elsewhere or look.listeners != first.listeners:
-            self._first = (now, look) if look.is_elsewhere else None
+        if not look.is_elsewhere or look.listeners != self._first.listeners:
+            self._since, self._first = now, look
             return False
-        if now - since < SETTLED_S:
-            self._first = (since, first)
+        if now - self._since < SETTLED_S:
             return False
-        self._first = (now, look)
-        return look.cpu_s - first.cpu_s < BUSY * (now - since)
+        rests = look.cpu_s - self._first.cpu_s < BUSY * (now - self._since)
+        self._since, self._first = now, look
+        return rests
 
 
 def enter(process: int) -> None:

@@ -249,16 +249,21 @@ class TestServices:
         assert nodes.docker.client.images.list(f"skypanel-app-{app.id.hex}") == []
 
 
+def elsewhere(place):
+    return rf"^listens on {place}, where nobody reaches it: its \$PORT is 5000\. Bind to 0\.0\.0\.0 and the port in \$PORT\.$"
+
+
 class TestEnds:
     @pytest.mark.parametrize(
         ("command", "reason"),
         [
             ("exit 3", r"^exited with status 3 before it listened on \$PORT\.$"),
-            ("ADDRESS=127.0.0.1 python3 server.py", "^listens on 127.0.0.1 only, where nobody reaches it. Bind to 0.0.0.0"),
+            ("ADDRESS=127.0.0.1 python3 server.py", elsewhere(r"127\.0\.0\.1:5000")),
+            ("ADDRESS=0.0.0.0 PORT=8000 python3 server.py", elsewhere(r"0\.0\.0\.0:8000")),
             ("sleep 1000", r"^did not listen on \$PORT in time\. Bind to 0"),
             ("python3 -c 'bytearray(400_000_000)'", "^was stopped: it used more than 128 MiB of memory.$"),
         ],
-        ids=["exits", "loopback", "never-listens", "memory"],
+        ids=["exits", "loopback", "another-port", "never-listens", "memory"],
     )
     async def test_the_owner_is_told_why_a_web_dyno_is_not_ready(self, scheduler, objects, command, reason):
         _, manifest = await launched(scheduler, objects, {"web": (command, 1)})

@@ -54,7 +54,7 @@ def test_a_slug_lies_at_app_and_belongs_to_the_dynos_user():
 def test_the_scripts_around_an_app_are_roots_and_come_after_it():
     files = layer(entry("skypanel"))
     names = files.getnames()
-    assert names[-3:] == ["skypanel/dyno.sh", "skypanel/enter.py", "skypanel/health.sh"]
+    assert names[-3:] == ["skypanel/enter.py", "skypanel/health.sh", "skypanel/listening.py"]
     assert {files.getmember(name).uid for name in names[-3:]} == {0}
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from skypanel.domain.limits import MIB
 from skypanel.domain.manifest import DynoState
-from skypanel.drivers.swarm_readiness import PATIENCE_S, STEADY_S, Readiness
+from skypanel.drivers.swarm_readiness import PATIENCE_S, STEADY_S, Readiness, where
 from skypanel.drivers.swarm_spec import service_labels
 from skypanel.drivers.swarm_tasks import BIND, moment, read, reason, slots
 from skypanel.ports import Unready
@@ -85,7 +85,7 @@ def test_the_slots_that_swarm_leaves_are_numbered_anew():
         ({"state": "rejected", "error": "No such image: sha256:abc"}, "did not start: its slug is not on the node that was to run it"),
         ({"state": "failed", "exit_code": 137, "error": "task: non-zero exit (137): dockerexec: unhealthy container"},
          "was stopped: its health checks failed"),
-        ({"state": "failed", "exit_code": 252}, f"listens on 127.0.0.1 only, where nobody reaches it. {BIND}"),
+        ({"state": "failed", "exit_code": 252}, f"listens where nobody reaches it. {BIND}"),
         ({"state": "orphaned"}, "did not start: its node is gone"),
     ],
 )  # fmt: skip
@@ -168,3 +168,14 @@ def test_who_is_late_is_told_what_it_did_not_do(watched):
     assert str(watched.readiness.late(60)).startswith("web.2: did not answer on $PORT within 60 s.")
     watched.look(task(1), task(2), task(process_type="worker", state="pending", error="no suitable node"))
     assert str(watched.readiness.late(60)) == "worker.1: did not start within 60 s: no suitable node."
+
+
+def test_where_a_dyno_listens_is_what_was_said_of_it_last():
+    said = [
+        "2024-01-01T00:00:00.000000+00:00 app[web.1]: Listens on 1.2.3.4:80",
+        "2024-01-01T00:00:00.000000+00:00 skypanel[web.1]: Listens on 127.0.0.1:1, where",
+        "2024-01-01T00:00:00.000000+00:00 skypanel[web.1]: Listens on 127.0.0.1:2, where",
+        "2024-01-01T00:00:00.000000+00:00 skypanel[web.1]: Did not become healthy",
+    ]
+    assert where(said) == "listens on 127.0.0.1:2, where"
+    assert where(said[:1]) is None

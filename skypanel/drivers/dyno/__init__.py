@@ -3,10 +3,11 @@
 from pathlib import Path
 
 FOLDER = "skypanel"
-SCRIPTS = ("dyno.sh", "enter.py", "health.sh")
+SCRIPTS = ("dyno.sh", "elsewhere.py", "enter.py", "health.sh")
 
 
 def scripts() -> dict[str, bytes]:
     """Return the scripts by their paths in an image, without the slash before them."""
     here = Path(__file__).parent
-    return {f"{FOLDER}/{name}": (here / name).read_bytes() for name in SCRIPTS}
+    files = [*(here / name for name in SCRIPTS), here.parents[1] / "launcher" / "listening.py"]
+    return {f"{FOLDER}/{file.name}": file.read_bytes() for file in files}

@@ -2,7 +2,7 @@
 # One health check of a dyno. It waits by itself: the first one until the app answers, each later one for
 # the app's interval, as starting a process in a container costs more than all that it does here.
 # health.sh BOOT_S: an app that does not answer within so many seconds is ended, with a status that says why:
-#   251  it listens nowhere    252  it listens on 127.0.0.1 only    253  it answers with a server error
+#   251  it listens nowhere    252  it listens where nobody reaches it    253  it answers with a server error
 boot_s=$1
 port=${PORT:?}
 told=/dev/shm/skypanel.health
@@ -10,6 +10,7 @@ chosen=/dev/shm/skypanel.chosen
 failed=/dev/shm/skypanel.failed
 ended=/dev/shm/skypanel.ended
 pid=/dev/shm/skypanel.pid
+elsewhere=/dev/shm/skypanel.elsewhere
 first_answer_s=20
 answer_s=10
 max_failures=3
@@ -57,16 +58,25 @@ choose() {
 }
 
 start() {
-	local deadline=$((SECONDS + boot_s)) choice answered='' status=251
+	local deadline=$((SECONDS + boot_s)) choice answered='' status=251 watching=
 	until choose; do
+		if [[ ! $watching ]]; then
+			python3 -I -S -B /skypanel/elsewhere.py "$port" >"$elsewhere" 2>/dev/null &
+			watching=$!
+		fi
 		if [[ $answered ]]; then
 			note 253 "Answers $path with status $answered"
-		elif connects 127.0.0.1 && ! connects "$address"; then
-			note 252 'Listens on 127.0.0.1 only, where nobody reaches it'
+		elif [[ -s $elsewhere ]]; then
+			note 252 "$(<"$elsewhere")"
+			give_up
 		fi
-		((SECONDS < deadline)) || give_up
+		if ((SECONDS >= deadline)); then
+			say "Did not become healthy within $boot_s s"
+			give_up
+		fi
 		sleep 0.1
 	done
+	[[ ! $watching ]] || kill "$watching" 2>/dev/null
 	printf '%s\n' "$choice" >"$chosen"
 	case $choice in
 	http) say "Checks the health at $path every $interval_s s" ;;
@@ -81,7 +91,6 @@ note() {
 
 # Ends the dyno by its first process, and waits for that: this check has no say any more.
 give_up() {
-	say "Did not become healthy within $boot_s s"
 	printf '%s\n' "$status" >"$ended"
 	kill -USR1 "$(<"$pid")"
 	sleep 60
