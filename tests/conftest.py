@@ -4,9 +4,15 @@ import signal
 
 from hypothesis import settings
 
-# Where pytest was started so that ^C is ignored, as shells without job control do it, what tests interrupt would inherit that.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# Shells without job control start what goes to the background so that it ignores ^C, and nohup what a hang-up ends: what tests
+# start would inherit that.
+for number, action in {
+    signal.SIGHUP: signal.SIG_DFL,
+    signal.SIGINT: signal.default_int_handler,
+    signal.SIGQUIT: signal.SIG_DFL,
+}.items():
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, action)
 
 # How long an example takes says how busy the machine is, and nothing else.
 settings.register_profile("untimed", deadline=None)
