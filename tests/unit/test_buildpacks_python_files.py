@@ -86,6 +86,13 @@ def test_a_version_file_that_names_no_one_version_says_what_to_write(text, capsy
     assert "into it, such as 3.12" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("text", ["", "\n\n", "# ours\n"])
+def test_a_version_file_that_names_none_is_called_empty(text, capsys):
+    with pytest.raises(SystemExit):
+        choose_python["pinned"](text, ".python-version")
+    assert ".python-version is empty." in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("body", [b"3.11\x1b[2J\n", b"\x1b]0;title\x07", b"3.1\x001\x9b31m", b"\xff3.11", b"\xff\xfe3\x00\x1b"])
 def test_no_control_character_of_a_version_file_comes_to_a_terminal(body, tmp_path, capsys):
     (tmp_path / ".python-version").write_bytes(body)

@@ -112,7 +112,9 @@ def pinned(text: str, source: str) -> Wish:
     """Return the wish of a file that holds one version."""
     lines = [line.strip() for line in text.splitlines()]
     versions = [line for line in lines if line and not line.startswith("#")]
-    if len(versions) != 1:
+    if not versions:
+        fail(f"{source} is empty.", "Write a version into it, such as 3.12, or remove it: then the stack's own counts.")
+    if len(versions) > 1:
         fail(f"{source} names {len(versions)} versions of Python.", "Write exactly one into it, such as 3.12")
     if not re.fullmatch(r"(python-)?[0-9]{1,4}(\.[0-9]{1,4}){0,2}|(python-)?[0-9]{1,4}(\.[0-9]{1,4})?\.\*", versions[0]):
         fail(f"{source} asks for {shown(versions[0])}, which is no version of Python.", "Write major.minor into it, such as 3.12")
