@@ -143,7 +143,7 @@ async def test_a_request_to_a_dyno_whose_network_is_gone_does_not_leave_the_mach
         assert leaves(port)
         await guard("10.0.0.0/8").ensure()
         assert not leaves(port)
-        assert (await engine.get("nobody.localhost"))[0] == 404
+        assert (await engine.get("nobody.localhost"))[0] == 503
 
 
 FILL = """
