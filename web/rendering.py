@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from skypanel.domain.log import brief
 from skypanel.domain.transcript import size
 from web import session
 from web.colours import shown
@@ -38,4 +39,4 @@ def utc(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
-_TEMPLATES.filters |= {"ago": ago, "utc": utc, "shown": shown, "size": size}
+_TEMPLATES.filters |= {"ago": ago, "utc": utc, "shown": shown, "size": size, "brief": brief}

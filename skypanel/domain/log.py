@@ -27,6 +27,7 @@ _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z")
 # How what a program says of its own end begins, in the languages of most.
 _BEGINNING = re.compile(r"\S+ app\[[^\]]+\]: (Traceback \(most recent call last\):|Exception in thread |panic: |Unhandled exception)")
 EXCERPT_LINES = 40
+_WRITTEN = re.compile(r"\d{4}-\d\d-\d\dT(\d\d:\d\d:\d\d)\S* (?:app|skypanel)\[[^\]]+\]: (.*)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,12 @@ def excerpt(lines: Sequence[str], most: int = EXCERPT_LINES) -> list[str]:
     head = most // 2
     tail = most - head - 1
     return [*told[:head], f"... {len(told) - head - tail} lines ...", *told[-tail:]]
+
+
+def brief(line: str) -> str:
+    """Return a line as it reads where its dyno and its day are known: `<HH:MM:SS> <text>`."""
+    written = _WRITTEN.fullmatch(line)
+    return f"{written[1]} {written[2]}" if written else line
 
 
 def moment(text: str) -> datetime:

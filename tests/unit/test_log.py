@@ -27,6 +27,11 @@ def test_a_line_reads_as_everywhere():
     assert parsed(text="") == ["2023-12-31T00:00:00.123456+00:00 app[web.1]: "]
 
 
+def test_a_line_is_brief_without_its_day_and_its_dyno():
+    lines = [*parsed(text="a: b"), *parsed(text="[skypanel] Stopping"), "... 3 lines ..."]
+    assert list(map(log.brief, lines)) == ["00:00:00 a: b", "00:00:00 Stopping", "... 3 lines ..."]
+
+
 @pytest.mark.parametrize(
     ("time", "kept"),
     [("2023-12-31T00:00:00Z", "00.000000"), ("2023-12-31T00:00:00.5Z", "00.500000"), ("2023-12-31T00:00:00.000000999Z", "00.000000")],
