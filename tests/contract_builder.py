@@ -14,7 +14,7 @@ from skypanel.ports import Step, StepFailed
 from tests.launcher_fixture import ENVIRONMENT, make_app
 
 PLATFORM = f"{platform.machine()}-unknown-linux-gnu"
-LIMITS = Limits(cpu_cores=1.0, memory_bytes=256 * MIB, pids=64, disk_bytes=64 * MIB, timeout_s=60)
+LIMITS = Limits(cpu_cores=1.0, memory_bytes=256 * MIB, pids=64, disk_bytes=64 * MIB, timeout_s=60, cache_bytes=16 * MIB)
 
 
 def shell(script, **changes):
@@ -124,6 +124,21 @@ class BuilderContract:
             assert await text(workspace, shell("find /cache -name kept")) == ""
         async with builder.workspace(mine, LIMITS) as workspace:
             assert await text(workspace, shell("ls -A /cache; ls /app /env /tmp | grep gone || true")) == "kept\n"
+
+    async def test_a_cache_may_grow_over_what_is_kept_and_is_kept_as_far_as_that(self, builder):
+        app = make_app()
+        for found, name, mib in ((set(), "fits", 12), ({"fits"}, "large", 48), (set(), "fits", 1)):
+            async with builder.workspace(app, LIMITS) as workspace:
+                assert set((await text(workspace, shell("ls -A /cache"))).split()) == found
+                assert await output(workspace, shell(f"head -c {mib}M /dev/zero > /cache/{name}")) == (Exit(0), [])
+
+    async def test_a_build_that_fills_its_cache_is_told_so_and_the_next_one_has_room(self, builder):
+        app = make_app()
+        async with builder.workspace(app, LIMITS) as workspace:
+            exit_, _ = await output(workspace, shell("head -c 200M /dev/zero > /cache/file"))
+            assert exit_.reason == "it filled its cache of 80 MiB; the next build begins with an empty one"
+        async with builder.workspace(app, LIMITS) as workspace:
+            assert await text(workspace, shell("ls -A /cache")) == ""
 
     async def test_the_buildpacks_are_there_to_be_read(self, builder):
         async with builder.workspace(make_app(), LIMITS) as workspace:

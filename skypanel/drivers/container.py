@@ -78,17 +78,24 @@ class ContainerBuilder:
         place = Place(uuid4().hex[:12], app.id, self.site.image, limits, self.site.ca_bundle is not None, self.site.panel)
         rules = await self._ready()
         await container_sweep.sweep(self._docker)
+        guard: Guard | None = None
         try:
             await create(self._docker, container_spec.guard(place, rules), place.guard)
             for folder, body in await asyncio.to_thread(self._files):
                 await self._docker.call(partial(APIClient.put_archive, container=place.guard, path=folder, data=body))
             async with attached(self._url, place.guard) as streams:
                 await self._docker.call(lambda client: client.start(place.guard))
-                workspace = ContainerWorkspace(self._url, self._docker, place, Guard(streams, limits))
+                guard = Guard(streams, limits)
+                workspace = ContainerWorkspace(self._url, self._docker, place, guard)
                 async with workspace.watched(deadline):
                     yield workspace
         finally:
-            await to_the_end(container_sweep.remove(self._docker, place.name))
+            await to_the_end(self._leave(place, guard))
+
+    async def _leave(self, place: Place, guard: Guard | None) -> None:
+        await container_sweep.remove(self._docker, place.name)
+        if guard is not None and guard.cache_bytes > place.limits.cache_bytes:
+            await container_sweep.forget_cache(self._docker, place.app_id)
 
     def _files(self) -> list[tuple[str, bytes]]:
         files = [("/buildpacks", archive(self.site.buildpacks))]
@@ -222,17 +229,17 @@ class ContainerWorkspace:
         state: Json = (await self._docker.call(lambda client: client.inspect_container(container)))["State"]
         if self._overrun is None and (state["OOMKilled"] or waited["StatusCode"] == OUT_OF_MEMORY):
             self._overrun = Overrun.MEMORY
-        if self._overrun is None and await self._full():
-            self._overrun = self._overrun or Overrun.DISK
+        if self._overrun is None and (over := await self._over()):
+            self._overrun = self._overrun or over
         return Exit(waited["StatusCode"]) if self._overrun is None else self._stopped(self._overrun)
 
-    async def _full(self) -> bool:
+    async def _over(self) -> Overrun | None:
         try:
-            return await self._guard.full_now()
+            return await self._guard.over_now()
         except Unavailable:
             if self._overrun is None:
                 raise
-            return True
+            return self._overrun
 
     async def _kill(self, container: str) -> None:
         with suppress(Conflict, NotFound):

@@ -6,16 +6,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from skypanel.domain.errors import Unavailable
-from skypanel.domain.limits import Limits
+from skypanel.domain.limits import BYTES_PER_FILE, Limits
 from skypanel.drivers.attach import Streams
-from skypanel.drivers.container_spec import CACHE_BYTES
 from skypanel.launcher.lines import LineSplitter
 from skypanel.launcher.overrun import Overrun
 
 READY_S = 60
 ANSWER_S = 60
 ASK_AGAIN_S = 2
-_BYTES_PER_FILE = 8192
 
 
 @dataclass(frozen=True)
@@ -27,10 +25,11 @@ class Usage:
     files: int
     cache_bytes: int
 
-    def over(self, limits: Limits) -> bool:
-        """Whether it is more than it may hold."""
-        too_many = self.files > limits.disk_bytes // _BYTES_PER_FILE
-        return too_many or self.size_bytes > limits.disk_bytes or self.cache_bytes > CACHE_BYTES
+    def over(self, limits: Limits) -> Overrun | None:
+        """Return what it holds more of than it may."""
+        if self.size_bytes > limits.disk_bytes or self.files > limits.disk_bytes // BYTES_PER_FILE:
+            return Overrun.DISK
+        return Overrun.CACHE if self.cache_bytes > limits.cache_room_bytes else None
 
 
 def parse(line: str) -> Usage | None:
@@ -64,8 +63,13 @@ class Guard:
             said.append("it did not begin in time")
         raise Unavailable(f"A build's network could not be closed off: {' '.join(said) or 'its guard ended'}.", "Run: skypanel doctor")
 
+    @property
+    def cache_bytes(self) -> int:
+        """How large the cache was when it was last measured."""
+        return 0 if self._usage is None else self._usage.cache_bytes
+
     async def overrun(self) -> Overrun:
-        """Return once the disk is used up. Raises Unavailable if the guard goes."""
+        """Return once the disk or the cache is used up. Raises Unavailable if the guard goes."""
         async for line in self._lines:
             usage = parse(line)
             if usage is None:
@@ -73,8 +77,8 @@ class Guard:
             async with self._changed:
                 self._usage = usage
                 self._changed.notify_all()
-            if usage.over(self._limits):
-                return Overrun.DISK
+            if over := usage.over(self._limits):
+                return over
         raise _lost()
 
     async def forget(self) -> None:
@@ -83,7 +87,7 @@ class Guard:
             self._gone = True
             self._changed.notify_all()
 
-    async def full_now(self) -> bool:
+    async def over_now(self) -> Overrun | None:
         """Measure, while `overrun` is being waited for. Raises Unavailable if the guard is gone."""
         self._asked += 1
         try:

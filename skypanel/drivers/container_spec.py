@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from skypanel.domain.limits import GIB, MIB, Limits
+from skypanel.domain.limits import MIB, Limits
 from skypanel.domain.stack import INIT, UID
 from skypanel.drivers.docker_api import PANEL, Json
 from skypanel.drivers.docker_profile import docker_profile
@@ -21,7 +21,6 @@ WORKSPACE = "skypanel.workspace"
 GUARD = "skypanel.guard"
 CACHE = "skypanel.cache"
 LOOK = "skypanel.look"
-CACHE_BYTES = 2 * GIB
 CERTIFICATES = "/etc/ssl/certs"
 FOLDERS = ("app", "env", "tmp")
 _GUARD_BYTES = 128 * MIB
@@ -34,7 +33,7 @@ _OOM_SCORE = 500
 _GUARD = """
 printf '%s' "$RULES" | nft -f - || exit 1
 cached() { set -- $(du -sB1 /cache 2>/dev/null); echo "${1:-0}"; }
-(($(cached) < CACHE_FULL)) || find /cache -mindepth 1 -delete
+(($(cached) <= CACHE_KEPT)) || find /cache -mindepth 1 -delete
 echo ready
 read=0
 while :; do
@@ -114,7 +113,7 @@ def guard(place: Place, rules: str) -> Json:
         "User": "0:0",
         "WorkingDir": "/",
         "Entrypoint": [*INIT, "bash", "-c", _GUARD],
-        "Env": [f"RULES={rules}", f"CACHE_FULL={CACHE_BYTES * 9 // 10}"],
+        "Env": [f"RULES={rules}", f"CACHE_KEPT={place.limits.cache_bytes}"],
         "Labels": {**place.labels, GUARD: "yes"},
         **_STREAMS,
         "HostConfig": {

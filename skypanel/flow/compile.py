@@ -23,7 +23,7 @@ from skypanel.domain.limits import BUILD_LIMITS, MAX_SLUG_BYTES
 from skypanel.domain.manifest import Exit
 from skypanel.domain.push import shown
 from skypanel.domain.slug import STACK, Slug
-from skypanel.flow import detection, runtimes, scripts
+from skypanel.flow import cache, detection, runtimes, scripts
 from skypanel.ports import Panel, Step, StepFailed, Workspace, WriteLine
 
 MAX_SMALL_OUTPUT = 256 * 1024
@@ -93,6 +93,7 @@ async def compile_slug(
             if pack.url is None:
                 await runtimes.provide(compiler, pack.name, pack.directory(position), runtime_mirror)
             defaults |= await _run_buildpack(compiler, pack, position)
+        await cache.bound(compiler)
         process_types = await _discover_process_types(compiler, buildpacks, defaults)
         return await _archive(compiler, buildpacks, process_types)
 

@@ -61,6 +61,15 @@ find . -mindepth 1 -maxdepth 2 -type d ! -path '*/.*' ! -path '*/node_modules*' 
     if [ -n "$label" ]; then printf '%s\\t%s\\0' "$folder" "$label"; fi
 done
 """
+# Empties a folder that holds more than so many bytes or files, and prints how many there were.
+BOUND = """
+read -r bytes _ < <(du -s -B1 "$1" 2>/dev/null)
+read -r files _ < <(du -s --inodes "$1" 2>/dev/null)
+((${bytes:-0} > $2 || ${files:-0} > $3)) || exit 0
+chmod -R u+rwX "$1" 2>/dev/null
+find "$1" -mindepth 1 -delete 2>/dev/null
+echo "$bytes $files"
+"""
 # A buildpack's URL, what of it, and where to.
 FETCH = """
 set -e

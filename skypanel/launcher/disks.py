@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from skypanel.domain.limits import BYTES_PER_FILE
 from skypanel.launcher.commands import CommandFailed, call
 from skypanel.launcher.finishing import to_the_end
 
 FULL_BYTES = 1024**2
 _BLOCK = 512
-_BYTES_PER_INODE = 8192
-_NEARLY_FULL = 0.1
+# What a file system needs of a disk for itself, beside what is written to it.
+_OWN_BYTES = 1024**2
 
 
 class Disk(Protocol):
@@ -26,6 +27,11 @@ class Disk(Protocol):
     @property
     def path(self) -> Path:
         """Where the launcher sees it."""
+        ...
+
+    @property
+    def kept_bytes(self) -> int | None:
+        """How much of it lasts; None for one that goes with its sandbox."""
         ...
 
     async def open(self) -> None:
@@ -37,7 +43,7 @@ class Disk(Protocol):
         ...
 
     async def close(self) -> None:
-        """Take it away, however far it was made, and what it holds unless it is a lasting one."""
+        """Take it away, however far it was made, and what it holds unless that lasts."""
         ...
 
 
@@ -55,22 +61,22 @@ async def opened(disk: Disk) -> AsyncIterator[Disk]:
 class LoopDisk:
     """An ext4 image on a loop device, mounted where only the launcher and its sandboxes see it.
 
-    A lasting one is kept with its contents, unless it was damaged or is nearly full when it is opened.
+    A lasting one is kept with its contents, unless these are more than is kept, or it was damaged or made of another size.
     """
 
     image: Path
     path: Path
     size_bytes: int
     uid: int
-    lasting: bool = False
+    kept_bytes: int | None = None
 
     async def open(self) -> None:
         """Make or keep the image, and mount it."""
-        if not (self.lasting and await self._sound()):
+        if self.kept_bytes is None or not await self._sound():
             await self._format()
         self.path.mkdir()
         await self._mount()
-        if self.lasting and self._nearly_full():
+        if self._overfull():  # as a launcher that was killed left it
             await unmount(self.path)
             await self._format()
             await self._mount()
@@ -81,11 +87,12 @@ class LoopDisk:
         return status.f_bavail * status.f_frsize < FULL_BYTES or status.f_favail == 0
 
     async def close(self) -> None:
-        """Unmount it; delete the image unless it is a lasting one."""
+        """Unmount it; delete the image unless it lasts."""
+        lasts = self.kept_bytes is not None and not self._overfull()
         if self.path.is_dir():
             await unmount(self.path)
             self.path.rmdir()
-        if not self.lasting:
+        if not lasts:
             self.image.unlink(missing_ok=True)
 
     async def _mount(self) -> None:
@@ -99,7 +106,7 @@ class LoopDisk:
         await call(mkfs(self.image, self.uid))
 
     async def _sound(self) -> bool:
-        if not self.image.is_file():
+        if not self.image.is_file() or self.image.stat().st_size != self.size_bytes:
             return False
         try:
             await call(("e2fsck", "-p", str(self.image)))
@@ -107,9 +114,13 @@ class LoopDisk:
             return False
         return True
 
-    def _nearly_full(self) -> bool:
-        status = os.statvfs(self.path)
-        return status.f_bavail < status.f_blocks * _NEARLY_FULL or status.f_favail < status.f_files * _NEARLY_FULL
+    def _overfull(self) -> bool:
+        """Whether a lasting one holds more than is kept."""
+        if self.kept_bytes is None or not self.path.is_mount():
+            return False
+        status, room = os.statvfs(self.path), self.kept_bytes + _OWN_BYTES
+        files = status.f_files - status.f_ffree
+        return (status.f_blocks - status.f_bfree) * status.f_frsize > room or files > room // BYTES_PER_FILE
 
 
 @dataclass(frozen=True)
@@ -118,28 +129,28 @@ class FolderDisk:
 
     path: Path
     size_bytes: int
-    lasting: bool = False
+    kept_bytes: int | None = None
 
     async def open(self) -> None:
-        """Make the folder; of a lasting one that is nearly full only the folder is kept."""
-        if self.lasting and usage(self.path) > self.size_bytes * (1 - _NEARLY_FULL):
-            await asyncio.to_thread(delete_tree, self.path)
-        self.path.mkdir(exist_ok=self.lasting)
+        """Make the folder, or keep a lasting one, unless it holds more than is kept."""
+        if self.kept_bytes is not None:  # as a launcher that was killed left it
+            await self.close()
+        self.path.mkdir(exist_ok=self.kept_bytes is not None)
 
     async def full(self) -> bool:
         """Whether its files take up more than its size."""
         return await asyncio.to_thread(usage, self.path) > self.size_bytes
 
     async def close(self) -> None:
-        """Delete it, unless it is a lasting one."""
-        if not self.lasting:
+        """Delete it, unless it lasts."""
+        if self.kept_bytes is None or await asyncio.to_thread(usage, self.path) > self.kept_bytes + _OWN_BYTES:
             await asyncio.to_thread(delete_tree, self.path)
 
 
 def mkfs(image: Path, uid: int) -> tuple[str, ...]:
     """Return the command that makes a file system; without a journal, as it need not outlive a crash."""
     return (
-        *("mkfs.ext4", "-q", "-F", "-m", "0", "-i", str(_BYTES_PER_INODE), "-O", "^has_journal"),
+        *("mkfs.ext4", "-q", "-F", "-m", "0", "-i", str(BYTES_PER_FILE), "-O", "^has_journal"),
         *("-E", f"lazy_itable_init=1,nodiscard,root_owner={uid}:{uid}", str(image)),
     )
 

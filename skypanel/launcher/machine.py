@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID
 
-from skypanel.domain.limits import GIB, Limits
+from skypanel.domain.limits import Limits
 from skypanel.launcher import running
 from skypanel.launcher.cgroups import Cgroups
 from skypanel.launcher.commands import call
@@ -22,8 +22,6 @@ from skypanel.launcher.protocol import Message, Tenant
 from skypanel.launcher.running import Running, Streams
 from skypanel.launcher.sandbox import Spec, System
 from skypanel.launcher.watched import Watched
-
-CACHE_BYTES = 2 * GIB
 
 
 @dataclass
@@ -84,13 +82,13 @@ class Machine:
         return opened(FolderDisk(self.places.images / name, size_bytes))
 
     @asynccontextmanager
-    async def cache(self, tenant: Tenant) -> AsyncIterator[tuple[Disk, Path]]:
+    async def cache(self, tenant: Tenant, limits: Limits) -> AsyncIterator[tuple[Disk, Path]]:
         """Hold an app's build cache and its folder; builds at the same time share it. Raises CommandFailed, OSError."""
         app_id = tenant.app_id
         async with self._cache_lock:
             if app_id not in self._caches:
                 stack = AsyncExitStack()
-                disk = await stack.enter_async_context(opened(self._cache_disk(tenant)))
+                disk = await stack.enter_async_context(opened(self._cache_disk(tenant, limits)))
                 self._caches[app_id] = _SharedDisk(disk, self.own_folder(disk, "files", tenant), stack)
             shared = self._caches[app_id]
             shared.users += 1
@@ -106,13 +104,13 @@ class Machine:
                 del self._caches[app_id]
                 await shared.stack.aclose()
 
-    def _cache_disk(self, tenant: Tenant) -> Disk:
+    def _cache_disk(self, tenant: Tenant, limits: Limits) -> Disk:
         kept = self.places.cache(tenant.app_id)
         kept.mkdir(exist_ok=True)
         if self.loop_devices:
             path = self.places.mounts / f"cache-{tenant.app_id}"
-            return LoopDisk(kept / "disk.img", path, CACHE_BYTES, self.owner(tenant), lasting=True)
-        return FolderDisk(kept / "disk", CACHE_BYTES, lasting=True)
+            return LoopDisk(kept / "disk.img", path, limits.cache_room_bytes, self.owner(tenant), limits.cache_bytes)
+        return FolderDisk(kept / "disk", limits.cache_room_bytes, limits.cache_bytes)
 
     @asynccontextmanager
     async def overlay(self, disk: Disk, tenant: Tenant, digest: str) -> AsyncIterator[Path]:

@@ -17,6 +17,7 @@ class Overrun(StrEnum):
 
     MEMORY = "memory"
     DISK = "disk"
+    CACHE = "cache"
     TIMEOUT = "timeout"
 
 
@@ -47,6 +48,8 @@ def sentence(overrun: Overrun, limits: Limits) -> str:
             return f"it used more than {limits.memory_bytes // MIB} MiB of memory"
         case Overrun.DISK:
             return f"it wrote more than {limits.disk_bytes // MIB} MiB to disk"
+        case Overrun.CACHE:
+            return f"it filled its cache of {limits.cache_room_bytes // MIB} MiB; the next build begins with an empty one"
         case Overrun.TIMEOUT:
             return f"it ran longer than {_duration(limits.timeout_s or 0)}"
 
@@ -75,5 +78,5 @@ async def over_now(bounds: Bounds, disks: Sequence[Disk]) -> Overrun | None:
         return Overrun.MEMORY
     for disk in disks:
         if await disk.full():
-            return Overrun.DISK
+            return Overrun.DISK if disk.kept_bytes is None else Overrun.CACHE
     return None

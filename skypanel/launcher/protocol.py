@@ -184,6 +184,7 @@ def _limits(message: object) -> Limits:
         pids=fields.integer("pids", 4, 65536),
         disk_bytes=fields.integer("disk_bytes", 16 * MIB, 1024 * GIB),
         timeout_s=None if timeout is None else Fields({"timeout_s": timeout}).number("timeout_s", 0.1, 7 * 86400),
+        cache_bytes=fields.integer("cache_bytes", 0, 1024 * GIB),
     )
     fields.done()
     return limits
@@ -304,6 +305,7 @@ def limits_message(limits: Limits) -> Message:
         "pids": limits.pids,
         "disk_bytes": limits.disk_bytes,
         "timeout_s": limits.timeout_s,
+        "cache_bytes": limits.cache_bytes,
     }
 
 

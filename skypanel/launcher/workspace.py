@@ -88,7 +88,7 @@ async def open_workspace(machine: Machine, request: OpenWorkspace) -> AsyncItera
         disks = [await stack.enter_async_context(machine.disk(name, limits.disk_bytes, tenant))]
         binds = [Bind(machine.own_folder(disks[0], "tmp", tenant), "/tmp")]  # noqa: S108 - the sandbox's own
         if request.digest is None:
-            cache, cached = await stack.enter_async_context(machine.cache(tenant))
+            cache, cached = await stack.enter_async_context(machine.cache(tenant, limits))
             disks.append(cache)
             binds += [Bind(machine.own_folder(disks[0], folder, tenant), f"/{folder}") for folder in ("app", "env")]
             binds += [Bind(cached, "/cache"), Bind(machine.places.buildpacks, "/buildpacks", writable=False)]

@@ -28,6 +28,11 @@ HOGS = {
         2,
         "it wrote more than 4096 MiB to disk",
     ),
+    "cache": Hog(
+        "fallocate -l 5700M /cache/junk; until ! head -c 32M /dev/zero >>/cache/junk; do :; done 2>&1; echo over; sleep 300",
+        2,
+        "it filled its cache of 6144 MiB; the next build begins with an empty one",
+    ),
 }
 
 

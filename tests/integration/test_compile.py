@@ -1,5 +1,6 @@
 """What the slug compiler makes of a tree, in real sandboxes."""
 
+import re
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from uuid import uuid4
@@ -121,6 +122,14 @@ async def test_the_folder_that_has_an_app_is_named(compiled):
 async def test_folders_that_have_apps_are_listed(compiled):
     error, _ = await compiled({**inside("apps/api", PYTHON), **inside("web site", STATIC), "node_modules/x/package.json": "{}"})
     assert error.message.endswith("these of its folders have apps: apps/api (Python), web site (Static).")
+
+
+async def test_a_cache_over_its_limit_is_not_kept_and_the_build_goes_on(compiled):
+    made, lines = await compiled({**PYTHON, "bin/pre_compile": "#!/bin/bash\nfallocate -l 2100M /cache/large"})
+    assert made.process_types == {"web": "python app.py"}, lines
+    (line,) = [line for line in lines if "Not kept" in line]
+    held = r"       Not kept for the next build: the build cache holds 2\.1G in \d+ files; the limit is 2\.0G in 262,144 files\."
+    assert re.fullmatch(held, line)
 
 
 async def test_nothing_at_all_says_what_to_add(compiled):

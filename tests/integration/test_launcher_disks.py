@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from skypanel.domain.limits import GIB
+from skypanel.domain.limits import GIB, MIB
 from skypanel.launcher.disks import LoopDisk, opened
 from skypanel.launcher.spreading import spread
 from tests.launcher_fixture import MODES
@@ -35,6 +35,18 @@ async def test_what_is_made_in_a_spread_folder_stands_far_from_each_other(tmp_pa
         spread(far)
         assert neighbourhoods(near) == 1
         assert neighbourhoods(far) > 3
+
+
+@pytest.mark.parametrize("mode", [mode for mode in MODES if mode == "root"])
+@pytest.mark.parametrize(
+    ("files", "size", "lasts"), [(1000, 32 * MIB, True), (1000, 48 * MIB, False), (1500, 32 * MIB, False)], ids=["fits", "resized", "many"]
+)
+async def test_what_lasts_is_of_its_size_and_of_so_many_files(tmp_path, mode, files, size, lasts):
+    async with opened(LoopDisk(tmp_path / "disk.img", tmp_path / "disk", 32 * MIB, 0, 8 * MIB)) as disk:
+        for number in range(files):
+            (disk.path / f"file-{number}").touch()
+    async with opened(LoopDisk(tmp_path / "disk.img", tmp_path / "disk", size, 0, 8 * MIB)) as disk:
+        assert (disk.path / "file-0").exists() is lasts
 
 
 def test_other_file_systems_do_as_they_please():

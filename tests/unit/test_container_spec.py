@@ -8,12 +8,13 @@ import pytest
 from skypanel.domain.limits import MIB, Limits
 from skypanel.drivers import container_spec
 from skypanel.drivers.container_guard import Usage, parse
-from skypanel.drivers.container_spec import CACHE_BYTES, Place
+from skypanel.drivers.container_spec import Place
 from skypanel.launcher.firewall import own_ruleset
 from skypanel.launcher.options import parse_allowed
+from skypanel.launcher.overrun import Overrun
 from skypanel.ports import Step
 
-LIMITS = Limits(cpu_cores=1.5, memory_bytes=256 * MIB, pids=64, disk_bytes=64 * MIB, timeout_s=60)
+LIMITS = Limits(cpu_cores=1.5, memory_bytes=256 * MIB, pids=64, disk_bytes=64 * MIB, timeout_s=60, cache_bytes=16 * MIB)
 APP = UUID(int=7)
 PLACE = Place("abc", APP, "skypanel/build:1", LIMITS, certificates=False, panel="p1")
 STEP = Step(("tar", "-x"), {"PATH": "/usr/bin", "HOME": "/app", "A": "1\n2"})
@@ -95,10 +96,10 @@ def test_a_measurement_that_failed_counts_for_nothing(line):
 @pytest.mark.parametrize(
     ("usage", "over"),
     [
-        (Usage(0, 64 * MIB, 10, 0), False),
-        (Usage(0, 64 * MIB + 1, 10, 0), True),
-        (Usage(0, 1, 64 * MIB // 8192 + 1, 0), True),
-        (Usage(0, 1, 1, CACHE_BYTES + 1), True),
+        (Usage(0, 64 * MIB, 10, 80 * MIB), None),
+        (Usage(0, 64 * MIB + 1, 10, 0), Overrun.DISK),
+        (Usage(0, 1, 64 * MIB // 8192 + 1, 0), Overrun.DISK),
+        (Usage(0, 1, 1, 80 * MIB + 1), Overrun.CACHE),
     ],
 )
 def test_bytes_files_and_the_cache_have_a_bound(usage, over):

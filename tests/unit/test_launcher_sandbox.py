@@ -227,6 +227,7 @@ class TestWords:
         [
             (Overrun.MEMORY, BUILD_LIMITS, "it used more than 2048 MiB of memory"),
             (Overrun.DISK, BUILD_LIMITS, "it wrote more than 4096 MiB to disk"),
+            (Overrun.CACHE, BUILD_LIMITS, "it filled its cache of 6144 MiB; the next build begins with an empty one"),
             (Overrun.TIMEOUT, BUILD_LIMITS, "it ran longer than 15 minutes"),
             (Overrun.TIMEOUT, replace(BUILD_LIMITS, timeout_s=60), "it ran longer than 1 minute"),
             (Overrun.TIMEOUT, replace(BUILD_LIMITS, timeout_s=1.5), "it ran longer than 1.5 seconds"),

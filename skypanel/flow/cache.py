@@ -1,0 +1,21 @@
+"""An app's build cache at the end of a build: what is kept has a limit, and no build fails for it."""
+
+from skypanel.domain import transcript
+from skypanel.domain.limits import BUILD_LIMITS
+from skypanel.flow import scripts
+from skypanel.flow.runtimes import Compiler
+from skypanel.ports import StepFailed
+
+
+async def bound(compiler: Compiler) -> None:
+    """Keep nothing of a cache that is over its limit, with a line that says so."""
+    kept_bytes, kept_files = BUILD_LIMITS.cache_bytes, BUILD_LIMITS.cache_files
+    step = compiler.step("bash", "-c", scripts.BOUND, "bound", "/cache", str(kept_bytes), str(kept_files))
+    try:
+        over = (await compiler.text(step)).split()
+    except StepFailed:
+        return
+    if over:
+        held = f"{transcript.size(int(over[0]))} in {int(over[1]):,} files"
+        limit = f"{transcript.size(kept_bytes)} in {kept_files:,} files"
+        await compiler.write(transcript.detail(f"Not kept for the next build: the build cache holds {held}; the limit is {limit}."))
