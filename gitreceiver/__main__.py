@@ -41,7 +41,7 @@ async def serve(environment: settings.Settings) -> None:
         host_keys = [asyncssh.read_private_key(path) for path in environment.ssh_host_keys]
         address = environment.address
         ssh = SshListener(git(panel), partial(account, panel), host_keys)
-        http = HttpListener(git(panel), partial(bearer, panel), address.git_hosts)
+        http = HttpListener(git(panel), partial(bearer, panel), address.git_hosts, trusted=environment.trusted_proxies)
         await ssh.listen(None, address.ssh_port)
         await http.listen("127.0.0.1", environment.git_port)
         try:

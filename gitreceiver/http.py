@@ -23,6 +23,7 @@ from skypanel.domain.account import Account
 from skypanel.domain.errors import Conflict, Denied, Hidden, Invalid, NotFound, SkyPanelError, Unavailable, Unpaid
 from skypanel.domain.limits import MIB
 from skypanel.domain.names import check_app_name, printable
+from skypanel.domain.proxies import visitor
 from skypanel.domain.push import Push
 from skypanel.domain.transcript import failure
 from skypanel.flow.audit import ORIGIN
@@ -77,13 +78,22 @@ class HttpListener:
     """Listens for the proxy, answers under some hostnames, and knows all conversations.
 
     `authenticate` finds the account of an API token; it raises Denied for one that is not good for the service.
+    `trusted` are the networks of proxies before the panel's own.
     """
 
-    def __init__(self, git: Git, authenticate: Authenticate, hosts: Collection[str], limits: HttpLimits | None = None) -> None:
+    def __init__(
+        self,
+        git: Git,
+        authenticate: Authenticate,
+        hosts: Collection[str],
+        limits: HttpLimits | None = None,
+        trusted: tuple[str, ...] = (),
+    ) -> None:
         self._git = git
         self._hosts = frozenset(hosts)
         self.authenticate = authenticate
         self.limits = limits or HttpLimits()
+        self._trusted = trusted
         self.served: Counter[Hashable] = Counter()
         self._conversations = Conversations()
         self._runner = web.AppRunner(
@@ -147,8 +157,9 @@ class HttpListener:
         self._check_host(request)
         if self._closing:
             raise Unavailable("SkyPanel is being restarted. Try again in a moment.")
-        ORIGIN.set(f"git {_peer(request)}")
-        address, limits = network(_peer(request)), self.limits
+        peer = visitor(request.headers.get(hdrs.X_FORWARDED_FOR) or request.remote or "", self._trusted)
+        ORIGIN.set(f"git {peer}")
+        address, limits = network(peer), self.limits
         with ExitStack() as counted:
             counted.enter_context(self._counted("all", limits.requests))
             counted.enter_context(self._counted(address, limits.requests_per_address))
@@ -262,12 +273,6 @@ def _token(request: web.Request) -> str:
     except ValueError:
         raise Refused(401, HOW, **{hdrs.WWW_AUTHENTICATE: SIGN_IN}) from None
     return token
-
-
-def _peer(request: web.Request) -> str:
-    """Return the address of who asks: the proxy removes what a client says of itself, and adds the client at the end."""
-    said = request.headers.get(hdrs.X_FORWARDED_FOR) or request.remote or ""
-    return said.rpartition(",")[2].strip()
 
 
 def _packet(line: str) -> bytes:

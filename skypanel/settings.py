@@ -15,7 +15,7 @@ from typing import Any
 
 from skypanel.domain.errors import Denied, Invalid, NotFound, SkyPanelError
 from skypanel.domain.routing import Address
-from skypanel.launcher.options import FIRST_UID_BASE, parse_subnet, parse_uid_base
+from skypanel.launcher.options import CONNECTIONS_PER_ADDRESS, FIRST_UID_BASE, parse_subnet, parse_uid_base
 from skypanel.variables import (
     DEFAULT_ADDRESS,
     DEFAULT_DOCKER_HOST,
@@ -28,6 +28,8 @@ from skypanel.variables import (
 
 HOME_VERSION = 1
 ENGINE_FIELDS = ("engine", "docker_host", "ingress_host", "endpoint_mode")
+LATER_FIELDS = ("rendezvous_port", "dashboard", "connections_per_address", *ENGINE_FIELDS)
+LATER_LISTS = ("queues", "trusted_proxies")
 ROOT_HOME = Path("/var/lib/skypanel")
 ROOT_RUN = Path("/run/skypanel")
 NO_SUBNET = IPv4Network("10.0.0.0/18")  # nothing is started where it is this
@@ -57,6 +59,8 @@ class Chosen:
     ingress_port: int = 0  # none yet, in a home of before there was a Swarm
     ingress_api_port: int = 0
     queues: tuple[str, ...] = QUEUES
+    connections_per_address: int = CONNECTIONS_PER_ADDRESS
+    trusted_proxies: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         """Return the contents of `panel.json`."""
@@ -82,6 +86,8 @@ class Chosen:
             "subnet": str(self.subnet),
             "allow": list(self.allow),
             "queues": list(self.queues),
+            "connections_per_address": self.connections_per_address,
+            "trusted_proxies": list(self.trusted_proxies),
         }
         return json.dumps(fields, indent=2) + "\n"
 
@@ -104,9 +110,9 @@ class Chosen:
                 "Update SkyPanel, or set SKYPANEL_HOME to another folder.",
             )
         public = {f"SKYPANEL_{name.upper()}": str(fields[name]) for name in ("domain", "ssh_port", "http_port", "https_port")}
-        later = {f"SKYPANEL_{name.upper()}": str(fields.get(name, "")) for name in ("rendezvous_port", "dashboard", *ENGINE_FIELDS)}
-        listed = {"SKYPANEL_ALLOW": ",".join(fields["allow"]), "SKYPANEL_QUEUES": ",".join(fields.get("queues", ()))}
-        given = read_given({**public, **later, **listed})
+        later = {f"SKYPANEL_{name.upper()}": str(fields.get(name, "")) for name in LATER_FIELDS}
+        listed = {f"SKYPANEL_{name.upper()}": ",".join(fields.get(name, ())) for name in LATER_LISTS}
+        given = read_given({**public, **later, **listed, "SKYPANEL_ALLOW": ",".join(fields["allow"])})
         return cls(
             address=given.address(DEFAULT_ADDRESS),
             run_dir=Path(fields["run_dir"]),
@@ -123,6 +129,8 @@ class Chosen:
             ingress_port=int(fields.get("ingress_port", 0)),
             ingress_api_port=int(fields.get("ingress_api_port", 0)),
             queues=given.queues or QUEUES,
+            connections_per_address=given.connections_per_address or CONNECTIONS_PER_ADDRESS,
+            trusted_proxies=given.trusted_proxies or (),
         )
 
 
@@ -151,6 +159,8 @@ class Settings:
     ingress_port: int = 0
     ingress_api_port: int = 0
     queues: tuple[str, ...] = QUEUES
+    connections_per_address: int = CONNECTIONS_PER_ADDRESS
+    trusted_proxies: tuple[str, ...] = ()
     # Of a worker on another machine, which has no home of the panel's: the database, Redis and keys are elsewhere.
     database_url: str = field(default="", repr=False)
     redis_url: str = field(default="", repr=False)
@@ -289,6 +299,8 @@ def load(environ: Mapping[str, str]) -> Settings:
             ingress_port=chosen.ingress_port,
             ingress_api_port=chosen.ingress_api_port,
             queues=given.queues or chosen.queues,
+            connections_per_address=given.connections_per_address or chosen.connections_per_address,
+            trusted_proxies=chosen.trusted_proxies if given.trusted_proxies is None else given.trusted_proxies,
         )
     except OSError as error:
         raise _unreadable(home, error) from error

@@ -7,7 +7,9 @@ from ipaddress import IPv4Address, IPv4Network
 
 from skypanel.domain.errors import Invalid
 from skypanel.domain.names import printable
+from skypanel.domain.proxies import parse_network
 from skypanel.domain.routing import Address
+from skypanel.launcher.options import CONNECTIONS_PER_ADDRESS
 
 MAX_PORT = 65535
 PERIODIC = "periodic"
@@ -21,6 +23,7 @@ ENGINES = ("embedded", "swarm")
 ENDPOINT_MODES = ("dnsrr", "vip")
 DEFAULT_DOCKER_HOST = "unix:///var/run/docker.sock"
 DEFAULT_INGRESS_HOST = "127.0.0.1"
+MAX_CONNECTIONS_PER_ADDRESS = 1_000_000
 
 _DOCKER_HOST = re.compile(r"unix://(/[A-Za-z0-9._@-]+)+|tcp://[A-Za-z0-9.-]+:[0-9]{1,5}")
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
@@ -53,6 +56,17 @@ VARIABLES = (
         "nothing",
         "Private networks that builds and apps may reach all the same: IPv4 networks with or without a port, "
         "separated by commas, such as 10.1.0.0/16,192.168.7.2/32:5432.",
+    ),
+    Variable(
+        "SKYPANEL_CONNECTIONS_PER_ADDRESS",
+        str(CONNECTIONS_PER_ADDRESS),
+        "How many connections one source address, of IPv6 one /64, may hold open at the ports for HTTP and HTTPS.",
+    ),
+    Variable(
+        "SKYPANEL_TRUSTED_PROXIES",
+        "nothing",
+        "Networks of proxies before the panel, separated by commas, such as 10.1.2.3,2001:db8:1::/48: "
+        "their connections are not counted, and what they say in X-Forwarded-* is believed.",
     ),
     Variable("SKYPANEL_ENGINE", "embedded", "What runs apps: embedded (sandboxes of this machine) or swarm (Docker Swarm)."),
     Variable("SKYPANEL_DOCKER_HOST", "unix:///var/run/docker.sock", "The Docker daemon of a manager of the Swarm."),
@@ -89,6 +103,8 @@ class Given:
     ingress_host: str | None = None
     endpoint_mode: str | None = None
     queues: tuple[str, ...] | None = None
+    connections_per_address: int | None = None
+    trusted_proxies: tuple[str, ...] | None = None
 
     def address(self, kept: Address) -> Address:
         """Return the panel's address: what is given, else what was kept. Raises Invalid if two ports are one."""
@@ -123,6 +139,8 @@ def read_given(environ: Mapping[str, str]) -> Given:
         ingress_host=_address(environ, "SKYPANEL_INGRESS_HOST"),
         endpoint_mode=_one_of(environ, "SKYPANEL_ENDPOINT_MODE", ENDPOINT_MODES),
         queues=_queues(environ, "SKYPANEL_QUEUES"),
+        connections_per_address=_count(environ, "SKYPANEL_CONNECTIONS_PER_ADDRESS", MAX_CONNECTIONS_PER_ADDRESS),
+        trusted_proxies=_proxies(environ, "SKYPANEL_TRUSTED_PROXIES"),
     )
 
 
@@ -130,9 +148,22 @@ def _port(environ: Mapping[str, str], name: str) -> int | None:
     text = environ.get(name, "").strip()
     if not text:
         return None
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MAX_PORT):
+    if not _is_number(text, MAX_PORT):
         raise Invalid(f"{name} is {printable(text)}, which is no port.", f"Set it to a number from 1 to {MAX_PORT}.")
     return int(text)
+
+
+def _count(environ: Mapping[str, str], name: str, most: int) -> int | None:
+    text = environ.get(name, "").strip()
+    if not text:
+        return None
+    if not _is_number(text, most):
+        raise Invalid(f"{name} is {printable(text)}.", f"Set it to a number from 1 to {most}.")
+    return int(text)
+
+
+def _is_number(text: str, most: int) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= len(str(most)) and 1 <= int(text) <= most
 
 
 def _one_of(environ: Mapping[str, str], name: str, known: Sequence[str]) -> str | None:
@@ -183,6 +214,20 @@ def _network(text: str, name: str) -> str:
     if not port:
         raise _no_network(text, name)
     return f"{checked}:{_port({name: port}, name)}"
+
+
+def _proxies(environ: Mapping[str, str], name: str) -> tuple[str, ...] | None:
+    if name not in environ:
+        return None
+    return tuple(_proxy(part.strip(), name) for part in environ[name].split(",") if part.strip())
+
+
+def _proxy(text: str, name: str) -> str:
+    try:
+        return str(parse_network(text))
+    except ValueError as error:
+        wrong = f"{name} holds {printable(text)}, which is no network."
+        raise Invalid(wrong, "Write it as 10.1.0.0/16, 10.1.2.3 or 2001:db8:1::/48.") from error
 
 
 def _queues(environ: Mapping[str, str], name: str) -> tuple[str, ...] | None:

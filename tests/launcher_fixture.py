@@ -31,7 +31,7 @@ from skypanel.drivers.bubblewrap import BubblewrapBuilder
 from skypanel.drivers.launcher import Launcher
 from skypanel.drivers.process import ProcessScheduler
 from skypanel.embedded.choices import pick_uid_base
-from skypanel.launcher import firewall, strays
+from skypanel.launcher import door, firewall, strays
 from tests.fakes import FakeObjects
 
 ROOT = Path(__file__).parent.parent
@@ -83,7 +83,7 @@ class ClientAs(Launcher):
 class RunningLauncher:
     """A launcher's process, what it was told, and clients of it."""
 
-    def __init__(self, *, root: bool, allow: tuple[str, ...] = ()) -> None:
+    def __init__(self, *, root: bool, allow: tuple[str, ...] = (), options: tuple[str, ...] = ()) -> None:
         random = SystemRandom()
         self.root = root
         self.base = Path(tempfile.mkdtemp(prefix="sky", dir="/var/tmp"))
@@ -92,7 +92,7 @@ class RunningLauncher:
         self.uid_base = pick_uid_base()
         self.subnet = f"10.{random.randrange(64, 250)}.{random.choice((0, 64, 128, 192))}.0/18"
         self.panel_uid = 0 if root else self._unprivileged_uid(random)
-        self.allow = allow
+        self.allow, self.options = allow, options
         self.tag = hashlib.sha256(os.fsencode(self.home)).hexdigest()[:8]
         self.process: subprocess.Popen[bytes] | None = None
         for folder in (self.home, self.run_dir):
@@ -130,7 +130,7 @@ class RunningLauncher:
         launcher = [
             *(sys.executable, "-m", "skypanel.launcher", "--home", str(self.home), "--run-dir", str(self.run_dir)),
             *("--uid-base", str(self.uid_base), "--subnet", self.subnet, "--panel-uid", str(self.panel_uid)),
-            *("--stop-grace", str(STOP_GRACE_S), "--allow", *self.allow),
+            *("--stop-grace", str(STOP_GRACE_S), "--allow", *self.allow, *self.options),
         ]
         if self.root or os.geteuid() != 0:
             return launcher
@@ -195,15 +195,15 @@ class RunningLauncher:
     def remove(self) -> None:
         if self.process is not None and self.process.poll() is None:
             self.stop()
-        for argv, stdin in strays.undoing(self.plan) if self.root else ():
+        for argv, stdin in (*strays.undoing(self.plan), *door.undoing(self.tag)) if self.root else ():
             subprocess.run(argv, check=False, input=stdin, text=True, stderr=subprocess.DEVNULL)
         shutil.rmtree(self.base)
 
 
 @contextmanager
-def running_launcher(*, root: bool, allow: tuple[str, ...] = ()) -> Iterator[RunningLauncher]:
+def running_launcher(*, root: bool, allow: tuple[str, ...] = (), options: tuple[str, ...] = ()) -> Iterator[RunningLauncher]:
     """Have a launcher for the length of the block."""
-    launcher = RunningLauncher(root=root, allow=allow)
+    launcher = RunningLauncher(root=root, allow=allow, options=options)
     try:
         launcher.start()
         yield launcher

@@ -89,14 +89,14 @@ def unchanged(static_config):
 
 
 @asynccontextmanager
-async def running_proxy(home, git_port=1, change=unchanged):
-    """Yield a proxy; `change` takes its static configuration and returns the one to use."""
+async def running_proxy(home, git_port=1, change=unchanged, trusted=()):
+    """Yield a proxy; `change` takes its static configuration and returns the one to use; `trusted` are networks of proxies before it."""
     web_port, traefik_port, http_port, https_port = free_ports(4)
     folder = Path(tempfile.mkdtemp(prefix="sky", dir="/var/tmp"))
     settings = Settings(
         home=home, run_dir=folder, address=Address("localhost", 2222, http_port, https_port),
         web_port=web_port, traefik_port=traefik_port, git_port=git_port, uid_base=1, subnet=IPv4Network("10.9.64.0/18"), allow=(),
-        panel_uid=0, panel_gid=0, database_password="", valkey_password="", traefik_token=TOKEN,
+        panel_uid=0, panel_gid=0, database_password="", valkey_password="", traefik_token=TOKEN, trusted_proxies=trusted,
     )  # fmt: skip
     authority = make_authority("localhost", datetime.now(UTC))
     pair = issue(authority, panel_hosts("localhost"), datetime.now(UTC))

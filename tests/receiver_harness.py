@@ -292,7 +292,7 @@ async def wait_for(what, condition, timeout_s=20.0):
 
 
 @asynccontextmanager
-async def running_receiver(limits=None, git_limits=None, make_desk=Desk, http_limits=None, **git_options):
+async def running_receiver(limits=None, git_limits=None, make_desk=Desk, http_limits=None, trusted=(), **git_options):
     """Yield a receiver that listens on 127.0.0.1, for SSH and for HTTP."""
     home = Path(tempfile.mkdtemp(prefix="sky", dir="/var/tmp"))
     desk = make_desk(DulwichRepositories(home / "repositories"))
@@ -307,7 +307,7 @@ async def running_receiver(limits=None, git_limits=None, make_desk=Desk, http_li
     )
     host_key = asyncssh.generate_private_key("ssh-ed25519")
     listener = SshListener(git, desk.authenticate, [host_key], limits)
-    http = HttpListener(git, desk.bearer, ["127.0.0.1", "localhost", "skypanel.localhost"], http_limits)
+    http = HttpListener(git, desk.bearer, ["127.0.0.1", "localhost", "skypanel.localhost"], http_limits, trusted)
     try:
         port = await listener.listen("127.0.0.1", 0)
         (home / "known_hosts").write_text(f"[127.0.0.1]:{port} {host_key.export_public_key().decode()}")

@@ -7,6 +7,7 @@ from uuid import UUID
 from aiohttp import web
 
 from skypanel.domain.account import Account
+from skypanel.domain.proxies import visitor
 from skypanel.ports import Panel
 from skypanel.settings import Settings
 from web.meetings import Meetings
@@ -39,8 +40,8 @@ def host(request: web.Request) -> str:
 
 
 def client(request: web.Request) -> str:
-    """Return the address of who asks: the last one named, which is the proxy's word and not the client's."""
-    return request.headers.get("X-Forwarded-For", request.remote or "").rpartition(",")[2].strip()
+    """Return the address of who asks: the proxy's word, or a trusted one's before it, and not the client's."""
+    return visitor(request.headers.get("X-Forwarded-For", request.remote or ""), request.app[SETTINGS].trusted_proxies)
 
 
 def origin(request: web.Request) -> str:

@@ -137,6 +137,13 @@ KERNEL_CHECKS = (
         is_warning=True,
     ),
     Check(
+        "not root: connections",
+        lambda machine: machine.is_root,
+        "One address may hold as many to the front door as it can: SKYPANEL_CONNECTIONS_PER_ADDRESS does not hold.",
+        "Start the panel as root to have them bounded, or bound them by a firewall.",
+        is_warning=True,
+    ),
+    Check(
         "not root: users",
         lambda machine: machine.is_root,
         "All apps run as your own user, kept apart by namespaces alone.",

@@ -23,6 +23,7 @@ from skypanel.domain.routing import Address
 from skypanel.embedded import certificates, choices, processes, routes
 from skypanel.embedded.certificates import Pair
 from skypanel.launcher.durable import sync_folder, write_whole
+from skypanel.launcher.options import CONNECTIONS_PER_ADDRESS
 from skypanel.settings import SSH_KEY_TYPES, Chosen, Settings, home_folder, load
 from skypanel.variables import (
     DEFAULT_ADDRESS,
@@ -95,6 +96,8 @@ def _choose(home: Path, run_dir: Path, given: Given) -> Chosen:
         ingress_port=ports.take(kept.ingress_port if kept else 0),
         ingress_api_port=ports.take(kept.ingress_api_port if kept else 0),
         queues=given.queues or (kept.queues if kept else QUEUES),
+        connections_per_address=given.connections_per_address or (kept.connections_per_address if kept else CONNECTIONS_PER_ADDRESS),
+        trusted_proxies=given.trusted_proxies if given.trusted_proxies is not None else kept.trusted_proxies if kept else (),
     )
 
 

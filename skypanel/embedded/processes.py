@@ -145,6 +145,9 @@ def launcher_argv(settings: Settings, binaries: Binaries) -> tuple[str, ...]:
         *(str(binaries.python), "-m", "skypanel.launcher"),
         *("--home", str(settings.home), "--run-dir", str(settings.run_dir)),
         *("--uid-base", str(settings.uid_base), "--subnet", str(settings.subnet), "--panel-uid", str(settings.panel_uid)),
+        *("--front-ports", str(settings.address.http_port), str(settings.address.https_port)),
+        *("--connections-per-address", str(settings.connections_per_address)),
+        *(("--trusted-proxies", *settings.trusted_proxies) if settings.trusted_proxies else ()),
         *(("--allow", *settings.allow) if settings.allow else ()),
     )
 
@@ -254,8 +257,8 @@ def traefik_config(settings: Settings) -> dict[str, Any]:
         "log": {"level": "WARN"},
         "experimental": door.STATIC,
         "entryPoints": {
-            "web": door.entry_point(f":{address.http_port}"),
-            "websecure": door.entry_point(f":{address.https_port}", tls=True),
+            "web": door.entry_point(f":{address.http_port}", settings.trusted_proxies),
+            "websecure": door.entry_point(f":{address.https_port}", settings.trusted_proxies, tls=True),
             "internal": {"address": f"127.0.0.1:{settings.traefik_port}"},
         },
         "providers": {

@@ -22,7 +22,8 @@ from skypanel.embedded.home import service_environment
 from skypanel.embedded.host_indexes import host_indexes
 from skypanel.embedded.users import User
 from skypanel.embedded.welcome import Welcome
-from skypanel.launcher import strays
+from skypanel.launcher import door, strays
+from skypanel.launcher.commands import undo
 from skypanel.launcher.firewall import Plan
 from skypanel.settings import Settings, identity
 
@@ -75,8 +76,13 @@ class Running:
         await self._supervisord.stop(hurry)
         await self._launcher.stop(hurry)
         if os.geteuid() == 0:
-            await strays.let_go(Plan(identity(self._settings.home), self._settings.subnet), self._environment)
+            await undo(self._kept_rules(), self._environment)
         shutil.rmtree(self._settings.run_dir, ignore_errors=True)
+
+    def _kept_rules(self) -> Sequence[tuple[Sequence[str], str]]:
+        """Return what takes back the rules that hold whatever becomes of the launcher."""
+        tag = identity(self._settings.home)
+        return (*strays.undoing(Plan(tag, self._settings.subnet)), *door.undoing(tag))
 
     async def _keep_launcher(self) -> None:
         pause_s = 1.0

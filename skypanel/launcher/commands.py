@@ -1,7 +1,8 @@
 """Runs a system program to its end."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 
 from skypanel.launcher.finishing import to_the_end
 
@@ -13,6 +14,13 @@ class CommandFailed(Exception):
 async def call(argv: Sequence[str], stdin: str = "", environment: Mapping[str, str] | None = None) -> str:
     """Return what a program prints; it is never left half-way. Raises CommandFailed with its complaint."""
     return await to_the_end(_call(argv, stdin, environment))
+
+
+async def undo(commands: Iterable[tuple[Sequence[str], str]], environment: Mapping[str, str]) -> None:
+    """Run commands, each with what it reads, that take something back; what is not there, or was never possible, is no error."""
+    for argv, stdin in commands:
+        with suppress(CommandFailed):
+            await call(argv, stdin, environment)
 
 
 async def _call(argv: Sequence[str], stdin: str, environment: Mapping[str, str] | None) -> str:

@@ -15,6 +15,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from skypanel.domain.limits import MIB
+from skypanel.launcher import door
 from skypanel.launcher.cgroups import Cgroups, find_hierarchy
 from skypanel.launcher.commands import CommandFailed, call
 from skypanel.launcher.counter import Counter
@@ -90,6 +91,8 @@ async def _open_machine(options: Options) -> AsyncIterator[Machine]:
             if cgroups is not None:
                 stack.push_async_callback(cgroups.clear)
             _clear_folders(places)
+            if options.door is not None and not options.rootless:
+                await door.hold(options.tag, options.door)
             network, resolvers = _network(options, places)
             await network.clear_links()
             await network.open(resolvers, options.allowed, options.host_addresses)

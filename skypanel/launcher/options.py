@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 from pathlib import Path
 
+from skypanel.domain.proxies import Network, parse_network
+
 MAX_PORT = 65535
+CONNECTIONS_PER_ADDRESS = 1000
 UIDS_PER_PANEL = 1 << 16
 FIRST_UID_BASE = 1 << 20
 LAST_UID_BASE = (1 << 31) - UIDS_PER_PANEL
@@ -25,6 +28,15 @@ class Allowed:
 
 
 @dataclass(frozen=True)
+class Door:
+    """The public ports, how many connections of one address they take, and the networks of proxies, which are not counted."""
+
+    ports: tuple[int, ...]
+    connections_per_address: int
+    trusted: tuple[Network, ...] = ()
+
+
+@dataclass(frozen=True)
 class Options:
     """A launcher's command line."""
 
@@ -38,6 +50,7 @@ class Options:
     inner: bool = False
     rootless: bool = False
     host_addresses: tuple[str, ...] = ()
+    door: Door | None = None
 
     @property
     def base(self) -> Path:
@@ -103,6 +116,11 @@ def parse_options(arguments: Sequence[str]) -> Options:
     parser.add_argument(
         "--allow", type=parse_allowed, nargs="*", default=[], metavar="CIDR[:PORT]", help="private addresses that sandboxes may reach"
     )
+    parser.add_argument("--front-ports", type=int, nargs="*", default=[], metavar="PORT", help="where visitors come in")
+    parser.add_argument("--connections-per-address", type=int, default=CONNECTIONS_PER_ADDRESS, help="how many an address holds open there")
+    parser.add_argument(
+        "--trusted-proxies", type=parse_network, nargs="*", default=[], metavar="CIDR", help="networks whose connections are not counted"
+    )
     parser.add_argument("--stop-grace", type=float, default=10.0, help="seconds between SIGTERM and SIGKILL when the launcher ends")
     parser.add_argument("--inner", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--rootless", action="store_true", help=argparse.SUPPRESS)
@@ -119,4 +137,9 @@ def parse_options(arguments: Sequence[str]) -> Options:
         parsed.inner,
         parsed.rootless,
         tuple(parsed.host_addresses),
+        _door(parsed),
     )
+
+
+def _door(parsed: argparse.Namespace) -> Door | None:
+    return Door(tuple(parsed.front_ports), parsed.connections_per_address, tuple(parsed.trusted_proxies)) if parsed.front_ports else None

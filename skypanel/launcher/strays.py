@@ -5,10 +5,7 @@ route out of the machine. So the whole subnet leads nowhere, by a route and by r
 hold whatever becomes of the launcher, until whoever ends the panel lets go.
 """
 
-from collections.abc import Mapping
-from contextlib import suppress
-
-from skypanel.launcher.commands import CommandFailed, call
+from skypanel.launcher.commands import call
 from skypanel.launcher.firewall import Plan, drop_table
 
 # The last route that is asked: that of a sandbox is more specific, and so is somebody else's to a part of the subnet.
@@ -57,13 +54,6 @@ async def hold(plan: Plan) -> None:
     """Keep them here from now on; may be repeated. Raises CommandFailed."""
     await call(("ip", "route", "replace", *_route(plan)))
     await call(("nft", "-f", "-"), ruleset(plan))
-
-
-async def let_go(plan: Plan, environment: Mapping[str, str]) -> None:
-    """Undo it, at the end of the panel; what is not there, or was never possible, is no error."""
-    for argv, stdin in undoing(plan):
-        with suppress(CommandFailed):
-            await call(argv, stdin, environment)
 
 
 def undoing(plan: Plan) -> tuple[tuple[tuple[str, ...], str], ...]:

@@ -92,6 +92,13 @@ async def test_an_app_gets_the_headers_that_heroku_adds_and_none_that_the_client
     assert not [value for value in headers.values() if "6.6.6.6" in value or "evil" in value]
 
 
+async def test_what_a_trusted_proxy_says_of_a_visitor_is_passed_on(tmp_path):
+    said = {"X-Forwarded-For": "198.51.100.7", "X-Forwarded-Proto": "https", "X-Forwarded-Host": "hello.example"}
+    async with running_proxy(tmp_path, trusted=("127.0.0.0/8",)) as proxy, app(proxy):
+        told = json.loads((await raw(proxy, "/", headers=[f"{name}: {value}" for name, value in said.items()]))[1])["headers"]
+    assert said | {"X-Forwarded-For": "198.51.100.7, 127.0.0.1"} == {name: dict(told)[name] for name in said}
+
+
 async def test_the_id_of_a_request_is_the_clients_if_it_may_be_one(proxy):
     async with app(proxy):
         for given, kept in (("0123456789abcdefghij", True), ("short", False), ("with a space in it, and long", False)):

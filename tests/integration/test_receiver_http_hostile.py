@@ -378,6 +378,15 @@ async def test_each_client_behind_the_proxy_counts_for_itself():
             assert (await ask(ada, "GET", REFS, X_Forwarded_For="203.0.113.9, 127.0.0.1"))[0] == 429
 
 
+async def test_behind_a_trusted_proxy_each_of_its_visitors_counts_for_itself():
+    async with running_receiver(http_limits=HttpLimits(requests_per_address=1), trusted=("198.51.100.0/24",)) as receiver:
+        ada = await receiver.developer()
+        async with half_asked(ada, "/one.git/git-receive-pack", PUSH):
+            await wait_for("it", receiver.processes)
+            assert (await ask(ada, "GET", REFS, X_Forwarded_For="10.1.2.3, 198.51.100.9"))[0] == 200
+            assert (await ask(ada, "GET", REFS, X_Forwarded_For="10.1.2.3, 127.0.0.1, 198.51.100.9"))[0] == 429
+
+
 async def write_for_ever(writer):
     noise = os.urandom(MIB)
     while True:

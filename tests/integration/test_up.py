@@ -1,6 +1,7 @@
 """`up` as a process: whom it lets start, and what is left of it however it ends."""
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -15,6 +16,7 @@ import pytest
 
 from skypanel.domain.errors import Conflict
 from skypanel.embedded import choices, home, up, users
+from skypanel.settings import identity
 
 WITHIN_S = 90
 
@@ -99,6 +101,19 @@ def test_nothing_is_left_however_it_ends(environ, start, number):
     status = begun.end(number)
     assert status == (-number if number == signal.SIGKILL else 0)
     until(lambda: not processes_of(environ))
+
+
+def test_the_front_door_is_bounded_for_as_long_as_it_runs(environ, start):
+    environ["SKYPANEL_CONNECTIONS_PER_ADDRESS"] = "20"
+    begun = start()
+    assert begun.says("Postgres answers"), begun.lines
+    table = f"skypanel_{identity(Path(environ['SKYPANEL_HOME']))}_door"
+    rules = subprocess.run(("nft", "list", "table", "inet", table), check=True, capture_output=True, text=True).stdout
+    for port in (environ["SKYPANEL_HTTP_PORT"], environ["SKYPANEL_HTTPS_PORT"]):
+        assert re.search(rf"tcp dport {{.*\b{port}\b.*}} ct state new", rules)
+    assert rules.count("ct count over 20 ") == 2
+    assert begun.end(signal.SIGTERM) == 0
+    assert table not in subprocess.run(("nft", "list", "tables"), check=True, capture_output=True, text=True).stdout
 
 
 def test_after_a_kill_it_starts_again(environ, start):

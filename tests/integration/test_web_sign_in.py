@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 
 import pytest
+from aiohttp import CookieJar
 from aiohttp.test_utils import TestServer
 from yarl import URL
 
@@ -236,6 +237,17 @@ async def test_a_throttled_browser_is_told_so(client, stage, with_password):
     # The proxy's word counts, not the client's.
     response = await client.send("/login", headers={"X-Forwarded-For": "127.0.0.1, 192.0.2.9"}, email=stage.admin.email, password=PASSWORD)
     assert response.status == 303
+
+
+async def test_behind_a_trusted_proxy_its_visitor_counts(stage, with_password):
+    app = create_app(stage.panel, replace(SETTINGS, trusted_proxies=("198.51.100.0/24",)))
+    async with Client(TestServer(app), cookie_jar=CookieJar(unsafe=True), headers={"Host": HOST}) as client:
+        for _ in range(MOST_HERE):
+            said = {"X-Forwarded-For": "10.1.2.3, 198.51.100.9"}
+            assert (await client.send("/login", headers=said, email=stage.admin.email, password="wrong")).status == 403
+        for visitor, status in (("10.1.2.3", 429), ("10.1.2.4", 303)):
+            said = {"X-Forwarded-For": f"{visitor}, 198.51.100.9"}
+            assert (await client.send("/login", headers=said, email=stage.admin.email, password=PASSWORD)).status == status
 
 
 async def test_the_admin_sets_a_password_and_other_browsers_are_signed_out(admin, new_client, stage):

@@ -71,6 +71,7 @@ def test_each_limit_that_is_missing_without_root_is_named():
     assert names(replace(WELL, is_root=False), warnings=True) == [
         "not root: memory, processor and number of processes",
         "not root: disk",
+        "not root: connections",
         "not root: users",
     ]
 

@@ -1,7 +1,7 @@
 import shlex
 from configparser import ConfigParser
 from dataclasses import replace
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
 import pytest
@@ -10,6 +10,7 @@ from skypanel.domain.routing import PROXY_TOKEN_HEADER, Address
 from skypanel.embedded import processes, running
 from skypanel.embedded.processes import DOOR, PANEL, STORAGE, Binaries
 from skypanel.embedded.users import User, argv_as, caller
+from skypanel.launcher.options import Door, parse_options
 from skypanel.settings import QUEUES, Settings
 
 BINARIES = Binaries(Path("/env/bin/python"), Path("/env/pg/bin"), Path("/env/valkey-server"), Path("/env/bin/traefik"))
@@ -116,6 +117,21 @@ def test_the_launchers_argv_names_all_that_is_allowed():
     argv = processes.launcher_argv(replace(SETTINGS, allow=("10.1.0.0/16", "10.2.0.1/32:53")), BINARIES)
     assert argv[-3:] == ("--allow", "10.1.0.0/16", "10.2.0.1/32:53")
     assert "--allow" not in processes.launcher_argv(SETTINGS, BINARIES)
+
+
+def test_the_launcher_and_the_proxy_are_told_of_the_front_door():
+    settings = replace(SETTINGS, connections_per_address=20, trusted_proxies=("10.1.2.3/32", "fd00::/64"))
+    told = ("--front-ports", "8080", "8443", "--connections-per-address", "20", "--trusted-proxies", "10.1.2.3/32", "fd00::/64")
+    assert processes.launcher_argv(settings, BINARIES)[-8:] == told
+    assert parse_options(processes.launcher_argv(settings, BINARIES)[3:]).door == Door(
+        (8080, 8443), 20, (IPv4Network("10.1.2.3/32"), IPv6Network("fd00::/64"))
+    )
+    entry_points = processes.traefik_config(settings)["entryPoints"]
+    assert {name: each.get("forwardedHeaders") for name, each in entry_points.items()} == {
+        "web": {"trustedIPs": ["10.1.2.3/32", "fd00::/64"]},
+        "websecure": {"trustedIPs": ["10.1.2.3/32", "fd00::/64"]},
+        "internal": None,
+    }
 
 
 @pytest.mark.parametrize("low", [{"http_port": 80}, {"ssh_port": 22}, {"https_port": 443}, {"rendezvous_port": 444}])

@@ -84,6 +84,8 @@ def test_a_home_of_a_newer_version_is_refused(home):
         {"subnet": "8.8.0.0/18"},
         {"allow": ["--panel-uid", "0"]},
         {"allow": None},
+        {"connections_per_address": 0},
+        {"trusted_proxies": ["fd00::%} accept/64"]},
         {"domain": "a\x1b[2J"},
         {"http_port": 0},
         {"web_port": "80@example.com"},
@@ -110,12 +112,14 @@ def test_a_secret_of_somebody_else_is_not_read(home):
 
 def test_a_home_of_before_git_over_http_is_read():
     fields = json.loads(CHOSEN.to_json())
-    del fields["git_port"]
+    for name in ("git_port", "connections_per_address", "trusted_proxies"):
+        del fields[name]
     assert Chosen.from_json(json.dumps(fields)) == replace(CHOSEN, git_port=0)
 
 
 def test_chosen_survives_the_file():
-    assert Chosen.from_json(CHOSEN.to_json()) == CHOSEN
+    for chosen in (CHOSEN, replace(CHOSEN, connections_per_address=20, trusted_proxies=("10.1.2.3/32", "fd00::/64"))):
+        assert Chosen.from_json(chosen.to_json()) == chosen
 
 
 @pytest.mark.parametrize("text", ["0", "65536", "-1", "80.0", "http", "٨٠", "1e3", "2222x"])
@@ -148,6 +152,27 @@ def test_a_bad_network_is_refused(text):
 
 def test_networks_are_written_out():
     assert read_given({"SKYPANEL_ALLOW": "10.1.0.0/16, 192.168.7.2:5432,"}).allow == ("10.1.0.0/16", "192.168.7.2/32:5432")
+
+
+@pytest.mark.parametrize("text", ["0", "1000001", "-1", "1e3", "many", "9" * 5000])
+def test_a_number_of_connections_that_is_none_is_refused(text):
+    with pytest.raises(Invalid, match=r"SKYPANEL_CONNECTIONS_PER_ADDRESS is .*from 1 to 1000000"):
+        read_given({"SKYPANEL_CONNECTIONS_PER_ADDRESS": text})
+
+
+@pytest.mark.parametrize("text", ["10.0.0.1/8", "proxy.example.com", "10.0.0.1:80", "fe80::1%eth0", "fd00::%} accept/64", "fd00::1/129"])
+def test_a_proxy_that_is_no_network_is_refused(text):
+    with pytest.raises(Invalid, match=r"SKYPANEL_TRUSTED_PROXIES holds .*no network.*10\.1\.0\.0/16"):
+        read_given({"SKYPANEL_TRUSTED_PROXIES": f"10.1.2.3,{text}"})
+
+
+def test_proxies_and_connections_are_kept_until_something_else_is_said(home):
+    assert (load_with(home).connections_per_address, load_with(home).trusted_proxies) == (1000, ())
+    (home / "panel.json").write_text(replace(CHOSEN, connections_per_address=20, trusted_proxies=("fd00::/64",)).to_json())
+    assert (load_with(home).connections_per_address, load_with(home).trusted_proxies) == (20, ("fd00::/64",))
+    said = load_with(home, SKYPANEL_CONNECTIONS_PER_ADDRESS="5", SKYPANEL_TRUSTED_PROXIES="10.1.2.3, fd00::/32,")
+    assert (said.connections_per_address, said.trusted_proxies) == (5, ("10.1.2.3/32", "fd00::/32"))
+    assert load_with(home, SKYPANEL_TRUSTED_PROXIES="").trusted_proxies == ()
 
 
 def test_empty_values_say_nothing():
