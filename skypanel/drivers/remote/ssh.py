@@ -55,8 +55,10 @@ class SshClient(TraditionalGitClient):
 
     def _send(self, chunk: bytes) -> None:
         async def send() -> None:
-            self._process.stdin.write(chunk)
-            await self._process.stdin.drain()
+            # A server that has hung up may have said why, which is still to be read.
+            with suppress(BrokenPipeError):
+                self._process.stdin.write(chunk)
+                await self._process.stdin.drain()
 
         self._wait(send())
 
