@@ -116,7 +116,8 @@ def test_an_app_is_renamed_and_kept_from_visitors(heroku, front):
     heroku("maintenance:off", "-a", "after")
     assert "off" in heroku("maintenance", "-a", "after")
     heroku("apps:stacks:set", "heroku-24", "-a", "after")
-    assert "There is no stack" in heroku("apps:stacks:set", "heroku-16", "-a", "after", check=False)
+    assert "it is taken for heroku-16" in heroku("apps:stacks:set", "heroku-16", "-a", "after")
+    assert "There is no stack" in heroku("apps:stacks:set", "no-such-stack", "-a", "after", check=False)
 
 
 def test_teams_members_and_collaborators(heroku):
