@@ -11,7 +11,10 @@ import pytest
 from aiohttp import web
 
 from skypanel.domain.routing import Route
+from skypanel.drivers import door
+from skypanel.embedded import routes
 from tests.proxy_fixture import HOST, running_proxy, serve
+from tests.until import until
 
 PATHS = (
     "/a%2Fb", "/a//b", "//a", "/a/../b", "/a/./b", "/a;b=c", "/a%3Bb", "/a%5Cb", "/a%00b", "/a%23b", "/a%3Fb", "/a%25b", "/caf%C3%A9",
@@ -70,6 +73,36 @@ async def test_paths_reach_an_app_as_they_were_sent(proxy):
     async with app(proxy):
         arrived = {path: json.loads((await raw(proxy, path))[1])["path"] for path in PATHS}
     assert arrived == {path: path for path in PATHS}
+
+
+async def test_a_service_that_traefik_finds_by_itself_gets_requests_as_they_were_sent(tmp_path):
+    """As the tasks of a Swarm behind their ingress, but for `;` in queries, of which Traefik makes `&`, and what it escapes."""
+    host = "service.localhost"
+    async with running_proxy(tmp_path, change=watching) as proxy, app(proxy) as endpoint:
+        routing = {
+            "routers": {"service": {"rule": f"Host(`{host}`)", "middlewares": ["left"], "service": "service"}},
+            "middlewares": {"left": door.middleware()},
+            "services": {"service": {"loadBalancer": {"servers": [{"url": f"http://{endpoint}"}]}}},
+        }
+        (proxy.settings.run_dir / routes.FOLDER / "service.yaml").write_text(json.dumps({"http": routing}))
+        await until(lambda: led(proxy, host))
+        told = {path: json.loads((await raw(proxy, path, host=host))[1]) for path in PATHS}
+    assert {path: each["path"] for path, each in told.items()} == {path: as_traefik_writes(path) for path in PATHS}
+    assert {dict(each["headers"])["Accept-Encoding"] for each in told.values()} == {"identity"}
+
+
+def watching(static_config):
+    static_config["providers"]["file"]["watch"] = True
+    return static_config
+
+
+async def led(proxy, host):
+    return not (await proxy.text(host=host))[1].startswith("panel")
+
+
+def as_traefik_writes(path):
+    before, asks, query = path.partition("?")
+    return before.replace("|", "%7C") + asks + query.replace(";", "&")
 
 
 async def test_paths_of_the_panel_are_cleaned(proxy):

@@ -112,11 +112,9 @@ func bePatient(r *http.Request) {
 	}
 }
 
-// passOn leaves a request to Traefik's service, which changes neither its path then nor what may be done to the answer.
+// passOn leaves a request to Traefik's service, which would ask for gzip where the client asked for nothing.
 func passOn(next http.Handler, w http.ResponseWriter, r *http.Request) {
 	bePatient(r)
-	r.URL = asSent(r)
-	r.RequestURI = ""
 	if r.Header.Get("Accept-Encoding") == "" {
 		r.Header["Accept-Encoding"] = []string{"identity"}
 	}
