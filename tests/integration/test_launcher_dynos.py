@@ -399,7 +399,7 @@ class TestAttached:
 
     async def test_it_is_a_sandbox_as_any_dyno_is(self, scheduler, objects, launcher):
         manifest = make_manifest(make_app(), await stored_slug(objects), {}, config_vars={"SECRET": CANARY})
-        command = "echo as $(id -u); echo $DYNO $SECRET $EXTRA; cat /proc/1/status | grep CapEff; ls /home /root 2>&1 | wc -l; exec sleep 1000"
+        command = "echo as $(id -u); echo $DYNO $SECRET $EXTRA; grep CapEff /proc/1/status; ls /home /root 2>&1 | wc -l; exec sleep 1000"
         async with scheduler.attach(manifest, OneOff(1234, command, {"EXTRA": "more"}, Window(80, 24))) as attached:
             output = Collected(attached)
             await until(lambda: output.has(b"CapEff"))
