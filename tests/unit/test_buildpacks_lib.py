@@ -133,38 +133,41 @@ ERROR: No matching distribution found for flask==3.0.0
 """,
     ),
     "pip, newer": (
-        "pypi.org",
-        "WARNING: Retrying after connection broken by 'ConnectTimeoutError(<HTTPSConnection(host='pypi.org', port=443)>)': /simple/x/\n",
+        "pypi.example",
+        "WARNING: Retrying after connection broken by 'ConnectTimeoutError(<HTTPSConnection(host='pypi.example')>)': /simple/x/\n",
     ),
     "pip, trouble": (
-        "pypi.org",
-        "ERROR: HTTP error 503 while getting https://pypi.org/packages/x-1.0.tar.gz\nERROR: Could not install requirement x\n",
+        "pypi.example",
+        "ERROR: HTTP error 503 while getting https://pypi.example/packages/x-1.0.tar.gz\nERROR: Could not install requirement x\n",
     ),
     "npm, no name": (
-        "registry.npmjs.org",
+        "registry.example.com",
         """\
 npm error code ENOTFOUND
 npm error syscall getaddrinfo
-npm error network request to https://registry.npmjs.org/express failed, reason: getaddrinfo ENOTFOUND registry.npmjs.org
+npm error network request to https://registry.example.com/express failed, reason: getaddrinfo ENOTFOUND registry.example.com
 """,
     ),
-    "npm, older": ("registry.npmjs.org", "npm ERR! code E503\nnpm ERR! 503 Service Unavailable - GET https://registry.npmjs.org/express\n"),
-    "Yarn 1": (
-        "registry.yarnpkg.com",
-        'error An unexpected error occurred: "https://registry.yarnpkg.com/x: getaddrinfo EAI_AGAIN registry.yarnpkg.com".\n',
+    "npm, older": (
+        "registry.example.com",
+        "npm ERR! code E503\nnpm ERR! 503 Service Unavailable - GET https://registry.example.com/express\n",
     ),
-    "Yarn 4": ("repo.yarnpkg.com", "➤ YN0001: │ RequestError: getaddrinfo ENOTFOUND repo.yarnpkg.com\n"),
+    "Yarn 1": (
+        "registry.example.com",
+        'error An unexpected error occurred: "https://registry.example.com/x: getaddrinfo EAI_AGAIN registry.example.com".\n',
+    ),
+    "Yarn 4": ("packages.example.com", "➤ YN0001: │ RequestError: getaddrinfo ENOTFOUND packages.example.com\n"),
     "Yarn 4, no host": ("", "➤ YN0001: │ RequestError: connect ECONNREFUSED 10.0.0.1:443\n"),
     "pnpm": (
-        "registry.npmjs.org",
-        " ERR_PNPM_META_FETCH_FAIL  GET https://registry.npmjs.org/x: request to https://registry.npmjs.org/x failed\n",
+        "registry.example.com",
+        " ERR_PNPM_META_FETCH_FAIL  GET https://registry.example.com/x: request to https://registry.example.com/x failed\n",
     ),
     "uv": (
-        "pypi.org",
+        "pypi.example",
         """\
 error: Request failed after 3 retries
-  Caused by: Failed to fetch: `https://pypi.org/simple/flask/`
-  Caused by: error sending request for url (https://pypi.org/simple/flask/)
+  Caused by: Failed to fetch: `https://pypi.example/simple/flask/`
+  Caused by: error sending request for url (https://pypi.example/simple/flask/)
   Caused by: dns error: failed to lookup address information
 """,
     ),
@@ -185,11 +188,11 @@ def test_a_registry_that_does_not_answer_is_called_that(tmp_path, tool):
     "printed",
     [
         "ERROR: No matching distribution found for flask==99\n",
-        "npm error code E404\nnpm error 404 Not Found - GET https://registry.npmjs.org/no-such-package\n",
+        "npm error code E404\nnpm error 404 Not Found - GET https://registry.example.com/no-such-package\n",
         "npm error code 1\nnpm error command sh -c node migrate.js\nnpm error Error: connect ECONNREFUSED 127.0.0.1:5432\n",
         " ERR_PNPM_OUTDATED_LOCKFILE  Cannot install with frozen-lockfile\n",
         "error Your lockfile needs to be updated, but yarn was run with `--frozen-lockfile`.\n",
-        "HTTP status client error (404 Not Found) for url (https://pypi.org/simple/x/)\n",
+        "HTTP status client error (404 Not Found) for url (https://pypi.example/simple/x/)\n",
         "",
     ],
 )
