@@ -61,7 +61,7 @@ async def work(panel: Panel, worker: str) -> None:
 
 async def turn(panel: Panel, build_id: UUID) -> Turn | None:
     """Return where a build stands in the queue, or None once it is not pending any more."""
-    async with panel.transaction() as conn:
+    async with panel.autocommit() as conn:
         return await build_queue.turn(conn, build_id, await _of_one(conn))
 
 
