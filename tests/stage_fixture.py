@@ -1,8 +1,11 @@
-"""A stage, its first organization, and an app on it."""
+"""A stage, its first organization, an app on it, and repositories elsewhere."""
+
+from functools import partial
 
 import pytest
 
 from skypanel.flow import organizations
+from tests.git_host_fixture import publish as publish_in
 from tests.panels import open_stage
 
 
@@ -24,3 +27,13 @@ async def app(stage):
     await stage.push(made, "first")
     await stage.work()
     return made
+
+
+@pytest.fixture
+def elsewhere(stage):
+    return stage.panel.remotes
+
+
+@pytest.fixture
+def publish(elsewhere):
+    return partial(publish_in, elsewhere.root)

@@ -1,7 +1,6 @@
 """Deploying from a git repository elsewhere, on a real database."""
 
 from dataclasses import replace
-from functools import partial
 
 import pytest
 from cryptography.fernet import Fernet
@@ -15,21 +14,10 @@ from skypanel.flow import remote as remote_flow
 from skypanel.flow import settings as settings_flow
 from skypanel.flow.secrets import reencrypt
 from skypanel.store import apps, audit, builds, deploy_keys, releases, remotes
-from tests.git_host_fixture import publish as publish_in
 from tests.panels import silent
 
 URL = "https://example.com/ada/app.git"
 PRIVATE = "git@example.com:ada/app.git"
-
-
-@pytest.fixture
-def elsewhere(stage):
-    return stage.panel.remotes
-
-
-@pytest.fixture
-def publish(elsewhere):
-    return partial(publish_in, elsewhere.root)
 
 
 @pytest.fixture

@@ -17,22 +17,11 @@ from skypanel.flow import submodules
 from skypanel.flow.source import Arrival
 from skypanel.store import builds
 from tests.git_host_fixture import add_submodules, git
-from tests.git_host_fixture import publish as publish_in
 from tests.panels import silent
 
 URL = "https://example.com/ada/app.git"
 LIB = "https://example.com/ada/lib.git"
 PRIVATE = "git@example.com:ada/lib.git"
-
-
-@pytest.fixture
-def elsewhere(stage):
-    return stage.panel.remotes
-
-
-@pytest.fixture
-def publish(elsewhere):
-    return partial(publish_in, elsewhere.root)
 
 
 @pytest.fixture
