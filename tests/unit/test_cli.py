@@ -1,10 +1,12 @@
 import subprocess
 import sys
+import tomllib
 from importlib import import_module
 
 import pytest
 
 from skypanel.cli.main import MODULES, commands
+from tests.documents import ROOT
 
 LIBRARIES = ("aiohttp", "aiopg", "asyncssh", "celery", "cryptography", "psycopg2", "redis", "sqlalchemy")
 
@@ -39,3 +41,9 @@ def test_up_which_stays_holds_no_library_in_memory_that_only_a_start_needs():
     code = "import sys; from skypanel.cli.main import commands; commands.get_command(None, 'up'); print(*sys.modules)"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not set(LIBRARIES) & set(shown.stdout.split())
+
+
+def test_the_command_says_the_version_that_the_project_names():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    shown = subprocess.run([sys.executable, "-m", "skypanel.cli", "--version"], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert shown.stdout == f"skypanel, version {project['version']}\n"
