@@ -21,7 +21,7 @@ from skypanel.domain.account import Account
 from skypanel.domain.errors import Unavailable
 from skypanel.domain.names import printable
 from skypanel.flow import accounts, audit, receive
-from skypanel.ports import Panel
+from skypanel.ports.panel import Panel
 from skypanel.store import keys
 
 ACTIONS = {Service.RECEIVE: Action.PUSH, Service.UPLOAD: Action.FETCH}

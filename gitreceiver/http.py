@@ -27,7 +27,7 @@ from skypanel.domain.proxies import visitor
 from skypanel.domain.push import Push
 from skypanel.domain.transcript import failure
 from skypanel.flow.audit import ORIGIN
-from skypanel.ports import WriteLine
+from skypanel.ports.output import WriteLine
 
 ADVERTISE = ("--stateless-rpc", "--http-backend-info-refs")
 ANSWER = ("--stateless-rpc",)

@@ -18,7 +18,8 @@ from skypanel.domain.account import Account
 from skypanel.domain.errors import SkyPanelError
 from skypanel.domain.push import Push
 from skypanel.domain.transcript import failure, failures
-from skypanel.ports import Repositories, WriteLine
+from skypanel.ports.output import WriteLine
+from skypanel.ports.repositories import Repositories
 
 REFUSED = 128  # as git itself exits where it cannot go on
 

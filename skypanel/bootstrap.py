@@ -7,20 +7,22 @@ from importlib import import_module
 from types import ModuleType
 
 from skypanel.domain.storage import Storage, StorageKind
-from skypanel.drivers.argon2 import Argon2Passwords
 from skypanel.drivers.celery import CeleryQueue
-from skypanel.drivers.chosen import ChosenObjects
 from skypanel.drivers.clock import SystemClock
-from skypanel.drivers.dulwich import DulwichRepositories
-from skypanel.drivers.fernet import FernetCipher
-from skypanel.drivers.files import FileObjects
-from skypanel.drivers.key_file import KeyFileCipher
+from skypanel.drivers.crypto.argon2 import Argon2Passwords
+from skypanel.drivers.crypto.fernet import FernetCipher
+from skypanel.drivers.crypto.key_file import KeyFileCipher
+from skypanel.drivers.git.repositories import DulwichRepositories
 from skypanel.drivers.on_demand import MachinesOnDemand, RemotesOnDemand, RuntimesOnDemand, SwarmOnDemand
-from skypanel.drivers.streams import StreamOutput, connect
-from skypanel.drivers.tarball import TarballArchives
+from skypanel.drivers.output.streams import StreamOutput, connect
+from skypanel.drivers.sources.upload import TarballArchives
+from skypanel.drivers.storage.chosen import ChosenObjects
+from skypanel.drivers.storage.files import FileObjects
 from skypanel.engines import Elsewhere, OpenEngine
 from skypanel.flow import staging, stopping, storage
-from skypanel.ports import Cipher, Objects, Panel
+from skypanel.ports.crypto import Cipher
+from skypanel.ports.objects import Objects
+from skypanel.ports.panel import Panel
 from skypanel.settings import Settings
 from skypanel.store.engine import Postgres
 
@@ -76,7 +78,7 @@ def _open_objects(settings: Settings, chosen: Storage) -> Objects:
     if chosen.kind is StorageKind.FILES:
         return FileObjects(settings.objects)
     # Its SDK takes more memory than all the rest of a process: only where it is wanted.
-    opened: Objects = import_module("skypanel.drivers.s3").S3Objects(chosen, settings.scratch)
+    opened: Objects = import_module("skypanel.drivers.storage.s3").S3Objects(chosen, settings.scratch)
     return opened
 
 

@@ -15,7 +15,8 @@ from typing import Any
 
 from skypanel.domain.errors import Denied, Invalid, NotFound, SkyPanelError
 from skypanel.domain.routing import Address
-from skypanel.launcher.options import CONNECTIONS_PER_ADDRESS, FIRST_UID_BASE, parse_subnet, parse_uid_base
+from skypanel.host.connection_limit import CONNECTIONS_PER_ADDRESS
+from skypanel.host.ranges import FIRST_UID_BASE, parse_subnet, parse_uid_base
 from skypanel.variables import (
     DEFAULT_ADDRESS,
     DEFAULT_DOCKER_HOST,

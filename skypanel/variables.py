@@ -9,7 +9,7 @@ from skypanel.domain.errors import Invalid
 from skypanel.domain.names import printable
 from skypanel.domain.proxies import parse_network
 from skypanel.domain.routing import Address
-from skypanel.launcher.options import CONNECTIONS_PER_ADDRESS
+from skypanel.host.connection_limit import CONNECTIONS_PER_ADDRESS
 
 MAX_PORT = 65535
 PERIODIC = "periodic"

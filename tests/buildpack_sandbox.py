@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from skypanel.drivers.runtimes.kept import KeptRuntimes
-from skypanel.launcher.places import PROGRAMS
+from skypanel.host.programs import PROGRAMS
 from tests.runtime_mirror import Mirror
 
 ROOT = Path(__file__).parent.parent

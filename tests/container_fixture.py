@@ -11,8 +11,8 @@ import pytest
 
 import buildpacks
 from skypanel.domain.stack import Image
-from skypanel.drivers.container import ContainerBuilder, Site
-from skypanel.drivers.container_spec import WORKSPACE
+from skypanel.drivers.docker.builder import ContainerBuilder, Site
+from skypanel.drivers.docker.spec import WORKSPACE
 from tests.stack_images import stack_image
 
 BUILDPACKS = Path(buildpacks.__file__).parent

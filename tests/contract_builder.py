@@ -10,7 +10,7 @@ import pytest
 
 from skypanel.domain.limits import MIB, Limits
 from skypanel.domain.manifest import Exit
-from skypanel.ports import Step, StepFailed
+from skypanel.ports.builder import Step, StepFailed
 from tests.launcher_fixture import ENVIRONMENT, make_app
 
 PLATFORM = f"{platform.machine()}-unknown-linux-gnu"

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from skypanel.domain.errors import Conflict, Denied, Unavailable
-from skypanel.ports import StepFailed
+from skypanel.ports.builder import StepFailed
 
 # name: script, exit status, what it prints
 SCRIPTS = {

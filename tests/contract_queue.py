@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from skypanel.ports import Job
+from skypanel.ports.queue import Job
 
 
 class QueueContract:

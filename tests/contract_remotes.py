@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from skypanel.domain.errors import Denied, Invalid, NotFound, SkyPanelError
-from skypanel.drivers.dulwich import DulwichRepositories
+from skypanel.drivers.git.repositories import DulwichRepositories
 
 FILES = {"Procfile": "web: serve\n", "bin/run": "#!/bin/sh\n"}
 

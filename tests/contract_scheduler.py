@@ -9,7 +9,7 @@ import pytest
 
 from skypanel.domain.errors import Conflict
 from skypanel.domain.manifest import SHOWN_COMMAND, DynoState, Exit, Manifest, OneOff, Window
-from skypanel.ports import Unready
+from skypanel.ports.scheduler import Unready
 from tests.launcher_fixture import make_app, make_manifest, stored_slug
 from tests.until import until
 

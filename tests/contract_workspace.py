@@ -6,7 +6,7 @@ holds what only real processes can show.
 
 import pytest
 
-from skypanel.ports import Step, StepFailed
+from skypanel.ports.builder import Step, StepFailed
 from tests.contract_builder import fed, output, text
 
 # name: script, exit status, stdout

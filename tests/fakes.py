@@ -15,7 +15,9 @@ from skypanel.domain.node import Availability, Invitation, Member
 from skypanel.domain.output import FIRST, Line, LineId
 from skypanel.domain.remote import Branches, KeyPair
 from skypanel.domain.storage import Kept
-from skypanel.ports import Fetched, StepFailed, Stored
+from skypanel.ports.builder import StepFailed
+from skypanel.ports.objects import Stored
+from skypanel.ports.remotes import Fetched
 
 OUTPUT_MAX_BYTES = 10 * 1024 * 1024
 OUTPUT_LINE_BYTES = 64

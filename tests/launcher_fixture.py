@@ -27,11 +27,12 @@ from skypanel.domain.app import App
 from skypanel.domain.limits import MIB, Limits
 from skypanel.domain.manifest import Manifest, Process
 from skypanel.domain.plan import FIRST_PLANS, Plan
-from skypanel.drivers.bubblewrap import BubblewrapBuilder
-from skypanel.drivers.launcher import Launcher
-from skypanel.drivers.process import ProcessScheduler
+from skypanel.drivers.sandbox.builder import BubblewrapBuilder
+from skypanel.drivers.sandbox.launcher import Launcher
+from skypanel.drivers.sandbox.scheduler import ProcessScheduler
 from skypanel.embedded.choices import pick_uid_base
-from skypanel.launcher import door, firewall, strays
+from skypanel.host import connection_limit as door
+from skypanel.host import firewall, strays
 from tests.fakes import FakeObjects
 
 ROOT = Path(__file__).parent.parent

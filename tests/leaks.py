@@ -6,8 +6,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from skypanel.launcher import strays
-from skypanel.launcher.options import UIDS_PER_PANEL
+from skypanel.host import strays
+from skypanel.host.ranges import UIDS_PER_PANEL
 from skypanel.launcher.processes import descendants, parent_of
 from tests.launcher_fixture import RunningLauncher
 

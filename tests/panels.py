@@ -14,17 +14,19 @@ from skypanel.domain.app import App
 from skypanel.domain.errors import Conflict
 from skypanel.domain.manifest import SHOWN_COMMAND, WEB, Dyno, DynoState, Exit
 from skypanel.domain.routing import Address
-from skypanel.drivers.argon2 import Argon2Passwords
-from skypanel.drivers.attachment import Attachment
-from skypanel.drivers.dulwich import DulwichRepositories
+from skypanel.drivers.crypto.argon2 import Argon2Passwords
+from skypanel.drivers.git.repositories import DulwichRepositories
 from skypanel.drivers.runtimes.kept import KeptRuntimes
-from skypanel.drivers.tarball import TarballArchives
+from skypanel.drivers.sandbox.attachment import Attachment
+from skypanel.drivers.sources.upload import TarballArchives
 from skypanel.flow import apps as apps_flow
 from skypanel.flow import build as build_flow
 from skypanel.flow import rollout as rollout_flow
 from skypanel.flow.setup import initialize
-from skypanel.launcher.environment import at_terminal
-from skypanel.ports import Panel, StepFailed, Unready
+from skypanel.host.environment import at_terminal
+from skypanel.ports.builder import StepFailed
+from skypanel.ports.panel import Panel
+from skypanel.ports.scheduler import Unready
 from skypanel.store import accounts, organizations
 from tests import factories
 from tests.fakes import (

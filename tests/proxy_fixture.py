@@ -15,9 +15,9 @@ import aiohttp
 from aiohttp import web
 
 from skypanel.domain.routing import PROXY_TOKEN_HEADER, Address, Route
-from skypanel.drivers import door
-from skypanel.drivers.traefik import TraefikRouter
-from skypanel.drivers.traefik_routes import dynamic_config
+from skypanel.drivers.proxy import plugin as door
+from skypanel.drivers.proxy.routes import dynamic_config
+from skypanel.drivers.proxy.traefik import TraefikRouter
 from skypanel.embedded import routes
 from skypanel.embedded.certificates import issue, make_authority, panel_hosts
 from skypanel.embedded.processes import installed, proxy_config, traefik_argv, traefik_config

@@ -24,7 +24,7 @@ from skypanel.domain.account import Account
 from skypanel.domain.errors import Conflict, Denied, NotFound
 from skypanel.domain.push import decide, deploy_refs
 from skypanel.domain.transcript import detail
-from skypanel.drivers.dulwich import DulwichRepositories
+from skypanel.drivers.git.repositories import DulwichRepositories
 from skypanel.flow import accounts, source
 from skypanel.store import keys
 from tests.fakes import FakeObjects

@@ -8,8 +8,8 @@ import fcntl
 from pathlib import Path
 
 from skypanel.domain.stack import Definition, Image
-from skypanel.drivers import stack
-from skypanel.drivers.docker_api import DockerApi
+from skypanel.drivers.docker import stack
+from skypanel.drivers.docker.api import DockerApi
 
 CACHE = Path("/var/cache/skypanel-tests")
 

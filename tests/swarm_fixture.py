@@ -10,11 +10,11 @@ from uuid import uuid4
 import aiohttp
 import pytest
 
-from skypanel.drivers.docker_api import DockerApi
-from skypanel.drivers.images import SlugImages
-from skypanel.drivers.ingress import Ingress, IngressOptions
-from skypanel.drivers.swarm import SwarmOptions, SwarmScheduler
-from skypanel.drivers.swarm_router import SwarmRouter
+from skypanel.drivers.docker.api import DockerApi
+from skypanel.drivers.docker.images import SlugImages
+from skypanel.drivers.swarm.ingress import Ingress, IngressOptions
+from skypanel.drivers.swarm.router import SwarmRouter
+from skypanel.drivers.swarm.scheduler import SwarmOptions, SwarmScheduler
 from tests.docker_fixture import Docker, Node, running_docker
 from tests.fakes import FakeObjects
 from tests.small_image import NAME, small_image

@@ -13,8 +13,8 @@ from celery import Celery
 from skypanel import settings
 from skypanel.bootstrap import open_panel
 from skypanel.drivers.celery import OPTIONS
-from skypanel.drivers.files import FileObjects
-from skypanel.drivers.streams import StreamOutput, connect
+from skypanel.drivers.output.streams import StreamOutput, connect
+from skypanel.drivers.storage.files import FileObjects
 from tests.fakes import FakeLogs, FakeRouter
 from tests.panels import FakeBuilder, FakeScheduler
 from tests.until import until

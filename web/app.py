@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from skypanel.ports import Panel
+from skypanel.ports.panel import Panel
 from skypanel.settings import Settings
 from web import internal, live
 from web.keys import BEAT_S, LOOKS, MEETINGS, PANEL, SETTINGS, STREAMS

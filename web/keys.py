@@ -8,7 +8,7 @@ from aiohttp import web
 
 from skypanel.domain.account import Account
 from skypanel.domain.proxies import visitor
-from skypanel.ports import Panel
+from skypanel.ports.panel import Panel
 from skypanel.settings import Settings
 from web.meetings import Meetings
 

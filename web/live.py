@@ -13,7 +13,7 @@ from skypanel.domain.deploy import Deploy
 from skypanel.domain.errors import SkyPanelError
 from skypanel.domain.output import Place
 from skypanel.flow import deploys
-from skypanel.ports import Panel
+from skypanel.ports.panel import Panel
 from web.colours import shown
 from web.keys import BEAT_S, PANEL, STREAMS
 

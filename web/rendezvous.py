@@ -15,7 +15,8 @@ from skypanel.domain.access import Action
 from skypanel.domain.errors import SkyPanelError, Unavailable
 from skypanel.flow import run as run_flow
 from skypanel.flow.audit import ORIGIN
-from skypanel.ports import Attached, Panel
+from skypanel.ports.panel import Panel
+from skypanel.ports.scheduler import Attached
 from web import exit_status
 from web.api import tickets
 from web.api.tickets import Ticket

@@ -14,7 +14,7 @@ from skypanel import settings
 from skypanel.domain import log
 from skypanel.domain.errors import Invalid, Unavailable
 from skypanel.drivers.clock import SystemClock
-from skypanel.drivers.log_files import FileLogs
+from skypanel.drivers.logs.files import FileLogs
 from workers.agent.collector import Collector
 from workers.agent.docker import Docker
 from workers.agent.dynos import PANEL

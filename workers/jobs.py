@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from celery import Celery
 
 from skypanel.flow import billing, build, garbage, provision, reconcile, rollout, storage, watch
-from skypanel.ports import Panel
+from skypanel.ports.panel import Panel
 from workers.process import Job, PanelProcess
 
 # It takes turns with the jobs that builds and rollouts wait for.

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from celery import signals
 
-from skypanel.ports import Panel
+from skypanel.ports.panel import Panel
 from workers.alone import alone
 
 # Celery waits for running jobs without an end. They are cancelled after this, in time for whoever stops the worker.

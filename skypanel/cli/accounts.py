@@ -12,12 +12,12 @@ from skypanel.cli.tables import show_table, time
 from skypanel.domain.access import SCOPES
 from skypanel.domain.account import Account, AccountEntry
 from skypanel.domain.errors import Invalid, NotFound
-from skypanel.drivers.public_keys import read_public_key
+from skypanel.drivers.ssh.public_keys import read_public_key
 from skypanel.flow import accounts as accounts_flow
 from skypanel.flow import passwords as passwords_flow
 from skypanel.flow import people as people_flow
 from skypanel.flow.invitation import Invitation
-from skypanel.ports import Panel
+from skypanel.ports.panel import Panel
 from skypanel.store import keys as stored_keys
 from skypanel.store import tokens as stored_tokens
 

@@ -25,7 +25,7 @@ from skypanel.flow import release as release_flow
 from skypanel.flow import scale as scale_flow
 from skypanel.flow import transfer as transfer_flow
 from skypanel.flow.follow import follow_rollout
-from skypanel.ports import Panel
+from skypanel.ports.panel import Panel
 from skypanel.store import config_vars, formation, releases
 
 MASK = "********"

@@ -11,7 +11,7 @@ from skypanel.domain.account import Account
 from skypanel.domain.billing import EntryKind, WalletEntry, money, month_of, read_amount, read_month
 from skypanel.flow import organizations as organizations_flow
 from skypanel.flow import wallet as wallet_flow
-from skypanel.ports import Panel
+from skypanel.ports.panel import Panel
 
 
 @click.group()

@@ -8,7 +8,7 @@ import click
 
 from skypanel import settings
 from skypanel.cli import session
-from skypanel.drivers import key_file
+from skypanel.drivers.crypto import key_file
 from skypanel.embedded import doctor as doctor_checks
 from skypanel.embedded import home, service
 from skypanel.flow.secrets import reencrypt

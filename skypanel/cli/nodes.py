@@ -14,7 +14,7 @@ from skypanel.domain.node import SSH_PORT, Node, SecretKind
 from skypanel.domain.transcript import size
 from skypanel.flow import nodes as nodes_flow
 from skypanel.flow.nodes import NodeOverview
-from skypanel.ports import Panel
+from skypanel.ports.panel import Panel
 
 MAX_KEY_BYTES = 64 * 1024
 

@@ -20,7 +20,7 @@ from skypanel.flow import figures as figures_flow
 from skypanel.flow import organizations as organizations_flow
 from skypanel.flow import suspension as suspension_flow
 from skypanel.flow.invitation import Invitation
-from skypanel.ports import Panel
+from skypanel.ports.panel import Panel
 
 
 @click.group()

@@ -10,7 +10,7 @@ from skypanel.domain.errors import NotFound
 from skypanel.flow import apps as apps_flow
 from skypanel.flow import remote as remote_flow
 from skypanel.flow.follow import follow_build
-from skypanel.ports import Panel
+from skypanel.ports.panel import Panel
 
 CREATE = click.option("--create", is_flag=True, help="Make the app where there is none.")
 

@@ -20,7 +20,8 @@ from skypanel.domain.errors import Invalid
 from skypanel.domain.manifest import Window
 from skypanel.flow import apps as apps_flow
 from skypanel.flow import run as run_flow
-from skypanel.ports import Attached, Panel
+from skypanel.ports.panel import Panel
+from skypanel.ports.scheduler import Attached
 
 CHUNK_BYTES = 64 * 1024
 

@@ -13,7 +13,7 @@ from skypanel.bootstrap import open_panel
 from skypanel.domain.account import Account
 from skypanel.domain.errors import Unavailable
 from skypanel.flow import audit
-from skypanel.ports import Panel
+from skypanel.ports.panel import Panel
 from skypanel.store import accounts
 
 T = TypeVar("T")

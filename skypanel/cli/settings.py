@@ -10,7 +10,7 @@ from skypanel.domain.settings import find, text_of
 from skypanel.flow import settings as settings_flow
 from skypanel.flow import storage as storage_flow
 from skypanel.flow.settings import Shown
-from skypanel.ports import Panel
+from skypanel.ports.panel import Panel
 
 
 @click.group()

@@ -3,8 +3,8 @@
 import click
 
 from skypanel.domain.stack import Image
-from skypanel.drivers import stack as images
-from skypanel.drivers.docker_api import DockerApi
+from skypanel.drivers.docker import stack as images
+from skypanel.drivers.docker.api import DockerApi
 
 
 @click.group()

@@ -6,6 +6,8 @@ MIB = 1024**2
 GIB = 1024**3
 # On average: a disk has room for so many files as this goes into it.
 BYTES_PER_FILE = 8192
+# Of /dev/shm, which counts as memory.
+SHM_BYTES = 64 * 1024**2
 
 
 @dataclass(frozen=True)

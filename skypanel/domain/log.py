@@ -17,6 +17,9 @@ from skypanel.domain.errors import Invalid
 MARK = "[skypanel] "
 MAX_LINES = 10_000
 MAX_TEXT = 64 * 1024
+# Of a log file, and how many are kept of it beside the newest.
+MAX_BYTES = 10 * 1024**2
+KEPT_FILES = 3
 # What a clock may be ahead of ours; a line that says it is from later would be the newest for ever.
 MAX_AHEAD = timedelta(hours=1)
 

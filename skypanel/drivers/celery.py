@@ -8,7 +8,7 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 from kombu.transport import redis
 
-from skypanel.ports import Job
+from skypanel.ports.queue import Job
 
 SEND_S = 2.0
 WAKE_UP_LIFE_S = 15.0

@@ -11,12 +11,14 @@ from skypanel.domain.node import Availability, Invitation, Login, Member
 from skypanel.domain.remote import Branches, Entrance, KeyPair
 from skypanel.domain.runtime import Runtime
 from skypanel.domain.stack import Image
-from skypanel.ports import Fetched, Machines, Remotes, Runtimes, Shell, Swarm
+from skypanel.ports.nodes import Machines, Shell, Swarm
+from skypanel.ports.remotes import Fetched, Remotes
+from skypanel.ports.runtimes import Runtimes
 
 
 def parse_public_key(text: str, name: str) -> PublicKey:
     """Return an SSH key from its line; its comment names it, or else `name`. Raises Invalid."""
-    parsed: PublicKey = import_module("skypanel.drivers.public_keys").parse_public_key(text, name)
+    parsed: PublicKey = import_module("skypanel.drivers.ssh.public_keys").parse_public_key(text, name)
     return parsed
 
 
@@ -60,7 +62,7 @@ class RemotesOnDemand:
 
     @cached_property
     def _remotes(self) -> Remotes:
-        made: Remotes = import_module("skypanel.drivers.remote.remotes").GitRemotes(self._root)
+        made: Remotes = import_module("skypanel.drivers.git.remote.remotes").GitRemotes(self._root)
         return made
 
 
@@ -128,11 +130,11 @@ class SwarmOnDemand:
         return self._swarm().save_image(name)
 
     def _swarm(self) -> Swarm:
-        images = import_module("skypanel.drivers.stack")
-        made: Swarm = import_module("skypanel.drivers.swarm_nodes").SwarmNodes(self._url, (images.define(Image.RUN).name,))
+        images = import_module("skypanel.drivers.docker.stack")
+        made: Swarm = import_module("skypanel.drivers.swarm.nodes").SwarmNodes(self._url, (images.define(Image.RUN).name,))
         return made
 
 
 def _machines() -> Machines:
-    made: Machines = import_module("skypanel.drivers.ssh").SshMachines()
+    made: Machines = import_module("skypanel.drivers.ssh.machines").SshMachines()
     return made

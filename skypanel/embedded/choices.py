@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network
 
 from skypanel.domain.errors import Unavailable
-from skypanel.launcher.options import FIRST_UID_BASE, LAST_UID_BASE, SUBNET_PREFIX, UIDS_PER_PANEL
+from skypanel.host.ranges import FIRST_UID_BASE, LAST_UID_BASE, SUBNET_PREFIX, UIDS_PER_PANEL
 
 PRIVATE = IPv4Network("10.0.0.0/8")
 # Below what Linux hands out to outgoing connections (net.ipv4.ip_local_port_range), so that none takes it meanwhile.

@@ -15,7 +15,7 @@ from skypanel import settings
 from skypanel.domain.errors import NotFound, SkyPanelError
 from skypanel.domain.limits import GIB
 from skypanel.domain.transcript import size
-from skypanel.drivers.launcher import Launcher
+from skypanel.drivers.sandbox.launcher import Launcher
 from skypanel.embedded import health, users
 from skypanel.embedded.children import log_path
 from skypanel.embedded.listeners import check_public_ports

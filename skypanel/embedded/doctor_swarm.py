@@ -2,8 +2,9 @@
 
 from skypanel.domain.errors import SkyPanelError
 from skypanel.domain.stack import Image
-from skypanel.drivers import stack, swarm_probe
-from skypanel.drivers.docker_api import DockerApi
+from skypanel.drivers.docker import stack
+from skypanel.drivers.docker.api import DockerApi
+from skypanel.drivers.swarm import probe as swarm_probe
 from skypanel.embedded.doctor import Finding
 from skypanel.settings import Settings
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from skypanel.embedded.open_files import raise_limit
 from skypanel.embedded.packages import has_libseccomp
-from skypanel.launcher.resolvers import host_resolvers
+from skypanel.host.resolvers import host_resolvers
 
 CGROUPS = Path("/sys/fs/cgroup")
 SECCOMP = Path("/proc/sys/kernel/seccomp/actions_avail")

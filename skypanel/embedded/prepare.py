@@ -22,8 +22,8 @@ from skypanel.domain.errors import SkyPanelError, Unavailable
 from skypanel.domain.routing import Address
 from skypanel.embedded import certificates, choices, processes, routes
 from skypanel.embedded.certificates import Pair
-from skypanel.launcher.durable import sync_folder, write_whole
-from skypanel.launcher.options import CONNECTIONS_PER_ADDRESS
+from skypanel.host.connection_limit import CONNECTIONS_PER_ADDRESS
+from skypanel.host.durable import sync_folder, write_whole
 from skypanel.settings import SSH_KEY_TYPES, Chosen, Settings, home_folder, load
 from skypanel.variables import (
     DEFAULT_ADDRESS,

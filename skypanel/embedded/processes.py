@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from skypanel.domain.routing import PROXY_TOKEN_HEADER
-from skypanel.drivers import door
+from skypanel.drivers.proxy import plugin
 from skypanel.embedded import routes
 from skypanel.settings import Settings
 from skypanel.variables import BILLING, PERIODIC, QUEUES
@@ -159,7 +159,7 @@ def files(settings: Settings, binaries: Binaries) -> dict[str, str]:
         "valkey.conf": valkey_config(settings),
         "traefik.yaml": _yaml(traefik_config(settings)),
         f"{routes.FOLDER}/own.yaml": _yaml(proxy_config(settings)),
-        **door.files(),
+        **plugin.files(),
     }
 
 
@@ -255,10 +255,10 @@ def traefik_config(settings: Settings) -> dict[str, Any]:
     return {
         "global": {"checkNewVersion": False, "sendAnonymousUsage": False},
         "log": {"level": "WARN"},
-        "experimental": door.STATIC,
+        "experimental": plugin.STATIC,
         "entryPoints": {
-            "web": door.entry_point(f":{address.http_port}", settings.trusted_proxies),
-            "websecure": door.entry_point(f":{address.https_port}", settings.trusted_proxies, tls=True),
+            "web": plugin.entry_point(f":{address.http_port}", settings.trusted_proxies),
+            "websecure": plugin.entry_point(f":{address.https_port}", settings.trusted_proxies, tls=True),
             "internal": {"address": f"127.0.0.1:{settings.traefik_port}"},
         },
         "providers": {

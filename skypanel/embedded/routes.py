@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from skypanel.domain.routing import Route
-from skypanel.drivers.traefik_routes import Json, dynamic_config, remembered
-from skypanel.launcher.durable import write_whole
+from skypanel.drivers.proxy.routes import Json, dynamic_config, remembered
+from skypanel.host.durable import write_whole
 from skypanel.settings import Settings
 
 FOLDER = "proxy"

@@ -22,9 +22,9 @@ from skypanel.embedded.home import service_environment
 from skypanel.embedded.host_indexes import host_indexes
 from skypanel.embedded.users import User
 from skypanel.embedded.welcome import Welcome
-from skypanel.launcher import door, strays
-from skypanel.launcher.commands import undo
-from skypanel.launcher.firewall import Plan
+from skypanel.host import connection_limit, strays
+from skypanel.host.commands import undo
+from skypanel.host.firewall import Plan
 from skypanel.settings import Settings, identity
 
 STARTER = "starter"
@@ -82,7 +82,7 @@ class Running:
     def _kept_rules(self) -> Sequence[tuple[Sequence[str], str]]:
         """Return what takes back the rules that hold whatever becomes of the launcher."""
         tag = identity(self._settings.home)
-        return (*strays.undoing(Plan(tag, self._settings.subnet)), *door.undoing(tag))
+        return (*strays.undoing(Plan(tag, self._settings.subnet)), *connection_limit.undoing(tag))
 
     async def _keep_launcher(self) -> None:
         pause_s = 1.0

@@ -19,7 +19,7 @@ from skypanel import settings
 from skypanel.bootstrap import open_panel
 from skypanel.domain.account import PublicKey
 from skypanel.domain.errors import Invalid, SkyPanelError
-from skypanel.drivers.public_keys import parse_public_key
+from skypanel.drivers.ssh.public_keys import parse_public_key
 from skypanel.embedded import health, processes
 from skypanel.embedded.database import make_database
 from skypanel.embedded.health import Part

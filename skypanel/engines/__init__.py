@@ -7,7 +7,13 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Protocol
 
-from skypanel.ports import Builder, Clock, Logs, Objects, Router, Scheduler, StageElsewhere, StopElsewhere, Upkeep
+from skypanel.ports.builder import Builder
+from skypanel.ports.clock import Clock
+from skypanel.ports.logs import Logs
+from skypanel.ports.objects import Objects
+from skypanel.ports.router import Router
+from skypanel.ports.scheduler import Scheduler, StageElsewhere, StopElsewhere
+from skypanel.ports.upkeep import Upkeep
 from skypanel.settings import Settings
 
 

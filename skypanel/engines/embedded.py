@@ -4,13 +4,14 @@ from collections.abc import Collection
 from contextlib import AsyncExitStack
 from uuid import UUID
 
-from skypanel.drivers.bubblewrap import BubblewrapBuilder
-from skypanel.drivers.launcher import Launcher
-from skypanel.drivers.log_files import FileLogs
-from skypanel.drivers.process import ProcessScheduler
-from skypanel.drivers.traefik import TraefikRouter
+from skypanel.drivers.logs.files import FileLogs
+from skypanel.drivers.proxy.traefik import TraefikRouter
+from skypanel.drivers.sandbox.builder import BubblewrapBuilder
+from skypanel.drivers.sandbox.launcher import Launcher
+from skypanel.drivers.sandbox.scheduler import ProcessScheduler
 from skypanel.engines import Elsewhere, Engine
-from skypanel.ports import Clock, Objects
+from skypanel.ports.clock import Clock
+from skypanel.ports.objects import Objects
 from skypanel.settings import Settings
 
 

@@ -7,21 +7,22 @@ from pathlib import Path
 import buildpacks
 from skypanel.domain.app import App
 from skypanel.domain.stack import Image
-from skypanel.drivers import stack as stack_images
-from skypanel.drivers.container import ContainerBuilder, Site
-from skypanel.drivers.docker_api import DockerApi
-from skypanel.drivers.docker_logs import DockerLogs
-from skypanel.drivers.images import SlugImages
-from skypanel.drivers.ingress import Ingress, IngressOptions
-from skypanel.drivers.log_files import FileLogs
-from skypanel.drivers.swarm import SwarmOptions, SwarmScheduler
-from skypanel.drivers.swarm_guard import SwarmGuard
-from skypanel.drivers.swarm_router import SwarmRouter, ThroughProxy
-from skypanel.drivers.swarm_upkeep import SwarmUpkeep
-from skypanel.drivers.traefik import TraefikRouter
+from skypanel.drivers.docker import stack as stack_images
+from skypanel.drivers.docker.api import DockerApi
+from skypanel.drivers.docker.builder import ContainerBuilder, Site
+from skypanel.drivers.docker.images import SlugImages
+from skypanel.drivers.logs.files import FileLogs
+from skypanel.drivers.proxy.traefik import TraefikRouter
+from skypanel.drivers.swarm.guard import SwarmGuard
+from skypanel.drivers.swarm.ingress import Ingress, IngressOptions
+from skypanel.drivers.swarm.logs import DockerLogs
+from skypanel.drivers.swarm.router import SwarmRouter, ThroughProxy
+from skypanel.drivers.swarm.scheduler import SwarmOptions, SwarmScheduler
+from skypanel.drivers.swarm.upkeep import SwarmUpkeep
 from skypanel.engines import Elsewhere, Engine
-from skypanel.launcher.options import Allowed, parse_allowed
-from skypanel.ports import Clock, Objects
+from skypanel.host.allowed import Allowed, parse_allowed
+from skypanel.ports.clock import Clock
+from skypanel.ports.objects import Objects
 from skypanel.settings import Settings
 
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")

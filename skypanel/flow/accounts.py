@@ -15,7 +15,8 @@ from skypanel.domain.account import Account, Key, PublicKey, Token
 from skypanel.domain.errors import Denied
 from skypanel.domain.password import MOST_OF_ADDRESS, WINDOW, network
 from skypanel.flow import audit
-from skypanel.ports import Connection, Panel
+from skypanel.ports.database import Connection
+from skypanel.ports.panel import Panel
 from skypanel.store import keys, sign_in_attempts, sign_ins, tokens
 
 LOGIN_LINK_LIFE = timedelta(hours=24)

@@ -7,9 +7,11 @@ from importlib.resources import files
 SHARED = (
     "__init__.py",
     "drivers/__init__.py",
-    "drivers/layers.py",
-    *(f"drivers/dyno/{name}" for name in ("__init__.py", "dyno.sh", "elsewhere.py", "enter.py", "health.sh")),
-    "launcher/listening.py",
+    "drivers/docker/__init__.py",
+    "drivers/docker/layers.py",
+    *(f"drivers/docker/dyno/{name}" for name in ("__init__.py", "dyno.sh", "elsewhere.py", "enter.py", "health.sh")),
+    "host/__init__.py",
+    "host/listening.py",
 )
 
 

@@ -15,7 +15,8 @@ from skypanel.domain.manifest import Dyno
 from skypanel.domain.release import Release
 from skypanel.flow import audit, route
 from skypanel.flow.configured import value
-from skypanel.ports import Connection, Panel
+from skypanel.ports.database import Connection
+from skypanel.ports.panel import Panel
 from skypanel.store import apps, builds, deploys, organizations, plans, releases, routes, slugs
 
 

@@ -7,7 +7,8 @@ from contextvars import ContextVar
 from skypanel.domain.account import Account, Organization
 from skypanel.domain.app import App
 from skypanel.domain.errors import Denied, Hidden, SkyPanelError
-from skypanel.ports import Connection, Panel
+from skypanel.ports.database import Connection
+from skypanel.ports.panel import Panel
 from skypanel.store import audit
 
 # Where what is done now was asked for, such as `api 192.0.2.7`; who answers requests sets it for each.

@@ -16,7 +16,8 @@ from skypanel.domain.errors import NotFound
 from skypanel.domain.suspension import Suspension
 from skypanel.flow import suspension
 from skypanel.flow.configured import value
-from skypanel.ports import Connection, Panel
+from skypanel.ports.database import Connection
+from skypanel.ports.panel import Panel
 from skypanel.store import audit, organizations, usage, wallets
 
 # What one transaction settles: the hours of a long downtime are caught up with in several.

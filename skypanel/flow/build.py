@@ -16,7 +16,10 @@ from skypanel.flow import compile as slug_compiler
 from skypanel.flow import lease
 from skypanel.flow.configured import value, values
 from skypanel.flow.drain import drain
-from skypanel.ports import Connection, Job, Panel, WriteLine
+from skypanel.ports.database import Connection
+from skypanel.ports.output import WriteLine
+from skypanel.ports.panel import Panel
+from skypanel.ports.queue import Job
 from skypanel.store import apps, build_queue, builds, config_vars, formation, releases, rollouts, slugs
 
 LOST_WORKER = "The worker that built this was lost."

@@ -7,7 +7,7 @@ from skypanel.domain.app import App
 from skypanel.domain.buildpack import named
 from skypanel.domain.errors import Invalid
 from skypanel.flow import audit
-from skypanel.ports import Panel
+from skypanel.ports.panel import Panel
 from skypanel.store import apps
 
 MAX_BUILDPACKS = 20

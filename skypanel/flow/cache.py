@@ -4,7 +4,7 @@ from skypanel.domain import transcript
 from skypanel.domain.limits import BUILD_LIMITS
 from skypanel.flow import scripts
 from skypanel.flow.runtimes import Compiler
-from skypanel.ports import StepFailed
+from skypanel.ports.builder import StepFailed
 
 
 async def bound(compiler: Compiler) -> None:

@@ -8,7 +8,7 @@ from skypanel.domain.app import App
 from skypanel.domain.errors import Invalid, NotFound
 from skypanel.flow import audit, invitation
 from skypanel.flow.invitation import Invitation
-from skypanel.ports import Panel
+from skypanel.ports.panel import Panel
 from skypanel.store import collaborators, organizations
 
 

@@ -1,7 +1,7 @@
 """What dynos print, as those who collect it on each machine deliver it."""
 
 from skypanel.domain.log import Batch
-from skypanel.ports import Panel
+from skypanel.ports.panel import Panel
 from skypanel.store import apps
 
 

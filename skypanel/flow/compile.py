@@ -24,7 +24,9 @@ from skypanel.domain.manifest import Exit
 from skypanel.domain.push import shown
 from skypanel.domain.slug import STACK, Slug
 from skypanel.flow import cache, detection, runtimes, scripts
-from skypanel.ports import Panel, Step, StepFailed, Workspace, WriteLine
+from skypanel.ports.builder import Step, StepFailed, Workspace
+from skypanel.ports.output import WriteLine
+from skypanel.ports.panel import Panel
 
 MAX_SMALL_OUTPUT = 256 * 1024
 CA_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"

@@ -9,7 +9,9 @@ from skypanel.domain.errors import NotFound
 from skypanel.domain.release import Release, ReleaseState, Rollout
 from skypanel.flow import audit
 from skypanel.flow.release import derive
-from skypanel.ports import Connection, Job, Panel
+from skypanel.ports.database import Connection
+from skypanel.ports.panel import Panel
+from skypanel.ports.queue import Job
 from skypanel.store import apps, config_vars, releases
 
 HEAD_DEPTH = 50

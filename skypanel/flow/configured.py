@@ -1,7 +1,8 @@
 """The settings as they stand."""
 
 from skypanel.domain.settings import DEFAULTS, SETTINGS, Value
-from skypanel.ports import Cipher, Connection
+from skypanel.ports.crypto import Cipher
+from skypanel.ports.database import Connection
 from skypanel.store import settings
 
 

@@ -13,7 +13,8 @@ from skypanel.domain.errors import Denied, NotFound
 from skypanel.flow import apps as apps_flow
 from skypanel.flow import audit, billing, transfer
 from skypanel.flow import organizations as organizations_flow
-from skypanel.ports import Connection, Panel
+from skypanel.ports.database import Connection
+from skypanel.ports.panel import Panel
 from skypanel.store import apps, organizations
 
 

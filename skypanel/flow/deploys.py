@@ -13,7 +13,8 @@ from skypanel.domain.errors import Conflict, Invalid, NotFound
 from skypanel.domain.output import FIRST, Line, LineId, Place, build_stream
 from skypanel.domain.release import Rollout
 from skypanel.flow.follow import Show, show_build, show_rollout
-from skypanel.ports import Connection, Panel
+from skypanel.ports.database import Connection
+from skypanel.ports.panel import Panel
 from skypanel.store import builds, releases, rollouts
 
 

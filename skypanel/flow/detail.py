@@ -14,7 +14,8 @@ from skypanel.domain.log import excerpt
 from skypanel.domain.manifest import ONE_OFF, RELEASE_PHASE, Dyno, DynoKey, DynoState
 from skypanel.domain.release import Release, ReleaseState
 from skypanel.flow import deploys
-from skypanel.ports import Connection, Panel
+from skypanel.ports.database import Connection
+from skypanel.ports.panel import Panel
 from skypanel.store import accounts, builds, collaborators, config_vars, formation, releases, slugs
 
 RELEASES = 20

@@ -7,7 +7,7 @@ from skypanel.domain.app import App
 from skypanel.domain.buildpack import BUILDPACK_URL, BUNDLED, Buildpack
 from skypanel.domain.errors import Invalid
 from skypanel.flow import scripts
-from skypanel.ports import WriteLine
+from skypanel.ports.output import WriteLine
 
 # Runs a script in the workspace, and returns what it prints.
 Ask = Callable[..., Awaitable[str]]

@@ -12,7 +12,7 @@ from skypanel.domain.internet import read_networks
 from skypanel.domain.remote import Entrance, GitUrl, Remote
 from skypanel.flow import audit
 from skypanel.flow.configured import value
-from skypanel.ports import Panel
+from skypanel.ports.panel import Panel
 from skypanel.store import deploy_keys, remotes
 
 

@@ -10,7 +10,7 @@ from skypanel.domain.account import Account, Organization
 from skypanel.domain.billing import AppUsage, month_of
 from skypanel.domain.figures import AppFigures, Granted, OrganizationFigures, PanelFigures, ResourceUsage
 from skypanel.flow import billing, wallet
-from skypanel.ports import Panel
+from skypanel.ports.panel import Panel
 from skypanel.store import apps, organizations
 from skypanel.store import usage as stored
 

@@ -12,7 +12,9 @@ from skypanel.domain.output import FIRST, LineId, Place, build_stream, rollout_s
 from skypanel.domain.release import Release, Rollout, RolloutReason, RolloutState
 from skypanel.domain.transcript import heading, is_aside
 from skypanel.flow import build as build_flow
-from skypanel.ports import Connection, Panel, WriteLine
+from skypanel.ports.database import Connection
+from skypanel.ports.output import WriteLine
+from skypanel.ports.panel import Panel
 from skypanel.store import apps, builds, releases, rollouts
 
 IDLE_S = 15.0

@@ -12,7 +12,8 @@ from skypanel.domain.output import job_of
 from skypanel.domain.settings import ALL
 from skypanel.domain.storage import OUTPUTS, SLUGS, SOURCES
 from skypanel.flow.configured import values
-from skypanel.ports import Connection, Panel
+from skypanel.ports.database import Connection
+from skypanel.ports.panel import Panel
 from skypanel.store import apps, garbage
 
 YOUNG = timedelta(days=1)

@@ -10,12 +10,13 @@ from skypanel.domain.health import check_interval, check_path
 from skypanel.domain.manifest import WEB
 from skypanel.domain.release import Rollout, RolloutReason
 from skypanel.flow import audit
-from skypanel.ports import Job, Panel
+from skypanel.ports.panel import Panel
+from skypanel.ports.queue import Job
 from skypanel.store import apps, rollouts
 
 LOOKED_AT_LINES = 1000
 
-# What a web dyno says of itself once it has answered for the first time (drivers/dyno/health.sh).
+# What a web dyno says of itself once it has answered for the first time (drivers/docker/dyno/health.sh).
 _CHOSEN = re.compile(r"\S+ skypanel\[(\S+)\]: (Checks the health at .+)")
 
 

@@ -11,7 +11,7 @@ from skypanel.domain.node import Node, NodeState
 from skypanel.domain.report import Report
 from skypanel.flow.accounts import digest as digest_of
 from skypanel.flow.watch import check_node
-from skypanel.ports import Panel
+from skypanel.ports.panel import Panel
 from skypanel.store import nodes, stop_orders
 
 POLL_S = 0.3

@@ -7,7 +7,8 @@ from skypanel.domain.account import Account
 from skypanel.domain.errors import NotFound
 from skypanel.domain.routing import Address
 from skypanel.flow import accounts as accounts_flow
-from skypanel.ports import Connection, Panel
+from skypanel.ports.database import Connection
+from skypanel.ports.panel import Panel
 from skypanel.store import accounts
 
 

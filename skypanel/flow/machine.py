@@ -9,7 +9,9 @@ from skypanel.domain import transcript
 from skypanel.domain.errors import Unavailable
 from skypanel.domain.names import printable
 from skypanel.domain.provision import Argv, Survey
-from skypanel.ports import Shell, StepFailed, WriteLine
+from skypanel.ports.builder import StepFailed
+from skypanel.ports.nodes import Shell
+from skypanel.ports.output import WriteLine
 
 STEP_S = 15 * 60.0
 

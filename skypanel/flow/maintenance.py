@@ -3,7 +3,7 @@
 from skypanel.domain.account import Account
 from skypanel.domain.app import App
 from skypanel.flow import audit, route
-from skypanel.ports import Panel
+from skypanel.ports.panel import Panel
 from skypanel.store import apps
 
 

@@ -4,7 +4,8 @@ from skypanel.domain.app import App
 from skypanel.domain.errors import Conflict
 from skypanel.domain.manifest import Manifest, Process
 from skypanel.domain.release import Release
-from skypanel.ports import Connection, Panel
+from skypanel.ports.database import Connection
+from skypanel.ports.panel import Panel
 from skypanel.store import config_vars, formation, slugs
 
 

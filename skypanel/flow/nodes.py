@@ -14,7 +14,11 @@ from skypanel.domain.provision import Survey, check_root, read_survey, survey_ar
 from skypanel.flow import audit
 from skypanel.flow.follow import IDLE_S, Show, copy
 from skypanel.flow.watch import check_node
-from skypanel.ports import Job, Panel, Shell, StepFailed, WriteLine
+from skypanel.ports.builder import StepFailed
+from skypanel.ports.nodes import Shell
+from skypanel.ports.output import WriteLine
+from skypanel.ports.panel import Panel
+from skypanel.ports.queue import Job
 from skypanel.store import alerts, nodes
 
 

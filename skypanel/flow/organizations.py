@@ -8,7 +8,8 @@ from skypanel.domain.account import Account, Organization
 from skypanel.domain.errors import Conflict, Denied, Hidden, NotFound
 from skypanel.flow import audit, billing, invitation
 from skypanel.flow.invitation import Invitation
-from skypanel.ports import Connection, Panel
+from skypanel.ports.database import Connection
+from skypanel.ports.panel import Panel
 from skypanel.store import organizations
 
 

@@ -7,7 +7,7 @@ from skypanel.domain.errors import Denied
 from skypanel.domain.password import WINDOW, Attempts, check_password, network
 from skypanel.flow import audit
 from skypanel.flow.accounts import SESSION_LIFE, digest
-from skypanel.ports import Panel
+from skypanel.ports.panel import Panel
 from skypanel.store import accounts, sign_in_attempts, sign_ins
 
 

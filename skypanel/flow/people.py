@@ -10,7 +10,8 @@ from skypanel.domain.names import printable
 from skypanel.flow import accounts as accounts_flow
 from skypanel.flow import audit, invitation
 from skypanel.flow.invitation import Invitation
-from skypanel.ports import Connection, Panel
+from skypanel.ports.database import Connection
+from skypanel.ports.panel import Panel
 from skypanel.store import accounts, sign_ins
 
 

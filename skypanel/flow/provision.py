@@ -20,7 +20,9 @@ from skypanel.flow.drain import drain
 from skypanel.flow.machine import Machine
 from skypanel.flow.nodes import look
 from skypanel.flow.watch import check_node
-from skypanel.ports import Job, Panel, WriteLine
+from skypanel.ports.output import WriteLine
+from skypanel.ports.panel import Panel
+from skypanel.ports.queue import Job
 from skypanel.store import alerts, nodes, settings
 
 NODES_AT_ONCE = 4

@@ -17,7 +17,8 @@ from skypanel.flow import build as build_flow
 from skypanel.flow import source as source_flow
 from skypanel.flow.configured import value
 from skypanel.flow.follow import follow_build
-from skypanel.ports import Panel, WriteLine
+from skypanel.ports.output import WriteLine
+from skypanel.ports.panel import Panel
 from skypanel.store import accounts, apps, builds, organizations
 
 CREATES_APPS = "push_creates_apps"

@@ -13,7 +13,9 @@ from uuid import UUID
 from skypanel.domain.convergence import Standing
 from skypanel.domain.errors import SkyPanelError
 from skypanel.domain.manifest import ONE_OFF, Dyno, Manifest
-from skypanel.ports import Connection, Job, Panel
+from skypanel.ports.database import Connection
+from skypanel.ports.panel import Panel
+from skypanel.ports.queue import Job
 from skypanel.store import apps, organizations, rollouts, routes, standings
 from skypanel.store.standings import Settled
 

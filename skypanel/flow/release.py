@@ -8,7 +8,9 @@ from skypanel.domain.config_vars import ConfigVersion
 from skypanel.domain.errors import Conflict, Unavailable
 from skypanel.domain.release import Release, ReleaseState, Rollout, RolloutReason
 from skypanel.flow import audit
-from skypanel.ports import Connection, Job, Panel
+from skypanel.ports.database import Connection
+from skypanel.ports.panel import Panel
+from skypanel.ports.queue import Job
 from skypanel.store import apps, config_vars, releases, rollouts, slugs
 
 

@@ -11,7 +11,8 @@ from skypanel.flow import audit, entrance, receive, submodules
 from skypanel.flow import build as build_flow
 from skypanel.flow import source as source_flow
 from skypanel.flow.entrance import deploy_key, show
-from skypanel.ports import Panel, WriteLine
+from skypanel.ports.output import WriteLine
+from skypanel.ports.panel import Panel
 from skypanel.store import remotes
 
 __all__ = ["choose", "clear", "deploy", "deploy_key", "show"]

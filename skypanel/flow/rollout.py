@@ -17,7 +17,11 @@ from skypanel.domain.release import Release, ReleaseState, Rollout, RolloutReaso
 from skypanel.flow import lease, route
 from skypanel.flow.drain import drain
 from skypanel.flow.manifest import manifest_of
-from skypanel.ports import Connection, Job, Panel, Unready, WriteLine
+from skypanel.ports.database import Connection
+from skypanel.ports.output import WriteLine
+from skypanel.ports.panel import Panel
+from skypanel.ports.queue import Job
+from skypanel.ports.scheduler import Unready
 from skypanel.store import apps, releases, rollouts, routes
 
 ROLLOUTS_AT_ONCE = 8

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from skypanel.domain.errors import Unavailable
 from skypanel.domain.routing import Route
-from skypanel.ports import Panel
+from skypanel.ports.panel import Panel
 from skypanel.store import routes
 
 

@@ -12,7 +12,8 @@ from skypanel.domain.errors import Conflict, Invalid
 from skypanel.domain.manifest import ONE_OFF_LIFE_S, DynoKey, Manifest, OneOff, Window
 from skypanel.flow import audit
 from skypanel.flow.manifest import manifest_of
-from skypanel.ports import Attached, Panel
+from skypanel.ports.panel import Panel
+from skypanel.ports.scheduler import Attached
 from skypanel.store import apps, releases
 
 MAX_COMMAND_LENGTH = 16_384

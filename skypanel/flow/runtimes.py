@@ -12,7 +12,9 @@ from typing import Protocol
 from skypanel.domain import transcript
 from skypanel.domain.errors import Invalid, SkyPanelError, Unavailable
 from skypanel.domain.runtime import LANGUAGES, RUNTIMES_DIRECTORY, Runtime
-from skypanel.ports import Panel, Step, StepFailed, WriteLine
+from skypanel.ports.builder import Step, StepFailed
+from skypanel.ports.output import WriteLine
+from skypanel.ports.panel import Panel
 
 UNKNOWN = "?"
 _SHOWN = 10

@@ -9,7 +9,9 @@ from skypanel.domain.errors import Conflict, NotFound
 from skypanel.domain.manifest import RELEASE_PHASE
 from skypanel.domain.release import Rollout, RolloutReason
 from skypanel.flow import audit
-from skypanel.ports import Connection, Job, Panel
+from skypanel.ports.database import Connection
+from skypanel.ports.panel import Panel
+from skypanel.ports.queue import Job
 from skypanel.store import apps, formation, releases, rollouts, slugs
 
 

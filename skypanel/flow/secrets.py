@@ -1,6 +1,6 @@
 """Bringing every stored secret under the newest encryption key."""
 
-from skypanel.ports import Panel
+from skypanel.ports.panel import Panel
 from skypanel.store import config_vars, deploy_keys, nodes, settings
 
 PAGE = 500

@@ -10,7 +10,9 @@ from skypanel.domain.settings import BUCKET_SETTINGS, SETTINGS, STORAGE_SETTINGS
 from skypanel.flow import audit, billing
 from skypanel.flow import storage as storage_flow
 from skypanel.flow.configured import values
-from skypanel.ports import Cipher, Connection, Panel
+from skypanel.ports.crypto import Cipher
+from skypanel.ports.database import Connection
+from skypanel.ports.panel import Panel
 from skypanel.store import plans, settings
 
 HIDDEN = "(secret)"

@@ -10,7 +10,8 @@ from skypanel.domain.errors import Unavailable
 from skypanel.domain.plan import FIRST_PLANS
 from skypanel.domain.settings import DEFAULTS, SETTINGS, Value
 from skypanel.flow import accounts as accounts_flow
-from skypanel.ports import Database, Panel
+from skypanel.ports.database import Database
+from skypanel.ports.panel import Panel
 from skypanel.store import accounts, keys, organizations, plans, settings
 
 NO_INDEXES: Mapping[str, str] = {}

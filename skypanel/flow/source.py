@@ -9,7 +9,10 @@ from skypanel.domain.build import GIT, REMOTE, Source
 from skypanel.domain.push import Push, RefUpdate, Tree, check_tree
 from skypanel.domain.submodule import Part
 from skypanel.domain.transcript import heading, size
-from skypanel.ports import Fetched, Objects, Repositories, WriteLine
+from skypanel.ports.objects import Objects
+from skypanel.ports.output import WriteLine
+from skypanel.ports.remotes import Fetched
+from skypanel.ports.repositories import Repositories
 
 
 @dataclass(frozen=True)

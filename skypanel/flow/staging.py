@@ -4,7 +4,7 @@ import asyncio
 
 from skypanel.domain.app import App
 from skypanel.domain.errors import Unavailable
-from skypanel.ports import Database
+from skypanel.ports.database import Database
 from skypanel.store import nodes
 
 POLL_S = 0.2

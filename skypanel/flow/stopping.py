@@ -4,7 +4,8 @@ import asyncio
 
 from skypanel.domain.errors import NotFound, Unavailable
 from skypanel.domain.node import Node
-from skypanel.ports import Database, Panel
+from skypanel.ports.database import Database
+from skypanel.ports.panel import Panel
 from skypanel.store import nodes, stop_orders
 
 POLL_S = 0.1

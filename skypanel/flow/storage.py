@@ -16,7 +16,10 @@ from skypanel.domain.settings import storage_of
 from skypanel.domain.storage import KINDS, OUTPUTS, SOURCES, Storage, Storages
 from skypanel.flow import audit
 from skypanel.flow.configured import values
-from skypanel.ports import Cipher, Connection, Database, Objects, Panel
+from skypanel.ports.crypto import Cipher
+from skypanel.ports.database import Connection, Database
+from skypanel.ports.objects import Objects
+from skypanel.ports.panel import Panel
 from skypanel.store import settings
 
 BEFORE = "storage_before"

@@ -17,7 +17,8 @@ from skypanel.domain.submodule import FETCH_S, MAX_FETCHED_BYTES, MAX_SUBMODULES
 from skypanel.domain.transcript import heading
 from skypanel.flow import entrance
 from skypanel.flow.source import Complete, Whole
-from skypanel.ports import Panel, WriteLine
+from skypanel.ports.output import WriteLine
+from skypanel.ports.panel import Panel
 
 
 @dataclass(frozen=True)

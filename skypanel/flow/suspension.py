@@ -9,7 +9,8 @@ from skypanel.domain.errors import SkyPanelError
 from skypanel.domain.release import RolloutReason
 from skypanel.domain.suspension import Suspension
 from skypanel.flow import audit
-from skypanel.ports import Job, Panel
+from skypanel.ports.panel import Panel
+from skypanel.ports.queue import Job
 from skypanel.store import apps, organizations, rollouts, wallets
 
 STOPPED = "Stopped: an administrator suspended {organization}."

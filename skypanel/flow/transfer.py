@@ -16,7 +16,9 @@ from skypanel.domain.release import RolloutReason
 from skypanel.domain.suspension import Suspension
 from skypanel.domain.transfer import Transfer, TransferState
 from skypanel.flow import audit
-from skypanel.ports import Connection, Job, Panel
+from skypanel.ports.database import Connection
+from skypanel.ports.panel import Panel
+from skypanel.ports.queue import Job
 from skypanel.store import apps, collaborators, organizations, rollouts, transfers
 
 _OWN_ONE = "Make an organization of your own first: POST /teams, or ask an administrator."

@@ -12,7 +12,7 @@ from skypanel.domain.billing import AppUsage, WalletEntry
 from skypanel.domain.errors import Invalid
 from skypanel.flow import audit
 from skypanel.flow import billing as billing_flow
-from skypanel.ports import Panel
+from skypanel.ports.panel import Panel
 from skypanel.store import organizations, usage, wallets
 
 MAX_NOTE_LENGTH = 200

@@ -8,7 +8,8 @@ from uuid import UUID
 from skypanel.domain.alert import AlertKind
 from skypanel.domain.errors import NotFound
 from skypanel.domain.node import WATCHED, Member, Node, NodeState, availability, judged, why_inactive
-from skypanel.ports import Job, Panel
+from skypanel.ports.panel import Panel
+from skypanel.ports.queue import Job
 from skypanel.store import alerts, nodes
 
 log = logging.getLogger(__name__)

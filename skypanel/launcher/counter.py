@@ -4,7 +4,7 @@ import secrets
 import sys
 from pathlib import Path
 
-from skypanel.launcher.durable import write_whole
+from skypanel.host.durable import write_whole
 
 BLOCK = 64
 

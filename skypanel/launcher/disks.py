@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Protocol
 
 from skypanel.domain.limits import BYTES_PER_FILE
-from skypanel.launcher.commands import CommandFailed, call
-from skypanel.launcher.finishing import to_the_end
+from skypanel.host.commands import CommandFailed, call
+from skypanel.host.finishing import to_the_end
 
 FULL_BYTES = 1024**2
 _BLOCK = 512

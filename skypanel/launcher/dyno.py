@@ -9,17 +9,18 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from skypanel.domain.manifest import WEB, DynoState, Exit
+from skypanel.host.commands import CommandFailed
+from skypanel.host.environment import at_terminal, boot, dyno_environment
+from skypanel.host.finishing import drop
+from skypanel.host.listening import Look
+from skypanel.host.overrun import sentence
+from skypanel.host.protocol import StartDyno
 from skypanel.launcher import logs, processes
-from skypanel.launcher.commands import CommandFailed
+from skypanel.launcher.bounds import Bounds, over_now, watch
 from skypanel.launcher.disks import Disk
-from skypanel.launcher.environment import at_terminal, boot, dyno_environment
-from skypanel.launcher.finishing import drop
-from skypanel.launcher.listening import Look
 from skypanel.launcher.logs import Output
 from skypanel.launcher.looking import look
 from skypanel.launcher.machine import Machine
-from skypanel.launcher.overrun import Bounds, over_now, sentence, watch
-from skypanel.launcher.protocol import StartDyno
 from skypanel.launcher.running import Running, Streams
 from skypanel.launcher.sandbox import Bind, Spec
 

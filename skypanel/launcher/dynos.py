@@ -6,12 +6,12 @@ from uuid import UUID
 
 from skypanel.domain.errors import Conflict, NotFound
 from skypanel.domain.manifest import SHOWN_COMMAND, DynoKey, Exit
+from skypanel.host.finishing import to_the_end
+from skypanel.host.listening import Look
+from skypanel.host.protocol import Message, Retire, RunOnce, SignalDyno, StartDyno, StopDyno, key_message
 from skypanel.launcher.dyno import Dyno
-from skypanel.launcher.finishing import to_the_end
-from skypanel.launcher.listening import Look
 from skypanel.launcher.logs import LogFiles, Output
 from skypanel.launcher.machine import Machine
-from skypanel.launcher.protocol import Message, Retire, RunOnce, SignalDyno, StartDyno, StopDyno, key_message
 from skypanel.launcher.running import Streams
 from skypanel.launcher.slugs import Slugs
 

@@ -15,19 +15,19 @@ from importlib.resources import files
 from pathlib import Path
 
 from skypanel.domain.limits import MIB
-from skypanel.launcher import door
+from skypanel.host import connection_limit
+from skypanel.host.commands import CommandFailed, call
+from skypanel.host.firewall import Plan
+from skypanel.host.resolvers import host_resolvers
 from skypanel.launcher.cgroups import Cgroups, find_hierarchy
-from skypanel.launcher.commands import CommandFailed, call
 from skypanel.launcher.counter import Counter
 from skypanel.launcher.disks import LoopDisk, delete_tree, opened
 from skypanel.launcher.dynos import Dynos
-from skypanel.launcher.firewall import Plan
 from skypanel.launcher.logs import LogFiles
 from skypanel.launcher.machine import Machine
 from skypanel.launcher.network import Network
 from skypanel.launcher.options import Options
 from skypanel.launcher.places import Places, open_places
-from skypanel.launcher.resolvers import host_resolvers
 from skypanel.launcher.running import adopt_orphans
 from skypanel.launcher.sandbox import HIDDEN, System, system_root
 from skypanel.launcher.server import Server, listen
@@ -92,7 +92,7 @@ async def _open_machine(options: Options) -> AsyncIterator[Machine]:
                 stack.push_async_callback(cgroups.clear)
             _clear_folders(places)
             if options.door is not None and not options.rootless:
-                await door.hold(options.tag, options.door)
+                await connection_limit.hold(options.tag, options.door)
             network, resolvers = _network(options, places)
             await network.clear_links()
             await network.open(resolvers, options.allowed, options.host_addresses)
@@ -165,6 +165,6 @@ async def _system(options: Options) -> System:
     folders = [name for name in _SYSTEM_NAMES if name not in links and Path("/", name).is_dir()]
     disable_userns = "--disable-userns" in await call(("bwrap", "--help"))
     # in a process of its own, as it takes a library
-    calls = base64.b64decode(await call((sys.executable, "-m", "skypanel.drivers.seccomp")))
+    calls = base64.b64decode(await call((sys.executable, "-m", "skypanel.drivers.sandbox.seccomp")))
     hidden = [path for path in HIDDEN if Path(path).is_dir()]
     return System(system_root(links, folders, hidden), disable_userns, options.rootless, calls)

@@ -10,11 +10,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
-from skypanel.launcher.descriptors import chunks
-from skypanel.launcher.lines import LineSplitter
+from skypanel.domain.log import KEPT_FILES, MAX_BYTES
+from skypanel.host.descriptors import chunks
+from skypanel.host.lines import LineSplitter
 
-MAX_BYTES = 10 * 1024**2
-KEPT_FILES = 3
 # What is kept in memory of each dyno, to say why it ended.
 LAST_LINES = 120
 LAST_CHARACTERS = 500

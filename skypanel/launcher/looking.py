@@ -4,8 +4,9 @@ import asyncio
 import os
 from concurrent.futures import ThreadPoolExecutor
 
-from skypanel.launcher import listening, processes
-from skypanel.launcher.listening import Look
+from skypanel.host import listening
+from skypanel.host.listening import Look
+from skypanel.launcher import processes
 from skypanel.launcher.running import Running
 
 

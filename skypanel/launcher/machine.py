@@ -10,15 +10,15 @@ from pathlib import Path
 from uuid import UUID
 
 from skypanel.domain.limits import Limits
+from skypanel.host.commands import call
+from skypanel.host.finishing import to_the_end
+from skypanel.host.protocol import Message, Tenant
 from skypanel.launcher import running
+from skypanel.launcher.bounds import Bounds
 from skypanel.launcher.cgroups import Cgroups
-from skypanel.launcher.commands import call
 from skypanel.launcher.disks import Disk, FolderDisk, LoopDisk, mount_overlay, opened, unmount
-from skypanel.launcher.finishing import to_the_end
 from skypanel.launcher.network import Network
-from skypanel.launcher.overrun import Bounds
 from skypanel.launcher.places import Places
-from skypanel.launcher.protocol import Message, Tenant
 from skypanel.launcher.running import Running, Streams
 from skypanel.launcher.sandbox import Spec, System
 from skypanel.launcher.watched import Watched

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from skypanel.launcher import firewall, strays
-from skypanel.launcher.commands import CommandFailed, call
+from skypanel.host import firewall, strays
+from skypanel.host.allowed import Allowed
+from skypanel.host.commands import CommandFailed, call
+from skypanel.host.firewall import Entrance, Link, Plan
 from skypanel.launcher.counter import Counter
-from skypanel.launcher.firewall import Entrance, Link, Plan
-from skypanel.launcher.options import Allowed
 
 IP_FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
 ROUTES = Path("/proc/net/route")

@@ -8,32 +8,10 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 from pathlib import Path
 
-from skypanel.domain.proxies import Network, parse_network
-
-MAX_PORT = 65535
-CONNECTIONS_PER_ADDRESS = 1000
-UIDS_PER_PANEL = 1 << 16
-FIRST_UID_BASE = 1 << 20
-LAST_UID_BASE = (1 << 31) - UIDS_PER_PANEL
-SUBNET_PREFIX = 18
-_PRIVATE = tuple(IPv4Network(network) for network in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
-
-
-@dataclass(frozen=True)
-class Allowed:
-    """Addresses that sandboxes may reach although they are private; on one port, or on all."""
-
-    network: IPv4Network
-    port: int | None = None
-
-
-@dataclass(frozen=True)
-class Door:
-    """The public ports, how many connections of one address they take, and the networks of proxies, which are not counted."""
-
-    ports: tuple[int, ...]
-    connections_per_address: int
-    trusted: tuple[Network, ...] = ()
+from skypanel.domain.proxies import parse_network
+from skypanel.host.allowed import Allowed, parse_allowed
+from skypanel.host.connection_limit import CONNECTIONS_PER_ADDRESS, Door
+from skypanel.host.ranges import parse_subnet, parse_uid_base
 
 
 @dataclass(frozen=True)
@@ -76,31 +54,6 @@ class Options:
     def socket(self) -> Path:
         """Where requests come in."""
         return self.run_dir / "launcher.sock"
-
-
-def parse_allowed(text: str) -> Allowed:
-    """Return what `CIDR[:port]` allows. Raises ValueError."""
-    network, _, port = text.partition(":")
-    number = int(port) if port else None
-    if number is not None and not 0 < number <= MAX_PORT:
-        raise ValueError(f"{number} is no port")
-    return Allowed(IPv4Network(network), number)
-
-
-def parse_uid_base(text: str | int) -> int:
-    """Return the first of a panel's user ids for apps, none of which may be anybody else's. Raises ValueError."""
-    base = int(text)
-    if not FIRST_UID_BASE <= base <= LAST_UID_BASE or base % UIDS_PER_PANEL:
-        raise ValueError(f"{base} is no multiple of {UIDS_PER_PANEL} from {FIRST_UID_BASE} to {LAST_UID_BASE}")
-    return base
-
-
-def parse_subnet(text: str) -> IPv4Network:
-    """Return the network that sandboxes get their addresses from. Raises ValueError."""
-    subnet = IPv4Network(text)
-    if subnet.prefixlen != SUBNET_PREFIX or not any(map(subnet.subnet_of, _PRIVATE)):
-        raise ValueError(f"{subnet} is no private network of the size /{SUBNET_PREFIX}")
-    return subnet
 
 
 def parse_options(arguments: Sequence[str]) -> Options:

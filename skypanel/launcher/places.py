@@ -5,20 +5,19 @@
 import os
 import shutil
 import sys
-import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-from skypanel.launcher.commands import call
+from skypanel.host.commands import call
+from skypanel.host.programs import PROGRAMS
 from skypanel.launcher.spreading import spread
 
 OWN = "launcher"
 OWN_FOLDERS = ("slugs", "caches", "disks", "state", "tools")
-# The programs that are installed with the panel, and those of them that builds find in /tools.
-PROGRAMS = Path(sysconfig.get_path("scripts"))
+# Programs that builds find in /tools.
 TOOLS = ("uv",)
 _REACHABLE = 0o711
 

@@ -5,7 +5,7 @@ import signal
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from skypanel.launcher.listening import cpu_s
+from skypanel.host.listening import cpu_s
 
 PROC = Path("/proc")
 _SHELLS = frozenset({"bash", "dash", "sh"})

@@ -12,8 +12,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from skypanel.launcher.commands import CommandFailed, call
-from skypanel.launcher.descriptors import Pipe, readable
+from skypanel.host.commands import CommandFailed, call
+from skypanel.host.descriptors import Pipe, readable
 from skypanel.launcher.options import Options
 from skypanel.launcher.slirp import ENTRANCE
 

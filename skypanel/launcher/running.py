@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from skypanel.launcher.commands import CommandFailed
-from skypanel.launcher.descriptors import Pipe, chunks, close_all, readable
-from skypanel.launcher.finishing import to_the_end
+from skypanel.host.commands import CommandFailed
+from skypanel.host.descriptors import Pipe, chunks, close_all, readable
+from skypanel.host.finishing import to_the_end
 from skypanel.launcher.sandbox import Spec, System, command, etc_files, options
 
 _START_TIMEOUT_S = 30.0

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID
 
-SHM_BYTES = 64 * 1024**2
+from skypanel.domain.limits import SHM_BYTES
 
 # What programs of the read-only system need of /etc, and nothing else of it: what is not named may hold logins, as the
 # files of pip, npm, git and apt do. Accounts, hosts and resolvers are the sandbox's own.

@@ -9,13 +9,10 @@ from typing import Any, TypeVar
 
 from skypanel.domain.errors import Conflict, Denied, Invalid, NotFound, SkyPanelError, Unavailable
 from skypanel.domain.manifest import Exit
-from skypanel.launcher.channel import Channel, Received
-from skypanel.launcher.commands import CommandFailed
-from skypanel.launcher.disks import delete_tree
-from skypanel.launcher.dynos import Dynos
-from skypanel.launcher.finishing import drop
-from skypanel.launcher.machine import Machine
-from skypanel.launcher.protocol import (
+from skypanel.host.channel import Channel, Received
+from skypanel.host.commands import CommandFailed
+from skypanel.host.finishing import drop
+from skypanel.host.protocol import (
     AskFeatures,
     AskLastLines,
     CancelStep,
@@ -35,6 +32,9 @@ from skypanel.launcher.protocol import (
     StopDyno,
     parse,
 )
+from skypanel.launcher.disks import delete_tree
+from skypanel.launcher.dynos import Dynos
+from skypanel.launcher.machine import Machine
 from skypanel.launcher.running import Streams
 from skypanel.launcher.slugs import Slugs
 from skypanel.launcher.workspace import KILLED, Workspace, open_workspace

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from skypanel.launcher import firewall
-from skypanel.launcher.commands import CommandFailed, call
+from skypanel.host import firewall
+from skypanel.host.commands import CommandFailed, call
+from skypanel.host.firewall import Entrance, Plan
 from skypanel.launcher.counter import Counter
-from skypanel.launcher.firewall import Entrance, Plan
 from skypanel.launcher.network import Network
 
 # The addresses that slirp4netns gives out by default.

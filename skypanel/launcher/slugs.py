@@ -7,9 +7,9 @@ from uuid import UUID
 
 from skypanel.domain.errors import NotFound, Unavailable
 from skypanel.domain.limits import GIB, MIB, Limits
+from skypanel.host.protocol import RunStep, StageSlug, Tenant
 from skypanel.launcher.disks import FolderDisk, delete_tree, opened
 from skypanel.launcher.machine import Machine
-from skypanel.launcher.protocol import RunStep, StageSlug, Tenant
 from skypanel.launcher.running import Streams
 from skypanel.launcher.sandbox import Bind
 from skypanel.launcher.spreading import spread

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from skypanel.domain.limits import Limits
 from skypanel.domain.manifest import Exit
+from skypanel.host.finishing import drop
+from skypanel.host.overrun import Overrun, sentence
+from skypanel.host.protocol import OpenWorkspace, RunStep, Tenant
+from skypanel.launcher.bounds import Bounds, over_now, watch
 from skypanel.launcher.disks import Disk
-from skypanel.launcher.finishing import drop
 from skypanel.launcher.machine import Machine
-from skypanel.launcher.overrun import Bounds, Overrun, over_now, sentence, watch
-from skypanel.launcher.protocol import OpenWorkspace, RunStep, Tenant
 from skypanel.launcher.running import Running, Streams
 from skypanel.launcher.sandbox import Bind, Spec
 

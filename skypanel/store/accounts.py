@@ -7,7 +7,7 @@ from sqlalchemy import func, insert, select, update
 
 from skypanel.domain.account import Account, AccountEntry
 from skypanel.domain.errors import Conflict
-from skypanel.ports import Connection
+from skypanel.ports.database import Connection
 from skypanel.store.rows import Row, found, one
 from skypanel.store.tables import accounts, ssh_keys, tokens
 

@@ -4,7 +4,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from skypanel.domain.alert import Alert, AlertKind
-from skypanel.ports import Connection
+from skypanel.ports.database import Connection
 from skypanel.store.rows import Row
 from skypanel.store.tables import OPEN_ALERT, alerts
 

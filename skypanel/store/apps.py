@@ -12,7 +12,7 @@ from skypanel.domain.errors import Conflict
 from skypanel.domain.health import HealthCheck
 from skypanel.domain.plan import Plan
 from skypanel.domain.suspension import suspension
-from skypanel.ports import Connection
+from skypanel.ports.database import Connection
 from skypanel.store import locks
 from skypanel.store.rows import Row, found
 from skypanel.store.sets import among

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import insert, select
 
 from skypanel.domain.audit import AuditEntry
-from skypanel.ports import Connection
+from skypanel.ports.database import Connection
 from skypanel.store.tables import audit_log
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import CTE, ColumnElement, func, select
 
 from skypanel.domain.build import BuildState, Turn
-from skypanel.ports import Connection
+from skypanel.ports.database import Connection
 from skypanel.store import leases
 from skypanel.store.rows import one
 from skypanel.store.tables import applications, builds

@@ -7,7 +7,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from skypanel.domain.build import Build, BuildState, Source
 from skypanel.domain.errors import Conflict
-from skypanel.ports import Connection
+from skypanel.ports.database import Connection
 from skypanel.store import build_queue, leases, locks
 from skypanel.store.rows import Row, found, one
 from skypanel.store.tables import OPEN_BUILD, builds

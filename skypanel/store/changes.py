@@ -2,7 +2,7 @@
 
 from sqlalchemy import Text, cast, func, select
 
-from skypanel.ports import Connection
+from skypanel.ports.database import Connection
 from skypanel.store.rows import one
 
 _STATE = select(cast(func.pg_current_snapshot(), Text).label("state"))

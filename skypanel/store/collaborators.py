@@ -7,7 +7,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from skypanel.domain.access import Member, Role
 from skypanel.domain.app import App
-from skypanel.ports import Connection
+from skypanel.ports.database import Connection
 from skypanel.store import accounts, tables
 from skypanel.store.tables import collaborators, memberships
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import func, insert, literal, select, update
 
 from skypanel.domain.config_vars import ConfigVersion
-from skypanel.ports import Connection
+from skypanel.ports.database import Connection
 from skypanel.store import apps
 from skypanel.store.rows import Row, found, one
 from skypanel.store.tables import config_vars, config_versions

@@ -5,7 +5,7 @@ from uuid import UUID
 from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from skypanel.ports import Connection
+from skypanel.ports.database import Connection
 from skypanel.store.tables import deploy_keys
 
 

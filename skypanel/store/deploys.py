@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import select, union
 
 from skypanel.domain.release import RolloutReason, RolloutState
-from skypanel.ports import Connection
+from skypanel.ports.database import Connection
 from skypanel.store.tables import OPEN_BUILD, builds, rollouts
 
 

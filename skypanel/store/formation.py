@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
 from skypanel.domain.manifest import WEB
-from skypanel.ports import Connection
+from skypanel.ports.database import Connection
 from skypanel.store.tables import formations
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, FromClause, Select, and_, exists, func, or_, select
 
 from skypanel.domain.release import ReleaseState
-from skypanel.ports import Connection
+from skypanel.ports.database import Connection
 from skypanel.store.rows import Row
 from skypanel.store.tables import OPEN_BUILD, OPEN_ROLLOUT, applications, builds, releases, rollouts, slugs
 

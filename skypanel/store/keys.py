@@ -7,7 +7,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from skypanel.domain.account import Account, Key
 from skypanel.domain.errors import Conflict
-from skypanel.ports import Connection
+from skypanel.ports.database import Connection
 from skypanel.store.accounts import COLUMNS, read_if
 from skypanel.store.rows import Row
 from skypanel.store.tables import accounts, ssh_keys

@@ -6,7 +6,7 @@ from sqlalchemy import Integer, Uuid, and_, bindparam, func, or_, select, true
 
 from skypanel.domain.account import Account, Organization
 from skypanel.domain.app import Listing
-from skypanel.ports import Connection
+from skypanel.ports.database import Connection
 from skypanel.store import apps
 from skypanel.store.rows import Row, found
 from skypanel.store.tables import accounts, applications, memberships, organizations, releases, slugs

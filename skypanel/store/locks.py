@@ -2,7 +2,7 @@
 
 from sqlalchemy import BigInteger, ColumnElement, func, select
 
-from skypanel.ports import Connection
+from skypanel.ports.database import Connection
 
 
 async def hold(conn: Connection, name: str) -> None:

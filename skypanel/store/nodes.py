@@ -11,7 +11,7 @@ from skypanel.domain import report as reports
 from skypanel.domain.errors import Conflict, NotFound
 from skypanel.domain.node import Login, Node, NodeState, SecretKind, Wanted
 from skypanel.domain.report import Report
-from skypanel.ports import Connection
+from skypanel.ports.database import Connection
 from skypanel.store import leases, locks
 from skypanel.store.rows import Row, found, one
 from skypanel.store.tables import OPEN_ROLLOUT, applications, nodes, releases, rollouts, slugs

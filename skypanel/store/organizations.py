@@ -10,7 +10,7 @@ from skypanel.domain.access import Member, Role
 from skypanel.domain.account import Organization
 from skypanel.domain.errors import Conflict
 from skypanel.domain.figures import OrganizationFigures, PanelFigures
-from skypanel.ports import Connection
+from skypanel.ports.database import Connection
 from skypanel.store import locks, wallets
 from skypanel.store.accounts import COLUMNS, read
 from skypanel.store.rows import Row, found, one

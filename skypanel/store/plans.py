@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from skypanel.domain.plan import Plan, PlanOffer
-from skypanel.ports import Connection
+from skypanel.ports.database import Connection
 from skypanel.store.rows import Row, found, one
 from skypanel.store.tables import plan_versions, plans
 

@@ -7,7 +7,7 @@ from sqlalchemy import Select, func, insert, literal, select, update
 
 from skypanel.domain.errors import NotFound
 from skypanel.domain.release import Release, ReleaseState
-from skypanel.ports import Connection
+from skypanel.ports.database import Connection
 from skypanel.store import apps
 from skypanel.store.rows import Row, found, one
 from skypanel.store.tables import releases

@@ -6,7 +6,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from skypanel.domain.remote import Remote, parse_url
-from skypanel.ports import Connection
+from skypanel.ports.database import Connection
 from skypanel.store.tables import remotes
 
 

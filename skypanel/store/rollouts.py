@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, FromClause, Select, and_, func, insert, literal, or_, select, update
 
 from skypanel.domain.release import ReleaseState, Rollout, RolloutReason, RolloutState
-from skypanel.ports import Connection
+from skypanel.ports.database import Connection
 from skypanel.store import leases, locks
 from skypanel.store.rows import Row, found, one
 from skypanel.store.sets import among

@@ -7,7 +7,7 @@ from sqlalchemy import Text, Uuid, column, delete, func, select, update, values
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from skypanel.domain.routing import Route
-from skypanel.ports import Connection
+from skypanel.ports.database import Connection
 from skypanel.store.rows import Row
 from skypanel.store.tables import applications, routes
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from skypanel.domain.errors import NotFound
-from skypanel.ports import Connection
+from skypanel.ports.database import Connection
 
 Row = Any  # a named tuple with a field for each column
 

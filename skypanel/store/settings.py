@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import delete, func, null, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from skypanel.ports import Connection
+from skypanel.ports.database import Connection
 from skypanel.store import locks
 from skypanel.store.tables import settings
 

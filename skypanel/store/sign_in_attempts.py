@@ -5,7 +5,7 @@ from datetime import timedelta
 from sqlalchemy import delete, func, insert, or_, select
 
 from skypanel.domain.password import Attempts
-from skypanel.ports import Connection
+from skypanel.ports.database import Connection
 from skypanel.store import locks
 from skypanel.store.rows import one
 from skypanel.store.tables import sign_in_attempts

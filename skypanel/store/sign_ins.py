@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import Table, delete, func, insert, select
 
 from skypanel.domain.account import Account
-from skypanel.ports import Connection
+from skypanel.ports.database import Connection
 from skypanel.store.accounts import COLUMNS, read_if
 from skypanel.store.tables import accounts, login_links, sessions
 

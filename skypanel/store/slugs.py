@@ -5,7 +5,7 @@ from uuid import UUID
 from sqlalchemy import insert, select
 
 from skypanel.domain.slug import Slug
-from skypanel.ports import Connection
+from skypanel.ports.database import Connection
 from skypanel.store.rows import Row, found, one
 from skypanel.store.tables import slugs
 

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Text, and_, func, or_, select
 
 from skypanel.domain.manifest import DynoKey
 from skypanel.domain.release import RolloutState
-from skypanel.ports import Connection
+from skypanel.ports.database import Connection
 from skypanel.store import locks
 from skypanel.store.sets import among
 from skypanel.store.tables import applications, formations, organizations, releases, rollouts, routes, slugs

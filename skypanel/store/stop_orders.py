@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
-from skypanel.ports import Connection
+from skypanel.ports.database import Connection
 from skypanel.store.tables import stop_orders
 
 LIFE = timedelta(minutes=1)

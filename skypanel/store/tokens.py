@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, bindparam, delete, func, insert, or_, sele
 
 from skypanel.domain.account import Account, Token
 from skypanel.domain.rate import COST, WINDOW
-from skypanel.ports import Connection
+from skypanel.ports.database import Connection
 from skypanel.store.accounts import COLUMNS, read
 from skypanel.store.rows import Row, one
 from skypanel.store.tables import accounts, tokens

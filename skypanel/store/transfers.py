@@ -6,7 +6,7 @@ from sqlalchemy import Select, delete, func, insert, or_, select, update
 
 from skypanel.domain.account import Account
 from skypanel.domain.transfer import Transfer, TransferState
-from skypanel.ports import Connection
+from skypanel.ports.database import Connection
 from skypanel.store.rows import Row, found, one
 from skypanel.store.tables import PENDING_TRANSFER, accounts, app_transfers, applications
 

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import delete, func, insert, select, update
 
 from skypanel.domain.upload import Upload
-from skypanel.ports import Connection
+from skypanel.ports.database import Connection
 from skypanel.store import locks
 from skypanel.store.rows import Row, one
 from skypanel.store.tables import uploads

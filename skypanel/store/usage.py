@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 
 from skypanel.domain.billing import HOUR, AppUsage, Span, Usage
 from skypanel.domain.figures import Granted
-from skypanel.ports import Connection
+from skypanel.ports.database import Connection
 from skypanel.store import locks
 from skypanel.store.rows import Row, found, one
 from skypanel.store.tables import OPEN_SPAN, organizations, plan_versions, resource_usage, usage_spans

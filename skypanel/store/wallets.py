@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from skypanel.domain.account import Account, Organization
 from skypanel.domain.billing import EntryKind, WalletEntry
-from skypanel.ports import Connection
+from skypanel.ports.database import Connection
 from skypanel.store import locks
 from skypanel.store.rows import Row
 from skypanel.store.tables import INCOME, OPENING, organizations, wallet_entries

@@ -16,7 +16,7 @@ from aiohttp.test_utils import TestServer
 from skypanel import settings
 from skypanel.bootstrap import open_panel
 from skypanel.flow import accounts as accounts_flow
-from skypanel.ports import Panel
+from skypanel.ports.panel import Panel
 from skypanel.store import accounts
 from tests.bench import memory
 from tests.bench.figures import Figure, percentile, single

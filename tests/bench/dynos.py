@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 
-from skypanel.drivers.process import ProcessScheduler
-from skypanel.launcher.listening import cpu_s
+from skypanel.drivers.sandbox.scheduler import ProcessScheduler
+from skypanel.host.listening import cpu_s
 from tests.bench.figures import Figure, percentile, single
 from tests.bench.stage import Stage
 from tests.fakes import FakeObjects

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from skypanel import settings
 from skypanel.bootstrap import open_panel
 from skypanel.flow import reconcile
-from skypanel.ports import Panel
+from skypanel.ports.panel import Panel
 from tests.bench import memory
 from tests.bench.deploys import FlaskApp, flask_app
 from tests.bench.figures import Figure, single

@@ -13,9 +13,9 @@ from time import perf_counter, sleep
 from skypanel.domain.app import App
 from skypanel.domain.manifest import Manifest
 from skypanel.domain.stack import Image
-from skypanel.drivers.docker_api import DockerApi
-from skypanel.drivers.images import SlugImages
-from skypanel.drivers.swarm import SwarmOptions, SwarmScheduler
+from skypanel.drivers.docker.api import DockerApi
+from skypanel.drivers.docker.images import SlugImages
+from skypanel.drivers.swarm.scheduler import SwarmOptions, SwarmScheduler
 from tests.bench.figures import Figure, compared, in_pairs, single
 from tests.bench.stage import Stage
 from tests.docker_fixture import Docker, running_docker

@@ -2,7 +2,7 @@
 
 import pytest
 
-from skypanel.drivers.swarm_spec import APP, PROCESS_TYPE
+from skypanel.drivers.swarm.spec import APP, PROCESS_TYPE
 from tests.docker_fixture import swarm
 from tests.small_image import small_image
 from tests.until import until

@@ -14,7 +14,7 @@ import pytest
 
 from skypanel.domain.build import Build, BuildState, Source
 from skypanel.domain.errors import Unavailable
-from skypanel.drivers.container import ContainerBuilder
+from skypanel.drivers.docker.builder import ContainerBuilder
 from skypanel.flow.compile import compile_slug
 from tests.buildpack_sandbox import APPS
 from tests.container_fixture import build_image, builder, holdings, site
@@ -31,8 +31,8 @@ __all__ = ["build_image", "builder", "site", "swarm"]
 VICTIM = """\
 import asyncio, sys
 from pathlib import Path
-from skypanel.drivers.container import ContainerBuilder, Site
-from skypanel.ports import Step
+from skypanel.drivers.docker.builder import ContainerBuilder, Site
+from skypanel.ports.builder import Step
 from tests.contract_builder import LIMITS
 from tests.launcher_fixture import make_app
 

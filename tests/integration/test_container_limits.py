@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from skypanel.domain.limits import MIB
-from skypanel.drivers.container import ContainerBuilder
-from skypanel.launcher.options import parse_allowed
-from skypanel.ports import Step
+from skypanel.drivers.docker.builder import ContainerBuilder
+from skypanel.host.allowed import parse_allowed
+from skypanel.ports.builder import Step
 from tests.container_fixture import build_image, builder, holdings, listening, site
 from tests.contract_builder import LIMITS, output, reaches, shell, text
 from tests.docker_fixture import swarm

@@ -9,10 +9,10 @@ from docker.errors import NotFound
 
 from skypanel.domain.log import moment, printed
 from skypanel.drivers.clock import SystemClock
-from skypanel.drivers.docker_api import DockerApi
-from skypanel.drivers.docker_logs import DockerLogs, Early, read_frames
-from skypanel.drivers.log_files import FileLogs
-from skypanel.drivers.swarm_spec import service_labels
+from skypanel.drivers.docker.api import DockerApi
+from skypanel.drivers.logs.files import FileLogs
+from skypanel.drivers.swarm.logs import DockerLogs, Early, read_frames
+from skypanel.drivers.swarm.spec import service_labels
 from tests.collector_under_test import collecting
 from tests.contract_logs import APP, LogsContract, read, texts
 from tests.docker_fixture import swarm

@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 
 from skypanel.domain.routing import Route
-from skypanel.drivers import door
+from skypanel.drivers.proxy import plugin as door
 from skypanel.embedded import routes
 from tests.proxy_fixture import HOST, running_proxy, serve
 from tests.until import until

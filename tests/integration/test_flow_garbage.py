@@ -8,7 +8,7 @@ from skypanel.domain.build import BuildState
 from skypanel.domain.errors import Unavailable
 from skypanel.domain.output import build_stream, rollout_stream
 from skypanel.domain.release import ReleaseState, RolloutReason
-from skypanel.drivers import archive
+from skypanel.drivers.output import archive
 from skypanel.flow import apps as apps_flow
 from skypanel.flow import garbage
 from skypanel.flow import settings as settings_flow

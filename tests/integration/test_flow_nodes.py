@@ -16,7 +16,7 @@ from skypanel.flow import heartbeat, provision, staging, watch
 from skypanel.flow import nodes as nodes_flow
 from skypanel.flow.secrets import reencrypt
 from skypanel.flow.setup import publish_authority
-from skypanel.ports import Job
+from skypanel.ports.queue import Job
 from skypanel.store import alerts, audit, nodes
 from tests import factories
 from tests.fakes import FakeMachine

@@ -8,7 +8,7 @@ from cryptography.fernet import Fernet
 from skypanel.domain.access import Role
 from skypanel.domain.build import BuildState
 from skypanel.domain.errors import Conflict, Denied, Invalid, NotFound, Unavailable
-from skypanel.drivers.fernet import FernetCipher
+from skypanel.drivers.crypto.fernet import FernetCipher
 from skypanel.flow import apps as apps_flow
 from skypanel.flow import remote as remote_flow
 from skypanel.flow import settings as settings_flow

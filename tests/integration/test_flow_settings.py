@@ -13,10 +13,10 @@ from skypanel.domain.errors import Conflict, Denied, Invalid, NotFound, Unavaila
 from skypanel.domain.plan import DEFAULT_PLAN
 from skypanel.domain.settings import indexes_of
 from skypanel.domain.storage import StorageKind
-from skypanel.drivers.chosen import ChosenObjects
-from skypanel.drivers.fernet import FernetCipher
-from skypanel.drivers.files import FileObjects
-from skypanel.drivers.s3 import S3Objects
+from skypanel.drivers.crypto.fernet import FernetCipher
+from skypanel.drivers.storage.chosen import ChosenObjects
+from skypanel.drivers.storage.files import FileObjects
+from skypanel.drivers.storage.s3 import S3Objects
 from skypanel.flow import settings as settings_flow
 from skypanel.flow import storage as storage_flow
 from skypanel.flow.configured import values

@@ -10,11 +10,11 @@ import pytest
 from skypanel.domain.errors import Unavailable
 from skypanel.domain.limits import MIB
 from skypanel.domain.manifest import DynoState, OneOff, Window
-from skypanel.drivers.process import ProcessScheduler
-from skypanel.drivers.readiness import answers_http
-from skypanel.launcher.listening import SETTLED_S
-from skypanel.launcher.protocol import parse_key
-from skypanel.ports import Unready
+from skypanel.drivers.sandbox.readiness import answers_http
+from skypanel.drivers.sandbox.scheduler import ProcessScheduler
+from skypanel.host.listening import SETTLED_S
+from skypanel.host.protocol import parse_key
+from skypanel.ports.scheduler import Unready
 from tests.contract_scheduler import (
     READY_S,
     SERVE,

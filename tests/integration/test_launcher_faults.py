@@ -11,9 +11,9 @@ from contextlib import ExitStack, closing
 import pytest
 
 from skypanel.domain.errors import Invalid, Unavailable
-from skypanel.drivers.launcher import Launcher
-from skypanel.launcher.protocol import Tenant, limits_message, tenant_message
-from skypanel.ports import StepFailed
+from skypanel.drivers.sandbox.launcher import Launcher
+from skypanel.host.protocol import Tenant, limits_message, tenant_message
+from skypanel.ports.builder import StepFailed
 from tests.contract_builder import LIMITS, host_address, output, reaches, shell, text
 from tests.contract_scheduler import READY_S, SERVE, launched
 from tests.fakes import FakeObjects
@@ -27,8 +27,8 @@ __all__ = ["launcher", "own_launcher"]
 CLIENT = """
 import asyncio, sys
 from pathlib import Path
-from skypanel.drivers.bubblewrap import BubblewrapBuilder
-from skypanel.drivers.launcher import Launcher
+from skypanel.drivers.sandbox.builder import BubblewrapBuilder
+from skypanel.drivers.sandbox.launcher import Launcher
 from tests.contract_builder import LIMITS, shell
 from tests.launcher_fixture import make_app
 

@@ -4,7 +4,7 @@ import asyncio
 import signal
 
 from skypanel.domain.manifest import DynoState
-from skypanel.launcher import strays
+from skypanel.host import strays
 from tests.contract_scheduler import READY_S, SERVE, launched
 from tests.fakes import FakeObjects
 from tests.launcher_fixture import own_launcher

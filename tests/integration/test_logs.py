@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from skypanel.domain.errors import Unavailable
-from skypanel.domain.log import printed
-from skypanel.drivers.log_files import MAX_APP_FILES, FileLogs
-from skypanel.drivers.log_watch import MAX_BATCHES
-from skypanel.launcher.logs import MAX_BYTES, LogFile
+from skypanel.domain.log import MAX_BYTES, printed
+from skypanel.drivers.logs.files import MAX_APP_FILES, FileLogs
+from skypanel.drivers.logs.watch import MAX_BATCHES
+from skypanel.launcher.logs import LogFile
 from tests.contract_logs import APP, OTHER, LogsContract, read, texts
 from tests.fakes import FakeClock
 from tests.until import until

@@ -15,10 +15,10 @@ from skypanel.domain.access import Action
 from skypanel.domain.node import Availability, NodeState, SecretKind
 from skypanel.domain.output import node_stream
 from skypanel.domain.routing import Address
-from skypanel.drivers import swarm_spec
-from skypanel.drivers.layers import image, write_layer
-from skypanel.drivers.ssh import SshMachines
-from skypanel.drivers.swarm_nodes import SwarmNodes
+from skypanel.drivers.docker.layers import image, write_layer
+from skypanel.drivers.ssh.machines import SshMachines
+from skypanel.drivers.swarm import spec as swarm_spec
+from skypanel.drivers.swarm.nodes import SwarmNodes
 from skypanel.embedded.certificates import issue, make_authority, panel_hosts
 from skypanel.flow import apps as apps_flow
 from skypanel.flow import nodes as nodes_flow

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from skypanel.domain.errors import Unavailable
-from skypanel.drivers.files import FileObjects
-from skypanel.drivers.intake import write
+from skypanel.drivers.storage.files import FileObjects
+from skypanel.drivers.storage.intake import write
 from tests.contract_objects import ObjectsContract, chunks, read
 
 

@@ -4,7 +4,7 @@ import pytest
 from argon2.profiles import CHEAPEST
 
 from skypanel.domain.errors import Denied
-from skypanel.drivers.argon2 import Argon2Passwords
+from skypanel.drivers.crypto.argon2 import Argon2Passwords
 from skypanel.flow import passwords as flow
 from skypanel.store import audit
 

@@ -5,7 +5,7 @@ import pytest
 from redis import Redis
 
 from skypanel.drivers.celery import CeleryQueue
-from skypanel.ports import Job
+from skypanel.ports.queue import Job
 from tests.contract_queue import QueueContract
 
 

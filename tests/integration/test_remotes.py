@@ -15,9 +15,9 @@ import pytest
 from skypanel.domain.errors import Conflict, Denied, Invalid, NotFound, Unavailable
 from skypanel.domain.push import check_tree
 from skypanel.domain.remote import Entrance, parse_url
-from skypanel.drivers.dulwich import DulwichRepositories
-from skypanel.drivers.remote import dialing
-from skypanel.drivers.remote.remotes import GitRemotes
+from skypanel.drivers.git.remote import dialing
+from skypanel.drivers.git.remote.remotes import GitRemotes
+from skypanel.drivers.git.repositories import DulwichRepositories
 from tests.contract_remotes import RemotesContract
 from tests.git_host_fixture import APP, LOOPBACK, git, git_host
 from tests.git_host_fixture import publish as publish_in

@@ -12,8 +12,8 @@ import zstandard
 
 from skypanel.domain.errors import Invalid
 from skypanel.domain.push import Kind
-from skypanel.drivers.dulwich import FETCHED, DulwichRepositories
-from skypanel.drivers.remote import pack
+from skypanel.drivers.git.remote import pack
+from skypanel.drivers.git.repositories import FETCHED, DulwichRepositories
 from tests.contract_repositories import RepositoriesContract
 
 ENVIRONMENT = {

@@ -10,7 +10,7 @@ from urllib.error import HTTPError
 import pytest
 
 from skypanel.domain.errors import Invalid, Unavailable
-from skypanel.drivers.s3 import S3Objects
+from skypanel.drivers.storage.s3 import S3Objects
 from skypanel.embedded.certificates import issue, make_authority
 from tests.contract_objects import ObjectsContract, chunks, fetched, names, read
 from tests.s3_fixture import BUCKET, S3Server

@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 
 from skypanel.launcher.sandbox import SYSTEM_ETC
-from skypanel.ports import Step
+from skypanel.ports.builder import Step
 from tests.buildpack_sandbox import CA_BUNDLE, CA_VARIABLES, PASSED_ON
 from tests.contract_builder import LIMITS, BuilderContract, host_address, output, reaches, shell, text
 from tests.kernel_calls import EXPECTED, PROBE, outcomes

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from skypanel.domain.limits import MIB
-from skypanel.launcher.tracking import MAX_CONNECTIONS
+from skypanel.host.tracking import MAX_CONNECTIONS
 from tests.contract_builder import LIMITS, output, shell, text
 from tests.launcher_fixture import launcher, make_app, running_launcher
 from tests.outside import outside

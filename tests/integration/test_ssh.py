@@ -9,7 +9,7 @@ import pytest
 
 from skypanel.domain.errors import Conflict, Denied, Invalid, Unavailable
 from skypanel.domain.node import Login, SecretKind
-from skypanel.drivers.ssh import SshMachines
+from skypanel.drivers.ssh.machines import SshMachines
 from tests.contract_machines import MachinesContract
 from tests.sshd_fixture import sshd
 from tests.until import until

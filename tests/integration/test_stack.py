@@ -9,8 +9,8 @@ from click.testing import CliRunner
 from skypanel.cli.main import commands
 from skypanel.domain.errors import Unavailable
 from skypanel.domain.stack import Image
-from skypanel.drivers import stack
-from skypanel.drivers.docker_api import DockerApi
+from skypanel.drivers.docker import stack
+from skypanel.drivers.docker.api import DockerApi
 from tests.docker_fixture import swarm
 from tests.stack_images import stack_image
 

@@ -6,7 +6,7 @@ import pytest
 
 from skypanel.domain.build import Source
 from skypanel.domain.errors import Invalid, Unavailable
-from skypanel.drivers.s3 import S3Objects
+from skypanel.drivers.storage.s3 import S3Objects
 from skypanel.flow import build as build_flow
 from skypanel.flow.follow import follow_build
 from skypanel.store import apps, releases

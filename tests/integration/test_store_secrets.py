@@ -5,7 +5,7 @@ from cryptography.fernet import Fernet
 from sqlalchemy import insert, update
 
 from skypanel.domain.errors import Conflict, Invalid, NotFound, Unavailable
-from skypanel.drivers.fernet import FernetCipher
+from skypanel.drivers.crypto.fernet import FernetCipher
 from skypanel.store import config_vars, releases
 from skypanel.store.tables import config_vars as table
 from tests import factories

@@ -7,9 +7,9 @@ import pytest
 
 from skypanel.domain.errors import Unavailable
 from skypanel.domain.output import LineId
-from skypanel.drivers import archive
-from skypanel.drivers.files import FileObjects
-from skypanel.drivers.streams import StreamOutput, connect
+from skypanel.drivers.output import archive
+from skypanel.drivers.output.streams import StreamOutput, connect
+from skypanel.drivers.storage.files import FileObjects
 from tests.contract_output import OutputContract, read_all
 from tests.until import until
 

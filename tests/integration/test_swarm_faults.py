@@ -16,9 +16,9 @@ from skypanel.domain.errors import Unavailable
 from skypanel.domain.manifest import DynoState
 from skypanel.domain.node import Availability
 from skypanel.domain.routing import Route
-from skypanel.drivers.images import SlugImages
-from skypanel.drivers.s3 import S3Objects
-from skypanel.drivers.swarm_nodes import SwarmNodes
+from skypanel.drivers.docker.images import SlugImages
+from skypanel.drivers.storage.s3 import S3Objects
+from skypanel.drivers.swarm.nodes import SwarmNodes
 from tests.contract_scheduler import READY_S, SERVE, launched
 from tests.launcher_fixture import SERVER, stored_slug
 from tests.small_image import NAME

@@ -7,8 +7,8 @@ import pytest
 
 from skypanel.domain.errors import Unavailable
 from skypanel.domain.manifest import DynoState
-from skypanel.drivers.swarm_guard import SwarmGuard
-from skypanel.launcher.options import parse_allowed
+from skypanel.drivers.swarm.guard import SwarmGuard
+from skypanel.host.allowed import parse_allowed
 from tests.container_fixture import listening
 from tests.contract_scheduler import READY_S, SERVE, ignore, launched
 from tests.launcher_fixture import make_app, make_manifest, stored_slug

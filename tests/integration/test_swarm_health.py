@@ -7,7 +7,7 @@ import pytest
 
 from skypanel.domain.health import HealthCheck
 from skypanel.domain.manifest import DynoState
-from skypanel.ports import Unready
+from skypanel.ports.scheduler import Unready
 from tests.contract_scheduler import READY_S
 from tests.docker_fixture import run_in
 from tests.launcher_fixture import make_app, make_manifest, stored_slug

@@ -6,7 +6,7 @@ import pytest
 
 from skypanel.domain.errors import Unavailable
 from skypanel.domain.node import Availability
-from skypanel.drivers.swarm_nodes import SwarmNodes
+from skypanel.drivers.swarm.nodes import SwarmNodes
 from tests.contract_swarm import SwarmContract
 from tests.docker_fixture import swarm
 from tests.until import until

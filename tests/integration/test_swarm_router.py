@@ -10,7 +10,7 @@ import pytest
 
 from skypanel.domain.errors import Unavailable
 from skypanel.domain.routing import PROXY_TOKEN_HEADER, Route
-from skypanel.drivers.swarm_router import SwarmRouter
+from skypanel.drivers.swarm.router import SwarmRouter
 from tests.contract_router import RouterContract
 from tests.contract_scheduler import READY_S, SERVE
 from tests.launcher_fixture import make_app, make_manifest, stored_slug

@@ -17,13 +17,13 @@ import pytest
 from skypanel.domain.errors import Unavailable
 from skypanel.domain.limits import MIB
 from skypanel.domain.manifest import ONE_OFF_LIFE_S, DynoState, OneOff, Window
-from skypanel.drivers import swarm_run
-from skypanel.drivers.docker_api import DockerApi
-from skypanel.drivers.images import SlugImages
-from skypanel.drivers.swarm import SwarmOptions, SwarmScheduler
-from skypanel.drivers.swarm_services import Services
-from skypanel.drivers.swarm_spec import network_name
-from skypanel.ports import Unready
+from skypanel.drivers.docker.api import DockerApi
+from skypanel.drivers.docker.images import SlugImages
+from skypanel.drivers.swarm import run as swarm_run
+from skypanel.drivers.swarm.scheduler import SwarmOptions, SwarmScheduler
+from skypanel.drivers.swarm.services import Services
+from skypanel.drivers.swarm.spec import network_name
+from skypanel.ports.scheduler import Unready
 from tests.contract_scheduler import (
     READY_S,
     SERVE,
@@ -54,8 +54,8 @@ time.sleep(1000)
 HOLD = """
 import asyncio, pickle, sys
 from skypanel.domain.manifest import OneOff
-from skypanel.drivers.docker_api import DockerApi
-from skypanel.drivers.swarm_run import OneOffs
+from skypanel.drivers.docker.api import DockerApi
+from skypanel.drivers.swarm.run import OneOffs
 url, panel, manifest, image = pickle.load(sys.stdin.buffer)
 async def hold():
     async with OneOffs(DockerApi(url), panel).attach(manifest, OneOff(1234, "sleep 1000"), image):

@@ -6,15 +6,15 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from skypanel.drivers.container_spec import CACHE, cache_name
-from skypanel.drivers.docker_api import PANEL, DockerApi
-from skypanel.drivers.images import SlugImages
-from skypanel.drivers.swarm import SwarmScheduler
-from skypanel.drivers.swarm_guard import SwarmGuard
-from skypanel.drivers.swarm_run import INDEX, UNTIL
-from skypanel.drivers.swarm_services import Services
-from skypanel.drivers.swarm_spec import ORGANIZATION, release_labels
-from skypanel.drivers.swarm_upkeep import SwarmUpkeep
+from skypanel.drivers.docker.api import PANEL, DockerApi
+from skypanel.drivers.docker.images import SlugImages
+from skypanel.drivers.docker.spec import CACHE, cache_name
+from skypanel.drivers.swarm.guard import SwarmGuard
+from skypanel.drivers.swarm.run import INDEX, UNTIL
+from skypanel.drivers.swarm.scheduler import SwarmScheduler
+from skypanel.drivers.swarm.services import Services
+from skypanel.drivers.swarm.spec import ORGANIZATION, release_labels
+from skypanel.drivers.swarm.upkeep import SwarmUpkeep
 from tests.contract_upkeep import UpkeepContract
 from tests.docker_fixture import swarm
 from tests.fakes import FakeObjects

@@ -10,10 +10,10 @@ import pytest
 
 from skypanel.domain.routing import Address
 from skypanel.drivers.celery import CeleryQueue
-from skypanel.drivers.files import FileObjects
-from skypanel.drivers.streams import StreamOutput, connect
+from skypanel.drivers.output.streams import StreamOutput, connect
+from skypanel.drivers.storage.files import FileObjects
 from skypanel.embedded.processes import valkey_config
-from skypanel.ports import Job
+from skypanel.ports.queue import Job
 from skypanel.settings import Settings
 from tests.contract_output import read_all
 from tests.until import until

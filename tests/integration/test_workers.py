@@ -10,7 +10,7 @@ import pytest
 from celery import Celery
 
 from skypanel.drivers.celery import CeleryQueue
-from skypanel.ports import Job
+from skypanel.ports.queue import Job
 from skypanel.variables import BILLING, PERIODIC
 from tests.until import until
 from workers import schedule

@@ -14,9 +14,9 @@ from psycopg2.extensions import parse_dsn
 from skypanel.domain.build import BuildState, Source
 from skypanel.domain.output import build_stream
 from skypanel.domain.release import ReleaseState
-from skypanel.drivers.fernet import FernetCipher
-from skypanel.drivers.files import FileObjects
-from skypanel.drivers.streams import StreamOutput, connect
+from skypanel.drivers.crypto.fernet import FernetCipher
+from skypanel.drivers.output.streams import StreamOutput, connect
+from skypanel.drivers.storage.files import FileObjects
 from skypanel.embedded.processes import Binaries, worker_argv
 from skypanel.engines import Elsewhere
 from skypanel.engines.swarm import open_engine

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from skypanel.drivers import swarm_spec
+from skypanel.drivers.swarm import spec as swarm_spec
 from workers.agent import dynos, printed
 from workers.agent.collector import Line, encoded
 from workers.agent.dynos import Dyno, dyno_of

@@ -3,7 +3,7 @@
 import pytest
 from docker.errors import APIError
 
-from skypanel.drivers import container_removal
+from skypanel.drivers.docker import removal as container_removal
 
 BUSY = "Could not kill running container 1f2e, cannot remove - tried to kill container, but did not receive an exit event"
 

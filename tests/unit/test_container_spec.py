@@ -6,13 +6,13 @@ from uuid import UUID
 import pytest
 
 from skypanel.domain.limits import MIB, Limits
-from skypanel.drivers import container_spec
-from skypanel.drivers.container_guard import Usage, parse
-from skypanel.drivers.container_spec import Place
-from skypanel.launcher.firewall import own_ruleset
-from skypanel.launcher.options import parse_allowed
-from skypanel.launcher.overrun import Overrun
-from skypanel.ports import Step
+from skypanel.drivers.docker import spec as container_spec
+from skypanel.drivers.docker.guard import Usage, parse
+from skypanel.drivers.docker.spec import Place
+from skypanel.host.allowed import parse_allowed
+from skypanel.host.firewall import own_ruleset
+from skypanel.host.overrun import Overrun
+from skypanel.ports.builder import Step
 
 LIMITS = Limits(cpu_cores=1.5, memory_bytes=256 * MIB, pids=64, disk_bytes=64 * MIB, timeout_s=60, cache_bytes=16 * MIB)
 APP = UUID(int=7)

@@ -5,9 +5,9 @@ import sys
 
 import pytest
 
-from skypanel.drivers import key_file
+from skypanel.drivers.crypto import key_file
 from skypanel.embedded import prepare
-from skypanel.launcher.durable import write_whole
+from skypanel.host.durable import write_whole
 
 NAMES = {"rename", "replace", "fsync"}
 

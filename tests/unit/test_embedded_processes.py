@@ -10,7 +10,8 @@ from skypanel.domain.routing import PROXY_TOKEN_HEADER, Address
 from skypanel.embedded import processes, running
 from skypanel.embedded.processes import DOOR, PANEL, STORAGE, Binaries
 from skypanel.embedded.users import User, argv_as, caller
-from skypanel.launcher.options import Door, parse_options
+from skypanel.host.connection_limit import Door
+from skypanel.launcher.options import parse_options
 from skypanel.settings import QUEUES, Settings
 
 BINARIES = Binaries(Path("/env/bin/python"), Path("/env/pg/bin"), Path("/env/valkey-server"), Path("/env/bin/traefik"))

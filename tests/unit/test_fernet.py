@@ -2,9 +2,9 @@ import pytest
 from cryptography.fernet import Fernet
 
 from skypanel.domain.errors import Unavailable
-from skypanel.drivers import key_file
-from skypanel.drivers.fernet import FernetCipher
-from skypanel.drivers.key_file import KeyFileCipher
+from skypanel.drivers.crypto import key_file
+from skypanel.drivers.crypto.fernet import FernetCipher
+from skypanel.drivers.crypto.key_file import KeyFileCipher
 from tests.contract_cipher import CipherContract
 
 

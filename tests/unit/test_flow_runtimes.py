@@ -10,7 +10,7 @@ from skypanel.domain.errors import Unavailable
 from skypanel.domain.manifest import Exit
 from skypanel.domain.runtime import Runtime
 from skypanel.flow import runtimes
-from skypanel.ports import Step, StepFailed
+from skypanel.ports.builder import Step, StepFailed
 
 
 @dataclass

@@ -1,7 +1,6 @@
 from ipaddress import IPv4Network, IPv6Network
 
-from skypanel.launcher.door import ruleset, undoing
-from skypanel.launcher.options import Door
+from skypanel.host.connection_limit import Door, ruleset, undoing
 
 TAG = "0123abcd"
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skypanel.launcher.lines import LineSplitter
+from skypanel.host.lines import LineSplitter
 
 
 def split(*chunks, **options):

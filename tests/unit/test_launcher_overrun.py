@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from skypanel.domain.manifest import ONE_OFF_LIFE_S
-from skypanel.launcher.overrun import Overrun, watch
+from skypanel.host.overrun import Overrun
+from skypanel.launcher.bounds import watch
 
 TURNS = 20
 

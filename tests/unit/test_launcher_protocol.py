@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from skypanel.domain.errors import Invalid
 from skypanel.domain.limits import BUILD_LIMITS, MIB, Limits
 from skypanel.domain.manifest import DynoKey
-from skypanel.launcher.channel import MAX_MESSAGE_BYTES, Channel
-from skypanel.launcher.protocol import (
+from skypanel.host.channel import MAX_MESSAGE_BYTES, Channel
+from skypanel.host.protocol import (
     ListDynos,
     LookAt,
     OpenWorkspace,

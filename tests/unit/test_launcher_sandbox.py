@@ -6,13 +6,16 @@ from uuid import UUID
 import pytest
 
 from skypanel.domain.limits import BUILD_LIMITS, MIB, Limits
-from skypanel.launcher import cgroups, disks, firewall, rootless
+from skypanel.host import firewall
+from skypanel.host.allowed import Allowed, parse_allowed
+from skypanel.host.environment import boot, dyno_environment
+from skypanel.host.overrun import Overrun, sentence
+from skypanel.host.ranges import parse_subnet, parse_uid_base
+from skypanel.host.resolvers import nameservers
+from skypanel.launcher import cgroups, disks, rootless
 from skypanel.launcher.dyno import restart_delay_s
-from skypanel.launcher.environment import boot, dyno_environment
-from skypanel.launcher.options import Allowed, parse_allowed, parse_options, parse_subnet, parse_uid_base
-from skypanel.launcher.overrun import Overrun, sentence
+from skypanel.launcher.options import parse_options
 from skypanel.launcher.processes import descendants, parent_of, to_signal
-from skypanel.launcher.resolvers import nameservers
 from skypanel.launcher.sandbox import Bind, Spec, System, command, etc_files, options, system_root
 
 APP = UUID("6f1d2c1e-1111-4222-8333-444455556666")

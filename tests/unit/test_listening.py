@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from skypanel.launcher.listening import BUSY, SETTLED_S, Listener, Look, Settling, cpu_s, listeners, parse
+from skypanel.host.listening import BUSY, SETTLED_S, Listener, Look, Settling, cpu_s, listeners, parse
 
 PORT = 20_000
 # What Linux 6.18 answered of 127.0.0.1:8000, and of [::]:8001 with IPV6_V6ONLY.

@@ -3,9 +3,9 @@
 import json
 
 from skypanel.domain.limits import MIB
-from skypanel.drivers.node.guard import over, resolvers
-from skypanel.drivers.swarm_guard import addresses, service
-from skypanel.launcher.options import parse_allowed
+from skypanel.drivers.swarm.guard import addresses, service
+from skypanel.drivers.swarm.node.guard import over, resolvers
+from skypanel.host.allowed import parse_allowed
 
 RESOLV_CONF = """\
 # nameserver 10.9.9.9

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from skypanel.domain.errors import Invalid, NotFound
 from skypanel.domain.routing import Address
-from skypanel.ports import Job
+from skypanel.ports.queue import Job
 from skypanel.settings import IDENTITY, QUEUES, Chosen, Settings, _secret, home_folder, identity, load, of_worker
 from skypanel.variables import DEFAULT_ADDRESS, MAX_PORT, VARIABLES, WORKER_VARIABLES, Given, read_given
 

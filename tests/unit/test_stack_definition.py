@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from skypanel.domain import stack
 from skypanel.domain.stack import Image
-from skypanel.drivers.stack import define
+from skypanel.drivers.docker.stack import define
 
 
 def test_the_build_image_has_all_that_the_run_image_has():

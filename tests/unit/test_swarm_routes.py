@@ -7,11 +7,11 @@ from uuid import UUID
 import pytest
 
 from skypanel.domain.routing import Route
-from skypanel.drivers.ingress import IngressOptions, container, dynamic_config, files, static_config
-from skypanel.drivers.swarm_probe import endpoint_mode, has_ip_vs
-from skypanel.drivers.swarm_router import labelled
-from skypanel.drivers.swarm_services import Service
-from skypanel.drivers.swarm_spec import service_spec
+from skypanel.drivers.swarm.ingress import IngressOptions, container, dynamic_config, files, static_config
+from skypanel.drivers.swarm.probe import endpoint_mode, has_ip_vs
+from skypanel.drivers.swarm.router import labelled
+from skypanel.drivers.swarm.services import Service
+from skypanel.drivers.swarm.spec import service_spec
 from skypanel.embedded.doctor_swarm import endpoint_findings
 from tests.unit.test_swarm_spec import APP, MANIFEST, PLACE, WEB
 

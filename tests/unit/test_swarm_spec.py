@@ -11,9 +11,9 @@ from skypanel.domain.errors import Invalid
 from skypanel.domain.health import HealthCheck
 from skypanel.domain.limits import MIB, Limits
 from skypanel.domain.manifest import Manifest, Process
-from skypanel.drivers import swarm_spec
-from skypanel.drivers.docker_profile import docker_profile
-from skypanel.drivers.swarm_spec import Place, key_of, secret_body, service_labels, service_name, service_spec
+from skypanel.drivers.docker.seccomp import docker_profile
+from skypanel.drivers.swarm import spec as swarm_spec
+from skypanel.drivers.swarm.spec import Place, key_of, secret_body, service_labels, service_name, service_spec
 
 APP = UUID(int=10)
 SECRET = "canary-value"

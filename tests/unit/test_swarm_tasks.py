@@ -7,10 +7,10 @@ import pytest
 
 from skypanel.domain.limits import MIB
 from skypanel.domain.manifest import DynoState
-from skypanel.drivers.swarm_readiness import PATIENCE_S, STEADY_S, Readiness, where
-from skypanel.drivers.swarm_spec import service_labels
-from skypanel.drivers.swarm_tasks import BIND, moment, read, reason, slots
-from skypanel.ports import Unready
+from skypanel.drivers.swarm.readiness import PATIENCE_S, STEADY_S, Readiness, where
+from skypanel.drivers.swarm.spec import service_labels
+from skypanel.drivers.swarm.tasks import BIND, moment, read, reason, slots
+from skypanel.ports.scheduler import Unready
 from tests.unit.test_swarm_spec import MANIFEST
 
 numbers = count(1)

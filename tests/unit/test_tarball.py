@@ -14,7 +14,7 @@ from skypanel.domain import archive
 from skypanel.domain.archive import Contents
 from skypanel.domain.errors import Invalid
 from skypanel.domain.limits import MIB
-from skypanel.drivers.tarball import TarballArchives
+from skypanel.drivers.sources.upload import TarballArchives
 from tests.archives import HOSTILE, entry, hard_link, link, tar, tgz
 
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skypanel.domain.routing import Route
-from skypanel.drivers.traefik_routes import dynamic_config, remembered
+from skypanel.drivers.proxy.routes import dynamic_config, remembered
 
 APP = UUID(int=1)
 NAME = f"app-{APP}"

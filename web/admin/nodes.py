@@ -8,7 +8,7 @@ from skypanel.domain.account import Account
 from skypanel.domain.errors import Conflict, Denied, Invalid, NotFound, SkyPanelError, Unavailable
 from skypanel.domain.node import SSH_PORT, Node, NodeState, SecretKind
 from skypanel.flow import nodes
-from skypanel.ports import Panel
+from skypanel.ports.panel import Panel
 from web import forms, session
 from web.keys import PANEL
 from web.rendering import page_for

@@ -9,7 +9,7 @@ from skypanel.domain.billing import money
 from skypanel.domain.deletion import Fate, read_fate
 from skypanel.domain.errors import Conflict, Invalid, NotFound, SkyPanelError, Unavailable
 from skypanel.flow import deletion, figures, organizations, suspension
-from skypanel.ports import Panel
+from skypanel.ports.panel import Panel
 from web import forms, session
 from web.keys import PANEL
 from web.rendering import page_for

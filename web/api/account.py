@@ -11,7 +11,7 @@ from skypanel.domain.errors import Invalid, NotFound
 from skypanel.drivers.on_demand import parse_public_key
 from skypanel.flow import accounts as accounts_flow
 from skypanel.flow import passwords, people
-from skypanel.ports import Panel
+from skypanel.ports.panel import Panel
 from skypanel.store import keys, tokens
 from web.api import auth, serializers
 from web.api.calls import Call, Reply

@@ -9,7 +9,7 @@ from aiohttp import web
 from skypanel.domain.errors import SkyPanelError
 from skypanel.flow import accounts
 from skypanel.flow.accounts import Caller
-from skypanel.ports import Panel
+from skypanel.ports.panel import Panel
 from web.keys import ACTOR
 
 REMAINING = web.RequestKey("remaining", int)

@@ -7,7 +7,7 @@ from skypanel.domain.app import App
 from skypanel.domain.build import Build
 from skypanel.domain.errors import Conflict, Invalid, NotFound
 from skypanel.flow import upload as upload_flow
-from skypanel.ports import Connection
+from skypanel.ports.database import Connection
 from skypanel.store import accounts, builds, releases
 from web.api import serializers, sources, tickets
 from web.api.calls import Call, Reply

@@ -12,7 +12,7 @@ from skypanel.domain.app import App
 from skypanel.domain.errors import NotFound
 from skypanel.flow import apps, organizations
 from skypanel.flow.accounts import Caller
-from skypanel.ports import Panel
+from skypanel.ports.panel import Panel
 from web.api.ranges import Page, Range
 from web.api.schema import Json, Schema
 from web.keys import PANEL

@@ -9,7 +9,7 @@ from skypanel.domain.manifest import ONE_OFF, RELEASE_PHASE
 from skypanel.domain.names import printable
 from skypanel.flow import detail
 from skypanel.flow import scale as scale_flow
-from skypanel.ports import Connection
+from skypanel.ports.database import Connection
 from skypanel.store import formation, releases, slugs
 from web.api import equals, serializers
 from web.api.calls import Call, Reply

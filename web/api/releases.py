@@ -7,7 +7,7 @@ from skypanel.domain.app import App
 from skypanel.domain.errors import NotFound
 from skypanel.domain.release import Release
 from skypanel.flow import release as release_flow
-from skypanel.ports import Connection
+from skypanel.ports.database import Connection
 from skypanel.store import accounts, releases
 from web.api import serializers, tickets
 from web.api.calls import Call, Reply

@@ -17,7 +17,7 @@ from skypanel.domain.account import Account
 from skypanel.domain.app import App
 from skypanel.domain.errors import NotFound, SkyPanelError
 from skypanel.flow import accounts, apps
-from skypanel.ports import Panel
+from skypanel.ports.panel import Panel
 from web.api.calls import Call
 from web.keys import PANEL, SETTINGS, origin
 

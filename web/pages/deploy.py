@@ -7,7 +7,7 @@ from aiohttp import web
 from skypanel.domain.access import Action
 from skypanel.domain.deploy import Deploy
 from skypanel.flow import apps, deploys
-from skypanel.ports import Panel
+from skypanel.ports.panel import Panel
 from skypanel.store import accounts
 from web import live, session
 from web.keys import PANEL

@@ -12,7 +12,7 @@ from skypanel.domain.deploy import Deploy
 from skypanel.domain.errors import Invalid, SkyPanelError
 from skypanel.flow import apps
 from skypanel.flow import remote as remote_flow
-from skypanel.ports import Panel
+from skypanel.ports.panel import Panel
 from skypanel.store import collaborators
 from web import forms, live, session
 from web.keys import PANEL

@@ -7,7 +7,7 @@ from aiohttp import web
 from skypanel.domain.errors import Invalid, NotFound
 from skypanel.domain.transfer import Transfer, TransferState
 from skypanel.flow import transfer
-from skypanel.ports import Connection
+from skypanel.ports.database import Connection
 from skypanel.store import transfers
 from web import forms, session
 from web.keys import PANEL

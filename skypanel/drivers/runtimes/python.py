@@ -17,7 +17,7 @@ from urllib.parse import quote
 from skypanel.domain.errors import NotFound, Unavailable
 from skypanel.domain.runtime import Runtime
 from skypanel.drivers.runtimes import mirror
-from skypanel.launcher.places import PROGRAMS
+from skypanel.host.programs import PROGRAMS
 
 LANGUAGE = "python"
 INDEX = "download-metadata.json"

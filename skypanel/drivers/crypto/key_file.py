@@ -1,0 +1,59 @@
+"""The Cipher port over a file of Fernet keys that may be rotated while the panel runs."""
+
+from pathlib import Path
+
+from cryptography.fernet import Fernet
+
+from skypanel.domain.errors import Unavailable
+from skypanel.drivers.crypto.fernet import FernetCipher
+from skypanel.host.durable import write_whole
+
+KEPT_KEYS = 2
+
+
+class KeyFileCipher:
+    """Encrypts under the first key of a file, one key a line; a file that changed is read again."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._read: tuple[int, int] | None = None
+        self._cipher = self._current()
+
+    def encrypt(self, plain: str) -> bytes:
+        """Return a text as a secret that only these keys can read."""
+        return self._current().encrypt(plain)
+
+    def decrypt(self, secret: bytes) -> str:
+        """Return a secret in the clear. Raises Unavailable if no key fits."""
+        return self._current().decrypt(secret)
+
+    def rotate(self, secret: bytes) -> bytes:
+        """Return the same secret under the newest key. Raises Unavailable if no key fits."""
+        return self._current().rotate(secret)
+
+    def _current(self) -> FernetCipher:
+        try:
+            found = self._file.stat()
+            if (found.st_ino, found.st_mtime_ns) != self._read:
+                self._cipher = FernetCipher(self._file.read_text().split())
+                self._read = (found.st_ino, found.st_mtime_ns)
+        except OSError as error:
+            raise Unavailable("The encryption keys cannot be read.", "Restore the panel's key file from a backup.") from error
+        return self._cipher
+
+
+def add_key(file: Path) -> None:
+    """Put a new key before those of the file."""
+    _write(file, [Fernet.generate_key().decode(), *file.read_text().split()])
+
+
+def retire_keys(file: Path) -> None:
+    """Drop all but the newest key and the one before it.
+
+    That one is kept for secrets that were being written during the rotation; the next rotation takes it away.
+    """
+    _write(file, file.read_text().split()[:KEPT_KEYS])
+
+
+def _write(file: Path, keys: list[str]) -> None:
+    write_whole(file, "".join(f"{key}\n" for key in keys).encode())

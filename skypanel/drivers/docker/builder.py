@@ -1,0 +1,263 @@
+"""Builds in containers of the build image, at a Docker daemon."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from uuid import uuid4
+
+from docker import APIClient
+
+from skypanel.domain.app import App
+from skypanel.domain.errors import Conflict, NotFound, Unavailable
+from skypanel.domain.limits import Limits
+from skypanel.domain.manifest import Exit
+from skypanel.drivers.docker import spec as container_spec
+from skypanel.drivers.docker import sweep as container_sweep
+from skypanel.drivers.docker.api import DockerApi, Json
+from skypanel.drivers.docker.attach import STDERR, Streams, attached, knock
+from skypanel.drivers.docker.files import archive
+from skypanel.drivers.docker.guard import Guard
+from skypanel.drivers.docker.spec import OUT_OF_MEMORY, Place
+from skypanel.host import firewall
+from skypanel.host.allowed import Allowed
+from skypanel.host.finishing import drop, to_the_end
+from skypanel.host.lines import LineSplitter
+from skypanel.host.overrun import Overrun, sentence
+from skypanel.host.resolvers import nameservers
+from skypanel.ports.builder import Step, StepFailed, Workspace
+from skypanel.ports.output import WriteLine
+
+KILLED = 137
+LAST_LINES = 20
+
+
+@dataclass(frozen=True)
+class Site:
+    """What the builds of one panel have in common.
+
+    `buildpacks` is the folder of the bundled ones, `ca_bundle` a file with the certificates that builds trust
+    in place of the image's, `allowed` what they reach although it is private, and `blocked` the addresses
+    they do not reach although they are public. `panel` is the panel's identity.
+    """
+
+    image: str
+    buildpacks: Path
+    ca_bundle: Path | None = None
+    allowed: tuple[Allowed, ...] = ()
+    blocked: tuple[str, ...] = ()
+    panel: str = ""
+
+
+class ContainerBuilder:
+    """Opens workspaces at a daemon, named by the URL of its unix socket."""
+
+    def __init__(self, url: str, site: Site) -> None:
+        self._url = url
+        self._docker = DockerApi(url)
+        self.site = site
+        self._rules: str | None = None
+
+    def workspace(self, app: App, limits: Limits) -> AbstractAsyncContextManager[Workspace]:
+        """Open an empty workspace; at the end of the block everything in it is gone but /cache. Raises Unavailable."""
+        return self._open(app, limits)
+
+    async def sweep(self) -> int:
+        """Remove what builds left behind whose panel was killed; return how many there were. Raises Unavailable."""
+        return await container_sweep.sweep(self._docker)
+
+    async def close(self) -> None:
+        """Close all connections to the daemon."""
+        await self._docker.close()
+
+    @asynccontextmanager
+    async def _open(self, app: App, limits: Limits) -> AsyncIterator[Workspace]:
+        loop = asyncio.get_running_loop()
+        deadline = None if limits.timeout_s is None else loop.time() + limits.timeout_s
+        place = Place(uuid4().hex[:12], app.id, self.site.image, limits, self.site.ca_bundle is not None, self.site.panel)
+        rules = await self._ready()
+        await container_sweep.sweep(self._docker)
+        guard: Guard | None = None
+        try:
+            await create(self._docker, container_spec.guard(place, rules), place.guard)
+            for folder, body in await asyncio.to_thread(self._files):
+                await self._docker.call(partial(APIClient.put_archive, container=place.guard, path=folder, data=body))
+            async with attached(self._url, place.guard) as streams:
+                await self._docker.call(lambda client: client.start(place.guard))
+                guard = Guard(streams, limits)
+                workspace = ContainerWorkspace(self._url, self._docker, place, guard)
+                async with workspace.watched(deadline):
+                    yield workspace
+        finally:
+            await to_the_end(self._leave(place, guard))
+
+    async def _leave(self, place: Place, guard: Guard | None) -> None:
+        await container_sweep.remove(self._docker, place.name)
+        if guard is not None and guard.cache_bytes > place.limits.cache_bytes:
+            await container_sweep.forget_cache(self._docker, place.app_id)
+
+    def _files(self) -> list[tuple[str, bytes]]:
+        files = [("/buildpacks", archive(self.site.buildpacks))]
+        if self.site.ca_bundle is not None:
+            files.append((container_spec.CERTIFICATES, archive(self.site.ca_bundle, "ca-certificates.crt")))
+        return files
+
+    async def _ready(self) -> str:
+        """Have the network, and return the rules for it."""
+        await knock(self._url)
+        if self._rules is None:
+            with suppress(Conflict):
+                await self._docker.call(lambda client: client.create_network(**container_spec.network()))
+            resolvers = nameservers("\n".join(await self._look(("cat", "/etc/resolv.conf"), "bridge")))
+            hosts = [word for line in await self._look(("hostname", "-I"), "host") for word in line.split() if ":" not in word]
+            self._rules = firewall.own_ruleset(resolvers, self.site.allowed, [*hosts, *self.site.blocked])
+        return self._rules
+
+    async def _look(self, argv: Sequence[str], network_mode: str) -> list[str]:
+        """Return what a command prints on the daemon's machine, as a container there sees it."""
+        name = f"skypanel-look-{uuid4().hex[:12]}"
+        await create(self._docker, container_spec.look(self.site.image, argv, network_mode), name)
+        try:
+            async with attached(self._url, name) as streams:
+                await self._docker.call(lambda client: client.start(name))
+                streams.end()
+                return b"".join([chunk async for _, chunk in streams.frames()]).decode(errors="replace").splitlines()
+        finally:
+            await to_the_end(container_sweep.discard(self._docker, name))
+
+
+async def create(docker: DockerApi, spec: Json, name: str | None = None) -> str:
+    """Make a container and return its id. Raises Unavailable, with what to do where the image is missing."""
+    try:
+        made: Json = await docker.call(lambda client: client.create_container_from_config(spec, name))
+    except NotFound as error:
+        raise Unavailable(f"The image {spec['Image']} is not at the Docker daemon. {error.message}", "Run: skypanel stack build") from error
+    return str(made["Id"])
+
+
+class ContainerWorkspace:
+    """A workspace's volumes and its guard; each step is a container of its own."""
+
+    def __init__(self, url: str, docker: DockerApi, place: Place, guard: Guard) -> None:
+        self._url = url
+        self._docker = docker
+        self._place = place
+        self._guard = guard
+        self._running: set[str] = set()
+        self._overrun: Overrun | None = None
+
+    async def run(self, step: Step, write: WriteLine, stdin: AsyncIterable[bytes] | None = None) -> Exit:
+        """Run a step to its end, stdout and stderr line by line."""
+        if self._overrun is not None:
+            return self._stopped(self._overrun)
+        splitter = LineSplitter()
+        async with self._started(step, merged=True) as (container, streams):
+            feeding = asyncio.create_task(_feed(streams, stdin))
+            try:
+                async for _, chunk in streams.frames():
+                    for line in splitter.feed(chunk):
+                        await write(line)
+                for line in splitter.end():
+                    await write(line)
+                exit_ = await self._exit(container)
+                if feeding.done():
+                    feeding.result()
+                return exit_
+            finally:
+                await drop(feeding)
+
+    async def read(self, step: Step) -> AsyncGenerator[bytes, None]:
+        """Yield a step's stdout as it comes. Raises StepFailed at the end if it did not succeed, with the end of its stderr as a note."""
+        if self._overrun is not None:
+            raise StepFailed(self._stopped(self._overrun))
+        splitter, last = LineSplitter(), deque[str](maxlen=LAST_LINES)
+        async with self._started(step, merged=False) as (container, streams):
+            streams.end()
+            async for stream, chunk in streams.frames():
+                if stream == STDERR:
+                    last.extend(splitter.feed(chunk))
+                else:
+                    yield chunk
+            exit_ = await self._exit(container)
+        if not exit_.ok:
+            failure = StepFailed(exit_)
+            failure.add_note("\n".join([*last, *splitter.end()]))
+            raise failure
+
+    @asynccontextmanager
+    async def watched(self, deadline: float | None) -> AsyncIterator[None]:
+        """Have the workspace's limits in force for the length of the block. Raises Unavailable if the guard does not stand."""
+        await self._guard.ready()
+        watching = asyncio.create_task(self._watch(deadline))
+        try:
+            yield
+        finally:
+            await drop(watching)
+
+    async def _watch(self, deadline: float | None) -> None:
+        """End what runs once a limit is run over. `deadline` is a time of the event loop's clock."""
+        try:
+            async with asyncio.timeout_at(deadline):
+                over: Overrun | None = await self._guard.overrun()
+        except TimeoutError:
+            over = Overrun.TIMEOUT
+        except Unavailable:
+            over = None
+        self._overrun = self._overrun or over
+        await self._guard.forget()
+        for container in tuple(self._running):
+            await self._kill(container)
+
+    @asynccontextmanager
+    async def _started(self, step: Step, *, merged: bool) -> AsyncIterator[tuple[str, Streams]]:
+        container = await create(self._docker, container_spec.step(self._place, step, merged=merged))
+        self._running.add(container)
+        try:
+            async with attached(self._url, container) as streams:
+                await self._docker.call(lambda client: client.start(container))
+                if self._overrun is not None:
+                    await self._kill(container)
+                yield container, streams
+        finally:
+            self._running.discard(container)
+            await to_the_end(container_sweep.discard(self._docker, container))
+
+    async def _exit(self, container: str) -> Exit:
+        """Wait for a container that prints no more. Raises Unavailable if Docker is gone."""
+        waited: Json = await self._docker.call(lambda client: client.wait(container, timeout=None))
+        state: Json = (await self._docker.call(lambda client: client.inspect_container(container)))["State"]
+        if self._overrun is None and (state["OOMKilled"] or waited["StatusCode"] == OUT_OF_MEMORY):
+            self._overrun = Overrun.MEMORY
+        if self._overrun is None and (over := await self._over()):
+            self._overrun = self._overrun or over
+        return Exit(waited["StatusCode"]) if self._overrun is None else self._stopped(self._overrun)
+
+    async def _over(self) -> Overrun | None:
+        try:
+            return await self._guard.over_now()
+        except Unavailable:
+            if self._overrun is None:
+                raise
+            return self._overrun
+
+    async def _kill(self, container: str) -> None:
+        with suppress(Conflict, NotFound):
+            await self._docker.call(lambda client: client.kill(container))
+
+    def _stopped(self, overrun: Overrun) -> Exit:
+        return Exit(KILLED, sentence(overrun, self._place.limits))
+
+
+async def _feed(streams: Streams, stdin: AsyncIterable[bytes] | None) -> None:
+    """Write to a step's stdin as long as it reads; what is broken off by an error ends early."""
+    try:
+        if stdin is not None:
+            async for chunk in stdin:
+                await streams.write(chunk)
+    except ConnectionError:
+        return
+    finally:
+        streams.end()

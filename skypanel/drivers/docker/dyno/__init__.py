@@ -1,0 +1,13 @@
+"""What runs in a dyno's container around the app."""
+
+from pathlib import Path
+
+FOLDER = "skypanel"
+SCRIPTS = ("dyno.sh", "elsewhere.py", "enter.py", "health.sh")
+
+
+def scripts() -> dict[str, bytes]:
+    """Return the scripts by their paths in an image, without the slash before them."""
+    here = Path(__file__).parent
+    files = [*(here / name for name in SCRIPTS), here.parents[2] / "host" / "listening.py"]
+    return {f"{FOLDER}/{file.name}": file.read_bytes() for file in files}

@@ -1,0 +1,122 @@
+"""The panel's end of a workspace's guard: what it measures."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass
+
+from skypanel.domain.errors import Unavailable
+from skypanel.domain.limits import BYTES_PER_FILE, Limits
+from skypanel.drivers.docker.attach import Streams
+from skypanel.host.lines import LineSplitter
+from skypanel.host.overrun import Overrun
+
+READY_S = 60
+ANSWER_S = 60
+ASK_AGAIN_S = 2
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a workspace holds; `asked` is the last question that was heard before."""
+
+    asked: int
+    size_bytes: int
+    files: int
+    cache_bytes: int
+
+    def over(self, limits: Limits) -> Overrun | None:
+        """Return what it holds more of than it may."""
+        if self.size_bytes > limits.disk_bytes or self.files > limits.disk_bytes // BYTES_PER_FILE:
+            return Overrun.DISK
+        return Overrun.CACHE if self.cache_bytes > limits.cache_room_bytes else None
+
+
+def parse(line: str) -> Usage | None:
+    """Return the figures of a line, or None where a measurement failed."""
+    words = line.split()
+    return Usage(*map(int, words)) if len(words) == 4 and all(word.isdigit() for word in words) else None  # noqa: PLR2004 - as Usage has
+
+
+class Guard:
+    """Reads what the guard prints. It ends with the connection."""
+
+    def __init__(self, streams: Streams, limits: Limits) -> None:
+        self._streams = streams
+        self._limits = limits
+        self._lines = _lines(streams)
+        self._asked = 0
+        self._usage: Usage | None = None
+        self._changed = asyncio.Condition()
+        self._gone = False
+
+    async def ready(self) -> None:
+        """Return once its rules are in force. Raises Unavailable."""
+        said: list[str] = []
+        try:
+            async with asyncio.timeout(READY_S):
+                async for line in self._lines:
+                    if line == "ready":
+                        return
+                    said.append(line)
+        except TimeoutError:
+            said.append("it did not begin in time")
+        raise Unavailable(f"A build's network could not be closed off: {' '.join(said) or 'its guard ended'}.", "Run: skypanel doctor")
+
+    @property
+    def cache_bytes(self) -> int:
+        """How large the cache was when it was last measured."""
+        return 0 if self._usage is None else self._usage.cache_bytes
+
+    async def overrun(self) -> Overrun:
+        """Return once the disk or the cache is used up. Raises Unavailable if the guard goes."""
+        async for line in self._lines:
+            usage = parse(line)
+            if usage is None:
+                continue
+            async with self._changed:
+                self._usage = usage
+                self._changed.notify_all()
+            if over := usage.over(self._limits):
+                return over
+        raise _lost()
+
+    async def forget(self) -> None:
+        """Answer no more questions."""
+        async with self._changed:
+            self._gone = True
+            self._changed.notify_all()
+
+    async def over_now(self) -> Overrun | None:
+        """Measure, while `overrun` is being waited for. Raises Unavailable if the guard is gone."""
+        self._asked += 1
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                while not self._answered():
+                    await self._ask()
+        except (TimeoutError, ConnectionError) as error:
+            raise _lost() from error
+        if self._gone or self._usage is None:
+            raise _lost()
+        return self._usage.over(self._limits)
+
+    def _answered(self) -> bool:
+        return self._gone or (self._usage is not None and self._usage.asked >= self._asked)
+
+    async def _ask(self) -> None:
+        """Ask, and wait a moment for the answer: bash loses what it reads just when its time is up."""
+        await self._streams.write(b"%d\n" % self._asked)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(ASK_AGAIN_S), self._changed:
+                await self._changed.wait_for(self._answered)
+
+
+async def _lines(streams: Streams) -> AsyncIterator[str]:
+    splitter = LineSplitter()
+    async for _, chunk in streams.frames():
+        for line in splitter.feed(chunk):
+            yield line
+
+
+def _lost() -> Unavailable:
+    return Unavailable("Docker ended a build's guard.", "See that its daemon runs (`systemctl status docker`), then push again.")

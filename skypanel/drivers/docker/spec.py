@@ -1,0 +1,204 @@
+"""What Docker is told to make of a workspace. Pure.
+
+A workspace is some volumes, a guard and a container a step. The guard holds the network that steps share,
+with rules that they cannot change, and measures the volumes. It ends when the panel's connection to it
+does: what is labelled with the name of a guard that has ended is a leftover.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from skypanel.domain.limits import MIB, SHM_BYTES, Limits
+from skypanel.domain.stack import INIT, UID
+from skypanel.drivers.docker.api import PANEL, Json
+from skypanel.drivers.docker.seccomp import docker_profile
+from skypanel.ports.builder import Step
+
+NETWORK = "skypanel-builds"
+WORKSPACE = "skypanel.workspace"
+GUARD = "skypanel.guard"
+CACHE = "skypanel.cache"
+LOOK = "skypanel.look"
+CERTIFICATES = "/etc/ssl/certs"
+FOLDERS = ("app", "env", "tmp")
+_GUARD_BYTES = 128 * MIB
+_GUARD_PIDS = 32
+_CPU_UNIT = 1_000_000_000
+# The first in line where the whole machine runs out of memory (proc(5)).
+_OOM_SCORE = 500
+# Sets the rules, then prints a line of figures now and then, and at once for each number that it reads:
+# that number, bytes and files of the workspace, bytes of the cache.
+_GUARD = """
+printf '%s' "$RULES" | nft -f - || exit 1
+cached() { set -- $(du -sB1 /cache 2>/dev/null); echo "${1:-0}"; }
+(($(cached) <= CACHE_KEPT)) || find /cache -mindepth 1 -delete
+echo ready
+read=0
+while :; do
+  began=${EPOCHREALTIME/./}
+  bytes=$(du -scB1 /app /env /tmp 2>/dev/null | tail -n 1)
+  files=$(du -sc --inodes /app /env /tmp 2>/dev/null | tail -n 1)
+  echo "$read ${bytes%%[!0-9]*} ${files%%[!0-9]*} $(cached)"
+  pause=$(((${EPOCHREALTIME/./} - began) * 4))
+  ((pause > 500000)) || pause=500000
+  ((pause < 5000000)) || pause=5000000
+  line=
+  if read -r -t "$((pause / 1000000)).$(printf %06d $((pause % 1000000)))" line; then
+    read=${line:-0}
+  elif (($? <= 128)); then
+    exit 0
+  fi
+done
+"""
+# The status of a step of which the kernel had to kill something for want of memory.
+OUT_OF_MEMORY = 249
+# Docker's two pipes would mix up the order of what a program prints to both: what is merged comes by one. What a
+# container's control group counted goes with it, and not every Docker tells: so it is read inside, in either version.
+_RUN = """
+exec 3>&2 2>/dev/null
+"$@" 2>&{stderr} 3>&-
+status=$?
+for events in /sys/fs/cgroup/memory.events /sys/fs/cgroup/memory/memory.oom_control; do
+  [ ! -r "$events" ] || while read -r name count; do
+    [ "$name" != oom_kill ] || [ "$count" = 0 ] || status={out_of_memory}
+  done <"$events"
+done
+exit "$status"
+"""
+
+
+@dataclass(frozen=True)
+class Place:
+    """One workspace: its name, whose it is, what its containers are made of, and the panel that the app's cache belongs to."""
+
+    name: str
+    app_id: UUID
+    image: str
+    limits: Limits
+    certificates: bool
+    panel: str = ""
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """What all that goes with the workspace carries."""
+        return {WORKSPACE: self.name}
+
+    @property
+    def guard(self) -> str:
+        """The name of its guard."""
+        return f"skypanel-build-{self.name}"
+
+    @property
+    def cache(self) -> str:
+        """The volume that stays: the app's."""
+        return cache_name(self.app_id)
+
+    def volume(self, folder: str) -> str:
+        """Return the name of a volume that goes."""
+        return f"{self.guard}-{folder}"
+
+
+def cache_name(app_id: UUID) -> str:
+    """Return the name of an app's cache."""
+    return f"skypanel-cache-{app_id}"
+
+
+def guard(place: Place, rules: str) -> Json:
+    """Return the container that holds a workspace's network and looks after its disk."""
+    lasting = _mount(place.cache, "/cache", {CACHE: str(place.app_id), PANEL: place.panel})
+    return {
+        "Image": place.image,
+        "User": "0:0",
+        "WorkingDir": "/",
+        "Entrypoint": [*INIT, "bash", "-c", _GUARD],
+        "Env": [f"RULES={rules}", f"CACHE_KEPT={place.limits.cache_bytes}"],
+        "Labels": {**place.labels, GUARD: "yes"},
+        **_STREAMS,
+        "HostConfig": {
+            **_confined(_GUARD_BYTES, _GUARD_PIDS),
+            "CapAdd": ["NET_ADMIN", "DAC_OVERRIDE"],
+            "NetworkMode": NETWORK,
+            "Mounts": [lasting, *(_mount(place.volume(name), target, place.labels) for name, target in _targets(place).items())],
+        },
+    }
+
+
+def step(place: Place, wanted: Step, *, merged: bool) -> Json:
+    """Return the container that runs a step; `merged` has its stderr come with its stdout, in order."""
+    environment = {**wanted.environment, "PWD": wanted.directory}
+    strange = [word for name in ("HOSTNAME", "HOME") if name not in environment for word in ("-u", name)]
+    read_only = {"buildpacks", "certs"}
+    script = _RUN.format(stderr=1 if merged else 3, out_of_memory=OUT_OF_MEMORY)
+    return {
+        "Image": place.image,
+        "User": f"{UID}:{UID}",
+        "WorkingDir": wanted.directory,
+        "Entrypoint": [*INIT, "/bin/sh", "-c", script, "sh", "env", *strange, "--"],
+        "Cmd": list(wanted.argv),
+        "Env": [f"{name}={value}" for name, value in environment.items()],
+        "Labels": place.labels,
+        **_STREAMS,
+        "HostConfig": {
+            **_confined(place.limits.memory_bytes, place.limits.pids),
+            "SecurityOpt": ["no-new-privileges", f"seccomp={docker_profile()}"],
+            "NanoCpus": round(place.limits.cpu_cores * _CPU_UNIT),
+            "ShmSize": min(SHM_BYTES, place.limits.memory_bytes),
+            "OomScoreAdj": _OOM_SCORE,
+            "NetworkMode": f"container:{place.guard}" if wanted.network else "none",
+            "Mounts": [
+                _mount(place.cache, "/cache"),
+                *(_mount(place.volume(name), target, read_only=name in read_only) for name, target in _targets(place).items()),
+            ],
+        },
+    }
+
+
+def network() -> Json:
+    """Return the arguments for the network that all guards are on, none of which reaches another."""
+    return {
+        "name": NETWORK,
+        "driver": "bridge",
+        "check_duplicate": True,
+        "options": {"com.docker.network.bridge.enable_icc": "false"},
+        "labels": {NETWORK: "yes"},
+    }
+
+
+def look(image: str, argv: Sequence[str], network_mode: str) -> Json:
+    """Return a container that prints something about the daemon's machine."""
+    return {
+        "Image": image,
+        "User": f"{UID}:{UID}",
+        "Entrypoint": [*INIT, *argv],
+        "Labels": {LOOK: "yes"},
+        "HostConfig": {**_confined(_GUARD_BYTES, _GUARD_PIDS), "NetworkMode": network_mode},
+        **_STREAMS,
+    }
+
+
+_STREAMS: Mapping[str, bool] = {"AttachStdin": True, "AttachStdout": True, "AttachStderr": True, "OpenStdin": True, "StdinOnce": True}
+
+
+def _targets(place: Place) -> dict[str, str]:
+    targets = {name: f"/{name}" for name in (*FOLDERS, "buildpacks")}
+    return {**targets, "certs": CERTIFICATES} if place.certificates else targets
+
+
+def _mount(volume: str, target: str, labels: Mapping[str, str] | None = None, *, read_only: bool = False) -> Json:
+    """Return a volume's mount; the first one makes it, with its labels and with the image's owners."""
+    options: Json = {"NoCopy": True} if labels is None else {"Labels": dict(labels)}
+    return {"Type": "volume", "Source": volume, "Target": target, "ReadOnly": read_only, "VolumeOptions": options}
+
+
+def _confined(memory_bytes: int, pids: int) -> Json:
+    return {
+        "CapDrop": ["ALL"],
+        "SecurityOpt": ["no-new-privileges"],
+        "ReadonlyRootfs": True,
+        "Memory": memory_bytes,
+        "MemorySwap": memory_bytes,
+        "PidsLimit": pids,
+        # lines go to the panel and nowhere else
+        "LogConfig": {"Type": "none"},
+    }

@@ -1,0 +1,91 @@
+"""Removes what builds made at a Docker daemon, found by its labels."""
+
+import time
+from collections.abc import Collection
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import partial
+from uuid import UUID
+
+from docker import APIClient
+
+from skypanel.domain.errors import Conflict, NotFound
+from skypanel.drivers.docker import removal as container_removal
+from skypanel.drivers.docker.api import PANEL, DockerApi, Json, labelled
+from skypanel.drivers.docker.spec import CACHE, GUARD, LOOK, WORKSPACE, cache_name
+
+# What is younger may be a workspace in the making.
+MAKING_S = 120
+_ALIVE = frozenset({"running", "restarting"})
+
+
+async def sweep(docker: DockerApi) -> int:
+    """Remove the workspaces whose guard has ended; return how many there were. Raises Unavailable."""
+    leftovers = await docker.call(_leftovers)
+    for name in leftovers:
+        await remove(docker, name)
+    for container in await docker.call(_forgotten_looks):
+        await discard(docker, container)
+    return len(leftovers)
+
+
+async def remove(docker: DockerApi, workspace: str) -> None:
+    """Remove all of a workspace, however far it was made. Raises Unavailable."""
+    of_it = labelled({WORKSPACE: workspace})
+    containers: list[Json] = await docker.call(lambda client: client.containers(all=True, filters=of_it))
+    for container in containers:
+        await discard(docker, container["Id"])
+    volumes: Json = await docker.call(lambda client: client.volumes(filters=of_it))
+    for volume in volumes["Volumes"] or ():
+        with suppress(NotFound, Conflict):
+            await docker.call(partial(APIClient.remove_volume, name=volume["Name"]))
+
+
+async def sweep_caches(docker: DockerApi, panel: str, known: Collection[UUID], young_s: float = MAKING_S) -> None:
+    """Remove the caches of a panel's apps that are not among `known`, but for young ones. Raises Unavailable."""
+    volumes: Json = await docker.call(lambda client: client.volumes(filters=labelled({PANEL: panel})))
+    wanted = {str(app_id) for app_id in known}
+    for volume in volumes["Volumes"] or ():
+        app_id = volume["Labels"].get(CACHE)
+        if app_id is not None and app_id not in wanted and _age_s(volume) >= young_s:
+            await forget_cache(docker, UUID(app_id))
+
+
+async def forget_cache(docker: DockerApi, app_id: UUID) -> None:
+    """Remove an app's cache; one that a build has in use stays for the next sweep. Raises Unavailable."""
+    with suppress(NotFound, Conflict):
+        await docker.call(partial(APIClient.remove_volume, name=cache_name(app_id)))
+
+
+async def discard(docker: DockerApi, container: str) -> None:
+    """Remove a container with all its processes; one that is gone is no error. Raises Unavailable."""
+    with suppress(NotFound, Conflict):
+        await docker.call(lambda client: container_removal.remove(client, container))
+
+
+def _leftovers(client: APIClient) -> list[str]:
+    """Return the workspaces of which something is left, and no guard that stands or is in the making."""
+    volumes: list[Json] = client.volumes(filters={"label": WORKSPACE})["Volumes"] or []
+    containers: list[Json] = client.containers(all=True, filters={"label": WORKSPACE})
+    old = {_workspace(each) for each in volumes if _age_s(each) > MAKING_S}
+    held = {_workspace(each) for each in containers if _holds(each, time.time())}
+    return sorted((old | {_workspace(each) for each in containers}) - held)
+
+
+def _holds(container: Json, now: float) -> bool:
+    if GUARD not in container["Labels"]:
+        return False
+    return container["State"] in _ALIVE or (container["State"] == "created" and now - container["Created"] < MAKING_S)
+
+
+def _age_s(volume: Json) -> float:
+    return (datetime.now(UTC) - datetime.fromisoformat(volume["CreatedAt"])).total_seconds()
+
+
+def _forgotten_looks(client: APIClient) -> list[str]:
+    containers: list[Json] = client.containers(all=True, filters={"label": LOOK})
+    return [each["Id"] for each in containers if time.time() - each["Created"] > MAKING_S]
+
+
+def _workspace(found: Json) -> str:
+    return str(found["Labels"][WORKSPACE])

@@ -1,0 +1,1 @@
+"""Git repositories: the panel's own, and those of other servers."""

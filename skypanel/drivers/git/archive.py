@@ -1,0 +1,177 @@
+"""A commit's tree: looked through, and written as a tar whose bytes depend on nothing but the tree."""
+
+import stat
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from itertools import chain
+
+from dulwich.config import ConfigFile, parse_submodules
+from dulwich.errors import ApplyDeltaError, ChecksumMismatch, FileFormatException
+from dulwich.objects import Commit, ObjectID, Tag, parse_tree
+from dulwich.objects import Tree as GitTree
+
+from skypanel.domain.errors import Invalid
+from skypanel.domain.limits import MIB
+from skypanel.domain.names import printable
+from skypanel.domain.push import MAX_ENTRIES, Kind, Link, Tree, check_name
+from skypanel.domain.transcript import size
+from skypanel.drivers.git.objects import BoundedStore
+from skypanel.drivers.sources import tar as source_tar
+
+MAX_TREE_BYTES = 16 * MIB  # of one folder's listing, about 400,000 names
+SUBMODULE = 0o160000
+MODULES = b".gitmodules"
+MAX_MODULES_BYTES = 64 * 1024
+MAX_TAGS = 10  # of tags
+# https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md
+LFS_VERSION = b"version https://git-lfs.github.com/spec/"
+LFS_MAX_BYTES = 1024
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file, symbolic link or submodule of a tree."""
+
+    path: bytes
+    mode: int
+    id: ObjectID
+
+
+@contextmanager
+def readable() -> Iterator[None]:
+    """Translate what dulwich raises where objects are missing or damaged."""
+    try:
+        yield
+    except KeyError:
+        raise Invalid("The push lacks objects that it refers to.", "Check your repository: git fsck.") from None
+    except (FileFormatException, ChecksumMismatch, ApplyDeltaError, zlib.error) as error:
+        raise Invalid(f"The push holds an object that cannot be read: {error}.", "Check your repository: git fsck.") from error
+
+
+@readable()
+def kind(store: BoundedStore, name: str) -> Kind:
+    """Say what an object is, and what an annotated tag stands for. Raises Invalid."""
+    found = store[ObjectID(name.encode())]
+    tag = _text(found.name) if isinstance(found, Tag) else None
+    for _ in range(MAX_TAGS):
+        if not isinstance(found, Tag):
+            return Kind(found.type_name.decode(), tag)
+        found = store[found.object[1]]
+    raise Invalid(f"{name[:7]} is a tag of tags, over {MAX_TAGS} deep.", "Push a branch.")
+
+
+@readable()
+def look_through(store: BoundedStore, commit: str) -> Tree:
+    """Return what a commit holds. Raises Invalid if it is no commit or cannot be written as files."""
+    files = total = largest = 0
+    largest_path = b""
+    submodules: list[Entry] = []
+    modules = b""
+    pointers: list[str] = []
+    for entry in walk(store, commit):
+        if entry.mode == SUBMODULE:
+            submodules.append(entry)
+            continue
+        length, _ = store.sizes(entry.id)
+        files, total = files + 1, total + length
+        if entry.path == MODULES and stat.S_ISREG(entry.mode) and length <= MAX_MODULES_BYTES:
+            modules = store.get_raw(entry.id)[1]
+        if length > largest:
+            largest, largest_path = length, entry.path
+        if len(LFS_VERSION) < length <= LFS_MAX_BYTES and stat.S_ISREG(entry.mode) and store.get_raw(entry.id)[1].startswith(LFS_VERSION):
+            pointers.append(_text(entry.path))
+    urls = _urls(modules)
+    paths = tuple(_text(entry.path) for entry in submodules)
+    links = (Link(path, entry.id.decode(), urls[path]) for path, entry in zip(paths, submodules, strict=True) if path in urls)
+    return Tree(files, total, _text(largest_path), largest, paths, tuple(pointers), tuple(links))
+
+
+def _urls(modules: bytes) -> dict[str, str]:
+    """Return path -> URL of what a .gitmodules says. Raises Invalid."""
+    try:
+        # It is somebody's: no include of its is followed.
+        config = ConfigFile.from_file(BytesIO(modules), expand_includes=False)
+        return {_text(path): _text(url) for path, url, _ in parse_submodules(config)}
+    except ValueError as error:
+        raise Invalid(f".gitmodules cannot be read: {printable(str(error), 200)}.", "Look at it with: git submodule status") from error
+
+
+def walk(store: BoundedStore, commit: str, at: bytes = b"") -> Iterator[Entry]:
+    """Yield the entries of a commit in git's order, folders opened as they come, their paths below `at`."""
+    seen = 0
+    waiting = [Entry(at, stat.S_IFDIR, _root(store, commit))]
+    while waiting:
+        entry = waiting.pop()
+        if not stat.S_ISDIR(entry.mode):
+            yield entry
+            continue
+        inside = _inside(store, entry)
+        seen += len(inside)
+        # Some kilobytes of nested trees can name billions of files.
+        if seen > MAX_ENTRIES:
+            raise Invalid(
+                f"The commit holds over {MAX_ENTRIES} files.", "Remove what the app does not need, such as node_modules, and push again."
+            )
+        waiting.extend(reversed(inside))
+
+
+def _root(store: BoundedStore, commit: str) -> ObjectID:
+    found = store[ObjectID(commit.encode())]
+    if not isinstance(found, Commit):
+        raise Invalid(f"{commit[:7]} is a {found.type_name.decode()}, not a commit.", "Push a branch.")
+    return ObjectID(found.tree)
+
+
+def _inside(store: BoundedStore, folder: Entry) -> list[Entry]:
+    length, _ = store.sizes(folder.id)
+    if length > MAX_TREE_BYTES:
+        raise Invalid(
+            f"A folder's listing has {size(length)}; {size(MAX_TREE_BYTES)} is the most.", "Spread its files over several folders."
+        )
+    kind, text = store.get_raw(folder.id)
+    if kind != GitTree.type_num:
+        raise Invalid(f"{folder.id.decode()[:7]} is no tree.")
+    prefix = folder.path + b"/" if folder.path else b""
+    entries = [Entry(prefix + name, mode, ObjectID(id_)) for name, mode, id_ in parse_tree(text, sha_len=20)]
+    for entry in entries:
+        check_name(entry.path.removeprefix(prefix), entry.path)
+    return entries
+
+
+def tar(store: BoundedStore, commit: str, parts: Mapping[str, tuple[BoundedStore, str]]) -> Iterator[bytes]:
+    """Yield a commit's files as a zstd tar; `parts` are the submodules, by their paths: where their objects are, and the commit."""
+    compressor = source_tar.compressor()
+    with readable():
+        for piece in chain(_plain_tar(_files(store, commit, parts)), (source_tar.END,)):
+            for start in range(0, len(piece), MIB):
+                if compressed := compressor.compress(memoryview(piece)[start : start + MIB]):
+                    yield compressed
+        yield compressor.flush()
+
+
+def _files(
+    store: BoundedStore, commit: str, parts: Mapping[str, tuple[BoundedStore, str]], at: bytes = b""
+) -> Iterator[tuple[BoundedStore, Entry]]:
+    for entry in walk(store, commit, at):
+        if entry.mode != SUBMODULE:
+            yield store, entry
+        elif (path := _text(entry.path)) in parts:
+            yield from _files(*parts[path], parts, entry.path)
+
+
+def _plain_tar(files: Iterable[tuple[BoundedStore, Entry]]) -> Iterator[bytes]:
+    for store, entry in files:
+        _, body = store.get_raw(entry.id)
+        if stat.S_ISLNK(entry.mode):
+            yield source_tar.link(_text(entry.path), _text(body))
+            continue
+        yield source_tar.file(_text(entry.path), len(body), is_program=bool(entry.mode & 0o111))
+        yield body
+        yield source_tar.padding(len(body))
+
+
+def _text(path: bytes) -> str:
+    return path.decode("utf-8", "surrogateescape")

@@ -1,0 +1,215 @@
+"""The port Remotes: the git protocol by dulwich, in threads that are cut off; packs by C git."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, closing, contextmanager
+from dataclasses import dataclass
+from http.client import HTTPException
+from pathlib import Path
+from typing import TypeVar
+
+from asyncssh import Error as SshError
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from dulwich.client import FetchPackResult, GitClient
+from dulwich.errors import GitProtocolError, HangupException
+from dulwich.object_store import ObjectStoreGraphWalker
+from dulwich.objects import ObjectID
+from dulwich.refs import HEADREF, Ref
+
+from skypanel.domain.errors import Invalid, NotFound, Unavailable
+from skypanel.domain.limits import GIB, MIB
+from skypanel.domain.names import printable
+from skypanel.domain.remote import Branches, Entrance, GitUrl, KeyPair, branch_of, ref_of
+from skypanel.drivers.git.remote import pack
+from skypanel.drivers.git.remote.allowance import Allowance
+from skypanel.drivers.git.remote.dialing import addresses_of
+from skypanel.drivers.git.remote.https import HttpsClient
+from skypanel.drivers.git.remote.ssh import SshClient, no_repository, upload_pack
+from skypanel.ports.remotes import Fetched
+
+AT_ONCE = 8
+LOOK_S = 30.0
+FETCH_S = 5 * 60.0
+# What is said beside the pack is kept in memory, at several times its size.
+MAX_LISTING_BYTES = 16 * MIB
+MAX_PACK_BYTES = GIB
+# What dulwich raises for a server that does not keep to the protocol.
+BROKEN = (GitProtocolError, HTTPException, ValueError, AssertionError, LookupError, TypeError)
+
+# What git's server says of a commit that it does not have, and without protocol v2 of any but the newest ones.
+NOT_OURS = "not our ref"
+
+_SHA1 = re.compile(rb"[0-9a-f]{40}")
+
+T = TypeVar("T")
+Client = HttpsClient | SshClient
+
+
+class GitRemotes:
+    """Reads repositories by HTTPS and SSH; `root` is for what is fetched, `authorities` a file of those that vouch for servers."""
+
+    def __init__(
+        self, root: Path, authorities: Path | None = None, *, fetch_s: float = FETCH_S, max_pack_bytes: int = MAX_PACK_BYTES
+    ) -> None:
+        self._root = root
+        self._authorities = None if authorities is None else str(authorities)
+        self._fetch_s = fetch_s
+        self._max_pack_bytes = max_pack_bytes
+        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._threads = ThreadPoolExecutor(AT_ONCE, "remote")
+
+    def new_key(self) -> KeyPair:
+        """Return a new ed25519 key."""
+        key = Ed25519PrivateKey.generate()
+        public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+        return KeyPair(public.decode(), key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode())
+
+    async def branches(self, entrance: Entrance) -> Branches:
+        """Return what a repository offers."""
+        async with _within(entrance.url, min(LOOK_S, self._fetch_s)), self._slots:
+            return await self._speak(entrance, _listing(), _branches)
+
+    def fetch(self, entrance: Entrance, branch: str) -> AbstractAsyncContextManager[Fetched]:
+        """Fetch the newest commit of a branch, without its history, for the length of the block."""
+        return self._fetched(entrance, _Wanted(branch=branch), self._max_pack_bytes)
+
+    def fetch_commit(self, entrance: Entrance, commit: str, max_bytes: int) -> AbstractAsyncContextManager[Fetched]:
+        """Fetch a commit, without its history, for the length of the block."""
+        return self._fetched(entrance, _Wanted(commit=commit), min(max_bytes, self._max_pack_bytes))
+
+    @asynccontextmanager
+    async def _fetched(self, entrance: Entrance, wanted: "_Wanted", max_bytes: int) -> AsyncIterator[Fetched]:
+        async with AsyncExitStack() as stack:
+            # A slot is for the conversation alone: who holds what was fetched may want more.
+            async with _within(entrance.url, self._fetch_s), self._slots:
+                folder = await stack.enter_async_context(pack.folder(self._root))
+                commit, shallow = await self._receive(entrance, wanted, folder, max_bytes)
+                size_bytes = (folder / pack.PACK).stat().st_size
+                await pack.index(folder, {commit, *shallow})
+            yield Fetched(commit, pack.objects(folder), size_bytes)
+
+    async def _receive(self, entrance: Entrance, wanted: "_Wanted", folder: Path, max_bytes: int) -> tuple[str, Sequence[str]]:
+        """Write the pack of what is wanted, and return the commit and those commits whose parents are not in it."""
+        spoken = _listing()
+        packed = Allowance(max_bytes, f"{wanted} as git packs it", "Take large files out of it, and keep them in object storage.")
+
+        def receive(client: Client) -> tuple[str, Sequence[str]]:
+            with (folder / pack.PACK).open("wb") as file:
+                result = _fetch(client, wanted, lambda chunk: file.write(packed.take(spoken.give_back(chunk))))
+            commit = wanted.found(result.refs)
+            if commit is None:
+                raise NotFound(f"There is no branch {wanted} in {entrance.url} any more.", "Set the git URL again, with another branch.")
+            return _hex(commit), [name.decode() for name in result.new_shallow or ()]
+
+        return await self._speak(entrance, spoken, receive)
+
+    async def _speak(self, entrance: Entrance, allowance: Allowance, ask: Callable[[Client], T]) -> T:
+        addresses = await addresses_of(entrance.url.host, entrance.url.port, entrance.networks)
+
+        def speak(client: Client) -> T:
+            with closing(client), _translated(entrance.url, client):
+                return ask(client)
+
+        async with AsyncExitStack() as stack:
+            client = (
+                await stack.enter_async_context(upload_pack(entrance, addresses, allowance))
+                if entrance.url.is_ssh
+                else HttpsClient(entrance.url, addresses, allowance, self._authorities)
+            )
+            return await self._in_thread(allowance, lambda: speak(client))
+
+    async def _in_thread(self, allowance: Allowance, work: Callable[[], T]) -> T:
+        """Return what `work` returns; where nobody waits for it any more, it is cut off and at rest again before this ends."""
+        step = asyncio.get_running_loop().run_in_executor(self._threads, work)
+        try:
+            return await asyncio.shield(step)
+        finally:
+            allowance.cut()
+            await asyncio.wait([step])
+            step.exception()
+
+
+def _branches(client: Client) -> Branches:
+    listed = client.get_refs(b"", ref_prefix=[HEADREF, b"refs/heads/"])
+    commits = {}
+    for ref, name in listed.refs.items():
+        branch = branch_of(ref.decode(errors="replace"))
+        if branch is not None and name is not None:
+            commits[branch] = _hex(name)
+    head = listed.symrefs.get(HEADREF)
+    default = None if head is None else branch_of(head.decode(errors="replace"))
+    return Branches(commits, default, client.host_key if isinstance(client, SshClient) else None)
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """The newest commit of a branch, or a certain one."""
+
+    branch: str = ""
+    commit: str = ""
+
+    def __str__(self) -> str:
+        return self.branch or self.commit[:7]
+
+    @property
+    def ref(self) -> Ref:
+        """What the server is asked to list."""
+        return Ref(ref_of(self.branch).encode()) if self.branch else HEADREF
+
+    def found(self, refs: Mapping[Ref, ObjectID | None]) -> ObjectID | None:
+        """Return the commit, by what the server lists; a certain one it need not list (protocol v2 serves all that it has)."""
+        return ObjectID(self.commit.encode()) if self.commit else refs.get(self.ref)
+
+
+def _fetch(client: GitClient, wanted: _Wanted, write: Callable[[bytes], int]) -> FetchPackResult:
+    def choose(refs: Mapping[Ref, ObjectID], depth: int | None = None) -> list[ObjectID]:  # noqa: ARG001 - dulwich's signature
+        found = wanted.found(refs)
+        return [] if found is None else [found]
+
+    return client.fetch_pack(b"", choose, ObjectStoreGraphWalker([], lambda _name: []), write, depth=1, ref_prefix=[wanted.ref])
+
+
+def _hex(name: bytes) -> str:
+    """Return a commit's name. Raises Invalid for one that is not SHA-1 in hex, as the server may say anything."""
+    if not _SHA1.fullmatch(name):
+        raise Invalid("The repository names its commits by something else than SHA-1, which cannot be deployed.", "Use one that does.")
+    return name.decode()
+
+
+def _listing() -> Allowance:
+    return Allowance(MAX_LISTING_BYTES, "What the repository lists", "Remove branches and tags that nobody needs.")
+
+
+@contextmanager
+def _translated(url: GitUrl, client: Client) -> Iterator[None]:
+    try:
+        yield
+    except HangupException as error:
+        if isinstance(client, SshClient):
+            raise no_repository(url, client.last_words()) from error
+        raise _broken_off(url) from error
+    except BROKEN as error:
+        if NOT_OURS in str(error):
+            raise NotFound(
+                f"{url} does not hand out the commit that is asked for: it has none such, or none of its branches ends with it.",
+                "Push the commit there, to a branch.",
+            ) from error
+        raise Invalid(f"{url} cannot be read: {printable(str(error), 200)}.", "Look whether `git clone` can read it.") from error
+    except (OSError, SshError) as error:
+        raise _broken_off(url) from error
+
+
+@asynccontextmanager
+async def _within(url: GitUrl, limit_s: float) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(limit_s):
+            yield
+    except TimeoutError as error:
+        raise Unavailable(f"{url} was not read within {limit_s:g} seconds.", "Try again later; a smaller repository takes less.") from error
+
+
+def _broken_off(url: GitUrl) -> Unavailable:
+    return Unavailable(f"{url.host} broke off, or stopped answering.", "Try again later.")

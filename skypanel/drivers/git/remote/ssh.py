@@ -1,0 +1,158 @@
+"""Git over SSH by asyncssh, which knows of no file of the caller's: no agent, no keys, no known hosts."""
+
+import asyncio
+import shlex
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import IO, Any, TypeVar
+
+import asyncssh
+from dulwich.client import TraditionalGitClient
+from dulwich.protocol import Protocol, ReceivableProtocol
+
+from skypanel.domain.errors import Conflict, Denied, Unavailable
+from skypanel.domain.internet import IpAddress
+from skypanel.domain.names import printable
+from skypanel.domain.remote import Entrance, GitUrl
+from skypanel.drivers.git.remote.allowance import Allowance
+from skypanel.drivers.git.remote.dialing import dial
+
+CONNECT_S = 20.0
+KEEPALIVE_S = 15.0
+LAST_WORDS_S = 2.0
+LAST_WORDS_BYTES = 2000
+
+T = TypeVar("T")
+
+
+class SshClient(TraditionalGitClient):
+    """Speaks with one `git-upload-pack`, from a thread beside the event loop that holds the connection."""
+
+    def __init__(self, process: "asyncssh.SSHClientProcess[bytes]", host_key: str, allowance: Allowance) -> None:
+        super().__init__(thin_packs=False, quiet=True)
+        self.host_key = host_key
+        self._process = process
+        self._allowance = allowance
+        self._loop = asyncio.get_running_loop()
+
+    def _connect(
+        self,
+        cmd: bytes,  # noqa: ARG002 - dulwich's signature
+        path: str | bytes,  # noqa: ARG002 - the same
+        protocol_version: int | None = None,  # noqa: ARG002 - the same
+    ) -> tuple[Protocol, Callable[[], bool], IO[bytes] | None]:
+        return ReceivableProtocol(self._receive, self._send), lambda: False, None
+
+    def last_words(self) -> str:
+        """Return what the server printed beside the protocol."""
+        with suppress(TimeoutError, OSError, asyncssh.Error):
+            said = self._wait(asyncio.wait_for(self._process.stderr.read(LAST_WORDS_BYTES), LAST_WORDS_S))
+            return " ".join(said.decode(errors="replace").split())
+        return ""
+
+    def _receive(self, count: int) -> bytes:
+        return self._allowance.take(self._wait(self._process.stdout.read(count)))
+
+    def _send(self, chunk: bytes) -> None:
+        async def send() -> None:
+            # A server that has hung up may have said why, which is still to be read.
+            with suppress(BrokenPipeError):
+                self._process.stdin.write(chunk)
+                await self._process.stdin.drain()
+
+        self._wait(send())
+
+    def _wait(self, doing: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(doing, self._loop).result()
+
+
+@asynccontextmanager
+async def upload_pack(entrance: Entrance, addresses: Sequence[IpAddress], allowance: Allowance) -> AsyncIterator[SshClient]:
+    """Log in and start git there.
+
+    Raises Conflict for a changed host key, before anything is told to the server; Denied where it does not take the key; Unavailable.
+    """
+    connection = await _log_in(entrance, addresses)
+    allowance.hold(connection.abort)
+    try:
+        shown = connection.get_server_host_key()
+        if shown is None:
+            raise _lost(entrance.url)
+        try:
+            process = await connection.create_process(
+                f"git-upload-pack {shlex.quote(entrance.url.path)}", encoding=None, env={"GIT_PROTOCOL": "version=2"}
+            )
+        except (OSError, asyncssh.Error) as error:
+            raise _lost(entrance.url) from error
+        yield SshClient(process, _text(shown), allowance)
+    finally:
+        connection.abort()
+        await connection.wait_closed()
+
+
+async def _log_in(entrance: Entrance, addresses: Sequence[IpAddress]) -> asyncssh.SSHClientConnection:
+    url, options = entrance.url, _options(entrance)
+    socket = await asyncio.to_thread(dial, url.host, url.port, addresses)
+    try:
+        async with asyncio.timeout(CONNECT_S):
+            return await asyncssh.connect(url.host, url.port, sock=socket, **options)
+    except asyncssh.HostKeyNotVerifiable as error:
+        raise _changed(url) from error
+    except asyncssh.PermissionDenied as error:
+        raise Denied(f"{url.host} needs authentication: it does not take the app's deploy key.") from error
+    except (asyncssh.ConnectionLost, asyncssh.KeyExchangeFailed, ConnectionResetError) as error:
+        # A server without a key of the kind that is asked for just hangs up.
+        if entrance.host_key and await _shown_key(url, addresses) not in {entrance.host_key, None}:
+            raise _changed(url) from error
+        raise _lost(url) from error
+    except (OSError, TimeoutError, asyncssh.Error) as error:
+        raise _lost(url) from error
+
+
+async def _shown_key(url: GitUrl, addresses: Sequence[IpAddress]) -> str | None:
+    socket = await asyncio.to_thread(dial, url.host, url.port, addresses)
+    try:
+        async with asyncio.timeout(CONNECT_S):
+            key = await asyncssh.get_server_host_key(url.host, url.port, sock=socket, config=None)
+    except (OSError, TimeoutError, asyncssh.Error):
+        return None
+    return None if key is None else _text(key)
+
+
+def _options(entrance: Entrance) -> dict[str, Any]:
+    expected = entrance.host_key and asyncssh.import_public_key(entrance.host_key)
+    return {
+        "config": None,
+        "agent_path": None,
+        # Without one the first that is shown is believed, and kept from then on.
+        "known_hosts": ([expected], [], []) if expected else None,
+        "username": entrance.url.user,
+        "client_keys": [asyncssh.import_private_key(entrance.private_key)] if entrance.private_key else None,
+        "password": None,
+        "gss_host": None,
+        "x509_trusted_certs": None,
+        "preferred_auth": "publickey",
+        "keepalive_interval": KEEPALIVE_S,
+    }
+
+
+def _text(key: asyncssh.SSHKey) -> str:
+    return key.export_public_key("openssh").decode().strip()
+
+
+def _changed(url: GitUrl) -> Conflict:
+    return Conflict(
+        f"{url.host} shows another host key than before: it may be another server. Nothing was read from it.",
+        "If its keys were changed on purpose, clear the app's git URL and set it again.",
+    )
+
+
+def _lost(url: GitUrl) -> Unavailable:
+    return Unavailable(
+        f"No SSH server answers at {url.host}, port {url.port}.", "Look at the host and the port in the URL, or try again later."
+    )
+
+
+def no_repository(url: GitUrl, said: str) -> Denied:
+    """Return what is said where the server lets the key in, and shows it no repository."""
+    return Denied(f"{url} is not shown to the app's deploy key" + (f": {printable(said, 200)}." if said else "."))

@@ -1,0 +1,373 @@
+"""Logs in files: `<app id>/<dyno>.log`, rotated to `.log.1` and so on; `domain/log.py` has the form of a line.
+
+Whoever runs dynos writes their files: the launcher on the embedded engine, collectors by `append` on a Swarm.
+"""
+
+import asyncio
+import errno
+import fcntl
+import os
+import re
+import shutil
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import aclosing, closing, contextmanager, suppress
+from itertools import count
+from pathlib import Path
+from uuid import UUID
+
+from skypanel.domain.app import App
+from skypanel.domain.errors import Unavailable
+from skypanel.domain.log import KEPT_FILES, MAX_BYTES, LogLine
+from skypanel.domain.terminal import clean
+from skypanel.drivers.logs.watch import Watches
+from skypanel.ports.clock import Clock
+
+POLL_S = 0.2
+BLOCK_BYTES = 64 * 1024
+# What an app's files may be together; those that were written to longest ago go first.
+MAX_APP_BYTES = 200 * 1024**2
+MAX_APP_FILES = 500
+PLATFORM = "api"
+
+_APP = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+class FileLogs:
+    """The logs of all apps, in a folder an app under `root`."""
+
+    def __init__(self, root: Path, clock: Clock) -> None:
+        self._root = root
+        self._clock = clock
+        self._watches = Watches(POLL_S)
+
+    async def read(self, app: App, lines: int = 100, *, follow: bool = False, dyno: str | None = None) -> AsyncIterator[str]:
+        """Yield an app's last lines, oldest first, then those that are written from now on; `dyno` is web.1, or web for all of them."""
+        if follow:
+            async with aclosing(self._watches.lines((app.id, dyno), lines, lambda: self._begin(app.id, dyno))) as followed:
+                async for line in followed:
+                    yield line
+            return
+        with closing(self.open(app.id, dyno)) as folder:
+            for line in await asyncio.to_thread(folder.last, lines):
+                yield line
+
+    def open(self, app_id: UUID, dyno: str | None = None) -> "Folder":
+        """Return an app's files, or those of a dyno such as web.1, or of web."""
+        return Folder(self._root / str(app_id), dyno)
+
+    async def write(self, app: App, text: str) -> None:
+        """Add a line of the platform's own about an app, as `app[api]`."""
+        line = f"{self._clock.now().isoformat(timespec='microseconds')} app[{PLATFORM}]: {clean(text)}"
+        await self._append(app.id, {PLATFORM: [line]}, again=False)
+
+    async def append(self, app_id: UUID, lines: Sequence[LogLine], *, again: bool = False) -> None:
+        """Add lines that an app's dynos printed; `again` says that some of them may be there already."""
+        by_dyno: dict[str, list[str]] = {}
+        for line in lines:
+            by_dyno.setdefault(line.dyno, []).append(str(line))
+        await self._append(app_id, by_dyno, again=again)
+
+    async def kept(self) -> Sequence[UUID]:
+        """Return the apps that have lines."""
+        return await asyncio.to_thread(lambda: [UUID(path.name) for path in self._root.glob("*") if _APP.fullmatch(path.name)])
+
+    async def forget(self, app_id: UUID) -> None:
+        """Remove an app's lines."""
+        await asyncio.to_thread(shutil.rmtree, self._root / str(app_id), ignore_errors=True)
+
+    async def _begin(self, app_id: UUID, dyno: str | None) -> "Folder":
+        """Return an app's files, read to their ends."""
+        folder = self.open(app_id, dyno)
+        await asyncio.to_thread(folder.last, 0)
+        return folder
+
+    async def _append(self, app_id: UUID, by_dyno: Mapping[str, Sequence[str]], *, again: bool) -> None:
+        try:
+            for dyno, lines in by_dyno.items():
+                path = self._root / str(app_id) / f"{dyno}.log"
+                await asyncio.to_thread(_append, path, [f"{line}\n".encode(errors="replace") for line in lines], again=again)
+        except OSError as error:
+            raise Unavailable(f"The log of the app {app_id} cannot be written: {error.strerror}.", "Look at the panel's disk.") from error
+
+
+class Folder:
+    """The files of an app that are read; those that appear later are read from their beginning."""
+
+    def __init__(self, path: Path, dyno: str | None) -> None:
+        self._path = path
+        self._dyno = dyno
+        self._files: dict[str, _LogFile] = {}
+
+    def last(self, lines: int) -> Sequence[str]:
+        """Return the last lines of all files together."""
+        found = [line for tail in self.tails(lines).values() for line in tail]
+        return by_time(found)[-lines:] if lines > 0 else []
+
+    def tails(self, lines: int) -> dict[str, list[str]]:
+        """Return the last lines of each dyno that is read, oldest first."""
+        return {file.dyno: file.last(lines) for file in self._appeared()}
+
+    def known(self, lines: int) -> Sequence[str]:
+        """Return the last lines of those that were read."""
+        found = [line for file in self._files.values() for line in file.known(lines)]
+        return by_time(found)[-lines:] if lines > 0 else []
+
+    def copy(self) -> "Folder":
+        """Return another that was read as far."""
+        copied = Folder(self._path, self._dyno)
+        copied._files = {name: file.copy() for name, file in self._files.items()}
+        return copied
+
+    def fresh(self) -> Sequence[str]:
+        """Return the lines that were written since the last look."""
+        appeared = [line for file in self._appeared() for line in file.all()]
+        return by_time(appeared + [line for file in self._files.values() for line in file.fresh()])
+
+    def close(self) -> None:
+        """Close all files."""
+        for file in self._files.values():
+            file.close()
+
+    def _appeared(self) -> list["_LogFile"]:
+        names = {path.name for path in self._path.glob("*.log") if self._is_wanted(path.stem)} - self._files.keys()
+        appeared = {name: _LogFile(self._path / name) for name in sorted(names)}
+        self._files |= appeared
+        return list(appeared.values())
+
+    def _is_wanted(self, name: str) -> bool:
+        return self._dyno in {None, name, name.rpartition(".")[0]}
+
+
+class _LogFile:
+    """One dyno's file; its older generations have numbers. What was read is known by inode and offset."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._fd: int | None = None
+        self._offset = 0
+
+    @property
+    def dyno(self) -> str:
+        """Whose it is."""
+        return self._path.stem
+
+    def last(self, lines: int) -> list[str]:
+        """Return the last lines; what comes later is fresh."""
+        self._open(self._path)
+        found: list[str] = []
+        if self._fd is not None:
+            self._offset, found = _last_lines(self._fd, lines)
+        for path in self._older():
+            if len(found) >= lines:
+                break
+            found = _last_lines_of(path, lines - len(found)) + found
+        return found
+
+    def known(self, lines: int) -> list[str]:
+        """Return the last lines of what was read."""
+        if self._fd is None:
+            return []
+        _, found = _last_lines(self._fd, lines, self._offset)
+        for path in self._before():
+            if len(found) >= lines:
+                break
+            found = _last_lines_of(path, lines - len(found)) + found
+        return found
+
+    def copy(self) -> "_LogFile":
+        """Return another that was read as far."""
+        copied = _LogFile(self._path)
+        copied._fd, copied._offset = None if self._fd is None else os.dup(self._fd), self._offset
+        return copied
+
+    def all(self) -> list[str]:
+        """Return all lines of a file that was not there before."""
+        self._open(self._path)
+        return self.fresh()
+
+    def fresh(self) -> list[str]:
+        """Return what was written since, also to files that were rotated since."""
+        found = self._rest()
+        for path in self._newer():
+            self._open(path)
+            found += self._rest()
+        return found
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+    def _open(self, path: Path) -> None:
+        """Go over to a generation, unless it has just been rotated away."""
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        except FileNotFoundError:
+            return
+        self.close()
+        self._fd, self._offset = fd, 0
+
+    def _rest(self) -> list[str]:
+        if self._fd is None:
+            return []
+        body = b"".join(_blocks(self._fd, self._offset))
+        end = body.rfind(b"\n") + 1
+        self._offset += end
+        return _lines(body[:end])
+
+    def _older(self) -> Iterator[Path]:
+        """Yield the older generations, the newest first."""
+        for number in count(1):
+            path = self._path.with_name(f"{self._path.name}.{number}")
+            if not path.exists():
+                return
+            yield path
+
+    def _before(self) -> list[Path]:
+        """Return the generations that came before the open one, the newest first."""
+        opened = os.fstat(self._fd) if self._fd is not None else None
+        paths = [self._path, *self._older()]
+        at = next((number for number, path in enumerate(paths) if opened and _is_at(opened, path)), len(paths))
+        return paths[at + 1 :]
+
+    def _newer(self) -> list[Path]:
+        """Return the generations that came after the open one, the oldest first."""
+        opened = None if self._fd is None else os.fstat(self._fd)
+        newer: list[Path] = []
+        for path in (self._path, *self._older()):
+            if opened and _is_at(opened, path):
+                break
+            if path.exists():
+                newer.append(path)
+        return newer[::-1]
+
+
+def by_time(lines: Iterable[str]) -> list[str]:
+    """Return lines in the order of their times."""
+    return sorted(lines, key=lambda line: line.partition(" ")[0])
+
+
+def _lines(body: bytes) -> list[str]:
+    return [clean(line) for line in body.decode(errors="replace").split("\n")[:-1]]
+
+
+def _blocks(fd: int, offset: int) -> Iterator[bytes]:
+    while block := os.pread(fd, BLOCK_BYTES, offset):
+        yield block
+        offset += len(block)
+
+
+def _last_lines(fd: int, lines: int, end_at: int | None = None) -> tuple[int, list[str]]:
+    """Return where the last whole line ends, of the file or of its first bytes, and the last lines."""
+    start = os.fstat(fd).st_size if end_at is None else end_at
+    blocks: list[bytes] = []
+    ends = 0
+    while start > 0 and ends <= lines:
+        size = min(BLOCK_BYTES, start)
+        start -= size
+        blocks.append(os.pread(fd, size, start))
+        ends += blocks[-1].count(b"\n")
+    body = b"".join(reversed(blocks))
+    end = body.rfind(b"\n") + 1
+    return start + end, _lines(body[:end])[-lines:] if lines > 0 else []
+
+
+def _last_lines_of(path: Path, lines: int) -> list[str]:
+    try:
+        with path.open("rb") as file:
+            return _last_lines(file.fileno(), lines)[1]
+    except FileNotFoundError:
+        return []
+
+
+def _is_at(status: os.stat_result, path: Path) -> bool:
+    """Whether an open file is still the one of that name."""
+    try:
+        return os.path.samestat(status, path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _append(path: Path, lines: Sequence[bytes], *, again: bool) -> None:
+    """Append to a file that several processes write to; under its lock, a full one is rotated first. Raises OSError."""
+    if not path.exists():
+        path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+        _make_room(path.parent)
+    while True:
+        with _locked(path) as file:
+            if file is None:
+                continue
+            new = _unwritten(path, lines) if again else lines
+            block, size = b"".join(new), os.fstat(file).st_size
+            if size + len(block) <= MAX_BYTES or not size:
+                _write(file, block, size)
+                return
+            _rotate(path)
+            _make_room(path.parent)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[int | None]:
+    """Open a file to append to, and lock it; None if it has been rotated meanwhile."""
+    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o640)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield file if _is_at(os.fstat(file), path) else None
+    finally:
+        os.close(file)
+
+
+def _write(file: int, block: bytes, size: int) -> None:
+    """Write all of a block or nothing."""
+    written = os.write(file, block)
+    if written < len(block):
+        os.ftruncate(file, size)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _unwritten(path: Path, lines: Sequence[bytes]) -> list[bytes]:
+    """Return those of some lines that are in no generation of a file."""
+    wanted, there = frozenset(lines), Counter[bytes]()
+    for number in range(KEPT_FILES):
+        try:
+            with _generation(path, number).open("rb") as file:
+                there.update(line for line in file if line in wanted)
+        except FileNotFoundError:
+            break
+    unwritten = []
+    for line in lines:
+        there[line] -= 1
+        if there[line] < 0:
+            unwritten.append(line)
+    return unwritten
+
+
+def _rotate(path: Path) -> None:
+    for number in reversed(range(KEPT_FILES - 1)):
+        with suppress(FileNotFoundError):
+            _generation(path, number).replace(_generation(path, number + 1))
+
+
+def _generation(path: Path, number: int) -> Path:
+    return path.with_name(f"{path.name}.{number}") if number else path
+
+
+def _make_room(folder: Path) -> None:
+    """Remove the files of an app that were written to longest ago, until there is room for one more."""
+    found = [(status.st_mtime_ns, status.st_size, Path(entry.path)) for entry in os.scandir(folder) if (status := _status(entry))]
+    left, total = len(found), sum(size for _, size, _ in found)
+    for _, size, path in sorted(found):
+        if left < MAX_APP_FILES and total + MAX_BYTES <= MAX_APP_BYTES:
+            return
+        path.unlink(missing_ok=True)
+        left, total = left - 1, total - size
+
+
+def _status(entry: "os.DirEntry[str]") -> os.stat_result | None:
+    """Return how large and old a file is, if it is still there."""
+    try:
+        return entry.stat(follow_symlinks=False)
+    except FileNotFoundError:
+        return None

@@ -1,0 +1,1 @@
+"""The output of builds and rollouts, live and archived."""

@@ -1,0 +1,307 @@
+"""Output on Redis Streams: the key is the stream's name, an entry's id is `<attempt>-<number>`.
+
+Writers append to a spool on disk and publish from there, so that a Redis that is gone costs
+nothing but time. When a stream ends it is archived, and its key lives on for an hour.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from skypanel.domain import terminal
+from skypanel.domain.errors import Unavailable
+from skypanel.domain.output import FIRST, Line, LineId
+from skypanel.domain.transcript import failure
+from skypanel.drivers.output import archive
+from skypanel.drivers.output.spool import Leftover, Spool, leftovers
+from skypanel.ports.objects import Objects
+from skypanel.ports.output import OutputWriter
+
+MAX_STREAM_BYTES = 10 * 1024 * 1024
+LINE_BYTES = 64  # what the number of a line costs, however short it is
+LAST_LINES = 50
+CUT_OFF = failure(f"Output is cut off here, as it is too long; its last {LAST_LINES} lines follow at the end.")
+
+BATCH_BYTES = 64 * 1024
+GATHER_S = 0.02
+RETRY_S = (0.05, 0.1, 0.2, 0.5, 1.0)
+CLOSE_S = 3.0
+LIVE_S = 24 * 60 * 60
+ENDED_S = 60 * 60
+
+READ_LINES = 500
+READ_SLICE_S = 5.0
+READ_RETRY_S = 0.25
+SOCKET_TIMEOUT_S = 2 * READ_SLICE_S
+
+STALE_SPOOL_S = 24 * 60 * 60
+
+SUPERSEDED = 0
+
+# Adds lines from number ARGV[2] on, but only where they join on to what is there. Returns the number that it wants next:
+# a smaller one than was offered after Redis lost some, 0 once a later attempt has written. Lines that are there already
+# are passed over, so a call whose answer was lost may be repeated.
+APPEND = """
+local attempt, first, ending, life = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3] == '1', ARGV[4]
+local newest = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
+local wanted = 1
+if newest then
+  local newest_attempt, number = string.match(newest[1], '^(%d+)-(%d+)$')
+  if tonumber(newest_attempt) > attempt then return 0 end
+  if tonumber(newest_attempt) == attempt then wanted = tonumber(number) + 1 end
+end
+if first > wanted then return wanted end
+local number = first
+for i = 5, #ARGV do
+  if number >= wanted then redis.call('XADD', KEYS[1], attempt .. '-' .. number, 'text', ARGV[i]) end
+  number = number + 1
+end
+if ending then
+  if number >= wanted then redis.call('XADD', KEYS[1], attempt .. '-' .. number, 'end', '1') end
+  number = number + 1
+end
+redis.call('EXPIRE', KEYS[1], life)
+return number
+"""
+
+log = logging.getLogger(__name__)
+
+
+def connect(url: str) -> "Redis":
+    """Return a client for `url` (as redis-py takes it, such as unix://:password@/run/valkey.sock).
+
+    It never retries by itself: who calls knows better what to do meanwhile.
+    """
+    return Redis.from_url(url, decode_responses=True, socket_timeout=SOCKET_TIMEOUT_S, retry=Retry(NoBackoff(), 0))
+
+
+class StreamOutput:
+    """Streams of lines in Redis, spooled in `spool`, archived in `objects`."""
+
+    def __init__(self, redis: "Redis", spool: Path, objects: Objects) -> None:
+        self._redis = redis
+        self._spool = spool
+        self._objects = objects
+
+    @asynccontextmanager
+    async def writer(self, stream: str, attempt: int) -> AsyncIterator[OutputWriter]:
+        """Open the stream for an attempt; leaving the block archives the lines and writes the end mark."""
+        await self._settle([left for left in await self._leftovers(stream) if left.attempt < attempt])
+        await self.sweep()
+        with closing(Spool(self._spool, stream, attempt)) as spool:
+            publisher = _Publisher(self._redis, stream, attempt, spool)
+            publishing = asyncio.create_task(publisher.run())
+            writer = _Writer(spool, publisher)
+            try:
+                yield writer
+            finally:
+                writer.finish()
+                await self._end(stream, attempt, publisher, publishing)
+
+    async def read(self, stream: str, after: LineId = FIRST, idle_s: float = 15.0) -> AsyncIterator[Line]:
+        """Yield the lines after `after`, from Redis or from the archive, until the end mark or `idle_s` without one."""
+        deadline = monotonic() + idle_s
+        block_s = 0.0
+        while True:
+            found = await self._live(stream, after, block_s) or await self._archived(stream, after)
+            for line in found:
+                yield line
+                if line.end:
+                    return
+                after = line.id
+            if found:
+                deadline = monotonic() + idle_s
+            block_s = min(READ_SLICE_S, deadline - monotonic())
+            if block_s <= 0:
+                return
+
+    async def sweep(self, older_than_s: float = STALE_SPOOL_S) -> None:
+        """Archive and delete the spools of writers that were killed."""
+        await self._settle(await self._leftovers(older_than_s=older_than_s))
+
+    async def close(self) -> None:
+        """Close the connections to Redis."""
+        await self._redis.aclose()
+
+    async def _live(self, stream: str, after: LineId, block_s: float) -> list[Line]:
+        """Return what Redis has after `after`, waiting for it up to `block_s`; nothing if Redis is down."""
+        try:
+            found: Any = await self._redis.xread({stream: str(after)}, READ_LINES, max(1, int(block_s * 1000)) if block_s > 0 else None)
+            lines = [_line(entry, fields) for _, entries in found for entry, fields in entries]
+            ended = bool(lines) and lines[-1].end and not await self._later(stream, lines[-1].id)
+        except (RedisError, OSError):
+            await asyncio.sleep(min(READ_RETRY_S, block_s))
+            return []
+        # An attempt that another followed had its end mark, too.
+        return [line for line in lines if not line.end] + lines[-1:] * ended
+
+    async def _archived(self, stream: str, after: LineId) -> list[Line]:
+        """Return what the archive has after `after`; nothing if storage is down, as what runs is in Redis."""
+        try:
+            return await archive.lines_after(self._objects, stream, after)
+        except Unavailable as error:
+            log.warning("%s: its archive cannot be read: %s", stream, error)
+            return []
+
+    async def _later(self, stream: str, last: LineId) -> bool:
+        return bool(await self._redis.xrange(stream, f"({last}", "+", 1))
+
+    async def _end(self, stream: str, attempt: int, publisher: "_Publisher", publishing: "asyncio.Task[None]") -> None:
+        """Archive first: who finds no end mark in Redis then finds it there."""
+        archived = await self._archive(stream, attempt, publisher)
+        publisher.end(ENDED_S if archived else LIVE_S)
+        try:
+            async with asyncio.timeout(CLOSE_S):
+                await publishing
+        except TimeoutError:
+            log.warning("%s: Redis does not answer; readers get the rest from the archive", stream)
+        if archived:
+            publisher.spool.remove()
+
+    async def _archive(self, stream: str, attempt: int, publisher: "_Publisher") -> bool:
+        try:
+            await archive.put(self._objects, stream, attempt, await asyncio.to_thread(publisher.body))
+        except Unavailable:
+            log.exception("%s: not archived, its spool is kept", stream)
+            return False
+        return True
+
+    async def _leftovers(self, stream: str | None = None, older_than_s: float = 0) -> Sequence[Leftover]:
+        return await asyncio.to_thread(leftovers, self._spool, stream, older_than_s)
+
+    async def _settle(self, found: Sequence[Leftover]) -> None:
+        """Archive spools that nobody writes to any more; another process may do the same, to the same end."""
+        for left in found:
+            try:
+                await archive.put(self._objects, left.stream, left.attempt, await asyncio.to_thread(left.path.read_bytes))
+                left.path.unlink(missing_ok=True)
+            except FileNotFoundError:
+                continue
+            except Unavailable:
+                # Who waits for this is not to wait for each of them: the rest has time, too.
+                log.exception("%s: not archived, its spool is kept", left.stream)
+                return
+
+
+class _Writer:
+    """Numbers lines by appending them to the spool; a flood is cut off but for its last lines."""
+
+    def __init__(self, spool: Spool, publisher: "_Publisher") -> None:
+        self._spool = spool
+        self._publisher = publisher
+        self._size_bytes = 0
+        self._last: deque[str] = deque(maxlen=LAST_LINES)
+
+    async def write(self, text: str) -> None:
+        """Append a line."""
+        if self._last:
+            self._last.append(text)
+            return
+        for line in terminal.lines(text):
+            self._size_bytes += max(len(line.encode()) + 1, LINE_BYTES)
+            if self._last or self._size_bytes > MAX_STREAM_BYTES:
+                self._last.append(line)
+            else:
+                self._spool.append(line)
+        if self._last:
+            self._spool.append(CUT_OFF)
+        self._publisher.wake()
+        await asyncio.sleep(0)
+
+    def finish(self) -> None:
+        """Append the last lines of a flood: they say how it ended."""
+        last = [line for text in self._last for line in terminal.lines(text)]
+        for line in last[-LAST_LINES:]:
+            self._spool.append(line)
+
+
+class _Publisher:
+    """Carries lines from a spool to Redis."""
+
+    def __init__(self, redis: "Redis", stream: str, attempt: int, spool: Spool) -> None:
+        self.spool = spool
+        self._stream = stream
+        self._attempt = attempt
+        self._append = redis.register_script(APPEND)
+        self._offset = 0
+        self._next = 1
+        self._superseded = False
+        self._life_s = LIVE_S
+        self._ending = False
+        self._written = asyncio.Event()
+
+    def wake(self) -> None:
+        """Say that there are lines."""
+        self._written.set()
+
+    def end(self, life_s: int) -> None:
+        """Say that no more lines come; the key lives on for `life_s`."""
+        self._life_s, self._ending = life_s, True
+        self._written.set()
+
+    def body(self) -> bytes:
+        """Return what is worth keeping: all lines, or those before a later attempt took over."""
+        return self.spool.body(self._next - 1 if self._superseded else self.spool.count)
+
+    async def run(self) -> None:
+        """Publish until the end is published, however often Redis goes away meanwhile."""
+        failures = 0
+        while True:
+            await self._written.wait()
+            self._written.clear()
+            ending = self._ending
+            try:
+                await self._publish(ending=ending)
+            except (RedisError, OSError) as error:
+                if not failures:
+                    log.warning("%s: Redis is gone (%s), spooling", self._stream, error)
+                await asyncio.sleep(RETRY_S[min(failures, len(RETRY_S) - 1)])
+                failures += 1
+                self._written.set()
+                continue
+            failures = 0
+            if ending or self._superseded:
+                return
+            await asyncio.sleep(GATHER_S)
+
+    async def _publish(self, *, ending: bool) -> None:
+        """Publish all that is spooled, then the end mark if this is the end."""
+        done = False
+        while not done and not self._superseded:
+            lines, offset = self.spool.read(self._offset, BATCH_BYTES)
+            done = offset == self.spool.size_bytes
+            if lines or (done and ending):
+                done = await self._offer(lines, offset, ending=done and ending) and done
+
+    async def _offer(self, lines: Sequence[str], offset: int, *, ending: bool) -> bool:
+        """Publish some lines and go on after them; or go back to where Redis wants to go on."""
+        following = self._next + len(lines) + ending
+        args: list[str | int] = [self._attempt, self._next, int(ending), self._life_s, *lines]
+        wanted = int(await self._append(keys=[self._stream], args=args))
+        if wanted == SUPERSEDED:
+            self._superseded = True
+        elif wanted >= following:
+            self._offset, self._next = offset, following
+        else:
+            log.warning("%s: Redis lost lines, publishing from line %d again", self._stream, wanted)
+            self._offset, self._next = self._offset_of(wanted), wanted
+            return False
+        return True
+
+    def _offset_of(self, number: int) -> int:
+        return len(self.spool.body(number - 1))
+
+
+def _line(entry: str, fields: dict[str, Any]) -> Line:
+    attempt, number = entry.split("-")
+    return Line(LineId(int(attempt), int(number)), fields.get("text", ""), end="end" in fields)

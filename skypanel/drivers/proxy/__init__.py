@@ -1,0 +1,1 @@
+"""Traefik: its routes, its API and its plugin."""

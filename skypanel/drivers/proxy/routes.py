@@ -1,0 +1,91 @@
+"""Routes as Traefik's HTTP provider polls them: pure functions.
+
+The format is https://doc.traefik.io/traefik/reference/routing-configuration/.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from skypanel.domain.routing import Route
+from skypanel.drivers.proxy import plugin
+
+ENTRY_POINTS = ("web", "websecure")
+ALL = "PathPrefix(`/`)"
+PANEL = "panel"
+GIT_PATHS = r"^/[^/]+\.git/(info/refs|info/lfs/.+|git-receive-pack|git-upload-pack)$"
+
+_ABOVE_ALL = 1_000_000
+_BELOW_ALL = 5
+# What was remembered comes after all that is told, its own fallback after it.
+_REMEMBERED = {"git": 4, "dashboard": 3, "fallback": 1}
+_REMEMBERED_APP = 2
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_HOST = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*\Z")
+_ENDPOINT = re.compile(r"[A-Za-z0-9.-]+:[0-9]{1,5}\Z")
+
+Json = dict[str, Any]
+
+
+def dynamic_config(routes: Sequence[Route], *, panel_host: str, web: str, git_hosts: Sequence[str], git: str, ingress: str = "") -> Json:
+    """Return what Traefik routes: each app, git, the dashboard, and a page of ours for whatever else is asked for.
+
+    `web` and `git` are where the panel's own parts are (host:port), and `ingress` who leads to the apps, if it is not the
+    proxy itself. A route without endpoints is left out, and so is any host or endpoint that is not well-formed: one bad row
+    must not stop the others.
+    """
+    live = [route for route in routes if rule(route) and endpoints(route)]
+    return {
+        "http": {
+            "routers": {
+                **{name(route.app_id): _router(rule(route), name(route.app_id)) for route in live},
+                "git": {**_router(_git_rule(git_hosts), "git"), "priority": _ABOVE_ALL + 1},
+                "dashboard": {**_router(_host_rule(panel_host), PANEL), "priority": _ABOVE_ALL},
+                "fallback": {**_router(ALL, PANEL), "priority": _BELOW_ALL},
+            },
+            "middlewares": {
+                **{name(route.app_id): _to_app(route, web, ingress) for route in live},
+                "git": plugin.middleware([git], web, cleans=True),
+                PANEL: plugin.middleware([web], web, cleans=True),
+            },
+        }
+    }
+
+
+def _to_app(route: Route, web: str, ingress: str) -> Json:
+    return plugin.middleware([ingress], web, ingress=True) if ingress else plugin.middleware(endpoints(route), web)
+
+
+def remembered(config: Json) -> Json:
+    """Return what was routed as the proxy may start with it: once it is told anything newer, that alone counts."""
+    http = config["http"]
+    routers = {name: {**router, "priority": _REMEMBERED.get(name, _REMEMBERED_APP)} for name, router in http["routers"].items()}
+    return {"http": {**http, "routers": routers}}
+
+
+def name(app_id: UUID) -> str:
+    """Return what an app's router and middleware are called."""
+    return f"app-{app_id}"
+
+
+def rule(route: Route) -> str:
+    """Return Traefik's rule for a route's hosts, but for those that are not well-formed."""
+    return " || ".join(_host_rule(host) for host in route.hosts if _HOST.match(host))
+
+
+def _host_rule(host: str) -> str:
+    return f"Host(`{host}`)"
+
+
+def _git_rule(hosts: Sequence[str]) -> str:
+    return f"({' || '.join(map(_host_rule, hosts))}) && PathRegexp(`{GIT_PATHS}`)"
+
+
+def endpoints(route: Route) -> list[str]:
+    """Return a route's endpoints, but for those that are not well-formed."""
+    return [endpoint for endpoint in route.endpoints if _ENDPOINT.match(endpoint)]
+
+
+def _router(matching: str, middleware: str) -> Json:
+    return {"entryPoints": list(ENTRY_POINTS), "rule": matching, "middlewares": [middleware], "service": plugin.NO_SERVICE}

@@ -1,0 +1,53 @@
+"""Traefik's API, which tells what of `traefik_routes` is in force."""
+
+import asyncio
+from collections.abc import Sequence
+from time import monotonic
+from uuid import UUID
+
+from aiohttp import ClientError, ClientSession, ClientTimeout
+
+from skypanel.domain.errors import Unavailable
+from skypanel.domain.routing import PROXY_TOKEN_HEADER, Route
+from skypanel.drivers.proxy import plugin
+from skypanel.drivers.proxy.routes import Json, endpoints, name, rule
+
+POLL_S = 0.05
+ANSWER_S = 5.0
+
+
+class TraefikRouter:
+    """Confirms routes by Traefik's API at `api_url`, which answers to those who know the token."""
+
+    def __init__(self, api_url: str, token: str) -> None:
+        self._api_url = api_url
+        self._token = token
+
+    async def confirm(self, routes: Sequence[Route], timeout_s: float = 10.0) -> None:
+        """Return once the proxy has these routes in force; one without endpoints is in force when it is gone."""
+        deadline = monotonic() + timeout_s
+        waiting = list(routes)
+        async with ClientSession(headers={PROXY_TOKEN_HEADER: self._token}, timeout=ClientTimeout(ANSWER_S)) as session:
+            while waiting := [route for route in waiting if not await self._in_force(session, route)]:
+                if monotonic() > deadline:
+                    raise Unavailable("The proxy does not take up the new route.", "See that Traefik runs, then try again.")
+                await asyncio.sleep(POLL_S)
+
+    async def _in_force(self, session: ClientSession, route: Route) -> bool:
+        try:
+            middleware = await self._get(session, "middlewares", route.app_id)
+            router = await self._get(session, "routers", route.app_id)
+        except (ClientError, TimeoutError):
+            return False
+        led = set(middleware.get("plugin", {}).get(plugin.NAME, {}).get("endpoints", []))
+        return led == set(endpoints(route)) and router.get("rule", "") == (rule(route) if led else "")
+
+    async def _get(self, session: ClientSession, kind: str, app_id: UUID) -> Json:
+        """Return what Traefik has; nothing if it has none. Raises ClientError."""
+        async with session.get(f"{self._api_url}/api/http/{kind}/{name(app_id)}@http") as response:
+            # Its API answers 404 with JSON for a name that it has not; another 404 comes from elsewhere.
+            if response.status == 404 and (await response.text()).startswith("{"):  # noqa: PLR2004 - Not Found (RFC 9110)
+                return {}
+            response.raise_for_status()
+            body: Json = await response.json()
+            return body

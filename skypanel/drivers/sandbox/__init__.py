@@ -1,0 +1,1 @@
+"""Builds and dynos in sandboxes of this machine, which the launcher makes."""

@@ -1,0 +1,95 @@
+"""Talks to the launcher over its socket."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from skypanel.domain.errors import Conflict, Denied, Invalid, NotFound, SkyPanelError, Unavailable
+from skypanel.host.channel import Channel
+from skypanel.host.protocol import Message
+
+_ERRORS: dict[str, type[SkyPanelError]] = {"conflict": Conflict, "denied": Denied, "invalid": Invalid, "not_found": NotFound}
+_FINISH_S = 30.0
+# What has to be made, stopped or deleted takes its time.
+ANSWER_S = 30.0
+WORK_S = 300.0
+
+
+@asynccontextmanager
+async def answered_within(seconds: float) -> AsyncIterator[None]:
+    """Give the launcher so long for what happens in the block. Raises Unavailable."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as error:
+        raise Unavailable(
+            f"The launcher did not answer within {seconds:g} s.", "Look in its log and whether the machine is overloaded, and try again."
+        ) from error
+
+
+class LauncherConnection:
+    """A conversation with the launcher; closing it ends what was made for it."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+
+    async def say(self, message: Message, descriptors: Sequence[int] = ()) -> None:
+        """Send a message without waiting for an answer. Raises Unavailable."""
+        try:
+            await self._channel.send(message, descriptors)
+        except OSError as error:
+            raise _gone() from error
+
+    async def hear(self) -> dict[str, Any]:
+        """Return the next answer. Raises what the launcher raised, or Unavailable if it is gone."""
+        try:
+            received = await self._channel.receive()
+        except OSError as error:
+            raise _gone() from error
+        if received is None:
+            raise _gone()
+        answer: dict[str, Any] = received.message
+        if "error" in answer:
+            raise _ERRORS.get(answer["error"], Unavailable)(answer["message"], answer["hint"])
+        return answer
+
+    async def finish(self) -> None:
+        """End the conversation, and wait until the launcher has cleared up after it."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_FINISH_S):
+                await self._channel.finish()
+
+
+class Launcher:
+    """The launcher behind a socket; it refuses everybody but root and the panel's user."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator[LauncherConnection]:
+        """Open a connection. Raises Unavailable."""
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        channel = Channel(connection)
+        try:
+            await asyncio.get_running_loop().sock_connect(connection, str(self._path))
+        except OSError as error:
+            channel.close()
+            raise _gone() from error
+        try:
+            yield LauncherConnection(channel)
+        finally:
+            channel.close()
+
+    async def ask(self, message: Message, within_s: float = ANSWER_S) -> dict[str, Any]:
+        """Return the answer to one request. Raises what the launcher raises, or Unavailable; also when no answer comes in time."""
+        async with answered_within(within_s), self.connect() as connection:
+            await connection.say(message)
+            return await connection.hear()
+
+
+def _gone() -> Unavailable:
+    return Unavailable("The launcher does not answer.", "Look whether the panel is running, and try again.")

@@ -1,0 +1,225 @@
+"""Dynos as sandboxes of this machine, supervised by the launcher."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from skypanel.domain.app import App
+from skypanel.domain.errors import NotFound, Unavailable
+from skypanel.domain.manifest import STOP_GRACE_S, Dyno, DynoKey, DynoState, Exit, Manifest, OneOff
+from skypanel.drivers.sandbox.attachment import Attachment
+from skypanel.drivers.sandbox.builder import open_workspace
+from skypanel.drivers.sandbox.launcher import WORK_S, Launcher, LauncherConnection, answered_within
+from skypanel.drivers.sandbox.readiness import Readiness
+from skypanel.host.descriptors import Pipe, write_all
+from skypanel.host.environment import boot, dyno_environment
+from skypanel.host.listening import Listener, Look
+from skypanel.host.protocol import Message, Tenant, key_message, limits_message, parse_key, tenant_message
+from skypanel.ports.builder import Step
+from skypanel.ports.objects import Objects
+from skypanel.ports.output import WriteLine
+from skypanel.ports.scheduler import Attached
+
+ONE_OFF_PORT = 5000
+POLL_S = 0.1
+# More than the launcher itself gives an extraction.
+STAGE_S = 660.0
+
+
+class ProcessScheduler:
+    """Runs dynos at the launcher; slugs come out of `objects`."""
+
+    def __init__(self, launcher: Launcher, objects: Objects, stop_grace_s: float = STOP_GRACE_S) -> None:
+        self._launcher = launcher
+        self._objects = objects
+        self._stop_grace_s = stop_grace_s
+
+    async def stage(self, app: App, digest: str) -> None:
+        """Put a slug where its dynos will start. Raises Unavailable if it cannot be had."""
+        await self._stage(Tenant(app.id, app.number), digest)
+
+    async def launch(self, manifest: Manifest) -> None:
+        """Start what is missing of the manifest's dynos, beside whatever else the app runs."""
+        await self._stage(_tenant(manifest), manifest.slug_digest)
+        for key in manifest.dynos():
+            await self._launcher.ask(_start_message(manifest, key))
+
+    async def wait_ready(self, manifest: Manifest, timeout_s: float) -> Sequence[Dyno]:
+        """Return the manifest's dynos once every web dyno answers on $PORT and the others stay up."""
+        waiting = {key: Readiness(key.name) for key in manifest.dynos()}
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await self._until_ready(manifest.app_id, waiting)
+        except TimeoutError:
+            raise next(readiness.late(timeout_s) for readiness in waiting.values() if not readiness.ready) from None
+
+    async def _until_ready(self, app_id: UUID, waiting: Mapping[DynoKey, Readiness]) -> Sequence[Dyno]:
+        now = asyncio.get_running_loop().time
+        while True:
+            found = {dyno.key: dyno for dyno in await self.dynos(app_id)}
+            looks = await self._look([key for key, readiness in waiting.items() if readiness.needs_look(found.get(key))])
+            checks = (readiness.check(found.get(key), looks.get(key), now()) for key, readiness in waiting.items())
+            if all(await asyncio.gather(*checks)):
+                return [found[key] for key in waiting]
+            await asyncio.sleep(POLL_S)
+
+    async def dynos(self, app_id: UUID | None = None) -> Sequence[Dyno]:
+        """Return what runs, of one app or of all."""
+        answer = await self._launcher.ask({"do": "list", "app_id": app_id and str(app_id)})
+        return [_dyno(report) for report in answer["dynos"]]
+
+    async def last_lines(self, key: DynoKey) -> Sequence[str]:
+        """Return the last lines that a dyno of one release printed."""
+        answer = await self._launcher.ask({"do": "last", "key": key_message(key)})
+        return [str(line) for line in answer["lines"]]
+
+    async def retire(self, manifest: Manifest) -> None:
+        """Stop every dyno of the app that is not the manifest's: SIGTERM now, SIGKILL after the grace."""
+        await self._launcher.ask(
+            {
+                "do": "retire",
+                "app_id": str(manifest.app_id),
+                "keep": [key_message(key) for key in manifest.dynos()],
+                "keep_digest": manifest.slug_digest or None,
+                "grace_s": self._stop_grace_s,
+            },
+            WORK_S,
+        )
+
+    async def stop(self, app_id: UUID, dyno: str) -> Sequence[str]:
+        """Stop one dyno or all of a process type; they start again at once. Returns the names of those that were told."""
+        answer = await self._launcher.ask({"do": "stop", "app_id": str(app_id), "name": dyno, "grace_s": self._stop_grace_s})
+        return [str(name) for name in answer["told"]]
+
+    async def remove(self, app_id: UUID) -> None:
+        """Stop all dynos of an app and forget its slugs, logs and disks."""
+        await self._launcher.ask({"do": "remove", "app_id": str(app_id)}, WORK_S)
+
+    async def run(self, manifest: Manifest, command: str, write: WriteLine, timeout_s: float, *, dyno: str = "run.1") -> Exit:
+        """Run a one-off dyno of the manifest's slug to its end, its output line by line."""
+        tenant, limits = _tenant(manifest), replace(manifest.limits, timeout_s=timeout_s)
+        step = Step(boot(command), dyno_environment(manifest.config_vars, dyno, ONE_OFF_PORT), network=True)
+        await self._stage(tenant, manifest.slug_digest)
+        async with open_workspace(self._launcher, tenant, limits, manifest.slug_digest) as workspace:
+            return await workspace.run(step, write)
+
+    @asynccontextmanager
+    async def attach(self, manifest: Manifest, one_off: OneOff) -> AsyncIterator[Attached]:
+        """Run a one-off dyno for the length of the block; the launcher ends it with the connection."""
+        await self._stage(_tenant(manifest), manifest.slug_digest)
+        async with self._launcher.connect() as connection:
+            attachment = Attachment(one_off.window)
+            try:
+                await connection.say(_once_message(manifest, one_off, attached=True), attachment.theirs)
+                end = asyncio.ensure_future(_hear_exit(connection))
+                attachment.started(end, partial(self._signal, one_off.key(manifest)))
+                try:
+                    yield attachment
+                finally:
+                    end.cancel()
+                    await asyncio.wait({end})
+            finally:
+                attachment.close()
+                await connection.finish()
+
+    async def detach(self, manifest: Manifest, one_off: OneOff) -> None:
+        """Start a one-off dyno that runs by itself, its output in the app's log."""
+        await self._stage(_tenant(manifest), manifest.slug_digest)
+        await self._launcher.ask(_once_message(manifest, one_off, attached=False))
+
+    async def one_offs(self, app_id: UUID | None = None) -> Sequence[Dyno]:
+        """Return the one-off dynos that run, attached or not, of one app with what each runs, or of all."""
+        answer = await self._launcher.ask({"do": "list", "app_id": app_id and str(app_id)})
+        return [_dyno(report) for report in answer["one_offs"]]
+
+    async def _signal(self, key: DynoKey, number: int) -> None:
+        with suppress(NotFound):  # it has just ended
+            await self._launcher.ask({"do": "signal", "app_id": str(key.app_id), "name": key.name, "number": number})
+
+    async def _look(self, keys: Sequence[DynoKey]) -> Mapping[DynoKey, Look]:
+        """Return where dynos listen; it is work for the launcher, and asked of nothing that is up."""
+        if not keys:
+            return {}
+        answer = await self._launcher.ask({"do": "look", "keys": [key_message(key) for key in keys]})
+        return {parse_key(look["key"]): _look(look) for look in answer["looks"]}
+
+    async def _stage(self, tenant: Tenant, digest: str) -> None:
+        slug = {"tenant": tenant_message(tenant), "digest": digest}
+        if (await self._launcher.ask({"do": "staged", **slug}))["staged"]:
+            return
+        with Pipe() as pipe:
+            async with answered_within(STAGE_S), self._launcher.connect() as connection:
+                await connection.say({"do": "stage", **slug}, [pipe.read])
+                pipe.close_read()
+                await self._copy_slug(pipe, digest)
+                await connection.hear()
+
+    async def _copy_slug(self, pipe: Pipe, digest: str) -> None:
+        os.set_blocking(pipe.write, False)
+        try:
+            async for chunk in self._objects.read("slugs", digest):
+                await write_all(pipe.write, chunk)
+        except NotFound as error:
+            raise Unavailable("The slug is not in storage.", "Push again to build it anew.") from error
+        except BrokenPipeError:
+            # the launcher will say why it stopped reading
+            return
+        finally:
+            pipe.close_write()
+
+
+def _tenant(manifest: Manifest) -> Tenant:
+    return Tenant(manifest.app_id, manifest.app_number)
+
+
+def _start_message(manifest: Manifest, key: DynoKey) -> Message:
+    return {
+        "do": "start",
+        "key": key_message(key),
+        "tenant": tenant_message(_tenant(manifest)),
+        "digest": manifest.slug_digest,
+        "command": manifest.command(key.process_type),
+        "environment": dict(manifest.config_vars),
+        "limits": limits_message(manifest.limits),
+    }
+
+
+def _once_message(manifest: Manifest, one_off: OneOff, *, attached: bool) -> Message:
+    return {
+        "do": "once",
+        "key": key_message(one_off.key(manifest)),
+        "tenant": tenant_message(_tenant(manifest)),
+        "digest": manifest.slug_digest,
+        "command": one_off.command,
+        "environment": {**manifest.config_vars, **one_off.environment},
+        "limits": limits_message(replace(manifest.limits, timeout_s=one_off.timeout_s)),
+        "attached": attached,
+        "terminal": attached and one_off.window is not None,
+    }
+
+
+async def _hear_exit(connection: LauncherConnection) -> Exit:
+    answer = await connection.hear()
+    return Exit(answer["code"], answer["reason"])
+
+
+def _dyno(report: Mapping[str, Any]) -> Dyno:
+    return Dyno(
+        key=parse_key(report["key"]),
+        state=DynoState(report["state"]),
+        since=datetime.fromisoformat(report["since"]),
+        endpoint=report["endpoint"],
+        restarts=report["restarts"],
+        reason=report["reason"],
+        command=report["command"],
+    )
+
+
+def _look(report: Mapping[str, Any]) -> Look:
+    return Look(report["port"], frozenset(Listener(*each) for each in report["listeners"]), report["cpu_s"])

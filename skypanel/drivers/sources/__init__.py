@@ -1,0 +1,1 @@
+"""Sources: the trees that builds start from."""

@@ -1,0 +1,1 @@
+"""Other machines, and SSH keys."""

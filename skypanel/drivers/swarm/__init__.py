@@ -1,0 +1,1 @@
+"""Docker Swarm: dynos as tasks on any number of nodes."""

@@ -1,0 +1,172 @@
+"""Routes on a Swarm: labels of the web services, which Traefik's Swarm provider reads, and its API that tells what is in force.
+
+A label of a service says nothing about its tasks, so that a change of a route starts nothing anew. The format is
+https://doc.traefik.io/traefik/reference/routing-configuration/other-providers/swarm/.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from time import monotonic
+from typing import Any
+from uuid import UUID
+
+from aiohttp import ClientError, ClientSession, ClientTimeout
+
+from skypanel.domain.errors import NotFound, Unavailable
+from skypanel.domain.manifest import WEB
+from skypanel.domain.routing import PROXY_TOKEN_HEADER, Route
+from skypanel.drivers.docker.api import DockerApi, Json
+from skypanel.drivers.proxy import plugin
+from skypanel.drivers.proxy.routes import ENTRY_POINTS, rule
+from skypanel.drivers.proxy.traefik import ANSWER_S, POLL_S
+from skypanel.drivers.swarm.services import Service, Services
+from skypanel.drivers.swarm.spec import GENERATION, ORGANIZATION, PORT, PROCESS_TYPE, VERSION, network_name
+from skypanel.drivers.swarm.tasks import endpoint
+from skypanel.ports.router import Router
+
+PREFIX = "traefik."
+FLUSH_INTERVAL = "1ms"
+# More services than an app ever has at a time.
+_ALL = 1000
+
+
+class SwarmRouter:
+    """Leads routes to the services whose tasks they name; `api_urls` are those of the ingresses' Traefiks."""
+
+    def __init__(self, docker: DockerApi, panel: str, api_urls: Sequence[str], token: str) -> None:
+        self._services = Services(docker, panel)
+        self._api_urls = tuple(api_urls)
+        self._token = token
+
+    async def confirm(self, routes: Sequence[Route], timeout_s: float = 10.0) -> None:
+        """Return once every ingress has these routes in force: first the new services are led to, then the others no more."""
+        deadline = monotonic() + timeout_s
+        changes = [await self._change(route) for route in routes]
+        headers = {PROXY_TOKEN_HEADER: self._token}
+        async with ClientSession(headers=headers, timeout=ClientTimeout(ANSWER_S)) as session:
+            for change in changes:
+                await self._label(change.on, change.route)
+            await self._until(deadline, changes, lambda url, change: _leads(session, url, change))
+            for change in changes:
+                await self._label(change.off, None)
+            await self._until(deadline, changes, lambda url, change: _leads_only(session, url, change))
+
+    async def _change(self, route: Route) -> "_Change":
+        """Return what a route asks for. Raises Unavailable where nothing answers for it."""
+        web = [service for service in await self._services.of(route.app_id) if service.labels[PROCESS_TYPE] == WEB]
+        named = {task.service_id for task in await self._services.tasks(route.app_id) if endpoint(task) in route.endpoints}
+        on = tuple(service for service in web if service.id in named)
+        if route.endpoints and not on:
+            raise Unavailable("The dynos that a route leads to are gone.", "Try again; the app's log says why they ended.")
+        return _Change(route, on, tuple(service for service in web if service.id not in named))
+
+    async def _label(self, services: Sequence[Service], route: Route | None) -> None:
+        for service in services:
+            try:
+                await self._services.update(service.id, lambda spec, service=service: labelled(spec, service, route))  # type: ignore[misc]
+            except NotFound:
+                if route is not None:
+                    raise Unavailable("The dynos that a route leads to are gone.", "Try again.") from None
+
+    async def _until(self, deadline: float, changes: Sequence["_Change"], holds: Callable[[str, "_Change"], Any]) -> None:
+        waiting = [(url, change) for url in self._api_urls for change in changes]
+        while waiting := [each for each in waiting if not await holds(*each)]:
+            if monotonic() > deadline:
+                raise Unavailable("The proxy does not take up the new route.", "See that Traefik runs, then try again.")
+            await asyncio.sleep(POLL_S)
+
+
+class ThroughProxy:
+    """A router behind a proxy, which passes all that it has a host for on to one endpoint."""
+
+    def __init__(self, inner: Router, proxy: Router, endpoint: str) -> None:
+        self._inner = inner
+        self._proxy = proxy
+        self._endpoint = endpoint
+
+    async def confirm(self, routes: Sequence[Route], timeout_s: float = 10.0) -> None:
+        """Return once the routes are in force behind the proxy, and the proxy leads there."""
+        await self._inner.confirm(routes, timeout_s)
+        await self._proxy.confirm([through(route, self._endpoint) for route in routes], timeout_s)
+
+
+def through(route: Route, via: str) -> Route:
+    """Return a route as a proxy has it that leads to another one; without endpoints it leads nowhere."""
+    return replace(route, endpoints=(via,) if route.endpoints else ())
+
+
+@dataclass(frozen=True)
+class _Change:
+    """A route, the services it leads to and those of its app that it does not."""
+
+    route: Route
+    on: tuple[Service, ...]
+    off: tuple[Service, ...]
+
+    def rules(self) -> dict[str, str]:
+        """Return the routers that are to be, with their rules."""
+        return {f"{service.name}@swarm": rule(self.route) for service in self.on}
+
+
+def labelled(spec: Json, service: Service, route: Route | None) -> Json:
+    """Return a service's spec with the labels for a route, or for none."""
+    kept = {name: value for name, value in spec["Labels"].items() if not name.startswith(PREFIX)}
+    return {**spec, "Labels": {**kept, **(_route_labels(service, route) if route else {})}}
+
+
+def _route_labels(service: Service, route: Route) -> dict[str, str]:
+    name = service.name
+    organization = UUID(service.labels[ORGANIZATION])
+    # Where two releases have the hosts for a moment, the newer one is asked.
+    priority = int(service.labels[VERSION]) + int(service.labels[GENERATION])
+    labels = {
+        "enable": "true",
+        "swarm.network": network_name(organization),
+        f"http.routers.{name}.rule": rule(route),
+        f"http.routers.{name}.priority": str(priority),
+        f"http.routers.{name}.entrypoints": ",".join(ENTRY_POINTS),
+        f"http.routers.{name}.middlewares": f"{plugin.NAME}@file",
+        f"http.routers.{name}.service": name,
+        f"http.services.{name}.loadbalancer.server.port": str(PORT),
+        f"http.services.{name}.loadbalancer.responseforwarding.flushinterval": FLUSH_INTERVAL,
+    }
+    return {f"{PREFIX}{key}": value for key, value in labels.items()}
+
+
+async def _leads(session: ClientSession, url: str, change: _Change) -> bool:
+    """Whether a Traefik leads the hosts to all endpoints of the route."""
+    try:
+        routers = await _routers(session, url, change.route.app_id)
+        servers = {server for name in change.rules() for server in await _servers(session, url, name)}
+    except (ClientError, TimeoutError):
+        return False
+    return change.rules().items() <= routers.items() and {f"http://{each}" for each in change.route.endpoints} <= servers
+
+
+async def _leads_only(session: ClientSession, url: str, change: _Change) -> bool:
+    """Whether a Traefik leads the hosts nowhere else."""
+    try:
+        return await _routers(session, url, change.route.app_id) == change.rules()
+    except (ClientError, TimeoutError):
+        return False
+
+
+async def _routers(session: ClientSession, url: str, app_id: UUID) -> dict[str, str]:
+    """Return an app's routers with their rules. Raises ClientError."""
+    name = f"app-{app_id.hex}"
+    found = await _get(session, f"{url}/api/http/routers?search={name}&per_page={_ALL}")
+    # Those that Traefik derives for an entry point with TLS begin with the entry point's name.
+    return {router["name"]: router["rule"] for router in found if router["status"] == "enabled" and router["name"].startswith(name)}
+
+
+async def _servers(session: ClientSession, url: str, name: str) -> set[str]:
+    """Return where a service's requests go. Raises ClientError, also while there is no such service."""
+    found = await _get(session, f"{url}/api/http/services/{name}")
+    return {server["url"] for server in found.get("loadBalancer", {}).get("servers", [])}
+
+
+async def _get(session: ClientSession, url: str) -> Any:  # noqa: ANN401 - JSON
+    async with session.get(url) as response:
+        response.raise_for_status()
+        return await response.json()

@@ -1,0 +1,30 @@
+"""What a Swarm needs done now and then: the guard of its nodes, and the leftovers at the manager's daemon."""
+
+from collections.abc import Collection
+from uuid import UUID
+
+from skypanel.drivers.docker import sweep as container_sweep
+from skypanel.drivers.docker.api import DockerApi
+from skypanel.drivers.docker.sweep import MAKING_S
+from skypanel.drivers.swarm.guard import SwarmGuard
+from skypanel.drivers.swarm.run import OneOffs
+from skypanel.drivers.swarm.services import Services
+
+
+class SwarmUpkeep:
+    """Of one panel. Caches and networks that are younger than `young_s` are left alone."""
+
+    def __init__(self, docker: DockerApi, panel: str, guard: SwarmGuard, young_s: float = MAKING_S) -> None:
+        self._docker = docker
+        self._panel = panel
+        self._guard = guard
+        self._young_s = young_s
+
+    async def tend(self, apps: Collection[UUID], organizations: Collection[UUID]) -> None:
+        """Remove what was left of workers that were killed and of apps and organizations but these, and have the nodes guarded."""
+        await container_sweep.sweep(self._docker)
+        await container_sweep.sweep_caches(self._docker, self._panel, apps, self._young_s)
+        await OneOffs(self._docker, self._panel).sweep()
+        await Services(self._docker, self._panel).forget_networks(organizations, self._young_s)
+        # Last, as it waits for nodes that come.
+        await self._guard.ensure()

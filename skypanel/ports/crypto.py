@@ -1,0 +1,28 @@
+"""Keys and passwords."""
+
+from typing import Protocol
+
+
+class Cipher(Protocol):
+    """Encrypts secrets at rest; the newest key encrypts, older keys still decrypt."""
+
+    def encrypt(self, plain: str) -> bytes: ...
+    def decrypt(self, secret: bytes) -> str:
+        """Return the secret in the clear. Raises Unavailable if no key fits."""
+        ...
+
+    def rotate(self, secret: bytes) -> bytes:
+        """Return the same secret under the newest key."""
+        ...
+
+
+class Passwords(Protocol):
+    """Keeps what proves a password and does not tell it."""
+
+    async def hash(self, password: str) -> str:
+        """Return what to keep of a password."""
+        ...
+
+    async def verify(self, kept: str | None, password: str) -> bool:
+        """Whether this is the password of which `kept` was kept; takes as long where None was."""
+        ...

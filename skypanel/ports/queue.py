@@ -1,0 +1,18 @@
+"""Waking up the workers."""
+
+from enum import StrEnum
+from typing import Protocol
+
+
+class Job(StrEnum):
+    """What a worker can be woken for; the values are the names of queues."""
+
+    BUILD = "builds"
+    ROLLOUT = "rollouts"
+    NODE = "nodes"
+
+
+class Queue(Protocol):
+    async def wake(self, job: Job) -> None:
+        """Tell a worker that there is work to claim. A lost wake-up is repeated by the schedule."""
+        ...

@@ -1,0 +1,16 @@
+"""What is done now and then."""
+
+from collections.abc import Collection
+from typing import Protocol
+from uuid import UUID
+
+
+class Upkeep(Protocol):
+    """What an engine needs done now and then."""
+
+    async def tend(self, apps: Collection[UUID], organizations: Collection[UUID]) -> None:
+        """Have the engine's own parts in place, and remove what was left: of killed workers, and of apps and organizations but these.
+
+        What is young is left alone, as it may belong to what was made just now. May be repeated. Raises Unavailable.
+        """
+        ...
