@@ -3,9 +3,6 @@
 import gzip
 import io
 import tarfile
-from pathlib import Path
-
-FIXTURES = Path(__file__).parent / "fixtures" / "apps"
 
 
 def entry(name, body=b"", kind=tarfile.REGTYPE, *, target="", mode=0o644, pax=None):

@@ -269,10 +269,8 @@ class FakeSwarm:
         self.images = {}
         self.gone = False
 
-    def join(self, member_id, *, tasks=0, availability=Availability.DRAIN, is_manager=False):
-        self.known[member_id] = Member(
-            member_id, f"host of {member_id}", "10.0.0.2", is_ready=True, is_manager=is_manager, availability=availability, tasks=tasks
-        )
+    def join(self, member_id, *, tasks=0, availability=Availability.DRAIN):
+        self.known[member_id] = Member(member_id, f"host of {member_id}", "10.0.0.2", is_ready=True, availability=availability, tasks=tasks)
 
     def change(self, member_id, **values):
         self.known[member_id] = replace(self.known[member_id], **values)

@@ -39,7 +39,6 @@ ROOT = Path(__file__).parent.parent
 START_S = 20.0
 NUMBERS = itertools.count(1)
 STOP_GRACE_S = 3.0
-SMALL = Limits(cpu_cores=1.0, memory_bytes=128 * MIB, pids=64, disk_bytes=64 * MIB, timeout_s=60)
 ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/app"}
 # Answers every request with its environment's GREETING, once it has slept for BOOT_S.
 SERVER = """\

@@ -14,11 +14,10 @@ class AlertKind(StrEnum):
 
 @dataclass(frozen=True)
 class Alert:
-    """Something is wrong with `subject`, from `raised_at` until `resolved_at`; `message` is a sentence."""
+    """Something is wrong with `subject`, since `raised_at`; `message` is a sentence."""
 
     id: UUID
     kind: AlertKind
     subject: str
     message: str
     raised_at: datetime
-    resolved_at: datetime | None = None

@@ -10,7 +10,6 @@ DEFAULT_PATH = "/health"
 DEFAULT_INTERVAL_S = 30
 MAX_INTERVAL_S = 300
 MAX_PATH_LENGTH = 200
-FAILURES = 3
 
 # What RFC 3986 allows in a path and a query: it is written into a request line as it is.
 _PATH = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*")

@@ -101,7 +101,6 @@ class Member:
     name: str
     address: str
     is_ready: bool
-    is_manager: bool
     availability: Availability
     tasks: int
 

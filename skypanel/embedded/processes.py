@@ -55,11 +55,6 @@ class Program:
     stop_wait_s: int = 10
     folder: Path | None = None
 
-    @property
-    def full_name(self) -> str:
-        """What supervisord calls it."""
-        return f"{self.group}:{self.name}"
-
 
 def installed() -> Binaries:
     """Return the programs of this virtual environment."""

@@ -26,10 +26,5 @@ async def open_(conn: Connection) -> list[Alert]:
     return [_read(row) for row in await conn.all(select(alerts).where(OPEN_ALERT).order_by(alerts.c.raised_at))]
 
 
-async def recent(conn: Connection, limit: int) -> list[Alert]:
-    """Return the newest alerts, newest first."""
-    return [_read(row) for row in await conn.all(select(alerts).order_by(alerts.c.raised_at.desc()).limit(limit))]
-
-
 def _read(row: Row) -> Alert:
-    return Alert(row.id, AlertKind(row.kind), row.subject, row.message, row.raised_at, row.resolved_at)
+    return Alert(row.id, AlertKind(row.kind), row.subject, row.message, row.raised_at)

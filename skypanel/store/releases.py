@@ -81,11 +81,6 @@ async def by_versions(conn: Connection, app_id: UUID, versions: Collection[int])
     return {row.version: _read(row) for row in rows}
 
 
-async def last_good(conn: Connection, app_id: UUID) -> Release | None:
-    """Return an app's newest release that succeeded, if one did."""
-    return _read_if(await conn.first(_newest(app_id).where(releases.c.state == ReleaseState.SUCCEEDED).limit(1)))
-
-
 async def of_build(conn: Connection, build_id: UUID) -> Release | None:
     """Return the release that came of a build, if one did."""
     return _read_if(await conn.first(select(releases).where(releases.c.build_id == build_id).limit(1)))

@@ -8,7 +8,6 @@ from skypanel.domain.access import Role
 from skypanel.flow import organizations
 from tests.api_walk import KEY
 
-OWN = "Administrators"
 PASSWORD = "a long enough password"
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-EXECUTABLE = 0o111
 
 
 @pytest.fixture(scope="module")

@@ -41,7 +41,6 @@ async def test_releases(database):
         app, person = await factories.app(conn), await factories.account(conn)
         build = await factories.built(conn, app)
         head = await config_vars.head(conn, app.id)
-        assert await releases.last_good(conn, app.id) is None
         first = await releases.add(
             conn, app.id, slug_id=build.slug_id, config_version_id=head.id, description="Deploy", account_id=person.id, build_id=build.id
         )
@@ -54,7 +53,7 @@ async def test_releases(database):
         assert await releases.finish(conn, failed.id, ReleaseState.FAILED, "It broke.")
         pending = await factories.release(conn, app)
         assert [release.version for release in await releases.recent(conn, app.id, 2)] == [3, 2]
-        assert (await releases.last_good(conn, app.id)).id == first.id
+        assert (await releases.get(conn, first.id)).state is ReleaseState.SUCCEEDED
         assert (await releases.get(conn, failed.id)).error == "It broke."
         assert await releases.by_version(conn, app.id, 3) == pending
         assert set(await releases.by_ids(conn, [first.id, pending.id, factories.uuid4()])) == {first.id, pending.id}

@@ -239,7 +239,6 @@ HOT = {
     "organization by name": lambda conn, _: organizations.by_name(conn, "Acme"),
     "config head": lambda conn, app: config_vars.head(conn, app.id),
     "release head": lambda conn, app: releases.recent(conn, app.id, 1),
-    "last good release": lambda conn, app: releases.last_good(conn, app.id),
     "release by version": lambda conn, app: releases.by_version(conn, app.id, 1),
     "active build": lambda conn, app: builds.active(conn, app.id),
     "build of a source": lambda conn, app: builds.succeeded(conn, app.id, factories.digest()),

@@ -18,7 +18,7 @@ def machine(stage):
     machine = FakeMachine(secret="a key\n")
     machine.answer("docker info", "root=", out=READY)
     stage.panel.machines.machines[ADDRESS] = machine
-    stage.panel.swarm.join("manager", availability=Availability.ACTIVE, is_manager=True)
+    stage.panel.swarm.join("manager", availability=Availability.ACTIVE)
     return machine
 
 

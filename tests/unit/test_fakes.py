@@ -186,7 +186,7 @@ class TestFakeSwarm(SwarmContract):
     @pytest.fixture
     def members(self):
         swarm = FakeSwarm()
-        swarm.join("manager", is_manager=True, availability=Availability.ACTIVE)
+        swarm.join("manager", availability=Availability.ACTIVE)
         swarm.join("worker")
         swarm.images["an image"] = b"its bytes"
         return swarm

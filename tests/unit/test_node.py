@@ -30,11 +30,10 @@ NODE = Node(
     uuid4(), "one", "10.0.0.2", 22, "root", "ssh-ed25519 AAAA", SecretKind.KEY, b"secret", NodeState.ACTIVE, Wanted.ACTIVE, 1, NOW,
     member_id="m1", heartbeat_at=NOW,
 )  # fmt: skip
-MEMBER = Member("m1", "host", "10.0.0.2", is_ready=True, is_manager=False, availability=Availability.ACTIVE, tasks=0)
+MEMBER = Member("m1", "host", "10.0.0.2", is_ready=True, availability=Availability.ACTIVE, tasks=0)
 DOWN = replace(MEMBER, is_ready=False)
 BUSY = replace(MEMBER, tasks=1)
 
-states = st.sampled_from(NodeState)
 members = st.sampled_from([None, MEMBER, DOWN, BUSY])
 
 

@@ -12,7 +12,6 @@ from skypanel.domain.errors import Unavailable
 from skypanel.drivers.docker.api import translated
 
 UNIX = "unix://"
-STDOUT = 1
 STDERR = 2
 ALL = ("stdin", "stdout", "stderr")
 ANSWER_S = 60

@@ -20,7 +20,6 @@ from skypanel.host.programs import PROGRAMS
 
 BASE = "debian:bookworm-slim"
 FOLDER = Path(str(files("skypanel") / "stack"))
-IMPORT_S = 600
 _LAST_LINES = 20
 
 Say = Callable[[str], None]

@@ -136,13 +136,11 @@ def _members(client: APIClient) -> Sequence[Member]:
 
 
 def _member(node: Mapping[str, Any], tasks: int) -> Member:
-    manager = node.get("ManagerStatus")
     return Member(
         id=node["ID"],
         name=node["Description"]["Hostname"],
         address=node["Status"].get("Addr", ""),
         is_ready=node["Status"]["State"] == "ready",
-        is_manager=manager is not None,
         availability=Availability.ACTIVE if node["Spec"].get("Availability", "active") == "active" else Availability.DRAIN,
         tasks=tasks,
     )

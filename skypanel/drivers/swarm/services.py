@@ -43,11 +43,6 @@ class Service:
         """Its labels."""
         return dict(self.spec["Labels"])
 
-    @property
-    def replicas(self) -> int:
-        """How many of it should run."""
-        return int(self.spec["Mode"]["Replicated"].get("Replicas", 0))
-
 
 class Services:
     """What belongs to one panel, by its identity `panel`; several may share a Swarm."""
