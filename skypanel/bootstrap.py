@@ -1,11 +1,14 @@
-"""The composition root: which driver fills which port of a panel."""
+"""The composition root: which driver fills which port of a panel.
 
-from collections.abc import AsyncIterator
+Drivers whose libraries are large, and wanted in few processes or seldom, are imported where they are first asked for.
+"""
+
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from importlib import import_module
-from types import ModuleType
 
+from skypanel.domain.account import PublicKey
+from skypanel.domain.stack import Image
 from skypanel.domain.storage import Storage, StorageKind
 from skypanel.drivers.celery import CeleryQueue
 from skypanel.drivers.clock import SystemClock
@@ -13,7 +16,6 @@ from skypanel.drivers.crypto.argon2 import Argon2Passwords
 from skypanel.drivers.crypto.fernet import FernetCipher
 from skypanel.drivers.crypto.key_file import KeyFileCipher
 from skypanel.drivers.git.repositories import DulwichRepositories
-from skypanel.drivers.on_demand import MachinesOnDemand, RemotesOnDemand, RuntimesOnDemand, SwarmOnDemand
 from skypanel.drivers.output.streams import StreamOutput, connect
 from skypanel.drivers.sources.upload import TarballArchives
 from skypanel.drivers.storage.chosen import ChosenObjects
@@ -21,8 +23,11 @@ from skypanel.drivers.storage.files import FileObjects
 from skypanel.engines import Elsewhere, OpenEngine
 from skypanel.flow import staging, stopping, storage
 from skypanel.ports.crypto import Cipher
+from skypanel.ports.nodes import Machines, Swarm
 from skypanel.ports.objects import Objects
 from skypanel.ports.panel import Panel
+from skypanel.ports.remotes import Remotes
+from skypanel.ports.runtimes import Runtimes
 from skypanel.settings import Settings
 from skypanel.store.engine import Postgres
 
@@ -42,15 +47,13 @@ async def open_panel(settings: Settings) -> AsyncIterator[Panel]:
         stack.push_async_callback(output.close)
         queue = CeleryQueue(settings.broker_url)
         stack.push_async_callback(queue.close)
-        open_engine: OpenEngine = preload(settings).open_engine
         elsewhere = Elsewhere(partial(staging.stage_elsewhere, database), partial(stopping.stop_elsewhere, database))
-        engine = open_engine(settings, objects, clock, stack, elsewhere)
+        engine = preload(settings)(settings, objects, clock, stack, elsewhere)
         yield Panel(
             address=settings.address,
             database=database,
             scheduler=engine.scheduler,
             builder=engine.builder,
-            runtimes=RuntimesOnDemand(settings.runtimes),
             upkeep=engine.upkeep,
             router=engine.router,
             objects=objects,
@@ -62,25 +65,73 @@ async def open_panel(settings: Settings) -> AsyncIterator[Panel]:
             passwords=Argon2Passwords(),
             repositories=DulwichRepositories(settings.repositories),
             archives=TarballArchives(),
-            remotes=RemotesOnDemand(settings.repositories),
-            swarm=SwarmOnDemand(settings.docker_host),
-            machines=MachinesOnDemand(),
             clock=clock,
+            parse_public_key=_parse_public_key,
+            load_machines=_load_machines,
+            load_remotes=partial(_load_remotes, settings),
+            load_runtimes=partial(_load_runtimes, settings),
+            load_swarm=partial(_load_swarm, settings),
         )
 
 
-def preload(settings: Settings) -> ModuleType:
-    """Import the engine, so that processes that are forked after it have it in common, and return its module."""
-    return import_module(f"skypanel.engines.{settings.engine}")
+def preload(settings: Settings) -> OpenEngine:
+    """Import the engine, so that processes that are forked after it have it in common, and return what opens it."""
+    return ENGINES[settings.engine]()
+
+
+def _embedded() -> OpenEngine:
+    from skypanel.engines.embedded import open_engine
+
+    return open_engine
+
+
+def _swarm() -> OpenEngine:
+    from skypanel.engines.swarm import open_engine
+
+    return open_engine
+
+
+ENGINES: Mapping[str, Callable[[], OpenEngine]] = {"embedded": _embedded, "swarm": _swarm}
 
 
 def _open_objects(settings: Settings, chosen: Storage) -> Objects:
     if chosen.kind is StorageKind.FILES:
         return FileObjects(settings.objects)
-    # Its SDK takes more memory than all the rest of a process: only where it is wanted.
-    opened: Objects = import_module("skypanel.drivers.storage.s3").S3Objects(chosen, settings.scratch)
-    return opened
+    from skypanel.drivers.storage.s3 import S3Objects
+
+    return S3Objects(chosen, settings.scratch)
 
 
 def _cipher(settings: Settings) -> Cipher:
     return FernetCipher(settings.encryption_keys) if settings.encryption_keys else KeyFileCipher(settings.encryption_keys_file)
+
+
+def _parse_public_key(text: str, name: str) -> PublicKey:
+    from skypanel.drivers.ssh.public_keys import parse_public_key
+
+    return parse_public_key(text, name)
+
+
+def _load_machines() -> Machines:
+    from skypanel.drivers.ssh.machines import SshMachines
+
+    return SshMachines()
+
+
+def _load_remotes(settings: Settings) -> Remotes:
+    from skypanel.drivers.git.remote.remotes import GitRemotes
+
+    return GitRemotes(settings.repositories)
+
+
+def _load_runtimes(settings: Settings) -> Runtimes:
+    from skypanel.drivers.runtimes.kept import KeptRuntimes
+
+    return KeptRuntimes(settings.runtimes)
+
+
+def _load_swarm(settings: Settings) -> Swarm:
+    from skypanel.drivers.docker.stack import define
+    from skypanel.drivers.swarm.nodes import SwarmNodes
+
+    return SwarmNodes(settings.docker_host, (define(Image.RUN).name,))

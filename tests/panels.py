@@ -19,6 +19,7 @@ from skypanel.drivers.git.repositories import DulwichRepositories
 from skypanel.drivers.runtimes.kept import KeptRuntimes
 from skypanel.drivers.sandbox.attachment import Attachment
 from skypanel.drivers.sources.upload import TarballArchives
+from skypanel.drivers.ssh.public_keys import parse_public_key
 from skypanel.flow import apps as apps_flow
 from skypanel.flow import build as build_flow
 from skypanel.flow import rollout as rollout_flow
@@ -260,12 +261,12 @@ async def open_stage(database, folder) -> Stage:
     builder.answer("detect", out=b"python\nPython\n")
     builder.answer("cat", "/app/Procfile", out=b"web: serve\nworker: toil\n")
     builder.answer("tar -c", out=b"a slug")
+    machines, remotes, runtimes, swarm = FakeMachines(), FakeRemotes(folder / "elsewhere"), KeptRuntimes(folder / "runtimes"), FakeSwarm()
     panel = Panel(
         address=ADDRESS,
         database=database,
         scheduler=FakeScheduler(),
         builder=builder,
-        runtimes=KeptRuntimes(folder / "runtimes"),
         upkeep=FakeUpkeep(),
         router=FakeRouter(),
         objects=FakeObjects(),
@@ -277,9 +278,11 @@ async def open_stage(database, folder) -> Stage:
         passwords=Argon2Passwords(CHEAPEST),
         repositories=DulwichRepositories(folder),
         archives=TarballArchives(),
-        remotes=FakeRemotes(folder / "elsewhere"),
-        swarm=FakeSwarm(),
-        machines=FakeMachines(),
         clock=FakeClock(datetime.now(UTC)),
+        parse_public_key=parse_public_key,
+        load_machines=lambda: machines,
+        load_remotes=lambda: remotes,
+        load_runtimes=lambda: runtimes,
+        load_swarm=lambda: swarm,
     )
     return Stage(panel, (await initialize(panel, ())).admin)

@@ -39,6 +39,6 @@ class Engine:
 class OpenEngine(Protocol):
     """What each module has as `open_engine`; what is to be closed goes on the stack."""
 
-    def __call__(self, settings: Settings, objects: Objects, clock: Clock, stack: AsyncExitStack, elsewhere: Elsewhere) -> Engine:
+    def __call__(self, settings: Settings, objects: Objects, clock: Clock, stack: AsyncExitStack, elsewhere: Elsewhere, /) -> Engine:
         """Return the engine. Nothing is asked of any server yet."""
         ...

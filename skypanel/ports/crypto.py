@@ -2,6 +2,8 @@
 
 from typing import Protocol
 
+from skypanel.domain.account import PublicKey
+
 
 class Cipher(Protocol):
     """Encrypts secrets at rest; the newest key encrypts, older keys still decrypt."""
@@ -25,4 +27,10 @@ class Passwords(Protocol):
 
     async def verify(self, kept: str | None, password: str) -> bool:
         """Whether this is the password of which `kept` was kept; takes as long where None was."""
+        ...
+
+
+class ParsePublicKey(Protocol):
+    def __call__(self, text: str, name: str) -> PublicKey:
+        """Return an SSH key from its line; its comment names it, or else `name`. Raises Invalid."""
         ...

@@ -1,13 +1,15 @@
 """One of each port."""
 
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from functools import cached_property
 
 from skypanel.domain.routing import Address
 from skypanel.ports.archives import Archives
 from skypanel.ports.builder import Builder
 from skypanel.ports.clock import Clock
-from skypanel.ports.crypto import Cipher, Passwords
+from skypanel.ports.crypto import Cipher, ParsePublicKey, Passwords
 from skypanel.ports.database import Connection, Database
 from skypanel.ports.logs import Logs
 from skypanel.ports.nodes import Machines, Swarm
@@ -24,13 +26,15 @@ from skypanel.ports.upkeep import Upkeep
 
 @dataclass(frozen=True)
 class Panel:
-    """One of each; what flow functions act through."""
+    """One of each; what flow functions act through.
+
+    What a `load_` function returns is had by the first use of the property of that name, as its libraries take memory.
+    """
 
     address: Address
     database: Database
     scheduler: Scheduler
     builder: Builder
-    runtimes: Runtimes
     upkeep: Upkeep
     router: Router
     objects: Objects
@@ -42,10 +46,12 @@ class Panel:
     passwords: Passwords
     repositories: Repositories
     archives: Archives
-    remotes: Remotes
-    swarm: Swarm
-    machines: Machines
     clock: Clock
+    parse_public_key: ParsePublicKey
+    load_machines: Callable[[], Machines]
+    load_remotes: Callable[[], Remotes]
+    load_runtimes: Callable[[], Runtimes]
+    load_swarm: Callable[[], Swarm]
 
     def transaction(self) -> AbstractAsyncContextManager[Connection]:
         """Begin a transaction: `async with panel.transaction() as conn`."""
@@ -54,3 +60,23 @@ class Panel:
     def autocommit(self) -> AbstractAsyncContextManager[Connection]:
         """Let each statement be a transaction of its own: `async with panel.autocommit() as conn`."""
         return self.database.autocommit()
+
+    @cached_property
+    def machines(self) -> Machines:
+        """Other machines."""
+        return self.load_machines()
+
+    @cached_property
+    def remotes(self) -> Remotes:
+        """Repositories elsewhere."""
+        return self.load_remotes()
+
+    @cached_property
+    def runtimes(self) -> Runtimes:
+        """Interpreters for builds."""
+        return self.load_runtimes()
+
+    @cached_property
+    def swarm(self) -> Swarm:
+        """The Swarm that nodes are members of."""
+        return self.load_swarm()

@@ -65,7 +65,7 @@ async def stage(swarm, database, tmp_path):
     base = await asyncio.to_thread(small_image, swarm.client)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(tmp_path / "crt", tmp_path / "key")
-    stage.panel = replace(stage.panel, swarm=SwarmNodes(swarm.url, [base]), machines=SshMachines())
+    stage.panel = replace(stage.panel, load_swarm=lambda: SwarmNodes(swarm.url, [base]), load_machines=SshMachines)
     runner = web.AppRunner(create_app(stage.panel, SETTINGS), shutdown_timeout=1)
     await runner.setup()
     site = web.TCPSite(runner, swarm.bridge.address, 0, ssl_context=context)
