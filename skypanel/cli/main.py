@@ -1,19 +1,99 @@
 """The group of all commands, and the edge where errors become lines."""
 
 import sys
-from collections.abc import Mapping
-from importlib import import_module
+from collections.abc import Callable, Mapping
 
 import click
 
 from skypanel.domain.errors import SkyPanelError
 
+Loaded = tuple[click.Command, ...]
+
+
+def _up() -> Loaded:
+    from skypanel.cli import up
+
+    return up.COMMANDS
+
+
+def _machine() -> Loaded:
+    from skypanel.cli import machine
+
+    return machine.COMMANDS
+
+
+def _nodes() -> Loaded:
+    from skypanel.cli import nodes
+
+    return nodes.COMMANDS
+
+
+def _apps() -> Loaded:
+    from skypanel.cli import apps
+
+    return apps.COMMANDS
+
+
+def _run() -> Loaded:
+    from skypanel.cli import run
+
+    return run.COMMANDS
+
+
+def _remote() -> Loaded:
+    from skypanel.cli import remote
+
+    return remote.COMMANDS
+
+
+def _heroku() -> Loaded:
+    from skypanel.cli import heroku
+
+    return heroku.COMMANDS
+
+
+def _settings() -> Loaded:
+    from skypanel.cli import settings
+
+    return settings.COMMANDS
+
+
+def _billing() -> Loaded:
+    from skypanel.cli import billing
+
+    return billing.COMMANDS
+
+
+def _people() -> Loaded:
+    from skypanel.cli import people
+
+    return people.COMMANDS
+
+
+def _accounts() -> Loaded:
+    from skypanel.cli import accounts
+
+    return accounts.COMMANDS
+
+
+def _stack() -> Loaded:
+    from skypanel.cli import stack
+
+    return stack.COMMANDS
+
+
 # A command's module is imported when it is called for: `up` stays as long as the panel, and is to be small.
-MODULES: Mapping[str, tuple[str, ...]] = {
-    "up": ("up",),
-    "machine": ("init", "migrate", "doctor", "rotate-keys", "install-service"),
-    "nodes": ("nodes",),
-    "apps": (
+MODULES: Mapping[Callable[[], Loaded], tuple[str, ...]] = {
+    _up: ("up",),
+    _machine: (
+        "init",
+        "migrate",
+        "doctor",
+        "rotate-keys",
+        "install-service",
+    ),
+    _nodes: ("nodes",),
+    _apps: (
         "apps",
         "ps",
         "scale",
@@ -29,14 +109,30 @@ MODULES: Mapping[str, tuple[str, ...]] = {
         "transfer",
         "destroy",
     ),
-    "run": ("run",),
-    "remote": ("remote",),
-    "heroku": ("heroku",),
-    "settings": ("settings", "storage"),
-    "billing": ("wallet", "usage"),
-    "people": ("orgs", "members", "access"),
-    "accounts": ("accounts", "keys", "tokens", "login-link", "passwd"),
-    "stack": ("stack",),
+    _run: ("run",),
+    _remote: ("remote",),
+    _heroku: ("heroku",),
+    _settings: (
+        "settings",
+        "storage",
+    ),
+    _billing: (
+        "wallet",
+        "usage",
+    ),
+    _people: (
+        "orgs",
+        "members",
+        "access",
+    ),
+    _accounts: (
+        "accounts",
+        "keys",
+        "tokens",
+        "login-link",
+        "passwd",
+    ),
+    _stack: ("stack",),
 }
 
 
@@ -49,9 +145,8 @@ class Commands(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
         """Return a command from its module."""
-        module = next((module for module, names in MODULES.items() if cmd_name in names), None)
-        found: tuple[click.Command, ...] = import_module(f"skypanel.cli.{module}").COMMANDS if module else ()
-        return next((command for command in found if command.name == cmd_name), None)
+        load = next((load for load, names in MODULES.items() if cmd_name in names), tuple)
+        return next((command for command in load() if command.name == cmd_name), None)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

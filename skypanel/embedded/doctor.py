@@ -5,7 +5,6 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from skypanel.domain.transcript import size
 from skypanel.drivers.sandbox.launcher import Launcher
 from skypanel.embedded import health, users
 from skypanel.embedded.children import log_path
+from skypanel.embedded.finding import Finding
 from skypanel.embedded.listeners import check_public_ports
 from skypanel.embedded.machine import Machine, as_found, look
 from skypanel.embedded.open_files import CONNECTIONS, WANTED
@@ -27,16 +27,6 @@ from skypanel.settings import Settings
 from skypanel.variables import DEFAULT_ADDRESS, read_given
 
 LEAST_DISK_BYTES = 5 * GIB
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something that is not as it should be: what it leads to, and what to do. A warning lets the panel run all the same."""
-
-    name: str
-    wrong: str
-    remedy: str
-    is_warning: bool = False
 
 
 @dataclass(frozen=True)
@@ -259,9 +249,9 @@ async def _swarm_findings(environ: Mapping[str, str]) -> tuple[Finding, ...]:
         return ()
     if loaded.engine != "swarm":
         return ()
-    # Docker's SDK takes memory, and is wanted here alone.
-    found: tuple[Finding, ...] = await import_module("skypanel.embedded.doctor_swarm").findings(loaded)
-    return found
+    from skypanel.embedded import doctor_swarm
+
+    return await doctor_swarm.findings(loaded)
 
 
 def _port_findings(environ: Mapping[str, str], loaded: Settings | None) -> tuple[Finding, ...]:

@@ -5,7 +5,7 @@ from skypanel.domain.stack import Image
 from skypanel.drivers.docker import stack
 from skypanel.drivers.docker.api import DockerApi
 from skypanel.drivers.swarm import probe as swarm_probe
-from skypanel.embedded.doctor import Finding
+from skypanel.embedded.finding import Finding
 from skypanel.settings import Settings
 
 

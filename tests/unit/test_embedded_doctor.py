@@ -6,7 +6,7 @@ import pytest
 
 from skypanel.domain.limits import GIB
 from skypanel.embedded import doctor, packages
-from skypanel.embedded.doctor import Finding
+from skypanel.embedded.finding import Finding
 from skypanel.embedded.machine import Machine, as_found, filesystems
 from skypanel.embedded.open_files import WANTED, raise_limit
 
