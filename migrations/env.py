@@ -2,8 +2,8 @@
 
 from alembic import context
 
-from skypanel.store.columns import metadata
 from skypanel.store.migrate import VERSION_TABLE
+from skypanel.store.tables import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -5,7 +5,13 @@ from uuid import UUID
 from sqlalchemy import Text, cast, func, literal, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
-from skypanel.store import tables
+from skypanel.store.tables.accounts import accounts, ssh_keys, tokens
+from skypanel.store.tables.apps import app_transfers, applications, collaborators, formations
+from skypanel.store.tables.builds import builds
+from skypanel.store.tables.config_vars import config_vars, config_versions
+from skypanel.store.tables.organizations import memberships, organizations
+from skypanel.store.tables.releases import releases, rollouts
+from skypanel.store.tables.sources import uploads
 from web.api.calls import Endpoint
 from web.api.routes import ENDPOINTS
 
@@ -70,9 +76,9 @@ def filled(path):
 async def rows(stage):
     """What is stored of all that the API writes, but for how a token was used."""
     written = [
-        tables.accounts, tables.app_transfers, tables.applications, tables.builds, tables.collaborators, tables.config_vars,
-        tables.config_versions, tables.formations, tables.memberships, tables.organizations, tables.releases, tables.rollouts,
-        tables.ssh_keys, tables.tokens, tables.uploads,
+        accounts, app_transfers, applications, builds, collaborators, config_vars,
+        config_versions, formations, memberships, organizations, releases, rollouts,
+        ssh_keys, tokens, uploads,
     ]  # fmt: skip
     async with stage.panel.transaction() as conn:
         return await conn.first(select(*map(_content, written)))

@@ -20,7 +20,9 @@ from skypanel.flow import config as config_flow
 from skypanel.flow import passwords
 from skypanel.flow import remote as remote_flow
 from skypanel.flow import upload as upload_flow
-from skypanel.store import accounts, audit, builds, collaborators, keys, organizations, tables, transfers, uploads
+from skypanel.store import accounts, audit, builds, collaborators, keys, organizations, transfers, uploads
+from skypanel.store.tables import metadata
+from skypanel.store.tables.audit import audit_log
 from tests import factories
 from tests.api_fixture import HOST
 from tests.panels import Stage
@@ -39,8 +41,8 @@ FINGERPRINTS = text(
     + ", ".join(
         f"(SELECT md5(string_agg(row::text, '|' ORDER BY row::text)) FROM "
         f"(SELECT to_jsonb(t) - 'busy_until' - 'last_used_at' AS row FROM {table.name} t "
-        f"WHERE {DONE if table is tables.audit_log else 'true'}) rows)"
-        for table in tables.metadata.sorted_tables
+        f"WHERE {DONE if table is audit_log else 'true'}) rows)"
+        for table in metadata.sorted_tables
     )
 )
 

@@ -1,6 +1,6 @@
 """The first tables.
 
-Plain SQL, to be read with Postgres' manual; skypanel/store/tables.py says the reasons, and a test
+Plain SQL, to be read with Postgres' manual; skypanel/store/tables says the reasons, and a test
 keeps the two alike. Constraints without a name take the one that Postgres gives them.
 """
 

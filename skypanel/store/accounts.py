@@ -9,7 +9,7 @@ from skypanel.domain.account import Account, AccountEntry
 from skypanel.domain.errors import Conflict
 from skypanel.ports.database import Connection
 from skypanel.store.rows import Row, found, one
-from skypanel.store.tables import accounts, ssh_keys, tokens
+from skypanel.store.tables.accounts import accounts, ssh_keys, tokens
 
 COLUMNS = (accounts.c.id, accounts.c.email, accounts.c.is_admin)
 _ENTRIES = select(

@@ -6,7 +6,7 @@ from sqlalchemy.dialects.postgresql import insert
 from skypanel.domain.alert import Alert, AlertKind
 from skypanel.ports.database import Connection
 from skypanel.store.rows import Row
-from skypanel.store.tables import OPEN_ALERT, alerts
+from skypanel.store.tables.nodes import OPEN_ALERT, alerts
 
 
 async def add(conn: Connection, kind: AlertKind, subject: str, message: str) -> bool:

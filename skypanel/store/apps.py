@@ -16,7 +16,10 @@ from skypanel.ports.database import Connection
 from skypanel.store import locks
 from skypanel.store.rows import Row, found
 from skypanel.store.sets import among
-from skypanel.store.tables import applications, collaborators, config_versions, memberships, organizations, plan_versions, plans
+from skypanel.store.tables.apps import applications, collaborators
+from skypanel.store.tables.config_vars import config_versions
+from skypanel.store.tables.organizations import memberships, organizations
+from skypanel.store.tables.plans import plan_versions, plans
 
 APPS = (
     select(

@@ -8,7 +8,7 @@ from sqlalchemy import insert, select
 
 from skypanel.domain.audit import AuditEntry
 from skypanel.ports.database import Connection
-from skypanel.store.tables import audit_log
+from skypanel.store.tables.audit import audit_log
 
 
 async def add(

@@ -13,7 +13,8 @@ from skypanel.domain.build import BuildState, Turn
 from skypanel.ports.database import Connection
 from skypanel.store import leases
 from skypanel.store.rows import one
-from skypanel.store.tables import applications, builds
+from skypanel.store.tables.apps import applications
+from skypanel.store.tables.builds import builds
 
 # An organization whose last build began before that counts as if it never had one.
 REMEMBERED = timedelta(hours=1)

@@ -10,7 +10,7 @@ from skypanel.domain.errors import Conflict
 from skypanel.ports.database import Connection
 from skypanel.store import build_queue, leases, locks
 from skypanel.store.rows import Row, found, one
-from skypanel.store.tables import OPEN_BUILD, builds
+from skypanel.store.tables.builds import OPEN_BUILD, builds
 
 
 async def add(conn: Connection, app_id: UUID, account_id: UUID | None, source: Source) -> Build:

@@ -8,8 +8,10 @@ from sqlalchemy.dialects.postgresql import insert
 from skypanel.domain.access import Member, Role
 from skypanel.domain.app import App
 from skypanel.ports.database import Connection
-from skypanel.store import accounts, tables
-from skypanel.store.tables import collaborators, memberships
+from skypanel.store import accounts
+from skypanel.store.tables.accounts import accounts as accounts_table
+from skypanel.store.tables.apps import collaborators
+from skypanel.store.tables.organizations import memberships
 
 
 async def put(conn: Connection, app_id: UUID, account_id: UUID, role: Role) -> None:
@@ -31,8 +33,8 @@ async def remove_all(conn: Connection, app_id: UUID) -> None:
 
 async def of(conn: Connection, app_id: UUID) -> list[Member]:
     """Return an app's collaborators by address."""
-    statement = select(*accounts.COLUMNS, collaborators.c.role, collaborators.c.created_at).join_from(collaborators, tables.accounts)
-    found = await conn.all(statement.where(collaborators.c.app_id == app_id).order_by(tables.accounts.c.email))
+    statement = select(*accounts.COLUMNS, collaborators.c.role, collaborators.c.created_at).join_from(collaborators, accounts_table)
+    found = await conn.all(statement.where(collaborators.c.app_id == app_id).order_by(accounts_table.c.email))
     return [Member(accounts.read(row), Role(row.role), row.created_at) for row in found]
 
 

@@ -10,7 +10,7 @@ from skypanel.domain.config_vars import ConfigVersion
 from skypanel.ports.database import Connection
 from skypanel.store import apps
 from skypanel.store.rows import Row, found, one
-from skypanel.store.tables import config_vars, config_versions
+from skypanel.store.tables.config_vars import config_vars, config_versions
 
 
 @dataclass(frozen=True)

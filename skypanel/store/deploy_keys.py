@@ -6,7 +6,7 @@ from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from skypanel.ports.database import Connection
-from skypanel.store.tables import deploy_keys
+from skypanel.store.tables.sources import deploy_keys
 
 
 async def public_key(conn: Connection, app_id: UUID) -> str | None:

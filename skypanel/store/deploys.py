@@ -7,7 +7,8 @@ from sqlalchemy import select, union
 
 from skypanel.domain.release import RolloutReason, RolloutState
 from skypanel.ports.database import Connection
-from skypanel.store.tables import OPEN_BUILD, builds, rollouts
+from skypanel.store.tables.builds import OPEN_BUILD, builds
+from skypanel.store.tables.releases import rollouts
 
 
 async def open_among(conn: Connection, app_ids: Collection[UUID]) -> set[UUID]:

@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from skypanel.domain.manifest import WEB
 from skypanel.ports.database import Connection
-from skypanel.store.tables import formations
+from skypanel.store.tables.apps import formations
 
 
 async def get(conn: Connection, app_id: UUID) -> dict[str, int]:

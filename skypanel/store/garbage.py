@@ -8,7 +8,9 @@ from sqlalchemy import ColumnElement, FromClause, Select, and_, exists, func, or
 from skypanel.domain.release import ReleaseState
 from skypanel.ports.database import Connection
 from skypanel.store.rows import Row
-from skypanel.store.tables import OPEN_BUILD, OPEN_ROLLOUT, applications, builds, releases, rollouts, slugs
+from skypanel.store.tables.apps import applications
+from skypanel.store.tables.builds import OPEN_BUILD, builds, slugs
+from skypanel.store.tables.releases import OPEN_ROLLOUT, releases, rollouts
 
 
 async def needed_slugs(conn: Connection, digests: Collection[str], kept_releases: int | None) -> set[str]:

@@ -10,7 +10,7 @@ from skypanel.domain.errors import Conflict
 from skypanel.ports.database import Connection
 from skypanel.store.accounts import COLUMNS, read_if
 from skypanel.store.rows import Row
-from skypanel.store.tables import accounts, ssh_keys
+from skypanel.store.tables.accounts import accounts, ssh_keys
 
 
 async def add(conn: Connection, account_id: UUID, public_key: str, fingerprint: str, name: str) -> Key:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, DateTime, FromClause, Table, Update, func, select, update
 
-from skypanel.store.tables import applications
+from skypanel.store.tables.apps import applications
 
 
 def claimed(table: Table, work_id: UUID, running: str, worker: str, lease_s: float) -> Update:

@@ -9,7 +9,11 @@ from skypanel.domain.app import Listing
 from skypanel.ports.database import Connection
 from skypanel.store import apps
 from skypanel.store.rows import Row, found
-from skypanel.store.tables import accounts, applications, memberships, organizations, releases, slugs
+from skypanel.store.tables.accounts import accounts
+from skypanel.store.tables.apps import applications
+from skypanel.store.tables.builds import slugs
+from skypanel.store.tables.organizations import memberships, organizations
+from skypanel.store.tables.releases import releases
 
 _OWNERS = (
     select(

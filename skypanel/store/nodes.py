@@ -14,7 +14,10 @@ from skypanel.domain.report import Report
 from skypanel.ports.database import Connection
 from skypanel.store import leases, locks
 from skypanel.store.rows import Row, found, one
-from skypanel.store.tables import OPEN_ROLLOUT, applications, nodes, releases, rollouts, slugs
+from skypanel.store.tables.apps import applications
+from skypanel.store.tables.builds import slugs
+from skypanel.store.tables.nodes import nodes
+from skypanel.store.tables.releases import OPEN_ROLLOUT, releases, rollouts
 
 _WORK = frozenset({NodeState.PROVISIONING, NodeState.REMOVING})
 _WAITING = and_(nodes.c.state.in_(_WORK), or_(nodes.c.lease_until.is_(None), leases.lapsed(nodes)))

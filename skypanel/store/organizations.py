@@ -14,7 +14,9 @@ from skypanel.ports.database import Connection
 from skypanel.store import locks, wallets
 from skypanel.store.accounts import COLUMNS, read
 from skypanel.store.rows import Row, found, one
-from skypanel.store.tables import accounts, applications, memberships, organizations
+from skypanel.store.tables.accounts import accounts
+from skypanel.store.tables.apps import applications
+from skypanel.store.tables.organizations import memberships, organizations
 
 _COLUMNS = (organizations.c.id, organizations.c.name, organizations.c.billed, organizations.c.suspended, organizations.c.held)
 _FIGURES = select(

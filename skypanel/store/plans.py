@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from skypanel.domain.plan import Plan, PlanOffer
 from skypanel.ports.database import Connection
 from skypanel.store.rows import Row, found, one
-from skypanel.store.tables import plan_versions, plans
+from skypanel.store.tables.plans import plan_versions, plans
 
 COLUMNS = (
     plan_versions.c.id,

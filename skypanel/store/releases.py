@@ -10,7 +10,7 @@ from skypanel.domain.release import Release, ReleaseState
 from skypanel.ports.database import Connection
 from skypanel.store import apps
 from skypanel.store.rows import Row, found, one
-from skypanel.store.tables import releases
+from skypanel.store.tables.releases import releases
 
 
 async def add(

@@ -7,7 +7,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from skypanel.domain.remote import Remote, parse_url
 from skypanel.ports.database import Connection
-from skypanel.store.tables import remotes
+from skypanel.store.tables.sources import remotes
 
 
 async def get(conn: Connection, app_id: UUID) -> Remote | None:

@@ -15,7 +15,8 @@ from skypanel.ports.database import Connection
 from skypanel.store import leases, locks
 from skypanel.store.rows import Row, found, one
 from skypanel.store.sets import among
-from skypanel.store.tables import OPEN_ROLLOUT, applications, releases, rollouts
+from skypanel.store.tables.apps import applications
+from skypanel.store.tables.releases import OPEN_ROLLOUT, releases, rollouts
 
 # So that the release phases of one organization, which may take minutes, leave a place for the others.
 MAX_OF_ONE_ORGANIZATION = 6

@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 from skypanel.domain.routing import Route
 from skypanel.ports.database import Connection
 from skypanel.store.rows import Row
-from skypanel.store.tables import applications, routes
+from skypanel.store.tables.apps import applications, routes
 
 _IN_FORCE = select(routes).join(applications, applications.c.id == routes.c.app_id).where(~applications.c.maintenance)
 

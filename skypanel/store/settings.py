@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from skypanel.ports.database import Connection
 from skypanel.store import locks
-from skypanel.store.tables import settings
+from skypanel.store.tables.settings import settings
 
 Value = Any  # whatever JSON can say
 

@@ -8,7 +8,7 @@ from skypanel.domain.password import Attempts
 from skypanel.ports.database import Connection
 from skypanel.store import locks
 from skypanel.store.rows import one
-from skypanel.store.tables import sign_in_attempts
+from skypanel.store.tables.accounts import sign_in_attempts
 
 
 async def lately(conn: Connection, email_digest: str, address: str, window: timedelta) -> Attempts:

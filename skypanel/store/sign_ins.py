@@ -8,7 +8,7 @@ from sqlalchemy import Table, delete, func, insert, select
 from skypanel.domain.account import Account
 from skypanel.ports.database import Connection
 from skypanel.store.accounts import COLUMNS, read_if
-from skypanel.store.tables import accounts, login_links, sessions
+from skypanel.store.tables.accounts import accounts, login_links, sessions
 
 
 async def add_link(conn: Connection, account_id: UUID, digest: str, expires_at: datetime) -> None:

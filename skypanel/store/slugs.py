@@ -7,7 +7,7 @@ from sqlalchemy import insert, select
 from skypanel.domain.slug import Slug
 from skypanel.ports.database import Connection
 from skypanel.store.rows import Row, found, one
-from skypanel.store.tables import slugs
+from skypanel.store.tables.builds import slugs
 
 
 async def add(conn: Connection, slug: Slug) -> Slug:

@@ -16,7 +16,10 @@ from skypanel.domain.release import RolloutState
 from skypanel.ports.database import Connection
 from skypanel.store import locks
 from skypanel.store.sets import among
-from skypanel.store.tables import applications, formations, organizations, releases, rollouts, routes, slugs
+from skypanel.store.tables.apps import applications, formations, routes
+from skypanel.store.tables.builds import slugs
+from skypanel.store.tables.organizations import organizations
+from skypanel.store.tables.releases import releases, rollouts
 
 # What a formation has of process types that the slug has not runs nowhere.
 _WANTED = (

@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from skypanel.ports.database import Connection
-from skypanel.store.tables import stop_orders
+from skypanel.store.tables.nodes import stop_orders
 
 LIFE = timedelta(minutes=1)
 

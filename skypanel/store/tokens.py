@@ -11,7 +11,7 @@ from skypanel.domain.rate import COST, WINDOW
 from skypanel.ports.database import Connection
 from skypanel.store.accounts import COLUMNS, read
 from skypanel.store.rows import Row, one
-from skypanel.store.tables import accounts, tokens
+from skypanel.store.tables.accounts import accounts, tokens
 
 
 @dataclass(frozen=True)

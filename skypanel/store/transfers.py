@@ -8,7 +8,8 @@ from skypanel.domain.account import Account
 from skypanel.domain.transfer import Transfer, TransferState
 from skypanel.ports.database import Connection
 from skypanel.store.rows import Row, found, one
-from skypanel.store.tables import PENDING_TRANSFER, accounts, app_transfers, applications
+from skypanel.store.tables.accounts import accounts
+from skypanel.store.tables.apps import PENDING_TRANSFER, app_transfers, applications
 
 _SENDERS, _RECIPIENTS = accounts.alias("sender"), accounts.alias("recipient")
 

@@ -9,7 +9,7 @@ from skypanel.domain.upload import Upload
 from skypanel.ports.database import Connection
 from skypanel.store import locks
 from skypanel.store.rows import Row, one
-from skypanel.store.tables import uploads
+from skypanel.store.tables.sources import uploads
 
 
 async def has_room(conn: Connection, account_id: UUID, most: int, now: datetime) -> bool:

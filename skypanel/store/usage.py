@@ -12,7 +12,9 @@ from skypanel.domain.figures import Granted
 from skypanel.ports.database import Connection
 from skypanel.store import locks
 from skypanel.store.rows import Row, found, one
-from skypanel.store.tables import OPEN_SPAN, organizations, plan_versions, resource_usage, usage_spans
+from skypanel.store.tables.billing import OPEN_SPAN, resource_usage, usage_spans
+from skypanel.store.tables.organizations import organizations
+from skypanel.store.tables.plans import plan_versions
 
 
 async def now(conn: Connection) -> datetime:

@@ -13,7 +13,8 @@ from skypanel.domain.billing import EntryKind, WalletEntry
 from skypanel.ports.database import Connection
 from skypanel.store import locks
 from skypanel.store.rows import Row
-from skypanel.store.tables import INCOME, OPENING, organizations, wallet_entries
+from skypanel.store.tables.billing import INCOME, OPENING, wallet_entries
+from skypanel.store.tables.organizations import organizations
 
 # Of each organization of a statement: what it has left, and what it was charged in its whole life. Years of hours are not
 # read for that: it is what came in, less what is left.

@@ -14,7 +14,8 @@ from sqlalchemy import func, update
 from skypanel.domain.access import Role
 from skypanel.domain.rate import COST, REQUESTS, WINDOW
 from skypanel.flow import accounts, passwords
-from skypanel.store import apps, audit, collaborators, config_vars, organizations, releases, slugs, tables
+from skypanel.store import apps, audit, collaborators, config_vars, organizations, releases, slugs
+from skypanel.store.tables.accounts import tokens as tokens_table
 from tests import factories
 from tests.api_fixture import Api
 from tests.crowd import crowd
@@ -46,7 +47,7 @@ async def test_every_answer_has_an_id_and_says_what_is_left(api):
 async def test_a_token_is_good_for_so_many_calls_at_once(api, stage):
     async with stage.panel.transaction() as conn:
         used_up = func.now() + WINDOW + REQUESTS * COST
-        await conn.execute(update(tables.tokens).where(tables.tokens.c.digest == accounts.digest(api.token)).values(busy_until=used_up))
+        await conn.execute(update(tokens_table).where(tokens_table.c.digest == accounts.digest(api.token)).values(busy_until=used_up))
     response = await api.call("GET", "/account", status=429)
     assert (await response.json())["id"] == "rate_limit"
     assert response.headers["RateLimit-Remaining"] == "0"

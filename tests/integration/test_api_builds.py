@@ -14,7 +14,8 @@ from skypanel.domain.build import BuildState
 from skypanel.domain.errors import Unavailable
 from skypanel.domain.upload import MAX_UPLOADS
 from skypanel.flow import build as build_flow
-from skypanel.store import audit, builds, tables
+from skypanel.store import audit, builds
+from skypanel.store.tables.sources import uploads as uploads_table
 from tests.archives import APP, HOSTILE, entry, tgz
 
 BASE = "https://localhost:8443"
@@ -168,7 +169,7 @@ async def test_a_url_is_good_once_and_for_an_hour(api, empty, stage):
     assert "already" in (await put(api, blob, status=409))["message"]
     late = await offered(api)
     async with stage.panel.transaction() as conn:
-        await conn.execute(update(tables.uploads).values(expires_at=func.now() - func.make_interval(0, 0, 0, 0, 0, 0, 1)))
+        await conn.execute(update(uploads_table).values(expires_at=func.now() - func.make_interval(0, 0, 0, 0, 0, 0, 1)))
     stage.panel.clock.advance(1)
     assert "expired" in (await put(api, late, status=404))["message"]
     await start(api, blob["get_url"], 422)
@@ -223,10 +224,10 @@ async def test_an_account_may_have_so_many_uploads_at_once(api, stage):
         await offered(api)
     assert "within the hour" in (await (await api.call("POST", "/sources", status=429)).json())["message"]
     async with stage.panel.transaction() as conn:
-        await conn.execute(update(tables.uploads).values(expires_at=func.now() - func.make_interval(0, 0, 0, 0, 1)))
+        await conn.execute(update(uploads_table).values(expires_at=func.now() - func.make_interval(0, 0, 0, 0, 1)))
     await offered(api)
     async with stage.panel.transaction() as conn:
-        assert (await conn.first(select(func.count()).select_from(tables.uploads)))[0] == 1
+        assert (await conn.first(select(func.count()).select_from(uploads_table)))[0] == 1
 
 
 async def test_one_thing_is_deployed_at_a_time_however_it_came(api, empty, stage):

@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import update
 
 from skypanel.domain.access import Role
-from skypanel.store import organizations, tables
+from skypanel.store import organizations
+from skypanel.store.tables.builds import builds as builds_table
 from tests.fakes import MARK
 from web.api.serializers import NOBODY_ID
 
@@ -100,7 +101,7 @@ async def test_roles_have_herokus_words_both_ways(api, stage):
 
 async def test_a_build_changed_last_when_it_ended(api, hello, stage):
     async with stage.panel.transaction() as conn:
-        await conn.execute(update(tables.builds).values(finished_at=tables.builds.c.created_at + timedelta(hours=1)))
+        await conn.execute(update(builds_table).values(finished_at=builds_table.c.created_at + timedelta(hours=1)))
     for build in await api.get("/apps/hello/builds"):
         made, changed = (datetime.fromisoformat(build[name]) for name in ("created_at", "updated_at"))
         assert changed - made == timedelta(hours=1)

@@ -17,8 +17,8 @@ from skypanel.flow import organizations as organizations_flow
 from skypanel.flow import reconcile, run, scale, wallet
 from skypanel.flow import settings as settings_flow
 from skypanel.store import apps, audit, formation, organizations, rollouts, settings, usage, wallets
-from skypanel.store.tables import organizations as organization_rows
-from skypanel.store.tables import resource_usage, usage_spans
+from skypanel.store.tables.billing import resource_usage, usage_spans
+from skypanel.store.tables.organizations import organizations as organization_rows
 from tests import factories
 from tests.attempts import ATTEMPTS
 from tests.statements import Counting

@@ -18,8 +18,9 @@ from skypanel.flow import deletion, organizations, reconcile, run, suspension, w
 from skypanel.flow import settings as settings_flow
 from skypanel.store import accounts, apps, audit, usage, wallets
 from skypanel.store import organizations as stored
-from skypanel.store.tables import memberships, resource_usage, usage_spans
-from skypanel.store.tables import organizations as organization_rows
+from skypanel.store.tables.billing import resource_usage, usage_spans
+from skypanel.store.tables.organizations import memberships
+from skypanel.store.tables.organizations import organizations as organization_rows
 from tests.organizations import app_names, exists
 
 PRICE = Decimal("0.02")

@@ -16,8 +16,9 @@ from skypanel.flow import deletion, figures, organizations, scale, suspension, w
 from skypanel.flow import settings as settings_flow
 from skypanel.store import accounts, usage, wallets
 from skypanel.store import organizations as stored
-from skypanel.store.tables import organizations as organization_rows
-from skypanel.store.tables import plan_versions, usage_spans
+from skypanel.store.tables.billing import usage_spans
+from skypanel.store.tables.organizations import organizations as organization_rows
+from skypanel.store.tables.plans import plan_versions
 from tests import factories
 from tests.statements import Counting
 

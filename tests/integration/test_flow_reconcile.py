@@ -18,7 +18,7 @@ from skypanel.flow.manifest import manifest_of
 from skypanel.flow.reconcile import REPAIR_PAUSE_S
 from skypanel.store import apps, formation, organizations, releases, rollouts, routes, standings
 from skypanel.store import config_vars as config_store
-from skypanel.store.tables import rollouts as rollouts_table
+from skypanel.store.tables.releases import rollouts as rollouts_table
 from tests import factories
 from tests.panels import FakeScheduler
 from tests.statements import Counting

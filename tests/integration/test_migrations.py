@@ -15,8 +15,9 @@ from sqlalchemy.pool import NullPool
 
 import migrations
 from skypanel.domain.errors import Unavailable
-from skypanel.store import migrate, tables
-from skypanel.store.columns import metadata
+from skypanel.store import migrate
+from skypanel.store.tables import metadata
+from skypanel.store.tables.apps import applications
 
 CATALOG = """
     SELECT 'constraint', conrelid::regclass::text, conname::text, pg_get_constraintdef(oid)
@@ -64,7 +65,7 @@ def test_migrations_and_metadata_make_the_same_catalog(dsn, empty):
 
 def test_every_table_is_ours_by_name():
     assert {name for name in metadata.tables if not name.startswith("paas_")} == set()
-    assert tables.applications.name == "paas_applications"
+    assert applications.name == "paas_applications"
 
 
 def test_upgrading_again_changes_nothing(dsn):

@@ -12,8 +12,10 @@ from skypanel.domain.plan import FIRST_PLANS
 from skypanel.domain.release import ReleaseState, RolloutReason
 from skypanel.domain.routing import Route
 from skypanel.store import apps, audit, config_vars, formation, plans, rollouts, routes, settings
-from skypanel.store.columns import metadata
-from skypanel.store.tables import applications, audit_log, resource_usage, usage_spans
+from skypanel.store.tables import metadata
+from skypanel.store.tables.apps import applications
+from skypanel.store.tables.audit import audit_log
+from skypanel.store.tables.billing import resource_usage, usage_spans
 from tests import factories
 
 

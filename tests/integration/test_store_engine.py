@@ -13,8 +13,10 @@ from sqlalchemy import Integer, bindparam, column, func, insert, literal, select
 from skypanel.domain.errors import Conflict, Invalid, Unavailable
 from skypanel.store import accounts, apps, compiled, locks
 from skypanel.store.engine import MAX_CONNECTIONS, Postgres
-from skypanel.store.tables import accounts as accounts_table
-from skypanel.store.tables import applications, organizations, slugs
+from skypanel.store.tables.accounts import accounts as accounts_table
+from skypanel.store.tables.apps import applications
+from skypanel.store.tables.builds import slugs
+from skypanel.store.tables.organizations import organizations
 from tests import factories
 
 DEADLINE_S = 20.0

@@ -7,7 +7,7 @@ from sqlalchemy import insert, update
 from skypanel.domain.errors import Conflict, Invalid, NotFound, Unavailable
 from skypanel.drivers.crypto.fernet import FernetCipher
 from skypanel.store import config_vars, releases
-from skypanel.store.tables import config_vars as table
+from skypanel.store.tables.config_vars import config_vars as table
 from tests import factories
 
 PLAIN = "correct horse battery staple"

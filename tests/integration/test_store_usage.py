@@ -11,7 +11,8 @@ from sqlalchemy import select, text, update
 from skypanel.domain.billing import HOUR, EntryKind, hour_of
 from skypanel.domain.release import ReleaseState
 from skypanel.store import apps, formation, organizations, plans, usage, wallets
-from skypanel.store.tables import applications, usage_spans, wallet_entries
+from skypanel.store.tables.apps import applications
+from skypanel.store.tables.billing import usage_spans, wallet_entries
 from tests import factories
 
 PRICE = Decimal("0.0200")

@@ -13,7 +13,8 @@ from skypanel.domain.errors import NotFound, Unavailable
 from skypanel.domain.node import Login, SecretKind
 from skypanel.domain.report import Report
 from skypanel.flow import accounts, heartbeat, stopping
-from skypanel.store import nodes, stop_orders, tables
+from skypanel.store import nodes, stop_orders
+from skypanel.store.tables.nodes import stop_orders as stop_orders_table
 from tests import factories
 
 TOKEN = "a-nodes-own-token"
@@ -187,11 +188,11 @@ async def test_an_order_expires(client, stage, node):
     with pytest.raises(Unavailable):
         await stopping.stop_elsewhere(stage.panel.database, "m1", CONTAINER, timeout_s=0)
     async with stage.panel.transaction() as conn:
-        await conn.execute(update(tables.stop_orders).values(created_at=func.clock_timestamp() - stop_orders.LIFE))
+        await conn.execute(update(stop_orders_table).values(created_at=func.clock_timestamp() - stop_orders.LIFE))
     assert await stops(client, "") == []
     async with stage.panel.transaction() as conn:
         await stop_orders.add(conn, node.id, "d" * 64)
-        kept = await conn.all(select(tables.stop_orders.c.container))
+        kept = await conn.all(select(stop_orders_table.c.container))
     assert [row.container for row in kept] == ["d" * 64]
 
 

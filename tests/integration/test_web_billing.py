@@ -12,8 +12,8 @@ from skypanel.flow import organizations as organizations_flow
 from skypanel.flow import settings as settings_flow
 from skypanel.flow import wallet
 from skypanel.store import organizations, usage
-from skypanel.store.tables import organizations as organization_rows
-from skypanel.store.tables import usage_spans
+from skypanel.store.tables.billing import usage_spans
+from skypanel.store.tables.organizations import organizations as organization_rows
 
 
 @pytest.fixture

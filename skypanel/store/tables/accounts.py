@@ -1,0 +1,76 @@
+"""Who signs in, and by what."""
+
+from sqlalchemy import Boolean, CheckConstraint, Column, DateTime, Index, Table, Text, func, text
+
+from skypanel.store.tables.columns import DIGEST, account, created_at, identity, matches, metadata, number, string, time
+
+accounts = Table(
+    "paas_accounts",
+    metadata,
+    identity(),
+    Column("email", Text, nullable=False, unique=True),
+    Column("is_admin", Boolean, nullable=False, server_default=text("false")),
+    created_at(),
+    string("password_hash", nullable=True),
+    CheckConstraint("email = lower(email) AND position('@' IN email) > 1", name="email"),
+)
+
+ssh_keys = Table(
+    "paas_ssh_keys",
+    metadata,
+    identity(),
+    account("CASCADE"),
+    Column("fingerprint", Text, nullable=False, unique=True),
+    string("public_key"),
+    string("name"),
+    created_at(),
+    time("last_used_at"),
+)
+
+tokens = Table(
+    "paas_tokens",
+    metadata,
+    identity(),
+    account("CASCADE"),
+    Column("digest", Text, nullable=False, unique=True),
+    string("description"),
+    string("scope"),
+    time("expires_at"),
+    created_at(),
+    time("last_used_at"),
+    # How much of its rate is used up: a virtual schedule, as in ITU-T I.371's generic cell rate algorithm.
+    time("busy_until"),
+    matches("digest", DIGEST),
+)
+
+
+def _ticket(name: str) -> Table:
+    """Return a table of secrets that sign an account in until they expire."""
+    return Table(
+        name,
+        metadata,
+        Column("digest", Text, primary_key=True),
+        account("CASCADE"),
+        time("expires_at", nullable=False),
+        created_at(),
+        matches("digest", DIGEST),
+    )
+
+
+login_links = _ticket("paas_login_links")
+
+sessions = _ticket("paas_sessions")
+
+# Not a reference: addresses without an account count too. Of what was typed in, only the digest is kept.
+sign_in_attempts = Table(
+    "paas_sign_in_attempts",
+    metadata,
+    number("id", primary_key=True),
+    string("email_digest"),
+    string("address"),
+    Column("at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp(), index=True),
+    matches("email_digest", DIGEST),
+)
+
+Index("paas_sign_in_attempts_email_digest_at_idx", sign_in_attempts.c.email_digest, sign_in_attempts.c.at)
+Index("paas_sign_in_attempts_address_at_idx", sign_in_attempts.c.address, sign_in_attempts.c.at)

@@ -1,0 +1,28 @@
+"""What apps are told by their environment."""
+
+from sqlalchemy import CheckConstraint, Column, Integer, LargeBinary, Table, UniqueConstraint
+
+from skypanel.store.tables.columns import account, app, created_at, identity, matches, metadata, number, reference, string
+
+config_versions = Table(
+    "paas_config_versions",
+    metadata,
+    identity(),
+    app(index=False),
+    Column("number", Integer, nullable=False),
+    account(),
+    created_at(),
+    UniqueConstraint("app_id", "number"),
+    CheckConstraint("number > 0", name="number"),
+)
+
+config_vars = Table(
+    "paas_config_vars",
+    metadata,
+    number("id", primary_key=True),
+    reference("config_version_id", "paas_config_versions", "CASCADE", index=False),
+    string("key"),
+    Column("secret", LargeBinary, nullable=False),
+    UniqueConstraint("config_version_id", "key"),
+    matches("key", "^[A-Z0-9_]+$"),
+)

@@ -1,0 +1,65 @@
+"""Machines of a Swarm, what they are told to stop, and what is wrong with them."""
+
+from sqlalchemy import CheckConstraint, Column, DateTime, Index, Integer, LargeBinary, Table, Text, func, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+from skypanel.domain.alert import AlertKind
+from skypanel.domain.node import NodeState, SecretKind, Wanted
+from skypanel.store.tables.columns import DIGEST, created_at, identity, lease, matches, metadata, one_of, reference, string, time
+
+nodes = Table(
+    "paas_nodes",
+    metadata,
+    identity(),
+    Column("name", Text, nullable=False, unique=True),
+    string("address"),
+    Column("port", Integer, nullable=False),
+    string("user"),
+    string("host_key"),
+    string("kind"),
+    Column("secret", LargeBinary, nullable=False),
+    Column("token_digest", Text, unique=True),
+    string("state"),
+    string("wanted"),
+    string("error", nullable=True),
+    # The Swarm's name for it. Not a reference of ours, so no _id.
+    Column("member", Text, unique=True),
+    time("joined_at"),
+    time("heartbeat_at"),
+    Column("report", JSONB),
+    Column("staged", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    created_at(),
+    *lease(),
+    one_of("state", NodeState),
+    one_of("wanted", Wanted),
+    one_of("kind", SecretKind),
+    matches("token_digest", DIGEST),
+    CheckConstraint("port BETWEEN 1 AND 65535", name="port"),
+)
+
+# The container of a dyno that the node's agent is to stop.
+stop_orders = Table(
+    "paas_stop_orders",
+    metadata,
+    reference("node_id", "paas_nodes", "CASCADE", primary_key=True, index=False),
+    Column("container", Text, primary_key=True),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp(), index=True),
+    matches("container", DIGEST),
+)
+
+# What it is about may be gone; who was told stays on record.
+alerts = Table(
+    "paas_alerts",
+    metadata,
+    identity(),
+    string("kind"),
+    string("subject"),
+    string("message"),
+    Column("raised_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp(), index=True),
+    time("resolved_at"),
+    one_of("kind", AlertKind),
+)
+
+OPEN_ALERT = alerts.c.resolved_at.is_(None)
+
+Index("paas_alerts_open_key", alerts.c.kind, alerts.c.subject, unique=True, postgresql_where=OPEN_ALERT)

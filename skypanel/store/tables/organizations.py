@@ -1,0 +1,33 @@
+"""Who owns apps, and who acts for them."""
+
+from sqlalchemy import Boolean, CheckConstraint, Column, DateTime, Index, SmallInteger, Table, Text, func, text
+
+from skypanel.store.tables.columns import account, created_at, identity, metadata, reference
+
+organizations = Table(
+    "paas_organizations",
+    metadata,
+    identity(),
+    Column("name", Text, nullable=False),
+    Column("billed", Boolean, nullable=False),
+    created_at(),
+    # Its wallet is empty: nothing of it runs, and no usage is recorded.
+    Column("suspended", Boolean, nullable=False, server_default=text("false")),
+    # Until when its usage is in paas_resource_usage, and charged for.
+    Column("settled_until", DateTime(timezone=True), nullable=False, server_default=text("date_trunc('hour', now(), 'UTC')"), index=True),
+    # An administrator had its apps stop: so it stays, whatever its wallet has.
+    Column("held", Boolean, nullable=False, server_default=text("false")),
+)
+
+memberships = Table(
+    "paas_memberships",
+    metadata,
+    reference("organization_id", "paas_organizations", "CASCADE", primary_key=True, index=False),
+    account("CASCADE", primary_key=True),
+    Column("role", SmallInteger, nullable=False),
+    created_at(),
+    CheckConstraint("role BETWEEN 1 AND 4", name="role"),
+)
+
+# Names that the case of letters alone tells apart are one to a reader.
+Index("paas_organizations_lower_name_key", func.lower(organizations.c.name), unique=True)

@@ -1,0 +1,23 @@
+"""What a dyno may use, and what it costs."""
+
+from sqlalchemy import BigInteger, CheckConstraint, Column, Double, Integer, Numeric, Table, Text, UniqueConstraint
+
+from skypanel.store.tables.columns import created_at, identity, metadata, reference
+
+plans = Table("paas_plans", metadata, identity(), Column("name", Text, nullable=False, unique=True), created_at())
+
+plan_versions = Table(
+    "paas_plan_versions",
+    metadata,
+    identity(),
+    reference("plan_id", "paas_plans", "CASCADE", index=False),
+    Column("version", Integer, nullable=False),
+    Column("cpu_cores", Double, nullable=False),
+    Column("memory_bytes", BigInteger, nullable=False),
+    Column("max_replicas", Integer, nullable=False),
+    Column("hourly_price", Numeric(12, 4), nullable=False),
+    created_at(),
+    UniqueConstraint("plan_id", "version"),
+    CheckConstraint("version > 0", name="version"),
+    CheckConstraint("cpu_cores > 0 AND memory_bytes > 0 AND max_replicas > 0 AND hourly_price >= 0", name="bounds"),
+)
