@@ -28,7 +28,7 @@ async def answer(request: web.Request) -> web.StreamResponse:
         response.headers["Retry-After"] = RETRY_AFTER_S
         return response
     is_released = app.current_release_id is not None
-    return page("stopped", 503, name=app.name, is_released=is_released, suspended=app.suspended, style=FOREIGN_STYLE)
+    return page("stopped", 503, name=app.name, is_released=is_released, suspension=app.suspension, style=FOREIGN_STYLE)
 
 
 def message(request: web.Request, status: int, title: str, text: str) -> web.Response:

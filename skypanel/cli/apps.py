@@ -64,7 +64,7 @@ def list_apps() -> None:
 
 
 def _note(app: App) -> str:
-    return NOTES[app.suspended] if app.suspended else "in maintenance" if app.maintenance else ""
+    return NOTES[app.suspension] if app.suspension else "in maintenance" if app.maintenance else ""
 
 
 @click.command()

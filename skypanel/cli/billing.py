@@ -28,7 +28,7 @@ def show_wallet(organization: str, lines: int) -> None:
     async def act(panel: Panel, by: Account) -> None:
         shown = await wallet_flow.show(panel, await organizations_flow.find(panel, by, organization), lines)
         click.echo(f"{shown.organization.name} has {money(shown.balance)}{'' if shown.is_charged else ', and pays nothing'}.")
-        if shown.organization.suspended:
+        if shown.organization.unpaid:
             click.echo("Its apps are stopped until it has more than 0.")
         if shown.organization.held:
             click.echo(f"An administrator suspended its apps, until: skypanel orgs resume {shlex.quote(shown.organization.name)}")

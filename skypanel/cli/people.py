@@ -82,7 +82,7 @@ def resume_organization(organization: str) -> None:
 
     async def act(panel: Panel, by: Account) -> None:
         found = await suspension_flow.resume(panel, await organizations_flow.find(panel, by, organization), by)
-        if found.suspended:
+        if found.unpaid:
             click.echo(f"{found.name} is resumed, but its wallet is empty: `skypanel wallet credit {shlex.quote(found.name)} AMOUNT`.")
         else:
             click.echo(f"{found.name} is resumed: its apps run again.")

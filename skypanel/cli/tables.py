@@ -9,8 +9,8 @@ from skypanel.domain.suspension import Suspension
 
 # What nothing of runs, and what ends that.
 NOTES = {
-    Suspension.WALLET: "stopped: the wallet is empty; `wallet credit` fills it",
-    Suspension.ADMINISTRATOR: "suspended by an administrator; `orgs resume` ends it",
+    Suspension.UNPAID: "stopped: the wallet is empty; `wallet credit` fills it",
+    Suspension.HELD: "suspended by an administrator; `orgs resume` ends it",
 }
 
 

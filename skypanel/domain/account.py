@@ -31,19 +31,19 @@ class AccountEntry:
 class Organization:
     """Who owns apps and pays for them; an unbilled one never pays.
 
-    The apps of a `suspended` one do not run, as it has nothing left; those of a `held` one, as an administrator wants it so.
+    The apps of an `unpaid` one do not run, as it has nothing left; those of a `held` one, as an administrator wants it so.
     """
 
     id: UUID
     name: str
     billed: bool
-    suspended: bool = False
+    unpaid: bool = False
     held: bool = False
 
     @property
     def suspension(self) -> Suspension | None:
         """Why its apps do not run, if so."""
-        return suspension(held=self.held, unpaid=self.suspended)
+        return suspension(held=self.held, unpaid=self.unpaid)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ class App:
     `generation` grows with each restart, so that the dynos of one release can be told apart.
     `buildpacks` are to be used as they are named there, in this order; without any, one is detected.
     In `maintenance` the panel answers on its hostnames, whatever its dynos do.
-    Nothing of a `suspended` one runs, for a reason that concerns its whole organization.
+    Nothing of one with a `suspension` runs, for a reason that concerns its whole organization.
     `repository_bytes` is what its repository held on disk at the last push.
     """
 
@@ -35,7 +35,7 @@ class App:
     maintenance: bool = False
     buildpacks: tuple[str, ...] = ()
     created_at: datetime | None = None
-    suspended: Suspension | None = None
+    suspension: Suspension | None = None
     repository_bytes: int = 0
 
     @property
@@ -68,6 +68,6 @@ class Listing:
 
 def check_runs(app: App) -> App:
     """Return an app of which something may run. Raises Unpaid where its wallet is empty, Denied where an administrator suspended it."""
-    if app.suspended:
-        raise app.suspended.refusal(app.name)
+    if app.suspension:
+        raise app.suspension.refusal(app.name)
     return app

@@ -129,8 +129,8 @@ def by_app(used: Iterable[Usage | AppUsage]) -> list[AppUsage]:
     return sorted(result.values(), key=lambda app: (-app.cost, app.app_name))
 
 
-def must_stop(*, is_charged: bool, balance: Decimal) -> bool:
-    """Whether an organization's apps are to stop: it is charged, and has nothing left."""
+def is_unpaid(*, is_charged: bool, balance: Decimal) -> bool:
+    """Whether an organization's apps are to stop for want of money: it is charged, and has nothing left."""
     return is_charged and balance <= 0
 
 

@@ -8,8 +8,9 @@ from skypanel.domain.errors import Denied, SkyPanelError, Unpaid
 class Suspension(StrEnum):
     """Who had its apps stop: the panel, as its wallet is empty, or an administrator, whatever it can pay."""
 
-    WALLET = "wallet"
-    ADMINISTRATOR = "administrator"
+    # The values stand in audit logs.
+    UNPAID = "wallet"
+    HELD = "administrator"
 
     @property
     def reason(self) -> str:
@@ -23,16 +24,16 @@ class Suspension(StrEnum):
 
     def refusal(self, what: str) -> SkyPanelError:
         """Return what is answered to somebody who wants it to run."""
-        kind = Unpaid if self is Suspension.WALLET else Denied
+        kind = Unpaid if self is Suspension.UNPAID else Denied
         return kind(f"{what} cannot run: {self.reason}.", self.remedy)
 
 
 _SENTENCES = {
-    Suspension.WALLET: (
+    Suspension.UNPAID: (
         "the wallet of its organization is empty",
         "Have an administrator fill it: skypanel wallet credit ORGANIZATION AMOUNT",
     ),
-    Suspension.ADMINISTRATOR: (
+    Suspension.HELD: (
         "an administrator of this panel suspended its organization",
         "Ask an administrator why; one ends it by: skypanel orgs resume ORGANIZATION",
     ),
@@ -42,5 +43,5 @@ _SENTENCES = {
 def suspension(*, held: bool, unpaid: bool) -> Suspension | None:
     """Return why an organization's apps do not run: where both hold, what no money ends."""
     if held:
-        return Suspension.ADMINISTRATOR
-    return Suspension.WALLET if unpaid else None
+        return Suspension.HELD
+    return Suspension.UNPAID if unpaid else None

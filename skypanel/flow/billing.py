@@ -58,7 +58,7 @@ async def review(panel: Panel) -> None:
         wrong = [
             organization
             for organization, left in await wallets.balances(conn)
-            if _must_stop(organization, left, is_on=is_on) != organization.suspended
+            if _is_unpaid(organization, left, is_on=is_on) != organization.unpaid
         ]
     for organization in wrong:
         with suppress(NotFound):  # it was deleted meanwhile
@@ -140,16 +140,16 @@ async def _correct(panel: Panel, organization_id: UUID) -> None:
     async with panel.transaction() as conn:
         await wallets.lock(conn, organization_id)
         organization = await organizations.get(conn, organization_id)
-        stop = _must_stop(organization, await wallets.balance(conn, organization_id), is_on=await is_switched_on(conn))
-        if stop == organization.suspended:
+        unpaid = _is_unpaid(organization, await wallets.balance(conn, organization_id), is_on=await is_switched_on(conn))
+        if unpaid == organization.unpaid:
             return
-        await organizations.suspend(conn, organization_id, suspended=stop)
-        action = "organization.suspend" if stop else "organization.resume"
-        await audit.add(conn, action, organization_id=organization_id, details={"reason": Suspension.WALLET})
-    log.info("%s: %s", organization.name, "its wallet is empty" if stop else "its wallet can pay again")
+        await organizations.set_unpaid(conn, organization_id, unpaid=unpaid)
+        action = "organization.suspend" if unpaid else "organization.resume"
+        await audit.add(conn, action, organization_id=organization_id, details={"reason": Suspension.UNPAID})
+    log.info("%s: %s", organization.name, "its wallet is empty" if unpaid else "its wallet can pay again")
     if not organization.held:
-        await suspension.follow(panel, organization, (STOPPED if stop else STARTED).format(organization=organization.name))
+        await suspension.follow(panel, organization, (STOPPED if unpaid else STARTED).format(organization=organization.name))
 
 
-def _must_stop(organization: Organization, balance: Decimal, *, is_on: bool) -> bool:
-    return billing.must_stop(is_charged=is_on and organization.billed, balance=balance)
+def _is_unpaid(organization: Organization, balance: Decimal, *, is_on: bool) -> bool:
+    return billing.is_unpaid(is_charged=is_on and organization.billed, balance=balance)

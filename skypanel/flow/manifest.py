@@ -15,7 +15,7 @@ async def manifest_of(panel: Panel, conn: Connection, app: App, release: Release
         raise Conflict(f"v{release.version} of {app.name} has nothing to run.", "Push to it first.")
     slug = await slugs.get(conn, release.slug_id)
     config = await config_vars.get(conn, release.config_version_id)
-    quantities = {} if app.suspended else await formation.get(conn, app.id)
+    quantities = {} if app.suspension else await formation.get(conn, app.id)
     return Manifest(
         app_id=app.id,
         app_number=app.number,

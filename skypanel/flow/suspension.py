@@ -52,9 +52,9 @@ async def _set(panel: Panel, organization: Organization, by: Account, *, held: b
         before = await organizations.get(conn, organization.id)
         if before.held == held:
             return before
-        await organizations.hold(conn, organization.id, held=held)
+        await organizations.set_held(conn, organization.id, held=held)
         action = "organization.suspend" if held else "organization.resume"
-        await audit.record(conn, action, by, organization=before, reason=Suspension.ADMINISTRATOR)
+        await audit.record(conn, action, by, organization=before, reason=Suspension.HELD)
         after = await organizations.get(conn, organization.id)
     log.info("%s: an administrator %s", after.name, "suspended it, its apps stop" if held else "resumed it")
     if (before.suspension is None) != (after.suspension is None):

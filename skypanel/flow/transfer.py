@@ -147,9 +147,9 @@ async def _own(conn: Connection, app: App, by: Account) -> Organization:
 
 
 async def _move(conn: Connection, app: App, to: Organization, by: Account) -> App:
-    if app.suspended is Suspension.ADMINISTRATOR and not runs_platform(by):
+    if app.suspension is Suspension.HELD and not runs_platform(by):
         # Else it would run again elsewhere.
-        raise Denied(f"{app.name} cannot be given away: {app.suspended.reason}.", app.suspended.remedy)
+        raise Denied(f"{app.name} cannot be given away: {app.suspension.reason}.", app.suspension.remedy)
     before = await organizations.get(conn, app.organization_id)
     await transfers.forget(conn, app.id)
     await collaborators.remove_all(conn, app.id)

@@ -30,7 +30,7 @@ APPS = (
         plan_versions.c.memory_bytes,
         plan_versions.c.max_replicas,
         plan_versions.c.hourly_price,
-        organizations.c.suspended,
+        organizations.c.unpaid,
         organizations.c.held,
     )
     .join(organizations, organizations.c.id == applications.c.organization_id)
@@ -194,6 +194,6 @@ def read(row: Row) -> App:
         maintenance=row.maintenance,
         buildpacks=tuple(row.buildpacks),
         created_at=row.created_at,
-        suspended=suspension(held=row.held, unpaid=row.suspended),
+        suspension=suspension(held=row.held, unpaid=row.unpaid),
         repository_bytes=row.repository_bytes,
     )

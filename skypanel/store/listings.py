@@ -73,7 +73,7 @@ def _read(row: Row) -> Listing:
     return Listing(
         app=app,
         owner=Account(row.owner_id, row.owner_email, row.owner_is_admin) if row.owner_id else None,
-        team=Organization(app.organization_id, row.organization_name, row.billed, row.suspended, row.held) if row.is_mine else None,
+        team=Organization(app.organization_id, row.organization_name, row.billed, row.unpaid, row.held) if row.is_mine else None,
         released_at=row.released_at,
         slug_bytes=row.slug_bytes,
     )

@@ -18,7 +18,7 @@ from skypanel.store.tables.accounts import accounts
 from skypanel.store.tables.apps import applications
 from skypanel.store.tables.organizations import memberships, organizations
 
-_COLUMNS = (organizations.c.id, organizations.c.name, organizations.c.billed, organizations.c.suspended, organizations.c.held)
+_COLUMNS = (organizations.c.id, organizations.c.name, organizations.c.billed, organizations.c.unpaid, organizations.c.held)
 _FIGURES = select(
     *_COLUMNS,
     select(func.count()).where(memberships.c.organization_id == organizations.c.id).scalar_subquery().label("members"),
@@ -69,12 +69,12 @@ async def set_billed(conn: Connection, organization_id: UUID, *, billed: bool) -
     await conn.execute(update(organizations).where(organizations.c.id == organization_id).values(billed=billed))
 
 
-async def suspend(conn: Connection, organization_id: UUID, *, suspended: bool) -> None:
-    """Let nothing of an organization run any more as it cannot pay, or all of it again."""
-    await conn.execute(update(organizations).where(organizations.c.id == organization_id).values(suspended=suspended))
+async def set_unpaid(conn: Connection, organization_id: UUID, *, unpaid: bool) -> None:
+    """Let nothing of an organization run any more as it cannot pay, or all of it again that is not held."""
+    await conn.execute(update(organizations).where(organizations.c.id == organization_id).values(unpaid=unpaid))
 
 
-async def hold(conn: Connection, organization_id: UUID, *, held: bool) -> None:
+async def set_held(conn: Connection, organization_id: UUID, *, held: bool) -> None:
     """Let nothing of an organization run any more whatever it can pay, or all of it again that it can."""
     await conn.execute(update(organizations).where(organizations.c.id == organization_id).values(held=held))
 
@@ -161,7 +161,7 @@ async def figures_of(conn: Connection, organization_id: UUID) -> OrganizationFig
 
 async def panel_figures(conn: Connection) -> PanelFigures:
     """Return how many there are of everything: zeros where there is nothing."""
-    are_suspended = or_(organizations.c.suspended, organizations.c.held)
+    are_suspended = or_(organizations.c.unpaid, organizations.c.held)
     statement = select(
         select(func.count()).select_from(organizations).scalar_subquery().label("organizations"),
         select(func.count()).select_from(organizations).where(are_suspended).scalar_subquery().label("suspended"),
@@ -177,4 +177,4 @@ def _figures(row: Row) -> OrganizationFigures:
 
 
 def _read(row: Row) -> Organization:
-    return Organization(row.id, row.name, row.billed, row.suspended, row.held)
+    return Organization(row.id, row.name, row.billed, row.unpaid, row.held)

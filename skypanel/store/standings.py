@@ -29,7 +29,7 @@ _WANTED = (
     .join(slugs, slugs.c.id == releases.c.slug_id)
     .join(formations, and_(formations.c.app_id == applications.c.id, formations.c.quantity > 0))
     .where(
-        ~organizations.c.suspended,
+        ~organizations.c.unpaid,
         ~organizations.c.held,
         func.json_extract_path(slugs.c.process_types, formations.c.process_type, type_=Text).is_not(None),
     )
@@ -64,7 +64,7 @@ async def endpoints(conn: Connection, app_ids: Collection[UUID] | None = None) -
 
 async def suspended(conn: Connection, app_ids: Collection[UUID]) -> dict[UUID, bool]:
     """Return which of these apps there are, and whether they are suspended."""
-    is_suspended = or_(organizations.c.suspended, organizations.c.held).label("suspended")
+    is_suspended = or_(organizations.c.unpaid, organizations.c.held).label("suspended")
     own = select(applications.c.id, is_suspended).join(organizations, organizations.c.id == applications.c.organization_id)
     return {row.id: row.suspended for row in await conn.all(own.where(among(applications.c.id, app_ids)))}
 

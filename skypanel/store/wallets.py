@@ -64,7 +64,7 @@ async def balances(conn: Connection) -> Sequence[tuple[Organization, Decimal]]:
     """Return every organization with what it has left."""
     statement = select(organizations, LEFT.label("balance"))
     rows = await conn.all(statement.order_by(organizations.c.id))
-    return [(Organization(row.id, row.name, row.billed, row.suspended, row.held), Decimal(row.balance)) for row in rows]
+    return [(Organization(row.id, row.name, row.billed, row.unpaid, row.held), Decimal(row.balance)) for row in rows]
 
 
 async def _add(conn: Connection, organization_id: UUID, kind: EntryKind, amount: Decimal, **values: object) -> bool:

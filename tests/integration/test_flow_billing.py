@@ -292,7 +292,7 @@ async def test_by_default_usage_is_recorded_and_nothing_charged(stage, app):
     await wallet.credit(stage.panel, made, -CREDIT, "nothing left", stage.admin)
     assert len(await stage.panel.scheduler.dynos(theirs.id)) == 1
     async with stage.panel.transaction() as conn:
-        assert not (await apps.get(conn, theirs.id)).suspended
+        assert not (await apps.get(conn, theirs.id)).suspension
 
 
 async def test_the_switch_stops_and_starts_at_once(stage, organization, app):

@@ -274,7 +274,7 @@ async def forgotten(stage, made):
 async def teams(stage):
     async with stage.panel.transaction() as conn:
         normal, suspended = await factories.organization(conn), await factories.organization(conn)
-        await organizations.suspend(conn, suspended.id, suspended=True)
+        await organizations.set_unpaid(conn, suspended.id, unpaid=True)
     return normal, suspended
 
 

@@ -47,7 +47,7 @@ async def test_all_apps_of_an_organization_stop_and_run_again(stage, main, app):
     await stage.work()
     await run.detached(stage.panel, app, "toil", stage.admin)
 
-    assert (await suspension.hold(stage.panel, main, stage.admin)).suspension is Suspension.ADMINISTRATOR
+    assert (await suspension.hold(stage.panel, main, stage.admin)).suspension is Suspension.HELD
     await stage.work()
     await reconcile.reconcile(stage.panel)
     await stage.work()
@@ -90,8 +90,8 @@ async def test_what_an_administrator_resumes_waits_for_money_all_the_same(stage,
     await suspension.hold(stage.panel, main, stage.admin)
     await wallet.credit(stage.panel, main, Decimal(-20), "nothing left", stage.admin)
     await stage.work()
-    assert (await now(stage, app)).suspended is Suspension.ADMINISTRATOR
-    assert (await suspension.resume(stage.panel, main, stage.admin)).suspension is Suspension.WALLET
+    assert (await now(stage, app)).suspension is Suspension.HELD
+    assert (await suspension.resume(stage.panel, main, stage.admin)).suspension is Suspension.UNPAID
     await stage.work()
     assert await names(stage, app) == []
     # Nothing was said of what changed nothing.
@@ -146,7 +146,7 @@ async def test_only_administrators_of_the_panel_suspend(stage, main, app, role):
     await suspension.hold(stage.panel, main, stage.admin)
     with pytest.raises(Denied):
         await suspension.resume(stage.panel, main, by)
-    assert (await now(stage, app)).suspended is Suspension.ADMINISTRATOR
+    assert (await now(stage, app)).suspension is Suspension.HELD
 
 
 async def test_both_are_on_record_once_with_who_did_it(stage, main, app):

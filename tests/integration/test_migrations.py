@@ -114,6 +114,27 @@ def test_an_app_that_runs_as_a_panel_is_upgraded_counts_from_then_on(empty):
         assert [tuple(span) for span in spans] == [("web", 3, None, True)]
 
 
+@pytest.mark.req("R4.3")
+def test_an_organization_whose_wallet_is_empty_stays_so_as_a_panel_is_upgraded(empty):
+    def at(connection):
+        spans = connection.execute(text("SELECT process_type, until IS NULL FROM paas_usage_spans ORDER BY id"))
+        return [tuple(span) for span in spans]
+
+    with connected(empty).connect() as connection:
+        command.upgrade(migrate.configuration(connection), "0016")
+        connection.execute(text(RUNNING), {"id": uuid4()})
+        connection.execute(text("UPDATE paas_organizations SET suspended = true"))
+        connection.commit()
+        assert at(connection) == [("web", False)]
+    migrate.upgrade(empty)
+    with connected(empty).connect() as connection:
+        assert connection.execute(text("SELECT unpaid, held FROM paas_organizations")).one() == (True, False)
+        connection.execute(text("UPDATE paas_organizations SET unpaid = false"))
+        assert at(connection) == [("web", False), ("web", True)]
+        connection.execute(text("UPDATE paas_organizations SET unpaid = true"))
+        assert at(connection) == [("web", False), ("web", False)]
+
+
 ALIKE = """
     INSERT INTO paas_organizations (id, name, billed, created_at) VALUES
         (gen_random_uuid(), 'acme', true, now()), (gen_random_uuid(), 'Acme', true, now() - interval '2 day'),

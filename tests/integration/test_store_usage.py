@@ -116,11 +116,11 @@ def plans_offered():
 async def test_nothing_counts_of_a_suspended_organization(database, app):
     async with database.transaction() as conn:
         await live(conn, app)
-        await organizations.suspend(conn, app.organization_id, suspended=True)
-        assert (await apps.get(conn, app.id)).suspended
+        await organizations.set_unpaid(conn, app.organization_id, unpaid=True)
+        assert (await apps.get(conn, app.id)).suspension
         await formation.put(conn, app.id, "web", 2)
         assert shown(await spans(conn, app)) == [("web", 1, False)]
-        await organizations.suspend(conn, app.organization_id, suspended=False)
+        await organizations.set_unpaid(conn, app.organization_id, unpaid=False)
         assert shown(await spans(conn, app))[1:] == [("web", 2, True)]
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skypanel.domain.billing import HOUR, Span, by_app, costs, hour_of, money, month_of, must_stop, read_amount, read_month, usage
+from skypanel.domain.billing import HOUR, Span, by_app, costs, hour_of, is_unpaid, money, month_of, read_amount, read_month, usage
 from skypanel.domain.errors import Invalid
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -108,8 +108,8 @@ def test_the_dearest_app_comes_first():
 @pytest.mark.req("R10.4")
 @pytest.mark.parametrize(("balance", "stops"), [("0.000001", False), ("0", True), ("-0.02", True)])
 def test_apps_stop_where_nothing_is_left_and_only_where_hours_are_charged(balance, stops):
-    assert must_stop(is_charged=True, balance=Decimal(balance)) is stops
-    assert not must_stop(is_charged=False, balance=Decimal(balance))
+    assert is_unpaid(is_charged=True, balance=Decimal(balance)) is stops
+    assert not is_unpaid(is_charged=False, balance=Decimal(balance))
 
 
 @pytest.mark.parametrize(("text", "amount"), [("12.50", "12.5"), ("-3", "-3"), ("0.000001", "0.000001"), ("999999999", "999999999")])

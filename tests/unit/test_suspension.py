@@ -15,19 +15,19 @@ ACME, MAIN = Organization(uuid4(), "Acme", billed=True), Organization(uuid4(), "
 
 def test_what_an_administrator_did_counts_before_what_the_wallet_has():
     assert suspension(held=False, unpaid=False) is None
-    assert suspension(held=False, unpaid=True) is Suspension.WALLET
-    assert suspension(held=True, unpaid=False) is suspension(held=True, unpaid=True) is Suspension.ADMINISTRATOR
-    assert replace(ACME, held=True, suspended=True).suspension is Suspension.ADMINISTRATOR
+    assert suspension(held=False, unpaid=True) is Suspension.UNPAID
+    assert suspension(held=True, unpaid=False) is suspension(held=True, unpaid=True) is Suspension.HELD
+    assert replace(ACME, held=True, unpaid=True).suspension is Suspension.HELD
 
 
 @pytest.mark.parametrize(
-    ("why", "error", "remedy"), [(Suspension.WALLET, Unpaid, "wallet credit"), (Suspension.ADMINISTRATOR, Denied, "orgs resume")]
+    ("why", "error", "remedy"), [(Suspension.UNPAID, Unpaid, "wallet credit"), (Suspension.HELD, Denied, "orgs resume")]
 )
 def test_a_suspended_app_is_refused_with_what_to_do(why, error, remedy):
     app = make_app()
     assert check_runs(app) is app
     with pytest.raises(error, match=why.reason) as refusal:
-        check_runs(replace(app, suspended=why))
+        check_runs(replace(app, suspension=why))
     assert f"skypanel {remedy} ORGANIZATION" in refusal.value.hint
 
 

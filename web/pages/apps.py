@@ -35,7 +35,7 @@ def state(overview: AppOverview) -> str:
     """Return in a word how an app does: as its worst dyno, unless it is being deployed, suspended or in maintenance."""
     if overview.is_deploying:
         return "deploying"
-    if overview.app.suspended:
+    if overview.app.suspension:
         return "suspended"
     if overview.app.maintenance:
         return "maintenance"

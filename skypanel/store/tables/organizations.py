@@ -12,7 +12,7 @@ organizations = Table(
     Column("billed", Boolean, nullable=False),
     created_at(),
     # Its wallet is empty: nothing of it runs, and no usage is recorded.
-    Column("suspended", Boolean, nullable=False, server_default=text("false")),
+    Column("unpaid", Boolean, nullable=False, server_default=text("false")),
     # Until when its usage is in paas_resource_usage, and charged for.
     Column("settled_until", DateTime(timezone=True), nullable=False, server_default=text("date_trunc('hour', now(), 'UTC')"), index=True),
     # An administrator had its apps stop: so it stays, whatever its wallet has.
