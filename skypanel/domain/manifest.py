@@ -1,6 +1,6 @@
 """Everything a scheduler needs to run a release, and what it reports back."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -8,6 +8,7 @@ from uuid import UUID
 
 from skypanel.domain.app import App
 from skypanel.domain.health import HealthCheck
+from skypanel.domain.identity import derived_id
 from skypanel.domain.limits import Limits
 
 STOP_GRACE_S = 30.0
@@ -97,9 +98,27 @@ class DynoKey:
         """The name a user sees, such as web.1."""
         return f"{self.process_type}.{self.index}"
 
+    @property
+    def id(self) -> UUID:
+        """An id that no other dyno ever has."""
+        return derived_id(self.app_id, self.version, self.generation, self.name)
+
     def is_called(self, name: str) -> bool:
         """Whether `name` is this dyno's, or its process type's."""
         return name in {self.name, self.process_type}
+
+
+def formation_id(app_id: UUID, process_type: str) -> UUID:
+    """Return the id of a process type of an app, whatever runs of it."""
+    return derived_id(app_id, "formation", process_type)
+
+
+def stoppable(running: Iterable[DynoKey], asked: str) -> str | None:
+    """Return what to stop where somebody names it by its process type, or a dyno by its name or id; None where none of it runs."""
+    keys = list(running)
+    if any(key.process_type == asked for key in keys):
+        return asked
+    return next((key.name for key in keys if asked in {key.name, str(key.id)}), None)
 
 
 class DynoState(StrEnum):

@@ -5,6 +5,7 @@ An administrator does as `by` what is another account's own to do, and is on rec
 
 import hashlib
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -97,6 +98,12 @@ async def sign_out(panel: Panel, session: str) -> None:
             await audit.record(conn, "account.sign_out", account)
 
 
+async def keys_of(panel: Panel, account: Account) -> Sequence[Key]:
+    """Return the account's SSH keys."""
+    async with panel.autocommit() as conn:
+        return await keys.of(conn, account.id)
+
+
 async def add_key(panel: Panel, account: Account, key: PublicKey, *, by: Account) -> Key:
     """Let an SSH key push as the account; one that does already, still does. Raises Denied, and Conflict for another's key."""
     check_account(by, account)
@@ -117,6 +124,12 @@ async def remove_key(panel: Panel, account: Account, fingerprint: str, *, by: Ac
         if removed:
             await audit.record(conn, "key.remove", by, fingerprint=fingerprint, account=account)
     return removed
+
+
+async def tokens_of(panel: Panel, account: Account) -> Sequence[Token]:
+    """Return the account's API tokens, the oldest first."""
+    async with panel.autocommit() as conn:
+        return await tokens.of(conn, account.id)
 
 
 async def add_token(panel: Panel, account: Account, description: str, scope: str = "global", life: timedelta | None = None) -> str:

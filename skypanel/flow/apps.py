@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 from skypanel.domain import names
 from skypanel.domain.access import Action, allows
 from skypanel.domain.account import Account
-from skypanel.domain.app import App
+from skypanel.domain.app import App, Listing
 from skypanel.domain.errors import Conflict, Denied, Hidden, NotFound, Unavailable
 from skypanel.domain.manifest import Dyno
 from skypanel.domain.release import Release
@@ -17,7 +17,7 @@ from skypanel.flow import audit, route
 from skypanel.flow.configured import value
 from skypanel.ports.database import Connection
 from skypanel.ports.panel import Panel
-from skypanel.store import apps, builds, deploys, organizations, plans, releases, routes, slugs
+from skypanel.store import apps, builds, deploys, listings, organizations, plans, releases, routes, slugs
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,20 @@ async def access(panel: Panel, by: Account, name: str, action: Action) -> App:
     if not allows(role, action):
         raise Denied(f"Your role does not allow this on {app.name}.", "Ask an admin of its organization.")
     return app
+
+
+async def listing(panel: Panel, app: App, by: Account) -> Listing:
+    """Return an app as lists name it for the account. Raises NotFound."""
+    async with panel.autocommit() as conn:
+        return await listings.get(conn, app.id, by.id)
+
+
+async def listed(
+    panel: Panel, by: Account, *, after: str = "", limit: int | None = None, organization_id: UUID | None = None
+) -> Sequence[Listing]:
+    """Return the apps that the account may see, or those of one organization, by name, those after a name, at most `limit`."""
+    async with panel.autocommit() as conn:
+        return await listings.of(conn, by.id, after=after, limit=limit, organization_id=organization_id)
 
 
 async def overview(panel: Panel, account: Account, *, after: str = "", limit: int | None = None) -> list[AppOverview]:

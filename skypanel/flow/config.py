@@ -1,6 +1,6 @@
 """Setting and unsetting config vars."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from skypanel.domain.account import Account
 from skypanel.domain.app import App, check_runs
@@ -15,6 +15,27 @@ from skypanel.ports.queue import Job
 from skypanel.store import apps, config_vars, releases
 
 HEAD_DEPTH = 50
+
+
+async def keys(panel: Panel, app: App) -> Sequence[str]:
+    """Return the names of an app's config vars, in order."""
+    async with panel.autocommit() as conn:
+        return sorted((await config_vars.head(conn, app.id)).secrets)
+
+
+async def keys_of(panel: Panel, app: App, version: int) -> Sequence[str]:
+    """Return the names of the config vars that a release runs with, in order. Raises NotFound."""
+    async with panel.autocommit() as conn:
+        release = await releases.by_version(conn, app.id, version)
+        return sorted((await config_vars.get(conn, release.config_version_id)).secrets)
+
+
+async def put(panel: Panel, app: App, changes: Mapping[str, str | None], by: Account) -> Mapping[str, str | None]:
+    """Change config vars, and return what was changed: to unset what is not set is no error. Raises as `change`."""
+    known = await keys(panel, app)
+    wanted = {key: value for key, value in changes.items() if value is not None or key in known}
+    await change(panel, app, wanted, by)
+    return wanted
 
 
 async def change(panel: Panel, app: App, changes: Mapping[str, str | None], by: Account) -> Rollout | None:

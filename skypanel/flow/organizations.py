@@ -30,6 +30,12 @@ async def mine(panel: Panel, by: Account) -> Sequence[tuple[Organization, Role]]
         return [(each, role) for each in await organizations.of(conn, by.id) if (role := await organizations.role(conn, each.id, by.id))]
 
 
+async def role(panel: Panel, organization: Organization, by: Account) -> Role | None:
+    """Return as what the account acts for an organization; None where it is no member."""
+    async with panel.autocommit() as conn:
+        return await organizations.role(conn, organization.id, by.id)
+
+
 async def access(panel: Panel, by: Account, name: str, action: Action) -> Organization:
     """Return the organization of a name or id if the account may do `action` to it.
 

@@ -6,7 +6,7 @@ from uuid import UUID
 from skypanel.domain.access import check_account, check_admin
 from skypanel.domain.account import Account, AccountEntry
 from skypanel.domain.errors import Conflict, NotFound
-from skypanel.domain.names import printable
+from skypanel.domain.names import check_email, printable
 from skypanel.flow import accounts as accounts_flow
 from skypanel.flow import audit, invitation
 from skypanel.flow.invitation import Invitation
@@ -27,6 +27,12 @@ async def show(panel: Panel, account: Account, by: Account) -> AccountEntry:
     check_account(by, account)
     async with panel.autocommit() as conn:
         return await accounts.entry(conn, account.id)
+
+
+async def known(panel: Panel, email: str) -> Account | None:
+    """Return whose account an address is, if anybody's. Raises Invalid for what is none."""
+    async with panel.autocommit() as conn:
+        return await accounts.by_email(conn, check_email(email))
 
 
 async def find(panel: Panel, by: Account, who: str) -> Account:

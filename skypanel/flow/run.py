@@ -4,6 +4,7 @@ import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from uuid import UUID
 
 from skypanel.domain.account import Account
 from skypanel.domain.app import App, check_runs
@@ -30,10 +31,11 @@ class Running:
 
 @dataclass(frozen=True)
 class Reserved:
-    """A one-off dyno that may run, and its identity if it is started before the next release."""
+    """A one-off dyno that may run, and its identity and release if it is started before the next one."""
 
     key: DynoKey
     one_off: OneOff
+    release_id: UUID
 
 
 async def reserve(
@@ -54,7 +56,7 @@ async def reserve(
     taken = await _taken(panel, app)
     number = secrets.choice([number for number in range(_FIRST, _LAST + 1) if number not in taken])
     one_off = OneOff(number, _spelled_out(manifest, command), environment or {}, window, min(life_s, ONE_OFF_LIFE_S))
-    return Reserved(one_off.key(manifest), one_off)
+    return Reserved(one_off.key(manifest), one_off, manifest.release_id)
 
 
 @asynccontextmanager

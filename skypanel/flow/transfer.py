@@ -61,6 +61,18 @@ async def transfer_all(panel: Panel, owner: Organization, to: Organization, by: 
     await _end_one_offs(panel, moved)
 
 
+async def of(panel: Panel, by: Account) -> Sequence[Transfer]:
+    """Return the offers that the account made or got, the oldest first."""
+    async with panel.autocommit() as conn:
+        return await transfers.of(conn, by.id)
+
+
+async def get(panel: Panel, transfer_id: UUID) -> Transfer:
+    """Return an offer. Raises NotFound."""
+    async with panel.autocommit() as conn:
+        return await transfers.get(conn, transfer_id)
+
+
 async def offer(panel: Panel, app: App, recipient: Account, by: Account) -> Transfer:
     """Offer an app to somebody, in place of an offer that was not answered yet. Raises Denied and Invalid."""
     if recipient.id == by.id:

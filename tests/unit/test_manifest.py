@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 
 from skypanel.domain.limits import BUILD_LIMITS
-from skypanel.domain.manifest import Manifest, Process, process_notes
+from skypanel.domain.manifest import Manifest, Process, process_notes, stoppable
 
 APP = UUID(int=1)
 
@@ -34,3 +34,10 @@ NO_WEB = "It has no web process type, so that nothing answers at its address: it
 )
 def test_what_is_told(now, before, notes):
     assert process_notes(manifest(**now), manifest(**before) if before is not None else None) == notes
+
+
+def test_what_is_to_stop_is_named_by_process_type_or_a_dynos_name_or_id():
+    keys = manifest(web=2, worker=1).dynos()
+    assert [stoppable(keys, asked) for asked in ("web", "web.2", str(keys[2].id))] == ["web", "web.2", "worker.1"]
+    assert [stoppable(keys, asked) for asked in ("clock", "web.3", "", str(APP))] == [None] * 4
+    assert len({key.id for key in keys}) == 3

@@ -8,11 +8,9 @@ from aiohttp import web
 from skypanel.domain.access import SCOPES, AccountAction
 from skypanel.domain.account import Account, Token
 from skypanel.domain.errors import Invalid, NotFound
-from skypanel.drivers.on_demand import parse_public_key
 from skypanel.flow import accounts as accounts_flow
 from skypanel.flow import passwords, people
 from skypanel.ports.panel import Panel
-from skypanel.store import keys, tokens
 from web.api import auth, serializers
 from web.api.calls import Call, Reply
 from web.api.ranges import Page, paginate
@@ -41,14 +39,13 @@ async def change(call: Call) -> Reply:
 async def list_keys(call: Call) -> Page:
     """List the SSH keys of an account."""
     owner = await _owner(call)
-    async with call.panel.autocommit() as conn:
-        found = await keys.of(conn, owner.id)
+    found = await accounts_flow.keys_of(call.panel, owner)
     return paginate([serializers.key(key, owner.email) for key in found], call.range, "id")
 
 
 async def add_key(call: Call) -> Reply:
     """Let an SSH key push as an account."""
-    owner, key = await _owner(call), parse_public_key(call.body["public_key"], "API key")
+    owner, key = await _owner(call), call.panel.parse_public_key(call.body["public_key"], "API key")
     added = await accounts_flow.add_key(call.panel, owner, key, by=call.account)
     return Reply(serializers.key(added, owner.email), 201)
 
@@ -56,10 +53,9 @@ async def add_key(call: Call) -> Reply:
 async def show_key(call: Call) -> Reply:
     """Show an SSH key of an account, by its id or fingerprint."""
     owner = await _owner(call)
-    async with call.panel.autocommit() as conn:
-        for key in await keys.of(conn, owner.id):
-            if call.params["key"] in {str(key.id), key.fingerprint}:
-                return Reply(serializers.key(key, owner.email))
+    for key in await accounts_flow.keys_of(call.panel, owner):
+        if call.params["key"] in {str(key.id), key.fingerprint}:
+            return Reply(serializers.key(key, owner.email))
     raise NotFound("There is no such SSH key.", "`heroku keys` lists yours.")
 
 
@@ -101,8 +97,7 @@ async def _authorized(panel: Panel, owner: Account, body: Json, *, by: Account) 
 async def authorizations(call: Call) -> Page:
     """List the API tokens of an account; the one that is used shows itself, which its holder has anyway."""
     owner = await _owner(call)
-    async with call.panel.autocommit() as conn:
-        found = await tokens.of(conn, owner.id)
+    found = await accounts_flow.tokens_of(call.panel, owner)
     return paginate([_shown(call, owner, token) for token in found], call.range, "id")
 
 
@@ -138,10 +133,9 @@ async def _owner(call: Call) -> Account:
 
 async def _token(call: Call, owner: Account) -> Token:
     token_id = call.id("authorization", "API token")
-    async with call.panel.autocommit() as conn:
-        for token in await tokens.of(conn, owner.id):
-            if token.id == token_id:
-                return token
+    for token in await accounts_flow.tokens_of(call.panel, owner):
+        if token.id == token_id:
+            return token
     raise NotFound("There is no such API token.", "`heroku authorizations` lists yours.")
 
 

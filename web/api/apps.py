@@ -7,7 +7,6 @@ from skypanel.domain.access import Action
 from skypanel.domain.app import App
 from skypanel.flow import apps as apps_flow
 from skypanel.flow import maintenance
-from skypanel.store import listings
 from web.api import equals, serializers
 from web.api.calls import Call, Reply
 from web.api.ranges import Page, Range, paginate
@@ -29,10 +28,8 @@ async def page(call: Call, organization_id: UUID | None = None) -> Page:
     asked = call.range if call.range.field == "name" else Range("name", max=call.range.max, is_descending=call.range.is_descending)
     is_plain = not asked.is_descending and not asked.last and (asked.after_first or not asked.first)
     after = asked.first if is_plain else ""
-    async with call.panel.autocommit() as conn:
-        found = await listings.of(
-            conn, call.account.id, after=after, limit=asked.max + 1 if is_plain else None, organization_id=organization_id
-        )
+    limit = asked.max + 1 if is_plain else None
+    found = await apps_flow.listed(call.panel, call.account, after=after, limit=limit, organization_id=organization_id)
     return paginate([serializers.app(each, call.panel.address) for each in found], asked, "name")
 
 
@@ -77,8 +74,7 @@ async def domains(call: Call) -> Page:
 
 async def shown(call: Call, app: App) -> Json:
     """Return an app as the API shows it."""
-    async with call.panel.autocommit() as conn:
-        return serializers.app(await listings.get(conn, app.id, call.account.id), call.panel.address)
+    return serializers.app(await apps_flow.listing(call.panel, app, call.account), call.panel.address)
 
 
 def check_place(call: Call) -> None:

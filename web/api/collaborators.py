@@ -8,7 +8,6 @@ from skypanel.domain.errors import Conflict, Invalid, NotFound
 from skypanel.domain.names import printable
 from skypanel.flow import apps as apps_flow
 from skypanel.flow import collaborators as collaborators_flow
-from skypanel.store import collaborators
 from web.api import people, serializers
 from web.api.calls import Call, Reply
 from web.api.ranges import Page, paginate
@@ -100,6 +99,5 @@ async def _collaborator(call: Call, app: App) -> Member:
 
 
 async def _shown(call: Call, app: App, email: str) -> Json:
-    async with call.panel.autocommit() as conn:
-        found = {each.account.email: each for each in await collaborators.of(conn, app.id)}
+    found = {each.account.email: each for each in await collaborators_flow.of(call.panel, app)}
     return serializers.collaborator(found[email], app)

@@ -6,7 +6,6 @@ from skypanel.domain.config_vars import MAX_VALUE_BYTES, warnings
 from skypanel.domain.errors import Invalid
 from skypanel.domain.names import printable
 from skypanel.flow import config as config_flow
-from skypanel.store import config_vars, releases
 from web.api.calls import Call, Reply
 from web.api.releases import version
 from web.api.schema import mapping, string
@@ -26,8 +25,7 @@ async def show(call: Call) -> Reply:
     The Heroku CLI is refused where there are any: its `config:get` asks for the same as its `config` does, and hands masks on.
     """
     app = await call.app()
-    async with call.panel.autocommit() as conn:
-        found = sorted((await config_vars.head(conn, app.id)).secrets)
+    found = await config_flow.keys(call.panel, app)
     headers = call.request.headers
     if found and headers.get("User-Agent", "").startswith(CLI) and headers.get(HEADER) != KNOWS_MASKS:
         raise Invalid(WRITE_ONLY, f"{app.name} has {', '.join(found)}. To have them listed with masks: `skypanel heroku config`.")
@@ -43,23 +41,14 @@ async def change(call: Call) -> Reply:
             f"{', '.join(printable(key) for key in masks)}: {MASK} stands for a value that is not shown.",
             "Set only what is to change, to its new value.",
         )
-    async with call.panel.autocommit() as conn:
-        known = (await config_vars.head(conn, app.id)).secrets
-    # As there: to unset what is not set is no error.
-    changes = {key: value for key, value in call.body.items() if value is not None or key in known}
-    await config_flow.change(call.panel, app, changes, call.account)
-    async with call.panel.autocommit() as conn:
-        found = await config_vars.head(conn, app.id)
-    return _masked(sorted(found.secrets), warnings(changes))
+    changes = await config_flow.put(call.panel, app, call.body, call.account)
+    return _masked(await config_flow.keys(call.panel, app), warnings(changes))
 
 
 async def of_release(call: Call) -> Reply:
     """List the config vars that a release ran with, their values masked."""
     app = await call.app()
-    async with call.panel.autocommit() as conn:
-        release = await releases.by_version(conn, app.id, version(call.params["release"]))
-        found = await config_vars.get(conn, release.config_version_id)
-    return _masked(sorted(found.secrets))
+    return _masked(await config_flow.keys_of(call.panel, app, version(call.params["release"])))
 
 
 def _masked(keys: Sequence[str], said: Sequence[str] = ()) -> Reply:

@@ -1,16 +1,14 @@
 """What runs of an app: its formation and its dynos."""
 
-from collections.abc import Mapping, Sequence
-from uuid import UUID
+from collections.abc import Sequence
 
 from skypanel.domain.app import App
 from skypanel.domain.errors import Invalid, NotFound
-from skypanel.domain.manifest import ONE_OFF, RELEASE_PHASE
+from skypanel.domain.manifest import ONE_OFF, Process, formation_id, stoppable
 from skypanel.domain.names import printable
 from skypanel.flow import detail
+from skypanel.flow import formation as formation_flow
 from skypanel.flow import scale as scale_flow
-from skypanel.ports.database import Connection
-from skypanel.store import formation, releases, slugs
 from web.api import equals, serializers
 from web.api.calls import Call, Reply
 from web.api.ranges import Page, paginate
@@ -24,14 +22,12 @@ MAX_DIGITS = 9
 
 async def index(call: Call) -> Page:
     """List process types and how many dynos of each run."""
-    app = await call.app()
-    return paginate(await _formation(call, app), call.range, "type")
+    return paginate(await _formation(call, await call.app()), call.range, "type")
 
 
 async def show(call: Call) -> Reply:
     """Show how many dynos of a process type run."""
-    app = await call.app()
-    return Reply(_of_type(await _formation(call, app), call.params["type"]))
+    return await _one(call, await call.app())
 
 
 async def update(call: Call) -> Reply:
@@ -45,19 +41,23 @@ async def update_one(call: Call) -> Reply:
     """Change one process type."""
     app = await call.app()
     await _scale(call, app, [{**call.body, "type": call.params["type"]}])
-    return Reply(_of_type(await _formation(call, app), call.params["type"]))
+    return await _one(call, app)
 
 
 async def dynos(call: Call) -> Page:
     """List what runs."""
     app = await call.app()
-    return paginate(await _dynos(call, app), call.range, "name")
+    running = await formation_flow.dynos(call.panel, app)
+    return paginate([serializers.dyno(each, app) for each in running], call.range, "name")
 
 
 async def dyno(call: Call) -> Reply:
     """Show a dyno, by its name or id."""
-    app = await call.app()
-    return Reply(_named(await _dynos(call, app), call.params["dyno"]))
+    app, asked = await call.app(), call.params["dyno"]
+    for each in await formation_flow.dynos(call.panel, app):
+        if asked in {each.dyno.key.name, str(each.dyno.key.id)}:
+            return Reply(serializers.dyno(each, app))
+    raise _no_dyno(asked)
 
 
 async def restart(call: Call) -> Reply:
@@ -68,10 +68,10 @@ async def restart(call: Call) -> Reply:
 
 async def stop_dyno(call: Call) -> Reply:
     """Stop a dyno, by its name or id, or those of a process type; those of the formation start again at once."""
-    app = await call.app()
-    dynos = await _dynos(call, app)
-    asked = call.params["dyno"]
-    name = asked if asked in {each["type"] for each in dynos} else _named(dynos, asked)["name"]
+    app, asked = await call.app(), call.params["dyno"]
+    name = stoppable((each.key for each in await detail.running(call.panel, app)), asked)
+    if name is None:
+        raise _no_dyno(asked)
     await scale_flow.stop(call.panel, app, name, call.account)
     return Reply({}, 202)
 
@@ -79,7 +79,7 @@ async def stop_dyno(call: Call) -> Reply:
 async def stop_type(call: Call) -> Reply:
     """Stop the dynos of a process type, or the one-off dynos; those of the formation start again at once."""
     app, asked = await call.app(), call.params["type"]
-    name = ONE_OFF if asked == ONE_OFF else _of_type(await _formation(call, app), asked)["type"]
+    name = ONE_OFF if asked == ONE_OFF else _of_type(app, (await formation_flow.of(call.panel, app)).processes, asked).type
     await scale_flow.stop(call.panel, app, name, call.account)
     return Reply({}, 202)
 
@@ -109,46 +109,23 @@ def _quantity(given: str | int) -> tuple[bool, int]:
 
 
 async def _formation(call: Call, app: App) -> list[Json]:
-    async with call.panel.autocommit() as conn:
-        quantities = await formation.get(conn, app.id)
-        release = await releases.get(conn, app.current_release_id) if app.current_release_id else None
-        commands = (await slugs.get(conn, release.slug_id)).process_types if release and release.slug_id else {}
-    changed_at = release.created_at if release else None
-    return [
-        serializers.formation(app, name, quantity, commands.get(name), changed_at)
-        for name, quantity in quantities.items()
-        if name != RELEASE_PHASE
-    ]
+    found = await formation_flow.of(call.panel, app)
+    return [serializers.formation(each, app, found.changed_at) for each in found.processes]
 
 
-def _of_type(found: Sequence[Json], process_type: str) -> Json:
-    for each in found:
-        if process_type in {each["type"], each["id"]}:
+async def _one(call: Call, app: App) -> Reply:
+    found = await formation_flow.of(call.panel, app)
+    return Reply(serializers.formation(_of_type(app, found.processes, call.params["type"]), app, found.changed_at))
+
+
+def _of_type(app: App, processes: Sequence[Process], asked: str) -> Process:
+    for each in processes:
+        if asked in {each.type, str(formation_id(app.id, each.type))}:
             return each
     raise NotFound(
-        f"There is no process type {printable(process_type)}.", f"There are: {', '.join(each['type'] for each in found) or 'none yet'}."
+        f"There is no process type {printable(asked)}.", f"There are: {', '.join(each.type for each in processes) or 'none yet'}."
     )
 
 
-async def _dynos(call: Call, app: App) -> list[Json]:
-    running = await detail.running(call.panel, app)
-    async with call.panel.autocommit() as conn:
-        found = await releases.by_versions(conn, app.id, {dyno.key.version for dyno in running})
-        commands = {number: await _commands(conn, release.slug_id) for number, release in found.items()}
-    return [
-        serializers.dyno(
-            dyno, app, found.get(dyno.key.version), dyno.command or commands.get(dyno.key.version, {}).get(dyno.key.process_type)
-        )
-        for dyno in running
-    ]
-
-
-async def _commands(conn: Connection, slug_id: UUID | None) -> Mapping[str, str]:
-    return (await slugs.get(conn, slug_id)).process_types if slug_id else {}
-
-
-def _named(found: Sequence[Json], asked: str) -> Json:
-    for each in found:
-        if asked in {each["name"], each["id"]}:
-            return each
-    raise NotFound(f"There is no dyno {printable(asked)}.", "`heroku ps` lists them.")
+def _no_dyno(asked: str) -> NotFound:
+    return NotFound(f"There is no dyno {printable(asked)}.", "`heroku ps` lists them.")

@@ -1,5 +1,6 @@
 """Where an app's logs are read."""
 
+from skypanel.domain.identity import derived_id
 from web.api import serializers, tickets
 from web.api.calls import Call, Reply
 from web.api.schema import boolean, integer, record, string
@@ -21,4 +22,4 @@ async def create(call: Call) -> Reply:
     }
     url = tickets.url(call, app, "logs", wishes)
     now = serializers.time(call.panel.clock.now())
-    return Reply({"id": serializers.derived_id(url), "created_at": now, "logplex_url": url, "updated_at": now}, 201)
+    return Reply({"id": str(derived_id(url)), "created_at": now, "logplex_url": url, "updated_at": now}, 201)

@@ -8,7 +8,7 @@ from skypanel.domain.manifest import ONE_OFF, ONE_OFF_LIFE_S, Dyno, DynoState, W
 from skypanel.domain.names import printable
 from skypanel.flow import run as run_flow
 from skypanel.flow.audit import ORIGIN
-from skypanel.store import releases
+from skypanel.flow.formation import DynoEntry
 from web.api import equals, serializers
 from web.api.calls import Call, Reply
 from web.api.schema import boolean, either, integer, mapping, record, string
@@ -48,11 +48,8 @@ async def create(call: Call) -> Reply:
         attach_url = f"rendezvous://{host(call.request)}:{call.request.app[PANEL].address.rendezvous_port}/{secret}"
     else:
         await run_flow.detach(call.panel, app, reserved.one_off, call.account)
-    async with call.panel.autocommit() as conn:
-        release = (await releases.by_versions(conn, app.id, {reserved.key.version})).get(reserved.key.version)
-    dyno = Dyno(reserved.key, DynoState.STARTING, call.panel.clock.now())
-    shown = {**serializers.dyno(dyno, app, release, body["command"]), "attach_url": attach_url}
-    return Reply(shown, 201, {"Cache-Control": "no-store"})
+    entry = DynoEntry(Dyno(reserved.key, DynoState.STARTING, call.panel.clock.now()), reserved.release_id, body["command"])
+    return Reply(serializers.dyno(entry, app, attach_url), 201, {"Cache-Control": "no-store"})
 
 
 def _window(environment: Mapping[str, str]) -> Window | None:

@@ -2,9 +2,8 @@
 
 from skypanel.domain.access import Role, read_role, runs_platform
 from skypanel.domain.errors import Invalid
-from skypanel.domain.names import check_email
+from skypanel.flow import people
 from skypanel.flow.invitation import Invitation
-from skypanel.store import accounts
 from web.api import serializers
 from web.api.calls import Call
 
@@ -21,9 +20,7 @@ async def check_known(call: Call, email: str) -> None:
 
     Who makes an account is told how to sign in as it: that is for nobody to do with another's address.
     """
-    async with call.panel.autocommit() as conn:
-        known = await accounts.by_email(conn, check_email(email))
-    if known is None and not runs_platform(call.account):
+    if await people.known(call.panel, email) is None and not runs_platform(call.account):
         raise Invalid(
             f"{email} has no account here.", "Ask an administrator of this panel to make one: `skypanel accounts invite` and that address."
         )

@@ -1,14 +1,12 @@
 """Releases: listing, looking, and rolling back."""
 
-from collections.abc import Sequence
 from uuid import UUID
 
 from skypanel.domain.app import App
 from skypanel.domain.errors import NotFound
-from skypanel.domain.release import Release
+from skypanel.flow import history
 from skypanel.flow import release as release_flow
-from skypanel.ports.database import Connection
-from skypanel.store import accounts, releases
+from skypanel.flow.history import ReleaseEntry
 from web.api import serializers, tickets
 from web.api.calls import Call, Reply
 from web.api.ranges import Page, Range
@@ -30,60 +28,37 @@ async def index(call: Call) -> Page:
     """List an app's releases by version."""
     app, asked = await call.app(), call.range
     low, high = _bounds(asked)
-    async with call.panel.autocommit() as conn:
-        found = await releases.page(conn, app.id, asked.max + 1, low, high, is_descending=asked.is_descending)
-        emails = await _emails(conn, found)
+    found = await history.releases(call.panel, app, asked.max + 1, low, high, is_descending=asked.is_descending)
     if not found and app.current_release_id is None and low <= 1:
         return Page([serializers.unreleased(app)])
     page = found[: asked.max]
-    return Page(_shown(call, app, page, emails), asked.next("version", page[-1].version) if len(found) > len(page) else None)
+    following = asked.next("version", page[-1].release.version) if len(found) > len(page) else None
+    return Page([_shown(call, app, each) for each in page], following)
 
 
 async def show(call: Call) -> Reply:
     """Show a release, by its version or id."""
     app = await call.app()
-    async with call.panel.autocommit() as conn:
-        release = await _named(conn, app, call.params["release"])
-        emails = await _emails(conn, [release])
-    return Reply(_shown(call, app, [release], emails)[0])
+    return Reply(_shown(call, app, await history.release(call.panel, app, _named(call.params["release"]))))
 
 
 async def roll_back(call: Call) -> Reply:
     """Release the slug of an earlier release anew."""
     app = await call.app()
-    async with call.panel.autocommit() as conn:
-        target = await _named(conn, app, str(call.body["release"]))
-    rollout = await release_flow.roll_back(call.panel, app, target.version, call.account)
-    async with call.panel.autocommit() as conn:
-        release = await releases.get(conn, rollout.release_id)
-    return Reply(_shown(call, app, [release], {call.account.id: call.account.email})[0], 201)
+    target = await history.release(call.panel, app, _named(str(call.body["release"])))
+    rollout = await release_flow.roll_back(call.panel, app, target.release.version, call.account)
+    return Reply(_shown(call, app, await history.release(call.panel, app, rollout.release_id)), 201)
 
 
-async def _named(conn: Connection, app: App, text: str) -> Release:
+def _named(text: str) -> UUID | int:
     try:
-        release_id = UUID(text)
+        return UUID(text)
     except ValueError:
-        return await releases.by_version(conn, app.id, version(text))
-    release = await releases.get(conn, release_id)
-    if release.app_id != app.id:
-        raise NotFound("There is no such release.")
-    return release
+        return version(text)
 
 
-async def _emails(conn: Connection, found: Sequence[Release]) -> dict[UUID, str]:
-    return await accounts.emails(conn, {release.account_id for release in found if release.account_id})
-
-
-def _shown(call: Call, app: App, found: Sequence[Release], emails: dict[UUID, str]) -> list[Json]:
-    return [
-        serializers.release(
-            release,
-            app,
-            emails.get(release.account_id) if release.account_id else None,
-            tickets.url(call, app, "releases", {"version": release.version}),
-        )
-        for release in found
-    ]
+def _shown(call: Call, app: App, entry: ReleaseEntry) -> Json:
+    return serializers.release(entry, app, tickets.url(call, app, "releases", {"version": entry.release.version}))
 
 
 def _bounds(asked: Range) -> tuple[int, int]:

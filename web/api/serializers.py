@@ -3,16 +3,19 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
-from uuid import NAMESPACE_URL, UUID, uuid5
+from uuid import UUID
 
 from skypanel.domain.access import Member, Role
 from skypanel.domain.account import Account, AccountEntry, Key, Organization, Token
 from skypanel.domain.app import App, Listing
-from skypanel.domain.build import Build, BuildState
-from skypanel.domain.manifest import Dyno
-from skypanel.domain.release import Release, ReleaseState
+from skypanel.domain.build import BuildState
+from skypanel.domain.identity import derived_id
+from skypanel.domain.manifest import Process, formation_id
+from skypanel.domain.release import ReleaseState
 from skypanel.domain.routing import Address
 from skypanel.domain.slug import STACK
+from skypanel.flow.formation import DynoEntry
+from skypanel.flow.history import BuildEntry, ReleaseEntry
 
 Json = dict[str, Any]
 
@@ -40,13 +43,8 @@ def time(moment: datetime | None) -> str | None:
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" if moment else None
 
 
-def derived_id(*parts: object) -> str:
-    """Return the id of what has none of its own: always the same for the same thing."""
-    return str(uuid5(NAMESPACE_URL, "/".join(map(str, parts))))
-
-
-NOBODY_ID, NOBODY_EMAIL = derived_id("nobody"), "nobody@skypanel.invalid"
-GENERATION_ID, STACK_ID, REGION_ID = derived_id("generation"), derived_id("stack", STACK), derived_id("region", REGION)
+NOBODY_ID, NOBODY_EMAIL = str(derived_id("nobody")), "nobody@skypanel.invalid"
+GENERATION_ID, STACK_ID, REGION_ID = (str(derived_id(*parts)) for parts in (("generation",), ("stack", STACK), ("region", REGION)))
 
 
 def app_ref(app: App) -> Json:
@@ -174,8 +172,9 @@ def authorization(of: Token, user: Account, now: datetime, secret: str | None = 
     }
 
 
-def release(of: Release, app: App, email: str | None, output_url: str | None) -> Json:
+def release(entry: ReleaseEntry, app: App, output_url: str | None) -> Json:
     """Return a release."""
+    of = entry.release
     is_good = of.state is ReleaseState.SUCCEEDED and of.slug_id is not None
     return {
         "id": str(of.id),
@@ -190,13 +189,14 @@ def release(of: Release, app: App, email: str | None, output_url: str | None) ->
         "slug": {"id": str(of.slug_id)} if of.slug_id else None,
         "status": STATUS[of.state],
         "updated_at": time(of.created_at),
-        "user": user_ref(of.account_id, email),
+        "user": user_ref(of.account_id, entry.email),
         "version": of.version,
     }
 
 
-def build(of: Build, app: App, email: str | None, release_id: UUID | None, output_url: str) -> Json:
+def build(entry: BuildEntry, app: App, output_url: str) -> Json:
     """Return a build; the URL of what it was made of is nobody's to fetch."""
+    of = entry.build
     return {
         "id": str(of.id),
         "app": app_ref(app),
@@ -204,20 +204,20 @@ def build(of: Build, app: App, email: str | None, release_id: UUID | None, outpu
         "created_at": time(of.created_at),
         "generation": GENERATION,
         "output_stream_url": output_url,
-        "release": {"id": str(release_id)} if release_id else None,
+        "release": {"id": str(entry.release_id)} if entry.release_id else None,
         "slug": {"id": str(of.slug_id)} if of.slug_id else None,
         "source_blob": {"checksum": None, "kind": of.source.kind, "url": "", "version": of.source.commit, "version_description": None},
         "stack": STACK,
         "status": BUILD_STATUS[of.state],
         "updated_at": time(of.finished_at or of.created_at),
-        "user": user_ref(of.account_id, email),
+        "user": user_ref(of.account_id, entry.email),
     }
 
 
 def unreleased(app: App) -> Json:
     """Return what stands for a release before there is one: clients take an app to have one always."""
     return {
-        "id": derived_id(app.id, "unreleased"),
+        "id": str(derived_id(app.id, "unreleased")),
         "addon_plan_names": [],
         "app": app_ref(app),
         "artifacts": [],
@@ -234,32 +234,32 @@ def unreleased(app: App) -> Json:
     }
 
 
-def formation(app: App, process_type: str, quantity: int, command: str | None, changed_at: datetime | None) -> Json:
+def formation(of: Process, app: App, changed_at: datetime | None) -> Json:
     """Return how many dynos of a process type run."""
     return {
-        "id": derived_id(app.id, "formation", process_type),
+        "id": str(formation_id(app.id, of.type)),
         "app": app_ref(app),
-        "command": command or "",
+        "command": of.command,
         "created_at": time(app.created_at),
-        "dyno_size": {"id": derived_id("size", app.plan.name), "name": app.plan.name},
-        "quantity": quantity,
+        "dyno_size": {"id": str(derived_id("size", app.plan.name)), "name": app.plan.name},
+        "quantity": of.quantity,
         "size": app.plan.name,
-        "type": process_type,
+        "type": of.type,
         "updated_at": time(changed_at or app.created_at),
     }
 
 
-def dyno(of: Dyno, app: App, release: Release | None, command: str | None) -> Json:
+def dyno(entry: DynoEntry, app: App, attach_url: str | None = None) -> Json:
     """Return a dyno."""
-    made = of.key
+    of, made = entry.dyno, entry.dyno.key
     return {
-        "id": derived_id(app.id, made.version, made.generation, made.name),
+        "id": str(made.id),
         "app": app_ref(app),
-        "attach_url": None,
-        "command": command or "",
+        "attach_url": attach_url,
+        "command": entry.command,
         "created_at": time(of.since),
         "name": made.name,
-        "release": {"id": str(release.id) if release else derived_id(app.id, "release", made.version), "version": made.version},
+        "release": {"id": str(entry.release_id or derived_id(app.id, "release", made.version)), "version": made.version},
         "size": app.plan.name,
         "state": of.state.value,
         "type": made.process_type,
@@ -269,7 +269,7 @@ def dyno(of: Dyno, app: App, release: Release | None, command: str | None) -> Js
 
 def collaborator_id(account_id: UUID, app: App) -> str:
     """Return the id of somebody's acting for an app."""
-    return derived_id(app.id, "collaborator", account_id)
+    return str(derived_id(app.id, "collaborator", account_id))
 
 
 def collaborator(of: Member, app: App) -> Json:
@@ -289,7 +289,7 @@ def collaborator(of: Member, app: App) -> Json:
 def domain(app: App, hostname: str) -> Json:
     """Return the platform's own hostname of an app."""
     return {
-        "id": derived_id(app.id, "domain", hostname),
+        "id": str(derived_id(app.id, "domain", hostname)),
         "acm_status": None,
         "acm_status_reason": None,
         "app": app_ref(app),

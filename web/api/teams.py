@@ -10,7 +10,6 @@ from skypanel.flow import apps as apps_flow
 from skypanel.flow import deletion as deletion_flow
 from skypanel.flow import organizations as organizations_flow
 from skypanel.flow import transfer as transfer_flow
-from skypanel.store import organizations
 from web.api import apps, people, serializers
 from web.api.calls import Call, Reply
 from web.api.ranges import Page, paginate
@@ -128,9 +127,7 @@ async def create_app(call: Call) -> Reply:
 
 
 async def _shown(call: Call, organization: Organization) -> Json:
-    async with call.panel.autocommit() as conn:
-        role = await organizations.role(conn, organization.id, call.account.id)
-    return _team(organization, role)
+    return _team(organization, await organizations_flow.role(call.panel, organization, call.account))
 
 
 async def _found(call: Call, organization: Organization, name: str) -> Member:

@@ -2,11 +2,11 @@
 
 from skypanel.domain.access import Action
 from skypanel.domain.errors import Invalid, NotFound
-from skypanel.domain.names import check_email, printable
+from skypanel.domain.names import printable
 from skypanel.domain.transfer import Transfer, TransferState
 from skypanel.flow import apps as apps_flow
+from skypanel.flow import people
 from skypanel.flow import transfer as transfer_flow
-from skypanel.store import accounts, transfers
 from web.api import serializers
 from web.api.calls import Call, Reply
 from web.api.ranges import Page, paginate
@@ -18,8 +18,7 @@ ANSWER = record("state", state=string())
 
 async def index(call: Call) -> Page:
     """List the offers of apps that the caller made or got."""
-    async with call.panel.autocommit() as conn:
-        found = await transfers.of(conn, call.account.id)
+    found = await transfer_flow.of(call.panel, call.account)
     return paginate([_shown(each) for each in found], call.range, "created_at")
 
 
@@ -31,11 +30,10 @@ async def show(call: Call) -> Reply:
 async def create(call: Call) -> Reply:
     """Offer an app to somebody, who is to accept it."""
     app = await apps_flow.access(call.panel, call.account, call.body["app"], Action.TRANSFER_APP)
-    email = check_email(call.body["recipient"])
-    async with call.panel.autocommit() as conn:
-        recipient = await accounts.by_email(conn, email)
+    email = call.body["recipient"]
+    recipient = await people.known(call.panel, email)
     if recipient is None:
-        raise Invalid(f"{email} has no account here.", "Ask an administrator of this panel to make one.")
+        raise Invalid(f"{email.lower()} has no account here.", "Ask an administrator of this panel to make one.")
     made = await transfer_flow.offer(call.panel, app, recipient, call.account)
     told = f"No mail is sent: tell {recipient.email} to accept {app.name} on the dashboard, {call.panel.address.dashboard_url()}"
     return Reply(_shown(made), 201, {"Warning-Message": told})
@@ -50,8 +48,7 @@ async def answer(call: Call) -> Reply:
         await transfer_flow.decline(call.panel, offered, call.account)
     else:
         raise Invalid(f"{printable(state)} is no answer to an offer.", f"Say {TransferState.ACCEPTED} or {TransferState.DECLINED}.")
-    async with call.panel.autocommit() as conn:
-        return Reply(_shown(await transfers.get(conn, offered.id)))
+    return Reply(_shown(await transfer_flow.get(call.panel, offered.id)))
 
 
 async def withdraw(call: Call) -> Reply:
@@ -64,8 +61,7 @@ async def withdraw(call: Call) -> Reply:
 async def _named(call: Call) -> Transfer:
     """Return the caller's newest offer of an id, or of an app's name or id. Raises NotFound."""
     asked = call.params["transfer"]
-    async with call.panel.autocommit() as conn:
-        found = [each for each in await transfers.of(conn, call.account.id) if asked in {str(each.id), str(each.app_id), each.app_name}]
+    found = [each for each in await transfer_flow.of(call.panel, call.account) if asked in {str(each.id), str(each.app_id), each.app_name}]
     if not found:
         raise NotFound("There is no such transfer.", "GET /account/app-transfers lists yours.")
     return found[-1]

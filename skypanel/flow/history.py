@@ -1,0 +1,83 @@
+"""An app's builds and releases as lists show them, each with who asked for it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from skypanel.domain.app import App
+from skypanel.domain.build import Build
+from skypanel.domain.errors import NotFound
+from skypanel.domain.release import Release
+from skypanel.ports.database import Connection
+from skypanel.ports.panel import Panel
+from skypanel.store import accounts
+from skypanel.store import builds as stored_builds
+from skypanel.store import releases as stored_releases
+
+
+@dataclass(frozen=True)
+class BuildEntry:
+    """A build, the address of who asked for it, where there is an account of theirs still, and what came of it."""
+
+    build: Build
+    email: str | None
+    release_id: UUID | None
+
+
+@dataclass(frozen=True)
+class ReleaseEntry:
+    """A release, and the address of who made it, where there is an account of theirs still."""
+
+    release: Release
+    email: str | None
+
+
+async def builds(panel: Panel, app: App, limit: int, after: UUID | None, *, is_descending: bool) -> Sequence[BuildEntry]:
+    """Return at most `limit` of an app's builds by age, those that come after one of them."""
+    async with panel.autocommit() as conn:
+        return await _build_entries(conn, await stored_builds.page(conn, app.id, limit, after, is_descending=is_descending))
+
+
+async def build(panel: Panel, app: App, build_id: UUID) -> BuildEntry:
+    """Return a build of an app. Raises NotFound."""
+    async with panel.autocommit() as conn:
+        found = await stored_builds.get(conn, build_id)
+        if found.app_id != app.id:
+            raise NotFound("There is no such build.")
+        return (await _build_entries(conn, [found]))[0]
+
+
+async def releases(panel: Panel, app: App, limit: int, low: int, high: int, *, is_descending: bool) -> Sequence[ReleaseEntry]:
+    """Return an app's releases from one version to another, both counted in, at most `limit`."""
+    async with panel.autocommit() as conn:
+        return await _release_entries(conn, await stored_releases.page(conn, app.id, limit, low, high, is_descending=is_descending))
+
+
+async def release(panel: Panel, app: App, named: UUID | int) -> ReleaseEntry:
+    """Return a release of an app by its id or version. Raises NotFound."""
+    async with panel.autocommit() as conn:
+        return (await _release_entries(conn, [await _release(conn, app, named)]))[0]
+
+
+async def _release(conn: Connection, app: App, named: UUID | int) -> Release:
+    if isinstance(named, int):
+        return await stored_releases.by_version(conn, app.id, named)
+    found = await stored_releases.get(conn, named)
+    if found.app_id != app.id:
+        raise NotFound("There is no such release.")
+    return found
+
+
+async def _build_entries(conn: Connection, found: Sequence[Build]) -> Sequence[BuildEntry]:
+    emails = await _emails(conn, (each.account_id for each in found))
+    released = await stored_releases.of_builds(conn, [each.id for each in found])
+    return [BuildEntry(each, emails.get(each.account_id) if each.account_id else None, released.get(each.id)) for each in found]
+
+
+async def _release_entries(conn: Connection, found: Sequence[Release]) -> Sequence[ReleaseEntry]:
+    emails = await _emails(conn, (each.account_id for each in found))
+    return [ReleaseEntry(each, emails.get(each.account_id) if each.account_id else None) for each in found]
+
+
+async def _emails(conn: Connection, account_ids: Iterable[UUID | None]) -> Mapping[UUID, str]:
+    return await accounts.emails(conn, {account_id for account_id in account_ids if account_id})
