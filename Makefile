@@ -9,10 +9,9 @@ endif
 export ENV
 export PATH := $(ENV)/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
-SHELL_FILES = $(shell deploy/shell-files.sh)
 
 .DEFAULT_GOAL := help
-.PHONY: help env env-dev up demo test bench check lock clean
+.PHONY: help env env-dev up demo test bench check audit lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,19 +36,19 @@ bench: ## measure how fast and how large the panel is: docs/benchmarks.md
 	@deploy/env.sh requirements-dev.lock shellcheck sshd dockerd mmdebstrap
 	@python -m tests.bench $(SUBJECTS)
 
-check: env-dev ## lint, types, layers, shell scripts, lock files
-	ruff check .
-	ruff format --check .
-	mypy
-	lint-imports
-	shellcheck $(SHELL_FILES)
-	deploy/check-locks.sh
+check: env-dev ## lint, types, layers, shell scripts, lock files, security, dead code
+	@deploy/check.sh
+
+audit: env-dev ## ask an advisory database for vulnerabilities of the locked packages; needs the network
+	@deploy/audit.sh $(DATABASE)
 
 lock: env-dev ## resolve the lock files anew, from pyproject.toml
 	uv pip compile pyproject.toml --group build --universal --python-version 3.11 --generate-hashes \
 		--no-annotate --no-header --upgrade --quiet -o requirements.lock
 	uv pip compile pyproject.toml --group build --group dev --universal --python-version 3.11 --generate-hashes \
 		--no-annotate --no-header -c requirements.lock --quiet -o requirements-dev.lock
+	uv pip compile --group audit --universal --python-version 3.11 --generate-hashes \
+		--no-annotate --no-header --upgrade --quiet -o requirements-audit.lock
 
 clean: ## remove the virtual environment and all caches; a panel's home stays
 	rm -rf "$(ENV)" build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
