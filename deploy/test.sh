@@ -13,7 +13,7 @@ if [[ $(id -u) == 0 ]] && ! setpriv --reuid 65534 --regid 65534 --clear-groups t
 fi
 
 # Made once a machine: minutes that no test should wait for.
-if [[ $(id -u) == 0 ]]; then python -m tests.stack_images; fi
+if [[ $(id -u) == 0 ]]; then python -m tests.support.stack_images; fi
 
 processors=$(nproc)
 workers=$((processors < 2 ? 2 : processors > 8 ? 8 : processors))

@@ -11,7 +11,7 @@ from time import perf_counter, sleep
 from tests.bench.figures import Figure, compared, single
 from tests.bench.load import Load
 from tests.bench.stage import Stage
-from tests.e2e.harness import Repository
+from tests.journeys.harness import Repository
 
 DEPLOYS = 9
 CHANGES = 5

@@ -11,8 +11,8 @@ from skypanel.drivers.sandbox.scheduler import ProcessScheduler
 from skypanel.host.listening import cpu_s
 from tests.bench.figures import Figure, percentile, single
 from tests.bench.stage import Stage
-from tests.fakes import FakeObjects
-from tests.launcher_fixture import RunningLauncher, make_app, make_manifest, running_launcher, stored_slug
+from tests.fakes.objects import FakeObjects
+from tests.fixtures.launcher import RunningLauncher, make_app, make_manifest, running_launcher, stored_slug
 
 DYNOS = (50, 200)
 LISTS = 200

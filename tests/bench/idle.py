@@ -16,8 +16,8 @@ from tests.bench import memory
 from tests.bench.deploys import FlaskApp, flask_app
 from tests.bench.figures import Figure, single
 from tests.bench.stage import Stage
-from tests.crowd import rest
-from tests.statements import Counting
+from tests.support.crowd import rest
+from tests.support.statements import Counting
 
 SIZES = (10, 100, 1_000, 10_000)
 # Long enough for each job that comes every half minute.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.bench.figures import Figure
 from tests.bench.stage import Stage
-from tests.e2e.harness import new_panel
+from tests.journeys.harness import new_panel
 
 SETTLED_S = 60.0
 MIB = 1024  # KiB

@@ -13,9 +13,9 @@ from skypanel import settings
 from skypanel.bootstrap import open_panel
 from tests.bench.figures import Figure, percentile, single
 from tests.bench.stage import Stage
-from tests.crowd import crowd
-from tests.e2e.harness import PanelUnderTest, new_panel
-from tests.statements import Counting
+from tests.journeys.harness import PanelUnderTest, new_panel
+from tests.support.crowd import crowd
+from tests.support.statements import Counting
 from web.app import create_app
 
 APP = "crowded"

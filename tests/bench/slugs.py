@@ -18,10 +18,10 @@ from skypanel.drivers.docker.images import SlugImages
 from skypanel.drivers.swarm.scheduler import SwarmOptions, SwarmScheduler
 from tests.bench.figures import Figure, compared, in_pairs, single
 from tests.bench.stage import Stage
-from tests.docker_fixture import Docker, running_docker
-from tests.fakes import FakeObjects
-from tests.launcher_fixture import SERVER, make_app, make_manifest, stored_slug
-from tests.stack_images import stack_image
+from tests.fakes.objects import FakeObjects
+from tests.fixtures.docker import Docker, running_docker
+from tests.fixtures.launcher import SERVER, make_app, make_manifest, stored_slug
+from tests.support.stack_images import stack_image
 
 PAIRS = 7
 FILES, FILE_BYTES = 500, 100_000

@@ -5,7 +5,7 @@ from functools import cached_property
 from pathlib import Path
 
 from tests.bench.sshd import Sshd, running_sshd
-from tests.e2e.harness import PanelUnderTest, new_panel
+from tests.journeys.harness import PanelUnderTest, new_panel
 
 
 class Stage(ExitStack):

@@ -4,7 +4,7 @@ from time import perf_counter, sleep
 
 from tests.bench.figures import Figure, single
 from tests.bench.stage import Stage
-from tests.e2e.harness import PanelUnderTest, new_panel
+from tests.journeys.harness import PanelUnderTest, new_panel
 
 TIMES = 3
 APPS = tuple(f"up-{number}" for number in range(10))

@@ -6,9 +6,9 @@ from skypanel.domain.stack import Image
 from tests.bench import deploys
 from tests.bench.figures import Figure
 from tests.bench.stage import Stage
-from tests.docker_fixture import running_docker
-from tests.e2e.harness import PanelUnderTest, new_panel
-from tests.stack_images import stack_image
+from tests.fixtures.docker import running_docker
+from tests.journeys.harness import PanelUnderTest, new_panel
+from tests.support.stack_images import stack_image
 
 
 class SwarmStage(Stage):

@@ -3,9 +3,9 @@
 import pytest
 
 from skypanel.drivers.swarm.spec import APP, PROCESS_TYPE
-from tests.docker_fixture import swarm
-from tests.small_image import small_image
-from tests.until import until
+from tests.fixtures.docker import swarm
+from tests.support.small_image import small_image
+from tests.support.until import until
 from workers.agent import dynos
 from workers.agent.docker import Docker
 

@@ -16,11 +16,11 @@ from skypanel.domain.rate import COST, REQUESTS, WINDOW
 from skypanel.flow import accounts, passwords
 from skypanel.store import apps, audit, collaborators, config_vars, organizations, releases, slugs
 from skypanel.store.tables.accounts import tokens as tokens_table
-from tests import factories
-from tests.api_fixture import Api
-from tests.crowd import crowd
-from tests.statements import Counting
-from tests.web_fixture import SETTINGS
+from tests.fixtures.api import Api
+from tests.fixtures.web import SETTINGS
+from tests.support import factories
+from tests.support.crowd import crowd
+from tests.support.statements import Counting
 from web.app import create_app
 
 PASSWORD = "correct horse battery staple"

@@ -16,7 +16,7 @@ from skypanel.domain.upload import MAX_UPLOADS
 from skypanel.flow import build as build_flow
 from skypanel.store import audit, builds
 from skypanel.store.tables.sources import uploads as uploads_table
-from tests.archives import APP, HOSTILE, entry, tgz
+from tests.support.archives import APP, HOSTILE, entry, tgz
 
 BASE = "https://localhost:8443"
 UPLOAD = tgz(APP, entry("app.py", b"print('hello')\n"))

@@ -8,7 +8,7 @@ from sqlalchemy import update
 from skypanel.domain.access import Role
 from skypanel.store import organizations
 from skypanel.store.tables.builds import builds as builds_table
-from tests.fakes import MARK
+from tests.fakes.logs import MARK
 from web.api.serializers import NOBODY_ID
 
 HEADERS = ("Warning-Message", "X-Heroku-Warning")

@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from tests.api_walk import DEEP, LONG, PLAIN, ROUTES, filled, refused, rows
+from tests.support.api_walk import DEEP, LONG, PLAIN, ROUTES, filled, refused, rows
 from web.api.routes import ENDPOINTS
 
 BODIES = [

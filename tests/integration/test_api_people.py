@@ -6,7 +6,7 @@ import pytest
 
 from skypanel.domain.access import Role
 from skypanel.flow import organizations
-from tests.api_walk import KEY
+from tests.support.api_walk import KEY
 
 PASSWORD = "a long enough password"
 

@@ -20,8 +20,8 @@ from skypanel.store import builds, keys, releases
 from skypanel.store import organizations as organizations_store
 from skypanel.store import tokens as tokens_store
 from skypanel.store.tables.accounts import tokens as tokens_table
-from tests.api_walk import BODY, NOBODY, PARAMS, PLAIN, ROUTES, filled, refused, rows
-from tests.archives import APP, entry, tgz
+from tests.support.api_walk import BODY, NOBODY, PARAMS, PLAIN, ROUTES, filled, refused, rows
+from tests.support.archives import APP, entry, tgz
 
 PASSWORD = BODY["PATCH /account"]["password"]
 VALUES = {"object": {"a": 1}, "array": ["a"], "string": "a", "integer": 1, "number": 1.5, "boolean": True, "null": None}

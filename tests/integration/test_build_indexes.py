@@ -10,8 +10,8 @@ import pytest
 from skypanel.domain.build import Build, BuildState, Source
 from skypanel.domain.indexes import Indexes
 from skypanel.flow.compile import compile_slug
-from tests.fakes import FakeObjects
-from tests.launcher_fixture import chunks, launcher, make_app, slug
+from tests.fakes.objects import FakeObjects
+from tests.fixtures.launcher import chunks, launcher, make_app, slug
 
 __all__ = ["launcher"]
 

@@ -3,8 +3,8 @@ import shutil
 
 import pytest
 
-from tests.buildpack_sandbox import free_port, new_site, package
-from tests.runtime_mirror import runtime_mirror
+from tests.support.buildpack_sandbox import free_port, new_site, package
+from tests.support.runtime_mirror import runtime_mirror
 
 
 @pytest.fixture(scope="module")

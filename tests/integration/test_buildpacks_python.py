@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.buildpack_sandbox import free_port, new_site
-from tests.runtime_mirror import runtime_mirror
+from tests.support.buildpack_sandbox import free_port, new_site
+from tests.support.runtime_mirror import runtime_mirror
 
 STACK_PYTHON = Path("/usr/bin/python3").resolve()
 VERSION = subprocess.run(

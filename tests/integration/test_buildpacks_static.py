@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.buildpack_sandbox import free_port, new_site, wait_until_listening
+from tests.support.buildpack_sandbox import free_port, new_site, wait_until_listening
 
 START = "python3 .heroku/static/server.py"
 

@@ -10,8 +10,8 @@ import pytest
 from skypanel.domain.build import Build, BuildState, Source
 from skypanel.domain.errors import Invalid
 from skypanel.flow.compile import compile_slug
-from tests.fakes import FakeObjects
-from tests.launcher_fixture import MODES, chunks, make_app, running_launcher, slug
+from tests.fakes.objects import FakeObjects
+from tests.fixtures.launcher import MODES, chunks, make_app, running_launcher, slug
 
 STATIC, PYTHON = {"index.html": "<h1>hi</h1>"}, {"requirements.txt": "", "Procfile": "web: python app.py", "app.py": ""}
 

@@ -16,14 +16,14 @@ from skypanel.domain.build import Build, BuildState, Source
 from skypanel.domain.errors import Unavailable
 from skypanel.drivers.docker.builder import ContainerBuilder
 from skypanel.flow.compile import compile_slug
-from tests.buildpack_sandbox import APPS
-from tests.container_fixture import build_image, builder, holdings, site
-from tests.contract_builder import LIMITS, BuilderContract, output, shell, text
-from tests.contract_workspace import WorkspaceContract
-from tests.docker_fixture import swarm
-from tests.fakes import FakeObjects
-from tests.launcher_fixture import make_app
-from tests.until import until
+from tests.contracts.builder import LIMITS, BuilderContract, output, shell, text
+from tests.contracts.workspace import WorkspaceContract
+from tests.fakes.objects import FakeObjects
+from tests.fixtures.container import build_image, builder, holdings, site
+from tests.fixtures.docker import swarm
+from tests.fixtures.launcher import make_app
+from tests.support.buildpack_sandbox import APPS
+from tests.support.until import until
 
 __all__ = ["build_image", "builder", "site", "swarm"]
 
@@ -33,8 +33,8 @@ import asyncio, sys
 from pathlib import Path
 from skypanel.drivers.docker.builder import ContainerBuilder, Site
 from skypanel.ports.builder import Step
-from tests.contract_builder import LIMITS
-from tests.launcher_fixture import make_app
+from tests.contracts.builder import LIMITS
+from tests.fixtures.launcher import make_app
 
 async def say(line):
     print(line, flush=True)

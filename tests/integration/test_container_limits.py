@@ -10,12 +10,12 @@ from skypanel.domain.limits import MIB
 from skypanel.drivers.docker.builder import ContainerBuilder
 from skypanel.host.allowed import parse_allowed
 from skypanel.ports.builder import Step
-from tests.container_fixture import build_image, builder, holdings, listening, site
-from tests.contract_builder import LIMITS, output, reaches, shell, text
-from tests.docker_fixture import swarm
+from tests.contracts.builder import LIMITS, output, reaches, shell, text
+from tests.fixtures.container import build_image, builder, holdings, listening, site
+from tests.fixtures.docker import swarm
+from tests.fixtures.launcher import ENVIRONMENT, make_app
 from tests.integration.test_sandbox_limits import FILL_DISK, FILL_MEMORY
-from tests.kernel_calls import EXPECTED, PROBE, as_docker_has_it, outcomes
-from tests.launcher_fixture import ENVIRONMENT, make_app
+from tests.support.kernel_calls import EXPECTED, PROBE, as_docker_has_it, outcomes
 
 __all__ = ["build_image", "builder", "site", "swarm"]
 

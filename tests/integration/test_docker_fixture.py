@@ -6,9 +6,9 @@ import aiohttp
 import pytest
 from docker.types import EndpointSpec
 
-from tests.docker_fixture import running_docker, swarm
-from tests.small_image import small_image
-from tests.until import until
+from tests.fixtures.docker import running_docker, swarm
+from tests.support.small_image import small_image
+from tests.support.until import until
 
 __all__ = ["swarm"]
 

@@ -13,12 +13,12 @@ from skypanel.drivers.docker.api import DockerApi
 from skypanel.drivers.logs.files import FileLogs
 from skypanel.drivers.swarm.logs import DockerLogs, Early, read_frames
 from skypanel.drivers.swarm.spec import service_labels
-from tests.collector_under_test import collecting
-from tests.contract_logs import APP, LogsContract, read, texts
-from tests.docker_fixture import swarm
-from tests.launcher_fixture import make_manifest
-from tests.small_image import small_image
-from tests.until import until
+from tests.contracts.logs import APP, LogsContract, read, texts
+from tests.fixtures.docker import swarm
+from tests.fixtures.launcher import make_manifest
+from tests.support.collector_under_test import collecting
+from tests.support.small_image import small_image
+from tests.support.until import until
 from workers.collector import POSITIONS
 
 __all__ = ["swarm"]

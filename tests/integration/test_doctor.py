@@ -6,7 +6,7 @@ from pathlib import Path
 from skypanel.embedded import doctor
 from skypanel.settings import Chosen
 from skypanel.variables import DEFAULT_ADDRESS
-from tests.launcher_fixture import MODES, running_launcher
+from tests.fixtures.launcher import MODES, running_launcher
 
 
 def home_of(folder: Path, run_dir: Path) -> dict[str, str]:

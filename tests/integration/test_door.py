@@ -13,8 +13,8 @@ from aiohttp import web
 from skypanel.domain.routing import Route
 from skypanel.drivers.proxy import plugin as door
 from skypanel.embedded import routes
-from tests.proxy_fixture import HOST, running_proxy, serve
-from tests.until import until
+from tests.fixtures.proxy import HOST, running_proxy, serve
+from tests.support.until import until
 
 PATHS = (
     "/a%2Fb", "/a//b", "//a", "/a/../b", "/a/./b", "/a;b=c", "/a%3Bb", "/a%5Cb", "/a%00b", "/a%23b", "/a%3Fb", "/a%25b", "/caf%C3%A9",

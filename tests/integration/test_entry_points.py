@@ -18,8 +18,8 @@ from skypanel.domain.routing import PROXY_TOKEN_HEADER, Address
 from skypanel.embedded.certificates import issue, make_authority, panel_hosts
 from skypanel.embedded.processes import Binaries, worker_argv
 from skypanel.settings import Chosen
-from tests.until import until
-from tests.valkey_fixture import PASSWORD
+from tests.fixtures.valkey import PASSWORD
+from tests.support.until import until
 
 
 def free_port():

@@ -19,9 +19,9 @@ from skypanel.flow import settings as settings_flow
 from skypanel.store import apps, audit, formation, organizations, rollouts, settings, usage, wallets
 from skypanel.store.tables.billing import resource_usage, usage_spans
 from skypanel.store.tables.organizations import organizations as organization_rows
-from tests import factories
-from tests.attempts import ATTEMPTS
-from tests.statements import Counting
+from tests.support import factories
+from tests.support.attempts import ATTEMPTS
+from tests.support.statements import Counting
 
 PRICE = Decimal("0.02")
 CREDIT = Decimal(100)

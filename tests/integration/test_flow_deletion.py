@@ -21,7 +21,7 @@ from skypanel.store import organizations as stored
 from skypanel.store.tables.billing import resource_usage, usage_spans
 from skypanel.store.tables.organizations import memberships
 from skypanel.store.tables.organizations import organizations as organization_rows
-from tests.organizations import app_names, exists
+from tests.support.organizations import app_names, exists
 
 PRICE = Decimal("0.02")
 DESTROY = {"fate": Fate.DESTROY, "confirm": "Acme"}

@@ -19,8 +19,8 @@ from skypanel.store import organizations as stored
 from skypanel.store.tables.billing import usage_spans
 from skypanel.store.tables.organizations import organizations as organization_rows
 from skypanel.store.tables.plans import plan_versions
-from tests import factories
-from tests.statements import Counting
+from tests.support import factories
+from tests.support.statements import Counting
 
 MIB = 1024**2
 # Of the plan that apps have at first.

@@ -13,7 +13,7 @@ from skypanel.flow import apps as apps_flow
 from skypanel.flow import garbage
 from skypanel.flow import settings as settings_flow
 from skypanel.store import apps, builds, releases, rollouts
-from tests import factories
+from tests.support import factories
 
 OLD = timedelta(days=2)
 

@@ -18,10 +18,10 @@ from skypanel.flow.secrets import reencrypt
 from skypanel.flow.setup import publish_authority
 from skypanel.ports.queue import Job
 from skypanel.store import alerts, audit, nodes
-from tests import factories
-from tests.fakes import FakeMachine
-from tests.panels import open_stage
-from tests.until import until
+from tests.fakes.nodes import FakeMachine
+from tests.support import factories
+from tests.support.panels import open_stage
+from tests.support.until import until
 
 ADDRESS = "10.0.0.2"
 BARE = "root=yes\nos=Debian GNU/Linux 12 (bookworm)\napt=yes\npython=3.11\n"

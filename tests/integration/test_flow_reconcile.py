@@ -19,9 +19,9 @@ from skypanel.flow.reconcile import REPAIR_PAUSE_S
 from skypanel.store import apps, formation, organizations, releases, rollouts, routes, standings
 from skypanel.store import config_vars as config_store
 from skypanel.store.tables.releases import rollouts as rollouts_table
-from tests import factories
-from tests.panels import FakeScheduler
-from tests.statements import Counting
+from tests.support import factories
+from tests.support.panels import FakeScheduler
+from tests.support.statements import Counting
 
 MOST = 15
 FOREIGN = "10.9.9.9:5000"

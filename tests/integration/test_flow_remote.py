@@ -14,7 +14,7 @@ from skypanel.flow import remote as remote_flow
 from skypanel.flow import settings as settings_flow
 from skypanel.flow.secrets import reencrypt
 from skypanel.store import apps, audit, builds, deploy_keys, releases, remotes
-from tests.panels import silent
+from tests.support.panels import silent
 
 URL = "https://example.com/ada/app.git"
 PRIVATE = "git@example.com:ada/app.git"

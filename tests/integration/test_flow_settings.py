@@ -23,8 +23,8 @@ from skypanel.flow.configured import values
 from skypanel.flow.secrets import reencrypt
 from skypanel.flow.setup import initialize
 from skypanel.store import audit, settings
-from tests.contract_objects import ObjectsContract, chunks, names, read
-from tests.panels import open_stage
+from tests.contracts.objects import ObjectsContract, chunks, names, read
+from tests.support.panels import open_stage
 
 
 @asynccontextmanager

@@ -16,8 +16,8 @@ from skypanel.flow import source as source_flow
 from skypanel.flow import submodules
 from skypanel.flow.source import Arrival
 from skypanel.store import builds
-from tests.git_host_fixture import add_submodules, git
-from tests.panels import silent
+from tests.fixtures.git_host import add_submodules, git
+from tests.support.panels import silent
 
 URL = "https://example.com/ada/app.git"
 LIB = "https://example.com/ada/lib.git"

@@ -14,7 +14,7 @@ from skypanel.flow import organizations, reconcile, run, scale, suspension, tran
 from skypanel.flow import settings as settings_flow
 from skypanel.store import apps, audit, formation, rollouts, usage
 from skypanel.store import organizations as stored
-from tests.attempts import ATTEMPTS
+from tests.support.attempts import ATTEMPTS
 
 
 async def now(stage, app):

@@ -7,7 +7,7 @@ import pytest
 from skypanel.domain.limits import GIB, MIB
 from skypanel.launcher.disks import LoopDisk, opened
 from skypanel.launcher.spreading import spread
-from tests.launcher_fixture import MODES
+from tests.fixtures.launcher import MODES
 
 FOLDERS = 24
 # Of an image that `mkfs` makes: sixteen groups of 16,384 inodes, which its allocator takes together.

@@ -15,7 +15,7 @@ from skypanel.drivers.sandbox.scheduler import ProcessScheduler
 from skypanel.host.listening import SETTLED_S
 from skypanel.host.protocol import parse_key
 from skypanel.ports.scheduler import Unready
-from tests.contract_scheduler import (
+from tests.contracts.scheduler import (
     READY_S,
     SERVE,
     Collected,
@@ -26,10 +26,10 @@ from tests.contract_scheduler import (
     no_dynos,
     no_one_offs,
 )
-from tests.fakes import FakeObjects
-from tests.launcher_fixture import MODES, SERVER, ClientAs, launcher, make_app, make_manifest, stored_slug
-from tests.leaks import holdings, settled
-from tests.until import until
+from tests.fakes.objects import FakeObjects
+from tests.fixtures.launcher import MODES, SERVER, ClientAs, launcher, make_app, make_manifest, stored_slug
+from tests.support.leaks import holdings, settled
+from tests.support.until import until
 
 __all__ = ["launcher"]
 

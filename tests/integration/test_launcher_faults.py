@@ -14,12 +14,12 @@ from skypanel.domain.errors import Invalid, Unavailable
 from skypanel.drivers.sandbox.launcher import Launcher
 from skypanel.host.protocol import Tenant, limits_message, tenant_message
 from skypanel.ports.builder import StepFailed
-from tests.contract_builder import LIMITS, host_address, output, reaches, shell, text
-from tests.contract_scheduler import READY_S, SERVE, launched
-from tests.fakes import FakeObjects
-from tests.launcher_fixture import MODES, ROOT, launcher, make_app, make_manifest, own_launcher, running_launcher
-from tests.leaks import NOTHING, holdings, settled
-from tests.until import until
+from tests.contracts.builder import LIMITS, host_address, output, reaches, shell, text
+from tests.contracts.scheduler import READY_S, SERVE, launched
+from tests.fakes.objects import FakeObjects
+from tests.fixtures.launcher import MODES, ROOT, launcher, make_app, make_manifest, own_launcher, running_launcher
+from tests.support.leaks import NOTHING, holdings, settled
+from tests.support.until import until
 
 __all__ = ["launcher", "own_launcher"]
 
@@ -29,8 +29,8 @@ import asyncio, sys
 from pathlib import Path
 from skypanel.drivers.sandbox.builder import BubblewrapBuilder
 from skypanel.drivers.sandbox.launcher import Launcher
-from tests.contract_builder import LIMITS, shell
-from tests.launcher_fixture import make_app
+from tests.contracts.builder import LIMITS, shell
+from tests.fixtures.launcher import make_app
 
 async def main():
     async def write(text):

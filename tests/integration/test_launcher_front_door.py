@@ -12,9 +12,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.launcher_fixture import running_launcher
-from tests.outside import run
-from tests.until import until
+from tests.fixtures.launcher import running_launcher
+from tests.support.outside import run
+from tests.support.until import until
 
 MOST = 20
 # The first two of IPv6 are one customer's; the last of each kind is a trusted proxy's.

@@ -5,12 +5,12 @@ import signal
 
 from skypanel.domain.manifest import DynoState
 from skypanel.host import strays
-from tests.contract_scheduler import READY_S, SERVE, launched
-from tests.fakes import FakeObjects
-from tests.launcher_fixture import own_launcher
-from tests.leaks import holdings
-from tests.outside import run, strangers_beyond
-from tests.until import until
+from tests.contracts.scheduler import READY_S, SERVE, launched
+from tests.fakes.objects import FakeObjects
+from tests.fixtures.launcher import own_launcher
+from tests.support.leaks import holdings
+from tests.support.outside import run, strangers_beyond
+from tests.support.until import until
 
 __all__ = ["own_launcher"]
 

@@ -9,9 +9,9 @@ from skypanel.domain.log import MAX_BYTES, printed
 from skypanel.drivers.logs.files import MAX_APP_FILES, FileLogs
 from skypanel.drivers.logs.watch import MAX_BATCHES
 from skypanel.launcher.logs import LogFile
-from tests.contract_logs import APP, OTHER, LogsContract, read, texts
-from tests.fakes import FakeClock
-from tests.until import until
+from tests.contracts.logs import APP, OTHER, LogsContract, read, texts
+from tests.fakes.clock import FakeClock
+from tests.support.until import until
 
 MIDNIGHT = datetime(2024, 1, 1, tzinfo=UTC)
 

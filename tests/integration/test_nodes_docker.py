@@ -25,12 +25,12 @@ from skypanel.flow import nodes as nodes_flow
 from skypanel.flow import provision, stopping, watch
 from skypanel.flow.setup import publish_authority
 from skypanel.store import alerts, nodes, settings
-from tests.docker_fixture import swarm
-from tests.machine_fixture import BareMachine, Machine
-from tests.panels import open_stage
-from tests.small_image import small_image
-from tests.until import until
-from tests.web_fixture import SETTINGS
+from tests.fixtures.docker import swarm
+from tests.fixtures.machine import BareMachine, Machine
+from tests.fixtures.web import SETTINGS
+from tests.support.panels import open_stage
+from tests.support.small_image import small_image
+from tests.support.until import until
 from web.app import create_app
 
 __all__ = ["swarm"]

@@ -8,7 +8,7 @@ import pytest
 from skypanel.domain.errors import Unavailable
 from skypanel.drivers.storage.files import FileObjects
 from skypanel.drivers.storage.intake import write
-from tests.contract_objects import ObjectsContract, chunks, read
+from tests.contracts.objects import ObjectsContract, chunks, read
 
 
 def files(folder):

@@ -6,7 +6,7 @@ from redis import Redis
 
 from skypanel.drivers.celery import CeleryQueue
 from skypanel.ports.queue import Job
-from tests.contract_queue import QueueContract
+from tests.contracts.queue import QueueContract
 
 
 @pytest.fixture

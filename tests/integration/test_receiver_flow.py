@@ -12,8 +12,8 @@ from skypanel.domain.access import Role
 from skypanel.domain.limits import MIB
 from skypanel.flow import accounts, receive
 from skypanel.store import apps, audit, builds, organizations, releases, settings, tokens
-from tests.packs import commit_of, object_id, pack, request, varint
-from tests.receiver_harness import PanelDesk, end, running_receiver, wait_for
+from tests.support.packs import commit_of, object_id, pack, request, varint
+from tests.support.receiver_harness import PanelDesk, end, running_receiver, wait_for
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ import pytest
 from gitreceiver.config import GitLimits
 from skypanel.domain.limits import MIB
 from skypanel.domain.transcript import detail
-from tests.packs import commit_of, object_id, pack, packet, request, small_push, varint
-from tests.receiver_harness import end, running_receiver, wait_for
+from tests.support.packs import commit_of, object_id, pack, packet, request, small_push, varint
+from tests.support.receiver_harness import end, running_receiver, wait_for
 
 
 @pytest.fixture

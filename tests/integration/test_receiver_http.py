@@ -10,7 +10,7 @@ import pytest
 from skypanel.domain.errors import Invalid, Unavailable
 from skypanel.domain.limits import MIB
 from skypanel.domain.transcript import detail
-from tests.receiver_harness import end, running_receiver, wait_for
+from tests.support.receiver_harness import end, running_receiver, wait_for
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ import pytest
 from gitreceiver.config import GitLimits
 from gitreceiver.http import HttpLimits
 from skypanel.domain.limits import MIB
-from tests.packs import gzip_bomb, pack, packet, request, small_push
-from tests.receiver_harness import running_receiver, wait_for
+from tests.support.packs import gzip_bomb, pack, packet, request, small_push
+from tests.support.receiver_harness import running_receiver, wait_for
 
 PUSH = "application/x-git-receive-pack-request"
 FETCH = "application/x-git-upload-pack-request"

@@ -6,7 +6,7 @@ import pytest
 
 from skypanel.domain.errors import Invalid
 from skypanel.domain.transcript import detail
-from tests.receiver_harness import running_receiver, wait_for
+from tests.support.receiver_harness import running_receiver, wait_for
 
 IDLE_S = 0.5
 SILENT_S = 2.0

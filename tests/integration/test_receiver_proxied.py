@@ -9,9 +9,9 @@ import pytest
 
 from skypanel.domain.limits import MIB
 from skypanel.domain.transcript import detail
-from tests.packs import commit_of, gzip_bomb, object_id, pack, request
-from tests.proxy_fixture import running_proxy
-from tests.receiver_harness import end, running_receiver, wait_for
+from tests.fixtures.proxy import running_proxy
+from tests.support.packs import commit_of, gzip_bomb, object_id, pack, request
+from tests.support.receiver_harness import end, running_receiver, wait_for
 
 PATIENCE = "1s"
 LONGER_S = 2.5

@@ -8,7 +8,7 @@ import pytest
 
 from gitreceiver.ssh import SshLimits
 from skypanel.domain.errors import Unavailable
-from tests.receiver_harness import contents, end, running_receiver, wait_for
+from tests.support.receiver_harness import contents, end, running_receiver, wait_for
 
 ONLY_GIT = " !     SkyPanel only speaks git. Push with: git push skypanel main"
 

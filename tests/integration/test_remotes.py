@@ -18,11 +18,11 @@ from skypanel.domain.remote import Entrance, parse_url
 from skypanel.drivers.git.remote import dialing
 from skypanel.drivers.git.remote.remotes import GitRemotes
 from skypanel.drivers.git.repositories import DulwichRepositories
-from tests.contract_remotes import RemotesContract
-from tests.git_host_fixture import APP, LOOPBACK, git, git_host
-from tests.git_host_fixture import publish as publish_in
-from tests.sshd_fixture import sshd
-from tests.until import until
+from tests.contracts.remotes import RemotesContract
+from tests.fixtures.git_host import APP, LOOPBACK, git, git_host
+from tests.fixtures.git_host import publish as publish_in
+from tests.fixtures.sshd import sshd
+from tests.support.until import until
 
 __all__ = ["git_host", "sshd"]
 

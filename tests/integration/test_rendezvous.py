@@ -11,7 +11,7 @@ from skypanel.domain.access import Role
 from skypanel.embedded.certificates import issue, make_authority, panel_hosts
 from skypanel.flow import organizations
 from skypanel.store import audit
-from tests.until import until
+from tests.support.until import until
 from web import rendezvous
 from web.keys import MEETINGS
 

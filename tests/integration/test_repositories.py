@@ -14,7 +14,7 @@ from skypanel.domain.errors import Invalid
 from skypanel.domain.push import Kind
 from skypanel.drivers.git.remote import pack
 from skypanel.drivers.git.repositories import FETCHED, DulwichRepositories
-from tests.contract_repositories import RepositoriesContract
+from tests.contracts.repositories import RepositoriesContract
 
 ENVIRONMENT = {
     "PATH": "/usr/local/bin:/usr/bin:/bin",

@@ -12,13 +12,13 @@ from aiohttp import ClientSession
 
 from skypanel.domain.access import AccountAction, Action, allows, covers
 from skypanel.flow import accounts as accounts_flow
-from tests.api_fixture import Api
-from tests.git_host_fixture import publish
-from tests.receiver_harness import PanelDesk, running_receiver
-from tests.rewound import Rewound
-from tests.roles import ABSENT, API, DENIED, DONE, EVERYBODY, MAKES_APPS, PAGES, SCOPES, STANDINGS, TEAM_ACTIONS, VERDICTS
-from tests.web_fixture import ORIGIN
-from tests.world import AFTER, SECRET, filled, make_world
+from tests.fixtures.api import Api
+from tests.fixtures.git_host import publish
+from tests.fixtures.web import ORIGIN
+from tests.support.receiver_harness import PanelDesk, running_receiver
+from tests.support.rewound import Rewound
+from tests.support.roles import ABSENT, API, DENIED, DONE, EVERYBODY, MAKES_APPS, PAGES, SCOPES, STANDINGS, TEAM_ACTIONS, VERDICTS
+from tests.support.world import AFTER, SECRET, filled, make_world
 from web.api.calls import Endpoint
 from web.api.routes import ENDPOINTS
 from web.routes import ROUTES

@@ -11,7 +11,7 @@ import pytest
 from skypanel.domain.errors import Unavailable
 from skypanel.drivers.runtimes import node, python
 from skypanel.drivers.runtimes.kept import KeptRuntimes
-from tests.runtime_mirror import Mirror, runtime_mirror, serving
+from tests.support.runtime_mirror import Mirror, runtime_mirror, serving
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,9 @@ import pytest
 from skypanel.domain.errors import Invalid, Unavailable
 from skypanel.drivers.storage.s3 import S3Objects
 from skypanel.embedded.certificates import issue, make_authority
-from tests.contract_objects import ObjectsContract, chunks, fetched, names, read
-from tests.s3_fixture import BUCKET, S3Server
-from tests.until import until
+from tests.contracts.objects import ObjectsContract, chunks, fetched, names, read
+from tests.fixtures.s3 import BUCKET, S3Server
+from tests.support.until import until
 
 PART = 5 * 1024 * 1024
 LATER = timedelta(hours=1)

@@ -8,10 +8,10 @@ import pytest
 
 from skypanel.launcher.sandbox import SYSTEM_ETC
 from skypanel.ports.builder import Step
-from tests.buildpack_sandbox import CA_BUNDLE, CA_VARIABLES, PASSED_ON
-from tests.contract_builder import LIMITS, BuilderContract, host_address, output, reaches, shell, text
-from tests.kernel_calls import EXPECTED, PROBE, outcomes
-from tests.launcher_fixture import ENVIRONMENT, ROOT, launcher, make_app
+from tests.contracts.builder import LIMITS, BuilderContract, host_address, output, reaches, shell, text
+from tests.fixtures.launcher import ENVIRONMENT, ROOT, launcher, make_app
+from tests.support.buildpack_sandbox import CA_BUNDLE, CA_VARIABLES, PASSED_ON
+from tests.support.kernel_calls import EXPECTED, PROBE, outcomes
 
 __all__ = ["launcher"]
 

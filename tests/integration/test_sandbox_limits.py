@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from skypanel.domain.limits import MIB
-from tests.contract_builder import LIMITS, output, shell, text
-from tests.launcher_fixture import launcher, make_app
-from tests.leaks import holdings, settled
+from tests.contracts.builder import LIMITS, output, shell, text
+from tests.fixtures.launcher import launcher, make_app
+from tests.support.leaks import holdings, settled
 
 __all__ = ["launcher"]
 

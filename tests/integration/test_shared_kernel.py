@@ -6,9 +6,9 @@ import pytest
 
 from skypanel.domain.limits import MIB
 from skypanel.host.tracking import MAX_CONNECTIONS
-from tests.contract_builder import LIMITS, output, shell, text
-from tests.launcher_fixture import launcher, make_app, running_launcher
-from tests.outside import outside
+from tests.contracts.builder import LIMITS, output, shell, text
+from tests.fixtures.launcher import launcher, make_app, running_launcher
+from tests.support.outside import outside
 
 __all__ = ["launcher"]
 

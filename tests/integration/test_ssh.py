@@ -10,9 +10,9 @@ import pytest
 from skypanel.domain.errors import Conflict, Denied, Invalid, Unavailable
 from skypanel.domain.node import Login, SecretKind
 from skypanel.drivers.ssh.machines import SshMachines
-from tests.contract_machines import MachinesContract
-from tests.sshd_fixture import sshd
-from tests.until import until
+from tests.contracts.machines import MachinesContract
+from tests.fixtures.sshd import sshd
+from tests.support.until import until
 
 __all__ = ["sshd"]
 

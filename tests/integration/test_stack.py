@@ -11,8 +11,8 @@ from skypanel.domain.errors import Unavailable
 from skypanel.domain.stack import Image
 from skypanel.drivers.docker import stack
 from skypanel.drivers.docker.api import DockerApi
-from tests.docker_fixture import swarm
-from tests.stack_images import stack_image
+from tests.fixtures.docker import swarm
+from tests.support.stack_images import stack_image
 
 __all__ = ["swarm"]
 

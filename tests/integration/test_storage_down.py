@@ -10,10 +10,10 @@ from skypanel.drivers.storage.s3 import S3Objects
 from skypanel.flow import build as build_flow
 from skypanel.flow.follow import follow_build
 from skypanel.store import apps, releases
-from tests.contract_objects import chunks
-from tests.contract_scheduler import READY_S, SERVE, launched
-from tests.launcher_fixture import launcher
-from tests.panels import open_stage, silent
+from tests.contracts.objects import chunks
+from tests.contracts.scheduler import READY_S, SERVE, launched
+from tests.fixtures.launcher import launcher
+from tests.support.panels import open_stage, silent
 
 __all__ = ["launcher"]
 

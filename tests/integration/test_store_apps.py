@@ -16,7 +16,7 @@ from skypanel.store.tables import metadata
 from skypanel.store.tables.apps import applications
 from skypanel.store.tables.audit import audit_log
 from skypanel.store.tables.billing import resource_usage, usage_spans
-from tests import factories
+from tests.support import factories
 
 
 async def test_plans_have_versions_and_apps_keep_theirs(database):

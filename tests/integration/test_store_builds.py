@@ -5,7 +5,7 @@ import pytest
 from skypanel.domain.build import BuildState, Turn
 from skypanel.domain.errors import Conflict, NotFound
 from skypanel.store import build_queue, builds, slugs
-from tests import factories
+from tests.support import factories
 
 LEASE_S = 60
 LAPSED = -1

@@ -17,7 +17,7 @@ from skypanel.store.tables.accounts import accounts as accounts_table
 from skypanel.store.tables.apps import applications
 from skypanel.store.tables.builds import slugs
 from skypanel.store.tables.organizations import organizations
-from tests import factories
+from tests.support import factories
 
 DEADLINE_S = 20.0
 

@@ -5,7 +5,7 @@ import pytest
 from skypanel.domain.access import Role
 from skypanel.domain.errors import Conflict, NotFound
 from skypanel.store import accounts, keys, organizations, sign_ins, tokens
-from tests import factories
+from tests.support import factories
 
 
 async def test_accounts(database):

@@ -6,7 +6,7 @@ from skypanel.domain.errors import Conflict, NotFound
 from skypanel.domain.release import ReleaseState
 from skypanel.store import config_vars, releases, slugs
 from skypanel.store.engine import Postgres
-from tests import factories
+from tests.support import factories
 
 POOLS = 4
 RELEASES = 40

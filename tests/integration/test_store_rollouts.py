@@ -3,7 +3,7 @@ import pytest
 from skypanel.domain.errors import NotFound
 from skypanel.domain.release import ReleaseState, RolloutReason, RolloutState
 from skypanel.store import releases, rollouts
-from tests import factories
+from tests.support import factories
 
 LEASE_S = 60
 LAPSED = -1

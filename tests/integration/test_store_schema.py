@@ -37,7 +37,7 @@ from skypanel.store import (
     usage,
     wallets,
 )
-from tests import factories
+from tests.support import factories
 
 # What happens to a row when the one it refers to is deleted.
 RULES = {

@@ -8,7 +8,7 @@ from skypanel.domain.errors import Conflict, Invalid, NotFound, Unavailable
 from skypanel.drivers.crypto.fernet import FernetCipher
 from skypanel.store import config_vars, releases
 from skypanel.store.tables.config_vars import config_vars as table
-from tests import factories
+from tests.support import factories
 
 PLAIN = "correct horse battery staple"
 

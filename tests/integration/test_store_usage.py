@@ -13,7 +13,7 @@ from skypanel.domain.release import ReleaseState
 from skypanel.store import apps, formation, organizations, plans, usage, wallets
 from skypanel.store.tables.apps import applications
 from skypanel.store.tables.billing import usage_spans, wallet_entries
-from tests import factories
+from tests.support import factories
 
 PRICE = Decimal("0.0200")
 

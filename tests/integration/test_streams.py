@@ -10,8 +10,8 @@ from skypanel.domain.output import LineId
 from skypanel.drivers.output import archive
 from skypanel.drivers.output.streams import StreamOutput, connect
 from skypanel.drivers.storage.files import FileObjects
-from tests.contract_output import OutputContract, read_all
-from tests.until import until
+from tests.contracts.output import OutputContract, read_all
+from tests.support.until import until
 
 
 @pytest.fixture

@@ -19,11 +19,11 @@ from skypanel.domain.routing import Route
 from skypanel.drivers.docker.images import SlugImages
 from skypanel.drivers.storage.s3 import S3Objects
 from skypanel.drivers.swarm.nodes import SwarmNodes
-from tests.contract_scheduler import READY_S, SERVE, launched
-from tests.launcher_fixture import SERVER, stored_slug
-from tests.small_image import NAME
-from tests.swarm_fixture import engine, nodes, objects, running_engine
-from tests.until import until
+from tests.contracts.scheduler import READY_S, SERVE, launched
+from tests.fixtures.launcher import SERVER, stored_slug
+from tests.fixtures.swarm import engine, nodes, objects, running_engine
+from tests.support.small_image import NAME
+from tests.support.until import until
 
 __all__ = ["engine", "nodes", "objects"]
 

@@ -9,12 +9,12 @@ from skypanel.domain.errors import Unavailable
 from skypanel.domain.manifest import DynoState
 from skypanel.drivers.swarm.guard import SwarmGuard
 from skypanel.host.allowed import parse_allowed
-from tests.container_fixture import listening
-from tests.contract_scheduler import READY_S, SERVE, ignore, launched
-from tests.launcher_fixture import make_app, make_manifest, stored_slug
-from tests.small_image import NAME
-from tests.swarm_fixture import engine, nodes, objects
-from tests.until import until
+from tests.contracts.scheduler import READY_S, SERVE, ignore, launched
+from tests.fixtures.container import listening
+from tests.fixtures.launcher import make_app, make_manifest, stored_slug
+from tests.fixtures.swarm import engine, nodes, objects
+from tests.support.small_image import NAME
+from tests.support.until import until
 
 __all__ = ["engine", "nodes", "objects"]
 

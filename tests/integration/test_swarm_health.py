@@ -8,11 +8,11 @@ import pytest
 from skypanel.domain.health import HealthCheck
 from skypanel.domain.manifest import DynoState
 from skypanel.ports.scheduler import Unready
-from tests.contract_scheduler import READY_S
-from tests.docker_fixture import run_in
-from tests.launcher_fixture import make_app, make_manifest, stored_slug
-from tests.swarm_fixture import engine, nodes, objects
-from tests.until import until
+from tests.contracts.scheduler import READY_S
+from tests.fixtures.docker import run_in
+from tests.fixtures.launcher import make_app, make_manifest, stored_slug
+from tests.fixtures.swarm import engine, nodes, objects
+from tests.support.until import until
 
 __all__ = ["engine", "nodes", "objects"]
 

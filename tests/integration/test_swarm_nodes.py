@@ -7,9 +7,9 @@ import pytest
 from skypanel.domain.errors import Unavailable
 from skypanel.domain.node import Availability
 from skypanel.drivers.swarm.nodes import SwarmNodes
-from tests.contract_swarm import SwarmContract
-from tests.docker_fixture import swarm
-from tests.until import until
+from tests.contracts.swarm import SwarmContract
+from tests.fixtures.docker import swarm
+from tests.support.until import until
 
 __all__ = ["swarm"]
 

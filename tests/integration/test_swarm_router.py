@@ -11,11 +11,11 @@ import pytest
 from skypanel.domain.errors import Unavailable
 from skypanel.domain.routing import PROXY_TOKEN_HEADER, Route
 from skypanel.drivers.swarm.router import SwarmRouter
-from tests.contract_router import RouterContract
-from tests.contract_scheduler import READY_S, SERVE
-from tests.launcher_fixture import make_app, make_manifest, stored_slug
-from tests.swarm_fixture import TOKEN, engine, nodes, objects
-from tests.until import until
+from tests.contracts.router import RouterContract
+from tests.contracts.scheduler import READY_S, SERVE
+from tests.fixtures.launcher import make_app, make_manifest, stored_slug
+from tests.fixtures.swarm import TOKEN, engine, nodes, objects
+from tests.support.until import until
 
 __all__ = ["engine", "nodes", "objects"]
 

@@ -24,7 +24,7 @@ from skypanel.drivers.swarm.scheduler import SwarmOptions, SwarmScheduler
 from skypanel.drivers.swarm.services import Services
 from skypanel.drivers.swarm.spec import network_name
 from skypanel.ports.scheduler import Unready
-from tests.contract_scheduler import (
+from tests.contracts.scheduler import (
     READY_S,
     SERVE,
     RestartLoopContract,
@@ -36,11 +36,11 @@ from tests.contract_scheduler import (
     no_dynos,
     no_one_offs,
 )
-from tests.docker_fixture import run_in
-from tests.launcher_fixture import SERVER, make_app, make_manifest, stored_slug
-from tests.small_image import NAME
-from tests.swarm_fixture import STOP_GRACE_S, engine, nodes, objects
-from tests.until import until
+from tests.fixtures.docker import run_in
+from tests.fixtures.launcher import SERVER, make_app, make_manifest, stored_slug
+from tests.fixtures.swarm import STOP_GRACE_S, engine, nodes, objects
+from tests.support.small_image import NAME
+from tests.support.until import until
 
 __all__ = ["engine", "nodes", "objects"]
 

@@ -15,11 +15,11 @@ from skypanel.drivers.swarm.scheduler import SwarmScheduler
 from skypanel.drivers.swarm.services import Services
 from skypanel.drivers.swarm.spec import ORGANIZATION, release_labels
 from skypanel.drivers.swarm.upkeep import SwarmUpkeep
-from tests.contract_upkeep import UpkeepContract
-from tests.docker_fixture import swarm
-from tests.fakes import FakeObjects
-from tests.launcher_fixture import make_app, make_manifest
-from tests.small_image import NAME, small_image
+from tests.contracts.upkeep import UpkeepContract
+from tests.fakes.objects import FakeObjects
+from tests.fixtures.docker import swarm
+from tests.fixtures.launcher import make_app, make_manifest
+from tests.support.small_image import NAME, small_image
 
 __all__ = ["swarm"]
 

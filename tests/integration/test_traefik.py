@@ -9,9 +9,9 @@ from aiohttp import web
 from skypanel.domain.errors import Unavailable
 from skypanel.domain.routing import PROXY_TOKEN_HEADER, Route
 from skypanel.drivers.proxy.traefik import TraefikRouter
-from tests.contract_router import RouterContract
-from tests.proxy_fixture import HOST, TOKEN, running_proxy, serve
-from tests.until import until
+from tests.contracts.router import RouterContract
+from tests.fixtures.proxy import HOST, TOKEN, running_proxy, serve
+from tests.support.until import until
 
 
 @pytest.fixture

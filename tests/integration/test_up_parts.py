@@ -21,7 +21,7 @@ from skypanel.embedded.children import Child, last_lines, log_path
 from skypanel.embedded.database import make_database
 from skypanel.embedded.supervisor import Supervisor
 from skypanel.embedded.users import User
-from tests.proxy_fixture import serve
+from tests.fixtures.proxy import serve
 
 NAMES = ("postgres", "valkey", "traefik")
 # The front door is the web process's too.

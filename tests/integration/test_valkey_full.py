@@ -15,9 +15,9 @@ from skypanel.drivers.storage.files import FileObjects
 from skypanel.embedded.processes import valkey_config
 from skypanel.ports.queue import Job
 from skypanel.settings import Settings
-from tests.contract_output import read_all
-from tests.until import until
-from tests.valkey_fixture import NOBODY, PASSWORD, Valkey
+from tests.contracts.output import read_all
+from tests.fixtures.valkey import NOBODY, PASSWORD, Valkey
+from tests.support.until import until
 
 LIMIT = 16 * 1024**2
 LINES = [f"{number} " + "x" * 1000 for number in range(4000)]

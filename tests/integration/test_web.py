@@ -9,9 +9,9 @@ from skypanel.domain.errors import Conflict, Denied, Invalid, NotFound, Throttle
 from skypanel.domain.routing import PROXY_TOKEN_HEADER
 from skypanel.flow import maintenance
 from skypanel.store import apps, routes
-from tests import factories
-from tests.statements import Counting
-from tests.web_fixture import TOKEN
+from tests.fixtures.web import TOKEN
+from tests.support import factories
+from tests.support.statements import Counting
 from web.keys import PANEL
 
 

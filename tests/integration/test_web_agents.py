@@ -15,7 +15,7 @@ from skypanel.domain.report import Report
 from skypanel.flow import accounts, heartbeat, stopping
 from skypanel.store import nodes, stop_orders
 from skypanel.store.tables.nodes import stop_orders as stop_orders_table
-from tests import factories
+from tests.support import factories
 
 TOKEN = "a-nodes-own-token"
 BEAT = "/nodes/agent/heartbeat"

@@ -13,10 +13,10 @@ from skypanel.domain.release import ReleaseState
 from skypanel.flow import config as config_flow
 from skypanel.flow import organizations, transfer
 from skypanel.store import apps, formation, releases
-from tests import factories
-from tests.crowd import crowd
-from tests.statements import Counting
-from tests.web_fixture import HOST, ORIGIN, SETTINGS, Client
+from tests.fixtures.web import HOST, ORIGIN, SETTINGS, Client
+from tests.support import factories
+from tests.support.crowd import crowd
+from tests.support.statements import Counting
 from web.app import create_app
 
 

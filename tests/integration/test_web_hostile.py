@@ -7,7 +7,7 @@ import zlib
 
 import pytest
 
-from tests.web_fixture import HOST, ORIGIN
+from tests.fixtures.web import HOST, ORIGIN
 from web.routes import ROUTES
 
 FILLED = {

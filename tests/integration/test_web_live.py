@@ -17,8 +17,8 @@ from skypanel.flow import build as build_flow
 from skypanel.flow import release as release_flow
 from skypanel.flow import rollout as rollout_flow
 from skypanel.store import releases, rollouts
-from tests import factories
-from tests.until import until
+from tests.support import factories
+from tests.support.until import until
 from web.keys import STREAMS
 from web.live import MANY_LINES
 

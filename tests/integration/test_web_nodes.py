@@ -6,7 +6,7 @@ from skypanel.domain.node import Availability, NodeState
 from skypanel.domain.report import Report
 from skypanel.flow import heartbeat
 from skypanel.store import nodes
-from tests.fakes import FakeMachine
+from tests.fakes.nodes import FakeMachine
 from tests.integration.test_flow_nodes import READY
 
 ADDRESS = "10.0.0.2"

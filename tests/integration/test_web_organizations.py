@@ -8,8 +8,8 @@ from skypanel.domain.access import Role
 from skypanel.flow import apps as apps_flow
 from skypanel.flow import organizations, suspension
 from skypanel.store import organizations as stored
-from tests import factories
-from tests.organizations import app_names, exists
+from tests.support import factories
+from tests.support.organizations import app_names, exists
 
 ORIGIN = "http://skypanel.localhost:8080"
 

@@ -7,7 +7,7 @@ import pytest
 from skypanel.domain.access import Role
 from skypanel.flow import remote as remote_flow
 from skypanel.store import builds
-from tests.git_host_fixture import publish as publish_in
+from tests.fixtures.git_host import publish as publish_in
 
 URL = "https://example.com/ada/app.git"
 PAGE = "/apps/hello/remote"

@@ -13,7 +13,7 @@ from skypanel.domain.password import MOST_HERE, MOST_OF_ACCOUNT, MOST_OF_ADDRESS
 from skypanel.domain.routing import Address
 from skypanel.flow import accounts, passwords
 from skypanel.store import audit
-from tests.web_fixture import BEAT_S, HOST, ORIGIN, SETTINGS, Client
+from tests.fixtures.web import BEAT_S, HOST, ORIGIN, SETTINGS, Client
 from web.app import create_app
 
 PASSWORD = "a long enough password"

@@ -24,11 +24,11 @@ from skypanel.flow import build as build_flow
 from skypanel.flow import config, setup
 from skypanel.settings import IDENTITY, of_worker
 from skypanel.store import builds, releases, rollouts
-from tests.docker_fixture import Bridge
-from tests.elsewhere_fixture import SHARED, Machine, clean_environment, forwarded
-from tests.panels import open_stage
-from tests.until import until
-from tests.valkey_fixture import PASSWORD
+from tests.fixtures.docker import Bridge
+from tests.fixtures.elsewhere import SHARED, Machine, clean_environment, forwarded
+from tests.fixtures.valkey import PASSWORD
+from tests.support.panels import open_stage
+from tests.support.until import until
 
 ROOT = Path(__file__).parents[2]
 
@@ -75,7 +75,7 @@ async def start(bridge, dsn, valkey, storage, key, tmp_path):  # noqa: PLR0917 -
 
         def start(*queues, argv=(), **variables):
             binaries = Binaries(python=Path(sys.executable), postgres=Path(), valkey=Path(), traefik=Path())
-            argv = argv or [*worker_argv(binaries, queues), "--app", "tests.worker_elsewhere"]
+            argv = argv or [*worker_argv(binaries, queues), "--app", "tests.support.worker_elsewhere"]
             environment = clean_environment(
                 SKYPANEL_DATABASE_URL=f"postgresql://postgres@{bridge.address}:{postgres}/{name}",
                 SKYPANEL_REDIS_URL=f"redis://:{PASSWORD}@{bridge.address}:{redis}/0",

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.contract_builder import LIMITS
-from tests.contract_workspace import WorkspaceContract
-from tests.launcher_fixture import launcher, make_app
+from tests.contracts.builder import LIMITS
+from tests.contracts.workspace import WorkspaceContract
+from tests.fixtures.launcher import launcher, make_app
 
 __all__ = ["launcher"]
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from packaging.version import Version
 
-from tests.documents import ROOT
+from tests.support.documents import ROOT
 
 UNRELEASED = "Unreleased"
 KINDS = ["Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"]

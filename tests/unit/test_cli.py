@@ -5,7 +5,7 @@ import tomllib
 import pytest
 
 from skypanel.cli.main import MODULES, commands
-from tests.documents import ROOT
+from tests.support.documents import ROOT
 
 LIBRARIES = ("aiohttp", "aiopg", "asyncssh", "celery", "cryptography", "psycopg2", "redis", "sqlalchemy")
 

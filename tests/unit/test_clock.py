@@ -1,7 +1,7 @@
 import pytest
 
 from skypanel.drivers.clock import SystemClock
-from tests.contract_clock import ClockContract
+from tests.contracts.clock import ClockContract
 
 
 class TestSystemClock(ClockContract):

@@ -8,7 +8,7 @@ import pytest
 
 from skypanel.cli.main import commands
 from skypanel.domain.access import HIGHEST_COLLABORATOR, SCOPES, AccountAction, Action, Role, allows, covers
-from tests.documents import DOCUMENTS, ROOT, runnable_blocks
+from tests.support.documents import DOCUMENTS, ROOT, runnable_blocks
 
 SOURCES = ("skypanel", "gitreceiver", "buildpacks", "web")
 FOREIGN = {"Permission denied (publickey)"}  # ssh's words

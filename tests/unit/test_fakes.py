@@ -6,34 +6,30 @@ import pytest
 from skypanel.domain.limits import BUILD_LIMITS
 from skypanel.domain.node import Availability, Login, SecretKind
 from skypanel.domain.remote import Entrance, parse_url
-from tests.contract_cipher import CipherContract
-from tests.contract_clock import ClockContract
-from tests.contract_logs import APP, LogsContract
-from tests.contract_machines import SCRIPTS as COMMANDS
-from tests.contract_machines import MachinesContract
-from tests.contract_objects import ObjectsContract
-from tests.contract_output import OutputContract
-from tests.contract_queue import QueueContract
-from tests.contract_remotes import RemotesContract
-from tests.contract_router import RouterContract
-from tests.contract_swarm import SwarmContract
-from tests.contract_upkeep import UpkeepContract
-from tests.contract_workspace import SCRIPTS, WorkspaceContract
-from tests.fakes import (
-    FakeCipher,
-    FakeClock,
-    FakeLogs,
-    FakeMachine,
-    FakeMachines,
-    FakeObjects,
-    FakeOutput,
-    FakeQueue,
-    FakeRemotes,
-    FakeRouter,
-    FakeSwarm,
-)
-from tests.git_host_fixture import publish as publish_in
-from tests.panels import FakeBuilder, FakeUpkeep
+from tests.contracts.cipher import CipherContract
+from tests.contracts.clock import ClockContract
+from tests.contracts.logs import APP, LogsContract
+from tests.contracts.machines import SCRIPTS as COMMANDS
+from tests.contracts.machines import MachinesContract
+from tests.contracts.objects import ObjectsContract
+from tests.contracts.output import OutputContract
+from tests.contracts.queue import QueueContract
+from tests.contracts.remotes import RemotesContract
+from tests.contracts.router import RouterContract
+from tests.contracts.swarm import SwarmContract
+from tests.contracts.upkeep import UpkeepContract
+from tests.contracts.workspace import SCRIPTS, WorkspaceContract
+from tests.fakes.clock import FakeClock
+from tests.fakes.crypto import FakeCipher
+from tests.fakes.logs import FakeLogs
+from tests.fakes.nodes import FakeMachine, FakeMachines, FakeSwarm
+from tests.fakes.objects import FakeObjects
+from tests.fakes.output import FakeOutput
+from tests.fakes.queue import FakeQueue
+from tests.fakes.remotes import FakeRemotes
+from tests.fakes.router import FakeRouter
+from tests.fixtures.git_host import publish as publish_in
+from tests.support.panels import FakeBuilder, FakeUpkeep
 
 
 class TestFakeObjects(ObjectsContract):

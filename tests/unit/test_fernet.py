@@ -5,7 +5,7 @@ from skypanel.domain.errors import Unavailable
 from skypanel.drivers.crypto import key_file
 from skypanel.drivers.crypto.fernet import FernetCipher
 from skypanel.drivers.crypto.key_file import KeyFileCipher
-from tests.contract_cipher import CipherContract
+from tests.contracts.cipher import CipherContract
 
 
 def key():

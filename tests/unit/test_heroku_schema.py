@@ -1,11 +1,11 @@
 """Each shape that the API serves is what Heroku's published schema says of it.
 
-That answers have these shapes is asserted of each one in the tests of the API (tests/conformance.py).
+That answers have these shapes is asserted of each one in the tests of the API (tests/support/conformance.py).
 """
 
 import pytest
 
-from tests.heroku_facts import FACTS
+from tests.support.heroku_facts import FACTS
 from web.api.answers import GOOD
 from web.api.shapes import SHAPES
 

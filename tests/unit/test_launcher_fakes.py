@@ -1,8 +1,8 @@
 import pytest
 
-from tests.contract_scheduler import SchedulerContract
-from tests.fakes import FakeObjects
-from tests.panels import FakeScheduler
+from tests.contracts.scheduler import SchedulerContract
+from tests.fakes.objects import FakeObjects
+from tests.support.panels import FakeScheduler
 
 
 class TestFakeScheduler(SchedulerContract):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from skypanel.domain.errors import Invalid, NotFound, SkyPanelError
 from skypanel.domain.settings import DEFAULTS, SETTINGS, bucket_of, read, storage_of, text_of
 from skypanel.domain.storage import Storage, StorageKind
-from tests.documents import ROOT
+from tests.support.documents import ROOT
 
 BUCKET = {"s3_endpoint": "https://s3.example.com", "s3_bucket": "slugs", "s3_access_key": "AKIA", "s3_secret_key": "a/b+c"}
 GOOD = {

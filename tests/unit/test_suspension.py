@@ -8,7 +8,7 @@ from skypanel.domain.app import check_runs
 from skypanel.domain.deletion import Fate, check_choice, read_fate
 from skypanel.domain.errors import Conflict, Denied, Invalid, Unpaid
 from skypanel.domain.suspension import Suspension, suspension
-from tests.launcher_fixture import make_app
+from tests.fixtures.launcher import make_app
 
 ACME, MAIN = Organization(uuid4(), "Acme", billed=True), Organization(uuid4(), "Main", billed=False)
 

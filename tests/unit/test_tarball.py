@@ -15,7 +15,7 @@ from skypanel.domain.archive import Contents
 from skypanel.domain.errors import Invalid
 from skypanel.domain.limits import MIB
 from skypanel.drivers.sources.upload import TarballArchives
-from tests.archives import HOSTILE, entry, hard_link, link, tar, tgz
+from tests.support.archives import HOSTILE, entry, hard_link, link, tar, tgz
 
 
 async def rewritten(upload, step=1000):

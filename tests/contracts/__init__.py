@@ -1,0 +1,1 @@
+"""What every driver of a port does, and every fake."""

@@ -1,0 +1,14 @@
+from datetime import UTC, datetime, timedelta
+
+
+class FakeClock:
+    """A clock that is set by hand."""
+
+    def __init__(self, now=datetime(2024, 1, 1, tzinfo=UTC)):
+        self._now = now
+
+    def now(self):
+        return self._now
+
+    def advance(self, seconds):
+        self._now += timedelta(seconds=seconds)

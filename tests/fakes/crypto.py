@@ -1,0 +1,20 @@
+from skypanel.domain.errors import Unavailable
+
+
+class FakeCipher:
+    """Keys are numbers, newest first; a secret is the number of its key and the text in hex."""
+
+    def __init__(self):
+        self.keys = [1]
+
+    def encrypt(self, plain):
+        return f"{self.keys[0]}:{plain.encode().hex()}".encode()
+
+    def decrypt(self, secret):
+        key, _, text = secret.decode().partition(":")
+        if key not in map(str, self.keys):
+            raise Unavailable("No key fits.")
+        return bytes.fromhex(text).decode()
+
+    def rotate(self, secret):
+        return self.encrypt(self.decrypt(secret))

@@ -1,0 +1,75 @@
+import asyncio
+import subprocess
+from contextlib import asynccontextmanager
+
+from skypanel.domain.errors import Conflict, Denied, Invalid, NotFound, Unavailable
+from skypanel.domain.remote import Branches, KeyPair
+from skypanel.ports.remotes import Fetched
+
+
+class FakeRemotes:
+    """Repositories in the folder `root`, at whatever host; `host_keys` are those of SSH servers.
+
+    `private` are the public keys that open a repository, by its name: others are open to all. `lost` are hosts that do not answer.
+    `allowed` are the commits that were asked for and how large each might have been, `sizes` how large they were.
+    """
+
+    def __init__(self, root):
+        self.root = root
+        self.private = {}
+        self.host_keys = {}
+        self.lost = set()
+        self.allowed, self.sizes = [], {}
+        self._made = 0
+
+    def new_key(self):
+        self._made += 1
+        return KeyPair(f"ssh-ed25519 key{self._made}", f"private half of ssh-ed25519 key{self._made}")
+
+    async def branches(self, entrance):
+        path, host_key = self._enter(entrance)
+        listed = await self._git(path, "for-each-ref", "--format=%(refname:short) %(objectname)", "refs/heads")
+        head = await self._git(path, "symbolic-ref", "--short", "HEAD")
+        commits = dict(line.split() for line in listed.splitlines())
+        return Branches(commits, head.strip() if head.strip() in commits else None, host_key)
+
+    @asynccontextmanager
+    async def fetch(self, entrance, branch):
+        path, _ = self._enter(entrance)
+        commits = (await self.branches(entrance)).commits
+        if branch not in commits:
+            raise NotFound(f"There is no branch {branch} in {entrance.url} any more.")
+        yield Fetched(commits[branch], str(path / "objects"))
+
+    @asynccontextmanager
+    async def fetch_commit(self, entrance, commit, max_bytes):
+        path, _ = self._enter(entrance)
+        size_bytes = sum(file.stat().st_size for file in (path / "objects").rglob("*") if file.is_file())
+        self.allowed.append((commit, max_bytes))
+        self.sizes[commit] = size_bytes
+        if size_bytes > max_bytes:
+            raise Invalid(f"{commit[:7]} as git packs it is larger than {max_bytes}B.")
+        try:
+            await self._git(path, "cat-file", "-e", commit)
+        except subprocess.CalledProcessError:
+            raise NotFound(f"{entrance.url} does not hand out the commit that is asked for.") from None
+        yield Fetched(commit, str(path / "objects"), size_bytes)
+
+    def _enter(self, entrance):
+        url = entrance.url
+        if url.host in self.lost:
+            raise Unavailable(f"No server answers at {url.host}.")
+        host_key = self.host_keys.get(url.host, "ssh-ed25519 AAAA1") if url.is_ssh else None
+        if entrance.host_key not in {None, host_key}:
+            raise Conflict(f"{url.host} shows another host key than before: it may be another server.")
+        name = url.path.rpartition("/")[2].removesuffix(".git")
+        private_key = (entrance.private_key or "").removeprefix("private half of ")
+        if private_key not in self.private.get(name, {private_key}):
+            raise Denied(f"{url} needs authentication.")
+        if not (self.root / f"{name}.git").exists():
+            raise NotFound(f"There is no git repository at {url}.")
+        return self.root / f"{name}.git", host_key
+
+    async def _git(self, path, *arguments):
+        argv = ["git", "-C", str(path), *arguments]
+        return (await asyncio.to_thread(subprocess.run, argv, check=True, capture_output=True, text=True)).stdout

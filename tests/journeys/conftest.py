@@ -1,0 +1,12 @@
+from collections.abc import Iterator
+
+import pytest
+
+from tests.journeys.harness import PanelUnderTest, new_panel
+
+
+@pytest.fixture(scope="session")
+def panel() -> Iterator[PanelUnderTest]:
+    """One running panel for all tests of a worker; each test uses app names of its own."""
+    with new_panel() as made:
+        yield made.up()

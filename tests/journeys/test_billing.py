@@ -1,0 +1,43 @@
+"""An empty wallet on a running panel: apps stop, pushes are declined, a credit brings them back."""
+
+import pytest
+
+from tests.journeys.harness import new_panel, wait_for
+
+SPENT = "-1000"
+
+
+@pytest.mark.req("R10.4")
+def test_an_empty_wallet_stops_apps_until_it_is_credited():
+    with new_panel() as panel:
+        panel.up()
+        repository = panel.repository("python-plain")
+        repository.push("paying")
+        assert "paying" in panel.cli("usage", "Main").stdout
+        panel.cli("settings", "set", "billing=true")
+        panel.cli("wallet", "bill", "Main", "on")
+        assert panel.get("paying").status == 200
+
+        assert "Main has -" in panel.cli("wallet", "credit", "Main", SPENT, "--note", "all gone").stdout
+        wait_for("the app's end", lambda: panel.get("paying").status != 200)
+        wait_for("its dynos' end", lambda: "web.1" not in panel.cli("ps", "paying").stdout)
+        assert "web=1" in panel.cli("ps", "paying").stdout
+        assert "the wallet is empty" in panel.cli("apps").stdout
+        assert "Stopped: the wallet of Main is empty." in panel.cli("logs", "paying").stdout
+        repository.edit("app.py", "Hello from SkyPanel", "Hello again")
+        repository.commit("Another")
+        declined = repository.push("paying", check=False)
+        assert "paying cannot run: the wallet of its organization is empty." in declined
+        assert "pre-receive hook declined" in declined
+        refused = panel.cli("scale", "paying", "web=2", check=False)
+        assert refused.returncode == 1
+        assert "skypanel wallet credit ORGANIZATION AMOUNT" in refused.stderr
+        assert "Its apps are stopped" in panel.cli("wallet", "show", "Main").stdout
+
+        panel.cli("wallet", "credit", "Main", "2000", "--note", "invoice 7")
+        wait_for("the app", lambda: panel.answers("paying"))
+        shown = panel.cli("wallet", "show", "Main").stdout
+        assert "invoice 7, by admin@localhost" in shown
+        assert "the starting credit" in shown
+        repository.push("paying")
+        assert panel.get("paying").body == "Hello again\n"

@@ -1,0 +1,117 @@
+"""What a launcher holds of the machine: two looks at it are equal where nothing was left behind."""
+
+import asyncio
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from skypanel.host import strays
+from skypanel.host.ranges import UIDS_PER_PANEL
+from skypanel.launcher.processes import descendants, parent_of
+from tests.fixtures.launcher import RunningLauncher
+
+STEADY_LOOKS = 10
+LOOPS = Path("/sys/block")
+
+
+@dataclass(frozen=True)
+class Holdings:
+    """By kind, what carries the launcher's name or is below its process."""
+
+    processes: frozenset[str]
+    links: frozenset[str]
+    tables: frozenset[str]
+    cgroups: frozenset[str]
+    loops: frozenset[str]
+    files: frozenset[str]
+    mounts: int
+    descriptors: int
+
+
+NOTHING = Holdings(*(frozenset(),) * 6, 0, 0)
+
+
+def holdings(launcher: RunningLauncher) -> Holdings:
+    """Look at what a launcher, alive or dead, holds now."""
+    pid = _launcher_pid(launcher)
+    return Holdings(
+        processes=_processes(launcher, pid),
+        links=_links(launcher),
+        tables=_tables(launcher) if launcher.root else frozenset(),
+        cgroups=frozenset(str(path) for path in Path("/sys/fs/cgroup").glob(f"*/skypanel-{launcher.tag}/*") if path.is_dir()),
+        loops=frozenset(file for path in LOOPS.glob("loop*/loop/backing_file") if launcher.tag in (file := _text(path))),
+        files=_files(launcher),
+        mounts=_text(Path("/proc", str(pid), "mounts")).count("\n") if pid else 0,
+        descriptors=len(_names(f"/proc/{pid}/fd")) if pid else 0,
+    )
+
+
+async def settled(launcher: RunningLauncher) -> Holdings:
+    """Look until nothing changes any more: connections that were closed a moment ago are still being cleared up after."""
+    looks = [holdings(launcher)]
+    while len(looks) < STEADY_LOOKS or len(set(looks[-STEADY_LOOKS:])) > 1:
+        await asyncio.sleep(0.01)
+        looks.append(holdings(launcher))
+    return looks[-1]
+
+
+def _launcher_pid(launcher: RunningLauncher) -> int | None:
+    """The process that makes sandboxes: not root, it is not the one that was started."""
+    for pid in _pids():
+        if (
+            str(launcher.home) in (line := _text(Path("/proc", pid, "cmdline")))
+            and "--inner" in line
+            and "python" in _text(Path("/proc", pid, "comm"))
+        ):
+            return int(pid)
+    return None
+
+
+def _processes(launcher: RunningLauncher, pid: int | None) -> frozenset[str]:
+    """All that run below the launcher, or with the user ids that are its apps' alone."""
+    below = descendants({int(one): parent_of(stat) for one in _pids() if (stat := _text(Path("/proc", one, "stat")))}, pid) if pid else ()
+    return frozenset({*map(str, below), *(one for one in _pids() if _is_ours(launcher, one))})
+
+
+def _is_ours(launcher: RunningLauncher, pid: str) -> bool:
+    uid = int(next((line.split()[1] for line in _text(Path("/proc", pid, "status")).splitlines() if line.startswith("Uid:")), -1))
+    if launcher.root:
+        return launcher.uid_base <= uid < launcher.uid_base + UIDS_PER_PANEL
+    return os.geteuid() == 0 and uid == launcher.panel_uid and str(launcher.base) not in _text(Path("/proc", pid, "cmdline"))
+
+
+def _pids() -> list[str]:
+    return [name for name in _names("/proc") if name.isdigit()]
+
+
+def _links(launcher: RunningLauncher) -> frozenset[str]:
+    prefix = f"sk{launcher.tag[:6]}x"
+    return frozenset(name for name in _names("/sys/class/net") if name.startswith(prefix))
+
+
+def _tables(launcher: RunningLauncher) -> frozenset[str]:
+    """The packet rules; those for stray packets stay until the panel ends."""
+    tables = _output("nft", "list", "tables").splitlines()
+    return frozenset(line for line in tables if launcher.tag in line and not line.endswith(strays.table(launcher.plan)))
+
+
+def _files(launcher: RunningLauncher) -> frozenset[str]:
+    """Disks and half-extracted slugs; whole slugs, caches and logs are there to stay."""
+    patterns = ("launcher/disks/*", "launcher/slugs/*/*.part")
+    return frozenset(str(path.relative_to(launcher.home)) for pattern in patterns for path in launcher.home.glob(pattern))
+
+
+def _names(folder: str) -> list[str]:
+    return [path.name for path in Path(folder).iterdir()]
+
+
+def _output(*argv: str) -> str:
+    return subprocess.run(argv, stdout=subprocess.PIPE, text=True, check=True).stdout
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return ""

@@ -1,0 +1,45 @@
+"""The stack images at the tests' daemons: their files are made once a machine, and kept by what is in them.
+
+Making them takes minutes, so that `make test` does it before the first test begins: `python -m tests.support.stack_images`.
+"""
+
+import asyncio
+import fcntl
+from pathlib import Path
+
+from skypanel.domain.stack import Definition, Image
+from skypanel.drivers.docker import stack
+from skypanel.drivers.docker.api import DockerApi
+
+CACHE = Path("/var/cache/skypanel-tests")
+
+
+def stack_image(url: str, image: Image) -> str:
+    """Have an image at a daemon, and return its name."""
+    docker, definition = DockerApi(url), stack.define(image)
+    try:
+        if not docker.call_here(lambda client: client.images(definition.name)):
+            with root_archive(definition).open("rb") as archive:
+                stack.import_root(docker, definition, archive)
+    finally:
+        asyncio.run(docker.close())
+    return definition.name
+
+
+def root_archive(definition: Definition) -> Path:
+    """Return the image's files as a tar, made where they are missing."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    path = CACHE / f"{definition.image}-{definition.tag}.tar"
+    with path.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.exists():
+            part = path.with_suffix(".part")
+            with part.open("wb") as file:
+                stack.write_root(definition, file)
+            part.rename(path)
+    return path
+
+
+if __name__ == "__main__":
+    for image in Image:
+        root_archive(stack.define(image))
