@@ -11,7 +11,7 @@ export PATH := $(ENV)/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env env-dev up demo test bench check audit lock clean
+.PHONY: help env env-dev up demo test schema bench check audit lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ demo: env ## push a sample app to a throw-away panel and ask it for its page
 
 test: env-dev ## run all tests: unit, integration, end to end
 	@deploy/test.sh
+
+schema: env-dev ## write skypanel/store/schema.sql from the migrations
+	@python -m tests.support.schema
 
 bench: ## measure how fast and how large the panel is: docs/benchmarks.md
 	@deploy/env.sh requirements-dev.lock shellcheck sshd dockerd mmdebstrap

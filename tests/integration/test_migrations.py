@@ -18,6 +18,7 @@ from skypanel.domain.errors import Unavailable
 from skypanel.store import migrate
 from skypanel.store.tables import metadata
 from skypanel.store.tables.apps import applications
+from tests.support.schema import FILE, FUNCTIONS, STALE, TRIGGERS, described
 
 CATALOG = """
     SELECT 'constraint', conrelid::regclass::text, conname::text, pg_get_constraintdef(oid)
@@ -61,6 +62,30 @@ def test_migrations_and_metadata_make_the_same_catalog(dsn, empty):
         metadata.create_all(connection)
     assert catalog(dsn) == catalog(empty)
     assert len(metadata.tables) == len({row[1] for row in catalog(dsn)})
+
+
+def executed(dsn, statement):
+    with closing(psycopg2.connect(dsn)) as connection, connection, connection.cursor() as cursor:
+        cursor.execute(statement)
+        return cursor.fetchall() if cursor.description else []
+
+
+@pytest.mark.req("R4.1")
+def test_the_file_for_readers_is_what_the_migrations_make(dsn):
+    assert described(dsn) == FILE.read_text(), STALE
+    executed(dsn, "ALTER TABLE paas_plans ADD COLUMN colour text")
+    assert described(dsn) != FILE.read_text()
+
+
+def test_the_file_for_readers_makes_the_same_catalog(dsn, empty):
+    executed(empty, FILE.read_text())
+    assert catalog(dsn) == catalog(empty)
+    for query in (FUNCTIONS, TRIGGERS):
+        assert [row[0] for row in executed(dsn, query)] == [row[0] for row in executed(empty, query)]
+
+
+def test_every_table_says_what_a_row_is():
+    assert [name for name, table in metadata.tables.items() if not table.comment] == []
 
 
 def test_every_table_is_ours_by_name():

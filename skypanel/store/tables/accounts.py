@@ -13,6 +13,7 @@ accounts = Table(
     created_at(),
     string("password_hash", nullable=True),
     CheckConstraint("email = lower(email) AND position('@' IN email) > 1", name="email"),
+    comment="Somebody who signs in, by an address in lower case.",
 )
 
 ssh_keys = Table(
@@ -25,6 +26,7 @@ ssh_keys = Table(
     string("name"),
     created_at(),
     time("last_used_at"),
+    comment="A public key by which an account pushes.",
 )
 
 tokens = Table(
@@ -38,13 +40,17 @@ tokens = Table(
     time("expires_at"),
     created_at(),
     time("last_used_at"),
-    # How much of its rate is used up: a virtual schedule, as in ITU-T I.371's generic cell rate algorithm.
-    time("busy_until"),
+    Column(
+        "busy_until",
+        DateTime(timezone=True),
+        comment="How much of its rate is used up: a virtual schedule, as in ITU-T I.371's generic cell rate algorithm.",
+    ),
     matches("digest", DIGEST),
+    comment="An API token of an account: its digest, never itself.",
 )
 
 
-def _ticket(name: str) -> Table:
+def _ticket(name: str, comment: str) -> Table:
     """Return a table of secrets that sign an account in until they expire."""
     return Table(
         name,
@@ -54,14 +60,15 @@ def _ticket(name: str) -> Table:
         time("expires_at", nullable=False),
         created_at(),
         matches("digest", DIGEST),
+        comment=comment,
     )
 
 
-login_links = _ticket("paas_login_links")
+login_links = _ticket("paas_login_links", "A link that signs an account in once, until it expires.")
 
-sessions = _ticket("paas_sessions")
+sessions = _ticket("paas_sessions", "A browser that is signed in, until it expires.")
 
-# Not a reference: addresses without an account count too. Of what was typed in, only the digest is kept.
+# Not a reference to an account: addresses without one count too.
 sign_in_attempts = Table(
     "paas_sign_in_attempts",
     metadata,
@@ -70,6 +77,7 @@ sign_in_attempts = Table(
     string("address"),
     Column("at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp(), index=True),
     matches("email_digest", DIGEST),
+    comment="A try to sign in that failed, or has not ended yet. Of what was typed in, only the digest is kept.",
 )
 
 Index("paas_sign_in_attempts_email_digest_at_idx", sign_in_attempts.c.email_digest, sign_in_attempts.c.at)

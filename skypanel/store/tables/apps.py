@@ -25,14 +25,14 @@ applications = Table(
     "paas_applications",
     metadata,
     identity(),
-    number("number"),
+    number("number", comment="Never used again: the user id that its dynos run as comes from it."),
     Column("name", Text, nullable=False, unique=True),
     # An app is more than its row: whoever deletes an organization destroys or moves its apps first.
     reference("organization_id", "paas_organizations", "RESTRICT"),
     reference("plan_version_id", "paas_plan_versions", "RESTRICT"),
     string("deploy_branch", nullable=True),
     Column("current_release_id", Uuid, ForeignKey("paas_releases.id", ondelete="SET NULL", use_alter=True), index=True),
-    Column("generation", Integer, nullable=False, server_default=text("1")),
+    Column("generation", Integer, nullable=False, server_default=text("1"), comment="Grows with each restart."),
     created_at(),
     Column("health_path", Text, nullable=False, server_default=text("'/health'")),
     Column("health_interval_s", Integer, nullable=False, server_default=text("30")),
@@ -43,9 +43,9 @@ applications = Table(
     CheckConstraint("generation > 0", name="generation"),
     CheckConstraint("health_path LIKE '/%' AND health_interval_s > 0", name="health"),
     CheckConstraint("repository_bytes >= 0", name="repository_bytes"),
+    comment="An app.",
 )
 
-# Who may act for one app without being a member of its organization: a viewer or a developer.
 collaborators = Table(
     "paas_collaborators",
     metadata,
@@ -54,6 +54,7 @@ collaborators = Table(
     Column("role", SmallInteger, nullable=False),
     created_at(),
     CheckConstraint("role BETWEEN 1 AND 2", name="role"),
+    comment="What an account may do with one app without being a member of its organization, as a viewer (1) or developer (2).",
 )
 
 app_transfers = Table(
@@ -68,6 +69,7 @@ app_transfers = Table(
     time("answered_at"),
     one_of("state", TransferState),
     CheckConstraint("(state = 'pending') = (answered_at IS NULL)", name="answer"),
+    comment="An app that one account offered to another, and what the other answered.",
 )
 
 formations = Table(
@@ -78,6 +80,7 @@ formations = Table(
     Column("quantity", Integer, nullable=False),
     matches("process_type", "^[A-Za-z0-9_-]+$"),
     CheckConstraint("quantity >= 0", name="quantity"),
+    comment="How many dynos of a process type an app is to run.",
 )
 
 routes = Table(
@@ -87,6 +90,7 @@ routes = Table(
     Column("hosts", ARRAY(Text), nullable=False),
     Column("endpoints", ARRAY(Text), nullable=False),
     Column("updated_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    comment="The hostnames of an app, and where they lead.",
 )
 
 PENDING_TRANSFER = app_transfers.c.state == TransferState.PENDING

@@ -5,7 +5,6 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from skypanel.store.tables.columns import metadata, number, string
 
-# No foreign keys: what was done stays on record when those it was done to are gone.
 audit_log = Table(
     "paas_audit_log",
     metadata,
@@ -19,4 +18,5 @@ audit_log = Table(
     string("app_name", nullable=True),
     Column("details", JSONB, nullable=False),
     string("origin", nullable=True),
+    comment="Something that was done. No foreign keys: it stays on record when those it was done to are gone.",
 )

@@ -5,8 +5,7 @@ from sqlalchemy import CheckConstraint, Column, DateTime, Index, Integer, Numeri
 from skypanel.domain.billing import EntryKind
 from skypanel.store.tables.columns import metadata, number, one_of, string, time
 
-# Triggers write these as formations, apps and organizations change (migration 0011). No foreign keys here and in the next
-# two: what was used and paid stays on record when those who did are gone.
+# No foreign keys here and in the next two: what was used and paid stays on record when those who did are gone.
 usage_spans = Table(
     "paas_usage_spans",
     metadata,
@@ -22,6 +21,7 @@ usage_spans = Table(
     time("until"),
     CheckConstraint("quantity > 0", name="quantity"),
     CheckConstraint("until >= since", name="until"),
+    comment="A time through which an app was to run so many dynos at one price; without an end, it still is. Triggers write it.",
 )
 
 resource_usage = Table(
@@ -34,9 +34,9 @@ resource_usage = Table(
     Column("dyno_seconds", Numeric(18, 6), nullable=False),
     Column("cost", Numeric(18, 6), nullable=False),
     CheckConstraint("dyno_seconds >= 0 AND cost >= 0", name="bounds"),
+    comment="What an app used in an hour that is settled.",
 )
 
-# A trigger lets nobody change or remove a line.
 wallet_entries = Table(
     "paas_wallet_entries",
     metadata,
@@ -52,6 +52,7 @@ wallet_entries = Table(
     string("email", nullable=True),
     one_of("kind", EntryKind),
     CheckConstraint("(kind = 'charge') = (hour IS NOT NULL)", name="hour"),
+    comment="A line of a wallet: what it changed, and what was left then. A trigger lets nobody change or remove it.",
 )
 
 OPEN_SPAN = usage_spans.c.until.is_(None)

@@ -6,6 +6,23 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from skypanel.domain.build import BuildState
 from skypanel.store.tables.columns import DIGEST, account, app, created_at, identity, lease, matches, metadata, one_of, reference, string
 
+slugs = Table(
+    "paas_slugs",
+    metadata,
+    identity(),
+    app(),
+    Column("digest", Text, nullable=False, index=True),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("process_types", JSON, nullable=False, comment="Commands by process type. Not JSONB, which would lose the Procfile's order."),
+    Column("buildpacks", ARRAY(Text), nullable=False),
+    string("stack"),
+    string("commit", nullable=True),
+    created_at(),
+    matches("digest", DIGEST),
+    CheckConstraint("size_bytes >= 0", name="size_bytes"),
+    comment="What a build made of a source: an archive of that digest in object storage.",
+)
+
 builds = Table(
     "paas_builds",
     metadata,
@@ -23,23 +40,7 @@ builds = Table(
     one_of("state", BuildState),
     matches("source_digest", DIGEST),
     CheckConstraint("state <> 'building' OR lease_until IS NOT NULL", name="lease"),
-)
-
-slugs = Table(
-    "paas_slugs",
-    metadata,
-    identity(),
-    app(),
-    Column("digest", Text, nullable=False, index=True),
-    Column("size_bytes", BigInteger, nullable=False),
-    # Not JSONB, which would lose the Procfile's order.
-    Column("process_types", JSON, nullable=False),
-    Column("buildpacks", ARRAY(Text), nullable=False),
-    string("stack"),
-    string("commit", nullable=True),
-    created_at(),
-    matches("digest", DIGEST),
-    CheckConstraint("size_bytes >= 0", name="size_bytes"),
+    comment="A source that is, was or will be made into a slug. Workers claim it under a lease.",
 )
 
 OPEN_BUILD = builds.c.state.in_([BuildState.PENDING, BuildState.BUILDING])

@@ -36,9 +36,10 @@ def identity() -> Column[Any]:
     return Column("id", Uuid, primary_key=True, server_default=func.gen_random_uuid())
 
 
-def number(name: str, *, primary_key: bool = False) -> Column[Any]:
+def number(name: str, *, primary_key: bool = False, comment: str | None = None) -> Column[Any]:
     """Return a column that the database counts up."""
-    return Column(name, BigInteger, Identity(always=True), nullable=False, primary_key=primary_key, unique=not primary_key or None)
+    unique = not primary_key or None
+    return Column(name, BigInteger, Identity(always=True), nullable=False, primary_key=primary_key, unique=unique, comment=comment)
 
 
 def created_at() -> Column[Any]:
@@ -86,9 +87,15 @@ def matches(column: str, pattern: str) -> CheckConstraint:
 
 
 def lease() -> tuple[Column[Any], ...]:
-    """Return what a worker's claim writes; `attempt` fences off workers that lost theirs."""
+    """Return what a worker's claim writes."""
     return (
-        Column("attempt", Integer, nullable=False, server_default=text("0")),
+        Column(
+            "attempt",
+            Integer,
+            nullable=False,
+            server_default=text("0"),
+            comment="Grows with each claim: a worker that lost its lease is told apart by it.",
+        ),
         string("worker", nullable=True),
         time("lease_until"),
         time("started_at"),

@@ -14,6 +14,7 @@ config_versions = Table(
     created_at(),
     UniqueConstraint("app_id", "number"),
     CheckConstraint("number > 0", name="number"),
+    comment="The config vars of an app, as one change left them.",
 )
 
 config_vars = Table(
@@ -25,4 +26,5 @@ config_vars = Table(
     Column("secret", LargeBinary, nullable=False),
     UniqueConstraint("config_version_id", "key"),
     matches("key", "^[A-Z0-9_]+$"),
+    comment="A config var of one version: its value is encrypted.",
 )

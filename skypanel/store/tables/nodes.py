@@ -22,8 +22,7 @@ nodes = Table(
     string("state"),
     string("wanted"),
     string("error", nullable=True),
-    # The Swarm's name for it. Not a reference of ours, so no _id.
-    Column("member", Text, unique=True),
+    Column("member", Text, unique=True, comment="The Swarm's name for it."),
     time("joined_at"),
     time("heartbeat_at"),
     Column("report", JSONB),
@@ -35,9 +34,9 @@ nodes = Table(
     one_of("kind", SecretKind),
     matches("token_digest", DIGEST),
     CheckConstraint("port BETWEEN 1 AND 65535", name="port"),
+    comment="A machine of the Swarm: how it is reached, what is wanted of it, and what its agent said last.",
 )
 
-# The container of a dyno that the node's agent is to stop.
 stop_orders = Table(
     "paas_stop_orders",
     metadata,
@@ -45,9 +44,9 @@ stop_orders = Table(
     Column("container", Text, primary_key=True),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp(), index=True),
     matches("container", DIGEST),
+    comment="The container of a dyno that a node's agent is to stop.",
 )
 
-# What it is about may be gone; who was told stays on record.
 alerts = Table(
     "paas_alerts",
     metadata,
@@ -58,6 +57,7 @@ alerts = Table(
     Column("raised_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp(), index=True),
     time("resolved_at"),
     one_of("kind", AlertKind),
+    comment="Something that administrators were told. What it is about may be gone.",
 )
 
 OPEN_ALERT = alerts.c.resolved_at.is_(None)

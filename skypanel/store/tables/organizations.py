@@ -9,14 +9,31 @@ organizations = Table(
     metadata,
     identity(),
     Column("name", Text, nullable=False),
-    Column("billed", Boolean, nullable=False),
+    Column("billed", Boolean, nullable=False, comment="Whether hours are charged to its wallet where the panel charges any."),
     created_at(),
-    # Its wallet is empty: nothing of it runs, and no usage is recorded.
-    Column("unpaid", Boolean, nullable=False, server_default=text("false")),
-    # Until when its usage is in paas_resource_usage, and charged for.
-    Column("settled_until", DateTime(timezone=True), nullable=False, server_default=text("date_trunc('hour', now(), 'UTC')"), index=True),
-    # An administrator had its apps stop: so it stays, whatever its wallet has.
-    Column("held", Boolean, nullable=False, server_default=text("false")),
+    Column(
+        "unpaid",
+        Boolean,
+        nullable=False,
+        server_default=text("false"),
+        comment="Its wallet is empty: nothing of it runs, and no usage is recorded.",
+    ),
+    Column(
+        "settled_until",
+        DateTime(timezone=True),
+        nullable=False,
+        server_default=text("date_trunc('hour', now(), 'UTC')"),
+        index=True,
+        comment="Until when its usage is in paas_resource_usage, and charged for.",
+    ),
+    Column(
+        "held",
+        Boolean,
+        nullable=False,
+        server_default=text("false"),
+        comment="An administrator had its apps stop: so it stays, whatever its wallet has.",
+    ),
+    comment="Who owns apps, and pays for them.",
 )
 
 memberships = Table(
@@ -27,6 +44,7 @@ memberships = Table(
     Column("role", SmallInteger, nullable=False),
     created_at(),
     CheckConstraint("role BETWEEN 1 AND 4", name="role"),
+    comment="What an account may do in an organization, as a viewer (1), developer (2), admin (3) or owner (4).",
 )
 
 # Names that the case of letters alone tells apart are one to a reader.

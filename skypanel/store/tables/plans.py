@@ -4,7 +4,14 @@ from sqlalchemy import BigInteger, CheckConstraint, Column, Double, Integer, Num
 
 from skypanel.store.tables.columns import created_at, identity, metadata, reference
 
-plans = Table("paas_plans", metadata, identity(), Column("name", Text, nullable=False, unique=True), created_at())
+plans = Table(
+    "paas_plans",
+    metadata,
+    identity(),
+    Column("name", Text, nullable=False, unique=True),
+    created_at(),
+    comment="A size of dynos.",
+)
 
 plan_versions = Table(
     "paas_plan_versions",
@@ -20,4 +27,5 @@ plan_versions = Table(
     UniqueConstraint("plan_id", "version"),
     CheckConstraint("version > 0", name="version"),
     CheckConstraint("cpu_cores > 0 AND memory_bytes > 0 AND max_replicas > 0 AND hourly_price >= 0", name="bounds"),
+    comment="What a plan grants each dyno, and what that costs an hour. It is never changed: apps keep the version that they hold.",
 )

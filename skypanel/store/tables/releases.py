@@ -22,6 +22,7 @@ releases = Table(
     UniqueConstraint("app_id", "version"),
     CheckConstraint("version > 0", name="version"),
     one_of("state", ReleaseState),
+    comment="A slug with a config version, numbered within its app; of one without a slug nothing runs.",
 )
 
 rollouts = Table(
@@ -39,6 +40,7 @@ rollouts = Table(
     one_of("reason", RolloutReason),
     one_of("state", RolloutState),
     CheckConstraint("state <> 'running' OR lease_until IS NOT NULL", name="lease"),
+    comment="A release that is, was or will be made live. Workers claim it under a lease, one at a time of an app.",
 )
 
 OPEN_ROLLOUT = rollouts.c.state.in_([RolloutState.PENDING, RolloutState.RUNNING])

@@ -14,4 +14,5 @@ settings = Table(
     Column("updated_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
     reference("updated_by", "paas_accounts", "SET NULL", nullable=True),
     CheckConstraint("num_nonnulls(value, secret) = 1", name="value"),
+    comment="What an administrator chose, as JSON or encrypted; a setting without a row has its default.",
 )

@@ -4,7 +4,6 @@ from sqlalchemy import CheckConstraint, Column, DateTime, LargeBinary, Table, Te
 
 from skypanel.store.tables.columns import DIGEST, account, app, created_at, identity, matches, metadata, string, time
 
-# What somebody may upload once, and what came of that: the source, and the digest of the bytes as they were sent.
 uploads = Table(
     "paas_uploads",
     metadata,
@@ -19,9 +18,9 @@ uploads = Table(
     matches("source_digest", DIGEST),
     matches("checksum", DIGEST),
     CheckConstraint("num_nonnulls(source_digest, checksum) IN (0, 2)", name="source"),
+    comment="An archive that somebody may upload once, and what came of it: the source, and the digest of the bytes as they were sent.",
 )
 
-# What an app is deployed from where that is not a push, and what its SSH server showed then.
 remotes = Table(
     "paas_remotes",
     metadata,
@@ -31,6 +30,7 @@ remotes = Table(
     string("host_key", nullable=True),
     Column("chosen_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
     account(),
+    comment="The git URL that an app is deployed from where that is not a push, and what its SSH server showed when it was chosen.",
 )
 
 deploy_keys = Table(
@@ -40,4 +40,5 @@ deploy_keys = Table(
     string("public_key"),
     Column("secret", LargeBinary, nullable=False),
     created_at(),
+    comment="The key pair by which an app reads repositories elsewhere: the private half is encrypted.",
 )
