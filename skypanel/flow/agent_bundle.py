@@ -6,11 +6,9 @@ from importlib.resources import files
 
 SHARED = (
     "__init__.py",
-    "drivers/__init__.py",
-    "drivers/docker/__init__.py",
-    "drivers/docker/layers.py",
-    *(f"drivers/docker/dyno/{name}" for name in ("__init__.py", "dyno.sh", "elsewhere.py", "enter.py", "health.sh")),
     "host/__init__.py",
+    *(f"host/dyno/{name}" for name in ("__init__.py", "dyno.sh", "elsewhere.py", "enter.py", "health.sh")),
+    "host/layers.py",
     "host/listening.py",
 )
 

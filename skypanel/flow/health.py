@@ -16,7 +16,7 @@ from skypanel.store import apps, rollouts
 
 LOOKED_AT_LINES = 1000
 
-# What a web dyno says of itself once it has answered for the first time (drivers/docker/dyno/health.sh).
+# What a web dyno says of itself once it has answered for the first time (host/dyno/health.sh).
 _CHOSEN = re.compile(r"\S+ skypanel\[(\S+)\]: (Checks the health at .+)")
 
 

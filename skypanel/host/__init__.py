@@ -1,1 +1,1 @@
-"""What the panel and its launcher share of a machine: packet rules, file descriptors, the protocol between them. Standard library only."""
+"""What the panel shares with its launcher, the agents of its nodes and the containers of dynos. Standard library only."""

@@ -15,7 +15,6 @@ from skypanel.domain.access import Action
 from skypanel.domain.node import Availability, NodeState, SecretKind
 from skypanel.domain.output import node_stream
 from skypanel.domain.routing import Address
-from skypanel.drivers.docker.layers import image, write_layer
 from skypanel.drivers.ssh.machines import SshMachines
 from skypanel.drivers.swarm import spec as swarm_spec
 from skypanel.drivers.swarm.nodes import SwarmNodes
@@ -24,6 +23,7 @@ from skypanel.flow import apps as apps_flow
 from skypanel.flow import nodes as nodes_flow
 from skypanel.flow import provision, stopping, watch
 from skypanel.flow.setup import publish_authority
+from skypanel.host.layers import image, write_layer
 from skypanel.store import alerts, nodes, settings
 from tests.fixtures.docker import swarm
 from tests.fixtures.machine import BareMachine, Machine

@@ -7,7 +7,7 @@ import tarfile
 
 import pytest
 
-from skypanel.drivers.docker.layers import UID, BadSlug, image, write_layer
+from skypanel.host.layers import UID, BadSlug, image, write_layer
 
 STACK = {"Architecture": "amd64", "Os": "linux", "Config": {"Env": ["A=b"]}, "RootFS": {"Layers": ["sha256:one", "sha256:two"]}}
 

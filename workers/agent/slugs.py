@@ -6,7 +6,7 @@ from tempfile import TemporaryFile
 from typing import IO, Any
 from urllib.parse import quote
 
-from skypanel.drivers.docker.layers import image, write_layer
+from skypanel.host.layers import image, write_layer
 from workers.agent import state
 from workers.agent.docker import Docker
 from workers.agent.errors import Refused

@@ -4,7 +4,7 @@ import logging
 import threading
 from collections.abc import Sequence
 
-from skypanel.drivers.docker.layers import BadSlug
+from skypanel.host.layers import BadSlug
 from workers.agent.docker import Docker
 from workers.agent.errors import PASSING, pause_s
 from workers.agent.panel import Panel

@@ -18,7 +18,7 @@ from docker.errors import NotFound as NoSuchThing
 
 from skypanel.domain.errors import Conflict, NotFound, Unavailable
 from skypanel.drivers.docker.api import DockerApi, Json
-from skypanel.drivers.docker.layers import BadSlug, Image, image, write_layer
+from skypanel.host.layers import BadSlug, Image, image, write_layer
 from skypanel.ports.objects import Objects
 
 REPOSITORY = "skypanel-app"

@@ -20,8 +20,6 @@ from skypanel.drivers.docker import removal as container_removal
 from skypanel.drivers.docker.api import DockerApi, Json, labelled
 from skypanel.drivers.docker.attach import Streams, attached, executing
 from skypanel.drivers.docker.attachment import ContainerAttachment, resize
-from skypanel.drivers.docker.dyno.enter import SILENT, STDIN, STDIN_ONLY
-from skypanel.drivers.docker.layers import UID
 from skypanel.drivers.docker.seccomp import docker_profile
 from skypanel.drivers.swarm.spec import (
     LOG_DRIVER,
@@ -36,6 +34,8 @@ from skypanel.drivers.swarm.spec import (
     secret_body,
 )
 from skypanel.drivers.swarm.tasks import FULL, KILLED, OUT_OF_MEMORY
+from skypanel.host.dyno.enter import SILENT, STDIN, STDIN_ONLY
+from skypanel.host.layers import UID
 from skypanel.host.lines import LineSplitter
 from skypanel.host.overrun import Overrun, sentence
 from skypanel.ports.output import WriteLine

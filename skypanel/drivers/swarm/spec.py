@@ -16,10 +16,10 @@ from skypanel.domain.health import MAX_INTERVAL_S
 from skypanel.domain.limits import Limits
 from skypanel.domain.manifest import BOOT_TIMEOUT_S, STOP_GRACE_S, WEB, DynoKey, Manifest, Process
 from skypanel.drivers.docker.api import PANEL, Json
-from skypanel.drivers.docker.dyno import FOLDER
-from skypanel.drivers.docker.layers import UID
 from skypanel.drivers.docker.seccomp import docker_profile
+from skypanel.host.dyno import FOLDER
 from skypanel.host.environment import boot, dyno_environment
+from skypanel.host.layers import UID
 
 PORT = 5000
 SECOND = 1_000_000_000  # Docker counts nanoseconds

@@ -9,5 +9,5 @@ SCRIPTS = ("dyno.sh", "elsewhere.py", "enter.py", "health.sh")
 def scripts() -> dict[str, bytes]:
     """Return the scripts by their paths in an image, without the slash before them."""
     here = Path(__file__).parent
-    files = [*(here / name for name in SCRIPTS), here.parents[2] / "host" / "listening.py"]
+    files = [*(here / name for name in SCRIPTS), here.parent / "listening.py"]
     return {f"{FOLDER}/{file.name}": file.read_bytes() for file in files}

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import IO, Any, cast
 
-from skypanel.drivers.docker import dyno
+from skypanel.host import dyno
 
 # The unprivileged user of the stack's images.
 UID = 1000
