@@ -10,11 +10,11 @@ from functools import partial
 from skypanel.domain.account import PublicKey
 from skypanel.domain.stack import Image
 from skypanel.domain.storage import Storage, StorageKind
-from skypanel.drivers.celery import CeleryQueue
+from skypanel.drivers.celery import CeleryQueue, receiving
 from skypanel.drivers.clock import SystemClock
 from skypanel.drivers.crypto.argon2 import Argon2Passwords
 from skypanel.drivers.crypto.fernet import FernetCipher
-from skypanel.drivers.crypto.key_file import KeyFileCipher
+from skypanel.drivers.crypto.key_file import KeyFile, KeyFileCipher
 from skypanel.drivers.git.repositories import DulwichRepositories
 from skypanel.drivers.output.streams import StreamOutput, connect
 from skypanel.drivers.sources.upload import TarballArchives
@@ -22,7 +22,8 @@ from skypanel.drivers.storage.chosen import ChosenObjects
 from skypanel.drivers.storage.files import FileObjects
 from skypanel.engines import Elsewhere, OpenEngine
 from skypanel.flow import staging, stopping, storage
-from skypanel.ports.crypto import Cipher
+from skypanel.ports.crypto import Cipher, KeyRing
+from skypanel.ports.database import Database
 from skypanel.ports.nodes import Machines, Swarm
 from skypanel.ports.objects import Objects
 from skypanel.ports.panel import Panel
@@ -66,7 +67,7 @@ async def open_panel(settings: Settings) -> AsyncIterator[Panel]:
             repositories=DulwichRepositories(settings.repositories),
             archives=TarballArchives(),
             clock=clock,
-            parse_public_key=_parse_public_key,
+            parse_public_key=parse_public_key,
             load_machines=_load_machines,
             load_remotes=partial(_load_remotes, settings),
             load_runtimes=partial(_load_runtimes, settings),
@@ -94,6 +95,40 @@ def _swarm() -> OpenEngine:
 ENGINES: Mapping[str, Callable[[], OpenEngine]] = {"embedded": _embedded, "swarm": _swarm}
 
 
+@asynccontextmanager
+async def open_database(settings: Settings) -> AsyncIterator[Database]:
+    """Open nothing of a panel but its database."""
+    database = Postgres(settings.database_dsn)
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+def worker_options(settings: Settings) -> dict[str, object]:
+    """Return what Celery is told in a worker, but for its schedule."""
+    return receiving(settings.broker_url)
+
+
+def upgrade(settings: Settings) -> None:
+    """Bring the database's schema up to date; blocks until that is done. Raises Unavailable."""
+    from skypanel.store import migrate
+
+    migrate.upgrade(settings.database_dsn)
+
+
+def key_ring(settings: Settings) -> KeyRing:
+    """Return the keys of the panel's cipher."""
+    return KeyFile(settings.encryption_keys_file)
+
+
+def parse_public_key(text: str, name: str) -> PublicKey:
+    """Return an SSH key from its line; its comment names it, or else `name`. Raises Invalid."""
+    from skypanel.drivers.ssh import public_keys
+
+    return public_keys.parse_public_key(text, name)
+
+
 def _open_objects(settings: Settings, chosen: Storage) -> Objects:
     if chosen.kind is StorageKind.FILES:
         return FileObjects(settings.objects)
@@ -104,12 +139,6 @@ def _open_objects(settings: Settings, chosen: Storage) -> Objects:
 
 def _cipher(settings: Settings) -> Cipher:
     return FernetCipher(settings.encryption_keys) if settings.encryption_keys else KeyFileCipher(settings.encryption_keys_file)
-
-
-def _parse_public_key(text: str, name: str) -> PublicKey:
-    from skypanel.drivers.ssh.public_keys import parse_public_key
-
-    return parse_public_key(text, name)
 
 
 def _load_machines() -> Machines:

@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from skypanel import settings
+from skypanel.bootstrap import open_database
 from skypanel.domain.errors import Conflict, SkyPanelError
 from skypanel.embedded.processes import Binaries, worker_argv
 from skypanel.flow import setup
 from skypanel.settings import IDENTITY, Settings
-from skypanel.store.engine import Postgres
 
 FOLDERS = ("run", "spool")
 
@@ -35,11 +35,8 @@ async def own_environment(loaded: Settings) -> Mapping[str, str]:
     """Return what the worker is told beside the environment: elsewhere, which panel it works for. Raises Unavailable."""
     if not loaded.database_url:
         return {}
-    database = Postgres(loaded.database_dsn)
-    try:
+    async with open_database(loaded) as database:
         return {IDENTITY: await setup.identity(database)}
-    finally:
-        await database.close()
 
 
 def main() -> None:

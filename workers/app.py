@@ -8,15 +8,14 @@ import os
 from celery import Celery
 
 from skypanel import settings
-from skypanel.bootstrap import open_panel, preload
-from skypanel.drivers.celery import receiving
+from skypanel.bootstrap import open_panel, preload, worker_options
 from workers import jobs, schedule
 from workers.process import PanelProcess
 
 
 def configuration() -> dict[str, object]:
     """Return what Celery is told, from the panel's settings."""
-    return {**receiving(settings.of_worker(os.environ).broker_url), **schedule.OPTIONS}
+    return {**worker_options(settings.of_worker(os.environ)), **schedule.OPTIONS}
 
 
 app = Celery("skypanel", set_as_current=False)

@@ -13,8 +13,8 @@ from pathlib import Path
 from skypanel import settings
 from skypanel.domain import log
 from skypanel.domain.errors import Invalid, Unavailable
-from skypanel.drivers.clock import SystemClock
-from skypanel.drivers.logs.files import FileLogs
+from skypanel.engines.log_files import open_logs
+from skypanel.ports.logs import Logs
 from workers.agent.collector import Collector
 from workers.agent.docker import Docker
 from workers.agent.dynos import PANEL
@@ -27,7 +27,7 @@ POSITIONS = "collected.json"
 class LogFolder:
     """The panel's log files, as a collector delivers to them."""
 
-    def __init__(self, files: FileLogs, runner: asyncio.Runner) -> None:
+    def __init__(self, files: Logs, runner: asyncio.Runner) -> None:
         self._files = files
         self._runner = runner
 
@@ -46,7 +46,7 @@ class LogFolder:
 def collect(docker_host: str, panel: str, logs: Path) -> None:
     """Collect for good what the dynos of a panel, by its identity, print at a daemon."""
     with asyncio.Runner() as runner:
-        folder = LogFolder(FileLogs(logs, SystemClock()), runner)
+        folder = LogFolder(open_logs(logs), runner)
         Collector(Docker(docker_host), Positions(logs / POSITIONS), folder.deliver, {PANEL: panel}).run()
 
 

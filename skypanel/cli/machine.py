@@ -6,13 +6,11 @@ import sys
 
 import click
 
-from skypanel import settings
+from skypanel import bootstrap, settings
 from skypanel.cli import session
-from skypanel.drivers.crypto import key_file
 from skypanel.embedded import doctor as doctor_checks
 from skypanel.embedded import home, service
-from skypanel.flow.secrets import reencrypt
-from skypanel.store.migrate import upgrade
+from skypanel.flow.secrets import rotate
 
 
 @click.command()
@@ -27,7 +25,7 @@ def migrate() -> None:
     """Bring the schema of a running database up to date."""
     loaded = settings.load(os.environ)
     session.become(loaded.panel_uid, loaded.panel_gid)
-    upgrade(loaded.database_dsn)
+    bootstrap.upgrade(loaded)
     click.echo("The database is up to date.")
 
 
@@ -45,13 +43,7 @@ def rotate_keys() -> None:
 
 async def _rotate() -> int:
     async with session.panel() as panel:
-        file = settings.load(os.environ).encryption_keys_file
-        key_file.add_key(file)
-        await reencrypt(panel)
-        # Once more, for what was being written under the old key during the first time.
-        count = await reencrypt(panel)
-        key_file.retire_keys(file)
-        return count
+        return await rotate(panel, bootstrap.key_ring(settings.load(os.environ)))
 
 
 @click.command("install-service")

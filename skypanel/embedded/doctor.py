@@ -14,7 +14,6 @@ from skypanel import settings
 from skypanel.domain.errors import NotFound, SkyPanelError
 from skypanel.domain.limits import GIB
 from skypanel.domain.transcript import size
-from skypanel.drivers.sandbox.launcher import Launcher
 from skypanel.embedded import health, users
 from skypanel.embedded.children import log_path
 from skypanel.embedded.finding import Finding
@@ -23,6 +22,7 @@ from skypanel.embedded.machine import Machine, as_found, look
 from skypanel.embedded.open_files import CONNECTIONS, WANTED
 from skypanel.embedded.packages import Program, missing_programs
 from skypanel.embedded.supervisor import Supervisor
+from skypanel.engines import embedded
 from skypanel.settings import Settings
 from skypanel.variables import DEFAULT_ADDRESS, read_given
 
@@ -180,7 +180,7 @@ async def findings(environ: Mapping[str, str]) -> tuple[Finding, ...]:
 async def launcher_features(environ: Mapping[str, str]) -> Mapping[str, Any]:
     """Return what the launcher of a running panel found when it tried; nothing where none runs."""
     try:
-        return await Launcher(settings.load(environ).launcher_socket).ask({"do": "features"}, health.PATIENCE_S)
+        return await embedded.features(settings.load(environ), health.PATIENCE_S)
     except SkyPanelError:
         return {}
 

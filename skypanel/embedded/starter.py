@@ -16,10 +16,9 @@ from pathlib import Path
 import asyncssh
 
 from skypanel import settings
-from skypanel.bootstrap import open_panel
+from skypanel.bootstrap import open_panel, parse_public_key, upgrade
 from skypanel.domain.account import PublicKey
 from skypanel.domain.errors import Invalid, SkyPanelError
-from skypanel.drivers.ssh.public_keys import parse_public_key
 from skypanel.embedded import health, processes
 from skypanel.embedded.database import make_database
 from skypanel.embedded.health import Part
@@ -28,7 +27,6 @@ from skypanel.embedded.welcome import KeyFile, Welcome
 from skypanel.flow.accounts import login_link
 from skypanel.flow.setup import initialize, publish_authority, publish_identity
 from skypanel.settings import Settings
-from skypanel.store import migrate
 
 POLL_S = 0.1
 # One that ends again and again at its start will not come up by waiting.
@@ -48,7 +46,7 @@ async def first(loaded: Settings, files: Sequence[KeyFile], indexes: Mapping[str
     supervisor = _supervisor(loaded)
     await _all_answer(loaded, supervisor, (*health.STORAGE_PARTS, health.LAUNCHER_PART))
     await make_database(loaded)
-    await asyncio.to_thread(migrate.upgrade, loaded.database_dsn)
+    await asyncio.to_thread(upgrade, loaded)
     welcome = await _enter(loaded, read_keys(files), indexes)
     await supervisor.start_group(processes.PANEL)
     await _all_answer(loaded, supervisor, health.PANEL_PARTS)

@@ -1,7 +1,8 @@
 """One machine without Docker: dynos and builds as sandboxes at the launcher."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import AsyncExitStack
+from typing import Any
 from uuid import UUID
 
 from skypanel.drivers.logs.files import FileLogs
@@ -20,6 +21,11 @@ class LaunchersOwn:
 
     async def tend(self, apps: Collection[UUID], organizations: Collection[UUID]) -> None:
         """Leave it to the launcher."""
+
+
+async def features(settings: Settings, patience_s: float) -> Mapping[str, Any]:
+    """Return what the launcher found when it tried. Raises Unavailable where none runs."""
+    return await Launcher(settings.launcher_socket).ask({"do": "features"}, patience_s)
 
 
 def open_engine(settings: Settings, objects: Objects, clock: Clock, _stack: AsyncExitStack, _elsewhere: Elsewhere) -> Engine:

@@ -1,9 +1,20 @@
 """Bringing every stored secret under the newest encryption key."""
 
+from skypanel.ports.crypto import KeyRing
 from skypanel.ports.panel import Panel
 from skypanel.store import config_vars, deploy_keys, nodes, settings
 
 PAGE = 500
+
+
+async def rotate(panel: Panel, keys: KeyRing) -> int:
+    """Make a new encryption key, bring every stored secret under it, and return how many there are. The panel may run meanwhile."""
+    keys.add()
+    await reencrypt(panel)
+    # Once more, for what was being written under the old key during the first time.
+    count = await reencrypt(panel)
+    keys.retire()
+    return count
 
 
 async def reencrypt(panel: Panel) -> int:

@@ -18,6 +18,18 @@ class Cipher(Protocol):
         ...
 
 
+class KeyRing(Protocol):
+    """The keys of a cipher, which may be changed while it is in use."""
+
+    def add(self) -> None:
+        """Have new secrets encrypted under a new key."""
+        ...
+
+    def retire(self) -> None:
+        """Drop all but the newest key and the one before it."""
+        ...
+
+
 class Passwords(Protocol):
     """Keeps what proves a password and does not tell it."""
 

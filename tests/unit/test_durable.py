@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from skypanel.drivers.crypto import key_file
+from skypanel.drivers.crypto.key_file import KeyFile
 from skypanel.embedded import prepare
 from skypanel.host.durable import write_whole
 
@@ -34,9 +34,9 @@ def keys(tmp_path):
     return tmp_path / "encryption.keys"
 
 
-@pytest.mark.parametrize("work", [key_file.add_key, key_file.retire_keys])
+@pytest.mark.parametrize("work", [KeyFile.add, KeyFile.retire])
 def test_keys_are_on_the_disk_when_they_count(keys, work):
-    assert calls(work, keys) == ["fsync", "rename", "fsync"]
+    assert calls(work, KeyFile(keys)) == ["fsync", "rename", "fsync"]
     assert stat.S_IMODE(keys.stat().st_mode) == 0o600
 
 

@@ -2,9 +2,8 @@ import pytest
 from cryptography.fernet import Fernet
 
 from skypanel.domain.errors import Unavailable
-from skypanel.drivers.crypto import key_file
 from skypanel.drivers.crypto.fernet import FernetCipher
-from skypanel.drivers.crypto.key_file import KeyFileCipher
+from skypanel.drivers.crypto.key_file import KeyFile, KeyFileCipher
 from tests.contracts.cipher import CipherContract
 
 
@@ -36,10 +35,10 @@ class FileRing:
         self.cipher = KeyFileCipher(file)
 
     def add_key(self):
-        key_file.add_key(self._file)
+        KeyFile(self._file).add()
 
     def retire_keys(self):
-        key_file.retire_keys(self._file)
+        KeyFile(self._file).retire()
 
 
 class TestFernetCipher(CipherContract):

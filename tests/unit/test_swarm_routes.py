@@ -8,11 +8,11 @@ import pytest
 
 from skypanel.domain.routing import Route
 from skypanel.drivers.swarm.ingress import IngressOptions, container, dynamic_config, files, static_config
-from skypanel.drivers.swarm.probe import endpoint_mode, has_ip_vs
+from skypanel.drivers.swarm.probe import has_ip_vs
 from skypanel.drivers.swarm.router import labelled
 from skypanel.drivers.swarm.services import Service
 from skypanel.drivers.swarm.spec import service_spec
-from skypanel.embedded.doctor_swarm import endpoint_findings
+from skypanel.embedded.doctor_swarm import endpoint_findings, endpoint_mode
 from tests.unit.test_swarm_spec import APP, MANIFEST, PLACE, WEB
 
 ROUTE = Route(APP, ("hello.localhost", "www.example.com"), ("10.0.1.2:5000",))

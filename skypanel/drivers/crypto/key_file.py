@@ -1,4 +1,4 @@
-"""The Cipher port over a file of Fernet keys that may be rotated while the panel runs."""
+"""The Cipher and KeyRing ports over a file of Fernet keys that may be rotated while the panel runs."""
 
 from pathlib import Path
 
@@ -42,18 +42,25 @@ class KeyFileCipher:
         return self._cipher
 
 
-def add_key(file: Path) -> None:
-    """Put a new key before those of the file."""
-    _write(file, [Fernet.generate_key().decode(), *file.read_text().split()])
+class KeyFile:
+    """The keys of such a file."""
 
+    def __init__(self, file: Path) -> None:
+        self._file = file
 
-def retire_keys(file: Path) -> None:
-    """Drop all but the newest key and the one before it.
+    def add(self) -> None:
+        """Put a new key before those of the file."""
+        self._write([Fernet.generate_key().decode(), *self._keys()])
 
-    That one is kept for secrets that were being written during the rotation; the next rotation takes it away.
-    """
-    _write(file, file.read_text().split()[:KEPT_KEYS])
+    def retire(self) -> None:
+        """Drop all but the newest key and the one before it.
 
+        That one is kept for secrets that were being written during the rotation; the next rotation takes it away.
+        """
+        self._write(self._keys()[:KEPT_KEYS])
 
-def _write(file: Path, keys: list[str]) -> None:
-    write_whole(file, "".join(f"{key}\n" for key in keys).encode())
+    def _keys(self) -> list[str]:
+        return self._file.read_text().split()
+
+    def _write(self, keys: list[str]) -> None:
+        write_whole(self._file, "".join(f"{key}\n" for key in keys).encode())

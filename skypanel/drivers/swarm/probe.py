@@ -19,11 +19,6 @@ def has_ip_vs(table: Path = IP_VS) -> bool:
         return False
 
 
-def endpoint_mode(*, ip_vs: bool) -> str:
-    """Return how services can have names."""
-    return "vip" if ip_vs else "dnsrr"
-
-
 async def check_manager(docker: DockerApi) -> None:
     """Raise Unavailable where there is no daemon, or it is no manager of a Swarm."""
     await docker.call(lambda client: client.nodes())
