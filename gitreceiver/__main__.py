@@ -22,7 +22,6 @@ from skypanel.domain.errors import Unavailable
 from skypanel.domain.names import printable
 from skypanel.flow import accounts, audit, receive
 from skypanel.ports.panel import Panel
-from skypanel.store import keys
 
 ACTIONS = {Service.RECEIVE: Action.PUSH, Service.UPLOAD: Action.FETCH}
 STOP_GRACE_S = 4.0
@@ -40,7 +39,7 @@ async def serve(environment: settings.Settings) -> None:
         started = panel.clock.now()
         host_keys = [asyncssh.read_private_key(path) for path in environment.ssh_host_keys]
         address = environment.address
-        ssh = SshListener(git(panel), partial(account, panel), host_keys)
+        ssh = SshListener(git(panel), partial(accounts.pusher, panel), host_keys)
         http = HttpListener(git(panel), partial(bearer, panel), address.git_hosts, trusted=environment.trusted_proxies)
         await ssh.listen(None, address.ssh_port)
         await http.listen("127.0.0.1", environment.git_port)
@@ -67,12 +66,6 @@ async def _find(panel: Panel, account: Account, command: Command) -> Destination
     async with audit.denials(panel, account, f"{command.service.value} {printable(command.name)}"):
         app = await receive.find(panel, account, command.name, ACTIONS[command.service])
     return Destination(app.id, exists=True) if app else Destination(uuid4(), exists=False)
-
-
-async def account(panel: Panel, fingerprint: str) -> Account | None:
-    """Return whose key this is."""
-    async with panel.transaction() as conn:
-        return await keys.owner(conn, fingerprint)
 
 
 async def bearer(panel: Panel, token: str, service: Service) -> Account | None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from aiohttp import web
 
 from skypanel.domain.app import App
-from skypanel.store import apps
+from skypanel.flow import apps
 from web.keys import PANEL, REQUEST_ID, host
 from web.rendering import page
 
@@ -40,6 +40,4 @@ def message(request: web.Request, status: int, title: str, text: str) -> web.Res
 
 async def _app_at(request: web.Request) -> App | None:
     panel = request.app[PANEL]
-    name = host(request).removesuffix(f".{panel.address.domain}")
-    async with panel.autocommit() as conn:
-        return await apps.by_name(conn, name)
+    return await apps.named(panel, host(request).removesuffix(f".{panel.address.domain}"))

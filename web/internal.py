@@ -10,7 +10,7 @@ from aiohttp import web
 from skypanel.domain.errors import NotFound
 from skypanel.domain.routing import PROXY_TOKEN_HEADER
 from skypanel.embedded import routes as proxied
-from skypanel.store import changes, routes
+from skypanel.flow import route
 from web.keys import PANEL, SETTINGS
 
 
@@ -39,12 +39,10 @@ async def proxy(request: web.Request) -> web.Response:
     token = request.headers.get(PROXY_TOKEN_HEADER, "")
     if not hmac.compare_digest(token.encode(errors="surrogateescape"), settings.traefik_token.encode()):
         raise NotFound("There is nothing here.")
-    async with panel.autocommit() as conn:
-        state = await changes.state(conn)
-        in_force = await routes.all(conn) if state != told.state else None
+    in_force = await route.look(panel, told.state)
     if in_force is not None:
-        config = proxied.config(settings, in_force)
-        before, told.state, told.config = told.config, state, json.dumps(config).encode()
+        config = proxied.config(settings, in_force.routes)
+        before, told.state, told.config = told.config, in_force.state, json.dumps(config).encode()
         if told.config != before:
             await asyncio.to_thread(proxied.remember, settings.run_dir, config)
     return web.Response(body=told.config, content_type="application/json")

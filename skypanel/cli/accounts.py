@@ -12,16 +12,14 @@ from skypanel.cli.tables import show_table, time
 from skypanel.domain.access import SCOPES
 from skypanel.domain.account import Account, AccountEntry
 from skypanel.domain.errors import Invalid, NotFound
-from skypanel.drivers.ssh.public_keys import read_public_key
 from skypanel.flow import accounts as accounts_flow
 from skypanel.flow import passwords as passwords_flow
 from skypanel.flow import people as people_flow
 from skypanel.flow.invitation import Invitation
 from skypanel.ports.panel import Panel
-from skypanel.store import keys as stored_keys
-from skypanel.store import tokens as stored_tokens
 
 FOR = click.option("--for", "whose", metavar="EMAIL", help="Whose; without it, the admin's own.")
+MOST_OF_KEY_BYTES = 16 * 1024
 
 # What is done about an account, by the admin.
 About = Callable[[Panel, Account, Account], Awaitable[None]]
@@ -93,9 +91,8 @@ def list_keys(whose: str | None) -> None:
     """List the keys."""
 
     async def act(panel: Panel, owner: Account, _by: Account) -> None:
-        async with panel.autocommit() as conn:
-            for key in await stored_keys.of(conn, owner.id):
-                click.echo(f"{key.fingerprint}  {key.name}")
+        for key in await accounts_flow.keys_of(panel, owner):
+            click.echo(f"{key.fingerprint}  {key.name}")
 
     _about(whose, act)
 
@@ -105,13 +102,23 @@ def list_keys(whose: str | None) -> None:
 @FOR
 def add_key(file: Path, whose: str | None) -> None:
     """Add a public key from a file such as ~/.ssh/id_ed25519.pub."""
-    key = read_public_key(file)
+    text = _read(file)
 
     async def act(panel: Panel, owner: Account, by: Account) -> None:
+        key = panel.parse_public_key(text, file.name)
         await accounts_flow.add_key(panel, owner, key, by=by)
         click.echo(f"{key.fingerprint} may push as {owner.email}.")
 
     _about(whose, act)
+
+
+def _read(file: Path) -> str:
+    try:
+        if file.stat().st_size > MOST_OF_KEY_BYTES:
+            raise Invalid(f"{file} is too large for a public key.", "Give the .pub file.")
+        return file.read_text()
+    except (OSError, UnicodeDecodeError):
+        raise Invalid(f"{file} cannot be read.", "Give the .pub file.") from None
 
 
 @keys.command("remove")
@@ -139,9 +146,8 @@ def list_tokens(whose: str | None) -> None:
     """List the tokens; the tokens themselves are never shown again."""
 
     async def act(panel: Panel, owner: Account, _by: Account) -> None:
-        async with panel.autocommit() as conn:
-            for token in await stored_tokens.of(conn, owner.id):
-                click.echo(f"{token.id}  {token.scope}  {token.description}")
+        for token in await accounts_flow.tokens_of(panel, owner):
+            click.echo(f"{token.id}  {token.scope}  {token.description}")
 
     _about(whose, act)
 

@@ -26,7 +26,6 @@ from skypanel.flow import scale as scale_flow
 from skypanel.flow import transfer as transfer_flow
 from skypanel.flow.follow import follow_rollout
 from skypanel.ports.panel import Panel
-from skypanel.store import config_vars, formation, releases
 
 MASK = "********"
 
@@ -74,8 +73,7 @@ def ps(app: str) -> None:
 
     async def act(panel: Panel, by: Account) -> None:
         found = await apps_flow.access(panel, by, app, Action.VIEW_APP)
-        async with panel.transaction() as conn:
-            quantities = await formation.get(conn, found.id)
+        quantities = await scale_flow.quantities(panel, found)
         click.echo(f"Formation: {' '.join(f'{name}={quantity}' for name, quantity in quantities.items()) or 'none yet'}")
         dynos = sorted(await panel.scheduler.dynos(found.id), key=lambda dyno: dyno.key)
         dynos += await panel.scheduler.one_offs(found.id)
@@ -157,9 +155,7 @@ def config(app: str, assignments: tuple[str, ...], removals: tuple[str, ...]) ->
 
     async def act(panel: Panel, by: Account) -> None:
         found = await apps_flow.access(panel, by, app, Action.VIEW_APP)
-        async with panel.transaction() as conn:
-            head = await config_vars.head(conn, found.id)
-        for key in sorted(head.secrets):
+        for key in await config_flow.keys(panel, found):
             click.echo(f"{key}: {MASK}")
 
     session.run(act)
@@ -205,10 +201,8 @@ def list_releases(app: str, number: int) -> None:
 
     async def act(panel: Panel, by: Account) -> None:
         found = await apps_flow.access(panel, by, app, Action.VIEW_APP)
-        async with panel.transaction() as conn:
-            recent = await releases.recent(conn, found.id, number)
         rows = [("", "RELEASE", "STATE", "CREATED", "DESCRIPTION")]
-        for release in recent:
+        for release in await release_flow.recent(panel, found, number):
             active = "*" if release.id == found.current_release_id else ""
             rows.append((active, f"v{release.version}", release.state.value, time(release.created_at), release.description))
         show_table(rows)

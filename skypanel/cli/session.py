@@ -11,10 +11,8 @@ from typing import TypeVar
 from skypanel import settings
 from skypanel.bootstrap import open_panel
 from skypanel.domain.account import Account
-from skypanel.domain.errors import Unavailable
-from skypanel.flow import audit
+from skypanel.flow import audit, people
 from skypanel.ports.panel import Panel
-from skypanel.store import accounts
 
 T = TypeVar("T")
 
@@ -26,13 +24,10 @@ def run(action: Callable[[Panel, Account], Awaitable[T]]) -> T:
 
 async def _run(action: Callable[[Panel, Account], Awaitable[T]]) -> T:
     async with panel() as opened:
-        async with opened.transaction() as conn:
-            admins = await accounts.admins(conn)
-        if not admins:
-            raise Unavailable("This panel has no admin yet.", "Start it once with `skypanel up`.")
+        admin = await people.first_admin(opened)
         audit.ORIGIN.set("cli")
-        async with audit.denials(opened, admins[0], "skypanel " + " ".join(sys.argv[1:2])):
-            return await action(opened, admins[0])
+        async with audit.denials(opened, admin, "skypanel " + " ".join(sys.argv[1:2])):
+            return await action(opened, admin)
 
 
 @asynccontextmanager

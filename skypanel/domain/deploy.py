@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from uuid import UUID
 
 from skypanel.domain.app import App
 from skypanel.domain.build import Build, BuildState
@@ -50,6 +51,12 @@ class Deploy:
         if self.build is not None and not self.build.state.finished:
             return _BUILD[self.build.state]
         return _ROLLOUT[self.rollout.state] if self.rollout else DeployState.FAILED
+
+    @property
+    def account_id(self) -> UUID | None:
+        """Who asked for it."""
+        asked = self.build or self.release
+        return asked.account_id if asked else None
 
     @property
     def error(self) -> str | None:

@@ -47,6 +47,27 @@ class Availability(StrEnum):
 WATCHED = frozenset({NodeState.JOINING, NodeState.ACTIVE, NodeState.DRAINING, NodeState.DRAINED, NodeState.INACTIVE})
 
 
+class NodeChange(StrEnum):
+    """What an administrator can do to a node."""
+
+    PROVISION = "provision"
+    DRAIN = "drain"
+    ACTIVATE = "activate"
+    REMOVE = "remove"
+
+
+_OFFERED = {
+    NodeState.PENDING: (NodeChange.PROVISION, NodeChange.REMOVE),
+    NodeState.PROVISIONING: (),
+    NodeState.JOINING: (NodeChange.PROVISION, NodeChange.DRAIN, NodeChange.REMOVE),
+    NodeState.ACTIVE: (NodeChange.DRAIN, NodeChange.REMOVE),
+    NodeState.DRAINING: (NodeChange.ACTIVATE, NodeChange.REMOVE),
+    NodeState.DRAINED: (NodeChange.ACTIVATE, NodeChange.REMOVE),
+    NodeState.INACTIVE: (NodeChange.PROVISION, NodeChange.DRAIN, NodeChange.REMOVE),
+    NodeState.REMOVING: (),
+}
+
+
 class SecretKind(StrEnum):
     """What proves to a machine that the panel may log in."""
 
@@ -87,6 +108,11 @@ class Node:
     heartbeat_at: datetime | None = None
     report: Report | None = None
     error: str | None = None
+
+    @property
+    def changes(self) -> tuple[NodeChange, ...]:
+        """What makes sense to do to it as it stands."""
+        return _OFFERED[self.state]
 
     def login(self, secret: str) -> Login:
         """Return how to log in there, with the secret in the clear."""

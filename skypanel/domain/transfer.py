@@ -28,3 +28,7 @@ class Transfer:
     state: TransferState
     created_at: datetime
     answered_at: datetime | None = None
+
+    def awaits(self, account_id: UUID) -> bool:
+        """Whether an account is the one to answer it."""
+        return self.recipient.id == account_id and self.state is TransferState.PENDING

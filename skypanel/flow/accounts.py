@@ -98,6 +98,12 @@ async def sign_out(panel: Panel, session: str) -> None:
             await audit.record(conn, "account.sign_out", account)
 
 
+async def pusher(panel: Panel, fingerprint: str) -> Account | None:
+    """Return whose SSH key has a fingerprint, and note that it was used."""
+    async with panel.transaction() as conn:
+        return await keys.owner(conn, fingerprint)
+
+
 async def keys_of(panel: Panel, account: Account) -> Sequence[Key]:
     """Return the account's SSH keys."""
     async with panel.autocommit() as conn:

@@ -3,32 +3,20 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 from skypanel.domain import names
-from skypanel.domain.access import Action, allows
+from skypanel.domain.access import Action, Role, allows
 from skypanel.domain.account import Account
 from skypanel.domain.app import App, Listing
 from skypanel.domain.errors import Conflict, Denied, Hidden, NotFound, Unavailable
 from skypanel.domain.manifest import Dyno
-from skypanel.domain.release import Release
+from skypanel.domain.overview import AppOverview
 from skypanel.flow import audit, route
 from skypanel.flow.configured import value
 from skypanel.ports.database import Connection
 from skypanel.ports.panel import Panel
-from skypanel.store import apps, builds, deploys, listings, organizations, plans, releases, routes, slugs
-
-
-@dataclass(frozen=True)
-class AppOverview:
-    """An app as lists show it; `release` is the one that serves."""
-
-    app: App
-    release: Release | None
-    dynos: Sequence[Dyno]
-    url: str
-    is_deploying: bool
+from skypanel.store import apps, builds, collaborators, deploys, listings, organizations, plans, releases, routes, slugs
 
 
 async def create(panel: Panel, by: Account, name: str, *, app_id: UUID | None = None, organization_id: UUID | None = None) -> App:
@@ -92,6 +80,18 @@ async def listed(
     """Return the apps that the account may see, or those of one organization, by name, those after a name, at most `limit`."""
     async with panel.autocommit() as conn:
         return await listings.of(conn, by.id, after=after, limit=limit, organization_id=organization_id)
+
+
+async def named(panel: Panel, name: str) -> App | None:
+    """Return the app of that name, whoever asks."""
+    async with panel.autocommit() as conn:
+        return await apps.by_name(conn, name)
+
+
+async def role(panel: Panel, app: App, account: Account) -> Role | None:
+    """Return what an account is to an app."""
+    async with panel.autocommit() as conn:
+        return await collaborators.role(conn, app, account.id)
 
 
 async def overview(panel: Panel, account: Account, *, after: str = "", limit: int | None = None) -> list[AppOverview]:

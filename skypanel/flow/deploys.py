@@ -15,7 +15,7 @@ from skypanel.domain.release import Rollout
 from skypanel.flow.follow import Show, show_build, show_rollout
 from skypanel.ports.database import Connection
 from skypanel.ports.panel import Panel
-from skypanel.store import builds, releases, rollouts
+from skypanel.store import accounts, builds, releases, rollouts
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,14 @@ async def of_version(panel: Panel, app: App, version: int) -> Deploy:
         release = await releases.by_version(conn, app.id, version)
         build = await builds.get(conn, release.build_id) if release.build_id else None
         return Deploy(app, build, release, await rollouts.of_release(conn, release.id))
+
+
+async def asked_by(panel: Panel, deploy: Deploy) -> str | None:
+    """Return the address of who asked for a deploy."""
+    if deploy.account_id is None:
+        return None
+    async with panel.autocommit() as conn:
+        return (await accounts.emails(conn, {deploy.account_id})).get(deploy.account_id)
 
 
 async def under_way(conn: Connection, app: App) -> Deploy | None:

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from skypanel.domain.access import check_account, check_admin
 from skypanel.domain.account import Account, AccountEntry
-from skypanel.domain.errors import Conflict, NotFound
+from skypanel.domain.errors import Conflict, NotFound, Unavailable
 from skypanel.domain.names import check_email, printable
 from skypanel.flow import accounts as accounts_flow
 from skypanel.flow import audit, invitation
@@ -20,6 +20,15 @@ async def overview(panel: Panel, by: Account) -> Sequence[AccountEntry]:
     check_admin(by)
     async with panel.autocommit() as conn:
         return await accounts.entries(conn)
+
+
+async def first_admin(panel: Panel) -> Account:
+    """Return the administrator that the panel began with. Raises Unavailable where it has none."""
+    async with panel.autocommit() as conn:
+        admins = await accounts.admins(conn)
+    if not admins:
+        raise Unavailable("This panel has no admin yet.", "Start it once with `skypanel up`.")
+    return admins[0]
 
 
 async def show(panel: Panel, account: Account, by: Account) -> AccountEntry:

@@ -1,5 +1,6 @@
 """New releases of what was built before: rollback and changed config vars."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from skypanel.domain.account import Account
@@ -12,6 +13,12 @@ from skypanel.ports.database import Connection
 from skypanel.ports.panel import Panel
 from skypanel.ports.queue import Job
 from skypanel.store import apps, config_vars, releases, rollouts, slugs
+
+
+async def recent(panel: Panel, app: App, limit: int) -> Sequence[Release]:
+    """Return at most `limit` of an app's releases, the newest first."""
+    async with panel.autocommit() as conn:
+        return await releases.recent(conn, app.id, limit)
 
 
 async def roll_back(panel: Panel, app: App, version: int | None, by: Account) -> Rollout:

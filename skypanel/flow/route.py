@@ -1,11 +1,28 @@
-"""Bringing an app's route into force."""
+"""Routes: which are in force, and bringing an app's into force."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from skypanel.domain.errors import Unavailable
 from skypanel.domain.routing import Route
 from skypanel.ports.panel import Panel
-from skypanel.store import routes
+from skypanel.store import changes, routes
+
+
+@dataclass(frozen=True)
+class InForce:
+    """All routes in force, and the state of the database that they are of."""
+
+    state: str
+    routes: Sequence[Route]
+
+
+async def look(panel: Panel, known: str = "") -> InForce | None:
+    """Return the routes in force; None where nothing in the database has changed since the `known` state."""
+    async with panel.autocommit() as conn:
+        state = await changes.state(conn)
+        return InForce(state, await routes.all(conn)) if state != known else None
 
 
 async def confirm(panel: Panel, app_id: UUID) -> None:

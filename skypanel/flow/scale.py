@@ -15,6 +15,12 @@ from skypanel.ports.queue import Job
 from skypanel.store import apps, formation, releases, rollouts, slugs
 
 
+async def quantities(panel: Panel, app: App) -> Mapping[str, int]:
+    """Return how many dynos of each process type are to run."""
+    async with panel.autocommit() as conn:
+        return await formation.get(conn, app.id)
+
+
 async def scale(
     panel: Panel, app: App, quantities: Mapping[str, int], by: Account, *, added: Mapping[str, int] | None = None
 ) -> Rollout | None:

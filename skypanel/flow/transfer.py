@@ -10,7 +10,7 @@ from uuid import UUID
 from skypanel.domain.access import Action, allows, runs_platform
 from skypanel.domain.account import Account, Organization
 from skypanel.domain.app import App
-from skypanel.domain.errors import Conflict, Denied, Invalid, Unavailable
+from skypanel.domain.errors import Conflict, Denied, Invalid, NotFound, Unavailable
 from skypanel.domain.manifest import ONE_OFF
 from skypanel.domain.release import RolloutReason
 from skypanel.domain.suspension import Suspension
@@ -83,6 +83,20 @@ async def offer(panel: Panel, app: App, recipient: Account, by: Account) -> Tran
         offered = await transfers.get(conn, await transfers.add(conn, app.id, by.id, recipient.id))
         await audit.record(conn, "app.offer", by, app, to=recipient.email)
     return offered
+
+
+async def offered(panel: Panel, to: Account) -> Sequence[Transfer]:
+    """Return what an account is to answer."""
+    async with panel.autocommit() as conn:
+        return [each for each in await transfers.of(conn, to.id) if each.awaits(to.id)]
+
+
+async def find_offered(panel: Panel, to: Account, offer_id: str) -> Transfer:
+    """Return one of them, by its id. Raises NotFound."""
+    found = next((each for each in await offered(panel, to) if str(each.id) == offer_id), None)
+    if found is None:
+        raise NotFound("There is no such offer.", "It was answered, or taken back.")
+    return found
 
 
 async def accept(panel: Panel, offered: Transfer, by: Account) -> App:

@@ -110,7 +110,7 @@ class PanelDesk:
         self.repositories = repositories
         git = receiver_process.git(self.panel)
         self.find, self.receive, self.abandon, self.forget = git.find, git.receive, git.abandon, git.forget
-        self.authenticate = partial(receiver_process.account, self.panel)
+        self.authenticate = partial(accounts.pusher, self.panel)
         self.bearer = partial(receiver_process.bearer, self.panel)
 
     async def admit(self, account, key):

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
@@ -6,7 +7,7 @@ import pytest
 from skypanel.domain.build import Build, BuildState, Source
 from skypanel.domain.deploy import Deploy, DeployState
 from skypanel.domain.output import LineId, Place, build_stream, rollout_stream
-from skypanel.domain.release import Rollout, RolloutReason, RolloutState
+from skypanel.domain.release import Release, ReleaseState, Rollout, RolloutReason, RolloutState
 
 NO_APP = None
 
@@ -40,6 +41,15 @@ def test_a_deploy_prints_to_its_builds_stream_and_then_to_its_rollouts():
     both = deploy(BuildState.SUCCEEDED, RolloutState.RUNNING)
     assert both.streams() == ((build_stream(both.build.id), True), (rollout_stream(both.rollout.id), False))
     assert [kind.partition("/")[0] for kind, _ in deploy(None, RolloutState.FAILED).streams()] == ["rollout"]
+
+
+def test_a_deploy_is_asked_for_by_who_asked_for_its_build_or_else_its_release():
+    ada, bob = uuid4(), uuid4()
+    build = replace(deploy(BuildState.FAILED).build, account_id=ada)
+    release = Release(uuid4(), uuid4(), 3, None, uuid4(), ReleaseState.SUCCEEDED, "Rollback to v1", bob, None, datetime.now(UTC))
+    assert Deploy(NO_APP, build, release, None).account_id == ada
+    assert Deploy(NO_APP, None, release, None).account_id == bob
+    assert Deploy(NO_APP, None, None, None).account_id is None
 
 
 def test_a_place_is_read_as_it_is_written():

@@ -15,6 +15,7 @@ from skypanel.domain.node import (
     Login,
     Member,
     Node,
+    NodeChange,
     NodeState,
     SecretKind,
     Wanted,
@@ -58,6 +59,17 @@ def test_only_who_is_wanted_heard_and_up_gets_dynos(state, wanted, member, age, 
 def test_a_judgement_stands_until_something_changes(state, wanted, member, age, all_):
     once = judge(member, state=state, wanted=wanted, age_s=age, has_all_slugs=all_)
     assert judge(member, state=once, wanted=wanted, age_s=age, has_all_slugs=all_) is once
+
+
+def test_a_node_is_left_alone_while_a_worker_is_at_it():
+    assert {state for state in NodeState if not replace(NODE, state=state).changes} == {NodeState.PROVISIONING, NodeState.REMOVING}
+
+
+def test_only_who_can_have_dynos_is_drained_and_only_who_was_drained_gets_them_back():
+    offered = {state: set(replace(NODE, state=state).changes) for state in NodeState}
+    back = {NodeState.DRAINING, NodeState.DRAINED}
+    assert {state for state, changes in offered.items() if NodeChange.ACTIVATE in changes} == back
+    assert {state for state, changes in offered.items() if NodeChange.DRAIN in changes} == {state for state in WATCHED if state not in back}
 
 
 def test_a_node_is_removed_once_nothing_runs_on_it():

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from skypanel.domain.account import Account
 from skypanel.domain.errors import Conflict, Denied, Invalid, NotFound, SkyPanelError, Unavailable
-from skypanel.domain.node import SSH_PORT, Node, NodeState, SecretKind
+from skypanel.domain.node import SSH_PORT, Node, NodeChange, SecretKind
 from skypanel.flow import nodes
 from skypanel.ports.panel import Panel
 from web import forms, session
@@ -21,21 +21,10 @@ DEFAULTS = {"name": "", "address": "", "port": str(SSH_PORT), "user": "root"}
 Change = Callable[[Panel, Account, str], Awaitable[Node | None]]
 
 CHANGES: Mapping[str, Change] = {
-    "provision": nodes.provision,
-    "drain": nodes.drain,
-    "activate": nodes.activate,
-    "remove": nodes.remove,
-}
-# What makes sense on a node that stands so.
-OFFERED: Mapping[NodeState, tuple[str, ...]] = {
-    NodeState.PENDING: ("provision", "remove"),
-    NodeState.PROVISIONING: (),
-    NodeState.JOINING: ("provision", "drain", "remove"),
-    NodeState.ACTIVE: ("drain", "remove"),
-    NodeState.DRAINING: ("activate", "remove"),
-    NodeState.DRAINED: ("activate", "remove"),
-    NodeState.INACTIVE: ("provision", "drain", "remove"),
-    NodeState.REMOVING: (),
+    NodeChange.PROVISION: nodes.provision,
+    NodeChange.DRAIN: nodes.drain,
+    NodeChange.ACTIVATE: nodes.activate,
+    NodeChange.REMOVE: nodes.remove,
 }
 
 
@@ -103,7 +92,7 @@ async def _page(
         visitor,
         "nodes",
         status,
-        nodes=[{"node": overview.node, "changes": OFFERED[overview.node.state]} for overview in found],
+        nodes=[overview.node for overview in found],
         alerts=alerts,
         error=error,
         fields=kept,

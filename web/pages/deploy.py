@@ -7,8 +7,6 @@ from aiohttp import web
 from skypanel.domain.access import Action
 from skypanel.domain.deploy import Deploy
 from skypanel.flow import apps, deploys
-from skypanel.ports.panel import Panel
-from skypanel.store import accounts
 from web import live, session
 from web.keys import PANEL
 from web.rendering import page_for
@@ -18,8 +16,9 @@ from web.session import Visitor
 async def show(request: web.Request) -> web.Response:
     """Show the log so far; a script goes on from there."""
     visitor, deploy = await _found(request)
-    log = await live.read(request.app[PANEL], deploy, live.MANY_LINES)
-    return page_for(request, visitor, "deploy", deploy=deploy, log=log, by=await _by(request.app[PANEL], deploy))
+    panel = request.app[PANEL]
+    log = await live.read(panel, deploy, live.MANY_LINES)
+    return page_for(request, visitor, "deploy", deploy=deploy, log=log, by=await deploys.asked_by(panel, deploy))
 
 
 async def events(request: web.Request) -> web.StreamResponse:
@@ -32,14 +31,6 @@ async def text(request: web.Request) -> web.Response:
     """Send all of the log there is as plain text."""
     _, deploy = await _found(request)
     return await live.plain(request.app[PANEL], deploy)
-
-
-async def _by(panel: Panel, deploy: Deploy) -> str | None:
-    done = deploy.build or deploy.release
-    if done is None or done.account_id is None:
-        return None
-    async with panel.autocommit() as conn:
-        return (await accounts.emails(conn, {done.account_id})).get(done.account_id)
 
 
 async def _found(request: web.Request) -> tuple[Visitor, Deploy]:

@@ -13,7 +13,6 @@ from skypanel.domain.errors import Invalid, SkyPanelError
 from skypanel.flow import apps
 from skypanel.flow import remote as remote_flow
 from skypanel.ports.panel import Panel
-from skypanel.store import collaborators
 from web import forms, live, session
 from web.keys import PANEL
 from web.rendering import page_for
@@ -94,8 +93,7 @@ async def _page(
 ) -> web.Response:
     panel = request.app[PANEL]
     shown = await remote_flow.show(panel, app)
-    async with panel.autocommit() as conn:
-        role = await collaborators.role(conn, app, visitor.account.id)
+    role = await apps.role(panel, app, visitor.account)
     kept = {"url": str(shown.remote.url), "branch": shown.remote.branch} if shown.remote else {"url": "", "branch": ""}
     if fields is not None and fields.get("do") == "save":
         kept = {name: fields.get(name, "") for name in kept}

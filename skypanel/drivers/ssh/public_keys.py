@@ -1,23 +1,9 @@
 """SSH public keys as OpenSSH writes them into files (RFC 4716's one-line cousin, sshd(8))."""
 
-from pathlib import Path
-
 import asyncssh
 
 from skypanel.domain.account import PublicKey
 from skypanel.domain.errors import Invalid
-
-MAX_BYTES = 16 * 1024
-
-
-def read_public_key(file: Path) -> PublicKey:
-    """Return the key of a file such as ~/.ssh/id_ed25519.pub. Raises Invalid."""
-    try:
-        if file.stat().st_size > MAX_BYTES:
-            raise Invalid(f"{file} is too large for a public key.", "Give the .pub file.")
-        return parse_public_key(file.read_text(), file.name)
-    except (OSError, UnicodeDecodeError):
-        raise Invalid(f"{file} cannot be read.", "Give the .pub file.") from None
 
 
 def parse_public_key(text: str, name: str) -> PublicKey:
