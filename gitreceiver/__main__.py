@@ -19,6 +19,7 @@ from skypanel.bootstrap import open_panel
 from skypanel.domain.access import Action
 from skypanel.domain.account import Account
 from skypanel.domain.errors import Unavailable
+from skypanel.domain.ids import AppId
 from skypanel.domain.names import printable
 from skypanel.flow import accounts, audit, receive
 from skypanel.ports.panel import Panel
@@ -65,7 +66,7 @@ def git(panel: Panel) -> Git:
 async def _find(panel: Panel, account: Account, command: Command) -> Destination:
     async with audit.denials(panel, account, f"{command.service.value} {printable(command.name)}"):
         app = await receive.find(panel, account, command.name, ACTIONS[command.service])
-    return Destination(app.id, exists=True) if app else Destination(uuid4(), exists=False)
+    return Destination(app.id, exists=True) if app else Destination(AppId(uuid4()), exists=False)
 
 
 async def bearer(panel: Panel, token: str, service: Service) -> Account | None:

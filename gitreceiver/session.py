@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
-from uuid import UUID
 
 from gitreceiver import config
 from gitreceiver.command import Command, Service
@@ -16,6 +15,7 @@ from gitreceiver.process import GitProcess
 from gitreceiver.tasks import cancel
 from skypanel.domain.account import Account
 from skypanel.domain.errors import SkyPanelError
+from skypanel.domain.ids import AppId
 from skypanel.domain.push import Push
 from skypanel.domain.transcript import failure, failures
 from skypanel.ports.output import WriteLine
@@ -52,14 +52,14 @@ class Peer(Protocol):
 class Destination:
     """The repository that is meant. `exists` is False while no app has the name."""
 
-    app_id: UUID
+    app_id: AppId
     exists: bool
 
 
 Find = Callable[[Account, Command], Awaitable[Destination]]
 Receive = Callable[[Push, WriteLine], Awaitable[None]]
 Abandon = Callable[[Push, str], Awaitable[bool]]
-Forget = Callable[[UUID], Awaitable[None]]
+Forget = Callable[[AppId], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class Git:
             if not destination.exists:
                 await self._forget(destination.app_id)
 
-    async def _forget(self, app_id: UUID) -> None:
+    async def _forget(self, app_id: AppId) -> None:
         try:
             await self.forget(app_id)
         except SkyPanelError as error:  # the sweep at the next start finds it

@@ -8,6 +8,7 @@ from time import monotonic
 from uuid import UUID
 
 from skypanel.domain.errors import Conflict
+from skypanel.domain.ids import AppId
 from skypanel.domain.manifest import OneOff
 
 WAIT_S = 60.0
@@ -20,7 +21,7 @@ class Meeting:
     """What is to run, and by whose token; `origin` is where it was asked for."""
 
     token_id: UUID
-    app_id: UUID
+    app_id: AppId
     one_off: OneOff
     origin: str | None
 

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from skypanel.domain.account import Account, Organization
 from skypanel.domain.health import HealthCheck
+from skypanel.domain.ids import AppId
 from skypanel.domain.plan import Plan
 from skypanel.domain.suspension import Suspension
 
@@ -23,7 +24,7 @@ class App:
     `repository_bytes` is what its repository held on disk at the last push.
     """
 
-    id: UUID
+    id: AppId
     number: int
     name: str
     organization_id: UUID

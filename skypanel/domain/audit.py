@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from skypanel.domain.ids import AppId
+
 
 @dataclass(frozen=True)
 class AuditEntry:
@@ -20,7 +22,7 @@ class AuditEntry:
     account_id: UUID | None
     email: str | None
     organization_id: UUID | None
-    app_id: UUID | None
+    app_id: AppId | None
     app_name: str | None
     details: Mapping[str, Any]
     origin: str | None

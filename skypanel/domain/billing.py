@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from enum import StrEnum
-from uuid import UUID
 
 from skypanel.domain.errors import Invalid
+from skypanel.domain.ids import AppId
 from skypanel.domain.names import printable
 
 HOUR = timedelta(hours=1)
@@ -26,7 +26,7 @@ _MONTH = re.compile(r"(2[0-9]{3})-(0[1-9]|1[0-2])")
 class Span:
     """A time through which an app was to run `quantity` dynos of a process type at a price; without an end, it still is."""
 
-    app_id: UUID
+    app_id: AppId
     app_name: str
     process_type: str
     hourly_price: Decimal
@@ -42,7 +42,7 @@ _Part = tuple[Span, int]  # of an hour, in microseconds
 class Usage:
     """What an app used in the hour that begins at `hour`: seconds that dynos were to run, each counted, and their cost."""
 
-    app_id: UUID
+    app_id: AppId
     app_name: str
     hour: datetime
     dyno_seconds: Decimal
@@ -53,7 +53,7 @@ class Usage:
 class AppUsage:
     """What an app used in a longer time."""
 
-    app_id: UUID
+    app_id: AppId
     app_name: str
     dyno_seconds: Decimal
     cost: Decimal
@@ -93,7 +93,7 @@ def hour_of(moment: datetime) -> datetime:
 
 def usage(spans: Iterable[Span], since: datetime, until: datetime) -> list[Usage]:
     """Return what apps used between two times, hour by hour; an hour that is not whole in there counts by its part."""
-    parts: dict[tuple[UUID, datetime], list[_Part]] = defaultdict(list)
+    parts: dict[tuple[AppId, datetime], list[_Part]] = defaultdict(list)
     for span in spans:
         begin, end = max(span.since, since), min(span.until or until, until)
         while begin < end:
@@ -104,7 +104,7 @@ def usage(spans: Iterable[Span], since: datetime, until: datetime) -> list[Usage
     return [_sum(app_id, hour, parts[app_id, hour]) for app_id, hour in sorted(parts, key=lambda key: (key[1], key[0]))]
 
 
-def _sum(app_id: UUID, hour: datetime, parts: Sequence[_Part]) -> Usage:
+def _sum(app_id: AppId, hour: datetime, parts: Sequence[_Part]) -> Usage:
     microseconds = sum(span.quantity * time for span, time in parts)
     price = sum((span.hourly_price * span.quantity * time for span, time in parts), start=Decimal(0))
     cost = (price / _MICROSECONDS_AN_HOUR).quantize(SMALLEST, ROUND_HALF_EVEN)
@@ -122,7 +122,7 @@ def costs(used: Iterable[Usage]) -> dict[datetime, Decimal]:
 
 def by_app(used: Iterable[Usage | AppUsage]) -> list[AppUsage]:
     """Return what each app used in all, the dearest first; the last name that comes along is its name."""
-    result: dict[UUID, AppUsage] = {}
+    result: dict[AppId, AppUsage] = {}
     for one in used:
         before = result.get(one.app_id) or AppUsage(one.app_id, one.app_name, Decimal(0), Decimal(0))
         result[one.app_id] = AppUsage(one.app_id, one.app_name, before.dyno_seconds + one.dyno_seconds, before.cost + one.cost)

@@ -5,6 +5,8 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from skypanel.domain.ids import AppId
+
 
 class BuildState(StrEnum):
     """Where a build stands."""
@@ -54,7 +56,7 @@ class Build:
     """A build and its state; `attempt` counts the workers that claimed it."""
 
     id: UUID
-    app_id: UUID
+    app_id: AppId
     account_id: UUID | None
     source: Source
     state: BuildState

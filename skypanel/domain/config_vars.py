@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from skypanel.domain.errors import Invalid
+from skypanel.domain.ids import AppId
 from skypanel.domain.names import printable
 
 RESERVED_KEYS = frozenset({"PORT", "DYNO", "PS"})
@@ -31,7 +32,7 @@ class ConfigVersion:
     """All of an app's config vars as they stood at one time, each value encrypted."""
 
     id: UUID
-    app_id: UUID
+    app_id: AppId
     number: int
     secrets: Mapping[str, bytes] = field(repr=False)
 

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from uuid import UUID
 
 from skypanel.domain.account import Organization
+from skypanel.domain.ids import AppId
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Granted:
 class AppFigures:
     """One app, or what was one: what it is granted now, and what it used in a time."""
 
-    app_id: UUID
+    app_id: AppId
     name: str
     granted: Granted
     dyno_hours: Decimal

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from skypanel.domain import terminal
 from skypanel.domain.errors import Invalid
+from skypanel.domain.ids import AppId
 
 # How the scripts around an app begin their own lines.
 MARK = "[skypanel] "
@@ -51,7 +52,7 @@ class LogLine:
 class Batch:
     """Lines by app, each app's in their order; `again` says that some of them may be there already."""
 
-    lines: Mapping[UUID, Sequence[LogLine]]
+    lines: Mapping[AppId, Sequence[LogLine]]
     again: bool
 
 
@@ -99,13 +100,13 @@ def parse(said: object, now: datetime) -> Batch:
 def _parsed(said: object, now: datetime) -> Batch:
     if not isinstance(said, Mapping) or not isinstance(said["lines"], list) or len(said["lines"]) > MAX_LINES:
         raise TypeError(said)
-    lines: dict[UUID, list[LogLine]] = {}
+    lines: dict[AppId, list[LogLine]] = {}
     for each in said["lines"]:
         app_id, dyno, time, text = (_text(each[name]) for name in ("app_id", "dyno", "time", "text"))
         if not _DYNO.fullmatch(dyno):
             raise ValueError(dyno)
         at = moment(time)
-        lines.setdefault(UUID(app_id), []).extend(printed(dyno, at if at < now + MAX_AHEAD else now, text))
+        lines.setdefault(AppId(UUID(app_id)), []).extend(printed(dyno, at if at < now + MAX_AHEAD else now, text))
     return Batch(lines, bool(said["again"]))
 
 

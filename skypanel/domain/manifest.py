@@ -9,6 +9,7 @@ from uuid import UUID
 from skypanel.domain.app import App
 from skypanel.domain.health import HealthCheck
 from skypanel.domain.identity import derived_id
+from skypanel.domain.ids import AppId
 from skypanel.domain.limits import Limits
 
 STOP_GRACE_S = 30.0
@@ -34,7 +35,7 @@ class Manifest:
     to a dyno without showing them in an argument list, a file or the service's environment.
     """
 
-    app_id: UUID
+    app_id: AppId
     app_number: int
     app_name: str
     organization_id: UUID
@@ -87,7 +88,7 @@ def _dynos(number: int) -> str:
 class DynoKey:
     """Which dyno: unique among all that run, also while two releases overlap."""
 
-    app_id: UUID
+    app_id: AppId
     version: int
     generation: int
     process_type: str
@@ -108,7 +109,7 @@ class DynoKey:
         return name in {self.name, self.process_type}
 
 
-def formation_id(app_id: UUID, process_type: str) -> UUID:
+def formation_id(app_id: AppId, process_type: str) -> UUID:
     """Return the id of a process type of an app, whatever runs of it."""
     return derived_id(app_id, "formation", process_type)
 

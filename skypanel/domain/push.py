@@ -4,11 +4,11 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from uuid import UUID
 
 from skypanel.domain.account import Account
 from skypanel.domain.app import DEFAULT_DEPLOY_BRANCHES, App
 from skypanel.domain.errors import Conflict, Invalid
+from skypanel.domain.ids import AppId
 from skypanel.domain.limits import GIB, MIB
 from skypanel.domain.names import printable
 from skypanel.domain.transcript import size
@@ -69,7 +69,7 @@ class Push:
     """
 
     account: Account
-    app_id: UUID
+    app_id: AppId
     name: str
     updates: tuple[RefUpdate, ...]
     quarantine: str | None

@@ -5,6 +5,8 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from skypanel.domain.ids import AppId
+
 
 class ReleaseState(StrEnum):
     """Where a release stands; a superseded one was overtaken before it went live."""
@@ -25,7 +27,7 @@ class Release:
     """The immutable `v<version>` of an app. It has no slug until something was built."""
 
     id: UUID
-    app_id: UUID
+    app_id: AppId
     version: int
     slug_id: UUID | None
     config_version_id: UUID
@@ -66,7 +68,7 @@ class Rollout:
     """The making live of one release; `attempt` fences off workers that lost their lease."""
 
     id: UUID
-    app_id: UUID
+    app_id: AppId
     release_id: UUID
     reason: RolloutReason
     state: RolloutState

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from skypanel.domain.errors import Invalid
+from skypanel.domain.ids import AppId
 
 MAX_DYNOS = 2000
 MAX_DIGESTS = 5000
@@ -22,7 +23,7 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,60}\.[0-9]{1,6}")
 class DynoUse:
     """What one dyno uses: processor cores (1.5 is one and a half) and bytes of memory."""
 
-    app_id: UUID
+    app_id: AppId
     name: str
     cpu_cores: float
     memory_bytes: int
@@ -79,7 +80,7 @@ def _dyno(said: Mapping[str, Any]) -> DynoUse:
     app_id, name = said["app_id"], said["name"]
     if not isinstance(app_id, str) or not _NAME.fullmatch(name):
         raise ValueError(name)
-    return DynoUse(UUID(app_id), name, _amount(said["cpu_cores"]), _count(said["memory_bytes"]))
+    return DynoUse(AppId(UUID(app_id)), name, _amount(said["cpu_cores"]), _count(said["memory_bytes"]))
 
 
 def _mapping(said: object) -> Mapping[str, Any]:

@@ -1,7 +1,8 @@
 """Hostnames in force, and where they lead."""
 
 from dataclasses import dataclass
-from uuid import UUID
+
+from skypanel.domain.ids import AppId
 
 PROXY_TOKEN_HEADER = "X-SkyPanel-Proxy-Token"  # noqa: S105 - a header's name; the panel and its proxy show it to each other
 
@@ -12,7 +13,7 @@ DEFAULT_RENDEZVOUS_PORT = 8444
 class Route:
     """One app's hostnames and the endpoints (host:port) that answer for them."""
 
-    app_id: UUID
+    app_id: AppId
     hosts: tuple[str, ...]
     endpoints: tuple[str, ...]
 

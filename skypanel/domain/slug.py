@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
+from skypanel.domain.ids import AppId
+
 STACK = "heroku-24"
 
 
@@ -15,7 +17,7 @@ class Slug:
     """
 
     id: UUID
-    app_id: UUID
+    app_id: AppId
     digest: str
     size_bytes: int
     process_types: Mapping[str, str]

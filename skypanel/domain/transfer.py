@@ -6,6 +6,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from skypanel.domain.account import Account
+from skypanel.domain.ids import AppId
 
 
 class TransferState(StrEnum):
@@ -21,7 +22,7 @@ class Transfer:
     """An offer of an app: by `sender`, who gives it out of its organization, to `recipient`, who takes it into one of theirs."""
 
     id: UUID
-    app_id: UUID
+    app_id: AppId
     app_name: str
     sender: Account
     recipient: Account

@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 from uuid import UUID
 
+from skypanel.domain.ids import AppId
 from skypanel.drivers.logs.files import FileLogs
 from skypanel.drivers.proxy.traefik import TraefikRouter
 from skypanel.drivers.sandbox.builder import BubblewrapBuilder
@@ -19,7 +20,7 @@ from skypanel.settings import Settings
 class LaunchersOwn:
     """The upkeep of one machine: the launcher is the parent of all that runs, and removes it with its connection or its app."""
 
-    async def tend(self, apps: Collection[UUID], organizations: Collection[UUID]) -> None:
+    async def tend(self, apps: Collection[AppId], organizations: Collection[UUID]) -> None:
         """Leave it to the launcher."""
 
 

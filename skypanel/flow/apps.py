@@ -10,6 +10,7 @@ from skypanel.domain.access import Action, Role, allows
 from skypanel.domain.account import Account
 from skypanel.domain.app import App, Listing
 from skypanel.domain.errors import Conflict, Denied, Hidden, NotFound, Unavailable
+from skypanel.domain.ids import AppId
 from skypanel.domain.manifest import Dyno
 from skypanel.domain.overview import AppOverview
 from skypanel.flow import audit, route
@@ -19,7 +20,7 @@ from skypanel.ports.panel import Panel
 from skypanel.store import apps, builds, collaborators, deploys, listings, organizations, plans, releases, routes, slugs
 
 
-async def create(panel: Panel, by: Account, name: str, *, app_id: UUID | None = None, organization_id: UUID | None = None) -> App:
+async def create(panel: Panel, by: Account, name: str, *, app_id: AppId | None = None, organization_id: UUID | None = None) -> App:
     """Create an app in an organization of the account's: the first one where none is named.
 
     Raises Invalid for a bad name, Conflict for a taken one, Denied where the account may not, and as `check_runs`.
@@ -28,7 +29,7 @@ async def create(panel: Panel, by: Account, name: str, *, app_id: UUID | None = 
     async with panel.transaction() as conn:
         organization_id = await _place(conn, by, name, organization_id)
         plan = await plans.latest(conn, str(await value(conn, "default_plan")))
-        app = await apps.add(conn, app_id or uuid4(), name, organization_id, plan.id)
+        app = await apps.add(conn, app_id or AppId(uuid4()), name, organization_id, plan.id)
         await audit.record(conn, "app.create", by, app)
     await panel.repositories.create(app.id)
     return app
@@ -100,7 +101,7 @@ async def overview(panel: Panel, account: Account, *, after: str = "", limit: in
         owned = await apps.of(conn, account.id, after=after, limit=limit)
         live = await releases.by_ids(conn, [app.current_release_id for app in owned if app.current_release_id])
         deploying = await deploys.open_among(conn, [app.id for app in owned])
-    dynos: dict[UUID, list[Dyno]] = defaultdict(list)
+    dynos: dict[AppId, list[Dyno]] = defaultdict(list)
     for dyno in sorted(await panel.scheduler.dynos(), key=lambda dyno: dyno.key):
         dynos[dyno.key.app_id].append(dyno)
     return [

@@ -8,6 +8,7 @@ from skypanel.domain import transcript
 from skypanel.domain.app import App, check_runs
 from skypanel.domain.build import GIT, Build, BuildState, Source, Turn
 from skypanel.domain.errors import Conflict, NotFound, SkyPanelError, Unavailable
+from skypanel.domain.ids import AppId
 from skypanel.domain.output import build_stream
 from skypanel.domain.release import Release, RolloutReason
 from skypanel.domain.settings import indexes_of
@@ -43,7 +44,7 @@ async def request(panel: Panel, app: App, account_id: UUID | None, source: Sourc
     return build
 
 
-async def rolling_out(conn: Connection, app_id: UUID) -> Release | None:
+async def rolling_out(conn: Connection, app_id: AppId) -> Release | None:
     """Return the release of the last push if it is not live yet."""
     newest = await rollouts.newest_release(conn, app_id)
     if newest is None or newest.state.finished:
@@ -72,7 +73,7 @@ async def _of_one(conn: Connection) -> int:
     return int(await value(conn, BUILDS_OF_ONE))
 
 
-async def cancel(panel: Panel, app_id: UUID, reason: str, build_id: UUID | None = None) -> bool:
+async def cancel(panel: Panel, app_id: AppId, reason: str, build_id: UUID | None = None) -> bool:
     """Stop an app's build, or none but the one that is named, and tell whoever reads along; False if there is none.
 
     Its worker gives it up with its lease, within some seconds; no release comes of it from now on.

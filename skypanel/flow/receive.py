@@ -2,13 +2,13 @@
 
 from dataclasses import replace
 from datetime import datetime
-from uuid import UUID
 
 from skypanel.domain.access import Action
 from skypanel.domain.account import Account
 from skypanel.domain.app import App, check_runs
 from skypanel.domain.build import ARCHIVE, REMOTE
 from skypanel.domain.errors import Conflict, NotFound
+from skypanel.domain.ids import AppId
 from skypanel.domain.push import Push, RefUpdate, ago, check_branch, check_object, check_repository, decide, deploy_refs, shown
 from skypanel.domain.transcript import detail, heading
 from skypanel.flow import apps as apps_flow
@@ -81,7 +81,7 @@ async def abandon(panel: Panel, push: Push, reason: str) -> bool:
     return await build_flow.cancel(panel, push.app_id, reason)
 
 
-async def forget(panel: Panel, app_id: UUID) -> None:
+async def forget(panel: Panel, app_id: AppId) -> None:
     """Remove the repository of a push that no app came of."""
     async with panel.transaction() as conn:
         known = await apps.existing(conn, [app_id])

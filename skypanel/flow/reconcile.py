@@ -8,10 +8,10 @@ import logging
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from uuid import UUID
 
 from skypanel.domain.convergence import Standing
 from skypanel.domain.errors import SkyPanelError
+from skypanel.domain.ids import AppId
 from skypanel.domain.manifest import ONE_OFF, Dyno, Manifest
 from skypanel.ports.database import Connection
 from skypanel.ports.panel import Panel
@@ -30,9 +30,9 @@ log = logging.getLogger(__name__)
 class _Found:
     """What stands out at the first look: apps that may have to be repaired, suspended ones with one-off dynos, ids of none."""
 
-    suspects: Collection[UUID]
-    suspended: Collection[UUID]
-    gone: Collection[UUID]
+    suspects: Collection[AppId]
+    suspended: Collection[AppId]
+    gone: Collection[AppId]
 
 
 async def reconcile(panel: Panel) -> None:
@@ -72,7 +72,7 @@ async def _look(panel: Panel) -> _Found:
     )
 
 
-async def _repair(panel: Panel, suspects: Collection[UUID]) -> None:
+async def _repair(panel: Panel, suspects: Collection[AppId]) -> None:
     """Look at some apps again, and repair those that still stand out."""
     async with panel.autocommit() as conn:
         before = set(await standings.settled(conn, suspects, REPAIR_PAUSE_S))
@@ -98,7 +98,7 @@ async def _repair(panel: Panel, suspects: Collection[UUID]) -> None:
             log.exception("the dynos of %s (%s) cannot be stopped", app.name, app.id)
 
 
-async def _cut_routes(conn: Connection, stand: Mapping[UUID, Standing]) -> dict[UUID, Standing]:
+async def _cut_routes(conn: Connection, stand: Mapping[AppId, Standing]) -> dict[AppId, Standing]:
     """Have no route lead to what is no dyno of its app, and return how the apps stand then."""
     own = {app_id: replace(standing, endpoints=standing.own_endpoints()) for app_id, standing in stand.items()}
     if cut := {app_id: standing.endpoints for app_id, standing in own.items() if standing != stand[app_id]}:
@@ -111,16 +111,16 @@ def _is_wrong(settled: Settled, standing: Standing) -> bool:
     return settled.runnable and not standing.converged() and not (settled.failed_lately and standing.waits())
 
 
-async def _running(panel: Panel) -> defaultdict[UUID, list[Dyno]]:
-    running: defaultdict[UUID, list[Dyno]] = defaultdict(list)
+async def _running(panel: Panel) -> defaultdict[AppId, list[Dyno]]:
+    running: defaultdict[AppId, list[Dyno]] = defaultdict(list)
     for dyno in await panel.scheduler.dynos():
         running[dyno.key.app_id].append(dyno)
     return running
 
 
 async def _standings(
-    conn: Connection, running: Mapping[UUID, Sequence[Dyno]], app_ids: Collection[UUID] | None = None
-) -> dict[UUID, Standing]:
+    conn: Connection, running: Mapping[AppId, Sequence[Dyno]], app_ids: Collection[AppId] | None = None
+) -> dict[AppId, Standing]:
     """Return how some apps stand, or all that have something to be compared."""
     wanted, endpoints = await standings.wanted(conn, app_ids), await standings.endpoints(conn, app_ids)
     compared = wanted.keys() | endpoints.keys() | running.keys() if app_ids is None else app_ids

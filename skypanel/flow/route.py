@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from uuid import UUID
 
 from skypanel.domain.errors import Unavailable
+from skypanel.domain.ids import AppId
 from skypanel.domain.routing import Route
 from skypanel.ports.panel import Panel
 from skypanel.store import changes, routes
@@ -25,7 +25,7 @@ async def look(panel: Panel, known: str = "") -> InForce | None:
         return InForce(state, await routes.all(conn)) if state != known else None
 
 
-async def confirm(panel: Panel, app_id: UUID) -> None:
+async def confirm(panel: Panel, app_id: AppId) -> None:
     """Return once the proxy has what the database says of an app's hostnames. Raises Unavailable.
 
     A rollout and a rename may be at work on one app: who is overtaken while it waits, waits for the newer route.
@@ -41,6 +41,6 @@ async def confirm(panel: Panel, app_id: UUID) -> None:
             route = newer
 
 
-async def _wanted(panel: Panel, app_id: UUID) -> Route:
+async def _wanted(panel: Panel, app_id: AppId) -> Route:
     async with panel.transaction() as conn:
         return await routes.in_force(conn, app_id)

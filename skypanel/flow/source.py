@@ -3,9 +3,9 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from uuid import UUID
 
 from skypanel.domain.build import GIT, REMOTE, Source
+from skypanel.domain.ids import AppId
 from skypanel.domain.push import Push, RefUpdate, Tree, check_tree
 from skypanel.domain.submodule import Part
 from skypanel.domain.transcript import heading, size
@@ -19,7 +19,7 @@ from skypanel.ports.repositories import Repositories
 class Arrival:
     """A commit (hex) that came for an app: on a branch, its objects in a quarantine, and how."""
 
-    app_id: UUID
+    app_id: AppId
     commit: str
     branch: str
     quarantine: str | None
@@ -31,7 +31,7 @@ def pushed(push: Push, update: RefUpdate) -> Arrival:
     return Arrival(push.app_id, update.new or "", update.label, push.quarantine, GIT)
 
 
-def fetched(app_id: UUID, branch: str, found: Fetched) -> Arrival:
+def fetched(app_id: AppId, branch: str, found: Fetched) -> Arrival:
     """Return what was fetched from a repository elsewhere."""
     return Arrival(app_id, found.commit, branch, found.objects, REMOTE)
 

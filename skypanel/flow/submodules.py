@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from uuid import UUID
 
 from skypanel.domain.account import Account
 from skypanel.domain.app import App
 from skypanel.domain.errors import Denied, Invalid, Unavailable
+from skypanel.domain.ids import AppId
 from skypanel.domain.push import Link, Tree, shown
 from skypanel.domain.remote import Entrance, GitUrl
 from skypanel.domain.submodule import FETCH_S, MAX_FETCHED_BYTES, MAX_SUBMODULES, Part, resolve, whole
@@ -26,7 +26,7 @@ class _Owner:
     """For whom submodules are fetched. A push that is the app's first has none yet, and so no deploy key."""
 
     panel: Panel
-    app_id: UUID
+    app_id: AppId
     app: App | None
     by: Account
 
@@ -36,7 +36,7 @@ def of(panel: Panel, app: App, by: Account, url: GitUrl) -> Complete:
     return partial(_completed, _Owner(panel, app.id, app, by), url)
 
 
-def of_push(panel: Panel, app_id: UUID, app: App | None, by: Account) -> Complete:
+def of_push(panel: Panel, app_id: AppId, app: App | None, by: Account) -> Complete:
     """Return what completes a tree that was pushed to an app, which is made by that if it is None."""
     return partial(_completed, _Owner(panel, app_id, app, by), None)
 

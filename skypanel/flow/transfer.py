@@ -11,6 +11,7 @@ from skypanel.domain.access import Action, allows, runs_platform
 from skypanel.domain.account import Account, Organization
 from skypanel.domain.app import App
 from skypanel.domain.errors import Conflict, Denied, Invalid, NotFound, Unavailable
+from skypanel.domain.ids import AppId
 from skypanel.domain.manifest import ONE_OFF
 from skypanel.domain.release import RolloutReason
 from skypanel.domain.suspension import Suspension
@@ -132,7 +133,7 @@ async def withdraw(panel: Panel, offered: Transfer, by: Account) -> None:
         await audit.record(conn, "app.withdraw", by, app)
 
 
-async def _locked(conn: Connection, app_id: UUID) -> App:
+async def _locked(conn: Connection, app_id: AppId) -> App:
     await apps.lock(conn, app_id)
     return await apps.get(conn, app_id)
 

@@ -7,9 +7,9 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import UUID
 
 from skypanel.domain.errors import Invalid
+from skypanel.domain.ids import AppId
 from skypanel.domain.limits import GIB, MIB, Limits
 from skypanel.domain.manifest import DynoKey
 from skypanel.host.fields import MAX_TEXT_BYTES, Fields, check_text
@@ -30,7 +30,7 @@ _DYNO = re.compile(rf"{_PROCESS_TYPE.pattern}(?:\.[1-9][0-9]{{0,5}})?")
 class Tenant:
     """Whose sandbox it is; the number gives the user id."""
 
-    app_id: UUID
+    app_id: AppId
     number: int
 
 
@@ -91,7 +91,7 @@ class RunOnce:
 class SignalDyno:
     """Send a signal to the processes of a one-off dyno."""
 
-    app_id: UUID
+    app_id: AppId
     name: str
     number: int
 
@@ -100,7 +100,7 @@ class SignalDyno:
 class Retire:
     """Stop all dynos of an app but those to keep, and forget slugs that nothing needs any more; without a digest, all of them."""
 
-    app_id: UUID
+    app_id: AppId
     keep: tuple[DynoKey, ...]
     keep_digest: str | None
     grace_s: float
@@ -110,7 +110,7 @@ class Retire:
 class StopDyno:
     """End the dynos of a name or a process type; they start again."""
 
-    app_id: UUID
+    app_id: AppId
     name: str
     grace_s: float
 
@@ -119,7 +119,7 @@ class StopDyno:
 class ListDynos:
     """Report the dynos of an app, or of all."""
 
-    app_id: UUID | None
+    app_id: AppId | None
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ class AskLastLines:
 class RemoveApp:
     """Stop all dynos of an app at once and delete what the launcher holds of it."""
 
-    app_id: UUID
+    app_id: AppId
 
 
 @dataclass(frozen=True)
@@ -175,6 +175,14 @@ Request = (
 )
 
 
+def _app(fields: Fields) -> AppId:
+    return AppId(fields.uuid("app_id"))
+
+
+def _app_or_all(fields: Fields) -> AppId | None:
+    return None if (app_id := fields.optional_uuid("app_id")) is None else AppId(app_id)
+
+
 def _limits(message: object) -> Limits:
     fields = Fields(message)
     timeout = fields.take("timeout_s")
@@ -192,7 +200,7 @@ def _limits(message: object) -> Limits:
 
 def _tenant(message: object) -> Tenant:
     fields = Fields(message)
-    tenant = Tenant(fields.uuid("app_id"), fields.integer("number", 0, MAX_APP_NUMBER))
+    tenant = Tenant(_app(fields), fields.integer("number", 0, MAX_APP_NUMBER))
     fields.done()
     return tenant
 
@@ -201,7 +209,7 @@ def parse_key(message: object) -> DynoKey:
     """Return a dyno's identity. Raises Invalid."""
     fields = Fields(message)
     key = DynoKey(
-        fields.uuid("app_id"),
+        _app(fields),
         fields.integer("version", 0, 2**31),
         fields.integer("generation", 0, 2**31),
         fields.text("process_type", _PROCESS_TYPE),
@@ -246,12 +254,12 @@ def _once(fields: Fields) -> RunOnce:
 
 
 def _signal(fields: Fields) -> SignalDyno:
-    return SignalDyno(fields.uuid("app_id"), fields.text("name", _DYNO), fields.integer("number", 1, 31))
+    return SignalDyno(_app(fields), fields.text("name", _DYNO), fields.integer("number", 1, 31))
 
 
 def _retire(fields: Fields) -> Retire:
     return Retire(
-        fields.uuid("app_id"),
+        _app(fields),
         tuple(parse_key(key) for key in fields.items("keep")),
         fields.optional_text("keep_digest", _DIGEST),
         fields.number("grace_s", 0, MAX_GRACE_S),
@@ -259,7 +267,7 @@ def _retire(fields: Fields) -> Retire:
 
 
 def _stop(fields: Fields) -> StopDyno:
-    return StopDyno(fields.uuid("app_id"), fields.text("name", _DYNO), fields.number("grace_s", 0, MAX_GRACE_S))
+    return StopDyno(_app(fields), fields.text("name", _DYNO), fields.number("grace_s", 0, MAX_GRACE_S))
 
 
 _PARSERS: Mapping[str, Callable[[Fields], Request]] = {
@@ -274,10 +282,10 @@ _PARSERS: Mapping[str, Callable[[Fields], Request]] = {
     "retire": _retire,
     "stop": _stop,
     "features": lambda _: AskFeatures(),
-    "list": lambda fields: ListDynos(fields.optional_uuid("app_id")),
+    "list": lambda fields: ListDynos(_app_or_all(fields)),
     "look": lambda fields: LookAt(tuple(parse_key(key) for key in fields.items("keys"))),
     "last": lambda fields: AskLastLines(parse_key(fields.take("key"))),
-    "remove": lambda fields: RemoveApp(fields.uuid("app_id")),
+    "remove": lambda fields: RemoveApp(_app(fields)),
 }
 
 

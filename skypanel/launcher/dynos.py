@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import Sequence
-from uuid import UUID
 
 from skypanel.domain.errors import Conflict, NotFound
+from skypanel.domain.ids import AppId
 from skypanel.domain.manifest import SHOWN_COMMAND, DynoKey, Exit
 from skypanel.host.finishing import to_the_end
 from skypanel.host.listening import Look
@@ -106,7 +106,7 @@ class Dynos:
                 dyno.renew(request.grace_s)
         return sorted({dyno.request.key.name for dyno in told})
 
-    async def stop(self, app_id: UUID | None, grace_s: float) -> None:
+    async def stop(self, app_id: AppId | None, grace_s: float) -> None:
         """Stop the dynos of an app or of all, and wait for their end."""
         stopping = {dyno: task for dyno, task in self._tasks.items() if app_id in {None, dyno.request.key.app_id}}
         for dyno in stopping:
@@ -114,7 +114,7 @@ class Dynos:
         if stopping:
             await asyncio.wait(stopping.values())
 
-    def report(self, app_id: UUID | None, *, once: bool) -> Sequence[Message]:
+    def report(self, app_id: AppId | None, *, once: bool) -> Sequence[Message]:
         """Return the dynos of an app or of all that run once, or those that are kept running, in order.
 
         What runs once of one app comes with its command: those of all apps would be too much for one message.
@@ -136,7 +136,7 @@ class Dynos:
         dyno = self._current.get(key)
         return dyno.log.last() if dyno else ()
 
-    def _of(self, app_id: UUID | None) -> list[Dyno]:
+    def _of(self, app_id: AppId | None) -> list[Dyno]:
         return [dyno for key, dyno in self._current.items() if app_id in {None, key.app_id}]
 
 

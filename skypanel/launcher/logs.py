@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from uuid import UUID
 
+from skypanel.domain.ids import AppId
 from skypanel.domain.log import KEPT_FILES, MAX_BYTES
 from skypanel.host.descriptors import chunks
 from skypanel.host.lines import LineSplitter
@@ -134,15 +134,15 @@ class LogFiles:
     def __init__(self, root: Path, owner: int) -> None:
         self._root = root
         self._owner = owner
-        self._open: dict[tuple[UUID, str], tuple[LogFile, int]] = {}
+        self._open: dict[tuple[AppId, str], tuple[LogFile, int]] = {}
 
-    def open(self, app_id: UUID, name: str) -> LogFile:
+    def open(self, app_id: AppId, name: str) -> LogFile:
         """Return a dyno's file; `close` it as often as it was opened. Raises OSError."""
         file, users = self._open.get((app_id, name)) or (LogFile(self._folder(app_id), name, self._owner), 0)
         self._open[app_id, name] = (file, users + 1)
         return file
 
-    def close(self, app_id: UUID, name: str) -> None:
+    def close(self, app_id: AppId, name: str) -> None:
         """Give a dyno's file back."""
         file, users = self._open.pop((app_id, name))
         if users > 1:
@@ -150,7 +150,7 @@ class LogFiles:
         else:
             file.close()
 
-    def _folder(self, app_id: UUID) -> int:
+    def _folder(self, app_id: AppId) -> int:
         path = self._root / str(app_id)
         path.mkdir(exist_ok=True)
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)

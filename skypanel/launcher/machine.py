@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from uuid import UUID
 
+from skypanel.domain.ids import AppId
 from skypanel.domain.limits import Limits
 from skypanel.host.commands import call
 from skypanel.host.finishing import to_the_end
@@ -36,7 +36,7 @@ class Machine:
     resolvers: tuple[str, ...]
     loop_devices: bool
     _names: "itertools.count[int]" = field(default_factory=itertools.count)
-    _caches: "dict[UUID, _SharedDisk]" = field(default_factory=dict)
+    _caches: "dict[AppId, _SharedDisk]" = field(default_factory=dict)
     _cache_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def uid(self, tenant: Tenant) -> int:
@@ -97,7 +97,7 @@ class Machine:
         finally:
             await to_the_end(self._leave_cache(app_id, shared))
 
-    async def _leave_cache(self, app_id: UUID, shared: "_SharedDisk") -> None:
+    async def _leave_cache(self, app_id: AppId, shared: "_SharedDisk") -> None:
         async with self._cache_lock:
             shared.users -= 1
             if not shared.users:

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import UUID
 
+from skypanel.domain.ids import AppId
 from skypanel.host.commands import call
 from skypanel.host.programs import PROGRAMS
 from skypanel.launcher.spreading import spread
@@ -62,15 +62,15 @@ class Places:
         """Where the addresses that were given out are counted."""
         return self.base / "state" / "next-slot"
 
-    def slugs(self, app_id: UUID) -> Path:
+    def slugs(self, app_id: AppId) -> Path:
         """Where an app's slugs are extracted."""
         return self.base / "slugs" / str(app_id)
 
-    def slug(self, app_id: UUID, digest: str) -> Path:
+    def slug(self, app_id: AppId, digest: str) -> Path:
         """Where one slug is extracted."""
         return self.slugs(app_id) / digest
 
-    def cache(self, app_id: UUID) -> Path:
+    def cache(self, app_id: AppId) -> Path:
         """Where an app's build cache is kept."""
         return self.base / "caches" / str(app_id)
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from uuid import UUID
 
+from skypanel.domain.ids import AppId
 from skypanel.domain.limits import SHM_BYTES
 
 # What programs of the read-only system need of /etc, and nothing else of it: what is not named may hold logins, as the
@@ -55,7 +55,7 @@ class Bind:
 class Spec:
     """One sandbox: who runs what, and what of the host it sees."""
 
-    app_id: UUID
+    app_id: AppId
     uid: int
     argv: tuple[str, ...]
     environment: Mapping[str, str] = field(repr=False)

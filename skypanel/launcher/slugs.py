@@ -3,9 +3,9 @@
 import asyncio
 import os
 from collections import Counter
-from uuid import UUID
 
 from skypanel.domain.errors import NotFound, Unavailable
+from skypanel.domain.ids import AppId
 from skypanel.domain.limits import GIB, MIB, Limits
 from skypanel.host.protocol import RunStep, StageSlug, Tenant
 from skypanel.launcher.disks import FolderDisk, delete_tree, opened
@@ -25,8 +25,8 @@ class Slugs:
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
-        self._users: Counter[tuple[UUID, str]] = Counter()
-        self._doomed: set[tuple[UUID, str]] = set()
+        self._users: Counter[tuple[AppId, str]] = Counter()
+        self._doomed: set[tuple[AppId, str]] = set()
 
     def staged(self, tenant: Tenant, digest: str) -> bool:
         """Whether a slug is there; asking for it keeps it."""
@@ -71,7 +71,7 @@ class Slugs:
         self._users[tenant.app_id, digest] -= 1
         await self._sweep()
 
-    async def keep_only(self, app_id: UUID, digest: str | None) -> None:
+    async def keep_only(self, app_id: AppId, digest: str | None) -> None:
         """Forget all slugs of an app but one, as soon as nothing uses them."""
         folder = self._machine.places.slugs(app_id)
         present = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []

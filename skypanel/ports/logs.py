@@ -2,9 +2,9 @@
 
 from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
-from uuid import UUID
 
 from skypanel.domain.app import App
+from skypanel.domain.ids import AppId
 from skypanel.domain.log import LogLine
 
 
@@ -17,17 +17,17 @@ class Logs(Protocol):
         """Add a line of the platform's own about an app, as `app[api]`."""
         ...
 
-    async def append(self, app_id: UUID, lines: Sequence[LogLine], *, again: bool = False) -> None:
+    async def append(self, app_id: AppId, lines: Sequence[LogLine], *, again: bool = False) -> None:
         """Add lines that an app's dynos printed where the engine itself keeps none; `again` says that some may be there already.
 
         Raises Unavailable, and may be repeated with `again`.
         """
         ...
 
-    async def kept(self) -> Sequence[UUID]:
+    async def kept(self) -> Sequence[AppId]:
         """Return the apps that have lines."""
         ...
 
-    async def forget(self, app_id: UUID) -> None:
+    async def forget(self, app_id: AppId) -> None:
         """Remove an app's lines."""
         ...

@@ -3,9 +3,9 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
-from uuid import UUID
 
 from skypanel.domain.app import App
+from skypanel.domain.ids import AppId
 from skypanel.domain.manifest import Dyno, DynoKey, Exit, Manifest, OneOff, Window
 from skypanel.ports.output import WriteLine
 
@@ -66,7 +66,7 @@ class Scheduler(Protocol):
         """
         ...
 
-    async def dynos(self, app_id: UUID | None = None) -> Sequence[Dyno]:
+    async def dynos(self, app_id: AppId | None = None) -> Sequence[Dyno]:
         """Return what runs, of one app or of all."""
         ...
 
@@ -84,7 +84,7 @@ class Scheduler(Protocol):
         """
         ...
 
-    async def stop(self, app_id: UUID, dyno: str) -> Sequence[str]:
+    async def stop(self, app_id: AppId, dyno: str) -> Sequence[str]:
         """Stop one dyno such as web.1, or all of a process type: SIGTERM now, SIGKILL after the grace.
 
         Those of the formation start again at once, in their own place; a one-off dyno's end is final.
@@ -92,7 +92,7 @@ class Scheduler(Protocol):
         """
         ...
 
-    async def remove(self, app_id: UUID) -> None:
+    async def remove(self, app_id: AppId) -> None:
         """Stop all dynos of an app and forget its slugs, logs and disks."""
         ...
 
@@ -111,7 +111,7 @@ class Scheduler(Protocol):
         """Start a one-off dyno that runs by itself, its output in the app's log. Raises as `attach`."""
         ...
 
-    async def one_offs(self, app_id: UUID | None = None) -> Sequence[Dyno]:
+    async def one_offs(self, app_id: AppId | None = None) -> Sequence[Dyno]:
         """Return the one-off dynos that run, attached or not, of one app with what each runs, or of all; `dynos` has none of them."""
         ...
 

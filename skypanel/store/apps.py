@@ -10,6 +10,7 @@ from skypanel.domain.access import Role
 from skypanel.domain.app import App
 from skypanel.domain.errors import Conflict
 from skypanel.domain.health import HealthCheck
+from skypanel.domain.ids import AppId
 from skypanel.domain.plan import Plan
 from skypanel.domain.suspension import suspension
 from skypanel.ports.database import Connection
@@ -49,7 +50,7 @@ _ACCESS_BY_ID = _ACCESS.where(applications.c.id == bindparam("of"))
 _ACCESS_BY_NAME = _ACCESS.where(applications.c.name == bindparam("of"))
 
 
-async def add(conn: Connection, app_id: UUID, name: str, organization_id: UUID, plan_id: UUID) -> App:
+async def add(conn: Connection, app_id: AppId, name: str, organization_id: UUID, plan_id: UUID) -> App:
     """Add an app with an empty first config version. Raises Conflict if the name is taken, by whomever."""
     app = upsert(applications).values(id=app_id, name=name, organization_id=organization_id, plan_version_id=plan_id)
     if not await conn.execute(app.on_conflict_do_nothing(index_elements=["name"])):
@@ -58,12 +59,12 @@ async def add(conn: Connection, app_id: UUID, name: str, organization_id: UUID, 
     return await get(conn, app_id)
 
 
-async def get(conn: Connection, app_id: UUID) -> App:
+async def get(conn: Connection, app_id: AppId) -> App:
     """Return an app. Raises NotFound."""
     return read(await found(conn, APPS.where(applications.c.id == app_id), "app"))
 
 
-async def existing(conn: Connection, app_ids: Collection[UUID]) -> list[UUID]:
+async def existing(conn: Connection, app_ids: Collection[AppId]) -> list[AppId]:
     """Return which of these apps there are."""
     return [row.id for row in await conn.all(select(applications.c.id).where(among(applications.c.id, app_ids)))]
 
@@ -97,12 +98,12 @@ async def access(conn: Connection, text: str, account_id: UUID) -> tuple[App, Ro
     return None if row is None else (read(row), Role(row.role) if row.role else None)
 
 
-async def ids(conn: Connection) -> set[UUID]:
+async def ids(conn: Connection) -> set[AppId]:
     """Return the ids of all apps."""
     return {row.id for row in await conn.all(select(applications.c.id))}
 
 
-async def by_ids(conn: Connection, app_ids: Collection[UUID]) -> list[App]:
+async def by_ids(conn: Connection, app_ids: Collection[AppId]) -> list[App]:
     """Return the apps of these ids, by name; those that are not there are left out."""
     return [read(row) for row in await conn.all(APPS.where(among(applications.c.id, app_ids)).order_by(applications.c.name))]
 
@@ -114,17 +115,17 @@ async def of_organization(conn: Connection, organization_id: UUID) -> list[App]:
     ]
 
 
-async def lock(conn: Connection, app_id: UUID) -> None:
+async def lock(conn: Connection, app_id: AppId) -> None:
     """Keep others from making releases or config versions of an app until the transaction ends."""
     await locks.hold(conn, f"app {app_id}")
 
 
-async def set_current_release(conn: Connection, app_id: UUID, release_id: UUID | None) -> None:
+async def set_current_release(conn: Connection, app_id: AppId, release_id: UUID | None) -> None:
     """Record which release serves an app, if any."""
     await conn.execute(update(applications).where(applications.c.id == app_id).values(current_release_id=release_id))
 
 
-async def restart(conn: Connection, app_id: UUID) -> int:
+async def restart(conn: Connection, app_id: AppId) -> int:
     """Begin a new generation of an app's dynos and return its number. Raises NotFound."""
     statement = (
         update(applications)
@@ -135,34 +136,34 @@ async def restart(conn: Connection, app_id: UUID) -> int:
     return int((await found(conn, statement, "app")).generation)
 
 
-async def move(conn: Connection, app_id: UUID, organization_id: UUID) -> None:
+async def move(conn: Connection, app_id: AppId, organization_id: UUID) -> None:
     """Make an app another organization's, with dynos of a new generation: not the next one, which a restart under way may use."""
     values = {"organization_id": organization_id, "generation": applications.c.generation + 2}
     await conn.execute(update(applications).where(applications.c.id == app_id).values(values))
 
 
-async def set_health(conn: Connection, app_id: UUID, health: HealthCheck) -> None:
+async def set_health(conn: Connection, app_id: AppId, health: HealthCheck) -> None:
     """Record how the health of an app is checked."""
     values = {"health_path": health.path, "health_interval_s": health.interval_s}
     await conn.execute(update(applications).where(applications.c.id == app_id).values(values))
 
 
-async def set_maintenance(conn: Connection, app_id: UUID, *, on: bool) -> None:
+async def set_maintenance(conn: Connection, app_id: AppId, *, on: bool) -> None:
     """Have the panel answer for an app, or the app itself again."""
     await conn.execute(update(applications).where(applications.c.id == app_id).values(maintenance=on))
 
 
-async def set_repository_size(conn: Connection, app_id: UUID, size_bytes: int) -> None:
+async def set_repository_size(conn: Connection, app_id: AppId, size_bytes: int) -> None:
     """Record what an app's repository holds on disk."""
     await conn.execute(update(applications).where(applications.c.id == app_id).values(repository_bytes=size_bytes))
 
 
-async def set_buildpacks(conn: Connection, app_id: UUID, buildpacks: Sequence[str]) -> None:
+async def set_buildpacks(conn: Connection, app_id: AppId, buildpacks: Sequence[str]) -> None:
     """Record with which buildpacks an app is built, in this order."""
     await conn.execute(update(applications).where(applications.c.id == app_id).values(buildpacks=list(buildpacks)))
 
 
-async def rename(conn: Connection, app_id: UUID, name: str) -> None:
+async def rename(conn: Connection, app_id: AppId, name: str) -> None:
     """Give an app another name. Raises Conflict if it is taken."""
     try:
         await conn.execute(update(applications).where(applications.c.id == app_id).values(name=name))
@@ -170,7 +171,7 @@ async def rename(conn: Connection, app_id: UUID, name: str) -> None:
         raise _taken(name) from error
 
 
-async def remove(conn: Connection, app_id: UUID) -> None:
+async def remove(conn: Connection, app_id: AppId) -> None:
     """Delete an app with all that belongs to it; the audit log keeps what was done."""
     await conn.execute(delete(applications).where(applications.c.id == app_id))
 

@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import insert, select
 
 from skypanel.domain.audit import AuditEntry
+from skypanel.domain.ids import AppId
 from skypanel.ports.database import Connection
 from skypanel.store.tables.audit import audit_log
 
@@ -18,7 +19,7 @@ async def add(
     account_id: UUID | None = None,
     email: str | None = None,
     organization_id: UUID | None = None,
-    app_id: UUID | None = None,
+    app_id: AppId | None = None,
     app_name: str | None = None,
     details: Mapping[str, Any] | None = None,
     origin: str | None = None,

@@ -7,13 +7,14 @@ from sqlalchemy.dialects.postgresql import insert
 
 from skypanel.domain.build import Build, BuildState, Source
 from skypanel.domain.errors import Conflict
+from skypanel.domain.ids import AppId
 from skypanel.ports.database import Connection
 from skypanel.store import build_queue, leases, locks
 from skypanel.store.rows import Row, found, one
 from skypanel.store.tables.builds import OPEN_BUILD, builds
 
 
-async def add(conn: Connection, app_id: UUID, account_id: UUID | None, source: Source) -> Build:
+async def add(conn: Connection, app_id: AppId, account_id: UUID | None, source: Source) -> Build:
     """Add a build, pending. Raises Conflict while another of the app is pending or building."""
     values = {
         "app_id": app_id,
@@ -35,7 +36,7 @@ async def get(conn: Connection, build_id: UUID) -> Build:
     return _read(await found(conn, select(builds).where(builds.c.id == build_id), "build"))
 
 
-async def active(conn: Connection, app_id: UUID) -> Build | None:
+async def active(conn: Connection, app_id: AppId) -> Build | None:
     """Return an app's build that is pending or building, if there is one."""
     return _read_if(await conn.first(select(builds).where(builds.c.app_id == app_id, OPEN_BUILD)))
 
@@ -64,7 +65,7 @@ async def finish(
     return bool(await conn.execute(leases.finished(builds, build_id, BuildState.BUILDING, attempt, outcome)))
 
 
-async def stop(conn: Connection, app_id: UUID, error: str, build_id: UUID | None = None) -> Build | None:
+async def stop(conn: Connection, app_id: AppId, error: str, build_id: UUID | None = None) -> Build | None:
     """Fail an app's build that is pending or building, if it is the one that is named, and return it if there was one."""
     stopped = _failed(error).where(builds.c.app_id == app_id, OPEN_BUILD)
     return _read_if(await conn.first((stopped.where(builds.c.id == build_id) if build_id else stopped).returning(builds)))
@@ -85,7 +86,7 @@ async def waiting(conn: Connection) -> int:
     return int((await one(conn, select(func.count().label("number")).where(builds.c.state == BuildState.PENDING))).number)
 
 
-async def succeeded(conn: Connection, app_id: UUID, source_digest: str) -> Build | None:
+async def succeeded(conn: Connection, app_id: AppId, source_digest: str) -> Build | None:
     """Return the app's newest build of a source that made a slug, if one did and the slug is still there."""
     statement = (
         select(builds)
@@ -97,13 +98,13 @@ async def succeeded(conn: Connection, app_id: UUID, source_digest: str) -> Build
     return _read_if(await conn.first(statement))
 
 
-async def recent(conn: Connection, app_id: UUID, limit: int) -> list[Build]:
+async def recent(conn: Connection, app_id: AppId, limit: int) -> list[Build]:
     """Return an app's newest builds, newest first."""
     statement = select(builds).where(builds.c.app_id == app_id).order_by(builds.c.created_at.desc()).limit(limit)
     return [_read(row) for row in await conn.all(statement)]
 
 
-async def page(conn: Connection, app_id: UUID, limit: int, after: UUID | None, *, is_descending: bool) -> list[Build]:
+async def page(conn: Connection, app_id: AppId, limit: int, after: UUID | None, *, is_descending: bool) -> list[Build]:
     """Return at most `limit` of an app's builds by age, those that come after one of them."""
     order = builds.c.created_at.desc() if is_descending else builds.c.created_at
     statement = select(builds).where(builds.c.app_id == app_id).order_by(order).limit(limit)
@@ -114,7 +115,7 @@ async def page(conn: Connection, app_id: UUID, limit: int, after: UUID | None, *
     return [_read(row) for row in await conn.all(statement)]
 
 
-async def own_sources(conn: Connection, app_id: UUID) -> list[str]:
+async def own_sources(conn: Connection, app_id: AppId) -> list[str]:
     """Return the digests of the sources that no other app was built of."""
     other = builds.alias("other")
     shared = select(other.c.id).where(other.c.source_digest == builds.c.source_digest, other.c.app_id != app_id)

@@ -7,6 +7,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from skypanel.domain.access import Member, Role
 from skypanel.domain.app import App
+from skypanel.domain.ids import AppId
 from skypanel.ports.database import Connection
 from skypanel.store import accounts
 from skypanel.store.tables.accounts import accounts as accounts_table
@@ -14,24 +15,24 @@ from skypanel.store.tables.apps import collaborators
 from skypanel.store.tables.organizations import memberships
 
 
-async def put(conn: Connection, app_id: UUID, account_id: UUID, role: Role) -> None:
+async def put(conn: Connection, app_id: AppId, account_id: UUID, role: Role) -> None:
     """Let an account act for an app, as `role` from now on."""
     statement = insert(collaborators).values(app_id=app_id, account_id=account_id, role=int(role))
     await conn.execute(statement.on_conflict_do_update(index_elements=["app_id", "account_id"], set_={"role": int(role)}))
 
 
-async def remove(conn: Connection, app_id: UUID, account_id: UUID) -> bool:
+async def remove(conn: Connection, app_id: AppId, account_id: UUID) -> bool:
     """Take an account's access to an app away, and say whether it had it."""
     mine = (collaborators.c.app_id == app_id, collaborators.c.account_id == account_id)
     return bool(await conn.execute(delete(collaborators).where(*mine)))
 
 
-async def remove_all(conn: Connection, app_id: UUID) -> None:
+async def remove_all(conn: Connection, app_id: AppId) -> None:
     """Take everybody's access to an app away that is no member of its organization."""
     await conn.execute(delete(collaborators).where(collaborators.c.app_id == app_id))
 
 
-async def of(conn: Connection, app_id: UUID) -> list[Member]:
+async def of(conn: Connection, app_id: AppId) -> list[Member]:
     """Return an app's collaborators by address."""
     statement = select(*accounts.COLUMNS, collaborators.c.role, collaborators.c.created_at).join_from(collaborators, accounts_table)
     found = await conn.all(statement.where(collaborators.c.app_id == app_id).order_by(accounts_table.c.email))

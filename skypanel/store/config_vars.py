@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import func, insert, literal, select, update
 
 from skypanel.domain.config_vars import ConfigVersion
+from skypanel.domain.ids import AppId
 from skypanel.ports.database import Connection
 from skypanel.store import apps
 from skypanel.store.rows import Row, found, one
@@ -21,7 +22,7 @@ class Secret:
     secret: bytes
 
 
-async def head(conn: Connection, app_id: UUID) -> ConfigVersion:
+async def head(conn: Connection, app_id: AppId) -> ConfigVersion:
     """Return an app's newest version. Raises NotFound if there is no such app: every app has one, if empty."""
     statement = select(config_versions).where(config_versions.c.app_id == app_id).order_by(config_versions.c.number.desc()).limit(1)
     return await _read(conn, await found(conn, statement, "app"))
@@ -32,7 +33,7 @@ async def get(conn: Connection, version_id: UUID) -> ConfigVersion:
     return await _read(conn, await found(conn, select(config_versions).where(config_versions.c.id == version_id), "config version"))
 
 
-async def add(conn: Connection, app_id: UUID, secrets: Mapping[str, bytes], account_id: UUID | None) -> ConfigVersion:
+async def add(conn: Connection, app_id: AppId, secrets: Mapping[str, bytes], account_id: UUID | None) -> ConfigVersion:
     """Add an app's next version, which has these secrets and no others. Locks the app."""
     await apps.lock(conn, app_id)
     number = func.coalesce(func.max(config_versions.c.number), 0) + 1

@@ -1,37 +1,36 @@
 """SSH keys of apps, by which they read private repositories: one an app, the private half encrypted."""
 
-from uuid import UUID
-
 from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from skypanel.domain.ids import AppId
 from skypanel.ports.database import Connection
 from skypanel.store.tables.sources import deploy_keys
 
 
-async def public_key(conn: Connection, app_id: UUID) -> str | None:
+async def public_key(conn: Connection, app_id: AppId) -> str | None:
     """Return the public half of an app's key, if it has one."""
     row = await conn.first(select(deploy_keys.c.public_key).where(deploy_keys.c.app_id == app_id))
     return None if row is None else str(row.public_key)
 
 
-async def secret(conn: Connection, app_id: UUID) -> bytes | None:
+async def secret(conn: Connection, app_id: AppId) -> bytes | None:
     """Return the private half of an app's key, encrypted, if it has one."""
     row = await conn.first(select(deploy_keys.c.secret).where(deploy_keys.c.app_id == app_id))
     return None if row is None else bytes(row.secret)
 
 
-async def add(conn: Connection, app_id: UUID, public_key: str, secret: bytes) -> bool:
+async def add(conn: Connection, app_id: AppId, public_key: str, secret: bytes) -> bool:
     """Give an app a key; False if it has one, which stays."""
     key = insert(deploy_keys).values(app_id=app_id, public_key=public_key, secret=secret)
     return bool(await conn.execute(key.on_conflict_do_nothing(index_elements=["app_id"])))
 
 
-async def secrets(conn: Connection) -> dict[UUID, bytes]:
+async def secrets(conn: Connection) -> dict[AppId, bytes]:
     """Return the private halves of all keys, encrypted, by app."""
     return {row.app_id: bytes(row.secret) for row in await conn.all(select(deploy_keys.c.app_id, deploy_keys.c.secret))}
 
 
-async def replace_secret(conn: Connection, app_id: UUID, secret: bytes) -> None:
+async def replace_secret(conn: Connection, app_id: AppId, secret: bytes) -> None:
     """Replace an encrypted private half by the same under another key."""
     await conn.execute(update(deploy_keys).where(deploy_keys.c.app_id == app_id).values(secret=secret))

@@ -1,17 +1,17 @@
 """Deploys under way: builds and new releases that have not ended."""
 
 from collections.abc import Collection
-from uuid import UUID
 
 from sqlalchemy import select, union
 
+from skypanel.domain.ids import AppId
 from skypanel.domain.release import RolloutReason, RolloutState
 from skypanel.ports.database import Connection
 from skypanel.store.tables.builds import OPEN_BUILD, builds
 from skypanel.store.tables.releases import rollouts
 
 
-async def open_among(conn: Connection, app_ids: Collection[UUID]) -> set[UUID]:
+async def open_among(conn: Connection, app_ids: Collection[AppId]) -> set[AppId]:
     """Return which of these apps are being deployed."""
     # One select a state: so each finds the partial index of its state.
     releasing = [

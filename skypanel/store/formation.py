@@ -1,29 +1,29 @@
 """How many dynos of each process type an app runs."""
 
 from collections.abc import Iterable
-from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
+from skypanel.domain.ids import AppId
 from skypanel.domain.manifest import WEB
 from skypanel.ports.database import Connection
 from skypanel.store.tables.apps import formations
 
 
-async def get(conn: Connection, app_id: UUID) -> dict[str, int]:
+async def get(conn: Connection, app_id: AppId) -> dict[str, int]:
     """Return process type -> quantity."""
     statement = select(formations).where(formations.c.app_id == app_id).order_by(formations.c.process_type)
     return {row.process_type: row.quantity for row in await conn.all(statement)}
 
 
-async def put(conn: Connection, app_id: UUID, process_type: str, quantity: int) -> None:
+async def put(conn: Connection, app_id: AppId, process_type: str, quantity: int) -> None:
     """Set the quantity of a process type."""
     scale = insert(formations).values(app_id=app_id, process_type=process_type, quantity=quantity)
     await conn.execute(scale.on_conflict_do_update(index_elements=["app_id", "process_type"], set_={"quantity": quantity}))
 
 
-async def fill(conn: Connection, app_id: UUID, process_types: Iterable[str]) -> None:
+async def fill(conn: Connection, app_id: AppId, process_types: Iterable[str]) -> None:
     """Give the process types that are new to the app their first quantity: one web dyno, none of the others."""
     rows = [{"app_id": app_id, "process_type": name, "quantity": int(name == WEB)} for name in dict.fromkeys(process_types)]
     if rows:

@@ -6,6 +6,7 @@ from sqlalchemy import Integer, Uuid, and_, bindparam, func, or_, select, true
 
 from skypanel.domain.account import Account, Organization
 from skypanel.domain.app import Listing
+from skypanel.domain.ids import AppId
 from skypanel.ports.database import Connection
 from skypanel.store import apps
 from skypanel.store.rows import Row, found
@@ -52,7 +53,7 @@ _MANY = (
 )
 
 
-async def get(conn: Connection, app_id: UUID, account_id: UUID) -> Listing:
+async def get(conn: Connection, app_id: AppId, account_id: UUID) -> Listing:
     """Return an app as an account sees it. Raises NotFound."""
     return _read(await found(conn, _ONE, "app", {"by": account_id, "of": app_id}))
 

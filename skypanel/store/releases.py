@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy import Select, func, insert, literal, select, update
 
 from skypanel.domain.errors import NotFound
+from skypanel.domain.ids import AppId
 from skypanel.domain.release import Release, ReleaseState
 from skypanel.ports.database import Connection
 from skypanel.store import apps
@@ -15,7 +16,7 @@ from skypanel.store.tables.releases import releases
 
 async def add(
     conn: Connection,
-    app_id: UUID,
+    app_id: AppId,
     *,
     slug_id: UUID | None,
     config_version_id: UUID,
@@ -50,7 +51,7 @@ async def by_ids(conn: Connection, release_ids: Collection[UUID]) -> dict[UUID, 
     return {row.id: _read(row) for row in rows}
 
 
-async def by_version(conn: Connection, app_id: UUID, version: int) -> Release:
+async def by_version(conn: Connection, app_id: AppId, version: int) -> Release:
     """Return an app's release. Raises NotFound, which says which versions there are."""
     row = await conn.first(select(releases).where(releases.c.app_id == app_id, releases.c.version == version))
     if row is None:
@@ -62,20 +63,20 @@ async def by_version(conn: Connection, app_id: UUID, version: int) -> Release:
     return _read(row)
 
 
-async def recent(conn: Connection, app_id: UUID, limit: int, *, before: int | None = None) -> list[Release]:
+async def recent(conn: Connection, app_id: AppId, limit: int, *, before: int | None = None) -> list[Release]:
     """Return an app's newest releases, or those before a version, newest first."""
     newest = _newest(app_id) if before is None else _newest(app_id).where(releases.c.version < before)
     return [_read(row) for row in await conn.all(newest.limit(limit))]
 
 
-async def page(conn: Connection, app_id: UUID, limit: int, low: int, high: int, *, is_descending: bool) -> list[Release]:
+async def page(conn: Connection, app_id: AppId, limit: int, low: int, high: int, *, is_descending: bool) -> list[Release]:
     """Return an app's releases from one version to another, both counted in, at most `limit`."""
     statement = select(releases).where(releases.c.app_id == app_id, releases.c.version.between(low, high)).limit(limit)
     order = releases.c.version.desc() if is_descending else releases.c.version
     return [_read(row) for row in await conn.all(statement.order_by(order))]
 
 
-async def by_versions(conn: Connection, app_id: UUID, versions: Collection[int]) -> dict[int, Release]:
+async def by_versions(conn: Connection, app_id: AppId, versions: Collection[int]) -> dict[int, Release]:
     """Return an app's releases of some versions; those that are not there are left out."""
     rows = await conn.all(select(releases).where(releases.c.app_id == app_id, releases.c.version.in_(versions)))
     return {row.version: _read(row) for row in rows}
@@ -98,7 +99,7 @@ async def finish(conn: Connection, release_id: UUID, state: ReleaseState, error:
     return bool(await conn.execute(pending.values(state=state, error=error)))
 
 
-def _newest(app_id: UUID) -> Select[Row]:
+def _newest(app_id: AppId) -> Select[Row]:
     return select(releases).where(releases.c.app_id == app_id).order_by(releases.c.version.desc())
 
 

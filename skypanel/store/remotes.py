@@ -5,18 +5,19 @@ from uuid import UUID
 from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
+from skypanel.domain.ids import AppId
 from skypanel.domain.remote import Remote, parse_url
 from skypanel.ports.database import Connection
 from skypanel.store.tables.sources import remotes
 
 
-async def get(conn: Connection, app_id: UUID) -> Remote | None:
+async def get(conn: Connection, app_id: AppId) -> Remote | None:
     """Return what an app is deployed from, if that was chosen."""
     row = await conn.first(select(remotes).where(remotes.c.app_id == app_id))
     return None if row is None else Remote(parse_url(row.url), row.branch, row.host_key, row.chosen_at)
 
 
-async def put(conn: Connection, app_id: UUID, remote: Remote, account_id: UUID) -> None:
+async def put(conn: Connection, app_id: AppId, remote: Remote, account_id: UUID) -> None:
     """Choose what an app is deployed from, in place of what was."""
     values = {"url": str(remote.url), "branch": remote.branch, "host_key": remote.host_key, "account_id": account_id}
     chosen = insert(remotes).values(app_id=app_id, **values)
@@ -24,6 +25,6 @@ async def put(conn: Connection, app_id: UUID, remote: Remote, account_id: UUID) 
     await conn.execute(chosen.on_conflict_do_update(index_elements=["app_id"], set_=again))
 
 
-async def remove(conn: Connection, app_id: UUID) -> bool:
+async def remove(conn: Connection, app_id: AppId) -> bool:
     """Forget what an app is deployed from; False if nothing was chosen."""
     return bool(await conn.execute(delete(remotes).where(remotes.c.app_id == app_id)))

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, FromClause, Select, and_, func, insert, literal, or_, select, update
 
+from skypanel.domain.ids import AppId
 from skypanel.domain.release import ReleaseState, Rollout, RolloutReason, RolloutState
 from skypanel.ports.database import Connection
 from skypanel.store import leases, locks
@@ -25,13 +26,13 @@ _PENDING = rollouts.c.state == RolloutState.PENDING
 _LAPSED = and_(rollouts.c.state == RolloutState.RUNNING, leases.lapsed(rollouts))
 
 
-async def add(conn: Connection, app_id: UUID, release_id: UUID, reason: RolloutReason) -> Rollout:
+async def add(conn: Connection, app_id: AppId, release_id: UUID, reason: RolloutReason) -> Rollout:
     """Add a rollout, pending."""
     values = {"app_id": app_id, "release_id": release_id, "reason": reason, "state": RolloutState.PENDING}
     return _read(await one(conn, insert(rollouts).values(values).returning(rollouts)))
 
 
-async def repair(conn: Connection, app_ids: Collection[UUID]) -> None:
+async def repair(conn: Connection, app_ids: Collection[AppId]) -> None:
     """Add a rollout to each of these apps, pending, that converges on what serves."""
     kept = select(applications.c.id, applications.c.current_release_id, literal(RolloutReason.REPAIR), literal(RolloutState.PENDING))
     serving = kept.where(among(applications.c.id, app_ids), applications.c.current_release_id.is_not(None))
@@ -68,7 +69,7 @@ async def finish(conn: Connection, rollout_id: UUID, attempt: int, state: Rollou
     return bool(await conn.execute(leases.finished(rollouts, rollout_id, RolloutState.RUNNING, attempt, outcome)))
 
 
-async def active(conn: Connection, app_id: UUID) -> Rollout | None:
+async def active(conn: Connection, app_id: AppId) -> Rollout | None:
     """Return an app's newest rollout that is pending or running, if there is one."""
     statement = select(rollouts).where(rollouts.c.app_id == app_id, OPEN_ROLLOUT).order_by(rollouts.c.number.desc()).limit(1)
     return _read_if(await conn.first(statement))
@@ -80,7 +81,7 @@ async def of_release(conn: Connection, release_id: UUID) -> Rollout | None:
     return _read_if(await conn.first(statement.order_by(rollouts.c.number.desc()).limit(1)))
 
 
-async def newest_release(conn: Connection, app_id: UUID) -> Rollout | None:
+async def newest_release(conn: Connection, app_id: AppId) -> Rollout | None:
     """Return the newest rollout of an app that is to make a new release live, if there was one."""
     statement = select(rollouts).where(rollouts.c.app_id == app_id, rollouts.c.reason == RolloutReason.RELEASE)
     return _read_if(await conn.first(statement.order_by(rollouts.c.number.desc()).limit(1)))
@@ -93,7 +94,7 @@ async def superseded(conn: Connection, rollout: Rollout) -> bool:
     return await conn.first(newer.limit(1)) is not None
 
 
-async def failed_lately(conn: Connection, app_id: UUID, within_s: float) -> bool:
+async def failed_lately(conn: Connection, app_id: AppId, within_s: float) -> bool:
     """Whether an app's newest rollout failed within the last `within_s`."""
     newest = select(rollouts).where(rollouts.c.app_id == app_id).order_by(rollouts.c.number.desc()).limit(1).subquery()
     lately = newest.c.finished_at > func.now() - timedelta(seconds=within_s)

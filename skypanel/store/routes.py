@@ -1,11 +1,11 @@
 """Hostnames in force."""
 
 from collections.abc import Mapping, Sequence
-from uuid import UUID
 
 from sqlalchemy import Text, Uuid, column, delete, func, select, update, values
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
+from skypanel.domain.ids import AppId
 from skypanel.domain.routing import Route
 from skypanel.ports.database import Connection
 from skypanel.store.rows import Row
@@ -14,13 +14,13 @@ from skypanel.store.tables.apps import applications, routes
 _IN_FORCE = select(routes).join(applications, applications.c.id == routes.c.app_id).where(~applications.c.maintenance)
 
 
-async def put(conn: Connection, app_id: UUID, hosts: Sequence[str], endpoints: Sequence[str]) -> None:
+async def put(conn: Connection, app_id: AppId, hosts: Sequence[str], endpoints: Sequence[str]) -> None:
     """Lead an app's hostnames to these endpoints (host:port), and to no others."""
     route = {"hosts": list(hosts), "endpoints": list(endpoints), "updated_at": func.clock_timestamp()}
     await conn.execute(insert(routes).values(app_id=app_id, **route).on_conflict_do_update(index_elements=["app_id"], set_=route))
 
 
-async def cut(conn: Connection, endpoints: Mapping[UUID, Sequence[str]]) -> None:
+async def cut(conn: Connection, endpoints: Mapping[AppId, Sequence[str]]) -> None:
     """Have the routes of some apps lead to these endpoints and no others; their hostnames stay."""
     led = values(column("app_id", Uuid), column("endpoints", ARRAY(Text)), name="led").data(
         [(app_id, list(to)) for app_id, to in endpoints.items()]
@@ -29,13 +29,13 @@ async def cut(conn: Connection, endpoints: Mapping[UUID, Sequence[str]]) -> None
     await conn.execute(update(routes).where(routes.c.app_id == led.c.app_id).values(changed))
 
 
-async def get(conn: Connection, app_id: UUID) -> Route | None:
+async def get(conn: Connection, app_id: AppId) -> Route | None:
     """Return an app's route, if it has one: to the dynos that would answer, also in maintenance."""
     row = await conn.first(select(routes).where(routes.c.app_id == app_id))
     return None if row is None else _read(row)
 
 
-async def in_force(conn: Connection, app_id: UUID) -> Route:
+async def in_force(conn: Connection, app_id: AppId) -> Route:
     """Return what the proxy is to have of an app: no endpoints where it has none, or is in maintenance."""
     row = await conn.first(_IN_FORCE.where(routes.c.app_id == app_id))
     return Route(app_id, (), ()) if row is None else _read(row)
@@ -46,7 +46,7 @@ async def all(conn: Connection) -> list[Route]:  # noqa: A001 - read as routes.a
     return [_read(row) for row in await conn.all(_IN_FORCE.where(func.cardinality(routes.c.endpoints) > 0).order_by(routes.c.app_id))]
 
 
-async def remove(conn: Connection, app_id: UUID) -> None:
+async def remove(conn: Connection, app_id: AppId) -> None:
     """Take an app's hostnames out of force."""
     await conn.execute(delete(routes).where(routes.c.app_id == app_id))
 

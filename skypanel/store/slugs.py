@@ -4,6 +4,7 @@ from uuid import UUID
 
 from sqlalchemy import insert, select
 
+from skypanel.domain.ids import AppId
 from skypanel.domain.slug import Slug
 from skypanel.ports.database import Connection
 from skypanel.store.rows import Row, found, one
@@ -30,7 +31,7 @@ async def get(conn: Connection, slug_id: UUID) -> Slug:
     return _read(await found(conn, select(slugs).where(slugs.c.id == slug_id), "slug"))
 
 
-async def own(conn: Connection, app_id: UUID) -> list[str]:
+async def own(conn: Connection, app_id: AppId) -> list[str]:
     """Return the digests of an app's slugs that no other app has too."""
     other = slugs.alias("other")
     shared = select(other.c.id).where(other.c.digest == slugs.c.digest, other.c.app_id != app_id)

@@ -7,10 +7,10 @@ from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
-from uuid import UUID
 
 from sqlalchemy import ColumnElement, Text, and_, func, or_, select
 
+from skypanel.domain.ids import AppId
 from skypanel.domain.manifest import DynoKey
 from skypanel.domain.release import RolloutState
 from skypanel.ports.database import Connection
@@ -41,35 +41,35 @@ _LED = select(routes.c.app_id, routes.c.endpoints).where(func.cardinality(routes
 class Settled:
     """An app of which nothing is being rolled out: the number of its last rollout, what serves, and whether the former failed lately."""
 
-    app_id: UUID
+    app_id: AppId
     rollout: int | None
-    release_id: UUID | None
+    release_id: AppId | None
     runnable: bool
     failed_lately: bool
 
 
-async def wanted(conn: Connection, app_ids: Collection[UUID] | None = None) -> dict[UUID, frozenset[DynoKey]]:
+async def wanted(conn: Connection, app_ids: Collection[AppId] | None = None) -> dict[AppId, frozenset[DynoKey]]:
     """Return the dynos that should run, by app, of all apps or some; apps without any are left out."""
-    keys: dict[UUID, set[DynoKey]] = defaultdict(set)
+    keys: dict[AppId, set[DynoKey]] = defaultdict(set)
     for row in await conn.all(_WANTED if app_ids is None else _WANTED.where(among(applications.c.id, app_ids))):
         keys[row.id] |= {DynoKey(row.id, row.version, row.generation, row.process_type, index + 1) for index in range(row.quantity)}
     return {app_id: frozenset(of_app) for app_id, of_app in keys.items()}
 
 
-async def endpoints(conn: Connection, app_ids: Collection[UUID] | None = None) -> dict[UUID, tuple[str, ...]]:
+async def endpoints(conn: Connection, app_ids: Collection[AppId] | None = None) -> dict[AppId, tuple[str, ...]]:
     """Return where routes lead, by app, of all apps or some; routes that lead nowhere are left out."""
     led = _LED if app_ids is None else _LED.where(among(routes.c.app_id, app_ids))
     return {row.app_id: tuple(row.endpoints) for row in await conn.all(led)}
 
 
-async def suspended(conn: Connection, app_ids: Collection[UUID]) -> dict[UUID, bool]:
+async def suspended(conn: Connection, app_ids: Collection[AppId]) -> dict[AppId, bool]:
     """Return which of these apps there are, and whether they are suspended."""
     is_suspended = or_(organizations.c.unpaid, organizations.c.held).label("suspended")
     own = select(applications.c.id, is_suspended).join(organizations, organizations.c.id == applications.c.organization_id)
     return {row.id: row.suspended for row in await conn.all(own.where(among(applications.c.id, app_ids)))}
 
 
-async def lock(conn: Connection, app_ids: Collection[UUID], limit: int) -> list[UUID]:
+async def lock(conn: Connection, app_ids: Collection[AppId], limit: int) -> list[AppId]:
     """Hold the locks of some of these apps, those that changed last first, and return which.
 
     Left out are those that are being rolled out, and those that somebody holds: nobody is waited for, so that none waits for another.
@@ -85,7 +85,7 @@ async def lock(conn: Connection, app_ids: Collection[UUID], limit: int) -> list[
     return [row.id for row in rows]
 
 
-async def settled(conn: Connection, app_ids: Collection[UUID], lately_s: float) -> list[Settled]:
+async def settled(conn: Connection, app_ids: Collection[AppId], lately_s: float) -> list[Settled]:
     """Return those of these apps of which nothing is being rolled out, in the order of the ids."""
     lately = func.coalesce(_failed_within(lately_s), False)
     statement = (

@@ -5,6 +5,7 @@ from uuid import UUID
 from sqlalchemy import Select, delete, func, insert, or_, select, update
 
 from skypanel.domain.account import Account
+from skypanel.domain.ids import AppId
 from skypanel.domain.transfer import Transfer, TransferState
 from skypanel.ports.database import Connection
 from skypanel.store.rows import Row, found, one
@@ -14,7 +15,7 @@ from skypanel.store.tables.apps import PENDING_TRANSFER, app_transfers, applicat
 _SENDERS, _RECIPIENTS = accounts.alias("sender"), accounts.alias("recipient")
 
 
-async def add(conn: Connection, app_id: UUID, sender_id: UUID, recipient_id: UUID) -> UUID:
+async def add(conn: Connection, app_id: AppId, sender_id: UUID, recipient_id: UUID) -> UUID:
     """Add an offer in place of one that is pending, and return its id."""
     await forget(conn, app_id)
     values = {"app_id": app_id, "sender_id": sender_id, "recipient_id": recipient_id, "state": TransferState.PENDING}
@@ -44,7 +45,7 @@ async def withdraw(conn: Connection, transfer_id: UUID) -> bool:
     return bool(await conn.execute(delete(app_transfers).where(app_transfers.c.id == transfer_id, PENDING_TRANSFER)))
 
 
-async def forget(conn: Connection, app_id: UUID) -> None:
+async def forget(conn: Connection, app_id: AppId) -> None:
     """Forget the pending offer of an app, if there is one."""
     await conn.execute(delete(app_transfers).where(app_transfers.c.app_id == app_id, PENDING_TRANSFER))
 

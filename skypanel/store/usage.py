@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 
 from skypanel.domain.billing import HOUR, AppUsage, Span, Usage
 from skypanel.domain.figures import Granted
+from skypanel.domain.ids import AppId
 from skypanel.ports.database import Connection
 from skypanel.store import locks
 from skypanel.store.rows import Row, found, one
@@ -88,7 +89,7 @@ async def by_app(conn: Connection, organization_id: UUID, since: datetime, until
     return [AppUsage(row.app_id, row.app_name, row.dyno_seconds, row.cost) for row in await conn.all(statement)]
 
 
-async def granted(conn: Connection, organization_id: UUID) -> dict[UUID, Granted]:
+async def granted(conn: Connection, organization_id: UUID) -> dict[AppId, Granted]:
     """Return what each app of an organization is granted for the dynos that it is to run now; those without any are left out."""
     quantity = usage_spans.c.quantity
     statement = (

@@ -16,6 +16,7 @@ from skypanel.domain.access import Action
 from skypanel.domain.account import Account
 from skypanel.domain.app import App
 from skypanel.domain.errors import NotFound, SkyPanelError
+from skypanel.domain.ids import AppId
 from skypanel.flow import accounts, apps
 from skypanel.ports.panel import Panel
 from web.api.calls import Call
@@ -34,7 +35,7 @@ class Ticket:
     """What a stream shows to whom: `wishes` are the endpoint's own."""
 
     token_id: UUID
-    app_id: UUID
+    app_id: AppId
     wishes: Mapping[str, Any]
 
 
@@ -57,7 +58,7 @@ def read(request: web.Request, kind: str, text: str) -> Ticket:
     of, token_id, app_id, expiry, wishes = json.loads(body)
     if of != kind or _day(request.app[PANEL].clock.now()) >= expiry:
         raise ended()
-    return Ticket(UUID(token_id), UUID(app_id), wishes)
+    return Ticket(UUID(token_id), AppId(UUID(app_id)), wishes)
 
 
 async def admit(panel: Panel, ticket: Ticket, action: Action = Action.VIEW_APP) -> tuple[Account, App]:

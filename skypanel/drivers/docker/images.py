@@ -10,13 +10,13 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
-from uuid import UUID
 
 import zstandard
 from docker import APIClient
 from docker.errors import NotFound as NoSuchThing
 
 from skypanel.domain.errors import Conflict, NotFound, Unavailable
+from skypanel.domain.ids import AppId
 from skypanel.drivers.docker.api import DockerApi, Json
 from skypanel.host.layers import BadSlug, Image, image, write_layer
 from skypanel.ports.objects import Objects
@@ -44,7 +44,7 @@ class SlugImages:
         self._stack = stack
         self._scratch = scratch
 
-    async def stage(self, app_id: UUID, digest: str) -> str:
+    async def stage(self, app_id: AppId, digest: str) -> str:
         """Make the image of a slug where it is missing, and return its id. Raises Unavailable."""
         tag = _tag(app_id, digest)
         with suppress(NotFound):
@@ -57,7 +57,7 @@ class SlugImages:
                 await self._fetch(digest, packed)
                 return await asyncio.to_thread(self._load, packed, stack, tag)
 
-    async def forget(self, app_id: UUID, keep: Collection[str]) -> None:
+    async def forget(self, app_id: AppId, keep: Collection[str]) -> None:
         """Remove an app's images but those of the slugs to keep and the newest other; one that still has a container stays too."""
         kept = {_tag(app_id, digest) for digest in keep}
         others = await self._docker.call(lambda client: _tags_by_age(client, _repository(app_id)))
@@ -65,7 +65,7 @@ class SlugImages:
             with suppress(Conflict, NotFound):
                 await self._docker.call(partial(_remove, tag))
 
-    async def forget_all(self, app_id: UUID) -> None:
+    async def forget_all(self, app_id: AppId) -> None:
         """Remove all images of an app of which nothing runs; its last containers may still be about to go."""
         for tag in await self._docker.call(lambda client: _tags_by_age(client, _repository(app_id))):
             with suppress(NotFound):
@@ -126,9 +126,9 @@ def _room() -> Iterator[None]:
         raise Unavailable(wrong, "Free some space on it, then try again.") from error
 
 
-def _repository(app_id: UUID) -> str:
+def _repository(app_id: AppId) -> str:
     return f"{REPOSITORY}-{app_id.hex}"
 
 
-def _tag(app_id: UUID, digest: str) -> str:
+def _tag(app_id: AppId, digest: str) -> str:
     return f"{_repository(app_id)}:{digest}"

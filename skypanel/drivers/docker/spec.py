@@ -7,8 +7,8 @@ does: what is labelled with the name of a guard that has ended is a leftover.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from uuid import UUID
 
+from skypanel.domain.ids import AppId
 from skypanel.domain.limits import MIB, SHM_BYTES, Limits
 from skypanel.domain.stack import INIT, UID
 from skypanel.drivers.docker.api import PANEL, Json
@@ -73,7 +73,7 @@ class Place:
     """One workspace: its name, whose it is, what its containers are made of, and the panel that the app's cache belongs to."""
 
     name: str
-    app_id: UUID
+    app_id: AppId
     image: str
     limits: Limits
     certificates: bool
@@ -99,7 +99,7 @@ class Place:
         return f"{self.guard}-{folder}"
 
 
-def cache_name(app_id: UUID) -> str:
+def cache_name(app_id: AppId) -> str:
     """Return the name of an app's cache."""
     return f"skypanel-cache-{app_id}"
 

@@ -10,6 +10,7 @@ from uuid import UUID
 from docker import APIClient
 
 from skypanel.domain.errors import Conflict, NotFound
+from skypanel.domain.ids import AppId
 from skypanel.drivers.docker import removal as container_removal
 from skypanel.drivers.docker.api import PANEL, DockerApi, Json, labelled
 from skypanel.drivers.docker.spec import CACHE, GUARD, LOOK, WORKSPACE, cache_name
@@ -41,17 +42,17 @@ async def remove(docker: DockerApi, workspace: str) -> None:
             await docker.call(partial(APIClient.remove_volume, name=volume["Name"]))
 
 
-async def sweep_caches(docker: DockerApi, panel: str, known: Collection[UUID], young_s: float = MAKING_S) -> None:
+async def sweep_caches(docker: DockerApi, panel: str, known: Collection[AppId], young_s: float = MAKING_S) -> None:
     """Remove the caches of a panel's apps that are not among `known`, but for young ones. Raises Unavailable."""
     volumes: Json = await docker.call(lambda client: client.volumes(filters=labelled({PANEL: panel})))
     wanted = {str(app_id) for app_id in known}
     for volume in volumes["Volumes"] or ():
         app_id = volume["Labels"].get(CACHE)
         if app_id is not None and app_id not in wanted and _age_s(volume) >= young_s:
-            await forget_cache(docker, UUID(app_id))
+            await forget_cache(docker, AppId(UUID(app_id)))
 
 
-async def forget_cache(docker: DockerApi, app_id: UUID) -> None:
+async def forget_cache(docker: DockerApi, app_id: AppId) -> None:
     """Remove an app's cache; one that a build has in use stays for the next sweep. Raises Unavailable."""
     with suppress(NotFound, Conflict):
         await docker.call(partial(APIClient.remove_volume, name=cache_name(app_id)))

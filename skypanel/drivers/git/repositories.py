@@ -20,6 +20,7 @@ from dulwich.repo import Repo
 
 from skypanel.domain.app import DEFAULT_DEPLOY_BRANCHES
 from skypanel.domain.errors import NotFound
+from skypanel.domain.ids import AppId
 from skypanel.domain.push import Kind, Tree
 from skypanel.domain.submodule import Part
 from skypanel.drivers.git import archive as git_archive
@@ -42,39 +43,39 @@ class DulwichRepositories:
         # Each may hold a file or two of the largest size in memory.
         self._exports = asyncio.Semaphore(PARALLEL_EXPORTS)
 
-    def path(self, app_id: UUID) -> str:
+    def path(self, app_id: AppId) -> str:
         """Return the repository's folder."""
         return str(self._root / f"{app_id}{SUFFIX}")
 
-    async def create(self, app_id: UUID) -> None:
+    async def create(self, app_id: AppId) -> None:
         """Make an empty repository; one that is there is kept."""
         await asyncio.to_thread(_create, Path(self.path(app_id)))
 
-    async def refs(self, app_id: UUID) -> Mapping[str, str]:
+    async def refs(self, app_id: AppId) -> Mapping[str, str]:
         """Return ref -> object id (hex), without HEAD."""
         return await asyncio.to_thread(_refs, self.path(app_id))
 
-    async def head(self, app_id: UUID) -> str:
+    async def head(self, app_id: AppId) -> str:
         """Return the ref that a clone checks out."""
         return await asyncio.to_thread(_head, self.path(app_id))
 
-    async def kind(self, app_id: UUID, name: str, quarantine: str | None = None) -> Kind:
+    async def kind(self, app_id: AppId, name: str, quarantine: str | None = None) -> Kind:
         """Say what an object is; raises Invalid."""
         return await asyncio.to_thread(self._kind, app_id, name, quarantine)
 
-    async def largest(self, app_id: UUID, quarantine: str) -> tuple[str, int]:
+    async def largest(self, app_id: AppId, quarantine: str) -> tuple[str, int]:
         """Return the largest of the objects that are pushed, and its size in bytes; raises Invalid."""
         return await git_census.largest(self.path(app_id), quarantine)
 
-    async def contains(self, app_id: UUID, old: str, new: str, quarantine: str | None = None) -> bool:
+    async def contains(self, app_id: AppId, old: str, new: str, quarantine: str | None = None) -> bool:
         """Whether commit `old` is part of the history of commit `new`."""
         return await asyncio.to_thread(self._contains, app_id, old, new, quarantine)
 
-    async def tree(self, app_id: UUID, commit: str, quarantine: str | None = None) -> Tree:
+    async def tree(self, app_id: AppId, commit: str, quarantine: str | None = None) -> Tree:
         """Look through a commit's tree; raises Invalid."""
         return await asyncio.to_thread(self._tree, app_id, commit, quarantine)
 
-    async def export(self, app_id: UUID, commit: str, quarantine: str | None = None, parts: Sequence[Part] = ()) -> AsyncIterator[bytes]:
+    async def export(self, app_id: AppId, commit: str, quarantine: str | None = None, parts: Sequence[Part] = ()) -> AsyncIterator[bytes]:
         """Yield a commit's files, with those of its submodules, as a zstd tar; the same tree makes the same bytes."""
         async with self._exports:
             with ExitStack() as stack:
@@ -83,19 +84,19 @@ class DulwichRepositories:
                 async for chunk in _in_thread(git_archive.tar(store, commit, inside)):
                     yield chunk
 
-    async def point_head(self, app_id: UUID, ref: str) -> None:
+    async def point_head(self, app_id: AppId, ref: str) -> None:
         """Make `ref` what a clone checks out."""
         await asyncio.to_thread(_point_head, self.path(app_id), ref)
 
-    async def remove(self, app_id: UUID) -> None:
+    async def remove(self, app_id: AppId) -> None:
         """Remove a repository; one that is not there is no error."""
         await asyncio.to_thread(_remove, Path(self.path(app_id)))
 
-    async def unborn(self, before: datetime) -> Sequence[UUID]:
+    async def unborn(self, before: datetime) -> Sequence[AppId]:
         """Return the repositories made before then that have no ref yet."""
         return await asyncio.to_thread(self._unborn, before)
 
-    async def size_bytes(self, app_id: UUID) -> int:
+    async def size_bytes(self, app_id: AppId) -> int:
         """Return what a repository holds on disk, with what is being pushed to it."""
         return await asyncio.to_thread(_size, Path(self.path(app_id)))
 
@@ -103,19 +104,19 @@ class DulwichRepositories:
         """Remove what pushes left behind that were cut off before then."""
         await asyncio.to_thread(self._sweep, before)
 
-    def _store(self, app_id: UUID, quarantine: str | None) -> BoundedStore:
+    def _store(self, app_id: AppId, quarantine: str | None) -> BoundedStore:
         objects = Path(self.path(app_id)) / "objects"
         return BoundedStore([Path(quarantine), objects] if quarantine else [objects])
 
-    def _tree(self, app_id: UUID, commit: str, quarantine: str | None) -> Tree:
+    def _tree(self, app_id: AppId, commit: str, quarantine: str | None) -> Tree:
         with closing(self._store(app_id, quarantine)) as store:
             return git_archive.look_through(store, commit)
 
-    def _kind(self, app_id: UUID, name: str, quarantine: str | None) -> Kind:
+    def _kind(self, app_id: AppId, name: str, quarantine: str | None) -> Kind:
         with closing(self._store(app_id, quarantine)) as store:
             return git_archive.kind(store, name)
 
-    def _contains(self, app_id: UUID, old: str, new: str, quarantine: str | None) -> bool:
+    def _contains(self, app_id: AppId, old: str, new: str, quarantine: str | None) -> bool:
         with closing(self._store(app_id, quarantine)) as store:
             repository = Repo(self.path(app_id), object_store=cast("PackBasedObjectStore", store), bare=True)
             try:
@@ -123,12 +124,12 @@ class DulwichRepositories:
             except KeyError:  # a shallow history ends before the two meet
                 return False
 
-    def _unborn(self, before: datetime) -> list[UUID]:
+    def _unborn(self, before: datetime) -> list[AppId]:
         found = []
         for folder in self._root.glob(f"*{SUFFIX}"):
             with suppress(NotFound, FileNotFoundError):  # removed meanwhile
                 if folder.stat().st_mtime < before.timestamp() and not _refs(str(folder)):
-                    found.append(UUID(folder.name.removesuffix(SUFFIX)))
+                    found.append(AppId(UUID(folder.name.removesuffix(SUFFIX))))
         return found
 
     def _sweep(self, before: datetime) -> None:

@@ -18,6 +18,7 @@ from uuid import UUID
 
 from skypanel.domain.app import App
 from skypanel.domain.errors import Unavailable
+from skypanel.domain.ids import AppId
 from skypanel.domain.log import KEPT_FILES, MAX_BYTES, LogLine
 from skypanel.domain.terminal import clean
 from skypanel.drivers.logs.watch import Watches
@@ -52,7 +53,7 @@ class FileLogs:
             for line in await asyncio.to_thread(folder.last, lines):
                 yield line
 
-    def open(self, app_id: UUID, dyno: str | None = None) -> "Folder":
+    def open(self, app_id: AppId, dyno: str | None = None) -> "Folder":
         """Return an app's files, or those of a dyno such as web.1, or of web."""
         return Folder(self._root / str(app_id), dyno)
 
@@ -61,28 +62,28 @@ class FileLogs:
         line = f"{self._clock.now().isoformat(timespec='microseconds')} app[{PLATFORM}]: {clean(text)}"
         await self._append(app.id, {PLATFORM: [line]}, again=False)
 
-    async def append(self, app_id: UUID, lines: Sequence[LogLine], *, again: bool = False) -> None:
+    async def append(self, app_id: AppId, lines: Sequence[LogLine], *, again: bool = False) -> None:
         """Add lines that an app's dynos printed; `again` says that some of them may be there already."""
         by_dyno: dict[str, list[str]] = {}
         for line in lines:
             by_dyno.setdefault(line.dyno, []).append(str(line))
         await self._append(app_id, by_dyno, again=again)
 
-    async def kept(self) -> Sequence[UUID]:
+    async def kept(self) -> Sequence[AppId]:
         """Return the apps that have lines."""
-        return await asyncio.to_thread(lambda: [UUID(path.name) for path in self._root.glob("*") if _APP.fullmatch(path.name)])
+        return await asyncio.to_thread(lambda: [AppId(UUID(path.name)) for path in self._root.glob("*") if _APP.fullmatch(path.name)])
 
-    async def forget(self, app_id: UUID) -> None:
+    async def forget(self, app_id: AppId) -> None:
         """Remove an app's lines."""
         await asyncio.to_thread(shutil.rmtree, self._root / str(app_id), ignore_errors=True)
 
-    async def _begin(self, app_id: UUID, dyno: str | None) -> "Folder":
+    async def _begin(self, app_id: AppId, dyno: str | None) -> "Folder":
         """Return an app's files, read to their ends."""
         folder = self.open(app_id, dyno)
         await asyncio.to_thread(folder.last, 0)
         return folder
 
-    async def _append(self, app_id: UUID, by_dyno: Mapping[str, Sequence[str]], *, again: bool) -> None:
+    async def _append(self, app_id: AppId, by_dyno: Mapping[str, Sequence[str]], *, again: bool) -> None:
         try:
             for dyno, lines in by_dyno.items():
                 path = self._root / str(app_id) / f"{dyno}.log"

@@ -6,8 +6,8 @@ The format is https://doc.traefik.io/traefik/reference/routing-configuration/.
 import re
 from collections.abc import Sequence
 from typing import Any
-from uuid import UUID
 
+from skypanel.domain.ids import AppId
 from skypanel.domain.routing import Route
 from skypanel.drivers.proxy import plugin
 
@@ -64,7 +64,7 @@ def remembered(config: Json) -> Json:
     return {"http": {**http, "routers": routers}}
 
 
-def name(app_id: UUID) -> str:
+def name(app_id: AppId) -> str:
     """Return what an app's router and middleware are called."""
     return f"app-{app_id}"
 

@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import Sequence
 from time import monotonic
-from uuid import UUID
 
 from aiohttp import ClientError, ClientSession, ClientTimeout
 
 from skypanel.domain.errors import Unavailable
+from skypanel.domain.ids import AppId
 from skypanel.domain.routing import PROXY_TOKEN_HEADER, Route
 from skypanel.drivers.proxy import plugin
 from skypanel.drivers.proxy.routes import Json, endpoints, name, rule
@@ -42,7 +42,7 @@ class TraefikRouter:
         led = set(middleware.get("plugin", {}).get(plugin.NAME, {}).get("endpoints", []))
         return led == set(endpoints(route)) and router.get("rule", "") == (rule(route) if led else "")
 
-    async def _get(self, session: ClientSession, kind: str, app_id: UUID) -> Json:
+    async def _get(self, session: ClientSession, kind: str, app_id: AppId) -> Json:
         """Return what Traefik has; nothing if it has none. Raises ClientError."""
         async with session.get(f"{self._api_url}/api/http/{kind}/{name(app_id)}@http") as response:
             # Its API answers 404 with JSON for a name that it has not; another 404 comes from elsewhere.

@@ -8,10 +8,10 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Any
-from uuid import UUID
 
 from skypanel.domain.app import App
 from skypanel.domain.errors import NotFound, Unavailable
+from skypanel.domain.ids import AppId
 from skypanel.domain.manifest import STOP_GRACE_S, Dyno, DynoKey, DynoState, Exit, Manifest, OneOff
 from skypanel.drivers.sandbox.attachment import Attachment
 from skypanel.drivers.sandbox.builder import open_workspace
@@ -59,7 +59,7 @@ class ProcessScheduler:
         except TimeoutError:
             raise next(readiness.late(timeout_s) for readiness in waiting.values() if not readiness.ready) from None
 
-    async def _until_ready(self, app_id: UUID, waiting: Mapping[DynoKey, Readiness]) -> Sequence[Dyno]:
+    async def _until_ready(self, app_id: AppId, waiting: Mapping[DynoKey, Readiness]) -> Sequence[Dyno]:
         now = asyncio.get_running_loop().time
         while True:
             found = {dyno.key: dyno for dyno in await self.dynos(app_id)}
@@ -69,7 +69,7 @@ class ProcessScheduler:
                 return [found[key] for key in waiting]
             await asyncio.sleep(POLL_S)
 
-    async def dynos(self, app_id: UUID | None = None) -> Sequence[Dyno]:
+    async def dynos(self, app_id: AppId | None = None) -> Sequence[Dyno]:
         """Return what runs, of one app or of all."""
         answer = await self._launcher.ask({"do": "list", "app_id": app_id and str(app_id)})
         return [_dyno(report) for report in answer["dynos"]]
@@ -92,12 +92,12 @@ class ProcessScheduler:
             WORK_S,
         )
 
-    async def stop(self, app_id: UUID, dyno: str) -> Sequence[str]:
+    async def stop(self, app_id: AppId, dyno: str) -> Sequence[str]:
         """Stop one dyno or all of a process type; they start again at once. Returns the names of those that were told."""
         answer = await self._launcher.ask({"do": "stop", "app_id": str(app_id), "name": dyno, "grace_s": self._stop_grace_s})
         return [str(name) for name in answer["told"]]
 
-    async def remove(self, app_id: UUID) -> None:
+    async def remove(self, app_id: AppId) -> None:
         """Stop all dynos of an app and forget its slugs, logs and disks."""
         await self._launcher.ask({"do": "remove", "app_id": str(app_id)}, WORK_S)
 
@@ -133,7 +133,7 @@ class ProcessScheduler:
         await self._stage(_tenant(manifest), manifest.slug_digest)
         await self._launcher.ask(_once_message(manifest, one_off, attached=False))
 
-    async def one_offs(self, app_id: UUID | None = None) -> Sequence[Dyno]:
+    async def one_offs(self, app_id: AppId | None = None) -> Sequence[Dyno]:
         """Return the one-off dynos that run, attached or not, of one app with what each runs, or of all."""
         answer = await self._launcher.ask({"do": "list", "app_id": app_id and str(app_id)})
         return [_dyno(report) for report in answer["one_offs"]]

@@ -8,12 +8,12 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import closing, suppress
-from uuid import UUID
 
 from docker import APIClient
 
 from skypanel.domain.app import App
 from skypanel.domain.errors import NotFound, Unavailable
+from skypanel.domain.ids import AppId
 from skypanel.domain.log import LogLine, moment, printed
 from skypanel.drivers.docker.api import DockerApi
 from skypanel.drivers.logs.files import POLL_S, FileLogs, by_time
@@ -53,15 +53,15 @@ class DockerLogs:
         """Add a line of the platform's own about an app, as `app[api]`."""
         await self._files.write(app, text)
 
-    async def append(self, app_id: UUID, lines: Sequence[LogLine], *, again: bool = False) -> None:
+    async def append(self, app_id: AppId, lines: Sequence[LogLine], *, again: bool = False) -> None:
         """Add lines that were collected; `again` says that some of them may be there already."""
         await self._files.append(app_id, lines, again=again)
 
-    async def kept(self) -> Sequence[UUID]:
+    async def kept(self) -> Sequence[AppId]:
         """Return the apps that have lines."""
         return await self._files.kept()
 
-    async def forget(self, app_id: UUID) -> None:
+    async def forget(self, app_id: AppId) -> None:
         """Remove an app's lines."""
         await self._files.forget(app_id)
 

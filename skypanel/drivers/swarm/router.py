@@ -14,6 +14,7 @@ from uuid import UUID
 from aiohttp import ClientError, ClientSession, ClientTimeout
 
 from skypanel.domain.errors import NotFound, Unavailable
+from skypanel.domain.ids import AppId
 from skypanel.domain.manifest import WEB
 from skypanel.domain.routing import PROXY_TOKEN_HEADER, Route
 from skypanel.drivers.docker.api import DockerApi, Json
@@ -152,7 +153,7 @@ async def _leads_only(session: ClientSession, url: str, change: _Change) -> bool
         return False
 
 
-async def _routers(session: ClientSession, url: str, app_id: UUID) -> dict[str, str]:
+async def _routers(session: ClientSession, url: str, app_id: AppId) -> dict[str, str]:
     """Return an app's routers with their rules. Raises ClientError."""
     name = f"app-{app_id.hex}"
     found = await _get(session, f"{url}/api/http/routers?search={name}&per_page={_ALL}")

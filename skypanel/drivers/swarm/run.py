@@ -7,12 +7,12 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from uuid import UUID
 
 from docker import APIClient
 from docker.errors import APIError, NotFound
 
 from skypanel.domain.errors import Unavailable
+from skypanel.domain.ids import AppId
 from skypanel.domain.limits import Limits
 from skypanel.domain.log import moment
 from skypanel.domain.manifest import ONE_OFF, SHOWN_COMMAND, Dyno, DynoState, Exit, Manifest, OneOff, Window
@@ -104,14 +104,14 @@ class OneOffs:
             await asyncio.shield(self._docker.call(partial(_remove, container_id)))
             raise
 
-    async def dynos(self, app_id: UUID | None = None) -> list[Dyno]:
+    async def dynos(self, app_id: AppId | None = None) -> list[Dyno]:
         """Return the one-off dynos that run, of an app with what each runs, or of all."""
         found = [each for each in await self._found(app_id, running=True) if each["Labels"][PROCESS_TYPE] == ONE_OFF]
         if app_id is None:
             return [_dyno(each) for each in found]
         return [await self._docker.call(partial(_with_command, each)) for each in found]
 
-    async def tell(self, app_id: UUID, name: str) -> list[str]:
+    async def tell(self, app_id: AppId, name: str) -> list[str]:
         """Send SIGTERM to those of a name, and return their names."""
         told = []
         for each in await self._found(app_id, running=True):
@@ -121,7 +121,7 @@ class OneOffs:
                 told.append(dyno.key.name)
         return told
 
-    async def stop(self, app_id: UUID) -> None:
+    async def stop(self, app_id: AppId) -> None:
         """End all one-off dynos of an app."""
         for each in await self._found(app_id):
             await self._docker.call(partial(_remove, each["Id"]))
@@ -135,7 +135,7 @@ class OneOffs:
             elif await self._docker.call(partial(_is_old, each, kept)):
                 await self._docker.call(partial(_remove, each["Id"]))
 
-    async def _found(self, app_id: UUID | None, *, running: bool = False) -> list[Json]:
+    async def _found(self, app_id: AppId | None, *, running: bool = False) -> list[Json]:
         wanted = labelled(own_labels(self._panel, app_id))
         wanted["label"].append(INDEX)
         found: list[Json] = await self._docker.call(lambda client: client.containers(all=not running, filters=wanted))

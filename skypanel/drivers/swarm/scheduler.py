@@ -11,6 +11,7 @@ from docker import APIClient
 
 from skypanel.domain.app import App
 from skypanel.domain.errors import NotFound, Unavailable
+from skypanel.domain.ids import AppId
 from skypanel.domain.manifest import STOP_GRACE_S, Dyno, DynoKey, DynoState, Exit, Manifest, OneOff, Process
 from skypanel.drivers.docker import sweep as container_sweep
 from skypanel.drivers.docker.api import DockerApi
@@ -137,7 +138,7 @@ class SwarmScheduler:
         said = where(lines[0])
         return Unready(unready.dyno, f"{said}. {BIND}.") if said else unready
 
-    async def dynos(self, app_id: UUID | None = None) -> Sequence[Dyno]:
+    async def dynos(self, app_id: AppId | None = None) -> Sequence[Dyno]:
         """Return what runs, of one app or of all."""
         return [slot.dyno for slot in slots(await self._services.tasks(app_id))]
 
@@ -157,7 +158,7 @@ class SwarmScheduler:
         await self._services.forget_secrets(manifest.app_id, secret_name(manifest))
         await self._images.forget(manifest.app_id, [manifest.slug_digest])
 
-    async def stop(self, app_id: UUID, dyno: str) -> Sequence[str]:
+    async def stop(self, app_id: AppId, dyno: str) -> Sequence[str]:
         """Stop one dyno or all of a process type; Swarm starts them again. Returns the names of those that were told."""
         found = slots(await self._services.tasks(app_id))
         wanted = [slot for slot in found if slot.dyno.key.is_called(dyno) and slot.dyno.state is not DynoState.STOPPING]
@@ -173,7 +174,7 @@ class SwarmScheduler:
         else:
             await self._stop_elsewhere(task.node_id, task.container_id)
 
-    async def remove(self, app_id: UUID) -> None:
+    async def remove(self, app_id: AppId) -> None:
         """Stop all dynos of an app and forget its secrets, images and cache, and its organization's network with its last app."""
         services = await self._services.of(app_id)
         for service in services:
@@ -185,7 +186,7 @@ class SwarmScheduler:
         await container_sweep.forget_cache(self._docker, app_id)
         await self._forget_networks(services)
 
-    async def _until_gone(self, app_id: UUID) -> None:
+    async def _until_gone(self, app_id: AppId) -> None:
         """Wait until nothing of an app runs; what is on a node that does not answer is not waited for."""
         try:
             async with asyncio.timeout(LINGER_S + self._options.stop_grace_s + STOP_SLACK_S):
@@ -194,7 +195,7 @@ class SwarmScheduler:
         except TimeoutError as error:
             raise Unavailable("Some dynos of the app do not stop.", "Look at the Docker daemons of the nodes, then try again.") from error
 
-    async def _running(self, app_id: UUID) -> bool:
+    async def _running(self, app_id: AppId) -> bool:
         where = {task.node_id for task in await self._services.tasks(app_id) if not task.is_dead}
         return bool(where) and not where <= await self._services.down_nodes()
 
@@ -218,7 +219,7 @@ class SwarmScheduler:
         """Start a one-off dyno that runs by itself, on the manager's node."""
         await self._one_offs.detach(manifest, one_off, await self._image(manifest))
 
-    async def one_offs(self, app_id: UUID | None = None) -> Sequence[Dyno]:
+    async def one_offs(self, app_id: AppId | None = None) -> Sequence[Dyno]:
         """Return the one-off dynos that run, attached or not, of one app with what each runs, or of all."""
         return await self._one_offs.dynos(app_id)
 

@@ -12,6 +12,7 @@ from uuid import UUID
 from docker import APIClient
 
 from skypanel.domain.errors import Conflict, NotFound, Unavailable
+from skypanel.domain.ids import AppId
 from skypanel.domain.log import moment
 from skypanel.domain.manifest import Manifest
 from skypanel.drivers.docker.api import DockerApi, Json, labelled
@@ -51,13 +52,13 @@ class Services:
         self._docker = docker
         self.panel = panel
 
-    async def of(self, app_id: UUID | None = None) -> list[Service]:
+    async def of(self, app_id: AppId | None = None) -> list[Service]:
         """Return the services of an app, or of all."""
         wanted = labelled(own_labels(self.panel, app_id))
         found: Sequence[Json] = await self._docker.call(lambda client: client.services(filters=wanted))
         return [_service(each) for each in found]
 
-    async def tasks(self, app_id: UUID | None = None) -> list[Task]:
+    async def tasks(self, app_id: AppId | None = None) -> list[Task]:
         """Return the tasks of an app, or of all, with those that ended lately."""
         wanted = labelled(own_labels(self.panel, app_id))
         found: Sequence[Json] = await self._docker.call(lambda client: client.tasks(filters=wanted))
@@ -93,7 +94,7 @@ class Services:
         found: Json = await self._docker.call(lambda client: client.inspect_secret(name))
         return str(found["ID"])
 
-    async def forget_secrets(self, app_id: UUID, keep: str | None = None) -> None:
+    async def forget_secrets(self, app_id: AppId, keep: str | None = None) -> None:
         """Remove an app's secrets but the one of a name; one that is in use stays."""
         wanted = labelled(own_labels(self.panel, app_id))
         found: Sequence[Json] = await self._docker.call(lambda client: client.secrets(filters=wanted))

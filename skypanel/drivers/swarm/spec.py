@@ -13,6 +13,7 @@ from uuid import UUID
 
 from skypanel.domain.errors import Invalid
 from skypanel.domain.health import MAX_INTERVAL_S
+from skypanel.domain.ids import AppId
 from skypanel.domain.limits import Limits
 from skypanel.domain.manifest import BOOT_TIMEOUT_S, STOP_GRACE_S, WEB, DynoKey, Manifest, Process
 from skypanel.drivers.docker.api import PANEL, Json
@@ -82,7 +83,7 @@ def network_labels(panel: str, organization_id: UUID) -> dict[str, str]:
     return {PANEL: panel, ORGANIZATION: str(organization_id)}
 
 
-def own_labels(panel: str, app_id: UUID | None = None) -> dict[str, str]:
+def own_labels(panel: str, app_id: AppId | None = None) -> dict[str, str]:
     """Return the labels that all of a panel has, or all of one of its apps."""
     return {PANEL: panel} if app_id is None else {PANEL: panel, APP: str(app_id)}
 
@@ -106,7 +107,7 @@ def service_labels(panel: str, manifest: Manifest, process_type: str) -> dict[st
 
 def key_of(labels: Mapping[str, str], index: int) -> DynoKey:
     """Return which dyno a task is, by its labels. Raises KeyError or ValueError for one that is not a panel's."""
-    return DynoKey(UUID(labels[APP]), int(labels[VERSION]), int(labels[GENERATION]), labels[PROCESS_TYPE], index)
+    return DynoKey(AppId(UUID(labels[APP])), int(labels[VERSION]), int(labels[GENERATION]), labels[PROCESS_TYPE], index)
 
 
 def secret_body(manifest: Manifest) -> bytes:

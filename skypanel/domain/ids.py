@@ -1,0 +1,9 @@
+"""Ids by noun: to the types the id of an app is never that of a build, at runtime each is what the database has.
+
+Whoever reads one from outside makes it there; below that none is bare.
+"""
+
+from typing import NewType
+from uuid import UUID
+
+AppId = NewType("AppId", UUID)
