@@ -5,10 +5,9 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic
-from uuid import UUID
 
 from skypanel.domain.errors import Conflict
-from skypanel.domain.ids import AppId
+from skypanel.domain.ids import AppId, TokenId
 from skypanel.domain.manifest import OneOff
 
 WAIT_S = 60.0
@@ -20,7 +19,7 @@ MAX_WAITING_OF_ONE = 20
 class Meeting:
     """What is to run, and by whose token; `origin` is where it was asked for."""
 
-    token_id: UUID
+    token_id: TokenId
     app_id: AppId
     one_off: OneOff
     origin: str | None

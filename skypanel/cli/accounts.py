@@ -12,6 +12,7 @@ from skypanel.cli.tables import show_table, time
 from skypanel.domain.access import SCOPES
 from skypanel.domain.account import Account, AccountEntry
 from skypanel.domain.errors import Invalid, NotFound
+from skypanel.domain.ids import TokenId
 from skypanel.flow import accounts as accounts_flow
 from skypanel.flow import passwords as passwords_flow
 from skypanel.flow import people as people_flow
@@ -174,7 +175,7 @@ def add_token(description: str, days: int | None, scope: str, whose: str | None)
 def revoke_token(token_id: str, whose: str | None) -> None:
     """Revoke a token by its id."""
     try:
-        wanted = UUID(token_id)
+        wanted = TokenId(UUID(token_id))
     except ValueError:
         raise Invalid(f"{token_id} is not a token's id.", "`skypanel tokens list` shows them.") from None
 

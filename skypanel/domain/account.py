@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
 
+from skypanel.domain.ids import AccountId, KeyId, OrganizationId, TokenId
 from skypanel.domain.suspension import Suspension, suspension
 
 
@@ -11,7 +11,7 @@ from skypanel.domain.suspension import Suspension, suspension
 class Account:
     """Somebody who signs in. Administrators run the platform."""
 
-    id: UUID
+    id: AccountId
     email: str
     is_admin: bool = False
 
@@ -34,7 +34,7 @@ class Organization:
     The apps of an `unpaid` one do not run, as it has nothing left; those of a `held` one, as an administrator wants it so.
     """
 
-    id: UUID
+    id: OrganizationId
     name: str
     billed: bool
     unpaid: bool = False
@@ -59,8 +59,8 @@ class PublicKey:
 class Key:
     """An SSH key; `public_key` is its line in OpenSSH's form, `fingerprint` as `ssh-keygen -l` prints it."""
 
-    id: UUID
-    account_id: UUID
+    id: KeyId
+    account_id: AccountId
     fingerprint: str
     public_key: str
     name: str
@@ -72,8 +72,8 @@ class Key:
 class Token:
     """An API token, of which only the SHA-256 is kept; one without `expires_at` is good until it is revoked."""
 
-    id: UUID
-    account_id: UUID
+    id: TokenId
+    account_id: AccountId
     description: str
     scope: str
     created_at: datetime

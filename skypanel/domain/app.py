@@ -6,7 +6,7 @@ from uuid import UUID
 
 from skypanel.domain.account import Account, Organization
 from skypanel.domain.health import HealthCheck
-from skypanel.domain.ids import AppId
+from skypanel.domain.ids import AppId, OrganizationId
 from skypanel.domain.plan import Plan
 from skypanel.domain.suspension import Suspension
 
@@ -27,7 +27,7 @@ class App:
     id: AppId
     number: int
     name: str
-    organization_id: UUID
+    organization_id: OrganizationId
     plan: Plan
     deploy_branch: str | None = None
     current_release_id: UUID | None = None

@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
-from skypanel.domain.ids import AppId
+from skypanel.domain.ids import AccountId, AppId, OrganizationId
 
 
 @dataclass(frozen=True)
@@ -19,9 +18,9 @@ class AuditEntry:
     id: int
     at: datetime
     action: str
-    account_id: UUID | None
+    account_id: AccountId | None
     email: str | None
-    organization_id: UUID | None
+    organization_id: OrganizationId | None
     app_id: AppId | None
     app_name: str | None
     details: Mapping[str, Any]

@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from skypanel.domain.ids import AppId
+from skypanel.domain.ids import AccountId, AppId
 
 
 class BuildState(StrEnum):
@@ -57,7 +57,7 @@ class Build:
 
     id: UUID
     app_id: AppId
-    account_id: UUID | None
+    account_id: AccountId | None
     source: Source
     state: BuildState
     attempt: int

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from uuid import UUID
 
 from skypanel.domain.app import App
 from skypanel.domain.build import Build, BuildState
+from skypanel.domain.ids import AccountId
 from skypanel.domain.output import build_stream, rollout_stream
 from skypanel.domain.release import Release, Rollout, RolloutState
 
@@ -53,7 +53,7 @@ class Deploy:
         return _ROLLOUT[self.rollout.state] if self.rollout else DeployState.FAILED
 
     @property
-    def account_id(self) -> UUID | None:
+    def account_id(self) -> AccountId | None:
         """Who asked for it."""
         asked = self.build or self.release
         return asked.account_id if asked else None

@@ -6,4 +6,8 @@ Whoever reads one from outside makes it there; below that none is bare.
 from typing import NewType
 from uuid import UUID
 
+AccountId = NewType("AccountId", UUID)
 AppId = NewType("AppId", UUID)
+KeyId = NewType("KeyId", UUID)
+OrganizationId = NewType("OrganizationId", UUID)
+TokenId = NewType("TokenId", UUID)

@@ -9,7 +9,7 @@ from uuid import UUID
 from skypanel.domain.app import App
 from skypanel.domain.health import HealthCheck
 from skypanel.domain.identity import derived_id
-from skypanel.domain.ids import AppId
+from skypanel.domain.ids import AppId, OrganizationId
 from skypanel.domain.limits import Limits
 
 STOP_GRACE_S = 30.0
@@ -38,7 +38,7 @@ class Manifest:
     app_id: AppId
     app_number: int
     app_name: str
-    organization_id: UUID
+    organization_id: OrganizationId
     release_id: UUID
     version: int
     generation: int

@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from skypanel.domain.ids import AppId
+from skypanel.domain.ids import AccountId, AppId
 
 
 class ReleaseState(StrEnum):
@@ -33,7 +33,7 @@ class Release:
     config_version_id: UUID
     state: ReleaseState
     description: str
-    account_id: UUID | None
+    account_id: AccountId | None
     build_id: UUID | None
     created_at: datetime
     error: str | None = None

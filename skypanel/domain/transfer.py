@@ -6,7 +6,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from skypanel.domain.account import Account
-from skypanel.domain.ids import AppId
+from skypanel.domain.ids import AccountId, AppId
 
 
 class TransferState(StrEnum):
@@ -30,6 +30,6 @@ class Transfer:
     created_at: datetime
     answered_at: datetime | None = None
 
-    def awaits(self, account_id: UUID) -> bool:
+    def awaits(self, account_id: AccountId) -> bool:
         """Whether an account is the one to answer it."""
         return self.recipient.id == account_id and self.state is TransferState.PENDING

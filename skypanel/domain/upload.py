@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from skypanel.domain.errors import Conflict, Invalid, NotFound
+from skypanel.domain.ids import AccountId
 from skypanel.domain.limits import GIB
 
 LIFE = timedelta(hours=1)
@@ -22,7 +23,7 @@ class Upload:
     """What may be uploaded, or was: `checksum` is the SHA-256 in hex of the bytes that were sent."""
 
     id: UUID
-    account_id: UUID
+    account_id: AccountId
     expires_at: datetime
     source_digest: str | None = None
     checksum: str | None = None

@@ -3,9 +3,8 @@
 from collections.abc import Collection, Mapping
 from contextlib import AsyncExitStack
 from typing import Any
-from uuid import UUID
 
-from skypanel.domain.ids import AppId
+from skypanel.domain.ids import AppId, OrganizationId
 from skypanel.drivers.logs.files import FileLogs
 from skypanel.drivers.proxy.traefik import TraefikRouter
 from skypanel.drivers.sandbox.builder import BubblewrapBuilder
@@ -20,7 +19,7 @@ from skypanel.settings import Settings
 class LaunchersOwn:
     """The upkeep of one machine: the launcher is the parent of all that runs, and removes it with its connection or its app."""
 
-    async def tend(self, apps: Collection[AppId], organizations: Collection[UUID]) -> None:
+    async def tend(self, apps: Collection[AppId], organizations: Collection[OrganizationId]) -> None:
         """Leave it to the launcher."""
 
 

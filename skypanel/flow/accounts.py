@@ -8,12 +8,12 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from uuid import UUID
 
 from skypanel.domain import rate
 from skypanel.domain.access import AccountAction, Action, check_account, covers
 from skypanel.domain.account import Account, Key, PublicKey, Token
 from skypanel.domain.errors import Denied
+from skypanel.domain.ids import TokenId
 from skypanel.domain.password import MOST_OF_ADDRESS, WINDOW, network
 from skypanel.flow import audit
 from skypanel.ports.database import Connection
@@ -29,7 +29,7 @@ class Caller:
     """Who calls by which API token, and how many more calls it is good for now."""
 
     account: Account
-    token_id: UUID
+    token_id: TokenId
     scope: str
     remaining: int
 
@@ -164,7 +164,7 @@ async def caller(panel: Panel, token: str) -> Caller | None:
     return None if use is None else Caller(use.account, use.token_id, use.scope, rate.remaining(use.debt))
 
 
-async def holder(panel: Panel, token_id: UUID, action: Action) -> Account | None:
+async def holder(panel: Panel, token_id: TokenId, action: Action) -> Account | None:
     """Return whose API token has an id, if it is still good for an action; this is no call."""
     async with panel.autocommit() as conn:
         found = await tokens.holder(conn, token_id)
@@ -183,7 +183,7 @@ async def bearer(panel: Panel, token: str, action: Action) -> Account | None:
     return account
 
 
-async def revoke_token(panel: Panel, account: Account, token_id: UUID, *, by: Account) -> bool:
+async def revoke_token(panel: Panel, account: Account, token_id: TokenId, *, by: Account) -> bool:
     """Revoke a token and say whether it was there. Raises Denied."""
     check_account(by, account)
     async with panel.transaction() as conn:

@@ -3,14 +3,14 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from skypanel.domain import names
 from skypanel.domain.access import Action, Role, allows
 from skypanel.domain.account import Account
 from skypanel.domain.app import App, Listing
 from skypanel.domain.errors import Conflict, Denied, Hidden, NotFound, Unavailable
-from skypanel.domain.ids import AppId
+from skypanel.domain.ids import AppId, OrganizationId
 from skypanel.domain.manifest import Dyno
 from skypanel.domain.overview import AppOverview
 from skypanel.flow import audit, route
@@ -20,7 +20,9 @@ from skypanel.ports.panel import Panel
 from skypanel.store import apps, builds, collaborators, deploys, listings, organizations, plans, releases, routes, slugs
 
 
-async def create(panel: Panel, by: Account, name: str, *, app_id: AppId | None = None, organization_id: UUID | None = None) -> App:
+async def create(
+    panel: Panel, by: Account, name: str, *, app_id: AppId | None = None, organization_id: OrganizationId | None = None
+) -> App:
     """Create an app in an organization of the account's: the first one where none is named.
 
     Raises Invalid for a bad name, Conflict for a taken one, Denied where the account may not, and as `check_runs`.
@@ -41,7 +43,7 @@ async def check_creator(panel: Panel, by: Account, name: str) -> None:
         await _place(conn, by, name)
 
 
-async def _place(conn: Connection, by: Account, name: str, organization_id: UUID | None = None) -> UUID:
+async def _place(conn: Connection, by: Account, name: str, organization_id: OrganizationId | None = None) -> OrganizationId:
     """Return the organization that an app is created in: the account's first one where none is named."""
     if organization_id is None:
         owned = await organizations.of(conn, by.id)
@@ -76,7 +78,7 @@ async def listing(panel: Panel, app: App, by: Account) -> Listing:
 
 
 async def listed(
-    panel: Panel, by: Account, *, after: str = "", limit: int | None = None, organization_id: UUID | None = None
+    panel: Panel, by: Account, *, after: str = "", limit: int | None = None, organization_id: OrganizationId | None = None
 ) -> Sequence[Listing]:
     """Return the apps that the account may see, or those of one organization, by name, those after a name, at most `limit`."""
     async with panel.autocommit() as conn:

@@ -8,11 +8,11 @@ import logging
 from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
-from uuid import UUID
 
 from skypanel.domain import billing
 from skypanel.domain.account import Organization
 from skypanel.domain.errors import NotFound
+from skypanel.domain.ids import OrganizationId
 from skypanel.domain.suspension import Suspension
 from skypanel.flow import suspension
 from skypanel.flow.configured import value
@@ -65,13 +65,13 @@ async def review(panel: Panel) -> None:
             await _correct(panel, organization.id)
 
 
-async def open_wallet(conn: Connection, organization_id: UUID) -> None:
+async def open_wallet(conn: Connection, organization_id: OrganizationId) -> None:
     """Put the starting credit into a wallet, unless that was done before."""
     await wallets.lock(conn, organization_id)
     await wallets.open_(conn, organization_id, Decimal(str(await value(conn, STARTING_CREDIT))))
 
 
-async def settle(panel: Panel, organization_id: UUID) -> None:
+async def settle(panel: Panel, organization_id: OrganizationId) -> None:
     """Settle an organization's hours that have ended. Raises NotFound."""
     async with panel.transaction() as conn:
         until = billing.hour_of(await usage.now(conn))
@@ -80,7 +80,7 @@ async def settle(panel: Panel, organization_id: UUID) -> None:
     await _settle_until(panel, organization_id, until)
 
 
-async def close(conn: Connection, organization_id: UUID) -> Decimal:
+async def close(conn: Connection, organization_id: OrganizationId) -> Decimal:
     """Settle also the part of this hour that an organization used, and return what its wallet has left then. Raises NotFound.
 
     Only for one that is deleted in the same transaction: no hour is settled twice.
@@ -90,7 +90,7 @@ async def close(conn: Connection, organization_id: UUID) -> Decimal:
     return await wallets.balance(conn, organization_id)
 
 
-async def is_charged(conn: Connection, organization_id: UUID) -> bool:
+async def is_charged(conn: Connection, organization_id: OrganizationId) -> bool:
     """Whether an organization's hours are charged to its wallet. Raises NotFound."""
     return (await organizations.get(conn, organization_id)).billed and await is_switched_on(conn)
 
@@ -108,12 +108,12 @@ async def _open_wallets(panel: Panel) -> None:
             await open_wallet(conn, organization_id)
 
 
-async def _settle_until(panel: Panel, organization_id: UUID, until: datetime) -> None:
+async def _settle_until(panel: Panel, organization_id: OrganizationId, until: datetime) -> None:
     while await _settle(panel, organization_id, until):
         pass
 
 
-async def _settle(panel: Panel, organization_id: UUID, until: datetime) -> bool:
+async def _settle(panel: Panel, organization_id: OrganizationId, until: datetime) -> bool:
     """Settle an organization's next hours, those that end by `until`; False if none is left."""
     async with panel.transaction() as conn:
         await wallets.lock(conn, organization_id)
@@ -125,7 +125,7 @@ async def _settle(panel: Panel, organization_id: UUID, until: datetime) -> bool:
     return True
 
 
-async def _record(conn: Connection, organization_id: UUID, since: datetime, end: datetime) -> None:
+async def _record(conn: Connection, organization_id: OrganizationId, since: datetime, end: datetime) -> None:
     """Write down what an organization used between two times, and charge it for that."""
     used = billing.usage(await usage.spans(conn, organization_id, since, end), since, end)
     await usage.settle(conn, organization_id, end, used)
@@ -135,7 +135,7 @@ async def _record(conn: Connection, organization_id: UUID, since: datetime, end:
                 await wallets.charge(conn, organization_id, hour, cost)
 
 
-async def _correct(panel: Panel, organization_id: UUID) -> None:
+async def _correct(panel: Panel, organization_id: OrganizationId) -> None:
     """Look at an organization once more, alone with its wallet, and have its apps stop or run again."""
     async with panel.transaction() as conn:
         await wallets.lock(conn, organization_id)

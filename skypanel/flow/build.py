@@ -8,7 +8,7 @@ from skypanel.domain import transcript
 from skypanel.domain.app import App, check_runs
 from skypanel.domain.build import GIT, Build, BuildState, Source, Turn
 from skypanel.domain.errors import Conflict, NotFound, SkyPanelError, Unavailable
-from skypanel.domain.ids import AppId
+from skypanel.domain.ids import AccountId, AppId
 from skypanel.domain.output import build_stream
 from skypanel.domain.release import Release, RolloutReason
 from skypanel.domain.settings import indexes_of
@@ -31,7 +31,7 @@ BUILDS_OF_ONE = "builds_per_organization"
 log = logging.getLogger(__name__)
 
 
-async def request(panel: Panel, app: App, account_id: UUID | None, source: Source, write: WriteLine) -> Build:
+async def request(panel: Panel, app: App, account_id: AccountId | None, source: Source, write: WriteLine) -> Build:
     """Queue a build of a stored source. Raises Conflict if the app is being built or rolled out, and as `check_runs`."""
     async with panel.transaction() as conn:
         await apps.lock(conn, app.id)

@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from uuid import UUID
 
 from skypanel.domain.access import Action, allows
 from skypanel.domain.account import Account
 from skypanel.domain.app import App
 from skypanel.domain.build import Build
 from skypanel.domain.deploy import Deploy
+from skypanel.domain.ids import AccountId
 from skypanel.domain.log import excerpt
 from skypanel.domain.manifest import ONE_OFF, RELEASE_PHASE, Dyno, DynoKey, DynoState
 from skypanel.domain.release import Release, ReleaseState
@@ -55,7 +55,7 @@ class AppDetail:
     older: int | None
     builds: Sequence[Build]
     deploy: Deploy | None
-    emails: Mapping[UUID, str]
+    emails: Mapping[AccountId, str]
     may_roll_back: bool
     may_scale: bool
     last_words: Mapping[DynoKey, Sequence[str]]

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from uuid import UUID
 
 from skypanel.domain.access import check_admin
 from skypanel.domain.account import Account, Organization
 from skypanel.domain.billing import AppUsage, month_of
 from skypanel.domain.figures import AppFigures, Granted, OrganizationFigures, PanelFigures, ResourceUsage
+from skypanel.domain.ids import OrganizationId
 from skypanel.flow import billing, wallet
 from skypanel.ports.panel import Panel
 from skypanel.store import apps, organizations
@@ -34,7 +34,7 @@ async def overview(panel: Panel, by: Account, *, after: str = "", limit: int | N
         return Overview(await organizations.panel_figures(conn), [_shown(each, is_billing=is_billing) for each in found])
 
 
-async def one(panel: Panel, by: Account, organization_id: UUID) -> OrganizationFigures:
+async def one(panel: Panel, by: Account, organization_id: OrganizationId) -> OrganizationFigures:
     """Return one organization in figures. Raises Denied or NotFound."""
     check_admin(by)
     async with panel.autocommit() as conn:

@@ -7,6 +7,7 @@ from uuid import UUID
 from skypanel.domain.app import App
 from skypanel.domain.build import Build
 from skypanel.domain.errors import NotFound
+from skypanel.domain.ids import AccountId
 from skypanel.domain.release import Release
 from skypanel.ports.database import Connection
 from skypanel.ports.panel import Panel
@@ -79,5 +80,5 @@ async def _release_entries(conn: Connection, found: Sequence[Release]) -> Sequen
     return [ReleaseEntry(each, emails.get(each.account_id) if each.account_id else None) for each in found]
 
 
-async def _emails(conn: Connection, account_ids: Iterable[UUID | None]) -> Mapping[UUID, str]:
+async def _emails(conn: Connection, account_ids: Iterable[AccountId | None]) -> Mapping[AccountId, str]:
     return await accounts.emails(conn, {account_id for account_id in account_ids if account_id})

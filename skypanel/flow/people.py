@@ -6,6 +6,7 @@ from uuid import UUID
 from skypanel.domain.access import check_account, check_admin
 from skypanel.domain.account import Account, AccountEntry
 from skypanel.domain.errors import Conflict, NotFound, Unavailable
+from skypanel.domain.ids import AccountId
 from skypanel.domain.names import check_email, printable
 from skypanel.flow import accounts as accounts_flow
 from skypanel.flow import audit, invitation
@@ -93,7 +94,7 @@ async def _admit(panel: Panel, conn: Connection, account: Account, by: Account, 
 
 async def _named(conn: Connection, who: str) -> Account | None:
     try:
-        account_id = UUID(who)
+        account_id = AccountId(UUID(who))
     except ValueError:
         return await accounts.by_email(conn, who)
     return await accounts.by_id(conn, account_id)

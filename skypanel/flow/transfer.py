@@ -11,7 +11,7 @@ from skypanel.domain.access import Action, allows, runs_platform
 from skypanel.domain.account import Account, Organization
 from skypanel.domain.app import App
 from skypanel.domain.errors import Conflict, Denied, Invalid, NotFound, Unavailable
-from skypanel.domain.ids import AppId
+from skypanel.domain.ids import AppId, OrganizationId
 from skypanel.domain.manifest import ONE_OFF
 from skypanel.domain.release import RolloutReason
 from skypanel.domain.suspension import Suspension
@@ -161,7 +161,7 @@ async def _check(conn: Connection, app: App, by: Account) -> None:
         raise Denied(f"Your role does not allow this on {app.name}.", "Ask an admin of its organization.")
 
 
-async def _may(conn: Connection, organization_id: UUID, by: Account) -> bool:
+async def _may(conn: Connection, organization_id: OrganizationId, by: Account) -> bool:
     return allows(await organizations.role(conn, organization_id, by.id), Action.TRANSFER_APP)
 
 

@@ -1,12 +1,12 @@
 """Who can sign in."""
 
 from collections.abc import Collection
-from uuid import UUID
 
 from sqlalchemy import func, insert, select, update
 
 from skypanel.domain.account import Account, AccountEntry
 from skypanel.domain.errors import Conflict
+from skypanel.domain.ids import AccountId
 from skypanel.ports.database import Connection
 from skypanel.store.rows import Row, found, one
 from skypanel.store.tables.accounts import accounts, ssh_keys, tokens
@@ -30,12 +30,12 @@ async def add(conn: Connection, email: str, *, is_admin: bool = False) -> Accoun
         raise Conflict(f"{email} has an account already.", "Sign in with it.") from error
 
 
-async def get(conn: Connection, account_id: UUID) -> Account:
+async def get(conn: Connection, account_id: AccountId) -> Account:
     """Return an account. Raises NotFound."""
     return read(await found(conn, select(*COLUMNS).where(accounts.c.id == account_id), "account"))
 
 
-async def by_id(conn: Connection, account_id: UUID) -> Account | None:
+async def by_id(conn: Connection, account_id: AccountId) -> Account | None:
     """Return the account of an id, if there is one."""
     return read_if(await conn.first(select(*COLUMNS).where(accounts.c.id == account_id)))
 
@@ -50,7 +50,7 @@ async def entries(conn: Connection) -> list[AccountEntry]:
     return [_entry(row) for row in await conn.all(_ENTRIES.order_by(accounts.c.email))]
 
 
-async def entry(conn: Connection, account_id: UUID) -> AccountEntry:
+async def entry(conn: Connection, account_id: AccountId) -> AccountEntry:
     """Return what there is of an account. Raises NotFound."""
     return _entry(await found(conn, _ENTRIES.where(accounts.c.id == account_id), "account"))
 
@@ -67,12 +67,12 @@ async def credentials(conn: Connection, email: str) -> tuple[Account | None, str
     return read_if(row), row and row.password_hash
 
 
-async def set_password_hash(conn: Connection, account_id: UUID, hashed: str | None) -> None:
+async def set_password_hash(conn: Connection, account_id: AccountId, hashed: str | None) -> None:
     """Keep another password's hash, or none: nobody signs in by a password then."""
     await conn.execute(update(accounts).where(accounts.c.id == account_id).values(password_hash=hashed))
 
 
-async def emails(conn: Connection, account_ids: Collection[UUID]) -> dict[UUID, str]:
+async def emails(conn: Connection, account_ids: Collection[AccountId]) -> dict[AccountId, str]:
     """Return the addresses of some accounts, by id; those that are not there are left out."""
     rows = await conn.all(select(accounts.c.id, accounts.c.email).where(accounts.c.id.in_(account_ids)))
     return {row.id: row.email for row in rows}

@@ -10,7 +10,7 @@ from skypanel.domain.access import Role
 from skypanel.domain.app import App
 from skypanel.domain.errors import Conflict
 from skypanel.domain.health import HealthCheck
-from skypanel.domain.ids import AppId
+from skypanel.domain.ids import AccountId, AppId, OrganizationId
 from skypanel.domain.plan import Plan
 from skypanel.domain.suspension import suspension
 from skypanel.ports.database import Connection
@@ -50,7 +50,7 @@ _ACCESS_BY_ID = _ACCESS.where(applications.c.id == bindparam("of"))
 _ACCESS_BY_NAME = _ACCESS.where(applications.c.name == bindparam("of"))
 
 
-async def add(conn: Connection, app_id: AppId, name: str, organization_id: UUID, plan_id: UUID) -> App:
+async def add(conn: Connection, app_id: AppId, name: str, organization_id: OrganizationId, plan_id: UUID) -> App:
     """Add an app with an empty first config version. Raises Conflict if the name is taken, by whomever."""
     app = upsert(applications).values(id=app_id, name=name, organization_id=organization_id, plan_version_id=plan_id)
     if not await conn.execute(app.on_conflict_do_nothing(index_elements=["name"])):
@@ -75,20 +75,20 @@ async def by_name(conn: Connection, name: str) -> App | None:
     return None if row is None else read(row)
 
 
-async def of(conn: Connection, account_id: UUID, *, after: str = "", limit: int | None = None) -> list[App]:
+async def of(conn: Connection, account_id: AccountId, *, after: str = "", limit: int | None = None) -> list[App]:
     """Return the apps of an account's organizations, and those it is a collaborator of, by name, those after a name, at most `limit`."""
     statement = APPS.where(seen_by(account_id), applications.c.name > after).order_by(applications.c.name)
     return [read(row) for row in await conn.all(statement.limit(limit))]
 
 
-def seen_by(account_id: UUID | ColumnElement[UUID]) -> ColumnElement[bool]:
+def seen_by(account_id: AccountId | ColumnElement[UUID]) -> ColumnElement[bool]:
     """Return the condition that an app is of an account's organizations, or the account is a collaborator of it."""
     own = select(memberships.c.organization_id).where(memberships.c.account_id == account_id)
     shared = select(collaborators.c.app_id).where(collaborators.c.account_id == account_id)
     return or_(applications.c.organization_id.in_(own), applications.c.id.in_(shared))
 
 
-async def access(conn: Connection, text: str, account_id: UUID) -> tuple[App, Role | None] | None:
+async def access(conn: Connection, text: str, account_id: AccountId) -> tuple[App, Role | None] | None:
     """Return an app by its id or name, and what an account may do with it: as a member or a collaborator, the higher of both."""
     # No name is as long as an id.
     try:
@@ -108,7 +108,7 @@ async def by_ids(conn: Connection, app_ids: Collection[AppId]) -> list[App]:
     return [read(row) for row in await conn.all(APPS.where(among(applications.c.id, app_ids)).order_by(applications.c.name))]
 
 
-async def of_organization(conn: Connection, organization_id: UUID) -> list[App]:
+async def of_organization(conn: Connection, organization_id: OrganizationId) -> list[App]:
     """Return an organization's apps, by name."""
     return [
         read(row) for row in await conn.all(APPS.where(applications.c.organization_id == organization_id).order_by(applications.c.name))
@@ -136,7 +136,7 @@ async def restart(conn: Connection, app_id: AppId) -> int:
     return int((await found(conn, statement, "app")).generation)
 
 
-async def move(conn: Connection, app_id: AppId, organization_id: UUID) -> None:
+async def move(conn: Connection, app_id: AppId, organization_id: OrganizationId) -> None:
     """Make an app another organization's, with dynos of a new generation: not the next one, which a restart under way may use."""
     values = {"organization_id": organization_id, "generation": applications.c.generation + 2}
     await conn.execute(update(applications).where(applications.c.id == app_id).values(values))

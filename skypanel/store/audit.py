@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import insert, select
 
 from skypanel.domain.audit import AuditEntry
-from skypanel.domain.ids import AppId
+from skypanel.domain.ids import AccountId, AppId, OrganizationId
 from skypanel.ports.database import Connection
 from skypanel.store.tables.audit import audit_log
 
@@ -16,9 +15,9 @@ async def add(
     conn: Connection,
     action: str,
     *,
-    account_id: UUID | None = None,
+    account_id: AccountId | None = None,
     email: str | None = None,
-    organization_id: UUID | None = None,
+    organization_id: OrganizationId | None = None,
     app_id: AppId | None = None,
     app_name: str | None = None,
     details: Mapping[str, Any] | None = None,

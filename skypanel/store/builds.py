@@ -7,14 +7,14 @@ from sqlalchemy.dialects.postgresql import insert
 
 from skypanel.domain.build import Build, BuildState, Source
 from skypanel.domain.errors import Conflict
-from skypanel.domain.ids import AppId
+from skypanel.domain.ids import AccountId, AppId
 from skypanel.ports.database import Connection
 from skypanel.store import build_queue, leases, locks
 from skypanel.store.rows import Row, found, one
 from skypanel.store.tables.builds import OPEN_BUILD, builds
 
 
-async def add(conn: Connection, app_id: AppId, account_id: UUID | None, source: Source) -> Build:
+async def add(conn: Connection, app_id: AppId, account_id: AccountId | None, source: Source) -> Build:
     """Add a build, pending. Raises Conflict while another of the app is pending or building."""
     values = {
         "app_id": app_id,

@@ -1,13 +1,11 @@
 """Who may act for one app without being a member of its organization."""
 
-from uuid import UUID
-
 from sqlalchemy import delete, func, literal, select, union_all
 from sqlalchemy.dialects.postgresql import insert
 
 from skypanel.domain.access import Member, Role
 from skypanel.domain.app import App
-from skypanel.domain.ids import AppId
+from skypanel.domain.ids import AccountId, AppId
 from skypanel.ports.database import Connection
 from skypanel.store import accounts
 from skypanel.store.tables.accounts import accounts as accounts_table
@@ -15,13 +13,13 @@ from skypanel.store.tables.apps import collaborators
 from skypanel.store.tables.organizations import memberships
 
 
-async def put(conn: Connection, app_id: AppId, account_id: UUID, role: Role) -> None:
+async def put(conn: Connection, app_id: AppId, account_id: AccountId, role: Role) -> None:
     """Let an account act for an app, as `role` from now on."""
     statement = insert(collaborators).values(app_id=app_id, account_id=account_id, role=int(role))
     await conn.execute(statement.on_conflict_do_update(index_elements=["app_id", "account_id"], set_={"role": int(role)}))
 
 
-async def remove(conn: Connection, app_id: AppId, account_id: UUID) -> bool:
+async def remove(conn: Connection, app_id: AppId, account_id: AccountId) -> bool:
     """Take an account's access to an app away, and say whether it had it."""
     mine = (collaborators.c.app_id == app_id, collaborators.c.account_id == account_id)
     return bool(await conn.execute(delete(collaborators).where(*mine)))
@@ -39,7 +37,7 @@ async def of(conn: Connection, app_id: AppId) -> list[Member]:
     return [Member(accounts.read(row), Role(row.role), row.created_at) for row in found]
 
 
-async def role(conn: Connection, app: App, account_id: UUID) -> Role | None:
+async def role(conn: Connection, app: App, account_id: AccountId) -> Role | None:
     """Return what an account may do with an app, as a member or a collaborator: the higher of both; None is nothing."""
     member = select(memberships.c.role).where(memberships.c.organization_id == app.organization_id, memberships.c.account_id == account_id)
     collaborator = select(collaborators.c.role).where(collaborators.c.app_id == app.id, collaborators.c.account_id == account_id)

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import func, insert, literal, select, update
 
 from skypanel.domain.config_vars import ConfigVersion
-from skypanel.domain.ids import AppId
+from skypanel.domain.ids import AccountId, AppId
 from skypanel.ports.database import Connection
 from skypanel.store import apps
 from skypanel.store.rows import Row, found, one
@@ -33,7 +33,7 @@ async def get(conn: Connection, version_id: UUID) -> ConfigVersion:
     return await _read(conn, await found(conn, select(config_versions).where(config_versions.c.id == version_id), "config version"))
 
 
-async def add(conn: Connection, app_id: AppId, secrets: Mapping[str, bytes], account_id: UUID | None) -> ConfigVersion:
+async def add(conn: Connection, app_id: AppId, secrets: Mapping[str, bytes], account_id: AccountId | None) -> ConfigVersion:
     """Add an app's next version, which has these secrets and no others. Locks the app."""
     await apps.lock(conn, app_id)
     number = func.coalesce(func.max(config_versions.c.number), 0) + 1

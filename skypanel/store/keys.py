@@ -1,19 +1,18 @@
 """SSH keys, by which git knows who pushes."""
 
-from uuid import UUID
-
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from skypanel.domain.account import Account, Key
 from skypanel.domain.errors import Conflict
+from skypanel.domain.ids import AccountId
 from skypanel.ports.database import Connection
 from skypanel.store.accounts import COLUMNS, read_if
 from skypanel.store.rows import Row
 from skypanel.store.tables.accounts import accounts, ssh_keys
 
 
-async def add(conn: Connection, account_id: UUID, public_key: str, fingerprint: str, name: str) -> Key:
+async def add(conn: Connection, account_id: AccountId, public_key: str, fingerprint: str, name: str) -> Key:
     """Add a key to an account. Raises Conflict if any account has it."""
     key = insert(ssh_keys).values(account_id=account_id, public_key=public_key, fingerprint=fingerprint, name=name)
     row = await conn.first(key.on_conflict_do_nothing(index_elements=["fingerprint"]).returning(ssh_keys))
@@ -22,19 +21,19 @@ async def add(conn: Connection, account_id: UUID, public_key: str, fingerprint: 
     return _read(row)
 
 
-async def get(conn: Connection, account_id: UUID, fingerprint: str) -> Key | None:
+async def get(conn: Connection, account_id: AccountId, fingerprint: str) -> Key | None:
     """Return an account's key, if it has it."""
     row = await conn.first(select(ssh_keys).where(ssh_keys.c.account_id == account_id, ssh_keys.c.fingerprint == fingerprint))
     return None if row is None else _read(row)
 
 
-async def of(conn: Connection, account_id: UUID) -> list[Key]:
+async def of(conn: Connection, account_id: AccountId) -> list[Key]:
     """Return an account's keys, oldest first."""
     statement = select(ssh_keys).where(ssh_keys.c.account_id == account_id).order_by(ssh_keys.c.created_at)
     return [_read(row) for row in await conn.all(statement)]
 
 
-async def remove(conn: Connection, account_id: UUID, fingerprint: str) -> bool:
+async def remove(conn: Connection, account_id: AccountId, fingerprint: str) -> bool:
     """Remove a key of an account; False if it has no such key."""
     return bool(await conn.execute(delete(ssh_keys).where(ssh_keys.c.account_id == account_id, ssh_keys.c.fingerprint == fingerprint)))
 

@@ -1,12 +1,10 @@
 """Apps with what lists say of them, in one statement however many they are."""
 
-from uuid import UUID
-
 from sqlalchemy import Integer, Uuid, and_, bindparam, func, or_, select, true
 
 from skypanel.domain.account import Account, Organization
 from skypanel.domain.app import Listing
-from skypanel.domain.ids import AppId
+from skypanel.domain.ids import AccountId, AppId, OrganizationId
 from skypanel.ports.database import Connection
 from skypanel.store import apps
 from skypanel.store.rows import Row, found
@@ -53,13 +51,13 @@ _MANY = (
 )
 
 
-async def get(conn: Connection, app_id: AppId, account_id: UUID) -> Listing:
+async def get(conn: Connection, app_id: AppId, account_id: AccountId) -> Listing:
     """Return an app as an account sees it. Raises NotFound."""
     return _read(await found(conn, _ONE, "app", {"by": account_id, "of": app_id}))
 
 
 async def of(
-    conn: Connection, account_id: UUID, *, after: str = "", limit: int | None = None, organization_id: UUID | None = None
+    conn: Connection, account_id: AccountId, *, after: str = "", limit: int | None = None, organization_id: OrganizationId | None = None
 ) -> list[Listing]:
     """Return the apps that an account may see, by name, those after a name, at most `limit`.
 

@@ -10,6 +10,7 @@ from skypanel.domain.access import Member, Role
 from skypanel.domain.account import Organization
 from skypanel.domain.errors import Conflict
 from skypanel.domain.figures import OrganizationFigures, PanelFigures
+from skypanel.domain.ids import AccountId, OrganizationId
 from skypanel.ports.database import Connection
 from skypanel.store import locks, wallets
 from skypanel.store.accounts import COLUMNS, read
@@ -38,7 +39,7 @@ async def add(conn: Connection, name: str, *, billed: bool) -> Organization:
         ) from error
 
 
-async def get(conn: Connection, organization_id: UUID) -> Organization:
+async def get(conn: Connection, organization_id: OrganizationId) -> Organization:
     """Return an organization. Raises NotFound."""
     return _read(await found(conn, select(*_COLUMNS).where(organizations.c.id == organization_id), "organization"))
 
@@ -59,64 +60,64 @@ async def named(conn: Connection, text: str) -> Organization | None:
     return None if row is None else _read(row)
 
 
-async def ids(conn: Connection) -> set[UUID]:
+async def ids(conn: Connection) -> set[OrganizationId]:
     """Return the ids of all organizations."""
     return {row.id for row in await conn.all(select(organizations.c.id))}
 
 
-async def set_billed(conn: Connection, organization_id: UUID, *, billed: bool) -> None:
+async def set_billed(conn: Connection, organization_id: OrganizationId, *, billed: bool) -> None:
     """Record whether an organization pays."""
     await conn.execute(update(organizations).where(organizations.c.id == organization_id).values(billed=billed))
 
 
-async def set_unpaid(conn: Connection, organization_id: UUID, *, unpaid: bool) -> None:
+async def set_unpaid(conn: Connection, organization_id: OrganizationId, *, unpaid: bool) -> None:
     """Let nothing of an organization run any more as it cannot pay, or all of it again that is not held."""
     await conn.execute(update(organizations).where(organizations.c.id == organization_id).values(unpaid=unpaid))
 
 
-async def set_held(conn: Connection, organization_id: UUID, *, held: bool) -> None:
+async def set_held(conn: Connection, organization_id: OrganizationId, *, held: bool) -> None:
     """Let nothing of an organization run any more whatever it can pay, or all of it again that it can."""
     await conn.execute(update(organizations).where(organizations.c.id == organization_id).values(held=held))
 
 
-async def count_owners(conn: Connection, organization_id: UUID) -> int:
+async def count_owners(conn: Connection, organization_id: OrganizationId) -> int:
     """Return how many owners an organization has."""
     are_owners = (memberships.c.organization_id == organization_id, memberships.c.role == int(Role.OWNER))
     return int((await one(conn, select(func.count().label("number")).where(*are_owners))).number)
 
 
-async def set_role(conn: Connection, organization_id: UUID, account_id: UUID, role: Role) -> None:
+async def set_role(conn: Connection, organization_id: OrganizationId, account_id: AccountId, role: Role) -> None:
     """Change a member's role."""
     mine = (memberships.c.organization_id == organization_id, memberships.c.account_id == account_id)
     await conn.execute(update(memberships).where(*mine).values(role=int(role)))
 
 
-async def remove_member(conn: Connection, organization_id: UUID, account_id: UUID) -> None:
+async def remove_member(conn: Connection, organization_id: OrganizationId, account_id: AccountId) -> None:
     """Take a member out."""
     mine = (memberships.c.organization_id == organization_id, memberships.c.account_id == account_id)
     await conn.execute(delete(memberships).where(*mine))
 
 
-async def lock(conn: Connection, organization_id: UUID) -> None:
+async def lock(conn: Connection, organization_id: OrganizationId) -> None:
     """Keep others from changing the members of an organization until the transaction ends."""
     await locks.hold(conn, f"organization {organization_id}")
 
 
-async def add_member(conn: Connection, organization_id: UUID, account_id: UUID, role: Role) -> None:
+async def add_member(conn: Connection, organization_id: OrganizationId, account_id: AccountId, role: Role) -> None:
     """Add a member. Raises Conflict if the account is one already."""
     membership = upsert(memberships).values(organization_id=organization_id, account_id=account_id, role=int(role))
     if not await conn.execute(membership.on_conflict_do_nothing()):
         raise Conflict("This account is a member of the organization already.")
 
 
-async def role(conn: Connection, organization_id: UUID, account_id: UUID) -> Role | None:
+async def role(conn: Connection, organization_id: OrganizationId, account_id: AccountId) -> Role | None:
     """Return what an account may do in an organization, or None if it is no member."""
     statement = select(memberships.c.role).where(memberships.c.organization_id == organization_id, memberships.c.account_id == account_id)
     row = await conn.first(statement)
     return None if row is None else Role(row.role)
 
 
-async def of(conn: Connection, account_id: UUID) -> list[Organization]:
+async def of(conn: Connection, account_id: AccountId) -> list[Organization]:
     """Return the organizations that an account is a member of, its oldest membership first."""
     statement = (
         select(*_COLUMNS)
@@ -127,7 +128,7 @@ async def of(conn: Connection, account_id: UUID) -> list[Organization]:
     return [_read(row) for row in await conn.all(statement)]
 
 
-async def members(conn: Connection, organization_id: UUID) -> list[Member]:
+async def members(conn: Connection, organization_id: OrganizationId) -> list[Member]:
     """Return an organization's members, the oldest membership first."""
     statement = (
         select(*COLUMNS, memberships.c.role, memberships.c.created_at)
@@ -138,7 +139,7 @@ async def members(conn: Connection, organization_id: UUID) -> list[Member]:
     return [Member(read(row), Role(row.role), row.created_at) for row in await conn.all(statement)]
 
 
-async def remove(conn: Connection, organization_id: UUID) -> None:
+async def remove(conn: Connection, organization_id: OrganizationId) -> None:
     """Delete an organization, which has no apps any more, and its memberships. Raises NotFound, and Conflict where it has apps."""
     statement = delete(organizations).where(organizations.c.id == organization_id).returning(organizations.c.id)
     try:
@@ -154,7 +155,7 @@ async def figures(conn: Connection, *, after: str = "", limit: int | None = None
     return [_figures(row) for row in rows]
 
 
-async def figures_of(conn: Connection, organization_id: UUID) -> OrganizationFigures:
+async def figures_of(conn: Connection, organization_id: OrganizationId) -> OrganizationFigures:
     """Return one organization in figures. Raises NotFound."""
     return _figures(await found(conn, _FIGURES.where(organizations.c.id == organization_id), "organization"))
 

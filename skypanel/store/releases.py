@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import Select, func, insert, literal, select, update
 
 from skypanel.domain.errors import NotFound
-from skypanel.domain.ids import AppId
+from skypanel.domain.ids import AccountId, AppId
 from skypanel.domain.release import Release, ReleaseState
 from skypanel.ports.database import Connection
 from skypanel.store import apps
@@ -21,7 +21,7 @@ async def add(
     slug_id: UUID | None,
     config_version_id: UUID,
     description: str,
-    account_id: UUID | None,
+    account_id: AccountId | None,
     build_id: UUID | None = None,
 ) -> Release:
     """Add an app's next release, pending. Locks the app, so that versions have no gaps."""

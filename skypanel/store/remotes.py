@@ -1,11 +1,9 @@
 """What apps are deployed from where that is not a push: one an app."""
 
-from uuid import UUID
-
 from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
-from skypanel.domain.ids import AppId
+from skypanel.domain.ids import AccountId, AppId
 from skypanel.domain.remote import Remote, parse_url
 from skypanel.ports.database import Connection
 from skypanel.store.tables.sources import remotes
@@ -17,7 +15,7 @@ async def get(conn: Connection, app_id: AppId) -> Remote | None:
     return None if row is None else Remote(parse_url(row.url), row.branch, row.host_key, row.chosen_at)
 
 
-async def put(conn: Connection, app_id: AppId, remote: Remote, account_id: UUID) -> None:
+async def put(conn: Connection, app_id: AppId, remote: Remote, account_id: AccountId) -> None:
     """Choose what an app is deployed from, in place of what was."""
     values = {"url": str(remote.url), "branch": remote.branch, "host_key": remote.host_key, "account_id": account_id}
     chosen = insert(remotes).values(app_id=app_id, **values)

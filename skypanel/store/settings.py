@@ -2,11 +2,11 @@
 
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import delete, func, null, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from skypanel.domain.ids import AccountId
 from skypanel.ports.database import Connection
 from skypanel.store import locks
 from skypanel.store.tables.settings import settings
@@ -20,12 +20,12 @@ async def get(conn: Connection, key: str) -> Value | None:
     return None if row is None else row.value
 
 
-async def put(conn: Connection, key: str, value: Value, account_id: UUID | None) -> None:
+async def put(conn: Connection, key: str, value: Value, account_id: AccountId | None) -> None:
     """Set a setting."""
     await _put(conn, key, {"value": value, "secret": None, "updated_by": account_id})
 
 
-async def put_secret(conn: Connection, key: str, secret: bytes, account_id: UUID | None) -> None:
+async def put_secret(conn: Connection, key: str, secret: bytes, account_id: AccountId | None) -> None:
     """Set a setting whose value is encrypted."""
     await _put(conn, key, {"value": null(), "secret": secret, "updated_by": account_id})
 

@@ -1,22 +1,22 @@
 """One-time login links and the sessions they begin. Only the SHA-256 of their secrets is kept, in hex."""
 
 from datetime import datetime
-from uuid import UUID
 
 from sqlalchemy import Table, delete, func, insert, select
 
 from skypanel.domain.account import Account
+from skypanel.domain.ids import AccountId
 from skypanel.ports.database import Connection
 from skypanel.store.accounts import COLUMNS, read_if
 from skypanel.store.tables.accounts import accounts, login_links, sessions
 
 
-async def add_link(conn: Connection, account_id: UUID, digest: str, expires_at: datetime) -> None:
+async def add_link(conn: Connection, account_id: AccountId, digest: str, expires_at: datetime) -> None:
     """Add a login link; the account's lapsed ones are forgotten."""
     await _add(conn, login_links, account_id, digest, expires_at)
 
 
-async def drop_links(conn: Connection, account_id: UUID) -> None:
+async def drop_links(conn: Connection, account_id: AccountId) -> None:
     """Make an account's links worthless."""
     await conn.execute(delete(login_links).where(login_links.c.account_id == account_id))
 
@@ -32,7 +32,7 @@ async def use_link(conn: Connection, digest: str) -> Account | None:
     return read_if(await conn.first(statement))
 
 
-async def add_session(conn: Connection, account_id: UUID, digest: str, expires_at: datetime) -> None:
+async def add_session(conn: Connection, account_id: AccountId, digest: str, expires_at: datetime) -> None:
     """Add a session; the account's lapsed ones are forgotten."""
     await _add(conn, sessions, account_id, digest, expires_at)
 
@@ -52,12 +52,12 @@ async def end_session(conn: Connection, digest: str) -> None:
     await conn.execute(delete(sessions).where(sessions.c.digest == digest))
 
 
-async def end_sessions(conn: Connection, account_id: UUID, *, but: str | None = None) -> None:
+async def end_sessions(conn: Connection, account_id: AccountId, *, but: str | None = None) -> None:
     """End an account's sessions and links, but for the session of this digest."""
     await drop_links(conn, account_id)
     await conn.execute(delete(sessions).where(sessions.c.account_id == account_id, sessions.c.digest.is_distinct_from(but)))
 
 
-async def _add(conn: Connection, table: Table, account_id: UUID, digest: str, expires_at: datetime) -> None:
+async def _add(conn: Connection, table: Table, account_id: AccountId, digest: str, expires_at: datetime) -> None:
     await conn.execute(delete(table).where(table.c.account_id == account_id, table.c.expires_at <= func.now()))
     await conn.execute(insert(table).values(account_id=account_id, digest=digest, expires_at=expires_at))

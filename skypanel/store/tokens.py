@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import UUID
 
 from sqlalchemy import ColumnElement, bindparam, delete, func, insert, or_, select, update
 
 from skypanel.domain.account import Account, Token
+from skypanel.domain.ids import AccountId, TokenId
 from skypanel.domain.rate import COST, WINDOW
 from skypanel.ports.database import Connection
 from skypanel.store.accounts import COLUMNS, read
@@ -19,12 +19,12 @@ class Use:
     """One use of a token: whose it is, which, its scope, and how much of its rate it has used up with it."""
 
     account: Account
-    token_id: UUID
+    token_id: TokenId
     scope: str
     debt: timedelta
 
 
-async def add(conn: Connection, account_id: UUID, digest: str, description: str, scope: str, expires_at: datetime | None) -> Token:  # noqa: PLR0917 - all of a token
+async def add(conn: Connection, account_id: AccountId, digest: str, description: str, scope: str, expires_at: datetime | None) -> Token:  # noqa: PLR0917 - all of a token
     """Add a token to an account; without `expires_at` it is good until it is revoked."""
     values = {"account_id": account_id, "digest": digest, "description": description, "scope": scope, "expires_at": expires_at}
     return _read(await one(conn, insert(tokens).values(values).returning(tokens)))
@@ -49,20 +49,20 @@ async def use(conn: Connection, digest: str) -> Use | None:
     return None if row is None else Use(read(row), row.token_id, row.scope, row.debt)
 
 
-async def holder(conn: Connection, token_id: UUID) -> tuple[Account, str] | None:
+async def holder(conn: Connection, token_id: TokenId) -> tuple[Account, str] | None:
     """Return whose token has an id and its scope, if it is still good; this is no use of it."""
     statement = select(*COLUMNS, tokens.c.scope).join(accounts, accounts.c.id == tokens.c.account_id)
     row = await conn.first(statement.where(tokens.c.id == token_id, _is_good()))
     return None if row is None else (read(row), row.scope)
 
 
-async def of(conn: Connection, account_id: UUID) -> list[Token]:
+async def of(conn: Connection, account_id: AccountId) -> list[Token]:
     """Return an account's tokens, oldest first."""
     statement = select(tokens).where(tokens.c.account_id == account_id).order_by(tokens.c.created_at)
     return [_read(row) for row in await conn.all(statement)]
 
 
-async def revoke(conn: Connection, account_id: UUID, token_id: UUID) -> bool:
+async def revoke(conn: Connection, account_id: AccountId, token_id: TokenId) -> bool:
     """Make a token of an account worthless; False if it has no such token."""
     return bool(await conn.execute(delete(tokens).where(tokens.c.id == token_id, tokens.c.account_id == account_id)))
 

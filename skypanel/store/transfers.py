@@ -5,7 +5,7 @@ from uuid import UUID
 from sqlalchemy import Select, delete, func, insert, or_, select, update
 
 from skypanel.domain.account import Account
-from skypanel.domain.ids import AppId
+from skypanel.domain.ids import AccountId, AppId
 from skypanel.domain.transfer import Transfer, TransferState
 from skypanel.ports.database import Connection
 from skypanel.store.rows import Row, found, one
@@ -15,7 +15,7 @@ from skypanel.store.tables.apps import PENDING_TRANSFER, app_transfers, applicat
 _SENDERS, _RECIPIENTS = accounts.alias("sender"), accounts.alias("recipient")
 
 
-async def add(conn: Connection, app_id: AppId, sender_id: UUID, recipient_id: UUID) -> UUID:
+async def add(conn: Connection, app_id: AppId, sender_id: AccountId, recipient_id: AccountId) -> UUID:
     """Add an offer in place of one that is pending, and return its id."""
     await forget(conn, app_id)
     values = {"app_id": app_id, "sender_id": sender_id, "recipient_id": recipient_id, "state": TransferState.PENDING}
@@ -28,7 +28,7 @@ async def get(conn: Connection, transfer_id: UUID) -> Transfer:
     return _read(await found(conn, _transfers().where(app_transfers.c.id == transfer_id), "transfer"))
 
 
-async def of(conn: Connection, account_id: UUID) -> list[Transfer]:
+async def of(conn: Connection, account_id: AccountId) -> list[Transfer]:
     """Return the offers that an account made or got, the oldest first."""
     mine = or_(app_transfers.c.sender_id == account_id, app_transfers.c.recipient_id == account_id)
     return [_read(row) for row in await conn.all(_transfers().where(mine).order_by(app_transfers.c.created_at))]

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import delete, func, insert, select, update
 
+from skypanel.domain.ids import AccountId
 from skypanel.domain.upload import Upload
 from skypanel.ports.database import Connection
 from skypanel.store import locks
@@ -12,7 +13,7 @@ from skypanel.store.rows import Row, one
 from skypanel.store.tables.sources import uploads
 
 
-async def has_room(conn: Connection, account_id: UUID, most: int, now: datetime) -> bool:
+async def has_room(conn: Connection, account_id: AccountId, most: int, now: datetime) -> bool:
     """Say whether an account may have one more, and forget those of it that have expired."""
     await locks.hold(conn, f"uploads of {account_id}")
     await conn.execute(delete(uploads).where(uploads.c.account_id == account_id, uploads.c.expires_at <= now))
@@ -20,7 +21,7 @@ async def has_room(conn: Connection, account_id: UUID, most: int, now: datetime)
     return int(row.number) < most
 
 
-async def add(conn: Connection, account_id: UUID, put_digest: str, expires_at: datetime) -> Upload:
+async def add(conn: Connection, account_id: AccountId, put_digest: str, expires_at: datetime) -> Upload:
     """Add an upload of which nothing is there yet."""
     values = {"account_id": account_id, "put_digest": put_digest, "expires_at": expires_at}
     return _read(await one(conn, insert(uploads).values(values).returning(uploads)))
@@ -31,7 +32,7 @@ async def by_put_digest(conn: Connection, put_digest: str, now: datetime) -> Upl
     return _read_if(await conn.first(select(uploads).where(uploads.c.put_digest == put_digest, uploads.c.expires_at > now)))
 
 
-async def of(conn: Connection, account_id: UUID, upload_id: UUID, now: datetime) -> Upload | None:
+async def of(conn: Connection, account_id: AccountId, upload_id: UUID, now: datetime) -> Upload | None:
     """Return an account's upload, if it has not expired."""
     mine = (uploads.c.id == upload_id) & (uploads.c.account_id == account_id)
     return _read_if(await conn.first(select(uploads).where(mine, uploads.c.expires_at > now)))

@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from uuid import UUID
 
 from sqlalchemy import Text, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 
 from skypanel.domain.billing import HOUR, AppUsage, Span, Usage
 from skypanel.domain.figures import Granted
-from skypanel.domain.ids import AppId
+from skypanel.domain.ids import AppId, OrganizationId
 from skypanel.ports.database import Connection
 from skypanel.store import locks
 from skypanel.store.rows import Row, found, one
@@ -28,7 +27,7 @@ async def await_changes(conn: Connection) -> None:
     await locks.hold(conn, "usage")
 
 
-async def due(conn: Connection) -> list[UUID]:
+async def due(conn: Connection) -> list[OrganizationId]:
     """Return the organizations with an hour that has ended and is not settled."""
     ended = organizations.c.settled_until + HOUR <= func.clock_timestamp()
     return [row.id for row in await conn.all(select(organizations.c.id).where(ended).order_by(organizations.c.settled_until))]
@@ -41,13 +40,13 @@ async def settle_unused(conn: Connection, until: datetime) -> None:
     await conn.execute(update(organizations).where(organizations.c.settled_until < until, ~used.exists()).values(settled_until=until))
 
 
-async def settled_until(conn: Connection, organization_id: UUID) -> datetime:
+async def settled_until(conn: Connection, organization_id: OrganizationId) -> datetime:
     """Return until when an organization's usage is settled. Raises NotFound."""
     statement = select(organizations.c.settled_until).where(organizations.c.id == organization_id)
     return (await found(conn, statement, "organization")).settled_until  # type: ignore[no-any-return]
 
 
-async def settle(conn: Connection, organization_id: UUID, until: datetime, used: Sequence[Usage]) -> None:
+async def settle(conn: Connection, organization_id: OrganizationId, until: datetime, used: Sequence[Usage]) -> None:
     """Record what an organization used until then, whole hours, and that this was done."""
     if used:
         rows = [
@@ -65,14 +64,14 @@ async def settle(conn: Connection, organization_id: UUID, until: datetime, used:
     await conn.execute(update(organizations).where(organizations.c.id == organization_id).values(settled_until=until))
 
 
-async def spans(conn: Connection, organization_id: UUID, since: datetime, until: datetime) -> list[Span]:
+async def spans(conn: Connection, organization_id: OrganizationId, since: datetime, until: datetime) -> list[Span]:
     """Return the spans of an organization that reach into a time."""
     reaches = (usage_spans.c.since < until, or_(usage_spans.c.until.is_(None), usage_spans.c.until > since))
     statement = select(usage_spans).where(usage_spans.c.organization_id == organization_id, *reaches).order_by(usage_spans.c.id)
     return [_span(row) for row in await conn.all(statement)]
 
 
-async def by_app(conn: Connection, organization_id: UUID, since: datetime, until: datetime) -> list[AppUsage]:
+async def by_app(conn: Connection, organization_id: OrganizationId, since: datetime, until: datetime) -> list[AppUsage]:
     """Return what each app of an organization used, of what was settled, by the name it had last."""
     names = func.array_agg(aggregate_order_by(resource_usage.c.app_name, resource_usage.c.hour.desc()), type_=ARRAY(Text))
     begins = (resource_usage.c.hour >= since, resource_usage.c.hour < until)
@@ -89,7 +88,7 @@ async def by_app(conn: Connection, organization_id: UUID, since: datetime, until
     return [AppUsage(row.app_id, row.app_name, row.dyno_seconds, row.cost) for row in await conn.all(statement)]
 
 
-async def granted(conn: Connection, organization_id: UUID) -> dict[AppId, Granted]:
+async def granted(conn: Connection, organization_id: OrganizationId) -> dict[AppId, Granted]:
     """Return what each app of an organization is granted for the dynos that it is to run now; those without any are left out."""
     quantity = usage_spans.c.quantity
     statement = (

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
-from uuid import UUID
 
 from sqlalchemy import Select, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from skypanel.domain.account import Account, Organization
 from skypanel.domain.billing import EntryKind, WalletEntry
+from skypanel.domain.ids import OrganizationId
 from skypanel.ports.database import Connection
 from skypanel.store import locks
 from skypanel.store.rows import Row
@@ -23,38 +23,38 @@ LEFT = func.coalesce(select(wallet_entries.c.balance).where(_OWN).order_by(walle
 CHARGED = func.coalesce(select(func.sum(wallet_entries.c.amount)).where(_OWN, INCOME).scalar_subquery(), 0) - LEFT
 
 
-async def lock(conn: Connection, organization_id: UUID) -> None:
+async def lock(conn: Connection, organization_id: OrganizationId) -> None:
     """Keep others from a wallet until the transaction ends; whoever adds a line holds it."""
     await locks.hold(conn, f"wallet {organization_id}")
 
 
-async def balance(conn: Connection, organization_id: UUID) -> Decimal:
+async def balance(conn: Connection, organization_id: OrganizationId) -> Decimal:
     """Return what is left."""
     row = await conn.first(_newest(organization_id).limit(1))
     return Decimal(0) if row is None else Decimal(row.balance)
 
 
-async def recent(conn: Connection, organization_id: UUID, limit: int) -> list[WalletEntry]:
+async def recent(conn: Connection, organization_id: OrganizationId, limit: int) -> list[WalletEntry]:
     """Return the newest lines, newest first."""
     return [_read(row) for row in await conn.all(_newest(organization_id).limit(limit))]
 
 
-async def open_(conn: Connection, organization_id: UUID, amount: Decimal) -> bool:
+async def open_(conn: Connection, organization_id: OrganizationId, amount: Decimal) -> bool:
     """Put the first money in, once for good; False if that was done before."""
     return await _add(conn, organization_id, EntryKind.OPENING, amount)
 
 
-async def credit(conn: Connection, organization_id: UUID, amount: Decimal, note: str, by: Account) -> None:
+async def credit(conn: Connection, organization_id: OrganizationId, amount: Decimal, note: str, by: Account) -> None:
     """Put money in, or take it out where the amount is negative."""
     await _add(conn, organization_id, EntryKind.CREDIT, amount, note=note, account_id=by.id, email=by.email)
 
 
-async def charge(conn: Connection, organization_id: UUID, hour: datetime, amount: Decimal) -> bool:
+async def charge(conn: Connection, organization_id: OrganizationId, hour: datetime, amount: Decimal) -> bool:
     """Take the cost of an hour out, once; False if that was done before."""
     return await _add(conn, organization_id, EntryKind.CHARGE, -amount, hour=hour)
 
 
-async def unopened(conn: Connection) -> list[UUID]:
+async def unopened(conn: Connection) -> list[OrganizationId]:
     """Return the organizations whose wallet was never opened."""
     opened = select(wallet_entries.c.id).where(wallet_entries.c.organization_id == organizations.c.id, OPENING)
     return [row.id for row in await conn.all(select(organizations.c.id).where(~opened.exists()).order_by(organizations.c.created_at))]
@@ -67,13 +67,13 @@ async def balances(conn: Connection) -> Sequence[tuple[Organization, Decimal]]:
     return [(Organization(row.id, row.name, row.billed, row.unpaid, row.held), Decimal(row.balance)) for row in rows]
 
 
-async def _add(conn: Connection, organization_id: UUID, kind: EntryKind, amount: Decimal, **values: object) -> bool:
+async def _add(conn: Connection, organization_id: OrganizationId, kind: EntryKind, amount: Decimal, **values: object) -> bool:
     left = await balance(conn, organization_id) + amount
     line = insert(wallet_entries).values(organization_id=organization_id, kind=kind, amount=amount, balance=left, **values)
     return bool(await conn.execute(line.on_conflict_do_nothing()))
 
 
-def _newest(organization_id: UUID) -> Select[Row]:
+def _newest(organization_id: OrganizationId) -> Select[Row]:
     return select(wallet_entries).where(wallet_entries.c.organization_id == organization_id).order_by(wallet_entries.c.id.desc())
 
 

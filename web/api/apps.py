@@ -1,10 +1,10 @@
 """Apps: listing, making, looking and destroying."""
 
 import secrets
-from uuid import UUID
 
 from skypanel.domain.access import Action
 from skypanel.domain.app import App
+from skypanel.domain.ids import OrganizationId
 from skypanel.flow import apps as apps_flow
 from skypanel.flow import maintenance
 from web.api import equals, serializers
@@ -23,7 +23,7 @@ async def index(call: Call) -> Page:
     return await page(call)
 
 
-async def page(call: Call, organization_id: UUID | None = None) -> Page:
+async def page(call: Call, organization_id: OrganizationId | None = None) -> Page:
     """List the caller's apps, all or those of one organization; where they are asked for by name, the database pages."""
     asked = call.range if call.range.field == "name" else Range("name", max=call.range.max, is_descending=call.range.is_descending)
     is_plain = not asked.is_descending and not asked.last and (asked.after_first or not asked.first)

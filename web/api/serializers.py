@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
 
 from skypanel.domain.access import Member, Role
 from skypanel.domain.account import Account, AccountEntry, Key, Organization, Token
 from skypanel.domain.app import App, Listing
 from skypanel.domain.build import BuildState
 from skypanel.domain.identity import derived_id
+from skypanel.domain.ids import AccountId
 from skypanel.domain.manifest import Process, formation_id
 from skypanel.domain.release import ReleaseState
 from skypanel.domain.routing import Address
@@ -52,7 +52,7 @@ def app_ref(app: App) -> Json:
     return {"id": str(app.id), "name": app.name}
 
 
-def user_ref(account_id: UUID | None, email: str | None) -> Json:
+def user_ref(account_id: AccountId | None, email: str | None) -> Json:
     """Return who did something; clients take it to be somebody, also where they are gone."""
     return {"id": str(account_id) if account_id else NOBODY_ID, "email": email or NOBODY_EMAIL}
 
@@ -267,7 +267,7 @@ def dyno(entry: DynoEntry, app: App, attach_url: str | None = None) -> Json:
     }
 
 
-def collaborator_id(account_id: UUID, app: App) -> str:
+def collaborator_id(account_id: AccountId, app: App) -> str:
     """Return the id of somebody's acting for an app."""
     return str(derived_id(app.id, "collaborator", account_id))
 

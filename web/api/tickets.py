@@ -16,7 +16,7 @@ from skypanel.domain.access import Action
 from skypanel.domain.account import Account
 from skypanel.domain.app import App
 from skypanel.domain.errors import NotFound, SkyPanelError
-from skypanel.domain.ids import AppId
+from skypanel.domain.ids import AppId, TokenId
 from skypanel.flow import accounts, apps
 from skypanel.ports.panel import Panel
 from web.api.calls import Call
@@ -34,7 +34,7 @@ def ended() -> NotFound:
 class Ticket:
     """What a stream shows to whom: `wishes` are the endpoint's own."""
 
-    token_id: UUID
+    token_id: TokenId
     app_id: AppId
     wishes: Mapping[str, Any]
 
@@ -58,7 +58,7 @@ def read(request: web.Request, kind: str, text: str) -> Ticket:
     of, token_id, app_id, expiry, wishes = json.loads(body)
     if of != kind or _day(request.app[PANEL].clock.now()) >= expiry:
         raise ended()
-    return Ticket(UUID(token_id), AppId(UUID(app_id)), wishes)
+    return Ticket(TokenId(UUID(token_id)), AppId(UUID(app_id)), wishes)
 
 
 async def admit(panel: Panel, ticket: Ticket, action: Action = Action.VIEW_APP) -> tuple[Account, App]:

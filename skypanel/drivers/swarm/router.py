@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Any
-from uuid import UUID
 
 from aiohttp import ClientError, ClientSession, ClientTimeout
 
@@ -22,7 +21,7 @@ from skypanel.drivers.proxy import plugin
 from skypanel.drivers.proxy.routes import ENTRY_POINTS, rule
 from skypanel.drivers.proxy.traefik import ANSWER_S, POLL_S
 from skypanel.drivers.swarm.services import Service, Services
-from skypanel.drivers.swarm.spec import GENERATION, ORGANIZATION, PORT, PROCESS_TYPE, VERSION, network_name
+from skypanel.drivers.swarm.spec import GENERATION, PORT, PROCESS_TYPE, VERSION, network_name, organization_of
 from skypanel.drivers.swarm.tasks import endpoint
 from skypanel.ports.router import Router
 
@@ -118,12 +117,11 @@ def labelled(spec: Json, service: Service, route: Route | None) -> Json:
 
 def _route_labels(service: Service, route: Route) -> dict[str, str]:
     name = service.name
-    organization = UUID(service.labels[ORGANIZATION])
     # Where two releases have the hosts for a moment, the newer one is asked.
     priority = int(service.labels[VERSION]) + int(service.labels[GENERATION])
     labels = {
         "enable": "true",
-        "swarm.network": network_name(organization),
+        "swarm.network": network_name(organization_of(service.labels)),
         f"http.routers.{name}.rule": rule(route),
         f"http.routers.{name}.priority": str(priority),
         f"http.routers.{name}.entrypoints": ",".join(ENTRY_POINTS),

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from uuid import UUID
 
 from docker import APIClient
 
@@ -20,7 +19,7 @@ from skypanel.drivers.swarm.logs import last_lines
 from skypanel.drivers.swarm.readiness import Readiness, where
 from skypanel.drivers.swarm.run import Image, OneOffs, send
 from skypanel.drivers.swarm.services import Service, Services, scaled
-from skypanel.drivers.swarm.spec import BOOT_S, LINGER_S, ORGANIZATION, Place, secret_name, service_name, service_spec
+from skypanel.drivers.swarm.spec import BOOT_S, LINGER_S, Place, organization_of, secret_name, service_name, service_spec
 from skypanel.drivers.swarm.tasks import BIND, ELSEWHERE, Task, by_key, slots
 from skypanel.ports.output import WriteLine
 from skypanel.ports.scheduler import Attached, StageElsewhere, StopElsewhere, Unready
@@ -200,9 +199,9 @@ class SwarmScheduler:
         return bool(where) and not where <= await self._services.down_nodes()
 
     async def _forget_networks(self, removed: Sequence[Service]) -> None:
-        left = {service.labels[ORGANIZATION] for service in await self._services.of()}
-        for organization in {service.labels[ORGANIZATION] for service in removed} - left:
-            await self._services.forget_network(UUID(organization))
+        left = {organization_of(service.labels) for service in await self._services.of()}
+        for organization in {organization_of(service.labels) for service in removed} - left:
+            await self._services.forget_network(organization)
 
     async def run(self, manifest: Manifest, command: str, write: WriteLine, timeout_s: float, *, dyno: str = "run.1") -> Exit:
         """Run a one-off dyno of the manifest's slug to its end, on the manager's node, its output line by line."""

@@ -7,16 +7,24 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import TypeVar
-from uuid import UUID
 
 from docker import APIClient
 
 from skypanel.domain.errors import Conflict, NotFound, Unavailable
-from skypanel.domain.ids import AppId
+from skypanel.domain.ids import AppId, OrganizationId
 from skypanel.domain.log import moment
 from skypanel.domain.manifest import Manifest
 from skypanel.drivers.docker.api import DockerApi, Json, labelled
-from skypanel.drivers.swarm.spec import ORGANIZATION, network_labels, network_name, own_labels, release_labels, secret_body, secret_name
+from skypanel.drivers.swarm.spec import (
+    ORGANIZATION,
+    network_labels,
+    network_name,
+    organization_of,
+    own_labels,
+    release_labels,
+    secret_body,
+    secret_name,
+)
 from skypanel.drivers.swarm.tasks import DEAD, Task, read
 
 T = TypeVar("T")
@@ -103,7 +111,7 @@ class Services:
                 with suppress(NotFound, Conflict):
                     await self._docker.call(partial(_remove_secret, each["ID"]))
 
-    async def network(self, organization_id: UUID) -> str:
+    async def network(self, organization_id: OrganizationId) -> str:
         """Return the id of an organization's network, making it where it is missing."""
         name, labels = network_name(organization_id), network_labels(self.panel, organization_id)
         with suppress(NotFound):
@@ -118,28 +126,28 @@ class Services:
         found: list[Json] = await self._docker.call(lambda client: client.networks(filters=wanted))
         return [each for each in found if ORGANIZATION in each["Labels"]]
 
-    async def forget_network(self, organization_id: UUID) -> None:
+    async def forget_network(self, organization_id: OrganizationId) -> None:
         """Remove an organization's network, and the ingress from it; one that is gone is no error."""
         with suppress(NotFound):
             await self._docker.call(partial(_remove_network, network_name(organization_id)))
 
-    async def forget_networks(self, known: Collection[UUID], young_s: float) -> None:
+    async def forget_networks(self, known: Collection[OrganizationId], young_s: float) -> None:
         """Remove the networks of organizations that are not among `known`, but for young ones and those with dynos in them."""
-        left = {service.labels[ORGANIZATION] for service in await self.of()} | await self._organizations_of_tasks()
+        left = {organization_of(service.labels) for service in await self.of()} | await self._organizations_of_tasks()
         for network in await self.networks():
-            organization = network["Labels"][ORGANIZATION]
-            if organization in left or UUID(organization) in known or _age_s(network) < young_s:
+            organization = organization_of(network["Labels"])
+            if organization in left or organization in known or _age_s(network) < young_s:
                 continue
             try:
-                await self.forget_network(UUID(organization))
+                await self.forget_network(organization)
             except (Conflict, Unavailable) as error:
                 log.warning("the network of an organization that is gone stays for now: %s", error)
 
-    async def _organizations_of_tasks(self) -> set[str]:
+    async def _organizations_of_tasks(self) -> set[OrganizationId]:
         """Return whose dynos run, or have not stopped yet: their service may be gone already."""
         found: Sequence[Json] = await self._docker.call(lambda client: client.tasks(filters=labelled(own_labels(self.panel))))
         alive = [each for each in found if each["Status"]["State"] not in DEAD]
-        return {each["Spec"]["ContainerSpec"]["Labels"][ORGANIZATION] for each in alive}
+        return {organization_of(each["Spec"]["ContainerSpec"]["Labels"]) for each in alive}
 
     async def _network_id(self, name: str) -> str:
         found: Json = await self._docker.call(lambda client: client.inspect_network(name, scope="swarm"))

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from skypanel.domain.errors import Invalid
 from skypanel.domain.health import MAX_INTERVAL_S
-from skypanel.domain.ids import AppId
+from skypanel.domain.ids import AppId, OrganizationId
 from skypanel.domain.limits import Limits
 from skypanel.domain.manifest import BOOT_TIMEOUT_S, STOP_GRACE_S, WEB, DynoKey, Manifest, Process
 from skypanel.drivers.docker.api import PANEL, Json
@@ -73,12 +73,12 @@ def secret_name(manifest: Manifest) -> str:
     return f"app-{manifest.app_id.hex}-{manifest.version}-{manifest.generation}"
 
 
-def network_name(organization_id: UUID) -> str:
+def network_name(organization_id: OrganizationId) -> str:
     """Return the name of an organization's network."""
     return f"org-{organization_id.hex}"
 
 
-def network_labels(panel: str, organization_id: UUID) -> dict[str, str]:
+def network_labels(panel: str, organization_id: OrganizationId) -> dict[str, str]:
     """Return the labels of an organization's network."""
     return {PANEL: panel, ORGANIZATION: str(organization_id)}
 
@@ -103,6 +103,11 @@ def release_labels(panel: str, manifest: Manifest) -> dict[str, str]:
 def service_labels(panel: str, manifest: Manifest, process_type: str) -> dict[str, str]:
     """Return the labels of a service, and of its containers."""
     return {**release_labels(panel, manifest), PROCESS_TYPE: process_type, SLUG: manifest.slug_digest}
+
+
+def organization_of(labels: Mapping[str, str]) -> OrganizationId:
+    """Return whose a service, a task or a network is, by its labels."""
+    return OrganizationId(UUID(labels[ORGANIZATION]))
 
 
 def key_of(labels: Mapping[str, str], index: int) -> DynoKey:

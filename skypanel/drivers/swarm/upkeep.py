@@ -1,9 +1,8 @@
 """What a Swarm needs done now and then: the guard of its nodes, and the leftovers at the manager's daemon."""
 
 from collections.abc import Collection
-from uuid import UUID
 
-from skypanel.domain.ids import AppId
+from skypanel.domain.ids import AppId, OrganizationId
 from skypanel.drivers.docker import sweep as container_sweep
 from skypanel.drivers.docker.api import DockerApi
 from skypanel.drivers.docker.sweep import MAKING_S
@@ -21,7 +20,7 @@ class SwarmUpkeep:
         self._guard = guard
         self._young_s = young_s
 
-    async def tend(self, apps: Collection[AppId], organizations: Collection[UUID]) -> None:
+    async def tend(self, apps: Collection[AppId], organizations: Collection[OrganizationId]) -> None:
         """Remove what was left of workers that were killed and of apps and organizations but these, and have the nodes guarded."""
         await container_sweep.sweep(self._docker)
         await container_sweep.sweep_caches(self._docker, self._panel, apps, self._young_s)
