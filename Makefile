@@ -11,7 +11,7 @@ export PATH := $(ENV)/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env env-dev up demo test schema bench check audit lock clean
+.PHONY: help env env-dev up demo test schema docs bench check audit lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ test: env-dev ## run all tests: unit, integration, end to end
 
 schema: env-dev ## write skypanel/store/schema.sql from the migrations
 	@python -m tests.support.schema
+
+docs: env-dev ## write the tables of settings into the documents
+	@python -m tests.support.documents
 
 bench: ## measure how fast and how large the panel is: docs/benchmarks.md
 	@deploy/env.sh requirements-dev.lock shellcheck sshd dockerd mmdebstrap

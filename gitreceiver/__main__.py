@@ -14,7 +14,6 @@ from gitreceiver.command import Command, Service
 from gitreceiver.http import HttpListener
 from gitreceiver.session import Destination, Git
 from gitreceiver.ssh import SshListener
-from skypanel import settings
 from skypanel.bootstrap import open_panel
 from skypanel.domain.access import Action
 from skypanel.domain.account import Account
@@ -23,6 +22,7 @@ from skypanel.domain.ids import AppId
 from skypanel.domain.names import printable
 from skypanel.flow import accounts, audit, receive
 from skypanel.ports.panel import Panel
+from skypanel.settings import Settings, sources
 
 ACTIONS = {Service.RECEIVE: Action.PUSH, Service.UPLOAD: Action.FETCH}
 STOP_GRACE_S = 4.0
@@ -30,7 +30,7 @@ STOP_GRACE_S = 4.0
 log = logging.getLogger(__name__)
 
 
-async def serve(environment: settings.Settings) -> None:
+async def serve(environment: Settings) -> None:
     """Receive pushes until a signal comes."""
     config.check_hook()
     stopped = asyncio.Event()
@@ -79,4 +79,4 @@ if __name__ == "__main__":
     logging.getLogger("asyncssh").setLevel(logging.WARNING)
     # Its tracebacks are of what strangers send; what fails here is logged as a conversation.
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
-    asyncio.run(serve(settings.load(os.environ)))
+    asyncio.run(serve(sources.load(os.environ)))

@@ -7,9 +7,8 @@ import signal
 
 from aiohttp import web
 
-from skypanel import settings
 from skypanel.bootstrap import open_panel
-from skypanel.settings import Settings
+from skypanel.settings import Settings, sources
 from web import rendezvous
 from web.app import create_app
 from web.keys import MEETINGS
@@ -38,4 +37,4 @@ async def serve(loaded: Settings) -> None:
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    asyncio.run(serve(settings.load(os.environ)))
+    asyncio.run(serve(sources.load(os.environ)))

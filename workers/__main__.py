@@ -10,12 +10,12 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from skypanel import settings
 from skypanel.bootstrap import open_database
 from skypanel.domain.errors import Conflict, SkyPanelError
 from skypanel.embedded.processes import Binaries, worker_argv
 from skypanel.flow import setup
-from skypanel.settings import IDENTITY, Settings
+from skypanel.settings import Settings, sources
+from skypanel.settings.sources import IDENTITY
 
 FOLDERS = ("run", "spool")
 
@@ -42,7 +42,7 @@ async def own_environment(loaded: Settings) -> Mapping[str, str]:
 def main() -> None:
     """Become the worker."""
     try:
-        loaded = settings.of_worker(os.environ)
+        loaded = sources.of_worker(os.environ)
         make_folders(loaded)
         own = asyncio.run(own_environment(loaded))
     except SkyPanelError as error:

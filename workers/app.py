@@ -7,22 +7,22 @@ import os
 
 from celery import Celery
 
-from skypanel import settings
 from skypanel.bootstrap import open_panel, preload, worker_options
+from skypanel.settings import sources
 from workers import jobs, schedule
 from workers.process import PanelProcess
 
 
 def configuration() -> dict[str, object]:
     """Return what Celery is told, from the panel's settings."""
-    return {**worker_options(settings.of_worker(os.environ)), **schedule.OPTIONS}
+    return {**worker_options(sources.of_worker(os.environ)), **schedule.OPTIONS}
 
 
 app = Celery("skypanel", set_as_current=False)
 app.add_defaults(configuration)
 process = PanelProcess(
-    lambda: open_panel(settings.of_worker(os.environ)),
-    lambda: settings.of_worker(os.environ).run_dir,
-    lambda: preload(settings.of_worker(os.environ)),
+    lambda: open_panel(sources.of_worker(os.environ)),
+    lambda: sources.of_worker(os.environ).run_dir,
+    lambda: preload(sources.of_worker(os.environ)),
 )
 jobs.register(app, process)

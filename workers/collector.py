@@ -10,11 +10,11 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
-from skypanel import settings
 from skypanel.domain import log
 from skypanel.domain.errors import Invalid, Unavailable
 from skypanel.engines.log_files import open_logs
 from skypanel.ports.logs import Logs
+from skypanel.settings import sources
 from workers.agent.collector import Collector
 from workers.agent.docker import Docker
 from workers.agent.dynos import PANEL
@@ -54,7 +54,7 @@ def main() -> None:
     """Collect for the panel of SKYPANEL_HOME."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     end_with_any_loop()
-    loaded = settings.load(os.environ)
+    loaded = sources.load(os.environ)
     collect(loaded.docker_host, loaded.identity, loaded.logs)
 
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from celery.schedules import schedule
 
-from skypanel.variables import BILLING, PERIODIC
+from skypanel.ports.queue import BILLING, PERIODIC
 
 QUEUE = PERIODIC
 QUEUES = {"bill": BILLING}

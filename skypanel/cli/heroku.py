@@ -16,10 +16,10 @@ from urllib.parse import urlsplit
 
 import click
 
-from skypanel import settings
 from skypanel.cli.relay import HOST, Target, relay
 from skypanel.domain.errors import Invalid, NotFound, SkyPanelError, Unavailable
 from skypanel.domain.names import printable
+from skypanel.settings import sources
 
 # Where a login is kept under, so that the next command finds it: always the same for a panel, and no system's own.
 FIRST_PORT, PORTS = 20_000, 10_000
@@ -65,7 +65,7 @@ def panel(environ: Mapping[str, str]) -> tuple[Target, str | None]:
     if said:
         return Target(_origin(said), _text(Path(environ["SKYPANEL_CA"])) if environ.get("SKYPANEL_CA") else None), None
     try:
-        loaded = settings.load(environ)
+        loaded = sources.load(environ)
     except SkyPanelError as error:
         raise NotFound("There is no panel of this machine that you may use.", "Set SKYPANEL_URL to a panel's address.") from error
     authority, token = loaded.home / "ca.crt", loaded.home / "token"

@@ -6,24 +6,26 @@ import sys
 
 import click
 
-from skypanel import bootstrap, settings
+from skypanel import bootstrap
 from skypanel.cli import session
 from skypanel.embedded import doctor as doctor_checks
 from skypanel.embedded import home, service
 from skypanel.flow.secrets import rotate
+from skypanel.settings import sources
+from skypanel.settings.paths import home_folder
 
 
 @click.command()
 def init() -> None:
     """Make the panel's home, its keys and its database, without starting it."""
-    loaded = home.init(settings.home_folder(os.environ), os.environ)
+    loaded = home.init(home_folder(os.environ), os.environ)
     click.echo(f"The home {loaded.home} is ready.")
 
 
 @click.command()
 def migrate() -> None:
     """Bring the schema of a running database up to date."""
-    loaded = settings.load(os.environ)
+    loaded = sources.load(os.environ)
     session.become(loaded.panel_uid, loaded.panel_gid)
     bootstrap.upgrade(loaded)
     click.echo("The database is up to date.")
@@ -43,7 +45,7 @@ def rotate_keys() -> None:
 
 async def _rotate() -> int:
     async with session.panel() as panel:
-        return await rotate(panel, bootstrap.key_ring(settings.load(os.environ)))
+        return await rotate(panel, bootstrap.key_ring(sources.load(os.environ)))
 
 
 @click.command("install-service")

@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
-from skypanel import settings
 from skypanel.bootstrap import open_panel
 from skypanel.domain.account import Account
 from skypanel.flow import audit, people
 from skypanel.ports.panel import Panel
+from skypanel.settings import sources
 
 T = TypeVar("T")
 
@@ -33,7 +33,7 @@ async def _run(action: Callable[[Panel, Account], Awaitable[T]]) -> T:
 @asynccontextmanager
 async def panel() -> AsyncIterator[Panel]:
     """Open the panel of SKYPANEL_HOME; root gives up its rights first, so that files stay the panel's."""
-    loaded = settings.load(os.environ)
+    loaded = sources.load(os.environ)
     become(loaded.panel_uid, loaded.panel_gid)
     async with open_panel(loaded) as opened:
         yield opened

@@ -6,7 +6,8 @@ from skypanel.cli import asking, session
 from skypanel.cli.apps import MASK
 from skypanel.domain.account import Account
 from skypanel.domain.errors import Invalid
-from skypanel.domain.settings import find, text_of
+from skypanel.domain.setting import text_of
+from skypanel.domain.settings import find
 from skypanel.flow import settings as settings_flow
 from skypanel.flow import storage as storage_flow
 from skypanel.flow.settings import Shown

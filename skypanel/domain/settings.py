@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from skypanel.domain.billing import money, read_amount
@@ -12,6 +11,7 @@ from skypanel.domain.internet import read_networks
 from skypanel.domain.names import printable
 from skypanel.domain.plan import DEFAULT_PLAN
 from skypanel.domain.runtime import read_mirror
+from skypanel.domain.setting import Setting
 from skypanel.domain.storage import Storage, StorageKind
 
 Value = str | int | bool
@@ -28,22 +28,8 @@ _PREFIX = re.compile(r"[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*")
 _SECRET = re.compile(r"[!-~]+")
 
 
-@dataclass(frozen=True)
-class Setting:
-    """A setting. `read` makes a value of what was typed, and raises Invalid with what would be allowed.
-
-    The value of a sensitive one is encrypted, and shown to nobody. A default of "" means that it is not set.
-    """
-
-    key: str
-    default: Value
-    read: Callable[[str], Value]
-    meaning: str
-    is_sensitive: bool = False
-
-
-def _choice(*allowed: str) -> Callable[[str], Value]:
-    def read(text: str) -> Value:
+def _choice(*allowed: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
         if text not in allowed:
             raise Invalid(f"{printable(text)} is not one of {', '.join(allowed)}.")
         return text
@@ -51,12 +37,12 @@ def _choice(*allowed: str) -> Callable[[str], Value]:
     return read
 
 
-def _flag(text: str) -> Value:
+def _flag(text: str) -> bool:
     return _choice("true", "false")(text) == "true"
 
 
-def _matching(pattern: re.Pattern[str], allowed: str, longest: int = 100) -> Callable[[str], Value]:
-    def read(text: str) -> Value:
+def _matching(pattern: re.Pattern[str], allowed: str, longest: int = 100) -> Callable[[str], str]:
+    def read(text: str) -> str:
         if not pattern.fullmatch(text) or len(text) > longest:
             raise Invalid(f"{printable(text)} does not fit.", allowed)
         return text
@@ -64,13 +50,13 @@ def _matching(pattern: re.Pattern[str], allowed: str, longest: int = 100) -> Cal
     return read
 
 
-def _secret(text: str) -> Value:
+def _secret(text: str) -> str:
     if not _SECRET.fullmatch(text) or len(text) > MAX_SECRET_LENGTH:
         raise Invalid("The key does not fit.", f"A key has up to {MAX_SECRET_LENGTH} letters, digits and signs, and no spaces.")
     return text
 
 
-def _endpoint(text: str) -> Value:
+def _endpoint(text: str) -> str:
     allowed = "Write the URL of an S3 endpoint, without a path: https://s3.example.com or http://10.1.2.3:9000"
     try:
         url = urlsplit(text)
@@ -83,11 +69,11 @@ def _endpoint(text: str) -> Value:
     return text.removesuffix("/")
 
 
-def _index(text: str) -> Value:
+def _index(text: str) -> str:
     return read_url(text) if text else text
 
 
-def _kept(text: str) -> Value:
+def _kept(text: str) -> str | int:
     if text == ALL:
         return text
     if not re.fullmatch(r"[0-9]{1,6}", text) or not 1 <= int(text) <= MAX_KEPT_RELEASES:
@@ -95,17 +81,17 @@ def _kept(text: str) -> Value:
     return int(text)
 
 
-def _builds(text: str) -> Value:
+def _builds(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,4}", text) or not 1 <= int(text) <= MAX_BUILDS:
         raise Invalid(f"{printable(text)} is not a number of builds.", f"Write a number from 1 to {MAX_BUILDS}.")
     return int(text)
 
 
-def _networks(text: str) -> Value:
+def _networks(text: str) -> str:
     return ",".join(map(str, read_networks(text)))
 
 
-def _credit(text: str) -> Value:
+def _credit(text: str) -> str:
     amount = read_amount(text)
     if amount < 0:
         raise Invalid(f"{printable(text)} is less than nothing.", "Write 0 or more.")
@@ -113,26 +99,54 @@ def _credit(text: str) -> Value:
 
 
 _WORD = "Use up to 64 letters, digits, dashes and underscores."
-SETTINGS: Mapping[str, Setting] = {
+SETTINGS: Mapping[str, Setting[Value]] = {
     setting.key: setting
     for setting in (
         Setting("default_plan", DEFAULT_PLAN, _matching(_NAME, _WORD), "The plan of a new app."),
-        Setting("kept_releases", ALL, _kept, "How many releases of an app keep their slugs, beside those in use: all, or a number."),
+        Setting[Value](
+            "kept_releases", ALL, _kept, "How many releases of each app keep their slugs, beside those in use: all, or a number."
+        ),
         Setting("push_creates_apps", True, _flag, "Whether the first push to a free name makes an app: true or false."),  # noqa: FBT003
         Setting("builds_per_organization", 2, _builds, "How many builds of one organization run at once; a worker has room for three."),
-        Setting("git_networks", "", _networks, "Private networks that the git URLs of apps may lead to all the same, such as 10.1.0.0/16."),
         Setting(
-            "pip_index_url", "", _index, "The package index of Python builds, with a login in it where it wants one.", is_sensitive=True
+            "git_networks",
+            "",
+            _networks,
+            "Private networks that the git URLs of apps may lead to all the same: networks or addresses, separated by commas, "
+            "such as 10.1.0.0/16,192.168.7.2; an empty value takes all of them back.",
+        ),
+        Setting(
+            "pip_index_url",
+            "",
+            _index,
+            "The package index of Python builds, for pip and uv: https://pypi.example.com/simple, or with a login https://user:password@...",
+            is_sensitive=True,
         ),
         Setting("pip_extra_index_urls", "", read_urls, "Further package indexes of Python builds, spaces between.", is_sensitive=True),
-        Setting("npm_registry", "", _index, "The registry of Node.js builds, with a login in it where it wants one.", is_sensitive=True),
         Setting(
-            "runtime_mirror", "", read_mirror, "Where builds get versions of Python and Node.js that the stack lacks: a URL or a folder."
+            "npm_registry",
+            "",
+            _index,
+            "The registry of Node.js builds, for npm, Yarn and pnpm; a login is a user and a password, or a token alone: "
+            "https://token@npm.example.com.",
+            is_sensitive=True,
+        ),
+        Setting(
+            "runtime_mirror",
+            "",
+            read_mirror,
+            "Where builds get versions of Python and Node.js that the stack lacks, if not from where their makers have them: "
+            "an http or https URL, or a folder; an empty value takes it back.",
         ),
         Setting("billing", False, _flag, "Whether organizations pay for each hour of their apps, from their wallets: true or false."),  # noqa: FBT003
         Setting("starting_credit", "100.00", _credit, "What is in the wallet of a new organization."),
-        Setting("storage", StorageKind.FILES.value, _choice(*StorageKind), "Where slugs, sources and build output are kept: files or s3."),
-        Setting("s3_endpoint", "", _endpoint, "The URL of the S3 endpoint."),
+        Setting(
+            "storage",
+            StorageKind.FILES.value,
+            _choice(*StorageKind),
+            "Where slugs, sources and build output are kept: files (the panel's home) or s3 (the bucket below).",
+        ),
+        Setting("s3_endpoint", "", _endpoint, "The URL of an S3 endpoint, such as https://s3.example.com."),
         Setting("s3_region", "us-east-1", _matching(_NAME, _WORD), "The region of the bucket; many endpoints take any."),
         Setting("s3_bucket", "", _matching(_BUCKET, "Use 3 to 63 lowercase letters, digits and dashes."), "The bucket, which must exist."),
         Setting(
@@ -140,6 +154,7 @@ SETTINGS: Mapping[str, Setting] = {
             "skypanel",
             _matching(_PREFIX, "Use letters, digits, dashes and underscores, with slashes between."),
             "What the keys of all objects begin with. Two panels must not share one.",
+            at_first="skypanel- and 8 digits",
         ),
         Setting("s3_access_key", "", _secret, "The access key.", is_sensitive=True),
         Setting("s3_secret_key", "", _secret, "The secret key that goes with it.", is_sensitive=True),
@@ -150,7 +165,7 @@ BUCKET_SETTINGS = tuple(key for key in SETTINGS if key.startswith("s3_"))
 STORAGE_SETTINGS = ("storage", *BUCKET_SETTINGS)
 
 
-def find(key: str) -> Setting:
+def find(key: str) -> Setting[Value]:
     """Return a setting by its key. Raises NotFound."""
     if key not in SETTINGS:
         raise NotFound(f"There is no setting {printable(key)}.", "`skypanel settings list` shows those there are.")
@@ -167,11 +182,6 @@ def read(changes: Mapping[str, str]) -> dict[str, Value]:
         except Invalid as error:
             raise Invalid(f"{key}: {error.message}", error.hint) from None
     return values
-
-
-def text_of(value: Value) -> str:
-    """Return a value as it is typed."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def indexes_of(values: Mapping[str, Value]) -> Indexes:

@@ -10,7 +10,6 @@ from typing import Any
 
 import click
 
-from skypanel import settings
 from skypanel.domain.errors import NotFound, SkyPanelError
 from skypanel.domain.limits import GIB
 from skypanel.domain.transcript import size
@@ -23,8 +22,9 @@ from skypanel.embedded.open_files import CONNECTIONS, WANTED
 from skypanel.embedded.packages import Program, missing_programs
 from skypanel.embedded.supervisor import Supervisor
 from skypanel.engines import embedded
-from skypanel.settings import Settings
-from skypanel.variables import DEFAULT_ADDRESS, read_given
+from skypanel.settings import Settings, sources
+from skypanel.settings.declaration import Variables, said
+from skypanel.settings.paths import home_folder
 
 LEAST_DISK_BYTES = 5 * GIB
 
@@ -164,7 +164,7 @@ def _kind(finding: Finding) -> str:
 
 async def findings(environ: Mapping[str, str]) -> tuple[Finding, ...]:
     """Look at the machine, and at the panel if there is one."""
-    home = settings.home_folder(environ)
+    home = home_folder(environ)
     machine = look()
     features = await launcher_features(environ)
     return (
@@ -180,7 +180,7 @@ async def findings(environ: Mapping[str, str]) -> tuple[Finding, ...]:
 async def launcher_features(environ: Mapping[str, str]) -> Mapping[str, Any]:
     """Return what the launcher of a running panel found when it tried; nothing where none runs."""
     try:
-        return await embedded.features(settings.load(environ), health.PATIENCE_S)
+        return await embedded.features(sources.load(environ), health.PATIENCE_S)
     except SkyPanelError:
         return {}
 
@@ -223,7 +223,7 @@ def _reach_findings(home: Path) -> tuple[Finding, ...]:
 
 async def _panel_findings(environ: Mapping[str, str]) -> tuple[Finding, ...]:
     try:
-        loaded = settings.load(environ)
+        loaded = sources.load(environ)
     except NotFound:
         return _port_findings(environ, None)
     except SkyPanelError as error:
@@ -244,7 +244,7 @@ async def _panel_findings(environ: Mapping[str, str]) -> tuple[Finding, ...]:
 async def _swarm_findings(environ: Mapping[str, str]) -> tuple[Finding, ...]:
     """Look at the Swarm, where one is chosen."""
     try:
-        loaded = settings.load(environ)
+        loaded = sources.load(environ)
     except SkyPanelError:
         return ()
     if loaded.engine != "swarm":
@@ -256,7 +256,7 @@ async def _swarm_findings(environ: Mapping[str, str]) -> tuple[Finding, ...]:
 
 def _port_findings(environ: Mapping[str, str], loaded: Settings | None) -> tuple[Finding, ...]:
     try:
-        check_public_ports(loaded.address if loaded else read_given(environ).address(DEFAULT_ADDRESS))
+        check_public_ports((loaded or Variables(**said(environ))).address)
     except SkyPanelError as error:
         return (Finding("ports", error.message, error.hint),)
     return ()

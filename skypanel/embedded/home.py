@@ -10,13 +10,13 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from skypanel import settings
 from skypanel.domain.errors import Conflict, Invalid, Unavailable
 from skypanel.embedded import users
 from skypanel.embedded.packages import SYSTEM_PATH
 from skypanel.embedded.users import User
-from skypanel.settings import Settings, identity, root_run_dir
-from skypanel.variables import VARIABLES, read_given
+from skypanel.settings import Settings, sources
+from skypanel.settings.declaration import VARIABLES, said
+from skypanel.settings.paths import identity, root_run_dir
 
 HOME_MODE = 0o711
 RUN_MODE = 0o700
@@ -39,13 +39,13 @@ def init(home: Path, environ: Mapping[str, str], *, starting: bool = False) -> S
     May be repeated, also while the panel runs, unless it is `starting`.
     Raises Invalid or Conflict for a folder that is not to be a home of this panel.
     """
-    read_given(environ)
+    said(environ)
     user = users.panel_user()
     users.check_reach(home, user)
     _make_home(home, user)
     run_dir = _make_run_dir(home, user, environ)
     _prepare(home, run_dir, user, environ, "up" if starting else "init")
-    return settings.load({**environ, "SKYPANEL_HOME": str(home)})
+    return sources.load({**environ, "SKYPANEL_HOME": str(home)})
 
 
 def run_folder(home: Path, user: User, environ: Mapping[str, str]) -> Path:
@@ -107,7 +107,7 @@ def _give(folder: Path, user: User, mode: int) -> None:
 
 def _prepare(home: Path, run_dir: Path, user: User, environ: Mapping[str, str], occasion: str) -> None:
     argv = (sys.executable, "-m", "skypanel.embedded.prepare", str(run_dir), occasion)
-    told = {variable.name: environ[variable.name] for variable in VARIABLES if variable.name in environ}
+    told = {variable.key: environ[variable.key] for variable in VARIABLES if variable.key in environ}
     prepared = subprocess.run(
         users.argv_as(user, argv),
         check=False,

@@ -9,11 +9,12 @@ import secrets
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import asyncssh
 from cryptography.fernet import Fernet
@@ -22,19 +23,11 @@ from skypanel.domain.errors import SkyPanelError, Unavailable
 from skypanel.domain.routing import Address
 from skypanel.embedded import certificates, choices, processes, routes
 from skypanel.embedded.certificates import Pair
-from skypanel.host.connection_limit import CONNECTIONS_PER_ADDRESS
 from skypanel.host.durable import sync_folder, write_whole
-from skypanel.settings import SSH_KEY_TYPES, Chosen, Settings, home_folder, load
-from skypanel.variables import (
-    DEFAULT_ADDRESS,
-    DEFAULT_DOCKER_HOST,
-    DEFAULT_INGRESS_HOST,
-    ENDPOINT_MODES,
-    ENGINES,
-    QUEUES,
-    Given,
-    read_given,
-)
+from skypanel.settings import SSH_KEY_TYPES, Settings, panel_json
+from skypanel.settings.declaration import Chosen, said
+from skypanel.settings.paths import home_folder
+from skypanel.settings.sources import load
 
 FOLDERS = (
     ("keys", 0o700),
@@ -51,12 +44,12 @@ SSH_ALGORITHMS = {"ed25519": "ssh-ed25519", "ecdsa": "ecdsa-sha2-nistp256", "rsa
 ROUTE_TABLE = Path("/proc/net/route")
 
 
-def prepare(home: Path, run_dir: Path, given: Given, *, starting: bool) -> None:
+def prepare(home: Path, run_dir: Path, given: Mapping[str, Any], *, starting: bool) -> None:
     """Bring the home and the run folder to where a start can begin."""
     chosen = _choose(home, run_dir, given)
     if starting:
         chosen = _with_free_ports(chosen)
-    write_whole(home / "panel.json", chosen.to_json().encode())
+    write_whole(home / "panel.json", panel_json.write(chosen).encode())
     for name, mode in FOLDERS:
         (home / name).mkdir(mode=mode, exist_ok=True)
         (home / name).chmod(mode)
@@ -73,31 +66,21 @@ def prepare(home: Path, run_dir: Path, given: Given, *, starting: bool) -> None:
         write_whole(run_dir / name, content.encode())
 
 
-def _choose(home: Path, run_dir: Path, given: Given) -> Chosen:
+def _choose(home: Path, run_dir: Path, given: Mapping[str, Any]) -> Chosen:
     """Return what was chosen at the first time, with what is given now."""
     try:
-        kept = Chosen.from_json((home / "panel.json").read_text())
+        chosen = replace(panel_json.read((home / "panel.json").read_text()), run_dir=run_dir, **given)
     except FileNotFoundError:
-        kept = None
-    ports = _Ports(given.address(kept.address if kept else DEFAULT_ADDRESS))
-    return Chosen(
-        address=ports.address,
-        run_dir=run_dir,
-        web_port=ports.take(kept.web_port if kept else 0),
-        traefik_port=ports.take(kept.traefik_port if kept else 0),
-        uid_base=kept.uid_base if kept else choices.pick_uid_base(),
-        subnet=kept.subnet if kept else choices.pick_subnet(choices.networks_of(ROUTE_TABLE.read_text())),
-        allow=given.allow if given.allow is not None else kept.allow if kept else (),
-        git_port=ports.take(kept.git_port if kept else 0),
-        engine=given.engine or (kept.engine if kept else ENGINES[0]),
-        docker_host=given.docker_host or (kept.docker_host if kept else DEFAULT_DOCKER_HOST),
-        ingress_host=given.ingress_host or (kept.ingress_host if kept else DEFAULT_INGRESS_HOST),
-        endpoint_mode=given.endpoint_mode or (kept.endpoint_mode if kept else ENDPOINT_MODES[0]),
-        ingress_port=ports.take(kept.ingress_port if kept else 0),
-        ingress_api_port=ports.take(kept.ingress_api_port if kept else 0),
-        queues=given.queues or (kept.queues if kept else QUEUES),
-        connections_per_address=given.connections_per_address or (kept.connections_per_address if kept else CONNECTIONS_PER_ADDRESS),
-        trusted_proxies=given.trusted_proxies if given.trusted_proxies is not None else kept.trusted_proxies if kept else (),
+        subnet = choices.pick_subnet(choices.networks_of(ROUTE_TABLE.read_text()))
+        chosen = Chosen(run_dir=run_dir, uid_base=choices.pick_uid_base(), subnet=subnet, **given)
+    ports = _Ports(chosen.address)
+    return replace(
+        chosen,
+        web_port=ports.take(chosen.web_port),
+        traefik_port=ports.take(chosen.traefik_port),
+        git_port=ports.take(chosen.git_port),
+        ingress_port=ports.take(chosen.ingress_port),
+        ingress_api_port=ports.take(chosen.ingress_api_port),
     )
 
 
@@ -192,7 +175,7 @@ def main() -> None:
     """Prepare the home of SKYPANEL_HOME."""
     os.umask(0o077)
     try:
-        prepare(home_folder(os.environ), Path(sys.argv[1]), read_given(os.environ), starting=sys.argv[2] == "up")
+        prepare(home_folder(os.environ), Path(sys.argv[1]), said(os.environ), starting=sys.argv[2] == "up")
     except SkyPanelError as error:
         sys.exit(str(error))
 

@@ -13,8 +13,8 @@ from typing import Any
 from skypanel.domain.routing import PROXY_TOKEN_HEADER
 from skypanel.drivers.proxy import plugin
 from skypanel.embedded import routes
+from skypanel.ports.queue import BILLING, PERIODIC, QUEUES
 from skypanel.settings import Settings
-from skypanel.variables import BILLING, PERIODIC, QUEUES
 
 STORAGE = "storage"
 PANEL = "panel"

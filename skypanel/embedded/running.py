@@ -25,7 +25,8 @@ from skypanel.embedded.welcome import Welcome
 from skypanel.host import connection_limit, strays
 from skypanel.host.commands import undo
 from skypanel.host.firewall import Plan
-from skypanel.settings import Settings, identity
+from skypanel.settings import Settings
+from skypanel.settings.paths import identity
 
 STARTER = "starter"
 SUPERVISORD_STOP_TIMEOUT_S = 75.0

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from skypanel.embedded import home as homes
 from skypanel.embedded.open_files import WANTED
-from skypanel.settings import home_folder, identity
-from skypanel.variables import VARIABLES, read_given
+from skypanel.settings.declaration import VARIABLES, said
+from skypanel.settings.paths import home_folder, identity
 
 SYSTEM_UNITS = Path("/etc/systemd/system")
 USER_UNITS = Path(".config/systemd/user")
@@ -16,10 +16,10 @@ USER_UNITS = Path(".config/systemd/user")
 
 def unit(command: Path, home: Path, environ: Mapping[str, str], *, of_root: bool) -> str:
     """Return the unit's text. What the environment says now about the panel holds for the service too."""
-    said = {variable.name: environ[variable.name] for variable in VARIABLES if environ.get(variable.name)}
+    told = {variable.key: environ[variable.key] for variable in VARIABLES if environ.get(variable.key)}
     certificates = {name: environ[name] for name in homes.CERTIFICATE_VARIABLES if environ.get(name)}
     user_home = {} if of_root or not environ.get("HOME") else {"HOME": environ["HOME"]}
-    variables = {**user_home, **certificates, **said, "SKYPANEL_HOME": str(home)}
+    variables = {**user_home, **certificates, **told, "SKYPANEL_HOME": str(home)}
     lines = (
         "[Unit]",
         "Description=SkyPanel",
@@ -54,7 +54,7 @@ def install(environ: Mapping[str, str]) -> str:
     """Write the unit for root's systemd, or for the user's, and return what to do next."""
     of_root = os.geteuid() == 0
     home = home_folder(environ)
-    read_given(environ)
+    said(environ)
     folder = SYSTEM_UNITS if of_root else Path(environ.get("HOME", "."), USER_UNITS)
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"skypanel-{identity(home)}.service"

@@ -15,7 +15,6 @@ from pathlib import Path
 
 import asyncssh
 
-from skypanel import settings
 from skypanel.bootstrap import open_panel, parse_public_key, upgrade
 from skypanel.domain.account import PublicKey
 from skypanel.domain.errors import Invalid, SkyPanelError
@@ -26,7 +25,7 @@ from skypanel.embedded.supervisor import Supervisor
 from skypanel.embedded.welcome import KeyFile, Welcome
 from skypanel.flow.accounts import login_link
 from skypanel.flow.setup import initialize, publish_authority, publish_identity
-from skypanel.settings import Settings
+from skypanel.settings import Settings, sources
 
 POLL_S = 0.1
 # One that ends again and again at its start will not come up by waiting.
@@ -119,7 +118,7 @@ def main() -> None:
     told = json.load(sys.stdin)
     files = [KeyFile(**fields) for fields in told["files"]]
     try:
-        asyncio.run(OCCASIONS[sys.argv[1]](settings.load(os.environ), files, told["indexes"]))
+        asyncio.run(OCCASIONS[sys.argv[1]](sources.load(os.environ), files, told["indexes"]))
     except Silent as error:
         say(silent=[error.part.name, error.part.title])
         sys.exit(1)

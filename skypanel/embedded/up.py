@@ -7,13 +7,14 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from skypanel import settings
 from skypanel.domain.errors import Conflict, Denied, NotFound
 from skypanel.embedded.home import init
 from skypanel.embedded.interruption import interruption
 from skypanel.embedded.listeners import check_public_ports
 from skypanel.embedded.open_files import raise_limit
 from skypanel.embedded.running import Running
+from skypanel.settings import sources
+from skypanel.settings.paths import home_folder
 
 POLL_S = 0.1
 PREVIOUS_END_TIMEOUT_S = 60.0
@@ -21,7 +22,7 @@ PREVIOUS_END_TIMEOUT_S = 60.0
 
 def run(environ: Mapping[str, str]) -> int:
     """Run a panel until SIGINT, SIGTERM or SIGHUP, and return the exit status. Raises SkyPanelError if it cannot start."""
-    home = settings.home_folder(environ)
+    home = home_folder(environ)
     with _held(home):
         return asyncio.run(_run(home, environ))
 
@@ -64,7 +65,7 @@ def _held(home: Path) -> Iterator[None]:
 async def _until_previous_ended(environ: Mapping[str, str]) -> None:
     """Wait for the end of what an `up` that was killed left behind: the kernel has told it to stop."""
     try:
-        socket = settings.load(environ).run_dir / "supervisor.sock"
+        socket = sources.load(environ).run_dir / "supervisor.sock"
     except NotFound:
         return
     with contextlib.suppress(TimeoutError):

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from skypanel.domain.access import check_admin
 from skypanel.domain.account import Account
 from skypanel.domain.errors import Conflict, Invalid, NotFound
-from skypanel.domain.settings import BUCKET_SETTINGS, SETTINGS, STORAGE_SETTINGS, Setting, Value, bucket_of, read, storage_of
+from skypanel.domain.setting import Setting
+from skypanel.domain.settings import BUCKET_SETTINGS, SETTINGS, STORAGE_SETTINGS, Value, bucket_of, read, storage_of
 from skypanel.flow import audit, billing
 from skypanel.flow import storage as storage_flow
 from skypanel.flow.configured import values
@@ -22,7 +23,7 @@ HIDDEN = "(secret)"
 class Shown:
     """A setting as it stands; a sensitive one has no value here, whether it is set or not."""
 
-    setting: Setting
+    setting: Setting[Value]
     value: Value | None
     is_set: bool
 

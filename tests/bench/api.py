@@ -13,10 +13,10 @@ from time import perf_counter
 from aiohttp import ClientSession, ClientTimeout, TCPConnector
 from aiohttp.test_utils import TestServer
 
-from skypanel import settings
 from skypanel.bootstrap import open_panel
 from skypanel.flow import accounts as accounts_flow
 from skypanel.ports.panel import Panel
+from skypanel.settings import Settings, sources
 from skypanel.store import accounts
 from tests.bench import memory
 from tests.bench.figures import Figure, percentile, single
@@ -71,7 +71,7 @@ def tail(_stage: Stage) -> list[Figure]:
 
 
 async def _calls(under_test: PanelUnderTest) -> list[Figure]:
-    configured = settings.load(under_test.environment)
+    configured = sources.load(under_test.environment)
     found: list[Figure] = []
     async with open_panel(configured) as panel:
         async with panel.transaction() as conn:
@@ -114,7 +114,7 @@ async def _time(client: ClientSession, request: Request, number: int) -> float:
     return (perf_counter() - began) * MS
 
 
-async def _statements(panel: Panel, configured: settings.Settings, request: Request) -> int:
+async def _statements(panel: Panel, configured: Settings, request: Request) -> int:
     counting = Counting(panel.database)
     server = TestServer(create_app(replace(panel, database=counting), configured))
     headers = {"Host": configured.address.domain, "Authorization": f"Bearer {await _token(panel)}"}
@@ -139,7 +139,7 @@ async def _client(under_test: PanelUnderTest, token: str, connections: int):
 
 
 async def _tail(under_test: PanelUnderTest) -> list[Figure]:
-    configured = settings.load(under_test.environment)
+    configured = sources.load(under_test.environment)
     async with open_panel(configured) as panel, _client(under_test, await _token(panel), 0) as client:
         alone = await _followed(under_test, client, 1)
         before = memory.by_kind(under_test.process.pid)["web"]

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from skypanel import settings
 from skypanel.bootstrap import open_panel
 from skypanel.flow import reconcile
 from skypanel.ports.panel import Panel
+from skypanel.settings import sources
 from tests.bench import memory
 from tests.bench.deploys import FlaskApp, flask_app
 from tests.bench.figures import Figure, single
@@ -39,7 +39,7 @@ def apps(stage: Stage) -> list[Figure]:
 
 
 async def _measure(app: FlaskApp, before: int, size: int) -> list[Figure]:
-    async with open_panel(settings.load(app.stage.panel.environment)) as panel:
+    async with open_panel(sources.load(app.stage.panel.environment)) as panel:
         async with panel.transaction() as conn:
             await rest(conn, app.name, before + 1, size)
         await asyncio.sleep(SETTLED_S)

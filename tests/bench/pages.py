@@ -9,8 +9,8 @@ from time import perf_counter
 from aiohttp import ClientSession, CookieJar
 from aiohttp.test_utils import TestServer
 
-from skypanel import settings
 from skypanel.bootstrap import open_panel
+from skypanel.settings import sources
 from tests.bench.figures import Figure, percentile, single
 from tests.bench.stage import Stage
 from tests.journeys.harness import PanelUnderTest, new_panel
@@ -32,7 +32,7 @@ def dashboard(_stage: Stage) -> list[Figure]:
 
 
 async def _measure(under_test: PanelUnderTest) -> list[Figure]:
-    configured = settings.load(under_test.environment)
+    configured = sources.load(under_test.environment)
     async with open_panel(configured) as panel, _browser(panel.address.http_port, panel.address.dashboard_url()) as browser:
         async with panel.transaction() as conn:
             await crowd(conn, APP)

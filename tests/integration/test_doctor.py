@@ -4,8 +4,8 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 from skypanel.embedded import doctor
-from skypanel.settings import Chosen
-from skypanel.variables import DEFAULT_ADDRESS
+from skypanel.settings import panel_json
+from skypanel.settings.declaration import Chosen
 from tests.fixtures.launcher import MODES, running_launcher
 
 
@@ -14,8 +14,8 @@ def home_of(folder: Path, run_dir: Path) -> dict[str, str]:
     (folder / "keys").mkdir()
     for name in ("postgres.password", "valkey.password", "traefik.token"):
         (folder / "keys" / name).write_text("none")
-    chosen = Chosen(DEFAULT_ADDRESS, run_dir, 7000, 7001, 1 << 20, IPv4Network("10.9.64.0/18"))
-    (folder / "panel.json").write_text(chosen.to_json())
+    chosen = Chosen(run_dir=run_dir, web_port=7000, traefik_port=7001, uid_base=1 << 20, subnet=IPv4Network("10.9.64.0/18"))
+    (folder / "panel.json").write_text(panel_json.write(chosen))
     return {"SKYPANEL_HOME": str(folder)}
 
 

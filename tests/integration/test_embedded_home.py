@@ -14,7 +14,8 @@ import pytest
 from skypanel.domain.errors import Conflict, Invalid, NotFound, Unavailable
 from skypanel.embedded import choices, home, users
 from skypanel.embedded.running import write_token
-from skypanel.settings import SSH_KEY_TYPES, load
+from skypanel.settings import SSH_KEY_TYPES
+from skypanel.settings.sources import load
 
 
 @pytest.fixture

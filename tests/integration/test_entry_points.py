@@ -14,10 +14,11 @@ import pytest
 from celery import Celery
 from cryptography.fernet import Fernet
 
-from skypanel.domain.routing import PROXY_TOKEN_HEADER, Address
+from skypanel.domain.routing import PROXY_TOKEN_HEADER
 from skypanel.embedded.certificates import issue, make_authority, panel_hosts
 from skypanel.embedded.processes import Binaries, worker_argv
-from skypanel.settings import Chosen
+from skypanel.settings import panel_json
+from skypanel.settings.declaration import Chosen
 from tests.fixtures.valkey import PASSWORD
 from tests.support.until import until
 
@@ -50,9 +51,11 @@ def environment(valkey, web_port, rendezvous_port, tmp_path):
     pair = issue(make_authority("localhost", datetime.now(UTC)), panel_hosts("localhost"), datetime.now(UTC))
     (home / "keys" / "panel.crt").write_bytes(pair.certificate)
     (home / "keys" / "panel.key").write_bytes(pair.key)
-    address = Address("localhost", 2222, 8080, 8443, rendezvous_port)
-    chosen = Chosen(address, valkey.folder, web_port, 1, 1 << 20, IPv4Network("10.9.64.0/18"))
-    (home / "panel.json").write_text(chosen.to_json())
+    chosen = Chosen(
+        rendezvous_port=rendezvous_port, run_dir=valkey.folder, web_port=web_port, traefik_port=1,
+        uid_base=1 << 20, subnet=IPv4Network("10.9.64.0/18"),
+    )  # fmt: skip
+    (home / "panel.json").write_text(panel_json.write(chosen))
     return os.environ | {"SKYPANEL_HOME": str(home)}
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from skypanel.domain.errors import Conflict
 from skypanel.embedded import choices, home, up, users
-from skypanel.settings import identity
+from skypanel.settings.paths import identity
 
 WITHIN_S = 90
 

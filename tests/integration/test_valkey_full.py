@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from skypanel.domain.routing import Address
 from skypanel.drivers.celery import CeleryQueue
 from skypanel.drivers.output.streams import StreamOutput, connect
 from skypanel.drivers.storage.files import FileObjects
@@ -28,7 +27,7 @@ def full():
     """The panel's own configuration, with less memory so that a test can fill it."""
     folder = Path(tempfile.mkdtemp(prefix="sky", dir="/var/tmp"))
     settings = Settings(
-        home=folder, run_dir=folder, address=Address("localhost", 2222, 8080, 8443), web_port=7000, traefik_port=7001, git_port=7002,
+        home=folder, run_dir=folder, web_port=7000, traefik_port=7001, git_port=7002,
         uid_base=1 << 20, subnet=IPv4Network("10.9.64.0/18"), allow=(), panel_uid=0, panel_gid=0,
         database_password="", valkey_password=PASSWORD, traefik_token="",
     )  # fmt: skip

@@ -10,8 +10,7 @@ import pytest
 from celery import Celery
 
 from skypanel.drivers.celery import CeleryQueue
-from skypanel.ports.queue import Job
-from skypanel.variables import BILLING, PERIODIC
+from skypanel.ports.queue import BILLING, PERIODIC, Job
 from tests.support.until import until
 from workers import schedule
 from workers.process import SHUTDOWN_GRACE_S

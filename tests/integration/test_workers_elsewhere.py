@@ -22,7 +22,7 @@ from skypanel.engines import Elsewhere
 from skypanel.engines.swarm import open_engine
 from skypanel.flow import build as build_flow
 from skypanel.flow import config, setup
-from skypanel.settings import IDENTITY, of_worker
+from skypanel.settings.sources import IDENTITY, of_worker
 from skypanel.store import builds, releases, rollouts
 from tests.fixtures.docker import Bridge
 from tests.fixtures.elsewhere import SHARED, Machine, clean_environment, forwarded

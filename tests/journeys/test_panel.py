@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from skypanel import settings
 from skypanel.bootstrap import open_panel
+from skypanel.settings import sources
 from skypanel.store import audit
 from tests.journeys.harness import new_panel, wait_for
 from tests.journeys.leftovers import leftovers
@@ -105,7 +105,7 @@ def test_rotated_keys_leave_apps_and_their_config_vars_alone(panel):
 
 
 async def newest_deeds(panel, count):
-    async with open_panel(settings.load(panel.environment)) as opened, opened.transaction() as conn:
+    async with open_panel(sources.load(panel.environment)) as opened, opened.transaction() as conn:
         return [(entry.action, entry.origin) for entry in await audit.recent(conn, count)]
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from skypanel import settings
 from skypanel.bootstrap import open_panel
+from skypanel.settings import sources
 from tests.journeys.harness import PanelUnderTest, new_panel
 
 LOOK_EVERY_S = 0.03
@@ -63,7 +63,7 @@ def web_dynos(panel: PanelUnderTest) -> list[tuple[str, int]]:
     """Return the host and port of every web dyno, as the front door reaches it."""
 
     async def ask():
-        async with open_panel(settings.load(panel.environment)) as opened:
+        async with open_panel(sources.load(panel.environment)) as opened:
             return await opened.scheduler.dynos()
 
     found = [dyno.endpoint.rpartition(":") for dyno in asyncio.run(ask()) if dyno.endpoint]

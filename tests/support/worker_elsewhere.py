@@ -10,11 +10,11 @@ from pathlib import Path
 
 from celery import Celery
 
-from skypanel import settings
 from skypanel.bootstrap import open_panel
 from skypanel.drivers.celery import OPTIONS
 from skypanel.drivers.output.streams import StreamOutput, connect
 from skypanel.drivers.storage.files import FileObjects
+from skypanel.settings import sources
 from tests.fakes.logs import FakeLogs
 from tests.fakes.router import FakeRouter
 from tests.support.panels import FakeBuilder, FakeScheduler
@@ -48,7 +48,7 @@ class HangingScheduler(FakeScheduler):
 
 @asynccontextmanager
 async def open_here():
-    loaded = settings.of_worker(os.environ)
+    loaded = sources.of_worker(os.environ)
     make_folders(loaded)
     builder = HangingBuilder()
     builder.answer("test", "-f", code=1)
@@ -65,6 +65,6 @@ async def open_here():
 
 
 app = Celery("skypanel", set_as_current=False)
-app.add_defaults({**OPTIONS, **schedule.OPTIONS, "broker_url": settings.of_worker(os.environ).broker_url})
-process = PanelProcess(open_here, lambda: settings.of_worker(os.environ).run_dir)
+app.add_defaults({**OPTIONS, **schedule.OPTIONS, "broker_url": sources.of_worker(os.environ).broker_url})
+process = PanelProcess(open_here, lambda: sources.of_worker(os.environ).run_dir)
 jobs.register(app, process)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from skypanel.domain.errors import Unavailable
 from skypanel.embedded import choices
 from skypanel.embedded.listeners import listener, public_ports
-from skypanel.variables import DEFAULT_ADDRESS
+from skypanel.settings.declaration import Variables
 
 ROUTES = """\
 Iface	Destination	Gateway 	Flags	RefCnt	Use	Metric	Mask		MTU	Window	IRTT
@@ -46,7 +46,7 @@ def test_uids_are_aligned_and_high():
 
 
 def test_each_public_port_has_its_variable():
-    assert [(port.number, port.variable) for port in public_ports(DEFAULT_ADDRESS)] == [
+    assert [(port.number, port.variable) for port in public_ports(Variables().address)] == [
         (2222, "SKYPANEL_SSH_PORT"),
         (8080, "SKYPANEL_HTTP_PORT"),
         (8443, "SKYPANEL_HTTPS_PORT"),

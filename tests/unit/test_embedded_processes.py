@@ -6,19 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from skypanel.domain.routing import PROXY_TOKEN_HEADER, Address
+from skypanel.domain.routing import PROXY_TOKEN_HEADER
 from skypanel.embedded import processes, running
 from skypanel.embedded.processes import DOOR, PANEL, STORAGE, Binaries
 from skypanel.embedded.users import User, argv_as, caller
 from skypanel.host.connection_limit import Door
 from skypanel.launcher.options import parse_options
-from skypanel.settings import QUEUES, Settings
+from skypanel.ports.queue import QUEUES
+from skypanel.settings import Settings
 
 BINARIES = Binaries(Path("/env/bin/python"), Path("/env/pg/bin"), Path("/env/valkey-server"), Path("/env/bin/traefik"))
 SETTINGS = Settings(
     home=Path("/home/of/the panel"),
     run_dir=Path("/run/skypanel/0a1b2c3d"),
-    address=Address("localhost", 2222, 8080, 8443),
     web_port=20001,
     traefik_port=20002,
     git_port=20003,
@@ -137,7 +137,7 @@ def test_the_launcher_and_the_proxy_are_told_of_the_front_door():
 
 @pytest.mark.parametrize("low", [{"http_port": 80}, {"ssh_port": 22}, {"https_port": 443}, {"rendezvous_port": 444}])
 def test_low_ports_are_for_those_alone_who_listen_on_public_ports(low):
-    settings = replace(SETTINGS, address=replace(SETTINGS.address, **low))
+    settings = replace(SETTINGS, **low)
     keeps = {
         program.name
         for program in processes.programs(settings, BINARIES)

@@ -1,6 +1,6 @@
 import pytest
 
-from skypanel.variables import BILLING
+from skypanel.ports.queue import BILLING
 from workers.jobs import JOBS
 from workers.schedule import EVERY_S, OPTIONS
 

@@ -1,5 +1,6 @@
+import ast
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Network
 from pathlib import Path
 
@@ -9,13 +10,47 @@ from hypothesis import strategies as st
 
 from skypanel.domain.errors import Invalid, NotFound
 from skypanel.domain.routing import Address
-from skypanel.ports.queue import Job
-from skypanel.settings import IDENTITY, QUEUES, Chosen, Settings, _secret, home_folder, identity, load, of_worker
-from skypanel.variables import DEFAULT_ADDRESS, MAX_PORT, VARIABLES, WORKER_VARIABLES, Given, read_given
+from skypanel.ports.queue import PERIODIC, QUEUES, Job
+from skypanel.settings import Settings, panel_json, readers
+from skypanel.settings.declaration import VARIABLES, Chosen, Variables, WorkerVariables, said, settings_of, variable
+from skypanel.settings.paths import home_folder, identity
+from skypanel.settings.readers import MAX_PORT
+from skypanel.settings.sources import IDENTITY, _secret, load, of_worker
+from tests.support.documents import ROOT, tables, with_tables
 
 CHOSEN = Chosen(
-    DEFAULT_ADDRESS, Path("/run/skypanel/0a1b2c3d"), 20001, 20002, 1 << 20, IPv4Network("10.9.64.0/18"), ("10.0.0.1/32:53",), 20003
-)
+    run_dir=Path("/run/skypanel/0a1b2c3d"), web_port=20001, traefik_port=20002, git_port=20003, uid_base=1 << 20,
+    subnet=IPv4Network("10.9.64.0/18"), allow=("10.0.0.1/32:53",),
+)  # fmt: skip
+# Of each variable: what is typed, what that is, and what is refused.
+EXAMPLES = {
+    "domain": (
+        "Apps.Example.COM.",
+        "apps.example.com",
+        ("a..b", "-a.example", "exa mple", "a_b.example", "http://x", "*.example.com", "x" * 64, "a." * 100),
+    ),
+    **dict.fromkeys(
+        ("ssh_port", "http_port", "https_port", "rendezvous_port"),
+        (" 22 ", 22, ("0", "65536", "-1", "80.0", "http", "٨٠", "1e3", "2222x")),
+    ),
+    "dashboard": ("http", "http", ("ftp", "HTTP")),
+    "allow": (
+        "10.1.0.0/16, 192.168.7.2:5432,",
+        ("10.1.0.0/16", "192.168.7.2/32:5432"),
+        ("10.0.0.0/33", "10.0.0.1/8", "example.com", "10.0.0.0/8:0", "fd00::/8", "10.0.0.0/8:"),
+    ),
+    "connections_per_address": ("20", 20, ("0", "1000001", "-1", "1e3", "many", "9" * 5000)),
+    "trusted_proxies": (
+        "10.1.2.3, fd00::/32,",
+        ("10.1.2.3/32", "fd00::/32"),
+        ("10.0.0.1/8", "proxy.example.com", "10.0.0.1:80", "fe80::1%eth0", "fd00::%} accept/64", "10.1.2.3,fd00::1/129"),
+    ),
+    "engine": ("swarm", "swarm", ("kubernetes",)),
+    "docker_host": ("tcp://10.0.0.1:2376", "tcp://10.0.0.1:2376", ("unix://relative.sock", "unix:///a b", "ssh://host")),
+    "ingress_host": ("10.0.0.1", "10.0.0.1", ("10.0.0", "manager.example.com", "fd00::1")),
+    "endpoint_mode": ("vip", "vip", ("both",)),
+    "queues": ("rollouts, builds,rollouts", ("rollouts", "builds"), ("builds,mail",)),
+}
 SECRETS = {"postgres.password": "pg-secret", "valkey.password": "vk-secret", "traefik.token": "tk-secret"}
 
 
@@ -24,7 +59,7 @@ def home(tmp_path):
     (tmp_path / "keys").mkdir()
     for name, secret in SECRETS.items():
         (tmp_path / "keys" / name).write_text(f"{secret}\n")
-    (tmp_path / "panel.json").write_text(CHOSEN.to_json())
+    (tmp_path / "panel.json").write_text(panel_json.write(CHOSEN))
     return tmp_path
 
 
@@ -34,14 +69,14 @@ def load_with(home: Path, **variables: str) -> Settings:
 
 def test_loads_what_was_chosen_and_the_keys(home):
     settings = load_with(home)
-    assert settings.address == DEFAULT_ADDRESS
+    assert settings.address == Address("localhost", 2222, 8080, 8443)
     assert (settings.web_port, settings.traefik_port, settings.git_port, settings.allow) == (20001, 20002, 20003, ("10.0.0.1/32:53",))
     assert settings.encryption_keys_file == home / "keys" / "encryption.keys"
     assert settings.panel_uid == home.stat().st_uid
     assert settings.database_dsn == "postgresql://skypanel:pg-secret@/skypanel?host=/run/skypanel/0a1b2c3d"
     assert settings.valkey_url == "unix://:vk-secret@/run/skypanel/0a1b2c3d/valkey.sock"
     assert settings.broker_url == "redis+socket://:vk-secret@/run/skypanel/0a1b2c3d/valkey.sock"
-    assert set(QUEUES) == {*Job, "periodic"}
+    assert set(QUEUES) == {*Job, PERIODIC}
 
 
 def test_paths_lie_in_the_home_or_the_run_folder(home):
@@ -68,7 +103,7 @@ def test_a_missing_panel_is_not_found(tmp_path):
 
 
 def test_a_home_of_a_newer_version_is_refused(home):
-    newer = {**json.loads(CHOSEN.to_json()), "version": 2}
+    newer = {**json.loads(panel_json.write(CHOSEN)), "version": 2}
     (home / "panel.json").write_text(json.dumps(newer))
     with pytest.raises(Invalid, match="newer SkyPanel"):
         load_with(home)
@@ -93,7 +128,7 @@ def test_a_home_of_a_newer_version_is_refused(home):
     ],
 )
 def test_what_init_would_not_have_chosen_is_refused(home, wrong):
-    (home / "panel.json").write_text(json.dumps({**json.loads(CHOSEN.to_json()), **wrong}))
+    (home / "panel.json").write_text(json.dumps({**json.loads(panel_json.write(CHOSEN)), **wrong}))
     with pytest.raises(Invalid):
         load_with(home)
 
@@ -110,115 +145,94 @@ def test_a_secret_of_somebody_else_is_not_read(home):
         _secret(home, "valkey.password", home.stat().st_uid + 1)
 
 
-def test_a_home_of_before_git_over_http_is_read():
-    fields = json.loads(CHOSEN.to_json())
-    for name in ("git_port", "connections_per_address", "trusted_proxies"):
-        del fields[name]
-    assert Chosen.from_json(json.dumps(fields)) == replace(CHOSEN, git_port=0)
+def test_each_variable_has_examples():
+    assert EXAMPLES.keys() == settings_of(Variables).keys()
 
 
-def test_chosen_survives_the_file():
-    for chosen in (CHOSEN, replace(CHOSEN, connections_per_address=20, trusted_proxies=("10.1.2.3/32", "fd00::/64"))):
-        assert Chosen.from_json(chosen.to_json()) == chosen
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_each_variable_is_at_its_default_until_something_is_said(home, name):
+    typed, value, _ = EXAMPLES[name]
+    setting = settings_of(Variables)[name]
+    assert getattr(Variables(), name) == setting.default
+    assert getattr(load_with(home, **{setting.key: typed}), name) == value
+    assert said({setting.key: " "}) == ({name: ()} if setting.default == () else {})
 
 
-@pytest.mark.parametrize("text", ["0", "65536", "-1", "80.0", "http", "٨٠", "1e3", "2222x"])
-def test_a_bad_port_is_refused_with_its_name(text):
-    with pytest.raises(Invalid, match=r"SKYPANEL_HTTP_PORT is .*no port.*from 1 to 65535"):
-        read_given({"SKYPANEL_HTTP_PORT": text})
+@pytest.mark.parametrize(("name", "text"), [(name, text) for name, (_, _, wrong) in EXAMPLES.items() for text in wrong])
+def test_each_variable_is_refused_by_name_with_what_it_may_be(name, text):
+    with pytest.raises(Invalid, match=f"^SKYPANEL_{name.upper()} (is|holds) .*[.]$") as refused:
+        said({f"SKYPANEL_{name.upper()}": text})
+    assert refused.value.hint
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_each_variable_is_kept_and_a_home_of_before_there_was_one_is_read(name):
+    chosen = replace(CHOSEN, **{name: EXAMPLES[name][1]})
+    assert panel_json.read(panel_json.write(chosen)) == chosen
+    before = json.loads(panel_json.write(chosen))
+    del before[name]
+    assert panel_json.read(json.dumps(before)) == replace(CHOSEN, **{name: settings_of(Variables)[name].default})
+
+
+def test_a_home_of_version_0_1_is_read():
+    fields = {"version": 1, "domain": "apps.example.com", "ssh_port": 22, "http_port": 80, "https_port": 443, "allow": ["10.0.0.1/32:53"]}
+    picked = {"run_dir": "/run/skypanel/0a1b2c3d", "web_port": 20001, "traefik_port": 20002, "uid_base": 1 << 20, "subnet": "10.9.64.0/18"}
+    read = panel_json.read(json.dumps({**fields, **picked}))
+    assert read == replace(CHOSEN, domain="apps.example.com", ssh_port=22, http_port=80, https_port=443, git_port=0)
+
+
+def test_what_a_panel_was_told_is_in_its_file_and_no_secret():
+    told = json.loads(panel_json.write(CHOSEN))
+    assert set(told) - settings_of(Variables).keys() == {
+        *("version", "run_dir", "web_port", "traefik_port", "git_port", "ingress_port", "ingress_api_port", "uid_base", "subnet")
+    }
+
+
+def test_a_setting_is_one_row():
+    @dataclass(frozen=True, kw_only=True)
+    class More(Variables):
+        colour: str = variable("red", readers.one_of("red", "blue"), "The colour of the door.")
+
+    assert More(**said({}, More)).colour == "red"
+    assert More(**said({"SKYPANEL_COLOUR": "blue"}, More)).colour == "blue"
+    with pytest.raises(Invalid, match=r"^SKYPANEL_COLOUR is 'green'\. Set it to red or blue\.$"):
+        said({"SKYPANEL_COLOUR": "green"}, More)
+    assert settings_of(More)["colour"].meaning == "The colour of the door."
+
+
+def test_each_variable_is_declared_once_and_used():
+    folders = ("skypanel", "web", "workers", "gitreceiver")
+    trees = {path: ast.parse(path.read_text()) for folder in folders for path in (ROOT / folder).rglob("*.py")}
+    declaration = ast.walk(trees.pop(ROOT / "skypanel/settings/declaration.py"))
+    declared = [node.target.id for node in declaration if isinstance(node, ast.AnnAssign) and isinstance(node.value, ast.Call)]
+    nodes = [node for tree in trees.values() for node in ast.walk(tree)]
+    used = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    for name in (*settings_of(Variables), *settings_of(WorkerVariables)):
+        assert declared.count(name) == 1
+        assert name in used
+
+
+def test_the_documents_list_the_settings_as_they_are_declared():
+    for page in (ROOT / "docs").glob("*.md"):
+        assert page.read_text() == with_tables(page.read_text()), "make docs"
+    listed = "".join(page.read_text() for page in (ROOT / "docs").glob("*.md"))
+    assert [name for name, table in tables().items() if table not in listed] == []
+    assert all(setting.meaning.endswith(".") for setting in (*VARIABLES, *settings_of(WorkerVariables).values()))
 
 
 @given(st.integers(1, MAX_PORT))
 def test_every_port_is_taken(port):
-    assert read_given({"SKYPANEL_SSH_PORT": f" {port} "}) == Given(ssh_port=port)
+    assert said({"SKYPANEL_SSH_PORT": f" {port} "}) == {"ssh_port": port}
 
 
-def test_ports_must_differ():
+def test_ports_must_differ(home):
     with pytest.raises(Invalid, match="cannot share a port"):
-        read_given({"SKYPANEL_HTTP_PORT": "8443"}).address(DEFAULT_ADDRESS)
-
-
-@pytest.mark.parametrize("text", ["a..b", "-a.example", "exa mple", "a_b.example", "http://x", "*.example.com", "x" * 64, "a." * 100])
-def test_a_bad_domain_is_refused(text):
-    with pytest.raises(Invalid, match=r"SKYPANEL_DOMAIN is .*no domain"):
-        read_given({"SKYPANEL_DOMAIN": text})
-
-
-@pytest.mark.parametrize("text", ["10.0.0.0/33", "10.0.0.1/8", "example.com", "10.0.0.0/8:0", "fd00::/8", "10.0.0.0/8:"])
-def test_a_bad_network_is_refused(text):
-    with pytest.raises(Invalid, match="SKYPANEL_ALLOW"):
-        assert read_given({"SKYPANEL_ALLOW": text}).allow is not None
-
-
-def test_networks_are_written_out():
-    assert read_given({"SKYPANEL_ALLOW": "10.1.0.0/16, 192.168.7.2:5432,"}).allow == ("10.1.0.0/16", "192.168.7.2/32:5432")
-
-
-@pytest.mark.parametrize("text", ["0", "1000001", "-1", "1e3", "many", "9" * 5000])
-def test_a_number_of_connections_that_is_none_is_refused(text):
-    with pytest.raises(Invalid, match=r"SKYPANEL_CONNECTIONS_PER_ADDRESS is .*from 1 to 1000000"):
-        read_given({"SKYPANEL_CONNECTIONS_PER_ADDRESS": text})
-
-
-@pytest.mark.parametrize("text", ["10.0.0.1/8", "proxy.example.com", "10.0.0.1:80", "fe80::1%eth0", "fd00::%} accept/64", "fd00::1/129"])
-def test_a_proxy_that_is_no_network_is_refused(text):
-    with pytest.raises(Invalid, match=r"SKYPANEL_TRUSTED_PROXIES holds .*no network.*10\.1\.0\.0/16"):
-        read_given({"SKYPANEL_TRUSTED_PROXIES": f"10.1.2.3,{text}"})
-
-
-def test_proxies_and_connections_are_kept_until_something_else_is_said(home):
-    assert (load_with(home).connections_per_address, load_with(home).trusted_proxies) == (1000, ())
-    (home / "panel.json").write_text(replace(CHOSEN, connections_per_address=20, trusted_proxies=("fd00::/64",)).to_json())
-    assert (load_with(home).connections_per_address, load_with(home).trusted_proxies) == (20, ("fd00::/64",))
-    said = load_with(home, SKYPANEL_CONNECTIONS_PER_ADDRESS="5", SKYPANEL_TRUSTED_PROXIES="10.1.2.3, fd00::/32,")
-    assert (said.connections_per_address, said.trusted_proxies) == (5, ("10.1.2.3/32", "fd00::/32"))
-    assert load_with(home, SKYPANEL_TRUSTED_PROXIES="").trusted_proxies == ()
-
-
-def test_empty_values_say_nothing():
-    assert read_given({"SKYPANEL_HTTP_PORT": "", "SKYPANEL_DOMAIN": " "}) == Given()
+        load_with(home, SKYPANEL_HTTP_PORT="8443")
 
 
 def test_the_home_is_absolute(tmp_path):
     assert home_folder({"SKYPANEL_HOME": "some/home"}) == Path.cwd() / "some/home"
     assert home_folder({}).is_absolute()
-
-
-def test_each_variable_is_documented_and_explained():
-    page = (Path(__file__).parents[2] / "docs/settings.md").read_text()
-    for variable in VARIABLES:
-        assert f"| `{variable.name}` | {variable.default} | {variable.sentence} |" in page
-        assert variable.sentence.endswith(".")
-
-
-def test_the_engine_is_the_embedded_one_unless_another_is_chosen(home):
-    assert (load_with(home).engine, load_with(home).endpoint_mode) == ("embedded", "dnsrr")
-    chosen = replace(CHOSEN, engine="swarm", docker_host="unix:///run/docker.sock", endpoint_mode="vip", ingress_port=20004)
-    (home / "panel.json").write_text(chosen.to_json())
-    settings = load_with(home)
-    assert (settings.engine, settings.docker_host, settings.endpoint_mode, settings.ingress_port) == (
-        "swarm",
-        "unix:///run/docker.sock",
-        "vip",
-        20004,
-    )
-    assert load_with(home, SKYPANEL_ENGINE="embedded").engine == "embedded"
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("SKYPANEL_ENGINE", "kubernetes"),
-        ("SKYPANEL_ENDPOINT_MODE", "both"),
-        ("SKYPANEL_DOCKER_HOST", "unix://relative.sock"),
-        ("SKYPANEL_DOCKER_HOST", "unix:///a b"),
-        ("SKYPANEL_DOCKER_HOST", "ssh://host"),
-    ],
-)
-def test_an_engine_that_is_none_is_refused_with_what_it_may_be(name, value):
-    with pytest.raises(Invalid, match=name) as refused:
-        read_given({name: value})
-    assert refused.value.hint
 
 
 ELSEWHERE = {
@@ -264,21 +278,6 @@ def test_a_worker_without_a_database_of_its_own_is_the_homes(home):
     assert of_worker({"SKYPANEL_HOME": str(home)}) == load_with(home)
 
 
-def test_queues_are_chosen_and_kept(home):
-    assert load_with(home).queues == QUEUES
-    assert load_with(home, SKYPANEL_QUEUES="rollouts, builds,rollouts").queues == ("rollouts", "builds")
-    (home / "panel.json").write_text(replace(CHOSEN, queues=("periodic",)).to_json())
-    assert load_with(home).queues == ("periodic",)
-    with pytest.raises(Invalid, match="no queue"):
-        read_given({"SKYPANEL_QUEUES": "builds,mail"})
-
-
-def test_what_a_worker_elsewhere_needs_is_documented():
-    page = (Path(__file__).parents[2] / "docs/nodes.md").read_text()
-    for variable in WORKER_VARIABLES:
-        assert f"| `{variable.name}` | {variable.sentence} |" in page
-
-
 @pytest.mark.parametrize(
     ("domain", "dashboard", "url"),
     [
@@ -292,8 +291,3 @@ def test_what_a_worker_elsewhere_needs_is_documented():
 )
 def test_the_dashboard_is_there_by_https_wherever_names_lead_to_other_machines(home, domain, dashboard, url):
     assert load_with(home, SKYPANEL_DOMAIN=domain, SKYPANEL_DASHBOARD=dashboard).address.dashboard_url() == url
-
-
-def test_a_scheme_of_the_dashboard_that_is_none():
-    with pytest.raises(Invalid, match=r"SKYPANEL_DASHBOARD is 'ftp'\. Set it to https or http"):
-        read_given({"SKYPANEL_DASHBOARD": "ftp"})

@@ -1,0 +1,159 @@
+"""What a process knows before it reaches the database: each setting is declared here, once.
+
+A field that `variable` declares is a setting of the environment: `docker_host` is SKYPANEL_DOCKER_HOST. What loads it, keeps it,
+passes it on and documents it goes through the fields.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any, TypeVar
+
+from skypanel.domain.errors import Invalid
+from skypanel.domain.routing import DEFAULT_RENDEZVOUS_PORT, Address
+from skypanel.domain.setting import Setting
+from skypanel.host.connection_limit import CONNECTIONS_PER_ADDRESS
+from skypanel.host.ranges import parse_subnet, parse_uid_base
+from skypanel.ports.queue import QUEUES
+from skypanel.settings import readers
+
+MAX_CONNECTIONS_PER_ADDRESS = 1_000_000
+PREFIX = "SKYPANEL_"
+VARIABLE = "variable"
+KEPT = "kept"
+
+T = TypeVar("T")
+
+
+def variable(default: T, read: Callable[[str], T], meaning: str, *, is_sensitive: bool = False, at_first: str = "") -> T:
+    """Declare a field that is a setting of the environment."""
+
+    def named(key: str) -> Setting[T]:
+        return Setting(key, default, read, meaning, is_sensitive, at_first)
+
+    return field(default=default, repr=not is_sensitive, metadata={VARIABLE: named})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variables:
+    """What whoever starts a panel may say; `panel.json` keeps it. Raises Invalid if two ports are one."""
+
+    domain: str = variable("localhost", readers.domain, "The parent of all app hostnames; the dashboard is at skypanel.<domain>.")
+    ssh_port: int = variable(2222, readers.port, "The port for git over SSH, on all interfaces.")
+    http_port: int = variable(8080, readers.port, "The port for HTTP, on all interfaces.")
+    https_port: int = variable(8443, readers.port, "The port for HTTPS, on all interfaces.")
+    rendezvous_port: int = variable(
+        DEFAULT_RENDEZVOUS_PORT, readers.port, "The port at which `heroku run` meets its dyno, by TLS, on all interfaces."
+    )
+    dashboard: str = variable(
+        "",
+        readers.one_of("https", "http"),
+        "Whether the dashboard is there by https alone, or by http too: where a proxy before the panel ends TLS.",
+        at_first="https, or http under localhost",
+    )
+    allow: tuple[str, ...] = variable(
+        (),
+        readers.networks,
+        "Private networks that builds and apps may reach all the same: IPv4 networks with or without a port, "
+        "separated by commas, such as 10.1.0.0/16,192.168.7.2/32:5432.",
+    )
+    connections_per_address: int = variable(
+        CONNECTIONS_PER_ADDRESS,
+        readers.number_up_to(MAX_CONNECTIONS_PER_ADDRESS),
+        "How many connections one source address, of IPv6 one /64, may hold open at the ports for HTTP and HTTPS.",
+    )
+    trusted_proxies: tuple[str, ...] = variable(
+        (),
+        readers.proxies,
+        "Networks of proxies before the panel, separated by commas, such as 10.1.2.3,2001:db8:1::/48: "
+        "their connections are not counted, and what they say in X-Forwarded-* is believed.",
+    )
+    engine: str = variable(
+        "embedded",
+        readers.one_of("embedded", "swarm"),
+        "What runs apps: embedded (sandboxes of this machine) or swarm (Docker Swarm).",
+    )
+    docker_host: str = variable("unix:///var/run/docker.sock", readers.docker_daemon, "The Docker daemon of a manager of the Swarm.")
+    ingress_host: str = variable(
+        "127.0.0.1", readers.address, "The address of the manager's machine at which the panel reaches its ingress."
+    )
+    endpoint_mode: str = variable(
+        "dnsrr", readers.one_of("dnsrr", "vip"), "How services on a Swarm have names: dnsrr, or vip where the kernels have IP_VS."
+    )
+    queues: tuple[str, ...] = variable(
+        QUEUES,
+        readers.queues,
+        "What the worker here works on, separated by commas: where workers on other machines do the rest, it may be less.",
+    )
+
+    def __post_init__(self) -> None:
+        ports = self.address.ports
+        if len(set(ports)) < len(ports):
+            raise Invalid(
+                f"SSH, HTTP, HTTPS and the rendezvous cannot share a port ({', '.join(map(str, ports))}).",
+                "Set SKYPANEL_SSH_PORT, SKYPANEL_HTTP_PORT, SKYPANEL_HTTPS_PORT and SKYPANEL_RENDEZVOUS_PORT to four different ports.",
+            )
+
+    @property
+    def address(self) -> Address:
+        """Where users reach the panel."""
+        return Address(self.domain, self.ssh_port, self.http_port, self.https_port, self.rendezvous_port, self.dashboard)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerVariables:
+    """What a worker on another machine knows instead of a home; secrets, so that no unit file or `panel.json` gets them."""
+
+    database_url: str = variable("", str, "The panel's Postgres: postgresql://user:password@host/database.", is_sensitive=True)
+    redis_url: str = variable(
+        "", str, "The panel's Redis or Valkey: redis://:password@host:6379/0, or rediss:// for TLS.", is_sensitive=True
+    )
+    encryption_keys: tuple[str, ...] = variable(
+        (), readers.keys, "The lines of the panel's keys/encryption.keys, separated by commas.", is_sensitive=True
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chosen(Variables):
+    """What `panel.json` keeps: what was said, and what `init` picked once so that two panels never collide. A port of 0 is none yet."""
+
+    run_dir: Path = field(metadata={KEPT: Path})
+    web_port: int = field(default=0, metadata={KEPT: int})
+    traefik_port: int = field(default=0, metadata={KEPT: int})
+    git_port: int = field(default=0, metadata={KEPT: int})
+    ingress_port: int = field(default=0, metadata={KEPT: int})
+    ingress_api_port: int = field(default=0, metadata={KEPT: int})
+    uid_base: int = field(metadata={KEPT: parse_uid_base})
+    subnet: IPv4Network = field(metadata={KEPT: parse_subnet})
+
+
+def settings_of(declared: type[Variables | WorkerVariables]) -> dict[str, Setting[Any]]:
+    """Return the settings of the environment that a class declares, by the names of their fields."""
+    return {each.name: each.metadata[VARIABLE](f"{PREFIX}{each.name.upper()}") for each in fields(declared) if VARIABLE in each.metadata}
+
+
+def said(environ: Mapping[str, str], declared: type[Variables | WorkerVariables] = Variables) -> dict[str, Any]:
+    """Return what the environment says, by the names of the fields. Raises Invalid, with the variable's name and what it may be.
+
+    An empty value says nothing, but of a setting that is empty unless something is said: from that it takes all.
+    """
+    values = {}
+    for name, setting in settings_of(declared).items():
+        text = environ.get(setting.key, "").strip()
+        if text or (setting.key in environ and setting.default == ()):
+            values[name] = _read(setting, text)
+    return values
+
+
+def _read(setting: Setting[T], text: str) -> T:
+    try:
+        return setting.read(text)
+    except Invalid as error:
+        raise Invalid(f"{setting.key} {error.message}", error.hint) from error
+
+
+HOME = Setting(
+    f"{PREFIX}HOME", "", str, "The folder that holds everything of one panel.", at_first="/var/lib/skypanel for root, else .skypanel"
+)
+VARIABLES = (HOME, *settings_of(Variables).values())

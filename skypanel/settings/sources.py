@@ -1,0 +1,100 @@
+"""Loading the settings. The environment is read here and nowhere else.
+
+Three sources, the first that says something counts: the environment, `HOME/panel.json`, the default.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from ipaddress import IPv4Network
+from pathlib import Path
+
+from skypanel.domain.errors import Denied, Invalid, NotFound, SkyPanelError
+from skypanel.host.ranges import FIRST_UID_BASE
+from skypanel.ports.queue import PERIODIC, QUEUES, Job
+from skypanel.settings import Settings, panel_json
+from skypanel.settings.declaration import HOME, WorkerVariables, said, settings_of
+from skypanel.settings.paths import home_folder, root_run_dir
+
+NO_SUBNET = IPv4Network("10.0.0.0/18")  # nothing is started where it is this
+# By which `python -m workers` tells the worker what the database says of the panel.
+IDENTITY = "SKYPANEL_IDENTITY"
+# What needs the ingress of a Swarm, or decides about all of its nodes.
+BOUND_QUEUES = frozenset({Job.ROLLOUT, PERIODIC})
+
+
+def load(environ: Mapping[str, str]) -> Settings:
+    """Read the settings of a panel that was initialized.
+
+    Raises NotFound if there is none, Denied if the caller may not read it, Invalid for a bad value.
+    """
+    home = home_folder(environ)
+    now = said(environ)
+    try:
+        chosen = replace(panel_json.read((home / "panel.json").read_text()), **now)
+        owner = home.stat()
+        if owner.st_uid != os.geteuid():
+            # root takes nobody else's word for a folder that it will delete
+            chosen = replace(chosen, run_dir=root_run_dir(home))
+        return Settings(
+            **vars(chosen),
+            home=home,
+            panel_uid=owner.st_uid,
+            panel_gid=owner.st_gid,
+            database_password=_secret(home, "postgres.password", owner.st_uid),
+            valkey_password=_secret(home, "valkey.password", owner.st_uid),
+            traefik_token=_secret(home, "traefik.token", owner.st_uid),
+        )
+    except OSError as error:
+        raise _unreadable(home, error) from error
+
+
+def of_worker(environ: Mapping[str, str]) -> Settings:
+    """Read the settings of a worker: those of this machine's panel, or where a database is named, the environment's alone.
+
+    Raises what `load` raises, and Invalid where something is missing.
+    """
+    own = said(environ, WorkerVariables)
+    if "database_url" not in own:
+        return load(environ)
+    missing = [setting.key for name, setting in settings_of(WorkerVariables).items() if not own.get(name)]
+    if missing:
+        raise Invalid(f"SKYPANEL_DATABASE_URL is set, but {' and '.join(missing)} not.", "A worker on another machine needs all three.")
+    home = Path(environ.get(HOME.key) or f"/var/tmp/skypanel-worker-{os.geteuid()}").resolve()  # noqa: S108 - nobody else's is accepted there
+    loaded = Settings(
+        **said(environ),
+        **own,
+        home=home,
+        run_dir=home / "run",
+        uid_base=FIRST_UID_BASE,
+        subnet=NO_SUBNET,
+        panel_uid=os.geteuid(),
+        panel_gid=os.getegid(),
+        panel_identity=environ.get(IDENTITY, ""),
+    )
+    _check_work(loaded)
+    return loaded
+
+
+def _check_work(settings: Settings) -> None:
+    """Raise Invalid for work that a machine other than the panel's cannot do."""
+    bound = [name for name in settings.queues if settings.engine == "swarm" and name in BOUND_QUEUES]
+    if bound:
+        raise Invalid(
+            f"On a Swarm, {' and '.join(bound)} are worked on by the panel's own machine alone, where the ingress is.",
+            f"Set SKYPANEL_QUEUES to {','.join(name for name in QUEUES if name not in BOUND_QUEUES)} or one of them.",
+        )
+
+
+def _secret(home: Path, name: str, owner: int) -> str:
+    """Return a secret that the home's owner wrote: a link to another's file would have root tell it to whoever listens."""
+    with (home / "keys" / name).open() as file:
+        if os.fstat(file.fileno()).st_uid != owner:
+            raise Invalid(f"{file.name} is not a file of the panel's own.", "Restore it from a backup, with its owner.")
+        return file.read().strip()
+
+
+def _unreadable(home: Path, error: OSError) -> SkyPanelError:
+    if isinstance(error, PermissionError):
+        return Denied(f"{error.filename} is not yours to read.", "Run this as the user who started the panel.")
+    return NotFound(f"There is no panel in {home}.", "Start one with `skypanel up`, or set SKYPANEL_HOME to where yours is.")
