@@ -39,7 +39,7 @@ def init(home: Path, environ: Mapping[str, str], *, starting: bool = False) -> S
     May be repeated, also while the panel runs, unless it is `starting`.
     Raises Invalid or Conflict for a folder that is not to be a home of this panel.
     """
-    said(environ)
+    said(environ)  # a bad value makes nothing
     user = users.panel_user()
     users.check_reach(home, user)
     _make_home(home, user)

@@ -54,7 +54,7 @@ def install(environ: Mapping[str, str]) -> str:
     """Write the unit for root's systemd, or for the user's, and return what to do next."""
     of_root = os.geteuid() == 0
     home = home_folder(environ)
-    said(environ)
+    said(environ)  # a bad value is told here, where somebody reads it
     folder = SYSTEM_UNITS if of_root else Path(environ.get("HOME", "."), USER_UNITS)
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"skypanel-{identity(home)}.service"

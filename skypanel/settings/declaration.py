@@ -21,7 +21,7 @@ from skypanel.settings import readers
 MAX_CONNECTIONS_PER_ADDRESS = 1_000_000
 PREFIX = "SKYPANEL_"
 VARIABLE = "variable"
-KEPT = "kept"
+PICKED = "picked"
 
 T = TypeVar("T")
 
@@ -118,14 +118,14 @@ class WorkerVariables:
 class Chosen(Variables):
     """What `panel.json` keeps: what was said, and what `init` picked once so that two panels never collide. A port of 0 is none yet."""
 
-    run_dir: Path = field(metadata={KEPT: Path})
-    web_port: int = field(default=0, metadata={KEPT: int})
-    traefik_port: int = field(default=0, metadata={KEPT: int})
-    git_port: int = field(default=0, metadata={KEPT: int})
-    ingress_port: int = field(default=0, metadata={KEPT: int})
-    ingress_api_port: int = field(default=0, metadata={KEPT: int})
-    uid_base: int = field(metadata={KEPT: parse_uid_base})
-    subnet: IPv4Network = field(metadata={KEPT: parse_subnet})
+    run_dir: Path = field(metadata={PICKED: Path})
+    web_port: int = field(default=0, metadata={PICKED: int})
+    traefik_port: int = field(default=0, metadata={PICKED: int})
+    git_port: int = field(default=0, metadata={PICKED: int})
+    ingress_port: int = field(default=0, metadata={PICKED: int})
+    ingress_api_port: int = field(default=0, metadata={PICKED: int})
+    uid_base: int = field(metadata={PICKED: parse_uid_base})
+    subnet: IPv4Network = field(metadata={PICKED: parse_subnet})
 
 
 def settings_of(declared: type[Variables | WorkerVariables]) -> dict[str, Setting[Any]]:

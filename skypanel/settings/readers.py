@@ -63,7 +63,7 @@ def domain(text: str) -> str:
     """Read a domain; a dot at its end is left out."""
     name = text.lower().rstrip(".")
     if not _DOMAIN.fullmatch(name) or len(name) > MAX_DOMAIN_LENGTH:
-        raise Invalid(f"is {printable(name)}, which is no domain.", "Set it to a domain such as localhost or apps.example.com.")
+        raise Invalid(f"is {printable(text)}, which is no domain.", "Set it to a domain such as localhost or apps.example.com.")
     return name
 
 

@@ -51,6 +51,17 @@ EXAMPLES = {
     "endpoint_mode": ("vip", "vip", ("both",)),
     "queues": ("rollouts, builds,rollouts", ("rollouts", "builds"), ("builds,mail",)),
 }
+REFUSALS = {
+    "domain": "is 'a..b', which is no domain. Set it to a domain such as localhost or apps.example.com.",
+    "https_port": "is '0', which is no port. Set it to a number from 1 to 65535.",
+    "dashboard": "is 'ftp'. Set it to https or http.",
+    "allow": "holds '10.0.0.0/33', which is no IPv4 network. Write it as 10.1.0.0/16 or 10.1.2.3/32:5432.",
+    "connections_per_address": "is '0'. Set it to a number from 1 to 1000000.",
+    "trusted_proxies": "holds '10.0.0.1/8', which is no network. Write it as 10.1.0.0/16, 10.1.2.3 or 2001:db8:1::/48.",
+    "docker_host": "is 'unix://relative.sock', where no Docker daemon can be. Write it as unix:///var/run/docker.sock.",
+    "ingress_host": "is '10.0.0', which is no IPv4 address. Write it as 127.0.0.1.",
+    "queues": "holds 'mail', which is no queue. Choose among builds, rollouts, nodes, periodic.",
+}
 SECRETS = {"postgres.password": "pg-secret", "valkey.password": "vk-secret", "traefik.token": "tk-secret"}
 
 
@@ -165,6 +176,13 @@ def test_each_variable_is_refused_by_name_with_what_it_may_be(name, text):
     assert refused.value.hint
 
 
+@pytest.mark.parametrize(("name", "words"), REFUSALS.items())
+def test_a_refusal_says_what_is_wrong_and_what_it_may_be(name, words):
+    with pytest.raises(Invalid) as refused:
+        said({f"SKYPANEL_{name.upper()}": EXAMPLES[name][2][0]})
+    assert str(refused.value) == f"SKYPANEL_{name.upper()} {words}"
+
+
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_each_variable_is_kept_and_a_home_of_before_there_was_one_is_read(name):
     chosen = replace(CHOSEN, **{name: EXAMPLES[name][1]})
@@ -174,15 +192,15 @@ def test_each_variable_is_kept_and_a_home_of_before_there_was_one_is_read(name):
     assert panel_json.read(json.dumps(before)) == replace(CHOSEN, **{name: settings_of(Variables)[name].default})
 
 
-def test_a_home_of_version_0_1_is_read():
+def test_the_first_home_there_was_is_read():
     fields = {"version": 1, "domain": "apps.example.com", "ssh_port": 22, "http_port": 80, "https_port": 443, "allow": ["10.0.0.1/32:53"]}
     picked = {"run_dir": "/run/skypanel/0a1b2c3d", "web_port": 20001, "traefik_port": 20002, "uid_base": 1 << 20, "subnet": "10.9.64.0/18"}
     read = panel_json.read(json.dumps({**fields, **picked}))
     assert read == replace(CHOSEN, domain="apps.example.com", ssh_port=22, http_port=80, https_port=443, git_port=0)
 
 
-def test_what_a_panel_was_told_is_in_its_file_and_no_secret():
-    told = json.loads(panel_json.write(CHOSEN))
+def test_what_a_panel_was_told_is_in_its_file_and_no_secret(home):
+    told = json.loads(panel_json.write(load_with(home)))
     assert set(told) - settings_of(Variables).keys() == {
         *("version", "run_dir", "web_port", "traefik_port", "git_port", "ingress_port", "ingress_api_port", "uid_base", "subnet")
     }
