@@ -11,7 +11,7 @@ from skypanel.domain.names import printable
 from skypanel.flow import audit
 from web import fallback
 from web.api import auth, dispatch
-from web.faults import STATUS, UNEXPECTED
+from web.api.faults import STATUS, UNEXPECTED
 from web.keys import ACTOR, PANEL, REQUEST_ID, client, host, origin
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

@@ -1,7 +1,5 @@
 """Bring a database's schema up to date."""
 
-from pathlib import Path
-
 import psycopg2
 from alembic import command
 from alembic.config import Config
@@ -9,7 +7,6 @@ from sqlalchemy import Connection, create_engine, func, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
-import migrations
 from skypanel.domain.errors import Unavailable
 
 VERSION_TABLE = "paas_migrations"
@@ -30,9 +27,9 @@ def upgrade(dsn: str) -> None:
 
 
 def configuration(connection: Connection) -> Config:
-    """Return Alembic's configuration for a connection; the migrations are found wherever they are installed."""
+    """Return Alembic's configuration for a connection; the migrations, which know this package, are found as a package of that name."""
     config = Config(attributes={"connection": connection})
-    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    config.set_main_option("script_location", "migrations:")
     config.set_main_option("path_separator", "os")
     return config
 

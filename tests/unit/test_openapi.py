@@ -6,10 +6,10 @@ import jsonschema_rs
 
 from web.api.answers import GOOD
 from web.api.calls import Endpoint
+from web.api.faults import STATUS
 from web.api.openapi import PARAMS, PATH, document
 from web.api.routes import ENDPOINTS
 from web.api.shapes import SHAPES
-from web.faults import STATUS
 
 DOCUMENT = document(ENDPOINTS)
 

@@ -10,9 +10,9 @@ from skypanel.domain.access import SCOPES
 from web.api import account
 from web.api.answers import GOOD, JSON, Good
 from web.api.calls import Endpoint, Open, OpenEndpoint, Reply
+from web.api.faults import STATUS, UNEXPECTED
 from web.api.schema import Json
 from web.api.shapes import SHAPES, ref
-from web.faults import STATUS, UNEXPECTED
 
 Row = Endpoint | OpenEndpoint
 
