@@ -1,7 +1,13 @@
-from skypanel import bootstrap, variables
+import pytest
+
+from skypanel import bootstrap
+from skypanel.domain.errors import Invalid
+from skypanel.settings.declaration import said
 
 
 def test_every_engine_that_can_be_named_has_its_module():
-    assert set(bootstrap.ENGINES) == set(variables.ENGINES)
+    assert [said({"SKYPANEL_ENGINE": name})["engine"] for name in bootstrap.ENGINES] == list(bootstrap.ENGINES)
     for load in bootstrap.ENGINES.values():
         assert load().__module__.startswith("skypanel.engines.")
+    with pytest.raises(Invalid, match=f"Set it to {' or '.join(bootstrap.ENGINES)}[.]$"):
+        said({"SKYPANEL_ENGINE": "none"})
