@@ -116,6 +116,7 @@ class BuilderContract:
             step = Step(("env",), {"PATH": "/usr/bin", "A": "1\n2"}, directory="/tmp")
             assert sorted((await text(workspace, step)).splitlines()) == ["2", "A=1", "PATH=/usr/bin", "PWD=/tmp"]
 
+    @pytest.mark.req("R17.3")
     async def test_the_cache_is_the_apps_and_all_else_is_gone(self, builder):
         mine, other = make_app(), make_app()
         async with builder.workspace(mine, LIMITS) as workspace:

@@ -30,6 +30,7 @@ def test_an_app_without_dependencies_answers(site):
         assert server.get("/env?key=NODE_ENV").body == "production\n"
 
 
+@pytest.mark.req("R17.1")
 @pytest.mark.parametrize(
     ("kind", "lock", "hello"),
     [

@@ -47,6 +47,7 @@ def test_an_app_without_dependencies_answers(plain):
         assert server.get("/env?key=PYTHONHOME").status == 404
 
 
+@pytest.mark.req("R17.1")
 def test_flask_answers_and_a_second_build_reuses_the_environment(site):
     site.use("python-flask")
     cold = site.compiled("python")

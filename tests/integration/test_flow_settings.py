@@ -22,7 +22,7 @@ from skypanel.flow import storage as storage_flow
 from skypanel.flow.configured import values
 from skypanel.flow.secrets import reencrypt
 from skypanel.flow.setup import initialize
-from skypanel.store import audit, settings
+from skypanel.store import audit, plans, settings
 from tests.contracts.objects import ObjectsContract, chunks, names, read
 from tests.support.panels import open_stage
 
@@ -78,6 +78,14 @@ class TestChosenFiles(ObjectsContract):
     @pytest.fixture
     def objects(self, stage):
         return stage.panel.objects
+
+
+@pytest.mark.req("R9.5")
+async def test_the_first_start_makes_the_first_plans_once(stage):
+    await initialize(stage.panel, ())
+    async with stage.panel.transaction() as conn:
+        found = await plans.all(conn)
+    assert [(plan.name, plan.version) for plan in found] == [("Hobby", 1), ("Standard", 1), ("Pro", 1), ("Business", 1)]
 
 
 @pytest.mark.req("R8.4")
