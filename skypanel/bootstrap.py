@@ -20,7 +20,7 @@ from skypanel.drivers.output.streams import StreamOutput, connect
 from skypanel.drivers.sources.upload import TarballArchives
 from skypanel.drivers.storage.chosen import ChosenObjects
 from skypanel.drivers.storage.files import FileObjects
-from skypanel.engines import Elsewhere, OpenEngine
+from skypanel.engines.engine import Elsewhere, OpenEngine
 from skypanel.flow import staging, stopping, storage
 from skypanel.ports.crypto import Cipher, KeyRing
 from skypanel.ports.database import Database

@@ -1,44 +1,5 @@
-"""Ways to build and run apps: each module here puts the drivers of one together.
+"""Ways to build and run apps: `embedded` and `swarm`, named as SKYPANEL_ENGINE says, put the drivers of one together each.
 
-A module is named after what SKYPANEL_ENGINE says, and imported only where it is chosen: its vendors' libraries take memory.
+They are imported only where they are chosen, as their vendors' libraries take memory. The other modules have what is opened
+of an engine without a panel.
 """
-
-from contextlib import AsyncExitStack
-from dataclasses import dataclass
-from typing import Protocol
-
-from skypanel.ports.builder import Builder
-from skypanel.ports.clock import Clock
-from skypanel.ports.logs import Logs
-from skypanel.ports.objects import Objects
-from skypanel.ports.router import Router
-from skypanel.ports.scheduler import Scheduler, StageElsewhere, StopElsewhere
-from skypanel.ports.upkeep import Upkeep
-from skypanel.settings import Settings
-
-
-@dataclass(frozen=True)
-class Elsewhere:
-    """What the agents of the nodes beside the manager's do for an engine."""
-
-    stage: StageElsewhere
-    stop: StopElsewhere
-
-
-@dataclass(frozen=True)
-class Engine:
-    """The ports that differ between engines."""
-
-    scheduler: Scheduler
-    builder: Builder
-    upkeep: Upkeep
-    router: Router
-    logs: Logs
-
-
-class OpenEngine(Protocol):
-    """What each module has as `open_engine`; what is to be closed goes on the stack."""
-
-    def __call__(self, settings: Settings, objects: Objects, clock: Clock, stack: AsyncExitStack, elsewhere: Elsewhere, /) -> Engine:
-        """Return the engine. Nothing is asked of any server yet."""
-        ...

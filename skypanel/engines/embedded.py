@@ -10,7 +10,7 @@ from skypanel.drivers.proxy.traefik import TraefikRouter
 from skypanel.drivers.sandbox.builder import BubblewrapBuilder
 from skypanel.drivers.sandbox.launcher import Launcher
 from skypanel.drivers.sandbox.scheduler import ProcessScheduler
-from skypanel.engines import Elsewhere, Engine
+from skypanel.engines.engine import Elsewhere, Engine
 from skypanel.ports.clock import Clock
 from skypanel.ports.objects import Objects
 from skypanel.settings import Settings

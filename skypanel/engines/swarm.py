@@ -19,7 +19,7 @@ from skypanel.drivers.swarm.logs import DockerLogs
 from skypanel.drivers.swarm.router import SwarmRouter, ThroughProxy
 from skypanel.drivers.swarm.scheduler import SwarmOptions, SwarmScheduler
 from skypanel.drivers.swarm.upkeep import SwarmUpkeep
-from skypanel.engines import Elsewhere, Engine
+from skypanel.engines.engine import Elsewhere, Engine
 from skypanel.host.allowed import Allowed, parse_allowed
 from skypanel.ports.clock import Clock
 from skypanel.ports.objects import Objects

@@ -18,7 +18,7 @@ from skypanel.drivers.crypto.fernet import FernetCipher
 from skypanel.drivers.output.streams import StreamOutput, connect
 from skypanel.drivers.storage.files import FileObjects
 from skypanel.embedded.processes import Binaries, worker_argv
-from skypanel.engines import Elsewhere
+from skypanel.engines.engine import Elsewhere
 from skypanel.engines.swarm import open_engine
 from skypanel.flow import build as build_flow
 from skypanel.flow import config, setup

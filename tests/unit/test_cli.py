@@ -32,6 +32,7 @@ def test_every_command_is_found_by_its_name_and_nothing_else_is():
         ("web.app, skypanel.engines.embedded", {"boto3", "docker", "asyncssh"}),
         ("gitreceiver.__main__, skypanel.engines.embedded", {"boto3", "docker", "jinja2"}),
         ("workers.run, workers.app, skypanel.engines.embedded", {"boto3", "docker", "asyncssh", "jinja2"}),
+        ("workers.collector", {"boto3", "docker", *LIBRARIES}),
     ],
 )
 def test_a_panel_on_files_holds_no_library_in_memory_that_it_has_no_use_for(imported, unwanted):

@@ -1,0 +1,41 @@
+"""What an engine is."""
+
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Protocol
+
+from skypanel.ports.builder import Builder
+from skypanel.ports.clock import Clock
+from skypanel.ports.logs import Logs
+from skypanel.ports.objects import Objects
+from skypanel.ports.router import Router
+from skypanel.ports.scheduler import Scheduler, StageElsewhere, StopElsewhere
+from skypanel.ports.upkeep import Upkeep
+from skypanel.settings import Settings
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """What the agents of the nodes beside the manager's do for an engine."""
+
+    stage: StageElsewhere
+    stop: StopElsewhere
+
+
+@dataclass(frozen=True)
+class Engine:
+    """The ports that differ between engines."""
+
+    scheduler: Scheduler
+    builder: Builder
+    upkeep: Upkeep
+    router: Router
+    logs: Logs
+
+
+class OpenEngine(Protocol):
+    """What each module has as `open_engine`; what is to be closed goes on the stack."""
+
+    def __call__(self, settings: Settings, objects: Objects, clock: Clock, stack: AsyncExitStack, elsewhere: Elsewhere, /) -> Engine:
+        """Return the engine. Nothing is asked of any server yet."""
+        ...
