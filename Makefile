@@ -11,7 +11,7 @@ export PATH := $(ENV)/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env env-dev up demo test schema docs bench check audit lock clean
+.PHONY: help env env-dev up demo test coverage schema docs bench check audit lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ schema: env-dev ## write skypanel/store/schema.sql from the migrations
 
 docs: env-dev ## write the tables of settings into the documents
 	@python -m tests.support.documents
+
+coverage: env-dev ## run tests, all or those in TESTS, and say which lines and branches they missed
+	@deploy/coverage.sh $(TESTS)
 
 bench: ## measure how fast and how large the panel is: docs/benchmarks.md
 	@deploy/env.sh requirements-dev.lock shellcheck sshd dockerd mmdebstrap
