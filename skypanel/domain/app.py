@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from uuid import UUID
 
 from skypanel.domain.account import Account, Organization
 from skypanel.domain.health import HealthCheck
-from skypanel.domain.ids import AppId, OrganizationId
+from skypanel.domain.ids import AppId, OrganizationId, ReleaseId
 from skypanel.domain.plan import Plan
 from skypanel.domain.suspension import Suspension
 
@@ -30,7 +29,7 @@ class App:
     organization_id: OrganizationId
     plan: Plan
     deploy_branch: str | None = None
-    current_release_id: UUID | None = None
+    current_release_id: ReleaseId | None = None
     generation: int = 1
     health: HealthCheck = field(default_factory=HealthCheck)
     maintenance: bool = False

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from uuid import UUID
 
-from skypanel.domain.ids import AccountId, AppId
+from skypanel.domain.ids import AccountId, AppId, BuildId, SlugId
 
 
 class BuildState(StrEnum):
@@ -55,14 +54,14 @@ class Source:
 class Build:
     """A build and its state; `attempt` counts the workers that claimed it."""
 
-    id: UUID
+    id: BuildId
     app_id: AppId
     account_id: AccountId | None
     source: Source
     state: BuildState
     attempt: int
     created_at: datetime
-    slug_id: UUID | None = None
+    slug_id: SlugId | None = None
     error: str | None = None
     finished_at: datetime | None = None
 

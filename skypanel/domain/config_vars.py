@@ -3,10 +3,9 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from uuid import UUID
 
 from skypanel.domain.errors import Invalid
-from skypanel.domain.ids import AppId
+from skypanel.domain.ids import AppId, ConfigVersionId
 from skypanel.domain.names import printable
 
 RESERVED_KEYS = frozenset({"PORT", "DYNO", "PS"})
@@ -31,7 +30,7 @@ _LINKER = ("LD_", "GLIBC_")
 class ConfigVersion:
     """All of an app's config vars as they stood at one time, each value encrypted."""
 
-    id: UUID
+    id: ConfigVersionId
     app_id: AppId
     number: int
     secrets: Mapping[str, bytes] = field(repr=False)

@@ -8,6 +8,11 @@ from uuid import UUID
 
 AccountId = NewType("AccountId", UUID)
 AppId = NewType("AppId", UUID)
+BuildId = NewType("BuildId", UUID)
+ConfigVersionId = NewType("ConfigVersionId", UUID)
 KeyId = NewType("KeyId", UUID)
 OrganizationId = NewType("OrganizationId", UUID)
+ReleaseId = NewType("ReleaseId", UUID)
+RolloutId = NewType("RolloutId", UUID)
+SlugId = NewType("SlugId", UUID)
 TokenId = NewType("TokenId", UUID)

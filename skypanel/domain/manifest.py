@@ -9,7 +9,7 @@ from uuid import UUID
 from skypanel.domain.app import App
 from skypanel.domain.health import HealthCheck
 from skypanel.domain.identity import derived_id
-from skypanel.domain.ids import AppId, OrganizationId
+from skypanel.domain.ids import AppId, OrganizationId, ReleaseId
 from skypanel.domain.limits import Limits
 
 STOP_GRACE_S = 30.0
@@ -39,7 +39,7 @@ class Manifest:
     app_number: int
     app_name: str
     organization_id: OrganizationId
-    release_id: UUID
+    release_id: ReleaseId | None
     version: int
     generation: int
     slug_digest: str
@@ -51,7 +51,7 @@ class Manifest:
     @classmethod
     def empty(cls, app: App) -> "Manifest":
         """Return the manifest of an app of which nothing should run."""
-        return cls(app.id, app.number, app.name, app.organization_id, app.id, 0, app.generation, "", (), app.plan.limits(), {})
+        return cls(app.id, app.number, app.name, app.organization_id, None, 0, app.generation, "", (), app.plan.limits(), {})
 
     def dynos(self) -> tuple["DynoKey", ...]:
         """Return the identity of every dyno that should run."""

@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 from uuid import UUID
 
+from skypanel.domain.ids import BuildId, RolloutId
+
 _STREAM = re.compile(r"(?:build|rollout)/(?P<id>[0-9a-f-]{36})(?![0-9a-f-])")
 _PLACE = re.compile(r"(?P<stream>(?:build|rollout)/(?P<id>[0-9a-f-]{36})):(?P<attempt>[0-9]{1,9})-(?P<number>[0-9]{1,9})")
 
@@ -31,21 +33,21 @@ class Line:
     end: bool = False
 
 
-def build_stream(build_id: UUID) -> str:
+def build_stream(build_id: BuildId) -> str:
     """Return the name of a build's stream."""
     return f"build/{build_id}"
 
 
-def rollout_stream(rollout_id: UUID) -> str:
+def rollout_stream(rollout_id: RolloutId) -> str:
     """Return the name of a rollout's stream."""
     return f"rollout/{rollout_id}"
 
 
-def job_of(name: str) -> UUID | None:
+def job_of(name: str) -> BuildId | RolloutId | None:
     """Return the build or rollout whose stream a name begins with, or None if it names none."""
     match = _STREAM.match(name)
     try:
-        return UUID(match["id"]) if match else None
+        return BuildId(UUID(match["id"])) if match else None
     except ValueError:
         return None
 
@@ -66,10 +68,10 @@ class Place:
         return f"{self.stream}:{self.id}"
 
     @property
-    def rollout_id(self) -> UUID | None:
+    def rollout_id(self) -> RolloutId | None:
         """Whose stream it is, if it is a rollout's."""
         kind, _, of = self.stream.partition("/")
-        return UUID(of) if kind == "rollout" else None
+        return RolloutId(UUID(of)) if kind == "rollout" else None
 
     @classmethod
     def parse(cls, text: str) -> "Place | None":

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from uuid import UUID
 
-from skypanel.domain.ids import AccountId, AppId
+from skypanel.domain.ids import AccountId, AppId, BuildId, ConfigVersionId, ReleaseId, RolloutId, SlugId
 
 
 class ReleaseState(StrEnum):
@@ -26,15 +25,15 @@ class ReleaseState(StrEnum):
 class Release:
     """The immutable `v<version>` of an app. It has no slug until something was built."""
 
-    id: UUID
+    id: ReleaseId
     app_id: AppId
     version: int
-    slug_id: UUID | None
-    config_version_id: UUID
+    slug_id: SlugId | None
+    config_version_id: ConfigVersionId
     state: ReleaseState
     description: str
     account_id: AccountId | None
-    build_id: UUID | None
+    build_id: BuildId | None
     created_at: datetime
     error: str | None = None
 
@@ -67,9 +66,9 @@ class RolloutReason(StrEnum):
 class Rollout:
     """The making live of one release; `attempt` fences off workers that lost their lease."""
 
-    id: UUID
+    id: RolloutId
     app_id: AppId
-    release_id: UUID
+    release_id: ReleaseId
     reason: RolloutReason
     state: RolloutState
     attempt: int

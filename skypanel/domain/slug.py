@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from uuid import UUID
 
-from skypanel.domain.ids import AppId
+from skypanel.domain.ids import AppId, SlugId
 
 STACK = "heroku-24"
 
@@ -16,7 +15,7 @@ class Slug:
     `digest` is the SHA-256 of the archive in hex; `process_types` maps a type to its command.
     """
 
-    id: UUID
+    id: SlugId
     app_id: AppId
     digest: str
     size_bytes: int

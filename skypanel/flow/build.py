@@ -2,13 +2,12 @@
 
 import logging
 from functools import partial
-from uuid import UUID
 
 from skypanel.domain import transcript
 from skypanel.domain.app import App, check_runs
 from skypanel.domain.build import GIT, Build, BuildState, Source, Turn
 from skypanel.domain.errors import Conflict, NotFound, SkyPanelError, Unavailable
-from skypanel.domain.ids import AccountId, AppId
+from skypanel.domain.ids import AccountId, AppId, BuildId
 from skypanel.domain.output import build_stream
 from skypanel.domain.release import Release, RolloutReason
 from skypanel.domain.settings import indexes_of
@@ -63,7 +62,7 @@ async def work(panel: Panel, worker: str) -> None:
     await drain(claim, partial(_perform, panel), BUILDS_AT_ONCE)
 
 
-async def turn(panel: Panel, build_id: UUID) -> Turn | None:
+async def turn(panel: Panel, build_id: BuildId) -> Turn | None:
     """Return where a build stands in the queue, or None once it is not pending any more."""
     async with panel.autocommit() as conn:
         return await build_queue.turn(conn, build_id, await _of_one(conn))
@@ -73,7 +72,7 @@ async def _of_one(conn: Connection) -> int:
     return int(await value(conn, BUILDS_OF_ONE))
 
 
-async def cancel(panel: Panel, app_id: AppId, reason: str, build_id: UUID | None = None) -> bool:
+async def cancel(panel: Panel, app_id: AppId, reason: str, build_id: BuildId | None = None) -> bool:
     """Stop an app's build, or none but the one that is named, and tell whoever reads along; False if there is none.
 
     Its worker gives it up with its lease, within some seconds; no release comes of it from now on.

@@ -18,6 +18,7 @@ from skypanel.domain.app import App
 from skypanel.domain.build import Build
 from skypanel.domain.buildpack import BUILDPACK_URL, Buildpack
 from skypanel.domain.errors import Invalid, SkyPanelError, Unavailable
+from skypanel.domain.ids import SlugId
 from skypanel.domain.indexes import NPMRC, Indexes
 from skypanel.domain.limits import BUILD_LIMITS, MAX_SLUG_BYTES
 from skypanel.domain.manifest import Exit
@@ -273,7 +274,7 @@ async def _archive(compiler: _Compiler, buildpacks: Sequence[Buildpack], process
         ) from None
     await compiler.write(transcript.detail(f"Done: {transcript.size(stored.size_bytes)}"))
     return Slug(
-        id=uuid4(),
+        id=SlugId(uuid4()),
         app_id=compiler.app.id,
         digest=stored.digest,
         size_bytes=stored.size_bytes,

@@ -4,12 +4,12 @@ from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from uuid import UUID
 
 from skypanel.domain.app import App
 from skypanel.domain.build import Build
 from skypanel.domain.deploy import Deploy
 from skypanel.domain.errors import Conflict, Invalid, NotFound
+from skypanel.domain.ids import BuildId
 from skypanel.domain.output import FIRST, Line, LineId, Place, build_stream
 from skypanel.domain.release import Rollout
 from skypanel.flow.follow import Show, show_build, show_rollout
@@ -30,7 +30,7 @@ class SoFar:
     place: Place | None
 
 
-async def of_build(panel: Panel, app: App, build_id: UUID) -> Deploy:
+async def of_build(panel: Panel, app: App, build_id: BuildId) -> Deploy:
     """Return a build of an app with what came of it. Raises NotFound."""
     async with panel.transaction() as conn:
         build = await builds.get(conn, build_id)

@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
-from uuid import UUID
 
 from skypanel.domain.app import App
 from skypanel.domain.build import BuildState, Turn
 from skypanel.domain.errors import Conflict, Invalid, SkyPanelError
+from skypanel.domain.ids import BuildId
 from skypanel.domain.output import FIRST, LineId, Place, build_stream, rollout_stream
 from skypanel.domain.release import Release, Rollout, RolloutReason, RolloutState
 from skypanel.domain.transcript import heading, is_aside
@@ -27,7 +27,7 @@ Patience = Callable[[], Awaitable[float | None]]
 Show = Callable[[Place, str], Awaitable[None]]
 
 
-async def follow_build(panel: Panel, build_id: UUID, write: WriteLine) -> Release:
+async def follow_build(panel: Panel, build_id: BuildId, write: WriteLine) -> Release:
     """Copy the lines of a build and its rollout to `write`, asides left out, and return the release once it is live.
 
     Raises Invalid if the build failed, or what `follow_rollout` raises; the lines say why.
@@ -52,7 +52,7 @@ def _texts(write: WriteLine) -> Show:
     return show
 
 
-async def show_build(panel: Panel, build_id: UUID, show: Show, after: LineId = FIRST) -> Release:
+async def show_build(panel: Panel, build_id: BuildId, show: Show, after: LineId = FIRST) -> Release:
     """As `follow_build`, from the build's line after `after` on, and saying where each line stands."""
     place = Place(build_stream(build_id), after)
     await copy(panel, place, _Waiting(panel, build_id, partial(show, place)).patience, show)
@@ -108,7 +108,7 @@ class _Waiting:
     It is told to each reader and kept in no log: what is true of a queue is true for a moment.
     """
 
-    def __init__(self, panel: Panel, build_id: UUID, write: WriteLine) -> None:
+    def __init__(self, panel: Panel, build_id: BuildId, write: WriteLine) -> None:
         self._panel = panel
         self._build_id = build_id
         self._write = write

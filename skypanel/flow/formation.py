@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
 
 from skypanel.domain.app import App
+from skypanel.domain.ids import ReleaseId, SlugId
 from skypanel.domain.manifest import RELEASE_PHASE, Dyno, Process
 from skypanel.flow import detail
 from skypanel.ports.database import Connection
@@ -26,7 +26,7 @@ class DynoEntry:
     """A dyno with what it runs, and its release unless that is gone."""
 
     dyno: Dyno
-    release_id: UUID | None
+    release_id: ReleaseId | None
     command: str
 
 
@@ -53,5 +53,5 @@ async def dynos(panel: Panel, app: App) -> Sequence[DynoEntry]:
     ]
 
 
-async def _commands(conn: Connection, slug_id: UUID | None) -> Mapping[str, str]:
+async def _commands(conn: Connection, slug_id: SlugId | None) -> Mapping[str, str]:
     return (await slugs.get(conn, slug_id)).process_types if slug_id else {}

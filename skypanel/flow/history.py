@@ -2,12 +2,11 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from uuid import UUID
 
 from skypanel.domain.app import App
 from skypanel.domain.build import Build
 from skypanel.domain.errors import NotFound
-from skypanel.domain.ids import AccountId
+from skypanel.domain.ids import AccountId, BuildId, ReleaseId
 from skypanel.domain.release import Release
 from skypanel.ports.database import Connection
 from skypanel.ports.panel import Panel
@@ -22,7 +21,7 @@ class BuildEntry:
 
     build: Build
     email: str | None
-    release_id: UUID | None
+    release_id: ReleaseId | None
 
 
 @dataclass(frozen=True)
@@ -33,13 +32,13 @@ class ReleaseEntry:
     email: str | None
 
 
-async def builds(panel: Panel, app: App, limit: int, after: UUID | None, *, is_descending: bool) -> Sequence[BuildEntry]:
+async def builds(panel: Panel, app: App, limit: int, after: BuildId | None, *, is_descending: bool) -> Sequence[BuildEntry]:
     """Return at most `limit` of an app's builds by age, those that come after one of them."""
     async with panel.autocommit() as conn:
         return await _build_entries(conn, await stored_builds.page(conn, app.id, limit, after, is_descending=is_descending))
 
 
-async def build(panel: Panel, app: App, build_id: UUID) -> BuildEntry:
+async def build(panel: Panel, app: App, build_id: BuildId) -> BuildEntry:
     """Return a build of an app. Raises NotFound."""
     async with panel.autocommit() as conn:
         found = await stored_builds.get(conn, build_id)
@@ -54,13 +53,13 @@ async def releases(panel: Panel, app: App, limit: int, low: int, high: int, *, i
         return await _release_entries(conn, await stored_releases.page(conn, app.id, limit, low, high, is_descending=is_descending))
 
 
-async def release(panel: Panel, app: App, named: UUID | int) -> ReleaseEntry:
+async def release(panel: Panel, app: App, named: ReleaseId | int) -> ReleaseEntry:
     """Return a release of an app by its id or version. Raises NotFound."""
     async with panel.autocommit() as conn:
         return (await _release_entries(conn, [await _release(conn, app, named)]))[0]
 
 
-async def _release(conn: Connection, app: App, named: UUID | int) -> Release:
+async def _release(conn: Connection, app: App, named: ReleaseId | int) -> Release:
     if isinstance(named, int):
         return await stored_releases.by_version(conn, app.id, named)
     found = await stored_releases.get(conn, named)

@@ -1,12 +1,12 @@
 """New releases of what was built before: rollback and changed config vars."""
 
 from collections.abc import Sequence
-from uuid import UUID
 
 from skypanel.domain.account import Account
 from skypanel.domain.app import App, check_runs
 from skypanel.domain.config_vars import ConfigVersion
 from skypanel.domain.errors import Conflict, Unavailable
+from skypanel.domain.ids import SlugId
 from skypanel.domain.release import Release, ReleaseState, Rollout, RolloutReason
 from skypanel.flow import audit
 from skypanel.ports.database import Connection
@@ -43,7 +43,7 @@ async def roll_back(panel: Panel, app: App, version: int | None, by: Account) ->
     return rollout
 
 
-async def derive(conn: Connection, app: App, *, slug_id: UUID | None, config: ConfigVersion, description: str, by: Account) -> Rollout:
+async def derive(conn: Connection, app: App, *, slug_id: SlugId | None, config: ConfigVersion, description: str, by: Account) -> Rollout:
     """Add a release and its rollout, in the caller's transaction."""
     release = await releases.add(conn, app.id, slug_id=slug_id, config_version_id=config.id, description=description, account_id=by.id)
     return await rollouts.add(conn, app.id, release.id, RolloutReason.RELEASE)

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from uuid import UUID
 
 from skypanel.domain import transcript
 from skypanel.domain.app import App, check_runs
 from skypanel.domain.errors import Invalid, SkyPanelError, Unavailable
+from skypanel.domain.ids import ReleaseId
 from skypanel.domain.log import excerpt
 from skypanel.domain.manifest import BOOT_TIMEOUT_S, RELEASE_PHASE, WEB, Dyno, Manifest, process_notes
 from skypanel.domain.output import rollout_stream
@@ -107,7 +107,7 @@ async def _fail(panel: Panel, rollout: Rollout, error: SkyPanelError, write: Wri
     await _end(panel, rollout, RolloutState.SUPERSEDED if overtaken else RolloutState.FAILED, str(error))
 
 
-def _target(rollout: Rollout, app: App) -> UUID:
+def _target(rollout: Rollout, app: App) -> ReleaseId:
     """Return the release to converge on: a new one, or whichever serves by now."""
     if rollout.reason is RolloutReason.RELEASE or app.current_release_id is None:
         return rollout.release_id

@@ -4,12 +4,12 @@ import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from uuid import UUID
 
 from skypanel.domain.account import Account
 from skypanel.domain.app import App, check_runs
 from skypanel.domain.config_vars import check_key, check_value
 from skypanel.domain.errors import Conflict, Invalid
+from skypanel.domain.ids import ReleaseId
 from skypanel.domain.manifest import ONE_OFF_LIFE_S, DynoKey, Manifest, OneOff, Window
 from skypanel.flow import audit
 from skypanel.flow.manifest import manifest_of
@@ -35,7 +35,7 @@ class Reserved:
 
     key: DynoKey
     one_off: OneOff
-    release_id: UUID
+    release_id: ReleaseId | None
 
 
 async def reserve(

@@ -10,6 +10,7 @@ from skypanel.domain.account import Account
 from skypanel.domain.app import App
 from skypanel.domain.build import ARCHIVE, Build, Source
 from skypanel.domain.errors import Invalid, Throttled
+from skypanel.domain.ids import BuildId
 from skypanel.domain.transcript import size
 from skypanel.domain.upload import LIFE, MAX_UPLOAD_BYTES, MAX_UPLOADS, Upload
 from skypanel.flow import audit, receive
@@ -76,7 +77,7 @@ async def build(panel: Panel, app: App, by: Account, upload_id: UUID, *, version
     return made
 
 
-async def cancel(panel: Panel, app: App, build_id: UUID, by: Account) -> bool:
+async def cancel(panel: Panel, app: App, build_id: BuildId, by: Account) -> bool:
     """Stop a build, whatever its source; False if it has ended."""
     stopped = await build_flow.cancel(panel, app.id, f"{by.email} cancelled this build.", build_id)
     if stopped:

@@ -10,7 +10,7 @@ from skypanel.domain.access import Role
 from skypanel.domain.app import App
 from skypanel.domain.errors import Conflict
 from skypanel.domain.health import HealthCheck
-from skypanel.domain.ids import AccountId, AppId, OrganizationId
+from skypanel.domain.ids import AccountId, AppId, OrganizationId, ReleaseId
 from skypanel.domain.plan import Plan
 from skypanel.domain.suspension import suspension
 from skypanel.ports.database import Connection
@@ -120,7 +120,7 @@ async def lock(conn: Connection, app_id: AppId) -> None:
     await locks.hold(conn, f"app {app_id}")
 
 
-async def set_current_release(conn: Connection, app_id: AppId, release_id: UUID | None) -> None:
+async def set_current_release(conn: Connection, app_id: AppId, release_id: ReleaseId | None) -> None:
     """Record which release serves an app, if any."""
     await conn.execute(update(applications).where(applications.c.id == app_id).values(current_release_id=release_id))
 

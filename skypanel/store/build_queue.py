@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import CTE, ColumnElement, func, select
 
 from skypanel.domain.build import BuildState, Turn
+from skypanel.domain.ids import BuildId
 from skypanel.ports.database import Connection
 from skypanel.store import leases
 from skypanel.store.rows import one
@@ -23,14 +24,14 @@ _PENDING = builds.c.state == BuildState.PENDING
 _RUNNING = (builds.c.state == BuildState.BUILDING) & (builds.c.lease_until >= func.now())
 
 
-async def first(conn: Connection, of_one: int) -> UUID | None:
+async def first(conn: Connection, of_one: int) -> BuildId | None:
     """Return the build whose turn it is, if there is one; no organization has more than `of_one` running."""
     queue = _queue()
     row = await conn.first(select(queue.c.id).where(queue.c.load <= of_one).order_by(queue.c.place).limit(1))
-    return None if row is None else UUID(str(row.id))
+    return None if row is None else BuildId(UUID(str(row.id)))
 
 
-async def turn(conn: Connection, build_id: UUID, of_one: int) -> Turn | None:
+async def turn(conn: Connection, build_id: BuildId, of_one: int) -> Turn | None:
     """Return where a build stands, or None once it is not pending any more."""
     queue = _queue()
     row = await conn.first(select(queue.c.place, queue.c.load).where(queue.c.id == build_id))

@@ -7,7 +7,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from skypanel.domain.build import Build, BuildState, Source
 from skypanel.domain.errors import Conflict
-from skypanel.domain.ids import AccountId, AppId
+from skypanel.domain.ids import AccountId, AppId, BuildId, SlugId
 from skypanel.ports.database import Connection
 from skypanel.store import build_queue, leases, locks
 from skypanel.store.rows import Row, found, one
@@ -31,7 +31,7 @@ async def add(conn: Connection, app_id: AppId, account_id: AccountId | None, sou
     return _read(row)
 
 
-async def get(conn: Connection, build_id: UUID) -> Build:
+async def get(conn: Connection, build_id: BuildId) -> Build:
     """Return a build. Raises NotFound."""
     return _read(await found(conn, select(builds).where(builds.c.id == build_id), "build"))
 
@@ -52,20 +52,20 @@ async def claim(conn: Connection, worker: str, lease_s: float, of_one: int) -> B
     return None
 
 
-async def renew(conn: Connection, build_id: UUID, attempt: int, lease_s: float) -> bool:
+async def renew(conn: Connection, build_id: BuildId, attempt: int, lease_s: float) -> bool:
     """Prolong an attempt's lease; False if it has lost it."""
     return bool(await conn.execute(leases.renewed(builds, build_id, BuildState.BUILDING, attempt, lease_s)))
 
 
 async def finish(
-    conn: Connection, build_id: UUID, attempt: int, state: BuildState, *, slug_id: UUID | None = None, error: str | None = None
+    conn: Connection, build_id: BuildId, attempt: int, state: BuildState, *, slug_id: SlugId | None = None, error: str | None = None
 ) -> bool:
     """Record how an attempt ended; False if it has lost its lease."""
     outcome = {"state": state, "slug_id": slug_id, "error": error}
     return bool(await conn.execute(leases.finished(builds, build_id, BuildState.BUILDING, attempt, outcome)))
 
 
-async def stop(conn: Connection, app_id: AppId, error: str, build_id: UUID | None = None) -> Build | None:
+async def stop(conn: Connection, app_id: AppId, error: str, build_id: BuildId | None = None) -> Build | None:
     """Fail an app's build that is pending or building, if it is the one that is named, and return it if there was one."""
     stopped = _failed(error).where(builds.c.app_id == app_id, OPEN_BUILD)
     return _read_if(await conn.first((stopped.where(builds.c.id == build_id) if build_id else stopped).returning(builds)))

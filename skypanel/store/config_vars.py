@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from uuid import UUID
 
 from sqlalchemy import func, insert, literal, select, update
 
 from skypanel.domain.config_vars import ConfigVersion
-from skypanel.domain.ids import AccountId, AppId
+from skypanel.domain.ids import AccountId, AppId, ConfigVersionId
 from skypanel.ports.database import Connection
 from skypanel.store import apps
 from skypanel.store.rows import Row, found, one
@@ -28,7 +27,7 @@ async def head(conn: Connection, app_id: AppId) -> ConfigVersion:
     return await _read(conn, await found(conn, statement, "app"))
 
 
-async def get(conn: Connection, version_id: UUID) -> ConfigVersion:
+async def get(conn: Connection, version_id: ConfigVersionId) -> ConfigVersion:
     """Return a version. Raises NotFound."""
     return await _read(conn, await found(conn, select(config_versions).where(config_versions.c.id == version_id), "config version"))
 

@@ -1,10 +1,10 @@
 """Which objects the database still has a use for."""
 
 from collections.abc import Collection
-from uuid import UUID
 
 from sqlalchemy import ColumnElement, FromClause, Select, and_, exists, func, or_, select
 
+from skypanel.domain.ids import BuildId, RolloutId
 from skypanel.domain.release import ReleaseState
 from skypanel.ports.database import Connection
 from skypanel.store.rows import Row
@@ -29,7 +29,7 @@ async def needed_sources(conn: Connection, digests: Collection[str], kept_releas
     return {row.source_digest for row in rows}
 
 
-async def known_jobs(conn: Connection, ids: Collection[UUID]) -> set[UUID]:
+async def known_jobs(conn: Connection, ids: Collection[BuildId | RolloutId]) -> set[BuildId | RolloutId]:
     """Return those of the ids that a build or a rollout has."""
     found = [*await conn.all(select(builds.c.id).where(builds.c.id.in_(ids)))]
     found += await conn.all(select(rollouts.c.id).where(rollouts.c.id.in_(ids)))

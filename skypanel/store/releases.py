@@ -1,12 +1,11 @@
 """The versions of an app."""
 
 from collections.abc import Collection
-from uuid import UUID
 
 from sqlalchemy import Select, func, insert, literal, select, update
 
 from skypanel.domain.errors import NotFound
-from skypanel.domain.ids import AccountId, AppId
+from skypanel.domain.ids import AccountId, AppId, BuildId, ConfigVersionId, ReleaseId, SlugId
 from skypanel.domain.release import Release, ReleaseState
 from skypanel.ports.database import Connection
 from skypanel.store import apps
@@ -18,11 +17,11 @@ async def add(
     conn: Connection,
     app_id: AppId,
     *,
-    slug_id: UUID | None,
-    config_version_id: UUID,
+    slug_id: SlugId | None,
+    config_version_id: ConfigVersionId,
     description: str,
     account_id: AccountId | None,
-    build_id: UUID | None = None,
+    build_id: BuildId | None = None,
 ) -> Release:
     """Add an app's next release, pending. Locks the app, so that versions have no gaps."""
     await apps.lock(conn, app_id)
@@ -40,12 +39,12 @@ async def add(
     return _read(await one(conn, statement.returning(releases)))
 
 
-async def get(conn: Connection, release_id: UUID) -> Release:
+async def get(conn: Connection, release_id: ReleaseId) -> Release:
     """Return a release. Raises NotFound."""
     return _read(await found(conn, select(releases).where(releases.c.id == release_id), "release"))
 
 
-async def by_ids(conn: Connection, release_ids: Collection[UUID]) -> dict[UUID, Release]:
+async def by_ids(conn: Connection, release_ids: Collection[ReleaseId]) -> dict[ReleaseId, Release]:
     """Return the releases of these ids, by id; those that are not there are left out."""
     rows = await conn.all(select(releases).where(releases.c.id.in_(release_ids)))
     return {row.id: _read(row) for row in rows}
@@ -82,18 +81,18 @@ async def by_versions(conn: Connection, app_id: AppId, versions: Collection[int]
     return {row.version: _read(row) for row in rows}
 
 
-async def of_build(conn: Connection, build_id: UUID) -> Release | None:
+async def of_build(conn: Connection, build_id: BuildId) -> Release | None:
     """Return the release that came of a build, if one did."""
     return _read_if(await conn.first(select(releases).where(releases.c.build_id == build_id).limit(1)))
 
 
-async def of_builds(conn: Connection, build_ids: Collection[UUID]) -> dict[UUID, UUID]:
+async def of_builds(conn: Connection, build_ids: Collection[BuildId]) -> dict[BuildId, ReleaseId]:
     """Return the ids of the releases that came of builds, by build; builds without one are left out."""
     rows = await conn.all(select(releases.c.id, releases.c.build_id).where(releases.c.build_id.in_(build_ids)))
     return {row.build_id: row.id for row in rows}
 
 
-async def finish(conn: Connection, release_id: UUID, state: ReleaseState, error: str | None = None) -> bool:
+async def finish(conn: Connection, release_id: ReleaseId, state: ReleaseState, error: str | None = None) -> bool:
     """Record how a pending release ended; False if it has ended already."""
     pending = update(releases).where(releases.c.id == release_id, releases.c.state == ReleaseState.PENDING)
     return bool(await conn.execute(pending.values(state=state, error=error)))

@@ -6,11 +6,10 @@ by now, so that the newest of them stands for all; none of them overtakes a rele
 
 from collections.abc import Collection
 from datetime import timedelta
-from uuid import UUID
 
 from sqlalchemy import ColumnElement, FromClause, Select, and_, func, insert, literal, or_, select, update
 
-from skypanel.domain.ids import AppId
+from skypanel.domain.ids import AppId, ReleaseId, RolloutId
 from skypanel.domain.release import ReleaseState, Rollout, RolloutReason, RolloutState
 from skypanel.ports.database import Connection
 from skypanel.store import leases, locks
@@ -26,7 +25,7 @@ _PENDING = rollouts.c.state == RolloutState.PENDING
 _LAPSED = and_(rollouts.c.state == RolloutState.RUNNING, leases.lapsed(rollouts))
 
 
-async def add(conn: Connection, app_id: AppId, release_id: UUID, reason: RolloutReason) -> Rollout:
+async def add(conn: Connection, app_id: AppId, release_id: ReleaseId, reason: RolloutReason) -> Rollout:
     """Add a rollout, pending."""
     values = {"app_id": app_id, "release_id": release_id, "reason": reason, "state": RolloutState.PENDING}
     return _read(await one(conn, insert(rollouts).values(values).returning(rollouts)))
@@ -39,7 +38,7 @@ async def repair(conn: Connection, app_ids: Collection[AppId]) -> None:
     await conn.execute(insert(rollouts).from_select(["app_id", "release_id", "reason", "state"], serving))
 
 
-async def get(conn: Connection, rollout_id: UUID) -> Rollout:
+async def get(conn: Connection, rollout_id: RolloutId) -> Rollout:
     """Return a rollout. Raises NotFound."""
     return _read(await found(conn, select(rollouts).where(rollouts.c.id == rollout_id), "rollout"))
 
@@ -58,12 +57,12 @@ async def claim(conn: Connection, worker: str, lease_s: float) -> Rollout | None
     return _read(await one(conn, claimed.returning(rollouts)))
 
 
-async def renew(conn: Connection, rollout_id: UUID, attempt: int, lease_s: float) -> bool:
+async def renew(conn: Connection, rollout_id: RolloutId, attempt: int, lease_s: float) -> bool:
     """Prolong an attempt's lease; False if it has lost it."""
     return bool(await conn.execute(leases.renewed(rollouts, rollout_id, RolloutState.RUNNING, attempt, lease_s)))
 
 
-async def finish(conn: Connection, rollout_id: UUID, attempt: int, state: RolloutState, error: str | None = None) -> bool:
+async def finish(conn: Connection, rollout_id: RolloutId, attempt: int, state: RolloutState, error: str | None = None) -> bool:
     """Record how an attempt ended; False if it has lost its lease."""
     outcome = {"state": state, "error": error}
     return bool(await conn.execute(leases.finished(rollouts, rollout_id, RolloutState.RUNNING, attempt, outcome)))
@@ -75,7 +74,7 @@ async def active(conn: Connection, app_id: AppId) -> Rollout | None:
     return _read_if(await conn.first(statement))
 
 
-async def of_release(conn: Connection, release_id: UUID) -> Rollout | None:
+async def of_release(conn: Connection, release_id: ReleaseId) -> Rollout | None:
     """Return the rollout that was to make a release live, if there was one: not those that converged on it later."""
     statement = select(rollouts).where(rollouts.c.release_id == release_id, rollouts.c.reason == RolloutReason.RELEASE)
     return _read_if(await conn.first(statement.order_by(rollouts.c.number.desc()).limit(1)))

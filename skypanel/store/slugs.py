@@ -1,10 +1,8 @@
 """Immutable archives of built apps."""
 
-from uuid import UUID
-
 from sqlalchemy import insert, select
 
-from skypanel.domain.ids import AppId
+from skypanel.domain.ids import AppId, SlugId
 from skypanel.domain.slug import Slug
 from skypanel.ports.database import Connection
 from skypanel.store.rows import Row, found, one
@@ -26,7 +24,7 @@ async def add(conn: Connection, slug: Slug) -> Slug:
     return _read(await one(conn, insert(slugs).values(values).returning(slugs)))
 
 
-async def get(conn: Connection, slug_id: UUID) -> Slug:
+async def get(conn: Connection, slug_id: SlugId) -> Slug:
     """Return a slug. Raises NotFound."""
     return _read(await found(conn, select(slugs).where(slugs.c.id == slug_id), "slug"))
 

@@ -4,6 +4,7 @@ from uuid import UUID
 
 from skypanel.domain.app import App
 from skypanel.domain.errors import Conflict, Invalid
+from skypanel.domain.ids import BuildId
 from skypanel.flow import history
 from skypanel.flow import upload as upload_flow
 from skypanel.flow.history import BuildEntry
@@ -38,7 +39,7 @@ async def index(call: Call) -> Page:
 async def show(call: Call) -> Reply:
     """Show a build."""
     app = await call.app()
-    return Reply(_shown(call, app, await history.build(call.panel, app, call.id("build", "build"))))
+    return Reply(_shown(call, app, await history.build(call.panel, app, BuildId(call.id("build", "build")))))
 
 
 async def create(call: Call) -> Reply:
@@ -54,7 +55,7 @@ async def create(call: Call) -> Reply:
 async def cancel(call: Call) -> Reply:
     """Stop a build that has not ended; what served before serves on."""
     app = await call.app()
-    found = (await history.build(call.panel, app, call.id("build", "build"))).build
+    found = (await history.build(call.panel, app, BuildId(call.id("build", "build")))).build
     if not await upload_flow.cancel(call.panel, app, found.id, call.account):
         raise Conflict("This build has ended.", "Roll back if it is live and should not be.")
     return Reply(_shown(call, app, await history.build(call.panel, app, found.id)))
@@ -64,8 +65,8 @@ def _shown(call: Call, app: App, entry: BuildEntry) -> Json:
     return serializers.build(entry, app, tickets.url(call, app, "builds", {"build": str(entry.build.id)}))
 
 
-def _id(text: str) -> UUID | None:
+def _id(text: str) -> BuildId | None:
     try:
-        return UUID(text)
+        return BuildId(UUID(text))
     except ValueError:
         return None

@@ -4,6 +4,7 @@ from uuid import UUID
 
 from skypanel.domain.app import App
 from skypanel.domain.errors import NotFound
+from skypanel.domain.ids import ReleaseId
 from skypanel.flow import history
 from skypanel.flow import release as release_flow
 from skypanel.flow.history import ReleaseEntry
@@ -50,9 +51,9 @@ async def roll_back(call: Call) -> Reply:
     return Reply(_shown(call, app, await history.release(call.panel, app, rollout.release_id)), 201)
 
 
-def _named(text: str) -> UUID | int:
+def _named(text: str) -> ReleaseId | int:
     try:
-        return UUID(text)
+        return ReleaseId(UUID(text))
     except ValueError:
         return version(text)
 

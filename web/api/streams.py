@@ -10,6 +10,7 @@ from aiohttp import web
 
 from skypanel.domain.deploy import Deploy
 from skypanel.domain.errors import SkyPanelError, Unavailable
+from skypanel.domain.ids import BuildId
 from skypanel.domain.output import Place
 from skypanel.flow import deploys
 from web.api import tickets
@@ -51,7 +52,7 @@ async def build_output(request: web.Request, params: Mapping[str, str], _body: J
     """Send what a build printed, and what it prints until what came of it is live or has failed."""
     ticket = tickets.read(request, "builds", params["ticket"])
     _, app = await tickets.admit(request.app[PANEL], ticket)
-    return await _printed(request, ticket, await deploys.of_build(request.app[PANEL], app, UUID(ticket.wishes["build"])))
+    return await _printed(request, ticket, await deploys.of_build(request.app[PANEL], app, BuildId(UUID(ticket.wishes["build"]))))
 
 
 async def _printed(request: web.Request, ticket: Ticket, deploy: Deploy) -> web.StreamResponse:

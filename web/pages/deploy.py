@@ -6,6 +6,7 @@ from aiohttp import web
 
 from skypanel.domain.access import Action
 from skypanel.domain.deploy import Deploy
+from skypanel.domain.ids import BuildId
 from skypanel.flow import apps, deploys
 from web import live, session
 from web.keys import PANEL
@@ -37,5 +38,5 @@ async def _found(request: web.Request) -> tuple[Visitor, Deploy]:
     panel, visitor, asked = request.app[PANEL], await session.visitor(request), request.match_info
     app = await apps.access(panel, visitor.account, asked["app"], Action.VIEW_APP)
     if "build" in asked:
-        return visitor, await deploys.of_build(panel, app, UUID(asked["build"]))
+        return visitor, await deploys.of_build(panel, app, BuildId(UUID(asked["build"])))
     return visitor, await deploys.of_version(panel, app, int(asked["version"]))
