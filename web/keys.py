@@ -2,11 +2,11 @@
 
 import asyncio
 from dataclasses import dataclass
-from uuid import UUID
 
 from aiohttp import web
 
 from skypanel.domain.account import Account
+from skypanel.domain.ids import AppId, TokenId
 from skypanel.domain.proxies import visitor
 from skypanel.ports.panel import Panel
 from skypanel.settings import Settings
@@ -30,7 +30,7 @@ class Look:
     streams: int = 0
 
 
-LOOKS = web.AppKey("looks", dict[tuple[UUID, UUID], Look])
+LOOKS = web.AppKey("looks", dict[tuple[TokenId, AppId], Look])
 SESSION_LIFE_S = 14 * 24 * 60 * 60
 
 

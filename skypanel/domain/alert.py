@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from uuid import UUID
+
+from skypanel.domain.ids import AlertId
 
 
 class AlertKind(StrEnum):
@@ -16,7 +17,7 @@ class AlertKind(StrEnum):
 class Alert:
     """Something is wrong with `subject`, since `raised_at`; `message` is a sentence."""
 
-    id: UUID
+    id: AlertId
     kind: AlertKind
     subject: str
     message: str

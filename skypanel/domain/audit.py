@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from skypanel.domain.ids import AccountId, AppId, OrganizationId
+from skypanel.domain.ids import AccountId, AppId, AuditEntryId, OrganizationId
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class AuditEntry:
     `origin` is where the request came from, such as `ssh 192.0.2.7`; `details` never holds a secret.
     """
 
-    id: int
+    id: AuditEntryId
     at: datetime
     action: str
     account_id: AccountId | None

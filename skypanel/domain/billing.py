@@ -9,7 +9,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from enum import StrEnum
 
 from skypanel.domain.errors import Invalid
-from skypanel.domain.ids import AppId
+from skypanel.domain.ids import AppId, WalletEntryId
 from skypanel.domain.names import printable
 
 HOUR = timedelta(hours=1)
@@ -76,7 +76,7 @@ class EntryKind(StrEnum):
 class WalletEntry:
     """One line of a wallet: what it changed, and what was left then. `hour` is the one that was charged."""
 
-    id: int
+    id: WalletEntryId
     at: datetime
     kind: EntryKind
     amount: Decimal

@@ -6,7 +6,7 @@ from enum import StrEnum
 from skypanel.domain.app import App
 from skypanel.domain.build import Build, BuildState
 from skypanel.domain.ids import AccountId
-from skypanel.domain.output import build_stream, rollout_stream
+from skypanel.domain.output import Stream, build_stream, rollout_stream
 from skypanel.domain.release import Release, Rollout, RolloutState
 
 
@@ -63,7 +63,7 @@ class Deploy:
         """What went wrong."""
         return (self.build and self.build.error) or (self.release and self.release.error) or None
 
-    def streams(self) -> tuple[tuple[str, bool], ...]:
+    def streams(self) -> tuple[tuple[Stream, bool], ...]:
         """Return the streams of its output in their order, and of each whether its writer has finished."""
         of_build = ((build_stream(self.build.id), self.build.state.finished),) if self.build else ()
         return (*of_build, *(((rollout_stream(self.rollout.id), self.rollout.state.finished),) if self.rollout else ()))

@@ -4,12 +4,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from uuid import UUID
 
 from skypanel.domain.app import App
 from skypanel.domain.health import HealthCheck
 from skypanel.domain.identity import derived_id
-from skypanel.domain.ids import AppId, OrganizationId, ReleaseId
+from skypanel.domain.ids import AppId, DynoId, FormationId, OrganizationId, ReleaseId
 from skypanel.domain.limits import Limits
 
 STOP_GRACE_S = 30.0
@@ -100,18 +99,18 @@ class DynoKey:
         return f"{self.process_type}.{self.index}"
 
     @property
-    def id(self) -> UUID:
+    def id(self) -> DynoId:
         """An id that no other dyno ever has."""
-        return derived_id(self.app_id, self.version, self.generation, self.name)
+        return DynoId(derived_id(self.app_id, self.version, self.generation, self.name))
 
     def is_called(self, name: str) -> bool:
         """Whether `name` is this dyno's, or its process type's."""
         return name in {self.name, self.process_type}
 
 
-def formation_id(app_id: AppId, process_type: str) -> UUID:
+def formation_id(app_id: AppId, process_type: str) -> FormationId:
     """Return the id of a process type of an app, whatever runs of it."""
-    return derived_id(app_id, "formation", process_type)
+    return FormationId(derived_id(app_id, "formation", process_type))
 
 
 def stoppable(running: Iterable[DynoKey], asked: str) -> str | None:

@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from uuid import UUID
 
 from skypanel.domain.errors import Invalid
+from skypanel.domain.ids import NodeId
 from skypanel.domain.names import printable
 from skypanel.domain.report import Report
 
@@ -91,7 +91,7 @@ class Login:
 class Node:
     """A machine; `member_id` is its name in the Swarm once it joined, `secret` what logs in there, encrypted."""
 
-    id: UUID
+    id: NodeId
     name: str
     address: str
     port: int

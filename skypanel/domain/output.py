@@ -2,12 +2,14 @@
 
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 from uuid import UUID
 
-from skypanel.domain.ids import BuildId, RolloutId
+from skypanel.domain.ids import BuildId, NodeId, RolloutId, WorkId
 
-_STREAM = re.compile(r"(?:build|rollout)/(?P<id>[0-9a-f-]{36})(?![0-9a-f-])")
-_PLACE = re.compile(r"(?P<stream>(?:build|rollout)/(?P<id>[0-9a-f-]{36})):(?P<attempt>[0-9]{1,9})-(?P<number>[0-9]{1,9})")
+_NAME = r"(?P<kind>build|rollout)/(?P<id>[0-9a-f-]{36})"
+_OBJECT = re.compile(rf"{_NAME}(?![0-9a-f-])")
+_PLACE = re.compile(rf"{_NAME}:(?P<attempt>[0-9]{{1,9}})-(?P<number>[0-9]{{1,9}})")
 
 
 @dataclass(frozen=True, order=True)
@@ -33,35 +35,59 @@ class Line:
     end: bool = False
 
 
-def build_stream(build_id: BuildId) -> str:
-    """Return the name of a build's stream."""
-    return f"build/{build_id}"
+class StreamKind(StrEnum):
+    """What a stream is the output of; the values are how names of streams begin."""
+
+    BUILD = "build"
+    ROLLOUT = "rollout"
+    NODE = "node"
 
 
-def rollout_stream(rollout_id: RolloutId) -> str:
-    """Return the name of a rollout's stream."""
-    return f"rollout/{rollout_id}"
+@dataclass(frozen=True)
+class Stream:
+    """The output of a build, of a rollout, or of what is done on a node; as text, its name."""
+
+    kind: StreamKind
+    id: WorkId
+
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.id}"
 
 
-def job_of(name: str) -> BuildId | RolloutId | None:
-    """Return the build or rollout whose stream a name begins with, or None if it names none."""
-    match = _STREAM.match(name)
+def build_stream(build_id: BuildId) -> Stream:
+    """Return a build's stream."""
+    return Stream(StreamKind.BUILD, build_id)
+
+
+def rollout_stream(rollout_id: RolloutId) -> Stream:
+    """Return a rollout's stream."""
+    return Stream(StreamKind.ROLLOUT, rollout_id)
+
+
+def node_stream(node_id: NodeId) -> Stream:
+    """Return the stream of what is done on a node."""
+    return Stream(StreamKind.NODE, node_id)
+
+
+def stream_of(name: str) -> Stream | None:
+    """Return the stream of a build or a rollout that the name of an archive begins with, or None if it names none."""
+    match = _OBJECT.match(name)
+    return _stream(match) if match else None
+
+
+def _stream(match: re.Match[str]) -> Stream | None:
     try:
-        return BuildId(UUID(match["id"])) if match else None
+        found = UUID(match["id"])
     except ValueError:
         return None
-
-
-def node_stream(node_id: UUID) -> str:
-    """Return the name of the stream of what is done on a node."""
-    return f"node/{node_id}"
+    return build_stream(BuildId(found)) if match["kind"] == StreamKind.BUILD else rollout_stream(RolloutId(found))
 
 
 @dataclass(frozen=True)
 class Place:
     """How far somebody has read: up to and with a line of a stream."""
 
-    stream: str
+    stream: Stream
     id: LineId = FIRST
 
     def __str__(self) -> str:
@@ -70,17 +96,13 @@ class Place:
     @property
     def rollout_id(self) -> RolloutId | None:
         """Whose stream it is, if it is a rollout's."""
-        kind, _, of = self.stream.partition("/")
-        return RolloutId(UUID(of)) if kind == "rollout" else None
+        return RolloutId(self.stream.id) if self.stream.kind is StreamKind.ROLLOUT else None
 
     @classmethod
     def parse(cls, text: str) -> "Place | None":
         """Return the place that a text writes, or None if it writes none."""
         match = _PLACE.fullmatch(text)
-        if match is None:
+        stream = _stream(match) if match else None
+        if match is None or stream is None:
             return None
-        try:
-            UUID(match["id"])
-        except ValueError:
-            return None
-        return cls(match["stream"], LineId(int(match["attempt"]), int(match["number"])))
+        return cls(stream, LineId(int(match["attempt"]), int(match["number"])))

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
-from uuid import UUID
 
 from skypanel.domain.errors import Invalid
+from skypanel.domain.ids import PlanVersionId
 from skypanel.domain.limits import GIB, MIB, Limits
 
 
@@ -12,7 +12,7 @@ from skypanel.domain.limits import GIB, MIB, Limits
 class Plan:
     """One version of a plan; an app holds a version, so that editing the plan leaves it alone."""
 
-    id: UUID
+    id: PlanVersionId
     name: str
     version: int
     cpu_cores: float

@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from uuid import UUID
 
 from skypanel.domain.account import Account
-from skypanel.domain.ids import AccountId, AppId
+from skypanel.domain.ids import AccountId, AppId, TransferId
 
 
 class TransferState(StrEnum):
@@ -21,7 +20,7 @@ class TransferState(StrEnum):
 class Transfer:
     """An offer of an app: by `sender`, who gives it out of its organization, to `recipient`, who takes it into one of theirs."""
 
-    id: UUID
+    id: TransferId
     app_id: AppId
     app_name: str
     sender: Account

@@ -3,10 +3,9 @@
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import UUID
 
 from skypanel.domain.errors import Conflict, Invalid, NotFound
-from skypanel.domain.ids import AccountId
+from skypanel.domain.ids import AccountId, UploadId
 from skypanel.domain.limits import GIB
 
 LIFE = timedelta(hours=1)
@@ -22,7 +21,7 @@ _CHECKSUM = re.compile(r"SHA256:([0-9a-f]{64})", re.IGNORECASE)
 class Upload:
     """What may be uploaded, or was: `checksum` is the SHA-256 in hex of the bytes that were sent."""
 
-    id: UUID
+    id: UploadId
     account_id: AccountId
     expires_at: datetime
     source_digest: str | None = None

@@ -10,7 +10,7 @@ from skypanel.domain.build import Build
 from skypanel.domain.deploy import Deploy
 from skypanel.domain.errors import Conflict, Invalid, NotFound
 from skypanel.domain.ids import BuildId
-from skypanel.domain.output import FIRST, Line, LineId, Place, build_stream
+from skypanel.domain.output import FIRST, Line, LineId, Place, Stream, build_stream
 from skypanel.domain.release import Rollout
 from skypanel.flow.follow import Show, show_build, show_rollout
 from skypanel.ports.database import Connection
@@ -89,7 +89,7 @@ async def so_far(panel: Panel, deploy: Deploy, most: int) -> SoFar:
     return SoFar(kept, count - len(kept), None)
 
 
-async def _available(panel: Panel, stream: str) -> AsyncIterator[Line]:
+async def _available(panel: Panel, stream: Stream) -> AsyncIterator[Line]:
     """Yield what a stream holds by now; one reading may yield a part of it."""
     after: LineId | None = FIRST
     while after is not None:

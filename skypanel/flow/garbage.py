@@ -8,7 +8,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from datetime import datetime, timedelta
 
-from skypanel.domain.output import job_of
+from skypanel.domain.output import stream_of
 from skypanel.domain.settings import ALL
 from skypanel.domain.storage import OUTPUTS, SLUGS, SOURCES
 from skypanel.flow.configured import values
@@ -68,9 +68,9 @@ async def _old(panel: Panel, kind: str, before: datetime) -> AsyncIterator[Seque
 
 async def _needed_outputs(conn: Connection, names: Collection[str], _kept_releases: int | None) -> set[str]:
     """Return the names of the output of builds and rollouts that are on record, and those that cannot be read."""
-    jobs = {name: job_of(name) for name in names}
-    known = await garbage.known_jobs(conn, {job for job in jobs.values() if job})
-    return {name for name, job in jobs.items() if job is None or job in known}
+    streams = {name: stream_of(name) for name in names}
+    known = await garbage.known_jobs(conn, {stream.id for stream in streams.values() if stream})
+    return {name for name, stream in streams.items() if stream is None or stream.id in known}
 
 
 NEEDED: dict[str, Needed] = {SLUGS: garbage.needed_slugs, SOURCES: garbage.needed_sources, OUTPUTS: _needed_outputs}

@@ -4,6 +4,7 @@ import secrets
 
 from skypanel.domain.account import Account
 from skypanel.domain.errors import Denied
+from skypanel.domain.ids import AttemptId
 from skypanel.domain.password import WINDOW, Attempts, check_password, network
 from skypanel.flow import audit
 from skypanel.flow.accounts import SESSION_LIFE, digest
@@ -71,7 +72,7 @@ async def prove(panel: Panel, email: str, password: str, address: str) -> Accoun
     return account
 
 
-async def _begin(panel: Panel, email: str, address: str) -> tuple[int, Attempts]:
+async def _begin(panel: Panel, email: str, address: str) -> tuple[AttemptId, Attempts]:
     """Count an attempt before it is made, so that many at once count as many, and return it with those before."""
     account, origin = digest(email.strip().lower()), network(address)
     async with panel.transaction() as conn:

@@ -5,13 +5,12 @@ more, and has it no more either. Dynos are in their organization's network: new 
 """
 
 from collections.abc import Sequence
-from uuid import UUID
 
 from skypanel.domain.access import Action, allows, runs_platform
 from skypanel.domain.account import Account, Organization
 from skypanel.domain.app import App
 from skypanel.domain.errors import Conflict, Denied, Invalid, NotFound, Unavailable
-from skypanel.domain.ids import AppId, OrganizationId
+from skypanel.domain.ids import AppId, OrganizationId, TransferId
 from skypanel.domain.manifest import ONE_OFF
 from skypanel.domain.release import RolloutReason
 from skypanel.domain.suspension import Suspension
@@ -68,7 +67,7 @@ async def of(panel: Panel, by: Account) -> Sequence[Transfer]:
         return await transfers.of(conn, by.id)
 
 
-async def get(panel: Panel, transfer_id: UUID) -> Transfer:
+async def get(panel: Panel, transfer_id: TransferId) -> Transfer:
     """Return an offer. Raises NotFound."""
     async with panel.autocommit() as conn:
         return await transfers.get(conn, transfer_id)

@@ -3,14 +3,13 @@
 import hashlib
 import secrets
 from collections.abc import AsyncIterable, AsyncIterator, Callable
-from uuid import UUID
 
 from skypanel.domain import upload as rules
 from skypanel.domain.account import Account
 from skypanel.domain.app import App
 from skypanel.domain.build import ARCHIVE, Build, Source
 from skypanel.domain.errors import Invalid, Throttled
-from skypanel.domain.ids import BuildId
+from skypanel.domain.ids import BuildId, UploadId
 from skypanel.domain.transcript import size
 from skypanel.domain.upload import LIFE, MAX_UPLOAD_BYTES, MAX_UPLOADS, Upload
 from skypanel.flow import audit, receive
@@ -58,7 +57,7 @@ async def take(panel: Panel, secret: str, chunks: AsyncIterable[bytes]) -> Uploa
     return taken
 
 
-async def build(panel: Panel, app: App, by: Account, upload_id: UUID, *, version: str | None, checksum: str | None) -> Build:
+async def build(panel: Panel, app: App, by: Account, upload_id: UploadId, *, version: str | None, checksum: str | None) -> Build:
     """Queue a build of what the account uploaded; `version` is what it calls that.
 
     Raises Invalid if there is no such upload, or it is not what the checksum says; Conflict as for a push.

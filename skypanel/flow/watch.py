@@ -3,10 +3,10 @@
 import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from uuid import UUID
 
 from skypanel.domain.alert import AlertKind
 from skypanel.domain.errors import NotFound
+from skypanel.domain.ids import NodeId
 from skypanel.domain.node import WATCHED, Member, Node, NodeState, availability, judged, why_inactive
 from skypanel.ports.panel import Panel
 from skypanel.ports.queue import Job
@@ -22,7 +22,7 @@ async def check(panel: Panel) -> None:
     await _check_all(panel, known)
 
 
-async def check_node(panel: Panel, node_id: UUID) -> None:
+async def check_node(panel: Panel, node_id: NodeId) -> None:
     """Do the same for one node, at once."""
     async with panel.transaction() as conn:
         node = await nodes.by_id(conn, node_id)

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
-from skypanel.domain.output import FIRST, Line, LineId
+from skypanel.domain.output import FIRST, Line, LineId, Stream
 
 WriteLine = Callable[[str], Awaitable[None]]
 
@@ -21,14 +21,14 @@ class OutputWriter(Protocol):
 class Output(Protocol):
     """Streams of lines: written by one job, read by anyone, kept after the end."""
 
-    def writer(self, stream: str, attempt: int) -> AbstractAsyncContextManager[OutputWriter]:
+    def writer(self, stream: Stream, attempt: int) -> AbstractAsyncContextManager[OutputWriter]:
         """Open the stream for an attempt; leaving the block archives the lines and writes the end mark.
 
         Lines of an earlier attempt that come after this one's are dropped.
         """
         ...
 
-    def read(self, stream: str, after: LineId = FIRST, idle_s: float = 15.0) -> AsyncIterator[Line]:
+    def read(self, stream: Stream, after: LineId = FIRST, idle_s: float = 15.0) -> AsyncIterator[Line]:
         """Yield the lines after `after`, from Redis or from the archive, until the end mark.
 
         Ends without an end mark after `idle_s` without a line: the caller looks at the database

@@ -10,7 +10,7 @@ from skypanel.domain.access import Role
 from skypanel.domain.app import App
 from skypanel.domain.errors import Conflict
 from skypanel.domain.health import HealthCheck
-from skypanel.domain.ids import AccountId, AppId, OrganizationId, ReleaseId
+from skypanel.domain.ids import AccountId, AppId, OrganizationId, PlanVersionId, ReleaseId
 from skypanel.domain.plan import Plan
 from skypanel.domain.suspension import suspension
 from skypanel.ports.database import Connection
@@ -50,9 +50,9 @@ _ACCESS_BY_ID = _ACCESS.where(applications.c.id == bindparam("of"))
 _ACCESS_BY_NAME = _ACCESS.where(applications.c.name == bindparam("of"))
 
 
-async def add(conn: Connection, app_id: AppId, name: str, organization_id: OrganizationId, plan_id: UUID) -> App:
+async def add(conn: Connection, app_id: AppId, name: str, organization_id: OrganizationId, plan_version_id: PlanVersionId) -> App:
     """Add an app with an empty first config version. Raises Conflict if the name is taken, by whomever."""
-    app = upsert(applications).values(id=app_id, name=name, organization_id=organization_id, plan_version_id=plan_id)
+    app = upsert(applications).values(id=app_id, name=name, organization_id=organization_id, plan_version_id=plan_version_id)
     if not await conn.execute(app.on_conflict_do_nothing(index_elements=["name"])):
         raise _taken(name)
     await conn.execute(insert(config_versions).values(app_id=app_id, number=1))

@@ -1,7 +1,5 @@
 """Builds: each is claimed by one worker, and never resumed by another."""
 
-from uuid import UUID
-
 from sqlalchemy import Update, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
@@ -104,7 +102,7 @@ async def recent(conn: Connection, app_id: AppId, limit: int) -> list[Build]:
     return [_read(row) for row in await conn.all(statement)]
 
 
-async def page(conn: Connection, app_id: AppId, limit: int, after: UUID | None, *, is_descending: bool) -> list[Build]:
+async def page(conn: Connection, app_id: AppId, limit: int, after: BuildId | None, *, is_descending: bool) -> list[Build]:
     """Return at most `limit` of an app's builds by age, those that come after one of them."""
     order = builds.c.created_at.desc() if is_descending else builds.c.created_at
     statement = select(builds).where(builds.c.app_id == app_id).order_by(order).limit(limit)

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from sqlalchemy import ColumnElement, FromClause, Select, and_, exists, func, or_, select
 
-from skypanel.domain.ids import BuildId, RolloutId
+from skypanel.domain.ids import WorkId
 from skypanel.domain.release import ReleaseState
 from skypanel.ports.database import Connection
 from skypanel.store.rows import Row
@@ -29,7 +29,7 @@ async def needed_sources(conn: Connection, digests: Collection[str], kept_releas
     return {row.source_digest for row in rows}
 
 
-async def known_jobs(conn: Connection, ids: Collection[BuildId | RolloutId]) -> set[BuildId | RolloutId]:
+async def known_jobs(conn: Connection, ids: Collection[WorkId]) -> set[WorkId]:
     """Return those of the ids that a build or a rollout has."""
     found = [*await conn.all(select(builds.c.id).where(builds.c.id.in_(ids)))]
     found += await conn.all(select(rollouts.c.id).where(rollouts.c.id.in_(ids)))

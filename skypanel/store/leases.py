@@ -2,14 +2,14 @@
 
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import ColumnElement, DateTime, FromClause, Table, Update, func, select, update
 
+from skypanel.domain.ids import WorkId
 from skypanel.store.tables.apps import applications
 
 
-def claimed(table: Table, work_id: UUID, running: str, worker: str, lease_s: float) -> Update:
+def claimed(table: Table, work_id: WorkId, running: str, worker: str, lease_s: float) -> Update:
     """Give work to a worker."""
     return (
         update(table)
@@ -24,12 +24,12 @@ def claimed(table: Table, work_id: UUID, running: str, worker: str, lease_s: flo
     )
 
 
-def renewed(table: Table, work_id: UUID, running: str, attempt: int, lease_s: float) -> Update:
+def renewed(table: Table, work_id: WorkId, running: str, attempt: int, lease_s: float) -> Update:
     """Prolong a lease, if the attempt still holds it."""
     return _held(table, work_id, running, attempt).values(lease_until=_until(lease_s))
 
 
-def finished(table: Table, work_id: UUID, running: str, attempt: int, outcome: dict[str, Any]) -> Update:
+def finished(table: Table, work_id: WorkId, running: str, attempt: int, outcome: dict[str, Any]) -> Update:
     """Record how work ended, if the attempt still holds its lease."""
     return _held(table, work_id, running, attempt).values(**outcome, lease_until=None, finished_at=func.clock_timestamp())
 
@@ -47,7 +47,7 @@ def organization_load(table: Table, running: str, of: FromClause = applications)
     return count.where(work.c.state == running, work.c.lease_until >= func.now(), own).correlate(of).scalar_subquery()
 
 
-def _held(table: Table, work_id: UUID, running: str, attempt: int) -> Update:
+def _held(table: Table, work_id: WorkId, running: str, attempt: int) -> Update:
     return update(table).where(table.c.id == work_id, table.c.state == running, table.c.attempt == attempt)
 
 

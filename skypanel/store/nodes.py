@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from uuid import UUID
 
 from sqlalchemy import DateTime, Update, and_, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from skypanel.domain import report as reports
 from skypanel.domain.errors import Conflict, NotFound
+from skypanel.domain.ids import NodeId
 from skypanel.domain.node import Login, Node, NodeState, SecretKind, Wanted
 from skypanel.domain.report import Report
 from skypanel.ports.database import Connection
@@ -42,12 +42,12 @@ async def add(conn: Connection, name: str, login: Login, secret: bytes) -> Node:
     return _read(row)
 
 
-async def get(conn: Connection, node_id: UUID) -> Node:
+async def get(conn: Connection, node_id: NodeId) -> Node:
     """Return a node. Raises NotFound."""
     return _read(await found(conn, select(nodes).where(nodes.c.id == node_id), "node"))
 
 
-async def by_id(conn: Connection, node_id: UUID) -> Node | None:
+async def by_id(conn: Connection, node_id: NodeId) -> Node | None:
     """Return a node, if it is still there."""
     row = await conn.first(select(nodes).where(nodes.c.id == node_id))
     return None if row is None else _read(row)
@@ -109,19 +109,19 @@ async def waiting(conn: Connection) -> int:
     return int((await one(conn, select(func.count().label("number")).select_from(nodes).where(_WAITING))).number)
 
 
-async def provision(conn: Connection, node_id: UUID) -> bool:
+async def provision(conn: Connection, node_id: NodeId) -> bool:
     """Ask for a node to be provisioned; False while it is, or is on its way out."""
     free = nodes.c.state.not_in(_WORK)
     values = {"state": NodeState.PROVISIONING, "wanted": Wanted.ACTIVE, "error": None, "lease_until": None}
     return bool(await conn.execute(update(nodes).where(nodes.c.id == node_id, free, nodes.c.wanted != Wanted.REMOVED).values(values)))
 
 
-async def want(conn: Connection, node_id: UUID, wanted: Wanted) -> None:
+async def want(conn: Connection, node_id: NodeId, wanted: Wanted) -> None:
     """Record what is wanted of a node."""
     await conn.execute(_of(node_id).values(wanted=wanted))
 
 
-async def remove_unused(conn: Connection, node_id: UUID) -> bool:
+async def remove_unused(conn: Connection, node_id: NodeId) -> bool:
     """Have a node removed on which nothing ever ran, as it was never provisioned to the end; False for any other."""
     unused = _of(node_id).where(nodes.c.state == NodeState.PENDING)
     return bool(await conn.execute(unused.values(state=NodeState.REMOVING, wanted=Wanted.REMOVED)))
@@ -132,7 +132,7 @@ async def move(conn: Connection, node: Node, state: NodeState) -> bool:
     return bool(await conn.execute(_of(node.id).where(nodes.c.state == node.state, nodes.c.wanted == node.wanted).values(state=state)))
 
 
-async def set_member(conn: Connection, node_id: UUID, member_id: str) -> None:
+async def set_member(conn: Connection, node_id: NodeId, member_id: str) -> None:
     """Record the Swarm's name of a node, which joined now. Raises Conflict if another node has it."""
     try:
         await conn.execute(_of(node_id).values(member=member_id, joined_at=func.clock_timestamp()))
@@ -140,22 +140,22 @@ async def set_member(conn: Connection, node_id: UUID, member_id: str) -> None:
         raise Conflict("Another node is the same machine.", "`skypanel nodes` lists them; remove one of the two.") from error
 
 
-async def set_token(conn: Connection, node_id: UUID, digest: str) -> None:
+async def set_token(conn: Connection, node_id: NodeId, digest: str) -> None:
     """Give a node's agent another token; the one before is worthless."""
     await conn.execute(_of(node_id).values(token_digest=digest))
 
 
-async def set_secret(conn: Connection, node_id: UUID, secret: bytes) -> None:
+async def set_secret(conn: Connection, node_id: NodeId, secret: bytes) -> None:
     """Store a node's login under another key."""
     await conn.execute(_of(node_id).values(secret=secret))
 
 
-async def note(conn: Connection, node_id: UUID, error: str) -> None:
+async def note(conn: Connection, node_id: NodeId, error: str) -> None:
     """Record what went wrong on a node."""
     await conn.execute(_of(node_id).values(error=error))
 
 
-async def heard(conn: Connection, node_id: UUID, report: Report) -> None:
+async def heard(conn: Connection, node_id: NodeId, report: Report) -> None:
     """Record a heartbeat."""
     said = report.to_json()
     staged = said.pop("staged")
@@ -183,7 +183,7 @@ async def lacking(conn: Connection, digest: str) -> Sequence[Node]:
     return [_read(row) for row in await conn.all(statement)]
 
 
-def _of(node_id: UUID) -> Update:
+def _of(node_id: NodeId) -> Update:
     return update(nodes).where(nodes.c.id == node_id)
 
 

@@ -1,12 +1,12 @@
 """What a dyno may use and what it costs, version by version."""
 
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import Select, func, insert, literal, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from skypanel.domain.ids import PlanId
 from skypanel.domain.plan import Plan, PlanOffer
 from skypanel.ports.database import Connection
 from skypanel.store.rows import Row, found, one
@@ -51,7 +51,7 @@ def read(row: Row) -> Plan:
     return Plan(row.id, row.name, row.version, row.cpu_cores, row.memory_bytes, row.max_replicas, row.hourly_price)
 
 
-def _next_version(plan_id: UUID, offer: PlanOffer) -> tuple[tuple[str, ...], Select[Any]]:
+def _next_version(plan_id: PlanId, offer: PlanOffer) -> tuple[tuple[str, ...], Select[Any]]:
     values = {
         "plan_id": literal(plan_id),
         "version": func.coalesce(func.max(plan_versions.c.version), 0) + 1,

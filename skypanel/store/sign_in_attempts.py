@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from sqlalchemy import delete, func, insert, or_, select
 
+from skypanel.domain.ids import AttemptId
 from skypanel.domain.password import Attempts
 from skypanel.ports.database import Connection
 from skypanel.store import locks
@@ -26,13 +27,13 @@ async def lately(conn: Connection, email_digest: str, address: str, window: time
     return Attempts(row.here, row.of_address, row.of_account)
 
 
-async def add(conn: Connection, email_digest: str, address: str) -> int:
+async def add(conn: Connection, email_digest: str, address: str) -> AttemptId:
     """Add an attempt and return its id."""
     values = {"email_digest": email_digest, "address": address}
     row = await one(conn, insert(sign_in_attempts).values(values).returning(sign_in_attempts.c.id))
-    return int(row.id)
+    return AttemptId(int(row.id))
 
 
-async def remove(conn: Connection, attempt_id: int) -> None:
+async def remove(conn: Connection, attempt_id: AttemptId) -> None:
     """Forget an attempt: it succeeded."""
     await conn.execute(delete(sign_in_attempts).where(sign_in_attempts.c.id == attempt_id))

@@ -1,18 +1,18 @@
 """Dynos that the agents of their nodes are to stop; an order that nobody carried out in time counts no more."""
 
 from datetime import timedelta
-from uuid import UUID
 
 from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
+from skypanel.domain.ids import NodeId
 from skypanel.ports.database import Connection
 from skypanel.store.tables.nodes import stop_orders
 
 LIFE = timedelta(minutes=1)
 
 
-async def add(conn: Connection, node_id: UUID, container: str) -> None:
+async def add(conn: Connection, node_id: NodeId, container: str) -> None:
     """Order a container of a node to be stopped, and forget orders that have expired."""
     await conn.execute(delete(stop_orders).where(~_is_young()))
     order = insert(stop_orders).values(node_id=node_id, container=container)
@@ -20,13 +20,13 @@ async def add(conn: Connection, node_id: UUID, container: str) -> None:
     await conn.execute(again)
 
 
-async def of(conn: Connection, node_id: UUID) -> list[str]:
+async def of(conn: Connection, node_id: NodeId) -> list[str]:
     """Return the containers that a node is to stop, the first that was ordered first."""
     statement = select(stop_orders.c.container).where(stop_orders.c.node_id == node_id, _is_young())
     return [row.container for row in await conn.all(statement.order_by(stop_orders.c.created_at))]
 
 
-async def remove(conn: Connection, node_id: UUID, container: str) -> None:
+async def remove(conn: Connection, node_id: NodeId, container: str) -> None:
     """Forget an order; one that is not there is no error."""
     await conn.execute(delete(stop_orders).where(stop_orders.c.node_id == node_id, stop_orders.c.container == container))
 

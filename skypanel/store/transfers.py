@@ -1,11 +1,9 @@
 """Offers of apps; at most one of an app is pending."""
 
-from uuid import UUID
-
 from sqlalchemy import Select, delete, func, insert, or_, select, update
 
 from skypanel.domain.account import Account
-from skypanel.domain.ids import AccountId, AppId
+from skypanel.domain.ids import AccountId, AppId, TransferId
 from skypanel.domain.transfer import Transfer, TransferState
 from skypanel.ports.database import Connection
 from skypanel.store.rows import Row, found, one
@@ -15,15 +13,15 @@ from skypanel.store.tables.apps import PENDING_TRANSFER, app_transfers, applicat
 _SENDERS, _RECIPIENTS = accounts.alias("sender"), accounts.alias("recipient")
 
 
-async def add(conn: Connection, app_id: AppId, sender_id: AccountId, recipient_id: AccountId) -> UUID:
+async def add(conn: Connection, app_id: AppId, sender_id: AccountId, recipient_id: AccountId) -> TransferId:
     """Add an offer in place of one that is pending, and return its id."""
     await forget(conn, app_id)
     values = {"app_id": app_id, "sender_id": sender_id, "recipient_id": recipient_id, "state": TransferState.PENDING}
-    added: UUID = (await one(conn, insert(app_transfers).values(values).returning(app_transfers.c.id))).id
+    added: TransferId = (await one(conn, insert(app_transfers).values(values).returning(app_transfers.c.id))).id
     return added
 
 
-async def get(conn: Connection, transfer_id: UUID) -> Transfer:
+async def get(conn: Connection, transfer_id: TransferId) -> Transfer:
     """Return an offer. Raises NotFound."""
     return _read(await found(conn, _transfers().where(app_transfers.c.id == transfer_id), "transfer"))
 
@@ -34,13 +32,13 @@ async def of(conn: Connection, account_id: AccountId) -> list[Transfer]:
     return [_read(row) for row in await conn.all(_transfers().where(mine).order_by(app_transfers.c.created_at))]
 
 
-async def answer(conn: Connection, transfer_id: UUID, state: TransferState) -> bool:
+async def answer(conn: Connection, transfer_id: TransferId, state: TransferState) -> bool:
     """Record what was answered; False if something was before, or the offer is gone."""
     statement = update(app_transfers).where(app_transfers.c.id == transfer_id, PENDING_TRANSFER)
     return bool(await conn.execute(statement.values(state=state, answered_at=func.clock_timestamp())))
 
 
-async def withdraw(conn: Connection, transfer_id: UUID) -> bool:
+async def withdraw(conn: Connection, transfer_id: TransferId) -> bool:
     """Forget a pending offer; False if it was answered, or is gone."""
     return bool(await conn.execute(delete(app_transfers).where(app_transfers.c.id == transfer_id, PENDING_TRANSFER)))
 

@@ -1,11 +1,10 @@
 """Uploads: each is made for one account, and taken in once."""
 
 from datetime import datetime
-from uuid import UUID
 
 from sqlalchemy import delete, func, insert, select, update
 
-from skypanel.domain.ids import AccountId
+from skypanel.domain.ids import AccountId, UploadId
 from skypanel.domain.upload import Upload
 from skypanel.ports.database import Connection
 from skypanel.store import locks
@@ -32,13 +31,13 @@ async def by_put_digest(conn: Connection, put_digest: str, now: datetime) -> Upl
     return _read_if(await conn.first(select(uploads).where(uploads.c.put_digest == put_digest, uploads.c.expires_at > now)))
 
 
-async def of(conn: Connection, account_id: AccountId, upload_id: UUID, now: datetime) -> Upload | None:
+async def of(conn: Connection, account_id: AccountId, upload_id: UploadId, now: datetime) -> Upload | None:
     """Return an account's upload, if it has not expired."""
     mine = (uploads.c.id == upload_id) & (uploads.c.account_id == account_id)
     return _read_if(await conn.first(select(uploads).where(mine, uploads.c.expires_at > now)))
 
 
-async def take(conn: Connection, upload_id: UUID, source_digest: str, checksum: str) -> bool:
+async def take(conn: Connection, upload_id: UploadId, source_digest: str, checksum: str) -> bool:
     """Record what was uploaded; False if something was before, or the upload is gone."""
     statement = update(uploads).where(uploads.c.id == upload_id, uploads.c.source_digest.is_(None))
     return bool(await conn.execute(statement.values(source_digest=source_digest, checksum=checksum)))

@@ -40,7 +40,7 @@ def test_a_deploy_stands_where_its_build_or_else_its_rollout_does(build, rollout
 def test_a_deploy_prints_to_its_builds_stream_and_then_to_its_rollouts():
     both = deploy(BuildState.SUCCEEDED, RolloutState.RUNNING)
     assert both.streams() == ((build_stream(both.build.id), True), (rollout_stream(both.rollout.id), False))
-    assert [kind.partition("/")[0] for kind, _ in deploy(None, RolloutState.FAILED).streams()] == ["rollout"]
+    assert [stream.kind for stream, _ in deploy(None, RolloutState.FAILED).streams()] == ["rollout"]
 
 
 def test_a_deploy_is_asked_for_by_who_asked_for_its_build_or_else_its_release():

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from skypanel.domain.app import App
 from skypanel.domain.errors import Invalid
+from skypanel.domain.ids import UploadId
 from skypanel.domain.routing import Address
 from skypanel.domain.transcript import size
 from skypanel.domain.upload import MAX_UPLOAD_BYTES
@@ -47,12 +48,12 @@ async def put(request: web.Request, params: Mapping[str, str], _body: Json) -> R
     return Reply({"checksum": f"SHA256:{taken.checksum}"})
 
 
-def upload_id(url: str, address: Address) -> UUID:
+def upload_id(url: str, address: Address) -> UploadId:
     """Return the upload that a get_url names. Raises Invalid for the URL of anything else: nothing is ever fetched."""
     foreign = Invalid("Only what was uploaded to this panel is built from a URL.", UPLOAD_HERE)
     try:
         split = urlsplit(url)
-        named = UUID(split.path.removeprefix(PATH))
+        named = UploadId(UUID(split.path.removeprefix(PATH)))
     except ValueError:
         raise foreign from None
     if split.hostname not in address.api_hosts:

@@ -20,7 +20,7 @@ from redis.exceptions import RedisError
 
 from skypanel.domain import terminal
 from skypanel.domain.errors import Unavailable
-from skypanel.domain.output import FIRST, Line, LineId
+from skypanel.domain.output import FIRST, Line, LineId, Stream
 from skypanel.domain.transcript import failure
 from skypanel.drivers.output import archive
 from skypanel.drivers.output.spool import Leftover, Spool, leftovers
@@ -94,26 +94,27 @@ class StreamOutput:
         self._objects = objects
 
     @asynccontextmanager
-    async def writer(self, stream: str, attempt: int) -> AsyncIterator[OutputWriter]:
+    async def writer(self, stream: Stream, attempt: int) -> AsyncIterator[OutputWriter]:
         """Open the stream for an attempt; leaving the block archives the lines and writes the end mark."""
-        await self._settle([left for left in await self._leftovers(stream) if left.attempt < attempt])
+        name = str(stream)
+        await self._settle([left for left in await self._leftovers(name) if left.attempt < attempt])
         await self.sweep()
-        with closing(Spool(self._spool, stream, attempt)) as spool:
-            publisher = _Publisher(self._redis, stream, attempt, spool)
+        with closing(Spool(self._spool, name, attempt)) as spool:
+            publisher = _Publisher(self._redis, name, attempt, spool)
             publishing = asyncio.create_task(publisher.run())
             writer = _Writer(spool, publisher)
             try:
                 yield writer
             finally:
                 writer.finish()
-                await self._end(stream, attempt, publisher, publishing)
+                await self._end(name, attempt, publisher, publishing)
 
-    async def read(self, stream: str, after: LineId = FIRST, idle_s: float = 15.0) -> AsyncIterator[Line]:
+    async def read(self, stream: Stream, after: LineId = FIRST, idle_s: float = 15.0) -> AsyncIterator[Line]:
         """Yield the lines after `after`, from Redis or from the archive, until the end mark or `idle_s` without one."""
-        deadline = monotonic() + idle_s
+        name, deadline = str(stream), monotonic() + idle_s
         block_s = 0.0
         while True:
-            found = await self._live(stream, after, block_s) or await self._archived(stream, after)
+            found = await self._live(name, after, block_s) or await self._archived(name, after)
             for line in found:
                 yield line
                 if line.end:
