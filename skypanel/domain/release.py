@@ -37,6 +37,11 @@ class Release:
     created_at: datetime
     error: str | None = None
 
+    @property
+    def proven_slug_id(self) -> SlugId | None:
+        """The slug that it went live with, which may be released again."""
+        return self.slug_id if self.state is ReleaseState.SUCCEEDED else None
+
 
 class RolloutState(StrEnum):
     """Where a rollout stands."""

@@ -12,7 +12,7 @@ from skypanel.domain.deploy import Deploy
 from skypanel.domain.ids import AccountId
 from skypanel.domain.log import excerpt
 from skypanel.domain.manifest import ONE_OFF, RELEASE_PHASE, Dyno, DynoKey, DynoState
-from skypanel.domain.release import Release, ReleaseState
+from skypanel.domain.release import Release
 from skypanel.flow import deploys
 from skypanel.ports.database import Connection
 from skypanel.ports.panel import Panel
@@ -62,8 +62,7 @@ class AppDetail:
 
     def can_return_to(self, release: Release) -> bool:
         """Whether the one who looks may roll back to a release."""
-        went_live = release.state is ReleaseState.SUCCEEDED and release.slug_id is not None
-        return self.may_roll_back and went_live and release.id != self.app.current_release_id
+        return self.may_roll_back and release.proven_slug_id is not None and release.id != self.app.current_release_id
 
 
 async def running(panel: Panel, app: App) -> Sequence[Dyno]:

@@ -7,7 +7,7 @@ from skypanel.domain.app import App, check_runs
 from skypanel.domain.config_vars import ConfigVersion
 from skypanel.domain.errors import Conflict, Unavailable
 from skypanel.domain.ids import SlugId
-from skypanel.domain.release import Release, ReleaseState, Rollout, RolloutReason
+from skypanel.domain.release import Release, Rollout, RolloutReason
 from skypanel.flow import audit
 from skypanel.ports.database import Connection
 from skypanel.ports.panel import Panel
@@ -29,9 +29,9 @@ async def roll_back(panel: Panel, app: App, version: int | None, by: Account) ->
     async with panel.transaction() as conn:
         check_runs(await apps.get(conn, app.id))
         target = await releases.by_version(conn, app.id, version) if version is not None else await _previous(conn, app)
-        if target.slug_id is None or target.state is not ReleaseState.SUCCEEDED:
+        if target.proven_slug_id is None:
             raise Conflict(f"v{target.version} never went live.", "Choose a version that `skypanel releases` shows as succeeded.")
-        slug = await slugs.get(conn, target.slug_id)
+        slug = await slugs.get(conn, target.proven_slug_id)
     if not await panel.objects.exists("slugs", slug.digest):
         raise Unavailable(f"The slug of v{target.version} is not in storage.", "Push its commit again.")
     async with panel.transaction() as conn:
@@ -56,6 +56,6 @@ async def _previous(conn: Connection, app: App) -> Release:
         raise Conflict(f"{app.name} has no release yet.", "Push to it first.")
     current = await releases.get(conn, app.current_release_id)
     for release in await releases.recent(conn, app.id, 100):
-        if release.version < current.version and release.state is ReleaseState.SUCCEEDED and release.slug_id is not None:
+        if release.version < current.version and release.proven_slug_id is not None:
             return release
     raise Conflict(f"{app.name} has no release before v{current.version}.")

@@ -175,7 +175,6 @@ def authorization(of: Token, user: Account, now: datetime, secret: str | None = 
 def release(entry: ReleaseEntry, app: App, output_url: str | None) -> Json:
     """Return a release."""
     of = entry.release
-    is_good = of.state is ReleaseState.SUCCEEDED and of.slug_id is not None
     return {
         "id": str(of.id),
         "addon_plan_names": [],
@@ -184,7 +183,7 @@ def release(entry: ReleaseEntry, app: App, output_url: str | None) -> Json:
         "created_at": time(of.created_at),
         "current": of.id == app.current_release_id,
         "description": of.description,
-        "eligible_for_rollback": is_good,
+        "eligible_for_rollback": of.proven_slug_id is not None,
         "output_stream_url": output_url,
         "slug": {"id": str(of.slug_id)} if of.slug_id else None,
         "status": STATUS[of.state],
