@@ -142,7 +142,7 @@ async def test_no_command_of_the_heroku_cli_hands_a_mask_on_as_a_value(api, hell
     assert await api.get("/apps/hello/config-vars", **cli) == {}
     await api.call("PATCH", "/apps/hello/config-vars", {"SECRET": "one", "GREETING": "hi"}, status=200, **cli)
     refused = await (await api.call("GET", "/apps/hello/config-vars", status=422, **cli)).json()
-    assert "their values are never shown. hello has GREETING, SECRET." in refused["message"]
+    assert "hello has GREETING, SECRET; to list them masked, type: skypanel heroku config -a hello" in refused["message"]
     assert await api.get("/apps/hello/config-vars", Config_Vars="masked", **cli) == {"GREETING": "********", "SECRET": "********"}
 
 

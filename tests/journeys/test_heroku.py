@@ -74,7 +74,7 @@ def test_config_vars_are_write_only(heroku, front, hello):
         shown = heroku(*command, "-a", "hello", check=False)
         assert "hunter2" not in shown
         assert "***" not in shown
-        assert "never shown. hello has SECRET." in unbroken(shown)
+        assert "hello has SECRET; to list them masked, type: skypanel heroku config -a hello" in unbroken(shown)
     assert "hunter2" not in heroku("releases:info", "-a", "hello")
     assert "stands for a value" in heroku("config:set", "SECRET=********", "-a", "hello", check=False)
     heroku("config:unset", "SECRET", "-a", "hello")

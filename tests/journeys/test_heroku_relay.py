@@ -139,7 +139,7 @@ def test_masks_are_listed_and_handed_on_as_no_value(heroku, far):
     assert "begins with a digit" in unbroken(heroku("config:set", "1FOO=hunter2", "-a", far))
     assert "********" in heroku("config", "-a", far)
     shown = heroku("config:get", "1FOO", "-a", far, check=False)
-    assert ("***" in shown, "never shown. far has 1FOO." in unbroken(shown)) == (False, True)
+    assert ("***" in shown, "never shown. far has 1FOO;" in unbroken(shown)) == (False, True)
 
 
 def test_what_there_is_none_of_is_well_formed(heroku):

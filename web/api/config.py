@@ -28,7 +28,7 @@ async def show(call: Call) -> Reply:
     found = await config_flow.keys(call.panel, app)
     headers = call.request.headers
     if found and headers.get("User-Agent", "").startswith(CLI) and headers.get(HEADER) != KNOWS_MASKS:
-        raise Invalid(WRITE_ONLY, f"{app.name} has {', '.join(found)}. To have them listed with masks: `skypanel heroku config`.")
+        raise Invalid(WRITE_ONLY, f"{app.name} has {', '.join(found)}; to list them masked, type: skypanel heroku config -a {app.name}")
     return _masked(found)
 
 
