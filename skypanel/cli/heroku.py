@@ -32,6 +32,8 @@ QUIET = {
 LOGGING_IN = frozenset({"login", "auth:login", "logout", "auth:logout"})
 PASSING_ON = frozenset({"config:get", "config:edit"})
 PROXIES = ("NO_PROXY", "no_proxy")
+# Heroku CLI 7 and 8 trust nobody but these where they are set, whatever NODE_EXTRA_CA_CERTS says.
+OPENSSL = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 LOCAL = "localhost,127.0.0.1,::1"
 
 
@@ -86,6 +88,8 @@ def environment(environ: Mapping[str, str], target: Target, trusted: Path, port:
     given |= dict.fromkeys(("HEROKU_HOST", "HEROKU_PARTICLEBOARD_URL", "HEROKU_LOGIN_HOST"), address)
     given |= {**QUIET, "HEROKU_GIT_HOST": target.host, "NODE_EXTRA_CA_CERTS": str(trusted)}
     given |= {name: f"{environ[name]},{LOCAL}" if environ.get(name) else LOCAL for name in PROXIES}
+    if any(environ.get(name) for name in OPENSSL):
+        given["SSL_CERT_FILE"] = str(trusted)
     if target.authority is not None:
         given["GIT_SSL_CAINFO"] = str(trusted)
     return given | ({"HEROKU_API_KEY": token} if token else {})
@@ -125,8 +129,9 @@ def _kept(environ: Mapping[str, str], port: int) -> str | None:
 def _trusted(private: Path, target: Target, environ: Mapping[str, str]) -> None:
     """Write down whom the CLI trusts: the relay, the panel, and whom it trusted before."""
     texts = [(private / "ca.pem").read_text(), target.authority or ""]
-    with suppress(OSError, ValueError):
-        texts.append(Path(environ.get("NODE_EXTRA_CA_CERTS", "")).read_text())
+    for name in ("NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE"):
+        with suppress(OSError, ValueError):
+            texts.append(Path(environ.get(name, "")).read_text())
     (private / "trusted.pem").write_text("\n".join(texts))
 
 

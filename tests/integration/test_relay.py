@@ -114,6 +114,14 @@ def test_all_that_the_cli_asks_goes_to_the_relay():
     assert "HEROKU_API_KEY" not in environment(environ, Target("https://paas.example.com"), Path("/x"), 1234, None)
 
 
+@pytest.mark.parametrize("name", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
+def test_who_trusts_what_openssl_trusts_trusts_the_relay(name):
+    target = Target("https://paas.example.com")
+    given = environment({name: "/etc/some"}, target, Path("/x/trusted.pem"), 1234, None)
+    assert given["SSL_CERT_FILE"] == given["NODE_EXTRA_CA_CERTS"] == "/x/trusted.pem"
+    assert "SSL_CERT_FILE" not in environment({}, target, Path("/x/trusted.pem"), 1234, None)
+
+
 def test_a_login_is_kept_for_one_panel():
     ports = {login_port(Target(f"https://{name}.example.com")) for name in "abc"}
     assert len(ports) == 3
