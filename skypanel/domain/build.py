@@ -21,33 +21,39 @@ class BuildState(StrEnum):
         return self in {BuildState.SUCCEEDED, BuildState.FAILED}
 
 
-GIT, ARCHIVE, REMOTE = "git", "archive", "remote"
 MAX_LABEL = 40
+
+
+class SourceKind(StrEnum):
+    """How a source came: pushed, as an archive, or from a repository elsewhere."""
+
+    GIT = "git"
+    ARCHIVE = "archive"
+    REMOTE = "remote"
 
 
 @dataclass(frozen=True)
 class Source:
     """The tree that is built, stored as the object `sources/<digest>` (a zstd tar, SHA-256 in hex).
 
-    `kind` is how it came: pushed, as an archive, or from a repository elsewhere. `commit` is the id of a commit, or what an
-    archive's sender calls its version.
+    `commit` is the id of a commit, or what an archive's sender calls its version.
     """
 
-    kind: str
+    kind: SourceKind
     digest: str
     commit: str | None = None
 
     @property
     def label(self) -> str:
         """What it is called where there is little room."""
-        if self.kind == ARCHIVE and self.commit:
+        if self.kind is SourceKind.ARCHIVE and self.commit:
             return self.commit[:MAX_LABEL]
         return (self.commit or self.digest)[:8]
 
     @property
     def origin(self) -> str:
         """How it came, in a word for people."""
-        return "Archive" if self.kind == ARCHIVE else "Commit"
+        return "Archive" if self.kind is SourceKind.ARCHIVE else "Commit"
 
 
 @dataclass(frozen=True)

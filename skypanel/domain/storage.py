@@ -5,7 +5,13 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-SOURCES, SLUGS, OUTPUTS = KINDS = ("sources", "slugs", "outputs")
+
+class ObjectKind(StrEnum):
+    """What an object is; the values begin the names of all objects of a kind."""
+
+    SOURCES = "sources"
+    SLUGS = "slugs"
+    OUTPUTS = "outputs"
 
 
 class StorageKind(StrEnum):

@@ -13,6 +13,7 @@ from skypanel.domain.errors import Conflict, Denied, Hidden, NotFound, Unavailab
 from skypanel.domain.ids import AppId, OrganizationId
 from skypanel.domain.manifest import Dyno
 from skypanel.domain.overview import AppOverview
+from skypanel.domain.storage import ObjectKind
 from skypanel.flow import audit, route
 from skypanel.flow.configured import value
 from skypanel.ports.database import Connection
@@ -160,8 +161,8 @@ async def destroy(panel: Panel, app: App, by: Account) -> None:
     await panel.logs.forget(app.id)
     await panel.repositories.remove(app.id)
     async with panel.transaction() as conn:
-        stored = [("slugs", digest) for digest in await slugs.own(conn, app.id)]
-        stored += [("sources", digest) for digest in await builds.own_sources(conn, app.id)]
+        stored = [(ObjectKind.SLUGS, digest) for digest in await slugs.own(conn, app.id)]
+        stored += [(ObjectKind.SOURCES, digest) for digest in await builds.own_sources(conn, app.id)]
         await apps.remove(conn, app.id)
     with suppress(Unavailable):
         for kind, digest in stored:

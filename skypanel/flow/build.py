@@ -5,13 +5,14 @@ from functools import partial
 
 from skypanel.domain import transcript
 from skypanel.domain.app import App, check_runs
-from skypanel.domain.build import GIT, Build, BuildState, Source, Turn
+from skypanel.domain.build import Build, BuildState, Source, SourceKind, Turn
 from skypanel.domain.errors import Conflict, NotFound, SkyPanelError, Unavailable
 from skypanel.domain.ids import AccountId, AppId, BuildId
 from skypanel.domain.output import build_stream
 from skypanel.domain.release import Release, RolloutReason
 from skypanel.domain.settings import indexes_of
 from skypanel.domain.slug import STACK, Slug
+from skypanel.domain.storage import ObjectKind
 from skypanel.flow import compile as slug_compiler
 from skypanel.flow import lease
 from skypanel.flow.configured import value, values
@@ -143,7 +144,7 @@ async def _build(panel: Panel, build: Build, write: WriteLine) -> None:
         earlier = await builds.succeeded(conn, app.id, build.source.digest)
         chosen = await values(conn, panel.cipher)
     # Whoever asks for the build of an archive means it, also where it was built before.
-    reused = await _reusable(panel, app, earlier, write) if earlier and build.source.kind == GIT else None
+    reused = await _reusable(panel, app, earlier, write) if earlier and build.source.kind is SourceKind.GIT else None
     if reused is not None:
         return await _release(panel, app, build, reused)
     variables = {key: panel.cipher.decrypt(secret) for key, secret in config.secrets.items()}
@@ -171,7 +172,7 @@ async def _reusable(panel: Panel, app: App, earlier: Build, write: WriteLine) ->
         if current.build_id != earlier.id:
             return None
         slug = await slugs.get(conn, earlier.slug_id)
-    if not await panel.objects.exists("slugs", slug.digest):
+    if not await panel.objects.exists(ObjectKind.SLUGS, slug.digest):
         return None
     await write(
         transcript.heading(f"Reusing the build of {(earlier.source.commit or earlier.source.digest)[:7]}: this tree is built already")

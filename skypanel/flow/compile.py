@@ -24,6 +24,7 @@ from skypanel.domain.limits import BUILD_LIMITS, MAX_SLUG_BYTES
 from skypanel.domain.manifest import Exit
 from skypanel.domain.push import shown
 from skypanel.domain.slug import STACK, Slug
+from skypanel.domain.storage import ObjectKind
 from skypanel.flow import cache, detection, runtimes, scripts
 from skypanel.ports.builder import Step, StepFailed, Workspace
 from skypanel.ports.output import WriteLine
@@ -115,7 +116,7 @@ def _environment(build: Build) -> dict[str, str]:
 
 async def _fetch(compiler: _Compiler, config_vars: Mapping[str, str]) -> None:
     broken = Invalid("The source could not be unpacked.", "Push again.")
-    source = compiler.panel.objects.read("sources", compiler.build.source.digest)
+    source = compiler.panel.objects.read(ObjectKind.SOURCES, compiler.build.source.digest)
     await compiler.must(broken, compiler.step("bash", "-c", scripts.UNPACK), source)
     if config_vars:
         await compiler.must(broken, compiler.step("tar", "-x", "-C", "/env"), _once(_tar_of_files(config_vars)))
@@ -264,7 +265,7 @@ async def _archive(compiler: _Compiler, buildpacks: Sequence[Buildpack], process
     # Owners are the sandbox's business; times stay, for compiled Python is checked against them.
     archive = compiler.step("tar", "-c", "-I", "zstd -3 -T0", "--numeric-owner", "--owner=0", "--group=0", "-C", "/app", ".")
     try:
-        stored = await compiler.panel.objects.add("slugs", compiler.workspace.read(archive), MAX_SLUG_BYTES)
+        stored = await compiler.panel.objects.add(ObjectKind.SLUGS, compiler.workspace.read(archive), MAX_SLUG_BYTES)
     except StepFailed as error:
         raise _ended(error.exit) or Invalid("The slug could not be made.", "Push again.") from None
     except Invalid:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from skypanel.domain.output import stream_of
 from skypanel.domain.settings import ALL
-from skypanel.domain.storage import OUTPUTS, SLUGS, SOURCES
+from skypanel.domain.storage import ObjectKind
 from skypanel.flow.configured import values
 from skypanel.ports.database import Connection
 from skypanel.ports.panel import Panel
@@ -54,7 +54,7 @@ async def _forget_logs(panel: Panel) -> None:
         await panel.logs.forget(app_id)
 
 
-async def _old(panel: Panel, kind: str, before: datetime) -> AsyncIterator[Sequence[str]]:
+async def _old(panel: Panel, kind: ObjectKind, before: datetime) -> AsyncIterator[Sequence[str]]:
     """Yield the names of the objects that were written before then, some at a time."""
     names: list[str] = []
     async for kept in panel.objects.list(kind):
@@ -73,4 +73,8 @@ async def _needed_outputs(conn: Connection, names: Collection[str], _kept_releas
     return {name for name, stream in streams.items() if stream is None or stream.id in known}
 
 
-NEEDED: dict[str, Needed] = {SLUGS: garbage.needed_slugs, SOURCES: garbage.needed_sources, OUTPUTS: _needed_outputs}
+NEEDED: dict[ObjectKind, Needed] = {
+    ObjectKind.SLUGS: garbage.needed_slugs,
+    ObjectKind.SOURCES: garbage.needed_sources,
+    ObjectKind.OUTPUTS: _needed_outputs,
+}

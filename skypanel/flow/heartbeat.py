@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from skypanel.domain.errors import Denied, NotFound, Unavailable
 from skypanel.domain.node import Node, NodeState
 from skypanel.domain.report import Report
+from skypanel.domain.storage import ObjectKind
 from skypanel.flow.accounts import digest as digest_of
 from skypanel.flow.watch import check_node
 from skypanel.ports.panel import Panel
@@ -63,7 +64,7 @@ async def slug(panel: Panel, digest: str) -> AsyncIterator[bytes]:
     async with panel.transaction() as conn:
         if digest not in await nodes.wanted_slugs(conn):
             raise NotFound("No node needs this slug now.")
-    async for chunk in panel.objects.read("slugs", digest):
+    async for chunk in panel.objects.read(ObjectKind.SLUGS, digest):
         yield chunk
 
 

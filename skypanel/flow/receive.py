@@ -6,7 +6,7 @@ from datetime import datetime
 from skypanel.domain.access import Action
 from skypanel.domain.account import Account
 from skypanel.domain.app import App, check_runs
-from skypanel.domain.build import ARCHIVE, REMOTE
+from skypanel.domain.build import SourceKind
 from skypanel.domain.errors import Conflict, NotFound
 from skypanel.domain.ids import AppId
 from skypanel.domain.push import Push, RefUpdate, ago, check_branch, check_object, check_repository, decide, deploy_refs, shown
@@ -22,7 +22,7 @@ from skypanel.ports.panel import Panel
 from skypanel.store import accounts, apps, builds, organizations
 
 CREATES_APPS = "push_creates_apps"
-DONE = {ARCHIVE: "sent an archive", REMOTE: "deployed its git URL"}
+DONE = {SourceKind.ARCHIVE: "sent an archive", SourceKind.REMOTE: "deployed its git URL"}
 MAX_COMPARED = 20  # branches of one push whose histories are compared
 MAX_RECORDED = 20
 
@@ -133,7 +133,7 @@ async def check_idle(panel: Panel, app: App) -> None:
             return
         pusher = await accounts.get(conn, active.account_id) if active.account_id else None
     doing = "built" if build else "rolled out"
-    did = DONE.get(build.source.kind if build else "", "pushed")
+    did = DONE.get(build.source.kind, "pushed") if build else "pushed"
     who = pusher.email if pusher else "somebody"
     raise Conflict(
         f"{app.name} is being {doing}: {who} {did} {ago(panel.clock.now() - active.created_at)} ago.",

@@ -8,6 +8,7 @@ from skypanel.domain.config_vars import ConfigVersion
 from skypanel.domain.errors import Conflict, Unavailable
 from skypanel.domain.ids import SlugId
 from skypanel.domain.release import Release, Rollout, RolloutReason
+from skypanel.domain.storage import ObjectKind
 from skypanel.flow import audit
 from skypanel.ports.database import Connection
 from skypanel.ports.panel import Panel
@@ -32,7 +33,7 @@ async def roll_back(panel: Panel, app: App, version: int | None, by: Account) ->
         if target.proven_slug_id is None:
             raise Conflict(f"v{target.version} never went live.", "Choose a version that `skypanel releases` shows as succeeded.")
         slug = await slugs.get(conn, target.proven_slug_id)
-    if not await panel.objects.exists("slugs", slug.digest):
+    if not await panel.objects.exists(ObjectKind.SLUGS, slug.digest):
         raise Unavailable(f"The slug of v{target.version} is not in storage.", "Push its commit again.")
     async with panel.transaction() as conn:
         await apps.lock(conn, app.id)

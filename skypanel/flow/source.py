@@ -4,9 +4,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
-from skypanel.domain.build import GIT, REMOTE, Source
+from skypanel.domain.build import Source, SourceKind
 from skypanel.domain.ids import AppId
 from skypanel.domain.push import Push, RefUpdate, Tree, check_tree
+from skypanel.domain.storage import ObjectKind
 from skypanel.domain.submodule import Part
 from skypanel.domain.transcript import heading, size
 from skypanel.ports.objects import Objects
@@ -23,17 +24,17 @@ class Arrival:
     commit: str
     branch: str
     quarantine: str | None
-    kind: str
+    kind: SourceKind
 
 
 def pushed(push: Push, update: RefUpdate) -> Arrival:
     """Return what an update of a push brings."""
-    return Arrival(push.app_id, update.new or "", update.label, push.quarantine, GIT)
+    return Arrival(push.app_id, update.new or "", update.label, push.quarantine, SourceKind.GIT)
 
 
 def fetched(app_id: AppId, branch: str, found: Fetched) -> Arrival:
     """Return what was fetched from a repository elsewhere."""
-    return Arrival(app_id, found.commit, branch, found.objects, REMOTE)
+    return Arrival(app_id, found.commit, branch, found.objects, SourceKind.REMOTE)
 
 
 @dataclass(frozen=True)
@@ -61,5 +62,5 @@ async def store(repositories: Repositories, objects: Objects, arrival: Arrival, 
         check_tree(whole.tree)
         files = "1 file" if whole.tree.files == 1 else f"{whole.tree.files} files"
         await write(heading(f"Received {arrival.commit[:7]} on {arrival.branch}: {files}, {size(whole.tree.size_bytes)}"))
-        stored = await objects.add("sources", repositories.export(arrival.app_id, arrival.commit, arrival.quarantine, whole.parts))
+        stored = await objects.add(ObjectKind.SOURCES, repositories.export(arrival.app_id, arrival.commit, arrival.quarantine, whole.parts))
     return Source(arrival.kind, stored.digest, arrival.commit)

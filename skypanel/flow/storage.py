@@ -13,7 +13,7 @@ from skypanel.domain.access import check_admin
 from skypanel.domain.account import Account
 from skypanel.domain.errors import Conflict, NotFound, SkyPanelError, Unavailable
 from skypanel.domain.settings import storage_of
-from skypanel.domain.storage import KINDS, OUTPUTS, SOURCES, Storage, Storages
+from skypanel.domain.storage import ObjectKind, Storage, Storages
 from skypanel.flow import audit
 from skypanel.flow.configured import values
 from skypanel.ports.crypto import Cipher
@@ -54,13 +54,13 @@ async def check(objects: Objects) -> None:
     """Write an object, read it and delete it, and let go of the storage. Raises Unavailable with what is wrong."""
     body = secrets.token_bytes(64)
     try:
-        stored = await objects.add(SOURCES, _once(body))
+        stored = await objects.add(ObjectKind.SOURCES, _once(body))
         try:
-            found = b"".join([chunk async for chunk in objects.read(SOURCES, stored.digest)])
+            found = b"".join([chunk async for chunk in objects.read(ObjectKind.SOURCES, stored.digest)])
         except NotFound:
             found = b""
-        await objects.delete(SOURCES, stored.digest)
-        if found != body or await objects.exists(SOURCES, stored.digest):
+        await objects.delete(ObjectKind.SOURCES, stored.digest)
+        if found != body or await objects.exists(ObjectKind.SOURCES, stored.digest):
             raise Unavailable("The storage does not keep what is written to it.", "Choose another, or look at its own log.")
     finally:
         await objects.close()
@@ -88,7 +88,7 @@ async def standing(panel: Panel, by: Account) -> Standing:
         return Standing(storages, 0)
     old, new = panel.open_objects(storages.before), panel.open_objects(storages.current)
     try:
-        return Standing(storages, sum([1 for kind in KINDS async for _ in _missing(old, new, kind)]))
+        return Standing(storages, sum([1 for kind in ObjectKind async for _ in _missing(old, new, kind)]))
     finally:
         await old.close()
         await new.close()
@@ -106,7 +106,7 @@ async def move(panel: Panel, within_s: float = inf) -> bool:
         return True
     old, new = panel.open_objects(storages.before), panel.open_objects(storages.current)
     try:
-        done = all([await _copy_all(old, new, kind, stop_at) for kind in KINDS])
+        done = all([await _copy_all(old, new, kind, stop_at) for kind in ObjectKind])
     finally:
         await old.close()
         await new.close()
@@ -136,7 +136,7 @@ async def _forget_settled(panel: Panel, storages: Storages) -> None:
             log.info("all objects were moved to %s", storages.current.place)
 
 
-async def _copy_all(old: Objects, new: Objects, kind: str, stop_at: float) -> bool:
+async def _copy_all(old: Objects, new: Objects, kind: ObjectKind, stop_at: float) -> bool:
     """Copy what is missing and say whether that is all. Raises Unavailable if a lot of it fails."""
     failures = 0
     async for name in _missing(old, new, kind):
@@ -152,15 +152,15 @@ async def _copy_all(old: Objects, new: Objects, kind: str, stop_at: float) -> bo
     return failures == 0
 
 
-async def _copy(old: Objects, new: Objects, kind: str, name: str) -> None:
+async def _copy(old: Objects, new: Objects, kind: ObjectKind, name: str) -> None:
     with suppress(NotFound):  # deleted meanwhile
-        if kind == OUTPUTS:
+        if kind is ObjectKind.OUTPUTS:
             await new.put(kind, name, b"".join([chunk async for chunk in old.read(kind, name)]))
         elif (await new.add(kind, old.read(kind, name))).digest != name:
             raise Unavailable(f"The object {kind}/{name} is damaged in storage.", "Restore it from a backup.")
 
 
-async def _missing(old: Objects, new: Objects, kind: str) -> AsyncIterator[str]:
+async def _missing(old: Objects, new: Objects, kind: ObjectKind) -> AsyncIterator[str]:
     there = {kept.name async for kept in new.list(kind)}
     async for kept in old.list(kind):
         if kept.name not in there:

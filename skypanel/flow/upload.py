@@ -7,9 +7,10 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable
 from skypanel.domain import upload as rules
 from skypanel.domain.account import Account
 from skypanel.domain.app import App
-from skypanel.domain.build import ARCHIVE, Build, Source
+from skypanel.domain.build import Build, Source, SourceKind
 from skypanel.domain.errors import Invalid, Throttled
 from skypanel.domain.ids import BuildId, UploadId
+from skypanel.domain.storage import ObjectKind
 from skypanel.domain.transcript import size
 from skypanel.domain.upload import LIFE, MAX_UPLOAD_BYTES, MAX_UPLOADS, Upload
 from skypanel.flow import audit, receive
@@ -45,7 +46,7 @@ async def take(panel: Panel, secret: str, chunks: AsyncIterable[bytes]) -> Uploa
     if found.source_digest is not None:
         raise rules.used()
     checksum = hashlib.sha256()
-    stored = await panel.objects.add("sources", panel.archives.source(_measured(chunks, checksum.update)))
+    stored = await panel.objects.add(ObjectKind.SOURCES, panel.archives.source(_measured(chunks, checksum.update)))
     async with panel.transaction() as conn:
         if not await uploads.take(conn, found.id, stored.digest, checksum.hexdigest()):
             raise rules.used()
@@ -66,8 +67,8 @@ async def build(panel: Panel, app: App, by: Account, upload_id: UploadId, *, ver
         found = await uploads.of(conn, by.id, upload_id, panel.clock.now())
     if found is None:
         raise rules.missing()
-    source = Source(ARCHIVE, rules.check(found, checksum), rules.read_version(version))
-    if not await panel.objects.exists("sources", source.digest):
+    source = Source(SourceKind.ARCHIVE, rules.check(found, checksum), rules.read_version(version))
+    if not await panel.objects.exists(ObjectKind.SOURCES, source.digest):
         raise rules.missing()
     await receive.check_idle(panel, app)
     made = await build_flow.request(panel, app, by.id, source, _to_nobody)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from skypanel.domain.storage import Kept, Storage
+from skypanel.domain.storage import Kept, ObjectKind, Storage
 
 
 @dataclass(frozen=True)
@@ -17,9 +17,9 @@ class Stored:
 
 
 class Objects(Protocol):
-    """Content-addressed storage. `kind` is sources, slugs or outputs."""
+    """Content-addressed storage."""
 
-    async def add(self, kind: str, chunks: AsyncIterable[bytes], max_bytes: int | None = None) -> Stored:
+    async def add(self, kind: ObjectKind, chunks: AsyncIterable[bytes], max_bytes: int | None = None) -> Stored:
         """Write an object under the digest of its bytes; nothing is left behind if it fails.
 
         One that is there already is written anew, so that it counts as young. Raises Invalid once `max_bytes` is
@@ -27,25 +27,25 @@ class Objects(Protocol):
         """
         ...
 
-    def read(self, kind: str, digest: str) -> AsyncIterator[bytes]:
+    def read(self, kind: ObjectKind, digest: str) -> AsyncIterator[bytes]:
         """Yield an object's bytes. Raises NotFound, and Unavailable before the end of one that is damaged."""
         ...
 
-    async def put(self, kind: str, name: str, body: bytes) -> None:
+    async def put(self, kind: ObjectKind, name: str, body: bytes) -> None:
         """Write a small object under a name of its own, replacing what was there."""
         ...
 
-    async def exists(self, kind: str, digest: str) -> bool: ...
+    async def exists(self, kind: ObjectKind, digest: str) -> bool: ...
 
-    async def delete(self, kind: str, digest: str, before: datetime | None = None) -> None:
+    async def delete(self, kind: ObjectKind, digest: str, before: datetime | None = None) -> None:
         """Delete an object, where a time is given only if it was written before; one that is not there is no error."""
         ...
 
-    def list(self, kind: str) -> AsyncIterator[Kept]:
+    def list(self, kind: ObjectKind) -> AsyncIterator[Kept]:
         """Yield what is there, in no order."""
         ...
 
-    async def url(self, kind: str, digest: str, life_s: float) -> str | None:
+    async def url(self, kind: ObjectKind, digest: str, life_s: float) -> str | None:
         """Return where anyone may fetch an object for `life_s`; None where only the panel itself can read it.
 
         The URL is a secret. Whether there is such an object is not looked at.

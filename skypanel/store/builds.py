@@ -3,7 +3,7 @@
 from sqlalchemy import Update, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from skypanel.domain.build import Build, BuildState, Source
+from skypanel.domain.build import Build, BuildState, Source, SourceKind
 from skypanel.domain.errors import Conflict
 from skypanel.domain.ids import AccountId, AppId, BuildId, SlugId
 from skypanel.ports.database import Connection
@@ -126,7 +126,7 @@ def _read(row: Row) -> Build:
         id=row.id,
         app_id=row.app_id,
         account_id=row.account_id,
-        source=Source(row.source_kind, row.source_digest, row.source_commit),
+        source=Source(SourceKind(row.source_kind), row.source_digest, row.source_commit),
         state=BuildState(row.state),
         attempt=row.attempt,
         created_at=row.created_at,

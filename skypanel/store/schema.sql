@@ -297,7 +297,7 @@ CREATE TABLE paas_builds (
     app_id uuid NOT NULL REFERENCES paas_applications ON DELETE CASCADE,
     account_id uuid REFERENCES paas_accounts ON DELETE SET NULL,
     slug_id uuid REFERENCES paas_slugs ON DELETE SET NULL,
-    source_kind text NOT NULL,
+    source_kind text NOT NULL CHECK (source_kind IN ('git', 'archive', 'remote')),
     source_digest text NOT NULL CHECK (source_digest ~ '^[0-9a-f]{64}$'),
     source_commit text,
     state text NOT NULL CHECK (state IN ('pending', 'building', 'succeeded', 'failed')),

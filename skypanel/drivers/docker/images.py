@@ -17,6 +17,7 @@ from docker.errors import NotFound as NoSuchThing
 
 from skypanel.domain.errors import Conflict, NotFound, Unavailable
 from skypanel.domain.ids import AppId
+from skypanel.domain.storage import ObjectKind
 from skypanel.drivers.docker.api import DockerApi, Json
 from skypanel.host.layers import BadSlug, Image, image, write_layer
 from skypanel.ports.objects import Objects
@@ -78,7 +79,7 @@ class SlugImages:
     async def _fetch(self, digest: str, target: Path) -> None:
         try:
             with target.open("wb") as file:
-                async for chunk in self._objects.read("slugs", digest):
+                async for chunk in self._objects.read(ObjectKind.SLUGS, digest):
                     await asyncio.to_thread(file.write, chunk)
         except NotFound as error:
             raise Unavailable("The slug is not in storage.", "Push again to build it anew.") from error

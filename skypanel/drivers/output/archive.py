@@ -7,9 +7,10 @@ import zstandard
 
 from skypanel.domain.errors import NotFound
 from skypanel.domain.output import Line, LineId
+from skypanel.domain.storage import ObjectKind
 from skypanel.ports.objects import Objects
 
-KIND = "outputs"
+KIND = ObjectKind.OUTPUTS
 # An attempt whose worker was killed may be missing among others; so many in a row end the search.
 MISSING_ATTEMPTS = 3
 

@@ -13,6 +13,7 @@ from skypanel.domain.app import App
 from skypanel.domain.errors import NotFound, Unavailable
 from skypanel.domain.ids import AppId
 from skypanel.domain.manifest import STOP_GRACE_S, Dyno, DynoKey, DynoState, Exit, Manifest, OneOff
+from skypanel.domain.storage import ObjectKind
 from skypanel.drivers.sandbox.attachment import Attachment
 from skypanel.drivers.sandbox.builder import open_workspace
 from skypanel.drivers.sandbox.launcher import WORK_S, Launcher, LauncherConnection, answered_within
@@ -163,7 +164,7 @@ class ProcessScheduler:
     async def _copy_slug(self, pipe: Pipe, digest: str) -> None:
         os.set_blocking(pipe.write, False)
         try:
-            async for chunk in self._objects.read("slugs", digest):
+            async for chunk in self._objects.read(ObjectKind.SLUGS, digest):
                 await write_all(pipe.write, chunk)
         except NotFound as error:
             raise Unavailable("The slug is not in storage.", "Push again to build it anew.") from error

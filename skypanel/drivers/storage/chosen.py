@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
 from datetime import datetime
 
-from skypanel.domain.storage import Kept, Storage, Storages
+from skypanel.domain.storage import Kept, ObjectKind, Storage, Storages
 from skypanel.ports.objects import Objects, OpenObjects, Stored
 
 
@@ -15,37 +15,37 @@ class ChosenObjects:
         self._open = open_objects
         self._opened: dict[Storage, Objects] = {}
 
-    async def add(self, kind: str, chunks: AsyncIterable[bytes], max_bytes: int | None = None) -> Stored:
+    async def add(self, kind: ObjectKind, chunks: AsyncIterable[bytes], max_bytes: int | None = None) -> Stored:
         """Write an object under the digest of its bytes; nothing is left behind if it fails."""
         return await (await self._places())[0].add(kind, chunks, max_bytes)
 
-    async def read(self, kind: str, digest: str) -> AsyncIterator[bytes]:
+    async def read(self, kind: ObjectKind, digest: str) -> AsyncIterator[bytes]:
         """Yield an object's bytes. Raises NotFound, and Unavailable before the end of one that is damaged."""
         async for chunk in (await self._holder(kind, digest)).read(kind, digest):
             yield chunk
 
-    async def put(self, kind: str, name: str, body: bytes) -> None:
+    async def put(self, kind: ObjectKind, name: str, body: bytes) -> None:
         """Write a small object under a name of its own, replacing what was there."""
         await (await self._places())[0].put(kind, name, body)
 
-    async def exists(self, kind: str, digest: str) -> bool:
+    async def exists(self, kind: ObjectKind, digest: str) -> bool:
         """Whether there is such an object."""
         for place in await self._places():
             if await place.exists(kind, digest):
                 return True
         return False
 
-    async def delete(self, kind: str, digest: str, before: datetime | None = None) -> None:
+    async def delete(self, kind: ObjectKind, digest: str, before: datetime | None = None) -> None:
         """Delete an object, wherever it is; one that is not there is no error."""
         for place in await self._places():
             await place.delete(kind, digest, before)
 
-    async def list(self, kind: str) -> AsyncIterator[Kept]:
+    async def list(self, kind: ObjectKind) -> AsyncIterator[Kept]:
         """Yield what is in the current storage."""
         async for kept in (await self._places())[0].list(kind):
             yield kept
 
-    async def url(self, kind: str, digest: str, life_s: float) -> str | None:
+    async def url(self, kind: ObjectKind, digest: str, life_s: float) -> str | None:
         """Return where anyone may fetch an object for `life_s`; None where only the panel itself can read it."""
         return await (await self._holder(kind, digest)).url(kind, digest, life_s)
 
@@ -60,7 +60,7 @@ class ChosenObjects:
         for objects in opened.values():
             await objects.close()
 
-    async def _holder(self, kind: str, digest: str) -> Objects:
+    async def _holder(self, kind: ObjectKind, digest: str) -> Objects:
         """Return where an object is; the current storage if it is nowhere."""
         current, *others = await self._places()
         if others and not await current.exists(kind, digest):

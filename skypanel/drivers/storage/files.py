@@ -12,7 +12,7 @@ from typing import IO
 from urllib.parse import unquote
 
 from skypanel.domain.errors import NotFound
-from skypanel.domain.storage import Kept
+from skypanel.domain.storage import Kept, ObjectKind
 from skypanel.drivers.storage.intake import CHUNK_BYTES, check_kind, copy, disk_errors, file_name, write
 from skypanel.ports.objects import Stored
 
@@ -25,7 +25,7 @@ class FileObjects:
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    async def add(self, kind: str, chunks: AsyncIterable[bytes], max_bytes: int | None = None) -> Stored:
+    async def add(self, kind: ObjectKind, chunks: AsyncIterable[bytes], max_bytes: int | None = None) -> Stored:
         """Write an object under the digest of its bytes; nothing is left behind if it fails."""
         directory = self._directory(kind)
         file = await asyncio.to_thread(self._begin)
@@ -36,7 +36,7 @@ class FileObjects:
             await asyncio.to_thread(_discard, file)
         return stored
 
-    async def read(self, kind: str, digest: str) -> AsyncIterator[bytes]:
+    async def read(self, kind: ObjectKind, digest: str) -> AsyncIterator[bytes]:
         """Yield an object's bytes. Raises NotFound."""
         file = await asyncio.to_thread(_open, self._path(kind, digest))
         try:
@@ -45,26 +45,26 @@ class FileObjects:
         finally:
             file.close()
 
-    async def put(self, kind: str, name: str, body: bytes) -> None:
+    async def put(self, kind: ObjectKind, name: str, body: bytes) -> None:
         """Write a small object under a name of its own, replacing what was there."""
         await asyncio.to_thread(self._put, self._path(kind, name), body)
 
-    async def exists(self, kind: str, digest: str) -> bool:
+    async def exists(self, kind: ObjectKind, digest: str) -> bool:
         """Whether there is such an object."""
         return await asyncio.to_thread(self._path(kind, digest).is_file)
 
-    async def delete(self, kind: str, digest: str, before: datetime | None = None) -> None:
+    async def delete(self, kind: ObjectKind, digest: str, before: datetime | None = None) -> None:
         """Delete an object, where a time is given only if it was written before; one that is not there is no error."""
         await asyncio.to_thread(_delete, self._path(kind, digest), before)
 
-    async def list(self, kind: str) -> AsyncIterator[Kept]:
+    async def list(self, kind: ObjectKind) -> AsyncIterator[Kept]:
         """Yield what is there, folder by folder."""
         directory = self._directory(kind)
         for folder in await asyncio.to_thread(_entries, directory):
             for kept in await asyncio.to_thread(_kept, folder):
                 yield kept
 
-    async def url(self, kind: str, digest: str, life_s: float) -> str | None:  # noqa: ARG002 - as in ports
+    async def url(self, kind: ObjectKind, digest: str, life_s: float) -> str | None:  # noqa: ARG002 - as in ports
         """Return None: the folder is the panel's alone."""
         return None
 
@@ -75,10 +75,10 @@ class FileObjects:
     async def close(self) -> None:
         """Nothing stays open."""
 
-    def _directory(self, kind: str) -> Path:
+    def _directory(self, kind: ObjectKind) -> Path:
         return self._root / check_kind(kind)
 
-    def _path(self, kind: str, name: str) -> Path:
+    def _path(self, kind: ObjectKind, name: str) -> Path:
         return self._directory(kind) / _place(name)
 
     def _begin(self) -> IO[bytes]:

@@ -9,16 +9,16 @@ from typing import IO
 from urllib.parse import quote
 
 from skypanel.domain.errors import Invalid, Unavailable
-from skypanel.domain.storage import KINDS
+from skypanel.domain.storage import ObjectKind
 from skypanel.domain.transcript import size
 from skypanel.ports.objects import Stored
 
 CHUNK_BYTES = 1024 * 1024
 
 
-def check_kind(kind: str) -> str:
+def check_kind(kind: ObjectKind) -> ObjectKind:
     """Return `kind` if there are objects of it. Raises Invalid."""
-    if kind not in KINDS:
+    if kind not in set(ObjectKind):
         raise Invalid(f"There are no objects of the kind {kind!r}.")
     return kind
 

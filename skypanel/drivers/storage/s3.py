@@ -24,7 +24,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from skypanel.domain.errors import NotFound, Unavailable
-from skypanel.domain.storage import Kept, Storage
+from skypanel.domain.storage import Kept, ObjectKind, Storage
 from skypanel.drivers.storage.intake import CHUNK_BYTES, check_kind, copy, disk_errors, file_name
 from skypanel.drivers.storage.s3_errors import MISSING, code, no_bucket, translated
 from skypanel.ports.objects import Stored
@@ -53,7 +53,7 @@ class S3Objects:
         self._opened: _Client | None = None
         self._opening = threading.Lock()
 
-    async def add(self, kind: str, chunks: AsyncIterable[bytes], max_bytes: int | None = None) -> Stored:
+    async def add(self, kind: ObjectKind, chunks: AsyncIterable[bytes], max_bytes: int | None = None) -> Stored:
         """Write an object under the digest of its bytes; nothing is left behind if it fails."""
         check_kind(kind)
         file = await asyncio.to_thread(self._begin)
@@ -64,7 +64,7 @@ class S3Objects:
             file.close()
         return stored
 
-    async def read(self, kind: str, digest: str) -> AsyncIterator[bytes]:
+    async def read(self, kind: ObjectKind, digest: str) -> AsyncIterator[bytes]:
         """Yield an object's bytes. Raises NotFound, and Unavailable before the end of one that is damaged."""
         response = await self._call(lambda: self._client().get_object(**self._at(kind, digest)))
         expected = _expected(digest, response["Metadata"])
@@ -82,16 +82,16 @@ class S3Objects:
         if held:
             yield held
 
-    async def put(self, kind: str, name: str, body: bytes) -> None:
+    async def put(self, kind: ObjectKind, name: str, body: bytes) -> None:
         """Write a small object under a name of its own, replacing what was there."""
         at, metadata = self._at(kind, name), {SHA256: hashlib.sha256(body).hexdigest()}
         await self._call(lambda: self._client().put_object(**at, Body=body, ContentMD5=_md5(body), Metadata=metadata))
 
-    async def exists(self, kind: str, digest: str) -> bool:
+    async def exists(self, kind: ObjectKind, digest: str) -> bool:
         """Whether there is such an object."""
         return await self._head(kind, digest) is not None
 
-    async def delete(self, kind: str, digest: str, before: datetime | None = None) -> None:
+    async def delete(self, kind: ObjectKind, digest: str, before: datetime | None = None) -> None:
         """Delete an object, where a time is given only if it was written before; one that is not there is no error."""
         if before is not None:
             found = await self._head(kind, digest)
@@ -100,7 +100,7 @@ class S3Objects:
         at = self._at(kind, digest)
         await self._call(lambda: self._client().delete_object(**at))
 
-    async def list(self, kind: str) -> AsyncIterator[Kept]:
+    async def list(self, kind: ObjectKind) -> AsyncIterator[Kept]:
         """Yield what is there, a thousand a request."""
         prefix = f"{self._storage.prefix}/{check_kind(kind)}/"
         pages = self._client_pages("list_objects_v2", prefix)
@@ -108,7 +108,7 @@ class S3Objects:
             for entry in page.get("Contents", ()):
                 yield Kept(unquote(entry["Key"].removeprefix(prefix)), entry["LastModified"])
 
-    async def url(self, kind: str, digest: str, life_s: float) -> str | None:
+    async def url(self, kind: ObjectKind, digest: str, life_s: float) -> str | None:
         """Return where anyone may fetch an object for `life_s`."""
         at = self._at(kind, digest)
         url: str = await self._call(lambda: self._client().generate_presigned_url("get_object", Params=at, ExpiresIn=int(life_s)))
@@ -129,7 +129,7 @@ class S3Objects:
         if client is not None:
             client.close()
 
-    async def _head(self, kind: str, name: str) -> Mapping[str, Any] | None:
+    async def _head(self, kind: ObjectKind, name: str) -> Mapping[str, Any] | None:
         at = self._at(kind, name)
         try:
             found: Mapping[str, Any] = await self._call(lambda: self._client().head_object(**at))
@@ -190,10 +190,10 @@ class S3Objects:
             self._scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
             return TemporaryFile(dir=self._scratch, buffering=0)
 
-    def _key(self, kind: str, name: str) -> str:
+    def _key(self, kind: ObjectKind, name: str) -> str:
         return f"{self._storage.prefix}/{check_kind(kind)}/{file_name(name)}"
 
-    def _at(self, kind: str, name: str) -> dict[str, str]:
+    def _at(self, kind: ObjectKind, name: str) -> dict[str, str]:
         return {"Bucket": self._storage.bucket, "Key": self._key(kind, name)}
 
     def _client(self) -> _Client:

@@ -3,7 +3,7 @@
 from sqlalchemy import JSON, BigInteger, CheckConstraint, Column, Index, Table, Text
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from skypanel.domain.build import BuildState
+from skypanel.domain.build import BuildState, SourceKind
 from skypanel.store.tables.columns import DIGEST, account, app, created_at, identity, lease, matches, metadata, one_of, reference, string
 
 slugs = Table(
@@ -37,6 +37,7 @@ builds = Table(
     string("error", nullable=True),
     created_at(),
     *lease(),
+    one_of("source_kind", SourceKind),
     one_of("state", BuildState),
     matches("source_digest", DIGEST),
     CheckConstraint("state <> 'building' OR lease_until IS NOT NULL", name="lease"),
