@@ -9,7 +9,7 @@ import click
 
 from skypanel.cli import asking, session
 from skypanel.cli.tables import show_table, time
-from skypanel.domain.access import SCOPES
+from skypanel.domain.access import Scope
 from skypanel.domain.account import Account, AccountEntry
 from skypanel.domain.errors import Invalid, NotFound
 from skypanel.domain.ids import TokenId
@@ -156,14 +156,20 @@ def list_tokens(whose: str | None) -> None:
 @tokens.command("add")
 @click.argument("description")
 @click.option("--days", type=click.IntRange(1), help="Expires after so many days.")
-@click.option("--scope", type=click.Choice(list(SCOPES)), default="global", show_default=True, help="What it is good for.")
+@click.option(
+    "--scope",
+    type=click.Choice([scope.value for scope in Scope]),
+    default=Scope.GLOBAL.value,
+    show_default=True,
+    help="What it is good for.",
+)
 @FOR
 def add_token(description: str, days: int | None, scope: str, whose: str | None) -> None:
     """Make a token and print it, this once."""
     life = timedelta(days=days) if days else None
 
     async def act(panel: Panel, owner: Account, by: Account) -> None:
-        _, secret = await accounts_flow.authorize(panel, owner, description, scope, life, by=by)
+        _, secret = await accounts_flow.authorize(panel, owner, description, Scope(scope), life, by=by)
         click.echo(secret)
 
     _about(whose, act)

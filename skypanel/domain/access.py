@@ -87,12 +87,21 @@ LEAST_ROLE = {
 # One who is no member of an app's organization may be at most this for one app of it.
 HIGHEST_COLLABORATOR = Role.DEVELOPER
 
-# What each scope of an API token covers (https://devcenter.heroku.com/articles/oauth#scopes).
+
+class Scope(StrEnum):
+    """What an API token is good for, by Heroku's words (https://devcenter.heroku.com/articles/oauth#scopes)."""
+
+    GLOBAL = "global"
+    WRITE = "write"
+    READ = "read"
+    IDENTITY = "identity"
+
+
 SCOPES: dict[str, frozenset[Action | AccountAction]] = {
-    "global": frozenset(Action) | frozenset(AccountAction),
-    "write": frozenset(Action) | {AccountAction.VIEW_ACCOUNT},
-    "read": frozenset({Action.VIEW_APP, Action.FETCH, Action.VIEW_MEMBERS, AccountAction.VIEW_ACCOUNT}),
-    "identity": frozenset({AccountAction.VIEW_ACCOUNT}),
+    Scope.GLOBAL: frozenset(Action) | frozenset(AccountAction),
+    Scope.WRITE: frozenset(Action) | {AccountAction.VIEW_ACCOUNT},
+    Scope.READ: frozenset({Action.VIEW_APP, Action.FETCH, Action.VIEW_MEMBERS, AccountAction.VIEW_ACCOUNT}),
+    Scope.IDENTITY: frozenset({AccountAction.VIEW_ACCOUNT}),
 }
 
 

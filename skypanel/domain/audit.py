@@ -3,9 +3,69 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from skypanel.domain.ids import AccountId, AppId, AuditEntryId, OrganizationId
+
+
+class Deed(StrEnum):
+    """What is written down. A value is never given another meaning: the log keeps those of all versions."""
+
+    ACCESS_DENY = "access.deny"
+    ACCOUNT_INVITE = "account.invite"
+    ACCOUNT_LOCK = "account.lock"
+    ACCOUNT_RESET = "account.reset"
+    ACCOUNT_SET_PASSWORD = "account.set_password"  # noqa: S105 - what was done
+    ACCOUNT_SIGN_IN = "account.sign_in"
+    ACCOUNT_SIGN_IN_FAILED = "account.sign_in_failed"
+    ACCOUNT_SIGN_OUT = "account.sign_out"
+    APP_BUILDPACKS = "app.buildpacks"
+    APP_CREATE = "app.create"
+    APP_DECLINE = "app.decline"
+    APP_DESTROY = "app.destroy"
+    APP_HEALTH = "app.health"
+    APP_MAINTENANCE = "app.maintenance"
+    APP_OFFER = "app.offer"
+    APP_PUSH = "app.push"
+    APP_RENAME = "app.rename"
+    APP_RESTART = "app.restart"
+    APP_SCALE = "app.scale"
+    APP_TRANSFER = "app.transfer"
+    APP_WITHDRAW = "app.withdraw"
+    BUILD_CANCEL = "build.cancel"
+    BUILD_REQUEST = "build.request"
+    COLLABORATOR_ADD = "collaborator.add"
+    COLLABORATOR_REMOVE = "collaborator.remove"
+    CONFIG_CHANGE = "config.change"
+    DEPLOY_KEY_ADD = "deploy_key.add"
+    DYNO_RUN = "dyno.run"
+    DYNO_STOP = "dyno.stop"
+    KEY_ADD = "key.add"
+    KEY_REMOVE = "key.remove"
+    MEMBER_ADD = "member.add"
+    MEMBER_CHANGE = "member.change"
+    MEMBER_REMOVE = "member.remove"
+    NODE_ACTIVATE = "node.activate"
+    NODE_ADD = "node.add"
+    NODE_DRAIN = "node.drain"
+    NODE_PROVISION = "node.provision"
+    NODE_REMOVE = "node.remove"
+    ORGANIZATION_CREATE = "organization.create"
+    ORGANIZATION_DELETE = "organization.delete"
+    ORGANIZATION_RESUME = "organization.resume"
+    ORGANIZATION_SUSPEND = "organization.suspend"
+    RELEASE_ROLLBACK = "release.rollback"
+    REMOTE_CHOOSE = "remote.choose"
+    REMOTE_CLEAR = "remote.clear"
+    SETTINGS_CHANGE = "settings.change"
+    STORAGE_FORGET = "storage.forget"
+    TOKEN_ADD = "token.add"  # noqa: S105 - what was done
+    TOKEN_REVOKE = "token.revoke"  # noqa: S105 - what was done
+    UPLOAD_OFFER = "upload.offer"
+    UPLOAD_TAKE = "upload.take"
+    WALLET_BILL = "wallet.bill"
+    WALLET_CREDIT = "wallet.credit"
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from skypanel.domain import billing
 from skypanel.domain.account import Organization
+from skypanel.domain.audit import Deed
 from skypanel.domain.errors import NotFound
 from skypanel.domain.ids import OrganizationId
 from skypanel.domain.suspension import Suspension
@@ -144,7 +145,7 @@ async def _correct(panel: Panel, organization_id: OrganizationId) -> None:
         if unpaid == organization.unpaid:
             return
         await organizations.set_unpaid(conn, organization_id, unpaid=unpaid)
-        action = "organization.suspend" if unpaid else "organization.resume"
+        action = Deed.ORGANIZATION_SUSPEND if unpaid else Deed.ORGANIZATION_RESUME
         await audit.add(conn, action, organization_id=organization_id, details={"reason": Suspension.UNPAID})
     log.info("%s: %s", organization.name, "its wallet is empty" if unpaid else "its wallet can pay again")
     if not organization.held:

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from skypanel.domain.access import Action, allows, runs_platform
 from skypanel.domain.account import Account, Organization
+from skypanel.domain.audit import Deed
 from skypanel.domain.deletion import Fate, check_choice
 from skypanel.domain.errors import Denied, NotFound
 from skypanel.flow import apps as apps_flow
@@ -59,7 +60,7 @@ async def delete(
         left = await billing.close(conn, organization.id)
         what, heir = (fate, to.name if to else None) if own else (None, None)
         name = organization.name
-        await audit.record(conn, "organization.delete", by, organization=organization, name=name, apps=what, to=heir, left=str(left))
+        await audit.record(conn, Deed.ORGANIZATION_DELETE, by, organization=organization, name=name, apps=what, to=heir, left=str(left))
         await organizations.remove(conn, organization.id)
     return left
 

@@ -11,6 +11,7 @@ from time import monotonic
 
 from skypanel.domain.access import check_admin
 from skypanel.domain.account import Account
+from skypanel.domain.audit import Deed
 from skypanel.domain.errors import Conflict, NotFound, SkyPanelError, Unavailable
 from skypanel.domain.settings import storage_of
 from skypanel.domain.storage import ObjectKind, Storage, Storages
@@ -124,7 +125,7 @@ async def forget(panel: Panel, by: Account) -> None:
         if before is None:
             raise NotFound("There is no storage from before.", "All objects are where `skypanel storage show` says.")
         await settings.remove(conn, BEFORE)
-        await audit.record(conn, "storage.forget", by, place=before.place)
+        await audit.record(conn, Deed.STORAGE_FORGET, by, place=before.place)
 
 
 async def _forget_settled(panel: Panel, storages: Storages) -> None:

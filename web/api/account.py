@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from aiohttp import web
 
-from skypanel.domain.access import SCOPES, AccountAction
+from skypanel.domain.access import AccountAction, Scope
 from skypanel.domain.account import Account, Token
 from skypanel.domain.errors import Invalid, NotFound
 from skypanel.flow import accounts as accounts_flow
@@ -84,12 +84,12 @@ async def authorize_other(call: Call) -> Reply:
 
 
 async def _authorized(panel: Panel, owner: Account, body: Json, *, by: Account) -> Reply:
-    scopes = body.get("scope") or ["global"]
-    if len(scopes) != 1 or scopes[0] not in SCOPES:
-        raise Invalid("An API token has one scope.", f"Give one of these: {', '.join(SCOPES)}.")
+    scopes = body.get("scope") or [Scope.GLOBAL]
+    if len(scopes) != 1 or scopes[0] not in set(Scope):
+        raise Invalid("An API token has one scope.", f"Give one of these: {', '.join(Scope)}.")
     life = timedelta(seconds=body["expires_in"]) if "expires_in" in body else None
     description = body.get("description") or DEFAULT_DESCRIPTION
-    token, secret = await accounts_flow.authorize(panel, owner, description, scopes[0], life, by=by)
+    token, secret = await accounts_flow.authorize(panel, owner, description, Scope(scopes[0]), life, by=by)
     shown = serializers.authorization(token, owner, panel.clock.now(), secret)
     return Reply(shown, 201, {"Cache-Control": "no-store"})
 
