@@ -57,7 +57,7 @@ COMMENT ON TABLE paas_uploads IS
     'An archive that somebody may upload once, and what came of it: the source, and the digest of the bytes as they were sent.';
 COMMENT ON TABLE paas_remotes IS
     'The git URL that an app is deployed from where that is not a push, and what its SSH server showed when it was chosen.';
-COMMENT ON TABLE paas_deploy_keys IS 'The key pair by which an app reads repositories elsewhere: the private half is encrypted.';
+COMMENT ON TABLE paas_deploy_keys IS 'The key pair by which an app reads repositories elsewhere: what it signs with is encrypted.';
 
 COMMENT ON FUNCTION paas_wanted_dynos(uuid) IS 'What an app is to run now, and at which price.';
 COMMENT ON FUNCTION paas_track_usage(uuid) IS

@@ -262,7 +262,7 @@ CREATE TABLE paas_remotes (
 
 CREATE INDEX paas_remotes_account_id_idx ON paas_remotes (account_id);
 
--- The key pair by which an app reads repositories elsewhere: the private half is encrypted.
+-- The key pair by which an app reads repositories elsewhere: what it signs with is encrypted.
 CREATE TABLE paas_deploy_keys (
     app_id uuid PRIMARY KEY REFERENCES paas_applications ON DELETE CASCADE,
     public_key text NOT NULL,

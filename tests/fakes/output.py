@@ -17,7 +17,7 @@ class FakeOutput:
         self._changed = asyncio.Event()
 
     def texts(self, stream):
-        return [line.text for line in self.streams.get(stream, []) if not line.end]
+        return [line.text for line in self.streams.get(str(stream), []) if not line.end]
 
     @asynccontextmanager
     async def writer(self, stream, attempt):
@@ -29,7 +29,7 @@ class FakeOutput:
 
     async def read(self, stream, after=FIRST, idle_s=15.0):
         while True:
-            lines = self.streams.get(stream, [])
+            lines = self.streams.get(str(stream), [])
             for line in [line for line in lines if line.id > after]:
                 if line.end and line is not lines[-1]:
                     continue
@@ -44,7 +44,7 @@ class FakeOutput:
                 return
 
     def append(self, stream, line):
-        lines = self.streams.setdefault(stream, [])
+        lines = self.streams.setdefault(str(stream), [])
         if not lines or line.id > lines[-1].id:
             lines.append(line)
         self._changed.set()

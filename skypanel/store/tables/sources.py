@@ -40,5 +40,5 @@ deploy_keys = Table(
     string("public_key"),
     Column("secret", LargeBinary, nullable=False),
     created_at(),
-    comment="The key pair by which an app reads repositories elsewhere: the private half is encrypted.",
+    comment="The key pair by which an app reads repositories elsewhere: what it signs with is encrypted.",
 )
