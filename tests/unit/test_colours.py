@@ -30,7 +30,11 @@ def test_lines_of_the_transcript_have_kinds(text, kind):
     assert shown(text).kind == kind
 
 
-@given(st.lists(st.tuples(st.from_regex(r"\x1b\[[0-9;:]{0,32}m", fullmatch=True), st.text(st.characters(exclude_characters="\x1b")))))
+CODES = st.from_regex(r"\x1b\[[0-9;:]{0,32}m", fullmatch=True)
+TEXTS = st.text(st.characters(exclude_characters="\x1b"))
+
+
+@given(st.lists(st.tuples(CODES, TEXTS), max_size=8))
 def test_no_text_is_lost_whatever_the_codes(pieces):
     found = shown("".join(code + text for code, text in pieces))
     assert "".join(text for _, text in found.parts) == "".join(text for _, text in pieces)
