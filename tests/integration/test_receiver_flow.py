@@ -41,11 +41,6 @@ async def ada(receiver, stage):
     return await receiver.developer(account=stage.admin)
 
 
-@pytest.fixture
-async def work(ada):
-    return await ada.repository()
-
-
 async def app_of(stage, name="hello"):
     async with stage.panel.transaction() as conn:
         return await apps.by_name(conn, name)

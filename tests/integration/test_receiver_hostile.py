@@ -15,17 +15,6 @@ from tests.support.packs import commit_of, object_id, pack, packet, request, sma
 from tests.support.receiver_harness import end, running_receiver, wait_for
 
 
-@pytest.fixture
-async def receiver():
-    async with running_receiver() as made:
-        yield made
-
-
-@pytest.fixture
-async def ada(receiver):
-    return await receiver.developer()
-
-
 async def quiet(receiver):
     """Wait until nothing is left of any push."""
     await wait_for("git to end", lambda: receiver.processes() == [])

@@ -13,22 +13,6 @@ from skypanel.domain.transcript import detail
 from tests.support.receiver_harness import end, running_receiver, wait_for
 
 
-@pytest.fixture
-async def receiver():
-    async with running_receiver() as made:
-        yield made
-
-
-@pytest.fixture
-async def ada(receiver):
-    return await receiver.developer()
-
-
-@pytest.fixture
-async def work(ada):
-    return await ada.repository()
-
-
 def refs(receiver, app="hello"):
     root = receiver.repository(app)
     return {str(file.relative_to(root)): file.read_text().strip() for file in (root / "refs").rglob("*") if file.is_file()}

@@ -25,17 +25,6 @@ REFS = "/hello.git/info/refs?service=git-receive-pack"
 REVOKED = "The API token was revoked or has expired during this push."
 
 
-@pytest.fixture
-async def receiver():
-    async with running_receiver() as made:
-        yield made
-
-
-@pytest.fixture
-async def ada(receiver):
-    return await receiver.developer()
-
-
 async def quiet(receiver):
     """Wait until nothing is left of any request."""
     await wait_for("git to end", lambda: receiver.processes() == [])

@@ -20,16 +20,6 @@ async def receiver():
 
 
 @pytest.fixture
-async def ada(receiver):
-    return await receiver.developer()
-
-
-@pytest.fixture
-async def work(ada):
-    return await ada.repository()
-
-
-@pytest.fixture
 def silent_for(receiver):
     """Have builds begin with a line, say nothing for some time, and end."""
 

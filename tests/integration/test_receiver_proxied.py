@@ -11,7 +11,7 @@ from skypanel.domain.limits import MIB
 from skypanel.domain.transcript import detail
 from tests.fixtures.proxy import running_proxy
 from tests.support.packs import commit_of, gzip_bomb, object_id, pack, request
-from tests.support.receiver_harness import end, running_receiver, wait_for
+from tests.support.receiver_harness import end, wait_for
 
 PATIENCE = "1s"
 LONGER_S = 2.5
@@ -26,12 +26,6 @@ def impatient(static_config):
 
 
 @pytest.fixture
-async def receiver():
-    async with running_receiver() as made:
-        yield made
-
-
-@pytest.fixture
 async def proxy(receiver, tmp_path):
     async with running_proxy(tmp_path, receiver.http_port, impatient) as made:
         yield made
@@ -42,11 +36,6 @@ async def ada(receiver, proxy):
     ada = await receiver.developer()
     (ada.home / ".gitconfig").write_text(f"[http]\n\tsslCAInfo = {proxy.authority}\n")
     return ada
-
-
-@pytest.fixture
-async def work(ada):
-    return await ada.repository()
 
 
 async def quiet(receiver):

@@ -12,27 +12,11 @@ import zstandard
 
 from skypanel.domain.errors import Invalid
 from skypanel.domain.transcript import detail
-from tests.support.receiver_harness import running_receiver, wait_for
+from tests.support.receiver_harness import wait_for
 
 LFS_POINTER = (
     "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 12345\n"
 )
-
-
-@pytest.fixture
-async def receiver():
-    async with running_receiver() as made:
-        yield made
-
-
-@pytest.fixture
-async def ada(receiver):
-    return await receiver.developer()
-
-
-@pytest.fixture
-async def work(ada):
-    return await ada.repository()
 
 
 def refs(receiver, app="hello"):

@@ -13,17 +13,6 @@ from tests.support.receiver_harness import contents, end, running_receiver, wait
 ONLY_GIT = " !     SkyPanel only speaks git. Push with: git push skypanel main"
 
 
-@pytest.fixture
-async def receiver():
-    async with running_receiver() as made:
-        yield made
-
-
-@pytest.fixture
-async def ada(receiver):
-    return await receiver.developer()
-
-
 @pytest.mark.parametrize(
     "arguments",
     [
