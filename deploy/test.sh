@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Run all tests: quick ones first, each file on one worker, as its tests may share a panel.
+# Run all tests: quick ones first, then the longest; tests/support/pace.py says which files share a worker.
 set -euo pipefail
 
 # Tests run parts of the panel as other users. Where these may not enter the clone, the tests run from a copy.
@@ -15,6 +15,9 @@ fi
 # Made once a machine: minutes that no test should wait for.
 if [[ $(id -u) == 0 ]]; then python -m tests.support.stack_images; fi
 
-processors=$(nproc)
-workers=$((processors < 2 ? 2 : processors > 8 ? 8 : processors))
+# Tests wait as long as they work: two workers a processor, and 2 GiB of memory for each.
+workers=$(($(nproc) * 2))
+room=$(awk '/^MemAvailable:/ { print int($2 / 2 ^ 21) }' /proc/meminfo)
+workers=$((workers < room ? workers : room))
+workers=$((workers < 2 ? 2 : workers > 8 ? 8 : workers))
 python -m pytest -n "$workers" --dist loadfile --no-loadscope-reorder "$@"

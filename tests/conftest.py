@@ -4,6 +4,10 @@ import signal
 
 from hypothesis import settings
 
+from tests.support.pace import pytest_collection_modifyitems, pytest_configure, pytest_runtest_call, pytest_xdist_make_scheduler
+
+__all__ = ["pytest_collection_modifyitems", "pytest_configure", "pytest_runtest_call", "pytest_xdist_make_scheduler"]
+
 # Shells without job control start what goes to the background so that it ignores ^C, and nohup what a hang-up ends: what tests
 # start would inherit that.
 for number, action in {

@@ -1,7 +1,7 @@
 from ipaddress import IPv4Network
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skypanel.domain.errors import Unavailable
@@ -21,6 +21,7 @@ def test_reads_the_kernels_routes_without_the_default_one():
     assert choices.networks_of(ROUTES) == (IPv4Network("192.168.2.0/24"), IPv4Network("10.9.64.0/18"))
 
 
+@settings(max_examples=40)
 @given(st.lists(st.integers(0, 2**24 - 1).flatmap(lambda host: st.integers(9, 32).map(lambda bits: (host, bits))), max_size=8))
 def test_a_picked_subnet_overlaps_no_route(routes):
     taken = [IPv4Network((int(choices.PRIVATE.network_address) + host, bits), strict=False) for host, bits in routes]

@@ -1,0 +1,25 @@
+"""The order in which files of tests begin."""
+
+from tests.support.documents import ROOT
+from tests.support.pace import PLACES, ROWS, file_of, rank
+
+
+def test_every_file_of_a_row_is_there_and_stands_there_once():
+    named = [name for names in ROWS for name in names]
+    assert [name for name in named if not (ROOT / "tests" / name).is_file()] == []
+    assert len(named) == len(PLACES)
+
+
+def test_unit_tests_come_first_and_long_files_before_all_others():
+    first, second = ROWS[0][0], ROWS[1][0]
+    tests = ["tests/integration/test_web.py::two", f"tests/{second}::one", f"tests/{first}::one", "tests/unit/test_log.py::one"]
+    assert sorted(tests, key=rank) == tests[::-1]
+
+
+def test_other_files_stay_as_they_are():
+    assert rank("tests/integration/test_web.py::two") == rank("tests/integration/test_api.py::one[a/b::c]")
+
+
+def test_a_files_name_has_its_folder():
+    assert file_of("tests/unit/test_log.py::TestA::test_b[tests/x.py::y]") == "unit/test_log.py"
+    assert file_of("test_log.py::test_b") == "test_log.py"
