@@ -74,9 +74,14 @@ async def bearer(panel: Panel, token: str, service: Service) -> Account | None:
     return await accounts.bearer(panel, token, ACTIONS[service])
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Receive pushes for the panel of SKYPANEL_HOME."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("asyncssh").setLevel(logging.WARNING)
     # Its tracebacks are of what strangers send; what fails here is logged as a conversation.
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
     asyncio.run(serve(sources.load(os.environ)))
+
+
+if __name__ == "__main__":
+    main()

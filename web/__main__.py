@@ -35,6 +35,11 @@ async def serve(loaded: Settings) -> None:
             await runner.cleanup()
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Serve the panel of SKYPANEL_HOME."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     asyncio.run(serve(sources.load(os.environ)))
+
+
+if __name__ == "__main__":
+    main()

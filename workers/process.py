@@ -1,10 +1,8 @@
 """One event loop and one open panel for each process of a worker, whose threads Celery calls jobs in."""
 
 import asyncio
-import ctypes
 import logging
 import os
-import signal
 import socket
 import threading
 from collections.abc import Awaitable, Callable, Iterator
@@ -21,7 +19,6 @@ from workers.alone import alone
 # Celery waits for running jobs without an end. They are cancelled after this, in time for whoever stops the worker.
 SHUTDOWN_GRACE_S = 3.0
 QUIET_LOGGERS = ("celery.app.trace", "celery.worker.strategy", "celery.beat")
-PR_SET_PDEATHSIG = 1
 
 Job = Callable[[Panel, str], Awaitable[None]]
 
@@ -111,13 +108,6 @@ class PanelProcess:
     def _cancel_jobs(self) -> None:
         if self._opened is not None:
             self._opened.loop.call_soon_threadsafe(self._opened.cancel)
-
-
-def end_with(parent: int) -> None:
-    """Have the kernel end this process when the one that forked it ends (prctl(2))."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _quieten(**_: object) -> None:

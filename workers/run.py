@@ -1,4 +1,4 @@
-"""The processes of a worker: `python -m workers.run --deploys builds,rollouts,nodes --schedule periodic,billing`.
+"""The processes of a worker that is on its own: `python -m workers.run --deploys builds,rollouts,nodes --schedule periodic,billing`.
 
 One works on deploys, the other on what the schedule asks for, so that nothing periodic takes a deploy's place or slows it down.
 Both are forked off here once all is imported: what they have in common is in memory once. What is left here is their keeper.
@@ -7,50 +7,17 @@ Both are forked off here once all is imported: what they have in common is in me
 import gc
 import os
 import signal
-import socket
 import sys
 from argparse import ArgumentParser
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 
-# All that a worker would import by itself as it starts.
-import celery.app.amqp
-import celery.app.control
-import celery.app.events
-import celery.app.log
-import celery.apps.worker
-import celery.beat
-import celery.concurrency.thread
-import celery.worker.autoscale
-import celery.worker.consumer.delayed_delivery
-import celery.worker.strategy
-from celery import Celery
-
+from skypanel.embedded.kernel import end_with
 from workers.keeper import HEARD, become, marks, read
-from workers.process import PanelProcess, end_with
+from workers.work import work
 
-# Jobs wait for others most of the time; a thread is made when none is free.
-THREADS = 8
 Work = Callable[[], int]
-
-
-def work(app: Celery, process: PanelProcess, name: str, queues: Sequence[str], *, has_schedule: bool) -> int:
-    """Take wake-ups from some queues until a signal comes, and return the status to end with."""
-    with process.opened():
-        worker = app.Worker(
-            hostname=f"{name}@{socket.gethostname()}",
-            queues=list(queues),
-            pool_cls="threads",
-            concurrency=THREADS,
-            loglevel="INFO",
-            without_gossip=True,
-            without_mingle=True,
-        )
-        if has_schedule:
-            celery.beat.EmbeddedService(app, thread=True, scheduler_cls=app.conf.beat_scheduler).start()
-        worker.start()
-    return int(worker.exitcode or 0)
 
 
 def fork(its_work: Work) -> int:
@@ -58,7 +25,7 @@ def fork(its_work: Work) -> int:
     parent = os.getpid()
     pid = os.fork()
     if not pid:
-        end_with(parent)
+        end_with(parent, signal.SIGKILL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, HEARD)
         sys.exit(its_work())
     return pid

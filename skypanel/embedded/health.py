@@ -2,8 +2,9 @@
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import aiohttp
 import aiopg
@@ -98,16 +99,16 @@ async def launcher_answers(settings: Settings) -> bool:
         return False
 
 
-async def worker_answers(settings: Settings) -> bool:
-    """Whether each process of the worker answers Celery's ping."""
-    return await asyncio.to_thread(_celery_answers, settings, worker_names(settings.queues))
+async def works(kind: str, settings: Settings) -> bool:
+    """Whether the worker's process for something answers Celery's ping, or there is none here."""
+    name = worker_names(settings.queues).get(kind)
+    return name is None or await asyncio.to_thread(_celery_answers, settings, name)
 
 
-def _celery_answers(settings: Settings, names: Sequence[str]) -> bool:
+def _celery_answers(settings: Settings, name: str) -> bool:
     with Celery(broker=settings.broker_url, set_as_current=False) as app:
         try:
-            answers = app.control.ping(destination=[f"{name}@{socket.gethostname()}" for name in names], timeout=1.0)
-            return len(answers) == len(names)
+            return bool(app.control.ping(destination=[f"{name}@{socket.gethostname()}"], timeout=1.0))
         except (RedisError, OSError):
             return False
 
@@ -132,6 +133,7 @@ PANEL_PARTS = (
     Part("traefik", "Traefik", traefik_answers),
     FRONT_DOOR_PART,
     Part("receiver", "git receiver", receiver_answers),
-    Part("worker", "worker", worker_answers),
+    Part("worker", "worker", partial(works, "deploys")),
+    Part("schedule", "schedule", partial(works, "schedule")),
 )
 PARTS = (*STORAGE_PARTS, LAUNCHER_PART, *PANEL_PARTS)

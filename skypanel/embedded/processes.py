@@ -21,6 +21,15 @@ PANEL = "panel"
 DOOR = "door"
 LAST_PRIVILEGED_PORT = 1023
 LISTEN_TO_ALL = frozenset({"receiver", "traefik", "web"})
+# What is started by `python -m` and forked off supervisord, and the module whose `main` it is.
+OWN = {
+    "gitreceiver": "gitreceiver.__main__",
+    "web": "web.__main__",
+    "workers.part": "workers.part",
+    "workers.collector": "workers.collector",
+}
+# The programs that make the worker, by what they do.
+WORKERS = {"deploys": "worker", "schedule": "schedule"}
 POSTGRES_OPTIONS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
@@ -55,6 +64,16 @@ class Program:
     stop_wait_s: int = 10
     folder: Path | None = None
 
+    @property
+    def is_own(self) -> bool:
+        """Whether it is forked off supervisord, and binds itself to it."""
+        return is_own(self.argv)
+
+
+def is_own(argv: Sequence[str]) -> bool:
+    """Whether this starts one of the panel's own programs."""
+    return tuple(argv[1:2]) == ("-m",) and argv[2] in OWN
+
 
 def installed() -> Binaries:
     """Return the programs of this virtual environment."""
@@ -82,7 +101,7 @@ def programs(settings: Settings, binaries: Binaries) -> tuple[Program, ...]:
         Program("valkey", STORAGE, (str(binaries.valkey), str(settings.run_dir / "valkey.conf"))),
         Program("receiver", PANEL, (python, "-m", "gitreceiver")),
         Program("web", PANEL, (python, "-m", "web")),
-        Program("worker", PANEL, worker_argv(binaries, settings.queues)),
+        *(Program(WORKERS[kind], PANEL, (python, "-m", "workers.part", kind)) for kind in works(settings.queues)),
         *((Program("collector", PANEL, (python, "-m", "workers.collector")),) if is_swarm else ()),
         Program("traefik", DOOR, traefik_argv(settings, binaries), folder=settings.run_dir),
     )
@@ -116,22 +135,22 @@ def initdb_argv(settings: Settings, binaries: Binaries, folder: Path) -> tuple[s
 
 
 def worker_argv(binaries: Binaries, queues: Sequence[str] = QUEUES, name: str = "worker") -> tuple[str, ...]:
-    """Return the argv of the worker: a process for deploys, and one with the schedule, which bills too, if that is among its queues."""
-    works = _works(queues)
-    options = (part for work, of in works.items() for part in (f"--{work}", ",".join(of)))
+    """Return the argv of a worker that is on its own: a process for deploys, and one for the schedule."""
+    options = (part for kind, of in works(queues).items() for part in (f"--{kind}", ",".join(of)))
     return (str(binaries.python), "-m", "workers.run", "--name", name, *options)
 
 
-def worker_names(queues: Sequence[str] = QUEUES, name: str = "worker") -> tuple[str, ...]:
-    """Return what the processes of the worker are to Celery."""
+def worker_names(queues: Sequence[str] = QUEUES, name: str = "worker") -> dict[str, str]:
+    """Return what the processes of the worker are to Celery, by what they do."""
     names = {"deploys": name, "schedule": f"{name}-schedule"}
-    return tuple(names[work] for work in _works(queues))
+    return {kind: names[kind] for kind in works(queues)}
 
 
-def _works(queues: Sequence[str]) -> dict[str, tuple[str, ...]]:
+def works(queues: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Return the queues of each process of the worker, by what it does; the one with the schedule bills too."""
     deploys = tuple(queue for queue in queues if queue != PERIODIC)
     schedule = (PERIODIC, BILLING) if PERIODIC in queues else ()
-    return {work: of for work, of in (("deploys", deploys), ("schedule", schedule)) if of}
+    return {kind: of for kind, of in (("deploys", deploys), ("schedule", schedule)) if of}
 
 
 def launcher_argv(settings: Settings, binaries: Binaries) -> tuple[str, ...]:
@@ -190,7 +209,7 @@ def supervisord_config(settings: Settings, all_programs: Sequence[Program]) -> s
 
 def _program(settings: Settings, program: Program) -> dict[str, Any]:
     return {
-        "command": shlex.join(_bound_to_supervisord(settings, program)),
+        "command": shlex.join(program.argv if program.is_own else _bound_to_supervisord(settings, program)),
         "autostart": "false" if program.group == PANEL else "true",
         **({"directory": program.folder} if program.folder else {}),
         "autorestart": "true",

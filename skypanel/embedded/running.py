@@ -195,7 +195,7 @@ class Running:
 
 def supervisord_argv(settings: Settings, user: User) -> tuple[str, ...]:
     """Return the argv of supervisord, as the panel's user."""
-    argv = (str(processes.installed().python), "-m", "supervisor.supervisord", "-c", str(settings.run_dir / "supervisord.conf"))
+    argv = (str(processes.installed().python), "-m", "skypanel.embedded.supervisord", "-c", str(settings.run_dir / "supervisord.conf"))
     return users.argv_as(user, argv, may_bind_low_ports=processes.needs_low_ports(settings))
 
 

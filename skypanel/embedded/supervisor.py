@@ -9,7 +9,8 @@ import aiohttp
 
 from skypanel.domain.errors import Unavailable
 
-TIMEOUT = aiohttp.ClientTimeout(total=30)
+# Before it starts the first of the panel's own programs it imports what they need.
+TIMEOUT = aiohttp.ClientTimeout(total=60)
 
 
 @dataclass(frozen=True)

@@ -13,14 +13,14 @@ MIB = 1024  # KiB
 # What tells a kind of process, in its arguments; its children are of the same kind.
 KINDS = {
     "skypanel.launcher": "launcher",
-    "supervisor.supervisord": "supervisord",
+    "skypanel.embedded.supervisord": "supervisord",
     "bin/postgres": "postgres",
     "valkey-server": "valkey",
     "bin/traefik": "traefik",
-    "gitreceiver": "receiver",
+    "receiver": "receiver",
     "web": "web",
-    "workers.run": "worker",
-    "workers.keeper": "worker",
+    "worker": "worker",
+    "schedule": "worker",
 }
 
 

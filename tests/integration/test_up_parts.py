@@ -1,13 +1,9 @@
 """The parts that come as packages, from the configurations we build: they start, answer and stop."""
 
 import asyncio
-import contextlib
 import os
-import shutil
 import signal
-import tempfile
 from dataclasses import replace
-from pathlib import Path
 from uuid import uuid4
 
 import aiohttp
@@ -16,12 +12,11 @@ from aiohttp import web
 
 from skypanel.domain.errors import Unavailable
 from skypanel.domain.routing import PROXY_TOKEN_HEADER, Route
-from skypanel.embedded import choices, health, home, processes, routes, running
-from skypanel.embedded.children import Child, last_lines, log_path
+from skypanel.embedded import health, home, routes
+from skypanel.embedded.children import last_lines, log_path
 from skypanel.embedded.database import make_database
-from skypanel.embedded.supervisor import Supervisor
-from skypanel.embedded.users import User
 from tests.fixtures.proxy import serve
+from tests.support.supervised import home_with, is_gone, started, states, until, user_of
 
 NAMES = ("postgres", "valkey", "traefik")
 # The front door is the web process's too.
@@ -30,50 +25,13 @@ PARTS = [part for part in health.PARTS if part.name in NAMES and part is not hea
 
 @pytest.fixture
 def settings():
-    folder = Path(tempfile.mkdtemp(prefix="sky", dir="/var/tmp"))
-    ports = {f"SKYPANEL_{name}_PORT": str(choices.free_port()) for name in ("SSH", "HTTP", "HTTPS", "RENDEZVOUS")}
-    made = home.init(folder, {**os.environ, **ports})
-    only_these = [
-        replace(program, group=processes.STORAGE) for program in processes.programs(made, processes.installed()) if program.name in NAMES
-    ]
-    (made.run_dir / "supervisord.conf").write_text(processes.supervisord_config(made, only_these))
-    yield made
-    shutil.rmtree(folder)
-    shutil.rmtree(made.run_dir)
-
-
-@contextlib.asynccontextmanager
-async def started(settings):
-    argv = running.supervisord_argv(settings, User(settings.panel_uid, settings.panel_gid))
-    child = Child("supervisord", argv, home.service_environment(settings.home, os.environ), settings.home, 60.0)
-    await child.start()
-    try:
-        yield child
-    finally:
-        await child.stop(asyncio.Event())
-
-
-async def until(condition, timeout_s=60.0):
-    async with asyncio.timeout(timeout_s):
-        while not await condition():  # noqa: ASYNC110 - what is waited for is another process's
-            await asyncio.sleep(0.05)
+    with home_with(*NAMES) as made:
+        yield made
 
 
 async def all_answer(settings):
     for part in PARTS:
         await until(lambda part=part: part.answers(settings))
-
-
-async def states(settings):
-    return await Supervisor(settings.run_dir / "supervisor.sock").states()
-
-
-def user_of(pid):
-    return Path(f"/proc/{pid}").stat().st_uid
-
-
-def is_gone(pid):
-    return not Path(f"/proc/{pid}").exists()
 
 
 async def test_all_answer_and_none_is_left_after_the_stop(settings):

@@ -197,7 +197,7 @@ def test_a_config_var_and_the_panels_own_secrets_are_nowhere_in_the_clear():
         assert files_with([canary], home) == []
         assert {own[secret] for secret in own if files_with([secret], home / "logs")} == set()
         assert set(files_with(list(own), home)) == {name if name == "token" else f"keys/{name}" for name in own.values()}
-    assert any(b"gitreceiver" in line for line in listed.seen)
+    assert any(b"skypanel: receiver" in line for line in listed.seen)
     assert any(b"bin/compile" in line for line in listed.seen)
     assert not listed.shows(canary)
     assert [name for secret, name in own.items() if listed.shows(secret)] == []

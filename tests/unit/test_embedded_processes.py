@@ -1,6 +1,7 @@
 import shlex
 from configparser import ConfigParser
 from dataclasses import replace
+from importlib import import_module
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
@@ -44,7 +45,8 @@ def test_every_program_is_bound_to_supervisord_and_runs_as_it_is_meant():
     config = parsed()
     for program in processes.programs(SETTINGS, BINARIES):
         section = config[f"program:{program.name}"]
-        assert shlex.split(section["command"]) == ["setpriv", "--pdeathsig", program.stop_signal, "--", *program.argv]
+        bound = [] if program.is_own else ["setpriv", "--pdeathsig", program.stop_signal, "--"]
+        assert shlex.split(section["command"]) == [*bound, *program.argv]
         assert section["autorestart"] == "true"
         assert section["stdout_logfile"] == f"/home/of/the panel/logs/panel/{program.name}.log"
 
@@ -52,7 +54,7 @@ def test_every_program_is_bound_to_supervisord_and_runs_as_it_is_meant():
 def test_the_storage_starts_first_and_stops_last():
     config = parsed()
     assert config["group:storage"]["programs"] == "postgres,valkey"
-    assert config["group:panel"]["programs"] == "receiver,web,worker"
+    assert config["group:panel"]["programs"] == "receiver,web,worker,schedule"
     assert config.getint("group:storage", "priority") < config.getint("group:panel", "priority")
     autostarted = {name for name in config if name.startswith("program:") and config.getboolean(name, "autostart")}
     # The door too: it has something to say to visitors as soon as there are any.
@@ -62,7 +64,7 @@ def test_the_storage_starts_first_and_stops_last():
 
 def test_what_dynos_print_is_collected_where_docker_runs_them():
     config = parsed(replace(SETTINGS, engine="swarm"))
-    assert config["group:panel"]["programs"] == "receiver,web,worker,collector"
+    assert config["group:panel"]["programs"] == "receiver,web,worker,schedule,collector"
     assert config["program:collector"]["command"].endswith("-m workers.collector")
 
 
@@ -81,11 +83,21 @@ def test_no_secret_is_in_an_argv():
     assert not [part for argv in argvs for part in argv for secret in SECRETS if secret in part]
 
 
+def test_what_the_panel_itself_is_made_of_is_forked_off_supervisord():
+    own = {program.name: program for program in processes.programs(replace(SETTINGS, engine="swarm"), BINARIES) if program.is_own}
+    assert set(own) == {"receiver", "web", "worker", "schedule", "collector"}
+    for name in ("worker", "schedule", "collector"):
+        assert name not in processes.LISTEN_TO_ALL
+    for program in own.values():
+        assert program.stop_signal == "TERM"
+        assert callable(import_module(processes.OWN[program.argv[2]]).main)
+
+
 def test_the_worker_serves_every_queue_and_nothing_periodic_where_deploys_are():
     argv = processes.worker_argv(BINARIES)
     assert argv[1:] == ("-m", "workers.run", "--name", "worker", "--deploys", "builds,rollouts,nodes", "--schedule", "periodic,billing")
     assert {*["builds", "rollouts", "nodes", "periodic"]} == set(QUEUES)
-    assert processes.worker_names() == ("worker", "worker-schedule")
+    assert processes.worker_names() == {"deploys": "worker", "schedule": "worker-schedule"}
 
 
 def test_postgres_and_valkey_listen_on_sockets_alone():
@@ -141,9 +153,9 @@ def test_low_ports_are_for_those_alone_who_listen_on_public_ports(low):
     keeps = {
         program.name
         for program in processes.programs(settings, BINARIES)
-        if "-all" not in parsed(settings)[f"program:{program.name}"]["command"]
+        if not program.is_own and "-all" not in parsed(settings)[f"program:{program.name}"]["command"]
     }
-    assert keeps == {"receiver", "traefik", "web"}
+    assert keeps == {"traefik"}
     another = User(caller().uid + 1, caller().gid + 1)
     assert "+net_bind_service" in running.supervisord_argv(settings, another)
     assert "+net_bind_service" not in running.supervisord_argv(SETTINGS, another)
@@ -159,8 +171,9 @@ def test_another_user_gives_up_every_way_back():
 
 def test_a_worker_with_fewer_queues_has_fewer_processes_and_the_schedule_only_if_it_is_its():
     assert processes.worker_argv(BINARIES, ("builds",))[-2:] == ("--deploys", "builds")
-    assert processes.worker_names(("builds",)) == ("worker",)
+    assert processes.worker_names(("builds",)) == {"deploys": "worker"}
     assert processes.worker_argv(BINARIES, ("periodic",), "other")[-4:] == ("--name", "other", "--schedule", "periodic,billing")
-    assert processes.worker_names(("periodic",), "other") == ("other-schedule",)
-    config = parsed(replace(SETTINGS, queues=("periodic",)))
-    assert config["program:worker"]["command"].endswith("--schedule periodic,billing")
+    assert processes.worker_names(("periodic",), "other") == {"schedule": "other-schedule"}
+    names = {program.name for program in processes.programs(replace(SETTINGS, queues=("periodic",)), BINARIES)}
+    assert "schedule" in names
+    assert "worker" not in names

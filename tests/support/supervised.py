@@ -1,0 +1,60 @@
+"""A home and its supervisord, with whichever of the panel's programs a test is about."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from skypanel.embedded import choices, home, processes, running
+from skypanel.embedded.children import Child
+from skypanel.embedded.supervisor import Supervisor
+from skypanel.embedded.users import User
+
+
+@contextlib.contextmanager
+def home_with(*names, also=()):
+    """Make a home whose supervisord starts the programs of these names by itself, and some that a test has made."""
+    folder = Path(tempfile.mkdtemp(prefix="sky", dir="/var/tmp"))
+    ports = {f"SKYPANEL_{name}_PORT": str(choices.free_port()) for name in ("SSH", "HTTP", "HTTPS", "RENDEZVOUS")}
+    made = home.init(folder, {**os.environ, **ports})
+    chosen = [each for each in processes.programs(made, processes.installed()) if each.name in names]
+    started = [replace(each, group=processes.STORAGE) for each in (*chosen, *also)]
+    (made.run_dir / "supervisord.conf").write_text(processes.supervisord_config(made, started))
+    yield made
+    shutil.rmtree(folder)
+    shutil.rmtree(made.run_dir)
+
+
+@contextlib.asynccontextmanager
+async def started(settings):
+    """Run supervisord for the length of a block."""
+    argv = running.supervisord_argv(settings, User(settings.panel_uid, settings.panel_gid))
+    child = Child("supervisord", argv, home.service_environment(settings.home, os.environ), settings.home, 60.0)
+    await child.start()
+    try:
+        yield child
+    finally:
+        await child.stop(asyncio.Event())
+
+
+async def until(condition, timeout_s=60.0):
+    """Wait until an asynchronous condition holds."""
+    async with asyncio.timeout(timeout_s):
+        while not await condition():  # noqa: ASYNC110 - what is waited for is another process's
+            await asyncio.sleep(0.05)
+
+
+async def states(settings):
+    """Return what supervisord knows of its programs, by name."""
+    return await Supervisor(settings.run_dir / "supervisor.sock").states()
+
+
+def user_of(pid):
+    return Path(f"/proc/{pid}").stat().st_uid
+
+
+def is_gone(pid):
+    return not Path(f"/proc/{pid}").exists()
