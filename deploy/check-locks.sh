@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The lock files must hold a hash for each package and name no registry: pip's configuration says where to ask.
+# The lock files must hold a hash for each package and name no registry: pip's and npm's configuration says where to ask.
 set -euo pipefail
 
 status=0
@@ -14,4 +14,8 @@ for lock_file in requirements*.lock; do
 		status=1
 	fi
 done
+if grep -nHE '"resolved"' tests/journeys/heroku/*/package-lock.json; then
+	printf 'These lock files name where packages come from.\n' >&2
+	status=1
+fi
 exit "$status"
