@@ -1,0 +1,64 @@
+"""Sentences of the documents are short: prose only, neither tables, code, headings nor lists of links."""
+
+import re
+
+import pytest
+
+from tests.support.documents import ROOT
+
+MOST_WORDS = 25
+# Bodies of other kinds: tables that are compared word by word, figures, decisions that stand as they were made.
+OTHERS = {"requirements.md", "benchmarks.md"}
+PAGES = (
+    *(ROOT / name for name in ("ARCHITECTURE.md", "README.md", "CONTRIBUTING.md")),
+    *sorted(page for page in (ROOT / "docs").glob("*.md") if page.name not in OTHERS),
+)
+
+_CODE = re.compile(r"^( *)```.*?^\1```$", re.MULTILINE | re.DOTALL)
+_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+_NO_PROSE = re.compile(r"^(?:#|\||!\[).*$", re.MULTILINE)
+_ITEM = re.compile(r"^ *(?:[-*]|\d+\.) ", re.MULTILINE)
+_SPAN = re.compile(r"(`+) ?[^`]+ ?\1")
+_LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
+_END = re.compile(r"[.!?][*_\")]*\s+")
+_WORD = re.compile(r"\S*\w\S*")
+
+
+def sentences(text: str) -> list[str]:
+    """Return the sentences of a page's prose; a code span is one word, and each item of a list begins a sentence."""
+    for other in (_CODE, _COMMENT, _NO_PROSE):
+        text = other.sub("\n", text)
+    text = _LINK.sub(r"\1", _SPAN.sub("code", _ITEM.sub("\n\n", text)))
+    paragraphs = (" ".join(part.split()) for part in text.split("\n\n") if " · " not in part)
+    return [sentence for paragraph in paragraphs for sentence in _END.split(paragraph) if sentence]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_sentences_are_short(page):
+    found = sentences(page.read_text())
+    assert found
+    assert [sentence for sentence in found if len(_WORD.findall(sentence)) > MOST_WORDS] == []
+
+
+def test_prose_alone_is_looked_at():
+    page = """# A heading. It is none
+<!-- run -->
+```sh
+echo one. two
+```
+One `git push. now` and [a link. here](x.md). Two
+lines!
+
+- an item of **two.** Sentences
+- another
+
+| a table. | of words |
+| --- | --- |
+
+[One](one.md) · [Two](two.md)
+"""
+    assert sentences(page) == ["One code and a link", "here", "Two lines!", "an item of **two", "Sentences", "another"]
+
+
+def test_words_are_counted_without_dashes_and_signs():
+    assert len(_WORD.findall("GET /apps - 3 | 4 -- user's code-word")) == 6
