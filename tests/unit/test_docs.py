@@ -64,6 +64,21 @@ def test_links_lead_somewhere(document):
     assert [link for link in links if "://" not in link and not (document.parent / link).exists()] == []
 
 
+def anchors(document: Path) -> set[str]:
+    """Return what a document's headings are called in links to them."""
+    text = re.sub(r"```.*?```", "", document.read_text(), flags=re.DOTALL)
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_to_a_heading(document):
+    text = re.sub(r"```.*?```|`[^`]*`", "", document.read_text(), flags=re.DOTALL)
+    links = re.findall(r"\]\(([^)#]*\.md)?#([^)]+)\)", text)
+    pages = ((document.parent / page if page else document, anchor) for page, anchor in links if "://" not in page)
+    assert [(page.name, anchor) for page, anchor in pages if anchor not in anchors(page)] == []
+
+
 # The rows of the page of roles.
 ROWS = {
     "See an app: its releases, builds, dynos, logs and the names of its config vars": Action.VIEW_APP,
