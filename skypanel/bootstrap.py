@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 from skypanel.domain.account import PublicKey
+from skypanel.domain.engine import Engine
 from skypanel.domain.stack import Image
 from skypanel.domain.storage import Storage, StorageKind
 from skypanel.drivers.celery import CeleryQueue, receiving
@@ -92,7 +93,7 @@ def _swarm() -> OpenEngine:
     return open_engine
 
 
-ENGINES: Mapping[str, Callable[[], OpenEngine]] = {"embedded": _embedded, "swarm": _swarm}
+ENGINES: Mapping[Engine, Callable[[], OpenEngine]] = {Engine.EMBEDDED: _embedded, Engine.SWARM: _swarm}
 
 
 @asynccontextmanager

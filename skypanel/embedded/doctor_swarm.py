@@ -1,5 +1,6 @@
 """What `skypanel doctor` says of a Swarm."""
 
+from skypanel.domain.engine import EndpointMode
 from skypanel.domain.errors import SkyPanelError
 from skypanel.embedded.finding import Finding
 from skypanel.engines import manager
@@ -21,14 +22,14 @@ async def findings(settings: Settings) -> tuple[Finding, ...]:
     )
 
 
-def endpoint_findings(mode: str, *, ip_vs: bool) -> tuple[Finding, ...]:
+def endpoint_findings(mode: EndpointMode, *, ip_vs: bool) -> tuple[Finding, ...]:
     """Return a finding if services are to have addresses that the kernel cannot balance."""
-    if mode == "dnsrr" or endpoint_mode(ip_vs=ip_vs) == mode:
+    if mode == EndpointMode.DNSRR or endpoint_mode(ip_vs=ip_vs) == mode:
         return ()
     remedy = "sudo modprobe ip_vs, or set SKYPANEL_ENDPOINT_MODE=dnsrr."
     return (Finding("IP_VS", "The kernel has none, so that apps do not find each other by name.", remedy),)
 
 
-def endpoint_mode(*, ip_vs: bool) -> str:
+def endpoint_mode(*, ip_vs: bool) -> EndpointMode:
     """Return how services can have names."""
-    return "vip" if ip_vs else "dnsrr"
+    return EndpointMode.VIP if ip_vs else EndpointMode.DNSRR

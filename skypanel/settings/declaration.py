@@ -10,6 +10,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any, TypeVar
 
+from skypanel.domain.engine import EndpointMode, Engine
 from skypanel.domain.errors import Invalid
 from skypanel.domain.routing import DEFAULT_RENDEZVOUS_PORT, Address
 from skypanel.domain.setting import Setting
@@ -69,17 +70,19 @@ class Variables:
         "Networks of proxies before the panel, separated by commas, such as 10.1.2.3,2001:db8:1::/48: "
         "their connections are not counted, and what they say in X-Forwarded-* is believed.",
     )
-    engine: str = variable(
-        "embedded",
-        readers.one_of("embedded", "swarm"),
+    engine: Engine = variable(
+        Engine.EMBEDDED,
+        readers.member_of(Engine),
         "What runs apps: embedded (sandboxes of this machine) or swarm (Docker Swarm).",
     )
     docker_host: str = variable("unix:///var/run/docker.sock", readers.docker_daemon, "The Docker daemon of a manager of the Swarm.")
     ingress_host: str = variable(
         "127.0.0.1", readers.address, "The address of the manager's machine at which the panel reaches its ingress."
     )
-    endpoint_mode: str = variable(
-        "dnsrr", readers.one_of("dnsrr", "vip"), "How services on a Swarm have names: dnsrr, or vip where the kernels have IP_VS."
+    endpoint_mode: EndpointMode = variable(
+        EndpointMode.DNSRR,
+        readers.member_of(EndpointMode),
+        "How services on a Swarm have names: dnsrr, or vip where the kernels have IP_VS.",
     )
     queues: tuple[str, ...] = variable(
         QUEUES,

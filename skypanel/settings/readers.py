@@ -2,12 +2,16 @@
 
 import re
 from collections.abc import Callable
+from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network
+from typing import TypeVar
 
 from skypanel.domain.errors import Invalid
 from skypanel.domain.names import printable
 from skypanel.domain.proxies import parse_network
 from skypanel.ports.queue import QUEUES
+
+_Kind = TypeVar("_Kind", bound=StrEnum)
 
 MAX_PORT = 65535
 MAX_DOMAIN_LENGTH = 190  # with an app's name before it and a dot, well below DNS's 253 (RFC 1035)
@@ -42,6 +46,12 @@ def one_of(*known: str) -> Callable[[str], str]:
         return text
 
     return read
+
+
+def member_of(kinds: type[_Kind]) -> Callable[[str], _Kind]:
+    """Return what reads a word of an enumeration."""
+    read = one_of(*kinds)
+    return lambda text: kinds(read(text))
 
 
 def address(text: str) -> str:

@@ -13,6 +13,7 @@ from ipaddress import AddressValueError, IPv4Address
 
 from docker import APIClient
 
+from skypanel.domain.engine import EndpointMode
 from skypanel.domain.errors import Conflict, NotFound, Unavailable
 from skypanel.domain.limits import MIB
 from skypanel.drivers.docker.api import DockerApi, Json
@@ -112,7 +113,7 @@ def service(panel: str, image_id: str, allowed: Sequence[Allowed], members: Sequ
         "TaskTemplate": template,
         "Mode": {"Global": {}},
         "UpdateConfig": {"Parallelism": 0, "Order": "stop-first", "FailureAction": "continue"},
-        "EndpointSpec": {"Mode": "dnsrr"},
+        "EndpointSpec": {"Mode": EndpointMode.DNSRR},
     }
 
 

@@ -9,6 +9,7 @@ from functools import partial
 from docker import APIClient
 
 from skypanel.domain.app import App
+from skypanel.domain.engine import EndpointMode
 from skypanel.domain.errors import NotFound, Unavailable
 from skypanel.domain.ids import AppId
 from skypanel.domain.manifest import STOP_GRACE_S, Dyno, DynoKey, DynoState, Exit, Manifest, OneOff, Process
@@ -46,7 +47,7 @@ async def join_nothing(network_id: str) -> None:
 class SwarmOptions:
     """What differs between Swarms: see `swarm_probe`."""
 
-    endpoint_mode: str = "vip"
+    endpoint_mode: EndpointMode = EndpointMode.VIP
     stop_grace_s: float = STOP_GRACE_S
     boot_s: float = BOOT_S
 

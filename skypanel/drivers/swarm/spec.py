@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
+from skypanel.domain.engine import EndpointMode
 from skypanel.domain.errors import Invalid
 from skypanel.domain.health import MAX_INTERVAL_S
 from skypanel.domain.ids import AppId, OrganizationId
@@ -56,7 +57,7 @@ class Place:
     network_id: str
     image_id: str
     secret_id: str
-    endpoint_mode: str = "vip"
+    endpoint_mode: EndpointMode = EndpointMode.VIP
     forbids_privileges: bool = False
     filters_calls: bool = False
     stop_grace_s: float = STOP_GRACE_S
