@@ -1,6 +1,7 @@
-"""Sentences of the documents are short: prose only, neither tables, code, headings nor lists of links."""
+"""Sentences of the documents are short, those in tables too; code, headings, lists of links and tables that code writes are none."""
 
 import re
+from collections.abc import Iterable
 
 import pytest
 
@@ -16,6 +17,7 @@ PAGES = (
 
 _CODE = re.compile(r"^( *)```.*?^\1```$", re.MULTILINE | re.DOTALL)
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+_WRITTEN_BY_CODE = re.compile(r"^<!-- settings: \w+ -->\n(?:\|.*\n)*", re.MULTILINE)
 _NO_PROSE = re.compile(r"^(?:#|\||!\[).*$", re.MULTILINE)
 _ITEM = re.compile(r"^ *(?:[-*]|\d+\.) ", re.MULTILINE)
 _SPAN = re.compile(r"(`+) ?[^`]+ ?\1")
@@ -29,14 +31,26 @@ def sentences(text: str) -> list[str]:
     for other in (_CODE, _COMMENT, _NO_PROSE):
         text = other.sub("\n", text)
     text = _LINK.sub(r"\1", _SPAN.sub("code", _ITEM.sub("\n\n", text)))
-    paragraphs = (" ".join(part.split()) for part in text.split("\n\n") if " · " not in part)
+    return _split(" ".join(part.split()) for part in text.split("\n\n") if " · " not in part)
+
+
+def cells(text: str) -> list[str]:
+    """Return the sentences of a page's tables; a cell begins a sentence."""
+    for other in (_CODE, _WRITTEN_BY_CODE):
+        text = other.sub("\n", text)
+    rows = (line.strip("|") for line in text.splitlines() if line.startswith("|"))
+    return _split(cell.strip() for row in rows for cell in _LINK.sub(r"\1", _SPAN.sub("code", row)).split("|"))
+
+
+def _split(paragraphs: Iterable[str]) -> list[str]:
     return [sentence for paragraph in paragraphs for sentence in _END.split(paragraph) if sentence]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_sentences_are_short(page):
-    found = sentences(page.read_text())
-    assert found
+    text = page.read_text()
+    assert sentences(text)
+    found = (*sentences(text), *cells(text))
     assert [sentence for sentence in found if len(_WORD.findall(sentence)) > MOST_WORDS] == []
 
 
@@ -58,6 +72,7 @@ lines!
 [One](one.md) · [Two](two.md)
 """
     assert sentences(page) == ["One code and a link", "here", "Two lines!", "an item of **two", "Sentences", "another"]
+    assert cells(page) == ["a table.", "of words", "---", "---"]
 
 
 def test_words_are_counted_without_dashes_and_signs():
