@@ -53,11 +53,12 @@ def _stop(running: Mapping[str, int], number: int) -> None:
 
 
 def main() -> None:
-    """Keep the processes of the arguments before `--`; those after it are of `workers.run`."""
+    """Keep the processes of the arguments before `--`; after it comes what to become to fork one anew, and with which arguments."""
     split = sys.argv.index("--")
     left = keep(read(sys.argv[1:split]))
     if left is not None:
-        become("workers.run", [*sys.argv[split + 1 :], "--running", *marks(left)])
+        program, *told = sys.argv[split + 1 :]
+        become(program, [*told, "--running", *marks(left)])
 
 
 if __name__ == "__main__":

@@ -11,13 +11,17 @@ import sys
 from argparse import ArgumentParser
 from collections.abc import Callable
 from functools import partial
-from importlib import import_module
+
+from celery import Celery
 
 from skypanel.embedded.kernel import end_with
 from workers.keeper import HEARD, become, marks, read
+from workers.process import PanelProcess
 from workers.work import work
 
 Work = Callable[[], int]
+# Returns the application, and what its jobs run in.
+Load = Callable[[], tuple[Celery, PanelProcess]]
 
 
 def fork(its_work: Work) -> int:
@@ -31,29 +35,35 @@ def fork(its_work: Work) -> int:
     return pid
 
 
-def main() -> None:
-    """Fork the processes that the arguments ask for, but for those that run, and become their keeper."""
+def _panels() -> tuple[Celery, PanelProcess]:
+    # Celery gives the tasks of an application to all others of a process: whoever has one of their own goes without this.
+    from workers.app import app, process  # noqa: PLC0415
+
+    return app, process
+
+
+def main(program: str = "workers.run", load: Load = _panels) -> None:
+    """Fork the processes that the arguments ask for, but for those that run, and become their keeper, which comes back to `program`."""
     signal.pthread_sigmask(signal.SIG_BLOCK, HEARD)
     parser = ArgumentParser(prog="python -m workers.run")
-    parser.add_argument("--app", default="workers.app", help="the module that has the Celery application and its process")
     parser.add_argument("--name", default="worker", help="what its processes are called")
     parser.add_argument("--deploys", type=_queues, default=(), help="queues of what people wait for")
     parser.add_argument("--schedule", type=_queues, default=(), help="queues of what is due by itself; the schedule is here, too")
     parser.add_argument("--running", nargs="*", default=[], help="what runs already, as name=pid; comes last")
     chosen = parser.parse_args()
     running = read(chosen.running)
-    module = import_module(chosen.app)
-    module.app.finalize()
-    module.process.prepare()
+    app, process = load()
+    app.finalize()
+    process.prepare()
     # The collector is to keep its hands off what is there before the fork, so that its pages stay shared.
     gc.collect()
     gc.freeze()
     named = {chosen.name: chosen.deploys, f"{chosen.name}-schedule": chosen.schedule}
     for name, queues in named.items():
         if queues and name not in running:
-            running[name] = fork(partial(work, module.app, module.process, name, queues, has_schedule=queues is chosen.schedule))
+            running[name] = fork(partial(work, app, process, name, queues, has_schedule=queues is chosen.schedule))
     own = sys.argv[1 : sys.argv.index("--running")] if "--running" in sys.argv else sys.argv[1:]
-    become("workers.keeper", [*marks(running), "--", *own])
+    become("workers.keeper", [*marks(running), "--", program, *own])
 
 
 def _queues(text: str) -> tuple[str, ...]:

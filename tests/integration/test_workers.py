@@ -38,7 +38,7 @@ async def start(valkey, tmp_path):
     async def start(*options):
         journal, log = tmp_path / "journal", tmp_path / "log"
         environment = os.environ | {"QUEUE_URL": valkey.broker_url, "JOURNAL": str(journal), "PYTHONPATH": str(ROOT)}
-        argv = [sys.executable, "-m", "workers.run", "--app", "tests.support.worker_under_test", "--name", "test", *options]
+        argv = [sys.executable, "-m", "tests.support.worker_under_test", "--name", "test", *options]
         with log.open("ab") as output:
             process = await asyncio.create_subprocess_exec(*argv, env=environment, cwd=tmp_path, stdout=output, stderr=output)
         worker = Worker(process, journal, log)

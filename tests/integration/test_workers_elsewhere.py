@@ -75,7 +75,7 @@ async def start(bridge, dsn, valkey, storage, key, tmp_path):  # noqa: PLR0917 -
 
         def start(*queues, argv=(), **variables):
             binaries = Binaries(python=Path(sys.executable), postgres=Path(), valkey=Path(), traefik=Path())
-            argv = argv or [*worker_argv(binaries, queues), "--app", "tests.support.worker_elsewhere"]
+            argv = argv or ["tests.support.worker_elsewhere" if part == "workers.run" else part for part in worker_argv(binaries, queues)]
             environment = clean_environment(
                 SKYPANEL_DATABASE_URL=f"postgresql://postgres@{bridge.address}:{postgres}/{name}",
                 SKYPANEL_REDIS_URL=f"redis://:{PASSWORD}@{bridge.address}:{redis}/0",

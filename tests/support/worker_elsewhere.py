@@ -19,7 +19,7 @@ from tests.fakes.logs import FakeLogs
 from tests.fakes.router import FakeRouter
 from tests.support.panels import FakeBuilder, FakeScheduler
 from tests.support.until import until
-from workers import jobs, schedule
+from workers import jobs, run, schedule
 from workers.__main__ import make_folders
 from workers.process import PanelProcess
 
@@ -68,3 +68,6 @@ app = Celery("skypanel", set_as_current=False)
 app.add_defaults({**OPTIONS, **schedule.OPTIONS, "broker_url": sources.of_worker(os.environ).broker_url})
 process = PanelProcess(open_here, lambda: sources.of_worker(os.environ).run_dir)
 jobs.register(app, process)
+
+if __name__ == "__main__":
+    run.main("tests.support.worker_elsewhere", lambda: (app, process))

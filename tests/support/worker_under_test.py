@@ -1,6 +1,6 @@
 """A Celery application like the product's, with jobs that write to a file what happens to them.
 
-`python -m workers.run --app tests.support.worker_under_test`, with QUEUE_URL and JOURNAL in the environment.
+`python -m tests.support.worker_under_test`, with QUEUE_URL and JOURNAL in the environment.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from celery import Celery
 
 from skypanel.drivers.celery import receiving
 from tests.support.until import until
-from workers import jobs, schedule
+from workers import jobs, run, schedule
 from workers.process import PanelProcess
 
 
@@ -85,3 +85,6 @@ app.add_defaults({**receiving(os.environ["QUEUE_URL"]), **schedule.OPTIONS})
 app.conf.beat_schedule["wake"]["schedule"] = 0.2
 process = PanelProcess(open_panel, lambda: Path(os.environ["JOURNAL"]).parent)
 jobs.register(app, process, JOBS)
+
+if __name__ == "__main__":
+    run.main("tests.support.worker_under_test", lambda: (app, process))
