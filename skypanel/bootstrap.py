@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 from skypanel.domain.account import PublicKey
-from skypanel.domain.engine import Engine
+from skypanel.domain.engine import EngineKind
 from skypanel.domain.stack import Image
 from skypanel.domain.storage import Storage, StorageKind
 from skypanel.drivers.celery import CeleryQueue, receiving
@@ -93,7 +93,7 @@ def _swarm() -> OpenEngine:
     return open_engine
 
 
-ENGINES: Mapping[Engine, Callable[[], OpenEngine]] = {Engine.EMBEDDED: _embedded, Engine.SWARM: _swarm}
+ENGINES: Mapping[EngineKind, Callable[[], OpenEngine]] = {EngineKind.EMBEDDED: _embedded, EngineKind.SWARM: _swarm}
 
 
 @asynccontextmanager

@@ -56,10 +56,10 @@ def show_storage() -> None:
     """Show where objects are, try it, and count what is still to be moved there from the storage before."""
 
     async def act(panel: Panel, by: Account) -> None:
-        standing = await storage_flow.standing(panel, by)
-        click.echo(f"Objects are in {standing.storages.current.place}, which answers.")
-        if standing.storages.before is not None:
-            click.echo(f"{standing.left} are still to be moved from {standing.storages.before.place}")
+        moving = await storage_flow.moving(panel, by)
+        click.echo(f"Objects are in {moving.storages.current.place}, which answers.")
+        if moving.storages.before is not None:
+            click.echo(f"{moving.left} are still to be moved from {moving.storages.before.place}")
 
     session.run(act)
 

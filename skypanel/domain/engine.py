@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 
-class Engine(StrEnum):
+class EngineKind(StrEnum):
     """Sandboxes of the panel's own machine, or containers of a Docker Swarm."""
 
     EMBEDDED = "embedded"

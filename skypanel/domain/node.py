@@ -76,7 +76,7 @@ class SecretKind(StrEnum):
 
 
 @dataclass(frozen=True)
-class Login:
+class SshLogin:
     """Where and as whom to log in by SSH. `host_key` is the machine's public key as OpenSSH writes it."""
 
     address: str
@@ -114,13 +114,13 @@ class Node:
         """What makes sense to do to it as it stands."""
         return _OFFERED[self.state]
 
-    def login(self, secret: str) -> Login:
+    def login(self, secret: str) -> SshLogin:
         """Return how to log in there, with the secret in the clear."""
-        return Login(self.address, self.port, self.user, self.host_key, self.kind, secret)
+        return SshLogin(self.address, self.port, self.user, self.host_key, self.kind, secret)
 
 
 @dataclass(frozen=True)
-class Member:
+class SwarmMember:
     """A node as the Swarm sees it; `tasks` are those that run on it, or are being stopped."""
 
     id: str
@@ -132,7 +132,7 @@ class Member:
 
 
 @dataclass(frozen=True)
-class Invitation:
+class JoinOffer:
     """What a machine needs to join the Swarm; `address` is host:port of a manager."""
 
     address: str
@@ -169,7 +169,7 @@ def is_silent(node: Node, now: datetime) -> bool:
     return not signs or now - max(signs) > timedelta(seconds=HEARTBEAT_S * MISSED_HEARTBEATS)
 
 
-def judged(node: Node, member: Member | None, now: datetime, *, has_all_slugs: bool) -> NodeState:
+def judged(node: Node, member: SwarmMember | None, now: datetime, *, has_all_slugs: bool) -> NodeState:
     """Return where a node stands by what it, the Swarm and the administrator say."""
     if node.state not in WATCHED:
         return node.state
@@ -189,7 +189,7 @@ def availability(state: NodeState) -> Availability:
     return Availability.ACTIVE if state is NodeState.ACTIVE else Availability.DRAIN
 
 
-def why_inactive(node: Node, member: Member | None) -> str:
+def why_inactive(node: Node, member: SwarmMember | None) -> str:
     """Return the sentence for the alert about a node that was lost."""
     if member is None:
         return f"The node {node.name} is no member of the Swarm any more."

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from skypanel.domain.engine import Engine
+from skypanel.domain.engine import EngineKind
 from skypanel.domain.errors import NotFound, SkyPanelError
 from skypanel.domain.limits import GIB
 from skypanel.domain.transcript import size
@@ -248,7 +248,7 @@ async def _swarm_findings(environ: Mapping[str, str]) -> tuple[Finding, ...]:
         loaded = sources.load(environ)
     except SkyPanelError:
         return ()
-    if loaded.engine != Engine.SWARM:
+    if loaded.engine != EngineKind.SWARM:
         return ()
     from skypanel.embedded import doctor_swarm
 

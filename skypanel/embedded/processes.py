@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from skypanel.domain.engine import Engine
+from skypanel.domain.engine import EngineKind
 from skypanel.domain.routing import PROXY_TOKEN_HEADER
 from skypanel.drivers.proxy import plugin
 from skypanel.embedded import routes
@@ -96,7 +96,7 @@ def _package(name: str) -> Path:
 def programs(settings: Settings, binaries: Binaries) -> tuple[Program, ...]:
     """Return all that supervisord runs, in the order of starting."""
     python = str(binaries.python)
-    is_swarm = settings.engine == Engine.SWARM
+    is_swarm = settings.engine == EngineKind.SWARM
     return (
         Program("postgres", STORAGE, postgres_argv(settings, binaries), stop_signal="INT", stop_wait_s=30),
         Program("valkey", STORAGE, (str(binaries.valkey), str(settings.run_dir / "valkey.conf"))),

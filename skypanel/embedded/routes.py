@@ -5,7 +5,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from skypanel.domain.engine import Engine
+from skypanel.domain.engine import EngineKind
 from skypanel.domain.routing import Route
 from skypanel.drivers.proxy.routes import Json, dynamic_config, remembered
 from skypanel.host.durable import write_whole
@@ -25,7 +25,7 @@ def config(settings: Settings, in_force: Sequence[Route]) -> Json:
         web=f"127.0.0.1:{settings.web_port}",
         git_hosts=settings.address.git_hosts,
         git=f"127.0.0.1:{settings.git_port}",
-        ingress=settings.ingress if settings.engine == Engine.SWARM else "",
+        ingress=settings.ingress if settings.engine == EngineKind.SWARM else "",
     )
 
 

@@ -9,7 +9,7 @@ from skypanel.domain.account import Account
 from skypanel.domain.alert import Alert
 from skypanel.domain.audit import Deed
 from skypanel.domain.errors import Conflict, Denied, Unavailable
-from skypanel.domain.node import Login, Member, Node, NodeState, SecretKind, Wanted, availability, check_name, check_place
+from skypanel.domain.node import Node, NodeState, SecretKind, SshLogin, SwarmMember, Wanted, availability, check_name, check_place
 from skypanel.domain.output import LineId, Place, node_stream
 from skypanel.domain.provision import Survey, check_root, read_survey, survey_argv
 from skypanel.flow import audit
@@ -28,7 +28,7 @@ class NodeOverview:
     """A node and what the Swarm says of it, if it is a member."""
 
     node: Node
-    member: Member | None
+    member: SwarmMember | None
 
 
 async def add(panel: Panel, by: Account, name: str, address: str, port: int, user: str, kind: SecretKind, secret: str) -> Node:  # noqa: PLR0917 - all of a node
@@ -39,7 +39,7 @@ async def add(panel: Panel, by: Account, name: str, address: str, port: int, use
     _check(by)
     check_name(name)
     check_place(address, port, user)
-    login = Login(address, port, user, await panel.machines.host_key(address, port), kind, secret)
+    login = SshLogin(address, port, user, await panel.machines.host_key(address, port), kind, secret)
     async with panel.machines.log_in(login) as shell:
         check_root(await look(shell), user)
     async with panel.transaction() as conn:
@@ -62,7 +62,7 @@ async def overview(panel: Panel, by: Account) -> tuple[Sequence[NodeOverview], S
     _check(by)
     async with panel.transaction() as conn:
         known, open_ = await nodes.all(conn), await alerts.open_(conn)
-    members: dict[str, Member] = {}
+    members: dict[str, SwarmMember] = {}
     if known:
         with suppress(Unavailable):  # the nodes are shown all the same
             members = {member.id: member for member in await panel.swarm.members()}

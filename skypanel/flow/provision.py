@@ -99,8 +99,8 @@ async def _join(panel: Panel, node: Node, machine: Machine) -> str:
         member_id = survey.member
     else:
         await machine.write(transcript.heading("Joining the Swarm"))
-        invitation = await panel.swarm.invitation()
-        said = json.dumps({"address": invitation.address, "token": invitation.token})
+        offer = await panel.swarm.join_offer()
+        said = json.dumps({"address": offer.address, "token": offer.token})
         member_id = plan.read_member(await machine.ask(plan.agent_argv("join"), said.encode()))
     async with panel.transaction() as conn:
         await nodes.set_member(conn, node.id, member_id)
@@ -144,7 +144,7 @@ async def agent_config(panel: Panel, token: str) -> dict[str, object]:
     if not authority:
         raise Unavailable("The panel's certificate authority is not known.", "Start the panel once with `skypanel up`.")
     return {
-        "address": address or (await panel.swarm.invitation()).host,
+        "address": address or (await panel.swarm.join_offer()).host,
         "port": panel.address.https_port,
         "name": panel.address.host("skypanel"),
         "ca": authority,

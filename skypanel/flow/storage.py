@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Standing:
+class Moving:
     """Where objects are, and how many are still to be moved from where they were before."""
 
     storages: Storages
@@ -80,16 +80,16 @@ async def leave(conn: Connection, cipher: Cipher, old: Storage, new: Storage, by
     await settings.put_secret(conn, BEFORE, cipher.encrypt(old.to_json()), by.id)
 
 
-async def standing(panel: Panel, by: Account) -> Standing:
+async def moving(panel: Panel, by: Account) -> Moving:
     """Try the storage, and count what is still to be moved there. Raises Denied, Unavailable."""
     check_admin(by)
     storages = await chosen(panel.database, panel.cipher)
     await check(panel.open_objects(storages.current))
     if storages.before is None:
-        return Standing(storages, 0)
+        return Moving(storages, 0)
     old, new = panel.open_objects(storages.before), panel.open_objects(storages.current)
     try:
-        return Standing(storages, sum([1 for kind in ObjectKind async for _ in _missing(old, new, kind)]))
+        return Moving(storages, sum([1 for kind in ObjectKind async for _ in _missing(old, new, kind)]))
     finally:
         await old.close()
         await new.close()

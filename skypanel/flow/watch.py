@@ -7,7 +7,7 @@ from datetime import datetime
 from skypanel.domain.alert import AlertKind
 from skypanel.domain.errors import NotFound
 from skypanel.domain.ids import NodeId
-from skypanel.domain.node import WATCHED, Member, Node, NodeState, availability, judged, why_inactive
+from skypanel.domain.node import WATCHED, Node, NodeState, SwarmMember, availability, judged, why_inactive
 from skypanel.ports.panel import Panel
 from skypanel.ports.queue import Job
 from skypanel.store import alerts, nodes
@@ -40,7 +40,7 @@ async def _check_all(panel: Panel, known: Sequence[Node]) -> None:
         await _check_one(panel, node, members, now, wanted)
 
 
-async def _check_one(panel: Panel, node: Node, members: Mapping[str, Member], now: datetime, wanted: frozenset[str]) -> None:
+async def _check_one(panel: Panel, node: Node, members: Mapping[str, SwarmMember], now: datetime, wanted: frozenset[str]) -> None:
     member = members.get(node.member_id or "")
     staged = frozenset(node.report.staged) if node.report else frozenset()
     state = judged(node, member, now, has_all_slugs=wanted <= staged)
@@ -53,7 +53,7 @@ async def _check_one(panel: Panel, node: Node, members: Mapping[str, Member], no
         await _move(panel, node, state, member)
 
 
-async def _move(panel: Panel, node: Node, state: NodeState, member: Member | None) -> None:
+async def _move(panel: Panel, node: Node, state: NodeState, member: SwarmMember | None) -> None:
     async with panel.transaction() as conn:
         if not await nodes.move(conn, node, state):
             return  # somebody decided something else meanwhile: the next check goes by that

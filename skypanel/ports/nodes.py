@@ -5,14 +5,14 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from skypanel.domain.manifest import Exit
-from skypanel.domain.node import Availability, Invitation, Login, Member
+from skypanel.domain.node import Availability, JoinOffer, SshLogin, SwarmMember
 from skypanel.ports.output import WriteLine
 
 
 class Swarm(Protocol):
     """The Swarm's members, as the manager on the panel's machine knows them. Raises Unavailable where there is none."""
 
-    async def members(self) -> Sequence[Member]: ...
+    async def members(self) -> Sequence[SwarmMember]: ...
 
     async def set_availability(self, member_id: str, availability: Availability) -> None:
         """Let the Swarm place tasks on a member, or move those it has elsewhere. Raises NotFound."""
@@ -22,7 +22,7 @@ class Swarm(Protocol):
         """Forget a member, whether it left or not; one that is not there is no error."""
         ...
 
-    async def invitation(self) -> Invitation: ...
+    async def join_offer(self) -> JoinOffer: ...
 
     @property
     def stack_images(self) -> Sequence[str]:
@@ -61,7 +61,7 @@ class Machines(Protocol):
         """Return what `ssh-keygen -l` prints of a host key: SHA256:..."""
         ...
 
-    def log_in(self, login: Login) -> AbstractAsyncContextManager[Shell]:
+    def log_in(self, login: SshLogin) -> AbstractAsyncContextManager[Shell]:
         """Log in.
 
         Raises Conflict if the machine shows another host key than the login's, before anything is told to it; Denied if

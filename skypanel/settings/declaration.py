@@ -10,7 +10,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any, TypeVar
 
-from skypanel.domain.engine import EndpointMode, Engine
+from skypanel.domain.engine import EndpointMode, EngineKind
 from skypanel.domain.errors import Invalid
 from skypanel.domain.routing import DEFAULT_RENDEZVOUS_PORT, Address
 from skypanel.domain.setting import Setting
@@ -70,9 +70,9 @@ class Variables:
         "Networks of proxies before the panel, separated by commas, such as 10.1.2.3,2001:db8:1::/48: "
         "their connections are not counted, and what they say in X-Forwarded-* is believed.",
     )
-    engine: Engine = variable(
-        Engine.EMBEDDED,
-        readers.member_of(Engine),
+    engine: EngineKind = variable(
+        EngineKind.EMBEDDED,
+        readers.member_of(EngineKind),
         "What runs apps: embedded (sandboxes of this machine) or swarm (Docker Swarm).",
     )
     docker_host: str = variable("unix:///var/run/docker.sock", readers.docker_daemon, "The Docker daemon of a manager of the Swarm.")

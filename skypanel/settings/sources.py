@@ -9,7 +9,7 @@ from dataclasses import replace
 from ipaddress import IPv4Network
 from pathlib import Path
 
-from skypanel.domain.engine import Engine
+from skypanel.domain.engine import EngineKind
 from skypanel.domain.errors import Denied, Invalid, NotFound, SkyPanelError
 from skypanel.host.ranges import FIRST_UID_BASE
 from skypanel.ports.queue import PERIODIC, QUEUES, Job
@@ -79,7 +79,7 @@ def of_worker(environ: Mapping[str, str]) -> Settings:
 
 def _check_work(settings: Settings) -> None:
     """Raise Invalid for work that a machine other than the panel's cannot do."""
-    bound = [name for name in settings.queues if settings.engine == Engine.SWARM and name in BOUND_QUEUES]
+    bound = [name for name in settings.queues if settings.engine == EngineKind.SWARM and name in BOUND_QUEUES]
     if bound:
         raise Invalid(
             f"On a Swarm, {' and '.join(bound)} are worked on by the panel's own machine alone, where the ingress is.",

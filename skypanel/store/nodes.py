@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from skypanel.domain import report as reports
 from skypanel.domain.errors import Conflict, NotFound
 from skypanel.domain.ids import NodeId
-from skypanel.domain.node import Login, Node, NodeState, SecretKind, Wanted
+from skypanel.domain.node import Node, NodeState, SecretKind, SshLogin, Wanted
 from skypanel.domain.report import Report
 from skypanel.ports.database import Connection
 from skypanel.store import leases, locks
@@ -23,7 +23,7 @@ _WORK = frozenset({NodeState.PROVISIONING, NodeState.REMOVING})
 _WAITING = and_(nodes.c.state.in_(_WORK), or_(nodes.c.lease_until.is_(None), leases.lapsed(nodes)))
 
 
-async def add(conn: Connection, name: str, login: Login, secret: bytes) -> Node:
+async def add(conn: Connection, name: str, login: SshLogin, secret: bytes) -> Node:
     """Add a node, pending; `secret` is the login's, encrypted. Raises Conflict if the name is taken."""
     values = {
         "name": name,

@@ -31,11 +31,11 @@ class SwarmContract:
         await members.remove("none")
 
     async def test_an_invitation_names_a_manager_and_hides_its_token(self, members):
-        invitation = await members.invitation()
-        assert invitation.token.startswith("SWMTKN-")
-        assert invitation.token not in repr(invitation)
-        assert invitation.host
-        assert invitation.address.endswith(":2377")
+        offer = await members.join_offer()
+        assert offer.token.startswith("SWMTKN-")
+        assert offer.token not in repr(offer)
+        assert offer.host
+        assert offer.address.endswith(":2377")
 
     async def test_nodes_need_some_images(self, members):
         assert members.stack_images
@@ -54,7 +54,7 @@ class SwarmContract:
         with pytest.raises(Unavailable):
             await nowhere.members()
         with pytest.raises(Unavailable):
-            await nowhere.invitation()
+            await nowhere.join_offer()
 
     async def test_a_removed_member_is_gone(self, members, worker):
         await members.remove(worker)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from skypanel.domain.errors import Conflict, Denied, NotFound, Unavailable
 from skypanel.domain.manifest import Exit
-from skypanel.domain.node import Availability, Invitation, Member
+from skypanel.domain.node import Availability, JoinOffer, SwarmMember
 from skypanel.ports.builder import StepFailed
 
 
@@ -20,7 +20,9 @@ class FakeSwarm:
         self.gone = False
 
     def join(self, member_id, *, tasks=0, availability=Availability.DRAIN):
-        self.known[member_id] = Member(member_id, f"host of {member_id}", "10.0.0.2", is_ready=True, availability=availability, tasks=tasks)
+        self.known[member_id] = SwarmMember(
+            member_id, f"host of {member_id}", "10.0.0.2", is_ready=True, availability=availability, tasks=tasks
+        )
 
     def change(self, member_id, **values):
         self.known[member_id] = replace(self.known[member_id], **values)
@@ -44,9 +46,9 @@ class FakeSwarm:
         self._check()
         self.known.pop(member_id, None)
 
-    async def invitation(self):
+    async def join_offer(self):
         self._check()
-        return Invitation("10.0.0.1:2377", "SWMTKN-1-secret")
+        return JoinOffer("10.0.0.1:2377", "SWMTKN-1-secret")
 
     async def image_id(self, name):
         return f"sha256:{hashlib.sha256(self._image(name)).hexdigest()}"

@@ -153,7 +153,7 @@ async def test_only_an_administrator_may(stage):
     for refused in (
         settings_flow.show(stage.panel, outsider),
         settings_flow.change(stage.panel, outsider, {"kept_releases": "1"}),
-        storage_flow.standing(stage.panel, outsider),
+        storage_flow.moving(stage.panel, outsider),
         storage_flow.forget(stage.panel, outsider),
     ):
         with pytest.raises(Denied):
@@ -240,7 +240,7 @@ async def test_what_is_in_the_old_storage_is_found_and_moved(stage, s3):
     assert await read(objects, "slugs", slug.digest) == b"an old slug"
     assert await objects.url("slugs", slug.digest, 60) is None
     source = await objects.add("sources", chunks(b"a new source"))
-    assert (await storage_flow.standing(stage.panel, stage.admin)).left == 2
+    assert (await storage_flow.moving(stage.panel, stage.admin)).left == 2
     with pytest.raises(Conflict, match="still being moved"):
         await change(stage, s3_prefix="another")
     await storage_flow.move(stage.panel)
@@ -248,12 +248,12 @@ async def test_what_is_in_the_old_storage_is_found_and_moved(stage, s3):
     assert await objects.url("slugs", slug.digest, 60)
     assert await read(objects, "outputs", "build/1.1") == b"lines"
     assert await names(objects, "sources") == {source.digest}
-    standing = await storage_flow.standing(stage.panel, stage.admin)
+    standing = await storage_flow.moving(stage.panel, stage.admin)
     assert standing.left == 0
     assert standing.storages.before is not None, "a process may still be writing there"
     stage.panel.clock.advance(timedelta(days=2).total_seconds())
     await storage_flow.move(stage.panel)
-    assert (await storage_flow.standing(stage.panel, stage.admin)).storages.before is None
+    assert (await storage_flow.moving(stage.panel, stage.admin)).storages.before is None
     await change(stage, s3_prefix="another")
     assert await read(objects, "slugs", slug.digest) == b"an old slug"
 
@@ -263,9 +263,9 @@ async def test_moving_goes_on_where_its_time_was_up(stage, s3):
         await stage.panel.objects.add("slugs", chunks(body))
     await change(stage, storage="s3", **bucket(s3))
     assert await storage_flow.move(stage.panel, within_s=-1) is False
-    assert (await storage_flow.standing(stage.panel, stage.admin)).left == 3
+    assert (await storage_flow.moving(stage.panel, stage.admin)).left == 3
     assert await storage_flow.move(stage.panel) is True
-    assert (await storage_flow.standing(stage.panel, stage.admin)).left == 0
+    assert (await storage_flow.moving(stage.panel, stage.admin)).left == 0
 
 
 async def test_going_back_while_objects_are_being_moved(stage, s3):
@@ -283,7 +283,7 @@ async def test_other_keys_for_the_same_bucket_move_nothing(stage, s3):
     await change(stage, storage="s3", **bucket(s3))
     await storage_flow.forget(stage.panel, stage.admin)
     await change(stage, s3_secret_key=s3.storage.secret_key, s3_region="eu-west-1")
-    assert (await storage_flow.standing(stage.panel, stage.admin)).storages.before is None
+    assert (await storage_flow.moving(stage.panel, stage.admin)).storages.before is None
 
 
 async def test_a_storage_that_is_gone_for_good_can_be_forgotten(stage, s3):
@@ -312,7 +312,7 @@ async def test_an_object_that_is_damaged_keeps_the_old_storage_and_holds_up_no_o
     assert {kept[0].digest, kept[2].digest} <= await names(objects, "slugs")
     assert kept[1].digest not in await names(objects, "slugs")
     assert "cannot be moved" in caplog.text
-    assert (await storage_flow.standing(stage.panel, stage.admin)).left == 1
+    assert (await storage_flow.moving(stage.panel, stage.admin)).left == 1
 
 
 async def test_rotating_keys_takes_the_settings_along(stage, s3):

@@ -8,7 +8,7 @@ import asyncssh
 import pytest
 
 from skypanel.domain.errors import Conflict, Denied, Invalid, Unavailable
-from skypanel.domain.node import Login, SecretKind
+from skypanel.domain.node import SecretKind, SshLogin
 from skypanel.drivers.ssh.machines import SshMachines
 from tests.contracts.machines import MachinesContract
 from tests.fixtures.sshd import sshd
@@ -25,7 +25,7 @@ def machines():
 @pytest.fixture
 async def login(sshd, machines):
     host_key = await machines.host_key("127.0.0.1", sshd.port)
-    return Login("127.0.0.1", sshd.port, sshd.user, host_key, SecretKind.KEY, sshd.key)
+    return SshLogin("127.0.0.1", sshd.port, sshd.user, host_key, SecretKind.KEY, sshd.key)
 
 
 class TestSshMachines(MachinesContract):
@@ -137,7 +137,7 @@ async def test_a_password_is_asked_for_by_those_who_ask(login, machines):
 
     async with asyncssh.listen("127.0.0.1", 0, server_factory=Server, server_host_keys=[key], process_factory=answer) as server:
         port = server.get_port()
-        good = Login("127.0.0.1", port, "ada", await machines.host_key("127.0.0.1", port), SecretKind.PASSWORD, "correct horse")
+        good = SshLogin("127.0.0.1", port, "ada", await machines.host_key("127.0.0.1", port), SecretKind.PASSWORD, "correct horse")
         async with machines.log_in(good) as shell:
             assert await shell.read(("true",)) == "hello\n"
         with pytest.raises(Denied, match="with this password") as denied:

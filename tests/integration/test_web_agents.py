@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from skypanel.domain.errors import NotFound, Unavailable
-from skypanel.domain.node import Login, SecretKind
+from skypanel.domain.node import SecretKind, SshLogin
 from skypanel.domain.report import Report
 from skypanel.flow import accounts, heartbeat, stopping
 from skypanel.store import nodes, stop_orders
@@ -27,7 +27,7 @@ REPORT = Report(2, 0.5, 4096, 1024, 8192, 2048, 3).to_json()
 
 
 async def added(stage, name, token, member_id):
-    login = Login("10.0.0.2", 22, "root", "ssh-ed25519 AAAA", SecretKind.KEY, "a key")
+    login = SshLogin("10.0.0.2", 22, "root", "ssh-ed25519 AAAA", SecretKind.KEY, "a key")
     async with stage.panel.transaction() as conn:
         node = await nodes.add(conn, name, login, b"secret")
         await nodes.set_token(conn, node.id, accounts.digest(token))

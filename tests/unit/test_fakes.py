@@ -4,7 +4,7 @@ from functools import partial
 import pytest
 
 from skypanel.domain.limits import BUILD_LIMITS
-from skypanel.domain.node import Availability, Login, SecretKind
+from skypanel.domain.node import Availability, SecretKind, SshLogin
 from skypanel.domain.remote import Entrance, parse_url
 from tests.contracts.cipher import CipherContract
 from tests.contracts.clock import ClockContract
@@ -146,7 +146,7 @@ class TestFakeMachines(MachinesContract):
 
     @pytest.fixture
     def login(self, machine):
-        return Login("10.0.0.2", 22, "root", machine.host_key, SecretKind.KEY, machine.secret)
+        return SshLogin("10.0.0.2", 22, "root", machine.host_key, SecretKind.KEY, machine.secret)
 
     @pytest.fixture
     def another_secret(self):

@@ -11,13 +11,13 @@ from skypanel.domain.errors import Invalid
 from skypanel.domain.node import (
     WATCHED,
     Availability,
-    Invitation,
-    Login,
-    Member,
+    JoinOffer,
     Node,
     NodeChange,
     NodeState,
     SecretKind,
+    SshLogin,
+    SwarmMember,
     Wanted,
     availability,
     check_name,
@@ -31,7 +31,7 @@ NODE = Node(
     uuid4(), "one", "10.0.0.2", 22, "root", "ssh-ed25519 AAAA", SecretKind.KEY, b"secret", NodeState.ACTIVE, Wanted.ACTIVE, 1, NOW,
     member_id="m1", heartbeat_at=NOW,
 )  # fmt: skip
-MEMBER = Member("m1", "host", "10.0.0.2", is_ready=True, availability=Availability.ACTIVE, tasks=0)
+MEMBER = SwarmMember("m1", "host", "10.0.0.2", is_ready=True, availability=Availability.ACTIVE, tasks=0)
 DOWN = replace(MEMBER, is_ready=False)
 BUSY = replace(MEMBER, tasks=1)
 
@@ -90,14 +90,14 @@ def test_three_missed_heartbeats_are_silence(heard, joined, silent):
 
 
 def test_no_secret_shows():
-    shown = repr((NODE, Login("a", 22, "root", "key", SecretKind.PASSWORD, "hush"), Invitation("10.0.0.1:2377", "hush")))
+    shown = repr((NODE, SshLogin("a", 22, "root", "key", SecretKind.PASSWORD, "hush"), JoinOffer("10.0.0.1:2377", "hush")))
     assert "hush" not in shown
     assert "secret'" not in shown
 
 
 @pytest.mark.parametrize(("address", "host"), [("10.0.0.1:2377", "10.0.0.1"), ("[fd00::1]:2377", "fd00::1")])
 def test_an_invitation_names_its_host(address, host):
-    assert Invitation(address, "").host == host
+    assert JoinOffer(address, "").host == host
 
 
 @pytest.mark.parametrize("name", ["worker1", "a", "eu-west.1", "A" * 40])

@@ -10,7 +10,7 @@ import asyncssh
 
 from skypanel.domain.errors import Conflict, Denied, Invalid, Unavailable
 from skypanel.domain.manifest import Exit
-from skypanel.domain.node import Login, SecretKind
+from skypanel.domain.node import SecretKind, SshLogin
 from skypanel.ports.builder import StepFailed
 from skypanel.ports.nodes import Shell
 from skypanel.ports.output import WriteLine
@@ -41,7 +41,7 @@ class SshMachines:
         return asyncssh.import_public_key(host_key).get_fingerprint()
 
     @asynccontextmanager
-    async def log_in(self, login: Login) -> AsyncIterator[Shell]:
+    async def log_in(self, login: SshLogin) -> AsyncIterator[Shell]:
         """Log in. Raises Conflict for a changed host key, Denied, Invalid or Unavailable."""
         options = _options(login)
         try:
@@ -112,7 +112,7 @@ class SshShell:
         return Unavailable(f"The connection to {self._address} was lost.", "Try again.")
 
 
-def _options(login: Login) -> dict[str, Any]:
+def _options(login: SshLogin) -> dict[str, Any]:
     host_key = asyncssh.import_public_key(login.host_key)
     options: dict[str, Any] = {
         "config": None,
@@ -173,7 +173,7 @@ def _exit(process: "asyncssh.SSHClientProcess[bytes]") -> Exit:
     return Exit(process.exit_status)
 
 
-def _changed(login: Login) -> Conflict:
+def _changed(login: SshLogin) -> Conflict:
     return Conflict(
         f"{login.address} shows another host key than before: it may be another machine. Nothing was done.",
         "If it was installed anew, remove the node and add it again.",

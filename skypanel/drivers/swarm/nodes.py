@@ -12,7 +12,7 @@ from docker.errors import APIError, DockerException
 from requests.exceptions import RequestException
 
 from skypanel.domain.errors import NotFound, SkyPanelError, Unavailable
-from skypanel.domain.node import Availability, Invitation, Member
+from skypanel.domain.node import Availability, JoinOffer, SwarmMember
 
 ANSWER_S = 30.0
 CHUNK_BYTES = 1024 * 1024
@@ -35,7 +35,7 @@ class SwarmNodes:
         """The names of the images that every node needs; dynos are started from the first."""
         return self._stack_images
 
-    async def members(self) -> Sequence[Member]:
+    async def members(self) -> Sequence[SwarmMember]:
         """Return the Swarm's members. Raises Unavailable where there is no Swarm."""
         return await self._ask(_members)
 
@@ -62,13 +62,13 @@ class SwarmNodes:
 
         await self._ask(remove)
 
-    async def invitation(self) -> Invitation:
+    async def join_offer(self) -> JoinOffer:
         """Return what a machine needs to join."""
 
-        def ask(client: APIClient) -> Invitation:
+        def ask(client: APIClient) -> JoinOffer:
             token = client.inspect_swarm()["JoinTokens"]["Worker"]
             managers = client.info()["Swarm"]["RemoteManagers"]
-            return Invitation(managers[0]["Addr"], token)
+            return JoinOffer(managers[0]["Addr"], token)
 
         return await self._ask(ask)
 
@@ -130,13 +130,13 @@ def _error(error: APIError) -> SkyPanelError:
     return Unavailable(f"Docker refused: {said}", "Look in its log, then try again.")
 
 
-def _members(client: APIClient) -> Sequence[Member]:
+def _members(client: APIClient) -> Sequence[SwarmMember]:
     tasks = Counter(task.get("NodeID") for task in client.tasks() if task["Status"]["State"] not in OVER)
     return [_member(node, tasks[node["ID"]]) for node in client.nodes()]
 
 
-def _member(node: Mapping[str, Any], tasks: int) -> Member:
-    return Member(
+def _member(node: Mapping[str, Any], tasks: int) -> SwarmMember:
+    return SwarmMember(
         id=node["ID"],
         name=node["Description"]["Hostname"],
         address=node["Status"].get("Addr", ""),

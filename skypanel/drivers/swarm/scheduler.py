@@ -35,7 +35,7 @@ async def nowhere_else(app: App, digest: str) -> None:
     """Stage a slug on no other node, where there is none."""
 
 
-async def stop_nothing(node_id: str, container_id: str) -> None:
+async def stop_nothing(member_id: str, container_id: str) -> None:
     """Stop no dyno on another node, where there is none."""
 
 
@@ -169,10 +169,10 @@ class SwarmScheduler:
     async def _tell(self, task: Task, here: str) -> None:
         if task.container_id is None:
             return
-        if task.node_id == here:
+        if task.member_id == here:
             await self._docker.call(partial(send, "TERM", task.container_id))
         else:
-            await self._stop_elsewhere(task.node_id, task.container_id)
+            await self._stop_elsewhere(task.member_id, task.container_id)
 
     async def remove(self, app_id: AppId) -> None:
         """Stop all dynos of an app and forget its secrets, images and cache, and its organization's network with its last app."""
@@ -196,7 +196,7 @@ class SwarmScheduler:
             raise Unavailable("Some dynos of the app do not stop.", "Look at the Docker daemons of the nodes, then try again.") from error
 
     async def _running(self, app_id: AppId) -> bool:
-        where = {task.node_id for task in await self._services.tasks(app_id) if not task.is_dead}
+        where = {task.member_id for task in await self._services.tasks(app_id) if not task.is_dead}
         return bool(where) and not where <= await self._services.down_nodes()
 
     async def _forget_networks(self, removed: Sequence[Service]) -> None:

@@ -39,7 +39,7 @@ class Task:
     id: str
     service_id: str
     key: DynoKey
-    node_id: str
+    member_id: str
     state: str
     is_wanted: bool
     waits: bool
@@ -89,7 +89,7 @@ def _read(found: Json) -> Task | None:
         id=found["ID"],
         service_id=found["ServiceID"],
         key=key,
-        node_id=found.get("NodeID", ""),
+        member_id=found.get("NodeID", ""),
         state=status["State"],
         is_wanted=found["DesiredState"] in _WANTED,
         waits=found["DesiredState"] == "ready",
