@@ -69,3 +69,15 @@ def test_files_that_the_text_names_are_there():
     names = set(re.findall(rf"`((?:{folders})/[\w/.]+)", PAGE))
     assert len(names) > 20
     assert [name for name in names if not any((root / name).exists() for root in (ROOT, ROOT / "skypanel"))] == []
+
+
+STANDARD_TERMS = (
+    "backpressure", "blackhole", "canonical", "CSRF", "fencing token", "graceful shutdown", "health check", "idempotent", "lease",
+    "prefork", "rate limit", "reverse proxy", "rolling deploy", "seccomp", "zero-downtime",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("term", STANDARD_TERMS)
+def test_a_newcomer_finds_a_standard_term(term):
+    found = [row for row in rows("| term | what the product does | where |") if term in row[0]]
+    assert len(found) == 1
