@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
-from skypanel.domain.account import Account, Organization
 from skypanel.domain.health import HealthCheck
 from skypanel.domain.ids import AppId, OrganizationId, ReleaseId
 from skypanel.domain.plan import Plan
@@ -28,13 +28,13 @@ class App:
     name: str
     organization_id: OrganizationId
     plan: Plan
+    created_at: datetime
     deploy_branch: str | None = None
     current_release_id: ReleaseId | None = None
     generation: int = 1
     health: HealthCheck = field(default_factory=HealthCheck)
     maintenance: bool = False
     buildpacks: tuple[str, ...] = ()
-    created_at: datetime | None = None
     suspension: Suspension | None = None
     repository_bytes: int = 0
 
@@ -51,17 +51,23 @@ class App:
         return ref in {f"refs/heads/{branch}" for branch in branches}
 
 
-@dataclass(frozen=True)
-class Listing:
-    """An app as lists name it for somebody.
+class Listing(NamedTuple):
+    """An app as lists name it for somebody: plain, as there may be a thousand at once, its ids as text.
 
-    `owner` is the highest member of its organization of the longest standing, `team` the organization itself, for its members only.
-    `released_at` and `slug_bytes` are of the release that serves.
+    The owner is the highest member of its organization of the longest standing, the team the organization itself, for its members only.
+    `released_at` and `slug_bytes` are of the release that serves, `repository_bytes` is as in App.
     """
 
-    app: App
-    owner: Account | None
-    team: Organization | None
+    id: str
+    name: str
+    created_at: datetime
+    maintenance: bool
+    plan_name: str
+    repository_bytes: int
+    owner_id: str | None
+    owner_email: str | None
+    team_id: str | None
+    team_name: str | None
     released_at: datetime | None
     slug_bytes: int
 

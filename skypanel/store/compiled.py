@@ -58,11 +58,11 @@ class Compiled:
         """Return what psycopg2 found, as named tuples of Python values."""
         columns = description or ()
         make = _row_type(tuple(column.name for column in columns))._make
-        if not self._types:
-            return [make(row) for row in found]
-        if not self._readers:
+        if self._types and not self._readers:
             self._readers = [_reader(kind, column.type_code) for kind, column in zip(self._types, columns, strict=True)]
         readers = self._readers
+        if not any(readers):
+            return [make(row) for row in found]
         return [make([value if read is None else read(value) for read, value in zip(readers, row, strict=True)]) for row in found]
 
 

@@ -14,8 +14,8 @@ from skypanel.domain.log import printed
 from skypanel.domain.plan import Plan
 
 PLAN = Plan(UUID(int=3), "Standard", 1, 1.0, 1, 1, Decimal(1))
-APP = App(UUID(int=1), 1, "hello", UUID(int=2), PLAN)
-OTHER = App(UUID(int=4), 2, "other", UUID(int=2), PLAN)
+APP = App(UUID(int=1), 1, "hello", UUID(int=2), PLAN, datetime.now(UTC))
+OTHER = App(UUID(int=4), 2, "other", UUID(int=2), PLAN, datetime.now(UTC))
 FOLLOW_S = 10
 
 

@@ -9,7 +9,7 @@ from skypanel.domain.access import Role
 from skypanel.store import organizations
 from skypanel.store.tables.builds import builds as builds_table
 from tests.fakes.logs import MARK
-from web.api.serializers import NOBODY_ID
+from web.api.resources.common import NOBODY
 
 HEADERS = ("Warning-Message", "X-Heroku-Warning")
 SIZES = ("standard-2x", "Standard-2X", "2X", "PX", "eco", "basic", "hobby", "free", "performance-m", "performance-l-ram", "private-s")
@@ -110,4 +110,4 @@ async def test_a_build_changed_last_when_it_ended(api, hello, stage):
 async def test_who_is_nobody_or_gone_is_shown_as_somebody(api, stage):
     await stage.app("empty")
     [release] = await api.get("/apps/empty/releases")
-    assert release["user"] == {"id": NOBODY_ID, "email": "nobody@skypanel.invalid"}
+    assert release["user"] == {"id": NOBODY.id, "email": "nobody@skypanel.invalid"}

@@ -52,7 +52,7 @@ async def _nothing_is_an_error_of_ours(caplog):
     assert [record.getMessage() for record in caplog.records if record.name.startswith(("web", "asyncio", "aiohttp"))] == []
 
 
-@pytest.mark.parametrize("route", [name for name, endpoint in ROUTES.items() if endpoint.body])
+@pytest.mark.parametrize("route", [name for name, endpoint in ROUTES.items() if endpoint.takes])
 async def test_a_body_that_is_none_is_refused_and_nothing_is_written(api, hello, stage, route):
     method, path = ROUTES[route].method, filled(ROUTES[route].path)
     before = await rows(stage)
@@ -68,7 +68,7 @@ async def test_a_body_that_is_none_is_refused_and_nothing_is_written(api, hello,
 
 
 async def test_a_body_where_there_is_to_be_none_is_refused(api, hello):
-    for endpoint in [endpoint for endpoint in ENDPOINTS if not endpoint.body]:
+    for endpoint in [endpoint for endpoint in ENDPOINTS if not endpoint.takes]:
         for body in (b'{"a": 1}', b"[1]", DEEP, b"{"):
             await refused(await api.call(endpoint.method, filled(endpoint.path), body))
 

@@ -20,7 +20,7 @@ from skypanel.store import builds, keys, releases
 from skypanel.store import organizations as organizations_store
 from skypanel.store import tokens as tokens_store
 from skypanel.store.tables.accounts import tokens as tokens_table
-from tests.support.api_walk import BODY, NOBODY, PARAMS, PLAIN, ROUTES, filled, refused, rows
+from tests.support.api_walk import BODY, NOBODY, PARAMS, PLAIN, ROUTES, filled, refused, rows, schema_of
 from tests.support.archives import APP, entry, tgz
 
 PASSWORD = BODY["PATCH /account"]["password"]
@@ -129,7 +129,7 @@ async def uploaded(stage, account):
 
 
 def test_each_endpoint_with_a_body_has_a_good_one():
-    assert set(BODY) == {route for route, endpoint in ROUTES.items() if endpoint.body}
+    assert set(BODY) == {route for route, endpoint in ROUTES.items() if endpoint.takes}
 
 
 @pytest.mark.parametrize("route", BODY)
@@ -137,7 +137,7 @@ async def test_a_good_body_with_one_thing_spoilt_is_refused(api, good, stage, ro
     endpoint = ROUTES[route]
     path = filled(endpoint.path.replace("{team}", "Acme").replace("{collaborator}", "outsider@example.com"))
     before = await rows(stage)
-    for why, body in spoilt(endpoint.body, good[route]):
+    for why, body in spoilt(schema_of(endpoint.takes), good[route]):
         response = await api.call(endpoint.method, path, body if isinstance(body, bytes) else json.dumps(body).encode())
         assert response.status == 422, why
         await refused(response)

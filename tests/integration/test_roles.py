@@ -19,7 +19,7 @@ from tests.support.receiver_harness import PanelDesk, running_receiver
 from tests.support.rewound import Rewound
 from tests.support.roles import ABSENT, API, DENIED, DONE, EVERYBODY, MAKES_APPS, PAGES, SCOPES, STANDINGS, TEAM_ACTIONS, VERDICTS
 from tests.support.world import AFTER, SECRET, filled, make_world
-from web.api.calls import Endpoint
+from web.api.endpoints import Endpoint
 from web.api.routes import ENDPOINTS
 from web.routes import ROUTES
 

@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+import msgspec
 from sqlalchemy import Text, cast, func, literal, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
@@ -12,7 +13,7 @@ from skypanel.store.tables.config_vars import config_vars, config_versions
 from skypanel.store.tables.organizations import memberships, organizations
 from skypanel.store.tables.releases import releases, rollouts
 from skypanel.store.tables.sources import uploads
-from web.api.calls import Endpoint
+from web.api.endpoints import Endpoint
 from web.api.routes import ENDPOINTS
 
 NOBODY = str(UUID(int=0))
@@ -65,6 +66,20 @@ BODY = {
     "PATCH /account/features/{feature}": {"enabled": True},
     "PATCH /apps/{app}/features/{feature}": {"enabled": True},
 }  # fmt: skip
+
+
+def schema_of(kind):
+    """What a body may be, as JSON Schema without references."""
+    (schema,), named = msgspec.json.schema_components([kind], ref_template="{name}")
+
+    def spelled_out(part):
+        if isinstance(part, list):
+            return [spelled_out(each) for each in part]
+        if not isinstance(part, dict):
+            return part
+        return spelled_out(named[part["$ref"]]) if "$ref" in part else {name: spelled_out(each) for name, each in part.items()}
+
+    return spelled_out(schema)
 
 
 def filled(path):

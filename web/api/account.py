@@ -2,71 +2,90 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
+from typing import Annotated
 
 from aiohttp import web
+from msgspec import UNSET, Meta
 
 from skypanel.domain.access import AccountAction, Scope
-from skypanel.domain.account import Account, Token
+from skypanel.domain.account import Account, Key, Token
 from skypanel.domain.errors import Invalid, NotFound
 from skypanel.flow import accounts as accounts_flow
 from skypanel.flow import passwords, people
 from skypanel.ports.panel import Panel
-from web.api import auth, serializers
+from web.api import auth
+from web.api.bodies import Body, Maybe, Several, Text
 from web.api.calls import Call, Reply
 from web.api.ranges import Page, paginate
-from web.api.schema import Json, array, integer, record, string
+from web.api.resources import accounts
 from web.keys import PANEL, client
 
 MAX_LIFE_S = 10 * 365 * 24 * 60 * 60
 DEFAULT_DESCRIPTION = "Made through the API"
-AUTHORIZE = record(scope=array(string()), description=string(), expires_in=integer(1, MAX_LIFE_S))
-CHANGES = record("password", "new_password", password=string(1024), new_password=string(1024))
-KEY = record("public_key", public_key=string(16 * 1024))
+Password = Annotated[str, Meta(max_length=1024)]
+
+
+class NewPassword(Body):
+    """A password in place of the one that is good until then."""
+
+    password: Password
+    new_password: Password
+
+
+class NewKey(Body):
+    """An SSH key as the line of its file."""
+
+    public_key: Annotated[str, Meta(max_length=16 * 1024)]
+
+
+class NewAuthorization(Body):
+    """An API token that is to be; without an end it lasts."""
+
+    scope: Several[Text] = ()
+    description: Text = DEFAULT_DESCRIPTION
+    expires_in: Maybe[Annotated[int, Meta(ge=1, le=MAX_LIFE_S)]] = UNSET
 
 
 async def show(call: Call) -> Reply:
     """Show who calls."""
-    return Reply(serializers.account(call.account))
+    return Reply(accounts.account(call.account))
 
 
-async def change(call: Call) -> Reply:
+async def change(call: Call, body: NewPassword) -> Reply:
     """Set the caller's password, by the one that is good until then; browsers are signed out."""
-    body, address = call.body, client(call.request)
-    await passwords.change(call.panel, call.account, body["password"], body["new_password"], "", address)
-    return Reply(serializers.account(call.account))
+    await passwords.change(call.panel, call.account, body.password, body.new_password, "", client(call.request))
+    return Reply(accounts.account(call.account))
 
 
 async def list_keys(call: Call) -> Page:
     """List the SSH keys of an account."""
     owner = await _owner(call)
     found = await accounts_flow.keys_of(call.panel, owner)
-    return paginate([serializers.key(key, owner.email) for key in found], call.range, "id")
+    return paginate([accounts.key(key, owner.email) for key in found], call.range, "id")
 
 
-async def add_key(call: Call) -> Reply:
+async def add_key(call: Call, body: NewKey) -> Reply:
     """Let an SSH key push as an account."""
-    owner, key = await _owner(call), call.panel.parse_public_key(call.body["public_key"], "API key")
+    owner, key = await _owner(call), call.panel.parse_public_key(body.public_key, "API key")
     added = await accounts_flow.add_key(call.panel, owner, key, by=call.account)
-    return Reply(serializers.key(added, owner.email), 201)
+    return Reply(accounts.key(added, owner.email), 201)
 
 
 async def show_key(call: Call) -> Reply:
     """Show an SSH key of an account, by its id or fingerprint."""
     owner = await _owner(call)
-    for key in await accounts_flow.keys_of(call.panel, owner):
-        if call.params["key"] in {str(key.id), key.fingerprint}:
-            return Reply(serializers.key(key, owner.email))
-    raise NotFound("There is no such SSH key.", "`heroku keys` lists yours.")
+    return Reply(accounts.key(await _key(call, owner), owner.email))
 
 
 async def remove_key(call: Call) -> Reply:
     """Take an SSH key away."""
-    shown = await show_key(call)
-    await accounts_flow.remove_key(call.panel, await _owner(call), shown.body["fingerprint"], by=call.account)
-    return shown
+    owner = await _owner(call)
+    key = await _key(call, owner)
+    await accounts_flow.remove_key(call.panel, owner, key.fingerprint, by=call.account)
+    return Reply(accounts.key(key, owner.email))
 
 
-async def authorize(request: web.Request, _params: Mapping[str, str], body: Json) -> Reply:
+async def authorize(request: web.Request, _params: Mapping[str, str], body: NewAuthorization) -> Reply:
     """Make an API token, for an e-mail address and its password, or for a token that is good for it."""
     panel, given = request.app[PANEL], auth.credentials(request)
     if "@" in given.user:
@@ -78,19 +97,19 @@ async def authorize(request: web.Request, _params: Mapping[str, str], body: Json
     return await _authorized(panel, account, body, by=account)
 
 
-async def authorize_other(call: Call) -> Reply:
+async def authorize_other(call: Call, body: NewAuthorization) -> Reply:
     """Make an API token for any account."""
-    return await _authorized(call.panel, await _owner(call), call.body, by=call.account)
+    return await _authorized(call.panel, await _owner(call), body, by=call.account)
 
 
-async def _authorized(panel: Panel, owner: Account, body: Json, *, by: Account) -> Reply:
-    scopes = body.get("scope") or [Scope.GLOBAL]
+async def _authorized(panel: Panel, owner: Account, body: NewAuthorization, *, by: Account) -> Reply:
+    scopes = body.scope or (Scope.GLOBAL,)
     if len(scopes) != 1 or scopes[0] not in set(Scope):
         raise Invalid("An API token has one scope.", f"Give one of these: {', '.join(Scope)}.")
-    life = timedelta(seconds=body["expires_in"]) if "expires_in" in body else None
-    description = body.get("description") or DEFAULT_DESCRIPTION
+    life = timedelta(seconds=body.expires_in) if body.expires_in is not UNSET else None
+    description = body.description or DEFAULT_DESCRIPTION
     token, secret = await accounts_flow.authorize(panel, owner, description, Scope(scopes[0]), life, by=by)
-    shown = serializers.authorization(token, owner, panel.clock.now(), secret)
+    shown = accounts.authorization(token, owner, panel.clock.now(), secret)
     return Reply(shown, 201, {"Cache-Control": "no-store"})
 
 
@@ -118,7 +137,7 @@ async def revoke(call: Call) -> Reply:
 async def end_session(call: Call) -> Reply:
     """Revoke the token that is used: logging out."""
     await accounts_flow.revoke_token(call.panel, call.account, call.caller.token_id, by=call.account)
-    return Reply({"id": str(call.caller.token_id), "description": "Session", "expires_in": 0})
+    return Reply(accounts.Session(id=str(call.caller.token_id)))
 
 
 async def no_default_authorization(_call: Call) -> Reply:
@@ -131,6 +150,13 @@ async def _owner(call: Call) -> Account:
     return await people.find(call.panel, call.account, call.params["account"]) if "account" in call.params else call.account
 
 
+async def _key(call: Call, owner: Account) -> Key:
+    for key in await accounts_flow.keys_of(call.panel, owner):
+        if call.params["key"] in {str(key.id), key.fingerprint}:
+            return key
+    raise NotFound("There is no such SSH key.", "`heroku keys` lists yours.")
+
+
 async def _token(call: Call, owner: Account) -> Token:
     token_id = call.id("authorization", "API token")
     for token in await accounts_flow.tokens_of(call.panel, owner):
@@ -139,6 +165,6 @@ async def _token(call: Call, owner: Account) -> Token:
     raise NotFound("There is no such API token.", "`heroku authorizations` lists yours.")
 
 
-def _shown(call: Call, owner: Account, token: Token) -> Json:
+def _shown(call: Call, owner: Account, token: Token) -> accounts.Authorization:
     secret = auth.credentials(call.request).secret if token.id == call.caller.token_id else None
-    return serializers.authorization(token, owner, call.panel.clock.now(), secret)
+    return accounts.authorization(token, owner, call.panel.clock.now(), secret)

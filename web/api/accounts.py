@@ -1,30 +1,34 @@
 """Everybody with an account, for administrators: who there is, and a link by which somebody gets in."""
 
-from skypanel.domain.account import Account
+from skypanel.domain.account import Account, AccountEntry
 from skypanel.flow import people
 from skypanel.flow.invitation import Invitation
-from web.api import serializers
+from web.api.bodies import Body, Text
 from web.api.calls import Call, Reply
 from web.api.ranges import Page, paginate
-from web.api.schema import Json, record, string
+from web.api.resources import accounts
 
-INVITE = record("email", email=string())
+
+class Invitee(Body):
+    """Who is to have an account."""
+
+    email: Text
 
 
 async def index(call: Call) -> Page:
     """List all accounts."""
     found = await people.overview(call.panel, call.account)
-    return paginate([serializers.account_entry(each) for each in found], call.range, "email")
+    return paginate([accounts.account_entry(each) for each in found], call.range, "email")
 
 
 async def show(call: Call) -> Reply:
     """Show an account."""
-    return Reply(await _shown(call, await _found(call)))
+    return Reply(accounts.account_entry(await _entry(call, await _found(call))))
 
 
-async def invite(call: Call) -> Reply:
+async def invite(call: Call, body: Invitee) -> Reply:
     """Make an account where there is none, and a link by which somebody signs in to set a password."""
-    return await _admitted(call, await people.invite(call.panel, call.body["email"], call.account), 201)
+    return await _admitted(call, await people.invite(call.panel, body.email, call.account), 201)
 
 
 async def reset(call: Call) -> Reply:
@@ -36,10 +40,13 @@ async def _found(call: Call) -> Account:
     return await people.find(call.panel, call.account, call.params["account"])
 
 
-async def _shown(call: Call, account: Account) -> Json:
-    return serializers.account_entry(await people.show(call.panel, account, call.account))
+async def _entry(call: Call, account: Account) -> AccountEntry:
+    return await people.show(call.panel, account, call.account)
 
 
 async def _admitted(call: Call, invitation: Invitation, status: int) -> Reply:
-    shown = {**await _shown(call, invitation.account), "sign_in_url": invitation.url(call.panel.address)}
+    url = invitation.url(call.panel.address)
+    if url is None:
+        raise TypeError("who is let in gets a link")
+    shown = accounts.admission(await _entry(call, invitation.account), url)
     return Reply(shown, status, {"Cache-Control": "no-store"})

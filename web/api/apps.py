@@ -1,21 +1,39 @@
 """Apps: listing, making, looking and destroying."""
 
 import secrets
+from typing import Annotated
+
+from msgspec import UNSET, Meta
 
 from skypanel.domain.access import Action
 from skypanel.domain.app import App
 from skypanel.domain.ids import OrganizationId
 from skypanel.flow import apps as apps_flow
 from skypanel.flow import maintenance
-from web.api import equals, serializers
+from web.api import equals
+from web.api.bodies import Body, Maybe, Text
 from web.api.calls import Call, Reply
-from web.api.ranges import Page, Range, paginate
-from web.api.schema import Json, boolean, either, integer, record, string
+from web.api.ranges import Page, Range, cut, paginate
+from web.api.resources import apps
 
-CREATE = record(name=string(), region=string(nullable=True), stack=string(nullable=True))
-CHANGES = record(name=string(), maintenance=either(boolean(), integer(0, 1)), build_stack=string())
 _FIRST = ("amber", "brisk", "calm", "clear", "early", "fresh", "gentle", "quiet", "swift", "warm")
 _SECOND = ("bay", "brook", "cloud", "dune", "field", "grove", "harbor", "lake", "meadow", "peak")
+
+
+class NewApp(Body):
+    """An app that is to be."""
+
+    name: Maybe[Text] = UNSET
+    region: Text | None = None
+    stack: Text | None = None
+
+
+class AppChange(Body):
+    """What is to be another of an app."""
+
+    name: Maybe[Text] = UNSET
+    maintenance: Maybe[bool | Annotated[int, Meta(ge=0, le=1)]] = UNSET
+    build_stack: Maybe[Text] = UNSET
 
 
 async def index(call: Call) -> Page:
@@ -30,13 +48,15 @@ async def page(call: Call, organization_id: OrganizationId | None = None) -> Pag
     after = asked.first if is_plain else ""
     limit = asked.max + 1 if is_plain else None
     found = await apps_flow.listed(call.panel, call.account, after=after, limit=limit, organization_id=organization_id)
-    return paginate([serializers.app(each, call.panel.address) for each in found], asked, "name")
+    part = cut(found, asked, "name") if is_plain else paginate(found, asked, "name")
+    address = call.panel.address
+    return Page([apps.app(each, address) for each in part.items], part.next)
 
 
-async def create(call: Call) -> Reply:
+async def create(call: Call, body: NewApp) -> Reply:
     """Create an app; one without a name gets one."""
-    check_place(call)
-    app = await apps_flow.create(call.panel, call.account, call.body.get("name") or new_name())
+    check_place(call, body)
+    app = await apps_flow.create(call.panel, call.account, body.name or new_name())
     return Reply(await shown(call, app), 201)
 
 
@@ -45,16 +65,16 @@ async def show(call: Call) -> Reply:
     return Reply(await shown(call, await call.app()))
 
 
-async def change(call: Call) -> Reply:
+async def change(call: Call, body: AppChange) -> Reply:
     """Rename an app, or have the panel answer for it; all or nothing of it where something is refused."""
-    app, body = await call.app(), call.body
-    if "build_stack" in body:
-        equals.check_stack(call, body["build_stack"])
-    if "name" in body:
+    app = await call.app()
+    if body.build_stack is not UNSET:
+        equals.check_stack(call, body.build_stack)
+    if body.name is not UNSET:
         await apps_flow.access(call.panel, call.account, str(app.id), Action.RENAME_APP)
-        app = await apps_flow.rename(call.panel, app, body["name"], call.account)
-    if "maintenance" in body:
-        await maintenance.switch(call.panel, app, call.account, on=bool(body["maintenance"]))
+        app = await apps_flow.rename(call.panel, app, body.name, call.account)
+    if body.maintenance is not UNSET:
+        await maintenance.switch(call.panel, app, call.account, on=bool(body.maintenance))
     return Reply(await shown(call, app))
 
 
@@ -69,19 +89,20 @@ async def destroy(call: Call) -> Reply:
 async def domains(call: Call) -> Page:
     """List the hostnames of an app."""
     app = await call.app()
-    return paginate([serializers.domain(app, call.panel.address.host(app.name))], call.range, "hostname")
+    return paginate([apps.domain(app, call.panel.address.host(app.name))], call.range, "hostname")
 
 
-async def shown(call: Call, app: App) -> Json:
+async def shown(call: Call, app: App) -> apps.App:
     """Return an app as the API shows it."""
-    return serializers.app(await apps_flow.listing(call.panel, app, call.account), call.panel.address)
+    return apps.app(await apps_flow.listing(call.panel, app, call.account), call.panel.address)
 
 
-def check_place(call: Call) -> None:
+def check_place(call: Call, body: NewApp) -> None:
     """Raise Invalid unless an app is to be made where there is a place to."""
-    for field, check in (("region", equals.check_region), ("stack", equals.check_stack)):
-        if call.body.get(field) is not None:
-            check(call, call.body[field])
+    if body.region is not None:
+        equals.check_region(call, body.region)
+    if body.stack is not None:
+        equals.check_stack(call, body.stack)
 
 
 def new_name() -> str:

@@ -1,6 +1,9 @@
 """Builds: of an archive that was uploaded, and those of pushes."""
 
+from typing import Annotated
 from uuid import UUID
+
+from msgspec import Meta
 
 from skypanel.domain.app import App
 from skypanel.domain.errors import Conflict, Invalid
@@ -8,23 +11,36 @@ from skypanel.domain.ids import BuildId
 from skypanel.flow import history
 from skypanel.flow import upload as upload_flow
 from skypanel.flow.history import BuildEntry
-from web.api import serializers, sources, tickets
+from web.api import sources, tickets
+from web.api.bodies import Body, Several, Text
 from web.api.calls import Call, Reply
 from web.api.ranges import Page
-from web.api.schema import Json, array, record, string
+from web.api.resources import releases
 
-_BUILDPACK = record(url=string(2048, nullable=True), name=string(nullable=True))
-CREATE = record(
-    "source_blob",
-    source_blob=record(
-        "url",
-        url=string(2048),
-        version=string(nullable=True),
-        version_description=string(nullable=True),
-        checksum=string(nullable=True),
-    ),
-    buildpacks=array(_BUILDPACK),
-)
+Address = Annotated[str, Meta(max_length=2048)]
+
+
+class BuildOrigin(Body):
+    """What is to be built: what was uploaded, by the URL that it has since."""
+
+    url: Address
+    version: Text | None = None
+    version_description: Text | None = None
+    checksum: Text | None = None
+
+
+class BuildBuildpack(Body):
+    """A buildpack for one build, of which the panel takes none."""
+
+    url: Address | None = None
+    name: Text | None = None
+
+
+class NewBuild(Body):
+    """A build that is to be."""
+
+    source_blob: BuildOrigin
+    buildpacks: Several[BuildBuildpack] = ()
 
 
 async def index(call: Call) -> Page:
@@ -42,13 +58,13 @@ async def show(call: Call) -> Reply:
     return Reply(_shown(call, app, await history.build(call.panel, app, BuildId(call.id("build", "build")))))
 
 
-async def create(call: Call) -> Reply:
+async def create(call: Call, body: NewBuild) -> Reply:
     """Build an archive that was uploaded, and release what comes of it."""
-    app, blob = await call.app(), call.body["source_blob"]
-    if call.body.get("buildpacks"):
+    app, blob = await call.app(), body.source_blob
+    if body.buildpacks:
         raise Invalid("A build takes the buildpacks of its app.", "Set BUILDPACK_URL, or have a file .buildpacks in the archive.")
-    upload_id = sources.upload_id(blob["url"], call.panel.address)
-    made = await upload_flow.build(call.panel, app, call.account, upload_id, version=blob.get("version"), checksum=blob.get("checksum"))
+    upload_id = sources.upload_id(blob.url, call.panel.address)
+    made = await upload_flow.build(call.panel, app, call.account, upload_id, version=blob.version, checksum=blob.checksum)
     return Reply(_shown(call, app, await history.build(call.panel, app, made.id)), 201)
 
 
@@ -61,8 +77,8 @@ async def cancel(call: Call) -> Reply:
     return Reply(_shown(call, app, await history.build(call.panel, app, found.id)))
 
 
-def _shown(call: Call, app: App, entry: BuildEntry) -> Json:
-    return serializers.build(entry, app, tickets.url(call, app, "builds", {"build": str(entry.build.id)}))
+def _shown(call: Call, app: App, entry: BuildEntry) -> releases.Build:
+    return releases.build(entry, app, tickets.url(call, app, "builds", {"build": str(entry.build.id)}))
 
 
 def _id(text: str) -> BuildId | None:

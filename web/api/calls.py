@@ -1,6 +1,6 @@
-"""A call of the API, and the table's rows."""
+"""A call of the API, and what it is answered."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -14,7 +14,6 @@ from skypanel.flow import apps, organizations
 from skypanel.flow.accounts import Caller
 from skypanel.ports.panel import Panel
 from web.api.ranges import Page, Range
-from web.api.schema import Json, Schema
 from web.keys import PANEL
 
 Needs = Action | AccountAction
@@ -28,7 +27,6 @@ class Call:
     caller: Caller
     needs: Needs
     params: Mapping[str, str]
-    body: Json
     range: Range
     warnings: list[str] = field(default_factory=list)
 
@@ -68,35 +66,11 @@ class Call:
 
 @dataclass(frozen=True)
 class Reply:
-    """What is answered, as JSON."""
+    """What is answered, as JSON: a resource, several, or plain values."""
 
-    body: Json
+    body: object
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
 Answer = Reply | Page | web.StreamResponse
-Handle = Callable[[Call], Awaitable[Answer]]
-Open = Callable[[web.Request, Mapping[str, str], Json], Awaitable[Answer]]
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """A row of the table; `needs` is what the token's scope and, for an app, the role must allow."""
-
-    method: str
-    path: str
-    needs: Needs
-    handle: Handle
-    body: Schema | None = None
-
-
-@dataclass(frozen=True)
-class OpenEndpoint:
-    """A row of the table that sees to itself who calls; one for uploads reads the body too."""
-
-    method: str
-    path: str
-    handle: Open
-    body: Schema | None = None
-    is_upload: bool = False

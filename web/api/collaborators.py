@@ -2,57 +2,72 @@
 
 from collections.abc import Sequence
 
+from msgspec import UNSET
+
 from skypanel.domain.access import Action, Member, Role
 from skypanel.domain.app import App
 from skypanel.domain.errors import Conflict, Invalid, NotFound
 from skypanel.domain.names import printable
 from skypanel.flow import apps as apps_flow
 from skypanel.flow import collaborators as collaborators_flow
-from web.api import people, serializers
+from web.api import people
+from web.api.bodies import Body, Maybe, Several, Text
 from web.api.calls import Call, Reply
 from web.api.ranges import Page, paginate
-from web.api.schema import Json, array, boolean, record, string
+from web.api.resources import people as resources
 
 PERMISSIONS = {"view": Role.VIEWER, "deploy": Role.DEVELOPER, "operate": Role.DEVELOPER}
-ADD = record("user", user=string(), silent=boolean(), permissions=array(string()))
-CHANGES = record("permissions", permissions=array(string()))
+
+
+class NewCollaborator(Body):
+    """Who is to act for an app, and what they may do."""
+
+    user: Text
+    silent: bool = False
+    permissions: Maybe[Several[Text]] = UNSET
+
+
+class Permissions(Body):
+    """What a collaborator may do from now on."""
+
+    permissions: Several[Text]
 
 
 async def index(call: Call) -> Page:
     """List who may act for an app."""
     app = await call.app()
     found = await collaborators_flow.everybody(call.panel, app, call.account)
-    return paginate([serializers.collaborator(each, app) for each in found], call.range, "id")
+    return paginate([resources.collaborator(each, app) for each in found], call.range, "id")
 
 
 async def show(call: Call) -> Reply:
     """Show somebody who may act for an app."""
     app = await call.app()
     found = await collaborators_flow.everybody(call.panel, app, call.account)
-    return Reply(serializers.collaborator(_named(call, app, found), app))
+    return Reply(resources.collaborator(_named(call, app, found), app))
 
 
 async def permissions(call: Call) -> Page:
     """List what collaborators can be allowed to do."""
-    return paginate([{"name": name, "description": f"May {name} the app."} for name in PERMISSIONS], call.range, "name")
+    return paginate([resources.Permission(name=name, description=f"May {name} the app.") for name in PERMISSIONS], call.range, "name")
 
 
-async def add(call: Call) -> Reply:
+async def add(call: Call, body: NewCollaborator) -> Reply:
     """Give somebody access to an app."""
-    app, email = await call.app(), call.body["user"]
+    app, email = await call.app(), body.user
     await people.check_known(call, email)
-    role = _role(call.body["permissions"]) if "permissions" in call.body else Role.DEVELOPER
+    role = _role(body.permissions) if body.permissions is not UNSET else Role.DEVELOPER
     invitation = await collaborators_flow.add(call.panel, app, email, role, call.account)
     told = people.invited(call, invitation)
-    if "permissions" not in call.body:
+    if body.permissions is UNSET:
         # The CLI passes permissions on for Heroku's enterprises alone, and drops them here without a word.
         told["Warning-Message"] = " ".join((f"They are a {role.word} of {app.name}; access:update makes them another.", *told.values()))
     return Reply(await _shown(call, app, invitation.account.email), 201, told)
 
 
-async def change(call: Call) -> Reply:
+async def change(call: Call, body: Permissions) -> Reply:
     """Change what a collaborator may do."""
-    app, role = await call.app(), _role(call.body["permissions"])
+    app, role = await call.app(), _role(body.permissions)
     email = (await _collaborator(call, app)).account.email
     await collaborators_flow.add(call.panel, app, email, role, call.account)
     return Reply(await _shown(call, app, email))
@@ -61,12 +76,12 @@ async def change(call: Call) -> Reply:
 async def remove(call: Call) -> Reply:
     """Take a collaborator's access away; everybody may give up their own."""
     app = await apps_flow.access(call.panel, call.account, call.params["app"], Action.VIEW_APP)
-    own = {call.account.email, str(call.account.id), serializers.collaborator_id(call.account.id, app)}
+    own = {call.account.email, str(call.account.id), resources.collaborator_id(call.account, app)}
     if call.params["collaborator"].lower() not in own:
         app = await call.app()
     found = await _collaborator(call, app)
     await collaborators_flow.remove(call.panel, app, found.account.email, call.account)
-    return Reply(serializers.collaborator(found, app))
+    return Reply(resources.collaborator(found, app))
 
 
 def _role(names: Sequence[str]) -> Role:
@@ -82,7 +97,7 @@ def _role(names: Sequence[str]) -> Role:
 def _named(call: Call, app: App, found: Sequence[Member]) -> Member:
     asked = call.params["collaborator"].lower()
     for each in found:
-        if asked in {each.account.email, str(each.account.id), serializers.collaborator(each, app)["id"]}:
+        if asked in {each.account.email, str(each.account.id), resources.collaborator_id(each.account, app)}:
             return each
     raise NotFound(f"{printable(call.params['collaborator'])} has no access here.", "`heroku access` shows who has.")
 
@@ -98,6 +113,6 @@ async def _collaborator(call: Call, app: App) -> Member:
     )
 
 
-async def _shown(call: Call, app: App, email: str) -> Json:
+async def _shown(call: Call, app: App, email: str) -> resources.Collaborator:
     found = {each.account.email: each for each in await collaborators_flow.of(call.panel, app)}
-    return serializers.collaborator(found[email], app)
+    return resources.collaborator(found[email], app)

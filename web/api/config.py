@@ -1,18 +1,22 @@
 """Config vars: write-only."""
 
 from collections.abc import Sequence
+from typing import Annotated
+
+from msgspec import Meta
 
 from skypanel.domain.config_vars import MAX_VALUE_BYTES, warnings
 from skypanel.domain.errors import Invalid
 from skypanel.domain.names import printable
 from skypanel.flow import config as config_flow
+from web.api.bodies import Fields
 from web.api.calls import Call, Reply
 from web.api.releases import version
-from web.api.schema import mapping, string
-from web.api.serializers import MASK, masked
 
 # A value's own check counts bytes, and says more.
-CHANGES = mapping(string(MAX_VALUE_BYTES * 2, nullable=True))
+Changes = Fields[Annotated[str, Meta(max_length=MAX_VALUE_BYTES * 2)] | None]
+ConfigVars = dict[str, str]
+MASK = "********"
 WRITE_ONLY = "Config vars are write-only: their values are never shown."
 # By which the Heroku CLI is told apart, and how a caller says that it knows masks from values.
 CLI = "heroku-cli/"
@@ -32,16 +36,16 @@ async def show(call: Call) -> Reply:
     return _masked(found)
 
 
-async def change(call: Call) -> Reply:
+async def change(call: Call, body: Changes) -> Reply:
     """Set config vars, and unset those that are null."""
     app = await call.app()
-    masks = [key for key, value in call.body.items() if value == MASK]
+    masks = [key for key, value in body.items() if value == MASK]
     if masks:
         raise Invalid(
             f"{', '.join(printable(key) for key in masks)}: {MASK} stands for a value that is not shown.",
             "Set only what is to change, to its new value.",
         )
-    changes = await config_flow.put(call.panel, app, call.body, call.account)
+    changes = await config_flow.put(call.panel, app, body, call.account)
     return _masked(await config_flow.keys(call.panel, app), warnings(changes))
 
 
@@ -53,4 +57,4 @@ async def of_release(call: Call) -> Reply:
 
 def _masked(keys: Sequence[str], said: Sequence[str] = ()) -> Reply:
     told = " ".join((*said, *([WRITE_ONLY] if keys else [])))
-    return Reply(masked(keys), headers={"Warning-Message": told} if told else {})
+    return Reply(dict.fromkeys(keys, MASK), headers={"Warning-Message": told} if told else {})

@@ -9,8 +9,8 @@ from skypanel.domain.app import App
 from skypanel.domain.errors import Invalid
 from skypanel.domain.names import printable
 from skypanel.domain.slug import STACK
-from web.api import serializers
 from web.api.calls import Call
+from web.api.resources.common import REGION, REGION_REF, STACK_REF
 
 _REGION = re.compile(r"us|eu|dublin|frankfurt|london|montreal|mumbai|oregon|singapore|sydney|tokyo|virginia", re.IGNORECASE)
 _STACK = re.compile(r"bamboo|cedar(-14)?|container|cnb|heroku-[0-9]{2}", re.IGNORECASE)
@@ -22,16 +22,16 @@ _SIZE = re.compile(
 
 def check_region(call: Call, region: str) -> None:
     """Take a region for the one there is. Raises Invalid for one that Heroku has not either."""
-    if region in serializers.region_ref().values():
+    if region in {REGION_REF.id, REGION_REF.name}:
         return
     if not _REGION.fullmatch(region):
-        raise Invalid(f"There is no region {printable(region)}.", f"Leave it out: the only one is {serializers.REGION}.")
-    call.warn(f"This panel has one region, {serializers.REGION}: it is taken for {region.lower()}.")
+        raise Invalid(f"There is no region {printable(region)}.", f"Leave it out: the only one is {REGION}.")
+    call.warn(f"This panel has one region, {REGION}: it is taken for {region.lower()}.")
 
 
 def check_stack(call: Call, stack: str) -> None:
     """Take a stack for the one there is. Raises Invalid for one that Heroku has not either."""
-    if stack in serializers.stack_ref().values():
+    if stack in {STACK_REF.id, STACK_REF.name}:
         return
     if not _STACK.fullmatch(stack):
         raise Invalid(f"There is no stack {printable(stack)}.", f"Leave it out: the only one is {STACK}.")

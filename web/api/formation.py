@@ -1,6 +1,9 @@
 """What runs of an app: its formation and its dynos."""
 
 from collections.abc import Sequence
+from typing import Annotated
+
+from msgspec import UNSET, Meta
 
 from skypanel.domain.app import App
 from skypanel.domain.errors import Invalid, NotFound
@@ -9,15 +12,36 @@ from skypanel.domain.names import printable
 from skypanel.flow import detail
 from skypanel.flow import formation as formation_flow
 from skypanel.flow import scale as scale_flow
-from web.api import equals, serializers
+from web.api import equals
+from web.api.bodies import Body, Maybe, Number, Several, Text
 from web.api.calls import Call, Reply
 from web.api.ranges import Page, paginate
-from web.api.schema import Json, array, either, integer, record, string
+from web.api.resources import dynos as resources
+from web.api.resources.common import Nothing
 
-CHANGE = {"quantity": either(integer(), string(11)), "size": string(nullable=True)}
-UPDATES = record("updates", updates=array(record("type", type=string(), **CHANGE)))
-UPDATE = record(**CHANGE)
 MAX_DIGITS = 9
+Quantity = Number | Annotated[str, Meta(max_length=11)]
+
+
+class Scaling(Body):
+    """How many dynos of a process type are to run."""
+
+    quantity: Maybe[Quantity] = UNSET
+    size: Text | None = None
+
+
+class TypeScaling(Body):
+    """The same of a process type that is named."""
+
+    type: Text
+    quantity: Maybe[Quantity] = UNSET
+    size: Text | None = None
+
+
+class Scalings(Body):
+    """The same of several."""
+
+    updates: Several[TypeScaling]
 
 
 async def index(call: Call) -> Page:
@@ -30,17 +54,17 @@ async def show(call: Call) -> Reply:
     return await _one(call, await call.app())
 
 
-async def update(call: Call) -> Reply:
+async def update(call: Call, body: Scalings) -> Reply:
     """Change several process types, all or none."""
     app = await call.app()
-    await _scale(call, app, call.body["updates"])
+    await _scale(call, app, body.updates)
     return Reply(await _formation(call, app))
 
 
-async def update_one(call: Call) -> Reply:
+async def update_one(call: Call, body: Scaling) -> Reply:
     """Change one process type."""
     app = await call.app()
-    await _scale(call, app, [{**call.body, "type": call.params["type"]}])
+    await _scale(call, app, [TypeScaling(type=call.params["type"], quantity=body.quantity, size=body.size)])
     return await _one(call, app)
 
 
@@ -48,7 +72,7 @@ async def dynos(call: Call) -> Page:
     """List what runs."""
     app = await call.app()
     running = await formation_flow.dynos(call.panel, app)
-    return paginate([serializers.dyno(each, app) for each in running], call.range, "name")
+    return paginate([resources.dyno(each, app) for each in running], call.range, "name")
 
 
 async def dyno(call: Call) -> Reply:
@@ -56,14 +80,14 @@ async def dyno(call: Call) -> Reply:
     app, asked = await call.app(), call.params["dyno"]
     for each in await formation_flow.dynos(call.panel, app):
         if asked in {each.dyno.key.name, str(each.dyno.key.id)}:
-            return Reply(serializers.dyno(each, app))
+            return Reply(resources.dyno(each, app))
     raise _no_dyno(asked)
 
 
 async def restart(call: Call) -> Reply:
     """Replace all dynos."""
     await scale_flow.restart(call.panel, await call.app(), call.account)
-    return Reply({}, 202)
+    return Reply(Nothing(), 202)
 
 
 async def stop_dyno(call: Call) -> Reply:
@@ -73,7 +97,7 @@ async def stop_dyno(call: Call) -> Reply:
     if name is None:
         raise _no_dyno(asked)
     await scale_flow.stop(call.panel, app, name, call.account)
-    return Reply({}, 202)
+    return Reply(Nothing(), 202)
 
 
 async def stop_type(call: Call) -> Reply:
@@ -81,19 +105,19 @@ async def stop_type(call: Call) -> Reply:
     app, asked = await call.app(), call.params["type"]
     name = ONE_OFF if asked == ONE_OFF else _of_type(app, (await formation_flow.of(call.panel, app)).processes, asked).type
     await scale_flow.stop(call.panel, app, name, call.account)
-    return Reply({}, 202)
+    return Reply(Nothing(), 202)
 
 
-async def _scale(call: Call, app: App, updates: Sequence[Json]) -> None:
+async def _scale(call: Call, app: App, updates: Sequence[TypeScaling]) -> None:
     quantities: dict[str, int] = {}
     added: dict[str, int] = {}
     for each in updates:
-        if each["type"] in quantities or each["type"] in added:
-            raise Invalid(f"{printable(each['type'])} is named twice.", "Name each process type once.")
-        equals.check_size(call, app, each.get("size"))
-        if "quantity" in each:
-            is_added, number = _quantity(each["quantity"])
-            (added if is_added else quantities)[each["type"]] = number
+        if each.type in quantities or each.type in added:
+            raise Invalid(f"{printable(each.type)} is named twice.", "Name each process type once.")
+        equals.check_size(call, app, each.size)
+        if each.quantity is not UNSET:
+            is_added, number = _quantity(each.quantity)
+            (added if is_added else quantities)[each.type] = number
     if quantities or added:
         await scale_flow.scale(call.panel, app, quantities, call.account, added=added)
 
@@ -108,14 +132,14 @@ def _quantity(given: str | int) -> tuple[bool, int]:
     return sign in {"+", "-"}, -int(digits) if sign == "-" else int(digits)
 
 
-async def _formation(call: Call, app: App) -> list[Json]:
+async def _formation(call: Call, app: App) -> list[resources.Formation]:
     found = await formation_flow.of(call.panel, app)
-    return [serializers.formation(each, app, found.changed_at) for each in found.processes]
+    return [resources.formation(each, app, found.changed_at) for each in found.processes]
 
 
 async def _one(call: Call, app: App) -> Reply:
     found = await formation_flow.of(call.panel, app)
-    return Reply(serializers.formation(_of_type(app, found.processes, call.params["type"]), app, found.changed_at))
+    return Reply(resources.formation(_of_type(app, found.processes, call.params["type"]), app, found.changed_at))
 
 
 def _of_type(app: App, processes: Sequence[Process], asked: str) -> Process:

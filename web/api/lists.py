@@ -3,9 +3,13 @@
 from skypanel.domain.errors import NotFound
 from skypanel.domain.names import printable
 from skypanel.domain.slug import STACK
-from web.api import serializers
+from web.api.bodies import Fields
 from web.api.calls import Call, Reply
 from web.api.ranges import Page, paginate
+from web.api.resources.common import STACK_REF
+from web.api.resources.places import Region, Stack
+
+Switches = Fields[bool]
 
 
 async def none(_call: Call) -> Page:
@@ -19,12 +23,12 @@ async def none_of_app(call: Call) -> Page:
     return Page([])
 
 
-async def no_feature(call: Call) -> Reply:
+async def no_feature(call: Call, _switches: Switches | None = None) -> Reply:
     """Say that there is no feature to switch."""
     raise NotFound(f"There is no feature {printable(call.params['feature'])}.", "This panel has none.")
 
 
-async def no_feature_of_app(call: Call) -> Reply:
+async def no_feature_of_app(call: Call, _switches: Switches | None = None) -> Reply:
     """Say that an app has no feature to switch."""
     await call.app()
     return await no_feature(call)
@@ -38,17 +42,16 @@ async def no_coupling(call: Call) -> Reply:
 
 async def stacks(call: Call) -> Page:
     """List the stacks."""
-    return paginate([{**serializers.stack_ref(), "default": True, "state": "public"}], call.range, "name")
+    return paginate([Stack()], call.range, "name")
 
 
 async def stack(call: Call) -> Reply:
     """Show a stack."""
-    if call.params["stack"] not in serializers.stack_ref().values():
+    if call.params["stack"] not in {STACK_REF.id, STACK_REF.name}:
         raise NotFound("There is no such stack.", f"The only one is {STACK}.")
-    return Reply({**serializers.stack_ref(), "default": True, "state": "public"})
+    return Reply(Stack())
 
 
 async def regions(call: Call) -> Page:
     """List the regions."""
-    region = {**serializers.region_ref(), "description": "This panel", "country": "", "locale": "", "private_capable": False}
-    return paginate([region], call.range, "name")
+    return paginate([Region()], call.range, "name")

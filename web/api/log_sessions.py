@@ -1,25 +1,33 @@
 """Where an app's logs are read."""
 
-from skypanel.domain.identity import derived_id
-from web.api import serializers, tickets
+from web.api import tickets
+from web.api.bodies import Body, Number, Text
 from web.api.calls import Call, Reply
-from web.api.schema import boolean, integer, record, string
+from web.api.resources import dynos
 
 DEFAULT_LINES = 100
 MAX_LINES = 1500
 SOURCES = {"heroku": "skypanel"}  # what a platform prints, by its own name
-CREATE = record(dyno=string(nullable=True), type=string(nullable=True), source=string(nullable=True), lines=integer(0), tail=boolean())
 
 
-async def create(call: Call) -> Reply:
+class Wishes(Body):
+    """Which lines of a log, and whether those to come."""
+
+    dyno: Text | None = None
+    type: Text | None = None
+    source: Text | None = None
+    lines: Number = DEFAULT_LINES
+    tail: bool = False
+
+
+async def create(call: Call, body: Wishes) -> Reply:
     """Return where to read the log lines of an app, of one of its dynos or process types, or from one source."""
-    app, body = await call.app(), call.body
+    app = await call.app()
     wishes = {
-        "dyno": body.get("dyno") or body.get("type"),
-        "lines": min(body.get("lines", DEFAULT_LINES), MAX_LINES),
-        "source": SOURCES.get(body.get("source"), body.get("source")),
-        "tail": body.get("tail", False),
+        "dyno": body.dyno or body.type,
+        "lines": min(body.lines, MAX_LINES),
+        "source": SOURCES.get(body.source or "", body.source),
+        "tail": body.tail,
     }
     url = tickets.url(call, app, "logs", wishes)
-    now = serializers.time(call.panel.clock.now())
-    return Reply({"id": str(derived_id(url)), "created_at": now, "logplex_url": url, "updated_at": now}, 201)
+    return Reply(dynos.log_session(url, call.panel.clock.now()), 201)

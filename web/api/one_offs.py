@@ -1,6 +1,9 @@
 """One-off dynos: running a command of an app, attached or detached."""
 
 from collections.abc import Mapping
+from typing import Annotated
+
+from msgspec import UNSET, Meta, field
 
 from skypanel.domain.config_vars import MAX_VALUE_BYTES
 from skypanel.domain.errors import Invalid
@@ -9,47 +12,50 @@ from skypanel.domain.names import printable
 from skypanel.flow import run as run_flow
 from skypanel.flow.audit import ORIGIN
 from skypanel.flow.formation import DynoEntry
-from web.api import equals, serializers
+from web.api import equals
+from web.api.bodies import Body, Fields, Maybe, Number, Text
 from web.api.calls import Call, Reply
-from web.api.schema import boolean, either, integer, mapping, record, string
+from web.api.resources import dynos
 from web.keys import MEETINGS, PANEL, host
 from web.meetings import Meeting
 
-RUN = record(
-    "command",
-    command=string(run_flow.MAX_COMMAND_LENGTH),
-    attach=boolean(nullable=True),
-    env=mapping(either(string(MAX_VALUE_BYTES), integer())),
-    force_no_tty=boolean(nullable=True),
-    size=string(nullable=True),
-    time_to_live=integer(1, int(ONE_OFF_LIFE_S)),
-    type=string(nullable=True),
-)
 MAX_SIDE = 4096
 
 
-async def create(call: Call) -> Reply:
+class NewDyno(Body):
+    """A command that is to run."""
+
+    command: Annotated[str, Meta(max_length=run_flow.MAX_COMMAND_LENGTH)]
+    attach: bool | None = None
+    env: Fields[Annotated[str, Meta(max_length=MAX_VALUE_BYTES)] | Number] = field(default_factory=dict)
+    force_no_tty: bool | None = None
+    size: Text | None = None
+    time_to_live: Maybe[Annotated[int, Meta(ge=1, le=int(ONE_OFF_LIFE_S))]] = UNSET
+    type: Text | None = None
+
+
+async def create(call: Call, body: NewDyno) -> Reply:
     """Start a command, or have it start once the caller comes to the rendezvous."""
-    app, body = await call.app(), call.body
-    equals.check_size(call, app, body.get("size"))
-    if body.get("type") not in {None, ONE_OFF}:
-        raise Invalid(f"A one-off dyno cannot be of the type {printable(body['type'])}.", f"Leave the type out: it is {ONE_OFF}.")
-    environment = {key: str(value) for key, value in body.get("env", {}).items()}
-    is_attached = body.get("attach") or False
-    window = _window(environment) if is_attached and not body.get("force_no_tty") else None
+    app = await call.app()
+    equals.check_size(call, app, body.size)
+    if body.type not in {None, ONE_OFF}:
+        raise Invalid(f"A one-off dyno cannot be of the type {printable(body.type)}.", f"Leave the type out: it is {ONE_OFF}.")
+    environment = {key: str(value) for key, value in body.env.items()}
+    is_attached = bool(body.attach)
+    window = _window(environment) if is_attached and not body.force_no_tty else None
     if window is not None:
         # A terminal knows its size, and programs ask it.
         environment = {key: value for key, value in environment.items() if key not in {"COLUMNS", "LINES"}}
-    life_s = float(body.get("time_to_live", ONE_OFF_LIFE_S))
-    reserved = await run_flow.reserve(call.panel, app, body["command"], window=window, environment=environment, life_s=life_s)
+    life_s = float(body.time_to_live or ONE_OFF_LIFE_S)
+    reserved = await run_flow.reserve(call.panel, app, body.command, window=window, environment=environment, life_s=life_s)
     attach_url = None
     if is_attached:
         secret = call.request.app[MEETINGS].arrange(Meeting(call.caller.token_id, app.id, reserved.one_off, ORIGIN.get()))
         attach_url = f"rendezvous://{host(call.request)}:{call.request.app[PANEL].address.rendezvous_port}/{secret}"
     else:
         await run_flow.detach(call.panel, app, reserved.one_off, call.account)
-    entry = DynoEntry(Dyno(reserved.key, DynoState.STARTING, call.panel.clock.now()), reserved.release_id, body["command"])
-    return Reply(serializers.dyno(entry, app, attach_url), 201, {"Cache-Control": "no-store"})
+    entry = DynoEntry(Dyno(reserved.key, DynoState.STARTING, call.panel.clock.now()), reserved.release_id, body.command)
+    return Reply(dynos.dyno(entry, app, attach_url), 201, {"Cache-Control": "no-store"})
 
 
 def _window(environment: Mapping[str, str]) -> Window | None:

@@ -5,14 +5,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 
 from aiohttp import web
+from msgspec.json import schema_components
 
 from skypanel.domain.access import SCOPES
 from web.api import account
-from web.api.answers import GOOD, JSON, Good
-from web.api.calls import Endpoint, Open, OpenEndpoint, Reply
+from web.api.bodies import Json
+from web.api.calls import Reply
+from web.api.endpoints import JSON, Endpoint, Gives, OpenEndpoint
 from web.api.faults import STATUS, UNEXPECTED
-from web.api.schema import Json
-from web.api.shapes import SHAPES, ref
+from web.api.resources.common import Error
 
 Row = Endpoint | OpenEndpoint
 
@@ -51,25 +52,29 @@ BYTES = {"type": "string", "format": "binary"}
 UPLOADED = ("application/gzip", "application/octet-stream")
 # What aiohttp says by itself: a body that is too large.
 TOO_LARGE = 413
-WITHOUT_TOKEN: Mapping[Open, list[Json]] = {account.authorize: [{"basic": []}, {"bearer": ["global"]}]}
+WITHOUT_TOKEN: Mapping[object, list[Json]] = {account.authorize: [{"basic": []}, {"bearer": ["global"]}]}
+SCHEMAS = "#/components/schemas/{name}"
 
 
 def served(rows: Sequence[Row]) -> OpenEndpoint:
     """Return the endpoint that shows the document of some endpoints, and of itself."""
 
-    async def show(_request: web.Request, _params: Mapping[str, str], _body: Json) -> Reply:
+    async def show(_request: web.Request, _params: Mapping[str, str]) -> Reply:
         """Show this document."""
         return Reply(document((*rows, endpoint)))
 
-    endpoint = OpenEndpoint("GET", PATH, show)
+    endpoint = OpenEndpoint("GET", PATH, show, gives=Gives(dict))
     return endpoint
 
 
 def document(rows: Iterable[Row]) -> Json:
     """Return the OpenAPI document of some endpoints."""
+    described = list(rows)
+    answers, shown = schema_components([*(row.gives.kind for row in described), Error], ref_template=SCHEMAS)
+    bodies, taken = schema_components([row.takes for row in described], ref_template=SCHEMAS)
     paths: dict[str, dict[str, Json]] = {}
-    for row in rows:
-        paths.setdefault(row.path, {})[row.method.lower()] = _operation(row)
+    for row, answer, body in zip(described, answers, bodies, strict=False):
+        paths.setdefault(row.path, {})[row.method.lower()] = _operation(row, answer, body)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -80,7 +85,7 @@ def document(rows: Iterable[Row]) -> Json:
         "servers": [{"url": "/"}],
         "paths": paths,
         "components": {
-            "schemas": dict(SHAPES),
+            "schemas": {**taken, **{name: _complete(schema) for name, schema in shown.items()}},
             "responses": {f"Error{status}": _error(name) for status, name in _errors()},
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "description": "An API token"},
@@ -94,14 +99,21 @@ def document(rows: Iterable[Row]) -> Json:
     }
 
 
-def _operation(row: Row) -> Json:
-    good = GOOD.get(row.handle, Good({"type": "object"}))
+def _complete(schema: Json) -> Json:
+    """Return the schema of what is answered: nothing is ever left out of it, whatever it is made of."""
+    if "properties" not in schema:
+        return schema
+    properties = {name: {key: value for key, value in each.items() if key != "default"} for name, each in schema["properties"].items()}
+    return {**schema, "properties": properties, "required": list(properties)}
+
+
+def _operation(row: Row, answer: Json, body: Json) -> Json:
     operation: dict[str, Json] = {
         "operationId": re.sub(r"[^a-z0-9]+", "_", f"{row.method} {row.path}".lower().replace("~", "own")).strip("_"),
         "summary": (row.handle.__doc__ or "").partition("\n")[0],
         "tags": [TAGS.get(row.path.split("/")[1], "Lists")],
-        "parameters": _parameters(row, good),
-        "responses": {**_good(row, good), **{str(status): {"$ref": f"#/components/responses/Error{status}"} for status, _ in _errors()}},
+        "parameters": _parameters(row),
+        "responses": {**_good(row, answer), **{str(status): {"$ref": f"#/components/responses/Error{status}"} for status, _ in _errors()}},
         "security": _security(row),
     }
     if isinstance(row, OpenEndpoint) and row.is_upload:
@@ -109,33 +121,34 @@ def _operation(row: Row) -> Json:
             "required": True,
             "content": {kind: {"schema": BYTES} for kind in UPLOADED},
         }
-    if row.body is not None:
-        operation["requestBody"] = {"required": "required" in row.body, "content": {JSON: {"schema": row.body}}}
+    if row.takes is not None:
+        operation["requestBody"] = {"required": isinstance(row.takes, type), "content": {JSON: {"schema": body}}}
     return operation
 
 
-def _parameters(row: Row, good: Good) -> list[Json]:
+def _parameters(row: Row) -> list[Json]:
     found: list[Json] = [
         {"name": name, "in": "path", "required": True, "description": PARAMS.get(name, name), "schema": {"type": "string", "minLength": 1}}
         for name in re.findall(r"{(\w+)}", row.path)
     ]
-    if row.method == "GET" and good.is_page:
+    if row.method == "GET" and row.gives.is_page:
         found.append({"name": "Range", "in": "header", "description": RANGE, "schema": {"type": "string"}})
     return found
 
 
-def _good(row: Row, good: Good) -> dict[str, Json]:
-    if good.shape is None:
+def _good(row: Row, schema: Json) -> dict[str, Json]:
+    gives = row.gives
+    if gives.kind is None:
         return {}
-    answer = {"description": "As asked", "content": {kind: {"schema": good.shape} for kind in good.kinds}}
-    answers: dict[str, Json] = {str(status): answer for status in good.statuses}
-    if good.is_page:
+    answer = {"description": "As asked", "content": {content_type: {"schema": schema} for content_type in gives.content_types}}
+    answers: dict[str, Json] = {str(status): answer for status in gives.statuses}
+    if gives.is_page:
         answers["206"] = {
             **answer,
             "description": "A part of the list",
             "headers": {"Next-Range": {"description": "The Range of the next part", "required": True, "schema": {"type": "string"}}},
         }
-    if row.method == "GET" and JSON in good.kinds:
+    if row.method == "GET" and JSON in gives.content_types:
         answers["304"] = {"description": "What If-None-Match names has not changed"}
     return answers
 
@@ -152,4 +165,7 @@ def _errors() -> list[tuple[int, str]]:
 
 
 def _error(name: str) -> Json:
-    return {"description": name.replace("_", " ").capitalize(), "content": {JSON: {"schema": ref("Error")}}}
+    return {
+        "description": name.replace("_", " ").capitalize(),
+        "content": {JSON: {"schema": {"$ref": SCHEMAS.format(name=Error.__name__)}}},
+    }

@@ -1,13 +1,15 @@
 """What is the same for members of an organization and collaborators of an app."""
 
+from collections.abc import Mapping
+
 from skypanel.domain.access import Role, read_role, runs_platform
 from skypanel.domain.errors import Invalid
 from skypanel.flow import people
 from skypanel.flow.invitation import Invitation
-from web.api import serializers
 from web.api.calls import Call
+from web.api.resources.common import ROLE_WORDS
 
-ALIASES = {heroku: role.word for role, heroku in serializers.ROLE_WORDS.items()}
+ALIASES: Mapping[str, str] = {heroku: role.word for role, heroku in ROLE_WORDS.items()}
 
 
 def role(word: str, highest: Role = Role.OWNER) -> Role:

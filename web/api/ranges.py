@@ -61,15 +61,25 @@ def parse(header: str) -> Range:
     return found
 
 
-def paginate(items: Sequence[dict[str, Any]], asked: Range, default: str) -> Page:
+def paginate(items: Sequence[Any], asked: Range, default: str) -> Page:
     """Return a page of a list that is at hand; a field that its items cannot be sorted by counts as `default`."""
-    by = asked.field if all(isinstance(item.get(asked.field), str) for item in items) else default
+    by = asked.field if all(isinstance(_value(item, asked.field), str) for item in items) else default
     bounds = asked if by == asked.field else replace(asked, first="", last="", after_first=False, before_last=False)
-    ordered = sorted((item for item in items if _is_within(str(item[by]), bounds)), key=lambda item: str(item[by]))
+    ordered = sorted((item for item in items if _is_within(str(_value(item, by)), bounds)), key=lambda item: str(_value(item, by)))
     if asked.is_descending:
         ordered.reverse()
     page = ordered[: asked.max]
-    return Page(page, asked.next(by, page[-1][by]) if page and len(ordered) > len(page) else None)
+    return Page(page, asked.next(by, _value(page[-1], by)) if page and len(ordered) > len(page) else None)
+
+
+def cut(items: Sequence[Any], asked: Range, field: str) -> Page:
+    """Return a page of what was read in the order of a field, from the first of it on, and one more where there is more."""
+    page = items[: asked.max]
+    return Page(page, asked.next(field, _value(page[-1], field)) if len(items) > len(page) else None)
+
+
+def _value(item: object, field: str) -> object:
+    return None if field.startswith("_") else getattr(item, field, None)
 
 
 def _is_within(value: str, asked: Range) -> bool:

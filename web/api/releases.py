@@ -1,6 +1,9 @@
 """Releases: listing, looking, and rolling back."""
 
+from typing import Annotated
 from uuid import UUID
+
+from msgspec import Meta
 
 from skypanel.domain.app import App
 from skypanel.domain.errors import NotFound
@@ -8,13 +11,19 @@ from skypanel.domain.ids import ReleaseId
 from skypanel.flow import history
 from skypanel.flow import release as release_flow
 from skypanel.flow.history import ReleaseEntry
-from web.api import serializers, tickets
+from web.api import tickets
+from web.api.bodies import MAX_INTEGER, Body, Text
 from web.api.calls import Call, Reply
 from web.api.ranges import Page, Range
-from web.api.schema import MAX_INTEGER, Json, either, integer, record, string
+from web.api.resources import releases
 
-ROLLBACK = record("release", release=either(string(), integer(1)))
 MAX_DIGITS = 9
+
+
+class Rollback(Body):
+    """The release to go back to, by its version or id."""
+
+    release: Text | Annotated[int, Meta(ge=1, le=MAX_INTEGER)]
 
 
 def version(text: str) -> int:
@@ -31,7 +40,7 @@ async def index(call: Call) -> Page:
     low, high = _bounds(asked)
     found = await history.releases(call.panel, app, asked.max + 1, low, high, is_descending=asked.is_descending)
     if not found and app.current_release_id is None and low <= 1:
-        return Page([serializers.unreleased(app)])
+        return Page([releases.unreleased(app)])
     page = found[: asked.max]
     following = asked.next("version", page[-1].release.version) if len(found) > len(page) else None
     return Page([_shown(call, app, each) for each in page], following)
@@ -43,10 +52,10 @@ async def show(call: Call) -> Reply:
     return Reply(_shown(call, app, await history.release(call.panel, app, _named(call.params["release"]))))
 
 
-async def roll_back(call: Call) -> Reply:
+async def roll_back(call: Call, body: Rollback) -> Reply:
     """Release the slug of an earlier release anew."""
     app = await call.app()
-    target = await history.release(call.panel, app, _named(str(call.body["release"])))
+    target = await history.release(call.panel, app, _named(str(body.release)))
     rollout = await release_flow.roll_back(call.panel, app, target.release.version, call.account)
     return Reply(_shown(call, app, await history.release(call.panel, app, rollout.release_id)), 201)
 
@@ -58,8 +67,8 @@ def _named(text: str) -> ReleaseId | int:
         return version(text)
 
 
-def _shown(call: Call, app: App, entry: ReleaseEntry) -> Json:
-    return serializers.release(entry, app, tickets.url(call, app, "releases", {"version": entry.release.version}))
+def _shown(call: Call, app: App, entry: ReleaseEntry) -> releases.Release:
+    return releases.release(entry, app, tickets.url(call, app, "releases", {"version": entry.release.version}))
 
 
 def _bounds(asked: Range) -> tuple[int, int]:

@@ -15,7 +15,7 @@ from skypanel.domain.transcript import size
 from skypanel.domain.upload import MAX_UPLOAD_BYTES
 from skypanel.flow import upload as upload_flow
 from web.api.calls import Call, Reply
-from web.api.schema import Json
+from web.api.resources import releases
 from web.keys import PANEL, origin
 
 PATH = "/sources/"
@@ -36,16 +36,16 @@ async def create_for_app(call: Call) -> Reply:
 async def _offered(call: Call, app: App | None = None) -> Reply:
     upload, secret = await upload_flow.offer(call.panel, call.account, app)
     base = f"{origin(call.request)}{PATH}"
-    blob = {"get_url": f"{base}{upload.id}", "put_url": f"{base}{secret}"}
-    return Reply({"source_blob": blob}, 201, {"Cache-Control": "no-store"})
+    blob = releases.Blob(get_url=f"{base}{upload.id}", put_url=f"{base}{secret}")
+    return Reply(releases.Source(source_blob=blob), 201, {"Cache-Control": "no-store"})
 
 
-async def put(request: web.Request, params: Mapping[str, str], _body: Json) -> Reply:
+async def put(request: web.Request, params: Mapping[str, str]) -> Reply:
     """Take in a .tgz, once; who has the URL needs no token."""
     if (request.content_length or 0) > MAX_UPLOAD_BYTES:
         raise Invalid(f"An upload may have at most {size(MAX_UPLOAD_BYTES)}.", "Leave out what the app does not need.")
     taken = await upload_flow.take(request.app[PANEL], params["upload"], _chunks(request))
-    return Reply({"checksum": f"SHA256:{taken.checksum}"})
+    return Reply(releases.Received(checksum=f"SHA256:{taken.checksum}"))
 
 
 def upload_id(url: str, address: Address) -> UploadId:

@@ -14,7 +14,6 @@ from skypanel.domain.ids import BuildId
 from skypanel.domain.output import Place
 from skypanel.flow import deploys
 from web.api import tickets
-from web.api.schema import Json
 from web.api.tickets import Ticket
 from web.colours import shown
 from web.keys import BEAT_S, LOOKS, PANEL, Look
@@ -30,7 +29,7 @@ RESUMED_LINES = 1500
 log = logging.getLogger(__name__)
 
 
-async def logs(request: web.Request, params: Mapping[str, str], _body: Json) -> web.StreamResponse:
+async def logs(request: web.Request, params: Mapping[str, str]) -> web.StreamResponse:
     """Send an app's log lines, and go on after the one that the client has."""
     panel, ticket = request.app[PANEL], tickets.read(request, "logs", params["ticket"])
     _, app = await tickets.admit(panel, ticket)
@@ -41,14 +40,14 @@ async def logs(request: web.Request, params: Mapping[str, str], _body: Json) -> 
     return await _send(request, ticket, _wanted(lines, wishes["source"], after))
 
 
-async def output(request: web.Request, params: Mapping[str, str], _body: Json) -> web.StreamResponse:
+async def output(request: web.Request, params: Mapping[str, str]) -> web.StreamResponse:
     """Send what the deploy of a release printed, and what it prints until it has ended."""
     ticket = tickets.read(request, "releases", params["ticket"])
     _, app = await tickets.admit(request.app[PANEL], ticket)
     return await _printed(request, ticket, await deploys.of_version(request.app[PANEL], app, ticket.wishes["version"]))
 
 
-async def build_output(request: web.Request, params: Mapping[str, str], _body: Json) -> web.StreamResponse:
+async def build_output(request: web.Request, params: Mapping[str, str]) -> web.StreamResponse:
     """Send what a build printed, and what it prints until what came of it is live or has failed."""
     ticket = tickets.read(request, "builds", params["ticket"])
     _, app = await tickets.admit(request.app[PANEL], ticket)

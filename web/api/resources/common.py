@@ -1,0 +1,73 @@
+"""What things have in common."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from skypanel.domain.access import Role
+from skypanel.domain.identity import derived_id
+from skypanel.domain.ids import AccountId
+from skypanel.domain.slug import STACK
+
+Id = Annotated[str, Meta(extra_json_schema={"format": "uuid"})]
+Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
+Email = Annotated[str, Meta(extra_json_schema={"format": "email"})]
+Url = Annotated[str, Meta(extra_json_schema={"format": "uri"})]
+Count = Annotated[int, Meta(ge=0)]
+# Heroku's words, which its clients know: what it calls a collaborator may do least.
+RoleWord = Literal["collaborator", "member", "admin", "owner"]
+ROLE_WORDS: dict[Role, RoleWord] = {Role.VIEWER: "collaborator", Role.DEVELOPER: "member", Role.ADMIN: "admin", Role.OWNER: "owner"}
+REGION, GENERATION = "local", "cedar"
+_TO_SECONDS = len("2026-11-30T12:00:00")
+
+
+class Resource(Struct, forbid_unknown_fields=True, gc=False):
+    """A thing as the API shows it, always with all of its fields in their order; those with a default are the same for all."""
+
+
+class Ref(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    """A thing as others name it that has no name."""
+
+    id: Id
+
+
+class Named(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    """A thing as others name it."""
+
+    id: Id
+    name: str
+
+
+class Person(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    """Somebody as things name them."""
+
+    id: Id
+    email: Email
+
+
+class Nothing(Resource):
+    """What is answered where there is nothing to say."""
+
+
+class Error(Resource):
+    """What is wrong, as a word for programs and a sentence for people."""
+
+    id: str
+    message: str
+
+
+STACK_REF = Named(id=str(derived_id("stack", STACK)), name=STACK)
+REGION_REF = Named(id=str(derived_id("region", REGION)), name=REGION)
+GENERATION_REF = Named(id=str(derived_id("generation")), name=GENERATION)
+NOBODY = Person(id=str(derived_id("nobody")), email="nobody@skypanel.invalid")
+
+
+def time(moment: datetime) -> Time:
+    """Return a point in time as the API writes it (RFC 3339)."""
+    return f"{moment.astimezone(UTC).isoformat()[:_TO_SECONDS]}Z"
+
+
+def person(account_id: AccountId | None, email: str | None) -> Person:
+    """Return who did something; clients take it to be somebody, also where they are gone."""
+    return Person(id=str(account_id) if account_id else NOBODY.id, email=email or NOBODY.email)

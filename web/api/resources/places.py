@@ -1,0 +1,23 @@
+"""Where apps run: one of each."""
+
+from web.api.resources.common import REGION_REF, STACK_REF, Id, Resource
+
+
+class Stack(Resource):
+    """The one stack there is."""
+
+    id: Id = STACK_REF.id
+    name: str = STACK_REF.name
+    default: bool = True
+    state: str = "public"
+
+
+class Region(Resource):
+    """The one region there is."""
+
+    id: Id = REGION_REF.id
+    name: str = REGION_REF.name
+    description: str = "This panel"
+    country: str = ""
+    locale: str = ""
+    private_capable: bool = False
