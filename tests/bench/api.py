@@ -18,7 +18,7 @@ from skypanel.flow import accounts as accounts_flow
 from skypanel.ports.panel import Panel
 from skypanel.settings import Settings, sources
 from skypanel.store import accounts
-from tests.bench import memory
+from tests.bench import idle, memory
 from tests.bench.figures import Figure, percentile, single
 from tests.bench.stage import Stage
 from tests.journeys.harness import PanelUnderTest, new_panel
@@ -76,11 +76,15 @@ async def _calls(under_test: PanelUnderTest) -> list[Figure]:
     async with open_panel(configured) as panel:
         async with panel.transaction() as conn:
             await crowd(conn, APP)
+        web = memory.processes(under_test.process.pid)["web"]
         for request in REQUESTS:
             for connections in CONNECTIONS:
                 # A token is good for so many calls an hour: each row has one of its own.
+                before = idle.cpu_of(web)
                 async with _client(under_test, await _token(panel), connections) as client:
                     found += await _figures(client, request, connections)
+                if connections == 1:
+                    found.append(single(f"api.{request.name}.cpu", [(idle.cpu_of(web) - before) / (request.times + 1) * MS], "ms"))
             found.append(Figure(f"api.{request.name}.statements", await _statements(panel, configured, request), "statements"))
     return found
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -92,7 +93,12 @@ def _push(app: FlaskApp, number: int) -> float:
 
 def cpu_s(up: int) -> float:
     """Return the processor time of `up`, of its descendants, and of those of theirs that have ended."""
-    return sum(sum(map(int, fields[11:15])) for fields in map(_fields, memory.descendants(up)) if fields) / TICKS
+    return cpu_of(memory.descendants(up))
+
+
+def cpu_of(pids: Iterable[int]) -> float:
+    """Return the processor time of some processes, and of their children that have ended."""
+    return sum(sum(map(int, fields[11:15])) for fields in map(_fields, pids) if fields) / TICKS
 
 
 def _fields(pid: int) -> list[str]:

@@ -36,13 +36,18 @@ def idle(_stage: Stage) -> list[Figure]:
 
 def by_kind(up: int) -> dict[str, int]:
     """Return the KiB of `up` and of its descendants, by kind."""
+    return {kind: sum(map(_pss_kib, pids)) for kind, pids in processes(up).items()}
+
+
+def processes(up: int) -> dict[str, list[int]]:
+    """Return `up` and all that came of it, by kind."""
     children = _children()
-    kinds: dict[str, int] = defaultdict(int)
+    kinds: dict[str, list[int]] = defaultdict(list)
     waiting = [(up, "up")]
     while waiting:
         pid, parents = waiting.pop()
         kind = parents if pid == up else _kind(pid) or parents
-        kinds[kind] += _pss_kib(pid)
+        kinds[kind].append(pid)
         waiting += [(child, kind) for child in children[pid]]
     return dict(kinds)
 
