@@ -87,7 +87,7 @@ class Git:
         destination = await self.find(account, command)
         await self.repositories.create(destination.app_id)
         try:
-            return await _Conversation(self, account, command, destination, peer).run(protocol)
+            return await _GitSession(self, account, command, destination, peer).run(protocol)
         finally:
             if not destination.exists:
                 await self._forget(destination.app_id)
@@ -99,7 +99,7 @@ class Git:
             log.warning("repository %s stays for now: %s", app_id, error)
 
 
-class _Conversation:
+class _GitSession:
     """A git process, its hook and a peer, each of which may end first."""
 
     def __init__(self, git: Git, account: Account, command: Command, destination: Destination, peer: Peer) -> None:

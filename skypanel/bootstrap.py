@@ -21,7 +21,7 @@ from skypanel.drivers.output.streams import StreamOutput, connect
 from skypanel.drivers.sources.upload import TarballArchives
 from skypanel.drivers.storage.chosen import ChosenObjects
 from skypanel.drivers.storage.files import FileObjects
-from skypanel.engines.engine import Elsewhere, OpenEngine
+from skypanel.engines.engine import OpenEngine, RemoteNodes
 from skypanel.flow import staging, stopping, storage
 from skypanel.ports.crypto import Cipher, KeyRing
 from skypanel.ports.database import Database
@@ -49,7 +49,7 @@ async def open_panel(settings: Settings) -> AsyncIterator[Panel]:
         stack.push_async_callback(output.close)
         queue = CeleryQueue(settings.broker_url)
         stack.push_async_callback(queue.close)
-        elsewhere = Elsewhere(partial(staging.stage_elsewhere, database), partial(stopping.stop_elsewhere, database))
+        elsewhere = RemoteNodes(partial(staging.stage_elsewhere, database), partial(stopping.stop_elsewhere, database))
         engine = preload(settings)(settings, objects, clock, stack, elsewhere)
         yield Panel(
             address=settings.address,

@@ -20,14 +20,14 @@ async def health(_request: web.Request) -> web.Response:
 
 
 @dataclass
-class Told:
+class LastServed:
     """What the proxy was told last, and at which state of the database."""
 
     state: str = ""
     config: bytes = b""
 
 
-TOLD = web.AppKey("told", Told)
+TOLD = web.AppKey("told", LastServed)
 
 
 async def proxy(request: web.Request) -> web.Response:

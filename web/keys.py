@@ -10,7 +10,7 @@ from skypanel.domain.ids import AppId, TokenId
 from skypanel.domain.proxies import visitor
 from skypanel.ports.panel import Panel
 from skypanel.settings import Settings
-from web.meetings import Meetings
+from web.pending_runs import PendingRuns
 
 PANEL = web.AppKey("panel", Panel)
 SETTINGS = web.AppKey("settings", Settings)
@@ -18,7 +18,7 @@ REQUEST_ID = web.RequestKey("request_id", str)
 # Who asks, once that is known.
 ACTOR = web.RequestKey("actor", Account)
 BEAT_S = web.AppKey("beat_s", float)
-MEETINGS = web.AppKey("meetings", Meetings)
+MEETINGS = web.AppKey("meetings", PendingRuns)
 STREAMS = web.AppKey("streams", set[asyncio.Task[object]])
 
 

@@ -107,14 +107,14 @@ async def _over_tls(request: web.Request) -> web.Response | None:
 
 
 @web.middleware
-async def from_our_pages(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Refuse a write that another site had a browser send: apps share the dashboard's site, so cookies alone do not tell."""
+async def refuse_cross_site(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse a write that another site had a browser send (CSRF): apps share the dashboard's site, so SameSite cookies do not suffice."""
     if request.method in READING or request.path.startswith(AGENTS) or _origin_of_sender(request) == origin(request):
         return await handler(request)
     raise Denied("This request came from another site.", "Open the dashboard itself and try there.")
 
 
-MIDDLEWARES = (identified, answered, by_host, from_our_pages)
+MIDDLEWARES = (identified, answered, by_host, refuse_cross_site)
 
 
 def _origin_of_sender(request: web.Request) -> str | None:

@@ -20,7 +20,7 @@ from skypanel.ports.scheduler import Attached
 from web import exit_status
 from web.api import tickets
 from web.api.tickets import Ticket
-from web.meetings import Meeting, Meetings
+from web.pending_runs import PendingRun, PendingRuns
 
 GREETING = b"rendezvous\r\n"
 END_OF_INPUT = b"\x04"
@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 
 @asynccontextmanager
 async def listening(
-    panel: Panel, meetings: Meetings, certificate: tuple[Path, Path], port: int, *, stranger_s: float = STRANGER_S
+    panel: Panel, meetings: PendingRuns, certificate: tuple[Path, Path], port: int, *, stranger_s: float = STRANGER_S
 ) -> AsyncIterator[int]:
     """Receive clients on all interfaces for the length of the block, and yield the port; those who are there then are sent away.
 
@@ -64,7 +64,7 @@ async def listening(
 
 
 class _Reception:
-    def __init__(self, panel: Panel, meetings: Meetings, context: ssl.SSLContext, stranger_s: float) -> None:
+    def __init__(self, panel: Panel, meetings: PendingRuns, context: ssl.SSLContext, stranger_s: float) -> None:
         self._panel, self._meetings, self._context, self._stranger_s = panel, meetings, context, stranger_s
         self._strangers = asyncio.Semaphore(MAX_STRANGERS)
         self.visits: set[asyncio.Task[None]] = set()
@@ -102,7 +102,7 @@ class _Reception:
             finally:
                 await _close(writer)
 
-    async def _greeted(self, connection: socket.socket) -> tuple[Meeting, asyncio.StreamReader, asyncio.StreamWriter] | None:
+    async def _greeted(self, connection: socket.socket) -> tuple[PendingRun, asyncio.StreamReader, asyncio.StreamWriter] | None:
         """Begin TLS and hear the secret; None for somebody who knows none."""
         for option, value in KEEPALIVE.items():
             connection.setsockopt(socket.IPPROTO_TCP, option, value)
@@ -123,7 +123,7 @@ class _Reception:
             return None
         return meeting, reader, writer
 
-    async def _attend(self, meeting: Meeting, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _attend(self, meeting: PendingRun, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Run what was asked for, for as long as the client stays and may."""
         ORIGIN.set(meeting.origin)
         await _write(writer, GREETING)

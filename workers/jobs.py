@@ -25,8 +25,8 @@ async def _reconcile(panel: Panel, _worker: str) -> None:
     await reconcile.reconcile(panel)
 
 
-async def _tend(panel: Panel, _worker: str) -> None:
-    await reconcile.tend(panel)
+async def _remove_orphans(panel: Panel, _worker: str) -> None:
+    await reconcile.remove_orphans(panel)
 
 
 async def _move_objects(panel: Panel, _worker: str) -> None:
@@ -52,7 +52,7 @@ JOBS: Mapping[str, Job] = {
     "expire_builds": _expire_builds,
     "wake": _wake,
     "reconcile": _reconcile,
-    "tend": _tend,
+    "remove_orphans": _remove_orphans,
     "move_objects": _move_objects,
     "collect_garbage": _collect_garbage,
     "check_nodes": _check_nodes,

@@ -14,7 +14,7 @@ EVERY_S = {
     "wake": 5.0,
     "reconcile": 10.0,
     "move_objects": 15.0,
-    "tend": 30.0,
+    "remove_orphans": 30.0,
     "check_nodes": 30.0,
     # An hour is charged once, soon after it ends, and at a start those that ended meanwhile.
     "bill": 60.0,

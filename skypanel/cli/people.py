@@ -10,7 +10,7 @@ from skypanel.cli.tables import NOTES, show_table
 from skypanel.domain.access import HIGHEST_COLLABORATOR, Action, Member, read_role
 from skypanel.domain.account import Account
 from skypanel.domain.billing import money
-from skypanel.domain.deletion import Fate, read_fate
+from skypanel.domain.deletion import OnDelete, read_on_delete
 from skypanel.domain.figures import Granted, OrganizationFigures
 from skypanel.domain.transcript import size
 from skypanel.flow import apps as apps_flow
@@ -92,16 +92,16 @@ def resume_organization(organization: str) -> None:
 
 @orgs.command("delete")
 @click.argument("organization")
-@click.option("--apps", "fate", type=click.Choice([fate.value for fate in Fate]), help="What becomes of its apps.")
+@click.option("--apps", "on_delete", type=click.Choice([on_delete.value for on_delete in OnDelete]), help="What becomes of its apps.")
 @click.option("--to", "heir", metavar="ORGANIZATION", help="Who gets them, with --apps reassign.")
 @click.option("--confirm", default="", metavar="NAME", help="The organization's name once more, with --apps destroy.")
-def delete_organization(organization: str, fate: str | None, heir: str | None, confirm: str) -> None:
+def delete_organization(organization: str, on_delete: str | None, heir: str | None, confirm: str) -> None:
     """Delete an organization, once its apps are destroyed or another organization's."""
-    chosen = read_fate(fate) if fate else None
+    chosen = read_on_delete(on_delete) if on_delete else None
 
     async def act(panel: Panel, by: Account) -> None:
         found = await deletion_flow.find(panel, by, organization)
-        to = await deletion_flow.find_heir(panel, by, heir) if heir else None
+        to = await deletion_flow.find_recipient(panel, by, heir) if heir else None
         left = await deletion_flow.delete(panel, found, by, chosen, to=to, confirm=confirm)
         click.echo(f"{found.name} is gone. Its wallet had {money(left)} left.")
 

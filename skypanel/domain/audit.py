@@ -9,7 +9,7 @@ from typing import Any
 from skypanel.domain.ids import AccountId, AppId, AuditEntryId, OrganizationId
 
 
-class Deed(StrEnum):
+class AuditAction(StrEnum):
     """What is written down. A value is never given another meaning: the log keeps those of all versions."""
 
     ACCESS_DENY = "access.deny"

@@ -23,7 +23,7 @@ _MONTH = re.compile(r"(2[0-9]{3})-(0[1-9]|1[0-2])")
 
 
 @dataclass(frozen=True)
-class Span:
+class UsagePeriod:
     """A time through which an app was to run `quantity` dynos of a process type at a price; without an end, it still is."""
 
     app_id: AppId
@@ -35,7 +35,7 @@ class Span:
     until: datetime | None = None
 
 
-_Part = tuple[Span, int]  # of an hour, in microseconds
+_Part = tuple[UsagePeriod, int]  # of an hour, in microseconds
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def hour_of(moment: datetime) -> datetime:
     return moment - (moment - _EPOCH) % HOUR
 
 
-def usage(spans: Iterable[Span], since: datetime, until: datetime) -> list[Usage]:
+def usage(spans: Iterable[UsagePeriod], since: datetime, until: datetime) -> list[Usage]:
     """Return what apps used between two times, hour by hour; an hour that is not whole in there counts by its part."""
     parts: dict[tuple[AppId, datetime], list[_Part]] = defaultdict(list)
     for span in spans:

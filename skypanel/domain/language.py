@@ -39,7 +39,7 @@ FILES = (EXPLICIT, *(file for language in LANGUAGES for file in (*language.files
 
 
 @dataclass(frozen=True)
-class Foreign:
+class UnsupportedLanguage:
     """What of an app is in a language without a buildpack; `file` tells it, and `is_whole` that nothing else can build the app."""
 
     language: str
@@ -47,13 +47,13 @@ class Foreign:
     is_whole: bool
 
 
-def foreign(fits: str | None, found: Collection[str]) -> Foreign | None:
+def foreign(fits: str | None, found: Collection[str]) -> UnsupportedLanguage | None:
     """Return what of an app is in such a language, if something is, by the bundled buildpack that fits and which of FILES there are."""
     told = [(language, file) for language in LANGUAGES if (file := language.told_by(found)) is not None]
     for language, _ in told:
         if framework := next((file for file in language.frameworks if file in found), None):
-            return Foreign(language.name, framework, is_whole=True)
+            return UnsupportedLanguage(language.name, framework, is_whole=True)
     if not told:
         return None
     (language, file), is_weak = told[0], fits in _WEAK and not (fits == "static" and EXPLICIT in found)
-    return Foreign(language.name, file, is_whole=is_weak)
+    return UnsupportedLanguage(language.name, file, is_whole=is_weak)

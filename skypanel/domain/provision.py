@@ -1,4 +1,4 @@
-"""What is done on a machine to make a node of it, as values: each command may be repeated."""
+"""What is done on a machine to make a node of it, as values: each command is idempotent."""
 
 import re
 from collections.abc import Mapping

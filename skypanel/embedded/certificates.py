@@ -72,7 +72,7 @@ def panel_hosts(domain: str) -> tuple[str, ...]:
     return (f"skypanel.{domain}", domain, f"*.{domain}")
 
 
-def vouches_for(certificate: bytes, domain: str) -> bool:
+def is_constrained_to(certificate: bytes, domain: str) -> bool:
     """Whether a CA certificate is constrained to just this domain."""
     constraints = x509.load_pem_x509_certificate(certificate).extensions.get_extension_for_class(x509.NameConstraints).value
     return constraints.permitted_subtrees == [x509.DNSName(domain)]

@@ -130,7 +130,7 @@ def _make_certificates(home: Path, domain: str) -> None:
     """Make the CA, anew if the domain has changed, and the panel's certificate, anew if it ends within a year."""
     now = datetime.now(UTC)
     authority = _read_pair(home / "ca.crt", home / "keys" / "ca.key")
-    if authority is None or not certificates.vouches_for(authority.certificate, domain):
+    if authority is None or not certificates.is_constrained_to(authority.certificate, domain):
         authority = certificates.make_authority(domain, now)
         _write_pair(authority, home / "ca.crt", home / "keys" / "ca.key")
         (home / "ca.crt").chmod(0o644)

@@ -22,7 +22,7 @@ from skypanel.embedded.home import service_environment
 from skypanel.embedded.host_indexes import host_indexes
 from skypanel.embedded.users import User
 from skypanel.embedded.welcome import Welcome
-from skypanel.host import connection_limit, strays
+from skypanel.host import blackhole, connection_limit
 from skypanel.host.commands import undo
 from skypanel.host.firewall import Plan
 from skypanel.settings import Settings
@@ -83,7 +83,7 @@ class Running:
     def _kept_rules(self) -> Sequence[tuple[Sequence[str], str]]:
         """Return what takes back the rules that hold whatever becomes of the launcher."""
         tag = identity(self._settings.home)
-        return (*strays.undoing(Plan(tag, self._settings.subnet)), *connection_limit.undoing(tag))
+        return (*blackhole.undoing(Plan(tag, self._settings.subnet)), *connection_limit.undoing(tag))
 
     async def _keep_launcher(self) -> None:
         pause_s = 1.0

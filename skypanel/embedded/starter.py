@@ -32,7 +32,7 @@ POLL_S = 0.1
 MAX_STARTS = 4
 
 
-class Silent(Exception):
+class NotResponding(Exception):
     """A part does not answer."""
 
     def __init__(self, part: Part) -> None:
@@ -41,7 +41,7 @@ class Silent(Exception):
 
 
 async def first(loaded: Settings, files: Sequence[KeyFile], indexes: Mapping[str, str]) -> None:
-    """Complete the start of `up`. Raises Silent, or what the database refuses."""
+    """Complete the start of `up`. Raises NotResponding, or what the database refuses."""
     supervisor = _supervisor(loaded)
     await _all_answer(loaded, supervisor, (*health.STORAGE_PARTS, health.LAUNCHER_PART))
     await make_database(loaded)
@@ -53,7 +53,7 @@ async def first(loaded: Settings, files: Sequence[KeyFile], indexes: Mapping[str
 
 
 async def again(loaded: Settings, _files: Sequence[KeyFile], _indexes: Mapping[str, str]) -> None:
-    """Complete the start of a supervisord that takes the place of another. Raises Silent."""
+    """Complete the start of a supervisord that takes the place of another. Raises NotResponding."""
     supervisor = _supervisor(loaded)
     await _all_answer(loaded, supervisor, health.STORAGE_PARTS)
     await supervisor.start_group(processes.PANEL)
@@ -108,7 +108,7 @@ async def _answers(loaded: Settings, supervisor: Supervisor, part: Part) -> None
         if part in health.PANEL_PARTS:
             starts.add((await supervisor.states())[part.name].pid)
         if len(starts) > MAX_STARTS or asyncio.get_running_loop().time() > deadline:
-            raise Silent(part)
+            raise NotResponding(part)
         await asyncio.sleep(POLL_S)
     say(line=f"  {part.title} answers")
 
@@ -119,7 +119,7 @@ def main() -> None:
     files = [KeyFile(**fields) for fields in told["files"]]
     try:
         asyncio.run(OCCASIONS[sys.argv[1]](sources.load(os.environ), files, told["indexes"]))
-    except Silent as error:
+    except NotResponding as error:
         say(silent=[error.part.name, error.part.title])
         sys.exit(1)
     except SkyPanelError as error:

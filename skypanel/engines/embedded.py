@@ -10,16 +10,16 @@ from skypanel.drivers.proxy.traefik import TraefikRouter
 from skypanel.drivers.sandbox.builder import BubblewrapBuilder
 from skypanel.drivers.sandbox.launcher import Launcher
 from skypanel.drivers.sandbox.scheduler import ProcessScheduler
-from skypanel.engines.engine import Elsewhere, Engine
+from skypanel.engines.engine import Engine, RemoteNodes
 from skypanel.ports.clock import Clock
 from skypanel.ports.objects import Objects
 from skypanel.settings import Settings
 
 
-class LaunchersOwn:
+class LauncherUpkeep:
     """The upkeep of one machine: the launcher is the parent of all that runs, and removes it with its connection or its app."""
 
-    async def tend(self, apps: Collection[AppId], organizations: Collection[OrganizationId]) -> None:
+    async def remove_orphans(self, apps: Collection[AppId], organizations: Collection[OrganizationId]) -> None:
         """Leave it to the launcher."""
 
 
@@ -28,13 +28,13 @@ async def features(settings: Settings, patience_s: float) -> Mapping[str, Any]:
     return await Launcher(settings.launcher_socket).ask({"do": "features"}, patience_s)
 
 
-def open_engine(settings: Settings, objects: Objects, clock: Clock, _stack: AsyncExitStack, _elsewhere: Elsewhere) -> Engine:
+def open_engine(settings: Settings, objects: Objects, clock: Clock, _stack: AsyncExitStack, _elsewhere: RemoteNodes) -> Engine:
     """Return the drivers of the embedded engine."""
     launcher = Launcher(settings.launcher_socket)
     return Engine(
         scheduler=ProcessScheduler(launcher, objects),
         builder=BubblewrapBuilder(launcher),
-        upkeep=LaunchersOwn(),
+        upkeep=LauncherUpkeep(),
         router=TraefikRouter(f"http://127.0.0.1:{settings.traefik_port}", settings.traefik_token),
         logs=FileLogs(settings.logs, clock),
     )

@@ -15,7 +15,7 @@ from skypanel.settings import Settings
 
 
 @dataclass(frozen=True)
-class Elsewhere:
+class RemoteNodes:
     """What the agents of the nodes beside the manager's do for an engine."""
 
     stage: StageElsewhere
@@ -36,6 +36,6 @@ class Engine:
 class OpenEngine(Protocol):
     """What each module has as `open_engine`; what is to be closed goes on the stack."""
 
-    def __call__(self, settings: Settings, objects: Objects, clock: Clock, stack: AsyncExitStack, elsewhere: Elsewhere, /) -> Engine:
+    def __call__(self, settings: Settings, objects: Objects, clock: Clock, stack: AsyncExitStack, elsewhere: RemoteNodes, /) -> Engine:
         """Return the engine. Nothing is asked of any server yet."""
         ...

@@ -19,7 +19,7 @@ from skypanel.drivers.swarm.logs import DockerLogs
 from skypanel.drivers.swarm.router import SwarmRouter, ThroughProxy
 from skypanel.drivers.swarm.scheduler import SwarmOptions, SwarmScheduler
 from skypanel.drivers.swarm.upkeep import SwarmUpkeep
-from skypanel.engines.engine import Elsewhere, Engine
+from skypanel.engines.engine import Engine, RemoteNodes
 from skypanel.host.allowed import Allowed, parse_allowed
 from skypanel.ports.clock import Clock
 from skypanel.ports.objects import Objects
@@ -30,7 +30,7 @@ CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 TRUSTED = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
 
 
-def open_engine(settings: Settings, objects: Objects, clock: Clock, stack: AsyncExitStack, elsewhere: Elsewhere) -> Engine:
+def open_engine(settings: Settings, objects: Objects, clock: Clock, stack: AsyncExitStack, elsewhere: RemoteNodes) -> Engine:
     """Return the drivers of a Swarm. The panel's own proxy passes apps' requests on to the ingress of this machine."""
     docker = DockerApi(settings.docker_host)
     stack.push_async_callback(docker.close)

@@ -12,7 +12,7 @@ from datetime import timedelta
 from skypanel.domain import rate
 from skypanel.domain.access import AccountAction, Action, Scope, check_account, covers
 from skypanel.domain.account import Account, Key, PublicKey, Token
-from skypanel.domain.audit import Deed
+from skypanel.domain.audit import AuditAction
 from skypanel.domain.errors import Denied
 from skypanel.domain.ids import TokenId
 from skypanel.domain.password import MOST_OF_ADDRESS, WINDOW, network
@@ -67,7 +67,7 @@ async def sign_in_by_link(panel: Panel, token: str, address: str) -> str:
         account = await sign_ins.use_link(conn, digest(token))
         if account is not None:
             await sign_ins.add_session(conn, account.id, digest(session), panel.clock.now() + SESSION_LIFE)
-            await audit.record(conn, Deed.ACCOUNT_SIGN_IN, account)
+            await audit.record(conn, AuditAction.ACCOUNT_SIGN_IN, account)
             return session
         await _note_bad_link(conn, network(address))
     raise Denied(
@@ -81,7 +81,7 @@ async def _note_bad_link(conn: Connection, origin: str) -> None:
     lately = await sign_in_attempts.lately(conn, digest("a link"), origin, WINDOW)
     if lately.of_address < MOST_OF_ADDRESS:
         await sign_in_attempts.add(conn, digest("a link"), origin)
-        await audit.record(conn, Deed.ACCOUNT_SIGN_IN_FAILED, None, means="a link")
+        await audit.record(conn, AuditAction.ACCOUNT_SIGN_IN_FAILED, None, means="a link")
 
 
 async def session_account(panel: Panel, session: str) -> Account | None:
@@ -96,7 +96,7 @@ async def sign_out(panel: Panel, session: str) -> None:
         account = await sign_ins.session(conn, digest(session))
         await sign_ins.end_session(conn, digest(session))
         if account is not None:
-            await audit.record(conn, Deed.ACCOUNT_SIGN_OUT, account)
+            await audit.record(conn, AuditAction.ACCOUNT_SIGN_OUT, account)
 
 
 async def pusher(panel: Panel, fingerprint: str) -> Account | None:
@@ -119,7 +119,7 @@ async def add_key(panel: Panel, account: Account, key: PublicKey, *, by: Account
         if held is not None:
             return held
         added = await keys.add(conn, account.id, key.text, key.fingerprint, key.name)
-        await audit.record(conn, Deed.KEY_ADD, by, fingerprint=key.fingerprint, account=account)
+        await audit.record(conn, AuditAction.KEY_ADD, by, fingerprint=key.fingerprint, account=account)
     return added
 
 
@@ -129,7 +129,7 @@ async def remove_key(panel: Panel, account: Account, fingerprint: str, *, by: Ac
     async with panel.transaction() as conn:
         removed = await keys.remove(conn, account.id, fingerprint)
         if removed:
-            await audit.record(conn, Deed.KEY_REMOVE, by, fingerprint=fingerprint, account=account)
+            await audit.record(conn, AuditAction.KEY_REMOVE, by, fingerprint=fingerprint, account=account)
     return removed
 
 
@@ -153,7 +153,7 @@ async def authorize(
     expires_at = panel.clock.now() + life if life else None
     async with panel.transaction() as conn:
         token = await tokens.add(conn, account.id, digest(secret), description, scope, expires_at)
-        await audit.record(conn, Deed.TOKEN_ADD, by, description=description, scope=scope, account=account)
+        await audit.record(conn, AuditAction.TOKEN_ADD, by, description=description, scope=scope, account=account)
     return token, secret
 
 
@@ -190,7 +190,7 @@ async def revoke_token(panel: Panel, account: Account, token_id: TokenId, *, by:
     async with panel.transaction() as conn:
         revoked = await tokens.revoke(conn, account.id, token_id)
         if revoked:
-            await audit.record(conn, Deed.TOKEN_REVOKE, by, token=str(token_id), account=account)
+            await audit.record(conn, AuditAction.TOKEN_REVOKE, by, token=str(token_id), account=account)
     return revoked
 
 

@@ -9,7 +9,7 @@ from skypanel.domain import names
 from skypanel.domain.access import Action, Role, allows
 from skypanel.domain.account import Account
 from skypanel.domain.app import App, Listing
-from skypanel.domain.audit import Deed
+from skypanel.domain.audit import AuditAction
 from skypanel.domain.errors import Conflict, Denied, Hidden, NotFound, Unavailable
 from skypanel.domain.ids import AppId, OrganizationId
 from skypanel.domain.manifest import Dyno
@@ -34,7 +34,7 @@ async def create(
         organization_id = await _place(conn, by, name, organization_id)
         plan = await plans.latest(conn, str(await value(conn, "default_plan")))
         app = await apps.add(conn, app_id or AppId(uuid4()), name, organization_id, plan.id)
-        await audit.record(conn, Deed.APP_CREATE, by, app)
+        await audit.record(conn, AuditAction.APP_CREATE, by, app)
     await panel.repositories.create(app.id)
     return app
 
@@ -133,7 +133,7 @@ async def rename(panel: Panel, app: App, name: str, by: Account) -> App:
         if before.name == name:
             return before
         await apps.rename(conn, app.id, name)
-        await audit.record(conn, Deed.APP_RENAME, by, before, to=name)
+        await audit.record(conn, AuditAction.APP_RENAME, by, before, to=name)
         in_force = await routes.get(conn, app.id)
         if in_force is not None:
             old, new = panel.address.host(before.name), panel.address.host(name)
@@ -154,7 +154,7 @@ async def destroy(panel: Panel, app: App, by: Account) -> None:
         await apps.lock(conn, app.id)
         if (await apps.get(conn, app.id)).organization_id != app.organization_id:
             raise Conflict(f"{app.name} belongs to another organization now.", "Look again before you destroy it.")
-        await audit.record(conn, Deed.APP_DESTROY, by, app)
+        await audit.record(conn, AuditAction.APP_DESTROY, by, app)
         await routes.remove(conn, app.id)
         await apps.set_current_release(conn, app.id, None)
     await route.confirm(panel, app.id)

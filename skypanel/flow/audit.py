@@ -6,7 +6,7 @@ from contextvars import ContextVar
 
 from skypanel.domain.account import Account, Organization
 from skypanel.domain.app import App
-from skypanel.domain.audit import Deed
+from skypanel.domain.audit import AuditAction
 from skypanel.domain.errors import Denied, Hidden, SkyPanelError
 from skypanel.ports.database import Connection
 from skypanel.ports.panel import Panel
@@ -31,12 +31,12 @@ async def denied(panel: Panel, by: Account, error: SkyPanelError, asked: str) ->
     if not isinstance(error, Denied | Hidden):
         return
     async with panel.transaction() as conn:
-        await record(conn, Deed.ACCESS_DENY, by, asked=asked, said=error.message)
+        await record(conn, AuditAction.ACCESS_DENY, by, asked=asked, said=error.message)
 
 
 async def record(
     conn: Connection,
-    action: Deed,
+    action: AuditAction,
     by: Account | None,
     app: App | None = None,
     *,

@@ -1,6 +1,6 @@
 """Every hour: what was used is recorded and charged, and who has nothing left is stopped.
 
-All of it may be repeated, done by several at once, and cut off anywhere: an hour is recorded, charged and marked as settled in
+All of it is idempotent; several may do it at once, and it may be cut off anywhere: an hour is recorded, charged and marked as settled in
 one transaction, and what should stop or run again is compared anew each time.
 """
 
@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from skypanel.domain import billing
 from skypanel.domain.account import Organization
-from skypanel.domain.audit import Deed
+from skypanel.domain.audit import AuditAction
 from skypanel.domain.errors import NotFound
 from skypanel.domain.ids import OrganizationId
 from skypanel.domain.suspension import Suspension
@@ -145,7 +145,7 @@ async def _correct(panel: Panel, organization_id: OrganizationId) -> None:
         if unpaid == organization.unpaid:
             return
         await organizations.set_unpaid(conn, organization_id, unpaid=unpaid)
-        action = Deed.ORGANIZATION_SUSPEND if unpaid else Deed.ORGANIZATION_RESUME
+        action = AuditAction.ORGANIZATION_SUSPEND if unpaid else AuditAction.ORGANIZATION_RESUME
         await audit.add(conn, action, organization_id=organization_id, details={"reason": Suspension.UNPAID})
     log.info("%s: %s", organization.name, "its wallet is empty" if unpaid else "its wallet can pay again")
     if not organization.held:

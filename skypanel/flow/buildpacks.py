@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from skypanel.domain.account import Account
 from skypanel.domain.app import App
-from skypanel.domain.audit import Deed
+from skypanel.domain.audit import AuditAction
 from skypanel.domain.buildpack import named
 from skypanel.domain.errors import Invalid
 from skypanel.flow import audit
@@ -25,4 +25,4 @@ async def choose(panel: Panel, app: App, wanted: Sequence[str], by: Account) -> 
     async with panel.transaction() as conn:
         await apps.lock(conn, app.id)
         await apps.set_buildpacks(conn, app.id, wanted)
-        await audit.record(conn, Deed.APP_BUILDPACKS, by, app, buildpacks=list(wanted))
+        await audit.record(conn, AuditAction.APP_BUILDPACKS, by, app, buildpacks=list(wanted))

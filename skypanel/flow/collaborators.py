@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from skypanel.domain.access import HIGHEST_COLLABORATOR, Action, Member, Role, allows
 from skypanel.domain.account import Account
 from skypanel.domain.app import App
-from skypanel.domain.audit import Deed
+from skypanel.domain.audit import AuditAction
 from skypanel.domain.errors import Invalid, NotFound
 from skypanel.flow import audit, invitation
 from skypanel.flow.invitation import Invitation
@@ -41,7 +41,7 @@ async def add(panel: Panel, app: App, email: str, role: Role, by: Account) -> In
     async with panel.transaction() as conn:
         account, is_new = await invitation.account_of(conn, email)
         await collaborators.put(conn, app.id, account.id, role)
-        await audit.record(conn, Deed.COLLABORATOR_ADD, by, app, collaborator=account.email, role=role.word)
+        await audit.record(conn, AuditAction.COLLABORATOR_ADD, by, app, collaborator=account.email, role=role.word)
     return await invitation.invite(panel, account, is_new=is_new)
 
 
@@ -51,4 +51,4 @@ async def remove(panel: Panel, app: App, email: str, by: Account) -> None:
         account = await invitation.known(conn, email)
         if not await collaborators.remove(conn, app.id, account.id):
             raise NotFound(f"{account.email} has no access here.", "The list shows who has.")
-        await audit.record(conn, Deed.COLLABORATOR_REMOVE, by, app, collaborator=account.email)
+        await audit.record(conn, AuditAction.COLLABORATOR_REMOVE, by, app, collaborator=account.email)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from skypanel.domain.account import Account
 from skypanel.domain.app import App, check_runs
-from skypanel.domain.audit import Deed
+from skypanel.domain.audit import AuditAction
 from skypanel.domain.config_vars import check_key, check_value
 from skypanel.domain.errors import NotFound
 from skypanel.domain.release import Release, ReleaseState, Rollout
@@ -57,7 +57,7 @@ async def change(panel: Panel, app: App, changes: Mapping[str, str | None], by: 
         if secrets is None:
             return None
         config = await config_vars.add(conn, app.id, secrets, by.id)
-        await audit.record(conn, Deed.CONFIG_CHANGE, by, app, keys=sorted(changes))
+        await audit.record(conn, AuditAction.CONFIG_CHANGE, by, app, keys=sorted(changes))
         base = await _base(conn, app)
         if base is None:
             return None

@@ -8,8 +8,8 @@ from decimal import Decimal
 
 from skypanel.domain.access import Action, allows, runs_platform
 from skypanel.domain.account import Account, Organization
-from skypanel.domain.audit import Deed
-from skypanel.domain.deletion import Fate, check_choice
+from skypanel.domain.audit import AuditAction
+from skypanel.domain.deletion import OnDelete, check_choice
 from skypanel.domain.errors import Denied, NotFound
 from skypanel.flow import apps as apps_flow
 from skypanel.flow import audit, billing, transfer
@@ -29,13 +29,19 @@ async def find(panel: Panel, by: Account, name: str, action: Action = Action.DEL
     return await organizations_flow.access(panel, by, name, action)
 
 
-async def find_heir(panel: Panel, by: Account, name: str) -> Organization:
+async def find_recipient(panel: Panel, by: Account, name: str) -> Organization:
     """Return the organization that is to get the apps, if the account may give it some. Raises NotFound, Denied."""
     return await find(panel, by, name, Action.TRANSFER_APP)
 
 
 async def delete(
-    panel: Panel, organization: Organization, by: Account, fate: Fate | None = None, *, to: Organization | None = None, confirm: str = ""
+    panel: Panel,
+    organization: Organization,
+    by: Account,
+    on_delete: OnDelete | None = None,
+    *,
+    to: Organization | None = None,
+    confirm: str = "",
 ) -> Decimal:
     """Delete an organization and return what its wallet had left, once what it used up to now was charged.
 
@@ -46,10 +52,10 @@ async def delete(
     async with panel.transaction() as conn:
         await _check(conn, organization, by)
         own = await apps.of_organization(conn, organization.id)
-    check_choice(organization, len(own), fate, to=to, confirm=confirm)
-    if fate is Fate.REASSIGN and to is not None:
+    check_choice(organization, len(own), on_delete, to=to, confirm=confirm)
+    if on_delete is OnDelete.REASSIGN and to is not None:
         await transfer.transfer_all(panel, organization, to, by)
-    elif fate is Fate.DESTROY:
+    elif on_delete is OnDelete.DESTROY:
         for app in own:
             with suppress(NotFound):  # somebody destroyed it meanwhile
                 await apps_flow.destroy(panel, app, by)
@@ -58,9 +64,11 @@ async def delete(
         await organizations.lock(conn, organization.id)
         await _check(conn, organization, by)
         left = await billing.close(conn, organization.id)
-        what, heir = (fate, to.name if to else None) if own else (None, None)
+        what, heir = (on_delete, to.name if to else None) if own else (None, None)
         name = organization.name
-        await audit.record(conn, Deed.ORGANIZATION_DELETE, by, organization=organization, name=name, apps=what, to=heir, left=str(left))
+        await audit.record(
+            conn, AuditAction.ORGANIZATION_DELETE, by, organization=organization, name=name, apps=what, to=heir, left=str(left)
+        )
         await organizations.remove(conn, organization.id)
     return left
 

@@ -19,7 +19,7 @@ from skypanel.store import accounts, builds, releases, rollouts
 
 
 @dataclass(frozen=True)
-class SoFar:
+class OutputTail:
     """The last lines of a deploy's output and how many came before them.
 
     `place` is where the rest goes on; None once there is no rest.
@@ -72,7 +72,7 @@ async def _of_build(conn: Connection, app: App, build: Build) -> Deploy:
     return Deploy(app, build, release, await rollouts.of_release(conn, release.id) if release else None)
 
 
-async def so_far(panel: Panel, deploy: Deploy, most: int) -> SoFar:
+async def so_far(panel: Panel, deploy: Deploy, most: int) -> OutputTail:
     """Return what a deploy printed, the last `most` lines of it, without waiting for more."""
     kept: deque[str] = deque(maxlen=most)
     count = 0
@@ -85,8 +85,8 @@ async def so_far(panel: Panel, deploy: Deploy, most: int) -> SoFar:
                 count += 1
         # As in following: it takes the database and the end mark to know that no more lines come.
         if not (is_finished and is_marked):
-            return SoFar(kept, count - len(kept), place)
-    return SoFar(kept, count - len(kept), None)
+            return OutputTail(kept, count - len(kept), place)
+    return OutputTail(kept, count - len(kept), None)
 
 
 async def _available(panel: Panel, stream: Stream) -> AsyncIterator[Line]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from skypanel.domain import remote as rules
 from skypanel.domain.account import Account
 from skypanel.domain.app import App
-from skypanel.domain.audit import Deed
+from skypanel.domain.audit import AuditAction
 from skypanel.domain.errors import Conflict, Denied
 from skypanel.domain.internet import read_networks
 from skypanel.domain.remote import Entrance, GitUrl, Remote
@@ -40,7 +40,7 @@ async def deploy_key(panel: Panel, app: App, by: Account) -> str:
         made = panel.remotes.new_key()
         public = f"{made.public_key} {app.name}@{panel.address.domain}"
         if await deploy_keys.add(conn, app.id, public, panel.cipher.encrypt(made.private_key)):
-            await audit.record(conn, Deed.DEPLOY_KEY_ADD, by, app, public_key=public)
+            await audit.record(conn, AuditAction.DEPLOY_KEY_ADD, by, app, public_key=public)
             return public
     raise Conflict("The app's deploy key is being made.", "Try again.")
 

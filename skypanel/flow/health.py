@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from skypanel.domain.account import Account
 from skypanel.domain.app import App
-from skypanel.domain.audit import Deed
+from skypanel.domain.audit import AuditAction
 from skypanel.domain.health import check_interval, check_path
 from skypanel.domain.manifest import WEB
 from skypanel.domain.release import Rollout, RolloutReason
@@ -43,7 +43,7 @@ async def change(panel: Panel, app: App, by: Account, *, path: str | None = None
         if wanted == app.health:
             return None
         await apps.set_health(conn, app.id, wanted)
-        await audit.record(conn, Deed.APP_HEALTH, by, app, path=wanted.path, interval_s=wanted.interval_s)
+        await audit.record(conn, AuditAction.APP_HEALTH, by, app, path=wanted.path, interval_s=wanted.interval_s)
         if app.current_release_id is None:
             return None
         rollout = await rollouts.add(conn, app.id, app.current_release_id, RolloutReason.RESTART)

@@ -2,7 +2,7 @@
 
 from skypanel.domain.account import Account
 from skypanel.domain.app import App
-from skypanel.domain.audit import Deed
+from skypanel.domain.audit import AuditAction
 from skypanel.flow import audit, route
 from skypanel.ports.panel import Panel
 from skypanel.store import apps
@@ -18,5 +18,5 @@ async def switch(panel: Panel, app: App, by: Account, *, on: bool) -> None:
         await apps.lock(conn, app.id)
         if (await apps.get(conn, app.id)).maintenance != on:
             await apps.set_maintenance(conn, app.id, on=on)
-            await audit.record(conn, Deed.APP_MAINTENANCE, by, app, on=on)
+            await audit.record(conn, AuditAction.APP_MAINTENANCE, by, app, on=on)
     await route.confirm(panel, app.id)

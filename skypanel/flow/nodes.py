@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from skypanel.domain.access import runs_platform
 from skypanel.domain.account import Account
 from skypanel.domain.alert import Alert
-from skypanel.domain.audit import Deed
+from skypanel.domain.audit import AuditAction
 from skypanel.domain.errors import Conflict, Denied, Unavailable
 from skypanel.domain.node import Node, NodeState, SecretKind, SshLogin, SwarmMember, Wanted, availability, check_name, check_place
 from skypanel.domain.output import LineId, Place, node_stream
@@ -45,7 +45,7 @@ async def add(panel: Panel, by: Account, name: str, address: str, port: int, use
     async with panel.transaction() as conn:
         node = await nodes.add(conn, name, login, panel.cipher.encrypt(secret))
         fingerprint = panel.machines.fingerprint(login.host_key)
-        await audit.record(conn, Deed.NODE_ADD, by, node=name, address=address, port=port, user=user, host_key=fingerprint)
+        await audit.record(conn, AuditAction.NODE_ADD, by, node=name, address=address, port=port, user=user, host_key=fingerprint)
     return node
 
 
@@ -83,19 +83,19 @@ async def provision(panel: Panel, by: Account, name: str) -> Node:
         node = await nodes.by_name(conn, name)
         if not await nodes.provision(conn, node.id):
             raise Conflict(f"{name} is {node.state}.", "Wait until that has ended; `skypanel nodes show` tells how far it is.")
-        await audit.record(conn, Deed.NODE_PROVISION, by, node=name)
+        await audit.record(conn, AuditAction.NODE_PROVISION, by, node=name)
     await panel.queue.wake(Job.NODE)
     return node
 
 
 async def drain(panel: Panel, by: Account, name: str) -> None:
     """Take all dynos from a node: the Swarm starts them elsewhere. Raises NotFound, Conflict or Unavailable."""
-    await _want(panel, by, name, Wanted.DRAINED, Deed.NODE_DRAIN)
+    await _want(panel, by, name, Wanted.DRAINED, AuditAction.NODE_DRAIN)
 
 
 async def activate(panel: Panel, by: Account, name: str) -> None:
     """Let a node have dynos again. Raises NotFound, Conflict or Unavailable."""
-    await _want(panel, by, name, Wanted.ACTIVE, Deed.NODE_ACTIVATE)
+    await _want(panel, by, name, Wanted.ACTIVE, AuditAction.NODE_ACTIVATE)
 
 
 async def remove(panel: Panel, by: Account, name: str) -> Node:
@@ -103,7 +103,7 @@ async def remove(panel: Panel, by: Account, name: str) -> Node:
     _check(by)
     async with panel.transaction() as conn:
         node = await nodes.by_name(conn, name)
-        await audit.record(conn, Deed.NODE_REMOVE, by, node=name)
+        await audit.record(conn, AuditAction.NODE_REMOVE, by, node=name)
         if not await nodes.remove_unused(conn, node.id):
             await nodes.want(conn, node.id, Wanted.REMOVED)
     await check_node(panel, node.id)
@@ -138,7 +138,7 @@ def _shown(write: WriteLine) -> Show:
     return show
 
 
-async def _want(panel: Panel, by: Account, name: str, wanted: Wanted, action: Deed) -> None:
+async def _want(panel: Panel, by: Account, name: str, wanted: Wanted, action: AuditAction) -> None:
     _check(by)
     async with panel.transaction() as conn:
         node = await nodes.by_name(conn, name)

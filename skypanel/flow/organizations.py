@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from skypanel.domain import names
 from skypanel.domain.access import Action, Member, Role, allows, check_admin, managing
 from skypanel.domain.account import Account, Organization
-from skypanel.domain.audit import Deed
+from skypanel.domain.audit import AuditAction
 from skypanel.domain.errors import Conflict, Denied, Hidden, NotFound
 from skypanel.flow import audit, billing, invitation
 from skypanel.flow.invitation import Invitation
@@ -21,7 +21,7 @@ async def create(panel: Panel, by: Account, name: str) -> Organization:
         made = await organizations.add(conn, name, billed=True)
         await billing.open_wallet(conn, made.id)
         await organizations.add_member(conn, made.id, by.id, Role.OWNER)
-        await audit.record(conn, Deed.ORGANIZATION_CREATE, by, organization=made, name=name)
+        await audit.record(conn, AuditAction.ORGANIZATION_CREATE, by, organization=made, name=name)
     return made
 
 
@@ -80,7 +80,7 @@ async def add_member(panel: Panel, organization: Organization, email: str, role:
         await _check(conn, organization, by, managing(role))
         account, is_new = await invitation.account_of(conn, email)
         await organizations.add_member(conn, organization.id, account.id, role)
-        await audit.record(conn, Deed.MEMBER_ADD, by, organization=organization, member=account.email, role=role.word)
+        await audit.record(conn, AuditAction.MEMBER_ADD, by, organization=organization, member=account.email, role=role.word)
     return await invitation.invite(panel, account, is_new=is_new)
 
 
@@ -93,7 +93,7 @@ async def change_role(panel: Panel, organization: Organization, email: str, role
         if role is not Role.OWNER:
             await _keep_an_owner(conn, organization, before)
         await organizations.set_role(conn, organization.id, account.id, role)
-        await audit.record(conn, Deed.MEMBER_CHANGE, by, organization=organization, member=account.email, role=role.word)
+        await audit.record(conn, AuditAction.MEMBER_CHANGE, by, organization=organization, member=account.email, role=role.word)
 
 
 async def remove_member(panel: Panel, organization: Organization, email: str, by: Account) -> None:
@@ -105,7 +105,7 @@ async def remove_member(panel: Panel, organization: Organization, email: str, by
             await _check(conn, organization, by, managing(before))
         await _keep_an_owner(conn, organization, before)
         await organizations.remove_member(conn, organization.id, account.id)
-        await audit.record(conn, Deed.MEMBER_REMOVE, by, organization=organization, member=account.email)
+        await audit.record(conn, AuditAction.MEMBER_REMOVE, by, organization=organization, member=account.email)
 
 
 async def _member(conn: Connection, organization: Organization, email: str) -> tuple[Account, Role]:

@@ -3,7 +3,7 @@
 import secrets
 
 from skypanel.domain.account import Account
-from skypanel.domain.audit import Deed
+from skypanel.domain.audit import AuditAction
 from skypanel.domain.errors import Denied
 from skypanel.domain.ids import AttemptId
 from skypanel.domain.password import WINDOW, Attempts, check_password, network
@@ -22,7 +22,7 @@ async def sign_in(panel: Panel, email: str, password: str, address: str) -> str:
     session = secrets.token_urlsafe(32)
     async with panel.transaction() as conn:
         await sign_ins.add_session(conn, account.id, digest(session), panel.clock.now() + SESSION_LIFE)
-        await audit.record(conn, Deed.ACCOUNT_SIGN_IN, account)
+        await audit.record(conn, AuditAction.ACCOUNT_SIGN_IN, account)
     return session
 
 
@@ -54,7 +54,7 @@ async def _keep(panel: Panel, account: Account, new: str, but: str | None = None
     async with panel.transaction() as conn:
         await accounts.set_password_hash(conn, account.id, hashed)
         await sign_ins.end_sessions(conn, account.id, but=None if but is None else digest(but))
-        await audit.record(conn, Deed.ACCOUNT_SET_PASSWORD, account)
+        await audit.record(conn, AuditAction.ACCOUNT_SET_PASSWORD, account)
 
 
 async def prove(panel: Panel, email: str, password: str, address: str) -> Account:
@@ -85,6 +85,6 @@ async def _begin(panel: Panel, email: str, address: str) -> tuple[AttemptId, Att
 async def _fail(panel: Panel, account: Account | None, before: Attempts) -> None:
     """Write down an attempt that failed, and that it was the last for now. What was typed in, which may be a password, is not written."""
     async with panel.transaction() as conn:
-        await audit.record(conn, Deed.ACCOUNT_SIGN_IN_FAILED, None, account=account)
+        await audit.record(conn, AuditAction.ACCOUNT_SIGN_IN_FAILED, None, account=account)
         if before.ends_here:
-            await audit.record(conn, Deed.ACCOUNT_LOCK, None, account=account, minutes=WINDOW.total_seconds() // 60)
+            await audit.record(conn, AuditAction.ACCOUNT_LOCK, None, account=account, minutes=WINDOW.total_seconds() // 60)

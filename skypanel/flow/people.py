@@ -5,7 +5,7 @@ from uuid import UUID
 
 from skypanel.domain.access import check_account, check_admin
 from skypanel.domain.account import Account, AccountEntry
-from skypanel.domain.audit import Deed
+from skypanel.domain.audit import AuditAction
 from skypanel.domain.errors import Conflict, NotFound, Unavailable
 from skypanel.domain.ids import AccountId
 from skypanel.domain.names import check_email, printable
@@ -71,7 +71,7 @@ async def invite(panel: Panel, email: str, by: Account) -> Invitation:
                 f"{account.email} has a password, and signs in by it.",
                 f"Where it is lost, take it away and make a link: `skypanel accounts reset {account.email}`.",
             )
-        return await _admit(panel, conn, account, by, Deed.ACCOUNT_INVITE)
+        return await _admit(panel, conn, account, by, AuditAction.ACCOUNT_INVITE)
 
 
 async def reset(panel: Panel, account: Account, by: Account) -> Invitation:
@@ -83,10 +83,10 @@ async def reset(panel: Panel, account: Account, by: Account) -> Invitation:
     async with panel.transaction() as conn:
         await accounts.set_password_hash(conn, account.id, None)
         await sign_ins.end_sessions(conn, account.id)
-        return await _admit(panel, conn, account, by, Deed.ACCOUNT_RESET)
+        return await _admit(panel, conn, account, by, AuditAction.ACCOUNT_RESET)
 
 
-async def _admit(panel: Panel, conn: Connection, account: Account, by: Account, deed: Deed) -> Invitation:
+async def _admit(panel: Panel, conn: Connection, account: Account, by: Account, deed: AuditAction) -> Invitation:
     await sign_ins.drop_links(conn, account.id)
     link = await accounts_flow.add_link(panel, conn, account)
     await audit.record(conn, deed, by, account=account)

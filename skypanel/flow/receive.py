@@ -6,7 +6,7 @@ from datetime import datetime
 from skypanel.domain.access import Action
 from skypanel.domain.account import Account
 from skypanel.domain.app import App, check_runs
-from skypanel.domain.audit import Deed
+from skypanel.domain.audit import AuditAction
 from skypanel.domain.build import SourceKind
 from skypanel.domain.errors import Conflict, NotFound
 from skypanel.domain.ids import AppId
@@ -147,7 +147,7 @@ async def _record(panel: Panel, push: Push, app: App, size_bytes: int) -> None:
     refs = {shown(update.label): update.new for update in push.updates[:MAX_RECORDED]}
     async with panel.transaction() as conn:
         await apps.set_repository_size(conn, app.id, size_bytes)
-        await audit.record(conn, Deed.APP_PUSH, push.account, app, refs=refs, more=len(push.updates[MAX_RECORDED:]))
+        await audit.record(conn, AuditAction.APP_PUSH, push.account, app, refs=refs, more=len(push.updates[MAX_RECORDED:]))
 
 
 async def _create(panel: Panel, push: Push, write: WriteLine) -> App:

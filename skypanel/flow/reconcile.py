@@ -50,11 +50,11 @@ async def reconcile(panel: Panel) -> None:
         await panel.scheduler.remove(app_id)
 
 
-async def tend(panel: Panel) -> None:
+async def remove_orphans(panel: Panel) -> None:
     """Have what was left behind removed: of workers that were killed, and of apps and organizations that are gone. Raises Unavailable."""
     async with panel.autocommit() as conn:
         known, owners = await apps.ids(conn), await organizations.ids(conn)
-    await panel.upkeep.tend(known, owners)
+    await panel.upkeep.remove_orphans(known, owners)
 
 
 async def _look(panel: Panel) -> _Found:

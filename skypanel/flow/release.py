@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from skypanel.domain.account import Account
 from skypanel.domain.app import App, check_runs
-from skypanel.domain.audit import Deed
+from skypanel.domain.audit import AuditAction
 from skypanel.domain.config_vars import ConfigVersion
 from skypanel.domain.errors import Conflict, Unavailable
 from skypanel.domain.ids import SlugId
@@ -40,7 +40,7 @@ async def roll_back(panel: Panel, app: App, version: int | None, by: Account) ->
         await apps.lock(conn, app.id)
         config = await config_vars.head(conn, app.id)
         rollout = await derive(conn, app, slug_id=slug.id, config=config, description=f"Rollback to v{target.version}", by=by)
-        await audit.record(conn, Deed.RELEASE_ROLLBACK, by, app, version=target.version)
+        await audit.record(conn, AuditAction.RELEASE_ROLLBACK, by, app, version=target.version)
     await panel.queue.wake(Job.ROLLOUT)
     return rollout
 

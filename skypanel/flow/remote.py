@@ -3,7 +3,7 @@
 from skypanel.domain import remote as rules
 from skypanel.domain.account import Account
 from skypanel.domain.app import App
-from skypanel.domain.audit import Deed
+from skypanel.domain.audit import AuditAction
 from skypanel.domain.build import Build
 from skypanel.domain.errors import NotFound
 from skypanel.domain.remote import Remote
@@ -35,7 +35,7 @@ async def choose(panel: Panel, app: App, by: Account, url: str, branch: str = ""
     async with panel.transaction() as conn:
         await remotes.put(conn, app.id, remote, by.id)
         key = panel.machines.fingerprint(found.host_key) if found.host_key else None
-        await audit.record(conn, Deed.REMOTE_CHOOSE, by, app, url=str(where), branch=remote.branch, host_key=key)
+        await audit.record(conn, AuditAction.REMOTE_CHOOSE, by, app, url=str(where), branch=remote.branch, host_key=key)
     return remote
 
 
@@ -56,7 +56,7 @@ async def deploy(panel: Panel, app: App, by: Account, write: WriteLine) -> Build
             source = await source_flow.store(panel.repositories, panel.objects, arrival, write, submodules.of(panel, app, by, url))
     build = await build_flow.request(panel, app, by.id, source, write)
     async with panel.transaction() as conn:
-        await audit.record(conn, Deed.BUILD_REQUEST, by, app, build=str(build.id), source=source.kind, url=str(url), branch=branch)
+        await audit.record(conn, AuditAction.BUILD_REQUEST, by, app, build=str(build.id), source=source.kind, url=str(url), branch=branch)
     return build
 
 
@@ -65,4 +65,4 @@ async def clear(panel: Panel, app: App, by: Account) -> None:
     async with panel.transaction() as conn:
         if not await remotes.remove(conn, app.id):
             raise NotFound(f"{app.name} has no git URL.")
-        await audit.record(conn, Deed.REMOTE_CLEAR, by, app)
+        await audit.record(conn, AuditAction.REMOTE_CLEAR, by, app)

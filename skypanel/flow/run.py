@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from skypanel.domain.account import Account
 from skypanel.domain.app import App, check_runs
-from skypanel.domain.audit import Deed
+from skypanel.domain.audit import AuditAction
 from skypanel.domain.config_vars import check_key, check_value
 from skypanel.domain.errors import Conflict, Invalid
 from skypanel.domain.ids import ReleaseId
@@ -130,4 +130,4 @@ def _check(command: str, environment: Mapping[str, str]) -> None:
 async def _record(panel: Panel, app: App, one_off: OneOff, by: Account, *, attached: bool) -> None:
     """Write who ran something, and not what: a command may hold a secret."""
     async with panel.transaction() as conn:
-        await audit.record(conn, Deed.DYNO_RUN, by, app, dyno=one_off.name, attached=attached)
+        await audit.record(conn, AuditAction.DYNO_RUN, by, app, dyno=one_off.name, attached=attached)

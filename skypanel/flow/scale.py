@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from skypanel.domain import names
 from skypanel.domain.account import Account
 from skypanel.domain.app import App, check_runs
-from skypanel.domain.audit import Deed
+from skypanel.domain.audit import AuditAction
 from skypanel.domain.errors import Conflict, NotFound
 from skypanel.domain.manifest import RELEASE_PHASE
 from skypanel.domain.release import Rollout, RolloutReason
@@ -42,7 +42,7 @@ async def scale(
                     f"It has: {', '.join(known) or 'none until the first push'}.",
                 )
             await formation.put(conn, app.id, process_type, app.plan.check_quantity(process_type, quantity))
-        await audit.record(conn, Deed.APP_SCALE, by, app, quantities=wanted)
+        await audit.record(conn, AuditAction.APP_SCALE, by, app, quantities=wanted)
         if app.current_release_id is None:
             return None
         rollout = await rollouts.add(conn, app.id, app.current_release_id, RolloutReason.SCALE)
@@ -68,7 +68,7 @@ async def restart(panel: Panel, app: App, by: Account) -> Rollout:
         if app.current_release_id is None:
             raise Conflict(f"{app.name} has no release yet.", "Push to it first.")
         rollout = await rollouts.add(conn, app.id, app.current_release_id, RolloutReason.RESTART)
-        await audit.record(conn, Deed.APP_RESTART, by, app)
+        await audit.record(conn, AuditAction.APP_RESTART, by, app)
     await panel.queue.wake(Job.ROLLOUT)
     return rollout
 
@@ -82,5 +82,5 @@ async def stop(panel: Panel, app: App, dyno: str, by: Account) -> Sequence[str]:
     if not told:
         raise NotFound(f"{app.name} runs no dyno {names.printable(dyno)}.", f"`skypanel ps {app.name}` shows what runs.")
     async with panel.transaction() as conn:
-        await audit.record(conn, Deed.DYNO_STOP, by, app, dynos=list(told))
+        await audit.record(conn, AuditAction.DYNO_STOP, by, app, dynos=list(told))
     return told

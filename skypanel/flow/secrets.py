@@ -18,7 +18,7 @@ async def rotate(panel: Panel, keys: KeyRing) -> int:
 
 
 async def reencrypt(panel: Panel) -> int:
-    """Encrypt each secret anew and return how many there are; may be repeated, and interrupted."""
+    """Encrypt each secret anew and return how many there are; idempotent, and safe to interrupt."""
     after, count = 0, await _reencrypt_settings(panel)
     while True:
         async with panel.transaction() as conn:

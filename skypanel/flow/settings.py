@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from skypanel.domain.access import check_admin
 from skypanel.domain.account import Account
-from skypanel.domain.audit import Deed
+from skypanel.domain.audit import AuditAction
 from skypanel.domain.errors import Conflict, Invalid, NotFound
 from skypanel.domain.setting import Setting
 from skypanel.domain.settings import BUCKET_SETTINGS, SETTINGS, STORAGE_SETTINGS, Value, bucket_of, read, storage_of
@@ -62,7 +62,7 @@ async def change(panel: Panel, by: Account, changes: Mapping[str, str]) -> None:
         for key, value in changed.items():
             await _put(conn, panel.cipher, key, value, by)
         shown = {key: HIDDEN if SETTINGS[key].is_sensitive else value for key, value in changed.items()}
-        await audit.record(conn, Deed.SETTINGS_CHANGE, by, settings=shown)
+        await audit.record(conn, AuditAction.SETTINGS_CHANGE, by, settings=shown)
     if billing.SWITCH in changed:
         await billing.review(panel)
 

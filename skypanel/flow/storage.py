@@ -11,7 +11,7 @@ from time import monotonic
 
 from skypanel.domain.access import check_admin
 from skypanel.domain.account import Account
-from skypanel.domain.audit import Deed
+from skypanel.domain.audit import AuditAction
 from skypanel.domain.errors import Conflict, NotFound, SkyPanelError, Unavailable
 from skypanel.domain.settings import storage_of
 from skypanel.domain.storage import ObjectKind, Storage, Storages
@@ -98,7 +98,7 @@ async def moving(panel: Panel, by: Account) -> Moving:
 async def move(panel: Panel, within_s: float = inf) -> bool:
     """Copy what is in the storage before and not in the current one, and say whether all of it is there now.
 
-    Begins no copy after `within_s`; may be repeated, and interrupted. What was copied stays in the old place, which
+    Begins no copy after `within_s`; idempotent, and safe to interrupt. What was copied stays in the old place, which
     is forgotten when all that is long done. Raises Unavailable.
     """
     stop_at = monotonic() + within_s
@@ -125,7 +125,7 @@ async def forget(panel: Panel, by: Account) -> None:
         if before is None:
             raise NotFound("There is no storage from before.", "All objects are where `skypanel storage show` says.")
         await settings.remove(conn, BEFORE)
-        await audit.record(conn, Deed.STORAGE_FORGET, by, place=before.place)
+        await audit.record(conn, AuditAction.STORAGE_FORGET, by, place=before.place)
 
 
 async def _forget_settled(panel: Panel, storages: Storages) -> None:

@@ -5,7 +5,7 @@ import logging
 from skypanel.domain.access import check_admin
 from skypanel.domain.account import Account, Organization
 from skypanel.domain.app import App
-from skypanel.domain.audit import Deed
+from skypanel.domain.audit import AuditAction
 from skypanel.domain.errors import SkyPanelError
 from skypanel.domain.release import RolloutReason
 from skypanel.domain.suspension import Suspension
@@ -54,7 +54,7 @@ async def _set(panel: Panel, organization: Organization, by: Account, *, held: b
         if before.held == held:
             return before
         await organizations.set_held(conn, organization.id, held=held)
-        action = Deed.ORGANIZATION_SUSPEND if held else Deed.ORGANIZATION_RESUME
+        action = AuditAction.ORGANIZATION_SUSPEND if held else AuditAction.ORGANIZATION_RESUME
         await audit.record(conn, action, by, organization=before, reason=Suspension.HELD)
         after = await organizations.get(conn, organization.id)
     log.info("%s: an administrator %s", after.name, "suspended it, its apps stop" if held else "resumed it")

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from skypanel.domain.access import Action, allows, runs_platform
 from skypanel.domain.account import Account, Organization
 from skypanel.domain.app import App
-from skypanel.domain.audit import Deed
+from skypanel.domain.audit import AuditAction
 from skypanel.domain.errors import Conflict, Denied, Invalid, NotFound, Unavailable
 from skypanel.domain.ids import AppId, OrganizationId, TransferId
 from skypanel.domain.manifest import ONE_OFF
@@ -82,7 +82,7 @@ async def offer(panel: Panel, app: App, recipient: Account, by: Account) -> Tran
         app = await _locked(conn, app.id)
         await _check(conn, app, by)
         offered = await transfers.get(conn, await transfers.add(conn, app.id, by.id, recipient.id))
-        await audit.record(conn, Deed.APP_OFFER, by, app, to=recipient.email)
+        await audit.record(conn, AuditAction.APP_OFFER, by, app, to=recipient.email)
     return offered
 
 
@@ -119,7 +119,7 @@ async def decline(panel: Panel, offered: Transfer, by: Account) -> None:
     _check_recipient(offered, by)
     async with panel.transaction() as conn:
         app = await _answered(conn, offered, TransferState.DECLINED)
-        await audit.record(conn, Deed.APP_DECLINE, by, app)
+        await audit.record(conn, AuditAction.APP_DECLINE, by, app)
 
 
 async def withdraw(panel: Panel, offered: Transfer, by: Account) -> None:
@@ -130,7 +130,7 @@ async def withdraw(panel: Panel, offered: Transfer, by: Account) -> None:
         app = await _locked(conn, offered.app_id)
         if not await transfers.withdraw(conn, offered.id):
             raise _ended(offered)
-        await audit.record(conn, Deed.APP_WITHDRAW, by, app)
+        await audit.record(conn, AuditAction.APP_WITHDRAW, by, app)
 
 
 async def _locked(conn: Connection, app_id: AppId) -> App:
@@ -184,7 +184,7 @@ async def _move(conn: Connection, app: App, to: Organization, by: Account) -> Ap
     moved = await apps.get(conn, app.id)
     # Once for each: both read what was done to what is theirs.
     for each in (app, moved):
-        await audit.record(conn, Deed.APP_TRANSFER, by, each, organization_before=before.name, organization_after=to.name)
+        await audit.record(conn, AuditAction.APP_TRANSFER, by, each, organization_before=before.name, organization_after=to.name)
     if moved.current_release_id is not None:
         await rollouts.add(conn, moved.id, moved.current_release_id, RolloutReason.REPAIR)
     return moved

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable
 from skypanel.domain import upload as rules
 from skypanel.domain.account import Account
 from skypanel.domain.app import App
-from skypanel.domain.audit import Deed
+from skypanel.domain.audit import AuditAction
 from skypanel.domain.build import Build, Source, SourceKind
 from skypanel.domain.errors import Invalid, Throttled
 from skypanel.domain.ids import BuildId, UploadId
@@ -31,7 +31,7 @@ async def offer(panel: Panel, by: Account, app: App | None = None) -> tuple[Uplo
         if not await uploads.has_room(conn, by.id, MAX_UPLOADS, panel.clock.now()):
             raise Throttled(f"You asked for {MAX_UPLOADS} uploads within the hour.", "Use one of those, or wait.")
         offered = await uploads.add(conn, by.id, digest(secret), panel.clock.now() + LIFE)
-        await audit.record(conn, Deed.UPLOAD_OFFER, by, app, upload=str(offered.id))
+        await audit.record(conn, AuditAction.UPLOAD_OFFER, by, app, upload=str(offered.id))
     return offered, secret
 
 
@@ -55,7 +55,7 @@ async def take(panel: Panel, secret: str, chunks: AsyncIterable[bytes]) -> Uploa
         if taken is None:
             raise rules.ended()
         by = await accounts.get(conn, found.account_id)
-        await audit.record(conn, Deed.UPLOAD_TAKE, by, upload=str(found.id), checksum=taken.checksum)
+        await audit.record(conn, AuditAction.UPLOAD_TAKE, by, upload=str(found.id), checksum=taken.checksum)
     return taken
 
 
@@ -74,7 +74,7 @@ async def build(panel: Panel, app: App, by: Account, upload_id: UploadId, *, ver
     await receive.check_idle(panel, app)
     made = await build_flow.request(panel, app, by.id, source, _to_nobody)
     async with panel.transaction() as conn:
-        await audit.record(conn, Deed.BUILD_REQUEST, by, app, build=str(made.id), source=source.kind)
+        await audit.record(conn, AuditAction.BUILD_REQUEST, by, app, build=str(made.id), source=source.kind)
     return made
 
 
@@ -83,7 +83,7 @@ async def cancel(panel: Panel, app: App, build_id: BuildId, by: Account) -> bool
     stopped = await build_flow.cancel(panel, app.id, f"{by.email} cancelled this build.", build_id)
     if stopped:
         async with panel.transaction() as conn:
-            await audit.record(conn, Deed.BUILD_CANCEL, by, app, build=str(build_id))
+            await audit.record(conn, AuditAction.BUILD_CANCEL, by, app, build=str(build_id))
     return stopped
 
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 from skypanel.domain import billing
 from skypanel.domain.access import check_admin
 from skypanel.domain.account import Account, Organization
-from skypanel.domain.audit import Deed
+from skypanel.domain.audit import AuditAction
 from skypanel.domain.billing import AppUsage, WalletEntry
 from skypanel.domain.errors import Invalid
 from skypanel.flow import audit
@@ -55,7 +55,7 @@ async def credit(panel: Panel, organization: Organization, amount: Decimal, note
         await wallets.lock(conn, organization.id)
         await organizations.get(conn, organization.id)
         await wallets.credit(conn, organization.id, amount, note, by)
-        await audit.record(conn, Deed.WALLET_CREDIT, by, organization=organization, amount=str(amount), note=note)
+        await audit.record(conn, AuditAction.WALLET_CREDIT, by, organization=organization, amount=str(amount), note=note)
         left = await wallets.balance(conn, organization.id)
     await billing_flow.review(panel)
     return left
@@ -66,7 +66,7 @@ async def set_billed(panel: Panel, organization: Organization, by: Account, *, b
     check_admin(by)
     async with panel.transaction() as conn:
         await organizations.set_billed(conn, organization.id, billed=billed)
-        await audit.record(conn, Deed.WALLET_BILL, by, organization=organization, billed=billed)
+        await audit.record(conn, AuditAction.WALLET_BILL, by, organization=organization, billed=billed)
     await billing_flow.review(panel)
 
 

@@ -17,7 +17,7 @@ CONNECTIONS_PER_ADDRESS = 1000
 
 
 @dataclass(frozen=True)
-class Door:
+class ConnectionLimit:
     """The public ports, how many connections of one address they take, and the networks of proxies, which are not counted."""
 
     ports: tuple[int, ...]
@@ -25,7 +25,7 @@ class Door:
     trusted: tuple[Network, ...] = ()
 
 
-def ruleset(tag: str, door: Door) -> str:
+def ruleset(tag: str, door: ConnectionLimit) -> str:
     """Return the nft script that replaces the table.
 
     An address of IPv6 is a /64, which is what one customer gets of a provider. Not counted is what begins on this machine, such as a
@@ -80,7 +80,7 @@ def _elements(networks: Iterable[Network], version: int) -> str:
     return f"elements = {{ {named} }}" if named else ""
 
 
-async def hold(tag: str, door: Door) -> None:
+async def hold(tag: str, door: ConnectionLimit) -> None:
     """Put the rules in force, in place of those of before. Raises CommandFailed."""
     await call(("nft", "-f", "-"), ruleset(tag, door))
 

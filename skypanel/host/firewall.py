@@ -219,12 +219,12 @@ def _entrance(entrance: Entrance) -> str:
 """
 
 
-def let_in(plan: Plan, host_port: int, slot: int, port: int) -> str:
+def add_port_forward(plan: Plan, host_port: int, slot: int, port: int) -> str:
     """Return the nft command that leads a port of the entrance to a sandbox's."""
     return f"add element inet {table_name(plan.tag)} forwards {{ {host_port} : {plan.link(slot).sandbox} . {port} }}\n"
 
 
-def let_in_no_more(plan: Plan, host_port: int) -> str:
+def remove_port_forward(plan: Plan, host_port: int) -> str:
     """Return the nft command that takes it back."""
     return f"delete element inet {table_name(plan.tag)} forwards {{ {host_port} }}\n"
 
@@ -273,6 +273,6 @@ def default_device(routes: str) -> str | None:
     return None
 
 
-def passage(plan: Plan) -> tuple[tuple[str, ...], ...]:
+def forward_rules(plan: Plan) -> tuple[tuple[str, ...], ...]:
     """Return the rules for iptables that let sandboxes' packets pass where others forward nothing; our own table judges them first."""
     return (("FORWARD", "-i", f"{plan.prefix}+", "-j", "ACCEPT"), ("FORWARD", "-o", f"{plan.prefix}+", "-j", "ACCEPT"))

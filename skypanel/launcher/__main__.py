@@ -11,7 +11,7 @@ from skypanel.launcher.options import parse_options
 
 def main() -> None:
     """Enter a mount namespace of our own, so that no mount outlives us; not root: a user and a network namespace too."""
-    signals.heed()
+    signals.reset_signals()
     options = parse_options(sys.argv[1:])
     inner = (sys.executable, "-m", "skypanel.launcher", *sys.argv[1:], "--inner")
     if options.inner:

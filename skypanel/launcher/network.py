@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from skypanel.host import firewall, strays
+from skypanel.host import blackhole, firewall
 from skypanel.host.allowed import Allowed
 from skypanel.host.commands import CommandFailed, call
 from skypanel.host.firewall import Entrance, Link, Plan
@@ -33,18 +33,18 @@ class Network:
 
     async def open(self, resolvers: Sequence[str], allowed: Sequence[Allowed], host_addresses: Sequence[str] = ()) -> None:
         """Put the rules in force. Raises CommandFailed."""
-        await strays.hold(self.plan)
+        await blackhole.hold(self.plan)
         IP_FORWARD.write_text("1")
         await call(("nft", "-f", "-"), firewall.ruleset(self.plan, resolvers, allowed, host_addresses, self.entrance))
 
-        await self._close_passage()
+        await self._remove_forward_rules()
         if await _forwards_nothing():
-            for rule in firewall.passage(self.plan):
+            for rule in firewall.forward_rules(self.plan):
                 await call((*_IPTABLES, "-I", *rule))
 
-    async def _close_passage(self) -> None:
+    async def _remove_forward_rules(self) -> None:
         """Take our rules out of iptables, however many there are of them."""
-        for rule in firewall.passage(self.plan):
+        for rule in firewall.forward_rules(self.plan):
             with suppress(CommandFailed):
                 while True:
                     await call((*_IPTABLES, "-D", *rule))
@@ -91,7 +91,7 @@ class Network:
     async def close(self) -> None:
         """Remove all cables and the rules, but for what keeps stray packets here."""
         await self.clear_links()
-        await self._close_passage()
+        await self._remove_forward_rules()
         await call(("nft", "-f", "-"), firewall.drop_table(self.plan.tag))
 
 

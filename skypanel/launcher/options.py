@@ -10,7 +10,7 @@ from pathlib import Path
 
 from skypanel.domain.proxies import parse_network
 from skypanel.host.allowed import Allowed, parse_allowed
-from skypanel.host.connection_limit import CONNECTIONS_PER_ADDRESS, Door
+from skypanel.host.connection_limit import CONNECTIONS_PER_ADDRESS, ConnectionLimit
 from skypanel.host.ranges import parse_subnet, parse_uid_base
 
 
@@ -28,7 +28,7 @@ class Options:
     inner: bool = False
     rootless: bool = False
     host_addresses: tuple[str, ...] = ()
-    door: Door | None = None
+    door: ConnectionLimit | None = None
 
     @property
     def base(self) -> Path:
@@ -94,5 +94,9 @@ def parse_options(arguments: Sequence[str]) -> Options:
     )
 
 
-def _door(parsed: argparse.Namespace) -> Door | None:
-    return Door(tuple(parsed.front_ports), parsed.connections_per_address, tuple(parsed.trusted_proxies)) if parsed.front_ports else None
+def _door(parsed: argparse.Namespace) -> ConnectionLimit | None:
+    return (
+        ConnectionLimit(tuple(parsed.front_ports), parsed.connections_per_address, tuple(parsed.trusted_proxies))
+        if parsed.front_ports
+        else None
+    )

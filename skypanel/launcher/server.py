@@ -43,7 +43,7 @@ _STEP_DESCRIPTORS = 3
 _T = TypeVar("_T")
 
 
-class _HungUp(Exception):
+class _Disconnected(Exception):
     """The other side is gone."""
 
 
@@ -83,7 +83,7 @@ class Server:
             await _tell(channel, _complaint(error))
         except (CommandFailed, OSError) as error:
             await _tell(channel, _complaint(Unavailable(str(error))))
-        except _HungUp:
+        except _Disconnected:
             return
         finally:
             channel.close()
@@ -98,7 +98,7 @@ class Server:
             else:
                 answer = await _unless_interrupted(self._fulfil(request, received.descriptors), channel.hung_up())
                 if answer is None:
-                    raise _HungUp
+                    raise _Disconnected
                 await channel.send(answer)
         finally:
             received.close()
@@ -202,7 +202,7 @@ async def _tell(channel: Channel, answer: Message) -> None:
 async def _next(channel: Channel) -> Received:
     received = await channel.receive()
     if received is None:
-        raise _HungUp
+        raise _Disconnected
     return received
 
 

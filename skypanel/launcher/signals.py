@@ -6,7 +6,7 @@ import signal
 PYTHONS_OWN = frozenset({signal.SIGPIPE, signal.SIGXFSZ})
 
 
-def heed() -> None:
+def reset_signals() -> None:
     """Take the default action for each signal that was inherited as ignored, and have all that is started do so.
 
     Shells without job control start what runs in the background so, as does `nohup`, and no shell that inherits it can

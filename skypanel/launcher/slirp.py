@@ -42,7 +42,7 @@ class SlirpNetwork(Network):
             )
             if "return" in answer:
                 self._published[slot] = (host_port, answer["return"]["id"])
-                await call(("nft", "-f", "-"), firewall.let_in(self.plan, host_port, slot, port))
+                await call(("nft", "-f", "-"), firewall.add_port_forward(self.plan, host_port, slot, port))
                 return f"127.0.0.1:{host_port}"
         raise CommandFailed("slirp4netns found no free port.")
 
@@ -51,7 +51,7 @@ class SlirpNetwork(Network):
         if slot in self._published:
             host_port, number = self._published.pop(slot)
             await self._ask("remove_hostfwd", id=number)
-            await call(("nft", "-f", "-"), firewall.let_in_no_more(self.plan, host_port))
+            await call(("nft", "-f", "-"), firewall.remove_port_forward(self.plan, host_port))
 
     async def _ask(self, order: str, **arguments: str | int) -> Mapping[str, Any]:
         """Give slirp4netns an order; it takes one a connection, and one connection at a time (slirp4netns(1), "API socket")."""

@@ -20,7 +20,7 @@ class Logs(Protocol):
     async def append(self, app_id: AppId, lines: Sequence[LogLine], *, again: bool = False) -> None:
         """Add lines that an app's dynos printed where the engine itself keeps none; `again` says that some may be there already.
 
-        Raises Unavailable, and may be repeated with `again`.
+        Raises Unavailable; to try again, pass `again`.
         """
         ...
 

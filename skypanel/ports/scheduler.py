@@ -46,7 +46,7 @@ class Attached(Protocol):
 
 
 class Scheduler(Protocol):
-    """Runs dynos. Every call may be repeated."""
+    """Runs dynos. Every call is idempotent."""
 
     async def stage(self, app: App, digest: str) -> None:
         """Put a slug where its dynos will start, so that starting one downloads nothing.

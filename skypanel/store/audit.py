@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import insert, select
 
-from skypanel.domain.audit import AuditEntry, Deed
+from skypanel.domain.audit import AuditAction, AuditEntry
 from skypanel.domain.ids import AccountId, AppId, OrganizationId
 from skypanel.ports.database import Connection
 from skypanel.store.tables.audit import audit_log
@@ -13,7 +13,7 @@ from skypanel.store.tables.audit import audit_log
 
 async def add(
     conn: Connection,
-    action: Deed,
+    action: AuditAction,
     *,
     account_id: AccountId | None = None,
     email: str | None = None,

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import Text, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 
-from skypanel.domain.billing import HOUR, AppUsage, Span, Usage
+from skypanel.domain.billing import HOUR, AppUsage, Usage, UsagePeriod
 from skypanel.domain.figures import Granted
 from skypanel.domain.ids import AppId, OrganizationId
 from skypanel.ports.database import Connection
@@ -64,7 +64,7 @@ async def settle(conn: Connection, organization_id: OrganizationId, until: datet
     await conn.execute(update(organizations).where(organizations.c.id == organization_id).values(settled_until=until))
 
 
-async def spans(conn: Connection, organization_id: OrganizationId, since: datetime, until: datetime) -> list[Span]:
+async def spans(conn: Connection, organization_id: OrganizationId, since: datetime, until: datetime) -> list[UsagePeriod]:
     """Return the spans of an organization that reach into a time."""
     reaches = (usage_spans.c.since < until, or_(usage_spans.c.until.is_(None), usage_spans.c.until > since))
     statement = select(usage_spans).where(usage_spans.c.organization_id == organization_id, *reaches).order_by(usage_spans.c.id)
@@ -106,5 +106,5 @@ async def granted(conn: Connection, organization_id: OrganizationId) -> dict[App
     return {row.app_id: Granted(int(row.dynos), float(row.cpu_cores), int(row.memory_bytes)) for row in await conn.all(statement)}
 
 
-def _span(row: Row) -> Span:
-    return Span(row.app_id, row.app_name, row.process_type, row.hourly_price, row.quantity, row.since, row.until)
+def _span(row: Row) -> UsagePeriod:
+    return UsagePeriod(row.app_id, row.app_name, row.process_type, row.hourly_price, row.quantity, row.since, row.until)

@@ -11,12 +11,12 @@ class UpkeepContract:
         app, gone = uuid4(), uuid4()
         leave(app)
         leave(gone)
-        await upkeep.tend({app}, ())
+        await upkeep.remove_orphans({app}, ())
         assert left() == {app}
 
     async def test_tending_again_changes_nothing(self, upkeep, leave, left):
         app = uuid4()
         leave(app)
         for _ in range(2):
-            await upkeep.tend({app}, ())
+            await upkeep.remove_orphans({app}, ())
         assert left() == {app}

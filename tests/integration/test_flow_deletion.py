@@ -10,7 +10,7 @@ from sqlalchemy import func, select, update
 
 from skypanel.domain.access import Action, Role, allows
 from skypanel.domain.billing import HOUR, EntryKind, hour_of
-from skypanel.domain.deletion import Fate
+from skypanel.domain.deletion import OnDelete
 from skypanel.domain.errors import Conflict, Denied, Invalid, NotFound, Unavailable
 from skypanel.flow import apps as apps_flow
 from skypanel.flow import billing as billing_flow
@@ -24,7 +24,7 @@ from skypanel.store.tables.organizations import organizations as organization_ro
 from tests.support.organizations import app_names, exists
 
 PRICE = Decimal("0.02")
-DESTROY = {"fate": Fate.DESTROY, "confirm": "Acme"}
+DESTROY = {"on_delete": OnDelete.DESTROY, "confirm": "Acme"}
 
 
 @pytest.fixture
@@ -63,11 +63,11 @@ async def test_without_a_choice_one_with_apps_stays_and_the_choice_is_named(stag
 @pytest.mark.parametrize(
     "choice",
     [
-        {"fate": Fate.DESTROY},
-        {"fate": Fate.DESTROY, "confirm": "acme"},
-        {"fate": Fate.DESTROY, "confirm": "Main"},
-        {"fate": Fate.REASSIGN},
-        {"fate": Fate.REASSIGN, "to": "itself"},
+        {"on_delete": OnDelete.DESTROY},
+        {"on_delete": OnDelete.DESTROY, "confirm": "acme"},
+        {"on_delete": OnDelete.DESTROY, "confirm": "Main"},
+        {"on_delete": OnDelete.REASSIGN},
+        {"on_delete": OnDelete.REASSIGN, "to": "itself"},
     ],
 )
 async def test_half_a_choice_changes_nothing(stage, acme, own, choice):
@@ -98,7 +98,7 @@ async def test_its_apps_are_destroyed(stage, main, acme, own):
 async def test_its_apps_are_given_to_another_organization(stage, main, acme, own):
     await run.detached(stage.panel, own[0], "toil", stage.admin)
     before = {dyno.key for dyno in await stage.panel.scheduler.dynos()}
-    await delete(stage, acme, fate=Fate.REASSIGN, to=main)
+    await delete(stage, acme, on_delete=OnDelete.REASSIGN, to=main)
     await stage.work()
     assert not await exists(stage, acme)
     assert await app_names(stage, main) == ["anvil", "early", "rocket"]
@@ -120,7 +120,7 @@ async def test_one_without_apps_needs_no_choice(stage, acme):
 
 @pytest.mark.req("R4.4")
 async def test_what_it_did_stays_on_record(stage, main, acme, own):
-    await delete(stage, acme, fate=Fate.REASSIGN, to=main)
+    await delete(stage, acme, on_delete=OnDelete.REASSIGN, to=main)
     [deed] = await deeds(stage, "organization.delete")
     assert (deed.organization_id, deed.email) == (acme.id, stage.admin.email)
     assert deed.details == {"name": "Acme", "apps": "reassign", "to": "Main", "left": "100.000000"}
@@ -157,7 +157,7 @@ class Breaking:
 async def test_where_destroying_fails_half_way_the_rest_is_there_and_it_can_be_repeated(stage, acme, own):
     broken = replace(stage.panel, scheduler=Breaking(stage.panel.scheduler, own[2]))
     with pytest.raises(Unavailable):
-        await deletion.delete(broken, acme, stage.admin, Fate.DESTROY, confirm="Acme")
+        await deletion.delete(broken, acme, stage.admin, OnDelete.DESTROY, confirm="Acme")
     assert await exists(stage, acme)
     assert await app_names(stage, acme) == ["early", "rocket"]
     assert len(await stage.panel.scheduler.dynos()) == 1
@@ -171,7 +171,7 @@ async def test_where_the_scheduler_fails_all_apps_were_given_and_the_rest_can_be
     await run.detached(stage.panel, own[1], "toil", stage.admin)
     broken = replace(stage.panel, scheduler=Breaking(stage.panel.scheduler, own[0]))
     with pytest.raises(Unavailable):
-        await deletion.delete(broken, acme, stage.admin, Fate.REASSIGN, to=main)
+        await deletion.delete(broken, acme, stage.admin, OnDelete.REASSIGN, to=main)
     assert await app_names(stage, main) == ["anvil", "early", "rocket"]
     assert await stage.panel.scheduler.one_offs() == []
     await delete(stage, acme)
@@ -183,7 +183,7 @@ async def test_where_an_heir_is_gone_nothing_is_moved(stage, main, acme, own):
     heir = await organizations.create(stage.panel, stage.admin, "Heir")
     await delete(stage, heir)
     with pytest.raises(Conflict):
-        await delete(stage, acme, fate=Fate.REASSIGN, to=heir)
+        await delete(stage, acme, on_delete=OnDelete.REASSIGN, to=heir)
     assert await app_names(stage, acme) == ["anvil", "early", "rocket"]
     assert await deeds(stage, "app.transfer") == []
 
@@ -204,7 +204,7 @@ async def test_an_app_that_goes_elsewhere_meanwhile_is_not_destroyed(stage, main
 
 
 async def test_of_two_who_delete_at_once_one_does(stage, main, acme, own):
-    ends = await asyncio.gather(*(delete(stage, acme, fate=Fate.REASSIGN, to=main) for _ in range(2)), return_exceptions=True)
+    ends = await asyncio.gather(*(delete(stage, acme, on_delete=OnDelete.REASSIGN, to=main) for _ in range(2)), return_exceptions=True)
     assert sum(isinstance(end, NotFound) for end in ends) == 1
     assert await app_names(stage, main) == ["anvil", "early", "rocket"]
     assert len(await deeds(stage, "organization.delete")) == 1
@@ -236,12 +236,12 @@ async def test_an_owner_gives_apps_only_to_where_it_is_an_admin(stage, main, acm
         await stored.add_member(conn, acme.id, by.id, Role.OWNER)
         await stored.add_member(conn, main.id, by.id, Role.DEVELOPER)
     with pytest.raises(Denied):
-        await deletion.find_heir(stage.panel, by, "Main")
+        await deletion.find_recipient(stage.panel, by, "Main")
     with pytest.raises(Denied, match="in Main"):
-        await delete(stage, acme, by, fate=Fate.REASSIGN, to=main)
+        await delete(stage, acme, by, on_delete=OnDelete.REASSIGN, to=main)
     assert await app_names(stage, acme) == ["anvil", "early", "rocket"]
     await organizations.change_role(stage.panel, main, by.email, Role.ADMIN, stage.admin)
-    await delete(stage, acme, by, fate=Fate.REASSIGN, to=await deletion.find_heir(stage.panel, by, "Main"))
+    await delete(stage, acme, by, on_delete=OnDelete.REASSIGN, to=await deletion.find_recipient(stage.panel, by, "Main"))
     assert await app_names(stage, main) == ["anvil", "early", "rocket"]
 
 
@@ -249,8 +249,8 @@ async def test_who_runs_the_platform_need_be_no_member_of_either(stage):
     owner = await stage.outsider()
     mine, heir = [await organizations.create(stage.panel, owner, name) for name in ("Mine", "Heir")]
     await apps_flow.create(stage.panel, owner, "anvil", organization_id=mine.id)
-    to = await deletion.find_heir(stage.panel, stage.admin, "Heir")
-    await delete(stage, await deletion.find(stage.panel, stage.admin, str(mine.id)), fate=Fate.REASSIGN, to=to)
+    to = await deletion.find_recipient(stage.panel, stage.admin, "Heir")
+    await delete(stage, await deletion.find(stage.panel, stage.admin, str(mine.id)), on_delete=OnDelete.REASSIGN, to=to)
     assert await app_names(stage, heir) == ["anvil"]
 
 
@@ -261,7 +261,7 @@ async def test_an_owner_does_not_take_apps_out_of_a_suspended_one(stage, acme, o
     elsewhere = await organizations.create(stage.panel, by, "Elsewhere")
     await suspension.hold(stage.panel, acme, stage.admin)
     with pytest.raises(Denied, match="cannot be given away"):
-        await delete(stage, acme, by, fate=Fate.REASSIGN, to=elsewhere)
+        await delete(stage, acme, by, on_delete=OnDelete.REASSIGN, to=elsewhere)
     assert await app_names(stage, elsewhere) == []
 
 

@@ -171,7 +171,7 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused(git_host, root):
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "2130706433", "0x7f.1", "0.0.0.0", "[::1]", "[::ffff:127.0.0.1]"])
 async def test_no_private_address_is_connected_to(remotes, host):
-    """Whatever it is called; a listener there would have somebody knock."""
+    """Whatever it is called; a listener there would have somebody check_reachable."""
     with socket.create_server(("0.0.0.0", 0)) as listener:
         listener.settimeout(0)
         for scheme in ("https", "ssh"):

@@ -75,9 +75,9 @@ class TestSwarmUpkeep(UpkeepContract):
 async def test_caches_of_apps_that_are_gone_go_and_no_others(swarm, api, panel, guard, cache):
     app, gone, others = make_app(), make_app(), make_app()
     kept, lost, foreign = cache(panel, app.id), cache(panel, gone.id), cache("another", others.id)
-    await SwarmUpkeep(api, panel, guard).tend({app.id}, ())
+    await SwarmUpkeep(api, panel, guard).remove_orphans({app.id}, ())
     assert {kept, lost, foreign} <= volumes(swarm)  # one that is young may be an app's that was made just now
-    await SwarmUpkeep(api, panel, guard, young_s=0).tend({app.id}, ())
+    await SwarmUpkeep(api, panel, guard, young_s=0).remove_orphans({app.id}, ())
     assert {kept, lost, foreign} & volumes(swarm) == {kept, foreign}
 
 
@@ -85,10 +85,10 @@ async def test_a_cache_that_a_build_has_in_use_stays_until_it_ends(swarm, api, p
     app = make_app()
     name = cache(panel, app.id)
     build = swarm.client.containers.run(NAME, ["sleep", "1000"], volumes={name: {"bind": "/cache"}}, detach=True, network_mode="none")
-    await SwarmUpkeep(api, panel, guard, young_s=0).tend((), ())
+    await SwarmUpkeep(api, panel, guard, young_s=0).remove_orphans((), ())
     assert name in volumes(swarm)
     build.remove(force=True)
-    await SwarmUpkeep(api, panel, guard, young_s=0).tend((), ())
+    await SwarmUpkeep(api, panel, guard, young_s=0).remove_orphans((), ())
     assert name not in volumes(swarm)
 
 
@@ -98,7 +98,7 @@ async def test_one_off_dynos_that_ran_long_enough_are_ended(swarm, api, panel, g
         swarm.client.containers.run(NAME, ["sleep", "1000"], labels={**labels, UNTIL: str(int(time.time()) + life_s)}, detach=True)
         for life_s in (-1, 1000)
     )
-    await SwarmUpkeep(api, panel, guard).tend((), ())
+    await SwarmUpkeep(api, panel, guard).remove_orphans((), ())
     for each in (past, future):
         each.reload()
     assert (past.status, future.status) == ("exited", "running")
@@ -107,7 +107,7 @@ async def test_one_off_dynos_that_ran_long_enough_are_ended(swarm, api, panel, g
 
 
 async def test_the_nodes_are_guarded(swarm, api, panel, guard):
-    await SwarmUpkeep(api, panel, guard).tend((), ())
+    await SwarmUpkeep(api, panel, guard).remove_orphans((), ())
     assert f"skypanel_{panel}" in swarm.manager.call("nft", "list", "tables").stdout
 
 
@@ -140,7 +140,7 @@ async def test_networks_of_organizations_that_are_gone_go_and_no_others(api, pan
     kept, gone = uuid4(), uuid4()
     await network(kept)
     await network(gone)
-    await SwarmUpkeep(api, panel, guard).tend((), {kept})
+    await SwarmUpkeep(api, panel, guard).remove_orphans((), {kept})
     assert await networks(api, panel) == {kept, gone}  # one that is young may be an organization's that was made just now
-    await SwarmUpkeep(api, panel, guard, young_s=0).tend((), {kept})
+    await SwarmUpkeep(api, panel, guard, young_s=0).remove_orphans((), {kept})
     assert await networks(api, panel) == {kept}

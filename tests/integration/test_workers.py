@@ -215,7 +215,7 @@ async def test_a_periodic_job_never_runs_twice_at_once(start, valkey, tmp_path):
     worker = await start("--schedule", "periodic")
     await until(lambda: worker.notes("tending"))
     for _ in range(3):
-        await send(valkey, "tend", "periodic")
+        await send(valkey, "remove_orphans", "periodic")
     seen = len(worker.notes("woken"))
     await until(lambda: len(worker.notes("woken")) >= seen + 3)
     assert len(worker.notes("tending")) == 1

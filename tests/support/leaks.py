@@ -6,7 +6,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from skypanel.host import strays
+from skypanel.host import blackhole
 from skypanel.host.ranges import UIDS_PER_PANEL
 from skypanel.launcher.processes import descendants, parent_of
 from tests.fixtures.launcher import RunningLauncher
@@ -93,7 +93,7 @@ def _links(launcher: RunningLauncher) -> frozenset[str]:
 def _tables(launcher: RunningLauncher) -> frozenset[str]:
     """The packet rules; those for stray packets stay until the panel ends."""
     tables = _output("nft", "list", "tables").splitlines()
-    return frozenset(line for line in tables if launcher.tag in line and not line.endswith(strays.table(launcher.plan)))
+    return frozenset(line for line in tables if launcher.tag in line and not line.endswith(blackhole.table(launcher.plan)))
 
 
 def _files(launcher: RunningLauncher) -> frozenset[str]:

@@ -206,7 +206,7 @@ class FakeUpkeep:
         self.left = set()
         self.networks = set()
 
-    async def tend(self, apps, organizations):
+    async def remove_orphans(self, apps, organizations):
         self.left &= set(apps)
         self.networks &= set(organizations)
 

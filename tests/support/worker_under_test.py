@@ -50,7 +50,7 @@ async def wake(panel, worker):
     note("woken", os.getpid())
 
 
-async def tend(panel, worker):
+async def remove_orphans(panel, worker):
     """Go on for as long as nobody removes `busy`."""
     note("tending")
     await until(lambda: not (Path(os.environ["JOURNAL"]).parent / "busy").exists(), within_s=60)
@@ -74,7 +74,7 @@ JOBS = {
     "rollout": rollout,
     "reconcile": reconcile,
     "wake": wake,
-    "tend": tend,
+    "remove_orphans": remove_orphans,
     "expire_builds": expire_builds,
     "check_nodes": check_nodes,
     "bill": bill,

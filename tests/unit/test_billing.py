@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skypanel.domain.billing import HOUR, Span, by_app, costs, hour_of, is_unpaid, money, month_of, read_amount, read_month, usage
+from skypanel.domain.billing import HOUR, UsagePeriod, by_app, costs, hour_of, is_unpaid, money, month_of, read_amount, read_month, usage
 from skypanel.domain.errors import Invalid
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -19,7 +19,7 @@ SMALLEST = Fraction(1, 1_000_000)
 
 def span(since=NOON, until=NOON + HOUR, quantity=1, price="0.0200", app=HELLO, **values):
     fields = {"app_name": "hello", "process_type": "web"} | values
-    return Span(app_id=app, hourly_price=Decimal(price), quantity=quantity, since=since, until=until, **fields)
+    return UsagePeriod(app_id=app, hourly_price=Decimal(price), quantity=quantity, since=since, until=until, **fields)
 
 
 moments = st.integers(min_value=0, max_value=50 * 3_600_000_000).map(lambda us: NOON + timedelta(microseconds=us))

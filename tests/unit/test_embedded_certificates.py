@@ -33,8 +33,8 @@ def test_vouches_for_no_other_name(tmp_path, authority, hostname):
 
 
 def test_knows_whom_it_vouches_for(authority):
-    assert certificates.vouches_for(authority.certificate, "apps.example.com")
-    assert not certificates.vouches_for(authority.certificate, "example.com")
+    assert certificates.is_constrained_to(authority.certificate, "apps.example.com")
+    assert not certificates.is_constrained_to(authority.certificate, "example.com")
 
 
 def test_is_renewed_a_year_before_its_end(authority):

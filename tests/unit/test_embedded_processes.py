@@ -11,7 +11,7 @@ from skypanel.domain.routing import PROXY_TOKEN_HEADER
 from skypanel.embedded import processes, running
 from skypanel.embedded.processes import DOOR, PANEL, STORAGE, Binaries
 from skypanel.embedded.users import User, argv_as, caller
-from skypanel.host.connection_limit import Door
+from skypanel.host.connection_limit import ConnectionLimit
 from skypanel.launcher.options import parse_options
 from skypanel.ports.queue import QUEUES
 from skypanel.settings import Settings
@@ -136,7 +136,7 @@ def test_the_launcher_and_the_proxy_are_told_of_the_front_door():
     settings = replace(SETTINGS, connections_per_address=20, trusted_proxies=("10.1.2.3/32", "fd00::/64"))
     told = ("--front-ports", "8080", "8443", "--connections-per-address", "20", "--trusted-proxies", "10.1.2.3/32", "fd00::/64")
     assert processes.launcher_argv(settings, BINARIES)[-8:] == told
-    assert parse_options(processes.launcher_argv(settings, BINARIES)[3:]).door == Door(
+    assert parse_options(processes.launcher_argv(settings, BINARIES)[3:]).door == ConnectionLimit(
         (8080, 8443), 20, (IPv4Network("10.1.2.3/32"), IPv6Network("fd00::/64"))
     )
     entry_points = processes.traefik_config(settings)["entryPoints"]

@@ -1,12 +1,14 @@
 from ipaddress import IPv4Network, IPv6Network
 
-from skypanel.host.connection_limit import Door, ruleset, undoing
+from skypanel.host.connection_limit import ConnectionLimit, ruleset, undoing
 
 TAG = "0123abcd"
 
 
 def test_every_connection_at_the_public_ports_is_counted_by_its_address_unless_a_proxy_is_trusted():
-    rules = ruleset(TAG, Door((80, 443), 1000, (IPv4Network("10.1.2.3/32"), IPv6Network("fd00::/64"), IPv4Network("10.2.0.0/16"))))
+    rules = ruleset(
+        TAG, ConnectionLimit((80, 443), 1000, (IPv4Network("10.1.2.3/32"), IPv6Network("fd00::/64"), IPv4Network("10.2.0.0/16")))
+    )
     assert rules.startswith(f"table inet skypanel_{TAG}_door {{}}\ndelete table inet skypanel_{TAG}_door\n")
     lines = [line.strip() for line in rules.splitlines()]
     assert {"elements = { 10.1.2.3/32, 10.2.0.0/16 }", "elements = { fd00::/64 }"} <= set(lines)
@@ -21,7 +23,7 @@ def test_every_connection_at_the_public_ports_is_counted_by_its_address_unless_a
 
 
 def test_sets_that_hold_nobody_have_no_elements():
-    assert "elements" not in ruleset(TAG, Door((80,), 1))
+    assert "elements" not in ruleset(TAG, ConnectionLimit((80,), 1))
 
 
 def test_the_rules_go_with_the_panel():

@@ -136,7 +136,10 @@ class TestFirewall:
         rules = firewall.ruleset(PLAN, [], [], ["192.0.2.2"], firewall.Entrance("tap0", "10.0.2.100"))
         assert "iifname tap0 ip daddr 10.0.2.100 dnat ip to tcp dport map @forwards" in rules
         assert "192.0.2.2" in rules
-        assert firewall.let_in(PLAN, 30000, 0, 20000) == "add element inet skypanel_0123abcd forwards { 30000 : 10.90.64.2 . 20000 }\n"
+        assert (
+            firewall.add_port_forward(PLAN, 30000, 0, 20000)
+            == "add element inet skypanel_0123abcd forwards { 30000 : 10.90.64.2 . 20000 }\n"
+        )
 
     def test_a_cable(self):
         assert "link add name sk0123abx1 mtu 1400 type veth peer name eth0 mtu 1400 netns 77\n" in firewall.host_batch(
@@ -146,7 +149,7 @@ class TestFirewall:
         assert "route add default via 10.90.64.5\n" in firewall.sandbox_batch(PLAN.link(1))
 
     def test_a_passage_through_other_firewalls(self):
-        assert firewall.passage(PLAN)[0] == ("FORWARD", "-i", "sk0123abx+", "-j", "ACCEPT")
+        assert firewall.forward_rules(PLAN)[0] == ("FORWARD", "-i", "sk0123abx+", "-j", "ACCEPT")
 
     def test_the_way_out(self):
         head = "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\n"

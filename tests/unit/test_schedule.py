@@ -11,7 +11,7 @@ def test_all_that_is_scheduled_is_a_job():
 
 
 def test_leftovers_go_by_themselves():
-    assert "tend" in EVERY_S
+    assert "remove_orphans" in EVERY_S
 
 
 def test_objects_are_moved_and_garbage_is_collected_by_itself():

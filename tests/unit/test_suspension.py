@@ -5,7 +5,7 @@ import pytest
 
 from skypanel.domain.account import Organization
 from skypanel.domain.app import check_runs
-from skypanel.domain.deletion import Fate, check_choice, read_fate
+from skypanel.domain.deletion import OnDelete, check_choice, read_on_delete
 from skypanel.domain.errors import Conflict, Denied, Invalid, Unpaid
 from skypanel.domain.suspension import Suspension, suspension
 from tests.fixtures.launcher import make_app
@@ -33,17 +33,17 @@ def test_a_suspended_app_is_refused_with_what_to_do(why, error, remedy):
 
 @pytest.mark.parametrize("word", ["", "Destroy", "DESTROY", "keep", "destroy ", "\x00"])
 def test_what_is_no_fate_is_refused_with_what_there_is(word):
-    assert [read_fate(fate.value) for fate in Fate] == list(Fate)
+    assert [read_on_delete(on_delete.value) for on_delete in OnDelete] == list(OnDelete)
     with pytest.raises(Invalid, match="destroy or reassign"):
-        read_fate(word)
+        read_on_delete(word)
 
 
 def test_a_choice_is_needed_where_there_are_apps_and_has_to_be_complete():
     check_choice(ACME, 0, None, to=None, confirm="")
-    check_choice(ACME, 2, Fate.DESTROY, to=None, confirm="Acme")
-    check_choice(ACME, 2, Fate.REASSIGN, to=MAIN, confirm="")
+    check_choice(ACME, 2, OnDelete.DESTROY, to=None, confirm="Acme")
+    check_choice(ACME, 2, OnDelete.REASSIGN, to=MAIN, confirm="")
     with pytest.raises(Conflict, match="Acme has 1 app"):
         check_choice(ACME, 1, None, to=MAIN, confirm="Acme")
-    for fate, to, confirm in ((Fate.DESTROY, MAIN, "Main"), (Fate.REASSIGN, None, "Acme"), (Fate.REASSIGN, ACME, "Acme")):
+    for on_delete, to, confirm in ((OnDelete.DESTROY, MAIN, "Main"), (OnDelete.REASSIGN, None, "Acme"), (OnDelete.REASSIGN, ACME, "Acme")):
         with pytest.raises(Invalid):
-            check_choice(ACME, 2, fate, to=to, confirm=confirm)
+            check_choice(ACME, 2, on_delete, to=to, confirm=confirm)

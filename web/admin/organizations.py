@@ -6,7 +6,7 @@ from aiohttp import web
 
 from skypanel.domain.account import Account, Organization
 from skypanel.domain.billing import money
-from skypanel.domain.deletion import Fate, read_fate
+from skypanel.domain.deletion import OnDelete, read_on_delete
 from skypanel.domain.errors import Conflict, Invalid, NotFound, SkyPanelError, Unavailable
 from skypanel.flow import deletion, figures, organizations, suspension
 from skypanel.ports.panel import Panel
@@ -63,9 +63,9 @@ async def delete(request: web.Request) -> web.Response:
     fields = await forms.read(request)
     organization = await _organization(request, visitor)
     try:
-        fate = read_fate(fields["apps"]) if fields.get("apps") else None
-        to = await deletion.find_heir(panel, visitor.account, fields.get("to", "")) if fate is Fate.REASSIGN else None
-        await deletion.delete(panel, organization, visitor.account, fate, to=to, confirm=fields.get("confirm", ""))
+        on_delete = read_on_delete(fields["apps"]) if fields.get("apps") else None
+        to = await deletion.find_recipient(panel, visitor.account, fields.get("to", "")) if on_delete is OnDelete.REASSIGN else None
+        await deletion.delete(panel, organization, visitor.account, on_delete, to=to, confirm=fields.get("confirm", ""))
     except (Conflict, Invalid, NotFound, Unavailable) as error:
         return await _page(request, visitor, organization, 422, error=error, fields=fields)
     return web.Response(status=303, headers={"Location": PATH})

@@ -5,7 +5,7 @@ from msgspec import UNSET
 from skypanel.domain.access import Action, Member, Role
 from skypanel.domain.account import Organization
 from skypanel.domain.app import App
-from skypanel.domain.deletion import read_fate
+from skypanel.domain.deletion import read_on_delete
 from skypanel.domain.errors import Invalid, NotFound
 from skypanel.domain.names import printable
 from skypanel.flow import apps as apps_flow
@@ -76,10 +76,10 @@ async def show(call: Call) -> Reply:
 async def delete(call: Call, body: Deletion) -> Reply:
     """Delete an organization and show what it was; one with apps takes what becomes of them."""
     found = await deletion_flow.find(call.panel, call.account, call.params["team"])
-    to = await deletion_flow.find_heir(call.panel, call.account, body.to) if body.to is not UNSET else None
-    fate = read_fate(body.apps) if body.apps is not UNSET else None
+    to = await deletion_flow.find_recipient(call.panel, call.account, body.to) if body.to is not UNSET else None
+    on_delete = read_on_delete(body.apps) if body.apps is not UNSET else None
     was = await _shown(call, found)
-    await deletion_flow.delete(call.panel, found, call.account, fate, to=to, confirm=body.confirm)
+    await deletion_flow.delete(call.panel, found, call.account, on_delete, to=to, confirm=body.confirm)
     return Reply(was)
 
 

@@ -22,7 +22,7 @@ Do = Callable[[Panel, App, Account, forms.Fields], Awaitable[str]]
 
 
 @dataclass(frozen=True)
-class Deed:
+class FormAction:
     """What a button does: what it takes, and what is done, which returns where to go on."""
 
     needs: Action
@@ -70,11 +70,11 @@ async def _clear(panel: Panel, app: App, by: Account, _fields: forms.Fields) -> 
     return _path(app)
 
 
-DEEDS: Mapping[str, Deed] = {
-    "save": Deed(Action.CONFIGURE_APP, _save),
-    "deploy": Deed(Action.PUSH, _deploy),
-    "key": Deed(Action.CONFIGURE_APP, _make_key),
-    "clear": Deed(Action.CONFIGURE_APP, _clear),
+DEEDS: Mapping[str, FormAction] = {
+    "save": FormAction(Action.CONFIGURE_APP, _save),
+    "deploy": FormAction(Action.PUSH, _deploy),
+    "key": FormAction(Action.CONFIGURE_APP, _make_key),
+    "clear": FormAction(Action.CONFIGURE_APP, _clear),
 }
 
 

@@ -84,7 +84,7 @@ async def executing(url: str, exec_id: str) -> AsyncIterator[Streams]:
         yield found
 
 
-async def knock(url: str) -> None:
+async def check_reachable(url: str) -> None:
     """Return if somebody listens at a daemon's socket: the SDK leaves one of its own open where nobody does. Raises Unavailable."""
     async with _connected(url):
         return

@@ -18,7 +18,7 @@ from skypanel.domain.manifest import Exit
 from skypanel.drivers.docker import spec as container_spec
 from skypanel.drivers.docker import sweep as container_sweep
 from skypanel.drivers.docker.api import DockerApi, Json
-from skypanel.drivers.docker.attach import STDERR, Streams, attached, knock
+from skypanel.drivers.docker.attach import STDERR, Streams, attached, check_reachable
 from skypanel.drivers.docker.files import archive
 from skypanel.drivers.docker.guard import Guard
 from skypanel.drivers.docker.spec import OUT_OF_MEMORY, Place
@@ -107,7 +107,7 @@ class ContainerBuilder:
 
     async def _ready(self) -> str:
         """Have the network, and return the rules for it."""
-        await knock(self._url)
+        await check_reachable(self._url)
         if self._rules is None:
             with suppress(Conflict):
                 await self._docker.call(lambda client: client.create_network(**container_spec.network()))

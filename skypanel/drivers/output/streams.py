@@ -50,7 +50,7 @@ SUPERSEDED = 0
 
 # Adds lines from number ARGV[2] on, but only where they join on to what is there. Returns the number that it wants next:
 # a smaller one than was offered after Redis lost some, 0 once a later attempt has written. Lines that are there already
-# are passed over, so a call whose answer was lost may be repeated.
+# are passed over, so a call whose answer was lost can be sent again.
 APPEND = """
 local attempt, first, ending, life = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3] == '1', ARGV[4]
 local newest = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]

@@ -31,7 +31,7 @@ STOP_SLACK_S = 10.0
 JoinNetwork = Callable[[str], Awaitable[None]]
 
 
-async def nowhere_else(app: App, digest: str) -> None:
+async def no_other_nodes(app: App, digest: str) -> None:
     """Stage a slug on no other node, where there is none."""
 
 
@@ -66,7 +66,7 @@ class SwarmScheduler:
         images: SlugImages,
         options: SwarmOptions | None = None,
         *,
-        stage_elsewhere: StageElsewhere = nowhere_else,
+        stage_elsewhere: StageElsewhere = no_other_nodes,
         stop_elsewhere: StopElsewhere = stop_nothing,
         join: JoinNetwork = join_nothing,
     ) -> None:

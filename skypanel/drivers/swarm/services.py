@@ -1,4 +1,4 @@
-"""A panel's services, secrets and networks in a Swarm. Every call may be repeated."""
+"""A panel's services, secrets and networks in a Swarm. Every call is idempotent."""
 
 import logging
 from collections.abc import Callable, Collection, Sequence

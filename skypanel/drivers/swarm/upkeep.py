@@ -20,7 +20,7 @@ class SwarmUpkeep:
         self._guard = guard
         self._young_s = young_s
 
-    async def tend(self, apps: Collection[AppId], organizations: Collection[OrganizationId]) -> None:
+    async def remove_orphans(self, apps: Collection[AppId], organizations: Collection[OrganizationId]) -> None:
         """Remove what was left of workers that were killed and of apps and organizations but these, and have the nodes guarded."""
         await container_sweep.sweep(self._docker)
         await container_sweep.sweep_caches(self._docker, self._panel, apps, self._young_s)

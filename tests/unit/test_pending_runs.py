@@ -4,11 +4,11 @@ import pytest
 
 from skypanel.domain.errors import Conflict
 from skypanel.domain.manifest import OneOff
-from web.meetings import MAX_WAITING, MAX_WAITING_OF_ONE, WAIT_S, Meeting, Meetings
+from web.pending_runs import MAX_WAITING, MAX_WAITING_OF_ONE, WAIT_S, PendingRun, PendingRuns
 
 
 def meeting(token_id=None):
-    return Meeting(token_id or uuid4(), uuid4(), OneOff(1234, "true"), None)
+    return PendingRun(token_id or uuid4(), uuid4(), OneOff(1234, "true"), None)
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def clock():
 
 @pytest.fixture
 def meetings(clock):
-    return Meetings(lambda: clock[0])
+    return PendingRuns(lambda: clock[0])
 
 
 def test_who_says_the_secret_has_the_meeting_once(meetings):

@@ -16,7 +16,7 @@ MAX_WAITING_OF_ONE = 20
 
 
 @dataclass(frozen=True)
-class Meeting:
+class PendingRun:
     """What is to run, and by whose token; `origin` is where it was asked for."""
 
     token_id: TokenId
@@ -27,19 +27,19 @@ class Meeting:
 
 @dataclass(frozen=True)
 class _Expected:
-    meeting: Meeting
+    meeting: PendingRun
     until: float
     secret: str = field(repr=False)
 
 
-class Meetings:
+class PendingRuns:
     """Those that are arranged, in the memory of the process that is the rendezvous. `now` counts seconds."""
 
     def __init__(self, now: Callable[[], float] = monotonic) -> None:
         self._now = now
         self._expected: dict[str, _Expected] = {}
 
-    def arrange(self, meeting: Meeting) -> str:
+    def arrange(self, meeting: PendingRun) -> str:
         """Return what whoever comes has to say, once and within a minute. Raises Conflict where too many wait already."""
         now = self._now()
         self._expected = {place: each for place, each in self._expected.items() if each.until > now}
@@ -50,7 +50,7 @@ class Meetings:
         self._expected[place] = _Expected(meeting, now + WAIT_S, secret)
         return f"{place}.{secret}"
 
-    def take(self, said: bytes) -> Meeting | None:
+    def take(self, said: bytes) -> PendingRun | None:
         """Return the meeting that somebody comes for, if they know its secret; it is theirs alone from now on."""
         place, _, secret = said.decode("ascii", errors="replace").partition(".")
         expected = self._expected.get(place)

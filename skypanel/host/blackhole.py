@@ -51,7 +51,7 @@ def _route(plan: Plan) -> tuple[str, ...]:
 
 
 async def hold(plan: Plan) -> None:
-    """Keep them here from now on; may be repeated. Raises CommandFailed."""
+    """Keep them here from now on; idempotent. Raises CommandFailed."""
     await call(("ip", "route", "replace", *_route(plan)))
     await call(("nft", "-f", "-"), ruleset(plan))
 

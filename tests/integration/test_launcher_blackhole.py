@@ -4,7 +4,7 @@ import asyncio
 import signal
 
 from skypanel.domain.manifest import DynoState
-from skypanel.host import strays
+from skypanel.host import blackhole
 from tests.contracts.scheduler import READY_S, SERVE, launched
 from tests.fakes.objects import FakeObjects
 from tests.fixtures.launcher import own_launcher
@@ -57,5 +57,5 @@ async def test_a_request_to_a_dyno_that_is_gone_stays_on_the_machine(own_launche
             # without the route, which somebody's program for networks may take away, the rules do it
             run("ip", "route", "delete", "unreachable", own_launcher.subnet)
             assert await asked(served.endpoint) == b""
-            run("nft", "delete", "table", "inet", f"skypanel_{strays.table(own_launcher.plan)}")
+            run("nft", "delete", "table", "inet", f"skypanel_{blackhole.table(own_launcher.plan)}")
             assert await asked(served.endpoint) == b"stranger"
