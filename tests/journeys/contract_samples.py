@@ -4,7 +4,6 @@ A subclass's module has a fixture `front`, a running panel, and the fixture `mir
 """
 
 import json
-import re
 
 import pytest
 
@@ -45,33 +44,40 @@ def mirror(front):
 
 
 class SamplesContract:
-    @pytest.fixture(autouse=True)
-    def _room(self, front):
-        """A small machine has room for a few dynos: what was pushed is gone after each test."""
-        yield
-        for name in re.findall(r"^((?:sample|pinned)-\S+)", front.cli("apps").stdout, re.MULTILINE):
+    @pytest.fixture
+    def push(self, front):
+        """Push to apps that are gone after the test: a small machine has room for a few dynos."""
+        pushed = []
+
+        def push(repository, name):
+            shown = repository.push(name)
+            pushed.append(name)
+            return shown
+
+        yield push
+        for name in pushed:
             front.cli("destroy", name, "--confirm", name)
 
     @pytest.mark.parametrize(("fixture", "path", "label", "answer"), SAMPLES)
-    def test_a_sample_app_goes_live(self, front, fixture, path, label, answer):
+    def test_a_sample_app_goes_live(self, front, push, fixture, path, label, answer):  # noqa: PLR0917 - fixtures, and a row of the table
         name = f"sample-{fixture}"
-        assert f"-----> {label} app detected" in front.repository(fixture).push(name)
+        assert f"-----> {label} app detected" in push(front.repository(fixture), name)
         self.serves(front, name, answer, path)
 
     @pytest.mark.parametrize("fixture", PYTHONS)
-    def test_a_python_app_that_is_pinned_to_another_version(self, front, mirror, fixture):
+    def test_a_python_app_that_is_pinned_to_another_version(self, front, push, mirror, fixture):
         wanted = mirror.pythons[0]
         repository = front.repository(fixture)
         repository.write(".python-version", f"{wanted}\n")
         repository.write("bin/post_compile", "#!/bin/sh\npython --version\n")
         repository.commit("Pinned")
-        shown = repository.push(f"pinned-{fixture}")
+        shown = push(repository, f"pinned-{fixture}")
         assert f"Using Python {wanted}: .python-version asks for {wanted} (which the stack lacks)" in shown
         assert f"       Python {wanted} " in shown
         self.serves(front, f"pinned-{fixture}", PYTHONS[fixture])
 
     @pytest.mark.parametrize("kind", NODES)
-    def test_a_node_app_that_is_pinned_to_another_version(self, front, mirror, kind):
+    def test_a_node_app_that_is_pinned_to_another_version(self, front, push, mirror, kind):
         fixture, fields, yarn, answer = NODES[kind]
         repository = front.repository(fixture)
         package = {**json.loads((repository.folder / "package.json").read_text()), **fields, "engines": {"node": NODE}}
@@ -81,7 +87,7 @@ class SamplesContract:
             repository.write(".yarnrc.yml", yarn)
             (repository.folder / "yarn.lock").unlink()
         repository.commit("Pinned")
-        shown = repository.push(f"pinned-node-{kind}")
+        shown = push(repository, f"pinned-node-{kind}")
         assert f"Using Node.js {NODE}: package.json asks for {NODE}" in shown
         assert f"       v{NODE} " in shown
         assert "Default types for nodejs -> web" in shown

@@ -7,19 +7,17 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.journeys.browser import UNREADABLE, Visit, running_browser
-from tests.journeys.harness import PanelUnderTest, new_panel, wait_for
+from tests.journeys.harness import PanelUnderTest, wait_for
 
 
 @pytest.fixture(scope="module")
-def own_panel() -> Iterator[PanelUnderTest]:
-    """A panel with an organization Acme that has a running app, `rocket`."""
-    with new_panel() as made:
-        made.up()
-        made.cli("orgs", "add", "Acme")
-        made.repository("python-plain").push("rocket")
-        made.cli("transfer", "rocket", "Acme")
-        wait_for("the app in Acme", lambda: made.answers("rocket"))
-        yield made
+def acme(panel) -> PanelUnderTest:
+    """The panel, with an organization Acme that has a running app, `rocket`."""
+    panel.cli("orgs", "add", "Acme")
+    panel.repository("python-plain").push("rocket")
+    panel.cli("transfer", "rocket", "Acme")
+    wait_for("the app in Acme", lambda: panel.answers("rocket"))
+    return panel
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +27,8 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def page(own_panel, browser):
-    visit = Visit(own_panel, browser)
+def page(acme, browser):
+    visit = Visit(acme, browser)
     yield visit.sign_in()
     visit.close()
     # A form that is refused comes back with status 422, which the browser notes.
@@ -54,8 +52,8 @@ def check_fits(page: Page, width: int) -> None:
 
 @pytest.mark.parametrize("width", [1280, 360])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_its_pages_fit(own_panel, browser, scheme, width):
-    visit = Visit(own_panel, browser, viewport={"width": width, "height": 900}, color_scheme=scheme)
+def test_its_pages_fit(acme, browser, scheme, width):
+    visit = Visit(acme, browser, viewport={"width": width, "height": 900}, color_scheme=scheme)
     page = visit.sign_in()
     page.goto("/organizations")
     check_fits(page, width)
@@ -67,30 +65,30 @@ def test_its_pages_fit(own_panel, browser, scheme, width):
 
 
 @pytest.mark.req("R16.5")
-def test_an_administrator_suspends_and_resumes_all_apps(own_panel, page):
+def test_an_administrator_suspends_and_resumes_all_apps(acme, page):
     page.goto("/organizations")
     page.get_by_role("link", name="Acme").click()
     page.get_by_role("button", name="Suspend its apps").click()
     expect(page.get_by_role("alert")).to_contain_text("An administrator suspended it")
-    wait_for("the page of an app that is stopped", lambda: "suspended its organization" in own_panel.get("rocket").body)
-    assert "suspended by an administrator" in own_panel.cli("apps").stdout
-    assert "Stopped: an administrator suspended Acme." in own_panel.cli("logs", "rocket").stdout
-    refused = own_panel.cli("scale", "rocket", "web=2", check=False)
+    wait_for("the page of an app that is stopped", lambda: "suspended its organization" in acme.get("rocket").body)
+    assert "suspended by an administrator" in acme.cli("apps").stdout
+    assert "Stopped: an administrator suspended Acme." in acme.cli("logs", "rocket").stdout
+    refused = acme.cli("scale", "rocket", "web=2", check=False)
     assert (refused.returncode, "suspended its organization" in refused.stderr) == (1, True)
-    declined = own_panel.repository("python-plain").push("rocket", "+HEAD:refs/heads/main", check=False)
+    declined = acme.repository("python-plain").push("rocket", "+HEAD:refs/heads/main", check=False)
     assert "rocket cannot run: an administrator of this panel suspended its organization." in declined
     page.get_by_role("button", name="Resume its apps").click()
     expect(page.get_by_role("button", name="Suspend its apps")).to_be_visible()
-    wait_for("the app", lambda: own_panel.answers("rocket"))
-    assert "Acme is suspended" in own_panel.cli("orgs", "suspend", "Acme").stdout
-    assert "suspended by an administrator" in own_panel.cli("orgs", "list").stdout
-    assert "its apps run again" in own_panel.cli("orgs", "resume", "Acme").stdout
-    wait_for("the app once more", lambda: own_panel.answers("rocket"))
+    wait_for("the app", lambda: acme.answers("rocket"))
+    assert "Acme is suspended" in acme.cli("orgs", "suspend", "Acme").stdout
+    assert "suspended by an administrator" in acme.cli("orgs", "list").stdout
+    assert "its apps run again" in acme.cli("orgs", "resume", "Acme").stdout
+    wait_for("the app once more", lambda: acme.answers("rocket"))
 
 
 @pytest.mark.req("R4.4", "R16.3")
-def test_deleting_asks_for_the_apps_and_gives_them_away_without_a_failed_request(own_panel, page):
-    refused = own_panel.cli("orgs", "delete", "Acme", check=False)
+def test_deleting_asks_for_the_apps_and_gives_them_away_without_a_failed_request(acme, page):
+    refused = acme.cli("orgs", "delete", "Acme", check=False)
     assert "Choose what becomes of it: destroy, or reassign to another organization." in refused.stderr
     page.goto("/organizations")
     page.get_by_role("link", name="Acme").click()
@@ -106,20 +104,20 @@ def test_deleting_asks_for_the_apps_and_gives_them_away_without_a_failed_request
     page.get_by_role("button", name="Delete").click()
     expect(page.get_by_role("heading", name="Organizations")).to_be_visible()
     expect(page.get_by_role("link", name="Acme")).to_have_count(0)
-    assert own_panel.answers("rocket")
-    assert "rocket" in own_panel.cli("orgs", "usage", "Main").stdout
+    assert acme.answers("rocket")
+    assert "rocket" in acme.cli("orgs", "usage", "Main").stdout
 
 
 @pytest.mark.req("R4.4", "R16.3")
-def test_deleting_with_all_apps_takes_the_name(own_panel):
-    own_panel.cli("orgs", "add", "Short Lived")
-    own_panel.repository("python-plain").push("meteor")
-    own_panel.cli("transfer", "meteor", "Short Lived")
-    refused = own_panel.cli("orgs", "delete", "Short Lived", "--apps", "destroy", "--confirm", "short lived", check=False)
+def test_deleting_with_all_apps_takes_the_name(acme):
+    acme.cli("orgs", "add", "Short Lived")
+    acme.repository("python-plain").push("meteor")
+    acme.cli("transfer", "meteor", "Short Lived")
+    refused = acme.cli("orgs", "delete", "Short Lived", "--apps", "destroy", "--confirm", "short lived", check=False)
     assert "confirm with the name Short Lived" in refused.stderr
     assert (
         "is gone. Its wallet had 100.00 left."
-        in own_panel.cli("orgs", "delete", "Short Lived", "--apps", "destroy", "--confirm", "Short Lived").stdout
+        in acme.cli("orgs", "delete", "Short Lived", "--apps", "destroy", "--confirm", "Short Lived").stdout
     )
-    assert "meteor" not in own_panel.cli("apps").stdout
-    assert "Short Lived" not in own_panel.cli("orgs", "list").stdout
+    assert "meteor" not in acme.cli("apps").stdout
+    assert "Short Lived" not in acme.cli("orgs", "list").stdout
