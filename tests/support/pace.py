@@ -34,6 +34,7 @@ ROWS = (
         "journeys/test_remote.py",
         "journeys/test_dashboard.py",
         "journeys/test_api_builds.py",
+        "journeys/test_heroku_versions.py",
     ),
     (
         "integration/test_container_builder.py",
