@@ -6,7 +6,7 @@ import pytest
 from msgspec import UNSET
 
 from skypanel.domain.errors import Invalid
-from web.api.account import NewAuthorization
+from web.api.account import NewAuthorization, NewPassword
 from web.api.apps import AppChange, NewApp
 from web.api.bodies import Fields, Text, check_empty, read
 from web.api.builds import NewBuild
@@ -81,3 +81,8 @@ def test_where_there_is_to_be_no_body_one_that_says_nothing_is_none():
         with pytest.raises(Invalid) as refused:
             check_empty(body)
         assert str(refused.value) == said
+
+
+def test_what_a_body_holds_does_not_show_where_it_is_written_down():
+    body = read(b'{"password": "hunter2", "new_password": "hunter3"}', NewPassword)
+    assert (body.password, repr(body)) == ("hunter2", "NewPassword(...)")

@@ -28,6 +28,10 @@ Maybe: TypeAlias = T | UnsetType
 class Body(Struct, forbid_unknown_fields=True):
     """An object with these fields and no others."""
 
+    def __repr__(self) -> str:
+        """Name the type alone: what it holds may be a secret."""
+        return f"{type(self).__name__}(...)"
+
 
 class Empty(Body):
     """A body where there is to be none."""
