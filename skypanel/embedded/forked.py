@@ -23,7 +23,9 @@ def preload(argvs: Iterable[Sequence[str]]) -> None:
     """Import all that these programs need, so that processes which are forked from now on share it."""
     for argv in argvs:
         import_module(OWN[argv[2]])
-    import_module("skypanel.bootstrap").preload(sources.load(os.environ))
+    from skypanel import bootstrap
+
+    bootstrap.preload(sources.load(os.environ))
     # The collector is to keep its hands off what is there before the fork, so that its pages stay shared.
     gc.collect()
     gc.freeze()
