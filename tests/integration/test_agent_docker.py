@@ -3,13 +3,10 @@
 import pytest
 
 from skypanel.drivers.swarm.spec import APP, PROCESS_TYPE
-from tests.fixtures.docker import swarm
 from tests.support.small_image import small_image
 from tests.support.until import until
 from workers.agent import dynos
 from workers.agent.docker import Docker
-
-__all__ = ["swarm"]
 
 LABELS = {APP: "00000000-0000-0000-0000-000000000001", PROCESS_TYPE: "web", dynos.TASK: "app-web.2.abc"}
 # Ends by SIGTERM alone, and says so.

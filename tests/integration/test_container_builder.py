@@ -19,13 +19,12 @@ from skypanel.flow.compile import compile_slug
 from tests.contracts.builder import LIMITS, BuilderContract, output, shell, text
 from tests.contracts.workspace import WorkspaceContract
 from tests.fakes.objects import FakeObjects
-from tests.fixtures.container import build_image, builder, holdings, site
-from tests.fixtures.docker import swarm
+from tests.fixtures.container import builder, holdings, site
 from tests.fixtures.launcher import make_app
 from tests.support.buildpack_sandbox import APPS
 from tests.support.until import until
 
-__all__ = ["build_image", "builder", "site", "swarm"]
+__all__ = ["builder", "site"]
 
 # A panel that opens a workspace, says so, and is in the middle of a step when it is killed.
 VICTIM = """\

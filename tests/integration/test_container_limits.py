@@ -11,13 +11,12 @@ from skypanel.drivers.docker.builder import ContainerBuilder
 from skypanel.host.allowed import parse_allowed
 from skypanel.ports.builder import Step
 from tests.contracts.builder import LIMITS, output, reaches, shell, text
-from tests.fixtures.container import build_image, builder, holdings, listening, site
-from tests.fixtures.docker import swarm
+from tests.fixtures.container import builder, holdings, listening, site
 from tests.fixtures.launcher import ENVIRONMENT, make_app
 from tests.integration.test_sandbox_limits import FILL_DISK, FILL_MEMORY
 from tests.support.kernel_calls import EXPECTED, PROBE, as_docker_has_it, outcomes
 
-__all__ = ["build_image", "builder", "site", "swarm"]
+__all__ = ["builder", "site"]
 
 MANY_FILES = "mkdir /app/d; cd /app/d; exec python3 -c 'import itertools\nfor n in itertools.count(): open(str(n), \"x\").close()'"
 BOMB = "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass"

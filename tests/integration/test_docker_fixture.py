@@ -6,11 +6,11 @@ import aiohttp
 import pytest
 from docker.types import EndpointSpec
 
-from tests.fixtures.docker import running_docker, swarm
+from tests.fixtures.docker import running_docker, swarm_of_the_module
 from tests.support.small_image import small_image
 from tests.support.until import until
 
-__all__ = ["swarm"]
+__all__ = ["swarm_of_the_module"]
 
 
 def states(docker):

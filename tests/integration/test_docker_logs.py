@@ -14,14 +14,11 @@ from skypanel.drivers.logs.files import FileLogs
 from skypanel.drivers.swarm.logs import DockerLogs, Early, read_frames
 from skypanel.drivers.swarm.spec import service_labels
 from tests.contracts.logs import APP, LogsContract, read, texts
-from tests.fixtures.docker import swarm
 from tests.fixtures.launcher import make_manifest
 from tests.support.collector_under_test import collecting
 from tests.support.small_image import small_image
 from tests.support.until import until
 from workers.collector import POSITIONS
-
-__all__ = ["swarm"]
 
 WITHIN_S = 20
 QUANTITIES = {"web": 2, "web-admin": 1, "worker": 1}

@@ -25,7 +25,7 @@ from skypanel.flow import provision, stopping, watch
 from skypanel.flow.setup import publish_authority
 from skypanel.host.layers import image, write_layer
 from skypanel.store import alerts, nodes, settings
-from tests.fixtures.docker import swarm
+from tests.fixtures.docker import swarm_of_the_module
 from tests.fixtures.machine import BareMachine, Machine
 from tests.fixtures.web import SETTINGS
 from tests.support.panels import open_stage
@@ -33,7 +33,7 @@ from tests.support.small_image import small_image
 from tests.support.until import until
 from web.app import create_app
 
-__all__ = ["swarm"]
+__all__ = ["swarm_of_the_module"]
 
 
 def packed():

@@ -11,10 +11,7 @@ from skypanel.domain.errors import Unavailable
 from skypanel.domain.stack import Image
 from skypanel.drivers.docker import stack
 from skypanel.drivers.docker.api import DockerApi
-from tests.fixtures.docker import swarm
 from tests.support.stack_images import stack_image
-
-__all__ = ["swarm"]
 
 PROGRAMS = {
     Image.RUN: ("bash", "curl", "node", "npm", "ps", "python3", "tini", "tar", "xz", "zstd"),

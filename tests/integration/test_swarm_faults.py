@@ -21,11 +21,11 @@ from skypanel.drivers.storage.s3 import S3Objects
 from skypanel.drivers.swarm.nodes import SwarmNodes
 from tests.contracts.scheduler import READY_S, SERVE, launched
 from tests.fixtures.launcher import SERVER, stored_slug
-from tests.fixtures.swarm import engine, nodes, objects, running_engine
+from tests.fixtures.swarm import engine, nodes_of_the_module, objects, running_engine
 from tests.support.small_image import NAME
 from tests.support.until import until
 
-__all__ = ["engine", "nodes", "objects"]
+__all__ = ["engine", "nodes_of_the_module", "objects"]
 
 HOST = "contract.localhost"
 RESCHEDULED_S = 90

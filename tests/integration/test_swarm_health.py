@@ -11,10 +11,10 @@ from skypanel.ports.scheduler import Unready
 from tests.contracts.scheduler import READY_S
 from tests.fixtures.docker import run_in
 from tests.fixtures.launcher import make_app, make_manifest, stored_slug
-from tests.fixtures.swarm import engine, nodes, objects
+from tests.fixtures.swarm import engine, objects
 from tests.support.until import until
 
-__all__ = ["engine", "nodes", "objects"]
+__all__ = ["engine", "objects"]
 
 # Answers GET with the status in the file of that path's name, and prints each time it was asked.
 SERVER = """

@@ -8,10 +8,10 @@ from skypanel.domain.errors import Unavailable
 from skypanel.domain.node import Availability
 from skypanel.drivers.swarm.nodes import SwarmNodes
 from tests.contracts.swarm import SwarmContract
-from tests.fixtures.docker import swarm
+from tests.fixtures.docker import swarm_of_the_module
 from tests.support.until import until
 
-__all__ = ["swarm"]
+__all__ = ["swarm_of_the_module"]
 
 TINY = b"\0" * 1024  # an empty tar
 

@@ -14,10 +14,10 @@ from skypanel.drivers.swarm.router import SwarmRouter
 from tests.contracts.router import RouterContract
 from tests.contracts.scheduler import READY_S, SERVE
 from tests.fixtures.launcher import make_app, make_manifest, stored_slug
-from tests.fixtures.swarm import TOKEN, engine, nodes, objects
+from tests.fixtures.swarm import TOKEN, engine, objects
 from tests.support.until import until
 
-__all__ = ["engine", "nodes", "objects"]
+__all__ = ["engine", "objects"]
 
 HOST = "contract.localhost"
 

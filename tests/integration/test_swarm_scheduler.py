@@ -38,11 +38,11 @@ from tests.contracts.scheduler import (
 )
 from tests.fixtures.docker import run_in
 from tests.fixtures.launcher import SERVER, make_app, make_manifest, stored_slug
-from tests.fixtures.swarm import STOP_GRACE_S, engine, nodes, objects
+from tests.fixtures.swarm import STOP_GRACE_S, engine, objects
 from tests.support.small_image import NAME
 from tests.support.until import until
 
-__all__ = ["engine", "nodes", "objects"]
+__all__ = ["engine", "objects"]
 
 CANARY = "canary-4b1f6c"
 FINISH = """

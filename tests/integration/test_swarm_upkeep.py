@@ -17,11 +17,8 @@ from skypanel.drivers.swarm.spec import ORGANIZATION, release_labels
 from skypanel.drivers.swarm.upkeep import SwarmUpkeep
 from tests.contracts.upkeep import UpkeepContract
 from tests.fakes.objects import FakeObjects
-from tests.fixtures.docker import swarm
 from tests.fixtures.launcher import make_app, make_manifest
 from tests.support.small_image import NAME, small_image
-
-__all__ = ["swarm"]
 
 
 @pytest.fixture

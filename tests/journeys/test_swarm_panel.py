@@ -5,14 +5,14 @@ from collections.abc import Iterator
 import pytest
 
 from skypanel.domain.stack import Image
-from tests.fixtures.docker import Docker, swarm
+from tests.fixtures.docker import Docker, swarm_of_the_module
 from tests.journeys.contract_heroku import HerokuContract
 from tests.journeys.contract_samples import SamplesContract, mirror
 from tests.journeys.harness import Answer, PanelUnderTest, new_panel, wait_for
 from tests.journeys.heroku_cli import hello, heroku, program
 from tests.support.stack_images import stack_image
 
-__all__ = ["hello", "heroku", "mirror", "program", "swarm"]
+__all__ = ["hello", "heroku", "mirror", "program", "swarm_of_the_module"]
 
 
 @pytest.fixture(scope="module")
