@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 import zstandard
 
-from skypanel.domain.build import GIT
+from skypanel.domain.build import SourceKind
 from skypanel.domain.errors import Denied, Invalid, NotFound, SkyPanelError
 from skypanel.domain.submodule import MAX_FETCHED_BYTES
 from skypanel.flow import remote as remote_flow
@@ -55,7 +55,7 @@ async def pushed(stage, app, name, app_id=None):
     git("-C", root / f"{name}.git", "push", "-q", "-f", repositories.path(app_id), "main")
     commit = (await repositories.refs(app_id))["refs/heads/main"]
     complete = submodules.of_push(stage.panel, app_id, app, stage.admin)
-    arrival = Arrival(app_id, commit, "main", None, GIT)
+    arrival = Arrival(app_id, commit, "main", None, SourceKind.GIT)
     return files_of(stage, (await source_flow.store(repositories, stage.panel.objects, arrival, silent, complete)).digest)
 
 

@@ -18,7 +18,7 @@ from skypanel.drivers.crypto.fernet import FernetCipher
 from skypanel.drivers.output.streams import StreamOutput, connect
 from skypanel.drivers.storage.files import FileObjects
 from skypanel.embedded.processes import Binaries, worker_argv
-from skypanel.engines.engine import Elsewhere
+from skypanel.engines.engine import RemoteNodes
 from skypanel.engines.swarm import open_engine
 from skypanel.flow import build as build_flow
 from skypanel.flow import config, setup
@@ -159,7 +159,7 @@ async def test_a_worker_elsewhere_works_for_the_panel_and_not_for_its_own_home(s
     assert loaded.identity == "0123abcd"
     # All that an engine labels carries it: here what builds make.
     async with AsyncExitStack() as stack:
-        engine = open_engine(loaded, stage.panel.objects, stage.panel.clock, stack, Elsewhere(None, None))
+        engine = open_engine(loaded, stage.panel.objects, stage.panel.clock, stack, RemoteNodes(None, None))
         assert engine.builder.site.panel == "0123abcd"
 
 
