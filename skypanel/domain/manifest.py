@@ -60,6 +60,10 @@ class Manifest:
             for index in range(1, process.quantity + 1)
         )
 
+    def only(self, process_type: str) -> "DynoKey":
+        """Return the identity of the one dyno of a process type that the formation has not."""
+        return DynoKey(self.app_id, self.version, self.generation, process_type, 1)
+
     def command(self, process_type: str) -> str | None:
         """Return the command of a process type, or None where the slug has no such type."""
         return next((process.command for process in self.processes if process.type == process_type), None)

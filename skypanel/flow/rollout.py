@@ -124,7 +124,7 @@ async def _run_release_phase(panel: Panel, app: App, manifest: Manifest, write: 
     if command is None:
         return
     await write(transcript.heading("Running release command..."))
-    exit_ = await panel.scheduler.run(manifest, command, write, RELEASE_PHASE_TIMEOUT_S, dyno="release.1")
+    exit_ = await panel.scheduler.run(manifest, command, write, RELEASE_PHASE_TIMEOUT_S, process_type=RELEASE_PHASE)
     if not exit_.ok:
         raise Invalid(
             f"The release command failed: {exit_.reason or f'it exited with status {exit_.code}'}.",

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from skypanel.domain.app import App
 from skypanel.domain.ids import AppId
-from skypanel.domain.manifest import Dyno, DynoKey, Exit, Manifest, OneOff, Window
+from skypanel.domain.manifest import ONE_OFF, Dyno, DynoKey, Exit, Manifest, OneOff, Window
 from skypanel.ports.output import WriteLine
 
 # Puts an app's slug, by its digest, on the nodes beside the manager's.
@@ -96,7 +96,7 @@ class Scheduler(Protocol):
         """Stop all dynos of an app and forget its slugs, logs and disks."""
         ...
 
-    async def run(self, manifest: Manifest, command: str, write: WriteLine, timeout_s: float, *, dyno: str = "run.1") -> Exit:
+    async def run(self, manifest: Manifest, command: str, write: WriteLine, timeout_s: float, *, process_type: str = ONE_OFF) -> Exit:
         """Run a one-off dyno of the manifest's slug to its end, its output line by line."""
         ...
 

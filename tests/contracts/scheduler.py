@@ -125,7 +125,7 @@ class SchedulerContract:
     async def test_a_one_off_dyno_runs_to_its_end(self, scheduler, objects):
         app = make_app()
         manifest = make_manifest(app, await stored_slug(objects), {"web": (SERVE, 1)})
-        assert (await scheduler.run(manifest, "true", ignore, 10.0, dyno="release.1")).ok
+        assert (await scheduler.run(manifest, "true", ignore, 10.0, process_type="release")).ok
         assert not (await scheduler.run(manifest, "fail", ignore, 10.0)).ok
         assert await scheduler.dynos(app.id) == []
 

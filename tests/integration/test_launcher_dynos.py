@@ -89,7 +89,7 @@ class TestEnvironment:
         )
         (dyno,) = await scheduler.wait_ready(manifest, READY_S)
         assert await get(dyno.endpoint) == "a\nb'\"$HOME"
-        exit_, lines = await one_off(scheduler, manifest, "env; pwd", dyno="release.1")
+        exit_, lines = await one_off(scheduler, manifest, "env; pwd", process_type="release")
         assert exit_.ok
         assert {"DYNO=release.1", "PS=release.1", "HOME=/app", "9_=nine", "/app"} <= set(lines)
         assert [line for line in lines if line.startswith("PORT=")] == ["PORT=5000"]

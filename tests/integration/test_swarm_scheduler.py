@@ -194,7 +194,7 @@ class TestServices:
             assert run_in(container, "grep", "-q", CANARY, "/proc/1/environ") == 1
             assert run_in(container, "grep", "-q", "DYNO=", "/proc/1/environ") == 0
         assert CANARY not in json.dumps(shown)
-        exit_, lines = await one_off(scheduler, manifest, f"echo $GREETING; {PRINT}; env; pwd", dyno="release.1")
+        exit_, lines = await one_off(scheduler, manifest, f"echo $GREETING; {PRINT}; env; pwd", process_type="release")
         assert exit_.ok
         assert lines[:2] == [CANARY, repr("a\nb'\"$HOME")]
         assert {"DYNO=release.1", "PS=release.1", "HOME=/app", "PORT=5000", "/app"} <= set(lines)

@@ -12,7 +12,7 @@ from skypanel.domain.access import Role
 from skypanel.domain.account import Account
 from skypanel.domain.app import App
 from skypanel.domain.errors import Conflict
-from skypanel.domain.manifest import SHOWN_COMMAND, WEB, Dyno, DynoState, Exit
+from skypanel.domain.manifest import ONE_OFF, SHOWN_COMMAND, WEB, Dyno, DynoState, Exit
 from skypanel.domain.routing import Address
 from skypanel.drivers.crypto.argon2 import Argon2Passwords
 from skypanel.drivers.git.repositories import DulwichRepositories
@@ -148,8 +148,8 @@ class FakeScheduler:
         self.running = {key: dyno for key, dyno in self.running.items() if key.app_id != app_id}
         self.once = {key: dyno for key, dyno in self.once.items() if key.app_id != app_id}
 
-    async def run(self, manifest, command, write, timeout_s, *, dyno="run.1"):
-        self.runs.append((dyno, command))
+    async def run(self, manifest, command, write, timeout_s, *, process_type=ONE_OFF):
+        self.runs.append((manifest.only(process_type).name, command))
         await write(f"output of {command}")
         return Exit(1) if command.startswith("fail") else Exit(0)
 

@@ -12,7 +12,7 @@ from typing import Any
 from skypanel.domain.app import App
 from skypanel.domain.errors import NotFound, Unavailable
 from skypanel.domain.ids import AppId
-from skypanel.domain.manifest import STOP_GRACE_S, Dyno, DynoKey, DynoState, Exit, Manifest, OneOff
+from skypanel.domain.manifest import ONE_OFF, STOP_GRACE_S, Dyno, DynoKey, DynoState, Exit, Manifest, OneOff
 from skypanel.domain.storage import ObjectKind
 from skypanel.drivers.sandbox.attachment import Attachment
 from skypanel.drivers.sandbox.builder import open_workspace
@@ -102,10 +102,10 @@ class ProcessScheduler:
         """Stop all dynos of an app and forget its slugs, logs and disks."""
         await self._launcher.ask({"do": "remove", "app_id": str(app_id)}, WORK_S)
 
-    async def run(self, manifest: Manifest, command: str, write: WriteLine, timeout_s: float, *, dyno: str = "run.1") -> Exit:
+    async def run(self, manifest: Manifest, command: str, write: WriteLine, timeout_s: float, *, process_type: str = ONE_OFF) -> Exit:
         """Run a one-off dyno of the manifest's slug to its end, its output line by line."""
         tenant, limits = _tenant(manifest), replace(manifest.limits, timeout_s=timeout_s)
-        step = Step(boot(command), dyno_environment(manifest.config_vars, dyno, ONE_OFF_PORT), network=True)
+        step = Step(boot(command), dyno_environment(manifest.config_vars, manifest.only(process_type).name, ONE_OFF_PORT), network=True)
         await self._stage(tenant, manifest.slug_digest)
         async with open_workspace(self._launcher, tenant, limits, manifest.slug_digest) as workspace:
             return await workspace.run(step, write)

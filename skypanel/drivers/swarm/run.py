@@ -15,7 +15,7 @@ from skypanel.domain.errors import Unavailable
 from skypanel.domain.ids import AppId
 from skypanel.domain.limits import Limits
 from skypanel.domain.log import moment
-from skypanel.domain.manifest import ONE_OFF, SHOWN_COMMAND, Dyno, DynoState, Exit, Manifest, OneOff, Window
+from skypanel.domain.manifest import ONE_OFF, SHOWN_COMMAND, Dyno, DynoKey, DynoState, Exit, Manifest, OneOff, Window
 from skypanel.drivers.docker import removal as container_removal
 from skypanel.drivers.docker.api import DockerApi, Json, labelled
 from skypanel.drivers.docker.attach import Streams, attached, executing
@@ -67,9 +67,11 @@ class OneOffs:
         self._panel = panel
         self._now = now
 
-    async def run(self, manifest: Manifest, process_command: str, write: WriteLine, *, dyno: str, image: Image, timeout_s: float) -> Exit:
+    async def run(
+        self, manifest: Manifest, process_command: str, write: WriteLine, *, key: DynoKey, image: Image, timeout_s: float
+    ) -> Exit:
         """Run a command to its end, its output line by line. Raises Unavailable."""
-        container = self._container(manifest, process_command, dyno, image)
+        container = self._container(manifest, process_command, key, image)
         async with self._held(container, secret_body(manifest), replace(manifest.limits, timeout_s=timeout_s)) as (_, streams, end):
             streams.end()
             await _copy_lines(streams, write)
@@ -144,14 +146,13 @@ class OneOffs:
     def _numbered(self, manifest: Manifest, one_off: OneOff, image: Image) -> Json:
         """Return a container whose name nobody else can have."""
         return {
-            **self._container(manifest, one_off.command, one_off.name, image),
+            **self._container(manifest, one_off.command, one_off.key(manifest), image),
             "Name": f"{ONE_OFF}-{self._panel}-{manifest.app_id.hex}-{one_off.number}",
         }
 
-    def _container(self, manifest: Manifest, process_command: str, dyno: str, image: Image) -> Json:
-        process_type, _, index = dyno.rpartition(".")
-        labels = {**release_labels(self._panel, manifest), PROCESS_TYPE: process_type, INDEX: index}
-        return {**one_off_spec(manifest, process_command, dyno, image.network_id), "Image": image.id, "Labels": labels}
+    def _container(self, manifest: Manifest, process_command: str, key: DynoKey, image: Image) -> Json:
+        labels = {**release_labels(self._panel, manifest), PROCESS_TYPE: key.process_type, INDEX: str(key.index)}
+        return {**one_off_spec(manifest, process_command, key.name, image.network_id), "Image": image.id, "Labels": labels}
 
     @asynccontextmanager
     async def _held(

@@ -12,7 +12,7 @@ from skypanel.domain.app import App
 from skypanel.domain.engine import EndpointMode
 from skypanel.domain.errors import NotFound, Unavailable
 from skypanel.domain.ids import AppId
-from skypanel.domain.manifest import STOP_GRACE_S, Dyno, DynoKey, DynoState, Exit, Manifest, OneOff, Process
+from skypanel.domain.manifest import ONE_OFF, STOP_GRACE_S, Dyno, DynoKey, DynoState, Exit, Manifest, OneOff, Process
 from skypanel.drivers.docker import sweep as container_sweep
 from skypanel.drivers.docker.api import DockerApi
 from skypanel.drivers.docker.images import SlugImages
@@ -204,10 +204,10 @@ class SwarmScheduler:
         for organization in {organization_of(service.labels) for service in removed} - left:
             await self._services.forget_network(organization)
 
-    async def run(self, manifest: Manifest, command: str, write: WriteLine, timeout_s: float, *, dyno: str = "run.1") -> Exit:
+    async def run(self, manifest: Manifest, command: str, write: WriteLine, timeout_s: float, *, process_type: str = ONE_OFF) -> Exit:
         """Run a one-off dyno of the manifest's slug to its end, on the manager's node, its output line by line."""
         image = await self._image(manifest)
-        return await self._one_offs.run(manifest, command, write, dyno=dyno, image=image, timeout_s=timeout_s)
+        return await self._one_offs.run(manifest, command, write, key=manifest.only(process_type), image=image, timeout_s=timeout_s)
 
     @asynccontextmanager
     async def attach(self, manifest: Manifest, one_off: OneOff) -> AsyncIterator[Attached]:
