@@ -52,7 +52,7 @@ class App:
 
 
 class Listing(NamedTuple):
-    """An app as lists name it for somebody: plain, as there may be a thousand at once, its ids as text.
+    """An app as lists name it for somebody: plain, as there may be a thousand at once, its ids and times (RFC 3339, to the second) as text.
 
     The owner is the highest member of its organization of the longest standing, the team the organization itself, for its members only.
     `released_at` and `slug_bytes` are of the release that serves, `repository_bytes` is as in App.
@@ -60,7 +60,7 @@ class Listing(NamedTuple):
 
     id: str
     name: str
-    created_at: datetime
+    created_at: str
     maintenance: bool
     plan_name: str
     repository_bytes: int
@@ -68,7 +68,7 @@ class Listing(NamedTuple):
     owner_email: str | None
     team_id: str | None
     team_name: str | None
-    released_at: datetime | None
+    released_at: str | None
     slug_bytes: int
 
 

@@ -1,6 +1,8 @@
 """Apps with what lists say of them, in one statement however many they are."""
 
-from sqlalchemy import Integer, Text, Uuid, and_, bindparam, case, cast, func, or_, select, true
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Integer, Text, Uuid, and_, bindparam, case, cast, func, or_, select, true
 
 from skypanel.domain.app import Listing
 from skypanel.domain.ids import AccountId, AppId, OrganizationId
@@ -23,19 +25,25 @@ _OWNERS = (
     .lateral()
 )
 _MINE = memberships.alias("mine")
-# In the order of Listing's fields. To make UUIDs of ids takes as long as all the rest of a list.
+
+
+def _written(moment: ColumnElement[datetime]) -> ColumnElement[str]:
+    return func.to_char(func.timezone("UTC", moment), 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+
+
+# In the order of Listing's fields. To make UUIDs of ids, and to write times in Python, takes as long as all the rest of a list.
 _LISTED = (
     select(
         cast(applications.c.id, Text).label("id"),
         applications.c.name,
-        applications.c.created_at,
+        _written(applications.c.created_at).label("created_at"),
         applications.c.maintenance,
         plans.c.name.label("plan_name"),
         applications.c.repository_bytes,
         *_OWNERS.c,
         cast(_MINE.c.organization_id, Text).label("team_id"),
         case((_MINE.c.organization_id.is_not(None), organizations.c.name)).label("team_name"),
-        releases.c.created_at.label("released_at"),
+        _written(releases.c.created_at).label("released_at"),
         func.coalesce(slugs.c.size_bytes, 0).label("slug_bytes"),
     )
     .join(organizations, organizations.c.id == applications.c.organization_id)

@@ -92,22 +92,21 @@ def app_ref(of: Known) -> Named:
 
 def app(of: Listing, address: Address) -> App:
     """Return an app."""
-    made, released = time(of.created_at), time(of.released_at) if of.released_at else None
     team = Named(id=of.team_id, name=of.team_name) if of.team_id and of.team_name else None
     return App(
         id=of.id,
         name=of.name,
-        created_at=made,
+        created_at=of.created_at,
         git_url=address.https_remote(of.name),
         maintenance=of.maintenance,
         owner=Person(id=of.owner_id, email=of.owner_email) if of.owner_id and of.owner_email else NOBODY,
         process_tier=of.plan_name.lower(),
         organization=team,
         team=team,
-        released_at=released,
+        released_at=of.released_at,
         repo_size=of.repository_bytes,
         slug_size=of.slug_bytes,
-        updated_at=released or made,
+        updated_at=of.released_at or of.created_at,
         web_url=address.url(of.name),
     )
 
