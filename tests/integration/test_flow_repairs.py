@@ -29,11 +29,11 @@ async def test_reconciliation_brings_back_what_is_missing_and_then_rests(stage):
         assert await rollouts.active(conn, app.id) is None
 
 
-async def test_what_an_app_that_is_gone_left_is_tended_to(stage):
+async def test_what_an_app_that_is_gone_left_is_removed(stage):
     app = await stage.app()
     stage.panel.upkeep.left = {app.id, UUID(int=1)}
     stage.panel.upkeep.networks = {app.organization_id, UUID(int=2)}
-    await reconcile.tend(stage.panel)
+    await reconcile.remove_orphans(stage.panel)
     assert stage.panel.upkeep.left == {app.id}
     assert stage.panel.upkeep.networks == {app.organization_id}
 

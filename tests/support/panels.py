@@ -200,7 +200,7 @@ class FakeBuilder:
 
 
 class FakeUpkeep:
-    """Holds what was left, by app and by organization, until it is tended to."""
+    """Holds what was left, by app and by organization, until it is removed as an orphan."""
 
     def __init__(self):
         self.left = set()
