@@ -54,7 +54,7 @@ async def review(panel: Panel) -> None:
     A wallet that was never opened is opened first: nobody is stopped for want of the starting credit.
     """
     await _open_wallets(panel)
-    async with panel.transaction() as conn:
+    async with panel.autocommit() as conn:
         is_on = await is_switched_on(conn)
         wrong = [
             organization
@@ -102,7 +102,7 @@ async def is_switched_on(conn: Connection) -> bool:
 
 
 async def _open_wallets(panel: Panel) -> None:
-    async with panel.transaction() as conn:
+    async with panel.autocommit() as conn:
         unopened = await wallets.unopened(conn)
     for organization_id in unopened:
         async with panel.transaction() as conn:

@@ -103,7 +103,7 @@ async def _print_end(panel: Panel, build: Build, *sentences: str) -> None:
 
 async def wake_pending(panel: Panel) -> None:
     """Repeat the wake-ups that got lost."""
-    async with panel.transaction() as conn:
+    async with panel.autocommit() as conn:
         waiting = (await builds.waiting(conn), await rollouts.waiting(conn))
     for job, count in zip((Job.BUILD, Job.ROLLOUT), waiting, strict=True):
         if count:
@@ -138,7 +138,7 @@ async def _fail(panel: Panel, build: Build, error: SkyPanelError) -> None:
 
 
 async def _build(panel: Panel, build: Build, write: WriteLine) -> None:
-    async with panel.transaction() as conn:
+    async with panel.autocommit() as conn:
         app = await apps.get(conn, build.app_id)
         config = await config_vars.head(conn, app.id)
         earlier = await builds.succeeded(conn, app.id, build.source.digest)
@@ -167,7 +167,7 @@ async def _reusable(panel: Panel, app: App, earlier: Build, write: WriteLine) ->
             return None
     except NotFound:
         return None  # the repositories are on another machine: build it again
-    async with panel.transaction() as conn:
+    async with panel.autocommit() as conn:
         current = await releases.get(conn, app.current_release_id)
         if current.build_id != earlier.id:
             return None

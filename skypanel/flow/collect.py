@@ -7,7 +7,7 @@ from skypanel.store import apps
 
 async def keep(panel: Panel, batch: Batch) -> None:
     """Add lines to the logs of their apps; those of an app that is no more are dropped. Idempotent. Raises Unavailable."""
-    async with panel.transaction() as conn:
+    async with panel.autocommit() as conn:
         known = await apps.existing(conn, batch.lines)
     for app_id in known:
         await panel.logs.append(app_id, batch.lines[app_id], again=batch.again)

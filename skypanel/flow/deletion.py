@@ -49,7 +49,7 @@ async def delete(
     without one, Invalid for half of one, Denied, NotFound. Where it fails half-way, as with Unavailable, the organization
     and the apps that are left are as they were, and it can be deleted again.
     """
-    async with panel.transaction() as conn:
+    async with panel.autocommit() as conn:
         await _check(conn, organization, by)
         own = await apps.of_organization(conn, organization.id)
     check_choice(organization, len(own), on_delete, to=to, confirm=confirm)

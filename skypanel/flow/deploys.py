@@ -32,7 +32,7 @@ class OutputTail:
 
 async def of_build(panel: Panel, app: App, build_id: BuildId) -> Deploy:
     """Return a build of an app with what came of it. Raises NotFound."""
-    async with panel.transaction() as conn:
+    async with panel.autocommit() as conn:
         build = await builds.get(conn, build_id)
         if build.app_id != app.id:
             raise NotFound("There is no such build.")
@@ -41,7 +41,7 @@ async def of_build(panel: Panel, app: App, build_id: BuildId) -> Deploy:
 
 async def of_version(panel: Panel, app: App, version: int) -> Deploy:
     """Return the deploy that made a release of an app. Raises NotFound."""
-    async with panel.transaction() as conn:
+    async with panel.autocommit() as conn:
         release = await releases.by_version(conn, app.id, version)
         build = await builds.get(conn, release.build_id) if release.build_id else None
         return Deploy(app, build, release, await rollouts.of_release(conn, release.id))
@@ -127,7 +127,7 @@ async def _reached(panel: Panel, deploy: Deploy, place: Place | None) -> Rollout
     """Return the rollout that a place is in, if it is one of the app's."""
     if place is None or place.rollout_id is None:
         return None
-    async with panel.transaction() as conn:
+    async with panel.autocommit() as conn:
         try:
             rollout = await rollouts.get(conn, place.rollout_id)
         except NotFound:

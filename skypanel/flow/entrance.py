@@ -27,7 +27,7 @@ class Shown:
 
 async def show(panel: Panel, app: App) -> Shown:
     """Return what an app is deployed from."""
-    async with panel.transaction() as conn:
+    async with panel.autocommit() as conn:
         return Shown(await remotes.get(conn, app.id), await deploy_keys.public_key(conn, app.id))
 
 
@@ -50,13 +50,13 @@ NOBODYS = Shown(None, None)
 
 async def to_public(panel: Panel, url: GitUrl) -> Entrance:
     """Return what it takes to get at a repository that is open to all."""
-    async with panel.transaction() as conn:
+    async with panel.autocommit() as conn:
         return Entrance(url, read_networks(str(await value(conn, "git_networks"))))
 
 
 async def of(panel: Panel, app: App, url: GitUrl, shown: Shown) -> Entrance:
     """Return what it takes to get at a repository for an app."""
-    async with panel.transaction() as conn:
+    async with panel.autocommit() as conn:
         networks = read_networks(str(await value(conn, "git_networks")))
         secret = await deploy_keys.secret(conn, app.id) if url.is_ssh else None
     pinned = shown.remote.host_key if shown.remote and shown.remote.url.is_at(url) else None

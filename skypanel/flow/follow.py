@@ -56,7 +56,7 @@ async def show_build(panel: Panel, build_id: BuildId, show: Show, after: LineId 
     """As `follow_build`, from the build's line after `after` on, and saying where each line stands."""
     place = Place(build_stream(build_id), after)
     await copy(panel, place, _Waiting(panel, build_id, partial(show, place)).patience, show)
-    async with panel.transaction() as conn:
+    async with panel.autocommit() as conn:
         build = await builds.get(conn, build_id)
         release = await releases.of_build(conn, build_id)
         rollout = await rollouts.of_release(conn, release.id) if release else None
@@ -69,11 +69,11 @@ async def show_rollout(panel: Panel, rollout: Rollout, show: Show, after: LineId
     """As `follow_rollout`, from the rollout's line after `after` on, and saying where each line stands."""
 
     async def patience() -> float | None:
-        async with panel.transaction() as conn:
+        async with panel.autocommit() as conn:
             return None if (await rollouts.get(conn, rollout.id)).state.finished else IDLE_S
 
     await copy(panel, Place(rollout_stream(rollout.id), after), patience, show)
-    async with panel.transaction() as conn:
+    async with panel.autocommit() as conn:
         ended = await rollouts.get(conn, rollout.id)
         release = await releases.get(conn, ended.release_id)
         app = await apps.get(conn, ended.app_id)
@@ -117,7 +117,7 @@ class _Waiting:
 
     async def patience(self) -> float | None:
         """Return how long to wait for a line, as `copy` asks it."""
-        async with self._panel.transaction() as conn:
+        async with self._panel.autocommit() as conn:
             state = (await builds.get(conn, self._build_id)).state
         if state is not BuildState.PENDING:
             return None if state.finished else IDLE_S

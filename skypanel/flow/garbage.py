@@ -29,7 +29,7 @@ async def collect(panel: Panel) -> None:
 
     May be repeated, and interrupted. Raises Unavailable.
     """
-    async with panel.transaction() as conn:
+    async with panel.autocommit() as conn:
         kept = (await values(conn, panel.cipher))["kept_releases"]
     kept_releases = None if kept == ALL else int(kept)
     before = panel.clock.now() - YOUNG
@@ -48,7 +48,7 @@ async def collect(panel: Panel) -> None:
 async def _forget_logs(panel: Panel) -> None:
     """Remove the logs of apps that are no more: a collector may be late."""
     kept = await panel.logs.kept()
-    async with panel.transaction() as conn:
+    async with panel.autocommit() as conn:
         gone = set(kept) - set(await apps.existing(conn, kept))
     for app_id in gone:
         await panel.logs.forget(app_id)

@@ -31,7 +31,7 @@ class Orders:
 
 async def agent(panel: Panel, token: str) -> Node:
     """Return the node whose agent has this token. Raises Denied."""
-    async with panel.transaction() as conn:
+    async with panel.autocommit() as conn:
         node = await nodes.by_token(conn, digest_of(token))
     if node is None:
         raise Denied("No node has this token.", "Provision the node again: its agent gets another one.")
@@ -61,7 +61,7 @@ async def orders(panel: Panel, node: Node, known: str, wait_s: float = WAIT_S) -
 
 async def slug(panel: Panel, digest: str) -> AsyncIterator[bytes]:
     """Yield a slug that nodes are to have now. Raises NotFound for any other."""
-    async with panel.transaction() as conn:
+    async with panel.autocommit() as conn:
         if digest not in await nodes.wanted_slugs(conn):
             raise NotFound("No node needs this slug now.")
     async for chunk in panel.objects.read(ObjectKind.SLUGS, digest):

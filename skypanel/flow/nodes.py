@@ -60,7 +60,7 @@ async def look(shell: Shell) -> Survey:
 async def overview(panel: Panel, by: Account) -> tuple[Sequence[NodeOverview], Sequence[Alert]]:
     """Return the nodes by name, and the alerts that are open."""
     _check(by)
-    async with panel.transaction() as conn:
+    async with panel.autocommit() as conn:
         known, open_ = await nodes.all(conn), await alerts.open_(conn)
     members: dict[str, SwarmMember] = {}
     if known:
@@ -72,7 +72,7 @@ async def overview(panel: Panel, by: Account) -> tuple[Sequence[NodeOverview], S
 async def get(panel: Panel, by: Account, name: str) -> Node:
     """Return a node by its name. Raises NotFound."""
     _check(by)
-    async with panel.transaction() as conn:
+    async with panel.autocommit() as conn:
         return await nodes.by_name(conn, name)
 
 
@@ -118,13 +118,13 @@ async def follow(panel: Panel, node: Node, write: WriteLine) -> Node | None:
     """
 
     async def patience() -> float | None:
-        async with panel.transaction() as conn:
+        async with panel.autocommit() as conn:
             now = await nodes.by_id(conn, node.id)
         is_done = now is None or (now.state not in {NodeState.PROVISIONING, NodeState.REMOVING} and now.wanted is not Wanted.REMOVED)
         return None if is_done else IDLE_S
 
     await copy(panel, Place(node_stream(node.id), LineId(node.attempt, LAST)), patience, _shown(write))
-    async with panel.transaction() as conn:
+    async with panel.autocommit() as conn:
         return await nodes.by_id(conn, node.id)
 
 

@@ -45,7 +45,7 @@ async def reset(panel: Panel, account: Account, new: str) -> None:
 
 async def is_set(panel: Panel, account: Account) -> bool:
     """Whether the account has a password."""
-    async with panel.transaction() as conn:
+    async with panel.autocommit() as conn:
         return (await accounts.credentials(conn, account.email))[1] is not None
 
 
@@ -63,7 +63,7 @@ async def prove(panel: Panel, email: str, password: str, address: str) -> Accoun
     Raises Denied, and Throttled after too many tries.
     """
     attempt, before = await _begin(panel, email, address)
-    async with panel.transaction() as conn:
+    async with panel.autocommit() as conn:
         account, kept = await accounts.credentials(conn, email.strip())
     if not await panel.passwords.verify(kept, password) or account is None:
         await _fail(panel, account, before)

@@ -44,7 +44,7 @@ async def work(panel: Panel, worker: str) -> None:
 
 async def wake_waiting(panel: Panel) -> None:
     """Repeat the wake-ups that got lost."""
-    async with panel.transaction() as conn:
+    async with panel.autocommit() as conn:
         waiting = await nodes.waiting(conn)
     if waiting:
         await panel.queue.wake(Job.NODE)
@@ -139,7 +139,7 @@ async def agent_config(panel: Panel, token: str) -> dict[str, object]:
 
     The address is that of the setting `panel_address`, or else the manager's, whose machine is the panel's.
     """
-    async with panel.transaction() as conn:
+    async with panel.autocommit() as conn:
         authority, address = await settings.get(conn, "panel_ca"), await settings.get(conn, "panel_address")
     if not authority:
         raise Unavailable("The panel's certificate authority is not known.", "Start the panel once with `skypanel up`.")
@@ -159,7 +159,7 @@ async def _wait_for_heartbeat(panel: Panel, node: Node, write: WriteLine) -> Non
         since = await nodes.now(conn)
     deadline = asyncio.get_running_loop().time() + FIRST_HEARTBEAT_S
     while asyncio.get_running_loop().time() < deadline:
-        async with panel.transaction() as conn:
+        async with panel.autocommit() as conn:
             heard = (await nodes.get(conn, node.id)).heartbeat_at
         if heard is not None and heard > since:
             return

@@ -38,7 +38,7 @@ async def find(panel: Panel, by: Account, name: str, action: Action) -> App | No
     except NotFound:
         if action is not Action.PUSH:
             raise
-    async with panel.transaction() as conn:
+    async with panel.autocommit() as conn:
         taken = await apps.by_name(conn, name)
         creates = await value(conn, CREATES_APPS)
     if taken:
@@ -84,7 +84,7 @@ async def abandon(panel: Panel, push: Push, reason: str) -> bool:
 
 async def forget(panel: Panel, app_id: AppId) -> None:
     """Remove the repository of a push that no app came of."""
-    async with panel.transaction() as conn:
+    async with panel.autocommit() as conn:
         known = await apps.existing(conn, [app_id])
     if not known:
         await panel.repositories.remove(app_id)
@@ -98,7 +98,7 @@ async def sweep(panel: Panel, before: datetime) -> None:
 
 
 async def _app(panel: Panel, push: Push) -> App | None:
-    async with panel.transaction() as conn:
+    async with panel.autocommit() as conn:
         app = await apps.by_name(conn, push.name)
     if app and app.id != push.app_id:
         raise Conflict(f"The name {push.name} was taken a moment ago.", "Push again, or choose another name in your git remote.")
@@ -127,7 +127,7 @@ async def _compared(panel: Panel, push: Push) -> Push:
 
 async def check_idle(panel: Panel, app: App) -> None:
     """Raise Conflict if an earlier push is not live yet."""
-    async with panel.transaction() as conn:
+    async with panel.autocommit() as conn:
         build = await builds.active(conn, app.id)
         active = build or await build_flow.rolling_out(conn, app.id)
         if active is None:
@@ -152,7 +152,7 @@ async def _record(panel: Panel, push: Push, app: App, size_bytes: int) -> None:
 
 async def _create(panel: Panel, push: Push, write: WriteLine) -> App:
     app = await apps_flow.create(panel, push.account, push.name, app_id=push.app_id)
-    async with panel.transaction() as conn:
+    async with panel.autocommit() as conn:
         organization = await organizations.get(conn, app.organization_id)
     await write(heading(f"Creating app {app.name} in {organization.name}"))
     return app

@@ -28,7 +28,7 @@ async def roll_back(panel: Panel, app: App, version: int | None, by: Account) ->
 
     Raises NotFound or Conflict if there is no such version to run, and as `check_runs`.
     """
-    async with panel.transaction() as conn:
+    async with panel.autocommit() as conn:
         check_runs(await apps.get(conn, app.id))
         target = await releases.by_version(conn, app.id, version) if version is not None else await _previous(conn, app)
         if target.proven_slug_id is None:

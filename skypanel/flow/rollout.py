@@ -63,7 +63,7 @@ async def _perform(panel: Panel, rollout: Rollout) -> None:
 
 
 async def _roll_out(panel: Panel, rollout: Rollout, write: WriteLine) -> None:
-    async with panel.transaction() as conn:
+    async with panel.autocommit() as conn:
         app = await apps.get(conn, rollout.app_id)
         if rollout.reason is RolloutReason.RELEASE:
             check_runs(app)
@@ -101,7 +101,7 @@ async def _fail(panel: Panel, rollout: Rollout, error: SkyPanelError, write: Wri
     for line in transcript.failures(error):
         await write(line)
     await _bring_back(panel, rollout)
-    async with panel.transaction() as conn:
+    async with panel.autocommit() as conn:
         overtaken = rollout.reason is RolloutReason.RELEASE and await rollouts.superseded(conn, rollout)
     # What overtakes it carries its slug, so that the push is not lost yet.
     await _end(panel, rollout, RolloutState.SUPERSEDED if overtaken else RolloutState.FAILED, str(error))
@@ -138,7 +138,7 @@ def _check_attempts(rollout: Rollout) -> None:
 
 
 async def _check_superseded(panel: Panel, rollout: Rollout) -> None:
-    async with panel.transaction() as conn:
+    async with panel.autocommit() as conn:
         if rollout.reason is RolloutReason.RELEASE and await rollouts.superseded(conn, rollout):
             raise Superseded
 
@@ -195,7 +195,7 @@ async def _serving(panel: Panel, conn: Connection, app: App) -> Manifest | None:
 
 async def _before(panel: Panel, rollout: Rollout) -> tuple[Manifest, tuple[str, ...]]:
     """Return what served before a rollout, and still runs."""
-    async with panel.transaction() as conn:
+    async with panel.autocommit() as conn:
         app = await apps.get(conn, rollout.app_id)
         manifest = await _serving(panel, conn, app) or Manifest.empty(app)
         led = await routes.get(conn, app.id)

@@ -42,5 +42,5 @@ async def confirm(panel: Panel, app_id: AppId) -> None:
 
 
 async def _wanted(panel: Panel, app_id: AppId) -> Route:
-    async with panel.transaction() as conn:
+    async with panel.autocommit() as conn:
         return await routes.in_force(conn, app_id)

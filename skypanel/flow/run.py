@@ -95,7 +95,7 @@ async def detach(panel: Panel, app: App, one_off: OneOff, by: Account) -> None:
 
 
 async def _manifest(panel: Panel, app: App) -> Manifest:
-    async with panel.transaction() as conn:
+    async with panel.autocommit() as conn:
         app = check_runs(await apps.get(conn, app.id))
         if app.current_release_id is None:
             raise Conflict(f"{app.name} has no release yet.", "Push to it first.")

@@ -32,7 +32,7 @@ class Shown:
 async def show(panel: Panel, by: Account) -> list[Shown]:
     """Return all settings, the values of sensitive ones left out. Raises Denied."""
     check_admin(by)
-    async with panel.transaction() as conn:
+    async with panel.autocommit() as conn:
         plain, secrets = await settings.all(conn), await settings.secrets(conn)
     return [
         Shown(setting, None if setting.is_sensitive else plain.get(key, setting.default), key in plain or key in secrets)
@@ -48,7 +48,7 @@ async def change(panel: Panel, by: Account, changes: Mapping[str, str]) -> None:
     """
     check_admin(by)
     changed = read(changes)
-    async with panel.transaction() as conn:
+    async with panel.autocommit() as conn:
         before = await values(conn, panel.cipher)
         await _check_plan(conn, changed)
     after = {**before, **changed}

@@ -76,7 +76,7 @@ async def _publish(panel: Panel, key: str, value: str) -> None:
 
 async def identity(database: Database) -> str:
     """Return the identity that the panel published. Raises Unavailable."""
-    async with database.transaction() as conn:
+    async with database.autocommit() as conn:
         found = await settings.get(conn, "panel_identity")
     if not found:
         raise Unavailable("The panel's identity is not in its database.", "Start the panel once with `skypanel up`, then this worker.")

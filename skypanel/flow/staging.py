@@ -19,7 +19,7 @@ async def stage_elsewhere(database: Database, app: App, digest: str, timeout_s: 
     """
     deadline = asyncio.get_running_loop().time() + timeout_s
     while True:
-        async with database.transaction() as conn:
+        async with database.autocommit() as conn:
             lacking = await nodes.lacking(conn, digest)
         if not lacking:
             return

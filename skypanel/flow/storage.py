@@ -41,7 +41,7 @@ class Moving:
 
 async def chosen(database: Database, cipher: Cipher) -> Storages:
     """Return the storage that the settings choose, and the one before if there may still be objects in it alone."""
-    async with database.transaction() as conn:
+    async with database.autocommit() as conn:
         return await _chosen(conn, cipher)
 
 

@@ -35,7 +35,7 @@ async def follow(panel: Panel, organization: Organization, line: str) -> None:
 
     The line says in the log of each why.
     """
-    async with panel.transaction() as conn:
+    async with panel.autocommit() as conn:
         own = await apps.of_organization(conn, organization.id)
     for app in own:
         try:

@@ -40,7 +40,7 @@ async def take(panel: Panel, secret: str, chunks: AsyncIterable[bytes]) -> Uploa
 
     Raises NotFound for a secret that opens nothing, Conflict for one that was used, Invalid for what cannot be built.
     """
-    async with panel.transaction() as conn:
+    async with panel.autocommit() as conn:
         found = await uploads.by_put_digest(conn, digest(secret), panel.clock.now())
     if found is None:
         raise rules.ended()
@@ -64,7 +64,7 @@ async def build(panel: Panel, app: App, by: Account, upload_id: UploadId, *, ver
 
     Raises Invalid if there is no such upload, or it is not what the checksum says; Conflict as for a push.
     """
-    async with panel.transaction() as conn:
+    async with panel.autocommit() as conn:
         found = await uploads.of(conn, by.id, upload_id, panel.clock.now())
     if found is None:
         raise rules.missing()

@@ -31,7 +31,7 @@ class Wallet:
 
 async def show(panel: Panel, organization: Organization, limit: int) -> Wallet:
     """Return an organization's wallet with at most `limit` of its lines."""
-    async with panel.transaction() as conn:
+    async with panel.autocommit() as conn:
         organization = await organizations.get(conn, organization.id)
         return Wallet(
             organization,

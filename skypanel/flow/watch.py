@@ -17,14 +17,14 @@ log = logging.getLogger(__name__)
 
 async def check(panel: Panel) -> None:
     """Bring every node to where it stands by what it, the Swarm and the administrator say. Raises Unavailable."""
-    async with panel.transaction() as conn:
+    async with panel.autocommit() as conn:
         known = [node for node in await nodes.all(conn) if node.state in WATCHED]
     await _check_all(panel, known)
 
 
 async def check_node(panel: Panel, node_id: NodeId) -> None:
     """Do the same for one node, at once."""
-    async with panel.transaction() as conn:
+    async with panel.autocommit() as conn:
         node = await nodes.by_id(conn, node_id)
     if node is not None and node.state in WATCHED:
         await _check_all(panel, [node])

@@ -157,6 +157,11 @@ class CutOff:
             yield _Cut(self, conn)
             self.count()
 
+    @asynccontextmanager
+    async def autocommit(self):
+        async with self._database.autocommit() as conn:
+            yield _Cut(self, conn)
+
     def count(self):
         self.left -= 1
         if self.left < 0:
