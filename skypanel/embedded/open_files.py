@@ -4,7 +4,14 @@ import contextlib
 import resource
 
 CONNECTIONS = 200_000
-WANTED = 2 * CONNECTIONS
+# For what else it has open: requests to the panel for routes, those that ask for its health, idle connections to dynos.
+_RESERVED = 1000
+WANTED = 2 * CONNECTIONS + _RESERVED
+
+
+def connections(files: int) -> int:
+    """Return how many visitors' connections a proxy can hold that may have so many files open."""
+    return max(1, (files - min(_RESERVED, files // 10)) // 2)
 
 
 def raise_limit() -> int:

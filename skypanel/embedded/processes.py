@@ -154,14 +154,17 @@ def works(queues: Sequence[str]) -> dict[str, tuple[str, ...]]:
     return {kind: of for kind, of in (("deploys", deploys), ("schedule", schedule)) if of}
 
 
-def launcher_argv(settings: Settings, binaries: Binaries) -> tuple[str, ...]:
-    """Return the argv of the launcher, which is no program of supervisord's as it stays what the caller is."""
+def launcher_argv(settings: Settings, binaries: Binaries, connections: int) -> tuple[str, ...]:
+    """Return the argv of the launcher, which is no program of supervisord's as it stays what the caller is.
+
+    `connections` is how many the proxy can hold.
+    """
     return (
         *(str(binaries.python), "-m", "skypanel.launcher"),
         *("--home", str(settings.home), "--run-dir", str(settings.run_dir)),
         *("--uid-base", str(settings.uid_base), "--subnet", str(settings.subnet), "--panel-uid", str(settings.panel_uid)),
         *("--front-ports", str(settings.address.http_port), str(settings.address.https_port)),
-        *("--connections-per-address", str(settings.connections_per_address)),
+        *("--connections-per-address", str(settings.connections_per_address), "--connections", str(connections)),
         *(("--trusted-proxies", *settings.trusted_proxies) if settings.trusted_proxies else ()),
         *(("--allow", *settings.allow) if settings.allow else ()),
     )

@@ -15,7 +15,7 @@ import click
 
 from skypanel.domain import terminal
 from skypanel.domain.errors import Unavailable
-from skypanel.embedded import processes, users, welcome
+from skypanel.embedded import open_files, processes, users, welcome
 from skypanel.embedded.banner import Facts, banner
 from skypanel.embedded.children import Child, last_lines, log_path, open_log
 from skypanel.embedded.home import service_environment
@@ -43,7 +43,7 @@ class Running:
         self._user = User(settings.panel_uid, settings.panel_gid)
         self._environment = service_environment(settings.home, environ)
         self._supervisord = self._child("supervisord", supervisord_argv(settings, self._user), SUPERVISORD_STOP_TIMEOUT_S)
-        launcher = processes.launcher_argv(settings, processes.installed())
+        launcher = processes.launcher_argv(settings, processes.installed(), open_files.connections(open_files.raise_limit()))
         self._launcher = self._child("launcher", users.argv_as(users.caller(), launcher), LAUNCHER_STOP_TIMEOUT_S)
 
     def _child(self, name: str, argv: Sequence[str], stop_timeout_s: float) -> Child:

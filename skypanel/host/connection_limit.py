@@ -1,4 +1,4 @@
-"""The front door: how many connections one source address may hold open at the panel's public ports.
+"""The front door: how many connections may be open at the panel's public ports, of one source address and in all.
 
 The rules are the kernel's, so that what is too much costs the proxy nothing. They hold from a launcher's start, whatever
 becomes of it, until whoever ends the panel takes them back.
@@ -11,64 +11,123 @@ from skypanel.domain.proxies import Network
 from skypanel.host.commands import call
 from skypanel.host.firewall import drop_table
 
-# How many addresses are counted at a time; it takes more of them than that to have those beyond it let in uncounted.
+# How many addresses are counted at a time; it takes more of them than that to have those beyond it count only in all.
 _MAX_ADDRESSES = 65535
 CONNECTIONS_PER_ADDRESS = 1000
+CONNECTIONS = 10_000
+# Above such a share of all connections there may be, addresses with more than so many are refused others.
+STEPS = ((3 / 4, 20), (7 / 8, 5), (15 / 16, 1))
+# The kernel looks through a whole list when it adds to it, so no list is to get long.
+_LIST_LENGTH = 256
+_MAX_LISTS = 4096
+_IPV4 = "ip saddr"
+_IPV6 = "ip6 saddr & ffff:ffff:ffff:ffff::"
+_REFUSE = "reject with tcp reset"
 
 
 @dataclass(frozen=True)
 class ConnectionLimit:
-    """The public ports, how many connections of one address they take, and the networks of proxies, which are not counted."""
+    """The public ports, how many connections they take of one address and in all, and the networks of proxies, which count only in all."""
 
     ports: tuple[int, ...]
     connections_per_address: int
+    connections: int
     trusted: tuple[Network, ...] = ()
 
 
 def ruleset(tag: str, door: ConnectionLimit) -> str:
     """Return the nft script that replaces the table.
 
-    An address of IPv6 is a /64, which is what one customer gets of a provider. Not counted is what begins on this machine, such as a
-    local proxy's. A connection that has been closed counts no more.
+    An address of IPv6 is a /64, which is what one customer gets of a provider. What begins on this machine, such as a local
+    proxy's, has no bound of its address's own. A connection that has been closed counts no more. One that stays half open, for its
+    address may be forged, or half closed, for the proxy has let go of it, counts for seconds only.
     """
-    excess = f"ct count over {door.connections_per_address} }} reject with tcp reset"
+    address = f"ct count over {door.connections_per_address} }} {_REFUSE}"
+    public = f"tcp dport {{ {', '.join(map(str, door.ports))} }} ct state new"
     return f"""\
 {drop_table(_table(tag))}table inet skypanel_{_table(tag)} {{
-  set trusted4 {{
-    type ipv4_addr
-    flags interval
-    auto-merge
-    {_elements(door.trusted, 4)}
+  ct timeout brief {{
+    protocol tcp
+    policy = {{ syn_recv : 3, fin_wait : 10, close_wait : 10, last_ack : 10 }}
   }}
-  set trusted6 {{
-    type ipv6_addr
-    flags interval
-    auto-merge
-    {_elements(door.trusted, 6)}
-  }}
-  set open4 {{
-    type ipv4_addr
-    size {_MAX_ADDRESSES}
-    flags dynamic
-  }}
-  set open6 {{
-    type ipv6_addr
-    size {_MAX_ADDRESSES}
-    flags dynamic
-  }}
+{_networks("trusted4", door.trusted, 4)}{_networks("trusted6", door.trusted, 6)}\
+{_counts("open4", "ipv4_addr")}{_counts("open6", "ipv6_addr")}{_counts("total", "inet_service")}\
+{"".join(_step_counts(few) for _, few in STEPS)}\
   chain input {{
     type filter hook input priority -20; policy accept;
     iif lo accept
-    tcp dport {{ {", ".join(map(str, door.ports))} }} ct state new jump bounded
+    {public} jump bounded
+  }}
+  chain output {{
+    type filter hook output priority -20; policy accept;
+    oif lo {public} jump fair
   }}
   chain bounded {{
-    ip saddr @trusted4 accept
-    ip6 saddr @trusted6 accept
-    meta nfproto ipv4 add @open4 {{ ip saddr {excess}
-    meta nfproto ipv6 add @open6 {{ ip6 saddr & ffff:ffff:ffff:ffff:: {excess}
+    ip saddr != @trusted4 add @open4 {{ {_IPV4} {address}
+    ip6 saddr != @trusted6 add @open6 {{ {_IPV6} {address}
+    goto fair
   }}
-}}
+  chain fair {{
+    ct timeout set "brief"
+    {_lines(f"jump step{few}" for _, few in STEPS)}
+    add @total {{ {_part(door, 1)} }} {_REFUSE}
+  }}
+{"".join(_step(door, share, few) for share, few in STEPS)}}}
 """
+
+
+def _step(door: ConnectionLimit, share: float, few: int) -> str:
+    """Return the chains that count everything, and refuse what is above a share of all if its address has more than a few."""
+    return f"""\
+  chain step{few} {{
+    ip saddr != @trusted4 add @few{few}_4 {{ {_IPV4} ct count over {few} }} goto greedy{few}
+    ip6 saddr != @trusted6 add @few{few}_6 {{ {_IPV6} ct count over {few} }} goto greedy{few}
+    add @total{few} {{ {_part(door, share)} }}
+  }}
+  chain greedy{few} {{
+    add @total{few} {{ {_part(door, share)} }} {_REFUSE}
+  }}
+"""
+
+
+def _step_counts(few: int) -> str:
+    return _counts(f"few{few}_4", "ipv4_addr") + _counts(f"few{few}_6", "ipv6_addr") + _counts(f"total{few}", "inet_service")
+
+
+def _part(door: ConnectionLimit, share: float) -> str:
+    """Return what counts all connections, in lists by source port, but for its last bit: many systems choose that always alike."""
+    count = lists(door.connections)
+    return f"tcp sport & {2 * (count - 1)} ct count over {int(share * door.connections) // count}"
+
+
+def lists(connections: int) -> int:
+    """Return into how many lists to divide so many connections: a power of two."""
+    return 1 << (min(_MAX_LISTS, max(1, connections // _LIST_LENGTH)).bit_length() - 1)
+
+
+def _networks(name: str, networks: Iterable[Network], version: int) -> str:
+    return f"""\
+  set {name} {{
+    type ipv{version}_addr
+    flags interval
+    auto-merge
+    {_elements(networks, version)}
+  }}
+"""
+
+
+def _counts(name: str, kind: str) -> str:
+    return f"""\
+  set {name} {{
+    type {kind}
+    size {_MAX_ADDRESSES}
+    flags dynamic
+  }}
+"""
+
+
+def _lines(rules: Iterable[str]) -> str:
+    return "\n    ".join(rules)
 
 
 def _table(tag: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from skypanel.domain.proxies import parse_network
 from skypanel.host.allowed import Allowed, parse_allowed
-from skypanel.host.connection_limit import CONNECTIONS_PER_ADDRESS, ConnectionLimit
+from skypanel.host.connection_limit import CONNECTIONS, CONNECTIONS_PER_ADDRESS, ConnectionLimit
 from skypanel.host.ranges import parse_subnet, parse_uid_base
 
 
@@ -71,8 +71,9 @@ def parse_options(arguments: Sequence[str]) -> Options:
     )
     parser.add_argument("--front-ports", type=int, nargs="*", default=[], metavar="PORT", help="where visitors come in")
     parser.add_argument("--connections-per-address", type=int, default=CONNECTIONS_PER_ADDRESS, help="how many an address holds open there")
+    parser.add_argument("--connections", type=int, default=CONNECTIONS, help="how many are held open there in all")
     parser.add_argument(
-        "--trusted-proxies", type=parse_network, nargs="*", default=[], metavar="CIDR", help="networks whose connections are not counted"
+        "--trusted-proxies", type=parse_network, nargs="*", default=[], metavar="CIDR", help="networks that are counted only in all"
     )
     parser.add_argument("--stop-grace", type=float, default=10.0, help="seconds between SIGTERM and SIGKILL when the launcher ends")
     parser.add_argument("--inner", action="store_true", help=argparse.SUPPRESS)
@@ -96,7 +97,7 @@ def parse_options(arguments: Sequence[str]) -> Options:
 
 def _door(parsed: argparse.Namespace) -> ConnectionLimit | None:
     return (
-        ConnectionLimit(tuple(parsed.front_ports), parsed.connections_per_address, tuple(parsed.trusted_proxies))
+        ConnectionLimit(tuple(parsed.front_ports), parsed.connections_per_address, parsed.connections, tuple(parsed.trusted_proxies))
         if parsed.front_ports
         else None
     )

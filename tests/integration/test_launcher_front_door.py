@@ -1,4 +1,4 @@
-"""How many connections one address may hold open at the public ports, by real packets of visitors in a network of their own."""
+"""How many connections may be open at the public ports, of one address and in all, by real packets from a network of visitors."""
 
 import json
 import os
@@ -12,11 +12,15 @@ from types import SimpleNamespace
 
 import pytest
 
+from skypanel.embedded.open_files import connections
 from tests.fixtures.launcher import running_launcher
 from tests.support.outside import run
 from tests.support.until import until
 
 MOST = 20
+# What a proxy with so many files can hold, and how many of these those with more than a few get.
+ALL = connections(112)
+CROWDED = 37
 # The first two of IPv6 are one customer's; the last of each kind is a trusted proxy's.
 ADDRESSES = ("10.{}.7.2", "10.{}.7.3", "10.{}.7.4", "fd00:{}:0:1::2", "fd00:{}:0:1::3", "fd00:{}:0:2::2", "fd00:{}:0:3::2")
 VISITOR = """
@@ -32,6 +36,19 @@ for _ in range(count):
         refused += 1
 print(json.dumps([len(held), refused]), flush=True)
 sys.stdin.read()
+"""
+
+# Begins connections and hears no answer.
+DEAF = "add table ip deaf; add chain ip deaf input { type filter hook input priority 0; }; add rule ip deaf input tcp flags syn,ack drop"
+BEGINNER = """
+import socket, sys
+
+here, there, port, count = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+for _ in range(count):
+    with socket.socket() as begun:
+        begun.setblocking(False)
+        begun.bind((here, 0))
+        begun.connect_ex((there, port))
 """
 
 
@@ -129,6 +146,74 @@ async def test_an_address_holds_so_many_connections_open_and_no_more(network, po
             assert tried(network, first, port, 3) == (0, 3)
         for here in (first, neighbour):
             await until(lambda here=here: tried(network, here, port, MOST) == (MOST, 0))
+
+
+@contextmanager
+def door_of_all(port, *options):
+    bounds = ("--front-ports", str(port), "--connections", str(ALL))
+    with running_launcher(root=True, options=(*bounds, *options)):
+        yield
+
+
+def from_here(port, source):
+    made = socket.create_connection(("127.0.0.1", port), source_address=(source, 0))
+    assert made.recv(1) == b"."
+    return made
+
+
+async def test_a_flood_from_many_addresses_leaves_room_for_those_with_few_connections(network, port):
+    first, second, third, near, *_ = network.addresses
+    with door_of_all(port), holding(network, first, port, ALL) as came:
+        assert came == (CROWDED, ALL - CROWDED)
+        with holding(network, second, port, ALL) as came2, holding(network, near, port, ALL) as came6:
+            # The closer to all, the fewer for one address.
+            assert (came2, came6) == ((6, ALL - 6), (3, ALL - 3))
+            with ExitStack() as stack:
+                for number in range(ALL - CROWDED - 6 - 3):
+                    stack.enter_context(from_here(port, f"127.0.1.{number + 1}"))
+                # All that there may be are there, of whomever they are.
+                assert tried(network, third, port, 3) == (0, 3)
+            await until(lambda: tried(network, third, port) == (1, 0))
+
+
+async def test_trusted_proxies_count_in_all_and_may_take_all(network, port):
+    first, _, proxy, near, *_, proxy6 = network.addresses
+    with door_of_all(port, "--trusted-proxies", proxy, proxy6):
+        for own in (proxy, proxy6):
+            with holding(network, own, port, ALL + 3) as came:
+                assert came == (ALL, 3)
+                for other in (first, near):
+                    assert tried(network, other, port) == (0, 1)
+            await until(lambda: tried(network, first, port, 3) == (3, 0))
+
+
+@pytest.mark.parametrize("source", ["127.0.0.1", "::1"])
+async def test_what_begins_on_this_machine_counts_in_all(network, port, source):
+    first, second, *_ = network.addresses
+    with door_of_all(port, "--connections-per-address", "1"):
+        with ExitStack() as stack:
+            for _ in range(CROWDED):
+                stack.enter_context(socket.create_connection((source, port))).recv(1)
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection((source, port))
+            assert tried(network, first, port) == (1, 0)
+            for number in range(ALL - CROWDED):
+                stack.enter_context(from_here(port, f"127.0.1.{number + 1}"))
+            assert tried(network, first, port) == (0, 1)
+        await until(lambda: tried(network, second, port) == (1, 0))
+
+
+async def test_half_open_connections_count_for_a_moment_only(network, port):
+    """Their addresses may be forged, so that they cost whoever sends them nothing."""
+    *_, last = (address for address in network.addresses if ":" not in address)
+    in_network = ("ip", "netns", "exec", network.name)
+    run(*in_network, "nft", DEAF)
+    with door_of_all(port):
+        for here in network.addresses[:3]:
+            run(*in_network, "python3", "-c", BEGINNER, here, network.door[4], str(port), str(ALL))
+        run(*in_network, "nft", "flush ruleset")
+        assert tried(network, last, port) == (0, 1)
+        await until(lambda: tried(network, last, port) == (1, 0))
 
 
 async def test_other_ports_are_not_counted(network, port):

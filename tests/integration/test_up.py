@@ -16,6 +16,8 @@ import pytest
 
 from skypanel.domain.errors import Conflict
 from skypanel.embedded import choices, home, up, users
+from skypanel.embedded.open_files import connections, raise_limit
+from skypanel.host.connection_limit import lists
 from skypanel.settings.paths import identity
 
 WITHIN_S = 90
@@ -111,7 +113,10 @@ def test_the_front_door_is_bounded_for_as_long_as_it_runs(environ, start):
     rules = subprocess.run(("nft", "list", "table", "inet", table), check=True, capture_output=True, text=True).stdout
     for port in (environ["SKYPANEL_HTTP_PORT"], environ["SKYPANEL_HTTPS_PORT"]):
         assert re.search(rf"tcp dport {{.*\b{port}\b.*}} ct state new", rules)
-    assert rules.count("ct count over 20 ") == 2
+    assert len(re.findall(r"@open[46] .* ct count over 20 ", rules)) == 2
+    most = connections(raise_limit())
+    each = most // lists(most)
+    assert re.search(rf"@total .* ct count over {each} ", rules)
     assert begun.end(signal.SIGTERM) == 0
     assert table not in subprocess.run(("nft", "list", "tables"), check=True, capture_output=True, text=True).stdout
 

@@ -8,7 +8,7 @@ from skypanel.domain.limits import GIB
 from skypanel.embedded import doctor, packages
 from skypanel.embedded.finding import Finding
 from skypanel.embedded.machine import Machine, as_found, filesystems
-from skypanel.embedded.open_files import WANTED, raise_limit
+from skypanel.embedded.open_files import CONNECTIONS, WANTED, connections, raise_limit
 
 WELL = Machine(
     is_root=True,
@@ -22,7 +22,7 @@ WELL = Machine(
     closes_namespaces=True,
     has_resolvers=True,
     filters_calls=True,
-    open_files=400_000,
+    open_files=WANTED,
 )
 
 
@@ -45,7 +45,7 @@ def test_a_good_machine_has_no_findings():
         ({"has_cgroups": False}, "control groups", True),
         ({"closes_namespaces": False}, "nested namespaces", True),
         ({"has_resolvers": False}, "name servers", True),
-        ({"open_files": 399_999}, "open files", True),
+        ({"open_files": WANTED - 1}, "open files", True),
         ({"is_root": False, "has_user_namespaces": False}, "user namespaces", False),
         ({"is_root": False, "has_tunnels": False}, "/dev/net/tun", False),
         ({"is_root": False, "apparmor_restricts_namespaces": True}, "AppArmor", False),
@@ -61,6 +61,11 @@ def test_the_limit_of_open_files_is_raised_as_far_as_may_be_for_those_who_take_i
     assert raised in {hard, WANTED}
     assert resource.getrlimit(resource.RLIMIT_NOFILE) == (soft, raised)
     assert raise_limit() == raised
+
+
+@pytest.mark.parametrize(("files", "expected"), [(1, 1), (100, 45), (1024, 461), (20_000, 9500), (WANTED, CONNECTIONS)])
+def test_a_connection_takes_two_files_and_some_stay_for_the_rest(files, expected):
+    assert connections(files) == expected
 
 
 def test_root_needs_no_user_namespaces():

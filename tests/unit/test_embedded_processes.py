@@ -79,7 +79,7 @@ def test_the_proxy_ends_no_upload_and_no_answer_by_its_own_patience():
 
 def test_no_secret_is_in_an_argv():
     argvs = [program.argv for program in processes.programs(SETTINGS, BINARIES)]
-    argvs += [processes.launcher_argv(SETTINGS, BINARIES), processes.initdb_argv(SETTINGS, BINARIES, Path("/new"))]
+    argvs += [processes.launcher_argv(SETTINGS, BINARIES, 9500), processes.initdb_argv(SETTINGS, BINARIES, Path("/new"))]
     assert not [part for argv in argvs for part in argv for secret in SECRETS if secret in part]
 
 
@@ -127,17 +127,18 @@ def test_traefiks_api_is_on_the_internal_entry_point_behind_the_token():
 
 
 def test_the_launchers_argv_names_all_that_is_allowed():
-    argv = processes.launcher_argv(replace(SETTINGS, allow=("10.1.0.0/16", "10.2.0.1/32:53")), BINARIES)
+    argv = processes.launcher_argv(replace(SETTINGS, allow=("10.1.0.0/16", "10.2.0.1/32:53")), BINARIES, 9500)
     assert argv[-3:] == ("--allow", "10.1.0.0/16", "10.2.0.1/32:53")
-    assert "--allow" not in processes.launcher_argv(SETTINGS, BINARIES)
+    assert "--allow" not in processes.launcher_argv(SETTINGS, BINARIES, 9500)
 
 
 def test_the_launcher_and_the_proxy_are_told_of_the_front_door():
     settings = replace(SETTINGS, connections_per_address=20, trusted_proxies=("10.1.2.3/32", "fd00::/64"))
-    told = ("--front-ports", "8080", "8443", "--connections-per-address", "20", "--trusted-proxies", "10.1.2.3/32", "fd00::/64")
-    assert processes.launcher_argv(settings, BINARIES)[-8:] == told
-    assert parse_options(processes.launcher_argv(settings, BINARIES)[3:]).door == ConnectionLimit(
-        (8080, 8443), 20, (IPv4Network("10.1.2.3/32"), IPv6Network("fd00::/64"))
+    bounds = ("--connections-per-address", "20", "--connections", "9500")
+    told = ("--front-ports", "8080", "8443", *bounds, "--trusted-proxies", "10.1.2.3/32", "fd00::/64")
+    assert processes.launcher_argv(settings, BINARIES, 9500)[-len(told) :] == told
+    assert parse_options(processes.launcher_argv(settings, BINARIES, 9500)[3:]).door == ConnectionLimit(
+        (8080, 8443), 20, 9500, (IPv4Network("10.1.2.3/32"), IPv6Network("fd00::/64"))
     )
     entry_points = processes.traefik_config(settings)["entryPoints"]
     assert {name: each.get("forwardedHeaders") for name, each in entry_points.items()} == {

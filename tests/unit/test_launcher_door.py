@@ -1,29 +1,59 @@
 from ipaddress import IPv4Network, IPv6Network
 
-from skypanel.host.connection_limit import ConnectionLimit, ruleset, undoing
+import pytest
+
+from skypanel.host.connection_limit import ConnectionLimit, lists, ruleset, undoing
 
 TAG = "0123abcd"
+TRUSTED = (IPv4Network("10.1.2.3/32"), IPv6Network("fd00::/64"), IPv4Network("10.2.0.0/16"))
 
 
-def test_every_connection_at_the_public_ports_is_counted_by_its_address_unless_a_proxy_is_trusted():
-    rules = ruleset(
-        TAG, ConnectionLimit((80, 443), 1000, (IPv4Network("10.1.2.3/32"), IPv6Network("fd00::/64"), IPv4Network("10.2.0.0/16")))
-    )
+def chain(rules, name):
+    lines = [line.strip() for line in rules.splitlines()]
+    begin = lines.index(f"chain {name} {{") + 1
+    return lines[begin : lines.index("}", begin)]
+
+
+def test_every_connection_at_the_public_ports_is_counted_by_its_address_unless_it_is_local_or_a_trusted_proxys():
+    rules = ruleset(TAG, ConnectionLimit((80, 443), 1000, 9500, TRUSTED))
     assert rules.startswith(f"table inet skypanel_{TAG}_door {{}}\ndelete table inet skypanel_{TAG}_door\n")
     lines = [line.strip() for line in rules.splitlines()]
     assert {"elements = { 10.1.2.3/32, 10.2.0.0/16 }", "elements = { fd00::/64 }"} <= set(lines)
-    assert lines.index("iif lo accept") + 1 == lines.index("tcp dport { 80, 443 } ct state new jump bounded")
-    bounded = lines.index("chain bounded {")
-    assert lines[bounded + 1 : bounded + 5] == [
-        "ip saddr @trusted4 accept",
-        "ip6 saddr @trusted6 accept",
-        "meta nfproto ipv4 add @open4 { ip saddr ct count over 1000 } reject with tcp reset",
-        "meta nfproto ipv6 add @open6 { ip6 saddr & ffff:ffff:ffff:ffff:: ct count over 1000 } reject with tcp reset",
+    assert chain(rules, "input")[1:] == ["iif lo accept", "tcp dport { 80, 443 } ct state new jump bounded"]
+    assert chain(rules, "bounded") == [
+        "ip saddr != @trusted4 add @open4 { ip saddr ct count over 1000 } reject with tcp reset",
+        "ip6 saddr != @trusted6 add @open6 { ip6 saddr & ffff:ffff:ffff:ffff:: ct count over 1000 } reject with tcp reset",
+        "goto fair",
     ]
 
 
+def test_all_connections_are_counted_together_and_who_has_many_is_refused_before_the_others():
+    rules = ruleset(TAG, ConnectionLimit((80, 443), 1000, 9500, TRUSTED))
+    assert chain(rules, "output")[1:] == ["oif lo tcp dport { 80, 443 } ct state new jump fair"]
+    assert chain(rules, "fair") == [
+        'ct timeout set "brief"',
+        "jump step20",
+        "jump step5",
+        "jump step1",
+        "add @total { tcp sport & 62 ct count over 296 } reject with tcp reset",
+    ]
+    assert chain(rules, "step20") == [
+        "ip saddr != @trusted4 add @few20_4 { ip saddr ct count over 20 } goto greedy20",
+        "ip6 saddr != @trusted6 add @few20_6 { ip6 saddr & ffff:ffff:ffff:ffff:: ct count over 20 } goto greedy20",
+        "add @total20 { tcp sport & 62 ct count over 222 }",
+    ]
+    assert chain(rules, "greedy20") == ["add @total20 { tcp sport & 62 ct count over 222 } reject with tcp reset"]
+    assert chain(rules, "greedy5") == ["add @total5 { tcp sport & 62 ct count over 259 } reject with tcp reset"]
+    assert chain(rules, "greedy1") == ["add @total1 { tcp sport & 62 ct count over 278 } reject with tcp reset"]
+
+
+@pytest.mark.parametrize(("connections", "expected"), [(1, 1), (40, 1), (512, 2), (9500, 32), (200_000, 512), (10**9, 4096)])
+def test_many_connections_are_counted_in_many_lists(connections, expected):
+    assert lists(connections) == expected
+
+
 def test_sets_that_hold_nobody_have_no_elements():
-    assert "elements" not in ruleset(TAG, ConnectionLimit((80,), 1))
+    assert "elements" not in ruleset(TAG, ConnectionLimit((80,), 1, 1))
 
 
 def test_the_rules_go_with_the_panel():
