@@ -159,3 +159,11 @@ def test_the_page_of_limits_names_a_test_for_each_that_is_there():
         (named,) = re.findall(r"`(test_\w+)`", row) or [None]
         assert named, row
         assert f"def {named}(" in written, named
+
+
+def test_decisions_are_numbered_in_a_row_and_say_their_number():
+    decisions = sorted((ROOT / "docs/adr").glob("*.md"))
+    numbers = [int(file.name[:4]) for file in decisions]
+    assert numbers == list(range(1, len(numbers) + 1))
+    headings = [file.read_text().splitlines()[0] for file in decisions]
+    assert [heading.split()[1] for heading in headings] == [f"{number}." for number in numbers]
