@@ -274,7 +274,8 @@ class RestartLoopContract:
     """What every driver of a real engine says of a dyno that ends again and again."""
 
     async def test_a_dyno_that_ends_is_crashed_until_its_next_start_and_its_last_lines_are_told(self, scheduler, objects):
-        app, manifest = await launched(scheduler, objects, {"worker": ("echo one; echo two >&2; exit 3", 1)})
+        # Docker reads two streams by turns: what is written to both within a moment has no order.
+        app, manifest = await launched(scheduler, objects, {"worker": ("echo one; sleep 0.2; echo two >&2; exit 3", 1)})
         key = manifest.dynos()[0]
         await until(lambda: crashed_again(scheduler, app.id))
         told = [line.partition(" ")[2] for line in await scheduler.last_lines(key)]
