@@ -18,7 +18,7 @@ CONNECTIONS = 10_000
 # Above such a share of all connections there may be, addresses with more than so many are refused others.
 STEPS = ((3 / 4, 20), (7 / 8, 5), (15 / 16, 1))
 # The kernel looks through a whole list when it adds to it, so no list is to get long.
-_LIST_LENGTH = 256
+_LIST_LENGTH = 128
 _MAX_LISTS = 4096
 _IPV4 = "ip saddr"
 _IPV6 = "ip6 saddr & ffff:ffff:ffff:ffff::"

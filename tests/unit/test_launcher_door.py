@@ -35,19 +35,19 @@ def test_all_connections_are_counted_together_and_who_has_many_is_refused_before
         "jump step20",
         "jump step5",
         "jump step1",
-        "add @total { tcp sport & 62 ct count over 296 } reject with tcp reset",
+        "add @total { tcp sport & 126 ct count over 148 } reject with tcp reset",
     ]
     assert chain(rules, "step20") == [
         "ip saddr != @trusted4 add @few20_4 { ip saddr ct count over 20 } goto greedy20",
         "ip6 saddr != @trusted6 add @few20_6 { ip6 saddr & ffff:ffff:ffff:ffff:: ct count over 20 } goto greedy20",
-        "add @total20 { tcp sport & 62 ct count over 222 }",
+        "add @total20 { tcp sport & 126 ct count over 111 }",
     ]
-    assert chain(rules, "greedy20") == ["add @total20 { tcp sport & 62 ct count over 222 } reject with tcp reset"]
-    assert chain(rules, "greedy5") == ["add @total5 { tcp sport & 62 ct count over 259 } reject with tcp reset"]
-    assert chain(rules, "greedy1") == ["add @total1 { tcp sport & 62 ct count over 278 } reject with tcp reset"]
+    assert chain(rules, "greedy20") == ["add @total20 { tcp sport & 126 ct count over 111 } reject with tcp reset"]
+    assert chain(rules, "greedy5") == ["add @total5 { tcp sport & 126 ct count over 129 } reject with tcp reset"]
+    assert chain(rules, "greedy1") == ["add @total1 { tcp sport & 126 ct count over 139 } reject with tcp reset"]
 
 
-@pytest.mark.parametrize(("connections", "expected"), [(1, 1), (40, 1), (512, 2), (9500, 32), (200_000, 512), (10**9, 4096)])
+@pytest.mark.parametrize(("connections", "expected"), [(1, 1), (40, 1), (512, 4), (9500, 64), (200_000, 1024), (10**9, 4096)])
 def test_many_connections_are_counted_in_many_lists(connections, expected):
     assert lists(connections) == expected
 
