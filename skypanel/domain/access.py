@@ -1,4 +1,4 @@
-"""Who may do what: the only rulebook."""
+"""Authorization: which role, scope or account may perform which action. No other module decides this."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +10,7 @@ from skypanel.domain.errors import Denied, Invalid
 
 
 class Role(IntEnum):
-    """A membership's rank; each rank may do all that the ranks below it may."""
+    """A role in an organization. Each role may do everything that the lower ones may."""
 
     VIEWER = 1
     DEVELOPER = 2
@@ -25,7 +25,7 @@ class Role(IntEnum):
 
 @dataclass(frozen=True)
 class Member:
-    """Somebody who may act for an organization, or for one app."""
+    """An account with its role in an organization or on one app, and the start of that role."""
 
     account: Account
     role: Role
@@ -55,7 +55,7 @@ class Action(StrEnum):
 
 
 class AccountAction(StrEnum):
-    """What an account can do about itself, and administrators about all accounts; a role has no say in it."""
+    """What an account may do to itself, or an administrator to all accounts. Roles do not matter here."""
 
     VIEW_ACCOUNT = "view_account"
     CHANGE_ACCOUNT = "change_account"
@@ -75,7 +75,7 @@ LEAST_ROLE = {
     Action.SHARE_APP: Role.ADMIN,
     Action.RENAME_APP: Role.ADMIN,
     Action.DESTROY_APP: Role.ADMIN,
-    # Out of an organization, and into one.
+    # Needed in both organizations: the one that gives the app and the one that gets it.
     Action.TRANSFER_APP: Role.ADMIN,
     Action.VIEW_MEMBERS: Role.VIEWER,
     Action.MANAGE_MEMBERS: Role.ADMIN,
@@ -84,12 +84,12 @@ LEAST_ROLE = {
 }
 
 
-# One who is no member of an app's organization may be at most this for one app of it.
+# The highest role that a person outside the organization may have on one of its apps.
 HIGHEST_COLLABORATOR = Role.DEVELOPER
 
 
 class Scope(StrEnum):
-    """What an API token is good for, by Heroku's words (https://devcenter.heroku.com/articles/oauth#scopes)."""
+    """What an API token allows, named as at Heroku (https://devcenter.heroku.com/articles/oauth#scopes)."""
 
     GLOBAL = "global"
     WRITE = "write"
@@ -106,17 +106,17 @@ SCOPES: dict[str, frozenset[Action | AccountAction]] = {
 
 
 def covers(scope: str, action: Action | AccountAction) -> bool:
-    """Whether a token of `scope` is good for `action`; a scope that is not known is good for nothing."""
+    """Whether a token with `scope` allows `action`; an unknown scope allows nothing."""
     return action in SCOPES.get(scope, frozenset())
 
 
 def allows(role: Role | None, action: Action) -> bool:
-    """Whether a member with `role` may do `action`; None is somebody who is no member."""
+    """Whether a member with `role` may do `action`; `role` is None for an account that is not a member."""
     return role is not None and role >= LEAST_ROLE[action]
 
 
 def read_role(word: str, highest: Role = Role.OWNER) -> Role:
-    """Return the role of a word, at most `highest`. Raises Invalid with those there are."""
+    """Return the role with this name, at most `highest`. Raises Invalid, which lists the allowed names."""
     known = {role.word: role for role in Role if role <= highest}
     if word not in known:
         raise Invalid(f"{names.printable(word)} is no role here.", f"Choose one of {', '.join(known)}.")
@@ -124,22 +124,22 @@ def read_role(word: str, highest: Role = Role.OWNER) -> Role:
 
 
 def managing(*roles: Role | None) -> Action:
-    """Return what it takes to change a member's role from or to `roles`: owners are made and unmade by owners only."""
+    """Return the action that a change of role from or to `roles` needs. Only owners add and remove owners."""
     return Action.MANAGE_OWNERS if Role.OWNER in roles else Action.MANAGE_MEMBERS
 
 
 def check_admin(account: Account) -> None:
-    """Raise Denied unless the account runs the platform."""
+    """Raise Denied unless the account is an administrator of the panel."""
     if not account.is_admin:
         raise Denied("Only an administrator of this panel may do that.", "Ask one.")
 
 
 def check_account(by: Account, account: Account) -> None:
-    """Raise Denied unless an account is one's own, or one runs the platform."""
+    """Raise Denied unless `by` is the account itself or an administrator."""
     if by.id != account.id:
         check_admin(by)
 
 
 def runs_platform(account: Account) -> bool:
-    """Whether an account may do what concerns the platform as a whole, such as adding and removing its nodes."""
+    """Whether an account may manage the panel as a whole, for example add and remove nodes."""
     return account.is_admin

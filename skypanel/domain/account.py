@@ -1,4 +1,4 @@
-"""People, and the organizations they act for."""
+"""Accounts, their SSH keys and API tokens, and organizations."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +9,7 @@ from skypanel.domain.suspension import Suspension, suspension
 
 @dataclass(frozen=True)
 class Account:
-    """Somebody who signs in. Administrators run the platform."""
+    """A person who signs in. Administrators manage the panel."""
 
     id: AccountId
     email: str
@@ -18,7 +18,7 @@ class Account:
 
 @dataclass(frozen=True)
 class AccountEntry:
-    """An account, and by what somebody can get in as it: a password, so many SSH keys and API tokens."""
+    """An account with its ways to sign in: a password, and the number of its SSH keys and API tokens."""
 
     account: Account
     created_at: datetime
@@ -29,9 +29,9 @@ class AccountEntry:
 
 @dataclass(frozen=True)
 class Organization:
-    """Who owns apps and pays for them; an unbilled one never pays.
+    """Owns apps and pays for them, unless it is not `billed`.
 
-    The apps of an `unpaid` one do not run, as it has nothing left; those of a `held` one, as an administrator wants it so.
+    Its apps do not run while it is `unpaid` (its wallet is empty) or `held` (an administrator suspended it).
     """
 
     id: OrganizationId
@@ -42,13 +42,13 @@ class Organization:
 
     @property
     def suspension(self) -> Suspension | None:
-        """Why its apps do not run, if so."""
+        """Why its apps do not run, or None if they may."""
         return suspension(held=self.held, unpaid=self.unpaid)
 
 
 @dataclass(frozen=True)
 class PublicKey:
-    """An SSH public key: one line as OpenSSH writes it, its fingerprint (SHA256:...) and a name."""
+    """An SSH public key: its line in OpenSSH's format, its fingerprint (SHA256:...) and a name."""
 
     text: str
     fingerprint: str
@@ -57,7 +57,7 @@ class PublicKey:
 
 @dataclass(frozen=True)
 class Key:
-    """An SSH key; `public_key` is its line in OpenSSH's form, `fingerprint` as `ssh-keygen -l` prints it."""
+    """A stored SSH key: `public_key` is a line in OpenSSH's format, `fingerprint` is what `ssh-keygen -l` prints."""
 
     id: KeyId
     account_id: AccountId
@@ -70,7 +70,7 @@ class Key:
 
 @dataclass(frozen=True)
 class Token:
-    """An API token, of which only the SHA-256 is kept; one without `expires_at` is good until it is revoked."""
+    """An API token. Only its SHA-256 is stored. Without `expires_at` it is valid until it is revoked."""
 
     id: TokenId
     account_id: AccountId

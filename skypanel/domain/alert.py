@@ -1,4 +1,4 @@
-"""What administrators should know of without asking."""
+"""Problems that administrators should see without looking for them."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,14 +8,14 @@ from skypanel.domain.ids import AlertId
 
 
 class AlertKind(StrEnum):
-    """What an alert is about; of each kind and subject one is open at a time."""
+    """The problem that an alert reports. Only one alert for each kind and subject is open at a time."""
 
     NODE_INACTIVE = "node_inactive"
 
 
 @dataclass(frozen=True)
 class Alert:
-    """Something is wrong with `subject`, since `raised_at`; `message` is a sentence."""
+    """A problem with `subject` that began at `raised_at`; `message` is a sentence."""
 
     id: AlertId
     kind: AlertKind

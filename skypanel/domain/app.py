@@ -14,13 +14,12 @@ DEFAULT_DEPLOY_BRANCHES = ("main", "master")
 
 @dataclass(frozen=True)
 class App:
-    """An app. `number` is small, unique and never used again: the engine derives a user id from it.
+    """An app. `number` is small, unique and never reused: the engine derives a user id from it.
 
-    `generation` grows with each restart, so that the dynos of one release can be told apart.
-    `buildpacks` are to be used as they are named there, in this order; without any, one is detected.
-    In `maintenance` the panel answers on its hostnames, whatever its dynos do.
-    Nothing of one with a `suspension` runs, for a reason that concerns its whole organization.
-    `repository_bytes` is what its repository held on disk at the last push.
+    `generation` grows with each restart, which distinguishes dynos of the same release. `buildpacks` run as named, in this order; if empty,
+    the build detects one. In `maintenance` the panel answers requests to its hostnames, whatever its dynos do. With a `suspension` nothing
+    of it runs, for a reason that concerns its whole organization. `repository_bytes` is the size of its repository on disk at the last
+    push.
     """
 
     id: AppId
@@ -40,22 +39,23 @@ class App:
 
     @property
     def what_serves(self) -> str:
-        """What there is to say of who visits it while a release does not go live."""
+        """A sentence about what visitors get while a release does not go live."""
         return (
             "The release before it keeps serving." if self.current_release_id else "Nothing serves yet: no release of it went live before."
         )
 
     def deploys(self, ref: str) -> bool:
-        """Whether a push to `ref` (such as refs/heads/main) is built."""
+        """Whether a push to `ref` (such as refs/heads/main) starts a build."""
         branches = (self.deploy_branch,) if self.deploy_branch else DEFAULT_DEPLOY_BRANCHES
         return ref in {f"refs/heads/{branch}" for branch in branches}
 
 
 class Listing(NamedTuple):
-    """An app as lists name it for somebody: plain, as there may be a thousand at once, its ids and times (RFC 3339, to the second) as text.
+    """An app as one account sees it in a list. It holds plain values, because a list may have a thousand rows.
 
-    The owner is the highest member of its organization of the longest standing, the team the organization itself, for its members only.
-    `released_at` and `slug_bytes` are of the release that serves, `repository_bytes` is as in App.
+    Ids and times are text; times are RFC 3339, to the second. The owner is the member with the highest role, and among equals the one with
+    the longest membership. The team is the organization; only its members see it. `released_at` and `slug_bytes` belong to the current
+    release, and `repository_bytes` is the same as in App.
     """
 
     id: str
@@ -73,7 +73,7 @@ class Listing(NamedTuple):
 
 
 def check_runs(app: App) -> App:
-    """Return an app of which something may run. Raises Unpaid where its wallet is empty, Denied where an administrator suspended it."""
+    """Return the app if it may run. Raises Unpaid if the wallet is empty, Denied if an administrator suspended the organization."""
     if app.suspension:
         raise app.suspension.refusal(app.name)
     return app

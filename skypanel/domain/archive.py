@@ -1,4 +1,4 @@
-"""An archive that is built in place of a commit: what may be in it."""
+"""What an uploaded archive may contain. A build uses it in place of a commit."""
 
 from dataclasses import dataclass, field
 
@@ -7,7 +7,7 @@ from skypanel.domain.limits import MIB
 from skypanel.domain.push import MAX_ENTRIES, MAX_FILE_BYTES, MAX_NAME_BYTES, MAX_PATH_BYTES, MAX_SOURCE_BYTES, shown
 from skypanel.domain.transcript import size
 
-# Beside the files themselves: headers, what they are filled up to, and what comes after the end.
+# Room for what a tar adds to the files: headers, padding, and blocks after the end.
 MAX_PLAIN_BYTES = MAX_SOURCE_BYTES + 256 * MIB
 MAX_HEADERS = 4 * MAX_ENTRIES
 MAKE = "Make it with `git archive --format=tar.gz -o app.tgz HEAD`, and upload it again."
@@ -18,20 +18,20 @@ Parts = tuple[str, ...]
 
 @dataclass
 class Contents:
-    """What was seen of an archive so far. Each call takes in one entry, and raises Invalid where it must not become a file."""
+    """What was read of an archive so far. Each call adds one entry; it raises Invalid if the entry must not become a file."""
 
     files: int = 0
     size_bytes: int = 0
     _entries: int = 0
-    # Folders are dictionaries; of all else, whether a hard link may lead to it.
+    # A folder is a dictionary. The value of another entry says whether a hard link may point to it.
     _tree: dict[str, "Node"] = field(default_factory=dict)
 
     def add_folder(self, path: str) -> None:
-        """Take in a folder; the root itself is one."""
+        """Add a folder; the root is allowed."""
         self._folder(parts(path), path)
 
     def add_file(self, path: str, size_bytes: int) -> str:
-        """Take in a file, and return its path without needless parts."""
+        """Add a file, and return its normalized path."""
         if size_bytes > MAX_FILE_BYTES:
             raise Invalid(f"{shown(path)} is {size(size_bytes)}; a file may have at most {size(MAX_FILE_BYTES)}.", LEAVE_OUT)
         self.size_bytes += size_bytes
@@ -40,11 +40,11 @@ class Contents:
         return "/".join(self._add(path, is_file=True))
 
     def add_link(self, path: str, target: str) -> str:
-        """Take in a symbolic link, which may lead anywhere inside of the archive, and return its path."""
+        """Add a symbolic link and return its normalized path. The target must be inside the archive."""
         if len(target.encode(errors="surrogateescape")) > MAX_PATH_BYTES:
             raise Invalid("The archive holds a link to too long a path.", LEAVE_OUT)
         place = self._add(path, is_file=False)
-        # No folder on the way is a link, so that this many steps up end inside whatever the links are.
+        # No folder on the way is a link, so this many steps up stay inside the archive, whatever the links are.
         steps = [step for step in target.split("/") if step not in {"", "."}]
         up = next((number for number, step in enumerate(steps) if step != ".."), len(steps))
         if not target or target.startswith("/") or "\0" in target or up >= len(place) or ".." in steps[up:]:
@@ -52,7 +52,7 @@ class Contents:
         return "/".join(place)
 
     def add_hard_link(self, path: str, target: str) -> tuple[str, str]:
-        """Take in another name of a file that came before, and return both."""
+        """Add a hard link to an earlier file, and return both normalized paths."""
         node: Node | None = self._tree
         wanted = parts(target)
         for part in wanted:
@@ -62,7 +62,7 @@ class Contents:
         return "/".join(self._add(path, is_file=True)), "/".join(wanted)
 
     def check(self) -> None:
-        """Raise Invalid for an archive that nothing can be built of."""
+        """Raise Invalid if the archive is empty, because nothing can be built from it."""
         if not self.files:
             raise Invalid("The archive holds no files.", MAKE)
 
@@ -100,7 +100,7 @@ Node = dict[str, "Node"] | bool
 
 
 def parts(path: str) -> Parts:
-    """Return the parts of an entry's path. Raises Invalid for one that leads out, or that no push could have."""
+    """Return the parts of an entry's path. Raises Invalid if it leaves the archive, or if no push could contain it."""
     if len(path) > 2 * MAX_PATH_BYTES:
         raise Invalid("The archive holds a file with too long a path.", "Shorten it and upload the archive again.")
     found = tuple(part for part in path.split("/") if part not in {"", "."})
@@ -115,10 +115,10 @@ def parts(path: str) -> Parts:
 
 
 def unreadable() -> Invalid:
-    """Return what is said of bytes that are no archive, or a part of one."""
+    """Return the error for bytes that are not a complete archive."""
     return Invalid("This is no whole .tgz archive: it is cut off or damaged, or something else.", MAKE)
 
 
 def unfit(path: str) -> Invalid:
-    """Return what is said of an entry that is no file, folder or link."""
+    """Return the error for an entry that is not a file, folder or link."""
     return Invalid(f"{shown(path)} is a device, a pipe or the like.", LEAVE_OUT)

@@ -1,4 +1,4 @@
-"""What was done, by whom, to what."""
+"""The audit log: who did what, and to what."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from skypanel.domain.ids import AccountId, AppId, AuditEntryId, OrganizationId
 
 
 class AuditAction(StrEnum):
-    """What is written down. A value is never given another meaning: the log keeps those of all versions."""
+    """What an entry records. Never reuse a value for another meaning: the log keeps the values of all versions."""
 
     ACCESS_DENY = "access.deny"
     ACCOUNT_INVITE = "account.invite"
@@ -70,9 +70,9 @@ class AuditAction(StrEnum):
 
 @dataclass(frozen=True)
 class AuditEntry:
-    """One deed. It names people and apps as they were called then, since it outlives them.
+    """One recorded action. It stores the names of people and apps at that time, because it outlives them.
 
-    `origin` is where the request came from, such as `ssh 192.0.2.7`; `details` never holds a secret.
+    `origin` says where the request came from, such as `ssh 192.0.2.7`; `details` never holds a secret.
     """
 
     id: AuditEntryId

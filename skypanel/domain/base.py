@@ -1,4 +1,4 @@
-"""The folder of a repository that holds the app, where that is not its top."""
+"""The folder that holds the app, if the app is not at the root of its repository."""
 
 import re
 import shlex
@@ -8,26 +8,26 @@ from dataclasses import dataclass
 from skypanel.domain.errors import Invalid
 from skypanel.domain.push import shown
 
-# As Heroku's monorepo buildpack calls it.
+# The name that Heroku's monorepo buildpack uses.
 APP_BASE = "APP_BASE"
 MAX_LISTED = 4
 
 
 @dataclass(frozen=True)
 class Fitting:
-    """A folder that a buildpack fits, and what that calls the app in it."""
+    """A folder that a buildpack can build, and the buildpack's label for the app."""
 
     path: str
     label: str
 
     @property
     def argument(self) -> str:
-        """The folder as a shell takes it."""
+        """The folder, quoted for a shell."""
         return shlex.quote(shown(self.path))
 
 
 def parse(text: str) -> str | None:
-    """Return the folder that a config var names, relative to the top; None for the top. Raises Invalid."""
+    """Return the folder that a config var names, relative to the root; None for the root. Raises Invalid."""
     parts = [part for part in re.split(r"/+", text.strip()) if part not in {"", "."}]
     if ".." in parts or "\0" in text:
         raise Invalid(f"{APP_BASE} is {shown(text)}, which is no folder of the repository.", "Name one by its path from the top: apps/api")
@@ -35,14 +35,14 @@ def parse(text: str) -> str | None:
 
 
 def outermost(folders: Iterable[Fitting]) -> Sequence[Fitting]:
-    """Return the folders that lie in none of the others."""
+    """Return the folders that are not inside another one of them."""
     found = tuple(folders)
     paths = {folder.path for folder in found}
     return tuple(folder for folder in found if not any(parent in paths for parent in _parents(folder.path)))
 
 
 def listed(folders: Sequence[Fitting]) -> str:
-    """Return which apps there are: `its folder api has a Python app`."""
+    """Return part of a sentence that lists the apps, such as `its folder api has a Python app`."""
     if len(folders) == 1:
         return f"its folder {shown(folders[0].path)} has a {folders[0].label} app"
     names = ", ".join(f"{shown(folder.path)} ({folder.label})" for folder in folders[:MAX_LISTED])

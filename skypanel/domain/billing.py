@@ -1,4 +1,4 @@
-"""What apps cost: time is counted exactly, and money rounded once, for an app's hour (docs/adr/0013)."""
+"""What apps cost. Time is exact, and money is rounded once, for each hour of an app (docs/adr/0013)."""
 
 import re
 from collections import defaultdict
@@ -24,7 +24,7 @@ _MONTH = re.compile(r"(2[0-9]{3})-(0[1-9]|1[0-2])")
 
 @dataclass(frozen=True)
 class UsagePeriod:
-    """A time through which an app was to run `quantity` dynos of a process type at a price; without an end, it still is."""
+    """A time in which an app should run `quantity` dynos of a process type at a price. Without an end it still lasts."""
 
     app_id: AppId
     app_name: str
@@ -40,7 +40,7 @@ _Part = tuple[UsagePeriod, int]  # of an hour, in microseconds
 
 @dataclass(frozen=True)
 class Usage:
-    """What an app used in the hour that begins at `hour`: seconds that dynos were to run, each counted, and their cost."""
+    """What an app used in the hour that begins at `hour`: the seconds of all its dynos added up, and their cost."""
 
     app_id: AppId
     app_name: str
@@ -51,7 +51,7 @@ class Usage:
 
 @dataclass(frozen=True)
 class AppUsage:
-    """What an app used in a longer time."""
+    """What an app used over a longer time."""
 
     app_id: AppId
     app_name: str
@@ -60,12 +60,12 @@ class AppUsage:
 
     @property
     def dyno_hours(self) -> Decimal:
-        """The time in hours, to the hundredth."""
+        """The time in hours, rounded to two decimals."""
         return (self.dyno_seconds / 3600).quantize(Decimal("0.01"))
 
 
 class EntryKind(StrEnum):
-    """Why money moves: the credit a wallet opens with, a change by an administrator, an hour's cost."""
+    """Why a balance changes: the opening credit, a change by an administrator, or the charge for an hour."""
 
     OPENING = "opening"
     CREDIT = "credit"
@@ -74,7 +74,7 @@ class EntryKind(StrEnum):
 
 @dataclass(frozen=True)
 class WalletEntry:
-    """One line of a wallet: what it changed, and what was left then. `hour` is the one that was charged."""
+    """One entry of a wallet: the amount, and the balance after it. `hour` is the hour that was charged."""
 
     id: WalletEntryId
     at: datetime
@@ -87,12 +87,12 @@ class WalletEntry:
 
 
 def hour_of(moment: datetime) -> datetime:
-    """Return when the hour of a moment began, by UTC."""
+    """Return the start of the UTC hour that contains a moment."""
     return moment - (moment - _EPOCH) % HOUR
 
 
 def usage(spans: Iterable[UsagePeriod], since: datetime, until: datetime) -> list[Usage]:
-    """Return what apps used between two times, hour by hour; an hour that is not whole in there counts by its part."""
+    """Return what apps used between two times, one item for each app and hour. Partial hours count in proportion."""
     parts: dict[tuple[AppId, datetime], list[_Part]] = defaultdict(list)
     for span in spans:
         begin, end = max(span.since, since), min(span.until or until, until)
@@ -113,7 +113,7 @@ def _sum(app_id: AppId, hour: datetime, parts: Sequence[_Part]) -> Usage:
 
 
 def costs(used: Iterable[Usage]) -> dict[datetime, Decimal]:
-    """Return what each hour costs, all apps together, in order."""
+    """Return the cost of each hour, all apps together, in order of time."""
     result: dict[datetime, Decimal] = defaultdict(Decimal)
     for one in sorted(used, key=lambda one: one.hour):
         result[one.hour] += one.cost
@@ -121,7 +121,7 @@ def costs(used: Iterable[Usage]) -> dict[datetime, Decimal]:
 
 
 def by_app(used: Iterable[Usage | AppUsage]) -> list[AppUsage]:
-    """Return what each app used in all, the dearest first; the last name that comes along is its name."""
+    """Return the total of each app, most expensive first. An app has the name of its last item."""
     result: dict[AppId, AppUsage] = {}
     for one in used:
         before = result.get(one.app_id) or AppUsage(one.app_id, one.app_name, Decimal(0), Decimal(0))
@@ -130,19 +130,19 @@ def by_app(used: Iterable[Usage | AppUsage]) -> list[AppUsage]:
 
 
 def is_unpaid(*, is_charged: bool, balance: Decimal) -> bool:
-    """Whether an organization's apps are to stop for want of money: it is charged, and has nothing left."""
+    """Whether an organization's apps must stop: it is charged, and its balance is zero or less."""
     return is_charged and balance <= 0
 
 
 def read_amount(text: str) -> Decimal:
-    """Return the amount of money that was typed. Raises Invalid."""
+    """Parse an amount of money. Raises Invalid."""
     if not _AMOUNT.fullmatch(text):
         raise Invalid(f"{printable(text)} is no amount.", "Write it like this: 12.50, with up to 6 decimals.")
     return Decimal(text)
 
 
 def read_month(text: str) -> tuple[datetime, datetime]:
-    """Return when a month such as 2026-11 begins and ends, by UTC. Raises Invalid."""
+    """Return the start and end, in UTC, of a month such as 2026-11. Raises Invalid."""
     found = _MONTH.fullmatch(text)
     if not found:
         raise Invalid(f"{printable(text)} is no month.", "Write it like this: 2026-11")
@@ -150,14 +150,14 @@ def read_month(text: str) -> tuple[datetime, datetime]:
 
 
 def month_of(moment: datetime) -> tuple[datetime, datetime]:
-    """Return when the month of a moment begins and ends, by UTC."""
+    """Return the start and end, in UTC, of the month that contains a moment."""
     first = moment.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     later = first + timedelta(days=31)
     return first, later.replace(day=1)
 
 
 def money(amount: Decimal) -> str:
-    """Return an amount as it is shown: to the hundredth, and further where there is more to say."""
+    """Format an amount with at least two decimals, and more if it has more."""
     text = f"{amount.quantize(SMALLEST):f}"
     whole, _, decimals = text.partition(".")
     return f"{whole}.{decimals.rstrip('0').ljust(2, '0')}"

@@ -1,4 +1,4 @@
-"""One attempt to make a slug of a source."""
+"""One attempt to make a slug from a source."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +8,7 @@ from skypanel.domain.ids import AccountId, AppId, BuildId, SlugId
 
 
 class BuildState(StrEnum):
-    """Where a build stands."""
+    """The state of a build."""
 
     PENDING = "pending"
     BUILDING = "building"
@@ -17,7 +17,7 @@ class BuildState(StrEnum):
 
     @property
     def finished(self) -> bool:
-        """Whether nothing more will happen to it."""
+        """Whether this state is final."""
         return self in {BuildState.SUCCEEDED, BuildState.FAILED}
 
 
@@ -25,7 +25,7 @@ MAX_LABEL = 40
 
 
 class SourceKind(StrEnum):
-    """How a source came: pushed, as an archive, or from a repository elsewhere."""
+    """How a source arrived: by a push, as an archive, or from a remote repository."""
 
     GIT = "git"
     ARCHIVE = "archive"
@@ -34,9 +34,9 @@ class SourceKind(StrEnum):
 
 @dataclass(frozen=True)
 class Source:
-    """The tree that is built, stored as the object `sources/<digest>` (a zstd tar, SHA-256 in hex).
+    """The file tree to build, stored as the object `sources/<digest>` (a zstd tar, SHA-256 in hex).
 
-    `commit` is the id of a commit, or what an archive's sender calls its version.
+    `commit` is the id of a commit, or the version that the sender gave an archive.
     """
 
     kind: SourceKind
@@ -45,20 +45,20 @@ class Source:
 
     @property
     def label(self) -> str:
-        """What it is called where there is little room."""
+        """A short name for places with little room."""
         if self.kind is SourceKind.ARCHIVE and self.commit:
             return self.commit[:MAX_LABEL]
         return (self.commit or self.digest)[:8]
 
     @property
     def origin(self) -> str:
-        """How it came, in a word for people."""
+        """How it arrived, as one word for people."""
         return "Archive" if self.kind is SourceKind.ARCHIVE else "Commit"
 
 
 @dataclass(frozen=True)
 class Build:
-    """A build and its state; `attempt` counts the workers that claimed it."""
+    """A build and its state; `attempt` counts how often workers claimed it."""
 
     id: BuildId
     app_id: AppId
@@ -74,9 +74,9 @@ class Build:
 
 @dataclass(frozen=True)
 class Turn:
-    """Where a pending build stands: how many are ahead of it, those that run included.
+    """The position of a pending build: how many builds are ahead of it, including those that run.
 
-    `share` is how many its organization may have at once, where it has to wait for one of these to end.
+    If it waits for its own organization's limit, `share` is how many builds that organization may run at once.
     """
 
     ahead: int

@@ -1,4 +1,4 @@
-"""Which buildpacks build an app, and what they say about it."""
+"""Buildpacks: how users name them, and what they report."""
 
 import re
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ BUILDPACKS_DIRECTORY = "/tmp/buildpacks"  # noqa: S108 - the sandbox's own /tmp
 
 _BUNDLED_NAME = re.compile(r"(?:heroku/|skypanel/)?(?P<name>[a-z]+)")
 _URL = re.compile(r"(?P<scheme>https?://)(?:(?P<login>[^\s/@#]+)@)?(?P<rest>[^\s@#]+)(?:#(?P<ref>[A-Za-z0-9._/-]+))?")
-# How Heroku's CLI and its documents call Heroku's own, of which we have some under the same names.
+# How Heroku's CLI and documentation write Heroku's own buildpacks. We bundle some under the same names.
 _ALIASES = (
     re.compile(r"urn:buildpack:(?P<name>[a-z0-9-]+/[a-z0-9-]+)"),
     re.compile(r"https://[^\s/@]+/buildpacks/(?P<name>[a-z0-9-]+/[a-z0-9-]+)\.tgz"),
@@ -24,21 +24,21 @@ _LOGINS = re.compile(r"//\S*@")
 
 @dataclass(frozen=True)
 class Login:
-    """Who fetches a private buildpack. It came in a config var, so it is kept out of all that is printed, stored or listed."""
+    """Credentials for a private buildpack. They came in a config var, so they are never printed, stored or listed."""
 
     user: str
     password: str
 
     @classmethod
     def parse(cls, text: str) -> "Login":
-        """Read the part of a URL before its @ (RFC 3986, 3.2.1)."""
+        """Parse the part of a URL before its @ (RFC 3986, 3.2.1)."""
         user, _, password = text.partition(":")
         return cls(unquote(user), unquote(password))
 
 
 @dataclass(frozen=True)
 class Buildpack:
-    """A bundled buildpack, or one that is fetched from `url`, which holds no login, at `ref` before the build."""
+    """A bundled buildpack, or one that the build fetches from `url` at `ref`. The URL holds no login."""
 
     name: str
     url: str | None = None
@@ -46,14 +46,14 @@ class Buildpack:
     login: Login | None = field(default=None, repr=False)
 
     def directory(self, position: int) -> str:
-        """Return where its writable copy lies in the sandbox; `position` tells clones of one build apart."""
+        """Return the path of its writable copy in the sandbox; `position` distinguishes the clones of one build."""
         return f"{BUILDPACKS_DIRECTORY}/{self.name if self.url is None else position}"
 
 
 def parse(text: str) -> Buildpack:
     """Return the buildpack that a user named: `python`, `heroku/python`, or a git URL with `#commit`.
 
-    Raises Invalid with the names there are.
+    Raises Invalid, which lists the bundled names.
     """
     if (match := _BUNDLED_NAME.fullmatch(text)) and match["name"] in BUNDLED:
         return Buildpack(match["name"])
@@ -68,9 +68,9 @@ def parse(text: str) -> Buildpack:
 
 
 def named(text: str) -> Buildpack:
-    """Return the buildpack that a list of an app's names: as `parse`, and Heroku's own by their URLs where we have them.
+    """Return the buildpack that an app's list names: as `parse`, and bundled ones also by Heroku's URLs.
 
-    Raises Invalid, also for a URL with a login: the list is no place for a secret.
+    Raises Invalid, also for a URL with a login, because the list must not hold a secret.
     """
     for alias in _ALIASES:
         if match := alias.fullmatch(text):
@@ -88,15 +88,15 @@ def named(text: str) -> Buildpack:
 
 
 def parse_list(text: str) -> tuple[Buildpack, ...]:
-    """Return buildpacks in order from a `.buildpacks` file or a BUILDPACK_URL with several words."""
+    """Return the buildpacks, in order, of a `.buildpacks` file or of a BUILDPACK_URL with several words."""
     words = (word for line in text.splitlines() if not line.lstrip().startswith("#") for word in line.split())
     return tuple(parse(word) for word in words)
 
 
 def default_process_types(release: object) -> dict[str, str]:
-    """Return the process types in what `bin/release` printed, once its YAML is read.
+    """Return the process types in the parsed YAML of `bin/release`.
 
-    Nothing, `---` and `--- {}` are good: the buildpack has no defaults.
+    An empty document, `---` and `--- {}` are valid: the buildpack has no defaults.
     """
     if not isinstance(release, dict):
         return {}

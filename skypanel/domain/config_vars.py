@@ -1,4 +1,4 @@
-"""What an app is told through its environment."""
+"""Config vars: which names and values an app's environment may have."""
 
 import re
 from collections.abc import Mapping
@@ -9,11 +9,11 @@ from skypanel.domain.ids import AppId, ConfigVersionId
 from skypanel.domain.names import printable
 
 RESERVED_KEYS = frozenset({"PORT", "DYNO", "PS"})
-MAX_KEY_LENGTH = 255  # a key names a file of a build's ENV_DIR
+MAX_KEY_LENGTH = 255  # a key names a file in a build's ENV_DIR
 MAX_VALUE_BYTES = 64 * 1024
 
 _KEY = re.compile(r"[A-Z0-9_]+")
-# What a dyno's own start reads, before the app does: bash(1), ld.so(8).
+# Variables that a dyno's shell and linker read before the app starts: bash(1), ld.so(8).
 _STARTS = {
     "PATH": "where a dyno finds its commands",
     "BASH_ENV": "what a dyno's shell runs before the app",
@@ -28,7 +28,7 @@ _LINKER = ("LD_", "GLIBC_")
 
 @dataclass(frozen=True)
 class ConfigVersion:
-    """All of an app's config vars as they stood at one time, each value encrypted."""
+    """A snapshot of all config vars of an app, each value encrypted."""
 
     id: ConfigVersionId
     app_id: AppId
@@ -37,7 +37,7 @@ class ConfigVersion:
 
 
 def check_key(key: str) -> str:
-    """Return `key` if a user may set a config var of that name. Raises Invalid."""
+    """Return `key` if a user may set a config var with that name. Raises Invalid."""
     if not _KEY.fullmatch(key) or len(key) > MAX_KEY_LENGTH:
         rule = f"up to {MAX_KEY_LENGTH} capital letters, digits and underscores"
         twin = _twin(key)
@@ -49,13 +49,13 @@ def check_key(key: str) -> str:
 
 
 def _twin(key: str) -> str | None:
-    """Return the name that somebody means who writes one in other letters: HTTP_PROXY for http_proxy."""
+    """Return the valid name that was probably meant, such as HTTP_PROXY for http_proxy, or None."""
     twin = re.sub(r"[-. ]", "_", key).upper()
     return twin if _KEY.fullmatch(twin) and len(twin) <= MAX_KEY_LENGTH and twin not in RESERVED_KEYS else None
 
 
 def warning(key: str) -> str | None:
-    """Return what somebody is told who sets a config var of a name that may be had but that does not just reach the app."""
+    """Return a warning for a name that is allowed but has side effects or does not reach the app, or None."""
     if key == "HOME":
         return "HOME is /app in every dyno, whatever it is set to."
     if key.startswith(_LINKER):
@@ -68,12 +68,12 @@ def warning(key: str) -> str | None:
 
 
 def warnings(changes: Mapping[str, str | None]) -> tuple[str, ...]:
-    """Return the warnings about what is set."""
+    """Return the warnings for the keys that are set."""
     return tuple(said for key, value in changes.items() if value is not None and (said := warning(key)))
 
 
 def check_value(key: str, value: str) -> str:
-    """Return `value` if the config var `key` may hold it; the message never shows it. Raises Invalid."""
+    """Return `value` if the config var `key` may hold it. Raises Invalid, which never shows the value."""
     if "\0" in value:
         raise Invalid(f"The value of {key} has a NUL character in it.", "An environment cannot carry one: encode the value, as base64 say.")
     try:

@@ -1,4 +1,4 @@
-"""Whether what runs of an app is what should, and its route leads to just that."""
+"""Whether an app's dynos and route are as they should be."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -8,25 +8,25 @@ from skypanel.domain.manifest import WEB, Dyno, DynoKey, DynoState
 
 @dataclass(frozen=True)
 class Standing:
-    """What should run of an app, what does, and where its route leads (host:port)."""
+    """The dynos that an app should run, those it runs, and the endpoints (host:port) of its route."""
 
     wanted: frozenset[DynoKey] = frozenset()
     dynos: Sequence[Dyno] = ()
     endpoints: Sequence[str] = ()
 
     def converged(self) -> bool:
-        """Whether exactly the wanted dynos run and the route leads to the web dynos among them."""
+        """Whether exactly the wanted dynos run, and the route has the endpoints of the web dynos among them."""
         return self._runs_what_it_should() and set(self.endpoints) == {dyno.endpoint for dyno in self._web()}
 
     def own_endpoints(self) -> tuple[str, ...]:
-        """Return where the route leads without what is no dyno of this app."""
+        """Return the route's endpoints without those that belong to no dyno of this app."""
         own = {dyno.endpoint for dyno in self.dynos}
         return tuple(endpoint for endpoint in self.endpoints if endpoint in own)
 
     def waits(self) -> bool:
-        """Whether all that can be done may have been done already: the dynos are there, and start again by themselves.
+        """Whether everything possible may have been done: the dynos exist, and crashed ones restart by themselves.
 
-        Where the web dynos are up all that is missing is their route, for which nobody is to wait.
+        If all web dynos are up, only the route is missing, and waiting does not help: returns False.
         """
         return self._runs_what_it_should() and any(dyno.state is not DynoState.UP for dyno in self._web())
 

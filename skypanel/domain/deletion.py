@@ -1,4 +1,4 @@
-"""What becomes of an organization's apps when it is deleted."""
+"""What happens to an organization's apps when it is deleted."""
 
 from enum import StrEnum
 
@@ -8,21 +8,21 @@ from skypanel.domain.names import printable
 
 
 class OnDelete(StrEnum):
-    """All of them are destroyed, or given to another organization."""
+    """Whether the apps are destroyed, or move to another organization."""
 
     DESTROY = "destroy"
     REASSIGN = "reassign"
 
 
 def read_on_delete(word: str) -> OnDelete:
-    """Return what was chosen. Raises Invalid with what there is to choose."""
+    """Return the choice with this name. Raises Invalid, which lists the choices."""
     if word not in set(OnDelete):
         raise Invalid(f"{printable(word)} is nothing that can become of apps.", f"Choose {OnDelete.DESTROY} or {OnDelete.REASSIGN}.")
     return OnDelete(word)
 
 
 def check_choice(organization: Organization, apps: int, on_delete: OnDelete | None, *, to: Organization | None, confirm: str) -> None:
-    """Raise Conflict where apps are in the way and nothing was chosen, Invalid where the choice is not complete."""
+    """Raise Conflict if there are apps and no choice, Invalid if the choice is incomplete."""
     if on_delete is None and apps:
         raise Conflict(
             f"{organization.name} has {apps} {'app' if apps == 1 else 'apps'}.",

@@ -1,4 +1,4 @@
-"""One attempt to change what serves, from its build to the end of its rollout."""
+"""One attempt to change the running release, from its build to the end of its rollout."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -11,7 +11,7 @@ from skypanel.domain.release import Release, Rollout, RolloutState
 
 
 class DeployState(StrEnum):
-    """Where a deploy stands, in the words of the pages."""
+    """The state of a deploy, as pages and messages name it."""
 
     QUEUED = "queued"
     BUILDING = "building"
@@ -22,7 +22,7 @@ class DeployState(StrEnum):
 
     @property
     def finished(self) -> bool:
-        """Whether nothing more will happen to it."""
+        """Whether this state is final."""
         return self in {DeployState.LIVE, DeployState.FAILED, DeployState.SUPERSEDED}
 
 
@@ -38,7 +38,7 @@ _ROLLOUT = {
 
 @dataclass(frozen=True)
 class Deploy:
-    """A build with the release and rollout that came of it, or those of what was built before."""
+    """A build with its release and rollout. Without a build it is a release and rollout of an earlier slug."""
 
     app: App
     build: Build | None
@@ -47,23 +47,23 @@ class Deploy:
 
     @property
     def state(self) -> DeployState:
-        """Where it stands."""
+        """The state, derived from the build and the rollout."""
         if self.build is not None and not self.build.state.finished:
             return _BUILD[self.build.state]
         return _ROLLOUT[self.rollout.state] if self.rollout else DeployState.FAILED
 
     @property
     def account_id(self) -> AccountId | None:
-        """Who asked for it."""
+        """The account that requested it."""
         asked = self.build or self.release
         return asked.account_id if asked else None
 
     @property
     def error(self) -> str | None:
-        """What went wrong."""
+        """Why it failed, or None."""
         return (self.build and self.build.error) or (self.release and self.release.error) or None
 
     def streams(self) -> tuple[tuple[Stream, bool], ...]:
-        """Return the streams of its output in their order, and of each whether its writer has finished."""
+        """Return its output streams in order, each with whether its writer has finished."""
         of_build = ((build_stream(self.build.id), self.build.state.finished),) if self.build else ()
         return (*of_build, *(((rollout_stream(self.rollout.id), self.rollout.state.finished),) if self.rollout else ()))

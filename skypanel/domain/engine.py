@@ -1,17 +1,17 @@
-"""What builds and runs apps."""
+"""The engines, which build and run apps."""
 
 from enum import StrEnum
 
 
 class EngineKind(StrEnum):
-    """Sandboxes of the panel's own machine, or containers of a Docker Swarm."""
+    """Sandboxes on the panel's own machine, or containers of a Docker Swarm."""
 
     EMBEDDED = "embedded"
     SWARM = "swarm"
 
 
 class EndpointMode(StrEnum):
-    """How services on a Swarm have names: an address for each dyno, or one for all where the kernels have IP_VS."""
+    """How names of Swarm services resolve: to each dyno's address, or to one virtual address. VIP needs IP_VS in the kernels."""
 
     DNSRR = "dnsrr"
     VIP = "vip"

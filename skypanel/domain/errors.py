@@ -1,8 +1,8 @@
-"""The few kinds of error a user can meet; every surface maps these and no others."""
+"""The few kinds of error that a user can meet. Every user interface maps these and no others."""
 
 
 class SkyPanelError(Exception):
-    """Base of all errors that carry a sentence for the user.
+    """Base of all errors with a sentence for the user.
 
     `message` says what is wrong; `hint` says what to do about it, and may be empty.
     """
@@ -17,15 +17,15 @@ class SkyPanelError(Exception):
 
 
 class NotFound(SkyPanelError):
-    """There is no such thing, or it is not the caller's to see."""
+    """It does not exist, or the caller may not see it."""
 
 
 class Hidden(NotFound):
-    """There is such a thing, but it is not the caller's to see: told as NotFound, and written to the audit log."""
+    """It exists, but the caller may not see it. The caller gets a NotFound; the audit log records the denial."""
 
 
 class Conflict(SkyPanelError):
-    """The state of things does not allow it now."""
+    """The current state does not allow this."""
 
 
 class Denied(SkyPanelError):
@@ -33,11 +33,11 @@ class Denied(SkyPanelError):
 
 
 class Invalid(SkyPanelError):
-    """What was sent is not well-formed or not allowed."""
+    """The input is malformed or not allowed."""
 
 
 class Unavailable(SkyPanelError):
-    """A part that is needed does not answer; trying again later may help."""
+    """A required service does not respond; a retry may help."""
 
 
 class Unpaid(SkyPanelError):
@@ -45,4 +45,4 @@ class Unpaid(SkyPanelError):
 
 
 class Throttled(SkyPanelError):
-    """The caller did this too often; doing it again later may be allowed."""
+    """A rate limit is exceeded; a later retry may succeed."""

@@ -1,4 +1,4 @@
-"""What administrators see of organizations in figures."""
+"""Totals for administrators, and what organizations use."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from skypanel.domain.ids import AppId
 
 @dataclass(frozen=True)
 class PanelFigures:
-    """How many there are of each on the whole panel; those that are suspended are among the organizations."""
+    """Totals of the whole panel; `organizations` includes the suspended ones."""
 
     organizations: int
     suspended: int
@@ -20,9 +20,9 @@ class PanelFigures:
 
 @dataclass(frozen=True)
 class OrganizationFigures:
-    """One organization: how many people and apps it has, what its wallet was charged in its whole life, and what it has left.
+    """One organization: its members and apps, all charges to its wallet so far, and its balance.
 
-    One that does not pay has no `balance`.
+    `balance` is None if it is not billed.
     """
 
     organization: Organization
@@ -34,7 +34,7 @@ class OrganizationFigures:
 
 @dataclass(frozen=True)
 class Granted:
-    """How many dynos of an app are to run, and what its plan grants them in all."""
+    """How many dynos an app should run, and the total resources that its plan gives them."""
 
     dynos: int = 0
     cpu_cores: float = 0.0
@@ -43,7 +43,7 @@ class Granted:
 
 @dataclass(frozen=True)
 class AppFigures:
-    """One app, or what was one: what it is granted now, and what it used in a time."""
+    """A current or deleted app: its resources now, and its usage over a time."""
 
     app_id: AppId
     name: str
@@ -54,22 +54,22 @@ class AppFigures:
 
 @dataclass(frozen=True)
 class ResourceUsage:
-    """What the apps of an organization use, each and in all."""
+    """What the apps of an organization use, for each app and in total."""
 
     apps: Sequence[AppFigures]
 
     @property
     def granted(self) -> Granted:
-        """What all of them are granted."""
+        """The total resources of all apps."""
         each = [app.granted for app in self.apps]
         return Granted(sum(one.dynos for one in each), sum(one.cpu_cores for one in each), sum(one.memory_bytes for one in each))
 
     @property
     def dyno_hours(self) -> Decimal:
-        """The hours of all of them."""
+        """The total hours of all apps."""
         return sum((app.dyno_hours for app in self.apps), start=Decimal("0.00"))
 
     @property
     def cost(self) -> Decimal:
-        """The cost of all of them."""
+        """The total cost of all apps."""
         return sum((app.cost for app in self.apps), start=Decimal(0))

@@ -1,4 +1,4 @@
-"""How an app says that it is well."""
+"""How the panel checks an app's health."""
 
 import re
 from dataclasses import dataclass
@@ -11,20 +11,20 @@ DEFAULT_INTERVAL_S = 30
 MAX_INTERVAL_S = 300
 MAX_PATH_LENGTH = 200
 
-# What RFC 3986 allows in a path and a query: it is written into a request line as it is.
+# What RFC 3986 allows in a path and a query: it goes into a request line unchanged.
 _PATH = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*")
 
 
 @dataclass(frozen=True)
 class HealthCheck:
-    """The path that is asked for and every how many seconds; where there is no such page, $PORT alone is tried."""
+    """The path to request, and the interval in seconds. If the app has no such page, an open $PORT is enough."""
 
     path: str = DEFAULT_PATH
     interval_s: int = DEFAULT_INTERVAL_S
 
 
 def check_path(path: str) -> str:
-    """Return `path` if it can be asked for. Raises Invalid."""
+    """Return `path` if a health check may request it. Raises Invalid."""
     if not _PATH.fullmatch(path) or len(path) > MAX_PATH_LENGTH:
         raise Invalid(
             f"{printable(path)} is no path to check the health at.",
@@ -34,7 +34,7 @@ def check_path(path: str) -> str:
 
 
 def check_interval(interval_s: int) -> int:
-    """Return `interval_s` if health may be checked so often. Raises Invalid."""
+    """Return `interval_s` if it is within the limits. Raises Invalid."""
     if not 1 <= interval_s <= MAX_INTERVAL_S:
         raise Invalid(f"Health cannot be checked every {interval_s} s.", f"Choose from 1 to {MAX_INTERVAL_S} s.")
     return interval_s

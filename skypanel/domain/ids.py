@@ -1,6 +1,6 @@
-"""Ids by noun: to the types the id of an app is never that of a build, at runtime each is what the database has.
+"""Ids by noun. To type checkers the id of an app is never that of a build; at runtime each is the database's value.
 
-Whoever reads one from outside makes it there; below that none is bare.
+Code that parses an id from outside wraps it in its type; the layers below never use a bare UUID or int.
 """
 
 from typing import NewType
@@ -28,5 +28,5 @@ TransferId = NewType("TransferId", UUID)
 UploadId = NewType("UploadId", UUID)
 WalletEntryId = NewType("WalletEntryId", int)
 
-# What a worker claims, and writes the output of.
+# Jobs that workers claim, and whose output they write.
 WorkId = BuildId | RolloutId | NodeId

@@ -1,4 +1,4 @@
-"""Where builds get packages from: the indexes of pip and uv and the registry of npm and its like, with logins in their URLs."""
+"""Package indexes for builds: for pip and uv, and the registry for npm and similar tools. URLs may hold logins."""
 
 import re
 from base64 import b64encode
@@ -8,16 +8,16 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from skypanel.domain.errors import Invalid
 
 MAX_URL_LENGTH = 1000
-# A file of the workspace's own, as npm takes logins from a file only.
+# A file outside the app, because npm reads logins only from a file.
 NPMRC = "/tmp/.skypanel-npmrc"  # noqa: S108 - the sandbox's own
 _MASK = "****"
 _URL = re.compile(r"[!-~]+")
-# Shorter than this, a login would have half of a log masked.
+# Masking a shorter login would mask half of a log.
 _SHORTEST_SECRET = 4
 
 
 def read_url(text: str) -> str:
-    """Return the URL of an index; its message repeats nothing of it. Raises Invalid."""
+    """Return the URL of an index. Raises Invalid, whose message repeats nothing of the URL."""
     allowed = "Write one such as https://pypi.example.com/simple or https://user:password@npm.example.com, percent-encoded."
     try:
         url = urlsplit(text)
@@ -31,20 +31,20 @@ def read_url(text: str) -> str:
 
 
 def read_urls(text: str) -> str:
-    """Return the URLs of some indexes, with spaces between. Raises Invalid."""
+    """Return the URLs of several indexes, separated by spaces. Raises Invalid."""
     return " ".join(map(read_url, text.replace(",", " ").split()))
 
 
 @dataclass(frozen=True)
 class Indexes:
-    """What an administrator chose; what is empty is each tool's own."""
+    """The indexes that an administrator chose; an empty value means the tool's own default."""
 
     pip: str = field(default="", repr=False)
     pip_extra: tuple[str, ...] = field(default=(), repr=False)
     npm: str = field(default="", repr=False)
 
     def environment(self) -> dict[str, str]:
-        """Return what a build's steps find them by."""
+        """Return the environment variables that point a build's tools to the indexes."""
         extra = " ".join(self.pip_extra)
         trusted = " ".join(dict.fromkeys(url.netloc.rpartition("@")[2] for url in self._split() if url.scheme == "http"))
         npm = _without_login(self.npm)
@@ -58,7 +58,7 @@ class Indexes:
         return {name: value for name, value in found.items() if value}
 
     def npmrc(self) -> str:
-        """Return the file with the login of the registry, or nothing where it has none: https://docs.npmjs.com/cli/configuring-npm/npmrc."""
+        """Return the npmrc with the registry's login, or "": https://docs.npmjs.com/cli/configuring-npm/npmrc."""
         url = urlsplit(self.npm)
         user, password = unquote(url.username or ""), unquote(url.password or "")
         if not user and not password:
@@ -69,7 +69,7 @@ class Indexes:
         return f"{place}:_authToken={user}\n"
 
     def hide(self, line: str) -> str:
-        """Return a line of output without the logins."""
+        """Return a line of output with the logins masked."""
         for secret in self._secrets():
             line = line.replace(secret, _MASK)
         return line
@@ -78,7 +78,7 @@ class Indexes:
         return [urlsplit(url) for url in (self.pip, *self.pip_extra, self.npm) if url]
 
     def _secrets(self) -> list[str]:
-        """Return what is not to be seen in any spelling, the longest first. A user alone is a token."""
+        """Return the secrets in every encoding, longest first. A user without a password is a token."""
         raw = {url.password or url.username or "" for url in self._split()}
         logins = {url.netloc.rpartition("@")[0] for url in self._split()}
         spelled = {*logins, *raw, *map(unquote, raw), *re.findall(r"=(\S+)$", self.npmrc(), re.MULTILINE)}

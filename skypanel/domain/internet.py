@@ -1,4 +1,4 @@
-"""Which addresses the panel may connect to for a user: public ones, and those of networks that an administrator allows."""
+"""Which addresses the panel may connect to for a user: public ones, and networks that an administrator allows."""
 
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
@@ -10,14 +10,14 @@ IpAddress = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 MAX_NETWORKS = 50
-# RFC 6052: how a machine without IPv4 reaches one that has nothing else; the last four bytes are its address.
+# RFC 6052: how a machine without IPv4 reaches one that has only IPv4; the last four bytes are the IPv4 address.
 _NAT64 = IPv6Network("64:ff9b::/96")
-# Ways to IPv4 addresses that nobody's server is at: 6to4, Teredo, IPv4-compatible, and private uses of NAT64 (RFC 8215).
+# Tunnels and embeddings of IPv4 addresses, where no server is: 6to4, Teredo, IPv4-compatible, and private NAT64 (RFC 8215).
 _DETOURS = tuple(IPv6Network(text) for text in ("2002::/16", "2001::/32", "::/96", "64:ff9b:1::/48"))
 
 
 def read_networks(text: str) -> tuple[Network, ...]:
-    """Return the networks of a list such as `10.1.0.0/16, 192.168.7.2`. Raises Invalid."""
+    """Parse a list of networks such as `10.1.0.0/16, 192.168.7.2`. Raises Invalid."""
     parts = [part.strip() for part in text.split(",") if part.strip()]
     if len(parts) > MAX_NETWORKS:
         raise Invalid(f"These are over {MAX_NETWORKS} networks.", "Name larger ones.")
@@ -31,7 +31,7 @@ def is_allowed(address: IpAddress, allowed: Sequence[Network]) -> bool:
 
 
 def is_public(address: IpAddress) -> bool:
-    """Whether an address is one of the internet's: neither private, link-local or reserved, nor a detour to one that is."""
+    """Whether an address is public: not private, link-local or reserved, and not a tunnel to such an address."""
     plain = _plain(address)
     if isinstance(plain, IPv6Address):
         if plain in _NAT64:
@@ -42,7 +42,7 @@ def is_public(address: IpAddress) -> bool:
 
 
 def _plain(address: IpAddress) -> IpAddress:
-    """Return an IPv4 address that is written as one of IPv6 as what it is."""
+    """Convert an IPv4-mapped IPv6 address to IPv4; return other addresses unchanged."""
     return address.ipv4_mapped or address if isinstance(address, IPv6Address) else address
 
 

@@ -1,17 +1,17 @@
-"""Languages that are recognized though no bundled buildpack is for them, so that none is taken for something else."""
+"""Languages that no bundled buildpack supports. They are recognized so that no build mistakes them for something else."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
 
-EXPLICIT = "static.json"  # says that its files are to be served, whatever else there is
-_WEAK = frozenset({None, "procfile", "static"})  # fit nearly anything
+EXPLICIT = "static.json"  # it says that the app's files are static, whatever else there is
+_WEAK = frozenset({None, "procfile", "static"})  # these match almost any app
 
 
 @dataclass(frozen=True)
 class Language:
-    """A language, and the files at the top of an app (as patterns) that tell it, the most telling one first.
+    """A language, and the files (patterns) at the root of an app that identify it, the strongest one first.
 
-    With one of `frameworks` it is in this language for certain, though it has a package.json for its assets, say.
+    A match in `frameworks` is certain, even if the app also has a package.json, for example for its assets.
     """
 
     name: str
@@ -19,7 +19,7 @@ class Language:
     frameworks: tuple[str, ...] = ()
 
     def told_by(self, found: Collection[str]) -> str | None:
-        """Return which of the files that were found tells this language."""
+        """Return the first of the found files that identifies this language, or None."""
         return next((file for file in (*self.files, *self.frameworks) if file in found), None)
 
 
@@ -40,7 +40,7 @@ FILES = (EXPLICIT, *(file for language in LANGUAGES for file in (*language.files
 
 @dataclass(frozen=True)
 class UnsupportedLanguage:
-    """What of an app is in a language without a buildpack; `file` tells it, and `is_whole` that nothing else can build the app."""
+    """A language in an app that has no buildpack. `file` identifies it; `is_whole` means that nothing else can build the app."""
 
     language: str
     file: str
@@ -48,7 +48,7 @@ class UnsupportedLanguage:
 
 
 def foreign(fits: str | None, found: Collection[str]) -> UnsupportedLanguage | None:
-    """Return what of an app is in such a language, if something is, by the bundled buildpack that fits and which of FILES there are."""
+    """Return the unsupported language of an app, or None. `fits` is the matching bundled buildpack, `found` are the FILES present."""
     told = [(language, file) for language in LANGUAGES if (file := language.told_by(found)) is not None]
     for language, _ in told:
         if framework := next((file for file in language.frameworks if file in found), None):

@@ -1,18 +1,18 @@
-"""How much of a machine one sandbox may use."""
+"""Resource limits of one sandbox."""
 
 from dataclasses import dataclass
 
 MIB = 1024**2
 GIB = 1024**3
-# On average: a disk has room for so many files as this goes into it.
+# The average size of a file, which turns a disk limit into a limit on the number of files.
 BYTES_PER_FILE = 8192
-# Of /dev/shm, which counts as memory.
+# The size of /dev/shm, which counts as memory.
 SHM_BYTES = 64 * 1024**2
 
 
 @dataclass(frozen=True)
 class Limits:
-    """The bounds of a build or a dyno. `timeout_s` is None where it may run for ever.
+    """The limits of a build or a dyno. `timeout_s` is None if there is no time limit.
 
     `cache_bytes` is how much of a build's cache is kept for the next build.
     """
@@ -26,7 +26,7 @@ class Limits:
 
     @property
     def cache_room_bytes(self) -> int:
-        """How large a cache may be while the build runs: one that has all that is kept can be written to as the disk can."""
+        """How large a cache may grow during a build: a full cache still leaves as much room as the disk limit."""
         return self.cache_bytes + self.disk_bytes
 
     @property

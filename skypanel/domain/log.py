@@ -1,7 +1,7 @@
-"""Lines of apps' logs, as dynos print them and as those who collect them say.
+"""Log lines of apps, as dynos print them and as collectors send them.
 
-A line reads `<RFC 3339 time in UTC> app[<dyno>]: <text>`, the time always with microseconds, so that lines sort by it
-as text; what the platform says itself has skypanel for app.
+A line reads `<RFC 3339 time in UTC> app[<dyno>]: <text>`. The time always has microseconds, so lines sort by time as text. Lines from the
+platform have `skypanel` in place of `app`.
 """
 
 import re
@@ -14,21 +14,21 @@ from skypanel.domain import terminal
 from skypanel.domain.errors import Invalid
 from skypanel.domain.ids import AppId
 
-# How the scripts around an app begin their own lines.
+# The prefix of lines that our scripts around an app print.
 MARK = "[skypanel] "
 MAX_LINES = 10_000
 MAX_TEXT = 64 * 1024
-# Of a log file, and how many are kept of it beside the newest.
+# The maximum size of a log file, and how many older files are kept.
 MAX_BYTES = 10 * 1024**2
 KEPT_FILES = 3
-# What a clock may be ahead of ours; a line that says it is from later would be the newest for ever.
+# How far a clock may be ahead of ours. A line from further in the future would stay the newest for a long time.
 MAX_AHEAD = timedelta(hours=1)
 
 _DYNO = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}\.[1-9][0-9]{0,5}")
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z")
 
 
-# How what a program says of its own end begins, in the languages of most.
+# How programs in common languages begin the report of a fatal error.
 _BEGINNING = re.compile(r"\S+ app\[[^\]]+\]: (Traceback \(most recent call last\):|Exception in thread |panic: |Unhandled exception)")
 EXCERPT_LINES = 40
 _WRITTEN = re.compile(r"\d{4}-\d\d-\d\dT(\d\d:\d\d:\d\d)\S* (?:app|skypanel)\[[^\]]+\]: (.*)", re.DOTALL)
@@ -36,7 +36,7 @@ _WRITTEN = re.compile(r"\d{4}-\d\d-\d\dT(\d\d:\d\d:\d\d)\S* (?:app|skypanel)\[[^
 
 @dataclass(frozen=True)
 class LogLine:
-    """What a dyno printed, as it is kept: clean, and of a bounded length."""
+    """One line from a dyno as it is stored: cleaned, and limited in length."""
 
     dyno: str
     time: datetime
@@ -50,14 +50,17 @@ class LogLine:
 
 @dataclass(frozen=True)
 class Batch:
-    """Lines by app, each app's in their order; `again` says that some of them may be there already."""
+    """Log lines by app, in order for each app; `again` means that some may be duplicates of stored lines."""
 
     lines: Mapping[AppId, Sequence[LogLine]]
     again: bool
 
 
 def excerpt(lines: Sequence[str], most: int = EXCERPT_LINES) -> list[str]:
-    """Return why a dyno ended, by its last lines: from where it says so on, without the middle of many, or just the last ones."""
+    """Return the lines that explain why a dyno ended, at most `most`.
+
+    They start at a known error report, with the middle cut out if it is long; without one they are the last lines.
+    """
     begin = next((number for number, line in enumerate(lines) if _BEGINNING.match(line)), None)
     if begin is None:
         return list(lines[-most:])
@@ -70,13 +73,13 @@ def excerpt(lines: Sequence[str], most: int = EXCERPT_LINES) -> list[str]:
 
 
 def brief(line: str) -> str:
-    """Return a line as it reads where its dyno and its day are known: `<HH:MM:SS> <text>`."""
+    """Return a line for places where the dyno and the day are known: `<HH:MM:SS> <text>`."""
     written = _WRITTEN.fullmatch(line)
     return f"{written[1]} {written[2]}" if written else line
 
 
 def moment(text: str) -> datetime:
-    """Read one of Docker's times: RFC 3339 in UTC, to the nanosecond at most. Raises ValueError."""
+    """Parse a time in Docker's format: RFC 3339 in UTC, with up to nanoseconds. Raises ValueError."""
     found = _TIME.fullmatch(text)
     if found is None:
         raise ValueError(text)
@@ -84,13 +87,13 @@ def moment(text: str) -> datetime:
 
 
 def printed(dyno: str, time: datetime, text: str) -> list[LogLine]:
-    """Return what is kept of a line: several lines where it is long."""
+    """Return the log lines to store for one printed line: several if it is long."""
     is_platform = text.startswith(MARK)
     return [LogLine(dyno, time, piece, is_platform) for piece in terminal.lines(text.removeprefix(MARK))]
 
 
 def parse(said: object, now: datetime) -> Batch:
-    """Read a batch; nothing in it is believed unseen. Raises Invalid."""
+    """Parse and validate a batch from an untrusted sender. Raises Invalid."""
     try:
         return _parsed(said, now)
     except (KeyError, TypeError, ValueError, OverflowError) as error:

@@ -19,7 +19,7 @@ RELEASE_PHASE = "release"
 
 @dataclass(frozen=True)
 class Process:
-    """A process type with its command and how many dynos of it should run."""
+    """A process type with its command and the number of dynos that should run."""
 
     type: str
     command: str
@@ -28,10 +28,10 @@ class Process:
 
 @dataclass(frozen=True)
 class Manifest:
-    """A release with the formation, plan and config vars it runs with.
+    """A release with its formation, plan and config vars.
 
-    Config vars are decrypted here: they are kept out of `repr`, and a scheduler hands them
-    to a dyno without showing them in an argument list, a file or the service's environment.
+    The config vars are decrypted, so `repr` leaves them out. A scheduler must not expose them in an argument list, a file or the
+    environment of a service.
     """
 
     app_id: AppId
@@ -49,11 +49,11 @@ class Manifest:
 
     @classmethod
     def empty(cls, app: App) -> "Manifest":
-        """Return the manifest of an app of which nothing should run."""
+        """Return the manifest of an app that should run nothing."""
         return cls(app.id, app.number, app.name, app.organization_id, None, 0, app.generation, "", (), app.plan.limits(), {})
 
     def dynos(self) -> tuple["DynoKey", ...]:
-        """Return the identity of every dyno that should run."""
+        """Return the key of every dyno that should run."""
         return tuple(
             DynoKey(self.app_id, self.version, self.generation, process.type, index)
             for process in self.processes
@@ -61,16 +61,16 @@ class Manifest:
         )
 
     def only(self, process_type: str) -> "DynoKey":
-        """Return the identity of the one dyno of a process type that the formation has not."""
+        """Return the key of the single dyno of a process type outside the formation."""
         return DynoKey(self.app_id, self.version, self.generation, process_type, 1)
 
     def command(self, process_type: str) -> str | None:
-        """Return the command of a process type, or None where the slug has no such type."""
+        """Return the command of a process type, or None if the slug has no such type."""
         return next((process.command for process in self.processes if process.type == process_type), None)
 
 
 def process_notes(manifest: Manifest, before: Manifest | None) -> list[str]:
-    """Return what to say of the process types of a release that has gone live after another: what no longer runs, and what does not yet."""
+    """Return sentences about process types for the log of a release that went live: what stopped, and what does not run yet."""
     types = {process.type: process.quantity for process in manifest.processes if process.type != RELEASE_PHASE}
     dropped = [process for process in before.processes if process.type not in types and process.quantity > 0] if before else []
     notes = [f"{each.type} is not in the Procfile any more: its {_dynos(each.quantity)} stopped." for each in dropped]
@@ -89,7 +89,7 @@ def _dynos(number: int) -> str:
 
 @dataclass(frozen=True, order=True)
 class DynoKey:
-    """Which dyno: unique among all that run, also while two releases overlap."""
+    """Identifies a dyno among all that run, also while two releases overlap."""
 
     app_id: AppId
     version: int
@@ -99,26 +99,29 @@ class DynoKey:
 
     @property
     def name(self) -> str:
-        """The name a user sees, such as web.1."""
+        """The name that users see, such as web.1."""
         return f"{self.process_type}.{self.index}"
 
     @property
     def id(self) -> DynoId:
-        """An id that no other dyno ever has."""
+        """A unique id, derived from the key."""
         return DynoId(derived_id(self.app_id, self.version, self.generation, self.name))
 
     def is_called(self, name: str) -> bool:
-        """Whether `name` is this dyno's, or its process type's."""
+        """Whether `name` is the name of this dyno or of its process type."""
         return name in {self.name, self.process_type}
 
 
 def formation_id(app_id: AppId, process_type: str) -> FormationId:
-    """Return the id of a process type of an app, whatever runs of it."""
+    """Return a stable id for a process type of an app, independent of what runs."""
     return FormationId(derived_id(app_id, "formation", process_type))
 
 
 def stoppable(running: Iterable[DynoKey], asked: str) -> str | None:
-    """Return what to stop where somebody names it by its process type, or a dyno by its name or id; None where none of it runs."""
+    """Return the process type or dyno name to stop, or None if nothing that runs matches.
+
+    `asked` is a process type, or a dyno's name or id.
+    """
     keys = list(running)
     if any(key.process_type == asked for key in keys):
         return asked
@@ -126,7 +129,7 @@ def stoppable(running: Iterable[DynoKey], asked: str) -> str | None:
 
 
 class DynoState(StrEnum):
-    """What a dyno is doing; a crashed one waits for its next start."""
+    """The state of a dyno; a crashed one waits for its restart."""
 
     STARTING = "starting"
     UP = "up"
@@ -138,7 +141,7 @@ class DynoState(StrEnum):
 class Dyno:
     """One running copy. `endpoint` is host:port as Traefik reaches it; `reason` says why it last ended.
 
-    `command` is what a one-off dyno runs, cut where it is long: it may hold a secret, and is for those who see the app alone.
+    `command` is what a one-off dyno runs, shortened if it is long. It may hold a secret, so only users who can see the app may read it.
     """
 
     key: DynoKey
@@ -152,7 +155,7 @@ class Dyno:
 
 ONE_OFF = "run"
 ONE_OFF_LIFE_S = 24 * 3600.0
-# How much of its command is shown, in characters.
+# How many characters of a command are shown.
 SHOWN_COMMAND = 1000
 
 
@@ -166,9 +169,9 @@ class Window:
 
 @dataclass(frozen=True)
 class OneOff:
-    """A one-off dyno `run.<number>`: a command beside the formation, with variables beside the config vars.
+    """A one-off dyno `run.<number>`: a command outside the formation, with `environment` added to the config vars.
 
-    With a window it has a terminal, else pipes.
+    With a `window` it gets a terminal, otherwise pipes.
     """
 
     number: int
@@ -179,22 +182,22 @@ class OneOff:
 
     @property
     def name(self) -> str:
-        """The name a user sees, such as run.1234."""
+        """The name that users see, such as run.1234."""
         return f"{ONE_OFF}.{self.number}"
 
     def key(self, manifest: Manifest) -> DynoKey:
-        """Return its identity as a dyno of a release."""
+        """Return its key as a dyno of a release."""
         return DynoKey(manifest.app_id, manifest.version, manifest.generation, ONE_OFF, self.number)
 
 
 @dataclass(frozen=True)
 class Exit:
-    """How a command in a sandbox ended. `reason` is set where the sandbox, not the command, ended it."""
+    """How a command in a sandbox ended. `reason` is set if the sandbox ended it, not the command itself."""
 
     code: int
     reason: str | None = None
 
     @property
     def ok(self) -> bool:
-        """Whether it succeeded."""
+        """Whether the command succeeded."""
         return self.code == 0 and self.reason is None

@@ -1,4 +1,4 @@
-"""Rules for names that become hostnames."""
+"""Rules for names of apps and organizations, and for e-mail addresses."""
 
 import re
 
@@ -17,9 +17,9 @@ _DYNO = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}(?:\.[1-9][0-9]{0,5})?")
 
 
 def check_app_name(name: str) -> str:
-    """Return `name` if an app may carry it: one DNS label (RFC 1123) of at most 30 characters.
+    """Return `name` if an app may have it: one DNS label (RFC 1123) of at most 30 characters.
 
-    Raises Invalid, with what would be allowed.
+    Raises Invalid, which says what is allowed.
     """
     if not _NAME.fullmatch(name) or len(name) > MAX_NAME_LENGTH or name.startswith("xn--"):
         raise Invalid(
@@ -32,7 +32,7 @@ def check_app_name(name: str) -> str:
 
 
 def check_organization_name(name: str) -> str:
-    """Return `name` if an organization may carry it. Raises Invalid, with what would be allowed."""
+    """Return `name` if an organization may have it. Raises Invalid, which says what is allowed."""
     if not _ORGANIZATION.fullmatch(name):
         raise Invalid(
             f"{printable(name)} is not a valid name of an organization.",
@@ -42,14 +42,14 @@ def check_organization_name(name: str) -> str:
 
 
 def check_email(email: str) -> str:
-    """Return an e-mail address in lowercase if it looks like one. Raises Invalid."""
+    """Return an e-mail address in lowercase if its form is valid. Raises Invalid."""
     if not _EMAIL.fullmatch(email) or len(email) > MAX_EMAIL_LENGTH:
         raise Invalid(f"{printable(email)} is not an e-mail address.", "Write it like this: ada@example.com")
     return email.lower()
 
 
 def is_dyno(name: str) -> bool:
-    """Whether `name` can be a dyno's, such as web.1, or a process type's."""
+    """Whether `name` has the form of a dyno's name, such as web.1, or of a process type's."""
     return _DYNO.fullmatch(name) is not None
 
 

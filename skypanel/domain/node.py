@@ -1,4 +1,4 @@
-"""Machines that run dynos beside the panel's own: what is wanted of them, and how they are."""
+"""Nodes: machines other than the panel's own that run dynos, and their states."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -17,11 +17,11 @@ SSH_PORT = 22
 
 
 class NodeState(StrEnum):
-    """Where a node stands. Only an active one gets dynos."""
+    """The state of a node. Only an active one gets dynos."""
 
     PENDING = "pending"
     PROVISIONING = "provisioning"
-    JOINING = "joining"  # it is a member, and has not all slugs yet
+    JOINING = "joining"  # a member of the Swarm that does not have all slugs yet
     ACTIVE = "active"
     DRAINING = "draining"
     DRAINED = "drained"
@@ -30,7 +30,7 @@ class NodeState(StrEnum):
 
 
 class Wanted(StrEnum):
-    """What an administrator wants of a node."""
+    """The state that an administrator requested."""
 
     ACTIVE = "active"
     DRAINED = "drained"
@@ -38,7 +38,7 @@ class Wanted(StrEnum):
 
 
 class Availability(StrEnum):
-    """Whether the Swarm may place tasks on a member; one that drains loses those it has (Docker's words)."""
+    """Whether the Swarm may place tasks on a member; one that drains loses its tasks (Docker's terms)."""
 
     ACTIVE = "active"
     DRAIN = "drain"
@@ -69,7 +69,7 @@ _OFFERED = {
 
 
 class SecretKind(StrEnum):
-    """What proves to a machine that the panel may log in."""
+    """How the panel authenticates to a machine."""
 
     KEY = "key"
     PASSWORD = "password"  # noqa: S105 - the word itself
@@ -77,7 +77,7 @@ class SecretKind(StrEnum):
 
 @dataclass(frozen=True)
 class SshLogin:
-    """Where and as whom to log in by SSH. `host_key` is the machine's public key as OpenSSH writes it."""
+    """An SSH address with its credentials. `host_key` is the machine's public key in OpenSSH's format."""
 
     address: str
     port: int
@@ -89,7 +89,7 @@ class SshLogin:
 
 @dataclass(frozen=True)
 class Node:
-    """A machine; `member_id` is its name in the Swarm once it joined, `secret` what logs in there, encrypted."""
+    """A machine. `member_id` is its id in the Swarm once it joined; `secret` is its SSH key or password, encrypted."""
 
     id: NodeId
     name: str
@@ -111,17 +111,17 @@ class Node:
 
     @property
     def changes(self) -> tuple[NodeChange, ...]:
-        """What makes sense to do to it as it stands."""
+        """The changes that are possible in its current state."""
         return _OFFERED[self.state]
 
     def login(self, secret: str) -> SshLogin:
-        """Return how to log in there, with the secret in the clear."""
+        """Return its SSH login, with the secret decrypted."""
         return SshLogin(self.address, self.port, self.user, self.host_key, self.kind, secret)
 
 
 @dataclass(frozen=True)
 class SwarmMember:
-    """A node as the Swarm sees it; `tasks` are those that run on it, or are being stopped."""
+    """A node as the Swarm sees it; `tasks` counts those that run or are being stopped."""
 
     id: str
     name: str
@@ -140,12 +140,12 @@ class JoinOffer:
 
     @property
     def host(self) -> str:
-        """The manager's host alone."""
+        """The manager's host without the port."""
         return self.address.rpartition(":")[0].strip("[]")
 
 
 def check_name(name: str) -> str:
-    """Return a name that a node may carry. Raises Invalid."""
+    """Return `name` if a node may have it. Raises Invalid."""
     if not name.isascii() or not name.replace("-", "").replace(".", "").isalnum() or not name[0].isalnum() or len(name) > MAX_NAME_LENGTH:
         raise Invalid(
             f"{printable(name)} is not a valid name of a node.",
@@ -155,7 +155,7 @@ def check_name(name: str) -> str:
 
 
 def check_place(address: str, port: int, user: str) -> None:
-    """Raise Invalid unless somebody could be at such a place: no spaces, no options, no control characters."""
+    """Raise Invalid unless the values can be an SSH address: no spaces, options or control characters."""
     for what, text in (("address", address), ("user", user)):
         if not text or text.startswith("-") or not text.isascii() or not text.isprintable() or any(sign in text for sign in " /@'\"\\"):
             raise Invalid(f"{printable(text)} is no {what} of a machine.", f"Give the {what} as ssh takes it.")
@@ -164,13 +164,13 @@ def check_place(address: str, port: int, user: str) -> None:
 
 
 def is_silent(node: Node, now: datetime) -> bool:
-    """Whether a node missed three heartbeats since it was last heard of, or since it joined."""
+    """Whether a node missed three heartbeats since its last one, or since it joined."""
     signs = [sign for sign in (node.heartbeat_at, node.joined_at) if sign is not None]
     return not signs or now - max(signs) > timedelta(seconds=HEARTBEAT_S * MISSED_HEARTBEATS)
 
 
 def judged(node: Node, member: SwarmMember | None, now: datetime, *, has_all_slugs: bool) -> NodeState:
-    """Return where a node stands by what it, the Swarm and the administrator say."""
+    """Return the state of a node from its heartbeats, its Swarm membership and what the administrator wants."""
     if node.state not in WATCHED:
         return node.state
     is_down = member is None or not member.is_ready
@@ -185,12 +185,12 @@ def judged(node: Node, member: SwarmMember | None, now: datetime, *, has_all_slu
 
 
 def availability(state: NodeState) -> Availability:
-    """Return whether a node that stands so may get dynos."""
+    """Return the Swarm availability for a node in this state."""
     return Availability.ACTIVE if state is NodeState.ACTIVE else Availability.DRAIN
 
 
 def why_inactive(node: Node, member: SwarmMember | None) -> str:
-    """Return the sentence for the alert about a node that was lost."""
+    """Return the sentence for the alert about an inactive node."""
     if member is None:
         return f"The node {node.name} is no member of the Swarm any more."
     if not member.is_ready:

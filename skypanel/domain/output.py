@@ -1,4 +1,4 @@
-"""Lines of a build or a rollout, numbered so that a reader can go on where it stopped."""
+"""Output of builds and rollouts: numbered lines, so that a reader can resume where it stopped."""
 
 import re
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _PLACE = re.compile(rf"{_NAME}:(?P<attempt>[0-9]{{1,9}})-(?P<number>[0-9]{{1,9}}
 
 @dataclass(frozen=True, order=True)
 class LineId:
-    """An attempt and a number within it, both from 1; a later attempt sorts after all of an earlier one."""
+    """An attempt and a line number within it, both from 1. All lines of a later attempt sort after those of an earlier one."""
 
     attempt: int
     number: int
@@ -36,7 +36,7 @@ class Line:
 
 
 class StreamKind(StrEnum):
-    """What a stream is the output of; the values are how names of streams begin."""
+    """The kind of job that writes a stream; stream names begin with the value."""
 
     BUILD = "build"
     ROLLOUT = "rollout"
@@ -45,7 +45,7 @@ class StreamKind(StrEnum):
 
 @dataclass(frozen=True)
 class Stream:
-    """The output of a build, of a rollout, or of what is done on a node; as text, its name."""
+    """The output of a build, of a rollout, or of work on a node. Its text form is its name."""
 
     kind: StreamKind
     id: WorkId
@@ -55,22 +55,22 @@ class Stream:
 
 
 def build_stream(build_id: BuildId) -> Stream:
-    """Return a build's stream."""
+    """Return the stream of a build."""
     return Stream(StreamKind.BUILD, build_id)
 
 
 def rollout_stream(rollout_id: RolloutId) -> Stream:
-    """Return a rollout's stream."""
+    """Return the stream of a rollout."""
     return Stream(StreamKind.ROLLOUT, rollout_id)
 
 
 def node_stream(node_id: NodeId) -> Stream:
-    """Return the stream of what is done on a node."""
+    """Return the stream of work on a node."""
     return Stream(StreamKind.NODE, node_id)
 
 
 def stream_of(name: str) -> Stream | None:
-    """Return the stream of a build or a rollout that the name of an archive begins with, or None if it names none."""
+    """Return the build or rollout stream that an archive's name begins with, or None."""
     match = _OBJECT.match(name)
     return _stream(match) if match else None
 
@@ -85,7 +85,7 @@ def _stream(match: re.Match[str]) -> Stream | None:
 
 @dataclass(frozen=True)
 class Place:
-    """How far somebody has read: up to and with a line of a stream."""
+    """How far a client has read: up to and including line `id`."""
 
     stream: Stream
     id: LineId = FIRST
@@ -95,12 +95,12 @@ class Place:
 
     @property
     def rollout_id(self) -> RolloutId | None:
-        """Whose stream it is, if it is a rollout's."""
+        """The rollout, if this is the stream of one."""
         return RolloutId(self.stream.id) if self.stream.kind is StreamKind.ROLLOUT else None
 
     @classmethod
     def parse(cls, text: str) -> "Place | None":
-        """Return the place that a text writes, or None if it writes none."""
+        """Parse the text form of a place; None if it is invalid."""
         match = _PLACE.fullmatch(text)
         stream = _stream(match) if match else None
         if match is None or stream is None:

@@ -1,4 +1,4 @@
-"""An app at a glance."""
+"""A summary of an app."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from skypanel.domain.release import Release
 
 
 class AppState(StrEnum):
-    """How an app does, in a word."""
+    """The state of an app, as one word."""
 
     NEW = "new"
     DEPLOYING = "deploying"
@@ -22,13 +22,13 @@ class AppState(StrEnum):
     UP = "up"
 
 
-# The worst first; one that is stopping counts for none.
+# The worst first. A stopping dyno does not count.
 _WORST = ((DynoState.CRASHED, AppState.CRASHED), (DynoState.STARTING, AppState.STARTING), (DynoState.UP, AppState.UP))
 
 
 @dataclass(frozen=True)
 class AppOverview:
-    """An app as lists show it; `release` is the one that serves."""
+    """An app as lists show it; `release` is the current one."""
 
     app: App
     release: Release | None
@@ -38,7 +38,7 @@ class AppOverview:
 
     @property
     def state(self) -> AppState:
-        """How it does: as its worst dyno, unless it is being deployed, suspended or in maintenance."""
+        """The state of its worst dyno, unless it is being deployed, suspended or in maintenance."""
         if self.is_deploying:
             return AppState.DEPLOYING
         if self.app.suspension:

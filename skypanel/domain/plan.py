@@ -1,4 +1,4 @@
-"""Resources and price of one dyno."""
+"""Plans: the resources and price of one dyno."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -10,7 +10,7 @@ from skypanel.domain.limits import GIB, MIB, Limits
 
 @dataclass(frozen=True)
 class Plan:
-    """One version of a plan; an app holds a version, so that editing the plan leaves it alone."""
+    """One version of a plan. Apps refer to a version, so a change of the plan does not affect them."""
 
     id: PlanVersionId
     name: str
@@ -21,11 +21,11 @@ class Plan:
     hourly_price: Decimal
 
     def limits(self) -> Limits:
-        """Return the bounds of one dyno on this plan."""
+        """Return the limits of one dyno on this plan."""
         return Limits(cpu_cores=self.cpu_cores, memory_bytes=self.memory_bytes, pids=512, disk_bytes=2 * GIB)
 
     def check_quantity(self, process_type: str, quantity: int) -> int:
-        """Return `quantity` if this plan allows it; raises Invalid with the plan's own bound."""
+        """Return `quantity` if this plan allows it. Raises Invalid, which names the plan's limit."""
         if quantity < 0:
             raise Invalid(f"{process_type} cannot be scaled to {quantity}.", "Give a quantity of 0 or more.")
         if quantity > self.max_replicas:
@@ -38,7 +38,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class PlanOffer:
-    """A plan as first initialization creates it."""
+    """A plan that the panel creates when it is first set up."""
 
     name: str
     cpu_cores: float

@@ -16,7 +16,7 @@ _TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,29}")
 def parse(text: str) -> dict[str, str]:
     """Return process type -> command, in the file's order.
 
-    Blank lines and lines that begin with # are passed over. Raises Invalid that names the line.
+    Ignores blank lines and lines that begin with #. Raises Invalid, which names the line.
     """
     commands: dict[str, str] = {}
     for number, raw in enumerate(text.removeprefix("\ufeff").splitlines(), start=1):
@@ -37,7 +37,7 @@ def parse(text: str) -> dict[str, str]:
 
 
 def checked(commands: Mapping[str, str]) -> dict[str, str]:
-    """Return process types that any source named, once each is in bounds; raises Invalid."""
+    """Return the process types, from whatever source, if all are within the limits. Raises Invalid."""
     if len(commands) > MAX_PROCESS_TYPES:
         raise Invalid(f"There are {len(commands)} process types.", f"Keep at most {MAX_PROCESS_TYPES}.")
     for process_type, command in commands.items():

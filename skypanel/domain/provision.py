@@ -1,4 +1,4 @@
-"""What is done on a machine to make a node of it, as values: each command is idempotent."""
+"""Commands that turn a machine into a node, as values. Each command is idempotent."""
 
 import re
 from collections.abc import Mapping
@@ -15,13 +15,13 @@ UNIT = "/etc/systemd/system/skypanel-agent.service"
 SERVICE = "skypanel-agent.service"
 AGENT_LOG = "/var/log/skypanel-agent.log"
 OLDEST_PYTHON = (3, 9)
-# dpkg is asked to wait for whoever else installs something, such as the machine's own updates.
+# dpkg waits this long for another installer, such as the machine's own updates.
 LOCK_S = 120
 DOCKER_START_S = 60
 
 _MEMBER = re.compile(r"^member=([a-z0-9]{1,64})$", re.MULTILINE)
 
-# Prints a fact a line. What needs root's rights is asked with them, where they are to be had.
+# Prints one fact on each line. Uses root's rights, where they are available, for the facts that need them.
 SURVEY = r"""
 if [ "$(id -u)" = 0 ]; then root=; echo root=yes; elif sudo -n true 2>/dev/null; then root="sudo -n"; echo root=sudo; else root=false; fi
 [ -r /etc/os-release ] && . /etc/os-release && echo "os=$PRETTY_NAME"
@@ -55,7 +55,7 @@ echo "Docker does not answer {DOCKER_START_S} s after it was started." >&2
 exit 1
 """
 
-# Written beside and renamed: whoever is killed in between leaves what was there before.
+# Writes a temporary file, then renames it: if the command is killed in between, the old file remains.
 PLACE = r"""
 umask 077
 mkdir -p "$(dirname "$1")" && cat >"$1.new" && chmod "$2" "$1.new" && mv "$1.new" "$1"
@@ -83,7 +83,7 @@ WantedBy=multi-user.target
 
 @dataclass(frozen=True)
 class Survey:
-    """What a machine has. `root` is "yes", "sudo", or empty where there is no way to root's rights."""
+    """What a machine has. `root` is "yes", "sudo", or empty if root's rights are not available."""
 
     root: str = ""
     os: str = "an unknown system"
@@ -97,17 +97,17 @@ class Survey:
     member: str = ""
 
     def as_root(self, argv: Argv) -> Argv:
-        """Return a command with root's rights."""
+        """Return a command that runs with root's rights."""
         return argv if self.root == "yes" else ("sudo", "-n", *argv)
 
 
 def survey_argv() -> Argv:
-    """Return the command that looks at a machine."""
+    """Return the command that surveys a machine."""
     return ("sh", "-c", SURVEY)
 
 
 def read_survey(printed: str) -> Survey:
-    """Return what a survey found; lines that say nothing known are passed over."""
+    """Parse what a survey printed; unknown lines are ignored."""
     facts = dict(line.split("=", 1) for line in printed.splitlines() if "=" in line)
     return Survey(
         root=facts.get("root", ""),
@@ -129,7 +129,7 @@ def _version(facts: Mapping[str, str]) -> tuple[int, ...]:
 
 
 def check_root(survey: Survey, user: str) -> None:
-    """Raise Denied where the user cannot become root without being asked."""
+    """Raise Denied if the user cannot become root without a password."""
     if not survey.root:
         raise Denied(
             f"{user} is not root on this machine, and sudo wants a password.",
@@ -138,7 +138,7 @@ def check_root(survey: Survey, user: str) -> None:
 
 
 def packages(survey: Survey) -> Argv:
-    """Return the Debian packages that a machine lacks. Raises Invalid where it lacks some and has no apt."""
+    """Return the missing Debian packages. Raises Invalid if some are missing and the machine has no apt."""
     wanted = (("docker.io", survey.docker), ("python3", survey.python >= OLDEST_PYTHON), ("zstd", survey.zstd))
     missing = tuple(name for name, is_there in wanted if not is_there)
     if missing and not survey.apt:
@@ -151,7 +151,7 @@ def packages(survey: Survey) -> Argv:
 
 
 def check_membership(survey: Survey, members: frozenset[str]) -> bool:
-    """Whether a machine is a member of our Swarm already. Raises Conflict where it is one of another."""
+    """Whether a machine is already a member of our Swarm. Raises Conflict if it is a member of another one."""
     if survey.member and survey.member in members:
         return True
     if survey.swarm in {"active", "pending", "locked"}:
@@ -160,7 +160,7 @@ def check_membership(survey: Survey, members: frozenset[str]) -> bool:
 
 
 def read_member(printed: str) -> str:
-    """Return the id that a machine got when it joined. Raises Invalid for what is none."""
+    """Return the member id that a machine printed after it joined. Raises Invalid if there is none."""
     found = _MEMBER.search(printed)
     if found is None:
         raise Invalid("This machine joined the Swarm, but does not say as whom.", "Provision the node again.")
@@ -168,49 +168,49 @@ def read_member(printed: str) -> str:
 
 
 def install_argv(names: Argv) -> Argv:
-    """Return the command that installs Debian packages; one that was cut short before is finished first."""
+    """Return the command that installs Debian packages; it first completes an interrupted installation."""
     return ("sh", "-c", INSTALL, "install", *names)
 
 
 def start_docker_argv() -> Argv:
-    """Return the command that starts Docker where it does not answer, and waits until it does."""
+    """Return the command that starts Docker if it does not respond, and waits until it does."""
     return ("sh", "-c", START_DOCKER)
 
 
 def place_argv(path: str, mode: str) -> Argv:
-    """Return the command that writes its input to a file."""
+    """Return the command that writes its stdin to a file."""
     return ("sh", "-c", PLACE, "place", path, mode)
 
 
 def unpack_argv(path: str) -> Argv:
-    """Return the command that makes a folder of the tar that is its input."""
+    """Return the command that replaces a folder with the tar on its stdin."""
     return ("sh", "-c", UNPACK, "unpack", path)
 
 
 def image_id_argv(name: str) -> Argv:
-    """Return the command that prints the id of an image, or nothing where it is not there."""
+    """Return the command that prints the id of an image, or nothing if the image is missing."""
     return ("sh", "-c", 'docker image inspect --format "{{.Id}}" "$1" 2>/dev/null || true', "image", name)
 
 
 def load_argv() -> Argv:
-    """Return the command that reads images from its input."""
+    """Return the command that loads images from its stdin."""
     return ("docker", "load", "--quiet")
 
 
 def agent_argv(action: str) -> Argv:
-    """Return the command for one of the agent's actions: join, leave, start, stop."""
+    """Return the command for an action of the agent: join, leave, start, stop."""
     return ("python3", AGENT, action, *((CONFIG,) if action == "start" else ()))
 
 
 def start_agent_argv(survey: Survey) -> Argv:
-    """Return the command that starts the agent anew, for good: by systemd, or where there is none by a supervisor of its own."""
+    """Return the command that restarts the agent and keeps it running: with systemd, or else with its own supervisor."""
     if survey.systemd:
         return ("sh", "-c", f"systemctl daemon-reload && systemctl enable --quiet {SERVICE} && systemctl restart {SERVICE}")
     return agent_argv("start")
 
 
 def stop_agent_argv(survey: Survey) -> Argv:
-    """Return the command that stops the agent for good and takes its secrets away."""
+    """Return the command that stops the agent permanently and removes its secrets."""
     of_systemd = f"systemctl disable --now --quiet {SERVICE}; rm -f {UNIT}; systemctl daemon-reload"
     stop = of_systemd if survey.systemd else f"python3 {AGENT} stop"
     return ("sh", "-c", f"{stop}; rm -f {CONFIG}")

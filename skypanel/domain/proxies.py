@@ -1,4 +1,4 @@
-"""Proxies before the panel: who they are, and for whom they speak."""
+"""Trusted proxies in front of the panel, and the client addresses that they forward."""
 
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
@@ -7,17 +7,17 @@ Network = IPv4Network | IPv6Network
 
 
 def parse_network(text: str) -> Network:
-    """Return the network, of IPv4 or IPv6, that a text names. Raises ValueError."""
+    """Parse an IPv4 or IPv6 network. Raises ValueError."""
     if "%" in text:
-        raise ValueError(f"{text} is an interface's own")  # and anything may follow the sign
+        raise ValueError(f"{text} is an interface's own")  # and any text may follow the sign
     return ip_network(text)
 
 
 def visitor(forwarded_for: str, trusted: tuple[str, ...]) -> str:
-    """Return the address of who asks, from an X-Forwarded-For whose last address our own proxy wrote.
+    """Return the client's address from an X-Forwarded-For whose last address our own proxy wrote.
 
-    Each proxy adds whom it was asked by, and a client may have written what comes before: the last one counts that is no
-    trusted proxy.
+    Each proxy appends the address of its client, and the client itself may have sent a forged beginning. So the last address that is not a
+    trusted proxy counts.
     """
     named = [part.strip() for part in forwarded_for.split(",")]
     return next((address for address in reversed(named) if not _is_among(address, trusted)), named[0])

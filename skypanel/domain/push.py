@@ -1,4 +1,4 @@
-"""What a push asks for, and what is done about it."""
+"""Rules for a push: which update to deploy, which refs to accept, and which trees can be built."""
 
 import re
 from collections.abc import Collection, Sequence
@@ -20,12 +20,12 @@ MAX_ENTRIES = 150_000
 MAX_NAME_BYTES = 255
 MAX_PATH_BYTES = 4095
 MAX_NOTES = 10
-MAX_UPDATES = 10_000  # of one push
-MAX_REFS = 10_000  # of one repository: each is read for every fetch and push
+MAX_UPDATES = 10_000  # in one push
+MAX_REFS = 10_000  # in one repository: every fetch and push reads each ref
 
 _BRANCH = "refs/heads/"
 _TAG = "refs/tags/"
-# https://git-scm.com/docs/git-check-ref-format; git asks its hook about refs that it then refuses itself.
+# https://git-scm.com/docs/git-check-ref-format; git calls its hook also for refs that it then rejects itself.
 _REF = re.compile(r"refs/[^/]+/(?!/)[^\x00-\x20\x7f~^:?*\[\\]+")
 _NO_REF = re.compile(r"\.\.|@\{|//|/\.|\.lock(/|$)|[./]$")
 _FORBIDDEN_NAMES = frozenset({b"", b".", b"..", b".git"})
@@ -33,9 +33,9 @@ _FORBIDDEN_NAMES = frozenset({b"", b".", b"..", b".git"})
 
 @dataclass(frozen=True)
 class RefUpdate:
-    """One ref and the objects (hex) it leaves and gets; None where there is none.
+    """A ref with its old and new object (hex); None means that the ref does not exist.
 
-    `forced` is set where the old commit is not part of the new history.
+    `forced` is set if the old commit is not part of the new history.
     """
 
     ref: str
@@ -45,27 +45,27 @@ class RefUpdate:
 
     @property
     def label(self) -> str:
-        """The ref as a user says it: a branch without its prefix, a tag as `tag v1`."""
+        """The ref for a message: a branch without its prefix, a tag as `tag v1`."""
         if self.ref.startswith(_TAG):
             return f"tag {self.ref.removeprefix(_TAG)}"
         return self.ref.removeprefix(_BRANCH)
 
     @property
     def is_branch(self) -> bool:
-        """Whether it is about a branch, which is always a commit."""
+        """Whether it updates a branch, which always points to a commit."""
         return self.ref.startswith(_BRANCH)
 
     @property
     def rewrites_branch(self) -> bool:
-        """Whether a branch moves from one commit to another, so that history could be lost."""
+        """Whether a branch moves from one commit to another, which could lose history."""
         return self.is_branch and self.old is not None and self.new is not None
 
 
 @dataclass(frozen=True)
 class Push:
-    """Ref updates that wait for a verdict; their objects are in `quarantine` until it is given.
+    """Ref updates that wait for a decision. Until then `quarantine` holds their objects.
 
-    `app_id` names the repository, also when no app carries `name` yet.
+    `app_id` identifies the repository, even if there is no app called `name` yet.
     """
 
     account: Account
@@ -77,7 +77,7 @@ class Push:
 
 @dataclass(frozen=True)
 class Decision:
-    """The update to deploy, if any, and sentences about all else."""
+    """The update to deploy, if any, and sentences about the others."""
 
     deploy: RefUpdate | None
     notes: tuple[str, ...]
@@ -85,7 +85,7 @@ class Decision:
 
 @dataclass(frozen=True)
 class Kind:
-    """What an object is: commit, tree or blob. An annotated tag is what it stands for, and has a name."""
+    """The type of an object: commit, tree or blob. For an annotated tag it is the type of its target, and `tag` is its name."""
 
     type: str
     tag: str | None = None
@@ -93,7 +93,7 @@ class Kind:
 
 @dataclass(frozen=True)
 class Link:
-    """A submodule of a tree: where it belongs, at which commit (hex), and its URL as .gitmodules writes it."""
+    """A submodule of a tree: its path, its commit (hex), and its URL as in .gitmodules."""
 
     path: str
     commit: str
@@ -102,9 +102,9 @@ class Link:
 
 @dataclass(frozen=True)
 class Tree:
-    """What a commit holds: its files, their summed size, and what stands in the way of a build.
+    """What a commit contains: its files, their total size, and what may prevent a build.
 
-    `submodules` are the paths of all, `links` those of them that .gitmodules says the origin of.
+    `submodules` are the paths of all submodules, `links` are those whose origin .gitmodules names.
     """
 
     files: int
@@ -117,15 +117,15 @@ class Tree:
 
 
 def deploy_refs(app: App | None) -> tuple[str, ...]:
-    """Return the refs a push to which is built; `app` is None for one that is about to be made."""
+    """Return the refs whose pushes are built; `app` is None for an app that the push would create."""
     branches = (app.deploy_branch,) if app and app.deploy_branch else DEFAULT_DEPLOY_BRANCHES
     return tuple(f"{_BRANCH}{branch}" for branch in branches)
 
 
 def decide(updates: Sequence[RefUpdate], deploys: Sequence[str], existing: Collection[str], head: str) -> Decision:
-    """Say what to do about ref updates; `existing` are the repository's refs before them, `head` the one that was deployed last.
+    """Decide about ref updates; `existing` are the refs before them, `head` is the ref that was deployed last.
 
-    Raises Conflict or Invalid where the push as a whole is refused.
+    Raises Conflict or Invalid to reject the whole push.
     """
     for update in updates:
         if not _REF.fullmatch(update.ref) or _NO_REF.search(update.ref):
@@ -178,7 +178,7 @@ def _note(update: RefUpdate, deploys: Sequence[str]) -> tuple[str, ...]:
 
 
 def check_name(name: bytes, path: bytes) -> None:
-    """Refuse a tree entry that must not become a file; raises Invalid."""
+    """Check one name in a tree. Raises Invalid if it must not become a file."""
     if name.lower() in _FORBIDDEN_NAMES or b"/" in name or b"\0" in name:
         raise Invalid(
             f"{printable(path.decode(errors='replace'))} is not a path that can be deployed.", "Rename it, commit, and push again."
@@ -188,7 +188,7 @@ def check_name(name: bytes, path: bytes) -> None:
 
 
 def check_branch(update: RefUpdate, kind: Kind) -> None:
-    """Raise Invalid if what a branch is to become is no commit: git would refuse it after the build."""
+    """Raise Invalid if a branch would point to something other than a commit: git would reject it after the build."""
     if kind.type != "commit":
         raise Invalid(f"{update.label} would become a {kind.type}, and a branch can only be a commit.", "Push a commit to it.")
     if kind.tag is not None:
@@ -200,13 +200,13 @@ def check_branch(update: RefUpdate, kind: Kind) -> None:
 
 
 def check_updates(count: int) -> None:
-    """Raise Invalid if a push changes more refs than one may."""
+    """Raise Invalid if a push changes more refs than MAX_UPDATES."""
     if count > MAX_UPDATES:
         raise Invalid(f"The push changes {count} refs; {MAX_UPDATES} is the most.", "Push fewer branches and tags at once.")
 
 
 def check_object(name: str, size_bytes: int) -> None:
-    """Raise Invalid if an object (hex) of a push is larger than any file may be, whether it is deployed or not."""
+    """Raise Invalid if an object (hex) of a push is larger than MAX_FILE_BYTES, whether it is deployed or not."""
     if size_bytes > MAX_FILE_BYTES:
         raise Invalid(
             f"An object of the push, {name[:12]}, is {size(size_bytes)}; a file may have at most {size(MAX_FILE_BYTES)}, on any branch.",
@@ -215,7 +215,7 @@ def check_object(name: str, size_bytes: int) -> None:
 
 
 def check_repository(size_bytes: int, max_bytes: int = MAX_REPOSITORY_BYTES) -> None:
-    """Raise Invalid if a push would make a repository larger than it may be."""
+    """Raise Invalid if a push would make a repository larger than `max_bytes`."""
     if size_bytes > max_bytes:
         raise Invalid(
             f"With this push the repository would hold {size(size_bytes)}, over the limit of {size(max_bytes)}.",
@@ -224,7 +224,7 @@ def check_repository(size_bytes: int, max_bytes: int = MAX_REPOSITORY_BYTES) -> 
 
 
 def check_tree(tree: Tree, max_bytes: int = MAX_SOURCE_BYTES) -> None:
-    """Raise Invalid if a tree cannot be built, with what to do about it."""
+    """Raise Invalid if a tree cannot be built; the hint says what to do."""
     if not tree.files and not tree.submodules:
         raise Invalid("The commit holds no files.", "Add your app to it: git add -A && git commit, then push again.")
     if tree.submodules:
@@ -264,7 +264,7 @@ def ago(age: timedelta) -> str:
 
 
 def shown(path: str) -> str:
-    """Return a path for a message: as it is where that is safe, else escaped."""
+    """Return a path for a message, escaped unless it is printable ASCII."""
     return path if path.isprintable() and path.isascii() else printable(path)
 
 

@@ -1,4 +1,4 @@
-"""How often an API token may be used (https://devcenter.heroku.com/articles/platform-api-reference#rate-limits)."""
+"""The rate limit of API tokens (https://devcenter.heroku.com/articles/platform-api-reference#rate-limits)."""
 
 from datetime import timedelta
 
@@ -6,12 +6,12 @@ from skypanel.domain.errors import Throttled
 
 REQUESTS = 4500
 WINDOW = timedelta(hours=1)
-# What one request costs of the window: so many may come at once, and this is how fast they come back.
+# GCRA: each request adds this to the token's debt, and the debt shrinks as time passes. REQUESTS may come at once.
 COST = WINDOW / REQUESTS
 
 
 def remaining(debt: timedelta) -> int:
-    """Return how many requests are left of a token that has used up `debt` of its window, this one counted. Raises Throttled."""
+    """Return how many requests a token has left; `debt` includes this one. Raises Throttled."""
     if debt > WINDOW:
         raise Throttled(f"This API token was used more than {REQUESTS:,} times in an hour.", "Wait some seconds, then try again.")
     return int((WINDOW - debt) / COST)

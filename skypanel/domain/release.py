@@ -1,4 +1,4 @@
-"""What can run: a slug with a config version."""
+"""Releases and rollouts. A release is a slug with a config version."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +8,7 @@ from skypanel.domain.ids import AccountId, AppId, BuildId, ConfigVersionId, Rele
 
 
 class ReleaseState(StrEnum):
-    """Where a release stands; a superseded one was overtaken before it went live."""
+    """The state of a release; a newer release replaced a superseded one before it went live."""
 
     PENDING = "pending"
     SUCCEEDED = "succeeded"
@@ -17,13 +17,13 @@ class ReleaseState(StrEnum):
 
     @property
     def finished(self) -> bool:
-        """Whether its rollout has come to an end."""
+        """Whether its rollout has ended."""
         return self is not ReleaseState.PENDING
 
 
 @dataclass(frozen=True)
 class Release:
-    """The immutable `v<version>` of an app. It has no slug until something was built."""
+    """The immutable `v<version>` of an app. It has no slug before the first build."""
 
     id: ReleaseId
     app_id: AppId
@@ -39,12 +39,12 @@ class Release:
 
     @property
     def proven_slug_id(self) -> SlugId | None:
-        """The slug that it went live with, which may be released again."""
+        """The slug, if this release went live with it; only such a slug may be released again."""
         return self.slug_id if self.state is ReleaseState.SUCCEEDED else None
 
 
 class RolloutState(StrEnum):
-    """Where a rollout stands."""
+    """The state of a rollout."""
 
     PENDING = "pending"
     RUNNING = "running"
@@ -54,12 +54,12 @@ class RolloutState(StrEnum):
 
     @property
     def finished(self) -> bool:
-        """Whether nothing more will happen to it."""
+        """Whether this state is final."""
         return self not in {RolloutState.PENDING, RolloutState.RUNNING}
 
 
 class RolloutReason(StrEnum):
-    """Why an app converges anew; only a new release runs the release phase."""
+    """Why an app needs a rollout; only a new release runs the release phase."""
 
     RELEASE = "release"
     SCALE = "scale"
@@ -69,7 +69,7 @@ class RolloutReason(StrEnum):
 
 @dataclass(frozen=True)
 class Rollout:
-    """The making live of one release; `attempt` fences off workers that lost their lease."""
+    """One attempt to make a release live, to scale or to restart; `attempt` is the fencing token."""
 
     id: RolloutId
     app_id: AppId

@@ -1,4 +1,4 @@
-"""A git repository on another server, from which an app is deployed: its URL, its branches, and what to say where it cannot be read."""
+"""A git repository on another server that an app is deployed from: its URL, branches and errors."""
 
 import re
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ DEFAULT_PORTS = {HTTPS: 443, SSH: 22}
 WRITE = "Write it as https://example.com/ada/app.git or git@example.com:ada/app.git."
 
 _HEADS = "refs/heads/"
-# RFC 1123, and no dash in front that a program would take for an option.
+# RFC 1123; it must not begin with a dash, which a program would parse as an option.
 _HOST = re.compile(r"(?=.{1,253}$)[A-Za-z0-9](?:[A-Za-z0-9_-]{0,62}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9_-]{0,62}[A-Za-z0-9])?)*\.?")
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 _PATH = re.compile(r"[A-Za-z0-9/._~%+@:,=-]+")
@@ -32,9 +32,9 @@ _NO_BRANCH = re.compile(r"\.\.|@\{|//|/\.|\.lock(?:/|$)|[./]$|^@$")
 
 @dataclass(frozen=True)
 class GitUrl:
-    """Where a repository is. `path` begins with a slash, but for one that is relative to the home of an SSH user.
+    """The location of a repository. `path` begins with a slash, unless it is relative to an SSH user's home.
 
-    It never holds a password: who may read a private repository is proved by a deploy key.
+    It never holds a password: a deploy key gives access to private repositories.
     """
 
     scheme: str
@@ -52,22 +52,25 @@ class GitUrl:
 
     @property
     def is_ssh(self) -> bool:
-        """Whether it is reached by SSH."""
+        """Whether it uses SSH."""
         return self.scheme == SSH
 
     @property
     def ssh_form(self) -> str:
-        """How hosts that serve both write the same repository for SSH."""
+        """The SSH URL of the same repository, as servers that offer both write it."""
         return str(self) if self.is_ssh else f"git@{self.host}:{self.path.lstrip('/')}"
 
     def is_at(self, other: "GitUrl") -> bool:
-        """Whether both are served by one server, which has one host key."""
+        """Whether both are on the same server, which has one host key."""
         return (self.scheme, self.host, self.port) == (other.scheme, other.host, other.port)
 
 
 @dataclass(frozen=True)
 class Remote:
-    """What an app is deployed from. `host_key` is what its SSH server showed when it was chosen, as OpenSSH writes it."""
+    """The repository and branch that an app is deployed from.
+
+    `host_key` is the key that its SSH server had when it was chosen, in OpenSSH's format.
+    """
 
     url: GitUrl
     branch: str
@@ -77,7 +80,7 @@ class Remote:
 
 @dataclass(frozen=True)
 class KeyPair:
-    """An SSH key, both halves as OpenSSH writes them."""
+    """An SSH key pair in OpenSSH's format."""
 
     public_key: str
     private_key: str = field(repr=False)
@@ -85,9 +88,9 @@ class KeyPair:
 
 @dataclass(frozen=True)
 class Entrance:
-    """What it takes to get at a repository: for SSH a private key, and the host key that is expected, if one is known.
+    """What a connection to a repository needs: for SSH a private key, and the expected host key if it is known.
 
-    `networks` are those that may be entered beside the internet.
+    `networks` are private networks that it may connect to, in addition to public addresses.
     """
 
     url: GitUrl
@@ -98,7 +101,7 @@ class Entrance:
 
 @dataclass(frozen=True)
 class Branches:
-    """What a repository offers: branch -> commit, the branch that is its default, and the host key that was shown."""
+    """What a repository offers: branch -> commit, its default branch, and the host key of its server."""
 
     commits: Mapping[str, str]
     default: str | None = None
@@ -106,7 +109,7 @@ class Branches:
 
 
 def parse_url(text: str) -> GitUrl:
-    """Return the URL that was typed. Raises Invalid, which repeats nothing of it that may be a secret."""
+    """Parse a URL that a user typed. Raises Invalid, which repeats nothing that may be secret."""
     text = text.strip()
     if len(text) > MAX_URL_LENGTH:
         raise Invalid(f"A git URL has at most {MAX_URL_LENGTH} characters.", WRITE)
@@ -159,7 +162,7 @@ def _is_ipv6(host: str) -> bool:
 
 
 def check_branch(name: str) -> str:
-    """Return a branch's name, without the prefix that git itself puts before it. Raises Invalid."""
+    """Return a branch's name without `refs/heads/`. Raises Invalid."""
     name = name.strip().removeprefix(_HEADS)
     if not _BRANCH.fullmatch(name) or _NO_BRANCH.search(name) or len(name) > MAX_BRANCH_LENGTH or not name.isprintable():
         raise Invalid(f"{printable(name)} cannot be a branch.", "Name a branch such as main.")
@@ -167,7 +170,7 @@ def check_branch(name: str) -> str:
 
 
 def branch_of(ref: str) -> str | None:
-    """Return what branch a ref is, if it is one that can be named."""
+    """Return the name of the branch that a ref is, or None."""
     try:
         return check_branch(ref) if ref.startswith(_HEADS) else None
     except Invalid:
@@ -175,12 +178,12 @@ def branch_of(ref: str) -> str | None:
 
 
 def ref_of(branch: str) -> str:
-    """Return a branch's ref."""
+    """Return the ref of a branch."""
     return f"{_HEADS}{branch}"
 
 
 def choose(branches: Branches, wanted: str | None, url: GitUrl) -> str:
-    """Return the branch that is wanted, or the repository's default where none is named. Raises Invalid or NotFound."""
+    """Return the wanted branch, or the repository's default if none is named. Raises Invalid or NotFound."""
     if not branches.commits:
         raise Invalid(f"{url} is empty: it has no branch yet.", "Push a commit to it first.")
     name = wanted or branches.default
@@ -196,7 +199,7 @@ def _listed(names: list[str]) -> str:
 
 
 def refused(url: GitUrl, public_key: str | None, reason: str) -> Denied:
-    """Return what is said where a server lets nobody in: the way in is the deploy key."""
+    """Return the error for a server that denies access; its hint names the deploy key."""
     if not url.is_ssh:
         return Denied(reason, f"If it is private, write its SSH URL, {url.ssh_form}, and give the repository the app's deploy key.")
     return Denied(reason, f"Add this deploy key to the repository, for reading: {public_key}")

@@ -1,4 +1,4 @@
-"""What a node's agent tells of it."""
+"""Heartbeats: what a node's agent reports."""
 
 import math
 import re
@@ -21,7 +21,7 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,60}\.[0-9]{1,6}")
 
 @dataclass(frozen=True)
 class DynoUse:
-    """What one dyno uses: processor cores (1.5 is one and a half) and bytes of memory."""
+    """What one dyno uses: CPU cores (1.5 is one and a half) and bytes of memory."""
 
     app_id: AppId
     name: str
@@ -31,9 +31,9 @@ class DynoUse:
 
 @dataclass(frozen=True)
 class Report:
-    """A heartbeat: the machine's size and what of it is in use, its dynos, and the slugs it has staged.
+    """A heartbeat: the machine's resources and their use, its dynos, and its staged slugs.
 
-    `failures` says of a slug's digest why it could not be staged.
+    `failures` maps the digest of a slug to the reason why it could not be staged.
     """
 
     cpu_cores: float
@@ -48,12 +48,12 @@ class Report:
     failures: Mapping[str, str] | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return what `parse` reads."""
+        """Return the JSON that `parse` reads."""
         return {**asdict(self), "dynos": [{**asdict(dyno), "app_id": str(dyno.app_id)} for dyno in self.dynos]}
 
 
 def parse(said: object) -> Report:
-    """Read a report; nothing in it is believed unseen. Raises Invalid."""
+    """Parse and validate a report from an untrusted sender. Raises Invalid."""
     try:
         return _parsed(_mapping(said))
     except (KeyError, TypeError, ValueError, OverflowError) as error:

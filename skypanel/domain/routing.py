@@ -1,4 +1,4 @@
-"""Hostnames in force, and where they lead."""
+"""Routes, and the public addresses of the panel."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ DEFAULT_RENDEZVOUS_PORT = 8444
 
 @dataclass(frozen=True)
 class Route:
-    """One app's hostnames and the endpoints (host:port) that answer for them."""
+    """One app's hostnames and the endpoints (host:port) that serve them."""
 
     app_id: AppId
     hosts: tuple[str, ...]
@@ -22,7 +22,7 @@ class Route:
 class Address:
     """Where users reach this panel. `domain` is the parent of all app hostnames.
 
-    `dashboard` is the scheme that somebody chose for the dashboard; empty, the domain tells.
+    `dashboard` is the configured scheme of the dashboard; if it is empty, the domain decides.
     """
 
     domain: str
@@ -34,7 +34,7 @@ class Address:
 
     @property
     def ports(self) -> tuple[int, ...]:
-        """The ports for the outside."""
+        """The public ports."""
         return (self.ssh_port, self.http_port, self.https_port, self.rendezvous_port)
 
     def host(self, app_name: str) -> str:
@@ -42,17 +42,20 @@ class Address:
         return f"{app_name}.{self.domain}"
 
     def url(self, app_name: str) -> str:
-        """Return where an app's page is; the port is left out where it is HTTP's own."""
+        """Return an app's URL, without the port if it is the default of HTTP."""
         port = "" if self.http_port == 80 else f":{self.http_port}"  # noqa: PLR2004 - HTTP's port (RFC 9110)
         return f"http://{self.host(app_name)}{port}/"
 
     @property
     def dashboard_has_tls(self) -> bool:
-        """Whether the dashboard is there by HTTPS alone; names under localhost lead nowhere but to one's own machine (RFC 6761, 6.3)."""
+        """Whether the dashboard is served over HTTPS only.
+
+        By default it is, except under localhost, whose names lead only to the same machine (RFC 6761, 6.3).
+        """
         return self.dashboard == "https" if self.dashboard else f".{self.domain}".rpartition(".")[2] != "localhost"
 
     def dashboard_url(self) -> str:
-        """Return where the dashboard is."""
+        """Return the URL of the dashboard."""
         if not self.dashboard_has_tls:
             return self.url("skypanel")
         return f"https://{self.host('skypanel')}{self._https_suffix}/"
@@ -62,23 +65,23 @@ class Address:
         return "" if self.https_port == 443 else f":{self.https_port}"  # noqa: PLR2004 - HTTPS's port (RFC 9110)
 
     def git_remote(self, app_name: str) -> str:
-        """Return the remote to push an app to over SSH."""
+        """Return the git remote of an app over SSH."""
         return f"ssh://git@{self.domain}:{self.ssh_port}/{app_name}.git"
 
     def https_url(self) -> str:
-        """Return where git is over HTTPS; the port is left out where it is HTTPS's own."""
+        """Return the base URL of git over HTTPS, without the port if it is the default of HTTPS."""
         return f"https://{self.domain}{self._https_suffix}/"
 
     def https_remote(self, app_name: str) -> str:
-        """Return the remote to push an app to over HTTPS."""
+        """Return the git remote of an app over HTTPS."""
         return f"{self.https_url()}{app_name}.git"
 
     @property
     def api_hosts(self) -> tuple[str, ...]:
-        """The hostnames under which there is the API: the domain, and one beside the apps'."""
+        """The hostnames that serve the API: the domain, and `api` below it."""
         return (self.domain, self.host("api"))
 
     @property
     def git_hosts(self) -> tuple[str, ...]:
-        """The hostnames under which there is git over HTTP: the domain, and the dashboard's."""
+        """The hostnames that serve git over HTTP: the domain, and the dashboard's."""
         return (self.domain, self.host("skypanel"))

@@ -1,4 +1,4 @@
-"""Interpreters that the stack lacks: which there are, and where their archives are."""
+"""Interpreters that the stack lacks, and where their archives are."""
 
 import re
 from collections.abc import Mapping
@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 from skypanel.domain.errors import Invalid
 from skypanel.domain.names import printable
 
-# Where a builder finds what the panel brings it, a folder a language.
+# Where a build finds the runtimes that the panel provides, one folder for each language.
 RUNTIMES_DIRECTORY = "/tmp/runtimes"  # noqa: S108 - the sandbox's own /tmp
-# What each bundled buildpack builds with, as people write it.
+# The language of each bundled buildpack that needs a runtime, as people write it.
 LANGUAGES: Mapping[str, str] = {"python": "Python", "nodejs": "Node.js"}
 MAX_MIRROR_LENGTH = 500
 
@@ -19,7 +19,7 @@ _PATH = re.compile(r"/[^\s]+")
 
 @dataclass(frozen=True)
 class Runtime:
-    """One version of a language. `sha256` is None where whoever fetches it knows the digest by himself."""
+    """One version of a language. `sha256` is None if the code that fetches it knows the digest."""
 
     language: str
     version: str
@@ -28,12 +28,12 @@ class Runtime:
 
     @property
     def name(self) -> str:
-        """What people call it."""
+        """The name for people, such as Python 3.12.1."""
         return f"{LANGUAGES[self.language]} {self.version}"
 
 
 def read_mirror(text: str) -> str:
-    """Return the base of a mirror as it is kept: a URL or an absolute folder, or "" for none. Raises Invalid."""
+    """Return the normalized base of a mirror: a URL or an absolute path, or "" for none. Raises Invalid."""
     allowed = "Write an http or https URL, such as https://mirror.example.com/runtimes, or the absolute path of a folder."
     if len(text) > MAX_MIRROR_LENGTH:
         raise Invalid("The mirror is too long.", allowed)

@@ -1,4 +1,4 @@
-"""A setting: all that is said of it anywhere."""
+"""A setting: its key, its default, how to parse it, and its documentation."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,10 +9,10 @@ Value_co = TypeVar("Value_co", covariant=True)
 
 @dataclass(frozen=True)
 class Setting(Generic[Value_co]):
-    """A setting. `read` makes a value of what was typed, and raises Invalid with what would be allowed.
+    """A setting. `read` parses what was typed, and raises Invalid, which says what is allowed.
 
-    The value of a sensitive one is shown to nobody. An empty default means that it is not set. `at_first` has words for a default
-    that does not speak for itself.
+    The value of a sensitive setting is never shown. An empty default means "not set". `at_first` describes a default that does not explain
+    itself.
     """
 
     key: str
@@ -24,12 +24,12 @@ class Setting(Generic[Value_co]):
 
     @property
     def default_in_words(self) -> str:
-        """What the setting is where nobody said anything."""
+        """The default, in words."""
         return self.at_first or text_of(self.default) or "not set"
 
 
 def text_of(value: object) -> str:
-    """Return a value as it is typed."""
+    """Return a value as a user types it."""
     if isinstance(value, tuple):
         return ", ".join(map(text_of, value))
     return str(value).lower() if isinstance(value, bool) else str(value)

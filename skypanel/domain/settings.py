@@ -1,4 +1,4 @@
-"""What an administrator can change while the panel runs: each setting, and what it may be."""
+"""What an administrator can change while the panel runs: each setting and its allowed values."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -166,14 +166,14 @@ STORAGE_SETTINGS = ("storage", *BUCKET_SETTINGS)
 
 
 def find(key: str) -> Setting[Value]:
-    """Return a setting by its key. Raises NotFound."""
+    """Return the setting with this key. Raises NotFound."""
     if key not in SETTINGS:
         raise NotFound(f"There is no setting {printable(key)}.", "`skypanel settings list` shows those there are.")
     return SETTINGS[key]
 
 
 def read(changes: Mapping[str, str]) -> dict[str, Value]:
-    """Return the values of what was typed. Raises NotFound or Invalid, which name the setting."""
+    """Parse changed settings. Raises NotFound or Invalid, which name the setting."""
     values = {}
     for key, text in changes.items():
         setting = find(key)
@@ -185,17 +185,17 @@ def read(changes: Mapping[str, str]) -> dict[str, Value]:
 
 
 def indexes_of(values: Mapping[str, Value]) -> Indexes:
-    """Return where builds get packages from."""
+    """Return the package indexes that the settings choose."""
     return Indexes(str(values["pip_index_url"]), tuple(str(values["pip_extra_index_urls"]).split()), str(values["npm_registry"]))
 
 
 def storage_of(values: Mapping[str, Value]) -> Storage:
-    """Return the storage that settings choose. Raises Invalid if they are not complete."""
+    """Return the storage that the settings choose. Raises Invalid if they are incomplete."""
     return bucket_of(values) if values["storage"] == StorageKind.S3 else Storage()
 
 
 def bucket_of(values: Mapping[str, Value]) -> Storage:
-    """Return the bucket of settings, whether it is chosen or not. Raises Invalid if they are not complete."""
+    """Return the bucket in the settings, whether it is in use or not. Raises Invalid if they are incomplete."""
     missing = [key for key in BUCKET_SETTINGS if not values[key]]
     if missing:
         raise Invalid(

@@ -1,4 +1,4 @@
-"""The run and the build image: what is in them, what they are called, and the commands that make them."""
+"""The stack's run and build image: their contents, their names, and the commands that make them."""
 
 import hashlib
 from collections.abc import Mapping
@@ -13,15 +13,15 @@ INIT = ("/usr/bin/tini", "--")
 USER = "app"
 UID = 1000
 _DIGITS = 12
-# What is half made is thrown away, so nothing has to be on the disk before it is whole.
+# An unfinished image is thrown away, so dpkg need not sync files to disk.
 _IN_A_HURRY = "force-unsafe-io"
 _LISTS = {"run": ("run.packages",), "build": ("run.packages", "build.packages")}
-# Where builds find the programs that the panel brings along, on every engine.
+# Where builds find the programs that the panel provides, on every engine.
 TOOLS = "/tools"
 
 
 class Image(StrEnum):
-    """Which of the two."""
+    """Which of the two images of the stack."""
 
     RUN = "run"
     BUILD = "build"
@@ -29,7 +29,7 @@ class Image(StrEnum):
 
 @dataclass(frozen=True)
 class Definition:
-    """One image: `files` are those of the stack's folder, by name; `tools` are programs of the panel's own, and their versions."""
+    """One image: `files` are those of the stack's folder, by name; `tools` are our own programs and their versions."""
 
     image: Image
     files: Mapping[str, str]
@@ -37,25 +37,25 @@ class Definition:
 
     @property
     def packages(self) -> tuple[str, ...]:
-        """The Debian packages in it."""
+        """The Debian packages that it contains."""
         lines = [line.strip() for name in _LISTS[self.image] for line in self.files[name].splitlines()]
         return tuple(line for line in lines if line and not line.startswith("#"))
 
     @property
     def content(self) -> str:
-        """What tells this image from one with other contents: a digest in hex."""
+        """A digest (hex) of everything that determines the image's contents."""
         tools = (f"{name} {version}" for name, version in self.tools.items())
         parts = (SUITE, *self.packages, *INIT, *(self.files[name] for name in ("dpkg.conf", "finish.sh")), *tools)
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
     @property
     def name(self) -> str:
-        """What Docker calls it."""
+        """The image's full name in Docker."""
         return f"{self.repository}:{self.tag}"
 
     @property
     def repository(self) -> str:
-        """The part of its name that stays."""
+        """The part of its name that never changes."""
         return f"skypanel/{self.image}"
 
     @property
@@ -65,12 +65,12 @@ class Definition:
 
     @property
     def labels(self) -> dict[str, str]:
-        """What is found out about it by looking."""
+        """The Docker labels that identify it."""
         return {IMAGE_LABEL: str(self.image), CONTENT_LABEL: self.content}
 
 
 def changes(definition: Definition) -> tuple[str, ...]:
-    """Return the Dockerfile instructions that describe an image, beside its files."""
+    """Return the Dockerfile instructions that set an image's configuration."""
     entrypoint = ", ".join(f'"{word}"' for word in INIT)
     labels = (f"LABEL {name}={value}" for name, value in definition.labels.items())
     return (f"USER {UID}:{UID}", "WORKDIR /app", f"ENTRYPOINT [{entrypoint}]", 'CMD ["bash"]', *labels)
@@ -83,12 +83,15 @@ def dockerfile(definition: Definition) -> str:
 
 
 def build_arguments(definition: Definition, base: str) -> dict[str, str]:
-    """Return the arguments of the Dockerfile."""
+    """Return the build arguments of the Dockerfile."""
     return {"BASE": base, "PACKAGES": " ".join(definition.packages)}
 
 
 def root_command(definition: Definition, folder: str, programs: str) -> tuple[str, ...]:
-    """Return the command that prints the image's files as a tar; `folder` holds the stack's own, `programs` its tools."""
+    """Return the command that prints the image's files as a tar.
+
+    `folder` holds the stack's files, `programs` the tools.
+    """
     return (
         *("mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(definition.packages)}"),
         '--aptopt=Acquire::Languages "none"',

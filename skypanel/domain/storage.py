@@ -1,4 +1,4 @@
-"""Where objects are kept, and what may be said about them."""
+"""Where objects are stored."""
 
 import json
 from dataclasses import asdict, dataclass, field
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class ObjectKind(StrEnum):
-    """What an object is; the values begin the names of all objects of a kind."""
+    """The kind of an object; object names begin with the value."""
 
     SOURCES = "sources"
     SLUGS = "slugs"
@@ -15,7 +15,7 @@ class ObjectKind(StrEnum):
 
 
 class StorageKind(StrEnum):
-    """Where objects are kept: in a folder of the panel's home, or in a bucket."""
+    """Where objects are stored: in a folder of the panel's home, or in a bucket."""
 
     FILES = "files"
     S3 = "s3"
@@ -23,7 +23,7 @@ class StorageKind(StrEnum):
 
 @dataclass(frozen=True)
 class Storage:
-    """What it takes to reach the objects; but for the kind, all of it is about a bucket.
+    """What is needed to access the objects; every field but `kind` is about a bucket.
 
     `endpoint` is a URL without a path; the keys of all objects begin with `prefix/`.
     """
@@ -37,22 +37,22 @@ class Storage:
     secret_key: str = field(default="", repr=False)
 
     def to_json(self) -> str:
-        """Return all of it, keys too."""
+        """Return it as JSON, including the secret keys."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> "Storage":
-        """Return what `to_json` wrote."""
+        """Parse what `to_json` returned."""
         fields = json.loads(text)
         return cls(**{**fields, "kind": StorageKind(fields["kind"])})
 
     def is_same_place(self, other: "Storage") -> bool:
-        """Whether both lead to the same objects, by whatever keys."""
+        """Whether both hold the same objects, whatever their access keys."""
         return self.place == other.place
 
     @property
     def place(self) -> str:
-        """Where that is, in words."""
+        """The location, in words."""
         if self.kind is StorageKind.FILES:
             return "the panel's home"
         return f"{self.endpoint}/{self.bucket}/{self.prefix}"
@@ -60,7 +60,7 @@ class Storage:
 
 @dataclass(frozen=True)
 class Storages:
-    """Where objects are written, and where those may still be that were written before that was chosen."""
+    """Where new objects are written, and where objects from before the last change may still be."""
 
     current: Storage
     before: Storage | None = None
@@ -68,7 +68,7 @@ class Storages:
 
 @dataclass(frozen=True)
 class Kept:
-    """An object that was found in storage, and when it was written last."""
+    """An object found in storage, and the time of its last write."""
 
     name: str
     modified_at: datetime

@@ -1,4 +1,4 @@
-"""Git submodules: other repositories whose trees belong into an app's, each at a commit that the app's own tree names."""
+"""Git submodules: other repositories whose trees are part of an app's tree, each at a commit that the app names."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -8,8 +8,8 @@ from skypanel.domain.limits import GIB
 from skypanel.domain.push import MAX_ENTRIES, Tree, shown
 from skypanel.domain.remote import GitUrl, parse_url
 
-MAX_SUBMODULES = 20  # those of submodules included
-MAX_FETCHED_BYTES = GIB  # of all of them, as git packs them
+MAX_SUBMODULES = 20  # including nested ones
+MAX_FETCHED_BYTES = GIB  # for all together, as git packs
 FETCH_S = 10 * 60.0
 
 _HERE, _ABOVE = "./", "../"
@@ -17,7 +17,7 @@ _HERE, _ABOVE = "./", "../"
 
 @dataclass(frozen=True)
 class Part:
-    """The tree of a commit (hex) that belongs at a path of another, and the folder of its objects."""
+    """The tree of a submodule's commit (hex), its path in the app, and the folder of its objects."""
 
     path: str
     commit: str
@@ -25,7 +25,7 @@ class Part:
 
 
 def resolve(url: str, of: GitUrl | None) -> GitUrl:
-    """Return where a submodule is: a relative URL begins at that of the repository it belongs to, if there is one. Raises Invalid."""
+    """Return a submodule's URL; a relative one is relative to `of`, the repository that contains it. Raises Invalid."""
     if not url.startswith((_HERE, _ABOVE)):
         return parse_url(url)
     if of is None:
@@ -42,7 +42,7 @@ def resolve(url: str, of: GitUrl | None) -> GitUrl:
 
 
 def whole(tree: Tree, parts: Mapping[str, Tree]) -> Tree:
-    """Return what a tree holds with those of its submodules, by their paths, in it. Raises Invalid if that is too much."""
+    """Return a tree combined with those of its submodules, which `parts` has by path. Raises Invalid if there are too many files."""
     of_all = [("", tree), *((f"{path}/", part) for path, part in parts.items())]
     files = sum(each.files for _, each in of_all)
     if files > MAX_ENTRIES:

@@ -1,4 +1,4 @@
-"""Why nothing of an organization runs, and what is to be done about it."""
+"""Suspensions: why nothing of an organization runs, and what ends that."""
 
 from enum import StrEnum
 
@@ -6,24 +6,24 @@ from skypanel.domain.errors import Denied, SkyPanelError, Unpaid
 
 
 class Suspension(StrEnum):
-    """Who had its apps stop: the panel, as its wallet is empty, or an administrator, whatever it can pay."""
+    """Who stopped the apps: the panel because the wallet is empty, or an administrator for any other reason."""
 
-    # The values stand in audit logs.
+    # Audit logs contain these values.
     UNPAID = "wallet"
     HELD = "administrator"
 
     @property
     def reason(self) -> str:
-        """Why, as the part of a sentence."""
+        """The reason, as part of a sentence."""
         return _SENTENCES[self][0]
 
     @property
     def remedy(self) -> str:
-        """What to do, as a sentence."""
+        """What to do about it, as a sentence."""
         return _SENTENCES[self][1]
 
     def refusal(self, what: str) -> SkyPanelError:
-        """Return what is answered to somebody who wants it to run."""
+        """Return the error for an attempt to run `what`."""
         kind = Unpaid if self is Suspension.UNPAID else Denied
         return kind(f"{what} cannot run: {self.reason}.", self.remedy)
 
@@ -41,7 +41,7 @@ _SENTENCES = {
 
 
 def suspension(*, held: bool, unpaid: bool) -> Suspension | None:
-    """Return why an organization's apps do not run: where both hold, what no money ends."""
+    """Return why an organization's apps do not run. If both apply, it is the one that a payment does not end."""
     if held:
         return Suspension.HELD
     return Suspension.UNPAID if unpaid else None

@@ -1,7 +1,7 @@
-"""What programs in a sandbox may ask of the kernel: a table from which each engine makes its own kind of filter.
+"""The system calls that programs in a sandbox may make: a table from which each engine makes its own filter.
 
-What is in no rule is answered as a kernel would that does not know it, so that programs fall back. That is most of what
-this list lacks on purpose too: io_uring and the aio before it, keys, perf, bpf, userfaultfd and mounts, which are for the whole machine.
+A call in no rule gets the answer of a kernel that does not know it, so programs fall back. Some are left out on purpose because they affect
+the whole machine: io_uring and the older aio, keys, perf, bpf, userfaultfd and mounts.
 """
 
 import errno
@@ -11,13 +11,13 @@ from dataclasses import dataclass
 UNKNOWN = errno.ENOSYS
 NETLINK_ROUTE = 0
 FAMILIES = (socket.AF_UNIX, socket.AF_INET, socket.AF_INET6)
-# One more than the kernel has numbers for: what comes after it is unknown to it.
+# One more than the kernel's last number; the kernel itself does not know higher ones.
 _LAST_FAMILY = 48
 _AF_NETLINK = 16
 _LAST_NETLINK = 31
-# CLONE_NEW* of clone(2): namespaces, in which more of the kernel would be open.
+# CLONE_NEW* of clone(2): new namespaces would expose more of the kernel.
 _NAMESPACES = 0x7E020000
-# Linux as it is, with 32 bits of addresses or a kernel that says 2.6, and the question which it is: personality(2).
+# Plain Linux, optionally with 32-bit addresses or a kernel that reports 2.6, and the query for the current one: personality(2).
 _PERSONALITIES = (0x0, 0x8, 0x20000, 0x20008, 0xFFFFFFFF)
 
 _ALLOWED = """
@@ -48,13 +48,13 @@ tgkill time timer_create timer_delete timer_getoverrun timer_gettime timer_setti
 timerfd_settime times tkill truncate umask uname unlink unlinkat utime utimensat utimes vfork vmsplice wait4 waitid
 write writev
 """
-# What a program may try, and then expects to be told that it lacks the rights.
+# Calls that programs try although they expect EPERM.
 _DENIED = "chroot mount pivot_root reboot setdomainname sethostname setns settimeofday syslog umount2 unshare"
 
 
 @dataclass(frozen=True)
 class Argument:
-    """An argument by its number from 0 on that has this value, of the bits of the mask."""
+    """A condition: argument `number` (from 0), masked with `mask`, has this value."""
 
     number: int
     value: int
@@ -63,7 +63,7 @@ class Argument:
 
 @dataclass(frozen=True)
 class Rule:
-    """Calls that are allowed, or answered with an error, where all the arguments are as said."""
+    """Calls that are allowed, or that fail with `error`, if all arguments match."""
 
     calls: tuple[str, ...]
     error: int = 0
@@ -71,7 +71,7 @@ class Rule:
 
 
 def _families() -> tuple[Rule, ...]:
-    """Return the rules for sockets: a family that nobody needs is answered as one that is not there."""
+    """Return the rules for sockets; a family outside the allow-list fails as if the kernel lacked it."""
     refused = sorted(set(range(_LAST_FAMILY)) - {*FAMILIES, _AF_NETLINK})
     return (
         *(Rule(("socket",), 0, (Argument(0, family),)) for family in FAMILIES),
@@ -86,7 +86,7 @@ RULES = (
     Rule(tuple(_ALLOWED.split())),
     Rule(tuple(_DENIED.split()), errno.EPERM),
     Rule(("clone",), 0, (Argument(0, 0, _NAMESPACES),)),
-    # its flags are out of a filter's sight; older versions of Docker would say something else of what they do not know
+    # a filter cannot see its flags; older versions of Docker would answer unknown calls with another error
     Rule(("clone3",), UNKNOWN),
     *(Rule(("personality",), 0, (Argument(0, value),)) for value in _PERSONALITIES),
     *_families(),

@@ -1,4 +1,4 @@
-"""What foreign programs print, made safe for the terminal of whoever reads it."""
+"""Makes the output of untrusted programs safe for a reader's terminal."""
 
 import re
 from collections.abc import Iterator
@@ -9,8 +9,8 @@ _COLOUR = r"\x1b\[[0-9;:]{0,32}m"
 _RESET = "\x1b[0m"
 _RESETS = frozenset({"\x1b[m", _RESET})
 
-# The control sequences of ECMA-48: CSI (5.4), strings such as OSC (5.6), other escapes; then what is left of C0, DEL, C1
-# and the two separators of Unicode that some readers take for line ends. Colours are matched first, and kept.
+# The control sequences of ECMA-48: CSI (5.4), strings such as OSC (5.6), other escapes. Then the rest of C0, DEL and C1, and the two
+# Unicode separators that some readers treat as line ends. Colours match first, and are kept.
 _SEQUENCE = re.compile(
     rf"(?P<colour>{_COLOUR})"
     r"|\x1b\[[0-?]*[ -/]*[@-~]"
@@ -21,7 +21,7 @@ _SEQUENCE = re.compile(
 
 
 def clean(text: str) -> str:
-    """Return one line without control characters but tabs and colours; a colour ends with the line."""
+    """Return one line without control characters, except tabs and colours; colours are reset at its end."""
     last = ""
 
     def keep(match: re.Match[str]) -> str:
@@ -34,11 +34,10 @@ def clean(text: str) -> str:
 
 
 def lines(text: str, max_bytes: int = MAX_LINE_BYTES) -> Iterator[str]:
-    """Yield the clean lines of what a program printed.
+    """Yield the clean lines of a program's output.
 
-    Of a progress bar drawn over itself with carriage returns, the last state is kept. A line of
-    more than `max_bytes` in UTF-8 is cut into several, before it is cleaned: so a sequence that is
-    cut in two is taken out of both parts.
+    If carriage returns redraw a line, such as a progress bar, only its last state is kept. A line of more than `max_bytes` in UTF-8 is cut
+    into several before it is cleaned. So if a cut splits a control sequence, both parts are cleaned.
     """
     for line in text.split("\n"):
         states = [state for state in line.split("\r") if state]

@@ -1,29 +1,29 @@
-"""The form of what a pusher reads, as Heroku's git receiver prints it."""
+"""The format of what a pusher reads, which is that of Heroku's git receiver."""
 
 from skypanel.domain.errors import SkyPanelError
 
 KIB = 1024
-# What buildpacks begin a line with that is for the log alone, such as each package that is fetched.
+# How buildpacks begin lines that are only for the build's log, such as each fetched package.
 ASIDE = "\x1b[2m       "
 
 
 def heading(text: str) -> str:
-    """Return a line that begins a phase."""
+    """Return the heading of a phase."""
     return f"-----> {text}"
 
 
 def detail(text: str) -> str:
-    """Return a line under a heading."""
+    """Return a line below a heading."""
     return f"       {text}"
 
 
 def is_aside(line: str) -> bool:
-    """Whether a line is for a build's log, and left out of what a pusher reads."""
+    """Whether a line is only for the build's log; the pusher does not see it."""
     return line.startswith(ASIDE)
 
 
 def failure(text: str) -> str:
-    """Return a line that says what went wrong or what to do about it."""
+    """Return a line that says what failed or what to do about it."""
     return f" !     {text}"
 
 

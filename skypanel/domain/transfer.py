@@ -1,4 +1,4 @@
-"""The offer of an app to somebody else."""
+"""Offers to transfer an app to another person."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +9,7 @@ from skypanel.domain.ids import AccountId, AppId, TransferId
 
 
 class TransferState(StrEnum):
-    """What was answered to an offer."""
+    """The answer to an offer."""
 
     PENDING = "pending"
     ACCEPTED = "accepted"
@@ -18,7 +18,7 @@ class TransferState(StrEnum):
 
 @dataclass(frozen=True)
 class Transfer:
-    """An offer of an app: by `sender`, who gives it out of its organization, to `recipient`, who takes it into one of theirs."""
+    """An offer of an app: `sender` gives it away, and `recipient` takes it into one of their organizations."""
 
     id: TransferId
     app_id: AppId
@@ -30,5 +30,5 @@ class Transfer:
     answered_at: datetime | None = None
 
     def awaits(self, account_id: AccountId) -> bool:
-        """Whether an account is the one to answer it."""
+        """Whether this account can answer the offer."""
         return self.recipient.id == account_id and self.state is TransferState.PENDING

@@ -1,4 +1,4 @@
-"""A place to upload an archive to, once and for a while, that is then built."""
+"""Uploads: a one-time URL for an archive, which is then built."""
 
 import re
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from skypanel.domain.limits import GIB
 
 LIFE = timedelta(hours=1)
 MAX_UPLOAD_BYTES = GIB
-# So many an account may have at once; they are gone after their life.
+# An account may have this many at once; each ends after LIFE.
 MAX_UPLOADS = 20
 ASK = "Ask for a new URL with POST /sources, and PUT a .tgz there."
 
@@ -19,7 +19,7 @@ _CHECKSUM = re.compile(r"SHA256:([0-9a-f]{64})", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Upload:
-    """What may be uploaded, or was: `checksum` is the SHA-256 in hex of the bytes that were sent."""
+    """An upload that is offered or done; `checksum` is the SHA-256 (hex) of the bytes received."""
 
     id: UploadId
     account_id: AccountId
@@ -29,17 +29,17 @@ class Upload:
 
 
 def ended() -> NotFound:
-    """Return what is said of a URL that is good no more, or never was."""
+    """Return the error for a URL that has expired or never existed."""
     return NotFound("Nothing can be uploaded to this URL: it has expired, or never was one.", ASK)
 
 
 def used() -> Conflict:
-    """Return what is said of a URL that was used."""
+    """Return the error for a URL that was already used."""
     return Conflict("Something was uploaded to this URL already.", ASK)
 
 
 def missing() -> Invalid:
-    """Return what is said of a source that is not there, or not the caller's."""
+    """Return the error for a source that is missing or belongs to another account."""
     return Invalid(
         "There is no upload of yours at this URL: it has expired, or nothing that can be built was uploaded yet.",
         "Ask for URLs with POST /sources, PUT a .tgz to put_url, and give get_url here within the hour.",
@@ -47,14 +47,14 @@ def missing() -> Invalid:
 
 
 def read_version(text: str | None) -> str | None:
-    """Return what an archive's sender calls its version, if anything. Raises Invalid for what cannot be shown."""
+    """Return the version that the sender gave an archive, or None. Raises Invalid if it is not printable."""
     if text is not None and not text.isprintable():
         raise Invalid("The version has characters that cannot be shown.", "Name it by one line of text, or leave it out.")
     return (text or "").strip() or None
 
 
 def check(upload: Upload, checksum: str | None) -> str:
-    """Return the digest of the source that was uploaded. Raises Invalid if there is none, or not the one that is meant."""
+    """Return the digest of the uploaded source. Raises Invalid if there is none, or if its checksum differs."""
     if upload.source_digest is None or upload.checksum is None:
         raise missing()
     if checksum is None:
