@@ -51,7 +51,7 @@ class Call:
         return await apps.access(self.panel, self.account, self.params["app"], self.needs)
 
     async def organization(self, needs: Action | None = None) -> Organization:
-        """Return the organization that the path names, if the caller's role allows the call, or `needs`. Raises NotFound or Denied."""
+        """Return the organization in the path, if the caller's role allows `needs`, or else the call. Raises NotFound or Denied."""
         if not isinstance(self.needs, Action):
             raise TypeError("a call about an organization needs an action on it")
         return await organizations.access(self.panel, self.account, self.params["team"], needs or self.needs)

@@ -73,7 +73,7 @@ def paginate(items: Sequence[Any], asked: Range, default: str) -> Page:
 
 
 def cut(items: Sequence[Any], asked: Range, field: str) -> Page:
-    """Return a page of what was read in the order of a field, from the first of it on, and one more where there is more."""
+    """Return a page of items that were read in the order of `field`, from the page's first on. One item too many means there are more."""
     page = items[: asked.max]
     return Page(page, asked.next(field, _value(page[-1], field)) if len(items) > len(page) else None)
 

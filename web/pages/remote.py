@@ -40,12 +40,12 @@ async def change(request: web.Request) -> web.Response:
     """Do what the button says; where that fails, show the form again as it was filled in."""
     panel, visitor = request.app[PANEL], await session.visitor(request)
     fields = await forms.read(request)
-    deed = DEEDS.get(fields.get("do", ""))
-    if deed is None:
+    action = FORM_ACTIONS.get(fields.get("do", ""))
+    if action is None:
         raise Invalid("This is nothing that can be done with a git URL.", "Choose a button of the page.")
-    app = await apps.access(panel, visitor.account, request.match_info["app"], deed.needs)
+    app = await apps.access(panel, visitor.account, request.match_info["app"], action.needs)
     try:
-        location = await deed.do(panel, app, visitor.account, fields)
+        location = await action.do(panel, app, visitor.account, fields)
     except SkyPanelError as error:
         return await _page(request, visitor, app, 422, error=error, fields=fields)
     return web.Response(status=303, headers={"Location": location})
@@ -57,7 +57,7 @@ async def _save(panel: Panel, app: App, by: Account, fields: forms.Fields) -> st
 
 
 async def _deploy(panel: Panel, app: App, by: Account, _fields: forms.Fields) -> str:
-    return live.url(Deploy(app, await remote_flow.deploy(panel, app, by, _to_nobody), None, None))
+    return live.url(Deploy(app, await remote_flow.deploy(panel, app, by, _discard), None, None))
 
 
 async def _make_key(panel: Panel, app: App, by: Account, _fields: forms.Fields) -> str:
@@ -70,7 +70,7 @@ async def _clear(panel: Panel, app: App, by: Account, _fields: forms.Fields) -> 
     return _path(app)
 
 
-DEEDS: Mapping[str, FormAction] = {
+FORM_ACTIONS: Mapping[str, FormAction] = {
     "save": FormAction(Action.CONFIGURE_APP, _save),
     "deploy": FormAction(Action.PUSH, _deploy),
     "key": FormAction(Action.CONFIGURE_APP, _make_key),
@@ -78,7 +78,7 @@ DEEDS: Mapping[str, FormAction] = {
 }
 
 
-async def _to_nobody(_line: str) -> None:
+async def _discard(_line: str) -> None:
     """Drop what is said of the commit: the page of the build shows it."""
 
 
@@ -98,7 +98,7 @@ async def _page(
     if fields is not None and fields.get("do") == "save":
         kept = {name: fields.get(name, "") for name in kept}
     key = panel.machines.fingerprint(shown.remote.host_key) if shown.remote and shown.remote.host_key else None
-    may = {name: allows(role, deed.needs) for name, deed in DEEDS.items()}
+    may = {name: allows(role, action.needs) for name, action in FORM_ACTIONS.items()}
     return page_for(request, visitor, "remote", status, app=app, shown=shown, host_key=key, fields=kept, may=may, error=error)
 
 
