@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 
 async def serve(environment: Settings) -> None:
-    """Receive pushes until a signal comes."""
+    """Receive pushes until SIGTERM or SIGINT. Running conversations then have STOP_GRACE_S seconds to finish."""
     config.check_hook()
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -53,7 +53,7 @@ async def serve(environment: Settings) -> None:
 
 
 def git(panel: Panel) -> Git:
-    """Return what conversations need, of a panel."""
+    """Return the use cases of a panel that conversations call."""
     return Git(
         find=partial(_find, panel),
         receive=partial(receive.receive, panel),
@@ -70,7 +70,7 @@ async def _find(panel: Panel, account: Account, command: Command) -> Destination
 
 
 async def bearer(panel: Panel, token: str, service: Service) -> Account | None:
-    """Return whose API token this is. Raises Denied if it is not good for the service."""
+    """Return the account of an API token, None if it is unknown. Raises Denied if its scope does not allow the service."""
     return await accounts.bearer(panel, token, ACTIONS[service])
 
 
@@ -78,7 +78,7 @@ def main() -> None:
     """Receive pushes for the panel of SKYPANEL_HOME."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("asyncssh").setLevel(logging.WARNING)
-    # Its tracebacks are of what strangers send; what fails here is logged as a conversation.
+    # Its tracebacks are about malformed input from strangers. Our own failures are logged by Conversations.
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
     asyncio.run(serve(sources.load(os.environ)))
 

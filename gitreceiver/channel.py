@@ -13,9 +13,9 @@ HIGH_WATER_BYTES = 2 * MIB
 
 
 class Channel(asyncssh.SSHServerSession[bytes]):
-    """What a client opened to run one command; `line` is None if it asked for something else.
+    """One channel, by which a client runs one command. `line` is None if the client requested a shell or subsystem instead.
 
-    `begin` is called once it has asked, `closed` at the end.
+    `begin` is called when the client has made its request, `closed` at the end.
     """
 
     def __init__(self, begin: Callable[["Channel"], None], closed: Callable[["Channel"], None], idle_s: float) -> None:
@@ -34,68 +34,68 @@ class Channel(asyncssh.SSHServerSession[bytes]):
         self._writable.set()
 
     def connection_made(self, chan: asyncssh.SSHServerChannel[bytes]) -> None:
-        """Take the channel."""
+        """Store the channel and its socket."""
         self._channel = chan
         self._socket: socket.socket | None = chan.get_connection().get_extra_info("socket")
 
     def shell_requested(self) -> bool:
-        """Accept, to say on stderr that there is none."""
+        """Accept, so that stderr can explain that there is no shell."""
         return True
 
     def subsystem_requested(self, subsystem: str) -> bool:  # noqa: ARG002 - asyncssh's signature
-        """Accept, to say on stderr that there is none."""
+        """Accept, so that stderr can explain that there are no subsystems."""
         return True
 
     def exec_requested(self, command: str) -> bool:
-        """Accept; what the command is is judged later."""
+        """Accept; the command is parsed later."""
         self.line = command
         return True
 
     def session_started(self) -> None:
-        """Begin to serve."""
+        """Start to serve the command."""
         self.started = True
         self._begin(self)
 
     def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:  # noqa: ARG002 - asyncssh's signature
-        """Keep what came until it is read."""
-        if self._socket:  # the kernel forgets this with every delayed acknowledgement it falls back to
+        """Buffer data, and pause reading above HIGH_WATER_BYTES (backpressure)."""
+        if self._socket:  # the kernel clears this option whenever it returns to delayed acknowledgements
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
         self._buffer += data
         self._arrived.set()
-        # asyncssh grants a whole window again with the first packet it delivers on resuming: to
-        # pause in the middle of that would let the buffers grow with every round.
+        # On resuming, asyncssh grants a whole window with the first packet that it delivers. A pause in the middle of that would let the
+        # buffers grow each time.
         if not self._resuming:
             self._pause_if_full()
 
     def eof_received(self) -> bool:
-        """Note the end, and keep the other direction open."""
+        """Record the end of input, and keep the other direction open."""
         self._ended = True
         self._arrived.set()
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncssh's signature
-        """Let go of everybody who waits."""
+        """Wake up all waiting reads and writes."""
         self._ended = self._gone = True
         self._arrived.set()
         self._writable.set()
         self._closed(self)
 
     def pause_writing(self) -> None:
-        """Wait with further bytes."""
+        """Make writers wait."""
         self._writable.clear()
 
     def resume_writing(self) -> None:
-        """Go on."""
+        """Let writers continue."""
         self._writable.set()
 
     @property
     def protocol(self) -> str | None:
-        """The version of git's protocol that the client asks for: all that is taken of its environment."""
+        """The client's GIT_PROTOCOL, the only environment variable that is read."""
         value = self._channel.get_environment_bytes().get(b"GIT_PROTOCOL")
         return value.decode("ascii", "replace") if value else None
 
     async def read(self) -> bytes:
-        """Return some bytes; none at the end."""
+        """Return some bytes, or none at the end."""
         while not self._buffer:
             if self._ended:
                 return b""
@@ -112,17 +112,17 @@ class Channel(asyncssh.SSHServerSession[bytes]):
         return chunk
 
     async def write(self, chunk: bytes) -> None:
-        """Send bytes; a client that takes none for the idle time counts as gone."""
+        """Send bytes. Raises Gone if the client is gone, or takes none for the idle time."""
         await self._until_writable()
         self._channel.write(chunk)
 
     async def tell(self, text: bytes) -> None:
-        """Send text to the client's stderr."""
+        """Send text to the client's stderr. Raises Gone."""
         await self._until_writable()
         self._channel.write_stderr(text)
 
     def exit(self, status: int) -> None:
-        """Say how it ended, and close."""
+        """Send the exit status and close the channel."""
         if not self._gone:
             self._channel.exit(status)
 

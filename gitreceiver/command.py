@@ -1,4 +1,4 @@
-"""The command line that a git client sends: read it, never run it."""
+"""Parses the command line that a git client sends, and never runs it."""
 
 import re
 import shlex
@@ -22,7 +22,7 @@ _PATH = re.compile(r"/{0,2}(?P<name>[^/]+?)(?:\.git)?/?")
 
 
 class Service(StrEnum):
-    """What a client may ask for, named as git's own subcommands are."""
+    """What a client may request, named as git's subcommands."""
 
     RECEIVE = "receive-pack"
     UPLOAD = "upload-pack"
@@ -30,7 +30,7 @@ class Service(StrEnum):
 
 @dataclass(frozen=True)
 class Command:
-    """A service, and the app whose repository it is wanted for; `options` are git's, of the transport's choice."""
+    """A service and the app whose repository it is for. `options` are git's options for the transport."""
 
     service: Service
     name: str
@@ -38,9 +38,9 @@ class Command:
 
 
 def parse(line: str) -> Command:
-    """Read `git-receive-pack '/hello.git'` and the other forms that git clients send.
+    """Parse `git-receive-pack '/hello.git'` and the other forms that git clients send.
 
-    Raises Invalid for all else, with what would be right.
+    Raises Invalid, with a hint, for anything else.
     """
     match _words(line):
         case ["git", service, path]:

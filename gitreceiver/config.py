@@ -1,4 +1,4 @@
-"""How git is called: its configuration, limits and environment, as values."""
+"""How the receiver calls git: configuration, limits and environment, as values."""
 
 import os
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ HOOKS = Path(__file__).parent / "hook"
 
 @dataclass(frozen=True)
 class GitLimits:
-    """Bounds of one git process. A pack's bytes are counted compressed, as they come."""
+    """Limits of one git process. `pack_bytes` counts a pack compressed, as it arrives."""
 
     memory_bytes: int = GIB
     cpu_s: int = 15 * 60
@@ -22,17 +22,17 @@ class GitLimits:
 
 
 def check_hook() -> None:
-    """Raise Unavailable if git would pass over the hook, and so store pushes without asking anybody."""
+    """Raise Unavailable if git would skip the hook: it would then store pushes that nobody checked."""
     if not os.access(HOOKS / "pre-receive", os.X_OK):
         raise Unavailable(f"{HOOKS / 'pre-receive'} is not executable.", f"Run: chmod +x {HOOKS / 'pre-receive'}")
 
 
 def git_config(limits: GitLimits) -> Mapping[str, str]:
-    """Return the configuration of every git process; repositories have none of their own."""
+    """Return the configuration of every git process. Repositories have no configuration of their own."""
     return {
         "core.bigFileThreshold": "8m",
         "core.hooksPath": str(HOOKS),
-        # Windows of 1 GiB, git's default, would not fit into the address space it gets.
+        # Git's default windows of 1 GiB would not fit into its limit of address space.
         "core.packedGitWindowSize": "32m",
         "core.packedGitLimit": "256m",
         "pack.threads": "2",
@@ -46,9 +46,9 @@ def git_config(limits: GitLimits) -> Mapping[str, str]:
         "safe.directory": "*",
         "transfer.fsckObjects": "true",
         "uploadpack.allowFilter": "true",
-        # How a clone without its files asks for them later; versions 0 and 1 of the protocol take refs alone otherwise.
+        # Partial clones request missing objects this way. Without it, protocol versions 0 and 1 serve refs only.
         "uploadpack.allowAnySHA1InWant": "true",
-        # Old and harmless faults of real histories: Flask's first commits have them.
+        # Harmless faults in the history of old projects, such as Flask's first commits.
         "receive.fsck.zeroPaddedFilemode": "ignore",
         "receive.fsck.badTimezone": "ignore",
         "receive.fsck.missingSpaceBeforeDate": "ignore",
@@ -63,9 +63,9 @@ def argv(command: Command, path: str, limits: GitLimits) -> tuple[str, ...]:
 
 
 def environment(protocol: str | None, descriptors: Mapping[str, int]) -> dict[str, str]:
-    """Return all that git and its hook get to see of the outside.
+    """Return the whole environment of git and its hook.
 
-    `protocol` is the client's GIT_PROTOCOL; `descriptors` are the hook's pipes by name.
+    `protocol` is the client's GIT_PROTOCOL; `descriptors` are the file descriptors of the hook's pipes by name.
     """
     variables = {
         "PATH": "/usr/local/bin:/usr/bin:/bin",

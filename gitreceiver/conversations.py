@@ -1,4 +1,4 @@
-"""The conversations under way in one listener, and with whom."""
+"""The running conversations of one listener."""
 
 import asyncio
 import logging
@@ -16,20 +16,20 @@ log = logging.getLogger(__name__)
 
 
 class Conversations:
-    """Tasks that end by themselves; whoever is talked to may go, and they go on."""
+    """Tasks that end by themselves, even after their client has disconnected."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def begin(self, conversation: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """Let one run, and see to its end."""
+        """Run a conversation as a task, and log its error if it fails."""
         task = asyncio.create_task(conversation)
         self._tasks.add(task)
         task.add_done_callback(self._conclude)
         return task
 
     async def close(self, grace_s: float) -> None:
-        """Cancel those that have not ended after `grace_s`, and return once all have."""
+        """Cancel the tasks that have not ended after `grace_s` seconds, and return when all have ended."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=grace_s)
         await cancel(self._tasks, again_s=2 * END_GRACE_S)
@@ -42,7 +42,7 @@ class Conversations:
 
 
 def network(address: str) -> str:
-    """Return what counts as one client: an IPv4 address, or an IPv6 network of /64."""
+    """Return the unit in which clients are counted: an IPv4 address or an IPv6 /64 network."""
     try:
         parsed = ip_address(address.split("%", 1)[0])
     except ValueError:

@@ -12,16 +12,16 @@ from gitreceiver.session import Gone
 from skypanel.domain.limits import MIB
 from skypanel.domain.transcript import failure
 
-# What git says before the request has ended is kept until then: proxies that speak HTTP/1 end the one for the other.
+# Output of git is buffered up to this size until the request has ended: HTTP/1 proxies end a request when its response begins.
 MAX_HELD_BYTES = 12 * MIB
 MAX_TOLD_BYTES = 16 * 1024
 NOT_KEPT = {"Cache-Control": "no-cache, max-age=0, must-revalidate", "Pragma": "no-cache", "Expires": "Fri, 01 Jan 1980 00:00:00 GMT"}
 
 
 class Exchange:
-    """Begins its response, of `content_type`, with git's first bytes, before which it puts `opening`.
+    """An HTTP exchange. The response, of `content_type`, begins with git's first bytes, preceded by `opening`.
 
-    Until then it can still be refused. A request may have `max_bytes`, counted as they are once inflated.
+    Until then the request can still be refused. Its body may have `max_bytes`, counted after decompression.
     """
 
     def __init__(self, request: web.Request, content_type: str, idle_s: float, max_bytes: int) -> None:
@@ -38,7 +38,7 @@ class Exchange:
         self._gone = False
 
     async def read(self) -> bytes:
-        """Return some bytes of the request, inflated; none at its end, or where it is broken off."""
+        """Return some decompressed bytes of the request; none at its end, or if it is broken."""
         if self._gone or self._fault:
             return b""
         try:
@@ -46,7 +46,7 @@ class Exchange:
         except (web.RequestPayloadError, zlib.error):
             self._fault = refusal(400, failure("The request's body is broken: its chunks or its gzip cannot be read."))
             return b""
-        except OSError:  # the connection's end
+        except OSError:  # the connection was lost
             return b""
         self._received += len(chunk)
         if self._received > self._max_bytes:
@@ -68,7 +68,7 @@ class Exchange:
         return piece
 
     async def write(self, chunk: bytes) -> None:
-        """Send bytes once the request has ended; a client that takes none for the idle time counts as gone."""
+        """Send bytes once the request has ended. Raises Gone if the client is gone, or takes none for the idle time."""
         if self._gone:
             raise Gone
         self._held += self.opening + chunk
@@ -80,11 +80,11 @@ class Exchange:
             raise Gone
 
     async def tell(self, text: bytes) -> None:
-        """Keep text for the case that there will be no other answer."""
+        """Keep text, which becomes the response if there is no other."""
         self._told += text[: MAX_TOLD_BYTES - len(self._told)]
 
     async def finish(self, status: int) -> web.StreamResponse:
-        """Complete the response, with `status` as git's exit status, and return it."""
+        """Complete the response and return it. `status` is git's exit status."""
         is_cut_short = bool(self._told) and not self._has_ended
         if self._held and not is_cut_short:
             await self._read_on()
@@ -106,7 +106,7 @@ class Exchange:
         return self._request.content.at_eof()
 
     async def _read_on(self) -> None:
-        """Take what still comes of the request, within bounds: a client that is sending does not look for an answer."""
+        """Read the rest of the request, within limits: a client that is still sending does not read the response."""
         self._received = 0
         with suppress(TimeoutError):
             while not self._has_ended:
@@ -134,10 +134,10 @@ class Exchange:
 
 
 def is_compressed(request: web.Request) -> bool:
-    """Whether a request says that its body is gzip."""
+    """Whether a request declares its body as gzip."""
     return request.headers.get(hdrs.CONTENT_ENCODING, "").lower() == "gzip"
 
 
 def refusal(status: int, text: str, headers: Mapping[str, str] | None = None) -> web.Response:
-    """Return a refusal; git shows lines of plain text, if it was only asking."""
+    """Return an error response. Git shows its lines of plain text if the request was for refs."""
     return web.Response(text=f"{text.rstrip()}\n", status=status, headers={**NOT_KEPT, **(headers or {})})

@@ -1,7 +1,7 @@
 """Git over HTTP, with an API token as the password: the smart protocol, https://git-scm.com/docs/http-protocol.
 
-A fetch or push is two requests or more, each authorised and each a conversation of its own: git keeps
-nothing in between. The proxy in front ends TLS, and says in X-Forwarded-For who asks.
+A fetch or push consists of two requests or more. Each is authorized separately and is a conversation of its own: git keeps no state
+between them. The proxy in front terminates TLS, and gives the client's address in X-Forwarded-For.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ from skypanel.ports.output import WriteLine
 
 ADVERTISE = ("--stateless-rpc", "--http-backend-info-refs")
 ANSWER = ("--stateless-rpc",)
-MAX_BESIDE_PACK_BYTES = 10 * MIB  # what git's own server takes of a fetcher's wishes
+MAX_BESIDE_PACK_BYTES = 10 * MIB  # the limit of git's own server for a fetch request
 CLEANUP_S = 1.0
 RETRY_S = 60
 LOOK_AGAIN_S = 1.0
@@ -59,7 +59,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class HttpLimits:
-    """How many requests are served at once."""
+    """How many requests are served at once: in all, per client address, per account."""
 
     requests: int = 400
     requests_per_address: int = 120
@@ -67,7 +67,7 @@ class HttpLimits:
 
 
 class Refused(Exception):
-    """A request that comes to nothing; `response` says why."""
+    """A request that is refused; `response` says why."""
 
     def __init__(self, status: int, message: str, **headers: str) -> None:
         super().__init__(message)
@@ -75,10 +75,10 @@ class Refused(Exception):
 
 
 class HttpListener:
-    """Listens for the proxy, answers under some hostnames, and knows all conversations.
+    """Listens for the proxy, answers for its hostnames, and tracks all conversations.
 
-    `authenticate` finds the account of an API token; it raises Denied for one that is not good for the service.
-    `trusted` are the networks of proxies before the panel's own.
+    `authenticate` finds the account of an API token; it raises Denied if the token's scope does not allow the service. `trusted` are the
+    networks of proxies in front of the panel's own.
     """
 
     def __init__(
@@ -99,9 +99,9 @@ class HttpListener:
         self._runner = web.AppRunner(
             self._app(),
             access_log=None,
-            # A body that is refused is still read to its end for a while, so that the refusal arrives: not inflated.
+            # For a while, aiohttp still reads the body of a refused request, so that the refusal arrives. It must not decompress it.
             auto_decompress=False,
-            # How the end of a client is noticed.
+            # So that a handler notices when its client disconnects.
             handler_cancellation=True,
             shutdown_timeout=CLEANUP_S,
         )
@@ -116,13 +116,13 @@ class HttpListener:
         return app
 
     async def listen(self, host: str, port: int) -> int:
-        """Begin to listen, and return the port."""
+        """Start to listen, and return the port."""
         await self._runner.setup()
         await web.TCPSite(self._runner, host, port).start()
         return int(self._runner.addresses[0][1])
 
     async def close(self, grace_s: float) -> None:
-        """Accept nobody any more, and decline what has not ended after `grace_s`."""
+        """Stop accepting requests, and cancel conversations that have not ended after `grace_s` seconds."""
         self._closing = True
         for site in list(self._runner.sites):
             await site.stop()
@@ -131,12 +131,12 @@ class HttpListener:
 
     @web.middleware
     async def _attend(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """See a request to its end: a fetch ends with its client, a push goes on."""
+        """Run a request as a conversation: a fetch ends with its client, a push continues without it."""
         conversation = self._conversations.begin(_answered(handler, request))
         return await (asyncio.shield(conversation) if request.match_info.route.name == Service.RECEIVE else conversation)
 
     async def _advertise(self, request: web.Request) -> web.StreamResponse:
-        """Tell the refs of a repository, and what git can do."""
+        """Send the refs of a repository and git's capabilities."""
         service = _service(request)
         exchange = Exchange(request, f"application/x-git-{service}-advertisement", self._git.idle_s, 0)
         if service is Service.RECEIVE or "version=2" not in _protocol(request).split(":"):
@@ -144,9 +144,9 @@ class HttpListener:
         return await self._serve(request, service, ADVERTISE, exchange)
 
     async def _exchange(self, service: Service, request: web.Request) -> web.StreamResponse:
-        """Take a fetcher's wishes, or a pusher's updates and pack."""
+        """Handle a fetch request, or the ref updates and the pack of a push."""
         _check_body(request, service)
-        # No git compresses a push, whose pack is compressed by itself.
+        # Git never compresses a push, because packs are already compressed.
         is_pack = service is Service.RECEIVE and not is_compressed(request)
         most = MAX_BESIDE_PACK_BYTES + (self._git.limits.pack_bytes if is_pack else 0)
         exchange = Exchange(request, f"application/x-git-{service}-result", self._git.idle_s, most)
@@ -179,7 +179,7 @@ class HttpListener:
         return account
 
     async def _receive(self, token: str, push: Push, write: WriteLine) -> None:
-        """See a push through, for as long as its token is good: an upload may take minutes, and so may a build."""
+        """Process a push while its token is valid: an upload and a build may each take minutes."""
         if not await self._is_good(token, push):
             raise _revoked(is_live=False)
         receiving = asyncio.ensure_future(self._git.receive(push, write))
@@ -210,7 +210,7 @@ class HttpListener:
 
     @contextmanager
     def _counted(self, who: Hashable, most: int) -> Iterator[None]:
-        """Count who is served. Raises Refused if that is too much."""
+        """Count a request under `who` while the block runs. Raises Refused above the limit."""
         if self.served[who] >= most:
             log.warning("too many requests: %d in all, %d of %s", self.served["all"], self.served[who], who)
             raise Refused(429, "SkyPanel has too many requests. Try again in a minute.", **{hdrs.RETRY_AFTER: str(RETRY_S)})
@@ -229,25 +229,25 @@ def _revoked(*, is_live: bool) -> Denied:
 
 
 async def _answered(handler: Handler, request: web.Request) -> web.StreamResponse:
-    """Turn each refusal into its response."""
+    """Turn errors into responses."""
     try:
         return await handler(request)
     except Refused as error:
         return error.response
     except SkyPanelError as error:
         return refusal(STATUS[type(error)], failure(str(error)))
-    except web.HTTPException as error:  # of aiohttp's own: nothing is at this path, or not by this method
+    except web.HTTPException as error:  # from aiohttp: no such path, or not by this method
         allowed = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
         return refusal(error.status, failure(f"{error.reason}. {ONLY_GIT}"), allowed)
 
 
 async def _no_lfs(_request: web.Request) -> web.StreamResponse:
-    """Say in the format of Git LFS (docs/api/batch.md of git-lfs/git-lfs) that there is none, whoever asks."""
+    """Refuse Git LFS in its own format (docs/api/batch.md of git-lfs/git-lfs), without authentication."""
     return web.json_response({"message": str(NO_LFS)}, status=501, content_type="application/vnd.git-lfs+json")
 
 
 def _service(request: web.Request) -> Service:
-    """Return which service's refs are asked for. Raises Refused, also for clients that know the dumb protocol only."""
+    """Return the service whose refs are requested. Raises Refused, also for clients that only know the dumb protocol."""
     try:
         return Service(request.query.get("service", "").removeprefix("git-"))
     except ValueError:
@@ -267,7 +267,7 @@ def _protocol(request: web.Request) -> str:
 
 
 def _token(request: web.Request) -> str:
-    """Return the password. Raises Refused, so that git asks its user for one."""
+    """Return the password. Raises Refused without one, which makes git ask the user for it."""
     try:
         token: str = BasicAuth.decode(request.headers.get(hdrs.AUTHORIZATION, "")).password
     except ValueError:
@@ -276,5 +276,5 @@ def _token(request: web.Request) -> str:
 
 
 def _packet(line: str) -> bytes:
-    """Return a line in git's framing (https://git-scm.com/docs/protocol-common)."""
+    """Return a line in git's pkt-line format (https://git-scm.com/docs/protocol-common)."""
     return f"{len(line) + 4:04x}{line}".encode()

@@ -1,31 +1,31 @@
-"""The body of a request as its client meant it: inflated where it came as gzip, a bounded piece at a time."""
+"""Decompresses gzip request bodies, in pieces of bounded size."""
 
 import zlib
 
 from skypanel.domain.limits import MIB
 
-GZIP = 16 + zlib.MAX_WBITS  # what zlib calls a gzip header and trailer
+GZIP = 16 + zlib.MAX_WBITS  # makes zlib expect a gzip header and trailer
 PIECE_BYTES = MIB
 
 
 class Inflation:
-    """Takes compressed bytes and gives plain ones. A kilobyte may be a megabyte, so no more than PIECE_BYTES come at once."""
+    """Takes compressed bytes and returns plain ones, at most PIECE_BYTES at a time: a kilobyte may expand to a megabyte."""
 
     def __init__(self) -> None:
         self._inflate = zlib.decompressobj(GZIP)
         self._waiting = b""
 
     def take(self, chunk: bytes) -> None:
-        """Put in what has come, once `give` has nothing more."""
+        """Add compressed bytes. Only allowed when `give` has returned nothing."""
         self._waiting = chunk
 
     def give(self) -> bytes:
-        """Return some plain bytes; none where more is needed, or at the end. Raises zlib.error."""
+        """Return some plain bytes, or none at the end or if more input is needed. Raises zlib.error."""
         piece = self._inflate.decompress(self._waiting, PIECE_BYTES)
         self._waiting = self._inflate.unconsumed_tail
         return piece
 
     @property
     def is_complete(self) -> bool:
-        """Whether the compressed bytes have come to their end."""
+        """Whether the end of the compressed stream was reached."""
         return self._inflate.eof

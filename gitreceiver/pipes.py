@@ -1,8 +1,7 @@
-"""The three pipes between a receiver and the pre-receive hook of one push.
+"""The three pipes between the receiver and the pre-receive hook of one push.
 
-The hook writes its quarantine folder and the ref updates into the first, copies lines from the
-second to the pusher, and reads one word from the third. Whoever goes first takes the push with
-it: a hook without a verdict declines.
+The hook writes its quarantine folder and the ref updates into the first, copies lines from the second to the pusher, and reads one word
+from the third. If either side ends early, the push fails: a hook without a verdict declines.
 """
 
 import asyncio
@@ -21,14 +20,14 @@ MAX_LINE_BYTES = 64 * 1024
 
 @dataclass(frozen=True)
 class Report:
-    """What the hook tells: where the pushed objects are, and what is to change."""
+    """What the hook reports: the folder of the pushed objects, and the ref updates."""
 
     quarantine: str | None
     updates: tuple[RefUpdate, ...]
 
 
 class HookPipes:
-    """Opened before git starts, which inherits the descriptors in `passed`; then `release` them here."""
+    """The pipes' ends. Git inherits the file descriptors in `passed` when it starts; call `release` afterwards."""
 
     def __init__(self, passed: Mapping[str, int], reports: asyncio.StreamReader, lines: asyncio.StreamWriter, verdict: int) -> None:
         self.passed = passed
@@ -39,7 +38,7 @@ class HookPipes:
 
     @classmethod
     async def open(cls) -> Self:
-        """Make the pipes."""
+        """Create the pipes."""
         loop = asyncio.get_running_loop()
         updates, updates_in = os.pipe()
         lines_out, lines = os.pipe()
@@ -52,16 +51,16 @@ class HookPipes:
         return cls(passed, reports, asyncio.StreamWriter(transport, protocol, None, loop), verdict)
 
     def release(self) -> None:
-        """Close git's ends here, so that git's exit is seen."""
+        """Close git's ends in this process, so that readers get EOF when git exits."""
         if not self._released:
             self._released = True
             for descriptor in self.passed.values():
                 os.close(descriptor)
 
     async def report(self) -> Report | None:
-        """Wait for what the hook tells; None if git ends without asking. Raises Invalid if it is too much.
+        """Wait for the hook's report; None if git ends without one. Raises Invalid for too many updates.
 
-        It is read to its end all the same: the hook listens to no refusal before it has told everything.
+        The report is always read to its end: the hook reads no refusal before it has written everything.
         """
         quarantine = await self._reports.readline()
         updates: list[RefUpdate] = []
@@ -76,23 +75,23 @@ class HookPipes:
         return Report(os.fsdecode(quarantine.rstrip(b"\n")) or None, tuple(updates))
 
     async def write(self, text: str) -> None:
-        """Show the pusher a line, no faster than it is read; a hook that is gone is no error."""
+        """Send the pusher a line, and wait while the pipe is full (backpressure). A hook that is gone is no error."""
         self.say(text)
         with suppress(ConnectionError):
             await self._lines.drain()
 
     def say(self, text: str) -> None:
-        """Show the pusher a last line."""
+        """Send the pusher a last line, without waiting."""
         if not self._lines.is_closing():
             self._lines.write(text.replace("\n", " ").encode("utf-8", "backslashreplace") + b"\n")
 
     def accept(self) -> None:
-        """Let the refs be updated, once `close` has ended the lines."""
+        """Accept the push. Git updates the refs after `close` has ended the lines."""
         with suppress(BrokenPipeError):
             os.write(self._verdict, ACCEPT)
 
     def close(self) -> None:
-        """End the conversation, once what was said is read; without `accept` the push is declined."""
+        """Close the pipes; lines that are still buffered arrive first. Without `accept`, the push is declined."""
         if not self._lines.is_closing():
             self._lines.close()
         if self._verdict >= 0:
@@ -107,5 +106,5 @@ def _update(line: bytes) -> RefUpdate:
 
 
 def _object(name: str) -> str | None:
-    """Return an object's name, None for the zeros that stand for nothing."""
+    """Return an object's name, or None for all zeros, which mean no object."""
     return name if name.strip("0") else None

@@ -1,4 +1,4 @@
-"""A git process: started with nothing of ours but what it needs, and ended so that it leaves nothing behind."""
+"""A git process: it gets a minimal environment, and leaves no files or processes behind."""
 
 import asyncio
 import os
@@ -23,7 +23,7 @@ class GitProcess:
 
     @classmethod
     async def start(cls, argv: Sequence[str], environment: Mapping[str, str], inherited: Sequence[int]) -> Self:
-        """Start a command in a session of its own."""
+        """Start a command in a new session, so that `kill` reaches all of its processes."""
         process = await asyncio.create_subprocess_exec(
             *argv, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=environment, pass_fds=inherited, start_new_session=True
         )
@@ -33,19 +33,19 @@ class GitProcess:
 
     @property
     def status(self) -> int | None:
-        """Its exit status, negative if a signal ended it, None while it runs."""
+        """The exit status, negative if a signal ended the process, None while it runs."""
         return self._process.returncode
 
     async def read(self) -> bytes:
-        """Return some of its stdout, nothing at the end."""
+        """Return some of its stdout, none at the end."""
         return await self._stdout.read(CHUNK_BYTES)
 
     async def read_error(self) -> bytes:
-        """Return some of its stderr, nothing at the end."""
+        """Return some of its stderr, none at the end."""
         return await self._stderr.read(CHUNK_BYTES)
 
     async def write(self, chunk: bytes) -> None:
-        """Write to its stdin; one that takes no more is no error, as its stdout says why."""
+        """Write to its stdin. A closed stdin is no error: stdout says why."""
         if self._stdin.is_closing():
             return
         self._stdin.write(chunk)
@@ -53,22 +53,22 @@ class GitProcess:
             await self._stdin.drain()
 
     def close_stdin(self) -> None:
-        """Say that nothing more comes."""
+        """Send the end of input."""
         self._stdin.close()
 
     async def wait(self) -> None:
-        """Wait until it has ended."""
+        """Wait until the process has ended."""
         await self._process.wait()
 
     def kill(self) -> None:
-        """Kill it and all it started."""
+        """Kill the process and all processes that it started."""
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
 
     async def end(self) -> None:
-        """Have it end: at the end of its input git removes what it was about to store. Killed if that takes too long.
+        """End the process: at the end of input, git removes its temporary objects. Killed after END_GRACE_S seconds.
 
-        Somebody is to read its outputs meanwhile.
+        Another task must read its outputs meanwhile.
         """
         self._stdin.close()
         try:

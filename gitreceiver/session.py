@@ -1,4 +1,4 @@
-"""One git conversation, over whatever transport: authorise, run git, answer its hook."""
+"""One git conversation, over any transport: authorize, run git, answer its hook."""
 
 import asyncio
 import logging
@@ -21,7 +21,7 @@ from skypanel.domain.transcript import failure, failures
 from skypanel.ports.output import WriteLine
 from skypanel.ports.repositories import Repositories
 
-REFUSED = 128  # as git itself exits where it cannot go on
+REFUSED = 128  # git's own exit status for fatal errors
 
 _PROTOCOL = re.compile(r"version=[0-9](?::[a-z0-9=:.-]{1,100})?")
 
@@ -29,28 +29,28 @@ log = logging.getLogger(__name__)
 
 
 class Gone(Exception):
-    """The peer is not there any more."""
+    """The peer has disconnected."""
 
 
 class Peer(Protocol):
-    """Who a conversation is with. Cancelling a call loses no bytes."""
+    """The other side of a conversation. Cancelling a call loses no bytes."""
 
     async def read(self) -> bytes:
-        """Return some bytes; none at the end of what the peer sends, or once it is gone."""
+        """Return some bytes; none at the end of input, or once the peer is gone."""
         ...
 
     async def write(self, chunk: bytes) -> None:
-        """Send bytes, no faster than the peer takes them. Raises Gone."""
+        """Send bytes, with backpressure from the peer. Raises Gone."""
         ...
 
     async def tell(self, text: bytes) -> None:
-        """Send text beside the conversation. Raises Gone."""
+        """Send text out of band, such as to stderr. Raises Gone."""
         ...
 
 
 @dataclass(frozen=True)
 class Destination:
-    """The repository that is meant. `exists` is False while no app has the name."""
+    """The repository of a command. `exists` is False if no app has the name yet."""
 
     app_id: AppId
     exists: bool
@@ -66,9 +66,8 @@ Forget = Callable[[AppId], Awaitable[None]]
 class Git:
     """What every conversation needs.
 
-    `find` authorises; `receive` decides on a push and sees to all that follows from it; both refuse
-    by a SkyPanelError. `abandon` stops the build of a push for a reason, and returns whether there was one to stop.
-    `forget` removes the repository of a first push if no app came of it.
+    `find` authorizes. `receive` decides on a push and carries it out. Both refuse with a SkyPanelError. `abandon` stops the build of a
+    push for a reason, and returns whether there was one. `forget` removes the repository of a first push if it created no app.
     """
 
     find: Find
@@ -80,7 +79,7 @@ class Git:
     idle_s: float = 300.0
 
     async def converse(self, account: Account, command: Command, protocol: str | None, peer: Peer) -> int:
-        """Serve one conversation to its end and return git's exit status. Cancelling it declines the push.
+        """Run one conversation to its end and return git's exit status. Cancelling it declines the push.
 
         Raises SkyPanelError if it is refused before git has started.
         """
@@ -95,12 +94,12 @@ class Git:
     async def _forget(self, app_id: AppId) -> None:
         try:
             await self.forget(app_id)
-        except SkyPanelError as error:  # the sweep at the next start finds it
+        except SkyPanelError as error:  # the sweep at the next start removes it
             log.warning("repository %s stays for now: %s", app_id, error)
 
 
 class _GitSession:
-    """A git process, its hook and a peer, each of which may end first."""
+    """A git process, its hook and a peer. Any of the three may end first."""
 
     def __init__(self, git: Git, account: Account, command: Command, destination: Destination, peer: Peer) -> None:
         self._git = git
@@ -132,7 +131,7 @@ class _GitSession:
             await asyncio.wait(outputs)
             await process.wait()
         finally:
-            # By now git has ended, or the panel is stopping: then git is told no, and its last words still reach the peer.
+            # Either git has ended or the panel is stopping. In that case the hook declines, and git's last output still reaches the peer.
             await cancel([upload, answer])
             await process.end()
             await cancel(outputs)
@@ -142,7 +141,7 @@ class _GitSession:
         return REFUSED if process.status is None or process.status < 0 else process.status
 
     async def _upload(self, process: GitProcess) -> None:
-        """Copy the peer's bytes to git; what git takes no more is read all the same, so that the peer gets to read why."""
+        """Copy the peer's bytes to git. If git reads no more, still drain them, so that the peer can read why."""
         while chunk := await self._next():
             await process.write(chunk)
         process.close_stdin()
@@ -153,13 +152,13 @@ class _GitSession:
                 async with asyncio.timeout(self._git.idle_s):
                     return await self._peer.read()
             except TimeoutError:
-                if self._asked:  # a pusher has nothing to send while the app is built
+                if self._asked:  # a pusher sends nothing during the build
                     continue
                 await self._tell(failure(f"Nothing came for {self._git.idle_s:.0f} seconds. Try again.").encode() + b"\n")
                 return b""
 
     async def _download(self, process: GitProcess) -> None:
-        """Copy git's bytes to the peer. A pusher who hangs up stops nothing: git goes on, and its words are dropped."""
+        """Copy git's output to the peer. If a pusher disconnects, git continues and its output is discarded; a fetch is killed."""
         gone = False
         while chunk := await process.read():
             if gone:
@@ -180,7 +179,7 @@ class _GitSession:
             await self._peer.tell(text)
 
     async def _answer(self, pipes: HookPipes) -> None:
-        """Tell the hook what becomes of the push."""
+        """Tell the hook whether the push is accepted."""
         try:
             report = await pipes.report()
             if report is None:
@@ -200,10 +199,10 @@ class _GitSession:
 
 
 def told(error: SkyPanelError) -> bytes:
-    """Return the one line for a refusal before git has started."""
+    """Return the line that explains a refusal before git has started."""
     return failure(str(error)).encode("utf-8", "backslashreplace") + b"\n"
 
 
 def known_protocol(protocol: str | None) -> str | None:
-    """Return the protocol's versions that a client asks for, if they are well-formed."""
+    """Return a client's GIT_PROTOCOL if it is well-formed, else None."""
     return protocol if protocol and _PROTOCOL.fullmatch(protocol) else None

@@ -1,4 +1,4 @@
-"""Git over SSH: who connects, with which key, and for nothing but git."""
+"""Git over SSH: public key authentication, and nothing but git."""
 
 import asyncio
 import logging
@@ -20,8 +20,8 @@ from skypanel.flow.audit import ORIGIN
 USER = "git"
 MAX_KEYS_TRIED = 20
 MAX_CHANNELS = 8
-FLOOD = 2  # times the connection limits, from where on nobody is told why
-# No chacha20: the client's order counts, and it costs several times what AES-GCM does. CTR is for older clients.
+FLOOD = 2  # times the connection limits; above this, connections are dropped without a message
+# No chacha20: the client's preference decides, and it costs several times as much as AES-GCM. CTR is for older clients.
 CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "aes256-ctr", "aes192-ctr", "aes128-ctr")
 
 Authenticate = Callable[[str], Awaitable[Account | None]]
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class SshLimits:
-    """How many, and how long."""
+    """Limits of connections: how many, and timeouts in seconds."""
 
     connections: int = 400
     connections_per_address: int = 120
@@ -41,7 +41,7 @@ class SshLimits:
 
 
 class SshListener:
-    """Listens, and knows all connections and conversations.
+    """Listens for connections, and tracks them and their conversations.
 
     `authenticate` finds the account of a key by its fingerprint (`SHA256:...`).
     """
@@ -56,7 +56,7 @@ class SshListener:
         self._acceptor: asyncssh.SSHAcceptor | None = None
 
     async def listen(self, host: str | None, port: int) -> int:
-        """Begin to listen, on all interfaces if `host` is None; return the port."""
+        """Start to listen, on all interfaces if `host` is None, and return the port."""
         self._acceptor = await asyncssh.listen(
             host or "",
             port,
@@ -82,11 +82,11 @@ class SshListener:
         return self._acceptor.get_port()
 
     def channel(self, account: Account, address: str, closed: Callable[[Channel], None]) -> Channel:
-        """Return a channel that will be served for an account, which asks from an address."""
+        """Return a channel for an account that connects from an address."""
         return Channel(partial(self._begin, account, address), closed, self._git.idle_s)
 
     async def close(self, grace_s: float) -> None:
-        """Accept nobody any more, and decline what has not ended after `grace_s`."""
+        """Stop accepting connections, and cancel conversations that have not ended after `grace_s` seconds."""
         if self._acceptor:
             self._acceptor.close()
             await self._acceptor.wait_closed()
@@ -111,7 +111,7 @@ class SshListener:
 
 
 class Connection(asyncssh.SSHServer):
-    """One client: let in by its key, and to git alone."""
+    """One client, authenticated by its key and limited to git."""
 
     def __init__(self, listener: SshListener) -> None:
         self._listener = listener
@@ -124,7 +124,7 @@ class Connection(asyncssh.SSHServer):
         self._channels: set[Channel] = set()
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
-        """Count the connection, and see whether there are too many."""
+        """Count the connection, and compare it with the limits."""
         self._connection = conn
         self._peer = str(conn.get_extra_info("peername", ("",))[0])
         self._address = network(self._peer)
@@ -139,7 +139,7 @@ class Connection(asyncssh.SSHServer):
             asyncio.get_running_loop().call_soon(conn.abort)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncssh's signature
-        """Count it out."""
+        """Count the connection as closed."""
         self._listener.connected[self._address] -= 1
         if not self._listener.connected[self._address]:
             del self._listener.connected[self._address]
@@ -147,9 +147,9 @@ class Connection(asyncssh.SSHServer):
             self._timer.cancel()
 
     def begin_auth(self, username: str) -> bool:
-        """Require a key of everybody; tell those with a wrong name so, and those who are too many.
+        """Require a key, and send a message to clients with a wrong user name or above the limits.
 
-        They are told now and not before: a client that is cut off while it speaks itself never reads why.
+        Not earlier: a client that is disconnected while it is sending never reads the message.
         """
         if self._turned_away:
             self._connection.disconnect(asyncssh.DISC_TOO_MANY_CONNECTIONS, "SkyPanel has too many connections. Try again in a minute.")
@@ -160,11 +160,11 @@ class Connection(asyncssh.SSHServer):
         return True
 
     def public_key_auth_supported(self) -> bool:
-        """Take keys, and nothing else."""
+        """Allow public keys, the only method."""
         return True
 
     async def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
-        """Whether some account has this key."""
+        """Whether an account has this key."""
         self._claimed = None
         self._tried += 1
         if username != USER or self._tried > MAX_KEYS_TRIED:
@@ -180,12 +180,12 @@ class Connection(asyncssh.SSHServer):
         return self._claimed is not None
 
     def auth_completed(self) -> None:
-        """Hold on to the account whose key has just signed; keys that were only asked about do not count."""
+        """Keep the account of the key that signed. Keys that were only offered do not count."""
         self._account = self._claimed
         self._watch()
 
     def session_requested(self) -> Channel:
-        """Open a channel for a command."""
+        """Open a channel for a command. Raises ChannelOpenError above MAX_CHANNELS."""
         if self._account is None:
             raise asyncssh.ChannelOpenError(asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, "Sign in first.")
         if len(self._channels) >= MAX_CHANNELS:
@@ -195,11 +195,11 @@ class Connection(asyncssh.SSHServer):
         return channel
 
     def connection_requested(self, *_address: object) -> bool:
-        """Refuse to forward a port."""
+        """Refuse TCP port forwarding."""
         raise asyncssh.ChannelOpenError(asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, ONLY_GIT.message)
 
     def unix_connection_requested(self, *_address: object) -> bool:
-        """Refuse to forward a socket."""
+        """Refuse Unix socket forwarding."""
         raise asyncssh.ChannelOpenError(asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, ONLY_GIT.message)
 
     def _closed(self, channel: Channel) -> None:

@@ -1,4 +1,4 @@
-"""Ending tasks for certain."""
+"""Reliable cancellation of tasks."""
 
 import asyncio
 from collections.abc import Collection
@@ -8,8 +8,8 @@ from typing import Any
 async def cancel(tasks: Collection[asyncio.Task[Any]], again_s: float = 0.5) -> None:
     """Cancel tasks and return once all have ended.
 
-    Python 3.11's `wait_for` loses a cancellation that meets its result, so it is repeated after
-    `again_s`, which is to be longer than the tasks take to clean up.
+    In Python 3.11, `wait_for` loses a cancellation that races with its result. So this repeats the cancellation every `again_s` seconds,
+    which must be longer than the tasks' cleanup takes.
     """
     pending = {task for task in tasks if not task.done()}
     while pending:

@@ -1,7 +1,7 @@
-"""A worker on its own: `python -m workers`, on this machine or another.
+"""A worker without a local panel: `python -m workers`, on this machine or another.
 
-Where the environment names a database, Redis and the encryption keys, that is all it needs of the panel; else it works
-for the panel of SKYPANEL_HOME. SKYPANEL_QUEUES says on what it works.
+If the environment names a database, Redis and the encryption keys, the worker needs nothing else of the panel. Otherwise it works for the
+panel of SKYPANEL_HOME. SKYPANEL_QUEUES chooses its queues.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ FOLDERS = ("run", "spool")
 
 
 def make_folders(loaded: Settings) -> None:
-    """Make what a worker writes to where there is no panel's home. Raises Conflict if the folder is somebody else's."""
+    """Create the folders that a worker writes to if there is no panel's home. Raises Conflict if another user owns them."""
     if not loaded.database_url:
         return
     loaded.home.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -32,7 +32,7 @@ def make_folders(loaded: Settings) -> None:
 
 
 async def own_environment(loaded: Settings) -> Mapping[str, str]:
-    """Return what the worker is told beside the environment: elsewhere, which panel it works for. Raises Unavailable."""
+    """Return variables that the worker needs besides its environment: for a remote database, the panel's identity. Raises Unavailable."""
     if not loaded.database_url:
         return {}
     async with open_database(loaded) as database:
@@ -40,7 +40,7 @@ async def own_environment(loaded: Settings) -> Mapping[str, str]:
 
 
 def main() -> None:
-    """Become the worker."""
+    """Replace this process with the worker."""
     try:
         loaded = sources.of_worker(os.environ)
         make_folders(loaded)

@@ -1,4 +1,4 @@
-"""One process of a machine at a time."""
+"""A lock that one process of a machine can hold at a time."""
 
 import fcntl
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 
 @contextmanager
 def alone(lock: Path) -> Iterator[bool]:
-    """Say whether no other process holds `lock`; it is held for the block, and let go of however this process ends."""
+    """Try to lock a file while the block runs, and yield whether that succeeded. The kernel releases the lock if this process ends."""
     descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:

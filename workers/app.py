@@ -1,6 +1,6 @@
-"""The Celery application, and the process that its jobs run in; `workers.run` starts both.
+"""The Celery application, and the process that runs its jobs; `workers.run` starts both.
 
-Its configuration is read when Celery first asks for it, not when this module is imported.
+Its configuration is read when Celery first needs it, not on import.
 """
 
 import os
@@ -14,7 +14,7 @@ from workers.process import PanelProcess
 
 
 def configuration() -> dict[str, object]:
-    """Return what Celery is told, from the panel's settings."""
+    """Return Celery's configuration, from the panel's settings."""
     return {**worker_options(sources.of_worker(os.environ)), **schedule.OPTIONS}
 
 

@@ -1,6 +1,6 @@
-"""Collects what dynos on the panel's own machine print, where the engine is a Swarm: `python -m workers.collector`.
+"""Collects the output of dynos on the panel's own machine if the engine is a Swarm: `python -m workers.collector`.
 
-It does here what the agents do on their nodes, and writes the panel's files itself.
+It does here what agents do on their nodes, and writes the panel's log files directly.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ POSITIONS = "collected.json"
 
 
 class LogFolder:
-    """The panel's log files, as a collector delivers to them."""
+    """Writes a collector's batches to the panel's log files."""
 
     def __init__(self, files: Logs, runner: asyncio.Runner) -> None:
         self._files = files
@@ -44,7 +44,7 @@ class LogFolder:
 
 
 def collect(docker_host: str, panel: str, logs: Path) -> None:
-    """Collect for good what the dynos of a panel, by its identity, print at a daemon."""
+    """Collect forever the output of a panel's dynos from a daemon. `panel` is the panel's identity."""
     with asyncio.Runner() as runner:
         folder = LogFolder(open_logs(logs), runner)
         Collector(Docker(docker_host), Positions(logs / POSITIONS), folder.deliver, {PANEL: panel}).run()

@@ -1,4 +1,4 @@
-"""A shim a job: Celery's task on one side, a flow function on the other."""
+"""Adapters from Celery tasks to functions of flow, one for each job."""
 
 from collections.abc import Callable, Mapping
 
@@ -8,7 +8,7 @@ from skypanel.flow import billing, build, garbage, provision, reconcile, rollout
 from skypanel.ports.panel import Panel
 from workers.process import Job, PanelProcess
 
-# It takes turns with the jobs that builds and rollouts wait for.
+# `move_objects` shares its queue with jobs that builds and rollouts wait for, so each run is short.
 MOVE_S = 5.0
 
 
@@ -61,14 +61,14 @@ JOBS: Mapping[str, Job] = {
 
 
 def register(app: Celery, process: PanelProcess, jobs: Mapping[str, Job] = JOBS) -> None:
-    """Make each job a task of the application, run in a process that holds the panel open."""
+    """Register each job as a task of the application. Jobs run in `process`, which holds the panel open."""
     for name, job in jobs.items():
         app.task(name=name)(_task(process, name, job))
 
 
 def _task(process: PanelProcess, name: str, job: Job) -> Callable[[], None]:
     def run() -> None:
-        # Some work on several of their kind side by side; of the others, two at once would do the same twice.
+        # Builds and similar jobs work on several rows at once in one run. For the other jobs, a second run at once would repeat the work.
         process.run_alone(name, job)
 
     return run

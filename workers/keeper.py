@@ -1,7 +1,7 @@
-"""What stays of the parent of a worker's processes: it waits for them, and tells them to stop.
+"""The parent of a worker's processes: waits for them, and forwards signals to stop.
 
-It is a program of its own that holds next to nothing in memory: `workers.run` becomes it once all are forked, and it becomes
-that again to have one forked anew that ended unasked. Signals are blocked in both, so that none is missed in between.
+A separate program that uses little memory. `workers.run` replaces itself with it after forking all processes. It replaces itself with
+`workers.run` again to restart one that ended. Both block signals, so none is lost in between.
 """
 
 import os
@@ -12,12 +12,12 @@ from typing import NoReturn
 
 STOPS = (signal.SIGTERM, signal.SIGINT)
 HEARD = (*STOPS, signal.SIGCHLD)
-# Between the end of a process that was not asked to end and the start of its successor.
+# Pause before a process that ended unasked is restarted.
 PAUSE_S = 1.0
 
 
 def keep(running: Mapping[str, int]) -> Mapping[str, int] | None:
-    """Wait for the end of processes, by name; return those that still run when some ended unasked, None once all were told to stop."""
+    """Wait for processes, by name. If some end unasked, return the others; once all were told to stop, return None."""
     while len(left := {name: pid for name, pid in running.items() if not os.waitpid(pid, os.WNOHANG)[0]}) == len(running):
         number = signal.sigwait(HEARD)
         if number in STOPS:
@@ -31,17 +31,17 @@ def keep(running: Mapping[str, int]) -> Mapping[str, int] | None:
 
 
 def become(module: str, arguments: Sequence[str]) -> NoReturn:
-    """Be another program of the worker's, under the same process id: the parent of the same children."""
+    """Replace this process with another program of the worker. It keeps the process id, and so the children."""
     os.execv(sys.executable, [sys.executable, "-m", module, *arguments])  # noqa: S606 - it is one of ours
 
 
 def marks(running: Mapping[str, int]) -> list[str]:
-    """Return what `read` reads."""
+    """Return processes as arguments that `read` parses."""
     return [f"{name}={pid}" for name, pid in running.items()]
 
 
 def read(text: Sequence[str]) -> dict[str, int]:
-    """Return the processes of such words as worker=1234."""
+    """Parse arguments such as worker=1234 into process ids by name."""
     return {name: int(pid) for name, _, pid in (mark.partition("=") for mark in text)}
 
 
@@ -53,7 +53,7 @@ def _stop(running: Mapping[str, int], number: int) -> None:
 
 
 def main() -> None:
-    """Keep the processes of the arguments before `--`; after it comes what to become to fork one anew, and with which arguments."""
+    """Wait for the processes in the arguments before `--`. After it come the program that restarts one, and its arguments."""
     split = sys.argv.index("--")
     left = keep(read(sys.argv[1:split]))
     if left is not None:

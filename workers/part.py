@@ -1,4 +1,4 @@
-"""One process of the worker of the panel's own machine: `python -m workers.part deploys` or `schedule`; the two are apart in all."""
+"""One of the two processes of the worker on the panel's own machine: `python -m workers.part deploys` or `schedule`."""
 
 import os
 import sys
@@ -10,7 +10,7 @@ from workers.work import work
 
 
 def main() -> None:
-    """Take wake-ups until a signal comes."""
+    """Process wake-ups until a signal comes."""
     kind = sys.argv[1]
     queues = sources.load(os.environ).queues
     sys.exit(work(app, process, worker_names(queues)[kind], works(queues)[kind], has_schedule=kind == "schedule"))

@@ -1,4 +1,4 @@
-"""One event loop and one open panel for each process of a worker, whose threads Celery calls jobs in."""
+"""One event loop and one open panel per worker process. Celery's threads run their jobs there."""
 
 import asyncio
 import logging
@@ -16,7 +16,7 @@ from celery import signals
 from skypanel.ports.panel import Panel
 from workers.alone import alone
 
-# Celery waits for running jobs without an end. They are cancelled after this, in time for whoever stops the worker.
+# Celery waits for running jobs without a limit. They are cancelled after this time, before the supervisor kills the worker.
 SHUTDOWN_GRACE_S = 3.0
 QUIET_LOGGERS = ("celery.app.trace", "celery.worker.strategy", "celery.beat")
 
@@ -41,13 +41,13 @@ class _Opened:
             self.jobs.discard(task)
 
     def cancel(self) -> None:
-        # Once only: a second cancellation would cut a job's own cleaning up short.
+        # Once only: a second cancellation would interrupt a job's cleanup.
         for task in self.jobs:
             task.cancelling() or task.cancel()
 
 
 class PanelProcess:
-    """Runs jobs of flow for whichever thread Celery calls them in."""
+    """Runs jobs of flow on the panel's event loop, called from any of Celery's threads."""
 
     def __init__(
         self, open_panel: Callable[[], AbstractAsyncContextManager[Panel]], locks: Callable[[], Path], prepare: Callable[[], object] = tuple
@@ -55,12 +55,12 @@ class PanelProcess:
         self._open_panel = open_panel
         self._locks = locks
         self._opened: _Opened | None = None
-        # Has what `open_panel` is to import in memory, before processes are forked that share it.
+        # Imports what `open_panel` needs. Runs before a fork, so that processes share that memory.
         self.prepare = prepare
 
     @contextmanager
     def opened(self) -> Iterator[None]:
-        """Hold the panel open for the length of the block, and follow the life of the Celery worker that runs in it."""
+        """Hold the panel open while the block runs, and follow the signals of the Celery worker that runs in it."""
         signals.after_setup_logger.connect(_quieten, weak=False)
         signals.worker_shutting_down.connect(self._cancel_jobs_later, weak=False)
         with asyncio.Runner() as runner:
@@ -78,7 +78,7 @@ class PanelProcess:
                 runner.run(stack.aclose())
 
     def run(self, job: Job) -> bool:
-        """Run a job to its end, or until a shutdown cancels it, and say which."""
+        """Run a job to its end. Return False if a shutdown cancelled it."""
         opened = self._opened
         assert opened is not None, "jobs run while the panel is open only"  # noqa: S101 - Celery runs within the block
         try:
@@ -89,7 +89,7 @@ class PanelProcess:
         return True
 
     def run_alone(self, name: str, job: Job) -> None:
-        """Run a job unless another process or thread of this machine does; that one runs it once more then."""
+        """Run a job, unless a process or thread of this machine is running it; then that one runs it once more."""
         wanted = self._locks() / f"{name}.wanted"
         wanted.touch()
         while wanted.exists():
@@ -111,6 +111,6 @@ class PanelProcess:
 
 
 def _quieten(**_: object) -> None:
-    """Leave the coming and going of periodic jobs out of the log; failures are errors and stay."""
+    """Keep routine messages about periodic jobs out of the log. Failures are errors and stay."""
     for name in QUIET_LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)

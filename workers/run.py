@@ -1,7 +1,7 @@
-"""The processes of a worker that is on its own: `python -m workers.run --deploys builds,rollouts,nodes --schedule periodic,billing`.
+"""The processes of a standalone worker: `python -m workers.run --deploys builds,rollouts,nodes --schedule periodic,billing`.
 
-One works on deploys, the other on what the schedule asks for, so that nothing periodic takes a deploy's place or slows it down.
-Both are forked off here once all is imported: what they have in common is in memory once. What is left here is their keeper.
+One processes deploys, the other scheduled jobs, so that no periodic job delays a deploy. Both are forked here after all imports, so that
+they share that memory. This process then becomes their keeper.
 """
 
 import gc
@@ -20,12 +20,12 @@ from workers.process import PanelProcess
 from workers.work import work
 
 Work = Callable[[], int]
-# Returns the application, and what its jobs run in.
+# Returns the application and the process that runs its jobs.
 Load = Callable[[], tuple[Celery, PanelProcess]]
 
 
 def fork(its_work: Work) -> int:
-    """Do some work in a process of its own, and return its id."""
+    """Run `its_work` in a child process, and return the child's id."""
     parent = os.getpid()
     pid = os.fork()
     if not pid:
@@ -36,14 +36,14 @@ def fork(its_work: Work) -> int:
 
 
 def _panels() -> tuple[Celery, PanelProcess]:
-    # Celery gives the tasks of an application to all others of a process: whoever has one of their own goes without this.
+    # Celery adds the tasks of one application to all others in the process, so callers with their own must not import this one.
     from workers.app import app, process  # noqa: PLC0415
 
     return app, process
 
 
 def main(program: str = "workers.run", load: Load = _panels) -> None:
-    """Fork the processes that the arguments ask for, but for those that run, and become their keeper, which comes back to `program`."""
+    """Fork the processes in the arguments that are not running yet, then become their keeper, which restarts `program`."""
     signal.pthread_sigmask(signal.SIG_BLOCK, HEARD)
     parser = ArgumentParser(prog="python -m workers.run")
     parser.add_argument("--name", default="worker", help="what its processes are called")
@@ -55,7 +55,7 @@ def main(program: str = "workers.run", load: Load = _panels) -> None:
     app, process = load()
     app.finalize()
     process.prepare()
-    # The collector is to keep its hands off what is there before the fork, so that its pages stay shared.
+    # The garbage collector must not write to objects from before the fork, so that their pages stay shared (copy-on-write).
     gc.collect()
     gc.freeze()
     named = {chosen.name: chosen.deploys, f"{chosen.name}-schedule": chosen.schedule}

@@ -1,4 +1,4 @@
-"""What happens every so often. A start that nobody took until the next is due is dropped."""
+"""The schedule of periodic jobs. A wake-up that no worker takes before the next one is due expires."""
 
 from datetime import UTC, datetime
 
@@ -16,13 +16,13 @@ EVERY_S = {
     "move_objects": 15.0,
     "remove_orphans": 30.0,
     "check_nodes": 30.0,
-    # An hour is charged once, soon after it ends, and at a start those that ended meanwhile.
+    # Each hour is charged once, soon after it ends. After a pause, all hours that ended meanwhile are charged.
     "bill": 60.0,
     "collect_garbage": 3600.0,
 }
 
 OPTIONS = {
-    # It keeps nothing on disk, as everything is due at its start.
+    # A scheduler without a file, because everything is due at its start.
     "beat_scheduler": "celery.beat:Scheduler",
     "beat_max_loop_interval": 5.0,
     "beat_schedule": {

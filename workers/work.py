@@ -1,9 +1,9 @@
-"""What a process of a worker does: it takes wake-ups from some queues, and may hold the schedule."""
+"""The main function of a worker process: it takes wake-ups from queues, and may run the schedule."""
 
 import socket
 from collections.abc import Sequence
 
-# All that a worker would import by itself as it starts: processes that are forked after that have it in common.
+# Everything that Celery's worker imports when it starts: after a fork, processes share these modules.
 import celery.app.amqp
 import celery.app.control
 import celery.app.events
@@ -18,12 +18,12 @@ from celery import Celery
 
 from workers.process import PanelProcess
 
-# Jobs wait for others most of the time; a thread is made when none is free.
+# Threads mostly wait for the event loop. The pool creates one only if no other is free.
 THREADS = 8
 
 
 def work(app: Celery, process: PanelProcess, name: str, queues: Sequence[str], *, has_schedule: bool) -> int:
-    """Take wake-ups from some queues until a signal comes, and return the status to end with."""
+    """Process wake-ups from some queues until a signal comes, and return the exit status."""
     with process.opened():
         worker = app.Worker(
             hostname=f"{name}@{socket.gethostname()}",

@@ -1,4 +1,4 @@
-"""Commands about accounts: who there is, and the keys, tokens and sign-ins of the admin's own or anybody's."""
+"""Commands about accounts, and their keys, tokens and sign-in links: the admin's own or any account's."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -22,7 +22,7 @@ from skypanel.ports.panel import Panel
 FOR = click.option("--for", "whose", metavar="EMAIL", help="Whose; without it, the admin's own.")
 MOST_OF_KEY_BYTES = 16 * 1024
 
-# What is done about an account, by the admin.
+# Takes the panel, the account to act on, and the admin.
 About = Callable[[Panel, Account, Account], Awaitable[None]]
 
 

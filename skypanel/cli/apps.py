@@ -37,7 +37,7 @@ async def _write(line: str) -> None:
 
 
 def _change(name: str, action: Action, change: Change) -> None:
-    """Make a change and follow its rollout until it is live."""
+    """Make a change, and follow its rollout until it is live."""
 
     async def act(panel: Panel, by: Account) -> None:
         app = await apps_flow.access(panel, by, name, action)

@@ -1,4 +1,4 @@
-"""Taking secrets so that they are in no argument list, history or log."""
+"""Reads secrets so that they appear in no argument list, shell history or log."""
 
 import sys
 
@@ -6,7 +6,7 @@ import click
 
 
 def secret(what: str, *, confirm: bool = False) -> str:
-    """Return a secret that is asked for at a terminal, or the next line of standard input."""
+    """Prompt for a secret at a terminal; without one, read the next line of standard input."""
     if sys.stdin.isatty():
         return str(click.prompt(what, hide_input=True, confirmation_prompt=confirm))
     return sys.stdin.readline().removesuffix("\n")

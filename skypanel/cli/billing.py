@@ -1,4 +1,4 @@
-"""Commands about what organizations use, and what they pay with."""
+"""Commands about the usage and the wallets of organizations."""
 
 import shlex
 from decimal import Decimal
@@ -91,7 +91,7 @@ def _row(entry: WalletEntry) -> tuple[str, ...]:
 
 
 def _reason(entry: WalletEntry) -> str:
-    """Return in words why a line is there."""
+    """Return the reason for a wallet's entry, in words."""
     if entry.kind is EntryKind.CHARGE and entry.hour is not None:
         return f"the hour from {time(entry.hour)}"
     if entry.kind is EntryKind.OPENING:

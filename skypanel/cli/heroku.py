@@ -1,4 +1,4 @@
-"""`skypanel heroku`: the real Heroku CLI, against any panel."""
+"""`skypanel heroku`: runs the real Heroku CLI against any panel."""
 
 import asyncio
 import hashlib
@@ -21,7 +21,8 @@ from skypanel.domain.errors import Invalid, NotFound, SkyPanelError, Unavailable
 from skypanel.domain.names import printable
 from skypanel.settings import sources
 
-# Where a login is kept under, so that the next command finds it: always the same for a panel, and no system's own.
+# The CLI keeps a login under host and port. The port is fixed for each panel, so that the next command finds it, and outside the kernel's
+# ephemeral range.
 FIRST_PORT, PORTS = 20_000, 10_000
 QUIET = {
     "DISABLE_TELEMETRY": "true",
@@ -32,7 +33,7 @@ QUIET = {
 LOGGING_IN = frozenset({"login", "auth:login", "logout", "auth:logout"})
 PASSING_ON = frozenset({"config:get", "config:edit"})
 PROXIES = ("NO_PROXY", "no_proxy")
-# Heroku CLI 7 and 8 trust nobody but these where they are set, whatever NODE_EXTRA_CA_CERTS says.
+# If these are set, Heroku CLI 7 and 8 trust only them and ignore NODE_EXTRA_CA_CERTS.
 OPENSSL = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 LOCAL = "localhost,127.0.0.1,::1"
 
@@ -62,7 +63,7 @@ async def _run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
 
 
 def panel(environ: Mapping[str, str]) -> tuple[Target, str | None]:
-    """Return the panel at SKYPANEL_URL or that of the home, and the home's token. Raises SkyPanelError where there is none."""
+    """Return the panel at SKYPANEL_URL, or else that of SKYPANEL_HOME and its token. Raises SkyPanelError if there is none."""
     said = environ.get("SKYPANEL_URL", "")
     if said:
         return Target(_origin(said), _text(Path(environ["SKYPANEL_CA"])) if environ.get("SKYPANEL_CA") else None), None
@@ -76,12 +77,12 @@ def panel(environ: Mapping[str, str]) -> tuple[Target, str | None]:
 
 
 def login_port(target: Target) -> int:
-    """Return the port under which a panel's login is kept."""
+    """Return the port under which the CLI keeps a panel's login."""
     return FIRST_PORT + int.from_bytes(hashlib.sha256(target.origin.encode()).digest()[:4]) % PORTS
 
 
 def environment(environ: Mapping[str, str], target: Target, trusted: Path, port: int, token: str | None) -> dict[str, str]:
-    """Return the CLI's environment: all that it asks goes to the relay, but for git, whose remotes are to last."""
+    """Return the CLI's environment. Its requests go to the relay, except git's: remotes must outlive the relay."""
     address = f"https://{HOST}:{port}"
     given = {name: value for name, value in environ.items() if not name.startswith(("HEROKU_", "SKYPANEL_"))}
     given |= {name: environ[name] for name in ("HEROKU_APP", "HEROKU_ORGANIZATION", "HEROKU_DEBUG") if name in environ}
@@ -96,7 +97,7 @@ def environment(environ: Mapping[str, str], target: Target, trusted: Path, port:
 
 
 def _headers(arguments: Sequence[str]) -> dict[str, str]:
-    """Return the variable by which the CLI sends headers: masks are no value to any command but those that hand values on."""
+    """Return the variable with which the CLI sends headers: it accepts masked values, unless the command passes values on."""
     return {} if PASSING_ON.intersection(arguments[:1]) else {"HEROKU_HEADERS": json.dumps({"Config-Vars": "masked"})}
 
 
@@ -119,7 +120,7 @@ def _text(file: Path) -> str:
 
 
 def _kept(environ: Mapping[str, str], port: int) -> str | None:
-    """Return the token that `heroku login` has kept for this panel; the CLI itself finds it only where the relay got its own port."""
+    """Return the token that `heroku login` saved for this panel. The CLI finds it only if the relay got its usual port."""
     with suppress(OSError, netrc.NetrcParseError):
         found = netrc.netrc(Path(environ.get("HOME", "/"), ".netrc")).authenticators(f"{HOST}:{port}")
         return found[2] if found else None
@@ -127,7 +128,7 @@ def _kept(environ: Mapping[str, str], port: int) -> str | None:
 
 
 def _trusted(private: Path, target: Target, environ: Mapping[str, str]) -> None:
-    """Write down whom the CLI trusts: the relay, the panel, and whom it trusted before."""
+    """Write the CLI's trusted certificates to a file: the relay's, the panel's, and those it trusted before."""
     texts = [(private / "ca.pem").read_text(), target.authority or ""]
     for name in ("NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE"):
         with suppress(OSError, ValueError):
@@ -136,7 +137,7 @@ def _trusted(private: Path, target: Target, environ: Mapping[str, str]) -> None:
 
 
 async def _child(argv: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Run the CLI at this terminal and return its exit status; Ctrl-C is its own to hear."""
+    """Run the CLI at this terminal and return its exit status. Only the CLI handles Ctrl-C."""
     loop = asyncio.get_running_loop()
     child = await asyncio.create_subprocess_exec(*argv, env=dict(environment))
     loop.add_signal_handler(signal.SIGINT, lambda: None)

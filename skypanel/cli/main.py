@@ -1,4 +1,4 @@
-"""The group of all commands, and the edge where errors become lines."""
+"""The group of all commands. At this process edge, errors become messages."""
 
 import sys
 from collections.abc import Callable, Mapping
@@ -82,7 +82,7 @@ def _stack() -> Loaded:
     return stack.COMMANDS
 
 
-# A command's module is imported when it is called for: `up` stays as long as the panel, and is to be small.
+# Modules are imported when their command runs: `up` runs as long as the panel and must stay small.
 MODULES: Mapping[Callable[[], Loaded], tuple[str, ...]] = {
     _up: ("up",),
     _machine: (
@@ -137,7 +137,7 @@ MODULES: Mapping[Callable[[], Loaded], tuple[str, ...]] = {
 
 
 class Commands(click.Group):
-    """The commands of all modules."""
+    """A group that loads the commands of all modules on demand."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Return all names."""
@@ -156,7 +156,7 @@ def commands() -> None:
 
 
 def main() -> None:
-    """Run a command; an error the user can mend is two lines and exit status 1."""
+    """Run a command. An error that the user can fix becomes up to two lines, with exit status 1."""
     try:
         commands(prog_name="skypanel")
     except SkyPanelError as error:

@@ -1,4 +1,4 @@
-"""Commands about organizations and who may act for them."""
+"""Commands about organizations, their members, and collaborators of apps."""
 
 import shlex
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
-"""A relay on the loopback interface by which clients that take `localhost` only reach a panel anywhere.
+"""A relay on the loopback interface: clients that only accept `localhost` reach any panel through it.
 
-It has no token: what a client sends goes to the one panel and nowhere else.
+It has no token of its own. What a client sends goes to the one panel and nowhere else.
 """
 
 import socket
@@ -21,18 +21,18 @@ from skypanel.embedded.certificates import issue, make_authority
 HOST = "localhost"
 LOOPBACK = "127.0.0.1"
 CONNECT_S = 20.0
-# Connections are each side's own (RFC 9110, 7.6.1); what is said of them is too.
+# Hop-by-hop headers (RFC 9110, 7.6.1) and others that describe one connection are not forwarded.
 OWN_HEADERS = frozenset({
     "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding",
     "upgrade", "host", "accept-encoding", "content-length", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "forwarded",
 })  # fmt: skip
-# The panel's URLs that clients open themselves and that are not for people to keep.
+# URLs of the panel that clients open themselves and people do not keep.
 OPENED = ("/streams/", "/sources/")
 
 
 @dataclass(frozen=True)
 class Target:
-    """A panel: its origin, such as https://paas.example.com, whom to trust for it, and whether it is on this machine."""
+    """A panel: its origin, such as https://paas.example.com, its CA certificates (PEM), and whether it is on this machine."""
 
     origin: str
     authority: str | None = None
@@ -40,15 +40,15 @@ class Target:
 
     @property
     def host(self) -> str:
-        """Its name, with the port where it is not the scheme's own."""
+        """The hostname, with the port if it is not the scheme's default."""
         return urlsplit(self.origin).netloc
 
 
 @asynccontextmanager
 async def relay(target: Target, folder: Path, port: int) -> AsyncIterator[int]:
-    """Relay to a panel for the length of the block, at a port that is given unless it is taken, and yield the port.
+    """Relay to a panel while the block runs, and yield the port: `port`, or a free one if that is taken.
 
-    `folder` is private; it gets `ca.pem`, by which to know the relay. Requests are answered as they come, streams piece by piece.
+    `folder` is private; it gets `ca.pem`, the certificate to verify the relay with. Responses are streamed.
     """
     listening = _listen(port)
     taken = listening[0].getsockname()[1]
@@ -103,14 +103,14 @@ async def _answer(request: web.BaseRequest, session: ClientSession, origin: str,
 
 
 def _localized(body: bytes, origin: str, base: str) -> bytes:
-    """Return JSON in which what is to be opened is opened through the relay too."""
+    """Return JSON in which URLs that clients open themselves lead to the relay."""
     for path in OPENED:
         body = body.replace(f'"{origin}{path}'.encode(), f'"{base}{path}'.encode())
     return body
 
 
 def _listen(port: int) -> list[socket.socket]:
-    """Listen on the loopback addresses: names lead to one of them or both."""
+    """Listen on both loopback addresses, because a name may resolve to either."""
     try:
         first = socket.create_server((LOOPBACK, port))
     except OSError:
@@ -122,7 +122,7 @@ def _listen(port: int) -> list[socket.socket]:
 
 
 def _identity(folder: Path) -> ssl.SSLContext:
-    """Make an authority whose key is gone at once, and a certificate of it."""
+    """Make a certificate authority, whose key is discarded at once, and a certificate from it."""
     now = datetime.now(UTC)
     authority = make_authority(HOST, now)
     pair = issue(authority, (HOST,), now)
@@ -147,10 +147,10 @@ def _trust(target: Target) -> ssl.SSLContext:
 
 
 class _Here(AbstractResolver):
-    """Finds every name on this machine, also one that DNS does not know yet."""
+    """Resolves every name to this machine, even if DNS does not know it yet."""
 
     async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> list[ResolveResult]:  # noqa: ARG002 - aiohttp's signature
         return [ResolveResult(hostname=host, host=LOOPBACK, port=port, family=socket.AF_INET, proto=0, flags=socket.AI_NUMERICHOST)]
 
     async def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: no resource is open."""

@@ -1,4 +1,4 @@
-"""Commands about the git repository elsewhere that an app is deployed from."""
+"""Commands about the remote git repository from which an app is deployed."""
 
 import click
 

@@ -1,4 +1,4 @@
-"""`skypanel run`: a command of an app in a one-off dyno, as if it ran here."""
+"""`skypanel run`: runs a command of an app in a one-off dyno, attached to this terminal."""
 
 import asyncio
 import os
@@ -63,7 +63,7 @@ def _window() -> Window:
 
 
 async def _converse(attached: Attached, window: Window | None) -> int:
-    """Carry bytes both ways until the command ends, and return its exit status."""
+    """Copy bytes in both directions until the command ends, and return its exit status."""
     loop = asyncio.get_running_loop()
     if window is None:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -96,7 +96,7 @@ def _pass_on(attached: Attached, number: int) -> None:
 
 @contextmanager
 def _raw(window: Window | None) -> Iterator[None]:
-    """Have the terminal pass every key on for the length of the block."""
+    """Switch the terminal to raw mode while the block runs."""
     if window is None:
         yield
         return
@@ -110,7 +110,7 @@ def _raw(window: Window | None) -> Iterator[None]:
 
 
 async def _feed(attached: Attached) -> None:
-    """Pass stdin on. A thread reads it, as an event loop cannot wait for files; nobody waits for the thread."""
+    """Forward stdin. A thread reads it, because an event loop cannot wait for files; being a daemon, it does not delay the exit."""
     loop = asyncio.get_running_loop()
     chunks: asyncio.Queue[bytes] = asyncio.Queue(1)
 

@@ -1,4 +1,4 @@
-"""Acting on this machine's panel from the shell: as the panel's user, for its admin."""
+"""Opens this machine's panel for commands, as the panel's user and on behalf of its admin."""
 
 import asyncio
 import os
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 def run(action: Callable[[Panel, Account], Awaitable[T]]) -> T:
-    """Run `action` with the open panel and its admin. Raises Unavailable where there is no panel."""
+    """Run `action` with the open panel and its admin, and return its result. Raises Unavailable if there is no panel."""
     return asyncio.run(_run(action))
 
 
@@ -32,7 +32,7 @@ async def _run(action: Callable[[Panel, Account], Awaitable[T]]) -> T:
 
 @asynccontextmanager
 async def panel() -> AsyncIterator[Panel]:
-    """Open the panel of SKYPANEL_HOME; root gives up its rights first, so that files stay the panel's."""
+    """Open the panel of SKYPANEL_HOME. As root, drop privileges first, so that new files belong to the panel's user."""
     loaded = sources.load(os.environ)
     become(loaded.panel_uid, loaded.panel_gid)
     async with open_panel(loaded) as opened:
@@ -40,7 +40,7 @@ async def panel() -> AsyncIterator[Panel]:
 
 
 def become(uid: int, gid: int) -> None:
-    """Act as the panel's user from here on."""
+    """Switch from root to the panel's user for the rest of this process."""
     if os.geteuid() == 0 and uid != 0:
         os.initgroups(pwd.getpwuid(uid).pw_name, gid)
         os.setgid(gid)

@@ -1,4 +1,4 @@
-"""Tables and times as the commands show them."""
+"""Tables and times in the output of commands."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,7 +7,7 @@ import click
 
 from skypanel.domain.suspension import Suspension
 
-# What nothing of runs, and what ends that.
+# Why nothing of an organization runs, and how to change that.
 NOTES = {
     Suspension.UNPAID: "stopped: the wallet is empty; `wallet credit` fills it",
     Suspension.HELD: "suspended by an administrator; `orgs resume` ends it",
@@ -22,5 +22,5 @@ def show_table(rows: Sequence[Sequence[str]]) -> None:
 
 
 def time(moment: datetime) -> str:
-    """Return a point in time in this machine's time zone."""
+    """Return a moment in this machine's time zone, to the second."""
     return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S %z")

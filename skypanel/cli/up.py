@@ -1,4 +1,4 @@
-"""The command that is the panel."""
+"""The command that starts the panel."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""The agent: loops that never end, each of which waits out whoever does not answer."""
+"""The agent: loops that never end. Each retries with backoff when the panel or Docker does not answer."""
 
 import logging
 import threading
@@ -16,14 +16,14 @@ from workers.agent.slugs import staged
 from workers.agent.staging import Staging
 
 HEARTBEAT_S = 10.0
-# How often it is told that the panel is silent: first, and then ever more seldom.
+# Failures in a row that are logged: the first, then less and less often.
 TOLD = frozenset({1, 10, 100})
 
 log = logging.getLogger("agent")
 
 
 class Agent:
-    """One loop tells how the node is, one asks what the panel wants and stops dynos, one stages slugs, one delivers what dynos print."""
+    """One loop sends heartbeats, one gets orders and stops dynos, one stages slugs, one delivers the output of dynos."""
 
     def __init__(self, docker: Docker, panel: Panel, base: str) -> None:
         self._docker = docker
@@ -34,7 +34,7 @@ class Agent:
         self._collector = Collector(docker, Positions(state.folder() / "logs.json"), panel.deliver)
 
     def run(self) -> None:
-        """Run for good."""
+        """Run forever."""
         for loop in (self._staging.run, self._collector.run, self._obey):
             threading.Thread(target=loop, daemon=True).start()
         machine = Machine(self._docker)

@@ -1,4 +1,4 @@
-"""Delivers what the dynos of a node print: each line once, and soon."""
+"""Delivers the output of a node's dynos: each line once, and promptly."""
 
 import json
 import logging
@@ -17,13 +17,13 @@ from workers.agent.positions import Positions
 from workers.agent.printed import Printed, follow
 
 LOOK_S = 1.0
-# Whoever cannot be followed is looked at again after this.
+# A container whose log cannot be followed is tried again after this time.
 LATER_S = 60.0
-# Lines that come at once go together.
+# Lines within this time go into one batch.
 LINGER_S = 0.2
-# A line may be 16 KiB, and six times that where JSON has to escape every character.
+# A line may have 16 KiB, and six times that if JSON must escape every character.
 MAX_BATCH_BYTES = 512 * 1024
-# What is read beyond a batch waits at Docker.
+# Above this number, reading stops and lines stay with Docker (backpressure).
 MAX_WAITING = 256
 
 log = logging.getLogger("agent")
@@ -31,7 +31,7 @@ log = logging.getLogger("agent")
 
 @dataclass(frozen=True)
 class Line:
-    """A line of a dyno's."""
+    """A line that a dyno printed."""
 
     dyno: Dyno
     printed: Printed
@@ -39,15 +39,15 @@ class Line:
 
 @dataclass(frozen=True)
 class End:
-    """All that a container will ever print was before this."""
+    """All lines of a container precede this."""
 
     container: str
 
 
 class Collector:
-    """Follows every dyno that has the labels, and those that ended as long as Docker has their lines.
+    """Follows every dyno that has the labels, and ended ones while Docker has their lines.
 
-    `deliver` takes a batch as the panel reads it (JSON), and raises Rejected for one that will never be taken.
+    `deliver` takes a batch in the panel's format (JSON). It raises Rejected for a batch that the panel will never accept.
     """
 
     def __init__(
@@ -61,11 +61,11 @@ class Collector:
         self._followed: dict[str, threading.Thread] = {}
         self._read: dict[str, str] = {}
         self._later: dict[str, float] = {}
-        # To the second, rounded up.
+        # In seconds, rounded up.
         self._started = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(time.time() + 1))
 
     def run(self) -> None:
-        """Deliver for good."""
+        """Run forever."""
         threading.Thread(target=self._look_for_good, daemon=True).start()
         while True:
             self._hand_over(self._batch())
@@ -86,7 +86,7 @@ class Collector:
         filters = quote(json.dumps({"label": self._wanted}))
         found = {each["Id"]: each for each in self._docker.ask("GET", f"/containers/json?all=1&filters={filters}") or ()}
         self._positions.keep(found.keys())
-        # Followers write to these meanwhile: each is changed in one go.
+        # Follower threads write to these dicts concurrently, so each change is one atomic operation.
         for gone in (set(self._read) | set(self._later)) - found.keys():
             self._read.pop(gone, None)
             self._later.pop(gone, None)
@@ -111,7 +111,7 @@ class Collector:
                 self._lines.put(End(dyno.container))
                 self._later[dyno.container] = time.monotonic() + LATER_S
         except Refused as error:
-            # Its output is kept nowhere, or it is gone, or Docker is at odds with itself.
+            # Docker keeps no log of it, or has removed it, or is in an inconsistent state.
             log.info("%s of %s has no log: %s", dyno.name, dyno.app_id, error)
             self._later[dyno.container] = time.monotonic() + LATER_S
         except PASSING as error:
@@ -129,9 +129,9 @@ class Collector:
         return batch
 
     def _hand_over(self, batch: list[Union[Line, End]]) -> None:
-        """Deliver a batch, whenever that succeeds, and note how far it went."""
+        """Deliver a batch, with retries, and save the position."""
         lines = [each for each in batch if isinstance(each, Line)]
-        # What was there before this agent may have been delivered by the one before it.
+        # Lines from before this agent's start may have been delivered by its predecessor.
         again = any(line.printed.time < self._started for line in lines)
         failures = 0
         while lines:
@@ -153,12 +153,12 @@ class Collector:
         try:
             self._positions.deliver(times, [each.container for each in batch if isinstance(each, End)])
         except OSError as error:
-            # They are known to this agent, and the panel notices what the next one delivers twice.
+            # This agent knows them, and the panel recognizes what the next agent delivers twice.
             log.warning("it cannot be noted which lines are delivered: %s", error)
 
 
 def encoded(lines: list[Line], *, again: bool) -> bytes:
-    """Return lines as the panel reads them; `again` says that some of them may have been delivered before."""
+    """Return lines in the panel's format. `again` says that some may have been delivered before."""
     said = [{"app_id": line.dyno.app_id, "dyno": line.dyno.name, "time": line.printed.time, "text": line.printed.text} for line in lines]
     return json.dumps({"again": again, "lines": said}, ensure_ascii=False).encode(errors="replace")
 

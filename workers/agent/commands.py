@@ -17,7 +17,7 @@ from workers.agent.supervisor import start, stop
 
 
 def run(config: str) -> None:
-    """Run the agent here."""
+    """Run the agent in this process."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     end_with_any_loop()
@@ -29,7 +29,7 @@ ACTIONS: dict[str, Callable[..., None]] = {"run": run, "start": start, "stop": s
 
 
 def main(argv: Sequence[str]) -> None:
-    """Do what the first word says."""
+    """Run the command of the first argument."""
     try:
         ACTIONS[argv[0]](*argv[1:])
     except Refused as error:

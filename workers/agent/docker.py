@@ -13,12 +13,12 @@ LOCAL = "unix:///var/run/docker.sock"
 API = "/v1.41"
 ANSWER_S = 30.0
 BAD = 300
-# Not there; not running.
+# No such object; not running.
 GONE = frozenset({404, 409})
 
 
 class Connection(http.client.HTTPConnection):
-    """HTTP to a daemon at unix:///path or tcp://host:port."""
+    """HTTP to a Docker daemon at unix:///path or tcp://host:port."""
 
     def __init__(self, url: str, timeout: Optional[float]) -> None:
         scheme, _, place = url.partition("://")
@@ -36,13 +36,13 @@ class Connection(http.client.HTTPConnection):
 
 
 class Docker:
-    """A daemon."""
+    """A Docker daemon."""
 
     def __init__(self, url: str = LOCAL) -> None:
         self._url = url
 
-    def ask(self, method: str, path: str, body: Any = None, timeout: float = ANSWER_S) -> Any:  # noqa: ANN401 - whatever JSON can say
-        """Ask for something; a body is sent as JSON, or as it comes where it is something else. Raises Refused."""
+    def ask(self, method: str, path: str, body: Any = None, timeout: float = ANSWER_S) -> Any:  # noqa: ANN401 - any JSON value
+        """Send a request and return its JSON. A dict is sent as JSON, any other body as a chunked tar. Raises Refused."""
         connection = Connection(self._url, timeout)
         try:
             if body is None or isinstance(body, dict):
@@ -58,7 +58,7 @@ class Docker:
 
     @contextmanager
     def reading(self, path: str) -> Iterator[http.client.HTTPResponse]:
-        """Open what goes on for as long as it likes. Raises Refused."""
+        """Open a response of unlimited length, without a timeout. Raises Refused."""
         connection = Connection(self._url, None)
         try:
             connection.request("GET", API + path)

@@ -1,4 +1,4 @@
-"""The panel's dynos among a node's containers, by their labels."""
+"""Finds the panel's dynos among a node's containers, by their labels."""
 
 import logging
 import re
@@ -9,7 +9,7 @@ from typing import Optional
 from workers.agent.docker import Docker
 from workers.agent.errors import Gone
 
-# The panel's labels, and Docker's own, `<service>.<slot>.<id>`.
+# The panel's labels, and Docker's own label of a task: `<service>.<slot>.<id>`.
 PANEL = "skypanel.panel"
 APP = "skypanel.app"
 PROCESS_TYPE = "skypanel.process-type"
@@ -23,7 +23,7 @@ log = logging.getLogger("agent")
 
 @dataclass(frozen=True)
 class Dyno:
-    """A container, and which dyno of which app it is; the name is that of `$DYNO` in it."""
+    """A container that is a dyno. `name` is the value of `$DYNO` in it."""
 
     container: str
     app_id: str
@@ -31,7 +31,7 @@ class Dyno:
 
 
 def dyno_of(container: str, labels: Mapping[str, str]) -> Optional[Dyno]:
-    """Return which dyno a container is, if it is one: a task by its slot, a one-off dyno by its number."""
+    """Return the dyno of a container, or None. A task is numbered by its slot, a one-off dyno by its label."""
     _, _, task = labels.get(TASK, "").partition(".")
     index = labels.get(INDEX) or task.partition(".")[0]
     if APP not in labels or PROCESS_TYPE not in labels or not index:
@@ -40,9 +40,9 @@ def dyno_of(container: str, labels: Mapping[str, str]) -> Optional[Dyno]:
 
 
 def stop(docker: Docker, container: str) -> None:
-    """Send SIGTERM to a dyno; whatever else has that id, or nothing, is left alone. What is in the dyno sees to its end.
+    """Send SIGTERM to a dyno; the program in the container then stops it. Other containers and unknown ids are left alone.
 
-    Raises Refused if Docker does not do it.
+    Raises Refused if Docker fails to do so.
     """
     try:
         found = docker.ask("GET", f"/containers/{container}/json") if _CONTAINER.fullmatch(container) else {}

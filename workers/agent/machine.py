@@ -1,4 +1,4 @@
-"""How busy a node is."""
+"""Resource usage of a node."""
 
 import os
 import shutil
@@ -12,7 +12,7 @@ from workers.agent.errors import Refused
 
 
 class Machine:
-    """How busy the node is; what is counted since the last look gives a rate."""
+    """Measures the resource usage of the node. Rates are averages since the last report."""
 
     def __init__(self, docker: Docker) -> None:
         self._docker = docker
@@ -20,7 +20,7 @@ class Machine:
         self._dynos: dict[str, tuple[float, float]] = {}
 
     def report(self) -> dict[str, Any]:
-        """Return a report as the panel reads it."""
+        """Return a report in the panel's format."""
         busy, total = _ticks()
         before, self._ticks = self._ticks, (busy, total)
         memory = _memory()
@@ -46,7 +46,7 @@ class Machine:
         try:
             stats = self._docker.ask("GET", f"/containers/{container['Id']}/stats?stream=false&one-shot=true") or {}
         except Refused:
-            return  # it has ended meanwhile
+            return  # the container has ended meanwhile
         used_s = stats.get("cpu_stats", {}).get("cpu_usage", {}).get("total_usage", 0) / 1e9
         now = time.monotonic()
         before = self._dynos.get(container["Id"], (used_s, now))
@@ -63,7 +63,7 @@ class Machine:
 
 
 def _ticks() -> tuple[int, int]:
-    """Return how much processor time was used and how much there was, in ticks (proc_stat(5))."""
+    """Return used and total processor time, in ticks (proc_stat(5))."""
     with open("/proc/stat") as file:
         fields = [int(field) for field in file.readline().split()[1:9]]
     return sum(fields) - fields[3] - fields[4], sum(fields)

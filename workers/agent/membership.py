@@ -10,7 +10,7 @@ JOIN_S = 60.0
 
 
 def join() -> None:
-    """Join the Swarm, to get no tasks yet, and print the member's id."""
+    """Join the Swarm, drained so that it gets no tasks yet, and print the member's id."""
     docker = Docker()
     said = json.load(sys.stdin)
     host = said["address"].rpartition(":")[0].strip("[]")
@@ -26,7 +26,7 @@ def join() -> None:
 
 
 def _own_address(peer: str) -> str:
-    """Return the address from which this machine reaches a peer; nothing is sent."""
+    """Return the local address from which this machine reaches a peer. Sends no packet."""
     with socket.socket(socket.AF_INET6 if ":" in peer else socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.connect((peer, 9))
         return str(probe.getsockname()[0])

@@ -1,4 +1,4 @@
-"""The panel as its agents reach it: HTTPS under `/nodes/agent`, with the node's token."""
+"""The panel's API for agents: HTTPS under `/nodes/agent`, with the node's token."""
 
 import hashlib
 import http.client
@@ -16,12 +16,12 @@ ANSWER_S = 30.0
 SLUG_S = 600.0
 CHUNK_BYTES = 1024 * 1024
 OK = 200
-# The body is too large, or it is not what it should be: the same again has the same answer.
+# The body is too large or invalid: a retry would fail in the same way.
 FOR_GOOD = frozenset({413, 422})
 
 
 class PanelConnection(http.client.HTTPSConnection):
-    """HTTPS to the panel's address, under the name that its certificate has."""
+    """HTTPS to the panel's address, with the name in its certificate."""
 
     def __init__(self, address: str, port: int, name: str, context: ssl.SSLContext, timeout: float) -> None:
         super().__init__(address, port, timeout=timeout, context=context)
@@ -29,7 +29,7 @@ class PanelConnection(http.client.HTTPSConnection):
         self._tls = context
 
     def connect(self) -> None:
-        """Open the connection; another's certificate ends it."""
+        """Connect, and verify the certificate."""
         plain = socket.create_connection((self.host, self.port), self.timeout)
         try:
             self.sock = self._tls.wrap_socket(plain, server_hostname=self._name)
@@ -40,7 +40,7 @@ class PanelConnection(http.client.HTTPSConnection):
 
 @dataclass(frozen=True)
 class Orders:
-    """What the panel wants of a node: the digests of the slugs to have, with a mark for that list, and the containers to stop."""
+    """What the panel wants of a node: the digests of its slugs, a mark that identifies that list, and the containers to stop."""
 
     slugs: tuple[str, ...]
     mark: str
@@ -48,7 +48,7 @@ class Orders:
 
 
 class Panel:
-    """The panel, as its config says: address, port, name, ca (PEM), token."""
+    """The panel, configured by address, port, name, ca (PEM) and token."""
 
     def __init__(self, config: dict[str, Any]) -> None:
         self._address: str = config["address"]
@@ -62,7 +62,7 @@ class Panel:
         self._send("POST", "/heartbeat", json.dumps(report).encode())
 
     def orders(self, known: str) -> Orders:
-        """Return what the panel wants; waits while there is nothing to stop and the mark of the slugs is `known`."""
+        """Return the panel's orders. A long poll: it waits while there is nothing to stop and the mark of the slugs is `known`."""
         connection, response = self._ask("GET", "/slugs?" + urlencode({"known": known}), timeout=POLL_S)
         try:
             if response.status != OK:
@@ -73,15 +73,15 @@ class Panel:
             connection.close()
 
     def stopped(self, container: str) -> None:
-        """Tell that an order to stop a container is carried out. Raises Refused."""
+        """Confirm that an order to stop a container is carried out. Raises Refused."""
         self._send("DELETE", "/stops/" + quote(container, safe=""))
 
     def deliver(self, lines: bytes) -> None:
-        """Hand over lines of logs. Raises Rejected where the same lines will never be taken, or Refused."""
+        """Send log lines. Raises Rejected if a retry is useless, else Refused."""
         self._send("POST", "/logs", lines)
 
     def fetch(self, digest: str, target: IO[bytes]) -> None:
-        """Write a slug into a file, if it is the one that its digest names. Raises Refused."""
+        """Write a slug to a file, and verify its digest. Raises Refused."""
         connection, response = self._ask("GET", "/slugs/" + quote(digest, safe=""), timeout=SLUG_S)
         try:
             if response.status != OK:

@@ -1,4 +1,4 @@
-"""How far the lines of each container are delivered, kept over restarts."""
+"""The position in each container's output up to which lines are delivered. Survives restarts."""
 
 import json
 import threading
@@ -8,9 +8,9 @@ from typing import Any
 
 
 class Positions:
-    """A file with the time of the last line of each container, and which containers have none to come.
+    """A file with the time of each container's last delivered line, and the containers that have no more lines.
 
-    A file that cannot be read counts as empty: what is delivered twice then, the panel notices.
+    An unreadable file counts as empty: the panel recognizes lines that are then delivered twice.
     """
 
     def __init__(self, path: Path) -> None:
@@ -19,17 +19,17 @@ class Positions:
         self._at, self._ended = _read(path)
 
     def at(self, container: str) -> str:
-        """Return the time of the last line that was delivered, or nothing."""
+        """Return the time of the last delivered line, or an empty text."""
         with self._lock:
             return self._at.get(container, "")
 
     def has_ended(self, container: str) -> bool:
-        """Whether all that a container ever printed is delivered."""
+        """Whether all output of a container is delivered."""
         with self._lock:
             return container in self._ended
 
     def deliver(self, times: dict[str, str], ended: Collection[str]) -> None:
-        """Note the times of the last lines that were delivered, and the containers that have ended with them."""
+        """Record the times of the last delivered lines, and the containers that have ended."""
         with self._lock:
             self._at.update(times)
             self._ended.update(ended)

@@ -1,4 +1,4 @@
-"""What one container prints, as Docker's API tells it: frames, each a line with its time."""
+"""The output of one container in Docker's API: frames, each a line with its time."""
 
 import calendar
 import http.client
@@ -8,28 +8,28 @@ from dataclasses import dataclass
 
 from workers.agent.docker import Docker
 
-# A frame: which of the two streams it is, three bytes of nothing, its length.
+# The header of a frame: the stream's number, three zero bytes, the body's length.
 HEADER_BYTES = 8
 SECOND = 1_000_000_000  # Docker counts nanoseconds
 
 
 @dataclass(frozen=True)
 class Printed:
-    """A line; its time is RFC 3339 in UTC, always to the nanosecond, so that lines sort by it."""
+    """A line. Its time is RFC 3339 in UTC with nanoseconds, so that lines sort by it."""
 
     time: str
     text: str
 
 
 def follow(docker: Docker, container: str, after: str) -> Iterator[Printed]:
-    """Yield the lines after a time, or all, and those to come until the container ends. Raises Refused where none can be read."""
+    """Yield the lines after a time, or all, and new ones until the container ends. Raises Refused if it has no readable log."""
     with docker.reading(f"/containers/{container}/logs?follow=1&stdout=1&stderr=1&timestamps=1&since={since(after)}") as response:
         for frame in frames(response):
             yield read(frame)
 
 
 def frames(response: http.client.HTTPResponse) -> Iterator[bytes]:
-    """Yield the bodies of the frames of a stream; half a one at its end is none. What Docker keeps of a line over 16 KiB is several."""
+    """Yield the bodies of a stream's frames, without an incomplete one at the end. A line above 16 KiB is several frames."""
     while len(header := response.read(HEADER_BYTES)) == HEADER_BYTES:
         length = int.from_bytes(header[4:], "big")
         body = response.read(length)
@@ -39,13 +39,13 @@ def frames(response: http.client.HTTPResponse) -> Iterator[bytes]:
 
 
 def read(frame: bytes) -> Printed:
-    """Read a frame."""
+    """Parse a frame."""
     stamp, _, text = frame.decode(errors="replace").partition(" ")
     return Printed(stamp, text.removesuffix("\n"))
 
 
 def since(after: str) -> str:
-    """Return how Docker is asked for what came after a time: seconds and nanoseconds since 1970."""
+    """Return Docker's `since` parameter for what follows a time: seconds and nanoseconds since 1970."""
     if not after:
         return "0"
     whole, _, fraction = after.rstrip("Z").partition(".")

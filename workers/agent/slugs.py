@@ -1,4 +1,4 @@
-"""Slugs as images of a node."""
+"""Slugs as Docker images on a node."""
 
 import subprocess
 from collections.abc import Sequence
@@ -13,19 +13,19 @@ from workers.agent.errors import Refused
 from workers.agent.panel import Panel
 
 LOAD_S = 600.0
-# An image's id is the same on every node; its name here says of which slug it is, and on which stack.
+# An image has the same id on every node. Its local name says which slug and stack it has.
 REPOSITORY = "skypanel-slug-"
-# Images that stay though the panel wants them no longer, so that going back a release is quick.
+# Unwanted images that are kept, for a fast rollback.
 SPARE = 10
 
 
 def repository(stack: dict[str, Any]) -> str:
-    """Return how images on this stack are called; another stack makes other images."""
+    """Return the repository of images on this stack. Another stack has another one."""
     return REPOSITORY + str(stack["Id"]).rpartition(":")[2][:12]
 
 
 def staged(docker: Docker, base: str) -> list[str]:
-    """Return the digests of the slugs that have an image here, on the stack as it is now; none without it."""
+    """Return the digests of the slugs with an image on the current stack. Empty if the stack is missing."""
     try:
         own = repository(docker.ask("GET", f"/images/{quote(base)}/json"))
     except Refused:
@@ -34,7 +34,7 @@ def staged(docker: Docker, base: str) -> list[str]:
 
 
 def forget(docker: Docker, base: str, wanted: Sequence[str]) -> None:
-    """Remove images of slugs that are not wanted, but for the newest and those that run."""
+    """Remove images of unwanted slugs, except the newest SPARE and those of running dynos."""
     own = repository(docker.ask("GET", f"/images/{quote(base)}/json"))
     unwanted = [tag for tag in _tags(docker) if tag not in {f"{own}:{digest}" for digest in wanted}]
     ages = {tag: docker.ask("GET", f"/images/{quote(tag)}/json")["Metadata"]["LastTagTime"] for tag in unwanted[SPARE:] and unwanted}
@@ -42,7 +42,7 @@ def forget(docker: Docker, base: str, wanted: Sequence[str]) -> None:
         try:
             docker.ask("DELETE", f"/images/{quote(tag)}")
         except Refused:
-            continue  # a dyno of it runs
+            continue  # a dyno uses it
 
 
 def _tags(docker: Docker) -> list[str]:
@@ -51,7 +51,7 @@ def _tags(docker: Docker) -> list[str]:
 
 
 def stage(docker: Docker, panel: Panel, digest: str, base: str) -> None:
-    """Make a slug an image: the stack's, and a layer with the slug at /app. Nothing that is half-done gets the name."""
+    """Make an image of a slug: the stack's layers, and one with the slug at /app. An incomplete image never gets the name."""
     folder = state.folder()
     with TemporaryFile(dir=folder) as slug, TemporaryFile(dir=folder) as layer:
         panel.fetch(digest, slug)

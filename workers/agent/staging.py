@@ -1,4 +1,4 @@
-"""Stages what the panel wants, however long that takes."""
+"""Stages the slugs that the panel wants."""
 
 import logging
 import threading
@@ -14,7 +14,7 @@ log = logging.getLogger("agent")
 
 
 class Staging:
-    """A loop of its own. `failures` says of a digest why it is not there; `changed` is set whenever there is news for the panel."""
+    """The staging loop. `failures` maps digests to errors; `changed` is set whenever the next heartbeat has news."""
 
     def __init__(self, docker: Docker, panel: Panel, base: str, changed: threading.Event) -> None:
         self._docker = docker
@@ -26,13 +26,13 @@ class Staging:
         self.failures: dict[str, str] = {}
 
     def want(self, digests: Sequence[str]) -> None:
-        """Have these slugs, and no others for long."""
+        """Set the wanted slugs. Others are removed later."""
         if digests != self._wanted:
             self._wanted = digests
             self._news.set()
 
     def run(self) -> None:
-        """Stage for good; what could not be staged is tried again."""
+        """Run forever. Failed slugs are retried with backoff."""
         failures = 0
         while True:
             self._news.wait(pause_s(failures) if failures else None)
@@ -44,7 +44,7 @@ class Staging:
                 log.warning("slugs cannot be looked at: %s", error)
 
     def _stage(self, wanted: Sequence[str]) -> bool:
-        """Stage what is missing, telling of each as soon as it is there; False if something could not be."""
+        """Stage missing slugs, and report each as soon as it is staged. Return False if any failed."""
         there = set(staged(self._docker, self._base))
         for digest in wanted:
             if digest in there:

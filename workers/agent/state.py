@@ -1,4 +1,4 @@
-"""Where the agent keeps what it has to know after a restart."""
+"""The folder for state that survives the agent's restarts."""
 
 from pathlib import Path
 
@@ -6,6 +6,6 @@ FOLDER = Path("/var/lib/skypanel-agent")
 
 
 def folder() -> Path:
-    """Return the folder, made where it is missing."""
+    """Return the folder, created if it is missing."""
     FOLDER.mkdir(mode=0o700, parents=True, exist_ok=True)
     return FOLDER

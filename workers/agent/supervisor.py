@@ -16,7 +16,7 @@ MAX_LOG_BYTES = 10 * 1024 * 1024
 
 
 def start(config: str) -> None:
-    """Have a supervisor run the agent, apart from whoever calls; one that runs is replaced."""
+    """Start a supervisor for the agent as a daemon. It replaces a running one."""
     stop()
     if os.fork():
         return
@@ -54,7 +54,7 @@ def _supervise(argv: list[str]) -> None:
 
 
 def stop() -> None:
-    """Stop the supervisor and its agent; none is no error."""
+    """Stop the supervisor and its agent, if they run."""
     lock = _lock()
     try:
         while True:
