@@ -1,4 +1,4 @@
-"""Serves the dashboard and the API on the loopback interface, where the proxy finds them, and the rendezvous to the outside."""
+"""Serves the dashboard and the API to the proxy on the loopback interface, and the rendezvous on all interfaces."""
 
 import asyncio
 import logging
@@ -18,12 +18,12 @@ FINISH_S = 5.0
 
 
 async def serve(loaded: Settings) -> None:
-    """Serve until SIGTERM or Ctrl-C; requests that run then have some seconds to end."""
+    """Serve until SIGTERM or SIGINT. Requests in flight then have FINISH_S seconds to finish."""
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     async with open_panel(loaded) as panel:
-        # Paths of requests hold sign-in tokens: none are logged.
+        # No access log: paths of requests contain sign-in tokens.
         app = create_app(panel, loaded)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=FINISH_S)
         await runner.setup()

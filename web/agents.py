@@ -1,4 +1,4 @@
-"""What the agents of the nodes ask for, over HTTPS, each with its node's token."""
+"""Endpoints for the agents of nodes, over HTTPS. Each agent authenticates with the token of its node."""
 
 import json
 import re
@@ -19,14 +19,14 @@ _MARK = re.compile(r"[0-9a-f]{64}|")
 
 
 async def hear(request: web.Request) -> web.Response:
-    """Take a heartbeat."""
+    """Record a heartbeat."""
     node = await _node(request)
     await heartbeat.hear(request.app[PANEL], node, report.parse(await _json(request)))
     return web.json_response({})
 
 
 async def slugs(request: web.Request) -> web.Response:
-    """Tell which slugs to have and what to stop; while there is nothing new, the answer waits."""
+    """Return the slugs that the node should have and the containers to stop. A long poll: it waits until something changes."""
     node = await _node(request)
     known = request.query.get("known", "")
     if not _MARK.fullmatch(known):
@@ -37,14 +37,14 @@ async def slugs(request: web.Request) -> web.Response:
 
 
 async def stopped(request: web.Request) -> web.Response:
-    """Take note that an order to stop a container is carried out."""
+    """Record that the agent carried out an order to stop a container."""
     node = await _node(request)
     await stopping.carried_out(request.app[PANEL], node, request.match_info["container"])
     return web.json_response({})
 
 
 async def logs(request: web.Request) -> web.Response:
-    """Take lines that dynos of the node printed."""
+    """Store lines that dynos of the node printed."""
     await _node(request)
     panel = request.app[PANEL]
     await collect.keep(panel, log.parse(await _json(request), panel.clock.now()))
@@ -52,10 +52,10 @@ async def logs(request: web.Request) -> web.Response:
 
 
 async def slug(request: web.Request) -> web.StreamResponse:
-    """Send a slug."""
+    """Stream the bytes of a slug."""
     await _node(request)
     chunks = heartbeat.slug(request.app[PANEL], request.match_info["digest"])
-    # What is missing is told before the answer begins.
+    # Read the first chunk before the response starts, so that a missing slug is still answered with an error.
     first = await anext(chunks, b"")
     response = web.StreamResponse(headers={"Content-Type": "application/octet-stream", "Cache-Control": "no-store"})
     await response.prepare(request)
@@ -73,7 +73,7 @@ async def _copy(first: bytes, chunks: AsyncIterator[bytes], response: web.Stream
 async def _node(request: web.Request) -> Node:
     said = request.headers.get("Authorization", "")
     token = said.removeprefix(SCHEME)
-    # Ours are ASCII and short; what is no UTF-8 cannot be hashed.
+    # Real tokens are short ASCII. A header that is not UTF-8 contains surrogates, which cannot be encoded for hashing.
     if not said.startswith(SCHEME) or not token.isascii() or len(token) > MAX_TOKEN:
         raise Denied("Only agents of nodes have something to ask here.", "Give the node's token.")
     return await heartbeat.agent(request.app[PANEL], token)

@@ -1,4 +1,4 @@
-"""The dashboard as an aiohttp application."""
+"""The dashboard and the API as one aiohttp application."""
 
 from aiohttp import web
 
@@ -10,12 +10,12 @@ from web.middleware import MIDDLEWARES, add_headers
 from web.pending_runs import PendingRuns
 from web.routes import ROUTES
 
-# Proxies and browsers take a connection for dead that is silent for longer than some tens of seconds.
+# Proxies and browsers close connections that are silent for longer than some tens of seconds.
 DEFAULT_BEAT_S = 15.0
 
 
 def create_app(panel: Panel, settings: Settings, *, beat_s: float = DEFAULT_BEAT_S) -> web.Application:
-    """Return the application over an open panel. A log that is silent shows a sign of life every `beat_s`."""
+    """Return the application of an open panel. A silent event stream sends a comment every `beat_s` seconds."""
     app = web.Application(middlewares=MIDDLEWARES)
     app[PANEL], app[SETTINGS], app[BEAT_S], app[STREAMS] = panel, settings, beat_s, set()
     app[LOOKS], app[MEETINGS], app[internal.TOLD] = {}, PendingRuns(), internal.LastServed()

@@ -1,7 +1,6 @@
-"""Lines of output as parts with style classes: the colours of a terminal, without its escapes.
+"""Splits a line of output into parts with style classes: the colours of a terminal, without its escapes.
 
-The output knows no other escapes: domain/terminal.py took them out. Codes are those of ECMA-48 (8.3.117) and,
-for bright colours, of aixterm.
+domain/terminal.py has removed all other escapes. Codes are those of ECMA-48 (8.3.117) and, for bright colours, of aixterm.
 """
 
 import re
@@ -23,18 +22,18 @@ _KINDS = (("----->", "heading"), (" !  ", "failure"))
 
 @dataclass(frozen=True)
 class Shown:
-    """A line: of which kind it is, and its parts, each the names of its classes and its text."""
+    """A line: its kind, and its parts. Each part is a pair of class names and text."""
 
     kind: str
     parts: tuple[tuple[str, str], ...]
 
 
 def shown(text: str) -> Shown:
-    """Return how a line is shown."""
+    """Parse the colours of a line."""
     kind = next((kind for start, kind in _KINDS if text.startswith(start)), "")
     parts: list[tuple[str, str]] = []
     colour, styles = "", _NONE
-    # Text and codes take turns.
+    # The pieces alternate: text, codes, text.
     for index, piece in enumerate(_COLOUR.split(text)):
         if index % 2:
             colour, styles = _changed(piece, colour, styles)
@@ -64,7 +63,7 @@ def _changed(codes: str, colour: str, styles: frozenset[str]) -> tuple[str, froz
 
 
 def _extended(rest: Iterator[int]) -> str:
-    """Take what follows of an extended colour (ITU-T T.416, 13.1.8); only the palette's first 16 have classes."""
+    """Consume the parameters of an extended colour (ITU-T T.416, 13.1.8). Only the palette's first 16 have classes."""
     kind = next(rest, 0)
     if kind == _RGB:
         list(islice(rest, 3))

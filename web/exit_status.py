@@ -1,18 +1,18 @@
-"""The line by which `heroku run --exit-code` learns how its command ended; the CLI finds it only where one chunk holds it."""
+"""The line that gives `heroku run --exit-code` its exit status. The CLI finds it only if one chunk holds all of it."""
 
 from collections.abc import AsyncIterator
 
-# The CLI has the shell print it: U+FFFF is no character.
+# The CLI makes the shell print this. U+FFFF is not a character.
 MARK = "\uffff heroku-command-exit-status: ".encode()
 
 
 def is_wanted(command: str) -> bool:
-    """Whether a command ends by printing the line."""
+    """Whether a command prints the line at its end."""
     return MARK.decode() in command
 
 
 async def whole(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Yield the same bytes, the line always as a piece of its own."""
+    """Yield the same bytes, with the status line always as a separate chunk."""
     held = b""
     async for chunk in chunks:
         before, mark, after = (held + chunk).partition(MARK)
@@ -31,5 +31,5 @@ async def whole(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 
 def _beginning(text: bytes) -> bytes:
-    """Return the end of a text that may be the beginning of the mark."""
+    """Return the longest suffix of a text that is a prefix of the mark."""
     return next((MARK[:length] for length in range(len(MARK) - 1, 0, -1) if text.endswith(MARK[:length])), b"")

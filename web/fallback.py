@@ -1,4 +1,4 @@
-"""Hosts that lead to no running app: what a visitor is told."""
+"""Answers for hosts without a running app."""
 
 from pathlib import Path
 
@@ -10,14 +10,14 @@ from web.keys import PANEL, REQUEST_ID, host
 from web.rendering import page
 
 STATIC = Path(__file__).parent / "static"
-# On an app's own host, where no app would have anything (RFC 8615).
+# Served on apps' own hosts, at a well-known path (RFC 8615) that no app uses.
 FOREIGN_STYLE = "/.well-known/skypanel/style.css"
 RETRY_AFTER_S = "60"
 OWN_STYLE = "/static/style.css"
 
 
 async def answer(request: web.Request) -> web.StreamResponse:
-    """Say that an app is in maintenance, or why it has no running web dyno and how to get one, or that there is no such app."""
+    """Explain that an app is in maintenance mode, has no running web dyno, or does not exist."""
     if request.path == FOREIGN_STYLE:
         return web.FileResponse(STATIC / "style.css", headers={"Cache-Control": "no-store"})
     app = await _app_at(request)
@@ -32,7 +32,7 @@ async def answer(request: web.Request) -> web.StreamResponse:
 
 
 def message(request: web.Request, status: int, title: str, text: str) -> web.Response:
-    """Return a page that says one thing, and by which id the log knows of it; the dashboard's own has its header."""
+    """Return a page with one message and the request's id in the log. On the dashboard's host it has the dashboard's header."""
     is_ours = host(request) == request.app[PANEL].address.host("skypanel")
     style = OWN_STYLE if is_ours else FOREIGN_STYLE
     return page("message", status, title=title, text=text, style=style, is_ours=is_ours, request_id=request.get(REQUEST_ID, ""))

@@ -1,4 +1,4 @@
-"""What a form of ours sends."""
+"""Reads forms that the dashboard's pages send."""
 
 from collections.abc import Mapping
 from urllib.parse import parse_qsl
@@ -16,7 +16,7 @@ Fields = Mapping[str, str]
 
 
 async def read(request: web.Request) -> Fields:
-    """Return the fields of a form that a page of ours sent. Raises Denied for another's, Invalid for what is no form."""
+    """Return the fields of a form. Raises Denied if its CSRF token is wrong, Invalid if the form cannot be parsed."""
     if request.content_type != CONTENT_TYPE:
         raise web.HTTPUnsupportedMediaType
     try:

@@ -1,4 +1,4 @@
-"""What the panel's own parts ask for, on the loopback interface."""
+"""Endpoints for the panel's own processes, on the loopback interface."""
 
 import asyncio
 import hmac
@@ -15,13 +15,13 @@ from web.keys import PANEL, SETTINGS
 
 
 async def health(_request: web.Request) -> web.Response:
-    """Say that this process answers."""
+    """Answer a health check of this process."""
     return web.Response(text="ok\n")
 
 
 @dataclass
 class LastServed:
-    """What the proxy was told last, and at which state of the database."""
+    """The last configuration that the proxy got, and the state of the database at that time."""
 
     state: str = ""
     config: bytes = b""
@@ -31,9 +31,9 @@ TOLD = web.AppKey("told", LastServed)
 
 
 async def proxy(request: web.Request) -> web.Response:
-    """Return the routes in force as the proxy wants them. The proxy alone knows the token, and comes several times a second.
+    """Return the routes as configuration for the proxy, which alone knows the token and polls several times a second.
 
-    They are read and written down only where anything has changed in the database since it came last.
+    The routes are read and saved to disk only if the database has changed since the last poll.
     """
     panel, settings, told = request.app[PANEL], request.app[SETTINGS], request.app[TOLD]
     token = request.headers.get(PROXY_TOKEN_HEADER, "")

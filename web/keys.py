@@ -1,4 +1,4 @@
-"""What the application and a request carry along."""
+"""Keys for the state of the application and of a request, and facts about a request."""
 
 import asyncio
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from web.pending_runs import PendingRuns
 PANEL = web.AppKey("panel", Panel)
 SETTINGS = web.AppKey("settings", Settings)
 REQUEST_ID = web.RequestKey("request_id", str)
-# Who asks, once that is known.
+# The authenticated account.
 ACTOR = web.RequestKey("actor", Account)
 BEAT_S = web.AppKey("beat_s", float)
 MEETINGS = web.AppKey("meetings", PendingRuns)
@@ -24,7 +24,7 @@ STREAMS = web.AppKey("streams", set[asyncio.Task[object]])
 
 @dataclass
 class Look:
-    """A task that ends when streams may be read no more, and how many wait for that."""
+    """A task that ends when streams may no longer be read, and the number of streams that wait for it."""
 
     task: asyncio.Task[None]
     streams: int = 0
@@ -35,15 +35,15 @@ SESSION_LIFE_S = 14 * 24 * 60 * 60
 
 
 def host(request: web.Request) -> str:
-    """Return the hostname that was asked for, without its port."""
+    """Return the requested hostname in lower case, without its port."""
     return request.host.rpartition(":")[0].lower() if ":" in request.host else request.host.lower()
 
 
 def client(request: web.Request) -> str:
-    """Return the address of who asks: the proxy's word, or a trusted one's before it, and not the client's."""
+    """Return the client's address as the proxy or a trusted proxy before it wrote it, never as the client sent it."""
     return visitor(request.headers.get("X-Forwarded-For", request.remote or ""), request.app[SETTINGS].trusted_proxies)
 
 
 def origin(request: web.Request) -> str:
-    """Return the origin that was asked for (RFC 6454); the proxy says whether it took the request by TLS."""
+    """Return the origin of the requested URL (RFC 6454). The proxy says whether the request came over TLS."""
     return f"{request.headers.get('X-Forwarded-Proto', request.scheme)}://{request.host}"

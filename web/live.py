@@ -20,7 +20,7 @@ from web.keys import BEAT_S, PANEL, STREAMS
 FEW_LINES = 200
 MANY_LINES = 2000
 ALL_LINES = 1_000_000
-# The browser comes back and goes on where it was, if it still may.
+# The browser then reconnects and continues where it was, if it still has access.
 TURN_S = 5 * 60.0
 RETRY_MS = 1000
 
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Log:
-    """A deploy's log as a page shows it: the last lines, how many came before, and after which place the rest comes."""
+    """A deploy's log as a page shows it: the last lines, how many came before, and the position after which the rest comes."""
 
     deploy: Deploy
     url: str
@@ -52,7 +52,7 @@ def url(deploy: Deploy) -> str:
 
 
 async def stream(request: web.Request, deploy: Deploy) -> web.StreamResponse:
-    """Send each line after the one that the browser has, and at the end how the deploy ended."""
+    """Send the lines after the last one that the browser has, then an event with the deploy's final state."""
     after = Place.parse(request.headers.get("Last-Event-ID") or request.query.get("after", ""))
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
     await response.prepare(request)
@@ -63,27 +63,27 @@ async def stream(request: web.Request, deploy: Deploy) -> web.StreamResponse:
                 await _copy(request.app[PANEL], deploy, after, response)
                 beats.cancel()
         except* (TimeoutError, ConnectionError, SkyPanelError) as errors:
-            # The browser is gone, or will come back and be told what is wrong.
+            # The browser is gone, or will reconnect and get the error.
             log.info("the log of %s is no longer read: %s", url(deploy), errors.exceptions)
     return response
 
 
 async def plain(panel: Panel, deploy: Deploy) -> web.Response:
-    """Return all of the log there is, without colours."""
+    """Return the whole log so far, without colours."""
     found = await deploys.so_far(panel, deploy, ALL_LINES)
     text = "".join(f"{''.join(part for _, part in shown(line).parts)}\n" for line in found.lines)
     return web.Response(text=text, content_type="text/plain", headers={"Cache-Control": "no-store"})
 
 
 async def end_streams(app: web.Application) -> None:
-    """Have nobody wait for the streams when this process ends; the browsers come back."""
+    """Cancel all streams, so that shutdown does not wait for them. Browsers reconnect."""
     for task in app[STREAMS]:
         task.cancel()
 
 
 @contextmanager
 def registered(request: web.Request) -> Iterator[None]:
-    """Have what waits in the block end with this process."""
+    """While the block runs, let shutdown cancel the current task."""
     task = asyncio.current_task()
     if task is None:
         raise RuntimeError("a request is answered in a task")

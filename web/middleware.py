@@ -1,4 +1,4 @@
-"""What holds for every request: an id, safe headers, errors as answers, writes from our own pages only."""
+"""Middleware for every request: an id, security headers, errors as responses, and CSRF protection."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -21,13 +21,13 @@ HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
-    # Not stricter: without a referrer, browsers send no Origin either, which the check of writes needs.
+    # Not stricter: without a referrer, browsers send no Origin either, and the CSRF check needs it.
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 INTERNAL = "/internal/"
-# No cookie counts there, and no browser knows what does: a token.
+# Agents authenticate with a token, which no browser knows, and never with a cookie: CSRF does not apply.
 AGENTS = "/nodes/agent/"
 MAX_PLACE = 200
 SECRET_FROM = ("/sources/", "/streams/")
@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """Add to every response what belongs on all of them."""
+    """Add the headers that every response has."""
     response.headers.update(HEADERS)
     response.headers[ID_HEADER] = request.get(REQUEST_ID, "")
     if auth.REMAINING in request:
@@ -45,7 +45,7 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
 
 @web.middleware
 async def identified(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Give the request the id by which its error is found in the log."""
+    """Give the request the id that error pages show and the log contains."""
     request[REQUEST_ID] = str(uuid4())
     audit.ORIGIN.set(f"{'api' if dispatch.is_for_api(request) else 'web'} {client(request)}")
     return await handler(request)
@@ -53,7 +53,7 @@ async def identified(request: web.Request, handler: Handler) -> web.StreamRespon
 
 @web.middleware
 async def answered(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn each error into its answer; one that nobody expected is logged with its trace."""
+    """Turn errors into responses. Log an unexpected error with its traceback."""
     try:
         return await handler(request)
     except SkyPanelError as error:
@@ -85,7 +85,7 @@ def _fault(error: web.HTTPException) -> SkyPanelError:
 
 @web.middleware
 async def by_host(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer on the dashboard's host, and as the API on the domain itself; all other names are apps', or nobody's."""
+    """Dispatch by host: the dashboard, the API on the domain itself, and the fallback on all other hosts."""
     if dispatch.is_for_api(request) and not request.path.startswith(INTERNAL):
         return await dispatch.answer(request)
     dashboard = request.app[PANEL].address.host("skypanel")
@@ -97,7 +97,7 @@ async def by_host(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 async def _over_tls(request: web.Request) -> web.Response | None:
-    """Lead to HTTPS where there is TLS: without it, a cookie may be any app's, and what is typed in is anybody's to read."""
+    """Redirect to HTTPS if the dashboard has TLS. Over HTTP, apps could set our cookies, and others could read what users type."""
     address = request.app[PANEL].address
     if not address.dashboard_has_tls or origin(request).startswith("https:"):
         return None
@@ -108,7 +108,7 @@ async def _over_tls(request: web.Request) -> web.Response | None:
 
 @web.middleware
 async def refuse_cross_site(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Refuse a write that another site had a browser send (CSRF): apps share the dashboard's site, so SameSite cookies do not suffice."""
+    """Refuse cross-origin writes (CSRF). Apps share the dashboard's site, so SameSite cookies do not suffice."""
     if request.method in READING or request.path.startswith(AGENTS) or _origin_of_sender(request) == origin(request):
         return await handler(request)
     raise Denied("This request came from another site.", "Open the dashboard itself and try there.")
@@ -124,7 +124,7 @@ def _origin_of_sender(request: web.Request) -> str | None:
 
 
 def _place(request: web.Request) -> str:
-    """Return the path for the log, but for what lets in whoever has it: an upload's secret, or a stream's ticket."""
+    """Return the path for the log, without its secret: that of an upload, or a stream's ticket."""
     path = request.rel_url.raw_path
     return f"{path.rpartition('/')[0]}/..." if request.path.startswith(SECRET_FROM) else path
 

@@ -1,4 +1,4 @@
-"""One-off dynos that wait for whoever asked for them to come to the rendezvous: nothing of them runs until then."""
+"""One-off dynos that wait for their client to connect to the rendezvous. They start only then."""
 
 import hmac
 import secrets
@@ -17,7 +17,7 @@ MAX_WAITING_OF_ONE = 20
 
 @dataclass(frozen=True)
 class PendingRun:
-    """What is to run, and by whose token; `origin` is where it was asked for."""
+    """A one-off dyno that will start, and the token that requested it. `origin` says where, for the audit log."""
 
     token_id: TokenId
     app_id: AppId
@@ -33,14 +33,14 @@ class _Expected:
 
 
 class PendingRuns:
-    """Those that are arranged, in the memory of the process that is the rendezvous. `now` counts seconds."""
+    """The pending runs, in the memory of the web process, which is also the rendezvous. `now` returns seconds."""
 
     def __init__(self, now: Callable[[], float] = monotonic) -> None:
         self._now = now
         self._expected: dict[str, _Expected] = {}
 
     def arrange(self, meeting: PendingRun) -> str:
-        """Return what whoever comes has to say, once and within a minute. Raises Conflict where too many wait already."""
+        """Return the secret that the client must send, once and within WAIT_S. Raises Conflict if too many runs wait already."""
         now = self._now()
         self._expected = {place: each for place, each in self._expected.items() if each.until > now}
         same = sum(each.meeting.token_id == meeting.token_id for each in self._expected.values())
@@ -51,7 +51,7 @@ class PendingRuns:
         return f"{place}.{secret}"
 
     def take(self, said: bytes) -> PendingRun | None:
-        """Return the meeting that somebody comes for, if they know its secret; it is theirs alone from now on."""
+        """Remove and return the run of a secret, or None if there is none or it has expired."""
         place, _, secret = said.decode("ascii", errors="replace").partition(".")
         expected = self._expected.get(place)
         if expected is None or not hmac.compare_digest(expected.secret.encode(), secret.encode()):

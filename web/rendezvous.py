@@ -1,6 +1,6 @@
-"""Where the Heroku CLI meets the one-off dynos it asked for: TLS, a secret as the first line, then bytes both ways.
+"""Connects the Heroku CLI to the one-off dynos it asked for: TLS, a secret as the first line, then bytes both ways.
 
-The CLI drops the first chunk it is sent, whatever is in it; each write here is a TLS record, and so a chunk, of its own.
+The CLI drops the first chunk that it receives, whatever is in it. Each write here is a separate TLS record, and so a separate chunk.
 """
 
 import asyncio
@@ -24,17 +24,17 @@ from web.pending_runs import PendingRun, PendingRuns
 
 GREETING = b"rendezvous\r\n"
 END_OF_INPUT = b"\x04"
-# Who has not said the secret yet: how many at once, and for how long.
+# Limits for clients that have not sent the secret yet: how many at once, and how long each.
 MAX_STRANGERS = 64
 STRANGER_S = 10.0
 MAX_SECRET_BYTES = 256
 CHUNK_BYTES = 64 * 1024
-# A client without a terminal ends its input by a byte that could be part of it: then more follows at once.
+# A client without a terminal ends its input with a byte that may also be part of it. If it is, more input follows within END_S.
 END_S = 0.5
 LOOK_S = 2.0
 PAUSE_S = 1.0
 FAREWELL_S = 5.0
-# A client that vanishes without a word is noticed within two minutes.
+# Detects a vanished client within two minutes.
 KEEPALIVE = {socket.TCP_KEEPIDLE: 60, socket.TCP_KEEPINTVL: 15, socket.TCP_KEEPCNT: 4}
 
 log = logging.getLogger(__name__)
@@ -44,9 +44,9 @@ log = logging.getLogger(__name__)
 async def listening(
     panel: Panel, meetings: PendingRuns, certificate: tuple[Path, Path], port: int, *, stranger_s: float = STRANGER_S
 ) -> AsyncIterator[int]:
-    """Receive clients on all interfaces for the length of the block, and yield the port; those who are there then are sent away.
+    """Accept clients on all interfaces while the block runs, and yield the port. Clients still connected at its end are disconnected.
 
-    Who has not said a secret after `stranger_s` is sent away too.
+    A client that has not sent a secret after `stranger_s` seconds is disconnected too.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*certificate)
@@ -70,7 +70,7 @@ class _Reception:
         self.visits: set[asyncio.Task[None]] = set()
 
     async def accept(self, listener: socket.socket) -> None:
-        """Receive one client after another; those over MAX_STRANGERS wait in the kernel."""
+        """Accept clients. Those beyond MAX_STRANGERS wait in the kernel."""
         while True:
             await self._strangers.acquire()
             try:
@@ -103,7 +103,7 @@ class _Reception:
                 await _close(writer)
 
     async def _greeted(self, connection: socket.socket) -> tuple[PendingRun, asyncio.StreamReader, asyncio.StreamWriter] | None:
-        """Begin TLS and hear the secret; None for somebody who knows none."""
+        """Do the TLS handshake and read the secret. Return None if the secret is wrong."""
         for option, value in KEEPALIVE.items():
             connection.setsockopt(socket.IPPROTO_TCP, option, value)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -124,7 +124,7 @@ class _Reception:
         return meeting, reader, writer
 
     async def _attend(self, meeting: PendingRun, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Run what was asked for, for as long as the client stays and may."""
+        """Run the dyno until it ends, the client disconnects, or its access is revoked."""
         ORIGIN.set(meeting.origin)
         await _write(writer, GREETING)
         ticket = Ticket(meeting.token_id, meeting.app_id, {})
@@ -147,7 +147,7 @@ class _Reception:
 
 
 async def _answer(attached: Attached, writer: asyncio.StreamWriter, *, has_status: bool) -> None:
-    """Send what the dyno prints, until it has ended."""
+    """Send the dyno's output until it ends."""
     pieces = exit_status.whole(attached.read()) if has_status else attached.read()
     async for piece in pieces:
         await _write(writer, piece)
@@ -157,7 +157,7 @@ async def _answer(attached: Attached, writer: asyncio.StreamWriter, *, has_statu
 
 
 async def _pass_on(reader: asyncio.StreamReader, attached: Attached, *, at_terminal: bool) -> None:
-    """Give the dyno what the client sends, until the client is gone."""
+    """Forward the client's input to the dyno until the client disconnects."""
     held = b""
     while True:
         try:
@@ -175,7 +175,7 @@ async def _pass_on(reader: asyncio.StreamReader, attached: Attached, *, at_termi
 
 
 async def _first_of(*steps: Coroutine[None, None, None]) -> None:
-    """Take steps side by side until one has ended. Raises what it raised."""
+    """Run steps concurrently until one has ended, then cancel the others. Raises what the ended one raised."""
     tasks = {asyncio.create_task(step) for step in steps}
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -20,7 +20,7 @@ SLUG = "/nodes/agent/slugs/{digest:[0-9a-f]{64}}"
 
 def _static(name: str) -> Handler:
     async def file(_request: web.Request) -> web.FileResponse:
-        # Browsers ask whether theirs is still good.
+        # Browsers revalidate their copy before each use.
         return web.FileResponse(STATIC / name, headers={"Cache-Control": "no-cache"})
 
     return file

@@ -1,4 +1,4 @@
-"""Worker nodes: how they are, and a form that adds one."""
+"""The page of worker nodes: their states, and a form that adds one."""
 
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -29,12 +29,12 @@ CHANGES: Mapping[str, Change] = {
 
 
 async def show(request: web.Request) -> web.Response:
-    """Show the nodes, what administrators should know of them, and the form."""
+    """Show the nodes, their alerts, and the form."""
     return await _page(request, await session.visitor(request))
 
 
 async def add(request: web.Request) -> web.Response:
-    """Add a machine, and provision it if that is wished."""
+    """Add a machine, and provision it if the form asks for that."""
     panel, visitor = request.app[PANEL], await session.visitor(request)
     fields = await forms.read(request)
     try:
@@ -66,7 +66,7 @@ def _secret(fields: forms.Fields) -> tuple[SecretKind, str]:
     key, password = fields.get("key", "").strip(), fields.get("password", "")
     if bool(key) == bool(password):
         raise Invalid("Give a private key or a password, and not both.", "The machine says which of them it takes.")
-    # Browsers end lines in their own way.
+    # Browsers send CRLF line ends in form fields; a private key needs LF.
     return (SecretKind.KEY, "\n".join(key.splitlines()) + "\n") if key else (SecretKind.PASSWORD, password)
 
 

@@ -1,4 +1,4 @@
-"""Organizations: what each has and costs, a page of one, and what can be done to it."""
+"""Pages for organizations: a list with usage and cost, and one organization with the actions on it."""
 
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -24,7 +24,7 @@ CHANGES: Mapping[str, Change] = {"suspend": suspension.hold, "resume": suspensio
 
 
 async def index(request: web.Request) -> web.Response:
-    """Show the panel in figures, and its organizations, a page of them."""
+    """Show the panel's figures and one page of its organizations."""
     visitor, after = await session.visitor(request), request.query.get("after", "")
     found = await figures.overview(request.app[PANEL], visitor.account, after=after, limit=AT_ONCE + 1)
     return page_for(
@@ -40,7 +40,7 @@ async def index(request: web.Request) -> web.Response:
 
 
 async def show(request: web.Request) -> web.Response:
-    """Show one organization: what it uses, and what can be done to it."""
+    """Show one organization: its usage, and the actions on it."""
     visitor = await session.visitor(request)
     return await _page(request, visitor, await _organization(request, visitor))
 
@@ -58,7 +58,7 @@ async def change(request: web.Request) -> web.Response:
 
 
 async def delete(request: web.Request) -> web.Response:
-    """Delete an organization, once it is said what becomes of its apps."""
+    """Delete an organization, if the form says what happens to its apps."""
     panel, visitor = request.app[PANEL], await session.visitor(request)
     fields = await forms.read(request)
     organization = await _organization(request, visitor)

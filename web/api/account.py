@@ -1,4 +1,4 @@
-"""Who calls: the account, its SSH keys, and its API tokens as OAuth authorizations; for administrators those of any account."""
+"""The caller's account, SSH keys, and API tokens as OAuth authorizations. Administrators can manage those of any account."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -146,7 +146,7 @@ async def no_default_authorization(_call: Call) -> Reply:
 
 
 async def _owner(call: Call) -> Account:
-    """Return the account that the path names, for an administrator; without one, who calls. Raises Denied or NotFound."""
+    """Return the account in the path, which only an administrator may name; without one, the caller. Raises Denied or NotFound."""
     return await people.find(call.panel, call.account, call.params["account"]) if "account" in call.params else call.account
 
 

@@ -1,4 +1,4 @@
-"""Everybody with an account, for administrators: who there is, and a link by which somebody gets in."""
+"""Accounts, for administrators: list them, and make sign-in links for them."""
 
 from skypanel.domain.account import Account, AccountEntry
 from skypanel.flow import people

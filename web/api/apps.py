@@ -1,4 +1,4 @@
-"""Apps: listing, making, looking and destroying."""
+"""Apps: list, create, show, change and destroy them."""
 
 import secrets
 from typing import Annotated
@@ -42,7 +42,7 @@ async def index(call: Call) -> Page:
 
 
 async def page(call: Call, organization_id: OrganizationId | None = None) -> Page:
-    """List the caller's apps, all or those of one organization; where they are asked for by name, the database pages."""
+    """List the caller's apps, all or those of one organization. The database does the paging if the range is by name and has no end."""
     asked = call.range if call.range.field == "name" else Range("name", max=call.range.max, is_descending=call.range.is_descending)
     is_plain = not asked.is_descending and not asked.last and (asked.after_first or not asked.first)
     after = asked.first if is_plain else ""
@@ -98,7 +98,7 @@ async def shown(call: Call, app: App) -> apps.App:
 
 
 def check_place(call: Call, body: NewApp) -> None:
-    """Raise Invalid unless an app is to be made where there is a place to."""
+    """Raise Invalid for a region or stack that neither this panel nor Heroku has."""
     if body.region is not None:
         equals.check_region(call, body.region)
     if body.stack is not None:
@@ -106,5 +106,5 @@ def check_place(call: Call, body: NewApp) -> None:
 
 
 def new_name() -> str:
-    """Return a name for an app that was given none."""
+    """Return a random name for an app."""
     return f"{secrets.choice(_FIRST)}-{secrets.choice(_SECOND)}-{secrets.token_hex(4)}"

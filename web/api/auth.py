@@ -1,4 +1,4 @@
-"""Who calls: an API token as a bearer token (RFC 6750), or as the password of Basic authentication (RFC 7617)."""
+"""Authentication: an API token as a bearer token (RFC 6750), or as the password of Basic authentication (RFC 7617)."""
 
 import binascii
 from base64 import b64decode
@@ -17,7 +17,7 @@ HEADER = "RateLimit-Remaining"
 
 
 class Unauthorized(SkyPanelError):
-    """The caller did not say who it is, or cannot prove it."""
+    """The request has no credentials, or none that are valid."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -28,14 +28,14 @@ class Unauthorized(SkyPanelError):
 
 @dataclass(frozen=True)
 class Credentials:
-    """What a caller sent; a bearer token has no user name."""
+    """The credentials of a request. With a bearer token, `user` is empty."""
 
     user: str
     secret: str
 
 
 async def caller(request: web.Request, panel: Panel) -> Caller:
-    """Return who calls, and count the call. Raises Unauthorized or Throttled."""
+    """Authenticate the caller, and count the call against its rate limit. Raises Unauthorized or Throttled."""
     request[REMAINING] = 0
     found = await accounts.caller(panel, credentials(request).secret)
     if found is None:
@@ -47,7 +47,7 @@ async def caller(request: web.Request, panel: Panel) -> Caller:
 
 
 def credentials(request: web.Request) -> Credentials:
-    """Return what a caller sent. Raises Unauthorized if that is nothing."""
+    """Return the credentials of a request. Raises Unauthorized if it has none that can be read."""
     scheme, _, rest = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer" and _is_text(rest.strip()):
         return Credentials("", rest.strip())

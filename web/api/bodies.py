@@ -1,4 +1,4 @@
-"""What a request's body may be, as a type of msgspec's, and the check of it: it says what is wrong, and never shows a value."""
+"""Request bodies as msgspec types, and their validation: errors say what is wrong and never show a value."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +10,7 @@ from msgspec import Meta, Struct, UnsetType, convert, inspect
 from skypanel.domain.errors import Invalid
 from skypanel.domain.names import printable
 
-Json = Any  # whatever JSON can say
+Json = Any  # any JSON value
 T = TypeVar("T")
 
 MAX_TEXT = 255
@@ -21,7 +21,7 @@ Text = Annotated[str, Meta(max_length=MAX_TEXT)]
 Number = Annotated[int, Meta(ge=0, le=MAX_INTEGER)]
 Several = Annotated[tuple[T, ...], Meta(max_length=MAX_ITEMS)]
 Fields = Annotated[dict[str, T], Meta(max_length=MAX_ITEMS)]
-# What may be left out, but not null; where null is the same as nothing, a field's default is that.
+# A field that may be absent but not null. Where null means the same as absent, the field has a default instead.
 Maybe: TypeAlias = T | UnsetType
 
 
@@ -29,33 +29,33 @@ class Body(Struct, forbid_unknown_fields=True):
     """An object with these fields and no others."""
 
     def __repr__(self) -> str:
-        """Name the type alone: what it holds may be a secret."""
+        """Return the type's name only: values may be secret."""
         return f"{type(self).__name__}(...)"
 
 
 class Empty(Body):
-    """A body where there is to be none."""
+    """The body of an endpoint that takes none."""
 
 
-def read(body: bytes, kind: Any) -> Any:  # noqa: ANN401 - of the type that is asked for
-    """Return what a body says, as a value of a type. Raises Invalid."""
+def read(body: bytes, kind: Any) -> Any:  # noqa: ANN401 - a value of `kind`
+    """Parse a body into a value of type `kind`. Raises Invalid."""
     said = parse(body)
     _check(_described(kind), said, "The body")
     return convert(said, kind)
 
 
 def check_empty(body: bytes) -> None:
-    """Raise Invalid for a body where there is to be none; one that says nothing is none."""
+    """Raise Invalid unless a body says nothing. JSON that is falsy, such as {}, says nothing either."""
     if said := parse(body):
         _check(_described(Empty), said, "The body")
 
 
 def parse(body: bytes) -> Json:
-    """Return what a body says; an empty one says an empty object. Raises Invalid."""
+    """Parse a body as JSON; an empty one counts as an empty object. Raises Invalid."""
     if not body.strip():
         return {}
     try:
-        # msgspec takes the last of several fields of one name.
+        # msgspec keeps the last of several fields with one name; they are refused here.
         return json.loads(body.decode(), object_pairs_hook=_once, parse_constant=_no_number)
     except (ValueError, RecursionError):
         raise Invalid(
@@ -69,7 +69,7 @@ def _described(kind: Any) -> inspect.Type:  # noqa: ANN401 - any type
 
 
 def _check(kind: inspect.Type, value: Json, name: str) -> None:
-    """Check a value against a type, or several; where it fits none, the first of them says why."""
+    """Check a value against a type or a union. If no member of the union fits, raise the error of the first."""
     kinds = kind.types if isinstance(kind, inspect.UnionType) else (kind,)
     is_nullable = any(isinstance(each, inspect.NoneType) for each in kinds)
     if value is None and is_nullable:
@@ -88,7 +88,7 @@ def _check(kind: inspect.Type, value: Json, name: str) -> None:
 
 def _check_one(kind: inspect.Type, value: Json, name: str, or_null: str) -> None:
     accepted, words, check = _CHECKS[type(kind)]
-    # To Python, true is a number.
+    # In Python, bool is a subclass of int.
     if not isinstance(value, accepted) or (isinstance(value, bool) and accepted is not bool):
         raise Invalid(f"{name} has the wrong type.", f"Give {words}{or_null}.")
     check(kind, value, name)

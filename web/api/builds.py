@@ -1,4 +1,4 @@
-"""Builds: of an archive that was uploaded, and those of pushes."""
+"""Builds: list, show and cancel them, and build an uploaded archive."""
 
 from typing import Annotated
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""A call of the API, and what it is answered."""
+"""A call of the API, and its answer."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ Needs = Action | AccountAction
 
 @dataclass(frozen=True)
 class Call:
-    """A request by somebody who is known, with what it says checked for its form."""
+    """An authenticated request, with its path and range parsed."""
 
     request: web.Request
     caller: Caller
@@ -32,20 +32,20 @@ class Call:
 
     @property
     def panel(self) -> Panel:
-        """The panel that is asked."""
+        """The panel that serves the call."""
         return self.request.app[PANEL]
 
     @property
     def account(self) -> Account:
-        """Who asks."""
+        """The caller's account."""
         return self.caller.account
 
     def warn(self, text: str) -> None:
-        """Have the answer's headers say what was not done as it was asked; the CLI shows that."""
+        """Add a warning to the response's headers, which the CLI shows: something was not done as requested."""
         self.warnings.append(text)
 
     async def app(self) -> App:
-        """Return the app that the path names, if the caller's role allows the call. Raises NotFound or Denied."""
+        """Return the app in the path, if the caller's role allows the call. Raises NotFound or Denied."""
         if not isinstance(self.needs, Action):
             raise TypeError("a call about an app needs an action on apps")
         return await apps.access(self.panel, self.account, self.params["app"], self.needs)
@@ -57,7 +57,7 @@ class Call:
         return await organizations.access(self.panel, self.account, self.params["team"], needs or self.needs)
 
     def id(self, name: str, noun: str) -> UUID:
-        """Return an id that the path names. Raises NotFound for what is none."""
+        """Return the UUID in the path parameter `name`. Raises NotFound, with `noun` in its message, if it is not a UUID."""
         try:
             return UUID(self.params[name])
         except ValueError:
@@ -66,7 +66,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Reply:
-    """What is answered, as JSON: a resource, several, or plain values."""
+    """A JSON response: a resource, a list of them, or plain values."""
 
     body: object
     status: int = 200

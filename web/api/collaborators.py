@@ -1,4 +1,4 @@
-"""Who may act for an app: its organization's members, and people who were given access to it alone."""
+"""Access to an app: members of its organization, and collaborators, who have access to this app only."""
 
 from collections.abc import Sequence
 
@@ -60,7 +60,7 @@ async def add(call: Call, body: NewCollaborator) -> Reply:
     invitation = await collaborators_flow.add(call.panel, app, email, role, call.account)
     told = people.invited(call, invitation)
     if body.permissions is UNSET:
-        # The CLI passes permissions on for Heroku's enterprises alone, and drops them here without a word.
+        # The CLI sends permissions only for Heroku's enterprise teams. Here it drops them silently.
         told["Warning-Message"] = " ".join((f"They are a {role.word} of {app.name}; access:update makes them another.", *told.values()))
     return Reply(await _shown(call, app, invitation.account.email), 201, told)
 

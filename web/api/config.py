@@ -1,4 +1,4 @@
-"""Config vars: write-only."""
+"""Config vars. They are write-only: no endpoint returns a value."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -13,12 +13,12 @@ from web.api.bodies import Fields
 from web.api.calls import Call, Reply
 from web.api.releases import version
 
-# A value's own check counts bytes, and says more.
+# Generous: a later check counts bytes and has the better message.
 Changes = Fields[Annotated[str, Meta(max_length=MAX_VALUE_BYTES * 2)] | None]
 ConfigVars = dict[str, str]
 MASK = "********"
 WRITE_ONLY = "Config vars are write-only: their values are never shown."
-# By which the Heroku CLI is told apart, and how a caller says that it knows masks from values.
+# How the Heroku CLI is recognized, and the header by which a caller says that it can tell masks from values.
 CLI = "heroku-cli/"
 HEADER, KNOWS_MASKS = "Config-Vars", "masked"
 
@@ -26,7 +26,7 @@ HEADER, KNOWS_MASKS = "Config-Vars", "masked"
 async def show(call: Call) -> Reply:
     """List an app's config vars, their values masked.
 
-    The Heroku CLI is refused where there are any: its `config:get` asks for the same as its `config` does, and hands masks on.
+    If there are any, the Heroku CLI is refused: its `config:get` sends the same request as `config`, and would print masks as values.
     """
     app = await call.app()
     found = await config_flow.keys(call.panel, app)

@@ -1,4 +1,4 @@
-"""From a request to the endpoint that answers it, and from its answer to a response."""
+"""Routes a request to its endpoint, and turns the answer into a response."""
 
 import hashlib
 import zlib
@@ -18,7 +18,7 @@ from web.keys import PANEL, host
 
 MAX_PARAM = 512
 COMPRESSED_FROM = 512
-# What most repeats itself gets little smaller by more work.
+# The fastest level: JSON repeats itself, so higher levels gain little.
 COMPRESSION = 1
 _GZIP = 16 + zlib.MAX_WBITS
 PARTIAL, NOT_MODIFIED = 206, 304
@@ -26,12 +26,12 @@ WARNING = "Warning-Message"
 
 
 def is_for_api(request: web.Request) -> bool:
-    """Whether a request is one of the API's: on the panel's domain itself, and not by a browser that wants a page."""
+    """Whether a request is for the API: its host is one of the API's, and it does not accept HTML, as browsers do."""
     return host(request) in request.app[PANEL].address.api_hosts and "text/html" not in request.headers.get("Accept", "")
 
 
 async def answer(request: web.Request) -> web.StreamResponse:
-    """Answer a request."""
+    """Authenticate, authorize, parse and answer a request to the API."""
     endpoint, params = await _resolve(request)
     if isinstance(endpoint, OpenEndpoint):
         return _response(request, await endpoint.handle(request, params, *await _body(request, endpoint)))
@@ -62,7 +62,7 @@ async def _resolve(request: web.Request) -> tuple[Endpoint | OpenEndpoint, Mappi
     match = await _ROUTER.resolve(request)
     endpoint = _BY_ROUTE.get(match.route)
     if endpoint is None:
-        # A method that a path has not, or a path that there is not.
+        # Either the path exists without this method, or it does not exist.
         if isinstance(match.http_exception, web.HTTPMethodNotAllowed):
             raise match.http_exception
         raise NotFound(*_NOTHING)
@@ -73,7 +73,7 @@ async def _resolve(request: web.Request) -> tuple[Endpoint | OpenEndpoint, Mappi
 
 
 async def _body(request: web.Request, endpoint: Endpoint | OpenEndpoint) -> Sequence[object]:
-    """Return the body that an endpoint takes, if it takes one. Raises Invalid for one that does not fit."""
+    """Return the parsed body as the only item of a sequence, which is empty if the endpoint takes none. Raises Invalid."""
     if isinstance(endpoint, OpenEndpoint) and endpoint.is_upload:
         return ()
     try:
@@ -89,7 +89,7 @@ async def _body(request: web.Request, endpoint: Endpoint | OpenEndpoint) -> Sequ
 def _warn(response: web.StreamResponse, warnings: Sequence[str]) -> None:
     said = [response.headers[WARNING]] if WARNING in response.headers else []
     if text := " ".join((*said, *warnings)):
-        # The one is for today's CLI, the other for Heroku's older clients.
+        # Today's CLI reads the first header, Heroku's older clients read the second.
         response.headers.update({WARNING: text, "X-Heroku-Warning": text})
 
 
@@ -99,7 +99,7 @@ def _response(request: web.Request, given: Answer) -> web.StreamResponse:
     if isinstance(given, Page):
         more = {"Next-Range": given.next} if given.next else {}
         given = Reply(list(given.items), PARTIAL if given.next else 200, {"Accept-Ranges": "id, name, version", **more})
-    # Spread as Python writes it, on which scripts that look for a text in it may rely.
+    # With the spaces that Python's json writes: scripts may search the text for them.
     body = msgspec.json.format(_ENCODER.encode(given.body), indent=0)
     tag = f'W/"{hashlib.sha256(body).hexdigest()[:32]}"'
     headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Authorization, Accept-Encoding, Range", **given.headers}

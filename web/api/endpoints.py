@@ -1,4 +1,4 @@
-"""The rows of the table: each tells all there is to know of an endpoint."""
+"""The types of rows in the table of endpoints."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from web.api.calls import Answer, Needs
 from web.api.resources.common import Nothing
 
 JSON, TEXT, EVENTS = "application/json", "text/plain", "text/event-stream"
-Type = Any  # a type of msgspec's
+Type = Any  # a type that msgspec can encode or decode
 
 
 @dataclass(frozen=True)
 class Gives:
-    """An answer without an error; without a type there is none of this endpoint. A page may be a part of a list."""
+    """The successful answer of an endpoint. Without a `kind` it never succeeds; if `is_page`, the answer may be a part of a list."""
 
     kind: Type
     statuses: tuple[int, ...] = (200,)
@@ -24,17 +24,17 @@ class Gives:
 
 
 def one(kind: Type) -> Gives:
-    """Return the answer that is a thing."""
+    """Return the answer 200 with one resource."""
     return Gives(kind)
 
 
 def made(kind: Type) -> Gives:
-    """Return the answer that is a thing which there was not before."""
+    """Return the answer 201 with a new resource."""
     return Gives(kind, (201,))
 
 
 def page(kind: Type) -> Gives:
-    """Return the answer that is some of a list of things."""
+    """Return the answer 200 or 206 with a page of a list."""
     return Gives(list[kind], is_page=True)
 
 
@@ -45,9 +45,9 @@ NONE = Gives(Annotated[list[Any], Meta(max_length=0)], is_page=True)
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One for those who have a token; `needs` is what its scope and, for an app, the role must allow.
+    """An endpoint for callers with a token. The token's scope must allow `needs`; for an app, the role must too.
 
-    `handle` is given the call, and after it the body where the endpoint takes one.
+    `handle` gets the call, then the body if the endpoint takes one.
     """
 
     method: str
@@ -60,7 +60,10 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class OpenEndpoint:
-    """One that sees to itself who calls; `handle` is given the request and the parameters, and one for uploads reads the body too."""
+    """An endpoint that authenticates callers itself.
+
+    `handle` gets the request, the path parameters, and the body if the endpoint takes one. With `is_upload` it reads the body itself.
+    """
 
     method: str
     path: str

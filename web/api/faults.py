@@ -1,4 +1,4 @@
-"""How each kind of error is answered: its status, and its name in JSON."""
+"""Maps each kind of error to its HTTP status and its id in JSON."""
 
 from collections.abc import Mapping
 

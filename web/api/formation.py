@@ -1,4 +1,4 @@
-"""What runs of an app: its formation and its dynos."""
+"""An app's formation and dynos: list, scale, restart and stop them."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -123,7 +123,7 @@ async def _scale(call: Call, app: App, updates: Sequence[TypeScaling]) -> None:
 
 
 def _quantity(given: str | int) -> tuple[bool, int]:
-    """Return whether a quantity is on top of what there is, such as +1, and its number."""
+    """Return whether a quantity is relative, such as +1 or -1, and its number. Raises Invalid."""
     if isinstance(given, int):
         return False, given
     sign, digits = given[:1], given.removeprefix("+").removeprefix("-")

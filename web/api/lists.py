@@ -1,4 +1,4 @@
-"""What there is one of, and what there is none of yet: well-formed for clients that ask."""
+"""Things of which a panel has one or none, in the form that clients expect."""
 
 from skypanel.domain.errors import NotFound
 from skypanel.domain.names import printable

@@ -1,4 +1,4 @@
-"""Where an app's logs are read."""
+"""Log sessions: URLs at which clients read an app's logs."""
 
 from web.api import tickets
 from web.api.bodies import Body, Number, Text
@@ -7,7 +7,7 @@ from web.api.resources import dynos
 
 DEFAULT_LINES = 100
 MAX_LINES = 1500
-SOURCES = {"heroku": "skypanel"}  # what a platform prints, by its own name
+SOURCES = {"heroku": "skypanel"}  # Heroku's name for lines of the platform itself, and ours
 
 
 class Wishes(Body):

@@ -1,4 +1,4 @@
-"""One-off dynos: running a command of an app, attached or detached."""
+"""One-off dynos: run a command of an app, attached or detached."""
 
 from collections.abc import Mapping
 from typing import Annotated
@@ -44,7 +44,7 @@ async def create(call: Call, body: NewDyno) -> Reply:
     is_attached = bool(body.attach)
     window = _window(environment) if is_attached and not body.force_no_tty else None
     if window is not None:
-        # A terminal knows its size, and programs ask it.
+        # Programs ask the terminal for its size, so they need no variables.
         environment = {key: value for key, value in environment.items() if key not in {"COLUMNS", "LINES"}}
     life_s = float(body.time_to_live or ONE_OFF_LIFE_S)
     reserved = await run_flow.reserve(call.panel, app, body.command, window=window, environment=environment, life_s=life_s)
@@ -59,7 +59,7 @@ async def create(call: Call, body: NewDyno) -> Reply:
 
 
 def _window(environment: Mapping[str, str]) -> Window | None:
-    """Return the size of the caller's terminal, which comes as two variables; without them there is none."""
+    """Return the size of the caller's terminal from COLUMNS and LINES, or None if either is absent or out of bounds."""
     sides = [environment.get(name, "") for name in ("COLUMNS", "LINES")]
     if not all(side.isascii() and side.isdigit() and 1 <= int(side) <= MAX_SIDE for side in sides):
         return None

@@ -1,4 +1,4 @@
-"""The document of the API (https://spec.openapis.org/oas/v3.1.1), made of the tables by which it answers."""
+"""The OpenAPI document (https://spec.openapis.org/oas/v3.1.1), generated from the table of endpoints."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -50,14 +50,14 @@ TAGS: Mapping[str, str] = {
 RANGE = "A part of a list: `name ..; max=100, order=desc`, or what Next-Range said"
 BYTES = {"type": "string", "format": "binary"}
 UPLOADED = ("application/gzip", "application/octet-stream")
-# What aiohttp says by itself: a body that is too large.
+# aiohttp itself sends this for a body that is too large.
 TOO_LARGE = 413
 WITHOUT_TOKEN: Mapping[object, list[Json]] = {account.authorize: [{"basic": []}, {"bearer": ["global"]}]}
 SCHEMAS = "#/components/schemas/{name}"
 
 
 def served(rows: Sequence[Row]) -> OpenEndpoint:
-    """Return the endpoint that shows the document of some endpoints, and of itself."""
+    """Return the endpoint that shows the OpenAPI document of `rows` and of itself."""
 
     async def show(_request: web.Request, _params: Mapping[str, str]) -> Reply:
         """Show this document."""
@@ -100,7 +100,7 @@ def document(rows: Iterable[Row]) -> Json:
 
 
 def _complete(schema: Json) -> Json:
-    """Return the schema of what is answered: nothing is ever left out of it, whatever it is made of."""
+    """Return the schema of an answer with all fields required: answers never leave one out, even if it has a default."""
     if "properties" not in schema:
         return schema
     properties = {name: {key: value for key, value in each.items() if key != "default"} for name, each in schema["properties"].items()}

@@ -1,4 +1,4 @@
-"""What is the same for members of an organization and collaborators of an app."""
+"""What members of an organization and collaborators of an app share: roles and invitations."""
 
 from collections.abc import Mapping
 
@@ -13,14 +13,14 @@ ALIASES: Mapping[str, str] = {heroku: role.word for role, heroku in ROLE_WORDS.i
 
 
 def role(word: str, highest: Role = Role.OWNER) -> Role:
-    """Return the role that a caller means. Raises Invalid with those there are."""
+    """Return the role that a word names, in our words or Heroku's. Raises Invalid, which lists the roles."""
     return read_role(ALIASES.get(word, word), highest)
 
 
 async def check_known(call: Call, email: str) -> None:
-    """Raise Invalid for somebody without an account, unless the caller runs the platform.
+    """Raise Invalid if `email` has no account, unless the caller is an administrator.
 
-    Who makes an account is told how to sign in as it: that is for nobody to do with another's address.
+    The one who makes an account gets its sign-in link. Only administrators may get a link for another person's address.
     """
     if await people.known(call.panel, email) is None and not runs_platform(call.account):
         raise Invalid(
@@ -29,7 +29,7 @@ async def check_known(call: Call, email: str) -> None:
 
 
 def invited(call: Call, invitation: Invitation) -> dict[str, str]:
-    """Return the headers that tell how somebody who is new here signs in."""
+    """Return the warning header with the sign-in link of a new account, or nothing if the account is not new."""
     if invitation.link is None:
         return {}
     link = invitation.url(call.panel.address)

@@ -10,7 +10,7 @@ from skypanel.domain.names import printable
 
 DEFAULT_MAX = 200
 LARGEST_MAX = 1000
-# Reading a header takes time with the square of its length.
+# Matching the regular expression takes quadratic time in the header's length.
 MAX_HEADER = 512
 _RANGE = re.compile(
     r"(?P<field>[a-z_]*) *(?P<after>\]?)(?P<first>[^;,\[\]]*?)\.\.(?P<before>\[?)(?P<last>[^;,\[\]]*)(?P<rest>[;,].*)?", re.ASCII
@@ -19,12 +19,12 @@ _OPTION = re.compile(r"(?:max=(?P<max>[0-9]{1,9})|order=(?P<order>asc|desc))", r
 
 
 class BadRange(Invalid):
-    """A Range header that says nothing."""
+    """A Range header that cannot be parsed."""
 
 
 @dataclass(frozen=True)
 class Range:
-    """A page that is asked for: in the order of a field, from one of its values to another; an empty value is no bound."""
+    """The requested page: in the order of `field`, between two of its values. An empty value is no bound."""
 
     field: str = ""
     first: str = ""
@@ -35,21 +35,21 @@ class Range:
     is_descending: bool = False
 
     def next(self, field: str, last: object) -> str:
-        """Return the header that asks for what comes after `last`."""
+        """Return the Range header of the page after `last`."""
         order = ", order=desc" if self.is_descending else ""
         return f"{field} ]{last}..; max={self.max}{order}"
 
 
 @dataclass(frozen=True)
 class Page:
-    """Some items of a list; `next` is the Range of those after them, if there are any."""
+    """One page of a list. `next` is the Range of the next page, or None on the last one."""
 
     items: Sequence[Any]
     next: str | None = None
 
 
 def parse(header: str) -> Range:
-    """Return the range that a header asks for; an empty one asks for the first page. Raises BadRange."""
+    """Parse a Range header; an empty one asks for the first page. Raises BadRange."""
     if not header.strip():
         return Range()
     match = _RANGE.fullmatch(header.strip()) if len(header) <= MAX_HEADER else None
@@ -62,7 +62,7 @@ def parse(header: str) -> Range:
 
 
 def paginate(items: Sequence[Any], asked: Range, default: str) -> Page:
-    """Return a page of a list that is at hand; a field that its items cannot be sorted by counts as `default`."""
+    """Return a page of a list in memory. If its items cannot be sorted by the requested field, `default` replaces it."""
     by = asked.field if all(isinstance(_value(item, asked.field), str) for item in items) else default
     bounds = asked if by == asked.field else replace(asked, first="", last="", after_first=False, before_last=False)
     ordered = sorted((item for item in items if _is_within(str(_value(item, by)), bounds)), key=lambda item: str(_value(item, by)))
@@ -83,7 +83,7 @@ def _value(item: object, field: str) -> object:
 
 
 def _is_within(value: str, asked: Range) -> bool:
-    # In descending order the first is the highest.
+    # In descending order, the first value is the upper bound.
     low, high, open_low, open_high = asked.first, asked.last, asked.after_first, asked.before_last
     if asked.is_descending:
         low, high, open_low, open_high = high, low, open_high, open_low

@@ -1,4 +1,4 @@
-"""Releases: listing, looking, and rolling back."""
+"""Releases: list, show and roll back to them."""
 
 from typing import Annotated
 from uuid import UUID
@@ -27,7 +27,7 @@ class Rollback(Body):
 
 
 def version(text: str) -> int:
-    """Return the number of a version such as 3 or v3. Raises NotFound for what is none."""
+    """Return the number of a version such as 3 or v3. Raises NotFound for any other text."""
     digits = text.removeprefix("v")
     if not (digits.isascii() and digits.isdigit() and len(digits) <= MAX_DIGITS):
         raise NotFound("There is no such release.", "Name it by its version, such as v3.")
@@ -72,7 +72,7 @@ def _shown(call: Call, app: App, entry: ReleaseEntry) -> releases.Release:
 
 
 def _bounds(asked: Range) -> tuple[int, int]:
-    """Return the versions of a page; other fields than the version bound nothing."""
+    """Return the lowest and the highest version of a page. A range by another field has no bounds."""
     if asked.field != "version":
         return 0, MAX_INTEGER
     first, last = (_number(text) for text in (asked.first, asked.last))

@@ -1,4 +1,4 @@
-"""Every endpoint of the API, in one table: a row tells all of one."""
+"""The table of all API endpoints."""
 
 from skypanel.domain.access import AccountAction, Action
 from web.api import (

@@ -1,4 +1,4 @@
-"""Where archives are uploaded to: URLs that are good once and for an hour."""
+"""Upload URLs for archives. Each works once and expires after an hour."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -49,7 +49,7 @@ async def put(request: web.Request, params: Mapping[str, str]) -> Reply:
 
 
 def upload_id(url: str, address: Address) -> UploadId:
-    """Return the upload that a get_url names. Raises Invalid for the URL of anything else: nothing is ever fetched."""
+    """Return the id of the upload that a get_url names. Raises Invalid for any other URL: the panel fetches none."""
     foreign = Invalid("Only what was uploaded to this panel is built from a URL.", UPLOAD_HERE)
     try:
         split = urlsplit(url)

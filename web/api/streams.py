@@ -1,4 +1,4 @@
-"""Streams of text: logs and the output of releases, as Server-Sent Events or plain."""
+"""Text streams: logs and the output of builds and releases, as Server-Sent Events or plain text."""
 
 import asyncio
 import logging
@@ -20,7 +20,7 @@ from web.keys import BEAT_S, LOOKS, PANEL, Look
 from web.live import registered
 
 EVENTS = "text/event-stream"
-# How long the CLI waits before it asks for more, which it does once where nothing more comes.
+# The CLI reconnects after this time, once if nothing more comes.
 RETRY_MS = 10
 LOOK_S = 1.0
 LOOKS_AT_ONCE = 20
@@ -88,7 +88,7 @@ async def _send(request: web.Request, ticket: Ticket, lines: AsyncIterator[tuple
 async def _attended(
     request: web.Request, ticket: Ticket, response: web.StreamResponse, copying: Coroutine[None, None, None], *, beats: bool = False
 ) -> web.StreamResponse:
-    """Copy until there is no more, the client is gone, or its token is good no more."""
+    """Copy until the stream ends, the client disconnects, or its token is no longer valid."""
     with registered(request):
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -104,7 +104,7 @@ async def _attended(
 
 
 async def _watch(app: web.Application, ticket: Ticket) -> None:
-    """Wait until a ticket is good no more: one look for all streams of a token and an app."""
+    """Raise NotFound once a ticket is no longer valid. All streams of one token and app share one check."""
     key = (ticket.token_id, ticket.app_id)
     looks = app[LOOKS]
     look = looks.get(key)
@@ -123,7 +123,7 @@ async def _watch(app: web.Application, ticket: Ticket) -> None:
 
 async def _look(app: web.Application, ticket: Ticket) -> None:
     while True:
-        # Many together ask no more of the database than some do.
+        # With many streams, each is checked less often: the database gets at most LOOKS_AT_ONCE checks per LOOK_S.
         await asyncio.sleep(LOOK_S * max(1.0, len(app[LOOKS]) / LOOKS_AT_ONCE))
         try:
             await tickets.admit(app[PANEL], ticket)
@@ -138,7 +138,7 @@ async def _beat(response: web.StreamResponse, every_s: float) -> None:
 
 
 async def _wanted(lines: AsyncIterator[str], source: str | None, after: tuple[str, int] | None) -> AsyncIterator[tuple[str, str]]:
-    """Yield lines of a source, each with its place: its time, and which of that time it is."""
+    """Yield the lines of a source, each with its position: its time, and its number among the lines of that time."""
     time, number = "", 0
     async for line in lines:
         of, _, rest = line.partition(" ")

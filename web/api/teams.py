@@ -1,4 +1,4 @@
-"""Organizations, which are teams there: listing, making, their members and their apps."""
+"""Organizations, which Heroku calls teams: list, create and delete them, their members and their apps."""
 
 from msgspec import UNSET
 

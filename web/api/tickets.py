@@ -1,4 +1,7 @@
-"""URLs that open a stream without a token, as the CLI asks for streams: signed, for a day or two, good while the token is that got them."""
+"""Signed URLs that open a stream without a token, because the CLI sends none.
+
+A URL is valid for one to two days, and only while the token that requested it is valid.
+"""
 
 import binascii
 import hmac
@@ -26,13 +29,13 @@ DAY_S = 24 * 60 * 60
 
 
 def ended() -> NotFound:
-    """Return what is said of a stream that is no more, or never was the caller's."""
+    """Return the error for a stream that has ended or was never the caller's."""
     return NotFound("This stream has ended, or is not yours.", "Ask for it anew.")
 
 
 @dataclass(frozen=True)
 class Ticket:
-    """What a stream shows to whom: `wishes` are the endpoint's own."""
+    """What a signed URL opens: a stream of an app, with the rights of a token. Each endpoint defines its own `wishes`."""
 
     token_id: TokenId
     app_id: AppId
@@ -40,14 +43,14 @@ class Ticket:
 
 
 def url(call: Call, app: App, kind: str, wishes: Mapping[str, Any]) -> str:
-    """Return where a stream is; the same all day long for the same caller and wishes."""
+    """Return the URL of a stream. It stays the same all day for the same caller and wishes."""
     expiry = _day(call.panel.clock.now()) + 2
     body = json.dumps([kind, str(call.caller.token_id), str(app.id), expiry, wishes], sort_keys=True).encode()
     return f"{origin(call.request)}/streams/{kind}/{_text(body)}.{_signature(call.request, body)}"
 
 
 def read(request: web.Request, kind: str, text: str) -> Ticket:
-    """Return what a ticket is good for. Raises NotFound if it is none of ours, or too old."""
+    """Verify and return a ticket. Raises NotFound if its signature or kind is wrong, or if it has expired."""
     encoded, _, signature = text.partition(".")
     try:
         body = urlsafe_b64decode(encoded.encode())
@@ -62,7 +65,7 @@ def read(request: web.Request, kind: str, text: str) -> Ticket:
 
 
 async def admit(panel: Panel, ticket: Ticket, action: Action = Action.VIEW_APP) -> tuple[Account, App]:
-    """Return who holds a ticket and what app it is about, if they may still do `action` to it by that token. Raises NotFound."""
+    """Return the account of a ticket's token, and its app, if that token still allows `action`. Raises NotFound."""
     account = await accounts.holder(panel, ticket.token_id, action)
     if account is None:
         raise ended()
@@ -81,6 +84,6 @@ def _text(body: bytes) -> str:
 
 
 def _signature(request: web.Request, body: bytes) -> str:
-    # All web processes of a panel know it, and no user.
+    # The key comes from a secret that all web processes share and no user knows.
     secret = hmac.digest(request.app[SETTINGS].traefik_token.encode(), b"tickets", "sha256")
     return hmac.digest(secret, body, "sha256").hex()

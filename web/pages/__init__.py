@@ -1,1 +1,1 @@
-"""The dashboard."""
+"""Pages of the dashboard."""

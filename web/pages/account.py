@@ -1,4 +1,4 @@
-"""The account of who is signed in."""
+"""The page of the signed-in account."""
 
 from aiohttp import web
 

@@ -14,7 +14,7 @@ from web.rendering import page_for
 
 
 async def show(request: web.Request) -> web.Response:
-    """Show what serves and what ran before; while the app is deployed, the log of that."""
+    """Show the current release, earlier ones and, during a deploy, its log."""
     panel, visitor = request.app[PANEL], await session.visitor(request)
     app = await apps.access(panel, visitor.account, request.match_info["app"], Action.VIEW_APP)
     found = await detail.look(panel, app, visitor.account, _version(request.query["before"]) if "before" in request.query else None)
@@ -24,7 +24,7 @@ async def show(request: web.Request) -> web.Response:
 
 
 async def roll_back(request: web.Request) -> web.Response:
-    """Release an earlier version again and show how that goes."""
+    """Roll back to an earlier version, then show the app's page."""
     panel, visitor = request.app[PANEL], await session.visitor(request)
     fields = await forms.read(request)
     app = await apps.access(panel, visitor.account, request.match_info["app"], Action.ROLL_BACK)
@@ -51,7 +51,7 @@ def _version(text: str) -> int:
 
 
 def _number(text: str, error: Invalid) -> int:
-    # Postgres' integers hold nine digits, whichever they are.
+    # Any number of nine digits fits into a Postgres integer.
     if not (text.isascii() and text.isdigit() and len(text) <= 9):  # noqa: PLR2004
         raise error
     return int(text)

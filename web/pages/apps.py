@@ -11,7 +11,7 @@ APPS = 50
 
 
 async def index(request: web.Request) -> web.Response:
-    """Show the account's apps, a page of them."""
+    """Show one page of the account's apps."""
     panel, visitor, after = request.app[PANEL], await session.visitor(request), request.query.get("after", "")
     found = await apps.overview(panel, visitor.account, after=after, limit=APPS + 1)
     return page_for(

@@ -1,4 +1,4 @@
-"""What the account's organizations have left, and what their apps cost in a month."""
+"""The balances of the account's organizations, and the monthly cost of their apps."""
 
 from datetime import timedelta
 from decimal import Decimal

@@ -15,7 +15,7 @@ from web.session import Visitor
 
 
 async def show(request: web.Request) -> web.Response:
-    """Show the log so far; a script goes on from there."""
+    """Show the log so far. A script then adds the lines of `events`."""
     visitor, deploy = await _found(request)
     panel = request.app[PANEL]
     log = await live.read(panel, deploy, live.MANY_LINES)
@@ -23,13 +23,13 @@ async def show(request: web.Request) -> web.Response:
 
 
 async def events(request: web.Request) -> web.StreamResponse:
-    """Send the log's further lines as they come."""
+    """Stream further log lines."""
     _, deploy = await _found(request)
     return await live.stream(request, deploy)
 
 
 async def text(request: web.Request) -> web.Response:
-    """Send all of the log there is as plain text."""
+    """Send the whole log so far as plain text."""
     _, deploy = await _found(request)
     return await live.plain(request.app[PANEL], deploy)
 

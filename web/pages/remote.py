@@ -1,4 +1,4 @@
-"""The page from which an app is deployed by a git URL."""
+"""The page that deploys an app from a git URL."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ Do = Callable[[Panel, App, Account, forms.Fields], Awaitable[str]]
 
 @dataclass(frozen=True)
 class FormAction:
-    """What a button does: what it takes, and what is done, which returns where to go on."""
+    """The effect of a button, and the action that it needs. `do` returns the URL to redirect to."""
 
     needs: Action
     do: Do
@@ -37,7 +37,7 @@ async def show(request: web.Request) -> web.Response:
 
 
 async def change(request: web.Request) -> web.Response:
-    """Do what the button says; where that fails, show the form again as it was filled in."""
+    """Run the button's action. On an error, show the form again with the values that the user entered."""
     panel, visitor = request.app[PANEL], await session.visitor(request)
     fields = await forms.read(request)
     action = FORM_ACTIONS.get(fields.get("do", ""))
@@ -79,7 +79,7 @@ FORM_ACTIONS: Mapping[str, FormAction] = {
 
 
 async def _discard(_line: str) -> None:
-    """Drop what is said of the commit: the page of the build shows it."""
+    """Discard messages about the commit: the build's page shows them."""
 
 
 async def _page(

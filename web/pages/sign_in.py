@@ -1,4 +1,4 @@
-"""Signing in by a one-time link or by password, and out."""
+"""Sign-in by one-time link or password, and sign-out."""
 
 import re
 
@@ -12,19 +12,19 @@ from web.rendering import page
 
 HOME = "/"
 
-# A path of ours: what begins with two slashes, or what browsers take for one, is another host (RFC 3986, 4.2).
+# A path on this host. Two slashes, or what browsers treat as such, begin another host (RFC 3986, 4.2): an open redirect.
 _OWN_PATH = re.compile(r"/(?![/\\])[!-~]*")
 
 
 async def show(request: web.Request) -> web.Response:
-    """Show the form, or for a link the button: programs that look at a link ahead of its reader do not use it up."""
+    """Show the form, or for a link a button, so that programs that open links ahead of their reader do not use up the link."""
     if await session.is_signed_in(request) and "token" not in request.query:
         raise web.HTTPSeeOther(_own(request.query.get("next", "")))
     return _page(request, token=request.query.get("token", ""), next_=request.query.get("next", ""))
 
 
 async def sign_in(request: web.Request) -> web.Response:
-    """Begin a session and go on to the page that was wanted."""
+    """Begin a session, then redirect to the requested page."""
     fields = await forms.read(request)
     try:
         if "token" in fields:

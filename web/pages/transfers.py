@@ -1,4 +1,4 @@
-"""Apps that others offer."""
+"""Apps that others offer to the account."""
 
 from aiohttp import web
 
@@ -10,7 +10,7 @@ from web.keys import PANEL
 
 
 async def answer(request: web.Request) -> web.Response:
-    """Take an offered app, or turn it down."""
+    """Accept or decline an offered app."""
     panel, visitor = request.app[PANEL], await session.visitor(request)
     fields = await forms.read(request)
     offered = await transfer.find_offered(panel, visitor.account, fields.get("id", ""))

@@ -1,1 +1,1 @@
-"""Things as the API shows them, a module for each noun: what they are made of, and functions that make them."""
+"""The API's resources, a module for each noun: their types, and functions that make them."""

@@ -101,12 +101,12 @@ class Session(Resource):
 
 
 def account(of: Known) -> Account:
-    """Return who calls."""
+    """Return the caller's account."""
     return Account(id=str(of.id), email=of.email)
 
 
 def account_entry(of: Entry) -> AccountEntry:
-    """Return any account."""
+    """Return an account as administrators see it."""
     return AccountEntry(
         id=str(of.account.id),
         email=of.account.email,
@@ -119,7 +119,7 @@ def account_entry(of: Entry) -> AccountEntry:
 
 
 def admission(of: Entry, url: str) -> Admission:
-    """Return an account that somebody is let in to."""
+    """Return an account with its sign-in link."""
     entry = account_entry(of)
     return Admission(**{name: getattr(entry, name) for name in entry.__struct_fields__}, sign_in_url=url)
 

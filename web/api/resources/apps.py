@@ -86,7 +86,7 @@ class BuildpackInstallation(Resource):
 
 
 def app_ref(of: Known) -> Named:
-    """Return an app as other things name it."""
+    """Return a reference to an app."""
     return Named(id=str(of.id), name=of.name)
 
 

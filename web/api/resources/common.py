@@ -1,4 +1,4 @@
-"""What things have in common."""
+"""Types and values that several resources share."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Literal
@@ -15,7 +15,7 @@ Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 Email = Annotated[str, Meta(extra_json_schema={"format": "email"})]
 Url = Annotated[str, Meta(extra_json_schema={"format": "uri"})]
 Count = Annotated[int, Meta(ge=0)]
-# Heroku's words, which its clients know: what it calls a collaborator may do least.
+# Heroku's words for roles, which its clients expect. Its collaborator has the least rights, as our viewer does.
 RoleWord = Literal["collaborator", "member", "admin", "owner"]
 ROLE_WORDS: dict[Role, RoleWord] = {Role.VIEWER: "collaborator", Role.DEVELOPER: "member", Role.ADMIN: "admin", Role.OWNER: "owner"}
 REGION, GENERATION = "local", "cedar"
@@ -23,7 +23,7 @@ _TO_SECONDS = len("2026-11-30T12:00:00")
 
 
 class Resource(Struct, forbid_unknown_fields=True, gc=False):
-    """A thing as the API shows it, always with all of its fields in their order; those with a default are the same for all."""
+    """A resource: always with all of its fields, in their order. A field with a default has the same value in all instances."""
 
 
 class Ref(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
@@ -69,5 +69,5 @@ def time(moment: datetime) -> Time:
 
 
 def person(account_id: AccountId | None, email: str | None) -> Person:
-    """Return who did something; clients take it to be somebody, also where they are gone."""
+    """Return the person who did something, or NOBODY if the account is gone: clients always expect a person."""
     return Person(id=str(account_id) if account_id else NOBODY.id, email=email or NOBODY.email)

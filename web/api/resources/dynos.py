@@ -1,4 +1,4 @@
-"""What runs of an app, and what it prints."""
+"""Formations, dynos and log sessions."""
 
 from datetime import datetime
 

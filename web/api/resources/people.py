@@ -1,4 +1,4 @@
-"""Who acts for an organization or an app, and who is to have it."""
+"""Collaborators, organizations, their members, and offers of apps."""
 
 from typing import Literal
 
@@ -92,7 +92,7 @@ class Transfer(Resource):
 
 
 def collaborator_id(of: Account, app: App) -> str:
-    """Return the id of somebody's acting for an app."""
+    """Return the id of a collaborator, derived from the app and the account."""
     return str(derived_id(app.id, "collaborator", of.id))
 
 

@@ -1,4 +1,4 @@
-"""Where apps run: one of each."""
+"""Stacks and regions, of which a panel has one each."""
 
 from web.api.resources.common import REGION_REF, STACK_REF, Id, Resource
 

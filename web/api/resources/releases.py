@@ -1,4 +1,4 @@
-"""Builds, releases, and what they are made of."""
+"""Builds, releases and uploaded sources."""
 
 from typing import Literal
 
@@ -130,7 +130,7 @@ def release(entry: ReleaseEntry, app: App, output_url: str) -> Release:
 
 
 def unreleased(app: App) -> Release:
-    """Return what stands for a release before there is one: clients take an app to have one always."""
+    """Return a placeholder for an app without releases: clients expect at least one."""
     made = time(app.created_at)
     return Release(
         id=str(derived_id(app.id, "unreleased")),
