@@ -1,4 +1,4 @@
-"""What the product needs from the outside world; drivers fill these in, fakes stand in for them.
+"""What the product needs from the outside world. Drivers implement these ports; tests use fakes.
 
-No port raises a vendor's error: what can go wrong is one of `skypanel.domain.errors`.
+No port raises a vendor's exception; its errors are those in `skypanel.domain.errors`.
 """

@@ -1,15 +1,15 @@
-"""Uploaded sources."""
+"""Uploaded archives."""
 
 from collections.abc import AsyncIterable, AsyncIterator
 from typing import Protocol
 
 
 class Archives(Protocol):
-    """Trees that are uploaded instead of pushed."""
+    """Converts uploaded archives to sources."""
 
     def source(self, chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
-        """Yield the files of a .tgz as a zstd tar, as `Repositories.export` does for a commit.
+        """Yield the files of a .tgz as a zstd tar, in the same form as `Repositories.export`.
 
-        Raises Invalid for what is no whole archive, and where something in it must not become a file.
+        Raises Invalid if the archive is incomplete, or if an entry must not become a file.
         """
         ...

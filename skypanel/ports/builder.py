@@ -1,4 +1,4 @@
-"""Building: workspaces and what runs in them."""
+"""Builders: workspaces, and the steps that run in them."""
 
 from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -13,7 +13,7 @@ from skypanel.ports.output import WriteLine
 
 @dataclass(frozen=True)
 class Step:
-    """One command in a workspace; it starts in `directory`, with nothing of the panel's environment."""
+    """One command in a workspace. It starts in `directory`, and inherits nothing of the panel's environment."""
 
     argv: tuple[str, ...]
     environment: Mapping[str, str]
@@ -22,22 +22,22 @@ class Step:
 
 
 class Workspace(Protocol):
-    """A build's sandbox: /app, /cache, /env and /tmp are its own; /buildpacks is ours, read-only.
+    """A build's sandbox. It owns /app, /cache, /env and /tmp; /buildpacks is the panel's, and read-only.
 
-    All processes of a step are gone when the step ends.
+    When a step ends, all its processes end.
     """
 
     async def run(self, step: Step, write: WriteLine, stdin: AsyncIterable[bytes] | None = None) -> Exit:
-        """Run a step to its end, stdout and stderr line by line."""
+        """Run a step to its end, and write its stdout and stderr line by line."""
         ...
 
     def read(self, step: Step) -> AsyncIterator[bytes]:
-        """Yield a step's stdout as it comes. Raises StepFailed at the end if it did not succeed."""
+        """Yield a step's stdout as it arrives. Raises StepFailed at the end if the step failed."""
         ...
 
 
 class StepFailed(Exception):
-    """A step whose output was wanted did not succeed."""
+    """A step failed, so its output cannot be used."""
 
     def __init__(self, exit_: Exit) -> None:
         super().__init__(exit_.reason or f"exit status {exit_.code}")
@@ -46,8 +46,8 @@ class StepFailed(Exception):
 
 class Builder(Protocol):
     def workspace(self, app: App, limits: Limits) -> AbstractAsyncContextManager[Workspace]:
-        """Open an empty workspace; at the end of the block everything in it is gone but /cache.
+        """Open an empty workspace. The end of the block deletes everything in it except /cache.
 
-        The limits hold for the whole of it, `timeout_s` too. Raises Unavailable.
+        The limits, `timeout_s` too, apply to the workspace as a whole. Raises Unavailable.
         """
         ...

@@ -1,4 +1,4 @@
-"""Time."""
+"""The clock."""
 
 from datetime import datetime
 from typing import Protocol

@@ -1,4 +1,4 @@
-"""Keys and passwords."""
+"""Encryption and password hashing."""
 
 from typing import Protocol
 
@@ -6,43 +6,43 @@ from skypanel.domain.account import PublicKey
 
 
 class Cipher(Protocol):
-    """Encrypts secrets at rest; the newest key encrypts, older keys still decrypt."""
+    """Encrypts secrets at rest. The newest key encrypts; older keys still decrypt."""
 
     def encrypt(self, plain: str) -> bytes: ...
     def decrypt(self, secret: bytes) -> str:
-        """Return the secret in the clear. Raises Unavailable if no key fits."""
+        """Return the decrypted secret. Raises Unavailable if no key fits."""
         ...
 
     def rotate(self, secret: bytes) -> bytes:
-        """Return the same secret under the newest key."""
+        """Return the same secret, encrypted with the newest key."""
         ...
 
 
 class KeyRing(Protocol):
-    """The keys of a cipher, which may be changed while it is in use."""
+    """The keys of a cipher, which may change while it is in use."""
 
     def add(self) -> None:
-        """Have new secrets encrypted under a new key."""
+        """Add a new key, which encrypts from now on."""
         ...
 
     def retire(self) -> None:
-        """Drop all but the newest key and the one before it."""
+        """Remove all keys except the two newest."""
         ...
 
 
 class Passwords(Protocol):
-    """Keeps what proves a password and does not tell it."""
+    """Hashes passwords, so that the stored hash proves a password but does not reveal it."""
 
     async def hash(self, password: str) -> str:
-        """Return what to keep of a password."""
+        """Return the hash to store."""
         ...
 
     async def verify(self, kept: str | None, password: str) -> bool:
-        """Whether this is the password of which `kept` was kept; takes as long where None was."""
+        """Whether a password matches the stored hash `kept`; a `kept` of None takes as long, and returns False."""
         ...
 
 
 class ParsePublicKey(Protocol):
     def __call__(self, text: str, name: str) -> PublicKey:
-        """Return an SSH key from its line; its comment names it, or else `name`. Raises Invalid."""
+        """Parse the line of an SSH public key. Its comment is the key's name, or else `name`. Raises Invalid."""
         ...

@@ -6,31 +6,31 @@ from typing import Any, Protocol
 
 
 class Connection(Protocol):
-    """A database connection inside a transaction. `statement` is a SQLAlchemy Core statement, `values` are those of its bindparams.
+    """A connection in a transaction. `statement` is a SQLAlchemy Core statement, `values` has the values of its bindparams.
 
-    Rows come back as named tuples. Raises Unavailable when the database is gone, Conflict when
-    a unique constraint is hit.
+    Rows are named tuples. Raises Unavailable if the database is not reachable, Conflict if a unique constraint is violated.
     """
 
     async def all(self, statement: Any, values: Mapping[str, Any] | None = None) -> Sequence[Any]: ...
     async def first(self, statement: Any, values: Mapping[str, Any] | None = None) -> Any | None: ...
     async def execute(self, statement: Any, values: Mapping[str, Any] | None = None) -> int:
-        """Run a statement and return how many rows it touched."""
+        """Run a statement and return how many rows it affected."""
         ...
 
 
 class Database(Protocol):
     def transaction(self) -> AbstractAsyncContextManager[Connection]:
-        """Begin with the first statement of the block; commit at its end, roll back if it raises.
+        """Begin with the first statement of the block; commit at its end, or roll back if it raises.
 
-        That statement waits some seconds for a database that restarts, then raises Unavailable.
+        The first statement waits some seconds for a database that restarts, then raises Unavailable.
         """
         ...
 
     def autocommit(self) -> AbstractAsyncContextManager[Connection]:
-        """As `transaction`, but each statement is one of its own, which saves a round trip: to read, or to write what may be written twice.
+        """As `transaction`, but each statement is its own transaction, which saves a round trip.
 
-        It is where the database goes away in the middle of the first statement.
+        Use it to read, or for writes that may happen twice: if the connection breaks during the first statement, that statement is
+        repeated.
         """
         ...
 

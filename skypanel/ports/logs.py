@@ -1,4 +1,4 @@
-"""What dynos print."""
+"""Logs of apps."""
 
 from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
@@ -14,20 +14,20 @@ class Logs(Protocol):
         ...
 
     async def write(self, app: App, text: str) -> None:
-        """Add a line of the platform's own about an app, as `app[api]`."""
+        """Add a line of the platform's own to an app's log, as `app[api]`."""
         ...
 
     async def append(self, app_id: AppId, lines: Sequence[LogLine], *, again: bool = False) -> None:
-        """Add lines that an app's dynos printed where the engine itself keeps none; `again` says that some may be there already.
+        """Add lines of an app's dynos, for engines that do not store them themselves.
 
-        Raises Unavailable; to try again, pass `again`.
+        `again` means that some lines may be stored already. Raises Unavailable; retry with `again`.
         """
         ...
 
     async def kept(self) -> Sequence[AppId]:
-        """Return the apps that have lines."""
+        """Return the ids of apps that have log lines."""
         ...
 
     async def forget(self, app_id: AppId) -> None:
-        """Remove an app's lines."""
+        """Delete an app's log lines."""
         ...

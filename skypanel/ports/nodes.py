@@ -1,4 +1,4 @@
-"""Machines, and the Swarm they are members of."""
+"""Nodes, and the Swarm they are members of."""
 
 from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -10,61 +10,61 @@ from skypanel.ports.output import WriteLine
 
 
 class Swarm(Protocol):
-    """The Swarm's members, as the manager on the panel's machine knows them. Raises Unavailable where there is none."""
+    """The Swarm's members, as seen by the manager on the panel's machine. Raises Unavailable if there is no Swarm."""
 
     async def members(self) -> Sequence[SwarmMember]: ...
 
     async def set_availability(self, member_id: str, availability: Availability) -> None:
-        """Let the Swarm place tasks on a member, or move those it has elsewhere. Raises NotFound."""
+        """Allow the Swarm to place tasks on a member, or have it move them elsewhere. Raises NotFound."""
         ...
 
     async def remove(self, member_id: str) -> None:
-        """Forget a member, whether it left or not; one that is not there is no error."""
+        """Remove a member, whether it left or not; a missing one is no error."""
         ...
 
     async def join_offer(self) -> JoinOffer: ...
 
     @property
     def stack_images(self) -> Sequence[str]:
-        """The names of the images that every node needs; dynos are started from the first."""
+        """The names of the images that every node needs; dynos start from the first."""
         ...
 
     async def image_id(self, name: str) -> str:
-        """Return the id (sha256:...) of an image of the manager's. Raises NotFound."""
+        """Return the id (sha256:...) of an image on the manager. Raises NotFound."""
         ...
 
     def save_image(self, name: str) -> AsyncIterator[bytes]:
-        """Yield an image of the manager's as `docker load` reads it. Raises NotFound."""
+        """Yield an image of the manager in the format of `docker load`. Raises NotFound."""
         ...
 
 
 class Shell(Protocol):
-    """A machine that somebody is logged in to; commands end with the connection."""
+    """An SSH connection to a machine; its commands end with the connection."""
 
     async def run(self, argv: Sequence[str], write: WriteLine, stdin: AsyncIterable[bytes] | None = None) -> Exit:
-        """Run a command to its end, stdout and stderr line by line. Raises Unavailable if the connection is lost."""
+        """Run a command to its end, and write its stdout and stderr line by line. Raises Unavailable if the connection is lost."""
         ...
 
     async def read(self, argv: Sequence[str], stdin: bytes = b"") -> str:
-        """Return what a command prints. Raises StepFailed, or Unavailable if the connection is lost."""
+        """Return the stdout of a command. Raises StepFailed, or Unavailable if the connection is lost."""
         ...
 
 
 class Machines(Protocol):
-    """Other machines, by SSH."""
+    """Connects to other machines by SSH."""
 
     async def host_key(self, address: str, port: int) -> str:
-        """Return the key by which a machine proves who it is, as OpenSSH writes it. Raises Unavailable."""
+        """Return the host key of a machine, in OpenSSH's format. Raises Unavailable."""
         ...
 
     def fingerprint(self, host_key: str) -> str:
-        """Return what `ssh-keygen -l` prints of a host key: SHA256:..."""
+        """Return the fingerprint of a host key, as `ssh-keygen -l` prints it: SHA256:..."""
         ...
 
     def log_in(self, login: SshLogin) -> AbstractAsyncContextManager[Shell]:
-        """Log in.
+        """Open an SSH connection.
 
-        Raises Conflict if the machine shows another host key than the login's, before anything is told to it; Denied if
-        it does not let the user in; Invalid for a key that is none; Unavailable if it is not reached.
+        Raises Conflict if the host key differs from the login's; no credentials are sent before that check. Raises Denied if the machine
+        rejects the user, Invalid for an unusable private key, Unavailable if the machine is not reachable.
         """
         ...

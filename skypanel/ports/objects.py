@@ -10,54 +10,54 @@ from skypanel.domain.storage import Kept, ObjectKind, Storage
 
 @dataclass(frozen=True)
 class Stored:
-    """An object that was written: its SHA-256 in hex and its size."""
+    """A stored object: its SHA-256 in hex and its size."""
 
     digest: str
     size_bytes: int
 
 
 class Objects(Protocol):
-    """Content-addressed storage."""
+    """Content-addressed object storage."""
 
     async def add(self, kind: ObjectKind, chunks: AsyncIterable[bytes], max_bytes: int | None = None) -> Stored:
-        """Write an object under the digest of its bytes; nothing is left behind if it fails.
+        """Store an object under the digest of its bytes; a failure leaves nothing behind.
 
-        One that is there already is written anew, so that it counts as young. Raises Invalid once `max_bytes` is
-        passed, Unavailable if storage fails.
+        An object that exists is written again, which renews its age. Raises Invalid if it has more than `max_bytes`, Unavailable if storage
+        fails.
         """
         ...
 
     def read(self, kind: ObjectKind, digest: str) -> AsyncIterator[bytes]:
-        """Yield an object's bytes. Raises NotFound, and Unavailable before the end of one that is damaged."""
+        """Yield an object's bytes. Raises NotFound, and Unavailable before the end if the object is damaged."""
         ...
 
     async def put(self, kind: ObjectKind, name: str, body: bytes) -> None:
-        """Write a small object under a name of its own, replacing what was there."""
+        """Store a small object under a given name, in place of any other."""
         ...
 
     async def exists(self, kind: ObjectKind, digest: str) -> bool: ...
 
     async def delete(self, kind: ObjectKind, digest: str, before: datetime | None = None) -> None:
-        """Delete an object, where a time is given only if it was written before; one that is not there is no error."""
+        """Delete an object; with `before`, only if it was written before that time. A missing one is no error."""
         ...
 
     def list(self, kind: ObjectKind) -> AsyncIterator[Kept]:
-        """Yield what is there, in no order."""
+        """Yield all objects of a kind, in no order."""
         ...
 
     async def url(self, kind: ObjectKind, digest: str, life_s: float) -> str | None:
-        """Return where anyone may fetch an object for `life_s`; None where only the panel itself can read it.
+        """Return a URL from which anyone can fetch an object for `life_s` seconds, or None if only the panel can read it.
 
-        The URL is a secret. Whether there is such an object is not looked at.
+        The URL is a secret. The object need not exist.
         """
         ...
 
     async def sweep(self, before: datetime) -> None:
-        """Remove what writers left unfinished that were killed before then."""
+        """Delete the unfinished writes of writers that were killed before then."""
         ...
 
     async def close(self) -> None:
-        """Let go of connections; the next use makes new ones."""
+        """Close connections; later use opens new ones."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""One of each port."""
+"""The panel: one driver for each port."""
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -26,9 +26,9 @@ from skypanel.ports.upkeep import Upkeep
 
 @dataclass(frozen=True)
 class Panel:
-    """One of each; what flow functions act through.
+    """One driver for each port. Functions of flow do everything through it.
 
-    What a `load_` function returns is had by the first use of the property of that name, as its libraries take memory.
+    A property calls its `load_` function on first use, because those drivers' libraries take memory.
     """
 
     address: Address
@@ -58,17 +58,17 @@ class Panel:
         return self.database.transaction()
 
     def autocommit(self) -> AbstractAsyncContextManager[Connection]:
-        """Let each statement be a transaction of its own: `async with panel.autocommit() as conn`."""
+        """Run each statement as its own transaction: `async with panel.autocommit() as conn`."""
         return self.database.autocommit()
 
     @cached_property
     def machines(self) -> Machines:
-        """Other machines."""
+        """SSH connections to other machines."""
         return self.load_machines()
 
     @cached_property
     def remotes(self) -> Remotes:
-        """Repositories elsewhere."""
+        """Git repositories on other servers."""
         return self.load_remotes()
 
     @cached_property

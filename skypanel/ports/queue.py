@@ -1,25 +1,25 @@
-"""Waking up the workers."""
+"""The queue of wake-ups for workers."""
 
 from enum import StrEnum
 from typing import Protocol
 
 
 class Job(StrEnum):
-    """What a worker can be woken for; the values are the names of queues."""
+    """The kinds of jobs that wake a worker; the values are the names of queues."""
 
     BUILD = "builds"
     ROLLOUT = "rollouts"
     NODE = "nodes"
 
 
-# The schedule has a queue of its own; whoever has that bills too.
+# The schedule has its own queue; a worker that takes it bills as well.
 PERIODIC = "periodic"
 BILLING = "billing"
-# What can be asked of a worker to work on.
+# The queues that a worker can be told to take.
 QUEUES = (*(job.value for job in Job), PERIODIC)
 
 
 class Queue(Protocol):
     async def wake(self, job: Job) -> None:
-        """Tell a worker that there is work to claim. A lost wake-up is repeated by the schedule."""
+        """Wake a worker, because a job waits. The schedule repeats lost wake-ups."""
         ...

@@ -9,7 +9,7 @@ from skypanel.domain.remote import Branches, Entrance, KeyPair
 
 @dataclass(frozen=True)
 class Fetched:
-    """A commit (hex) that was fetched, the folder of its objects (a quarantine, as of a push), and how large they came."""
+    """A fetched commit (hex), the folder of its objects (a quarantine, as for a push), and their size as received."""
 
     commit: str
     objects: str
@@ -19,9 +19,9 @@ class Fetched:
 class Remotes(Protocol):
     """Git repositories on other servers, at addresses that are public or in the entrance's networks.
 
-    Reading one raises Denied where its server lets nobody in, or has no address that may be reached; NotFound; Conflict
-    where the server shows another host key than the entrance's, before anything is told to it; Invalid for what is not
-    git or too large; Unavailable for a server that does not answer in time.
+    Reading raises these errors. Denied: the server denies access, or has no allowed address. NotFound. Conflict: the host key differs from
+    the entrance's; no credentials are sent before that check. Invalid: the answer is not git, or too large. Unavailable: the server does
+    not answer in time.
     """
 
     def new_key(self) -> KeyPair: ...
@@ -29,9 +29,9 @@ class Remotes(Protocol):
     async def branches(self, entrance: Entrance) -> Branches: ...
 
     def fetch(self, entrance: Entrance, branch: str) -> AbstractAsyncContextManager[Fetched]:
-        """Fetch the newest commit of a branch, without its history; at the end of the block it is gone."""
+        """Fetch the newest commit of a branch, without its history; the end of the block deletes it."""
         ...
 
     def fetch_commit(self, entrance: Entrance, commit: str, max_bytes: int) -> AbstractAsyncContextManager[Fetched]:
-        """Fetch a commit (hex), of which no branch need be the newest, in the same way. Raises Invalid if it is larger."""
+        """Fetch a commit (hex) in the same way; it need not be the newest of a branch. Raises Invalid if it is larger than `max_bytes`."""
         ...

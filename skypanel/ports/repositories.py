@@ -13,7 +13,7 @@ class Repositories(Protocol):
     """Bare git repositories, named by app id."""
 
     async def create(self, app_id: AppId) -> None:
-        """Make an empty one; one that is there is kept."""
+        """Create an empty repository; an existing one stays."""
         ...
 
     def path(self, app_id: AppId) -> str: ...
@@ -23,48 +23,48 @@ class Repositories(Protocol):
         ...
 
     async def head(self, app_id: AppId) -> str:
-        """Return the ref that a clone checks out, which was deployed last, whether it is there or not. Raises NotFound."""
+        """Return the ref that a clone checks out, which was deployed last; the ref itself may be missing. Raises NotFound."""
         ...
 
     async def kind(self, app_id: AppId, name: str, quarantine: str | None = None) -> Kind:
-        """Say what an object is. Raises Invalid if it is missing or cannot be read."""
+        """Return the type of an object. Raises Invalid if it is missing or unreadable."""
         ...
 
     async def largest(self, app_id: AppId, quarantine: str) -> tuple[str, int]:
-        """Return the largest of the objects in a quarantine, and its size in bytes. Raises Invalid if they cannot be counted."""
+        """Return the largest object in a quarantine and its size in bytes. Raises Invalid if they cannot be counted."""
         ...
 
     async def contains(self, app_id: AppId, old: str, new: str, quarantine: str | None = None) -> bool:
-        """Whether commit `old` is part of the history of commit `new`.
+        """Whether commit `old` is in the history of commit `new`.
 
-        `quarantine` is the folder of objects that are pushed and not accepted yet, here and below.
+        `quarantine`, here and below, is the folder of objects that are pushed but not accepted yet.
         """
         ...
 
     async def tree(self, app_id: AppId, commit: str, quarantine: str | None = None) -> Tree:
-        """Look through a commit's tree. Raises Invalid if it is no commit, or its paths are not to be written."""
+        """Read a commit's tree. Raises Invalid if it is not a commit, or contains forbidden paths."""
         ...
 
     def export(self, app_id: AppId, commit: str, quarantine: str | None = None, parts: Sequence[Part] = ()) -> AsyncIterator[bytes]:
-        """Yield a commit's files as a zstd tar, those of submodules where `parts` has them; the same tree makes the same bytes."""
+        """Yield a commit's files, including submodules in `parts`, as a zstd tar. Equal trees give equal bytes."""
         ...
 
     async def point_head(self, app_id: AppId, ref: str) -> None:
-        """Make `ref` what a clone checks out."""
+        """Set the ref that a clone checks out."""
         ...
 
     async def size_bytes(self, app_id: AppId) -> int:
-        """Return what a repository holds on disk, with what is being pushed to it."""
+        """Return the size of a repository on disk, including a push in progress."""
         ...
 
     async def remove(self, app_id: AppId) -> None:
-        """Remove a repository; one that is not there is no error."""
+        """Remove a repository; a missing one is no error."""
         ...
 
     async def unborn(self, before: datetime) -> Sequence[AppId]:
-        """Return the repositories made before then that have no ref yet."""
+        """Return the repositories that were created before then and have no ref yet."""
         ...
 
     async def sweep(self, before: datetime) -> None:
-        """Remove what pushes left behind that were cut off before then."""
+        """Delete what pushes that were interrupted before then left behind."""
         ...

@@ -7,20 +7,23 @@ from skypanel.domain.runtime import Runtime
 
 
 class Runtimes(Protocol):
-    """Interpreters that the stack lacks, from a mirror or, where that is "", from where their makers have them."""
+    """Interpreters that the stack lacks, from a mirror. If the mirror is "", they come from the projects' own sites."""
 
     async def offered(self, language: str, mirror: str) -> Mapping[str, Runtime]:
-        """Return by version what can be had. Raises Unavailable."""
+        """Return the available versions, by version number. Raises Unavailable."""
         ...
 
     async def kept(self, runtimes: Mapping[str, Runtime]) -> Sequence[str]:
-        """Return the versions of those that need no network any more."""
+        """Return the versions of those `runtimes` that are already downloaded."""
         ...
 
     async def fetch(self, runtime: Runtime, mirror: str) -> None:
-        """Have one here, its digest checked: once for all apps, and never twice at once. Raises Unavailable with the reason."""
+        """Download a runtime and verify its digest. Raises Unavailable with the reason.
+
+        All apps share it, and concurrent calls download it once.
+        """
         ...
 
     def read(self, runtime: Runtime) -> AsyncIterator[bytes]:
-        """Yield as a tar what a build installs it from, once it was fetched. Raises Unavailable."""
+        """Yield a fetched runtime as a tar from which a build installs it. Raises Unavailable."""
         ...

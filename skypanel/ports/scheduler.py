@@ -9,31 +9,31 @@ from skypanel.domain.ids import AppId
 from skypanel.domain.manifest import ONE_OFF, Dyno, DynoKey, Exit, Manifest, OneOff, Window
 from skypanel.ports.output import WriteLine
 
-# Puts an app's slug, by its digest, on the nodes beside the manager's.
+# Stages an app's slug, given by its digest, on all nodes except the manager's.
 StageElsewhere = Callable[[App, str], Awaitable[None]]
 
 
-# Tells a dyno on a node beside the manager's to stop, by the node's name in the Swarm and the dyno's container.
+# Stops a dyno on a node other than the manager's: takes the node's id in the Swarm and the dyno's container.
 StopElsewhere = Callable[[str, str], Awaitable[None]]
 
 
 class Attached(Protocol):
-    """Somebody's end of a one-off dyno."""
+    """The caller's end of a one-off dyno."""
 
     def read(self) -> AsyncIterator[bytes]:
-        """Yield what it writes, stdout and stderr alike, until nobody can write any more."""
+        """Yield its output, stdout and stderr combined, until no process can write any more."""
         ...
 
     async def write(self, chunk: bytes) -> None:
-        """Give it input; what it does not read any more is dropped."""
+        """Send input; what it no longer reads is dropped."""
         ...
 
     async def end_input(self) -> None:
-        """Say that no more input comes: at a terminal by ^D."""
+        """Signal the end of input; on a terminal this sends ^D."""
         ...
 
     def resize(self, window: Window) -> None:
-        """Change the size of its terminal; it has SIGWINCH then. Without one nothing happens."""
+        """Resize its terminal, which sends it SIGWINCH. Without a terminal this does nothing."""
         ...
 
     async def signal(self, number: int) -> None:
@@ -41,7 +41,7 @@ class Attached(Protocol):
         ...
 
     async def wait(self) -> Exit:
-        """Return how it ended, once it has."""
+        """Wait until it ends, and return how."""
         ...
 
 
@@ -49,70 +49,70 @@ class Scheduler(Protocol):
     """Runs dynos. Every call is idempotent."""
 
     async def stage(self, app: App, digest: str) -> None:
-        """Put a slug where its dynos will start, so that starting one downloads nothing.
+        """Store a slug where its dynos will start, so that a start downloads nothing.
 
-        Raises Unavailable if the slug cannot be had.
+        Raises Unavailable if the slug cannot be fetched.
         """
         ...
 
     async def launch(self, manifest: Manifest) -> None:
-        """Start what is missing of the manifest's dynos, beside whatever else the app runs."""
+        """Start the manifest's missing dynos, and leave all others of the app alone."""
         ...
 
     async def wait_ready(self, manifest: Manifest, timeout_s: float) -> Sequence[Dyno]:
         """Return the manifest's dynos once every web dyno answers on $PORT and the others stay up.
 
-        Raises Unready as soon as one cannot become ready, and at the latest after `timeout_s`.
+        Raises Unready as soon as one cannot become ready, at the latest after `timeout_s`.
         """
         ...
 
     async def dynos(self, app_id: AppId | None = None) -> Sequence[Dyno]:
-        """Return what runs, of one app or of all."""
+        """Return the dynos of one app, or of all apps; one-off dynos are not included."""
         ...
 
     async def last_lines(self, key: DynoKey) -> Sequence[str]:
-        """Return the last lines that a dyno of one release printed, oldest first and as `Logs` has them.
+        """Return the last lines that a dyno printed, oldest first, in the format of `Logs`.
 
-        Of one that crashed they are those of its last try; there are none where nothing is known of it any more.
+        For a crashed dyno they are from its last start. The list is empty once nothing is known about the dyno.
         """
         ...
 
     async def retire(self, manifest: Manifest) -> None:
-        """Stop every dyno of the app that is not the manifest's: SIGTERM now, SIGKILL after the grace.
+        """Stop every dyno of the app that is not in the manifest: SIGTERM now, SIGKILL after the grace period.
 
-        Returns once the signal is sent; the scheduler sees to the rest.
+        Returns once SIGTERM is sent; the scheduler does the rest.
         """
         ...
 
     async def stop(self, app_id: AppId, dyno: str) -> Sequence[str]:
-        """Stop one dyno such as web.1, or all of a process type: SIGTERM now, SIGKILL after the grace.
+        """Stop one dyno such as web.1, or all of a process type: SIGTERM now, SIGKILL after the grace period.
 
-        Those of the formation start again at once, in their own place; a one-off dyno's end is final.
-        Returns the names of those that were told.
+        Dynos of the formation restart at once under the same name; one-off dynos do not. Returns the names of the dynos that got the
+        signal.
         """
         ...
 
     async def remove(self, app_id: AppId) -> None:
-        """Stop all dynos of an app and forget its slugs, logs and disks."""
+        """Stop all dynos of an app and delete its slugs, logs and disks."""
         ...
 
     async def run(self, manifest: Manifest, command: str, write: WriteLine, timeout_s: float, *, process_type: str = ONE_OFF) -> Exit:
-        """Run a one-off dyno of the manifest's slug to its end, its output line by line."""
+        """Run a one-off dyno of the manifest's slug to its end, and write its output line by line."""
         ...
 
     def attach(self, manifest: Manifest, one_off: OneOff) -> AbstractAsyncContextManager[Attached]:
-        """Run a one-off dyno for the length of the block; at its end, or when the caller vanishes, all of it is gone.
+        """Run a one-off dyno during the block. It ends with the block, or when the caller vanishes.
 
-        Raises Unavailable, and Conflict where its number is taken.
+        Raises Unavailable, and Conflict if its number is taken.
         """
         ...
 
     async def detach(self, manifest: Manifest, one_off: OneOff) -> None:
-        """Start a one-off dyno that runs by itself, its output in the app's log. Raises as `attach`."""
+        """Start a one-off dyno that runs without a caller and writes to the app's log. Raises as `attach`."""
         ...
 
     async def one_offs(self, app_id: AppId | None = None) -> Sequence[Dyno]:
-        """Return the one-off dynos that run, attached or not, of one app with what each runs, or of all; `dynos` has none of them."""
+        """Return the one-off dynos that run, attached or not: those of one app, with their commands, or of all apps."""
         ...
 
 

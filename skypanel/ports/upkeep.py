@@ -1,4 +1,4 @@
-"""What is done now and then."""
+"""Periodic maintenance of an engine."""
 
 from collections.abc import Collection
 from typing import Protocol
@@ -7,11 +7,12 @@ from skypanel.domain.ids import AppId, OrganizationId
 
 
 class Upkeep(Protocol):
-    """What an engine needs done now and then."""
+    """The periodic maintenance that an engine needs."""
 
     async def remove_orphans(self, apps: Collection[AppId], organizations: Collection[OrganizationId]) -> None:
-        """Have the engine's own parts in place, and remove what was left: of killed workers, and of apps and organizations but these.
+        """Create the engine's own parts if they are missing, and remove orphans.
 
-        What is young is left alone, as it may belong to what was made just now. May be repeated. Raises Unavailable.
+        Orphans are leftovers of killed workers, and of apps and organizations that are not in the arguments. Young parts stay, because a
+        new app may own them. Idempotent. Raises Unavailable.
         """
         ...

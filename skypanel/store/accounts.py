@@ -1,4 +1,4 @@
-"""Who can sign in."""
+"""Accounts."""
 
 from collections.abc import Collection
 
@@ -22,7 +22,7 @@ _ENTRIES = select(
 
 
 async def add(conn: Connection, email: str, *, is_admin: bool = False) -> Account:
-    """Add an account. Raises Conflict if the address has one; letter case makes no difference."""
+    """Add an account. Raises Conflict if the address has one, in whatever letter case."""
     statement = insert(accounts).values(email=email.lower(), is_admin=is_admin).returning(*COLUMNS)
     try:
         return read(await one(conn, statement))
@@ -36,50 +36,50 @@ async def get(conn: Connection, account_id: AccountId) -> Account:
 
 
 async def by_id(conn: Connection, account_id: AccountId) -> Account | None:
-    """Return the account of an id, if there is one."""
+    """Return the account with this id, or None."""
     return read_if(await conn.first(select(*COLUMNS).where(accounts.c.id == account_id)))
 
 
 async def by_email(conn: Connection, email: str) -> Account | None:
-    """Return the account of an address, if it has one."""
+    """Return the account with this address, or None."""
     return read_if(await conn.first(select(*COLUMNS).where(accounts.c.email == email.lower())))
 
 
 async def entries(conn: Connection) -> list[AccountEntry]:
-    """Return all accounts, by address."""
+    """Return all accounts, in order of address."""
     return [_entry(row) for row in await conn.all(_ENTRIES.order_by(accounts.c.email))]
 
 
 async def entry(conn: Connection, account_id: AccountId) -> AccountEntry:
-    """Return what there is of an account. Raises NotFound."""
+    """Return an account with its ways to sign in. Raises NotFound."""
     return _entry(await found(conn, _ENTRIES.where(accounts.c.id == account_id), "account"))
 
 
 async def admins(conn: Connection) -> list[Account]:
-    """Return the platform's administrators, oldest first."""
+    """Return the panel's administrators, oldest first."""
     statement = select(*COLUMNS).where(accounts.c.is_admin).order_by(accounts.c.created_at)
     return [read(row) for row in await conn.all(statement)]
 
 
 async def credentials(conn: Connection, email: str) -> tuple[Account | None, str | None]:
-    """Return the account of an address and what is kept of its password, if there are any."""
+    """Return the account with this address and its password hash, each None if missing."""
     row = await conn.first(select(*COLUMNS, accounts.c.password_hash).where(accounts.c.email == email.lower()))
     return read_if(row), row and row.password_hash
 
 
 async def set_password_hash(conn: Connection, account_id: AccountId, hashed: str | None) -> None:
-    """Keep another password's hash, or none: nobody signs in by a password then."""
+    """Replace the password hash. With None, the account cannot sign in by password."""
     await conn.execute(update(accounts).where(accounts.c.id == account_id).values(password_hash=hashed))
 
 
 async def emails(conn: Connection, account_ids: Collection[AccountId]) -> dict[AccountId, str]:
-    """Return the addresses of some accounts, by id; those that are not there are left out."""
+    """Return the addresses of these accounts, by id; unknown ids are left out."""
     rows = await conn.all(select(accounts.c.id, accounts.c.email).where(accounts.c.id.in_(account_ids)))
     return {row.id: row.email for row in rows}
 
 
 def read(row: Row) -> Account:
-    """Return the account that a row of COLUMNS holds."""
+    """Convert a row of COLUMNS to an account."""
     return Account(row.id, row.email, row.is_admin)
 
 
@@ -88,5 +88,5 @@ def _entry(row: Row) -> AccountEntry:
 
 
 def read_if(row: Row | None) -> Account | None:
-    """Return the account that a row holds, if there is a row."""
+    """Convert a row of COLUMNS to an account; None stays None."""
     return None if row is None else read(row)

@@ -1,4 +1,4 @@
-"""Alerts for administrators: of each kind and subject one is open at a time."""
+"""Alerts for administrators. Only one alert for each kind and subject is open at a time."""
 
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -10,19 +10,19 @@ from skypanel.store.tables.nodes import OPEN_ALERT, alerts
 
 
 async def add(conn: Connection, kind: AlertKind, subject: str, message: str) -> bool:
-    """Raise an alert; False if one is open already."""
+    """Open an alert; False if one is open already."""
     alert = insert(alerts).values(kind=kind, subject=subject, message=message)
     return bool(await conn.execute(alert.on_conflict_do_nothing(index_elements=["kind", "subject"], index_where=OPEN_ALERT)))
 
 
 async def resolve(conn: Connection, kind: AlertKind, subject: str) -> bool:
-    """Note that what an alert was about is over; False if none was open."""
+    """Mark the open alert as resolved; False if none was open."""
     statement = update(alerts).where(alerts.c.kind == kind, alerts.c.subject == subject, OPEN_ALERT)
     return bool(await conn.execute(statement.values(resolved_at=func.clock_timestamp())))
 
 
 async def open_(conn: Connection) -> list[Alert]:
-    """Return the alerts that are not resolved, oldest first."""
+    """Return the unresolved alerts, oldest first."""
     return [_read(row) for row in await conn.all(select(alerts).where(OPEN_ALERT).order_by(alerts.c.raised_at))]
 
 

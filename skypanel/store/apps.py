@@ -1,4 +1,4 @@
-"""What users deploy."""
+"""Apps."""
 
 from collections.abc import Collection, Sequence
 from uuid import UUID
@@ -39,7 +39,7 @@ APPS = (
     .join(plans, plans.c.id == plan_versions.c.plan_id)
 )
 
-# Who asks, in statements that are made once.
+# The calling account, as a parameter of prepared statements.
 BY = bindparam("by", type_=Uuid)
 _ACCESS = (
     APPS.add_columns(func.greatest(memberships.c.role, collaborators.c.role).label("role"))
@@ -51,7 +51,7 @@ _ACCESS_BY_NAME = _ACCESS.where(applications.c.name == bindparam("of"))
 
 
 async def add(conn: Connection, app_id: AppId, name: str, organization_id: OrganizationId, plan_version_id: PlanVersionId) -> App:
-    """Add an app with an empty first config version. Raises Conflict if the name is taken, by whomever."""
+    """Add an app with an empty first config version. Raises Conflict if any app has the name."""
     app = upsert(applications).values(id=app_id, name=name, organization_id=organization_id, plan_version_id=plan_version_id)
     if not await conn.execute(app.on_conflict_do_nothing(index_elements=["name"])):
         raise _taken(name)
@@ -65,32 +65,35 @@ async def get(conn: Connection, app_id: AppId) -> App:
 
 
 async def existing(conn: Connection, app_ids: Collection[AppId]) -> list[AppId]:
-    """Return which of these apps there are."""
+    """Return the ids of those of these apps that exist."""
     return [row.id for row in await conn.all(select(applications.c.id).where(among(applications.c.id, app_ids)))]
 
 
 async def by_name(conn: Connection, name: str) -> App | None:
-    """Return the app of a name, if there is one."""
+    """Return the app with this name, or None."""
     row = await conn.first(APPS.where(applications.c.name == name))
     return None if row is None else read(row)
 
 
 async def of(conn: Connection, account_id: AccountId, *, after: str = "", limit: int | None = None) -> list[App]:
-    """Return the apps of an account's organizations, and those it is a collaborator of, by name, those after a name, at most `limit`."""
+    """Return the apps that an account may see, in order of name, starting after the name `after`, at most `limit`."""
     statement = APPS.where(seen_by(account_id), applications.c.name > after).order_by(applications.c.name)
     return [read(row) for row in await conn.all(statement.limit(limit))]
 
 
 def seen_by(account_id: AccountId | ColumnElement[UUID]) -> ColumnElement[bool]:
-    """Return the condition that an app is of an account's organizations, or the account is a collaborator of it."""
+    """Return the condition that an account may see an app: as a member of its organization or as a collaborator."""
     own = select(memberships.c.organization_id).where(memberships.c.account_id == account_id)
     shared = select(collaborators.c.app_id).where(collaborators.c.account_id == account_id)
     return or_(applications.c.organization_id.in_(own), applications.c.id.in_(shared))
 
 
 async def access(conn: Connection, text: str, account_id: AccountId) -> tuple[App, Role | None] | None:
-    """Return an app by its id or name, and what an account may do with it: as a member or a collaborator, the higher of both."""
-    # No name is as long as an id.
+    """Return an app by its id or name, with the account's role on it.
+
+    The role is the higher one of member and collaborator; None if the account is neither.
+    """
+    # No app name is as long as a UUID.
     try:
         row = await conn.first(_ACCESS_BY_ID, {"by": account_id, "of": UUID(text)})
     except ValueError:
@@ -104,29 +107,29 @@ async def ids(conn: Connection) -> set[AppId]:
 
 
 async def by_ids(conn: Connection, app_ids: Collection[AppId]) -> list[App]:
-    """Return the apps of these ids, by name; those that are not there are left out."""
+    """Return the apps with these ids, in order of name; unknown ids are left out."""
     return [read(row) for row in await conn.all(APPS.where(among(applications.c.id, app_ids)).order_by(applications.c.name))]
 
 
 async def of_organization(conn: Connection, organization_id: OrganizationId) -> list[App]:
-    """Return an organization's apps, by name."""
+    """Return an organization's apps, in order of name."""
     return [
         read(row) for row in await conn.all(APPS.where(applications.c.organization_id == organization_id).order_by(applications.c.name))
     ]
 
 
 async def lock(conn: Connection, app_id: AppId) -> None:
-    """Keep others from making releases or config versions of an app until the transaction ends."""
+    """Until the transaction ends, no other transaction can add releases or config versions of an app."""
     await locks.hold(conn, f"app {app_id}")
 
 
 async def set_current_release(conn: Connection, app_id: AppId, release_id: ReleaseId | None) -> None:
-    """Record which release serves an app, if any."""
+    """Set an app's current release, or none."""
     await conn.execute(update(applications).where(applications.c.id == app_id).values(current_release_id=release_id))
 
 
 async def restart(conn: Connection, app_id: AppId) -> int:
-    """Begin a new generation of an app's dynos and return its number. Raises NotFound."""
+    """Start a new generation of an app's dynos and return its number. Raises NotFound."""
     statement = (
         update(applications)
         .where(applications.c.id == app_id)
@@ -137,34 +140,37 @@ async def restart(conn: Connection, app_id: AppId) -> int:
 
 
 async def move(conn: Connection, app_id: AppId, organization_id: OrganizationId) -> None:
-    """Make an app another organization's, with dynos of a new generation: not the next one, which a restart under way may use."""
+    """Move an app to another organization and start a new generation of its dynos.
+
+    It skips one generation, because a restart in progress may use that one.
+    """
     values = {"organization_id": organization_id, "generation": applications.c.generation + 2}
     await conn.execute(update(applications).where(applications.c.id == app_id).values(values))
 
 
 async def set_health(conn: Connection, app_id: AppId, health: HealthCheck) -> None:
-    """Record how the health of an app is checked."""
+    """Set how an app's health is checked."""
     values = {"health_path": health.path, "health_interval_s": health.interval_s}
     await conn.execute(update(applications).where(applications.c.id == app_id).values(values))
 
 
 async def set_maintenance(conn: Connection, app_id: AppId, *, on: bool) -> None:
-    """Have the panel answer for an app, or the app itself again."""
+    """Turn maintenance mode on or off."""
     await conn.execute(update(applications).where(applications.c.id == app_id).values(maintenance=on))
 
 
 async def set_repository_size(conn: Connection, app_id: AppId, size_bytes: int) -> None:
-    """Record what an app's repository holds on disk."""
+    """Record the size of an app's repository on disk."""
     await conn.execute(update(applications).where(applications.c.id == app_id).values(repository_bytes=size_bytes))
 
 
 async def set_buildpacks(conn: Connection, app_id: AppId, buildpacks: Sequence[str]) -> None:
-    """Record with which buildpacks an app is built, in this order."""
+    """Set the buildpacks that build an app, in this order."""
     await conn.execute(update(applications).where(applications.c.id == app_id).values(buildpacks=list(buildpacks)))
 
 
 async def rename(conn: Connection, app_id: AppId, name: str) -> None:
-    """Give an app another name. Raises Conflict if it is taken."""
+    """Rename an app. Raises Conflict if the name is taken."""
     try:
         await conn.execute(update(applications).where(applications.c.id == app_id).values(name=name))
     except Conflict as error:
@@ -172,7 +178,7 @@ async def rename(conn: Connection, app_id: AppId, name: str) -> None:
 
 
 async def remove(conn: Connection, app_id: AppId) -> None:
-    """Delete an app with all that belongs to it; the audit log keeps what was done."""
+    """Delete an app with everything that belongs to it; the audit log stays."""
     await conn.execute(delete(applications).where(applications.c.id == app_id))
 
 
@@ -181,7 +187,7 @@ def _taken(name: str) -> Conflict:
 
 
 def read(row: Row) -> App:
-    """Return the app of a row of APPS."""
+    """Convert a row of APPS to an app."""
     return App(
         id=row.id,
         number=row.number,

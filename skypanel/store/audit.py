@@ -1,4 +1,4 @@
-"""The record of what was done; nothing in it is ever changed."""
+"""The audit log. Its entries never change."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -23,7 +23,7 @@ async def add(
     details: Mapping[str, Any] | None = None,
     origin: str | None = None,
 ) -> None:
-    """Record a deed, in the transaction that does it. `details` is JSON and holds no secret."""
+    """Record an action, in the same transaction as the action itself. `details` is JSON and must not hold a secret."""
     values = {
         "action": action,
         "account_id": account_id,
@@ -38,5 +38,5 @@ async def add(
 
 
 async def recent(conn: Connection, limit: int) -> list[AuditEntry]:
-    """Return the newest deeds, newest first."""
+    """Return the newest entries, newest first."""
     return [AuditEntry(**row._asdict()) for row in await conn.all(select(audit_log).order_by(audit_log.c.id.desc()).limit(limit))]

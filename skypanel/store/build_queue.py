@@ -1,7 +1,7 @@
-"""The queue of builds: in which order they are claimed, and where one stands.
+"""The fair queue of builds: the order of claims, and the position of each build.
 
-Each organization's builds come in the order of their pushes. Between organizations it is the turn of the one that has the
-fewest running and ahead of the build, and of those of the one whose turn was longest ago.
+The builds of one organization keep the order of their pushes. Between organizations, each build counts the builds of its own organization
+that run or are ahead of it. The build with the fewest is next. Among equals, it is the organization whose last build started longest ago.
 """
 
 from datetime import timedelta
@@ -17,7 +17,7 @@ from skypanel.store.rows import one
 from skypanel.store.tables.apps import applications
 from skypanel.store.tables.builds import builds
 
-# An organization whose last build began before that counts as if it never had one.
+# Builds that were requested longer ago than this do not count as an organization's last turn.
 REMEMBERED = timedelta(hours=1)
 
 _PENDING = builds.c.state == BuildState.PENDING
@@ -25,14 +25,14 @@ _RUNNING = (builds.c.state == BuildState.BUILDING) & (builds.c.lease_until >= fu
 
 
 async def first(conn: Connection, of_one: int) -> BuildId | None:
-    """Return the build whose turn it is, if there is one; no organization has more than `of_one` running."""
+    """Return the next build to claim, or None; an organization may run at most `of_one`."""
     queue = _queue()
     row = await conn.first(select(queue.c.id).where(queue.c.load <= of_one).order_by(queue.c.place).limit(1))
     return None if row is None else BuildId(UUID(str(row.id)))
 
 
 async def turn(conn: Connection, build_id: BuildId, of_one: int) -> Turn | None:
-    """Return where a build stands, or None once it is not pending any more."""
+    """Return the position of a build, or None once it is no longer pending."""
     queue = _queue()
     row = await conn.first(select(queue.c.place, queue.c.load).where(queue.c.id == build_id))
     if row is None:
@@ -42,7 +42,7 @@ async def turn(conn: Connection, build_id: BuildId, of_one: int) -> Turn | None:
 
 
 def _queue() -> CTE:
-    """Return the pending builds: `load` is the number that one is among its organization's, those that run counted first."""
+    """Return the pending builds; `load` is a build's number within its organization, counting running ones first."""
     owner = applications.c.organization_id
     pending = select(builds.c.id, builds.c.created_at, owner).join_from(builds, applications).where(_PENDING).cte("pending")
     shares = _shares(pending)
@@ -54,7 +54,7 @@ def _queue() -> CTE:
 
 
 def _shares(pending: CTE) -> CTE:
-    """Return what each organization that waits has running, and when it last got its turn."""
+    """Return, for each organization with pending builds, how many it runs and when its last turn began."""
     waiting = select(pending.c.organization_id).distinct().cte("waiting")
     work, owner = builds.alias(), applications.alias()
     own = (

@@ -1,4 +1,4 @@
-"""Builds: each is claimed by one worker, and never resumed by another."""
+"""Builds. One worker claims a build, and no other worker ever resumes it."""
 
 from sqlalchemy import Update, func, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -13,7 +13,7 @@ from skypanel.store.tables.builds import OPEN_BUILD, builds
 
 
 async def add(conn: Connection, app_id: AppId, account_id: AccountId | None, source: Source) -> Build:
-    """Add a build, pending. Raises Conflict while another of the app is pending or building."""
+    """Add a pending build. Raises Conflict while another build of the app is pending or building."""
     values = {
         "app_id": app_id,
         "account_id": account_id,
@@ -35,42 +35,42 @@ async def get(conn: Connection, build_id: BuildId) -> Build:
 
 
 async def active(conn: Connection, app_id: AppId) -> Build | None:
-    """Return an app's build that is pending or building, if there is one."""
+    """Return an app's build that is pending or building, or None."""
     return _read_if(await conn.first(select(builds).where(builds.c.app_id == app_id, OPEN_BUILD)))
 
 
 async def claim(conn: Connection, worker: str, lease_s: float, of_one: int) -> Build | None:
-    """Give a worker the build whose turn it is, if there is one; no organization has more than `of_one` running at once."""
-    # One claim at a time: who counts what runs must see what another claims.
+    """Claim the next build for a worker, or return None; an organization may run at most `of_one` at once."""
+    # One claim at a time, so that each claim counts the builds of the previous one.
     await locks.hold(conn, "claim of builds")
     while (next_ := await build_queue.first(conn, of_one)) is not None:
         claimed = leases.claimed(builds, next_, BuildState.BUILDING, worker, lease_s).where(builds.c.state == BuildState.PENDING)
-        if (row := await conn.first(claimed.returning(builds))) is not None:  # None: it was stopped meanwhile
+        if (row := await conn.first(claimed.returning(builds))) is not None:  # None: it was cancelled in the meantime
             return _read(row)
     return None
 
 
 async def renew(conn: Connection, build_id: BuildId, attempt: int, lease_s: float) -> bool:
-    """Prolong an attempt's lease; False if it has lost it."""
+    """Renew an attempt's lease; False if the lease is lost."""
     return bool(await conn.execute(leases.renewed(builds, build_id, BuildState.BUILDING, attempt, lease_s)))
 
 
 async def finish(
     conn: Connection, build_id: BuildId, attempt: int, state: BuildState, *, slug_id: SlugId | None = None, error: str | None = None
 ) -> bool:
-    """Record how an attempt ended; False if it has lost its lease."""
+    """Record the result of an attempt; False if the lease is lost."""
     outcome = {"state": state, "slug_id": slug_id, "error": error}
     return bool(await conn.execute(leases.finished(builds, build_id, BuildState.BUILDING, attempt, outcome)))
 
 
 async def stop(conn: Connection, app_id: AppId, error: str, build_id: BuildId | None = None) -> Build | None:
-    """Fail an app's build that is pending or building, if it is the one that is named, and return it if there was one."""
+    """Fail an app's pending or running build and return it, or None if there is none. `build_id` restricts it to that build."""
     stopped = _failed(error).where(builds.c.app_id == app_id, OPEN_BUILD)
     return _read_if(await conn.first((stopped.where(builds.c.id == build_id) if build_id else stopped).returning(builds)))
 
 
 async def expire(conn: Connection, error: str) -> list[Build]:
-    """Fail the builds whose worker went silent, with this error, and return them."""
+    """Fail the builds whose lease has expired, with this error, and return them."""
     lost = _failed(error).where(builds.c.state == BuildState.BUILDING, leases.lapsed(builds))
     return [_read(row) for row in await conn.all(lost.returning(builds))]
 
@@ -80,12 +80,12 @@ def _failed(error: str) -> Update:
 
 
 async def waiting(conn: Connection) -> int:
-    """Return how many builds are there for a worker to claim."""
+    """Return how many builds wait for a worker."""
     return int((await one(conn, select(func.count().label("number")).where(builds.c.state == BuildState.PENDING))).number)
 
 
 async def succeeded(conn: Connection, app_id: AppId, source_digest: str) -> Build | None:
-    """Return the app's newest build of a source that made a slug, if one did and the slug is still there."""
+    """Return the app's newest successful build of a source whose slug still exists, or None."""
     statement = (
         select(builds)
         .where(builds.c.app_id == app_id, builds.c.source_digest == source_digest)
@@ -103,7 +103,7 @@ async def recent(conn: Connection, app_id: AppId, limit: int) -> list[Build]:
 
 
 async def page(conn: Connection, app_id: AppId, limit: int, after: BuildId | None, *, is_descending: bool) -> list[Build]:
-    """Return at most `limit` of an app's builds by age, those that come after one of them."""
+    """Return at most `limit` of an app's builds in order of age, starting after the build `after`."""
     order = builds.c.created_at.desc() if is_descending else builds.c.created_at
     statement = select(builds).where(builds.c.app_id == app_id).order_by(order).limit(limit)
     if after is not None:
@@ -114,7 +114,7 @@ async def page(conn: Connection, app_id: AppId, limit: int, after: BuildId | Non
 
 
 async def own_sources(conn: Connection, app_id: AppId) -> list[str]:
-    """Return the digests of the sources that no other app was built of."""
+    """Return the digests of an app's sources from which no other app was built."""
     other = builds.alias("other")
     shared = select(other.c.id).where(other.c.source_digest == builds.c.source_digest, other.c.app_id != app_id)
     statement = select(builds.c.source_digest).where(builds.c.app_id == app_id, ~shared.exists()).distinct()

@@ -1,4 +1,4 @@
-"""Whether anything has changed."""
+"""A cheap check for changes in the database."""
 
 from sqlalchemy import Text, cast, func, select
 
@@ -9,10 +9,10 @@ _STATE = select(cast(func.pg_current_snapshot(), Text).label("state"))
 
 
 async def state(conn: Connection) -> str:
-    """Return a text that is another one once anything in the database was changed by a transaction, which has ended since.
+    """Return a text that changes whenever a transaction that changed the database has ended.
 
-    It names the transactions that a reader sees
-    (https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-PG-SNAPSHOT-PARTS), so that what is read after it is
-    what is still there while it is the same.
+    It identifies the transactions that a reader sees
+    (https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-PG-SNAPSHOT-PARTS). Read it before the data: while it stays the
+    same, that data is up to date.
     """
     return str((await one(conn, _STATE)).state)

@@ -1,4 +1,4 @@
-"""Who may act for one app without being a member of its organization."""
+"""Collaborators: accounts with access to one app whose organization they are not a member of."""
 
 from sqlalchemy import delete, func, literal, select, union_all
 from sqlalchemy.dialects.postgresql import insert
@@ -14,31 +14,31 @@ from skypanel.store.tables.organizations import memberships
 
 
 async def put(conn: Connection, app_id: AppId, account_id: AccountId, role: Role) -> None:
-    """Let an account act for an app, as `role` from now on."""
+    """Give an account a role on an app, or change its role."""
     statement = insert(collaborators).values(app_id=app_id, account_id=account_id, role=int(role))
     await conn.execute(statement.on_conflict_do_update(index_elements=["app_id", "account_id"], set_={"role": int(role)}))
 
 
 async def remove(conn: Connection, app_id: AppId, account_id: AccountId) -> bool:
-    """Take an account's access to an app away, and say whether it had it."""
+    """Remove an account's access to an app; False if it had none."""
     mine = (collaborators.c.app_id == app_id, collaborators.c.account_id == account_id)
     return bool(await conn.execute(delete(collaborators).where(*mine)))
 
 
 async def remove_all(conn: Connection, app_id: AppId) -> None:
-    """Take everybody's access to an app away that is no member of its organization."""
+    """Remove all collaborators of an app."""
     await conn.execute(delete(collaborators).where(collaborators.c.app_id == app_id))
 
 
 async def of(conn: Connection, app_id: AppId) -> list[Member]:
-    """Return an app's collaborators by address."""
+    """Return an app's collaborators, in order of address."""
     statement = select(*accounts.COLUMNS, collaborators.c.role, collaborators.c.created_at).join_from(collaborators, accounts_table)
     found = await conn.all(statement.where(collaborators.c.app_id == app_id).order_by(accounts_table.c.email))
     return [Member(accounts.read(row), Role(row.role), row.created_at) for row in found]
 
 
 async def role(conn: Connection, app: App, account_id: AccountId) -> Role | None:
-    """Return what an account may do with an app, as a member or a collaborator: the higher of both; None is nothing."""
+    """Return the account's role on an app, the higher one of member and collaborator; None if it is neither."""
     member = select(memberships.c.role).where(memberships.c.organization_id == app.organization_id, memberships.c.account_id == account_id)
     collaborator = select(collaborators.c.role).where(collaborators.c.app_id == app.id, collaborators.c.account_id == account_id)
     both = union_all(member, collaborator).subquery()

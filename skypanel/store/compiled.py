@@ -1,8 +1,8 @@
-"""Statements as SQL, and what the database answers as rows: SQLAlchemy Core compiled with the psycopg2 dialect.
+"""Statements as SQL, and the rows that they return: SQLAlchemy Core, compiled with the psycopg2 dialect.
 
-To compile takes ten times as long as all the rest of a statement, so that each shape of one is compiled once. To build one,
-tell its shape and plan it takes ten times as long as to run it: those that every request needs are made once, with parameters,
-and prepared (https://www.postgresql.org/docs/current/sql-prepare.html).
+To compile a statement takes ten times as long as the rest of its work, so each shape is compiled once. To build a statement, find its shape
+and plan it takes ten times as long as to run it. So statements of every request are built once, with parameters, and prepared
+(https://www.postgresql.org/docs/current/sql-prepare.html).
 """
 
 from collections import namedtuple
@@ -24,7 +24,7 @@ from skypanel.store.rows import Row
 
 SHAPES = 1024
 
-_Value = Any  # whatever a column holds
+_Value = Any  # the value of any column
 _Processor = Callable[[_Value], _Value]
 
 _DIALECT: Dialect = PGDialect_psycopg2(paramstyle="pyformat")  # type: ignore[no-untyped-call]
@@ -33,19 +33,19 @@ _numbers = count(1)
 
 
 class Compiled:
-    """What statements of one shape have in common: all but their values."""
+    """What statements of one shape share: everything except their values."""
 
     def __init__(self, statement: ClauseElement, cache_key: CacheKey | None = None) -> None:
-        # As Connection.execute calls it, without the connection.
+        # The same call as Connection.execute makes, without a connection.
         self._compiled = cast("SQLCompiler", statement.compile(dialect=_DIALECT, cache_key=cache_key))
         self._binders = _binders({name: bind.type for name, bind in self._compiled.binds.items()})
         self._types = tuple(column.type for column in statement.exported_columns) if isinstance(statement, ReturnsRows) else ()
         self._readers: Sequence[_Processor | None] = ()
-        # Lists are written into the SQL itself.
+        # Lists are expanded into the SQL itself.
         self._has_lists = bool(self._compiled.post_compile_params)
 
     def bound(self, given: Mapping[str, _Value] | None, cache_key: CacheKey | None = None) -> tuple[str, dict[str, _Value]]:
-        """Return the SQL, and as psycopg2 wants them the values given, or else those of the statement that has this key."""
+        """Return the SQL and its values in psycopg2's form: `given`, or else the values of the statement with this key."""
         values = self._compiled.construct_params(
             given, extracted_parameters=cache_key.bindparams if cache_key else None, escape_names=False
         )
@@ -55,7 +55,7 @@ class Compiled:
         return state.statement, _processed(state.parameters, self._binders | dict(state.processors))
 
     def rows(self, description: Sequence[Any] | None, found: Sequence[Sequence[_Value]]) -> Sequence[Row]:
-        """Return what psycopg2 found, as named tuples of Python values."""
+        """Convert psycopg2's rows to named tuples of Python values."""
         columns = description or ()
         make = _row_type(tuple(column.name for column in columns))._make
         if self._types and not self._readers:
@@ -68,7 +68,7 @@ class Compiled:
 
 @dataclass(frozen=True)
 class Bound:
-    """A statement with its values, as psycopg2 wants both; a connection runs `definition` once before it."""
+    """A statement with its values in psycopg2's form. A connection must run `definition` once before `sql`."""
 
     compiled: Compiled
     sql: str
@@ -77,7 +77,7 @@ class Bound:
 
 
 def of(statement: ClauseElement, values: Mapping[str, _Value] | None = None) -> Bound:
-    """Return a statement as it is run; one that is made once is given its values."""
+    """Return a statement in the form that runs. With `values` it is prepared, so build such a statement only once."""
     if values is not None:
         compiled, definition, call = _prepared(statement)
         return Bound(compiled, call, compiled.bound(values)[1], definition)
@@ -88,7 +88,7 @@ def of(statement: ClauseElement, values: Mapping[str, _Value] | None = None) -> 
 
 @lru_cache(maxsize=SHAPES)
 def _prepared(statement: ClauseElement) -> tuple[Compiled, str, str]:
-    """Return a statement compiled, what prepares it, and what runs it then."""
+    """Return the compiled statement, the SQL that prepares it, and the SQL that executes it."""
     numbered = cast("SQLCompiler", statement.compile(dialect=_PREPARED))
     name, names = f"statement_{next(_numbers)}", numbered.positiontup or ()
     call = f"EXECUTE {name} ({', '.join(f'%({each})s' for each in names)})" if names else f"EXECUTE {name}"

@@ -1,4 +1,4 @@
-"""Config vars, encrypted, in versions of which none ever changes."""
+"""Config vars, encrypted. Each change adds a version, and versions never change."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ from skypanel.store.tables.config_vars import config_vars, config_versions
 
 @dataclass(frozen=True)
 class Secret:
-    """An encrypted value and the row it stands in."""
+    """An encrypted value with the id of its row."""
 
     id: int
     secret: bytes
 
 
 async def head(conn: Connection, app_id: AppId) -> ConfigVersion:
-    """Return an app's newest version. Raises NotFound if there is no such app: every app has one, if empty."""
+    """Return an app's newest version. Raises NotFound if there is no such app: each app has at least an empty version."""
     statement = select(config_versions).where(config_versions.c.app_id == app_id).order_by(config_versions.c.number.desc()).limit(1)
     return await _read(conn, await found(conn, statement, "app"))
 
@@ -33,7 +33,7 @@ async def get(conn: Connection, version_id: ConfigVersionId) -> ConfigVersion:
 
 
 async def add(conn: Connection, app_id: AppId, secrets: Mapping[str, bytes], account_id: AccountId | None) -> ConfigVersion:
-    """Add an app's next version, which has these secrets and no others. Locks the app."""
+    """Add an app's next version with exactly these secrets. Locks the app."""
     await apps.lock(conn, app_id)
     number = func.coalesce(func.max(config_versions.c.number), 0) + 1
     values = select(literal(app_id), number, literal(account_id, config_versions.c.account_id.type))
@@ -46,13 +46,13 @@ async def add(conn: Connection, app_id: AppId, secrets: Mapping[str, bytes], acc
 
 
 async def page(conn: Connection, after: int, limit: int) -> Sequence[Secret]:
-    """Return the secrets of all apps in the order of their ids, from the one after `after` on."""
+    """Return up to `limit` secrets of all apps in order of id, starting after `after`."""
     statement = select(config_vars.c.id, config_vars.c.secret).where(config_vars.c.id > after).order_by(config_vars.c.id)
     return [Secret(row.id, row.secret) for row in await conn.all(statement.limit(limit))]
 
 
 async def replace(conn: Connection, secret_id: int, secret: bytes) -> None:
-    """Store a secret anew under another key; one that is gone is no error."""
+    """Replace an encrypted value; a row that no longer exists is no error."""
     await conn.execute(update(config_vars).where(config_vars.c.id == secret_id).values(secret=secret))
 
 

@@ -1,4 +1,4 @@
-"""Deploys under way: builds and new releases that have not ended."""
+"""Deploys in progress: builds and new releases that have not ended."""
 
 from collections.abc import Collection
 
@@ -12,8 +12,8 @@ from skypanel.store.tables.releases import rollouts
 
 
 async def open_among(conn: Connection, app_ids: Collection[AppId]) -> set[AppId]:
-    """Return which of these apps are being deployed."""
-    # One select a state: so each finds the partial index of its state.
+    """Return the ids of those of these apps that are being deployed."""
+    # One SELECT for each state, so that each uses the partial index of its state.
     releasing = [
         select(rollouts.c.app_id).where(
             rollouts.c.app_id.in_(app_ids), rollouts.c.state == state, rollouts.c.reason == RolloutReason.RELEASE

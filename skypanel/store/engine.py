@@ -1,4 +1,4 @@
-"""The Database port: SQLAlchemy Core statements, run by aiopg."""
+"""The Database port: SQLAlchemy Core statements, which aiopg runs."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -24,14 +24,14 @@ MAX_CONNECTIONS = 5
 
 @dataclass(frozen=True)
 class _Session:
-    """A connection and the one cursor that it is used by."""
+    """A connection with its only cursor."""
 
     connection: aiopg.Connection
     cursor: aiopg.Cursor
     prepared: set[str] = field(default_factory=set)
 
     async def run(self, statement: compiled.Bound, begin: str = "") -> None:
-        """Run a statement, which has to be prepared in each connection for itself."""
+        """Run a statement. Each connection prepares it once."""
         with _translated(self.connection):
             if statement.definition and statement.definition not in self.prepared:
                 await _run(self.cursor, statement.definition)
@@ -40,12 +40,15 @@ class _Session:
 
     @property
     def status(self) -> int:
-        """How it stands between transactions, as libpq has it."""
+        """The transaction status, as libpq defines it."""
         return extensions.TRANSACTION_STATUS_UNKNOWN if self.connection.closed else int(self.connection.raw.get_transaction_status())
 
 
 class PostgresTransaction:
-    """A transaction, which begins along with its first statement, or else one for each; ports.Connection says what its methods do."""
+    """A transaction that begins with its first statement, or with an empty `begin`, one transaction for each statement.
+
+    ports.Connection describes its methods.
+    """
 
     def __init__(self, database: "Postgres", begin: str) -> None:
         self._database = database
@@ -58,18 +61,18 @@ class PostgresTransaction:
         return shape.rows(cursor.description, cursor.raw.fetchall())
 
     async def first(self, statement: ClauseElement, values: Mapping[str, Any] | None = None) -> Row | None:
-        """Return the first row, or None where there is none."""
+        """Return the first row, or None."""
         shape, cursor = await self._executed(compiled.of(statement, values))
         row = cursor.raw.fetchone()
         return None if row is None else shape.rows(cursor.description, [row])[0]
 
     async def execute(self, statement: ClauseElement, values: Mapping[str, Any] | None = None) -> int:
-        """Run a statement and return how many rows it touched."""
+        """Run a statement and return how many rows it affected."""
         _, cursor = await self._executed(compiled.of(statement, values))
         return int(cursor.rowcount)
 
     async def commit(self) -> None:
-        """Make what was done last."""
+        """Commit; without a transaction this does nothing."""
         if self._session is None or self._session.status == extensions.TRANSACTION_STATUS_IDLE:
             return
         if self._session.status == extensions.TRANSACTION_STATUS_INERROR:
@@ -79,7 +82,7 @@ class PostgresTransaction:
             await _run(self._session.cursor, "COMMIT")
 
     async def roll_back(self) -> None:
-        """Leave nothing of it; a connection that cannot be rolled back is closed."""
+        """Roll back; if that fails, the connection is closed."""
         if self._session is None or self._session.status not in _OPEN:
             return
         try:
@@ -88,7 +91,7 @@ class PostgresTransaction:
             self._session.connection.close()
 
     def end(self) -> None:
-        """Give the connection back."""
+        """Return the connection to the pool."""
         if self._session is not None:
             session, self._session = self._session, None
             self._database.give_back(session)
@@ -101,7 +104,7 @@ class PostgresTransaction:
         return statement.compiled, self._session.cursor
 
     async def _begun(self, statement: compiled.Bound) -> _Session:
-        """Begin with a statement. A server that restarts is waited for: nothing remains of what was cut off so early."""
+        """Run the first statement. If the server restarts, repeat it until the deadline: a transaction cut off here leaves nothing."""
         deadline = self._database.deadline()
         while True:
             self._session = session = await self._database.borrow(deadline)
@@ -113,7 +116,7 @@ class PostgresTransaction:
                 self.end()
             except Invalid:
                 if session.status == extensions.TRANSACTION_STATUS_IDLE:
-                    self.end()  # psycopg2 did not send it: there is no transaction yet
+                    self.end()  # psycopg2 did not send it, so no transaction has begun
                 raise
             else:
                 return session
@@ -121,29 +124,28 @@ class PostgresTransaction:
 
 
 class Postgres:
-    """A few connections, opened when they are needed, in the event loop that asks first.
+    """A small connection pool for the event loop that uses it first; it opens connections when they are needed.
 
-    `dsn` is libpq's: a URI or keywords and values
-    (https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING).
+    `dsn` is libpq's: a URI or keywords and values (https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING).
     """
 
     def __init__(self, dsn: str, *, patience_s: float = RESTART_PATIENCE_S) -> None:
         self._dsn = _watched(dsn)
         self._patience_s = patience_s
         self._idle: list[_Session] = []
-        # First come, first served.
+        # A semaphore serves waiters in order.
         self._turns = asyncio.Semaphore(MAX_CONNECTIONS)
 
     def transaction(self) -> AbstractAsyncContextManager[PostgresTransaction]:
-        """Begin with the first statement; commit at the end of the block, roll back if it raises."""
+        """Begin a transaction with the first statement; commit at the end of the block, or roll back if it raises."""
         return self._transaction("BEGIN; ")
 
     def autocommit(self) -> AbstractAsyncContextManager[PostgresTransaction]:
-        """Let each statement of the block be a transaction of its own."""
+        """Run each statement of the block as its own transaction."""
         return self._transaction("")
 
     async def close(self) -> None:
-        """Close every connection, once its transaction has ended; the next one opens new ones."""
+        """Wait until every transaction has ended, then close all connections; later use opens new ones."""
         for _ in range(MAX_CONNECTIONS):
             await self._turns.acquire()
         while self._idle:
@@ -152,11 +154,11 @@ class Postgres:
             self._turns.release()
 
     def deadline(self) -> float:
-        """Return until when a server that restarts is waited for, in the event loop's time."""
+        """Return until when to wait for a server that restarts, in the event loop's time."""
         return _now() + self._patience_s
 
     async def borrow(self, deadline: float) -> _Session:
-        """Return a connection that nobody uses. Raises Unavailable."""
+        """Return a free connection. Raises Unavailable."""
         while self._idle:
             session = self._idle.pop()
             if not session.connection.closed:
@@ -174,7 +176,7 @@ class Postgres:
             raise _unavailable() from refusal or error
 
     def give_back(self, session: _Session) -> None:
-        """Keep a connection for the next transaction; one in the middle of anything is closed."""
+        """Return a connection to the pool; one that is not idle is closed."""
         if session.status == extensions.TRANSACTION_STATUS_IDLE:
             self._idle.append(session)
         else:
@@ -217,7 +219,7 @@ class Postgres:
 
 
 def _watched(dsn: str) -> str:
-    """Have the server end what a client began and left, as a cancelled task does: its locks would stay."""
+    """Have the server cancel statements of clients that are gone, such as cancelled tasks: otherwise their locks would stay."""
     options = extensions.parse_dsn(dsn).get("options", "")
     return str(extensions.make_dsn(dsn, options=f"{options} -c client_connection_check_interval={ABANDONED_S * 1000:.0f}"))
 
@@ -227,7 +229,7 @@ async def _run(cursor: aiopg.Cursor, sql: str, parameters: Mapping[str, Any] | N
     try:
         await cursor.execute(sql, parameters)
     except ValueError as error:
-        # psycopg2 refuses NUL and lone surrogates before they are sent.
+        # psycopg2 rejects NUL and lone surrogates before it sends anything.
         raise Invalid("A text holds a character that cannot be stored.") from error
     except asyncio.CancelledError as error:
         if _cancellations() > cancellations:
@@ -238,9 +240,9 @@ async def _run(cursor: aiopg.Cursor, sql: str, parameters: Mapping[str, Any] | N
 
 
 def _check_cancelled(before: int) -> None:
-    """Raise the cancellation that asyncio.wait_for, which aiopg uses, loses when the answer comes along with it.
+    """Raise a cancellation that asyncio.wait_for, which aiopg uses, loses if the answer arrives at the same moment.
 
-    Python 3.12 mended that (https://github.com/python/cpython/issues/86296).
+    Python 3.12 fixed this (https://github.com/python/cpython/issues/86296).
     """
     if _cancellations() > before:
         raise asyncio.CancelledError
@@ -260,7 +262,7 @@ _OPEN = {extensions.TRANSACTION_STATUS_INTRANS, extensions.TRANSACTION_STATUS_IN
 
 @contextmanager
 def _translated(connection: aiopg.Connection) -> Iterator[None]:
-    """Turn what psycopg2 raises into the domain's errors."""
+    """Convert psycopg2's exceptions to the domain's errors."""
     try:
         yield
     except errors.UniqueViolation as error:
@@ -276,7 +278,7 @@ def _translated(connection: aiopg.Connection) -> Iterator[None]:
     except (psycopg2.OperationalError, psycopg2.InterfaceError, TimeoutError) as error:
         raise _unavailable() from error
     except psycopg2.DatabaseError as error:
-        # A server that goes away in the middle of an answer has no error class of its own.
+        # psycopg2 has no specific class for a server that goes away during an answer.
         if connection.closed:
             raise _unavailable() from error
         raise

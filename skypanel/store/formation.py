@@ -1,4 +1,4 @@
-"""How many dynos of each process type an app runs."""
+"""Formations: how many dynos of each process type an app should run."""
 
 from collections.abc import Iterable
 
@@ -24,7 +24,7 @@ async def put(conn: Connection, app_id: AppId, process_type: str, quantity: int)
 
 
 async def fill(conn: Connection, app_id: AppId, process_types: Iterable[str]) -> None:
-    """Give the process types that are new to the app their first quantity: one web dyno, none of the others."""
+    """Add the process types that are new to the app: web with one dyno, the others with none."""
     rows = [{"app_id": app_id, "process_type": name, "quantity": int(name == WEB)} for name in dict.fromkeys(process_types)]
     if rows:
         await conn.execute(insert(formations).values(rows).on_conflict_do_nothing())

@@ -1,4 +1,4 @@
-"""SSH keys, by which git knows who pushes."""
+"""SSH keys of accounts, which identify who pushes."""
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -22,7 +22,7 @@ async def add(conn: Connection, account_id: AccountId, public_key: str, fingerpr
 
 
 async def get(conn: Connection, account_id: AccountId, fingerprint: str) -> Key | None:
-    """Return an account's key, if it has it."""
+    """Return an account's key with this fingerprint, or None."""
     row = await conn.first(select(ssh_keys).where(ssh_keys.c.account_id == account_id, ssh_keys.c.fingerprint == fingerprint))
     return None if row is None else _read(row)
 
@@ -34,12 +34,12 @@ async def of(conn: Connection, account_id: AccountId) -> list[Key]:
 
 
 async def remove(conn: Connection, account_id: AccountId, fingerprint: str) -> bool:
-    """Remove a key of an account; False if it has no such key."""
+    """Remove an account's key; False if it has no such key."""
     return bool(await conn.execute(delete(ssh_keys).where(ssh_keys.c.account_id == account_id, ssh_keys.c.fingerprint == fingerprint)))
 
 
 async def owner(conn: Connection, fingerprint: str) -> Account | None:
-    """Return whose key this is, and note that it was used."""
+    """Return the account with this key, or None, and record the use of the key."""
     statement = (
         update(ssh_keys)
         .where(ssh_keys.c.fingerprint == fingerprint, accounts.c.id == ssh_keys.c.account_id)

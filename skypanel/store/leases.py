@@ -1,4 +1,4 @@
-"""Claims of work: a lease that its worker renews, and an attempt number that fences off a worker that lost it."""
+"""Claims of jobs: a lease that the worker renews, and an attempt number as fencing token."""
 
 from datetime import timedelta
 from typing import Any
@@ -10,7 +10,7 @@ from skypanel.store.tables.apps import applications
 
 
 def claimed(table: Table, work_id: WorkId, running: str, worker: str, lease_s: float) -> Update:
-    """Give work to a worker."""
+    """Claim a job for a worker."""
     return (
         update(table)
         .where(table.c.id == work_id)
@@ -25,22 +25,22 @@ def claimed(table: Table, work_id: WorkId, running: str, worker: str, lease_s: f
 
 
 def renewed(table: Table, work_id: WorkId, running: str, attempt: int, lease_s: float) -> Update:
-    """Prolong a lease, if the attempt still holds it."""
+    """Renew a lease, if this attempt still holds it."""
     return _held(table, work_id, running, attempt).values(lease_until=_until(lease_s))
 
 
 def finished(table: Table, work_id: WorkId, running: str, attempt: int, outcome: dict[str, Any]) -> Update:
-    """Record how work ended, if the attempt still holds its lease."""
+    """Record the result of a job, if this attempt still holds the lease."""
     return _held(table, work_id, running, attempt).values(**outcome, lease_until=None, finished_at=func.clock_timestamp())
 
 
 def lapsed(table: Table) -> ColumnElement[bool]:
-    """Whether a lease ran out."""
+    """Whether a lease has expired."""
     return table.c.lease_until < func.now()
 
 
 def organization_load(table: Table, running: str, of: FromClause = applications) -> ColumnElement[int]:
-    """Return how much work the organization of the query's `of` has running: the fair order is by this first."""
+    """Count the running jobs of the organization in the outer query's `of`; the fair queue sorts by this first."""
     work, owner = table.alias(), applications.alias()
     count = select(func.count()).select_from(work).join(owner, owner.c.id == work.c.app_id)
     own = owner.c.organization_id == of.c.organization_id
@@ -52,5 +52,5 @@ def _held(table: Table, work_id: WorkId, running: str, attempt: int) -> Update:
 
 
 def _until(lease_s: float) -> ColumnElement[Any]:
-    # now() is when the transaction began, which may have waited for a lock since.
+    # now() is the start of the transaction, which may have waited for a lock since then.
     return func.clock_timestamp(type_=DateTime(timezone=True)) + timedelta(seconds=lease_s)

@@ -1,4 +1,4 @@
-"""Apps with what lists say of them, in one statement however many they are."""
+"""Apps as lists show them, in one statement, however many there are."""
 
 from datetime import datetime
 
@@ -31,7 +31,7 @@ def _written(moment: ColumnElement[datetime]) -> ColumnElement[str]:
     return func.to_char(func.timezone("UTC", moment), 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
 
 
-# In the order of Listing's fields. To make UUIDs of ids, and to write times in Python, takes as long as all the rest of a list.
+# In the order of Listing's fields. The database formats ids and times: in Python that takes as long as the rest of a list.
 _LISTED = (
     select(
         cast(applications.c.id, Text).label("id"),
@@ -72,9 +72,9 @@ async def get(conn: Connection, app_id: AppId, account_id: AccountId) -> Listing
 async def of(
     conn: Connection, account_id: AccountId, *, after: str = "", limit: int | None = None, organization_id: OrganizationId | None = None
 ) -> list[Listing]:
-    """Return the apps that an account may see, by name, those after a name, at most `limit`.
+    """Return the apps that an account may see, in order of name, starting after the name `after`, at most `limit`.
 
-    Where an organization is given, those of it.
+    `organization_id` restricts them to one organization.
     """
     values = {"by": account_id, "after": after, "limit": limit, "organization": organization_id}
     return [Listing._make(row) for row in await conn.all(_MANY, values)]

@@ -1,4 +1,4 @@
-"""Locks that last until the end of the transaction."""
+"""Advisory locks, held until the transaction ends."""
 
 from sqlalchemy import BigInteger, ColumnElement, func, select
 
@@ -11,7 +11,7 @@ async def hold(conn: Connection, name: str) -> None:
 
 
 def held_now(name: ColumnElement[str]) -> ColumnElement[bool]:
-    """Hold the lock of a row unless another transaction does, and be true if so."""
+    """Try to acquire the lock of a row; false if another transaction holds it."""
     return func.pg_try_advisory_xact_lock(_number(name))
 
 

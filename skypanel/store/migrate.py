@@ -1,4 +1,4 @@
-"""Bring a database's schema up to date."""
+"""Upgrades the database schema."""
 
 import psycopg2
 from alembic import command
@@ -13,7 +13,7 @@ VERSION_TABLE = "paas_migrations"
 
 
 def upgrade(dsn: str) -> None:
-    """Apply the migrations that a database lacks; blocks until done. Two at once are safe: one waits.
+    """Apply the missing migrations; blocks until done. Concurrent calls are safe: the second one waits.
 
     `dsn` is libpq's, as in engine.Postgres. Raises Unavailable.
     """
@@ -27,7 +27,10 @@ def upgrade(dsn: str) -> None:
 
 
 def configuration(connection: Connection) -> Config:
-    """Return Alembic's configuration for a connection; the migrations, which know this package, are found as a package of that name."""
+    """Return Alembic's configuration for a connection.
+
+    It refers to the migrations by package name, because they import this package.
+    """
     config = Config(attributes={"connection": connection})
     config.set_main_option("script_location", "migrations:")
     config.set_main_option("path_separator", "os")
@@ -35,6 +38,6 @@ def configuration(connection: Connection) -> Config:
 
 
 def _lock(connection: Connection) -> None:
-    # The session's lock, not the transaction's: a migration may need several transactions.
+    # A lock of the session, not of the transaction: a migration may need several transactions.
     connection.execute(select(func.pg_advisory_lock(func.hashtextextended(VERSION_TABLE, 0))))
     connection.commit()

@@ -1,4 +1,4 @@
-"""Worker nodes: each is worked on by one worker at a time, under a lease."""
+"""Nodes. One worker at a time works on a node, under a lease."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -24,7 +24,7 @@ _WAITING = and_(nodes.c.state.in_(_WORK), or_(nodes.c.lease_until.is_(None), lea
 
 
 async def add(conn: Connection, name: str, login: SshLogin, secret: bytes) -> Node:
-    """Add a node, pending; `secret` is the login's, encrypted. Raises Conflict if the name is taken."""
+    """Add a pending node; `secret` is the encrypted secret of the login. Raises Conflict if the name is taken."""
     values = {
         "name": name,
         "address": login.address,
@@ -48,13 +48,13 @@ async def get(conn: Connection, node_id: NodeId) -> Node:
 
 
 async def by_id(conn: Connection, node_id: NodeId) -> Node | None:
-    """Return a node, if it is still there."""
+    """Return a node, or None if it is gone."""
     row = await conn.first(select(nodes).where(nodes.c.id == node_id))
     return None if row is None else _read(row)
 
 
 async def by_name(conn: Connection, name: str) -> Node:
-    """Return the node of a name. Raises NotFound."""
+    """Return the node with this name. Raises NotFound."""
     row = await conn.first(select(nodes).where(nodes.c.name == name))
     if row is None:
         raise NotFound(f"There is no node {name}.", "`skypanel nodes` lists them.")
@@ -62,30 +62,30 @@ async def by_name(conn: Connection, name: str) -> Node:
 
 
 async def by_token(conn: Connection, digest: str) -> Node | None:
-    """Return whose agent has the token of this digest."""
+    """Return the node whose agent's token has this digest, or None."""
     row = await conn.first(select(nodes).where(nodes.c.token_digest == digest))
     return None if row is None else _read(row)
 
 
 async def by_member(conn: Connection, member_id: str) -> Node | None:
-    """Return which node the Swarm calls so, if it is one of ours."""
+    """Return the node with this id in the Swarm, or None."""
     row = await conn.first(select(nodes).where(nodes.c.member == member_id))
     return None if row is None else _read(row)
 
 
 async def all(conn: Connection) -> list[Node]:  # noqa: A001 - read as nodes.all
-    """Return every node, by name."""
+    """Return all nodes, in order of name."""
     return [_read(row) for row in await conn.all(select(nodes).order_by(nodes.c.name))]
 
 
 async def now(conn: Connection) -> datetime:
-    """Return the database's time, by which heartbeats are recorded: workers' clocks may differ."""
+    """Return the database's time, which dates heartbeats: the clocks of workers may differ."""
     moment: datetime = (await one(conn, select(func.clock_timestamp(type_=DateTime(timezone=True)).label("now")))).now
     return moment
 
 
 async def claim(conn: Connection, worker: str, lease_s: float) -> Node | None:
-    """Give a worker a node that is to be provisioned or removed: one that nobody works on, or whose worker went silent."""
+    """Claim a node for provisioning or removal, or return None. No worker has it, or its lease has expired."""
     await locks.hold(conn, "claim of nodes")
     next_ = await conn.first(select(nodes).where(_WAITING).order_by(nodes.c.created_at).limit(1).with_for_update(skip_locked=True))
     if next_ is None:
@@ -94,46 +94,46 @@ async def claim(conn: Connection, worker: str, lease_s: float) -> Node | None:
 
 
 async def renew(conn: Connection, node: Node, lease_s: float) -> bool:
-    """Prolong an attempt's lease; False if it has lost it."""
+    """Renew an attempt's lease; False if the lease is lost."""
     return bool(await conn.execute(leases.renewed(nodes, node.id, node.state, node.attempt, lease_s)))
 
 
 async def finish(conn: Connection, node: Node, state: NodeState, error: str | None = None) -> bool:
-    """Record how an attempt ended; False if it has lost its lease."""
+    """Record the result of an attempt; False if the lease is lost."""
     outcome = {"state": state, "error": error}
     return bool(await conn.execute(leases.finished(nodes, node.id, node.state, node.attempt, outcome)))
 
 
 async def waiting(conn: Connection) -> int:
-    """Return how many nodes are there for a worker to claim."""
+    """Return how many nodes wait for a worker."""
     return int((await one(conn, select(func.count().label("number")).select_from(nodes).where(_WAITING))).number)
 
 
 async def provision(conn: Connection, node_id: NodeId) -> bool:
-    """Ask for a node to be provisioned; False while it is, or is on its way out."""
+    """Request provisioning of a node; False while a worker provisions or removes it, or if it is to be removed."""
     free = nodes.c.state.not_in(_WORK)
     values = {"state": NodeState.PROVISIONING, "wanted": Wanted.ACTIVE, "error": None, "lease_until": None}
     return bool(await conn.execute(update(nodes).where(nodes.c.id == node_id, free, nodes.c.wanted != Wanted.REMOVED).values(values)))
 
 
 async def want(conn: Connection, node_id: NodeId, wanted: Wanted) -> None:
-    """Record what is wanted of a node."""
+    """Set the state that an administrator wants."""
     await conn.execute(_of(node_id).values(wanted=wanted))
 
 
 async def remove_unused(conn: Connection, node_id: NodeId) -> bool:
-    """Have a node removed on which nothing ever ran, as it was never provisioned to the end; False for any other."""
+    """Request removal of a node that was never completely provisioned, so nothing ever ran there; False for any other."""
     unused = _of(node_id).where(nodes.c.state == NodeState.PENDING)
     return bool(await conn.execute(unused.values(state=NodeState.REMOVING, wanted=Wanted.REMOVED)))
 
 
 async def move(conn: Connection, node: Node, state: NodeState) -> bool:
-    """Record where a node stands now; False if somebody else did meanwhile."""
+    """Change the state of a node; False if it changed in the meantime."""
     return bool(await conn.execute(_of(node.id).where(nodes.c.state == node.state, nodes.c.wanted == node.wanted).values(state=state)))
 
 
 async def set_member(conn: Connection, node_id: NodeId, member_id: str) -> None:
-    """Record the Swarm's name of a node, which joined now. Raises Conflict if another node has it."""
+    """Record the id of a node in the Swarm, which it just joined. Raises Conflict if another node has it."""
     try:
         await conn.execute(_of(node_id).values(member=member_id, joined_at=func.clock_timestamp()))
     except Conflict as error:
@@ -141,17 +141,17 @@ async def set_member(conn: Connection, node_id: NodeId, member_id: str) -> None:
 
 
 async def set_token(conn: Connection, node_id: NodeId, digest: str) -> None:
-    """Give a node's agent another token; the one before is worthless."""
+    """Replace the token of a node's agent; the old token stops working."""
     await conn.execute(_of(node_id).values(token_digest=digest))
 
 
 async def set_secret(conn: Connection, node_id: NodeId, secret: bytes) -> None:
-    """Store a node's login under another key."""
+    """Replace a node's encrypted secret."""
     await conn.execute(_of(node_id).values(secret=secret))
 
 
 async def note(conn: Connection, node_id: NodeId, error: str) -> None:
-    """Record what went wrong on a node."""
+    """Record an error of a node."""
     await conn.execute(_of(node_id).values(error=error))
 
 
@@ -169,7 +169,7 @@ async def remove(conn: Connection, node: Node) -> bool:
 
 
 async def wanted_slugs(conn: Connection) -> list[str]:
-    """Return the digests of the slugs that dynos may be started from now: those that serve, and those being rolled out."""
+    """Return the digests of slugs that dynos may start from now: those of current releases and of open rollouts."""
     live = select(releases.c.slug_id).join(applications, applications.c.current_release_id == releases.c.id)
     coming = select(releases.c.slug_id).join(rollouts, rollouts.c.release_id == releases.c.id).where(OPEN_ROLLOUT)
     statement = select(slugs.c.digest).where(or_(slugs.c.id.in_(live), slugs.c.id.in_(coming))).distinct().order_by(slugs.c.digest)

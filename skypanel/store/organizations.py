@@ -1,4 +1,4 @@
-"""Who owns apps, and who may act for them."""
+"""Organizations and their members."""
 
 from decimal import Decimal
 from uuid import UUID
@@ -30,7 +30,7 @@ _FIGURES = select(
 
 
 async def add(conn: Connection, name: str, *, billed: bool) -> Organization:
-    """Add an organization without members. Raises Conflict if the name is taken; letter case makes no difference."""
+    """Add an organization without members. Raises Conflict if the name is taken, in whatever letter case."""
     try:
         return _read(await one(conn, insert(organizations).values(name=name, billed=billed).returning(*_COLUMNS)))
     except Conflict as error:
@@ -45,13 +45,13 @@ async def get(conn: Connection, organization_id: OrganizationId) -> Organization
 
 
 async def by_name(conn: Connection, name: str) -> Organization | None:
-    """Return the organization of a name, if there is one; letter case makes no difference."""
+    """Return the organization with this name, in whatever letter case, or None."""
     row = await conn.first(select(*_COLUMNS).where(func.lower(organizations.c.name) == name.lower()))
     return None if row is None else _read(row)
 
 
 async def named(conn: Connection, text: str) -> Organization | None:
-    """Return an organization by its id or name, if there is one."""
+    """Return an organization by its id or name, or None."""
     try:
         is_it = organizations.c.id == UUID(text)
     except ValueError:
@@ -66,17 +66,17 @@ async def ids(conn: Connection) -> set[OrganizationId]:
 
 
 async def set_billed(conn: Connection, organization_id: OrganizationId, *, billed: bool) -> None:
-    """Record whether an organization pays."""
+    """Set whether an organization is billed."""
     await conn.execute(update(organizations).where(organizations.c.id == organization_id).values(billed=billed))
 
 
 async def set_unpaid(conn: Connection, organization_id: OrganizationId, *, unpaid: bool) -> None:
-    """Let nothing of an organization run any more as it cannot pay, or all of it again that is not held."""
+    """Set whether an organization is unpaid. Its apps may run only if it is neither unpaid nor held."""
     await conn.execute(update(organizations).where(organizations.c.id == organization_id).values(unpaid=unpaid))
 
 
 async def set_held(conn: Connection, organization_id: OrganizationId, *, held: bool) -> None:
-    """Let nothing of an organization run any more whatever it can pay, or all of it again that it can."""
+    """Set whether an administrator holds an organization. Its apps may run only if it is neither held nor unpaid."""
     await conn.execute(update(organizations).where(organizations.c.id == organization_id).values(held=held))
 
 
@@ -93,13 +93,13 @@ async def set_role(conn: Connection, organization_id: OrganizationId, account_id
 
 
 async def remove_member(conn: Connection, organization_id: OrganizationId, account_id: AccountId) -> None:
-    """Take a member out."""
+    """Remove a member."""
     mine = (memberships.c.organization_id == organization_id, memberships.c.account_id == account_id)
     await conn.execute(delete(memberships).where(*mine))
 
 
 async def lock(conn: Connection, organization_id: OrganizationId) -> None:
-    """Keep others from changing the members of an organization until the transaction ends."""
+    """Until the transaction ends, no other transaction can change the members of an organization."""
     await locks.hold(conn, f"organization {organization_id}")
 
 
@@ -111,14 +111,14 @@ async def add_member(conn: Connection, organization_id: OrganizationId, account_
 
 
 async def role(conn: Connection, organization_id: OrganizationId, account_id: AccountId) -> Role | None:
-    """Return what an account may do in an organization, or None if it is no member."""
+    """Return an account's role in an organization, or None if it is not a member."""
     statement = select(memberships.c.role).where(memberships.c.organization_id == organization_id, memberships.c.account_id == account_id)
     row = await conn.first(statement)
     return None if row is None else Role(row.role)
 
 
 async def of(conn: Connection, account_id: AccountId) -> list[Organization]:
-    """Return the organizations that an account is a member of, its oldest membership first."""
+    """Return the account's organizations, the oldest membership first."""
     statement = (
         select(*_COLUMNS)
         .join(memberships, memberships.c.organization_id == organizations.c.id)
@@ -140,7 +140,7 @@ async def members(conn: Connection, organization_id: OrganizationId) -> list[Mem
 
 
 async def remove(conn: Connection, organization_id: OrganizationId) -> None:
-    """Delete an organization, which has no apps any more, and its memberships. Raises NotFound, and Conflict where it has apps."""
+    """Delete an organization without apps, and its memberships. Raises NotFound, and Conflict if it has apps."""
     statement = delete(organizations).where(organizations.c.id == organization_id).returning(organizations.c.id)
     try:
         await found(conn, statement, "organization")
@@ -149,19 +149,22 @@ async def remove(conn: Connection, organization_id: OrganizationId) -> None:
 
 
 async def figures(conn: Connection, *, after: str = "", limit: int | None = None) -> list[OrganizationFigures]:
-    """Return organizations in figures by name, those after a name, at most `limit`; letter case makes no difference."""
+    """Return organizations with their figures in order of name, whatever the letter case.
+
+    The list starts after the name `after`, and has at most `limit`.
+    """
     lowered = func.lower(organizations.c.name)
     rows = await conn.all(_FIGURES.where(lowered > after.lower()).order_by(lowered).limit(limit))
     return [_figures(row) for row in rows]
 
 
 async def figures_of(conn: Connection, organization_id: OrganizationId) -> OrganizationFigures:
-    """Return one organization in figures. Raises NotFound."""
+    """Return one organization with its figures. Raises NotFound."""
     return _figures(await found(conn, _FIGURES.where(organizations.c.id == organization_id), "organization"))
 
 
 async def panel_figures(conn: Connection) -> PanelFigures:
-    """Return how many there are of everything: zeros where there is nothing."""
+    """Return the totals of the whole panel."""
     are_suspended = or_(organizations.c.unpaid, organizations.c.held)
     statement = select(
         select(func.count()).select_from(organizations).scalar_subquery().label("organizations"),

@@ -1,4 +1,4 @@
-"""What a dyno may use and what it costs, version by version."""
+"""Plans, and their versions."""
 
 from typing import Any
 
@@ -27,9 +27,9 @@ _PLANS = select(*COLUMNS).join(plans, plans.c.id == plan_versions.c.plan_id)
 
 
 async def add(conn: Connection, offer: PlanOffer) -> Plan:
-    """Add a plan, or the next version of the one of that name: apps keep the version they hold."""
+    """Add a plan, or a new version of the plan with that name; apps keep their version."""
     named = upsert(plans).values(name=offer.name)
-    # Where the plan exists the update locks it, so that its versions are counted one by one.
+    # On a conflict, the update locks the plan, so that concurrent calls number its versions one after the other.
     plan = await one(conn, named.on_conflict_do_update(index_elements=["name"], set_={"name": offer.name}).returning(plans.c.id))
     version = await one(conn, insert(plan_versions).from_select(*_next_version(plan.id, offer)).returning(plan_versions.c.id))
     return read(await one(conn, _PLANS.where(plan_versions.c.id == version.id)))
@@ -41,13 +41,13 @@ async def latest(conn: Connection, name: str) -> Plan:
 
 
 async def all(conn: Connection) -> list[Plan]:  # noqa: A001 - read as plans.all
-    """Return the newest version of every plan, the cheapest first."""
+    """Return the newest version of every plan, cheapest first."""
     newest = _PLANS.ext(distinct_on(plans.c.id)).order_by(plans.c.id, plan_versions.c.version.desc()).subquery()
     return [read(row) for row in await conn.all(select(newest).order_by(newest.c.hourly_price, newest.c.name))]
 
 
 def read(row: Row) -> Plan:
-    """Return the plan that a row of COLUMNS holds."""
+    """Convert a row of COLUMNS to a plan."""
     return Plan(row.id, row.name, row.version, row.cpu_cores, row.memory_bytes, row.max_replicas, row.hourly_price)
 
 

@@ -1,4 +1,4 @@
-"""The versions of an app."""
+"""Releases."""
 
 from collections.abc import Collection
 
@@ -23,7 +23,7 @@ async def add(
     account_id: AccountId | None,
     build_id: BuildId | None = None,
 ) -> Release:
-    """Add an app's next release, pending. Locks the app, so that versions have no gaps."""
+    """Add an app's next release, in state pending. Locks the app, so that version numbers have no gaps."""
     await apps.lock(conn, app_id)
     values = {
         "app_id": literal(app_id),
@@ -45,13 +45,13 @@ async def get(conn: Connection, release_id: ReleaseId) -> Release:
 
 
 async def by_ids(conn: Connection, release_ids: Collection[ReleaseId]) -> dict[ReleaseId, Release]:
-    """Return the releases of these ids, by id; those that are not there are left out."""
+    """Return these releases, by id; unknown ids are left out."""
     rows = await conn.all(select(releases).where(releases.c.id.in_(release_ids)))
     return {row.id: _read(row) for row in rows}
 
 
 async def by_version(conn: Connection, app_id: AppId, version: int) -> Release:
-    """Return an app's release. Raises NotFound, which says which versions there are."""
+    """Return an app's release by version. Raises NotFound, which says which versions exist."""
     row = await conn.first(select(releases).where(releases.c.app_id == app_id, releases.c.version == version))
     if row is None:
         newest = await conn.first(_newest(app_id).limit(1))
@@ -63,37 +63,37 @@ async def by_version(conn: Connection, app_id: AppId, version: int) -> Release:
 
 
 async def recent(conn: Connection, app_id: AppId, limit: int, *, before: int | None = None) -> list[Release]:
-    """Return an app's newest releases, or those before a version, newest first."""
+    """Return an app's newest releases, newest first; with `before`, only those with a lower version."""
     newest = _newest(app_id) if before is None else _newest(app_id).where(releases.c.version < before)
     return [_read(row) for row in await conn.all(newest.limit(limit))]
 
 
 async def page(conn: Connection, app_id: AppId, limit: int, low: int, high: int, *, is_descending: bool) -> list[Release]:
-    """Return an app's releases from one version to another, both counted in, at most `limit`."""
+    """Return at most `limit` of an app's releases with versions from `low` to `high`, both inclusive."""
     statement = select(releases).where(releases.c.app_id == app_id, releases.c.version.between(low, high)).limit(limit)
     order = releases.c.version.desc() if is_descending else releases.c.version
     return [_read(row) for row in await conn.all(statement.order_by(order))]
 
 
 async def by_versions(conn: Connection, app_id: AppId, versions: Collection[int]) -> dict[int, Release]:
-    """Return an app's releases of some versions; those that are not there are left out."""
+    """Return an app's releases by version; unknown versions are left out."""
     rows = await conn.all(select(releases).where(releases.c.app_id == app_id, releases.c.version.in_(versions)))
     return {row.version: _read(row) for row in rows}
 
 
 async def of_build(conn: Connection, build_id: BuildId) -> Release | None:
-    """Return the release that came of a build, if one did."""
+    """Return the release that a build produced, or None."""
     return _read_if(await conn.first(select(releases).where(releases.c.build_id == build_id).limit(1)))
 
 
 async def of_builds(conn: Connection, build_ids: Collection[BuildId]) -> dict[BuildId, ReleaseId]:
-    """Return the ids of the releases that came of builds, by build; builds without one are left out."""
+    """Return the ids of the releases that these builds produced, by build; builds without one are left out."""
     rows = await conn.all(select(releases.c.id, releases.c.build_id).where(releases.c.build_id.in_(build_ids)))
     return {row.build_id: row.id for row in rows}
 
 
 async def finish(conn: Connection, release_id: ReleaseId, state: ReleaseState, error: str | None = None) -> bool:
-    """Record how a pending release ended; False if it has ended already."""
+    """Record the result of a pending release; False if it has already ended."""
     pending = update(releases).where(releases.c.id == release_id, releases.c.state == ReleaseState.PENDING)
     return bool(await conn.execute(pending.values(state=state, error=error)))
 

@@ -1,4 +1,4 @@
-"""What apps are deployed from where that is not a push: one an app."""
+"""Remotes: the repository on another server that an app is deployed from, at most one for each app."""
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
@@ -10,13 +10,13 @@ from skypanel.store.tables.sources import remotes
 
 
 async def get(conn: Connection, app_id: AppId) -> Remote | None:
-    """Return what an app is deployed from, if that was chosen."""
+    """Return an app's remote, or None."""
     row = await conn.first(select(remotes).where(remotes.c.app_id == app_id))
     return None if row is None else Remote(parse_url(row.url), row.branch, row.host_key, row.chosen_at)
 
 
 async def put(conn: Connection, app_id: AppId, remote: Remote, account_id: AccountId) -> None:
-    """Choose what an app is deployed from, in place of what was."""
+    """Set an app's remote, in place of any other."""
     values = {"url": str(remote.url), "branch": remote.branch, "host_key": remote.host_key, "account_id": account_id}
     chosen = insert(remotes).values(app_id=app_id, **values)
     again = {**values, "chosen_at": func.clock_timestamp()}
@@ -24,5 +24,5 @@ async def put(conn: Connection, app_id: AppId, remote: Remote, account_id: Accou
 
 
 async def remove(conn: Connection, app_id: AppId) -> bool:
-    """Forget what an app is deployed from; False if nothing was chosen."""
+    """Remove an app's remote; False if there was none."""
     return bool(await conn.execute(delete(remotes).where(remotes.c.app_id == app_id)))

@@ -1,7 +1,7 @@
-"""Rollouts: one of an app runs at a time.
+"""Rollouts. Only one rollout of an app runs at a time.
 
-A newer release overtakes an older one. The other reasons all ask for the same, to converge on what serves
-by now, so that the newest of them stands for all; none of them overtakes a release.
+A newer release supersedes an older one. All other reasons ask for the same: to converge on the current release. So the newest of them
+replaces the others; none of them supersedes a release.
 """
 
 from collections.abc import Collection
@@ -18,7 +18,7 @@ from skypanel.store.sets import among
 from skypanel.store.tables.apps import applications
 from skypanel.store.tables.releases import OPEN_ROLLOUT, releases, rollouts
 
-# So that the release phases of one organization, which may take minutes, leave a place for the others.
+# The release phases of one organization may take minutes, so they must leave places for other organizations.
 MAX_OF_ONE_ORGANIZATION = 6
 
 _PENDING = rollouts.c.state == RolloutState.PENDING
@@ -26,13 +26,13 @@ _LAPSED = and_(rollouts.c.state == RolloutState.RUNNING, leases.lapsed(rollouts)
 
 
 async def add(conn: Connection, app_id: AppId, release_id: ReleaseId, reason: RolloutReason) -> Rollout:
-    """Add a rollout, pending."""
+    """Add a pending rollout."""
     values = {"app_id": app_id, "release_id": release_id, "reason": reason, "state": RolloutState.PENDING}
     return _read(await one(conn, insert(rollouts).values(values).returning(rollouts)))
 
 
 async def repair(conn: Connection, app_ids: Collection[AppId]) -> None:
-    """Add a rollout to each of these apps, pending, that converges on what serves."""
+    """For each of these apps with a current release, add a pending rollout that converges on it."""
     kept = select(applications.c.id, applications.c.current_release_id, literal(RolloutReason.REPAIR), literal(RolloutState.PENDING))
     serving = kept.where(among(applications.c.id, app_ids), applications.c.current_release_id.is_not(None))
     await conn.execute(insert(rollouts).from_select(["app_id", "release_id", "reason", "state"], serving))
@@ -44,9 +44,9 @@ async def get(conn: Connection, rollout_id: RolloutId) -> Rollout:
 
 
 async def claim(conn: Connection, worker: str, lease_s: float) -> Rollout | None:
-    """Give a worker the rollout whose turn it is, if there is one: a pending one, or one whose worker went silent.
+    """Claim the next rollout for a worker, or return None: a pending one, or one whose lease has expired.
 
-    Those that were overtaken become superseded, and so do their releases. Organizations take turns as for builds.
+    Older rollouts become superseded, and so do their releases. Organizations take turns, as for builds.
     """
     await locks.hold(conn, "claim of rollouts")
     next_ = await conn.first(_turn())
@@ -58,50 +58,50 @@ async def claim(conn: Connection, worker: str, lease_s: float) -> Rollout | None
 
 
 async def renew(conn: Connection, rollout_id: RolloutId, attempt: int, lease_s: float) -> bool:
-    """Prolong an attempt's lease; False if it has lost it."""
+    """Renew an attempt's lease; False if the lease is lost."""
     return bool(await conn.execute(leases.renewed(rollouts, rollout_id, RolloutState.RUNNING, attempt, lease_s)))
 
 
 async def finish(conn: Connection, rollout_id: RolloutId, attempt: int, state: RolloutState, error: str | None = None) -> bool:
-    """Record how an attempt ended; False if it has lost its lease."""
+    """Record the result of an attempt; False if the lease is lost."""
     outcome = {"state": state, "error": error}
     return bool(await conn.execute(leases.finished(rollouts, rollout_id, RolloutState.RUNNING, attempt, outcome)))
 
 
 async def active(conn: Connection, app_id: AppId) -> Rollout | None:
-    """Return an app's newest rollout that is pending or running, if there is one."""
+    """Return an app's newest rollout that is pending or running, or None."""
     statement = select(rollouts).where(rollouts.c.app_id == app_id, OPEN_ROLLOUT).order_by(rollouts.c.number.desc()).limit(1)
     return _read_if(await conn.first(statement))
 
 
 async def of_release(conn: Connection, release_id: ReleaseId) -> Rollout | None:
-    """Return the rollout that was to make a release live, if there was one: not those that converged on it later."""
+    """Return the rollout that should make a release live, or None; later scalings, restarts and repairs do not count."""
     statement = select(rollouts).where(rollouts.c.release_id == release_id, rollouts.c.reason == RolloutReason.RELEASE)
     return _read_if(await conn.first(statement.order_by(rollouts.c.number.desc()).limit(1)))
 
 
 async def newest_release(conn: Connection, app_id: AppId) -> Rollout | None:
-    """Return the newest rollout of an app that is to make a new release live, if there was one."""
+    """Return an app's newest rollout of a new release, or None."""
     statement = select(rollouts).where(rollouts.c.app_id == app_id, rollouts.c.reason == RolloutReason.RELEASE)
     return _read_if(await conn.first(statement.order_by(rollouts.c.number.desc()).limit(1)))
 
 
 async def superseded(conn: Connection, rollout: Rollout) -> bool:
-    """Whether a newer release of the app waits."""
+    """Whether a newer release of the app waits for its rollout."""
     number = select(rollouts.c.number).where(rollouts.c.id == rollout.id).scalar_subquery()
     newer = select(rollouts.c.id).where(rollouts.c.app_id == rollout.app_id, rollouts.c.number > number, _PENDING, _is_release(rollouts))
     return await conn.first(newer.limit(1)) is not None
 
 
 async def failed_lately(conn: Connection, app_id: AppId, within_s: float) -> bool:
-    """Whether an app's newest rollout failed within the last `within_s`."""
+    """Whether an app's newest rollout failed within the last `within_s` seconds."""
     newest = select(rollouts).where(rollouts.c.app_id == app_id).order_by(rollouts.c.number.desc()).limit(1).subquery()
     lately = newest.c.finished_at > func.now() - timedelta(seconds=within_s)
     return await conn.first(select(newest.c.id).where(newest.c.state == RolloutState.FAILED, lately)) is not None
 
 
 async def waiting(conn: Connection) -> int:
-    """Return how many rollouts are there for a worker to claim."""
+    """Return how many rollouts wait for a worker."""
     return int((await one(conn, select(func.count().label("number")).where(or_(_PENDING, _LAPSED)))).number)
 
 
@@ -129,9 +129,9 @@ def _turn() -> Select[Row]:
 
 
 async def _supersede(conn: Connection, winner: Row) -> None:
-    """End the app's older rollouts of the winner's kind, and the releases that were to come of them.
+    """Supersede the app's older rollouts of the winner's kind, and their releases.
 
-    One of the other kind that went silent ends too: what it converged on, the winner converges on.
+    A rollout of the other kind with an expired lease ends too, because the winner converges on the same state.
     """
     same_kind = _is_release(rollouts) if winner.reason == RolloutReason.RELEASE else ~_is_release(rollouts)
     older = and_(same_kind, rollouts.c.number < winner.number, OPEN_ROLLOUT)

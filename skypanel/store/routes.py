@@ -1,4 +1,4 @@
-"""Hostnames in force."""
+"""Routes."""
 
 from collections.abc import Mapping, Sequence
 
@@ -15,13 +15,13 @@ _IN_FORCE = select(routes).join(applications, applications.c.id == routes.c.app_
 
 
 async def put(conn: Connection, app_id: AppId, hosts: Sequence[str], endpoints: Sequence[str]) -> None:
-    """Lead an app's hostnames to these endpoints (host:port), and to no others."""
+    """Set an app's hostnames, and the endpoints (host:port) that serve them."""
     route = {"hosts": list(hosts), "endpoints": list(endpoints), "updated_at": func.clock_timestamp()}
     await conn.execute(insert(routes).values(app_id=app_id, **route).on_conflict_do_update(index_elements=["app_id"], set_=route))
 
 
 async def cut(conn: Connection, endpoints: Mapping[AppId, Sequence[str]]) -> None:
-    """Have the routes of some apps lead to these endpoints and no others; their hostnames stay."""
+    """Replace the endpoints in the routes of these apps; their hostnames stay."""
     led = values(column("app_id", Uuid), column("endpoints", ARRAY(Text)), name="led").data(
         [(app_id, list(to)) for app_id, to in endpoints.items()]
     )
@@ -30,24 +30,24 @@ async def cut(conn: Connection, endpoints: Mapping[AppId, Sequence[str]]) -> Non
 
 
 async def get(conn: Connection, app_id: AppId) -> Route | None:
-    """Return an app's route, if it has one: to the dynos that would answer, also in maintenance."""
+    """Return an app's route, even in maintenance mode, or None."""
     row = await conn.first(select(routes).where(routes.c.app_id == app_id))
     return None if row is None else _read(row)
 
 
 async def in_force(conn: Connection, app_id: AppId) -> Route:
-    """Return what the proxy is to have of an app: no endpoints where it has none, or is in maintenance."""
+    """Return the route that the proxy should have for an app: empty if it has none, or is in maintenance mode."""
     row = await conn.first(_IN_FORCE.where(routes.c.app_id == app_id))
     return Route(app_id, (), ()) if row is None else _read(row)
 
 
 async def all(conn: Connection) -> list[Route]:  # noqa: A001 - read as routes.all
-    """Return every route in force that leads somewhere: an app in maintenance has none, so that the panel answers for it."""
+    """Return every route in force that has endpoints. An app in maintenance mode has none, so the panel answers its requests."""
     return [_read(row) for row in await conn.all(_IN_FORCE.where(func.cardinality(routes.c.endpoints) > 0).order_by(routes.c.app_id))]
 
 
 async def remove(conn: Connection, app_id: AppId) -> None:
-    """Take an app's hostnames out of force."""
+    """Remove an app's route."""
     await conn.execute(delete(routes).where(routes.c.app_id == app_id))
 
 

@@ -1,4 +1,4 @@
-"""Rows that must be there."""
+"""Queries for rows that must exist."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ Row = Any  # a named tuple with a field for each column
 
 
 async def one(conn: Connection, statement: Any) -> Row:  # noqa: ANN401 - as in ports
-    """Return the row of a statement that always has one."""
+    """Return the row of a statement that always returns one."""
     row = await conn.first(statement)
     if row is None:
         raise RuntimeError("a statement that always returns a row returned none")
@@ -18,7 +18,7 @@ async def one(conn: Connection, statement: Any) -> Row:  # noqa: ANN401 - as in 
 
 
 async def found(conn: Connection, statement: Any, noun: str, values: Mapping[str, Any] | None = None) -> Row:  # noqa: ANN401 - as in ports
-    """Return the first row of a statement. Raises NotFound, which says what there is none of."""
+    """Return the first row of a statement. Raises NotFound, which names the noun."""
     row = await conn.first(statement, values)
     if row is None:
         raise NotFound(f"There is no such {noun}.")

@@ -1,4 +1,4 @@
-"""Reading of many in one statement, whose shape is the same however many there are."""
+"""Conditions on sets of ids whose SQL has the same shape, whatever the size of the set."""
 
 from collections.abc import Collection
 from typing import Any
@@ -9,5 +9,5 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 
 def among(column: ColumnElement[UUID] | Any, ids: Collection[UUID]) -> ColumnElement[bool]:  # noqa: ANN401 - as columns of tables are
-    """Whether a column's value is one of these ids."""
+    """Return the condition that a column's value is one of these ids."""
     return column == any_(literal(list(ids), ARRAY(Uuid)))

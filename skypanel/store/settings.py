@@ -1,4 +1,4 @@
-"""What an administrator can change while the panel runs."""
+"""Settings, which administrators change while the panel runs."""
 
 from datetime import datetime
 from typing import Any
@@ -11,11 +11,11 @@ from skypanel.ports.database import Connection
 from skypanel.store import locks
 from skypanel.store.tables.settings import settings
 
-Value = Any  # whatever JSON can say
+Value = Any  # any JSON value
 
 
 async def get(conn: Connection, key: str) -> Value | None:
-    """Return a setting's value, or None where nobody set it."""
+    """Return a setting's value, or None if it is not set."""
     row = await conn.first(select(settings.c.value).where(settings.c.key == key))
     return None if row is None else row.value
 
@@ -26,45 +26,45 @@ async def put(conn: Connection, key: str, value: Value, account_id: AccountId | 
 
 
 async def put_secret(conn: Connection, key: str, secret: bytes, account_id: AccountId | None) -> None:
-    """Set a setting whose value is encrypted."""
+    """Set a setting to an encrypted value."""
     await _put(conn, key, {"value": null(), "secret": secret, "updated_by": account_id})
 
 
 async def add_missing(conn: Connection, key: str, value: Value) -> None:
-    """Set a setting that nobody has set."""
+    """Set a setting unless it has a value."""
     await conn.execute(insert(settings).values(key=key, value=value).on_conflict_do_nothing())
 
 
 async def remove(conn: Connection, key: str) -> bool:
-    """Forget a setting; False if it was not set."""
+    """Remove a setting; False if it was not set."""
     return bool(await conn.execute(delete(settings).where(settings.c.key == key)))
 
 
 async def all(conn: Connection) -> dict[str, Value]:  # noqa: A001 - read as settings.all
-    """Return every setting that was set, secret ones aside."""
+    """Return all settings that are set, without the secret ones."""
     statement = select(settings.c.key, settings.c.value).where(settings.c.secret.is_(None)).order_by(settings.c.key)
     return {row.key: row.value for row in await conn.all(statement)}
 
 
 async def secrets(conn: Connection) -> dict[str, bytes]:
-    """Return the encrypted values of the settings that are secret."""
+    """Return the encrypted values of secret settings."""
     rows = await conn.all(select(settings.c.key, settings.c.secret).where(settings.c.secret.is_not(None)))
     return {row.key: bytes(row.secret) for row in rows}
 
 
 async def replace_secret(conn: Connection, key: str, old: bytes, new: bytes) -> None:
-    """Replace an encrypted value by the same under another key, unless it was set anew meanwhile."""
+    """Replace an encrypted value with the same value under another key, unless it has changed in the meantime."""
     await conn.execute(update(settings).where(settings.c.key == key, settings.c.secret == old).values(secret=new))
 
 
 async def set_at(conn: Connection, key: str) -> datetime | None:
-    """Return when a setting was set last, if it is set."""
+    """Return the time of the last change of a setting, or None if it is not set."""
     row = await conn.first(select(settings.c.updated_at).where(settings.c.key == key))
     return None if row is None else row.updated_at
 
 
 async def lock(conn: Connection) -> None:
-    """Keep others from changing settings until the transaction ends."""
+    """Until the transaction ends, no other transaction can change settings."""
     await locks.hold(conn, "settings")
 
 

@@ -1,4 +1,4 @@
-"""Attempts to sign in by password that did not succeed, or not yet."""
+"""Attempts to sign in by password that failed or have not ended yet."""
 
 from datetime import timedelta
 
@@ -13,7 +13,7 @@ from skypanel.store.tables.accounts import sign_in_attempts
 
 
 async def lately(conn: Connection, email_digest: str, address: str, window: timedelta) -> Attempts:
-    """Count the attempts of a window, and keep others from adding any until the transaction ends; older ones are forgotten."""
+    """Count the attempts within a window, and delete older ones. Until the transaction ends, no other transaction can add any."""
     await locks.hold(conn, "sign-in attempts")
     table = sign_in_attempts
     await conn.execute(delete(table).where(table.c.at <= func.now() - window))
@@ -35,5 +35,5 @@ async def add(conn: Connection, email_digest: str, address: str) -> AttemptId:
 
 
 async def remove(conn: Connection, attempt_id: AttemptId) -> None:
-    """Forget an attempt: it succeeded."""
+    """Delete an attempt, because it succeeded."""
     await conn.execute(delete(sign_in_attempts).where(sign_in_attempts.c.id == attempt_id))

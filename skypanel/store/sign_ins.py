@@ -1,4 +1,4 @@
-"""One-time login links and the sessions they begin. Only the SHA-256 of their secrets is kept, in hex."""
+"""One-time login links and sessions. Only the SHA-256 of each secret is stored, in hex."""
 
 from datetime import datetime
 
@@ -12,17 +12,17 @@ from skypanel.store.tables.accounts import accounts, login_links, sessions
 
 
 async def add_link(conn: Connection, account_id: AccountId, digest: str, expires_at: datetime) -> None:
-    """Add a login link; the account's lapsed ones are forgotten."""
+    """Add a login link, and delete the account's expired links."""
     await _add(conn, login_links, account_id, digest, expires_at)
 
 
 async def drop_links(conn: Connection, account_id: AccountId) -> None:
-    """Make an account's links worthless."""
+    """Delete an account's links, so that none works any more."""
     await conn.execute(delete(login_links).where(login_links.c.account_id == account_id))
 
 
 async def use_link(conn: Connection, digest: str) -> Account | None:
-    """Return whose link this is if it is still good; it is good once."""
+    """Return the account of a valid link, or None, and delete the link."""
     statement = (
         delete(login_links)
         .where(login_links.c.digest == digest, login_links.c.expires_at > func.now())
@@ -33,12 +33,12 @@ async def use_link(conn: Connection, digest: str) -> Account | None:
 
 
 async def add_session(conn: Connection, account_id: AccountId, digest: str, expires_at: datetime) -> None:
-    """Add a session; the account's lapsed ones are forgotten."""
+    """Add a session, and delete the account's expired sessions."""
     await _add(conn, sessions, account_id, digest, expires_at)
 
 
 async def session(conn: Connection, digest: str) -> Account | None:
-    """Return whose session this is if it is still good."""
+    """Return the account of a valid session, or None."""
     statement = (
         select(*COLUMNS)
         .join(sessions, sessions.c.account_id == accounts.c.id)
@@ -48,12 +48,12 @@ async def session(conn: Connection, digest: str) -> Account | None:
 
 
 async def end_session(conn: Connection, digest: str) -> None:
-    """End a session; one that has ended is no error."""
+    """End a session; one that has already ended is no error."""
     await conn.execute(delete(sessions).where(sessions.c.digest == digest))
 
 
 async def end_sessions(conn: Connection, account_id: AccountId, *, but: str | None = None) -> None:
-    """End an account's sessions and links, but for the session of this digest."""
+    """End an account's sessions and delete its links; the session with the digest `but` stays."""
     await drop_links(conn, account_id)
     await conn.execute(delete(sessions).where(sessions.c.account_id == account_id, sessions.c.digest.is_distinct_from(but)))
 

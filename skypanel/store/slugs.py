@@ -1,4 +1,4 @@
-"""Immutable archives of built apps."""
+"""Slugs: immutable archives of built apps."""
 
 from sqlalchemy import insert, select
 
@@ -10,7 +10,7 @@ from skypanel.store.tables.builds import slugs
 
 
 async def add(conn: Connection, slug: Slug) -> Slug:
-    """Record a slug whose archive is in object storage."""
+    """Add a slug; its archive must be in object storage already."""
     values = {
         "id": slug.id,
         "app_id": slug.app_id,
@@ -30,7 +30,7 @@ async def get(conn: Connection, slug_id: SlugId) -> Slug:
 
 
 async def own(conn: Connection, app_id: AppId) -> list[str]:
-    """Return the digests of an app's slugs that no other app has too."""
+    """Return the digests of an app's slugs that no other app has."""
     other = slugs.alias("other")
     shared = select(other.c.id).where(other.c.digest == slugs.c.digest, other.c.app_id != app_id)
     statement = select(slugs.c.digest).where(slugs.c.app_id == app_id, ~shared.exists()).distinct()

@@ -1,6 +1,6 @@
-"""How apps stand, read in sets: of the columns and rows of many apps none but those that tell.
+"""The state of many apps at once, for reconciliation: only the columns and rows that it compares.
 
-Each is a statement or two, whatever the number of apps; most apps that nothing should run of have no row in them.
+Each function runs one or two statements, whatever the number of apps. Most apps that should run nothing have no row in the results.
 """
 
 from collections import defaultdict
@@ -21,7 +21,7 @@ from skypanel.store.tables.builds import slugs
 from skypanel.store.tables.organizations import organizations
 from skypanel.store.tables.releases import releases, rollouts
 
-# What a formation has of process types that the slug has not runs nowhere.
+# Process types that the slug lacks cannot run, whatever the formation says.
 _WANTED = (
     select(applications.c.id, releases.c.version, applications.c.generation, formations.c.process_type, formations.c.quantity)
     .join(organizations, organizations.c.id == applications.c.organization_id)
@@ -39,7 +39,10 @@ _LED = select(routes.c.app_id, routes.c.endpoints).where(func.cardinality(routes
 
 @dataclass(frozen=True)
 class Settled:
-    """An app of which nothing is being rolled out: the number of its last rollout, what serves, and whether the former failed lately."""
+    """An app without an open rollout.
+
+    It has the number of the last rollout, whether that one failed recently, and the current release.
+    """
 
     app_id: AppId
     rollout: int | None
@@ -49,7 +52,7 @@ class Settled:
 
 
 async def wanted(conn: Connection, app_ids: Collection[AppId] | None = None) -> dict[AppId, frozenset[DynoKey]]:
-    """Return the dynos that should run, by app, of all apps or some; apps without any are left out."""
+    """Return the dynos that should run, by app, for all apps or some; apps without any are left out."""
     keys: dict[AppId, set[DynoKey]] = defaultdict(set)
     for row in await conn.all(_WANTED if app_ids is None else _WANTED.where(among(applications.c.id, app_ids))):
         keys[row.id] |= {DynoKey(row.id, row.version, row.generation, row.process_type, index + 1) for index in range(row.quantity)}
@@ -57,22 +60,22 @@ async def wanted(conn: Connection, app_ids: Collection[AppId] | None = None) -> 
 
 
 async def endpoints(conn: Connection, app_ids: Collection[AppId] | None = None) -> dict[AppId, tuple[str, ...]]:
-    """Return where routes lead, by app, of all apps or some; routes that lead nowhere are left out."""
+    """Return the endpoints of routes, by app, for all apps or some; routes without endpoints are left out."""
     led = _LED if app_ids is None else _LED.where(among(routes.c.app_id, app_ids))
     return {row.app_id: tuple(row.endpoints) for row in await conn.all(led)}
 
 
 async def suspended(conn: Connection, app_ids: Collection[AppId]) -> dict[AppId, bool]:
-    """Return which of these apps there are, and whether they are suspended."""
+    """Return, for each of these apps that exists, whether it is suspended."""
     is_suspended = or_(organizations.c.unpaid, organizations.c.held).label("suspended")
     own = select(applications.c.id, is_suspended).join(organizations, organizations.c.id == applications.c.organization_id)
     return {row.id: row.suspended for row in await conn.all(own.where(among(applications.c.id, app_ids)))}
 
 
 async def lock(conn: Connection, app_ids: Collection[AppId], limit: int) -> list[AppId]:
-    """Hold the locks of some of these apps, those that changed last first, and return which.
+    """Lock up to `limit` of these apps and return their ids; those with the newest rollouts come first.
 
-    Left out are those that are being rolled out, and those that somebody holds: nobody is waited for, so that none waits for another.
+    It leaves out apps with an open rollout, and skips locks that others hold: no waiting means no deadlock.
     """
     chosen = (
         select(applications.c.id)
@@ -86,7 +89,7 @@ async def lock(conn: Connection, app_ids: Collection[AppId], limit: int) -> list
 
 
 async def settled(conn: Connection, app_ids: Collection[AppId], lately_s: float) -> list[Settled]:
-    """Return those of these apps of which nothing is being rolled out, in the order of the ids."""
+    """Return those of these apps that have no open rollout, in order of id."""
     lately = func.coalesce(_failed_within(lately_s), False)
     statement = (
         select(
@@ -109,7 +112,7 @@ def _newest() -> ColumnElement[int]:
 
 
 def _open() -> ColumnElement[bool]:
-    """Whether an app is being rolled out; each of the two states has an index of its own."""
+    """Whether an app has an open rollout; each of the two states has its own index."""
     states = (RolloutState.PENDING, RolloutState.RUNNING)
     own = [select(rollouts.c.id).where(rollouts.c.app_id == applications.c.id, rollouts.c.state == state).exists() for state in states]
     return or_(*own)

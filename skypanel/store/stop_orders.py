@@ -1,4 +1,4 @@
-"""Dynos that the agents of their nodes are to stop; an order that nobody carried out in time counts no more."""
+"""Stop orders: dynos that the agents of their nodes should stop. An order expires after LIFE."""
 
 from datetime import timedelta
 
@@ -13,7 +13,7 @@ LIFE = timedelta(minutes=1)
 
 
 async def add(conn: Connection, node_id: NodeId, container: str) -> None:
-    """Order a container of a node to be stopped, and forget orders that have expired."""
+    """Add or renew an order to stop a container, and delete expired orders."""
     await conn.execute(delete(stop_orders).where(~_is_young()))
     order = insert(stop_orders).values(node_id=node_id, container=container)
     again = order.on_conflict_do_update(index_elements=["node_id", "container"], set_={"created_at": func.clock_timestamp()})
@@ -21,13 +21,13 @@ async def add(conn: Connection, node_id: NodeId, container: str) -> None:
 
 
 async def of(conn: Connection, node_id: NodeId) -> list[str]:
-    """Return the containers that a node is to stop, the first that was ordered first."""
+    """Return the containers that a node should stop, oldest order first."""
     statement = select(stop_orders.c.container).where(stop_orders.c.node_id == node_id, _is_young())
     return [row.container for row in await conn.all(statement.order_by(stop_orders.c.created_at))]
 
 
 async def remove(conn: Connection, node_id: NodeId, container: str) -> None:
-    """Forget an order; one that is not there is no error."""
+    """Delete an order; a missing one is no error."""
     await conn.execute(delete(stop_orders).where(stop_orders.c.node_id == node_id, stop_orders.c.container == container))
 
 

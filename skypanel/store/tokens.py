@@ -1,4 +1,4 @@
-"""API tokens. Only their SHA-256 is kept, in hex."""
+"""API tokens. Only the SHA-256 of each is stored, in hex."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,7 +16,7 @@ from skypanel.store.tables.accounts import accounts, tokens
 
 @dataclass(frozen=True)
 class Use:
-    """One use of a token: whose it is, which, its scope, and how much of its rate it has used up with it."""
+    """One use of a token: its account, its scope, and how much of its rate limit is used up, this use included."""
 
     account: Account
     token_id: TokenId
@@ -25,13 +25,13 @@ class Use:
 
 
 async def add(conn: Connection, account_id: AccountId, digest: str, description: str, scope: str, expires_at: datetime | None) -> Token:  # noqa: PLR0917 - all of a token
-    """Add a token to an account; without `expires_at` it is good until it is revoked."""
+    """Add a token to an account; without `expires_at` it is valid until it is revoked."""
     values = {"account_id": account_id, "digest": digest, "description": description, "scope": scope, "expires_at": expires_at}
     return _read(await one(conn, insert(tokens).values(values).returning(tokens)))
 
 
 async def owner(conn: Connection, digest: str) -> tuple[Account, str] | None:
-    """Return whose token this is and its scope, if it is still good, and note that it was used."""
+    """Return the account and scope of a valid token, or None, and record its use."""
     statement = (
         update(tokens)
         .where(tokens.c.digest == digest, _is_good())
@@ -44,13 +44,13 @@ async def owner(conn: Connection, digest: str) -> tuple[Account, str] | None:
 
 
 async def use(conn: Connection, digest: str) -> Use | None:
-    """Return whose token this is, if it is still good, and count its use."""
+    """Return the account of a valid token, or None, and count its use against the rate limit."""
     row = await conn.first(_USE, {"of": digest})
     return None if row is None else Use(read(row), row.token_id, row.scope, row.debt)
 
 
 async def holder(conn: Connection, token_id: TokenId) -> tuple[Account, str] | None:
-    """Return whose token has an id and its scope, if it is still good; this is no use of it."""
+    """Return the account and scope of a valid token by its id, or None; this does not count as a use."""
     statement = select(*COLUMNS, tokens.c.scope).join(accounts, accounts.c.id == tokens.c.account_id)
     row = await conn.first(statement.where(tokens.c.id == token_id, _is_good()))
     return None if row is None else (read(row), row.scope)
@@ -63,7 +63,7 @@ async def of(conn: Connection, account_id: AccountId) -> list[Token]:
 
 
 async def revoke(conn: Connection, account_id: AccountId, token_id: TokenId) -> bool:
-    """Make a token of an account worthless; False if it has no such token."""
+    """Revoke an account's token; False if it has no such token."""
     return bool(await conn.execute(delete(tokens).where(tokens.c.id == token_id, tokens.c.account_id == account_id)))
 
 
@@ -75,7 +75,7 @@ def _read(row: Row) -> Token:
     return Token(row.id, row.account_id, row.description, row.scope, row.created_at, row.expires_at, row.last_used_at)
 
 
-# What is lost of a use in a crash is a count and a time: nobody waits for the disk.
+# A crash may lose the count and time of a use, so no caller waits for the disk.
 _UNSYNCED = select(func.set_config("synchronous_commit", "off", True).label("synchronous_commit")).cte("unsynced")  # noqa: FBT003 - SQL has no keywords
 _USE = (
     update(tokens)

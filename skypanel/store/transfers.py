@@ -1,4 +1,4 @@
-"""Offers of apps; at most one of an app is pending."""
+"""Offers to transfer an app; at most one for each app is pending."""
 
 from sqlalchemy import Select, delete, func, insert, or_, select, update
 
@@ -14,7 +14,7 @@ _SENDERS, _RECIPIENTS = accounts.alias("sender"), accounts.alias("recipient")
 
 
 async def add(conn: Connection, app_id: AppId, sender_id: AccountId, recipient_id: AccountId) -> TransferId:
-    """Add an offer in place of one that is pending, and return its id."""
+    """Add an offer, in place of a pending one, and return its id."""
     await forget(conn, app_id)
     values = {"app_id": app_id, "sender_id": sender_id, "recipient_id": recipient_id, "state": TransferState.PENDING}
     added: TransferId = (await one(conn, insert(app_transfers).values(values).returning(app_transfers.c.id))).id
@@ -27,24 +27,24 @@ async def get(conn: Connection, transfer_id: TransferId) -> Transfer:
 
 
 async def of(conn: Connection, account_id: AccountId) -> list[Transfer]:
-    """Return the offers that an account made or got, the oldest first."""
+    """Return the offers that an account made or received, oldest first."""
     mine = or_(app_transfers.c.sender_id == account_id, app_transfers.c.recipient_id == account_id)
     return [_read(row) for row in await conn.all(_transfers().where(mine).order_by(app_transfers.c.created_at))]
 
 
 async def answer(conn: Connection, transfer_id: TransferId, state: TransferState) -> bool:
-    """Record what was answered; False if something was before, or the offer is gone."""
+    """Record the answer; False if there is one already, or the offer is gone."""
     statement = update(app_transfers).where(app_transfers.c.id == transfer_id, PENDING_TRANSFER)
     return bool(await conn.execute(statement.values(state=state, answered_at=func.clock_timestamp())))
 
 
 async def withdraw(conn: Connection, transfer_id: TransferId) -> bool:
-    """Forget a pending offer; False if it was answered, or is gone."""
+    """Delete a pending offer; False if it was answered, or is gone."""
     return bool(await conn.execute(delete(app_transfers).where(app_transfers.c.id == transfer_id, PENDING_TRANSFER)))
 
 
 async def forget(conn: Connection, app_id: AppId) -> None:
-    """Forget the pending offer of an app, if there is one."""
+    """Delete the pending offer of an app, if any."""
     await conn.execute(delete(app_transfers).where(app_transfers.c.app_id == app_id, PENDING_TRANSFER))
 
 

@@ -1,4 +1,4 @@
-"""Uploads: each is made for one account, and taken in once."""
+"""Uploads. Each belongs to one account, and accepts one archive."""
 
 from datetime import datetime
 
@@ -13,7 +13,7 @@ from skypanel.store.tables.sources import uploads
 
 
 async def has_room(conn: Connection, account_id: AccountId, most: int, now: datetime) -> bool:
-    """Say whether an account may have one more, and forget those of it that have expired."""
+    """Whether an account may have one more upload; deletes its expired ones."""
     await locks.hold(conn, f"uploads of {account_id}")
     await conn.execute(delete(uploads).where(uploads.c.account_id == account_id, uploads.c.expires_at <= now))
     row = await one(conn, select(func.count().label("number")).where(uploads.c.account_id == account_id))
@@ -21,24 +21,24 @@ async def has_room(conn: Connection, account_id: AccountId, most: int, now: date
 
 
 async def add(conn: Connection, account_id: AccountId, put_digest: str, expires_at: datetime) -> Upload:
-    """Add an upload of which nothing is there yet."""
+    """Add an empty upload."""
     values = {"account_id": account_id, "put_digest": put_digest, "expires_at": expires_at}
     return _read(await one(conn, insert(uploads).values(values).returning(uploads)))
 
 
 async def by_put_digest(conn: Connection, put_digest: str, now: datetime) -> Upload | None:
-    """Return the upload that a secret opens, if it has not expired."""
+    """Return the unexpired upload with this digest of its secret, or None."""
     return _read_if(await conn.first(select(uploads).where(uploads.c.put_digest == put_digest, uploads.c.expires_at > now)))
 
 
 async def of(conn: Connection, account_id: AccountId, upload_id: UploadId, now: datetime) -> Upload | None:
-    """Return an account's upload, if it has not expired."""
+    """Return an account's unexpired upload, or None."""
     mine = (uploads.c.id == upload_id) & (uploads.c.account_id == account_id)
     return _read_if(await conn.first(select(uploads).where(mine, uploads.c.expires_at > now)))
 
 
 async def take(conn: Connection, upload_id: UploadId, source_digest: str, checksum: str) -> bool:
-    """Record what was uploaded; False if something was before, or the upload is gone."""
+    """Record the uploaded archive; False if there is one already, or the upload is gone."""
     statement = update(uploads).where(uploads.c.id == upload_id, uploads.c.source_digest.is_(None))
     return bool(await conn.execute(statement.values(source_digest=source_digest, checksum=checksum)))
 

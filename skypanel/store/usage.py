@@ -1,4 +1,4 @@
-"""What apps use: the spans that triggers write (migration 0011), and what came of them hour by hour."""
+"""Usage of apps: the spans that triggers write (migration 0011), and the hourly totals computed from them."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -18,12 +18,12 @@ from skypanel.store.tables.plans import plan_versions
 
 
 async def now(conn: Connection) -> datetime:
-    """Return the time by the clock that spans go by."""
+    """Return the time of the clock that dates the spans."""
     return (await one(conn, select(func.clock_timestamp().label("now")))).now  # type: ignore[no-any-return]
 
 
 async def await_changes(conn: Connection) -> None:
-    """Wait until every change that triggers noted before now can be read; those of later have a later time."""
+    """Wait until every change that triggers dated before now is visible; later changes have later times."""
     await locks.hold(conn, "usage")
 
 
@@ -34,7 +34,7 @@ async def due(conn: Connection) -> list[OrganizationId]:
 
 
 async def settle_unused(conn: Connection, until: datetime) -> None:
-    """Record that all organizations that used nothing since they were settled last are settled until then, whole hours."""
+    """Mark organizations without usage since their last settlement as settled until `until`, a full hour."""
     reaches = (usage_spans.c.since < until, or_(usage_spans.c.until.is_(None), usage_spans.c.until > organizations.c.settled_until))
     used = select(usage_spans.c.id).where(usage_spans.c.organization_id == organizations.c.id, *reaches)
     await conn.execute(update(organizations).where(organizations.c.settled_until < until, ~used.exists()).values(settled_until=until))
@@ -47,7 +47,7 @@ async def settled_until(conn: Connection, organization_id: OrganizationId) -> da
 
 
 async def settle(conn: Connection, organization_id: OrganizationId, until: datetime, used: Sequence[Usage]) -> None:
-    """Record what an organization used until then, whole hours, and that this was done."""
+    """Store an organization's usage, and mark it as settled until `until`."""
     if used:
         rows = [
             {
@@ -65,14 +65,14 @@ async def settle(conn: Connection, organization_id: OrganizationId, until: datet
 
 
 async def spans(conn: Connection, organization_id: OrganizationId, since: datetime, until: datetime) -> list[UsagePeriod]:
-    """Return the spans of an organization that reach into a time."""
+    """Return an organization's spans that overlap a time."""
     reaches = (usage_spans.c.since < until, or_(usage_spans.c.until.is_(None), usage_spans.c.until > since))
     statement = select(usage_spans).where(usage_spans.c.organization_id == organization_id, *reaches).order_by(usage_spans.c.id)
     return [_span(row) for row in await conn.all(statement)]
 
 
 async def by_app(conn: Connection, organization_id: OrganizationId, since: datetime, until: datetime) -> list[AppUsage]:
-    """Return what each app of an organization used, of what was settled, by the name it had last."""
+    """Return the settled usage of each app of an organization; an app has its last name."""
     names = func.array_agg(aggregate_order_by(resource_usage.c.app_name, resource_usage.c.hour.desc()), type_=ARRAY(Text))
     begins = (resource_usage.c.hour >= since, resource_usage.c.hour < until)
     statement = (
@@ -89,13 +89,13 @@ async def by_app(conn: Connection, organization_id: OrganizationId, since: datet
 
 
 async def granted(conn: Connection, organization_id: OrganizationId) -> dict[AppId, Granted]:
-    """Return what each app of an organization is granted for the dynos that it is to run now; those without any are left out."""
+    """Return the resources of each app of an organization for the dynos that should run now; apps without any are left out."""
     quantity = usage_spans.c.quantity
     statement = (
         select(
             usage_spans.c.app_id,
             func.sum(quantity).label("dynos"),
-            # A plan may be gone, of which nothing is kept but its price.
+            # The plan version may be deleted, and the span keeps only its price.
             func.coalesce(func.sum(quantity * plan_versions.c.cpu_cores), 0).label("cpu_cores"),
             func.coalesce(func.sum(quantity * plan_versions.c.memory_bytes), 0).label("memory_bytes"),
         )

@@ -1,4 +1,4 @@
-"""What organizations can pay with: a list of lines, none of which is ever changed; the last one says what is left."""
+"""Wallets: lists of entries that never change. The last entry has the balance."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -16,41 +16,41 @@ from skypanel.store.rows import Row
 from skypanel.store.tables.billing import INCOME, OPENING, wallet_entries
 from skypanel.store.tables.organizations import organizations
 
-# Of each organization of a statement: what it has left, and what it was charged in its whole life. Years of hours are not
-# read for that: it is what came in, less what is left.
+# For each organization of a statement: its balance, and all its charges so far. The charges are its income minus its balance, so that years
+# of hourly entries need not be read.
 _OWN = wallet_entries.c.organization_id == organizations.c.id
 LEFT = func.coalesce(select(wallet_entries.c.balance).where(_OWN).order_by(wallet_entries.c.id.desc()).limit(1).scalar_subquery(), 0)
 CHARGED = func.coalesce(select(func.sum(wallet_entries.c.amount)).where(_OWN, INCOME).scalar_subquery(), 0) - LEFT
 
 
 async def lock(conn: Connection, organization_id: OrganizationId) -> None:
-    """Keep others from a wallet until the transaction ends; whoever adds a line holds it."""
+    """Until the transaction ends, no other transaction can use a wallet. Code that adds an entry must hold this lock."""
     await locks.hold(conn, f"wallet {organization_id}")
 
 
 async def balance(conn: Connection, organization_id: OrganizationId) -> Decimal:
-    """Return what is left."""
+    """Return the balance."""
     row = await conn.first(_newest(organization_id).limit(1))
     return Decimal(0) if row is None else Decimal(row.balance)
 
 
 async def recent(conn: Connection, organization_id: OrganizationId, limit: int) -> list[WalletEntry]:
-    """Return the newest lines, newest first."""
+    """Return the newest entries, newest first."""
     return [_read(row) for row in await conn.all(_newest(organization_id).limit(limit))]
 
 
 async def open_(conn: Connection, organization_id: OrganizationId, amount: Decimal) -> bool:
-    """Put the first money in, once for good; False if that was done before."""
+    """Add the opening credit; False if the wallet has one already."""
     return await _add(conn, organization_id, EntryKind.OPENING, amount)
 
 
 async def credit(conn: Connection, organization_id: OrganizationId, amount: Decimal, note: str, by: Account) -> None:
-    """Put money in, or take it out where the amount is negative."""
+    """Add money to a wallet; a negative amount removes money."""
     await _add(conn, organization_id, EntryKind.CREDIT, amount, note=note, account_id=by.id, email=by.email)
 
 
 async def charge(conn: Connection, organization_id: OrganizationId, hour: datetime, amount: Decimal) -> bool:
-    """Take the cost of an hour out, once; False if that was done before."""
+    """Charge the cost of an hour; False if that hour was charged already."""
     return await _add(conn, organization_id, EntryKind.CHARGE, -amount, hour=hour)
 
 
@@ -61,7 +61,7 @@ async def unopened(conn: Connection) -> list[OrganizationId]:
 
 
 async def balances(conn: Connection) -> Sequence[tuple[Organization, Decimal]]:
-    """Return every organization with what it has left."""
+    """Return every organization with its balance."""
     statement = select(organizations, LEFT.label("balance"))
     rows = await conn.all(statement.order_by(organizations.c.id))
     return [(Organization(row.id, row.name, row.billed, row.unpaid, row.held), Decimal(row.balance)) for row in rows]

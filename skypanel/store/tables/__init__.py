@@ -1,8 +1,7 @@
-"""Every table, a module a noun. Column types, checks and indexes are compared with the migrations by a test.
+"""All tables, one module for each noun. A test compares column types, checks and indexes with the migrations.
 
-What happens to a row when the row it refers to goes is said at each foreign key:
-CASCADE is part of it, SET NULL outlives it, RESTRICT keeps it, and NO ACTION keeps it too,
-unless the same statement removes both, as the removal of an app does.
+Each foreign key says what happens to a row when the row that it refers to is deleted. CASCADE deletes it too. SET NULL keeps it. RESTRICT
+refuses the deletion. NO ACTION refuses it too, unless the same statement deletes both, as the removal of an app does.
 """
 
 from skypanel.store.tables import (

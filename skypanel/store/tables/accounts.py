@@ -51,7 +51,7 @@ tokens = Table(
 
 
 def _ticket(name: str, comment: str) -> Table:
-    """Return a table of secrets that sign an account in until they expire."""
+    """Return a table of secrets that sign in an account until they expire."""
     return Table(
         name,
         metadata,
@@ -68,7 +68,7 @@ login_links = _ticket("paas_login_links", "A link that signs an account in once,
 
 sessions = _ticket("paas_sessions", "A browser that is signed in, until it expires.")
 
-# Not a reference to an account: addresses without one count too.
+# It has no foreign key to accounts, because addresses without an account count too.
 sign_in_attempts = Table(
     "paas_sign_in_attempts",
     metadata,

@@ -27,7 +27,7 @@ applications = Table(
     identity(),
     number("number", comment="Never used again: the user id that its dynos run as comes from it."),
     Column("name", Text, nullable=False, unique=True),
-    # An app is more than its row: whoever deletes an organization destroys or moves its apps first.
+    # An app is more than its row: code that deletes an organization must destroy or move its apps first.
     reference("organization_id", "paas_organizations", "RESTRICT"),
     reference("plan_version_id", "paas_plan_versions", "RESTRICT"),
     string("deploy_branch", nullable=True),

@@ -5,7 +5,7 @@ from sqlalchemy import CheckConstraint, Column, DateTime, Index, Integer, Numeri
 from skypanel.domain.billing import EntryKind
 from skypanel.store.tables.columns import metadata, number, one_of, string, time
 
-# No foreign keys here and in the next two: what was used and paid stays on record when those who did are gone.
+# No foreign keys here and in the next two tables: records of usage and payments outlive apps and organizations.
 usage_spans = Table(
     "paas_usage_spans",
     metadata,

@@ -37,19 +37,19 @@ def identity() -> Column[Any]:
 
 
 def number(name: str, *, primary_key: bool = False, comment: str | None = None) -> Column[Any]:
-    """Return a column that the database counts up."""
+    """Return a column that the database numbers automatically."""
     unique = not primary_key or None
     return Column(name, BigInteger, Identity(always=True), nullable=False, primary_key=primary_key, unique=unique, comment=comment)
 
 
 def created_at() -> Column[Any]:
-    """Return when the row was made."""
-    # Rows of one transaction keep their order, which now() would lose.
+    """Return the column for a row's creation time."""
+    # clock_timestamp(), unlike now(), differs within a transaction, so its rows keep their order.
     return Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp())
 
 
 def time(name: str, *, nullable: bool = True) -> Column[Any]:
-    """Return a point in time."""
+    """Return a column for a point in time."""
     return Column(name, DateTime(timezone=True), nullable=nullable)
 
 
@@ -61,33 +61,33 @@ def string(name: str, *, nullable: bool = False) -> Column[Any]:
 def reference(
     name: str, table: str, on_delete: str, *, nullable: bool = False, primary_key: bool = False, index: bool = True
 ) -> Column[Any]:
-    """Return a foreign key; `index` is False where another index begins with the column."""
+    """Return a foreign key; `index` is False if another index begins with the column."""
     key = ForeignKey(f"{table}.id", ondelete=on_delete)
     return Column(name, Uuid, key, nullable=nullable, primary_key=primary_key, index=index or None)
 
 
 def account(on_delete: str = "SET NULL", *, primary_key: bool = False) -> Column[Any]:
-    """Return whose it is (CASCADE) or whose doing it was (SET NULL)."""
+    """Return the reference to the account that owns the row (CASCADE) or caused it (SET NULL)."""
     return reference("account_id", "paas_accounts", on_delete, nullable=on_delete == "SET NULL", primary_key=primary_key)
 
 
 def app(*, primary_key: bool = False, index: bool = True) -> Column[Any]:
-    """Return the app it is a part of."""
+    """Return the reference to the app that the row belongs to."""
     return reference("app_id", "paas_applications", "CASCADE", primary_key=primary_key, index=index)
 
 
 def one_of(column: str, choices: type[StrEnum]) -> CheckConstraint:
-    """Allow the values of an enumeration."""
+    """Allow only the values of an enumeration."""
     return CheckConstraint(Column(column, Text).in_(list(choices)), name=column)
 
 
 def matches(column: str, pattern: str) -> CheckConstraint:
-    """Allow what a regular expression matches."""
+    """Allow only what a regular expression matches."""
     return CheckConstraint(Column(column, Text).op("~")(pattern), name=column)
 
 
 def lease() -> tuple[Column[Any], ...]:
-    """Return what a worker's claim writes."""
+    """Return the columns that a claim uses."""
     return (
         Column(
             "attempt",

@@ -47,5 +47,5 @@ memberships = Table(
     comment="What an account may do in an organization, as a viewer (1), developer (2), admin (3) or owner (4).",
 )
 
-# Names that the case of letters alone tells apart are one to a reader.
+# To a reader, names that differ only in letter case are the same.
 Index("paas_organizations_lower_name_key", func.lower(organizations.c.name), unique=True)
