@@ -1,6 +1,6 @@
-"""Signing in, keys and tokens.
+"""Sign-in, SSH keys and API tokens.
 
-An administrator does as `by` what is another account's own to do, and is on record for it.
+An administrator may act as `by` on another account; the audit log records this.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ SESSION_LIFE = timedelta(days=14)
 
 @dataclass(frozen=True)
 class Caller:
-    """Who calls by which API token, and how many more calls it is good for now."""
+    """Who calls with an API token, and how many calls the token has left."""
 
     account: Account
     token_id: TokenId
@@ -42,7 +42,7 @@ class Caller:
 def digest(secret: str) -> str:
     """Return what is stored of a secret that only its holder knows: its SHA-256 in hex.
 
-    The secrets are 32 random bytes, so that a slow hash would add nothing.
+    The secrets are 32 random bytes, so a slow hash would add nothing.
     """
     return hashlib.sha256(secret.encode()).hexdigest()
 
@@ -54,14 +54,17 @@ async def login_link(panel: Panel, account: Account) -> str:
 
 
 async def add_link(panel: Panel, conn: Connection, account: Account) -> str:
-    """Make such a link, and return its path."""
+    """Add such a link in the caller's transaction, and return its path."""
     token = secrets.token_urlsafe(32)
     await sign_ins.add_link(conn, account.id, digest(token), panel.clock.now() + LOGIN_LINK_LIFE)
     return f"/login?token={token}"
 
 
 async def sign_in_by_link(panel: Panel, token: str, address: str) -> str:
-    """Use up a login link and return a session token. Raises Denied if it is used or expired. `address` is where the request came from."""
+    """Use a login link once and return a session token. Raises Denied if it is used or expired.
+
+    `address` is where the request came from.
+    """
     session = secrets.token_urlsafe(32)
     async with panel.transaction() as conn:
         account = await sign_ins.use_link(conn, digest(token))
@@ -77,7 +80,7 @@ async def sign_in_by_link(panel: Panel, token: str, address: str) -> str:
 
 
 async def _note_bad_link(conn: Connection, origin: str) -> None:
-    """Write down that somebody came by a link that is not good, as long as their address has tries left: nobody fills the log."""
+    """Record an attempt with an invalid link, up to a limit for each address, so that an attacker cannot fill the log."""
     lately = await sign_in_attempts.lately(conn, digest("a link"), origin, WINDOW)
     if lately.of_address < MOST_OF_ADDRESS:
         await sign_in_attempts.add(conn, digest("a link"), origin)
@@ -85,7 +88,7 @@ async def _note_bad_link(conn: Connection, origin: str) -> None:
 
 
 async def session_account(panel: Panel, session: str) -> Account | None:
-    """Return whose session it is, if it is still good."""
+    """Return the account of a valid session, or None."""
     async with panel.autocommit() as conn:
         return await sign_ins.session(conn, digest(session))
 
@@ -100,7 +103,7 @@ async def sign_out(panel: Panel, session: str) -> None:
 
 
 async def pusher(panel: Panel, fingerprint: str) -> Account | None:
-    """Return whose SSH key has a fingerprint, and note that it was used."""
+    """Return the account whose SSH key has this fingerprint, or None, and record the use of the key."""
     async with panel.transaction() as conn:
         return await keys.owner(conn, fingerprint)
 
@@ -112,7 +115,7 @@ async def keys_of(panel: Panel, account: Account) -> Sequence[Key]:
 
 
 async def add_key(panel: Panel, account: Account, key: PublicKey, *, by: Account) -> Key:
-    """Let an SSH key push as the account; one that does already, still does. Raises Denied, and Conflict for another's key."""
+    """Add an SSH key to an account; if it has the key already, nothing changes. Raises Denied, and Conflict for another account's key."""
     check_account(by, account)
     async with panel.transaction() as conn:
         held = await keys.get(conn, account.id, key.fingerprint)
@@ -124,7 +127,7 @@ async def add_key(panel: Panel, account: Account, key: PublicKey, *, by: Account
 
 
 async def remove_key(panel: Panel, account: Account, fingerprint: str, *, by: Account) -> bool:
-    """Take a key away and say whether it was there. Raises Denied."""
+    """Remove an SSH key; False if the account does not have it. Raises Denied."""
     check_account(by, account)
     async with panel.transaction() as conn:
         removed = await keys.remove(conn, account.id, fingerprint)
@@ -134,20 +137,20 @@ async def remove_key(panel: Panel, account: Account, fingerprint: str, *, by: Ac
 
 
 async def tokens_of(panel: Panel, account: Account) -> Sequence[Token]:
-    """Return the account's API tokens, the oldest first."""
+    """Return the account's API tokens, oldest first."""
     async with panel.autocommit() as conn:
         return await tokens.of(conn, account.id)
 
 
 async def add_token(panel: Panel, account: Account, description: str, scope: Scope = Scope.GLOBAL, life: timedelta | None = None) -> str:
-    """Return a new API token; only its digest is stored."""
+    """Create an API token and return it; only its digest is stored."""
     return (await authorize(panel, account, description, scope, life, by=account))[1]
 
 
 async def authorize(
     panel: Panel, account: Account, description: str, scope: Scope, life: timedelta | None, *, by: Account
 ) -> tuple[Token, str]:
-    """Make an API token, and return what is stored of it and the token itself. Raises Denied."""
+    """Create an API token; return the stored token, and its secret. Raises Denied."""
     check_account(by, account)
     secret = secrets.token_urlsafe(32)
     expires_at = panel.clock.now() + life if life else None
@@ -158,22 +161,22 @@ async def authorize(
 
 
 async def caller(panel: Panel, token: str) -> Caller | None:
-    """Return who calls by an API token, if it is still good, and count the call. Raises Throttled."""
-    # Calls by one token come at the same time: none holds its row for longer than it takes to count.
+    """Return who calls with an API token, if it is valid, and count the call. Raises Throttled."""
+    # Concurrent calls may use the same token, so each locks its row only as long as it takes to count.
     async with panel.autocommit() as conn:
         use = await tokens.use(conn, digest(token))
     return None if use is None else Caller(use.account, use.token_id, use.scope, rate.remaining(use.debt))
 
 
 async def holder(panel: Panel, token_id: TokenId, action: Action) -> Account | None:
-    """Return whose API token has an id, if it is still good for an action; this is no call."""
+    """Return the account of the token with this id, if it is valid for an action. This does not count as a call."""
     async with panel.autocommit() as conn:
         found = await tokens.holder(conn, token_id)
     return found[0] if found and covers(found[1], action) else None
 
 
 async def bearer(panel: Panel, token: str, action: Action) -> Account | None:
-    """Return whose API token this is, if it is still good. Raises Denied if its scope does not cover `action`."""
+    """Return the account of an API token, or None if it is not valid. Raises Denied if its scope does not cover `action`."""
     async with panel.autocommit() as conn:
         found = await tokens.owner(conn, digest(token))
     if found is None:
@@ -185,7 +188,7 @@ async def bearer(panel: Panel, token: str, action: Action) -> Account | None:
 
 
 async def revoke_token(panel: Panel, account: Account, token_id: TokenId, *, by: Account) -> bool:
-    """Revoke a token and say whether it was there. Raises Denied."""
+    """Revoke an API token; False if the account does not have it. Raises Denied."""
     check_account(by, account)
     async with panel.transaction() as conn:
         revoked = await tokens.revoke(conn, account.id, token_id)

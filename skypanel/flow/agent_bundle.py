@@ -1,4 +1,4 @@
-"""The agent as it is copied to a node: a folder that Python runs, with what the agent shares with the panel."""
+"""The agent as it is copied to a node: a folder that Python can run, with the modules that the agent shares with the panel."""
 
 import io
 import tarfile
@@ -14,7 +14,7 @@ SHARED = (
 
 
 def bundle() -> bytes:
-    """Return the folder as a tar; the same program makes the same bytes."""
+    """Return the folder as a tar; the same code gives the same bytes."""
     agent = {entry.name: entry.read_bytes() for entry in files("workers").joinpath("agent").iterdir() if entry.name.endswith(".py")}
     contents = {"__main__.py": agent["__main__.py"], "workers/__init__.py": files("workers").joinpath("__init__.py").read_bytes()}
     contents |= {f"workers/agent/{name}": agent[name] for name in sorted(agent)}

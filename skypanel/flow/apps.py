@@ -25,9 +25,9 @@ from skypanel.store import apps, builds, collaborators, deploys, listings, organ
 async def create(
     panel: Panel, by: Account, name: str, *, app_id: AppId | None = None, organization_id: OrganizationId | None = None
 ) -> App:
-    """Create an app in an organization of the account's: the first one where none is named.
+    """Create an app in an organization of the account, by default in its first one.
 
-    Raises Invalid for a bad name, Conflict for a taken one, Denied where the account may not, and as `check_runs`.
+    Raises Invalid for a bad name, Conflict for a taken one, Denied if the account may not, and as `check_runs`.
     """
     names.check_app_name(name)
     async with panel.transaction() as conn:
@@ -40,13 +40,13 @@ async def create(
 
 
 async def check_creator(panel: Panel, by: Account, name: str) -> None:
-    """Raise as `create` would where the account may not create an app in its first organization."""
+    """Raise as `create` would if the account may not create an app in its first organization."""
     async with panel.autocommit() as conn:
         await _place(conn, by, name)
 
 
 async def _place(conn: Connection, by: Account, name: str, organization_id: OrganizationId | None = None) -> OrganizationId:
-    """Return the organization that an app is created in: the account's first one where none is named."""
+    """Return the organization for a new app, by default the account's first one."""
     if organization_id is None:
         owned = await organizations.of(conn, by.id)
         if not owned:
@@ -60,9 +60,9 @@ async def _place(conn: Connection, by: Account, name: str, organization_id: Orga
 
 
 async def access(panel: Panel, by: Account, name: str, action: Action) -> App:
-    """Return the app of that name or id if the account may do `action` to it.
+    """Return the app with this name or id, if the account may do `action` to it.
 
-    Raises NotFound where there is none or it is not the account's to see, Denied where its role is too low.
+    Raises NotFound if it does not exist or the account may not see it, Denied if the account's role is too low.
     """
     async with panel.autocommit() as conn:
         app, role = await apps.access(conn, name, by.id) or (None, None)
@@ -74,7 +74,7 @@ async def access(panel: Panel, by: Account, name: str, action: Action) -> App:
 
 
 async def listing(panel: Panel, app: App, by: Account) -> Listing:
-    """Return an app as lists name it for the account. Raises NotFound."""
+    """Return an app as the account sees it in a list. Raises NotFound."""
     async with panel.autocommit() as conn:
         return await listings.get(conn, app.id, by.id)
 
@@ -82,25 +82,28 @@ async def listing(panel: Panel, app: App, by: Account) -> Listing:
 async def listed(
     panel: Panel, by: Account, *, after: str = "", limit: int | None = None, organization_id: OrganizationId | None = None
 ) -> Sequence[Listing]:
-    """Return the apps that the account may see, or those of one organization, by name, those after a name, at most `limit`."""
+    """Return the apps that the account may see, in order of name, starting after the name `after`, at most `limit`.
+
+    `organization_id` restricts them to one organization.
+    """
     async with panel.autocommit() as conn:
         return await listings.of(conn, by.id, after=after, limit=limit, organization_id=organization_id)
 
 
 async def named(panel: Panel, name: str) -> App | None:
-    """Return the app of that name, whoever asks."""
+    """Return the app with this name, or None, without a check of access."""
     async with panel.autocommit() as conn:
         return await apps.by_name(conn, name)
 
 
 async def role(panel: Panel, app: App, account: Account) -> Role | None:
-    """Return what an account is to an app."""
+    """Return the account's role on an app, or None."""
     async with panel.autocommit() as conn:
         return await collaborators.role(conn, app, account.id)
 
 
 async def overview(panel: Panel, account: Account, *, after: str = "", limit: int | None = None) -> list[AppOverview]:
-    """Return the account's apps by name, those after a name, at most `limit`, each with its release and dynos."""
+    """Return the account's apps with their releases and dynos, in order of name, starting after the name `after`, at most `limit`."""
     async with panel.autocommit() as conn:
         owned = await apps.of(conn, account.id, after=after, limit=limit)
         live = await releases.by_ids(conn, [app.current_release_id for app in owned if app.current_release_id])
@@ -121,10 +124,10 @@ async def overview(panel: Panel, account: Account, *, after: str = "", limit: in
 
 
 async def rename(panel: Panel, app: App, name: str, by: Account) -> App:
-    """Give an app another name and hostname; all else it has goes by its id and stays as it is.
+    """Rename an app, and with it its hostname; everything else belongs to its id and stays.
 
-    Once this returns the new hostname leads where the old one led, which leads nowhere. Raises Invalid for a bad
-    name, Conflict for a taken one, Unavailable where the proxy does not follow: it does so as soon as it can.
+    Once this returns, the new hostname is in force and the old one is not. Raises Invalid for a bad name, Conflict for a taken one. Raises
+    Unavailable if the proxy does not respond in time; it then follows as soon as it can.
     """
     names.check_app_name(name)
     async with panel.transaction() as conn:
@@ -144,11 +147,11 @@ async def rename(panel: Panel, app: App, name: str, by: Account) -> App:
 
 
 async def destroy(panel: Panel, app: App, by: Account) -> None:
-    """Destroy an app with all it has: first it stops serving, then its dynos, repository and stored objects go, then its row.
+    """Destroy an app. First its route goes, then its dynos, logs, repository and stored objects, then its row.
 
-    Where that fails half-way, the app is still there, serves nothing, and can be destroyed again. What storage keeps
-    then, and the output of its deploys, garbage collection takes within a day. Raises Unavailable, NotFound, and Conflict
-    for one that was given to another organization meanwhile.
+    After a failure half-way, the app still exists and serves nothing, and can be destroyed again. Garbage collection deletes what is left
+    in storage, and the output of its deploys, within a day. Raises Unavailable, NotFound, and Conflict if the app moved to another
+    organization in the meantime.
     """
     async with panel.transaction() as conn:
         await apps.lock(conn, app.id)

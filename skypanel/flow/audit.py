@@ -1,4 +1,4 @@
-"""Who did what: one row a write, in the same transaction; and who was denied what."""
+"""The audit log: one entry for each write, in the same transaction, and one for each denial."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,13 +12,13 @@ from skypanel.ports.database import Connection
 from skypanel.ports.panel import Panel
 from skypanel.store import audit
 
-# Where what is done now was asked for, such as `api 192.0.2.7`; who answers requests sets it for each.
+# The origin of the current request, such as `api 192.0.2.7`. Code that handles requests sets it for each one.
 ORIGIN: ContextVar[str | None] = ContextVar("origin", default=None)
 
 
 @asynccontextmanager
 async def denials(panel: Panel, by: Account, asked: str) -> AsyncIterator[None]:
-    """Write down what an account is denied within the block, and raise it on; `asked` is what for."""
+    """Record each denial in the block, then raise it again; `asked` is what the account asked for."""
     try:
         yield
     except (Denied, Hidden) as error:
@@ -27,7 +27,7 @@ async def denials(panel: Panel, by: Account, asked: str) -> AsyncIterator[None]:
 
 
 async def denied(panel: Panel, by: Account, error: SkyPanelError, asked: str) -> None:
-    """Write down that an account was denied something, if that is what the error is."""
+    """Record an error in the audit log if it is a denial."""
     if not isinstance(error, Denied | Hidden):
         return
     async with panel.transaction() as conn:
@@ -44,9 +44,9 @@ async def record(
     account: Account | None = None,
     **details: object,
 ) -> None:
-    """Write an audit row; `account` is whose own it is, where that is not who did it. `details` never hold a secret.
+    """Record an action. `details` must not hold a secret.
 
-    Nobody does it (`by` is None) who cannot prove to be anybody.
+    `by` is None if the person is not authenticated. `account` is the account concerned, if it is not `by`.
     """
     if account is not None and account != by:
         details["account"] = account.email

@@ -1,7 +1,7 @@
-"""Every hour: what was used is recorded and charged, and who has nothing left is stopped.
+"""Billing, every hour: record and charge usage, and stop the apps of organizations with an empty wallet.
 
-All of it is idempotent; several may do it at once, and it may be cut off anywhere: an hour is recorded, charged and marked as settled in
-one transaction, and what should stop or run again is compared anew each time.
+All of it is idempotent, safe to interrupt, and safe to run concurrently. One transaction records an hour, charges it and marks it as
+settled. Which apps should stop or run is decided again each time.
 """
 
 import logging
@@ -21,7 +21,7 @@ from skypanel.ports.database import Connection
 from skypanel.ports.panel import Panel
 from skypanel.store import audit, organizations, usage, wallets
 
-# What one transaction settles: the hours of a long downtime are caught up with in several.
+# What one transaction settles at most; after a long downtime there are several.
 MOST_AT_ONCE = timedelta(days=7)
 SWITCH, STARTING_CREDIT = "billing", "starting_credit"
 
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 
 async def bill(panel: Panel) -> None:
-    """Open new wallets, settle every hour that has ended, and stop whoever has nothing left."""
+    """Open new wallets, settle all hours that have ended, and review all organizations."""
     await _open_wallets(panel)
     async with panel.transaction() as conn:
         due, until = await usage.due(conn), billing.hour_of(await usage.now(conn))
@@ -43,15 +43,15 @@ async def bill(panel: Panel) -> None:
             await usage.settle_unused(conn, until)
             due = await usage.due(conn)
     for organization_id in due:
-        with suppress(NotFound):  # it was deleted meanwhile
+        with suppress(NotFound):  # it was deleted in the meantime
             await _settle_until(panel, organization_id, until)
     await review(panel)
 
 
 async def review(panel: Panel) -> None:
-    """Stop the apps of organizations that have nothing left, and bring those of the others back.
+    """Stop the apps of organizations that cannot pay, and start those of organizations that can again.
 
-    A wallet that was never opened is opened first: nobody is stopped for want of the starting credit.
+    Opens new wallets first, so that no organization stops for lack of its starting credit.
     """
     await _open_wallets(panel)
     async with panel.autocommit() as conn:
@@ -62,18 +62,18 @@ async def review(panel: Panel) -> None:
             if _is_unpaid(organization, left, is_on=is_on) != organization.unpaid
         ]
     for organization in wrong:
-        with suppress(NotFound):  # it was deleted meanwhile
+        with suppress(NotFound):  # it was deleted in the meantime
             await _correct(panel, organization.id)
 
 
 async def open_wallet(conn: Connection, organization_id: OrganizationId) -> None:
-    """Put the starting credit into a wallet, unless that was done before."""
+    """Add the starting credit to a wallet, unless it has one already."""
     await wallets.lock(conn, organization_id)
     await wallets.open_(conn, organization_id, Decimal(str(await value(conn, STARTING_CREDIT))))
 
 
 async def settle(panel: Panel, organization_id: OrganizationId) -> None:
-    """Settle an organization's hours that have ended. Raises NotFound."""
+    """Settle the hours of an organization that have ended. Raises NotFound."""
     async with panel.transaction() as conn:
         until = billing.hour_of(await usage.now(conn))
     async with panel.transaction() as conn:
@@ -82,9 +82,9 @@ async def settle(panel: Panel, organization_id: OrganizationId) -> None:
 
 
 async def close(conn: Connection, organization_id: OrganizationId) -> Decimal:
-    """Settle also the part of this hour that an organization used, and return what its wallet has left then. Raises NotFound.
+    """Settle an organization including the current partial hour, and return its balance. Raises NotFound.
 
-    Only for one that is deleted in the same transaction: no hour is settled twice.
+    Use it only in the transaction that deletes the organization: otherwise the hour would be settled twice.
     """
     await wallets.lock(conn, organization_id)
     await _record(conn, organization_id, await usage.settled_until(conn, organization_id), await usage.now(conn))
@@ -92,12 +92,12 @@ async def close(conn: Connection, organization_id: OrganizationId) -> Decimal:
 
 
 async def is_charged(conn: Connection, organization_id: OrganizationId) -> bool:
-    """Whether an organization's hours are charged to its wallet. Raises NotFound."""
+    """Whether an organization's wallet is charged. Raises NotFound."""
     return (await organizations.get(conn, organization_id)).billed and await is_switched_on(conn)
 
 
 async def is_switched_on(conn: Connection) -> bool:
-    """Whether hours are charged on this panel."""
+    """Whether billing is on for this panel."""
     return await value(conn, SWITCH) is True
 
 
@@ -115,7 +115,7 @@ async def _settle_until(panel: Panel, organization_id: OrganizationId, until: da
 
 
 async def _settle(panel: Panel, organization_id: OrganizationId, until: datetime) -> bool:
-    """Settle an organization's next hours, those that end by `until`; False if none is left."""
+    """Settle an organization's next hours, up to `until`; False if there are none left."""
     async with panel.transaction() as conn:
         await wallets.lock(conn, organization_id)
         since = await usage.settled_until(conn, organization_id)
@@ -127,7 +127,7 @@ async def _settle(panel: Panel, organization_id: OrganizationId, until: datetime
 
 
 async def _record(conn: Connection, organization_id: OrganizationId, since: datetime, end: datetime) -> None:
-    """Write down what an organization used between two times, and charge it for that."""
+    """Record and charge what an organization used between two times."""
     used = billing.usage(await usage.spans(conn, organization_id, since, end), since, end)
     await usage.settle(conn, organization_id, end, used)
     if await is_charged(conn, organization_id):
@@ -137,7 +137,7 @@ async def _record(conn: Connection, organization_id: OrganizationId, since: date
 
 
 async def _correct(panel: Panel, organization_id: OrganizationId) -> None:
-    """Look at an organization once more, alone with its wallet, and have its apps stop or run again."""
+    """Check an organization again, under the lock of its wallet, then stop or start its apps."""
     async with panel.transaction() as conn:
         await wallets.lock(conn, organization_id)
         organization = await organizations.get(conn, organization_id)

@@ -1,4 +1,4 @@
-"""Building: a source becomes a slug, and the slug a release."""
+"""Builds: from a source to a slug, and from a slug to a release."""
 
 import logging
 from functools import partial
@@ -25,14 +25,14 @@ from skypanel.store import apps, build_queue, builds, config_vars, formation, re
 
 LOST_WORKER = "The worker that built this was lost."
 PUSH_AGAIN = "Push again."
-BUILDS_AT_ONCE = 3  # one more than one organization may have at first
+BUILDS_AT_ONCE = 3  # one more than the default limit of an organization
 BUILDS_OF_ONE = "builds_per_organization"
 
 log = logging.getLogger(__name__)
 
 
 async def request(panel: Panel, app: App, account_id: AccountId | None, source: Source, write: WriteLine) -> Build:
-    """Queue a build of a stored source. Raises Conflict if the app is being built or rolled out, and as `check_runs`."""
+    """Queue a build of a stored source. Raises Conflict while the app is being built or rolled out, and as `check_runs`."""
     async with panel.transaction() as conn:
         await apps.lock(conn, app.id)
         check_runs(await apps.get(conn, app.id))
@@ -45,7 +45,7 @@ async def request(panel: Panel, app: App, account_id: AccountId | None, source: 
 
 
 async def rolling_out(conn: Connection, app_id: AppId) -> Release | None:
-    """Return the release of the last push if it is not live yet."""
+    """Return the release of the last push while its rollout has not ended, or None."""
     newest = await rollouts.newest_release(conn, app_id)
     if newest is None or newest.state.finished:
         return None
@@ -54,7 +54,7 @@ async def rolling_out(conn: Connection, app_id: AppId) -> Release | None:
 
 
 async def work(panel: Panel, worker: str) -> None:
-    """Claim builds in fair order and work on a few at a time until none may begin."""
+    """Claim builds in fair order and work on a few at a time, until there are none to claim."""
 
     async def claim() -> Build | None:
         async with panel.transaction() as conn:
@@ -64,7 +64,7 @@ async def work(panel: Panel, worker: str) -> None:
 
 
 async def turn(panel: Panel, build_id: BuildId) -> Turn | None:
-    """Return where a build stands in the queue, or None once it is not pending any more."""
+    """Return the position of a build in the queue, or None once it is no longer pending."""
     async with panel.autocommit() as conn:
         return await build_queue.turn(conn, build_id, await _of_one(conn))
 
@@ -74,9 +74,9 @@ async def _of_one(conn: Connection) -> int:
 
 
 async def cancel(panel: Panel, app_id: AppId, reason: str, build_id: BuildId | None = None) -> bool:
-    """Stop an app's build, or none but the one that is named, and tell whoever reads along; False if there is none.
+    """Cancel an app's build and write the reason to its output; False if there is none. `build_id` restricts it to that build.
 
-    Its worker gives it up with its lease, within some seconds; no release comes of it from now on.
+    The build's worker loses its lease, so it stops within seconds, and cannot create a release any more.
     """
     async with panel.transaction() as conn:
         stopped = await builds.stop(conn, app_id, reason, build_id)
@@ -86,7 +86,7 @@ async def cancel(panel: Panel, app_id: AppId, reason: str, build_id: BuildId | N
 
 
 async def expire(panel: Panel) -> None:
-    """Fail the builds whose worker was lost, and tell whoever reads along."""
+    """Fail builds with expired leases, and say so in their output."""
     async with panel.transaction() as conn:
         expired = await builds.expire(conn, f"{LOST_WORKER} {PUSH_AGAIN}")
     for build in expired:
@@ -95,14 +95,14 @@ async def expire(panel: Panel) -> None:
 
 
 async def _print_end(panel: Panel, build: Build, *sentences: str) -> None:
-    """End the output of a build in place of its worker, whose own words are dropped from now on."""
+    """End a build's output in place of its worker; later lines from that worker are dropped."""
     async with panel.output.writer(build_stream(build.id), build.attempt + 1) as output:
         for sentence in sentences:
             await output.write(transcript.failure(sentence))
 
 
 async def wake_pending(panel: Panel) -> None:
-    """Repeat the wake-ups that got lost."""
+    """Repeat lost wake-ups."""
     async with panel.autocommit() as conn:
         waiting = (await builds.waiting(conn), await rollouts.waiting(conn))
     for job, count in zip((Job.BUILD, Job.ROLLOUT), waiting, strict=True):
@@ -143,7 +143,7 @@ async def _build(panel: Panel, build: Build, write: WriteLine) -> None:
         config = await config_vars.head(conn, app.id)
         earlier = await builds.succeeded(conn, app.id, build.source.digest)
         chosen = await values(conn, panel.cipher)
-    # Whoever asks for the build of an archive means it, also where it was built before.
+    # A user who uploads an archive expects a build, even of a source that was built before.
     reused = await _reusable(panel, app, earlier, write) if earlier and build.source.kind is SourceKind.GIT else None
     if reused is not None:
         return await _release(panel, app, build, reused)
@@ -155,10 +155,10 @@ async def _build(panel: Panel, build: Build, write: WriteLine) -> None:
 
 
 async def _reusable(panel: Panel, app: App, earlier: Build, write: WriteLine) -> Slug | None:
-    """Return the slug of an earlier build of this source, if it was released but its push never ended well.
+    """Return the slug of an earlier build of this source, if that was released but its push never succeeded.
 
-    That is what a receiver leaves behind that dies in a build: the ref was not updated, so the
-    same tree is pushed again. A tree that is pushed again on purpose is built again.
+    This happens if the receiver dies during a build: the ref was not updated, so the user pushes the same tree again. A tree whose push
+    succeeded is built again.
     """
     if earlier.slug_id is None or app.current_release_id is None:
         return None

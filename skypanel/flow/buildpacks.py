@@ -1,4 +1,4 @@
-"""Choosing the buildpacks of an app, in place of detecting one."""
+"""Choosing an app's buildpacks, in place of detection."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ MAX_BUILDPACKS = 20
 
 
 async def choose(panel: Panel, app: App, wanted: Sequence[str], by: Account) -> None:
-    """Have the next builds use these buildpacks, in this order; without any, one is detected. Raises Invalid."""
+    """Set the buildpacks for the next builds, in this order; with an empty list, builds detect one. Raises Invalid."""
     if len(wanted) > MAX_BUILDPACKS:
         raise Invalid(f"These are {len(wanted)} buildpacks.", f"Choose at most {MAX_BUILDPACKS}.")
     packs = [named(text) for text in wanted]

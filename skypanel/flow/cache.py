@@ -1,4 +1,4 @@
-"""An app's build cache at the end of a build: what is kept has a limit, and no build fails for it."""
+"""The size limit of an app's build cache. A cache over the limit does not fail the build."""
 
 from skypanel.domain import transcript
 from skypanel.domain.limits import BUILD_LIMITS
@@ -8,7 +8,7 @@ from skypanel.ports.builder import StepFailed
 
 
 async def bound(compiler: Compiler) -> None:
-    """Keep nothing of a cache that is over its limit, with a line that says so."""
+    """Delete a cache that is over its limit, and say so in the output."""
     kept_bytes, kept_files = BUILD_LIMITS.cache_bytes, BUILD_LIMITS.cache_files
     step = compiler.step("bash", "-c", scripts.BOUND, "bound", "/cache", str(kept_bytes), str(kept_files))
     try:

@@ -1,4 +1,4 @@
-"""Access to one app for people who are no members of its organization."""
+"""Collaborators: people with access to one app who are not members of its organization."""
 
 from collections.abc import Sequence
 
@@ -14,28 +14,28 @@ from skypanel.store import collaborators, organizations
 
 
 async def of(panel: Panel, app: App) -> Sequence[Member]:
-    """Return an app's collaborators by address; its organization's members are none."""
+    """Return an app's collaborators, in order of address; members of its organization are not included."""
     async with panel.autocommit() as conn:
         return await collaborators.of(conn, app.id)
 
 
 async def everybody(panel: Panel, app: App, by: Account) -> Sequence[Member]:
-    """Return who may act for an app, as the account may know it: the members of its organization, then its other collaborators.
+    """Return who has access to an app: the members of its organization, then its collaborators.
 
-    Who is no member of the organization is told of its members none but the owner, whom the app itself names.
+    A collaborator sees only one of the members, the owner, because the app itself names the owner.
     """
     async with panel.autocommit() as conn:
         members, others = await organizations.members(conn, app.organization_id), await collaborators.of(conn, app.id)
     known = {member.account.id: member for member in members}
     mine = known.get(by.id)
-    # The highest of the longest standing: the oldest come first.
+    # The highest role, and among equals the longest membership: members come oldest first, and sorting is stable.
     owner = sorted(members, key=lambda member: -member.role)[:1]
     shown = members if allows(mine.role if mine else None, Action.VIEW_MEMBERS) else owner
     return [*shown, *(other for other in others if other.account.id not in known)]
 
 
 async def add(panel: Panel, app: App, email: str, role: Role, by: Account) -> Invitation:
-    """Let somebody act for an app, or in another role than before; an address without an account gets one. Raises Invalid."""
+    """Give a person a role on an app, or change it; an address without an account gets one. Raises Invalid."""
     if role > HIGHEST_COLLABORATOR:
         raise Invalid(f"A collaborator cannot be {role.word}.", f"Choose {HIGHEST_COLLABORATOR.word} or below, or add a member.")
     async with panel.transaction() as conn:
@@ -46,7 +46,7 @@ async def add(panel: Panel, app: App, email: str, role: Role, by: Account) -> In
 
 
 async def remove(panel: Panel, app: App, email: str, by: Account) -> None:
-    """Take a collaborator's access away. Raises NotFound."""
+    """Remove a collaborator. Raises NotFound."""
     async with panel.transaction() as conn:
         account = await invitation.known(conn, email)
         if not await collaborators.remove(conn, app.id, account.id):

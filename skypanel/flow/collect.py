@@ -1,4 +1,4 @@
-"""What dynos print, as those who collect it on each machine deliver it."""
+"""Log lines that collectors deliver."""
 
 from skypanel.domain.log import Batch
 from skypanel.ports.panel import Panel
@@ -6,7 +6,7 @@ from skypanel.store import apps
 
 
 async def keep(panel: Panel, batch: Batch) -> None:
-    """Add lines to the logs of their apps; those of an app that is no more are dropped. Idempotent. Raises Unavailable."""
+    """Store log lines; lines of apps that no longer exist are dropped. Idempotent. Raises Unavailable."""
     async with panel.autocommit() as conn:
         known = await apps.existing(conn, batch.lines)
     for app_id in known:

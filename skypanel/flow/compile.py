@@ -1,7 +1,7 @@
 """The slug compiler: fetch, detect, compile, discover process types, archive.
 
-Follows Heroku's buildpack API (https://devcenter.heroku.com/articles/buildpack-api), with
-BUILD_DIR = /app, so that absolute paths in a slug hold where it runs.
+Follows Heroku's buildpack API (https://devcenter.heroku.com/articles/buildpack-api). BUILD_DIR is /app, so that absolute paths in a slug
+stay valid where it runs.
 """
 
 import io
@@ -38,7 +38,7 @@ CA_VARIABLES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_C
 
 @dataclass(frozen=True)
 class _Compiler:
-    """One build: its workspace, where its output goes, and the environment of its steps."""
+    """One build: its workspace, its output, and the environment of its steps."""
 
     panel: Panel
     app: App
@@ -51,13 +51,13 @@ class _Compiler:
         return Step(argv, {**self.environment, **environment}, network=network)
 
     async def must(self, error: SkyPanelError, step: Step, stdin: AsyncIterable[bytes] | None = None) -> None:
-        """Run a step; raise `error` if it fails, or what the sandbox says if that ended it."""
+        """Run a step. Raises `error` if it fails, or the reason if the sandbox ended it."""
         exit_ = await self.workspace.run(step, self.write, stdin)
         if not exit_.ok:
             raise _ended(exit_) or error
 
     async def text(self, step: Step) -> str:
-        """Return a step's small output; raises StepFailed, or what the sandbox says if that ended it."""
+        """Return a step's output, cut off at MAX_SMALL_OUTPUT bytes. Raises StepFailed, or the reason if the sandbox ended it."""
         chunks: list[bytes] = []
         size = 0
         try:
@@ -82,9 +82,9 @@ async def compile_slug(
     indexes: Indexes = OWN_INDEXES,
     runtime_mirror: str = "",
 ) -> Slug:
-    """Make a slug of a build's source and store it; every line goes to `write`, without the logins of the indexes.
+    """Build a slug from a build's source and store it. Output goes to `write`, without the logins of package indexes.
 
-    Raises Invalid with what to do where the source cannot be built, Unavailable where the panel cannot.
+    Raises Invalid if the source cannot be built, with what to do; Unavailable if the panel cannot build.
     """
     async with panel.builder.workspace(app, BUILD_LIMITS) as workspace:
         compiler = _Compiler(panel, app, build, workspace, _hiding(indexes, write), {**_environment(build), **indexes.environment()})
@@ -137,7 +137,7 @@ def _hiding(indexes: Indexes, write: WriteLine) -> WriteLine:
 
 
 async def _log_in(compiler: _Compiler, indexes: Indexes) -> None:
-    """Have npm know its login, which it takes from a file."""
+    """Write npm's login to a file, which is the only place where npm reads it."""
     if npmrc := indexes.npmrc():
         broken = Unavailable("The login of the npm registry could not be written.", "Push again.")
         folder, _, name = NPMRC.rpartition("/")
@@ -145,7 +145,7 @@ async def _log_in(compiler: _Compiler, indexes: Indexes) -> None:
 
 
 async def _enter(compiler: _Compiler, wanted: str) -> None:
-    """Have the app's folder in a larger repository be all there is of it."""
+    """Replace /app with the app's folder in a larger repository."""
     folder = base.parse(wanted)
     if folder is None:
         return
@@ -159,7 +159,7 @@ async def _enter(compiler: _Compiler, wanted: str) -> None:
 
 
 async def _check_procfile(compiler: _Compiler) -> None:
-    """Refuse a bad Procfile before minutes of compiling."""
+    """Reject a bad Procfile before minutes of compiling."""
     await _procfile(compiler)
 
 
@@ -193,7 +193,7 @@ async def _clone(compiler: _Compiler, pack: Buildpack, url: str, directory: str)
     missing = Invalid(
         f"The buildpack {url} could not be fetched.", "Check its URL, and the branch, tag or commit (with all of its digits) after the #."
     )
-    # in the environment, as argument lists are for everybody on the machine to see
+    # in the environment, because every user of the machine can read argument lists
     login = {"BUILDPACK_USER": pack.login.user, "BUILDPACK_PASSWORD": pack.login.password} if pack.login else {}
     await compiler.must(
         missing, compiler.step("bash", "-c", scripts.FETCH, "clone", url, pack.ref or "HEAD", directory, network=True, **login)
@@ -201,7 +201,7 @@ async def _clone(compiler: _Compiler, pack: Buildpack, url: str, directory: str)
 
 
 async def _run_buildpack(compiler: _Compiler, pack: Buildpack, position: int) -> dict[str, str]:
-    """Detect where it was named by hand, compile, and return its default process types."""
+    """Run a buildpack and return its default process types; run its bin/detect first if it came from a URL."""
     directory = pack.directory(position)
     if pack.url is not None:
         await _detect_named(compiler, pack, directory)
@@ -219,7 +219,7 @@ async def _detect_named(compiler: _Compiler, pack: Buildpack, directory: str) ->
 
 
 async def _default_process_types(compiler: _Compiler, directory: str, position: int) -> dict[str, str]:
-    """Return what `bin/release` declares."""
+    """Return the default process types that `bin/release` declares."""
     try:
         printed = await compiler.text(_in_buildpack(compiler, directory, "bash", "-c", scripts.RELEASE, "release", f"{position:03}"))
         return buildpack.default_process_types(yaml.safe_load(printed))
@@ -253,7 +253,7 @@ async def _procfile(compiler: _Compiler) -> dict[str, str]:
 
 
 async def _file(compiler: _Compiler, name: str) -> str | None:
-    """Return a small file of the app, or None if it is not there."""
+    """Return a small file of the app, or None if it is missing."""
     try:
         return await compiler.text(compiler.step("bash", "-c", scripts.FILE, "file", f"/app/{name}"))
     except StepFailed:
@@ -262,7 +262,7 @@ async def _file(compiler: _Compiler, name: str) -> str | None:
 
 async def _archive(compiler: _Compiler, buildpacks: Sequence[Buildpack], process_types: Mapping[str, str]) -> Slug:
     await compiler.write(transcript.heading("Compressing..."))
-    # Owners are the sandbox's business; times stay, for compiled Python is checked against them.
+    # Owners differ between sandboxes, so they are set to 0. Times stay, because Python checks compiled files against them.
     archive = compiler.step("tar", "-c", "-I", "zstd -3 -T0", "--numeric-owner", "--owner=0", "--group=0", "-C", "/app", ".")
     try:
         stored = await compiler.panel.objects.add(ObjectKind.SLUGS, compiler.workspace.read(archive), MAX_SLUG_BYTES)
@@ -295,7 +295,7 @@ async def _print_largest(compiler: _Compiler) -> None:
 
 
 def _ended(exit_: Exit) -> SkyPanelError | None:
-    """Return the error for a build that the sandbox ended, or None where the command ended by itself."""
+    """Return the error for a build that the sandbox ended, or None if the command ended by itself."""
     return Invalid(f"The build was stopped: {exit_.reason}.", "Make the build smaller, and push again.") if exit_.reason else None
 
 

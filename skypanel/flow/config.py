@@ -1,4 +1,4 @@
-"""Setting and unsetting config vars."""
+"""Changes of config vars."""
 
 from collections.abc import Mapping, Sequence
 
@@ -19,20 +19,20 @@ HEAD_DEPTH = 50
 
 
 async def keys(panel: Panel, app: App) -> Sequence[str]:
-    """Return the names of an app's config vars, in order."""
+    """Return the names of an app's config vars, sorted."""
     async with panel.autocommit() as conn:
         return sorted((await config_vars.head(conn, app.id)).secrets)
 
 
 async def keys_of(panel: Panel, app: App, version: int) -> Sequence[str]:
-    """Return the names of the config vars that a release runs with, in order. Raises NotFound."""
+    """Return the names of the config vars of a release, sorted. Raises NotFound."""
     async with panel.autocommit() as conn:
         release = await releases.by_version(conn, app.id, version)
         return sorted((await config_vars.get(conn, release.config_version_id)).secrets)
 
 
 async def put(panel: Panel, app: App, changes: Mapping[str, str | None], by: Account) -> Mapping[str, str | None]:
-    """Change config vars, and return what was changed: to unset what is not set is no error. Raises as `change`."""
+    """Change config vars, and return the changes; unsetting a missing key is no error. Raises as `change`."""
     known = await keys(panel, app)
     wanted = {key: value for key, value in changes.items() if value is not None or key in known}
     await change(panel, app, wanted, by)
@@ -40,10 +40,10 @@ async def put(panel: Panel, app: App, changes: Mapping[str, str | None], by: Acc
 
 
 async def change(panel: Panel, app: App, changes: Mapping[str, str | None], by: Account) -> Rollout | None:
-    """Set config vars, or unset those whose value is None, and release the app anew.
+    """Set config vars, or unset those whose value is None, and create a release.
 
-    Returns the rollout, or None where nothing was changed or nothing has been built yet. Raises
-    Invalid for a bad key or value, NotFound for unsetting what is not there, and as `check_runs`; nothing is changed then.
+    Returns the rollout, or None if nothing changed or nothing has been built yet. Raises Invalid for a bad key or value, NotFound for
+    unsetting a missing key, and as `check_runs`. An error changes nothing.
     """
     for key, value in changes.items():
         check_key(key)
@@ -67,7 +67,7 @@ async def change(panel: Panel, app: App, changes: Mapping[str, str | None], by: 
 
 
 def _changed(panel: Panel, secrets: Mapping[str, bytes], changes: Mapping[str, str | None]) -> dict[str, bytes] | None:
-    """Return the new set of encrypted values, or None if it is the old one."""
+    """Return the new encrypted values, or None if nothing changes."""
     result = dict(secrets)
     for key, value in changes.items():
         if value is None:
@@ -80,7 +80,7 @@ def _changed(panel: Panel, secrets: Mapping[str, bytes], changes: Mapping[str, s
 
 
 async def _base(conn: Connection, app: App) -> Release | None:
-    """Return the newest release with a slug that went live or is about to: what a change applies to."""
+    """Return the newest release with a slug that is pending or has succeeded; the change applies to it."""
     live = {ReleaseState.PENDING, ReleaseState.SUCCEEDED}
     recent = await releases.recent(conn, app.id, HEAD_DEPTH)
     return next((release for release in recent if release.slug_id is not None and release.state in live), None)

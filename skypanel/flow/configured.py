@@ -1,4 +1,4 @@
-"""The settings as they stand."""
+"""The current settings."""
 
 from skypanel.domain.settings import DEFAULTS, SETTINGS, Value
 from skypanel.ports.crypto import Cipher
@@ -7,13 +7,13 @@ from skypanel.store import settings
 
 
 async def value(conn: Connection, key: str) -> Value:
-    """Return the value of a setting that is not sensitive, the default where nobody set it."""
+    """Return the value of a setting that is not sensitive, or its default."""
     chosen: Value | None = await settings.get(conn, key)
     return DEFAULTS[key] if chosen is None else chosen
 
 
 async def values(conn: Connection, cipher: Cipher) -> dict[str, Value]:
-    """Return the value of every setting, the default where nobody set it, sensitive ones in the clear."""
+    """Return the values of all settings, or their defaults; sensitive ones are decrypted."""
     plain = {key: value for key, value in (await settings.all(conn)).items() if key in SETTINGS}
     secrets = {key: cipher.decrypt(secret) for key, secret in (await settings.secrets(conn)).items() if key in SETTINGS}
     return {**DEFAULTS, **plain, **secrets}

@@ -1,6 +1,6 @@
-"""Deleting an organization, and what becomes of its apps.
+"""Deletion of an organization, and what happens to its apps.
 
-What it did, used and paid stays on record, by its id.
+The audit log, usage and wallet entries stay, under its id.
 """
 
 from contextlib import suppress
@@ -20,7 +20,7 @@ from skypanel.store import apps, organizations
 
 
 async def find(panel: Panel, by: Account, name: str, action: Action = Action.DELETE_ORGANIZATION) -> Organization:
-    """Return the organization of a name or id if the account may do `action` to it, or runs the platform.
+    """Return the organization with this name or id, if the account may do `action` to it or is an administrator.
 
     Raises NotFound, Denied.
     """
@@ -30,7 +30,7 @@ async def find(panel: Panel, by: Account, name: str, action: Action = Action.DEL
 
 
 async def find_recipient(panel: Panel, by: Account, name: str) -> Organization:
-    """Return the organization that is to get the apps, if the account may give it some. Raises NotFound, Denied."""
+    """Return the organization that will get the apps, if the account may give it apps. Raises NotFound, Denied."""
     return await find(panel, by, name, Action.TRANSFER_APP)
 
 
@@ -43,11 +43,11 @@ async def delete(
     to: Organization | None = None,
     confirm: str = "",
 ) -> Decimal:
-    """Delete an organization and return what its wallet had left, once what it used up to now was charged.
+    """Delete an organization and return its final balance, after a charge for all usage so far.
 
-    One with apps takes a choice: to destroy all, with its name as `confirm`, or to have `to` get them. Raises Conflict
-    without one, Invalid for half of one, Denied, NotFound. Where it fails half-way, as with Unavailable, the organization
-    and the apps that are left are as they were, and it can be deleted again.
+    If it has apps, the caller must choose. DESTROY destroys them and needs the organization's name as `confirm`; REASSIGN moves them to
+    `to`. Raises Conflict without a choice, Invalid for an incomplete one, Denied, NotFound. After a failure half-way, such as Unavailable,
+    the organization and the remaining apps are unchanged. The deletion can then be repeated.
     """
     async with panel.autocommit() as conn:
         await _check(conn, organization, by)
@@ -57,7 +57,7 @@ async def delete(
         await transfer.transfer_all(panel, organization, to, by)
     elif on_delete is OnDelete.DESTROY:
         for app in own:
-            with suppress(NotFound):  # somebody destroyed it meanwhile
+            with suppress(NotFound):  # it was destroyed in the meantime
                 await apps_flow.destroy(panel, app, by)
     await billing.settle(panel, organization.id)
     async with panel.transaction() as conn:
@@ -74,7 +74,7 @@ async def delete(
 
 
 async def _check(conn: Connection, organization: Organization, by: Account) -> None:
-    """Look at the role once more: it may have changed a moment ago, and so may what there is."""
+    """Check existence and role again in this transaction, because both may have just changed."""
     await organizations.get(conn, organization.id)
     if not (runs_platform(by) or allows(await organizations.role(conn, organization.id, by.id), Action.DELETE_ORGANIZATION)):
         raise Denied(f"Your role does not allow this in {organization.name}.", "Ask one of its owners.")

@@ -1,4 +1,4 @@
-"""Looking at a deploy: what it is, what it printed so far, and what it prints from there on."""
+"""Deploys as pages show them: their state, their output so far, and their further output."""
 
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
@@ -20,9 +20,9 @@ from skypanel.store import accounts, builds, releases, rollouts
 
 @dataclass(frozen=True)
 class OutputTail:
-    """The last lines of a deploy's output and how many came before them.
+    """The last lines of a deploy's output, and how many lines came before them.
 
-    `place` is where the rest goes on; None once there is no rest.
+    `place` is where the output continues; None if it has ended.
     """
 
     lines: Sequence[str]
@@ -31,7 +31,7 @@ class OutputTail:
 
 
 async def of_build(panel: Panel, app: App, build_id: BuildId) -> Deploy:
-    """Return a build of an app with what came of it. Raises NotFound."""
+    """Return a build of an app with its release and rollout. Raises NotFound."""
     async with panel.autocommit() as conn:
         build = await builds.get(conn, build_id)
         if build.app_id != app.id:
@@ -40,7 +40,7 @@ async def of_build(panel: Panel, app: App, build_id: BuildId) -> Deploy:
 
 
 async def of_version(panel: Panel, app: App, version: int) -> Deploy:
-    """Return the deploy that made a release of an app. Raises NotFound."""
+    """Return the deploy that created a release of an app. Raises NotFound."""
     async with panel.autocommit() as conn:
         release = await releases.by_version(conn, app.id, version)
         build = await builds.get(conn, release.build_id) if release.build_id else None
@@ -48,7 +48,7 @@ async def of_version(panel: Panel, app: App, version: int) -> Deploy:
 
 
 async def asked_by(panel: Panel, deploy: Deploy) -> str | None:
-    """Return the address of who asked for a deploy."""
+    """Return the address of the account that requested a deploy, or None."""
     if deploy.account_id is None:
         return None
     async with panel.autocommit() as conn:
@@ -56,7 +56,7 @@ async def asked_by(panel: Panel, deploy: Deploy) -> str | None:
 
 
 async def under_way(conn: Connection, app: App) -> Deploy | None:
-    """Return the deploy of an app that has not ended, if there is one: a build before a release."""
+    """Return an app's deploy in progress, or None. A build takes precedence over a release."""
     build = await builds.active(conn, app.id)
     if build is not None:
         return Deploy(app, build, None, None)
@@ -73,7 +73,7 @@ async def _of_build(conn: Connection, app: App, build: Build) -> Deploy:
 
 
 async def so_far(panel: Panel, deploy: Deploy, most: int) -> OutputTail:
-    """Return what a deploy printed, the last `most` lines of it, without waiting for more."""
+    """Return the last `most` lines of a deploy's output, without waiting for more."""
     kept: deque[str] = deque(maxlen=most)
     count = 0
     for stream, is_finished in deploy.streams():
@@ -83,14 +83,14 @@ async def so_far(panel: Panel, deploy: Deploy, most: int) -> OutputTail:
             if not line.end:
                 kept.append(line.text)
                 count += 1
-        # As in following: it takes the database and the end mark to know that no more lines come.
+        # As in follow.copy: only the database and the end mark together show that no more lines come.
         if not (is_finished and is_marked):
             return OutputTail(kept, count - len(kept), place)
     return OutputTail(kept, count - len(kept), None)
 
 
 async def _available(panel: Panel, stream: Stream) -> AsyncIterator[Line]:
-    """Yield what a stream holds by now; one reading may yield a part of it."""
+    """Yield the lines that a stream has now; a single read may yield only a part of them."""
     after: LineId | None = FIRST
     while after is not None:
         start, after = after, None
@@ -100,11 +100,11 @@ async def _available(panel: Panel, stream: Stream) -> AsyncIterator[Line]:
 
 
 async def watch(panel: Panel, deploy: Deploy, show: Show, after: Place | None = None) -> Deploy:
-    """Show what a deploy prints after a place until it has ended, and return it as it ended.
+    """Show a deploy's output after a place until the deploy ends, and return its final state.
 
-    The place may be in a rollout that overtook the deploy's own.
+    The place may be in the rollout of a newer release that superseded this one.
     """
-    # How it ended is told by the deploy.
+    # The returned deploy says how it ended.
     with suppress(Invalid, Conflict):
         await _show(panel, deploy, show, after)
     if deploy.build is not None:
@@ -124,7 +124,7 @@ async def _show(panel: Panel, deploy: Deploy, show: Show, after: Place | None) -
 
 
 async def _reached(panel: Panel, deploy: Deploy, place: Place | None) -> Rollout | None:
-    """Return the rollout that a place is in, if it is one of the app's."""
+    """Return the rollout that a place belongs to, if it is one of the app's."""
     if place is None or place.rollout_id is None:
         return None
     async with panel.autocommit() as conn:

@@ -1,4 +1,4 @@
-"""All that an app's page shows, with the same few statements however much there is of it."""
+"""Everything that an app's page shows, with a fixed number of statements."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -21,13 +21,16 @@ from skypanel.store import accounts, builds, collaborators, config_vars, formati
 RELEASES = 20
 BUILDS = 5
 LAST_WORDS = 10
-# Of so many dynos that crashed their last lines are shown.
+# For how many crashed dynos the last lines are shown.
 CRASHED_SHOWN = 3
 
 
 @dataclass(frozen=True)
 class ProcessType:
-    """A process type with what runs of it, or the one-off dynos, whose number nobody sets; no `command` where the release has it not."""
+    """A process type with its dynos. `command` is None if the release does not have the type.
+
+    One-off dynos are listed in the same way, but cannot be scaled.
+    """
 
     name: str
     command: str | None
@@ -37,13 +40,16 @@ class ProcessType:
 
     @property
     def is_one_off(self) -> bool:
-        """Whether these are commands that somebody runs beside the formation."""
+        """Whether these are one-off dynos rather than a process type called run."""
         return self.name == ONE_OFF and self.command is None
 
 
 @dataclass(frozen=True)
 class AppDetail:
-    """An app, what serves, and a page of its history. `older` is the version to page on before; `emails` are those of `account_id`s."""
+    """An app, its current release, and one page of its releases.
+
+    `older` is the version where the next page begins, going back. `emails` maps account ids to addresses.
+    """
 
     app: App
     url: str
@@ -61,24 +67,24 @@ class AppDetail:
     last_words: Mapping[DynoKey, Sequence[str]]
 
     def can_return_to(self, release: Release) -> bool:
-        """Whether the one who looks may roll back to a release."""
+        """Whether the viewing account may roll back to a release."""
         return self.may_roll_back and release.proven_slug_id is not None and release.id != self.app.current_release_id
 
 
 async def running(panel: Panel, app: App) -> Sequence[Dyno]:
-    """Return all that runs of an app, one-off dynos too, in the order of their keys."""
+    """Return all dynos of an app, including one-off dynos, in order of their keys."""
     return sorted((*await panel.scheduler.dynos(app.id), *await panel.scheduler.one_offs(app.id)), key=lambda dyno: dyno.key)
 
 
 async def last_words(panel: Panel, dynos: Sequence[Dyno]) -> Mapping[DynoKey, Sequence[str]]:
-    """Return the last lines of those that crashed and wait for their next start; none of an engine that does not answer."""
+    """Return the last lines of crashed dynos that wait for a restart. An engine that does not respond yields none."""
     crashed = [dyno.key for dyno in dynos if dyno.state is DynoState.CRASHED][:CRASHED_SHOWN]
     said = await asyncio.gather(*(panel.scheduler.last_lines(key) for key in crashed))
     return {key: excerpt(lines, LAST_WORDS) for key, lines in zip(crashed, said, strict=True) if lines}
 
 
 async def look(panel: Panel, app: App, account: Account, before: int | None = None) -> AppDetail:
-    """Return what there is to see of an app that the account may see; of its releases those before a version."""
+    """Return the details of an app; the account must be allowed to see it. With `before`, releases start below that version."""
     dynos = await running(panel, app)
     words = await last_words(panel, dynos)
     async with panel.autocommit() as conn:

@@ -1,4 +1,4 @@
-"""Which bundled buildpack builds an app that names none; and what to say where that is none, or would not do."""
+"""Detection of the bundled buildpack for an app, and the errors if there is none or it would not be enough."""
 
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -9,12 +9,12 @@ from skypanel.domain.errors import Invalid
 from skypanel.flow import scripts
 from skypanel.ports.output import WriteLine
 
-# Runs a script in the workspace, and returns what it prints.
+# Runs a script in the workspace, and returns its output.
 Ask = Callable[..., Awaitable[str]]
 
 
 async def detect(app: App, ask: Ask, write: WriteLine) -> Buildpack:
-    """Return the first bundled buildpack that fits. Raises Invalid with what to do where none does, or it would not do."""
+    """Return the first bundled buildpack that fits. Raises Invalid, with what to do, if none fits or it would not be enough."""
     printed = await ask(scripts.DETECT, " ".join(BUNDLED), *language.FILES)
     name, label, *found = [*printed.splitlines(), "", ""] if printed else ["", ""]
     foreign = language.foreign(name or None, found)
@@ -34,7 +34,7 @@ async def detect(app: App, ask: Ask, write: WriteLine) -> Buildpack:
 
 
 async def _fitting_folders(ask: Ask) -> Sequence[base.Fitting]:
-    """Return the folders, one in another left out, that a bundled buildpack fits."""
+    """Return the outermost folders that a bundled buildpack fits."""
     listing = await ask(scripts.FOLDERS, " ".join(BUNDLED))
     return base.outermost(base.Fitting(*entry.split("\t")) for entry in listing.split("\0") if entry.count("\t") == 1)
 

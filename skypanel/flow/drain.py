@@ -1,4 +1,4 @@
-"""Working on what can be claimed until nothing is left."""
+"""Runs jobs until there are none to claim."""
 
 import asyncio
 import logging
@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from skypanel.domain.errors import SkyPanelError
 
-# A job that comes while others run has a wake-up that waits behind them: look for it.
+# The wake-up of a job that arrives meanwhile waits behind the running jobs, so look for jobs this often.
 POLL_S = 0.5
 
 T = TypeVar("T")
@@ -16,9 +16,9 @@ log = logging.getLogger(__name__)
 
 
 async def drain(claim: Callable[[], Awaitable[T | None]], perform: Callable[[T], Coroutine[Any, Any, None]], at_once: int) -> None:
-    """Claim jobs and perform up to `at_once` of them side by side, until none waits and none runs.
+    """Claim jobs and run up to `at_once` of them concurrently, until none waits and none runs.
 
-    A job that raises is logged and ends alone. Being cancelled cancels all that run.
+    If a job raises, the error is logged and the others continue. Cancellation cancels all running jobs.
     """
     running: set[asyncio.Task[None]] = set()
     try:
@@ -38,7 +38,7 @@ async def drain(claim: Callable[[], Awaitable[T | None]], perform: Callable[[T],
 
 
 async def _claimed(claim: Callable[[], Awaitable[T | None]]) -> T | None:
-    """Return a job, or None also where claiming fails: what runs must not end for it, and the schedule looks again."""
+    """Return a job, or None if there is none or the claim fails: a failure must not end running jobs, and the schedule tries again."""
     try:
         return await claim()
     except SkyPanelError:

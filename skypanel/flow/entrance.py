@@ -1,4 +1,4 @@
-"""The way into a git repository elsewhere: an app's deploy key, and the host key that its server showed before."""
+"""Access to git repositories on other servers: an app's deploy key, and the known host key of the server."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,20 +19,20 @@ from skypanel.store import deploy_keys, remotes
 
 @dataclass(frozen=True)
 class Shown:
-    """What an app is deployed from, if that was chosen, and the public half of its deploy key, if it has one."""
+    """An app's remote, and the public key of its deploy key, each None if missing."""
 
     remote: Remote | None
     public_key: str | None
 
 
 async def show(panel: Panel, app: App) -> Shown:
-    """Return what an app is deployed from."""
+    """Return an app's remote and public deploy key."""
     async with panel.autocommit() as conn:
         return Shown(await remotes.get(conn, app.id), await deploy_keys.public_key(conn, app.id))
 
 
 async def deploy_key(panel: Panel, app: App, by: Account) -> str:
-    """Return the public half of an app's deploy key, which is made where there is none."""
+    """Return an app's public deploy key; creates the key if it is missing."""
     async with panel.transaction() as conn:
         known = await deploy_keys.public_key(conn, app.id)
         if known is not None:
@@ -49,13 +49,13 @@ NOBODYS = Shown(None, None)
 
 
 async def to_public(panel: Panel, url: GitUrl) -> Entrance:
-    """Return what it takes to get at a repository that is open to all."""
+    """Return what is needed to access a public repository."""
     async with panel.autocommit() as conn:
         return Entrance(url, read_networks(str(await value(conn, "git_networks"))))
 
 
 async def of(panel: Panel, app: App, url: GitUrl, shown: Shown) -> Entrance:
-    """Return what it takes to get at a repository for an app."""
+    """Return what an app needs to access a repository."""
     async with panel.autocommit() as conn:
         networks = read_networks(str(await value(conn, "git_networks")))
         secret = await deploy_keys.secret(conn, app.id) if url.is_ssh else None
@@ -65,7 +65,7 @@ async def of(panel: Panel, app: App, url: GitUrl, shown: Shown) -> Entrance:
 
 @contextmanager
 def explained(url: GitUrl, shown: Shown) -> Iterator[None]:
-    """Say to who is denied how the app's deploy key opens the repository."""
+    """Add a hint to Denied errors: how the app's deploy key gives access to the repository."""
     try:
         yield
     except Denied as error:

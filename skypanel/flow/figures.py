@@ -1,4 +1,4 @@
-"""Organizations in figures, for administrators: a few statements, however many there are."""
+"""Organizations with totals, for administrators: a few statements, whatever the number of organizations."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -19,14 +19,14 @@ NONE = Decimal(0)
 
 @dataclass(frozen=True)
 class Overview:
-    """The panel, and organizations of it."""
+    """The totals of the panel, and of a page of organizations."""
 
     panel: PanelFigures
     organizations: Sequence[OrganizationFigures]
 
 
 async def overview(panel: Panel, by: Account, *, after: str = "", limit: int | None = None) -> Overview:
-    """Return the panel in figures and each organization by name, those after a name, at most `limit`. Raises Denied."""
+    """Return the panel's totals, and organizations in order of name after `after`, at most `limit`. Raises Denied."""
     check_admin(by)
     async with panel.autocommit() as conn:
         is_billing = await billing.is_switched_on(conn)
@@ -35,7 +35,7 @@ async def overview(panel: Panel, by: Account, *, after: str = "", limit: int | N
 
 
 async def one(panel: Panel, by: Account, organization_id: OrganizationId) -> OrganizationFigures:
-    """Return one organization in figures. Raises Denied or NotFound."""
+    """Return one organization with its totals. Raises Denied or NotFound."""
     check_admin(by)
     async with panel.autocommit() as conn:
         return _shown(await organizations.figures_of(conn, organization_id), is_billing=await billing.is_switched_on(conn))
@@ -46,7 +46,10 @@ def _shown(figures: OrganizationFigures, *, is_billing: bool) -> OrganizationFig
 
 
 async def resource_usage(panel: Panel, organization: Organization) -> ResourceUsage:
-    """Return what an organization's apps are granted now and used this month by UTC, the dearest first; those that are gone are in it."""
+    """Return the resources of an organization's apps now, and their usage in this UTC month, most expensive first.
+
+    Deleted apps are included.
+    """
     used = {each.app_id: each for each in await wallet.report(panel, organization, *month_of(panel.clock.now()))}
     async with panel.autocommit() as conn:
         own = await apps.of_organization(conn, organization.id)

@@ -1,4 +1,4 @@
-"""Reading along with a build and its rollout until the end is known."""
+"""Follows the output of a build and its rollout until the result is known."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -22,24 +22,24 @@ QUEUED_S = 1.0
 DRAIN_S = 1.0
 RECHECK_S = 0.1
 
-# How long to wait for a line before looking again; None once it has ended.
+# Returns how many seconds to wait for a line before checking again; None once the writer has finished.
 Patience = Callable[[], Awaitable[float | None]]
 Show = Callable[[Place, str], Awaitable[None]]
 
 
 async def follow_build(panel: Panel, build_id: BuildId, write: WriteLine) -> Release:
-    """Copy the lines of a build and its rollout to `write`, asides left out, and return the release once it is live.
+    """Copy the output of a build and its rollout to `write`, without asides, and return the release once it is live.
 
-    Raises Invalid if the build failed, or what `follow_rollout` raises; the lines say why.
+    Raises Invalid if the build failed, or what `follow_rollout` raises; the output says why.
     """
     return await show_build(panel, build_id, _texts(write))
 
 
 async def follow_rollout(panel: Panel, rollout: Rollout, write: WriteLine) -> Release:
-    """Copy the lines of a rollout to `write`, and return the release that came live with its slug.
+    """Copy the output of a rollout to `write`, and return the release that went live with its slug.
 
-    Where a newer release with the same slug overtook it, that one is followed instead. Raises
-    Invalid if it failed, Conflict if a release with another slug overtook it.
+    If a newer release with the same slug superseded it, follow that one. Raises Invalid if the rollout failed, Conflict if a release with
+    another slug superseded it.
     """
     return await show_rollout(panel, rollout, _texts(write))
 
@@ -53,7 +53,7 @@ def _texts(write: WriteLine) -> Show:
 
 
 async def show_build(panel: Panel, build_id: BuildId, show: Show, after: LineId = FIRST) -> Release:
-    """As `follow_build`, from the build's line after `after` on, and saying where each line stands."""
+    """Do the same as `follow_build`, but start after line `after` of the build, and pass the place of each line."""
     place = Place(build_stream(build_id), after)
     await copy(panel, place, _Waiting(panel, build_id, partial(show, place)).patience, show)
     async with panel.autocommit() as conn:
@@ -66,7 +66,7 @@ async def show_build(panel: Panel, build_id: BuildId, show: Show, after: LineId 
 
 
 async def show_rollout(panel: Panel, rollout: Rollout, show: Show, after: LineId = FIRST) -> Release:
-    """As `follow_rollout`, from the rollout's line after `after` on, and saying where each line stands."""
+    """Do the same as `follow_rollout`, but start after line `after` of the rollout, and pass the place of each line."""
 
     async def patience() -> float | None:
         async with panel.autocommit() as conn:
@@ -94,7 +94,7 @@ def _rejection(rollout: Rollout, release: Release, app: App) -> SkyPanelError:
 
 
 async def _successor(conn: Connection, rollout: Rollout) -> Rollout | None:
-    """Return the rollout of the app's newest release if that carries the same slug."""
+    """Return the rollout of the app's newest release if that has the same slug."""
     newest = await rollouts.newest_release(conn, rollout.app_id)
     if newest is None or newest.id == rollout.id:
         return None
@@ -103,9 +103,9 @@ async def _successor(conn: Connection, rollout: Rollout) -> Rollout | None:
 
 
 class _Waiting:
-    """Whoever reads along with a build that is not begun yet: told where it stands, again whenever that changes.
+    """Tells a reader of a pending build its position in the queue, whenever that changes.
 
-    It is told to each reader and kept in no log: what is true of a queue is true for a moment.
+    These lines are not stored, because a position is only true for a moment.
     """
 
     def __init__(self, panel: Panel, build_id: BuildId, write: WriteLine) -> None:
@@ -116,7 +116,7 @@ class _Waiting:
         self._looked = False
 
     async def patience(self) -> float | None:
-        """Return how long to wait for a line, as `copy` asks it."""
+        """Return how long to wait for a line, as `copy` needs it."""
         async with self._panel.autocommit() as conn:
             state = (await builds.get(conn, self._build_id)).state
         if state is not BuildState.PENDING:
@@ -125,7 +125,7 @@ class _Waiting:
         return QUEUED_S
 
     async def _tell(self) -> None:
-        # Most are claimed before the second look, and nobody need know of a queue.
+        # Workers claim most builds before the second check, and then the queue is of no interest.
         looked, self._looked = self._looked, True
         turn = await build_flow.turn(self._panel, self._build_id) if looked else None
         if turn is not None and turn != self._told:
@@ -134,9 +134,9 @@ class _Waiting:
 
 
 async def copy(panel: Panel, place: Place, patience: Patience, show: Show) -> None:
-    """Copy a stream from `place` on until the database says that it ended.
+    """Copy a stream from `place` on until the database says that its writer has finished.
 
-    An end mark alone does not end it: a worker that was stopped leaves one, and another goes on.
+    An end mark is not enough: a worker that was stopped writes one, and another worker continues.
     """
     marked = False
     while True:

@@ -1,4 +1,4 @@
-"""What is to run of an app, and what runs, as lists show it."""
+"""An app's formation and its dynos, as lists show them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from skypanel.store import formation, releases, slugs
 
 @dataclass(frozen=True)
 class Formation:
-    """The process types of an app, those that the release has not without a command, and since when it is so."""
+    """An app's process types, and the time of the last release. Types that the release lacks have no command."""
 
     processes: Sequence[Process]
     changed_at: datetime | None
@@ -23,7 +23,7 @@ class Formation:
 
 @dataclass(frozen=True)
 class DynoEntry:
-    """A dyno with what it runs, and its release unless that is gone."""
+    """A dyno with its command, and its release unless that no longer exists."""
 
     dyno: Dyno
     release_id: ReleaseId | None
@@ -31,7 +31,7 @@ class DynoEntry:
 
 
 async def of(panel: Panel, app: App) -> Formation:
-    """Return the process types of an app that can be scaled."""
+    """Return an app's process types that can be scaled."""
     async with panel.autocommit() as conn:
         quantities = await formation.get(conn, app.id)
         release = await releases.get(conn, app.current_release_id) if app.current_release_id else None
@@ -41,7 +41,7 @@ async def of(panel: Panel, app: App) -> Formation:
 
 
 async def dynos(panel: Panel, app: App) -> Sequence[DynoEntry]:
-    """Return all that runs of an app, one-off dynos too."""
+    """Return all dynos of an app, including one-off dynos."""
     running = await detail.running(panel, app)
     async with panel.autocommit() as conn:
         found = await releases.by_versions(conn, app.id, {dyno.key.version for dyno in running})

@@ -1,7 +1,7 @@
-"""Deleting the objects that nothing needs any more.
+"""Garbage collection of stored objects.
 
-An object is written before the row that refers to it. So only what is older than any push could take is looked
-at, and its age once more as it is deleted: writing an object again makes it young.
+An object is written before the row that refers to it. So only objects older than any push could take are examined. The deletion checks the
+age again, because writing an object again makes it young.
 """
 
 import logging
@@ -25,9 +25,9 @@ Needed = Callable[[Connection, Collection[str], int | None], Awaitable[set[str]]
 
 
 async def collect(panel: Panel) -> None:
-    """Delete what no app needs: slugs beyond those that are kept, sources of no slug, output of no build or rollout.
+    """Delete what no app needs: slugs beyond `kept_releases`, sources without a slug, output without a build or rollout.
 
-    May be repeated, and interrupted. Raises Unavailable.
+    Idempotent, and safe to interrupt. Raises Unavailable.
     """
     async with panel.autocommit() as conn:
         kept = (await values(conn, panel.cipher))["kept_releases"]
@@ -46,7 +46,7 @@ async def collect(panel: Panel) -> None:
 
 
 async def _forget_logs(panel: Panel) -> None:
-    """Remove the logs of apps that are no more: a collector may be late."""
+    """Delete logs of apps that no longer exist: a collector may have delivered lines late."""
     kept = await panel.logs.kept()
     async with panel.autocommit() as conn:
         gone = set(kept) - set(await apps.existing(conn, kept))
@@ -55,7 +55,7 @@ async def _forget_logs(panel: Panel) -> None:
 
 
 async def _old(panel: Panel, kind: ObjectKind, before: datetime) -> AsyncIterator[Sequence[str]]:
-    """Yield the names of the objects that were written before then, some at a time."""
+    """Yield the names of objects written before then, in batches."""
     names: list[str] = []
     async for kept in panel.objects.list(kind):
         if kept.modified_at < before:
@@ -67,7 +67,7 @@ async def _old(panel: Panel, kind: ObjectKind, before: datetime) -> AsyncIterato
 
 
 async def _needed_outputs(conn: Connection, names: Collection[str], _kept_releases: int | None) -> set[str]:
-    """Return the names of the output of builds and rollouts that are on record, and those that cannot be read."""
+    """Return the names whose build or rollout exists, and names that cannot be parsed."""
     streams = {name: stream_of(name) for name in names}
     known = await garbage.known_jobs(conn, {stream.id for stream in streams.values() if stream})
     return {name for name, stream in streams.items() if stream is None or stream.id in known}

@@ -1,4 +1,4 @@
-"""How the health of an app is checked: changing it, and what its dynos made of it."""
+"""Health checks: changing them, and what web dynos report about them."""
 
 import re
 from collections.abc import Mapping
@@ -17,20 +17,23 @@ from skypanel.store import apps, rollouts
 
 LOOKED_AT_LINES = 1000
 
-# What a web dyno says of itself once it has answered for the first time (host/dyno/health.sh).
+# The line that a web dyno logs after its first answer (host/dyno/health.sh).
 _CHOSEN = re.compile(r"\S+ skypanel\[(\S+)\]: (Checks the health at .+)")
 
 
 async def chosen(panel: Panel, app: App) -> Mapping[str, str]:
-    """Return what web dynos said they check, the path or the port, by name; of some nothing is known once they wrote much since."""
+    """Return what web dynos said they check, a path or the port, by dyno name.
+
+    A dyno is missing if its line is no longer among the last LOOKED_AT_LINES.
+    """
     matches = [_CHOSEN.fullmatch(line) async for line in panel.logs.read(app, LOOKED_AT_LINES, dyno=WEB)]
     return {match[1]: match[2] for match in matches if match is not None}
 
 
 async def change(panel: Panel, app: App, by: Account, *, path: str | None = None, interval_s: int | None = None) -> Rollout | None:
-    """Set the path and the interval in seconds, or one of them, and replace the dynos by such as are checked so.
+    """Set the path, the interval in seconds, or both, and replace the dynos, so that the new check applies.
 
-    Returns the rollout, or None where nothing was changed or nothing runs yet. Raises Invalid.
+    Returns the rollout, or None if nothing changed or nothing runs yet. Raises Invalid.
     """
     async with panel.transaction() as conn:
         await apps.lock(conn, app.id)

@@ -1,4 +1,4 @@
-"""What nodes' agents say and ask."""
+"""What the agents of nodes report and request."""
 
 import asyncio
 import hashlib
@@ -22,7 +22,10 @@ EAGER = frozenset({NodeState.JOINING, NodeState.INACTIVE})
 
 @dataclass(frozen=True)
 class Orders:
-    """The digests of the slugs that a node is to have, a mark by which its agent names this list, and the containers it is to stop."""
+    """The digests of the slugs that a node should have, and the containers that it should stop.
+
+    `mark` identifies this list of digests.
+    """
 
     digests: Sequence[str]
     mark: str
@@ -39,16 +42,16 @@ async def agent(panel: Panel, token: str) -> Node:
 
 
 async def hear(panel: Panel, node: Node, report: Report) -> None:
-    """Keep what a node reports; one that waits for its slugs, or was given up, may be ready now."""
+    """Store a heartbeat; a joining or inactive node may become active at once."""
     async with panel.transaction() as conn:
         await nodes.heard(conn, node.id, report)
     if node.state in EAGER:
-        with suppress(Unavailable):  # the next check does it
+        with suppress(Unavailable):  # the next check repeats it
             await check_node(panel, node.id)
 
 
 async def orders(panel: Panel, node: Node, known: str, wait_s: float = WAIT_S) -> Orders:
-    """Return what is wanted of a node; where its agent has nothing to stop and knows the slugs, wait some seconds for a change."""
+    """Return a node's orders. If its agent knows the slugs and has nothing to stop, wait up to `wait_s` for a change."""
     deadline = asyncio.get_running_loop().time() + wait_s
     while True:
         async with panel.transaction() as conn:
@@ -60,7 +63,7 @@ async def orders(panel: Panel, node: Node, known: str, wait_s: float = WAIT_S) -
 
 
 async def slug(panel: Panel, digest: str) -> AsyncIterator[bytes]:
-    """Yield a slug that nodes are to have now. Raises NotFound for any other."""
+    """Yield a slug that nodes need now. Raises NotFound for any other."""
     async with panel.autocommit() as conn:
         if digest not in await nodes.wanted_slugs(conn):
             raise NotFound("No node needs this slug now.")

@@ -1,4 +1,4 @@
-"""An app's builds and releases as lists show them, each with who asked for it."""
+"""An app's builds and releases as lists show them, each with the address of the account that requested it."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from skypanel.store import releases as stored_releases
 
 @dataclass(frozen=True)
 class BuildEntry:
-    """A build, the address of who asked for it, where there is an account of theirs still, and what came of it."""
+    """A build, the address of the account that requested it, if that still exists, and the release that it produced."""
 
     build: Build
     email: str | None
@@ -26,14 +26,14 @@ class BuildEntry:
 
 @dataclass(frozen=True)
 class ReleaseEntry:
-    """A release, and the address of who made it, where there is an account of theirs still."""
+    """A release, and the address of the account that created it, if that still exists."""
 
     release: Release
     email: str | None
 
 
 async def builds(panel: Panel, app: App, limit: int, after: BuildId | None, *, is_descending: bool) -> Sequence[BuildEntry]:
-    """Return at most `limit` of an app's builds by age, those that come after one of them."""
+    """Return at most `limit` of an app's builds in order of age, starting after the build `after`."""
     async with panel.autocommit() as conn:
         return await _build_entries(conn, await stored_builds.page(conn, app.id, limit, after, is_descending=is_descending))
 
@@ -48,7 +48,7 @@ async def build(panel: Panel, app: App, build_id: BuildId) -> BuildEntry:
 
 
 async def releases(panel: Panel, app: App, limit: int, low: int, high: int, *, is_descending: bool) -> Sequence[ReleaseEntry]:
-    """Return an app's releases from one version to another, both counted in, at most `limit`."""
+    """Return at most `limit` of an app's releases with versions from `low` to `high`, both inclusive."""
     async with panel.autocommit() as conn:
         return await _release_entries(conn, await stored_releases.page(conn, app.id, limit, low, high, is_descending=is_descending))
 

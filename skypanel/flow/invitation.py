@@ -1,4 +1,4 @@
-"""Finding the account of an e-mail address, or making it."""
+"""Access for a person: find the account of an e-mail address, or create it."""
 
 from dataclasses import dataclass, field
 
@@ -14,21 +14,21 @@ from skypanel.store import accounts
 
 @dataclass(frozen=True)
 class Invitation:
-    """Who was given access. `link` is the path that signs a new account in, once and within a day, to set its password.
+    """Who got access. `link` is the path that signs in a new account once, within a day, to set its password.
 
-    It is a secret, and None where the account was there before: its owner can sign in already.
+    It is a secret, and None if the account existed before: its owner can already sign in.
     """
 
     account: Account
     link: str | None = field(repr=False)
 
     def url(self, address: Address) -> str | None:
-        """Return the link as it is to be opened."""
+        """Return the full URL of the link."""
         return None if self.link is None else address.dashboard_url() + self.link.removeprefix("/")
 
 
 async def account_of(conn: Connection, email: str) -> tuple[Account, bool]:
-    """Return the account of an address and whether it was made now. Raises Invalid."""
+    """Return the account of an address, and whether it is new. Raises Invalid."""
     address = names.check_email(email)
     known = await accounts.by_email(conn, address)
     return (known, False) if known else (await accounts.add(conn, address), True)
@@ -43,5 +43,5 @@ async def known(conn: Connection, email: str) -> Account:
 
 
 async def invite(panel: Panel, account: Account, *, is_new: bool) -> Invitation:
-    """Return what to tell somebody who was given access; a new account needs a link to sign in by."""
+    """Return the invitation of an account; a new account gets a login link."""
     return Invitation(account, await accounts_flow.login_link(panel, account) if is_new else None)

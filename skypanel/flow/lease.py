@@ -1,4 +1,4 @@
-"""Holding on to a claimed job, and letting go of one that was lost."""
+"""Leases: renew that of a claimed job, and stop work on a job whose lease is lost."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -8,22 +8,22 @@ from skypanel.domain.errors import Unavailable
 
 LEASE_S = 20.0
 RENEW_EVERY_S = 5.0
-# Whoever lets go of a job needs a moment for that: it begins while nobody else can have it yet.
+# A worker needs a moment to stop, so it begins before another worker can claim the job.
 LET_GO_S = 3.0
 
 Renew = Callable[[], Awaitable[bool]]
 
 
 class LeaseLost(Exception):
-    """Another worker may have claimed the job: nothing more may be written for it."""
+    """Another worker may have claimed the job: this one must write nothing more for it."""
 
 
 @asynccontextmanager
 async def held(renew: Renew) -> AsyncIterator[None]:
-    """Renew a lease every 5 s while the block runs; the block is cancelled before the lease ends, whyever it was not renewed.
+    """Renew a lease every 5 s while the block runs; cancel the block before the lease ends if it was not renewed.
 
-    `renew` says whether the lease is still ours. A database that is away for a moment is asked again while the lease lasts;
-    anything else ends the block at once. Raises LeaseLost, from what went wrong.
+    `renew` returns whether the lease is still ours. If the database is unreachable, the renewal is retried while the lease lasts; any other
+    error ends the block at once. Raises LeaseLost, with the error as its cause.
     """
     loop = asyncio.get_running_loop()
 

@@ -1,4 +1,4 @@
-"""A machine that the panel is logged in to, to make a node of it."""
+"""A machine that is being made a node, over an SSH connection."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,7 +18,7 @@ STEP_S = 15 * 60.0
 
 @dataclass(frozen=True)
 class Machine:
-    """The shell there, what the machine has, and where its words go."""
+    """The shell on the machine, what the machine has, and where its output goes."""
 
     shell: Shell
     survey: Survey
@@ -36,7 +36,7 @@ class Machine:
             raise Unavailable(f"A step failed: {why}.", "Its own words are above. Mend that, and provision the node again.")
 
     async def ask(self, argv: Argv, stdin: bytes = b"") -> str:
-        """Return what a command prints, run with root's rights. Raises Unavailable if it fails."""
+        """Return the output of a command that runs with root's rights. Raises Unavailable if it fails."""
         try:
             return await self.shell.read(self.survey.as_root(argv), stdin)
         except StepFailed as error:
