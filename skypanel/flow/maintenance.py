@@ -1,4 +1,4 @@
-"""Answering for an app while its owner works on it."""
+"""Maintenance mode: the panel answers an app's requests while its owner works on it."""
 
 from skypanel.domain.account import Account
 from skypanel.domain.app import App
@@ -9,10 +9,10 @@ from skypanel.store import apps
 
 
 async def switch(panel: Panel, app: App, by: Account, *, on: bool) -> None:
-    """Have the panel answer 503 on an app's hostnames, or the app itself again; its dynos run on all the time.
+    """Turn maintenance mode on or off. While it is on, the panel answers 503 on the app's hostnames, and the dynos keep running.
 
-    It stays so through deploys, restarts, rollbacks and another name. Raises Unavailable where the proxy does
-    not follow: it does so as soon as it can.
+    Deploys, restarts, rollbacks and renames do not change it. Raises Unavailable if the proxy does not respond in time; it then follows as
+    soon as it can.
     """
     async with panel.transaction() as conn:
         await apps.lock(conn, app.id)

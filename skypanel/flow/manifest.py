@@ -1,4 +1,4 @@
-"""Putting together what a scheduler needs."""
+"""Manifests: everything that a scheduler needs."""
 
 from skypanel.domain.app import App
 from skypanel.domain.errors import Conflict
@@ -10,7 +10,10 @@ from skypanel.store import config_vars, formation, slugs
 
 
 async def manifest_of(panel: Panel, conn: Connection, app: App, release: Release) -> Manifest:
-    """Return the manifest of a release with the app's formation of now, no dynos where it cannot pay. Raises Conflict without a slug."""
+    """Return the manifest of a release with the app's current formation. Raises Conflict if the release has no slug.
+
+    If the app is suspended, the manifest has no dynos.
+    """
     if release.slug_id is None:
         raise Conflict(f"v{release.version} of {app.name} has nothing to run.", "Push to it first.")
     slug = await slugs.get(conn, release.slug_id)

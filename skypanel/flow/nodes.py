@@ -1,4 +1,4 @@
-"""Worker nodes: what administrators do with them."""
+"""Nodes: what administrators do with them."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -25,16 +25,16 @@ from skypanel.store import alerts, nodes
 
 @dataclass(frozen=True)
 class NodeOverview:
-    """A node and what the Swarm says of it, if it is a member."""
+    """A node, and its state in the Swarm if it is a member."""
 
     node: Node
     member: SwarmMember | None
 
 
 async def add(panel: Panel, by: Account, name: str, address: str, port: int, user: str, kind: SecretKind, secret: str) -> Node:  # noqa: PLR0917 - all of a node
-    """Add a machine once the panel can log in there, and pin the host key it shows now.
+    """Add a machine after a successful login, and pin its current host key.
 
-    Raises Denied, Invalid, Conflict or Unavailable, and has added nothing then.
+    Raises Denied, Invalid, Conflict or Unavailable; an error adds nothing.
     """
     _check(by)
     check_name(name)
@@ -50,7 +50,7 @@ async def add(panel: Panel, by: Account, name: str, address: str, port: int, use
 
 
 async def look(shell: Shell) -> Survey:
-    """Look at a machine. Raises Unavailable where no command can be run."""
+    """Survey a machine. Raises Unavailable if it cannot run commands."""
     try:
         return read_survey(await shell.read(survey_argv()))
     except StepFailed as error:
@@ -58,13 +58,13 @@ async def look(shell: Shell) -> Survey:
 
 
 async def overview(panel: Panel, by: Account) -> tuple[Sequence[NodeOverview], Sequence[Alert]]:
-    """Return the nodes by name, and the alerts that are open."""
+    """Return the nodes in order of name, and the open alerts."""
     _check(by)
     async with panel.autocommit() as conn:
         known, open_ = await nodes.all(conn), await alerts.open_(conn)
     members: dict[str, SwarmMember] = {}
     if known:
-        with suppress(Unavailable):  # the nodes are shown all the same
+        with suppress(Unavailable):  # the nodes are shown without the state of their members
             members = {member.id: member for member in await panel.swarm.members()}
     return [NodeOverview(node, members.get(node.member_id or "")) for node in known], open_
 
@@ -77,7 +77,7 @@ async def get(panel: Panel, by: Account, name: str) -> Node:
 
 
 async def provision(panel: Panel, by: Account, name: str) -> Node:
-    """Have a node provisioned, or what is missing on it made good. Raises NotFound, or Conflict where that goes on already."""
+    """Request provisioning of a node, which also repairs it. Raises NotFound, or Conflict while a worker provisions or removes it."""
     _check(by)
     async with panel.transaction() as conn:
         node = await nodes.by_name(conn, name)
@@ -89,17 +89,17 @@ async def provision(panel: Panel, by: Account, name: str) -> Node:
 
 
 async def drain(panel: Panel, by: Account, name: str) -> None:
-    """Take all dynos from a node: the Swarm starts them elsewhere. Raises NotFound, Conflict or Unavailable."""
+    """Remove all dynos from a node; the Swarm starts them elsewhere. Raises NotFound, Conflict or Unavailable."""
     await _want(panel, by, name, Wanted.DRAINED, AuditAction.NODE_DRAIN)
 
 
 async def activate(panel: Panel, by: Account, name: str) -> None:
-    """Let a node have dynos again. Raises NotFound, Conflict or Unavailable."""
+    """Allow a node to run dynos again. Raises NotFound, Conflict or Unavailable."""
     await _want(panel, by, name, Wanted.ACTIVE, AuditAction.NODE_ACTIVATE)
 
 
 async def remove(panel: Panel, by: Account, name: str) -> Node:
-    """Drain a node, then take it out of the Swarm and forget it; a worker does that. Raises NotFound or Unavailable."""
+    """Drain a node; then a worker removes it from the Swarm and deletes it. Raises NotFound or Unavailable."""
     _check(by)
     async with panel.transaction() as conn:
         node = await nodes.by_name(conn, name)
@@ -112,9 +112,9 @@ async def remove(panel: Panel, by: Account, name: str) -> Node:
 
 
 async def follow(panel: Panel, node: Node, write: WriteLine) -> Node | None:
-    """Copy what is done on a node from now on to `write`, and return the node at the end; None once it is removed.
+    """Copy the output of work on a node to `write`, and return the node at the end; None once it is removed.
 
-    `node` is as it was before that was asked for.
+    `node` must be the node before that work was requested, because older output is skipped.
     """
 
     async def patience() -> float | None:

@@ -1,4 +1,4 @@
-"""Organizations: who acts for them, and as what."""
+"""Organizations, their members, and the members' roles."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ from skypanel.store import organizations
 
 
 async def create(panel: Panel, by: Account, name: str) -> Organization:
-    """Make an organization, which the account owns. Raises Invalid for a bad name, Conflict for a taken one."""
+    """Create an organization with the account as its owner. Raises Invalid for a bad name, Conflict for a taken one."""
     names.check_organization_name(name)
     async with panel.transaction() as conn:
         made = await organizations.add(conn, name, billed=True)
@@ -32,15 +32,15 @@ async def mine(panel: Panel, by: Account) -> Sequence[tuple[Organization, Role]]
 
 
 async def role(panel: Panel, organization: Organization, by: Account) -> Role | None:
-    """Return as what the account acts for an organization; None where it is no member."""
+    """Return the account's role in an organization; None if it is not a member."""
     async with panel.autocommit() as conn:
         return await organizations.role(conn, organization.id, by.id)
 
 
 async def access(panel: Panel, by: Account, name: str, action: Action) -> Organization:
-    """Return the organization of a name or id if the account may do `action` to it.
+    """Return the organization with this name or id, if the account may do `action` to it.
 
-    Raises NotFound where there is none or the account is no member, Denied where its role is too low.
+    Raises NotFound if it does not exist or the account is not a member, Denied if the account's role is too low.
     """
     async with panel.autocommit() as conn:
         organization = await organizations.named(conn, name)
@@ -55,7 +55,7 @@ async def access(panel: Panel, by: Account, name: str, action: Action) -> Organi
 
 
 async def find(panel: Panel, by: Account, name: str) -> Organization:
-    """Return any organization by its name or id, for an administrator. Raises Denied or NotFound."""
+    """Return any organization by its name or id; for administrators only. Raises Denied or NotFound."""
     check_admin(by)
     async with panel.autocommit() as conn:
         found = await organizations.named(conn, name)
@@ -65,15 +65,15 @@ async def find(panel: Panel, by: Account, name: str) -> Organization:
 
 
 async def members(panel: Panel, organization: Organization) -> Sequence[Member]:
-    """Return who acts for an organization, by address."""
+    """Return an organization's members, the oldest membership first."""
     async with panel.autocommit() as conn:
         return await organizations.members(conn, organization.id)
 
 
 async def add_member(panel: Panel, organization: Organization, email: str, role: Role, by: Account) -> Invitation:
-    """Make somebody a member; an address without an account gets one.
+    """Add a member; an address without an account gets one.
 
-    Raises Invalid for what is no address, Conflict for a member, Denied where the role of `by` is too low.
+    Raises Invalid for an invalid address, Conflict for a member, Denied if the role of `by` is too low.
     """
     async with panel.transaction() as conn:
         await organizations.lock(conn, organization.id)
@@ -85,7 +85,7 @@ async def add_member(panel: Panel, organization: Organization, email: str, role:
 
 
 async def change_role(panel: Panel, organization: Organization, email: str, role: Role, by: Account) -> None:
-    """Give a member another role. Raises NotFound, Denied, and Conflict for the last owner."""
+    """Change a member's role. Raises NotFound, Denied, and Conflict for the last owner."""
     async with panel.transaction() as conn:
         await organizations.lock(conn, organization.id)
         account, before = await _member(conn, organization, email)
@@ -97,7 +97,7 @@ async def change_role(panel: Panel, organization: Organization, email: str, role
 
 
 async def remove_member(panel: Panel, organization: Organization, email: str, by: Account) -> None:
-    """Take a member out; everybody may leave. Raises NotFound, Denied, and Conflict for the last owner."""
+    """Remove a member; members may remove themselves. Raises NotFound, Denied, and Conflict for the last owner."""
     async with panel.transaction() as conn:
         await organizations.lock(conn, organization.id)
         account, before = await _member(conn, organization, email)
@@ -117,7 +117,7 @@ async def _member(conn: Connection, organization: Organization, email: str) -> t
 
 
 async def _check(conn: Connection, organization: Organization, by: Account, action: Action) -> None:
-    """Look at the role once more, under the lock: it may have changed a moment ago."""
+    """Check the role again, under the lock, because it may have just changed."""
     if not allows(await organizations.role(conn, organization.id, by.id), action):
         raise _denied(organization)
 

@@ -1,4 +1,4 @@
-"""Signing in by e-mail address and password, and setting one."""
+"""Sign-in by e-mail address and password, and changes of passwords."""
 
 import secrets
 
@@ -14,7 +14,7 @@ from skypanel.store import accounts, sign_in_attempts, sign_ins
 
 
 async def sign_in(panel: Panel, email: str, password: str, address: str) -> str:
-    """Return a session token. Raises Denied for a wrong e-mail address or password alike, Throttled after too many tries.
+    """Return a session token. Raises Denied for a wrong address or password, with the same message, and Throttled after too many attempts.
 
     `address` is where the request came from.
     """
@@ -27,7 +27,7 @@ async def sign_in(panel: Panel, email: str, password: str, address: str) -> str:
 
 
 async def change(panel: Panel, account: Account, current: str, new: str, session: str, address: str) -> None:  # noqa: PLR0917 - all of a change
-    """Set the password of who is signed in and knows the current one, if there is one; other sessions end.
+    """Change the password of a signed-in account that proves its current one, if it has one; its other sessions end.
 
     Raises Denied, Throttled, Invalid.
     """
@@ -58,9 +58,9 @@ async def _keep(panel: Panel, account: Account, new: str, but: str | None = None
 
 
 async def prove(panel: Panel, email: str, password: str, address: str) -> Account:
-    """Return the account whose password this is; for an unknown address the same is done, and takes as long.
+    """Return the account with this e-mail address and password. An unknown address takes as long as a wrong password.
 
-    Raises Denied, and Throttled after too many tries.
+    Raises Denied, and Throttled after too many attempts.
     """
     attempt, before = await _begin(panel, email, address)
     async with panel.autocommit() as conn:
@@ -74,7 +74,7 @@ async def prove(panel: Panel, email: str, password: str, address: str) -> Accoun
 
 
 async def _begin(panel: Panel, email: str, address: str) -> tuple[AttemptId, Attempts]:
-    """Count an attempt before it is made, so that many at once count as many, and return it with those before."""
+    """Count an attempt before it runs, so that concurrent attempts all count; return it with the counts before it."""
     account, origin = digest(email.strip().lower()), network(address)
     async with panel.transaction() as conn:
         before = await sign_in_attempts.lately(conn, account, origin, WINDOW)
@@ -83,7 +83,7 @@ async def _begin(panel: Panel, email: str, address: str) -> tuple[AttemptId, Att
 
 
 async def _fail(panel: Panel, account: Account | None, before: Attempts) -> None:
-    """Write down an attempt that failed, and that it was the last for now. What was typed in, which may be a password, is not written."""
+    """Record a failed attempt, and whether it was the last one allowed. The input is not recorded, because it may contain a password."""
     async with panel.transaction() as conn:
         await audit.record(conn, AuditAction.ACCOUNT_SIGN_IN_FAILED, None, account=account)
         if before.ends_here:

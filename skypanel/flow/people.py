@@ -1,4 +1,4 @@
-"""Everybody with an account: who there is, and how they get in, for the first time or again."""
+"""Accounts, and how their owners get in, for the first time or again."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -18,14 +18,14 @@ from skypanel.store import accounts, sign_ins
 
 
 async def overview(panel: Panel, by: Account) -> Sequence[AccountEntry]:
-    """Return all accounts by address, for an administrator. Raises Denied."""
+    """Return all accounts in order of address; for administrators only. Raises Denied."""
     check_admin(by)
     async with panel.autocommit() as conn:
         return await accounts.entries(conn)
 
 
 async def first_admin(panel: Panel) -> Account:
-    """Return the administrator that the panel began with. Raises Unavailable where it has none."""
+    """Return the panel's oldest administrator. Raises Unavailable if there is none."""
     async with panel.autocommit() as conn:
         admins = await accounts.admins(conn)
     if not admins:
@@ -34,20 +34,20 @@ async def first_admin(panel: Panel) -> Account:
 
 
 async def show(panel: Panel, account: Account, by: Account) -> AccountEntry:
-    """Return what there is of an account. Raises Denied."""
+    """Return an account with its ways to sign in. Raises Denied."""
     check_account(by, account)
     async with panel.autocommit() as conn:
         return await accounts.entry(conn, account.id)
 
 
 async def known(panel: Panel, email: str) -> Account | None:
-    """Return whose account an address is, if anybody's. Raises Invalid for what is none."""
+    """Return the account with this address, or None. Raises Invalid for an invalid address."""
     async with panel.autocommit() as conn:
         return await accounts.by_email(conn, check_email(email))
 
 
 async def find(panel: Panel, by: Account, who: str) -> Account:
-    """Return one's own account, or for an administrator anybody's, by its address or id. Raises Denied or NotFound."""
+    """Return the caller's own account, or for an administrator any account, by its address or id. Raises Denied or NotFound."""
     if who.lower() in {by.email, str(by.id)}:
         return by
     check_admin(by)
@@ -59,9 +59,9 @@ async def find(panel: Panel, by: Account, who: str) -> Account:
 
 
 async def invite(panel: Panel, email: str, by: Account) -> Invitation:
-    """Return a link by which somebody signs in to set a password; an address without an account gets one.
+    """Return a login link with which its owner sets a password; an address without an account gets one.
 
-    It takes the place of the links before. Raises Denied, Invalid, and Conflict for an account that has a password.
+    Earlier links stop working. Raises Denied, Invalid, and Conflict if the account has a password.
     """
     check_admin(by)
     async with panel.transaction() as conn:
@@ -75,9 +75,9 @@ async def invite(panel: Panel, email: str, by: Account) -> Invitation:
 
 
 async def reset(panel: Panel, account: Account, by: Account) -> Invitation:
-    """Take an account's password away, end its sessions, and return a link by which its owner signs in to set another.
+    """Delete an account's password, end its sessions, and return a login link with which its owner sets another.
 
-    So nobody is let in as somebody else without them noticing. Keys and tokens stay. Raises Denied.
+    Its owner notices this, so nobody can use the account in secret. Keys and tokens stay. Raises Denied.
     """
     check_admin(by)
     async with panel.transaction() as conn:

@@ -1,4 +1,4 @@
-"""Making a node of a machine, and a machine of a node again: steps that may each be repeated, on a lease like a rollout's."""
+"""Provisioning and removal of nodes: idempotent steps under a lease, as for a rollout."""
 
 import asyncio
 import json
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 
 async def work(panel: Panel, worker: str) -> None:
-    """Claim nodes that are to be provisioned or removed, a few at a time, until none waits; an expired one is resumed."""
+    """Claim nodes to provision or remove, a few at a time, until none waits; a node with an expired lease is resumed."""
 
     async def claim() -> Node | None:
         async with panel.transaction() as conn:
@@ -43,7 +43,7 @@ async def work(panel: Panel, worker: str) -> None:
 
 
 async def wake_waiting(panel: Panel) -> None:
-    """Repeat the wake-ups that got lost."""
+    """Repeat lost wake-ups."""
     async with panel.autocommit() as conn:
         waiting = await nodes.waiting(conn)
     if waiting:
@@ -76,7 +76,7 @@ async def _provision(panel: Panel, node: Node, write: WriteLine) -> None:
     await _wait_for_heartbeat(panel, node, write)
     await _finish(panel, node, member_id)
     await write(transcript.heading(f"{node.name} is a node now"))
-    with suppress(Unavailable):  # the next check does it
+    with suppress(Unavailable):  # the next check repeats it
         await check_node(panel, node.id)
 
 
@@ -135,9 +135,9 @@ async def _start_agent(panel: Panel, node: Node, machine: Machine) -> None:
 
 
 async def agent_config(panel: Panel, token: str) -> dict[str, object]:
-    """Return what an agent is told: where the panel is, by which name and authority it is known, and its token.
+    """Return the agent's configuration: the panel's address, its name and certificate authority, and the agent's token.
 
-    The address is that of the setting `panel_address`, or else the manager's, whose machine is the panel's.
+    The address is the setting `panel_address`, or else that of the Swarm's manager, which is on the panel's machine.
     """
     async with panel.autocommit() as conn:
         authority, address = await settings.get(conn, "panel_ca"), await settings.get(conn, "panel_address")
@@ -175,7 +175,7 @@ async def _remove(panel: Panel, node: Node, write: WriteLine) -> None:
         try:
             await _leave(panel, node, write)
         except SkyPanelError as error:
-            # It may be gone for good: what can be done without it is done.
+            # The machine may be gone for good, so the rest is done without it.
             await write(transcript.detail(f"The machine itself was left as it is: {error.message}"))
         await panel.swarm.remove(node.member_id)
     async with panel.transaction() as conn:
@@ -202,13 +202,13 @@ async def _finish(panel: Panel, node: Node, member_id: str) -> None:
 
 
 async def _fail(panel: Panel, node: Node, error: SkyPanelError) -> None:
-    """Record what went wrong; what failed to be removed is tried again when its lease ends."""
+    """Record an error. A removal keeps its lease, so it is retried when that expires."""
     async with panel.transaction() as conn:
         if node.state is NodeState.REMOVING:
             await nodes.note(conn, node.id, str(error))
             return
         wanted = (await nodes.get(conn, node.id)).wanted
-        # A node that was one before is judged by its heartbeats, as before.
+        # A node that was a member before keeps being judged by its heartbeats.
         state = NodeState.JOINING if node.member_id else NodeState.PENDING
         await nodes.finish(conn, node, NodeState.REMOVING if wanted is Wanted.REMOVED else state, error=str(error))
 

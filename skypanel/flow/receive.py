@@ -1,4 +1,4 @@
-"""A push: decide on it, store what is to be built, build it, and stay until it is live."""
+"""A push: decide about it, store the source, build it, and wait until it is live."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -29,9 +29,9 @@ MAX_RECORDED = 20
 
 
 async def find(panel: Panel, by: Account, name: str, action: Action) -> App | None:
-    """Return the app that is fetched or pushed to; None for a free name that a push may take.
+    """Return the app to fetch or push; None if the name is free and a push may create the app.
 
-    Raises NotFound, Denied, Conflict where a push meets somebody else's name, Unpaid where it may take none.
+    Raises NotFound, Denied, Conflict if a push uses another organization's name, Unpaid or Denied if the organization is suspended.
     """
     try:
         return await apps_flow.access(panel, by, name, action)
@@ -50,7 +50,7 @@ async def find(panel: Panel, by: Account, name: str, action: Action) -> App | No
 
 
 async def receive(panel: Panel, push: Push, write: WriteLine) -> None:
-    """See a push through. Returns once it may be accepted; raises SkyPanelError to decline it."""
+    """Process a push. Returns if it may be accepted; raises SkyPanelError to reject it."""
     app = await _app(panel, push)
     size = await panel.repositories.size_bytes(push.app_id)
     if any(update.new for update in push.updates):
@@ -78,12 +78,12 @@ async def receive(panel: Panel, push: Push, write: WriteLine) -> None:
 
 
 async def abandon(panel: Panel, push: Push, reason: str) -> bool:
-    """Stop the build of a push, for a reason its output tells; False if there is none to stop any more."""
+    """Cancel the build of a push and write the reason to its output; False if there is no build to cancel."""
     return await build_flow.cancel(panel, push.app_id, reason)
 
 
 async def forget(panel: Panel, app_id: AppId) -> None:
-    """Remove the repository of a push that no app came of."""
+    """Remove the repository of a push that created no app."""
     async with panel.autocommit() as conn:
         known = await apps.existing(conn, [app_id])
     if not known:
@@ -91,7 +91,7 @@ async def forget(panel: Panel, app_id: AppId) -> None:
 
 
 async def sweep(panel: Panel, before: datetime) -> None:
-    """Remove what receivers left behind that ended before then: halves of pushes, repositories without refs or app."""
+    """Remove leftovers of receivers that ended before then: incomplete pushes, and repositories without refs or app."""
     await panel.repositories.sweep(before)
     for app_id in await panel.repositories.unborn(before):
         await forget(panel, app_id)
@@ -106,13 +106,13 @@ async def _app(panel: Panel, push: Push) -> App | None:
 
 
 async def _check_objects(panel: Panel, push: Push) -> None:
-    """Raise Invalid if anything that is pushed is too large, also what is not deployed: it would be inflated for each who reads it."""
+    """Raise Invalid if any pushed object is too large, even on a branch that is not deployed: every reader would have to inflate it."""
     if push.quarantine:
         check_object(*await panel.repositories.largest(push.app_id, push.quarantine))
 
 
 async def _compared(panel: Panel, push: Push) -> Push:
-    """Return the push with the updates marked that rewrite a branch. Raises Invalid if a branch is to be no commit."""
+    """Return the push with `forced` set on updates that rewrite a branch. Raises Invalid if a branch would not point to a commit."""
 
     async def compared(update: RefUpdate) -> RefUpdate:
         if update.new and update.is_branch:
@@ -143,7 +143,7 @@ async def check_idle(panel: Panel, app: App) -> None:
 
 
 async def _record(panel: Panel, push: Push, app: App, size_bytes: int) -> None:
-    """Write down what was pushed, and what the repository holds with it."""
+    """Record what was pushed, and the new size of the repository."""
     refs = {shown(update.label): update.new for update in push.updates[:MAX_RECORDED]}
     async with panel.transaction() as conn:
         await apps.set_repository_size(conn, app.id, size_bytes)

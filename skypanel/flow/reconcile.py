@@ -1,7 +1,7 @@
-"""The only repair: compare what should run with what runs, and ask for a rollout where they differ.
+"""Reconciliation, the only repair: compare what should run with what runs, and request rollouts where they differ.
 
-All apps are compared at once, from a few statements whose number does not depend on theirs. That picture is not of one
-moment: whoever stands out in it is looked at once more before anything is done about it.
+A few statements compare all apps at once; their number does not depend on the number of apps. The result is not a snapshot. So apps that
+differ are checked again before they are changed.
 """
 
 import logging
@@ -20,7 +20,7 @@ from skypanel.store import apps, organizations, rollouts, routes, standings
 from skypanel.store.standings import Settled
 
 REPAIR_PAUSE_S = 300.0
-# More are left to the next round: workers would not come to them before it.
+# Further apps wait for the next round, because workers could not finish more before it.
 REPAIRS_AT_ONCE = 500
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class _Found:
-    """What stands out at the first look: apps that may have to be repaired, suspended ones with one-off dynos, ids of none."""
+    """The result of the first check: apps that may need repair, suspended apps with one-off dynos, and ids of deleted apps with dynos."""
 
     suspects: Collection[AppId]
     suspended: Collection[AppId]
@@ -36,7 +36,7 @@ class _Found:
 
 
 async def reconcile(panel: Panel) -> None:
-    """Bring back what is missing, stop what should not be there; changes nothing where all is well."""
+    """Start what is missing and stop what should not run. Idempotent."""
     found = await _look(panel)
     if found.suspects:
         await _repair(panel, found.suspects)
@@ -51,7 +51,7 @@ async def reconcile(panel: Panel) -> None:
 
 
 async def remove_orphans(panel: Panel) -> None:
-    """Have what was left behind removed: of workers that were killed, and of apps and organizations that are gone. Raises Unavailable."""
+    """Remove orphans: leftovers of killed workers and of deleted apps and organizations. Raises Unavailable."""
     async with panel.autocommit() as conn:
         known, owners = await apps.ids(conn), await organizations.ids(conn)
     await panel.upkeep.remove_orphans(known, owners)
@@ -61,7 +61,7 @@ async def _look(panel: Panel) -> _Found:
     running = await _running(panel)
     once = {dyno.key.app_id for dyno in await panel.scheduler.one_offs()}
     async with panel.autocommit() as conn:
-        # Read after what runs: an app is there before its dynos.
+        # Read after the running dynos: an app exists before its dynos do.
         suspended = await standings.suspended(conn, running.keys() | once)
         stand = await _standings(conn, running)
     gone = (running.keys() | once) - suspended.keys()
@@ -73,12 +73,12 @@ async def _look(panel: Panel) -> _Found:
 
 
 async def _repair(panel: Panel, suspects: Collection[AppId]) -> None:
-    """Look at some apps again, and repair those that still stand out."""
+    """Check some apps again, and repair those that still differ."""
     async with panel.autocommit() as conn:
         before = set(await standings.settled(conn, suspects, REPAIR_PAUSE_S))
     if not before:
         return
-    # No lock is held over the engine, which may hang. Apps of which anything was rolled out meanwhile are left to the next round.
+    # No lock is held during the call of the engine, which may hang. Apps with a rollout in the meantime wait for the next round.
     running = await _running(panel)
     async with panel.transaction() as conn:
         locked = await standings.lock(conn, [each.app_id for each in before], REPAIRS_AT_ONCE)
@@ -99,7 +99,7 @@ async def _repair(panel: Panel, suspects: Collection[AppId]) -> None:
 
 
 async def _cut_routes(conn: Connection, stand: Mapping[AppId, Standing]) -> dict[AppId, Standing]:
-    """Have no route lead to what is no dyno of its app, and return how the apps stand then."""
+    """Remove endpoints that belong to no dyno of the app from routes, and return the updated standings."""
     own = {app_id: replace(standing, endpoints=standing.own_endpoints()) for app_id, standing in stand.items()}
     if cut := {app_id: standing.endpoints for app_id, standing in own.items() if standing != stand[app_id]}:
         await routes.cut(conn, cut)
@@ -107,7 +107,7 @@ async def _cut_routes(conn: Connection, stand: Mapping[AppId, Standing]) -> dict
 
 
 def _is_wrong(settled: Settled, standing: Standing) -> bool:
-    """Whether a rollout would mend something: one that failed a moment ago is not repeated where dynos start again by themselves."""
+    """Whether a rollout would help. One that failed recently is not repeated while dynos restart by themselves."""
     return settled.runnable and not standing.converged() and not (settled.failed_lately and standing.waits())
 
 
@@ -121,7 +121,7 @@ async def _running(panel: Panel) -> defaultdict[AppId, list[Dyno]]:
 async def _standings(
     conn: Connection, running: Mapping[AppId, Sequence[Dyno]], app_ids: Collection[AppId] | None = None
 ) -> dict[AppId, Standing]:
-    """Return how some apps stand, or all that have something to be compared."""
+    """Return the standings of these apps, or of all apps that have anything to compare."""
     wanted, endpoints = await standings.wanted(conn, app_ids), await standings.endpoints(conn, app_ids)
     compared = wanted.keys() | endpoints.keys() | running.keys() if app_ids is None else app_ids
     return {app_id: Standing(wanted.get(app_id, frozenset()), running.get(app_id, ()), endpoints.get(app_id, ())) for app_id in compared}

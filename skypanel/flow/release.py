@@ -1,4 +1,4 @@
-"""New releases of what was built before: rollback and changed config vars."""
+"""New releases of existing slugs: rollbacks and changed config vars."""
 
 from collections.abc import Sequence
 
@@ -18,15 +18,15 @@ from skypanel.store import apps, config_vars, releases, rollouts, slugs
 
 
 async def recent(panel: Panel, app: App, limit: int) -> Sequence[Release]:
-    """Return at most `limit` of an app's releases, the newest first."""
+    """Return at most `limit` of an app's releases, newest first."""
     async with panel.autocommit() as conn:
         return await releases.recent(conn, app.id, limit)
 
 
 async def roll_back(panel: Panel, app: App, version: int | None, by: Account) -> Rollout:
-    """Release the slug of an earlier version with today's config vars; None is the one before the current.
+    """Release the slug of an earlier version with the current config vars; by default that of the previous release.
 
-    Raises NotFound or Conflict if there is no such version to run, and as `check_runs`.
+    Raises NotFound or Conflict if there is no such version to run, Unavailable if its slug is not in storage, and as `check_runs`.
     """
     async with panel.autocommit() as conn:
         check_runs(await apps.get(conn, app.id))
@@ -46,13 +46,13 @@ async def roll_back(panel: Panel, app: App, version: int | None, by: Account) ->
 
 
 async def derive(conn: Connection, app: App, *, slug_id: SlugId | None, config: ConfigVersion, description: str, by: Account) -> Rollout:
-    """Add a release and its rollout, in the caller's transaction."""
+    """Add a release and its rollout in the caller's transaction."""
     release = await releases.add(conn, app.id, slug_id=slug_id, config_version_id=config.id, description=description, account_id=by.id)
     return await rollouts.add(conn, app.id, release.id, RolloutReason.RELEASE)
 
 
 async def _previous(conn: Connection, app: App) -> Release:
-    """Return the release that ran before the current one with another slug or config."""
+    """Return the newest release before the current one that went live with a slug."""
     app = await apps.get(conn, app.id)
     if app.current_release_id is None:
         raise Conflict(f"{app.name} has no release yet.", "Push to it first.")

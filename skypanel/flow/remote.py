@@ -1,4 +1,4 @@
-"""Deploying from a git repository elsewhere: choosing its URL and branch, the key to it, and building what is there."""
+"""Deploys from a git repository on another server: its URL and branch, the deploy key, and builds of its newest commit."""
 
 from skypanel.domain import remote as rules
 from skypanel.domain.account import Account
@@ -20,10 +20,10 @@ __all__ = ["choose", "clear", "deploy", "deploy_key", "show"]
 
 
 async def choose(panel: Panel, app: App, by: Account, url: str, branch: str = "") -> Remote:
-    """Set what an app is deployed from, once it can be read: the branch that is named, or else the repository's default.
+    """Set the repository and branch that an app is deployed from, after a successful read; the default is the repository's own.
 
-    Raises Invalid, NotFound, Denied, Conflict or Unavailable, and has changed nothing then, but that an app whose
-    URL is for SSH has a deploy key from then on.
+    Raises Invalid, NotFound, Denied, Conflict or Unavailable. An error changes nothing, except that an app with an SSH URL gets a deploy
+    key.
     """
     wanted, where = rules.check_branch(branch) if branch.strip() else None, rules.parse_url(url)
     if where.is_ssh:
@@ -40,9 +40,9 @@ async def choose(panel: Panel, app: App, by: Account, url: str, branch: str = ""
 
 
 async def deploy(panel: Panel, app: App, by: Account, write: WriteLine) -> Build:
-    """Fetch what the app is deployed from, and queue its build; `write` is told what came.
+    """Fetch the app's remote and queue a build; `write` gets the output.
 
-    Raises NotFound where no URL is set, Conflict as for a push, and what makes a repository or its tree unfit.
+    Raises NotFound if the app has no remote, Conflict as for a push, and the errors of an unusable repository or tree.
     """
     shown = await show(panel, app)
     if shown.remote is None:
@@ -61,7 +61,7 @@ async def deploy(panel: Panel, app: App, by: Account, write: WriteLine) -> Build
 
 
 async def clear(panel: Panel, app: App, by: Account) -> None:
-    """Forget what an app is deployed from; its deploy key stays. Raises NotFound if nothing was chosen."""
+    """Remove an app's remote; its deploy key stays. Raises NotFound if it has none."""
     async with panel.transaction() as conn:
         if not await remotes.remove(conn, app.id):
             raise NotFound(f"{app.name} has no git URL.")

@@ -1,4 +1,4 @@
-"""Making a release live: start the new dynos, wait for them, switch the route, retire the old ones."""
+"""Rollouts: start the new dynos, wait for them, switch the route, retire the old dynos."""
 
 import logging
 from collections.abc import Sequence
@@ -32,11 +32,11 @@ log = logging.getLogger(__name__)
 
 
 class Superseded(Exception):
-    """A newer release of the app waits: this one need not go live."""
+    """A newer release of the app waits, so this one need not go live."""
 
 
 async def work(panel: Panel, worker: str) -> None:
-    """Claim rollouts and work on several at a time until none waits; an expired one is resumed."""
+    """Claim rollouts and run several concurrently, until none waits; one with an expired lease is resumed."""
 
     async def claim() -> Rollout | None:
         async with panel.transaction() as conn:
@@ -58,7 +58,7 @@ async def _perform(panel: Panel, rollout: Rollout) -> None:
                 await _fail(panel, rollout, error, output.write)
     except lease.LeaseLost as lost:
         log.warning("rollout %s: attempt %d lost its lease", rollout.id, rollout.attempt, exc_info=lost.__cause__)
-    # A rollout of the same app may have waited for this one to end.
+    # Another rollout of the same app may have waited for this one to end.
     await panel.queue.wake(Job.ROLLOUT)
 
 
@@ -103,19 +103,19 @@ async def _fail(panel: Panel, rollout: Rollout, error: SkyPanelError, write: Wri
     await _bring_back(panel, rollout)
     async with panel.autocommit() as conn:
         overtaken = rollout.reason is RolloutReason.RELEASE and await rollouts.superseded(conn, rollout)
-    # What overtakes it carries its slug, so that the push is not lost yet.
+    # The newer release carries the same slug, so the push may still succeed.
     await _end(panel, rollout, RolloutState.SUPERSEDED if overtaken else RolloutState.FAILED, str(error))
 
 
 def _target(rollout: Rollout, app: App) -> ReleaseId:
-    """Return the release to converge on: a new one, or whichever serves by now."""
+    """Return the release to converge on: the new one, or else the app's current release."""
     if rollout.reason is RolloutReason.RELEASE or app.current_release_id is None:
         return rollout.release_id
     return app.current_release_id
 
 
 def _wanted(manifest: Manifest, rollout: Rollout) -> Manifest:
-    """Return the manifest to converge on: a restart wants dynos of the next generation."""
+    """Return the manifest to converge on: a restart needs dynos of the next generation."""
     return replace(manifest, generation=manifest.generation + 1) if rollout.reason is RolloutReason.RESTART else manifest
 
 
@@ -148,9 +148,12 @@ def _web_endpoints(dynos: Sequence[Dyno]) -> tuple[str, ...]:
 
 
 async def _switch(panel: Panel, rollout: Rollout, endpoints: tuple[str, ...]) -> None:
-    """Point the app's hostnames at web dynos, and return once the proxy does so; raises LeaseLost if another worker decides."""
+    """Route the app's hostnames to these endpoints, and return once the proxy does so.
+
+    Raises LeaseLost if another worker has the rollout.
+    """
     async with panel.transaction() as conn:
-        # The app may have another name by now than when the rollout began.
+        # The lock makes this see the app's current name, which may have changed since the rollout began.
         await apps.lock(conn, rollout.app_id)
         if not await rollouts.renew(conn, rollout.id, rollout.attempt, lease.LEASE_S):
             raise lease.LeaseLost
@@ -160,7 +163,7 @@ async def _switch(panel: Panel, rollout: Rollout, endpoints: tuple[str, ...]) ->
 
 
 async def _end(panel: Panel, rollout: Rollout, state: RolloutState, error: str | None = None) -> None:
-    """Write how a rollout ended, and with it its release; raises LeaseLost if another worker has it."""
+    """Record the result of a rollout and of its release. Raises LeaseLost if another worker has the rollout."""
     async with panel.transaction() as conn:
         if not await rollouts.finish(conn, rollout.id, rollout.attempt, state, error=error):
             raise lease.LeaseLost
@@ -173,13 +176,13 @@ async def _end(panel: Panel, rollout: Rollout, state: RolloutState, error: str |
 
 
 async def _bring_back(panel: Panel, rollout: Rollout) -> None:
-    """Undo a rollout that did not end well: the release that served before has the route again, and no other dynos run.
+    """Undo a failed rollout: restore the route of the current release, and stop all other dynos.
 
-    What cannot be undone now is left to reconciliation.
+    Reconciliation later undoes what cannot be undone now.
     """
     try:
         manifest, endpoints = await _before(panel, rollout)
-        with suppress(Unavailable):  # the proxy follows the database as soon as it answers
+        with suppress(Unavailable):  # the proxy reads the route from the database as soon as it responds
             await _switch(panel, rollout, endpoints)
         await panel.scheduler.retire(manifest)
     except SkyPanelError:
@@ -187,14 +190,14 @@ async def _bring_back(panel: Panel, rollout: Rollout) -> None:
 
 
 async def _serving(panel: Panel, conn: Connection, app: App) -> Manifest | None:
-    """Return the manifest of the release that serves, if one does."""
+    """Return the manifest of the current release, or None."""
     if app.current_release_id is None:
         return None
     return await manifest_of(panel, conn, app, await releases.get(conn, app.current_release_id))
 
 
 async def _before(panel: Panel, rollout: Rollout) -> tuple[Manifest, tuple[str, ...]]:
-    """Return what served before a rollout, and still runs."""
+    """Return the manifest of the current release, and the endpoints of its dynos that still run."""
     async with panel.autocommit() as conn:
         app = await apps.get(conn, rollout.app_id)
         manifest = await _serving(panel, conn, app) or Manifest.empty(app)

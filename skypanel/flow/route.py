@@ -1,4 +1,4 @@
-"""Routes: which are in force, and bringing an app's into force."""
+"""Routes: read those in force, and wait until the proxy uses an app's route."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,23 +12,23 @@ from skypanel.store import changes, routes
 
 @dataclass(frozen=True)
 class InForce:
-    """All routes in force, and the state of the database that they are of."""
+    """All routes in force, and the state of the database when they were read."""
 
     state: str
     routes: Sequence[Route]
 
 
 async def look(panel: Panel, known: str = "") -> InForce | None:
-    """Return the routes in force; None where nothing in the database has changed since the `known` state."""
+    """Return the routes in force; None if the database has not changed since the state `known`."""
     async with panel.autocommit() as conn:
         state = await changes.state(conn)
         return InForce(state, await routes.all(conn)) if state != known else None
 
 
 async def confirm(panel: Panel, app_id: AppId) -> None:
-    """Return once the proxy has what the database says of an app's hostnames. Raises Unavailable.
+    """Return once the proxy uses the app's route in the database. Raises Unavailable.
 
-    A rollout and a rename may be at work on one app: who is overtaken while it waits, waits for the newer route.
+    A concurrent rollout or rename may change the route meanwhile; then this waits for the newer route.
     """
     route = await _wanted(panel, app_id)
     while True:

@@ -1,4 +1,4 @@
-"""One-off dynos: a command of an app's release beside its formation."""
+"""One-off dynos: they run a single command with an app's release, outside the formation."""
 
 import secrets
 from collections.abc import AsyncIterator, Mapping
@@ -24,7 +24,7 @@ _FIRST, _LAST = 1000, 9999
 
 @dataclass(frozen=True)
 class Running:
-    """A one-off dyno by its name, such as run.1234, and the caller's end of it."""
+    """A running one-off dyno: its name, such as run.1234, and the caller's connection to it."""
 
     name: str
     attached: Attached
@@ -32,7 +32,7 @@ class Running:
 
 @dataclass(frozen=True)
 class Reserved:
-    """A one-off dyno that may run, and its identity and release if it is started before the next one."""
+    """A one-off dyno that may start, with the key and release that it has if it starts before the next release."""
 
     key: DynoKey
     one_off: OneOff
@@ -48,9 +48,9 @@ async def reserve(
     environment: Mapping[str, str] | None = None,
     life_s: float = ONE_OFF_LIFE_S,
 ) -> Reserved:
-    """Choose the number of a one-off dyno, and start nothing. A process type as the first word stands for its command.
+    """Reserve a number for a one-off dyno, without starting it. A process type as the first word stands for its command.
 
-    Raises Invalid for what cannot be run, Conflict without a release or with too many one-off dynos, and as `check_runs`.
+    Raises Invalid for an invalid command, Conflict without a release or with too many one-off dynos, and as `check_runs`.
     """
     _check(command, environment or {})
     manifest = await _manifest(panel, app)
@@ -62,7 +62,7 @@ async def reserve(
 
 @asynccontextmanager
 async def attach(panel: Panel, app: App, one_off: OneOff, by: Account) -> AsyncIterator[Attached]:
-    """Run what was reserved for the length of the block, with the app's release of now. Raises as `reserve`."""
+    """Run a reserved one-off dyno during the block, with the app's current release. Raises as `reserve`."""
     manifest = await _manifest(panel, app)
     await _taken(panel, app)
     await _record(panel, app, one_off, by, attached=True)
@@ -74,21 +74,21 @@ async def attach(panel: Panel, app: App, one_off: OneOff, by: Account) -> AsyncI
 async def attached(
     panel: Panel, app: App, command: str, by: Account, *, window: Window | None = None, environment: Mapping[str, str] | None = None
 ) -> AsyncIterator[Running]:
-    """Run a command of the app's release for the length of the block, at a terminal where there is a window. Raises as `reserve`."""
+    """Run a command with the app's release during the block; with a window it gets a terminal. Raises as `reserve`."""
     one_off = (await reserve(panel, app, command, window=window, environment=environment)).one_off
     async with attach(panel, app, one_off, by) as end:
         yield Running(one_off.name, end)
 
 
 async def detached(panel: Panel, app: App, command: str, by: Account, *, environment: Mapping[str, str] | None = None) -> str:
-    """Start a command of the app's release, its output in the app's log, and return the dyno's name. Raises as `reserve`."""
+    """Start a command with the app's release, log its output, and return the dyno's name. Raises as `reserve`."""
     one_off = (await reserve(panel, app, command, environment=environment)).one_off
     await detach(panel, app, one_off, by)
     return one_off.name
 
 
 async def detach(panel: Panel, app: App, one_off: OneOff, by: Account) -> None:
-    """Start what was reserved, its output in the app's log. Raises as `reserve`."""
+    """Start a reserved one-off dyno, and log its output. Raises as `reserve`."""
     manifest = await _manifest(panel, app)
     await _record(panel, app, one_off, by, attached=False)
     await panel.scheduler.detach(manifest, one_off)
@@ -103,7 +103,7 @@ async def _manifest(panel: Panel, app: App) -> Manifest:
 
 
 async def _taken(panel: Panel, app: App) -> set[int]:
-    """Return the numbers of the one-off dynos that run. Raises Conflict where the plan allows no more."""
+    """Return the numbers of the one-off dynos that run. Raises Conflict if the plan allows no more."""
     taken = {dyno.key.index for dyno in await panel.scheduler.one_offs(app.id)}
     if len(taken) >= app.plan.max_replicas:
         raise Conflict(
@@ -128,6 +128,6 @@ def _check(command: str, environment: Mapping[str, str]) -> None:
 
 
 async def _record(panel: Panel, app: App, one_off: OneOff, by: Account, *, attached: bool) -> None:
-    """Write who ran something, and not what: a command may hold a secret."""
+    """Record who ran a one-off dyno, but not the command, which may hold a secret."""
     async with panel.transaction() as conn:
         await audit.record(conn, AuditAction.DYNO_RUN, by, app, dyno=one_off.name, attached=attached)

@@ -1,8 +1,7 @@
-"""Interpreters for a build: where the stack's own does not do, the panel brings the one that the app asks for.
+"""Interpreters for builds: if the stack lacks the version that an app requests, the panel provides it.
 
-A bundled buildpack's `bin/runtime` says what it needs: nothing where the stack has it, a line that begins with `?` and
-names the stack's versions where it first has to know what can be had, else a version. It never fails: what is wrong with
-a wish is for `bin/compile` to say.
+A bundled buildpack's `bin/runtime` prints what it needs. Nothing: the stack has it. A line of `?` and the stack's versions: it must first
+know what is available. Otherwise: a version. It never fails, because `bin/compile` reports invalid requests.
 """
 
 import json
@@ -21,7 +20,7 @@ _SHOWN = 10
 
 
 class Compiler(Protocol):
-    """What a build does its steps by."""
+    """What this module needs of a build."""
 
     @property
     def panel(self) -> Panel: ...  # noqa: D102
@@ -33,7 +32,10 @@ class Compiler(Protocol):
 
 
 async def provide(compiler: Compiler, language: str, buildpack: str, mirror: str) -> None:
-    """Have in the workspace what a bundled buildpack, a folder in it, is to build with. Raises Unavailable with what else can be had."""
+    """Provide the interpreter that a bundled buildpack requests; `buildpack` is its folder in the workspace.
+
+    Raises Unavailable, which lists the versions that are available without a download.
+    """
     if language not in LANGUAGES:
         return
     asked = await _asked(compiler, buildpack)
@@ -53,7 +55,7 @@ async def _asked(compiler: Compiler, buildpack: str) -> str:
 
 
 async def _offer(compiler: Compiler, language: str, mirror: str) -> Mapping[str, Runtime]:
-    """Tell the buildpack what can be had, or why that is not known."""
+    """Write the available versions for the buildpack, or the reason why they are unknown."""
     offered: Mapping[str, Runtime] = {}
     failure = ""
     try:

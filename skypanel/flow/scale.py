@@ -1,4 +1,4 @@
-"""Changing how many dynos run, restarting and stopping them."""
+"""Scaling, restarts and stops."""
 
 from collections.abc import Mapping, Sequence
 
@@ -17,7 +17,7 @@ from skypanel.store import apps, formation, releases, rollouts, slugs
 
 
 async def quantities(panel: Panel, app: App) -> Mapping[str, int]:
-    """Return how many dynos of each process type are to run."""
+    """Return how many dynos of each process type should run."""
     async with panel.autocommit() as conn:
         return await formation.get(conn, app.id)
 
@@ -25,10 +25,10 @@ async def quantities(panel: Panel, app: App) -> Mapping[str, int]:
 async def scale(
     panel: Panel, app: App, quantities: Mapping[str, int], by: Account, *, added: Mapping[str, int] | None = None
 ) -> Rollout | None:
-    """Set the quantity of process types, or change it by what is `added`, all or none, and converge on it at once.
+    """Set the quantities of process types, or change them by `added`, all or none, and start a rollout.
 
-    Returns the rollout, or None where nothing runs yet. Raises NotFound for an unknown type, Invalid past
-    the plan's max_replicas, and as `check_runs`.
+    Returns the rollout, or None if nothing runs yet. Raises NotFound for an unknown type, Invalid above the plan's max_replicas, and as
+    `check_runs`.
     """
     async with panel.transaction() as conn:
         await apps.lock(conn, app.id)
@@ -51,7 +51,7 @@ async def scale(
 
 
 async def _known(conn: Connection, app: App) -> dict[str, int]:
-    """Return the process types that there are with their quantities: those of the release that serves, once one does."""
+    """Return the process types and their quantities. Once there is a current release, only its types are included."""
     quantities = await formation.get(conn, app.id)
     release = await releases.get(conn, app.current_release_id) if app.current_release_id else None
     if release is None or release.slug_id is None:
@@ -61,7 +61,10 @@ async def _known(conn: Connection, app: App) -> dict[str, int]:
 
 
 async def restart(panel: Panel, app: App, by: Account) -> Rollout:
-    """Replace every dyno by a new one of the same release, without a failed request. Raises Conflict without one, and as `check_runs`."""
+    """Replace every dyno with a new one of the same release, without a failed request.
+
+    Raises Conflict without a release, and as `check_runs`.
+    """
     async with panel.transaction() as conn:
         await apps.lock(conn, app.id)
         app = check_runs(await apps.get(conn, app.id))
@@ -74,9 +77,9 @@ async def restart(panel: Panel, app: App, by: Account) -> Rollout:
 
 
 async def stop(panel: Panel, app: App, dyno: str, by: Account) -> Sequence[str]:
-    """Stop one dyno such as web.1, or all of a process type; those of the formation start again, as it wants them.
+    """Stop one dyno such as web.1, or all of a process type; dynos of the formation start again.
 
-    Returns the names of those that were told. Raises NotFound where none runs.
+    Returns the names of the dynos that got the signal. Raises NotFound if none runs.
     """
     told = await panel.scheduler.stop(app.id, dyno) if names.is_dyno(dyno) else ()
     if not told:

@@ -1,21 +1,21 @@
-"""What the slug compiler has bash do in a workspace.
+"""Scripts that the slug compiler runs with bash in a workspace.
 
-A sandbox takes longer to come and go than most of these run: what belongs together is one script.
+To start and end a sandbox takes longer than most of these scripts, so related steps share one script.
 """
 
 from skypanel.domain.buildpack import BUILDPACKS_DIRECTORY
 
-MAX_FOLDERS = 60  # that are looked through for an app
+MAX_FOLDERS = 60  # that are searched for an app
 
-# Unpacks the source that it reads, and copies the bundled buildpacks to where they can be written to.
+# Unpacks the source on its stdin, and copies the bundled buildpacks to a writable place.
 UNPACK = f"""
 set -e
 tar --zstd -x -m -C /app
 cp -r /buildpacks {BUILDPACKS_DIRECTORY}
 """
-# Prints a file, if it is one.
+# Prints a file; fails if there is no such file.
 FILE = 'test -f "$1" && exec cat "$1"'
-# Makes a folder of the source all that there is of it.
+# Replaces the source with one of its folders.
 BASE = """
 set -e
 cd /app
@@ -42,8 +42,7 @@ fitting() {{
     printf '\\n\\n'
 }}
 """
-# Prints the name and the label of the first of some bundled buildpacks that fits, two empty lines if none does; then which of some
-# patterns there are files for.
+# Prints the name and the label of the first bundled buildpack that fits, or two empty lines. Then it prints the patterns that match a file.
 DETECT = f"""{_DETECT}
 fitting "$1" /app
 shift
@@ -52,7 +51,7 @@ for pattern in "$@"; do
     if compgen -G "$pattern" >/dev/null; then printf '%s\\n' "$pattern"; fi
 done
 """
-# Prints the folders that one of some bundled buildpacks fits, each ended by a NUL: its path, a tab, the label.
+# Prints the folders that a bundled buildpack fits, each as its path, a tab, the label, and a NUL.
 FOLDERS = f"""{_DETECT}
 cd /app
 find . -mindepth 1 -maxdepth 2 -type d ! -path '*/.*' ! -path '*/node_modules*' ! -name '*
@@ -70,7 +69,7 @@ chmod -R u+rwX "$1" 2>/dev/null
 find "$1" -mindepth 1 -delete 2>/dev/null
 echo "$bytes $files"
 """
-# A buildpack's URL, what of it, and where to.
+# Takes a buildpack's URL, the ref to fetch, and the target folder.
 FETCH = """
 set -e
 git init -q "$3"
@@ -79,7 +78,7 @@ login='!f() { printf "username=%s\\npassword=%s\\n" "$BUILDPACK_USER" "$BUILDPAC
 git -c credential.helper="${BUILDPACK_USER:+$login}" fetch -q --depth 1 -- "$1" "$2"
 git checkout -q FETCH_HEAD
 """
-# `export` files of the buildpacks before this one are sourced, then a program of its runs in its own folder.
+# Sources the `export` files of earlier buildpacks, then runs a program of this buildpack in its own folder.
 RUN = f"""
 cd "$1" || exit 1
 program=$2
@@ -90,7 +89,7 @@ for file in {BUILDPACKS_DIRECTORY}/*.export; do
 done
 exec "$program" "$@"
 """
-# Keeps `export` for the buildpacks after this one, and prints what `bin/release` does: it may be missing, and it may need `export`.
+# Keeps `export` for later buildpacks, and prints the output of `bin/release`, which may be missing and may need `export`.
 RELEASE = f"""
 if [ -f export ]; then
     cp export {BUILDPACKS_DIRECTORY}/"$1".export || exit 1
@@ -99,7 +98,7 @@ fi
 [ -x bin/release ] || exit 0
 exec bin/release /app
 """
-# Prints how many files it deletes; nothing without a .slugignore.
+# Deletes the files that .slugignore matches, and prints how many; without a .slugignore it prints nothing.
 SLUGIGNORE = """
 set -e
 [ -f /app/.slugignore ] || exit 0

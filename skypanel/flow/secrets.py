@@ -1,4 +1,4 @@
-"""Bringing every stored secret under the newest encryption key."""
+"""Key rotation: every stored secret gets encrypted with a new key."""
 
 from skypanel.ports.crypto import KeyRing
 from skypanel.ports.panel import Panel
@@ -8,17 +8,20 @@ PAGE = 500
 
 
 async def rotate(panel: Panel, keys: KeyRing) -> int:
-    """Make a new encryption key, bring every stored secret under it, and return how many there are. The panel may run meanwhile."""
+    """Create a new encryption key, re-encrypt every stored secret with it, and return how many there are.
+
+    The panel may run meanwhile.
+    """
     keys.add()
     await reencrypt(panel)
-    # Once more, for what was being written under the old key during the first time.
+    # Once more, for secrets that were written with the old key during the first pass.
     count = await reencrypt(panel)
     keys.retire()
     return count
 
 
 async def reencrypt(panel: Panel) -> int:
-    """Encrypt each secret anew and return how many there are; idempotent, and safe to interrupt."""
+    """Re-encrypt every secret and return how many there are. Idempotent, and safe to interrupt."""
     after, count = 0, await _reencrypt_settings(panel)
     while True:
         async with panel.transaction() as conn:

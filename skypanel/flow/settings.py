@@ -1,4 +1,4 @@
-"""Looking at the panel's settings and changing them: an administrator's business."""
+"""The panel's settings, which administrators read and change."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ HIDDEN = "(secret)"
 
 @dataclass(frozen=True)
 class Shown:
-    """A setting as it stands; a sensitive one has no value here, whether it is set or not."""
+    """The current state of a setting; `value` is None for a sensitive one, whether it is set or not."""
 
     setting: Setting[Value]
     value: Value | None
@@ -30,7 +30,7 @@ class Shown:
 
 
 async def show(panel: Panel, by: Account) -> list[Shown]:
-    """Return all settings, the values of sensitive ones left out. Raises Denied."""
+    """Return all settings, without the values of sensitive ones. Raises Denied."""
     check_admin(by)
     async with panel.autocommit() as conn:
         plain, secrets = await settings.all(conn), await settings.secrets(conn)
@@ -41,10 +41,10 @@ async def show(panel: Panel, by: Account) -> list[Shown]:
 
 
 async def change(panel: Panel, by: Account, changes: Mapping[str, str]) -> None:
-    """Change settings, all of them or none.
+    """Change settings, all or none.
 
-    A storage is written to, read and cleaned before it is chosen; what is in the one before is moved from there on.
-    Raises Denied; NotFound or Invalid for what cannot be set; Unavailable for a storage that fails; Conflict.
+    A new storage is tested first: an object is written, read and deleted. Once it is chosen, objects move there from the old one. Raises
+    Denied; NotFound or Invalid for invalid settings; Unavailable for a storage that fails; Conflict.
     """
     check_admin(by)
     changed = read(changes)
@@ -84,7 +84,7 @@ async def _check_plan(conn: Connection, changed: Mapping[str, Value]) -> None:
 
 
 async def _try_storage(panel: Panel, changed: Mapping[str, Value], after: Mapping[str, Value]) -> None:
-    """Try the bucket where anything about it changes, chosen or not, and the storage that is chosen."""
+    """Test the bucket if any of its settings change, whether it is in use or not; otherwise test a newly chosen storage."""
     if changed.keys() & set(BUCKET_SETTINGS):
         await storage_flow.check(panel.open_objects(bucket_of(after)))
     elif "storage" in changed:

@@ -1,4 +1,4 @@
-"""The first run: what a new panel needs before anybody can use it."""
+"""The first run: what a new panel needs before anyone can use it."""
 
 import secrets
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ NO_INDEXES: Mapping[str, str] = {}
 
 @dataclass(frozen=True)
 class FirstRun:
-    """What initialization found or made. `token` is set only when it was made now."""
+    """The administrator, and how many keys were found or added. `token` is set only if it was created now."""
 
     admin: Account
     keys: int
@@ -27,10 +27,10 @@ class FirstRun:
 
 
 async def initialize(panel: Panel, public_keys: Sequence[PublicKey], indexes: Mapping[str, str] = NO_INDEXES) -> FirstRun:
-    """Make plans, settings, the admin and the first organization where they are missing.
+    """Create plans, settings, the administrator and the first organization if they are missing.
 
-    The public keys are the admin's only at the first time. `indexes` are settings of package indexes that the machine
-    has, for those that nobody has set. May be repeated.
+    The public keys go to the administrator on the first run only. `indexes` are the machine's settings of package indexes; they apply to
+    settings without a value. Idempotent.
     """
     async with panel.transaction() as conn:
         for name, value in _first_settings().items():
@@ -47,24 +47,24 @@ async def initialize(panel: Panel, public_keys: Sequence[PublicKey], indexes: Ma
         admin = await accounts.add(conn, f"admin@{panel.address.domain}", is_admin=True)
         organization = await organizations.add(conn, "Main", billed=False)
         await organizations.add_member(conn, organization.id, admin.id, Role.OWNER)
-    # The same key may have two file names.
+    # Two files may contain the same key.
     added = {(await accounts_flow.add_key(panel, admin, key, by=admin)).id for key in public_keys}
     return FirstRun(admin, len(added), await accounts_flow.add_token(panel, admin, "Written at the first run"))
 
 
 def _first_settings() -> Mapping[str, Value]:
-    """Return the defaults; two panels that are given one bucket do not meet in it."""
+    """Return the default settings; a random prefix keeps apart two panels that share a bucket."""
     plain = {key: value for key, value in DEFAULTS.items() if not SETTINGS[key].is_sensitive}
     return {**plain, "s3_prefix": f"skypanel-{secrets.token_hex(4)}"}
 
 
 async def publish_authority(panel: Panel, certificate: str) -> None:
-    """Have the database know the panel's CA (PEM), by which agents on other machines know the panel."""
+    """Store the panel's CA certificate (PEM) in the database; agents on other machines use it to authenticate the panel."""
     await _publish(panel, "panel_ca", certificate)
 
 
 async def publish_identity(panel: Panel, identity: str) -> None:
-    """Have the database know the panel's identity, with which workers on other machines label what they make."""
+    """Store the panel's identity in the database; workers on other machines use it to label what they create."""
     await _publish(panel, "panel_identity", identity)
 
 
@@ -75,7 +75,7 @@ async def _publish(panel: Panel, key: str, value: str) -> None:
 
 
 async def identity(database: Database) -> str:
-    """Return the identity that the panel published. Raises Unavailable."""
+    """Return the stored identity of the panel. Raises Unavailable."""
     async with database.autocommit() as conn:
         found = await settings.get(conn, "panel_identity")
     if not found:

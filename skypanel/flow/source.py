@@ -18,7 +18,7 @@ from skypanel.ports.repositories import Repositories
 
 @dataclass(frozen=True)
 class Arrival:
-    """A commit (hex) that came for an app: on a branch, its objects in a quarantine, and how."""
+    """A commit (hex) for an app: its branch, the quarantine of its objects, and the kind of source."""
 
     app_id: AppId
     commit: str
@@ -28,35 +28,35 @@ class Arrival:
 
 
 def pushed(push: Push, update: RefUpdate) -> Arrival:
-    """Return what an update of a push brings."""
+    """Return the arrival of a push's update."""
     return Arrival(push.app_id, update.new or "", update.label, push.quarantine, SourceKind.GIT)
 
 
 def fetched(app_id: AppId, branch: str, found: Fetched) -> Arrival:
-    """Return what was fetched from a repository elsewhere."""
+    """Return the arrival of a commit that was fetched from a remote."""
     return Arrival(app_id, found.commit, branch, found.objects, SourceKind.REMOTE)
 
 
 @dataclass(frozen=True)
 class Whole:
-    """A tree with those of its submodules in it, and where these are."""
+    """A tree combined with its submodules, and where these are."""
 
     tree: Tree
     parts: tuple[Part, ...] = ()
 
 
-# Has what a tree's submodules hold for the length of a block.
+# Provides the contents of a tree's submodules during a block.
 Complete = Callable[[Tree, WriteLine], AbstractAsyncContextManager[Whole]]
 
 
 @asynccontextmanager
 async def as_it_is(tree: Tree, _write: WriteLine) -> AsyncIterator[Whole]:
-    """Leave submodules out of it, so that a tree with some is refused."""
+    """Leave submodules unresolved, so that a tree with submodules is rejected."""
     yield Whole(tree)
 
 
 async def store(repositories: Repositories, objects: Objects, arrival: Arrival, write: WriteLine, complete: Complete = as_it_is) -> Source:
-    """Store the tree of a commit, and return it. Raises Invalid if it cannot be built, Unavailable; what `complete` raises."""
+    """Store the tree of a commit, and return it as a source. Raises Invalid if it cannot be built, Unavailable, and as `complete`."""
     tree = await repositories.tree(arrival.app_id, arrival.commit, arrival.quarantine)
     async with complete(tree, write) as whole:
         check_tree(whole.tree)

@@ -1,4 +1,4 @@
-"""Slugs on other nodes: their agents fetch them; a rollout waits until they have."""
+"""Staging on other nodes: their agents fetch slugs, and a rollout waits for them."""
 
 import asyncio
 
@@ -12,10 +12,10 @@ STAGE_S = 300.0
 
 
 async def stage_elsewhere(database: Database, app: App, digest: str, timeout_s: float = STAGE_S) -> None:
-    """Return once every active node has a slug staged; there may be none.
+    """Return once every active node, if any, has staged a slug.
 
-    A node that is lost meanwhile is waited for no longer than it takes to notice. Raises Unavailable if a node
-    cannot have the slug, or has it not after `timeout_s`.
+    A node that is lost meanwhile stops counting once it becomes inactive. Raises Unavailable if a node cannot stage the slug, or has not
+    done so after `timeout_s`.
     """
     deadline = asyncio.get_running_loop().time() + timeout_s
     while True:

@@ -1,4 +1,4 @@
-"""Dynos on other nodes, which only the agents there can tell to stop."""
+"""Stops dynos on other nodes, which only the agents there can do."""
 
 import asyncio
 
@@ -13,10 +13,10 @@ ANSWER_S = 10.0
 
 
 async def stop_elsewhere(database: Database, member_id: str, container: str, timeout_s: float = ANSWER_S) -> None:
-    """Return once the agent of a member of the Swarm has sent SIGTERM to a container, if that is a dyno; it may have ended before.
+    """Return once the agent of a Swarm member has sent SIGTERM to a dyno's container; the container may have ended before.
 
-    Raises NotFound for a member that is no node of ours, and Unavailable if its agent does not answer within `timeout_s`;
-    one that answers within a minute carries the order out all the same.
+    Raises NotFound for a member that is not one of our nodes, Unavailable if its agent does not respond within `timeout_s`. An agent that
+    responds within a minute still carries out the order.
     """
     async with database.transaction() as conn:
         node = await nodes.by_member(conn, member_id)
@@ -34,7 +34,7 @@ async def stop_elsewhere(database: Database, member_id: str, container: str, tim
 
 
 async def carried_out(panel: Panel, node: Node, container: str) -> None:
-    """Forget an order of a node's, which its agent has carried out."""
+    """Delete an order that a node's agent has carried out."""
     async with panel.transaction() as conn:
         await stop_orders.remove(conn, node.id, container)
 

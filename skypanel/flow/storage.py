@@ -1,4 +1,4 @@
-"""Where objects are kept: trying a storage, choosing another, and moving what is in the one before."""
+"""Object storage: test a storage, choose another one, and move the objects of the previous one."""
 
 import logging
 import secrets
@@ -24,7 +24,7 @@ from skypanel.ports.panel import Panel
 from skypanel.store import settings
 
 BEFORE = "storage_before"
-# A process that looked up the storage just before it changed may still be writing to the old one.
+# A process that read the setting just before the change may still write to the old storage.
 SETTLED = timedelta(days=1)
 MAX_FAILURES = 10
 
@@ -33,14 +33,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Moving:
-    """Where objects are, and how many are still to be moved from where they were before."""
+    """The storages, and how many objects must still move from the previous one."""
 
     storages: Storages
     left: int
 
 
 async def chosen(database: Database, cipher: Cipher) -> Storages:
-    """Return the storage that the settings choose, and the one before if there may still be objects in it alone."""
+    """Return the chosen storage, and the previous one while some objects may be only there."""
     async with database.autocommit() as conn:
         return await _chosen(conn, cipher)
 
@@ -52,7 +52,7 @@ async def _chosen(conn: Connection, cipher: Cipher) -> Storages:
 
 
 async def check(objects: Objects) -> None:
-    """Write an object, read it and delete it, and let go of the storage. Raises Unavailable with what is wrong."""
+    """Write, read and delete an object, then close the storage. Raises Unavailable with the reason."""
     body = secrets.token_bytes(64)
     try:
         stored = await objects.add(ObjectKind.SOURCES, _once(body))
@@ -68,7 +68,7 @@ async def check(objects: Objects) -> None:
 
 
 async def leave(conn: Connection, cipher: Cipher, old: Storage, new: Storage, by: Account) -> None:
-    """Remember a storage that is left for another place, so that its objects are still found. Raises Conflict."""
+    """Remember the previous storage, so that its objects are still found. Raises Conflict."""
     if old.is_same_place(new):
         return
     earlier = (await _chosen(conn, cipher)).before
@@ -81,7 +81,7 @@ async def leave(conn: Connection, cipher: Cipher, old: Storage, new: Storage, by
 
 
 async def moving(panel: Panel, by: Account) -> Moving:
-    """Try the storage, and count what is still to be moved there. Raises Denied, Unavailable."""
+    """Test the current storage, and count the objects that must still move there. Raises Denied, Unavailable."""
     check_admin(by)
     storages = await chosen(panel.database, panel.cipher)
     await check(panel.open_objects(storages.current))
@@ -96,10 +96,10 @@ async def moving(panel: Panel, by: Account) -> Moving:
 
 
 async def move(panel: Panel, within_s: float = inf) -> bool:
-    """Copy what is in the storage before and not in the current one, and say whether all of it is there now.
+    """Copy objects that only the previous storage has, and return whether the current one has all of them now.
 
-    Begins no copy after `within_s`; idempotent, and safe to interrupt. What was copied stays in the old place, which
-    is forgotten when all that is long done. Raises Unavailable.
+    Starts no copy after `within_s`. Idempotent, and safe to interrupt. Copied objects stay in the previous storage; it is forgotten a day
+    after the change, once everything is copied. Raises Unavailable.
     """
     stop_at = monotonic() + within_s
     storages = await chosen(panel.database, panel.cipher)
@@ -117,7 +117,7 @@ async def move(panel: Panel, within_s: float = inf) -> bool:
 
 
 async def forget(panel: Panel, by: Account) -> None:
-    """Look no more into the storage before, whatever is still there. Raises Denied, NotFound."""
+    """Stop using the previous storage, whatever it still holds. Raises Denied, NotFound."""
     check_admin(by)
     async with panel.transaction() as conn:
         await settings.lock(conn)
@@ -138,7 +138,7 @@ async def _forget_settled(panel: Panel, storages: Storages) -> None:
 
 
 async def _copy_all(old: Objects, new: Objects, kind: ObjectKind, stop_at: float) -> bool:
-    """Copy what is missing and say whether that is all. Raises Unavailable if a lot of it fails."""
+    """Copy missing objects and return whether all are copied. Raises the last error after MAX_FAILURES."""
     failures = 0
     async for name in _missing(old, new, kind):
         if monotonic() > stop_at:
@@ -154,7 +154,7 @@ async def _copy_all(old: Objects, new: Objects, kind: ObjectKind, stop_at: float
 
 
 async def _copy(old: Objects, new: Objects, kind: ObjectKind, name: str) -> None:
-    with suppress(NotFound):  # deleted meanwhile
+    with suppress(NotFound):  # deleted in the meantime
         if kind is ObjectKind.OUTPUTS:
             await new.put(kind, name, b"".join([chunk async for chunk in old.read(kind, name)]))
         elif (await new.add(kind, old.read(kind, name))).digest != name:

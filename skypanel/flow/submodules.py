@@ -1,4 +1,4 @@
-"""The submodules of what is to be built: fetched where they are public, or by the app's deploy key, as a git URL is."""
+"""The submodules of a source: public ones are fetched directly, others with the app's deploy key, as for a git URL."""
 
 import asyncio
 from collections import deque
@@ -23,7 +23,7 @@ from skypanel.ports.panel import Panel
 
 @dataclass(frozen=True)
 class _Owner:
-    """For whom submodules are fetched. A push that is the app's first has none yet, and so no deploy key."""
+    """The app and account for which submodules are fetched. Before an app's first push there is no app, so no deploy key."""
 
     panel: Panel
     app_id: AppId
@@ -32,20 +32,20 @@ class _Owner:
 
 
 def of(panel: Panel, app: App, by: Account, url: GitUrl) -> Complete:
-    """Return what completes a tree that was fetched from a URL."""
+    """Return what adds the submodules to a tree that was fetched from a URL."""
     return partial(_completed, _Owner(panel, app.id, app, by), url)
 
 
 def of_push(panel: Panel, app_id: AppId, app: App | None, by: Account) -> Complete:
-    """Return what completes a tree that was pushed to an app, which is made by that if it is None."""
+    """Return what adds the submodules to a pushed tree; `app` is None if the push will create it."""
     return partial(_completed, _Owner(panel, app_id, app, by), None)
 
 
 @asynccontextmanager
 async def _completed(owner: _Owner, url: GitUrl | None, tree: Tree, write: WriteLine) -> AsyncIterator[Whole]:
-    """Have a tree with its submodules and theirs, for the length of the block.
+    """Provide a tree with all its submodules, also nested ones, during the block.
 
-    Raises Invalid for what cannot be fetched so, or is too much; Denied, NotFound, Conflict or Unavailable as the server has it.
+    Raises Invalid if they cannot be fetched this way, or are too large; Denied, NotFound, Conflict or Unavailable as their server responds.
     """
     async with AsyncExitStack() as stack:
         fetching = _Fetching(owner, write, stack)
@@ -59,7 +59,7 @@ async def _completed(owner: _Owner, url: GitUrl | None, tree: Tree, write: Write
 
 @dataclass
 class _Fetching:
-    """The submodules of one tree on their way; what comes is kept until the end of the stack."""
+    """Fetches the submodules of one tree; what it fetched stays until the stack is closed."""
 
     owner: _Owner
     write: WriteLine
@@ -68,7 +68,7 @@ class _Fetching:
     left: int = MAX_FETCHED_BYTES
 
     async def all_of(self, tree: Tree, url: GitUrl | None) -> None:
-        """Fetch the submodules of a tree, and theirs; `url` is where the tree is from."""
+        """Fetch the submodules of a tree, also nested ones; `url` is the repository of the tree."""
         waiting = deque((link, url) for link in tree.links)
         while waiting:
             link, origin = waiting.popleft()

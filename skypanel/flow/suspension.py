@@ -1,4 +1,4 @@
-"""Having all apps of an organization stop, or run again."""
+"""Suspension by an administrator: all apps of an organization stop, or run again."""
 
 import logging
 
@@ -21,19 +21,19 @@ log = logging.getLogger(__name__)
 
 
 async def hold(panel: Panel, organization: Organization, by: Account) -> Organization:
-    """Stop all apps of an organization until `resume`, whatever it can pay. May be repeated. Raises Denied or NotFound."""
+    """Stop all apps of an organization until `resume`, whatever its balance. Idempotent. Raises Denied or NotFound."""
     return await _set(panel, organization, by, held=True)
 
 
 async def resume(panel: Panel, organization: Organization, by: Account) -> Organization:
-    """Have an organization's apps run again as they were scaled, unless it cannot pay. May be repeated. Raises Denied or NotFound."""
+    """Start an organization's apps again as they were scaled, unless it is unpaid. Idempotent. Raises Denied or NotFound."""
     return await _set(panel, organization, by, held=False)
 
 
 async def follow(panel: Panel, organization: Organization, line: str) -> None:
-    """Have the apps of an organization converge on whether they may run, at once; reconciliation would later.
+    """Start rollouts at once for the apps of an organization whose suspension changed; reconciliation would do so later.
 
-    The line says in the log of each why.
+    The log of each app gets the line, which says why.
     """
     async with panel.autocommit() as conn:
         own = await apps.of_organization(conn, organization.id)
@@ -48,7 +48,7 @@ async def follow(panel: Panel, organization: Organization, line: str) -> None:
 async def _set(panel: Panel, organization: Organization, by: Account, *, held: bool) -> Organization:
     check_admin(by)
     async with panel.transaction() as conn:
-        # What the wallet decides meanwhile would be told to the apps too.
+        # Billing must not change the suspension between the two reads, which decide whether the apps must follow.
         await wallets.lock(conn, organization.id)
         before = await organizations.get(conn, organization.id)
         if before.held == held:

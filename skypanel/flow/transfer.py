@@ -1,7 +1,7 @@
-"""Giving an app to another organization, or offering it to somebody who takes it into theirs.
+"""Transfers: giving an app to another organization, or offering it to a person who takes it into one of theirs.
 
-Its name, repository, releases and config vars go along. Who had access to it alone was let in by those who have it no
-more, and has it no more either. Dynos are in their organization's network: new ones take their place, without a failed request.
+Its name, repository, releases and config vars stay. Collaborators lose their access, because the previous organization granted it. Dynos
+belong to their organization's network, so new ones replace them, without a failed request.
 """
 
 from collections.abc import Sequence
@@ -26,9 +26,9 @@ _OWN_ONE = "Make an organization of your own first: POST /teams, or ask an admin
 
 
 async def transfer(panel: Panel, app: App, to: Organization, by: Account) -> App:
-    """Give an app to an organization; the account is to be an admin of both. Raises Denied.
+    """Move an app to another organization; the account must be an admin of both. Raises Denied.
 
-    Raises Unavailable where that was done and its one-off dynos could not be told to end.
+    Raises Unavailable if the app has moved but its one-off dynos could not be stopped.
     """
     async with panel.transaction() as conn:
         app = await _locked(conn, app.id)
@@ -42,20 +42,20 @@ async def transfer(panel: Panel, app: App, to: Organization, by: Account) -> App
 
 
 async def transfer_all(panel: Panel, owner: Organization, to: Organization, by: Account) -> None:
-    """Give every app of an organization to another one, all of them or none. Raises as `transfer`.
+    """Move all apps of an organization to another one, all or none. Raises as `transfer`.
 
-    Who runs the platform need not be an admin of both.
+    An administrator of the panel need not be an admin of both.
     """
     async with panel.transaction() as conn:
         if not runs_platform(by):
             for each in (owner, to):
                 if not await _may(conn, each.id, by):
                     raise Denied(f"Your role does not allow this in {each.name}.", "Ask one of its owners to make you an admin.")
-        # Always in the same order, so that two who do this never wait for each other.
+        # Always in the same order, so that concurrent calls cannot deadlock.
         ids = sorted(app.id for app in await apps.of_organization(conn, owner.id))
         for app_id in ids:
             await apps.lock(conn, app_id)
-        # What went elsewhere meanwhile is no longer theirs to give; what came is not locked.
+        # Apps that left in the meantime are not this organization's any more; apps that arrived are not locked.
         own = {app.id: app for app in await apps.of_organization(conn, owner.id)}
         moved = [await _move(conn, own[app_id], to, by) for app_id in ids if app_id in own]
     await panel.queue.wake(Job.ROLLOUT)
@@ -63,7 +63,7 @@ async def transfer_all(panel: Panel, owner: Organization, to: Organization, by: 
 
 
 async def of(panel: Panel, by: Account) -> Sequence[Transfer]:
-    """Return the offers that the account made or got, the oldest first."""
+    """Return the offers that the account made or received, oldest first."""
     async with panel.autocommit() as conn:
         return await transfers.of(conn, by.id)
 
@@ -75,7 +75,7 @@ async def get(panel: Panel, transfer_id: TransferId) -> Transfer:
 
 
 async def offer(panel: Panel, app: App, recipient: Account, by: Account) -> Transfer:
-    """Offer an app to somebody, in place of an offer that was not answered yet. Raises Denied and Invalid."""
+    """Offer an app to a person, in place of a pending offer. Raises Denied and Invalid."""
     if recipient.id == by.id:
         raise Invalid("That is your own address.", "To give the app to another organization of yours, name that one.")
     async with panel.transaction() as conn:
@@ -87,13 +87,13 @@ async def offer(panel: Panel, app: App, recipient: Account, by: Account) -> Tran
 
 
 async def offered(panel: Panel, to: Account) -> Sequence[Transfer]:
-    """Return what an account is to answer."""
+    """Return the offers that an account can answer."""
     async with panel.autocommit() as conn:
         return [each for each in await transfers.of(conn, to.id) if each.awaits(to.id)]
 
 
 async def find_offered(panel: Panel, to: Account, offer_id: str) -> Transfer:
-    """Return one of them, by its id. Raises NotFound."""
+    """Return one of the offers that an account can answer, by its id. Raises NotFound."""
     found = next((each for each in await offered(panel, to) if str(each.id) == offer_id), None)
     if found is None:
         raise NotFound("There is no such offer.", "It was answered, or taken back.")
@@ -103,7 +103,8 @@ async def find_offered(panel: Panel, to: Account, offer_id: str) -> Transfer:
 async def accept(panel: Panel, offered: Transfer, by: Account) -> App:
     """Take an offered app into the account's oldest organization of which it is an admin.
 
-    Raises Denied for another's offer, Conflict where it cannot be taken any more or there is no such organization; else as `transfer`.
+    Raises Denied for an offer to another account. Raises Conflict if the offer has ended, or if there is no such organization; otherwise as
+    `transfer`.
     """
     _check_recipient(offered, by)
     async with panel.transaction() as conn:
@@ -115,7 +116,7 @@ async def accept(panel: Panel, offered: Transfer, by: Account) -> App:
 
 
 async def decline(panel: Panel, offered: Transfer, by: Account) -> None:
-    """Turn an offer down. Raises Denied for another's, Conflict for one that was answered."""
+    """Decline an offer. Raises Denied for an offer to another account, Conflict for one that has ended."""
     _check_recipient(offered, by)
     async with panel.transaction() as conn:
         app = await _answered(conn, offered, TransferState.DECLINED)
@@ -123,7 +124,7 @@ async def decline(panel: Panel, offered: Transfer, by: Account) -> None:
 
 
 async def withdraw(panel: Panel, offered: Transfer, by: Account) -> None:
-    """Take an offer back. Raises Denied for another's, Conflict for one that was answered."""
+    """Withdraw an offer. Raises Denied for another account's offer, Conflict for one that has ended."""
     if offered.sender.id != by.id:
         raise Denied(f"{offered.app_name} was not offered by you.", "Decline the offer instead.")
     async with panel.transaction() as conn:
@@ -139,7 +140,7 @@ async def _locked(conn: Connection, app_id: AppId) -> App:
 
 
 async def _answered(conn: Connection, offered: Transfer, state: TransferState) -> App:
-    """Answer an offer, and return its app, which nobody else changes meanwhile."""
+    """Record the answer to an offer, and return its app, locked until the transaction ends."""
     app = await _locked(conn, offered.app_id)
     if not await transfers.answer(conn, offered.id, state):
         raise _ended(offered)
@@ -156,7 +157,7 @@ def _check_recipient(offered: Transfer, by: Account) -> None:
 
 
 async def _check(conn: Connection, app: App, by: Account) -> None:
-    """Look at the role once more, under the lock: the app may have gone to somebody else a moment ago."""
+    """Check the role again, under the lock: the app may have just moved to another organization."""
     if not await _may(conn, app.organization_id, by):
         raise Denied(f"Your role does not allow this on {app.name}.", "Ask an admin of its organization.")
 
@@ -166,7 +167,7 @@ async def _may(conn: Connection, organization_id: OrganizationId, by: Account) -
 
 
 async def _own(conn: Connection, app: App, by: Account) -> Organization:
-    """Return where somebody takes an app."""
+    """Return the account's oldest organization that can take an app. Raises Conflict."""
     for each in await organizations.of(conn, by.id):
         if each.id != app.organization_id and await _may(conn, each.id, by):
             return each
@@ -175,14 +176,14 @@ async def _own(conn: Connection, app: App, by: Account) -> Organization:
 
 async def _move(conn: Connection, app: App, to: Organization, by: Account) -> App:
     if app.suspension is Suspension.HELD and not runs_platform(by):
-        # Else it would run again elsewhere.
+        # Otherwise the app would run again elsewhere.
         raise Denied(f"{app.name} cannot be given away: {app.suspension.reason}.", app.suspension.remedy)
     before = await organizations.get(conn, app.organization_id)
     await transfers.forget(conn, app.id)
     await collaborators.remove_all(conn, app.id)
     await apps.move(conn, app.id, to.id)
     moved = await apps.get(conn, app.id)
-    # Once for each: both read what was done to what is theirs.
+    # One entry for each organization, because both read what happened to their own apps.
     for each in (app, moved):
         await audit.record(conn, AuditAction.APP_TRANSFER, by, each, organization_before=before.name, organization_after=to.name)
     if moved.current_release_id is not None:
@@ -191,14 +192,14 @@ async def _move(conn: Connection, app: App, to: Organization, by: Account) -> Ap
 
 
 async def _settle(panel: Panel, app: App) -> App:
-    """Have the dynos replaced, and end what somebody may still be doing in the app."""
+    """Start the rollout that replaces the dynos, and stop the app's one-off dynos."""
     await panel.queue.wake(Job.ROLLOUT)
     await _end_one_offs(panel, [app])
     return app
 
 
 async def _end_one_offs(panel: Panel, moved: Sequence[App]) -> None:
-    """End the one-off dynos of each app, before it is told that those of one could not be. Raises Unavailable."""
+    """Stop the one-off dynos of every app, even if that fails for one of them. Raises Unavailable afterwards."""
     failure: Unavailable | None = None
     for app in moved:
         try:

@@ -1,4 +1,4 @@
-"""An archive in place of a push: a URL to upload it to, its bytes as they come, and the build of it."""
+"""Uploads in place of pushes: a URL for an archive, the archive as it arrives, and its build."""
 
 import hashlib
 import secrets
@@ -22,7 +22,7 @@ from skypanel.store import accounts, uploads
 
 
 async def offer(panel: Panel, by: Account, app: App | None = None) -> tuple[Upload, str]:
-    """Return an upload that the account may make within the hour, and the secret that opens it; `app` is what it asked about.
+    """Return an upload for the account, valid for an hour, and its secret; the audit log names `app`.
 
     Raises Throttled.
     """
@@ -36,9 +36,9 @@ async def offer(panel: Panel, by: Account, app: App | None = None) -> tuple[Uplo
 
 
 async def take(panel: Panel, secret: str, chunks: AsyncIterable[bytes]) -> Upload:
-    """Store what comes as a source, once; until that has worked, it may be tried again.
+    """Store the uploaded archive as a source, once; a failed upload may be repeated.
 
-    Raises NotFound for a secret that opens nothing, Conflict for one that was used, Invalid for what cannot be built.
+    Raises NotFound for an unknown secret, Conflict for a used one, Invalid for an archive that cannot be built.
     """
     async with panel.autocommit() as conn:
         found = await uploads.by_put_digest(conn, digest(secret), panel.clock.now())
@@ -60,9 +60,9 @@ async def take(panel: Panel, secret: str, chunks: AsyncIterable[bytes]) -> Uploa
 
 
 async def build(panel: Panel, app: App, by: Account, upload_id: UploadId, *, version: str | None, checksum: str | None) -> Build:
-    """Queue a build of what the account uploaded; `version` is what it calls that.
+    """Queue a build of an upload of the account; `version` is the account's name for it.
 
-    Raises Invalid if there is no such upload, or it is not what the checksum says; Conflict as for a push.
+    Raises Invalid if the upload does not exist or its checksum differs, Conflict as for a push.
     """
     async with panel.autocommit() as conn:
         found = await uploads.of(conn, by.id, upload_id, panel.clock.now())
@@ -79,7 +79,7 @@ async def build(panel: Panel, app: App, by: Account, upload_id: UploadId, *, ver
 
 
 async def cancel(panel: Panel, app: App, build_id: BuildId, by: Account) -> bool:
-    """Stop a build, whatever its source; False if it has ended."""
+    """Cancel a build of any source; False if it has ended."""
     stopped = await build_flow.cancel(panel, app.id, f"{by.email} cancelled this build.", build_id)
     if stopped:
         async with panel.transaction() as conn:
@@ -98,4 +98,4 @@ async def _measured(chunks: AsyncIterable[bytes], take_in: Callable[[bytes], Non
 
 
 async def _to_nobody(_line: str) -> None:
-    """Drop what a pusher would be told: who asks for a build reads its output."""
+    """Drop a line for the pusher: the client that requests this build reads its output instead."""

@@ -1,4 +1,4 @@
-"""An organization's wallet: who fills it, and what goes out of it."""
+"""Wallets of organizations: credits, and reports of usage."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ MAX_NOTE_LENGTH = 200
 
 @dataclass(frozen=True)
 class Wallet:
-    """What is left, the newest lines first, and whether hours are charged to it."""
+    """A wallet: its balance, its newest entries, and whether it is charged."""
 
     organization: Organization
     balance: Decimal
@@ -30,7 +30,7 @@ class Wallet:
 
 
 async def show(panel: Panel, organization: Organization, limit: int) -> Wallet:
-    """Return an organization's wallet with at most `limit` of its lines."""
+    """Return an organization's wallet with at most `limit` of its newest entries."""
     async with panel.autocommit() as conn:
         organization = await organizations.get(conn, organization.id)
         return Wallet(
@@ -42,9 +42,9 @@ async def show(panel: Panel, organization: Organization, limit: int) -> Wallet:
 
 
 async def credit(panel: Panel, organization: Organization, amount: Decimal, note: str, by: Account) -> Decimal:
-    """Put money into a wallet, or take it out where the amount is negative, and return what is left.
+    """Add money to a wallet, or remove it if the amount is negative, and return the balance.
 
-    Apps that had stopped run again as soon as there is something left. Raises Denied, Invalid, and NotFound for one that is gone.
+    Stopped apps run again as soon as the balance is positive. Raises Denied, Invalid, and NotFound for a deleted organization.
     """
     check_admin(by)
     if not amount:
@@ -62,7 +62,7 @@ async def credit(panel: Panel, organization: Organization, amount: Decimal, note
 
 
 async def set_billed(panel: Panel, organization: Organization, by: Account, *, billed: bool) -> None:
-    """Have an organization pay for its apps from the hour on that runs now, or not. Raises Denied."""
+    """Set whether an organization pays for its apps, from the current hour on. Raises Denied."""
     check_admin(by)
     async with panel.transaction() as conn:
         await organizations.set_billed(conn, organization.id, billed=billed)
@@ -71,10 +71,10 @@ async def set_billed(panel: Panel, organization: Organization, by: Account, *, b
 
 
 async def report(panel: Panel, organization: Organization, since: datetime, until: datetime) -> Sequence[AppUsage]:
-    """Return what each app used in a time of whole hours, the dearest first; what is not settled yet is in it up to now."""
+    """Return what each app used in a time of full hours, most expensive first, including usage that is not settled yet."""
     async with panel.transaction() as conn:
         settled = await usage.settled_until(conn, organization.id)
-        # An hour that is settled this moment is not counted twice.
+        # One transaction, so that an hour that is being settled is not counted twice.
         recorded = await usage.by_app(conn, organization.id, since, min(until, settled))
         begin, end = max(since, settled), min(until, await usage.now(conn))
         running = billing.usage(await usage.spans(conn, organization.id, begin, end), begin, end)

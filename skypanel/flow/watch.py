@@ -1,4 +1,4 @@
-"""The check of the nodes, every 30 s: who is silent or down gets no dynos, and administrators are told; who comes back gets some."""
+"""The check of all nodes, every 30 s: silent nodes get no dynos and raise an alert; nodes that are back get dynos again."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -16,14 +16,14 @@ log = logging.getLogger(__name__)
 
 
 async def check(panel: Panel) -> None:
-    """Bring every node to where it stands by what it, the Swarm and the administrator say. Raises Unavailable."""
+    """Update the state of every node from its heartbeats, its Swarm membership and what the administrator wants. Raises Unavailable."""
     async with panel.autocommit() as conn:
         known = [node for node in await nodes.all(conn) if node.state in WATCHED]
     await _check_all(panel, known)
 
 
 async def check_node(panel: Panel, node_id: NodeId) -> None:
-    """Do the same for one node, at once."""
+    """Check one node at once."""
     async with panel.autocommit() as conn:
         node = await nodes.by_id(conn, node_id)
     if node is not None and node.state in WATCHED:
@@ -56,7 +56,7 @@ async def _check_one(panel: Panel, node: Node, members: Mapping[str, SwarmMember
 async def _move(panel: Panel, node: Node, state: NodeState, member: SwarmMember | None) -> None:
     async with panel.transaction() as conn:
         if not await nodes.move(conn, node, state):
-            return  # somebody decided something else meanwhile: the next check goes by that
+            return  # it changed in the meantime, and the next check uses its new state
         if state is NodeState.INACTIVE:
             await alerts.add(conn, AlertKind.NODE_INACTIVE, node.name, why_inactive(node, member))
         else:
