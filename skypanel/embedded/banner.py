@@ -1,4 +1,4 @@
-"""What `up` says once the panel is there."""
+"""The text that `up` prints once the panel is ready."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ SSH_PORT = 22
 
 @dataclass(frozen=True)
 class Facts:
-    """All that the banner tells. `ssh_connection` is $SSH_CONNECTION: client and server, address and port each."""
+    """The contents of the banner. `ssh_connection` is $SSH_CONNECTION: address and port of the client, then of the server."""
 
     address: Address
     home: Path
@@ -23,7 +23,7 @@ class Facts:
 
 
 def banner(facts: Facts) -> str:
-    """Return the banner, without a line end."""
+    """Return the banner, without a newline at its end."""
     address = facts.address
     rows = (
         ("Dashboard", address.dashboard_url() + facts.login_path.removeprefix("/")),
@@ -54,26 +54,26 @@ def banner(facts: Facts) -> str:
 
 
 def _warning(facts: Facts) -> tuple[tuple[str, str], ...]:
-    """Return what to expect of a dashboard by HTTPS: nobody trusts the home's CA at first."""
+    """Return a warning about the certificate if the dashboard has TLS: browsers do not trust the home's CA at first."""
     if not facts.address.dashboard_has_tls:
         return ()
     return (("", f"your browser warns of its certificate until it trusts {facts.home / 'ca.crt'}"),)
 
 
 def keys_line(keys: int) -> str:
-    """Return how many keys may push, or how to make the first one and add it."""
+    """Return how many keys may push, or how to make and add the first one."""
     if keys:
         return f"{keys} may push" if keys > 1 else "one may push"
     return f"none may push yet: {MAKE_KEY} && skypanel keys add ~/.ssh/id_ed25519.pub"
 
 
 def trust_line(home: Path) -> str:
-    """Return the command that has Debian trust the home's CA, which can vouch for this panel's names only."""
+    """Return the command that makes Debian trust the home's CA, which can only issue certificates for this panel's names."""
     return f"sudo cp {home / 'ca.crt'} /usr/local/share/ca-certificates/skypanel.crt && sudo update-ca-certificates"
 
 
 def tunnel_lines(facts: Facts) -> tuple[str, ...]:
-    """Return how to reach the panel from where the user sits, if that is at the other end of SSH."""
+    """Return how to reach the panel through an SSH tunnel, if the user is connected by SSH."""
     parts = facts.ssh_connection.split()
     if len(parts) != 4:  # noqa: PLR2004 - ssh(1): client address and port, server address and port
         return ()

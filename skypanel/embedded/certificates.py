@@ -1,4 +1,4 @@
-"""The home's own certificate authority, which can vouch for names under the panel's domain and no others."""
+"""The home's own certificate authority, constrained to names under the panel's domain."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,7 +13,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 AUTHORITY_LIFE = timedelta(days=3650)
 CERTIFICATE_LIFE = timedelta(days=730)
 RENEWAL = timedelta(days=365)
-# Clocks of clients may be slow.
+# Clocks of clients may be behind.
 BACKDATED = timedelta(hours=1)
 EVERY_ADDRESS = (x509.IPAddress(ip_network("0.0.0.0/0")), x509.IPAddress(ip_network("::/0")))
 
@@ -26,7 +26,7 @@ class Pair:
     key: bytes
 
     def __repr__(self) -> str:
-        """Show the certificate alone."""
+        """Show the certificate only, never the key."""
         return f"Pair({self.certificate!r})"
 
 
@@ -46,7 +46,7 @@ def make_authority(domain: str, now: datetime) -> Pair:
 
 
 def issue(authority: Pair, hosts: tuple[str, ...], now: datetime) -> Pair:
-    """Issue a server certificate for some hostnames; a wildcard counts as one."""
+    """Issue a server certificate for hostnames, which may be wildcards."""
     issuer = x509.load_pem_x509_certificate(authority.certificate)
     issuer_key = load_pem_private_key(authority.key, password=None)
     assert isinstance(issuer_key, ec.EllipticCurvePrivateKey)  # noqa: S101 - make_authority makes no other
@@ -65,21 +65,21 @@ def issue(authority: Pair, hosts: tuple[str, ...], now: datetime) -> Pair:
 
 
 def panel_hosts(domain: str) -> tuple[str, ...]:
-    """Return the names of the panel's own certificate.
+    """Return the names in the panel's own certificate.
 
-    The dashboard's is there by itself too: clients accept no wildcard right under a top-level name such as localhost.
+    The dashboard has its own entry, because clients accept no wildcard directly under a top-level domain such as localhost.
     """
     return (f"skypanel.{domain}", domain, f"*.{domain}")
 
 
 def is_constrained_to(certificate: bytes, domain: str) -> bool:
-    """Whether a CA certificate is constrained to just this domain."""
+    """Whether a CA certificate is constrained to exactly this domain."""
     constraints = x509.load_pem_x509_certificate(certificate).extensions.get_extension_for_class(x509.NameConstraints).value
     return constraints.permitted_subtrees == [x509.DNSName(domain)]
 
 
 def is_fresh(certificate: bytes, now: datetime) -> bool:
-    """Whether a certificate is good for another year."""
+    """Whether a certificate is valid for more than RENEWAL."""
     return x509.load_pem_x509_certificate(certificate).not_valid_after_utc - now > RENEWAL
 
 

@@ -15,7 +15,7 @@ TAIL_BYTES = 1 << 14
 
 @dataclass
 class Child:
-    """A process of ours, in a session of its own, so that a Ctrl-C reaches `up` alone and it stops them in order."""
+    """A child process in its own session. Ctrl-C then reaches `up` alone, which stops its children in order."""
 
     name: str
     argv: Sequence[str]
@@ -25,7 +25,7 @@ class Child:
     process: Process | None = field(default=None, init=False)
 
     async def start(self) -> None:
-        """Start it; what it prints is added to its log."""
+        """Start the process; its output is appended to its log."""
         log = open_log(self.home, self.name)
         try:
             self.process = await asyncio.create_subprocess_exec(
@@ -42,15 +42,15 @@ class Child:
 
     @property
     def is_running(self) -> bool:
-        """Whether it was started and has not ended."""
+        """Whether the process was started and has not ended."""
         return self.process is not None and self.process.returncode is None
 
     async def wait(self) -> int:
-        """Return its exit status once it has ended."""
+        """Wait for the process, and return its exit status."""
         return await self.process.wait() if self.process else 0
 
     async def stop(self, hurry: asyncio.Event) -> None:
-        """Terminate it; kill it if that takes too long or there is a hurry."""
+        """Send SIGTERM. Send SIGKILL after the timeout, or at once when `hurry` is set."""
         if self.process is None or not self.is_running:
             return
         with contextlib.suppress(ProcessLookupError):
@@ -65,14 +65,14 @@ class Child:
 
 
 def log_path(home: Path, name: str) -> Path:
-    """Return where a part of the panel logs."""
+    """Return the log file of a part of the panel."""
     return home / "logs" / "panel" / f"{name}.log"
 
 
 def open_log(home: Path, name: str) -> int:
-    """Return a descriptor that adds to a log; a long log is put aside first.
+    """Return a file descriptor that appends to a log. A long log is rotated first.
 
-    Root opens it in folders of the panel's user: no link is followed there.
+    Root opens files in folders of the panel's user, so it must follow no symbolic link there.
     """
     folder = os.open(home, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -95,7 +95,7 @@ def _open_beneath(folder: int, name: str) -> int:
 
 
 def last_lines(log: Path, lines: int = 20) -> tuple[str, ...]:
-    """Return the end of a log, nothing if there is none."""
+    """Return the last lines of a log; none if it does not exist."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - TAIL_BYTES))

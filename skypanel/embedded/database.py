@@ -1,4 +1,4 @@
-"""The panel's database on the embedded server, before anything else can use it."""
+"""Creates the panel's database on the embedded server."""
 
 import aiopg
 import psycopg2
@@ -8,12 +8,12 @@ from skypanel.settings import Settings
 
 
 def server_dsn(settings: Settings) -> str:
-    """Return the DSN of the database that a server has from its beginning."""
+    """Return the DSN of the database that every new server has."""
     return settings.database_dsn.replace("/skypanel?", "/postgres?", 1)
 
 
 async def make_database(settings: Settings) -> None:
-    """Make the panel's database if the server does not have it. Raises Unavailable."""
+    """Create the panel's database if it does not exist. Raises Unavailable."""
     try:
         async with aiopg.connect(server_dsn(settings)) as connection, connection.cursor() as cursor:
             await cursor.execute("SELECT FROM pg_database WHERE datname = 'skypanel'")

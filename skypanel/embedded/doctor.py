@@ -1,4 +1,4 @@
-"""`skypanel doctor`: what this machine lacks, what of a running panel does not answer, and what to do about it."""
+"""`skypanel doctor`: what this machine lacks, which parts of a running panel do not answer, and how to fix that."""
 
 import asyncio
 import os
@@ -32,7 +32,7 @@ LEAST_DISK_BYTES = 5 * GIB
 
 @dataclass(frozen=True)
 class Check:
-    """One thing to look at on a machine, and what is said if `holds` is false."""
+    """One check of a machine, with the message if `holds` is false."""
 
     name: str
     holds: Callable[[Machine], bool]
@@ -145,14 +145,14 @@ KERNEL_CHECKS = (
 
 
 def run(environ: Mapping[str, str]) -> int:
-    """Print the report and return the exit status: 1 if something keeps the panel from working."""
+    """Print the report and return the exit status: 1 if a problem prevents the panel from working."""
     found = asyncio.run(findings(environ))
     click.echo(report(found))
     return int(any(not finding.is_warning for finding in found))
 
 
 def report(found: Iterable[Finding]) -> str:
-    """Return what to print about some findings: what is wrong first, then what is merely less than it could be."""
+    """Return the text of a report: errors first, then warnings."""
     ordered = sorted(found, key=lambda finding: finding.is_warning)
     if not ordered:
         return "All is well."
@@ -164,7 +164,7 @@ def _kind(finding: Finding) -> str:
 
 
 async def findings(environ: Mapping[str, str]) -> tuple[Finding, ...]:
-    """Look at the machine, and at the panel if there is one."""
+    """Check the machine, and the panel if there is one."""
     home = home_folder(environ)
     machine = look()
     features = await launcher_features(environ)
@@ -179,7 +179,7 @@ async def findings(environ: Mapping[str, str]) -> tuple[Finding, ...]:
 
 
 async def launcher_features(environ: Mapping[str, str]) -> Mapping[str, Any]:
-    """Return what the launcher of a running panel found when it tried; nothing where none runs."""
+    """Return the features that a running launcher found by trying them; empty if none runs."""
     try:
         return await embedded.features(sources.load(environ), health.PATIENCE_S)
     except SkyPanelError:
@@ -187,7 +187,7 @@ async def launcher_features(environ: Mapping[str, str]) -> Mapping[str, Any]:
 
 
 def program_findings(missing: Iterable[Program], *, is_root: bool) -> tuple[Finding, ...]:
-    """Return a finding for each program that is missing; slirp4netns is for those who are not root."""
+    """Return a finding for each missing program. Only panels without root need slirp4netns."""
     wanted = (program for program in missing if not (is_root and program.command == "slirp4netns"))
     return tuple(
         Finding(program.command, f"It is not there: {program.purpose}.", f"sudo apt-get install {program.package}") for program in wanted
@@ -195,12 +195,12 @@ def program_findings(missing: Iterable[Program], *, is_root: bool) -> tuple[Find
 
 
 def kernel_findings(machine: Machine) -> tuple[Finding, ...]:
-    """Return a finding for each check that does not hold."""
+    """Return a finding for each check that fails."""
     return tuple(Finding(check.name, check.wrong, check.remedy, check.is_warning) for check in KERNEL_CHECKS if not check.holds(machine))
 
 
 def disk_findings(home: Path, free_bytes: int) -> tuple[Finding, ...]:
-    """Return a finding if a build may find the disk full."""
+    """Return a finding if free space may not suffice for a build."""
     if free_bytes >= LEAST_DISK_BYTES:
         return ()
     wrong = f"Only {size(free_bytes)} are free where {home} is; a build may use 4G."
@@ -243,7 +243,7 @@ async def _panel_findings(environ: Mapping[str, str]) -> tuple[Finding, ...]:
 
 
 async def _swarm_findings(environ: Mapping[str, str]) -> tuple[Finding, ...]:
-    """Look at the Swarm, where one is chosen."""
+    """Check the Swarm, if it is the chosen engine."""
     try:
         loaded = sources.load(environ)
     except SkyPanelError:

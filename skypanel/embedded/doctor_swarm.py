@@ -1,4 +1,4 @@
-"""What `skypanel doctor` says of a Swarm."""
+"""The part of `skypanel doctor` about a Swarm."""
 
 from skypanel.domain.engine import EndpointMode
 from skypanel.domain.errors import SkyPanelError
@@ -8,7 +8,7 @@ from skypanel.settings import Settings
 
 
 async def findings(settings: Settings) -> tuple[Finding, ...]:
-    """Look at the manager's daemon, its images and this machine's kernel."""
+    """Check the manager's Docker daemon, its images, and this machine's kernel."""
     try:
         found = await manager.look(settings.docker_host)
     except SkyPanelError as error:
@@ -23,7 +23,7 @@ async def findings(settings: Settings) -> tuple[Finding, ...]:
 
 
 def endpoint_findings(mode: EndpointMode, *, ip_vs: bool) -> tuple[Finding, ...]:
-    """Return a finding if services are to have addresses that the kernel cannot balance."""
+    """Return a finding if services should have virtual IPs but the kernel cannot balance them."""
     if mode == EndpointMode.DNSRR or endpoint_mode(ip_vs=ip_vs) == mode:
         return ()
     remedy = "sudo modprobe ip_vs, or set SKYPANEL_ENDPOINT_MODE=dnsrr."
@@ -31,5 +31,5 @@ def endpoint_findings(mode: EndpointMode, *, ip_vs: bool) -> tuple[Finding, ...]
 
 
 def endpoint_mode(*, ip_vs: bool) -> EndpointMode:
-    """Return how services can have names."""
+    """Return the endpoint mode that the kernel supports."""
     return EndpointMode.VIP if ip_vs else EndpointMode.DNSRR

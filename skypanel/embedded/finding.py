@@ -1,11 +1,11 @@
-"""What `skypanel doctor` finds."""
+"""The findings of `skypanel doctor`."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that is not as it should be: what it leads to, and what to do. A warning lets the panel run all the same."""
+    """A problem: its consequence and its remedy. The panel still works despite a warning."""
 
     name: str
     wrong: str

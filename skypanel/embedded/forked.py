@@ -1,4 +1,4 @@
-"""The panel's own programs, as processes that are forked off supervisord: what comes there in the place of an exec."""
+"""The panel's own programs, run in processes that supervisord forks, instead of by exec."""
 
 import atexit
 import gc
@@ -20,19 +20,19 @@ HEARD_BY_SUPERVISORD = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SI
 
 
 def preload(argvs: Iterable[Sequence[str]]) -> None:
-    """Import all that these programs need, so that processes which are forked from now on share it."""
+    """Import all modules of these programs, so that processes forked afterwards share their memory."""
     for argv in argvs:
         import_module(OWN[argv[2]])
     from skypanel import bootstrap
 
     bootstrap.preload(sources.load(os.environ))
-    # The collector is to keep its hands off what is there before the fork, so that its pages stay shared.
+    # The garbage collector must not write to objects from before the fork, so that their pages stay shared (copy-on-write).
     gc.collect()
     gc.freeze()
 
 
 def run(parent: int, argv: Sequence[str], environ: Mapping[str, str]) -> NoReturn:
-    """Be one of the panel's own programs from here on, and end as it ends."""
+    """Run one of the panel's own programs in this process, and exit with its status."""
     status = 1
     try:
         _settle(parent, environ)
@@ -41,22 +41,22 @@ def run(parent: int, argv: Sequence[str], environ: Mapping[str, str]) -> NoRetur
         status = 0
     except SystemExit as asked:
         status = _status(asked)
-    except BaseException:  # noqa: BLE001 - this is the edge of the process
+    except BaseException:  # noqa: BLE001 - a process edge
         traceback.print_exc()
     finally:
         _end(status)
 
 
 def _settle(parent: int, environ: Mapping[str, str]) -> None:
-    """Make a process of its own of what was a copy of supervisord."""
+    """Turn a forked copy of supervisord into an independent process."""
     for number in HEARD_BY_SUPERVISORD:
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    # What supervisord has open is closed: none of its objects may be collected here, and close another's descriptor by it.
+    # supervisord's file descriptors are closed here. If its objects were collected, they could close descriptors that were reused.
     gc.freeze()
     end_with(parent, signal.SIGTERM)
     name = environ["SUPERVISOR_PROCESS_NAME"]
-    # It finds its place by the environment that is there.
+    # setproctitle locates the memory for the title through the original environment, so this precedes the change below.
     setproctitle(f"skypanel: {name}")
     if name not in LISTEN_TO_ALL:
         drop_capabilities()
@@ -71,8 +71,8 @@ def _status(asked: SystemExit) -> int:
 
 
 def _end(status: int) -> NoReturn:
-    """End as the interpreter does; it would go back to supervisord first."""
-    atexit._run_exitfuncs()  # noqa: SLF001 - there is no other way to have them run
+    """Exit as the interpreter does. A return would continue in supervisord's code."""
+    atexit._run_exitfuncs()  # noqa: SLF001 - no public function runs them
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)

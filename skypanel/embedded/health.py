@@ -1,4 +1,4 @@
-"""Asking each part of a running panel whether it answers."""
+"""Health checks of each part of a running panel."""
 
 import asyncio
 import socket
@@ -22,7 +22,7 @@ PATIENCE_S = 2.0
 
 @dataclass(frozen=True)
 class Part:
-    """One part: what it is to people, its log's name, how it is asked, and how long it may take to start."""
+    """One part: its log's name, its title for people, its check, and the timeout of its start in seconds."""
 
     name: str
     title: str
@@ -31,7 +31,7 @@ class Part:
 
 
 async def postgres_answers(settings: Settings) -> bool:
-    """Whether the database takes a query."""
+    """Whether the database answers a query."""
     try:
         async with aiopg.connect(server_dsn(settings), timeout=PATIENCE_S) as connection, connection.cursor() as cursor:
             await cursor.execute("SELECT 1")
@@ -41,7 +41,7 @@ async def postgres_answers(settings: Settings) -> bool:
 
 
 async def valkey_answers(settings: Settings) -> bool:
-    """Whether Valkey takes the password and answers PING."""
+    """Whether Valkey accepts the password and answers PING."""
     client = redis.asyncio.Redis.from_url(settings.valkey_url, socket_timeout=PATIENCE_S)
     try:
         return bool(await client.ping())
@@ -57,9 +57,9 @@ async def traefik_answers(settings: Settings) -> bool:
 
 
 async def front_door_answers(settings: Settings) -> bool:
-    """Whether Traefik leads to the dashboard by both of its ports.
+    """Whether Traefik routes to the dashboard on both of its ports.
 
-    The first request at each also tells the plugin which servers it is in: from then on bodies may take their time.
+    The first request at each port also tells the plugin which server it is in. Only then are slow request bodies allowed.
     """
     address = settings.address
     ports = {"http": address.http_port, "https": address.https_port}
@@ -69,12 +69,12 @@ async def front_door_answers(settings: Settings) -> bool:
 
 
 async def web_answers(settings: Settings) -> bool:
-    """Whether the dashboard and the API are there."""
+    """Whether the dashboard and the API answer."""
     return await _is_ok(f"http://127.0.0.1:{settings.web_port}/internal/health")
 
 
 async def receiver_answers(settings: Settings) -> bool:
-    """Whether the git receiver introduces itself as an SSH server (RFC 4253, 4.2), and listens for HTTP."""
+    """Whether the git receiver sends an SSH greeting (RFC 4253, 4.2) and accepts HTTP connections."""
     try:
         async with asyncio.timeout(PATIENCE_S):
             _, http = await asyncio.open_connection("127.0.0.1", settings.git_port)
@@ -89,7 +89,7 @@ async def receiver_answers(settings: Settings) -> bool:
 
 
 async def launcher_answers(settings: Settings) -> bool:
-    """Whether the launcher takes connections."""
+    """Whether the launcher accepts connections."""
     try:
         async with asyncio.timeout(PATIENCE_S):
             _, writer = await asyncio.open_unix_connection(settings.launcher_socket)
@@ -100,7 +100,7 @@ async def launcher_answers(settings: Settings) -> bool:
 
 
 async def works(kind: str, settings: Settings) -> bool:
-    """Whether the worker's process for something answers Celery's ping, or there is none here."""
+    """Whether the worker process of a kind answers Celery's ping. True if this panel has none."""
     name = worker_names(settings.queues).get(kind)
     return name is None or await asyncio.to_thread(_celery_answers, settings, name)
 
@@ -117,7 +117,7 @@ async def _is_ok(url: str, headers: Mapping[str, str] | None = None) -> bool:
     try:
         async with (
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(PATIENCE_S), headers=headers) as session,
-            # The panel's own certificate, which this machine need not know.
+            # It has the panel's own certificate, which this machine may not trust.
             session.get(url, ssl=False) as response,
         ):
             return response.ok

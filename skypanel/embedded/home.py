@@ -1,7 +1,7 @@
-"""Making a home: the little that root must do; its owner does the rest (`prepare.py`).
+"""Makes a home: the few steps that need root. `prepare.py` does the rest as the home's owner.
 
-Root makes the home and the folder of the sockets and gives them to the panel's user. All that lies
-in them is written by that user, so that root follows no link that a broken-in service may plant.
+Root makes the home and the folder of sockets, and gives them to the panel's user. That user writes everything inside. Root therefore
+follows no symbolic link that a compromised service may plant.
 """
 
 import os
@@ -20,7 +20,7 @@ from skypanel.settings.paths import identity, root_run_dir
 
 HOME_MODE = 0o711
 RUN_MODE = 0o700
-# A socket's path may have 107 bytes (unix(7)); the longest name in the folder is Postgres's, .s.PGSQL.5432.lock.
+# The path of a socket may have 107 bytes (unix(7)). The longest name in the folder is Postgres's .s.PGSQL.5432.lock.
 MAX_RUN_DIR_LENGTH = 107 - len("/.s.PGSQL.5432.lock")
 CERTIFICATE_VARIABLES = (
     "CURL_CA_BUNDLE",
@@ -34,12 +34,12 @@ CERTIFICATE_VARIABLES = (
 
 
 def init(home: Path, environ: Mapping[str, str], *, starting: bool = False) -> Settings:
-    """Make the home where it is missing, complete it, write down what the environment says, and return its settings.
+    """Make or complete the home, save the settings of the environment, and return the panel's settings.
 
-    May be repeated, also while the panel runs, unless it is `starting`.
-    Raises Invalid or Conflict for a folder that is not to be a home of this panel.
+    Idempotent. While the panel runs, only allowed without `starting`. Raises Invalid or Conflict for a folder that cannot be this panel's
+    home.
     """
-    said(environ)  # a bad value makes nothing
+    said(environ)  # a bad value fails before anything is made
     user = users.panel_user()
     users.check_reach(home, user)
     _make_home(home, user)
@@ -49,20 +49,20 @@ def init(home: Path, environ: Mapping[str, str], *, starting: bool = False) -> S
 
 
 def run_folder(home: Path, user: User, environ: Mapping[str, str]) -> Path:
-    """Return where the panel's sockets are to be. Raises Invalid if that is too long for one."""
+    """Return the folder for the panel's sockets. Raises Invalid if its path is too long."""
     if user != users.caller():
         folder = root_run_dir(home)
     elif environ.get("XDG_RUNTIME_DIR"):
         folder = Path(environ["XDG_RUNTIME_DIR"], f"skypanel-{identity(home)}")
     else:
-        folder = Path("/tmp", f"skypanel-{user.uid}-{identity(home)}")  # noqa: S108 - nobody else's folder is accepted there
+        folder = Path("/tmp", f"skypanel-{user.uid}-{identity(home)}")  # noqa: S108 - a folder of another user is refused
     if len(os.fsencode(folder)) > MAX_RUN_DIR_LENGTH:
         raise Invalid(f"{folder} is too long for the path of a socket.", "Set XDG_RUNTIME_DIR to a shorter one.")
     return folder
 
 
 def service_environment(home: Path, environ: Mapping[str, str]) -> dict[str, str]:
-    """Return all that the panel's processes see of the outside."""
+    """Return the whole environment of the panel's processes."""
     root = users.import_root()
     return {
         "SKYPANEL_HOME": str(home),

@@ -1,6 +1,6 @@
-"""What pip and npm of this machine are configured with: a new panel's builds get packages from where the machine does.
+"""The package indexes in this machine's pip and npm configuration. A new panel's builds use them too.
 
-Their files: https://pip.pypa.io/en/stable/topics/configuration/ and https://docs.npmjs.com/cli/configuring-npm/npmrc.
+The files: https://pip.pypa.io/en/stable/topics/configuration/ and https://docs.npmjs.com/cli/configuring-npm/npmrc.
 """
 
 import configparser
@@ -14,7 +14,7 @@ from skypanel.domain.errors import Invalid
 from skypanel.domain.indexes import read_url
 
 ROOT = Path("/")
-# What comes later wins.
+# Later files take precedence.
 _PIP_FILES = ("etc/xdg/pip/pip.conf", "etc/pip.conf")
 _PIP_OWN = (".pip/pip.conf", ".config/pip/pip.conf")
 _NPM_FILES = ("etc/npmrc", "usr/etc/npmrc", "usr/local/etc/npmrc")
@@ -22,7 +22,7 @@ _PIP_SECTIONS = ("global", "install")
 
 
 def host_indexes(environ: Mapping[str, str], root: Path = ROOT) -> dict[str, str]:
-    """Return the settings that the caller's files and variables stand for; what a build could not use, such as a folder, is left out."""
+    """Return the panel's settings for the caller's files and variables, without those that a build cannot use, such as a folder."""
     home = [Path(environ["HOME"])] if environ.get("HOME") else []
     pip = _pip([root / name for name in _PIP_FILES] + [folder / name for folder in home for name in _PIP_OWN])
     npm = _npm([root / name for name in _NPM_FILES] + [folder / ".npmrc" for folder in home])
@@ -62,7 +62,7 @@ def _npm(files: Sequence[Path]) -> dict[str, str]:
 
 
 def _with_login(registry: str, npm: Mapping[str, str]) -> str:
-    """Return the registry with the login that npm has for it."""
+    """Return the registry's URL with npm's credentials for it."""
     url = urlsplit(registry)
     place = f"//{url.netloc}{url.path.rstrip('/')}/:"
     if token := npm.get(f"{place}_authToken"):

@@ -1,4 +1,4 @@
-"""Being asked to stop: once for an orderly end, twice for a quick one."""
+"""Signals to stop: the first for a graceful shutdown, the second for a quick one."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ class Interruption:
         self.again = asyncio.Event()
 
     def interrupt(self) -> None:
-        """Count one more signal."""
+        """Count a signal."""
         (self.again if self.once.is_set() else self.once).set()
 
     async def or_end_of(self, work: Coroutine[None, None, None]) -> None:
@@ -34,7 +34,7 @@ class Interruption:
 
 @contextlib.asynccontextmanager
 async def interruption() -> AsyncIterator[Interruption]:
-    """Listen for the signals that mean stop."""
+    """Handle the signals to stop while the block runs."""
     loop = asyncio.get_running_loop()
     heard = Interruption()
     for number in SIGNALS:

@@ -1,4 +1,4 @@
-"""Whether the public ports are to be had, and who has them if not."""
+"""Checks whether the public ports are free, and which program uses them otherwise."""
 
 import errno
 import os
@@ -15,7 +15,7 @@ _USER = re.compile(r'users:\(\("(?P<name>[^"]+)",pid=(?P<pid>\d+)')
 
 @dataclass(frozen=True)
 class PublicPort:
-    """A port for the outside, and the variable that sets it."""
+    """A port for clients outside, and the variable that sets it."""
 
     purpose: str
     number: int
@@ -23,7 +23,7 @@ class PublicPort:
 
 
 def public_ports(address: Address) -> tuple[PublicPort, ...]:
-    """Return the ports an address needs."""
+    """Return the public ports of an address."""
     return (
         PublicPort("git over SSH", address.ssh_port, "SKYPANEL_SSH_PORT"),
         PublicPort("HTTP", address.http_port, "SKYPANEL_HTTP_PORT"),
@@ -33,7 +33,7 @@ def public_ports(address: Address) -> tuple[PublicPort, ...]:
 
 
 def check_public_ports(address: Address) -> None:
-    """Raise Conflict for the first port that is taken, Invalid for one that only root may have."""
+    """Raise Conflict for the first port in use, Invalid for one that only root may bind."""
     for port in public_ports(address):
         errors = choices.bind_errors(port.number, everywhere=True)
         if errno.EADDRINUSE in errors:
@@ -58,6 +58,6 @@ def _by(port: int) -> str:
 
 
 def listener(sockets: str) -> str:
-    """Return ` by <program> (process <id>)` from what `ss` prints, or nothing where it does not say."""
+    """Return ` by <program> (process <id>)` from the output of `ss`, or an empty text if it does not say."""
     found = _USER.search(sockets)
     return f" by {found['name']} (process {found['pid']})" if found else ""

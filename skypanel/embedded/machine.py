@@ -1,4 +1,4 @@
-"""What this machine's kernel offers, as far as a panel needs it."""
+"""The features of this machine and its kernel that a panel needs."""
 
 import os
 import subprocess
@@ -17,7 +17,7 @@ SECCOMP = Path("/proc/sys/kernel/seccomp/actions_avail")
 
 @dataclass(frozen=True)
 class Machine:
-    """What `doctor` judges."""
+    """The facts that `doctor` checks."""
 
     is_root: bool
     has_user_namespaces: bool
@@ -34,7 +34,7 @@ class Machine:
 
 
 def look() -> Machine:
-    """Look at this machine; nothing is changed on it."""
+    """Inspect this machine, without changes to it."""
     return Machine(
         is_root=os.geteuid() == 0,
         has_user_namespaces=_is_on("/proc/sys/user/max_user_namespaces")
@@ -46,7 +46,7 @@ def look() -> Machine:
         has_cgroups=has_cgroups(CGROUPS),
         has_tunnels=os.access("/dev/net/tun", os.R_OK | os.W_OK),
         closes_namespaces="--disable-userns" in _output("bwrap", "--help"),
-        # slirp4netns passes questions on to whomever the host asks
+        # slirp4netns forwards DNS queries to the host's name servers.
         has_resolvers=os.geteuid() != 0 or bool(host_resolvers()),
         filters_calls=SECCOMP.exists() and has_libseccomp(),
         open_files=raise_limit(),
@@ -54,7 +54,7 @@ def look() -> Machine:
 
 
 def as_found(machine: Machine, features: Mapping[str, Any]) -> Machine:
-    """Return the machine as its launcher found it when it tried; `features` is what it says of itself."""
+    """Return the machine with the features that a running launcher found by trying them."""
     return replace(
         machine,
         is_root=features["root"],
@@ -66,17 +66,17 @@ def as_found(machine: Machine, features: Mapping[str, Any]) -> Machine:
 
 
 def filesystems(text: str) -> frozenset[str]:
-    """Return the names in `/proc/filesystems`: the last word of each line."""
+    """Return the filesystems in `/proc/filesystems`: the last word of each line."""
     return frozenset(line.split()[-1] for line in text.splitlines() if line.strip())
 
 
 def has_cgroups(folder: Path) -> bool:
-    """Whether groups can be made: in the one tree of version 2, or in the memory controller's of version 1."""
+    """Whether cgroups can be created, in version 2 or in the memory controller of version 1."""
     return any((tree / "cgroup.procs").exists() and os.access(tree, os.W_OK) for tree in (folder, folder / "memory"))
 
 
 def _is_on(path: str, *, otherwise: bool = False) -> bool:
-    """Whether a kernel setting is more than zero; `otherwise` if the kernel does not have it."""
+    """Whether a kernel setting is above zero. Returns `otherwise` if the kernel does not have it."""
     try:
         return int(Path(path).read_text()) > 0
     except (OSError, ValueError):

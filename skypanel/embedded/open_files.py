@@ -1,28 +1,28 @@
-"""How many files the proxy may have open: it takes one for a visitor's connection, and one for the dyno's that answers."""
+"""The proxy's limit of open files. Each connection takes two: one to the client, one to the dyno."""
 
 import contextlib
 import resource
 
 CONNECTIONS = 200_000
-# For what else it has open: requests to the panel for routes, those that ask for its health, idle connections to dynos.
+# For everything else: polls for routes, health checks, idle connections to dynos.
 _RESERVED = 1000
 WANTED = 2 * CONNECTIONS + _RESERVED
 
 
 def connections(files: int) -> int:
-    """Return how many visitors' connections a proxy can hold that may have so many files open."""
+    """Return how many client connections a proxy with this limit of open files can hold."""
     return max(1, (files - min(_RESERVED, files // 10)) // 2)
 
 
 def raise_limit() -> int:
-    """Let what this process starts open as many files as are wanted, if it may, and return how many that are.
+    """Raise the hard limit of open files to WANTED for this process and its children, if allowed, and return it.
 
-    The soft limit stays: Traefik, as all programs in Go, takes the hard one by itself.
+    The soft limit stays: Traefik, like all Go programs, raises its own to the hard limit.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard == resource.RLIM_INFINITY:
         return WANTED
-    # Only root with CAP_SYS_RESOURCE may raise it.
+    # Only root with CAP_SYS_RESOURCE may raise the hard limit.
     with contextlib.suppress(ValueError, PermissionError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, max(hard, WANTED)))
     return resource.getrlimit(resource.RLIMIT_NOFILE)[1]

@@ -1,7 +1,7 @@
-"""The programs an embedded panel calls, and the Debian packages that bring them.
+"""The programs that an embedded panel calls, and the Debian packages that contain them.
 
-Runs by itself too, on the standard library of any Python 3.11: `python packages.py [TOOL ...]` prints
-the packages that are missing. That is how `make env` begins, before anything is installed.
+Also a program that needs only the standard library of Python 3.11: `python packages.py [TOOL ...]` prints the missing packages. `make
+env` runs it first, before anything is installed.
 """
 
 import ctypes.util
@@ -12,14 +12,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-# A user's PATH may lack these, while the panel's own always has them.
+# A user's PATH may lack these. The panel's own PATH always has them.
 SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 SYSTEM_PATH = ":".join(SYSTEM_FOLDERS)
 
 
 @dataclass(frozen=True)
 class Program:
-    """A command, the Debian package it comes with, and what goes wrong without it."""
+    """A command, its Debian package, and the consequence of its absence."""
 
     command: str
     package: str
@@ -64,17 +64,17 @@ def which(command: str) -> str | None:
 
 
 def missing_programs(find: Which = which, tools: Sequence[str] = ()) -> tuple[Program, ...]:
-    """Return the programs, and of the tools those asked for, that are not there."""
+    """Return the missing programs. `tools` names further ones to check."""
     return tuple(program for program in (*PROGRAMS, *(TOOLS[tool] for tool in tools)) if not find(program.command))
 
 
 def missing_packages(find: Which = which, tools: Sequence[str] = ()) -> tuple[str, ...]:
-    """Return the packages to install, each once."""
+    """Return the packages to install, without duplicates."""
     return tuple(dict.fromkeys(program.package for program in missing_programs(find, tools)))
 
 
 def missing_files() -> tuple[str, ...]:
-    """Return the packages of what is no command: CA certificates, libseccomp, and venv's pip, which Debian ships apart."""
+    """Return the packages of missing files that are not commands: CA certificates, libseccomp, and venv's pip."""
     missing = (*(() if CERTIFICATES.exists() else ("ca-certificates",)), *(() if has_libseccomp() else (LIBSECCOMP,)))
     if importlib.util.find_spec("ensurepip") and importlib.util.find_spec("venv"):
         return missing
@@ -83,7 +83,7 @@ def missing_files() -> tuple[str, ...]:
 
 
 def has_libseccomp() -> bool:
-    """Whether the library is there that makes the filter of system calls."""
+    """Whether the library that compiles seccomp filters is installed."""
     return ctypes.util.find_library("seccomp") is not None
 
 

@@ -1,7 +1,7 @@
-"""What the owner of a home does before a start: folders, keys, certificates, the database, configuration files.
+"""Prepares a home for a start: folders, keys, certificates, the database, configuration files.
 
-`python -m skypanel.embedded.prepare RUN_DIR init|up`, as the panel's user. May be repeated; nothing that is there is
-made anew but for what says so. Only `up` may change an internal port, as a panel that runs listens on its ports.
+`python -m skypanel.embedded.prepare RUN_DIR init|up`, as the panel's user. Idempotent: existing files stay, unless a function says
+otherwise. Only `up` may change an internal port, because a running panel listens on its ports.
 """
 
 import os
@@ -45,7 +45,7 @@ ROUTE_TABLE = Path("/proc/net/route")
 
 
 def prepare(home: Path, run_dir: Path, given: Mapping[str, Any], *, starting: bool) -> None:
-    """Bring the home and the run folder to where a start can begin."""
+    """Prepare the home and the run folder."""
     chosen = _choose(home, run_dir, given)
     if starting:
         chosen = _with_free_ports(chosen)
@@ -58,7 +58,7 @@ def prepare(home: Path, run_dir: Path, given: Mapping[str, Any], *, starting: bo
     settings = load({"SKYPANEL_HOME": str(home)})
     _make_database(settings)
     files = processes.files(settings, processes.installed())
-    # Dynos do not outlive `up`: what their addresses are next, nobody knows. A proxy that runs is told what it is to route.
+    # Dynos end with `up`, and new ones get other addresses. A running proxy gets its routes from web.
     if starting or not (run_dir / routes.FILE).exists():
         files[routes.FILE] = routes.at_start(routes.config(settings, ()))
     for name, content in files.items():
@@ -67,7 +67,7 @@ def prepare(home: Path, run_dir: Path, given: Mapping[str, Any], *, starting: bo
 
 
 def _choose(home: Path, run_dir: Path, given: Mapping[str, Any]) -> Chosen:
-    """Return what was chosen at the first time, with what is given now."""
+    """Return the choices of the first start, updated with the given settings."""
     try:
         chosen = replace(panel_json.read((home / "panel.json").read_text()), run_dir=run_dir, **given)
     except FileNotFoundError:
@@ -85,20 +85,20 @@ def _choose(home: Path, run_dir: Path, given: Mapping[str, Any]) -> Chosen:
 
 
 class _Ports:
-    """Hands out ports of 127.0.0.1, each once, and none of the others."""
+    """Assigns ports of 127.0.0.1, each only once."""
 
     def __init__(self, address: Address, *others: int) -> None:
         self.address = address
         self._taken = {*address.ports, *others}
 
     def take(self, kept: int) -> int:
-        """Return the port that was kept, or a free one where none was."""
+        """Return the port `kept`, or a free one if it is 0."""
         port = kept or choices.free_port(self._taken)
         self._taken.add(port)
         return port
 
     def take_free(self, kept: int) -> int:
-        """Return the port that was kept if nobody listens on it, else a free one."""
+        """Return the port `kept` if no process listens on it, else a free one."""
         port = choices.kept_port(kept, self._taken)
         self._taken.add(port)
         return port
@@ -127,7 +127,7 @@ def _ssh_key(algorithm: str) -> bytes:
 
 
 def _make_certificates(home: Path, domain: str) -> None:
-    """Make the CA, anew if the domain has changed, and the panel's certificate, anew if it ends within a year."""
+    """Make the CA, and renew it if the domain has changed. Make the panel's certificate, and renew it a year before it expires."""
     now = datetime.now(UTC)
     authority = _read_pair(home / "ca.crt", home / "keys" / "ca.key")
     if authority is None or not certificates.is_constrained_to(authority.certificate, domain):
@@ -152,7 +152,7 @@ def _write_pair(pair: Pair, certificate: Path, key: Path) -> None:
 
 
 def _make_database(settings: Settings) -> None:
-    """Make the database cluster; one that was begun and not finished is begun again."""
+    """Make the database cluster. An incomplete one is removed and made again."""
     cluster, new = settings.home / "postgres", settings.home / "postgres.new"
     if cluster.exists():
         return
@@ -162,7 +162,7 @@ def _make_database(settings: Settings) -> None:
     if made.returncode:
         raise Unavailable("Postgres cannot make its database.", made.stdout.strip())
     new.rename(cluster)
-    # with the folder of the keys, whose names came before
+    # Also makes the keys' folder durable, whose entry is older.
     sync_folder(settings.home)
 
 

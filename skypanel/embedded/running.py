@@ -1,4 +1,4 @@
-"""A panel from its start to its end, held together by the launcher and supervisord."""
+"""A panel from start to stop: `up` controls the launcher and supervisord."""
 
 import asyncio
 import json
@@ -35,7 +35,7 @@ MAX_PAUSE_S = 60.0
 
 
 class Running:
-    """The panel of one home. `environ` is that of whoever called `up`."""
+    """The panel of one home. `environ` is the environment of `up`."""
 
     def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
         self._settings = settings
@@ -62,7 +62,7 @@ class Running:
         click.echo(f"\n{banner(self._facts(found))}")
 
     async def keep(self) -> None:
-        """Start the launcher and supervisord again whenever one of them ends. Raises Unavailable if that does not help."""
+        """Restart the launcher and supervisord whenever one ends, with backoff. Raises Unavailable if a restart fails."""
         keeping = [asyncio.create_task(self._keep_launcher()), asyncio.create_task(self._keep_supervisord())]
         try:
             await asyncio.gather(*keeping)
@@ -71,7 +71,7 @@ class Running:
                 task.cancel()
 
     async def stop(self, hurry: asyncio.Event) -> None:
-        """Stop everything that was started: the panel's processes first, then the launcher and with it all dynos."""
+        """Stop supervisord and its processes first, then the launcher and all dynos."""
         if self._supervisord.is_running or self._launcher.is_running:
             click.echo("\nStopping the panel ...")
         await self._supervisord.stop(hurry)
@@ -81,7 +81,7 @@ class Running:
         shutil.rmtree(self._settings.run_dir, ignore_errors=True)
 
     def _kept_rules(self) -> Sequence[tuple[Sequence[str], str]]:
-        """Return what takes back the rules that hold whatever becomes of the launcher."""
+        """Return the commands that remove the firewall rules and routes that outlive the launcher."""
         tag = identity(self._settings.home)
         return (*blackhole.undoing(Plan(tag, self._settings.subnet)), *connection_limit.undoing(tag))
 
@@ -99,7 +99,7 @@ class Running:
             await self._complete("again", (self._supervisord,))
 
     async def _ended(self, child: Child, pause_s: float) -> float:
-        """Wait for a child's end and then some more, and return how long to wait the next time."""
+        """Wait for a child's end, then pause. Return the next pause (exponential backoff)."""
         started = asyncio.get_running_loop().time()
         status = await child.wait()
         if asyncio.get_running_loop().time() - started > MAX_PAUSE_S:
@@ -110,7 +110,7 @@ class Running:
         return min(pause_s * 2, MAX_PAUSE_S)
 
     async def _complete(self, occasion: str, children: Sequence[Child]) -> Welcome | None:
-        """Have the panel's user complete a start, which needs these children. Raises Unavailable."""
+        """Run the starter as the panel's user while these children run. Raises Unavailable if it fails or a child ends."""
         is_first = occasion == "first"
         files = welcome.key_files(welcome.key_folders(self._environ)) if is_first else ()
         told = {"files": [asdict(file) for file in files], "indexes": host_indexes(self._environ) if is_first else {}}
@@ -153,7 +153,7 @@ class Running:
         return found
 
     async def _hear(self, starter: Process, told: bytes) -> Welcome | None:
-        """Tell the starter and listen to it until it has ended; return what it found."""
+        """Send the starter its input, process its output until it ends, and return its result."""
         found = None
         if starter.stdin is None or starter.stdout is None:
             raise RuntimeError("a process with pipes has its streams")
@@ -194,13 +194,13 @@ class Running:
 
 
 def supervisord_argv(settings: Settings, user: User) -> tuple[str, ...]:
-    """Return the argv of supervisord, as the panel's user."""
+    """Return the argv that runs supervisord as the panel's user."""
     argv = (str(processes.installed().python), "-m", "skypanel.embedded.supervisord", "-c", str(settings.run_dir / "supervisord.conf"))
     return users.argv_as(user, argv, may_bind_low_ports=processes.needs_low_ports(settings))
 
 
 def write_token(path: Path, token: str) -> None:
-    """Write a token for the caller alone; in a folder of the panel's user no link is followed."""
+    """Write a token that only the caller can read. The folder is the panel's user's, so follow no symbolic link."""
     path.unlink(missing_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     with os.fdopen(descriptor, "w") as file:

@@ -15,7 +15,7 @@ USER_UNITS = Path(".config/systemd/user")
 
 
 def unit(command: Path, home: Path, environ: Mapping[str, str], *, of_root: bool) -> str:
-    """Return the unit's text. What the environment says now about the panel holds for the service too."""
+    """Return the unit's text. It contains the current environment's settings for the panel."""
     told = {variable.key: environ[variable.key] for variable in VARIABLES if environ.get(variable.key)}
     certificates = {name: environ[name] for name in homes.CERTIFICATE_VARIABLES if environ.get(name)}
     user_home = {} if of_root or not environ.get("HOME") else {"HOME": environ["HOME"]}
@@ -29,7 +29,7 @@ def unit(command: Path, home: Path, environ: Mapping[str, str], *, of_root: bool
         "[Service]",
         *(f"Environment={_quoted(f'{name}={value}')}" for name, value in variables.items()),
         f"ExecStart={_quoted(str(command)).replace('$', '$$')} up",
-        # The panel stops its own processes in order; what is left after that is killed.
+        # The panel stops its processes in order. systemd kills what is left.
         "KillMode=mixed",
         "TimeoutStopSec=120",
         "Restart=always",
@@ -45,16 +45,16 @@ def unit(command: Path, home: Path, environ: Mapping[str, str], *, of_root: bool
 
 
 def _quoted(text: str) -> str:
-    """Return one word of a unit file: quoted, with systemd's specifiers escaped."""
+    """Return a quoted word for a unit file, with systemd's specifiers escaped."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     return f'"{escaped}"'
 
 
 def install(environ: Mapping[str, str]) -> str:
-    """Write the unit for root's systemd, or for the user's, and return what to do next."""
+    """Write the unit for root's or the user's systemd, and return the next steps for the user."""
     of_root = os.geteuid() == 0
     home = home_folder(environ)
-    said(environ)  # a bad value is told here, where somebody reads it
+    said(environ)  # a bad value fails here, where the user sees it
     folder = SYSTEM_UNITS if of_root else Path(environ.get("HOME", "."), USER_UNITS)
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"skypanel-{identity(home)}.service"

@@ -1,8 +1,8 @@
-"""Completes a start: waits for the parts, brings the database up to date, has supervisord start the panel.
+"""Completes a start: waits for the parts, migrates the database, and makes supervisord start the panel.
 
-`python -m skypanel.embedded.starter first|again`, as the panel's user. It needs every vendor's library, and ends with
-the start; `up` stays, and does without. The caller's public key files, and what the machine's pip and npm are
-configured with, come by stdin, as JSON. What it says goes to stdout: JSON objects, one a line, each with one of the keys of `up`'s `_hear`.
+`python -m skypanel.embedded.starter first|again`, as the panel's user. It imports the vendors' libraries and ends with the start, so that
+`up` can stay small. It reads JSON from stdin: the caller's public key files, and the machine's configuration of pip and npm. It writes
+one JSON object per line to stdout, each with a key that `_hear` of `up` knows.
 """
 
 import asyncio
@@ -28,12 +28,12 @@ from skypanel.flow.setup import initialize, publish_authority, publish_identity
 from skypanel.settings import Settings, sources
 
 POLL_S = 0.1
-# One that ends again and again at its start will not come up by waiting.
+# A part that crashed this often during its start will not recover by waiting.
 MAX_STARTS = 4
 
 
 class NotResponding(Exception):
-    """A part does not answer."""
+    """A part does not answer in time."""
 
     def __init__(self, part: Part) -> None:
         super().__init__(part.title)
@@ -41,7 +41,7 @@ class NotResponding(Exception):
 
 
 async def first(loaded: Settings, files: Sequence[KeyFile], indexes: Mapping[str, str]) -> None:
-    """Complete the start of `up`. Raises NotResponding, or what the database refuses."""
+    """Complete the start of `up`. Raises NotResponding, or errors of the database."""
     supervisor = _supervisor(loaded)
     await _all_answer(loaded, supervisor, (*health.STORAGE_PARTS, health.LAUNCHER_PART))
     await make_database(loaded)
@@ -53,7 +53,7 @@ async def first(loaded: Settings, files: Sequence[KeyFile], indexes: Mapping[str
 
 
 async def again(loaded: Settings, _files: Sequence[KeyFile], _indexes: Mapping[str, str]) -> None:
-    """Complete the start of a supervisord that takes the place of another. Raises NotResponding."""
+    """Complete the start of a new supervisord after the previous one ended. Raises NotResponding."""
     supervisor = _supervisor(loaded)
     await _all_answer(loaded, supervisor, health.STORAGE_PARTS)
     await supervisor.start_group(processes.PANEL)
@@ -63,13 +63,13 @@ OCCASIONS = {"first": first, "again": again}
 
 
 def say(**words: object) -> None:
-    """Tell `up`."""
+    """Send `up` a message."""
     sys.stdout.write(f"{json.dumps(words)}\n")
     sys.stdout.flush()
 
 
 def read_keys(files: Sequence[KeyFile]) -> tuple[PublicKey, ...]:
-    """Return the keys that some files hold, and say which hold none."""
+    """Return the public keys in files, and report files without one."""
     found: list[PublicKey] = []
     for file in files:
         try:
@@ -114,7 +114,7 @@ async def _answers(loaded: Settings, supervisor: Supervisor, part: Part) -> None
 
 
 def main() -> None:
-    """Complete a start, and say why if that is not to be."""
+    """Complete a start, or report why it failed."""
     told = json.load(sys.stdin)
     files = [KeyFile(**fields) for fields in told["files"]]
     try:

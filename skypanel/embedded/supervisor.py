@@ -1,4 +1,4 @@
-"""Asking supervisord over its socket (XML-RPC, http://supervisord.org/api.html)."""
+"""Client of supervisord's API over its socket (XML-RPC, http://supervisord.org/api.html)."""
 
 import xmlrpc.client  # nosec B411 # supervisord is the panel's own, and expat bounds what entities grow to
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ import aiohttp
 
 from skypanel.domain.errors import Unavailable
 
-# Before it starts the first of the panel's own programs it imports what they need.
+# Generous: before its first fork, supervisord imports the modules of all panel programs.
 TIMEOUT = aiohttp.ClientTimeout(total=60)
 
 
 @dataclass(frozen=True)
 class State:
-    """What supervisord knows of a program; `pid` is 0 where it does not run."""
+    """supervisord's state of a program. `pid` is 0 if it does not run."""
 
     name: str
     state: str
@@ -23,18 +23,18 @@ class State:
 
 
 class Supervisor:
-    """A running supervisord. Every call raises Unavailable if it does not answer or refuses."""
+    """A running supervisord. Every call raises Unavailable if it fails."""
 
     def __init__(self, socket: Path) -> None:
         self._socket = socket
 
     async def states(self) -> dict[str, State]:
-        """Return every program by its name, without its group's."""
+        """Return the states of all programs, by name without the group."""
         programs = await self._call("supervisor.getAllProcessInfo")
         return {program["name"]: State(program["name"], program["statename"], program["pid"]) for program in programs}
 
     async def start_group(self, group: str) -> None:
-        """Have the programs of a group started; does not wait until they are up."""
+        """Start the programs of a group, without waiting until they are ready."""
         await self._call("supervisor.startProcessGroup", group, False)  # noqa: FBT003 - XML-RPC knows no names
 
     async def _call(self, method: str, *arguments: str | bool) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
-"""supervisord, off which the panel's own programs are forked: `python -m skypanel.embedded.supervisord -c <file>`.
+"""supervisord, changed to fork the panel's own programs: `python -m skypanel.embedded.supervisord -c <file>`.
 
-Before it forks the first it imports what all of them need: that is in memory once, and one that ended is there again at
-once. They are programs like any other to supervisord, each with its log, its stop and its restart.
+Before its first fork it imports what all of them need. Processes share that memory, and restart fast. supervisord treats them like any
+other program, with a log, a stop signal and restarts.
 """
 
 import os
@@ -16,30 +16,30 @@ from supervisor.options import ServerOptions
 from skypanel.embedded import forked
 from skypanel.embedded.processes import is_own
 
-# Of a process' name: setproctitle is not to write over its environment, which is read by others, nor Celery over its name.
+# setproctitle must not overwrite the environment in memory, which others read. Celery must not change the name.
 VARIABLES = {"SPT_NOENV": "1", "NOSETPS": "1"}
 
 
 class Options(ServerOptions):  # type: ignore[misc] # supervisor has no types
-    """What supervisord asks of the operating system, and how it is answered here."""
+    """supervisord's interface to the operating system, with the changes for forked programs."""
 
     _is_loaded = False
 
     def check_execv_args(self, filename: str, argv: Sequence[str], found: os.stat_result | None) -> None:
-        """Be told, before the fork, what is to be started."""
+        """Import the panel's modules before the first fork of an own program."""
         super().check_execv_args(filename, argv, found)
         if is_own(argv) and not self._is_loaded:
             self._is_loaded = True
             self._preload()
 
     def execve(self, filename: str, argv: Sequence[str], environ: Mapping[str, str]) -> None:
-        """Become a program, after the fork; the panel's own are here already."""
+        """Run a program in the forked child: an own one by calling its `main`, any other by exec."""
         if is_own(argv):
             forked.run(self._pid, argv, environ)
         super().execve(filename, argv, environ)
 
     def fork(self) -> int:
-        """Remember whose child it is to be, too."""
+        """Fork, and remember the parent's process id for the child."""
         self._pid = os.getpid()
         return int(super().fork())
 
@@ -47,7 +47,7 @@ class Options(ServerOptions):  # type: ignore[misc] # supervisor has no types
         self.logger.info("importing what the panel's own programs need")
         try:
             forked.preload(filter(is_own, self._argvs()))
-        except Exception:  # noqa: BLE001 - those that lack something fail each for itself, and say so in their own logs
+        except Exception:  # noqa: BLE001 - each program then fails by itself, with the reason in its own log
             self.logger.critical(traceback.format_exc())
 
     def _argvs(self) -> list[list[str]]:
@@ -55,7 +55,7 @@ class Options(ServerOptions):  # type: ignore[misc] # supervisor has no types
 
 
 def main() -> None:
-    """Run supervisord until it is told to stop."""
+    """Run supervisord until a signal stops it."""
     os.environ.update(VARIABLES)
     options = Options()
     options.realize(sys.argv[1:], doc=supervisord.__doc__)

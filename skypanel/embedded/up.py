@@ -1,4 +1,4 @@
-"""`skypanel up`: start the panel in the foreground, say where it is, and stop all of it at the end."""
+"""`skypanel up`: runs the panel in the foreground."""
 
 import asyncio
 import contextlib
@@ -45,7 +45,7 @@ async def _run(home: Path, environ: Mapping[str, str]) -> int:
 
 @contextlib.contextmanager
 def _held(home: Path) -> Iterator[None]:
-    """Hold the home, so that no second `up` starts on it; the kernel lets go of it however this process ends."""
+    """Lock the home, so that no second `up` uses it. The kernel releases the lock if this process ends."""
     try:
         home.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(home, os.O_RDONLY | os.O_DIRECTORY)
@@ -63,7 +63,7 @@ def _held(home: Path) -> Iterator[None]:
 
 
 async def _until_previous_ended(environ: Mapping[str, str]) -> None:
-    """Wait for the end of what an `up` that was killed left behind: the kernel has told it to stop."""
+    """Wait for the processes of a killed `up`: the kernel has sent them a signal to stop."""
     try:
         socket = sources.load(environ).run_dir / "supervisor.sock"
     except NotFound:

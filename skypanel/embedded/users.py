@@ -1,4 +1,4 @@
-"""Who runs the panel: an unprivileged system user where `up` is root, else the caller."""
+"""The panel's user: an unprivileged system user if root runs `up`, else the caller."""
 
 import os
 import pwd
@@ -18,24 +18,24 @@ USERADD = ("useradd", "--system", "--user-group", "--no-create-home", "--home-di
 
 @dataclass(frozen=True)
 class User:
-    """A user of this machine, by number."""
+    """A user of this machine, by uid and gid."""
 
     uid: int
     gid: int
 
 
 def caller() -> User:
-    """Return who runs this process."""
+    """Return the user of this process."""
     return User(os.geteuid(), os.getegid())
 
 
 def panel_user() -> User:
-    """Return whom the panel runs as; root makes the system user if it is not there. Raises Unavailable."""
+    """Return the panel's user. As root, create the system user if it is missing. Raises Unavailable."""
     return known_panel_user() or _add()
 
 
 def known_panel_user() -> User | None:
-    """Return whom the panel runs as, or None if the system user is yet to be made."""
+    """Return the panel's user, or None if the system user does not exist yet."""
     return _entry() if os.geteuid() == 0 else caller()
 
 
@@ -53,7 +53,7 @@ def _add() -> User:
             "There is no useradd to make the panel's system user with.", f"Make a user named {NAME} without a login yourself."
         )
     made = subprocess.run(USERADD, check=False, capture_output=True, text=True)
-    # Two panels may start at once: whoever was second finds the user there.
+    # Two panels may start at once and race for this: the second one finds the user.
     entry = _entry()
     if entry is None:
         raise Unavailable(f"The system user {NAME} cannot be made: {made.stderr.strip()}", f"Make it yourself: sudo {' '.join(USERADD)}")
@@ -61,10 +61,10 @@ def _add() -> User:
 
 
 def argv_as(user: User, argv: Sequence[str], *, die_with_parent: bool = True, may_bind_low_ports: bool = False) -> tuple[str, ...]:
-    """Return the argv that runs `argv` as `user` (the caller must be root for another one than itself).
+    """Return the argv that runs `argv` as `user`. For another user than the caller, the caller must be root.
 
-    A changed user has the groups that this machine gives it, none of the caller's, and no way back.
-    `die_with_parent` has it terminated with the process that starts it.
+    The process gets the groups that this machine assigns to the user, none of the caller's, and cannot regain privileges. With
+    `die_with_parent`, the kernel terminates it when its parent ends.
     """
     options = ["--pdeathsig", "TERM"] if die_with_parent else []
     if user != caller():
@@ -75,7 +75,7 @@ def argv_as(user: User, argv: Sequence[str], *, die_with_parent: bool = True, ma
 
 
 def first_closed(path: Path, user: User) -> Path | None:
-    """Return the topmost folder above `path` that `user` may not enter, or None if there is none."""
+    """Return the topmost folder above `path` that `user` may not enter, or None."""
     if user.uid == 0:
         return None
     return next((folder for folder in reversed(path.parents) if folder.exists() and not _enters(folder, user)), None)
@@ -88,7 +88,7 @@ def _enters(folder: Path, user: User) -> bool:
 
 
 def check_reach(home: Path, user: User) -> None:
-    """Raise Invalid if `user` cannot reach the home or the panel's own programs."""
+    """Raise Invalid if `user` cannot reach the home or the panel's programs."""
     if closed := first_closed(home, user):
         raise Invalid(
             f"The panel runs as the user {NAME}, who may not enter {closed}.",
@@ -103,5 +103,5 @@ def check_reach(home: Path, user: User) -> None:
 
 
 def import_root() -> Path:
-    """Return the folder the panel's packages are imported from."""
+    """Return the folder from which the panel's packages are imported."""
     return Path(__file__).parents[2]

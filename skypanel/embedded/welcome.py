@@ -1,4 +1,4 @@
-"""What passes between `up`, which stays, and the process that completes a start for it (`starter.py`)."""
+"""The data between `up`, which keeps running, and its starter, a short-lived process (`starter.py`)."""
 
 import os
 import pwd
@@ -11,7 +11,7 @@ MAX_KEY_BYTES = 16 * 1024
 
 @dataclass(frozen=True)
 class Welcome:
-    """What a start found or made. `fingerprint` is the host key's; `token` is there at the first time only."""
+    """What a start found or made. `fingerprint` is the SSH host key's; only the first start has a `token`."""
 
     keys: int
     fingerprint: str
@@ -21,14 +21,14 @@ class Welcome:
 
 @dataclass(frozen=True)
 class KeyFile:
-    """A file that may hold a public key, and what it holds: the panel's user may not read it."""
+    """A file that may contain a public key, with its contents, because the panel's user may not read it."""
 
     path: str
     text: str
 
 
 def key_folders(environ: Mapping[str, str]) -> tuple[Path, ...]:
-    """Return where the caller's SSH keys are: behind sudo that is somebody else's home."""
+    """Return the folders with the caller's SSH keys. Under sudo, this includes the home of the user who called sudo."""
     homes = [environ["HOME"]] if environ.get("HOME") else []
     if os.geteuid() == 0 and environ.get("SUDO_USER"):
         try:
@@ -39,7 +39,7 @@ def key_folders(environ: Mapping[str, str]) -> tuple[Path, ...]:
 
 
 def key_files(folders: Sequence[Path]) -> tuple[KeyFile, ...]:
-    """Return the `*.pub` files of some folders; one that cannot be read is as good as empty."""
+    """Return the `*.pub` files in folders. Unreadable ones have an empty text."""
     return tuple(KeyFile(str(file), _beginning(file)) for file in sorted(file for folder in folders for file in folder.glob("*.pub")))
 
 
