@@ -1,1 +1,1 @@
-"""The one privileged process of an embedded panel: it makes the sandboxes that builds and dynos run in."""
+"""The one privileged process of an embedded panel. It makes the sandboxes of builds and dynos."""

@@ -1,4 +1,4 @@
-"""`python -m skypanel.launcher`: runs until SIGTERM, then stops everything it started."""
+"""`python -m skypanel.launcher` runs until SIGTERM, then stops everything that it started."""
 
 import asyncio
 import os
@@ -10,7 +10,10 @@ from skypanel.launcher.options import parse_options
 
 
 def main() -> None:
-    """Enter a mount namespace of our own, so that no mount outlives us; not root: a user and a network namespace too."""
+    """Run the launcher in a mount namespace of its own, so that no mount outlives it.
+
+    Without root it also gets a user namespace and a network namespace.
+    """
     signals.reset_signals()
     options = parse_options(sys.argv[1:])
     inner = (sys.executable, "-m", "skypanel.launcher", *sys.argv[1:], "--inner")

@@ -1,4 +1,4 @@
-"""How it is noticed that a sandbox runs over its limits."""
+"""Detects that a sandbox exceeds its limits."""
 
 import asyncio
 from collections.abc import Sequence
@@ -12,27 +12,27 @@ INTERVAL_S = 0.5
 
 
 class Bounds(Protocol):
-    """What holds a sandbox's processes to their limits: a control group, or a look at them now and then."""
+    """Enforces the limits of a sandbox's processes: by a control group, or by polling them."""
 
     def open(self, limits: Limits) -> None:
-        """Put the limits in force. Raises OSError."""
+        """Enforce the limits. Raises OSError."""
         ...
 
     def add(self, pid: int) -> None:
-        """Put a process under the limits, and all its children to come."""
+        """Put a process and all its future children under the limits."""
         ...
 
     def out_of_memory(self) -> bool:
-        """Whether they used more memory than they may."""
+        """Whether the processes exceeded the memory limit."""
         ...
 
     async def close(self) -> None:
-        """End what is left and forget it."""
+        """Kill the remaining processes and release the limits."""
         ...
 
 
 async def watch(bounds: Bounds, disks: Sequence[Disk], deadline: float | None) -> Overrun:
-    """Return the first limit that is run over. `deadline` is a time of the event loop's clock."""
+    """Wait until a limit is exceeded and return it. `deadline` is a time of the event loop's clock."""
     loop = asyncio.get_running_loop()
     while deadline is None or loop.time() < deadline:
         if (found := await over_now(bounds, disks)) is not None:
@@ -43,7 +43,7 @@ async def watch(bounds: Bounds, disks: Sequence[Disk], deadline: float | None) -
 
 
 async def over_now(bounds: Bounds, disks: Sequence[Disk]) -> Overrun | None:
-    """Return the limit of space that is run over at this moment."""
+    """Return the memory or disk limit that is exceeded now, or None."""
     if bounds.out_of_memory():
         return Overrun.MEMORY
     for disk in disks:

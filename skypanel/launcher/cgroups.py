@@ -1,6 +1,6 @@
 """Limits of memory, CPU and processes by control groups, version 1 and 2."""
 
-# ruff: noqa: ASYNC240 - moments on local file systems
+# ruff: noqa: ASYNC240 - short calls on local file systems
 
 import asyncio
 import os
@@ -19,7 +19,7 @@ _DEADLINE_S = 10.0
 
 @dataclass(frozen=True)
 class Hierarchy:
-    """Where each controller is mounted; with version 2 all in one place."""
+    """Where each controller is mounted. In version 2 all have the same mount point."""
 
     version: int
     mounts: Mapping[str, Path]
@@ -31,7 +31,7 @@ class Hierarchy:
 
 @dataclass(frozen=True)
 class Write:
-    """A value for a control file. An optional file may be missing: not every kernel counts swap."""
+    """A value for a control file. An optional file may be missing, because not every kernel counts swap."""
 
     path: Path
     value: str
@@ -39,7 +39,10 @@ class Write:
 
 
 def find_hierarchy(mounts: str) -> Hierarchy | None:
-    """Return the hierarchy in a /proc/self/mounts, or None where a controller is missing from version 1 and there is no version 2."""
+    """Return the hierarchy that a /proc/self/mounts lists.
+
+    Returns None if version 1 lacks a controller, or if neither version is mounted.
+    """
     first: dict[str, Path] = {}
     second: Path | None = None
     for line in mounts.splitlines():
@@ -54,7 +57,7 @@ def find_hierarchy(mounts: str) -> Hierarchy | None:
 
 
 def limit_writes(hierarchy: Hierarchy, group: str, limits: Limits) -> tuple[Write, ...]:
-    """Return what to write to hold a group to its limits."""
+    """Return the writes that limit a group."""
     memory, cpu, pids = (hierarchy.mounts[controller] / group for controller in CONTROLLERS)
     quota = round(limits.cpu_cores * _PERIOD_US)
     if hierarchy.version == 1:
@@ -81,7 +84,7 @@ def oom_kills(events: str) -> int:
 
 
 class Group:
-    """One sandbox's control group."""
+    """The control group of one sandbox."""
 
     def __init__(self, hierarchy: Hierarchy, name: str) -> None:
         self._hierarchy = hierarchy
@@ -90,7 +93,7 @@ class Group:
         self._events = hierarchy.mounts["memory"] / name / ("memory.oom_control" if hierarchy.version == 1 else "memory.events")
 
     def open(self, limits: Limits) -> None:
-        """Make it, and put its limits in force. Raises OSError."""
+        """Make the group and enforce its limits. Raises OSError."""
         for path in self._paths:
             path.mkdir()
         for write in limit_writes(self._hierarchy, self._name, limits):
@@ -98,29 +101,29 @@ class Group:
                 write.path.write_text(write.value)
 
     def add(self, pid: int) -> None:
-        """Move a process in; its children follow as they are born."""
+        """Move a process into the group. Children that it starts later are in it too."""
         for path in self._paths:
             (path / "cgroup.procs").write_text(str(pid))
 
     def out_of_memory(self) -> bool:
-        """Whether the kernel had to kill something in it for want of memory."""
+        """Whether the kernel's OOM killer ended a process of the group."""
         return oom_kills(self._events.read_text()) > 0
 
     async def close(self) -> None:
-        """Kill what is left in it and remove it."""
+        """Kill the group's processes and remove it."""
         for path in self._paths:
             await _remove(path)
 
 
 class Cgroups:
-    """All control groups of one launcher, under a name of its own."""
+    """All control groups of one launcher, under a parent group of its own."""
 
     def __init__(self, hierarchy: Hierarchy, tag: str) -> None:
         self._hierarchy = hierarchy
         self._name = f"skypanel-{tag}"
 
     def prepare(self) -> None:
-        """Make the parent of all groups. Raises OSError where the controllers cannot be used."""
+        """Make the parent of all groups. Raises OSError if the controllers cannot be used."""
         for path in self._hierarchy.paths(self._name):
             path.mkdir(exist_ok=True)
         if self._hierarchy.version == 2:  # noqa: PLR2004 - the version's name
@@ -130,11 +133,11 @@ class Cgroups:
                 (parent / "cgroup.subtree_control").write_text(enable)
 
     def group(self, name: str) -> Group:
-        """Return the group of a sandbox, which is not made yet."""
+        """Return the group of a sandbox. `open` makes it."""
         return Group(self._hierarchy, f"{self._name}/{name}")
 
     async def clear(self) -> None:
-        """Kill and remove everything under this launcher's name, its own leftovers and those of a predecessor."""
+        """Kill and remove every group under this launcher's name, including orphans of an earlier launcher."""
         for path in self._hierarchy.paths(self._name):
             if path.is_dir():
                 for child in [entry for entry in path.iterdir() if entry.is_dir()]:
@@ -143,7 +146,10 @@ class Cgroups:
 
 
 async def _remove(path: Path) -> None:
-    """Kill a group's processes until it is empty, then remove it; the kernel needs a moment to let go of them."""
+    """Kill a group's processes until it is empty, then remove it. The kernel takes a moment to release them.
+
+    Raises OSError if it is not removed within 10 s.
+    """
     deadline = asyncio.get_running_loop().time() + _DEADLINE_S
     while path.is_dir():
         for pid in (path / "cgroup.procs").read_text().split():

@@ -1,4 +1,4 @@
-"""Numbers that go round and come back as late as possible, also over the lives of their user."""
+"""A cyclic counter that survives restarts and repeats a number as late as possible."""
 
 import secrets
 import sys
@@ -10,10 +10,10 @@ BLOCK = 64
 
 
 class Counter:
-    """Counts from 0 to below `size` and on from 0.
+    """Counts from 0 to below `size`, then starts at 0 again.
 
-    The file holds a number that is still to come: it is written once for a block of numbers, ahead of them, so
-    that a life that was killed costs the rest of its block and gives out no number a second time.
+    The file holds the start of the next block. It is written once for each block, before the block is used.
+    So a killed process skips the rest of its block, and no number is returned twice in a cycle.
     """
 
     def __init__(self, file: Path, size: int) -> None:
@@ -30,7 +30,7 @@ class Counter:
         return number
 
     def _kept(self) -> int:
-        """Return where to go on: anywhere if that is not known, as the first numbers may have been given out."""
+        """Return the stored position, or a random one if there is none: the first numbers may be in use."""
         try:
             return int(self._file.read_text()) % self._size
         except (FileNotFoundError, ValueError):
@@ -40,7 +40,7 @@ class Counter:
         try:
             write_whole(self._file, f"{number}\n".encode())
         except OSError as error:
-            # a full disk is no reason to start nothing any more
+            # On a full disk, sandboxes must still start.
             sys.stderr.write(f"{self._file} cannot be written: {error.strerror}\n")
             number = (self._next + 1) % self._size
         self._stored = number

@@ -1,6 +1,6 @@
-"""Disks of a bounded size: an ext4 image on a loop device, or where there is none a folder that is measured."""
+"""Disks of a bounded size: an ext4 image on a loop device, or a measured folder if there are no loop devices."""
 
-# ruff: noqa: ASYNC240 - moments on local file systems
+# ruff: noqa: ASYNC240 - short calls on local file systems
 
 import asyncio
 import os
@@ -17,39 +17,39 @@ from skypanel.host.finishing import to_the_end
 
 FULL_BYTES = 1024**2
 _BLOCK = 512
-# What a file system needs of a disk for itself, beside what is written to it.
+# The overhead of a file system, in addition to its files.
 _OWN_BYTES = 1024**2
 
 
 class Disk(Protocol):
-    """Some space of a sandbox's own."""
+    """The disk space of one sandbox or build cache."""
 
     @property
     def path(self) -> Path:
-        """Where the launcher sees it."""
+        """Where the launcher sees the disk."""
         ...
 
     @property
     def kept_bytes(self) -> int | None:
-        """How much of it lasts; None for one that goes with its sandbox."""
+        """How much of the contents a persistent disk may keep. None for a disk that is deleted with its sandbox."""
         ...
 
     async def open(self) -> None:
-        """Make it. Raises CommandFailed, OSError."""
+        """Make the disk. Raises CommandFailed, OSError."""
         ...
 
     async def full(self) -> bool:
-        """Whether its size is used up."""
+        """Whether the disk is full."""
         ...
 
     async def close(self) -> None:
-        """Take it away, however far it was made, and what it holds unless that lasts."""
+        """Remove the disk, also after a failed `open`. A persistent disk keeps its contents."""
         ...
 
 
 @asynccontextmanager
 async def opened(disk: Disk) -> AsyncIterator[Disk]:
-    """Have a disk for the length of the block. Raises CommandFailed, OSError."""
+    """Open a disk for the length of the block. Raises CommandFailed, OSError."""
     try:
         await disk.open()
         yield disk
@@ -59,9 +59,10 @@ async def opened(disk: Disk) -> AsyncIterator[Disk]:
 
 @dataclass(frozen=True)
 class LoopDisk:
-    """An ext4 image on a loop device, mounted where only the launcher and its sandboxes see it.
+    """An ext4 image on a loop device, in a mount that only the launcher and its sandboxes see.
 
-    A lasting one is kept with its contents, unless these are more than is kept, or it was damaged or made of another size.
+    A persistent image is reused with its contents. It is formatted anew if it is damaged, has another size,
+    or holds more than `kept_bytes`.
     """
 
     image: Path
@@ -71,23 +72,23 @@ class LoopDisk:
     kept_bytes: int | None = None
 
     async def open(self) -> None:
-        """Make or keep the image, and mount it."""
+        """Make the image or reuse it, and mount it."""
         if self.kept_bytes is None or not await self._sound():
             await self._format()
         self.path.mkdir()
         await self._mount()
-        if self._overfull():  # as a launcher that was killed left it
+        if self._overfull():  # a killed launcher may leave it so
             await unmount(self.path)
             await self._format()
             await self._mount()
 
     async def full(self) -> bool:
-        """Whether less than a mebibyte or no inode is left."""
+        """Whether less than 1 MiB or no inode is free."""
         status = os.statvfs(self.path)
         return status.f_bavail * status.f_frsize < FULL_BYTES or status.f_favail == 0
 
     async def close(self) -> None:
-        """Unmount it; delete the image unless it lasts."""
+        """Unmount the image; delete it unless it is persistent."""
         lasts = self.kept_bytes is not None and not self._overfull()
         if self.path.is_dir():
             await unmount(self.path)
@@ -100,7 +101,7 @@ class LoopDisk:
 
     async def _format(self) -> None:
         self.image.unlink(missing_ok=True)
-        # what is in it is the app's alone
+        # only the app may read its contents
         with os.fdopen(os.open(self.image, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.truncate(self.size_bytes)
         await call(mkfs(self.image, self.uid))
@@ -115,7 +116,7 @@ class LoopDisk:
         return True
 
     def _overfull(self) -> bool:
-        """Whether a lasting one holds more than is kept."""
+        """Whether a persistent disk holds more than `kept_bytes`."""
         if self.kept_bytes is None or not self.path.is_mount():
             return False
         status, room = os.statvfs(self.path), self.kept_bytes + _OWN_BYTES
@@ -125,15 +126,15 @@ class LoopDisk:
 
 @dataclass(frozen=True)
 class FolderDisk:
-    """A folder that is measured now and then, where there are no loop devices."""
+    """A folder whose size is polled, for machines without loop devices."""
 
     path: Path
     size_bytes: int
     kept_bytes: int | None = None
 
     async def open(self) -> None:
-        """Make the folder, or keep a lasting one, unless it holds more than is kept."""
-        if self.kept_bytes is not None:  # as a launcher that was killed left it
+        """Make the folder, or reuse a persistent one. It is emptied first if it holds more than `kept_bytes`."""
+        if self.kept_bytes is not None:  # a killed launcher may leave it too full
             await self.close()
         self.path.mkdir(exist_ok=self.kept_bytes is not None)
 
@@ -142,13 +143,13 @@ class FolderDisk:
         return await asyncio.to_thread(usage, self.path) > self.size_bytes
 
     async def close(self) -> None:
-        """Delete it, unless it lasts."""
+        """Delete the folder, unless it is persistent and within `kept_bytes`."""
         if self.kept_bytes is None or await asyncio.to_thread(usage, self.path) > self.kept_bytes + _OWN_BYTES:
             await asyncio.to_thread(delete_tree, self.path)
 
 
 def mkfs(image: Path, uid: int) -> tuple[str, ...]:
-    """Return the command that makes a file system; without a journal, as it need not outlive a crash."""
+    """Return the command that makes a file system. It has no journal, because a damaged one is made anew."""
     return (
         *("mkfs.ext4", "-q", "-F", "-m", "0", "-i", str(BYTES_PER_FILE), "-O", "^has_journal"),
         *("-E", f"lazy_itable_init=1,nodiscard,root_owner={uid}:{uid}", str(image)),
@@ -156,18 +157,18 @@ def mkfs(image: Path, uid: int) -> tuple[str, ...]:
 
 
 def mount_image(image: Path, target: Path) -> tuple[str, ...]:
-    """Return the command that mounts an image; the loop device goes with the mount."""
+    """Return the command that mounts an image. The kernel frees the loop device when it is unmounted."""
     return ("mount", "-t", "ext4", "-o", "loop,nosuid,nodev,noatime,discard", str(image), str(target))
 
 
 def mount_overlay(lower: Path, upper: Path, work: Path, target: Path, *, unprivileged: bool) -> tuple[str, ...]:
-    """Return the command that mounts `lower`, with all that is written to it going to `upper`."""
+    """Return the command that mounts `lower` with an overlay: all writes go to `upper`."""
     flags = ["nosuid", "nodev", f"lowerdir={lower}", f"upperdir={upper}", f"workdir={work}", *(["userxattr"] if unprivileged else [])]
     return ("mount", "-t", "overlay", "-o", ",".join(flags), "overlay", str(target))
 
 
 async def unmount(path: Path) -> None:
-    """Unmount what is mounted there, if anything is; lazily if something still holds it."""
+    """Unmount `path` if it is a mount point; lazily if it is busy."""
     if not path.is_mount():
         return
     try:
@@ -177,7 +178,7 @@ async def unmount(path: Path) -> None:
 
 
 def usage(path: Path) -> int:
-    """Return how many bytes of storage a tree takes up; files may vanish meanwhile."""
+    """Return how many bytes of storage a tree takes up. Files may vanish meanwhile."""
     total = 0
     folders = [str(path)]
     while folders:
@@ -193,7 +194,7 @@ def usage(path: Path) -> int:
 
 
 def delete_tree(path: Path) -> None:
-    """Delete a tree that may not be there; a link in its place goes, what it leads to stays."""
+    """Delete a tree if it exists. A symbolic link is deleted; its target stays."""
     if path.is_symlink() or not path.is_dir():
         path.unlink(missing_ok=True)
     else:

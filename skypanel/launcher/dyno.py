@@ -1,4 +1,4 @@
-"""One dyno: kept running until it is told to stop."""
+"""One dyno and its supervision until it is stopped."""
 
 import asyncio
 import math
@@ -32,7 +32,7 @@ _SIGNAL_INTERVAL_S = 0.2
 
 
 def restart_delay_s(failures: int) -> float:
-    """Return how long to wait after so many failures in a row: 1, 2, 4 ... 60 s."""
+    """Return how long to wait after `failures` failures in a row: 1, 2, 4 ... 60 s."""
     return float(min(2 ** min(failures - 1, 10), MAX_DELAY_S))
 
 
@@ -49,38 +49,38 @@ class Dyno:
     since: datetime = field(default_factory=lambda: datetime.now(UTC))
     restarts: int = 0
     reason: str | None = None
-    # how it ended, of one that runs once
+    # only a one-off dyno has an exit
     exit: Exit | None = None
     once: bool = False
     streams: Streams | None = None
     terminal: bool = False
     _sandbox: Running | None = None
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
-    # set as well when it is to stop: what runs of it is to end, now or once it lingered
+    # set when the running process must end, for a stop or a restart; it may still linger first
     _leave: asyncio.Event = field(default_factory=asyncio.Event)
     _linger_s: float = math.inf
     _deadline: float = math.inf
 
     @property
     def port(self) -> int:
-        """The port it is to listen on; each its own, so that an app which ignores $PORT is found out."""
+        """The value of $PORT. Each dyno has another one, so an app that ignores $PORT fails its health check."""
         return FIRST_PORT + self.slot
 
     @property
     def stopping(self) -> bool:
-        """Whether it was told to stop."""
+        """Whether `stop` was called."""
         return self._stop.is_set()
 
     def pids(self, parents: Mapping[int, int]) -> list[int]:
-        """Return its processes as the host sees them, of a map from every pid to its parent."""
+        """Return its processes as the host sees them. `parents` maps each pid to its parent."""
         return sorted(processes.descendants(parents, self._sandbox.init_pid)) if self._sandbox else []
 
     async def look(self) -> Look:
-        """Return where it listens, and what it used of processors. Raises OSError."""
+        """Return where it listens and how much CPU time it has used. Raises OSError."""
         return await look(self._sandbox, self.port) if self._sandbox else Look(self.port)
 
     def stop(self, grace_s: float, linger_s: float = 0.0) -> None:
-        """Tell it to stop: SIGTERM after it lingered, SIGKILL after the grace; told twice, the earlier end counts."""
+        """Stop it: wait `linger_s`, send SIGTERM, and SIGKILL after `grace_s`. Of several calls, the earliest deadline counts."""
         self._deadline = min(self._deadline, asyncio.get_running_loop().time() + linger_s + grace_s)
         self._linger_s = min(self._linger_s, linger_s)
         self._become(DynoState.STOPPING)
@@ -88,7 +88,7 @@ class Dyno:
         self._leave.set()
 
     def renew(self, grace_s: float) -> None:
-        """End what runs of it, as when it stops, and start it again; one that waits for its next start need not wait."""
+        """Stop its processes as `stop` does, without lingering, and start it again. A dyno in backoff starts at once."""
         self._deadline = min(self._deadline, asyncio.get_running_loop().time() + grace_s)
         self._linger_s = 0.0
         self._become(DynoState.STARTING)
@@ -101,7 +101,7 @@ class Dyno:
                 processes.send(pid, self._sandbox.init_pid, number)
 
     async def supervise(self) -> None:
-        """Run it, again and again, until it is told to stop."""
+        """Run it and restart it until it is stopped."""
         try:
             await self._keep_up()
         finally:
@@ -133,7 +133,7 @@ class Dyno:
             self.restarts += 1
 
     def _renewed(self) -> bool:
-        """Whether it ended only to start again; then it may run as long as it likes once more."""
+        """Whether it ended for a restart. If so, clears the request and its deadlines."""
         if self.stopping or not self._leave.is_set():
             return False
         self._leave.clear()
@@ -145,7 +145,7 @@ class Dyno:
             self.state, self.since = state, datetime.now(UTC)
 
     async def _run_once(self) -> str:
-        """Run it to its end, and return how it ended."""
+        """Run it once until it ends, and return how it ended."""
         name, request = self.machine.new_name(), self.request
         try:
             if self.request.key.process_type == WEB and self.endpoint is None:
@@ -172,8 +172,8 @@ class Dyno:
                 self._sandbox = None
 
     async def _finish(self, sandbox: Running, bounds: Bounds, disk: Disk) -> str:
-        """Return how the command ended: by itself, because it was told to, or because a limit was run over."""
-        # a full disk of its own is the dyno's own affair: its writes fail; a measured folder has to be watched
+        """Return how the command ended: by itself, by a stop, or by an exceeded limit."""
+        # a full loop device only fails the dyno's own writes; a folder has no hard limit, so its size is polled
         disks = [] if self.machine.loop_devices else [disk]
         ended = asyncio.create_task(sandbox.wait())
         watching = asyncio.create_task(watch(bounds, disks, self._end_of_time()))
@@ -190,7 +190,7 @@ class Dyno:
             await drop(watching, stopping, ended)
 
     async def _stop_politely(self, sandbox: Running) -> None:
-        """Once told to end, send SIGTERM to each process, and SIGKILL to what is left after the grace."""
+        """After a stop or restart request, send SIGTERM to each process, and SIGKILL to the rest after the grace period."""
         await self._leave.wait()
         await asyncio.sleep(self._linger_s)
         self.log.system("Stopping all processes with SIGTERM")
@@ -210,7 +210,7 @@ class Dyno:
 
     @asynccontextmanager
     async def _output(self) -> AsyncIterator[Streams]:
-        """Give the sandbox what whoever is attached brought along, or a pipe that ends in the log."""
+        """Yield the streams of the attached client, or a pipe whose output goes to the log."""
         if self.streams is not None:
             yield self.streams
             return

@@ -15,23 +15,26 @@ from skypanel.launcher.machine import Machine
 from skypanel.launcher.running import Streams
 from skypanel.launcher.slugs import Slugs
 
-# Requests that were on their way when the route was switched have a moment to be answered.
+# Requests that were on their way when the route was switched still need an answer.
 LINGER_S = 1.0
 
 
 class Dynos:
-    """Starts dynos, stops them, says what they do."""
+    """Starts, stops and lists dynos."""
 
     def __init__(self, machine: Machine, slugs: Slugs, logs: LogFiles) -> None:
         self._machine = machine
         self._slugs = slugs
         self._logs = logs
         self._current: dict[DynoKey, Dyno] = {}
-        # those that stop have their name taken by those that are wanted again
+        # includes dynos that are stopping and whose name a new dyno already has
         self._tasks: dict[Dyno, asyncio.Task[None]] = {}
 
     def start(self, request: StartDyno) -> None:
-        """Start a dyno unless it runs; one that is being stopped is started anew after its end. Raises NotFound, CommandFailed, OSError."""
+        """Start a dyno unless it runs. If one of its name is stopping, start it after that one's end.
+
+        Raises NotFound, CommandFailed, OSError.
+        """
         before = self._current.get(request.key)
         if before is not None and not before.stopping:
             return
@@ -39,7 +42,7 @@ class Dynos:
         self._tasks[dyno] = asyncio.create_task(self._keep(dyno, self._tasks.get(before) if before else None))
 
     async def run_once(self, request: RunOnce, streams: Streams | None) -> Exit | None:
-        """Start a dyno that runs once. With streams, see it to its end, which comes at the latest when the caller is cancelled.
+        """Start a one-off dyno. With `streams`, wait for its end and return its exit; cancelling the call kills it.
 
         Raises Conflict, NotFound, CommandFailed, OSError.
         """
@@ -75,7 +78,7 @@ class Dynos:
             dyno.signal(request.number)
 
     async def _keep(self, dyno: Dyno, before: asyncio.Task[None] | None) -> None:
-        """Supervise a dyno to its end, after the one that had its name, and give everything back."""
+        """Supervise a dyno until it ends, then free its slot, log and slug. If `before` is given, wait for it first."""
         key, tenant = dyno.request.key, dyno.request.tenant
         try:
             if before is not None:
@@ -90,14 +93,14 @@ class Dynos:
             await self._slugs.give_back(tenant, dyno.request.digest)
 
     async def retire(self, request: Retire) -> None:
-        """Tell all dynos of an app but those to keep to stop; their slugs go with them."""
+        """Stop all dynos of an app except `keep` and one-off dynos. Then delete its slugs except `keep_digest`."""
         for dyno in self._of(request.app_id):
             if dyno.request.key not in request.keep and not dyno.once:
                 dyno.stop(request.grace_s, LINGER_S)
         await self._slugs.keep_only(request.app_id, request.keep_digest)
 
     def renew(self, request: StopDyno) -> Sequence[str]:
-        """End the dynos of an app that are called so, that they start again unless they run once, and return their names."""
+        """Restart the dynos of an app that match a name, and return their names. One-off dynos only stop."""
         told = [dyno for dyno in self._of(request.app_id) if dyno.request.key.is_called(request.name) and not dyno.stopping]
         for dyno in told:
             if dyno.once:
@@ -107,7 +110,7 @@ class Dynos:
         return sorted({dyno.request.key.name for dyno in told})
 
     async def stop(self, app_id: AppId | None, grace_s: float) -> None:
-        """Stop the dynos of an app or of all, and wait for their end."""
+        """Stop the dynos of an app, or of all apps for None, and wait until they have ended."""
         stopping = {dyno: task for dyno, task in self._tasks.items() if app_id in {None, dyno.request.key.app_id}}
         for dyno in stopping:
             dyno.stop(grace_s)
@@ -115,9 +118,9 @@ class Dynos:
             await asyncio.wait(stopping.values())
 
     def report(self, app_id: AppId | None, *, once: bool) -> Sequence[Message]:
-        """Return the dynos of an app or of all that run once, or those that are kept running, in order.
+        """Return the one-off dynos of an app (or of all apps), or the others, in order.
 
-        What runs once of one app comes with its command: those of all apps would be too much for one message.
+        One-off dynos carry their command only if an app is named: the commands of all apps might exceed one message.
         """
         dynos = sorted(self._of(app_id), key=lambda dyno: dyno.request.key)
         return [
@@ -127,12 +130,12 @@ class Dynos:
         ]
 
     async def look(self, keys: Sequence[DynoKey]) -> Sequence[Message]:
-        """Return what dynos that are waited for do, in the order of their keys, as far as they run. Raises OSError."""
+        """Return what the dynos of `keys` do, in that order. Dynos that do not exist are left out. Raises OSError."""
         awaited = [dyno for key in keys if (dyno := self._current.get(key)) is not None]
         return [_saw(dyno, await dyno.look()) for dyno in awaited]
 
     def last_lines(self, key: DynoKey) -> Sequence[str]:
-        """Return what a dyno said last; nothing of one that is not there."""
+        """Return the last lines of a dyno's output; nothing if it does not exist."""
         dyno = self._current.get(key)
         return dyno.log.last() if dyno else ()
 

@@ -1,6 +1,6 @@
-"""A launcher's life: what it takes possession of, and how it leaves nothing behind."""
+"""The life of a launcher: which resources it acquires, and how it releases all of them."""
 
-# ruff: noqa: ASYNC240 - moments on local file systems
+# ruff: noqa: ASYNC240 - short calls on local file systems
 
 import asyncio
 import base64
@@ -40,7 +40,7 @@ _FILE_MAX = Path("/proc/sys/fs/file-max")
 
 
 async def live(options: Options) -> None:
-    """Serve requests until SIGTERM or SIGINT, then stop all dynos and take everything away."""
+    """Serve requests until SIGTERM or SIGINT, then stop all dynos and release all resources."""
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
@@ -64,7 +64,7 @@ async def live(options: Options) -> None:
 
 
 def _set_inherited() -> None:
-    """Set what everything we start inherits: no core dumps, enough open files, and folders that others can pass through."""
+    """Set what child processes inherit: no core dumps, enough open files, and a umask that lets others traverse folders."""
     os.umask(0o022)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -73,7 +73,10 @@ def _set_inherited() -> None:
 
 
 def _unbound_files() -> None:
-    """Have no number of open files in all, as systemd has it: one app could use it up. Each costs memory, which is bounded."""
+    """Remove the limit on open files of the whole machine, as systemd does: one app could exhaust it.
+
+    The memory of open files stays bounded by the memory limits.
+    """
     try:
         _FILE_MAX.write_text(str(2**63 - 1))
     except OSError as error:
@@ -82,7 +85,7 @@ def _unbound_files() -> None:
 
 @asynccontextmanager
 async def _open_machine(options: Options) -> AsyncIterator[Machine]:
-    """Take possession of what carries this home's name, clear what a predecessor left, and take all away at the end."""
+    """Acquire everything that has this home's name, clear what an earlier launcher left, and release it at the end."""
     with _sole_owner(options.base):
         async with AsyncExitStack() as stack:
             places = await open_places(options.home, options.base, Path(str(files("buildpacks"))), options.owner)
@@ -102,7 +105,7 @@ async def _open_machine(options: Options) -> AsyncIterator[Machine]:
 
 
 def _network(options: Options, places: Places) -> tuple[Network, tuple[str, ...]]:
-    """Return the network and whom sandboxes ask for names; slirp4netns passes questions on to the host's own resolver."""
+    """Return the network and the DNS resolvers of sandboxes. slirp4netns forwards queries to the host's resolver."""
     plan = Plan(options.tag, options.subnet)
     slots = Counter(places.next_slot, plan.slots)
     if options.rootless:
@@ -112,7 +115,7 @@ def _network(options: Options, places: Places) -> tuple[Network, tuple[str, ...]
 
 @contextmanager
 def _sole_owner(base: Path) -> Iterator[None]:
-    """Hold the launcher's folder; a second launcher of the same home ends here."""
+    """Hold a lock on the launcher's folder. A second launcher of the same home exits here."""
     base.mkdir(mode=0o711, parents=True, exist_ok=True)
     descriptor = os.open(base, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -131,7 +134,7 @@ def _lock(descriptor: int, base: Path) -> None:
 
 
 async def _open_cgroups(options: Options) -> Cgroups | None:
-    """Return this launcher's control groups, emptied; None where they cannot be used."""
+    """Return this launcher's control groups, emptied; None if they cannot be used."""
     hierarchy = None if options.rootless else find_hierarchy(Path("/proc/self/mounts").read_text())
     if hierarchy is None:
         return None
@@ -146,7 +149,7 @@ async def _open_cgroups(options: Options) -> Cgroups | None:
 
 
 def _clear_folders(places: Places) -> None:
-    """Delete the disks and half-extracted slugs of a predecessor that was killed."""
+    """Delete the disks and partly extracted slugs of an earlier launcher that was killed."""
     for leftover in (*places.images.iterdir(), *places.base.glob(f"slugs/*/*{PART}")):
         delete_tree(leftover)
 
@@ -164,7 +167,7 @@ async def _system(options: Options) -> System:
     links = {name: str(Path("/", name).readlink()) for name in _SYSTEM_NAMES if Path("/", name).is_symlink()}
     folders = [name for name in _SYSTEM_NAMES if name not in links and Path("/", name).is_dir()]
     disable_userns = "--disable-userns" in await call(("bwrap", "--help"))
-    # in a process of its own, as it takes a library
+    # in a short-lived process, because it loads a library
     calls = base64.b64decode(await call((sys.executable, "-m", "skypanel.drivers.sandbox.seccomp")))
     hidden = [path for path in HIDDEN if Path(path).is_dir()]
     return System(system_root(links, folders, hidden), disable_userns, options.rootless, calls)

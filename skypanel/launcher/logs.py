@@ -1,4 +1,4 @@
-"""Dynos' output in files: a line a time, rotated."""
+"""Output of dynos in rotated log files, line by line."""
 
 import asyncio
 import os
@@ -14,10 +14,10 @@ from skypanel.domain.log import KEPT_FILES, MAX_BYTES
 from skypanel.host.descriptors import chunks
 from skypanel.host.lines import LineSplitter
 
-# What is kept in memory of each dyno, to say why it ended.
+# The last lines of each dyno stay in memory, to explain why it ended.
 LAST_LINES = 120
 LAST_CHARACTERS = 500
-# Above this a dyno waits for its own output, so that one that shouts does not take the launcher's time from others.
+# Backpressure: above this rate a dyno waits for its own output, so that it cannot occupy the launcher.
 MAX_BYTES_PER_S = 4 * 1024**2
 
 
@@ -27,9 +27,10 @@ def _now() -> datetime:
 
 @dataclass
 class LogFile:
-    """One dyno name's output: `<RFC 3339 time> app[web.1]: <text>`; the platform's own lines say skypanel instead of app.
+    """The output of one dyno name: `<RFC 3339 time> app[web.1]: <text>`. The platform's own lines say skypanel instead of app.
 
-    The folder belongs to the panel's user; it is reached by descriptor, and nothing but a plain file is written to.
+    The folder belongs to the panel's user, who may replace its entries.
+    So the file is opened relative to a descriptor, and only a plain file is written to.
     """
 
     folder: int
@@ -41,15 +42,15 @@ class LogFile:
     _size: int = field(default=0, init=False)
 
     def app(self, lines: list[str]) -> list[str]:
-        """Add lines that the dyno wrote, and return them as they stand there."""
+        """Append lines that the dyno wrote. Returns them with time and source."""
         return self._add("app", lines)
 
     def system(self, text: str) -> list[str]:
-        """Add a line about the dyno, and return it as it stands there."""
+        """Append a line about the dyno. Returns it with time and source."""
         return self._add("skypanel", [text])
 
     def close(self) -> None:
-        """Give the descriptors back."""
+        """Close the descriptors."""
         self._close_file()
         os.close(self.folder)
 
@@ -61,7 +62,7 @@ class LogFile:
         try:
             self._write("".join(f"{line}\n" for line in added).encode())
         except OSError:
-            # a disk that is full costs lines; the dyno goes on
+            # a full disk loses lines; the dyno keeps running
             self._close_file()
         return added
 
@@ -100,7 +101,7 @@ class LogFile:
 
 
 class Output:
-    """What one dyno of one release says: to the file of its name, which others share, and the last of it kept apart."""
+    """The output of one dyno of one release. Its file may be shared with other dynos of that name; its last lines are its own."""
 
     def __init__(self, file: LogFile) -> None:
         self._file = file
@@ -116,12 +117,12 @@ class Output:
         self._keep(self._file.system(text))
 
     def end_try(self) -> None:
-        """Say that what was said was said by a try that has ended."""
+        """Mark the end of one run of the dyno. `last` keeps returning its lines."""
         self._before = tuple(self._said)
         self._said.clear()
 
     def last(self) -> Sequence[str]:
-        """Return the last lines of the last try that ended, or of the first one, which has not."""
+        """Return the last lines of the last run that ended, or of the first run if none has ended."""
         return self._before or tuple(self._said)
 
     def _keep(self, lines: Sequence[str]) -> None:
@@ -129,7 +130,7 @@ class Output:
 
 
 class LogFiles:
-    """The log files in use; two releases' dynos of one name share a file."""
+    """The open log files. Dynos of two releases with the same name share a file."""
 
     def __init__(self, root: Path, owner: int) -> None:
         self._root = root
@@ -137,13 +138,13 @@ class LogFiles:
         self._open: dict[tuple[AppId, str], tuple[LogFile, int]] = {}
 
     def open(self, app_id: AppId, name: str) -> LogFile:
-        """Return a dyno's file; `close` it as often as it was opened. Raises OSError."""
+        """Return the log file of a dyno name. Each `open` needs one `close`. Raises OSError."""
         file, users = self._open.get((app_id, name)) or (LogFile(self._folder(app_id), name, self._owner), 0)
         self._open[app_id, name] = (file, users + 1)
         return file
 
     def close(self, app_id: AppId, name: str) -> None:
-        """Give a dyno's file back."""
+        """Release a dyno's log file; the last release closes it."""
         file, users = self._open.pop((app_id, name))
         if users > 1:
             self._open[app_id, name] = (file, users - 1)
@@ -160,7 +161,7 @@ class LogFiles:
 
 
 async def copy(source: int, log: LogFile | Output) -> None:
-    """Write what comes out of the pipe `source` to `log` until nobody can write to it any more."""
+    """Write what comes out of the pipe `source` to `log` until every writer has closed it."""
     splitter = LineSplitter()
     async for chunk in chunks(source):
         log.app(splitter.feed(chunk))

@@ -1,4 +1,4 @@
-"""A look into a running sandbox: where its processes listen, and how busy they are."""
+"""Reads where the processes of a running sandbox listen, and how busy they are."""
 
 import asyncio
 import os
@@ -11,10 +11,10 @@ from skypanel.launcher.running import Running
 
 
 async def look(sandbox: Running, port: int) -> Look:
-    """Look at a sandbox that is to listen on `port`, outside the event loop. Raises OSError."""
+    """Look at a sandbox that should listen on `port`, outside the event loop. Raises OSError."""
     process = sandbox.handle()
     try:
-        # a thread of its own, which ends in the sandbox's network namespace: nothing has to be brought back
+        # the thread enters the sandbox's network namespace and ends there, so nothing has to switch back
         with ThreadPoolExecutor(1) as thread:
             return await asyncio.get_running_loop().run_in_executor(thread, _look, process, sandbox.init_pid, port)
     finally:

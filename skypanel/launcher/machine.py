@@ -26,7 +26,7 @@ from skypanel.launcher.watched import Watched
 
 @dataclass
 class Machine:
-    """The parts, and what is in use of them."""
+    """The parts of the machine, and which of them are in use."""
 
     places: Places
     system: System
@@ -44,11 +44,11 @@ class Machine:
         return self.uid_base + tenant.number
 
     def owner(self, tenant: Tenant) -> int:
-        """Return who owns an app's files, as the launcher sees it."""
+        """Return the owner of an app's files, as the launcher sees it."""
         return 0 if self.system.unprivileged else self.uid(tenant)
 
     def features(self) -> Message:
-        """Return what limits and networks there are."""
+        """Return which limits and networks this machine supports."""
         return {
             "root": not self.system.unprivileged,
             "cgroups": self.cgroups is not None,
@@ -58,16 +58,16 @@ class Machine:
         }
 
     def new_name(self) -> str:
-        """Return a name that nothing of this launcher has had."""
+        """Return a name that is unique within this launcher."""
         return f"s{next(self._names)}"
 
     def max_processes(self, limits: Limits) -> int | None:
-        """Return the limit that has to be set inside a sandbox, where there is no control group to hold it."""
+        """Return the process limit to set inside a sandbox, or None if a control group enforces it."""
         return None if self.cgroups else limits.pids
 
     @asynccontextmanager
     async def bounds(self, name: str, limits: Limits) -> AsyncIterator[Bounds]:
-        """Hold a sandbox to its limits for the length of the block; its processes end with it. Raises OSError."""
+        """Enforce a sandbox's limits for the length of the block. Its processes are killed at the end. Raises OSError."""
         bounds: Bounds = self.cgroups.group(name) if self.cgroups else Watched(limits)
         try:
             bounds.open(limits)
@@ -76,14 +76,14 @@ class Machine:
             await to_the_end(bounds.close())
 
     def disk(self, name: str, size_bytes: int, tenant: Tenant) -> AbstractAsyncContextManager[Disk]:
-        """Have an empty disk for the length of a block. Raises CommandFailed, OSError."""
+        """Open an empty disk for the length of a block. Raises CommandFailed, OSError."""
         if self.loop_devices:
             return opened(LoopDisk(self.places.images / f"{name}.img", self.places.mounts / name, size_bytes, self.owner(tenant)))
         return opened(FolderDisk(self.places.images / name, size_bytes))
 
     @asynccontextmanager
     async def cache(self, tenant: Tenant, limits: Limits) -> AsyncIterator[tuple[Disk, Path]]:
-        """Hold an app's build cache and its folder; builds at the same time share it. Raises CommandFailed, OSError."""
+        """Open an app's build cache and its folder. Concurrent builds share it. Raises CommandFailed, OSError."""
         app_id = tenant.app_id
         async with self._cache_lock:
             if app_id not in self._caches:
@@ -114,7 +114,7 @@ class Machine:
 
     @asynccontextmanager
     async def overlay(self, disk: Disk, tenant: Tenant, digest: str) -> AsyncIterator[Path]:
-        """Have a slug for the length of the block such that what is written to it goes to `disk`. Raises CommandFailed, OSError."""
+        """Mount a slug for the length of the block; writes go to `disk`. Raises CommandFailed, OSError."""
         upper, work, merged = (self.own_folder(disk, name, tenant) for name in ("upper", "work", "app"))
         lower = self.places.slug(tenant.app_id, digest)
         try:
@@ -124,7 +124,7 @@ class Machine:
             await to_the_end(unmount(merged))
 
     def own_folder(self, disk: Disk, name: str, tenant: Tenant) -> Path:
-        """Return a folder on a disk that belongs to an app; it is made where it is missing."""
+        """Return a folder on a disk that belongs to an app. It is made if missing."""
         folder = disk.path / name
         folder.mkdir(mode=0o755, exist_ok=True)
         owner = self.owner(tenant)
@@ -133,7 +133,7 @@ class Machine:
 
     @asynccontextmanager
     async def run(self, spec: Spec, streams: Streams, bounds: Bounds, slot: int | None) -> AsyncIterator[Running]:
-        """Run a sandbox: under its limits and on its network before its command begins, gone at the end of the block.
+        """Run a sandbox for the length of the block. Its limits and network are in place before its command starts.
 
         Raises CommandFailed, OSError.
         """
@@ -155,7 +155,7 @@ class Machine:
 
 
 def _offer_first(pid: int) -> None:
-    """Have a sandbox go before the panel where the whole machine runs out of memory (proc(5), oom_score_adj)."""
+    """Make the kernel kill a sandbox before the panel when the machine runs out of memory (proc(5), oom_score_adj)."""
     Path("/proc", str(pid), "oom_score_adj").write_text("500")
 
 

@@ -1,6 +1,6 @@
-"""Networks for sandboxes: a cable to the host for each, and rules for what passes."""
+"""Networks of sandboxes: a virtual cable (veth) from each to the host, and rules for packets."""
 
-# ruff: noqa: ASYNC240 - moments on local file systems
+# ruff: noqa: ASYNC240 - short calls on local file systems
 
 import re
 from collections.abc import Sequence
@@ -17,12 +17,12 @@ IP_FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
 ROUTES = Path("/proc/net/route")
 _DEFAULT_MTU = 1500
 _IPTABLES = ("iptables", "--wait")
-# The second comes when the device goes between ip's two questions.
+# ip reports the second if the device vanishes between its two requests to the kernel.
 _GONE = ("Cannot find device", "No such device")
 
 
 class Network:
-    """The addresses of one launcher. A slot is kept by who took it, so that a dyno's endpoint outlives its restarts."""
+    """The addresses of one launcher. A dyno keeps its slot, so its endpoint stays the same after a restart."""
 
     entrance: Entrance | None = None
 
@@ -32,7 +32,7 @@ class Network:
         self._taken: set[int] = set()
 
     async def open(self, resolvers: Sequence[str], allowed: Sequence[Allowed], host_addresses: Sequence[str] = ()) -> None:
-        """Put the rules in force. Raises CommandFailed."""
+        """Apply the firewall rules and routes. Raises CommandFailed."""
         await blackhole.hold(self.plan)
         IP_FORWARD.write_text("1")
         await call(("nft", "-f", "-"), firewall.ruleset(self.plan, resolvers, allowed, host_addresses, self.entrance))
@@ -43,14 +43,17 @@ class Network:
                 await call((*_IPTABLES, "-I", *rule))
 
     async def _remove_forward_rules(self) -> None:
-        """Take our rules out of iptables, however many there are of them."""
+        """Remove our rules from iptables, including duplicates."""
         for rule in firewall.forward_rules(self.plan):
             with suppress(CommandFailed):
                 while True:
                     await call((*_IPTABLES, "-D", *rule))
 
     def take(self) -> int:
-        """Return a free slot; the one that was free the longest, so that no route leads to a stranger. Raises CommandFailed."""
+        """Return the free slot that was freed first, so that an old route leads to no other app's dyno.
+
+        Raises CommandFailed if all are in use.
+        """
         for _ in range(self.plan.slots):
             if (slot := self._slots.take()) not in self._taken:
                 self._taken.add(slot)
@@ -66,37 +69,37 @@ class Network:
         return self.plan.link(slot)
 
     async def publish(self, slot: int, port: int) -> str:
-        """Return where the host reaches a port of a sandbox. Raises CommandFailed."""
+        """Return the address at which the host reaches a port of a sandbox. Raises CommandFailed."""
         return f"{self.link(slot).sandbox}:{port}"
 
     async def unpublish(self, slot: int) -> None:
-        """Take back what `publish` did: nothing, as the host has a cable to each sandbox."""
+        """Undo `publish`. There is nothing to undo, as the host has a cable to each sandbox."""
 
     async def attach(self, slot: int, pid: int) -> None:
-        """Connect the network namespace of a process. Raises CommandFailed."""
+        """Connect the network namespace of process `pid`. Raises CommandFailed."""
         link = self.link(slot)
         await call(("ip", "-batch", "-"), firewall.host_batch(link, pid, uplink_mtu()))
         await call(("nsenter", f"--net=/proc/{pid}/ns/net", "ip", "-batch", "-"), firewall.sandbox_batch(link))
 
     async def detach(self, slot: int) -> None:
-        """Remove the cable; it goes by itself with the namespace, but not at once."""
+        """Remove the cable. The kernel removes it with the namespace too, but later."""
         await _delete_link(self.link(slot).name)
 
     async def clear_links(self) -> None:
-        """Remove every cable that carries this launcher's prefix."""
+        """Remove every cable with this launcher's prefix."""
         pattern = re.compile(rf"^\d+: ({self.plan.prefix}[0-9a-f]+)[@:]", re.MULTILINE)
         for name in pattern.findall(await call(("ip", "-o", "link", "show"))):
             await _delete_link(name)
 
     async def close(self) -> None:
-        """Remove all cables and the rules, but for what keeps stray packets here."""
+        """Remove all cables and rules. The blackhole route stays."""
         await self.clear_links()
         await self._remove_forward_rules()
         await call(("nft", "-f", "-"), firewall.drop_table(self.plan.tag))
 
 
 async def _forwards_nothing() -> bool:
-    """Whether somebody else's firewall, such as Docker's or ufw's, drops what it does not know."""
+    """Whether another firewall, such as Docker's or ufw's, drops forwarded packets by default."""
     try:
         return "-P FORWARD DROP" in await call((*_IPTABLES, "-S", "FORWARD"))
     except CommandFailed:
@@ -112,7 +115,7 @@ async def _delete_link(name: str) -> None:
 
 
 def uplink_mtu() -> int:
-    """Return the packet size of the interface that leads out."""
+    """Return the MTU of the interface of the default route, or 1500."""
     device = firewall.default_device(ROUTES.read_text())
     path = Path("/sys/class/net", device or "none", "mtu")
     return int(path.read_text()) if path.exists() else _DEFAULT_MTU

@@ -1,4 +1,4 @@
-"""How a launcher was started, and the names that follow from it."""
+"""The command line of a launcher, and the names derived from it."""
 
 import argparse
 import hashlib
@@ -32,32 +32,32 @@ class Options:
 
     @property
     def base(self) -> Path:
-        """A folder of the launcher's own, where it mounts what sandboxes are made of."""
+        """The launcher's own folder, where it mounts what sandboxes consist of."""
         return self.run_dir / "launcher" if self.rootless else Path(f"/run/skypanel-{self.tag}")
 
     @property
     def owner(self) -> int:
-        """Whose the socket and the logs are, as seen from where the launcher runs: not root, it is alone there."""
+        """The owner of the socket and the logs, as the launcher sees it. In a user namespace only uid 0 is mapped."""
         return 0 if self.rootless else self.panel_uid
 
     @property
     def slirp_socket(self) -> Path:
-        """Where the user-mode network takes orders."""
+        """The API socket of slirp4netns."""
         return self.run_dir / "slirp.sock"
 
     @property
     def tag(self) -> str:
-        """Eight hex digits that tell this home's launcher from others on the machine."""
+        """Eight hex digits that distinguish this home's launcher from others on the machine."""
         return hashlib.sha256(os.fsencode(self.home)).hexdigest()[:8]
 
     @property
     def socket(self) -> Path:
-        """Where requests come in."""
+        """The socket that accepts requests."""
         return self.run_dir / "launcher.sock"
 
 
 def parse_options(arguments: Sequence[str]) -> Options:
-    """Return the options of a command line; exits with a usage message if it is wrong."""
+    """Return the options of a command line. Exits with a usage message if it is wrong."""
     parser = argparse.ArgumentParser(prog="skypanel.launcher", description="Makes the sandboxes of builds and dynos.")
     parser.add_argument("--home", type=lambda text: Path(text).resolve(), required=True)
     parser.add_argument("--run-dir", type=lambda text: Path(text).resolve(), required=True)

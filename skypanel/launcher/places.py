@@ -1,6 +1,6 @@
-"""Where the launcher keeps things, out of reach of those whose folders they stand in."""
+"""Where the launcher keeps files. The owners of the surrounding folders cannot redirect it."""
 
-# ruff: noqa: ASYNC240 - moments on local file systems
+# ruff: noqa: ASYNC240 - short calls on local file systems
 
 import os
 import shutil
@@ -26,8 +26,8 @@ _REACHABLE = 0o711
 class Places:
     """Folders under `base`, a file system that only this launcher's mount namespace has.
 
-    Folders of the home are mounted into it once: whoever renames or replaces them later changes nothing here.
-    A sandbox's user id can pass through, wherever the home lies; by the home's own paths nobody else gets at them.
+    Folders of the home are bind-mounted into it once, so renaming or replacing them later changes nothing here.
+    A sandbox's user id can traverse `base`, wherever the home is. By the home's own paths only their owners reach them.
     """
 
     base: Path
@@ -44,7 +44,7 @@ class Places:
 
     @property
     def logs(self) -> Path:
-        """Where dynos' output goes."""
+        """Where the output of dynos is stored."""
         return self.base / "logs"
 
     @property
@@ -54,12 +54,12 @@ class Places:
 
     @property
     def tools(self) -> Path:
-        """The programs that builds find beside the system's."""
+        """Additional programs for builds."""
         return self.base / "tools"
 
     @property
     def next_slot(self) -> Path:
-        """Where the addresses that were given out are counted."""
+        """The file of the counter of network slots."""
         return self.base / "state" / "next-slot"
 
     def slugs(self, app_id: AppId) -> Path:
@@ -76,7 +76,7 @@ class Places:
 
 
 async def open_places(home: Path, base: Path, buildpacks: Path, panel: int) -> Places:
-    """Mount the places; the caller is in a mount namespace of its own. The logs are the panel's to read and to add to.
+    """Mount the places. The caller must be in a mount namespace of its own. The panel may read and write the logs.
 
     Raises CommandFailed, OSError.
     """
@@ -95,7 +95,7 @@ async def open_places(home: Path, base: Path, buildpacks: Path, panel: int) -> P
 
 @contextmanager
 def _own_folder(path: Path) -> Iterator[Path]:
-    """Have a path to a folder of the launcher's alone, whatever is put in its place meanwhile."""
+    """Yield a path to a folder that only the launcher owns. It stays valid if another folder takes its place."""
     path.mkdir(mode=0o700, exist_ok=True)
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
@@ -108,7 +108,7 @@ def _own_folder(path: Path) -> Iterator[Path]:
 
 
 async def _pin(source: Path, target: Path, owner: int) -> None:
-    """Mount the folder that `source` is now; a link in its place is refused."""
+    """Bind-mount the folder that `source` is now. A symbolic link raises OSError."""
     target.mkdir()
     source.mkdir(mode=_REACHABLE, exist_ok=True)
     descriptor = os.open(source, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
@@ -121,7 +121,7 @@ async def _pin(source: Path, target: Path, owner: int) -> None:
 
 
 def _copy_buildpacks(source: Path, target: Path) -> None:
-    """Copy them where every sandbox can read them, whatever mode they were installed with."""
+    """Copy the buildpacks with modes that let every sandbox read them."""
     shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
     for path in (target, *target.rglob("*")):
         if not path.is_symlink():
@@ -129,7 +129,7 @@ def _copy_buildpacks(source: Path, target: Path) -> None:
 
 
 def _copy_tools(source: Path, target: Path) -> None:
-    """Have them where every sandbox can run them, wherever the panel is installed; those that are there already stay."""
+    """Copy the programs to where every sandbox can run them. Programs that are already there stay."""
     for name in TOOLS:
         program, kept = (source / name).stat(), target / name
         if kept.exists() and (kept.stat().st_size, kept.stat().st_mtime_ns) == (program.st_size, program.st_mtime_ns):

@@ -15,12 +15,12 @@ _PARENT_FIELD = 1
 
 
 def parent_of(stat: str) -> int:
-    """Return the parent in a /proc/PID/stat; the name in it may hold spaces and brackets."""
+    """Return the parent pid from a /proc/PID/stat. The name in it may contain spaces and brackets."""
     return int(stat.rpartition(")")[2].split()[_PARENT_FIELD])
 
 
 def descendants(parents: Mapping[int, int], root: int) -> frozenset[int]:
-    """Return all processes below `root`, of a map from pid to parent."""
+    """Return all processes below `root`. `parents` maps each pid to its parent."""
     children: dict[int, list[int]] = {}
     for pid, parent in parents.items():
         children.setdefault(parent, []).append(pid)
@@ -34,10 +34,9 @@ def descendants(parents: Mapping[int, int], root: int) -> frozenset[int]:
 
 
 def to_signal(parents: Mapping[int, int], init: int, shells: frozenset[int]) -> frozenset[int]:
-    """Return which processes a polite stop is for.
+    """Return the processes that get SIGTERM at a graceful stop.
 
-    Not the sandbox's init, and not the shell that started the command while it waits for others:
-    its end would be the end of all of them.
+    The sandbox's init does not, nor the shell that started the command and waits for others: their end would kill all.
     """
     everyone = descendants(parents, init)
     waiting = {pid for pid in everyone & shells if parents[pid] == init and descendants(parents, pid)}
@@ -45,23 +44,23 @@ def to_signal(parents: Mapping[int, int], init: int, shells: frozenset[int]) -> 
 
 
 def parents() -> dict[int, int]:
-    """Return the parent of every process there is."""
+    """Return the parent of every process of the machine."""
     return dict(_each_parent())
 
 
 def stoppable(init: int) -> frozenset[int]:
-    """Return the processes of a running sandbox that a polite stop is for, now."""
+    """Return the processes of a running sandbox that get SIGTERM at a graceful stop."""
     everyone = parents()
     return to_signal(everyone, init, frozenset(pid for pid in descendants(everyone, init) if _is_shell(pid)))
 
 
 def terminate(pid: int, init: int) -> None:
-    """Ask a process of the sandbox of `init` to end."""
+    """Send SIGTERM to a process of the sandbox of `init`."""
     send(pid, init, signal.SIGTERM)
 
 
 def send(pid: int, init: int, number: int) -> None:
-    """Send a signal to a process of the sandbox of `init`; a pid that has become somebody else's is left alone."""
+    """Send a signal to a process of the sandbox of `init`. A pid that was reused outside the sandbox gets none."""
     try:
         descriptor = os.pidfd_open(pid)
     except ProcessLookupError:
@@ -76,12 +75,12 @@ def send(pid: int, init: int, number: int) -> None:
 
 
 def uses_more_than(limit_bytes: int, pids: frozenset[int]) -> bool:
-    """Whether processes hold more memory than that; shared pages are divided only where it matters, as it is dear to count."""
+    """Whether processes use more memory than `limit_bytes`. Shared pages are divided only if it matters, because that is slow."""
     return sum(map(_resident, pids)) > limit_bytes and sum(map(_proportional, pids)) > limit_bytes
 
 
 def used_s(pids: frozenset[int]) -> float:
-    """Return what processes, and those of their children that ended, used of processors."""
+    """Return the CPU time of processes and of their ended children, in seconds."""
     return sum(map(_used, pids))
 
 
@@ -116,7 +115,7 @@ def _resident(pid: int) -> int:
 
 
 def _proportional(pid: int) -> int:
-    """Return a process's memory with its share of what it shares (proc(5), smaps_rollup)."""
+    """Return a process's proportional set size in bytes (proc(5), smaps_rollup)."""
     try:
         lines = (PROC / str(pid) / "smaps_rollup").read_text().splitlines()
     except (FileNotFoundError, ProcessLookupError):

@@ -1,6 +1,6 @@
-"""A launcher without root: it is root of a user namespace instead, whose network slirp4netns connects."""
+"""A launcher without root. It is root of a user namespace; slirp4netns connects its network."""
 
-# ruff: noqa: ASYNC240 - moments on local file systems
+# ruff: noqa: ASYNC240 - short calls on local file systems
 
 import asyncio
 import os
@@ -26,12 +26,12 @@ slirp4netns could not connect the sandboxes' network.
 Install slirp4netns and let this user open /dev/net/tun, or run the panel as root.
 """
 
-# Says that the namespaces stand, then waits for their network.
+# Reports that the namespaces exist, then waits for their network.
 _WAIT = 'echo ready; read -r go; [ "$go" = go ] && exec "$@" >&2'
 
 
 def namespaces(inner: Sequence[str], host_addresses: Sequence[str]) -> tuple[str, ...]:
-    """Return the command that runs `inner` as root of namespaces of its own; it dies with its parent."""
+    """Return the command that runs `inner` as root of new namespaces. It dies with its parent."""
     return (
         *("unshare", "--user", "--map-root-user", "--net", "--mount", "--propagation", "private", "--"),
         *("setpriv", "--pdeathsig", "KILL", "--", "sh", "-c", _WAIT, "sh"),
@@ -40,7 +40,7 @@ def namespaces(inner: Sequence[str], host_addresses: Sequence[str]) -> tuple[str
 
 
 def slirp(pid: int, api: str, ready: int, alive: int) -> tuple[str, ...]:
-    """Return the command that connects the network namespace of `pid`; it ends when `alive` is closed."""
+    """Return the command that connects the network namespace of `pid`. It ends when the writer of `alive` closes."""
     return (
         *("slirp4netns", "--configure", "--mtu=1500", "--disable-host-loopback"),
         *("--ready-fd", str(ready), "--exit-fd", str(alive), "--api-socket", api, str(pid), ENTRANCE.device),
@@ -48,7 +48,7 @@ def slirp(pid: int, api: str, ready: int, alive: int) -> tuple[str, ...]:
 
 
 async def run(options: Options, inner: Sequence[str]) -> int:
-    """Run the launcher in its namespaces to its end, and return its exit status."""
+    """Run the launcher in its namespaces until it ends, and return its exit status."""
     options.run_dir.mkdir(parents=True, exist_ok=True)
     launcher = await asyncio.create_subprocess_exec(
         *namespaces(inner, await _host_addresses()), stdin=PIPE, stdout=PIPE, start_new_session=True
@@ -67,7 +67,7 @@ async def run(options: Options, inner: Sequence[str]) -> int:
 
 @asynccontextmanager
 async def _connected(launcher: Process, api: Path) -> AsyncIterator[bool]:
-    """Connect the launcher's network for the length of the block, and tell it to go on if that worked."""
+    """Connect the launcher's network for the length of the block, and let the launcher start if that worked."""
     api.unlink(missing_ok=True)
     with Pipe() as alive, Pipe() as ready:
         try:
@@ -100,7 +100,7 @@ def _pass_on(process: Process, number: int) -> None:
 
 
 async def _host_addresses() -> tuple[str, ...]:
-    """Return the host's own addresses: a sandbox would reach its services by them."""
+    """Return the host's own addresses. The firewall must block them, as a sandbox could reach host services there."""
     try:
         return tuple(re.findall(r"inet ([0-9.]+)", await call(("ip", "-o", "-4", "addr", "show"))))
     except CommandFailed:

@@ -1,4 +1,4 @@
-"""A sandbox that runs: started blocked, put under its limits and on its network, then let go."""
+"""Starts a sandbox blocked, so that it gets its limits and network before its command runs."""
 
 import asyncio
 import ctypes
@@ -29,7 +29,7 @@ class Streams:
 
 
 class Running:
-    """A sandbox whose command has not been let go yet, or runs."""
+    """A sandbox whose command runs or still waits for `release`."""
 
     def __init__(self, process: Process, init_pid: int, gate: int) -> None:
         self._process = process
@@ -38,7 +38,7 @@ class Running:
         self.init_pid = init_pid
 
     def release(self) -> None:
-        """Let the command begin."""
+        """Let the command start. Calling it again does nothing."""
         gate, self._gate = self._gate, None
         if gate is not None:
             with suppress(BrokenPipeError):
@@ -46,34 +46,34 @@ class Running:
             os.close(gate)
 
     def handle(self) -> int:
-        """Return another descriptor (a pidfd) of its first process, which the caller closes."""
+        """Return a copy of the pidfd of its first process. The caller closes it."""
         return os.dup(self._pidfd)
 
     def kill(self) -> None:
-        """End all of it at once: with the first process of its namespace the kernel ends the rest."""
+        """Kill all its processes: the kernel ends a pid namespace with its first process."""
         try:
             signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
         except ProcessLookupError:
             return
 
     async def wait(self) -> int:
-        """Return the command's exit status (128 + N for signal N) once all processes of the sandbox are gone."""
+        """Return the command's exit status (128 + N for signal N) once all processes of the sandbox have ended."""
         status = await self._process.wait()
         self.kill()
         await readable(self._pidfd)
         with suppress(ChildProcessError):
-            # whoever loses its parent becomes ours, see adopt_orphans
+            # orphans become our children, see adopt_orphans
             os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED | os.WNOHANG)  # noqa: ASYNC222 - it does not wait
         return 128 - status if status < 0 else status
 
     def close(self) -> None:
-        """Give the descriptors back."""
+        """Close the descriptors."""
         gate, self._gate = self._gate, None
         close_all([self._pidfd] if gate is None else [self._pidfd, gate])
 
 
 async def start(spec: Spec, system: System, streams: Streams) -> Running:
-    """Start a sandbox up to where its command would begin. Raises CommandFailed."""
+    """Start a sandbox whose command waits for `release`. Raises CommandFailed."""
     starting = asyncio.create_task(_start(spec, system, streams))
     try:
         return await asyncio.shield(starting)
@@ -83,7 +83,7 @@ async def start(spec: Spec, system: System, streams: Streams) -> Running:
 
 
 async def discard(sandbox: Running) -> None:
-    """End a sandbox and give back what it holds."""
+    """Kill a sandbox and close its descriptors."""
     sandbox.kill()
     await sandbox.wait()
     sandbox.close()
@@ -124,7 +124,7 @@ async def _start(spec: Spec, system: System, streams: Streams) -> Running:
 
 
 async def _init_pid(told: int) -> int:
-    """Return the pid of the sandbox's first process, from what bubblewrap tells."""
+    """Return the pid of the sandbox's first process, as bubblewrap reports it."""
     try:
         async with asyncio.timeout(_START_TIMEOUT_S):
             return int(json.loads(b"".join([chunk async for chunk in chunks(told)]))["child-pid"])
@@ -154,6 +154,9 @@ def _memory_file(content: bytes) -> int:
 
 
 def adopt_orphans() -> None:
-    """Become the parent of descendants that lose theirs (prctl(2), PR_SET_CHILD_SUBREAPER), as not every system's init looks after them."""
+    """Become the parent of orphaned descendants (prctl(2), PR_SET_CHILD_SUBREAPER). Not every init reaps them.
+
+    Raises OSError.
+    """
     if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl")

@@ -1,4 +1,4 @@
-"""What a sandbox looks like from inside, as options of bubblewrap. Pure: nothing here touches the system."""
+"""What a sandbox sees, as options of bubblewrap. Pure: nothing here touches the system."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,8 +7,8 @@ from pathlib import Path
 from skypanel.domain.ids import AppId
 from skypanel.domain.limits import SHM_BYTES
 
-# What programs of the read-only system need of /etc, and nothing else of it: what is not named may hold logins, as the
-# files of pip, npm, git and apt do. Accounts, hosts and resolvers are the sandbox's own.
+# An allow-list of /etc: what programs of the read-only system need. Other files may hold credentials, as those of
+# pip, npm, git and apt do. Accounts, hosts and resolvers are the sandbox's own.
 SYSTEM_ETC = (
     "alternatives",
     "ca-certificates",
@@ -37,7 +37,7 @@ SYSTEM_ETC = (
     "terminfo",
     "timezone",
 )
-# Where programs of /usr keep what belongs into /etc, such as npm its logins.
+# Programs below /usr may keep configuration there, such as npm its credentials.
 HIDDEN = ("/usr/etc", "/usr/local/etc")
 SYSTEM_VAR = ("/var/lib/dpkg", "/var/cache/fontconfig")
 
@@ -53,7 +53,7 @@ class Bind:
 
 @dataclass(frozen=True)
 class Spec:
-    """One sandbox: who runs what, and what of the host it sees."""
+    """One sandbox: its command, its user, and what it sees of the host."""
 
     app_id: AppId
     uid: int
@@ -68,12 +68,12 @@ class Spec:
 
     @property
     def hostname(self) -> str:
-        """The name of the machine as the sandbox sees it."""
+        """The hostname inside the sandbox."""
         return str(self.app_id)[:8]
 
 
 def system_root(links: Mapping[str, str], folders: Sequence[str], hidden: Sequence[str] = ()) -> tuple[str, ...]:
-    """Return the options for the read-only system: `links` are top-level names that lead into /usr, `hidden` folders are empty."""
+    """Return the options for the read-only system. `links` are top-level links into /usr; `hidden` folders appear empty."""
     options = ["--ro-bind", "/usr", "/usr"]
     for path in hidden:
         options += ["--tmpfs", path, "--remount-ro", path]
@@ -86,7 +86,10 @@ def system_root(links: Mapping[str, str], folders: Sequence[str], hidden: Sequen
 
 @dataclass(frozen=True)
 class System:
-    """What this machine offers for sandboxes; `root` are the options for its read-only programs, `filter` is for system calls."""
+    """What this machine offers for sandboxes.
+
+    `root` are the options for its read-only programs, `filter` is the seccomp filter.
+    """
 
     root: tuple[str, ...]
     disable_userns: bool
@@ -97,20 +100,20 @@ class System:
 def options(spec: Spec, system: System, files: Mapping[str, int], calls: int) -> tuple[str, ...]:
     """Return bubblewrap's options for `spec`.
 
-    `files` maps paths in the sandbox to descriptors with their content; `calls` is the descriptor of the filter of system calls.
+    `files` maps paths in the sandbox to descriptors with their content. `calls` is the descriptor of the seccomp filter.
     """
     return (
         *("--unshare-all", "--unshare-user", *(("--disable-userns",) if system.disable_userns else ())),
         *("--uid", str(spec.uid), "--gid", str(spec.uid)),
-        # who is root of a user namespace would hand its rights in there down
+        # root of a user namespace would pass its capabilities on to the sandbox
         *(("--cap-drop", "ALL") if system.unprivileged else ()),
         *("--seccomp", str(calls)),
         *("--die-with-parent", "--hostname", spec.hostname),
-        # who begins a session of its own cannot begin the one that its terminal controls
+        # a terminal needs a controlling session, which a process in a new session could not start
         *(() if spec.terminal else ("--new-session",)),
         *system.root,
         *("--proc", "/proc"),
-        # /dev itself is made read-only below, so that nothing but /dev/shm can be filled
+        # /dev becomes read-only below, so that only /dev/shm can be filled
         *("--dev", "/dev", "--perms", "1777", "--size", str(SHM_BYTES), "--tmpfs", "/dev/shm", "--remount-ro", "/dev"),  # noqa: S108 - the sandbox's own
         *("--dir", "/etc", "--dir", "/run", "--dir", "/var", "--symlink", "/tmp", "/var/tmp"),  # noqa: S108 - the sandbox's own
         *(part for name in SYSTEM_ETC for part in ("--ro-bind-try", f"/etc/{name}", f"/etc/{name}")),
@@ -125,7 +128,7 @@ def options(spec: Spec, system: System, files: Mapping[str, int], calls: int) ->
 
 
 def etc_files(spec: Spec) -> dict[str, bytes]:
-    """Return the files of /etc that are the sandbox's own."""
+    """Return the sandbox's own files of /etc."""
     resolvers = "".join(f"nameserver {address}\n" for address in spec.resolvers)
     return {
         "/etc/passwd": (
@@ -140,7 +143,7 @@ def etc_files(spec: Spec) -> dict[str, bytes]:
 
 
 def command(spec: Spec, system: System, arguments: int, told: int, gate: int) -> tuple[str, ...]:
-    """Return the argv that makes the sandbox; all that is nobody's business comes by the descriptor `arguments`."""
+    """Return the argv that makes the sandbox. Confidential options come by the descriptor `arguments`, not by the process list."""
     count = () if spec.max_processes is None else ("prlimit", f"--nproc={spec.max_processes}", "--")
     return (
         *(() if system.unprivileged else run_as(spec.uid)),
@@ -151,5 +154,5 @@ def command(spec: Spec, system: System, arguments: int, told: int, gate: int) ->
 
 
 def run_as(uid: int) -> tuple[str, ...]:
-    """Return the command that gives up root for `uid`."""
+    """Return the command that drops root and becomes `uid`."""
     return ("setpriv", "--reuid", str(uid), "--regid", str(uid), "--clear-groups", "--no-new-privs", "--")

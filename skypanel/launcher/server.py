@@ -1,4 +1,4 @@
-"""Takes requests from the panel and answers them."""
+"""Answers the panel's requests on a Unix socket."""
 
 import asyncio
 import os
@@ -44,7 +44,7 @@ _T = TypeVar("_T")
 
 
 class _Disconnected(Exception):
-    """The other side is gone."""
+    """The client closed the connection."""
 
 
 class Server:
@@ -89,7 +89,7 @@ class Server:
             channel.close()
 
     async def _answer(self, channel: Channel) -> None:
-        """Answer one request; after an error the connection ends."""
+        """Answer one request. After an error the connection ends."""
         received = await _next(channel)
         try:
             request = parse(received.message)
@@ -157,7 +157,7 @@ class Server:
             await asyncio.to_thread(delete_tree, tree)
 
     async def _keep_workspace(self, channel: Channel, request: OpenWorkspace) -> None:
-        """Make a workspace and run its steps until the other side hangs up."""
+        """Make a workspace and run its steps until the client disconnects."""
         if request.digest is not None:
             self._slugs.use(request.tenant, request.digest)
         try:
@@ -207,7 +207,7 @@ async def _next(channel: Channel) -> Received:
 
 
 async def _cancelled(channel: Channel) -> None:
-    """Return when the other side wants the running step to end; anything else it may not say now."""
+    """Return when the client cancels the running step. It may send nothing else meanwhile."""
     received = await _next(channel)
     received.close()
     if not isinstance(parse(received.message), CancelStep):
@@ -215,7 +215,7 @@ async def _cancelled(channel: Channel) -> None:
 
 
 async def _unless_interrupted(work: Coroutine[Any, Any, _T], interruption: Coroutine[Any, Any, None]) -> _T | None:
-    """Return what `work` returns, or None if the interruption comes first: then the work is cancelled, to its very end."""
+    """Return what `work` returns. If `interruption` returns first, cancel the work, wait for its end, and return None."""
     working = asyncio.create_task(work)
     interrupting = asyncio.create_task(interruption)
     try:
@@ -229,7 +229,7 @@ async def _unless_interrupted(work: Coroutine[Any, Any, _T], interruption: Corou
 
 
 def listen(path: Path, owner: int) -> socket.socket:
-    """Return a socket at `path` that `owner` may connect to."""
+    """Return a listening socket at `path` that only `owner` and root may connect to."""
     path.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     mask = os.umask(0o177)

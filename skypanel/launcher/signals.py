@@ -1,16 +1,16 @@
-"""What dynos and builds do at a signal: never what whoever started the panel did at it."""
+"""Signal dispositions of dynos and builds. They do not depend on who started the panel."""
 
 import signal
 
-# Python ignores these for itself, and gives them back to what it starts.
+# Python ignores these for itself and resets them in child processes.
 PYTHONS_OWN = frozenset({signal.SIGPIPE, signal.SIGXFSZ})
 
 
 def reset_signals() -> None:
-    """Take the default action for each signal that was inherited as ignored, and have all that is started do so.
+    """Reset each signal that was inherited as ignored to its default action, here and in all child processes.
 
-    Shells without job control start what runs in the background so, as does `nohup`, and no shell that inherits it can
-    undo it (POSIX, 2.11).
+    `nohup` ignores signals, and so does a shell without job control for its background jobs.
+    No shell that inherits an ignored signal can reset it (POSIX, 2.11).
     """
     for number in signal.valid_signals() - PYTHONS_OWN:
         if signal.getsignal(number) is signal.SIG_IGN:

@@ -1,4 +1,4 @@
-"""A network without root: one slirp4netns connects the launcher's own network namespace, and all sandboxes through it."""
+"""A network without root. One slirp4netns connects the launcher's own network namespace, and all sandboxes through it."""
 
 import asyncio
 import json
@@ -13,7 +13,7 @@ from skypanel.host.firewall import Entrance, Plan
 from skypanel.launcher.counter import Counter
 from skypanel.launcher.network import Network
 
-# The addresses that slirp4netns gives out by default.
+# The default addresses of slirp4netns.
 ENTRANCE = Entrance("tap0", "10.0.2.100")
 RESOLVER = "10.0.2.3"
 
@@ -23,7 +23,7 @@ _ATTEMPTS = 50
 
 
 class SlirpNetwork(Network):
-    """As with root, inside a namespace; ports of the host's loopback interface lead in."""
+    """The same network inside a namespace. Ports of the host's loopback interface lead into it."""
 
     entrance = ENTRANCE
 
@@ -34,7 +34,7 @@ class SlirpNetwork(Network):
         self._asking = asyncio.Lock()
 
     async def publish(self, slot: int, port: int) -> str:
-        """Open a free port of the host for a sandbox's. Raises CommandFailed."""
+        """Forward a free loopback port of the host to a sandbox's port, and return its address. Raises CommandFailed."""
         for _ in range(_ATTEMPTS):
             host_port = _FIRST_PORT + secrets.randbelow(_PORTS)
             answer = await self._ask(
@@ -47,14 +47,17 @@ class SlirpNetwork(Network):
         raise CommandFailed("slirp4netns found no free port.")
 
     async def unpublish(self, slot: int) -> None:
-        """Close the port of a sandbox."""
+        """Close the forwarded port of a sandbox. Raises CommandFailed."""
         if slot in self._published:
             host_port, number = self._published.pop(slot)
             await self._ask("remove_hostfwd", id=number)
             await call(("nft", "-f", "-"), firewall.remove_port_forward(self.plan, host_port))
 
     async def _ask(self, order: str, **arguments: str | int) -> Mapping[str, Any]:
-        """Give slirp4netns an order; it takes one a connection, and one connection at a time (slirp4netns(1), "API socket")."""
+        """Send a command to slirp4netns and return its answer. Raises CommandFailed.
+
+        It takes one command per connection and one connection at a time (slirp4netns(1), "API socket").
+        """
         async with self._asking:
             try:
                 reader, writer = await asyncio.open_unix_connection(self._api)

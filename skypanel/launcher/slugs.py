@@ -1,4 +1,4 @@
-"""Slugs, extracted once so that a dyno's start downloads nothing."""
+"""Slugs, extracted once so that the start of a dyno downloads nothing."""
 
 import asyncio
 import os
@@ -21,7 +21,7 @@ PART = ".part"
 
 
 class Slugs:
-    """What is staged, and which of it is in use."""
+    """The staged slugs, and which of them are in use."""
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
@@ -29,12 +29,12 @@ class Slugs:
         self._doomed: set[tuple[AppId, str]] = set()
 
     def staged(self, tenant: Tenant, digest: str) -> bool:
-        """Whether a slug is there; asking for it keeps it."""
+        """Whether a slug is staged. The question also cancels its pending deletion."""
         self._doomed.discard((tenant.app_id, digest))
         return self._machine.places.slug(tenant.app_id, digest).is_dir()
 
     async def stage(self, request: StageSlug, source: int) -> None:
-        """Extract a slug from `source`, in a sandbox of its own; half a slug is never seen. Raises Unavailable."""
+        """Extract a slug from the descriptor `source`, in a sandbox. The slug appears atomically. Raises Unavailable."""
         tenant, machine = request.tenant, self._machine
         if self.staged(tenant, request.digest):
             return
@@ -61,18 +61,18 @@ class Slugs:
             raise Unavailable(f"The slug could not be extracted: {exit_.reason or f'tar ended with status {exit_.code}'}.")
 
     def use(self, tenant: Tenant, digest: str) -> None:
-        """Keep a slug until it is given back. Raises NotFound."""
+        """Keep a slug until `give_back`. Raises NotFound if it is not staged."""
         if not self.staged(tenant, digest):
             raise NotFound("The slug is not staged.", "Stage it first.")
         self._users[tenant.app_id, digest] += 1
 
     async def give_back(self, tenant: Tenant, digest: str) -> None:
-        """Forget a slug if nobody else uses it and it was to go."""
+        """Release a slug. It is deleted if deletion is pending and no other dyno uses it."""
         self._users[tenant.app_id, digest] -= 1
         await self._sweep()
 
     async def keep_only(self, app_id: AppId, digest: str | None) -> None:
-        """Forget all slugs of an app but one, as soon as nothing uses them."""
+        """Delete all slugs of an app but one, each as soon as nothing uses it."""
         folder = self._machine.places.slugs(app_id)
         present = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
         self._doomed |= {(app_id, name) for name in present if name != digest and not name.endswith(PART)}

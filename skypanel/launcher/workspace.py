@@ -1,4 +1,4 @@
-"""Workspaces: what a build or a one-off dyno has for as long as its connection lives."""
+"""Workspaces: what a build or one-off dyno has while its connection is open."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -21,7 +21,7 @@ KILLED = 137
 
 @dataclass
 class Workspace:
-    """A sandbox's place on disk and its limits; steps run in it one after another."""
+    """The disk space and limits of one build or one-off dyno. Its steps run one after another."""
 
     machine: Machine
     tenant: Tenant
@@ -33,7 +33,7 @@ class Workspace:
     overrun: Overrun | None = None
 
     async def step(self, request: RunStep, streams: Streams) -> Exit:
-        """Run a command to its end. Raises CommandFailed, OSError."""
+        """Run a command until it ends. Raises CommandFailed, OSError."""
         if self.overrun is not None:
             return self._stopped()
         slot = self.machine.network.take() if request.network else None
@@ -46,7 +46,7 @@ class Workspace:
         return Exit(code) if self.overrun is None else self._stopped()
 
     async def _finish(self, sandbox: Running) -> int:
-        """Return the exit status once the command has ended, by itself or because a limit was run over."""
+        """Return the exit status once the command has ended by itself or by an exceeded limit."""
         ended = asyncio.create_task(sandbox.wait())
         watching = asyncio.create_task(watch(self.bounds, self.disks, self.deadline))
         try:
@@ -81,7 +81,7 @@ class Workspace:
 
 @asynccontextmanager
 async def open_workspace(machine: Machine, request: OpenWorkspace) -> AsyncIterator[Workspace]:
-    """Make a workspace; at the end of the block nothing of it is left but the cache. Raises CommandFailed, OSError."""
+    """Make a workspace. At the end of the block all of it is deleted except the cache. Raises CommandFailed, OSError."""
     loop = asyncio.get_running_loop()
     tenant, limits, name = request.tenant, request.limits, machine.new_name()
     deadline = None if limits.timeout_s is None else loop.time() + limits.timeout_s
