@@ -1,6 +1,6 @@
 """The composition root: which driver fills which port of a panel.
 
-Drivers whose libraries are large, and wanted in few processes or seldom, are imported where they are first asked for.
+Drivers with large libraries that few processes need are imported at first use.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -36,7 +36,7 @@ from skypanel.store.engine import Postgres
 
 @asynccontextmanager
 async def open_panel(settings: Settings) -> AsyncIterator[Panel]:
-    """Open the panel of a home for one event loop. Nothing is asked of any server yet."""
+    """Open the panel of a home for one event loop. It makes no connection to any server yet."""
     async with AsyncExitStack() as stack:
         clock = SystemClock()
         cipher = _cipher(settings)
@@ -77,7 +77,7 @@ async def open_panel(settings: Settings) -> AsyncIterator[Panel]:
 
 
 def preload(settings: Settings) -> OpenEngine:
-    """Import the engine, so that processes that are forked after it have it in common, and return what opens it."""
+    """Import the engine and return the function that opens it. Processes forked afterwards share its memory."""
     return ENGINES[settings.engine]()
 
 
@@ -98,7 +98,7 @@ ENGINES: Mapping[EngineKind, Callable[[], OpenEngine]] = {EngineKind.EMBEDDED: _
 
 @asynccontextmanager
 async def open_database(settings: Settings) -> AsyncIterator[Database]:
-    """Open nothing of a panel but its database."""
+    """Open only the database of a panel."""
     database = Postgres(settings.database_dsn)
     try:
         yield database
@@ -107,12 +107,12 @@ async def open_database(settings: Settings) -> AsyncIterator[Database]:
 
 
 def worker_options(settings: Settings) -> dict[str, object]:
-    """Return what Celery is told in a worker, but for its schedule."""
+    """Return Celery's settings for a worker, without its schedule."""
     return receiving(settings.broker_url)
 
 
 def upgrade(settings: Settings) -> None:
-    """Bring the database's schema up to date; blocks until that is done. Raises Unavailable."""
+    """Upgrade the schema of the database. Blocks until done. Raises Unavailable."""
     from skypanel.store import migrate
 
     migrate.upgrade(settings.database_dsn)
@@ -124,7 +124,7 @@ def key_ring(settings: Settings) -> KeyRing:
 
 
 def parse_public_key(text: str, name: str) -> PublicKey:
-    """Return an SSH key from its line; its comment names it, or else `name`. Raises Invalid."""
+    """Parse the line of an SSH public key. Its comment is its name, else `name` is. Raises Invalid."""
     from skypanel.drivers.ssh import public_keys
 
     return public_keys.parse_public_key(text, name)

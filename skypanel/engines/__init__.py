@@ -1,5 +1,5 @@
-"""Ways to build and run apps: `embedded` and `swarm`, named as SKYPANEL_ENGINE says, put the drivers of one together each.
+"""Ways to build and run apps. `embedded` and `swarm` are the values of SKYPANEL_ENGINE; each assembles its drivers.
 
-They are imported only where they are chosen, as their vendors' libraries take memory. The other modules have what is opened
-of an engine without a panel.
+Only the chosen one is imported, because the vendors' libraries take memory. The other modules open parts of an engine
+without a panel.
 """

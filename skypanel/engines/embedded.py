@@ -1,4 +1,4 @@
-"""One machine without Docker: dynos and builds as sandboxes at the launcher."""
+"""The engine for one machine without Docker: the launcher runs dynos and builds in sandboxes."""
 
 from collections.abc import Collection, Mapping
 from contextlib import AsyncExitStack
@@ -17,14 +17,14 @@ from skypanel.settings import Settings
 
 
 class LauncherUpkeep:
-    """The upkeep of one machine: the launcher is the parent of all that runs, and removes it with its connection or its app."""
+    """Upkeep of one machine. The launcher removes a build with its connection and an app's dynos with the app."""
 
     async def remove_orphans(self, apps: Collection[AppId], organizations: Collection[OrganizationId]) -> None:
-        """Leave it to the launcher."""
+        """Do nothing: the launcher leaves no orphans."""
 
 
 async def features(settings: Settings, patience_s: float) -> Mapping[str, Any]:
-    """Return what the launcher found when it tried. Raises Unavailable where none runs."""
+    """Return the features that the launcher detected. Raises Unavailable if it does not answer within `patience_s`."""
     return await Launcher(settings.launcher_socket).ask({"do": "features"}, patience_s)
 
 

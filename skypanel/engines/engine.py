@@ -1,4 +1,4 @@
-"""What an engine is."""
+"""The interface of an engine."""
 
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from skypanel.settings import Settings
 
 @dataclass(frozen=True)
 class RemoteNodes:
-    """What the agents of the nodes beside the manager's do for an engine."""
+    """What the agents on nodes other than the manager do for an engine."""
 
     stage: StageElsewhere
     stop: StopElsewhere
@@ -34,8 +34,8 @@ class Engine:
 
 
 class OpenEngine(Protocol):
-    """What each module has as `open_engine`; what is to be closed goes on the stack."""
+    """The type of `open_engine` in each engine's module. Resources to close go on `stack`."""
 
     def __call__(self, settings: Settings, objects: Objects, clock: Clock, stack: AsyncExitStack, elsewhere: RemoteNodes, /) -> Engine:
-        """Return the engine. Nothing is asked of any server yet."""
+        """Return the engine. It makes no connection to any server yet."""
         ...

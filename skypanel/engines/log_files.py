@@ -1,4 +1,4 @@
-"""The logs of apps as files, for those who write them without the rest of a panel."""
+"""The log files of apps, for programs that write them without a whole panel."""
 
 from pathlib import Path
 
@@ -8,5 +8,5 @@ from skypanel.ports.logs import Logs
 
 
 def open_logs(folder: Path) -> Logs:
-    """Open the logs that are in a folder."""
+    """Open the logs in a folder."""
     return FileLogs(folder, SystemClock())

@@ -1,4 +1,4 @@
-"""A Swarm's manager on this machine: what it lacks for a panel, and making its stack images."""
+"""Prepares the Swarm manager of this machine: checks its requirements and builds the stack images."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ BASE = stack.BASE
 
 @dataclass(frozen=True)
 class Manager:
-    """The stack images that a daemon has not, and whether the kernel balances loads."""
+    """The stack images that a daemon lacks, and whether the kernel supports load balancing (IP_VS)."""
 
     missing: tuple[Image, ...]
     has_ip_vs: bool
 
 
 async def look(url: str) -> Manager:
-    """Look at a daemon. Raises Unavailable where there is none, or it is no manager of a Swarm."""
+    """Inspect a daemon. Raises Unavailable if there is none, or if it is not a manager of a Swarm."""
     docker = DockerApi(url)
     try:
         await probe.check_manager(docker)
@@ -31,7 +31,7 @@ async def look(url: str) -> Manager:
 
 
 def make_images(url: str, base: str | None, say: Callable[[str], None]) -> None:
-    """Have the stack images at a daemon; those that are there stay. Without a base nothing is pulled. Raises Unavailable."""
+    """Build the stack images that a daemon lacks. Without a base nothing is pulled. Raises Unavailable."""
     docker = DockerApi(url)
     for image in Image:
         stack.ensure(docker, stack.define(image), say, base)

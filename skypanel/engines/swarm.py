@@ -1,4 +1,4 @@
-"""Docker Swarm: dynos as tasks on any number of nodes."""
+"""The engine Docker Swarm: dynos as tasks on any number of nodes."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -26,12 +26,12 @@ from skypanel.ports.objects import Objects
 from skypanel.settings import Settings
 
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
-# Private networks, from which the panel's own proxy and what Docker puts before a published port come.
+# Private networks: requests of the panel's own proxy, and through Docker's published ports, come from them.
 TRUSTED = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
 
 
 def open_engine(settings: Settings, objects: Objects, clock: Clock, stack: AsyncExitStack, elsewhere: RemoteNodes) -> Engine:
-    """Return the drivers of a Swarm. The panel's own proxy passes apps' requests on to the ingress of this machine."""
+    """Return the drivers of a Swarm. The panel's own proxy forwards requests for apps to the ingress of this machine."""
     docker = DockerApi(settings.docker_host)
     stack.push_async_callback(docker.close)
     panel = settings.identity
@@ -67,7 +67,7 @@ def open_engine(settings: Settings, objects: Objects, clock: Clock, stack: Async
 
 
 def ingress_options(settings: Settings) -> IngressOptions:
-    """Return how the ingress of this machine is reached: by the panel's own proxy alone."""
+    """Return the options of this machine's ingress. Only the panel's own proxy reaches it."""
     return IngressOptions(
         panel=settings.identity,
         http_port=settings.ingress_port,

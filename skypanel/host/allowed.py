@@ -8,14 +8,14 @@ MAX_PORT = 65535
 
 @dataclass(frozen=True)
 class Allowed:
-    """Addresses that sandboxes may reach although they are private; on one port, or on all."""
+    """Private addresses that sandboxes may reach, on one port or on all."""
 
     network: IPv4Network
     port: int | None = None
 
 
 def parse_allowed(text: str) -> Allowed:
-    """Return what `CIDR[:port]` allows. Raises ValueError."""
+    """Parse `CIDR[:port]`. Raises ValueError."""
     network, _, port = text.partition(":")
     number = int(port) if port else None
     if number is not None and not 0 < number <= MAX_PORT:

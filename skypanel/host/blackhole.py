@@ -1,14 +1,14 @@
-"""Packets for sandboxes that are gone: they stay on this machine.
+"""A blackhole route: packets for sandboxes that are gone stay on this machine.
 
-A sandbox's own route goes with it. What is sent there meanwhile, such as a visitor's request, would follow the default
-route out of the machine. So the whole subnet leads nowhere, by a route and by rules, both of them the kernel's: they
-hold whatever becomes of the launcher, until whoever ends the panel lets go.
+A sandbox's own route goes with the sandbox. Later packets to it, such as a visitor's request, would follow the default
+route out of the machine. So a route and firewall rules block the whole subnet. Both are in the kernel: they outlive
+the launcher, until the end of the panel removes them.
 """
 
 from skypanel.host.commands import call
 from skypanel.host.firewall import Plan, drop_table
 
-# The last route that is asked: that of a sandbox is more specific, and so is somebody else's to a part of the subnet.
+# The lowest priority. The routes of sandboxes are more specific, and so are other programs' routes to a part of the subnet.
 _METRIC = "4294967295"
 
 
@@ -20,8 +20,8 @@ def table(plan: Plan) -> str:
 def ruleset(plan: Plan) -> str:
     """Return the nft script that replaces the table.
 
-    Who dials on this machine is refused at once. What a port of a user-mode network led to is refused before the route
-    is asked, whose answer such a network would not understand.
+    Connections from this machine are refused at once. Connections to a forwarded port of a user-mode network are refused
+    before routing, because such a network would not understand an ICMP error.
     """
     cables = f'"{plan.prefix}*"'
     return f"""\
@@ -51,11 +51,11 @@ def _route(plan: Plan) -> tuple[str, ...]:
 
 
 async def hold(plan: Plan) -> None:
-    """Keep them here from now on; idempotent. Raises CommandFailed."""
+    """Block the subnet from now on. Idempotent. Raises CommandFailed."""
     await call(("ip", "route", "replace", *_route(plan)))
     await call(("nft", "-f", "-"), ruleset(plan))
 
 
 def undoing(plan: Plan) -> tuple[tuple[tuple[str, ...], str], ...]:
-    """Return the commands that undo it, with what each reads."""
+    """Return the commands that undo `hold`, each with its stdin."""
     return (("ip", "route", "delete", *_route(plan)), ""), (("nft", "-f", "-"), drop_table(table(plan)))

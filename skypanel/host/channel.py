@@ -1,6 +1,6 @@
-"""Newline-delimited JSON over a Unix socket, with file descriptors alongside.
+"""Newline-delimited JSON over a Unix socket, with file descriptors.
 
-A line is `[number of descriptors, message]`: the kernel hands several lines over at once, and their descriptors in one heap.
+A line is `[number of descriptors, message]`, because the kernel may deliver several lines at once with all their descriptors.
 """
 
 import array
@@ -25,7 +25,7 @@ _CREDENTIALS = struct.Struct("3i")
 
 @dataclass
 class Received:
-    """A message and the descriptors that came with it, which the receiver owns."""
+    """A message and its descriptors. The receiver owns them and must close them."""
 
     message: Any
     descriptors: list[int] = field(default_factory=list)
@@ -37,7 +37,7 @@ class Received:
 
 
 class Channel:
-    """One connection; each side sends a message and waits for the answer."""
+    """One connection. Each side sends a message and waits for the answer."""
 
     def __init__(self, connection: socket.socket) -> None:
         connection.setblocking(False)  # noqa: FBT003 - the standard library's signature
@@ -47,12 +47,15 @@ class Channel:
 
     @property
     def peer_uid(self) -> int:
-        """The user id of the process at the other end, as the kernel knows it."""
+        """The user id of the peer process, as the kernel reports it."""
         credentials = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
         return int(_CREDENTIALS.unpack(credentials)[1])
 
     async def receive(self) -> Received | None:
-        """Return the next message, or None when the other side is gone. Raises Invalid if it is no JSON or too long."""
+        """Return the next message, or None if the peer has disconnected.
+
+        Raises Invalid if it is not JSON, or if it exceeds a limit.
+        """
         while b"\n" not in self._buffer:
             if len(self._buffer) > MAX_MESSAGE_BYTES:
                 raise Invalid(f"A message is at most {MAX_MESSAGE_BYTES} bytes.")
@@ -69,18 +72,18 @@ class Channel:
         return Received(message, taken)
 
     async def send(self, message: Message, descriptors: Sequence[int] = ()) -> None:
-        """Send a message; the descriptors stay the sender's to close. Raises ConnectionError."""
+        """Send a message. The sender still has to close its descriptors. Raises ConnectionError."""
         loop = asyncio.get_running_loop()
         line = json.dumps([len(descriptors), message]).encode() + b"\n"
         sent = 0
         if descriptors:
             rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))
             sent = self._socket.sendmsg([line[:_CHUNK]], [rights])
-        if sent < len(line):  # who has all of it may have answered and hung up
+        if sent < len(line):  # a peer that has the whole line may have answered and disconnected already
             await loop.sock_sendall(self._socket, line[sent:])
 
     async def hung_up(self) -> None:
-        """Return when the other side is gone; not before, whatever it sends."""
+        """Return when the peer disconnects. If it sends data instead, wait until cancelled."""
         await readable(self._socket.fileno())
         if self._peek():
             await asyncio.get_running_loop().create_future()
@@ -92,14 +95,14 @@ class Channel:
             return b""
 
     async def finish(self) -> None:
-        """Say that nothing more will come, and wait until the other side has hung up."""
+        """Send end-of-file and wait until the peer disconnects."""
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_WR)
         while await self._fill():
             self._buffer.clear()
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection, with all descriptors that no message claimed."""
         close_all(self._descriptors)
         self._descriptors.clear()
         self._socket.close()

@@ -1,4 +1,4 @@
-"""Runs a system program to its end."""
+"""Runs system programs to completion."""
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,16 +8,16 @@ from skypanel.host.finishing import to_the_end
 
 
 class CommandFailed(Exception):
-    """A program of the system did not do what it was asked."""
+    """A system program failed. Its message is what the program wrote to stderr."""
 
 
 async def call(argv: Sequence[str], stdin: str = "", environment: Mapping[str, str] | None = None) -> str:
-    """Return what a program prints; it is never left half-way. Raises CommandFailed with its complaint."""
+    """Run a program and return its output. Cancelling the call waits for the program's end. Raises CommandFailed."""
     return await to_the_end(_call(argv, stdin, environment))
 
 
 async def undo(commands: Iterable[tuple[Sequence[str], str]], environment: Mapping[str, str]) -> None:
-    """Run commands, each with what it reads, that take something back; what is not there, or was never possible, is no error."""
+    """Run cleanup commands, each with its stdin. A command that fails is ignored: there may be nothing to undo."""
     for argv, stdin in commands:
         with suppress(CommandFailed):
             await call(argv, stdin, environment)
@@ -25,7 +25,7 @@ async def undo(commands: Iterable[tuple[Sequence[str], str]], environment: Mappi
 
 async def _call(argv: Sequence[str], stdin: str, environment: Mapping[str, str] | None) -> str:
     pipe = asyncio.subprocess.PIPE
-    # out of reach of a terminal's Ctrl-C, which ends the launcher step by step
+    # A new session: Ctrl-C in a terminal does not reach the program, so the launcher can shut down in order.
     try:
         process = await asyncio.create_subprocess_exec(*argv, stdin=pipe, stdout=pipe, stderr=pipe, env=environment, start_new_session=True)
     except OSError as error:

@@ -1,7 +1,7 @@
-"""The front door: how many connections may be open at the panel's public ports, of one source address and in all.
+"""The connection limit of the public ports, for each source address and in all.
 
-The rules are the kernel's, so that what is too much costs the proxy nothing. They hold from a launcher's start, whatever
-becomes of it, until whoever ends the panel takes them back.
+The kernel enforces it, so refused connections cost the proxy nothing. The rules apply from a launcher's start and
+outlive it, until the end of the panel removes them.
 """
 
 from collections.abc import Iterable
@@ -11,13 +11,13 @@ from skypanel.domain.proxies import Network
 from skypanel.host.commands import call
 from skypanel.host.firewall import drop_table
 
-# How many addresses are counted at a time; it takes more of them than that to have those beyond it count only in all.
+# The capacity of a set. Addresses beyond it count only in all.
 _MAX_ADDRESSES = 65535
 CONNECTIONS_PER_ADDRESS = 1000
 CONNECTIONS = 10_000
-# Above such a share of all connections there may be, addresses with more than so many are refused others.
+# Above such a share of `connections`, an address with more than so many connections gets no others.
 STEPS = ((3 / 4, 20), (7 / 8, 5), (15 / 16, 1))
-# The kernel looks through a whole list when it adds to it, so no list is to get long.
+# The kernel scans a whole list whenever it adds to it, so lists must be short.
 _LIST_LENGTH = 128
 _MAX_LISTS = 4096
 _IPV4 = "ip saddr"
@@ -27,7 +27,7 @@ _REFUSE = "reject with tcp reset"
 
 @dataclass(frozen=True)
 class ConnectionLimit:
-    """The public ports, how many connections they take of one address and in all, and the networks of proxies, which count only in all."""
+    """The public ports, their limits for one address and in all, and the trusted proxies, which count only in all."""
 
     ports: tuple[int, ...]
     connections_per_address: int
@@ -38,9 +38,9 @@ class ConnectionLimit:
 def ruleset(tag: str, door: ConnectionLimit) -> str:
     """Return the nft script that replaces the table.
 
-    An address of IPv6 is a /64, which is what one customer gets of a provider. What begins on this machine, such as a local
-    proxy's, has no bound of its address's own. A connection that has been closed counts no more. One that stays half open, for its
-    address may be forged, or half closed, for the proxy has let go of it, counts for seconds only.
+    An IPv6 address is a /64, because a provider gives that to one customer. Connections from this machine, such as a local
+    proxy's, have no limit of their address. A closed connection no longer counts. A half-open one, whose address may be
+    forged, and a half-closed one, which the proxy has released, count for seconds only.
     """
     address = f"ct count over {door.connections_per_address} }} {_REFUSE}"
     public = f"tcp dport {{ {', '.join(map(str, door.ports))} }} ct state new"
@@ -77,7 +77,7 @@ def ruleset(tag: str, door: ConnectionLimit) -> str:
 
 
 def _step(door: ConnectionLimit, share: float, few: int) -> str:
-    """Return the chains that count everything, and refuse what is above a share of all if its address has more than a few."""
+    """Return the chains of one step: all connections count; above the share, those of addresses with more than `few` are refused."""
     return f"""\
   chain step{few} {{
     ip saddr != @trusted4 add @few{few}_4 {{ {_IPV4} ct count over {few} }} goto greedy{few}
@@ -95,7 +95,10 @@ def _step_counts(few: int) -> str:
 
 
 def _part(door: ConnectionLimit, share: float) -> str:
-    """Return what counts all connections, in lists by source port, but for its last bit: many systems choose that always alike."""
+    """Return the expression that counts all connections, in lists by source port.
+
+    It omits the lowest bit of the port, because many systems always choose the same one.
+    """
     count = lists(door.connections)
     return f"tcp sport & {2 * (count - 1)} ct count over {int(share * door.connections) // count}"
 
@@ -140,10 +143,10 @@ def _elements(networks: Iterable[Network], version: int) -> str:
 
 
 async def hold(tag: str, door: ConnectionLimit) -> None:
-    """Put the rules in force, in place of those of before. Raises CommandFailed."""
+    """Apply the rules, in place of earlier ones. Raises CommandFailed."""
     await call(("nft", "-f", "-"), ruleset(tag, door))
 
 
 def undoing(tag: str) -> tuple[tuple[tuple[str, ...], str], ...]:
-    """Return the command that takes the rules back, with what it reads."""
+    """Return the commands that undo `hold`, each with its stdin."""
     return ((("nft", "-f", "-"), drop_table(_table(tag))),)

@@ -1,4 +1,4 @@
-"""File descriptors, waited for without blocking the event loop."""
+"""Waits for file descriptors without blocking the event loop."""
 
 import asyncio
 import os
@@ -10,7 +10,7 @@ CHUNK_BYTES = 64 * 1024
 
 
 async def readable(descriptor: int) -> None:
-    """Return once `descriptor` can be read, or its other end is gone."""
+    """Wait until `descriptor` is readable or its other end is closed."""
     loop = asyncio.get_running_loop()
     ready = loop.create_future()
     loop.add_reader(descriptor, _fulfil, ready)
@@ -21,7 +21,7 @@ async def readable(descriptor: int) -> None:
 
 
 async def writable(descriptor: int) -> None:
-    """Return once `descriptor` can be written to, or its other end is gone."""
+    """Wait until `descriptor` is writable or its other end is closed."""
     loop = asyncio.get_running_loop()
     ready = loop.create_future()
     loop.add_writer(descriptor, _fulfil, ready)
@@ -37,7 +37,7 @@ def _fulfil(ready: asyncio.Future[None]) -> None:
 
 
 async def chunks(descriptor: int) -> AsyncIterator[bytes]:
-    """Yield what comes out of a pipe until nobody can write to it any more."""
+    """Yield what comes out of a pipe until every writer has closed it."""
     while True:
         await readable(descriptor)
         chunk = os.read(descriptor, CHUNK_BYTES)
@@ -47,7 +47,7 @@ async def chunks(descriptor: int) -> AsyncIterator[bytes]:
 
 
 async def write_all(descriptor: int, body: bytes) -> None:
-    """Write to a pipe whose descriptor does not block. Raises BrokenPipeError once nobody reads it."""
+    """Write to a pipe whose descriptor is non-blocking. Raises BrokenPipeError if every reader has closed it."""
     rest = memoryview(body)
     while rest:
         await writable(descriptor)
@@ -58,13 +58,13 @@ async def write_all(descriptor: int, body: bytes) -> None:
 
 
 def close_all(descriptors: Iterable[int]) -> None:
-    """Close every descriptor."""
+    """Close every descriptor. Raises OSError."""
     for descriptor in descriptors:
         os.close(descriptor)
 
 
 class Pipe:
-    """A pipe; its ends are closed one by one, or both at the end of the block."""
+    """A pipe. Close its ends one by one, or both at the end of the block."""
 
     def __init__(self) -> None:
         self.read, self.write = os.pipe()
@@ -78,11 +78,11 @@ class Pipe:
         self.close_write()
 
     def close_read(self) -> None:
-        """Close the end that is read; twice is no error."""
+        """Close the read end. Idempotent."""
         self._close(self.read)
 
     def close_write(self) -> None:
-        """Close the end that is written to; twice is no error."""
+        """Close the write end. Idempotent."""
         self._close(self.write)
 
     def _close(self, end: int) -> None:

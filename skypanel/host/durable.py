@@ -1,11 +1,14 @@
-"""What is on the disk once a call returns, also if the power fails right after it."""
+"""Durable writes: the data is on the disk when a call returns, even if the power fails right after it."""
 
 import os
 from pathlib import Path
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file for nobody else to read, as a whole or not at all: it is on the disk before it has its name."""
+    """Write a file atomically, readable only by its owner. Raises OSError.
+
+    The content is on the disk before the file gets its name.
+    """
     new = path.with_name(f"{path.name}.new")
     new.unlink(missing_ok=True)
     with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "wb") as file:
@@ -17,7 +20,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Have the names in a folder on the disk."""
+    """Flush the entries of a folder to the disk. Raises OSError."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-# The files of .profile.d set up what buildpacks installed; .profile is the app's own word after them.
+# The files of .profile.d set up what buildpacks installed. The app's own .profile runs after them.
 _BOOT = """\
 cd /app
 for script in /app/.profile.d/*.sh; do
@@ -20,12 +20,12 @@ def boot(command: str) -> tuple[str, ...]:
 
 
 def at_terminal(argv: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the argv that gives a command its stdin as controlling terminal, so that ^C and window changes reach it."""
+    """Return the argv that makes a command's stdin its controlling terminal, so that ^C and window changes reach it."""
     return ("setsid", "--ctty", *argv)
 
 
 def dyno_environment(config_vars: Mapping[str, str], name: str, port: int) -> dict[str, str]:
-    """Return a dyno's environment: config vars win over the defaults, the platform's own over both."""
+    """Return a dyno's environment. Config vars override the defaults; the platform's variables override both."""
     return {
         "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "LANG": "C.UTF-8",

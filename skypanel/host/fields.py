@@ -1,4 +1,4 @@
-"""JSON objects from outside, taken apart field by field; each is checked before it is used."""
+"""Parses JSON objects of untrusted peers. Each field is checked before it is used."""
 
 import re
 from uuid import UUID
@@ -12,7 +12,7 @@ _VARIABLE = re.compile(r"[A-Za-z0-9_]{1,255}")
 
 
 class Fields:
-    """A message whose fields are taken out one by one; one that is left over is an error."""
+    """A message whose fields are taken one by one. `done` rejects unknown fields."""
 
     def __init__(self, message: object) -> None:
         if not isinstance(message, dict):
@@ -20,59 +20,59 @@ class Fields:
         self._left = dict(message)
 
     def take(self, name: str) -> object:
-        """Return a field as it is. Raises Invalid."""
+        """Return a field unchecked. Raises Invalid if it is missing."""
         if name not in self._left:
             raise Invalid(f"The request lacks {name}.")
         return self._left.pop(name)
 
     def text(self, name: str, pattern: re.Pattern[str] | None = None, limit: int = MAX_TEXT_BYTES) -> str:
-        """Return text, of a form where there is one. Raises Invalid."""
+        """Return a text of at most `limit` bytes that matches `pattern`, if one is given. Raises Invalid."""
         return check_text(name, self.take(name), pattern, limit)
 
     def optional_text(self, name: str, pattern: re.Pattern[str]) -> str | None:
-        """Return text or None. Raises Invalid."""
+        """Return a text that matches `pattern`, or None. Raises Invalid."""
         value = self.take(name)
         return None if value is None else check_text(name, value, pattern, MAX_TEXT_BYTES)
 
     def uuid(self, name: str) -> UUID:
-        """Return a UUID in its usual form. Raises Invalid."""
+        """Return a UUID. Only the canonical form is valid. Raises Invalid."""
         return _uuid(name, self.take(name))
 
     def optional_uuid(self, name: str) -> UUID | None:
-        """Return a UUID or None. Raises Invalid."""
+        """Return a UUID in canonical form, or None. Raises Invalid."""
         value = self.take(name)
         return None if value is None else _uuid(name, value)
 
     def integer(self, name: str, low: int, high: int) -> int:
-        """Return a whole number within bounds. Raises Invalid."""
+        """Return an integer from `low` to `high`. Raises Invalid."""
         value = self.take(name)
         if type(value) is not int or not low <= value <= high:
             raise Invalid(f"{name} is a whole number from {low} to {high}.")
         return value
 
     def number(self, name: str, low: float, high: float) -> float:
-        """Return a number within bounds. Raises Invalid."""
+        """Return a number from `low` to `high`. Raises Invalid."""
         value = self.take(name)
         if type(value) not in {int, float} or not low <= value <= high:  # type: ignore[operator] # the first half says it is a number
             raise Invalid(f"{name} is a number from {low} to {high}.")
         return float(value)  # type: ignore[arg-type] # as above
 
     def flag(self, name: str) -> bool:
-        """Return true or false. Raises Invalid."""
+        """Return a boolean. Raises Invalid."""
         value = self.take(name)
         if not isinstance(value, bool):
             raise Invalid(f"{name} is true or false.")
         return value
 
     def items(self, name: str) -> list[object]:
-        """Return a list. Raises Invalid."""
+        """Return a list with unchecked items. Raises Invalid."""
         value = self.take(name)
         if not isinstance(value, list):
             raise Invalid(f"{name} is a list.")
         return value
 
     def environment(self, name: str) -> dict[str, str]:
-        """Return names and values of variables. Raises Invalid."""
+        """Return environment variables by name. Raises Invalid."""
         value = self.take(name)
         if not isinstance(value, dict):
             raise Invalid(f"{name} is an object.")
@@ -85,13 +85,13 @@ class Fields:
         return variables
 
     def done(self) -> None:
-        """Refuse what is left over. Raises Invalid."""
+        """Reject the message if unknown fields are left. Raises Invalid."""
         if self._left:
             raise Invalid(f"The request has fields that nobody knows: {', '.join(sorted(map(ascii, self._left)))}.")
 
 
 def check_text(name: str, value: object, pattern: re.Pattern[str] | None, limit: int) -> str:
-    """Return `value` if it is text that a program can be given. Raises Invalid."""
+    """Return `value` if it is text that can be an argument or a variable of a program. Raises Invalid."""
     if not isinstance(value, str) or "\0" in value or not _encodable(value) or len(value.encode()) > limit:
         raise Invalid(f"{name} is text of at most {limit} bytes, without NUL.")
     if pattern is not None and not pattern.fullmatch(value):
@@ -100,7 +100,7 @@ def check_text(name: str, value: object, pattern: re.Pattern[str] | None, limit:
 
 
 def _encodable(value: str) -> bool:
-    """Whether UTF-8 can carry it: JSON can hold half a surrogate pair."""
+    """Whether the text can be encoded as UTF-8. JSON can contain half a surrogate pair."""
     return not any("\ud800" <= character <= "\udfff" for character in value)
 
 

@@ -1,4 +1,4 @@
-"""Work that must not stop half-way, such as giving something back."""
+"""Shields work that must complete, such as cleanup, from cancellation."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -8,7 +8,7 @@ _T = TypeVar("_T")
 
 
 async def to_the_end(work: Coroutine[Any, Any, _T]) -> _T:
-    """Return what `work` returns; who is cancelled meanwhile learns of it only when the work is done."""
+    """Return what `work` returns. If the caller is cancelled meanwhile, CancelledError is raised after the work is done."""
     task = asyncio.create_task(work)
     cancelled: asyncio.CancelledError | None = None
     while not task.done():
@@ -22,7 +22,7 @@ async def to_the_end(work: Coroutine[Any, Any, _T]) -> _T:
 
 
 async def drop(*tasks: asyncio.Task[Any]) -> None:
-    """Cancel tasks and wait for their end, whatever they come to."""
+    """Cancel tasks and wait for their end. Their results and errors are ignored."""
     for task in tasks:
         task.cancel()
     await to_the_end(_all_done(tasks))

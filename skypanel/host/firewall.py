@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv4Network
 from skypanel.host import tracking
 from skypanel.host.allowed import Allowed
 
-# Special-purpose addresses (IANA's registry, RFC 6890) that are no part of the public internet.
+# Special-purpose addresses (IANA's registry, RFC 6890) that are not on the public internet.
 PRIVATE = (
     "0.0.0.0/8",
     "10.0.0.0/8",
@@ -26,7 +26,7 @@ _LINK_SIZE = 4
 
 @dataclass(frozen=True)
 class Link:
-    """The two ends of one sandbox's cable; the smallest network that holds two hosts."""
+    """The two ends of one sandbox's cable, in the smallest network that holds two hosts (/30)."""
 
     name: str
     host: IPv4Address
@@ -35,19 +35,19 @@ class Link:
 
 @dataclass(frozen=True)
 class Plan:
-    """The addresses of one launcher: its subnet cut into links."""
+    """The addresses of one launcher: its subnet, divided into links."""
 
     tag: str
     subnet: IPv4Network
 
     @property
     def prefix(self) -> str:
-        """What the names of this launcher's interfaces begin with; the kernel allows 15 characters in all."""
+        """The prefix of this launcher's interface names. The kernel allows names of 15 characters."""
         return f"sk{self.tag[:6]}x"
 
     @property
     def slots(self) -> int:
-        """How many sandboxes can have a network at a time."""
+        """How many sandboxes can have a network at the same time."""
         return self.subnet.num_addresses // _LINK_SIZE
 
     def link(self, slot: int) -> Link:
@@ -58,7 +58,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Entrance:
-    """Where a user-mode network hands in what comes from the host's ports."""
+    """The interface of a user-mode network at which forwarded connections of the host arrive."""
 
     device: str
     address: str
@@ -78,8 +78,8 @@ def ruleset(
 ) -> str:
     """Return the nft script that replaces a launcher's table.
 
-    Sandboxes reach the public internet, the resolvers and what is allowed; nobody but the host reaches them.
-    What they may not reach is refused at once, so that a program says so instead of waiting.
+    Sandboxes reach the public internet, the resolvers and what is allowed. Only the host reaches them.
+    Other connections are refused, not dropped, so that programs fail at once instead of waiting for a timeout.
     """
     name, ports = table_name(plan.tag), f'"{plan.prefix}*"'
     exceptions = _exceptions(resolvers, allowed)
@@ -124,9 +124,9 @@ def ruleset(
 
 
 def own_ruleset(resolvers: Sequence[str], allowed: Sequence[Allowed], host_addresses: Sequence[str] = ()) -> str:
-    """Return the nft script for a sandbox's own network namespace, where whoever is confined cannot change it.
+    """Return the nft script for a sandbox's own network namespace. The processes inside cannot change it.
 
-    It lets out what `ruleset` does, and nothing in but answers.
+    It lets out the same packets as `ruleset`, and lets in only answers.
     """
     blocked = ", ".join((*PRIVATE, *host_addresses))
     return f"""\
@@ -156,11 +156,11 @@ table inet skypanel {{
 
 
 def bridge_ruleset(tag: str, bridge: str, front: str, allowed: Sequence[Allowed], blocked: Sequence[str] = ()) -> str:
-    """Return the nft script that replaces the table for those whose way out is a bridge of this machine's.
+    """Return the nft script that replaces the table for containers that reach the network through a bridge of this machine.
 
-    It lets out what `ruleset` does, but for the public addresses that are `blocked`. The resolvers are to be added to
-    the table's set of that name. Behind the bridge `front` is the proxy: it is let out only to answer, so that a request
-    to a dyno whose network is gone stays on the machine.
+    It lets out the same packets as `ruleset`, except to the public addresses in `blocked`. The caller adds the resolvers to
+    the set of that name. The proxy is behind the bridge `front`. It may only send answers, so that a request to a dyno
+    whose network is gone stays on the machine.
     """
     name, port, proxys = table_name(tag), f'"{bridge}"', f'"{front}"'
     return f"""\
@@ -220,12 +220,12 @@ def _entrance(entrance: Entrance) -> str:
 
 
 def add_port_forward(plan: Plan, host_port: int, slot: int, port: int) -> str:
-    """Return the nft command that leads a port of the entrance to a sandbox's."""
+    """Return the nft command that forwards a port of the entrance to a sandbox's port."""
     return f"add element inet {table_name(plan.tag)} forwards {{ {host_port} : {plan.link(slot).sandbox} . {port} }}\n"
 
 
 def remove_port_forward(plan: Plan, host_port: int) -> str:
-    """Return the nft command that takes it back."""
+    """Return the nft command that undoes `add_port_forward`."""
     return f"delete element inet {table_name(plan.tag)} forwards {{ {host_port} }}\n"
 
 
@@ -240,12 +240,12 @@ def _allow(one: Allowed) -> tuple[str, ...]:
 
 
 def drop_table(tag: str) -> str:
-    """Return the nft script that removes a launcher's table, there or not."""
+    """Return the nft script that removes a launcher's table, whether it exists or not."""
     return f"table inet {table_name(tag)} {{}}\ndelete table inet {table_name(tag)}\n"
 
 
 def host_batch(link: Link, pid: int, mtu: int) -> str:
-    """Return the ip commands that lay a cable from the host into a process's network."""
+    """Return the ip commands that connect the network namespace of process `pid` to the host."""
     return (
         f"link add name {link.name} mtu {mtu} type veth peer name eth0 mtu {mtu} netns {pid}\n"
         f"link set dev {link.name} addrgenmode none\n"
@@ -255,7 +255,7 @@ def host_batch(link: Link, pid: int, mtu: int) -> str:
 
 
 def sandbox_batch(link: Link) -> str:
-    """Return the ip commands for the sandbox's end."""
+    """Return the ip commands for the sandbox's end of the cable."""
     return (
         "link set dev eth0 addrgenmode none\n"
         f"addr add {link.sandbox}/30 dev eth0\n"
@@ -265,7 +265,7 @@ def sandbox_batch(link: Link) -> str:
 
 
 def default_device(routes: str) -> str | None:
-    """Return the interface of the default route in a /proc/net/route."""
+    """Return the interface of the default route in a /proc/net/route, or None."""
     for line in routes.splitlines()[1:]:
         device, destination, _, _, _, _, _, mask, *_ = line.split()
         if (destination, mask) == ("00000000", "00000000"):
@@ -274,5 +274,5 @@ def default_device(routes: str) -> str | None:
 
 
 def forward_rules(plan: Plan) -> tuple[tuple[str, ...], ...]:
-    """Return the rules for iptables that let sandboxes' packets pass where others forward nothing; our own table judges them first."""
+    """Return the iptables rules that let sandboxes' packets pass if others drop forwarded packets. Our own table filters them first."""
     return (("FORWARD", "-i", f"{plan.prefix}+", "-j", "ACCEPT"), ("FORWARD", "-o", f"{plan.prefix}+", "-j", "ACCEPT"))

@@ -1,8 +1,7 @@
 """Slugs as image layers, and the image of a stack with such a layer on top.
 
-The same slug on the same stack makes the same bytes everywhere, so that an image's id says all that is
-in it and nodes need no registry to agree. The formats are
-https://github.com/moby/docker-image-spec/blob/main/spec.md and tar's.
+The same slug on the same stack gives the same bytes everywhere. So an image's id identifies its content, and nodes need
+no registry to agree. The formats are https://github.com/moby/docker-image-spec/blob/main/spec.md and tar's.
 """
 
 import hashlib
@@ -24,12 +23,12 @@ _KEPT_TYPES = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.DIRTYPE, tarfile.SYMTY
 
 
 class BadSlug(Exception):
-    """A slug is no archive, or one with paths out of it."""
+    """A slug is not a tar archive, or contains paths outside of it."""
 
 
 @dataclass(frozen=True)
 class Image:
-    """An image as `docker load` takes it: its configuration, and the layers of its stack, which are there already."""
+    """An image in the format of `docker load`: its configuration, and how many layers its stack has."""
 
     config: bytes
     tag: str
@@ -37,11 +36,11 @@ class Image:
 
     @property
     def id(self) -> str:
-        """The image's id."""
+        """The image's id: the digest of its configuration."""
         return f"sha256:{hashlib.sha256(self.config).hexdigest()}"
 
     def archive(self, layer: IO[bytes], size_bytes: int) -> Iterator[bytes]:
-        """Yield what `docker load` reads; layers that are there are named, and not in it."""
+        """Yield the archive for `docker load`. It names the stack's layers without their content, as the daemon has them."""
         name = f"{self.id.removeprefix('sha256:')}.json"
         layers = [f"stack{number}.tar" for number in range(self.stack_layers)]
         listing = [{"Config": name, "RepoTags": [self.tag], "Layers": [*layers, _LAYER]}]
@@ -54,7 +53,7 @@ class Image:
 
 
 def image(stack: Mapping[str, Any], diff_id: str, tag: str) -> Image:
-    """Return the image of a stack, as Docker describes it, with one more layer."""
+    """Return the image of a stack with one more layer. `stack` is Docker's description of the stack's image."""
     layers = list(stack["RootFS"]["Layers"])
     config = {
         "architecture": stack["Architecture"],
@@ -83,7 +82,7 @@ def write_layer(slug: IO[bytes], target: IO[bytes]) -> str:
 
 
 class _Hashed:
-    """Writes to a file, and hashes what it writes."""
+    """A file that hashes what is written to it."""
 
     def __init__(self, target: IO[bytes]) -> None:
         self._target = target
@@ -100,7 +99,7 @@ def _copy(slug: IO[bytes], layer: tarfile.TarFile) -> None:
             if entry.type not in _KEPT_TYPES:
                 continue
             entry.name = _inside(entry.name)
-            # Docker takes no path twice.
+            # Docker accepts each path only once.
             if entry.name == APP:
                 continue
             if entry.islnk():
@@ -112,7 +111,7 @@ def _copy(slug: IO[bytes], layer: tarfile.TarFile) -> None:
 
 
 def _inside(name: str) -> str:
-    """Return a slug's path as the layer's."""
+    """Return the path in the layer for a path in the slug. Raises BadSlug."""
     parts = [part for part in name.split("/") if part not in {"", "."}]
     if ".." in parts:
         raise BadSlug(f"{name!r} leads out of the slug")

@@ -1,4 +1,4 @@
-"""Bytes of a process as lines of text."""
+"""Splits the output of a process into lines of text."""
 
 MAX_LINE_BYTES = 16 * 1024
 _CONTINUATION_MASK = 0xC0
@@ -6,9 +6,9 @@ _CONTINUATION = 0x80
 
 
 class LineSplitter:
-    """Cuts a stream of bytes into lines: UTF-8 with replacement, over-long lines in pieces.
+    """Splits a stream of bytes into lines: UTF-8 with replacement, overlong lines in pieces.
 
-    A carriage return starts the line anew, as a terminal shows it: of a progress bar its last state is left.
+    A carriage return starts the line again, as in a terminal. So only the last state of a progress bar remains.
     """
 
     def __init__(self, max_bytes: int = MAX_LINE_BYTES) -> None:
@@ -16,7 +16,7 @@ class LineSplitter:
         self._max = max_bytes
 
     def feed(self, chunk: bytes) -> list[str]:
-        """Return the lines that are complete with `chunk`."""
+        """Return the lines that `chunk` completes."""
         *whole, self._rest = (self._rest + chunk).split(b"\n")
         lines = [piece for line in whole for piece in self._pieces(line)]
         if len(self._rest) > self._max:
@@ -28,7 +28,7 @@ class LineSplitter:
         return lines
 
     def end(self) -> list[str]:
-        """Return what is left at the end of the stream."""
+        """Return the rest at the end of the stream."""
         rest, self._rest = self._rest, b""
         return self._pieces(rest) if rest else []
 
@@ -43,13 +43,13 @@ class LineSplitter:
 
 
 def _last_state(line: bytes) -> bytes:
-    """Drop what a carriage return overwrote; one at the very end may be half of a line end and stays."""
+    """Drop what a carriage return overwrote. One at the very end stays, as it may be half of a line end."""
     body = line.rstrip(b"\r")
     return body.rpartition(b"\r")[2] + (b"\r" if len(body) < len(line) else b"")
 
 
 def _boundary(line: bytes, at: int) -> int:
-    """Return the last place at or before `at` that does not cut a UTF-8 sequence in two."""
+    """Return the last position up to `at` that does not split a UTF-8 sequence."""
     for back in range(4):
         if line[at - back] & _CONTINUATION_MASK != _CONTINUATION:
             return at - back

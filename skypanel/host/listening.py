@@ -1,6 +1,6 @@
-"""Where the processes of a network namespace listen, as the kernel says (sock_diag(7)), and when they have settled out of reach.
+"""Where processes of a network namespace listen, as the kernel reports it (sock_diag(7)), and whether that will change.
 
-Runs in a dyno's container on a Swarm too: the standard library only, and nothing else of the panel's.
+On a Swarm, this module also runs in a dyno's container. So it uses only the standard library, and no other module.
 """
 
 import ctypes
@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from itertools import islice
 
-# An app that does nothing more for so long and listens elsewhere will not come to listen on $PORT.
+# An app that listens elsewhere and is idle for so long will not listen on $PORT any more.
 SETTLED_S = 4.0
-# More of a processor's time than this and an app still boots, with something beside it that listens already.
+# An app that uses more than this share of a processor is still booting, even if part of it listens already.
 BUSY = 0.1
-# An app may open as many as it likes; so many of a family are told of.
+# An app may listen on any number of ports. So many are reported for each family and query.
 MAX_LISTENERS = 50
 
 _CLONE_NEWNET = 0x40000000
@@ -30,7 +30,7 @@ _RECEIVED_BYTES = 65536
 _ANY = 0
 _HEADER = struct.Struct("=IHHII")
 _REQUEST = struct.Struct("=BBBxI2s46x")
-# The family, and after three bytes of no interest the port and the address: struct inet_diag_msg begins with them.
+# The start of struct inet_diag_msg: the family, three bytes that we skip, the port, and the source address.
 _FOUND = struct.Struct("=Bxxx2s2x16s")
 _FOUND_BYTES = 72
 _ATTRIBUTE = struct.Struct("=HH")
@@ -39,7 +39,7 @@ _ERROR = struct.Struct("=i")
 
 @dataclass(frozen=True, order=True)
 class Listener:
-    """An address and a port that connections are taken at."""
+    """An address and a port that accept connections."""
 
     address: str
     port: int
@@ -51,7 +51,7 @@ class Listener:
         return f"[{self.address}]:{self.port}" + (" (IPv6 only)" if self.is_ipv6_only and self.address == "::" else "")
 
     def is_reached_at(self, port: int) -> bool:
-        """Whether the proxy, which speaks IPv4 and comes from outside, reaches it at a port."""
+        """Whether the proxy reaches it at `port`. The proxy uses IPv4 and does not share the app's loopback interface."""
         if self.port != port or self.is_ipv6_only:
             return False
         address = self.address.removeprefix("::ffff:")
@@ -60,7 +60,7 @@ class Listener:
 
 @dataclass(frozen=True)
 class Look:
-    """What is seen of an app that is waited for: what it is to listen on, where it does, and what it used of processors since its start."""
+    """A snapshot of an app that starts: the port it should listen on, where it listens, and its CPU time in seconds."""
 
     port: int
     listeners: frozenset[Listener] = frozenset()
@@ -73,23 +73,23 @@ class Look:
 
     @property
     def is_elsewhere(self) -> bool:
-        """Whether all that it listens on is of no use."""
+        """Whether it listens, but nowhere that the proxy reaches."""
         return bool(self.listeners) and not self.is_reachable
 
     def complaint(self) -> str:
-        """Return what to say of an app that listens elsewhere, as the rest of a sentence that begins with its name."""
+        """Return the complaint about an app that listens elsewhere, as a sentence without its subject."""
         shown = ", ".join(map(str, sorted(self.listeners, key=lambda each: (each.port != self.port, each))[:3]))
         return f"listens on {shown}, where nobody reaches it: its $PORT is {self.port}"
 
 
 class Settling:
-    """Tells of looks, one after the other, whether an app will stay where it listens."""
+    """Detects from a sequence of snapshots that an app will not listen anywhere else."""
 
     def __init__(self) -> None:
         self._since, self._first = 0.0, Look(0)
 
     def has_settled(self, look: Look, now: float) -> bool:
-        """Whether it has listened elsewhere for a while, and does nothing more; `now` is a time of any steady clock, in seconds."""
+        """Whether it has listened elsewhere and been idle for SETTLED_S. `now` is a monotonic time in seconds."""
         if not look.is_elsewhere or look.listeners != self._first.listeners:
             self._since, self._first = now, look
             return False
@@ -101,13 +101,13 @@ class Settling:
 
 
 def enter(process: int) -> None:
-    """Take the calling thread into the network namespace of a process (a pidfd), for the rest of its life. Raises OSError."""
+    """Move the calling thread into the network namespace of a process (a pidfd), permanently. Raises OSError."""
     if ctypes.CDLL(None, use_errno=True).setns(process, _CLONE_NEWNET) != 0:
         raise OSError(ctypes.get_errno(), "setns")
 
 
 def listeners(port: int) -> frozenset[Listener]:
-    """Return where something listens by TCP in the calling thread's network namespace: on `port`, and on some others. Raises OSError."""
+    """Return the TCP listeners in the calling thread's network namespace: those on `port`, and some others. Raises OSError."""
     families = (socket.AF_INET, socket.AF_INET6)
     return frozenset(listener for family in families for wanted in (port, _ANY) for listener in _ask(family, wanted))
 
@@ -137,7 +137,7 @@ def _messages(block: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def parse(body: bytes) -> Listener:
-    """Read one socket as the kernel describes it (struct inet_diag_msg and what follows it, linux/inet_diag.h)."""
+    """Parse the kernel's description of one socket (struct inet_diag_msg and its attributes, linux/inet_diag.h)."""
     family, port, packed = _FOUND.unpack_from(body)
     is_ipv4 = family == socket.AF_INET
     address = IPv4Address(packed[:4]) if is_ipv4 else IPv6Address(packed)
@@ -158,5 +158,5 @@ def _aligned(length: int) -> int:
 
 
 def cpu_s(stat: str) -> float:
-    """Return what a process and its ended children used of processors, from its /proc/PID/stat (proc(5))."""
+    """Return the CPU time of a process and its ended children in seconds, from its /proc/PID/stat (proc(5))."""
     return sum(map(int, stat.rpartition(")")[2].split()[11:15])) / os.sysconf("SC_CLK_TCK")

@@ -1,4 +1,4 @@
-"""Limits that a sandbox ran over, and the sentence for the user."""
+"""The limits that a sandbox can exceed, and how users are told."""
 
 from enum import StrEnum
 
@@ -8,7 +8,7 @@ _UNITS = {"hour": 3600, "minute": 60, "second": 1}
 
 
 class Overrun(StrEnum):
-    """Which limit it was."""
+    """Which limit was exceeded."""
 
     MEMORY = "memory"
     DISK = "disk"
@@ -17,7 +17,7 @@ class Overrun(StrEnum):
 
 
 def sentence(overrun: Overrun, limits: Limits) -> str:
-    """Return what a sandbox did, as the rest of a sentence that begins with its name."""
+    """Return what a sandbox did, as a sentence without its capital."""
     match overrun:
         case Overrun.MEMORY:
             return f"it used more than {limits.memory_bytes // MIB} MiB of memory"

@@ -1,4 +1,4 @@
-"""What the panel may ask of the launcher: messages as JSON objects, each field checked before use.
+"""The requests of the panel to the launcher: JSON objects whose fields are all checked before use.
 
 No message carries a path of the host: the launcher builds all paths from ids.
 """
@@ -17,7 +17,7 @@ from skypanel.host.ranges import UIDS_PER_PANEL
 
 Message = Mapping[str, Any]
 
-# A panel has so many user ids for its apps.
+# The number of an app is an offset into the panel's range of user ids.
 MAX_APP_NUMBER = UIDS_PER_PANEL - 1
 MAX_GRACE_S = 3600.0
 
@@ -28,7 +28,7 @@ _DYNO = re.compile(rf"{_PROCESS_TYPE.pattern}(?:\.[1-9][0-9]{{0,5}})?")
 
 @dataclass(frozen=True)
 class Tenant:
-    """Whose sandbox it is; the number gives the user id."""
+    """The app that a sandbox belongs to. Its number gives the user id."""
 
     app_id: AppId
     number: int
@@ -36,7 +36,7 @@ class Tenant:
 
 @dataclass(frozen=True)
 class OpenWorkspace:
-    """Make a workspace that lives as long as the connection: a build's, or with a slug a one-off dyno's."""
+    """Make a workspace that lives as long as the connection: for a build, or with a digest for a one-off dyno."""
 
     tenant: Tenant
     limits: Limits
@@ -45,7 +45,7 @@ class OpenWorkspace:
 
 @dataclass(frozen=True)
 class RunStep:
-    """Run a command in this connection's workspace; stdin, stdout and stderr come along as descriptors."""
+    """Run a command in this connection's workspace. The message carries stdin, stdout and stderr as descriptors."""
 
     argv: tuple[str, ...]
     environment: Mapping[str, str] = field(repr=False)
@@ -55,12 +55,12 @@ class RunStep:
 
 @dataclass(frozen=True)
 class CancelStep:
-    """End the step that runs; one that has just ended by itself is no error."""
+    """End the running step. If it has just ended by itself, that is no error."""
 
 
 @dataclass(frozen=True)
 class StageSlug:
-    """Extract a slug (zstd tar) from the descriptor that comes along."""
+    """Extract a slug (zstd tar) from the descriptor that the message carries."""
 
     tenant: Tenant
     digest: str
@@ -80,7 +80,10 @@ class StartDyno:
 
 @dataclass(frozen=True)
 class RunOnce:
-    """Run a dyno once. An attached one has the descriptors that come along, lives as long as the connection and answers with its end."""
+    """Run a one-off dyno.
+
+    If it is attached, the message carries its descriptors. It then lives as long as the connection, and the answer is its exit.
+    """
 
     dyno: StartDyno
     attached: bool
@@ -98,7 +101,7 @@ class SignalDyno:
 
 @dataclass(frozen=True)
 class Retire:
-    """Stop all dynos of an app but those to keep, and forget slugs that nothing needs any more; without a digest, all of them."""
+    """Stop all dynos of an app except `keep`, and delete unused slugs except `keep_digest`."""
 
     app_id: AppId
     keep: tuple[DynoKey, ...]
@@ -108,7 +111,7 @@ class Retire:
 
 @dataclass(frozen=True)
 class StopDyno:
-    """End the dynos of a name or a process type; they start again."""
+    """Restart the dynos of a name or a process type."""
 
     app_id: AppId
     name: str
@@ -117,28 +120,28 @@ class StopDyno:
 
 @dataclass(frozen=True)
 class ListDynos:
-    """Report the dynos of an app, or of all."""
+    """Report the dynos of an app, or of all apps for None."""
 
     app_id: AppId | None
 
 
 @dataclass(frozen=True)
 class LookAt:
-    """Report where dynos listen that are waited for; it is work, and not for those that are up."""
+    """Report where starting dynos listen. That is expensive, so it is not meant for dynos that are up."""
 
     keys: tuple[DynoKey, ...]
 
 
 @dataclass(frozen=True)
 class AskLastLines:
-    """Ask what a dyno said last."""
+    """Ask for the last lines of a dyno's output."""
 
     key: DynoKey
 
 
 @dataclass(frozen=True)
 class RemoveApp:
-    """Stop all dynos of an app at once and delete what the launcher holds of it."""
+    """Kill all dynos of an app and delete its slugs, cache and logs."""
 
     app_id: AppId
 
@@ -153,7 +156,7 @@ class HasSlug:
 
 @dataclass(frozen=True)
 class AskFeatures:
-    """Ask what this machine offers for sandboxes, and what is missing."""
+    """Ask which features this machine supports for sandboxes."""
 
 
 Request = (
@@ -290,7 +293,7 @@ _PARSERS: Mapping[str, Callable[[Fields], Request]] = {
 
 
 def parse(message: object) -> Request:
-    """Return the request that a JSON value asks for. Raises Invalid for anything that is not exactly one."""
+    """Parse a request. Raises Invalid if the message is not exactly one valid request."""
     fields = Fields(message)
     name = fields.text("do")
     if name not in _PARSERS:
@@ -301,12 +304,12 @@ def parse(message: object) -> Request:
 
 
 def tenant_message(tenant: Tenant) -> Message:
-    """Return a tenant as it stands in a request."""
+    """Return a tenant in its JSON form."""
     return {"app_id": str(tenant.app_id), "number": tenant.number}
 
 
 def limits_message(limits: Limits) -> Message:
-    """Return limits as they stand in a request."""
+    """Return limits in their JSON form."""
     return {
         "cpu_cores": limits.cpu_cores,
         "memory_bytes": limits.memory_bytes,
@@ -318,7 +321,7 @@ def limits_message(limits: Limits) -> Message:
 
 
 def key_message(key: DynoKey) -> Message:
-    """Return a dyno's identity as it stands in a message."""
+    """Return a dyno's identity in its JSON form."""
     return {
         "app_id": str(key.app_id),
         "version": key.version,

@@ -1,4 +1,4 @@
-"""The resolvers that sandboxes ask."""
+"""The DNS resolvers of sandboxes."""
 
 from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
@@ -8,7 +8,7 @@ SYSTEMD_RESOLV_CONF = Path("/run/systemd/resolve/resolv.conf")
 
 
 def nameservers(resolv_conf: str) -> tuple[str, ...]:
-    """Return the IPv4 resolvers of a resolv.conf that a sandbox can reach: a loopback address is the host's alone."""
+    """Return the IPv4 resolvers of a resolv.conf that a sandbox can reach. It cannot reach the host's loopback addresses."""
     found = []
     for line in resolv_conf.splitlines():
         words = line.split()
@@ -26,7 +26,7 @@ def _reachable(text: str) -> bool:
 
 
 def host_resolvers() -> tuple[str, ...]:
-    """Return the host's resolvers; behind systemd-resolved's loopback address, those that it asks itself."""
+    """Return the host's resolvers. Behind the loopback address of systemd-resolved, return its upstream resolvers."""
     for path in (RESOLV_CONF, SYSTEMD_RESOLV_CONF):
         if path.is_file() and (found := nameservers(path.read_text())):
             return found

@@ -1,9 +1,9 @@
-"""What the kernel may keep of a sandbox's connections: it has one table of them for the whole machine. Pure."""
+"""Limits for a sandbox in the kernel's connection tracking table, which the whole machine shares. Pure."""
 
-# Of 262,144 entries that machines have by default.
+# By default, machines have 262,144 entries.
 MAX_CONNECTIONS = 4096
-# Chains of a table: `bounded` is for what a sandbox begins, `refuse` is how it is told. Entries go again soon: those of an
-# answer by UDP that does not come, and those of a connection that has been closed.
+# Chains of a table: `bounded` limits the connections that a sandbox starts, `refuse` answers it. Short timeouts free the
+# entries of closed connections and of UDP requests without an answer.
 CHAINS = f"""\
   ct timeout brief_udp {{
     protocol udp

@@ -1,4 +1,4 @@
-"""Where everything of a panel is: all else is in the database, in `paas_settings`."""
+"""The settings that a process needs before it reaches the database. All others are in `paas_settings`."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +12,10 @@ SSH_KEY_TYPES = ("ed25519", "ecdsa", "rsa")
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(Chosen, WorkerVariables):
-    """What was said and chosen, and what is in the home. Paths are absolute; ports listen on 127.0.0.1 but for the address's."""
+    """All settings of a panel's process, and the paths in its home. Paths are absolute.
+
+    Ports of `address` listen on all interfaces, others on 127.0.0.1.
+    """
 
     home: Path
     panel_uid: int
@@ -24,19 +27,22 @@ class Settings(Chosen, WorkerVariables):
 
     @property
     def identity(self) -> str:
-        """What tells this panel's containers from another's: its home's, which a worker elsewhere is told. Raises Invalid if it was not."""
+        """An id that distinguishes this panel's containers from those of other panels.
+
+        It derives from the home; a worker on another machine gets it from its parent. Raises Invalid if that is missing.
+        """
         if self.database_url and not self.panel_identity:
             raise Invalid("This worker was not told which panel it works for.", "Start it with `python -m workers`.")
         return self.panel_identity or identity(self.home)
 
     @property
     def database_dsn(self) -> str:
-        """A libpq URI; SQLAlchemy takes it with `postgresql+psycopg2` for its scheme."""
+        """A libpq URI. For SQLAlchemy, replace its scheme by `postgresql+psycopg2`."""
         return self.database_url or f"postgresql://skypanel:{self.database_password}@/skypanel?host={self.run_dir}"
 
     @property
     def valkey_socket(self) -> Path:
-        """Valkey's unix socket; it listens on nothing else."""
+        """Valkey's Unix socket. It listens on nothing else."""
         return self.run_dir / "valkey.sock"
 
     @property
@@ -51,22 +57,22 @@ class Settings(Chosen, WorkerVariables):
 
     @property
     def launcher_socket(self) -> Path:
-        """Where the launcher listens."""
+        """The socket of the launcher."""
         return self.run_dir / "launcher.sock"
 
     @property
     def ingress(self) -> str:
-        """Where the Swarm's ingress takes requests for apps from the panel's proxy: host:port."""
+        """Where the Swarm's ingress accepts requests for apps from the panel's proxy: host:port."""
         return f"{self.ingress_host}:{self.ingress_port}"
 
     @property
     def encryption_keys_file(self) -> Path:
-        """The Fernet keys, one a line, newest first."""
+        """The Fernet keys, one on each line, newest first."""
         return self.home / "keys" / "encryption.keys"
 
     @property
     def ssh_host_keys(self) -> tuple[Path, ...]:
-        """The private host keys, the preferred one first."""
+        """The private SSH host keys, the preferred one first."""
         return tuple(self.home / "keys" / f"ssh_host_{kind}" for kind in SSH_KEY_TYPES)
 
     @property
@@ -96,10 +102,10 @@ class Settings(Chosen, WorkerVariables):
 
     @property
     def scratch(self) -> Path:
-        """The folder of what is on its way to object storage elsewhere; its files have no names."""
+        """The folder of unnamed temporary files for uploads to S3."""
         return self.home / "scratch"
 
     @property
     def logs(self) -> Path:
-        """The folder of all logs: one an app id, and `panel`."""
+        """The folder of all logs: one folder for each app id, and `panel`."""
         return self.home / "logs"

@@ -1,7 +1,7 @@
-"""What a process knows before it reaches the database: each setting is declared here, once.
+"""The settings that a process needs before it reaches the database. Each is declared here, once.
 
-A field that `variable` declares is a setting of the environment: `docker_host` is SKYPANEL_DOCKER_HOST. What loads it, keeps it,
-passes it on and documents it goes through the fields.
+Fields made by `variable` are environment variables: `docker_host` is SKYPANEL_DOCKER_HOST. The code that loads, stores,
+passes on and documents settings iterates over the fields.
 """
 
 from collections.abc import Callable, Mapping
@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 
 def variable(default: T, read: Callable[[str], T], meaning: str, *, is_sensitive: bool = False, at_first: str = "") -> T:
-    """Declare a field that is a setting of the environment."""
+    """Declare a field that is set by an environment variable. `read` parses its text."""
 
     def named(key: str) -> Setting[T]:
         return Setting(key, default, read, meaning, is_sensitive, at_first)
@@ -38,7 +38,7 @@ def variable(default: T, read: Callable[[str], T], meaning: str, *, is_sensitive
 
 @dataclass(frozen=True, kw_only=True)
 class Variables:
-    """What whoever starts a panel may say; `panel.json` keeps it. Raises Invalid if two ports are one."""
+    """The settings of an operator, stored in `panel.json`. Raises Invalid if two ports are equal."""
 
     domain: str = variable("localhost", readers.domain, "The parent of all app hostnames; the dashboard is at skypanel.<domain>.")
     ssh_port: int = variable(2222, readers.port, "The port for git over SSH, on all interfaces.")
@@ -106,7 +106,7 @@ class Variables:
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerVariables:
-    """What a worker on another machine knows instead of a home; secrets, so that no unit file or `panel.json` gets them."""
+    """What a worker on another machine has instead of a home. These are secrets, so no unit file and no `panel.json` gets them."""
 
     database_url: str = variable("", str, "The panel's Postgres: postgresql://user:password@host/database.", is_sensitive=True)
     redis_url: str = variable(
@@ -119,7 +119,10 @@ class WorkerVariables:
 
 @dataclass(frozen=True, kw_only=True)
 class Chosen(Variables):
-    """What `panel.json` keeps: what was said, and what `init` picked once so that two panels never collide. A port of 0 is none yet."""
+    """The contents of `panel.json`: the operator's settings, and values that `init` chose so that panels do not collide.
+
+    A port of 0 is not chosen yet.
+    """
 
     run_dir: Path = field(metadata={PICKED: Path})
     web_port: int = field(default=0, metadata={PICKED: int})
@@ -132,14 +135,14 @@ class Chosen(Variables):
 
 
 def settings_of(declared: type[Variables | WorkerVariables]) -> dict[str, Setting[Any]]:
-    """Return the settings of the environment that a class declares, by the names of their fields."""
+    """Return the environment settings that a class declares, by field name."""
     return {each.name: each.metadata[VARIABLE](f"{PREFIX}{each.name.upper()}") for each in fields(declared) if VARIABLE in each.metadata}
 
 
 def said(environ: Mapping[str, str], declared: type[Variables | WorkerVariables] = Variables) -> dict[str, Any]:
-    """Return what the environment says, by the names of the fields. Raises Invalid, with the variable's name and what it may be.
+    """Return the values that the environment sets, by field name. Raises Invalid, with the variable's name and its valid values.
 
-    An empty value says nothing, but of a setting that is empty unless something is said: from that it takes all.
+    An empty value counts as unset, except for a setting whose default is an empty list: it clears that list.
     """
     values = {}
     for name, setting in settings_of(declared).items():

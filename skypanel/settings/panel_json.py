@@ -1,4 +1,4 @@
-"""`HOME/panel.json`: what `up` was last told, and what `init` chose."""
+"""`HOME/panel.json`: the settings of the last `up`, and the choices of `init`."""
 
 import json
 from collections.abc import Mapping
@@ -18,9 +18,9 @@ def write(chosen: Chosen) -> str:
 
 
 def read(text: str) -> Chosen:
-    """Read the contents of the file; what one of before does not hold is at its default. Raises Invalid if this version cannot.
+    """Parse the contents of the file. Fields that an older version did not write get their defaults. Raises Invalid.
 
-    Root acts on what the panel's user wrote there, so nothing is taken that could not have been chosen.
+    The panel's user can write the file and root acts on it, so every value is validated as input.
     """
     try:
         return _chosen(json.loads(text))

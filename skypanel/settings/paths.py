@@ -1,4 +1,4 @@
-"""Where a panel is on a machine, and what tells it from another."""
+"""The paths of a panel on a machine, and its id."""
 
 import hashlib
 import os
@@ -12,16 +12,16 @@ ROOT_RUN = Path("/run/skypanel")
 
 
 def home_folder(environ: Mapping[str, str]) -> Path:
-    """Return where the panel's home is or is to be."""
+    """Return the path of the panel's home. The folder may not exist yet."""
     default = ROOT_HOME if os.geteuid() == 0 else Path(".skypanel")
     return Path(environ.get(HOME.key) or default).resolve()
 
 
 def identity(home: Path) -> str:
-    """Return the eight hex digits that tell this home's sockets, networks and groups from another's."""
+    """Return the panel's id of eight hex digits, which is part of the names of its sockets, networks and groups."""
     return hashlib.sha256(str(home).encode()).hexdigest()[:8]
 
 
 def root_run_dir(home: Path) -> Path:
-    """Return where the sockets are of a panel that root starts."""
+    """Return the folder of the sockets of a panel that root starts."""
     return ROOT_RUN / identity(home)

@@ -1,4 +1,4 @@
-"""What the value of a variable may be. A reader raises Invalid, with a sentence that goes on from the variable's name."""
+"""Parsers of environment variables. They raise Invalid with a sentence whose subject, the variable's name, is missing."""
 
 import re
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from skypanel.ports.queue import QUEUES
 _Kind = TypeVar("_Kind", bound=StrEnum)
 
 MAX_PORT = 65535
-MAX_DOMAIN_LENGTH = 190  # with an app's name before it and a dot, well below DNS's 253 (RFC 1035)
+MAX_DOMAIN_LENGTH = 190  # with an app's name and a dot before it, well below DNS's 253 (RFC 1035)
 
 _DOCKER_HOST = re.compile(r"unix://(/[A-Za-z0-9._@-]+)+|tcp://[A-Za-z0-9.-]+:[0-9]{1,5}")
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
@@ -22,12 +22,12 @@ _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 
 
 def port(text: str) -> int:
-    """Read a TCP port."""
+    """Parse a TCP port. Raises Invalid."""
     return _number(text, MAX_PORT, ", which is no port")
 
 
 def number_up_to(most: int) -> Callable[[str], int]:
-    """Return what reads a number from 1 on."""
+    """Return a parser of numbers from 1 to `most`."""
     return lambda text: _number(text, most)
 
 
@@ -38,7 +38,7 @@ def _number(text: str, most: int, wrong: str = "") -> int:
 
 
 def one_of(*known: str) -> Callable[[str], str]:
-    """Return what reads one of a few words."""
+    """Return a parser that accepts only the words `known`."""
 
     def read(text: str) -> str:
         if text not in known:
@@ -49,13 +49,13 @@ def one_of(*known: str) -> Callable[[str], str]:
 
 
 def member_of(kinds: type[_Kind]) -> Callable[[str], _Kind]:
-    """Return what reads a word of an enumeration."""
+    """Return a parser of an enumeration's values."""
     read = one_of(*kinds)
     return lambda text: kinds(read(text))
 
 
 def address(text: str) -> str:
-    """Read an IPv4 address."""
+    """Parse an IPv4 address. Raises Invalid."""
     try:
         return str(IPv4Address(text))
     except ValueError as error:
@@ -63,14 +63,14 @@ def address(text: str) -> str:
 
 
 def docker_daemon(text: str) -> str:
-    """Read where a Docker daemon listens."""
+    """Parse the URL of a Docker daemon. Raises Invalid."""
     if not _DOCKER_HOST.fullmatch(text):
         raise Invalid(f"is {printable(text)}, where no Docker daemon can be.", "Write it as unix:///var/run/docker.sock.")
     return text
 
 
 def domain(text: str) -> str:
-    """Read a domain; a dot at its end is left out."""
+    """Parse a domain and drop a dot at its end. Raises Invalid."""
     name = text.lower().rstrip(".")
     if not _DOMAIN.fullmatch(name) or len(name) > MAX_DOMAIN_LENGTH:
         raise Invalid(f"is {printable(text)}, which is no domain.", "Set it to a domain such as localhost or apps.example.com.")
@@ -78,7 +78,7 @@ def domain(text: str) -> str:
 
 
 def networks(text: str) -> tuple[str, ...]:
-    """Read IPv4 networks, with or without a port."""
+    """Parse a list of IPv4 networks, each with or without a port. Raises Invalid."""
     return tuple(map(_network, _parts(text)))
 
 
@@ -100,7 +100,7 @@ def _no_network(text: str) -> Invalid:
 
 
 def proxies(text: str) -> tuple[str, ...]:
-    """Read networks of IPv4 and IPv6."""
+    """Parse a list of IPv4 and IPv6 networks. Raises Invalid."""
     return tuple(map(_proxy, _parts(text)))
 
 
@@ -113,7 +113,7 @@ def _proxy(text: str) -> str:
 
 
 def queues(text: str) -> tuple[str, ...]:
-    """Read names of queues, each once; all of them where there is none."""
+    """Parse a list of queue names, without duplicates. An empty list means all. Raises Invalid."""
     chosen = tuple(dict.fromkeys(_parts(text)))
     unknown = [part for part in chosen if part not in QUEUES]
     if unknown:
@@ -122,7 +122,7 @@ def queues(text: str) -> tuple[str, ...]:
 
 
 def keys(text: str) -> tuple[str, ...]:
-    """Read keys with commas or spaces between."""
+    """Split keys at commas or spaces."""
     return tuple(text.replace(",", " ").split())
 
 

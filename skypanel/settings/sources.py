@@ -1,6 +1,6 @@
-"""Loading the settings. The environment is read here and nowhere else.
+"""Loads the settings. Only this module reads the environment.
 
-Three sources, the first that says something counts: the environment, `HOME/panel.json`, the default.
+Of three sources the first that has a value counts: the environment, `HOME/panel.json`, the default.
 """
 
 import os
@@ -17,10 +17,10 @@ from skypanel.settings import Settings, panel_json
 from skypanel.settings.declaration import HOME, WorkerVariables, said, settings_of
 from skypanel.settings.paths import home_folder, root_run_dir
 
-NO_SUBNET = IPv4Network("10.0.0.0/18")  # nothing is started where it is this
-# By which `python -m workers` tells the worker what the database says of the panel.
+NO_SUBNET = IPv4Network("10.0.0.0/18")  # a placeholder: a worker on another machine starts no sandboxes
+# The variable by which `python -m workers` passes the panel's id from the database to the worker.
 IDENTITY = "SKYPANEL_IDENTITY"
-# What needs the ingress of a Swarm, or decides about all of its nodes.
+# Work that needs a Swarm's ingress, or decides about all of its nodes.
 BOUND_QUEUES = frozenset({Job.ROLLOUT, PERIODIC})
 
 
@@ -35,7 +35,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         chosen = replace(panel_json.read((home / "panel.json").read_text()), **now)
         owner = home.stat()
         if owner.st_uid != os.geteuid():
-            # root takes nobody else's word for a folder that it will delete
+            # root does not trust another user's run_dir, because it will delete that folder
             chosen = replace(chosen, run_dir=root_run_dir(home))
         return Settings(
             **vars(chosen),
@@ -51,9 +51,9 @@ def load(environ: Mapping[str, str]) -> Settings:
 
 
 def of_worker(environ: Mapping[str, str]) -> Settings:
-    """Read the settings of a worker: those of this machine's panel, or where a database is named, the environment's alone.
+    """Read the settings of a worker: of this machine's panel, or only of the environment if that names a database.
 
-    Raises what `load` raises, and Invalid where something is missing.
+    Raises what `load` raises, and Invalid if a variable is missing.
     """
     own = said(environ, WorkerVariables)
     if "database_url" not in own:
@@ -78,7 +78,7 @@ def of_worker(environ: Mapping[str, str]) -> Settings:
 
 
 def _check_work(settings: Settings) -> None:
-    """Raise Invalid for work that a machine other than the panel's cannot do."""
+    """Raise Invalid for queues that only the panel's machine can work on."""
     bound = [name for name in settings.queues if settings.engine == EngineKind.SWARM and name in BOUND_QUEUES]
     if bound:
         raise Invalid(
@@ -88,7 +88,10 @@ def _check_work(settings: Settings) -> None:
 
 
 def _secret(home: Path, name: str, owner: int) -> str:
-    """Return a secret that the home's owner wrote: a link to another's file would have root tell it to whoever listens."""
+    """Return a secret that the home's owner wrote.
+
+    Raises Invalid if another user owns the file: through a link, root would reveal that user's file.
+    """
     with (home / "keys" / name).open() as file:
         if os.fstat(file.fileno()).st_uid != owner:
             raise Invalid(f"{file.name} is not a file of the panel's own.", "Restore it from a backup, with its owner.")

@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
 # Runs a dyno's command under docker-init: dyno.sh LINGER_S GRACE_S SOURCE COMMAND...
-# SOURCE is the file with the environment, or one of standard input, as `enter.py` names them for one-off dynos.
+# SOURCE is the file with the environment, or a name of `enter.py` for standard input, as one-off dynos use.
 linger_s=$1
 grace_s=$2
 source=$3
 shift 3
 
-# What a one-off dyno prints is all its own.
+# The output of a one-off dyno contains only what its command prints.
 say() { [[ $source == -* ]] || printf '[skypanel] %s\n' "$1"; }
 
 told=
-# Told to stop, an app goes on for a moment, until no proxy sends it requests; then each of its processes is told,
-# and what does not end is killed: Swarm does so by itself, but not where a single dyno is told.
+# Graceful shutdown: the app keeps running until no proxy sends it requests. Then each process gets SIGTERM,
+# and after the grace period SIGKILL. Swarm kills by itself only if the service stops, not if a single dyno restarts.
 # shellcheck disable=SC2317 # the trap calls it
 stop() {
 	trap '' TERM
@@ -34,8 +34,8 @@ kill_later() {
 	done
 }
 
-# Whether the kernel had to kill something for want of memory, by the container's control group, of either version:
-# not every Docker tells.
+# Whether the OOM killer ended a process, by the container's control group of either version.
+# Not every Docker reports it.
 out_of_memory() {
 	local events name count
 	for events in /sys/fs/cgroup/memory.events /sys/fs/cgroup/memory/memory.oom_control; do
@@ -47,13 +47,13 @@ out_of_memory() {
 }
 
 trap stop TERM
-# What `health.sh` gives up ends with the status that it wrote, and so does what the node's guard finds too large.
+# If `health.sh` or the node's guard ends the dyno, it writes the exit status first.
 trap 'exit "$(</dev/shm/skypanel.ended)"' USR1 XFSZ
-# Signals to all of a one-off dyno, and the keys of its terminal, are for its command alone.
+# Signals to all processes of a one-off dyno, and its terminal's keys, are for its command only.
 [[ $source != -* ]] || trap '' HUP INT QUIT USR1 USR2 ALRM VTALRM PROF WINCH TSTP TTIN TTOU
 echo $$ >/dev/shm/skypanel.pid
 
-# The shell would give /dev/null to what it runs in the background.
+# Without <&0 the shell would give a background command /dev/null.
 python3 -I -S -B /skypanel/enter.py "$source" "$@" <&0 &
 app=$!
 [[ $source != -* ]] || exec </dev/null
@@ -61,10 +61,10 @@ app=$!
 wait "$app"
 status=$?
 if [[ $told ]]; then
-	# It was the signal that ended the waiting.
+ # The signal ended the first wait.
 	wait "$app"
 	status=$?
-	# 137 would be told as a lack of memory.
+ # 137 would be reported as a lack of memory.
 	((status != 137)) || status=143
 else
 	! out_of_memory || status=249

@@ -1,6 +1,6 @@
-"""Waits until an app has settled where the proxy does not reach it, and says so: `elsewhere.py PORT`.
+"""Waits until an app has settled where the proxy does not reach it, and prints so: `elsewhere.py PORT`.
 
-Runs in the container, on the standard library of the stack's Python, beside `listening.py`, which is the launcher's.
+Runs in the container with the stack's Python and its standard library. `listening.py` of the launcher is in the same folder.
 """
 
 import os
@@ -8,18 +8,18 @@ import sys
 import time
 from pathlib import Path
 
-# In the container it stands beside this script.
+# In the container, `listening.py` is in the folder of this script.
 sys.path.insert(0, str(Path(__file__).parent))
 
 import listening  # type: ignore[import-not-found]
 
 POLL_S = 0.25
-# Docker's own server of names, in each container.
+# Docker's DNS server in each container.
 RESOLVER = "127.0.0.11"
 
 
 def main(port: int) -> None:
-    """Return once the app listens elsewhere and does nothing more."""
+    """Return once the app listens elsewhere and is idle."""
     settling = listening.Settling()
     while not settling.has_settled(look := _look(port), time.monotonic()):
         time.sleep(POLL_S)
@@ -33,7 +33,7 @@ def _look(port: int) -> "listening.Look":
 
 
 def _used(process: Path) -> float:
-    """Return what a process of the app used of processors; the checks of its health are a session of their own."""
+    """Return the CPU time of a process of the app, in seconds. Health checks run in their own session and count as 0."""
     try:
         stat = (process / "stat").read_text(errors="replace")
     except (FileNotFoundError, ProcessLookupError):

@@ -1,7 +1,7 @@
 """Becomes a dyno's command, in the environment that the panel wrote: `enter.py SOURCE COMMAND...`.
 
-Runs in the container, on the standard library of the stack's Python. The environment comes in a file or
-on standard input, so that no argument list and no service tells it.
+Runs in the container with the stack's Python and its standard library. The environment comes in a file or
+on standard input, so that no argument list and no service spec reveals it.
 """
 
 import json
@@ -13,11 +13,11 @@ import tty
 from pathlib import Path
 
 HEALTH = Path("/dev/shm/skypanel.health")  # noqa: S108 - the container's own
-# The sources that are standard input: one that the command goes on with, and one that is all there is.
+# Sources on standard input: with the first, the command reads the rest of it; with the second, it gets /dev/null.
 STDIN, STDIN_ONLY = "-", "-only"
-# What differs between the dynos of one service.
+# Variables that differ between the dynos of one service.
 OWN = ("DYNO", "PS")
-# Says that a terminal shows nothing of what it is given, and then that it is as the command will find it.
+# Written once when the terminal no longer echoes, and once when its settings are restored.
 SILENT = b"\x06"
 
 
@@ -27,7 +27,7 @@ def main(source: str, argv: list[str]) -> None:
     if source == STDIN_ONLY:
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     HEALTH.write_text("{path} {interval_s}\n".format_map(told["health"]))
-    # A shell without job control has what it runs in the background ignore some signals, and Python others.
+    # A shell without job control ignores some signals in background commands, and Python ignores others.
     for number in signal.valid_signals():
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)
@@ -37,7 +37,7 @@ def main(source: str, argv: list[str]) -> None:
 
 
 def _from_stdin() -> bytes:
-    """Return what standard input begins with, a line with a length and so many bytes; what comes after it is the command's."""
+    """Return the first part of standard input: a line with a length, then so many bytes. The command reads the rest."""
     if not os.isatty(0):
         return _body()
     before = termios.tcgetattr(0)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# One health check of a dyno. It waits by itself: the first one until the app answers, each later one for
-# the app's interval, as starting a process in a container costs more than all that it does here.
-# health.sh BOOT_S: an app that does not answer within so many seconds is ended, with a status that says why:
+# One health check of a dyno. The script waits by itself: the first check until the app answers, each later one
+# for the app's interval. Starting a process in a container costs more than the whole check.
+# health.sh BOOT_S: if the app does not answer within so many seconds, the dyno ends with a status that says why:
 #   251  it listens nowhere    252  it listens where nobody reaches it    253  it answers with a server error
 boot_s=$1
 port=${PORT:?}
@@ -20,7 +20,7 @@ say() {
 	printf '%s\n' "$1"
 }
 
-# The address at which the proxy finds this dyno: an app on 127.0.0.1 alone is not there.
+# The address at which the proxy reaches this dyno. An app that listens only on 127.0.0.1 does not answer there.
 own_address() {
 	local address name
 	while read -r address name _; do
@@ -31,8 +31,8 @@ own_address() {
 # shellcheck disable=SC2016 # the inner shell's variables
 connects() { timeout 2 bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$1" "$port" 2>/dev/null; }
 
-# Prints a dash once it is connected, and after it the status with which the path is answered, if that is HTTP.
-# The whole answer is read: an app may complain of a client that goes away.
+# Prints a dash once it is connected, then the status of the answer for the path, if that is HTTP.
+# Reads the whole answer, because an app may log an error if its client disconnects.
 # shellcheck disable=SC2016 # the inner shell's variables
 ask() {
 	timeout "$1" bash -c '
@@ -45,7 +45,7 @@ ask() {
 	' "$address" "$port" "$path" 2>/dev/null
 }
 
-# Which check it is to be: that of the path, or of the port where there is no such page.
+# Chooses the check: of the path, or of the port if the app has no such page.
 choose() {
 	local answer
 	answer=$(ask "$first_answer_s")
@@ -89,7 +89,7 @@ note() {
 	status=$1
 }
 
-# Ends the dyno by its first process, and waits for that: this check has no say any more.
+# Ends the dyno through its first process. The result of this check no longer matters, so it waits to be killed.
 give_up() {
 	printf '%s\n' "$status" >"$ended"
 	kill -USR1 "$(<"$pid")"
