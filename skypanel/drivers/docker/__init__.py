@@ -1,1 +1,1 @@
-"""A Docker daemon: images, builds in containers, and what they are made of."""
+"""Drivers for a Docker daemon: images, and builds in containers."""

@@ -1,4 +1,4 @@
-"""Docker's API through its SDK: blocking calls in threads, errors translated.
+"""Docker's API through its SDK: blocking calls run in threads, errors are translated.
 
 The API is https://docs.docker.com/reference/api/engine/version/v1.41/.
 """
@@ -20,16 +20,16 @@ T = TypeVar("T")
 Json = dict[str, Any]
 
 ANSWER_S = 120
-# The label with the identity of the panel that something belongs to.
+# The label with the id of the panel that owns an object.
 PANEL = "skypanel.panel"
-# From here on a service may say that its processes gain no privileges.
+# The first version of the API in which a service can set no-new-privileges.
 _NO_NEW_PRIVILEGES = (1, 44)
-# And from here on it may have a filter of system calls of its own.
+# The first version of the API in which a service can set a seccomp filter.
 _FILTERS = (1, 46)
 
 
 class DockerApi:
-    """A daemon at a URL such as unix:///var/run/docker.sock; it is asked for the first time by the first call."""
+    """A daemon at a URL such as unix:///var/run/docker.sock. The first call connects to it."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -37,20 +37,20 @@ class DockerApi:
         self._client: APIClient | None = None
 
     async def call(self, act: Callable[[APIClient], T]) -> T:
-        """Return what `act` returns, in a thread. Raises NotFound, Conflict or Unavailable."""
+        """Run `act` in a thread and return its result. Raises NotFound, Conflict or Unavailable."""
         return await asyncio.to_thread(self.call_here, act)
 
     def call_here(self, act: Callable[[APIClient], T]) -> T:
-        """Return what `act` returns, in this thread, which may be a long time. Raises NotFound, Conflict or Unavailable."""
+        """Run `act` in this thread, which may block for long, and return its result. Raises NotFound, Conflict or Unavailable."""
         with translated():
             return act(self._connected())
 
     async def forbids_privileges(self) -> bool:
-        """Whether the daemon's services can refuse to gain privileges."""
+        """Whether services can set no-new-privileges. Raises Unavailable."""
         return await self._version() >= _NO_NEW_PRIVILEGES
 
     async def filters_calls(self) -> bool:
-        """Whether the daemon's services can have a filter of system calls of their own."""
+        """Whether services can set a seccomp filter. Raises Unavailable."""
         return await self._version() >= _FILTERS
 
     async def _version(self) -> tuple[int, ...]:
@@ -71,7 +71,7 @@ class DockerApi:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn what the SDK raises in the block into our errors."""
+    """Translate the SDK's errors in the block into NotFound, Conflict or Unavailable."""
     try:
         yield
     except APIError as error:
@@ -92,5 +92,5 @@ def _error(error: APIError) -> NotFound | Conflict | Unavailable:
 
 
 def labelled(labels: Mapping[str, str]) -> Json:
-    """Return a filter for what has all these labels."""
+    """Return a filter for objects that have all these labels."""
     return {"label": [f"{name}={value}" for name, value in labels.items()]}

@@ -1,4 +1,4 @@
-"""The streams of a Docker container, over a connection that Docker hijacks for them.
+"""The streams of a Docker container, over a connection that Docker upgrades to a raw one.
 
 https://docs.docker.com/reference/api/engine/version/v1.41/#operation/ContainerAttach
 """
@@ -21,14 +21,14 @@ _SWITCHED = b" 101 "
 
 
 class Streams:
-    """A container's three streams: what is written to it is its stdin."""
+    """A container's three streams. `write` goes to its stdin."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
 
     async def frames(self) -> AsyncIterator[tuple[int, bytes]]:
-        """Yield what the container prints, with the number of the stream, until it ends or Docker is gone."""
+        """Yield what the container prints, with the number of the stream, until the connection ends."""
         try:
             while True:
                 header = await self._reader.readexactly(_HEADER_BYTES)
@@ -43,14 +43,14 @@ class Streams:
             return
 
     async def until(self, mark: bytes) -> None:
-        """Drop what comes up to a mark. Raises ConnectionError if there is none."""
+        """Discard output up to and including `mark`. Raises ConnectionError if the stream ends before it."""
         try:
             await self._reader.readuntil(mark)
         except EOFError as error:
             raise ConnectionResetError from error
 
     async def raw(self) -> AsyncIterator[bytes]:
-        """Yield what comes as it comes: a terminal's output has no frames."""
+        """Yield the bytes of a terminal, whose output has no frames, until the connection ends."""
         with suppress(ConnectionError):
             while chunk := await self._reader.read(CHUNK_BYTES):
                 yield chunk
@@ -71,7 +71,7 @@ class Streams:
 
 @asynccontextmanager
 async def attached(url: str, container: str, streams: Sequence[str] = ALL) -> AsyncIterator[Streams]:
-    """Hold on to a container, best before it starts. `url` is a daemon's unix socket. Raises Unavailable."""
+    """Attach to a container, best before it starts. `url` is a daemon's Unix socket. Raises Unavailable."""
     wanted = "&".join(f"{name}=1" for name in streams)
     async with _taken_over(url, f"/containers/{container}/attach?stream=1&{wanted}") as found:
         yield found
@@ -79,13 +79,13 @@ async def attached(url: str, container: str, streams: Sequence[str] = ALL) -> As
 
 @asynccontextmanager
 async def executing(url: str, exec_id: str) -> AsyncIterator[Streams]:
-    """Start a command that was made for a container that runs, and hold on to it. Raises Unavailable."""
+    """Start an exec instance in a running container and attach to it. Raises Unavailable."""
     async with _taken_over(url, f"/exec/{exec_id}/start", json.dumps({"Detach": False, "Tty": False}).encode()) as found:
         yield found
 
 
 async def check_reachable(url: str) -> None:
-    """Return if somebody listens at a daemon's socket: the SDK leaves one of its own open where nobody does. Raises Unavailable."""
+    """Raise Unavailable if nothing listens at a daemon's socket. In that case the SDK would leak a socket."""
     async with _connected(url):
         return
 

@@ -12,7 +12,7 @@ from skypanel.drivers.docker.api import DockerApi, Json
 from skypanel.drivers.docker.attach import Streams
 
 _END = b"\x04"
-# To all but the container's first process and the script around the command, which is told of by its file.
+# Signals all processes except the container's init and `dyno.sh`, whose pid is in the file.
 SIGNAL = """\
 for process in /proc/[0-9]*; do
   case ${process#/proc/} in
@@ -24,7 +24,7 @@ done
 
 
 class ContainerAttachment:
-    """The streams of a container that runs, as what an Attached is; `end` is done once it has ended."""
+    """Implements Attached by the streams of a running container. `end` returns once the container has ended."""
 
     def __init__(self, docker: DockerApi, container_id: str, streams: Streams, end: "asyncio.Task[Exit]", *, terminal: bool) -> None:
         self._docker = docker
@@ -35,7 +35,7 @@ class ContainerAttachment:
         self._resizing: set[asyncio.Task[None]] = set()
 
     async def read(self) -> AsyncIterator[bytes]:
-        """Yield what it writes until nobody can write any more."""
+        """Yield its output until every process in it has closed it."""
         if self._terminal:
             async for chunk in self._streams.raw():
                 yield chunk
@@ -44,40 +44,40 @@ class ContainerAttachment:
                 yield chunk
 
     async def write(self, chunk: bytes) -> None:
-        """Give it input; what it does not read any more is dropped."""
+        """Write to its stdin. Input after its end is dropped."""
         with suppress(ConnectionError):
             await self._streams.write(chunk)
 
     async def end_input(self) -> None:
-        """Say that no more input comes."""
+        """Close its stdin."""
         if self._terminal:
             await self.write(_END)
         else:
             self._streams.end()
 
     def resize(self, window: Window) -> None:
-        """Change the size of its terminal."""
+        """Change the size of its terminal. Returns at once; a dyno without a terminal ignores it."""
         if self._terminal:
             task = asyncio.create_task(self._resize(window))
             self._resizing.add(task)
             task.add_done_callback(self._resizing.discard)
 
     async def _resize(self, window: Window) -> None:
-        with suppress(Unavailable):  # it has just ended
+        with suppress(Unavailable):  # it may have ended
             await resize(self._docker, self._container_id, window)
 
     async def signal(self, number: int) -> None:
-        """Send a signal to its processes."""
-        with suppress(Conflict, NotFound):  # it has just ended
+        """Send a signal to its processes. Raises Unavailable."""
+        with suppress(Conflict, NotFound):  # it may have ended
             await self._docker.call(lambda client: _signal(client, self._container_id, number))
 
     async def wait(self) -> Exit:
-        """Return how it ended, once it has."""
+        """Wait until it has ended, and return its exit."""
         return await asyncio.shield(self._end)
 
 
 async def resize(docker: DockerApi, container_id: str, window: Window) -> None:
-    """Set the size of a container's terminal. One that has ended is no error. Raises Unavailable."""
+    """Set the size of a container's terminal. If the container has ended, do nothing. Raises Unavailable."""
     with suppress(Conflict, NotFound):
         await docker.call(lambda client: client.resize(container_id, height=window.rows, width=window.columns))
 

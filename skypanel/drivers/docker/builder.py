@@ -39,9 +39,8 @@ LAST_LINES = 20
 class Site:
     """What the builds of one panel have in common.
 
-    `buildpacks` is the folder of the bundled ones, `ca_bundle` a file with the certificates that builds trust
-    in place of the image's, `allowed` what they reach although it is private, and `blocked` the addresses
-    they do not reach although they are public. `panel` is the panel's identity.
+    `buildpacks` is the folder of the bundled buildpacks. `ca_bundle` is a file with CA certificates that replace the image's.
+    Builds reach the private addresses in `allowed`, and do not reach the public ones in `blocked`. `panel` is the panel's id.
     """
 
     image: str
@@ -53,7 +52,7 @@ class Site:
 
 
 class ContainerBuilder:
-    """Opens workspaces at a daemon, named by the URL of its unix socket."""
+    """Opens workspaces at the daemon whose Unix socket is `url`."""
 
     def __init__(self, url: str, site: Site) -> None:
         self._url = url
@@ -62,11 +61,11 @@ class ContainerBuilder:
         self._rules: str | None = None
 
     def workspace(self, app: App, limits: Limits) -> AbstractAsyncContextManager[Workspace]:
-        """Open an empty workspace; at the end of the block everything in it is gone but /cache. Raises Unavailable."""
+        """Open an empty workspace. At the end of the block all of it is deleted except /cache. Raises Unavailable."""
         return self._open(app, limits)
 
     async def sweep(self) -> int:
-        """Remove what builds left behind whose panel was killed; return how many there were. Raises Unavailable."""
+        """Remove workspaces whose panel was killed, and return their number. Raises Unavailable."""
         return await container_sweep.sweep(self._docker)
 
     async def close(self) -> None:
@@ -106,7 +105,7 @@ class ContainerBuilder:
         return files
 
     async def _ready(self) -> str:
-        """Have the network, and return the rules for it."""
+        """Make the network if it is missing, and return its firewall rules. Raises Unavailable."""
         await check_reachable(self._url)
         if self._rules is None:
             with suppress(Conflict):
@@ -117,7 +116,7 @@ class ContainerBuilder:
         return self._rules
 
     async def _look(self, argv: Sequence[str], network_mode: str) -> list[str]:
-        """Return what a command prints on the daemon's machine, as a container there sees it."""
+        """Return what a command prints in a container on the daemon's machine."""
         name = f"skypanel-look-{uuid4().hex[:12]}"
         await create(self._docker, container_spec.look(self.site.image, argv, network_mode), name)
         try:
@@ -130,7 +129,7 @@ class ContainerBuilder:
 
 
 async def create(docker: DockerApi, spec: Json, name: str | None = None) -> str:
-    """Make a container and return its id. Raises Unavailable, with what to do where the image is missing."""
+    """Create a container and return its id. Raises Unavailable, with a hint if the image is missing."""
     try:
         made: Json = await docker.call(lambda client: client.create_container_from_config(spec, name))
     except NotFound as error:
@@ -139,7 +138,7 @@ async def create(docker: DockerApi, spec: Json, name: str | None = None) -> str:
 
 
 class ContainerWorkspace:
-    """A workspace's volumes and its guard; each step is a container of its own."""
+    """A workspace's volumes and guard. Each step runs in a container of its own."""
 
     def __init__(self, url: str, docker: DockerApi, place: Place, guard: Guard) -> None:
         self._url = url
@@ -150,7 +149,7 @@ class ContainerWorkspace:
         self._overrun: Overrun | None = None
 
     async def run(self, step: Step, write: WriteLine, stdin: AsyncIterable[bytes] | None = None) -> Exit:
-        """Run a step to its end, stdout and stderr line by line."""
+        """Run a step until it ends, and pass its stdout and stderr to `write` line by line."""
         if self._overrun is not None:
             return self._stopped(self._overrun)
         splitter = LineSplitter()
@@ -170,7 +169,10 @@ class ContainerWorkspace:
                 await drop(feeding)
 
     async def read(self, step: Step) -> AsyncGenerator[bytes, None]:
-        """Yield a step's stdout as it comes. Raises StepFailed at the end if it did not succeed, with the end of its stderr as a note."""
+        """Yield a step's stdout as it comes.
+
+        Raises StepFailed at the end if the step failed, with the last lines of its stderr as a note.
+        """
         if self._overrun is not None:
             raise StepFailed(self._stopped(self._overrun))
         splitter, last = LineSplitter(), deque[str](maxlen=LAST_LINES)
@@ -189,7 +191,7 @@ class ContainerWorkspace:
 
     @asynccontextmanager
     async def watched(self, deadline: float | None) -> AsyncIterator[None]:
-        """Have the workspace's limits in force for the length of the block. Raises Unavailable if the guard does not stand."""
+        """Enforce the workspace's limits for the length of the block. Raises Unavailable if the guard does not start."""
         await self._guard.ready()
         watching = asyncio.create_task(self._watch(deadline))
         try:
@@ -198,7 +200,7 @@ class ContainerWorkspace:
             await drop(watching)
 
     async def _watch(self, deadline: float | None) -> None:
-        """End what runs once a limit is run over. `deadline` is a time of the event loop's clock."""
+        """Kill the steps when a limit is exceeded. `deadline` is a time of the event loop's clock."""
         try:
             async with asyncio.timeout_at(deadline):
                 over: Overrun | None = await self._guard.overrun()
@@ -226,7 +228,7 @@ class ContainerWorkspace:
             await to_the_end(container_sweep.discard(self._docker, container))
 
     async def _exit(self, container: str) -> Exit:
-        """Wait for a container that prints no more. Raises Unavailable if Docker is gone."""
+        """Wait for the end of a container that prints nothing more, and return its exit. Raises Unavailable."""
         waited: Json = await self._docker.call(lambda client: client.wait(container, timeout=None))
         state: Json = (await self._docker.call(lambda client: client.inspect_container(container)))["State"]
         if self._overrun is None and (state["OOMKilled"] or waited["StatusCode"] == OUT_OF_MEMORY):
@@ -252,7 +254,7 @@ class ContainerWorkspace:
 
 
 async def _feed(streams: Streams, stdin: AsyncIterable[bytes] | None) -> None:
-    """Write to a step's stdin as long as it reads; what is broken off by an error ends early."""
+    """Write to a step's stdin until the step closes it. If `stdin` raises an error, the step's stdin is closed early."""
     try:
         if stdin is not None:
             async for chunk in stdin:

@@ -1,4 +1,4 @@
-"""Files for a container, as the tar that Docker unpacks."""
+"""Files for a container, as a tar that Docker extracts."""
 
 import io
 import tarfile
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def archive(source: Path, name: str = ".") -> bytes:
-    """Return a file or a folder as a tar, as root's, to be read by everybody and written by nobody."""
+    """Return a file or a folder as a tar. Its entries belong to root, are readable for all and writable only for root."""
     body = io.BytesIO()
     with tarfile.open(fileobj=body, mode="w", dereference=True) as target:
         target.add(source, name, filter=_readable)

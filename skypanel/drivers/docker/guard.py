@@ -1,4 +1,4 @@
-"""The panel's end of a workspace's guard: what it measures."""
+"""The panel's end of a workspace's guard: what the guard measures."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,7 +18,7 @@ ASK_AGAIN_S = 2
 
 @dataclass(frozen=True)
 class Usage:
-    """What a workspace holds; `asked` is the last question that was heard before."""
+    """The disk usage of a workspace. `asked` is the last question that the guard read before it measured."""
 
     asked: int
     size_bytes: int
@@ -26,20 +26,20 @@ class Usage:
     cache_bytes: int
 
     def over(self, limits: Limits) -> Overrun | None:
-        """Return what it holds more of than it may."""
+        """Return the limit that the usage exceeds, or None."""
         if self.size_bytes > limits.disk_bytes or self.files > limits.disk_bytes // BYTES_PER_FILE:
             return Overrun.DISK
         return Overrun.CACHE if self.cache_bytes > limits.cache_room_bytes else None
 
 
 def parse(line: str) -> Usage | None:
-    """Return the figures of a line, or None where a measurement failed."""
+    """Return the figures of a line, or None if a measurement failed."""
     words = line.split()
     return Usage(*map(int, words)) if len(words) == 4 and all(word.isdigit() for word in words) else None  # noqa: PLR2004 - as Usage has
 
 
 class Guard:
-    """Reads what the guard prints. It ends with the connection."""
+    """Reads what the guard prints. The guard ends with the connection."""
 
     def __init__(self, streams: Streams, limits: Limits) -> None:
         self._streams = streams
@@ -51,7 +51,7 @@ class Guard:
         self._gone = False
 
     async def ready(self) -> None:
-        """Return once its rules are in force. Raises Unavailable."""
+        """Wait until the guard has applied its rules. Raises Unavailable."""
         said: list[str] = []
         try:
             async with asyncio.timeout(READY_S):
@@ -65,11 +65,11 @@ class Guard:
 
     @property
     def cache_bytes(self) -> int:
-        """How large the cache was when it was last measured."""
+        """The size of the cache at the last measurement; 0 before the first one."""
         return 0 if self._usage is None else self._usage.cache_bytes
 
     async def overrun(self) -> Overrun:
-        """Return once the disk or the cache is used up. Raises Unavailable if the guard goes."""
+        """Wait until the disk or the cache is full. Raises Unavailable if the guard ends."""
         async for line in self._lines:
             usage = parse(line)
             if usage is None:
@@ -82,13 +82,13 @@ class Guard:
         raise _lost()
 
     async def forget(self) -> None:
-        """Answer no more questions."""
+        """Make `over_now` raise Unavailable from now on."""
         async with self._changed:
             self._gone = True
             self._changed.notify_all()
 
     async def over_now(self) -> Overrun | None:
-        """Measure, while `overrun` is being waited for. Raises Unavailable if the guard is gone."""
+        """Measure now and return the exceeded limit, or None. Works only while `overrun` runs. Raises Unavailable if the guard ends."""
         self._asked += 1
         try:
             async with asyncio.timeout(ANSWER_S):
@@ -104,7 +104,7 @@ class Guard:
         return self._gone or (self._usage is not None and self._usage.asked >= self._asked)
 
     async def _ask(self) -> None:
-        """Ask, and wait a moment for the answer: bash loses what it reads just when its time is up."""
+        """Ask, and wait briefly for the answer. Bash loses input that arrives just when `read` times out, so the caller repeats it."""
         await self._streams.write(b"%d\n" % self._asked)
         with suppress(TimeoutError):
             async with asyncio.timeout(ASK_AGAIN_S), self._changed:

@@ -1,6 +1,6 @@
 """Slugs as images of one daemon: staged before their dynos start, and removed when nothing runs them.
 
-The manager's node and each worker's agent do this at their own daemon; the ids are the same everywhere.
+The manager and the agent of each worker node do this at their own daemons. The ids are the same everywhere.
 """
 
 import asyncio
@@ -23,12 +23,12 @@ from skypanel.host.layers import BadSlug, Image, image, write_layer
 from skypanel.ports.objects import Objects
 
 REPOSITORY = "skypanel-app"
-# Images of an app that stay though nothing runs them, so that going back one release is quick.
+# How many unused images of an app stay, so that a rollback by one release is quick.
 SPARE = 1
 
 
 async def stack_image(docker: DockerApi, name: str) -> Json:
-    """Return one of the stack's images as Docker describes it. Raises Unavailable where it is missing."""
+    """Return Docker's description of a stack image. Raises Unavailable if it is missing."""
     try:
         found: Json = await docker.call(lambda client: client.inspect_image(name))
     except NotFound as error:
@@ -37,7 +37,7 @@ async def stack_image(docker: DockerApi, name: str) -> Json:
 
 
 class SlugImages:
-    """The images of slugs at one daemon. `stack` names the stack's run image there; `scratch` is a folder with room for a slug."""
+    """The images of slugs at one daemon. `stack` is the name of the run image; `scratch` is a folder with room for a slug."""
 
     def __init__(self, docker: DockerApi, objects: Objects, stack: str, scratch: Path) -> None:
         self._docker = docker
@@ -46,7 +46,7 @@ class SlugImages:
         self._scratch = scratch
 
     async def stage(self, app_id: AppId, digest: str) -> str:
-        """Make the image of a slug where it is missing, and return its id. Raises Unavailable."""
+        """Make the image of a slug if it is missing, and return its id. Raises Unavailable."""
         tag = _tag(app_id, digest)
         with suppress(NotFound):
             return await self._id(tag)
@@ -59,7 +59,7 @@ class SlugImages:
                 return await asyncio.to_thread(self._load, packed, stack, tag)
 
     async def forget(self, app_id: AppId, keep: Collection[str]) -> None:
-        """Remove an app's images but those of the slugs to keep and the newest other; one that still has a container stays too."""
+        """Remove an app's images except those of the slugs in `keep` and the newest other one. Images of a container stay."""
         kept = {_tag(app_id, digest) for digest in keep}
         others = await self._docker.call(lambda client: _tags_by_age(client, _repository(app_id)))
         for tag in [tag for tag in others if tag not in kept][SPARE:]:
@@ -67,7 +67,7 @@ class SlugImages:
                 await self._docker.call(partial(_remove, tag))
 
     async def forget_all(self, app_id: AppId) -> None:
-        """Remove all images of an app of which nothing runs; its last containers may still be about to go."""
+        """Remove all images of an app whose dynos have stopped, even if their containers still exist."""
         for tag in await self._docker.call(lambda client: _tags_by_age(client, _repository(app_id))):
             with suppress(NotFound):
                 await self._docker.call(partial(_remove, tag, force=True))
@@ -109,10 +109,10 @@ def _remove(tag: str, client: APIClient, *, force: bool = False) -> None:
 
 
 def _tags_by_age(client: APIClient, repository: str) -> list[str]:
-    """Return a repository's tags, the one that was loaded last first."""
+    """Return a repository's tags, the last loaded first."""
     ages: dict[str, str] = {}
     for tag in [tag for found in client.images(name=repository) for tag in found["RepoTags"] or ()]:
-        with suppress(NoSuchThing):  # somebody else forgets them too
+        with suppress(NoSuchThing):  # another process may have removed it
             ages[tag] = client.inspect_image(tag)["Metadata"]["LastTagTime"]
     return sorted(ages, key=lambda tag: ages[tag], reverse=True)
 

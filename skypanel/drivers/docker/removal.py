@@ -1,4 +1,4 @@
-"""Removes containers that Docker does not get rid of at once."""
+"""Removes containers, with retries if Docker is busy."""
 
 import time
 
@@ -7,12 +7,12 @@ from docker.errors import APIError
 
 PATIENCE_S = 60.0
 PAUSE_S = 0.2
-# Docker gives a killed process ten seconds to be gone; on a busy machine, or with much memory to give back, it takes longer.
+# Docker waits ten seconds for a killed process. On a busy machine, or with much memory to free, the process takes longer.
 _BUSY = ("Could not kill running container", "tried to kill container, but did not receive an exit event")
 
 
 def remove(client: APIClient, container: str, patience_s: float = PATIENCE_S) -> None:
-    """Remove a container with all its processes and its unnamed volumes, trying again for a while. Raises APIError."""
+    """Remove a container with its processes and unnamed volumes. Retries for `patience_s` if Docker is busy. Raises APIError."""
     deadline = time.monotonic() + patience_s
     while True:
         try:

@@ -1,4 +1,4 @@
-"""The filter of system calls for builds and dynos as Docker takes it: https://docs.docker.com/engine/security/seccomp/."""
+"""The seccomp filter of builds and dynos in Docker's format: https://docs.docker.com/engine/security/seccomp/."""
 
 import json
 from typing import Any
@@ -9,7 +9,7 @@ _ARCHITECTURES = ("SCMP_ARCH_X86_64", "SCMP_ARCH_AARCH64")
 
 
 def docker_profile() -> str:
-    """Return the filter as Docker takes it."""
+    """Return the seccomp profile as JSON."""
     architectures = [{"architecture": name, "subArchitectures": []} for name in _ARCHITECTURES]
     rules = [_docker_rule(rule) for rule in RULES]
     return json.dumps({"defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": UNKNOWN, "archMap": architectures, "syscalls": rules})

@@ -1,8 +1,8 @@
-"""What Docker is told to make of a workspace. Pure.
+"""The containers, volumes and network of a workspace, as values for Docker. Pure.
 
-A workspace is some volumes, a guard and a container a step. The guard holds the network that steps share,
-with rules that they cannot change, and measures the volumes. It ends when the panel's connection to it
-does: what is labelled with the name of a guard that has ended is a leftover.
+A workspace consists of volumes, a guard, and a container for each step. The guard holds the network that steps share,
+with rules that they cannot change, and measures the volumes. It ends when the panel's connection to it ends.
+Objects labelled with the name of an ended guard are orphans.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,9 +25,9 @@ FOLDERS = ("app", "env", "tmp")
 _GUARD_BYTES = 128 * MIB
 _GUARD_PIDS = 32
 _CPU_UNIT = 1_000_000_000
-# The first in line where the whole machine runs out of memory (proc(5)).
+# The kernel kills them first when the machine runs out of memory (proc(5)).
 _OOM_SCORE = 500
-# Sets the rules, then prints a line of figures now and then, and at once for each number that it reads:
+# Applies the rules, then prints a line of figures at intervals, and at once for each number that it reads:
 # that number, bytes and files of the workspace, bytes of the cache.
 _GUARD = """
 printf '%s' "$RULES" | nft -f - || exit 1
@@ -51,10 +51,10 @@ while :; do
   fi
 done
 """
-# The status of a step of which the kernel had to kill something for want of memory.
+# The exit status of a step in which the OOM killer ended a process.
 OUT_OF_MEMORY = 249
-# Docker's two pipes would mix up the order of what a program prints to both: what is merged comes by one. What a
-# container's control group counted goes with it, and not every Docker tells: so it is read inside, in either version.
+# Docker's two pipes do not keep the order between stdout and stderr, so merged output uses one. The counters of a
+# container's control group vanish with it, and not every Docker reports them: so the script reads them inside, in either version.
 _RUN = """
 exec 3>&2 2>/dev/null
 "$@" 2>&{stderr} 3>&-
@@ -70,7 +70,7 @@ exit "$status"
 
 @dataclass(frozen=True)
 class Place:
-    """One workspace: its name, whose it is, what its containers are made of, and the panel that the app's cache belongs to."""
+    """One workspace: its name, its app, its image and limits, and the panel that owns the app's cache."""
 
     name: str
     app_id: AppId
@@ -81,7 +81,7 @@ class Place:
 
     @property
     def labels(self) -> dict[str, str]:
-        """What all that goes with the workspace carries."""
+        """The labels of all objects that are removed with the workspace."""
         return {WORKSPACE: self.name}
 
     @property
@@ -91,11 +91,11 @@ class Place:
 
     @property
     def cache(self) -> str:
-        """The volume that stays: the app's."""
+        """The volume of the app's cache, which outlives the workspace."""
         return cache_name(self.app_id)
 
     def volume(self, folder: str) -> str:
-        """Return the name of a volume that goes."""
+        """Return the name of a volume that is removed with the workspace."""
         return f"{self.guard}-{folder}"
 
 
@@ -105,7 +105,7 @@ def cache_name(app_id: AppId) -> str:
 
 
 def guard(place: Place, rules: str) -> Json:
-    """Return the container that holds a workspace's network and looks after its disk."""
+    """Return the container that holds a workspace's network and measures its disk."""
     lasting = _mount(place.cache, "/cache", {CACHE: str(place.app_id), PANEL: place.panel})
     return {
         "Image": place.image,
@@ -125,7 +125,7 @@ def guard(place: Place, rules: str) -> Json:
 
 
 def step(place: Place, wanted: Step, *, merged: bool) -> Json:
-    """Return the container that runs a step; `merged` has its stderr come with its stdout, in order."""
+    """Return the container that runs a step. With `merged`, its stderr comes with its stdout, in order."""
     environment = {**wanted.environment, "PWD": wanted.directory}
     strange = [word for name in ("HOSTNAME", "HOME") if name not in environment for word in ("-u", name)]
     read_only = {"buildpacks", "certs"}
@@ -155,7 +155,7 @@ def step(place: Place, wanted: Step, *, merged: bool) -> Json:
 
 
 def network() -> Json:
-    """Return the arguments for the network that all guards are on, none of which reaches another."""
+    """Return the arguments for the network of all guards. They cannot reach each other."""
     return {
         "name": NETWORK,
         "driver": "bridge",
@@ -186,7 +186,7 @@ def _targets(place: Place) -> dict[str, str]:
 
 
 def _mount(volume: str, target: str, labels: Mapping[str, str] | None = None, *, read_only: bool = False) -> Json:
-    """Return a volume's mount; the first one makes it, with its labels and with the image's owners."""
+    """Return a volume's mount. The first mount, with `labels`, creates the volume with the owners in the image."""
     options: Json = {"NoCopy": True} if labels is None else {"Labels": dict(labels)}
     return {"Type": "volume", "Source": volume, "Target": target, "ReadOnly": read_only, "VolumeOptions": options}
 
@@ -199,6 +199,6 @@ def _confined(memory_bytes: int, pids: int) -> Json:
         "Memory": memory_bytes,
         "MemorySwap": memory_bytes,
         "PidsLimit": pids,
-        # lines go to the panel and nowhere else
+        # the panel reads the output, and Docker keeps no copy
         "LogConfig": {"Type": "none"},
     }

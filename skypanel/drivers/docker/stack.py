@@ -1,4 +1,4 @@
-"""Makes the stack images at a Docker daemon: from a Dockerfile where a base can be pulled, else from Debian's packages."""
+"""Makes the stack images at a Docker daemon: from a Dockerfile if a base can be pulled, otherwise from Debian's packages."""
 
 import io
 import subprocess
@@ -26,15 +26,15 @@ Say = Callable[[str], None]
 
 
 def define(image: Image) -> Definition:
-    """Return an image as the stack's folder has it."""
+    """Return the definition of an image from the stack's folder."""
     tools = {"uv": version("uv")} if image is Image.BUILD else {}
     return Definition(image, {path.name: path.read_text() for path in FOLDER.iterdir()}, tools)
 
 
 def ensure(docker: DockerApi, definition: Definition, say: Say, base: str | None = BASE) -> None:
-    """Have an image at a daemon; one with these contents is left alone. Raises Unavailable.
+    """Make an image if the daemon lacks it; its name identifies its contents. Raises Unavailable.
 
-    Without a base nothing is pulled. May take minutes, in this thread.
+    Without a base nothing is pulled. Blocks this thread, possibly for minutes.
     """
     if docker.call_here(lambda client: bool(client.images(definition.name))):
         say(f"{definition.name} is there already.")
@@ -63,7 +63,7 @@ def write_root(definition: Definition, target: IO[bytes]) -> None:
 
 
 def import_root(docker: DockerApi, definition: Definition, archive: IO[bytes]) -> None:
-    """Make an image of such a tar. Raises Unavailable."""
+    """Make an image of a tar from `write_root`. Raises Unavailable."""
     made = docker.call_here(
         lambda client: client.import_image_from_data(
             archive, repository=definition.repository, tag=definition.tag, changes=list(stack.changes(definition))
@@ -104,7 +104,7 @@ def _build(client: APIClient, definition: Definition, base: str, say: Say) -> No
 
 
 def _context(definition: Definition) -> IO[bytes]:
-    """Return what the Dockerfile needs, as a tar."""
+    """Return the build context of the Dockerfile, as a tar."""
     body = io.BytesIO()
     with tarfile.open(fileobj=body, mode="w") as archive:
         for name, text in {**definition.files, "Dockerfile": stack.dockerfile(definition)}.items():

@@ -15,13 +15,13 @@ from skypanel.drivers.docker import removal as container_removal
 from skypanel.drivers.docker.api import PANEL, DockerApi, Json, labelled
 from skypanel.drivers.docker.spec import CACHE, GUARD, LOOK, WORKSPACE, cache_name
 
-# What is younger may be a workspace in the making.
+# Younger objects may belong to a workspace that is being made.
 MAKING_S = 120
 _ALIVE = frozenset({"running", "restarting"})
 
 
 async def sweep(docker: DockerApi) -> int:
-    """Remove the workspaces whose guard has ended; return how many there were. Raises Unavailable."""
+    """Remove the workspaces whose guard has ended, and return their number. Raises Unavailable."""
     leftovers = await docker.call(_leftovers)
     for name in leftovers:
         await remove(docker, name)
@@ -31,7 +31,7 @@ async def sweep(docker: DockerApi) -> int:
 
 
 async def remove(docker: DockerApi, workspace: str) -> None:
-    """Remove all of a workspace, however far it was made. Raises Unavailable."""
+    """Remove all objects of a workspace, even if it was made only in part. Raises Unavailable."""
     of_it = labelled({WORKSPACE: workspace})
     containers: list[Json] = await docker.call(lambda client: client.containers(all=True, filters=of_it))
     for container in containers:
@@ -43,7 +43,7 @@ async def remove(docker: DockerApi, workspace: str) -> None:
 
 
 async def sweep_caches(docker: DockerApi, panel: str, known: Collection[AppId], young_s: float = MAKING_S) -> None:
-    """Remove the caches of a panel's apps that are not among `known`, but for young ones. Raises Unavailable."""
+    """Remove the caches of a panel's apps except of those in `known`, unless they are younger than `young_s`. Raises Unavailable."""
     volumes: Json = await docker.call(lambda client: client.volumes(filters=labelled({PANEL: panel})))
     wanted = {str(app_id) for app_id in known}
     for volume in volumes["Volumes"] or ():
@@ -53,19 +53,19 @@ async def sweep_caches(docker: DockerApi, panel: str, known: Collection[AppId], 
 
 
 async def forget_cache(docker: DockerApi, app_id: AppId) -> None:
-    """Remove an app's cache; one that a build has in use stays for the next sweep. Raises Unavailable."""
+    """Remove an app's cache. If a build uses it, it stays until the next sweep. Raises Unavailable."""
     with suppress(NotFound, Conflict):
         await docker.call(partial(APIClient.remove_volume, name=cache_name(app_id)))
 
 
 async def discard(docker: DockerApi, container: str) -> None:
-    """Remove a container with all its processes; one that is gone is no error. Raises Unavailable."""
+    """Remove a container with all its processes. A missing container is no error. Raises Unavailable."""
     with suppress(NotFound, Conflict):
         await docker.call(lambda client: container_removal.remove(client, container))
 
 
 def _leftovers(client: APIClient) -> list[str]:
-    """Return the workspaces of which something is left, and no guard that stands or is in the making."""
+    """Return the workspaces that still have objects, but neither a running guard nor one that is being made."""
     volumes: list[Json] = client.volumes(filters={"label": WORKSPACE})["Volumes"] or []
     containers: list[Json] = client.containers(all=True, filters={"label": WORKSPACE})
     old = {_workspace(each) for each in volumes if _age_s(each) > MAKING_S}

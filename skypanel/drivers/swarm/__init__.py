@@ -1,1 +1,1 @@
-"""Docker Swarm: dynos as tasks on any number of nodes."""
+"""Drivers for Docker Swarm: dynos as tasks on any number of nodes."""

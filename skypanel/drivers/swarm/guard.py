@@ -1,7 +1,6 @@
-"""The guard of a panel's dynos: a service with one task on every node, which has the rights that dynos lack.
+"""The guard of a panel's dynos: a service with one task on every node, with privileges that dynos lack.
 
-It closes off the bridge that is the dynos' way out of their organization's network, and that of the ingress, and ends
-dynos whose disk is full.
+It filters two bridges, those through which dynos and the ingress could leave their networks, and ends dynos whose disk is full.
 """
 
 import asyncio
@@ -36,7 +35,7 @@ _CHECK_S = 2 * 3600
 
 
 class SwarmGuard:
-    """`image` names the stack's image, `allowed` is what dynos reach although it is private."""
+    """The guard service of a panel. `image` is a stack image; dynos reach the private addresses in `allowed`."""
 
     def __init__(self, docker: DockerApi, panel: str, image: str, allowed: Sequence[Allowed]) -> None:
         self._docker = docker
@@ -45,10 +44,10 @@ class SwarmGuard:
         self._allowed = tuple(allowed)
 
     async def ensure(self, timeout_s: float = READY_S) -> None:
-        """Return once it guards every node that may get dynos. Raises Unavailable."""
+        """Wait until the guard runs on every node that may get dynos. Raises Unavailable."""
         members = addresses(await self._docker.call(lambda client: client.nodes()))
         spec = service(self._panel, str((await stack_image(self._docker, self._image))["Id"]), self._allowed, members)
-        with suppress(Conflict):  # another process of the panel was faster, with the same
+        with suppress(Conflict):  # another process of the panel made the same change first
             await self._docker.call(lambda client: _bring(client, spec))
         waiting: Mapping[str, str] = {}
         try:
@@ -61,13 +60,13 @@ class SwarmGuard:
             raise Unavailable(f"The network of dynos could not be closed off on {names}.", hint) from error
 
     async def remove(self) -> None:
-        """Remove the service; its rules stay until the nodes start anew. One that is not there is no error."""
+        """Remove the service. Its rules stay until the nodes restart. A missing service is no error."""
         with suppress(NotFound):
             await self._docker.call(lambda client: client.remove_service(_name(self._panel)))
 
 
 def addresses(nodes: Sequence[Json]) -> list[str]:
-    """Return the IPv4 addresses of a Swarm's members: who reaches them could pass for a node's packets in the overlay networks."""
+    """Return the IPv4 addresses of a Swarm's members. A dyno that reaches them could forge packets of the overlay networks."""
     said = [node["Status"].get("Addr", "") for node in nodes]
     said += [node.get("ManagerStatus", {}).get("Addr", "").rpartition(":")[0] for node in nodes]
     return sorted({address for address in said if _is_somebodys(address)})
@@ -81,7 +80,7 @@ def _is_somebodys(text: str) -> bool:
 
 
 def service(panel: str, image_id: str, allowed: Sequence[Allowed], members: Sequence[str] = ()) -> Json:
-    """Return the service as `POST /services/create` takes it; `members` are addresses that dynos do not reach."""
+    """Return the service for `POST /services/create`. Dynos cannot reach the addresses in `members`."""
     argv = ["python3", "-I", "-S", "-c", program()]
     template = {
         "ContainerSpec": {
@@ -132,7 +131,7 @@ def _bring(client: APIClient, spec: Json) -> None:
 
 
 def _unguarded(client: APIClient, spec: Json) -> dict[str, str]:
-    """Return the nodes that may get dynos and are not guarded: their names, and why not as far as it is known."""
+    """Return the hostnames of unguarded nodes that may get dynos, each with the last error, or "" if none is known."""
     wanted = spec["TaskTemplate"]["ContainerSpec"]
     tasks: list[Json] = client.tasks(filters={"service": spec["Name"]})
     own = [task for task in tasks if task["Spec"]["ContainerSpec"].get("Env") == wanted["Env"]]

@@ -1,6 +1,6 @@
 """The ingress of a Swarm: Traefik as a plain container, in the network of each organization.
 
-It is no service, so that joining a network starts nothing anew. Its static configuration is
+It is not a service, because joining a network would restart the tasks of a service. Its static configuration is
 https://doc.traefik.io/traefik/reference/install-configuration/.
 """
 
@@ -39,7 +39,7 @@ _CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 class IngressOptions:
     """How the ingress of a panel is reached. Ports are the host's; `bind` and `api_bind` are addresses of the host.
 
-    `socket` is the daemon's, as the daemon itself sees it; `panel_url` is where the panel tells its own routes.
+    `socket` is the daemon's socket as a path of its machine. Traefik polls `panel_url` for the panel's own routes.
     """
 
     panel: str
@@ -70,7 +70,7 @@ class Ingress:
         return _name(self._options.panel)
 
     async def ensure(self) -> None:
-        """Have the container run as it is to be, in all networks; does nothing where it does."""
+        """Run the container with the current options, in all networks. Does nothing if it runs so already. Raises Unavailable."""
         wanted = _fingerprint(self._options)
         if await self._running_config() != wanted:
             await self._start(wanted)
@@ -78,12 +78,12 @@ class Ingress:
                 await self._connect(network["Id"])
 
     async def join(self, network_id: str) -> None:
-        """Be in a network."""
+        """Connect the ingress to a network. Idempotent. Raises Unavailable."""
         await self.ensure()
         await self._connect(network_id)
 
     async def remove(self) -> None:
-        """Remove the container and its own network; what is not there is no error."""
+        """Remove the container and its own network. Missing ones are no error."""
         await self._docker.call(partial(_remove, self.name))
         with suppress(NotFound):
             await self._docker.call(lambda client: client.remove_network(self.name))
@@ -100,10 +100,10 @@ class Ingress:
         if not await self._docker.call(lambda client: client.images(name=image)):
             await self._docker.call(partial(_import, image))
         await self._docker.call(partial(_remove, self.name))
-        with suppress(Conflict):  # it is there already
+        with suppress(Conflict):  # it exists already
             await self._docker.call(lambda client: client.create_network(**network(self._options.panel)))
         body = container(self._options, {PANEL: self._options.panel, CONFIG: fingerprint})
-        with suppress(Conflict):  # another process of the panel was faster
+        with suppress(Conflict):  # another process of the panel created it first
             await self._docker.call(lambda client: _start(client, self.name, {**body, "Image": image}, files(self._options)))
 
     async def _connect(self, network_id: str) -> None:
@@ -111,12 +111,12 @@ class Ingress:
 
 
 def bridge(panel: str) -> str:
-    """Return the bridge that is the ingress's way out of the organizations' networks; the guard of a node closes it off."""
+    """Return the bridge through which the ingress could leave the organizations' networks. The guard of a node filters it."""
     return f"ski-{hashlib.sha256(panel.encode()).hexdigest()[:8]}"
 
 
 def network(panel: str) -> Json:
-    """Return the arguments for the network that has the bridge: the ingress is alone in it."""
+    """Return the arguments for the network of that bridge. Only the ingress is in it."""
     return {
         "name": _name(panel),
         "driver": "bridge",
@@ -155,7 +155,7 @@ def static_config(options: IngressOptions) -> Json:
             "internal": {"address": f":{API_PORT}"},
         },
         "providers": providers,
-        # It lets go of idle connections before servers do, and asks another task where one is gone.
+        # It closes idle connections before servers do, and tries another task if one does not accept connections.
         "serversTransport": {"forwardingTimeouts": {"dialTimeout": "3s", "idleConnTimeout": "500ms"}},
         "api": {"dashboard": False},
         "ping": {"entryPoint": "internal"},
@@ -163,9 +163,9 @@ def static_config(options: IngressOptions) -> Json:
 
 
 def dynamic_config(options: IngressOptions) -> Json:
-    """Return the part of the routing that never changes: Traefik's API, for those who know the token, and the certificate.
+    """Return the static part of the routing: the certificate, and Traefik's API for clients with the token.
 
-    A host that leads to no service is answered as one whose service has no task: the panel's proxy has a page for both.
+    A host without a route gets the same answer as a service without a task: the panel's proxy has a page for both.
     """
     match = f"Header(`{PROXY_TOKEN_HEADER}`, `{options.token}`)"
     config: Json = {
@@ -185,7 +185,7 @@ def dynamic_config(options: IngressOptions) -> Json:
 
 
 def files(options: IngressOptions) -> dict[str, bytes]:
-    """Return the files of the configuration's folder. JSON is YAML."""
+    """Return the files of the configuration's folder. JSON is valid YAML."""
     found = {"traefik.yaml": json.dumps(static_config(options)).encode(), "dynamic.yaml": json.dumps(dynamic_config(options)).encode()}
     found |= {name: content.encode() for name, content in plugin.files().items()}
     if options.certificate and options.key:
@@ -194,7 +194,7 @@ def files(options: IngressOptions) -> dict[str, bytes]:
 
 
 def container(options: IngressOptions, labels: Mapping[str, str]) -> Json:
-    """Return the container as `POST /containers/create` takes it, but for its image. Its files are put into it."""
+    """Return the container for `POST /containers/create`, without its image. Its files are copied into it."""
     published = {
         HTTP_PORT: (options.bind, options.http_port),
         **({HTTPS_PORT: (options.bind, options.https_port)} if options.https_port else {}),
@@ -218,7 +218,7 @@ def container(options: IngressOptions, labels: Mapping[str, str]) -> Json:
 
 
 def _fingerprint(options: IngressOptions) -> str:
-    """Return what changes whenever the container has to be made anew; it tells nothing of what is secret."""
+    """Return a digest that changes whenever the container has to be replaced. It reveals no secret."""
     parts = (json.dumps(container(options, {}), sort_keys=True).encode(), *files(options).values())
     return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
 
@@ -232,7 +232,7 @@ def _start(client: APIClient, name: str, body: Json, contents: Mapping[str, byte
 def _connect(name: str, network_id: str, client: APIClient) -> None:
     joined = client.inspect_container(name)["NetworkSettings"]["Networks"].values()
     if network_id not in {each["NetworkID"] for each in joined}:
-        # Another process of the panel may be faster: that it is there already is no error.
+        # Another process of the panel may have connected it first.
         try:
             client.connect_container_to_network(name, network_id)
         except APIError as error:
@@ -246,7 +246,7 @@ def _remove(name: str, client: APIClient) -> None:
 
 
 def _import(image: str, client: APIClient) -> None:
-    """Make an image with nothing in it but Traefik's program, which needs nothing else."""
+    """Make an image that contains Traefik's static binary and CA certificates."""
     program = Path(sysconfig.get_path("scripts"), "traefik").read_bytes()
     certificates = _CERTIFICATES.read_bytes() if _CERTIFICATES.exists() else b""
     contents = {

@@ -1,6 +1,6 @@
-"""What dynos print on a Swarm: the files of what collectors delivered, and what Docker has that they did not yet.
+"""Logs of dynos on a Swarm: files of collected lines, and lines at Docker that no collector has delivered yet.
 
-Every node's agent delivers its dynos' lines, and so does the collector of the panel's own machine, within a second.
+The agent of every node, and the collector of the panel's own machine, deliver their dynos' lines within a second.
 """
 
 import asyncio
@@ -20,14 +20,14 @@ from skypanel.drivers.logs.files import POLL_S, FileLogs, by_time
 from skypanel.drivers.swarm.services import Services
 from skypanel.drivers.swarm.tasks import Slot
 
-# A node that does not answer holds up nobody who reads for longer: what it delivered is in the files.
+# How long a reader waits for a node that does not answer. The lines that it delivered are in the files.
 ANSWER_S = 5.0
 LAST_LINES = 120
 _FRAME = re.compile(r"(\S+Z) (?:\S*,)?com\.docker\.swarm\.task\.id=([a-z0-9]+)\S* (.*?)\n?", re.DOTALL)
 
 
 class DockerLogs:
-    """The logs of a panel's dynos at a daemon, and in `files`, where the platform's own lines are too."""
+    """The logs of a panel's dynos, at a daemon and in `files`. The platform's own lines are only in `files`."""
 
     def __init__(self, docker: DockerApi, panel: str, files: FileLogs) -> None:
         self._docker = docker
@@ -35,7 +35,10 @@ class DockerLogs:
         self._files = files
 
     async def read(self, app: App, lines: int = 100, *, follow: bool = False, dyno: str | None = None) -> AsyncIterator[str]:
-        """Yield an app's last lines, oldest first, then those that are written from now on; `dyno` is web.1, or web for all of them."""
+        """Yield an app's last lines, oldest first, and with `follow` new lines until cancelled.
+
+        `dyno` is web.1, or web for all dynos of that type.
+        """
         with closing(self._files.open(app.id, dyno)) as folder:
             tails = await asyncio.to_thread(folder.tails, max(lines, 1))
             at_docker = [line for line in await self._at_docker(app, max(lines, 1)) if dyno in {None, line.dyno, _type(line.dyno)}]
@@ -50,11 +53,11 @@ class DockerLogs:
                 await asyncio.sleep(POLL_S)
 
     async def write(self, app: App, text: str) -> None:
-        """Add a line of the platform's own about an app, as `app[api]`."""
+        """Append a line of the platform about an app, as `app[api]`."""
         await self._files.write(app, text)
 
     async def append(self, app_id: AppId, lines: Sequence[LogLine], *, again: bool = False) -> None:
-        """Add lines that were collected; `again` says that some of them may be there already."""
+        """Append collected lines. With `again`, some of them may be stored already and are skipped."""
         await self._files.append(app_id, lines, again=again)
 
     async def kept(self) -> Sequence[AppId]:
@@ -62,11 +65,11 @@ class DockerLogs:
         return await self._files.kept()
 
     async def forget(self, app_id: AppId) -> None:
-        """Remove an app's lines."""
+        """Delete an app's lines."""
         await self._files.forget(app_id)
 
     async def _at_docker(self, app: App, last: int) -> list[LogLine]:
-        """Return the last lines of each dyno that Docker still has; none where it does not answer."""
+        """Return the last lines of each dyno that Docker still has; none if it does not answer in time."""
         with suppress(Unavailable, TimeoutError):
             async with asyncio.timeout(ANSWER_S):
                 services, tasks = await asyncio.gather(self._services.of(app.id), self._services.tasks(app.id))
@@ -83,11 +86,14 @@ class DockerLogs:
 
 
 class Early:
-    """What Docker has and the files do not have yet, of which `tails` are the last lines by dyno; of each it was asked for the `last`."""
+    """Lines that Docker has and the files lack.
+
+    `tails` are the last lines in the files, by dyno. `last` is how many lines Docker was asked for.
+    """
 
     def __init__(self, tails: Mapping[str, Sequence[str]], at_docker: Sequence[LogLine], last: int) -> None:
         there = Counter(line for tail in tails.values() for line in tail)
-        # What is older than the tail of a longer file is further up in it.
+        # A full tail does not show older lines, which are earlier in the file.
         collected = {dyno: min(map(_time, tail)) for dyno, tail in tails.items() if len(tail) >= last}
         self.lines: list[str] = []
         found = defaultdict[str, list[str]](list)
@@ -102,7 +108,7 @@ class Early:
         self._since = {dyno: min(map(_time, lines)) for dyno, lines in found.items() if len(lines) >= last}
 
     def has(self, line: str) -> bool:
-        """Whether a line that is collected now is one of these, or from before them."""
+        """Whether a newly collected line is one of these or older. Each match counts once."""
         if self._left[line] > 0:
             self._left[line] -= 1
             return True
@@ -110,17 +116,17 @@ class Early:
 
 
 def read_frames(frames: Iterable[bytes], names: Mapping[str, str]) -> list[LogLine]:
-    """Read what Docker has of a service's tasks, a line a frame; `names` are those of their dynos."""
+    """Parse the log of a service's tasks, one line in each frame. `names` maps ids of tasks to names of dynos."""
     matches = (_FRAME.fullmatch(frame.decode(errors="replace")) for frame in frames)
     return [line for match in matches if match and match[2] in names for line in printed(names[match[2]], moment(match[1]), match[3])]
 
 
 async def last_lines(docker: DockerApi, slot: Slot, lines: int = LAST_LINES) -> Sequence[str]:
-    """Return the last lines of a dyno's last task that ended, or of the one that runs; none where Docker does not say within a moment."""
+    """Return the last lines of a dyno's last ended task, or else of its running one; none if Docker does not answer in time."""
     task = slot.crashed[-1] if slot.crashed and not slot.task.has_crashed else slot.task
     with suppress(NotFound, Unavailable, TimeoutError):
         async with asyncio.timeout(ANSWER_S):
-            # all of a service's tasks come together
+            # one call returns the lines of all tasks of a service
             frames = await docker.call(lambda client: _logs(client, task.service_id, lines))
             return [str(line) for line in read_frames(frames, {task.id: slot.dyno.key.name})]
     return []

@@ -1,4 +1,4 @@
-"""The Swarm port: the manager's Docker daemon, by the Docker SDK (https://docs.docker.com/reference/api/engine/)."""
+"""The Swarm port, by the API of the manager's Docker daemon (https://docs.docker.com/reference/api/engine/)."""
 
 import asyncio
 import socket
@@ -16,7 +16,7 @@ from skypanel.domain.node import Availability, JoinOffer, SwarmMember
 
 ANSWER_S = 30.0
 CHUNK_BYTES = 1024 * 1024
-# Tasks in these states are over (https://docs.docker.com/engine/swarm/how-swarm-mode-works/swarm-task-states/).
+# Tasks in these states have ended (https://docs.docker.com/engine/swarm/how-swarm-mode-works/swarm-task-states/).
 OVER = frozenset({"complete", "failed", "shutdown", "rejected", "orphaned", "remove"})
 MISSING = 404
 
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 class SwarmNodes:
-    """Members of the Swarm whose manager is the daemon at `url`, a unix socket; nothing is asked of it before it is needed."""
+    """Members of the Swarm whose manager is the daemon at `url`, a Unix socket. Each call connects anew."""
 
     def __init__(self, url: str, stack_images: Sequence[str]) -> None:
         self._url = url
@@ -32,15 +32,15 @@ class SwarmNodes:
 
     @property
     def stack_images(self) -> Sequence[str]:
-        """The names of the images that every node needs; dynos are started from the first."""
+        """The names of the images that every node needs. Dynos start from the first one."""
         return self._stack_images
 
     async def members(self) -> Sequence[SwarmMember]:
-        """Return the Swarm's members. Raises Unavailable where there is no Swarm."""
+        """Return the Swarm's members. Raises Unavailable if there is no Swarm."""
         return await self._ask(_members)
 
     async def set_availability(self, member_id: str, availability: Availability) -> None:
-        """Let the Swarm place tasks on a member, or move those it has elsewhere. Raises NotFound."""
+        """Allow tasks on a member, or move its tasks to other members. Raises NotFound."""
 
         def change(client: APIClient) -> None:
             node = client.inspect_node(member_id)
@@ -51,7 +51,7 @@ class SwarmNodes:
         await self._ask(change)
 
     async def remove(self, member_id: str) -> None:
-        """Forget a member, whether it left or not; one that is not there is no error."""
+        """Remove a member, even if it has not left. A missing member is no error."""
 
         def remove(client: APIClient) -> None:
             try:
@@ -63,7 +63,7 @@ class SwarmNodes:
         await self._ask(remove)
 
     async def join_offer(self) -> JoinOffer:
-        """Return what a machine needs to join."""
+        """Return the manager's address and the token that a machine needs to join. Raises Unavailable."""
 
         def ask(client: APIClient) -> JoinOffer:
             token = client.inspect_swarm()["JoinTokens"]["Worker"]
@@ -73,15 +73,15 @@ class SwarmNodes:
         return await self._ask(ask)
 
     async def image_id(self, name: str) -> str:
-        """Return the id (sha256:...) of an image of the manager's. Raises NotFound."""
+        """Return the id (sha256:...) of an image at the manager. Raises NotFound."""
         return await self._ask(lambda client: str(client.inspect_image(name)["Id"]))
 
     async def save_image(self, name: str) -> AsyncIterator[bytes]:
-        """Yield an image of the manager's as `docker load` reads it. Raises NotFound."""
+        """Yield an image of the manager in the format of `docker load`. Raises NotFound."""
         await self.image_id(name)
         client = await asyncio.to_thread(self._open)
         try:
-            # By name, so that it has it there too.
+            # By name, so that the archive contains the name too.
             chunks = iter(await asyncio.to_thread(_translated, lambda: client.get_image(name, CHUNK_BYTES)))
             while chunk := await asyncio.to_thread(_translated, lambda: next(chunks, b"")):
                 yield chunk
@@ -100,7 +100,7 @@ class SwarmNodes:
 
     def _open(self) -> APIClient:
         with _errors():
-            # The SDK leaves a socket open where nobody listens.
+            # The SDK would leak a socket if nothing listens.
             with socket.socket(socket.AF_UNIX) as probe:
                 probe.connect(self._url.removeprefix("unix://"))
             return APIClient(self._url, timeout=ANSWER_S, version="1.41")

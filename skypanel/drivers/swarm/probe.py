@@ -1,4 +1,4 @@
-"""What a Swarm can do, and what it lacks for a panel."""
+"""Detects what a Swarm supports, and what a panel lacks there."""
 
 import subprocess
 from pathlib import Path
@@ -10,7 +10,7 @@ IP_VS = Path("/proc/net/ip_vs")
 
 
 def has_ip_vs(table: Path = IP_VS) -> bool:
-    """Whether this machine's kernel balances loads, which services with an address of their own (vip) need."""
+    """Whether this machine's kernel supports load balancing (IP_VS), which services with a virtual address (vip) need."""
     if table.exists():
         return True
     try:
@@ -20,12 +20,12 @@ def has_ip_vs(table: Path = IP_VS) -> bool:
 
 
 async def check_manager(docker: DockerApi) -> None:
-    """Raise Unavailable where there is no daemon, or it is no manager of a Swarm."""
+    """Raise Unavailable if there is no daemon, or if it is not a manager of a Swarm."""
     await docker.call(lambda client: client.nodes())
 
 
 async def has_image(docker: DockerApi, name: str) -> bool:
-    """Whether an image is there. Raises Unavailable."""
+    """Whether the daemon has an image. Raises Unavailable."""
     try:
         await docker.call(lambda client: client.inspect_image(name))
     except NotFound:

@@ -1,4 +1,4 @@
-"""When the dynos of a manifest can take over in a Swarm, and what to tell their owner when they cannot."""
+"""Decides when the dynos of a manifest are ready in a Swarm, and explains why they are not."""
 
 import re
 import time
@@ -10,7 +10,7 @@ from skypanel.drivers.swarm.tasks import BIND, Slot, Task, by_key
 from skypanel.ports.scheduler import Unready
 
 STEADY_S = 1.0
-# How long a dyno may wait for room: what retires meanwhile may make some.
+# How long a dyno may wait for a node with room. Dynos that stop meanwhile may free some.
 PATIENCE_S = 15.0
 _LISTENS = re.compile(r"\S+ skypanel\[[^\]]+\]: Listens (on .+)")
 _BEFORE_START = frozenset({"new", "allocated", "pending", "assigned", "accepted", "preparing", "ready"})
@@ -18,7 +18,7 @@ _BEFORE_START = frozenset({"new", "allocated", "pending", "assigned", "accepted"
 
 @dataclass
 class Readiness:
-    """What is known of a manifest's dynos while they are waited for."""
+    """What is known of a manifest's dynos while a rollout waits for them."""
 
     manifest: Manifest
     now: Callable[[], float] = time.monotonic
@@ -29,7 +29,7 @@ class Readiness:
     waiting: Task | None = None
 
     def look(self, found: Sequence[Slot]) -> bool:
-        """Whether all are ready, by what was just found. Raises Unready if one will not be."""
+        """Whether all dynos are ready, by the tasks just found. Raises Unready if one will not become ready."""
         wanted = self.manifest.dynos()
         live = by_key(found)
         self._found = {key: live[key] for key in wanted if key in live}
@@ -38,11 +38,11 @@ class Readiness:
         return all(ready) and not self._surplus(live.values())
 
     def dynos(self) -> list[Dyno]:
-        """Return the manifest's dynos as they were found last."""
+        """Return the manifest's dynos as of the last `look`."""
         return [self._found[key].dyno for key in self.manifest.dynos()]
 
     def late(self, timeout_s: float) -> Unready:
-        """Return what to say of the first dyno that was not ready in time."""
+        """Return the error for the first dyno that was not ready in time."""
         name = self.waiting.key.name if self.waiting else next((key.name for key in self.manifest.dynos() if key not in self._found), WEB)
         if self.waiting is None or self.waiting.state in _BEFORE_START:
             said = f": {self.waiting.error}" if self.waiting and self.waiting.error else ""
@@ -55,7 +55,7 @@ class Readiness:
         return self._found[key].task if key in self._found else None
 
     def _surplus(self, live: Iterable[Slot]) -> bool:
-        """Whether a service has not begun yet to shrink."""
+        """Whether a service still has more dynos than wanted, as it has not begun to shrink."""
         wanted = set(self.manifest.dynos())
         own = (self.manifest.version, self.manifest.generation)
         return any((slot.dyno.key.version, slot.dyno.key.generation) == own and slot.dyno.key not in wanted for slot in live)
@@ -72,7 +72,7 @@ class Readiness:
         return key.process_type == WEB or self.now() - since >= STEADY_S
 
     def _check_alive(self, slot: Slot) -> None:
-        """Raise Unready if a dyno crashed since it was looked at first, or is down now."""
+        """Raise Unready if a dyno has crashed since the first look, or is down now."""
         key = slot.dyno.key
         crashed = frozenset(task.id for task in slot.crashed)
         before = self._crashed_before.setdefault(key, crashed)
@@ -84,7 +84,7 @@ class Readiness:
         raise Unready(key.name, f"{reason}.")
 
     def _check_placed(self, slot: Slot) -> None:
-        """Raise Unready if no node takes a dyno for a while."""
+        """Raise Unready if no node has accepted a dyno for PATIENCE_S."""
         task = slot.task
         if task.state != "pending" or not task.error:
             self._stuck_since.pop(task.id, None)
@@ -93,6 +93,6 @@ class Readiness:
 
 
 def where(lines: Sequence[str]) -> str | None:
-    """Return where a dyno listens that is not reached there, by what `elsewhere.py` said last in its log."""
+    """Return where an unreachable dyno listens, from the last message of `elsewhere.py` in its log, or None."""
     said = [match[1] for line in lines if (match := _LISTENS.fullmatch(line))]
     return f"listens {said[-1]}" if said else None

@@ -1,6 +1,6 @@
-"""Routes on a Swarm: labels of the web services, which Traefik's Swarm provider reads, and its API that tells what is in force.
+"""Routes on a Swarm: labels of web services for Traefik's Swarm provider. Traefik's API shows which routes are active.
 
-A label of a service says nothing about its tasks, so that a change of a route starts nothing anew. The format is
+A change of a service's labels does not restart its tasks. The format is
 https://doc.traefik.io/traefik/reference/routing-configuration/other-providers/swarm/.
 """
 
@@ -32,7 +32,7 @@ _ALL = 1000
 
 
 class SwarmRouter:
-    """Leads routes to the services whose tasks they name; `api_urls` are those of the ingresses' Traefiks."""
+    """Routes to the services whose tasks the endpoints are. `api_urls` are the Traefik APIs of the ingresses."""
 
     def __init__(self, docker: DockerApi, panel: str, api_urls: Sequence[str], token: str) -> None:
         self._services = Services(docker, panel)
@@ -40,7 +40,10 @@ class SwarmRouter:
         self._token = token
 
     async def confirm(self, routes: Sequence[Route], timeout_s: float = 10.0) -> None:
-        """Return once every ingress has these routes in force: first the new services are led to, then the others no more."""
+        """Wait until every ingress uses these routes. Raises Unavailable.
+
+        New services are added before old ones are removed, so requests always find a dyno.
+        """
         deadline = monotonic() + timeout_s
         changes = [await self._change(route) for route in routes]
         headers = {PROXY_TOKEN_HEADER: self._token}
@@ -53,7 +56,7 @@ class SwarmRouter:
             await self._until(deadline, changes, lambda url, change: _leads_only(session, url, change))
 
     async def _change(self, route: Route) -> "_Change":
-        """Return what a route asks for. Raises Unavailable where nothing answers for it."""
+        """Return the services that a route adds and removes. Raises Unavailable if no service has its endpoints."""
         web = [service for service in await self._services.of(route.app_id) if service.labels[PROCESS_TYPE] == WEB]
         named = {task.service_id for task in await self._services.tasks(route.app_id) if endpoint(task) in route.endpoints}
         on = tuple(service for service in web if service.id in named)
@@ -78,7 +81,7 @@ class SwarmRouter:
 
 
 class ThroughProxy:
-    """A router behind a proxy, which passes all that it has a host for on to one endpoint."""
+    """A router behind a proxy. The proxy forwards requests for all routed hosts to one endpoint."""
 
     def __init__(self, inner: Router, proxy: Router, endpoint: str) -> None:
         self._inner = inner
@@ -86,38 +89,38 @@ class ThroughProxy:
         self._endpoint = endpoint
 
     async def confirm(self, routes: Sequence[Route], timeout_s: float = 10.0) -> None:
-        """Return once the routes are in force behind the proxy, and the proxy leads there."""
+        """Wait until the routes are active in both: first behind the proxy, then in it. Raises Unavailable."""
         await self._inner.confirm(routes, timeout_s)
         await self._proxy.confirm([through(route, self._endpoint) for route in routes], timeout_s)
 
 
 def through(route: Route, via: str) -> Route:
-    """Return a route as a proxy has it that leads to another one; without endpoints it leads nowhere."""
+    """Return the proxy's version of a route, which leads to `via`. A route without endpoints keeps none."""
     return replace(route, endpoints=(via,) if route.endpoints else ())
 
 
 @dataclass(frozen=True)
 class _Change:
-    """A route, the services it leads to and those of its app that it does not."""
+    """A route, the services it leads to, and the other web services of its app."""
 
     route: Route
     on: tuple[Service, ...]
     off: tuple[Service, ...]
 
     def rules(self) -> dict[str, str]:
-        """Return the routers that are to be, with their rules."""
+        """Return the rules of the wanted routers by name."""
         return {f"{service.name}@swarm": rule(self.route) for service in self.on}
 
 
 def labelled(spec: Json, service: Service, route: Route | None) -> Json:
-    """Return a service's spec with the labels for a route, or for none."""
+    """Return a service's spec with the labels for a route, or without any if it is None."""
     kept = {name: value for name, value in spec["Labels"].items() if not name.startswith(PREFIX)}
     return {**spec, "Labels": {**kept, **(_route_labels(service, route) if route else {})}}
 
 
 def _route_labels(service: Service, route: Route) -> dict[str, str]:
     name = service.name
-    # Where two releases have the hosts for a moment, the newer one is asked.
+    # While two releases have the same hosts, the newer one gets the requests.
     priority = int(service.labels[VERSION]) + int(service.labels[GENERATION])
     labels = {
         "enable": "true",
@@ -134,7 +137,7 @@ def _route_labels(service: Service, route: Route) -> dict[str, str]:
 
 
 async def _leads(session: ClientSession, url: str, change: _Change) -> bool:
-    """Whether a Traefik leads the hosts to all endpoints of the route."""
+    """Whether a Traefik routes the hosts to all endpoints of the route."""
     try:
         routers = await _routers(session, url, change.route.app_id)
         servers = {server for name in change.rules() for server in await _servers(session, url, name)}
@@ -144,7 +147,7 @@ async def _leads(session: ClientSession, url: str, change: _Change) -> bool:
 
 
 async def _leads_only(session: ClientSession, url: str, change: _Change) -> bool:
-    """Whether a Traefik leads the hosts nowhere else."""
+    """Whether a Traefik routes the hosts to nothing else."""
     try:
         return await _routers(session, url, change.route.app_id) == change.rules()
     except (ClientError, TimeoutError):
@@ -152,15 +155,15 @@ async def _leads_only(session: ClientSession, url: str, change: _Change) -> bool
 
 
 async def _routers(session: ClientSession, url: str, app_id: AppId) -> dict[str, str]:
-    """Return an app's routers with their rules. Raises ClientError."""
+    """Return the rules of an app's routers by name. Raises ClientError."""
     name = f"app-{app_id.hex}"
     found = await _get(session, f"{url}/api/http/routers?search={name}&per_page={_ALL}")
-    # Those that Traefik derives for an entry point with TLS begin with the entry point's name.
+    # Traefik derives routers for entry points with TLS; their names begin with the entry point.
     return {router["name"]: router["rule"] for router in found if router["status"] == "enabled" and router["name"].startswith(name)}
 
 
 async def _servers(session: ClientSession, url: str, name: str) -> set[str]:
-    """Return where a service's requests go. Raises ClientError, also while there is no such service."""
+    """Return the servers of a service. Raises ClientError, also if there is no such service yet."""
     found = await _get(session, f"{url}/api/http/services/{name}")
     return {server["url"] for server in found.get("loadBalancer", {}).get("servers", [])}
 

@@ -1,4 +1,4 @@
-"""One-off dynos: plain containers of the manager's node, in the network of their organization."""
+"""One-off dynos: plain containers on the manager's node, in the network of their organization."""
 
 import asyncio
 import time
@@ -42,25 +42,25 @@ from skypanel.ports.output import WriteLine
 from skypanel.ports.scheduler import Attached
 
 INDEX = "skypanel.index"
-# When a one-off dyno that nobody is attached to has run long enough: seconds since 1970.
+# The end time of a detached one-off dyno, in seconds since 1970.
 UNTIL = "skypanel.until"
-# How long what a detached one wrote stays with Docker after its end, and how long one may be in the making.
+# How long Docker keeps the output of an ended detached dyno, and how long the start of one may take.
 KEPT = timedelta(hours=1)
 MAKING_S = 120
-# Ends the dyno with the connection of whoever started it, also if that was killed.
+# Runs inside the dyno and kills it when the client's connection ends, even if the client was killed.
 LEASH = "trap '' HUP INT QUIT TERM USR1 USR2 ALRM PIPE TSTP; while read -r; do :; done; kill -KILL -1"
 
 
 @dataclass(frozen=True)
 class Image:
-    """What a one-off dyno starts from, and the network that it is in; ids are Docker's."""
+    """The image and network of a one-off dyno, by Docker's ids."""
 
     id: str
     network_id: str
 
 
 class OneOffs:
-    """The one-off dynos of a panel. `now` counts seconds since 1970."""
+    """The one-off dynos of a panel. `now` returns seconds since 1970."""
 
     def __init__(self, docker: DockerApi, panel: str, now: Callable[[], float] = time.time) -> None:
         self._docker = docker
@@ -70,7 +70,7 @@ class OneOffs:
     async def run(
         self, manifest: Manifest, process_command: str, write: WriteLine, *, key: DynoKey, image: Image, timeout_s: float
     ) -> Exit:
-        """Run a command to its end, its output line by line. Raises Unavailable."""
+        """Run a command until it ends, and pass its output to `write` line by line. Raises Unavailable."""
         container = self._container(manifest, process_command, key, image)
         async with self._held(container, secret_body(manifest), replace(manifest.limits, timeout_s=timeout_s)) as (_, streams, end):
             streams.end()
@@ -79,14 +79,14 @@ class OneOffs:
 
     @asynccontextmanager
     async def attach(self, manifest: Manifest, one_off: OneOff, image: Image) -> AsyncIterator[Attached]:
-        """Run a one-off dyno for the length of the block. Raises Unavailable, and Conflict where its number is taken."""
+        """Run a one-off dyno for the length of the block. Raises Unavailable, or Conflict if its number is in use."""
         container = {**self._numbered(manifest, one_off, image), "Tty": one_off.window is not None}
         limits = replace(manifest.limits, timeout_s=one_off.timeout_s)
         async with self._held(container, _secret(manifest, one_off), limits, one_off.window) as (container_id, streams, end):
             yield ContainerAttachment(self._docker, container_id, streams, end, terminal=one_off.window is not None)
 
     async def detach(self, manifest: Manifest, one_off: OneOff, image: Image) -> None:
-        """Start a one-off dyno that runs by itself. Raises as `attach`."""
+        """Start a detached one-off dyno. Raises what `attach` raises."""
         container = self._numbered(manifest, one_off, image)
         container["Labels"][UNTIL] = str(int(self._now() + one_off.timeout_s))
         container["Cmd"] = command(one_off.command, STDIN_ONLY, 0)
@@ -99,7 +99,7 @@ class OneOffs:
                 await self._docker.call(lambda client: client.start(container_id))
                 await _send(streams, _secret(manifest, one_off))
                 streams.end()
-                # Docker closes its end once it has passed everything on.
+                # Docker closes the connection once it has delivered all input.
                 async for _ in streams.raw():
                     pass
         except BaseException:
@@ -107,14 +107,14 @@ class OneOffs:
             raise
 
     async def dynos(self, app_id: AppId | None = None) -> list[Dyno]:
-        """Return the one-off dynos that run, of an app with what each runs, or of all."""
+        """Return the running one-off dynos, of an app with their commands, or of all apps without."""
         found = [each for each in await self._found(app_id, running=True) if each["Labels"][PROCESS_TYPE] == ONE_OFF]
         if app_id is None:
             return [_dyno(each) for each in found]
         return [await self._docker.call(partial(_with_command, each)) for each in found]
 
     async def tell(self, app_id: AppId, name: str) -> list[str]:
-        """Send SIGTERM to those of a name, and return their names."""
+        """Send SIGTERM to the one-off dynos that match a name, and return their names."""
         told = []
         for each in await self._found(app_id, running=True):
             dyno = _dyno(each)
@@ -124,12 +124,12 @@ class OneOffs:
         return told
 
     async def stop(self, app_id: AppId) -> None:
-        """End all one-off dynos of an app."""
+        """Kill all one-off dynos of an app and remove their containers."""
         for each in await self._found(app_id):
             await self._docker.call(partial(_remove, each["Id"]))
 
     async def sweep(self, kept: timedelta = KEPT) -> None:
-        """End those that ran long enough, and remove what is left of those that ended longer ago than `kept`."""
+        """Kill dynos past their end time, and remove containers that ended longer ago than `kept`."""
         for each in await self._found(None):
             if each["State"] == "running":
                 if UNTIL in each["Labels"] and self._now() > int(each["Labels"][UNTIL]):
@@ -144,7 +144,7 @@ class OneOffs:
         return found
 
     def _numbered(self, manifest: Manifest, one_off: OneOff, image: Image) -> Json:
-        """Return a container whose name nobody else can have."""
+        """Return a container with a unique name, so that a second one of the same number raises Conflict."""
         return {
             **self._container(manifest, one_off.command, one_off.key(manifest), image),
             "Name": f"{ONE_OFF}-{self._panel}-{manifest.app_id.hex}-{one_off.number}",
@@ -158,7 +158,7 @@ class OneOffs:
     async def _held(
         self, container: Json, body: bytes, limits: Limits, window: Window | None = None
     ) -> AsyncIterator[tuple[str, Streams, "asyncio.Task[Exit]"]]:
-        """Run a container that has its environment, for the length of the block; its end is awaited by the task."""
+        """Run a container for the length of the block, with its environment delivered. The task yields its exit."""
         async with self._created(container) as container_id, attached(self._docker.url, container_id) as streams:
             await self._docker.call(lambda client: client.start(container_id))
             async with self._leash(container_id) as leash:
@@ -186,7 +186,7 @@ class OneOffs:
                     pass
         except TimeoutError:
             timed_out = True
-        # A dyno that made away with its leash ends with it.
+        # If the dyno killed its leash, it must end too.
         await self._docker.call(partial(send, "KILL", container_id))
         ended: Json = await self._docker.call(lambda client: _wait(client, container_id))
         return _exit(ended, limits, timed_out=timed_out)
@@ -206,7 +206,7 @@ class OneOffs:
 
 
 def one_off_spec(manifest: Manifest, process_command: str, dyno: str, network_id: str) -> Json:
-    """Return a container as `POST /containers/create` takes it, but for its image and labels; its environment comes by its stdin."""
+    """Return the container for `POST /containers/create`, without its image and labels. Its environment comes by stdin."""
     limits = manifest.limits
     return {
         "Cmd": command(process_command, STDIN, 0),
@@ -233,7 +233,7 @@ def one_off_spec(manifest: Manifest, process_command: str, dyno: str, network_id
 
 
 def send(signal: str, container_id: str, client: APIClient) -> None:
-    """Send a signal such as TERM to a container; one that has ended is no error."""
+    """Send a signal such as TERM to a container. If it has ended, do nothing."""
     with suppress(APIError):
         client.kill(container_id, signal)
 
@@ -250,7 +250,7 @@ def _wait(client: APIClient, container_id: str) -> Json:
 
 
 def _is_old(found: Json, kept: timedelta, client: APIClient) -> bool:
-    """Whether a container that does not run was made, or ended, long enough ago."""
+    """Whether a stopped container was created, or ended, long enough ago."""
     if found["State"] == "created":
         return bool(time.time() - found["Created"] > MAKING_S)
     try:
@@ -266,9 +266,9 @@ def _dyno(found: Json) -> Dyno:
 
 
 def _with_command(found: Json, client: APIClient) -> Dyno:
-    """Return a dyno with what it runs, which is not told in labels: those are read by many."""
+    """Return a dyno with its command. The command is not a label, because many can read labels."""
     dyno = _dyno(found)
-    with suppress(NotFound):  # it has just ended
+    with suppress(NotFound):  # it may have ended
         return replace(dyno, command=str(client.inspect_container(found["Id"])["Config"]["Cmd"][-1])[:SHOWN_COMMAND])
     return dyno
 
@@ -285,13 +285,13 @@ def _secret(manifest: Manifest, one_off: OneOff) -> bytes:
 
 
 async def _send(streams: Streams, body: bytes, *, silent: bool = False) -> None:
-    """Give a dyno its environment, at a terminal once nothing of it is shown."""
+    """Write the environment to a dyno. On a terminal, wait until it no longer echoes. Raises Unavailable."""
     try:
         if silent:
             await streams.until(SILENT)
         await streams.write(b"%d\n" % len(body) + body)
         if silent:
-            # Keys that came earlier would be taken as they are: ^D would end nothing.
+            # Until the settings are restored, keys have no special meaning: ^D would not end the input.
             await streams.until(SILENT)
     except ConnectionError as error:
         raise Unavailable("Docker hung up on a one-off dyno.", "Look at its daemon, then try again.") from error

@@ -1,4 +1,4 @@
-"""Dynos as tasks of a Swarm: one service a process type of a release and generation."""
+"""Dynos as tasks of a Swarm: one service for each process type of a release and generation."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -32,20 +32,20 @@ JoinNetwork = Callable[[str], Awaitable[None]]
 
 
 async def no_other_nodes(app: App, digest: str) -> None:
-    """Stage a slug on no other node, where there is none."""
+    """Do nothing: the default for a Swarm of one node."""
 
 
 async def stop_nothing(member_id: str, container_id: str) -> None:
-    """Stop no dyno on another node, where there is none."""
+    """Do nothing: the default for a Swarm of one node."""
 
 
 async def join_nothing(network_id: str) -> None:
-    """Join no ingress to a network, where there is none."""
+    """Do nothing: the default without an ingress."""
 
 
 @dataclass(frozen=True)
 class SwarmOptions:
-    """What differs between Swarms: see `swarm_probe`."""
+    """What differs between Swarms; see `probe.py`."""
 
     endpoint_mode: EndpointMode = EndpointMode.VIP
     stop_grace_s: float = STOP_GRACE_S
@@ -55,8 +55,8 @@ class SwarmOptions:
 class SwarmScheduler:
     """Runs dynos in a Swarm.
 
-    `stage_elsewhere` puts a slug on the other nodes, `stop_elsewhere` has one of them (Swarm's id) tell a container of its own
-    to stop, and `join` puts an ingress into an organization's network.
+    `stage_elsewhere` stages a slug on the other nodes. `stop_elsewhere` asks another node, by its Swarm id, to stop one of its
+    containers. `join` connects an ingress to an organization's network.
     """
 
     def __init__(
@@ -80,11 +80,11 @@ class SwarmScheduler:
         self._join = join
 
     async def stage(self, app: App, digest: str) -> None:
-        """Put a slug on every node that may run it. Raises Unavailable if it cannot be had."""
+        """Stage a slug on every node that may run it. Raises Unavailable."""
         await asyncio.gather(self._images.stage(app.id, digest), self._stage_elsewhere(app, digest))
 
     async def launch(self, manifest: Manifest) -> None:
-        """Bring the manifest's own services to its quantities, beside whatever else the app runs."""
+        """Scale the manifest's own services to its quantities. Other services of the app keep running."""
         image_id = await self._images.stage(manifest.app_id, manifest.slug_digest)
         there = {service.name: service for service in await self._services.of(manifest.app_id)}
         for process in manifest.processes:
@@ -98,7 +98,7 @@ class SwarmScheduler:
         try:
             await self._services.create(service_spec(manifest, process, await self._place(manifest, image_id)))
         except NotFound:
-            # The network or the secret went with the last app of the organization or an older rollout, a moment ago.
+            # The network or the secret was just removed, with the organization's last app or an older rollout.
             await self._services.create(service_spec(manifest, process, await self._place(manifest, image_id)))
 
     async def _place(self, manifest: Manifest, image_id: str) -> Place:
@@ -117,7 +117,7 @@ class SwarmScheduler:
         )
 
     async def wait_ready(self, manifest: Manifest, timeout_s: float) -> Sequence[Dyno]:
-        """Return the manifest's dynos once every web dyno is healthy and the others stay up."""
+        """Wait until every web dyno is healthy and the others stay up, and return the manifest's dynos. Raises Unready."""
         readiness = Readiness(manifest)
         try:
             async with asyncio.timeout(timeout_s):
@@ -131,7 +131,7 @@ class SwarmScheduler:
             raise await self._named(unready, manifest) from None
 
     async def _named(self, unready: Unready, manifest: Manifest) -> Unready:
-        """Return what to say of a dyno that did not become ready; where it listens only its log knows."""
+        """Return the error with the address at which the dyno listens, which only its log contains."""
         if unready.reason != f"{ELSEWHERE}.":
             return unready
         lines = [await self.last_lines(key) for key in manifest.dynos() if key.name == unready.dyno]
@@ -139,16 +139,19 @@ class SwarmScheduler:
         return Unready(unready.dyno, f"{said}. {BIND}.") if said else unready
 
     async def dynos(self, app_id: AppId | None = None) -> Sequence[Dyno]:
-        """Return what runs, of one app or of all."""
+        """Return the running dynos of one app, or of all apps."""
         return [slot.dyno for slot in slots(await self._services.tasks(app_id))]
 
     async def last_lines(self, key: DynoKey) -> Sequence[str]:
-        """Return the last lines that a dyno of one release printed; none where Docker does not say."""
+        """Return the last lines of a dyno's output; none if Docker does not answer."""
         slot = by_key(slots(await self._services.tasks(key.app_id))).get(key)
         return await last_lines(self._docker, slot) if slot else []
 
     async def retire(self, manifest: Manifest) -> None:
-        """Stop every dyno of the app that is not the manifest's: web dynos linger a moment, then SIGTERM, and SIGKILL after the grace."""
+        """Stop every dyno of the app that is not in the manifest.
+
+        Web dynos linger first. Then each process gets SIGTERM, and SIGKILL after the grace period.
+        """
         wanted = {service_name(manifest, process.type): process.quantity for process in manifest.processes if process.quantity > 0}
         for service in await self._services.of(manifest.app_id):
             if service.name in wanted:
@@ -159,7 +162,7 @@ class SwarmScheduler:
         await self._images.forget(manifest.app_id, [manifest.slug_digest])
 
     async def stop(self, app_id: AppId, dyno: str) -> Sequence[str]:
-        """Stop one dyno or all of a process type; Swarm starts them again. Returns the names of those that were told."""
+        """Stop one dyno or all of a process type, and return their names. Swarm restarts them."""
         found = slots(await self._services.tasks(app_id))
         wanted = [slot for slot in found if slot.dyno.key.is_called(dyno) and slot.dyno.state is not DynoState.STOPPING]
         here = await self._docker.call(own_node) if wanted else ""
@@ -175,7 +178,10 @@ class SwarmScheduler:
             await self._stop_elsewhere(task.member_id, task.container_id)
 
     async def remove(self, app_id: AppId) -> None:
-        """Stop all dynos of an app and forget its secrets, images and cache, and its organization's network with its last app."""
+        """Stop all dynos of an app and delete its secrets, images and cache.
+
+        With its organization's last app, the network is deleted too.
+        """
         services = await self._services.of(app_id)
         for service in services:
             await self._services.remove(service.id)
@@ -187,7 +193,7 @@ class SwarmScheduler:
         await self._forget_networks(services)
 
     async def _until_gone(self, app_id: AppId) -> None:
-        """Wait until nothing of an app runs; what is on a node that does not answer is not waited for."""
+        """Wait until no dyno of an app runs, except on nodes that do not answer. Raises Unavailable."""
         try:
             async with asyncio.timeout(LINGER_S + self._options.stop_grace_s + STOP_SLACK_S):
                 while await self._running(app_id):  # noqa: ASYNC110 - Swarm tells of no end
@@ -205,22 +211,22 @@ class SwarmScheduler:
             await self._services.forget_network(organization)
 
     async def run(self, manifest: Manifest, command: str, write: WriteLine, timeout_s: float, *, process_type: str = ONE_OFF) -> Exit:
-        """Run a one-off dyno of the manifest's slug to its end, on the manager's node, its output line by line."""
+        """Run a one-off dyno on the manager's node until it ends, and pass its output to `write` line by line."""
         image = await self._image(manifest)
         return await self._one_offs.run(manifest, command, write, key=manifest.only(process_type), image=image, timeout_s=timeout_s)
 
     @asynccontextmanager
     async def attach(self, manifest: Manifest, one_off: OneOff) -> AsyncIterator[Attached]:
-        """Run a one-off dyno for the length of the block, on the manager's node."""
+        """Run a one-off dyno on the manager's node for the length of the block."""
         async with self._one_offs.attach(manifest, one_off, await self._image(manifest)) as end:
             yield end
 
     async def detach(self, manifest: Manifest, one_off: OneOff) -> None:
-        """Start a one-off dyno that runs by itself, on the manager's node."""
+        """Start a detached one-off dyno on the manager's node."""
         await self._one_offs.detach(manifest, one_off, await self._image(manifest))
 
     async def one_offs(self, app_id: AppId | None = None) -> Sequence[Dyno]:
-        """Return the one-off dynos that run, attached or not, of one app with what each runs, or of all."""
+        """Return the running one-off dynos, attached or not: of one app with their commands, or of all apps without."""
         return await self._one_offs.dynos(app_id)
 
     async def _image(self, manifest: Manifest) -> Image:
@@ -229,5 +235,5 @@ class SwarmScheduler:
 
 
 def own_node(client: APIClient) -> str:
-    """Return Swarm's id of a daemon's own node."""
+    """Return the Swarm id of the daemon's own node."""
     return str(client.info()["Swarm"]["NodeID"])

@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Service:
-    """A service as it is: `spec` is what Docker was told, and `version` what an update has to name."""
+    """A service. `spec` is as Docker stores it; an update must name `version` (optimistic locking)."""
 
     id: str
     version: int
@@ -44,41 +44,41 @@ class Service:
 
     @property
     def name(self) -> str:
-        """Its name."""
+        """The name in its spec."""
         return str(self.spec["Name"])
 
     @property
     def labels(self) -> dict[str, str]:
-        """Its labels."""
+        """A copy of its labels."""
         return dict(self.spec["Labels"])
 
 
 class Services:
-    """What belongs to one panel, by its identity `panel`; several may share a Swarm."""
+    """The objects of one panel, whose id is `panel`. Several panels may share a Swarm."""
 
     def __init__(self, docker: DockerApi, panel: str) -> None:
         self._docker = docker
         self.panel = panel
 
     async def of(self, app_id: AppId | None = None) -> list[Service]:
-        """Return the services of an app, or of all."""
+        """Return the services of an app, or of all apps."""
         wanted = labelled(own_labels(self.panel, app_id))
         found: Sequence[Json] = await self._docker.call(lambda client: client.services(filters=wanted))
         return [_service(each) for each in found]
 
     async def tasks(self, app_id: AppId | None = None) -> list[Task]:
-        """Return the tasks of an app, or of all, with those that ended lately."""
+        """Return the tasks of an app, or of all apps, with recently ended ones."""
         wanted = labelled(own_labels(self.panel, app_id))
         found: Sequence[Json] = await self._docker.call(lambda client: client.tasks(filters=wanted))
         return read(found)
 
     async def create(self, spec: Json) -> None:
-        """Create a service; one of that name is left as it is."""
+        """Create a service. An existing one of that name stays as it is."""
         with suppress(Conflict):
             await self._docker.call(lambda client: _create(client, spec))
 
     async def update(self, service_id: str, change: Callable[[Json], Json]) -> None:
-        """Bring a service to `change(its spec)`, whoever else changes it meanwhile. Raises NotFound, Conflict or Unavailable."""
+        """Update a service to `change(its spec)`. Retries if another process changes it. Raises NotFound, Conflict or Unavailable."""
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 await self._docker.call(lambda client: _update(client, service_id, change))
@@ -89,12 +89,12 @@ class Services:
                 return
 
     async def remove(self, service_id: str) -> None:
-        """Remove a service; its tasks are told to stop. One that is gone is no error."""
+        """Remove a service. Swarm stops its tasks. A missing service is no error."""
         with suppress(NotFound):
             await self._docker.call(lambda client: client.remove_service(service_id))
 
     async def secret(self, manifest: Manifest) -> str:
-        """Return the id of the secret with a release's environment, making it where it is missing. Raises Invalid if it is too large."""
+        """Return the id of the secret with a release's environment. It is created if missing. Raises Invalid if it is too large."""
         name, body, labels = secret_name(manifest), secret_body(manifest), release_labels(self.panel, manifest)
         with suppress(Conflict):
             made: Json = await self._docker.call(lambda client: client.create_secret(name, body, labels=labels))
@@ -103,7 +103,7 @@ class Services:
         return str(found["ID"])
 
     async def forget_secrets(self, app_id: AppId, keep: str | None = None) -> None:
-        """Remove an app's secrets but the one of a name; one that is in use stays."""
+        """Remove an app's secrets except the one named `keep`. Secrets in use stay."""
         wanted = labelled(own_labels(self.panel, app_id))
         found: Sequence[Json] = await self._docker.call(lambda client: client.secrets(filters=wanted))
         for each in found:
@@ -112,7 +112,7 @@ class Services:
                     await self._docker.call(partial(_remove_secret, each["ID"]))
 
     async def network(self, organization_id: OrganizationId) -> str:
-        """Return the id of an organization's network, making it where it is missing."""
+        """Return the id of an organization's network. It is created if missing."""
         name, labels = network_name(organization_id), network_labels(self.panel, organization_id)
         with suppress(NotFound):
             return await self._network_id(name)
@@ -121,18 +121,18 @@ class Services:
         return await self._network_id(name)
 
     async def networks(self) -> list[Json]:
-        """Return the networks of all organizations that have any."""
+        """Return the networks of all organizations."""
         wanted = labelled(own_labels(self.panel))
         found: list[Json] = await self._docker.call(lambda client: client.networks(filters=wanted))
         return [each for each in found if ORGANIZATION in each["Labels"]]
 
     async def forget_network(self, organization_id: OrganizationId) -> None:
-        """Remove an organization's network, and the ingress from it; one that is gone is no error."""
+        """Remove an organization's network, and disconnect the ingress from it. A missing network is no error."""
         with suppress(NotFound):
             await self._docker.call(partial(_remove_network, network_name(organization_id)))
 
     async def forget_networks(self, known: Collection[OrganizationId], young_s: float) -> None:
-        """Remove the networks of organizations that are not among `known`, but for young ones and those with dynos in them."""
+        """Remove networks of organizations that are not in `known`. Networks that are in use or younger than `young_s` stay."""
         left = {organization_of(service.labels) for service in await self.of()} | await self._organizations_of_tasks()
         for network in await self.networks():
             organization = organization_of(network["Labels"])
@@ -144,7 +144,7 @@ class Services:
                 log.warning("the network of an organization that is gone stays for now: %s", error)
 
     async def _organizations_of_tasks(self) -> set[OrganizationId]:
-        """Return whose dynos run, or have not stopped yet: their service may be gone already."""
+        """Return the organizations whose dynos still run. Their services may be removed already."""
         found: Sequence[Json] = await self._docker.call(lambda client: client.tasks(filters=labelled(own_labels(self.panel))))
         alive = [each for each in found if each["Status"]["State"] not in DEAD]
         return {organization_of(each["Spec"]["ContainerSpec"]["Labels"]) for each in alive}
@@ -180,7 +180,7 @@ def _create(client: APIClient, spec: Json) -> None:
 
 
 def _update(client: APIClient, service_id: str, change: Callable[[Json], Json]) -> None:
-    # Without the defaults filled in: a template that differs in as much as one of them would start all dynos anew.
+    # Defaults must not be filled in: a template that differs only by one of them would restart all dynos.
     found = client.inspect_service(service_id, insert_defaults=False)
     spec = change(found["Spec"])
     if spec == found["Spec"]:
@@ -210,5 +210,5 @@ def _remove_network(name: str, client: APIClient) -> None:
 
 
 def scaled(replicas: int) -> Callable[[Json], Json]:
-    """Return the change of a spec to a number of replicas."""
+    """Return a function that sets the number of replicas in a spec."""
     return lambda spec: {**spec, "Mode": {"Replicated": {"Replicas": replicas}}}

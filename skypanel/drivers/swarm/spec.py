@@ -1,7 +1,7 @@
-"""What a manifest is to a Swarm: one service a process type, as values.
+"""A manifest as values for a Swarm: one service for each process type.
 
 The formats are https://docs.docker.com/reference/api/engine/version/v1.41/#tag/Service. Services are named
-by app id, release and generation, so that two releases run beside each other.
+by app id, release and generation, so that two releases can run at the same time.
 """
 
 import base64
@@ -25,12 +25,12 @@ from skypanel.host.layers import UID
 
 PORT = 5000
 SECOND = 1_000_000_000  # Docker counts nanoseconds
-# How long a dyno goes on serving once it is told to stop: more than any proxy takes to notice.
+# How long a stopping dyno keeps serving: longer than any proxy takes to notice.
 LINGER_S = 2
-# How long a web dyno may take to answer: it is told why it did not before the rollout stops waiting.
+# How long a web dyno may take to answer: its error must come before the rollout's timeout.
 BOOT_S = BOOT_TIMEOUT_S - 5
 SPREAD = "node.labels.skypanel.zone"
-MAX_SECRET_BYTES = 500_000  # Swarm's own bound is 500 KB
+MAX_SECRET_BYTES = 500_000  # Swarm's limit is 500 KB
 
 LOG_DRIVER = "json-file"
 LOG_OPTIONS = {"max-size": "10m", "max-file": "3"}
@@ -51,7 +51,7 @@ _KILL_SLACK_S = 2
 
 @dataclass(frozen=True)
 class Place:
-    """Where a service is to run, and as part of what; ids are Docker's."""
+    """Where a service runs: its panel, and Docker's ids of its network, image and secret."""
 
     panel: str
     network_id: str
@@ -65,12 +65,12 @@ class Place:
 
 
 def service_name(manifest: Manifest, process_type: str) -> str:
-    """Return a service's name; a process type may have characters that such a name must not end in."""
+    """Return a service's name. The process type is hashed, because it may end in characters that a name must not end in."""
     return f"{secret_name(manifest)}-{hashlib.sha256(process_type.encode()).hexdigest()[:8]}"
 
 
 def secret_name(manifest: Manifest) -> str:
-    """Return the name of what keeps a release's config vars, and the beginning of its services' names."""
+    """Return the name of the secret with a release's config vars, which is also the prefix of its services' names."""
     return f"app-{manifest.app_id.hex}-{manifest.version}-{manifest.generation}"
 
 
@@ -85,12 +85,12 @@ def network_labels(panel: str, organization_id: OrganizationId) -> dict[str, str
 
 
 def own_labels(panel: str, app_id: AppId | None = None) -> dict[str, str]:
-    """Return the labels that all of a panel has, or all of one of its apps."""
+    """Return the labels that all objects of a panel, or of one of its apps, have."""
     return {PANEL: panel} if app_id is None else {PANEL: panel, APP: str(app_id)}
 
 
 def release_labels(panel: str, manifest: Manifest) -> dict[str, str]:
-    """Return the labels of all that belongs to one release of an app."""
+    """Return the labels that all objects of one release have."""
     return {
         PANEL: panel,
         ORGANIZATION: str(manifest.organization_id),
@@ -102,22 +102,22 @@ def release_labels(panel: str, manifest: Manifest) -> dict[str, str]:
 
 
 def service_labels(panel: str, manifest: Manifest, process_type: str) -> dict[str, str]:
-    """Return the labels of a service, and of its containers."""
+    """Return the labels of a service and its containers."""
     return {**release_labels(panel, manifest), PROCESS_TYPE: process_type, SLUG: manifest.slug_digest}
 
 
 def organization_of(labels: Mapping[str, str]) -> OrganizationId:
-    """Return whose a service, a task or a network is, by its labels."""
+    """Return the organization that owns a service, a task or a network, by its labels."""
     return OrganizationId(UUID(labels[ORGANIZATION]))
 
 
 def key_of(labels: Mapping[str, str], index: int) -> DynoKey:
-    """Return which dyno a task is, by its labels. Raises KeyError or ValueError for one that is not a panel's."""
+    """Return the dyno of a task, by its labels. Raises KeyError or ValueError if it is not a panel's."""
     return DynoKey(AppId(UUID(labels[APP])), int(labels[VERSION]), int(labels[GENERATION]), labels[PROCESS_TYPE], index)
 
 
 def secret_body(manifest: Manifest) -> bytes:
-    """Return what `enter.py` reads: the environment, and how health is checked. Raises Invalid if it is too much."""
+    """Return the input of `enter.py`: the environment, and the settings of the health check. Raises Invalid if it is too large."""
     told = {
         "environment": dyno_environment(manifest.config_vars, "", PORT),
         "health": {"path": manifest.health.path, "interval_s": manifest.health.interval_s},
@@ -132,19 +132,19 @@ def secret_body(manifest: Manifest) -> bytes:
 
 
 def command(process_command: str, source: str, linger_s: float, grace_s: float = STOP_GRACE_S) -> list[str]:
-    """Return the argv in a container; `source` is where it finds its environment."""
-    # Where Swarm stops a dyno, it is Swarm that kills it.
+    """Return the argv in a container. `source` is where it finds its environment."""
+    # Longer than Swarm's own grace period: if Swarm stops the dyno, Swarm kills it.
     kill_s = grace_s + _KILL_SLACK_S
     return ["bash", f"/{FOLDER}/dyno.sh", f"{linger_s:g}", f"{kill_s:g}", source, *boot(process_command)]
 
 
 def own_environment(name: str) -> list[str]:
-    """Return the container's own part of a dyno's environment: nothing that is secret."""
+    """Return the variables in a container's spec. They contain no secrets."""
     return [f"PORT={PORT}", f"DYNO={name}", f"PS={name}"]
 
 
 def service_spec(manifest: Manifest, process: Process, place: Place) -> Json:
-    """Return the service of a process type, as `POST /services/create` takes it."""
+    """Return the service of a process type for `POST /services/create`."""
     labels = service_labels(place.panel, manifest, process.type)
     return {
         "Name": service_name(manifest, process.type),
@@ -189,7 +189,7 @@ def _container(manifest: Manifest, process: Process, place: Place, labels: Mappi
 
 
 def _privileges(place: Place) -> Json:
-    """Return what the daemon is asked to keep from dynos, as far as its version can be."""
+    """Return the restrictions of privileges that this version of the daemon supports."""
     calls = {"Mode": "custom", "Profile": base64.b64encode(docker_profile().encode()).decode()}
     return {
         **({"NoNewPrivileges": True} if place.forbids_privileges else {}),
@@ -198,7 +198,7 @@ def _privileges(place: Place) -> Json:
 
 
 def _health(boot_s: float) -> Json:
-    """Return the check of any app: its path and interval are told to the command, which does the waiting and the counting."""
+    """Return the health check, which is the same for all apps. The script reads the path and interval, and waits and counts itself."""
     return {
         "Test": ["CMD", "bash", f"/{FOLDER}/health.sh", f"{boot_s:.0f}"],
         "Interval": SECOND // 10,

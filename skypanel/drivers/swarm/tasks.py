@@ -1,6 +1,6 @@
-"""What a Swarm's tasks say about dynos.
+"""Reads dynos from the tasks of a Swarm.
 
-A slot of a service has one task that is to run, and those before it that crashed; each task is a value here.
+A slot of a service has one wanted task, and earlier ones that crashed. Each task is a value here.
 The states are https://docs.docker.com/engine/swarm/how-swarm-mode-works/swarm-task-states/.
 """
 
@@ -16,17 +16,17 @@ from skypanel.drivers.docker.api import Json
 from skypanel.drivers.swarm.spec import DISK, PORT, key_of
 
 KILLED = 137  # 128 and SIGKILL
-OUT_OF_MEMORY = 249  # with which `dyno.sh` ends where the kernel killed something for want of memory
-FULL = 250  # with which the guard ends a dyno that wrote too much
+OUT_OF_MEMORY = 249  # `dyno.sh` exits with it after the OOM killer ended a process
+FULL = 250  # the guard ends a dyno with it if the disk is full
 BIND = "Bind to 0.0.0.0 and the port in $PORT"
 ELSEWHERE = f"listens where nobody reaches it. {BIND}"
-# The statuses with which `health.sh` ends an app that does not answer.
+# The exit statuses of `health.sh` for an app that does not answer.
 _UNHEALTHY = {
     251: f"did not listen on $PORT in time. {BIND}",
     252: ELSEWHERE,
     253: "never became healthy: it answered its health check with a server error",
 }
-# What ended by itself, and what was told to.
+# Tasks that ended by themselves; DEAD also has those that were stopped.
 _CRASHED = frozenset({"complete", "failed", "rejected", "orphaned"})
 DEAD = _CRASHED | {"shutdown", "remove"}
 _WANTED = frozenset({"ready", "running"})
@@ -34,7 +34,7 @@ _WANTED = frozenset({"ready", "running"})
 
 @dataclass(frozen=True)
 class Task:
-    """One task. `error` is Swarm's own sentence about it, `address` where the panel's network has it."""
+    """A task. `error` is Swarm's own message about it, `address` its address in the organization's network."""
 
     id: str
     service_id: str
@@ -54,18 +54,18 @@ class Task:
 
     @property
     def is_dead(self) -> bool:
-        """Whether nothing of it runs any more."""
+        """Whether all its processes have ended."""
         return self.state in DEAD
 
     @property
     def has_crashed(self) -> bool:
-        """Whether it ended though nobody told it to."""
+        """Whether it ended without being stopped."""
         return self.state in _CRASHED
 
 
 @dataclass(frozen=True)
 class Slot:
-    """A dyno with the task that is to run, if any, and those before it that crashed."""
+    """A dyno with its current task, and earlier tasks that crashed."""
 
     dyno: Dyno
     task: Task
@@ -73,7 +73,7 @@ class Slot:
 
 
 def read(found: Iterable[Json]) -> list[Task]:
-    """Return the tasks of dynos among what Docker lists."""
+    """Return the tasks of dynos in a list of Docker's. Others are skipped."""
     return [task for each in found if (task := _read(each))]
 
 
@@ -110,9 +110,9 @@ def _address(found: Json) -> str | None:
 
 
 def slots(tasks: Sequence[Task]) -> list[Slot]:
-    """Return the dynos of some services; those that are to run are numbered from 1 on.
+    """Return the dynos of some services. Wanted dynos are numbered from 1 for each service.
 
-    Swarm chooses which slots it gives up when a service shrinks, so that those that stay may have other numbers.
+    When a service shrinks, Swarm chooses which slots it stops. So the remaining slots may have other numbers than the dynos.
     """
     by_service: dict[str, list[Task]] = defaultdict(list)
     for task in tasks:
@@ -154,12 +154,12 @@ def _state(task: Task) -> DynoState:
 
 
 def endpoint(task: Task) -> str | None:
-    """Return where a web dyno answers, as the ingress reaches it."""
+    """Return the address and port at which the ingress reaches a web dyno, or None."""
     return f"{task.address}:{PORT}" if task.key.process_type == WEB and task.address else None
 
 
 def reason(task: Task) -> str:
-    """Return how a task ended, as the rest of a sentence that begins with the dyno's name."""
+    """Return how a task ended, as a sentence without its subject, the dyno's name."""
     if "No such image" in task.error:
         return "did not start: its slug is not on the node that was to run it"
     if "unhealthy" in task.error:
@@ -180,5 +180,5 @@ def reason(task: Task) -> str:
 
 
 def by_key(found: Iterable[Slot]) -> Mapping[DynoKey, Slot]:
-    """Return the dynos that are to run, by key."""
+    """Return the wanted dynos by key, without those that are stopping."""
     return {slot.dyno.key: slot for slot in found if slot.dyno.state is not DynoState.STOPPING}

@@ -1,4 +1,4 @@
-"""What a Swarm needs done now and then: the guard of its nodes, and the leftovers at the manager's daemon."""
+"""Periodic work for a Swarm: the guard of its nodes, and orphans at the manager's daemon."""
 
 from collections.abc import Collection
 
@@ -12,7 +12,7 @@ from skypanel.drivers.swarm.services import Services
 
 
 class SwarmUpkeep:
-    """Of one panel. Caches and networks that are younger than `young_s` are left alone."""
+    """Upkeep of one panel. Caches and networks younger than `young_s` stay."""
 
     def __init__(self, docker: DockerApi, panel: str, guard: SwarmGuard, young_s: float = MAKING_S) -> None:
         self._docker = docker
@@ -21,10 +21,10 @@ class SwarmUpkeep:
         self._young_s = young_s
 
     async def remove_orphans(self, apps: Collection[AppId], organizations: Collection[OrganizationId]) -> None:
-        """Remove what was left of workers that were killed and of apps and organizations but these, and have the nodes guarded."""
+        """Remove orphans of killed workers, and of apps and organizations that are not listed. Then ensure the nodes' guard."""
         await container_sweep.sweep(self._docker)
         await container_sweep.sweep_caches(self._docker, self._panel, apps, self._young_s)
         await OneOffs(self._docker, self._panel).sweep()
         await Services(self._docker, self._panel).forget_networks(organizations, self._young_s)
-        # Last, as it waits for nodes that come.
+        # Last, because it waits for new nodes.
         await self._guard.ensure()

@@ -1,8 +1,8 @@
-"""What runs on each node of a Swarm for all the dynos there."""
+"""The program that guards the dynos of a Swarm's node."""
 
 from pathlib import Path
 
 
 def program() -> str:
-    """Return the guard's program."""
+    """Return the source text of the guard's program."""
     return (Path(__file__).parent / "guard.py").read_text()
