@@ -1,4 +1,4 @@
-"""Wake-ups by Celery. The worker is known by names alone, so that any process can send without importing it."""
+"""The queue: wake-ups by Celery. Workers are addressed by task names, so senders need not import them."""
 
 import asyncio
 import logging
@@ -14,7 +14,7 @@ SEND_S = 2.0
 WAKE_UP_LIFE_S = 15.0
 TASKS = {Job.BUILD: "build", Job.ROLLOUT: "rollout", Job.NODE: "node"}
 
-# What senders and workers have in common: the broker is never given up, and no results are kept.
+# Options of senders and workers: they retry the broker forever and store no results.
 OPTIONS = {
     "broker_connection_retry": True,
     "broker_connection_retry_on_startup": True,
@@ -32,9 +32,9 @@ log = logging.getLogger(__name__)
 
 
 class Channel(redis.Channel):
-    """Takes messages without a note of them in Redis, and puts none back: the schedule repeats what was lost.
+    """Receives messages without recording them in Redis and restores none, because the schedule repeats lost ones.
 
-    Kombu's own puts them back over the connection whose loss it is told of, and that ends the worker.
+    Kombu's own channel restores messages over the lost connection itself, and the error ends the worker.
     """
 
     ack_emulation = False
@@ -42,26 +42,26 @@ class Channel(redis.Channel):
 
 
 class WakeUps(redis.Transport):
-    """What a worker receives wake-ups by."""
+    """The transport of a worker."""
 
     Channel = Channel
     can_parse_url = True
 
 
 def receiving(broker_url: str) -> dict[str, object]:
-    """Return the options of a worker that takes wake-ups from `broker_url` (https://docs.celeryq.dev/en/stable/userguide/configuration.html)."""
+    """Return a worker's options for `broker_url` (https://docs.celeryq.dev/en/stable/userguide/configuration.html)."""
     return {**OPTIONS, "broker_url": broker_url.removeprefix("redis+"), "broker_transport": TRANSPORT}
 
 
 class CeleryQueue:
-    """Sends wake-ups. They live for some seconds only, as the schedule repeats them for whatever still waits."""
+    """Sends wake-ups. They expire after some seconds, because the schedule repeats them for jobs that still wait."""
 
     def __init__(self, broker_url: str) -> None:
         self._app = Celery("skypanel", broker=broker_url, set_as_current=False)
         self._app.conf.update(OPTIONS, broker_transport_options=IMPATIENT)
 
     async def wake(self, job: Job) -> None:
-        """Tell a worker that there is work to claim."""
+        """Tell a worker that there is a job to claim. A failure is only logged, because the schedule repeats wake-ups."""
         try:
             async with asyncio.timeout(SEND_S):
                 await asyncio.to_thread(self._send, TASKS[job], job.value)

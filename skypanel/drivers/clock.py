@@ -1,10 +1,10 @@
-"""The machine's clock."""
+"""The Clock port: the machine's clock."""
 
 from datetime import UTC, datetime
 
 
 class SystemClock:
-    """Tells the time."""
+    """The system clock."""
 
     def now(self) -> datetime:
         """Return the time, in UTC."""

@@ -1,1 +1,1 @@
-"""Keys and passwords."""
+"""Drivers for encryption and passwords."""

@@ -12,7 +12,7 @@ AT_ONCE = 2
 
 
 class Argon2Passwords:
-    """Hashes in threads, a few at once, so that a flood of them takes neither the machine's memory nor the event loop."""
+    """Hashes in threads, a few at a time. So many sign-ins exhaust neither the machine's memory nor block the event loop."""
 
     def __init__(self, parameters: Parameters = RFC_9106_LOW_MEMORY) -> None:
         self._hasher = PasswordHasher.from_parameters(parameters)
@@ -20,12 +20,12 @@ class Argon2Passwords:
         self._nobodys: str | None = None
 
     async def hash(self, password: str) -> str:
-        """Return what to keep of a password: parameters, salt and hash, as PHC strings write them."""
+        """Return a password's hash as a PHC string: parameters, salt and hash."""
         async with self._turn:
             return await asyncio.to_thread(self._hasher.hash, password)
 
     async def verify(self, kept: str | None, password: str) -> bool:
-        """Whether this is the password; None is one that fits nothing, after the same time."""
+        """Whether the password matches a hash. With None it never matches, but takes the same time (no timing leak)."""
         if kept is None and self._nobodys is None:
             self._nobodys = await self.hash(secrets.token_urlsafe())
         async with self._turn:

@@ -1,4 +1,4 @@
-"""The Cipher port: Fernet (https://github.com/fernet/spec) under a list of keys."""
+"""The Cipher port: Fernet (https://github.com/fernet/spec) with a list of keys."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from skypanel.domain.errors import Unavailable
 
 
 class FernetCipher:
-    """Encrypts with the first of `keys`, newest first; decrypts with whichever fits."""
+    """Encrypts with the first of `keys`, which is the newest, and decrypts with any of them."""
 
     def __init__(self, keys: Sequence[str]) -> None:
         try:
@@ -17,18 +17,18 @@ class FernetCipher:
             raise Unavailable("An encryption key is missing or not well-formed.", "Restore the panel's key file from a backup.") from error
 
     def encrypt(self, plain: str) -> bytes:
-        """Return a text as a secret that only these keys can read."""
+        """Encrypt a text with the newest key."""
         return self._fernet.encrypt(plain.encode())
 
     def decrypt(self, secret: bytes) -> str:
-        """Return a secret in the clear. Raises Unavailable if no key fits."""
+        """Decrypt a secret. Raises Unavailable if no key fits."""
         try:
             return self._fernet.decrypt(secret).decode()
         except InvalidToken as error:
             raise _unreadable() from error
 
     def rotate(self, secret: bytes) -> bytes:
-        """Return the same secret under the newest key. Raises Unavailable if no key fits."""
+        """Encrypt the same text again with the newest key. Raises Unavailable if no key fits."""
         try:
             return self._fernet.rotate(secret)
         except InvalidToken as error:

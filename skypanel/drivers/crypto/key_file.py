@@ -1,4 +1,4 @@
-"""The Cipher and KeyRing ports over a file of Fernet keys that may be rotated while the panel runs."""
+"""The Cipher and KeyRing ports: a file of Fernet keys, which may be rotated while the panel runs."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ KEPT_KEYS = 2
 
 
 class KeyFileCipher:
-    """Encrypts under the first key of a file, one key a line; a file that changed is read again."""
+    """Encrypts with the first key of a file, which has one key on each line. A changed file is read again."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -20,15 +20,15 @@ class KeyFileCipher:
         self._cipher = self._current()
 
     def encrypt(self, plain: str) -> bytes:
-        """Return a text as a secret that only these keys can read."""
+        """Encrypt a text with the newest key. Raises Unavailable."""
         return self._current().encrypt(plain)
 
     def decrypt(self, secret: bytes) -> str:
-        """Return a secret in the clear. Raises Unavailable if no key fits."""
+        """Decrypt a secret. Raises Unavailable if no key fits."""
         return self._current().decrypt(secret)
 
     def rotate(self, secret: bytes) -> bytes:
-        """Return the same secret under the newest key. Raises Unavailable if no key fits."""
+        """Encrypt the same text again with the newest key. Raises Unavailable if no key fits."""
         return self._current().rotate(secret)
 
     def _current(self) -> FernetCipher:
@@ -43,19 +43,19 @@ class KeyFileCipher:
 
 
 class KeyFile:
-    """The keys of such a file."""
+    """The keys of a file. Each change replaces the file atomically."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
 
     def add(self) -> None:
-        """Put a new key before those of the file."""
+        """Add a new key as the first one."""
         self._write([Fernet.generate_key().decode(), *self._keys()])
 
     def retire(self) -> None:
-        """Drop all but the newest key and the one before it.
+        """Remove all keys but the newest two.
 
-        That one is kept for secrets that were being written during the rotation; the next rotation takes it away.
+        The second one stays for secrets that were written during the rotation. The next rotation removes it.
         """
         self._write(self._keys()[:KEPT_KEYS])
 

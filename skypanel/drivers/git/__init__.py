@@ -1,1 +1,1 @@
-"""Git repositories: the panel's own, and those of other servers."""
+"""Drivers for git repositories: the panel's own, and those on other servers."""

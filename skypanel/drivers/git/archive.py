@@ -1,4 +1,4 @@
-"""A commit's tree: looked through, and written as a tar whose bytes depend on nothing but the tree."""
+"""A commit's tree: inspected, and written as a canonical tar, whose bytes depend only on the tree."""
 
 import stat
 import zlib
@@ -21,11 +21,11 @@ from skypanel.domain.transcript import size
 from skypanel.drivers.git.objects import BoundedStore
 from skypanel.drivers.sources import tar as source_tar
 
-MAX_TREE_BYTES = 16 * MIB  # of one folder's listing, about 400,000 names
+MAX_TREE_BYTES = 16 * MIB  # of one folder's listing: about 400,000 names
 SUBMODULE = 0o160000
 MODULES = b".gitmodules"
 MAX_MODULES_BYTES = 64 * 1024
-MAX_TAGS = 10  # of tags
+MAX_TAGS = 10  # in a chain
 # https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md
 LFS_VERSION = b"version https://git-lfs.github.com/spec/"
 LFS_MAX_BYTES = 1024
@@ -42,7 +42,7 @@ class Entry:
 
 @contextmanager
 def readable() -> Iterator[None]:
-    """Translate what dulwich raises where objects are missing or damaged."""
+    """Translate dulwich's errors for missing or damaged objects into Invalid."""
     try:
         yield
     except KeyError:
@@ -53,7 +53,7 @@ def readable() -> Iterator[None]:
 
 @readable()
 def kind(store: BoundedStore, name: str) -> Kind:
-    """Say what an object is, and what an annotated tag stands for. Raises Invalid."""
+    """Return the type of an object; for an annotated tag, its name and the type of its target. Raises Invalid."""
     found = store[ObjectID(name.encode())]
     tag = _text(found.name) if isinstance(found, Tag) else None
     for _ in range(MAX_TAGS):
@@ -65,7 +65,7 @@ def kind(store: BoundedStore, name: str) -> Kind:
 
 @readable()
 def look_through(store: BoundedStore, commit: str) -> Tree:
-    """Return what a commit holds. Raises Invalid if it is no commit or cannot be written as files."""
+    """Return what a commit contains. Raises Invalid if it is not a commit, or if it cannot be written as files."""
     files = total = largest = 0
     largest_path = b""
     submodules: list[Entry] = []
@@ -90,9 +90,9 @@ def look_through(store: BoundedStore, commit: str) -> Tree:
 
 
 def _urls(modules: bytes) -> dict[str, str]:
-    """Return path -> URL of what a .gitmodules says. Raises Invalid."""
+    """Return the URLs of a .gitmodules by path. Raises Invalid."""
     try:
-        # It is somebody's: no include of its is followed.
+        # The file is untrusted, so its includes are not followed.
         config = ConfigFile.from_file(BytesIO(modules), expand_includes=False)
         return {_text(path): _text(url) for path, url, _ in parse_submodules(config)}
     except ValueError as error:
@@ -100,7 +100,7 @@ def _urls(modules: bytes) -> dict[str, str]:
 
 
 def walk(store: BoundedStore, commit: str, at: bytes = b"") -> Iterator[Entry]:
-    """Yield the entries of a commit in git's order, folders opened as they come, their paths below `at`."""
+    """Yield the entries of a commit in git's order, including those of all folders. Their paths start with `at`. Raises Invalid."""
     seen = 0
     waiting = [Entry(at, stat.S_IFDIR, _root(store, commit))]
     while waiting:
@@ -110,7 +110,7 @@ def walk(store: BoundedStore, commit: str, at: bytes = b"") -> Iterator[Entry]:
             continue
         inside = _inside(store, entry)
         seen += len(inside)
-        # Some kilobytes of nested trees can name billions of files.
+        # A few kilobytes of nested trees can contain billions of files.
         if seen > MAX_ENTRIES:
             raise Invalid(
                 f"The commit holds over {MAX_ENTRIES} files.", "Remove what the app does not need, such as node_modules, and push again."
@@ -142,7 +142,7 @@ def _inside(store: BoundedStore, folder: Entry) -> list[Entry]:
 
 
 def tar(store: BoundedStore, commit: str, parts: Mapping[str, tuple[BoundedStore, str]]) -> Iterator[bytes]:
-    """Yield a commit's files as a zstd tar; `parts` are the submodules, by their paths: where their objects are, and the commit."""
+    """Yield a commit's files as a zstd tar. `parts` maps the paths of submodules to their object stores and commits."""
     compressor = source_tar.compressor()
     with readable():
         for piece in chain(_plain_tar(_files(store, commit, parts)), (source_tar.END,)):

@@ -1,4 +1,4 @@
-"""The sizes of all objects of a push, asked of C git: it knows half a million in about a second, from their headers."""
+"""The sizes of all objects of a push, from C git: it reads half a million headers in about a second."""
 
 import asyncio
 import os
@@ -18,7 +18,7 @@ UNREADABLE = Invalid(
 
 
 async def largest(repository: str, quarantine: str) -> tuple[str, int]:
-    """Return the largest object (hex) of a quarantine and its size, as it is once inflated. Raises Invalid if git cannot say."""
+    """Return the hex name and inflated size of the largest object in a quarantine. Raises Invalid if git cannot read one."""
     process = await asyncio.create_subprocess_exec(
         *argv(repository), stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL, env=environment(quarantine), start_new_session=True
     )
@@ -44,7 +44,7 @@ def argv(repository: str) -> tuple[str, ...]:
 
 
 def environment(quarantine: str) -> dict[str, str]:
-    """Return what git sees: the objects of the quarantine, which needs no others to be read."""
+    """Return git's environment: it sees the objects of the quarantine, and needs no others to read them."""
     return {
         "PATH": "/usr/local/bin:/usr/bin:/bin",
         "HOME": "/nonexistent",
@@ -67,6 +67,6 @@ async def _largest(process: asyncio.subprocess.Process) -> tuple[str, int]:
 
 def _size(line: bytes) -> tuple[int, str]:
     size_bytes, name = line.decode().split(" ")
-    if name == "missing":  # "<name> missing"
+    if name == "missing":  # the line is "<name> missing"
         raise UNREADABLE
     return int(size_bytes), name

@@ -1,6 +1,6 @@
-"""Git objects of a repository and of a push to it, none of which is inflated before its size is known.
+"""The git objects of a repository and of a push. None is inflated before its size is known.
 
-A pack of a kilobyte can hold an object of gigabytes, so sizes are read from the headers first:
+A pack of a kilobyte can contain an object of gigabytes, so sizes are read from the headers first:
 https://git-scm.com/docs/pack-format
 """
 
@@ -19,17 +19,17 @@ from skypanel.domain.transcript import size
 
 HEX_LENGTH = 40
 RAW_LENGTH = 20
-HEADER_BYTES = 64  # type and size, the place or the name of a delta's base: 40 at the most
-# More than the table of codes that deflate may begin with (RFC 1951), so that the header after it comes out.
+HEADER_BYTES = 64  # type and size, then the offset or the name of a delta's base: at most 40
+# Deflate may begin with a table of codes (RFC 1951). This is more than the table, so the header after it is inflated.
 LOOSE_READ_BYTES = 4096
 DELTA_HEADER_BYTES = 20  # two sizes
-STREAM_BYTES = 4096  # read of a zlib stream at a time
-MAX_STREAM_BYTES = 64 * 1024  # a stream that yields no delta header within this is made to waste time
+STREAM_BYTES = 4096  # read from a zlib stream at a time
+MAX_STREAM_BYTES = 64 * 1024  # a stream without a delta header in so many bytes is an attempt to waste time
 MORE = 0x80
 
 
 class BoundedStore(OverlayObjectStore):
-    """Several folders of objects as one; reading an object over the limit raises Invalid."""
+    """Several folders of objects as one store. Reading an object over the size limit raises Invalid."""
 
     def __init__(self, folders: Sequence[Path]) -> None:
         self._stores = [DiskObjectStore(folder, loose_object_size_limit=MAX_FILE_BYTES) for folder in folders]
@@ -44,7 +44,7 @@ class BoundedStore(OverlayObjectStore):
             store.close()
 
     def get_raw(self, name: ObjectID | RawObjectID) -> tuple[int, bytes]:
-        """Return an object's type and bytes. Raises KeyError if it is missing."""
+        """Return an object's type and bytes. Raises KeyError if it is missing, Invalid if it is over the limit."""
         _, peak = self.sizes(name)
         if peak > MAX_FILE_BYTES:
             raise Invalid(
@@ -54,7 +54,7 @@ class BoundedStore(OverlayObjectStore):
         return super().get_raw(name)
 
     def sizes(self, name: ObjectID | RawObjectID) -> tuple[int, int]:
-        """Return an object's size, and the size of the largest one that must be inflated to read it."""
+        """Return an object's size, and the size of the largest object that must be inflated to read it. Raises KeyError, Invalid."""
         if name not in self._sizes:
             self._sizes[name] = self._measured(hex_to_sha(ObjectID(name)) if len(name) == HEX_LENGTH else RawObjectID(name))
         return self._sizes[name]
@@ -98,7 +98,7 @@ class BoundedStore(OverlayObjectStore):
             if isinstance(base, int):
                 offset = base
                 continue
-            # A base by name is in the same pack, which git completes before it keeps it.
+            # A base with a name is in the same pack, because git completes thin packs before it stores them.
             offset = pack.index.object_offset(RawObjectID(base))
 
 
@@ -110,7 +110,7 @@ def _read(pack: Pack, offset: int, length: int = HEADER_BYTES) -> bytes:
 
 
 def _object_header(header: bytes) -> tuple[int, int, int]:
-    """Return an object's type, its length as stored, and where its header ends."""
+    """Return an object's type, its stored length, and where its header ends."""
     byte = header[0]
     kind, length, shift, at = (byte >> 4) & 0b111, byte & 0b1111, 4, 1
     while byte & MORE:
@@ -142,7 +142,7 @@ def _delta_header(pack: Pack, offset: int) -> bytes:
 
 
 def _result_size(header: bytes) -> int:
-    """Return the second of the two sizes that begin a delta: its base's, its result's."""
+    """Return the size of a delta's result. The delta starts with two sizes, and the first is its base's."""
     number = shift = 0
     base_passed = False
     for byte in header:

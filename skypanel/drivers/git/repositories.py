@@ -1,4 +1,4 @@
-"""Repositories: bare git repositories in a folder, made and read with dulwich."""
+"""The panel's repositories: bare git repositories in a folder, made and read with dulwich."""
 
 import asyncio
 import fcntl
@@ -36,11 +36,11 @@ PARALLEL_EXPORTS = 3
 
 
 class DulwichRepositories:
-    """The port Repositories. Whatever blocks runs in threads."""
+    """The port Repositories. Blocking calls run in threads."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        # Each may hold a file or two of the largest size in memory.
+        # Each may hold one or two files of the maximum size in memory.
         self._exports = asyncio.Semaphore(PARALLEL_EXPORTS)
 
     def path(self, app_id: AppId) -> str:
@@ -48,35 +48,35 @@ class DulwichRepositories:
         return str(self._root / f"{app_id}{SUFFIX}")
 
     async def create(self, app_id: AppId) -> None:
-        """Make an empty repository; one that is there is kept."""
+        """Make an empty repository, unless it exists."""
         await asyncio.to_thread(_create, Path(self.path(app_id)))
 
     async def refs(self, app_id: AppId) -> Mapping[str, str]:
-        """Return ref -> object id (hex), without HEAD."""
+        """Return the object ids (hex) by ref, without HEAD. Raises NotFound."""
         return await asyncio.to_thread(_refs, self.path(app_id))
 
     async def head(self, app_id: AppId) -> str:
-        """Return the ref that a clone checks out."""
+        """Return the ref that a clone checks out. Raises NotFound."""
         return await asyncio.to_thread(_head, self.path(app_id))
 
     async def kind(self, app_id: AppId, name: str, quarantine: str | None = None) -> Kind:
-        """Say what an object is; raises Invalid."""
+        """Return the type of an object. Raises Invalid."""
         return await asyncio.to_thread(self._kind, app_id, name, quarantine)
 
     async def largest(self, app_id: AppId, quarantine: str) -> tuple[str, int]:
-        """Return the largest of the objects that are pushed, and its size in bytes; raises Invalid."""
+        """Return the largest pushed object and its size in bytes. Raises Invalid."""
         return await git_census.largest(self.path(app_id), quarantine)
 
     async def contains(self, app_id: AppId, old: str, new: str, quarantine: str | None = None) -> bool:
-        """Whether commit `old` is part of the history of commit `new`."""
+        """Whether commit `old` is in the history of commit `new`."""
         return await asyncio.to_thread(self._contains, app_id, old, new, quarantine)
 
     async def tree(self, app_id: AppId, commit: str, quarantine: str | None = None) -> Tree:
-        """Look through a commit's tree; raises Invalid."""
+        """Return what a commit's tree contains. Raises Invalid."""
         return await asyncio.to_thread(self._tree, app_id, commit, quarantine)
 
     async def export(self, app_id: AppId, commit: str, quarantine: str | None = None, parts: Sequence[Part] = ()) -> AsyncIterator[bytes]:
-        """Yield a commit's files, with those of its submodules, as a zstd tar; the same tree makes the same bytes."""
+        """Yield a commit's files, with those of its submodules, as a canonical zstd tar. Raises Invalid."""
         async with self._exports:
             with ExitStack() as stack:
                 store = stack.enter_context(closing(self._store(app_id, quarantine)))
@@ -85,23 +85,23 @@ class DulwichRepositories:
                     yield chunk
 
     async def point_head(self, app_id: AppId, ref: str) -> None:
-        """Make `ref` what a clone checks out."""
+        """Make `ref` the one that a clone checks out. Raises NotFound."""
         await asyncio.to_thread(_point_head, self.path(app_id), ref)
 
     async def remove(self, app_id: AppId) -> None:
-        """Remove a repository; one that is not there is no error."""
+        """Delete a repository. A missing one is no error."""
         await asyncio.to_thread(_remove, Path(self.path(app_id)))
 
     async def unborn(self, before: datetime) -> Sequence[AppId]:
-        """Return the repositories made before then that have no ref yet."""
+        """Return the repositories from before `before` that still have no ref."""
         return await asyncio.to_thread(self._unborn, before)
 
     async def size_bytes(self, app_id: AppId) -> int:
-        """Return what a repository holds on disk, with what is being pushed to it."""
+        """Return the size of a repository on disk in bytes, including pushes in progress."""
         return await asyncio.to_thread(_size, Path(self.path(app_id)))
 
     async def sweep(self, before: datetime) -> None:
-        """Remove what pushes left behind that were cut off before then."""
+        """Delete temporary files from before `before` of pushes that were interrupted."""
         await asyncio.to_thread(self._sweep, before)
 
     def _store(self, app_id: AppId, quarantine: str | None) -> BoundedStore:
@@ -121,13 +121,13 @@ class DulwichRepositories:
             repository = Repo(self.path(app_id), object_store=cast("PackBasedObjectStore", store), bare=True)
             try:
                 return can_fast_forward(repository, ObjectID(old.encode()), ObjectID(new.encode()))
-            except KeyError:  # a shallow history ends before the two meet
+            except KeyError:  # a shallow history ends before the commits meet
                 return False
 
     def _unborn(self, before: datetime) -> list[AppId]:
         found = []
         for folder in self._root.glob(f"*{SUFFIX}"):
-            with suppress(NotFound, FileNotFoundError):  # removed meanwhile
+            with suppress(NotFound, FileNotFoundError):  # deleted meanwhile
                 if folder.stat().st_mtime < before.timestamp() and not _refs(str(folder)):
                     found.append(AppId(UUID(folder.name.removesuffix(SUFFIX))))
         return found
@@ -138,7 +138,7 @@ class DulwichRepositories:
                 if folder.stat().st_mtime < before.timestamp():
                     shutil.rmtree(folder)
         for folder in self._root.glob(f"{FETCHED}*"):
-            # Another process may be at it, however old it is.
+            # Another process may still use it, however old it is.
             with suppress(FileNotFoundError, BlockingIOError):
                 if folder.stat().st_mtime < before.timestamp():
                     with held(folder):
@@ -147,7 +147,7 @@ class DulwichRepositories:
 
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """Keep a folder from being swept for the length of the block, or until the process ends. Raises BlockingIOError if it is held."""
+    """Protect a folder from the sweep for the length of the block, or until the process ends. Raises BlockingIOError if it is locked."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -160,7 +160,7 @@ def _size(path: Path) -> int:
     total = 0
     for folder, _, names in os.walk(path):
         for name in names:
-            with suppress(FileNotFoundError):  # git removes its temporary files meanwhile
+            with suppress(FileNotFoundError):  # git deletes its temporary files meanwhile
                 total += Path(folder, name).lstat().st_size
     return total
 
@@ -169,7 +169,7 @@ def _create(path: Path) -> None:
     if path.exists():
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Made aside and renamed, so that nobody ever meets half a repository.
+    # Made under another name and renamed, so that no process sees half a repository.
     unfinished = tempfile.mkdtemp(prefix=UNFINISHED, dir=path.parent)
     try:
         Repo.init_bare(unfinished, default_branch=DEFAULT_DEPLOY_BRANCHES[0].encode()).close()
@@ -183,7 +183,7 @@ def _create(path: Path) -> None:
 
 
 def _open(path: str) -> Repo:
-    if not Path(path, "objects").is_dir():  # which dulwich does not look for
+    if not Path(path, "objects").is_dir():  # dulwich does not check this
         raise NotFound("The repository is gone.")
     return Repo(path, bare=True)
 
@@ -204,7 +204,7 @@ def _point_head(path: str, ref: str) -> None:
 
 
 def _remove(path: Path) -> None:
-    # Renamed first: a push that is still going on finds nothing, rather than half of it.
+    # Renamed first, so that a push in progress finds no repository instead of half of one.
     aside = path.with_suffix(REMOVED)
     shutil.rmtree(aside, ignore_errors=True)
     with suppress(FileNotFoundError):
@@ -217,7 +217,7 @@ def _text(name: bytes) -> str:
 
 
 async def _in_thread(chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """Yield from a blocking iterator; it is at rest again before this returns, however it ends."""
+    """Yield from a blocking iterator. Even if cancelled, this returns only when no thread runs the iterator."""
     loop = asyncio.get_running_loop()
     while True:
         step = loop.run_in_executor(None, next, chunks, None)

@@ -1,6 +1,6 @@
-"""Logs in files: `<app id>/<dyno>.log`, rotated to `.log.1` and so on; `domain/log.py` has the form of a line.
+"""Logs in files: `<app id>/<dyno>.log`, rotated to `.log.1` and so on. `domain/log.py` defines the format of a line.
 
-Whoever runs dynos writes their files: the launcher on the embedded engine, collectors by `append` on a Swarm.
+The launcher writes the files on the embedded engine. On a Swarm, collectors write them through `append`.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from skypanel.ports.clock import Clock
 
 POLL_S = 0.2
 BLOCK_BYTES = 64 * 1024
-# What an app's files may be together; those that were written to longest ago go first.
+# The maximum of an app's files together. The least recently written ones are deleted first.
 MAX_APP_BYTES = 200 * 1024**2
 MAX_APP_FILES = 500
 PLATFORM = "api"
@@ -35,7 +35,7 @@ _APP = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class FileLogs:
-    """The logs of all apps, in a folder an app under `root`."""
+    """The logs of all apps, in a folder for each app under `root`."""
 
     def __init__(self, root: Path, clock: Clock) -> None:
         self._root = root
@@ -43,7 +43,10 @@ class FileLogs:
         self._watches = Watches(POLL_S)
 
     async def read(self, app: App, lines: int = 100, *, follow: bool = False, dyno: str | None = None) -> AsyncIterator[str]:
-        """Yield an app's last lines, oldest first, then those that are written from now on; `dyno` is web.1, or web for all of them."""
+        """Yield an app's last lines, oldest first, and with `follow` new lines until cancelled.
+
+        `dyno` is web.1, or web for all dynos of that type.
+        """
         if follow:
             async with aclosing(self._watches.lines((app.id, dyno), lines, lambda: self._begin(app.id, dyno))) as followed:
                 async for line in followed:
@@ -54,16 +57,16 @@ class FileLogs:
                 yield line
 
     def open(self, app_id: AppId, dyno: str | None = None) -> "Folder":
-        """Return an app's files, or those of a dyno such as web.1, or of web."""
+        """Return an app's files, or only those of a dyno such as web.1 or a type such as web."""
         return Folder(self._root / str(app_id), dyno)
 
     async def write(self, app: App, text: str) -> None:
-        """Add a line of the platform's own about an app, as `app[api]`."""
+        """Append a line of the platform about an app, as `app[api]`."""
         line = f"{self._clock.now().isoformat(timespec='microseconds')} app[{PLATFORM}]: {clean(text)}"
         await self._append(app.id, {PLATFORM: [line]}, again=False)
 
     async def append(self, app_id: AppId, lines: Sequence[LogLine], *, again: bool = False) -> None:
-        """Add lines that an app's dynos printed; `again` says that some of them may be there already."""
+        """Append lines of an app's dynos. With `again`, some of them may be stored already and are skipped. Raises Unavailable."""
         by_dyno: dict[str, list[str]] = {}
         for line in lines:
             by_dyno.setdefault(line.dyno, []).append(str(line))
@@ -74,11 +77,11 @@ class FileLogs:
         return await asyncio.to_thread(lambda: [AppId(UUID(path.name)) for path in self._root.glob("*") if _APP.fullmatch(path.name)])
 
     async def forget(self, app_id: AppId) -> None:
-        """Remove an app's lines."""
+        """Delete an app's lines."""
         await asyncio.to_thread(shutil.rmtree, self._root / str(app_id), ignore_errors=True)
 
     async def _begin(self, app_id: AppId, dyno: str | None) -> "Folder":
-        """Return an app's files, read to their ends."""
+        """Return an app's files, positioned at their ends."""
         folder = self.open(app_id, dyno)
         await asyncio.to_thread(folder.last, 0)
         return folder
@@ -93,7 +96,7 @@ class FileLogs:
 
 
 class Folder:
-    """The files of an app that are read; those that appear later are read from their beginning."""
+    """A reader of an app's files. Files that appear later are read from their beginning."""
 
     def __init__(self, path: Path, dyno: str | None) -> None:
         self._path = path
@@ -101,27 +104,27 @@ class Folder:
         self._files: dict[str, _LogFile] = {}
 
     def last(self, lines: int) -> Sequence[str]:
-        """Return the last lines of all files together."""
+        """Return the last lines of all files together, in order."""
         found = [line for tail in self.tails(lines).values() for line in tail]
         return by_time(found)[-lines:] if lines > 0 else []
 
     def tails(self, lines: int) -> dict[str, list[str]]:
-        """Return the last lines of each dyno that is read, oldest first."""
+        """Return the last lines of each dyno, oldest first."""
         return {file.dyno: file.last(lines) for file in self._appeared()}
 
     def known(self, lines: int) -> Sequence[str]:
-        """Return the last lines of those that were read."""
+        """Return the last lines that were already read."""
         found = [line for file in self._files.values() for line in file.known(lines)]
         return by_time(found)[-lines:] if lines > 0 else []
 
     def copy(self) -> "Folder":
-        """Return another that was read as far."""
+        """Return a second reader at the same positions."""
         copied = Folder(self._path, self._dyno)
         copied._files = {name: file.copy() for name, file in self._files.items()}
         return copied
 
     def fresh(self) -> Sequence[str]:
-        """Return the lines that were written since the last look."""
+        """Return the lines written since the last read."""
         appeared = [line for file in self._appeared() for line in file.all()]
         return by_time(appeared + [line for file in self._files.values() for line in file.fresh()])
 
@@ -141,7 +144,7 @@ class Folder:
 
 
 class _LogFile:
-    """One dyno's file; its older generations have numbers. What was read is known by inode and offset."""
+    """One dyno's file and its older generations, which have numbers. The read position is an inode and an offset."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -150,11 +153,11 @@ class _LogFile:
 
     @property
     def dyno(self) -> str:
-        """Whose it is."""
+        """The name of the dyno."""
         return self._path.stem
 
     def last(self, lines: int) -> list[str]:
-        """Return the last lines; what comes later is fresh."""
+        """Return the last lines, and move to the end."""
         self._open(self._path)
         found: list[str] = []
         if self._fd is not None:
@@ -166,7 +169,7 @@ class _LogFile:
         return found
 
     def known(self, lines: int) -> list[str]:
-        """Return the last lines of what was read."""
+        """Return the last lines before the read position."""
         if self._fd is None:
             return []
         _, found = _last_lines(self._fd, lines, self._offset)
@@ -177,18 +180,18 @@ class _LogFile:
         return found
 
     def copy(self) -> "_LogFile":
-        """Return another that was read as far."""
+        """Return a second reader at the same position."""
         copied = _LogFile(self._path)
         copied._fd, copied._offset = None if self._fd is None else os.dup(self._fd), self._offset
         return copied
 
     def all(self) -> list[str]:
-        """Return all lines of a file that was not there before."""
+        """Return all lines of a file that just appeared."""
         self._open(self._path)
         return self.fresh()
 
     def fresh(self) -> list[str]:
-        """Return what was written since, also to files that were rotated since."""
+        """Return the lines written since the last read, including those in files that were rotated meanwhile."""
         found = self._rest()
         for path in self._newer():
             self._open(path)
@@ -202,7 +205,7 @@ class _LogFile:
             self._fd = None
 
     def _open(self, path: Path) -> None:
-        """Go over to a generation, unless it has just been rotated away."""
+        """Switch to the start of a generation, unless it was just rotated away."""
         try:
             fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
         except FileNotFoundError:
@@ -219,7 +222,7 @@ class _LogFile:
         return _lines(body[:end])
 
     def _older(self) -> Iterator[Path]:
-        """Yield the older generations, the newest first."""
+        """Yield the older generations, newest first."""
         for number in count(1):
             path = self._path.with_name(f"{self._path.name}.{number}")
             if not path.exists():
@@ -227,14 +230,14 @@ class _LogFile:
             yield path
 
     def _before(self) -> list[Path]:
-        """Return the generations that came before the open one, the newest first."""
+        """Return the generations before the open one, newest first."""
         opened = os.fstat(self._fd) if self._fd is not None else None
         paths = [self._path, *self._older()]
         at = next((number for number, path in enumerate(paths) if opened and _is_at(opened, path)), len(paths))
         return paths[at + 1 :]
 
     def _newer(self) -> list[Path]:
-        """Return the generations that came after the open one, the oldest first."""
+        """Return the generations after the open one, oldest first."""
         opened = None if self._fd is None else os.fstat(self._fd)
         newer: list[Path] = []
         for path in (self._path, *self._older()):
@@ -261,7 +264,7 @@ def _blocks(fd: int, offset: int) -> Iterator[bytes]:
 
 
 def _last_lines(fd: int, lines: int, end_at: int | None = None) -> tuple[int, list[str]]:
-    """Return where the last whole line ends, of the file or of its first bytes, and the last lines."""
+    """Return where the last whole line ends, and the last lines. With `end_at`, only the bytes before it count."""
     start = os.fstat(fd).st_size if end_at is None else end_at
     blocks: list[bytes] = []
     ends = 0
@@ -284,7 +287,7 @@ def _last_lines_of(path: Path, lines: int) -> list[str]:
 
 
 def _is_at(status: os.stat_result, path: Path) -> bool:
-    """Whether an open file is still the one of that name."""
+    """Whether `path` is still the open file."""
     try:
         return os.path.samestat(status, path.stat())
     except FileNotFoundError:
@@ -292,7 +295,7 @@ def _is_at(status: os.stat_result, path: Path) -> bool:
 
 
 def _append(path: Path, lines: Sequence[bytes], *, again: bool) -> None:
-    """Append to a file that several processes write to; under its lock, a full one is rotated first. Raises OSError."""
+    """Append to a file that several processes write to. A full file is rotated first, under its lock. Raises OSError."""
     if not path.exists():
         path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
         _make_room(path.parent)
@@ -311,7 +314,7 @@ def _append(path: Path, lines: Sequence[bytes], *, again: bool) -> None:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[int | None]:
-    """Open a file to append to, and lock it; None if it has been rotated meanwhile."""
+    """Open a file to append to, and lock it. Yields None if it was rotated meanwhile."""
     file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o640)
     try:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -321,7 +324,7 @@ def _locked(path: Path) -> Iterator[int | None]:
 
 
 def _write(file: int, block: bytes, size: int) -> None:
-    """Write all of a block or nothing."""
+    """Write a whole block or nothing. Raises OSError."""
     written = os.write(file, block)
     if written < len(block):
         os.ftruncate(file, size)
@@ -329,7 +332,7 @@ def _write(file: int, block: bytes, size: int) -> None:
 
 
 def _unwritten(path: Path, lines: Sequence[bytes]) -> list[bytes]:
-    """Return those of some lines that are in no generation of a file."""
+    """Return the lines that are in no generation of a file."""
     wanted, there = frozenset(lines), Counter[bytes]()
     for number in range(KEPT_FILES):
         try:
@@ -356,7 +359,7 @@ def _generation(path: Path, number: int) -> Path:
 
 
 def _make_room(folder: Path) -> None:
-    """Remove the files of an app that were written to longest ago, until there is room for one more."""
+    """Delete the least recently written files of an app, until there is room for one more."""
     found = [(status.st_mtime_ns, status.st_size, Path(entry.path)) for entry in os.scandir(folder) if (status := _status(entry))]
     left, total = len(found), sum(size for _, size, _ in found)
     for _, size, path in sorted(found):
@@ -367,7 +370,7 @@ def _make_room(folder: Path) -> None:
 
 
 def _status(entry: "os.DirEntry[str]") -> os.stat_result | None:
-    """Return how large and old a file is, if it is still there."""
+    """Return a file's size and age, or None if it was deleted meanwhile."""
     try:
         return entry.stat(follow_symlinks=False)
     except FileNotFoundError:

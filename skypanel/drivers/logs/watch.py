@@ -1,4 +1,4 @@
-"""One look at a log for all who follow it: its new lines go to each, and who is too slow for that goes on by itself."""
+"""Polls a log once for all its followers. A follower that is too slow continues with a reader of its own."""
 
 import asyncio
 import logging
@@ -8,34 +8,34 @@ from typing import Protocol, Self
 
 from skypanel.domain.errors import Unavailable
 
-# So many looks a follower may be behind; their lines are in memory once for all of them.
+# How many batches a follower may lag behind. The followers share their lines in memory.
 MAX_BATCHES = 10
 
 log = logging.getLogger(__name__)
 
 
 class Followed(Protocol):
-    """What is followed, and how far it was read."""
+    """A log and a read position."""
 
     def known(self, lines: int) -> Sequence[str]:
-        """Return the last lines of what was read."""
+        """Return the last lines that were already read."""
         ...
 
     def fresh(self) -> Sequence[str]:
-        """Return the lines after those."""
+        """Return the lines after the read position, and advance it."""
         ...
 
     def copy(self) -> Self:
-        """Return another that was read as far, to be closed by itself."""
+        """Return a second reader at the same position. The caller closes it."""
         ...
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close the reader."""
         ...
 
 
 class Follower:
-    """One who follows; `alone` is where they go on by themselves once `batches` are used up. None is a batch that could not be read."""
+    """A follower. `alone` is its own reader, for use after `batches`. A batch of None means that reading failed."""
 
     def __init__(self) -> None:
         self.batches: asyncio.Queue[Sequence[str] | None] = asyncio.Queue()
@@ -43,7 +43,7 @@ class Follower:
 
 
 class Watch:
-    """Looks at something for its followers, every `poll_s`, until the last is gone."""
+    """Polls a log every `poll_s` until its last follower leaves."""
 
     def __init__(self, followed: Followed, poll_s: float) -> None:
         self._followed = followed
@@ -54,18 +54,18 @@ class Watch:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nobody is here, not even one who is about to follow, or goes on alone."""
+        """Whether there is no follower: none that is joining, is served, or has a reader of its own."""
         return not self._guests
 
     def expect(self) -> Follower:
-        """Return one who is about to follow."""
+        """Return a follower that will join. It keeps the watch alive."""
         follower = Follower()
         self._guests.add(follower)
         return follower
 
     async def join(self, follower: Follower, lines: int) -> Sequence[str]:
-        """Return the last lines so far; all that come after them are the follower's too."""
-        # Somebody who goes away meanwhile must not take along what was just read for all.
+        """Return the last lines, and deliver all later lines to the follower."""
+        # If a follower is cancelled meanwhile, the lines just read must still reach the others.
         return await asyncio.shield(asyncio.create_task(self._join(follower, lines)))
 
     async def _join(self, follower: Follower, lines: int) -> Sequence[str]:
@@ -76,14 +76,14 @@ class Watch:
             return await asyncio.to_thread(self._followed.known, lines)
 
     def leave(self, follower: Follower) -> None:
-        """Follow no more."""
+        """Remove a follower and close its reader."""
         self._followers.discard(follower)
         self._guests.discard(follower)
         if follower.alone is not None:
             follower.alone.close()
 
     async def go_on(self) -> None:
-        """Look again and again until nobody is here, or it cannot be looked at."""
+        """Poll until there is no follower or reading fails."""
         try:
             while not self.is_idle:
                 await asyncio.sleep(self._poll_s)
@@ -107,14 +107,14 @@ class Watch:
 
 
 class Watches:
-    """The watches of an event loop, by what they watch."""
+    """The watches of an event loop, by key."""
 
     def __init__(self, poll_s: float) -> None:
         self._poll_s = poll_s
         self._watches: dict[object, tuple[Watch, asyncio.Task[None]]] = {}
 
     async def lines(self, key: object, lines: int, begin: Callable[[], Awaitable[Followed]]) -> AsyncGenerator[str, None]:
-        """Yield the last lines of what `begin` opens, if nobody follows it yet, then those that come."""
+        """Yield the last lines of a log, then new ones. `begin` opens it if there is no watch of `key` yet. Raises Unavailable."""
         async with self._followed(key, begin) as (watch, follower):
             for line in await watch.join(follower, lines):
                 yield line
@@ -135,7 +135,7 @@ class Watches:
             del self._watches[key]
         if key not in self._watches:
             followed = await begin()
-            # Another may have been faster.
+            # Another follower may have opened it meanwhile.
             if key in self._watches:
                 followed.close()
             else:
@@ -147,6 +147,6 @@ class Watches:
             yield watch, follower
         finally:
             watch.leave(follower)
-            # The task sees it and ends; who comes now begins anew.
+            # The task notices and ends. The next follower starts a new watch.
             if watch.is_idle and self._watches.get(key) == (watch, task):
                 del self._watches[key]

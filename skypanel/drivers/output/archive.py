@@ -1,4 +1,4 @@
-"""Streams that have ended, in object storage: one zstd text a stream and attempt, under `<stream>.<attempt>`."""
+"""Archived output in object storage: one zstd text for each stream and attempt, named `<stream>.<attempt>`."""
 
 import asyncio
 from collections.abc import Iterator
@@ -11,17 +11,17 @@ from skypanel.domain.storage import ObjectKind
 from skypanel.ports.objects import Objects
 
 KIND = ObjectKind.OUTPUTS
-# An attempt whose worker was killed may be missing among others; so many in a row end the search.
+# The attempt of a killed worker may be missing. So many missing ones in a row end the search.
 MISSING_ATTEMPTS = 3
 
 
 async def put(objects: Objects, stream: str, attempt: int, text: bytes) -> None:
-    """Keep an attempt's lines. Raises Unavailable."""
+    """Store an attempt's lines. Raises Unavailable."""
     await objects.put(KIND, _name(stream, attempt), await asyncio.to_thread(_compress, text))
 
 
 async def lines_after(objects: Objects, stream: str, after: LineId) -> list[Line]:
-    """Return the lines after `after` of all attempts, with the end mark of the last; none if nothing is kept."""
+    """Return the lines after `after` of all attempts, with the end mark of the last one; none if nothing is stored."""
     found: list[Line] = []
     attempt = first = max(after.attempt, 1)
     newest = first - 1

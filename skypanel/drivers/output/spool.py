@@ -1,4 +1,4 @@
-"""Lines on disk before they are anywhere else: a text file, whose nth line is line n of an attempt."""
+"""A spool: lines are on disk before they go anywhere else. Line n of an attempt is the file's nth line."""
 
 import logging
 import os
@@ -26,7 +26,7 @@ class Leftover:
 
 
 class Spool:
-    """One attempt's lines. They survive the process, killed however; not a loss of the machine's power."""
+    """One attempt's lines. They survive the death of the process, but not a power failure."""
 
     def __init__(self, directory: Path, stream: str, attempt: int) -> None:
         self.path = directory / f"{quote(stream, safe='')}.{attempt}"
@@ -40,9 +40,9 @@ class Spool:
             raise Unavailable(f"The panel cannot spool output: {error.strerror}.", "Look at its disk, then try again.") from error
 
     def append(self, text: str) -> None:
-        """Add a line; where the disk is full it is dropped, as the job has its own way to say so.
+        """Append a line. On a full disk it is dropped, because the job itself reports that.
 
-        The page cache takes it in microseconds, a thread would cost more.
+        It blocks: the page cache takes microseconds, less than a thread would cost.
         """
         if self._broken:
             return
@@ -59,18 +59,18 @@ class Spool:
         self.count += 1
 
     def read(self, offset: int, max_bytes: int) -> tuple[list[str], int]:
-        """Return whole lines that begin at `offset`, at least one if there is one, and where the next begins."""
+        """Return whole lines from `offset` on, at least one if there is any, and the offset of the next line."""
         body = os.pread(self._fd, min(max_bytes, self.size_bytes - offset), offset)
         end = body.rfind(b"\n") + 1
         return body[:end].decode().split("\n")[:-1], offset + end
 
     def body(self, count: int) -> bytes:
-        """Return the first `count` lines as they are in the file."""
+        """Return the first `count` lines as the file contains them."""
         body = os.pread(self._fd, self.size_bytes, 0)
         return body if count >= self.count else b"".join(body.splitlines(keepends=True)[:count])
 
     def close(self) -> None:
-        """Close the file, which stays."""
+        """Close the file, without deleting it."""
         os.close(self._fd)
 
     def remove(self) -> None:
@@ -79,7 +79,7 @@ class Spool:
 
 
 def leftovers(directory: Path, stream: str | None = None, older_than_s: float = 0) -> Sequence[Leftover]:
-    """Return the spools in a directory, of one stream or of all, that were last written to so long ago."""
+    """Return the spools in a directory, of one stream or of all, that were last written at least `older_than_s` ago."""
     return [found for found in _spools(directory) if stream in {None, found.stream} and _age_s(found.path) >= older_than_s]
 
 

@@ -1,7 +1,7 @@
 """Output on Redis Streams: the key is the stream's name, an entry's id is `<attempt>-<number>`.
 
-Writers append to a spool on disk and publish from there, so that a Redis that is gone costs
-nothing but time. When a stream ends it is archived, and its key lives on for an hour.
+Writers append to a spool on disk and publish from there, so that an outage of Redis costs only time.
+An ended stream is archived, and its key expires after an hour.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ from skypanel.ports.objects import Objects
 from skypanel.ports.output import OutputWriter
 
 MAX_STREAM_BYTES = 10 * 1024 * 1024
-LINE_BYTES = 64  # what the number of a line costs, however short it is
+LINE_BYTES = 64  # the overhead of a line, however short it is
 LAST_LINES = 50
 CUT_OFF = failure(f"Output is cut off here, as it is too long; its last {LAST_LINES} lines follow at the end.")
 
@@ -48,9 +48,9 @@ STALE_SPOOL_S = 24 * 60 * 60
 
 SUPERSEDED = 0
 
-# Adds lines from number ARGV[2] on, but only where they join on to what is there. Returns the number that it wants next:
-# a smaller one than was offered after Redis lost some, 0 once a later attempt has written. Lines that are there already
-# are passed over, so a call whose answer was lost can be sent again.
+# Adds lines from number ARGV[2] on, if they follow the stored ones without a gap. Returns the next number that it expects:
+# a smaller one than offered after Redis lost lines, or 0 if a later attempt has written. It skips lines that are stored
+# already, so a call whose answer was lost can be repeated (idempotent).
 APPEND = """
 local attempt, first, ending, life = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3] == '1', ARGV[4]
 local newest = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
@@ -78,9 +78,9 @@ log = logging.getLogger(__name__)
 
 
 def connect(url: str) -> "Redis":
-    """Return a client for `url` (as redis-py takes it, such as unix://:password@/run/valkey.sock).
+    """Return a client for `url`, in redis-py's format, such as unix://:password@/run/valkey.sock.
 
-    It never retries by itself: who calls knows better what to do meanwhile.
+    It never retries by itself: the callers decide what to do meanwhile.
     """
     return Redis.from_url(url, decode_responses=True, socket_timeout=SOCKET_TIMEOUT_S, retry=Retry(NoBackoff(), 0))
 
@@ -95,7 +95,7 @@ class StreamOutput:
 
     @asynccontextmanager
     async def writer(self, stream: Stream, attempt: int) -> AsyncIterator[OutputWriter]:
-        """Open the stream for an attempt; leaving the block archives the lines and writes the end mark."""
+        """Open the stream for an attempt. At the end of the block, the lines are archived and the end mark is written."""
         name = str(stream)
         await self._settle([left for left in await self._leftovers(name) if left.attempt < attempt])
         await self.sweep()
@@ -110,7 +110,7 @@ class StreamOutput:
                 await self._end(name, attempt, publisher, publishing)
 
     async def read(self, stream: Stream, after: LineId = FIRST, idle_s: float = 15.0) -> AsyncIterator[Line]:
-        """Yield the lines after `after`, from Redis or from the archive, until the end mark or `idle_s` without one."""
+        """Yield the lines after `after`, from Redis or the archive, until the end mark, or until none comes for `idle_s`."""
         name, deadline = str(stream), monotonic() + idle_s
         block_s = 0.0
         while True:
@@ -127,7 +127,7 @@ class StreamOutput:
                 return
 
     async def sweep(self, older_than_s: float = STALE_SPOOL_S) -> None:
-        """Archive and delete the spools of writers that were killed."""
+        """Archive and delete the spools of killed writers."""
         await self._settle(await self._leftovers(older_than_s=older_than_s))
 
     async def close(self) -> None:
@@ -135,7 +135,7 @@ class StreamOutput:
         await self._redis.aclose()
 
     async def _live(self, stream: str, after: LineId, block_s: float) -> list[Line]:
-        """Return what Redis has after `after`, waiting for it up to `block_s`; nothing if Redis is down."""
+        """Return Redis's lines after `after`, waiting up to `block_s` for them; none if Redis is down."""
         try:
             found: Any = await self._redis.xread({stream: str(after)}, READ_LINES, max(1, int(block_s * 1000)) if block_s > 0 else None)
             lines = [_line(entry, fields) for _, entries in found for entry, fields in entries]
@@ -143,11 +143,11 @@ class StreamOutput:
         except (RedisError, OSError):
             await asyncio.sleep(min(READ_RETRY_S, block_s))
             return []
-        # An attempt that another followed had its end mark, too.
+        # An earlier attempt has an end mark too, which is not the stream's end.
         return [line for line in lines if not line.end] + lines[-1:] * ended
 
     async def _archived(self, stream: str, after: LineId) -> list[Line]:
-        """Return what the archive has after `after`; nothing if storage is down, as what runs is in Redis."""
+        """Return the archive's lines after `after`; none if storage is down, because live output is in Redis."""
         try:
             return await archive.lines_after(self._objects, stream, after)
         except Unavailable as error:
@@ -158,7 +158,7 @@ class StreamOutput:
         return bool(await self._redis.xrange(stream, f"({last}", "+", 1))
 
     async def _end(self, stream: str, attempt: int, publisher: "_Publisher", publishing: "asyncio.Task[None]") -> None:
-        """Archive first: who finds no end mark in Redis then finds it there."""
+        """Archive first: a reader that finds no end mark in Redis then finds it in the archive."""
         archived = await self._archive(stream, attempt, publisher)
         publisher.end(ENDED_S if archived else LIVE_S)
         try:
@@ -181,7 +181,7 @@ class StreamOutput:
         return await asyncio.to_thread(leftovers, self._spool, stream, older_than_s)
 
     async def _settle(self, found: Sequence[Leftover]) -> None:
-        """Archive spools that nobody writes to any more; another process may do the same, to the same end."""
+        """Archive spools without a writer. Idempotent: another process may archive the same ones."""
         for left in found:
             try:
                 await archive.put(self._objects, left.stream, left.attempt, await asyncio.to_thread(left.path.read_bytes))
@@ -189,13 +189,13 @@ class StreamOutput:
             except FileNotFoundError:
                 continue
             except Unavailable:
-                # Who waits for this is not to wait for each of them: the rest has time, too.
+                # The caller must not wait for a timeout for each spool. The next sweep archives the rest.
                 log.exception("%s: not archived, its spool is kept", left.stream)
                 return
 
 
 class _Writer:
-    """Numbers lines by appending them to the spool; a flood is cut off but for its last lines."""
+    """Numbers lines by appending them to the spool. Over the limit, only the last lines are kept."""
 
     def __init__(self, spool: Spool, publisher: "_Publisher") -> None:
         self._spool = spool
@@ -220,14 +220,14 @@ class _Writer:
         await asyncio.sleep(0)
 
     def finish(self) -> None:
-        """Append the last lines of a flood: they say how it ended."""
+        """Append the last lines of an output over the limit: they tell how it ended."""
         last = [line for text in self._last for line in terminal.lines(text)]
         for line in last[-LAST_LINES:]:
             self._spool.append(line)
 
 
 class _Publisher:
-    """Carries lines from a spool to Redis."""
+    """Publishes lines from a spool to Redis."""
 
     def __init__(self, redis: "Redis", stream: str, attempt: int, spool: Spool) -> None:
         self.spool = spool
@@ -242,20 +242,20 @@ class _Publisher:
         self._written = asyncio.Event()
 
     def wake(self) -> None:
-        """Say that there are lines."""
+        """Wake the publisher for new lines."""
         self._written.set()
 
     def end(self, life_s: int) -> None:
-        """Say that no more lines come; the key lives on for `life_s`."""
+        """Announce that no more lines come. The key then expires after `life_s`."""
         self._life_s, self._ending = life_s, True
         self._written.set()
 
     def body(self) -> bytes:
-        """Return what is worth keeping: all lines, or those before a later attempt took over."""
+        """Return the lines to archive: all, or those before a later attempt took over."""
         return self.spool.body(self._next - 1 if self._superseded else self.spool.count)
 
     async def run(self) -> None:
-        """Publish until the end is published, however often Redis goes away meanwhile."""
+        """Publish until the end mark is published. Retries with backoff while Redis is down."""
         failures = 0
         while True:
             await self._written.wait()
@@ -276,7 +276,7 @@ class _Publisher:
             await asyncio.sleep(GATHER_S)
 
     async def _publish(self, *, ending: bool) -> None:
-        """Publish all that is spooled, then the end mark if this is the end."""
+        """Publish all spooled lines, then the end mark if `ending`."""
         done = False
         while not done and not self._superseded:
             lines, offset = self.spool.read(self._offset, BATCH_BYTES)
@@ -285,7 +285,7 @@ class _Publisher:
                 done = await self._offer(lines, offset, ending=done and ending) and done
 
     async def _offer(self, lines: Sequence[str], offset: int, *, ending: bool) -> bool:
-        """Publish some lines and go on after them; or go back to where Redis wants to go on."""
+        """Publish lines and advance behind them. If Redis lost some, move back to the line it expects and return False."""
         following = self._next + len(lines) + ending
         args: list[str | int] = [self._attempt, self._next, int(ending), self._life_s, *lines]
         wanted = int(await self._append(keys=[self._stream], args=args))

@@ -1,1 +1,1 @@
-"""Traefik: its routes, its API and its plugin."""
+"""Traefik: its routes, its API and our plugin."""

@@ -1,4 +1,4 @@
-"""Routes as Traefik's HTTP provider polls them: pure functions.
+"""The configuration that Traefik's HTTP provider polls: pure functions.
 
 The format is https://doc.traefik.io/traefik/reference/routing-configuration/.
 """
@@ -18,7 +18,7 @@ GIT_PATHS = r"^/[^/]+\.git/(info/refs|info/lfs/.+|git-receive-pack|git-upload-pa
 
 _ABOVE_ALL = 1_000_000
 _BELOW_ALL = 5
-# What was remembered comes after all that is told, its own fallback after it.
+# Remembered routes have a lower priority than all polled ones; their own fallback has the lowest.
 _REMEMBERED = {"git": 4, "dashboard": 3, "fallback": 1}
 _REMEMBERED_APP = 2
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
@@ -29,11 +29,10 @@ Json = dict[str, Any]
 
 
 def dynamic_config(routes: Sequence[Route], *, panel_host: str, web: str, git_hosts: Sequence[str], git: str, ingress: str = "") -> Json:
-    """Return what Traefik routes: each app, git, the dashboard, and a page of ours for whatever else is asked for.
+    """Return Traefik's dynamic configuration: routes of each app, git and the dashboard, and a fallback page for other hosts.
 
-    `web` and `git` are where the panel's own parts are (host:port), and `ingress` who leads to the apps, if it is not the
-    proxy itself. A route without endpoints is left out, and so is any host or endpoint that is not well-formed: one bad row
-    must not stop the others.
+    `web` and `git` are the panel's own servers (host:port). `ingress` is the proxy that leads to the apps, if it is another one.
+    Routes without endpoints, and malformed hosts or endpoints, are left out: one bad row must not break the others.
     """
     live = [route for route in routes if rule(route) and endpoints(route)]
     return {
@@ -58,19 +57,19 @@ def _to_app(route: Route, web: str, ingress: str) -> Json:
 
 
 def remembered(config: Json) -> Json:
-    """Return what was routed as the proxy may start with it: once it is told anything newer, that alone counts."""
+    """Return a configuration for the proxy's start. Any newer configuration takes priority over it."""
     http = config["http"]
     routers = {name: {**router, "priority": _REMEMBERED.get(name, _REMEMBERED_APP)} for name, router in http["routers"].items()}
     return {"http": {**http, "routers": routers}}
 
 
 def name(app_id: AppId) -> str:
-    """Return what an app's router and middleware are called."""
+    """Return the name of an app's router and middleware."""
     return f"app-{app_id}"
 
 
 def rule(route: Route) -> str:
-    """Return Traefik's rule for a route's hosts, but for those that are not well-formed."""
+    """Return Traefik's rule for a route's hosts. Malformed hosts are left out."""
     return " || ".join(_host_rule(host) for host in route.hosts if _HOST.match(host))
 
 
@@ -83,7 +82,7 @@ def _git_rule(hosts: Sequence[str]) -> str:
 
 
 def endpoints(route: Route) -> list[str]:
-    """Return a route's endpoints, but for those that are not well-formed."""
+    """Return a route's endpoints. Malformed ones are left out."""
     return [endpoint for endpoint in route.endpoints if _ENDPOINT.match(endpoint)]
 
 

@@ -1,4 +1,4 @@
-"""Traefik's API, which tells what of `traefik_routes` is in force."""
+"""Traefik's API, which shows which routes are active."""
 
 import asyncio
 from collections.abc import Sequence
@@ -17,14 +17,14 @@ ANSWER_S = 5.0
 
 
 class TraefikRouter:
-    """Confirms routes by Traefik's API at `api_url`, which answers to those who know the token."""
+    """Confirms routes by Traefik's API at `api_url`, which requires the token."""
 
     def __init__(self, api_url: str, token: str) -> None:
         self._api_url = api_url
         self._token = token
 
     async def confirm(self, routes: Sequence[Route], timeout_s: float = 10.0) -> None:
-        """Return once the proxy has these routes in force; one without endpoints is in force when it is gone."""
+        """Wait until the proxy uses these routes. A route without endpoints must be gone. Raises Unavailable."""
         deadline = monotonic() + timeout_s
         waiting = list(routes)
         async with ClientSession(headers={PROXY_TOKEN_HEADER: self._token}, timeout=ClientTimeout(ANSWER_S)) as session:
@@ -43,9 +43,9 @@ class TraefikRouter:
         return led == set(endpoints(route)) and router.get("rule", "") == (rule(route) if led else "")
 
     async def _get(self, session: ClientSession, kind: str, app_id: AppId) -> Json:
-        """Return what Traefik has; nothing if it has none. Raises ClientError."""
+        """Return the object that Traefik has, or {} if it has none. Raises ClientError."""
         async with session.get(f"{self._api_url}/api/http/{kind}/{name(app_id)}@http") as response:
-            # Its API answers 404 with JSON for a name that it has not; another 404 comes from elsewhere.
+            # Traefik's API answers an unknown name with a 404 in JSON. Any other 404 comes from elsewhere.
             if response.status == 404 and (await response.text()).startswith("{"):  # noqa: PLR2004 - Not Found (RFC 9110)
                 return {}
             response.raise_for_status()

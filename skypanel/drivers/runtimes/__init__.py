@@ -1,1 +1,1 @@
-"""Language runtimes: each is fetched once for all apps, and kept as long as there is space."""
+"""Language runtimes: each is fetched once for all apps, and kept while there is space."""

@@ -1,4 +1,4 @@
-"""The runtimes that a panel keeps for its builds, in a folder of its own."""
+"""The cache of runtimes for a panel's builds, in a folder of its own."""
 
 import asyncio
 import fcntl
@@ -21,11 +21,11 @@ class Source(Protocol):
     """Where the runtimes of a language come from."""
 
     def offered(self, base: str) -> Awaitable[dict[str, Runtime]]:
-        """Return by version what can be had. Raises Unavailable."""
+        """Return the available runtimes by version. Raises Unavailable."""
         ...
 
     def fetch(self, runtime: Runtime, folder: Path, base: str) -> Awaitable[None]:
-        """Put what a build installs it from into a folder. Raises Unavailable, NotFound, OSError."""
+        """Write the files from which a build installs it to a folder. Raises Unavailable, NotFound, OSError."""
         ...
 
 
@@ -35,26 +35,26 @@ _ASK_AGAIN_S = 0.1
 
 
 class KeptRuntimes:
-    """The Runtimes port. Processes of one panel share the folder; each runtime is one of its folders, whole or not there."""
+    """The Runtimes port. All processes of a panel share the folder. Each runtime is a subfolder that appears atomically."""
 
     def __init__(self, folder: Path, kept_bytes: int = KEPT_BYTES) -> None:
         self._folder = folder
         self._kept_bytes = kept_bytes
 
     async def offered(self, language: str, mirror: str) -> Mapping[str, Runtime]:
-        """Return by version what can be had. Raises Unavailable."""
+        """Return the available runtimes by version. Raises Unavailable."""
         return await _SOURCES[language].offered(mirror)
 
     async def kept(self, runtimes: Mapping[str, Runtime]) -> list[str]:
-        """Return the versions of those that need no network any more."""
+        """Return the cached versions, which need no network."""
         return [version for version, runtime in runtimes.items() if self.place(runtime).exists()]
 
     def place(self, runtime: Runtime) -> Path:
-        """Return the folder of a runtime: by its digest, or by its URL where only uv knows that."""
+        """Return the folder of a runtime. Its name derives from the digest, or from the URL if only uv knows the digest."""
         return self._folder / hashlib.sha256((runtime.sha256 or runtime.url).encode()).hexdigest()
 
     async def fetch(self, runtime: Runtime, mirror: str) -> None:
-        """Have it here; who asks while another fetches it waits for that. Raises Unavailable."""
+        """Fetch a runtime unless it is cached. Concurrent calls wait for the first one. Raises Unavailable."""
         place = self.place(runtime)
         async with self._locked(place.name):
             if not place.exists():
@@ -63,7 +63,7 @@ class KeptRuntimes:
         await asyncio.to_thread(self._forget_least_used, place)
 
     async def read(self, runtime: Runtime) -> AsyncIterator[bytes]:
-        """Yield what was fetched as a tar. Raises Unavailable."""
+        """Yield a cached runtime as a tar. Raises Unavailable."""
         process = await asyncio.create_subprocess_exec(
             *("tar", "-c", "-C", str(self.place(runtime)), "."), stdout=asyncio.subprocess.PIPE, stdin=asyncio.subprocess.DEVNULL
         )
@@ -94,7 +94,7 @@ class KeptRuntimes:
 
     @asynccontextmanager
     async def _locked(self, name: str) -> AsyncIterator[None]:
-        """Hold the lock of one runtime, which ends with the process that holds it."""
+        """Hold the file lock of one runtime. The kernel releases it if the process dies."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with (self._folder / f"{name}.lock").open("w") as lock:
             while not _taken(lock.fileno()):  # noqa: ASYNC110 - of the kernel's locks nobody is told

@@ -1,4 +1,4 @@
-"""Reads a mirror of runtimes: a folder, or whatever answers by HTTP."""
+"""Reads a mirror of runtimes: a folder, or an HTTP server."""
 
 import hashlib
 from collections.abc import AsyncIterator
@@ -21,7 +21,7 @@ def is_folder(place: str) -> bool:
 
 
 async def text(place: str) -> str:
-    """Return a small file of a mirror. Raises NotFound where it has no such, Unavailable where it cannot be read."""
+    """Return a small file of a mirror. Raises NotFound if it is missing, Unavailable if it cannot be read."""
     body = bytearray()
     async for chunk in chunks(place):
         body += chunk
@@ -31,7 +31,7 @@ async def text(place: str) -> str:
 
 
 async def download(place: str, sha256: str, target: Path) -> None:
-    """Write a file of a mirror that has this digest. Raises as `text`."""
+    """Write a file of a mirror to `target` and check its digest. Raises NotFound, Unavailable."""
     digest, size = hashlib.sha256(), 0
     with target.open("wb") as file:
         async for chunk in chunks(place):
@@ -45,7 +45,7 @@ async def download(place: str, sha256: str, target: Path) -> None:
 
 
 async def chunks(place: str) -> AsyncIterator[bytes]:
-    """Yield a file of a mirror. Raises as `text`."""
+    """Yield the bytes of a mirror's file. Raises NotFound, Unavailable."""
     async for chunk in _of_folder(Path(unquote(place))) if is_folder(place) else _of_server(place):
         yield chunk
 
@@ -63,7 +63,7 @@ async def _of_folder(path: Path) -> AsyncIterator[bytes]:
 
 async def _of_server(url: str) -> AsyncIterator[bytes]:
     try:
-        # as urllib and uv do it, a proxy is taken from the environment
+        # trust_env takes a proxy from the environment, as urllib and uv do
         async with aiohttp.ClientSession(timeout=_PATIENCE, trust_env=True) as session, session.get(url) as response:
             if response.status in {404, 410}:
                 raise NotFound(f"There is no {url}.")

@@ -1,4 +1,4 @@
-"""Node.js from a mirror with the layout of nodejs.org/dist. Without one there is none: builds get it through npm."""
+"""Node.js from a mirror with the layout of nodejs.org/dist. Without a mirror, builds get it through npm."""
 
 import json
 import platform
@@ -13,7 +13,7 @@ _ARCHITECTURES = {"x86_64": "x64", "aarch64": "arm64"}
 
 
 async def offered(base: str) -> dict[str, Runtime]:
-    """Return by version what can be had from a mirror. Raises Unavailable."""
+    """Return the runtimes of a mirror by version; none without a mirror. Raises Unavailable."""
     if not base:
         return {}
     try:
@@ -27,7 +27,7 @@ async def offered(base: str) -> dict[str, Runtime]:
 
 
 async def fetch(runtime: Runtime, folder: Path, _base: str) -> None:
-    """Put the archive into a folder, its digest checked against the mirror's list. Raises Unavailable."""
+    """Download the archive to a folder, and check its digest against the mirror's list. Raises NotFound, Unavailable."""
     release, _, name = runtime.url.rpartition("/")
     sums = await mirror.text(f"{release}/SHASUMS256.txt")
     digests = {words[1]: words[0] for line in sums.splitlines() if len(words := line.split()) == 2}  # noqa: PLR2004 - digest and name

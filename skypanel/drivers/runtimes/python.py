@@ -1,7 +1,7 @@
-"""Python interpreters, by uv: python-build-standalone's, or a mirror's of the same layout.
+"""Python interpreters, by uv: from python-build-standalone, or from a mirror with the same layout.
 
-A mirror may have an index of its own beside the releases, in the format of uv's download-metadata.json
-(https://docs.astral.sh/uv/reference/environment/#uv_python_downloads_json_url); else uv's own digests count.
+A mirror may have its own index next to the releases, in the format of uv's download-metadata.json
+(https://docs.astral.sh/uv/reference/environment/#uv_python_downloads_json_url). Without an index, uv's own digests apply.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ _LAST_LINES = 2
 
 
 async def offered(base: str) -> dict[str, Runtime]:
-    """Return by version what can be had from a mirror, or without one from where uv gets it. Raises Unavailable."""
+    """Return the runtimes of a mirror, or of uv's own source without one, by version. Raises Unavailable."""
     if base:
         try:
             return _indexed(json.loads(await mirror.text(f"{base}/python/{INDEX}")), f"{base}/python")
@@ -42,7 +42,7 @@ async def offered(base: str) -> dict[str, Runtime]:
 
 
 async def fetch(runtime: Runtime, folder: Path, base: str) -> None:
-    """Put into a folder what uv in a build installs the runtime from, its digest checked. Raises Unavailable."""
+    """Write the files from which uv in a build installs the runtime to a folder, and check the digest. Raises Unavailable."""
     variables = {"UV_PYTHON_CACHE_DIR": str(folder)}
     if runtime.sha256 is not None:
         (folder / INDEX).write_text(json.dumps(_entry(runtime)))
@@ -58,7 +58,7 @@ async def fetch(runtime: Runtime, folder: Path, base: str) -> None:
 
 
 def _is_wanted(entry: Mapping[str, Any]) -> bool:
-    """Whether uv's line is a final release of the usual kind for this machine."""
+    """Whether an entry of uv's list is a final release of the default build for this machine."""
     return bool(entry["key"] == _key(entry["version"]) and entry["version"].replace(".", "").isdigit())
 
 
@@ -72,7 +72,7 @@ def _indexed(index: Mapping[str, Any], base: str) -> dict[str, Runtime]:
 
 
 def _moved(url: str, base: str) -> str:
-    """Return where the archive of a release is on a mirror."""
+    """Return the location on a mirror of a release's archive."""
     return f"{base}/{url.partition(_RELEASES)[2] or url.rpartition('/')[2]}" if "://" in url else f"{base}/{url}"
 
 
@@ -105,7 +105,7 @@ def _as_url(place: str) -> str:
 
 
 async def _uv(variables: Mapping[str, str], *arguments: str) -> str:
-    """Return what uv prints. Raises Unavailable with the end of its own words."""
+    """Return what uv prints. Raises Unavailable with the reason that uv gives."""
     keep = {name: value for name, value in os.environ.items() if name in _KEPT}
     process = await asyncio.create_subprocess_exec(
         *(str(PROGRAMS / "uv"), *arguments, "--no-config", "--no-progress", "--no-cache", "--system-certs"),
@@ -135,7 +135,7 @@ _KEPT = (
 
 
 def _why(complaints: str) -> str:
-    """Return the reason in what uv says when it could not install."""
+    """Return the reason of a failed installation, from uv's stderr."""
     lines = [line.strip().removeprefix("cause: ") for line in complaints.splitlines() if line.strip()]
     if any("Hash mismatch" in line for line in lines):
         return "It is not the file that its index promises: the SHA-256 differs."

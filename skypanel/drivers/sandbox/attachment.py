@@ -15,7 +15,7 @@ _END = b"\x04"
 
 
 class Attachment:
-    """Made before the dyno starts: `theirs` are its stdin, stdout and stderr, which go to whoever starts it."""
+    """The descriptors of a one-off dyno. `theirs` are its stdin, stdout and stderr; pass them on to start it."""
 
     def __init__(self, window: Window | None) -> None:
         self._terminal = window is not None
@@ -35,37 +35,37 @@ class Attachment:
         self._send: Callable[[int], Awaitable[None]] | None = None
 
     def started(self, end: "asyncio.Future[Exit]", send: Callable[[int], Awaitable[None]]) -> None:
-        """Note that the dyno runs: how its end is heard of, and how a signal is sent."""
+        """Set how to wait for the dyno's end and how to signal it. Closes `theirs`, which the dyno now has."""
         self._end, self._send = end, send
         self.close_theirs()
 
     def close_theirs(self) -> None:
-        """Close what the dyno has by now; twice is no error."""
+        """Close our copies of the dyno's descriptors. Idempotent."""
         close_all(set(self.theirs))
         self.theirs = ()
 
     def close(self) -> None:
-        """Close everything: a dyno that still writes finds nobody there."""
+        """Close all descriptors. A dyno that still writes then gets an error."""
         self.close_theirs()
         close_all(self._open)
         self._open.clear()
 
     async def read(self) -> AsyncIterator[bytes]:
-        """Yield what it writes until nobody can write any more."""
+        """Yield its output until every process in it has closed it."""
         while self._output in self._open:
             await readable(self._output)
             try:
                 chunk = os.read(self._output, CHUNK_BYTES)
             except BlockingIOError:
                 continue
-            except OSError:  # a terminal that nobody has open any more: EIO
+            except OSError:  # EIO: every process has closed the terminal
                 return
             if not chunk:
                 return
             yield chunk
 
     async def write(self, chunk: bytes) -> None:
-        """Give it input; what it does not read any more is dropped."""
+        """Write to its stdin. Input after its end is dropped."""
         if self._input in self._open:
             try:
                 await write_all(self._input, chunk)
@@ -73,7 +73,7 @@ class Attachment:
                 return
 
     async def end_input(self) -> None:
-        """Say that no more input comes."""
+        """Close its stdin; on a terminal, send end-of-file."""
         if self._terminal:
             await self.write(_END)
         elif self._input in self._open:
@@ -81,15 +81,15 @@ class Attachment:
             os.close(self._input)
 
     def resize(self, window: Window) -> None:
-        """Change the size of its terminal."""
+        """Change the size of its terminal. Does nothing if it has none."""
         if self._terminal:
             fcntl.ioctl(self._input, termios.TIOCSWINSZ, struct.pack("4H", window.rows, window.columns, 0, 0))
 
     async def signal(self, number: int) -> None:
-        """Send a signal to its processes."""
+        """Send a signal to its processes. Does nothing if it has ended."""
         if self._send is not None and not self._end.done():
             await self._send(number)
 
     async def wait(self) -> Exit:
-        """Return how it ended, once it has."""
+        """Wait until it has ended, and return its exit."""
         return await asyncio.shield(self._end)

@@ -26,7 +26,7 @@ class BubblewrapBuilder:
         self._launcher = launcher
 
     def workspace(self, app: App, limits: Limits) -> AbstractAsyncContextManager[Workspace]:
-        """Open an empty workspace; at the end of the block everything in it is gone but /cache. Raises Unavailable."""
+        """Open an empty workspace. At the end of the block all of it is deleted except /cache. Raises Unavailable."""
         return open_workspace(self._launcher, Tenant(app.id, app.number), limits)
 
 
@@ -34,7 +34,7 @@ class BubblewrapBuilder:
 async def open_workspace(
     launcher: Launcher, tenant: Tenant, limits: Limits, digest: str | None = None
 ) -> AsyncIterator["SandboxWorkspace"]:
-    """Open a build's workspace, or with the digest of a staged slug a one-off dyno's."""
+    """Open the workspace of a build, or with the digest of a staged slug that of a one-off dyno. Raises Unavailable."""
     async with launcher.connect() as connection:
         async with answered_within(WORK_S):
             await connection.say({"do": "workspace", "tenant": tenant_message(tenant), "limits": limits_message(limits), "digest": digest})
@@ -48,7 +48,7 @@ async def open_workspace(
 
 
 class SandboxWorkspace:
-    """The panel's end of a workspace; one step runs at a time."""
+    """The panel's end of a workspace. It runs one step at a time."""
 
     def __init__(self, connection: LauncherConnection) -> None:
         self._connection = connection
@@ -56,7 +56,7 @@ class SandboxWorkspace:
         self._cancelled: asyncio.Task[Exit] | None = None
 
     async def run(self, step: Step, write: WriteLine, stdin: AsyncIterable[bytes] | None = None) -> Exit:
-        """Run a step to its end, stdout and stderr line by line."""
+        """Run a step until it ends, and pass its stdout and stderr to `write` line by line."""
         with Pipe() as output, Pipe() as source:
             running = await self._begin(step, (source.read, output.write, output.write))
             output.close_write()
@@ -72,7 +72,10 @@ class SandboxWorkspace:
                 await self._end(running, feeding)
 
     async def read(self, step: Step) -> AsyncGenerator[bytes, None]:
-        """Yield a step's stdout as it comes. Raises StepFailed at the end if it did not succeed, with the end of its stderr as a note."""
+        """Yield a step's stdout as it comes.
+
+        Raises StepFailed at the end if the step failed, with the last lines of its stderr as a note.
+        """
         with Pipe() as output, Pipe() as complaints:
             running = await self._begin_without_input(step, output.write, complaints.write)
             output.close_write()
@@ -90,7 +93,7 @@ class SandboxWorkspace:
                 await self._end(running, listening)
 
     async def hang_up(self) -> None:
-        """Forget a step that still runs; the launcher ends it with the connection."""
+        """Stop waiting for a running step. The launcher kills it when the connection closes."""
         if self._running is not None:
             self._running.cancel()
             await asyncio.wait({self._running})
@@ -114,7 +117,7 @@ class SandboxWorkspace:
         return Exit(answer["code"], answer["reason"])
 
     async def _cancel(self, running: asyncio.Task[Exit]) -> None:
-        """End a step that nobody waits for any more; it still answers."""
+        """Cancel a step and wait for its answer."""
         if not running.done():
             if self._cancelled is not running:
                 self._cancelled = running
@@ -122,7 +125,7 @@ class SandboxWorkspace:
             await asyncio.wait({running})
 
     async def _end(self, running: asyncio.Task[Exit], beside: "asyncio.Task[None] | asyncio.Task[list[str]]") -> None:
-        """Leave nothing behind of a step, whether it ended or its caller went away."""
+        """Clean up after a step, whether it ended or its caller was cancelled."""
         beside.cancel()
         await asyncio.wait({beside})
         await self._cancel(running)
@@ -138,7 +141,7 @@ async def _copy_lines(output: Pipe, write: WriteLine) -> None:
 
 
 async def _feed(source: Pipe, stdin: AsyncIterable[bytes] | None) -> None:
-    """Write to a step's stdin as long as it reads; what is broken off by an error ends early."""
+    """Write to a step's stdin until the step closes it. If `stdin` raises an error, the step's stdin is closed early."""
     os.set_blocking(source.write, False)
     try:
         if stdin is not None:

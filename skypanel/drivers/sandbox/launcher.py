@@ -1,4 +1,4 @@
-"""Talks to the launcher over its socket."""
+"""A client of the launcher's socket."""
 
 import asyncio
 import socket
@@ -13,14 +13,14 @@ from skypanel.host.protocol import Message
 
 _ERRORS: dict[str, type[SkyPanelError]] = {"conflict": Conflict, "denied": Denied, "invalid": Invalid, "not_found": NotFound}
 _FINISH_S = 30.0
-# What has to be made, stopped or deleted takes its time.
+# Timeouts of requests; those that make, stop or delete things get WORK_S.
 ANSWER_S = 30.0
 WORK_S = 300.0
 
 
 @asynccontextmanager
 async def answered_within(seconds: float) -> AsyncIterator[None]:
-    """Give the launcher so long for what happens in the block. Raises Unavailable."""
+    """Limit the time of the block, in which the launcher must answer. Raises Unavailable."""
     try:
         async with asyncio.timeout(seconds):
             yield
@@ -31,7 +31,7 @@ async def answered_within(seconds: float) -> AsyncIterator[None]:
 
 
 class LauncherConnection:
-    """A conversation with the launcher; closing it ends what was made for it."""
+    """A connection to the launcher. When it closes, the launcher removes what was made for it."""
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
@@ -44,7 +44,7 @@ class LauncherConnection:
             raise _gone() from error
 
     async def hear(self) -> dict[str, Any]:
-        """Return the next answer. Raises what the launcher raised, or Unavailable if it is gone."""
+        """Return the next answer. Raises the launcher's error, or Unavailable if the connection is lost."""
         try:
             received = await self._channel.receive()
         except OSError as error:
@@ -57,14 +57,14 @@ class LauncherConnection:
         return answer
 
     async def finish(self) -> None:
-        """End the conversation, and wait until the launcher has cleared up after it."""
+        """Close the sending side, and wait until the launcher has cleaned up."""
         with suppress(TimeoutError):
             async with asyncio.timeout(_FINISH_S):
                 await self._channel.finish()
 
 
 class Launcher:
-    """The launcher behind a socket; it refuses everybody but root and the panel's user."""
+    """The launcher behind a socket. It accepts only root and the panel's user."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -85,7 +85,7 @@ class Launcher:
             channel.close()
 
     async def ask(self, message: Message, within_s: float = ANSWER_S) -> dict[str, Any]:
-        """Return the answer to one request. Raises what the launcher raises, or Unavailable; also when no answer comes in time."""
+        """Return the answer to one request. Raises the launcher's error, or Unavailable if no answer comes within `within_s`."""
         async with answered_within(within_s), self.connect() as connection:
             await connection.say(message)
             return await connection.hear()

@@ -1,4 +1,4 @@
-"""When a dyno can take over, and what to tell its owner when it cannot."""
+"""Decides when a dyno is ready, and explains why it is not."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ _BIND = "Bind to 0.0.0.0 and the port in $PORT."
 
 
 def check_alive(first: Dyno, now: Dyno) -> None:
-    """Raise Unready if a dyno crashed since it was looked at first, or is told to stop."""
+    """Raise Unready if a dyno has crashed since the first look, or is stopping."""
     if now.state is DynoState.STOPPING:
         raise Unready(now.key.name, "was told to stop before it was ready.")
     if now.state is DynoState.CRASHED or now.restarts > first.restarts:
@@ -25,13 +25,13 @@ def check_alive(first: Dyno, now: Dyno) -> None:
 
 
 def steady(dyno: Dyno, now: datetime) -> bool:
-    """Whether a dyno that serves no requests has been up for a moment."""
+    """Whether a dyno other than web has been up for at least STEADY."""
     return dyno.state is DynoState.UP and now - dyno.since >= STEADY
 
 
 @dataclass
 class Readiness:
-    """What is known of one dyno while it is waited for."""
+    """What is known of one dyno while a rollout waits for it."""
 
     name: str
     first: Dyno | None = None
@@ -42,11 +42,11 @@ class Readiness:
     _patience_s: float = FIRST_TRY_S
 
     def needs_look(self, dyno: Dyno | None) -> bool:
-        """Whether it has to be known where the dyno listens."""
+        """Whether the next check needs to know where the dyno listens."""
         return dyno is not None and dyno.key.process_type == WEB and dyno.state is DynoState.UP and not self.ready
 
     async def check(self, dyno: Dyno | None, look: Look | None, now: float) -> bool:
-        """Whether the dyno is ready, by what was seen of it just now, in seconds of a steady clock. Raises Unready if it will not be."""
+        """Whether the dyno is ready, by its latest state. `now` is a monotonic time in seconds. Raises Unready if it will not be."""
         if dyno is None:
             return False
         self.last, self._look = dyno, look or self._look
@@ -61,7 +61,7 @@ class Readiness:
         return self.ready
 
     def late(self, timeout_s: float) -> Unready:
-        """Return what to say of it if it was not ready in time."""
+        """Return the error for a dyno that was not ready in time."""
         return Unready(self.name, self._why_late(timeout_s))
 
     def _why_late(self, timeout_s: float) -> str:
@@ -76,7 +76,7 @@ class Readiness:
         return f"listens on $PORT but did not answer an HTTP request within {timeout_s:g} s."
 
     async def _ask(self, endpoint: str) -> bool:
-        """Ask for the front page, each time with more patience: an app may be slow to wake."""
+        """Request the front page. The timeout doubles after each failure, because an app may be slow at first."""
         try:
             async with asyncio.timeout(self._patience_s):
                 return await answers_http(endpoint)
@@ -90,7 +90,7 @@ def _elsewhere(look: Look) -> str:
 
 
 async def answers_http(endpoint: str) -> bool:
-    """Whether something at `host:port` answers an HTTP request, whatever it says."""
+    """Whether something at `host:port` answers an HTTP request, with any status."""
     host, _, port = endpoint.rpartition(":")
     try:
         reader, writer = await asyncio.open_connection(host, int(port))

@@ -29,12 +29,12 @@ from skypanel.ports.scheduler import Attached
 
 ONE_OFF_PORT = 5000
 POLL_S = 0.1
-# More than the launcher itself gives an extraction.
+# More than the launcher's own timeout for an extraction.
 STAGE_S = 660.0
 
 
 class ProcessScheduler:
-    """Runs dynos at the launcher; slugs come out of `objects`."""
+    """Runs dynos at the launcher. Slugs come from `objects`."""
 
     def __init__(self, launcher: Launcher, objects: Objects, stop_grace_s: float = STOP_GRACE_S) -> None:
         self._launcher = launcher
@@ -42,17 +42,17 @@ class ProcessScheduler:
         self._stop_grace_s = stop_grace_s
 
     async def stage(self, app: App, digest: str) -> None:
-        """Put a slug where its dynos will start. Raises Unavailable if it cannot be had."""
+        """Stage a slug on this machine. Raises Unavailable."""
         await self._stage(Tenant(app.id, app.number), digest)
 
     async def launch(self, manifest: Manifest) -> None:
-        """Start what is missing of the manifest's dynos, beside whatever else the app runs."""
+        """Start the missing dynos of the manifest. Other dynos of the app keep running."""
         await self._stage(_tenant(manifest), manifest.slug_digest)
         for key in manifest.dynos():
             await self._launcher.ask(_start_message(manifest, key))
 
     async def wait_ready(self, manifest: Manifest, timeout_s: float) -> Sequence[Dyno]:
-        """Return the manifest's dynos once every web dyno answers on $PORT and the others stay up."""
+        """Wait until every web dyno answers on $PORT and the others stay up, and return the manifest's dynos. Raises Unready."""
         waiting = {key: Readiness(key.name) for key in manifest.dynos()}
         try:
             async with asyncio.timeout(timeout_s):
@@ -71,17 +71,17 @@ class ProcessScheduler:
             await asyncio.sleep(POLL_S)
 
     async def dynos(self, app_id: AppId | None = None) -> Sequence[Dyno]:
-        """Return what runs, of one app or of all."""
+        """Return the running dynos of one app, or of all apps."""
         answer = await self._launcher.ask({"do": "list", "app_id": app_id and str(app_id)})
         return [_dyno(report) for report in answer["dynos"]]
 
     async def last_lines(self, key: DynoKey) -> Sequence[str]:
-        """Return the last lines that a dyno of one release printed."""
+        """Return the last lines of a dyno's output."""
         answer = await self._launcher.ask({"do": "last", "key": key_message(key)})
         return [str(line) for line in answer["lines"]]
 
     async def retire(self, manifest: Manifest) -> None:
-        """Stop every dyno of the app that is not the manifest's: SIGTERM now, SIGKILL after the grace."""
+        """Stop every dyno of the app that is not in the manifest: SIGTERM now, SIGKILL after the grace period."""
         await self._launcher.ask(
             {
                 "do": "retire",
@@ -94,16 +94,16 @@ class ProcessScheduler:
         )
 
     async def stop(self, app_id: AppId, dyno: str) -> Sequence[str]:
-        """Stop one dyno or all of a process type; they start again at once. Returns the names of those that were told."""
+        """Restart one dyno or all of a process type, and return their names."""
         answer = await self._launcher.ask({"do": "stop", "app_id": str(app_id), "name": dyno, "grace_s": self._stop_grace_s})
         return [str(name) for name in answer["told"]]
 
     async def remove(self, app_id: AppId) -> None:
-        """Stop all dynos of an app and forget its slugs, logs and disks."""
+        """Stop all dynos of an app and delete its slugs, logs and disks."""
         await self._launcher.ask({"do": "remove", "app_id": str(app_id)}, WORK_S)
 
     async def run(self, manifest: Manifest, command: str, write: WriteLine, timeout_s: float, *, process_type: str = ONE_OFF) -> Exit:
-        """Run a one-off dyno of the manifest's slug to its end, its output line by line."""
+        """Run a one-off dyno of the manifest's slug until it ends, and pass its output to `write` line by line."""
         tenant, limits = _tenant(manifest), replace(manifest.limits, timeout_s=timeout_s)
         step = Step(boot(command), dyno_environment(manifest.config_vars, manifest.only(process_type).name, ONE_OFF_PORT), network=True)
         await self._stage(tenant, manifest.slug_digest)
@@ -112,7 +112,7 @@ class ProcessScheduler:
 
     @asynccontextmanager
     async def attach(self, manifest: Manifest, one_off: OneOff) -> AsyncIterator[Attached]:
-        """Run a one-off dyno for the length of the block; the launcher ends it with the connection."""
+        """Run a one-off dyno for the length of the block. The launcher kills it when the connection closes."""
         await self._stage(_tenant(manifest), manifest.slug_digest)
         async with self._launcher.connect() as connection:
             attachment = Attachment(one_off.window)
@@ -130,21 +130,21 @@ class ProcessScheduler:
                 await connection.finish()
 
     async def detach(self, manifest: Manifest, one_off: OneOff) -> None:
-        """Start a one-off dyno that runs by itself, its output in the app's log."""
+        """Start a detached one-off dyno, whose output goes to the app's log."""
         await self._stage(_tenant(manifest), manifest.slug_digest)
         await self._launcher.ask(_once_message(manifest, one_off, attached=False))
 
     async def one_offs(self, app_id: AppId | None = None) -> Sequence[Dyno]:
-        """Return the one-off dynos that run, attached or not, of one app with what each runs, or of all."""
+        """Return the running one-off dynos, attached or not: of one app with their commands, or of all apps without."""
         answer = await self._launcher.ask({"do": "list", "app_id": app_id and str(app_id)})
         return [_dyno(report) for report in answer["one_offs"]]
 
     async def _signal(self, key: DynoKey, number: int) -> None:
-        with suppress(NotFound):  # it has just ended
+        with suppress(NotFound):  # it may have ended
             await self._launcher.ask({"do": "signal", "app_id": str(key.app_id), "name": key.name, "number": number})
 
     async def _look(self, keys: Sequence[DynoKey]) -> Mapping[DynoKey, Look]:
-        """Return where dynos listen; it is work for the launcher, and asked of nothing that is up."""
+        """Return where dynos listen. That is expensive for the launcher, so it is only asked about dynos that start."""
         if not keys:
             return {}
         answer = await self._launcher.ask({"do": "look", "keys": [key_message(key) for key in keys]})
@@ -169,7 +169,7 @@ class ProcessScheduler:
         except NotFound as error:
             raise Unavailable("The slug is not in storage.", "Push again to build it anew.") from error
         except BrokenPipeError:
-            # the launcher will say why it stopped reading
+            # the launcher's answer says why it stopped reading
             return
         finally:
             pipe.close_write()

@@ -1,7 +1,7 @@
-"""The filter of system calls for sandboxes, by libseccomp; `python -m skypanel.drivers.sandbox.seccomp` prints it in base64.
+"""The seccomp filter of sandboxes, by libseccomp. `python -m skypanel.drivers.sandbox.seccomp` prints it in base64.
 
-The launcher asks for it so: it needs the standard library only, and takes no file that somebody else could change.
-What a filter is: https://man7.org/linux/man-pages/man2/seccomp.2.html.
+The launcher runs this program to get the filter. So the launcher needs only the standard library, and trusts no file that
+others could change. The format is https://man7.org/linux/man-pages/man2/seccomp.2.html.
 """
 
 import base64
@@ -12,15 +12,15 @@ import pyseccomp
 
 from skypanel.domain.syscalls import RULES, UNKNOWN, Argument, Rule
 
-# A tree instead of a chain: half a dozen steps a call instead of hundreds.
+# A binary tree: about six comparisons for each system call instead of hundreds.
 _TREE = 2
 
 
 def program() -> bytes:
-    """Return the filter as the kernel of this machine takes it. Raises OSError."""
+    """Return the filter as a program of this machine's kernel. Raises OSError."""
     unknown = pyseccomp.ERRNO(UNKNOWN)
     made = pyseccomp.SyscallFilter(unknown)
-    # other than the machine's own: programs of 32 bits
+    # of another architecture: 32-bit programs
     made.set_attr(pyseccomp.Attr.ACT_BADARCH, unknown)
     made.set_attr(pyseccomp.Attr.CTL_OPTIMIZE, _TREE)
     for rule in RULES:
@@ -34,7 +34,7 @@ def program() -> bytes:
 
 def _add(made: pyseccomp.SyscallFilter, rule: Rule, call: str) -> None:
     number = pyseccomp.resolve_syscall(pyseccomp.Arch.NATIVE, call)
-    is_known = number >= 0  # to this kind of machine, and to this libseccomp
+    is_known = number >= 0  # to this architecture and this libseccomp
     if is_known and rule.error != UNKNOWN:
         action = pyseccomp.ERRNO(rule.error) if rule.error else pyseccomp.ALLOW
         made.add_rule(action, number, *map(_argument, rule.arguments))

@@ -1,6 +1,6 @@
-"""An uploaded .tgz, read as it comes and written anew as a source: nothing of it is unpacked, and nothing trusted.
+"""Converts an uploaded .tgz to a source in a stream. Nothing is extracted, and nothing in it is trusted.
 
-Python's own reader of streams is none for this: it takes a header's word for how much to keep in memory
+Python's own stream reader is not safe here: a header decides how much it keeps in memory
 (https://www.gnu.org/software/tar/manual/html_node/Standard.html, https://pubs.opengroup.org/onlinepubs/9799919799/utilities/pax.html).
 """
 
@@ -15,7 +15,7 @@ from skypanel.domain.limits import MIB
 from skypanel.domain.transcript import size
 from skypanel.drivers.sources import tar as source_tar
 
-GZIP = 31  # zlib's word for it
+GZIP = 31  # zlib's wbits for a gzip stream
 PIECE_BYTES = MIB
 MAX_EXTENSION_BYTES = MIB // 4
 MAX_DIGITS = 15
@@ -24,13 +24,13 @@ EXTENSIONS = frozenset({tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.XGLTYP
 
 
 class TarballArchives:
-    """Archives as `tar -czf` and `git archive --format=tar.gz` make them, that unpack to at most so much."""
+    """Archives as `tar -czf` and `git archive --format=tar.gz` make them, of at most `max_plain_bytes` uncompressed."""
 
     def __init__(self, max_plain_bytes: int = MAX_PLAIN_BYTES) -> None:
         self._max_plain_bytes = max_plain_bytes
 
     async def source(self, chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
-        """Yield an uploaded .tgz as a source. Raises Invalid as soon as something in it must not become a file."""
+        """Yield an uploaded .tgz as a source. Raises Invalid at the first entry that must not become a file."""
         rewriting = _Rewriting(self._max_plain_bytes)
         async for chunk in chunks:
             written = rewriting.feed(chunk)
@@ -40,7 +40,7 @@ class TarballArchives:
 
 
 class _Rewriting:
-    """From compressed bytes to compressed bytes."""
+    """Converts the compressed bytes of an upload to those of a source."""
 
     def __init__(self, max_plain_bytes: int) -> None:
         self._max_plain_bytes = max_plain_bytes
@@ -51,7 +51,7 @@ class _Rewriting:
         self._is_ended = False
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
-        """Yield what can be written once this much was read, some of it at a time."""
+        """Yield the output for these bytes, piece by piece. Raises Invalid."""
         while chunk and not self._is_ended:
             piece, chunk = self._next(chunk)
             self._plain_bytes += len(piece)
@@ -60,16 +60,16 @@ class _Rewriting:
             yield b"".join(self._compressor.compress(part) for part in self._reader.feed(piece))
 
     def end(self) -> bytes:
-        """Return the rest. Raises Invalid if the archive has not ended."""
+        """Return the rest of the output. Raises Invalid if the archive is incomplete."""
         if not self._inflate.eof:
             raise unreadable()
         self._reader.end()
         return self._compressor.compress(source_tar.END) + self._compressor.flush()
 
     def _next(self, chunk: bytes) -> tuple[bytes, bytes]:
-        """Return some plain bytes, and the compressed ones that are left."""
+        """Return some uncompressed bytes, and the compressed bytes that are left."""
         if self._inflate.eof:
-            # One may follow another; zeros fill the last up.
+            # Another gzip member may follow; zeros pad the last one.
             self._is_ended = not chunk.strip(b"\0")
             if self._is_ended:
                 return b"", b""
@@ -82,7 +82,7 @@ class _Rewriting:
 
 
 class _Reader:
-    """From the bytes of a tar to those of a source's."""
+    """Converts the bytes of a tar to those of a source's tar."""
 
     def __init__(self) -> None:
         self._contents = Contents()
@@ -93,7 +93,7 @@ class _Reader:
         self._is_ended = False
 
     def feed(self, plain: bytes) -> Iterator[bytes]:
-        """Yield what is to be written of it."""
+        """Yield the output for these bytes. Raises Invalid."""
         self._waiting += plain
         if self._is_ended:
             self._waiting.clear()
@@ -116,7 +116,7 @@ class _Reader:
                 yield self._begin(self._take(tarfile.BLOCKSIZE))
 
     def end(self) -> None:
-        """Raise Invalid if something is missing. The mark at the end may be: not every program writes it."""
+        """Raise Invalid if the tar is incomplete. The end mark is optional, because some programs omit it."""
         if self._waiting or self._body_bytes or self._skipped_bytes or self._extension or self._extensions:
             raise unreadable()
         self._contents.check()
@@ -127,7 +127,7 @@ class _Reader:
         return taken
 
     def _begin(self, block: bytes) -> bytes:
-        """Take in a header, and return what is to be written for it."""
+        """Parse a header, and return its output."""
         if not any(block):
             self._is_ended = True
             self._waiting.clear()
@@ -164,7 +164,7 @@ class _Reader:
         raise unfit(path)
 
     def _extend(self, extension: tarfile.TarInfo, body: bytes) -> None:
-        """Take in what is said of the next file: its name alone, or several things (pax)."""
+        """Parse an extension of the next header: a long name (GNU), or several fields (pax)."""
         self._extension, self._skipped_bytes = None, -len(body) % tarfile.BLOCKSIZE
         if extension.type == tarfile.GNUTYPE_LONGNAME:
             self._extensions["path"] = _text(body.rstrip(b"\0"))

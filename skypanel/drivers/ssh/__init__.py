@@ -1,1 +1,1 @@
-"""Other machines, and SSH keys."""
+"""Drivers for SSH: other machines, and keys."""

@@ -1,4 +1,4 @@
-"""The Machines port: SSH by asyncssh, which knows of no file of the caller's: no agent, no keys, no known hosts."""
+"""The Machines port: SSH by asyncssh, without the local user's files: no agent, no keys, no known hosts."""
 
 import asyncio
 import shlex
@@ -17,16 +17,16 @@ from skypanel.ports.output import WriteLine
 
 CONNECT_S = 15.0
 KEEPALIVE_S = 5.0
-# What a command printed last is dropped if it is this long; none of ours prints as much.
+# Output beyond this is dropped. None of our commands prints as much.
 MAX_OUTPUT_BYTES = 1024 * 1024
 MAX_LINE = 64 * 1024
 
 
 class SshMachines:
-    """Logs in to machines; the key of a machine is the caller's to keep."""
+    """Logs in to machines. The caller stores the host keys."""
 
     async def host_key(self, address: str, port: int) -> str:
-        """Return the key by which a machine proves who it is, as OpenSSH writes it. Raises Unavailable."""
+        """Return a machine's host key in OpenSSH format. Raises Unavailable."""
         try:
             async with asyncio.timeout(CONNECT_S):
                 key = await asyncssh.get_server_host_key(address, port, config=None)
@@ -37,7 +37,7 @@ class SshMachines:
         return key.export_public_key("openssh").decode().strip()
 
     def fingerprint(self, host_key: str) -> str:
-        """Return what `ssh-keygen -l` prints of a host key: SHA256:..."""
+        """Return a host key's fingerprint (SHA256:...) as `ssh-keygen -l` prints it."""
         return asyncssh.import_public_key(host_key).get_fingerprint()
 
     @asynccontextmanager
@@ -55,7 +55,7 @@ class SshMachines:
                 "Look which keys or password the machine takes, and whether root may log in.",
             ) from error
         except (asyncssh.ConnectionLost, asyncssh.KeyExchangeFailed, ConnectionResetError) as error:
-            # A server without a key of the kind that is asked for just hangs up, before or after it was heard out.
+            # A server that has no host key of the requested type just disconnects, before or after the request.
             if await self.host_key(login.address, login.port) != login.host_key:
                 raise _changed(login) from error
             raise _unreachable(login.address, login.port) from error
@@ -69,14 +69,14 @@ class SshMachines:
 
 
 class SshShell:
-    """A connection; its commands are quoted for the login shell."""
+    """A connection. Its commands are quoted for the login shell."""
 
     def __init__(self, connection: asyncssh.SSHClientConnection, address: str) -> None:
         self._connection = connection
         self._address = address
 
     async def run(self, argv: Sequence[str], write: WriteLine, stdin: AsyncIterable[bytes] | None = None) -> Exit:
-        """Run a command to its end, stdout and stderr line by line."""
+        """Run a command until it ends, and pass its stdout and stderr to `write` line by line. Raises Unavailable."""
         try:
             process = await self._begin(argv)
             feeding = asyncio.create_task(_feed(process, stdin))
@@ -93,7 +93,7 @@ class SshShell:
             raise self._lost() from error
 
     async def read(self, argv: Sequence[str], stdin: bytes = b"") -> str:
-        """Return what a command prints. Raises StepFailed with its last line."""
+        """Return what a command prints. Raises StepFailed with its last line, or Unavailable."""
         printed: list[str] = []
 
         async def keep(line: str) -> None:
@@ -139,7 +139,7 @@ def _private_key(text: str) -> asyncssh.SSHKey:
 
 
 async def _feed(process: "asyncssh.SSHClientProcess[bytes]", stdin: AsyncIterable[bytes] | None) -> None:
-    """Send a command its input; one that ended without reading it all says why by its exit status."""
+    """Send a command its input. If it ends before reading all, its exit status tells why."""
     with suppress(BrokenPipeError, ConnectionError, asyncssh.Error):
         if stdin is not None:
             async for chunk in stdin:

@@ -1,4 +1,4 @@
-"""SSH public keys as OpenSSH writes them into files (RFC 4716's one-line cousin, sshd(8))."""
+"""SSH public keys in OpenSSH's one-line format (sshd(8)), which differs from that of RFC 4716."""
 
 import asyncssh
 
@@ -7,7 +7,7 @@ from skypanel.domain.errors import Invalid
 
 
 def parse_public_key(text: str, name: str) -> PublicKey:
-    """Return a key from its line; its comment names it, or else `name`. Raises Invalid."""
+    """Parse the line of an SSH public key. Its comment is its name, else `name` is. Raises Invalid."""
     try:
         key = asyncssh.import_public_key(text)
     except (asyncssh.KeyImportError, ValueError):

@@ -1,1 +1,1 @@
-"""Object storage."""
+"""Drivers for object storage."""

@@ -1,4 +1,4 @@
-"""Objects in a directory: `<kind>/<2 hex>/<name>`, written beside and renamed into place."""
+"""Objects in a directory: `<kind>/<2 hex>/<name>`, written to a temporary file and renamed."""
 
 import asyncio
 import hashlib
@@ -20,13 +20,13 @@ UNFINISHED = "unfinished"
 
 
 class FileObjects:
-    """Content-addressed storage on the local disk; `root` is this driver's own directory."""
+    """Content-addressed storage on the local disk. `root` belongs to this driver alone."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
 
     async def add(self, kind: ObjectKind, chunks: AsyncIterable[bytes], max_bytes: int | None = None) -> Stored:
-        """Write an object under the digest of its bytes; nothing is left behind if it fails."""
+        """Write an object under the digest of its bytes. If it fails, nothing is left behind."""
         directory = self._directory(kind)
         file = await asyncio.to_thread(self._begin)
         try:
@@ -46,34 +46,34 @@ class FileObjects:
             file.close()
 
     async def put(self, kind: ObjectKind, name: str, body: bytes) -> None:
-        """Write a small object under a name of its own, replacing what was there."""
+        """Write a small object under a given name, in place of an earlier one."""
         await asyncio.to_thread(self._put, self._path(kind, name), body)
 
     async def exists(self, kind: ObjectKind, digest: str) -> bool:
-        """Whether there is such an object."""
+        """Whether an object exists."""
         return await asyncio.to_thread(self._path(kind, digest).is_file)
 
     async def delete(self, kind: ObjectKind, digest: str, before: datetime | None = None) -> None:
-        """Delete an object, where a time is given only if it was written before; one that is not there is no error."""
+        """Delete an object; with `before`, only if it was written earlier. A missing one is no error."""
         await asyncio.to_thread(_delete, self._path(kind, digest), before)
 
     async def list(self, kind: ObjectKind) -> AsyncIterator[Kept]:
-        """Yield what is there, folder by folder."""
+        """Yield the objects of a kind, folder by folder."""
         directory = self._directory(kind)
         for folder in await asyncio.to_thread(_entries, directory):
             for kept in await asyncio.to_thread(_kept, folder):
                 yield kept
 
     async def url(self, kind: ObjectKind, digest: str, life_s: float) -> str | None:  # noqa: ARG002 - as in ports
-        """Return None: the folder is the panel's alone."""
+        """Return None: only the panel can read the folder."""
         return None
 
     async def sweep(self, before: datetime) -> None:
-        """Remove what writers left unfinished that were killed before then."""
+        """Delete unfinished writes from before `before` of killed writers."""
         await asyncio.to_thread(_sweep, self._root / UNFINISHED, before)
 
     async def close(self) -> None:
-        """Nothing stays open."""
+        """Do nothing: no file stays open."""
 
     def _directory(self, kind: ObjectKind) -> Path:
         return self._root / check_kind(kind)
@@ -97,12 +97,12 @@ class FileObjects:
 
 
 def _place(name: str) -> Path:
-    """Return where an object lies in the directory of its kind."""
+    """Return the path of an object in the directory of its kind."""
     return Path(hashlib.sha256(name.encode()).hexdigest()[:2]) / file_name(name)
 
 
 def _publish(file: IO[bytes], path: Path) -> None:
-    """Make a finished file an object: on the disk before it has its name, and its name on the disk before it counts."""
+    """Make a finished file an object, durably and atomically: sync the file, rename it, sync the directory."""
     with disk_errors():
         os.fsync(file.fileno())
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Taking in the bytes of an object: named, hashed and written to a file as they come."""
+"""Receives the bytes of an object: hashes them and writes them to a file as they come."""
 
 import asyncio
 import errno
@@ -17,21 +17,21 @@ CHUNK_BYTES = 1024 * 1024
 
 
 def check_kind(kind: ObjectKind) -> ObjectKind:
-    """Return `kind` if there are objects of it. Raises Invalid."""
+    """Return `kind` if it is valid. Raises Invalid."""
     if kind not in set(ObjectKind):
         raise Invalid(f"There are no objects of the kind {kind!r}.")
     return kind
 
 
 def file_name(name: str) -> str:
-    """Return an object's name as one part of a path. Raises Invalid."""
+    """Return an object's name as a file name. Raises Invalid."""
     if not name or name.startswith("."):
         raise Invalid(f"{name!r} cannot name an object.")
     return quote(name, safe="")
 
 
 async def copy(chunks: AsyncIterable[bytes], file: IO[bytes], max_bytes: int | None) -> Stored:
-    """Write chunks to an unbuffered file. Raises Invalid once `max_bytes` is passed, Unavailable if the disk fails."""
+    """Write chunks to an unbuffered file. Raises Invalid if they exceed `max_bytes`, Unavailable if the disk fails."""
     digest, total, buffer = hashlib.sha256(), 0, bytearray()
 
     def flush(body: bytes) -> None:
@@ -60,7 +60,7 @@ def write(file: IO[bytes], body: bytes) -> None:
 
 @contextmanager
 def disk_errors() -> Iterator[None]:
-    """Turn the errors of a disk into Unavailable."""
+    """Translate errors of a disk into Unavailable."""
     try:
         yield
     except OSError as error:

@@ -1,7 +1,7 @@
 """Objects in a bucket of any S3 endpoint: `<prefix>/<kind>/<name>`.
 
-The SDK blocks, so that each call runs in a thread of the driver's own: a storage that hangs holds up
-nobody else's threads. An object is taken in on the local disk first, as only its end tells its name.
+The SDK blocks, so each call runs in a thread of the driver's own pool: a storage that hangs blocks no other threads.
+An object goes to the local disk first, because its name is the digest of all its bytes.
 """
 
 import asyncio
@@ -38,11 +38,11 @@ SHA256 = "sha256"  # the metadata of an object whose name is not its digest
 DIGEST_LENGTH = 64
 
 T = TypeVar("T")
-_Client = Any  # boto3 makes its classes as it runs
+_Client = Any  # boto3 makes its classes at runtime
 
 
 class S3Objects:
-    """Content-addressed storage in a bucket; what is on its way there passes through the folder `scratch`."""
+    """Content-addressed storage in a bucket. Uploads pass through the folder `scratch`."""
 
     def __init__(self, storage: Storage, scratch: Path, part_bytes: int = PART_BYTES, read_s: float = READ_S) -> None:
         self._storage = storage
@@ -54,7 +54,7 @@ class S3Objects:
         self._opening = threading.Lock()
 
     async def add(self, kind: ObjectKind, chunks: AsyncIterable[bytes], max_bytes: int | None = None) -> Stored:
-        """Write an object under the digest of its bytes; nothing is left behind if it fails."""
+        """Write an object under the digest of its bytes. If it fails, nothing is left behind."""
         check_kind(kind)
         file = await asyncio.to_thread(self._begin)
         try:
@@ -65,7 +65,7 @@ class S3Objects:
         return stored
 
     async def read(self, kind: ObjectKind, digest: str) -> AsyncIterator[bytes]:
-        """Yield an object's bytes. Raises NotFound, and Unavailable before the end of one that is damaged."""
+        """Yield an object's bytes. Raises NotFound, or Unavailable before the end of a damaged object."""
         response = await self._call(lambda: self._client().get_object(**self._at(kind, digest)))
         expected = _expected(digest, response["Metadata"])
         body, found, held = response["Body"], hashlib.sha256(), b""
@@ -83,16 +83,16 @@ class S3Objects:
             yield held
 
     async def put(self, kind: ObjectKind, name: str, body: bytes) -> None:
-        """Write a small object under a name of its own, replacing what was there."""
+        """Write a small object under a given name, in place of an earlier one."""
         at, metadata = self._at(kind, name), {SHA256: hashlib.sha256(body).hexdigest()}
         await self._call(lambda: self._client().put_object(**at, Body=body, ContentMD5=_md5(body), Metadata=metadata))
 
     async def exists(self, kind: ObjectKind, digest: str) -> bool:
-        """Whether there is such an object."""
+        """Whether an object exists."""
         return await self._head(kind, digest) is not None
 
     async def delete(self, kind: ObjectKind, digest: str, before: datetime | None = None) -> None:
-        """Delete an object, where a time is given only if it was written before; one that is not there is no error."""
+        """Delete an object; with `before`, only if it was written earlier. A missing one is no error."""
         if before is not None:
             found = await self._head(kind, digest)
             if found is None or found["LastModified"] >= before:
@@ -101,7 +101,7 @@ class S3Objects:
         await self._call(lambda: self._client().delete_object(**at))
 
     async def list(self, kind: ObjectKind) -> AsyncIterator[Kept]:
-        """Yield what is there, a thousand a request."""
+        """Yield the objects of a kind, a thousand for each request."""
         prefix = f"{self._storage.prefix}/{check_kind(kind)}/"
         pages = self._client_pages("list_objects_v2", prefix)
         while (page := await self._call(lambda: next(pages, None))) is not None:
@@ -109,22 +109,22 @@ class S3Objects:
                 yield Kept(unquote(entry["Key"].removeprefix(prefix)), entry["LastModified"])
 
     async def url(self, kind: ObjectKind, digest: str, life_s: float) -> str | None:
-        """Return where anyone may fetch an object for `life_s`."""
+        """Return a signed URL that is valid for `life_s`."""
         at = self._at(kind, digest)
         url: str = await self._call(lambda: self._client().generate_presigned_url("get_object", Params=at, ExpiresIn=int(life_s)))
         return url
 
     async def sweep(self, before: datetime) -> None:
-        """Abort the multipart uploads that were begun before then."""
+        """Abort multipart uploads that began before `before`."""
         pages = self._client_pages("list_multipart_uploads", f"{self._storage.prefix}/")
-        with suppress(NotFound):  # some endpoints say so where there are none
+        with suppress(NotFound):  # some endpoints answer so if there are none
             while (page := await self._call(lambda: next(pages, None))) is not None:
                 for upload in page.get("Uploads", ()):
                     if upload["Initiated"] < before:
                         await self._call(partial(self._abort, upload["Key"], upload["UploadId"]))
 
     async def close(self) -> None:
-        """Close the connections; the next use makes new ones."""
+        """Close the connections. The next use opens new ones."""
         client, self._opened = self._opened, None
         if client is not None:
             client.close()
@@ -134,13 +134,13 @@ class S3Objects:
         try:
             found: Mapping[str, Any] = await self._call(lambda: self._client().head_object(**at))
         except NotFound:
-            # An answer to HEAD does not tell a missing object from a missing bucket.
+            # The answer to HEAD is the same for a missing object and a missing bucket.
             await self._call(self._check_bucket)
             return None
         return found
 
     async def _send(self, key: str, file: IO[bytes], stored: Stored) -> None:
-        """Send a file that was taken in; who is cancelled still waits until nothing of it is left."""
+        """Upload a file. If cancelled, wait until the upload is aborted."""
         given_up = threading.Event()
         sending = asyncio.ensure_future(self._call(lambda: self._upload(key, file, stored, given_up)))
         try:
@@ -168,7 +168,7 @@ class S3Objects:
                 parts.append({"PartNumber": number, "ETag": sent["ETag"]})
             client.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
         except BaseException:
-            # What a storage that is down cannot abort now, a sweep does.
+            # If the storage is down, a later sweep aborts the upload.
             with suppress(BotoCoreError, ClientError):
                 self._abort(key, upload["UploadId"])
             raise
@@ -180,12 +180,12 @@ class S3Objects:
         try:
             self._client().head_bucket(Bucket=self._storage.bucket)
         except ClientError as error:
-            # Keys may be good for the objects only.
+            # The key may allow access to objects only.
             if code(error) in MISSING:
                 raise no_bucket(self._storage) from error
 
     def _begin(self) -> IO[bytes]:
-        """Open a file without a name, of which nothing stays however this process ends."""
+        """Open an unnamed file, which the kernel deletes however this process ends."""
         with disk_errors():
             self._scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
             return TemporaryFile(dir=self._scratch, buffering=0)
@@ -197,7 +197,7 @@ class S3Objects:
         return {"Bucket": self._storage.bucket, "Key": self._key(kind, name)}
 
     def _client(self) -> _Client:
-        """Return the client, made at its first use as that takes a while."""
+        """Return the client. It is made at first use, because that is slow."""
         with self._opening:
             if self._opened is None:
                 self._opened = _connect(self._storage, self._read_s)
@@ -224,13 +224,13 @@ def _connect(storage: Storage, read_s: float) -> _Client:
         region_name=storage.region,
         aws_access_key_id=storage.access_key,
         aws_secret_access_key=storage.secret_key,
-        # Whom this machine trusts, which may be a company's own authority; the SDK brings a list of its own.
+        # The machine's own CA certificates, which may include a company's. The SDK would use a list of its own.
         verify=ssl.get_default_verify_paths().cafile,
         config=Config(
             signature_version="s3v4",
-            # Signed with the SHA-256 of what is sent, over TLS too, so that storage refuses anything else.
+            # Signs the SHA-256 of the body, also over TLS, so that storage rejects any other body.
             s3={"addressing_style": "path", "payload_signing_enabled": True},
-            # Many endpoints know no newer checksums.
+            # Many endpoints do not support the newer checksums.
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
             connect_timeout=CONNECT_S,
@@ -242,12 +242,12 @@ def _connect(storage: Storage, read_s: float) -> _Client:
 
 
 def _expected(name: str, metadata: Mapping[str, str]) -> str | None:
-    """Return the digest that an object is to have, if that is known; endpoints differ in the case of metadata."""
+    """Return the expected digest of an object, or None if unknown. Endpoints differ in the case of metadata."""
     if len(name) == DIGEST_LENGTH:
         return name
     return next((value for key, value in metadata.items() if key.lower() == SHA256), None)
 
 
 def _md5(body: bytes) -> str:
-    """Return what storage compares a body with (RFC 1864)."""
+    """Return the Content-MD5 of a body, which storage checks (RFC 1864)."""
     return base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()

@@ -1,4 +1,4 @@
-"""What S3 endpoints and their SDK say when something is wrong, as errors of the domain."""
+"""Translates errors of S3 endpoints and their SDK into the domain's errors."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,18 +16,18 @@ REFUSED = frozenset({"401", "403", "AccessDenied", "Forbidden", "InvalidAccessKe
 
 
 def code(error: ClientError) -> str:
-    """Return what an endpoint calls its error (https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html)."""
+    """Return the code of an endpoint's error (https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html)."""
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
 def no_bucket(storage: Storage) -> Unavailable:
-    """Return the error for a bucket that is not there."""
+    """Return the error for a missing bucket."""
     return Unavailable(f"There is no bucket {storage.bucket} at {storage.endpoint}.", "Make it, or correct s3_bucket in the settings.")
 
 
 @contextmanager
 def translated(storage: Storage) -> Iterator[None]:
-    """Turn the SDK's errors into the domain's."""
+    """Translate the SDK's errors in the block into NotFound or Unavailable."""
     try:
         yield
     except ClientError as error:

@@ -1,1 +1,1 @@
-"""Reading git repositories on other servers, of which nothing is trusted: neither where a name leads, nor what is answered."""
+"""Reads git repositories on other servers. Neither their addresses nor their answers are trusted."""

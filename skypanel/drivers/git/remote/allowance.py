@@ -1,4 +1,4 @@
-"""What a conversation with a server may take: so many bytes, and no time any more once it is cut off."""
+"""The limit of a connection to a server: a number of bytes, and an end on demand."""
 
 from collections.abc import Callable
 from threading import Lock
@@ -8,9 +8,9 @@ from skypanel.domain.transcript import size
 
 
 class Allowance:
-    """Counts what comes, and ends what waits for more; safe to be used by two threads.
+    """Counts received bytes, and cancels blocking work. Thread-safe for one reader and one other thread.
 
-    `what` comes, and `hint` is what to do where that is more than `max_bytes`.
+    `what` names the data and `hint` what to do, for the error when it exceeds `max_bytes`.
     """
 
     def __init__(self, max_bytes: int, what: str, hint: str) -> None:
@@ -22,19 +22,19 @@ class Allowance:
         self._is_cut = False
 
     def take(self, chunk: bytes) -> bytes:
-        """Count what came, and return it. Raises Invalid once it is too much."""
+        """Count received bytes and return them. Raises Invalid if the limit is exceeded."""
         self._left -= len(chunk)
         if self._left < 0:
             raise Invalid(f"{self._what} is larger than {size(self._max_bytes)}.", self._hint)
         return chunk
 
     def give_back(self, chunk: bytes) -> bytes:
-        """Count what came no more, as it is counted elsewhere, and return it."""
+        """Return bytes and stop counting them, because another allowance counts them."""
         self._left += len(chunk)
         return chunk
 
     def hold(self, end: Callable[[], None]) -> None:
-        """Have something end with the conversation, which may have ended already."""
+        """Register `end` to be called by `cut`. If the connection was cut already, call it now."""
         with self._lock:
             if not self._is_cut:
                 self._ends.append(end)
@@ -42,7 +42,7 @@ class Allowance:
         end()
 
     def cut(self) -> None:
-        """End all that is held; who waits for it gets an error."""
+        """Call all registered functions, last first. Blocked reads then fail with an error."""
         with self._lock:
             self._is_cut, ends, self._ends = True, self._ends, []
         for end in reversed(ends):

@@ -1,4 +1,4 @@
-"""Connecting to a server of somebody's choice: its name is looked up once, and only an address that was checked is connected to."""
+"""Connects to servers that users choose. A name is resolved once, and only a checked address is connected to (SSRF protection)."""
 
 import asyncio
 import socket
@@ -13,7 +13,7 @@ CONNECT_S = 10.0
 
 
 async def addresses_of(host: str, port: int, networks: Sequence[Network]) -> tuple[IpAddress, ...]:
-    """Return the addresses of a host that may be connected to. Raises Denied if none may, Unavailable if it has none."""
+    """Return the addresses of a host that the panel may connect to. Raises Denied if none is allowed, Unavailable if it has none."""
     try:
         async with asyncio.timeout(LOOKUP_S):
             found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -30,7 +30,7 @@ async def addresses_of(host: str, port: int, networks: Sequence[Network]) -> tup
 
 
 def dial(host: str, port: int, addresses: Sequence[IpAddress]) -> socket.socket:
-    """Connect to the first of a host's addresses that answers. Raises Unavailable."""
+    """Connect to the first of a host's addresses that accepts. Raises Unavailable."""
     for address in addresses:
         try:
             return socket.create_connection((str(address), port), CONNECT_S)
@@ -46,11 +46,11 @@ def _is_open(address: IpAddress, port: int, networks: Sequence[Network]) -> bool
 
 
 def is_own(address: IpAddress, port: int) -> bool:
-    """Whether an address is one of this machine's, which it then also sends from. Nothing is sent to find out."""
+    """Whether an address is this machine's own: packets to it then have it as source too. Sends no packet."""
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6  # noqa: PLR2004 - its version is its name
     with socket.socket(family, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect((str(address), port))
         except OSError:
-            return False  # there is no way there
+            return False  # there is no route to it
         return ip_address(probe.getsockname()[0].partition("%")[0]) == address

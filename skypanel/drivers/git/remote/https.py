@@ -1,4 +1,4 @@
-"""Git over HTTPS (https://git-scm.com/docs/http-protocol): only to addresses that were checked, and no redirect is followed."""
+"""Git over HTTPS (https://git-scm.com/docs/http-protocol). It connects only to checked addresses and follows no redirect."""
 
 import socket
 import ssl
@@ -25,7 +25,7 @@ LISTING = "/info/refs"
 
 
 class Answer:
-    """A response as dulwich wants it."""
+    """An HTTP response with the interface that dulwich expects."""
 
     redirect_location = ""
 
@@ -39,20 +39,20 @@ class Answer:
         self._allowance = allowance
 
     def read(self, amt: int | None = None) -> bytes:
-        """Return so many bytes, fewer at the end only. Raises Invalid once they are too many."""
+        """Return `amt` bytes, or fewer at the end. Raises Invalid if the limit is exceeded."""
         return self._allowance.take(self._response.read(amt))
 
     def close(self) -> None:
-        """Read no more of it."""
+        """Close the response."""
         self._response.close()
 
     def geturl(self) -> str:
-        """Return where it is from."""
+        """Return the URL of the request."""
         return self._url
 
 
 class HttpsClient(AbstractHttpGitClient):
-    """Reads one repository; raises the errors of the domain, and dulwich's where the protocol is broken."""
+    """Reads one repository. Raises the domain's errors, and dulwich's if the server violates the protocol."""
 
     def __init__(self, url: GitUrl, addresses: Sequence[IpAddress], allowance: Allowance, authorities: str | None) -> None:
         super().__init__(str(url), thin_packs=False, quiet=True)
@@ -63,7 +63,7 @@ class HttpsClient(AbstractHttpGitClient):
         self._opened = ExitStack()
 
     def close(self) -> None:
-        """Let go of all connections; it is the reading thread's to do."""
+        """Close all connections. Only the reading thread may call this."""
         self._opened.close()
 
     def _http_request(
@@ -122,5 +122,5 @@ class HttpsClient(AbstractHttpGitClient):
 
 def _shut(secured: ssl.SSLSocket) -> None:
     with suppress(OSError):
-        # The socket's own way: TLS' would take from the thread that reads what it reads with.
+        # The plain socket's shutdown: the TLS one would drop state that the reading thread still uses.
         socket.socket.shutdown(secured, socket.SHUT_RDWR)

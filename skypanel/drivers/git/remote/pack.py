@@ -1,4 +1,4 @@
-"""A pack that came from elsewhere: kept in a folder of its own, and taken in by C git under the limits of a push."""
+"""A received pack: stored in a folder of its own, and indexed by C git under the limits of a push."""
 
 import asyncio
 import os
@@ -19,7 +19,7 @@ from skypanel.drivers.git.repositories import FETCHED, held
 
 MEMORY_BYTES = GIB
 CPU_S = 5 * 60
-# Old and harmless faults of real histories, as for a push.
+# Old and harmless faults of real histories; pushes may have them too.
 FORGIVEN = ("zeroPaddedFilemode", "badTimezone", "missingSpaceBeforeDate")
 SETTINGS = ("core.bigFileThreshold=8m", "core.packedGitWindowSize=32m", "core.packedGitLimit=256m", "pack.threads=2", "safe.directory=*")
 ENVIRONMENT = {
@@ -34,7 +34,7 @@ PACK = "received.pack"
 
 @asynccontextmanager
 async def folder(root: Path) -> AsyncIterator[Path]:
-    """Have a bare repository for one pack in a folder under `root`, for the length of the block; nobody sweeps it meanwhile."""
+    """Make a bare repository for one pack under `root`, for the length of the block. The sweep does not delete it meanwhile."""
     made = await asyncio.to_thread(_make, root)
     try:
         with held(made):
@@ -51,14 +51,14 @@ def _make(root: Path) -> Path:
 
 
 def objects(folder: Path) -> str:
-    """Return where its objects are."""
+    """Return the folder of its objects."""
     return str(folder / "objects")
 
 
 async def index(folder: Path, shallow: Iterable[str]) -> None:
-    """Have git check the pack that was received, and keep it. `shallow` are the commits whose parents did not come.
+    """Check and index the received pack with git. `shallow` are the commits whose parents were not sent.
 
-    Raises Invalid for a pack that git refuses.
+    Raises Invalid for a pack that git rejects.
     """
     (folder / "shallow").write_text("".join(f"{commit}\n" for commit in shallow))
     with (folder / PACK).open("rb") as pack:
@@ -77,7 +77,7 @@ async def index(folder: Path, shallow: Iterable[str]) -> None:
 
 
 def argv(folder: Path) -> tuple[str, ...]:
-    """Return the command that takes in a pack from its stdin."""
+    """Return the command that indexes a pack from its stdin."""
     settings = (part for setting in SETTINGS for part in ("-c", setting))
     strict = ",".join(f"{fault}=ignore" for fault in FORGIVEN)
     bounds = ("prlimit", f"--as={MEMORY_BYTES}", f"--cpu={CPU_S}", "--core=0")
@@ -85,7 +85,7 @@ def argv(folder: Path) -> tuple[str, ...]:
 
 
 def _reason(said: bytes) -> str:
-    """Return the line that says most: the first error, before that the whole is fatal."""
+    """Return the most specific line: the first error, otherwise the fatal message."""
     lines = [line.partition(": ") for line in said.decode(errors="replace").splitlines()]
     words = {kind: text for kind, _, text in reversed(lines)}
     found = words.get("error") or words.get("fatal")

@@ -1,4 +1,4 @@
-"""The port Remotes: the git protocol by dulwich, in threads that are cut off; packs by C git."""
+"""The port Remotes: the git protocol by dulwich, in threads that can be cancelled; packs by C git."""
 
 import asyncio
 import re
@@ -33,13 +33,13 @@ from skypanel.ports.remotes import Fetched
 AT_ONCE = 8
 LOOK_S = 30.0
 FETCH_S = 5 * 60.0
-# What is said beside the pack is kept in memory, at several times its size.
+# Everything except the pack is kept in memory, at several times its size.
 MAX_LISTING_BYTES = 16 * MIB
 MAX_PACK_BYTES = GIB
-# What dulwich raises for a server that does not keep to the protocol.
+# dulwich's errors for a server that violates the protocol.
 BROKEN = (GitProtocolError, HTTPException, ValueError, AssertionError, LookupError, TypeError)
 
-# What git's server says of a commit that it does not have, and without protocol v2 of any but the newest ones.
+# git's answer for a commit that it lacks. Without protocol v2, also for any commit that is not the tip of a ref.
 NOT_OURS = "not our ref"
 
 _SHA1 = re.compile(rb"[0-9a-f]{40}")
@@ -49,7 +49,10 @@ Client = HttpsClient | SshClient
 
 
 class GitRemotes:
-    """Reads repositories by HTTPS and SSH; `root` is for what is fetched, `authorities` a file of those that vouch for servers."""
+    """Reads repositories by HTTPS and SSH.
+
+    `root` is the folder for fetched packs. `authorities` is a file of CA certificates; None means the machine's own.
+    """
 
     def __init__(
         self, root: Path, authorities: Path | None = None, *, fetch_s: float = FETCH_S, max_pack_bytes: int = MAX_PACK_BYTES
@@ -62,13 +65,13 @@ class GitRemotes:
         self._threads = ThreadPoolExecutor(AT_ONCE, "remote")
 
     def new_key(self) -> KeyPair:
-        """Return a new ed25519 key."""
+        """Return a new ed25519 key pair."""
         key = Ed25519PrivateKey.generate()
         public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
         return KeyPair(public.decode(), key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode())
 
     async def branches(self, entrance: Entrance) -> Branches:
-        """Return what a repository offers."""
+        """Return the branches of a repository. Raises Denied, Invalid, NotFound, Conflict or Unavailable."""
         async with _within(entrance.url, min(LOOK_S, self._fetch_s)), self._slots:
             return await self._speak(entrance, _listing(), _branches)
 
@@ -83,7 +86,7 @@ class GitRemotes:
     @asynccontextmanager
     async def _fetched(self, entrance: Entrance, wanted: "_Wanted", max_bytes: int) -> AsyncIterator[Fetched]:
         async with AsyncExitStack() as stack:
-            # A slot is for the conversation alone: who holds what was fetched may want more.
+            # A slot is only for the connection: a caller that holds a fetched commit may fetch more.
             async with _within(entrance.url, self._fetch_s), self._slots:
                 folder = await stack.enter_async_context(pack.folder(self._root))
                 commit, shallow = await self._receive(entrance, wanted, folder, max_bytes)
@@ -92,7 +95,7 @@ class GitRemotes:
             yield Fetched(commit, pack.objects(folder), size_bytes)
 
     async def _receive(self, entrance: Entrance, wanted: "_Wanted", folder: Path, max_bytes: int) -> tuple[str, Sequence[str]]:
-        """Write the pack of what is wanted, and return the commit and those commits whose parents are not in it."""
+        """Write the pack to `folder`. Returns the commit, and the commits whose parents are not in the pack."""
         spoken = _listing()
         packed = Allowance(max_bytes, f"{wanted} as git packs it", "Take large files out of it, and keep them in object storage.")
 
@@ -122,7 +125,7 @@ class GitRemotes:
             return await self._in_thread(allowance, lambda: speak(client))
 
     async def _in_thread(self, allowance: Allowance, work: Callable[[], T]) -> T:
-        """Return what `work` returns; where nobody waits for it any more, it is cut off and at rest again before this ends."""
+        """Return what `work` returns. If cancelled, cut the connection and wait until the thread has ended."""
         step = asyncio.get_running_loop().run_in_executor(self._threads, work)
         try:
             return await asyncio.shield(step)
@@ -146,7 +149,7 @@ def _branches(client: Client) -> Branches:
 
 @dataclass(frozen=True)
 class _Wanted:
-    """The newest commit of a branch, or a certain one."""
+    """The newest commit of a branch, or a given commit."""
 
     branch: str = ""
     commit: str = ""
@@ -156,11 +159,11 @@ class _Wanted:
 
     @property
     def ref(self) -> Ref:
-        """What the server is asked to list."""
+        """The ref that the server is asked to list."""
         return Ref(ref_of(self.branch).encode()) if self.branch else HEADREF
 
     def found(self, refs: Mapping[Ref, ObjectID | None]) -> ObjectID | None:
-        """Return the commit, by what the server lists; a certain one it need not list (protocol v2 serves all that it has)."""
+        """Return the commit in the server's list. A given commit need not be listed (protocol v2 serves all that it has)."""
         return ObjectID(self.commit.encode()) if self.commit else refs.get(self.ref)
 
 
@@ -173,7 +176,7 @@ def _fetch(client: GitClient, wanted: _Wanted, write: Callable[[bytes], int]) ->
 
 
 def _hex(name: bytes) -> str:
-    """Return a commit's name. Raises Invalid for one that is not SHA-1 in hex, as the server may say anything."""
+    """Return a commit's name. The server is not trusted: raises Invalid unless it is a SHA-1 in hex."""
     if not _SHA1.fullmatch(name):
         raise Invalid("The repository names its commits by something else than SHA-1, which cannot be deployed.", "Use one that does.")
     return name.decode()

@@ -1,4 +1,4 @@
-"""Git over SSH by asyncssh, which knows of no file of the caller's: no agent, no keys, no known hosts."""
+"""Git over SSH by asyncssh, without the local user's files: no agent, no keys, no known hosts."""
 
 import asyncio
 import shlex
@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 class SshClient(TraditionalGitClient):
-    """Speaks with one `git-upload-pack`, from a thread beside the event loop that holds the connection."""
+    """Speaks with one `git-upload-pack`. It runs in a thread; the connection belongs to the event loop."""
 
     def __init__(self, process: "asyncssh.SSHClientProcess[bytes]", host_key: str, allowance: Allowance) -> None:
         super().__init__(thin_packs=False, quiet=True)
@@ -44,7 +44,7 @@ class SshClient(TraditionalGitClient):
         return ReceivableProtocol(self._receive, self._send), lambda: False, None
 
     def last_words(self) -> str:
-        """Return what the server printed beside the protocol."""
+        """Return what the server wrote to stderr."""
         with suppress(TimeoutError, OSError, asyncssh.Error):
             said = self._wait(asyncio.wait_for(self._process.stderr.read(LAST_WORDS_BYTES), LAST_WORDS_S))
             return " ".join(said.decode(errors="replace").split())
@@ -55,7 +55,7 @@ class SshClient(TraditionalGitClient):
 
     def _send(self, chunk: bytes) -> None:
         async def send() -> None:
-            # A server that has hung up may have said why, which is still to be read.
+            # A server that has disconnected may have sent the reason, which can still be read.
             with suppress(BrokenPipeError):
                 self._process.stdin.write(chunk)
                 await self._process.stdin.drain()
@@ -68,9 +68,9 @@ class SshClient(TraditionalGitClient):
 
 @asynccontextmanager
 async def upload_pack(entrance: Entrance, addresses: Sequence[IpAddress], allowance: Allowance) -> AsyncIterator[SshClient]:
-    """Log in and start git there.
+    """Connect, and start git on the server.
 
-    Raises Conflict for a changed host key, before anything is told to the server; Denied where it does not take the key; Unavailable.
+    Raises Conflict for a changed host key, before the server gets any data; Denied if it rejects the key; Unavailable.
     """
     connection = await _log_in(entrance, addresses)
     allowance.hold(connection.abort)
@@ -101,7 +101,7 @@ async def _log_in(entrance: Entrance, addresses: Sequence[IpAddress]) -> asyncss
     except asyncssh.PermissionDenied as error:
         raise Denied(f"{url.host} needs authentication: it does not take the app's deploy key.") from error
     except (asyncssh.ConnectionLost, asyncssh.KeyExchangeFailed, ConnectionResetError) as error:
-        # A server without a key of the kind that is asked for just hangs up.
+        # A server that has no host key of the requested type just disconnects.
         if entrance.host_key and await _shown_key(url, addresses) not in {entrance.host_key, None}:
             raise _changed(url) from error
         raise _lost(url) from error
@@ -124,7 +124,7 @@ def _options(entrance: Entrance) -> dict[str, Any]:
     return {
         "config": None,
         "agent_path": None,
-        # Without one the first that is shown is believed, and kept from then on.
+        # Without a known key, the first one is trusted and stored.
         "known_hosts": ([expected], [], []) if expected else None,
         "username": entrance.url.user,
         "client_keys": [asyncssh.import_private_key(entrance.private_key)] if entrance.private_key else None,
@@ -154,5 +154,5 @@ def _lost(url: GitUrl) -> Unavailable:
 
 
 def no_repository(url: GitUrl, said: str) -> Denied:
-    """Return what is said where the server lets the key in, and shows it no repository."""
+    """Return the error for a server that accepts the key but denies the repository."""
     return Denied(f"{url} is not shown to the app's deploy key" + (f": {printable(said, 200)}." if said else "."))

@@ -1,6 +1,6 @@
-"""The part of the front door that is ours: a plugin that Traefik interprets, and Traefik's configuration of what leads to it.
+"""Our part of the front door: a plugin that Traefik interprets, and the configuration that sends requests through it.
 
-`door.go` says what it does, docs/adr/0017-the-front-door-has-a-part-of-ours.md why. The options of an entry point are
+`door.go` implements it, docs/adr/0017-the-front-door-has-a-part-of-ours.md says why. The options of an entry point are
 https://doc.traefik.io/traefik/reference/install-configuration/entrypoints/.
 """
 
@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 NAME = "door"
-# A service of Traefik's own, for routers whose middleware answers.
+# Traefik's built-in service for routers whose middleware answers.
 NO_SERVICE = "noop@internal"
-# For the headers of a request, a TLS handshake included; its body may take as long as it takes.
+# The timeout for a request's headers, including the TLS handshake. Its body has none.
 HEADER_TIMEOUT = "20s"
 STATIC = {"localPlugins": {NAME: {"moduleName": f"skypanel/{NAME}"}}}
 
@@ -29,26 +29,26 @@ Json = dict[str, Any]
 
 
 def files() -> dict[str, str]:
-    """Return the plugin's files, by their paths in the folder that Traefik is started in."""
+    """Return the plugin's files by path, relative to Traefik's working directory."""
     source = Path(__file__).with_name("door.go").read_text()
-    # JSON is YAML.
+    # JSON is valid YAML.
     return {f"{_FOLDER}/door.go": source, f"{_FOLDER}/.traefik.yml": json.dumps(_MANIFEST)}
 
 
 def middleware(endpoints: Sequence[str] = (), panel: str = "", *, cleans: bool = False, ingress: bool = False) -> Json:
-    """Return a middleware as `Config` in door.go describes it."""
+    """Return a middleware with the fields of `Config` in door.go."""
     return {"plugin": {NAME: {"endpoints": list(endpoints), "panel": panel, "cleans": cleans, "ingress": ingress}}}
 
 
 def entry_point(address: str, trusted: Sequence[str] = (), *, tls: bool = False) -> Json:
-    """Return an entry point whose requests all go through the plugin; `trusted` are networks whose X-Forwarded headers are believed."""
+    """Return an entry point whose requests all pass the plugin. X-Forwarded headers are trusted only from the networks in `trusted`."""
     return {
         "address": address,
         "transport": {"respondingTimeouts": {"readTimeout": HEADER_TIMEOUT}, "lifeCycle": {"graceTimeOut": "3s"}},
         "forwardedHeaders": {"trustedIPs": list(trusted)},
         "http": {
             "sanitizePath": False,
-            # Frameworks take X_Forwarded_For for X-Forwarded-For, which only a proxy may say.
+            # Frameworks read X_Forwarded_For as X-Forwarded-For, which only a proxy may set.
             "aliasHeadersStrategy": "delete",
             **({"tls": {}} if tls else {}),
         },

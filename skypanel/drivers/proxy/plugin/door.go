@@ -1,7 +1,7 @@
-// Package door passes requests on from Traefik to whoever answers them: as they were sent, with the headers that Heroku adds.
+// Package door forwards requests from Traefik to their servers: as the client sent them, with the headers that Heroku adds.
 //
-// Traefik interprets it (https://doc.traefik.io/traefik/extend/extend-traefik/), by Yaegi. That knows all of Go but this: a
-// value of a type of ours has to be an interface before a struct of the standard library takes it.
+// Traefik interprets it (https://doc.traefik.io/traefik/extend/extend-traefik/) with Yaegi. Yaegi has one limit that matters
+// here: a value of a type of ours must be an interface before it goes into a struct of the standard library.
 package door
 
 import (
@@ -22,22 +22,22 @@ import (
 )
 
 const (
-	// Servers close connections on which nothing happens; the shortest that is common is 2 s. Whoever closes first cannot be
-	// asked on a connection that is about to end.
+ // Servers close idle connections, commonly after 2 s at the earliest. We close first, so that no request goes out on a
+ // connection that is about to end.
 	idleTime = 500 * time.Millisecond
 	dialTime = 3 * time.Second
 	pageTime = 2 * time.Second
-	// The body of a request up to this size is kept, so that it can be sent again if nothing of it was sent.
+ // A request's body up to this size is buffered, so that it can be sent again if nothing of it was sent.
 	keptBytes = 64 * 1024
 	ownPaths  = "/.well-known/skypanel/"
 	lastWord  = "<!doctype html><title>Not available</title><h1>Not available</h1>" +
 		"<p>What is asked for cannot be reached right now. Try again in some seconds.</p>\n"
 )
 
-// What may be the id of a request (https://devcenter.heroku.com/articles/http-request-id).
+// Valid request ids (https://devcenter.heroku.com/articles/http-request-id).
 var requestId = regexp.MustCompile(`^[A-Za-z0-9+/=-]{20,200}$`)
 
-// How the ingress of a Swarm says in its own name that nobody answers. No app says it without a content type.
+// The bodies of a Swarm ingress's own errors. Apps send such a body only with a content type.
 var ingressSays = map[string]bool{
 	"Bad Gateway":           true,
 	"Gateway Timeout":       true,
@@ -59,19 +59,20 @@ var transport = &http.Transport{
 
 var pages = &http.Client{Transport: transport, Timeout: pageTime}
 
-// Config is what a router of Traefik's says of its requests.
+// Config is the configuration of one of Traefik's routers.
 type Config struct {
-	// Who answers, each in turn, as host:port. Where nobody is named, Traefik's own service does.
+ // The servers, as host:port, in round robin. If there are none, Traefik's own service answers.
 	Endpoints []string `json:"endpoints,omitempty"`
-	// Where the panel is, which knows what to tell a visitor when nobody answers, as host:port.
+ // The panel, as host:port. It has the page for a visitor if no server answers.
 	Panel string `json:"panel,omitempty"`
-	// Whether this is a part of the panel, whose paths are cleaned of dot segments and empty ones, and which closes no connection early.
+ // Whether this is a part of the panel: dot segments and empty segments are removed from its paths, and it closes no
+ // connection early.
 	Cleans bool `json:"cleans,omitempty"`
-	// Whether it is the ingress of a Swarm that is asked, which answers in its own name where nobody else does.
+ // Whether the server is the ingress of a Swarm, which sends its own errors if no dyno answers.
 	Ingress bool `json:"ingress,omitempty"`
 }
 
-// CreateConfig returns what holds where a router says nothing.
+// CreateConfig returns the default configuration.
 func CreateConfig() *Config { return &Config{} }
 
 // New returns the handler of one router.
@@ -99,8 +100,8 @@ func New(_ context.Context, next http.Handler, config *Config, _ string) (http.H
 	}), nil
 }
 
-// bePatient makes of the time that a server gives to a whole request the time for its headers: a body may take as long as it
-// takes. Traefik has no setting for it.
+// bePatient makes the server's timeout for a whole request a timeout for its headers only. A body may take any time.
+// Traefik has no setting for this.
 func bePatient(r *http.Request) {
 	server, ok := r.Context().Value(http.ServerContextKey).(*http.Server)
 	if !ok {
@@ -112,7 +113,7 @@ func bePatient(r *http.Request) {
 	}
 }
 
-// passOn leaves a request to Traefik's service, which would ask for gzip where the client asked for nothing.
+// passOn forwards a request to Traefik's service, which would ask for gzip if the client asked for nothing.
 func passOn(next http.Handler, w http.ResponseWriter, r *http.Request) {
 	bePatient(r)
 	if r.Header.Get("Accept-Encoding") == "" {
@@ -121,7 +122,7 @@ func passOn(next http.Handler, w http.ResponseWriter, r *http.Request) {
 	next.ServeHTTP(w, r)
 }
 
-// keepBody reads a small body whole, so that the transport can send it on another connection if it finds the first one closed.
+// keepBody buffers a small body, so that the transport can send it again if it finds the first connection closed.
 func keepBody(r *http.Request) error {
 	if r.ContentLength <= 0 || r.ContentLength > keptBytes {
 		return nil
@@ -142,7 +143,7 @@ func rewrite(request *httputil.ProxyRequest, cleans bool) {
 		out.URL = asSent(in)
 	}
 	out.URL.Scheme = "http"
-	// Traefik has seen to it that these are its own, or a trusted proxy's.
+ // Traefik ensures that these are its own or a trusted proxy's.
 	for _, name := range []string{"X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"} {
 		if values := in.Header[name]; len(values) > 0 {
 			out.Header[name] = values
@@ -151,7 +152,7 @@ func rewrite(request *httputil.ProxyRequest, cleans bool) {
 	if address, _, err := net.SplitHostPort(in.RemoteAddr); err == nil {
 		out.Header["X-Forwarded-For"] = joined(in.Header["X-Forwarded-For"], address)
 	}
-	// Traefik knows nothing of it, and some frameworks believe it.
+ // Traefik does not remove it, and some frameworks trust it.
 	delete(out.Header, "X-Forwarded-Ssl")
 	if !requestId.MatchString(in.Header.Get("X-Request-Id")) {
 		out.Header["X-Request-Id"] = []string{newId()}
@@ -160,7 +161,7 @@ func rewrite(request *httputil.ProxyRequest, cleans bool) {
 	out.Header["Via"] = joined(in.Header["Via"], strings.TrimPrefix(in.Proto, "HTTP/")+" skypanel")
 }
 
-// joined returns the values of a header as one, with another at their end.
+// joined returns the values of a header as one value, with another at its end.
 func joined(values []string, last string) []string {
 	if len(values) == 0 {
 		return []string{last}
@@ -168,10 +169,10 @@ func joined(values []string, last string) []string {
 	return []string{strings.Join(values, ", ") + ", " + last}
 }
 
-// asSent returns the URL that is written as the client wrote it.
+// asSent returns a URL with the path and query exactly as the client sent them.
 func asSent(r *http.Request) *url.URL {
 	path, query, asks := strings.Cut(r.RequestURI, "?")
-	// Go writes an opaque URL that begins with two slashes as one with a scheme.
+ // Go writes an opaque URL that begins with two slashes with a scheme.
 	if strings.HasPrefix(path, "/") && !strings.HasPrefix(path, "//") {
 		return &url.URL{Opaque: r.RequestURI}
 	}
@@ -190,7 +191,7 @@ type balancer struct {
 	asked     atomic.Uint64
 }
 
-// RoundTrip asks the next endpoint, and those after it as long as none can be reached: nothing was sent to them.
+// RoundTrip tries the next endpoint, and then the others while none accepts a connection: nothing was sent to them.
 func (b *balancer) RoundTrip(request *http.Request) (*http.Response, error) {
 	count := uint64(len(b.endpoints))
 	first := b.asked.Add(1)
@@ -211,7 +212,7 @@ func isUnreachable(err error) bool {
 	return ok && failure.Op == "dial"
 }
 
-// refuseIngress takes an answer that is the ingress's own for none.
+// refuseIngress turns the ingress's own error into an error of the proxy.
 func refuseIngress(response *http.Response) error {
 	if response.StatusCode < http.StatusInternalServerError || response.ContentLength < 0 || response.ContentLength > 32 {
 		return nil
@@ -228,7 +229,7 @@ func refuseIngress(response *http.Response) error {
 	return err
 }
 
-// sayWhy answers with the panel's page about the host that was asked for, or with our own if the panel does not answer either.
+// sayWhy answers with the panel's page about the requested host, or with our own if the panel does not answer either.
 func sayWhy(w http.ResponseWriter, r *http.Request, panel string) {
 	if r.Context().Err() != nil {
 		return // the client has gone
@@ -255,7 +256,7 @@ func sayWhy(w http.ResponseWriter, r *http.Request, panel string) {
 	io.WriteString(w, lastWord)
 }
 
-// ask returns what the panel answers for a host; nil if it does not.
+// ask returns the panel's answer for a host, or nil.
 func ask(panel, host, path string) *http.Response {
 	request, err := http.NewRequest(http.MethodGet, "http://"+panel, nil)
 	if err != nil {
