@@ -60,7 +60,7 @@ find . -mindepth 1 -maxdepth 2 -type d ! -path '*/.*' ! -path '*/node_modules*' 
     if [ -n "$label" ]; then printf '%s\\t%s\\0' "$folder" "$label"; fi
 done
 """
-# Empties a folder that holds more than so many bytes or files, and prints how many there were.
+# Empties a folder that holds more than the given number of bytes or files, and prints how many there were.
 BOUND = """
 read -r bytes _ < <(du -s -B1 "$1" 2>/dev/null)
 read -r files _ < <(du -s --inodes "$1" 2>/dev/null)

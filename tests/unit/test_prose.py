@@ -1,13 +1,12 @@
 """Sentences of the documents are short, those in tables too; code, headings, lists of links and tables that code writes are none."""
 
 import re
-from collections.abc import Iterable
 
 import pytest
 
 from tests.support.documents import ROOT
+from tests.support.prose import long_sentences, split, with_short_spans, words
 
-MOST_WORDS = 25
 # Bodies of other kinds: tables that are compared word by word, figures, decisions that stand as they were made.
 OTHERS = {"requirements.md", "benchmarks.md"}
 PAGES = (
@@ -20,18 +19,15 @@ _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _WRITTEN_BY_CODE = re.compile(r"^<!-- settings: \w+ -->\n(?:\|.*\n)*", re.MULTILINE)
 _NO_PROSE = re.compile(r"^(?:#|\||!\[).*$", re.MULTILINE)
 _ITEM = re.compile(r"^ *(?:[-*]|\d+\.) ", re.MULTILINE)
-_SPAN = re.compile(r"(`+) ?[^`]+ ?\1")
 _LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
-_END = re.compile(r"[.!?][*_\")]*\s+")
-_WORD = re.compile(r"\S*\w\S*")
 
 
 def sentences(text: str) -> list[str]:
     """Return the sentences of a page's prose; a code span is one word, and each item of a list begins a sentence."""
     for other in (_CODE, _COMMENT, _NO_PROSE):
         text = other.sub("\n", text)
-    text = _LINK.sub(r"\1", _SPAN.sub("code", _ITEM.sub("\n\n", text)))
-    return _split(" ".join(part.split()) for part in text.split("\n\n") if " · " not in part)
+    text = _LINK.sub(r"\1", with_short_spans(_ITEM.sub("\n\n", text)))
+    return split(" ".join(part.split()) for part in text.split("\n\n") if " · " not in part)
 
 
 def cells(text: str) -> list[str]:
@@ -39,19 +35,14 @@ def cells(text: str) -> list[str]:
     for other in (_CODE, _WRITTEN_BY_CODE):
         text = other.sub("\n", text)
     rows = (line.strip("|") for line in text.splitlines() if line.startswith("|"))
-    return _split(cell.strip() for row in rows for cell in _LINK.sub(r"\1", _SPAN.sub("code", row)).split("|"))
-
-
-def _split(paragraphs: Iterable[str]) -> list[str]:
-    return [sentence for paragraph in paragraphs for sentence in _END.split(paragraph) if sentence]
+    return split(cell.strip() for row in rows for cell in _LINK.sub(r"\1", with_short_spans(row)).split("|"))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_sentences_are_short(page):
     text = page.read_text()
     assert sentences(text)
-    found = (*sentences(text), *cells(text))
-    assert [sentence for sentence in found if len(_WORD.findall(sentence)) > MOST_WORDS] == []
+    assert long_sentences((*sentences(text), *cells(text))) == []
 
 
 def test_prose_alone_is_looked_at():
@@ -76,4 +67,4 @@ lines!
 
 
 def test_words_are_counted_without_dashes_and_signs():
-    assert len(_WORD.findall("GET /apps - 3 | 4 -- user's code-word")) == 6
+    assert len(words("GET /apps - 3 | 4 -- user's code-word")) == 6

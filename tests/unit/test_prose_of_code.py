@@ -1,0 +1,43 @@
+"""Sentences of docstrings and comments are short, as those of the documents are."""
+
+import pytest
+
+from tests.support.documents import ROOT
+from tests.support.prose import long_sentences, sentences_of_code
+
+ROOMS = ("skypanel/domain", "skypanel/flow", "skypanel/ports", "skypanel/store")
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_sentences_are_short(room):
+    found = {str(module.relative_to(ROOT)): sentences_of_code(module.read_text()) for module in (ROOT / room).rglob("*.py")}
+    assert any(found.values())
+    assert {module: long for module, sentences in found.items() if (long := long_sentences(sentences))} == {}
+
+
+def test_docstrings_and_comments_are_looked_at():
+    module = '''#!/usr/bin/env python3
+"""Of a module. Two
+
+sentences."""
+
+LIMIT = 3  # a limit
+NAME = "text"  # noqa: S105 - a name. And a reason
+
+
+class Thing:
+    """Has `code of. two words`."""
+
+    def run(self):
+        """Run."""
+        # Over two
+        # lines. "Quoted."
+        return "# no comment"  # type: ignore[no-any-return]
+'''
+    docstrings = ["Of a module", "Two", "sentences.", "Has code.", "Run."]
+    assert sentences_of_code(module) == [*docstrings, "a limit", "a name", "And a reason", "Over two lines", '"Quoted."']
+
+
+def test_a_sentence_of_26_words_is_long():
+    sentences = [" ".join(["word"] * count) for count in (25, 26)]
+    assert long_sentences(sentences) == sentences[1:]
