@@ -295,7 +295,9 @@ class RunningPush:
         self._reader.start()
 
     def _read(self) -> None:
-        self.lines.extend(iter(self.process.stdout.readline, ""))
+        # A git that is killed may leave a helper that holds the pipe for as long as the build takes.
+        with self.process.stdout as output:
+            self.lines.extend(iter(output.readline, ""))
 
     @property
     def text(self) -> str:
@@ -308,7 +310,6 @@ class RunningPush:
     def wait(self, timeout_s: float = 120) -> int:
         code = self.process.wait(timeout_s)
         self._reader.join(10)
-        self.process.stdout.close()
         return code
 
 
