@@ -1,1 +1,1 @@
-"""What every driver of a port does, and every fake."""
+"""Contract tests of the ports. Every driver and every fake must pass those of its port."""

@@ -1,4 +1,4 @@
-"""What every Builder driver does. A subclass has a fixture `builder`."""
+"""The contract of the port Builder. A subclass provides the fixture `builder`."""
 
 import asyncio
 import platform
@@ -48,7 +48,7 @@ def host_address():
 
 
 async def reaches(workspace, address, port):
-    """Whether a sandbox with a network can open a connection."""
+    """Whether a sandbox with network access can open a TCP connection."""
     script = f"timeout 2 bash -c 'exec 3<>/dev/tcp/{address}/{port}' 2>/dev/null"
     return (await output(workspace, shell(script, network=True)))[0].ok
 

@@ -1,7 +1,6 @@
-"""What every Cipher driver does.
+"""The contract of the port Cipher.
 
-A subclass has a fixture `ring` with `cipher`, `add_key()` and `retire_keys()`, which leaves the
-newest key and the one before it.
+A subclass provides the fixture `ring`, with `cipher`, `add_key()`, and `retire_keys()`, which removes all but the two newest keys.
 """
 
 import pytest

@@ -1,4 +1,4 @@
-"""What every Clock driver does. A subclass has a fixture `clock`."""
+"""The contract of the port Clock. A subclass provides the fixture `clock`."""
 
 from datetime import timedelta
 

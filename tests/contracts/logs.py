@@ -1,4 +1,4 @@
-"""What every Logs driver does. A subclass has fixtures `logs`, and `say`, with which a dyno of `APP` writes lines."""
+"""The contract of the port Logs. A subclass provides the fixtures `logs`, and `say`, which writes lines of a dyno of `APP`."""
 
 import asyncio
 import re

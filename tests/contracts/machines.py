@@ -1,7 +1,7 @@
-"""What every Machines driver does.
+"""The contract of the port Machines.
 
-A subclass has fixtures `machines`, `login` (a good one, in which SCRIPTS do what the table says), `another_secret`,
-`renew_host_key` (the machine is installed anew) and `nowhere` (a login where nobody answers).
+A subclass provides the fixtures `machines`, `login`, `another_secret`, `renew_host_key` and `nowhere`. `login` is valid, and SCRIPTS do
+there what the table says. `renew_host_key` reinstalls the machine. `nowhere` is a login without a server.
 """
 
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What every Objects driver does. A subclass has a fixture `objects`."""
+"""The contract of the port Objects. A subclass provides the fixture `objects`."""
 
 import asyncio
 import hashlib

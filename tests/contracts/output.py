@@ -1,4 +1,4 @@
-"""What every Output driver does. A subclass has a fixture `output`."""
+"""The contract of the port Output. A subclass provides the fixture `output`."""
 
 import asyncio
 import itertools

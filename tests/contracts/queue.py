@@ -1,4 +1,4 @@
-"""What every Queue driver does. A subclass has fixtures `queue` and `waiting`, which counts the wake-ups of a job."""
+"""The contract of the port Queue. A subclass provides the fixtures `queue`, and `waiting`, which counts the wake-ups of a job."""
 
 import asyncio
 

@@ -1,7 +1,7 @@
-"""What every driver of the port Remotes does.
+"""The contract of the port Remotes.
 
-A subclass has fixtures `remotes`, `publish` (name, files, branch -> commit; without files an empty repository) and
-`entrance` (name -> what opens that repository).
+A subclass provides the fixtures `remotes`, `publish` and `entrance`. `publish` takes name, files and branch, and returns the commit;
+without files, the repository stays empty. `entrance` returns the access to a repository by its name.
 """
 
 from uuid import uuid4

@@ -1,4 +1,4 @@
-"""What every driver of the port Repositories does."""
+"""The contract of the port Repositories. A subclass provides the fixture `repositories`."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta

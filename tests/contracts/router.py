@@ -1,7 +1,7 @@
-"""What every Router driver does.
+"""The contract of the port Router.
 
-A subclass has fixtures `router`, `new_route`, which makes a route that a proxy could lead to, `publish`, which
-shows all routes there are to whom the proxy asks for them, and `router_without_proxy`.
+A subclass provides the fixtures `router`; `new_route`, which makes a valid route; `publish`, which sets the routes that the proxy gets
+when it polls; and `router_without_proxy`.
 """
 
 import time
@@ -20,7 +20,7 @@ PORTS = count(1)
 
 
 async def free_route(endpoints=1, host="contract.localhost", app_id=None):
-    """Make a route to where nobody needs to be."""
+    """Make a route whose endpoints need not exist."""
     return Route(app_id or uuid4(), (host,), tuple(f"127.0.0.1:{next(PORTS)}" for _ in range(endpoints)))
 
 

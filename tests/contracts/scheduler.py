@@ -1,4 +1,4 @@
-"""What every Scheduler driver does. A subclass has fixtures `scheduler` and `objects`."""
+"""The contract of the port Scheduler. A subclass provides the fixtures `scheduler` and `objects`."""
 
 import asyncio
 import signal
@@ -16,7 +16,8 @@ from tests.support.until import until
 SERVE = "python3 server.py"
 READY_S = 45.0
 
-# The signals 32 and 33, which no program can set: the C library's for threads, which it ignores in what posix_spawn starts, as make does.
+# Signals 32 and 33 belong to the C library's threads, and no program can set them. It ignores them in processes of posix_spawn, such as
+# those of make.
 THREADS_OWN = 0b11 << 31
 
 
@@ -253,7 +254,7 @@ async def everything(attached):
 
 
 class Collected:
-    """What a one-off dyno wrote so far."""
+    """Collects the output of a one-off dyno."""
 
     def __init__(self, attached):
         self._written = b""
@@ -271,10 +272,10 @@ class Collected:
 
 
 class RestartLoopContract:
-    """What every driver of a real engine says of a dyno that ends again and again."""
+    """The contract of every real engine about a dyno that exits again and again."""
 
     async def test_a_dyno_that_ends_is_crashed_until_its_next_start_and_its_last_lines_are_told(self, scheduler, objects):
-        # Docker reads two streams by turns: what is written to both within a moment has no order.
+        # Docker reads the two streams in turn: lines that appear on both within a moment have no order.
         app, manifest = await launched(scheduler, objects, {"worker": ("echo one; sleep 0.2; echo two >&2; exit 3", 1)})
         key = manifest.dynos()[0]
         await until(lambda: crashed_again(scheduler, app.id))
@@ -299,6 +300,6 @@ async def crashed_again(scheduler, app_id):
 
 
 async def said(scheduler, manifest):
-    """Return what the app itself printed, each text once."""
+    """Return the distinct lines that the app itself printed."""
     lines = await scheduler.last_lines(manifest.dynos()[0])
     return {line.partition(": ")[2] for line in lines if " app[" in line}

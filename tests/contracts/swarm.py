@@ -1,7 +1,7 @@
-"""What every Swarm driver does.
+"""The contract of the port Swarm.
 
-A subclass has fixtures `members` (the driver, whose Swarm has a manager and a worker), `worker` (the worker's id),
-`image` (the name of one that the manager has) and `nowhere` (a driver where there is no Swarm).
+A subclass provides the fixtures `members`, `worker`, `image` and `nowhere`. `members` is a driver whose Swarm has a manager and a worker;
+`worker` is the worker's id. `image` is the name of an image that the manager has. `nowhere` is a driver without a Swarm.
 """
 
 import pytest

@@ -1,6 +1,6 @@
-"""What every Upkeep driver that has something to do does. A subclass has fixtures `upkeep`, `leave` and `left`.
+"""The contract of Upkeep drivers that are not empty. A subclass provides the fixtures `upkeep`, `leave` and `left`.
 
-`leave(app_id)` leaves something of an app that is not young, `left()` returns of which apps there is something.
+`leave(app_id)` makes something of an app that is old enough to remove; `left()` returns the apps that still have something.
 """
 
 from uuid import uuid4

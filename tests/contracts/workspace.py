@@ -1,7 +1,7 @@
-"""What a workspace of every builder does with a step, whatever the step is.
+"""The contract of a builder's workspace, independent of what a step does.
 
-A subclass has a fixture `workspace`, in which SCRIPTS do what the table says; `contract_builder.py`
-holds what only real processes can show.
+A subclass provides the fixture `workspace`, in which SCRIPTS do what the table says. `builder.py` contains what only real processes can
+show.
 """
 
 import pytest

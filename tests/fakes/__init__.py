@@ -1,1 +1,1 @@
-"""Fakes of the ports; each passes the contract of its port."""
+"""Fakes of the ports. Each passes the contract tests of its port."""

@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 
 class FakeClock:
-    """A clock that is set by hand."""
+    """A clock that only tests advance."""
 
     def __init__(self, now=datetime(2024, 1, 1, tzinfo=UTC)):
         self._now = now

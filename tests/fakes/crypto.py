@@ -2,7 +2,7 @@ from skypanel.domain.errors import Unavailable
 
 
 class FakeCipher:
-    """Keys are numbers, newest first; a secret is the number of its key and the text in hex."""
+    """Keys are numbers, newest first. A secret is its key's number and the text in hex."""
 
     def __init__(self):
         self.keys = [1]

@@ -6,7 +6,7 @@ MARK = "[skypanel] "  # how the platform's own lines begin in a dyno's output
 
 
 class FakeLogs:
-    """Keeps lines by app id as (dyno, text), all of them written at midnight; following them never ends."""
+    """Stores lines by app id as (dyno, text), all with the same time. Following never ends."""
 
     def __init__(self):
         self.lines = {}

@@ -10,7 +10,7 @@ from skypanel.ports.builder import StepFailed
 
 
 class FakeSwarm:
-    """A Swarm whose members are put in by hand; tasks of one that drains move to another, if one is there to take them."""
+    """A Swarm whose members tests add. The tasks of a draining member move to another one that is active, if there is one."""
 
     stack_images = ("skypanel/run:1",)
 
@@ -70,7 +70,7 @@ class FakeSwarm:
 class FakeMachine:
     """A machine that answers commands from `answers`: the first whose words are all in the command counts.
 
-    `fed` is what commands were given, by command; `hold` keeps a command from ending until it is set.
+    `fed` has the input of commands, by command. `hold` is a word and an event: commands with the word wait for the event.
     """
 
     def __init__(self, host_key="ssh-ed25519 AAAA1", secret="a key"):
@@ -114,7 +114,7 @@ class FakeMachine:
 
 
 class FakeMachines:
-    """Machines by address; `lost` are those that do not answer."""
+    """Machines by address. Other addresses do not answer."""
 
     def __init__(self):
         self.machines = {}

@@ -7,7 +7,7 @@ from skypanel.ports.objects import Stored
 
 
 class FakeObjects:
-    """Objects by (kind, name) in `stored`; those that are not in `modified` are of now."""
+    """Objects by (kind, name) in `stored`. Their times are in `modified`, by default now."""
 
     def __init__(self):
         self.stored = {}

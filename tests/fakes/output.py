@@ -10,7 +10,7 @@ OUTPUT_LAST_LINES = 50
 
 
 class FakeOutput:
-    """Keeps the lines of all streams; `texts(stream)` is what a reader would see."""
+    """Stores the lines of all streams. `texts(stream)` returns what a reader would see."""
 
     def __init__(self):
         self.streams = {}

@@ -8,10 +8,10 @@ from skypanel.ports.remotes import Fetched
 
 
 class FakeRemotes:
-    """Repositories in the folder `root`, at whatever host; `host_keys` are those of SSH servers.
+    """Repositories in the folder `root`, for any host; `host_keys` are those of SSH servers.
 
-    `private` are the public keys that open a repository, by its name: others are open to all. `lost` are hosts that do not answer.
-    `allowed` are the commits that were asked for and how large each might have been, `sizes` how large they were.
+    `private` maps a repository's name to the public keys with access; other repositories are public. `lost` are hosts that do not answer.
+    `allowed` records the requested commits with their size limits, `sizes` their real sizes.
     """
 
     def __init__(self, root):

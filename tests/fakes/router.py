@@ -2,7 +2,7 @@ from skypanel.domain.errors import Unavailable
 
 
 class FakeRouter:
-    """Takes every route to be in force at once, unless `broken`; `routes` is what was confirmed last, by app id."""
+    """Confirms every route at once, unless `broken`. `routes` has the last confirmed ones, by app id."""
 
     def __init__(self, *, broken=False):
         self.routes = {}

@@ -65,16 +65,16 @@ async def test_each_endpoint_answers_as_it_always_did(api, stage):
         token, secret = await accounts_flow.authorize(world.panel, me, "mine", "global", None, by=me)
         caller = world.of(standing, token_id=token.id, server=api.client.app)
         client = Api(api.client, stage, secret)
-        for deed in API:
+        for case in API:
             # The document has a test of its own.
-            if deed.path == "/schema" or deed.verdict(standing) != DONE or (standing != owner and deed.verdict(owner) == DONE):
+            if case.path == "/schema" or case.verdict(standing) != DONE or (standing != owner and case.verdict(owner) == DONE):
                 continue
-            times[deed.name] += 1
+            times[case.name] += 1
             async with caller.undone():
-                caller.names |= await AFTER[deed.after](caller) if deed.after else {}
-                names = caller.names | deed.names
-                response = await client.call(deed.method, filled(deed.path, names), filled(deed.body, names))
-                found[f"{deed.name} {times[deed.name]}"] = shown(response, await response.text())
+                caller.names |= await AFTER[case.after](caller) if case.after else {}
+                names = caller.names | case.names
+                response = await client.call(case.method, filled(case.path, names), filled(case.body, names))
+                found[f"{case.name} {times[case.name]}"] = shown(response, await response.text())
     if not FILE.exists():
         lines = [f"{json.dumps(name)}: {json.dumps(answer)}" for name, answer in found.items()]
         FILE.write_text("{\n" + ",\n".join(lines) + "\n}\n")

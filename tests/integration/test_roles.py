@@ -55,47 +55,47 @@ class Said:
     message: str
 
 
-async def walk(world, deeds, call, origin):
-    """Do each deed, and see that it is done, refused or met with the answer for what is not there, and what is on record of it."""
+async def walk(world, cases, call, origin):
+    """Make each call, and check that it is done, refused or not found, and its audit record."""
     untouched = await world.state()
-    for deed in deeds:
+    for case in cases:
         async with world.undone():
-            world.names |= await AFTER[deed.after](world) if deed.after else {}
-            names = world.names | deed.names
-            before = await world.state() if deed.after else untouched
+            world.names |= await AFTER[case.after](world) if case.after else {}
+            names = world.names | case.names
+            before = await world.state() if case.after else untouched
             denied = (await world.denials())[0]
-            said = await call(deed.method, filled(deed.path, names), filled(deed.body, names))
+            said = await call(case.method, filled(case.path, names), filled(case.body, names))
             after = await world.state()
             rows = await world.newest(after[0] - before[0])
             world.written += [str(row) for row in rows]
             if said.status >= 400:
                 world.written.append(said.text)
             assert SECRET not in said.text
-            verdict = deed.verdict(world.standing, world.scope)
-            found = (world.standing.name, world.scope, deed.name, deed.body, said)
-            assert (after != before) == (verdict == DONE and deed.record is not None), found
+            verdict = case.verdict(world.standing, world.scope)
+            found = (world.standing.name, world.scope, case.name, case.body, said)
+            assert (after != before) == (verdict == DONE and case.record is not None), found
             if verdict == DONE:
-                assert deed.missing in said.message if deed.missing else said.status in GOOD[deed.method == "GET"], found
-                assert {row.action for row in rows} == ({deed.record} if deed.record else set()), (found, rows)
+                assert case.missing in said.message if case.missing else said.status in GOOD[case.method == "GET"], found
+                assert {row.action for row in rows} == ({case.record} if case.record else set()), (found, rows)
                 for row in rows:
                     assert (row.email, row.account_id, row.origin) == (world.me.email, world.me.id, origin), row
-                    assert row.app_id == world.app.id or "{app}" not in f"{deed.path} {deed.body}", row
-                    assert row.organization_id == world.team.id or "{team}" not in f"{deed.path} {deed.body}", row
+                    assert row.app_id == world.app.id or "{app}" not in f"{case.path} {case.body}", row
+                    assert row.organization_id == world.team.id or "{team}" not in f"{case.path} {case.body}", row
             elif verdict == DENIED:
                 assert said.status == 403, found
                 assert SENTENCES.fullmatch(said.message), found
                 count, row = await world.denials()
                 assert count == denied + 1, found
                 assert (row.email, row.account_id, row.origin) == (world.me.email, world.me.id, origin), (found, row)
-                assert row.details["asked"].startswith(f"{deed.method} /"), (found, row)
+                assert row.details["asked"].startswith(f"{case.method} /"), (found, row)
                 world.written.append(str(row))
             else:
                 assert said.status == 404, found
                 # Who asks for what is others' is on record, who asks for nothing is not.
-                is_others = deed.path.startswith(("/apps/{app}", "/teams/"))
+                is_others = case.path.startswith(("/apps/{app}", "/teams/"))
                 assert (await world.denials())[0] == denied + 1 or not is_others, found
                 absent = names | {"app": "nobodys", "team": "Nobodys", "ticket": names.get("nobodys ticket")}
-                other = await call(deed.method, filled(deed.path, absent), filled(deed.body, absent))
+                other = await call(case.method, filled(case.path, absent), filled(case.body, absent))
                 assert (other.status, told(other.text)) == (said.status, told(said.text)), found
 
 
@@ -128,7 +128,7 @@ async def caller_at_api(api, world, standing, scope="global"):
 
 
 # What everybody may do, the stranger does for all.
-OF_ROLES = [deed for deed in API if (deed.verdicts or VERDICTS[deed.action]) != EVERYBODY]
+OF_ROLES = [case for case in API if (case.verdicts or VERDICTS[case.action]) != EVERYBODY]
 
 
 @pytest.mark.req("R12.2")
@@ -264,18 +264,18 @@ def test_the_rulebook_says_the_same_of_scopes(scope):
 
 
 def test_every_action_has_a_surface():
-    assert {deed.action for deed in (*API, *PAGES)} | {Action.FETCH} == VERDICTS.keys() == {*Action, *AccountAction}
+    assert {case.action for case in (*API, *PAGES)} | {Action.FETCH} == VERDICTS.keys() == {*Action, *AccountAction}
 
 
 def test_every_endpoint_of_the_api_is_walked():
-    assert {deed.name for deed in API} == {f"{endpoint.method} {endpoint.path}" for endpoint in ENDPOINTS}
+    assert {case.name for case in API} == {f"{endpoint.method} {endpoint.path}" for endpoint in ENDPOINTS}
     needs = {(f"{endpoint.method} {endpoint.path}", endpoint.needs) for endpoint in ENDPOINTS if isinstance(endpoint, Endpoint)}
-    assert needs <= {(deed.name, deed.action) for deed in API}
+    assert needs <= {(case.name, case.action) for case in API}
 
 
 def test_every_page_of_an_app_is_walked():
     known = {(route.method, plain(route.path)) for route in ROUTES}
-    assert {(deed.method, deed.path) for deed in PAGES} == {(method, path) for method, path in known if path not in OTHER_PAGES}
+    assert {(case.method, case.path) for case in PAGES} == {(method, path) for method, path in known if path not in OTHER_PAGES}
     assert {path for _, path in known} >= OTHER_PAGES
 
 
@@ -285,6 +285,6 @@ def plain(path):
 
 
 def test_every_write_is_on_record():
-    unrecorded = {deed.name for deed in API if deed.method != "GET" and not deed.record}
+    unrecorded = {case.name for case in API if case.method != "GET" and not case.record}
     assert unrecorded == {"POST /apps/{app}/log-sessions", "PATCH /account/features/{feature}", "PATCH /apps/{app}/features/{feature}"}
-    assert all(deed.record for deed in PAGES if deed.method != "GET")
+    assert all(case.record for case in PAGES if case.method != "GET")

@@ -1,4 +1,4 @@
-"""A walk over all endpoints of the API: a path for each, and what a refusal looks like."""
+"""Data for tests of all API endpoints: a path and a body for each, and the checks of a refusal."""
 
 from uuid import UUID
 
@@ -28,7 +28,7 @@ KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ7jEpZ7X4oCzGJq0cVhBqmCuTiMLTcHdWHJ0
 DEEP = b"[" * 100_000
 PLAIN = [endpoint for endpoint in ENDPOINTS if isinstance(endpoint, Endpoint)]
 ROUTES = {f"{endpoint.method} {endpoint.path}": endpoint for endpoint in ENDPOINTS}
-# What each endpoint with a body takes, about the app hello and Acme, which are the caller's.
+# A valid body for each endpoint that takes one, about the app hello and the organization Acme, which belong to the caller.
 BODY = {
     "PATCH /account": {"password": "correct horse battery staple", "new_password": "another good password"},
     "POST /account/keys": {"public_key": KEY},
@@ -69,7 +69,7 @@ BODY = {
 
 
 def schema_of(kind):
-    """What a body may be, as JSON Schema without references."""
+    """Return the JSON Schema of a body, with references resolved."""
     (schema,), named = msgspec.json.schema_components([kind], ref_template="{name}")
 
     def spelled_out(part):
@@ -89,7 +89,7 @@ def filled(path):
 
 
 async def rows(stage):
-    """What is stored of all that the API writes, but for how a token was used."""
+    """Return all rows that the API writes, without the columns about a token's last use."""
     written = [
         accounts, app_transfers, applications, builds, collaborators, config_vars,
         config_versions, formations, memberships, organizations, releases, rollouts,

@@ -1,4 +1,4 @@
-"""Archives for tests: honest ones and others."""
+"""Archives for tests: valid and hostile ones."""
 
 import gzip
 import io
@@ -25,7 +25,7 @@ def tgz(*entries, style=tarfile.PAX_FORMAT):
 
 
 def of_folder(folder):
-    """Return a sample app as `tar -czf` makes it."""
+    """Return a sample app as a .tgz, as `tar -czf` makes it."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w:gz") as archive:
         archive.add(folder, ".")

@@ -1,4 +1,4 @@
-"""What would have something of an app run: all of it is refused while its organization is suspended, for whichever reason."""
+"""Attempts to run something of an app. All of them must fail while its organization is suspended, whether unpaid or held."""
 
 from skypanel.flow import config, release, run, scale
 

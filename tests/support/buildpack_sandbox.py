@@ -1,4 +1,4 @@
-"""Buildpacks as the product runs them: in bubblewrap, at /app, as somebody unprivileged; here with the host's network."""
+"""Runs buildpacks as the product does: in bubblewrap, at /app, as an unprivileged user, but with the host's network."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 APPS = ROOT / "tests" / "apps"
 UID = 58_123
 DEADLINE_S = 20.0
-# How this machine reaches its registries; paths in it must be the system's.
+# Settings for this machine's package registries. Paths in them must be the system's.
 PASSED_ON = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_TRUSTED_HOST", "NPM_CONFIG_REGISTRY", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 CA_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 CA_VARIABLES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "CURL_CA_BUNDLE")
@@ -32,7 +32,7 @@ START = 'for file in .profile.d/*.sh; do [ -f "$file" ] && . "./$file"; done; ev
 
 @dataclass(frozen=True)
 class Finished:
-    """A step that ended: all that it printed, and how long it took."""
+    """A step that has ended: its exit status, its output and its duration."""
 
     code: int
     output: str
@@ -41,7 +41,7 @@ class Finished:
 
 @dataclass
 class Site:
-    """An app in the making, with its cache, its config vars and its own copy of the buildpacks."""
+    """An app that is being built, with its cache, its config vars and its own copy of the buildpacks."""
 
     home: Path
     environment: dict[str, str] = field(default_factory=dict)
@@ -57,7 +57,7 @@ class Site:
         hand_over(self.app)
 
     def use(self, fixture: str) -> None:
-        """Begin anew from a sample app, as each push does; the cache stays."""
+        """Start again from a sample app, as each push does. The cache stays."""
         shutil.rmtree(self.app, ignore_errors=True)
         shutil.copytree(APPS / fixture, self.app)
         hand_over(self.app)
@@ -76,7 +76,7 @@ class Site:
         return Finished(done.returncode, done.stdout, time.monotonic() - began)
 
     def offer(self, language: str, mirror: Mirror) -> None:
-        """Have what the panel brings to a build that needs another version than the stack's."""
+        """Provide the runtimes that the panel adds to a build if it needs another version than the stack's."""
         folder = self.home / "tmp" / "runtimes" / language
         shutil.rmtree(folder, ignore_errors=True)
         kept = KeptRuntimes(self.home / "runtimes")
@@ -93,7 +93,7 @@ class Site:
         hand_over(folder.parent)
 
     def needs(self, language: str) -> str:
-        """Return what a buildpack says to the panel."""
+        """Return the version that a buildpack requests from the panel."""
         return self.run("bin/runtime", "/app", directory=f"/tmp/buildpacks/{language}").output.strip()
 
     def detect(self, name: str) -> Finished:
@@ -113,7 +113,7 @@ class Site:
 
     @contextmanager
     def serving(self, command: str | None = None, **environment: str) -> Iterator["Server"]:
-        """Run a web command (the Procfile's, if none is given) until it answers, and end it with SIGTERM after the block."""
+        """Run a web command, by default the Procfile's, until it answers. Kill it after the block."""
         command = command or dict(line.split(": ", 1) for line in (self.app / "Procfile").read_text().splitlines())["web"]
         port = free_port()
         environment = {"PORT": str(port), "DYNO": "web.1", **environment}
@@ -157,7 +157,7 @@ class Site:
 
 @dataclass(frozen=True)
 class Answer:
-    """An HTTP answer."""
+    """An HTTP response."""
 
     status: int
     body: str
@@ -166,7 +166,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Server:
-    """An app that answers."""
+    """A running app that answers requests."""
 
     port: int
     process: subprocess.Popen[str]
@@ -198,7 +198,7 @@ def new_site(environment: Mapping[str, str] | None = None) -> Iterator[Site]:
 
 
 def hand_over(folder: Path) -> None:
-    """Give a tree to the user that the sandbox runs as."""
+    """Change the owner of a tree to the sandbox's user."""
     if os.geteuid() == 0:
         subprocess.run(["chown", "--recursive", "--no-dereference", f"{UID}:{UID}", str(folder)], check=True)
 

@@ -1,4 +1,4 @@
-"""Collects what the dynos of a panel print, as the panel's own collector does: DOCKER_HOST PANEL LOGS."""
+"""A program that collects the output of a panel's dynos like the panel's own collector: DOCKER_HOST PANEL LOGS."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ from workers.collector import collect
 
 @contextmanager
 def collecting(docker_host: str, panel: str, logs: Path):
-    """Collect for the length of the block; its end is sudden."""
+    """Run a collector while the block runs, and kill it at the end."""
     logs.mkdir(exist_ok=True)
     process = subprocess.Popen([sys.executable, "-m", "tests.support.collector_under_test", docker_host, panel, str(logs)])
     try:

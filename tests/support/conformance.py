@@ -1,4 +1,4 @@
-"""Whether an answer of the API is one that its OpenAPI document tells of."""
+"""Checks that answers of the API conform to its OpenAPI document."""
 
 import json
 import re
@@ -13,7 +13,7 @@ DOCUMENT = document(ENDPOINTS)
 
 
 def check(method, path, response, text):
-    """Assert that the document has this answer: its status, its kind, and its shape. What is no endpoint's is passed over."""
+    """Assert that the document describes this answer: status, content type and schema. Ignores paths that are not endpoints."""
     operation = _operation(method, path.partition("?")[0])
     if operation is None:
         return
@@ -45,7 +45,7 @@ def _operation(method, path):
     return None
 
 
-# What has no parameters comes first, as in the router.
+# Paths without parameters come first, as in the router.
 _PATHS = [
     (re.compile(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path))), operations)
     for path, operations in sorted(DOCUMENT["paths"].items(), key=lambda item: item[0].count("{"))

@@ -1,4 +1,4 @@
-"""A database with a thousand apps and ten thousand releases in it."""
+"""Fills a database with a thousand apps and ten thousand releases."""
 
 from sqlalchemy import text
 
@@ -23,14 +23,14 @@ CURRENT = """
 
 
 async def crowd(conn, name):
-    """Give the only app there is, with its only release, 999 neighbours and many releases; return how many of both there are then."""
+    """Add 999 apps and many releases to the only app with its only release. Return the total number of both."""
     for statement in (MANY_APPS, THEIR_CONFIG, MANY_RELEASES, CURRENT):
         await conn.execute(text(statement.format(name=name)))
     [count] = await conn.all(text("SELECT (SELECT count(*) FROM paas_applications), (SELECT count(*) FROM paas_releases)"))
     return tuple(count)
 
 
-# Apps like the one that there is, each with as many releases, slugs, builds and rollouts as one has after nine pushes.
+# Copies of the existing app, each with the releases, slugs, builds and rollouts of nine pushes.
 RESTING = (
     """
     INSERT INTO paas_applications (name, organization_id, plan_version_id)
@@ -77,7 +77,7 @@ NEW = """
 
 
 async def rest(conn, name, first, last):
-    """Give the app of a name, which has a config var SECRET, neighbours of which nothing runs, numbered from one to another."""
+    """Add copies of the app `name`, numbered from `first` to `last`, without running dynos. It needs a config var SECRET."""
     numbers = {"name": name, "first": first, "last": last}
     for statement in RESTING:
         await conn.execute(text(statement.format(**numbers, new=NEW.format(**numbers))))

@@ -1,4 +1,4 @@
-"""Looks at deploys on a stage."""
+"""Helpers to inspect deploys on a stage."""
 
 from uuid import uuid4
 

@@ -1,6 +1,7 @@
-"""The documents for people: their tables of settings, and the blocks in them that are run as they stand, after a line `<!-- run -->`.
+"""The documentation files: their tables of settings, and code blocks that tests run.
 
-`python -m tests.support.documents` writes the tables anew, each after a line `<!-- settings: <name> -->`.
+A block that runs follows a line `<!-- run -->`, a table a line `<!-- settings: <name> -->`. `python -m tests.support.documents` rewrites
+the tables.
 """
 
 import re
@@ -20,7 +21,7 @@ _TABLE = re.compile(r"^(?P<mark><!-- settings: (?P<name>\w+) -->\n)(?:\|.*\n)*",
 
 
 def runnable_blocks(document: Path) -> list[str]:
-    """Return a document's blocks as shell scripts; of a console block the lines after `$ `, as the rest is output."""
+    """Return a document's blocks as shell scripts. In a console block, only lines after `$ ` are commands."""
     return [_script(match["kind"], match["body"]) for match in _BLOCK.finditer(document.read_text())]
 
 
@@ -48,7 +49,7 @@ def _row(setting: Setting[Any]) -> str:
 
 
 def with_tables(text: str) -> str:
-    """Return a document's text with its tables as they are to be."""
+    """Return a document's text with its tables up to date."""
     return _TABLE.sub(lambda match: match["mark"] + tables()[match["name"]], text)
 
 

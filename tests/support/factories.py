@@ -1,4 +1,4 @@
-"""Things in the store, made in one line; what a test does not care about is filled in."""
+"""Makes rows in the store in one line. Values that a test does not care about have defaults."""
 
 import hashlib
 from datetime import UTC, datetime
@@ -55,7 +55,7 @@ async def build(conn, of, **arguments):
 
 
 async def built(conn, of, made=None, source_=None):
-    """A build that succeeded with a slug."""
+    """Make a build that succeeded with a slug."""
     made = made or await slug(conn, of)
     added = await build(conn, of, source=source_)
     claimed = await builds.claim(conn, "a worker", 60, 2)

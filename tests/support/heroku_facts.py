@@ -1,6 +1,6 @@
-"""What Heroku's published API schema says of each field that it serves, as facts: its kind, by the name of our shape.
+"""Facts from Heroku's published API schema: the kind of each field that it serves, by the name of our type.
 
-Kinds are types or formats; `=word` is one of a list. Fields are written as paths, `[]` for the items of a list.
+Kinds are types or formats; `=word` is a member of an enumeration. Fields are paths, with `[]` for the items of a list.
 """
 
 FACTS = {

@@ -1,4 +1,4 @@
-"""Contract types for import-linter: allow-lists. What a table does not name is forbidden, but for the standard library."""
+"""Contract types for import-linter: allow-lists. Anything that a table does not name is forbidden, except the standard library."""
 
 import sys
 
@@ -15,7 +15,7 @@ class Table(fields.Field):
 
 
 class AllowList(Contract):
-    """A contract that is broken by whatever `wrong` yields."""
+    """A contract that is broken by every line that `wrong` yields."""
 
     table = Table()
     ignore_imports = fields.SetField(subfield=fields.ImportExpressionField(), required=False)
@@ -33,7 +33,7 @@ class AllowList(Contract):
 
 
 class Needs(AllowList):
-    """What a package may import, by package."""
+    """What each package may import, by package."""
 
     type_name = "needs"
 
@@ -46,7 +46,7 @@ class Needs(AllowList):
 
 
 class Rooms(AllowList):
-    """Where a library may be imported, by library; each place has to do so."""
+    """Where each library may be imported, by library. Every place that is named must import it."""
 
     type_name = "rooms"
 

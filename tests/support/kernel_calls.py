@@ -1,4 +1,4 @@
-"""A program that tries what a sandbox keeps from it and what it does not, and prints what each came to: `name errno-name`."""
+"""A program that tries allowed and forbidden system calls in a sandbox, and prints each result: `name errno-name`."""
 
 PROBE = r"""
 import ctypes, errno, os, platform, socket, tempfile, threading
@@ -70,10 +70,10 @@ EXPECTED = {**REFUSED, **ALLOWED}
 
 
 def outcomes(lines: list[str]) -> dict[str, str]:
-    """Return what each came to."""
+    """Return the results by name."""
     return dict(line.split() for line in lines)
 
 
 def as_docker_has_it(expected: dict[str, str], found: dict[str, str]) -> dict[str, str]:
-    """Return what is expected where a Docker that knows no other default has said EPERM of what it does not know."""
+    """Return the expected results for Docker: older versions refuse unknown system calls with EPERM instead of ENOSYS."""
     return {name: "EPERM" if (word, found.get(name)) == ("ENOSYS", "EPERM") else word for name, word in expected.items()}

@@ -1,4 +1,4 @@
-"""What a launcher holds of the machine: two looks at it are equal where nothing was left behind."""
+"""Detects leaks: snapshots of a launcher's resources are equal if nothing is left behind."""
 
 import asyncio
 import os
@@ -17,7 +17,7 @@ LOOPS = Path("/sys/block")
 
 @dataclass(frozen=True)
 class Holdings:
-    """By kind, what carries the launcher's name or is below its process."""
+    """Resources by kind that carry the launcher's name or belong to its processes."""
 
     processes: frozenset[str]
     links: frozenset[str]
@@ -33,7 +33,7 @@ NOTHING = Holdings(*(frozenset(),) * 6, 0, 0)
 
 
 def holdings(launcher: RunningLauncher) -> Holdings:
-    """Look at what a launcher, alive or dead, holds now."""
+    """Take a snapshot of a launcher's resources, whether it is running or not."""
     pid = _launcher_pid(launcher)
     return Holdings(
         processes=_processes(launcher, pid),
@@ -48,7 +48,7 @@ def holdings(launcher: RunningLauncher) -> Holdings:
 
 
 async def settled(launcher: RunningLauncher) -> Holdings:
-    """Look until nothing changes any more: connections that were closed a moment ago are still being cleared up after."""
+    """Take snapshots until they no longer change: cleanup after closed connections may still be running."""
     looks = [holdings(launcher)]
     while len(looks) < STEADY_LOOKS or len(set(looks[-STEADY_LOOKS:])) > 1:
         await asyncio.sleep(0.01)
@@ -57,7 +57,7 @@ async def settled(launcher: RunningLauncher) -> Holdings:
 
 
 def _launcher_pid(launcher: RunningLauncher) -> int | None:
-    """The process that makes sandboxes: not root, it is not the one that was started."""
+    """Return the process that makes sandboxes. Without root, it is a child of the started one."""
     for pid in _pids():
         if (
             str(launcher.home) in (line := _text(Path("/proc", pid, "cmdline")))
@@ -69,7 +69,7 @@ def _launcher_pid(launcher: RunningLauncher) -> int | None:
 
 
 def _processes(launcher: RunningLauncher, pid: int | None) -> frozenset[str]:
-    """All that run below the launcher, or with the user ids that are its apps' alone."""
+    """Return all processes below the launcher, or with user ids that only its apps have."""
     below = descendants({int(one): parent_of(stat) for one in _pids() if (stat := _text(Path("/proc", one, "stat")))}, pid) if pid else ()
     return frozenset({*map(str, below), *(one for one in _pids() if _is_ours(launcher, one))})
 
@@ -91,13 +91,13 @@ def _links(launcher: RunningLauncher) -> frozenset[str]:
 
 
 def _tables(launcher: RunningLauncher) -> frozenset[str]:
-    """The packet rules; those for stray packets stay until the panel ends."""
+    """Return the nftables tables, except the blackhole's, which stays until the panel ends."""
     tables = _output("nft", "list", "tables").splitlines()
     return frozenset(line for line in tables if launcher.tag in line and not line.endswith(blackhole.table(launcher.plan)))
 
 
 def _files(launcher: RunningLauncher) -> frozenset[str]:
-    """Disks and half-extracted slugs; whole slugs, caches and logs are there to stay."""
+    """Return disks and incomplete slugs. Complete slugs, caches and logs are meant to stay."""
     patterns = ("launcher/disks/*", "launcher/slugs/*/*.part")
     return frozenset(str(path.relative_to(launcher.home)) for pattern in patterns for path in launcher.home.glob(pattern))
 

@@ -1,4 +1,4 @@
-"""What is left of an organization."""
+"""Queries about what exists of an organization."""
 
 from skypanel.store import apps
 from skypanel.store import organizations as stored

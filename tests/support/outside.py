@@ -1,4 +1,4 @@
-"""A host outside, in a network namespace of its own behind a cable: what leaves this machine for it comes out there."""
+"""An outside host: a network namespace behind a veth pair, which receives what this machine sends to its addresses."""
 
 import json
 import os
@@ -22,24 +22,24 @@ with socketserver.TCPServer(("0.0.0.0", 80), Handler) as server:
 """
 ALL_PORTS = "table ip all_ports { chain c { type nat hook prerouting priority dstnat; meta l4proto tcp redirect to :80; }; }"
 COUNTER = "table ip datagrams { chain c { type filter hook prerouting priority 0; meta l4proto udp counter; }; }"
-# Documentation addresses (RFC 5737), which count as public; each process that tests takes four of them.
+# Documentation addresses (RFC 5737), which count as public. Each test process uses four of them.
 ADDRESSES = IPv4Address("198.51.100.0")
 CABLES = 63
 
 
 @dataclass(frozen=True)
 class Outside:
-    """The namespace's name and the address at which this machine reaches it."""
+    """The namespace's name, and its address from this machine."""
 
     name: str
     address: str
 
     def call(self, *argv: str) -> str:
-        """Run a command there, and return what it prints."""
+        """Run a command in the namespace, and return its output."""
         return subprocess.run(["ip", "netns", "exec", self.name, *argv], check=True, stdout=subprocess.PIPE, text=True).stdout
 
     def datagrams(self) -> int:
-        """Return how many datagrams have arrived."""
+        """Return how many UDP datagrams have arrived."""
         found = json.loads(self.call("nft", "-j", "list", "table", "ip", "datagrams"))["nftables"]
         (rule,) = [each["rule"] for each in found if "rule" in each]
         return next(part["counter"]["packets"] for part in rule["expr"] if "counter" in part)
@@ -47,7 +47,7 @@ class Outside:
 
 @contextmanager
 def outside() -> Iterator[Outside]:
-    """Have such a host for the length of the block; it counts datagrams, and answers by nothing but refusals."""
+    """Provide such a host while the block runs. It counts datagrams; no port is open."""
     number = os.getpid() % CABLES
     name, near, far = f"skout{number}", ADDRESSES + 4 * number + 1, ADDRESSES + 4 * number + 2
     made = Outside(name, str(far))
@@ -67,7 +67,7 @@ def outside() -> Iterator[Outside]:
 
 @contextmanager
 def strangers_beyond(subnet: str) -> Iterator[None]:
-    """Have a host outside that answers at every port and address of a subnet, where the route leads that the machine has for all else."""
+    """Provide an outside host that answers on every port and address of a subnet, which is routed there as if by the default route."""
     with outside() as host:
         host.call("ip", "route", "add", "local", subnet, "dev", "lo")
         host.call("nft", ALL_PORTS)
@@ -82,5 +82,5 @@ def strangers_beyond(subnet: str) -> Iterator[None]:
 
 
 def run(*argv: str) -> None:
-    """Run a command of this machine's. Raises CalledProcessError."""
+    """Run a command on this machine. Raises CalledProcessError."""
     subprocess.run(argv, check=True)

@@ -1,6 +1,6 @@
-"""In which order files of tests begin and which of them share a worker, and what took long.
+"""Orders test files, assigns them to workers, and reports slow ones.
 
-Unit tests come first, as they fail soonest. The longest files come next, so that no worker is left with one at the end.
+Unit tests come first, because they fail soonest. The longest files come next, so that none of them starts last.
 """
 
 import os
@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
-# Those that take long, the longest row first. The files of a row use the same daemon, Swarm or panel, which each worker has once.
+# Long files, the longest row first. Files in a row share a daemon, Swarm or panel, which each worker starts once.
 ROWS = (
     ("journeys/test_swarm_panel.py",),
     (
@@ -63,7 +63,7 @@ ROWS = (
 PLACES = {name: (row, place) for row, names in enumerate(ROWS) for place, name in enumerate(names)}
 LAST = (len(ROWS), 0)
 SHOWN_FILES = 20
-# A unit test that takes more of a processor's time starts programs, or makes more examples than it needs.
+# A unit test that needs more CPU time starts programs, or generates more examples than necessary.
 UNIT_CPU_S = 1.0
 CPU = "cpu_s"
 
@@ -74,13 +74,13 @@ def file_of(nodeid: str) -> str:
 
 
 def rank(nodeid: str) -> tuple[bool, int, int]:
-    """Return what sorts tests by their files: what is equal stays in its order."""
+    """Return the sort key of a test's file. Equal files keep their order."""
     name = file_of(nodeid)
     return not name.startswith("unit/"), *PLACES.get(name, LAST)
 
 
 class Scheduling(LoadFileScheduling):
-    """Gives a worker all files of a row."""
+    """Gives all files of a row to one worker."""
 
     def _split_scope(self, nodeid: str) -> str:
         name = file_of(nodeid)
@@ -97,7 +97,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item):
-    """Have a test's report say how much of a processor's time it took, with that of the programs it waited for."""
+    """Add a test's CPU time to its report, including programs that it waited for."""
     before = sum(os.times()[:4])
     try:
         return (yield)
@@ -106,7 +106,7 @@ def pytest_runtest_call(item: pytest.Item):
 
 
 class Watch:
-    """Adds up what the reports of all workers say, and tells it in the end."""
+    """Sums up the reports of all workers for the summary."""
 
     def __init__(self) -> None:
         self._seconds: Counter[str] = Counter()

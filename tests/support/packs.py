@@ -1,4 +1,4 @@
-"""Git's wire format by hand: what no client of good will would send."""
+"""Git's wire format by hand, to send what no well-behaved client would."""
 
 import hashlib
 import struct
@@ -16,7 +16,7 @@ def request(new, ref=b"refs/heads/main", capabilities=b"report-status side-band-
 
 
 def small_push(ref=b"refs/heads/main", also=()):
-    """Return the request of a push of one file to a ref, and of the same commit to others."""
+    """Return a push request with one file for a ref, and the same commit for other refs."""
     blob = b"web: x\n"
     tree = b"100644 Procfile\0" + bytes.fromhex(object_id("blob", blob).decode())
     commit = commit_of(object_id("tree", tree))
@@ -26,7 +26,7 @@ def small_push(ref=b"refs/heads/main", also=()):
 
 
 def pack(*objects):
-    """Return a pack of (type number, plain body, what stands between header and body)."""
+    """Return a pack of objects, each a tuple of type number, plain body, and bytes between header and body."""
     body = b"PACK" + struct.pack(">II", 2, len(objects))
     for kind, plain, base in objects:
         size = len(plain)
@@ -58,10 +58,10 @@ def commit_of(tree):
 
 
 def gzip_bomb(gibibytes):
-    """Return the gzip of a push whose pack begins with an endless file of zeros."""
+    """Return a compressed push whose pack begins with an endless file of zeros."""
     squeeze = zlib.compressobj(9, zlib.DEFLATED, 31)
     head = request(b"1" * 40) + b"PACK\0\0\0\2\0\0\0\1" + b"\xb0\x80\x80\x80\x80\1"
     start = squeeze.compress(head) + squeeze.flush(zlib.Z_FULL_FLUSH)
-    # What stands between two full flushes means the same wherever it stands.
+    # Data between two full flushes is independent of its position, so the piece can be repeated.
     piece = squeeze.compress(bytes(2**26)) + squeeze.flush(zlib.Z_FULL_FLUSH)
     return start + piece * (gibibytes * 16) + squeeze.flush()

@@ -1,4 +1,4 @@
-"""A panel on a real database, with fakes at the other ports, and a scheduler and builder that do as they are told."""
+"""A panel with a real database and fakes for the other ports, whose scheduler and builder tests control."""
 
 import asyncio
 import os
@@ -44,7 +44,7 @@ ADDRESS = Address("localhost", 2222, 8080, 8443)
 
 
 class FakeScheduler:
-    """Dynos are up at once, but for commands that begin with `crash`, and generations in `unready`; `hold` delays that until it is set."""
+    """Dynos are up at once, except commands that begin with `crash`, and generations in `unready`. `hold` delays that until it is set."""
 
     def __init__(self):
         self.running = {}
@@ -138,7 +138,7 @@ class FakeScheduler:
         self.once[key] = Dyno(key, DynoState.UP, datetime.now(UTC), command=one_off.command[:SHOWN_COMMAND])
 
     def since(self, app_id, name):
-        """Return since when a dyno of the formation runs."""
+        """Return the time since when a dyno of the formation runs."""
         return next(dyno.since for key, dyno in self.running.items() if key.app_id == app_id and key.name == name)
 
     async def one_offs(self, app_id=None):
@@ -200,7 +200,7 @@ class FakeBuilder:
 
 
 class FakeUpkeep:
-    """Holds what was left, by app and by organization, until it is removed as an orphan."""
+    """Records resources by app and by organization, until they are removed as orphans."""
 
     def __init__(self):
         self.left = set()
@@ -213,7 +213,7 @@ class FakeUpkeep:
 
 @dataclass
 class Stage:
-    """The panel, its admin, and shortcuts for what tests do most."""
+    """A panel, its admin, and shortcuts for frequent actions."""
 
     panel: Panel
     admin: Account
@@ -233,12 +233,12 @@ class Stage:
             return await accounts.add(conn, "outsider@example.com")
 
     async def work(self) -> None:
-        """Do what the workers would do, until nothing is left."""
+        """Do the work of all workers until none is left."""
         await build_flow.work(self.panel, "worker")
         await rollout_flow.work(self.panel, "worker")
 
     async def push(self, app: App, text: str | None = None):
-        """Queue a build of a source and return it; `work` does the rest."""
+        """Request a build of a source and return it. `work` does the rest."""
         source = factories.source(text)
         self.panel.objects.stored["sources", source.digest] = b"a tree"
         return await build_flow.request(self.panel, app, self.admin.id, source, write=silent)

@@ -1,4 +1,4 @@
-"""A real git receiver on ports of its own, with a panel in memory behind it, and a developer with git and ssh."""
+"""A real git receiver on its own ports, with an in-memory panel behind it, and a developer with git and ssh."""
 
 import asyncio
 import os
@@ -34,14 +34,14 @@ CLIENT_TIMEOUT_S = 60
 
 @dataclass
 class Desk:
-    """Decides as the panel does, in memory. `build` stands for what comes after the source is stored."""
+    """Makes the panel's decisions, in memory. `build` replaces everything after the source is stored."""
 
     repositories: DulwichRepositories
     objects: FakeObjects = field(default_factory=FakeObjects)
     apps: dict = field(default_factory=dict)  # name -> (app id, account)
     accounts: dict = field(default_factory=dict)  # fingerprint -> account
     tokens: dict = field(default_factory=dict)  # token -> account
-    weak_tokens: set = field(default_factory=set)  # those that may fetch only
+    weak_tokens: set = field(default_factory=set)  # may only fetch
     sources: list = field(default_factory=list)
     pushes: list = field(default_factory=list)
     ended: list = field(default_factory=list)
@@ -93,7 +93,7 @@ class Desk:
         await write(detail("built"))
 
     async def abandon(self, push, reason):
-        """Whether the push's build was under way."""
+        """Return whether the build of the push was running."""
         self.abandoned.append((push, reason))
         return True
 
@@ -103,7 +103,7 @@ class Desk:
 
 
 class PanelDesk:
-    """Decides as the receiver's process does, with what it puts together, on a stage's panel."""
+    """Makes decisions on a stage's panel, through the functions of the receiver's process."""
 
     def __init__(self, stage, repositories):
         self.panel = stage.panel = replace(stage.panel, repositories=repositories)
@@ -149,7 +149,7 @@ class Receiver:
         return f"{scheme}://{f'ada:{token}@' if token else ''}{place}/{app}.git"
 
     async def developer(self, name="ada", *, known=True, account=None):
-        """Return somebody with a key, which is an account's if `known`."""
+        """Return a developer with an SSH key, which belongs to an account if `known`."""
         home = self.home / name
         (home / ".ssh").mkdir(parents=True)
         key = asyncssh.generate_private_key("ssh-ed25519")
@@ -165,7 +165,7 @@ class Receiver:
         return Path(self.repositories.path(self.desk.apps[name][0]))
 
     def leftovers(self):
-        """Return the quarantines in all repositories."""
+        """Return the quarantine folders in all repositories."""
         return list((self.home / "repositories").glob("*.git/objects/tmp_objdir*"))
 
     def processes(self):
@@ -267,7 +267,7 @@ class WorkingCopy:
 
 
 def contents(path):
-    """Return a file of /proc, empty once its process has ended."""
+    """Return a file of /proc, or nothing if its process has ended."""
     try:
         return path.read_bytes()
     except OSError:
@@ -275,7 +275,7 @@ def contents(path):
 
 
 def end(process):
-    """Kill a client and all it started."""
+    """Kill a client and all processes that it started."""
     try:
         os.killpg(process.pid, signal.SIGKILL)
     except ProcessLookupError:
@@ -283,7 +283,7 @@ def end(process):
 
 
 async def wait_for(what, condition, timeout_s=20.0):
-    """Return the first true value of `condition`, or fail with `what` was waited for."""
+    """Return the first true value of `condition`, or fail after the timeout; `what` describes it."""
     deadline = time.monotonic() + timeout_s
     while not (value := condition()):
         assert time.monotonic() < deadline, f"waited {timeout_s} s for {what}"
@@ -293,7 +293,7 @@ async def wait_for(what, condition, timeout_s=20.0):
 
 @asynccontextmanager
 async def running_receiver(limits=None, git_limits=None, make_desk=Desk, http_limits=None, trusted=(), **git_options):
-    """Yield a receiver that listens on 127.0.0.1, for SSH and for HTTP."""
+    """Yield a receiver that listens on 127.0.0.1, for SSH and HTTP."""
     home = Path(tempfile.mkdtemp(prefix="sky", dir="/var/tmp"))
     desk = make_desk(DulwichRepositories(home / "repositories"))
     git = Git(

@@ -1,4 +1,4 @@
-"""A real database that forgets: all that is done in a block is undone at its end."""
+"""A real database whose changes can be rolled back at the end of a block."""
 
 import asyncio
 from contextlib import asynccontextmanager
@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 
 class Rewound:
-    """A database whose transactions are savepoints of a single one while `undone` lasts, and its own else."""
+    """While `undone` runs, transactions are savepoints of a single one. Otherwise they are the database's own."""
 
     def __init__(self, database):
         self._database = database

@@ -1,6 +1,6 @@
-"""Who may do what, written down by hand: each call of the API, each page and form of an app, and what the audit log says of it.
+"""The expected permissions, written by hand: every API call, every page and form of an app, and its audit record.
 
-A verdict for each of STANDINGS, in their order: `x` it is done, `-` the role is too low for it, `?` there is no such thing.
+A verdict has a letter for each of STANDINGS, in order: `x` allowed, `-` role too low, `?` not found.
 """
 
 from collections.abc import Mapping
@@ -13,20 +13,20 @@ from tests.support.archives import tgz
 
 DONE, DENIED, ABSENT = "x-?"
 EVERYBODY, ONLY_MEMBERS = "xxxxxxx", "???xxxx"
-# In one's own first organization: who has none is told so.
+# In the caller's own first organization. Callers without one get an error.
 MAKES_APPS = "----xxx"
 
 
 @dataclass(frozen=True)
 class Standing:
-    """How somebody stands to an app and to the organization that has it."""
+    """Somebody's roles for an app and for the organization that owns it."""
 
     name: str
     in_team: Role | None = None
     on_app: Role | None = None
 
     def role(self, action):
-        """The role that counts: none but a member's for what is about the organization."""
+        """Return the role that counts. For actions on the organization, only membership counts."""
         return self.in_team if action in TEAM_ACTIONS else max(filter(None, (self.in_team, self.on_app)), default=None)
 
 
@@ -58,10 +58,10 @@ VERDICTS = {
     Action.DELETE_ORGANIZATION: "???---x",
     AccountAction.VIEW_ACCOUNT: EVERYBODY,
     AccountAction.CHANGE_ACCOUNT: EVERYBODY,
-    # The stranger runs the panel.
+    # The stranger is an administrator of the panel.
     AccountAction.MANAGE_ACCOUNTS: "x------",
 }
-# What a token of each scope is good for.
+# The actions that a token of each scope allows.
 SCOPES = {
     "global": set(VERDICTS),
     "write": set(VERDICTS) - {AccountAction.CHANGE_ACCOUNT, AccountAction.MANAGE_ACCOUNTS},
@@ -71,12 +71,12 @@ SCOPES = {
 
 
 @dataclass(frozen=True)
-class Deed:
-    """A call and what it takes. `{names}` in it are filled in, `names` before the world's own.
+class Case:
+    """A call and what it takes. `{names}` in it are filled in, from its own `names` first, then from the world's.
 
-    `verdicts` are its own where the action's are not meant; `after` names what is to be there first; `record` is what the
-    audit log calls it, None for what writes nothing; `missing` is said where nobody finds anything. A token whose scope
-    is too narrow is told so, unless the deed `hides`.
+    `verdicts` replaces those of the action. `after` names a preparation. `record` is the action in the audit log, or None if nothing is
+    written. `missing` is part of the message if nobody finds anything. A token with too narrow a scope gets an explicit error, unless the
+    case `hides`.
     """
 
     method: str
@@ -114,10 +114,10 @@ _NONE_OF_ACCOUNT = ("/account/features", "/addons", "/addon-attachments", "/pipe
 
 def _adding_people(path):
     return (
-        Deed("GET", path, _VIEW),
-        Deed("POST", path, _SHARE, {"user": _SPARE}, "collaborator.add"),
-        Deed("DELETE", f"{path}/{{collaborator}}", _SHARE, record="collaborator.remove"),
-        Deed(
+        Case("GET", path, _VIEW),
+        Case("POST", path, _SHARE, {"user": _SPARE}, "collaborator.add"),
+        Case("DELETE", f"{path}/{{collaborator}}", _SHARE, record="collaborator.remove"),
+        Case(
             *("DELETE", f"{path}/{{collaborator}}", _SHARE),
             record="collaborator.remove", verdicts="?xxxxxx", after="shared", names={"collaborator": "{me}"},
         ),
@@ -125,129 +125,129 @@ def _adding_people(path):
 
 
 API = (
-    Deed("GET", "/account", _LOOK),
-    Deed("PATCH", "/account", _CHANGE, _NEW_PASSWORD, "account.set_password", after="password"),
-    Deed("GET", "/users/~", _LOOK),
-    Deed("GET", "/account/keys", _CHANGE),
-    Deed("POST", "/account/keys", _CHANGE, {"public_key": _KEY}, "key.add"),
-    Deed("GET", "/account/keys/{key}", _CHANGE, after="key"),
-    Deed("DELETE", "/account/keys/{key}", _CHANGE, record="key.remove", after="key"),
-    Deed("GET", "/account/app-transfers", _VIEW, **_OWN),
-    Deed("POST", "/account/app-transfers", _TRANSFER, {"app": "{app}", "recipient": _SPARE}, "app.offer"),
-    Deed("GET", "/account/app-transfers/{transfer}", _VIEW, after="offer", **_OWN),
-    Deed("PATCH", "/account/app-transfers/{transfer}", _TRANSFER, {"state": "accepted"}, "app.transfer", after="offer", **_OWN),
-    Deed("PATCH", "/account/app-transfers/{transfer}", _TRANSFER, {"state": "declined"}, "app.decline", after="offer", **_OWN),
-    Deed("DELETE", "/account/app-transfers/{transfer}", _TRANSFER, record="app.withdraw", after="own offer", **_OWN),
-    Deed("POST", "/oauth/authorizations", _CHANGE, {"scope": ["read"]}, "token.add"),
-    Deed("GET", "/oauth/authorizations", _CHANGE),
-    Deed("GET", "/oauth/authorizations/~", _CHANGE, missing="no default authorization"),
-    Deed("GET", "/oauth/authorizations/{authorization}", _CHANGE, after="token"),
-    Deed("DELETE", "/oauth/authorizations/{authorization}", _CHANGE, record="token.revoke", after="token"),
-    Deed("DELETE", "/oauth/sessions/~", _LOOK, record="token.revoke"),
-    Deed("GET", "/accounts", _PEOPLE),
-    Deed("POST", "/accounts", _PEOPLE, {"email": _SPARE}, "account.invite"),
-    Deed("GET", _ACCOUNT, _PEOPLE),
-    Deed("POST", f"{_ACCOUNT}/actions/reset", _PEOPLE, record="account.reset"),
-    Deed("GET", f"{_ACCOUNT}/keys", _PEOPLE),
-    Deed("POST", f"{_ACCOUNT}/keys", _PEOPLE, {"public_key": _KEY}, "key.add"),
-    Deed("GET", f"{_ACCOUNT}/keys/{{key}}", _PEOPLE, after="their key"),
-    Deed("DELETE", f"{_ACCOUNT}/keys/{{key}}", _PEOPLE, record="key.remove", after="their key"),
-    Deed("GET", f"{_ACCOUNT}/authorizations", _PEOPLE),
-    Deed("POST", f"{_ACCOUNT}/authorizations", _PEOPLE, {"scope": ["read"]}, "token.add"),
-    Deed("GET", f"{_ACCOUNT}/authorizations/{{authorization}}", _PEOPLE, after="their token"),
-    Deed("DELETE", f"{_ACCOUNT}/authorizations/{{authorization}}", _PEOPLE, record="token.revoke", after="their token"),
-    Deed("GET", "/apps", _VIEW, **_OWN),
-    Deed("GET", "/users/~/apps", _VIEW, **_OWN),
-    Deed("POST", "/apps", Action.CREATE_APP, {"name": "made"}, "app.create", MAKES_APPS),
-    Deed("GET", _APP, _VIEW),
-    Deed("PATCH", _APP, Action.MAINTAIN_APP, {"maintenance": True}, "app.maintenance"),
-    Deed("PATCH", _APP, Action.RENAME_APP, {"name": "bye"}, "app.rename"),
-    Deed("DELETE", _APP, Action.DESTROY_APP, record="app.destroy"),
+    Case("GET", "/account", _LOOK),
+    Case("PATCH", "/account", _CHANGE, _NEW_PASSWORD, "account.set_password", after="password"),
+    Case("GET", "/users/~", _LOOK),
+    Case("GET", "/account/keys", _CHANGE),
+    Case("POST", "/account/keys", _CHANGE, {"public_key": _KEY}, "key.add"),
+    Case("GET", "/account/keys/{key}", _CHANGE, after="key"),
+    Case("DELETE", "/account/keys/{key}", _CHANGE, record="key.remove", after="key"),
+    Case("GET", "/account/app-transfers", _VIEW, **_OWN),
+    Case("POST", "/account/app-transfers", _TRANSFER, {"app": "{app}", "recipient": _SPARE}, "app.offer"),
+    Case("GET", "/account/app-transfers/{transfer}", _VIEW, after="offer", **_OWN),
+    Case("PATCH", "/account/app-transfers/{transfer}", _TRANSFER, {"state": "accepted"}, "app.transfer", after="offer", **_OWN),
+    Case("PATCH", "/account/app-transfers/{transfer}", _TRANSFER, {"state": "declined"}, "app.decline", after="offer", **_OWN),
+    Case("DELETE", "/account/app-transfers/{transfer}", _TRANSFER, record="app.withdraw", after="own offer", **_OWN),
+    Case("POST", "/oauth/authorizations", _CHANGE, {"scope": ["read"]}, "token.add"),
+    Case("GET", "/oauth/authorizations", _CHANGE),
+    Case("GET", "/oauth/authorizations/~", _CHANGE, missing="no default authorization"),
+    Case("GET", "/oauth/authorizations/{authorization}", _CHANGE, after="token"),
+    Case("DELETE", "/oauth/authorizations/{authorization}", _CHANGE, record="token.revoke", after="token"),
+    Case("DELETE", "/oauth/sessions/~", _LOOK, record="token.revoke"),
+    Case("GET", "/accounts", _PEOPLE),
+    Case("POST", "/accounts", _PEOPLE, {"email": _SPARE}, "account.invite"),
+    Case("GET", _ACCOUNT, _PEOPLE),
+    Case("POST", f"{_ACCOUNT}/actions/reset", _PEOPLE, record="account.reset"),
+    Case("GET", f"{_ACCOUNT}/keys", _PEOPLE),
+    Case("POST", f"{_ACCOUNT}/keys", _PEOPLE, {"public_key": _KEY}, "key.add"),
+    Case("GET", f"{_ACCOUNT}/keys/{{key}}", _PEOPLE, after="their key"),
+    Case("DELETE", f"{_ACCOUNT}/keys/{{key}}", _PEOPLE, record="key.remove", after="their key"),
+    Case("GET", f"{_ACCOUNT}/authorizations", _PEOPLE),
+    Case("POST", f"{_ACCOUNT}/authorizations", _PEOPLE, {"scope": ["read"]}, "token.add"),
+    Case("GET", f"{_ACCOUNT}/authorizations/{{authorization}}", _PEOPLE, after="their token"),
+    Case("DELETE", f"{_ACCOUNT}/authorizations/{{authorization}}", _PEOPLE, record="token.revoke", after="their token"),
+    Case("GET", "/apps", _VIEW, **_OWN),
+    Case("GET", "/users/~/apps", _VIEW, **_OWN),
+    Case("POST", "/apps", Action.CREATE_APP, {"name": "made"}, "app.create", MAKES_APPS),
+    Case("GET", _APP, _VIEW),
+    Case("PATCH", _APP, Action.MAINTAIN_APP, {"maintenance": True}, "app.maintenance"),
+    Case("PATCH", _APP, Action.RENAME_APP, {"name": "bye"}, "app.rename"),
+    Case("DELETE", _APP, Action.DESTROY_APP, record="app.destroy"),
     *_adding_people(f"{_APP}/collaborators"),
-    Deed("GET", f"{_APP}/collaborators/{{collaborator}}", _VIEW),
-    Deed("GET", f"{_APP}/buildpack-installations", _VIEW),
-    Deed("PUT", f"{_APP}/buildpack-installations", _CONFIGURE, {"updates": [{"buildpack": "python"}]}, "app.buildpacks"),
-    Deed("GET", f"{_APP}/domains", _VIEW),
-    Deed("GET", f"{_APP}/config-vars", _VIEW),
-    Deed("PATCH", f"{_APP}/config-vars", _CONFIGURE, {"ANOTHER": "{secret}"}, "config.change"),
-    Deed("GET", f"{_APP}/formation", _VIEW),
-    Deed("PATCH", f"{_APP}/formation", _SCALE, {"updates": [{"type": "web", "quantity": 2}]}, "app.scale"),
-    Deed("GET", f"{_APP}/formation/{{type}}", _VIEW),
-    Deed("PATCH", f"{_APP}/formation/{{type}}", _SCALE, {"quantity": "+1"}, "app.scale"),
-    Deed("DELETE", f"{_APP}/formations/{{type}}", _SCALE, record="dyno.stop"),
-    Deed("POST", f"{_APP}/formations/{{type}}/actions/stop", _SCALE, record="dyno.stop"),
-    Deed("GET", f"{_APP}/dynos", _VIEW),
-    Deed("DELETE", f"{_APP}/dynos", _SCALE, record="app.restart"),
-    Deed("POST", f"{_APP}/dynos", Action.RUN, {"command": "echo {typed}", "env": {"ANOTHER": "{secret}"}}, "dyno.run"),
-    Deed("GET", f"{_APP}/dynos/{{dyno}}", _VIEW),
-    Deed("DELETE", f"{_APP}/dynos/{{dyno}}", _SCALE, record="dyno.stop"),
-    Deed("POST", f"{_APP}/dynos/{{dyno}}/actions/stop", _SCALE, record="dyno.stop"),
-    Deed("GET", f"{_APP}/releases", _VIEW),
-    Deed("POST", f"{_APP}/releases", Action.ROLL_BACK, {"release": 1}, "release.rollback"),
-    Deed("GET", f"{_APP}/releases/{{release}}", _VIEW),
-    Deed("GET", f"{_APP}/releases/{{release}}/config-vars", _VIEW),
-    Deed("POST", "/sources", Action.PUSH, record="upload.offer", **_OWN),
-    Deed("POST", f"{_APP}/sources", Action.PUSH, record="upload.offer"),
-    # Who has the URL needs no token.
-    Deed("PUT", "/sources/{upload}", _LOOK, tgz(FILES), "upload.take", after="upload"),
-    Deed("GET", f"{_APP}/builds", _VIEW),
-    Deed("POST", f"{_APP}/builds", Action.PUSH, {"source_blob": {"url": "{get_url}"}}, "build.request", after="uploaded"),
-    Deed("GET", f"{_APP}/builds/{{build}}", _VIEW),
-    Deed("DELETE", f"{_APP}/builds/{{build}}", Action.PUSH, record="build.cancel", after="build"),
-    Deed("POST", f"{_APP}/builds/{{build}}/actions/cancel", Action.PUSH, record="build.cancel", after="build"),
-    Deed("POST", f"{_APP}/log-sessions", _VIEW, {}),
-    Deed("GET", "/streams/logs/{ticket}", _VIEW, after="logs", hides=True),
-    Deed("GET", "/streams/releases/{ticket}", _VIEW, after="releases", hides=True),
-    Deed("GET", "/streams/builds/{ticket}", _VIEW, after="builds", hides=True),
-    Deed("GET", "/teams", Action.VIEW_MEMBERS, **_OWN),
-    Deed("POST", "/teams", _CHANGE, {"name": "Mine"}, "organization.create"),
-    Deed("GET", "/organizations", Action.VIEW_MEMBERS, **_OWN),
-    Deed("GET", "/teams/permissions", Action.VIEW_MEMBERS, **_OWN),
-    Deed("POST", "/teams/apps", Action.CREATE_APP, {"name": "made", "team": "{team}"}, "app.create"),
-    Deed("GET", _TEAM_APP, _VIEW),
-    Deed("PATCH", _TEAM_APP, _TRANSFER, {"owner": "{target}"}, "app.transfer", after="target"),
+    Case("GET", f"{_APP}/collaborators/{{collaborator}}", _VIEW),
+    Case("GET", f"{_APP}/buildpack-installations", _VIEW),
+    Case("PUT", f"{_APP}/buildpack-installations", _CONFIGURE, {"updates": [{"buildpack": "python"}]}, "app.buildpacks"),
+    Case("GET", f"{_APP}/domains", _VIEW),
+    Case("GET", f"{_APP}/config-vars", _VIEW),
+    Case("PATCH", f"{_APP}/config-vars", _CONFIGURE, {"ANOTHER": "{secret}"}, "config.change"),
+    Case("GET", f"{_APP}/formation", _VIEW),
+    Case("PATCH", f"{_APP}/formation", _SCALE, {"updates": [{"type": "web", "quantity": 2}]}, "app.scale"),
+    Case("GET", f"{_APP}/formation/{{type}}", _VIEW),
+    Case("PATCH", f"{_APP}/formation/{{type}}", _SCALE, {"quantity": "+1"}, "app.scale"),
+    Case("DELETE", f"{_APP}/formations/{{type}}", _SCALE, record="dyno.stop"),
+    Case("POST", f"{_APP}/formations/{{type}}/actions/stop", _SCALE, record="dyno.stop"),
+    Case("GET", f"{_APP}/dynos", _VIEW),
+    Case("DELETE", f"{_APP}/dynos", _SCALE, record="app.restart"),
+    Case("POST", f"{_APP}/dynos", Action.RUN, {"command": "echo {typed}", "env": {"ANOTHER": "{secret}"}}, "dyno.run"),
+    Case("GET", f"{_APP}/dynos/{{dyno}}", _VIEW),
+    Case("DELETE", f"{_APP}/dynos/{{dyno}}", _SCALE, record="dyno.stop"),
+    Case("POST", f"{_APP}/dynos/{{dyno}}/actions/stop", _SCALE, record="dyno.stop"),
+    Case("GET", f"{_APP}/releases", _VIEW),
+    Case("POST", f"{_APP}/releases", Action.ROLL_BACK, {"release": 1}, "release.rollback"),
+    Case("GET", f"{_APP}/releases/{{release}}", _VIEW),
+    Case("GET", f"{_APP}/releases/{{release}}/config-vars", _VIEW),
+    Case("POST", "/sources", Action.PUSH, record="upload.offer", **_OWN),
+    Case("POST", f"{_APP}/sources", Action.PUSH, record="upload.offer"),
+    # The URL's secret replaces a token.
+    Case("PUT", "/sources/{upload}", _LOOK, tgz(FILES), "upload.take", after="upload"),
+    Case("GET", f"{_APP}/builds", _VIEW),
+    Case("POST", f"{_APP}/builds", Action.PUSH, {"source_blob": {"url": "{get_url}"}}, "build.request", after="uploaded"),
+    Case("GET", f"{_APP}/builds/{{build}}", _VIEW),
+    Case("DELETE", f"{_APP}/builds/{{build}}", Action.PUSH, record="build.cancel", after="build"),
+    Case("POST", f"{_APP}/builds/{{build}}/actions/cancel", Action.PUSH, record="build.cancel", after="build"),
+    Case("POST", f"{_APP}/log-sessions", _VIEW, {}),
+    Case("GET", "/streams/logs/{ticket}", _VIEW, after="logs", hides=True),
+    Case("GET", "/streams/releases/{ticket}", _VIEW, after="releases", hides=True),
+    Case("GET", "/streams/builds/{ticket}", _VIEW, after="builds", hides=True),
+    Case("GET", "/teams", Action.VIEW_MEMBERS, **_OWN),
+    Case("POST", "/teams", _CHANGE, {"name": "Mine"}, "organization.create"),
+    Case("GET", "/organizations", Action.VIEW_MEMBERS, **_OWN),
+    Case("GET", "/teams/permissions", Action.VIEW_MEMBERS, **_OWN),
+    Case("POST", "/teams/apps", Action.CREATE_APP, {"name": "made", "team": "{team}"}, "app.create"),
+    Case("GET", _TEAM_APP, _VIEW),
+    Case("PATCH", _TEAM_APP, _TRANSFER, {"owner": "{target}"}, "app.transfer", after="target"),
     *_adding_people(f"{_TEAM_APP}/collaborators"),
-    Deed("PATCH", f"{_TEAM_APP}/collaborators/{{collaborator}}", _SHARE, {"permissions": ["view"]}, "collaborator.add"),
-    Deed("GET", _TEAM, Action.VIEW_MEMBERS),
-    # The stranger runs the panel, and may do this one thing to what is others'.
-    Deed("DELETE", _TEAM, Action.DELETE_ORGANIZATION, record="organization.delete", after="no apps", verdicts="x??---x"),
-    Deed("GET", f"{_TEAM}/apps", _VIEW, verdicts=ONLY_MEMBERS),
-    Deed("GET", f"{_TEAM}/members", Action.VIEW_MEMBERS),
-    Deed("PUT", f"{_TEAM}/members", _MANAGE, {"email": _SPARE, "role": "viewer"}, "member.add"),
-    Deed("PUT", f"{_TEAM}/members", _MANAGE, {"email": _MATE, "role": "developer"}, "member.change"),
-    Deed("PUT", f"{_TEAM}/members", _OWNERS, {"email": _SPARE, "role": "owner"}, "member.add"),
-    Deed("PATCH", f"{_TEAM}/members", _MANAGE, {"email": _MATE, "role": "admin"}, "member.change"),
-    Deed("PATCH", f"{_TEAM}/members", _OWNERS, {"email": _MATE, "role": "owner"}, "member.change"),
-    Deed("PATCH", f"{_TEAM}/members", _OWNERS, {"email": _BOSS, "role": "viewer"}, "member.change"),
-    Deed("DELETE", f"{_TEAM}/members/{{member}}", _MANAGE, record="member.remove"),
-    Deed("DELETE", f"{_TEAM}/members/{{member}}", _OWNERS, record="member.remove", names={"member": _BOSS}),
-    Deed("DELETE", f"{_TEAM}/members/{{member}}", _MANAGE, record="member.remove", names={"member": "{me}"}, verdicts=ONLY_MEMBERS),
-    Deed("GET", f"{_TEAM}/features", Action.VIEW_MEMBERS),
-    Deed("GET", f"{_TEAM}/invitations", Action.VIEW_MEMBERS),
-    Deed("GET", "/stacks", _LOOK),
-    Deed("GET", "/stacks/{stack}", _LOOK, names={"stack": STACK}),
-    Deed("GET", "/regions", _LOOK),
-    Deed("GET", f"{_APP}/pipeline-couplings", _VIEW, missing="is in no pipeline"),
-    Deed("GET", "/account/features/{feature}", _LOOK, missing="no feature"),
-    Deed("PATCH", "/account/features/{feature}", _CHANGE, {"enabled": True}, missing="no feature"),
-    Deed("GET", f"{_APP}/features/{{feature}}", _VIEW, missing="no feature"),
-    Deed("PATCH", f"{_APP}/features/{{feature}}", _CONFIGURE, {"enabled": True}, missing="no feature"),
-    *(Deed("GET", f"{_APP}/{name}", _VIEW) for name in _NONE_OF_APP),
-    *(Deed("GET", path, _LOOK) for path in _NONE_OF_ACCOUNT),
-    Deed("GET", "/schema", _LOOK),
+    Case("PATCH", f"{_TEAM_APP}/collaborators/{{collaborator}}", _SHARE, {"permissions": ["view"]}, "collaborator.add"),
+    Case("GET", _TEAM, Action.VIEW_MEMBERS),
+    # The stranger is an administrator of the panel, and this is the only action on others' things that it allows.
+    Case("DELETE", _TEAM, Action.DELETE_ORGANIZATION, record="organization.delete", after="no apps", verdicts="x??---x"),
+    Case("GET", f"{_TEAM}/apps", _VIEW, verdicts=ONLY_MEMBERS),
+    Case("GET", f"{_TEAM}/members", Action.VIEW_MEMBERS),
+    Case("PUT", f"{_TEAM}/members", _MANAGE, {"email": _SPARE, "role": "viewer"}, "member.add"),
+    Case("PUT", f"{_TEAM}/members", _MANAGE, {"email": _MATE, "role": "developer"}, "member.change"),
+    Case("PUT", f"{_TEAM}/members", _OWNERS, {"email": _SPARE, "role": "owner"}, "member.add"),
+    Case("PATCH", f"{_TEAM}/members", _MANAGE, {"email": _MATE, "role": "admin"}, "member.change"),
+    Case("PATCH", f"{_TEAM}/members", _OWNERS, {"email": _MATE, "role": "owner"}, "member.change"),
+    Case("PATCH", f"{_TEAM}/members", _OWNERS, {"email": _BOSS, "role": "viewer"}, "member.change"),
+    Case("DELETE", f"{_TEAM}/members/{{member}}", _MANAGE, record="member.remove"),
+    Case("DELETE", f"{_TEAM}/members/{{member}}", _OWNERS, record="member.remove", names={"member": _BOSS}),
+    Case("DELETE", f"{_TEAM}/members/{{member}}", _MANAGE, record="member.remove", names={"member": "{me}"}, verdicts=ONLY_MEMBERS),
+    Case("GET", f"{_TEAM}/features", Action.VIEW_MEMBERS),
+    Case("GET", f"{_TEAM}/invitations", Action.VIEW_MEMBERS),
+    Case("GET", "/stacks", _LOOK),
+    Case("GET", "/stacks/{stack}", _LOOK, names={"stack": STACK}),
+    Case("GET", "/regions", _LOOK),
+    Case("GET", f"{_APP}/pipeline-couplings", _VIEW, missing="is in no pipeline"),
+    Case("GET", "/account/features/{feature}", _LOOK, missing="no feature"),
+    Case("PATCH", "/account/features/{feature}", _CHANGE, {"enabled": True}, missing="no feature"),
+    Case("GET", f"{_APP}/features/{{feature}}", _VIEW, missing="no feature"),
+    Case("PATCH", f"{_APP}/features/{{feature}}", _CONFIGURE, {"enabled": True}, missing="no feature"),
+    *(Case("GET", f"{_APP}/{name}", _VIEW) for name in _NONE_OF_APP),
+    *(Case("GET", path, _LOOK) for path in _NONE_OF_ACCOUNT),
+    Case("GET", "/schema", _LOOK),
 )
 
 _BUILD, _RELEASE = f"{_APP}/builds/{{build}}", f"{_APP}/releases/{{release}}"
 PAGES = (
-    Deed("GET", _APP, _VIEW),
-    Deed("POST", f"{_APP}/rollback", Action.ROLL_BACK, {"version": "1"}, "release.rollback"),
-    Deed("POST", f"{_APP}/scale", _SCALE, {"type": "web", "quantity": "2"}, "app.scale"),
-    Deed("GET", f"{_APP}/remote", _VIEW),
-    Deed("POST", f"{_APP}/remote", _CONFIGURE, {"do": "save", "url": "{url}", "branch": ""}, "remote.choose"),
-    Deed("POST", f"{_APP}/remote", Action.PUSH, {"do": "deploy"}, "build.request", after="remote"),
-    Deed("POST", f"{_APP}/remote", _CONFIGURE, {"do": "key"}, "deploy_key.add"),
-    Deed("POST", f"{_APP}/remote", _CONFIGURE, {"do": "clear"}, "remote.clear", after="remote"),
-    *(Deed("GET", f"{path}{part}", _VIEW) for path in (_BUILD, _RELEASE) for part in ("", "/events", "/log")),
-    Deed("POST", "/transfers", _TRANSFER, {"id": "{transfer}", "answer": "accepted"}, "app.transfer", after="offer", **_OWN),
-    Deed("POST", "/transfers", _TRANSFER, {"id": "{transfer}", "answer": "declined"}, "app.decline", after="offer", **_OWN),
+    Case("GET", _APP, _VIEW),
+    Case("POST", f"{_APP}/rollback", Action.ROLL_BACK, {"version": "1"}, "release.rollback"),
+    Case("POST", f"{_APP}/scale", _SCALE, {"type": "web", "quantity": "2"}, "app.scale"),
+    Case("GET", f"{_APP}/remote", _VIEW),
+    Case("POST", f"{_APP}/remote", _CONFIGURE, {"do": "save", "url": "{url}", "branch": ""}, "remote.choose"),
+    Case("POST", f"{_APP}/remote", Action.PUSH, {"do": "deploy"}, "build.request", after="remote"),
+    Case("POST", f"{_APP}/remote", _CONFIGURE, {"do": "key"}, "deploy_key.add"),
+    Case("POST", f"{_APP}/remote", _CONFIGURE, {"do": "clear"}, "remote.clear", after="remote"),
+    *(Case("GET", f"{path}{part}", _VIEW) for path in (_BUILD, _RELEASE) for part in ("", "/events", "/log")),
+    Case("POST", "/transfers", _TRANSFER, {"id": "{transfer}", "answer": "accepted"}, "app.transfer", after="offer", **_OWN),
+    Case("POST", "/transfers", _TRANSFER, {"id": "{transfer}", "answer": "declined"}, "app.decline", after="offer", **_OWN),
 )

@@ -1,6 +1,6 @@
-"""A mirror of runtimes for tests, with the layouts of the real ones, made of interpreters that this machine has.
+"""A mirror of language runtimes for tests, in the real layouts, made from this machine's interpreters.
 
-It is made once a machine. Python's are pyenv's where there are some, else the stack's own under the number of its next patch.
+It is made once per machine. Its Pythons are pyenv's, or else the stack's own with the version number of its next patch.
 """
 
 import fcntl
@@ -24,7 +24,7 @@ from threading import Thread
 
 from tests.support.stack_images import CACHE
 
-# Changes with what is made here.
+# Increment this when the contents change.
 EDITION = 1
 RELEASE = "20260101"
 NODE = "18.20.8"
@@ -35,7 +35,7 @@ LEFT_OUT = re.compile(r"/(site-packages|__pycache__|test|tests|idlelib|tkinter|c
 
 @dataclass(frozen=True)
 class Mirror:
-    """A mirror's folder, and the versions in it, the newest first."""
+    """A mirror's folder, and its versions, newest first."""
 
     folder: Path
 
@@ -50,13 +50,13 @@ class Mirror:
         return [entry["version"].removeprefix("v") for entry in json.loads((self.folder / "node" / "index.json").read_text())]
 
     def copied_to(self, folder: Path) -> "Mirror":
-        """Return a copy that a test may spoil."""
+        """Return a copy that a test may modify."""
         return Mirror(Path(shutil.copytree(self.folder, folder)))
 
 
 @dataclass
 class Served:
-    """A mirror at an address of the loopback interface, and what was asked of it."""
+    """A mirror on a loopback address, with the paths of its requests."""
 
     url: str
     asked: list[str] = field(default_factory=list)
@@ -66,7 +66,7 @@ class Served:
 
 
 def runtime_mirror() -> Mirror:
-    """Return the machine's, made where it is missing."""
+    """Return this machine's mirror, made if it is missing."""
     CACHE.mkdir(parents=True, exist_ok=True)
     folder = CACHE / f"runtimes-{EDITION}"
     with folder.with_suffix(".lock").open("w") as lock:
@@ -147,7 +147,7 @@ def _pack_python(prefix: Path, minor: str, archive: Path) -> None:
         for path in (prefix / "lib" / name, *(prefix / "lib").glob(f"libpython{minor}.so*"), prefix / "include" / name):
             if path.exists():
                 target.add(path, f"python/{path.relative_to(prefix)}", filter=_kept)
-        # it finds its library where it is moved to
+        # so that it finds its library after it is moved
         body = (prefix / "bin" / name).read_bytes()
         home = os.fsencode(f"{prefix}/lib\0")
         _add(target, f"python/bin/{name}", body.replace(home, b"$ORIGIN/../lib".ljust(len(home), b"\0")))

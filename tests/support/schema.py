@@ -1,6 +1,6 @@
-"""Writes down the schema that all migrations make as one would by hand: `python -m tests.support.schema` makes skypanel/store/schema.sql.
+"""Writes the schema that all migrations make in readable SQL: `python -m tests.support.schema` makes skypanel/store/schema.sql.
 
-Tables stand by the module of skypanel/store/tables that names them. Beside these a database has paas_migrations, which is Alembic's.
+Tables are grouped by the module of skypanel/store/tables that defines them. A database also has paas_migrations, which is Alembic's.
 """
 
 import re
@@ -33,7 +33,7 @@ from tests.fixtures.postgres import TEMPLATE, PostgresServer
 
 FILE = Path(__file__).parents[2] / "skypanel" / "store" / "schema.sql"
 STALE = "skypanel/store/schema.sql is not what the migrations make. Type `make schema`, read the difference, and commit the file."
-# Whatever a table refers to stands before it, where there is no circle.
+# A table comes after those it refers to, except in a circle.
 SECTIONS = (accounts, organizations, plans, apps, config_vars, sources, builds, releases, settings, audit, nodes, billing)
 HEAD = """-- The schema as it is after all migrations, for reading. `make schema` writes this file from a migrated database, and a test
 -- compares the two: nobody edits it. What changes the schema is a migration."""
@@ -75,10 +75,10 @@ TRIGGERS = """
     SELECT pg_get_triggerdef(t.oid, true) AS text FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
     WHERE NOT t.tgisinternal AND c.relnamespace = 'public'::regnamespace ORDER BY c.relname, t.tgname
 """
-# What Postgres calls a constraint that is given no name.
+# The names that Postgres gives to unnamed constraints.
 UNNAMED = {"p": "{table}_pkey", "u": "{table}_{columns}_key", "f": "{table}_{columns}_fkey", "c": "{table}_{columns}_check"}
 
-# How Postgres prints an expression, and how one would write it.
+# How Postgres prints an expression, and its usual form.
 WRITTEN = {
     r"::(text|numeric|double precision)\b(\[\])?": "",
     r"= ANY \(ARRAY\[([^]]*)\]\)": r"IN (\1)",
@@ -160,7 +160,7 @@ def _column(column, constraints):
 
 
 def _short(constraint):
-    """Return a constraint as it stands at its column."""
+    """Return a constraint as part of its column."""
     return {"p": "PRIMARY KEY", "u": "UNIQUE"}.get(constraint.kind) or re.sub(r"^FOREIGN KEY \(\w+\) ", "", _plain(constraint.text))
 
 
@@ -173,14 +173,14 @@ def _named(constraint):
 
 
 def _is_unnamed(constraint):
-    # A check of several columns is called after the table alone, unless it has a name.
+    # The default name of a check with several columns depends on the table only, so it always gets its name.
     if constraint.kind == "c" and len(constraint.columns) != 1:
         return False
     return constraint.name == UNNAMED[constraint.kind].format(table=constraint.table, columns="_".join(constraint.columns))
 
 
 def _plain(text):
-    """Return an expression as one would write it."""
+    """Return an expression in its usual form."""
     for said, meant in WRITTEN.items():
         text = re.sub(said, meant, text)
     return text
@@ -202,7 +202,7 @@ def _trigger(text):
 
 
 def write():
-    """Make a database of all migrations, and write its schema down."""
+    """Migrate an empty database, and write its schema to the file."""
     with tempfile.TemporaryDirectory(prefix="skypg", dir="/var/tmp") as base, tempfile.TemporaryDirectory(dir=base) as data:
         server = PostgresServer(Path(base), Path(data))
         try:

@@ -1,4 +1,4 @@
-"""A small image for tests: Debian with Python, bash, tini and nftables, made once a machine and imported by each daemon."""
+"""A small image for tests: Debian with Python, bash, tini and nftables. It is made once per machine and imported by each daemon."""
 
 import fcntl
 import hashlib
@@ -16,7 +16,7 @@ NAME = f"skypanel-test:{TAG}"
 
 
 def small_image(client: DockerClient) -> str:
-    """Have the image at a daemon, and return its name."""
+    """Import the image into a daemon if it lacks it, and return its name."""
     if not client.images.list(NAME):
         with _archive().open("rb") as body:
             client.api.import_image_from_data(body, repository="skypanel-test", tag=TAG)

@@ -1,6 +1,6 @@
-"""The stack images at the tests' daemons: their files are made once a machine, and kept by what is in them.
+"""The stack images in the tests' daemons. Their files are made once per machine, and cached by their definition.
 
-Making them takes minutes, so that `make test` does it before the first test begins: `python -m tests.support.stack_images`.
+This takes minutes, so `make test` does it before the first test: `python -m tests.support.stack_images`.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ CACHE = Path("/var/cache/skypanel-tests")
 
 
 def stack_image(url: str, image: Image) -> str:
-    """Have an image at a daemon, and return its name."""
+    """Import an image into a daemon if it lacks it, and return its name."""
     docker, definition = DockerApi(url), stack.define(image)
     try:
         if not docker.call_here(lambda client: client.images(definition.name)):
@@ -27,7 +27,7 @@ def stack_image(url: str, image: Image) -> str:
 
 
 def root_archive(definition: Definition) -> Path:
-    """Return the image's files as a tar, made where they are missing."""
+    """Return the image's files as a tar, made if it is missing."""
     CACHE.mkdir(parents=True, exist_ok=True)
     path = CACHE / f"{definition.image}-{definition.tag}.tar"
     with path.with_suffix(".lock").open("w") as lock:

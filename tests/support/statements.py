@@ -1,4 +1,4 @@
-"""How many statements something costs."""
+"""Counts SQL statements."""
 
 from contextlib import asynccontextmanager
 

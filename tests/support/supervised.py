@@ -1,4 +1,4 @@
-"""A home and its supervisord, with whichever of the panel's programs a test is about."""
+"""A home and its supervisord, with the panel's programs that a test needs."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ from skypanel.embedded.users import User
 
 @contextlib.contextmanager
 def home_with(*names, also=()):
-    """Make a home whose supervisord starts the programs of these names by itself, and some that a test has made."""
+    """Make a home whose supervisord starts these programs, and those in `also`."""
     folder = Path(tempfile.mkdtemp(prefix="sky", dir="/var/tmp"))
     ports = {f"SKYPANEL_{name}_PORT": str(choices.free_port()) for name in ("SSH", "HTTP", "HTTPS", "RENDEZVOUS")}
     made = home.init(folder, {**os.environ, **ports})
@@ -30,7 +30,7 @@ def home_with(*names, also=()):
 
 @contextlib.asynccontextmanager
 async def started(settings):
-    """Run supervisord for the length of a block."""
+    """Run supervisord while the block runs."""
     argv = running.supervisord_argv(settings, User(settings.panel_uid, settings.panel_gid))
     child = Child("supervisord", argv, home.service_environment(settings.home, os.environ), settings.home, 60.0)
     await child.start()
@@ -41,14 +41,14 @@ async def started(settings):
 
 
 async def until(condition, timeout_s=60.0):
-    """Wait until an asynchronous condition holds."""
+    """Wait until an asynchronous condition is true."""
     async with asyncio.timeout(timeout_s):
         while not await condition():  # noqa: ASYNC110 - what is waited for is another process's
             await asyncio.sleep(0.05)
 
 
 async def states(settings):
-    """Return what supervisord knows of its programs, by name."""
+    """Return supervisord's states of its programs, by name."""
     return await Supervisor(settings.run_dir / "supervisor.sock").states()
 
 

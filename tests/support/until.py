@@ -5,7 +5,7 @@ WITHIN_S = 20
 
 
 async def until(condition, within_s=WITHIN_S):
-    """Wait until `condition()`, awaited where it can be, is true, and return what it is."""
+    """Wait until `condition()` is true, and return its value. An awaitable is awaited."""
     async with asyncio.timeout(within_s):
         while True:
             found = condition()

@@ -1,6 +1,6 @@
-"""The product's worker as it runs on another machine, with a builder and a scheduler that hang where STORAGE/hold says so.
+"""The product's worker on another machine, with a builder and a scheduler that hang while a file in STORAGE says so.
 
-Like `workers.app`, of the environment alone; STORAGE is a folder that all machines share, in the place of a bucket.
+Like `workers.app`, it uses only the environment. STORAGE is a folder that all machines share, instead of a bucket.
 """
 
 import os
@@ -27,7 +27,7 @@ STORAGE = Path(os.environ["STORAGE"])
 
 
 async def hang(name):
-    """Note that this was reached, and go no further while somebody holds it."""
+    """Record that this point was reached, and wait while a hold file exists."""
     (STORAGE / f"{name}.reached").touch()
     await until(lambda: not (STORAGE / f"{name}.hold").exists(), within_s=300)
 

@@ -1,4 +1,4 @@
-"""A Celery application like the product's, with jobs that write to a file what happens to them.
+"""A Celery application like the product's, with jobs that write to a journal file.
 
 `python -m tests.support.worker_under_test`, with QUEUE_URL and JOURNAL in the environment.
 """
@@ -51,7 +51,7 @@ async def wake(panel, worker):
 
 
 async def remove_orphans(panel, worker):
-    """Go on for as long as nobody removes `busy`."""
+    """Run while the file `busy` exists."""
     note("tending")
     await until(lambda: not (Path(os.environ["JOURNAL"]).parent / "busy").exists(), within_s=60)
     note("tended")

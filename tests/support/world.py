@@ -1,4 +1,4 @@
-"""An app of an organization, everybody who has to do with it, and what can be there before a call; all of it can be undone."""
+"""An app of an organization, people with every role for them, and preparations for calls. Everything can be rolled back."""
 
 import re
 from contextlib import asynccontextmanager
@@ -29,14 +29,14 @@ from tests.support.panels import Stage
 from tests.support.roles import STANDINGS, Standing
 from web.api import tickets
 
-# The value of a config var, what a command has in it, and a password.
+# A config var's value, a word in a command, and a password.
 SECRET, TYPED, PASSWORD = "hunter2-and-more", "a-secret-word", "correct horse battery staple"
 URL = "https://example.com/ada/app.git"
 DENIAL = "access.deny"
 DONE = "action <> 'access.deny'"
-# Of all that is stored, but for when something was used last.
+# Hashes of all tables, without the times of last use.
 FINGERPRINTS = text(
-    # What is denied is on record too, which the walk looks at by itself.
+    # Denials are recorded too, and the walk checks them separately.
     f"SELECT (SELECT count(*) FROM paas_audit_log WHERE {DONE}), "
     + ", ".join(
         f"(SELECT md5(string_agg(row::text, '|' ORDER BY row::text)) FROM "
@@ -49,9 +49,9 @@ FINGERPRINTS = text(
 
 @dataclass
 class World:
-    """An app of an organization, somebody of each standing to them, and what deeds are filled in with.
+    """An app of an organization, a person for each standing, and the names that calls are filled in with.
 
-    `written` is all that refusals and the audit log say, which is to have none of the `secrets`.
+    `written` collects the texts of refusals and audit records. None of the `secrets` may appear in it.
     """
 
     stage: Stage
@@ -63,7 +63,7 @@ class World:
     written: list = field(default_factory=list)
 
     def of(self, standing, **more):
-        """The world as it is to somebody."""
+        """Return the world from one person's view."""
         me = self.people[standing]
         return Caller(**vars(self) | {"names": self.names | {"me": me.email}}, standing=standing, me=me, **more)
 
@@ -73,7 +73,7 @@ class World:
 
     @asynccontextmanager
     async def undone(self):
-        """Forget in the end what was done, in the database and in the fakes."""
+        """Roll back all changes at the end, in the database and in the fakes."""
         fakes = (self.panel.scheduler, self.panel.objects, self.panel.router, self.panel.queue)
         kept = [{name: copy(value) for name, value in vars(fake).items() if isinstance(value, (dict, list, set))} for fake in fakes]
         names = dict(self.names)
@@ -84,7 +84,7 @@ class World:
             vars(fake).update(values)
 
     async def state(self):
-        """All there is, as far as a call may change it; the first is the number of rows of the audit log."""
+        """Return everything that a call may change. Its first item is the number of rows in the audit log."""
         scheduler = self.panel.scheduler
         async with self.panel.transaction() as conn:
             stored = await conn.first(FINGERPRINTS)
@@ -94,12 +94,12 @@ class World:
         )  # fmt: skip
 
     async def newest(self, count):
-        """The audit log's newest rows of what was done."""
+        """Return the newest rows of the audit log, without denials."""
         async with self.panel.transaction() as conn:
             return [row for row in await audit.recent(conn, count) if row.action != DENIAL] if count else []
 
     async def denials(self):
-        """How often somebody was denied something, and the newest row of that."""
+        """Return the number of denials, and the newest row if it is one."""
         async with self.panel.transaction() as conn:
             count = (await conn.first(text("SELECT count(*) AS count FROM paas_audit_log WHERE action = 'access.deny'"))).count
             return count, next((row for row in await audit.recent(conn, 1) if row.action == DENIAL), None)
@@ -107,7 +107,7 @@ class World:
 
 @dataclass(kw_only=True)
 class Caller(World):
-    """The world to somebody who calls; at the API by a token of a scope, where `server` answers."""
+    """The world of a caller. At the API, a token with a scope, and the application `server`."""
 
     standing: Standing
     me: Account
@@ -117,7 +117,7 @@ class Caller(World):
 
 
 def filled(value, names):
-    """Fill in names, which may have names in them."""
+    """Fill in names, recursively."""
     if isinstance(value, str):
         return re.sub(r"\{(\w+)\}", lambda found: filled(names[found[1]], names), value)
     if isinstance(value, dict):
@@ -131,7 +131,7 @@ async def make_world(stage):
         team = await organizations.add(conn, "Acme", billed=False)
         await organizations.add_member(conn, team.id, stage.admin.id, Role.OWNER)
         others = {name: await factories.account(conn, f"{name}@example.com") for name in ("boss", "mate", "guest", "spare")}
-        # The stranger runs the panel, which gives no say in what others do with their apps.
+        # The stranger is an administrator of the panel, which gives no access to others' apps.
         people = {standing: await factories.account(conn, is_admin=standing.name == "stranger") for standing in STANDINGS}
         members = [(others["boss"], Role.OWNER), (others["mate"], Role.VIEWER), *((people[each], each.in_team) for each in STANDINGS)]
         for account, role in members:
@@ -156,7 +156,7 @@ async def make_world(stage):
     return World(stage, app, team, people, names)
 
 
-# What is there before a call.
+# Preparations before a call.
 
 
 async def _password(world):
@@ -211,7 +211,7 @@ async def _target(world):
 
 
 async def _shared(world):
-    """Let members be collaborators too, who are none else."""
+    """Make members collaborators, too."""
     async with world.panel.transaction() as conn:
         if await organizations.role(conn, world.team.id, world.me.id):
             await collaborators.put(conn, world.app.id, world.me.id, Role.VIEWER)
