@@ -69,7 +69,7 @@ def warning(key: str) -> str | None:
 
 def warnings(changes: Mapping[str, str | None]) -> tuple[str, ...]:
     """Return the warnings for the keys that are set."""
-    return tuple(said for key, value in changes.items() if value is not None and (said := warning(key)))
+    return tuple(text for key, value in changes.items() if value is not None and (text := warning(key)))
 
 
 def check_value(key: str, value: str) -> str:

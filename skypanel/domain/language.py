@@ -18,7 +18,7 @@ class Language:
     files: tuple[str, ...]
     frameworks: tuple[str, ...] = ()
 
-    def told_by(self, found: Collection[str]) -> str | None:
+    def match(self, found: Collection[str]) -> str | None:
         """Return the first of the found files that identifies this language, or None."""
         return next((file for file in (*self.files, *self.frameworks) if file in found), None)
 
@@ -49,11 +49,11 @@ class UnsupportedLanguage:
 
 def foreign(fits: str | None, found: Collection[str]) -> UnsupportedLanguage | None:
     """Return the unsupported language of an app, or None. `fits` is the matching bundled buildpack, `found` are the FILES present."""
-    told = [(language, file) for language in LANGUAGES if (file := language.told_by(found)) is not None]
-    for language, _ in told:
+    matches = [(language, file) for language in LANGUAGES if (file := language.match(found)) is not None]
+    for language, _ in matches:
         if framework := next((file for file in language.frameworks if file in found), None):
             return UnsupportedLanguage(language.name, framework, is_whole=True)
-    if not told:
+    if not matches:
         return None
-    (language, file), is_weak = told[0], fits in _WEAK and not (fits == "static" and EXPLICIT in found)
+    (language, file), is_weak = matches[0], fits in _WEAK and not (fits == "static" and EXPLICIT in found)
     return UnsupportedLanguage(language.name, file, is_whole=is_weak)

@@ -64,12 +64,12 @@ def excerpt(lines: Sequence[str], most: int = EXCERPT_LINES) -> list[str]:
     begin = next((number for number, line in enumerate(lines) if _BEGINNING.match(line)), None)
     if begin is None:
         return list(lines[-most:])
-    told = list(lines[begin:])
-    if len(told) <= most:
-        return told
+    report = list(lines[begin:])
+    if len(report) <= most:
+        return report
     head = most // 2
     tail = most - head - 1
-    return [*told[:head], f"... {len(told) - head - tail} lines ...", *told[-tail:]]
+    return [*report[:head], f"... {len(report) - head - tail} lines ...", *report[-tail:]]
 
 
 def brief(line: str) -> str:
@@ -92,28 +92,28 @@ def printed(dyno: str, time: datetime, text: str) -> list[LogLine]:
     return [LogLine(dyno, time, piece, is_platform) for piece in terminal.lines(text.removeprefix(MARK))]
 
 
-def parse(said: object, now: datetime) -> Batch:
+def parse(value: object, now: datetime) -> Batch:
     """Parse and validate a batch from an untrusted sender. Raises Invalid."""
     try:
-        return _parsed(said, now)
+        return _parsed(value, now)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise Invalid("These are no lines of logs.", "Update the agent: provision the node again.") from error
 
 
-def _parsed(said: object, now: datetime) -> Batch:
-    if not isinstance(said, Mapping) or not isinstance(said["lines"], list) or len(said["lines"]) > MAX_LINES:
-        raise TypeError(said)
+def _parsed(value: object, now: datetime) -> Batch:
+    if not isinstance(value, Mapping) or not isinstance(value["lines"], list) or len(value["lines"]) > MAX_LINES:
+        raise TypeError(value)
     lines: dict[AppId, list[LogLine]] = {}
-    for each in said["lines"]:
+    for each in value["lines"]:
         app_id, dyno, time, text = (_text(each[name]) for name in ("app_id", "dyno", "time", "text"))
         if not _DYNO.fullmatch(dyno):
             raise ValueError(dyno)
         at = moment(time)
         lines.setdefault(AppId(UUID(app_id)), []).extend(printed(dyno, at if at < now + MAX_AHEAD else now, text))
-    return Batch(lines, bool(said["again"]))
+    return Batch(lines, bool(value["again"]))
 
 
-def _text(said: object) -> str:
-    if not isinstance(said, str) or len(said) > MAX_TEXT:
-        raise TypeError(said)
-    return said
+def _text(value: object) -> str:
+    if not isinstance(value, str) or len(value) > MAX_TEXT:
+        raise TypeError(value)
+    return value

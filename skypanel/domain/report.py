@@ -52,68 +52,68 @@ class Report:
         return {**asdict(self), "dynos": [{**asdict(dyno), "app_id": str(dyno.app_id)} for dyno in self.dynos]}
 
 
-def parse(said: object) -> Report:
+def parse(value: object) -> Report:
     """Parse and validate a report from an untrusted sender. Raises Invalid."""
     try:
-        return _parsed(_mapping(said))
+        return _parsed(_mapping(value))
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise Invalid("This is no report of a node.", "Update the agent: provision the node again.") from error
 
 
-def _parsed(said: Mapping[str, Any]) -> Report:
-    failures = _mapping(said.get("failures") or {})
+def _parsed(value: Mapping[str, Any]) -> Report:
+    failures = _mapping(value.get("failures") or {})
     return Report(
-        cpu_cores=_amount(said["cpu_cores"]),
-        cpu_used=_amount(said["cpu_used"]),
-        memory_bytes=_count(said["memory_bytes"]),
-        memory_used_bytes=_count(said["memory_used_bytes"]),
-        disk_bytes=_count(said["disk_bytes"]),
-        disk_used_bytes=_count(said["disk_used_bytes"]),
-        containers=_count(said["containers"]),
-        dynos=tuple(_dyno(_mapping(dyno)) for dyno in _some(said.get("dynos", ()), MAX_DYNOS)),
-        staged=tuple(sorted({_digest(digest) for digest in _some(said.get("staged", ()), MAX_DIGESTS)})),
+        cpu_cores=_amount(value["cpu_cores"]),
+        cpu_used=_amount(value["cpu_used"]),
+        memory_bytes=_count(value["memory_bytes"]),
+        memory_used_bytes=_count(value["memory_used_bytes"]),
+        disk_bytes=_count(value["disk_bytes"]),
+        disk_used_bytes=_count(value["disk_used_bytes"]),
+        containers=_count(value["containers"]),
+        dynos=tuple(_dyno(_mapping(dyno)) for dyno in _some(value.get("dynos", ()), MAX_DYNOS)),
+        staged=tuple(sorted({_digest(digest) for digest in _some(value.get("staged", ()), MAX_DIGESTS)})),
         failures={_digest(digest): _reason(reason) for digest, reason in _some(tuple(failures.items()), MAX_DIGESTS)},
     )
 
 
-def _dyno(said: Mapping[str, Any]) -> DynoUse:
-    app_id, name = said["app_id"], said["name"]
+def _dyno(value: Mapping[str, Any]) -> DynoUse:
+    app_id, name = value["app_id"], value["name"]
     if not isinstance(app_id, str) or not _NAME.fullmatch(name):
         raise ValueError(name)
-    return DynoUse(AppId(UUID(app_id)), name, _amount(said["cpu_cores"]), _count(said["memory_bytes"]))
+    return DynoUse(AppId(UUID(app_id)), name, _amount(value["cpu_cores"]), _count(value["memory_bytes"]))
 
 
-def _mapping(said: object) -> Mapping[str, Any]:
-    if not isinstance(said, Mapping):
-        raise TypeError(said)
-    return said
+def _mapping(value: object) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise TypeError(value)
+    return value
 
 
-def _some(said: object, most: int) -> Sequence[Any]:
-    if not isinstance(said, list | tuple) or len(said) > most:
-        raise TypeError(said)
-    return said
+def _some(value: object, most: int) -> Sequence[Any]:
+    if not isinstance(value, list | tuple) or len(value) > most:
+        raise TypeError(value)
+    return value
 
 
-def _digest(said: object) -> str:
-    if not isinstance(said, str) or not _DIGEST.fullmatch(said):
-        raise ValueError(said)
-    return said
+def _digest(value: object) -> str:
+    if not isinstance(value, str) or not _DIGEST.fullmatch(value):
+        raise ValueError(value)
+    return value
 
 
-def _reason(said: object) -> str:
-    if not isinstance(said, str):
-        raise TypeError(said)
-    return ascii(said[:MAX_REASON])[1:-1]
+def _reason(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(value)
+    return ascii(value[:MAX_REASON])[1:-1]
 
 
-def _amount(said: object) -> float:
-    if isinstance(said, bool) or not isinstance(said, int | float) or not math.isfinite(said) or not 0 <= said <= LARGEST:
-        raise ValueError(said)
-    return float(said)
+def _amount(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or not 0 <= value <= LARGEST:
+        raise ValueError(value)
+    return float(value)
 
 
-def _count(said: object) -> int:
-    if isinstance(said, bool) or not isinstance(said, int) or not 0 <= said <= LARGEST:
-        raise ValueError(said)
-    return said
+def _count(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LARGEST:
+        raise ValueError(value)
+    return value

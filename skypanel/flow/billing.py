@@ -56,12 +56,12 @@ async def review(panel: Panel) -> None:
     await _open_wallets(panel)
     async with panel.autocommit() as conn:
         is_on = await is_switched_on(conn)
-        wrong = [
+        outdated = [
             organization
             for organization, left in await wallets.balances(conn)
             if _is_unpaid(organization, left, is_on=is_on) != organization.unpaid
         ]
-    for organization in wrong:
+    for organization in outdated:
         with suppress(NotFound):  # it was deleted in the meantime
             await _correct(panel, organization.id)
 

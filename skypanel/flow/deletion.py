@@ -64,10 +64,10 @@ async def delete(
         await organizations.lock(conn, organization.id)
         await _check(conn, organization, by)
         left = await billing.close(conn, organization.id)
-        what, heir = (on_delete, to.name if to else None) if own else (None, None)
+        what, recipient = (on_delete, to.name if to else None) if own else (None, None)
         name = organization.name
         await audit.record(
-            conn, AuditAction.ORGANIZATION_DELETE, by, organization=organization, name=name, apps=what, to=heir, left=str(left)
+            conn, AuditAction.ORGANIZATION_DELETE, by, organization=organization, name=name, apps=what, to=recipient, left=str(left)
         )
         await organizations.remove(conn, organization.id)
     return left

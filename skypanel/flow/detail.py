@@ -79,8 +79,8 @@ async def running(panel: Panel, app: App) -> Sequence[Dyno]:
 async def last_words(panel: Panel, dynos: Sequence[Dyno]) -> Mapping[DynoKey, Sequence[str]]:
     """Return the last lines of crashed dynos that wait for a restart. An engine that does not respond yields none."""
     crashed = [dyno.key for dyno in dynos if dyno.state is DynoState.CRASHED][:CRASHED_SHOWN]
-    said = await asyncio.gather(*(panel.scheduler.last_lines(key) for key in crashed))
-    return {key: excerpt(lines, LAST_WORDS) for key, lines in zip(crashed, said, strict=True) if lines}
+    printed = await asyncio.gather(*(panel.scheduler.last_lines(key) for key in crashed))
+    return {key: excerpt(lines, LAST_WORDS) for key, lines in zip(crashed, printed, strict=True) if lines}
 
 
 async def look(panel: Panel, app: App, account: Account, before: int | None = None) -> AppDetail:
@@ -92,7 +92,7 @@ async def look(panel: Panel, app: App, account: Account, before: int | None = No
         current = await releases.get(conn, app.current_release_id) if app.current_release_id else None
         found = await releases.recent(conn, app.id, RELEASES + 1, before=before)
         recent = await builds.recent(conn, app.id, BUILDS)
-        people = {deed.account_id for deed in (*found, *([current] if current else ()))} | {build.account_id for build in recent}
+        people = {each.account_id for each in (*found, *([current] if current else ()))} | {build.account_id for build in recent}
         return AppDetail(
             app=app,
             url=panel.address.url(app.name),

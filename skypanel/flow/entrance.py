@@ -45,7 +45,7 @@ async def deploy_key(panel: Panel, app: App, by: Account) -> str:
     raise Conflict("The app's deploy key is being made.", "Try again.")
 
 
-NOBODYS = Shown(None, None)
+NO_KEY = Shown(None, None)
 
 
 async def to_public(panel: Panel, url: GitUrl) -> Entrance:

@@ -55,7 +55,7 @@ def _texts(write: WriteLine) -> Show:
 async def show_build(panel: Panel, build_id: BuildId, show: Show, after: LineId = FIRST) -> Release:
     """Do the same as `follow_build`, but start after line `after` of the build, and pass the place of each line."""
     place = Place(build_stream(build_id), after)
-    await copy(panel, place, _Waiting(panel, build_id, partial(show, place)).patience, show)
+    await copy(panel, place, _QueuePosition(panel, build_id, partial(show, place)).patience, show)
     async with panel.autocommit() as conn:
         build = await builds.get(conn, build_id)
         release = await releases.of_build(conn, build_id)
@@ -102,7 +102,7 @@ async def _successor(conn: Connection, rollout: Rollout) -> Rollout | None:
     return newest if ours.slug_id == theirs.slug_id else None
 
 
-class _Waiting:
+class _QueuePosition:
     """Tells a reader of a pending build its position in the queue, whenever that changes.
 
     These lines are not stored, because a position is only true for a moment.
@@ -112,8 +112,8 @@ class _Waiting:
         self._panel = panel
         self._build_id = build_id
         self._write = write
-        self._told: Turn | None = None
-        self._looked = False
+        self._written: Turn | None = None
+        self._checked = False
 
     async def patience(self) -> float | None:
         """Return how long to wait for a line, as `copy` needs it."""
@@ -121,15 +121,15 @@ class _Waiting:
             state = (await builds.get(conn, self._build_id)).state
         if state is not BuildState.PENDING:
             return None if state.finished else IDLE_S
-        await self._tell()
+        await self._write_position()
         return QUEUED_S
 
-    async def _tell(self) -> None:
+    async def _write_position(self) -> None:
         # Workers claim most builds before the second check, and then the queue is of no interest.
-        looked, self._looked = self._looked, True
-        turn = await build_flow.turn(self._panel, self._build_id) if looked else None
-        if turn is not None and turn != self._told:
-            self._told = turn
+        checked, self._checked = self._checked, True
+        turn = await build_flow.turn(self._panel, self._build_id) if checked else None
+        if turn is not None and turn != self._written:
+            self._written = turn
             await self._write(heading(str(turn)))
 
 

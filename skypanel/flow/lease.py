@@ -27,32 +27,32 @@ async def held(renew: Renew) -> AsyncIterator[None]:
     """
     loop = asyncio.get_running_loop()
 
-    async def keep() -> None:
+    async def renew_regularly() -> None:
         while True:
             await asyncio.sleep(RENEW_EVERY_S)
-            asked_at = loop.time()
+            began_at = loop.time()
             with suppress(Unavailable):
                 if not await renew():
                     return
                 if not lease.expired():
-                    lease.reschedule(asked_at + LEASE_S - LET_GO_S)
+                    lease.reschedule(began_at + LEASE_S - LET_GO_S)
 
     def end(_: asyncio.Task[None]) -> None:
         if not lease.expired():
             lease.reschedule(loop.time())
 
-    keeper = asyncio.create_task(keep())
+    renewing = asyncio.create_task(renew_regularly())
     try:
         async with asyncio.timeout(LEASE_S - LET_GO_S) as lease:
-            keeper.add_done_callback(end)
+            renewing.add_done_callback(end)
             try:
                 yield
             finally:
-                keeper.remove_done_callback(end)
-                keeper.cancel()
-                await asyncio.wait({keeper})
+                renewing.remove_done_callback(end)
+                renewing.cancel()
+                await asyncio.wait({renewing})
     except TimeoutError:
         if not lease.expired():
             raise
-        failure = None if not keeper.done() or keeper.cancelled() else keeper.exception()
+        failure = None if not renewing.done() or renewing.cancelled() else renewing.exception()
         raise LeaseLost from failure

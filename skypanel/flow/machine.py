@@ -40,8 +40,8 @@ class Machine:
         try:
             return await self.shell.read(self.survey.as_root(argv), stdin)
         except StepFailed as error:
-            said = printable(str(error), 300)[1:-1]
-            raise Unavailable(f"A step failed: {said}.", "Mend that, and provision the node again.") from error
+            reason = printable(str(error), 300)[1:-1]
+            raise Unavailable(f"A step failed: {reason}.", "Mend that, and provision the node again.") from error
 
     async def place(self, path: str, content: str, mode: str) -> None:
         """Write a file."""

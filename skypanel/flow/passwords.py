@@ -34,13 +34,13 @@ async def change(panel: Panel, account: Account, current: str, new: str, session
     check_password(new)
     if await is_set(panel, account):
         await prove(panel, account.email, current, address)
-    await _keep(panel, account, new, but=session)
+    await _set(panel, account, new, but=session)
 
 
 async def reset(panel: Panel, account: Account, new: str) -> None:
     """Set an account's password and end all its sessions. Raises Invalid."""
     check_password(new)
-    await _keep(panel, account, new)
+    await _set(panel, account, new)
 
 
 async def is_set(panel: Panel, account: Account) -> bool:
@@ -49,7 +49,7 @@ async def is_set(panel: Panel, account: Account) -> bool:
         return (await accounts.credentials(conn, account.email))[1] is not None
 
 
-async def _keep(panel: Panel, account: Account, new: str, but: str | None = None) -> None:
+async def _set(panel: Panel, account: Account, new: str, but: str | None = None) -> None:
     hashed = await panel.passwords.hash(new)
     async with panel.transaction() as conn:
         await accounts.set_password_hash(conn, account.id, hashed)

@@ -86,10 +86,10 @@ async def reset(panel: Panel, account: Account, by: Account) -> Invitation:
         return await _admit(panel, conn, account, by, AuditAction.ACCOUNT_RESET)
 
 
-async def _admit(panel: Panel, conn: Connection, account: Account, by: Account, deed: AuditAction) -> Invitation:
+async def _admit(panel: Panel, conn: Connection, account: Account, by: Account, action: AuditAction) -> Invitation:
     await sign_ins.drop_links(conn, account.id)
     link = await accounts_flow.add_link(panel, conn, account)
-    await audit.record(conn, deed, by, account=account)
+    await audit.record(conn, action, by, account=account)
     return Invitation(account, link)
 
 

@@ -100,8 +100,8 @@ async def _join(panel: Panel, node: Node, machine: Machine) -> str:
     else:
         await machine.write(transcript.heading("Joining the Swarm"))
         offer = await panel.swarm.join_offer()
-        said = json.dumps({"address": offer.address, "token": offer.token})
-        member_id = plan.read_member(await machine.ask(plan.agent_argv("join"), said.encode()))
+        body = json.dumps({"address": offer.address, "token": offer.token})
+        member_id = plan.read_member(await machine.ask(plan.agent_argv("join"), body.encode()))
     async with panel.transaction() as conn:
         await nodes.set_member(conn, node.id, member_id)
     return member_id

@@ -37,7 +37,7 @@ class _Found:
 
 async def reconcile(panel: Panel) -> None:
     """Start what is missing and stop what should not run. Idempotent."""
-    found = await _look(panel)
+    found = await _compare(panel)
     if found.suspects:
         await _repair(panel, found.suspects)
     for app_id in found.suspended:
@@ -57,16 +57,16 @@ async def remove_orphans(panel: Panel) -> None:
     await panel.upkeep.remove_orphans(known, owners)
 
 
-async def _look(panel: Panel) -> _Found:
+async def _compare(panel: Panel) -> _Found:
     running = await _running(panel)
     once = {dyno.key.app_id for dyno in await panel.scheduler.one_offs()}
     async with panel.autocommit() as conn:
         # Read after the running dynos: an app exists before its dynos do.
         suspended = await standings.suspended(conn, running.keys() | once)
-        stand = await _standings(conn, running)
+        by_app = await _standings(conn, running)
     gone = (running.keys() | once) - suspended.keys()
     return _Found(
-        suspects={app_id for app_id, standing in stand.items() if not standing.converged()} - gone,
+        suspects={app_id for app_id, standing in by_app.items() if not standing.converged()} - gone,
         suspended={app_id for app_id in once - gone if suspended[app_id]},
         gone=gone,
     )
@@ -83,13 +83,13 @@ async def _repair(panel: Panel, suspects: Collection[AppId]) -> None:
     async with panel.transaction() as conn:
         locked = await standings.lock(conn, [each.app_id for each in before], REPAIRS_AT_ONCE)
         settled = [each for each in await standings.settled(conn, locked, REPAIR_PAUSE_S) if each in before]
-        stand = await _cut_routes(conn, await _standings(conn, running, [each.app_id for each in settled]))
-        wrong = [each.app_id for each in settled if _is_wrong(each, stand[each.app_id])]
-        if wrong:
-            log.info("repairing %d apps: %s", len(wrong), ", ".join(map(str, wrong)))
-            await rollouts.repair(conn, wrong)
+        by_app = await _cut_routes(conn, await _standings(conn, running, [each.app_id for each in settled]))
+        broken = [each.app_id for each in settled if _needs_repair(each, by_app[each.app_id])]
+        if broken:
+            log.info("repairing %d apps: %s", len(broken), ", ".join(map(str, broken)))
+            await rollouts.repair(conn, broken)
         idle = await apps.by_ids(conn, [each.app_id for each in settled if each.release_id is None and running[each.app_id]])
-    if wrong:
+    if broken:
         await panel.queue.wake(Job.ROLLOUT)
     for app in idle:
         try:
@@ -98,15 +98,15 @@ async def _repair(panel: Panel, suspects: Collection[AppId]) -> None:
             log.exception("the dynos of %s (%s) cannot be stopped", app.name, app.id)
 
 
-async def _cut_routes(conn: Connection, stand: Mapping[AppId, Standing]) -> dict[AppId, Standing]:
+async def _cut_routes(conn: Connection, by_app: Mapping[AppId, Standing]) -> dict[AppId, Standing]:
     """Remove endpoints that belong to no dyno of the app from routes, and return the updated standings."""
-    own = {app_id: replace(standing, endpoints=standing.own_endpoints()) for app_id, standing in stand.items()}
-    if cut := {app_id: standing.endpoints for app_id, standing in own.items() if standing != stand[app_id]}:
+    own = {app_id: replace(standing, endpoints=standing.own_endpoints()) for app_id, standing in by_app.items()}
+    if cut := {app_id: standing.endpoints for app_id, standing in own.items() if standing != by_app[app_id]}:
         await routes.cut(conn, cut)
     return own
 
 
-def _is_wrong(settled: Settled, standing: Standing) -> bool:
+def _needs_repair(settled: Settled, standing: Standing) -> bool:
     """Whether a rollout would help. One that failed recently is not repeated while dynos restart by themselves."""
     return settled.runnable and not standing.converged() and not (settled.failed_lately and standing.waits())
 

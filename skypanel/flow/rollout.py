@@ -53,7 +53,7 @@ async def _perform(panel: Panel, rollout: Rollout) -> None:
                 _check_attempts(rollout)
                 await _roll_out(panel, rollout, output.write)
             except Superseded:
-                await _give_way(panel, rollout, output.write)
+                await _end_superseded(panel, rollout, output.write)
             except SkyPanelError as error:
                 await _fail(panel, rollout, error, output.write)
     except lease.LeaseLost as lost:
@@ -91,16 +91,16 @@ async def _roll_out(panel: Panel, rollout: Rollout, write: WriteLine) -> None:
     await _end(panel, rollout, RolloutState.SUCCEEDED)
 
 
-async def _give_way(panel: Panel, rollout: Rollout, write: WriteLine) -> None:
+async def _end_superseded(panel: Panel, rollout: Rollout, write: WriteLine) -> None:
     await write(transcript.detail("A newer release overtakes this one."))
-    await _bring_back(panel, rollout)
+    await _undo(panel, rollout)
     await _end(panel, rollout, RolloutState.SUPERSEDED)
 
 
 async def _fail(panel: Panel, rollout: Rollout, error: SkyPanelError, write: WriteLine) -> None:
     for line in transcript.failures(error):
         await write(line)
-    await _bring_back(panel, rollout)
+    await _undo(panel, rollout)
     async with panel.autocommit() as conn:
         overtaken = rollout.reason is RolloutReason.RELEASE and await rollouts.superseded(conn, rollout)
     # The newer release carries the same slug, so the push may still succeed.
@@ -175,7 +175,7 @@ async def _end(panel: Panel, rollout: Rollout, state: RolloutState, error: str |
             await apps.restart(conn, rollout.app_id)
 
 
-async def _bring_back(panel: Panel, rollout: Rollout) -> None:
+async def _undo(panel: Panel, rollout: Rollout) -> None:
     """Undo a failed rollout: restore the route of the current release, and stop all other dynos.
 
     Reconciliation later undoes what cannot be undone now.
@@ -201,10 +201,10 @@ async def _before(panel: Panel, rollout: Rollout) -> tuple[Manifest, tuple[str, 
     async with panel.autocommit() as conn:
         app = await apps.get(conn, rollout.app_id)
         manifest = await _serving(panel, conn, app) or Manifest.empty(app)
-        led = await routes.get(conn, app.id)
+        current_route = await routes.get(conn, app.id)
     wanted = set(manifest.dynos())
     serving = _web_endpoints([dyno for dyno in await panel.scheduler.dynos(app.id) if dyno.key in wanted])
-    kept = tuple(endpoint for endpoint in serving if led and endpoint in led.endpoints)
+    kept = tuple(endpoint for endpoint in serving if current_route and endpoint in current_route.endpoints)
     return manifest, kept or serving
 
 

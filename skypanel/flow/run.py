@@ -56,7 +56,7 @@ async def reserve(
     manifest = await _manifest(panel, app)
     taken = await _taken(panel, app)
     number = secrets.choice([number for number in range(_FIRST, _LAST + 1) if number not in taken])
-    one_off = OneOff(number, _spelled_out(manifest, command), environment or {}, window, min(life_s, ONE_OFF_LIFE_S))
+    one_off = OneOff(number, _expanded(manifest, command), environment or {}, window, min(life_s, ONE_OFF_LIFE_S))
     return Reserved(one_off.key(manifest), one_off, manifest.release_id)
 
 
@@ -113,7 +113,7 @@ async def _taken(panel: Panel, app: App) -> set[int]:
     return taken
 
 
-def _spelled_out(manifest: Manifest, command: str) -> str:
+def _expanded(manifest: Manifest, command: str) -> str:
     word, space, rest = command.partition(" ")
     own = manifest.command(word)
     return command if own is None else f"{own}{space}{rest}"

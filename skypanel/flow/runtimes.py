@@ -38,16 +38,16 @@ async def provide(compiler: Compiler, language: str, buildpack: str, mirror: str
     """
     if language not in LANGUAGES:
         return
-    asked = await _asked(compiler, buildpack)
-    if not asked.startswith(UNKNOWN):
+    requested = await _requested(compiler, buildpack)
+    if not requested.startswith(UNKNOWN):
         return
-    stack = asked.removeprefix(UNKNOWN).split()
+    stack = requested.removeprefix(UNKNOWN).split()
     offered = await _offer(compiler, language, mirror)
-    if runtime := offered.get(await _asked(compiler, buildpack)):
-        await _bring(compiler, runtime, mirror, [*stack, *await compiler.panel.runtimes.kept(offered)])
+    if runtime := offered.get(await _requested(compiler, buildpack)):
+        await _download(compiler, runtime, mirror, [*stack, *await compiler.panel.runtimes.kept(offered)])
 
 
-async def _asked(compiler: Compiler, buildpack: str) -> str:
+async def _requested(compiler: Compiler, buildpack: str) -> str:
     try:
         return (await compiler.text(compiler.step(f"{buildpack}/bin/runtime", "/app"))).strip()
     except StepFailed:
@@ -69,7 +69,7 @@ async def _offer(compiler: Compiler, language: str, mirror: str) -> Mapping[str,
     return offered
 
 
-async def _bring(compiler: Compiler, runtime: Runtime, mirror: str, others: list[str]) -> None:
+async def _download(compiler: Compiler, runtime: Runtime, mirror: str, others: list[str]) -> None:
     runtimes = compiler.panel.runtimes
     if runtime.version not in others:
         await compiler.write(transcript.heading(f"Downloading {runtime.name}"))

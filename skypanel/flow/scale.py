@@ -81,9 +81,9 @@ async def stop(panel: Panel, app: App, dyno: str, by: Account) -> Sequence[str]:
 
     Returns the names of the dynos that got the signal. Raises NotFound if none runs.
     """
-    told = await panel.scheduler.stop(app.id, dyno) if names.is_dyno(dyno) else ()
-    if not told:
+    stopped = await panel.scheduler.stop(app.id, dyno) if names.is_dyno(dyno) else ()
+    if not stopped:
         raise NotFound(f"{app.name} runs no dyno {names.printable(dyno)}.", f"`skypanel ps {app.name}` shows what runs.")
     async with panel.transaction() as conn:
-        await audit.record(conn, AuditAction.DYNO_STOP, by, app, dynos=list(told))
-    return told
+        await audit.record(conn, AuditAction.DYNO_STOP, by, app, dynos=list(stopped))
+    return stopped

@@ -131,8 +131,8 @@ async def forget(panel: Panel, by: Account) -> None:
 async def _forget_settled(panel: Panel, storages: Storages) -> None:
     async with panel.transaction() as conn:
         await settings.lock(conn)
-        left_at = await settings.set_at(conn, BEFORE)
-        if left_at and left_at < panel.clock.now() - SETTLED and await _chosen(conn, panel.cipher) == storages:
+        changed_at = await settings.set_at(conn, BEFORE)
+        if changed_at and changed_at < panel.clock.now() - SETTLED and await _chosen(conn, panel.cipher) == storages:
             await settings.remove(conn, BEFORE)
             log.info("all objects were moved to %s", storages.current.place)
 

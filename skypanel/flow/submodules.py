@@ -83,10 +83,10 @@ class _Fetching:
 
     async def _one(self, link: Link, url: GitUrl) -> Tree:
         await self.write(heading(f"Fetching submodule {shown(link.path)}: {link.commit[:7]} of {url}"))
-        way, about = await self._entrance(link, url)
-        with entrance.explained(url, about):
+        access, remote = await self._entrance(link, url)
+        with entrance.explained(url, remote):
             remotes = self.owner.panel.remotes
-            fetched = await self.stack.enter_async_context(remotes.fetch_commit(way, link.commit, self.left))
+            fetched = await self.stack.enter_async_context(remotes.fetch_commit(access, link.commit, self.left))
         self.left -= fetched.size_bytes
         tree = await self.owner.panel.repositories.tree(self.owner.app_id, fetched.commit, fetched.objects)
         self.parts[Part(link.path, fetched.commit, fetched.objects)] = tree
@@ -96,12 +96,12 @@ class _Fetching:
         panel, app = self.owner.panel, self.owner.app
         if app is None:
             if not url.is_ssh:
-                return await entrance.to_public(panel, url), entrance.NOBODYS
+                return await entrance.to_public(panel, url), entrance.NO_KEY
             raise Denied(
                 f"The submodule {shown(link.path)} is read by SSH with the app's deploy key, and the app is not there yet.",
                 "Create the app first, give the repository its deploy key (skypanel remote key), and push again.",
             )
         if url.is_ssh:
             await entrance.deploy_key(panel, app, self.owner.by)
-        about = await entrance.show(panel, app)
-        return await entrance.of(panel, app, url, about), about
+        remote = await entrance.show(panel, app)
+        return await entrance.of(panel, app, url, remote), remote

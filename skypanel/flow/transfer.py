@@ -22,7 +22,7 @@ from skypanel.ports.panel import Panel
 from skypanel.ports.queue import Job
 from skypanel.store import apps, collaborators, organizations, rollouts, transfers
 
-_OWN_ONE = "Make an organization of your own first: POST /teams, or ask an administrator."
+_CREATE_ONE = "Make an organization of your own first: POST /teams, or ask an administrator."
 
 
 async def transfer(panel: Panel, app: App, to: Organization, by: Account) -> App:
@@ -111,7 +111,7 @@ async def accept(panel: Panel, offered: Transfer, by: Account) -> App:
         app = await _answered(conn, offered, TransferState.ACCEPTED)
         if not await _may(conn, app.organization_id, offered.sender):
             raise Conflict(f"{offered.sender.email} may not give {app.name} away any more.", "Ask an admin of its organization.")
-        moved = await _move(conn, app, await _own(conn, app, by), by)
+        moved = await _move(conn, app, await _target(conn, app, by), by)
     return await _settle(panel, moved)
 
 
@@ -166,12 +166,12 @@ async def _may(conn: Connection, organization_id: OrganizationId, by: Account) -
     return allows(await organizations.role(conn, organization_id, by.id), Action.TRANSFER_APP)
 
 
-async def _own(conn: Connection, app: App, by: Account) -> Organization:
+async def _target(conn: Connection, app: App, by: Account) -> Organization:
     """Return the account's oldest organization that can take an app. Raises Conflict."""
     for each in await organizations.of(conn, by.id):
         if each.id != app.organization_id and await _may(conn, each.id, by):
             return each
-    raise Conflict("You are an admin of no organization that the app could be taken into.", _OWN_ONE)
+    raise Conflict("You are an admin of no organization that the app could be taken into.", _CREATE_ONE)
 
 
 async def _move(conn: Connection, app: App, to: Organization, by: Account) -> App:

@@ -72,7 +72,7 @@ async def build(panel: Panel, app: App, by: Account, upload_id: UploadId, *, ver
     if not await panel.objects.exists(ObjectKind.SOURCES, source.digest):
         raise rules.missing()
     await receive.check_idle(panel, app)
-    made = await build_flow.request(panel, app, by.id, source, _to_nobody)
+    made = await build_flow.request(panel, app, by.id, source, _discard)
     async with panel.transaction() as conn:
         await audit.record(conn, AuditAction.BUILD_REQUEST, by, app, build=str(made.id), source=source.kind)
     return made
@@ -87,15 +87,15 @@ async def cancel(panel: Panel, app: App, build_id: BuildId, by: Account) -> bool
     return stopped
 
 
-async def _measured(chunks: AsyncIterable[bytes], take_in: Callable[[bytes], None]) -> AsyncIterator[bytes]:
+async def _measured(chunks: AsyncIterable[bytes], update: Callable[[bytes], None]) -> AsyncIterator[bytes]:
     total = 0
     async for chunk in chunks:
         total += len(chunk)
         if total > MAX_UPLOAD_BYTES:
             raise Invalid(f"An upload may have at most {size(MAX_UPLOAD_BYTES)}.", "Leave out what the app does not need.")
-        take_in(chunk)
+        update(chunk)
         yield chunk
 
 
-async def _to_nobody(_line: str) -> None:
+async def _discard(_line: str) -> None:
     """Drop a line for the pusher: the client that requests this build reads its output instead."""

@@ -157,9 +157,9 @@ async def note(conn: Connection, node_id: NodeId, error: str) -> None:
 
 async def heard(conn: Connection, node_id: NodeId, report: Report) -> None:
     """Record a heartbeat."""
-    said = report.to_json()
-    staged = said.pop("staged")
-    await conn.execute(_of(node_id).values(heartbeat_at=func.clock_timestamp(), report=said, staged=staged))
+    stored = report.to_json()
+    staged = stored.pop("staged")
+    await conn.execute(_of(node_id).values(heartbeat_at=func.clock_timestamp(), report=stored, staged=staged))
 
 
 async def remove(conn: Connection, node: Node) -> bool:
@@ -171,8 +171,8 @@ async def remove(conn: Connection, node: Node) -> bool:
 async def wanted_slugs(conn: Connection) -> list[str]:
     """Return the digests of slugs that dynos may start from now: those of current releases and of open rollouts."""
     live = select(releases.c.slug_id).join(applications, applications.c.current_release_id == releases.c.id)
-    coming = select(releases.c.slug_id).join(rollouts, rollouts.c.release_id == releases.c.id).where(OPEN_ROLLOUT)
-    statement = select(slugs.c.digest).where(or_(slugs.c.id.in_(live), slugs.c.id.in_(coming))).distinct().order_by(slugs.c.digest)
+    rolling_out = select(releases.c.slug_id).join(rollouts, rollouts.c.release_id == releases.c.id).where(OPEN_ROLLOUT)
+    statement = select(slugs.c.digest).where(or_(slugs.c.id.in_(live), slugs.c.id.in_(rolling_out))).distinct().order_by(slugs.c.digest)
     return [row.digest for row in await conn.all(statement)]
 
 

@@ -34,7 +34,7 @@ _WANTED = (
         func.json_extract_path(slugs.c.process_types, formations.c.process_type, type_=Text).is_not(None),
     )
 )
-_LED = select(routes.c.app_id, routes.c.endpoints).where(func.cardinality(routes.c.endpoints) > 0)
+_ENDPOINTS = select(routes.c.app_id, routes.c.endpoints).where(func.cardinality(routes.c.endpoints) > 0)
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,8 @@ async def wanted(conn: Connection, app_ids: Collection[AppId] | None = None) -> 
 
 async def endpoints(conn: Connection, app_ids: Collection[AppId] | None = None) -> dict[AppId, tuple[str, ...]]:
     """Return the endpoints of routes, by app, for all apps or some; routes without endpoints are left out."""
-    led = _LED if app_ids is None else _LED.where(among(routes.c.app_id, app_ids))
-    return {row.app_id: tuple(row.endpoints) for row in await conn.all(led)}
+    statement = _ENDPOINTS if app_ids is None else _ENDPOINTS.where(among(routes.c.app_id, app_ids))
+    return {row.app_id: tuple(row.endpoints) for row in await conn.all(statement)}
 
 
 async def suspended(conn: Connection, app_ids: Collection[AppId]) -> dict[AppId, bool]:
