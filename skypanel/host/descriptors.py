@@ -13,7 +13,7 @@ async def readable(descriptor: int) -> None:
     """Wait until `descriptor` is readable or its other end is closed."""
     loop = asyncio.get_running_loop()
     ready = loop.create_future()
-    loop.add_reader(descriptor, _fulfil, ready)
+    loop.add_reader(descriptor, _set_ready, ready)
     try:
         await ready
     finally:
@@ -24,14 +24,14 @@ async def writable(descriptor: int) -> None:
     """Wait until `descriptor` is writable or its other end is closed."""
     loop = asyncio.get_running_loop()
     ready = loop.create_future()
-    loop.add_writer(descriptor, _fulfil, ready)
+    loop.add_writer(descriptor, _set_ready, ready)
     try:
         await ready
     finally:
         loop.remove_writer(descriptor)
 
 
-def _fulfil(ready: asyncio.Future[None]) -> None:
+def _set_ready(ready: asyncio.Future[None]) -> None:
     if not ready.done():
         ready.set_result(None)
 

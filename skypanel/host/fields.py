@@ -53,7 +53,7 @@ class Fields:
     def number(self, name: str, low: float, high: float) -> float:
         """Return a number from `low` to `high`. Raises Invalid."""
         value = self.take(name)
-        if type(value) not in {int, float} or not low <= value <= high:  # type: ignore[operator] # the first half says it is a number
+        if type(value) not in {int, float} or not low <= value <= high:  # type: ignore[operator] # the first condition ensures a number
             raise Invalid(f"{name} is a number from {low} to {high}.")
         return float(value)  # type: ignore[arg-type] # as above
 

@@ -22,7 +22,7 @@ def main() -> None:
     elif os.geteuid() != 0:
         sys.exit(asyncio.run(rootless.run(options, inner)))
     else:
-        os.execvp("unshare", ("unshare", "--mount", "--propagation", "private", "--", *inner))  # noqa: S606 - it takes our place
+        os.execvp("unshare", ("unshare", "--mount", "--propagation", "private", "--", *inner))  # noqa: S606 - it replaces this process
 
 
 if __name__ == "__main__":

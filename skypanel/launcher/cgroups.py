@@ -126,7 +126,7 @@ class Cgroups:
         """Make the parent of all groups. Raises OSError if the controllers cannot be used."""
         for path in self._hierarchy.paths(self._name):
             path.mkdir(exist_ok=True)
-        if self._hierarchy.version == 2:  # noqa: PLR2004 - the version's name
+        if self._hierarchy.version == 2:  # noqa: PLR2004 - the version of control groups
             enable = " ".join(f"+{controller}" for controller in CONTROLLERS)
             mount = self._hierarchy.mounts["memory"]
             for parent in (mount, mount / self._name):

@@ -18,7 +18,7 @@ from skypanel.host.finishing import to_the_end
 FULL_BYTES = 1024**2
 _BLOCK = 512
 # The overhead of a file system, in addition to its files.
-_OWN_BYTES = 1024**2
+_OVERHEAD_BYTES = 1024**2
 
 
 class Disk(Protocol):
@@ -73,11 +73,11 @@ class LoopDisk:
 
     async def open(self) -> None:
         """Make the image or reuse it, and mount it."""
-        if self.kept_bytes is None or not await self._sound():
+        if self.kept_bytes is None or not await self._is_reusable():
             await self._format()
         self.path.mkdir()
         await self._mount()
-        if self._overfull():  # a killed launcher may leave it so
+        if self._exceeds_kept():  # a killed launcher may leave it so
             await unmount(self.path)
             await self._format()
             await self._mount()
@@ -89,7 +89,7 @@ class LoopDisk:
 
     async def close(self) -> None:
         """Unmount the image; delete it unless it is persistent."""
-        lasts = self.kept_bytes is not None and not self._overfull()
+        lasts = self.kept_bytes is not None and not self._exceeds_kept()
         if self.path.is_dir():
             await unmount(self.path)
             self.path.rmdir()
@@ -106,7 +106,7 @@ class LoopDisk:
             file.truncate(self.size_bytes)
         await call(mkfs(self.image, self.uid))
 
-    async def _sound(self) -> bool:
+    async def _is_reusable(self) -> bool:
         if not self.image.is_file() or self.image.stat().st_size != self.size_bytes:
             return False
         try:
@@ -115,11 +115,11 @@ class LoopDisk:
             return False
         return True
 
-    def _overfull(self) -> bool:
+    def _exceeds_kept(self) -> bool:
         """Whether a persistent disk holds more than `kept_bytes`."""
         if self.kept_bytes is None or not self.path.is_mount():
             return False
-        status, room = os.statvfs(self.path), self.kept_bytes + _OWN_BYTES
+        status, room = os.statvfs(self.path), self.kept_bytes + _OVERHEAD_BYTES
         files = status.f_files - status.f_ffree
         return (status.f_blocks - status.f_bfree) * status.f_frsize > room or files > room // BYTES_PER_FILE
 
@@ -144,7 +144,7 @@ class FolderDisk:
 
     async def close(self) -> None:
         """Delete the folder, unless it is persistent and within `kept_bytes`."""
-        if self.kept_bytes is None or await asyncio.to_thread(usage, self.path) > self.kept_bytes + _OWN_BYTES:
+        if self.kept_bytes is None or await asyncio.to_thread(usage, self.path) > self.kept_bytes + _OVERHEAD_BYTES:
             await asyncio.to_thread(delete_tree, self.path)
 
 

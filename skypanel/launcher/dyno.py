@@ -57,7 +57,7 @@ class Dyno:
     _sandbox: Running | None = None
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
     # set when the running process must end, for a stop or a restart; it may still linger first
-    _leave: asyncio.Event = field(default_factory=asyncio.Event)
+    _ending: asyncio.Event = field(default_factory=asyncio.Event)
     _linger_s: float = math.inf
     _deadline: float = math.inf
 
@@ -83,16 +83,16 @@ class Dyno:
         """Stop it: wait `linger_s`, send SIGTERM, and SIGKILL after `grace_s`. Of several calls, the earliest deadline counts."""
         self._deadline = min(self._deadline, asyncio.get_running_loop().time() + linger_s + grace_s)
         self._linger_s = min(self._linger_s, linger_s)
-        self._become(DynoState.STOPPING)
+        self._set_state(DynoState.STOPPING)
         self._stop.set()
-        self._leave.set()
+        self._ending.set()
 
     def renew(self, grace_s: float) -> None:
         """Stop its processes as `stop` does, without lingering, and start it again. A dyno in backoff starts at once."""
         self._deadline = min(self._deadline, asyncio.get_running_loop().time() + grace_s)
         self._linger_s = 0.0
-        self._become(DynoState.STARTING)
-        self._leave.set()
+        self._set_state(DynoState.STARTING)
+        self._ending.set()
 
     def signal(self, number: int) -> None:
         """Send a signal to all its processes, as a terminal does."""
@@ -103,44 +103,44 @@ class Dyno:
     async def supervise(self) -> None:
         """Run it and restart it until it is stopped."""
         try:
-            await self._keep_up()
+            await self._restart_until_stopped()
         finally:
             with suppress(CommandFailed):
                 await self.machine.network.unpublish(self.slot)
 
-    async def _keep_up(self) -> None:
+    async def _restart_until_stopped(self) -> None:
         loop = asyncio.get_running_loop()
         failures = 0
         while not self.stopping:
-            self._become(DynoState.STARTING)
+            self._set_state(DynoState.STARTING)
             began = loop.time()
             self.reason = await self._run_once()
             self.log.system(f"Process {self.reason}")
             self.log.end_try()
             if self.once:
                 return
-            if self._renewed():
+            if self._take_restart_request():
                 failures = 0
                 continue
             if self.stopping:
                 return
             failures = 1 if loop.time() - began >= STEADY_S else failures + 1
-            self._become(DynoState.CRASHED)
+            self._set_state(DynoState.CRASHED)
             delay = restart_delay_s(failures)
             self.log.system(f"State changed to crashed, next start in {delay:.0f} s")
-            if await _happens(self._leave, delay):
-                self._renewed()
+            if await _is_set_within(self._ending, delay):
+                self._take_restart_request()
             self.restarts += 1
 
-    def _renewed(self) -> bool:
+    def _take_restart_request(self) -> bool:
         """Whether it ended for a restart. If so, clears the request and its deadlines."""
-        if self.stopping or not self._leave.is_set():
+        if self.stopping or not self._ending.is_set():
             return False
-        self._leave.clear()
+        self._ending.clear()
         self._linger_s = self._deadline = math.inf
         return True
 
-    def _become(self, state: DynoState) -> None:
+    def _set_state(self, state: DynoState) -> None:
         if not self.stopping:
             self.state, self.since = state, datetime.now(UTC)
 
@@ -165,7 +165,7 @@ class Dyno:
         async with self._output() as streams, self.machine.run(spec, streams, bounds, self.slot) as sandbox:
             self.log.system(f"Starting process with command `{self.request.command}`")
             self._sandbox = sandbox
-            self._become(DynoState.UP)
+            self._set_state(DynoState.UP)
             try:
                 return await self._finish(sandbox, bounds, disk)
             finally:
@@ -176,8 +176,8 @@ class Dyno:
         # a full loop device only fails the dyno's own writes; a folder has no hard limit, so its size is polled
         disks = [] if self.machine.loop_devices else [disk]
         ended = asyncio.create_task(sandbox.wait())
-        watching = asyncio.create_task(watch(bounds, disks, self._end_of_time()))
-        stopping = asyncio.create_task(self._stop_politely(sandbox))
+        watching = asyncio.create_task(watch(bounds, disks, self._time_limit()))
+        stopping = asyncio.create_task(self._stop_gracefully(sandbox))
         try:
             await asyncio.wait({ended, watching}, return_when=asyncio.FIRST_COMPLETED)
             overrun = watching.result() if watching.done() else None
@@ -189,22 +189,22 @@ class Dyno:
         finally:
             await drop(watching, stopping, ended)
 
-    async def _stop_politely(self, sandbox: Running) -> None:
+    async def _stop_gracefully(self, sandbox: Running) -> None:
         """After a stop or restart request, send SIGTERM to each process, and SIGKILL to the rest after the grace period."""
-        await self._leave.wait()
+        await self._ending.wait()
         await asyncio.sleep(self._linger_s)
         self.log.system("Stopping all processes with SIGTERM")
         loop = asyncio.get_running_loop()
-        told: set[int] = set()
+        signalled: set[int] = set()
         while (left := self._deadline - loop.time()) > 0:
-            for pid in processes.stoppable(sandbox.init_pid) - told:
-                told.add(pid)
+            for pid in processes.stoppable(sandbox.init_pid) - signalled:
+                signalled.add(pid)
                 processes.terminate(pid, sandbox.init_pid)
             await asyncio.sleep(min(_SIGNAL_INTERVAL_S, left))
         self.log.system("Stopping remaining processes with SIGKILL")
         sandbox.kill()
 
-    def _end_of_time(self) -> float | None:
+    def _time_limit(self) -> float | None:
         timeout_s = self.request.limits.timeout_s
         return None if timeout_s is None else asyncio.get_running_loop().time() + timeout_s
 
@@ -242,7 +242,7 @@ class Dyno:
         )
 
 
-async def _happens(event: asyncio.Event, within_s: float) -> bool:
+async def _is_set_within(event: asyncio.Event, within_s: float) -> bool:
     try:
         async with asyncio.timeout(within_s):
             await event.wait()

@@ -101,13 +101,13 @@ class Dynos:
 
     def renew(self, request: StopDyno) -> Sequence[str]:
         """Restart the dynos of an app that match a name, and return their names. One-off dynos only stop."""
-        told = [dyno for dyno in self._of(request.app_id) if dyno.request.key.is_called(request.name) and not dyno.stopping]
-        for dyno in told:
+        matching = [dyno for dyno in self._of(request.app_id) if dyno.request.key.is_called(request.name) and not dyno.stopping]
+        for dyno in matching:
             if dyno.once:
                 dyno.stop(request.grace_s)
             else:
                 dyno.renew(request.grace_s)
-        return sorted({dyno.request.key.name for dyno in told})
+        return sorted({dyno.request.key.name for dyno in matching})
 
     async def stop(self, app_id: AppId | None, grace_s: float) -> None:
         """Stop the dynos of an app, or of all apps for None, and wait until they have ended."""
@@ -124,7 +124,7 @@ class Dynos:
         """
         dynos = sorted(self._of(app_id), key=lambda dyno: dyno.request.key)
         return [
-            {**_describe(dyno), "command": dyno.request.command[:SHOWN_COMMAND] if once and app_id else None}
+            {**_dyno_message(dyno), "command": dyno.request.command[:SHOWN_COMMAND] if once and app_id else None}
             for dyno in dynos
             if dyno.once == once
         ]
@@ -132,7 +132,7 @@ class Dynos:
     async def look(self, keys: Sequence[DynoKey]) -> Sequence[Message]:
         """Return what the dynos of `keys` do, in that order. Dynos that do not exist are left out. Raises OSError."""
         awaited = [dyno for key in keys if (dyno := self._current.get(key)) is not None]
-        return [_saw(dyno, await dyno.look()) for dyno in awaited]
+        return [_look_message(dyno, await dyno.look()) for dyno in awaited]
 
     def last_lines(self, key: DynoKey) -> Sequence[str]:
         """Return the last lines of a dyno's output; nothing if it does not exist."""
@@ -147,7 +147,7 @@ async def _ended(task: asyncio.Task[None]) -> None:
     await asyncio.wait({task})
 
 
-def _describe(dyno: Dyno) -> Message:
+def _dyno_message(dyno: Dyno) -> Message:
     return {
         "key": key_message(dyno.request.key),
         "state": dyno.state.value,
@@ -158,7 +158,7 @@ def _describe(dyno: Dyno) -> Message:
     }
 
 
-def _saw(dyno: Dyno, look: Look) -> Message:
+def _look_message(dyno: Dyno, look: Look) -> Message:
     return {
         "key": key_message(dyno.request.key),
         "port": look.port,

@@ -46,7 +46,7 @@ async def live(options: Options) -> None:
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
     _set_inherited()
     if not options.rootless:
-        _unbound_files()
+        _lift_file_limit()
     adopt_orphans()
     async with AsyncExitStack() as stack:
         machine = await stack.enter_async_context(_open_machine(options))
@@ -72,7 +72,7 @@ def _set_inherited() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-def _unbound_files() -> None:
+def _lift_file_limit() -> None:
     """Remove the limit on open files of the whole machine, as systemd does: one app could exhaust it.
 
     The memory of open files stays bounded by the memory limits.

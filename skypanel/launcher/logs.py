@@ -156,7 +156,7 @@ class LogFiles:
         path.mkdir(exist_ok=True)
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         os.fchown(descriptor, self._owner, -1)
-        os.fchmod(descriptor, 0o750)  # nosec B103 # the group reads what dynos print, and writes nothing
+        os.fchmod(descriptor, 0o750)  # nosec B103 # the group may read the output of dynos, but not write
         return descriptor
 
 

@@ -95,9 +95,9 @@ class Machine:
         try:
             yield shared.disk, shared.folder
         finally:
-            await to_the_end(self._leave_cache(app_id, shared))
+            await to_the_end(self._release_cache(app_id, shared))
 
-    async def _leave_cache(self, app_id: AppId, shared: "_SharedDisk") -> None:
+    async def _release_cache(self, app_id: AppId, shared: "_SharedDisk") -> None:
         async with self._cache_lock:
             shared.users -= 1
             if not shared.users:
@@ -139,7 +139,7 @@ class Machine:
         """
         sandbox = await running.start(spec, self.system, streams)
         try:
-            _offer_first(sandbox.init_pid)
+            _prefer_for_oom_kill(sandbox.init_pid)
             bounds.add(sandbox.init_pid)
             if slot is not None:
                 await self.network.attach(slot, sandbox.init_pid)
@@ -154,7 +154,7 @@ class Machine:
             await self.network.detach(slot)
 
 
-def _offer_first(pid: int) -> None:
+def _prefer_for_oom_kill(pid: int) -> None:
     """Make the kernel kill a sandbox before the panel when the machine runs out of memory (proc(5), oom_score_adj)."""
     Path("/proc", str(pid), "oom_score_adj").write_text("500")
 

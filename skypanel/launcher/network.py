@@ -38,7 +38,7 @@ class Network:
         await call(("nft", "-f", "-"), firewall.ruleset(self.plan, resolvers, allowed, host_addresses, self.entrance))
 
         await self._remove_forward_rules()
-        if await _forwards_nothing():
+        if await _drops_forwarded():
             for rule in firewall.forward_rules(self.plan):
                 await call((*_IPTABLES, "-I", *rule))
 
@@ -98,7 +98,7 @@ class Network:
         await call(("nft", "-f", "-"), firewall.drop_table(self.plan.tag))
 
 
-async def _forwards_nothing() -> bool:
+async def _drops_forwarded() -> bool:
     """Whether another firewall, such as Docker's or ufw's, drops forwarded packets by default."""
     try:
         return "-P FORWARD DROP" in await call((*_IPTABLES, "-S", "FORWARD"))

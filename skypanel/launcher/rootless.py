@@ -54,7 +54,7 @@ async def run(options: Options, inner: Sequence[str]) -> int:
         *namespaces(inner, await _host_addresses()), stdin=PIPE, stdout=PIPE, start_new_session=True
     )
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, _pass_on, launcher, number)
+        asyncio.get_running_loop().add_signal_handler(number, _forward_signal, launcher, number)
     if launcher.stdout is None or await launcher.stdout.readline() != b"ready\n":
         await launcher.wait()
         sys.stderr.write(_NO_NAMESPACES)
@@ -94,7 +94,7 @@ async def _connected(launcher: Process, api: Path) -> AsyncIterator[bool]:
     api.unlink(missing_ok=True)
 
 
-def _pass_on(process: Process, number: int) -> None:
+def _forward_signal(process: Process, number: int) -> None:
     with suppress(ProcessLookupError):
         process.send_signal(number)
 

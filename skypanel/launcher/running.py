@@ -98,9 +98,9 @@ async def _start(spec: Spec, system: System, streams: Streams) -> Running:
     files = {path: _memory_file(content) for path, content in etc_files(spec).items()}
     calls = _memory_file(system.filter)
     arguments = _memory_file(_joined(options(spec, system, files, calls)))
-    with Pipe() as told, Pipe() as gate:
-        inherited = [*files.values(), calls, arguments, told.write, gate.read]
-        argv = command(spec, system, arguments, told.write, gate.read)
+    with Pipe() as info, Pipe() as gate:
+        inherited = [*files.values(), calls, arguments, info.write, gate.read]
+        argv = command(spec, system, arguments, info.write, gate.read)
         try:
             process = await asyncio.create_subprocess_exec(
                 *argv,
@@ -115,19 +115,19 @@ async def _start(spec: Spec, system: System, streams: Streams) -> Running:
             raise CommandFailed(f"{argv[0]}: {error.strerror}") from error
         finally:
             close_all([*files.values(), calls, arguments])
-        told.close_write()
+        info.close_write()
         try:
-            return Running(process, await _init_pid(told.read), gate.write)
+            return Running(process, await _init_pid(info.read), gate.write)
         except (CommandFailed, ProcessLookupError) as error:
             await _end(process)
             raise CommandFailed(f"The sandbox did not start: {error}") from error
 
 
-async def _init_pid(told: int) -> int:
+async def _init_pid(info: int) -> int:
     """Return the pid of the sandbox's first process, as bubblewrap reports it."""
     try:
         async with asyncio.timeout(_START_TIMEOUT_S):
-            return int(json.loads(b"".join([chunk async for chunk in chunks(told)]))["child-pid"])
+            return int(json.loads(b"".join([chunk async for chunk in chunks(info)]))["child-pid"])
     except (ValueError, KeyError) as error:
         raise CommandFailed("bwrap ended early") from error
     except TimeoutError as error:

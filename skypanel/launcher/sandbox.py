@@ -109,7 +109,7 @@ def options(spec: Spec, system: System, files: Mapping[str, int], calls: int) ->
         *(("--cap-drop", "ALL") if system.unprivileged else ()),
         *("--seccomp", str(calls)),
         *("--die-with-parent", "--hostname", spec.hostname),
-        # a terminal needs a controlling session, which a process in a new session could not start
+        # at a terminal, setsid(1) starts the session, and a session leader cannot start another
         *(() if spec.terminal else ("--new-session",)),
         *system.root,
         *("--proc", "/proc"),
@@ -142,12 +142,12 @@ def etc_files(spec: Spec) -> dict[str, bytes]:
     }
 
 
-def command(spec: Spec, system: System, arguments: int, told: int, gate: int) -> tuple[str, ...]:
+def command(spec: Spec, system: System, arguments: int, info: int, gate: int) -> tuple[str, ...]:
     """Return the argv that makes the sandbox. Confidential options come by the descriptor `arguments`, not by the process list."""
     count = () if spec.max_processes is None else ("prlimit", f"--nproc={spec.max_processes}", "--")
     return (
         *(() if system.unprivileged else run_as(spec.uid)),
-        *("bwrap", "--args", str(arguments), "--info-fd", str(told), "--block-fd", str(gate), "--"),
+        *("bwrap", "--args", str(arguments), "--info-fd", str(info), "--block-fd", str(gate), "--"),
         *count,
         *spec.argv,
     )

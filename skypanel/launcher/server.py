@@ -62,7 +62,7 @@ class Server:
         loop = asyncio.get_running_loop()
         while True:
             connection, _ = await loop.sock_accept(listener)
-            task = asyncio.create_task(self._converse(Channel(connection)))
+            task = asyncio.create_task(self._serve_connection(Channel(connection)))
             self._connections.add(task)
             task.add_done_callback(self._connections.discard)
 
@@ -73,16 +73,16 @@ class Server:
         if self._connections:
             await asyncio.wait(set(self._connections))
 
-    async def _converse(self, channel: Channel) -> None:
+    async def _serve_connection(self, channel: Channel) -> None:
         try:
             if channel.peer_uid not in self._allowed:
                 raise Denied("This socket is the panel's.")
             while True:
                 await self._answer(channel)
         except SkyPanelError as error:
-            await _tell(channel, _complaint(error))
+            await _send_error(channel, _error_message(error))
         except (CommandFailed, OSError) as error:
-            await _tell(channel, _complaint(Unavailable(str(error))))
+            await _send_error(channel, _error_message(Unavailable(str(error))))
         except _Disconnected:
             return
         finally:
@@ -94,16 +94,16 @@ class Server:
         try:
             request = parse(received.message)
             if isinstance(request, OpenWorkspace):
-                await self._keep_workspace(channel, request)
+                await self._serve_workspace(channel, request)
             else:
-                answer = await _unless_interrupted(self._fulfil(request, received.descriptors), channel.hung_up())
+                answer = await _unless_interrupted(self._handle(request, received.descriptors), channel.hung_up())
                 if answer is None:
                     raise _Disconnected
                 await channel.send(answer)
         finally:
             received.close()
 
-    async def _fulfil(self, request: Request, descriptors: list[int]) -> Message:
+    async def _handle(self, request: Request, descriptors: list[int]) -> Message:
         match request:
             case StageSlug():
                 if len(descriptors) != 1:
@@ -118,10 +118,10 @@ class Server:
             case RemoveApp():
                 await self._remove(request)
             case _:
-                return await self._fulfil_of_dynos(request)
+                return await self._handle_dyno_request(request)
         return {}
 
-    async def _fulfil_of_dynos(self, request: Request) -> Message:
+    async def _handle_dyno_request(self, request: Request) -> Message:
         match request:
             case StartDyno():
                 self._dynos.start(request)
@@ -156,7 +156,7 @@ class Server:
         for tree in (places.slugs(request.app_id), places.cache(request.app_id), places.logs / str(request.app_id)):
             await asyncio.to_thread(delete_tree, tree)
 
-    async def _keep_workspace(self, channel: Channel, request: OpenWorkspace) -> None:
+    async def _serve_workspace(self, channel: Channel, request: OpenWorkspace) -> None:
         """Make a workspace and run its steps until the client disconnects."""
         if request.digest is not None:
             self._slugs.use(request.tenant, request.digest)
@@ -187,12 +187,12 @@ def _exit_message(exit_: Exit) -> Message:
     return {"code": exit_.code, "reason": exit_.reason}
 
 
-def _complaint(error: SkyPanelError) -> Message:
+def _error_message(error: SkyPanelError) -> Message:
     kinds = {Conflict: "conflict", Denied: "denied", Invalid: "invalid", NotFound: "not_found"}
     return {"error": kinds.get(type(error), "unavailable"), "message": error.message, "hint": error.hint}
 
 
-async def _tell(channel: Channel, answer: Message) -> None:
+async def _send_error(channel: Channel, answer: Message) -> None:
     try:
         await channel.send(answer)
     except OSError:

@@ -26,11 +26,11 @@ class Slugs:
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
         self._users: Counter[tuple[AppId, str]] = Counter()
-        self._doomed: set[tuple[AppId, str]] = set()
+        self._pending_deletion: set[tuple[AppId, str]] = set()
 
     def staged(self, tenant: Tenant, digest: str) -> bool:
         """Whether a slug is staged. The question also cancels its pending deletion."""
-        self._doomed.discard((tenant.app_id, digest))
+        self._pending_deletion.discard((tenant.app_id, digest))
         return self._machine.places.slug(tenant.app_id, digest).is_dir()
 
     async def stage(self, request: StageSlug, source: int) -> None:
@@ -53,7 +53,7 @@ class Slugs:
 
     async def _extract(self, name: str, tenant: Tenant, source: int, disk: FolderDisk) -> None:
         deadline = asyncio.get_running_loop().time() + (EXTRACT_LIMITS.timeout_s or 0)
-        with open(os.devnull, "wb") as sink:  # noqa: ASYNC230, PTH123 - it never blocks
+        with open(os.devnull, "wb") as sink:  # noqa: ASYNC230, PTH123 - opening /dev/null does not block
             async with self._machine.bounds(name, EXTRACT_LIMITS) as bounds:
                 workspace = Workspace(self._machine, tenant, EXTRACT_LIMITS, bounds, (disk,), (Bind(disk.path, "/app"),), deadline)
                 exit_ = await workspace.step(_COMMAND, Streams(source, sink.fileno(), sink.fileno()))
@@ -75,13 +75,13 @@ class Slugs:
         """Delete all slugs of an app but one, each as soon as nothing uses it."""
         folder = self._machine.places.slugs(app_id)
         present = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
-        self._doomed |= {(app_id, name) for name in present if name != digest and not name.endswith(PART)}
+        self._pending_deletion |= {(app_id, name) for name in present if name != digest and not name.endswith(PART)}
         await self._sweep()
 
     async def _sweep(self) -> None:
-        for app_id, digest in [slug for slug in self._doomed if not self._users[slug]]:
-            self._doomed.discard((app_id, digest))
+        for app_id, digest in [slug for slug in self._pending_deletion if not self._users[slug]]:
+            self._pending_deletion.discard((app_id, digest))
             slug = self._machine.places.slug(app_id, digest)
-            grave = slug.with_name(f"{self._machine.new_name()}{PART}")
-            slug.rename(grave)
-            await asyncio.to_thread(delete_tree, grave)
+            trash = slug.with_name(f"{self._machine.new_name()}{PART}")
+            slug.rename(trash)
+            await asyncio.to_thread(delete_tree, trash)

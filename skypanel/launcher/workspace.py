@@ -62,7 +62,7 @@ class Workspace:
         return code
 
     def _stopped(self) -> Exit:
-        assert self.overrun is not None  # noqa: S101 - asked by callers before
+        assert self.overrun is not None  # noqa: S101 - callers check this
         return Exit(KILLED, sentence(self.overrun, self.limits))
 
     def _spec(self, request: RunStep) -> Spec:

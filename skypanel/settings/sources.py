@@ -55,16 +55,16 @@ def of_worker(environ: Mapping[str, str]) -> Settings:
 
     Raises what `load` raises, and Invalid if a variable is missing.
     """
-    own = said(environ, WorkerVariables)
-    if "database_url" not in own:
+    for_worker = said(environ, WorkerVariables)
+    if "database_url" not in for_worker:
         return load(environ)
-    missing = [setting.key for name, setting in settings_of(WorkerVariables).items() if not own.get(name)]
+    missing = [setting.key for name, setting in settings_of(WorkerVariables).items() if not for_worker.get(name)]
     if missing:
         raise Invalid(f"SKYPANEL_DATABASE_URL is set, but {' and '.join(missing)} not.", "A worker on another machine needs all three.")
-    home = Path(environ.get(HOME.key) or f"/var/tmp/skypanel-worker-{os.geteuid()}").resolve()  # noqa: S108 - nobody else's is accepted there
+    home = Path(environ.get(HOME.key) or f"/var/tmp/skypanel-worker-{os.geteuid()}").resolve()  # noqa: S108 - a folder of another user is rejected
     loaded = Settings(
         **said(environ),
-        **own,
+        **for_worker,
         home=home,
         run_dir=home / "run",
         uid_base=FIRST_UID_BASE,

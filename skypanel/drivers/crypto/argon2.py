@@ -17,7 +17,7 @@ class Argon2Passwords:
     def __init__(self, parameters: Parameters = RFC_9106_LOW_MEMORY) -> None:
         self._hasher = PasswordHasher.from_parameters(parameters)
         self._turn = asyncio.Semaphore(AT_ONCE)
-        self._nobodys: str | None = None
+        self._decoy_hash: str | None = None
 
     async def hash(self, password: str) -> str:
         """Return a password's hash as a PHC string: parameters, salt and hash."""
@@ -26,10 +26,10 @@ class Argon2Passwords:
 
     async def verify(self, kept: str | None, password: str) -> bool:
         """Whether the password matches a hash. With None it never matches, but takes the same time (no timing leak)."""
-        if kept is None and self._nobodys is None:
-            self._nobodys = await self.hash(secrets.token_urlsafe())
+        if kept is None and self._decoy_hash is None:
+            self._decoy_hash = await self.hash(secrets.token_urlsafe())
         async with self._turn:
-            return await asyncio.to_thread(self._verify, kept or self._nobodys or "", password) and kept is not None
+            return await asyncio.to_thread(self._verify, kept or self._decoy_hash or "", password) and kept is not None
 
     def _verify(self, kept: str, password: str) -> bool:
         try:

@@ -81,14 +81,14 @@ def translated() -> Iterator[None]:
 
 
 def _error(error: APIError) -> NotFound | Conflict | Unavailable:
-    said = str(error.explanation or error).strip().rstrip(".")
+    message = str(error.explanation or error).strip().rstrip(".")
     if error.status_code == HTTPStatus.NOT_FOUND:
-        return NotFound(f"Docker says: {said}.")
-    if error.status_code == HTTPStatus.CONFLICT or "out of sequence" in said or "is in use by" in said:
-        return Conflict(f"Docker says: {said}.")
-    if "not a swarm manager" in said:
+        return NotFound(f"Docker says: {message}.")
+    if error.status_code == HTTPStatus.CONFLICT or "out of sequence" in message or "is in use by" in message:
+        return Conflict(f"Docker says: {message}.")
+    if "not a swarm manager" in message:
         return Unavailable("Docker runs, but is no manager of a Swarm.", "Make it one with `docker swarm init`, then try again.")
-    return Unavailable(f"Docker says: {said}.", "See to it on that machine, then try again.")
+    return Unavailable(f"Docker says: {message}.", "See to it on that machine, then try again.")
 
 
 def labelled(labels: Mapping[str, str]) -> Json:

@@ -48,20 +48,20 @@ class Guard:
         self._asked = 0
         self._usage: Usage | None = None
         self._changed = asyncio.Condition()
-        self._gone = False
+        self._is_closed = False
 
     async def ready(self) -> None:
         """Wait until the guard has applied its rules. Raises Unavailable."""
-        said: list[str] = []
+        printed: list[str] = []
         try:
             async with asyncio.timeout(READY_S):
                 async for line in self._lines:
                     if line == "ready":
                         return
-                    said.append(line)
+                    printed.append(line)
         except TimeoutError:
-            said.append("it did not begin in time")
-        raise Unavailable(f"A build's network could not be closed off: {' '.join(said) or 'its guard ended'}.", "Run: skypanel doctor")
+            printed.append("it did not begin in time")
+        raise Unavailable(f"A build's network could not be closed off: {' '.join(printed) or 'its guard ended'}.", "Run: skypanel doctor")
 
     @property
     def cache_bytes(self) -> int:
@@ -84,7 +84,7 @@ class Guard:
     async def forget(self) -> None:
         """Make `over_now` raise Unavailable from now on."""
         async with self._changed:
-            self._gone = True
+            self._is_closed = True
             self._changed.notify_all()
 
     async def over_now(self) -> Overrun | None:
@@ -96,12 +96,12 @@ class Guard:
                     await self._ask()
         except (TimeoutError, ConnectionError) as error:
             raise _lost() from error
-        if self._gone or self._usage is None:
+        if self._is_closed or self._usage is None:
             raise _lost()
         return self._usage.over(self._limits)
 
     def _answered(self) -> bool:
-        return self._gone or (self._usage is not None and self._usage.asked >= self._asked)
+        return self._is_closed or (self._usage is not None and self._usage.asked >= self._asked)
 
     async def _ask(self) -> None:
         """Ask, and wait briefly for the answer. Bash loses input that arrives just when `read` times out, so the caller repeats it."""

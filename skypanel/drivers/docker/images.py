@@ -59,7 +59,7 @@ class SlugImages:
                 return await asyncio.to_thread(self._load, packed, stack, tag)
 
     async def forget(self, app_id: AppId, keep: Collection[str]) -> None:
-        """Remove an app's images except those of the slugs in `keep` and the newest other one. Images of a container stay."""
+        """Remove an app's images except those of the slugs in `keep` and the newest other one. An image in use stays."""
         kept = {_tag(app_id, digest) for digest in keep}
         others = await self._docker.call(lambda client: _tags_by_age(client, _repository(app_id)))
         for tag in [tag for tag in others if tag not in kept][SPARE:]:

@@ -127,14 +127,14 @@ def guard(place: Place, rules: str) -> Json:
 def step(place: Place, wanted: Step, *, merged: bool) -> Json:
     """Return the container that runs a step. With `merged`, its stderr comes with its stdout, in order."""
     environment = {**wanted.environment, "PWD": wanted.directory}
-    strange = [word for name in ("HOSTNAME", "HOME") if name not in environment for word in ("-u", name)]
+    unset = [word for name in ("HOSTNAME", "HOME") if name not in environment for word in ("-u", name)]
     read_only = {"buildpacks", "certs"}
     script = _RUN.format(stderr=1 if merged else 3, out_of_memory=OUT_OF_MEMORY)
     return {
         "Image": place.image,
         "User": f"{UID}:{UID}",
         "WorkingDir": wanted.directory,
-        "Entrypoint": [*INIT, "/bin/sh", "-c", script, "sh", "env", *strange, "--"],
+        "Entrypoint": [*INIT, "/bin/sh", "-c", script, "sh", "env", *unset, "--"],
         "Cmd": list(wanted.argv),
         "Env": [f"{name}={value}" for name, value in environment.items()],
         "Labels": place.labels,

@@ -58,8 +58,8 @@ def write_root(definition: Definition, target: IO[bytes]) -> None:
     except FileNotFoundError as error:
         raise Unavailable("There is no mmdebstrap to make the images with.", "Install it: apt install mmdebstrap") from error
     if done.returncode != 0:
-        said = "\n".join(done.stderr.decode(errors="replace").splitlines()[-_LAST_LINES:])
-        raise Unavailable(f"mmdebstrap failed:\n{said}", "See that Debian's packages can be had from here, then try again.")
+        errors = "\n".join(done.stderr.decode(errors="replace").splitlines()[-_LAST_LINES:])
+        raise Unavailable(f"mmdebstrap failed:\n{errors}", "See that Debian's packages can be had from here, then try again.")
 
 
 def import_root(docker: DockerApi, definition: Definition, archive: IO[bytes]) -> None:

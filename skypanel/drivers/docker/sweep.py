@@ -22,12 +22,12 @@ _ALIVE = frozenset({"running", "restarting"})
 
 async def sweep(docker: DockerApi) -> int:
     """Remove the workspaces whose guard has ended, and return their number. Raises Unavailable."""
-    leftovers = await docker.call(_leftovers)
-    for name in leftovers:
+    orphans = await docker.call(_orphans)
+    for name in orphans:
         await remove(docker, name)
-    for container in await docker.call(_forgotten_looks):
+    for container in await docker.call(_orphaned_looks):
         await discard(docker, container)
-    return len(leftovers)
+    return len(orphans)
 
 
 async def remove(docker: DockerApi, workspace: str) -> None:
@@ -64,7 +64,7 @@ async def discard(docker: DockerApi, container: str) -> None:
         await docker.call(lambda client: container_removal.remove(client, container))
 
 
-def _leftovers(client: APIClient) -> list[str]:
+def _orphans(client: APIClient) -> list[str]:
     """Return the workspaces that still have objects, but neither a running guard nor one that is being made."""
     volumes: list[Json] = client.volumes(filters={"label": WORKSPACE})["Volumes"] or []
     containers: list[Json] = client.containers(all=True, filters={"label": WORKSPACE})
@@ -83,7 +83,7 @@ def _age_s(volume: Json) -> float:
     return (datetime.now(UTC) - datetime.fromisoformat(volume["CreatedAt"])).total_seconds()
 
 
-def _forgotten_looks(client: APIClient) -> list[str]:
+def _orphaned_looks(client: APIClient) -> list[str]:
     containers: list[Json] = client.containers(all=True, filters={"label": LOOK})
     return [each["Id"] for each in containers if time.time() - each["Created"] > MAKING_S]
 

@@ -108,14 +108,14 @@ def walk(store: BoundedStore, commit: str, at: bytes = b"") -> Iterator[Entry]:
         if not stat.S_ISDIR(entry.mode):
             yield entry
             continue
-        inside = _inside(store, entry)
-        seen += len(inside)
+        children = _children_of(store, entry)
+        seen += len(children)
         # A few kilobytes of nested trees can contain billions of files.
         if seen > MAX_ENTRIES:
             raise Invalid(
                 f"The commit holds over {MAX_ENTRIES} files.", "Remove what the app does not need, such as node_modules, and push again."
             )
-        waiting.extend(reversed(inside))
+        waiting.extend(reversed(children))
 
 
 def _root(store: BoundedStore, commit: str) -> ObjectID:
@@ -125,7 +125,7 @@ def _root(store: BoundedStore, commit: str) -> ObjectID:
     return ObjectID(found.tree)
 
 
-def _inside(store: BoundedStore, folder: Entry) -> list[Entry]:
+def _children_of(store: BoundedStore, folder: Entry) -> list[Entry]:
     length, _ = store.sizes(folder.id)
     if length > MAX_TREE_BYTES:
         raise Invalid(

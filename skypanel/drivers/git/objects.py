@@ -103,7 +103,7 @@ class BoundedStore(OverlayObjectStore):
 
 
 def _read(pack: Pack, offset: int, length: int = HEADER_BYTES) -> bytes:
-    file = pack.data._file  # noqa: SLF001 - the pack is open already; opening it once an object would cost more than reading it
+    file = pack.data._file  # noqa: SLF001 - the pack is open already; opening it for each object would be slower than reading it
     if file is None:
         raise Unavailable("A pack was closed while it was read.")
     return os.pread(file.fileno(), length, offset)

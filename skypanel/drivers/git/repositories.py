@@ -80,8 +80,8 @@ class DulwichRepositories:
         async with self._exports:
             with ExitStack() as stack:
                 store = stack.enter_context(closing(self._store(app_id, quarantine)))
-                inside = {part.path: (stack.enter_context(closing(BoundedStore([Path(part.objects)]))), part.commit) for part in parts}
-                async for chunk in _in_thread(git_archive.tar(store, commit, inside)):
+                submodules = {part.path: (stack.enter_context(closing(BoundedStore([Path(part.objects)]))), part.commit) for part in parts}
+                async for chunk in _in_thread(git_archive.tar(store, commit, submodules)):
                     yield chunk
 
     async def point_head(self, app_id: AppId, ref: str) -> None:
@@ -205,11 +205,11 @@ def _point_head(path: str, ref: str) -> None:
 
 def _remove(path: Path) -> None:
     # Renamed first, so that a push in progress finds no repository instead of half of one.
-    aside = path.with_suffix(REMOVED)
-    shutil.rmtree(aside, ignore_errors=True)
+    renamed = path.with_suffix(REMOVED)
+    shutil.rmtree(renamed, ignore_errors=True)
     with suppress(FileNotFoundError):
-        path.rename(aside)
-    shutil.rmtree(aside, ignore_errors=True)
+        path.rename(renamed)
+    shutil.rmtree(renamed, ignore_errors=True)
 
 
 def _text(name: bytes) -> str:

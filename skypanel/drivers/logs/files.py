@@ -333,17 +333,17 @@ def _write(file: int, block: bytes, size: int) -> None:
 
 def _unwritten(path: Path, lines: Sequence[bytes]) -> list[bytes]:
     """Return the lines that are in no generation of a file."""
-    wanted, there = frozenset(lines), Counter[bytes]()
+    wanted, stored = frozenset(lines), Counter[bytes]()
     for number in range(KEPT_FILES):
         try:
             with _generation(path, number).open("rb") as file:
-                there.update(line for line in file if line in wanted)
+                stored.update(line for line in file if line in wanted)
         except FileNotFoundError:
             break
     unwritten = []
     for line in lines:
-        there[line] -= 1
-        if there[line] < 0:
+        stored[line] -= 1
+        if stored[line] < 0:
             unwritten.append(line)
     return unwritten
 

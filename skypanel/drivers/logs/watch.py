@@ -50,17 +50,17 @@ class Watch:
         self._poll_s = poll_s
         self._looking = asyncio.Lock()
         self._followers: set[Follower] = set()
-        self._guests: set[Follower] = set()
+        self._registered: set[Follower] = set()
 
     @property
     def is_idle(self) -> bool:
         """Whether there is no follower: none that is joining, is served, or has a reader of its own."""
-        return not self._guests
+        return not self._registered
 
     def expect(self) -> Follower:
         """Return a follower that will join. It keeps the watch alive."""
         follower = Follower()
-        self._guests.add(follower)
+        self._registered.add(follower)
         return follower
 
     async def join(self, follower: Follower, lines: int) -> Sequence[str]:
@@ -71,14 +71,14 @@ class Watch:
     async def _join(self, follower: Follower, lines: int) -> Sequence[str]:
         async with self._looking:
             await self._look()
-            if follower in self._guests:
+            if follower in self._registered:
                 self._followers.add(follower)
             return await asyncio.to_thread(self._followed.known, lines)
 
     def leave(self, follower: Follower) -> None:
         """Remove a follower and close its reader."""
         self._followers.discard(follower)
-        self._guests.discard(follower)
+        self._registered.discard(follower)
         if follower.alone is not None:
             follower.alone.close()
 
@@ -91,7 +91,7 @@ class Watch:
                     await self._look()
         except OSError:
             log.exception("a log cannot be followed")
-            for each in self._guests:
+            for each in self._registered:
                 each.batches.put_nowait(None)
         finally:
             self._followed.close()

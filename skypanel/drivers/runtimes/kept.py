@@ -60,7 +60,7 @@ class KeptRuntimes:
             if not place.exists():
                 await self._make(runtime, mirror, place)
             os.utime(place)
-        await asyncio.to_thread(self._forget_least_used, place)
+        await asyncio.to_thread(self._delete_least_used, place)
 
     async def read(self, runtime: Runtime) -> AsyncIterator[bytes]:
         """Yield a cached runtime as a tar. Raises Unavailable."""
@@ -97,11 +97,11 @@ class KeptRuntimes:
         """Hold the file lock of one runtime. The kernel releases it if the process dies."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with (self._folder / f"{name}.lock").open("w") as lock:
-            while not _taken(lock.fileno()):  # noqa: ASYNC110 - of the kernel's locks nobody is told
+            while not _try_lock(lock.fileno()):  # noqa: ASYNC110 - the kernel has no event for a free lock
                 await asyncio.sleep(_ASK_AGAIN_S)
             yield
 
-    def _forget_least_used(self, wanted: Path) -> None:
+    def _delete_least_used(self, wanted: Path) -> None:
         places = [path for path in self._folder.iterdir() if path.is_dir() and not path.suffix and path != wanted]
         left = self._kept_bytes - _size(wanted)
         for place in sorted(places, key=lambda path: path.stat().st_mtime, reverse=True):
@@ -110,7 +110,7 @@ class KeptRuntimes:
                 shutil.rmtree(place, ignore_errors=True)
 
 
-def _taken(descriptor: int) -> bool:
+def _try_lock(descriptor: int) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -124,10 +124,10 @@ class SandboxWorkspace:
                 await self._connection.say({"do": "cancel"})
             await asyncio.wait({running})
 
-    async def _end(self, running: asyncio.Task[Exit], beside: "asyncio.Task[None] | asyncio.Task[list[str]]") -> None:
+    async def _end(self, running: asyncio.Task[Exit], helper: "asyncio.Task[None] | asyncio.Task[list[str]]") -> None:
         """Clean up after a step, whether it ended or its caller was cancelled."""
-        beside.cancel()
-        await asyncio.wait({beside})
+        helper.cancel()
+        await asyncio.wait({helper})
         await self._cancel(running)
 
 

@@ -147,10 +147,10 @@ class _Reader:
         return self._entry(header)
 
     def _entry(self, header: tarfile.TarInfo) -> bytes:
-        said, self._extensions = self._extensions, {}
-        path, target = said.get("path", header.name), said.get("linkpath", header.linkname)
+        extensions, self._extensions = self._extensions, {}
+        path, target = extensions.get("path", header.name), extensions.get("linkpath", header.linkname)
         if header.type in FILES and not path.endswith("/"):
-            length = _number(said["size"].encode(errors="replace")) if "size" in said else header.size
+            length = _number(extensions["size"].encode(errors="replace")) if "size" in extensions else header.size
             path = self._contents.add_file(path, length)
             self._body_bytes, self._skipped_bytes = length, -length % tarfile.BLOCKSIZE
             return source_tar.file(path, length, is_program=bool(header.mode & 0o111))
@@ -175,7 +175,7 @@ class _Reader:
 
 
 def _pax(body: bytes) -> dict[str, str]:
-    said = {}
+    extensions = {}
     while body.strip(b"\0"):
         digits, _, _ = body.partition(b" ")
         length = _number(digits)
@@ -183,8 +183,8 @@ def _pax(body: bytes) -> dict[str, str]:
         key, equals, value = record.partition(b"=")
         if not length or not equals or not value.endswith(b"\n") or key.startswith(b"GNU.sparse"):
             raise unreadable()
-        said[_text(key)] = _text(value[:-1])
-    return {key: said[key] for key in ("path", "linkpath", "size") if key in said}
+        extensions[_text(key)] = _text(value[:-1])
+    return {key: extensions[key] for key in ("path", "linkpath", "size") if key in extensions}
 
 
 def _number(digits: bytes) -> int:

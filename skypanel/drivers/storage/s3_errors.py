@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError, IncompleteReadError, SSLError  # noqa: A004 - no builtin's
+from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError, IncompleteReadError, SSLError  # noqa: A004 - not the builtin
 from botocore.parsers import ResponseParserError
 
 from skypanel.domain.errors import NotFound, SkyPanelError, Unavailable
@@ -49,14 +49,14 @@ def translated(storage: Storage) -> Iterator[None]:
 
 
 def _refusal(storage: Storage, error: ClientError) -> SkyPanelError:
-    said = code(error)
-    if said in MISSING and error.operation_name in MAY_MISS:
+    error_code = code(error)
+    if error_code in MISSING and error.operation_name in MAY_MISS:
         return NotFound("There is no such object.")
-    if said == "NoSuchBucket":
+    if error_code == "NoSuchBucket":
         return no_bucket(storage)
-    if said in REFUSED:
+    if error_code in REFUSED:
         return Unavailable(
             f"The object storage at {storage.endpoint} refuses the panel's access key.",
             "An administrator must correct s3_access_key and s3_secret_key, or what they may do with the bucket.",
         )
-    return Unavailable(f"The object storage fails: {printable(said)}.", "Try again; if it goes on, look at the storage's own log.")
+    return Unavailable(f"The object storage fails: {printable(error_code)}.", "Try again; if it goes on, look at the storage's own log.")

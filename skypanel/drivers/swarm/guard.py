@@ -48,11 +48,11 @@ class SwarmGuard:
         members = addresses(await self._docker.call(lambda client: client.nodes()))
         spec = service(self._panel, str((await stack_image(self._docker, self._image))["Id"]), self._allowed, members)
         with suppress(Conflict):  # another process of the panel made the same change first
-            await self._docker.call(lambda client: _bring(client, spec))
+            await self._docker.call(lambda client: _create_or_update(client, spec))
         waiting: Mapping[str, str] = {}
         try:
             async with asyncio.timeout(timeout_s):
-                while waiting := await self._docker.call(lambda client: _unguarded(client, spec)):  # noqa: ASYNC110 - Swarm tells of no start
+                while waiting := await self._docker.call(lambda client: _unguarded(client, spec)):  # noqa: ASYNC110 - Swarm has no event for a healthy task
                     await asyncio.sleep(POLL_S)
         except TimeoutError as error:
             names = " and ".join(f"{name} ({why})" if why else name for name, why in sorted(waiting.items()))
@@ -67,12 +67,12 @@ class SwarmGuard:
 
 def addresses(nodes: Sequence[Json]) -> list[str]:
     """Return the IPv4 addresses of a Swarm's members. A dyno that reaches them could forge packets of the overlay networks."""
-    said = [node["Status"].get("Addr", "") for node in nodes]
-    said += [node.get("ManagerStatus", {}).get("Addr", "").rpartition(":")[0] for node in nodes]
-    return sorted({address for address in said if _is_somebodys(address)})
+    reported = [node["Status"].get("Addr", "") for node in nodes]
+    reported += [node.get("ManagerStatus", {}).get("Addr", "").rpartition(":")[0] for node in nodes]
+    return sorted({address for address in reported if _is_specified(address)})
 
 
-def _is_somebodys(text: str) -> bool:
+def _is_specified(text: str) -> bool:
     try:
         return not IPv4Address(text).is_unspecified
     except AddressValueError:
@@ -120,7 +120,7 @@ def _name(panel: str) -> str:
     return f"skypanel-guard-{panel}"
 
 
-def _bring(client: APIClient, spec: Json) -> None:
+def _create_or_update(client: APIClient, spec: Json) -> None:
     parts = {"labels": spec["Labels"], "mode": spec["Mode"], "update_config": spec["UpdateConfig"], "endpoint_spec": spec["EndpointSpec"]}
     named: list[Json] = client.services(filters={"name": spec["Name"]})
     found = [each for each in named if each["Spec"]["Name"] == spec["Name"]]

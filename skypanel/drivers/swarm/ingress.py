@@ -47,7 +47,7 @@ class IngressOptions:
     api_port: int
     token: str = field(repr=False)
     https_port: int | None = None
-    bind: str = "0.0.0.0"  # noqa: S104 - an ingress is for everybody
+    bind: str = "0.0.0.0"  # noqa: S104 - an ingress is public
     api_bind: str = "127.0.0.1"
     socket: str = _SOCKET
     panel_url: str | None = None

@@ -92,7 +92,7 @@ class Early:
     """
 
     def __init__(self, tails: Mapping[str, Sequence[str]], at_docker: Sequence[LogLine], last: int) -> None:
-        there = Counter(line for tail in tails.values() for line in tail)
+        stored = Counter(line for tail in tails.values() for line in tail)
         # A full tail does not show older lines, which are earlier in the file.
         collected = {dyno: min(map(_time, tail)) for dyno, tail in tails.items() if len(tail) >= last}
         self.lines: list[str] = []
@@ -100,8 +100,8 @@ class Early:
         for each in at_docker:
             line = str(each)
             found[each.dyno].append(line)
-            if there[line] > 0:
-                there[line] -= 1
+            if stored[line] > 0:
+                stored[line] -= 1
             elif _time(line) >= collected.get(each.dyno, ""):
                 self.lines.append(line)
         self._left = Counter(self.lines)

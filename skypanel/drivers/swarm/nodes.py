@@ -122,12 +122,12 @@ def _errors() -> Iterator[None]:
 
 
 def _error(error: APIError) -> SkyPanelError:
-    said = str(error.explanation or error)
+    message = str(error.explanation or error)
     if error.status_code == MISSING:
-        return NotFound(f"Docker knows no such thing: {said}.")
-    if "not a swarm manager" in said:
+        return NotFound(f"Docker knows no such thing: {message}.")
+    if "not a swarm manager" in message:
         return Unavailable("This machine's Docker is no manager of a Swarm.", "Make it one with `docker swarm init`.")
-    return Unavailable(f"Docker refused: {said}", "Look in its log, then try again.")
+    return Unavailable(f"Docker refused: {message}", "Look in its log, then try again.")
 
 
 def _members(client: APIClient) -> Sequence[SwarmMember]:

@@ -45,8 +45,8 @@ class Readiness:
         """Return the error for the first dyno that was not ready in time."""
         name = self.waiting.key.name if self.waiting else next((key.name for key in self.manifest.dynos() if key not in self._found), WEB)
         if self.waiting is None or self.waiting.state in _BEFORE_START:
-            said = f": {self.waiting.error}" if self.waiting and self.waiting.error else ""
-            return Unready(name, f"did not start within {timeout_s:g} s{said}.")
+            reported = f": {self.waiting.error}" if self.waiting and self.waiting.error else ""
+            return Unready(name, f"did not start within {timeout_s:g} s{reported}.")
         if self.waiting.key.process_type != WEB:
             return Unready(name, f"did not stay up within {timeout_s:g} s.")
         return Unready(name, f"did not answer on $PORT within {timeout_s:g} s. {BIND}.")
@@ -94,5 +94,5 @@ class Readiness:
 
 def where(lines: Sequence[str]) -> str | None:
     """Return where an unreachable dyno listens, from the last message of `elsewhere.py` in its log, or None."""
-    said = [match[1] for line in lines if (match := _LISTENS.fullmatch(line))]
-    return f"listens {said[-1]}" if said else None
+    reported = [match[1] for line in lines if (match := _LISTENS.fullmatch(line))]
+    return f"listens {reported[-1]}" if reported else None

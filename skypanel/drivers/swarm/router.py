@@ -50,10 +50,10 @@ class SwarmRouter:
         async with ClientSession(headers=headers, timeout=ClientTimeout(ANSWER_S)) as session:
             for change in changes:
                 await self._label(change.on, change.route)
-            await self._until(deadline, changes, lambda url, change: _leads(session, url, change))
+            await self._until(deadline, changes, lambda url, change: _routes_to_all(session, url, change))
             for change in changes:
                 await self._label(change.off, None)
-            await self._until(deadline, changes, lambda url, change: _leads_only(session, url, change))
+            await self._until(deadline, changes, lambda url, change: _routes_only_to(session, url, change))
 
     async def _change(self, route: Route) -> "_Change":
         """Return the services that a route adds and removes. Raises Unavailable if no service has its endpoints."""
@@ -136,7 +136,7 @@ def _route_labels(service: Service, route: Route) -> dict[str, str]:
     return {f"{PREFIX}{key}": value for key, value in labels.items()}
 
 
-async def _leads(session: ClientSession, url: str, change: _Change) -> bool:
+async def _routes_to_all(session: ClientSession, url: str, change: _Change) -> bool:
     """Whether a Traefik routes the hosts to all endpoints of the route."""
     try:
         routers = await _routers(session, url, change.route.app_id)
@@ -146,7 +146,7 @@ async def _leads(session: ClientSession, url: str, change: _Change) -> bool:
     return change.rules().items() <= routers.items() and {f"http://{each}" for each in change.route.endpoints} <= servers
 
 
-async def _leads_only(session: ClientSession, url: str, change: _Change) -> bool:
+async def _routes_only_to(session: ClientSession, url: str, change: _Change) -> bool:
     """Whether a Traefik routes the hosts to nothing else."""
     try:
         return await _routers(session, url, change.route.app_id) == change.rules()

@@ -115,13 +115,13 @@ class OneOffs:
 
     async def tell(self, app_id: AppId, name: str) -> list[str]:
         """Send SIGTERM to the one-off dynos that match a name, and return their names."""
-        told = []
+        signalled = []
         for each in await self._found(app_id, running=True):
             dyno = _dyno(each)
             if dyno.key.process_type == ONE_OFF and dyno.key.is_called(name):
                 await self._docker.call(partial(send, "TERM", each["Id"]))
-                told.append(dyno.key.name)
-        return told
+                signalled.append(dyno.key.name)
+        return signalled
 
     async def stop(self, app_id: AppId) -> None:
         """Kill all one-off dynos of an app and remove their containers."""

@@ -86,9 +86,9 @@ class SwarmScheduler:
     async def launch(self, manifest: Manifest) -> None:
         """Scale the manifest's own services to its quantities. Other services of the app keep running."""
         image_id = await self._images.stage(manifest.app_id, manifest.slug_digest)
-        there = {service.name: service for service in await self._services.of(manifest.app_id)}
+        existing = {service.name: service for service in await self._services.of(manifest.app_id)}
         for process in manifest.processes:
-            service = there.get(service_name(manifest, process.type))
+            service = existing.get(service_name(manifest, process.type))
             if service is not None:
                 await self._services.update(service.id, scaled(process.quantity))
             elif process.quantity > 0:
@@ -128,15 +128,15 @@ class SwarmScheduler:
         except TimeoutError:
             raise readiness.late(timeout_s) from None
         except Unready as unready:
-            raise await self._named(unready, manifest) from None
+            raise await self._with_address(unready, manifest) from None
 
-    async def _named(self, unready: Unready, manifest: Manifest) -> Unready:
+    async def _with_address(self, unready: Unready, manifest: Manifest) -> Unready:
         """Return the error with the address at which the dyno listens, which only its log contains."""
         if unready.reason != f"{ELSEWHERE}.":
             return unready
         lines = [await self.last_lines(key) for key in manifest.dynos() if key.name == unready.dyno]
-        said = where(lines[0])
-        return Unready(unready.dyno, f"{said}. {BIND}.") if said else unready
+        listening = where(lines[0])
+        return Unready(unready.dyno, f"{listening}. {BIND}.") if listening else unready
 
     async def dynos(self, app_id: AppId | None = None) -> Sequence[Dyno]:
         """Return the running dynos of one app, or of all apps."""
@@ -166,10 +166,10 @@ class SwarmScheduler:
         found = slots(await self._services.tasks(app_id))
         wanted = [slot for slot in found if slot.dyno.key.is_called(dyno) and slot.dyno.state is not DynoState.STOPPING]
         here = await self._docker.call(own_node) if wanted else ""
-        await asyncio.gather(*(self._tell(slot.task, here) for slot in wanted))
+        await asyncio.gather(*(self._stop_task(slot.task, here) for slot in wanted))
         return sorted([slot.dyno.key.name for slot in wanted] + await self._one_offs.tell(app_id, dyno))
 
-    async def _tell(self, task: Task, here: str) -> None:
+    async def _stop_task(self, task: Task, here: str) -> None:
         if task.container_id is None:
             return
         if task.member_id == here:
@@ -196,7 +196,7 @@ class SwarmScheduler:
         """Wait until no dyno of an app runs, except on nodes that do not answer. Raises Unavailable."""
         try:
             async with asyncio.timeout(LINGER_S + self._options.stop_grace_s + STOP_SLACK_S):
-                while await self._running(app_id):  # noqa: ASYNC110 - Swarm tells of no end
+                while await self._running(app_id):  # noqa: ASYNC110 - Swarm has no event for an ended task
                     await asyncio.sleep(POLL_S)
         except TimeoutError as error:
             raise Unavailable("Some dynos of the app do not stop.", "Look at the Docker daemons of the nodes, then try again.") from error

@@ -118,11 +118,11 @@ def key_of(labels: Mapping[str, str], index: int) -> DynoKey:
 
 def secret_body(manifest: Manifest) -> bytes:
     """Return the input of `enter.py`: the environment, and the settings of the health check. Raises Invalid if it is too large."""
-    told = {
+    contents = {
         "environment": dyno_environment(manifest.config_vars, "", PORT),
         "health": {"path": manifest.health.path, "interval_s": manifest.health.interval_s},
     }
-    body = json.dumps(told).encode()
+    body = json.dumps(contents).encode()
     if len(body) > MAX_SECRET_BYTES:
         raise Invalid(
             f"The config vars are {len(body) // 1000} KB together; on a Swarm they may be {MAX_SECRET_BYTES // 1000} KB.",

@@ -24,7 +24,7 @@ def main(port: int) -> None:
     while not settling.has_settled(look := _look(port), time.monotonic()):
         time.sleep(POLL_S)
     said = look.complaint()
-    print(said[0].upper() + said[1:])  # noqa: T201 - it is what this program is for
+    print(said[0].upper() + said[1:])  # noqa: T201 - the output of this program
 
 
 def _look(port: int) -> "listening.Look":

@@ -23,17 +23,17 @@ SILENT = b"\x06"
 
 def main(source: str, argv: list[str]) -> None:
     """Replace this process by the command."""
-    told = json.loads(_from_stdin() if source in (STDIN, STDIN_ONLY) else Path(source).read_text())
+    settings = json.loads(_from_stdin() if source in (STDIN, STDIN_ONLY) else Path(source).read_text())
     if source == STDIN_ONLY:
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    HEALTH.write_text("{path} {interval_s}\n".format_map(told["health"]))
+    HEALTH.write_text("{path} {interval_s}\n".format_map(settings["health"]))
     # A shell without job control ignores some signals in background commands, and Python ignores others.
     for number in signal.valid_signals():
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    environment = {**told["environment"], **{name: os.environ[name] for name in OWN}}
-    os.execvpe(argv[0], argv, environment)  # noqa: S606 - it is what this program is for
+    environment = {**settings["environment"], **{name: os.environ[name] for name in OWN}}
+    os.execvpe(argv[0], argv, environment)  # noqa: S606 - it replaces this process
 
 
 def _from_stdin() -> bytes:

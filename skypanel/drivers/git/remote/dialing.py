@@ -47,7 +47,7 @@ def _is_open(address: IpAddress, port: int, networks: Sequence[Network]) -> bool
 
 def is_own(address: IpAddress, port: int) -> bool:
     """Whether an address is this machine's own: packets to it then have it as source too. Sends no packet."""
-    family = socket.AF_INET if address.version == 4 else socket.AF_INET6  # noqa: PLR2004 - its version is its name
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6  # noqa: PLR2004 - 4 is the version of IP
     with socket.socket(family, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect((str(address), port))

@@ -66,14 +66,14 @@ async def index(folder: Path, shallow: Iterable[str]) -> None:
             *argv(folder), stdin=pack, stdout=DEVNULL, stderr=PIPE, env=ENVIRONMENT, start_new_session=True
         )
     try:
-        _, said = await process.communicate()
+        _, errors = await process.communicate()
     finally:
         if process.returncode is None:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
     if process.returncode:
-        raise Invalid(f"What the repository sent is refused by git: {_reason(said)}.", "Clone it and look at it with `git fsck`.")
+        raise Invalid(f"What the repository sent is refused by git: {_reason(errors)}.", "Clone it and look at it with `git fsck`.")
 
 
 def argv(folder: Path) -> tuple[str, ...]:
@@ -84,9 +84,9 @@ def argv(folder: Path) -> tuple[str, ...]:
     return (*bounds, "git", *settings, f"--git-dir={folder}", "index-pack", "--stdin", f"--strict={strict}")
 
 
-def _reason(said: bytes) -> str:
+def _reason(errors: bytes) -> str:
     """Return the most specific line: the first error, otherwise the fatal message."""
-    lines = [line.partition(": ") for line in said.decode(errors="replace").splitlines()]
+    lines = [line.partition(": ") for line in errors.decode(errors="replace").splitlines()]
     words = {kind: text for kind, _, text in reversed(lines)}
     found = words.get("error") or words.get("fatal")
     return printable(found, 200) if found else "it took too much memory or time"

@@ -46,8 +46,8 @@ class SshClient(TraditionalGitClient):
     def last_words(self) -> str:
         """Return what the server wrote to stderr."""
         with suppress(TimeoutError, OSError, asyncssh.Error):
-            said = self._wait(asyncio.wait_for(self._process.stderr.read(LAST_WORDS_BYTES), LAST_WORDS_S))
-            return " ".join(said.decode(errors="replace").split())
+            message = self._wait(asyncio.wait_for(self._process.stderr.read(LAST_WORDS_BYTES), LAST_WORDS_S))
+            return " ".join(message.decode(errors="replace").split())
         return ""
 
     def _receive(self, count: int) -> bytes:
@@ -153,6 +153,6 @@ def _lost(url: GitUrl) -> Unavailable:
     )
 
 
-def no_repository(url: GitUrl, said: str) -> Denied:
+def no_repository(url: GitUrl, message: str) -> Denied:
     """Return the error for a server that accepts the key but denies the repository."""
-    return Denied(f"{url} is not shown to the app's deploy key" + (f": {printable(said, 200)}." if said else "."))
+    return Denied(f"{url} is not shown to the app's deploy key" + (f": {printable(message, 200)}." if message else "."))

@@ -48,16 +48,16 @@ class DockerConnection(http.client.HTTPConnection):
         self.sock.connect(SOCKET)
 
 
-def docker(method: str, path: str, body: dict[str, Any] | None = None) -> Any:  # noqa: ANN401 - whatever JSON can say
+def docker(method: str, path: str, body: dict[str, Any] | None = None) -> Any:  # noqa: ANN401 - any JSON value
     """Call Docker's API and return its JSON, or None. Raises OSError, ValueError or http.client.HTTPException."""
     connection = DockerConnection("localhost", timeout=ANSWER_S)
     try:
         connection.request(method, API + path, None if body is None else json.dumps(body), {"Content-Type": "application/json"})
         response = connection.getresponse()
-        said = response.read()
+        received = response.read()
         if response.status >= BAD:
-            raise ValueError(said.decode(errors="replace").strip())
-        return json.loads(said) if said.startswith((b"{", b"[")) else None
+            raise ValueError(received.decode(errors="replace").strip())
+        return json.loads(received) if received.startswith((b"{", b"[")) else None
     finally:
         connection.close()
 
@@ -87,15 +87,15 @@ def over(containers: list[dict[str, Any]]) -> dict[str, int]:
     return {each["Id"]: bounds[each["Id"]] for each in containers if each.get("SizeRw", 0) > bounds[each["Id"]]}
 
 
-def measure(panel: str, told: frozenset[str]) -> frozenset[str]:
+def measure(panel: str, notified: frozenset[str]) -> frozenset[str]:
     """End the dynos over their disk limit, and return their container ids.
 
-    A dyno first gets a message and a signal; if it is still there in the next round (in `told`), it is killed.
+    A dyno first gets a message and a signal; if it is still there in the next round (in `notified`), it is killed.
     """
     filters = json.dumps({"label": [f"skypanel.panel={panel}", DISK]})
     found = over(docker("GET", "/containers/json?" + urlencode({"size": "1", "filters": filters})))
     for container, disk_bytes in found.items():
-        if container in told:
+        if container in notified:
             docker("POST", f"/containers/{container}/kill")
         else:
             argv = ["bash", "-c", STOP, "stop", str(disk_bytes // MIB)]
@@ -109,13 +109,13 @@ def main() -> None:
     rules, table, panel = os.environ["RULES"], os.environ["TABLE"], os.environ["PANEL"]
     enforce(rules, table)
     READY.touch()
-    told: frozenset[str] = frozenset()
+    notified: frozenset[str] = frozenset()
     while True:
         time.sleep(INTERVAL_S)
         if not in_force(table):
             enforce(rules, table)
         try:
-            told = measure(panel, told)
+            notified = measure(panel, notified)
         except (OSError, ValueError, http.client.HTTPException) as error:
             sys.stderr.write(f"dynos cannot be measured: {error}\n")
 
