@@ -16,7 +16,7 @@ class AuditAction(StrEnum):
     ACCOUNT_INVITE = "account.invite"
     ACCOUNT_LOCK = "account.lock"
     ACCOUNT_RESET = "account.reset"
-    ACCOUNT_SET_PASSWORD = "account.set_password"  # noqa: S105 - what was done
+    ACCOUNT_SET_PASSWORD = "account.set_password"  # noqa: S105 - the name of an action, not a secret
     ACCOUNT_SIGN_IN = "account.sign_in"
     ACCOUNT_SIGN_IN_FAILED = "account.sign_in_failed"
     ACCOUNT_SIGN_OUT = "account.sign_out"
@@ -60,8 +60,8 @@ class AuditAction(StrEnum):
     REMOTE_CLEAR = "remote.clear"
     SETTINGS_CHANGE = "settings.change"
     STORAGE_FORGET = "storage.forget"
-    TOKEN_ADD = "token.add"  # noqa: S105 - what was done
-    TOKEN_REVOKE = "token.revoke"  # noqa: S105 - what was done
+    TOKEN_ADD = "token.add"  # noqa: S105 - the name of an action, not a secret
+    TOKEN_REVOKE = "token.revoke"  # noqa: S105 - the name of an action, not a secret
     UPLOAD_OFFER = "upload.offer"
     UPLOAD_TAKE = "upload.take"
     WALLET_BILL = "wallet.bill"

@@ -9,7 +9,7 @@ from skypanel.domain.errors import Invalid
 
 MAX_URL_LENGTH = 1000
 # A file outside the app, because npm reads logins only from a file.
-NPMRC = "/tmp/.skypanel-npmrc"  # noqa: S108 - the sandbox's own
+NPMRC = "/tmp/.skypanel-npmrc"  # noqa: S108 - the sandbox's own /tmp
 _MASK = "****"
 _URL = re.compile(r"[!-~]+")
 # Masking a shorter login would mask half of a log.

@@ -72,7 +72,7 @@ class SecretKind(StrEnum):
     """How the panel authenticates to a machine."""
 
     KEY = "key"
-    PASSWORD = "password"  # noqa: S105 - the word itself
+    PASSWORD = "password"  # noqa: S105 - the name of a kind, not a secret
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ true
 
 INSTALL = rf"""
 export DEBIAN_FRONTEND=noninteractive
-# Without systemd, packages are kept from starting what we start next: where that fails, they would count as not installed.
+# Without systemd, packages must not start services: a failed start would leave them half installed. We start Docker next.
 [ -d /run/systemd/system ] || export RUNLEVEL=1
 dpkg --configure -a
 install() {{ apt-get -o DPkg::Lock::Timeout={LOCK_S} install --yes --quiet --no-install-recommends "$@"; }}

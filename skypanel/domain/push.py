@@ -270,4 +270,4 @@ def shown(path: str) -> str:
 
 def _listed(paths: Sequence[str]) -> str:
     names = ", ".join(shown(path) for path in paths[:3])
-    return names if len(paths) <= 3 else f"{names} and {len(paths) - 3} more"  # noqa: PLR2004 - three are enough to understand
+    return names if len(paths) <= 3 else f"{names} and {len(paths) - 3} more"  # noqa: PLR2004 - three paths are enough for a message

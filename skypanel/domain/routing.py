@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from skypanel.domain.ids import AppId
 
-PROXY_TOKEN_HEADER = "X-SkyPanel-Proxy-Token"  # noqa: S105 - a header's name; the panel and its proxy show it to each other
+PROXY_TOKEN_HEADER = "X-SkyPanel-Proxy-Token"  # noqa: S105 - the name of a header that authenticates the proxy
 
 DEFAULT_RENDEZVOUS_PORT = 8444
 

@@ -119,7 +119,8 @@ SETTINGS: Mapping[str, Setting[Value]] = {
             "pip_index_url",
             "",
             _index,
-            "The package index of Python builds, for pip and uv: https://pypi.example.com/simple, or with a login https://user:password@...",
+            "The package index of Python builds, for pip and uv: https://pypi.example.com/simple, "
+            "or with a login https://user:password@...",
             is_sensitive=True,
         ),
         Setting("pip_extra_index_urls", "", read_urls, "Further package indexes of Python builds, spaces between.", is_sensitive=True),
@@ -138,7 +139,12 @@ SETTINGS: Mapping[str, Setting[Value]] = {
             "Where builds get versions of Python and Node.js that the stack lacks, if not from where their makers have them: "
             "an http or https URL, or a folder; an empty value takes it back.",
         ),
-        Setting("billing", False, _flag, "Whether organizations pay for each hour of their apps, from their wallets: true or false."),  # noqa: FBT003
+        Setting(
+            "billing",
+            False,  # noqa: FBT003 - the default
+            _flag,
+            "Whether organizations pay for each hour of their apps, from their wallets: true or false.",
+        ),
         Setting("starting_credit", "100.00", _credit, "What is in the wallet of a new organization."),
         Setting(
             "storage",

@@ -32,7 +32,10 @@ async def show(panel: Panel, app: App) -> Shown:
 
 
 async def deploy_key(panel: Panel, app: App, by: Account) -> str:
-    """Return an app's public deploy key; creates the key if it is missing."""
+    """Return an app's public deploy key; creates the key if it is missing.
+
+    Raises Conflict if another call creates it at the same moment.
+    """
     async with panel.transaction() as conn:
         known = await deploy_keys.public_key(conn, app.id)
         if known is not None:

@@ -31,7 +31,9 @@ class NodeOverview:
     member: SwarmMember | None
 
 
-async def add(panel: Panel, by: Account, name: str, address: str, port: int, user: str, kind: SecretKind, secret: str) -> Node:  # noqa: PLR0917 - all of a node
+async def add(  # noqa: PLR0917 - the fields of a node
+    panel: Panel, by: Account, name: str, address: str, port: int, user: str, kind: SecretKind, secret: str
+) -> Node:
     """Add a machine after a successful login, and pin its current host key.
 
     Raises Denied, Invalid, Conflict or Unavailable; an error adds nothing.

@@ -26,7 +26,9 @@ async def sign_in(panel: Panel, email: str, password: str, address: str) -> str:
     return session
 
 
-async def change(panel: Panel, account: Account, current: str, new: str, session: str, address: str) -> None:  # noqa: PLR0917 - all of a change
+async def change(  # noqa: PLR0917 - no part of the change has a default
+    panel: Panel, account: Account, current: str, new: str, session: str, address: str
+) -> None:
     """Change the password of a signed-in account that proves its current one, if it has one; its other sessions end.
 
     Raises Denied, Throttled, Invalid.

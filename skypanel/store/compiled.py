@@ -81,7 +81,7 @@ def of(statement: ClauseElement, values: Mapping[str, _Value] | None = None) -> 
     if values is not None:
         compiled, definition, call = _prepared(statement)
         return Bound(compiled, call, compiled.bound(values)[1], definition)
-    cache_key = statement._generate_cache_key()  # noqa: SLF001 - what SQLAlchemy's own connections ask it for
+    cache_key = statement._generate_cache_key()  # noqa: SLF001 - SQLAlchemy's own connections call it too
     compiled = Compiled(statement) if cache_key is None else _shared(_Shape(cache_key.key, statement, cache_key))
     return Bound(compiled, *compiled.bound(None, cache_key))
 
@@ -122,4 +122,4 @@ def _reader(kind: TypeEngine[_Value], type_code: int) -> _Processor | None:
 
 @lru_cache(maxsize=256)
 def _row_type(names: tuple[str, ...]) -> type[Row]:
-    return namedtuple("Row", names, rename=True)  # noqa: PYI024 - its fields are known when the statement is
+    return namedtuple("Row", names, rename=True)  # noqa: PYI024 - the statement defines its fields at runtime

@@ -73,7 +73,7 @@ async def by_member(conn: Connection, member_id: str) -> Node | None:
     return None if row is None else _read(row)
 
 
-async def all(conn: Connection) -> list[Node]:  # noqa: A001 - read as nodes.all
+async def all(conn: Connection) -> list[Node]:  # noqa: A001 - callers write nodes.all
     """Return all nodes, in order of name."""
     return [_read(row) for row in await conn.all(select(nodes).order_by(nodes.c.name))]
 

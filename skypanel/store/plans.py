@@ -40,7 +40,7 @@ async def latest(conn: Connection, name: str) -> Plan:
     return read(await found(conn, _PLANS.where(plans.c.name == name).order_by(plan_versions.c.version.desc()).limit(1), "plan"))
 
 
-async def all(conn: Connection) -> list[Plan]:  # noqa: A001 - read as plans.all
+async def all(conn: Connection) -> list[Plan]:  # noqa: A001 - callers write plans.all
     """Return the newest version of every plan, cheapest first."""
     newest = _PLANS.ext(distinct_on(plans.c.id)).order_by(plans.c.id, plan_versions.c.version.desc()).subquery()
     return [read(row) for row in await conn.all(select(newest).order_by(newest.c.hourly_price, newest.c.name))]

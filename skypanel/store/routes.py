@@ -41,7 +41,7 @@ async def in_force(conn: Connection, app_id: AppId) -> Route:
     return Route(app_id, (), ()) if row is None else _read(row)
 
 
-async def all(conn: Connection) -> list[Route]:  # noqa: A001 - read as routes.all
+async def all(conn: Connection) -> list[Route]:  # noqa: A001 - callers write routes.all
     """Return every route in force that has endpoints. An app in maintenance mode has none, so the panel answers its requests."""
     return [_read(row) for row in await conn.all(_IN_FORCE.where(func.cardinality(routes.c.endpoints) > 0).order_by(routes.c.app_id))]
 

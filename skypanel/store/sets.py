@@ -8,6 +8,6 @@ from sqlalchemy import ColumnElement, Uuid, any_, literal
 from sqlalchemy.dialects.postgresql import ARRAY
 
 
-def among(column: ColumnElement[UUID] | Any, ids: Collection[UUID]) -> ColumnElement[bool]:  # noqa: ANN401 - as columns of tables are
+def among(column: ColumnElement[UUID] | Any, ids: Collection[UUID]) -> ColumnElement[bool]:  # noqa: ANN401 - columns of tables are Any
     """Return the condition that a column's value is one of these ids."""
     return column == any_(literal(list(ids), ARRAY(Uuid)))

@@ -40,7 +40,7 @@ async def remove(conn: Connection, key: str) -> bool:
     return bool(await conn.execute(delete(settings).where(settings.c.key == key)))
 
 
-async def all(conn: Connection) -> dict[str, Value]:  # noqa: A001 - read as settings.all
+async def all(conn: Connection) -> dict[str, Value]:  # noqa: A001 - callers write settings.all
     """Return all settings that are set, without the secret ones."""
     statement = select(settings.c.key, settings.c.value).where(settings.c.secret.is_(None)).order_by(settings.c.key)
     return {row.key: row.value for row in await conn.all(statement)}

@@ -24,7 +24,9 @@ class Use:
     debt: timedelta
 
 
-async def add(conn: Connection, account_id: AccountId, digest: str, description: str, scope: str, expires_at: datetime | None) -> Token:  # noqa: PLR0917 - all of a token
+async def add(  # noqa: PLR0917 - the fields of a token
+    conn: Connection, account_id: AccountId, digest: str, description: str, scope: str, expires_at: datetime | None
+) -> Token:
     """Add a token to an account; without `expires_at` it is valid until it is revoked."""
     values = {"account_id": account_id, "digest": digest, "description": description, "scope": scope, "expires_at": expires_at}
     return _read(await one(conn, insert(tokens).values(values).returning(tokens)))
@@ -76,7 +78,9 @@ def _read(row: Row) -> Token:
 
 
 # A crash may lose the count and time of a use, so no caller waits for the disk.
-_UNSYNCED = select(func.set_config("synchronous_commit", "off", True).label("synchronous_commit")).cte("unsynced")  # noqa: FBT003 - SQL has no keywords
+_UNSYNCED = select(
+    func.set_config("synchronous_commit", "off", True).label("synchronous_commit")  # noqa: FBT003 - SQL functions have no keywords
+).cte("unsynced")
 _USE = (
     update(tokens)
     .where(tokens.c.digest == bindparam("of"), _is_good(), _UNSYNCED.c.synchronous_commit == "off")
