@@ -24,7 +24,7 @@ from skypanel.embedded.packages import Program, missing_programs
 from skypanel.embedded.supervisor import Supervisor
 from skypanel.engines import embedded
 from skypanel.settings import Settings, sources
-from skypanel.settings.declaration import Variables, said
+from skypanel.settings.declaration import Variables, from_environment
 from skypanel.settings.paths import home_folder
 
 LEAST_DISK_BYTES = 5 * GIB
@@ -257,7 +257,7 @@ async def _swarm_findings(environ: Mapping[str, str]) -> tuple[Finding, ...]:
 
 def _port_findings(environ: Mapping[str, str], loaded: Settings | None) -> tuple[Finding, ...]:
     try:
-        check_public_ports((loaded or Variables(**said(environ))).address)
+        check_public_ports((loaded or Variables(**from_environment(environ))).address)
     except SkyPanelError as error:
         return (Finding("ports", error.message, error.hint),)
     return ()

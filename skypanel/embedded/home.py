@@ -15,7 +15,7 @@ from skypanel.embedded import users
 from skypanel.embedded.packages import SYSTEM_PATH
 from skypanel.embedded.users import User
 from skypanel.settings import Settings, sources
-from skypanel.settings.declaration import VARIABLES, said
+from skypanel.settings.declaration import VARIABLES, from_environment
 from skypanel.settings.paths import identity, root_run_dir
 
 HOME_MODE = 0o711
@@ -39,7 +39,7 @@ def init(home: Path, environ: Mapping[str, str], *, starting: bool = False) -> S
     Idempotent. While the panel runs, only allowed without `starting`. Raises Invalid or Conflict for a folder that cannot be this panel's
     home.
     """
-    said(environ)  # a bad value fails before anything is made
+    from_environment(environ)  # a bad value fails before anything is made
     user = users.panel_user()
     users.check_reach(home, user)
     _make_home(home, user)

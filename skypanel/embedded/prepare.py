@@ -25,7 +25,7 @@ from skypanel.embedded import certificates, choices, processes, routes
 from skypanel.embedded.certificates import Pair
 from skypanel.host.durable import sync_folder, write_whole
 from skypanel.settings import SSH_KEY_TYPES, Settings, panel_json
-from skypanel.settings.declaration import Chosen, said
+from skypanel.settings.declaration import Chosen, from_environment
 from skypanel.settings.paths import home_folder
 from skypanel.settings.sources import load
 
@@ -175,7 +175,7 @@ def main() -> None:
     """Prepare the home of SKYPANEL_HOME."""
     os.umask(0o077)
     try:
-        prepare(home_folder(os.environ), Path(sys.argv[1]), said(os.environ), starting=sys.argv[2] == "up")
+        prepare(home_folder(os.environ), Path(sys.argv[1]), from_environment(os.environ), starting=sys.argv[2] == "up")
     except SkyPanelError as error:
         sys.exit(str(error))
 

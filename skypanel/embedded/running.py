@@ -83,7 +83,7 @@ class Running:
     def _kept_rules(self) -> Sequence[tuple[Sequence[str], str]]:
         """Return the commands that remove the firewall rules and routes that outlive the launcher."""
         tag = identity(self._settings.home)
-        return (*blackhole.undoing(Plan(tag, self._settings.subnet)), *connection_limit.undoing(tag))
+        return (*blackhole.undo_commands(Plan(tag, self._settings.subnet)), *connection_limit.undo_commands(tag))
 
     async def _keep_launcher(self) -> None:
         pause_s = 1.0

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from skypanel.embedded import home as homes
 from skypanel.embedded.open_files import WANTED
-from skypanel.settings.declaration import VARIABLES, said
+from skypanel.settings.declaration import VARIABLES, from_environment
 from skypanel.settings.paths import home_folder, identity
 
 SYSTEM_UNITS = Path("/etc/systemd/system")
@@ -54,7 +54,7 @@ def install(environ: Mapping[str, str]) -> str:
     """Write the unit for root's or the user's systemd, and return the next steps for the user."""
     of_root = os.geteuid() == 0
     home = home_folder(environ)
-    said(environ)  # a bad value fails here, where the user sees it
+    from_environment(environ)  # a bad value fails here, where the user sees it
     folder = SYSTEM_UNITS if of_root else Path(environ.get("HOME", "."), USER_UNITS)
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"skypanel-{identity(home)}.service"

@@ -56,6 +56,6 @@ async def hold(plan: Plan) -> None:
     await call(("nft", "-f", "-"), ruleset(plan))
 
 
-def undoing(plan: Plan) -> tuple[tuple[tuple[str, ...], str], ...]:
+def undo_commands(plan: Plan) -> tuple[tuple[tuple[str, ...], str], ...]:
     """Return the commands that undo `hold`, each with its stdin."""
     return (("ip", "route", "delete", *_route(plan)), ""), (("nft", "-f", "-"), drop_table(table(plan)))

@@ -147,6 +147,6 @@ async def hold(tag: str, door: ConnectionLimit) -> None:
     await call(("nft", "-f", "-"), ruleset(tag, door))
 
 
-def undoing(tag: str) -> tuple[tuple[tuple[str, ...], str], ...]:
+def undo_commands(tag: str) -> tuple[tuple[tuple[str, ...], str], ...]:
     """Return the commands that undo `hold`, each with its stdin."""
     return ((("nft", "-f", "-"), drop_table(_table(tag))),)

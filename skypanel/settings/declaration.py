@@ -139,7 +139,7 @@ def settings_of(declared: type[Variables | WorkerVariables]) -> dict[str, Settin
     return {each.name: each.metadata[VARIABLE](f"{PREFIX}{each.name.upper()}") for each in fields(declared) if VARIABLE in each.metadata}
 
 
-def said(environ: Mapping[str, str], declared: type[Variables | WorkerVariables] = Variables) -> dict[str, Any]:
+def from_environment(environ: Mapping[str, str], declared: type[Variables | WorkerVariables] = Variables) -> dict[str, Any]:
     """Return the values that the environment sets, by field name. Raises Invalid, with the variable's name and its valid values.
 
     An empty value counts as unset, except for a setting whose default is an empty list: it clears that list.

@@ -6,7 +6,7 @@ from dataclasses import fields
 from typing import Any
 
 from skypanel.domain.errors import Invalid
-from skypanel.settings.declaration import PICKED, Chosen, said, settings_of
+from skypanel.settings.declaration import PICKED, Chosen, from_environment, settings_of
 
 VERSION = 1
 
@@ -37,7 +37,7 @@ def _chosen(values: Mapping[str, Any]) -> Chosen:
     typed = {setting.key: _typed(values[name]) for name, setting in settings_of(Chosen).items() if name in values}
     readers = {field.name: field.metadata[PICKED] for field in fields(Chosen) if PICKED in field.metadata}
     picked = {name: read_one(values[name]) for name, read_one in readers.items() if name in values}
-    return Chosen(**said(typed), **picked)
+    return Chosen(**from_environment(typed), **picked)
 
 
 def _typed(value: object) -> str:

@@ -14,7 +14,7 @@ from skypanel.domain.errors import Denied, Invalid, NotFound, SkyPanelError
 from skypanel.host.ranges import FIRST_UID_BASE
 from skypanel.ports.queue import PERIODIC, QUEUES, Job
 from skypanel.settings import Settings, panel_json
-from skypanel.settings.declaration import HOME, WorkerVariables, said, settings_of
+from skypanel.settings.declaration import HOME, WorkerVariables, from_environment, settings_of
 from skypanel.settings.paths import home_folder, root_run_dir
 
 NO_SUBNET = IPv4Network("10.0.0.0/18")  # a placeholder: a worker on another machine starts no sandboxes
@@ -30,7 +30,7 @@ def load(environ: Mapping[str, str]) -> Settings:
     Raises NotFound if there is none, Denied if the caller may not read it, Invalid for a bad value.
     """
     home = home_folder(environ)
-    now = said(environ)
+    now = from_environment(environ)
     try:
         chosen = replace(panel_json.read((home / "panel.json").read_text()), **now)
         owner = home.stat()
@@ -55,7 +55,7 @@ def of_worker(environ: Mapping[str, str]) -> Settings:
 
     Raises what `load` raises, and Invalid if a variable is missing.
     """
-    for_worker = said(environ, WorkerVariables)
+    for_worker = from_environment(environ, WorkerVariables)
     if "database_url" not in for_worker:
         return load(environ)
     missing = [setting.key for name, setting in settings_of(WorkerVariables).items() if not for_worker.get(name)]
@@ -63,7 +63,7 @@ def of_worker(environ: Mapping[str, str]) -> Settings:
         raise Invalid(f"SKYPANEL_DATABASE_URL is set, but {' and '.join(missing)} not.", "A worker on another machine needs all three.")
     home = Path(environ.get(HOME.key) or f"/var/tmp/skypanel-worker-{os.geteuid()}").resolve()  # noqa: S108 - a folder of another user is rejected
     loaded = Settings(
-        **said(environ),
+        **from_environment(environ),
         **for_worker,
         home=home,
         run_dir=home / "run",

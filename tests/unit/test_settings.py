@@ -12,7 +12,7 @@ from skypanel.domain.errors import Invalid, NotFound
 from skypanel.domain.routing import Address
 from skypanel.ports.queue import PERIODIC, QUEUES, Job
 from skypanel.settings import Settings, panel_json, readers
-from skypanel.settings.declaration import VARIABLES, Chosen, Variables, WorkerVariables, said, settings_of, variable
+from skypanel.settings.declaration import VARIABLES, Chosen, Variables, WorkerVariables, from_environment, settings_of, variable
 from skypanel.settings.paths import home_folder, identity
 from skypanel.settings.readers import MAX_PORT
 from skypanel.settings.sources import IDENTITY, _secret, load, of_worker
@@ -166,20 +166,20 @@ def test_each_variable_is_at_its_default_until_something_is_said(home, name):
     setting = settings_of(Variables)[name]
     assert getattr(Variables(), name) == setting.default
     assert getattr(load_with(home, **{setting.key: typed}), name) == value
-    assert said({setting.key: " "}) == ({name: ()} if setting.default == () else {})
+    assert from_environment({setting.key: " "}) == ({name: ()} if setting.default == () else {})
 
 
 @pytest.mark.parametrize(("name", "text"), [(name, text) for name, (_, _, wrong) in EXAMPLES.items() for text in wrong])
 def test_each_variable_is_refused_by_name_with_what_it_may_be(name, text):
     with pytest.raises(Invalid, match=f"^SKYPANEL_{name.upper()} (is|holds) .*[.]$") as refused:
-        said({f"SKYPANEL_{name.upper()}": text})
+        from_environment({f"SKYPANEL_{name.upper()}": text})
     assert refused.value.hint
 
 
 @pytest.mark.parametrize(("name", "words"), REFUSALS.items())
 def test_a_refusal_says_what_is_wrong_and_what_it_may_be(name, words):
     with pytest.raises(Invalid) as refused:
-        said({f"SKYPANEL_{name.upper()}": EXAMPLES[name][2][0]})
+        from_environment({f"SKYPANEL_{name.upper()}": EXAMPLES[name][2][0]})
     assert str(refused.value) == f"SKYPANEL_{name.upper()} {words}"
 
 
@@ -211,10 +211,10 @@ def test_a_setting_is_one_row():
     class More(Variables):
         colour: str = variable("red", readers.one_of("red", "blue"), "The colour of the door.")
 
-    assert More(**said({}, More)).colour == "red"
-    assert More(**said({"SKYPANEL_COLOUR": "blue"}, More)).colour == "blue"
+    assert More(**from_environment({}, More)).colour == "red"
+    assert More(**from_environment({"SKYPANEL_COLOUR": "blue"}, More)).colour == "blue"
     with pytest.raises(Invalid, match=r"^SKYPANEL_COLOUR is 'green'\. Set it to red or blue\.$"):
-        said({"SKYPANEL_COLOUR": "green"}, More)
+        from_environment({"SKYPANEL_COLOUR": "green"}, More)
     assert settings_of(More)["colour"].meaning == "The colour of the door."
 
 
@@ -240,7 +240,7 @@ def test_the_documents_list_the_settings_as_they_are_declared():
 
 @given(st.integers(1, MAX_PORT))
 def test_every_port_is_taken(port):
-    assert said({"SKYPANEL_SSH_PORT": f" {port} "}) == {"ssh_port": port}
+    assert from_environment({"SKYPANEL_SSH_PORT": f" {port} "}) == {"ssh_port": port}
 
 
 def test_ports_must_differ(home):

@@ -35,11 +35,11 @@ class Followed(Protocol):
 
 
 class Follower:
-    """A follower. `alone` is its own reader, for use after `batches`. A batch of None means that reading failed."""
+    """A follower. `reader` is its own reader, for use after `batches`. A batch of None means that reading failed."""
 
     def __init__(self) -> None:
         self.batches: asyncio.Queue[Sequence[str] | None] = asyncio.Queue()
-        self.alone: Followed | None = None
+        self.reader: Followed | None = None
 
 
 class Watch:
@@ -79,10 +79,10 @@ class Watch:
         """Remove a follower and close its reader."""
         self._followers.discard(follower)
         self._registered.discard(follower)
-        if follower.alone is not None:
-            follower.alone.close()
+        if follower.reader is not None:
+            follower.reader.close()
 
-    async def go_on(self) -> None:
+    async def poll(self) -> None:
         """Poll until there is no follower or reading fails."""
         try:
             while not self.is_idle:
@@ -98,7 +98,7 @@ class Watch:
 
     async def _look(self) -> None:
         for slow in [each for each in self._followers if each.batches.qsize() >= MAX_BATCHES]:
-            slow.alone = self._followed.copy()
+            slow.reader = self._followed.copy()
             slow.batches.put_nowait(())
             self._followers.remove(slow)
         if found := await asyncio.to_thread(self._followed.fresh):
@@ -118,14 +118,14 @@ class Watches:
         async with self._followed(key, begin) as (watch, follower):
             for line in await watch.join(follower, lines):
                 yield line
-            while follower.alone is None or not follower.batches.empty():
+            while follower.reader is None or not follower.batches.empty():
                 batch = await follower.batches.get()
                 if batch is None:
                     raise Unavailable("The log cannot be followed any more.", "Ask for it again; the panel's log says why.")
                 for line in batch:
                     yield line
             while True:
-                for line in await asyncio.to_thread(follower.alone.fresh):
+                for line in await asyncio.to_thread(follower.reader.fresh):
                     yield line
                 await asyncio.sleep(self._poll_s)
 
@@ -140,7 +140,7 @@ class Watches:
                 followed.close()
             else:
                 watch = Watch(followed, self._poll_s)
-                self._watches[key] = (watch, asyncio.create_task(watch.go_on()))
+                self._watches[key] = (watch, asyncio.create_task(watch.poll()))
         watch, task = self._watches[key]
         follower = watch.expect()
         try:

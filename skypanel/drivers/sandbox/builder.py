@@ -37,8 +37,8 @@ async def open_workspace(
     """Open the workspace of a build, or with the digest of a staged slug that of a one-off dyno. Raises Unavailable."""
     async with launcher.connect() as connection:
         async with answered_within(WORK_S):
-            await connection.say({"do": "workspace", "tenant": tenant_message(tenant), "limits": limits_message(limits), "digest": digest})
-            await connection.hear()
+            await connection.send({"do": "workspace", "tenant": tenant_message(tenant), "limits": limits_message(limits), "digest": digest})
+            await connection.receive()
         workspace = SandboxWorkspace(connection)
         try:
             yield workspace
@@ -101,8 +101,8 @@ class SandboxWorkspace:
     async def _begin(self, step: Step, descriptors: Sequence[int]) -> asyncio.Task[Exit]:
         if self._running is not None:
             await self._cancel(self._running)
-        await self._connection.say(_step_message(step), descriptors)
-        self._running = asyncio.create_task(self._hear_exit())
+        await self._connection.send(_step_message(step), descriptors)
+        self._running = asyncio.create_task(self._receive_exit())
         return self._running
 
     async def _begin_without_input(self, step: Step, stdout: int, stderr: int) -> asyncio.Task[Exit]:
@@ -112,8 +112,8 @@ class SandboxWorkspace:
         finally:
             os.close(null)
 
-    async def _hear_exit(self) -> Exit:
-        answer = await self._connection.hear()
+    async def _receive_exit(self) -> Exit:
+        answer = await self._connection.receive()
         return Exit(answer["code"], answer["reason"])
 
     async def _cancel(self, running: asyncio.Task[Exit]) -> None:
@@ -121,7 +121,7 @@ class SandboxWorkspace:
         if not running.done():
             if self._cancelled is not running:
                 self._cancelled = running
-                await self._connection.say({"do": "cancel"})
+                await self._connection.send({"do": "cancel"})
             await asyncio.wait({running})
 
     async def _end(self, running: asyncio.Task[Exit], helper: "asyncio.Task[None] | asyncio.Task[list[str]]") -> None:

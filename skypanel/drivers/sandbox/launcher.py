@@ -36,14 +36,14 @@ class LauncherConnection:
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
 
-    async def say(self, message: Message, descriptors: Sequence[int] = ()) -> None:
+    async def send(self, message: Message, descriptors: Sequence[int] = ()) -> None:
         """Send a message without waiting for an answer. Raises Unavailable."""
         try:
             await self._channel.send(message, descriptors)
         except OSError as error:
             raise _gone() from error
 
-    async def hear(self) -> dict[str, Any]:
+    async def receive(self) -> dict[str, Any]:
         """Return the next answer. Raises the launcher's error, or Unavailable if the connection is lost."""
         try:
             received = await self._channel.receive()
@@ -87,8 +87,8 @@ class Launcher:
     async def ask(self, message: Message, within_s: float = ANSWER_S) -> dict[str, Any]:
         """Return the answer to one request. Raises the launcher's error, or Unavailable if no answer comes within `within_s`."""
         async with answered_within(within_s), self.connect() as connection:
-            await connection.say(message)
-            return await connection.hear()
+            await connection.send(message)
+            return await connection.receive()
 
 
 def _gone() -> Unavailable:

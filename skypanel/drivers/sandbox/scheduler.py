@@ -117,8 +117,8 @@ class ProcessScheduler:
         async with self._launcher.connect() as connection:
             attachment = Attachment(one_off.window)
             try:
-                await connection.say(_once_message(manifest, one_off, attached=True), attachment.theirs)
-                end = asyncio.ensure_future(_hear_exit(connection))
+                await connection.send(_once_message(manifest, one_off, attached=True), attachment.theirs)
+                end = asyncio.ensure_future(_receive_exit(connection))
                 attachment.started(end, partial(self._signal, one_off.key(manifest)))
                 try:
                     yield attachment
@@ -156,10 +156,10 @@ class ProcessScheduler:
             return
         with Pipe() as pipe:
             async with answered_within(STAGE_S), self._launcher.connect() as connection:
-                await connection.say({"do": "stage", **slug}, [pipe.read])
+                await connection.send({"do": "stage", **slug}, [pipe.read])
                 pipe.close_read()
                 await self._copy_slug(pipe, digest)
-                await connection.hear()
+                await connection.receive()
 
     async def _copy_slug(self, pipe: Pipe, digest: str) -> None:
         os.set_blocking(pipe.write, False)
@@ -205,8 +205,8 @@ def _once_message(manifest: Manifest, one_off: OneOff, *, attached: bool) -> Mes
     }
 
 
-async def _hear_exit(connection: LauncherConnection) -> Exit:
-    answer = await connection.hear()
+async def _receive_exit(connection: LauncherConnection) -> Exit:
+    answer = await connection.receive()
     return Exit(answer["code"], answer["reason"])
 
 

@@ -113,7 +113,7 @@ class OneOffs:
             return [_dyno(each) for each in found]
         return [await self._docker.call(partial(_with_command, each)) for each in found]
 
-    async def tell(self, app_id: AppId, name: str) -> list[str]:
+    async def terminate(self, app_id: AppId, name: str) -> list[str]:
         """Send SIGTERM to the one-off dynos that match a name, and return their names."""
         signalled = []
         for each in await self._found(app_id, running=True):

@@ -167,7 +167,7 @@ class SwarmScheduler:
         wanted = [slot for slot in found if slot.dyno.key.is_called(dyno) and slot.dyno.state is not DynoState.STOPPING]
         here = await self._docker.call(own_node) if wanted else ""
         await asyncio.gather(*(self._stop_task(slot.task, here) for slot in wanted))
-        return sorted([slot.dyno.key.name for slot in wanted] + await self._one_offs.tell(app_id, dyno))
+        return sorted([slot.dyno.key.name for slot in wanted] + await self._one_offs.terminate(app_id, dyno))
 
     async def _stop_task(self, task: Task, here: str) -> None:
         if task.container_id is None:
