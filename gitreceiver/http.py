@@ -34,7 +34,7 @@ ANSWER = ("--stateless-rpc",)
 MAX_BESIDE_PACK_BYTES = 10 * MIB  # the limit of git's own server for a fetch request
 CLEANUP_S = 1.0
 RETRY_S = 60
-LOOK_AGAIN_S = 1.0
+CHECK_AGAIN_S = 1.0
 REVOKED = "The API token was revoked or has expired during this push."
 STATUS: dict[type[SkyPanelError], int] = {
     NotFound: 404,
@@ -197,7 +197,7 @@ class HttpListener:
     async def _until_revoked(self, token: str, push: Push) -> None:
         is_good = True
         while is_good:
-            await asyncio.sleep(LOOK_AGAIN_S)
+            await asyncio.sleep(CHECK_AGAIN_S)
             with suppress(Unavailable):
                 is_good = await self._is_good(token, push)
 

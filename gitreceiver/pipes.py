@@ -1,7 +1,7 @@
 """The three pipes between the receiver and the pre-receive hook of one push.
 
-The hook writes its quarantine folder and the ref updates into the first, copies lines from the second to the pusher, and reads one word
-from the third. If either side ends early, the push fails: a hook without a verdict declines.
+The hook writes its quarantine folder and the ref updates into the first. It copies lines from the second to the pusher, and reads its
+verdict from the third. If either side ends early, the push fails: a hook without a verdict declines.
 """
 
 import asyncio

@@ -11,7 +11,7 @@ from skypanel.bootstrap import open_panel
 from skypanel.settings import Settings, sources
 from web import rendezvous
 from web.app import create_app
-from web.keys import MEETINGS
+from web.keys import PENDING_RUNS
 
 HOST = "127.0.0.1"
 FINISH_S = 5.0
@@ -29,7 +29,7 @@ async def serve(loaded: Settings) -> None:
         await runner.setup()
         try:
             await web.TCPSite(runner, HOST, loaded.web_port).start()
-            async with rendezvous.listening(panel, app[MEETINGS], loaded.certificate, loaded.address.rendezvous_port):
+            async with rendezvous.listening(panel, app[PENDING_RUNS], loaded.certificate, loaded.address.rendezvous_port):
                 await stopping.wait()
         finally:
             await runner.cleanup()

@@ -5,7 +5,7 @@ from aiohttp import web
 from skypanel.ports.panel import Panel
 from skypanel.settings import Settings
 from web import internal, live
-from web.keys import BEAT_S, LOOKS, MEETINGS, PANEL, SETTINGS, STREAMS
+from web.keys import ACCESS_CHECKS, BEAT_S, PANEL, PENDING_RUNS, SETTINGS, STREAMS
 from web.middleware import MIDDLEWARES, add_headers
 from web.pending_runs import PendingRuns
 from web.routes import ROUTES
@@ -18,7 +18,7 @@ def create_app(panel: Panel, settings: Settings, *, beat_s: float = DEFAULT_BEAT
     """Return the application of an open panel. A silent event stream sends a comment every `beat_s` seconds."""
     app = web.Application(middlewares=MIDDLEWARES)
     app[PANEL], app[SETTINGS], app[BEAT_S], app[STREAMS] = panel, settings, beat_s, set()
-    app[LOOKS], app[MEETINGS], app[internal.TOLD] = {}, PendingRuns(), internal.LastServed()
+    app[ACCESS_CHECKS], app[PENDING_RUNS], app[internal.LAST_SERVED] = {}, PendingRuns(), internal.LastServed()
     app.on_response_prepare.append(add_headers)
     app.on_shutdown.append(live.end_streams)
     app.add_routes(ROUTES)

@@ -27,7 +27,7 @@ class LastServed:
     config: bytes = b""
 
 
-TOLD = web.AppKey("told", LastServed)
+LAST_SERVED = web.AppKey("last_served", LastServed)
 
 
 async def proxy(request: web.Request) -> web.Response:
@@ -35,14 +35,14 @@ async def proxy(request: web.Request) -> web.Response:
 
     The routes are read and saved to disk only if the database has changed since the last poll.
     """
-    panel, settings, told = request.app[PANEL], request.app[SETTINGS], request.app[TOLD]
+    panel, settings, last = request.app[PANEL], request.app[SETTINGS], request.app[LAST_SERVED]
     token = request.headers.get(PROXY_TOKEN_HEADER, "")
     if not hmac.compare_digest(token.encode(errors="surrogateescape"), settings.traefik_token.encode()):
         raise NotFound("There is nothing here.")
-    in_force = await route.look(panel, told.state)
+    in_force = await route.look(panel, last.state)
     if in_force is not None:
         config = proxied.config(settings, in_force.routes)
-        before, told.state, told.config = told.config, in_force.state, json.dumps(config).encode()
-        if told.config != before:
+        before, last.state, last.config = last.config, in_force.state, json.dumps(config).encode()
+        if last.config != before:
             await asyncio.to_thread(proxied.remember, settings.run_dir, config)
-    return web.Response(body=told.config, content_type="application/json")
+    return web.Response(body=last.config, content_type="application/json")

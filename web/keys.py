@@ -18,19 +18,19 @@ REQUEST_ID = web.RequestKey("request_id", str)
 # The authenticated account.
 ACTOR = web.RequestKey("actor", Account)
 BEAT_S = web.AppKey("beat_s", float)
-MEETINGS = web.AppKey("meetings", PendingRuns)
+PENDING_RUNS = web.AppKey("pending_runs", PendingRuns)
 STREAMS = web.AppKey("streams", set[asyncio.Task[object]])
 
 
 @dataclass
-class Look:
+class AccessCheck:
     """A task that ends when streams may no longer be read, and the number of streams that wait for it."""
 
     task: asyncio.Task[None]
     streams: int = 0
 
 
-LOOKS = web.AppKey("looks", dict[tuple[TokenId, AppId], Look])
+ACCESS_CHECKS = web.AppKey("access_checks", dict[tuple[TokenId, AppId], AccessCheck])
 SESSION_LIFE_S = 14 * 24 * 60 * 60
 
 

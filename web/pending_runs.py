@@ -26,8 +26,8 @@ class PendingRun:
 
 
 @dataclass(frozen=True)
-class _Expected:
-    meeting: PendingRun
+class _Waiting:
+    run: PendingRun
     until: float
     secret: str = field(repr=False)
 
@@ -37,24 +37,24 @@ class PendingRuns:
 
     def __init__(self, now: Callable[[], float] = monotonic) -> None:
         self._now = now
-        self._expected: dict[str, _Expected] = {}
+        self._waiting: dict[str, _Waiting] = {}
 
-    def arrange(self, meeting: PendingRun) -> str:
+    def arrange(self, run: PendingRun) -> str:
         """Return the secret that the client must send, once and within WAIT_S. Raises Conflict if too many runs wait already."""
         now = self._now()
-        self._expected = {place: each for place, each in self._expected.items() if each.until > now}
-        same = sum(each.meeting.token_id == meeting.token_id for each in self._expected.values())
-        if len(self._expected) >= MAX_WAITING or same >= MAX_WAITING_OF_ONE:
+        self._waiting = {place: each for place, each in self._waiting.items() if each.until > now}
+        same = sum(each.run.token_id == run.token_id for each in self._waiting.values())
+        if len(self._waiting) >= MAX_WAITING or same >= MAX_WAITING_OF_ONE:
             raise Conflict("Too many one-off dynos wait for somebody to connect.", "Try again in a minute.")
         place, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
-        self._expected[place] = _Expected(meeting, now + WAIT_S, secret)
+        self._waiting[place] = _Waiting(run, now + WAIT_S, secret)
         return f"{place}.{secret}"
 
     def take(self, said: bytes) -> PendingRun | None:
         """Remove and return the run of a secret, or None if there is none or it has expired."""
         place, _, secret = said.decode("ascii", errors="replace").partition(".")
-        expected = self._expected.get(place)
-        if expected is None or not hmac.compare_digest(expected.secret.encode(), secret.encode()):
+        waiting = self._waiting.get(place)
+        if waiting is None or not hmac.compare_digest(waiting.secret.encode(), secret.encode()):
             return None
-        del self._expected[place]
-        return expected.meeting if expected.until > self._now() else None
+        del self._waiting[place]
+        return waiting.run if waiting.until > self._now() else None

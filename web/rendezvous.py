@@ -25,15 +25,15 @@ from web.pending_runs import PendingRun, PendingRuns
 GREETING = b"rendezvous\r\n"
 END_OF_INPUT = b"\x04"
 # Limits for clients that have not sent the secret yet: how many at once, and how long each.
-MAX_STRANGERS = 64
-STRANGER_S = 10.0
+MAX_UNAUTHENTICATED = 64
+HANDSHAKE_S = 10.0
 MAX_SECRET_BYTES = 256
 CHUNK_BYTES = 64 * 1024
 # A client without a terminal ends its input with a byte that may also be part of it. If it is, more input follows within END_S.
 END_S = 0.5
-LOOK_S = 2.0
+CHECK_S = 2.0
 PAUSE_S = 1.0
-FAREWELL_S = 5.0
+CLOSE_S = 5.0
 # Detects a vanished client within two minutes.
 KEEPALIVE = {socket.TCP_KEEPIDLE: 60, socket.TCP_KEEPINTVL: 15, socket.TCP_KEEPCNT: 4}
 
@@ -42,11 +42,11 @@ log = logging.getLogger(__name__)
 
 @asynccontextmanager
 async def listening(
-    panel: Panel, meetings: PendingRuns, certificate: tuple[Path, Path], port: int, *, stranger_s: float = STRANGER_S
+    panel: Panel, pending: PendingRuns, certificate: tuple[Path, Path], port: int, *, handshake_s: float = HANDSHAKE_S
 ) -> AsyncIterator[int]:
     """Accept clients on all interfaces while the block runs, and yield the port. Clients still connected at its end are disconnected.
 
-    A client that has not sent a secret after `stranger_s` seconds is disconnected too.
+    A client that has not sent a secret after `handshake_s` seconds is disconnected too.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*certificate)
@@ -54,55 +54,55 @@ async def listening(
     family = socket.AF_INET6 if is_dual else socket.AF_INET
     with socket.create_server(("", port), family=family, dualstack_ipv6=is_dual) as listener:
         listener.setblocking(False)  # noqa: FBT003 - a standard name
-        reception = _Reception(panel, meetings, context, stranger_s)
-        accepting = asyncio.create_task(reception.accept(listener))
+        rendezvous = _Rendezvous(panel, pending, context, handshake_s)
+        accepting = asyncio.create_task(rendezvous.accept(listener))
         try:
             yield listener.getsockname()[1]
         finally:
             await _end({accepting})
-            await _end(reception.visits)
+            await _end(rendezvous.tasks)
 
 
-class _Reception:
-    def __init__(self, panel: Panel, meetings: PendingRuns, context: ssl.SSLContext, stranger_s: float) -> None:
-        self._panel, self._meetings, self._context, self._stranger_s = panel, meetings, context, stranger_s
-        self._strangers = asyncio.Semaphore(MAX_STRANGERS)
-        self.visits: set[asyncio.Task[None]] = set()
+class _Rendezvous:
+    def __init__(self, panel: Panel, pending: PendingRuns, context: ssl.SSLContext, handshake_s: float) -> None:
+        self._panel, self._pending, self._context, self._handshake_s = panel, pending, context, handshake_s
+        self._unauthenticated = asyncio.Semaphore(MAX_UNAUTHENTICATED)
+        self.tasks: set[asyncio.Task[None]] = set()
 
     async def accept(self, listener: socket.socket) -> None:
-        """Accept clients. Those beyond MAX_STRANGERS wait in the kernel."""
+        """Accept clients. Those beyond MAX_UNAUTHENTICATED wait in the kernel."""
         while True:
-            await self._strangers.acquire()
+            await self._unauthenticated.acquire()
             try:
                 connection, _ = await asyncio.get_running_loop().sock_accept(listener)
             except OSError as error:  # too many open files, or a client that is gone already
                 log.warning("the rendezvous cannot receive a client: %s", error)
-                self._strangers.release()
+                self._unauthenticated.release()
                 await asyncio.sleep(PAUSE_S)
                 continue
-            visit = asyncio.create_task(self._receive(connection))
-            self.visits.add(visit)
-            visit.add_done_callback(self.visits.discard)
+            task = asyncio.create_task(self._handle(connection))
+            self.tasks.add(task)
+            task.add_done_callback(self.tasks.discard)
 
-    async def _receive(self, connection: socket.socket) -> None:
+    async def _handle(self, connection: socket.socket) -> None:
         try:
-            async with asyncio.timeout(self._stranger_s):
-                client = await self._greeted(connection)
+            async with asyncio.timeout(self._handshake_s):
+                client = await self._handshake(connection)
         except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             connection.close()
             return
         finally:
-            self._strangers.release()
+            self._unauthenticated.release()
         if client is not None:
-            meeting, reader, writer = client
+            run, reader, writer = client
             try:
-                await self._attend(meeting, reader, writer)
+                await self._serve(run, reader, writer)
             except ConnectionError:
-                log.info("the client of %s of app %s is gone", meeting.one_off.name, meeting.app_id)
+                log.info("the client of %s of app %s is gone", run.one_off.name, run.app_id)
             finally:
                 await _close(writer)
 
-    async def _greeted(self, connection: socket.socket) -> tuple[PendingRun, asyncio.StreamReader, asyncio.StreamWriter] | None:
+    async def _handshake(self, connection: socket.socket) -> tuple[PendingRun, asyncio.StreamReader, asyncio.StreamWriter] | None:
         """Do the TLS handshake and read the secret. Return None if the secret is wrong."""
         for option, value in KEEPALIVE.items():
             connection.setsockopt(socket.IPPROTO_TCP, option, value)
@@ -114,26 +114,26 @@ class _Reception:
         writer = asyncio.StreamWriter(transport, protocol, reader, loop)
         try:
             said = await reader.readuntil(b"\n")
-            meeting = self._meetings.take(said.strip()) if len(said) <= MAX_SECRET_BYTES else None
+            run = self._pending.take(said.strip()) if len(said) <= MAX_SECRET_BYTES else None
         except BaseException:
             transport.abort()
             raise
-        if meeting is None:
+        if run is None:
             await _close(writer)
             return None
-        return meeting, reader, writer
+        return run, reader, writer
 
-    async def _attend(self, meeting: PendingRun, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve(self, run: PendingRun, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Run the dyno until it ends, the client disconnects, or its access is revoked."""
-        ORIGIN.set(meeting.origin)
+        ORIGIN.set(run.origin)
         await _write(writer, GREETING)
-        ticket = Ticket(meeting.token_id, meeting.app_id, {})
+        ticket = Ticket(run.token_id, run.app_id, {})
         try:
             account, app = await tickets.admit(self._panel, ticket, Action.RUN)
-            async with run_flow.attach(self._panel, app, meeting.one_off, account) as attached:
+            async with run_flow.attach(self._panel, app, run.one_off, account) as attached:
                 await _first_of(
-                    _answer(attached, writer, has_status=exit_status.is_wanted(meeting.one_off.command)),
-                    _pass_on(reader, attached, at_terminal=meeting.one_off.window is not None),
+                    _answer(attached, writer, has_status=exit_status.is_wanted(run.one_off.command)),
+                    _pass_on(reader, attached, at_terminal=run.one_off.window is not None),
                     self._until_revoked(ticket),
                 )
         except SkyPanelError as error:
@@ -141,7 +141,7 @@ class _Reception:
 
     async def _until_revoked(self, ticket: Ticket) -> None:
         while True:
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(CHECK_S)
             with suppress(Unavailable):
                 await tickets.admit(self._panel, ticket, Action.RUN)
 
@@ -201,7 +201,7 @@ async def _write(writer: asyncio.StreamWriter, chunk: bytes) -> None:
 async def _close(writer: asyncio.StreamWriter) -> None:
     writer.close()
     try:
-        async with asyncio.timeout(FAREWELL_S):
+        async with asyncio.timeout(CLOSE_S):
             await writer.wait_closed()
     except (OSError, TimeoutError):
         writer.transport.abort()

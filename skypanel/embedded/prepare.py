@@ -58,7 +58,7 @@ def prepare(home: Path, run_dir: Path, given: Mapping[str, Any], *, starting: bo
     settings = load({"SKYPANEL_HOME": str(home)})
     _make_database(settings)
     files = processes.files(settings, processes.installed())
-    # Dynos end with `up`, and new ones get other addresses. A running proxy gets its routes from web.
+    # Dynos end with `up`, so their routes mean nothing at the next start. A running proxy gets its routes from web.
     if starting or not (run_dir / routes.FILE).exists():
         files[routes.FILE] = routes.at_start(routes.config(settings, ()))
     for name, content in files.items():

@@ -1,7 +1,7 @@
 """The contract of the port Router.
 
-A subclass provides the fixtures `router`; `new_route`, which makes a valid route; `publish`, which sets the routes that the proxy gets
-when it polls; and `router_without_proxy`.
+A subclass provides the fixtures `router`, `new_route`, `publish` and `router_without_proxy`. `new_route` makes a valid route. `publish`
+sets the routes that the proxy gets when it polls.
 """
 
 import time

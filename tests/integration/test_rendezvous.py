@@ -13,7 +13,7 @@ from skypanel.flow import organizations
 from skypanel.store import audit
 from tests.support.until import until
 from web import rendezvous
-from web.keys import MEETINGS
+from web.keys import PENDING_RUNS
 
 WITHIN_S = 10
 STATUS = ' ; echo "\uffff heroku-command-exit-status: $?"'
@@ -29,7 +29,7 @@ async def context(api, stage, tmp_path):
     (tmp_path / "key").write_bytes(pair.key)
     made = ssl.create_default_context(cadata=authority.certificate.decode())
     certificate = (tmp_path / "crt", tmp_path / "key")
-    async with rendezvous.listening(stage.panel, api.client.server.app[MEETINGS], certificate, 0) as port:
+    async with rendezvous.listening(stage.panel, api.client.server.app[PENDING_RUNS], certificate, 0) as port:
         made.port = port
         yield made
 
@@ -194,13 +194,13 @@ async def test_who_does_not_speak_tls_is_sent_away(context):
 
 
 async def test_strangers_who_say_nothing_are_bounded_in_number_and_time(api, hello, stage, tmp_path, context):
-    meetings, certificate = api.client.server.app[MEETINGS], (tmp_path / "crt", tmp_path / "key")
-    async with rendezvous.listening(stage.panel, meetings, certificate, 0, stranger_s=0.5) as context.port:
+    pending, certificate = api.client.server.app[PENDING_RUNS], (tmp_path / "crt", tmp_path / "key")
+    async with rendezvous.listening(stage.panel, pending, certificate, 0, handshake_s=0.5) as context.port:
         await strangers(api, context)
 
 
 async def strangers(api, context):
-    silent = [await asyncio.open_connection("127.0.0.1", context.port) for _ in range(rendezvous.MAX_STRANGERS + 10)]
+    silent = [await asyncio.open_connection("127.0.0.1", context.port) for _ in range(rendezvous.MAX_UNAUTHENTICATED + 10)]
     _, secret = await asked(api, "echo served")
     async with come(context, secret) as (reader, _):
         assert await reader.read() == b"served\n"
@@ -211,8 +211,8 @@ async def strangers(api, context):
 
 
 async def test_those_who_are_there_are_sent_away_at_the_end(api, hello, stage, tmp_path, context):
-    meetings = api.client.server.app[MEETINGS]
-    async with rendezvous.listening(stage.panel, meetings, (tmp_path / "crt", tmp_path / "key"), 0) as context.port:
+    pending = api.client.server.app[PENDING_RUNS]
+    async with rendezvous.listening(stage.panel, pending, (tmp_path / "crt", tmp_path / "key"), 0) as context.port:
         _, secret = await asked(api, "echo ready; sleep 1000")
         arrived = come(context, secret)
         reader, _ = await arrived.__aenter__()

@@ -5,7 +5,11 @@ import pytest
 from tests.support.documents import ROOT
 from tests.support.prose import long_sentences, sentences_of_code
 
-ROOMS = ("skypanel/domain", "skypanel/flow", "skypanel/ports", "skypanel/store")
+ROOMS = (
+    *("gitreceiver", "web", "workers", "skypanel/cli", "skypanel/embedded"),
+    *("skypanel/domain", "skypanel/flow", "skypanel/ports", "skypanel/store"),
+    *("tests/contracts", "tests/fakes", "tests/fixtures", "tests/support"),
+)
 
 
 @pytest.mark.parametrize("room", ROOMS)

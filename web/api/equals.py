@@ -1,4 +1,4 @@
-"""What Heroku has several of and a panel one: a name of Heroku's is taken for ours, with a warning, so that scripts go on.
+"""Heroku has several regions, stacks and dyno sizes, a panel one. Heroku's names are accepted with a warning, so that scripts work.
 
 The names: https://devcenter.heroku.com/articles/regions, /articles/stack and /articles/dyno-types.
 """
@@ -14,14 +14,14 @@ from web.api.resources.common import REGION, REGION_REF, STACK_REF
 
 _REGION = re.compile(r"us|eu|dublin|frankfurt|london|montreal|mumbai|oregon|singapore|sydney|tokyo|virginia", re.IGNORECASE)
 _STACK = re.compile(r"bamboo|cedar(-14)?|container|cnb|heroku-[0-9]{2}", re.IGNORECASE)
-# Of old a dyno's size was a number and an X.
+# Heroku's older dyno sizes are a number and an X.
 _SIZE = re.compile(
     r"free|eco|hobby|basic|[12]x|px|standard-[12]x|performance|(performance|private|shield)-(s|m|l|l-ram|xl|2xl)", re.IGNORECASE
 )
 
 
 def check_region(call: Call, region: str) -> None:
-    """Take a region for the one there is. Raises Invalid for one that Heroku has not either."""
+    """Accept our region silently and Heroku's with a warning. Raises Invalid for any other."""
     if region in {REGION_REF.id, REGION_REF.name}:
         return
     if not _REGION.fullmatch(region):
@@ -30,7 +30,7 @@ def check_region(call: Call, region: str) -> None:
 
 
 def check_stack(call: Call, stack: str) -> None:
-    """Take a stack for the one there is. Raises Invalid for one that Heroku has not either."""
+    """Accept our stack silently and Heroku's with a warning. Raises Invalid for any other."""
     if stack in {STACK_REF.id, STACK_REF.name}:
         return
     if not _STACK.fullmatch(stack):
@@ -39,7 +39,7 @@ def check_stack(call: Call, stack: str) -> None:
 
 
 def check_size(call: Call, app: App, size: str | None) -> None:
-    """Take a dyno size for that of the app's plan. Raises Invalid for one that Heroku has not either."""
+    """Accept the size of the app's plan silently and Heroku's with a warning. Raises Invalid for any other."""
     if size is None or size.lower() == app.plan.name.lower():
         return
     if not _SIZE.fullmatch(size):

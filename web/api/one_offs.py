@@ -16,7 +16,7 @@ from web.api import equals
 from web.api.bodies import Body, Fields, Maybe, Number, Text
 from web.api.calls import Call, Reply
 from web.api.resources import dynos
-from web.keys import MEETINGS, PANEL, host
+from web.keys import PANEL, PENDING_RUNS, host
 from web.pending_runs import PendingRun
 
 MAX_SIDE = 4096
@@ -50,7 +50,7 @@ async def create(call: Call, body: NewDyno) -> Reply:
     reserved = await run_flow.reserve(call.panel, app, body.command, window=window, environment=environment, life_s=life_s)
     attach_url = None
     if is_attached:
-        secret = call.request.app[MEETINGS].arrange(PendingRun(call.caller.token_id, app.id, reserved.one_off, ORIGIN.get()))
+        secret = call.request.app[PENDING_RUNS].arrange(PendingRun(call.caller.token_id, app.id, reserved.one_off, ORIGIN.get()))
         attach_url = f"rendezvous://{host(call.request)}:{call.request.app[PANEL].address.rendezvous_port}/{secret}"
     else:
         await run_flow.detach(call.panel, app, reserved.one_off, call.account)

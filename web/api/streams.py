@@ -16,14 +16,14 @@ from skypanel.flow import deploys
 from web.api import tickets
 from web.api.tickets import Ticket
 from web.colours import shown
-from web.keys import BEAT_S, LOOKS, PANEL, Look
+from web.keys import ACCESS_CHECKS, BEAT_S, PANEL, AccessCheck
 from web.live import registered
 
 EVENTS = "text/event-stream"
 # The CLI reconnects after this time, once if nothing more comes.
 RETRY_MS = 10
-LOOK_S = 1.0
-LOOKS_AT_ONCE = 20
+CHECK_S = 1.0
+CHECKS_AT_ONCE = 20
 RESUMED_LINES = 1500
 
 log = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ async def _printed(request: web.Request, ticket: Ticket, deploy: Deploy) -> web.
         await deploys.watch(request.app[PANEL], deploy, show)
 
     await response.prepare(request)
-    return await _attended(request, ticket, response, copy())
+    return await _copy_while_valid(request, ticket, response, copy())
 
 
 async def _send(request: web.Request, ticket: Ticket, lines: AsyncIterator[tuple[str, str]]) -> web.StreamResponse:
@@ -82,17 +82,17 @@ async def _send(request: web.Request, ticket: Ticket, lines: AsyncIterator[tuple
                 text = f"id: {place}\ndata: {line}\n\n" if is_events else f"{line}\n"
                 await response.write(text.encode(errors="replace"))
 
-    return await _attended(request, ticket, response, copy(), beats=is_events)
+    return await _copy_while_valid(request, ticket, response, copy(), beats=is_events)
 
 
-async def _attended(
+async def _copy_while_valid(
     request: web.Request, ticket: Ticket, response: web.StreamResponse, copying: Coroutine[None, None, None], *, beats: bool = False
 ) -> web.StreamResponse:
     """Copy until the stream ends, the client disconnects, or its token is no longer valid."""
     with registered(request):
         try:
             async with asyncio.TaskGroup() as tasks:
-                watch = tasks.create_task(_watch(request.app, ticket))
+                watch = tasks.create_task(_until_invalid(request.app, ticket))
                 beat = tasks.create_task(_beat(response, request.app[BEAT_S])) if beats else None
                 await copying
                 watch.cancel()
@@ -103,28 +103,28 @@ async def _attended(
     return response
 
 
-async def _watch(app: web.Application, ticket: Ticket) -> None:
+async def _until_invalid(app: web.Application, ticket: Ticket) -> None:
     """Raise NotFound once a ticket is no longer valid. All streams of one token and app share one check."""
     key = (ticket.token_id, ticket.app_id)
-    looks = app[LOOKS]
-    look = looks.get(key)
-    if look is None or look.task.done():
-        look = looks[key] = Look(asyncio.create_task(_look(app, ticket)))
-    look.streams += 1
+    checks = app[ACCESS_CHECKS]
+    check = checks.get(key)
+    if check is None or check.task.done():
+        check = checks[key] = AccessCheck(asyncio.create_task(_check(app, ticket)))
+    check.streams += 1
     try:
-        await asyncio.shield(look.task)
+        await asyncio.shield(check.task)
     finally:
-        look.streams -= 1
-        if not look.streams:
-            look.task.cancel()
-            if looks.get(key) is look:
-                del looks[key]
+        check.streams -= 1
+        if not check.streams:
+            check.task.cancel()
+            if checks.get(key) is check:
+                del checks[key]
 
 
-async def _look(app: web.Application, ticket: Ticket) -> None:
+async def _check(app: web.Application, ticket: Ticket) -> None:
     while True:
-        # With many streams, each is checked less often: the database gets at most LOOKS_AT_ONCE checks per LOOK_S.
-        await asyncio.sleep(LOOK_S * max(1.0, len(app[LOOKS]) / LOOKS_AT_ONCE))
+        # With many streams, each is checked less often: the database gets at most CHECKS_AT_ONCE checks per CHECK_S.
+        await asyncio.sleep(CHECK_S * max(1.0, len(app[ACCESS_CHECKS]) / CHECKS_AT_ONCE))
         try:
             await tickets.admit(app[PANEL], ticket)
         except Unavailable:

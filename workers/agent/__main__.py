@@ -1,10 +1,10 @@
 """The agent as a program.
 
-agent run CONFIG      do all that an agent does until it is stopped
-agent start CONFIG    the same in the background, started again whenever it ends, for machines without systemd
-agent stop            stop what `start` started
-agent join            join the Swarm by what standard input says (JSON: address, token), and print the member's id
-agent leave           leave the Swarm
+agent run CONFIG      run the agent until it is stopped.
+agent start CONFIG    run it in the background under a supervisor, for machines without systemd.
+agent stop            stop what `start` started.
+agent join            join the Swarm that standard input describes (JSON: address, token), and print the member's id.
+agent leave           leave the Swarm.
 """
 
 import sys

@@ -17,7 +17,7 @@ from workers.agent.staging import Staging
 
 HEARTBEAT_S = 10.0
 # Failures in a row that are logged: the first, then less and less often.
-TOLD = frozenset({1, 10, 100})
+LOGGED = frozenset({1, 10, 100})
 
 log = logging.getLogger("agent")
 
@@ -47,7 +47,7 @@ class Agent:
                 failures = 0
             except PASSING as error:
                 failures += 1
-                if failures in TOLD or failures % 1000 == 0:
+                if failures in LOGGED or failures % 1000 == 0:
                     log.warning("no heartbeat: %s", error)
             self._changed.wait(HEARTBEAT_S)
 
@@ -64,6 +64,6 @@ class Agent:
                 failures = 0
             except PASSING as error:
                 failures += 1
-                if failures in TOLD:
+                if failures in LOGGED:
                     log.warning("the panel does not say what it wants: %s", error)
                 time.sleep(pause_s(failures))

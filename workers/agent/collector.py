@@ -16,7 +16,7 @@ from workers.agent.errors import PASSING, Refused, Rejected, pause_s
 from workers.agent.positions import Positions
 from workers.agent.printed import Printed, follow
 
-LOOK_S = 1.0
+POLL_S = 1.0
 # A container whose log cannot be followed is tried again after this time.
 LATER_S = 60.0
 # Lines within this time go into one batch.
@@ -66,23 +66,23 @@ class Collector:
 
     def run(self) -> None:
         """Run forever."""
-        threading.Thread(target=self._look_for_good, daemon=True).start()
+        threading.Thread(target=self._poll_forever, daemon=True).start()
         while True:
-            self._hand_over(self._batch())
+            self._deliver_batch(self._batch())
 
-    def _look_for_good(self) -> None:
+    def _poll_forever(self) -> None:
         failures = 0
         while True:
             try:
-                self._look()
+                self._poll()
                 failures = 0
             except PASSING as error:
                 failures += 1
                 if failures == 1:
                     log.warning("Docker does not say what runs: %s", error)
-            time.sleep(LOOK_S)
+            time.sleep(POLL_S)
 
-    def _look(self) -> None:
+    def _poll(self) -> None:
         filters = quote(json.dumps({"label": self._wanted}))
         found = {each["Id"]: each for each in self._docker.ask("GET", f"/containers/json?all=1&filters={filters}") or ()}
         self._positions.keep(found.keys())
@@ -128,7 +128,7 @@ class Collector:
             size += _size(batch[-1])
         return batch
 
-    def _hand_over(self, batch: list[Union[Line, End]]) -> None:
+    def _deliver_batch(self, batch: list[Union[Line, End]]) -> None:
         """Deliver a batch, with retries, and save the position."""
         lines = [each for each in batch if isinstance(each, Line)]
         # Lines from before this agent's start may have been delivered by its predecessor.
