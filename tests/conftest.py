@@ -8,8 +8,8 @@ from tests.support.pace import pytest_collection_modifyitems, pytest_configure, 
 
 __all__ = ["pytest_collection_modifyitems", "pytest_configure", "pytest_runtest_call", "pytest_xdist_make_scheduler"]
 
-# Shells without job control start what goes to the background so that it ignores ^C, and nohup what a hang-up ends: what tests
-# start would inherit that.
+# Shells without job control start background jobs with SIGINT ignored, and nohup ignores SIGHUP. Programs that tests start
+# would inherit that.
 for number, action in {
     signal.SIGHUP: signal.SIG_DFL,
     signal.SIGINT: signal.default_int_handler,

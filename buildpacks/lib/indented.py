@@ -1,8 +1,8 @@
-"""Run a command with all that it prints indented: `indented.py VERDICT COMMAND...`; its exit status is the command's.
+"""Run a command and indent its output: `indented.py VERDICT COMMAND...`; the exit status is the command's.
 
-Of package managers, lines that only say that all goes its way are set apart as dim: they are for the build's log, and a pusher is not
-shown them. It ends with the command: what that leaves running in the background may hold on to the output, and nobody waits for it.
-Where the command fails for want of a server, VERDICT is a file that names it from then on.
+Routine lines of package managers are marked as dim: they stay in the build's log, and the pusher does not see them.
+It ends with the command. Background processes of the command may keep the output open, but it does not wait for them.
+If the command fails because of a server, it writes a file VERDICT that names the server.
 """  # noqa: INP001 - a script, run by path
 
 import errno
@@ -39,8 +39,8 @@ _ROUTINE = re.compile(
 )
 
 _ERRNO = r"(?:ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ESOCKETTIMEDOUT|ERR_SOCKET_TIMEOUT|EHOSTUNREACH|ENETUNREACH)"
-# What says that a server could not be reached or has trouble of its own, in each tool's words: of what a package's own
-# scripts say of a server nothing is taken.
+# How each tool reports that a server is unreachable or fails. What a package's own scripts print about servers does not
+# match.
 _OUTAGE = re.compile(
     rf"npm (?:error|ERR!) code (?:{_ERRNO}|E5\d\d|E429)\b"
     rf"|^error .*\b{_ERRNO}\b|trouble with your network connection"  # Yarn 1

@@ -1,4 +1,4 @@
-"""Each role at each call of the API, each page and form of an app, and git: what it may, and what is on record of it."""
+"""What each role may do: each call of the API, each page and form of an app, git, and the audit log of it."""
 
 import logging
 import re

@@ -58,7 +58,7 @@ def fields(shape, path=""):
 
 
 def is_said(kind, said):
-    """Whether a kind of ours is among those that Heroku says: a format is a string too, and so is a word where there is no list."""
+    """Whether a kind of ours is among Heroku's. A format is a string too, and so is a word if there is no list."""
     listed = any(each.startswith("=") for each in said)
     if kind == "integer" and "number" in said:
         return True

@@ -1,8 +1,8 @@
 """Choose the Python of an app: `choose_python.py [--needed] BUILD_DIR OFFERED`.
 
 OFFERED is what the panel can bring, if that was asked for: {"versions": [...], "failure": "why it is not known"}.
-Prints three lines: version, interpreter (if the stack has it) and the reason. With --needed it prints what the panel has to
-bring: nothing, a version, or `?` and the stack's versions where it is not said yet what there is.
+Prints three lines: version, interpreter (if the stack has it) and the reason. With --needed it prints what the panel must
+provide: nothing, or a version. Without OFFERED it prints `?` and the stack's versions.
 """  # noqa: INP001 - a script, run by path
 
 import json

@@ -27,7 +27,7 @@ _GUARD_PIDS = 32
 _CPU_UNIT = 1_000_000_000
 # The kernel kills them first when the machine runs out of memory (proc(5)).
 _OOM_SCORE = 500
-# Applies the rules, then prints a line of figures at intervals, and at once for each number that it reads:
+# Applies the rules, then prints a line of figures at intervals, and at once for each number that it reads. The figures are
 # that number, bytes and files of the workspace, bytes of the cache.
 _GUARD = """
 printf '%s' "$RULES" | nft -f - || exit 1
