@@ -156,7 +156,8 @@ class Dyno:
                 self.machine.bounds(name, request.limits) as bounds,
             ):
                 temporary = self.machine.own_folder(disk, "tmp", request.tenant)
-                return await self._run_sandbox(self._spec((Bind(app, "/app"), Bind(temporary, "/tmp"))), bounds, disk)  # noqa: S108 - the sandbox's own
+                binds = (Bind(app, "/app"), Bind(temporary, "/tmp"))  # noqa: S108 - the sandbox's own
+                return await self._run_sandbox(self._spec(binds), bounds, disk)
         except (CommandFailed, OSError) as error:
             self.exit = Exit(NOT_STARTED, f"it did not start: {error}")
             return f"did not start: {error}"

@@ -114,7 +114,8 @@ def options(spec: Spec, system: System, files: Mapping[str, int], calls: int) ->
         *system.root,
         *("--proc", "/proc"),
         # /dev becomes read-only below, so that only /dev/shm can be filled
-        *("--dev", "/dev", "--perms", "1777", "--size", str(SHM_BYTES), "--tmpfs", "/dev/shm", "--remount-ro", "/dev"),  # noqa: S108 - the sandbox's own
+        *("--dev", "/dev", "--perms", "1777", "--size", str(SHM_BYTES), "--tmpfs", "/dev/shm"),  # noqa: S108 - the sandbox's own
+        *("--remount-ro", "/dev"),
         *("--dir", "/etc", "--dir", "/run", "--dir", "/var", "--symlink", "/tmp", "/var/tmp"),  # noqa: S108 - the sandbox's own
         *(part for name in SYSTEM_ETC for part in ("--ro-bind-try", f"/etc/{name}", f"/etc/{name}")),
         *(part for path in SYSTEM_VAR for part in ("--ro-bind-try", path, path)),

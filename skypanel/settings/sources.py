@@ -61,7 +61,8 @@ def of_worker(environ: Mapping[str, str]) -> Settings:
     missing = [setting.key for name, setting in settings_of(WorkerVariables).items() if not for_worker.get(name)]
     if missing:
         raise Invalid(f"SKYPANEL_DATABASE_URL is set, but {' and '.join(missing)} not.", "A worker on another machine needs all three.")
-    home = Path(environ.get(HOME.key) or f"/var/tmp/skypanel-worker-{os.geteuid()}").resolve()  # noqa: S108 - a folder of another user is rejected
+    folder = environ.get(HOME.key) or f"/var/tmp/skypanel-worker-{os.geteuid()}"  # noqa: S108 - a folder of another user is rejected
+    home = Path(folder).resolve()
     loaded = Settings(
         **from_environment(environ),
         **for_worker,

@@ -2,7 +2,7 @@ from ipaddress import IPv4Network, IPv6Network
 
 import pytest
 
-from skypanel.host.connection_limit import ConnectionLimit, lists, ruleset, undoing
+from skypanel.host.connection_limit import ConnectionLimit, lists, ruleset, undo_commands
 
 TAG = "0123abcd"
 TRUSTED = (IPv4Network("10.1.2.3/32"), IPv6Network("fd00::/64"), IPv4Network("10.2.0.0/16"))
@@ -57,5 +57,5 @@ def test_sets_that_hold_nobody_have_no_elements():
 
 
 def test_the_rules_go_with_the_panel():
-    (((*argv, _), script),) = undoing(TAG)
+    (((*argv, _), script),) = undo_commands(TAG)
     assert (argv, script) == (["nft", "-f"], f"table inet skypanel_{TAG}_door {{}}\ndelete table inet skypanel_{TAG}_door\n")

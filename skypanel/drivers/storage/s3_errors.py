@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError, IncompleteReadError, SSLError  # noqa: A004 - not the builtin
+# ConnectionError is botocore's own, not the builtin.
+from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError, IncompleteReadError, SSLError  # noqa: A004
 from botocore.parsers import ResponseParserError
 
 from skypanel.domain.errors import NotFound, SkyPanelError, Unavailable

@@ -52,7 +52,7 @@ class SwarmGuard:
         waiting: Mapping[str, str] = {}
         try:
             async with asyncio.timeout(timeout_s):
-                while waiting := await self._docker.call(lambda client: _unguarded(client, spec)):  # noqa: ASYNC110 - Swarm has no event for a healthy task
+                while waiting := await self._docker.call(lambda client: _unguarded(client, spec)):  # noqa: ASYNC110 - Swarm has no event
                     await asyncio.sleep(POLL_S)
         except TimeoutError as error:
             names = " and ".join(f"{name} ({why})" if why else name for name, why in sorted(waiting.items()))
