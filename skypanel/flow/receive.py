@@ -31,7 +31,7 @@ MAX_RECORDED = 20
 async def find(panel: Panel, by: Account, name: str, action: Action) -> App | None:
     """Return the app to fetch or push; None if the name is free and a push may create the app.
 
-    Raises NotFound, Denied, Conflict if a push uses another organization's name, Unpaid or Denied if the organization is suspended.
+    Raises NotFound, Denied, Conflict if another organization's app has the name, Unpaid or Denied if the organization is suspended.
     """
     try:
         return await apps_flow.access(panel, by, name, action)

@@ -48,7 +48,7 @@ async def reserve(
     environment: Mapping[str, str] | None = None,
     life_s: float = ONE_OFF_LIFE_S,
 ) -> Reserved:
-    """Reserve a number for a one-off dyno, without starting it. A process type as the first word stands for its command.
+    """Choose a free number for a one-off dyno, and start nothing. A process type as the first word stands for its command.
 
     Raises Invalid for an invalid command, Conflict without a release or with too many one-off dynos, and as `check_runs`.
     """
