@@ -255,9 +255,9 @@ def _service(request: web.Request) -> Service:
 
 
 def _check_body(request: web.Request, service: Service) -> None:
-    wanted = f"application/x-git-{service}-request"
-    if request.content_type != wanted:
-        raise Refused(415, f"The Content-Type is to be {wanted}. {ONLY_GIT}")
+    expected = f"application/x-git-{service}-request"
+    if request.content_type != expected:
+        raise Refused(415, f"The Content-Type is to be {expected}. {ONLY_GIT}")
     if request.headers.get(hdrs.CONTENT_ENCODING, "identity").lower() not in {"identity", "gzip"}:
         raise Refused(415, "SkyPanel takes gzip, and no other Content-Encoding.", **{hdrs.ACCEPT_ENCODING: "gzip"})
 

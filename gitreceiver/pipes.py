@@ -64,14 +64,14 @@ class HookPipes:
         """
         quarantine = await self._reports.readline()
         updates: list[RefUpdate] = []
-        told = 0
+        count = 0
         while (line := await self._reports.readline()) and line != b"\n":
-            told += 1
-            if told <= MAX_UPDATES:
+            count += 1
+            if count <= MAX_UPDATES:
                 updates.append(_update(line))
         if not line:
             return None
-        check_updates(told)
+        check_updates(count)
         return Report(os.fsdecode(quarantine.rstrip(b"\n")) or None, tuple(updates))
 
     async def write(self, text: str) -> None:

@@ -198,7 +198,7 @@ class _GitSession:
             pipes.close()
 
 
-def told(error: SkyPanelError) -> bytes:
+def refusal_line(error: SkyPanelError) -> bytes:
     """Return the line that explains a refusal before git has started."""
     return failure(str(error)).encode("utf-8", "backslashreplace") + b"\n"
 

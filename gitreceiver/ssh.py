@@ -12,7 +12,7 @@ import asyncssh
 from gitreceiver.channel import Channel
 from gitreceiver.command import ONLY_GIT, parse
 from gitreceiver.conversations import Conversations, network
-from gitreceiver.session import REFUSED, Git, told
+from gitreceiver.session import REFUSED, Git, refusal_line
 from skypanel.domain.account import Account
 from skypanel.domain.errors import SkyPanelError
 from skypanel.flow.audit import ORIGIN
@@ -105,7 +105,7 @@ class SshListener:
             log.info("%s: %s %s", account.email, command.service, command.name)
             status = await self._git.converse(account, command, channel.protocol, channel)
         except SkyPanelError as error:
-            await channel.tell(told(error))
+            await channel.tell(refusal_line(error))
         finally:
             channel.exit(status)
 

@@ -71,10 +71,10 @@ async def _copy(first: bytes, chunks: AsyncIterator[bytes], response: web.Stream
 
 
 async def _node(request: web.Request) -> Node:
-    said = request.headers.get("Authorization", "")
-    token = said.removeprefix(SCHEME)
+    header = request.headers.get("Authorization", "")
+    token = header.removeprefix(SCHEME)
     # Real tokens are short ASCII. A header that is not UTF-8 contains surrogates, which cannot be encoded for hashing.
-    if not said.startswith(SCHEME) or not token.isascii() or len(token) > MAX_TOKEN:
+    if not header.startswith(SCHEME) or not token.isascii() or len(token) > MAX_TOKEN:
         raise Denied("Only agents of nodes have something to ask here.", "Give the node's token.")
     return await heartbeat.agent(request.app[PANEL], token)
 

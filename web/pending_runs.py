@@ -50,9 +50,9 @@ class PendingRuns:
         self._waiting[place] = _Waiting(run, now + WAIT_S, secret)
         return f"{place}.{secret}"
 
-    def take(self, said: bytes) -> PendingRun | None:
+    def take(self, text: bytes) -> PendingRun | None:
         """Remove and return the run of a secret, or None if there is none or it has expired."""
-        place, _, secret = said.decode("ascii", errors="replace").partition(".")
+        place, _, secret = text.decode("ascii", errors="replace").partition(".")
         waiting = self._waiting.get(place)
         if waiting is None or not hmac.compare_digest(waiting.secret.encode(), secret.encode()):
             return None

@@ -113,8 +113,8 @@ class _Rendezvous:
         transport, _ = await loop.connect_accepted_socket(lambda: protocol, connection, ssl=self._context)
         writer = asyncio.StreamWriter(transport, protocol, reader, loop)
         try:
-            said = await reader.readuntil(b"\n")
-            run = self._pending.take(said.strip()) if len(said) <= MAX_SECRET_BYTES else None
+            line = await reader.readuntil(b"\n")
+            run = self._pending.take(line.strip()) if len(line) <= MAX_SECRET_BYTES else None
         except BaseException:
             transport.abort()
             raise

@@ -23,10 +23,10 @@ def keep(running: Mapping[str, int]) -> Mapping[str, int] | None:
         if number in STOPS:
             _stop(left, number)
             return None
-    told = signal.sigtimedwait(STOPS, PAUSE_S)
-    if told is None:
+    received = signal.sigtimedwait(STOPS, PAUSE_S)
+    if received is None:
         return left
-    _stop(left, told.si_signo)
+    _stop(left, received.si_signo)
     return None
 
 
@@ -57,8 +57,8 @@ def main() -> None:
     split = sys.argv.index("--")
     left = keep(read(sys.argv[1:split]))
     if left is not None:
-        program, *told = sys.argv[split + 1 :]
-        become(program, [*told, "--running", *marks(left)])
+        program, *arguments = sys.argv[split + 1 :]
+        become(program, [*arguments, "--running", *marks(left)])
 
 
 if __name__ == "__main__":

@@ -90,13 +90,13 @@ class PanelProcess:
 
     def run_alone(self, name: str, job: Job) -> None:
         """Run a job, unless a process or thread of this machine is running it; then that one runs it once more."""
-        wanted = self._locks() / f"{name}.wanted"
-        wanted.touch()
-        while wanted.exists():
-            with alone(wanted.with_suffix(".lock")) as mine:
+        marker = self._locks() / f"{name}.wanted"
+        marker.touch()
+        while marker.exists():
+            with alone(marker.with_suffix(".lock")) as mine:
                 if not mine:
                     return
-                wanted.unlink()
+                marker.unlink()
                 if not self.run(job):
                     return
 

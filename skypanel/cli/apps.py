@@ -163,8 +163,8 @@ def config(app: str, assignments: tuple[str, ...], removals: tuple[str, ...]) ->
 
 async def _configure(panel: Panel, app: App, changes: Mapping[str, str | None], by: Account) -> Rollout | None:
     rollout = await config_flow.change(panel, app, changes, by)
-    for said in warnings(changes):
-        click.echo(f" !     {said}", err=True)
+    for warning in warnings(changes):
+        click.echo(f" !     {warning}", err=True)
     return rollout
 
 

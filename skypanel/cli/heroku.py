@@ -54,19 +54,19 @@ async def _run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         private = Path(folder)
         login = login_port(target)
         async with relay(target, private, login) as port:
-            token = environ.get("HEROKU_API_KEY") or environ.get("SKYPANEL_TOKEN") or _kept(environ, login) or own_token
+            token = environ.get("HEROKU_API_KEY") or environ.get("SKYPANEL_TOKEN") or _saved_token(environ, login) or own_token
             if LOGGING_IN.intersection(arguments[:1]):
                 token = None
             _trusted(private, target, environ)
-            given = environment(environ, target, private / "trusted.pem", port, token) | _headers(arguments)
-            return await _child([program, *arguments], given)
+            variables = environment(environ, target, private / "trusted.pem", port, token) | _headers(arguments)
+            return await _child([program, *arguments], variables)
 
 
 def panel(environ: Mapping[str, str]) -> tuple[Target, str | None]:
     """Return the panel at SKYPANEL_URL, or else that of SKYPANEL_HOME and its token. Raises SkyPanelError if there is none."""
-    said = environ.get("SKYPANEL_URL", "")
-    if said:
-        return Target(_origin(said), _text(Path(environ["SKYPANEL_CA"])) if environ.get("SKYPANEL_CA") else None), None
+    url = environ.get("SKYPANEL_URL", "")
+    if url:
+        return Target(_origin(url), _text(Path(environ["SKYPANEL_CA"])) if environ.get("SKYPANEL_CA") else None), None
     try:
         loaded = sources.load(environ)
     except SkyPanelError as error:
@@ -84,16 +84,16 @@ def login_port(target: Target) -> int:
 def environment(environ: Mapping[str, str], target: Target, trusted: Path, port: int, token: str | None) -> dict[str, str]:
     """Return the CLI's environment. Its requests go to the relay, except git's: remotes must outlive the relay."""
     address = f"https://{HOST}:{port}"
-    given = {name: value for name, value in environ.items() if not name.startswith(("HEROKU_", "SKYPANEL_"))}
-    given |= {name: environ[name] for name in ("HEROKU_APP", "HEROKU_ORGANIZATION", "HEROKU_DEBUG") if name in environ}
-    given |= dict.fromkeys(("HEROKU_HOST", "HEROKU_PARTICLEBOARD_URL", "HEROKU_LOGIN_HOST"), address)
-    given |= {**QUIET, "HEROKU_GIT_HOST": target.host, "NODE_EXTRA_CA_CERTS": str(trusted)}
-    given |= {name: f"{environ[name]},{LOCAL}" if environ.get(name) else LOCAL for name in PROXIES}
+    variables = {name: value for name, value in environ.items() if not name.startswith(("HEROKU_", "SKYPANEL_"))}
+    variables |= {name: environ[name] for name in ("HEROKU_APP", "HEROKU_ORGANIZATION", "HEROKU_DEBUG") if name in environ}
+    variables |= dict.fromkeys(("HEROKU_HOST", "HEROKU_PARTICLEBOARD_URL", "HEROKU_LOGIN_HOST"), address)
+    variables |= {**QUIET, "HEROKU_GIT_HOST": target.host, "NODE_EXTRA_CA_CERTS": str(trusted)}
+    variables |= {name: f"{environ[name]},{LOCAL}" if environ.get(name) else LOCAL for name in PROXIES}
     if any(environ.get(name) for name in OPENSSL):
-        given["SSL_CERT_FILE"] = str(trusted)
+        variables["SSL_CERT_FILE"] = str(trusted)
     if target.authority is not None:
-        given["GIT_SSL_CAINFO"] = str(trusted)
-    return given | ({"HEROKU_API_KEY": token} if token else {})
+        variables["GIT_SSL_CAINFO"] = str(trusted)
+    return variables | ({"HEROKU_API_KEY": token} if token else {})
 
 
 def _headers(arguments: Sequence[str]) -> dict[str, str]:
@@ -119,7 +119,7 @@ def _text(file: Path) -> str:
         raise Unavailable(f"{file} cannot be read.", "Look whether it is there, and whether you may read it.") from error
 
 
-def _kept(environ: Mapping[str, str], port: int) -> str | None:
+def _saved_token(environ: Mapping[str, str], port: int) -> str | None:
     """Return the token that `heroku login` saved for this panel. The CLI finds it only if the relay got its usual port."""
     with suppress(OSError, netrc.NetrcParseError):
         found = netrc.netrc(Path(environ.get("HOME", "/"), ".netrc")).authenticators(f"{HOST}:{port}")
@@ -142,12 +142,12 @@ async def _child(argv: Sequence[str], environment: Mapping[str, str]) -> int:
     child = await asyncio.create_subprocess_exec(*argv, env=dict(environment))
     loop.add_signal_handler(signal.SIGINT, lambda: None)
     for number in (signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, _tell, child, number)
+        loop.add_signal_handler(number, _forward, child, number)
     status = await child.wait()
     return 128 - status if status < 0 else status
 
 
-def _tell(child: asyncio.subprocess.Process, number: int) -> None:
+def _forward(child: asyncio.subprocess.Process, number: int) -> None:
     with suppress(ProcessLookupError):
         child.send_signal(number)
 

@@ -146,7 +146,7 @@ def add_member(organization: str, email: str, role: str) -> None:
 
     async def act(panel: Panel, by: Account) -> None:
         found = await organizations_flow.access(panel, by, organization, Action.MANAGE_MEMBERS)
-        _tell(panel, await organizations_flow.add_member(panel, found, email, wanted, by))
+        _report(panel, await organizations_flow.add_member(panel, found, email, wanted, by))
 
     session.run(act)
 
@@ -207,7 +207,7 @@ def add_collaborator(app: str, email: str, role: str) -> None:
 
     async def act(panel: Panel, by: Account) -> None:
         found = await apps_flow.access(panel, by, app, Action.SHARE_APP)
-        _tell(panel, await collaborators_flow.add(panel, found, email, wanted, by))
+        _report(panel, await collaborators_flow.add(panel, found, email, wanted, by))
 
     session.run(act)
 
@@ -231,7 +231,7 @@ def _print(people: Sequence[Member]) -> None:
         click.echo(f"{person.account.email}  {person.role.word}")
 
 
-def _tell(panel: Panel, invitation: Invitation) -> None:
+def _report(panel: Panel, invitation: Invitation) -> None:
     click.echo(f"{invitation.account.email} has access.")
     if invitation.link is None:
         click.echo(f"They had an account before. If their link or password is lost: skypanel accounts reset {invitation.account.email}")

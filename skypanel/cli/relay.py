@@ -79,18 +79,18 @@ async def _answer(request: web.BaseRequest, session: ClientSession, origin: str,
     if has_body and request.content_length is not None:
         headers.append(("Content-Length", str(request.content_length)))
     try:
-        asked = session.request(
+        upstream = session.request(
             request.method,
             f"{origin}{request.raw_path}",
             headers=[*headers, ("Accept-Encoding", "identity")],
             data=request.content if has_body else None,
             allow_redirects=False,
         )
-        async with asked as answered:
-            kept = [(name, value) for name, value in answered.headers.items() if name.lower() not in OWN_HEADERS]
+        async with upstream as answered:
+            response_headers = [(name, value) for name, value in answered.headers.items() if name.lower() not in OWN_HEADERS]
             if answered.content_type == "application/json":
-                return web.Response(body=_localized(await answered.read(), origin, base), status=answered.status, headers=kept)
-            response = web.StreamResponse(status=answered.status, reason=answered.reason, headers=kept)
+                return web.Response(body=_localized(await answered.read(), origin, base), status=answered.status, headers=response_headers)
+            response = web.StreamResponse(status=answered.status, reason=answered.reason, headers=response_headers)
             await response.prepare(request)
             async for chunk in answered.content.iter_any():
                 await response.write(chunk)

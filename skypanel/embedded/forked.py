@@ -64,10 +64,10 @@ def _settle(parent: int, environ: Mapping[str, str]) -> None:
     os.environ.update(environ)
 
 
-def _status(asked: SystemExit) -> int:
-    if isinstance(asked.code, str):
-        sys.stderr.write(f"{asked.code}\n")
-    return asked.code if isinstance(asked.code, int) else int(asked.code is not None)
+def _status(exit_: SystemExit) -> int:
+    if isinstance(exit_.code, str):
+        sys.stderr.write(f"{exit_.code}\n")
+    return exit_.code if isinstance(exit_.code, int) else int(exit_.code is not None)
 
 
 def _end(status: int) -> NoReturn:

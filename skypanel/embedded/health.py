@@ -63,8 +63,8 @@ async def front_door_answers(settings: Settings) -> bool:
     """
     address = settings.address
     ports = {"http": address.http_port, "https": address.https_port}
-    there = {"Host": address.host("skypanel")}
-    answers = (_is_ok(f"{scheme}://127.0.0.1:{port}/internal/health", there) for scheme, port in ports.items())
+    headers = {"Host": address.host("skypanel")}
+    answers = (_is_ok(f"{scheme}://127.0.0.1:{port}/internal/health", headers) for scheme, port in ports.items())
     return all(await asyncio.gather(*answers))
 
 

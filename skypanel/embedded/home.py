@@ -107,12 +107,12 @@ def _give(folder: Path, user: User, mode: int) -> None:
 
 def _prepare(home: Path, run_dir: Path, user: User, environ: Mapping[str, str], occasion: str) -> None:
     argv = (sys.executable, "-m", "skypanel.embedded.prepare", str(run_dir), occasion)
-    told = {variable.key: environ[variable.key] for variable in VARIABLES if variable.key in environ}
+    settings = {variable.key: environ[variable.key] for variable in VARIABLES if variable.key in environ}
     prepared = subprocess.run(
         users.argv_as(user, argv),
         check=False,
         cwd=home,
-        env={**told, **service_environment(home, environ)},
+        env={**settings, **service_environment(home, environ)},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -48,13 +48,13 @@ def check_public_ports(address: Address) -> None:
 
 
 def _by(port: int) -> str:
-    asked = subprocess.run(
+    result = subprocess.run(
         ("ss", "--no-header", "--listening", "--tcp", "--numeric", "--processes", "sport", "=", f":{port}"),
         check=False,
         capture_output=True,
         text=True,
     )
-    return listener(asked.stdout)
+    return listener(result.stdout)
 
 
 def listener(sockets: str) -> str:

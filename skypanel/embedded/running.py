@@ -113,8 +113,8 @@ class Running:
         """Run the starter as the panel's user while these children run. Raises Unavailable if it fails or a child ends."""
         is_first = occasion == "first"
         files = welcome.key_files(welcome.key_folders(self._environ)) if is_first else ()
-        told = {"files": [asdict(file) for file in files], "indexes": host_indexes(self._environ) if is_first else {}}
-        completing = asyncio.create_task(self._run_starter(occasion, told))
+        request = {"files": [asdict(file) for file in files], "indexes": host_indexes(self._environ) if is_first else {}}
+        completing = asyncio.create_task(self._run_starter(occasion, request))
         ends = {asyncio.create_task(child.wait()): child for child in children}
         try:
             done, _ = await asyncio.wait((completing, *ends), return_when=asyncio.FIRST_COMPLETED)
@@ -127,7 +127,7 @@ class Running:
                 task.cancel()
             await asyncio.wait((completing, *ends))
 
-    async def _run_starter(self, occasion: str, told: Mapping[str, Any]) -> Welcome | None:
+    async def _run_starter(self, occasion: str, request: Mapping[str, Any]) -> Welcome | None:
         argv = users.argv_as(self._user, (str(processes.installed().python), "-m", "skypanel.embedded.starter", occasion))
         log = open_log(self._settings.home, STARTER)
         try:
@@ -143,7 +143,7 @@ class Running:
         finally:
             os.close(log)
         try:
-            found = await self._hear(starter, json.dumps(told).encode())
+            found = await self._read_messages(starter, json.dumps(request).encode())
             if await starter.wait():
                 raise self._cut_short()
         finally:
@@ -152,15 +152,15 @@ class Running:
                 await starter.wait()
         return found
 
-    async def _hear(self, starter: Process, told: bytes) -> Welcome | None:
+    async def _read_messages(self, starter: Process, request: bytes) -> Welcome | None:
         """Send the starter its input, process its output until it ends, and return its result."""
         found = None
         if starter.stdin is None or starter.stdout is None:
             raise RuntimeError("a process with pipes has its streams")
-        starter.stdin.write(told)
+        starter.stdin.write(request)
         starter.stdin.close()
-        async for said in starter.stdout:
-            match json.loads(said):
+        async for raw in starter.stdout:
+            match json.loads(raw):
                 case {"line": line}:
                     click.echo(terminal.clean(line))
                 case {"silent": [name, title]}:

@@ -16,10 +16,10 @@ USER_UNITS = Path(".config/systemd/user")
 
 def unit(command: Path, home: Path, environ: Mapping[str, str], *, of_root: bool) -> str:
     """Return the unit's text. It contains the current environment's settings for the panel."""
-    told = {variable.key: environ[variable.key] for variable in VARIABLES if environ.get(variable.key)}
+    settings = {variable.key: environ[variable.key] for variable in VARIABLES if environ.get(variable.key)}
     certificates = {name: environ[name] for name in homes.CERTIFICATE_VARIABLES if environ.get(name)}
     user_home = {} if of_root or not environ.get("HOME") else {"HOME": environ["HOME"]}
-    variables = {**user_home, **certificates, **told, "SKYPANEL_HOME": str(home)}
+    variables = {**user_home, **certificates, **settings, "SKYPANEL_HOME": str(home)}
     lines = (
         "[Unit]",
         "Description=SkyPanel",

@@ -2,7 +2,7 @@
 
 `python -m skypanel.embedded.starter first|again`, as the panel's user. It imports the vendors' libraries and ends with the start, so that
 `up` can stay small. It reads JSON from stdin: the caller's public key files, and the machine's configuration of pip and npm. It writes
-one JSON object per line to stdout, each with a key that `_hear` of `up` knows.
+one JSON object per line to stdout, each with a key that `_read_messages` of `up` knows.
 """
 
 import asyncio
@@ -115,10 +115,10 @@ async def _answers(loaded: Settings, supervisor: Supervisor, part: Part) -> None
 
 def main() -> None:
     """Complete a start, or report why it failed."""
-    told = json.load(sys.stdin)
-    files = [KeyFile(**fields) for fields in told["files"]]
+    request = json.load(sys.stdin)
+    files = [KeyFile(**fields) for fields in request["files"]]
     try:
-        asyncio.run(OCCASIONS[sys.argv[1]](sources.load(os.environ), files, told["indexes"]))
+        asyncio.run(OCCASIONS[sys.argv[1]](sources.load(os.environ), files, request["indexes"]))
     except NotResponding as error:
         say(silent=[error.part.name, error.part.title])
         sys.exit(1)

@@ -52,11 +52,11 @@ async def change(request: web.Request) -> web.Response:
     """Provision, drain, activate or remove a node."""
     visitor = await session.visitor(request)
     fields = await forms.read(request)
-    wanted = CHANGES.get(fields.get("change", ""))
-    if wanted is None:
+    action = CHANGES.get(fields.get("change", ""))
+    if action is None:
         raise Invalid("This is nothing that can be done to a node.", "Choose a button of the page.")
     try:
-        await wanted(request.app[PANEL], visitor.account, fields.get("name", ""))
+        await action(request.app[PANEL], visitor.account, fields.get("name", ""))
     except (Conflict, NotFound, Unavailable) as error:
         return await _page(request, visitor, 422, error=error)
     return web.Response(status=303, headers={"Location": PATH})
@@ -86,7 +86,7 @@ async def _page(
     fields: forms.Fields | None = None,
 ) -> web.Response:
     found, alerts = await nodes.overview(request.app[PANEL], visitor.account)
-    kept = {name: (fields or {}).get(name, default) for name, default in DEFAULTS.items()}
+    values = {name: (fields or {}).get(name, default) for name, default in DEFAULTS.items()}
     return page_for(
         request,
         visitor,
@@ -95,5 +95,5 @@ async def _page(
         nodes=[overview.node for overview in found],
         alerts=alerts,
         error=error,
-        fields=kept,
+        fields=values,
     )

@@ -50,10 +50,10 @@ async def change(request: web.Request) -> web.Response:
     visitor = await session.visitor(request)
     fields = await forms.read(request)
     organization = await _organization(request, visitor)
-    wanted = CHANGES.get(fields.get("change", ""))
-    if wanted is None:
+    action = CHANGES.get(fields.get("change", ""))
+    if action is None:
         raise Invalid("This is nothing that can be done to an organization.", "Choose a button of the page.")
-    await wanted(request.app[PANEL], organization, visitor.account)
+    await action(request.app[PANEL], organization, visitor.account)
     return web.Response(status=303, headers={"Location": f"{PATH}/{organization.id}"})
 
 

@@ -87,9 +87,9 @@ async def remove_key(call: Call) -> Reply:
 
 async def authorize(request: web.Request, _params: Mapping[str, str], body: NewAuthorization) -> Reply:
     """Make an API token, for an e-mail address and its password, or for a token that is good for it."""
-    panel, given = request.app[PANEL], auth.credentials(request)
-    if "@" in given.user:
-        account = await passwords.prove(panel, given.user, given.secret, client(request))
+    panel, credentials = request.app[PANEL], auth.credentials(request)
+    if "@" in credentials.user:
+        account = await passwords.prove(panel, credentials.user, credentials.secret, client(request))
     else:
         caller = await auth.caller(request, panel)
         caller.check(AccountAction.CHANGE_ACCOUNT)

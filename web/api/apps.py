@@ -43,12 +43,12 @@ async def index(call: Call) -> Page:
 
 async def page(call: Call, organization_id: OrganizationId | None = None) -> Page:
     """List the caller's apps, all or those of one organization. The database does the paging if the range is by name and has no end."""
-    asked = call.range if call.range.field == "name" else Range("name", max=call.range.max, is_descending=call.range.is_descending)
-    is_plain = not asked.is_descending and not asked.last and (asked.after_first or not asked.first)
-    after = asked.first if is_plain else ""
-    limit = asked.max + 1 if is_plain else None
+    requested = call.range if call.range.field == "name" else Range("name", max=call.range.max, is_descending=call.range.is_descending)
+    is_plain = not requested.is_descending and not requested.last and (requested.after_first or not requested.first)
+    after = requested.first if is_plain else ""
+    limit = requested.max + 1 if is_plain else None
     found = await apps_flow.listed(call.panel, call.account, after=after, limit=limit, organization_id=organization_id)
-    part = cut(found, asked, "name") if is_plain else paginate(found, asked, "name")
+    part = cut(found, requested, "name") if is_plain else paginate(found, requested, "name")
     address = call.panel.address
     return Page([apps.app(each, address) for each in part.items], part.next)
 

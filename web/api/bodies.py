@@ -39,15 +39,15 @@ class Empty(Body):
 
 def read(body: bytes, kind: Any) -> Any:  # noqa: ANN401 - a value of `kind`
     """Parse a body into a value of type `kind`. Raises Invalid."""
-    said = parse(body)
-    _check(_described(kind), said, "The body")
-    return convert(said, kind)
+    value = parse(body)
+    _check(_described(kind), value, "The body")
+    return convert(value, kind)
 
 
 def check_empty(body: bytes) -> None:
     """Raise Invalid unless a body says nothing. JSON that is falsy, such as {}, says nothing either."""
-    if said := parse(body):
-        _check(_described(Empty), said, "The body")
+    if value := parse(body):
+        _check(_described(Empty), value, "The body")
 
 
 def parse(body: bytes) -> Json:
@@ -120,8 +120,8 @@ def _check_items(kind: inspect.VarTupleType, value: Sequence[Json], name: str) -
 def _check_entries(kind: inspect.DictType, value: Mapping[str, Json], name: str) -> None:
     if kind.max_length is not None and len(value) > kind.max_length:
         raise Invalid(f"{name} has more than {kind.max_length} fields.", "Send several requests.")
-    for key, given in value.items():
-        _check(kind.value_type, given, printable(key))
+    for key, entry in value.items():
+        _check(kind.value_type, entry, printable(key))
 
 
 def _check_fields(kind: inspect.StructType, value: Mapping[str, Json], _name: str) -> None:
@@ -129,10 +129,10 @@ def _check_fields(kind: inspect.StructType, value: Mapping[str, Json], _name: st
     for field in kind.fields:
         if field.required and field.encode_name not in value:
             raise Invalid(f"{field.encode_name} is missing.", f"Add the field {field.encode_name}.")
-    for key, given in value.items():
+    for key, field_value in value.items():
         if key not in known:
             raise Invalid(f"There is no field {printable(key)} here.", f"Known are: {', '.join(known) or 'none'}.")
-        _check(known[key].type, given, key)
+        _check(known[key].type, field_value, key)
 
 
 _CHECKS: Mapping[type[inspect.Type], tuple[type, str, Callable[[Any, Any, str], None]]] = {

@@ -45,11 +45,11 @@ class NewBuild(Body):
 
 async def index(call: Call) -> Page:
     """List an app's builds by age."""
-    app, asked = await call.app(), call.range
-    after = _id(asked.first) if asked.after_first else None
-    found = await history.builds(call.panel, app, asked.max + 1, after, is_descending=asked.is_descending)
-    page = found[: asked.max]
-    return Page([_shown(call, app, each) for each in page], asked.next("id", page[-1].build.id) if len(found) > len(page) else None)
+    app, requested = await call.app(), call.range
+    after = _id(requested.first) if requested.after_first else None
+    found = await history.builds(call.panel, app, requested.max + 1, after, is_descending=requested.is_descending)
+    page = found[: requested.max]
+    return Page([_shown(call, app, each) for each in page], requested.next("id", page[-1].build.id) if len(found) > len(page) else None)
 
 
 async def show(call: Call) -> Reply:

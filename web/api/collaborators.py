@@ -58,11 +58,13 @@ async def add(call: Call, body: NewCollaborator) -> Reply:
     await people.check_known(call, email)
     role = _role(body.permissions) if body.permissions is not UNSET else Role.DEVELOPER
     invitation = await collaborators_flow.add(call.panel, app, email, role, call.account)
-    told = people.invited(call, invitation)
+    headers = people.invited(call, invitation)
     if body.permissions is UNSET:
         # The CLI sends permissions only for Heroku's enterprise teams. Here it drops them silently.
-        told["Warning-Message"] = " ".join((f"They are a {role.word} of {app.name}; access:update makes them another.", *told.values()))
-    return Reply(await _shown(call, app, invitation.account.email), 201, told)
+        headers["Warning-Message"] = " ".join(
+            (f"They are a {role.word} of {app.name}; access:update makes them another.", *headers.values())
+        )
+    return Reply(await _shown(call, app, invitation.account.email), 201, headers)
 
 
 async def change(call: Call, body: Permissions) -> Reply:
@@ -95,9 +97,9 @@ def _role(names: Sequence[str]) -> Role:
 
 
 def _named(call: Call, app: App, found: Sequence[Member]) -> Member:
-    asked = call.params["collaborator"].lower()
+    requested = call.params["collaborator"].lower()
     for each in found:
-        if asked in {each.account.email, str(each.account.id), resources.collaborator_id(each.account, app)}:
+        if requested in {each.account.email, str(each.account.id), resources.collaborator_id(each.account, app)}:
             return each
     raise NotFound(f"{printable(call.params['collaborator'])} has no access here.", "`heroku access` shows who has.")
 

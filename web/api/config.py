@@ -55,6 +55,6 @@ async def of_release(call: Call) -> Reply:
     return _masked(await config_flow.keys_of(call.panel, app, version(call.params["release"])))
 
 
-def _masked(keys: Sequence[str], said: Sequence[str] = ()) -> Reply:
-    told = " ".join((*said, *([WRITE_ONLY] if keys else [])))
-    return Reply(dict.fromkeys(keys, MASK), headers={"Warning-Message": told} if told else {})
+def _masked(keys: Sequence[str], messages: Sequence[str] = ()) -> Reply:
+    warning = " ".join((*messages, *([WRITE_ONLY] if keys else [])))
+    return Reply(dict.fromkeys(keys, MASK), headers={"Warning-Message": warning} if warning else {})

@@ -87,24 +87,24 @@ async def _body(request: web.Request, endpoint: Endpoint | OpenEndpoint) -> Sequ
 
 
 def _warn(response: web.StreamResponse, warnings: Sequence[str]) -> None:
-    said = [response.headers[WARNING]] if WARNING in response.headers else []
-    if text := " ".join((*said, *warnings)):
+    texts = [response.headers[WARNING]] if WARNING in response.headers else []
+    if text := " ".join((*texts, *warnings)):
         # Today's CLI reads the first header, Heroku's older clients read the second.
         response.headers.update({WARNING: text, "X-Heroku-Warning": text})
 
 
-def _response(request: web.Request, given: Answer) -> web.StreamResponse:
-    if isinstance(given, web.StreamResponse):
-        return given
-    if isinstance(given, Page):
-        more = {"Next-Range": given.next} if given.next else {}
-        given = Reply(list(given.items), PARTIAL if given.next else 200, {"Accept-Ranges": "id, name, version", **more})
+def _response(request: web.Request, answer: Answer) -> web.StreamResponse:
+    if isinstance(answer, web.StreamResponse):
+        return answer
+    if isinstance(answer, Page):
+        more = {"Next-Range": answer.next} if answer.next else {}
+        answer = Reply(list(answer.items), PARTIAL if answer.next else 200, {"Accept-Ranges": "id, name, version", **more})
     # With the spaces that Python's json writes: scripts may search the text for them.
-    body = msgspec.json.format(_ENCODER.encode(given.body), indent=0)
+    body = msgspec.json.format(_ENCODER.encode(answer.body), indent=0)
     tag = f'W/"{hashlib.sha256(body).hexdigest()[:32]}"'
-    headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Authorization, Accept-Encoding, Range", **given.headers}
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Authorization, Accept-Encoding, Range", **answer.headers}
     if request.method == "GET" and tag in request.headers.get("If-None-Match", ""):
         return web.Response(status=NOT_MODIFIED, headers=headers)
     if len(body) >= COMPRESSED_FROM and "gzip" in request.headers.get("Accept-Encoding", ""):
         body, headers = zlib.compress(body, COMPRESSION, _GZIP), {**headers, "Content-Encoding": "gzip"}
-    return web.Response(body=body, status=given.status, content_type=JSON, headers=headers)
+    return web.Response(body=body, status=answer.status, content_type=JSON, headers=headers)

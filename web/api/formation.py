@@ -77,11 +77,11 @@ async def dynos(call: Call) -> Page:
 
 async def dyno(call: Call) -> Reply:
     """Show a dyno, by its name or id."""
-    app, asked = await call.app(), call.params["dyno"]
+    app, requested = await call.app(), call.params["dyno"]
     for each in await formation_flow.dynos(call.panel, app):
-        if asked in {each.dyno.key.name, str(each.dyno.key.id)}:
+        if requested in {each.dyno.key.name, str(each.dyno.key.id)}:
             return Reply(resources.dyno(each, app))
-    raise _no_dyno(asked)
+    raise _no_dyno(requested)
 
 
 async def restart(call: Call) -> Reply:
@@ -92,18 +92,18 @@ async def restart(call: Call) -> Reply:
 
 async def stop_dyno(call: Call) -> Reply:
     """Stop a dyno, by its name or id, or those of a process type; those of the formation start again at once."""
-    app, asked = await call.app(), call.params["dyno"]
-    name = stoppable((each.key for each in await detail.running(call.panel, app)), asked)
+    app, requested = await call.app(), call.params["dyno"]
+    name = stoppable((each.key for each in await detail.running(call.panel, app)), requested)
     if name is None:
-        raise _no_dyno(asked)
+        raise _no_dyno(requested)
     await scale_flow.stop(call.panel, app, name, call.account)
     return Reply(Nothing(), 202)
 
 
 async def stop_type(call: Call) -> Reply:
     """Stop the dynos of a process type, or the one-off dynos; those of the formation start again at once."""
-    app, asked = await call.app(), call.params["type"]
-    name = ONE_OFF if asked == ONE_OFF else _of_type(app, (await formation_flow.of(call.panel, app)).processes, asked).type
+    app, requested = await call.app(), call.params["type"]
+    name = ONE_OFF if requested == ONE_OFF else _of_type(app, (await formation_flow.of(call.panel, app)).processes, requested).type
     await scale_flow.stop(call.panel, app, name, call.account)
     return Reply(Nothing(), 202)
 
@@ -122,13 +122,13 @@ async def _scale(call: Call, app: App, updates: Sequence[TypeScaling]) -> None:
         await scale_flow.scale(call.panel, app, quantities, call.account, added=added)
 
 
-def _quantity(given: str | int) -> tuple[bool, int]:
+def _quantity(quantity: str | int) -> tuple[bool, int]:
     """Return whether a quantity is relative, such as +1 or -1, and its number. Raises Invalid."""
-    if isinstance(given, int):
-        return False, given
-    sign, digits = given[:1], given.removeprefix("+").removeprefix("-")
+    if isinstance(quantity, int):
+        return False, quantity
+    sign, digits = quantity[:1], quantity.removeprefix("+").removeprefix("-")
     if not (digits.isascii() and digits.isdigit() and len(digits) <= MAX_DIGITS):
-        raise Invalid(f"{printable(given)} is no quantity.", "Give a number, or +1 or -1 to change what there is.")
+        raise Invalid(f"{printable(quantity)} is no quantity.", "Give a number, or +1 or -1 to change what there is.")
     return sign in {"+", "-"}, -int(digits) if sign == "-" else int(digits)
 
 
@@ -142,14 +142,14 @@ async def _one(call: Call, app: App) -> Reply:
     return Reply(resources.formation(_of_type(app, found.processes, call.params["type"]), app, found.changed_at))
 
 
-def _of_type(app: App, processes: Sequence[Process], asked: str) -> Process:
+def _of_type(app: App, processes: Sequence[Process], requested: str) -> Process:
     for each in processes:
-        if asked in {each.type, str(formation_id(app.id, each.type))}:
+        if requested in {each.type, str(formation_id(app.id, each.type))}:
             return each
     raise NotFound(
-        f"There is no process type {printable(asked)}.", f"There are: {', '.join(each.type for each in processes) or 'none yet'}."
+        f"There is no process type {printable(requested)}.", f"There are: {', '.join(each.type for each in processes) or 'none yet'}."
     )
 
 
-def _no_dyno(asked: str) -> NotFound:
-    return NotFound(f"There is no dyno {printable(asked)}.", "`heroku ps` lists them.")
+def _no_dyno(requested: str) -> NotFound:
+    return NotFound(f"There is no dyno {printable(requested)}.", "`heroku ps` lists them.")

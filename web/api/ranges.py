@@ -61,31 +61,31 @@ def parse(header: str) -> Range:
     return found
 
 
-def paginate(items: Sequence[Any], asked: Range, default: str) -> Page:
+def paginate(items: Sequence[Any], requested: Range, default: str) -> Page:
     """Return a page of a list in memory. If its items cannot be sorted by the requested field, `default` replaces it."""
-    by = asked.field if all(isinstance(_value(item, asked.field), str) for item in items) else default
-    bounds = asked if by == asked.field else replace(asked, first="", last="", after_first=False, before_last=False)
+    by = requested.field if all(isinstance(_value(item, requested.field), str) for item in items) else default
+    bounds = requested if by == requested.field else replace(requested, first="", last="", after_first=False, before_last=False)
     ordered = sorted((item for item in items if _is_within(str(_value(item, by)), bounds)), key=lambda item: str(_value(item, by)))
-    if asked.is_descending:
+    if requested.is_descending:
         ordered.reverse()
-    page = ordered[: asked.max]
-    return Page(page, asked.next(by, _value(page[-1], by)) if page and len(ordered) > len(page) else None)
+    page = ordered[: requested.max]
+    return Page(page, requested.next(by, _value(page[-1], by)) if page and len(ordered) > len(page) else None)
 
 
-def cut(items: Sequence[Any], asked: Range, field: str) -> Page:
+def cut(items: Sequence[Any], requested: Range, field: str) -> Page:
     """Return a page of items that were read in the order of `field`, from the page's first on. One item too many means there are more."""
-    page = items[: asked.max]
-    return Page(page, asked.next(field, _value(page[-1], field)) if len(items) > len(page) else None)
+    page = items[: requested.max]
+    return Page(page, requested.next(field, _value(page[-1], field)) if len(items) > len(page) else None)
 
 
 def _value(item: object, field: str) -> object:
     return None if field.startswith("_") else getattr(item, field, None)
 
 
-def _is_within(value: str, asked: Range) -> bool:
+def _is_within(value: str, requested: Range) -> bool:
     # In descending order, the first value is the upper bound.
-    low, high, open_low, open_high = asked.first, asked.last, asked.after_first, asked.before_last
-    if asked.is_descending:
+    low, high, open_low, open_high = requested.first, requested.last, requested.after_first, requested.before_last
+    if requested.is_descending:
         low, high, open_low, open_high = high, low, open_high, open_low
     return (not low or value > low or (value == low and not open_low)) and (not high or value < high or (value == high and not open_high))
 

@@ -36,13 +36,13 @@ def version(text: str) -> int:
 
 async def index(call: Call) -> Page:
     """List an app's releases by version."""
-    app, asked = await call.app(), call.range
-    low, high = _bounds(asked)
-    found = await history.releases(call.panel, app, asked.max + 1, low, high, is_descending=asked.is_descending)
+    app, requested = await call.app(), call.range
+    low, high = _bounds(requested)
+    found = await history.releases(call.panel, app, requested.max + 1, low, high, is_descending=requested.is_descending)
     if not found and app.current_release_id is None and low <= 1:
         return Page([releases.unreleased(app)])
-    page = found[: asked.max]
-    following = asked.next("version", page[-1].release.version) if len(found) > len(page) else None
+    page = found[: requested.max]
+    following = requested.next("version", page[-1].release.version) if len(found) > len(page) else None
     return Page([_shown(call, app, each) for each in page], following)
 
 
@@ -71,15 +71,15 @@ def _shown(call: Call, app: App, entry: ReleaseEntry) -> releases.Release:
     return releases.release(entry, app, tickets.url(call, app, "releases", {"version": entry.release.version}))
 
 
-def _bounds(asked: Range) -> tuple[int, int]:
+def _bounds(requested: Range) -> tuple[int, int]:
     """Return the lowest and the highest version of a page. A range by another field has no bounds."""
-    if asked.field != "version":
+    if requested.field != "version":
         return 0, MAX_INTEGER
-    first, last = (_number(text) for text in (asked.first, asked.last))
-    step = -1 if asked.is_descending else 1
-    first = first + step * asked.after_first if first is not None else None
-    last = last - step * asked.before_last if last is not None else None
-    low, high = (last, first) if asked.is_descending else (first, last)
+    first, last = (_number(text) for text in (requested.first, requested.last))
+    step = -1 if requested.is_descending else 1
+    first = first + step * requested.after_first if first is not None else None
+    last = last - step * requested.before_last if last is not None else None
+    low, high = (last, first) if requested.is_descending else (first, last)
     return 0 if low is None else low, MAX_INTEGER if high is None else high
 
 

@@ -46,8 +46,8 @@ async def create(call: Call, body: NewTransfer) -> Reply:
     if recipient is None:
         raise Invalid(f"{email.lower()} has no account here.", "Ask an administrator of this panel to make one.")
     made = await transfer_flow.offer(call.panel, app, recipient, call.account)
-    told = f"No mail is sent: tell {recipient.email} to accept {app.name} on the dashboard, {call.panel.address.dashboard_url()}"
-    return Reply(resources.transfer(made), 201, {"Warning-Message": told})
+    warning = f"No mail is sent: tell {recipient.email} to accept {app.name} on the dashboard, {call.panel.address.dashboard_url()}"
+    return Reply(resources.transfer(made), 201, {"Warning-Message": warning})
 
 
 async def answer(call: Call, body: TransferAnswer) -> Reply:
@@ -71,8 +71,10 @@ async def withdraw(call: Call) -> Reply:
 
 async def _named(call: Call) -> Transfer:
     """Return the caller's newest offer of an id, or of an app's name or id. Raises NotFound."""
-    asked = call.params["transfer"]
-    found = [each for each in await transfer_flow.of(call.panel, call.account) if asked in {str(each.id), str(each.app_id), each.app_name}]
+    requested = call.params["transfer"]
+    found = [
+        each for each in await transfer_flow.of(call.panel, call.account) if requested in {str(each.id), str(each.app_id), each.app_name}
+    ]
     if not found:
         raise NotFound("There is no such transfer.", "GET /account/app-transfers lists yours.")
     return found[-1]

@@ -19,7 +19,7 @@ async def show(request: web.Request) -> web.Response:
     app = await apps.access(panel, visitor.account, request.match_info["app"], Action.VIEW_APP)
     found = await detail.look(panel, app, visitor.account, _version(request.query["before"]) if "before" in request.query else None)
     log = await live.read(panel, found.deploy, live.FEW_LINES) if found.deploy else None
-    warned = {key: said for key in found.config_keys if (said := config_vars.warning(key))}
+    warned = {key: text for key in found.config_keys if (text := config_vars.warning(key))}
     return page_for(request, visitor, "app", app=found, log=log, warned=warned)
 
 

@@ -35,8 +35,8 @@ async def text(request: web.Request) -> web.Response:
 
 
 async def _found(request: web.Request) -> tuple[Visitor, Deploy]:
-    panel, visitor, asked = request.app[PANEL], await session.visitor(request), request.match_info
-    app = await apps.access(panel, visitor.account, asked["app"], Action.VIEW_APP)
-    if "build" in asked:
-        return visitor, await deploys.of_build(panel, app, BuildId(UUID(asked["build"])))
-    return visitor, await deploys.of_version(panel, app, int(asked["version"]))
+    panel, visitor, params = request.app[PANEL], await session.visitor(request), request.match_info
+    app = await apps.access(panel, visitor.account, params["app"], Action.VIEW_APP)
+    if "build" in params:
+        return visitor, await deploys.of_build(panel, app, BuildId(UUID(params["build"])))
+    return visitor, await deploys.of_version(panel, app, int(params["version"]))

@@ -94,12 +94,12 @@ async def _page(
     panel = request.app[PANEL]
     shown = await remote_flow.show(panel, app)
     role = await apps.role(panel, app, visitor.account)
-    kept = {"url": str(shown.remote.url), "branch": shown.remote.branch} if shown.remote else {"url": "", "branch": ""}
+    values = {"url": str(shown.remote.url), "branch": shown.remote.branch} if shown.remote else {"url": "", "branch": ""}
     if fields is not None and fields.get("do") == "save":
-        kept = {name: fields.get(name, "") for name in kept}
+        values = {name: fields.get(name, "") for name in values}
     key = panel.machines.fingerprint(shown.remote.host_key) if shown.remote and shown.remote.host_key else None
     may = {name: allows(role, action.needs) for name, action in FORM_ACTIONS.items()}
-    return page_for(request, visitor, "remote", status, app=app, shown=shown, host_key=key, fields=kept, may=may, error=error)
+    return page_for(request, visitor, "remote", status, app=app, shown=shown, host_key=key, fields=values, may=may, error=error)
 
 
 def _path(app: App) -> str:

@@ -35,7 +35,7 @@ class Agent:
 
     def run(self) -> None:
         """Run forever."""
-        for loop in (self._staging.run, self._collector.run, self._obey):
+        for loop in (self._staging.run, self._collector.run, self._follow_orders):
             threading.Thread(target=loop, daemon=True).start()
         machine = Machine(self._docker)
         failures = 0
@@ -51,7 +51,7 @@ class Agent:
                     log.warning("no heartbeat: %s", error)
             self._changed.wait(HEARTBEAT_S)
 
-    def _obey(self) -> None:
+    def _follow_orders(self) -> None:
         known, failures = "", 0
         while True:
             try:

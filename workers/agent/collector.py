@@ -159,8 +159,8 @@ class Collector:
 
 def encoded(lines: list[Line], *, again: bool) -> bytes:
     """Return lines in the panel's format. `again` says that some may have been delivered before."""
-    said = [{"app_id": line.dyno.app_id, "dyno": line.dyno.name, "time": line.printed.time, "text": line.printed.text} for line in lines]
-    return json.dumps({"again": again, "lines": said}, ensure_ascii=False).encode(errors="replace")
+    entries = [{"app_id": line.dyno.app_id, "dyno": line.dyno.name, "time": line.printed.time, "text": line.printed.text} for line in lines]
+    return json.dumps({"again": again, "lines": entries}, ensure_ascii=False).encode(errors="replace")
 
 
 def _size(each: Union[Line, End]) -> int:

@@ -21,8 +21,8 @@ def run(config: str) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     end_with_any_loop()
-    said = json.loads(Path(config).read_text())
-    Agent(Docker(), Panel(said), said["base"]).run()
+    settings = json.loads(Path(config).read_text())
+    Agent(Docker(), Panel(settings), settings["base"]).run()
 
 
 ACTIONS: dict[str, Callable[..., None]] = {"run": run, "start": start, "stop": stop, "join": join, "leave": leave}

@@ -46,8 +46,8 @@ class Docker:
         connection = Connection(self._url, timeout)
         try:
             if body is None or isinstance(body, dict):
-                said = json.dumps(body) if body is not None else None
-                connection.request(method, API + path, said, {"Content-Type": "application/json"})
+                payload = json.dumps(body) if body is not None else None
+                connection.request(method, API + path, payload, {"Content-Type": "application/json"})
             else:
                 headers = {"Content-Type": "application/x-tar", "Transfer-Encoding": "chunked"}
                 connection.request(method, API + path, body, headers, encode_chunked=True)
@@ -74,8 +74,8 @@ def _answered(connection: Connection) -> http.client.HTTPResponse:
     return response
 
 
-def _message(said: bytes) -> str:
+def _message(body: bytes) -> str:
     try:
-        return str(json.loads(said)["message"])
+        return str(json.loads(body)["message"])
     except (ValueError, KeyError, TypeError):
-        return said.decode(errors="replace")[:200]
+        return body.decode(errors="replace")[:200]

@@ -12,13 +12,13 @@ JOIN_S = 60.0
 def join() -> None:
     """Join the Swarm, drained so that it gets no tasks yet, and print the member's id."""
     docker = Docker()
-    said = json.load(sys.stdin)
-    host = said["address"].rpartition(":")[0].strip("[]")
+    offer = json.load(sys.stdin)
+    host = offer["address"].rpartition(":")[0].strip("[]")
     body = {
         "ListenAddr": "0.0.0.0:2377",
         "AdvertiseAddr": _own_address(host),
-        "RemoteAddrs": [said["address"]],
-        "JoinToken": said["token"],
+        "RemoteAddrs": [offer["address"]],
+        "JoinToken": offer["token"],
         "Availability": "drain",
     }
     docker.ask("POST", "/swarm/join", body, JOIN_S)

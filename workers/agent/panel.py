@@ -67,8 +67,8 @@ class Panel:
         try:
             if response.status != OK:
                 raise Refused(f"the panel answered {response.status} to what is wanted")
-            said = json.loads(response.read(4 * CHUNK_BYTES))
-            return Orders(tuple(map(str, said["slugs"])), str(said["mark"]), tuple(map(str, said["stops"])))
+            answer = json.loads(response.read(4 * CHUNK_BYTES))
+            return Orders(tuple(map(str, answer["slugs"])), str(answer["mark"]), tuple(map(str, answer["stops"])))
         finally:
             connection.close()
 

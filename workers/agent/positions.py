@@ -49,7 +49,7 @@ class Positions:
 
 def _read(path: Path) -> tuple[dict[str, str], set[str]]:
     try:
-        said: dict[str, Any] = json.loads(path.read_text())
-        return {str(container): str(time) for container, time in said["at"].items()}, set(map(str, said["ended"]))
+        data: dict[str, Any] = json.loads(path.read_text())
+        return {str(container): str(time) for container, time in data["at"].items()}, set(map(str, data["ended"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}, set()

@@ -63,8 +63,8 @@ def stage(docker: Docker, panel: Panel, digest: str, base: str) -> None:
             raise Refused("the slug cannot be unpacked")
         size_bytes = layer.tell()
         layer.seek(0)
-        said = docker.ask("POST", "/images/load?quiet=true", made.archive(layer, size_bytes), LOAD_S)
-        errors = [str(line["error"]) for line in said if "error" in line]
+        results = docker.ask("POST", "/images/load?quiet=true", made.archive(layer, size_bytes), LOAD_S)
+        errors = [str(line["error"]) for line in results if "error" in line]
         if errors:
             raise Refused(f"Docker: {errors[0]}")
         docker.ask("GET", f"/images/{quote(made.id)}/json")

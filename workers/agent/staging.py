@@ -45,9 +45,9 @@ class Staging:
 
     def _stage(self, wanted: Sequence[str]) -> bool:
         """Stage missing slugs, and report each as soon as it is staged. Return False if any failed."""
-        there = set(staged(self._docker, self._base))
+        present = set(staged(self._docker, self._base))
         for digest in wanted:
-            if digest in there:
+            if digest in present:
                 continue
             try:
                 stage(self._docker, self._panel, digest, self._base)
