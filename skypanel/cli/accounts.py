@@ -57,7 +57,7 @@ def _row(of: AccountEntry) -> tuple[str, ...]:
 @accounts.command()
 @click.argument("email")
 def invite(email: str) -> None:
-    """Make an account where there is none, and print a link by which somebody signs in to set a password."""
+    """Make an account if there is none, and print a sign-in link, which lets its owner set a password."""
 
     async def act(panel: Panel, by: Account) -> None:
         _show_link(panel, await people_flow.invite(panel, email, by))
@@ -68,7 +68,7 @@ def invite(email: str) -> None:
 @accounts.command("reset")
 @click.argument("email")
 def reset_account(email: str) -> None:
-    """Take an account's password away, end its sessions, and print such a link."""
+    """Remove an account's password, end its sessions, and print a sign-in link."""
 
     async def act(panel: Panel, by: Account) -> None:
         _show_link(panel, await people_flow.reset(panel, await people_flow.find(panel, by, email), by))

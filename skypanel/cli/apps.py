@@ -243,7 +243,7 @@ def logs(app: str, lines: int, dyno: str | None, *, tail: bool) -> None:
 @click.argument("app")
 @click.argument("state", type=click.Choice(["on", "off"]))
 def maintenance(app: str, state: str) -> None:
-    """Have the panel answer visitors that an app is being worked on, or the app itself again; its dynos run on."""
+    """Switch maintenance mode, in which visitors get a page that says so; the dynos keep running."""
 
     async def act(panel: Panel, by: Account) -> None:
         found = await apps_flow.access(panel, by, app, Action.MAINTAIN_APP)

@@ -39,7 +39,7 @@ def doctor() -> None:
 
 @click.command("rotate-keys")
 def rotate_keys() -> None:
-    """Make a new encryption key and bring every secret under it; the panel may run meanwhile."""
+    """Make a new encryption key and encrypt all secrets with it; works while the panel runs."""
     click.echo(f"{asyncio.run(_rotate())} secrets are encrypted with a new key.")
 
 

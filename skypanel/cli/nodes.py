@@ -102,7 +102,7 @@ def _password() -> str:
 @nodes.command()
 @click.argument("name")
 def provision(name: str) -> None:
-    """Make an added machine a node, or make good what is missing on one; idempotent."""
+    """Make an added machine a node, or repair a node; idempotent."""
 
     async def act(panel: Panel, by: Account) -> None:
         await _provision(panel, by, name)

@@ -141,7 +141,7 @@ def list_members(organization: str) -> None:
 @click.argument("email")
 @click.option("--role", default="developer", show_default=True, help="owner, admin, developer or viewer.")
 def add_member(organization: str, email: str, role: str) -> None:
-    """Make somebody a member; who is new here gets an account, and a link to sign in by is printed."""
+    """Add a member. Somebody new gets an account, and a sign-in link is printed."""
     wanted = read_role(role)
 
     async def act(panel: Panel, by: Account) -> None:
@@ -202,7 +202,7 @@ def list_collaborators(app: str) -> None:
 @click.argument("email")
 @click.option("--role", default="developer", show_default=True, help="developer or viewer.")
 def add_collaborator(app: str, email: str, role: str) -> None:
-    """Let somebody act for an app; who is new here gets an account, and a link to sign in by is printed."""
+    """Give somebody access to an app. Somebody new gets an account, and a sign-in link is printed."""
     wanted = read_role(role, HIGHEST_COLLABORATOR)
 
     async def act(panel: Panel, by: Account) -> None:

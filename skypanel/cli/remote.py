@@ -85,7 +85,7 @@ def key(app: str, *, create: bool) -> None:
 @remote.command()
 @click.argument("app")
 def clear(app: str) -> None:
-    """Forget an app's git URL; what serves, serves on."""
+    """Remove an app's git URL; the running release stays."""
 
     async def act(panel: Panel, by: Account) -> None:
         await remote_flow.clear(panel, await apps_flow.access(panel, by, app, Action.CONFIGURE_APP), by)

@@ -53,7 +53,7 @@ def storage() -> None:
 
 @storage.command("show")
 def show_storage() -> None:
-    """Show where objects are, try it, and count what is still to be moved there from the storage before."""
+    """Show the storage, check that it works, and count objects that are still in the previous one."""
 
     async def act(panel: Panel, by: Account) -> None:
         moving = await storage_flow.moving(panel, by)
@@ -66,7 +66,7 @@ def show_storage() -> None:
 
 @storage.command("move")
 def move_storage() -> None:
-    """Move here and now what the panel moves bit by bit anyhow."""
+    """Move all remaining objects now, instead of slowly in the background."""
 
     async def act(panel: Panel, _by: Account) -> None:
         done = await storage_flow.move(panel)
@@ -78,7 +78,7 @@ def move_storage() -> None:
 @storage.command("forget")
 @click.option("--confirm", is_flag=True, help="What is still there alone is lost.")
 def forget_storage(*, confirm: bool) -> None:
-    """Look no more into the storage before, which is gone for good."""
+    """Forget the previous storage, which no longer exists."""
     if not confirm:
         raise Invalid("What was not moved yet will not be found any more.", "Say --confirm if that is meant.")
 
