@@ -14,7 +14,7 @@ from tests.contracts.builder import LIMITS, output, reaches, shell, text
 from tests.fixtures.container import builder, holdings, listening, site
 from tests.fixtures.launcher import ENVIRONMENT, make_app
 from tests.integration.test_sandbox_limits import FILL_DISK, FILL_MEMORY
-from tests.support.kernel_calls import EXPECTED, PROBE, as_docker_has_it, outcomes
+from tests.support.kernel_calls import EXPECTED, PROBE, expected_of_docker, outcomes
 
 __all__ = ["builder", "site"]
 
@@ -114,7 +114,7 @@ async def test_what_a_build_asks_of_the_kernel_is_filtered(builder):
         exit_, lines = await output(workspace, Step(("python3", "-c", PROBE), ENVIRONMENT))
         assert exit_.ok, lines
         found = outcomes(lines)
-        assert found == as_docker_has_it(EXPECTED, found)
+        assert found == expected_of_docker(EXPECTED, found)
 
 
 async def test_a_build_does_not_reach_the_panel_nor_anybody_private(builder, swarm):

@@ -74,6 +74,6 @@ def outcomes(lines: list[str]) -> dict[str, str]:
     return dict(line.split() for line in lines)
 
 
-def as_docker_has_it(expected: dict[str, str], found: dict[str, str]) -> dict[str, str]:
+def expected_of_docker(expected: dict[str, str], found: dict[str, str]) -> dict[str, str]:
     """Return the expected results for Docker: older versions refuse unknown system calls with EPERM instead of ENOSYS."""
     return {name: "EPERM" if (word, found.get(name)) == ("ENOSYS", "EPERM") else word for name, word in expected.items()}

@@ -1,4 +1,4 @@
-// Adds a deploy's further lines to its log as they come. Without this, a page shows the lines there were when it was loaded.
+// Adds new lines to a deploy's log as they arrive. Without this script, a page shows the lines at the time it was loaded.
 "use strict";
 
 const MOST_LINES = 10000;
@@ -43,7 +43,7 @@ function follow(log) {
       for (const note of document.querySelectorAll(".ended")) note.hidden = false;
       log.classList.remove("live");
     });
-    // The browser connects again by itself, unless the panel gave another answer than a log: it may be restarting.
+    // The browser reconnects by itself unless the response was not a log, such as while the panel restarts.
     events.onerror = () => {
       if (events.readyState === EventSource.CLOSED && failures < RETRIES_MS.length) setTimeout(open, RETRIES_MS[failures++]);
     };

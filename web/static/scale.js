@@ -1,7 +1,7 @@
-// Says beside each slider how many dynos it stands for, and what they cost. Without this, the page says what one costs.
+// Shows beside each slider the number of dynos and their cost. Without this script, the page shows the cost of one.
 "use strict";
 
-// Prices are decimals, which the browser's own numbers would round.
+// Prices are decimals. JavaScript numbers would round them.
 function cost(hourly, quantity) {
   const [whole, decimals] = hourly.split(".");
   const digits = String(BigInt(whole + decimals) * BigInt(quantity)).padStart(decimals.length + 1, "0");
