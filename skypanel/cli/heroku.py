@@ -9,8 +9,10 @@ import shutil
 import signal
 import sys
 import tempfile
+from asyncio.subprocess import Process
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -139,17 +141,25 @@ def _trusted(private: Path, target: Target, environ: Mapping[str, str]) -> None:
 async def _child(argv: Sequence[str], environment: Mapping[str, str]) -> int:
     """Run the CLI at this terminal and return its exit status. Only the CLI handles Ctrl-C."""
     loop = asyncio.get_running_loop()
-    child = await asyncio.create_subprocess_exec(*argv, env=dict(environment))
+    # The handlers come first: a signal that arrives right after the start must reach the CLI too.
+    started: asyncio.Future[Process] = loop.create_future()
     loop.add_signal_handler(signal.SIGINT, lambda: None)
     for number in (signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, _forward, child, number)
+        loop.add_signal_handler(number, _forward, started, number)
+    child = await asyncio.create_subprocess_exec(*argv, env=dict(environment))
+    started.set_result(child)
     status = await child.wait()
     return 128 - status if status < 0 else status
 
 
-def _forward(child: asyncio.subprocess.Process, number: int) -> None:
+def _forward(started: asyncio.Future[Process], number: int) -> None:
+    """Send a signal to the CLI, once it runs."""
+    started.add_done_callback(partial(_send, number))
+
+
+def _send(number: int, started: asyncio.Future[Process]) -> None:
     with suppress(ProcessLookupError):
-        child.send_signal(number)
+        started.result().send_signal(number)
 
 
 COMMANDS = (heroku,)
