@@ -33,10 +33,7 @@ class OutputTail:
 async def of_build(panel: Panel, app: App, build_id: BuildId) -> Deploy:
     """Return a build of an app with its release and rollout. Raises NotFound."""
     async with panel.autocommit() as conn:
-        build = await builds.get(conn, build_id)
-        if build.app_id != app.id:
-            raise NotFound("There is no such build.")
-        return await _of_build(conn, app, build)
+        return await _of_build(conn, app, await builds.of_app(conn, app.id, build_id))
 
 
 async def of_version(panel: Panel, app: App, version: int) -> Deploy:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from skypanel.domain.app import App
 from skypanel.domain.build import Build
-from skypanel.domain.errors import NotFound
 from skypanel.domain.ids import AccountId, BuildId, ReleaseId
 from skypanel.domain.release import Release
 from skypanel.ports.database import Connection
@@ -41,10 +40,7 @@ async def builds(panel: Panel, app: App, limit: int, after: BuildId | None, *, i
 async def build(panel: Panel, app: App, build_id: BuildId) -> BuildEntry:
     """Return a build of an app. Raises NotFound."""
     async with panel.autocommit() as conn:
-        found = await stored_builds.get(conn, build_id)
-        if found.app_id != app.id:
-            raise NotFound("There is no such build.")
-        return (await _build_entries(conn, [found]))[0]
+        return (await _build_entries(conn, [await stored_builds.of_app(conn, app.id, build_id)]))[0]
 
 
 async def releases(panel: Panel, app: App, limit: int, low: int, high: int, *, is_descending: bool) -> Sequence[ReleaseEntry]:
@@ -62,10 +58,7 @@ async def release(panel: Panel, app: App, named: ReleaseId | int) -> ReleaseEntr
 async def _release(conn: Connection, app: App, named: ReleaseId | int) -> Release:
     if isinstance(named, int):
         return await stored_releases.by_version(conn, app.id, named)
-    found = await stored_releases.get(conn, named)
-    if found.app_id != app.id:
-        raise NotFound("There is no such release.")
-    return found
+    return await stored_releases.of_app(conn, app.id, named)
 
 
 async def _build_entries(conn: Connection, found: Sequence[Build]) -> Sequence[BuildEntry]:

@@ -34,6 +34,11 @@ async def get(conn: Connection, build_id: BuildId) -> Build:
     return _read(await found(conn, select(builds).where(builds.c.id == build_id), "build"))
 
 
+async def of_app(conn: Connection, app_id: AppId, build_id: BuildId) -> Build:
+    """Return a build of an app. Raises NotFound, for a build of another app too."""
+    return _read(await found(conn, select(builds).where(builds.c.id == build_id, builds.c.app_id == app_id), "build"))
+
+
 async def active(conn: Connection, app_id: AppId) -> Build | None:
     """Return an app's build that is pending or building, or None."""
     return _read_if(await conn.first(select(builds).where(builds.c.app_id == app_id, OPEN_BUILD)))

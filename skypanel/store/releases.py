@@ -44,6 +44,11 @@ async def get(conn: Connection, release_id: ReleaseId) -> Release:
     return _read(await found(conn, select(releases).where(releases.c.id == release_id), "release"))
 
 
+async def of_app(conn: Connection, app_id: AppId, release_id: ReleaseId) -> Release:
+    """Return a release of an app. Raises NotFound, for a release of another app too."""
+    return _read(await found(conn, select(releases).where(releases.c.id == release_id, releases.c.app_id == app_id), "release"))
+
+
 async def by_ids(conn: Connection, release_ids: Collection[ReleaseId]) -> dict[ReleaseId, Release]:
     """Return these releases, by id; unknown ids are left out."""
     rows = await conn.all(select(releases).where(releases.c.id.in_(release_ids)))

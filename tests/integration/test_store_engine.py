@@ -18,6 +18,7 @@ from skypanel.store.tables.apps import applications
 from skypanel.store.tables.builds import slugs
 from skypanel.store.tables.organizations import organizations
 from tests.support import factories
+from tests.support.until import until
 
 DEADLINE_S = 20.0
 
@@ -25,12 +26,6 @@ DEADLINE_S = 20.0
 async def emails(database):
     async with database.transaction() as conn:
         return [row.email for row in await conn.all(select(column("email")).select_from(table("paas_accounts")).order_by(column("email")))]
-
-
-async def eventually(condition):
-    async with asyncio.timeout(DEADLINE_S):
-        while not await condition():  # noqa: ASYNC110 - another session's state
-            await asyncio.sleep(0.02)
 
 
 async def waiting_sessions(database):
@@ -256,11 +251,11 @@ async def test_a_cancelled_statement_leaves_a_working_pool_and_no_locks(database
         await locks.hold(holder, "held")
         for number in range(MAX_CONNECTIONS + 1):
             waiter = asyncio.create_task(wait_for_lock(number))
-            await eventually(last_waits)
+            await until(last_waits, DEADLINE_S)
             waiter.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await waiter
-        await eventually(none_waits)
+        await until(none_waits, DEADLINE_S)
         async with database.transaction() as conn:
             await accounts.add(conn, "never0@example.com")
     assert await emails(database) == ["never0@example.com"]
@@ -291,7 +286,7 @@ async def test_a_cancellation_that_comes_with_the_answer_is_not_lost(database, d
             return await conn.first(sleeping) is not None
 
     worker = asyncio.create_task(work())
-    await eventually(sleeps)
+    await until(sleeps, DEADLINE_S)
     asyncio.get_running_loop().call_later(0.001, worker.cancel)
     with closing(psycopg2.connect(dsn)) as connection, connection.cursor() as cursor:
         # Holds up this event loop, so that it finds the answer and the cancellation at the same time.

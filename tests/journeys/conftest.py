@@ -2,7 +2,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.fixtures.s3 import s3
 from tests.journeys.harness import PanelUnderTest, new_panel
+
+__all__ = ["panel", "s3"]
 
 
 @pytest.fixture(scope="session")

@@ -9,16 +9,6 @@ from tests.journeys.harness import PanelUnderTest, new_panel, wait_for
 
 
 @pytest.fixture
-def s3(tmp_path) -> Iterator[S3Server]:
-    server = S3Server(tmp_path / "s3")
-    try:
-        server.start()
-        yield server
-    finally:
-        server.stop()
-
-
-@pytest.fixture
 def own_panel() -> Iterator[PanelUnderTest]:
     with new_panel() as made:
         yield made.up()

@@ -6,12 +6,17 @@ import os
 import shutil
 import tempfile
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from skypanel.embedded import choices, home, processes, running
 from skypanel.embedded.children import Child
 from skypanel.embedded.supervisor import Supervisor
 from skypanel.embedded.users import User
+from tests.support import until as waited
+
+# Programs start here that import all of the panel.
+until = partial(waited.until, within_s=60.0)
 
 
 @contextlib.contextmanager
@@ -38,13 +43,6 @@ async def started(settings):
         yield child
     finally:
         await child.stop(asyncio.Event())
-
-
-async def until(condition, timeout_s=60.0):
-    """Wait until an asynchronous condition is true."""
-    async with asyncio.timeout(timeout_s):
-        while not await condition():  # noqa: ASYNC110 - what is waited for is another process's
-            await asyncio.sleep(0.05)
 
 
 async def states(settings):

@@ -2,12 +2,11 @@
 
 import asyncio
 import os
-import signal
 from asyncio.subprocess import DEVNULL, PIPE
-from contextlib import suppress
 
 from skypanel.domain.errors import Invalid
 from skypanel.domain.limits import GIB
+from skypanel.drivers.git.processes import ended
 
 MEMORY_BYTES = GIB
 CPU_S = 60
@@ -22,14 +21,9 @@ async def largest(repository: str, quarantine: str) -> tuple[str, int]:
     process = await asyncio.create_subprocess_exec(
         *argv(repository), stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL, env=environment(quarantine), start_new_session=True
     )
-    try:
+    async with ended(process):
         name, size_bytes = await _largest(process)
         await process.wait()
-    finally:
-        if process.returncode is None:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
     if process.returncode:
         raise UNREADABLE
     return name, size_bytes

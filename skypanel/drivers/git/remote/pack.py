@@ -3,11 +3,10 @@
 import asyncio
 import os
 import shutil
-import signal
 import tempfile
 from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from dulwich.repo import Repo
@@ -15,6 +14,7 @@ from dulwich.repo import Repo
 from skypanel.domain.errors import Invalid
 from skypanel.domain.limits import GIB
 from skypanel.domain.names import printable
+from skypanel.drivers.git.processes import ended
 from skypanel.drivers.git.repositories import FETCHED, held
 
 MEMORY_BYTES = GIB
@@ -65,13 +65,8 @@ async def index(folder: Path, shallow: Iterable[str]) -> None:
         process = await asyncio.create_subprocess_exec(
             *argv(folder), stdin=pack, stdout=DEVNULL, stderr=PIPE, env=ENVIRONMENT, start_new_session=True
         )
-    try:
+    async with ended(process):
         _, errors = await process.communicate()
-    finally:
-        if process.returncode is None:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
     if process.returncode:
         raise Invalid(f"What the repository sent is refused by git: {_reason(errors)}.", "Clone it and look at it with `git fsck`.")
 
