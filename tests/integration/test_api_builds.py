@@ -142,7 +142,7 @@ async def test_no_log_line_has_what_opens_an_upload_or_a_stream(api, hello, stag
     stage.panel.objects.add = broken
     with caplog.at_level(logging.DEBUG):
         await put(api, blob, status=status)
-        stage.panel.database.transaction = broken
+        stage.panel.database.transaction = stage.panel.database.autocommit = broken
         stream = release["output_stream_url"].removeprefix(BASE)
         await api.call("GET", stream, status=status)
     logged = "\n".join(record.getMessage() for record in caplog.records if record.name.startswith("web"))
