@@ -111,6 +111,8 @@ def test_dynos_come_back_after_the_launcher_was_killed(panel):
     launchers = [pid for pid in descendants(panel.process.pid) if b"skypanel.launcher" in _command(pid)]
     assert launchers
     kill(launchers)
+    # The dyno of before can answer until the new launcher removes it, so the launcher itself is asked first.
+    wait_for("the new launcher", lambda: panel.cli("run", "phoenix", "--", "true", check=False).returncode == 0, 60)
     wait_for("the app", lambda: panel.get("phoenix").status == 200, 60)
 
 
