@@ -85,3 +85,23 @@ class AuditEntry:
     app_name: str | None
     details: Mapping[str, Any]
     origin: str | None
+
+    @property
+    def way(self) -> str:
+        """How the request came, such as `web` or `ssh`, without the address."""
+        return (self.origin or "").partition(" ")[0]
+
+
+@dataclass(frozen=True)
+class AuditFilter:
+    """Which entries are wanted. An empty field restricts nothing; `hidden` are actions that the reader must not see."""
+
+    organization_id: OrganizationId | None = None
+    app_id: AppId | None = None
+    email: str = ""
+    action: str = ""
+    hidden: frozenset[AuditAction] = frozenset()
+
+
+# They say what is in a wallet, or was.
+OF_WALLETS = frozenset({AuditAction.WALLET_CREDIT, AuditAction.WALLET_BILL})

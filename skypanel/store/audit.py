@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import ColumnElement, insert, select
 
-from skypanel.domain.audit import AuditAction, AuditEntry
+from skypanel.domain.audit import AuditAction, AuditEntry, AuditFilter
 from skypanel.domain.ids import AccountId, AppId, OrganizationId
+from skypanel.domain.paging import Cursor
 from skypanel.ports.database import Connection
+from skypanel.store import pages
 from skypanel.store.tables.audit import audit_log
 
 
@@ -40,3 +42,20 @@ async def add(
 async def recent(conn: Connection, limit: int) -> list[AuditEntry]:
     """Return the newest entries, newest first."""
     return [AuditEntry(**row._asdict()) for row in await conn.all(select(audit_log).order_by(audit_log.c.id.desc()).limit(limit))]
+
+
+async def page(conn: Connection, wanted: AuditFilter, cursor: Cursor, limit: int) -> list[AuditEntry]:
+    """Return up to `limit` of the wanted entries next to the cursor, newest first."""
+    statement = select(audit_log).where(*_conditions(wanted))
+    return [AuditEntry(**row._asdict()) for row in await pages.near(conn, statement, audit_log.c.id, cursor, limit)]
+
+
+def _conditions(wanted: AuditFilter) -> list[ColumnElement[bool]]:
+    given = (
+        (audit_log.c.organization_id, wanted.organization_id),
+        (audit_log.c.app_id, wanted.app_id),
+        (audit_log.c.email, wanted.email.lower()),
+        (audit_log.c.action, wanted.action),
+    )
+    hidden = [audit_log.c.action.not_in(sorted(wanted.hidden))] if wanted.hidden else []
+    return [column == value for column, value in given if value] + hidden

@@ -406,8 +406,8 @@ CREATE TABLE paas_audit_log (
 );
 
 CREATE INDEX paas_audit_log_account_id_idx ON paas_audit_log (account_id);
-CREATE INDEX paas_audit_log_app_id_idx ON paas_audit_log (app_id);
-CREATE INDEX paas_audit_log_organization_id_idx ON paas_audit_log (organization_id);
+CREATE INDEX paas_audit_log_app_id_id_idx ON paas_audit_log (app_id, id);
+CREATE INDEX paas_audit_log_organization_id_id_idx ON paas_audit_log (organization_id, id);
 
 
 -- ---------------------------------------------------------------------------------------------------------------------

@@ -1,0 +1,43 @@
+"""Pages of long lists: no item is missed or shown twice, in either direction."""
+
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skypanel.domain.paging import Cursor, Page, page
+
+
+@dataclass(frozen=True)
+class Item:
+    id: int
+
+
+def found(items, cursor, limit):
+    """What the store finds: the nearest items in the direction of the cursor, newest first."""
+    if cursor.after is not None:
+        return sorted((item for item in items if item.id > cursor.after), key=lambda item: item.id)[:limit][::-1]
+    return [item for item in items if cursor.before is None or item.id < cursor.before][:limit]
+
+
+@given(st.sets(st.integers(1, 1000), max_size=40), st.integers(1, 7))
+def test_walking_there_and_back_shows_all(ids, size):
+    items = [Item(number) for number in sorted(ids, reverse=True)]
+    shown, cursor, last = [], Cursor(), None
+    while cursor:
+        last = page(found(items, cursor, size + 1), cursor, size)
+        shown += last.items
+        cursor = Cursor(before=last.older) if last.older is not None else None
+    assert shown == items
+    back = list(last.items)
+    while last.newer is not None:
+        cursor = Cursor(after=last.newer)
+        last = page(found(items, cursor, size + 1), cursor, size)
+        back = [*last.items, *back]
+    assert back == items
+
+
+@pytest.mark.parametrize("cursor", [Cursor(), Cursor(before=1), Cursor(after=9)])
+def test_an_empty_page_leads_nowhere(cursor):
+    assert page([], cursor) == Page([])
