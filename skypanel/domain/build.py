@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from skypanel.domain.commit import Note
 from skypanel.domain.ids import AccountId, AppId, BuildId, SlugId
 
 
@@ -36,12 +37,14 @@ class SourceKind(StrEnum):
 class Source:
     """The file tree to build, stored as the object `sources/<digest>` (a zstd tar, SHA-256 in hex).
 
-    `commit` is the id of a commit, or the version that the sender gave an archive.
+    `commit` is the id of a commit, or the version that the sender gave an archive. An archive has neither a branch nor a note.
     """
 
     kind: SourceKind
     digest: str
     commit: str | None = None
+    branch: str | None = None
+    note: Note | None = None
 
     @property
     def label(self) -> str:

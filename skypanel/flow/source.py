@@ -63,4 +63,5 @@ async def store(repositories: Repositories, objects: Objects, arrival: Arrival, 
         files = "1 file" if whole.tree.files == 1 else f"{whole.tree.files} files"
         await write(heading(f"Received {arrival.commit[:7]} on {arrival.branch}: {files}, {size(whole.tree.size_bytes)}"))
         stored = await objects.add(ObjectKind.SOURCES, repositories.export(arrival.app_id, arrival.commit, arrival.quarantine, whole.parts))
-    return Source(arrival.kind, stored.digest, arrival.commit)
+    note = await repositories.note(arrival.app_id, arrival.commit, arrival.quarantine)
+    return Source(arrival.kind, stored.digest, arrival.commit, arrival.branch, note)

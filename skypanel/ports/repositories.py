@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from skypanel.domain.commit import Note
 from skypanel.domain.ids import AppId
 from skypanel.domain.push import Kind, Tree
 from skypanel.domain.submodule import Part
@@ -43,6 +44,10 @@ class Repositories(Protocol):
 
     async def tree(self, app_id: AppId, commit: str, quarantine: str | None = None) -> Tree:
         """Read a commit's tree. Raises Invalid if it is not a commit, or contains forbidden paths."""
+        ...
+
+    async def note(self, app_id: AppId, commit: str, quarantine: str | None = None) -> Note:
+        """Return the subject and author of a commit. Raises Invalid."""
         ...
 
     def export(self, app_id: AppId, commit: str, quarantine: str | None = None, parts: Sequence[Part] = ()) -> AsyncIterator[bytes]:

@@ -4,6 +4,7 @@ from sqlalchemy import Update, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from skypanel.domain.build import Build, BuildState, Source, SourceKind
+from skypanel.domain.commit import Note
 from skypanel.domain.errors import Conflict
 from skypanel.domain.ids import AccountId, AppId, BuildId, SlugId
 from skypanel.ports.database import Connection
@@ -20,6 +21,9 @@ async def add(conn: Connection, app_id: AppId, account_id: AccountId | None, sou
         "source_kind": source.kind,
         "source_digest": source.digest,
         "source_commit": source.commit,
+        "source_branch": source.branch,
+        "source_subject": source.note.subject if source.note else None,
+        "source_author": source.note.author if source.note else None,
         "state": BuildState.PENDING,
     }
     build = insert(builds).values(values).on_conflict_do_nothing(index_elements=["app_id"], index_where=OPEN_BUILD)
@@ -131,7 +135,7 @@ def _read(row: Row) -> Build:
         id=row.id,
         app_id=row.app_id,
         account_id=row.account_id,
-        source=Source(SourceKind(row.source_kind), row.source_digest, row.source_commit),
+        source=_source(row),
         state=BuildState(row.state),
         attempt=row.attempt,
         created_at=row.created_at,
@@ -139,6 +143,11 @@ def _read(row: Row) -> Build:
         error=row.error,
         finished_at=row.finished_at,
     )
+
+
+def _source(row: Row) -> Source:
+    note = None if row.source_subject is None else Note(row.source_subject, row.source_author or "")
+    return Source(SourceKind(row.source_kind), row.source_digest, row.source_commit, row.source_branch, note)
 
 
 def _read_if(row: Row | None) -> Build | None:

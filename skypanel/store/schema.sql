@@ -309,6 +309,9 @@ CREATE TABLE paas_builds (
     lease_until timestamptz,
     started_at timestamptz,
     finished_at timestamptz,
+    source_branch text,
+    source_subject text,
+    source_author text,
     CONSTRAINT paas_builds_lease_check CHECK (state <> 'building' OR lease_until IS NOT NULL)
 );
 

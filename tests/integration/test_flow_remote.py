@@ -7,6 +7,7 @@ from cryptography.fernet import Fernet
 
 from skypanel.domain.access import Role
 from skypanel.domain.build import BuildState
+from skypanel.domain.commit import Note
 from skypanel.domain.errors import Conflict, Denied, Invalid, NotFound, Unavailable
 from skypanel.drivers.crypto.fernet import FernetCipher
 from skypanel.flow import apps as apps_flow
@@ -51,6 +52,7 @@ async def test_a_git_url_is_fetched_its_buildpack_detected_and_a_release_goes_li
     assert (built.state, built.source.kind, built.source.commit) == (BuildState.SUCCEEDED, "remote", commit)
     assert (release.build_id, release.description) == (build.id, f"Deploy {commit[:8]}")
     assert ("sources", built.source.digest) in stage.panel.objects.stored
+    assert (built.source.branch, built.source.note) == ("main", Note("Publish", "Dev"))
     entry = (await actions(stage))["build.request"]
     assert entry.details == {"build": str(build.id), "source": "remote", "url": URL, "branch": "main"}
 

@@ -67,6 +67,15 @@ async def test_a_push_creates_the_app_and_is_live_when_it_ends(stage, receiver, 
     assert (await app_of(stage)).repository_bytes > first + 10_000
 
 
+async def test_a_build_keeps_what_its_commit_says_of_itself(stage, receiver, workers, work):
+    await work.commit({"Procfile": "web: ./serve\n"}, "<script>alert(1)</script>\n\nMore.")
+    await work.push()
+    async with stage.panel.transaction() as conn:
+        [build] = await builds.recent(conn, (await app_of(stage)).id, 5)
+    assert (build.source.branch, build.source.note.subject) == ("main", "<script>alert(1)</script>")
+    assert build.source.note.author == "Ada"
+
+
 async def test_pushing_again_makes_the_next_release(stage, receiver, workers, work):
     await work.push()
     await work.commit({"Procfile": "web: ./serve --fast\n"})

@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 import zstandard
 
+from skypanel.domain.commit import Note
 from skypanel.domain.errors import Invalid
 from skypanel.domain.push import Kind
 from skypanel.drivers.git.remote import pack
@@ -266,3 +267,11 @@ async def test_what_was_fetched_is_swept_unless_somebody_is_at_it(repositories, 
         assert not stale.exists()
         assert used.exists()
     assert not used.exists()
+
+
+async def test_a_commits_note_is_its_subject_and_author(repositories, app_id, work):
+    made = commit(work, "Größe\n\nA body.")
+    git(work, "push", "-q", repositories.path(app_id), "main")
+    assert await repositories.note(app_id, made) == Note("Größe", "ada@example.com")
+    with pytest.raises(Invalid, match="not a commit"):
+        await repositories.note(app_id, git(work, "rev-parse", "HEAD^{tree}"))

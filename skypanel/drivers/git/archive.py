@@ -13,6 +13,7 @@ from dulwich.errors import ApplyDeltaError, ChecksumMismatch, FileFormatExceptio
 from dulwich.objects import Commit, ObjectID, Tag, parse_tree
 from dulwich.objects import Tree as GitTree
 
+from skypanel.domain.commit import Note
 from skypanel.domain.errors import Invalid
 from skypanel.domain.limits import MIB
 from skypanel.domain.names import printable
@@ -25,6 +26,7 @@ MAX_TREE_BYTES = 16 * MIB  # of one folder's listing: about 400,000 names
 SUBMODULE = 0o160000
 MODULES = b".gitmodules"
 MAX_MODULES_BYTES = 64 * 1024
+MAX_NOTE_BYTES = 4096
 MAX_TAGS = 10  # in a chain
 # https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md
 LFS_VERSION = b"version https://git-lfs.github.com/spec/"
@@ -89,6 +91,18 @@ def look_through(store: BoundedStore, commit: str) -> Tree:
     return Tree(files, total, _text(largest_path), largest, paths, tuple(pointers), tuple(links))
 
 
+@readable()
+def note(store: BoundedStore, commit: str) -> Note:
+    """Return the subject and author of a commit. Raises Invalid."""
+    found = _commit(store, commit)
+    return Note.of(_words(found.message), _words(found.author))
+
+
+def _words(text: bytes) -> str:
+    # An encoding that a commit names is ignored: only old commits of a few tools name one.
+    return text[:MAX_NOTE_BYTES].decode("utf-8", "replace")
+
+
 def _urls(modules: bytes) -> dict[str, str]:
     """Return the URLs of a .gitmodules by path. Raises Invalid."""
     try:
@@ -119,10 +133,14 @@ def walk(store: BoundedStore, commit: str, at: bytes = b"") -> Iterator[Entry]:
 
 
 def _root(store: BoundedStore, commit: str) -> ObjectID:
+    return ObjectID(_commit(store, commit).tree)
+
+
+def _commit(store: BoundedStore, commit: str) -> Commit:
     found = store[ObjectID(commit.encode())]
     if not isinstance(found, Commit):
         raise Invalid(f"{commit[:7]} is a {found.type_name.decode()}, not a commit.", "Push a branch.")
-    return ObjectID(found.tree)
+    return found
 
 
 def _children_of(store: BoundedStore, folder: Entry) -> list[Entry]:

@@ -19,6 +19,7 @@ from dulwich.refs import HEADREF, Ref
 from dulwich.repo import Repo
 
 from skypanel.domain.app import DEFAULT_DEPLOY_BRANCHES
+from skypanel.domain.commit import Note
 from skypanel.domain.errors import NotFound
 from skypanel.domain.ids import AppId
 from skypanel.domain.push import Kind, Tree
@@ -75,6 +76,10 @@ class DulwichRepositories:
         """Return what a commit's tree contains. Raises Invalid."""
         return await asyncio.to_thread(self._tree, app_id, commit, quarantine)
 
+    async def note(self, app_id: AppId, commit: str, quarantine: str | None = None) -> Note:
+        """Return the subject and author of a commit. Raises Invalid."""
+        return await asyncio.to_thread(self._note, app_id, commit, quarantine)
+
     async def export(self, app_id: AppId, commit: str, quarantine: str | None = None, parts: Sequence[Part] = ()) -> AsyncIterator[bytes]:
         """Yield a commit's files, with those of its submodules, as a canonical zstd tar. Raises Invalid."""
         async with self._exports:
@@ -111,6 +116,10 @@ class DulwichRepositories:
     def _tree(self, app_id: AppId, commit: str, quarantine: str | None) -> Tree:
         with closing(self._store(app_id, quarantine)) as store:
             return git_archive.look_through(store, commit)
+
+    def _note(self, app_id: AppId, commit: str, quarantine: str | None) -> Note:
+        with closing(self._store(app_id, quarantine)) as store:
+            return git_archive.note(store, commit)
 
     def _kind(self, app_id: AppId, name: str, quarantine: str | None) -> Kind:
         with closing(self._store(app_id, quarantine)) as store:
