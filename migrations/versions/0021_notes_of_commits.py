@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0020"
-down_revision = "0019"
+revision = "0021"
+down_revision = "0020"
 
 NOTES = """
 ALTER TABLE paas_builds ADD COLUMN source_branch TEXT, ADD COLUMN source_subject TEXT, ADD COLUMN source_author TEXT;
