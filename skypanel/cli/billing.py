@@ -8,9 +8,11 @@ import click
 from skypanel.cli import session
 from skypanel.cli.tables import show_table, time
 from skypanel.domain.account import Account
-from skypanel.domain.billing import EntryKind, WalletEntry, money, month_of, read_amount, read_month
+from skypanel.domain.billing import HOURLY_DECIMALS, EntryKind, WalletEntry, month_of, read_amount, read_month
+from skypanel.flow import billing as billing_flow
 from skypanel.flow import organizations as organizations_flow
 from skypanel.flow import wallet as wallet_flow
+from skypanel.flow.billing import Money
 from skypanel.ports.panel import Panel
 
 
@@ -27,12 +29,13 @@ def show_wallet(organization: str, lines: int) -> None:
 
     async def act(panel: Panel, by: Account) -> None:
         shown = await wallet_flow.show(panel, await organizations_flow.find(panel, by, organization), lines)
+        money = await billing_flow.formatter(panel)
         click.echo(f"{shown.organization.name} has {money(shown.balance)}{'' if shown.is_charged else ', and pays nothing'}.")
         if shown.organization.unpaid:
             click.echo("Its apps are stopped until it has more than 0.")
         if shown.organization.held:
             click.echo(f"An administrator suspended its apps, until: skypanel orgs resume {shlex.quote(shown.organization.name)}")
-        show_table([("AT", "AMOUNT", "LEFT", "FOR"), *(_row(entry) for entry in shown.entries)])
+        show_table([("AT", "AMOUNT", "LEFT", "FOR"), *(_row(entry, money) for entry in shown.entries)])
 
     session.run(act)
 
@@ -47,7 +50,8 @@ def credit_wallet(organization: str, amount: str, note: str) -> None:
 
     async def act(panel: Panel, by: Account) -> None:
         found = await organizations_flow.find(panel, by, organization)
-        click.echo(f"{found.name} has {money(await wallet_flow.credit(panel, found, wanted, note, by))}.")
+        left = await wallet_flow.credit(panel, found, wanted, note, by)
+        click.echo(f"{found.name} has {(await billing_flow.formatter(panel))(left)}.")
 
     session.run(act)
 
@@ -78,6 +82,7 @@ def usage(organization: str, month: str | None) -> None:
     async def act(panel: Panel, by: Account) -> None:
         found = await organizations_flow.find(panel, by, organization)
         used = await wallet_flow.report(panel, found, *(chosen or month_of(panel.clock.now())))
+        money = await billing_flow.formatter(panel)
         rows = [(app.app_name, f"{app.dyno_hours}", money(app.cost)) for app in used]
         hours = sum((app.dyno_hours for app in used), start=Decimal(0))
         cost = sum((app.cost for app in used), start=Decimal(0))
@@ -86,8 +91,8 @@ def usage(organization: str, month: str | None) -> None:
     session.run(act)
 
 
-def _row(entry: WalletEntry) -> tuple[str, ...]:
-    return time(entry.at), money(entry.amount), money(entry.balance), _reason(entry)
+def _row(entry: WalletEntry, money: Money) -> tuple[str, ...]:
+    return time(entry.at), money(entry.amount, decimals=HOURLY_DECIMALS), money(entry.balance, decimals=HOURLY_DECIMALS), _reason(entry)
 
 
 def _reason(entry: WalletEntry) -> str:

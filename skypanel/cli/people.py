@@ -9,16 +9,17 @@ from skypanel.cli import session
 from skypanel.cli.tables import NOTES, show_table
 from skypanel.domain.access import HIGHEST_COLLABORATOR, Action, Member, read_role
 from skypanel.domain.account import Account
-from skypanel.domain.billing import money
 from skypanel.domain.deletion import OnDelete, read_on_delete
 from skypanel.domain.figures import Granted, OrganizationFigures
 from skypanel.domain.transcript import size
 from skypanel.flow import apps as apps_flow
+from skypanel.flow import billing as billing_flow
 from skypanel.flow import collaborators as collaborators_flow
 from skypanel.flow import deletion as deletion_flow
 from skypanel.flow import figures as figures_flow
 from skypanel.flow import organizations as organizations_flow
 from skypanel.flow import suspension as suspension_flow
+from skypanel.flow.billing import Money
 from skypanel.flow.invitation import Invitation
 from skypanel.ports.panel import Panel
 
@@ -34,12 +35,13 @@ def list_organizations() -> None:
 
     async def act(panel: Panel, by: Account) -> None:
         found = await figures_flow.overview(panel, by)
-        show_table([("NAME", "MEMBERS", "APPS", "COST", "BALANCE", "NOTE"), *(_row(each) for each in found.organizations)])
+        money = await billing_flow.formatter(panel)
+        show_table([("NAME", "MEMBERS", "APPS", "COST", "BALANCE", "NOTE"), *(_row(each, money) for each in found.organizations)])
 
     session.run(act)
 
 
-def _row(of: OrganizationFigures) -> tuple[str, ...]:
+def _row(of: OrganizationFigures, money: Money) -> tuple[str, ...]:
     balance = "-" if of.balance is None else money(of.balance)
     stopped = of.organization.suspension
     return of.organization.name, str(of.members), str(of.apps), money(of.charged), balance, NOTES[stopped] if stopped else ""
@@ -52,6 +54,7 @@ def show_usage(organization: str) -> None:
 
     async def act(panel: Panel, by: Account) -> None:
         used = await figures_flow.resource_usage(panel, await organizations_flow.find(panel, by, organization))
+        money = await billing_flow.formatter(panel)
         rows = [(app.name, *_granted(app.granted), f"{app.dyno_hours}", money(app.cost)) for app in used.apps]
         total = ("in all", *_granted(used.granted), f"{used.dyno_hours}", money(used.cost))
         show_table([("APP", "DYNOS", "CPU CORES", "RAM", "DYNO HOURS", "COST"), *rows, total])
@@ -103,7 +106,7 @@ def delete_organization(organization: str, on_delete: str | None, heir: str | No
         found = await deletion_flow.find(panel, by, organization)
         to = await deletion_flow.find_recipient(panel, by, heir) if heir else None
         left = await deletion_flow.delete(panel, found, by, chosen, to=to, confirm=confirm)
-        click.echo(f"{found.name} is gone. Its wallet had {money(left)} left.")
+        click.echo(f"{found.name} is gone. Its wallet had {(await billing_flow.formatter(panel))(left)} left.")
 
     session.run(act)
 

@@ -5,8 +5,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 from enum import StrEnum
+from unicodedata import category
 
 from skypanel.domain.errors import Invalid
 from skypanel.domain.ids import AppId, WalletEntryId
@@ -14,11 +15,15 @@ from skypanel.domain.names import printable
 
 HOUR = timedelta(hours=1)
 SMALLEST = Decimal("0.000001")
+HOURS_A_MONTH = 730
+DECIMALS, HOURLY_DECIMALS = 2, 4
+MAX_SYMBOL_LENGTH = 4
 
 _MICROSECOND = timedelta(microseconds=1)
 _MICROSECONDS_AN_HOUR = HOUR // _MICROSECOND
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _AMOUNT = re.compile(r"-?[0-9]{1,9}(\.[0-9]{1,6})?")
+_CODE = re.compile(r"[A-Z]{3}")
 _MONTH = re.compile(r"(2[0-9]{3})-(0[1-9]|1[0-2])")
 
 
@@ -156,8 +161,36 @@ def month_of(moment: datetime) -> tuple[datetime, datetime]:
     return first, later.replace(day=1)
 
 
-def money(amount: Decimal) -> str:
-    """Format an amount with at least two decimals, and more if it has more."""
+def typed(amount: Decimal) -> str:
+    """Format an amount as it is typed: with at least two decimals, and more if it has more."""
     text = f"{amount.quantize(SMALLEST):f}"
     whole, _, decimals = text.partition(".")
     return f"{whole}.{decimals.rstrip('0').ljust(2, '0')}"
+
+
+def money(amount: Decimal, currency: str, decimals: int = DECIMALS) -> str:
+    """Format an amount for people, with the currency: `12.50 USD` for a code, `$12.50` for a symbol.
+
+    Prices and costs of an hour take HOURLY_DECIMALS; everything else takes DECIMALS.
+    """
+    rounded = amount.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP) + 0  # not "-0"
+    if _CODE.fullmatch(currency):
+        return f"{rounded:,f} {currency}"
+    return f"{'-' if rounded < 0 else ''}{currency}{abs(rounded):,f}"
+
+
+def read_currency(text: str) -> str:
+    """Return `text` if it is a code of ISO 4217, or a symbol. Raises Invalid."""
+    if not _CODE.fullmatch(text) and not _is_symbol(text):
+        raise Invalid(f"{printable(text)} is no currency.", "Write a code of ISO 4217, such as EUR, or a symbol, such as $.")
+    return text
+
+
+def _is_symbol(text: str) -> bool:
+    """Whether a text is short, and has only letters and signs of currencies."""
+    return 0 < len(text) <= MAX_SYMBOL_LENGTH and all(sign.isalpha() or category(sign) == "Sc" for sign in text)
+
+
+def monthly(hourly_price: Decimal) -> Decimal:
+    """Return the price of a month, which has 730 hours on average."""
+    return hourly_price * HOURS_A_MONTH

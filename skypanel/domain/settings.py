@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
-from skypanel.domain.billing import money, read_amount
+from skypanel.domain.billing import read_amount, read_currency, typed
 from skypanel.domain.errors import Invalid, NotFound
 from skypanel.domain.indexes import Indexes, read_url, read_urls
 from skypanel.domain.internet import read_networks
@@ -95,7 +95,7 @@ def _credit(text: str) -> str:
     amount = read_amount(text)
     if amount < 0:
         raise Invalid(f"{printable(text)} is less than nothing.", "Write 0 or more.")
-    return money(amount)
+    return typed(amount)
 
 
 _WORD = "Use up to 64 letters, digits, dashes and underscores."
@@ -145,6 +145,7 @@ SETTINGS: Mapping[str, Setting[Value]] = {
             _flag,
             "Whether organizations pay for each hour of their apps, from their wallets: true or false.",
         ),
+        Setting("currency", "USD", read_currency, "The currency of all prices: a code of ISO 4217, such as EUR, or a symbol, such as $."),
         Setting("starting_credit", "100.00", _credit, "What is in the wallet of a new organization."),
         Setting(
             "storage",

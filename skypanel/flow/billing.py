@@ -8,6 +8,8 @@ import logging
 from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
+from typing import Protocol
 
 from skypanel.domain import billing
 from skypanel.domain.account import Organization
@@ -23,12 +25,19 @@ from skypanel.store import audit, organizations, usage, wallets
 
 # What one transaction settles at most; after a long downtime there are several.
 MOST_AT_ONCE = timedelta(days=7)
-SWITCH, STARTING_CREDIT = "billing", "starting_credit"
+SWITCH, STARTING_CREDIT, CURRENCY = "billing", "starting_credit", "currency"
 
 STOPPED = "Stopped: the wallet of {organization} is empty. Credit it, and the app runs again."
 STARTED = "Runs again: the wallet of {organization} can pay."
 
 log = logging.getLogger(__name__)
+
+
+class Money(Protocol):
+    """Formats amounts in the panel's currency."""
+
+    def __call__(self, amount: Decimal, *, decimals: int = billing.DECIMALS) -> str:
+        """Return an amount as people read it."""
 
 
 async def bill(panel: Panel) -> None:
@@ -99,6 +108,12 @@ async def is_charged(conn: Connection, organization_id: OrganizationId) -> bool:
 async def is_switched_on(conn: Connection) -> bool:
     """Whether billing is on for this panel."""
     return await value(conn, SWITCH) is True
+
+
+async def formatter(panel: Panel) -> Money:
+    """Return `domain.billing.money` for the currency of the settings."""
+    async with panel.autocommit() as conn:
+        return partial(billing.money, currency=str(await value(conn, CURRENCY)))
 
 
 async def _open_wallets(panel: Panel) -> None:

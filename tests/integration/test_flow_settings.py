@@ -102,6 +102,7 @@ async def test_the_first_start_writes_every_default_and_later_ones_what_is_new(s
         "push_creates_apps": True,
         "billing": False,
         "starting_credit": "100.00",
+        "currency": "USD",
         "runtime_mirror": "",
         "storage": "files",
         "s3_endpoint": "",

@@ -43,10 +43,10 @@ async def test_it_shows_the_balance_and_the_cost_of_each_app(admin, stage, main)
     hour = await hour_charged(stage, main)
     page = await admin.page(f"/billing?month={hour:%Y-%m}")
     assert f"Billing in {hour:%B %Y}" in page
-    assert "Balance <strong>99.98</strong>" in page
+    assert "Balance <strong>99.98 USD</strong>" in page
     assert "<td>hello</td>" in page
     assert f"The hour from {hour:%Y-%m-%d %H:%M:%S} UTC" in page
-    assert "<td>-0.02</td><td>99.98</td>" in page
+    assert "<td>-0.0200 USD</td><td>99.9800 USD</td>" in page
     assert "The starting credit" in page
     assert '<a href="/billing">Billing</a>' in await admin.page("/")
 
@@ -85,7 +85,7 @@ async def test_nobody_sees_the_wallet_of_others(client, stage, main):
     assert "Main" not in page.replace('aria-label="Main"', "")
     assert "hello" not in page
     await wallet.set_billed(stage.panel, main, stage.admin, billed=False)
-    assert "Balance <strong>100.00</strong>" in await client.page("/billing")
+    assert "Balance <strong>100.00 USD</strong>" in await client.page("/billing")
 
 
 async def test_where_nothing_is_charged_it_says_so(admin, stage):

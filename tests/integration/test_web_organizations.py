@@ -43,7 +43,7 @@ async def test_without_any_apps_the_overview_is_valid(admin, stage, main):
     page = await admin.page("/organizations")
     for number, what in ((1, "organization"), (0, "suspended"), (1, "person"), (0, "apps")):
         assert f"<strong>{number}</strong> {what}" in page
-    assert "<td>1</td><td>0</td><td>0.00</td>" in await plain(admin, "/organizations")
+    assert "<td>1</td><td>0</td><td>0.00 USD</td>" in await plain(admin, "/organizations")
     assert "It has no apps, and had none this month." in await admin.page(path(main))
     async with stage.panel.transaction() as conn:
         await stored.remove(conn, main.id)
@@ -55,8 +55,8 @@ async def test_without_any_apps_the_overview_is_valid(admin, stage, main):
 @pytest.mark.req("R16.1", "R16.2")
 async def test_the_list_has_the_apps_and_the_cost_of_each(admin, stage, main, acme):
     page = await plain(admin, "/organizations")
-    assert f'<a href="{path(acme)}">Acme</a></td> <td>1</td><td>2</td><td>0.00</td>' in page
-    assert f'<a href="{path(main)}">Main</a></td> <td>1</td><td>0</td><td>0.00</td>' in page
+    assert f'<a href="{path(acme)}">Acme</a></td> <td>1</td><td>2</td><td>0.00 USD</td>' in page
+    assert f'<a href="{path(main)}">Main</a></td> <td>1</td><td>0</td><td>0.00 USD</td>' in page
     assert '<a href="/organizations">Organizations</a>' in await admin.page("/")
 
 
@@ -76,8 +76,8 @@ async def test_the_list_is_paged_to_its_end(admin, stage, main):
 @pytest.mark.req("R16.4")
 async def test_the_page_of_one_shows_what_it_uses(admin, stage, acme):
     page = await plain(admin, path(acme))
-    assert re.search(r"<td>rocket</td><td>1</td><td>1</td><td>512.0M</td><td>0.0\d</td><td>0.00\d*</td>", page)
-    assert "<td>early</td><td>0</td><td>0</td><td>0B</td><td>0.00</td><td>0.00</td>" in page
+    assert re.search(r"<td>rocket</td><td>1</td><td>1</td><td>512.0M</td><td>0.0\d</td><td>0\.0\d USD</td>", page)
+    assert "<td>early</td><td>0</td><td>0</td><td>0B</td><td>0.00</td><td>0.00 USD</td>" in page
     assert "<td>In all</td><td>1</td><td>1</td><td>512.0M</td>" in page
     assert f"<span>{stage.admin.email}</span>" in page
 

@@ -39,7 +39,7 @@ def page(acme, browser):
 def test_an_administrator_looks_at_an_organization(page):
     page.get_by_role("link", name="Organizations").click()
     row = page.get_by_role("row", name="Acme")
-    expect(row.get_by_role("cell")).to_have_text(["Acme", "1", "1", "0.00", "does not pay"])
+    expect(row.get_by_role("cell")).to_have_text(["Acme", "1", "1", "0.00 USD", "does not pay"])
     row.get_by_role("link", name="Acme").click()
     expect(page.get_by_role("heading", name="Acme", exact=True)).to_be_visible()
     expect(page.get_by_role("row", name="rocket").get_by_role("cell").nth(3)).to_have_text("512.0M")
@@ -116,7 +116,7 @@ def test_deleting_with_all_apps_takes_the_name(acme):
     refused = acme.cli("orgs", "delete", "Short Lived", "--apps", "destroy", "--confirm", "short lived", check=False)
     assert "confirm with the name Short Lived" in refused.stderr
     assert (
-        "is gone. Its wallet had 100.00 left."
+        "is gone. Its wallet had 100.00 USD left."
         in acme.cli("orgs", "delete", "Short Lived", "--apps", "destroy", "--confirm", "Short Lived").stdout
     )
     assert "meteor" not in acme.cli("apps").stdout

@@ -9,7 +9,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skypanel.domain.billing import HOUR, UsagePeriod, by_app, costs, hour_of, is_unpaid, money, month_of, read_amount, read_month, usage
+from skypanel.domain.billing import (
+    HOUR,
+    UsagePeriod,
+    by_app,
+    costs,
+    hour_of,
+    is_unpaid,
+    money,
+    month_of,
+    monthly,
+    read_amount,
+    read_currency,
+    read_month,
+    typed,
+    usage,
+)
 from skypanel.domain.errors import Invalid
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -124,8 +139,38 @@ def test_what_is_no_amount(text):
 
 
 @pytest.mark.parametrize(("amount", "shown"), [("12", "12.00"), ("0.046667", "0.046667"), ("-0.5", "-0.50"), ("100.1230", "100.123")])
-def test_money_is_shown_with_all_that_it_has(amount, shown):
-    assert money(Decimal(amount)) == shown
+def test_an_amount_is_typed_with_all_that_it_has(amount, shown):
+    assert typed(Decimal(amount)) == shown
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "decimals", "shown"),
+    [
+        ("12", "USD", 2, "12.00 USD"), ("0.0050", "EUR", 4, "0.0050 EUR"), ("3.65", "$", 2, "$3.65"), ("-0.5", "$", 2, "-$0.50"),
+        ("-0.5", "CHF", 2, "-0.50 CHF"), ("0.005", "€", 2, "€0.01"), ("12345.678", "zł", 2, "zł12,345.68"), ("-0.001", "$", 2, "$0.00"),
+        ("-0.001", "USD", 2, "0.00 USD"),
+    ],
+)  # fmt: skip
+def test_money_has_its_currency_and_as_many_digits_as_are_asked_for(amount, currency, decimals, shown):
+    assert money(Decimal(amount), currency, decimals) == shown
+
+
+@pytest.mark.parametrize("text", ["USD", "EUR", "$", "€", "R$", "zł", "kr", "Kč"])
+def test_currencies(text):
+    assert read_currency(text) == text
+
+
+@pytest.mark.parametrize("text", ["", " ", "US1", "<b>", "dollars", "$ ", "1", "\n"])
+def test_what_is_no_currency(text):
+    with pytest.raises(Invalid, match="ISO 4217"):
+        read_currency(text)
+
+
+@pytest.mark.req("R9.3")
+@pytest.mark.parametrize(("hourly", "a_month"), [("0.0050", "3.65"), ("0.02", "14.60"), ("0.0001", "0.07"), ("0", "0.00")])
+def test_a_month_costs_730_hours(hourly, a_month):
+    assert monthly(Decimal(hourly)) == Decimal(hourly) * 730
+    assert money(monthly(Decimal(hourly)), "$") == f"${a_month}"
 
 
 @pytest.mark.parametrize("month", range(1, 13))

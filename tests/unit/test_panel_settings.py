@@ -21,6 +21,7 @@ GOOD = {
     "pip_extra_index_urls": ["", "https://a/simple http://b:8080/simple"],
     "npm_registry": ["", "https://token@npm.example.com"],
     "billing": ["true", "false"],
+    "currency": ["USD", "EUR", "$", "Kč"],
     "starting_credit": ["0.00", "2.50", "0.000001"],
     "git_networks": ["", "10.1.0.0/16,192.168.7.2/32"],
     "runtime_mirror": ["https://mirror.example.com/runtimes/", "http://127.0.0.1:8000", "/srv/runtimes/", "/srv/a%20b"],
@@ -41,6 +42,7 @@ BAD = {
     "pip_extra_index_urls": ["https://a/simple b"],
     "npm_registry": ["https://a b", "ssh://x"],
     "billing": ["on", "1", ""],
+    "currency": ["", "dollars", "1", "$1"],
     "starting_credit": ["-1", "1e3", "", "ten", "NaN"],
     "git_networks": ["10.1.0.0/33", "git.example.com"],
     "runtime_mirror": [

@@ -5,10 +5,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from aiohttp import web
 
 from skypanel.domain.account import Account, Organization
-from skypanel.domain.billing import money
 from skypanel.domain.deletion import OnDelete, read_on_delete
 from skypanel.domain.errors import Conflict, Invalid, NotFound, SkyPanelError, Unavailable
-from skypanel.flow import deletion, figures, organizations, suspension
+from skypanel.flow import billing, deletion, figures, organizations, suspension
 from skypanel.ports.panel import Panel
 from web import forms, session
 from web.keys import PANEL
@@ -25,8 +24,8 @@ CHANGES: Mapping[str, Change] = {"suspend": suspension.hold, "resume": suspensio
 
 async def index(request: web.Request) -> web.Response:
     """Show the panel's figures and one page of its organizations."""
-    visitor, after = await session.visitor(request), request.query.get("after", "")
-    found = await figures.overview(request.app[PANEL], visitor.account, after=after, limit=AT_ONCE + 1)
+    panel, visitor, after = request.app[PANEL], await session.visitor(request), request.query.get("after", "")
+    found = await figures.overview(panel, visitor.account, after=after, limit=AT_ONCE + 1)
     return page_for(
         request,
         visitor,
@@ -35,7 +34,7 @@ async def index(request: web.Request) -> web.Response:
         organizations=found.organizations[:AT_ONCE],
         after=after,
         further=found.organizations[AT_ONCE - 1].organization.name if len(found.organizations) > AT_ONCE else None,
-        money=money,
+        money=await billing.formatter(panel),
     )
 
 
@@ -95,5 +94,5 @@ async def _page(
         used=await figures.resource_usage(panel, organization),
         error=error,
         fields={name: (fields or {}).get(name, "") for name in ("apps", "to")},
-        money=money,
+        money=await billing.formatter(panel),
     )

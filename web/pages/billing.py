@@ -5,8 +5,8 @@ from decimal import Decimal
 
 from aiohttp import web
 
-from skypanel.domain.billing import money, month_of, read_month
-from skypanel.flow import organizations, wallet
+from skypanel.domain.billing import month_of, read_month
+from skypanel.flow import billing, organizations, wallet
 from web import session
 from web.keys import PANEL
 from web.rendering import page_for
@@ -24,4 +24,4 @@ async def show(request: web.Request) -> web.Response:
         total = sum((app.cost for app in used), start=Decimal(0))
         shown.append({"wallet": await wallet.show(panel, organization, LINES), "used": used, "total": total})
     before, after = month_of(since - timedelta(days=1))[0], until if until <= panel.clock.now() else None
-    return page_for(request, visitor, "billing", shown=shown, money=money, month=since, before=before, after=after)
+    return page_for(request, visitor, "billing", shown=shown, money=await billing.formatter(panel), month=since, before=before, after=after)
