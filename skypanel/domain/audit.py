@@ -13,6 +13,7 @@ class AuditAction(StrEnum):
     """What an entry records. Never reuse a value for another meaning: the log keeps the values of all versions."""
 
     ACCESS_DENY = "access.deny"
+    ACCOUNT_END_SESSIONS = "account.end_sessions"
     ACCOUNT_INVITE = "account.invite"
     ACCOUNT_LOCK = "account.lock"
     ACCOUNT_RESET = "account.reset"

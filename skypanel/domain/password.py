@@ -1,4 +1,4 @@
-"""Password rules, and the rate limit for sign-in attempts."""
+"""Password rules, and the rate limit for attempts to sign in."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -10,10 +10,12 @@ MIN_LENGTH = 12
 MAX_BYTES = 1024
 
 WINDOW = timedelta(minutes=15)
-# An attacker at one address cannot lock out other addresses. Many addresses together can, after MOST_OF_ACCOUNT failures.
+# An attacker at one address cannot lock out other addresses. Many addresses together can, after MOST_OF_ACCOUNT failures, but
+# not the addresses from which the account signed in within KNOWN_FOR.
 MOST_HERE = 10
 MOST_OF_ADDRESS = 30
 MOST_OF_ACCOUNT = 100
+KNOWN_FOR = timedelta(days=90)
 
 _NETWORK_BYTES = 8  # of an IPv6 address: one customer's network (RFC 6177)
 
@@ -32,9 +34,10 @@ class Attempts:
         reached = (self.here + 1 == MOST_HERE, self.of_address + 1 == MOST_OF_ADDRESS, self.of_account + 1 == MOST_OF_ACCOUNT)
         return any(reached)
 
-    def check(self) -> None:
-        """Raise Throttled if a limit is reached."""
-        if self.here >= MOST_HERE or self.of_address >= MOST_OF_ADDRESS or self.of_account >= MOST_OF_ACCOUNT:
+    def check(self, *, is_known: bool = False) -> None:
+        """Raise Throttled if a limit is reached. Where the account's owner `is_known`, what others tried does not count."""
+        of_others = not is_known and (self.of_address >= MOST_OF_ADDRESS or self.of_account >= MOST_OF_ACCOUNT)
+        if self.here >= MOST_HERE or of_others:
             minutes = int(WINDOW.total_seconds() // 60)
             raise Throttled("That was tried too often.", f"Try again in {minutes} minutes, or sign in by a link of an administrator.")
 

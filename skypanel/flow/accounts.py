@@ -3,7 +3,6 @@
 An administrator may act as `by` on another account; the audit log records this.
 """
 
-import hashlib
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,13 +15,13 @@ from skypanel.domain.audit import AuditAction
 from skypanel.domain.errors import Denied
 from skypanel.domain.ids import TokenId
 from skypanel.domain.password import MOST_OF_ADDRESS, WINDOW, network
-from skypanel.flow import audit
+from skypanel.flow import audit, sessions
+from skypanel.flow.digest import digest
 from skypanel.ports.database import Connection
 from skypanel.ports.panel import Panel
 from skypanel.store import keys, sign_in_attempts, sign_ins, tokens
 
 LOGIN_LINK_LIFE = timedelta(hours=24)
-SESSION_LIFE = timedelta(days=14)
 
 
 @dataclass(frozen=True)
@@ -39,14 +38,6 @@ class Caller:
         _check_scope(self.scope, action)
 
 
-def digest(secret: str) -> str:
-    """Return what is stored of a secret that only its holder knows: its SHA-256 in hex.
-
-    The secrets are 32 random bytes, so a slow hash would add nothing.
-    """
-    return hashlib.sha256(secret.encode()).hexdigest()
-
-
 async def login_link(panel: Panel, account: Account) -> str:
     """Return the path of a link that signs the account in once, within a day."""
     async with panel.transaction() as conn:
@@ -60,18 +51,15 @@ async def add_link(panel: Panel, conn: Connection, account: Account) -> str:
     return f"/login?token={token}"
 
 
-async def sign_in_by_link(panel: Panel, token: str, address: str) -> str:
+async def sign_in_by_link(panel: Panel, token: str, address: str, browser: str = "") -> str:
     """Use a login link once and return a session token. Raises Denied if it is used or expired.
 
-    `address` is where the request came from.
+    `address` is where the request came from, `browser` its User-Agent header.
     """
-    session = secrets.token_urlsafe(32)
     async with panel.transaction() as conn:
         account = await sign_ins.use_link(conn, digest(token))
         if account is not None:
-            await sign_ins.add_session(conn, account.id, digest(session), panel.clock.now() + SESSION_LIFE)
-            await audit.record(conn, AuditAction.ACCOUNT_SIGN_IN, account)
-            return session
+            return await sessions.begin(panel, conn, account, address, browser)
         await _note_bad_link(conn, network(address))
     raise Denied(
         "This link was used already, or has expired.",

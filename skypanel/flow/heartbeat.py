@@ -10,7 +10,7 @@ from skypanel.domain.errors import Denied, NotFound, Unavailable
 from skypanel.domain.node import Node, NodeState
 from skypanel.domain.report import Report
 from skypanel.domain.storage import ObjectKind
-from skypanel.flow.accounts import digest as digest_of
+from skypanel.flow.digest import digest as digest_of
 from skypanel.flow.watch import check_node
 from skypanel.ports.panel import Panel
 from skypanel.store import nodes, stop_orders

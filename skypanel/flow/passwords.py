@@ -1,29 +1,24 @@
 """Sign-in by e-mail address and password, and changes of passwords."""
 
-import secrets
-
 from skypanel.domain.account import Account
 from skypanel.domain.audit import AuditAction
 from skypanel.domain.errors import Denied
 from skypanel.domain.ids import AttemptId
-from skypanel.domain.password import WINDOW, Attempts, check_password, network
-from skypanel.flow import audit
-from skypanel.flow.accounts import SESSION_LIFE, digest
+from skypanel.domain.password import KNOWN_FOR, WINDOW, Attempts, check_password, network
+from skypanel.flow import audit, sessions
+from skypanel.flow.digest import digest
 from skypanel.ports.panel import Panel
-from skypanel.store import accounts, sign_in_attempts, sign_ins
+from skypanel.store import accounts, known_addresses, sign_in_attempts, sign_ins
 
 
-async def sign_in(panel: Panel, email: str, password: str, address: str) -> str:
+async def sign_in(panel: Panel, email: str, password: str, address: str, browser: str = "") -> str:
     """Return a session token. Raises Denied for a wrong address or password, with the same message, and Throttled after too many attempts.
 
-    `address` is where the request came from.
+    `address` is where the request came from, `browser` its User-Agent header.
     """
     account = await prove(panel, email, password, address)
-    session = secrets.token_urlsafe(32)
     async with panel.transaction() as conn:
-        await sign_ins.add_session(conn, account.id, digest(session), panel.clock.now() + SESSION_LIFE)
-        await audit.record(conn, AuditAction.ACCOUNT_SIGN_IN, account)
-    return session
+        return await sessions.begin(panel, conn, account, address, browser)
 
 
 async def change(  # noqa: PLR0917 - no part of the change has a default
@@ -34,8 +29,7 @@ async def change(  # noqa: PLR0917 - no part of the change has a default
     Raises Denied, Throttled, Invalid.
     """
     check_password(new)
-    if await is_set(panel, account):
-        await prove(panel, account.email, current, address)
+    await confirm(panel, account, current, address)
     await _set(panel, account, new, but=session)
 
 
@@ -64,27 +58,53 @@ async def prove(panel: Panel, email: str, password: str, address: str) -> Accoun
 
     Raises Denied, and Throttled after too many attempts.
     """
-    attempt, before = await _begin(panel, email, address)
+    key, origin = digest(email.strip().lower()), network(address)
+    async with panel.autocommit() as conn:
+        is_known = await known_addresses.knows(conn, email.strip(), origin, KNOWN_FOR)
+    attempt, before = await begin_attempt(panel, key, origin, is_known=is_known)
     async with panel.autocommit() as conn:
         account, kept = await accounts.credentials(conn, email.strip())
     if not await panel.passwords.verify(kept, password) or account is None:
-        await _fail(panel, account, before)
+        await fail_attempt(panel, account, before)
         raise Denied("No account here has this password.", "Look for typing errors, or sign in by a one-time link.")
-    async with panel.transaction() as conn:
-        await sign_in_attempts.remove(conn, attempt)
+    await end_attempt(panel, attempt)
     return account
 
 
-async def _begin(panel: Panel, email: str, address: str) -> tuple[AttemptId, Attempts]:
-    """Count an attempt before it runs, so that concurrent attempts all count; return it with the counts before it."""
-    account, origin = digest(email.strip().lower()), network(address)
+async def confirm(panel: Panel, account: Account, password: str, address: str) -> None:
+    """Check the password of a signed-in account; one without a password needs none.
+
+    Attempts to sign in do not count, so that nobody else can keep the owner from it. Raises Denied and Throttled.
+    """
+    async with panel.autocommit() as conn:
+        kept = (await accounts.credentials(conn, account.email))[1]
+    if kept is None:
+        return
+    attempt, before = await begin_attempt(panel, digest(f"signed in {account.id}"), network(address), is_known=True)
+    if not await panel.passwords.verify(kept, password):
+        await fail_attempt(panel, account, before)
+        raise Denied("This is not your current password.", "Look for typing errors.")
+    await end_attempt(panel, attempt)
+
+
+async def begin_attempt(panel: Panel, key: str, origin: str, *, is_known: bool) -> tuple[AttemptId, Attempts]:
+    """Count an attempt before it runs, so that concurrent attempts all count; return it with the counts before it.
+
+    `key` is the digest of what is tried, `origin` the network of the request. Raises Throttled.
+    """
     async with panel.transaction() as conn:
-        before = await sign_in_attempts.lately(conn, account, origin, WINDOW)
-        before.check()
-        return await sign_in_attempts.add(conn, account, origin), before
+        before = await sign_in_attempts.lately(conn, key, origin, WINDOW)
+        before.check(is_known=is_known)
+        return await sign_in_attempts.add(conn, key, origin), before
 
 
-async def _fail(panel: Panel, account: Account | None, before: Attempts) -> None:
+async def end_attempt(panel: Panel, attempt: AttemptId) -> None:
+    """Forget an attempt, because it succeeded."""
+    async with panel.transaction() as conn:
+        await sign_in_attempts.remove(conn, attempt)
+
+
+async def fail_attempt(panel: Panel, account: Account | None, before: Attempts) -> None:
     """Record a failed attempt, and whether it was the last one allowed. The input is not recorded, because it may contain a password."""
     async with panel.transaction() as conn:
         await audit.record(conn, AuditAction.ACCOUNT_SIGN_IN_FAILED, None, account=account)

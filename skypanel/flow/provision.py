@@ -14,8 +14,8 @@ from skypanel.domain.errors import NotFound, SkyPanelError, Unavailable
 from skypanel.domain.node import Node, NodeState, Wanted
 from skypanel.domain.output import node_stream
 from skypanel.flow import lease
-from skypanel.flow.accounts import digest
 from skypanel.flow.agent_bundle import bundle
+from skypanel.flow.digest import digest
 from skypanel.flow.drain import drain
 from skypanel.flow.machine import Machine
 from skypanel.flow.nodes import look

@@ -16,7 +16,7 @@ from skypanel.domain.transcript import size
 from skypanel.domain.upload import LIFE, MAX_UPLOAD_BYTES, MAX_UPLOADS, Upload
 from skypanel.flow import audit, receive
 from skypanel.flow import build as build_flow
-from skypanel.flow.accounts import digest
+from skypanel.flow.digest import digest
 from skypanel.ports.panel import Panel
 from skypanel.store import accounts, uploads
 

@@ -11,7 +11,9 @@ CREATE TABLE paas_accounts (
     email text NOT NULL UNIQUE CHECK (email = lower(email) AND position('@' IN email) > 1),
     is_admin boolean NOT NULL DEFAULT false,
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    password_hash text
+    password_hash text,
+    -- The last sign-in; without one, the account is still an invitation.
+    signed_in_at timestamptz
 );
 
 -- A public key by which an account pushes.
@@ -58,10 +60,22 @@ CREATE TABLE paas_sessions (
     digest text PRIMARY KEY CHECK (digest ~ '^[0-9a-f]{64}$'),
     account_id uuid NOT NULL REFERENCES paas_accounts ON DELETE CASCADE,
     expires_at timestamptz NOT NULL,
-    created_at timestamptz NOT NULL DEFAULT clock_timestamp()
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    id uuid NOT NULL DEFAULT gen_random_uuid() UNIQUE,
+    browser text,
+    address text,
+    last_seen_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
 CREATE INDEX paas_sessions_account_id_idx ON paas_sessions (account_id);
+
+-- An address, or a customer's IPv6 network, from which an account signed in.
+CREATE TABLE paas_known_addresses (
+    account_id uuid NOT NULL REFERENCES paas_accounts ON DELETE CASCADE,
+    address text NOT NULL,
+    last_used_at timestamptz NOT NULL,
+    PRIMARY KEY (account_id, address)
+);
 
 -- A try to sign in that failed, or has not ended yet. Of what was typed in, only the digest is kept.
 CREATE TABLE paas_sign_in_attempts (

@@ -14,6 +14,7 @@ from sqlalchemy import func, update
 from skypanel.domain.access import Role
 from skypanel.domain.rate import COST, REQUESTS, WINDOW
 from skypanel.flow import accounts, passwords
+from skypanel.flow.digest import digest
 from skypanel.store import apps, audit, collaborators, config_vars, organizations, releases, slugs
 from skypanel.store.tables.accounts import tokens as tokens_table
 from tests.fixtures.api import Api
@@ -47,7 +48,7 @@ async def test_every_answer_has_an_id_and_says_what_is_left(api):
 async def test_a_token_is_good_for_so_many_calls_at_once(api, stage):
     async with stage.panel.transaction() as conn:
         used_up = func.now() + WINDOW + REQUESTS * COST
-        await conn.execute(update(tokens_table).where(tokens_table.c.digest == accounts.digest(api.token)).values(busy_until=used_up))
+        await conn.execute(update(tokens_table).where(tokens_table.c.digest == digest(api.token)).values(busy_until=used_up))
     response = await api.call("GET", "/account", status=429)
     assert (await response.json())["id"] == "rate_limit"
     assert response.headers["RateLimit-Remaining"] == "0"

@@ -16,6 +16,7 @@ from sqlalchemy import func, select, update
 from skypanel.domain.access import SCOPES, Role
 from skypanel.domain.account import PublicKey
 from skypanel.flow import accounts, apps, organizations, passwords, transfer, upload
+from skypanel.flow.digest import digest
 from skypanel.store import builds, keys, releases
 from skypanel.store import organizations as organizations_store
 from skypanel.store import tokens as tokens_store
@@ -284,14 +285,14 @@ async def test_endpoints_that_take_no_token_take_one_elsewhere():
 @pytest.mark.parametrize("ending", ["revoked", "expired"])
 async def test_what_a_token_opened_closes_with_it(api, hello, stage, ending):
     client = await api.act_as(stage.admin)
-    digest = tokens_table.c.digest == accounts.digest(client.token)
+    is_ours = tokens_table.c.digest == digest(client.token)
     paths = await tickets(client, stage)
     for path in paths:
         await api.call("GET", path, status=200, Authorization="")
     async with stage.panel.transaction() as conn:
-        token_id = (await conn.first(select(tokens_table.c.id).where(digest))).id
+        token_id = (await conn.first(select(tokens_table.c.id).where(is_ours))).id
         if ending == "expired":
-            await conn.execute(update(tokens_table).where(digest).values(expires_at=func.now() - timedelta(seconds=1)))
+            await conn.execute(update(tokens_table).where(is_ours).values(expires_at=func.now() - timedelta(seconds=1)))
     if ending == "revoked":
         await accounts.revoke_token(stage.panel, stage.admin, token_id, by=stage.admin)
     for path in paths:

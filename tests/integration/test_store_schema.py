@@ -11,7 +11,7 @@ from skypanel.domain.billing import EntryKind
 from skypanel.domain.build import BuildState
 from skypanel.domain.errors import Conflict, Invalid
 from skypanel.domain.node import NodeState, Wanted
-from skypanel.domain.password import WINDOW
+from skypanel.domain.password import KNOWN_FOR, WINDOW
 from skypanel.domain.plan import FIRST_PLANS
 from skypanel.domain.release import ReleaseState, RolloutReason, RolloutState
 from skypanel.store import (
@@ -24,6 +24,7 @@ from skypanel.store import (
     config_vars,
     deploys,
     keys,
+    known_addresses,
     listings,
     nodes,
     organizations,
@@ -49,6 +50,7 @@ RULES = {
     ("paas_tokens", "account_id"): "CASCADE",
     ("paas_login_links", "account_id"): "CASCADE",
     ("paas_sessions", "account_id"): "CASCADE",
+    ("paas_known_addresses", "account_id"): "CASCADE",
     ("paas_uploads", "account_id"): "CASCADE",
     ("paas_remotes", "app_id"): "CASCADE",
     ("paas_remotes", "account_id"): "SET NULL",
@@ -230,6 +232,8 @@ HOT = {
     "app as lists show it": lambda conn, app: listings.get(conn, app.id, app.id),
     "apps as lists show them": lambda conn, app: listings.of(conn, app.id, after="a", limit=200),
     "session by digest": lambda conn, _: sign_ins.session(conn, factories.digest()),
+    "sessions of an account": lambda conn, app: sign_ins.of(conn, app.id, factories.digest()),
+    "known address": lambda conn, _: known_addresses.knows(conn, "ada@example.com", "192.0.2.1", KNOWN_FOR),
     "credentials": lambda conn, _: accounts.credentials(conn, "ada@example.com"),
     "attempts to sign in": lambda conn, _: sign_in_attempts.lately(conn, factories.digest(), "192.0.2.1", WINDOW),
     "apps being deployed": lambda conn, app: deploys.open_among(conn, [app.id]),

@@ -13,6 +13,7 @@ from skypanel.domain.errors import NotFound, Unavailable
 from skypanel.domain.node import SecretKind, SshLogin
 from skypanel.domain.report import Report
 from skypanel.flow import accounts, heartbeat, stopping
+from skypanel.flow.digest import digest as digest_of
 from skypanel.store import nodes, stop_orders
 from skypanel.store.tables.nodes import stop_orders as stop_orders_table
 from tests.support import factories
@@ -30,7 +31,7 @@ async def added(stage, name, token, member_id):
     login = SshLogin("10.0.0.2", 22, "root", "ssh-ed25519 AAAA", SecretKind.KEY, "a key")
     async with stage.panel.transaction() as conn:
         node = await nodes.add(conn, name, login, b"secret")
-        await nodes.set_token(conn, node.id, accounts.digest(token))
+        await nodes.set_token(conn, node.id, digest_of(token))
         await nodes.set_member(conn, node.id, member_id)
     return node
 
@@ -84,7 +85,7 @@ async def test_without_a_nodes_token_nothing_is_told(client, stage, node, digest
 
 async def test_a_token_that_was_replaced_is_worthless(client, stage, node):
     async with stage.panel.transaction() as conn:
-        await nodes.set_token(conn, node.id, accounts.digest("a new one"))
+        await nodes.set_token(conn, node.id, digest_of("a new one"))
     assert (await client.post(BEAT, json=REPORT, headers=AS_AGENT)).status == 403
 
 

@@ -269,7 +269,7 @@ async def test_the_admin_sets_a_password_and_other_browsers_are_signed_out(admin
         ({"new": "x" * 1025, "again": "x" * 1025}, "more than 1024 bytes"),
         ({"new": PASSWORD, "again": PASSWORD + "!"}, "differ"),
         ({}, "fewer than 12 characters"),
-        ({"new": PASSWORD, "again": PASSWORD, "current": "wrong"}, "No account here has this password."),
+        ({"new": PASSWORD, "again": PASSWORD, "current": "wrong"}, "This is not your current password."),
     ],
 )
 async def test_a_password_that_cannot_be_set_changes_nothing(admin, stage, with_password, fields, words):

@@ -26,11 +26,12 @@ async def show(request: web.Request) -> web.Response:
 async def sign_in(request: web.Request) -> web.Response:
     """Begin a session, then redirect to the requested page."""
     fields = await forms.read(request)
+    come_from = (client(request), request.headers.get("User-Agent", ""))
     try:
         if "token" in fields:
-            begun = await accounts.sign_in_by_link(request.app[PANEL], fields["token"], client(request))
+            begun = await accounts.sign_in_by_link(request.app[PANEL], fields["token"], *come_from)
         else:
-            begun = await passwords.sign_in(request.app[PANEL], _field(fields, "email"), _field(fields, "password"), client(request))
+            begun = await passwords.sign_in(request.app[PANEL], _field(fields, "email"), _field(fields, "password"), *come_from)
     except (Denied, Throttled) as error:
         status = 403 if isinstance(error, Denied) else 429
         return _page(request, status, email=fields.get("email", ""), next_=fields.get("next", ""), error=error)

@@ -1,6 +1,8 @@
 """Who signs in, and by what."""
 
-from sqlalchemy import Boolean, CheckConstraint, Column, DateTime, Index, Table, Text, func, text
+from typing import Any
+
+from sqlalchemy import Boolean, CheckConstraint, Column, DateTime, Index, Table, Text, Uuid, func, text
 
 from skypanel.store.tables.columns import DIGEST, account, created_at, identity, matches, metadata, number, string, time
 
@@ -12,6 +14,7 @@ accounts = Table(
     Column("is_admin", Boolean, nullable=False, server_default=text("false")),
     created_at(),
     string("password_hash", nullable=True),
+    Column("signed_in_at", DateTime(timezone=True), comment="The last sign-in; without one, the account is still an invitation."),
     CheckConstraint("email = lower(email) AND position('@' IN email) > 1", name="email"),
     comment="Somebody who signs in, by an address in lower case.",
 )
@@ -50,7 +53,7 @@ tokens = Table(
 )
 
 
-def _ticket(name: str, comment: str) -> Table:
+def _ticket(name: str, *columns: Column[Any], comment: str) -> Table:
     """Return a table of secrets that sign in an account until they expire."""
     return Table(
         name,
@@ -59,14 +62,31 @@ def _ticket(name: str, comment: str) -> Table:
         account("CASCADE"),
         time("expires_at", nullable=False),
         created_at(),
+        *columns,
         matches("digest", DIGEST),
         comment=comment,
     )
 
 
-login_links = _ticket("paas_login_links", "A link that signs an account in once, until it expires.")
+login_links = _ticket("paas_login_links", comment="A link that signs an account in once, until it expires.")
 
-sessions = _ticket("paas_sessions", "A browser that is signed in, until it expires.")
+sessions = _ticket(
+    "paas_sessions",
+    Column("id", Uuid, nullable=False, unique=True, server_default=func.gen_random_uuid()),
+    string("browser", nullable=True),
+    string("address", nullable=True),
+    Column("last_seen_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    comment="A browser that is signed in, until it expires.",
+)
+
+known_addresses = Table(
+    "paas_known_addresses",
+    metadata,
+    account("CASCADE", primary_key=True, index=False),
+    Column("address", Text, primary_key=True),
+    time("last_used_at", nullable=False),
+    comment="An address, or a customer's IPv6 network, from which an account signed in.",
+)
 
 # It has no foreign key to accounts, because addresses without an account count too.
 sign_in_attempts = Table(

@@ -66,9 +66,9 @@ def reference(
     return Column(name, Uuid, key, nullable=nullable, primary_key=primary_key, index=index or None)
 
 
-def account(on_delete: str = "SET NULL", *, primary_key: bool = False) -> Column[Any]:
+def account(on_delete: str = "SET NULL", *, primary_key: bool = False, index: bool = True) -> Column[Any]:
     """Return the reference to the account that owns the row (CASCADE) or caused it (SET NULL)."""
-    return reference("account_id", "paas_accounts", on_delete, nullable=on_delete == "SET NULL", primary_key=primary_key)
+    return reference("account_id", "paas_accounts", on_delete, nullable=on_delete == "SET NULL", primary_key=primary_key, index=index)
 
 
 def app(*, primary_key: bool = False, index: bool = True) -> Column[Any]:
