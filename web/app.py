@@ -5,7 +5,8 @@ from aiohttp import web
 from skypanel.ports.panel import Panel
 from skypanel.settings import Settings
 from web import internal, live
-from web.keys import ACCESS_CHECKS, BEAT_S, PANEL, PENDING_RUNS, SETTINGS, STREAMS
+from web.consoles import Consoles
+from web.keys import ACCESS_CHECKS, BEAT_S, CONSOLES, PANEL, PENDING_RUNS, SETTINGS, STREAMS
 from web.middleware import MIDDLEWARES, add_headers
 from web.pending_runs import PendingRuns
 from web.routes import ROUTES
@@ -19,6 +20,7 @@ def create_app(panel: Panel, settings: Settings, *, beat_s: float = DEFAULT_BEAT
     app = web.Application(middlewares=MIDDLEWARES)
     app[PANEL], app[SETTINGS], app[BEAT_S], app[STREAMS] = panel, settings, beat_s, set()
     app[ACCESS_CHECKS], app[PENDING_RUNS], app[internal.LAST_SERVED] = {}, PendingRuns(), internal.LastServed()
+    app[CONSOLES] = Consoles()
     app.on_response_prepare.append(add_headers)
     app.on_shutdown.append(live.end_streams)
     app.add_routes(ROUTES)

@@ -10,6 +10,7 @@ from skypanel.domain.ids import AppId, TokenId
 from skypanel.domain.proxies import visitor
 from skypanel.ports.panel import Panel
 from skypanel.settings import Settings
+from web.consoles import Consoles
 from web.pending_runs import PendingRuns
 
 PANEL = web.AppKey("panel", Panel)
@@ -20,6 +21,7 @@ ACTOR = web.RequestKey("actor", Account)
 BEAT_S = web.AppKey("beat_s", float)
 PENDING_RUNS = web.AppKey("pending_runs", PendingRuns)
 STREAMS = web.AppKey("streams", set[asyncio.Task[object]])
+CONSOLES = web.AppKey("consoles", Consoles)
 
 
 @dataclass
@@ -44,6 +46,11 @@ def client(request: web.Request) -> str:
     return visitor(request.headers.get("X-Forwarded-For", request.remote or ""), request.app[SETTINGS].trusted_proxies)
 
 
+# What the proxy says of the connection of a WebSocket, which a page of the same host opens.
+_SCHEMES = {"ws": "http", "wss": "https"}
+
+
 def origin(request: web.Request) -> str:
     """Return the origin of the requested URL (RFC 6454). The proxy says whether the request came over TLS."""
-    return f"{request.headers.get('X-Forwarded-Proto', request.scheme)}://{request.host}"
+    scheme = request.headers.get("X-Forwarded-Proto", request.scheme)
+    return f"{_SCHEMES.get(scheme, scheme)}://{request.host}"

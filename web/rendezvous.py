@@ -7,7 +7,7 @@ import asyncio
 import logging
 import socket
 import ssl
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from web import exit_status
 from web.api import tickets
 from web.api.tickets import Ticket
 from web.pending_runs import PendingRun, PendingRuns
+from web.tasks import end, first_of
 
 GREETING = b"rendezvous\r\n"
 END_OF_INPUT = b"\x04"
@@ -59,8 +60,8 @@ async def listening(
         try:
             yield listener.getsockname()[1]
         finally:
-            await _end({accepting})
-            await _end(rendezvous.tasks)
+            await end({accepting})
+            await end(rendezvous.tasks)
 
 
 class _Rendezvous:
@@ -131,7 +132,7 @@ class _Rendezvous:
         try:
             account, app = await tickets.admit(self._panel, ticket, Action.RUN)
             async with run_flow.attach(self._panel, app, run.one_off, account) as attached:
-                await _first_of(
+                await first_of(
                     _answer(attached, writer, has_status=exit_status.is_wanted(run.one_off.command)),
                     _pass_on(reader, attached, at_terminal=run.one_off.window is not None),
                     self._until_revoked(ticket),
@@ -172,25 +173,6 @@ async def _pass_on(reader: asyncio.StreamReader, attached: Attached, *, at_termi
         chunk = held + chunk
         held = END_OF_INPUT if not at_terminal and chunk.endswith(END_OF_INPUT) else b""
         await attached.write(chunk.removesuffix(held))
-
-
-async def _first_of(*steps: Coroutine[None, None, None]) -> None:
-    """Run steps concurrently until one has ended, then cancel the others. Raises what the ended one raised."""
-    tasks = {asyncio.create_task(step) for step in steps}
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        await _end(tasks)
-    for task in done:
-        task.result()
-
-
-async def _end(tasks: set[asyncio.Task[None]]) -> None:
-    ending = set(tasks)
-    for task in ending:
-        task.cancel()
-    if ending:
-        await asyncio.wait(ending)
 
 
 async def _write(writer: asyncio.StreamWriter, chunk: bytes) -> None:

@@ -3,7 +3,7 @@
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from web import agents, internal
+from web import agents, console, internal
 from web.admin import nodes, organizations
 from web.fallback import STATIC
 from web.pages import account, app, apps, billing, deploy, remote, sign_in, transfers
@@ -54,6 +54,7 @@ ROUTES = (
     web.get(f"{APP}/remote", remote.show),
     web.post(f"{APP}/remote", remote.change),
     web.post(f"{APP}/scale", app.scale),
+    web.get(f"{APP}/console/socket", console.connect, allow_head=False),
     web.get(BUILD, deploy.show),
     web.get(f"{BUILD}/events", deploy.events, allow_head=False),
     web.get(f"{BUILD}/log", deploy.text),

@@ -25,7 +25,10 @@ from web.routes import ROUTES
 
 ADDRESS = "192.0.2.7"
 # What is answered where something was done, and where it was only looked at.
-GOOD = ({200, 201, 202, 303}, {200})
+GOOD = ({200, 201, 202, 303}, {101, 200})
+SWITCHING_PROTOCOLS = 101
+# RFC 6455, 4.1
+WEB_SOCKET = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "A" * 22 + "=="}
 SENTENCES = re.compile(r"[A-Z].+\. [A-Z`].+\.")
 # Those of the panel, of its administrators and of the account itself: no role has a say in them.
 OTHER_PAGES = {
@@ -164,9 +167,12 @@ async def browser(client, caller):
     caller.secrets += [cookie.value for cookie in client.session.cookie_jar]
 
     async def call(method, path, body):
-        headers = {"Origin": ORIGIN, "X-Forwarded-For": ADDRESS}
+        headers = {"Origin": ORIGIN, "X-Forwarded-For": ADDRESS} | (WEB_SOCKET if path.endswith("/socket") else {})
         data = None if method == "GET" else {"form_token": form_token} | body
         response = await client.request(method, path, data=data, headers=headers, allow_redirects=False)
+        if response.status == SWITCHING_PROTOCOLS:
+            response.close()
+            return Said(response.status, "", "")
         page = re.sub(r"\s+", " ", (await response.text()).replace(response.headers["Request-Id"], ""))
         found = re.search(r"<h1>(.*?)</h1> <p[^>]*>(.*?)</p>", page)
         return Said(response.status, page, f"{found[1]} {found[2]}" if found and response.status >= 400 else "")

@@ -247,6 +247,7 @@ PAGES = (
     Case("POST", f"{_APP}/remote", Action.PUSH, {"do": "deploy"}, "build.request", after="remote"),
     Case("POST", f"{_APP}/remote", _CONFIGURE, {"do": "key"}, "deploy_key.add"),
     Case("POST", f"{_APP}/remote", _CONFIGURE, {"do": "clear"}, "remote.clear", after="remote"),
+    Case("GET", f"{_APP}/console/socket", Action.RUN),
     *(Case("GET", f"{path}{part}", _VIEW) for path in (_BUILD, _RELEASE) for part in ("", "/events", "/log")),
     Case("POST", "/transfers", _TRANSFER, {"id": "{transfer}", "answer": "accepted"}, "app.transfer", after="offer", **_OWN),
     Case("POST", "/transfers", _TRANSFER, {"id": "{transfer}", "answer": "declined"}, "app.decline", after="offer", **_OWN),

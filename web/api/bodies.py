@@ -16,9 +16,12 @@ T = TypeVar("T")
 MAX_TEXT = 255
 MAX_ITEMS = 100
 MAX_INTEGER = 2**31 - 1
+MAX_SIDE = 4096
 
 Text = Annotated[str, Meta(max_length=MAX_TEXT)]
 Number = Annotated[int, Meta(ge=0, le=MAX_INTEGER)]
+# The width or height of a terminal, in characters.
+Side = Annotated[int, Meta(ge=1, le=MAX_SIDE)]
 Several = Annotated[tuple[T, ...], Meta(max_length=MAX_ITEMS)]
 Fields = Annotated[dict[str, T], Meta(max_length=MAX_ITEMS)]
 # A field that may be absent but not null. Where null means the same as absent, the field has a default instead.

@@ -13,13 +13,11 @@ from skypanel.flow import run as run_flow
 from skypanel.flow.audit import ORIGIN
 from skypanel.flow.formation import DynoEntry
 from web.api import equals
-from web.api.bodies import Body, Fields, Maybe, Number, Text
+from web.api.bodies import MAX_SIDE, Body, Fields, Maybe, Number, Text
 from web.api.calls import Call, Reply
 from web.api.resources import dynos
 from web.keys import PANEL, PENDING_RUNS, host
 from web.pending_runs import PendingRun
-
-MAX_SIDE = 4096
 
 
 class NewDyno(Body):
