@@ -12,11 +12,12 @@ from psycopg2 import errors, extensions
 from sqlalchemy.sql.elements import ClauseElement
 
 from skypanel.domain.errors import Conflict, Invalid, Unavailable
+from skypanel.retry import Backoff
 from skypanel.store import compiled
 from skypanel.store.rows import Row
 
 RESTART_PATIENCE_S = 20.0
-RETRY_S = 0.1
+RESTART = Backoff(first_s=0.1, longest_s=0.4)
 STATEMENT_TIMEOUT_S = 60.0
 ABANDONED_S = 1.0
 MAX_CONNECTIONS = 5
@@ -106,21 +107,21 @@ class PostgresTransaction:
     async def _begun(self, statement: compiled.Bound) -> _Session:
         """Run the first statement. If the server restarts, repeat it until the deadline: a transaction cut off here leaves nothing."""
         deadline = self._database.deadline()
-        while True:
-            self._session = session = await self._database.borrow(deadline)
-            try:
-                await session.run(statement, self._begin)
-            except Unavailable:
-                if not session.connection.closed or _now() > deadline:
-                    raise
-                self.end()
-            except Invalid:
-                if session.status == extensions.TRANSACTION_STATUS_IDLE:
-                    self.end()  # psycopg2 did not send it, so no transaction has begun
-                raise
-            else:
-                return session
-            await asyncio.sleep(RETRY_S)
+        return await RESTART.retry(lambda: self._begin_with(statement, deadline), Unavailable, self._is_cut_off, deadline - _now())
+
+    async def _begin_with(self, statement: compiled.Bound, deadline: float) -> _Session:
+        self.end()  # of an attempt that was cut off
+        self._session = session = await self._database.borrow(deadline)
+        try:
+            await session.run(statement, self._begin)
+        except Invalid:
+            if session.status == extensions.TRANSACTION_STATUS_IDLE:
+                self.end()  # psycopg2 did not send it, so no transaction has begun
+            raise
+        return session
+
+    def _is_cut_off(self, _error: Exception) -> bool:
+        return self._session is not None and self._session.connection.closed
 
 
 class Postgres:
@@ -163,17 +164,12 @@ class Postgres:
             session = self._idle.pop()
             if not session.connection.closed:
                 return session
-        refusal: psycopg2.Error | None = None
         try:
-            async with asyncio.timeout_at(deadline):
-                while True:
-                    try:
-                        return await self._connected()
-                    except psycopg2.Error as error:
-                        refusal = error
-                    await asyncio.sleep(RETRY_S)
-        except TimeoutError as error:
-            raise _unavailable() from refusal or error
+            # The server's own refusal tells more than a timeout, so it gets a moment longer.
+            async with asyncio.timeout_at(deadline + RESTART.longest_s):
+                return await RESTART.retry(self._connected, psycopg2.Error, within_s=deadline - _now())
+        except (psycopg2.Error, TimeoutError) as error:
+            raise _unavailable() from error
 
     def give_back(self, session: _Session) -> None:
         """Return a connection to the pool; one that is not idle is closed."""

@@ -26,6 +26,7 @@ from skypanel.drivers.output import archive
 from skypanel.drivers.output.spool import Leftover, Spool, leftovers
 from skypanel.ports.objects import Objects
 from skypanel.ports.output import OutputWriter
+from skypanel.retry import Backoff
 
 MAX_STREAM_BYTES = 10 * 1024 * 1024
 LINE_BYTES = 64  # the overhead of a line, however short it is
@@ -34,7 +35,7 @@ CUT_OFF = failure(f"Output is cut off here, as it is too long; its last {LAST_LI
 
 BATCH_BYTES = 64 * 1024
 GATHER_S = 0.02
-RETRY_S = (0.05, 0.1, 0.2, 0.5, 1.0)
+BACKOFF = Backoff(first_s=0.05, longest_s=1.0)
 CLOSE_S = 3.0
 LIVE_S = 24 * 60 * 60
 ENDED_S = 60 * 60
@@ -237,6 +238,7 @@ class _Publisher:
         self._offset = 0
         self._next = 1
         self._superseded = False
+        self._is_spooling = False
         self._life_s = LIVE_S
         self._ending = False
         self._written = asyncio.Event()
@@ -256,33 +258,32 @@ class _Publisher:
 
     async def run(self) -> None:
         """Publish until the end mark is published. Retries with backoff while Redis is down."""
-        failures = 0
         while True:
             await self._written.wait()
             self._written.clear()
-            ending = self._ending
-            try:
-                await self._publish(ending=ending)
-            except (RedisError, OSError) as error:
-                if not failures:
-                    log.warning("%s: Redis is gone (%s), spooling", self._stream, error)
-                await asyncio.sleep(RETRY_S[min(failures, len(RETRY_S) - 1)])
-                failures += 1
-                self._written.set()
-                continue
-            failures = 0
-            if ending or self._superseded:
+            ended = await BACKOFF.retry(self._publish, (RedisError, OSError), self._spooling)
+            self._is_spooling = False
+            if ended:
                 return
             await asyncio.sleep(GATHER_S)
 
-    async def _publish(self, *, ending: bool) -> None:
-        """Publish all spooled lines, then the end mark if `ending`."""
+    def _spooling(self, error: Exception) -> bool:
+        """Say once that Redis is gone: the lines stay in the spool, so every such error passes."""
+        if not self._is_spooling:
+            log.warning("%s: Redis is gone (%s), spooling", self._stream, error)
+        self._is_spooling = True
+        return True
+
+    async def _publish(self) -> bool:
+        """Publish all spooled lines, then the end mark if it is announced. Return whether nothing is left to publish."""
+        ending = self._ending
         done = False
         while not done and not self._superseded:
             lines, offset = self.spool.read(self._offset, BATCH_BYTES)
             done = offset == self.spool.size_bytes
             if lines or (done and ending):
                 done = await self._offer(lines, offset, ending=done and ending) and done
+        return ending or self._superseded
 
     async def _offer(self, lines: Sequence[str], offset: int, *, ending: bool) -> bool:
         """Publish lines and advance behind them. If Redis lost some, move back to the line it expects and return False."""

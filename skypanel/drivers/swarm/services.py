@@ -26,10 +26,11 @@ from skypanel.drivers.swarm.spec import (
     secret_name,
 )
 from skypanel.drivers.swarm.tasks import DEAD, Task, read
+from skypanel.retry import Backoff
 
 T = TypeVar("T")
 
-ATTEMPTS = 5
+CONFLICTS = Backoff(first_s=0.02, longest_s=0.2, attempts=5)
 
 log = logging.getLogger(__name__)
 
@@ -79,14 +80,7 @@ class Services:
 
     async def update(self, service_id: str, change: Callable[[Json], Json]) -> None:
         """Update a service to `change(its spec)`. Retries if another process changes it. Raises NotFound, Conflict or Unavailable."""
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                await self._docker.call(lambda client: _update(client, service_id, change))
-            except Conflict:
-                if attempt == ATTEMPTS:
-                    raise
-            else:
-                return
+        await CONFLICTS.retry(lambda: self._docker.call(lambda client: _update(client, service_id, change)), Conflict)
 
     async def remove(self, service_id: str) -> None:
         """Remove a service. Swarm stops its tasks. A missing service is no error."""
