@@ -41,11 +41,15 @@ def _change(name: str, action: Action, change: Change) -> None:
 
     async def act(panel: Panel, by: Account) -> None:
         app = await apps_flow.access(panel, by, name, action)
-        rollout = await change(panel, app, by)
-        if rollout is not None:
-            await follow_rollout(panel, rollout, _write)
+        await follow(panel, await change(panel, app, by))
 
     session.run(act)
+
+
+async def follow(panel: Panel, rollout: Rollout | None) -> None:
+    """Print a rollout's output until it is live; None is a change that needs no rollout."""
+    if rollout is not None:
+        await follow_rollout(panel, rollout, _write)
 
 
 @click.command("apps")

@@ -64,6 +64,12 @@ def _billing() -> Loaded:
     return billing.COMMANDS
 
 
+def _plans() -> Loaded:
+    from skypanel.cli import plans
+
+    return plans.COMMANDS
+
+
 def _people() -> Loaded:
     from skypanel.cli import people
 
@@ -120,6 +126,7 @@ MODULES: Mapping[Callable[[], Loaded], tuple[str, ...]] = {
         "wallet",
         "usage",
     ),
+    _plans: ("plans",),
     _people: (
         "orgs",
         "members",

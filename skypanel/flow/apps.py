@@ -15,25 +15,31 @@ from skypanel.domain.ids import AppId, OrganizationId
 from skypanel.domain.manifest import Dyno
 from skypanel.domain.overview import AppOverview
 from skypanel.domain.storage import ObjectKind
-from skypanel.flow import audit, route
+from skypanel.flow import audit, plans, route
 from skypanel.flow.configured import value
 from skypanel.ports.database import Connection
 from skypanel.ports.panel import Panel
-from skypanel.store import apps, builds, collaborators, deploys, listings, organizations, plans, releases, routes, slugs
+from skypanel.store import apps, builds, collaborators, deploys, listings, organizations, releases, routes, slugs
 
 
 async def create(
-    panel: Panel, by: Account, name: str, *, app_id: AppId | None = None, organization_id: OrganizationId | None = None
+    panel: Panel,
+    by: Account,
+    name: str,
+    *,
+    app_id: AppId | None = None,
+    organization_id: OrganizationId | None = None,
+    plan: str | None = None,
 ) -> App:
-    """Create an app in an organization of the account, by default in its first one.
+    """Create an app in an organization of the account, by default in its first one, and on the plan of new apps.
 
-    Raises Invalid for a bad name, Conflict for a taken one, Denied if the account may not, and as `check_runs`.
+    Raises Invalid for a bad name, Conflict for a taken one, Denied if the account may not, and as `check_runs` and `plans.choose`.
     """
     names.check_app_name(name)
     async with panel.transaction() as conn:
         organization_id = await _place(conn, by, name, organization_id)
-        plan = await plans.latest(conn, str(await value(conn, "default_plan")))
-        app = await apps.add(conn, app_id or AppId(uuid4()), name, organization_id, plan.id)
+        chosen = await plans.choose(conn, plan or str(await value(conn, "default_plan")))
+        app = await apps.add(conn, app_id or AppId(uuid4()), name, organization_id, chosen.id)
         await audit.record(conn, AuditAction.APP_CREATE, by, app)
     await panel.repositories.create(app.id)
     return app

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from skypanel.domain.access import check_admin
 from skypanel.domain.account import Account
 from skypanel.domain.audit import AuditAction
-from skypanel.domain.errors import Conflict, Invalid, NotFound
+from skypanel.domain.errors import Conflict, Invalid
 from skypanel.domain.setting import Setting
 from skypanel.domain.settings import BUCKET_SETTINGS, SETTINGS, STORAGE_SETTINGS, Value, bucket_of, read, storage_of
 from skypanel.flow import audit, billing
@@ -76,11 +76,9 @@ async def _put(conn: Connection, cipher: Cipher, key: str, value: Value, by: Acc
 
 async def _check_plan(conn: Connection, changed: Mapping[str, Value]) -> None:
     if "default_plan" in changed:
-        try:
-            await plans.latest(conn, str(changed["default_plan"]))
-        except NotFound:
-            names = ", ".join(plan.name for plan in await plans.all(conn))
-            raise Invalid(f"default_plan: There is no plan {changed['default_plan']}.", f"There are {names}.") from None
+        names = [plan.name for plan in await plans.all(conn)]
+        if str(changed["default_plan"]).lower() not in map(str.lower, names):
+            raise Invalid(f"default_plan: There is no plan {changed['default_plan']}.", f"There are {', '.join(names)}.")
 
 
 async def _try_storage(panel: Panel, changed: Mapping[str, Value], after: Mapping[str, Value]) -> None:

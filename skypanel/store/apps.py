@@ -148,6 +148,12 @@ async def move(conn: Connection, app_id: AppId, organization_id: OrganizationId)
     await conn.execute(update(applications).where(applications.c.id == app_id).values(values))
 
 
+async def set_plan(conn: Connection, app_id: AppId, plan_version_id: PlanVersionId) -> None:
+    """Put an app on a plan and start a new generation of its dynos. It skips one generation, as `move` does."""
+    values = {"plan_version_id": plan_version_id, "generation": applications.c.generation + 2}
+    await conn.execute(update(applications).where(applications.c.id == app_id).values(values))
+
+
 async def set_health(conn: Connection, app_id: AppId, health: HealthCheck) -> None:
     """Set how an app's health is checked."""
     values = {"health_path": health.path, "health_interval_s": health.interval_s}

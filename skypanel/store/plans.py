@@ -2,14 +2,16 @@
 
 from typing import Any
 
-from sqlalchemy import Select, func, insert, literal, select
+from sqlalchemy import Select, delete, func, insert, literal, select, update
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from skypanel.domain.ids import PlanId
-from skypanel.domain.plan import Plan, PlanOffer
+from skypanel.domain.plan import Plan, PlanEntry, PlanOffer, PlanUse
 from skypanel.ports.database import Connection
 from skypanel.store.rows import Row, found, one
+from skypanel.store.tables.apps import applications
+from skypanel.store.tables.organizations import organizations
 from skypanel.store.tables.plans import plan_versions, plans
 
 COLUMNS = (
@@ -24,6 +26,25 @@ COLUMNS = (
 
 
 _PLANS = select(*COLUMNS).join(plans, plans.c.id == plan_versions.c.plan_id)
+_ENTRIES = (
+    select(*COLUMNS, plans.c.id.label("plan_id"), plans.c.retired_at.is_not(None).label("is_retired"))
+    .join(plans, plans.c.id == plan_versions.c.plan_id)
+    .ext(distinct_on(plans.c.id))
+    .order_by(plans.c.id, plan_versions.c.version.desc())
+    .subquery()
+)
+_USERS = (
+    select(
+        plan_versions.c.plan_id,
+        func.count().label("apps"),
+        func.count().filter(applications.c.plan_version_id != _ENTRIES.c.id).label("outdated"),
+    )
+    .select_from(applications)
+    .join(plan_versions, plan_versions.c.id == applications.c.plan_version_id)
+    .join(_ENTRIES, _ENTRIES.c.plan_id == plan_versions.c.plan_id)
+    .group_by(plan_versions.c.plan_id)
+    .subquery()
+)
 
 
 async def add(conn: Connection, offer: PlanOffer) -> Plan:
@@ -36,14 +57,52 @@ async def add(conn: Connection, offer: PlanOffer) -> Plan:
 
 
 async def latest(conn: Connection, name: str) -> Plan:
-    """Return the newest version of a plan. Raises NotFound."""
-    return read(await found(conn, _PLANS.where(plans.c.name == name).order_by(plan_versions.c.version.desc()).limit(1), "plan"))
+    """Return the newest version of a plan, whatever the letter case of its name. Raises NotFound."""
+    newest = _PLANS.where(func.lower(plans.c.name) == name.lower()).order_by(plan_versions.c.version.desc()).limit(1)
+    return read(await found(conn, newest, "plan"))
 
 
 async def all(conn: Connection) -> list[Plan]:  # noqa: A001 - callers write plans.all
-    """Return the newest version of every plan, cheapest first."""
-    newest = _PLANS.ext(distinct_on(plans.c.id)).order_by(plans.c.id, plan_versions.c.version.desc()).subquery()
-    return [read(row) for row in await conn.all(select(newest).order_by(newest.c.hourly_price, newest.c.name))]
+    """Return the newest version of every plan that is offered, cheapest first."""
+    return [entry.plan for entry in await entries(conn) if not entry.is_retired]
+
+
+async def entries(conn: Connection) -> list[PlanEntry]:
+    """Return every plan with the number of its apps, cheapest first."""
+    counts = (func.coalesce(_USERS.c.apps, 0).label("apps"), func.coalesce(_USERS.c.outdated, 0).label("outdated"))
+    statement = select(_ENTRIES, *counts).outerjoin(_USERS, _USERS.c.plan_id == _ENTRIES.c.plan_id)
+    rows = await conn.all(statement.order_by(_ENTRIES.c.hourly_price, _ENTRIES.c.name))
+    return [PlanEntry(read(row), row.is_retired, row.apps, row.outdated) for row in rows]
+
+
+async def is_retired(conn: Connection, name: str) -> bool:
+    """Whether a plan is not offered any more. Raises NotFound."""
+    statement = select(plans.c.retired_at).where(func.lower(plans.c.name) == name.lower())
+    return (await found(conn, statement, "plan")).retired_at is not None
+
+
+async def set_retired(conn: Connection, name: str, *, retired: bool) -> None:
+    """Set whether a plan is retired."""
+    retired_at = func.coalesce(plans.c.retired_at, func.clock_timestamp()) if retired else None
+    await conn.execute(update(plans).where(plans.c.name == name).values(retired_at=retired_at))
+
+
+async def uses(conn: Connection, name: str) -> list[PlanUse]:
+    """Return the apps that are on any version of a plan, in order of name."""
+    statement = (
+        select(applications.c.name, organizations.c.name.label("organization"), plan_versions.c.version)
+        .join(plan_versions, plan_versions.c.id == applications.c.plan_version_id)
+        .join(plans, plans.c.id == plan_versions.c.plan_id)
+        .join(organizations, organizations.c.id == applications.c.organization_id)
+        .where(plans.c.name == name)
+        .order_by(applications.c.name)
+    )
+    return [PlanUse(row.name, row.organization, row.version) for row in await conn.all(statement)]
+
+
+async def remove(conn: Connection, name: str) -> None:
+    """Delete a plan with its versions. Raises Conflict if an app is on one."""
+    await conn.execute(delete(plans).where(plans.c.name == name))
 
 
 def read(row: Row) -> Plan:

@@ -126,12 +126,15 @@ CREATE INDEX paas_memberships_account_id_idx ON paas_memberships (account_id);
 -- ---------------------------------------------------------------------------------------------------------------------
 -- What a dyno may use, and what it costs.
 
--- A size of dynos.
+-- A size of dynos. A retired one is not offered any more; apps stay on it.
 CREATE TABLE paas_plans (
     id uuid DEFAULT gen_random_uuid() PRIMARY KEY,
     name text NOT NULL UNIQUE,
-    created_at timestamptz NOT NULL DEFAULT clock_timestamp()
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    retired_at timestamptz
 );
+
+CREATE UNIQUE INDEX paas_plans_lower_name_key ON paas_plans (lower(name));
 
 -- What a plan grants each dyno, and what that costs an hour. It is never changed: apps keep the version that they hold.
 CREATE TABLE paas_plan_versions (

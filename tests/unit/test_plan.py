@@ -6,7 +6,7 @@ import pytest
 
 from skypanel.domain.errors import Invalid
 from skypanel.domain.limits import MIB
-from skypanel.domain.plan import FIRST_PLANS, Plan
+from skypanel.domain.plan import FIRST_PLANS, MAX_LISTED_APPS, Plan, PlanUse, in_use, read_offer
 
 PLAN = Plan(UUID(int=1), "Standard", 1, 1.0, 512 * MIB, 10, Decimal("0.02"))
 
@@ -33,3 +33,36 @@ def test_the_first_plans_grow_in_everything():
         assert smaller.cpu_cores < larger.cpu_cores
         assert smaller.max_replicas < larger.max_replicas
         assert smaller.hourly_price < larger.hourly_price
+
+
+def test_what_is_typed_is_read_as_it_is_shown():
+    offer = read_offer(PLAN.fields())
+    assert (offer.name, offer.cpu_cores, offer.memory_bytes, offer.max_replicas) == ("Standard", 1.0, 512 * MIB, 10)
+    assert offer.hourly_price == PLAN.hourly_price
+
+
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [
+        ("name", ""), ("name", "a plan"), ("name", "<b>"), ("name", "-x"), ("name", "x" * 41), ("cpu_cores", "0"), ("cpu_cores", "257"),
+        ("cpu_cores", "1e3"), ("cpu_cores", "NaN"), ("cpu_cores", ""), ("memory_mib", "31"), ("memory_mib", "1.5"),
+        ("memory_mib", "9999999"), ("max_replicas", "0"), ("max_replicas", "1001"), ("max_replicas", "-1"), ("hourly_price", "-1"),
+        ("hourly_price", "0.00001"), ("hourly_price", "free"), ("hourly_price", "1234567"),
+    ],
+)  # fmt: skip
+def test_what_no_plan_can_be(field, text):
+    with pytest.raises(Invalid) as refused:
+        read_offer({**PLAN.fields(), field: text})
+    assert refused.value.hint
+
+
+@pytest.mark.req("R9.3")
+def test_a_month_of_a_plan_costs_730_hours():
+    assert PLAN.monthly_price == Decimal("14.60")
+
+
+def test_a_plan_that_many_apps_use_names_the_first_of_them():
+    uses = [PlanUse(f"app-{number}", "Main", 1) for number in range(MAX_LISTED_APPS + 3)]
+    assert "app-0 (Main), app-1 (Main)" in in_use("Hobby", uses).message
+    assert in_use("Hobby", uses).message.endswith("and 3 more.")
+    assert "1 app is on it: app-0 (Main)." in in_use("Hobby", uses[:1]).message

@@ -1,8 +1,8 @@
 """What a dyno may use, and what it costs."""
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Double, Integer, Numeric, Table, Text, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, Column, Double, Index, Integer, Numeric, Table, Text, UniqueConstraint, func
 
-from skypanel.store.tables.columns import created_at, identity, metadata, reference
+from skypanel.store.tables.columns import created_at, identity, metadata, reference, time
 
 plans = Table(
     "paas_plans",
@@ -10,7 +10,8 @@ plans = Table(
     identity(),
     Column("name", Text, nullable=False, unique=True),
     created_at(),
-    comment="A size of dynos.",
+    time("retired_at"),
+    comment="A size of dynos. A retired one is not offered any more; apps stay on it.",
 )
 
 plan_versions = Table(
@@ -29,3 +30,6 @@ plan_versions = Table(
     CheckConstraint("cpu_cores > 0 AND memory_bytes > 0 AND max_replicas > 0 AND hourly_price >= 0", name="bounds"),
     comment="What a plan grants each dyno, and what that costs an hour. It is never changed: apps keep the version that they hold.",
 )
+
+# To a reader, names that differ only in letter case are the same.
+Index("paas_plans_lower_name_key", func.lower(plans.c.name), unique=True)
