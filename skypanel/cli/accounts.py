@@ -50,7 +50,7 @@ def list_accounts() -> None:
 
 
 def _row(of: AccountEntry) -> tuple[str, ...]:
-    note = "administrator" if of.account.is_admin else ""
+    note = ", ".join(filter(None, ("administrator" if of.account.is_admin else "", "disabled" if of.disabled_at else "")))
     return of.account.email, "yes" if of.has_password else "no", str(of.keys), str(of.tokens), time(of.created_at), note
 
 
@@ -74,6 +74,43 @@ def reset_account(email: str) -> None:
         _show_link(panel, await people_flow.reset(panel, await people_flow.find(panel, by, email), by))
 
     session.run(act)
+
+
+def _change(email: str, change: Callable[[Panel, Account, Account], Awaitable[None]], done: str) -> None:
+    async def act(panel: Panel, by: Account) -> None:
+        account = await people_flow.find(panel, by, email)
+        await change(panel, account, by)
+        click.echo(f"{account.email} {done}.")
+
+    session.run(act)
+
+
+@accounts.command("disable")
+@click.argument("email")
+def disable_account(email: str) -> None:
+    """Sign an account out everywhere, and refuse its password, keys and tokens."""
+    _change(email, people_flow.disable, "is disabled")
+
+
+@accounts.command("enable")
+@click.argument("email")
+def enable_account(email: str) -> None:
+    """Enable a disabled account again."""
+    _change(email, people_flow.enable, "is enabled")
+
+
+@accounts.command("promote")
+@click.argument("email")
+def promote_account(email: str) -> None:
+    """Make an account an administrator of the panel."""
+    _change(email, people_flow.promote, "is an administrator")
+
+
+@accounts.command("demote")
+@click.argument("email")
+def demote_account(email: str) -> None:
+    """Take the administrator's rights from an account."""
+    _change(email, people_flow.demote, "is no administrator")
 
 
 def _show_link(panel: Panel, invitation: Invitation) -> None:

@@ -18,13 +18,18 @@ class Account:
 
 @dataclass(frozen=True)
 class AccountEntry:
-    """An account with its ways to sign in: a password, and the number of its SSH keys and API tokens."""
+    """An account with its ways to sign in: a password, and the number of its SSH keys and API tokens.
+
+    An account that is disabled since `disabled_at` cannot use any of them.
+    """
 
     account: Account
     created_at: datetime
     has_password: bool
     keys: int
     tokens: int
+    organizations: int = 0
+    disabled_at: datetime | None = None
 
 
 @dataclass(frozen=True)

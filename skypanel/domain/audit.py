@@ -14,8 +14,12 @@ class AuditAction(StrEnum):
 
     ACCESS_DENY = "access.deny"
     ACCOUNT_END_SESSIONS = "account.end_sessions"
+    ACCOUNT_DEMOTE = "account.demote"
+    ACCOUNT_DISABLE = "account.disable"
+    ACCOUNT_ENABLE = "account.enable"
     ACCOUNT_INVITE = "account.invite"
     ACCOUNT_LOCK = "account.lock"
+    ACCOUNT_PROMOTE = "account.promote"
     ACCOUNT_RESET = "account.reset"
     ACCOUNT_SET_PASSWORD = "account.set_password"  # noqa: S105 - the name of an action, not a secret
     ACCOUNT_SIGN_IN = "account.sign_in"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 PAGE_SIZE = 50
+MAX_PAGE, MAX_DIGITS = 100_000, 9
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Numbered(Protocol):
 
 
 T = TypeVar("T", bound=Numbered)
+T_co = TypeVar("T_co", covariant=True)
 
 
 @dataclass(frozen=True)
@@ -46,3 +48,32 @@ def page(found: Sequence[T], cursor: Cursor, size: int = PAGE_SIZE) -> Page[T]:
         items = found[:size]
         has_newer, has_older = cursor.before is not None and bool(items), has_more
     return Page(items, items[0].id if has_newer else None, items[-1].id if has_older else None)
+
+
+@dataclass(frozen=True)
+class Part(Generic[T_co]):
+    """The part of a list that one numbered page shows, and how long the whole list is."""
+
+    items: Sequence[T_co]
+    number: int
+    total: int
+
+    @property
+    def last(self) -> int:
+        """The number of the last page."""
+        return max(1, -(-self.total // PAGE_SIZE))
+
+    @property
+    def previous(self) -> int | None:
+        """The number of the page before, or None."""
+        return self.number - 1 if self.number > 1 else None
+
+    @property
+    def next(self) -> int | None:
+        """The number of the page after, or None."""
+        return self.number + 1 if self.number < self.last else None
+
+
+def page_number(text: str) -> int:
+    """Return the number of a page as a URL has it; what is no such number is the first page."""
+    return min(int(text), MAX_PAGE) if text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS and int(text) else 1

@@ -68,6 +68,9 @@ async def prove(panel: Panel, email: str, password: str, address: str) -> Accoun
         await fail_attempt(panel, account, before)
         raise Denied("No account here has this password.", "Look for typing errors, or sign in by a one-time link.")
     await end_attempt(panel, attempt)
+    async with panel.autocommit() as conn:
+        if await accounts.is_disabled(conn, account.id):
+            raise Denied("This account is disabled.", "Ask an administrator of this panel.")
     return account
 
 

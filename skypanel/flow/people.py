@@ -9,6 +9,7 @@ from skypanel.domain.audit import AuditAction
 from skypanel.domain.errors import Conflict, NotFound, Unavailable
 from skypanel.domain.ids import AccountId
 from skypanel.domain.names import check_email, printable
+from skypanel.domain.paging import PAGE_SIZE, Part
 from skypanel.flow import accounts as accounts_flow
 from skypanel.flow import audit, invitation
 from skypanel.flow.invitation import Invitation
@@ -22,6 +23,14 @@ async def overview(panel: Panel, by: Account) -> Sequence[AccountEntry]:
     check_admin(by)
     async with panel.autocommit() as conn:
         return await accounts.entries(conn)
+
+
+async def search(panel: Panel, by: Account, text: str, number: int) -> Part[AccountEntry]:
+    """Return a page of the accounts with a text in their address, in order of address. Raises Denied."""
+    check_admin(by)
+    async with panel.autocommit() as conn:
+        found = await accounts.search(conn, text.strip(), offset=(number - 1) * PAGE_SIZE, limit=PAGE_SIZE)
+        return Part(found, number, await accounts.count(conn, text.strip()))
 
 
 async def first_admin(panel: Panel) -> Account:
@@ -86,7 +95,66 @@ async def reset(panel: Panel, account: Account, by: Account) -> Invitation:
         return await _admit(panel, conn, account, by, AuditAction.ACCOUNT_RESET)
 
 
+async def disable(panel: Panel, account: Account, by: Account) -> None:
+    """Disable an account: its sessions and links end, and its password, keys and tokens work no more. Idempotent.
+
+    Raises Denied, and Conflict for one's own account and for the last administrator.
+    """
+    check_admin(by)
+    async with panel.transaction() as conn:
+        await accounts.lock_admins(conn)
+        await _check_may_go(conn, account, by)
+        await accounts.set_disabled(conn, account.id, disabled=True)
+        await sign_ins.end_sessions(conn, account.id)
+        await audit.record(conn, AuditAction.ACCOUNT_DISABLE, by, account=account)
+
+
+async def enable(panel: Panel, account: Account, by: Account) -> None:
+    """Enable a disabled account again; its password, keys and tokens work as before. Idempotent. Raises Denied."""
+    check_admin(by)
+    async with panel.transaction() as conn:
+        await accounts.set_disabled(conn, account.id, disabled=False)
+        await audit.record(conn, AuditAction.ACCOUNT_ENABLE, by, account=account)
+
+
+async def promote(panel: Panel, account: Account, by: Account) -> None:
+    """Make an account an administrator of the panel. Idempotent. Raises Denied, and Conflict for a disabled account."""
+    check_admin(by)
+    async with panel.transaction() as conn:
+        await accounts.lock_admins(conn)
+        await _check_enabled(conn, account)
+        await accounts.set_admin(conn, account.id, is_admin=True)
+        await audit.record(conn, AuditAction.ACCOUNT_PROMOTE, by, account=account)
+
+
+async def demote(panel: Panel, account: Account, by: Account) -> None:
+    """Take the administrator's rights from an account. Idempotent.
+
+    Raises Denied, and Conflict for one's own account and for the last administrator.
+    """
+    check_admin(by)
+    async with panel.transaction() as conn:
+        await accounts.lock_admins(conn)
+        await _check_may_go(conn, account, by)
+        await accounts.set_admin(conn, account.id, is_admin=False)
+        await audit.record(conn, AuditAction.ACCOUNT_DEMOTE, by, account=account)
+
+
+async def _check_may_go(conn: Connection, account: Account, by: Account) -> None:
+    """Raise Conflict if the panel would lose its last administrator, or `by` would lock themselves out."""
+    if account.id == by.id:
+        raise Conflict("That is your own account.", "Have another administrator do it.")
+    if [each.id for each in await accounts.admins(conn)] == [account.id]:
+        raise Conflict(f"{account.email} is the last administrator.", "Make somebody else one first.")
+
+
+async def _check_enabled(conn: Connection, account: Account) -> None:
+    if await accounts.is_disabled(conn, account.id):
+        raise Conflict(f"{account.email} is disabled.", f"Enable it first: `skypanel accounts enable {account.email}`.")
+
+
 async def _admit(panel: Panel, conn: Connection, account: Account, by: Account, action: AuditAction) -> Invitation:
+    await _check_enabled(conn, account)
     await sign_ins.drop_links(conn, account.id)
     link = await accounts_flow.add_link(panel, conn, account)
     await audit.record(conn, action, by, account=account)

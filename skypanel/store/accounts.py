@@ -2,22 +2,28 @@
 
 from collections.abc import Collection
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import ColumnElement, Select, func, insert, select, update
 
 from skypanel.domain.account import Account, AccountEntry
 from skypanel.domain.errors import Conflict
 from skypanel.domain.ids import AccountId
 from skypanel.ports.database import Connection
+from skypanel.store import locks
 from skypanel.store.rows import Row, found, one
 from skypanel.store.tables.accounts import accounts, ssh_keys, tokens
+from skypanel.store.tables.organizations import memberships
 
 COLUMNS = (accounts.c.id, accounts.c.email, accounts.c.is_admin)
+# Whoever signs in, pushes or calls must have an enabled account.
+ENABLED: ColumnElement[bool] = accounts.c.disabled_at.is_(None)
 _ENTRIES = select(
     *COLUMNS,
     accounts.c.created_at,
+    accounts.c.disabled_at,
     accounts.c.password_hash.is_not(None).label("has_password"),
     select(func.count()).where(ssh_keys.c.account_id == accounts.c.id).scalar_subquery().label("keys"),
     select(func.count()).where(tokens.c.account_id == accounts.c.id).scalar_subquery().label("tokens"),
+    select(func.count()).where(memberships.c.account_id == accounts.c.id).scalar_subquery().label("organizations"),
 )
 
 
@@ -50,14 +56,29 @@ async def entries(conn: Connection) -> list[AccountEntry]:
     return [_entry(row) for row in await conn.all(_ENTRIES.order_by(accounts.c.email))]
 
 
+async def count(conn: Connection, text: str) -> int:
+    """Return how many accounts have a text in their address."""
+    return int((await one(conn, _containing(select(func.count().label("number")).select_from(accounts), text))).number)
+
+
+async def search(conn: Connection, text: str, *, offset: int, limit: int) -> list[AccountEntry]:
+    """Return the accounts with a text in their address, in order of address, without the first `offset`."""
+    statement = _containing(_ENTRIES, text).order_by(accounts.c.email).offset(offset).limit(limit)
+    return [_entry(row) for row in await conn.all(statement)]
+
+
+def _containing(statement: Select[Row], text: str) -> Select[Row]:
+    return statement.where(accounts.c.email.contains(text.lower(), autoescape=True)) if text else statement
+
+
 async def entry(conn: Connection, account_id: AccountId) -> AccountEntry:
     """Return an account with its ways to sign in. Raises NotFound."""
     return _entry(await found(conn, _ENTRIES.where(accounts.c.id == account_id), "account"))
 
 
 async def admins(conn: Connection) -> list[Account]:
-    """Return the panel's administrators, oldest first."""
-    statement = select(*COLUMNS).where(accounts.c.is_admin).order_by(accounts.c.created_at)
+    """Return the panel's administrators that are not disabled, oldest first."""
+    statement = select(*COLUMNS).where(accounts.c.is_admin, ENABLED).order_by(accounts.c.created_at)
     return [read(row) for row in await conn.all(statement)]
 
 
@@ -72,6 +93,27 @@ async def set_password_hash(conn: Connection, account_id: AccountId, hashed: str
     await conn.execute(update(accounts).where(accounts.c.id == account_id).values(password_hash=hashed))
 
 
+async def lock_admins(conn: Connection) -> None:
+    """Until the transaction ends, no other transaction can change who administrates the panel."""
+    await locks.hold(conn, "administrators")
+
+
+async def set_admin(conn: Connection, account_id: AccountId, *, is_admin: bool) -> None:
+    """Set whether an account administrates the panel."""
+    await conn.execute(update(accounts).where(accounts.c.id == account_id).values(is_admin=is_admin))
+
+
+async def set_disabled(conn: Connection, account_id: AccountId, *, disabled: bool) -> None:
+    """Disable an account, or enable it again."""
+    disabled_at = func.coalesce(accounts.c.disabled_at, func.clock_timestamp()) if disabled else None
+    await conn.execute(update(accounts).where(accounts.c.id == account_id).values(disabled_at=disabled_at))
+
+
+async def is_disabled(conn: Connection, account_id: AccountId) -> bool:
+    """Whether an account is disabled."""
+    return await conn.first(select(accounts.c.id).where(accounts.c.id == account_id, ~ENABLED)) is not None
+
+
 async def emails(conn: Connection, account_ids: Collection[AccountId]) -> dict[AccountId, str]:
     """Return the addresses of these accounts, by id; unknown ids are left out."""
     rows = await conn.all(select(accounts.c.id, accounts.c.email).where(accounts.c.id.in_(account_ids)))
@@ -84,7 +126,7 @@ def read(row: Row) -> Account:
 
 
 def _entry(row: Row) -> AccountEntry:
-    return AccountEntry(read(row), row.created_at, row.has_password, row.keys, row.tokens)
+    return AccountEntry(read(row), row.created_at, row.has_password, row.keys, row.tokens, row.organizations, row.disabled_at)
 
 
 def read_if(row: Row | None) -> Account | None:

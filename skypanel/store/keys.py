@@ -7,7 +7,7 @@ from skypanel.domain.account import Account, Key
 from skypanel.domain.errors import Conflict
 from skypanel.domain.ids import AccountId
 from skypanel.ports.database import Connection
-from skypanel.store.accounts import COLUMNS, read_if
+from skypanel.store.accounts import COLUMNS, ENABLED, read_if
 from skypanel.store.rows import Row
 from skypanel.store.tables.accounts import accounts, ssh_keys
 
@@ -42,7 +42,7 @@ async def owner(conn: Connection, fingerprint: str) -> Account | None:
     """Return the account with this key, or None, and record the use of the key."""
     statement = (
         update(ssh_keys)
-        .where(ssh_keys.c.fingerprint == fingerprint, accounts.c.id == ssh_keys.c.account_id)
+        .where(ssh_keys.c.fingerprint == fingerprint, accounts.c.id == ssh_keys.c.account_id, ENABLED)
         .values(last_used_at=func.now())
         .returning(*COLUMNS)
     )

@@ -13,7 +13,9 @@ CREATE TABLE paas_accounts (
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     password_hash text,
     -- The last sign-in; without one, the account is still an invitation.
-    signed_in_at timestamptz
+    signed_in_at timestamptz,
+    -- Since when the account can do nothing; its sessions ended then.
+    disabled_at timestamptz
 );
 
 -- A public key by which an account pushes.

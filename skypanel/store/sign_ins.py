@@ -8,7 +8,7 @@ from skypanel.domain.account import Account
 from skypanel.domain.ids import AccountId, SessionId
 from skypanel.domain.session import Session
 from skypanel.ports.database import Connection
-from skypanel.store.accounts import COLUMNS, read_if
+from skypanel.store.accounts import COLUMNS, ENABLED, read_if
 from skypanel.store.tables.accounts import accounts, login_links, sessions
 
 # A session is marked as seen at most this often.
@@ -30,7 +30,7 @@ async def use_link(conn: Connection, digest: str) -> Account | None:
     statement = (
         delete(login_links)
         .where(login_links.c.digest == digest, login_links.c.expires_at > func.now())
-        .where(accounts.c.id == login_links.c.account_id)
+        .where(accounts.c.id == login_links.c.account_id, ENABLED)
         .returning(*COLUMNS)
     )
     return read_if(await conn.first(statement))
@@ -52,7 +52,7 @@ async def session(conn: Connection, digest: str) -> Account | None:
         select(*COLUMNS)
         .add_cte(seen.cte("seen"))
         .join(sessions, sessions.c.account_id == accounts.c.id)
-        .where(sessions.c.digest == digest, sessions.c.expires_at > func.now())
+        .where(sessions.c.digest == digest, sessions.c.expires_at > func.now(), ENABLED)
     )
     return read_if(await conn.first(statement))
 

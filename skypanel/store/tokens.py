@@ -9,7 +9,7 @@ from skypanel.domain.account import Account, Token
 from skypanel.domain.ids import AccountId, TokenId
 from skypanel.domain.rate import COST, WINDOW
 from skypanel.ports.database import Connection
-from skypanel.store.accounts import COLUMNS, read
+from skypanel.store.accounts import COLUMNS, ENABLED, read
 from skypanel.store.rows import Row, one
 from skypanel.store.tables.accounts import accounts, tokens
 
@@ -37,7 +37,7 @@ async def owner(conn: Connection, digest: str) -> tuple[Account, str] | None:
     statement = (
         update(tokens)
         .where(tokens.c.digest == digest, _is_good())
-        .where(accounts.c.id == tokens.c.account_id)
+        .where(accounts.c.id == tokens.c.account_id, ENABLED)
         .values(last_used_at=func.now())
         .returning(*COLUMNS, tokens.c.scope)
     )
@@ -54,7 +54,7 @@ async def use(conn: Connection, digest: str) -> Use | None:
 async def holder(conn: Connection, token_id: TokenId) -> tuple[Account, str] | None:
     """Return the account and scope of a valid token by its id, or None; this does not count as a use."""
     statement = select(*COLUMNS, tokens.c.scope).join(accounts, accounts.c.id == tokens.c.account_id)
-    row = await conn.first(statement.where(tokens.c.id == token_id, _is_good()))
+    row = await conn.first(statement.where(tokens.c.id == token_id, _is_good(), ENABLED))
     return None if row is None else (read(row), row.scope)
 
 
@@ -84,7 +84,7 @@ _UNSYNCED = select(
 _USE = (
     update(tokens)
     .where(tokens.c.digest == bindparam("of"), _is_good(), _UNSYNCED.c.synchronous_commit == "off")
-    .where(accounts.c.id == tokens.c.account_id)
+    .where(accounts.c.id == tokens.c.account_id, ENABLED)
     .values(
         last_used_at=func.now(),
         busy_until=func.least(func.greatest(func.coalesce(tokens.c.busy_until, func.now()), func.now()) + COST, func.now() + WINDOW + COST),

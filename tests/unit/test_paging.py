@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skypanel.domain.paging import Cursor, Page, page
+from skypanel.domain.paging import MAX_PAGE, Cursor, Page, Part, page, page_number
 
 
 @dataclass(frozen=True)
@@ -41,3 +41,19 @@ def test_walking_there_and_back_shows_all(ids, size):
 @pytest.mark.parametrize("cursor", [Cursor(), Cursor(before=1), Cursor(after=9)])
 def test_an_empty_page_leads_nowhere(cursor):
     assert page([], cursor) == Page([])
+
+
+@pytest.mark.parametrize(
+    ("total", "number", "last", "previous", "following"),
+    [(0, 1, 1, None, None), (50, 1, 1, None, None), (51, 1, 2, None, 2), (120, 2, 3, 1, 3)],
+)
+def test_numbered_pages_lead_in_both_directions(total, number, last, previous, following):
+    part = Part([], number, total)
+    assert (part.last, part.previous, part.next) == (last, previous, following)
+
+
+@pytest.mark.parametrize(
+    ("text", "number"), [("", 1), ("0", 1), ("-1", 1), ("2", 2), ("x", 1), ("1" * 10, 1), ("9" * 9, MAX_PAGE), ("²", 1)]
+)
+def test_the_number_of_a_page(text, number):
+    assert page_number(text) == number

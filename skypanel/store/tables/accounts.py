@@ -15,6 +15,7 @@ accounts = Table(
     created_at(),
     string("password_hash", nullable=True),
     Column("signed_in_at", DateTime(timezone=True), comment="The last sign-in; without one, the account is still an invitation."),
+    Column("disabled_at", DateTime(timezone=True), comment="Since when the account can do nothing; its sessions ended then."),
     CheckConstraint("email = lower(email) AND position('@' IN email) > 1", name="email"),
     comment="Somebody who signs in, by an address in lower case.",
 )
