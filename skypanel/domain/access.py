@@ -51,6 +51,7 @@ class Action(StrEnum):
     VIEW_MEMBERS = "view_members"
     MANAGE_MEMBERS = "manage_members"
     MANAGE_OWNERS = "manage_owners"
+    RENAME_ORGANIZATION = "rename_organization"
     DELETE_ORGANIZATION = "delete_organization"
 
 
@@ -80,6 +81,7 @@ LEAST_ROLE = {
     Action.VIEW_MEMBERS: Role.VIEWER,
     Action.MANAGE_MEMBERS: Role.ADMIN,
     Action.MANAGE_OWNERS: Role.OWNER,
+    Action.RENAME_ORGANIZATION: Role.OWNER,
     Action.DELETE_ORGANIZATION: Role.OWNER,
 }
 

@@ -59,6 +59,7 @@ class AuditAction(StrEnum):
     NODE_REMOVE = "node.remove"
     ORGANIZATION_CREATE = "organization.create"
     ORGANIZATION_DELETE = "organization.delete"
+    ORGANIZATION_RENAME = "organization.rename"
     ORGANIZATION_RESUME = "organization.resume"
     ORGANIZATION_SUSPEND = "organization.suspend"
     PLAN_CHANGE = "plan.change"

@@ -25,6 +25,20 @@ async def create(panel: Panel, by: Account, name: str) -> Organization:
     return made
 
 
+async def rename(panel: Panel, organization: Organization, name: str, by: Account) -> Organization:
+    """Rename an organization. Raises Denied, NotFound, Invalid for a bad name, and Conflict for a taken one."""
+    names.check_organization_name(name)
+    async with panel.transaction() as conn:
+        await organizations.lock(conn, organization.id)
+        await _check(conn, organization, by, Action.RENAME_ORGANIZATION)
+        before = await organizations.get(conn, organization.id)
+        if before.name == name:
+            return before
+        renamed = await organizations.rename(conn, organization.id, name)
+        await audit.record(conn, AuditAction.ORGANIZATION_RENAME, by, organization=before, name=before.name, to=name)
+    return renamed
+
+
 async def mine(panel: Panel, by: Account) -> Sequence[tuple[Organization, Role]]:
     """Return the account's organizations with its role in each, the oldest membership first."""
     async with panel.autocommit() as conn:

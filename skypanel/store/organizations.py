@@ -34,9 +34,16 @@ async def add(conn: Connection, name: str, *, billed: bool) -> Organization:
     try:
         return _read(await one(conn, insert(organizations).values(name=name, billed=billed).returning(*_COLUMNS)))
     except Conflict as error:
-        raise Conflict(
-            f"The name {name} is taken.", "Choose one that differs from others' by more than the case of its letters."
-        ) from error
+        raise _taken(name) from error
+
+
+async def rename(conn: Connection, organization_id: OrganizationId, name: str) -> Organization:
+    """Rename an organization. Raises NotFound, and Conflict if another one has the name, in whatever letter case."""
+    statement = update(organizations).where(organizations.c.id == organization_id).values(name=name).returning(*_COLUMNS)
+    try:
+        return _read(await found(conn, statement, "organization"))
+    except Conflict as error:
+        raise _taken(name) from error
 
 
 async def get(conn: Connection, organization_id: OrganizationId) -> Organization:
@@ -174,6 +181,10 @@ async def panel_figures(conn: Connection) -> PanelFigures:
     )
     row = await one(conn, statement)
     return PanelFigures(row.organizations, row.suspended, row.accounts, row.apps)
+
+
+def _taken(name: str) -> Conflict:
+    return Conflict(f"The name {name} is taken.", "Choose one that differs from others' by more than the case of its letters.")
 
 
 def _figures(row: Row) -> OrganizationFigures:

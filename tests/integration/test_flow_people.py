@@ -51,6 +51,29 @@ async def test_a_name_that_cannot_be_had(stage, acme, name, error):
         await organizations.create(stage.panel, stage.admin, name)
 
 
+async def test_owners_rename_an_organization(stage, acme):
+    admin = await member(stage, acme, Role.ADMIN)
+    with pytest.raises(Denied):
+        await organizations.rename(stage.panel, acme, "Works", admin)
+    renamed = await organizations.rename(stage.panel, acme, "ACME Works", stage.admin)
+    assert (renamed.id, renamed.name) == (acme.id, "ACME Works")
+    assert await organizations.find(stage.panel, stage.admin, "acme works") == renamed
+    assert (await organizations.rename(stage.panel, renamed, "acme works", stage.admin)).name == "acme works"
+    async with stage.panel.transaction() as conn:
+        entries = await audit.recent(conn, 2)
+    assert [entry.details for entry in entries] == [
+        {"name": "ACME Works", "to": "acme works"},
+        {"name": "Acme", "to": "ACME Works"},
+    ]
+
+
+@pytest.mark.parametrize(("name", "error"), [("mAIN", Conflict), ("", Invalid), ("<b>", Invalid), ("a" * 61, Invalid)])
+async def test_a_name_that_an_organization_cannot_take(stage, acme, name, error):
+    with pytest.raises(error):
+        await organizations.rename(stage.panel, acme, name, stage.admin)
+    assert (await organizations.find(stage.panel, stage.admin, str(acme.id))).name == "Acme"
+
+
 async def test_an_organization_is_found_whatever_the_case_of_its_letters(stage, acme):
     for name in ("acme", "ACME", "Acme"):
         assert await organizations.access(stage.panel, stage.admin, name, Action.VIEW_MEMBERS) == acme

@@ -62,6 +62,7 @@ BODY = {
     "PATCH /teams/apps/{app}/collaborators/{collaborator}": {"permissions": ["view"]},
     "PUT /teams/{team}/members": {"email": "outsider@example.com", "role": "viewer", "federated": False},
     "PATCH /teams/{team}/members": {"email": "outsider@example.com", "role": "viewer", "federated": False},
+    "PATCH /teams/{team}": {"name": "Acme Works"},
     "DELETE /teams/{team}": {"apps": "destroy", "to": "Main", "confirm": "Acme"},
     "PATCH /account/features/{feature}": {"enabled": True},
     "PATCH /apps/{app}/features/{feature}": {"enabled": True},

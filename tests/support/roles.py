@@ -37,7 +37,14 @@ STANDINGS = (
     *(Standing(role.word, in_team=role) for role in Role),
 )
 
-TEAM_ACTIONS = {Action.CREATE_APP, Action.VIEW_MEMBERS, Action.MANAGE_MEMBERS, Action.MANAGE_OWNERS, Action.DELETE_ORGANIZATION}
+TEAM_ACTIONS = {
+    Action.CREATE_APP,
+    Action.VIEW_MEMBERS,
+    Action.MANAGE_MEMBERS,
+    Action.MANAGE_OWNERS,
+    Action.RENAME_ORGANIZATION,
+    Action.DELETE_ORGANIZATION,
+}
 VERDICTS = {
     Action.VIEW_APP: "?xxxxxx",
     Action.FETCH: "?xxxxxx",
@@ -55,6 +62,7 @@ VERDICTS = {
     Action.VIEW_MEMBERS: "???xxxx",
     Action.MANAGE_MEMBERS: "???--xx",
     Action.MANAGE_OWNERS: "???---x",
+    Action.RENAME_ORGANIZATION: "???---x",
     Action.DELETE_ORGANIZATION: "???---x",
     AccountAction.VIEW_ACCOUNT: EVERYBODY,
     AccountAction.CHANGE_ACCOUNT: EVERYBODY,
@@ -209,6 +217,7 @@ API = (
     *_adding_people(f"{_TEAM_APP}/collaborators"),
     Case("PATCH", f"{_TEAM_APP}/collaborators/{{collaborator}}", _SHARE, {"permissions": ["view"]}, "collaborator.add"),
     Case("GET", _TEAM, Action.VIEW_MEMBERS),
+    Case("PATCH", _TEAM, Action.RENAME_ORGANIZATION, {"name": "Acme Works"}, "organization.rename"),
     # The stranger is an administrator of the panel, and this is the only action on others' things that it allows.
     Case("DELETE", _TEAM, Action.DELETE_ORGANIZATION, record="organization.delete", after="no apps", verdicts="x??---x"),
     Case("GET", f"{_TEAM}/apps", _VIEW, verdicts=ONLY_MEMBERS),

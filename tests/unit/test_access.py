@@ -47,7 +47,7 @@ MAY = {
         Action.RUN,
     },
     Role.ADMIN: {Action.SHARE_APP, Action.RENAME_APP, Action.DESTROY_APP, Action.TRANSFER_APP, Action.MANAGE_MEMBERS},
-    Role.OWNER: {Action.MANAGE_OWNERS, Action.DELETE_ORGANIZATION},
+    Role.OWNER: {Action.MANAGE_OWNERS, Action.RENAME_ORGANIZATION, Action.DELETE_ORGANIZATION},
 }
 
 

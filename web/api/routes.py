@@ -149,6 +149,7 @@ _DESCRIBED: tuple[Endpoint | OpenEndpoint, ...] = (
     ),
     Endpoint("DELETE", f"{TEAM_APP}/collaborators/{{collaborator}}", Action.SHARE_APP, collaborators.remove, gives=one(Collaborator)),
     Endpoint("GET", TEAM, _MEMBERS, teams.show, gives=one(Team)),
+    Endpoint("PATCH", TEAM, Action.RENAME_ORGANIZATION, teams.change, takes=teams.TeamChange, gives=one(Team)),
     Endpoint("DELETE", TEAM, Action.DELETE_ORGANIZATION, teams.delete, takes=teams.Deletion, gives=one(Team)),
     Endpoint("GET", f"{TEAM}/apps", _VIEW, teams.apps_of, gives=page(App)),
     Endpoint("GET", f"{TEAM}/members", _MEMBERS, teams.members, gives=page(Member)),

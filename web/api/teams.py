@@ -26,6 +26,12 @@ class NewTeam(Body):
     name: Text
 
 
+class TeamChange(Body):
+    """The new name of an organization."""
+
+    name: Maybe[Text] = UNSET
+
+
 class NewTeamApp(NewApp):
     """An app that is to be in an organization."""
 
@@ -71,6 +77,14 @@ async def create(call: Call, body: NewTeam) -> Reply:
 async def show(call: Call) -> Reply:
     """Show an organization."""
     return Reply(await _shown(call, await call.organization()))
+
+
+async def change(call: Call, body: TeamChange) -> Reply:
+    """Rename an organization."""
+    organization = await call.organization()
+    if body.name is not UNSET:
+        organization = await organizations_flow.rename(call.panel, organization, body.name, call.account)
+    return Reply(await _shown(call, organization))
 
 
 async def delete(call: Call, body: Deletion) -> Reply:
