@@ -15,10 +15,11 @@ class AlertKind(StrEnum):
 
 @dataclass(frozen=True)
 class Alert:
-    """A problem with `subject` that began at `raised_at`; `message` is a sentence."""
+    """A problem with `subject` that began at `raised_at`, and ended at `resolved_at`; `message` is a sentence."""
 
     id: AlertId
     kind: AlertKind
     subject: str
     message: str
     raised_at: datetime
+    resolved_at: datetime | None = None

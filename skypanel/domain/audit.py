@@ -112,6 +112,9 @@ class AuditFilter:
     app_id: AppId | None = None
     email: str = ""
     action: str = ""
+    app_name: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
     hidden: frozenset[AuditAction] = frozenset()
 
 

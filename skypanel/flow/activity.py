@@ -1,13 +1,17 @@
-"""What was done in an organization or to one of its apps, page by page."""
+"""What was done on the panel, in an organization or to one of its apps, page by page."""
 
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
-from skypanel.domain.account import Organization
+from skypanel.domain.access import check_admin
+from skypanel.domain.account import Account, Organization
 from skypanel.domain.app import App
 from skypanel.domain.audit import OF_WALLETS, AuditEntry, AuditFilter
 from skypanel.domain.paging import PAGE_SIZE, Cursor, Page, page
 from skypanel.ports.panel import Panel
 from skypanel.store import audit
+
+EXPORTED_AT_ONCE = 1000
 
 
 async def of_organization(
@@ -21,6 +25,25 @@ async def of_organization(
 async def of_app(panel: Panel, app: App, wanted: AuditFilter, cursor: Cursor) -> Page[AuditEntry]:
     """Return a page of an app's audit log, as far as it happened in the app's current organization."""
     return await _page(panel, replace(wanted, organization_id=app.organization_id, app_id=app.id), cursor)
+
+
+async def of_panel(panel: Panel, by: Account, wanted: AuditFilter, cursor: Cursor) -> Page[AuditEntry]:
+    """Return a page of the whole audit log. Raises Denied."""
+    check_admin(by)
+    return await _page(panel, wanted, cursor)
+
+
+async def exported(panel: Panel, by: Account, wanted: AuditFilter) -> AsyncIterator[Sequence[AuditEntry]]:
+    """Yield the wanted entries of the whole audit log, newest first, up to EXPORTED_AT_ONCE at a time. Raises Denied."""
+    check_admin(by)
+    cursor = Cursor()
+    while True:
+        async with panel.autocommit() as conn:
+            found = await audit.page(conn, wanted, cursor, EXPORTED_AT_ONCE)
+        yield found
+        if len(found) < EXPORTED_AT_ONCE:
+            return
+        cursor = Cursor(before=found[-1].id)
 
 
 async def _page(panel: Panel, wanted: AuditFilter, cursor: Cursor) -> Page[AuditEntry]:

@@ -6,15 +6,19 @@ from decimal import Decimal
 
 from skypanel.domain.access import check_admin
 from skypanel.domain.account import Account, Organization
+from skypanel.domain.alert import Alert
+from skypanel.domain.audit import AuditEntry
 from skypanel.domain.billing import AppUsage, month_of
 from skypanel.domain.figures import AppFigures, Granted, OrganizationFigures, PanelFigures, ResourceUsage
 from skypanel.domain.ids import OrganizationId
+from skypanel.domain.job import JobCounts
 from skypanel.flow import billing, wallet
 from skypanel.ports.panel import Panel
-from skypanel.store import apps, organizations
+from skypanel.store import alerts, apps, audit, jobs, organizations, wallets
 from skypanel.store import usage as stored
 
 NONE = Decimal(0)
+RECENT = 10
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,32 @@ async def overview(panel: Panel, by: Account, *, after: str = "", limit: int | N
         is_billing = await billing.is_switched_on(conn)
         found = await organizations.figures(conn, after=after, limit=limit)
         return Overview(await organizations.panel_figures(conn), [_shown(each, is_billing=is_billing) for each in found])
+
+
+@dataclass(frozen=True)
+class Platform:
+    """What the overview of the whole panel shows. `credit` is what all charged wallets hold together; None without billing."""
+
+    panel: PanelFigures
+    jobs: JobCounts
+    granted: Granted
+    open_alerts: Sequence[Alert]
+    recent: Sequence[AuditEntry]
+    credit: Decimal | None
+
+
+async def platform(panel: Panel, by: Account) -> Platform:
+    """Return the figures of the whole panel; a new one has zeros. Raises Denied."""
+    check_admin(by)
+    async with panel.autocommit() as conn:
+        return Platform(
+            await organizations.panel_figures(conn),
+            await jobs.counts(conn),
+            await stored.granted_in_all(conn),
+            await alerts.open_(conn),
+            await audit.recent(conn, RECENT),
+            await wallets.total(conn) if await billing.is_switched_on(conn) else None,
+        )
 
 
 async def one(panel: Panel, by: Account, organization_id: OrganizationId) -> OrganizationFigures:

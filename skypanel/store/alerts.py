@@ -5,7 +5,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from skypanel.domain.alert import Alert, AlertKind
 from skypanel.ports.database import Connection
-from skypanel.store.rows import Row
+from skypanel.store.rows import Row, one
 from skypanel.store.tables.nodes import OPEN_ALERT, alerts
 
 
@@ -26,5 +26,17 @@ async def open_(conn: Connection) -> list[Alert]:
     return [_read(row) for row in await conn.all(select(alerts).where(OPEN_ALERT).order_by(alerts.c.raised_at))]
 
 
+async def history(conn: Connection, *, offset: int, limit: int) -> list[Alert]:
+    """Return open and resolved alerts, the open ones first and then the newest, without the first `offset`."""
+    statement = select(alerts).order_by(OPEN_ALERT.desc(), alerts.c.raised_at.desc(), alerts.c.id).offset(offset).limit(limit)
+    return [_read(row) for row in await conn.all(statement)]
+
+
+async def counts(conn: Connection) -> tuple[int, int]:
+    """Return how many alerts are open, and how many there are in all."""
+    row = await one(conn, select(func.count().filter(OPEN_ALERT).label("open"), func.count().label("total")).select_from(alerts))
+    return row.open, row.total
+
+
 def _read(row: Row) -> Alert:
-    return Alert(row.id, AlertKind(row.kind), row.subject, row.message, row.raised_at)
+    return Alert(row.id, AlertKind(row.kind), row.subject, row.message, row.raised_at, row.resolved_at)

@@ -56,6 +56,9 @@ def _conditions(wanted: AuditFilter) -> list[ColumnElement[bool]]:
         (audit_log.c.app_id, wanted.app_id),
         (audit_log.c.email, wanted.email.lower()),
         (audit_log.c.action, wanted.action),
+        (audit_log.c.app_name, wanted.app_name),
     )
+    since = [audit_log.c.at >= wanted.since] if wanted.since else []
+    until = [audit_log.c.at < wanted.until] if wanted.until else []
     hidden = [audit_log.c.action.not_in(sorted(wanted.hidden))] if wanted.hidden else []
-    return [column == value for column, value in given if value] + hidden
+    return [column == value for column, value in given if value] + since + until + hidden

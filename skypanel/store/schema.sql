@@ -429,6 +429,9 @@ CREATE TABLE paas_audit_log (
 
 CREATE INDEX paas_audit_log_account_id_idx ON paas_audit_log (account_id);
 CREATE INDEX paas_audit_log_app_id_id_idx ON paas_audit_log (app_id, id);
+CREATE INDEX paas_audit_log_app_name_id_idx ON paas_audit_log (app_name, id);
+CREATE INDEX paas_audit_log_at_idx ON paas_audit_log (at);
+CREATE INDEX paas_audit_log_email_id_idx ON paas_audit_log (email, id);
 CREATE INDEX paas_audit_log_organization_id_id_idx ON paas_audit_log (organization_id, id);
 
 

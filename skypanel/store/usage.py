@@ -90,20 +90,30 @@ async def by_app(conn: Connection, organization_id: OrganizationId, since: datet
 
 async def granted(conn: Connection, organization_id: OrganizationId) -> dict[AppId, Granted]:
     """Return the resources of each app of an organization for the dynos that should run now; apps without any are left out."""
-    quantity = usage_spans.c.quantity
-    statement = (
-        select(
-            usage_spans.c.app_id,
-            func.sum(quantity).label("dynos"),
-            # The plan version may be deleted, and the span keeps only its price.
-            func.coalesce(func.sum(quantity * plan_versions.c.cpu_cores), 0).label("cpu_cores"),
-            func.coalesce(func.sum(quantity * plan_versions.c.memory_bytes), 0).label("memory_bytes"),
-        )
-        .outerjoin(plan_versions, plan_versions.c.id == usage_spans.c.plan_version_id)
-        .where(usage_spans.c.organization_id == organization_id, OPEN_SPAN)
-        .group_by(usage_spans.c.app_id)
+    statement = _GRANTED.add_columns(usage_spans.c.app_id).group_by(usage_spans.c.app_id)
+    return {row.app_id: _granted(row) for row in await conn.all(statement.where(usage_spans.c.organization_id == organization_id))}
+
+
+async def granted_in_all(conn: Connection) -> Granted:
+    """Return the resources of all dynos that should run now."""
+    return _granted(await one(conn, _GRANTED))
+
+
+# A span keeps only the price of a plan version that is deleted.
+_GRANTED = (
+    select(
+        func.coalesce(func.sum(usage_spans.c.quantity), 0).label("dynos"),
+        func.coalesce(func.sum(usage_spans.c.quantity * plan_versions.c.cpu_cores), 0).label("cpu_cores"),
+        func.coalesce(func.sum(usage_spans.c.quantity * plan_versions.c.memory_bytes), 0).label("memory_bytes"),
     )
-    return {row.app_id: Granted(int(row.dynos), float(row.cpu_cores), int(row.memory_bytes)) for row in await conn.all(statement)}
+    .select_from(usage_spans)
+    .outerjoin(plan_versions, plan_versions.c.id == usage_spans.c.plan_version_id)
+    .where(OPEN_SPAN)
+)
+
+
+def _granted(row: Row) -> Granted:
+    return Granted(int(row.dynos), float(row.cpu_cores), int(row.memory_bytes))
 
 
 def _span(row: Row) -> UsagePeriod:

@@ -12,7 +12,7 @@ from skypanel.domain.billing import EntryKind, WalletEntry
 from skypanel.domain.ids import OrganizationId
 from skypanel.ports.database import Connection
 from skypanel.store import locks
-from skypanel.store.rows import Row
+from skypanel.store.rows import Row, one
 from skypanel.store.tables.billing import INCOME, OPENING, wallet_entries
 from skypanel.store.tables.organizations import organizations
 
@@ -65,6 +65,12 @@ async def balances(conn: Connection) -> Sequence[tuple[Organization, Decimal]]:
     statement = select(organizations, LEFT.label("balance"))
     rows = await conn.all(statement.order_by(organizations.c.id))
     return [(Organization(row.id, row.name, row.billed, row.unpaid, row.held), Decimal(row.balance)) for row in rows]
+
+
+async def total(conn: Connection) -> Decimal:
+    """Return what the wallets of all organizations that pay hold together."""
+    statement = select(func.coalesce(func.sum(LEFT), 0).label("total")).select_from(organizations).where(organizations.c.billed)
+    return Decimal((await one(conn, statement)).total)
 
 
 async def _add(conn: Connection, organization_id: OrganizationId, kind: EntryKind, amount: Decimal, **values: object) -> bool:

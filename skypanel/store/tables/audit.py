@@ -24,3 +24,6 @@ audit_log = Table(
 # A page of the log of one organization or app reads as many entries as it shows.
 Index("paas_audit_log_organization_id_id_idx", audit_log.c.organization_id, audit_log.c.id)
 Index("paas_audit_log_app_id_id_idx", audit_log.c.app_id, audit_log.c.id)
+Index("paas_audit_log_email_id_idx", audit_log.c.email, audit_log.c.id)
+Index("paas_audit_log_app_name_id_idx", audit_log.c.app_name, audit_log.c.id)
+Index("paas_audit_log_at_idx", audit_log.c.at)
