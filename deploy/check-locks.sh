@@ -14,7 +14,7 @@ for lock_file in requirements*.lock; do
 		status=1
 	fi
 done
-if grep -nHE '"resolved"' tests/journeys/heroku/*/package-lock.json; then
+if grep -nHE '"resolved"' tests/journeys/heroku/*/package-lock.json web/libraries/package-lock.json; then
 	printf 'These lock files name where packages come from.\n' >&2
 	status=1
 fi

@@ -55,3 +55,17 @@ if [[ $(cat "$ENV/.sources" 2>/dev/null) != "$sources" ]]; then
 	"$ENV/bin/python" -m pip install --quiet --no-deps --no-index --no-build-isolation --force-reinstall .
 	printf '%s\n' "$sources" >"$ENV/.sources"
 fi
+
+# What the dashboard's pages load. npm makes a folder anew, so a failed installation leaves the old one.
+libraries=$ENV/share/skypanel/libraries
+mark=$(sha256sum web/libraries/package-lock.json)
+if [[ $(cat "$libraries/.mark" 2>/dev/null) != "$mark" ]]; then
+	say "Installing what web/libraries/package-lock.json lists"
+	rm -rf "$libraries.new"
+	mkdir -p "$libraries.new"
+	cp web/libraries/package.json web/libraries/package-lock.json "$libraries.new"
+	npm ci --prefix "$libraries.new" --ignore-scripts --no-audit --no-fund --silent >&2
+	printf '%s\n' "$mark" >"$libraries.new/.mark"
+	rm -rf "$libraries"
+	mv "$libraries.new" "$libraries"
+fi

@@ -1,19 +1,17 @@
 """Answers for hosts without a running app."""
 
-from pathlib import Path
-
 from aiohttp import web
 
 from skypanel.domain.app import App
 from skypanel.flow import apps
+from web import assets
+from web.assets import STATIC
 from web.keys import PANEL, REQUEST_ID, host
 from web.rendering import page
 
-STATIC = Path(__file__).parent / "static"
 # Served on apps' own hosts, at a well-known path (RFC 8615) that no app uses.
 FOREIGN_STYLE = "/.well-known/skypanel/style.css"
 RETRY_AFTER_S = "60"
-OWN_STYLE = "/static/style.css"
 
 
 async def answer(request: web.Request) -> web.StreamResponse:
@@ -34,7 +32,7 @@ async def answer(request: web.Request) -> web.StreamResponse:
 def message(request: web.Request, status: int, title: str, text: str) -> web.Response:
     """Return a page with one message and the request's id in the log. On the dashboard's host it has the dashboard's header."""
     is_ours = host(request) == request.app[PANEL].address.host("skypanel")
-    style = OWN_STYLE if is_ours else FOREIGN_STYLE
+    style = assets.url("style.css") if is_ours else FOREIGN_STYLE
     return page("message", status, title=title, text=text, style=style, is_ours=is_ours, request_id=request.get(REQUEST_ID, ""))
 
 

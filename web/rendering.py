@@ -1,13 +1,18 @@
 """Pages from templates."""
 
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from skypanel.domain.access import Role
+from skypanel.domain.account import Account, Organization
 from skypanel.domain.log import brief
 from skypanel.domain.transcript import size
-from web import session
+from web import assets, messages, places, session
 from web.colours import shown
 from web.keys import PANEL
 from web.session import Visitor
@@ -22,10 +27,29 @@ def page(template: str, status: int = 200, **values: object) -> web.Response:
     return web.Response(text=text, status=status, content_type="text/html", headers={"Cache-Control": "no-store"})
 
 
-def page_for(request: web.Request, visitor: Visitor, template: str, status: int = 200, **values: object) -> web.Response:
-    """Render a page for the signed-in account."""
-    now = request.app[PANEL].clock.now()
-    return page(template, status, account=visitor.account, form_token=session.form_token(visitor.session), now=now, **values)
+@dataclass(frozen=True)
+class Frame:
+    """What surrounds every page of a signed-in account: the sidebar, and the message of the form before."""
+
+    account: Account
+    organizations: Sequence[tuple[Organization, Role]]
+    acting_for: Organization | None
+    place: str
+    here: str
+    message: str | None
+
+
+def page_for(
+    request: web.Request, visitor: Visitor, template: str, status: int = 200, *, place: str = "", **values: object
+) -> web.Response:
+    """Render a page in the frame; `place` is the sidebar's current entry: apps, organization, account or admin."""
+    message = messages.take(request)
+    frame = Frame(visitor.account, visitor.organizations, visitor.acting_for, place, request.path, message)
+    token, now = session.form_token(visitor.session), request.app[PANEL].clock.now()
+    response = page(template, status, frame=frame, account=visitor.account, form_token=token, now=now, **values)
+    if message is not None:
+        messages.drop(request, response)
+    return response
 
 
 def ago(moment: datetime, now: datetime) -> str:
@@ -39,4 +63,17 @@ def utc(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
+def _idempotency_key() -> str:
+    """Return a key that makes a second POST of the same form have no effect (web/idempotency.py)."""
+    return secrets.token_urlsafe(16)
+
+
 _TEMPLATES.filters |= {"ago": ago, "utc": utc, "shown": shown, "size": size, "brief": brief}
+_GLOBALS: dict[str, Callable[..., object]] = {
+    "asset": assets.url,
+    "idempotency_key": _idempotency_key,
+    "account_tabs": places.account_tabs,
+    "admin_tabs": places.admin_tabs,
+    "organization_url": places.organization_url,
+}
+_TEMPLATES.globals.update(_GLOBALS)

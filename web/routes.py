@@ -1,12 +1,10 @@
 """Every URL of the panel, in one table."""
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
 
-from web import agents, console, internal
+from web import agents, assets, console, internal
 from web.admin import nodes, organizations
-from web.fallback import STATIC
-from web.pages import account, app, apps, billing, deploy, remote, sign_in, transfers
+from web.pages import account, app, apps, billing, deploy, remote, sign_in, switcher, transfers
 
 APP = "/apps/{app:[a-z0-9-]{1,30}}"
 _ID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
@@ -16,14 +14,6 @@ RELEASE = APP + "/releases/{version:[1-9][0-9]{0,8}}"
 ORGANIZATION = f"/organizations/{{organization:{_ID}}}"
 STOP = "/nodes/agent/stops/{container:[0-9a-f]{64}}"
 SLUG = "/nodes/agent/slugs/{digest:[0-9a-f]{64}}"
-
-
-def _static(name: str) -> Handler:
-    async def file(_request: web.Request) -> web.FileResponse:
-        # Browsers revalidate their copy before each use.
-        return web.FileResponse(STATIC / name, headers={"Cache-Control": "no-cache"})
-
-    return file
 
 
 ROUTES = (
@@ -41,7 +31,10 @@ ROUTES = (
     web.get(ORGANIZATION, organizations.show),
     web.post(f"{ORGANIZATION}/change", organizations.change),
     web.post(f"{ORGANIZATION}/delete", organizations.delete),
-    web.get("/", apps.index),
+    web.get("/", switcher.leads_to("/apps")),
+    web.get("/apps", apps.index),
+    web.get("/admin", switcher.leads_to("/organizations")),
+    web.post("/switch", switcher.switch),
     web.get("/billing", billing.show),
     web.post("/transfers", transfers.answer),
     web.get("/login", sign_in.show),
@@ -61,5 +54,5 @@ ROUTES = (
     web.get(RELEASE, deploy.show),
     web.get(f"{RELEASE}/events", deploy.events, allow_head=False),
     web.get(f"{RELEASE}/log", deploy.text),
-    *(web.get(f"/static/{name}", _static(name)) for name in ("style.css", "live.js", "scale.js", "icon.svg")),
+    web.get("/static/{content:[0-9a-f]{16}}/{name:[a-z-]{1,20}[.](?:css|js|svg)}", assets.serve),
 )

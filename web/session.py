@@ -2,69 +2,92 @@
 
 import hmac
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aiohttp import web
 from yarl import URL
 
-from skypanel.domain.account import Account
+from skypanel.domain.access import Role
+from skypanel.domain.account import Account, Organization
 from skypanel.domain.errors import Denied
-from skypanel.flow import accounts
+from skypanel.flow import accounts, organizations
 from web.keys import ACTOR, PANEL, SESSION_LIFE_S, origin
 
 SESSION = "skypanel"
 # Before sign-in there is no session, so the CSRF token of a form belongs to this cookie.
 VISIT = "skypanel-visit"
+# The id of the organization that the visitor chose in the switcher.
+ORGANIZATION = "skypanel-organization"
 SIGN_IN = "/login"
+# htmx sends this header with the requests that refresh a page (https://htmx.org/reference/#request_headers).
+REFRESH = "HX-Request"
 
 
 @dataclass(frozen=True)
 class Visitor:
-    """The signed-in account and its session."""
+    """The signed-in account, its session, its organizations with its role in each, and the one that it acts for."""
 
     account: Account
     session: str
+    organizations: Sequence[tuple[Organization, Role]] = ()
+    acting_for: Organization | None = None
 
 
 async def visitor(request: web.Request) -> Visitor:
     """Return the signed-in visitor. Anyone else is redirected to the sign-in page, or gets Denied for a write."""
-    session = _read(request, SESSION)
+    session = read_cookie(request, SESSION)
     account = await accounts.session_account(request.app[PANEL], session) if session else None
     if session is not None and account is not None:
         request[ACTOR] = account
-        return Visitor(account, session)
+        mine = await organizations.mine(request.app[PANEL], account)
+        return Visitor(account, session, mine, _acting_for(request, mine))
     if request.method not in {"GET", "HEAD"}:
         raise Denied("You are not signed in.", "Sign in, then try again.")
-    raise web.HTTPSeeOther(URL(SIGN_IN).with_query(next=request.path_qs))
+    sign_in = URL(SIGN_IN).with_query(next=request.path_qs)
+    if REFRESH in request.headers:
+        raise web.HTTPNoContent(headers={"HX-Redirect": str(sign_in)})
+    raise web.HTTPSeeOther(sign_in)
+
+
+def _acting_for(request: web.Request, mine: Sequence[tuple[Organization, Role]]) -> Organization | None:
+    """Return the chosen organization, or the account's first one."""
+    chosen = request.cookies.get(_name(request, ORGANIZATION))
+    return next((each for each, _ in mine if str(each.id) == chosen), mine[0][0] if mine else None)
+
+
+def act_for(request: web.Request, response: web.StreamResponse, organization: Organization) -> None:
+    """Choose the organization that the visitor acts for."""
+    set_cookie(request, response, ORGANIZATION, str(organization.id), SESSION_LIFE_S)
 
 
 async def is_signed_in(request: web.Request) -> bool:
     """Whether the request has a valid session."""
-    session = _read(request, SESSION)
+    session = read_cookie(request, SESSION)
     return session is not None and await accounts.session_account(request.app[PANEL], session) is not None
 
 
 def begin(request: web.Request, response: web.StreamResponse, session: str) -> None:
     """Set the cookie of a new session."""
-    _keep(request, response, SESSION, session, SESSION_LIFE_S)
+    set_cookie(request, response, SESSION, session, SESSION_LIFE_S)
 
 
 async def end(request: web.Request, response: web.StreamResponse) -> None:
     """Sign out: delete the session from the database, and its cookie."""
-    if session := _read(request, SESSION):
+    if session := read_cookie(request, SESSION):
         await accounts.sign_out(request.app[PANEL], session)
-    response.del_cookie(_name(request, SESSION), path="/", httponly=True, secure=_is_secure(request), samesite="Lax")
+    delete_cookie(request, response, SESSION)
 
 
 def begin_visit(request: web.Request) -> str:
     """Return the secret that the CSRF token of a form belongs to: that of the session or visit, or a new one."""
-    return _read(request, SESSION) or _read(request, VISIT) or secrets.token_urlsafe(32)
+    return read_cookie(request, SESSION) or read_cookie(request, VISIT) or secrets.token_urlsafe(32)
 
 
 def keep_visit(request: web.Request, response: web.StreamResponse, visit: str) -> None:
     """Set the visit's cookie until the browser is closed, unless the session's cookie has the secret."""
-    if visit != _read(request, SESSION):
-        _keep(request, response, VISIT, visit, None)
+    if visit != read_cookie(request, SESSION):
+        set_cookie(request, response, VISIT, visit, None)
 
 
 def form_token(secret: str) -> str:
@@ -74,12 +97,22 @@ def form_token(secret: str) -> str:
 
 def check_form(request: web.Request, token: str) -> None:
     """Raise Denied unless the CSRF token belongs to the session or visit of this request."""
-    secret = _read(request, SESSION) or _read(request, VISIT)
-    if secret is None or not hmac.compare_digest(form_token(secret).encode(), token.encode()):
+    held = secret(request)
+    if held is None or not hmac.compare_digest(form_token(held).encode(), token.encode()):
         raise Denied("This form is too old, or not ours.", "Open the page again and fill it in there.")
 
 
-def _read(request: web.Request, name: str) -> str | None:
+def secret(request: web.Request) -> str | None:
+    """Return the secret of the session, or of the visit before sign-in. It is not checked here."""
+    return read_cookie(request, SESSION) or read_cookie(request, VISIT)
+
+
+def delete_cookie(request: web.Request, response: web.StreamResponse, name: str) -> None:
+    """Delete a cookie of this host."""
+    response.del_cookie(_name(request, name), path="/", httponly=True, secure=_is_secure(request), samesite="Lax")
+
+
+def read_cookie(request: web.Request, name: str) -> str | None:
     """Return a cookie's value. Raises Denied for two of one name: an app may have set one of them for the parent domain."""
     name = _name(request, name)
     sent = [pair.partition("=")[0].strip() for line in request.headers.getall("Cookie", ()) for pair in line.split(";")]
@@ -92,7 +125,8 @@ def _read(request: web.Request, name: str) -> str | None:
     return value if value and value.isascii() else None
 
 
-def _keep(request: web.Request, response: web.StreamResponse, name: str, value: str, life_s: int | None) -> None:
+def set_cookie(request: web.Request, response: web.StreamResponse, name: str, value: str, life_s: int | None) -> None:
+    """Set a cookie for this host only, for a time or until the browser is closed."""
     is_secure = _is_secure(request)
     response.set_cookie(_name(request, name), value, max_age=life_s, path="/", httponly=True, secure=is_secure, samesite="Lax")
 

@@ -42,7 +42,7 @@ async def rename(panel: Panel, organization: Organization, name: str, by: Accoun
 async def mine(panel: Panel, by: Account) -> Sequence[tuple[Organization, Role]]:
     """Return the account's organizations with its role in each, the oldest membership first."""
     async with panel.autocommit() as conn:
-        return [(each, role) for each in await organizations.of(conn, by.id) if (role := await organizations.role(conn, each.id, by.id))]
+        return await organizations.with_roles(conn, by.id)
 
 
 async def role(panel: Panel, organization: Organization, by: Account) -> Role | None:

@@ -135,6 +135,17 @@ async def of(conn: Connection, account_id: AccountId) -> list[Organization]:
     return [_read(row) for row in await conn.all(statement)]
 
 
+async def with_roles(conn: Connection, account_id: AccountId) -> list[tuple[Organization, Role]]:
+    """Return the account's organizations with its role in each, the oldest membership first."""
+    statement = (
+        select(*_COLUMNS, memberships.c.role)
+        .join(memberships, memberships.c.organization_id == organizations.c.id)
+        .where(memberships.c.account_id == account_id)
+        .order_by(memberships.c.created_at)
+    )
+    return [(_read(row), Role(row.role)) for row in await conn.all(statement)]
+
+
 async def members(conn: Connection, organization_id: OrganizationId) -> list[Member]:
     """Return an organization's members, the oldest membership first."""
     statement = (

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import logging
 import re
@@ -12,6 +13,7 @@ from skypanel.store import apps, routes
 from tests.fixtures.web import TOKEN
 from tests.support import factories
 from tests.support.statements import Counting
+from web import assets
 from web.keys import PANEL
 
 
@@ -96,32 +98,50 @@ async def test_an_app_in_maintenance_says_so_to_visitors_and_on_the_dashboard(ad
     response = await admin.post("/any/path", headers={"Host": "hello.localhost:8080"})
     assert (response.status, response.headers["Retry-After"]) == (503, "60")
     assert "hello is being worked on." in await text(response)
-    assert 'class="state maintenance">maintenance' in await admin.page("/")
+    assert 'class="state maintenance">maintenance' in await admin.page("/apps")
     assert "skypanel maintenance hello off" in await admin.page("/apps/hello")
 
 
 async def test_the_dashboard_is_on_its_own_host_only(admin, stage):
-    assert stage.admin.email in await (await admin.get("/")).text()
+    assert stage.admin.email in await (await admin.get("/apps")).text()
     for host in ("hello.localhost:8080", "localhost:8080", "127.0.0.1:7000"):
-        assert stage.admin.email not in await (await admin.get("/", headers={"Host": host})).text()
-    assert (await admin.get("/static/style.css", headers={"Host": "nobody.localhost"})).status == 404
+        assert stage.admin.email not in await (await admin.get("/apps", headers={"Host": host})).text()
+    assert (await admin.get(assets.url("style.css"), headers={"Host": "nobody.localhost"})).status == 404
     assert (await admin.get("/.well-known/skypanel/style.css", headers={"Host": "nobody.localhost"})).content_type == "text/css"
 
 
-async def test_static_files_have_their_types(client):
-    for name, content_type in (("style.css", "text/css"), ("live.js", "text/javascript"), ("icon.svg", "image/svg+xml")):
-        assert (await client.get(f"/static/{name}")).content_type in {content_type, "application/javascript"}
+@pytest.mark.parametrize("name", [*assets.FILES, assets.SPRITE])
+async def test_a_static_file_has_its_type_and_is_cached_for_good_by_its_digest(client, name):
+    response = await client.get(assets.url(name))
+    assert (response.status, response.headers["Cache-Control"]) == (200, "public, max-age=31536000, immutable")
+    assert response.content_type == {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}[name.rpartition(".")[2]]
+    assert hashlib.sha256(await response.read()).hexdigest().startswith(assets.asset(name).digest)
+    old = await client.get(f"/static/{'0' * 16}/{name}")
+    assert (old.status, old.headers["Cache-Control"]) == (200, "no-store")
+
+
+async def test_no_other_file_is_served(client):
+    for path in ("/static/0123456789abcdef/secret.js", "/static/0123456789abcdef/..%2Frouting.js", "/static/style.css"):
+        assert (await client.get(path)).status == 404
+
+
+async def test_every_icon_that_pages_use_is_in_the_sprite():
+    sprite = assets.content(assets.SPRITE).decode()
+    assert [name for name in assets.ICON_NAMES if f'id="{name}"' not in sprite] == []
+    templates = [file.read_text() for file in assets.STATIC.parent.rglob("templates/**/*.html")]
+    used = {name for text in templates for name in re.findall(r"""icon\("([a-z0-9-]+)"\)""", text)}
+    assert used <= set(assets.ICON_NAMES)
 
 
 async def test_what_a_visitor_sends_is_never_markup(client):
     response = await client.get("/login", params={"token": '"><script>alert(1)</script>'})
     assert "<script>" not in await response.text()
-    response = await client.get("/", headers={"Host": "<script>.localhost"})
+    response = await client.get("/apps", headers={"Host": "<script>.localhost"})
     assert "<script>" not in await response.text()
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/login", "/nothing", "/static/style.css", "/static/live.js", "/internal/health", "/internal/traefik"]
+    "path", ["/", "/login", "/nothing", assets.url("style.css"), assets.url("htmx.js"), "/internal/health", "/internal/traefik"]
 )
 async def test_every_response_is_safe_and_carries_a_request_id(client, path):
     response = await client.get(path)

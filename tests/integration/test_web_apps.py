@@ -32,27 +32,27 @@ async def live(stage, name="hello", pushes=1):
 
 async def test_the_list_shows_release_state_url_and_dynos(admin, stage):
     app = await stage.app("hello")
-    page = await admin.page("/")
+    page = await admin.page("/apps")
     assert "No release yet" in page
     assert 'class="state new"' in page
     await stage.push(app)
-    assert 'class="state deploying">deploying' in await admin.page("/")
+    assert 'class="state deploying">deploying' in await admin.page("/apps")
     await stage.work()
-    page = await admin.page("/")
+    page = await admin.page("/apps")
     assert "<strong>v1</strong> · Deploy cccccccc" in page
     assert 'class="state up">up' in page
     assert 'href="http://hello.localhost:8080/"' in page
     assert 'class="state up">web.1' in page
     [key] = stage.panel.scheduler.running
     stage.panel.scheduler.running[key] = Dyno(key, DynoState.CRASHED, stage.panel.clock.now(), reason="exited with status 1")
-    assert 'class="state crashed">crashed' in await admin.page("/")
+    assert 'class="state crashed">crashed' in await admin.page("/apps")
     assert "exited with status 1" in await admin.page("/apps/hello")
     stage.panel.scheduler.running.clear()
-    assert 'class="state stopped">stopped' in await admin.page("/")
+    assert 'class="state stopped">stopped' in await admin.page("/apps")
 
 
 async def test_an_account_without_apps_is_told_how_to_push_one(admin):
-    assert "git remote add skypanel ssh://git@localhost:2222/hello.git" in await admin.page("/")
+    assert "git remote add skypanel ssh://git@localhost:2222/hello.git" in await admin.page("/apps")
 
 
 async def test_an_apps_page_warns_of_config_vars_that_change_how_dynos_start(admin, stage):
@@ -97,7 +97,7 @@ async def test_an_apps_page_and_the_list_say_what_crashed_and_what_it_said_last(
     assert 'class="state crashed">web.1' in page
     assert "exited with status 1" in page
     assert "KeyError: &lt;b&gt;SECRET_KEY&lt;/b&gt;" in page
-    assert 'class="state crashed">web.1' in await admin.page("/")
+    assert 'class="state crashed">web.1' in await admin.page("/apps")
 
 
 async def test_an_app_that_was_never_pushed_to_has_a_page(admin, stage):
@@ -133,7 +133,7 @@ async def test_a_viewer_sees_no_buttons_and_may_not_press_them(client, stage):
     page = await client.page("/apps/hello")
     assert '<p class="version">v2</p>' in page
     assert "Roll back to" not in page
-    response = await client.send("/apps/hello/rollback", page="/", version="1")
+    response = await client.send("/apps/hello/rollback", page="/apps", version="1")
     assert response.status == 403
     await stage.work()
     assert '<p class="version">v2</p>' in await client.page("/apps/hello")
@@ -180,26 +180,26 @@ async def test_an_offered_app_is_accepted_or_declined_on_the_list(admin, new_cli
     await organizations.create(stage.panel, outsider, "Lovelace")
     client = await new_client()
     await client.sign_in(outsider)
-    assert "is offered to you" not in await client.page("/")
+    assert "is offered to you" not in await client.page("/apps")
 
     async def offered():
         made = await transfer.offer(stage.panel, app, outsider, stage.admin)
-        assert f"<strong>hello</strong> is offered to you by {stage.admin.email}" in await client.page("/")
-        assert "is offered to you" not in await admin.page("/")
+        assert f"<strong>hello</strong> is offered to you by {stage.admin.email}" in await client.page("/apps")
+        assert "is offered to you" not in await admin.page("/apps")
         return str(made.id)
 
-    sent = await client.send("/transfers", page="/", id=await offered(), answer="declined")
-    assert (sent.status, sent.headers["Location"]) == (303, "/")
-    assert "is offered to you" not in await client.page("/")
+    sent = await client.send("/transfers", page="/apps", id=await offered(), answer="declined")
+    assert (sent.status, sent.headers["Location"]) == (303, "/apps")
+    assert "is offered to you" not in await client.page("/apps")
     made = await offered()
-    assert (await admin.send("/transfers", page="/", id=made, answer="accepted")).status == 404
-    assert (await client.send("/transfers", page="/", id=made, answer="")).status == 422
-    sent = await client.send("/transfers", page="/", id=made, answer="accepted")
+    assert (await admin.send("/transfers", page="/apps", id=made, answer="accepted")).status == 404
+    assert (await client.send("/transfers", page="/apps", id=made, answer="")).status == 422
+    sent = await client.send("/transfers", page="/apps", id=made, answer="accepted")
     assert (sent.status, sent.headers["Location"]) == (303, "/apps/hello")
     assert "hello" in await client.page("/apps/hello")
     await admin.page("/apps/hello", status=404)
     for id_ in (made, "", "x"):
-        assert (await client.send("/transfers", page="/", id=id_, answer="accepted")).status == 404
+        assert (await client.send("/transfers", page="/apps", id=id_, answer="accepted")).status == 404
 
 
 FORGED = [
@@ -225,7 +225,7 @@ async def test_who_may_scale_has_sliders(client, stage, role):
     may = role >= Role.DEVELOPER
     page = await client.page("/apps/hello")
     assert ("Number of web dynos" in page, "Turn off web" in page, "scale.js" in page) == (may, may, may)
-    sent = await client.send("/apps/hello/scale", page="/", type="web", quantity="2")
+    sent = await client.send("/apps/hello/scale", page="/apps", type="web", quantity="2")
     assert sent.status == (303 if may else 403)
 
 
@@ -238,7 +238,7 @@ async def test_an_outsider_gets_the_answer_for_an_app_that_is_not_there(client, 
     build = await stage.push(app)
     await stage.work()
     await client.sign_in(await stage.outsider())
-    assert "secret" not in await client.page("/")
+    assert "secret" not in await client.page("/apps")
 
     async def answer(name):
         response = await client.get(f"/apps/{name}{path}".format(build=build.id))
@@ -248,7 +248,7 @@ async def test_an_outsider_gets_the_answer_for_an_app_that_is_not_there(client, 
     assert await answer("secret") == await answer("absent")
     assert (await answer("secret"))[0] == 404
     for form in ("rollback", "scale"):
-        refused = [await client.send(f"/apps/{name}/{form}", page="/", version="1") for name in ("secret", "absent")]
+        refused = [await client.send(f"/apps/{name}/{form}", page="/apps", version="1") for name in ("secret", "absent")]
         assert [response.status for response in refused] == [404, 404]
 
 
@@ -270,7 +270,7 @@ async def test_nothing_an_app_says_of_itself_is_markup(admin, stage):
         await conn.execute(text("UPDATE paas_builds SET source_commit = :it, error = :it").bindparams(it=script))
     for key, dyno in stage.panel.scheduler.running.items():
         stage.panel.scheduler.running[key] = replace(dyno, reason=script)
-    for path in ("/", "/apps/hello", "/apps/hello/releases/1"):
+    for path in ("/apps", "/apps/hello", "/apps/hello/releases/1"):
         page = await admin.page(path)
         assert "alert(1)" in page
         assert "<script>" not in page.replace('<script src="/static/live.js" defer>', "")
@@ -296,7 +296,7 @@ async def counted(stage):
 
 async def test_pages_ask_the_same_few_things_with_a_thousand_apps_and_ten_thousand_releases(counted, stage):
     await live(stage)
-    paths = ("/", "/apps/hello", "/apps/hello/releases/1")
+    paths = ("/apps", "/apps/hello", "/apps/hello/releases/1")
     before = {path: (await counted(path))[0] for path in paths}
     assert max(before.values()) <= 14
     async with stage.panel.transaction() as conn:
@@ -312,12 +312,12 @@ async def test_lists_are_paged_to_their_ends(admin, stage):
     await live(stage)
     async with stage.panel.transaction() as conn:
         await crowd(conn, "hello")
-    names, path = [], "/"
+    names, path = [], "/apps"
     while path:
         page = await admin.page(path)
         names += [part.partition('"')[0] for part in page.split('<h2><a href="/apps/')[1:]]
-        path = page.partition('<a href="/?after=')[2].partition('"')[0]
-        path = path and f"/?after={path}"
+        path = page.partition('<a href="/apps?after=')[2].partition('"')[0]
+        path = path and f"/apps?after={path}"
     assert names == sorted({f"app-{number:04}" for number in range(1, 1000)} | {"hello"})
     versions, path = [], "/apps/hello"
     while path:
@@ -335,5 +335,5 @@ async def test_only_a_release_that_went_live_has_a_button(admin, stage, state):
         await factories.release(conn, app, state=state)
     assert "Roll back to v2" not in await admin.page("/apps/hello")
     headers = {"Origin": ORIGIN}
-    data = {"form_token": await admin.form_token("/"), "version": "2"}
+    data = {"form_token": await admin.form_token("/apps"), "version": "2"}
     assert (await admin.post("/apps/hello/rollback", data=data, headers=headers)).status == 409

@@ -48,7 +48,7 @@ async def test_it_shows_the_balance_and_the_cost_of_each_app(admin, stage, main)
     assert f"The hour from {hour:%Y-%m-%d %H:%M:%S} UTC" in page
     assert "<td>-0.0200 USD</td><td>99.9800 USD</td>" in page
     assert "The starting credit" in page
-    assert '<a href="/billing">Billing</a>' in await admin.page("/")
+    assert 'href="/billing"' in await admin.page("/apps")
 
 
 async def test_other_months_can_be_looked_at(admin, stage, main):
@@ -69,7 +69,7 @@ async def test_at_an_empty_wallet_the_pages_say_so(admin, stage, main):
     assert "The wallet is empty: its apps are stopped." in page
     assert "skypanel wallet credit Main AMOUNT" in page
     assert "&lt;i&gt;nothing&lt;/i&gt; left" in page
-    assert 'class="state suspended">suspended' in await admin.page("/")
+    assert 'class="state suspended">suspended' in await admin.page("/apps")
     assert "the wallet of its organization is empty" in await admin.page("/apps/hello")
     response = await admin.send("/apps/hello/rollback", page="/account", version="1")
     assert response.status == 402

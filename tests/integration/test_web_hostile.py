@@ -16,6 +16,8 @@ FILLED = {
     "{build:": "0" * 8 + "-0000-0000-0000-" + "0" * 12,
     "{organization:": "0" * 8 + "-0000-0000-0000-" + "0" * 12,
     "{version:": "1",
+    "{content:": "a" * 16,
+    "{name:": "style.css",
     "{digest:": "a" * 64,
 }
 
@@ -55,7 +57,7 @@ TARGETS = [
     /apps/hello/builds/1 /apps/hello/builds/%00 /apps/hello/builds/00000000-0000-0000-0000-00000000000%66
     /apps/hello/releases/0 /apps/hello/releases/-1 /apps/hello/releases/999999999 /apps/hello/releases/9999999999
     /organizations/%00 /organizations/Main /organizations/..%2fnodes /organizations?after=%00
-    /apps/hello?before= /apps/hello?before=x /apps/hello?before=%00 /apps/hello?before=99999999999 /?after=%00
+    /apps/hello?before= /apps/hello?before=x /apps/hello?before=%00 /apps/hello?before=99999999999 /apps?after=%00
     /static/ /static/../app.py /static/%2e%2e/app.py /static//etc/passwd /internal/ /internal/traefik // /% /%zz * http:// \\
     """.split(),  # noqa: SIM905 - easier to read
     "/" + "a" * 7000,
@@ -183,7 +185,7 @@ async def test_a_client_that_leaves_in_the_middle_of_a_form_is_no_fault(client):
 
 
 async def test_no_answer_is_stored_or_framed(signed_in):
-    for path in ("/", "/login?token=x", "/account", "/apps/hello", "/nothing"):
+    for path in ("/apps", "/login?token=x", "/account", "/apps/hello", "/nothing"):
         response = await signed_in.get(path)
         assert response.headers.get("Cache-Control", "no-store") == "no-store"
         assert "frame-ancestors 'none'" in response.headers["Content-Security-Policy"]

@@ -91,7 +91,7 @@ async def test_what_cannot_be_done_is_told(admin, stage, machine, name, change):
 
 async def test_nobody_but_administrators_sees_it(client, stage, machine):
     assert (await client.sign_in(await stage.outsider())).status == 303
-    assert "/nodes" not in await client.page("/")
+    assert "/nodes" not in await client.page("/apps")
     await client.page("/nodes", 403)
     assert (await client.send("/nodes", page="/account", **FORM)).status == 403
     assert await known(stage) == []

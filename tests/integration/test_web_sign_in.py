@@ -14,6 +14,7 @@ from skypanel.domain.routing import Address
 from skypanel.flow import accounts, passwords
 from skypanel.store import audit
 from tests.fixtures.web import BEAT_S, HOST, ORIGIN, SETTINGS, Client
+from web import assets
 from web.app import create_app
 
 PASSWORD = "a long enough password"
@@ -44,9 +45,9 @@ OTHER_SITES = ["//evil.example", "/\\evil.example", "https://evil.example", "evi
 @pytest.mark.parametrize("path", OTHER_SITES)
 async def test_signing_in_leads_to_no_other_site(client, stage, with_password, path):
     response = await client.send("/login", email=stage.admin.email, password=PASSWORD, next=path)
-    assert (response.status, response.headers["Location"]) == (303, "/")
+    assert (response.status, response.headers["Location"]) == (303, "/apps")
     response = await client.get("/login", params={"next": path}, allow_redirects=False)
-    assert (response.status, response.headers["Location"]) == (303, "/")
+    assert (response.status, response.headers["Location"]) == (303, "/apps")
 
 
 async def test_a_link_signs_in_once_and_looking_at_it_does_not_use_it_up(client, stage):
@@ -55,11 +56,11 @@ async def test_a_link_signs_in_once_and_looking_at_it_does_not_use_it_up(client,
     for _ in range(2):
         assert f'value="{token}"' in await client.page(link)
     response = await client.send("/login", page=link, token=token)
-    assert (response.status, response.headers["Location"]) == (303, "/")
+    assert (response.status, response.headers["Location"]) == (303, "/apps")
     for words in ("HttpOnly", "SameSite=Lax", "Path=/"):
         assert words in cookie(response)
     assert "Domain" not in cookie(response)
-    assert stage.admin.email in await client.page("/")
+    assert stage.admin.email in await client.page("/apps")
     again = await client.send("/login", page="/account", token=token)
     assert again.status == 403
     assert "skypanel login-link" in await again.text()
@@ -89,7 +90,7 @@ async def far(stage):
 
 async def test_where_there_is_tls_plain_http_leads_to_it_and_nothing_else(far, stage, with_password):
     session = await passwords.sign_in(stage.panel, stage.admin.email, PASSWORD, "192.0.2.1")
-    for path in ("/", "/login?token=a%2Fb", "/static/style.css"):
+    for path in ("/", "/login?token=a%2Fb", assets.url("style.css")):
         response = await far.get(URL(path, encoded=True), headers={"Cookie": f"skypanel={session}"}, allow_redirects=False)
         assert (response.status, response.headers["Location"]) == (308, f"https://skypanel.apps.example.com:8443{path}")
     refused = await far.post("/login", data={"email": "a", "password": "b"}, headers={"Origin": "http://skypanel.apps.example.com:8080"})
@@ -102,18 +103,18 @@ async def test_where_there_is_tls_only_a_cookie_that_no_app_can_set_counts(far, 
     session = await passwords.sign_in(stage.panel, stage.admin.email, PASSWORD, "192.0.2.1")
     for name, status in (("skypanel", 303), ("__Host-skypanel", 200)):
         headers = {"X-Forwarded-Proto": "https", "Cookie": f"{name}={session}"}
-        assert (await far.get("/", headers=headers, allow_redirects=False)).status == status
+        assert (await far.get("/apps", headers=headers, allow_redirects=False)).status == status
 
 
 async def test_of_two_cookies_over_plain_http_none_counts(client, stage, with_password):
     ours, anothers = [await passwords.sign_in(stage.panel, each.email, PASSWORD, "192.0.2.1") for each in (stage.admin, await other(stage))]
     for pair in ((ours, anothers), (anothers, ours), (ours, ours)):
         cookie_header = "; ".join(f"skypanel={each}" for each in pair)
-        for path in ("/", "/account", "/login"):
+        for path in ("/apps", "/account", "/login"):
             response = await client.get(path, headers={"Cookie": cookie_header}, allow_redirects=False)
             assert response.status == 403
             assert "Clear its cookies for this domain" in await response.text()
-    assert (await client.get("/", headers={"Cookie": f"skypanel={ours}; other=1"}, allow_redirects=False)).status == 200
+    assert (await client.get("/apps", headers={"Cookie": f"skypanel={ours}; other=1"}, allow_redirects=False)).status == 200
 
 
 async def other(stage):
@@ -125,7 +126,7 @@ async def other(stage):
 async def test_signing_out_ends_the_session_everywhere(admin, stage):
     [session] = [kept.value for kept in admin.session.cookie_jar if kept.key == "skypanel"]
     assert await accounts.session_account(stage.panel, session)
-    assert (await admin.send("/logout", page="/")).status == 303
+    assert (await admin.send("/logout", page="/apps")).status == 303
     assert await accounts.session_account(stage.panel, session) is None
     async with stage.panel.transaction() as conn:
         ended, begun = await audit.recent(conn, 2)
@@ -144,19 +145,19 @@ async def test_signing_out_ends_the_session_everywhere(admin, stage):
     ],
 )
 async def test_writes_from_other_sites_are_refused(admin, headers):
-    assert (await admin.send("/logout", page="/", headers=headers)).status == 403
-    await admin.page("/")
+    assert (await admin.send("/logout", page="/apps", headers=headers)).status == 403
+    await admin.page("/apps")
 
 
 @pytest.mark.parametrize("headers", [{}, {"Sec-Fetch-Site": "same-site"}])
 async def test_a_write_of_unknown_origin_is_refused(admin, headers):
-    token = await admin.form_token("/")
+    token = await admin.form_token("/apps")
     assert (await admin.post("/logout", data={"form_token": token}, headers=headers)).status == 403
-    await admin.page("/")
+    await admin.page("/apps")
 
 
 async def test_a_write_that_a_browser_vouches_for_is_taken_without_an_origin(admin):
-    data = {"form_token": await admin.form_token("/")}
+    data = {"form_token": await admin.form_token("/apps")}
     response = await admin.post("/logout", data=data, headers={"Sec-Fetch-Site": "same-origin"}, allow_redirects=False)
     assert response.status == 303
 
@@ -169,13 +170,13 @@ async def test_a_form_that_is_not_of_this_session_is_refused(admin, new_client, 
         response = await admin.post(path, data={"form_token": token}, headers={"Origin": ORIGIN}, allow_redirects=False)
         assert response.status == 403, path
         assert "Open the page again" in await response.text()
-    await admin.page("/")
+    await admin.page("/apps")
 
 
 async def test_signing_in_by_password(client, stage, with_password):
     response = await client.send("/login", email=f" {stage.admin.email.upper()} ", password=PASSWORD)
-    assert (response.status, response.headers["Location"]) == (303, "/")
-    assert stage.admin.email in await client.page("/")
+    assert (response.status, response.headers["Location"]) == (303, "/apps")
+    assert stage.admin.email in await client.page("/apps")
 
 
 async def test_a_wrong_password_and_an_unknown_address_get_the_same_answer(client, stage, with_password):

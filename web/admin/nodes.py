@@ -92,6 +92,7 @@ async def _page(
         visitor,
         "nodes",
         status,
+        place="admin",
         nodes=[overview.node for overview in found],
         alerts=alerts,
         error=error,

@@ -41,4 +41,6 @@ async def _page(
     request: web.Request, visitor: Visitor, status: int = 200, *, done: bool = False, error: Denied | Throttled | Invalid | None = None
 ) -> web.Response:
     has_password = await passwords.is_set(request.app[PANEL], visitor.account)
-    return page_for(request, visitor, "account", status, has_password=has_password, least=MIN_LENGTH, done=done, error=error)
+    return page_for(
+        request, visitor, "account", status, place="account", has_password=has_password, least=MIN_LENGTH, done=done, error=error
+    )

@@ -4,12 +4,12 @@ from aiohttp import web
 
 from skypanel.domain import config_vars
 from skypanel.domain.access import Action
-from skypanel.domain.app import App
 from skypanel.domain.errors import Invalid
 from skypanel.flow import apps, detail, release
 from skypanel.flow import scale as scale_flow
 from web import forms, live, session
 from web.keys import PANEL
+from web.messages import done
 from web.rendering import page_for
 
 
@@ -20,7 +20,7 @@ async def show(request: web.Request) -> web.Response:
     found = await detail.look(panel, app, visitor.account, _version(request.query["before"]) if "before" in request.query else None)
     log = await live.read(panel, found.deploy, live.FEW_LINES) if found.deploy else None
     warned = {key: text for key in found.config_keys if (text := config_vars.warning(key))}
-    return page_for(request, visitor, "app", app=found, log=log, warned=warned)
+    return page_for(request, visitor, "app", place="apps", app=found, log=log, warned=warned)
 
 
 async def roll_back(request: web.Request) -> web.Response:
@@ -28,8 +28,9 @@ async def roll_back(request: web.Request) -> web.Response:
     panel, visitor = request.app[PANEL], await session.visitor(request)
     fields = await forms.read(request)
     app = await apps.access(panel, visitor.account, request.match_info["app"], Action.ROLL_BACK)
-    await release.roll_back(panel, app, _version(fields.get("version", "")), visitor.account)
-    return _back_to(app)
+    version = _version(fields.get("version", ""))
+    await release.roll_back(panel, app, version, visitor.account)
+    return done(request, f"/apps/{app.name}", f"{app.name} is rolling back to v{version}.")
 
 
 async def scale(request: web.Request) -> web.Response:
@@ -38,12 +39,9 @@ async def scale(request: web.Request) -> web.Response:
     fields = await forms.read(request)
     app = await apps.access(panel, visitor.account, request.match_info["app"], Action.SCALE_APP)
     quantity = _number(fields.get("quantity", ""), Invalid("This is not a number of dynos.", "Choose one with the slider."))
-    await scale_flow.scale(panel, app, {fields.get("type", ""): quantity}, visitor.account)
-    return _back_to(app)
-
-
-def _back_to(app: App) -> web.Response:
-    return web.Response(status=303, headers={"Location": f"/apps/{app.name}"})
+    process_type = fields.get("type", "")
+    await scale_flow.scale(panel, app, {process_type: quantity}, visitor.account)
+    return done(request, f"/apps/{app.name}", f"{process_type} is scaled to {quantity}.")
 
 
 def _version(text: str) -> int:

@@ -18,6 +18,7 @@ async def index(request: web.Request) -> web.Response:
         request,
         visitor,
         "apps",
+        place="apps",
         apps=found[:APPS],
         after=after,
         further=found[APPS - 1].app.name if len(found) > APPS else None,

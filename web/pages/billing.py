@@ -24,4 +24,14 @@ async def show(request: web.Request) -> web.Response:
         total = sum((app.cost for app in used), start=Decimal(0))
         shown.append({"wallet": await wallet.show(panel, organization, LINES), "used": used, "total": total})
     before, after = month_of(since - timedelta(days=1))[0], until if until <= panel.clock.now() else None
-    return page_for(request, visitor, "billing", shown=shown, money=await billing.formatter(panel), month=since, before=before, after=after)
+    return page_for(
+        request,
+        visitor,
+        "billing",
+        place="organization",
+        shown=shown,
+        money=await billing.formatter(panel),
+        month=since,
+        before=before,
+        after=after,
+    )

@@ -19,7 +19,7 @@ async def show(request: web.Request) -> web.Response:
     visitor, deploy = await _found(request)
     panel = request.app[PANEL]
     log = await live.read(panel, deploy, live.MANY_LINES)
-    return page_for(request, visitor, "deploy", deploy=deploy, log=log, by=await deploys.asked_by(panel, deploy))
+    return page_for(request, visitor, "deploy", place="apps", deploy=deploy, log=log, by=await deploys.asked_by(panel, deploy))
 
 
 async def events(request: web.Request) -> web.StreamResponse:

@@ -99,7 +99,9 @@ async def _page(
         values = {name: fields.get(name, "") for name in values}
     key = panel.machines.fingerprint(shown.remote.host_key) if shown.remote and shown.remote.host_key else None
     may = {name: allows(role, action.needs) for name, action in FORM_ACTIONS.items()}
-    return page_for(request, visitor, "remote", status, app=app, shown=shown, host_key=key, fields=values, may=may, error=error)
+    return page_for(
+        request, visitor, "remote", status, place="apps", app=app, shown=shown, host_key=key, fields=values, may=may, error=error
+    )
 
 
 def _path(app: App) -> str:

@@ -10,7 +10,7 @@ from web import forms, session
 from web.keys import PANEL, client
 from web.rendering import page
 
-HOME = "/"
+HOME = "/apps"
 
 # A path on this host. Two slashes, or what browsers treat as such, begin another host (RFC 3986, 4.2): an open redirect.
 _OWN_PATH = re.compile(r"/(?![/\\])[!-~]*")
@@ -19,7 +19,7 @@ _OWN_PATH = re.compile(r"/(?![/\\])[!-~]*")
 async def show(request: web.Request) -> web.Response:
     """Show the form, or for a link a button, so that programs that open links ahead of their reader do not use up the link."""
     if await session.is_signed_in(request) and "token" not in request.query:
-        raise web.HTTPSeeOther(_own(request.query.get("next", "")))
+        raise web.HTTPSeeOther(own_path(request.query.get("next", "")))
     return _page(request, token=request.query.get("token", ""), next_=request.query.get("next", ""))
 
 
@@ -35,7 +35,7 @@ async def sign_in(request: web.Request) -> web.Response:
     except (Denied, Throttled) as error:
         status = 403 if isinstance(error, Denied) else 429
         return _page(request, status, email=fields.get("email", ""), next_=fields.get("next", ""), error=error)
-    response = web.Response(status=303, headers={"Location": _own(fields.get("next", ""))})
+    response = web.Response(status=303, headers={"Location": own_path(fields.get("next", ""))})
     session.begin(request, response, begun)
     return response
 
@@ -64,5 +64,6 @@ def _field(fields: forms.Fields, name: str) -> str:
     return fields[name]
 
 
-def _own(path: str) -> str:
+def own_path(path: str) -> str:
+    """Return a path of the dashboard to redirect to; anything else becomes the list of apps."""
     return path if _OWN_PATH.fullmatch(path) else HOME

@@ -7,6 +7,7 @@ from skypanel.domain.transfer import TransferState
 from skypanel.flow import transfer
 from web import forms, session
 from web.keys import PANEL
+from web.messages import done
 
 
 async def answer(request: web.Request) -> web.Response:
@@ -17,9 +18,9 @@ async def answer(request: web.Request) -> web.Response:
     match fields.get("answer"):
         case TransferState.ACCEPTED:
             await transfer.accept(panel, offered, visitor.account)
-            return web.Response(status=303, headers={"Location": f"/apps/{offered.app_name}"})
+            return done(request, f"/apps/{offered.app_name}", f"{offered.app_name} belongs to your organization now.")
         case TransferState.DECLINED:
             await transfer.decline(panel, offered, visitor.account)
-            return web.Response(status=303, headers={"Location": "/"})
+            return done(request, "/apps", f"You declined {offered.app_name}.")
         case _:
             raise Invalid("This is no answer.", "Accept the offer or decline it.")

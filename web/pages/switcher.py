@@ -1,0 +1,30 @@
+"""Short ways: the switcher of organizations, and addresses that lead elsewhere."""
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+from yarl import URL
+
+from skypanel.domain.errors import Invalid
+from web import forms, session
+from web.pages.sign_in import own_path
+
+
+async def switch(request: web.Request) -> web.Response:
+    """Choose the organization that the visitor acts for, and return to the page."""
+    visitor = await session.visitor(request)
+    fields = await forms.read(request)
+    chosen = next((each for each, _ in visitor.organizations if str(each.id) == fields.get("organization")), None)
+    if chosen is None:
+        raise Invalid("This is not one of your organizations.", "Choose one of the list.")
+    response = web.Response(status=303, headers={"Location": own_path(fields.get("next", ""))})
+    session.act_for(request, response, chosen)
+    return response
+
+
+def leads_to(target: str) -> Handler:
+    """Return a handler that redirects to another address of the dashboard, and keeps the query."""
+
+    async def redirect(request: web.Request) -> web.StreamResponse:
+        raise web.HTTPSeeOther(URL(target.format_map(request.match_info)).with_query(request.query))
+
+    return redirect

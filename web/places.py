@@ -1,0 +1,21 @@
+"""The tabs of the dashboard's places, as pairs of URL and label. A tab is here only if it has a page."""
+
+from skypanel.domain.account import Organization
+
+ACCOUNT_TABS = (("/account", "Account"),)
+ADMIN_TABS = (("/organizations", "Organizations"), ("/nodes", "Nodes"))
+
+
+def account_tabs() -> tuple[tuple[str, str], ...]:
+    """Return the tabs of the account's pages."""
+    return ACCOUNT_TABS
+
+
+def admin_tabs() -> tuple[tuple[str, str], ...]:
+    """Return the tabs of the administrators' pages."""
+    return ADMIN_TABS
+
+
+def organization_url(_organization: Organization) -> str:
+    """Return where the sidebar's link to an organization leads."""
+    return "/billing"
