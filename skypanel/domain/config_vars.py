@@ -1,8 +1,9 @@
 """Config vars: which names and values an app's environment may have."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from skypanel.domain.errors import Invalid
 from skypanel.domain.ids import AppId, ConfigVersionId
@@ -34,6 +35,28 @@ class ConfigVersion:
     app_id: AppId
     number: int
     secrets: Mapping[str, bytes] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class KeyOrigin:
+    """When a config var got its value, and who set it; `email` is None if that account is gone."""
+
+    key: str
+    at: datetime
+    email: str | None
+
+
+@dataclass(frozen=True)
+class ConfigChange:
+    """A version of an app's config vars by what it changed, never by values; `release` is the version of its first release."""
+
+    number: int
+    at: datetime
+    email: str | None
+    release: int | None
+    added: Sequence[str]
+    changed: Sequence[str]
+    removed: Sequence[str]
 
 
 def check_key(key: str) -> str:

@@ -16,6 +16,7 @@ from skypanel.ports.queue import Job
 from skypanel.store import apps, config_vars, releases
 
 HEAD_DEPTH = 50
+NAMED = 5  # in the description of a release
 
 
 async def keys(panel: Panel, app: App) -> Sequence[str]:
@@ -56,7 +57,7 @@ async def change(panel: Panel, app: App, changes: Mapping[str, str | None], by: 
         secrets = _changed(panel, head.secrets, changes)
         if secrets is None:
             return None
-        config = await config_vars.add(conn, app.id, secrets, by.id)
+        config = await config_vars.add(conn, app.id, secrets, by.id, head.secrets)
         await audit.record(conn, AuditAction.CONFIG_CHANGE, by, app, keys=sorted(changes))
         base = await _base(conn, app)
         if base is None:
@@ -89,5 +90,5 @@ async def _base(conn: Connection, app: App) -> Release | None:
 def _description(changes: Mapping[str, str | None]) -> str:
     done = [(("Set" if value is not None else "Unset"), key) for key, value in changes.items()]
     verbs = {verb for verb, _ in done}
-    keys = ", ".join(key for _, key in done)
+    keys = ", ".join(key for _, key in done[:NAMED]) + (f" and {len(done) - NAMED} more" if len(done) > NAMED else "")
     return f"{verbs.pop()} {keys} config vars" if len(verbs) == 1 else f"Change {keys} config vars"

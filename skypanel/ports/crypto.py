@@ -17,6 +17,10 @@ class Cipher(Protocol):
         """Return the same secret, encrypted with the newest key."""
         ...
 
+    def fingerprint(self, plain: str) -> str:
+        """Return 8 hex digits that are equal for equal texts. Only with the newest key can they be computed."""
+        ...
+
 
 class KeyRing(Protocol):
     """The keys of a cipher, which may change while it is in use."""

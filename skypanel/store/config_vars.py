@@ -32,15 +32,21 @@ async def get(conn: Connection, version_id: ConfigVersionId) -> ConfigVersion:
     return await _read(conn, await found(conn, select(config_versions).where(config_versions.c.id == version_id), "config version"))
 
 
-async def add(conn: Connection, app_id: AppId, secrets: Mapping[str, bytes], account_id: AccountId | None) -> ConfigVersion:
-    """Add an app's next version with exactly these secrets. Locks the app."""
+async def add(
+    conn: Connection, app_id: AppId, secrets: Mapping[str, bytes], account_id: AccountId | None, before: Mapping[str, bytes] | None = None
+) -> ConfigVersion:
+    """Add an app's next version with exactly these secrets. Locks the app. `before` are the secrets of the previous version."""
+    kept = before or {}
     await apps.lock(conn, app_id)
     number = func.coalesce(func.max(config_versions.c.number), 0) + 1
     values = select(literal(app_id), number, literal(account_id, config_versions.c.account_id.type))
     statement = insert(config_versions).from_select(["app_id", "number", "account_id"], values.where(config_versions.c.app_id == app_id))
     version = await one(conn, statement.returning(config_versions))
     if secrets:
-        rows = [{"config_version_id": version.id, "key": key, "secret": secret} for key, secret in secrets.items()]
+        rows = [
+            {"config_version_id": version.id, "key": key, "secret": secret, "changed": kept.get(key) != secret}
+            for key, secret in secrets.items()
+        ]
         await conn.execute(insert(config_vars).values(rows))
     return await _read(conn, version)
 

@@ -247,8 +247,12 @@ CREATE TABLE paas_config_vars (
     config_version_id uuid NOT NULL REFERENCES paas_config_versions ON DELETE CASCADE,
     key text NOT NULL CHECK (key ~ '^[A-Z0-9_]+$'),
     secret bytea NOT NULL,
+    -- Whether this version set the value, rather than the version before it.
+    changed boolean NOT NULL DEFAULT true,
     UNIQUE (config_version_id, key)
 );
+
+CREATE INDEX paas_config_vars_changed_idx ON paas_config_vars (config_version_id, key) WHERE changed;
 
 
 -- ---------------------------------------------------------------------------------------------------------------------

@@ -3,6 +3,8 @@
 A subclass provides the fixture `ring`, with `cipher`, `add_key()`, and `retire_keys()`, which removes all but the two newest keys.
 """
 
+import re
+
 import pytest
 
 from skypanel.domain.errors import Unavailable
@@ -42,3 +44,13 @@ class CipherContract:
         assert ring.cipher.decrypt(kept) == "kept"
         with pytest.raises(Unavailable):
             ring.cipher.decrypt(left)
+
+    @pytest.mark.req("R12.2")
+    async def test_a_fingerprint_is_of_the_text_and_the_newest_key(self, ring):
+        cipher = ring.cipher
+        first = cipher.fingerprint("secret")
+        assert re.fullmatch("[0-9a-f]{8}", first)
+        assert cipher.fingerprint("secret") == first
+        assert cipher.fingerprint("Secret") != first
+        ring.add_key()
+        assert ring.cipher.fingerprint("secret") != first

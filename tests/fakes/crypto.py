@@ -1,3 +1,5 @@
+import hashlib
+
 from skypanel.domain.errors import Unavailable
 
 
@@ -18,3 +20,6 @@ class FakeCipher:
 
     def rotate(self, secret):
         return self.encrypt(self.decrypt(secret))
+
+    def fingerprint(self, plain):
+        return hashlib.sha256(f"{self.keys[0]}:{plain}".encode()).hexdigest()[:8]

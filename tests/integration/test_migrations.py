@@ -184,6 +184,30 @@ def test_organizations_that_only_the_case_of_letters_told_apart_get_names_of_the
         assert names == {"Acme", "ACME-3", "acme-4", "acme-2", "x" * 60, f"{'X' * 54}-2", "Other"}
 
 
+CONFIGURED = """
+    INSERT INTO paas_config_versions (id, app_id, number) SELECT gen_random_uuid(), :id, number FROM generate_series(2, 4) number;
+    INSERT INTO paas_config_vars (config_version_id, key, secret)
+        SELECT id, key, secret::bytea FROM paas_config_versions
+        JOIN (VALUES (2, 'A', '1'), (2, 'B', '1'), (3, 'A', '1'), (3, 'B', '2'), (4, 'B', '2'), (4, 'C', '1')) vars (number, key, secret)
+        USING (number);
+"""
+
+
+def test_config_vars_from_before_an_upgrade_count_as_set_by_the_version_that_changed_them(empty):
+    with connected(empty).connect() as connection:
+        command.upgrade(migrate.configuration(connection), "0021")
+        made = {"id": uuid4()}
+        connection.execute(text(RUNNING), made)
+        connection.execute(text(CONFIGURED), made)
+        connection.commit()
+    migrate.upgrade(empty)
+    with connected(empty).connect() as connection:
+        changed = text(
+            "SELECT number, key FROM paas_config_vars JOIN paas_config_versions v ON v.id = config_version_id WHERE changed ORDER BY 1, 2"
+        )
+        assert [tuple(row) for row in connection.execute(changed)] == [(2, "A"), (2, "B"), (3, "B"), (4, "C")]
+
+
 def test_one_head(dsn):
     with connected(dsn).connect() as connection:
         assert len(ScriptDirectory.from_config(migrate.configuration(connection)).get_heads()) == 1

@@ -31,6 +31,10 @@ class KeyFileCipher:
         """Encrypt the same text again with the newest key. Raises Unavailable if no key fits."""
         return self._current().rotate(secret)
 
+    def fingerprint(self, plain: str) -> str:
+        """Return the fingerprint of a text under the newest key. Raises Unavailable."""
+        return self._current().fingerprint(plain)
+
     def _current(self) -> FernetCipher:
         try:
             found = self._file.stat()

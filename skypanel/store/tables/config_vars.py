@@ -1,6 +1,6 @@
 """What apps are told by their environment."""
 
-from sqlalchemy import CheckConstraint, Column, Integer, LargeBinary, Table, UniqueConstraint
+from sqlalchemy import Boolean, CheckConstraint, Column, Index, Integer, LargeBinary, Table, UniqueConstraint, true
 
 from skypanel.store.tables.columns import account, app, created_at, identity, matches, metadata, number, reference, string
 
@@ -24,7 +24,16 @@ config_vars = Table(
     reference("config_version_id", "paas_config_versions", "CASCADE", index=False),
     string("key"),
     Column("secret", LargeBinary, nullable=False),
+    Column(
+        "changed",
+        Boolean,
+        nullable=False,
+        server_default=true(),
+        comment="Whether this version set the value, rather than the version before it.",
+    ),
     UniqueConstraint("config_version_id", "key"),
     matches("key", "^[A-Z0-9_]+$"),
     comment="A config var of one version: its value is encrypted.",
 )
+
+Index("paas_config_vars_changed_idx", config_vars.c.config_version_id, config_vars.c.key, postgresql_where=config_vars.c.changed)
