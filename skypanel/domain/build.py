@@ -72,7 +72,9 @@ class Build:
     created_at: datetime
     slug_id: SlugId | None = None
     error: str | None = None
+    started_at: datetime | None = None
     finished_at: datetime | None = None
+    cancelled_at: datetime | None = None
 
 
 @dataclass(frozen=True)

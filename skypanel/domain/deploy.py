@@ -18,12 +18,13 @@ class DeployState(StrEnum):
     LAUNCHING = "launching"
     LIVE = "live"
     FAILED = "failed"
+    CANCELLED = "cancelled"
     SUPERSEDED = "superseded"
 
     @property
     def finished(self) -> bool:
         """Whether this state is final."""
-        return self in {DeployState.LIVE, DeployState.FAILED, DeployState.SUPERSEDED}
+        return self not in {DeployState.QUEUED, DeployState.BUILDING, DeployState.LAUNCHING}
 
 
 _BUILD = {BuildState.PENDING: DeployState.QUEUED, BuildState.BUILDING: DeployState.BUILDING}
@@ -34,6 +35,14 @@ _ROLLOUT = {
     RolloutState.FAILED: DeployState.FAILED,
     RolloutState.SUPERSEDED: DeployState.SUPERSEDED,
 }
+
+
+def state_of(build: BuildState | None, rollout: RolloutState | None, *, is_cancelled: bool = False) -> DeployState:
+    """Return the state of a deploy by those of its build and rollout. A deploy that was cancelled too late went live nevertheless."""
+    if build is not None and not build.finished:
+        return _BUILD[build]
+    state = _ROLLOUT[rollout] if rollout else DeployState.FAILED
+    return DeployState.CANCELLED if is_cancelled and state is DeployState.FAILED else state
 
 
 @dataclass(frozen=True)
@@ -48,9 +57,9 @@ class Deploy:
     @property
     def state(self) -> DeployState:
         """The state, derived from the build and the rollout."""
-        if self.build is not None and not self.build.state.finished:
-            return _BUILD[self.build.state]
-        return _ROLLOUT[self.rollout.state] if self.rollout else DeployState.FAILED
+        is_cancelled = any(part is not None and part.cancelled_at is not None for part in (self.build, self.rollout))
+        build = self.build.state if self.build else None
+        return state_of(build, self.rollout.state if self.rollout else None, is_cancelled=is_cancelled)
 
     @property
     def account_id(self) -> AccountId | None:

@@ -77,3 +77,7 @@ class Rollout:
     reason: RolloutReason
     state: RolloutState
     attempt: int
+    created_at: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    cancelled_at: datetime | None = None

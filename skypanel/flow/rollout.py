@@ -9,12 +9,13 @@ from functools import partial
 from skypanel.domain import transcript
 from skypanel.domain.app import App, check_runs
 from skypanel.domain.errors import Invalid, SkyPanelError, Unavailable
-from skypanel.domain.ids import ReleaseId
+from skypanel.domain.ids import ReleaseId, RolloutId
 from skypanel.domain.log import excerpt
 from skypanel.domain.manifest import BOOT_TIMEOUT_S, RELEASE_PHASE, WEB, Dyno, Manifest, process_notes
 from skypanel.domain.output import rollout_stream
 from skypanel.domain.release import Release, ReleaseState, Rollout, RolloutReason, RolloutState
 from skypanel.flow import lease, route
+from skypanel.flow.cancellation import until_cancelled
 from skypanel.flow.drain import drain
 from skypanel.flow.manifest import manifest_of
 from skypanel.ports.database import Connection
@@ -45,6 +46,21 @@ async def work(panel: Panel, worker: str) -> None:
     await drain(claim, partial(_perform, panel), ROLLOUTS_AT_ONCE)
 
 
+async def cancel(panel: Panel, rollout_id: RolloutId, reason: str) -> bool:
+    """Cancel a rollout, and return whether that was possible. What served before serves on.
+
+    A pending one ends at once. The worker of a running one undoes it within seconds, unless it has switched the route already.
+    """
+    async with panel.transaction() as conn:
+        cancelled = await rollouts.cancel(conn, rollout_id, reason)
+        if cancelled is not None and cancelled.state.finished:
+            await releases.finish(conn, cancelled.release_id, ReleaseState.FAILED, error=reason)
+    if cancelled is not None and cancelled.state.finished:
+        async with panel.output.writer(rollout_stream(rollout_id), cancelled.attempt + 1) as output:
+            await output.write(transcript.failure(reason))
+    return cancelled is not None
+
+
 async def _perform(panel: Panel, rollout: Rollout) -> None:
     renew = partial(_renew, panel, rollout)
     try:
@@ -70,18 +86,15 @@ async def _roll_out(panel: Panel, rollout: Rollout, write: WriteLine) -> None:
         release = await releases.get(conn, _target(rollout, app))
         manifest = _wanted(await manifest_of(panel, conn, app, release), rollout)
         before = await _serving(panel, conn, app) if rollout.reason is RolloutReason.RELEASE else None
-    await panel.scheduler.stage(app, manifest.slug_digest)
-    if rollout.reason is RolloutReason.RELEASE:
-        await _run_release_phase(panel, app, manifest, write)
-        await write(transcript.heading("Launching..."))
-    await _check_superseded(panel, rollout)
-    await panel.scheduler.launch(manifest)
-    try:
-        dynos = await panel.scheduler.wait_ready(manifest, BOOT_TIMEOUT_S)
-    except Unready as unready:
-        await _print_last_lines(panel, manifest, unready.dyno, write)
-        raise Invalid(f"{unready.dyno} of v{release.version} {unready.reason}") from None
-    await _check_superseded(panel, rollout)
+    # Only until the route is switched: then the old dynos begin to stop, so there is nothing to go back to.
+    async with until_cancelled(partial(_cancellation, panel, rollout)):
+        await panel.scheduler.stage(app, manifest.slug_digest)
+        if rollout.reason is RolloutReason.RELEASE:
+            await _run_release_phase(panel, app, manifest, write)
+            await write(transcript.heading("Launching..."))
+        await _check_superseded(panel, rollout)
+        dynos = await _launch(panel, release, manifest, write)
+        await _check_superseded(panel, rollout)
     await _switch(panel, rollout, _web_endpoints(dynos))
     await panel.scheduler.retire(manifest)
     if rollout.reason is RolloutReason.RELEASE:
@@ -89,6 +102,20 @@ async def _roll_out(panel: Panel, rollout: Rollout, write: WriteLine) -> None:
         for line in process_notes(manifest, before):
             await write(transcript.detail(line))
     await _end(panel, rollout, RolloutState.SUCCEEDED)
+
+
+async def _launch(panel: Panel, release: Release, manifest: Manifest, write: WriteLine) -> Sequence[Dyno]:
+    await panel.scheduler.launch(manifest)
+    try:
+        return await panel.scheduler.wait_ready(manifest, BOOT_TIMEOUT_S)
+    except Unready as unready:
+        await _print_last_lines(panel, manifest, unready.dyno, write)
+        raise Invalid(f"{unready.dyno} of v{release.version} {unready.reason}") from None
+
+
+async def _cancellation(panel: Panel, rollout: Rollout) -> str | None:
+    async with panel.autocommit() as conn:
+        return await rollouts.cancellation(conn, rollout.id)
 
 
 async def _end_superseded(panel: Panel, rollout: Rollout, write: WriteLine) -> None:

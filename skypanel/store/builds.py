@@ -73,8 +73,8 @@ async def finish(
 
 
 async def stop(conn: Connection, app_id: AppId, error: str, build_id: BuildId | None = None) -> Build | None:
-    """Fail an app's pending or running build and return it, or None if there is none. `build_id` restricts it to that build."""
-    stopped = _failed(error).where(builds.c.app_id == app_id, OPEN_BUILD)
+    """Cancel an app's pending or running build and return it, or None if there is none. `build_id` restricts it to that build."""
+    stopped = _failed(error).values(cancelled_at=func.clock_timestamp()).where(builds.c.app_id == app_id, OPEN_BUILD)
     return _read_if(await conn.first((stopped.where(builds.c.id == build_id) if build_id else stopped).returning(builds)))
 
 
@@ -141,7 +141,9 @@ def _read(row: Row) -> Build:
         created_at=row.created_at,
         slug_id=row.slug_id,
         error=row.error,
+        started_at=row.started_at,
         finished_at=row.finished_at,
+        cancelled_at=row.cancelled_at,
     )
 
 

@@ -7,7 +7,7 @@ replaces the others; none of them supersedes a release.
 from collections.abc import Collection
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, FromClause, Select, and_, func, insert, literal, or_, select, update
+from sqlalchemy import ColumnElement, FromClause, Select, and_, case, func, insert, literal, or_, select, update
 
 from skypanel.domain.ids import AppId, ReleaseId, RolloutId
 from skypanel.domain.release import ReleaseState, Rollout, RolloutReason, RolloutState
@@ -66,6 +66,28 @@ async def finish(conn: Connection, rollout_id: RolloutId, attempt: int, state: R
     """Record the result of an attempt; False if the lease is lost."""
     outcome = {"state": state, "error": error}
     return bool(await conn.execute(leases.finished(rollouts, rollout_id, RolloutState.RUNNING, attempt, outcome)))
+
+
+async def cancel(conn: Connection, rollout_id: RolloutId, reason: str) -> Rollout | None:
+    """Cancel a rollout and return it, or None if it has ended or is cancelled already.
+
+    A pending one fails at once. A running one is marked, and its worker must end it.
+    """
+    now = func.clock_timestamp()
+    values = {
+        "cancelled_at": now,
+        "error": reason,
+        "state": case((_PENDING, RolloutState.FAILED.value), else_=rollouts.c.state),
+        "finished_at": case((_PENDING, now), else_=rollouts.c.finished_at),
+    }
+    open_ = update(rollouts).where(rollouts.c.id == rollout_id, OPEN_ROLLOUT, rollouts.c.cancelled_at.is_(None))
+    return _read_if(await conn.first(open_.values(values).returning(rollouts)))
+
+
+async def cancellation(conn: Connection, rollout_id: RolloutId) -> str | None:
+    """Return the reason why somebody cancelled a rollout, or None."""
+    row = await conn.first(select(rollouts.c.error).where(rollouts.c.id == rollout_id, rollouts.c.cancelled_at.is_not(None)))
+    return None if row is None else row.error
 
 
 async def active(conn: Connection, app_id: AppId) -> Rollout | None:
@@ -148,7 +170,18 @@ async def _supersede(conn: Connection, winner: Row) -> None:
 
 
 def _read(row: Row) -> Rollout:
-    return Rollout(row.id, row.app_id, row.release_id, RolloutReason(row.reason), RolloutState(row.state), row.attempt)
+    return Rollout(
+        id=row.id,
+        app_id=row.app_id,
+        release_id=row.release_id,
+        reason=RolloutReason(row.reason),
+        state=RolloutState(row.state),
+        attempt=row.attempt,
+        created_at=row.created_at,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        cancelled_at=row.cancelled_at,
+    )
 
 
 def _read_if(row: Row | None) -> Rollout | None:

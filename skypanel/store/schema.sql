@@ -335,6 +335,7 @@ CREATE TABLE paas_builds (
     source_branch text,
     source_subject text,
     source_author text,
+    cancelled_at timestamptz,
     CONSTRAINT paas_builds_lease_check CHECK (state <> 'building' OR lease_until IS NOT NULL)
 );
 
@@ -369,6 +370,7 @@ CREATE TABLE paas_releases (
 ALTER TABLE paas_applications ADD FOREIGN KEY (current_release_id) REFERENCES paas_releases ON DELETE SET NULL;
 
 CREATE INDEX paas_releases_account_id_idx ON paas_releases (account_id);
+CREATE INDEX paas_releases_app_id_created_at_idx ON paas_releases (app_id, created_at);
 CREATE INDEX paas_releases_build_id_idx ON paas_releases (build_id);
 CREATE INDEX paas_releases_config_version_id_idx ON paas_releases (config_version_id);
 CREATE INDEX paas_releases_slug_id_idx ON paas_releases (slug_id);
@@ -389,6 +391,8 @@ CREATE TABLE paas_rollouts (
     lease_until timestamptz,
     started_at timestamptz,
     finished_at timestamptz,
+    -- When somebody asked to cancel it, for the reason in error. Its worker then ends it.
+    cancelled_at timestamptz,
     CONSTRAINT paas_rollouts_lease_check CHECK (state <> 'running' OR lease_until IS NOT NULL)
 );
 

@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from skypanel.domain.build import Build, BuildState, Source
-from skypanel.domain.deploy import Deploy, DeployState
+from skypanel.domain.deploy import Deploy, DeployState, state_of
 from skypanel.domain.output import LineId, Place, build_stream, rollout_stream
 from skypanel.domain.release import Release, ReleaseState, Rollout, RolloutReason, RolloutState
 
@@ -34,7 +34,21 @@ def deploy(build=None, rollout=None):
 )
 def test_a_deploy_stands_where_its_build_or_else_its_rollout_does(build, rollout, state):
     assert deploy(build, rollout).state is state
-    assert state.finished is (state in {DeployState.LIVE, DeployState.FAILED, DeployState.SUPERSEDED})
+    assert state.finished is (state in {DeployState.LIVE, DeployState.FAILED, DeployState.SUPERSEDED, DeployState.CANCELLED})
+
+
+@pytest.mark.parametrize(
+    ("build", "rollout", "state"),
+    [
+        (BuildState.FAILED, None, DeployState.CANCELLED),
+        (BuildState.SUCCEEDED, RolloutState.FAILED, DeployState.CANCELLED),
+        (BuildState.SUCCEEDED, RolloutState.RUNNING, DeployState.LAUNCHING),
+        (BuildState.SUCCEEDED, RolloutState.SUCCEEDED, DeployState.LIVE),
+        (BuildState.SUCCEEDED, RolloutState.SUPERSEDED, DeployState.SUPERSEDED),
+    ],
+)
+def test_a_deploy_that_was_cancelled_too_late_is_live(build, rollout, state):
+    assert state_of(build, rollout, is_cancelled=True) is state
 
 
 def test_a_deploy_prints_to_its_builds_stream_and_then_to_its_rollouts():

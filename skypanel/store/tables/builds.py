@@ -4,7 +4,20 @@ from sqlalchemy import JSON, BigInteger, CheckConstraint, Column, Index, Table, 
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from skypanel.domain.build import BuildState, SourceKind
-from skypanel.store.tables.columns import DIGEST, account, app, created_at, identity, lease, matches, metadata, one_of, reference, string
+from skypanel.store.tables.columns import (
+    DIGEST,
+    account,
+    app,
+    created_at,
+    identity,
+    lease,
+    matches,
+    metadata,
+    one_of,
+    reference,
+    string,
+    time,
+)
 
 slugs = Table(
     "paas_slugs",
@@ -40,6 +53,7 @@ builds = Table(
     string("error", nullable=True),
     created_at(),
     *lease(),
+    time("cancelled_at"),
     one_of("source_kind", SourceKind),
     one_of("state", BuildState),
     matches("source_digest", DIGEST),

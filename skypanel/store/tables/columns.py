@@ -48,9 +48,9 @@ def created_at() -> Column[Any]:
     return Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp())
 
 
-def time(name: str, *, nullable: bool = True) -> Column[Any]:
+def time(name: str, *, nullable: bool = True, comment: str | None = None) -> Column[Any]:
     """Return a column for a point in time."""
-    return Column(name, DateTime(timezone=True), nullable=nullable)
+    return Column(name, DateTime(timezone=True), nullable=nullable, comment=comment)
 
 
 def string(name: str, *, nullable: bool = False) -> Column[Any]:

@@ -3,7 +3,7 @@
 from sqlalchemy import CheckConstraint, Column, Index, Integer, Table, UniqueConstraint
 
 from skypanel.domain.release import ReleaseState, RolloutReason, RolloutState
-from skypanel.store.tables.columns import account, app, created_at, identity, lease, metadata, number, one_of, reference, string
+from skypanel.store.tables.columns import account, app, created_at, identity, lease, metadata, number, one_of, reference, string, time
 
 releases = Table(
     "paas_releases",
@@ -37,6 +37,7 @@ rollouts = Table(
     string("error", nullable=True),
     created_at(),
     *lease(),
+    time("cancelled_at", comment="When somebody asked to cancel it, for the reason in error. Its worker then ends it."),
     one_of("reason", RolloutReason),
     one_of("state", RolloutState),
     CheckConstraint("state <> 'running' OR lease_until IS NOT NULL", name="lease"),
@@ -45,6 +46,7 @@ rollouts = Table(
 
 OPEN_ROLLOUT = rollouts.c.state.in_([RolloutState.PENDING, RolloutState.RUNNING])
 
+Index("paas_releases_app_id_created_at_idx", releases.c.app_id, releases.c.created_at)
 Index("paas_rollouts_app_id_number_idx", rollouts.c.app_id, rollouts.c.number)
 Index("paas_rollouts_pending_idx", rollouts.c.app_id, rollouts.c.number, postgresql_where=rollouts.c.state == RolloutState.PENDING)
 Index("paas_rollouts_running_key", rollouts.c.app_id, unique=True, postgresql_where=rollouts.c.state == RolloutState.RUNNING)
