@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0025"
-down_revision = "0024"
+revision = "0026"
+down_revision = "0025"
 
 CHANGED = """
 ALTER TABLE paas_config_vars ADD COLUMN changed BOOLEAN NOT NULL DEFAULT true;

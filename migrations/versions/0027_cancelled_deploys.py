@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0026"
-down_revision = "0025"
+revision = "0027"
+down_revision = "0026"
 
 CANCELLED = """
 ALTER TABLE paas_builds ADD COLUMN cancelled_at TIMESTAMPTZ;
