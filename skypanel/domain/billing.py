@@ -4,7 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 from enum import StrEnum
 from unicodedata import category
@@ -67,6 +67,15 @@ class AppUsage:
     def dyno_hours(self) -> Decimal:
         """The time in hours, rounded to two decimals."""
         return (self.dyno_seconds / 3600).quantize(Decimal("0.01"))
+
+
+@dataclass(frozen=True)
+class DayUsage:
+    """What all apps of an organization used in a UTC day."""
+
+    day: date
+    dyno_seconds: Decimal
+    cost: Decimal
 
 
 class EntryKind(StrEnum):
@@ -132,6 +141,15 @@ def by_app(used: Iterable[Usage | AppUsage]) -> list[AppUsage]:
         before = result.get(one.app_id) or AppUsage(one.app_id, one.app_name, Decimal(0), Decimal(0))
         result[one.app_id] = AppUsage(one.app_id, one.app_name, before.dyno_seconds + one.dyno_seconds, before.cost + one.cost)
     return sorted(result.values(), key=lambda app: (-app.cost, app.app_name))
+
+
+def by_day(used: Iterable[Usage | DayUsage], days: Sequence[date]) -> list[DayUsage]:
+    """Return the total of each of these days, in their order."""
+    result = {day: DayUsage(day, Decimal(0), Decimal(0)) for day in days}
+    for one in used:
+        before = result[one.day if isinstance(one, DayUsage) else one.hour.astimezone(UTC).date()]
+        result[before.day] = DayUsage(before.day, before.dyno_seconds + one.dyno_seconds, before.cost + one.cost)
+    return list(result.values())
 
 
 def is_unpaid(*, is_charged: bool, balance: Decimal) -> bool:

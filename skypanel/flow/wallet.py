@@ -11,6 +11,7 @@ from skypanel.domain.account import Account, Organization
 from skypanel.domain.audit import AuditAction
 from skypanel.domain.billing import AppUsage, WalletEntry
 from skypanel.domain.errors import Invalid
+from skypanel.domain.paging import PAGE_SIZE, Cursor, Page, page
 from skypanel.flow import audit
 from skypanel.flow import billing as billing_flow
 from skypanel.ports.panel import Panel
@@ -39,6 +40,25 @@ async def show(panel: Panel, organization: Organization, limit: int) -> Wallet:
             await wallets.recent(conn, organization.id, limit),
             is_charged=await billing_flow.is_charged(conn, organization.id),
         )
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A wallet's balance, whether it is charged, and a page of its entries."""
+
+    organization: Organization
+    balance: Decimal
+    is_charged: bool
+    entries: Page[WalletEntry]
+
+
+async def statement(panel: Panel, organization: Organization, cursor: Cursor) -> Statement:
+    """Return an organization's wallet with a page of its entries. Raises NotFound."""
+    async with panel.autocommit() as conn:
+        organization = await organizations.get(conn, organization.id)
+        balance = await wallets.balance(conn, organization.id)
+        is_charged = await billing_flow.is_charged(conn, organization.id)
+        return Statement(organization, balance, is_charged, page(await wallets.page(conn, organization.id, cursor, PAGE_SIZE + 1), cursor))
 
 
 async def credit(panel: Panel, organization: Organization, amount: Decimal, note: str, by: Account) -> Decimal:

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Text, func, insert, or_, select, update
+from sqlalchemy import Date, Text, cast, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 
-from skypanel.domain.billing import HOUR, AppUsage, Usage, UsagePeriod
+from skypanel.domain.billing import HOUR, AppUsage, DayUsage, Usage, UsagePeriod
 from skypanel.domain.figures import Granted
 from skypanel.domain.ids import AppId, OrganizationId
 from skypanel.ports.database import Connection
@@ -86,6 +86,17 @@ async def by_app(conn: Connection, organization_id: OrganizationId, since: datet
         .group_by(resource_usage.c.app_id)
     )
     return [AppUsage(row.app_id, row.app_name, row.dyno_seconds, row.cost) for row in await conn.all(statement)]
+
+
+async def by_day(conn: Connection, organization_id: OrganizationId, since: datetime, until: datetime) -> list[DayUsage]:
+    """Return the settled usage of an organization for each UTC day that has any."""
+    day = cast(func.timezone("UTC", resource_usage.c.hour), Date).label("day")
+    statement = (
+        select(day, func.sum(resource_usage.c.dyno_seconds).label("dyno_seconds"), func.sum(resource_usage.c.cost).label("cost"))
+        .where(resource_usage.c.organization_id == organization_id, resource_usage.c.hour >= since, resource_usage.c.hour < until)
+        .group_by(day)
+    )
+    return [DayUsage(row.day, row.dyno_seconds, row.cost) for row in await conn.all(statement)]
 
 
 async def granted(conn: Connection, organization_id: OrganizationId) -> dict[AppId, Granted]:

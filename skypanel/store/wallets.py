@@ -10,8 +10,9 @@ from sqlalchemy.dialects.postgresql import insert
 from skypanel.domain.account import Account, Organization
 from skypanel.domain.billing import EntryKind, WalletEntry
 from skypanel.domain.ids import OrganizationId
+from skypanel.domain.paging import Cursor
 from skypanel.ports.database import Connection
-from skypanel.store import locks
+from skypanel.store import locks, pages
 from skypanel.store.rows import Row, one
 from skypanel.store.tables.billing import INCOME, OPENING, wallet_entries
 from skypanel.store.tables.organizations import organizations
@@ -37,6 +38,12 @@ async def balance(conn: Connection, organization_id: OrganizationId) -> Decimal:
 async def recent(conn: Connection, organization_id: OrganizationId, limit: int) -> list[WalletEntry]:
     """Return the newest entries, newest first."""
     return [_read(row) for row in await conn.all(_newest(organization_id).limit(limit))]
+
+
+async def page(conn: Connection, organization_id: OrganizationId, cursor: Cursor, limit: int) -> list[WalletEntry]:
+    """Return up to `limit` entries next to the cursor, newest first."""
+    own = select(wallet_entries).where(wallet_entries.c.organization_id == organization_id)
+    return [_read(row) for row in await pages.near(conn, own, wallet_entries.c.id, cursor, limit)]
 
 
 async def open_(conn: Connection, organization_id: OrganizationId, amount: Decimal) -> bool:

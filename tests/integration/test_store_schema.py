@@ -7,16 +7,19 @@ import pytest
 from sqlalchemy import ClauseElement, Executable, column, text
 from sqlalchemy.ext.compiler import compiles
 
+from skypanel.domain.audit import AuditFilter
 from skypanel.domain.billing import EntryKind
 from skypanel.domain.build import BuildState
 from skypanel.domain.errors import Conflict, Invalid
 from skypanel.domain.node import NodeState, Wanted
+from skypanel.domain.paging import Cursor
 from skypanel.domain.password import KNOWN_FOR, WINDOW
 from skypanel.domain.plan import FIRST_PLANS
 from skypanel.domain.release import ReleaseState, RolloutReason, RolloutState
 from skypanel.store import (
     accounts,
     apps,
+    audit,
     build_queue,
     builds,
     collaborators,
@@ -257,6 +260,10 @@ HOT = {
     "slugs for nodes": lambda conn, _: nodes.wanted_slugs(conn),
     "balance of a wallet": lambda conn, app: wallets.balance(conn, app.organization_id),
     "spans of a time": lambda conn, app: usage.spans(conn, app.organization_id, NOW, NOW),
+    "usage by day": lambda conn, app: usage.by_day(conn, app.organization_id, NOW, NOW),
+    "activity of an organization": lambda conn, app: audit.page(conn, AuditFilter(app.organization_id), Cursor(before=9), 50),
+    "activity of an app": lambda conn, app: audit.page(conn, AuditFilter(app_id=app.id), Cursor(after=9), 50),
+    "page of a wallet": lambda conn, app: wallets.page(conn, app.organization_id, Cursor(), 50),
     "usage by app": lambda conn, app: usage.by_app(conn, app.organization_id, NOW, NOW),
     "route": lambda conn, app: routes.get(conn, app.id),
 }

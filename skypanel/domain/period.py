@@ -1,0 +1,67 @@
+"""Periods of whole days, in UTC, whose usage is shown together."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+from skypanel.domain.billing import month_of, read_month
+from skypanel.domain.errors import Invalid
+from skypanel.domain.names import printable
+
+DAY = timedelta(days=1)
+MAX_DAYS = 366
+
+
+@dataclass(frozen=True)
+class Period:
+    """A time from the start of a day, `since`, to the start of the day after the last, `until`."""
+
+    since: datetime
+    until: datetime
+
+    @property
+    def first(self) -> date:
+        """The first day."""
+        return self.since.date()
+
+    @property
+    def last(self) -> date:
+        """The last day."""
+        return (self.until - DAY).date()
+
+    @property
+    def is_month(self) -> bool:
+        """Whether it is one calendar month."""
+        return (self.since, self.until) == month_of(self.since)
+
+    def days(self) -> list[date]:
+        """Return all days, in order."""
+        return [(self.since + number * DAY).date() for number in range((self.until - self.since) // DAY)]
+
+    def earlier(self) -> "Period":
+        """Return the period before: a month for a month, or else as many days."""
+        return Period(*month_of(self.since - DAY)) if self.is_month else Period(self.since - (self.until - self.since), self.since)
+
+    def later(self) -> "Period":
+        """Return the period after."""
+        return Period(*month_of(self.until)) if self.is_month else Period(self.until, self.until + (self.until - self.since))
+
+
+def read_period(month: str, first: str, last: str, now: datetime) -> Period:
+    """Return the month, or the days from `first` to `last`; all texts empty stand for this month. Raises Invalid."""
+    if first or last:
+        since, until = _day(first), _day(last) + DAY
+        if not DAY <= until - since <= MAX_DAYS * DAY:
+            raise Invalid("These days are in the wrong order, or too many.", f"Choose up to {MAX_DAYS} days, the first one first.")
+        return Period(since, until)
+    return Period(*(read_month(month) if month else month_of(now)))
+
+
+def _day(text: str) -> datetime:
+    try:
+        found = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
+        found = None
+    # Long before and after, there are no days to add or subtract.
+    if found is None or not 2000 <= found.year < 3000:  # noqa: PLR2004
+        raise Invalid(f"{printable(text)} is no day.", "Write both days like this: 2026-11-30")
+    return found
