@@ -5,14 +5,14 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import click
 
-from skypanel.cli import session
+from skypanel.cli import asking, session
 from skypanel.cli.tables import NOTES, show_table, time
 from skypanel.domain.access import Action
 from skypanel.domain.account import Account
 from skypanel.domain.app import App
 from skypanel.domain.config_vars import warnings
 from skypanel.domain.errors import Invalid
-from skypanel.domain.manifest import Dyno
+from skypanel.domain.manifest import WEB, Dyno
 from skypanel.domain.names import printable
 from skypanel.domain.release import Rollout
 from skypanel.flow import apps as apps_flow
@@ -98,9 +98,12 @@ def _dyno_row(dyno: Dyno) -> tuple[str, ...]:
 @click.command()
 @click.argument("app")
 @click.argument("quantities", nargs=-1, required=True, metavar="TYPE=QUANTITY...")
-def scale(app: str, quantities: tuple[str, ...]) -> None:
+@click.option("--confirm", metavar="APP", help="The app's name once more, to stop its last web dyno.")
+def scale(app: str, quantities: tuple[str, ...], confirm: str | None) -> None:
     """Set how many dynos of each process type run: skypanel scale hello web=2."""
     wanted = dict(_quantity(text) for text in quantities)
+    if wanted.get(WEB) == 0:
+        asking.confirm(app, confirm, f"{app} answers no request any more once it has no web dyno.")
     _change(app, Action.SCALE_APP, lambda panel, found, by: scale_flow.scale(panel, found, wanted, by))
 
 
@@ -288,11 +291,10 @@ def transfer(app: str, organization: str) -> None:
 
 @click.command()
 @click.argument("app")
-@click.option("--confirm", required=True, metavar="APP", help="The app's name once more.")
-def destroy(app: str, confirm: str) -> None:
+@click.option("--confirm", metavar="APP", help="The app's name once more.")
+def destroy(app: str, confirm: str | None) -> None:
     """Destroy an app with its repository, releases and logs."""
-    if confirm != app:
-        raise Invalid(f"--confirm says {confirm}, but the app is {app}.", "Nothing was destroyed.")
+    asking.confirm(app, confirm, f"{app} is destroyed for good, with its repository, releases, config vars and logs.")
 
     async def act(panel: Panel, by: Account) -> None:
         await apps_flow.destroy(panel, await apps_flow.access(panel, by, app, Action.DESTROY_APP), by)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from skypanel.cli import session
+from skypanel.cli import asking, session
 from skypanel.cli.tables import show_table, time
 from skypanel.domain.account import Account
 from skypanel.domain.errors import Invalid
@@ -175,11 +175,10 @@ def activate(name: str) -> None:
 
 @nodes.command()
 @click.argument("name")
-@click.option("--confirm", required=True, metavar="NODE", help="The node's name once more.")
-def remove(name: str, confirm: str) -> None:
+@click.option("--confirm", metavar="NODE", help="The node's name once more.")
+def remove(name: str, confirm: str | None) -> None:
     """Drain a node, take it out of the Swarm and forget it."""
-    if confirm != name:
-        raise Invalid(f"--confirm says {confirm}, but the node is {name}.", "Nothing was removed.")
+    asking.confirm(name, confirm, f"{name} leaves the Swarm, and its dynos move to other nodes.")
 
     async def act(panel: Panel, by: Account) -> None:
         node = await nodes_flow.remove(panel, by, name)

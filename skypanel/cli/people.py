@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import click
 
-from skypanel.cli import session
+from skypanel.cli import asking, session
 from skypanel.cli.tables import NOTES, show_table
 from skypanel.domain.access import HIGHEST_COLLABORATOR, Action, Member, read_role
 from skypanel.domain.account import Account
@@ -68,11 +68,14 @@ def _granted(granted: Granted) -> tuple[str, ...]:
 
 @orgs.command("suspend")
 @click.argument("organization")
-def suspend_organization(organization: str) -> None:
+@click.option("--confirm", metavar="NAME", help="The organization's name once more.")
+def suspend_organization(organization: str, confirm: str | None) -> None:
     """Stop all apps of an organization, until it is resumed."""
 
     async def act(panel: Panel, by: Account) -> None:
-        found = await suspension_flow.hold(panel, await organizations_flow.find(panel, by, organization), by)
+        found = await organizations_flow.find(panel, by, organization)
+        asking.confirm(found.name, confirm, f"All apps of {found.name} stop, until it is resumed.")
+        found = await suspension_flow.hold(panel, found, by)
         click.echo(f"{found.name} is suspended: its apps stop, until `skypanel orgs resume {shlex.quote(found.name)}`.")
 
     session.run(act)
@@ -97,15 +100,16 @@ def resume_organization(organization: str) -> None:
 @click.argument("organization")
 @click.option("--apps", "on_delete", type=click.Choice([on_delete.value for on_delete in OnDelete]), help="What becomes of its apps.")
 @click.option("--to", "heir", metavar="ORGANIZATION", help="Who gets them, with --apps reassign.")
-@click.option("--confirm", default="", metavar="NAME", help="The organization's name once more, with --apps destroy.")
-def delete_organization(organization: str, on_delete: str | None, heir: str | None, confirm: str) -> None:
+@click.option("--confirm", metavar="NAME", help="The organization's name once more.")
+def delete_organization(organization: str, on_delete: str | None, heir: str | None, confirm: str | None) -> None:
     """Delete an organization, once its apps are destroyed or another organization's."""
     chosen = read_on_delete(on_delete) if on_delete else None
 
     async def act(panel: Panel, by: Account) -> None:
         found = await deletion_flow.find(panel, by, organization)
         to = await deletion_flow.find_recipient(panel, by, heir) if heir else None
-        left = await deletion_flow.delete(panel, found, by, chosen, to=to, confirm=confirm)
+        asking.confirm(found.name, confirm, f"{found.name} is deleted for good, and what its wallet has left goes nowhere.")
+        left = await deletion_flow.delete(panel, found, by, chosen, to=to, confirm=found.name)
         click.echo(f"{found.name} is gone. Its wallet had {(await billing_flow.formatter(panel))(left)} left.")
 
     session.run(act)

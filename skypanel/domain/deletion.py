@@ -21,6 +21,12 @@ def read_on_delete(word: str) -> OnDelete:
     return OnDelete(word)
 
 
+def check_confirmed(name: str, confirm: str) -> None:
+    """Raise Invalid unless the name of what is to be destroyed or stopped was typed once more."""
+    if confirm != name:
+        raise Invalid(f"The name to confirm with is {name}, not {printable(confirm)}.", "Nothing was changed.")
+
+
 def check_choice(organization: Organization, apps: int, on_delete: OnDelete | None, *, to: Organization | None, confirm: str) -> None:
     """Raise Conflict if there are apps and no choice, Invalid if the choice is incomplete."""
     if on_delete is None and apps:

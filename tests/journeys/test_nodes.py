@@ -38,5 +38,5 @@ def test_what_cannot_be_added_is_told_and_not_added(panel, sshd, key):
     wrong = panel.cli("nodes", "add", "worker 2", *place, "--key", key, check=False)
     assert "is not a valid name of a node." in wrong.stderr
     wrong = panel.cli("nodes", "remove", "worker2", "--confirm", "worker1", check=False)
-    assert "Nothing was removed." in wrong.stderr
+    assert "Nothing was changed." in wrong.stderr
     assert "worker2" not in panel.cli("nodes").stdout

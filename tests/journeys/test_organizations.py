@@ -80,7 +80,7 @@ def test_an_administrator_suspends_and_resumes_all_apps(acme, page):
     page.get_by_role("button", name="Resume its apps").click()
     expect(page.get_by_role("button", name="Suspend its apps")).to_be_visible()
     wait_for("the app", lambda: acme.answers("rocket"))
-    assert "Acme is suspended" in acme.cli("orgs", "suspend", "Acme").stdout
+    assert "Acme is suspended" in acme.cli("orgs", "suspend", "Acme", "--confirm", "Acme").stdout
     assert "suspended by an administrator" in acme.cli("orgs", "list").stdout
     assert "its apps run again" in acme.cli("orgs", "resume", "Acme").stdout
     wait_for("the app once more", lambda: acme.answers("rocket"))
@@ -88,7 +88,7 @@ def test_an_administrator_suspends_and_resumes_all_apps(acme, page):
 
 @pytest.mark.req("R4.4", "R16.3")
 def test_deleting_asks_for_the_apps_and_gives_them_away_without_a_failed_request(acme, page):
-    refused = acme.cli("orgs", "delete", "Acme", check=False)
+    refused = acme.cli("orgs", "delete", "Acme", "--confirm", "Acme", check=False)
     assert "Choose what becomes of it: destroy, or reassign to another organization." in refused.stderr
     page.goto("/organizations")
     page.get_by_role("link", name="Acme").click()
@@ -114,7 +114,7 @@ def test_deleting_with_all_apps_takes_the_name(acme):
     acme.repository("python-plain").push("meteor")
     acme.cli("transfer", "meteor", "Short Lived")
     refused = acme.cli("orgs", "delete", "Short Lived", "--apps", "destroy", "--confirm", "short lived", check=False)
-    assert "confirm with the name Short Lived" in refused.stderr
+    assert "The name to confirm with is Short Lived" in refused.stderr
     assert (
         "is gone. Its wallet had 100.00 USD left."
         in acme.cli("orgs", "delete", "Short Lived", "--apps", "destroy", "--confirm", "Short Lived").stdout

@@ -88,7 +88,7 @@ def test_scaling_takes_effect_at_once_and_back(panel):
     with ThreadPoolExecutor(4) as pool:
         dynos = {answer.body.strip() for answer in pool.map(lambda _: panel.get("many", "/env?key=DYNO"), range(60))}
     assert dynos == {"web.1", "web.2", "web.3"}
-    panel.cli("scale", "many", "web=0")
+    panel.cli("scale", "many", "web=0", "--confirm", "many")
     assert panel.get("many").status == 503
     assert panel.cli("ps", "many").stdout.startswith("Formation: web=0")
     panel.cli("scale", "many", "web=1")
