@@ -23,6 +23,7 @@ from skypanel.domain.names import printable
 from skypanel.flow import accounts, audit, receive
 from skypanel.ports.panel import Panel
 from skypanel.settings import Settings, sources
+from skypanel.tasks import together
 
 ACTIONS = {Service.RECEIVE: Action.PUSH, Service.UPLOAD: Action.FETCH}
 STOP_GRACE_S = 4.0
@@ -49,7 +50,7 @@ async def serve(environment: Settings) -> None:
         except Unavailable as error:
             log.warning("leftovers stay until the next start: %s", error)
         await stopped.wait()
-        await asyncio.gather(ssh.close(STOP_GRACE_S), http.close(STOP_GRACE_S))
+        await together(ssh.close(STOP_GRACE_S), http.close(STOP_GRACE_S))
 
 
 def git(panel: Panel) -> Git:

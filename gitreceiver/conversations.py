@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from gitreceiver.process import END_GRACE_S
 from gitreceiver.session import Gone
-from gitreceiver.tasks import cancel
+from skypanel.tasks import cancel
 
 T = TypeVar("T")
 

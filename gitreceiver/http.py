@@ -18,7 +18,6 @@ from gitreceiver.command import NO_LFS, ONLY_GIT, Command, Service
 from gitreceiver.conversations import Conversations, network
 from gitreceiver.exchange import Exchange, is_compressed, refusal
 from gitreceiver.session import Git, known_protocol
-from gitreceiver.tasks import cancel
 from skypanel.domain.account import Account
 from skypanel.domain.errors import Conflict, Denied, Hidden, Invalid, NotFound, SkyPanelError, Unavailable, Unpaid
 from skypanel.domain.limits import MIB
@@ -28,6 +27,7 @@ from skypanel.domain.push import Push
 from skypanel.domain.transcript import failure
 from skypanel.flow.audit import ORIGIN
 from skypanel.ports.output import WriteLine
+from skypanel.tasks import cancel
 
 ADVERTISE = ("--stateless-rpc", "--http-backend-info-refs")
 ANSWER = ("--stateless-rpc",)

@@ -12,7 +12,6 @@ from gitreceiver import config
 from gitreceiver.command import Command, Service
 from gitreceiver.pipes import HookPipes
 from gitreceiver.process import GitProcess
-from gitreceiver.tasks import cancel
 from skypanel.domain.account import Account
 from skypanel.domain.errors import SkyPanelError
 from skypanel.domain.ids import AppId
@@ -20,6 +19,7 @@ from skypanel.domain.push import Push
 from skypanel.domain.transcript import failure, failures
 from skypanel.ports.output import WriteLine
 from skypanel.ports.repositories import Repositories
+from skypanel.tasks import cancel
 
 REFUSED = 128  # git's own exit status for fatal errors
 

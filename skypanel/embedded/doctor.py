@@ -26,6 +26,7 @@ from skypanel.engines import embedded
 from skypanel.settings import Settings, sources
 from skypanel.settings.declaration import Variables, from_environment
 from skypanel.settings.paths import home_folder
+from skypanel.tasks import together
 
 LEAST_DISK_BYTES = 5 * GIB
 
@@ -234,7 +235,7 @@ async def _panel_findings(environ: Mapping[str, str]) -> tuple[Finding, ...]:
     except SkyPanelError:
         stopped = Finding("panel", f"The panel in {loaded.home} does not run.", "Start it with `skypanel up`.", is_warning=True)
         return (stopped, *_port_findings(environ, loaded))
-    answers = await asyncio.gather(*(part.answers(loaded) for part in health.PARTS))
+    answers = await together(*(part.answers(loaded) for part in health.PARTS))
     return tuple(
         Finding(part.title, "It does not answer.", f"Its log says why: {log_path(loaded.home, part.name)}")
         for part, answered in zip(health.PARTS, answers, strict=True)

@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 from skypanel.embedded.database import server_dsn
 from skypanel.embedded.processes import worker_names
 from skypanel.settings import Settings
+from skypanel.tasks import together
 
 PATIENCE_S = 2.0
 
@@ -65,7 +66,7 @@ async def front_door_answers(settings: Settings) -> bool:
     ports = {"http": address.http_port, "https": address.https_port}
     headers = {"Host": address.host("skypanel")}
     answers = (_is_ok(f"{scheme}://127.0.0.1:{port}/internal/health", headers) for scheme, port in ports.items())
-    return all(await asyncio.gather(*answers))
+    return all(await together(*answers))
 
 
 async def web_answers(settings: Settings) -> bool:

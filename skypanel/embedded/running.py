@@ -27,6 +27,7 @@ from skypanel.host.commands import undo
 from skypanel.host.firewall import Plan
 from skypanel.settings import Settings
 from skypanel.settings.paths import identity
+from skypanel.tasks import together
 
 STARTER = "starter"
 SUPERVISORD_STOP_TIMEOUT_S = 75.0
@@ -63,12 +64,7 @@ class Running:
 
     async def keep(self) -> None:
         """Restart the launcher and supervisord whenever one ends, with backoff. Raises Unavailable if a restart fails."""
-        keeping = [asyncio.create_task(self._keep_launcher()), asyncio.create_task(self._keep_supervisord())]
-        try:
-            await asyncio.gather(*keeping)
-        finally:
-            for task in keeping:
-                task.cancel()
+        await together(self._keep_launcher(), self._keep_supervisord())
 
     async def stop(self, hurry: asyncio.Event) -> None:
         """Stop supervisord and its processes first, then the launcher and all dynos."""

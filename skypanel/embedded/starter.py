@@ -26,6 +26,7 @@ from skypanel.embedded.welcome import KeyFile, Welcome
 from skypanel.flow.accounts import login_link
 from skypanel.flow.setup import initialize, publish_authority, publish_identity
 from skypanel.settings import Settings, sources
+from skypanel.tasks import together
 
 POLL_S = 0.1
 # A part that crashed this often during its start will not recover by waiting.
@@ -93,12 +94,7 @@ async def _enter(loaded: Settings, keys: Sequence[PublicKey], indexes: Mapping[s
 
 
 async def _all_answer(loaded: Settings, supervisor: Supervisor, parts: Sequence[Part]) -> None:
-    waiting = [asyncio.create_task(_answers(loaded, supervisor, part)) for part in parts]
-    try:
-        await asyncio.gather(*waiting)
-    finally:
-        for task in waiting:
-            task.cancel()
+    await together(*(_answers(loaded, supervisor, part) for part in parts))
 
 
 async def _answers(loaded: Settings, supervisor: Supervisor, part: Part) -> None:

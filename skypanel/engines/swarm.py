@@ -1,6 +1,5 @@
 """The engine Docker Swarm: dynos as tasks on any number of nodes."""
 
-import asyncio
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from skypanel.host.allowed import Allowed, parse_allowed
 from skypanel.ports.clock import Clock
 from skypanel.ports.objects import Objects
 from skypanel.settings import Settings
+from skypanel.tasks import together
 
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 # Private networks: requests of the panel's own proxy, and through Docker's published ports, come from them.
@@ -41,7 +41,7 @@ def open_engine(settings: Settings, objects: Objects, clock: Clock, stack: Async
     guard = SwarmGuard(docker, panel, run_image, allowed)
 
     async def stage_guarded(app: App, digest: str) -> None:
-        await asyncio.gather(guard.ensure(), elsewhere.stage(app, digest))
+        await together(guard.ensure(), elsewhere.stage(app, digest))
 
     builder = ContainerBuilder(settings.docker_host, _site(panel, allowed))
     stack.push_async_callback(builder.close)

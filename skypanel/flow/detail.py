@@ -1,6 +1,5 @@
 """Everything that an app's page shows, with a fixed number of statements."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,6 +16,7 @@ from skypanel.flow import deploys
 from skypanel.ports.database import Connection
 from skypanel.ports.panel import Panel
 from skypanel.store import accounts, builds, collaborators, config_vars, formation, releases, slugs
+from skypanel.tasks import together
 
 RELEASES = 20
 BUILDS = 5
@@ -79,7 +79,7 @@ async def running(panel: Panel, app: App) -> Sequence[Dyno]:
 async def last_words(panel: Panel, dynos: Sequence[Dyno]) -> Mapping[DynoKey, Sequence[str]]:
     """Return the last lines of crashed dynos that wait for a restart. An engine that does not respond yields none."""
     crashed = [dyno.key for dyno in dynos if dyno.state is DynoState.CRASHED][:CRASHED_SHOWN]
-    printed = await asyncio.gather(*(panel.scheduler.last_lines(key) for key in crashed))
+    printed = await together(*(panel.scheduler.last_lines(key) for key in crashed))
     return {key: excerpt(lines, LAST_WORDS) for key, lines in zip(crashed, printed, strict=True) if lines}
 
 

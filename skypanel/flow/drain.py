@@ -34,7 +34,8 @@ async def drain(claim: Callable[[], Awaitable[T | None]], perform: Callable[[T],
     finally:
         for task in running:
             task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        if running:
+            await asyncio.wait(running)
 
 
 async def _claimed(claim: Callable[[], Awaitable[T | None]]) -> T | None:

@@ -7,11 +7,11 @@ from uuid import uuid4
 
 import pytest
 
-from gitreceiver.tasks import cancel
 from skypanel.domain.access import Role
 from skypanel.domain.limits import MIB
 from skypanel.flow import accounts, receive
 from skypanel.store import apps, audit, builds, organizations, releases, settings, tokens
+from skypanel.tasks import cancel
 from tests.support.packs import commit_of, object_id, pack, request, varint
 from tests.support.receiver_harness import PanelDesk, end, running_receiver, wait_for
 

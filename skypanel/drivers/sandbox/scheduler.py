@@ -26,6 +26,7 @@ from skypanel.ports.builder import Step
 from skypanel.ports.objects import Objects
 from skypanel.ports.output import WriteLine
 from skypanel.ports.scheduler import Attached
+from skypanel.tasks import together
 
 ONE_OFF_PORT = 5000
 POLL_S = 0.1
@@ -66,7 +67,7 @@ class ProcessScheduler:
             found = {dyno.key: dyno for dyno in await self.dynos(app_id)}
             looks = await self._look([key for key, readiness in waiting.items() if readiness.needs_look(found.get(key))])
             checks = (readiness.check(found.get(key), looks.get(key), now()) for key, readiness in waiting.items())
-            if all(await asyncio.gather(*checks)):
+            if all(await together(*checks)):
                 return [found[key] for key in waiting]
             await asyncio.sleep(POLL_S)
 

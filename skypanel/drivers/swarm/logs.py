@@ -19,6 +19,7 @@ from skypanel.drivers.docker.api import DockerApi
 from skypanel.drivers.logs.files import POLL_S, FileLogs, by_time
 from skypanel.drivers.swarm.services import Services
 from skypanel.drivers.swarm.tasks import Slot
+from skypanel.tasks import together
 
 # How long a reader waits for a node that does not answer. The lines that it delivered are in the files.
 ANSWER_S = 5.0
@@ -72,9 +73,9 @@ class DockerLogs:
         """Return the last lines of each dyno that Docker still has; none if it does not answer in time."""
         with suppress(Unavailable, TimeoutError):
             async with asyncio.timeout(ANSWER_S):
-                services, tasks = await asyncio.gather(self._services.of(app.id), self._services.tasks(app.id))
+                services, tasks = await together(self._services.of(app.id), self._services.tasks(app.id))
                 names = {task.id: task.key.name for task in tasks}
-                written = await asyncio.gather(*(self._written(service.id, last) for service in services))
+                written = await together(*(self._written(service.id, last) for service in services))
                 return [line for frames in written for line in read_frames(frames, names)]
         return []
 

@@ -24,6 +24,7 @@ from skypanel.drivers.swarm.spec import BOOT_S, LINGER_S, Place, organization_of
 from skypanel.drivers.swarm.tasks import BIND, ELSEWHERE, Task, by_key, slots
 from skypanel.ports.output import WriteLine
 from skypanel.ports.scheduler import Attached, StageElsewhere, StopElsewhere, Unready
+from skypanel.tasks import together
 
 POLL_S = 0.1
 STOP_SLACK_S = 10.0
@@ -81,7 +82,7 @@ class SwarmScheduler:
 
     async def stage(self, app: App, digest: str) -> None:
         """Stage a slug on every node that may run it. Raises Unavailable."""
-        await asyncio.gather(self._images.stage(app.id, digest), self._stage_elsewhere(app, digest))
+        await together(self._images.stage(app.id, digest), self._stage_elsewhere(app, digest))
 
     async def launch(self, manifest: Manifest) -> None:
         """Scale the manifest's own services to its quantities. Other services of the app keep running."""
@@ -166,7 +167,7 @@ class SwarmScheduler:
         found = slots(await self._services.tasks(app_id))
         wanted = [slot for slot in found if slot.dyno.key.is_called(dyno) and slot.dyno.state is not DynoState.STOPPING]
         here = await self._docker.call(own_node) if wanted else ""
-        await asyncio.gather(*(self._stop_task(slot.task, here) for slot in wanted))
+        await together(*(self._stop_task(slot.task, here) for slot in wanted))
         return sorted([slot.dyno.key.name for slot in wanted] + await self._one_offs.terminate(app_id, dyno))
 
     async def _stop_task(self, task: Task, here: str) -> None:
