@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Coroutine
-from ipaddress import ip_address, ip_network
 from typing import Any, TypeVar
 
 from gitreceiver.process import END_GRACE_S
@@ -39,12 +38,3 @@ class Conversations:
         error = None if task.cancelled() else task.exception()
         if error and not isinstance(error, Gone):
             log.error("a conversation failed", exc_info=error)
-
-
-def network(address: str) -> str:
-    """Return the unit in which clients are counted: an IPv4 address or an IPv6 /64 network."""
-    try:
-        parsed = ip_address(address.split("%", 1)[0])
-    except ValueError:
-        return address
-    return str(ip_network((parsed, 64), strict=False)) if parsed.version == 6 and parsed.ipv4_mapped is None else address  # noqa: PLR2004 - IPv6

@@ -15,14 +15,14 @@ from functools import partial
 from aiohttp import BasicAuth, hdrs, web
 
 from gitreceiver.command import NO_LFS, ONLY_GIT, Command, Service
-from gitreceiver.conversations import Conversations, network
+from gitreceiver.conversations import Conversations
 from gitreceiver.exchange import Exchange, is_compressed, refusal
 from gitreceiver.session import Git, known_protocol
 from skypanel.domain.account import Account
+from skypanel.domain.clients import client, network
 from skypanel.domain.errors import Conflict, Denied, Hidden, Invalid, NotFound, SkyPanelError, Unavailable, Unpaid
 from skypanel.domain.limits import MIB
 from skypanel.domain.names import check_app_name, printable
-from skypanel.domain.proxies import visitor
 from skypanel.domain.push import Push
 from skypanel.domain.transcript import failure
 from skypanel.flow.audit import ORIGIN
@@ -157,7 +157,7 @@ class HttpListener:
         self._check_host(request)
         if self._closing:
             raise Unavailable("SkyPanel is being restarted. Try again in a moment.")
-        peer = visitor(request.headers.get(hdrs.X_FORWARDED_FOR) or request.remote or "", self._trusted)
+        peer = client(request.headers, request.remote, self._trusted)
         ORIGIN.set(f"git {peer}")
         address, limits = network(peer), self.limits
         with ExitStack() as counted:

@@ -11,9 +11,10 @@ import asyncssh
 
 from gitreceiver.channel import Channel
 from gitreceiver.command import ONLY_GIT, parse
-from gitreceiver.conversations import Conversations, network
+from gitreceiver.conversations import Conversations
 from gitreceiver.session import REFUSED, Git, refusal_line
 from skypanel.domain.account import Account
+from skypanel.domain.clients import network
 from skypanel.domain.errors import SkyPanelError
 from skypanel.flow.audit import ORIGIN
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from skypanel.domain import clients
 from skypanel.domain.account import Account
 from skypanel.domain.ids import AppId, TokenId
-from skypanel.domain.proxies import visitor
 from skypanel.ports.panel import Panel
 from skypanel.settings import Settings
 from web.consoles import Consoles
@@ -33,7 +33,6 @@ class AccessCheck:
 
 
 ACCESS_CHECKS = web.AppKey("access_checks", dict[tuple[TokenId, AppId], AccessCheck])
-SESSION_LIFE_S = 14 * 24 * 60 * 60
 
 
 def host(request: web.Request) -> str:
@@ -42,8 +41,8 @@ def host(request: web.Request) -> str:
 
 
 def client(request: web.Request) -> str:
-    """Return the client's address as the proxy or a trusted proxy before it wrote it, never as the client sent it."""
-    return visitor(request.headers.get("X-Forwarded-For", request.remote or ""), request.app[SETTINGS].trusted_proxies)
+    """Return the address of the request's client, for the audit log and rate limits."""
+    return clients.client(request.headers, request.remote, request.app[SETTINGS].trusted_proxies)
 
 
 # What the proxy says of the connection of a WebSocket, which a page of the same host opens.

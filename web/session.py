@@ -11,10 +11,12 @@ from yarl import URL
 from skypanel.domain.access import Role
 from skypanel.domain.account import Account, Organization
 from skypanel.domain.errors import Denied
+from skypanel.domain.life import SESSION_LIFE
 from skypanel.flow import accounts, organizations
-from web.keys import ACTOR, PANEL, SESSION_LIFE_S, origin
+from web.keys import ACTOR, PANEL, origin
 
 SESSION = "skypanel"
+SESSION_LIFE_S = int(SESSION_LIFE.total_seconds())
 # Before sign-in there is no session, so the CSRF token of a form belongs to this cookie.
 VISIT = "skypanel-visit"
 # The id of the organization that the visitor chose in the switcher.

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
-from ipaddress import IPv6Address, ip_address
 
 from skypanel.domain.errors import Invalid, Throttled
 
@@ -16,8 +15,6 @@ MOST_HERE = 10
 MOST_OF_ADDRESS = 30
 MOST_OF_ACCOUNT = 100
 KNOWN_FOR = timedelta(days=90)
-
-_NETWORK_BYTES = 8  # of an IPv6 address: one customer's network (RFC 6177)
 
 
 @dataclass(frozen=True)
@@ -49,19 +46,3 @@ def check_password(password: str) -> str:
     if len(password.encode(errors="replace")) > MAX_BYTES:
         raise Invalid(f"This password has more than {MAX_BYTES} bytes.", "Choose a shorter one.")
     return password
-
-
-def network(address: str) -> str:
-    """Return the network that counts as one client address, because an IPv6 customer has 2^64 addresses.
-
-    Text that is not an address stands for itself.
-    """
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return address[:64]
-    if not isinstance(parsed, IPv6Address):
-        return str(parsed)
-    if parsed.ipv4_mapped:
-        return str(parsed.ipv4_mapped)
-    return str(IPv6Address(parsed.packed[:_NETWORK_BYTES] + bytes(_NETWORK_BYTES)))

@@ -2,15 +2,14 @@
 
 import re
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from skypanel.domain.errors import Conflict, Invalid, NotFound
 from skypanel.domain.ids import AccountId, UploadId
 from skypanel.domain.limits import GIB
 
-LIFE = timedelta(hours=1)
 MAX_UPLOAD_BYTES = GIB
-# An account may have this many at once; each ends after LIFE.
+# An account may have this many at once; each ends after an hour (`UPLOAD_LIFE`).
 MAX_UPLOADS = 20
 ASK = "Ask for a new URL with POST /sources, and PUT a .tgz there."
 

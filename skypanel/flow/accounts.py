@@ -12,16 +12,16 @@ from skypanel.domain import rate
 from skypanel.domain.access import AccountAction, Action, Scope, check_account, covers
 from skypanel.domain.account import Account, Key, PublicKey, Token
 from skypanel.domain.audit import AuditAction
+from skypanel.domain.clients import network
 from skypanel.domain.errors import Denied
 from skypanel.domain.ids import TokenId
-from skypanel.domain.password import MOST_OF_ADDRESS, WINDOW, network
+from skypanel.domain.life import LOGIN_LINK_LIFE
+from skypanel.domain.password import MOST_OF_ADDRESS, WINDOW
 from skypanel.flow import audit, sessions
 from skypanel.flow.digest import digest
 from skypanel.ports.database import Connection
 from skypanel.ports.panel import Panel
 from skypanel.store import keys, sign_in_attempts, sign_ins, tokens
-
-LOGIN_LINK_LIFE = timedelta(hours=24)
 
 
 @dataclass(frozen=True)

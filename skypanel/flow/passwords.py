@@ -2,9 +2,10 @@
 
 from skypanel.domain.account import Account
 from skypanel.domain.audit import AuditAction
+from skypanel.domain.clients import network
 from skypanel.domain.errors import Denied
 from skypanel.domain.ids import AttemptId
-from skypanel.domain.password import KNOWN_FOR, WINDOW, Attempts, check_password, network
+from skypanel.domain.password import KNOWN_FOR, WINDOW, Attempts, check_password
 from skypanel.flow import audit, sessions
 from skypanel.flow.digest import digest
 from skypanel.ports.panel import Panel

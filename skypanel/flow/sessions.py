@@ -2,21 +2,20 @@
 
 import secrets
 from collections.abc import Sequence
-from datetime import timedelta
 
 from skypanel.domain.account import Account
 from skypanel.domain.audit import AuditAction
+from skypanel.domain.clients import network
 from skypanel.domain.errors import NotFound
 from skypanel.domain.ids import SessionId
-from skypanel.domain.password import KNOWN_FOR, network
+from skypanel.domain.life import SESSION_LIFE
+from skypanel.domain.password import KNOWN_FOR
 from skypanel.domain.session import MAX_USER_AGENT, Session
 from skypanel.flow import audit
 from skypanel.flow.digest import digest
 from skypanel.ports.database import Connection
 from skypanel.ports.panel import Panel
 from skypanel.store import known_addresses, sign_ins
-
-SESSION_LIFE = timedelta(days=14)
 
 
 async def begin(panel: Panel, conn: Connection, account: Account, address: str, browser: str) -> str:

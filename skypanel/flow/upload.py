@@ -11,9 +11,10 @@ from skypanel.domain.audit import AuditAction
 from skypanel.domain.build import Build, Source, SourceKind
 from skypanel.domain.errors import Invalid, Throttled
 from skypanel.domain.ids import BuildId, UploadId
+from skypanel.domain.life import UPLOAD_LIFE
 from skypanel.domain.storage import ObjectKind
 from skypanel.domain.transcript import size
-from skypanel.domain.upload import LIFE, MAX_UPLOAD_BYTES, MAX_UPLOADS, Upload
+from skypanel.domain.upload import MAX_UPLOAD_BYTES, MAX_UPLOADS, Upload
 from skypanel.flow import audit, receive
 from skypanel.flow import build as build_flow
 from skypanel.flow.digest import digest
@@ -28,9 +29,9 @@ async def offer(panel: Panel, by: Account, app: App | None = None) -> tuple[Uplo
     """
     secret = secrets.token_urlsafe(32)
     async with panel.transaction() as conn:
-        if not await uploads.has_room(conn, by.id, MAX_UPLOADS, panel.clock.now()):
+        if not await uploads.has_room(conn, by.id, MAX_UPLOADS):
             raise Throttled(f"You asked for {MAX_UPLOADS} uploads within the hour.", "Use one of those, or wait.")
-        offered = await uploads.add(conn, by.id, digest(secret), panel.clock.now() + LIFE)
+        offered = await uploads.add(conn, by.id, digest(secret), panel.clock.now() + UPLOAD_LIFE)
         await audit.record(conn, AuditAction.UPLOAD_OFFER, by, app, upload=str(offered.id))
     return offered, secret
 
@@ -41,7 +42,7 @@ async def take(panel: Panel, secret: str, chunks: AsyncIterable[bytes]) -> Uploa
     Raises NotFound for an unknown secret, Conflict for a used one, Invalid for an archive that cannot be built.
     """
     async with panel.autocommit() as conn:
-        found = await uploads.by_put_digest(conn, digest(secret), panel.clock.now())
+        found = await uploads.by_put_digest(conn, digest(secret))
     if found is None:
         raise rules.ended()
     if found.source_digest is not None:
@@ -51,7 +52,7 @@ async def take(panel: Panel, secret: str, chunks: AsyncIterable[bytes]) -> Uploa
     async with panel.transaction() as conn:
         if not await uploads.take(conn, found.id, stored.digest, checksum.hexdigest()):
             raise rules.used()
-        taken = await uploads.of(conn, found.account_id, found.id, panel.clock.now())
+        taken = await uploads.of(conn, found.account_id, found.id)
         if taken is None:
             raise rules.ended()
         by = await accounts.get(conn, found.account_id)
@@ -65,7 +66,7 @@ async def build(panel: Panel, app: App, by: Account, upload_id: UploadId, *, ver
     Raises Invalid if the upload does not exist or its checksum differs, Conflict as for a push.
     """
     async with panel.autocommit() as conn:
-        found = await uploads.of(conn, by.id, upload_id, panel.clock.now())
+        found = await uploads.of(conn, by.id, upload_id)
     if found is None:
         raise rules.missing()
     source = Source(SourceKind.ARCHIVE, rules.check(found, checksum), rules.read_version(version))

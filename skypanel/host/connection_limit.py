@@ -7,7 +7,7 @@ outlive it, until the end of the panel removes them.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from skypanel.domain.proxies import Network
+from skypanel.domain.clients import Network
 from skypanel.host.commands import call
 from skypanel.host.firewall import drop_table
 

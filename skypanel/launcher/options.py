@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 from pathlib import Path
 
-from skypanel.domain.proxies import parse_network
+from skypanel.domain.clients import parse_network
 from skypanel.host.allowed import Allowed, parse_allowed
 from skypanel.host.connection_limit import CONNECTIONS, CONNECTIONS_PER_ADDRESS, ConnectionLimit
 from skypanel.host.ranges import parse_subnet, parse_uid_base

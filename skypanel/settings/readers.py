@@ -6,9 +6,9 @@ from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network
 from typing import TypeVar
 
+from skypanel.domain.clients import parse_network
 from skypanel.domain.errors import Invalid
 from skypanel.domain.names import printable
-from skypanel.domain.proxies import parse_network
 from skypanel.ports.queue import QUEUES
 
 _Kind = TypeVar("_Kind", bound=StrEnum)

@@ -8,6 +8,7 @@ from skypanel.domain.account import Account
 from skypanel.domain.ids import AccountId, SessionId
 from skypanel.domain.session import Session
 from skypanel.ports.database import Connection
+from skypanel.store import expiry
 from skypanel.store.accounts import COLUMNS, ENABLED, read_if
 from skypanel.store.tables.accounts import accounts, login_links, sessions
 
@@ -29,7 +30,7 @@ async def use_link(conn: Connection, digest: str) -> Account | None:
     """Return the account of a valid link, or None, and delete the link."""
     statement = (
         delete(login_links)
-        .where(login_links.c.digest == digest, login_links.c.expires_at > func.now())
+        .where(login_links.c.digest == digest, expiry.valid(login_links))
         .where(accounts.c.id == login_links.c.account_id, ENABLED)
         .returning(*COLUMNS)
     )
@@ -52,7 +53,7 @@ async def session(conn: Connection, digest: str) -> Account | None:
         select(*COLUMNS)
         .add_cte(seen.cte("seen"))
         .join(sessions, sessions.c.account_id == accounts.c.id)
-        .where(sessions.c.digest == digest, sessions.c.expires_at > func.now(), ENABLED)
+        .where(sessions.c.digest == digest, expiry.valid(sessions), ENABLED)
     )
     return read_if(await conn.first(statement))
 
@@ -60,7 +61,7 @@ async def session(conn: Connection, digest: str) -> Account | None:
 async def of(conn: Connection, account_id: AccountId, this: str) -> list[Session]:
     """Return an account's valid sessions, the last seen first; `this` is the digest of the one that asks."""
     table = sessions
-    statement = select(table).where(table.c.account_id == account_id, table.c.expires_at > func.now())
+    statement = select(table).where(table.c.account_id == account_id, expiry.valid(table))
     return [
         Session(row.id, row.browser, row.address, row.created_at, row.last_seen_at, row.digest == this)
         for row in await conn.all(statement.order_by(table.c.last_seen_at.desc(), table.c.created_at.desc()))
@@ -84,5 +85,5 @@ async def end_sessions(conn: Connection, account_id: AccountId, *, but: str | No
 
 
 async def _add(conn: Connection, table: Table, account_id: AccountId, digest: str, expires_at: datetime, **more: str | None) -> None:
-    await conn.execute(delete(table).where(table.c.account_id == account_id, table.c.expires_at <= func.now()))
+    await conn.execute(delete(table).where(table.c.account_id == account_id, expiry.expired(table)))
     await conn.execute(insert(table).values(account_id=account_id, digest=digest, expires_at=expires_at, **more))

@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from skypanel.domain.account import Account, Token
 from skypanel.domain.ids import AccountId, TokenId
 from skypanel.domain.rate import COST, WINDOW
 from skypanel.ports.database import Connection
+from skypanel.store import expiry
 from skypanel.store.accounts import COLUMNS, ENABLED, read
 from skypanel.store.rows import Row, one
 from skypanel.store.tables.accounts import accounts, tokens
@@ -36,7 +37,7 @@ async def owner(conn: Connection, digest: str) -> tuple[Account, str] | None:
     """Return the account and scope of a valid token, or None, and record its use."""
     statement = (
         update(tokens)
-        .where(tokens.c.digest == digest, _is_good())
+        .where(tokens.c.digest == digest, expiry.valid(tokens))
         .where(accounts.c.id == tokens.c.account_id, ENABLED)
         .values(last_used_at=func.now())
         .returning(*COLUMNS, tokens.c.scope)
@@ -54,7 +55,7 @@ async def use(conn: Connection, digest: str) -> Use | None:
 async def holder(conn: Connection, token_id: TokenId) -> tuple[Account, str] | None:
     """Return the account and scope of a valid token by its id, or None; this does not count as a use."""
     statement = select(*COLUMNS, tokens.c.scope).join(accounts, accounts.c.id == tokens.c.account_id)
-    row = await conn.first(statement.where(tokens.c.id == token_id, _is_good(), ENABLED))
+    row = await conn.first(statement.where(tokens.c.id == token_id, expiry.valid(tokens), ENABLED))
     return None if row is None else (read(row), row.scope)
 
 
@@ -69,10 +70,6 @@ async def revoke(conn: Connection, account_id: AccountId, token_id: TokenId) -> 
     return bool(await conn.execute(delete(tokens).where(tokens.c.id == token_id, tokens.c.account_id == account_id)))
 
 
-def _is_good() -> ColumnElement[bool]:
-    return or_(tokens.c.expires_at.is_(None), tokens.c.expires_at > func.now())
-
-
 def _read(row: Row) -> Token:
     return Token(row.id, row.account_id, row.description, row.scope, row.created_at, row.expires_at, row.last_used_at)
 
@@ -83,7 +80,7 @@ _UNSYNCED = select(
 ).cte("unsynced")
 _USE = (
     update(tokens)
-    .where(tokens.c.digest == bindparam("of"), _is_good(), _UNSYNCED.c.synchronous_commit == "off")
+    .where(tokens.c.digest == bindparam("of"), expiry.valid(tokens), _UNSYNCED.c.synchronous_commit == "off")
     .where(accounts.c.id == tokens.c.account_id, ENABLED)
     .values(
         last_used_at=func.now(),

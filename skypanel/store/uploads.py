@@ -7,15 +7,15 @@ from sqlalchemy import delete, func, insert, select, update
 from skypanel.domain.ids import AccountId, UploadId
 from skypanel.domain.upload import Upload
 from skypanel.ports.database import Connection
-from skypanel.store import locks
+from skypanel.store import expiry, locks
 from skypanel.store.rows import Row, one
 from skypanel.store.tables.sources import uploads
 
 
-async def has_room(conn: Connection, account_id: AccountId, most: int, now: datetime) -> bool:
+async def has_room(conn: Connection, account_id: AccountId, most: int) -> bool:
     """Whether an account may have one more upload; deletes its expired ones."""
     await locks.hold(conn, f"uploads of {account_id}")
-    await conn.execute(delete(uploads).where(uploads.c.account_id == account_id, uploads.c.expires_at <= now))
+    await conn.execute(delete(uploads).where(uploads.c.account_id == account_id, expiry.expired(uploads)))
     row = await one(conn, select(func.count().label("number")).where(uploads.c.account_id == account_id))
     return int(row.number) < most
 
@@ -26,15 +26,15 @@ async def add(conn: Connection, account_id: AccountId, put_digest: str, expires_
     return _read(await one(conn, insert(uploads).values(values).returning(uploads)))
 
 
-async def by_put_digest(conn: Connection, put_digest: str, now: datetime) -> Upload | None:
+async def by_put_digest(conn: Connection, put_digest: str) -> Upload | None:
     """Return the unexpired upload with this digest of its secret, or None."""
-    return _read_if(await conn.first(select(uploads).where(uploads.c.put_digest == put_digest, uploads.c.expires_at > now)))
+    return _read_if(await conn.first(select(uploads).where(uploads.c.put_digest == put_digest, expiry.valid(uploads))))
 
 
-async def of(conn: Connection, account_id: AccountId, upload_id: UploadId, now: datetime) -> Upload | None:
+async def of(conn: Connection, account_id: AccountId, upload_id: UploadId) -> Upload | None:
     """Return an account's unexpired upload, or None."""
     mine = (uploads.c.id == upload_id) & (uploads.c.account_id == account_id)
-    return _read_if(await conn.first(select(uploads).where(mine, uploads.c.expires_at > now)))
+    return _read_if(await conn.first(select(uploads).where(mine, expiry.valid(uploads))))
 
 
 async def take(conn: Connection, upload_id: UploadId, source_digest: str, checksum: str) -> bool:

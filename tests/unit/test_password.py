@@ -1,7 +1,7 @@
 import pytest
 
 from skypanel.domain.errors import Invalid, Throttled
-from skypanel.domain.password import MOST_HERE, MOST_OF_ACCOUNT, MOST_OF_ADDRESS, Attempts, check_password, network
+from skypanel.domain.password import MOST_HERE, MOST_OF_ACCOUNT, MOST_OF_ADDRESS, Attempts, check_password
 
 
 @pytest.mark.parametrize("password", ["twelve chars", "x" * 1024, "ünïcödé pass", "            "])
@@ -21,17 +21,3 @@ def test_each_bound_counts(attempts):
     Attempts(*(max(0, number - 1) for number in attempts)).check()
     with pytest.raises(Throttled):
         Attempts(*attempts).check()
-
-
-@pytest.mark.parametrize(
-    ("address", "counts_as"),
-    [
-        ("192.0.2.1", "192.0.2.1"),
-        ("::ffff:192.0.2.1", "192.0.2.1"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
-        ("", ""),
-        ("nonsense" * 20, "nonsense" * 8),
-    ],
-)
-def test_one_customer_counts_as_one_address(address, counts_as):
-    assert network(address) == counts_as
