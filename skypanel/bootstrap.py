@@ -25,6 +25,7 @@ from skypanel.engines.engine import OpenEngine, RemoteNodes
 from skypanel.flow import staging, stopping, storage
 from skypanel.ports.crypto import Cipher, KeyRing
 from skypanel.ports.database import Database
+from skypanel.ports.mail import Mailer
 from skypanel.ports.nodes import Machines, Swarm
 from skypanel.ports.objects import Objects
 from skypanel.ports.panel import Panel
@@ -69,6 +70,7 @@ async def open_panel(settings: Settings) -> AsyncIterator[Panel]:
             archives=TarballArchives(),
             clock=clock,
             parse_public_key=parse_public_key,
+            load_mailer=_load_mailer,
             load_machines=_load_machines,
             load_remotes=partial(_load_remotes, settings),
             load_runtimes=partial(_load_runtimes, settings),
@@ -140,6 +142,12 @@ def _open_objects(settings: Settings, chosen: Storage) -> Objects:
 
 def _cipher(settings: Settings) -> Cipher:
     return FernetCipher(settings.encryption_keys) if settings.encryption_keys else KeyFileCipher(settings.encryption_keys_file)
+
+
+def _load_mailer() -> Mailer:
+    from skypanel.drivers.mail.smtp import SmtpMailer
+
+    return SmtpMailer()
 
 
 def _load_machines() -> Machines:

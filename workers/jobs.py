@@ -1,15 +1,17 @@
 """Adapters from Celery tasks to functions of flow, one for each job."""
 
+import time
 from collections.abc import Callable, Mapping
 
 from celery import Celery
 
-from skypanel.flow import billing, build, garbage, provision, reconcile, rollout, storage, watch
+from skypanel.flow import billing, build, garbage, mail, provision, reconcile, rollout, storage, watch
 from skypanel.ports.panel import Panel
 from workers.process import Job, PanelProcess
 
-# `move_objects` shares its queue with jobs that builds and rollouts wait for, so each run is short.
+# `move_objects` and `send_mails` share their queue with jobs that builds and rollouts wait for, so each run is short.
 MOVE_S = 5.0
+MAIL_S = 5.0
 
 
 async def _expire_builds(panel: Panel, _worker: str) -> None:
@@ -41,6 +43,11 @@ async def _check_nodes(panel: Panel, _worker: str) -> None:
     await watch.check(panel)
 
 
+async def _send_mails(panel: Panel, _worker: str) -> None:
+    until = time.monotonic() + MAIL_S
+    await mail.deliver(panel, lambda: time.monotonic() > until)
+
+
 async def _bill(panel: Panel, _worker: str) -> None:
     await billing.bill(panel)
 
@@ -57,6 +64,7 @@ JOBS: Mapping[str, Job] = {
     "collect_garbage": _collect_garbage,
     "check_nodes": _check_nodes,
     "bill": _bill,
+    "send_mails": _send_mails,
 }
 
 

@@ -12,6 +12,7 @@ LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)  # so that everything is due at the 
 EVERY_S = {
     "expire_builds": 5.0,
     "wake": 5.0,
+    "send_mails": 5.0,
     "reconcile": 10.0,
     "move_objects": 15.0,
     "remove_orphans": 30.0,

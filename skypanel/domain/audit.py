@@ -13,10 +13,12 @@ class AuditAction(StrEnum):
     """What an entry records. Never reuse a value for another meaning: the log keeps the values of all versions."""
 
     ACCESS_DENY = "access.deny"
+    ACCOUNT_CHANGE_ADDRESS = "account.change_address"
     ACCOUNT_END_SESSIONS = "account.end_sessions"
     ACCOUNT_DEMOTE = "account.demote"
     ACCOUNT_DISABLE = "account.disable"
     ACCOUNT_ENABLE = "account.enable"
+    ACCOUNT_FORGET_PASSWORD = "account.forget_password"  # noqa: S105 - the name of an action, not a secret
     ACCOUNT_INVITE = "account.invite"
     ACCOUNT_LOCK = "account.lock"
     ACCOUNT_PROMOTE = "account.promote"

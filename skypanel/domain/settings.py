@@ -8,6 +8,7 @@ from skypanel.domain.billing import read_amount, read_currency, typed
 from skypanel.domain.errors import Invalid, NotFound
 from skypanel.domain.indexes import Indexes, read_url, read_urls
 from skypanel.domain.internet import read_networks
+from skypanel.domain.mail import Security, read_host, read_login, read_port, read_sender
 from skypanel.domain.names import printable
 from skypanel.domain.plan import DEFAULT_PLAN
 from skypanel.domain.runtime import read_mirror
@@ -147,6 +148,17 @@ SETTINGS: Mapping[str, Setting[Value]] = {
         ),
         Setting("currency", "USD", read_currency, "The currency of all prices: a code of ISO 4217, such as EUR, or a symbol, such as $."),
         Setting("starting_credit", "100.00", _credit, "What is in the wallet of a new organization."),
+        Setting("smtp_host", "", read_host, "The mail server, by which the panel sends invitations and new passwords; empty for no mail."),
+        Setting[Value]("smtp_port", 587, read_port, "Its port."),
+        Setting(
+            "smtp_security",
+            Security.STARTTLS.value,
+            _choice(*Security),
+            "How the connection to it is encrypted: starttls, tls (mostly port 465) or none.",
+        ),
+        Setting("smtp_user", "", read_login, "The user to log in as there, if it asks for one."),
+        Setting("smtp_password", "", read_login, "The password of that user.", is_sensitive=True),
+        Setting("mail_sender", "", read_sender, "The address that mails come from."),
         Setting(
             "storage",
             StorageKind.FILES.value,

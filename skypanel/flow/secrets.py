@@ -2,7 +2,7 @@
 
 from skypanel.ports.crypto import KeyRing
 from skypanel.ports.panel import Panel
-from skypanel.store import config_vars, deploy_keys, nodes, settings
+from skypanel.store import config_vars, deploy_keys, mails, nodes, settings
 
 PAGE = 500
 
@@ -29,7 +29,7 @@ async def reencrypt(panel: Panel) -> int:
             for row in page:
                 await config_vars.replace(conn, row.id, panel.cipher.rotate(row.secret))
         if not page:
-            return count + await _reencrypt_logins(panel) + await _reencrypt_deploy_keys(panel)
+            return count + await _reencrypt_mails(panel) + await _reencrypt_logins(panel) + await _reencrypt_deploy_keys(panel)
         after, count = page[-1].id, count + len(page)
 
 
@@ -47,6 +47,14 @@ async def _reencrypt_logins(panel: Panel) -> int:
         for node in known:
             await nodes.set_secret(conn, node.id, panel.cipher.rotate(node.secret))
     return len(known)
+
+
+async def _reencrypt_mails(panel: Panel) -> int:
+    async with panel.transaction() as conn:
+        secrets = await mails.secrets(conn)
+        for mail_id, secret in secrets.items():
+            await mails.replace_secret(conn, mail_id, panel.cipher.rotate(secret))
+    return len(secrets)
 
 
 async def _reencrypt_deploy_keys(panel: Panel) -> int:

@@ -12,6 +12,7 @@ from skypanel.ports.clock import Clock
 from skypanel.ports.crypto import Cipher, ParsePublicKey, Passwords
 from skypanel.ports.database import Connection, Database
 from skypanel.ports.logs import Logs
+from skypanel.ports.mail import Mailer
 from skypanel.ports.nodes import Machines, Swarm
 from skypanel.ports.objects import Objects, OpenObjects
 from skypanel.ports.output import Output
@@ -48,6 +49,7 @@ class Panel:
     archives: Archives
     clock: Clock
     parse_public_key: ParsePublicKey
+    load_mailer: Callable[[], Mailer]
     load_machines: Callable[[], Machines]
     load_remotes: Callable[[], Remotes]
     load_runtimes: Callable[[], Runtimes]
@@ -60,6 +62,11 @@ class Panel:
     def autocommit(self) -> AbstractAsyncContextManager[Connection]:
         """Run each statement as its own transaction: `async with panel.autocommit() as conn`."""
         return self.database.autocommit()
+
+    @cached_property
+    def mailer(self) -> Mailer:
+        """The way that mails take."""
+        return self.load_mailer()
 
     @cached_property
     def machines(self) -> Machines:

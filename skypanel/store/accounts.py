@@ -88,6 +88,12 @@ async def credentials(conn: Connection, email: str) -> tuple[Account | None, str
     return read_if(row), row and row.password_hash
 
 
+async def is_in_use(conn: Connection, account_id: AccountId) -> bool:
+    """Whether anybody signed in to the account, or can without a link."""
+    row = await found(conn, _ENTRIES.add_columns(accounts.c.signed_in_at).where(accounts.c.id == account_id), "account")
+    return row.signed_in_at is not None or row.has_password or row.keys + row.tokens > 0
+
+
 async def set_password_hash(conn: Connection, account_id: AccountId, hashed: str | None) -> None:
     """Replace the password hash. With None, the account cannot sign in by password."""
     await conn.execute(update(accounts).where(accounts.c.id == account_id).values(password_hash=hashed))
@@ -112,6 +118,14 @@ async def set_disabled(conn: Connection, account_id: AccountId, *, disabled: boo
 async def is_disabled(conn: Connection, account_id: AccountId) -> bool:
     """Whether an account is disabled."""
     return await conn.first(select(accounts.c.id).where(accounts.c.id == account_id, ~ENABLED)) is not None
+
+
+async def set_email(conn: Connection, account_id: AccountId, email: str) -> None:
+    """Replace an account's address. Raises Conflict if another account has it."""
+    try:
+        await conn.execute(update(accounts).where(accounts.c.id == account_id).values(email=email))
+    except Conflict as error:
+        raise Conflict(f"{email} has an account already.", "Use another address.") from error
 
 
 async def emails(conn: Connection, account_ids: Collection[AccountId]) -> dict[AccountId, str]:

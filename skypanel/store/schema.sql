@@ -57,6 +57,27 @@ CREATE TABLE paas_login_links (
 
 CREATE INDEX paas_login_links_account_id_idx ON paas_login_links (account_id);
 
+-- A link that sets the password of an account once, until it expires.
+CREATE TABLE paas_reset_links (
+    digest text PRIMARY KEY CHECK (digest ~ '^[0-9a-f]{64}$'),
+    account_id uuid NOT NULL REFERENCES paas_accounts ON DELETE CASCADE,
+    expires_at timestamptz NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+CREATE INDEX paas_reset_links_account_id_idx ON paas_reset_links (account_id);
+
+-- An address that an account gets once its owner confirms it, until it expires.
+CREATE TABLE paas_address_changes (
+    digest text PRIMARY KEY CHECK (digest ~ '^[0-9a-f]{64}$'),
+    account_id uuid NOT NULL REFERENCES paas_accounts ON DELETE CASCADE,
+    expires_at timestamptz NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    email text NOT NULL
+);
+
+CREATE INDEX paas_address_changes_account_id_idx ON paas_address_changes (account_id);
+
 -- A browser that is signed in, until it expires.
 CREATE TABLE paas_sessions (
     digest text PRIMARY KEY CHECK (digest ~ '^[0-9a-f]{64}$'),
@@ -555,6 +576,21 @@ CREATE UNIQUE INDEX paas_wallet_entries_charge_key ON paas_wallet_entries (organ
 CREATE INDEX paas_wallet_entries_income_idx ON paas_wallet_entries (organization_id) WHERE kind <> 'charge';
 CREATE UNIQUE INDEX paas_wallet_entries_opening_key ON paas_wallet_entries (organization_id) WHERE kind = 'opening';
 CREATE INDEX paas_wallet_entries_organization_id_id_idx ON paas_wallet_entries (organization_id, id);
+
+
+-- ---------------------------------------------------------------------------------------------------------------------
+-- Mails that wait to be sent.
+
+-- A mail that waits for a worker, encrypted.
+CREATE TABLE paas_mails (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    secret bytea NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    due_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    attempts integer NOT NULL DEFAULT 0
+);
+
+CREATE INDEX paas_mails_due_at_idx ON paas_mails (due_at);
 
 
 -- ---------------------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from skypanel.domain.session import Session
 from skypanel.ports.database import Connection
 from skypanel.store import expiry
 from skypanel.store.accounts import COLUMNS, ENABLED, read_if
-from skypanel.store.tables.accounts import accounts, login_links, sessions
+from skypanel.store.tables.accounts import accounts, address_changes, login_links, reset_links, sessions
 
 # A session is marked as seen at most this often.
 SEEN_EVERY = timedelta(minutes=1)
@@ -22,19 +22,38 @@ async def add_link(conn: Connection, account_id: AccountId, digest: str, expires
 
 
 async def drop_links(conn: Connection, account_id: AccountId) -> None:
-    """Delete an account's links, so that none works any more."""
-    await conn.execute(delete(login_links).where(login_links.c.account_id == account_id))
+    """Delete an account's links of all kinds, so that none works any more."""
+    for table in (login_links, reset_links, address_changes):
+        await conn.execute(delete(table).where(table.c.account_id == account_id))
 
 
 async def use_link(conn: Connection, digest: str) -> Account | None:
-    """Return the account of a valid link, or None, and delete the link."""
-    statement = (
-        delete(login_links)
-        .where(login_links.c.digest == digest, expiry.valid(login_links))
-        .where(accounts.c.id == login_links.c.account_id, ENABLED)
-        .returning(*COLUMNS)
-    )
-    return read_if(await conn.first(statement))
+    """Return the account of a valid login link, or None, and delete the link."""
+    return await _use(conn, login_links, digest)
+
+
+async def add_reset_link(conn: Connection, account_id: AccountId, digest: str, expires_at: datetime) -> None:
+    """Add a link that sets a password, and delete the account's expired ones."""
+    await _add(conn, reset_links, account_id, digest, expires_at)
+
+
+async def use_reset_link(conn: Connection, digest: str) -> Account | None:
+    """Return the account of a valid link that sets a password, or None, and delete the link."""
+    return await _use(conn, reset_links, digest)
+
+
+async def add_address_change(conn: Connection, account_id: AccountId, digest: str, expires_at: datetime, email: str) -> None:
+    """Add an address to confirm, in place of the account's earlier ones."""
+    await conn.execute(delete(address_changes).where(address_changes.c.account_id == account_id))
+    await _add(conn, address_changes, account_id, digest, expires_at, email=email)
+
+
+async def use_address_change(conn: Connection, account_id: AccountId, digest: str) -> str | None:
+    """Return the address that a valid link of an account confirms, or None, and delete the link."""
+    table = address_changes
+    is_good = (table.c.digest == digest, table.c.account_id == account_id, expiry.valid(table))
+    row = await conn.first(delete(table).where(*is_good).returning(table.c.email))
+    return None if row is None else str(row.email)
 
 
 async def add_session(  # noqa: PLR0917 - the fields of a session
@@ -82,6 +101,16 @@ async def end_sessions(conn: Connection, account_id: AccountId, *, but: str | No
     """End an account's sessions, return how many, and delete its links; the session with the digest `but` stays."""
     await drop_links(conn, account_id)
     return await conn.execute(delete(sessions).where(sessions.c.account_id == account_id, sessions.c.digest.is_distinct_from(but)))
+
+
+async def _use(conn: Connection, table: Table, digest: str) -> Account | None:
+    statement = (
+        delete(table)
+        .where(table.c.digest == digest, expiry.valid(table))
+        .where(accounts.c.id == table.c.account_id, ENABLED)
+        .returning(*COLUMNS)
+    )
+    return read_if(await conn.first(statement))
 
 
 async def _add(conn: Connection, table: Table, account_id: AccountId, digest: str, expires_at: datetime, **more: str | None) -> None:

@@ -11,9 +11,9 @@ LIBRARIES = ("aiohttp", "aiopg", "asyncssh", "celery", "cryptography", "psycopg2
 @pytest.mark.parametrize(
     ("imported", "unwanted"),
     [
-        ("web.app, skypanel.engines.embedded", {"boto3", "docker", "asyncssh"}),
+        ("web.app, skypanel.engines.embedded", {"boto3", "docker", "asyncssh", "aiosmtplib", "pyotp", "segno", "webauthn"}),
         ("gitreceiver.__main__, skypanel.engines.embedded", {"boto3", "docker", "jinja2"}),
-        ("workers.run, workers.app, skypanel.engines.embedded", {"boto3", "docker", "asyncssh", "jinja2"}),
+        ("workers.run, workers.app, skypanel.engines.embedded", {"boto3", "docker", "asyncssh", "jinja2", "aiosmtplib"}),
         ("workers.collector", {"boto3", "docker", *LIBRARIES}),
     ],
 )

@@ -53,6 +53,8 @@ RULES = {
     ("paas_tokens", "account_id"): "CASCADE",
     ("paas_login_links", "account_id"): "CASCADE",
     ("paas_sessions", "account_id"): "CASCADE",
+    ("paas_reset_links", "account_id"): "CASCADE",
+    ("paas_address_changes", "account_id"): "CASCADE",
     ("paas_known_addresses", "account_id"): "CASCADE",
     ("paas_uploads", "account_id"): "CASCADE",
     ("paas_remotes", "app_id"): "CASCADE",

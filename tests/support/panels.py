@@ -32,6 +32,7 @@ from skypanel.store import accounts, organizations
 from tests.fakes.clock import FakeClock
 from tests.fakes.crypto import FakeCipher
 from tests.fakes.logs import FakeLogs
+from tests.fakes.mail import FakeMailer
 from tests.fakes.nodes import FakeMachines, FakeSwarm
 from tests.fakes.objects import FakeObjects
 from tests.fakes.output import FakeOutput
@@ -258,6 +259,7 @@ async def open_stage(database, folder) -> Stage:
     builder.answer("detect", out=b"python\nPython\n")
     builder.answer("cat", "/app/Procfile", out=b"web: serve\nworker: toil\n")
     builder.answer("tar -c", out=b"a slug")
+    mailer = FakeMailer()
     machines, remotes, runtimes, swarm = FakeMachines(), FakeRemotes(folder / "elsewhere"), KeptRuntimes(folder / "runtimes"), FakeSwarm()
     panel = Panel(
         address=ADDRESS,
@@ -277,6 +279,7 @@ async def open_stage(database, folder) -> Stage:
         archives=TarballArchives(),
         clock=FakeClock(datetime.now(UTC)),
         parse_public_key=parse_public_key,
+        load_mailer=lambda: mailer,
         load_machines=lambda: machines,
         load_remotes=lambda: remotes,
         load_runtimes=lambda: runtimes,

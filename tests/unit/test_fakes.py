@@ -4,6 +4,7 @@ from functools import partial
 import pytest
 
 from skypanel.domain.limits import BUILD_LIMITS
+from skypanel.domain.mail import MailServer, Security
 from skypanel.domain.node import Availability, SecretKind, SshLogin
 from skypanel.domain.remote import Entrance, parse_url
 from tests.contracts.cipher import CipherContract
@@ -11,6 +12,7 @@ from tests.contracts.clock import ClockContract
 from tests.contracts.logs import APP, LogsContract
 from tests.contracts.machines import SCRIPTS as COMMANDS
 from tests.contracts.machines import MachinesContract
+from tests.contracts.mailer import MailerContract
 from tests.contracts.objects import ObjectsContract
 from tests.contracts.output import OutputContract
 from tests.contracts.queue import QueueContract
@@ -22,6 +24,7 @@ from tests.contracts.workspace import SCRIPTS, WorkspaceContract
 from tests.fakes.clock import FakeClock
 from tests.fakes.crypto import FakeCipher
 from tests.fakes.logs import FakeLogs
+from tests.fakes.mail import FakeMailer
 from tests.fakes.nodes import FakeMachine, FakeMachines, FakeSwarm
 from tests.fakes.objects import FakeObjects
 from tests.fakes.output import FakeOutput
@@ -104,6 +107,25 @@ class FakeRing:
 
     def retire_keys(self):
         del self.cipher.keys[2:]
+
+
+class TestFakeMailer(MailerContract):
+    @pytest.fixture
+    def mailer(self):
+        return FakeMailer()
+
+    @pytest.fixture
+    def server(self):
+        return MailServer("smtp.example.com", 587, Security.STARTTLS, "", "", "skypanel@example.com")
+
+    @pytest.fixture
+    def nowhere(self, mailer, server):
+        mailer.broken = True
+        return server
+
+    @pytest.fixture
+    def sent(self, mailer):
+        return lambda: [([mail.to], mail.text) for mail in mailer.sent]
 
 
 class TestFakeLogs(LogsContract):

@@ -71,6 +71,14 @@ def _ticket(name: str, *columns: Column[Any], comment: str) -> Table:
 
 login_links = _ticket("paas_login_links", comment="A link that signs an account in once, until it expires.")
 
+reset_links = _ticket("paas_reset_links", comment="A link that sets the password of an account once, until it expires.")
+
+address_changes = _ticket(
+    "paas_address_changes",
+    string("email"),
+    comment="An address that an account gets once its owner confirms it, until it expires.",
+)
+
 sessions = _ticket(
     "paas_sessions",
     Column("id", Uuid, nullable=False, unique=True, server_default=func.gen_random_uuid()),

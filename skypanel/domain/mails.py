@@ -1,0 +1,48 @@
+"""The texts of mails. A mail names nobody and nothing that a stranger chose, except the address that it goes to."""
+
+from datetime import timedelta
+
+from skypanel.domain.mail import Mail
+
+_IGNORE = "If that was not you, ignore this mail: nothing has changed."
+
+
+def _span(life: timedelta) -> str:
+    hours = int(life.total_seconds()) // 3600
+    return "an hour" if hours == 1 else f"{hours} hours"
+
+
+def invitation(to: str, url: str, life: timedelta) -> Mail:
+    """Invite the owner of a new account."""
+    text = f"You have an account on SkyPanel. This link signs you in, once and within {_span(life)}:\n\n{url}\n\nThen set a password.\n"
+    return Mail(to, "Your account on SkyPanel", text)
+
+
+def password_reset(to: str, url: str, life: timedelta) -> Mail:
+    """Let somebody who forgot a password set another one."""
+    text = f"Somebody asked for a new password for your account on SkyPanel. Set it here, within {_span(life)}:\n\n{url}\n\n{_IGNORE}\n"
+    return Mail(to, "A new password for SkyPanel", text)
+
+
+def address_to_confirm(to: str, url: str, life: timedelta) -> Mail:
+    """Ask the owner of a new address whether it is theirs."""
+    text = f"An account on SkyPanel is to get this address. Confirm that within {_span(life)}:\n\n{url}\n\n{_IGNORE}\n"
+    return Mail(to, "Confirm your address for SkyPanel", text)
+
+
+def address_taken(to: str) -> Mail:
+    """Tell somebody that another account asked for the address of theirs."""
+    return Mail(
+        to, "Your address on SkyPanel", f"Another account on SkyPanel asked for this address, but yours has it already.\n\n{_IGNORE}\n"
+    )
+
+
+def address_changed(to: str, new: str) -> Mail:
+    """Tell the old address of an account that it has another one."""
+    text = f"Your account on SkyPanel has the address {new} now. If that was not you, tell an administrator of the panel at once.\n"
+    return Mail(to, "Your address on SkyPanel was changed", text)
+
+
+def trial(to: str) -> Mail:
+    """Show that mail works."""
+    return Mail(to, "Mail from SkyPanel works", "An administrator asked for this mail, to see whether the settings of mail are right.\n")
