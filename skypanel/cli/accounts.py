@@ -116,6 +116,8 @@ def demote_account(email: str) -> None:
 def _show_link(panel: Panel, invitation: Invitation) -> None:
     click.echo(f"Send {invitation.account.email} this link, which signs in once and within a day; then they set a password under Account:")
     click.echo(invitation.url(panel.address))
+    if invitation.mail_note:
+        click.echo(invitation.mail_note)
 
 
 @click.group()

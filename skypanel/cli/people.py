@@ -245,6 +245,8 @@ def _report(panel: Panel, invitation: Invitation) -> None:
         return
     click.echo("Send this link, which signs in once and within a day; then a password can be set under Account:")
     click.echo(invitation.url(panel.address))
+    if invitation.mail_note:
+        click.echo(invitation.mail_note)
 
 
 COMMANDS = (orgs, members, access)

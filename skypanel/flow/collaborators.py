@@ -45,6 +45,20 @@ async def add(panel: Panel, app: App, email: str, role: Role, by: Account) -> In
     return await invitation.invite(panel, account, is_new=is_new)
 
 
+async def invite_again(panel: Panel, app: App, email: str, by: Account) -> Invitation:
+    """Mail a new link to a collaborator who has not signed in yet; earlier links stop working. An administrator of the panel gets it too.
+
+    Raises NotFound, Denied if there is no mail, Unavailable, and Conflict if the collaborator has signed in.
+    """
+    async with panel.transaction() as conn:
+        account = await invitation.known(conn, email)
+        if await collaborators.role(conn, app, account.id) is None:
+            raise NotFound(f"{account.email} has no access here.", "The list shows who has.")
+        renewed = await invitation.renew(panel, conn, account)
+        await audit.record(conn, AuditAction.ACCOUNT_INVITE, by, app, account=account)
+    return await invitation.sent_again(panel, renewed, by)
+
+
 async def remove(panel: Panel, app: App, email: str, by: Account) -> None:
     """Remove a collaborator. Raises NotFound."""
     async with panel.transaction() as conn:

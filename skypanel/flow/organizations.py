@@ -98,6 +98,19 @@ async def add_member(panel: Panel, organization: Organization, email: str, role:
     return await invitation.invite(panel, account, is_new=is_new)
 
 
+async def invite_again(panel: Panel, organization: Organization, email: str, by: Account) -> Invitation:
+    """Mail a new link to a member who has not signed in yet; earlier links stop working. An administrator of the panel gets it too.
+
+    Raises NotFound, Denied if the role of `by` is too low or there is no mail, Unavailable, and Conflict if the member has signed in.
+    """
+    async with panel.transaction() as conn:
+        account, role = await _member(conn, organization, email)
+        await _check(conn, organization, by, managing(role))
+        renewed = await invitation.renew(panel, conn, account)
+        await audit.record(conn, AuditAction.ACCOUNT_INVITE, by, organization=organization, account=account)
+    return await invitation.sent_again(panel, renewed, by)
+
+
 async def change_role(panel: Panel, organization: Organization, email: str, role: Role, by: Account) -> None:
     """Change a member's role. Raises NotFound, Denied, and Conflict for the last owner."""
     async with panel.transaction() as conn:

@@ -8,6 +8,7 @@ from skypanel.domain.ids import AttemptId
 from skypanel.domain.password import KNOWN_FOR, WINDOW, Attempts, check_password
 from skypanel.flow import audit, sessions
 from skypanel.flow.digest import digest
+from skypanel.ports.database import Connection
 from skypanel.ports.panel import Panel
 from skypanel.store import accounts, known_addresses, sign_in_attempts, sign_ins
 
@@ -49,9 +50,14 @@ async def is_set(panel: Panel, account: Account) -> bool:
 async def _set(panel: Panel, account: Account, new: str, but: str | None = None) -> None:
     hashed = await panel.passwords.hash(new)
     async with panel.transaction() as conn:
-        await accounts.set_password_hash(conn, account.id, hashed)
-        await sign_ins.end_sessions(conn, account.id, but=None if but is None else digest(but))
-        await audit.record(conn, AuditAction.ACCOUNT_SET_PASSWORD, account)
+        await store(conn, account, hashed, but)
+
+
+async def store(conn: Connection, account: Account, hashed: str, but: str | None = None) -> None:
+    """Store a password's hash in the caller's transaction, and end the account's sessions; the one with the secret `but` stays."""
+    await accounts.set_password_hash(conn, account.id, hashed)
+    await sign_ins.end_sessions(conn, account.id, but=None if but is None else digest(but))
+    await audit.record(conn, AuditAction.ACCOUNT_SET_PASSWORD, account)
 
 
 async def prove(panel: Panel, email: str, password: str, address: str) -> Account:

@@ -80,7 +80,8 @@ async def invite(panel: Panel, email: str, by: Account) -> Invitation:
                 f"{account.email} has a password, and signs in by it.",
                 f"Where it is lost, take it away and make a link: `skypanel accounts reset {account.email}`.",
             )
-        return await _admit(panel, conn, account, by, AuditAction.ACCOUNT_INVITE)
+        admitted = await _admit(panel, conn, account, by, AuditAction.ACCOUNT_INVITE)
+    return await invitation.mailed(panel, admitted)
 
 
 async def reset(panel: Panel, account: Account, by: Account) -> Invitation:
@@ -92,7 +93,8 @@ async def reset(panel: Panel, account: Account, by: Account) -> Invitation:
     async with panel.transaction() as conn:
         await accounts.set_password_hash(conn, account.id, None)
         await sign_ins.end_sessions(conn, account.id)
-        return await _admit(panel, conn, account, by, AuditAction.ACCOUNT_RESET)
+        admitted = await _admit(panel, conn, account, by, AuditAction.ACCOUNT_RESET)
+    return await invitation.mailed(panel, admitted)
 
 
 async def disable(panel: Panel, account: Account, by: Account) -> None:
