@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from skypanel.domain.app import App
 from skypanel.domain.build import Build, BuildState
-from skypanel.domain.ids import AccountId
+from skypanel.domain.ids import AccountId, DeployId
 from skypanel.domain.output import Stream, build_stream, rollout_stream
 from skypanel.domain.release import Release, Rollout, RolloutState
 
@@ -60,6 +60,12 @@ class Deploy:
         is_cancelled = any(part is not None and part.cancelled_at is not None for part in (self.build, self.rollout))
         build = self.build.state if self.build else None
         return state_of(build, self.rollout.state if self.rollout else None, is_cancelled=is_cancelled)
+
+    @property
+    def id(self) -> DeployId | None:
+        """The id of its build, or without one that of its release."""
+        made = self.build or self.release
+        return made.id if made else None
 
     @property
     def account_id(self) -> AccountId | None:

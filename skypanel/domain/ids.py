@@ -30,5 +30,7 @@ TransferId = NewType("TransferId", UUID)
 UploadId = NewType("UploadId", UUID)
 WalletEntryId = NewType("WalletEntryId", int)
 
+# A deploy has the id of its build, or without one that of its release.
+DeployId = BuildId | ReleaseId
 # Jobs that workers claim, and whose output they write.
 WorkId = BuildId | RolloutId | NodeId

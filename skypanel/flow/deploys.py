@@ -4,14 +4,15 @@ from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from uuid import UUID
 
 from skypanel.domain.app import App
 from skypanel.domain.build import Build
 from skypanel.domain.deploy import Deploy
 from skypanel.domain.errors import Conflict, Invalid, NotFound
-from skypanel.domain.ids import BuildId
+from skypanel.domain.ids import BuildId, ReleaseId
 from skypanel.domain.output import FIRST, Line, LineId, Place, Stream, build_stream
-from skypanel.domain.release import Rollout
+from skypanel.domain.release import Release, Rollout
 from skypanel.flow.follow import Show, show_build, show_rollout
 from skypanel.ports.database import Connection
 from skypanel.ports.panel import Panel
@@ -39,9 +40,17 @@ async def of_build(panel: Panel, app: App, build_id: BuildId) -> Deploy:
 async def of_version(panel: Panel, app: App, version: int) -> Deploy:
     """Return the deploy that created a release of an app. Raises NotFound."""
     async with panel.autocommit() as conn:
-        release = await releases.by_version(conn, app.id, version)
-        build = await builds.get(conn, release.build_id) if release.build_id else None
-        return Deploy(app, build, release, await rollouts.of_release(conn, release.id))
+        return await _of_release(conn, app, await releases.by_version(conn, app.id, version))
+
+
+async def of_id(panel: Panel, app: App, deploy_id: UUID) -> Deploy:
+    """Return a deploy of an app by the id of its build or release. Raises NotFound."""
+    async with panel.autocommit() as conn:
+        try:
+            return await _of_build(conn, app, await builds.of_app(conn, app.id, BuildId(deploy_id)))
+        except NotFound:
+            release = await releases.of_app(conn, app.id, ReleaseId(deploy_id))
+        return await _of_release(conn, app, release)
 
 
 async def asked_by(panel: Panel, deploy: Deploy) -> str | None:
@@ -67,6 +76,11 @@ async def under_way(conn: Connection, app: App) -> Deploy | None:
 async def _of_build(conn: Connection, app: App, build: Build) -> Deploy:
     release = await releases.of_build(conn, build.id)
     return Deploy(app, build, release, await rollouts.of_release(conn, release.id) if release else None)
+
+
+async def _of_release(conn: Connection, app: App, release: Release) -> Deploy:
+    build = await builds.get(conn, release.build_id) if release.build_id else None
+    return Deploy(app, build, release, await rollouts.of_release(conn, release.id))
 
 
 async def so_far(panel: Panel, deploy: Deploy, most: int) -> OutputTail:

@@ -2,14 +2,16 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 from skypanel.domain.app import App
 from skypanel.domain.build import Build
-from skypanel.domain.ids import AccountId, BuildId, ReleaseId
+from skypanel.domain.deploy_history import DeployEntry
+from skypanel.domain.ids import AccountId, BuildId, DeployId, ReleaseId
 from skypanel.domain.release import Release
 from skypanel.ports.database import Connection
 from skypanel.ports.panel import Panel
-from skypanel.store import accounts
+from skypanel.store import accounts, deploy_history
 from skypanel.store import builds as stored_builds
 from skypanel.store import releases as stored_releases
 
@@ -47,6 +49,26 @@ async def releases(panel: Panel, app: App, limit: int, low: int, high: int, *, i
     """Return at most `limit` of an app's releases with versions from `low` to `high`, both inclusive."""
     async with panel.autocommit() as conn:
         return await _release_entries(conn, await stored_releases.page(conn, app.id, limit, low, high, is_descending=is_descending))
+
+
+@dataclass(frozen=True)
+class DeployPage:
+    """A page of an app's deploys, newest first. `older` and `newer` are the deploys from which the pages beside it go on."""
+
+    entries: Sequence[DeployEntry]
+    older: DeployId | None
+    newer: DeployId | None
+
+
+async def deploys(panel: Panel, app: App, limit: int, *, older_than: UUID | None = None, newer_than: UUID | None = None) -> DeployPage:
+    """Return a page of an app's builds and releases as one history: the newest, or those right before or after one of them."""
+    before, after = (BuildId(each) if each else None for each in (older_than, newer_than))
+    async with panel.autocommit() as conn:
+        found = await deploy_history.page(conn, app.id, limit + 1, older_than=before, newer_than=after)
+    has_more = len(found) > limit
+    entries = found[-limit:] if after else found[:limit]
+    has_older, has_newer = (True, has_more) if after else (has_more, before is not None)
+    return DeployPage(entries, entries[-1].id if entries and has_older else None, entries[0].id if entries and has_newer else None)
 
 
 async def release(panel: Panel, app: App, named: ReleaseId | int) -> ReleaseEntry:

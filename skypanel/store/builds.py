@@ -135,7 +135,7 @@ def _read(row: Row) -> Build:
         id=row.id,
         app_id=row.app_id,
         account_id=row.account_id,
-        source=_source(row),
+        source=read_source(row),
         state=BuildState(row.state),
         attempt=row.attempt,
         created_at=row.created_at,
@@ -147,7 +147,8 @@ def _read(row: Row) -> Build:
     )
 
 
-def _source(row: Row) -> Source:
+def read_source(row: Row) -> Source:
+    """Return the source in a row with a build's columns."""
     note = None if row.source_subject is None else Note(row.source_subject, row.source_author or "")
     return Source(SourceKind(row.source_kind), row.source_digest, row.source_commit, row.source_branch, note)
 
