@@ -39,7 +39,7 @@ async def add(panel: Panel, app: App, email: str, role: Role, by: Account) -> In
     if role > HIGHEST_COLLABORATOR:
         raise Invalid(f"A collaborator cannot be {role.word}.", f"Choose {HIGHEST_COLLABORATOR.word} or below, or add a member.")
     async with panel.transaction() as conn:
-        account, is_new = await invitation.account_of(conn, email)
+        account, is_new = await invitation.account_of(conn, email, by)
         await collaborators.put(conn, app.id, account.id, role)
         await audit.record(conn, AuditAction.COLLABORATOR_ADD, by, app, collaborator=account.email, role=role.word)
     return await invitation.invite(panel, account, is_new=is_new)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from skypanel.domain import mails, names
 from skypanel.domain.access import runs_platform
 from skypanel.domain.account import Account
-from skypanel.domain.errors import Conflict, Denied, NotFound, SkyPanelError
+from skypanel.domain.errors import Conflict, Denied, Invalid, NotFound, SkyPanelError
 from skypanel.domain.life import LOGIN_LINK_LIFE
 from skypanel.domain.routing import Address
 from skypanel.flow import accounts as accounts_flow
@@ -40,11 +40,21 @@ class Invitation:
         return None if self.link is None else address.dashboard_url() + self.link.removeprefix("/")
 
 
-async def account_of(conn: Connection, email: str) -> tuple[Account, bool]:
-    """Return the account of an address, and whether it is new. Raises Invalid."""
+async def account_of(conn: Connection, email: str, by: Account) -> tuple[Account, bool]:
+    """Return the account of an address, and whether it is new. Raises Invalid.
+
+    The one who makes an account gets its sign-in link. Only administrators may get a link for another person's address.
+    """
     address = names.check_email(email)
     known = await accounts.by_email(conn, address)
-    return (known, False) if known else (await accounts.add(conn, address), True)
+    if known:
+        return known, False
+    if not runs_platform(by):
+        raise Invalid(
+            f"{address} has no account here.",
+            "Ask an administrator of this panel to make one: `skypanel accounts invite` and that address.",
+        )
+    return await accounts.add(conn, address), True
 
 
 async def known(conn: Connection, email: str) -> Account:

@@ -78,6 +78,12 @@ async def find(panel: Panel, by: Account, name: str) -> Organization:
     return found
 
 
+async def people(panel: Panel, organization: Organization) -> Sequence[tuple[Member, bool]]:
+    """Return an organization's members, the oldest membership first, each with whether they have a way to sign in."""
+    async with panel.autocommit() as conn:
+        return await organizations.people(conn, organization.id)
+
+
 async def members(panel: Panel, organization: Organization) -> Sequence[Member]:
     """Return an organization's members, the oldest membership first."""
     async with panel.autocommit() as conn:
@@ -87,12 +93,12 @@ async def members(panel: Panel, organization: Organization) -> Sequence[Member]:
 async def add_member(panel: Panel, organization: Organization, email: str, role: Role, by: Account) -> Invitation:
     """Add a member; an address without an account gets one.
 
-    Raises Invalid for an invalid address, Conflict for a member, Denied if the role of `by` is too low.
+    Raises as `invitation.account_of`, Conflict for a member, and Denied if the role of `by` is too low.
     """
     async with panel.transaction() as conn:
         await organizations.lock(conn, organization.id)
         await _check(conn, organization, by, managing(role))
-        account, is_new = await invitation.account_of(conn, email)
+        account, is_new = await invitation.account_of(conn, email, by)
         await organizations.add_member(conn, organization.id, account.id, role)
         await audit.record(conn, AuditAction.MEMBER_ADD, by, organization=organization, member=account.email, role=role.word)
     return await invitation.invite(panel, account, is_new=is_new)

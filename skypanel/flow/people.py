@@ -74,7 +74,7 @@ async def invite(panel: Panel, email: str, by: Account) -> Invitation:
     """
     check_admin(by)
     async with panel.transaction() as conn:
-        account, _ = await invitation.account_of(conn, email)
+        account, _ = await invitation.account_of(conn, email, by)
         if (await accounts.entry(conn, account.id)).has_password:
             raise Conflict(
                 f"{account.email} has a password, and signs in by it.",

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from sqlalchemy import ColumnElement, Select, func, insert, select, update
+from sqlalchemy import ColumnElement, Select, func, insert, or_, select, update
 
 from skypanel.domain.account import Account, AccountEntry
 from skypanel.domain.errors import Conflict
@@ -16,6 +16,11 @@ from skypanel.store.tables.organizations import memberships
 COLUMNS = (accounts.c.id, accounts.c.email, accounts.c.is_admin)
 # Whoever signs in, pushes or calls must have an enabled account.
 ENABLED: ColumnElement[bool] = accounts.c.disabled_at.is_(None)
+CAN_SIGN_IN = or_(
+    accounts.c.password_hash.is_not(None),
+    select(ssh_keys.c.id).where(ssh_keys.c.account_id == accounts.c.id).exists(),
+    select(tokens.c.id).where(tokens.c.account_id == accounts.c.id).exists(),
+)
 _ENTRIES = select(
     *COLUMNS,
     accounts.c.created_at,

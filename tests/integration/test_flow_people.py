@@ -8,8 +8,8 @@ from skypanel.domain.access import Action, Role, allows, managing
 from skypanel.domain.errors import Conflict, Denied, Invalid, NotFound
 from skypanel.flow import accounts as accounts_flow
 from skypanel.flow import apps as apps_flow
-from skypanel.flow import collaborators, detail, organizations
-from skypanel.store import accounts, audit
+from skypanel.flow import collaborators, detail, organizations, passwords
+from skypanel.store import accounts, audit, keys
 from skypanel.store import organizations as stored
 
 
@@ -49,6 +49,37 @@ async def test_who_makes_an_organization_owns_it(stage, acme):
 async def test_a_name_that_cannot_be_had(stage, acme, name, error):
     with pytest.raises(error):
         await organizations.create(stage.panel, stage.admin, name)
+
+
+async def test_who_never_signed_in_is_told_apart(stage, acme):
+    await organizations.add_member(stage.panel, acme, "ada@example.com", Role.VIEWER, stage.admin)
+    for email in ("key@example.com", "token@example.com"):
+        await organizations.add_member(stage.panel, acme, email, Role.VIEWER, stage.admin)
+    async with stage.panel.transaction() as conn:
+        await keys.add(conn, (await accounts.by_email(conn, "key@example.com")).id, "ssh-ed25519 AAAA", "SHA256:a", "laptop")
+        holder = await accounts.by_email(conn, "token@example.com")
+    await accounts_flow.add_token(stage.panel, holder, "CI")
+    await passwords.reset(stage.panel, stage.admin, "correct horse battery staple")
+    found = await organizations.people(stage.panel, acme)
+    assert {member.account.email: can_sign_in for member, can_sign_in in found} == {
+        stage.admin.email: True,
+        "ada@example.com": False,
+        "key@example.com": True,
+        "token@example.com": True,
+    }
+
+
+async def test_only_administrators_of_the_panel_make_accounts(stage, acme):
+    owner = await member(stage, acme, Role.OWNER)
+    app = await apps_flow.create(stage.panel, stage.admin, "anvil", organization_id=acme.id)
+    for attempt in (
+        organizations.add_member(stage.panel, acme, "ada@example.com", Role.VIEWER, owner),
+        collaborators.add(stage.panel, app, "ada@example.com", Role.VIEWER, owner),
+    ):
+        with pytest.raises(Invalid, match="no account here"):
+            await attempt
+    async with stage.panel.transaction() as conn:
+        assert await accounts.by_email(conn, "ada@example.com") is None
 
 
 async def test_owners_rename_an_organization(stage, acme):

@@ -55,7 +55,6 @@ async def permissions(call: Call) -> Page:
 async def add(call: Call, body: NewCollaborator) -> Reply:
     """Give somebody access to an app."""
     app, email = await call.app(), body.user
-    await people.check_known(call, email)
     role = _role(body.permissions) if body.permissions is not UNSET else Role.DEVELOPER
     invitation = await collaborators_flow.add(call.panel, app, email, role, call.account)
     headers = people.invited(call, invitation)

@@ -2,9 +2,7 @@
 
 from collections.abc import Mapping
 
-from skypanel.domain.access import Role, read_role, runs_platform
-from skypanel.domain.errors import Invalid
-from skypanel.flow import people
+from skypanel.domain.access import Role, read_role
 from skypanel.flow.invitation import Invitation
 from web.api.calls import Call
 from web.api.resources.common import ROLE_WORDS
@@ -15,17 +13,6 @@ ALIASES: Mapping[str, str] = {heroku: role.word for role, heroku in ROLE_WORDS.i
 def role(word: str, highest: Role = Role.OWNER) -> Role:
     """Return the role that a word names, in our words or Heroku's. Raises Invalid, which lists the roles."""
     return read_role(ALIASES.get(word, word), highest)
-
-
-async def check_known(call: Call, email: str) -> None:
-    """Raise Invalid if `email` has no account, unless the caller is an administrator.
-
-    The one who makes an account gets its sign-in link. Only administrators may get a link for another person's address.
-    """
-    if await people.known(call.panel, email) is None and not runs_platform(call.account):
-        raise Invalid(
-            f"{email} has no account here.", "Ask an administrator of this panel to make one: `skypanel accounts invite` and that address."
-        )
 
 
 def invited(call: Call, invitation: Invitation) -> dict[str, str]:

@@ -114,7 +114,6 @@ async def put_member(call: Call, body: MemberChange) -> Reply:
     organization, email = await call.organization(), body.email
     if any(each.account.email == email.lower() for each in await organizations_flow.members(call.panel, organization)):
         return await change_member(call, body)
-    await people.check_known(call, email)
     invitation = await organizations_flow.add_member(call.panel, organization, email, people.role(body.role), call.account)
     shown = await _found(call, organization, invitation.account.email)
     return Reply(resources.member(shown), 201, people.invited(call, invitation))
