@@ -44,14 +44,14 @@ class Exchange:
         try:
             chunk = await self._next()
         except (web.RequestPayloadError, zlib.error):
-            self._fault = refusal(400, failure("The request's body is broken: its chunks or its gzip cannot be read."))
+            self._fault = refusal(400, failure("The request's body is damaged: its chunks or its gzip data cannot be read."))
             return b""
         except OSError:  # the connection was lost
             return b""
         self._received += len(chunk)
         if self._received > self._max_bytes:
-            most = f"A request may have at most {self._max_bytes // MIB} MiB."
-            self._fault = refusal(413, failure(f"{most} It is counted inflated." if self._inflation else most))
+            most = f"The limit for a request is {self._max_bytes // MIB} MiB."
+            self._fault = refusal(413, failure(f"{most} Its size after decompression counts." if self._inflation else most))
             return b""
         return chunk
 
@@ -98,7 +98,7 @@ class Exchange:
         if self._told:
             return refusal(400, self._told.decode(errors="replace"))
         if status:
-            return refusal(503, failure("git ended before it could answer. Try again; if that fails too, the panel's log says why."))
+            return refusal(503, failure("git ended before it could answer. Try again; if that fails too, check the panel's log."))
         return web.Response(headers=self._response.headers)
 
     @property

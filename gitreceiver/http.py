@@ -35,7 +35,7 @@ MAX_BESIDE_PACK_BYTES = 10 * MIB  # the limit of git's own server for a fetch re
 CLEANUP_S = 1.0
 RETRY_S = 60
 CHECK_AGAIN_S = 1.0
-REVOKED = "The API token was revoked or has expired during this push."
+REVOKED = "The API token was revoked or expired during this push."
 STATUS: dict[type[SkyPanelError], int] = {
     NotFound: 404,
     Hidden: 404,
@@ -47,7 +47,7 @@ STATUS: dict[type[SkyPanelError], int] = {
 }
 SIGN_IN = 'Basic realm="SkyPanel", charset="UTF-8"'
 HOW = (
-    "Give an API token as the password, and any user name. `heroku authorizations:create` makes one, "
+    "Use an API token as the password, with any user name. `heroku authorizations:create` makes one, "
     "or an administrator: `skypanel tokens add --for` and your address."
 )
 
@@ -206,14 +206,14 @@ class HttpListener:
 
     def _check_host(self, request: web.Request) -> None:
         if request.host.partition(":")[0].lower() not in self._hosts:
-            raise Refused(421, f"SkyPanel keeps no repositories at {printable(request.host)}.")
+            raise Refused(421, f"There are no git repositories at {printable(request.host)}.")
 
     @contextmanager
     def _counted(self, who: Hashable, most: int) -> Iterator[None]:
         """Count a request under `who` while the block runs. Raises Refused above the limit."""
         if self.served[who] >= most:
             log.warning("too many requests: %d in all, %d of %s", self.served["all"], self.served[who], who)
-            raise Refused(429, "SkyPanel has too many requests. Try again in a minute.", **{hdrs.RETRY_AFTER: str(RETRY_S)})
+            raise Refused(429, "Too many requests. Try again in a minute.", **{hdrs.RETRY_AFTER: str(RETRY_S)})
         self.served[who] += 1
         try:
             yield
@@ -224,8 +224,8 @@ class HttpListener:
 
 
 def _revoked(*, is_live: bool) -> Denied:
-    consequence = "What it has deployed stays; its refs are not kept." if is_live else "Nothing of it is deployed."
-    return Denied(f"{REVOKED} {consequence}", "Push again with another one.")
+    consequence = "The release stays, but its branches are not stored." if is_live else "Nothing was deployed."
+    return Denied(f"{REVOKED} {consequence}", "Push again with another token.")
 
 
 async def _answered(handler: Handler, request: web.Request) -> web.StreamResponse:
@@ -251,15 +251,15 @@ def _service(request: web.Request) -> Service:
     try:
         return Service(request.query.get("service", "").removeprefix("git-"))
     except ValueError:
-        raise Refused(403, f"This is no service of SkyPanel's. {ONLY_GIT}") from None
+        raise Refused(403, f"This is not a git service. {ONLY_GIT}") from None
 
 
 def _check_body(request: web.Request, service: Service) -> None:
     expected = f"application/x-git-{service}-request"
     if request.content_type != expected:
-        raise Refused(415, f"The Content-Type is to be {expected}. {ONLY_GIT}")
+        raise Refused(415, f"The Content-Type must be {expected}. {ONLY_GIT}")
     if request.headers.get(hdrs.CONTENT_ENCODING, "identity").lower() not in {"identity", "gzip"}:
-        raise Refused(415, "SkyPanel takes gzip, and no other Content-Encoding.", **{hdrs.ACCEPT_ENCODING: "gzip"})
+        raise Refused(415, "The only supported Content-Encoding is gzip.", **{hdrs.ACCEPT_ENCODING: "gzip"})
 
 
 def _protocol(request: web.Request) -> str:

@@ -154,7 +154,9 @@ class _GitSession:
             except TimeoutError:
                 if self._asked:  # a pusher sends nothing during the build
                     continue
-                await self._tell(failure(f"Nothing came for {self._git.idle_s:.0f} seconds. Try again.").encode() + b"\n")
+                await self._tell(
+                    failure(f"The connection timed out: nothing came for {self._git.idle_s:.0f} seconds. Try again.").encode() + b"\n"
+                )
                 return b""
 
     async def _download(self, process: GitProcess) -> None:
@@ -192,7 +194,7 @@ class _GitSession:
             for line in failures(error):
                 pipes.say(line)
         except BaseException:
-            pipes.say(failure("This push was cut short. Push again; if that fails too, the panel's log says why."))
+            pipes.say(failure("This push was interrupted. Push again; if that fails too, check the panel's log."))
             raise
         finally:
             pipes.close()

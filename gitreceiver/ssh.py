@@ -153,10 +153,10 @@ class Connection(asyncssh.SSHServer):
         Not earlier: a client that is disconnected while it is sending never reads the message.
         """
         if self._turned_away:
-            self._connection.disconnect(asyncssh.DISC_TOO_MANY_CONNECTIONS, "SkyPanel has too many connections. Try again in a minute.")
+            self._connection.disconnect(asyncssh.DISC_TOO_MANY_CONNECTIONS, "Too many connections. Try again in a minute.")
         elif username != USER:
             self._connection.send_auth_banner(
-                f" !     SkyPanel knows one SSH user, {USER}. Use a remote such as ssh://{USER}@<host>:<port>/<app>.git\r\n"
+                f" !     The only SSH user is {USER}. Use a remote such as ssh://{USER}@<host>:<port>/<app>.git\r\n"
             )
         return True
 
@@ -214,4 +214,4 @@ class Connection(asyncssh.SSHServer):
 
     def _leave_if_unused(self) -> None:
         if not any(channel.started for channel in self._channels):
-            self._connection.disconnect(asyncssh.DISC_BY_APPLICATION, "SkyPanel was asked for nothing.")
+            self._connection.disconnect(asyncssh.DISC_BY_APPLICATION, "No command was given.")

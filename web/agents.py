@@ -30,7 +30,7 @@ async def slugs(request: web.Request) -> web.Response:
     node = await _node(request)
     known = request.query.get("known", "")
     if not _MARK.fullmatch(known):
-        raise Invalid("This is no mark.", "Ask without one.")
+        raise Invalid("This is not a valid mark.", "Send the request without it.")
     with registered(request):
         orders = await heartbeat.orders(request.app[PANEL], node, known)
     return web.json_response({"slugs": list(orders.digests), "mark": orders.mark, "stops": list(orders.stops)})
@@ -75,7 +75,7 @@ async def _node(request: web.Request) -> Node:
     token = header.removeprefix(SCHEME)
     # Real tokens are short ASCII. A header that is not UTF-8 contains surrogates, which cannot be encoded for hashing.
     if not header.startswith(SCHEME) or not token.isascii() or len(token) > MAX_TOKEN:
-        raise Denied("Only agents of nodes have something to ask here.", "Give the node's token.")
+        raise Denied("Only the agents of nodes may send this request.", "Send the node's token.")
     return await heartbeat.agent(request.app[PANEL], token)
 
 
@@ -85,5 +85,5 @@ async def _json(request: web.Request) -> object:
     try:
         body: object = json.loads(await request.read())
     except (ValueError, RecursionError, ConnectionError, web.RequestPayloadError) as error:
-        raise Invalid("This is no JSON that can be read.") from error
+        raise Invalid("The body is not valid JSON.") from error
     return body

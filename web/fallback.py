@@ -20,7 +20,7 @@ async def answer(request: web.Request) -> web.StreamResponse:
         return web.FileResponse(STATIC / "style.css", headers={"Cache-Control": "no-store"})
     app = await _app_at(request)
     if app is None:
-        return message(request, 404, "There is no app here.", f"Nothing answers for {host(request)}.")
+        return message(request, 404, "There is no app here.", f"No app is deployed at {host(request)}.")
     if app.maintenance:
         response = page("maintenance", 503, name=app.name, style=FOREIGN_STYLE)
         response.headers["Retry-After"] = RETRY_AFTER_S

@@ -23,6 +23,6 @@ async def read(request: web.Request) -> Fields:
         body = await request.read()
         fields = dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict"))
     except (ValueError, ConnectionError, web.RequestPayloadError) as error:
-        raise Invalid("This is not a form that can be read.", "Open the page again and fill it in there.") from error
+        raise Invalid("The form cannot be read.", "Reload the page and fill in the form again.") from error
     session.check_form(request, fields.get(TOKEN, ""))
     return fields

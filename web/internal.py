@@ -38,7 +38,7 @@ async def proxy(request: web.Request) -> web.Response:
     panel, settings, last = request.app[PANEL], request.app[SETTINGS], request.app[LAST_SERVED]
     token = request.headers.get(PROXY_TOKEN_HEADER, "")
     if not hmac.compare_digest(token.encode(errors="surrogateescape"), settings.traefik_token.encode()):
-        raise NotFound("There is nothing here.")
+        raise NotFound("There is nothing at this URL.")
     in_force = await route.look(panel, last.state)
     if in_force is not None:
         config = proxied.config(settings, in_force.routes)

@@ -73,13 +73,17 @@ async def answered(request: web.Request, handler: Handler) -> web.StreamResponse
         return answer
     except Exception:
         log.exception("%s %s failed (request %s)", request.method, _place(request), request[REQUEST_ID])
-        fault = SkyPanelError("Something went wrong here.", f"The panel's log has the details under {request[REQUEST_ID]}.")
+        fault = SkyPanelError(
+            "Something went wrong.", f"An administrator finds the details in the panel's log under {request[REQUEST_ID]}."
+        )
         return _error(request, *UNEXPECTED, fault)
 
 
 def _fault(error: web.HTTPException) -> SkyPanelError:
     if isinstance(error, web.HTTPMethodNotAllowed):
-        return SkyPanelError(f"{printable(error.method)} is no method of this path.", f"It has {', '.join(sorted(error.allowed_methods))}.")
+        return SkyPanelError(
+            f"{printable(error.method)} is not a method of this URL.", f"Allowed methods: {', '.join(sorted(error.allowed_methods))}."
+        )
     return SkyPanelError(f"{error.reason}.")
 
 
@@ -102,7 +106,7 @@ async def _over_tls(request: web.Request) -> web.Response | None:
     if not address.dashboard_has_tls or origin(request).startswith("https:"):
         return None
     if request.method not in READING:
-        raise Denied("The dashboard is there by HTTPS alone.", f"Open it at {address.dashboard_url()}")
+        raise Denied("The dashboard requires HTTPS.", f"Open it at {address.dashboard_url()}")
     return web.Response(status=308, headers={"Location": f"{address.dashboard_url().rstrip('/')}{request.rel_url.raw_path_qs}"})
 
 
@@ -111,7 +115,7 @@ async def refuse_cross_site(request: web.Request, handler: Handler) -> web.Strea
     """Refuse cross-origin writes (CSRF). Apps share the dashboard's site, so SameSite cookies do not suffice."""
     if request.method in READING or request.path.startswith(AGENTS) or _origin_of_sender(request) == origin(request):
         return await handler(request)
-    raise Denied("This request came from another site.", "Open the dashboard itself and try there.")
+    raise Denied("This request came from another site.", "Open the dashboard and try again there.")
 
 
 MIDDLEWARES = (identified, answered, by_host, refuse_cross_site)

@@ -45,7 +45,7 @@ class PendingRuns:
         self._waiting = {place: each for place, each in self._waiting.items() if each.until > now}
         same = sum(each.run.token_id == run.token_id for each in self._waiting.values())
         if len(self._waiting) >= MAX_WAITING or same >= MAX_WAITING_OF_ONE:
-            raise Conflict("Too many one-off dynos wait for somebody to connect.", "Try again in a minute.")
+            raise Conflict("Too many one-off dynos are waiting for a connection.", "Try again in a minute.")
         place, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
         self._waiting[place] = _Waiting(run, now + WAIT_S, secret)
         return f"{place}.{secret}"

@@ -101,7 +101,7 @@ def check_form(request: web.Request, token: str) -> None:
     """Raise Denied unless the CSRF token belongs to the session or visit of this request."""
     held = secret(request)
     if held is None or not hmac.compare_digest(form_token(held).encode(), token.encode()):
-        raise Denied("This form is too old, or not ours.", "Open the page again and fill it in there.")
+        raise Denied("This form has expired.", "Reload the page and fill in the form again.")
 
 
 def secret(request: web.Request) -> str | None:

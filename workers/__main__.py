@@ -26,7 +26,7 @@ def make_folders(loaded: Settings) -> None:
         return
     loaded.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     if loaded.home.stat().st_uid != os.geteuid():
-        raise Conflict(f"{loaded.home} belongs to somebody else.", "Set SKYPANEL_HOME to a folder of your own.")
+        raise Conflict(f"{loaded.home} belongs to another user.", "Set SKYPANEL_HOME to a folder of your own.")
     for name in FOLDERS:
         (loaded.home / name).mkdir(mode=0o700, exist_ok=True)
 

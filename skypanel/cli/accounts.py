@@ -19,7 +19,7 @@ from skypanel.flow import people as people_flow
 from skypanel.flow.invitation import Invitation
 from skypanel.ports.panel import Panel
 
-FOR = click.option("--for", "whose", metavar="EMAIL", help="Whose; without it, the admin's own.")
+FOR = click.option("--for", "whose", metavar="EMAIL", help="The account's e-mail address; the first admin's by default.")
 MOST_OF_KEY_BYTES = 16 * 1024
 
 # Takes the panel, the account to act on, and the admin.
@@ -114,7 +114,9 @@ def demote_account(email: str) -> None:
 
 
 def _show_link(panel: Panel, invitation: Invitation) -> None:
-    click.echo(f"Send {invitation.account.email} this link, which signs in once and within a day; then they set a password under Account:")
+    click.echo(
+        f"Send {invitation.account.email} this sign-in link. It works once, within a day. They can then set a password under Account:"
+    )
     click.echo(invitation.url(panel.address))
     if invitation.mail_note:
         click.echo(invitation.mail_note)
@@ -169,7 +171,7 @@ def remove_key(fingerprint: str, whose: str | None) -> None:
 
     async def act(panel: Panel, owner: Account, by: Account) -> None:
         if not await accounts_flow.remove_key(panel, owner, fingerprint, by=by):
-            raise NotFound(f"{owner.email} has no key {fingerprint}.", f"`skypanel keys list --for {owner.email}` shows those there are.")
+            raise NotFound(f"{owner.email} has no key {fingerprint}.", f"`skypanel keys list --for {owner.email}` lists them.")
         click.echo(f"Removed {fingerprint}")
 
     _about(whose, act)
@@ -194,13 +196,13 @@ def list_tokens(whose: str | None) -> None:
 
 @tokens.command("add")
 @click.argument("description")
-@click.option("--days", type=click.IntRange(1), help="Expires after so many days.")
+@click.option("--days", type=click.IntRange(1), help="Days until the token expires.")
 @click.option(
     "--scope",
     type=click.Choice([scope.value for scope in Scope]),
     default=Scope.GLOBAL.value,
     show_default=True,
-    help="What it is good for.",
+    help="What the token may do.",
 )
 @FOR
 def add_token(description: str, days: int | None, scope: str, whose: str | None) -> None:
@@ -226,7 +228,7 @@ def revoke_token(token_id: str, whose: str | None) -> None:
 
     async def act(panel: Panel, owner: Account, by: Account) -> None:
         if not await accounts_flow.revoke_token(panel, owner, wanted, by=by):
-            raise NotFound(f"{owner.email} has no token {token_id}.", f"`skypanel tokens list --for {owner.email}` shows those there are.")
+            raise NotFound(f"{owner.email} has no token {token_id}.", f"`skypanel tokens list --for {owner.email}` lists them.")
         click.echo("Revoked.")
 
     _about(whose, act)

@@ -182,7 +182,7 @@ def _assignment(text: str) -> tuple[str, str]:
 
 @click.command()
 @click.argument("app")
-@click.option("--path", "-p", help="The path to ask for, such as /health.")
+@click.option("--path", "-p", help="The path to request, such as /health.")
 @click.option("--interval", "-i", type=int, metavar="SECONDS", help="How often.")
 def health(app: str, path: str | None, interval: int | None) -> None:
     """Show how an app's health is checked on a Swarm, or change it."""
@@ -193,7 +193,7 @@ def health(app: str, path: str | None, interval: int | None) -> None:
     async def act(panel: Panel, by: Account) -> None:
         found = await apps_flow.access(panel, by, app, Action.VIEW_APP)
         check = found.health
-        click.echo(f"{check.path} every {check.interval_s} s; where there is no such page, whether something listens on $PORT")
+        click.echo(f"{check.path} every {check.interval_s} s; if there is no such page, whether something listens on $PORT")
         for dyno, said in sorted((await health_flow.chosen(panel, found)).items()):
             click.echo(f"{dyno}: {said}")
 
@@ -202,7 +202,7 @@ def health(app: str, path: str | None, interval: int | None) -> None:
 
 @click.command("releases")
 @click.argument("app")
-@click.option("--number", "-n", default=15, show_default=True, help="How many, the newest first.")
+@click.option("--number", "-n", default=15, show_default=True, help="How many releases to show.")
 def list_releases(app: str, number: int) -> None:
     """Show an app's releases; the one marked * serves."""
 
@@ -232,8 +232,8 @@ def rollback(app: str, version: str | None) -> None:
 
 @click.command()
 @click.argument("app")
-@click.option("--lines", "-n", default=100, show_default=True, help="How many lines to begin with.")
-@click.option("--tail", "-t", is_flag=True, help="Go on showing new lines.")
+@click.option("--lines", "-n", default=100, show_default=True, help="How many lines to show first.")
+@click.option("--tail", "-t", is_flag=True, help="Keep showing new lines.")
 @click.option("--dyno", "-d", help="Only this dyno, such as web.1.")
 def logs(app: str, lines: int, dyno: str | None, *, tail: bool) -> None:
     """Show what an app's dynos print."""
@@ -255,7 +255,7 @@ def maintenance(app: str, state: str) -> None:
     async def act(panel: Panel, by: Account) -> None:
         found = await apps_flow.access(panel, by, app, Action.MAINTAIN_APP)
         await maintenance_flow.switch(panel, found, by, on=state == "on")
-        click.echo(f"Maintenance of {found.name} is {state}.")
+        click.echo(f"Maintenance mode of {found.name} is {state}.")
 
     session.run(act)
 
@@ -269,7 +269,7 @@ def rename(app: str, name: str) -> None:
     async def act(panel: Panel, by: Account) -> None:
         renamed = await apps_flow.rename(panel, await apps_flow.access(panel, by, app, Action.RENAME_APP), name, by)
         click.echo(f"{app} is {renamed.name} now, at {panel.address.url(renamed.name)}")
-        click.echo(f"Tell git so: git remote set-url skypanel {panel.address.git_remote(renamed.name)}")
+        click.echo(f"Update your git remote: git remote set-url skypanel {panel.address.git_remote(renamed.name)}")
 
     session.run(act)
 
@@ -291,7 +291,7 @@ def transfer(app: str, organization: str) -> None:
 
 @click.command()
 @click.argument("app")
-@click.option("--confirm", metavar="APP", help="The app's name once more.")
+@click.option("--confirm", metavar="APP", help="The app's name again, to confirm.")
 def destroy(app: str, confirm: str | None) -> None:
     """Destroy an app with its repository, releases and logs."""
     asking.confirm(app, confirm, f"{app} is destroyed for good, with its repository, releases, config vars and logs.")

@@ -23,18 +23,18 @@ def wallet() -> None:
 
 @wallet.command("show")
 @click.argument("organization")
-@click.option("-n", "lines", default=20, show_default=True, type=click.IntRange(1, 1000), help="How many lines.")
+@click.option("-n", "lines", default=20, show_default=True, type=click.IntRange(1, 1000), help="How many entries to show.")
 def show_wallet(organization: str, lines: int) -> None:
     """Show what an organization has left, and the newest lines of its wallet."""
 
     async def act(panel: Panel, by: Account) -> None:
         shown = await wallet_flow.show(panel, await organizations_flow.find(panel, by, organization), lines)
         money = await billing_flow.formatter(panel)
-        click.echo(f"{shown.organization.name} has {money(shown.balance)}{'' if shown.is_charged else ', and pays nothing'}.")
+        click.echo(f"{shown.organization.name} has {money(shown.balance)}{'' if shown.is_charged else ', and is not charged'}.")
         if shown.organization.unpaid:
-            click.echo("Its apps are stopped until it has more than 0.")
+            click.echo("Its apps are stopped until its balance is above 0.")
         if shown.organization.held:
-            click.echo(f"An administrator suspended its apps, until: skypanel orgs resume {shlex.quote(shown.organization.name)}")
+            click.echo(f"An administrator suspended its apps. To resume them: skypanel orgs resume {shlex.quote(shown.organization.name)}")
         show_table([("AT", "AMOUNT", "LEFT", "FOR"), *(_row(entry, money) for entry in shown.entries)])
 
     session.run(act)
@@ -65,16 +65,16 @@ def bill_wallet(organization: str, state: str) -> None:
     async def act(panel: Panel, by: Account) -> None:
         found = await organizations_flow.find(panel, by, organization)
         await wallet_flow.set_billed(panel, found, by, billed=state == "on")
-        click.echo(f"{found.name} pays {'for its apps' if state == 'on' else 'nothing'}.")
+        click.echo(f"{found.name} {'is' if state == 'on' else 'is not'} charged for its apps.")
         if state == "on" and not (await wallet_flow.show(panel, found, 1)).is_charged:
-            click.echo("Nobody does until billing is switched on: skypanel settings set billing=true")
+            click.echo("Nobody is charged until billing is on: skypanel settings set billing=true")
 
     session.run(act)
 
 
 @click.command()
 @click.argument("organization")
-@click.option("--month", help="Such as 2026-11; this month without it.")
+@click.option("--month", help="The month, such as 2026-11; by default the current one.")
 def usage(organization: str, month: str | None) -> None:
     """Show what each app of an organization used in a month, by UTC, and what that costs."""
     chosen = read_month(month) if month else None

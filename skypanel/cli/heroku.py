@@ -72,7 +72,7 @@ def panel(environ: Mapping[str, str]) -> tuple[Target, str | None]:
     try:
         loaded = sources.load(environ)
     except SkyPanelError as error:
-        raise NotFound("There is no panel of this machine that you may use.", "Set SKYPANEL_URL to a panel's address.") from error
+        raise NotFound("There is no panel on this machine that you may use.", "Set SKYPANEL_URL to a panel's address.") from error
     authority, token = loaded.home / "ca.crt", loaded.home / "token"
     origin = loaded.address.https_url().rstrip("/")
     return Target(origin, _text(authority), is_here=True), _text(token).strip() if os.access(token, os.R_OK) else None
@@ -110,7 +110,9 @@ def _origin(url: str) -> str:
     except ValueError:
         split = urlsplit("")
     if split.scheme not in {"http", "https"} or not split.hostname or split.username or split.path not in {"", "/"} or split.query:
-        raise Invalid(f"SKYPANEL_URL is {printable(url)}, which is no panel's address.", "Write it like this: https://paas.example.com")
+        raise Invalid(
+            f"SKYPANEL_URL is {printable(url)}, which is not the address of a panel.", "Write it like this: https://paas.example.com"
+        )
     return f"{split.scheme}://{split.netloc.lower()}"
 
 
@@ -118,7 +120,7 @@ def _text(file: Path) -> str:
     try:
         return file.read_text()
     except (OSError, ValueError) as error:
-        raise Unavailable(f"{file} cannot be read.", "Look whether it is there, and whether you may read it.") from error
+        raise Unavailable(f"{file} cannot be read.", "Check that the file exists and that you may read it.") from error
 
 
 def _saved_token(environ: Mapping[str, str], port: int) -> str | None:

@@ -65,12 +65,12 @@ def _when(moment: datetime | None) -> str:
 @click.argument("name")
 @click.argument("address")
 @click.option("--port", default=SSH_PORT, show_default=True, help="The port of its SSH server.")
-@click.option("--user", default="root", show_default=True, help="Root, or who may use sudo without a password.")
+@click.option("--user", default="root", show_default=True, help="Root, or a user with sudo without a password.")
 @click.option(
-    "--key", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="The private key to log in with; without it, a password."
+    "--key", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="The SSH private key; without it, a password is asked for."
 )
 @click.option(
-    "--provision", "is_provisioned", is_flag=True, help="Make it a node at once: install Docker, join the Swarm, start the agent."
+    "--provision", "is_provisioned", is_flag=True, help="Provision it right away: install Docker, join the Swarm, start the agent."
 )
 def add(name: str, address: str, port: int, user: str, key: Path | None, *, is_provisioned: bool) -> None:
     """Add a machine: skypanel nodes add worker1 192.0.2.7 --key ~/.ssh/id_ed25519 --provision."""
@@ -82,7 +82,7 @@ def add(name: str, address: str, port: int, user: str, key: Path | None, *, is_p
         if is_provisioned:
             await _provision(panel, by, name)
         else:
-            click.echo(f"`skypanel nodes provision {name}` makes it a node.")
+            click.echo(f"Run `skypanel nodes provision {name}` to make it a node.")
 
     session.run(act)
 
@@ -114,7 +114,7 @@ async def _provision(panel: Panel, by: Account, name: str) -> None:
     before = await nodes_flow.provision(panel, by, name)
     after = await nodes_flow.follow(panel, before, _write)
     if after is not None and after.error:
-        raise Invalid(f"{name} was not provisioned.", f"Mend what is said above, then run `skypanel nodes provision {name}`.")
+        raise Invalid(f"{name} was not provisioned.", f"Fix the problem above, then run `skypanel nodes provision {name}`.")
 
 
 async def _write(line: str) -> None:
@@ -142,7 +142,7 @@ def _facts(panel: Panel, node: Node) -> list[tuple[str, str]]:
         ("State", f"{node.state}, wanted {node.wanted}"),
         ("SSH", f"{node.user}@{node.address}, port {node.port}, by {node.kind}"),
         ("Host key", panel.machines.fingerprint(node.host_key)),
-        ("Member", node.member_id or "not of the Swarm yet"),
+        ("Member", node.member_id or "not in the Swarm yet"),
         ("Heartbeat", _when(node.heartbeat_at)),
         ("Slugs", f"{len(node.report.staged)} staged" if node.report else "unknown"),
         *([("Error", node.error)] if node.error else []),
@@ -156,7 +156,7 @@ def drain(name: str) -> None:
 
     async def act(panel: Panel, by: Account) -> None:
         await nodes_flow.drain(panel, by, name)
-        click.echo(f"{name} gets no dynos any more; those it has start elsewhere.")
+        click.echo(f"{name} gets no more dynos; its dynos start on other nodes.")
 
     session.run(act)
 
@@ -168,14 +168,14 @@ def activate(name: str) -> None:
 
     async def act(panel: Panel, by: Account) -> None:
         await nodes_flow.activate(panel, by, name)
-        click.echo(f"{name} gets dynos again, once it has their slugs.")
+        click.echo(f"{name} gets dynos again once it has their slugs.")
 
     session.run(act)
 
 
 @nodes.command()
 @click.argument("name")
-@click.option("--confirm", metavar="NODE", help="The node's name once more.")
+@click.option("--confirm", metavar="NODE", help="The node's name again, to confirm.")
 def remove(name: str, confirm: str | None) -> None:
     """Drain a node, take it out of the Swarm and forget it."""
     asking.confirm(name, confirm, f"{name} leaves the Swarm, and its dynos move to other nodes.")

@@ -68,7 +68,7 @@ def _granted(granted: Granted) -> tuple[str, ...]:
 
 @orgs.command("suspend")
 @click.argument("organization")
-@click.option("--confirm", metavar="NAME", help="The organization's name once more.")
+@click.option("--confirm", metavar="NAME", help="The organization's name again, to confirm.")
 def suspend_organization(organization: str, confirm: str | None) -> None:
     """Stop all apps of an organization, until it is resumed."""
 
@@ -98,9 +98,9 @@ def resume_organization(organization: str) -> None:
 
 @orgs.command("delete")
 @click.argument("organization")
-@click.option("--apps", "on_delete", type=click.Choice([on_delete.value for on_delete in OnDelete]), help="What becomes of its apps.")
-@click.option("--to", "heir", metavar="ORGANIZATION", help="Who gets them, with --apps reassign.")
-@click.option("--confirm", metavar="NAME", help="The organization's name once more.")
+@click.option("--apps", "on_delete", type=click.Choice([on_delete.value for on_delete in OnDelete]), help="What happens to its apps.")
+@click.option("--to", "heir", metavar="ORGANIZATION", help="The organization that gets the apps, with --apps reassign.")
+@click.option("--confirm", metavar="NAME", help="The organization's name again, to confirm.")
 def delete_organization(organization: str, on_delete: str | None, heir: str | None, confirm: str | None) -> None:
     """Delete an organization, once its apps are destroyed or another organization's."""
     chosen = read_on_delete(on_delete) if on_delete else None
@@ -108,9 +108,9 @@ def delete_organization(organization: str, on_delete: str | None, heir: str | No
     async def act(panel: Panel, by: Account) -> None:
         found = await deletion_flow.find(panel, by, organization)
         to = await deletion_flow.find_recipient(panel, by, heir) if heir else None
-        asking.confirm(found.name, confirm, f"{found.name} is deleted for good, and what its wallet has left goes nowhere.")
+        asking.confirm(found.name, confirm, f"{found.name} is deleted for good, and its remaining balance is lost.")
         left = await deletion_flow.delete(panel, found, by, chosen, to=to, confirm=found.name)
-        click.echo(f"{found.name} is gone. Its wallet had {(await billing_flow.formatter(panel))(left)} left.")
+        click.echo(f"{found.name} is deleted. Its wallet had {(await billing_flow.formatter(panel))(left)} left.")
 
     session.run(act)
 
@@ -183,7 +183,7 @@ def remove_member(organization: str, email: str) -> None:
     async def act(panel: Panel, by: Account) -> None:
         found = await organizations_flow.access(panel, by, organization, Action.VIEW_MEMBERS)
         await organizations_flow.remove_member(panel, found, email, by)
-        click.echo(f"{email} is no member of {found.name} any more.")
+        click.echo(f"{email} is no longer a member of {found.name}.")
 
     session.run(act)
 
@@ -228,7 +228,7 @@ def remove_collaborator(app: str, email: str) -> None:
     async def act(panel: Panel, by: Account) -> None:
         found = await apps_flow.access(panel, by, app, Action.SHARE_APP)
         await collaborators_flow.remove(panel, found, email, by)
-        click.echo(f"{email} has no access to {found.name} any more.")
+        click.echo(f"{email} no longer has access to {found.name}.")
 
     session.run(act)
 
@@ -241,9 +241,9 @@ def _print(people: Sequence[Member]) -> None:
 def _report(panel: Panel, invitation: Invitation) -> None:
     click.echo(f"{invitation.account.email} has access.")
     if invitation.link is None:
-        click.echo(f"They had an account before. If their link or password is lost: skypanel accounts reset {invitation.account.email}")
+        click.echo(f"They already had an account. If their link or password is lost: skypanel accounts reset {invitation.account.email}")
         return
-    click.echo("Send this link, which signs in once and within a day; then a password can be set under Account:")
+    click.echo("Send them this sign-in link. It works once, within a day. They can then set a password under Account:")
     click.echo(invitation.url(panel.address))
     if invitation.mail_note:
         click.echo(invitation.mail_note)

@@ -12,7 +12,7 @@ from skypanel.flow import remote as remote_flow
 from skypanel.flow.follow import follow_build
 from skypanel.ports.panel import Panel
 
-CREATE = click.option("--create", is_flag=True, help="Make the app where there is none.")
+CREATE = click.option("--create", is_flag=True, help="Create the app if it does not exist.")
 
 
 @click.group()
@@ -40,9 +40,9 @@ def show(app: str) -> None:
 @remote.command("set")
 @click.argument("app")
 @click.argument("url")
-@click.option("--branch", "-b", default="", help="The branch to deploy; without it, the repository's default.")
+@click.option("--branch", "-b", default="", help="The branch to deploy; by default that of the repository.")
 @CREATE
-@click.option("--deploy", "is_deployed", is_flag=True, help="Deploy it at once.")
+@click.option("--deploy", "is_deployed", is_flag=True, help="Deploy it right away.")
 def set_url(app: str, url: str, branch: str, *, create: bool, is_deployed: bool) -> None:
     """Set an app's git URL, once it can be read: skypanel remote set hello https://example.com/ada/hello.git."""
 
@@ -89,7 +89,7 @@ def clear(app: str) -> None:
 
     async def act(panel: Panel, by: Account) -> None:
         await remote_flow.clear(panel, await apps_flow.access(panel, by, app, Action.CONFIGURE_APP), by)
-        click.echo(f"{app} has no git URL any more.")
+        click.echo(f"{app} no longer has a git URL.")
 
     session.run(act)
 

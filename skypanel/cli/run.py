@@ -29,8 +29,10 @@ CHUNK_BYTES = 64 * 1024
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("app")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
-@click.option("--env", "-e", "assignments", multiple=True, metavar="KEY=VALUE", help="A variable beside the config vars.")
-@click.option("--detached", "-d", is_flag=True, help="Let it run by itself, its output in the app's log.")
+@click.option(
+    "--env", "-e", "assignments", multiple=True, metavar="KEY=VALUE", help="An environment variable in addition to the config vars."
+)
+@click.option("--detached", "-d", is_flag=True, help="Run it in the background, with its output in the app's log.")
 def run(app: str, command: Sequence[str], assignments: Sequence[str], *, detached: bool) -> None:
     """Run a command in a one-off dyno: skypanel run hello -- python manage.py migrate."""
     environment = dict(_assignment(text) for text in assignments)

@@ -57,7 +57,7 @@ def show_storage() -> None:
 
     async def act(panel: Panel, by: Account) -> None:
         moving = await storage_flow.moving(panel, by)
-        click.echo(f"Objects are in {moving.storages.current.place}, which answers.")
+        click.echo(f"Objects are in {moving.storages.current.place}, which responds.")
         if moving.storages.before is not None:
             click.echo(f"{moving.left} are still to be moved from {moving.storages.before.place}")
 
@@ -70,17 +70,17 @@ def move_storage() -> None:
 
     async def act(panel: Panel, _by: Account) -> None:
         done = await storage_flow.move(panel)
-        click.echo("Nothing is left to be moved." if done else "Some could not be moved; the lines above say why.")
+        click.echo("All objects are moved." if done else "Some objects could not be moved; see the output above.")
 
     session.run(act)
 
 
 @storage.command("forget")
-@click.option("--confirm", is_flag=True, help="What is still there alone is lost.")
+@click.option("--confirm", is_flag=True, help="Confirm that objects that were not moved are lost.")
 def forget_storage(*, confirm: bool) -> None:
     """Forget the previous storage, which no longer exists."""
     if not confirm:
-        raise Invalid("What was not moved yet will not be found any more.", "Say --confirm if that is meant.")
+        raise Invalid("Objects that were not moved yet would be lost.", "Add --confirm if you want that.")
 
     async def act(panel: Panel, by: Account) -> None:
         await storage_flow.forget(panel, by)
@@ -100,7 +100,7 @@ def _assignment(text: str) -> tuple[str, str]:
     if find(key).is_sensitive:
         if equals:
             raise Invalid(
-                f"{key} is a secret, and what is written here is in your history and in process lists.",
+                f"{key} is a secret, and arguments appear in your shell history and in process lists.",
                 f"Name it alone, as {key}: it is asked for, or read from standard input.",
             )
         return key, asking.secret(key)

@@ -12,7 +12,7 @@ def stack() -> None:
 
 @stack.command()
 @click.option("--docker", "url", default="unix:///var/run/docker.sock", show_default=True, help="The daemon.")
-@click.option("--base", default=manager.BASE, show_default=True, help="What to pull and build on; an empty name pulls nothing.")
+@click.option("--base", default=manager.BASE, show_default=True, help="The base image to pull and build on; an empty name pulls nothing.")
 def build(url: str, base: str) -> None:
     """Make the run and the build image; what is there already stays."""
     manager.make_images(url, base or None, click.echo)

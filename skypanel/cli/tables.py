@@ -9,8 +9,8 @@ from skypanel.domain.suspension import Suspension
 
 # Why nothing of an organization runs, and how to change that.
 NOTES = {
-    Suspension.UNPAID: "stopped: the wallet is empty; `wallet credit` fills it",
-    Suspension.HELD: "suspended by an administrator; `orgs resume` ends it",
+    Suspension.UNPAID: "stopped: the wallet is empty; `wallet credit` adds credit",
+    Suspension.HELD: "suspended by an administrator; `orgs resume` resumes it",
 }
 
 

@@ -121,7 +121,7 @@ def read_role(word: str, highest: Role = Role.OWNER) -> Role:
     """Return the role with this name, at most `highest`. Raises Invalid, which lists the allowed names."""
     known = {role.word: role for role in Role if role <= highest}
     if word not in known:
-        raise Invalid(f"{names.printable(word)} is no role here.", f"Choose one of {', '.join(known)}.")
+        raise Invalid(f"{names.printable(word)} is not a role.", f"Choose one of {', '.join(known)}.")
     return known[word]
 
 

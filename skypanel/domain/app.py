@@ -40,9 +40,7 @@ class App:
     @property
     def what_serves(self) -> str:
         """A sentence about what visitors get while a release does not go live."""
-        return (
-            "The release before it keeps serving." if self.current_release_id else "Nothing serves yet: no release of it went live before."
-        )
+        return "The previous release is still live." if self.current_release_id else "No earlier release is live."
 
     def deploys(self, ref: str) -> bool:
         """Whether a push to `ref` (such as refs/heads/main) starts a build."""

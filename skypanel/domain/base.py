@@ -30,7 +30,10 @@ def parse(text: str) -> str | None:
     """Return the folder that a config var names, relative to the root; None for the root. Raises Invalid."""
     parts = [part for part in re.split(r"/+", text.strip()) if part not in {"", "."}]
     if ".." in parts or "\0" in text:
-        raise Invalid(f"{APP_BASE} is {shown(text)}, which is no folder of the repository.", "Name one by its path from the top: apps/api")
+        raise Invalid(
+            f"{APP_BASE} is {shown(text)}, which is not a folder of the repository.",
+            "Set it to a path from the root of the repository, such as apps/api",
+        )
     return "/".join(parts) or None
 
 
@@ -47,7 +50,7 @@ def listed(folders: Sequence[Fitting]) -> str:
         return f"its folder {shown(folders[0].path)} has a {folders[0].label} app"
     names = ", ".join(f"{shown(folder.path)} ({folder.label})" for folder in folders[:MAX_LISTED])
     more = f" and {len(folders) - MAX_LISTED} more" if len(folders) > MAX_LISTED else ""
-    return f"these of its folders have apps: {names}{more}"
+    return f"these folders have apps: {names}{more}"
 
 
 def _parents(path: str) -> Iterable[str]:

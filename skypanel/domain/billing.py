@@ -160,7 +160,7 @@ def is_unpaid(*, is_charged: bool, balance: Decimal) -> bool:
 def read_amount(text: str) -> Decimal:
     """Parse an amount of money. Raises Invalid."""
     if not _AMOUNT.fullmatch(text):
-        raise Invalid(f"{printable(text)} is no amount.", "Write it like this: 12.50, with up to 6 decimals.")
+        raise Invalid(f"{printable(text)} is not an amount.", "Write it like this: 12.50, with up to 6 decimals.")
     return Decimal(text)
 
 
@@ -168,7 +168,7 @@ def read_month(text: str) -> tuple[datetime, datetime]:
     """Return the start and end, in UTC, of a month such as 2026-11. Raises Invalid."""
     found = _MONTH.fullmatch(text)
     if not found:
-        raise Invalid(f"{printable(text)} is no month.", "Write it like this: 2026-11")
+        raise Invalid(f"{printable(text)} is not a month.", "Write it like this: 2026-11")
     return month_of(datetime(int(found[1]), int(found[2]), 1, tzinfo=UTC))
 
 

@@ -89,6 +89,6 @@ class Turn:
 
     def __str__(self) -> str:
         if not self.ahead:
-            return "Waiting: the next worker that is free takes this build"
+            return "Waiting for a free worker"
         builds = "1 build" if self.ahead == 1 else f"{self.ahead} builds"
-        return f"Waiting: {builds} ahead" + (f", your organization has {self.share} at once" if self.share else "")
+        return f"Waiting: {builds} ahead" + (f", your organization builds at most {self.share} at once" if self.share else "")

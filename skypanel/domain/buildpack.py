@@ -59,12 +59,12 @@ def parse(text: str) -> Buildpack:
         return Buildpack(match["name"])
     if match := _URL.fullmatch(text):
         if match["ref"] and match["ref"].startswith("-"):
-            raise Invalid(f"{printable(match['ref'])} is not a commit, branch or tag.", "Name it after # in the buildpack's URL.")
+            raise Invalid(f"{printable(match['ref'])} is not a commit, branch or tag.", "Put it after # in the buildpack's URL.")
         url = match["scheme"] + match["rest"]
         name = url.rstrip("/").removesuffix(".git").rsplit("/", 1)[-1]
         return Buildpack(name, url, match["ref"], Login.parse(match["login"]) if match["login"] else None)
     shown = printable(_LOGINS.sub("//", text))
-    raise Invalid(f"{shown} is no buildpack.", f"Name one of {', '.join(BUNDLED)}, or give the https URL of a git repository.")
+    raise Invalid(f"{shown} is not a buildpack.", f"Name one of {', '.join(BUNDLED)}, or give the https URL of a git repository.")
 
 
 def named(text: str) -> Buildpack:
@@ -82,7 +82,8 @@ def named(text: str) -> Buildpack:
     pack = parse(text)
     if pack.login is not None:
         raise Invalid(
-            "A list of buildpacks keeps no logins.", f"Set the config var {BUILDPACK_URL} to this URL instead: it is kept secret."
+            "A list of buildpacks cannot contain credentials.",
+            f"Set the config var {BUILDPACK_URL} to this URL instead: config vars are encrypted.",
         )
     return pack
 

@@ -82,11 +82,11 @@ def warning(key: str) -> str | None:
     if key == "HOME":
         return "HOME is /app in every dyno, whatever it is set to."
     if key.startswith(_LINKER):
-        return f"{key} changes how every program of a dyno is loaded, its shell first: where dynos no longer start, unset it."
+        return f"{key} changes how every program in a dyno is loaded, including its shell. If dynos no longer start, unset it."
     if key in _STARTS:
-        return f"{key} changes {_STARTS[key]}: where dynos no longer start, unset it."
+        return f"{key} changes {_STARTS[key]}. If dynos no longer start, unset it."
     if key[:1].isdigit():
-        return f"{key} begins with a digit: programs can read it, shells cannot."
+        return f"{key} starts with a digit: programs can read it, but shells cannot."
     return None
 
 
@@ -98,11 +98,11 @@ def warnings(changes: Mapping[str, str | None]) -> tuple[str, ...]:
 def check_value(key: str, value: str) -> str:
     """Return `value` if the config var `key` may hold it. Raises Invalid, which never shows the value."""
     if "\0" in value:
-        raise Invalid(f"The value of {key} has a NUL character in it.", "An environment cannot carry one: encode the value, as base64 say.")
+        raise Invalid(f"The value of {key} contains a NUL character.", "Encode the value, for example as base64.")
     try:
         size_bytes = len(value.encode())
     except UnicodeEncodeError:
-        raise Invalid(f"The value of {key} is not valid Unicode.", "Encode it, as base64 say.") from None
+        raise Invalid(f"The value of {key} is not valid Unicode.", "Encode it, for example as base64.") from None
     if size_bytes > MAX_VALUE_BYTES:
         raise Invalid(
             f"The value of {key} is {size_bytes} bytes long.",

@@ -17,7 +17,9 @@ class OnDelete(StrEnum):
 def read_on_delete(word: str) -> OnDelete:
     """Return the choice with this name. Raises Invalid, which lists the choices."""
     if word not in set(OnDelete):
-        raise Invalid(f"{printable(word)} is nothing that can become of apps.", f"Choose {OnDelete.DESTROY} or {OnDelete.REASSIGN}.")
+        raise Invalid(
+            f"{printable(word)} is not a valid choice for the organization's apps.", f"Choose {OnDelete.DESTROY} or {OnDelete.REASSIGN}."
+        )
     return OnDelete(word)
 
 
@@ -32,7 +34,7 @@ def check_choice(organization: Organization, apps: int, on_delete: OnDelete | No
     if on_delete is None and apps:
         raise Conflict(
             f"{organization.name} has {apps} {'app' if apps == 1 else 'apps'}.",
-            f"Choose what becomes of {'it' if apps == 1 else 'them'}: {OnDelete.DESTROY}, or {OnDelete.REASSIGN} to another organization.",
+            f"Choose what happens to {'it' if apps == 1 else 'them'}: {OnDelete.DESTROY}, or {OnDelete.REASSIGN} to another organization.",
         )
     if on_delete is OnDelete.DESTROY and confirm != organization.name:
         raise Invalid(f"To destroy its apps, confirm with the name {organization.name}.", "Nothing was destroyed.")

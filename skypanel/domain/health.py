@@ -27,7 +27,7 @@ def check_path(path: str) -> str:
     """Return `path` if a health check may request it. Raises Invalid."""
     if not _PATH.fullmatch(path) or len(path) > MAX_PATH_LENGTH:
         raise Invalid(
-            f"{printable(path)} is no path to check the health at.",
+            f"{printable(path)} is not a valid health check path.",
             f"Begin it with a slash, of up to {MAX_PATH_LENGTH} of the characters of a URL, such as /health.",
         )
     return path
@@ -36,5 +36,5 @@ def check_path(path: str) -> str:
 def check_interval(interval_s: int) -> int:
     """Return `interval_s` if it is within the limits. Raises Invalid."""
     if not 1 <= interval_s <= MAX_INTERVAL_S:
-        raise Invalid(f"Health cannot be checked every {interval_s} s.", f"Choose from 1 to {MAX_INTERVAL_S} s.")
+        raise Invalid(f"The health check interval cannot be {interval_s} s.", f"Choose from 1 to {MAX_INTERVAL_S} s.")
     return interval_s

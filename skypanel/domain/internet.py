@@ -20,7 +20,7 @@ def read_networks(text: str) -> tuple[Network, ...]:
     """Parse a list of networks such as `10.1.0.0/16, 192.168.7.2`. Raises Invalid."""
     parts = [part.strip() for part in text.split(",") if part.strip()]
     if len(parts) > MAX_NETWORKS:
-        raise Invalid(f"These are over {MAX_NETWORKS} networks.", "Name larger ones.")
+        raise Invalid(f"There are more than {MAX_NETWORKS} networks.", "Combine them into larger networks.")
     return tuple(_network(part) for part in parts)
 
 
@@ -50,4 +50,6 @@ def _network(text: str) -> Network:
     try:
         return ip_network(text)
     except ValueError:
-        raise Invalid(f"{printable(text)} is no network.", "Write networks as 10.1.0.0/16 or 192.168.7.2, separated by commas.") from None
+        raise Invalid(
+            f"{printable(text)} is not a network.", "Write networks as 10.1.0.0/16 or 192.168.7.2, separated by commas."
+        ) from None

@@ -97,7 +97,7 @@ def parse(value: object, now: datetime) -> Batch:
     try:
         return _parsed(value, now)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise Invalid("These are no lines of logs.", "Update the agent: provision the node again.") from error
+        raise Invalid("These are not log lines.", "Update the agent: provision the node again.") from error
 
 
 def _parsed(value: object, now: datetime) -> Batch:

@@ -73,13 +73,13 @@ def process_notes(manifest: Manifest, before: Manifest | None) -> list[str]:
     """Return sentences about process types for the log of a release that went live: what stopped, and what does not run yet."""
     types = {process.type: process.quantity for process in manifest.processes if process.type != RELEASE_PHASE}
     dropped = [process for process in before.processes if process.type not in types and process.quantity > 0] if before else []
-    notes = [f"{each.type} is not in the Procfile any more: its {_dynos(each.quantity)} stopped." for each in dropped]
+    notes = [f"{each.type} is no longer in the Procfile: its {_dynos(each.quantity)} stopped." for each in dropped]
     if types and not any(types.values()):
         start = WEB if WEB in types else next(iter(types))
-        why = f"Nothing of it runs: {', '.join(types)} {'is' if len(types) == 1 else 'are'} scaled to 0."
+        why = f"No dynos are running: {', '.join(types)} {'is' if len(types) == 1 else 'are'} scaled to 0."
         notes += [why, f"Start it: skypanel scale {manifest.app_name} {start}=1"]
     if types and WEB not in types:
-        notes.append(f"It has no web process type, so that nothing answers at its address: it has {', '.join(types)}.")
+        notes.append(f"The app has no web process type, so its URL does not respond. It has: {', '.join(types)}.")
     return notes
 
 

@@ -35,7 +35,7 @@ def check_organization_name(name: str) -> str:
     """Return `name` if an organization may have it. Raises Invalid, which says what is allowed."""
     if not _ORGANIZATION.fullmatch(name):
         raise Invalid(
-            f"{printable(name)} is not a valid name of an organization.",
+            f"{printable(name)} is not a valid organization name.",
             "Use up to 60 letters, digits, dashes and spaces; begin and end with a letter or digit.",
         )
     return name

@@ -148,7 +148,7 @@ def check_name(name: str) -> str:
     """Return `name` if a node may have it. Raises Invalid."""
     if not name.isascii() or not name.replace("-", "").replace(".", "").isalnum() or not name[0].isalnum() or len(name) > MAX_NAME_LENGTH:
         raise Invalid(
-            f"{printable(name)} is not a valid name of a node.",
+            f"{printable(name)} is not a valid node name.",
             f"Use up to {MAX_NAME_LENGTH} letters, digits, dots and dashes; begin with a letter or digit.",
         )
     return name
@@ -158,9 +158,9 @@ def check_place(address: str, port: int, user: str) -> None:
     """Raise Invalid unless the values can be an SSH address: no spaces, options or control characters."""
     for what, text in (("address", address), ("user", user)):
         if not text or text.startswith("-") or not text.isascii() or not text.isprintable() or any(sign in text for sign in " /@'\"\\"):
-            raise Invalid(f"{printable(text)} is no {what} of a machine.", f"Give the {what} as ssh takes it.")
+            raise Invalid(f"{printable(text)} is not a valid {what}.", f"Use the {what} that you would give to ssh.")
     if not 1 <= port <= MAX_PORT:
-        raise Invalid(f"{port} is no port.", f"Use a number from 1 to {MAX_PORT}.")
+        raise Invalid(f"{port} is not a port number.", f"Use a number from 1 to {MAX_PORT}.")
 
 
 def is_silent(node: Node, now: datetime) -> bool:
@@ -192,7 +192,7 @@ def availability(state: NodeState) -> Availability:
 def why_inactive(node: Node, member: SwarmMember | None) -> str:
     """Return the sentence for the alert about an inactive node."""
     if member is None:
-        return f"The node {node.name} is no member of the Swarm any more."
+        return f"The node {node.name} is no longer a member of the Swarm."
     if not member.is_ready:
-        return f"The node {node.name} is down: the Swarm does not reach it."
+        return f"The node {node.name} is down: the Swarm cannot reach it."
     return f"The node {node.name} has sent no heartbeat for {HEARTBEAT_S * MISSED_HEARTBEATS:g} s."

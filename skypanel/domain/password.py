@@ -36,13 +36,13 @@ class Attempts:
         of_others = not is_known and (self.of_address >= MOST_OF_ADDRESS or self.of_account >= MOST_OF_ACCOUNT)
         if self.here >= MOST_HERE or of_others:
             minutes = int(WINDOW.total_seconds() // 60)
-            raise Throttled("That was tried too often.", f"Try again in {minutes} minutes, or sign in by a link of an administrator.")
+            raise Throttled("Too many sign-in attempts.", f"Try again in {minutes} minutes, or ask an administrator for a sign-in link.")
 
 
 def check_password(password: str) -> str:
     """Return `password` if it meets the rules. Raises Invalid, whose message never shows it."""
     if len(password) < MIN_LENGTH:
-        raise Invalid(f"This password has fewer than {MIN_LENGTH} characters.", "Choose a longer one: a few words, say.")
+        raise Invalid(f"This password has fewer than {MIN_LENGTH} characters.", "Choose a longer one, such as a few words.")
     if len(password.encode(errors="replace")) > MAX_BYTES:
         raise Invalid(f"This password has more than {MAX_BYTES} bytes.", "Choose a shorter one.")
     return password

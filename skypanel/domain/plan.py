@@ -67,7 +67,7 @@ class Plan:
             raise Invalid(f"{process_type} cannot be scaled to {quantity}.", "Give a quantity of 0 or more.")
         if quantity > self.max_replicas:
             raise Invalid(
-                f"{process_type}={quantity} is over the {self.name} plan's {self.max_replicas} dynos a process type.",
+                f"{process_type}={quantity} is over the {self.name} plan's limit of {self.max_replicas} dynos for each process type.",
                 f"Scale to at most {self.max_replicas}, or choose a larger plan.",
             )
         return quantity

@@ -31,7 +31,7 @@ def parse(text: str) -> dict[str, str]:
             )
         process_type = match["type"]
         if process_type in commands:
-            raise Invalid(f"Line {number} of the Procfile names {process_type} a second time.", "Keep one of the two.")
+            raise Invalid(f"Line {number} of the Procfile defines {process_type} a second time.", "Keep one of the two.")
         commands[process_type] = match["command"]
     return checked(commands)
 

@@ -132,7 +132,7 @@ def check_root(survey: Survey, user: str) -> None:
     """Raise Denied if the user cannot become root without a password."""
     if not survey.root:
         raise Denied(
-            f"{user} is not root on this machine, and sudo wants a password.",
+            f"{user} is not root on this machine, and sudo requires a password.",
             "Log in as root, or let the user run sudo without a password.",
         )
 
@@ -145,7 +145,7 @@ def packages(survey: Survey) -> Argv:
         names = {"docker.io": "Docker", "python3": f"Python {'.'.join(map(str, OLDEST_PYTHON))}", "zstd": "zstd"}
         raise Invalid(
             f"This machine ({survey.os}) has no apt-get, so {' and '.join(names[name] for name in missing)} cannot be installed on it.",
-            "Install that by hand and provision the node again: what is there is used.",
+            "Install that yourself, then provision the node again.",
         )
     return missing
 
@@ -163,7 +163,7 @@ def read_member(printed: str) -> str:
     """Return the member id that a machine printed after it joined. Raises Invalid if there is none."""
     found = _MEMBER.search(printed)
     if found is None:
-        raise Invalid("This machine joined the Swarm, but does not say as whom.", "Provision the node again.")
+        raise Invalid("This machine joined the Swarm, but does not report its node ID.", "Provision the node again.")
     return found[1]
 
 

@@ -129,18 +129,16 @@ def decide(updates: Sequence[RefUpdate], deploys: Sequence[str], existing: Colle
     """
     for update in updates:
         if not _REF.fullmatch(update.ref) or _NO_REF.search(update.ref):
-            raise Invalid(f"{printable(update.ref)} is no ref that can be pushed to.", "Push branches and tags.")
+            raise Invalid(f"{printable(update.ref)} is not a branch or a tag.", "Push branches and tags.")
     _check_refs(updates, existing)
     wanted = [update for update in updates if update.ref in deploys and update.new]
     kept = (head,) if head in deploys else deploys
     for update in updates:
         if update.new is None and update.ref in kept:
-            raise Conflict(
-                f"{update.label} is the branch that is deployed and cannot be deleted.", "Push other commits to it, or destroy the app."
-            )
+            raise Conflict(f"{update.label} is the deploy branch and cannot be deleted.", "Push other commits to it, or destroy the app.")
     if len({update.new for update in wanted}) > 1:
         branches = " and ".join(update.label for update in wanted)
-        raise Invalid(f"{branches} would each be deployed, and they differ.", "Push one of them.")
+        raise Invalid(f"{branches} are deploy branches with different commits.", "Push only one of them.")
     wanted.sort(key=lambda update: deploys.index(update.ref))
     deploy = wanted[0] if wanted else None
     return Decision(deploy, _notes(updates, deploys))
@@ -184,33 +182,33 @@ def check_name(name: bytes, path: bytes) -> None:
             f"{printable(path.decode(errors='replace'))} is not a path that can be deployed.", "Rename it, commit, and push again."
         )
     if len(name) > MAX_NAME_BYTES or len(path) > MAX_PATH_BYTES:
-        raise Invalid(f"{printable(path.decode(errors='replace'))} is too long a path.", "Shorten it, commit, and push again.")
+        raise Invalid(f"{printable(path.decode(errors='replace'))} is too long for a path.", "Shorten it, commit, and push again.")
 
 
 def check_branch(update: RefUpdate, kind: Kind) -> None:
     """Raise Invalid if a branch would point to something other than a commit: git would reject it after the build."""
     if kind.type != "commit":
-        raise Invalid(f"{update.label} would become a {kind.type}, and a branch can only be a commit.", "Push a commit to it.")
+        raise Invalid(f"{update.label} would point to a {kind.type}, but a branch must point to a commit.", "Push a commit to it.")
     if kind.tag is not None:
         tag = shown(kind.tag)
         raise Invalid(
-            f"{update.label} would become the annotated tag {tag}, and a branch can only be a commit.",
-            f"Push the commit that it stands for: git push skypanel '{tag}^{{commit}}:{update.label}'",
+            f"{update.label} would point to the annotated tag {tag}, but a branch must point to a commit.",
+            f"Push the commit that it points to: git push skypanel '{tag}^{{commit}}:{update.label}'",
         )
 
 
 def check_updates(count: int) -> None:
     """Raise Invalid if a push changes more refs than MAX_UPDATES."""
     if count > MAX_UPDATES:
-        raise Invalid(f"The push changes {count} refs; {MAX_UPDATES} is the most.", "Push fewer branches and tags at once.")
+        raise Invalid(f"The push changes {count} refs; the limit is {MAX_UPDATES}.", "Push fewer branches and tags at once.")
 
 
 def check_object(name: str, size_bytes: int) -> None:
     """Raise Invalid if an object (hex) of a push is larger than MAX_FILE_BYTES, whether it is deployed or not."""
     if size_bytes > MAX_FILE_BYTES:
         raise Invalid(
-            f"An object of the push, {name[:12]}, is {size(size_bytes)}; a file may have at most {size(MAX_FILE_BYTES)}, on any branch.",
-            f"See which commit it is of: git log --all --find-object={name[:12]}. Remove it from the history that is pushed.",
+            f"An object of the push, {name[:12]}, is {size(size_bytes)}; the limit for a file is {size(MAX_FILE_BYTES)}, on any branch.",
+            f"Find its commit: git log --all --find-object={name[:12]}. Then remove it from the history that you push.",
         )
 
 
@@ -218,31 +216,31 @@ def check_repository(size_bytes: int, max_bytes: int = MAX_REPOSITORY_BYTES) -> 
     """Raise Invalid if a push would make a repository larger than `max_bytes`."""
     if size_bytes > max_bytes:
         raise Invalid(
-            f"With this push the repository would hold {size(size_bytes)}, over the limit of {size(max_bytes)}.",
-            "Push less history, and no other branches than the one that is deployed.",
+            f"This push would make the repository {size(size_bytes)}, over the limit of {size(max_bytes)}.",
+            "Push less history, and only the branch that is deployed.",
         )
 
 
 def check_tree(tree: Tree, max_bytes: int = MAX_SOURCE_BYTES) -> None:
     """Raise Invalid if a tree cannot be built; the hint says what to do."""
     if not tree.files and not tree.submodules:
-        raise Invalid("The commit holds no files.", "Add your app to it: git add -A && git commit, then push again.")
+        raise Invalid("The commit contains no files.", "Add your app to it: git add -A && git commit, then push again.")
     if tree.submodules:
         path = shown(tree.submodules[0])
         raise Invalid(
-            f"{_listed(tree.submodules)}: git submodules of which .gitmodules does not say where they are from.",
-            f"Add it as one, with git submodule add URL {path}; or commit the files themselves:"
-            f" git rm --cached {path} && rm -rf {path}/.git && git add {path}, then commit and push again.",
+            f"{_listed(tree.submodules)}: git submodules without a URL in .gitmodules.",
+            f"Add it with: git submodule add URL {path}. Or commit the files themselves:"
+            f" git rm --cached {path} && rm -rf {path}/.git && git add {path}. Then commit and push again.",
         )
     if tree.lfs_pointers:
         path = shown(tree.lfs_pointers[0])
         raise Invalid(
-            f"{_listed(tree.lfs_pointers)}: Git LFS pointers cannot be deployed, as the files they stand for are elsewhere.",
+            f"{_listed(tree.lfs_pointers)}: Git LFS pointers cannot be deployed, because SkyPanel does not store LFS files.",
             f"Take them out of LFS: git lfs migrate export --include={path}, then push again; or have the build download them.",
         )
     if tree.largest_bytes > MAX_FILE_BYTES:
         raise Invalid(
-            f"{shown(tree.largest_path)} is {size(tree.largest_bytes)}; a file may have at most {size(MAX_FILE_BYTES)}.",
+            f"{shown(tree.largest_path)} is {size(tree.largest_bytes)}; the limit for a file is {size(MAX_FILE_BYTES)}.",
             "Remove it from the commit, and keep such files in object storage.",
         )
     if tree.size_bytes > max_bytes:

@@ -13,5 +13,5 @@ COST = WINDOW / REQUESTS
 def remaining(debt: timedelta) -> int:
     """Return how many requests a token has left; `debt` includes this one. Raises Throttled."""
     if debt > WINDOW:
-        raise Throttled(f"This API token was used more than {REQUESTS:,} times in an hour.", "Wait some seconds, then try again.")
+        raise Throttled(f"This API token exceeded its rate limit of {REQUESTS:,} requests an hour.", "Wait a few seconds, then try again.")
     return int((WINDOW - debt) / COST)

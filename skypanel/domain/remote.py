@@ -114,7 +114,7 @@ def parse_url(text: str) -> GitUrl:
     if len(text) > MAX_URL_LENGTH:
         raise Invalid(f"A git URL has at most {MAX_URL_LENGTH} characters.", WRITE)
     if not text.isascii() or not text.isprintable() or " " in text:
-        raise Invalid("The git URL has characters that no git URL has.", WRITE)
+        raise Invalid("The git URL contains characters that are not allowed.", WRITE)
     short = _SHORT.fullmatch(text)
     if short and "://" not in text:
         return _checked(GitUrl(SSH, short["host"].lower(), DEFAULT_PORTS[SSH], short["path"], short["user"]))
@@ -122,18 +122,18 @@ def parse_url(text: str) -> GitUrl:
         split = urlsplit(text)
         port = split.port
     except ValueError:
-        raise Invalid("This is no git URL.", WRITE) from None
+        raise Invalid("This is not a git URL.", WRITE) from None
     if split.scheme == "http":
-        raise Invalid("What comes by http:// can be read and changed by anybody on the way.", "Write https:// instead.")
+        raise Invalid("http:// is not secure: anyone on the network can read and change the data.", "Use https:// instead.")
     if split.scheme not in DEFAULT_PORTS:
         raise Invalid("Only https:// and ssh:// git URLs can be deployed.", WRITE)
     if split.password is not None or (split.username is not None and split.scheme == HTTPS):
         raise Invalid(
-            "This URL holds a login, which would be kept and shown with it.",
-            "Leave it out. For a private repository, write its SSH URL and give the repository the app's deploy key.",
+            "This URL contains credentials, which would be stored and shown with it.",
+            "Remove them. For a private repository, use its SSH URL and add the app's deploy key to the repository.",
         )
     if split.query or split.fragment or "?" in text or "#" in text:
-        raise Invalid("A git URL has no ? and no # in it.", WRITE)
+        raise Invalid("A git URL cannot contain ? or #.", WRITE)
     user = (split.username or "git") if split.scheme == SSH else None
     return _checked(
         GitUrl(split.scheme, (split.hostname or "").lower(), DEFAULT_PORTS[split.scheme] if port is None else port, split.path, user)
@@ -142,14 +142,14 @@ def parse_url(text: str) -> GitUrl:
 
 def _checked(url: GitUrl) -> GitUrl:
     if not (_HOST.fullmatch(url.host) or _is_ipv6(url.host)):
-        raise Invalid("The git URL names no host.", WRITE)
+        raise Invalid("The git URL has no host.", WRITE)
     if not 1 <= url.port <= MAX_PORT:
         raise Invalid(f"The port of a git URL is a number from 1 to {MAX_PORT}.", WRITE)
     if url.user is not None and not _USER.fullmatch(url.user):
-        raise Invalid("The git URL's user is none.", "Most servers call it git: git@example.com:ada/app.git")
+        raise Invalid("The user of the git URL is not valid.", "Most servers use git: git@example.com:ada/app.git")
     path = url.path.strip("/")
     if not path or path.startswith("-") or not _PATH.fullmatch(url.path) or ".." in path.split("/"):
-        raise Invalid("The git URL names no repository.", WRITE)
+        raise Invalid("The git URL has no path of a repository.", WRITE)
     return url
 
 
@@ -165,7 +165,7 @@ def check_branch(name: str) -> str:
     """Return a branch's name without `refs/heads/`. Raises Invalid."""
     name = name.strip().removeprefix(_HEADS)
     if not _BRANCH.fullmatch(name) or _NO_BRANCH.search(name) or len(name) > MAX_BRANCH_LENGTH or not name.isprintable():
-        raise Invalid(f"{printable(name)} cannot be a branch.", "Name a branch such as main.")
+        raise Invalid(f"{printable(name)} is not a valid branch name.", "Use a branch name such as main.")
     return name
 
 
@@ -188,8 +188,8 @@ def choose(branches: Branches, wanted: str | None, url: GitUrl) -> str:
         raise Invalid(f"{url} is empty: it has no branch yet.", "Push a commit to it first.")
     name = wanted or branches.default
     if name is None or name not in branches.commits:
-        missing = f"There is no branch {name} in {url}." if name else f"{url} does not say which branch is its default."
-        raise NotFound(missing, f"It has {_listed(sorted(branches.commits))}.")
+        missing = f"There is no branch {name} in {url}." if name else f"{url} has no default branch."
+        raise NotFound(missing, f"Choose one of its branches: {_listed(sorted(branches.commits))}.")
     return name
 
 
@@ -201,5 +201,5 @@ def _listed(names: list[str]) -> str:
 def refused(url: GitUrl, public_key: str | None, reason: str) -> Denied:
     """Return the error for a server that denies access; its hint names the deploy key."""
     if not url.is_ssh:
-        return Denied(reason, f"If it is private, write its SSH URL, {url.ssh_form}, and give the repository the app's deploy key.")
+        return Denied(reason, f"If it is private, use its SSH URL, {url.ssh_form}, and add the app's deploy key to the repository.")
     return Denied(reason, f"Add this deploy key to the repository, for reading: {public_key}")

@@ -57,7 +57,7 @@ def parse(value: object) -> Report:
     try:
         return _parsed(_mapping(value))
     except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise Invalid("This is no report of a node.", "Update the agent: provision the node again.") from error
+        raise Invalid("This is not a valid node report.", "Update the agent: provision the node again.") from error
 
 
 def _parsed(value: Mapping[str, Any]) -> Report:

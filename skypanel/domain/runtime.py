@@ -36,7 +36,7 @@ def read_mirror(text: str) -> str:
     """Return the normalized base of a mirror: a URL or an absolute path, or "" for none. Raises Invalid."""
     allowed = "Write an http or https URL, such as https://mirror.example.com/runtimes, or the absolute path of a folder."
     if len(text) > MAX_MIRROR_LENGTH:
-        raise Invalid("The mirror is too long.", allowed)
+        raise Invalid("The mirror URL is too long.", allowed)
     if not text or _PATH.fullmatch(text):
         return text.rstrip("/")
     try:
@@ -46,7 +46,7 @@ def read_mirror(text: str) -> str:
         raise Invalid(f"{printable(text)} is not a URL.", allowed) from None
     is_plain = not (url.query or url.fragment or "@" in url.netloc)
     if url.scheme not in {"http", "https"} or not re.fullmatch(r"[A-Za-z0-9.-]+", url.hostname or "") or not is_plain or port == 0:
-        raise Invalid(f"{printable(text)} is no base of a mirror.", allowed)
+        raise Invalid(f"{printable(text)} is not a valid mirror URL.", allowed)
     if re.search(r"\s", text):
-        raise Invalid(f"{printable(text)} has spaces in it.", allowed)
+        raise Invalid(f"{printable(text)} contains spaces.", allowed)
     return text.rstrip("/")

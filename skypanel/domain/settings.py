@@ -45,7 +45,7 @@ def _flag(text: str) -> bool:
 def _matching(pattern: re.Pattern[str], allowed: str, longest: int = 100) -> Callable[[str], str]:
     def read(text: str) -> str:
         if not pattern.fullmatch(text) or len(text) > longest:
-            raise Invalid(f"{printable(text)} does not fit.", allowed)
+            raise Invalid(f"{printable(text)} is not valid.", allowed)
         return text
 
     return read
@@ -53,7 +53,7 @@ def _matching(pattern: re.Pattern[str], allowed: str, longest: int = 100) -> Cal
 
 def _secret(text: str) -> str:
     if not _SECRET.fullmatch(text) or len(text) > MAX_SECRET_LENGTH:
-        raise Invalid("The key does not fit.", f"A key has up to {MAX_SECRET_LENGTH} letters, digits and signs, and no spaces.")
+        raise Invalid("The key is not valid.", f"A key has up to {MAX_SECRET_LENGTH} letters, digits and signs, and no spaces.")
     return text
 
 
@@ -95,7 +95,7 @@ def _networks(text: str) -> str:
 def _credit(text: str) -> str:
     amount = read_amount(text)
     if amount < 0:
-        raise Invalid(f"{printable(text)} is less than nothing.", "Write 0 or more.")
+        raise Invalid(f"{printable(text)} is negative.", "Write 0 or more.")
     return typed(amount)
 
 
@@ -103,7 +103,7 @@ _WORD = "Use up to 64 letters, digits, dashes and underscores."
 SETTINGS: Mapping[str, Setting[Value]] = {
     setting.key: setting
     for setting in (
-        Setting("default_plan", DEFAULT_PLAN, _matching(_NAME, _WORD), "The plan of a new app."),
+        Setting("default_plan", DEFAULT_PLAN, _matching(_NAME, _WORD), "The plan of new apps."),
         Setting[Value](
             "kept_releases", ALL, _kept, "How many releases of each app keep their slugs, beside those in use: all, or a number."
         ),
@@ -113,8 +113,8 @@ SETTINGS: Mapping[str, Setting[Value]] = {
             "git_networks",
             "",
             _networks,
-            "Private networks that the git URLs of apps may lead to all the same: networks or addresses, separated by commas, "
-            "such as 10.1.0.0/16,192.168.7.2; an empty value takes all of them back.",
+            "Private networks that git URLs of apps may point to: networks or addresses, separated by commas, "
+            "such as 10.1.0.0/16,192.168.7.2; an empty value clears the list.",
         ),
         Setting(
             "pip_index_url",
@@ -124,7 +124,7 @@ SETTINGS: Mapping[str, Setting[Value]] = {
             "or with a login https://user:password@...",
             is_sensitive=True,
         ),
-        Setting("pip_extra_index_urls", "", read_urls, "Further package indexes of Python builds, spaces between.", is_sensitive=True),
+        Setting("pip_extra_index_urls", "", read_urls, "Extra package indexes for Python builds, separated by spaces.", is_sensitive=True),
         Setting(
             "npm_registry",
             "",
@@ -137,8 +137,8 @@ SETTINGS: Mapping[str, Setting[Value]] = {
             "runtime_mirror",
             "",
             read_mirror,
-            "Where builds get versions of Python and Node.js that the stack lacks, if not from where their makers have them: "
-            "an http or https URL, or a folder; an empty value takes it back.",
+            "A mirror for versions of Python and Node.js that the stack lacks, instead of their official servers: "
+            "an http or https URL, or a folder; an empty value clears it.",
         ),
         Setting(
             "billing",
@@ -147,7 +147,7 @@ SETTINGS: Mapping[str, Setting[Value]] = {
             "Whether organizations pay for each hour of their apps, from their wallets: true or false.",
         ),
         Setting("currency", "USD", read_currency, "The currency of all prices: a code of ISO 4217, such as EUR, or a symbol, such as $."),
-        Setting("starting_credit", "100.00", _credit, "What is in the wallet of a new organization."),
+        Setting("starting_credit", "100.00", _credit, "The starting balance of a new organization's wallet."),
         Setting("smtp_host", "", read_host, "The mail server, by which the panel sends invitations and new passwords; empty for no mail."),
         Setting[Value]("smtp_port", 587, read_port, "Its port."),
         Setting(
@@ -172,11 +172,11 @@ SETTINGS: Mapping[str, Setting[Value]] = {
             "s3_prefix",
             "skypanel",
             _matching(_PREFIX, "Use letters, digits, dashes and underscores, with slashes between."),
-            "What the keys of all objects begin with. Two panels must not share one.",
+            "The prefix of all object keys. Two panels must not share one.",
             at_first="skypanel- and 8 digits",
         ),
         Setting("s3_access_key", "", _secret, "The access key.", is_sensitive=True),
-        Setting("s3_secret_key", "", _secret, "The secret key that goes with it.", is_sensitive=True),
+        Setting("s3_secret_key", "", _secret, "The secret access key.", is_sensitive=True),
     )
 }
 DEFAULTS: Mapping[str, Value] = {setting.key: setting.default for setting in SETTINGS.values()}
@@ -187,7 +187,7 @@ STORAGE_SETTINGS = ("storage", *BUCKET_SETTINGS)
 def find(key: str) -> Setting[Value]:
     """Return the setting with this key. Raises NotFound."""
     if key not in SETTINGS:
-        raise NotFound(f"There is no setting {printable(key)}.", "`skypanel settings list` shows those there are.")
+        raise NotFound(f"There is no setting {printable(key)}.", "Run `skypanel settings list` to list all settings.")
     return SETTINGS[key]
 
 
@@ -218,7 +218,7 @@ def bucket_of(values: Mapping[str, Value]) -> Storage:
     missing = [key for key in BUCKET_SETTINGS if not values[key]]
     if missing:
         raise Invalid(
-            f"The bucket cannot be tried yet: {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set.",
+            f"The bucket is not configured yet: {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set.",
             "Set all of them at once: skypanel settings set storage=s3 s3_endpoint=... s3_bucket=... s3_access_key s3_secret_key",
         )
     return Storage(StorageKind.S3, *(str(values[key]) for key in BUCKET_SETTINGS))

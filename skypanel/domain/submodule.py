@@ -30,8 +30,8 @@ def resolve(url: str, of: GitUrl | None) -> GitUrl:
         return parse_url(url)
     if of is None:
         raise Invalid(
-            f"The submodule at {shown(url)} is from beside a repository that a push does not name.",
-            "Write its whole URL into .gitmodules, such as https://example.com/ada/lib.git, commit and push again.",
+            f"The submodule URL {shown(url)} is relative, which pushes do not support.",
+            "Write its full URL into .gitmodules, such as https://example.com/ada/lib.git, commit and push again.",
         )
     base = of.path.rstrip("/")
     while url.startswith((_HERE, _ABOVE)):
@@ -46,7 +46,7 @@ def whole(tree: Tree, parts: Mapping[str, Tree]) -> Tree:
     of_all = [("", tree), *((f"{path}/", part) for path, part in parts.items())]
     files = sum(each.files for _, each in of_all)
     if files > MAX_ENTRIES:
-        raise Invalid(f"With its submodules the commit holds over {MAX_ENTRIES} files.", "Leave out what the app does not need.")
+        raise Invalid(f"With its submodules, the commit contains more than {MAX_ENTRIES} files.", "Leave out what the app does not need.")
     prefix, largest = max(of_all, key=lambda each: each[1].largest_bytes)
     return Tree(
         files,

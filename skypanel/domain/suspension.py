@@ -31,11 +31,11 @@ class Suspension(StrEnum):
 _SENTENCES = {
     Suspension.UNPAID: (
         "the wallet of its organization is empty",
-        "Have an administrator fill it: skypanel wallet credit ORGANIZATION AMOUNT",
+        "Ask an administrator to add credit: skypanel wallet credit ORGANIZATION AMOUNT",
     ),
     Suspension.HELD: (
         "an administrator of this panel suspended its organization",
-        "Ask an administrator why; one ends it by: skypanel orgs resume ORGANIZATION",
+        "Ask an administrator to resume it: skypanel orgs resume ORGANIZATION",
     ),
 }
 

@@ -29,18 +29,18 @@ class Upload:
 
 def ended() -> NotFound:
     """Return the error for a URL that has expired or never existed."""
-    return NotFound("Nothing can be uploaded to this URL: it has expired, or never was one.", ASK)
+    return NotFound("This upload URL is invalid or has expired.", ASK)
 
 
 def used() -> Conflict:
     """Return the error for a URL that was already used."""
-    return Conflict("Something was uploaded to this URL already.", ASK)
+    return Conflict("This upload URL has already been used.", ASK)
 
 
 def missing() -> Invalid:
     """Return the error for a source that is missing or belongs to another account."""
     return Invalid(
-        "There is no upload of yours at this URL: it has expired, or nothing that can be built was uploaded yet.",
+        "You have no upload at this URL: it has expired, or no archive was uploaded yet.",
         "Ask for URLs with POST /sources, PUT a .tgz to put_url, and give get_url here within the hour.",
     )
 
@@ -48,7 +48,7 @@ def missing() -> Invalid:
 def read_version(text: str | None) -> str | None:
     """Return the version that the sender gave an archive, or None. Raises Invalid if it is not printable."""
     if text is not None and not text.isprintable():
-        raise Invalid("The version has characters that cannot be shown.", "Name it by one line of text, or leave it out.")
+        raise Invalid("The version contains characters that cannot be shown.", "Use one line of text, or leave it out.")
     return (text or "").strip() or None
 
 
@@ -60,7 +60,7 @@ def check(upload: Upload, checksum: str | None) -> str:
         return upload.source_digest
     match = _CHECKSUM.fullmatch(checksum)
     if match is None:
-        raise Invalid("This is no checksum.", "Write it as SHA256: and 64 hexadecimal digits, or leave it out.")
+        raise Invalid("This is not a checksum.", "Write it as SHA256: and 64 hexadecimal digits, or leave it out.")
     if match[1].lower() != upload.checksum:
-        raise Invalid(f"What was uploaded has another checksum: SHA256:{upload.checksum}.", "Upload it anew, or give that one.")
+        raise Invalid(f"The upload has another checksum: SHA256:{upload.checksum}.", "Upload the archive again, or send that checksum.")
     return upload.source_digest

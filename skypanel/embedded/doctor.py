@@ -46,19 +46,19 @@ KERNEL_CHECKS = (
     Check(
         "user namespaces",
         lambda machine: machine.is_root or machine.has_user_namespaces,
-        "Without them nothing can be built or run unless the panel is root's.",
+        "Without them, builds and apps cannot run unless root starts the panel.",
         "sudo sysctl -w user.max_user_namespaces=15000 (old Debian: kernel.unprivileged_userns_clone=1), or start the panel as root.",
     ),
     Check(
         "AppArmor",
         lambda machine: machine.is_root or not machine.apparmor_restricts_namespaces,
-        "It keeps unprivileged programs from making user namespaces, so nothing can be built or run.",
+        "It keeps unprivileged programs from creating user namespaces, so builds and apps cannot run.",
         "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0, or start the panel as root.",
     ),
     Check(
         "/dev/net/tun",
         lambda machine: machine.is_root or machine.has_tunnels,
-        "Builds and apps get no network unless the panel is root's.",
+        "Builds and apps get no network unless root starts the panel.",
         "sudo chmod 666 /dev/net/tun (sudo modprobe tun, if it is not there), or start the panel as root.",
     ),
     Check(
@@ -70,13 +70,13 @@ KERNEL_CHECKS = (
     Check(
         "system calls",
         lambda machine: machine.filters_calls,
-        "They cannot be filtered, so nothing can be built or run.",
-        "sudo apt-get install libseccomp2, and have a kernel with CONFIG_SECCOMP_FILTER.",
+        "They cannot be filtered, so builds and apps cannot run.",
+        "sudo apt-get install libseccomp2, and use a kernel with CONFIG_SECCOMP_FILTER.",
     ),
     Check(
         "loop devices",
         lambda machine: not machine.is_root or machine.has_loop_devices,
-        "The disk of a build is watched instead of bounded: a fast writer gets further before it is stopped.",
+        "The disk of a build is checked from time to time, not limited: a fast writer can exceed the limit.",
         "sudo modprobe loop",
         is_warning=True,
     ),
@@ -89,56 +89,56 @@ KERNEL_CHECKS = (
     Check(
         "control groups",
         lambda machine: not machine.is_root or machine.has_cgroups,
-        "The memory, processor time and number of processes of apps cannot be bounded.",
+        "The memory, CPU time and number of processes of apps cannot be limited.",
         "Mount them writable: sudo mount -t cgroup2 none /sys/fs/cgroup",
         is_warning=True,
     ),
     Check(
         "nested namespaces",
         lambda machine: machine.closes_namespaces,
-        "Builds and apps may make user namespaces of their own, in which more of the kernel is open to them.",
+        "Builds and apps can create user namespaces of their own, which open more of the kernel to them.",
         "Install bubblewrap 0.8 or newer.",
         is_warning=True,
     ),
     Check(
         "name servers",
         lambda machine: machine.has_resolvers,
-        "This machine asks only itself for names, which builds and apps cannot: they find nothing by its name.",
-        "Put a name server that others reach into /etc/resolv.conf.",
+        "This machine is its own only name server, which builds and apps cannot reach: they cannot resolve names.",
+        "Add a name server that others can reach to /etc/resolv.conf.",
         is_warning=True,
     ),
     Check(
         "open files",
         lambda machine: machine.open_files >= WANTED,
-        f"The front door can hold fewer than {CONNECTIONS} connections at a time, of which each takes two.",
-        f"Raise the limit of whoever starts the panel: ulimit -Hn {WANTED}, or LimitNOFILE={WANTED} in its unit.",
+        f"The public ports can hold fewer than {CONNECTIONS} connections at a time: each takes two open files.",
+        f"Raise the limit of the user who starts the panel: ulimit -Hn {WANTED}, or LimitNOFILE={WANTED} in its unit.",
         is_warning=True,
     ),
     Check(
         "not root: memory, processor and number of processes",
         lambda machine: machine.is_root,
-        "They are bounded for each process of a build or an app, not for all of its processes together.",
-        "Start the panel as root to have them bounded.",
+        "They are limited for each process of a build or an app, not for all of its processes together.",
+        "Start the panel as root to limit them.",
         is_warning=True,
     ),
     Check(
         "not root: disk",
         lambda machine: machine.is_root,
-        "It is watched, not bounded: a fast writer gets further before it is stopped.",
-        "Start the panel as root to have it bounded.",
+        "It is checked from time to time, not limited: a fast writer can exceed the limit.",
+        "Start the panel as root to limit it.",
         is_warning=True,
     ),
     Check(
         "not root: connections",
         lambda machine: machine.is_root,
-        "One address may hold as many to the front door as it can: SKYPANEL_CONNECTIONS_PER_ADDRESS does not hold.",
-        "Start the panel as root to have them bounded, or bound them by a firewall.",
+        "One address can open any number of connections to the public ports: SKYPANEL_CONNECTIONS_PER_ADDRESS has no effect.",
+        "Start the panel as root to limit them, or limit them with a firewall.",
         is_warning=True,
     ),
     Check(
         "not root: users",
         lambda machine: machine.is_root,
-        "All apps run as your own user, kept apart by namespaces alone.",
+        "All apps run as your own user, isolated only by namespaces.",
         "Start the panel as root to give each app a user of its own.",
         is_warning=True,
     ),
@@ -191,7 +191,8 @@ def program_findings(missing: Iterable[Program], *, is_root: bool) -> tuple[Find
     """Return a finding for each missing program. Only panels without root need slirp4netns."""
     wanted = (program for program in missing if not (is_root and program.command == "slirp4netns"))
     return tuple(
-        Finding(program.command, f"It is not there: {program.purpose}.", f"sudo apt-get install {program.package}") for program in wanted
+        Finding(program.command, f"It is not installed: {program.purpose}.", f"sudo apt-get install {program.package}")
+        for program in wanted
     )
 
 
@@ -205,7 +206,7 @@ def disk_findings(home: Path, free_bytes: int) -> tuple[Finding, ...]:
     if free_bytes >= LEAST_DISK_BYTES:
         return ()
     wrong = f"Only {size(free_bytes)} are free where {home} is; a build may use 4G."
-    return (Finding("disk", wrong, "Make room, or set SKYPANEL_HOME to a folder on a larger disk.", is_warning=True),)
+    return (Finding("disk", wrong, "Free some space, or set SKYPANEL_HOME to a folder on a larger disk.", is_warning=True),)
 
 
 def _free_bytes(home: Path) -> int:
@@ -233,11 +234,11 @@ async def _panel_findings(environ: Mapping[str, str]) -> tuple[Finding, ...]:
     try:
         await Supervisor(loaded.run_dir / "supervisor.sock").states()
     except SkyPanelError:
-        stopped = Finding("panel", f"The panel in {loaded.home} does not run.", "Start it with `skypanel up`.", is_warning=True)
+        stopped = Finding("panel", f"The panel in {loaded.home} is not running.", "Start it with `skypanel up`.", is_warning=True)
         return (stopped, *_port_findings(environ, loaded))
     answers = await together(*(part.answers(loaded) for part in health.PARTS))
     return tuple(
-        Finding(part.title, "It does not answer.", f"Its log says why: {log_path(loaded.home, part.name)}")
+        Finding(part.title, "It does not answer.", f"See its log: {log_path(loaded.home, part.name)}")
         for part, answered in zip(health.PARTS, answers, strict=True)
         if not answered
     )

@@ -15,7 +15,7 @@ async def findings(settings: Settings) -> tuple[Finding, ...]:
         return (Finding("Docker Swarm", error.message, error.hint),)
     return (
         *(
-            Finding(f"{image} image", "It is not there: nothing can be built or run.", "Make it with `skypanel stack build`.")
+            Finding(f"{image} image", "It does not exist: builds and apps cannot run.", "Run `skypanel stack build`.")
             for image in found.missing
         ),
         *endpoint_findings(settings.endpoint_mode, ip_vs=found.has_ip_vs),
@@ -27,7 +27,7 @@ def endpoint_findings(mode: EndpointMode, *, ip_vs: bool) -> tuple[Finding, ...]
     if mode == EndpointMode.DNSRR or endpoint_mode(ip_vs=ip_vs) == mode:
         return ()
     remedy = "sudo modprobe ip_vs, or set SKYPANEL_ENDPOINT_MODE=dnsrr."
-    return (Finding("IP_VS", "The kernel has none, so that apps do not find each other by name.", remedy),)
+    return (Finding("IP_VS", "The kernel has no IP_VS, so apps cannot find each other by name.", remedy),)
 
 
 def endpoint_mode(*, ip_vs: bool) -> EndpointMode:

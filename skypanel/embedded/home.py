@@ -79,7 +79,7 @@ def _make_home(home: Path, user: User) -> None:
     home.mkdir(mode=0o700, exist_ok=True)
     is_home = (home / "panel.json").exists()
     if not is_home and any(home.iterdir()):
-        raise Conflict(f"{home} is no home of a panel, and not empty.", "Set SKYPANEL_HOME to a folder of its own.")
+        raise Conflict(f"{home} is not the home of a panel, and not empty.", "Set SKYPANEL_HOME to a folder of its own.")
     owner = home.stat().st_uid
     if is_home and owner != user.uid:
         raise Conflict(
@@ -95,7 +95,7 @@ def _make_run_dir(home: Path, user: User, environ: Mapping[str, str]) -> Path:
         folder.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     folder.mkdir(mode=0o700, exist_ok=True)
     if folder.is_symlink() or folder.stat().st_uid not in (user.uid, os.geteuid()):
-        raise Conflict(f"{folder} belongs to somebody else.", "Remove it, or set XDG_RUNTIME_DIR to a folder of your own.")
+        raise Conflict(f"{folder} belongs to another user.", "Remove it, or set XDG_RUNTIME_DIR to a folder of your own.")
     _give(folder, user, RUN_MODE)
     return folder
 

@@ -38,11 +38,12 @@ def check_public_ports(address: Address) -> None:
         errors = choices.bind_errors(port.number, everywhere=True)
         if errno.EADDRINUSE in errors:
             raise Conflict(
-                f"Port {port.number} for {port.purpose} is taken{_by(port.number)}.", f"Stop that, or set {port.variable} to a free port."
+                f"Port {port.number} for {port.purpose} is taken{_by(port.number)}.",
+                f"Stop that process, or set {port.variable} to a free port.",
             )
         if errno.EACCES in errors and os.geteuid() != 0:
             raise Invalid(
-                f"Port {port.number} for {port.purpose} is for root only.",
+                f"Port {port.number} for {port.purpose} needs root.",
                 f"Start the panel as root, or set {port.variable} to 1024 or more.",
             )
 

@@ -169,13 +169,13 @@ class Running:
 
     def _cut_short(self) -> Unavailable:
         log = log_path(self._settings.home, STARTER)
-        return Unavailable("The panel's start was cut short.", f"The log {log} says why.")
+        return Unavailable("The panel's start was interrupted.", f"See the log {log}.")
 
     def _silent(self, name: str, title: str) -> Unavailable:
         log = log_path(self._settings.home, name)
         for line in last_lines(log):
             click.echo(f"  {name}: {line}", err=True)
-        return Unavailable(f"The {title} does not answer.", f"Its log is {log}. `skypanel doctor` says what this machine lacks.")
+        return Unavailable(f"The {title} does not answer.", f"Its log is {log}. Run `skypanel doctor` to see what this machine lacks.")
 
     def _facts(self, found: Welcome) -> Facts:
         return Facts(

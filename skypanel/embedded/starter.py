@@ -76,7 +76,7 @@ def read_keys(files: Sequence[KeyFile]) -> tuple[PublicKey, ...]:
         try:
             found.append(parse_public_key(file.text, Path(file.path).name))
         except Invalid as error:
-            say(line=f"{file.path} was passed over: {error.message}")
+            say(line=f"{file.path} was skipped: {error.message}")
     return tuple(found)
 
 

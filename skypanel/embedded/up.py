@@ -50,12 +50,12 @@ def _held(home: Path) -> Iterator[None]:
         home.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(home, os.O_RDONLY | os.O_DIRECTORY)
     except PermissionError:
-        raise Denied(f"{home} is not yours.", "Set SKYPANEL_HOME to a folder of your own, or start the panel as root.") from None
+        raise Denied(f"{home} belongs to another user.", "Set SKYPANEL_HOME to a folder of your own, or start the panel as root.") from None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(descriptor)
-        raise Conflict(f"The panel in {home} runs already.", "Stop it first, or set SKYPANEL_HOME to another folder.") from None
+        raise Conflict(f"The panel in {home} is already running.", "Stop it first, or set SKYPANEL_HOME to another folder.") from None
     try:
         yield
     finally:

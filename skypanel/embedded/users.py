@@ -49,14 +49,14 @@ def _entry() -> User | None:
 
 def _add() -> User:
     if not shutil.which(USERADD[0]):
-        raise Unavailable(
-            "There is no useradd to make the panel's system user with.", f"Make a user named {NAME} without a login yourself."
-        )
+        raise Unavailable("The panel needs a system user, and useradd is not installed.", f"Create a user named {NAME} without a login.")
     made = subprocess.run(USERADD, check=False, capture_output=True, text=True)
     # Two panels may start at once and race for this: the second one finds the user.
     entry = _entry()
     if entry is None:
-        raise Unavailable(f"The system user {NAME} cannot be made: {made.stderr.strip()}", f"Make it yourself: sudo {' '.join(USERADD)}")
+        raise Unavailable(
+            f"The system user {NAME} cannot be created: {made.stderr.strip()}", f"Create it yourself: sudo {' '.join(USERADD)}"
+        )
     return entry
 
 
@@ -91,14 +91,14 @@ def check_reach(home: Path, user: User) -> None:
     """Raise Invalid if `user` cannot reach the home or the panel's programs."""
     if closed := first_closed(home, user):
         raise Invalid(
-            f"The panel runs as the user {NAME}, who may not enter {closed}.",
+            f"The panel runs as the user {NAME}, who has no access to {closed}.",
             f"Set SKYPANEL_HOME to a folder such as /var/lib/skypanel, or run: chmod o+x {closed}",
         )
     for part in (Path(sys.executable), Path(sys.executable).resolve(), import_root() / NAME):
         if closed := first_closed(part, user):
             raise Invalid(
-                f"The panel runs as the user {NAME}, who may not enter {closed}, where {part} is.",
-                "Start the panel with `make up`, which installs it where everybody can read it.",
+                f"The panel runs as the user {NAME}, who has no access to {closed}, the folder of {part}.",
+                "Start the panel with `make up`, which installs it where all users can read it.",
             )
 
 

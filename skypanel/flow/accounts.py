@@ -62,8 +62,8 @@ async def sign_in_by_link(panel: Panel, token: str, address: str, browser: str =
             return await sessions.begin(panel, conn, account, address, browser)
         await _note_bad_link(conn, network(address))
     raise Denied(
-        "This link was used already, or has expired.",
-        "Sign in by your password, or have an administrator make a new link: `skypanel accounts invite` and your address.",
+        "This link has already been used or has expired.",
+        "Sign in with your password, or ask an administrator for a new link: `skypanel accounts invite` with your address.",
     )
 
 

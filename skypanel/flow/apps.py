@@ -56,7 +56,7 @@ async def _place(conn: Connection, by: Account, name: str, organization_id: Orga
     if organization_id is None:
         owned = await organizations.of(conn, by.id)
         if not owned:
-            raise Denied("You belong to no organization.", "Ask an administrator to add you to one.")
+            raise Denied("You are not a member of any organization.", "Ask an administrator to add you to one.")
         organization_id = owned[0].id
     if not allows(await organizations.role(conn, organization_id, by.id), Action.CREATE_APP):
         raise Denied("You may not create apps in this organization.", "Ask one of its admins for the developer role.")
@@ -73,7 +73,7 @@ async def access(panel: Panel, by: Account, name: str, action: Action) -> App:
     async with panel.autocommit() as conn:
         app, role = await apps.access(conn, name, by.id) or (None, None)
     if app is None or not allows(role, Action.VIEW_APP):
-        raise (Hidden if app else NotFound)(f"App {names.printable(name)} not found, or not yours.", "`skypanel apps` lists yours.")
+        raise (Hidden if app else NotFound)(f"App {names.printable(name)} not found, or not yours.", "Run `skypanel apps` to list yours.")
     if not allows(role, action):
         raise Denied(f"Your role does not allow this on {app.name}.", "Ask an admin of its organization.")
     return app
@@ -162,7 +162,7 @@ async def destroy(panel: Panel, app: App, by: Account) -> None:
     async with panel.transaction() as conn:
         await apps.lock(conn, app.id)
         if (await apps.get(conn, app.id)).organization_id != app.organization_id:
-            raise Conflict(f"{app.name} belongs to another organization now.", "Look again before you destroy it.")
+            raise Conflict(f"{app.name} belongs to another organization now.", "Check it again before you destroy it.")
         await audit.record(conn, AuditAction.APP_DESTROY, by, app)
         await routes.remove(conn, app.id)
         await apps.set_current_release(conn, app.id, None)

@@ -27,8 +27,8 @@ from skypanel.store import audit, organizations, usage, wallets
 MOST_AT_ONCE = timedelta(days=7)
 SWITCH, STARTING_CREDIT, CURRENCY = "billing", "starting_credit", "currency"
 
-STOPPED = "Stopped: the wallet of {organization} is empty. Credit it, and the app runs again."
-STARTED = "Runs again: the wallet of {organization} can pay."
+STOPPED = "Stopped: the wallet of {organization} is empty. Add credit to run the app again."
+STARTED = "Running again: the wallet of {organization} has credit."
 
 log = logging.getLogger(__name__)
 

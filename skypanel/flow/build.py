@@ -23,7 +23,7 @@ from skypanel.ports.panel import Panel
 from skypanel.ports.queue import Job
 from skypanel.store import apps, build_queue, builds, config_vars, formation, releases, rollouts, slugs
 
-LOST_WORKER = "The worker that built this was lost."
+LOST_WORKER = "The worker stopped during this build."
 PUSH_AGAIN = "Push again."
 BUILDS_AT_ONCE = 3  # one more than the default limit of an organization
 BUILDS_OF_ONE = "builds_per_organization"
@@ -175,7 +175,7 @@ async def _reusable(panel: Panel, app: App, earlier: Build, write: WriteLine) ->
     if not await panel.objects.exists(ObjectKind.SLUGS, slug.digest):
         return None
     await write(
-        transcript.heading(f"Reusing the build of {(earlier.source.commit or earlier.source.digest)[:7]}: this tree is built already")
+        transcript.heading(f"Reusing the build of {(earlier.source.commit or earlier.source.digest)[:7]}: this tree is already built")
     )
     return slug
 

@@ -17,11 +17,11 @@ MAX_BUILDPACKS = 20
 async def choose(panel: Panel, app: App, wanted: Sequence[str], by: Account) -> None:
     """Set the buildpacks for the next builds, in this order; with an empty list, builds detect one. Raises Invalid."""
     if len(wanted) > MAX_BUILDPACKS:
-        raise Invalid(f"These are {len(wanted)} buildpacks.", f"Choose at most {MAX_BUILDPACKS}.")
+        raise Invalid(f"The list has {len(wanted)} buildpacks.", f"Choose at most {MAX_BUILDPACKS}.")
     packs = [named(text) for text in wanted]
     for place, pack in enumerate(packs):
         if pack in packs[:place]:
-            raise Invalid(f"The buildpack {pack.name} is there twice.", "Name each one once.")
+            raise Invalid(f"The buildpack {pack.name} is in the list twice.", "List each one once.")
     async with panel.transaction() as conn:
         await apps.lock(conn, app.id)
         await apps.set_buildpacks(conn, app.id, wanted)

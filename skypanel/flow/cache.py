@@ -18,4 +18,4 @@ async def bound(compiler: Compiler) -> None:
     if over:
         held = f"{transcript.size(int(over[0]))} in {int(over[1]):,} files"
         limit = f"{transcript.size(kept_bytes)} in {kept_files:,} files"
-        await compiler.write(transcript.detail(f"Not kept for the next build: the build cache holds {held}; the limit is {limit}."))
+        await compiler.write(transcript.detail(f"Not kept for the next build: the build cache has {held}; the limit is {limit}."))

@@ -64,5 +64,5 @@ async def remove(panel: Panel, app: App, email: str, by: Account) -> None:
     async with panel.transaction() as conn:
         account = await invitation.known(conn, email)
         if not await collaborators.remove(conn, app.id, account.id):
-            raise NotFound(f"{account.email} has no access here.", "The list shows who has.")
+            raise NotFound(f"{account.email} has no access here.", "Check the address in the list of people with access.")
         await audit.record(conn, AuditAction.COLLABORATOR_REMOVE, by, app, collaborator=account.email)

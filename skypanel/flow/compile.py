@@ -124,7 +124,7 @@ async def _fetch(compiler: _Compiler, config_vars: Mapping[str, str]) -> None:
     try:
         removed = (await compiler.text(compiler.step("bash", "-c", scripts.SLUGIGNORE))).strip()
     except StepFailed:
-        raise Invalid("The .slugignore file could not be read.", "Write one gitignore pattern a line.") from None
+        raise Invalid("The .slugignore file could not be read.", "Write one gitignore pattern per line.") from None
     if removed:
         await compiler.write(transcript.heading(f"Deleting {removed} files matching .slugignore patterns."))
 
@@ -139,7 +139,7 @@ def _hiding(indexes: Indexes, write: WriteLine) -> WriteLine:
 async def _log_in(compiler: _Compiler, indexes: Indexes) -> None:
     """Write npm's login to a file, which is the only place where npm reads it."""
     if npmrc := indexes.npmrc():
-        broken = Unavailable("The login of the npm registry could not be written.", "Push again.")
+        broken = Unavailable("The credentials of the npm registry could not be written.", "Push again.")
         folder, _, name = NPMRC.rpartition("/")
         await compiler.must(broken, compiler.step("tar", "-x", "-C", folder), _once(_tar_of_files({name: npmrc})))
 
@@ -151,11 +151,11 @@ async def _enter(compiler: _Compiler, wanted: str) -> None:
         return
     missing = Invalid(
         f"{base.APP_BASE} is {shown(folder)}, and there is no such folder in the repository.",
-        f"Name the folder of the app as the repository has it: skypanel config {compiler.app.name} --set {base.APP_BASE}=... For an app at"
+        f"Set it to a folder of the repository: skypanel config {compiler.app.name} --set {base.APP_BASE}=... For an app at"
         f" the top: --unset {base.APP_BASE}",
     )
     await compiler.must(missing, compiler.step("bash", "-c", scripts.BASE, "base", folder))
-    await compiler.write(transcript.heading(f"Building the folder {shown(folder)}, as {base.APP_BASE} says"))
+    await compiler.write(transcript.heading(f"Building the folder {shown(folder)}, set by {base.APP_BASE}"))
 
 
 async def _check_procfile(compiler: _Compiler) -> None:
@@ -205,7 +205,7 @@ async def _run_buildpack(compiler: _Compiler, pack: Buildpack, position: int) ->
     directory = pack.directory(position)
     if pack.url is not None:
         await _detect_named(compiler, pack, directory)
-    failed = Invalid(f"The {pack.name} buildpack failed.", "The lines above say why. Mend it and push again.")
+    failed = Invalid(f"The {pack.name} buildpack failed.", "See the output above, fix the problem and push again.")
     await compiler.must(failed, _in_buildpack(compiler, directory, "bin/compile", "/app", "/cache", "/env", network=True))
     return await _default_process_types(compiler, directory, position)
 
@@ -267,11 +267,11 @@ async def _archive(compiler: _Compiler, buildpacks: Sequence[Buildpack], process
     try:
         stored = await compiler.panel.objects.add(ObjectKind.SLUGS, compiler.workspace.read(archive), MAX_SLUG_BYTES)
     except StepFailed as error:
-        raise _ended(error.exit) or Invalid("The slug could not be made.", "Push again.") from None
+        raise _ended(error.exit) or Invalid("The slug could not be created.", "Push again.") from None
     except Invalid:
         await _print_largest(compiler)
         raise Invalid(
-            f"The slug is over {transcript.size(MAX_SLUG_BYTES)}.", "Remove what is large, or name it in .slugignore, and push again."
+            f"The slug is over {transcript.size(MAX_SLUG_BYTES)}.", "Remove large files or list them in .slugignore, then push again."
         ) from None
     await compiler.write(transcript.detail(f"Done: {transcript.size(stored.size_bytes)}"))
     return Slug(
@@ -287,7 +287,7 @@ async def _archive(compiler: _Compiler, buildpacks: Sequence[Buildpack], process
 
 async def _print_largest(compiler: _Compiler) -> None:
     listing = await compiler.text(compiler.step("bash", "-c", "cd /app && du -xak0 --max-depth=3 | sort -zrn | head -zn 9"))
-    await compiler.write(transcript.detail("What is largest, before compression:"))
+    await compiler.write(transcript.detail("Largest files and folders, before compression:"))
     for entry in listing.rstrip("\0").split("\0"):
         kib, _, path = entry.partition("\t")
         if path != ".":

@@ -73,7 +73,7 @@ def _changed(panel: Panel, secrets: Mapping[str, bytes], changes: Mapping[str, s
     for key, value in changes.items():
         if value is None:
             if key not in result:
-                raise NotFound(f"There is no config var {key}.", "`skypanel config` lists those there are.")
+                raise NotFound(f"There is no config var {key}.", "Run `skypanel config` to list those of the app.")
             del result[key]
         elif key not in result or panel.cipher.decrypt(result[key]) != value:
             result[key] = panel.cipher.encrypt(value)

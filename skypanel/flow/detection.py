@@ -20,16 +20,16 @@ async def detect(app: App, ask: Ask, write: WriteLine) -> Buildpack:
     foreign = language.foreign(name or None, found)
     if foreign and foreign.is_whole:
         raise Invalid(
-            f"This is a {foreign.language} app, as {foreign.file} says, and there is no buildpack for {foreign.language} here yet.",
-            f"Give one by its URL: skypanel config {app.name} --set {BUILDPACK_URL}=https://... If it runs as it is committed,"
-            f" or is something else, name one of {', '.join(BUNDLED)} there.",
+            f"This is a {foreign.language} app (it has {foreign.file}), and SkyPanel has no buildpack for {foreign.language}.",
+            f"Set one by its URL: skypanel config {app.name} --set {BUILDPACK_URL}=https://... If the app needs no build"
+            f" or uses another language, set one of {', '.join(BUNDLED)}.",
         )
     if not name:
         raise _nothing_fits(app, await _fitting_folders(ask))
     await write(transcript.heading(f"{label or name} app detected"))
     if foreign:
-        await write(transcript.failure(f"There is {foreign.file} too, but no buildpack for {foreign.language} here yet:"))
-        await write(transcript.failure(f"this is built as a {label or name} app alone."))
+        await write(transcript.failure(f"There is {foreign.file} too, but SkyPanel has no buildpack for {foreign.language}:"))
+        await write(transcript.failure(f"this is built only as a {label or name} app."))
     return Buildpack(name)
 
 
@@ -43,8 +43,8 @@ def _nothing_fits(app: App, folders: Sequence[base.Fitting]) -> Invalid:
     if folders:
         listed = base.listed(folders)
         return Invalid(
-            f"No buildpack fits the top of this repository, but {listed}.",
-            f"Name the folder of the app, and push again: skypanel config {app.name} --set {base.APP_BASE}={folders[0].argument}",
+            f"No buildpack fits the root of this repository, but {listed}.",
+            f"Set the folder of the app, then push again: skypanel config {app.name} --set {base.APP_BASE}={folders[0].argument}",
         )
     return Invalid(
         "No buildpack fits this app.",

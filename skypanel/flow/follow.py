@@ -87,9 +87,9 @@ async def show_rollout(panel: Panel, rollout: Rollout, show: Show, after: LineId
 
 def _rejection(rollout: Rollout, release: Release, app: App) -> SkyPanelError:
     if rollout.state is RolloutState.SUPERSEDED:
-        return Conflict(f"v{release.version} was overtaken by a newer release.")
+        return Conflict(f"v{release.version} was superseded by a newer release.")
     if rollout.reason is not RolloutReason.RELEASE:
-        return Invalid(f"The {rollout.reason} of v{release.version} did not succeed.", "What ran of it before goes on.")
+        return Invalid(f"The {rollout.reason} of v{release.version} failed.", "The dynos that ran before keep running.")
     return Invalid(f"v{release.version} did not go live.", app.what_serves)
 
 

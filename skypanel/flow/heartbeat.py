@@ -37,7 +37,7 @@ async def agent(panel: Panel, token: str) -> Node:
     async with panel.autocommit() as conn:
         node = await nodes.by_token(conn, digest_of(token))
     if node is None:
-        raise Denied("No node has this token.", "Provision the node again: its agent gets another one.")
+        raise Denied("No node has this token.", "Provision the node again to give its agent a new token.")
     return node
 
 

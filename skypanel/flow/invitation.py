@@ -61,7 +61,7 @@ async def known(conn: Connection, email: str) -> Account:
     """Return the account of an address. Raises NotFound."""
     account = await accounts.by_email(conn, email)
     if account is None:
-        raise NotFound(f"{names.printable(email)} has no access here.", "The list shows who has.")
+        raise NotFound(f"{names.printable(email)} has no access here.", "Check the address in the list of people with access.")
     return account
 
 

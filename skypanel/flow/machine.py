@@ -30,10 +30,10 @@ class Machine:
             async with asyncio.timeout(STEP_S):
                 exit_ = await self.shell.run(self.survey.as_root(argv), self._indented, stdin)
         except TimeoutError as error:
-            raise Unavailable(f"A step took longer than {STEP_S / 60:g} minutes.", "Its last words are above.") from error
+            raise Unavailable(f"A step took longer than {STEP_S / 60:g} minutes.", "Its last lines of output are above.") from error
         if not exit_.ok:
             why = exit_.reason or f"it exited with status {exit_.code}"
-            raise Unavailable(f"A step failed: {why}.", "Its own words are above. Mend that, and provision the node again.")
+            raise Unavailable(f"A step failed: {why}.", "See its output above, fix the problem and provision the node again.")
 
     async def ask(self, argv: Argv, stdin: bytes = b"") -> str:
         """Return the output of a command that runs with root's rights. Raises Unavailable if it fails."""
@@ -41,7 +41,7 @@ class Machine:
             return await self.shell.read(self.survey.as_root(argv), stdin)
         except StepFailed as error:
             reason = printable(str(error), 300)[1:-1]
-            raise Unavailable(f"A step failed: {reason}.", "Mend that, and provision the node again.") from error
+            raise Unavailable(f"A step failed: {reason}.", "Fix the problem and provision the node again.") from error
 
     async def place(self, path: str, content: str, mode: str) -> None:
         """Write a file."""

@@ -56,7 +56,7 @@ async def look(shell: Shell) -> Survey:
     try:
         return read_survey(await shell.read(survey_argv()))
     except StepFailed as error:
-        raise Unavailable(f"No command can be run there: {error}.", "Give a user whose login shell is a POSIX shell.") from error
+        raise Unavailable(f"Commands cannot run on this machine: {error}.", "Choose a user whose login shell is a POSIX shell.") from error
 
 
 async def overview(panel: Panel, by: Account) -> tuple[Sequence[NodeOverview], Sequence[Alert]]:
@@ -84,7 +84,7 @@ async def provision(panel: Panel, by: Account, name: str) -> Node:
     async with panel.transaction() as conn:
         node = await nodes.by_name(conn, name)
         if not await nodes.provision(conn, node.id):
-            raise Conflict(f"{name} is {node.state}.", "Wait until that has ended; `skypanel nodes show` tells how far it is.")
+            raise Conflict(f"{name} is {node.state}.", "Wait until it has finished; `skypanel nodes show` shows its progress.")
         await audit.record(conn, AuditAction.NODE_PROVISION, by, node=name)
     await panel.queue.wake(Job.NODE)
     return node
@@ -145,9 +145,9 @@ async def _want(panel: Panel, by: Account, name: str, wanted: Wanted, action: Au
     async with panel.transaction() as conn:
         node = await nodes.by_name(conn, name)
         if node.wanted is Wanted.REMOVED:
-            raise Conflict(f"{name} is being removed.", "Add it again once it is gone.")
+            raise Conflict(f"{name} is being removed.", "Add it again after it is removed.")
         if node.member_id is None:
-            raise Conflict(f"{name} is no member of the Swarm yet.", f"`skypanel nodes provision {name}` makes it one.")
+            raise Conflict(f"{name} is not a member of the Swarm yet.", f"Run `skypanel nodes provision {name}` first.")
         await nodes.want(conn, node.id, wanted)
         await audit.record(conn, action, by, node=name)
     if wanted is not Wanted.ACTIVE:
@@ -157,4 +157,4 @@ async def _want(panel: Panel, by: Account, name: str, wanted: Wanted, action: Au
 
 def _check(by: Account) -> None:
     if not runs_platform(by):
-        raise Denied("Nodes are the administrators' business.", "Ask an administrator of this panel.")
+        raise Denied("Only administrators can manage nodes.", "Ask an administrator of this panel.")

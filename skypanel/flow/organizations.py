@@ -61,7 +61,7 @@ async def access(panel: Panel, by: Account, name: str, action: Action) -> Organi
         role = await organizations.role(conn, organization.id, by.id) if organization else None
     if organization is None or not allows(role, Action.VIEW_MEMBERS):
         raise (Hidden if organization else NotFound)(
-            f"Organization {names.printable(name)} not found, or not yours.", "`skypanel orgs list` shows yours."
+            f"Organization {names.printable(name)} not found, or not yours.", "Run `skypanel orgs list` to list yours."
         )
     if not allows(role, action):
         raise _denied(organization)
@@ -74,7 +74,7 @@ async def find(panel: Panel, by: Account, name: str) -> Organization:
     async with panel.autocommit() as conn:
         found = await organizations.named(conn, name)
     if found is None:
-        raise NotFound(f"There is no organization {names.printable(name)}.", "`skypanel orgs list` shows all.")
+        raise NotFound(f"There is no organization {names.printable(name)}.", "Run `skypanel orgs list` to list all organizations.")
     return found
 
 
@@ -145,7 +145,7 @@ async def _member(conn: Connection, organization: Organization, email: str) -> t
     account = await invitation.known(conn, email)
     role = await organizations.role(conn, organization.id, account.id)
     if role is None:
-        raise NotFound(f"{names.printable(email)} has no access here.", "The list shows who has.")
+        raise NotFound(f"{names.printable(email)} has no access here.", "Check the address in the list of people with access.")
     return account, role
 
 

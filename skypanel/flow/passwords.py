@@ -73,7 +73,7 @@ async def prove(panel: Panel, email: str, password: str, address: str) -> Accoun
         account, kept = await accounts.credentials(conn, email.strip())
     if not await panel.passwords.verify(kept, password) or account is None:
         await fail_attempt(panel, account, before)
-        raise Denied("No account here has this password.", "Look for typing errors, or sign in by a one-time link.")
+        raise Denied("The e-mail address or the password is wrong.", "Check both, or sign in with a one-time link.")
     await end_attempt(panel, attempt)
     async with panel.autocommit() as conn:
         if await accounts.is_disabled(conn, account.id):

@@ -63,7 +63,7 @@ async def find(panel: Panel, by: Account, who: str) -> Account:
     async with panel.autocommit() as conn:
         account = await _named(conn, who)
     if account is None:
-        raise NotFound(f"There is no account {printable(who)}.", "`skypanel accounts list` and GET /accounts show all.")
+        raise NotFound(f"There is no account {printable(who)}.", "Run `skypanel accounts list` or call GET /accounts to list all.")
     return account
 
 
@@ -77,8 +77,8 @@ async def invite(panel: Panel, email: str, by: Account) -> Invitation:
         account, _ = await invitation.account_of(conn, email, by)
         if (await accounts.entry(conn, account.id)).has_password:
             raise Conflict(
-                f"{account.email} has a password, and signs in by it.",
-                f"Where it is lost, take it away and make a link: `skypanel accounts reset {account.email}`.",
+                f"{account.email} already has a password.",
+                f"If it is lost, reset it and create a sign-in link: `skypanel accounts reset {account.email}`.",
             )
         admitted = await _admit(panel, conn, account, by, AuditAction.ACCOUNT_INVITE)
     return await invitation.mailed(panel, admitted)

@@ -86,7 +86,7 @@ async def _install(machine: Machine) -> None:
         await machine.write(transcript.heading(f"Installing {', '.join(missing)}"))
         await machine.do(plan.install_argv(missing))
     elif machine.survey.daemon:
-        await machine.write(transcript.heading(f"Using Docker {machine.survey.daemon}, which is there"))
+        await machine.write(transcript.heading(f"Using Docker {machine.survey.daemon}, which is already installed"))
     await machine.do(plan.start_docker_argv())
 
 
@@ -95,7 +95,7 @@ async def _join(panel: Panel, node: Node, machine: Machine) -> str:
     await machine.ask(plan.unpack_argv(plan.AGENT), bundle())
     survey = await look(machine.shell)
     if plan.check_membership(survey, members):
-        await machine.write(transcript.heading("It is a member of the Swarm already"))
+        await machine.write(transcript.heading("It is already a member of the Swarm"))
         member_id = survey.member
     else:
         await machine.write(transcript.heading("Joining the Swarm"))
@@ -116,7 +116,7 @@ async def _load_images(panel: Panel, machine: Machine) -> None:
                 f"The panel's machine has no image {name}.", "Build the stack's images first: `skypanel stack build`."
             ) from error
         if (await machine.ask(plan.image_id_argv(name))).strip() == wanted:
-            await machine.write(transcript.heading(f"The image {name} is there"))
+            await machine.write(transcript.heading(f"The image {name} is already there"))
             continue
         await machine.write(transcript.heading(f"Loading the image {name}"))
         await machine.do(plan.load_argv(), panel.swarm.save_image(name))
@@ -166,7 +166,7 @@ async def _wait_for_heartbeat(panel: Panel, node: Node, write: WriteLine) -> Non
         await asyncio.sleep(POLL_S)
     raise Unavailable(
         f"The agent sent no heartbeat within {FIRST_HEARTBEAT_S:g} s.",
-        f"Its log is in {plan.AGENT_LOG} or in systemd's journal there; see that the machine reaches the panel's HTTPS port.",
+        f"Its log is in {plan.AGENT_LOG} or in its systemd journal. Check that the machine can reach the panel's HTTPS port.",
     )
 
 
@@ -176,7 +176,7 @@ async def _remove(panel: Panel, node: Node, write: WriteLine) -> None:
             await _leave(panel, node, write)
         except SkyPanelError as error:
             # The machine may be gone for good, so the rest is done without it.
-            await write(transcript.detail(f"The machine itself was left as it is: {error.message}"))
+            await write(transcript.detail(f"The machine itself was not cleaned up: {error.message}"))
         await panel.swarm.remove(node.member_id)
     async with panel.transaction() as conn:
         if not await nodes.remove(conn, node):

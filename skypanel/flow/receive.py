@@ -44,7 +44,7 @@ async def find(panel: Panel, by: Account, name: str, action: Action) -> App | No
     if taken:
         raise Conflict(f"The name {name} is taken by another organization.", "Choose another name in your git remote.")
     if not creates:
-        raise NotFound(f"There is no app {name}, and pushes create none here.", "Create it first.")
+        raise NotFound(f"There is no app {name}, and pushes do not create apps on this panel.", "Create it first.")
     await apps_flow.check_creator(panel, by, name)
     return None
 
@@ -138,7 +138,7 @@ async def check_idle(panel: Panel, app: App) -> None:
     who = pusher.email if pusher else "somebody"
     raise Conflict(
         f"{app.name} is being {doing}: {who} {did} {ago(panel.clock.now() - active.created_at)} ago.",
-        "Push again when that has ended.",
+        "Push again when it has finished.",
     )
 
 

@@ -119,7 +119,7 @@ async def _cancellation(panel: Panel, rollout: Rollout) -> str | None:
 
 
 async def _end_superseded(panel: Panel, rollout: Rollout, write: WriteLine) -> None:
-    await write(transcript.detail("A newer release overtakes this one."))
+    await write(transcript.detail("A newer release supersedes this one."))
     await _undo(panel, rollout)
     await _end(panel, rollout, RolloutState.SUPERSEDED)
 
@@ -155,7 +155,7 @@ async def _run_release_phase(panel: Panel, app: App, manifest: Manifest, write: 
     if not exit_.ok:
         raise Invalid(
             f"The release command failed: {exit_.reason or f'it exited with status {exit_.code}'}.",
-            f"{app.what_serves} Mend the command and push again.",
+            f"{app.what_serves} Fix the command and push again.",
         )
 
 

@@ -78,7 +78,7 @@ async def _download(compiler: Compiler, runtime: Runtime, mirror: str, others: l
     except Unavailable as error:
         raise Unavailable(
             f"{runtime.name} could not be downloaded. {error.message}",
-            f"Push again, or ask for a version that is here already: {', '.join(others[:_SHOWN])}.",
+            f"Push again, or use a version that is available: {', '.join(others[:_SHOWN])}.",
         ) from error
     step = compiler.step("tar", "-x", "-C", f"{RUNTIMES_DIRECTORY}/{runtime.language}")
     await compiler.must(Invalid(f"{runtime.name} could not be unpacked.", "Push again."), step, runtimes.read(runtime))

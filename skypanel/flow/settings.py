@@ -56,7 +56,7 @@ async def change(panel: Panel, by: Account, changes: Mapping[str, str]) -> None:
     async with panel.transaction() as conn:
         await settings.lock(conn)
         if await values(conn, panel.cipher) != before:
-            raise Conflict("The settings were changed meanwhile.", "Look at them, and try again.")
+            raise Conflict("The settings have changed in the meantime.", "Check them and try again.")
         if changed.keys() & set(STORAGE_SETTINGS):
             await storage_flow.leave(conn, panel.cipher, storage_of(before), storage_of(after), by)
         for key, value in changed.items():

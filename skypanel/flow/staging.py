@@ -27,11 +27,12 @@ async def stage_elsewhere(database: Database, app: App, digest: str, timeout_s: 
             why = (node.report.failures or {}).get(digest) if node.report else None
             if why:
                 raise Unavailable(
-                    f"The node {node.name} cannot have the slug of {app.name}: {why}.", "Mend that, or drain the node; then push again."
+                    f"The node {node.name} cannot load the slug of {app.name}: {why}.",
+                    "Fix the problem or drain the node, then push again.",
                 )
         if asyncio.get_running_loop().time() > deadline:
             names = ", ".join(node.name for node in lacking)
             raise Unavailable(
-                f"The slug of {app.name} did not reach {names} within {timeout_s:g} s.", "Look at the node, or drain it; then push again."
+                f"The slug of {app.name} did not reach {names} within {timeout_s:g} s.", "Check the node or drain it, then push again."
             )
         await asyncio.sleep(POLL_S)

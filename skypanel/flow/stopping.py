@@ -21,14 +21,14 @@ async def stop_elsewhere(database: Database, member_id: str, container: str, tim
     async with database.transaction() as conn:
         node = await nodes.by_member(conn, member_id)
         if node is None:
-            raise NotFound(f"The Swarm's member {member_id} has no agent of this panel.", "Add it with `skypanel nodes add`.")
+            raise NotFound(f"The Swarm's node {member_id} has no SkyPanel agent.", "Add it with `skypanel nodes add`.")
         await stop_orders.add(conn, node.id, container)
     deadline = asyncio.get_running_loop().time() + timeout_s
     while await _is_waiting(database, node, container):
         if asyncio.get_running_loop().time() > deadline:
             raise Unavailable(
                 f"The node {node.name} did not stop the dyno within {timeout_s:g} s.",
-                "It does if it answers within a minute. `skypanel nodes` tells how it is.",
+                "It still stops the dyno if it responds within a minute. Check it with `skypanel nodes`.",
             )
         await asyncio.sleep(POLL_S)
 

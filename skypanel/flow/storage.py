@@ -62,7 +62,7 @@ async def check(objects: Objects) -> None:
             found = b""
         await objects.delete(ObjectKind.SOURCES, stored.digest)
         if found != body or await objects.exists(ObjectKind.SOURCES, stored.digest):
-            raise Unavailable("The storage does not keep what is written to it.", "Choose another, or look at its own log.")
+            raise Unavailable("The storage does not return what was written to it.", "Choose another storage, or check its log.")
     finally:
         await objects.close()
 
@@ -75,7 +75,7 @@ async def leave(conn: Connection, cipher: Cipher, old: Storage, new: Storage, by
     if earlier is not None and not earlier.is_same_place(new):
         raise Conflict(
             f"Objects are still being moved here from {earlier.place}.",
-            "Choose another storage when `skypanel storage show` says that none is left there.",
+            "Choose another storage when `skypanel storage show` says that none is left to be moved.",
         )
     await settings.put_secret(conn, BEFORE, cipher.encrypt(old.to_json()), by.id)
 
@@ -123,7 +123,7 @@ async def forget(panel: Panel, by: Account) -> None:
         await settings.lock(conn)
         before = (await _chosen(conn, panel.cipher)).before
         if before is None:
-            raise NotFound("There is no storage from before.", "All objects are where `skypanel storage show` says.")
+            raise NotFound("There is no previous storage.", "All objects are in the storage that `skypanel storage show` prints.")
         await settings.remove(conn, BEFORE)
         await audit.record(conn, AuditAction.STORAGE_FORGET, by, place=before.place)
 

@@ -53,7 +53,9 @@ async def _completed(owner: _Owner, url: GitUrl | None, tree: Tree, write: Write
             async with asyncio.timeout(FETCH_S):
                 await fetching.all_of(tree, url)
         except TimeoutError as error:
-            raise Unavailable(f"The submodules were not read within {FETCH_S:g} seconds.", "Push again; smaller ones take less.") from error
+            raise Unavailable(
+                f"The submodules were not read within {FETCH_S:g} seconds.", "Push again, or use smaller submodules."
+            ) from error
         yield Whole(whole(tree, {part.path: inside for part, inside in fetching.parts.items()}), tuple(fetching.parts))
 
 
@@ -74,7 +76,7 @@ class _Fetching:
             link, origin = waiting.popleft()
             if len(self.parts) == MAX_SUBMODULES:
                 raise Invalid(
-                    f"There are over {MAX_SUBMODULES} submodules, those of submodules included.",
+                    f"There are more than {MAX_SUBMODULES} submodules, including nested ones.",
                     "Commit the files of some of them themselves.",
                 )
             where = resolve(link.url, origin)
@@ -98,8 +100,8 @@ class _Fetching:
             if not url.is_ssh:
                 return await entrance.to_public(panel, url), entrance.NO_KEY
             raise Denied(
-                f"The submodule {shown(link.path)} is read by SSH with the app's deploy key, and the app is not there yet.",
-                "Create the app first, give the repository its deploy key (skypanel remote key), and push again.",
+                f"The submodule {shown(link.path)} needs the app's deploy key, and the app does not exist yet.",
+                "Create the app, add its deploy key to the repository (skypanel remote key), then push again.",
             )
         if url.is_ssh:
             await entrance.deploy_key(panel, app, self.owner.by)

@@ -15,7 +15,7 @@ from skypanel.ports.queue import Job
 from skypanel.store import apps, organizations, rollouts, wallets
 
 STOPPED = "Stopped: an administrator suspended {organization}."
-STARTED = "Runs again: an administrator resumed {organization}."
+STARTED = "Running again: an administrator resumed {organization}."
 
 log = logging.getLogger(__name__)
 

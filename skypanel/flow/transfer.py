@@ -22,7 +22,7 @@ from skypanel.ports.panel import Panel
 from skypanel.ports.queue import Job
 from skypanel.store import apps, collaborators, organizations, rollouts, transfers
 
-_CREATE_ONE = "Make an organization of your own first: POST /teams, or ask an administrator."
+_CREATE_ONE = "Create an organization of your own first: POST /teams, or ask an administrator."
 
 
 async def transfer(panel: Panel, app: App, to: Organization, by: Account) -> App:
@@ -77,7 +77,7 @@ async def get(panel: Panel, transfer_id: TransferId) -> Transfer:
 async def offer(panel: Panel, app: App, recipient: Account, by: Account) -> Transfer:
     """Offer an app to a person, in place of a pending offer. Raises Denied and Invalid."""
     if recipient.id == by.id:
-        raise Invalid("That is your own address.", "To give the app to another organization of yours, name that one.")
+        raise Invalid("That is your own address.", "To transfer the app to another organization of yours, give its name.")
     async with panel.transaction() as conn:
         app = await _locked(conn, app.id)
         await _check(conn, app, by)
@@ -96,7 +96,7 @@ async def find_offered(panel: Panel, to: Account, offer_id: str) -> Transfer:
     """Return one of the offers that an account can answer, by its id. Raises NotFound."""
     found = next((each for each in await offered(panel, to) if str(each.id) == offer_id), None)
     if found is None:
-        raise NotFound("There is no such offer.", "It was answered, or taken back.")
+        raise NotFound("There is no such offer.", "It was answered or withdrawn.")
     return found
 
 
@@ -110,7 +110,7 @@ async def accept(panel: Panel, offered: Transfer, by: Account) -> App:
     async with panel.transaction() as conn:
         app = await _answered(conn, offered, TransferState.ACCEPTED)
         if not await _may(conn, app.organization_id, offered.sender):
-            raise Conflict(f"{offered.sender.email} may not give {app.name} away any more.", "Ask an admin of its organization.")
+            raise Conflict(f"{offered.sender.email} can no longer transfer {app.name}.", "Ask an admin of its organization.")
         moved = await _move(conn, app, await _target(conn, app, by), by)
     return await _settle(panel, moved)
 
@@ -148,12 +148,12 @@ async def _answered(conn: Connection, offered: Transfer, state: TransferState) -
 
 
 def _ended(offered: Transfer) -> Conflict:
-    return Conflict(f"{offered.app_name} is not offered any more.", "It was taken, declined, or taken back: ask for another offer.")
+    return Conflict(f"{offered.app_name} is no longer offered.", "The offer was accepted, declined or withdrawn. Ask for another one.")
 
 
 def _check_recipient(offered: Transfer, by: Account) -> None:
     if offered.recipient.id != by.id:
-        raise Denied(f"{offered.app_name} is not offered to you.", "Only who it is offered to can answer.")
+        raise Denied(f"{offered.app_name} is not offered to you.", "Only the recipient can answer the offer.")
 
 
 async def _check(conn: Connection, app: App, by: Account) -> None:
@@ -171,13 +171,13 @@ async def _target(conn: Connection, app: App, by: Account) -> Organization:
     for each in await organizations.of(conn, by.id):
         if each.id != app.organization_id and await _may(conn, each.id, by):
             return each
-    raise Conflict("You are an admin of no organization that the app could be taken into.", _CREATE_ONE)
+    raise Conflict("You are not an admin of any organization that could own the app.", _CREATE_ONE)
 
 
 async def _move(conn: Connection, app: App, to: Organization, by: Account) -> App:
     if app.suspension is Suspension.HELD and not runs_platform(by):
         # Otherwise the app would run again elsewhere.
-        raise Denied(f"{app.name} cannot be given away: {app.suspension.reason}.", app.suspension.remedy)
+        raise Denied(f"{app.name} cannot be transferred: {app.suspension.reason}.", app.suspension.remedy)
     before = await organizations.get(conn, app.organization_id)
     await transfers.forget(conn, app.id)
     await collaborators.remove_all(conn, app.id)

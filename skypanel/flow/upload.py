@@ -30,7 +30,7 @@ async def offer(panel: Panel, by: Account, app: App | None = None) -> tuple[Uplo
     secret = secrets.token_urlsafe(32)
     async with panel.transaction() as conn:
         if not await uploads.has_room(conn, by.id, MAX_UPLOADS):
-            raise Throttled(f"You asked for {MAX_UPLOADS} uploads within the hour.", "Use one of those, or wait.")
+            raise Throttled(f"You requested {MAX_UPLOADS} uploads within an hour.", "Use one of them, or wait.")
         offered = await uploads.add(conn, by.id, digest(secret), panel.clock.now() + UPLOAD_LIFE)
         await audit.record(conn, AuditAction.UPLOAD_OFFER, by, app, upload=str(offered.id))
     return offered, secret
@@ -93,7 +93,7 @@ async def _measured(chunks: AsyncIterable[bytes], update: Callable[[bytes], None
     async for chunk in chunks:
         total += len(chunk)
         if total > MAX_UPLOAD_BYTES:
-            raise Invalid(f"An upload may have at most {size(MAX_UPLOAD_BYTES)}.", "Leave out what the app does not need.")
+            raise Invalid(f"The limit for an upload is {size(MAX_UPLOAD_BYTES)}.", "Leave out what the app does not need.")
         update(chunk)
         yield chunk
 

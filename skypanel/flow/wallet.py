@@ -68,7 +68,7 @@ async def credit(panel: Panel, organization: Organization, amount: Decimal, note
     """
     check_admin(by)
     if not amount:
-        raise Invalid("Nothing would change.", "Give an amount, such as 12.50")
+        raise Invalid("The amount is 0.", "Give an amount, such as 12.50")
     if len(note) > MAX_NOTE_LENGTH:
         raise Invalid("The note is too long.", f"Use up to {MAX_NOTE_LENGTH} characters.")
     async with panel.transaction() as conn:

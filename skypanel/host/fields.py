@@ -87,7 +87,7 @@ class Fields:
     def done(self) -> None:
         """Reject the message if unknown fields are left. Raises Invalid."""
         if self._left:
-            raise Invalid(f"The request has fields that nobody knows: {', '.join(sorted(map(ascii, self._left)))}.")
+            raise Invalid(f"The request has unknown fields: {', '.join(sorted(map(ascii, self._left)))}.")
 
 
 def check_text(name: str, value: object, pattern: re.Pattern[str] | None, limit: int) -> str:

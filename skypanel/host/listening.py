@@ -79,7 +79,7 @@ class Look:
     def complaint(self) -> str:
         """Return the complaint about an app that listens elsewhere, as a sentence without its subject."""
         shown = ", ".join(map(str, sorted(self.listeners, key=lambda each: (each.port != self.port, each))[:3]))
-        return f"listens on {shown}, where nobody reaches it: its $PORT is {self.port}"
+        return f"listens on {shown}, which the proxy cannot reach: its $PORT is {self.port}"
 
 
 class Settling:

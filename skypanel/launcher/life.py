@@ -130,7 +130,7 @@ def _lock(descriptor: int, base: Path) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        sys.exit(f"A launcher of this home runs already: {base} is taken.")
+        sys.exit(f"A launcher of this home is already running: {base} is in use.")
 
 
 async def _open_cgroups(options: Options) -> Cgroups | None:

@@ -76,7 +76,7 @@ class Server:
     async def _serve_connection(self, channel: Channel) -> None:
         try:
             if channel.peer_uid not in self._allowed:
-                raise Denied("This socket is the panel's.")
+                raise Denied("Only the panel may use this socket.")
             while True:
                 await self._answer(channel)
         except SkyPanelError as error:
@@ -107,7 +107,7 @@ class Server:
         match request:
             case StageSlug():
                 if len(descriptors) != 1:
-                    raise Invalid("A slug comes as one descriptor.")
+                    raise Invalid("A slug is one descriptor.")
                 await self._slugs.stage(request, descriptors[0])
             case AskFeatures():
                 return self._machine.features()

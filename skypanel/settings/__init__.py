@@ -32,7 +32,7 @@ class Settings(Chosen, WorkerVariables):
         It derives from the home; a worker on another machine gets it from its parent. Raises Invalid if that is missing.
         """
         if self.database_url and not self.panel_identity:
-            raise Invalid("This worker was not told which panel it works for.", "Start it with `python -m workers`.")
+            raise Invalid("This worker has no panel.", "Start it with `python -m workers`.")
         return self.panel_identity or identity(self.home)
 
     @property

@@ -40,34 +40,34 @@ def variable(default: T, read: Callable[[str], T], meaning: str, *, is_sensitive
 class Variables:
     """The settings of an operator, stored in `panel.json`. Raises Invalid if two ports are equal."""
 
-    domain: str = variable("localhost", readers.domain, "The parent of all app hostnames; the dashboard is at skypanel.<domain>.")
+    domain: str = variable("localhost", readers.domain, "The parent domain of all apps; the dashboard is at skypanel.<domain>.")
     ssh_port: int = variable(2222, readers.port, "The port for git over SSH, on all interfaces.")
     http_port: int = variable(8080, readers.port, "The port for HTTP, on all interfaces.")
     https_port: int = variable(8443, readers.port, "The port for HTTPS, on all interfaces.")
     rendezvous_port: int = variable(
-        DEFAULT_RENDEZVOUS_PORT, readers.port, "The port at which `heroku run` meets its dyno, by TLS, on all interfaces."
+        DEFAULT_RENDEZVOUS_PORT, readers.port, "The port on which `heroku run` connects to its dyno, with TLS, on all interfaces."
     )
     dashboard: str = variable(
         "",
         readers.one_of("https", "http"),
-        "Whether the dashboard is there by https alone, or by http too: where a proxy before the panel ends TLS.",
+        "How the dashboard is served: https, or http too if a proxy in front of the panel terminates TLS.",
         at_first="https, or http under localhost",
     )
     allow: tuple[str, ...] = variable(
         (),
         readers.networks,
-        "Private networks that builds and apps may reach all the same: IPv4 networks with or without a port, "
+        "Private networks that builds and apps may reach: IPv4 networks with or without a port, "
         "separated by commas, such as 10.1.0.0/16,192.168.7.2/32:5432.",
     )
     connections_per_address: int = variable(
         CONNECTIONS_PER_ADDRESS,
         readers.number_up_to(MAX_CONNECTIONS_PER_ADDRESS),
-        "How many connections one source address, of IPv6 one /64, may hold open at the ports for HTTP and HTTPS.",
+        "How many connections one client address (for IPv6, one /64) may hold open at the HTTP and HTTPS ports.",
     )
     trusted_proxies: tuple[str, ...] = variable(
         (),
         readers.proxies,
-        "Networks of proxies before the panel, separated by commas, such as 10.1.2.3,2001:db8:1::/48: "
+        "Networks of proxies in front of the panel, separated by commas, such as 10.1.2.3,2001:db8:1::/48: "
         "their connections are not counted, and what they say in X-Forwarded-* is believed.",
     )
     engine: EngineKind = variable(
@@ -75,19 +75,19 @@ class Variables:
         readers.member_of(EngineKind),
         "What runs apps: embedded (sandboxes of this machine) or swarm (Docker Swarm).",
     )
-    docker_host: str = variable("unix:///var/run/docker.sock", readers.docker_daemon, "The Docker daemon of a manager of the Swarm.")
+    docker_host: str = variable("unix:///var/run/docker.sock", readers.docker_daemon, "The Docker daemon of a Swarm manager.")
     ingress_host: str = variable(
         "127.0.0.1", readers.address, "The address of the manager's machine at which the panel reaches its ingress."
     )
     endpoint_mode: EndpointMode = variable(
         EndpointMode.DNSRR,
         readers.member_of(EndpointMode),
-        "How services on a Swarm have names: dnsrr, or vip where the kernels have IP_VS.",
+        "How DNS resolves services on a Swarm: dnsrr, or vip where the kernels have IP_VS.",
     )
     queues: tuple[str, ...] = variable(
         QUEUES,
         readers.queues,
-        "What the worker here works on, separated by commas: where workers on other machines do the rest, it may be less.",
+        "The queues of this machine's worker, separated by commas; workers on other machines can serve the rest.",
     )
 
     def __post_init__(self) -> None:

@@ -23,7 +23,7 @@ _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 
 def port(text: str) -> int:
     """Parse a TCP port. Raises Invalid."""
-    return _number(text, MAX_PORT, ", which is no port")
+    return _number(text, MAX_PORT, ", which is not a port number")
 
 
 def number_up_to(most: int) -> Callable[[str], int]:
@@ -59,13 +59,13 @@ def address(text: str) -> str:
     try:
         return str(IPv4Address(text))
     except ValueError as error:
-        raise Invalid(f"is {printable(text)}, which is no IPv4 address.", "Write it as 127.0.0.1.") from error
+        raise Invalid(f"is {printable(text)}, which is not an IPv4 address.", "Write it as 127.0.0.1.") from error
 
 
 def docker_daemon(text: str) -> str:
     """Parse the URL of a Docker daemon. Raises Invalid."""
     if not _DOCKER_HOST.fullmatch(text):
-        raise Invalid(f"is {printable(text)}, where no Docker daemon can be.", "Write it as unix:///var/run/docker.sock.")
+        raise Invalid(f"is {printable(text)}, which is not the address of a Docker daemon.", "Write it as unix:///var/run/docker.sock.")
     return text
 
 
@@ -73,7 +73,7 @@ def domain(text: str) -> str:
     """Parse a domain and drop a dot at its end. Raises Invalid."""
     name = text.lower().rstrip(".")
     if not _DOMAIN.fullmatch(name) or len(name) > MAX_DOMAIN_LENGTH:
-        raise Invalid(f"is {printable(text)}, which is no domain.", "Set it to a domain such as localhost or apps.example.com.")
+        raise Invalid(f"is {printable(text)}, which is not a domain.", "Set it to a domain such as localhost or apps.example.com.")
     return name
 
 
@@ -96,7 +96,7 @@ def _network(text: str) -> str:
 
 
 def _no_network(text: str) -> Invalid:
-    return Invalid(f"holds {printable(text)}, which is no IPv4 network.", "Write it as 10.1.0.0/16 or 10.1.2.3/32:5432.")
+    return Invalid(f"holds {printable(text)}, which is not an IPv4 network.", "Write it as 10.1.0.0/16 or 10.1.2.3/32:5432.")
 
 
 def proxies(text: str) -> tuple[str, ...]:
@@ -108,7 +108,7 @@ def _proxy(text: str) -> str:
     try:
         return str(parse_network(text))
     except ValueError as error:
-        wrong = f"holds {printable(text)}, which is no network."
+        wrong = f"holds {printable(text)}, which is not a network."
         raise Invalid(wrong, "Write it as 10.1.0.0/16, 10.1.2.3 or 2001:db8:1::/48.") from error
 
 
@@ -117,7 +117,7 @@ def queues(text: str) -> tuple[str, ...]:
     chosen = tuple(dict.fromkeys(_parts(text)))
     unknown = [part for part in chosen if part not in QUEUES]
     if unknown:
-        raise Invalid(f"holds {printable(unknown[0])}, which is no queue.", f"Choose among {', '.join(QUEUES)}.")
+        raise Invalid(f"holds {printable(unknown[0])}, which is not a queue.", f"Choose among {', '.join(QUEUES)}.")
     return chosen or QUEUES
 
 

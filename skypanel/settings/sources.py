@@ -83,7 +83,7 @@ def _check_work(settings: Settings) -> None:
     bound = [name for name in settings.queues if settings.engine == EngineKind.SWARM and name in BOUND_QUEUES]
     if bound:
         raise Invalid(
-            f"On a Swarm, {' and '.join(bound)} are worked on by the panel's own machine alone, where the ingress is.",
+            f"On a Swarm, {' and '.join(bound)} run only on the panel's own machine, which has the ingress.",
             f"Set SKYPANEL_QUEUES to {','.join(name for name in QUEUES if name not in BOUND_QUEUES)} or one of them.",
         )
 
@@ -95,11 +95,11 @@ def _secret(home: Path, name: str, owner: int) -> str:
     """
     with (home / "keys" / name).open() as file:
         if os.fstat(file.fileno()).st_uid != owner:
-            raise Invalid(f"{file.name} is not a file of the panel's own.", "Restore it from a backup, with its owner.")
+            raise Invalid(f"{file.name} does not belong to the panel's user.", "Restore it from a backup, with its owner.")
         return file.read().strip()
 
 
 def _unreadable(home: Path, error: OSError) -> SkyPanelError:
     if isinstance(error, PermissionError):
-        return Denied(f"{error.filename} is not yours to read.", "Run this as the user who started the panel.")
-    return NotFound(f"There is no panel in {home}.", "Start one with `skypanel up`, or set SKYPANEL_HOME to where yours is.")
+        return Denied(f"{error.filename} is not readable for you.", "Run this as the user who started the panel.")
+    return NotFound(f"There is no panel in {home}.", "Start one with `skypanel up`, or set SKYPANEL_HOME to the home of yours.")

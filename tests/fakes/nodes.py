@@ -129,9 +129,9 @@ class FakeMachines:
     async def log_in(self, login):
         machine = self._at(login.address)
         if machine.host_key != login.host_key:
-            raise Conflict(f"{login.address} shows another host key than before: it may be another machine. Nothing was done.")
+            raise Conflict(f"The host key of {login.address} has changed: it may be another machine. Nothing was done.")
         if machine.secret != login.secret:
-            raise Denied(f"{login.address} does not let {login.user} in with this {login.kind.value}.")
+            raise Denied(f"{login.address} rejects this {login.kind.value} for the user {login.user}.")
         yield machine
 
     def _at(self, address):

@@ -52,7 +52,7 @@ class FakeRemotes:
         try:
             await self._git(path, "cat-file", "-e", commit)
         except subprocess.CalledProcessError:
-            raise NotFound(f"{entrance.url} does not hand out the commit that is asked for.") from None
+            raise NotFound(f"{entrance.url} does not have the requested commit.") from None
         yield Fetched(commit, str(path / "objects"), size_bytes)
 
     def _enter(self, entrance):
@@ -61,11 +61,11 @@ class FakeRemotes:
             raise Unavailable(f"No server answers at {url.host}.")
         host_key = self.host_keys.get(url.host, "ssh-ed25519 AAAA1") if url.is_ssh else None
         if entrance.host_key not in {None, host_key}:
-            raise Conflict(f"{url.host} shows another host key than before: it may be another server.")
+            raise Conflict(f"The host key of {url.host} has changed: it may be another server.")
         name = url.path.rpartition("/")[2].removesuffix(".git")
         private_key = (entrance.private_key or "").removeprefix("private half of ")
         if private_key not in self.private.get(name, {private_key}):
-            raise Denied(f"{url} needs authentication.")
+            raise Denied(f"{url} requires authentication.")
         if not (self.root / f"{name}.git").exists():
             raise NotFound(f"There is no git repository at {url}.")
         return self.root / f"{name}.git", host_key

@@ -143,15 +143,15 @@ async def test_no_command_of_the_heroku_cli_hands_a_mask_on_as_a_value(api, hell
     assert await api.get("/apps/hello/config-vars", **cli) == {}
     await api.call("PATCH", "/apps/hello/config-vars", {"SECRET": "one", "GREETING": "hi"}, status=200, **cli)
     refused = await (await api.call("GET", "/apps/hello/config-vars", status=422, **cli)).json()
-    assert "hello has GREETING, SECRET; to list them masked, type: skypanel heroku config -a hello" in refused["message"]
+    assert "hello has GREETING, SECRET; to list them masked, run: skypanel heroku config -a hello" in refused["message"]
     assert await api.get("/apps/hello/config-vars", Config_Vars="masked", **cli) == {"GREETING": "********", "SECRET": "********"}
 
 
 async def test_who_sets_a_name_that_does_not_just_reach_the_app_is_warned(api, hello):
     response = await api.call("PATCH", "/apps/hello/config-vars", {"LD_PRELOAD": "x.so", "1FOO": "x"}, status=200)
     warning = response.headers["Warning-Message"]
-    assert "LD_PRELOAD changes how every program of a dyno is loaded" in warning
-    assert "1FOO begins with a digit" in warning
+    assert "LD_PRELOAD changes how every program in a dyno is loaded" in warning
+    assert "1FOO starts with a digit" in warning
     response = await api.call("PATCH", "/apps/hello/config-vars", {"http_proxy": "x"}, status=422)
     assert "Set HTTP_PROXY instead" in (await response.json())["message"]
 

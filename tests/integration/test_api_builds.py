@@ -193,7 +193,7 @@ async def test_another_checksum_is_refused(api, empty):
 async def test_what_another_uploaded_is_not_there(api, empty, stage):
     blob = await uploaded(api)
     other = await api.act_as(await stage.member(Role.DEVELOPER))
-    assert "no upload of yours" in (await start(other, blob["get_url"], 422))["message"]
+    assert "no upload at this URL" in (await start(other, blob["get_url"], 422))["message"]
     # Nor does it help to know where another may upload: it stays theirs.
     theirs = await offered(api)
     await put(other, theirs)

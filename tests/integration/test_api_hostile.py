@@ -93,7 +93,7 @@ async def test_an_unknown_path_and_method_are_refused(api):
     for method in ("PUT", "POST", "DELETE", "PROPFIND"):
         response = await api.call(method, "/users/~", status=405)
         assert response.headers["Allow"] == "GET"
-        assert (await response.json())["message"] == f"'{method}' is no method of this path. It has GET."
+        assert (await response.json())["message"] == f"'{method}' is not a method of this URL. Allowed methods: GET."
     response = await api.call("POST", "/apps/hello", status=405)
     assert response.headers["Allow"] == "DELETE,GET,PATCH"
-    assert "It has DELETE, GET, PATCH." in (await response.json())["message"]
+    assert "Allowed methods: DELETE, GET, PATCH." in (await response.json())["message"]

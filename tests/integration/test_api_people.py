@@ -77,7 +77,7 @@ async def test_an_account_is_made_by_who_runs_the_platform_alone(api, acme, hell
     response = await client.call("POST", "/apps/hello/collaborators", {"user": "new3@example.com"}, status=422)
     assert "no account here" in (await response.json())["message"]
     response = await client.call("POST", "/apps/hello/collaborators", {"user": "new2@example.com"}, status=201)
-    assert response.headers["Warning-Message"] == "They are a developer of hello; access:update makes them another."
+    assert response.headers["Warning-Message"] == "They have the role developer on hello; access:update changes it."
     body = {"user": "new2@example.com", "permissions": ["view"]}
     assert "Warning-Message" not in (await client.call("POST", "/apps/hello/collaborators", body, status=201)).headers
 
@@ -181,7 +181,7 @@ async def test_an_app_is_offered_answered_and_taken_back(api, hello, ada, stage)
     assert (made["state"], made["app"]["name"], made["owner"]["email"], made["recipient"]["email"]) == (
         "pending", "hello", stage.admin.email, ada.email,
     )  # fmt: skip
-    assert f"tell {ada.email} to accept hello on the dashboard" in response.headers["Warning-Message"]
+    assert f"ask {ada.email} to accept hello on the dashboard" in response.headers["Warning-Message"]
     for each in (api, client):
         assert await each.get("/account/app-transfers") == [made]
         for name in (made["id"], "hello", str(hello.id)):
@@ -213,7 +213,7 @@ async def test_an_app_is_offered_to_people_who_are_here(api, hello, ada, stage):
 async def test_a_team_with_apps_is_deleted_once_it_is_said_what_becomes_of_them(api, acme, hello, stage):
     await api.call("PATCH", "/teams/apps/hello", {"owner": "Acme"}, status=200)
     for body, status, line in (
-        (None, 409, "Acme has 1 app. Choose what becomes of it: destroy, or reassign to another organization."),
+        (None, 409, "Acme has 1 app. Choose what happens to it: destroy, or reassign to another organization."),
         ({"apps": "burn"}, 422, "Choose destroy or reassign."),
         ({"apps": "destroy"}, 422, "confirm with the name Acme"),
         ({"apps": "destroy", "confirm": "acme"}, 422, "Nothing was destroyed."),
@@ -295,4 +295,4 @@ async def test_an_administrator_gives_somebody_keys_and_tokens(api, stage):
 async def test_refusals_name_what_the_reader_can_do(api, stage):
     unknown = await (await api.call("GET", "/account", status=401, Authorization="Bearer nothing")).json()
     assert "`heroku login -i`" in unknown["message"]
-    assert "`skypanel tokens add --for` and your address" in unknown["message"]
+    assert "`skypanel tokens add --for` with your address" in unknown["message"]

@@ -51,21 +51,21 @@ def compiled(launcher):
 @pytest.mark.parametrize(
     ("files", "told"),
     [
-        ({"go.mod": "module x", "main.go": ""}, "a Go app, as go.mod says"),
-        ({"Gemfile": "", "app.rb": ""}, "a Ruby app, as Gemfile says"),
-        ({"Gemfile": "", "config.ru": "", "package.json": "{}"}, "a Ruby app, as config.ru says"),
-        ({"composer.json": "{}", "public/index.php": ""}, "a PHP app, as composer.json says"),
-        ({"index.php": "", "index.html": ""}, "a PHP app, as index.php says"),
-        ({"composer.json": "{}", "artisan": "", "package.json": "{}"}, "a PHP app, as artisan says"),
-        ({"pom.xml": "", "src/main/java/App.java": ""}, "a Java app, as pom.xml says"),
-        ({"build.gradle.kts": "", "gradlew": ""}, "a Java app, as build.gradle.kts says"),
-        ({"Shop.csproj": ""}, "a .NET app, as *.csproj says"),
-        ({"go.mod": "module x", "public/index.html": ""}, "a Go app, as go.mod says"),
+        ({"go.mod": "module x", "main.go": ""}, "a Go app (it has go.mod)"),
+        ({"Gemfile": "", "app.rb": ""}, "a Ruby app (it has Gemfile)"),
+        ({"Gemfile": "", "config.ru": "", "package.json": "{}"}, "a Ruby app (it has config.ru)"),
+        ({"composer.json": "{}", "public/index.php": ""}, "a PHP app (it has composer.json)"),
+        ({"index.php": "", "index.html": ""}, "a PHP app (it has index.php)"),
+        ({"composer.json": "{}", "artisan": "", "package.json": "{}"}, "a PHP app (it has artisan)"),
+        ({"pom.xml": "", "src/main/java/App.java": ""}, "a Java app (it has pom.xml)"),
+        ({"build.gradle.kts": "", "gradlew": ""}, "a Java app (it has build.gradle.kts)"),
+        ({"Shop.csproj": ""}, "a .NET app (it has *.csproj)"),
+        ({"go.mod": "module x", "public/index.html": ""}, "a Go app (it has go.mod)"),
     ],
 )
 async def test_a_language_without_a_buildpack_is_named(compiled, files, told):
     error, lines = await compiled({**files, "Procfile": "web: bin/app"})
-    assert f"This is {told}, and there is no buildpack for" in error.message
+    assert f"This is {told}, and SkyPanel has no buildpack for" in error.message
     assert "BUILDPACK_URL" in error.hint
     assert not any("detected" in line for line in lines)
 
@@ -81,8 +81,8 @@ async def test_a_language_beside_one_that_is_built_is_told_of(compiled, files, l
     _, lines = await compiled(files)
     assert lines[:3] == [
         f"-----> {label} app detected",
-        " !     There is Gemfile too, but no buildpack for Ruby here yet:",
-        f" !     this is built as a {label} app alone.",
+        " !     There is Gemfile too, but SkyPanel has no buildpack for Ruby:",
+        f" !     this is built only as a {label} app.",
     ]
 
 
@@ -94,7 +94,7 @@ async def test_what_is_committed_ready_to_run_is_run_by_name(compiled):
 async def test_a_folder_of_a_repository_is_built_as_if_it_were_all(compiled):
     files = {**inside("apps/site", STATIC | {"Procfile": "web: serve", ".slugignore": "*.psd", "big.psd": ""}), **PYTHON}
     made, lines = await compiled(files, APP_BASE="/apps/site/")
-    assert lines[0] == "-----> Building the folder apps/site, as APP_BASE says"
+    assert lines[0] == "-----> Building the folder apps/site, set by APP_BASE"
     assert lines[1] == "-----> Deleting 1 files matching .slugignore patterns."
     assert "-----> Static app detected" in lines
     assert made.process_types == {"web": "serve"}
@@ -115,20 +115,20 @@ async def test_a_folder_that_is_none_is_refused_by_name(compiled, folder):
 
 async def test_the_folder_that_has_an_app_is_named(compiled):
     error, _ = await compiled({"README.md": "", **inside("api", PYTHON), **inside("docs", {"a.txt": ""}), "api/public/index.html": ""})
-    assert error.message == "No buildpack fits the top of this repository, but its folder api has a Python app."
+    assert error.message == "No buildpack fits the root of this repository, but its folder api has a Python app."
     assert error.hint.endswith("--set APP_BASE=api")
 
 
 async def test_folders_that_have_apps_are_listed(compiled):
     error, _ = await compiled({**inside("apps/api", PYTHON), **inside("web site", STATIC), "node_modules/x/package.json": "{}"})
-    assert error.message.endswith("these of its folders have apps: apps/api (Python), web site (Static).")
+    assert error.message.endswith("these folders have apps: apps/api (Python), web site (Static).")
 
 
 async def test_a_cache_over_its_limit_is_not_kept_and_the_build_goes_on(compiled):
     made, lines = await compiled({**PYTHON, "bin/pre_compile": "#!/bin/bash\nfallocate -l 2100M /cache/large"})
     assert made.process_types == {"web": "python app.py"}, lines
     (line,) = [line for line in lines if "Not kept" in line]
-    held = r"       Not kept for the next build: the build cache holds 2\.1G in \d+ files; the limit is 2\.0G in 262,144 files\."
+    held = r"       Not kept for the next build: the build cache has 2\.1G in \d+ files; the limit is 2\.0G in 262,144 files\."
     assert re.fullmatch(held, line)
 
 

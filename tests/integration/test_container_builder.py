@@ -100,7 +100,7 @@ async def test_what_a_killed_panel_leaves_is_swept_and_what_runs_is_not(builder,
 
 async def test_a_missing_image_comes_with_what_to_do(swarm, site):
     builder = ContainerBuilder(swarm.url, replace(site, image="skypanel/build:none"))
-    with pytest.raises(Unavailable, match=r"skypanel/build:none is not at the Docker daemon.*Run: skypanel stack build"):
+    with pytest.raises(Unavailable, match=r"skypanel/build:none is missing at the Docker daemon.*Run: skypanel stack build"):
         async with builder.workspace(make_app(), LIMITS):
             pass
     await builder.close()
@@ -109,7 +109,7 @@ async def test_a_missing_image_comes_with_what_to_do(swarm, site):
 
 async def test_a_daemon_that_is_down_comes_with_what_to_do(site, tmp_path):
     builder = ContainerBuilder(f"unix://{tmp_path}/none.sock", site)
-    with pytest.raises(Unavailable, match=r"Docker does not answer\. See that its daemon runs"):
+    with pytest.raises(Unavailable, match=r"Docker does not answer\. Check that its daemon is running"):
         async with builder.workspace(make_app(), LIMITS):
             pass
 

@@ -115,7 +115,7 @@ def test_a_home_of_before_git_over_http_gets_a_port_for_it(folder):
 
 def test_a_folder_of_something_else_is_refused(folder):
     (folder / "thesis.txt").write_text("mine")
-    with pytest.raises(Conflict, match="no home of a panel, and not empty"):
+    with pytest.raises(Conflict, match="is not the home of a panel, and not empty"):
         home.init(folder, os.environ)
     assert [file.name for file in folder.iterdir()] == ["thesis.txt"]
 
@@ -144,7 +144,7 @@ def test_a_key_that_leads_elsewhere_is_not_read(folder):
     key.unlink()
     key.symlink_to("/etc/passwd")
     if settings.panel_uid != Path("/etc/passwd").stat().st_uid:
-        with pytest.raises(Invalid, match="not a file of the panel's own"):
+        with pytest.raises(Invalid, match="does not belong to the panel's user"):
             load({"SKYPANEL_HOME": str(folder)})
 
 

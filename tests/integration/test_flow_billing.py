@@ -218,7 +218,7 @@ async def test_an_empty_wallet_stops_every_app_and_a_credit_brings_them_back(sta
     assert await stage.panel.scheduler.dynos() == []
     assert stage.panel.router.routes == {}
     assert await balance(stage, organization) <= 0
-    assert stage.panel.logs.lines[app.id] == [("api", "Stopped: the wallet of Main is empty. Credit it, and the app runs again.")]
+    assert stage.panel.logs.lines[app.id] == [("api", "Stopped: the wallet of Main is empty. Add credit to run the app again.")]
     await reconcile.reconcile(stage.panel)
     assert await stage.panel.scheduler.one_offs() == []
     async with stage.panel.transaction() as conn:
@@ -231,7 +231,7 @@ async def test_an_empty_wallet_stops_every_app_and_a_credit_brings_them_back(sta
     await stage.work()
     assert sorted(dyno.key.name for dyno in await stage.panel.scheduler.dynos(app.id)) == ["web.1", "web.2", "worker.1"]
     assert sorted(dyno.key.name for dyno in await stage.panel.scheduler.dynos(other.id)) == ["web.1"]
-    assert stage.panel.logs.lines[other.id][-1] == ("api", "Runs again: the wallet of Main can pay.")
+    assert stage.panel.logs.lines[other.id][-1] == ("api", "Running again: the wallet of Main has credit.")
     async with stage.panel.transaction() as conn:
         deeds = [entry for entry in await audit.recent(conn, 20) if entry.action == "wallet.credit"]
     assert (deeds[0].email, deeds[0].details) == (stage.admin.email, {"amount": "10", "note": "paid"})

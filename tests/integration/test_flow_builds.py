@@ -90,13 +90,13 @@ async def test_who_waits_for_a_build_is_told_where_it_stands_and_whenever_that_c
         running = [await builds.claim(conn, "another worker", 60, of_one=2) for _ in busy]
     following = asyncio.create_task(follow_build(stage.panel, waiting.id, lines.put))
     async with asyncio.timeout(20):
-        assert await lines.get() == "-----> Waiting: 2 builds ahead, your organization has 2 at once"
+        assert await lines.get() == "-----> Waiting: 2 builds ahead, your organization builds at most 2 at once"
         async with stage.panel.transaction() as conn:
             await builds.finish(conn, running[0].id, 1, BuildState.FAILED)
         assert await lines.get() == "-----> Waiting: 1 build ahead"
         async with stage.panel.transaction() as conn:
             await builds.finish(conn, running[1].id, 1, BuildState.FAILED)
-        assert await lines.get() == "-----> Waiting: the next worker that is free takes this build"
+        assert await lines.get() == "-----> Waiting for a free worker"
         await stage.work()
         assert (await following).version == 1
     assert await lines.get() == "-----> Python app detected"

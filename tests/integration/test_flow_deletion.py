@@ -55,7 +55,7 @@ async def deeds(stage, action):
 async def test_without_a_choice_one_with_apps_stays_and_the_choice_is_named(stage, acme, own):
     with pytest.raises(Conflict, match="Acme has 3 apps") as refusal:
         await delete(stage, acme)
-    assert refusal.value.hint == "Choose what becomes of them: destroy, or reassign to another organization."
+    assert refusal.value.hint == "Choose what happens to them: destroy, or reassign to another organization."
     assert await app_names(stage, acme) == ["anvil", "early", "rocket"]
 
 
@@ -260,7 +260,7 @@ async def test_an_owner_does_not_take_apps_out_of_a_suspended_one(stage, acme, o
         await stored.add_member(conn, acme.id, by.id, Role.OWNER)
     elsewhere = await organizations.create(stage.panel, by, "Elsewhere")
     await suspension.hold(stage.panel, acme, stage.admin)
-    with pytest.raises(Denied, match="cannot be given away"):
+    with pytest.raises(Denied, match="cannot be transferred"):
         await delete(stage, acme, by, on_delete=OnDelete.REASSIGN, to=elsewhere)
     assert await app_names(stage, elsewhere) == []
 

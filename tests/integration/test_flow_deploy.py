@@ -72,7 +72,7 @@ async def test_a_release_that_crashes_leaves_the_old_one_serving(stage):
     await stage.work()
     error, lines = await follow(stage, build)
     assert "v2 did not go live" in str(error)
-    assert "The release before it keeps serving." in str(error.hint)
+    assert "The previous release is still live." in str(error.hint)
     assert [line.strip() for line in lines if " of v1" in line or "GET /" in line] == []
     assert [line.strip() for line in lines if line.endswith(" of v2")] == [f"{number} of v2" for number in range(10, 50)]
     assert any("exited with status 1" in line for line in lines)
@@ -129,7 +129,7 @@ async def test_a_first_release_command_that_fails_does_not_say_that_another_rele
     build = await stage.push(app)
     await stage.work()
     _, lines = await follow(stage, build)
-    assert any("Nothing serves yet: no release of it went live before. Mend the command" in line for line in lines)
+    assert any("No earlier release is live. Fix the command" in line for line in lines)
 
 
 async def test_who_pushes_is_told_which_process_types_run_no_more_or_not_yet(stage):
@@ -137,13 +137,13 @@ async def test_who_pushes_is_told_which_process_types_run_no_more_or_not_yet(sta
     stage.panel.builder.answer("cat", "/app/Procfile", out=b"worker: toil\n")
     _, lines = await pushed(stage, app)
     assert f"       Start it: skypanel scale {app.name} worker=1" in lines
-    assert any("no web process type, so that nothing answers" in line for line in lines)
+    assert any("no web process type, so its URL does not respond" in line for line in lines)
     assert not any(" deployed to SkyPanel" in line for line in lines)
     await scale_flow.scale(stage.panel, app, {"worker": 1}, stage.admin)
     await stage.work()
     stage.panel.builder.answer("cat", "/app/Procfile", out=b"web: serve\n")
     _, lines = await pushed(stage, app)
-    told = "       worker is not in the Procfile any more: its dyno has stopped."
+    told = "       worker is no longer in the Procfile: its dyno has stopped."
     assert told in lines
     _, lines = await pushed(stage, app)
     assert told not in lines
@@ -159,7 +159,7 @@ async def test_a_first_release_that_fails_leaves_nothing_running_and_no_route(st
     await stage.work()
     error, lines = await follow(stage, build)
     assert "v1 did not go live" in str(error)
-    assert error.hint == "Nothing serves yet: no release of it went live before."
+    assert error.hint == "No earlier release is live."
     assert any("exited with status 1" in line for line in lines)
     assert not await stage.panel.scheduler.dynos(app.id)
     async with stage.panel.transaction() as conn:

@@ -227,7 +227,7 @@ async def test_a_change_that_another_came_before_is_told_so(stage, s3):
         return Slow(storage, s3.folder.parent / "scratch")
 
     panel = replace(stage.panel, open_objects=open_objects)
-    with pytest.raises(Conflict, match="changed meanwhile"):
+    with pytest.raises(Conflict, match="have changed in the meantime"):
         await settings_flow.change(panel, stage.admin, bucket(s3))
     assert (await shown(stage))["s3_bucket"] == ""
 

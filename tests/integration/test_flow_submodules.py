@@ -111,9 +111,9 @@ async def test_a_private_submodule_of_an_app_that_is_not_there_yet_says_what_com
     lib = publish("lib")
     publish("app")
     link("app", {"lib": (lib, PRIVATE)})
-    with pytest.raises(Denied, match="the app is not there yet") as refused:
+    with pytest.raises(Denied, match="the app does not exist yet") as refused:
         await pushed(stage, None, "app")
-    assert "Create the app first" in refused.value.hint
+    assert "Create the app, add its deploy key" in refused.value.hint
 
 
 @pytest.mark.parametrize(
@@ -144,12 +144,15 @@ async def test_a_hostile_url_is_refused_and_nothing_is_asked(stage, publish, lin
 @pytest.mark.parametrize(
     ("modules", "message"),
     [
-        ("", "of which .gitmodules does not say"),
-        ('[include]\n\tpath = /etc/passwd\n[submodule "x"]\n\tpath = other\n\turl = https://example.com/x.git\n', "does not say"),
-        ('[submodule "x"]\n\tpath = lib\n', "does not say"),
+        ("", "git submodules without a URL"),
+        (
+            '[include]\n\tpath = /etc/passwd\n[submodule "x"]\n\tpath = other\n\turl = https://example.com/x.git\n',
+            "without a URL in .gitmodules",
+        ),
+        ('[submodule "x"]\n\tpath = lib\n', "without a URL in .gitmodules"),
         ("[submodule", r"\.gitmodules cannot be read"),
         ("\0\x1b[2J = 1", r"\.gitmodules cannot be read"),
-        ('[submodule "x"]\n\tpath = lib\n\turl = https://example.com/lib.git\n' + "#" * 70_000, "does not say"),
+        ('[submodule "x"]\n\tpath = lib\n\turl = https://example.com/lib.git\n' + "#" * 70_000, "without a URL in .gitmodules"),
     ],
 )
 async def test_a_gitmodules_that_does_not_name_it_is_refused_with_what_to_do(stage, publish, link, modules, message):
@@ -165,7 +168,7 @@ async def test_a_commit_that_is_not_there_is_not_found(stage, app, publish, link
     publish("lib")
     publish("app")
     link("app", {"lib": ("1" * 40, LIB)})
-    with pytest.raises(NotFound, match="does not hand out the commit"):
+    with pytest.raises(NotFound, match="does not have the requested commit"):
         await pushed(stage, app, "app")
 
 
@@ -173,7 +176,7 @@ async def test_a_relative_url_needs_a_repository_that_it_is_beside(stage, app, p
     lib = publish("lib", {"lib.py": "x"})
     publish("app")
     link("app", {"lib": (lib, "../lib.git")})
-    with pytest.raises(Invalid, match="from beside a repository that a push does not name"):
+    with pytest.raises(Invalid, match="is relative, which pushes do not support"):
         await pushed(stage, app, "app")
     assert (await deployed(stage, app))["lib/lib.py"] == "x"
 
@@ -184,7 +187,7 @@ async def test_submodules_without_end_are_refused(stage, app, publish, link):
         commit = link("loop", {"a": (commit, "./../loop.git"), "b": (commit, "../loop.git"), "c": (commit, "../loop.git")})
     publish("app")
     link("app", {"lib": (commit, "https://example.com/ada/loop.git")})
-    with pytest.raises(Invalid, match="over 20 submodules"):
+    with pytest.raises(Invalid, match="more than 20 submodules"):
         await pushed(stage, app, "app")
 
 

@@ -65,7 +65,7 @@ async def test_all_apps_of_an_organization_stop_and_run_again(stage, main, app):
     await stage.work()
     assert await names(stage, app) == ["web.1", "web.2", "worker.1"]
     assert await names(stage, other) == ["web.1"]
-    assert stage.panel.logs.lines[other.id][-1] == ("api", "Runs again: an administrator resumed Main.")
+    assert stage.panel.logs.lines[other.id][-1] == ("api", "Running again: an administrator resumed Main.")
 
 
 @pytest.mark.req("R16.5")
@@ -130,7 +130,7 @@ async def test_nobody_takes_an_app_out_of_it_but_an_administrator(stage, main, a
     offered = await transfer.offer(stage.panel, app, stage.admin, by)
     await organizations.create(stage.panel, stage.admin, "Acme")
     await suspension.hold(stage.panel, main, stage.admin)
-    with pytest.raises(Denied, match="cannot be given away"):
+    with pytest.raises(Denied, match="cannot be transferred"):
         await transfer.transfer(stage.panel, app, elsewhere, by)
     assert (await now(stage, app)).organization_id == main.id
     await transfer.accept(stage.panel, offered, stage.admin)

@@ -216,7 +216,7 @@ class TestReadiness:
         own = r"its \$PORT is (2\d{4})\. Bind to 0\.0\.0\.0 and the port in \$PORT\."
         places = (r"127\.0\.0\.1:(2\d{4})", r"\[::1\]:(2\d{4})", r"0\.0\.0\.0:8000", r"127\.0\.0\.2:5000")
         found = [
-            re.fullmatch(f"listens on {place}, where nobody reaches it: {own}", text) for place, text in zip(places, said, strict=True)
+            re.fullmatch(f"listens on {place}, which the proxy cannot reach: {own}", text) for place, text in zip(places, said, strict=True)
         ]
         assert all(found), said
         assert [len(set(match.groups())) for match in found] == [1] * 4

@@ -173,7 +173,7 @@ async def test_a_second_launcher_of_a_home_is_turned_away(own_launcher):
     second = await asyncio.create_subprocess_exec(*own_launcher.argv(), cwd=ROOT, stderr=asyncio.subprocess.PIPE)
     _, complaint = await second.communicate()
     assert second.returncode != 0
-    assert b"runs already" in complaint
+    assert b"is already running" in complaint
     assert "root" in await own_launcher.client.ask({"do": "features"})
 
 

@@ -161,7 +161,7 @@ async def test_the_life_of_a_node(swarm, machine, stage, slug):
     await nodes_flow.provision(stage.panel, stage.admin, "one")
     await provision.work(stage.panel, "worker")
     again = stage.panel.output.texts(node_stream(node.id))
-    assert "-----> It is a member of the Swarm already" in again
+    assert "-----> It is already a member of the Swarm" in again
     assert any(line.endswith("is there") and "The image" in line for line in again)
 
     await nodes_flow.remove(stage.panel, stage.admin, "one")
@@ -218,7 +218,7 @@ async def test_a_machine_without_apt_is_left_as_it_is_with_what_to_do(bare, stag
     await provision.work(stage.panel, "worker")
     said = "\n".join(stage.panel.output.texts(node_stream(node.id)))
     assert "has no apt-get, so Docker and Python 3.9 and zstd cannot be installed on it." in said, said
-    assert "Install that by hand and provision the node again: what is there is used." in said
+    assert "Install that yourself, then provision the node again." in said
     async with stage.panel.transaction() as conn:
         failed = await nodes.by_name(conn, "one")
     assert failed.state is NodeState.PENDING

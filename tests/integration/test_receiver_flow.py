@@ -111,7 +111,7 @@ async def test_a_push_that_is_declined_is_not_on_record(stage, receiver, ada, wo
     await work.git("commit", "-q", "--allow-empty", "-m", "No files")
     await work.git("rm", "-q", "-r", ".")
     await work.git("commit", "-q", "-m", "Nothing")
-    assert "holds no files" in (await work.push(check=False)).stderr
+    assert "contains no files" in (await work.push(check=False)).stderr
     assert "app.push" not in [action for action, *_ in await recorded(stage, 5)]
 
 
@@ -140,7 +140,7 @@ async def test_a_second_push_during_a_build_is_told_so(stage, receiver, ada, wor
     await work.commit({"more": "x"})
     second = await work.push(check=False)
     assert f"hello is being built: {stage.admin.email} pushed 0 seconds ago." in second.stderr
-    assert "Push again when that has ended." in second.stderr
+    assert "Push again when it has finished." in second.stderr
     branch = await work.push("main:feature")
     assert "feature is stored, not deployed" in branch.stderr
     await stage.work()
@@ -193,7 +193,7 @@ async def test_a_setting_turns_the_creating_of_apps_off(stage, receiver, work):
     async with stage.panel.transaction() as conn:
         await settings.put(conn, receive.CREATES_APPS, value=False, account_id=stage.admin.id)
     pushed = await work.push(check=False)
-    assert "There is no app hello, and pushes create none here." in pushed.stderr
+    assert "There is no app hello, and pushes do not create apps on this panel." in pushed.stderr
     assert await app_of(stage) is None
 
 
@@ -213,11 +213,11 @@ async def test_an_annotated_tag_on_a_branch_is_refused_with_what_to_push(stage, 
     for push in (work.push, work.push_http):
         for tag, branch in (("v2", "main"), ("v3", "main"), ("v2", "other")):
             refused = await push(f"{tag}:refs/heads/{branch}", check=False)
-            assert f"{branch} would become the annotated tag {tag}, and a branch can only be a commit." in refused.stderr
+            assert f"{branch} would point to the annotated tag {tag}, but a branch must point to a commit." in refused.stderr
             assert f"git push skypanel '{tag}^{{commit}}:{branch}'" in refused.stderr
     assert "Verifying deploy... done." in (await work.push("v3^{commit}:main")).stderr
     refused = await work.push("+HEAD^{tree}:refs/heads/main", check=False)
-    assert "main would become a tree, and a branch can only be a commit." in refused.stderr
+    assert "main would point to a tree, but a branch must point to a commit." in refused.stderr
 
 
 async def test_tags_of_all_kinds_are_stored_and_moved_beside_a_deploy(stage, receiver, workers, work):
@@ -247,7 +247,7 @@ async def test_a_file_over_the_limit_is_refused_on_a_branch_that_is_not_deployed
     commit = commit_of(object_id("tree", tree))
     body = request(object_id("commit", commit), b"refs/heads/other") + pack((1, commit, b""), (2, tree, b""), *stored)
     answer = await ada.ssh("git-receive-pack hello", stdin=body)
-    assert f"An object of the push, {name.decode()[:12]}, is 101.1M; a file may have at most 100.0M, on any branch." in answer.stdout
+    assert f"An object of the push, {name.decode()[:12]}, is 101.1M; the limit for a file is 100.0M, on any branch." in answer.stdout
     assert "ng refs/heads/other" in answer.stdout
     await wait_for("the repository to go", lambda: list((receiver.home / "repositories").iterdir()) == [])
 
@@ -265,7 +265,7 @@ async def test_the_branch_that_was_deployed_last_is_not_deleted_though_another_c
     await work.push("main:master")
     await work.commit({"more": "x"})
     refused = await work.push("main", ":master", check=False)
-    assert "master is the branch that is deployed and cannot be deleted." in refused.stderr
+    assert "master is the deploy branch and cannot be deleted." in refused.stderr
     await work.push("main")
     assert "master is deleted." in (await work.push(":master")).stderr
 

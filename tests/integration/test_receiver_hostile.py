@@ -40,7 +40,7 @@ async def test_a_hand_made_pack_is_taken(receiver, ada):
 
 async def test_a_push_of_tens_of_thousands_of_refs_is_refused(receiver, ada):
     answer = await send(ada, small_push(also=[b"refs/heads/b%05d" % number for number in range(20_000)]))
-    assert "The push changes 20001 refs; 10000 is the most." in answer.stdout
+    assert "The push changes 20001 refs; the limit is 10000." in answer.stdout
     assert "ok refs/heads" not in answer.stdout
     await nothing_left(receiver)
 
@@ -101,7 +101,7 @@ async def test_a_file_over_the_limit_is_refused_before_it_is_inflated(receiver, 
     tree = b"100644 zeros\0" + bytes.fromhex(object_id("blob", blob).decode())
     commit = commit_of(object_id("tree", tree))
     answer = await send(ada, request(object_id("commit", commit)) + pack((1, commit, b""), (2, tree, b""), (3, blob, b"")))
-    assert "zeros is 101.0M; a file may have at most 100.0M." in answer.stdout
+    assert "zeros is 101.0M; the limit for a file is 100.0M." in answer.stdout
     await quiet(receiver)
 
 
@@ -136,7 +136,7 @@ async def test_a_tree_of_billions_of_files_is_refused(receiver, ada):
         below, mode = object_id("tree", tree), b"40000"
     commit = commit_of(below)
     answer = await send(ada, request(object_id("commit", commit)) + pack((1, commit, b""), *objects))
-    assert "The commit holds over 150000 files." in answer.stdout
+    assert "The commit contains more than 150000 files." in answer.stdout
     await quiet(receiver)
 
 
@@ -246,7 +246,7 @@ async def test_a_receiver_that_stops_declines_what_is_not_done(receiver, ada):
     assert receiver.processes() == []
     assert receiver.leftovers() == []
     _, rest = await asyncio.wait_for(client.communicate(), 20)
-    assert b"This push was cut short." in seen + rest
+    assert b"This push was interrupted." in seen + rest
     assert client.returncode != 0
     assert list((receiver.repository() / "refs/heads").iterdir()) == []
 

@@ -146,7 +146,7 @@ async def test_branches_tags_and_deletions_are_treated_as_over_ssh(receiver, wor
     assert "feature is stored, not deployed: only main or master is." in pushed.stderr
     assert "feature is deleted." in (await work.push_http(":feature")).stderr
     refused = await work.push_http(":main", check=False)
-    assert "main is the branch that is deployed and cannot be deleted." in refused.stderr
+    assert "main is the deploy branch and cannot be deleted." in refused.stderr
     assert set(refs(receiver)) == {"refs/heads/main", "refs/tags/v1"}
 
 
@@ -180,7 +180,7 @@ async def test_without_a_token_git_is_asked_for_one(receiver, ada, work):
     answer = await ada.run("curl", "-si", f"{receiver.http_remote()}/info/refs?service=git-upload-pack")
     assert answer.stdout.startswith("HTTP/1.1 401")
     assert 'WWW-Authenticate: Basic realm="SkyPanel"' in answer.stdout
-    assert "Give an API token as the password, and any user name." in answer.stdout
+    assert "Use an API token as the password, with any user name." in answer.stdout
 
 
 @pytest.mark.parametrize("token", ["wrong", "%00", "a:b", "%F0%9F%98%80"])
@@ -239,9 +239,9 @@ async def test_a_token_revoked_during_the_build_stops_it(receiver, ada, work):
     await asyncio.wait_for(client.stderr.readuntil(b"Installing"), 20)
     del receiver.desk.tokens[ada.token]
     _, rest = await asyncio.wait_for(client.communicate(), 20)
-    assert b"remote:  !     The API token was revoked or has expired during this push. Nothing of it is deployed." in rest
+    assert b"remote:  !     The API token was revoked or expired during this push. Nothing was deployed." in rest
     assert b"pre-receive hook declined" in rest
-    assert receiver.desk.abandoned == [(receiver.desk.pushes[0], "The API token was revoked or has expired during this push.")]
+    assert receiver.desk.abandoned == [(receiver.desk.pushes[0], "The API token was revoked or expired during this push.")]
     assert receiver.desk.ended == receiver.desk.pushes
     assert refs(receiver) == {}
     await quiet(receiver)
@@ -260,7 +260,7 @@ async def test_a_token_revoked_as_the_build_ends_does_not_move_the_ref(receiver,
     del receiver.desk.tokens[ada.token]
     finish.set()
     _, rest = await asyncio.wait_for(client.communicate(), 20)
-    assert b"during this push. What it has deployed stays; its refs are not kept." in rest
+    assert b"during this push. The release stays, but its branches are not stored." in rest
     assert b"pre-receive hook declined" in rest
     assert refs(receiver) == {}
     await quiet(receiver)
@@ -311,7 +311,7 @@ async def test_a_receiver_that_stops_declines_what_is_not_done(receiver, ada, wo
     assert receiver.processes() == []
     assert receiver.leftovers() == []
     _, rest = await asyncio.wait_for(client.communicate(), 20)
-    assert b"This push was cut short." in seen + rest
+    assert b"This push was interrupted." in seen + rest
     assert client.returncode != 0
     assert refs(receiver) == {}
     end(client)

@@ -22,7 +22,7 @@ from tests.support.receiver_harness import running_receiver, wait_for
 PUSH = "application/x-git-receive-pack-request"
 FETCH = "application/x-git-upload-pack-request"
 REFS = "/hello.git/info/refs?service=git-receive-pack"
-REVOKED = "The API token was revoked or has expired during this push."
+REVOKED = "The API token was revoked or expired during this push."
 
 
 async def quiet(receiver):
@@ -92,24 +92,24 @@ async def test_a_hand_made_push_is_taken_whole_in_chunks_and_compressed(receiver
         (("GET", "/hello.git/HEAD", {}), 404, "Not Found. SkyPanel only speaks git."),
         (("GET", "/", {}), 404, "Not Found."),
         (("GET", "/a/b.git/info/refs?service=git-upload-pack", {}), 404, "Not Found."),
-        (("GET", "/hello.git/info/refs", {}), 403, "This is no service of SkyPanel's."),
-        (("GET", "/hello.git/info/refs?service=git-upload-archive", {}), 403, "This is no service of SkyPanel's."),
+        (("GET", "/hello.git/info/refs", {}), 403, "This is not a git service."),
+        (("GET", "/hello.git/info/refs?service=git-upload-archive", {}), 403, "This is not a git service."),
         (("GET", "/..%2f..%2fetc.git/info/refs?service=git-upload-pack", {}), 400, "'../../etc' is not a valid app name."),
         (("GET", "/%00%ff.git/info/refs?service=git-upload-pack", {}), 400, "is not a valid app name."),
         (("GET", "/HELLO.git/info/refs?service=git-upload-pack", {}), 400, "'HELLO' is not a valid app name."),
         (("GET", "/www.git/info/refs?service=git-receive-pack", {}), 400, "The name www is reserved."),
         (("GET", "/nobody.git/info/refs?service=git-upload-pack", {}), 404, "App nobody not found, or not yours."),
         (("POST", "/nobody.git/git-upload-pack", {"Content_Type": FETCH}), 404, "App nobody not found, or not yours."),
-        (("POST", "/hello.git/git-receive-pack", {"Content_Type": "text/plain"}), 415, "The Content-Type is to be application/x-git"),
-        (("POST", "/hello.git/git-upload-pack", {}), 415, "The Content-Type is to be application/x-git-upload-pack-request."),
-        (("POST", "/hello.git/git-receive-pack", {"Content_Encoding": "deflate"}), 415, "SkyPanel takes gzip, and no other"),
-        (("POST", "/hello.git/git-receive-pack", {"Content_Encoding": "gzip, gzip"}), 415, "SkyPanel takes gzip"),
+        (("POST", "/hello.git/git-receive-pack", {"Content_Type": "text/plain"}), 415, "The Content-Type must be application/x-git"),
+        (("POST", "/hello.git/git-upload-pack", {}), 415, "The Content-Type must be application/x-git-upload-pack-request."),
+        (("POST", "/hello.git/git-receive-pack", {"Content_Encoding": "deflate"}), 415, "The only supported Content-Encoding is gzip"),
+        (("POST", "/hello.git/git-receive-pack", {"Content_Encoding": "gzip, gzip"}), 415, "The only supported Content-Encoding is gzip"),
         (("POST", "/hello.git/git-receive-pack", {"Expect": "miracles"}), 417, "Unknown Expect: miracles"),
-        (("GET", REFS, {"Host": "evil.example"}), 421, "no repositories at 'evil.example'."),
+        (("GET", REFS, {"Host": "evil.example"}), 421, "no git repositories at 'evil.example'."),
         (("GET", REFS, {"X": "y" * 9000}), 400, "more than 8190 bytes"),
         (("GET", f"/{'y' * 9000}.git/info/refs?service=git-receive-pack", {}), 400, "more than 8190 bytes"),
-        (("GET", REFS, {"Authorization": "Bearer x"}), 401, "Give an API token as the password"),
-        (("GET", REFS, {"Authorization": "Basic %%%"}), 401, "Give an API token as the password"),
+        (("GET", REFS, {"Authorization": "Bearer x"}), 401, "Use an API token as the password"),
+        (("GET", REFS, {"Authorization": "Basic %%%"}), 401, "Use an API token as the password"),
     ],
 )
 async def test_what_is_no_request_of_gits_is_refused_with_one_line(receiver, ada, asked, status, words):
@@ -162,7 +162,7 @@ async def test_a_probe_is_answered(receiver, ada):
 async def test_gzip_that_is_none_is_refused(receiver, ada):
     status, _, said = await ask(ada, body=b"no gzip" * 100, Content_Encoding="gzip")
     assert status == 400
-    assert b"The request's body is broken" in said
+    assert b"The request's body is damaged" in said
     await nothing_left(receiver)
 
 
@@ -178,7 +178,7 @@ async def test_a_gzip_of_gigabytes_is_broken_off_without_memory(receiver, ada):
     before = resident()
     status, _, said = await ask(ada, body=bomb, Content_Encoding="gzip")
     assert resident() - before < 24 * MIB
-    assert (status, said.strip()) == (413, b"!     A request may have at most 10 MiB. It is counted inflated.")
+    assert (status, said.strip()) == (413, b"!     The limit for a request is 10 MiB. Its size after decompression counts.")
     await nothing_left(receiver)
 
 
@@ -187,7 +187,7 @@ async def test_wishes_over_the_limit_are_refused(receiver, ada):
     head = (receiver.repository() / "refs/heads/main").read_text().strip().encode()
     wishes = io.BytesIO(packet(b"want " + head + b"\n") * 300_000)
     status, _, said = await ask(ada, path="/hello.git/git-upload-pack", body=wishes, Content_Type=FETCH)
-    assert (status, said.strip()) == (413, b"!     A request may have at most 10 MiB.")
+    assert (status, said.strip()) == (413, b"!     The limit for a request is 10 MiB.")
     await quiet(receiver)
 
 
@@ -225,7 +225,7 @@ async def test_a_token_revoked_during_the_upload_deploys_nothing(receiver, ada):
         writer.write(body[-30:])
         said = await asyncio.wait_for(reader.readuntil(b"0\r\n\r\n"), 20)
     assert REVOKED.encode() in said
-    assert b"Nothing of it is deployed." in said
+    assert b"Nothing was deployed." in said
     assert b"ng refs/heads/main pre-receive hook declined" in said
     assert receiver.desk.pushes == []
     await nothing_left(receiver)
@@ -326,7 +326,7 @@ async def test_a_stalled_upload_is_told_so(sent):
         async with half_asked(ada, "/hello.git/git-receive-pack", PUSH, sent) as (reader, _):
             said = await asyncio.wait_for(reader.readuntil(b"again.\n"), 20)
             assert said.startswith(b"HTTP/1.1 400 ")
-            assert b"Nothing came for 0 seconds. Try again." in said
+            assert b"The connection timed out: nothing came for 0 seconds. Try again." in said
             await nothing_left(receiver)
 
 
@@ -353,7 +353,7 @@ async def test_requests_are_bounded_by_account_address_and_in_all():
             async with half_asked(ada, "/one.git/git-receive-pack", PUSH), half_asked(ada, "/two.git/git-receive-pack", PUSH):
                 await wait_for("both", lambda receiver=receiver: len(receiver.processes()) == 2)
                 listed = await ada.run("git", "ls-remote", receiver.http_remote(token=ada.token))
-                assert "remote: !     SkyPanel has too many requests. Try again in a minute." in listed.stderr
+                assert "remote: !     Too many requests. Try again in a minute." in listed.stderr
             await quiet(receiver)
             assert "App hello not found" in (await ada.run("git", "ls-remote", receiver.http_remote(token=ada.token))).stderr
 

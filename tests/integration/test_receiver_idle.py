@@ -42,7 +42,7 @@ async def test_a_build_silent_for_longer_than_the_idle_limit_delivers_its_end(re
     silent_for(SILENT_S)
     pushed = await work.push()
     assert pushed.stderr.index("begin") < pushed.stderr.index("end")
-    assert "Nothing came" not in pushed.stderr
+    assert "nothing came" not in pushed.stderr
     app_id, _ = receiver.desk.apps["hello"]
     assert await receiver.repositories.refs(app_id) == {"refs/heads/main": await work.head()}
 

@@ -95,7 +95,7 @@ async def test_a_gzip_of_gigabytes_is_refused_at_once(receiver, proxy, ada, sche
             *(word for header in headers for word in ("-H", header)), f"{proxy.origin(scheme)}/hello.git/git-receive-pack",
         )  # fmt: skip
     *said, status = answer.stdout.splitlines()
-    assert (status, said) == ("413", [" !     A request may have at most 10 MiB. It is counted inflated."])
+    assert (status, said) == ("413", [" !     The limit for a request is 10 MiB. Its size after decompression counts."])
     await quiet(receiver)
 
 
@@ -104,7 +104,7 @@ async def test_other_paths_and_hosts_lead_to_the_panel(proxy):
         assert (await proxy.text(path=path, host="localhost"))[1] == "panel: localhost"
     assert (await proxy.text(path="/hello.git/info/refs", host="hello.localhost"))[1] == "panel: hello.localhost"
     status, said = await proxy.text(path="/hello.git/info/refs", host="localhost")
-    assert (status, "no service of SkyPanel's" in said) == (403, True)
+    assert (status, "This is not a git service" in said) == (403, True)
 
 
 async def test_the_hint_for_lfs_comes_through(proxy):

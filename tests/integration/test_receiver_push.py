@@ -113,7 +113,7 @@ async def test_a_failure_of_the_panel_declines_the_push_and_says_so(receiver, wo
 
     receiver.desk.build = build
     pushed = await work.push(check=False)
-    assert "This push was cut short" in pushed.stderr
+    assert "This push was interrupted" in pushed.stderr
     assert "pre-receive hook declined" in pushed.stderr
     assert "ZeroDivisionError" in caplog.text
 
@@ -196,7 +196,7 @@ async def test_several_refs_go_in_one_push(receiver, work):
 async def test_the_deploy_branch_cannot_be_deleted(receiver, work):
     await work.push()
     pushed = await work.push(":main", check=False)
-    assert "main is the branch that is deployed and cannot be deleted." in pushed.stderr
+    assert "main is the deploy branch and cannot be deleted." in pushed.stderr
     assert "refs/heads/main" in refs(receiver)
 
 
@@ -221,7 +221,7 @@ async def test_submodules_that_gitmodules_does_not_name_are_refused_with_what_to
     await work.git("update-index", "--add", "--cacheinfo", f"160000,{await work.head()},vendor/lib")
     await work.git("commit", "-q", "-m", "A submodule")
     pushed = await work.push(check=False)
-    assert "vendor/lib: git submodules of which .gitmodules does not say" in pushed.stderr
+    assert "vendor/lib: git submodules without a URL in .gitmodules" in pushed.stderr
     assert "git rm --cached vendor/lib" in pushed.stderr
 
 
@@ -236,7 +236,7 @@ async def test_an_empty_commit_is_refused(receiver, work):
     await work.git("rm", "-rq", ".")
     await work.commit({}, "Nothing")
     pushed = await work.push(check=False)
-    assert "The commit holds no files." in pushed.stderr
+    assert "The commit contains no files." in pushed.stderr
 
 
 async def test_a_tag_object_on_the_deploy_branch_is_refused(receiver, work):

@@ -91,7 +91,7 @@ async def test_an_unknown_key_is_refused(receiver, caplog):
 async def test_another_user_than_git_is_refused(ada):
     answer = await ada.ssh("git-receive-pack hello", user="root")
     assert answer.status == 255
-    assert "SkyPanel knows one SSH user, git." in answer.stderr
+    assert "The only SSH user is git." in answer.stderr
     assert "Permission denied (publickey)" in answer.stderr
 
 
@@ -156,7 +156,7 @@ async def test_too_many_connections_are_turned_away_with_a_reason():
         held = [await asyncio.open_connection("127.0.0.1", receiver.port) for _ in range(2)]
         await wait_for("both connections", lambda: receiver.listener.connected.total() == 2)
         answer = await ada.ssh("git-upload-pack hello")
-        assert "SkyPanel has too many connections. Try again in a minute." in answer.stderr
+        assert "Too many connections. Try again in a minute." in answer.stderr
         for _, writer in held:
             writer.close()
         await wait_for("them to end", lambda: not receiver.listener.connected)
@@ -174,7 +174,7 @@ async def test_who_asks_for_nothing_is_dropped():
     async with running_receiver(SshLimits(unused_s=0.3)) as receiver:
         ada = await receiver.developer()
         answer = await ada.ssh(options=["-N"])
-        assert "SkyPanel was asked for nothing." in answer.stderr
+        assert "No command was given." in answer.stderr
 
 
 async def test_who_sends_nothing_is_dropped():
@@ -184,7 +184,7 @@ async def test_who_sends_nothing_is_dropped():
             *ada.ssh_command, "-p", receiver.port, "git@127.0.0.1", "git-receive-pack hello", stdin=asyncio.subprocess.PIPE
         )
         said = await asyncio.wait_for(client.stderr.read(), 20)
-        assert b"Nothing came for 0 seconds. Try again." in said
+        assert b"The connection timed out: nothing came for 0 seconds. Try again." in said
         end(client)
         await client.communicate()
         await wait_for("git to end", lambda: receiver.processes() == [])

@@ -120,7 +120,7 @@ async def test_the_server_shows_its_host_key_and_another_is_a_conflict(remotes, 
         sshd.stop()
         sshd.new_key("host_key", kind)
         sshd.start()
-        with pytest.raises(Conflict, match=r"another host key than before.*Nothing was read"):
+        with pytest.raises(Conflict, match=r"has changed.*Nothing was read"):
             await fetch(remotes, by_ssh("app", host_key=shown))
     assert left(root) == []
 
@@ -128,12 +128,12 @@ async def test_the_server_shows_its_host_key_and_another_is_a_conflict(remotes, 
 @pytest.mark.req("R19.4")
 async def test_a_key_that_the_server_does_not_take_is_denied(remotes, sshd, by_ssh):
     publish_in(sshd.folder, "app")
-    with pytest.raises(Denied, match="needs authentication: it does not take the app's deploy key"):
+    with pytest.raises(Denied, match="rejects the app's deploy key"):
         await remotes.branches(by_ssh("app", private_key=remotes.new_key().private_key))
 
 
 async def test_what_an_ssh_server_says_is_passed_on(remotes, by_ssh):
-    with pytest.raises(Denied, match=r"is not shown to the app's deploy key: .*does not appear to be a git repository"):
+    with pytest.raises(Denied, match=r"is not readable with the app's deploy key:  .*does not appear to be a git repository"):
         await remotes.branches(by_ssh("missing"))
 
 
@@ -141,7 +141,7 @@ async def test_what_an_ssh_server_says_is_passed_on(remotes, by_ssh):
 async def test_a_server_that_asks_for_a_login_is_denied(remotes, git_host):
     (git_host.root / "private").mkdir()
     publish_in(git_host.root / "private", "app")
-    with pytest.raises(Denied, match="needs authentication, or there is no such repository"):
+    with pytest.raises(Denied, match="requires authentication, or does not exist"):
         await remotes.branches(git_host.entrance("private/app"))
 
 
@@ -155,16 +155,16 @@ async def test_where_nobody_answers_is_unavailable(remotes, git_host, by_ssh):
 
 
 async def test_a_host_that_is_not_known_is_unavailable(remotes):
-    with pytest.raises(Unavailable, match=r"No server is known as nowhere\.invalid"):
+    with pytest.raises(Unavailable, match=r"The host name nowhere\.invalid cannot be resolved"):
         await remotes.branches(Entrance(parse_url("https://nowhere.invalid/app.git"), LOOPBACK))
 
 
 async def test_a_certificate_that_nobody_vouches_for_is_refused(git_host, root):
     git_host.publish("app")
-    with pytest.raises(Unavailable, match="no certificate that this machine trusts"):
+    with pytest.raises(Unavailable, match="does not trust the certificate"):
         await GitRemotes(root).branches(git_host.entrance("app"))
     other = parse_url(f"https://127.0.0.1:{git_host.port}/app.git")
-    with pytest.raises(Unavailable, match="no certificate that this machine trusts"):
+    with pytest.raises(Unavailable, match="does not trust the certificate"):
         await GitRemotes(root, git_host.authority).branches(Entrance(other, LOOPBACK))
     assert git_host.asked == []
 
@@ -176,7 +176,7 @@ async def test_no_private_address_is_connected_to(remotes, host):
         listener.settimeout(0)
         for scheme in ("https", "ssh"):
             url = parse_url(f"{scheme}://{host}:{listener.getsockname()[1]}/app.git")
-            with pytest.raises((Denied, Unavailable), match=r"no public server|No server is known"):
+            with pytest.raises((Denied, Unavailable), match=r"not a public server|cannot be resolved"):
                 await remotes.branches(Entrance(url))
         with pytest.raises(BlockingIOError):
             listener.accept()
@@ -200,7 +200,7 @@ async def test_a_name_is_looked_up_once_and_only_what_was_checked_is_connected_t
 
     loop.getaddrinfo = getaddrinfo
     url = parse_url(f"https://rebound.localhost:{git_host.port}/app.git")
-    with pytest.raises(Unavailable, match="no certificate"):
+    with pytest.raises(Unavailable, match="does not trust the certificate"):
         await remotes.branches(Entrance(url, LOOPBACK))
     assert lookups == ["rebound.localhost"]
 
@@ -208,12 +208,12 @@ async def test_a_name_is_looked_up_once_and_only_what_was_checked_is_connected_t
 @pytest.mark.parametrize(
     ("location", "said"),
     [
-        ("https://git.example.com/ada/app.git/info/refs?service=git-upload-pack", "leads on to https://git.example.com/ada/app.git"),
-        ("https://localhost:1/app.git", "leads on to https://localhost:1/app.git"),
-        ("http://169.254.169.254/latest/meta-data", "leads on to elsewhere"),
-        ("file:///etc/passwd", "leads on to elsewhere"),
-        ("https://ada:s3cret@example.com/app.git", "leads on to elsewhere"),
-        ("", "leads on to elsewhere"),
+        ("https://git.example.com/ada/app.git/info/refs?service=git-upload-pack", "redirects to https://git.example.com/ada/app.git"),
+        ("https://localhost:1/app.git", "redirects to https://localhost:1/app.git"),
+        ("http://169.254.169.254/latest/meta-data", "redirects to elsewhere"),
+        ("file:///etc/passwd", "redirects to elsewhere"),
+        ("https://ada:s3cret@example.com/app.git", "redirects to elsewhere"),
+        ("", "redirects to elsewhere"),
     ],
 )
 async def test_redirects_are_told_and_not_followed(remotes, git_host, location, said):
@@ -271,14 +271,14 @@ async def test_a_pack_that_is_none_is_an_error_and_leaves_nothing(remotes, git_h
 
 async def test_a_server_that_does_not_go_on_is_given_up(git_host, root):
     git_host.hang("slow")
-    with pytest.raises(Unavailable, match="was not read within 1 seconds"):
+    with pytest.raises(Unavailable, match="could not be read within 1 seconds"):
         await GitRemotes(root, git_host.authority, fetch_s=1).branches(git_host.entrance("slow"))
 
 
 async def test_an_ssh_server_that_says_nothing_is_given_up(root):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = parse_url(f"ssh://git@localhost:{silent.getsockname()[1]}/app.git")
-        with pytest.raises(Unavailable, match="was not read within 1 seconds"):
+        with pytest.raises(Unavailable, match="could not be read within 1 seconds"):
             await GitRemotes(root, fetch_s=1).branches(Entrance(url, LOOPBACK))
 
 
@@ -296,7 +296,7 @@ async def test_a_git_of_an_ssh_server_that_says_nothing_is_given_up(root):
     host_key = asyncssh.generate_private_key("ssh-ed25519")
     async with asyncssh.listen("127.0.0.1", 0, server_factory=Anyone, server_host_keys=[host_key], process_factory=say_nothing) as server:
         url = parse_url(f"ssh://git@localhost:{server.get_port()}/app.git")
-        with pytest.raises(Unavailable, match="was not read within 2 seconds"):
+        with pytest.raises(Unavailable, match="could not be read within 2 seconds"):
             await fetch(GitRemotes(root, fetch_s=2), Entrance(url, LOOPBACK))
     assert started.is_set()
     assert left(root) == []
@@ -324,7 +324,7 @@ async def test_a_list_of_branches_without_end_is_given_up(remotes, git_host):
     line = b"00e7" + b"a" * 40 + b" refs/heads/" + b"b" * 174 + b"\n"
     first = b"0050" + b"a" * 40 + b" refs/heads/" + b"c" * 15 + b"\0shallow\n"
     git_host.answer("long", 200, ADVERTISEMENT, b"001e# service=git-upload-pack\n0000" + first + line * (17 * 1024 * 1024 // len(line)))
-    with pytest.raises(Invalid, match=r"What the repository lists is larger than 16\.0M"):
+    with pytest.raises(Invalid, match=r"The repository's list of branches is larger than 16\.0M"):
         await remotes.branches(git_host.entrance("long"))
 
 
@@ -356,7 +356,7 @@ async def test_what_git_refuses_in_a_push_is_refused_here(remotes, git_host):
     tree = git("-C", bare, "hash-object", "-w", "-t", "tree", "--literally", bare / "entry")
     bad = git("-C", bare, "commit-tree", "-p", commit, "-m", "Bad", tree)
     git("-C", bare, "update-ref", "refs/heads/main", bad)
-    with pytest.raises(Invalid, match=r"refused by git: .*hasDotdot"):
+    with pytest.raises(Invalid, match=r"Git rejects what the repository sent:  .*hasDotdot"):
         await fetch(remotes, git_host.entrance("hostile"))
 
 
@@ -386,7 +386,7 @@ async def test_submodules_and_lfs_pointers_are_refused_as_in_a_push(remotes, git
 async def test_a_commit_that_a_server_hands_out_to_nobody_says_what_to_do(sshd, by_ssh, root):
     old = publish_in(sshd.folder, "app")
     publish_in(sshd.folder, "app", {"more": "x"})
-    with pytest.raises(NotFound, match="does not hand out the commit") as refused:
+    with pytest.raises(NotFound, match="does not have the requested commit") as refused:
         async with GitRemotes(root).fetch_commit(by_ssh("app"), old, 10**6):
             pass
     assert refused.value.hint == "Push the commit there, to a branch."
@@ -405,5 +405,5 @@ async def test_a_repository_of_sha256_is_refused(remotes, git_host):
     git("init", "-q", "--object-format=sha256", git_host.root / "work")
     git("-C", git_host.root / "work", "commit", "-q", "--allow-empty", "-m", "One")
     git("-C", git_host.root / "work", "push", "-q", git_host.root / "new.git", "HEAD:refs/heads/main")
-    with pytest.raises(Invalid, match="something else than SHA-1"):
+    with pytest.raises(Invalid, match="does not use SHA-1"):
         await remotes.branches(git_host.entrance("new"))

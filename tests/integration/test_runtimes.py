@@ -86,7 +86,7 @@ async def test_what_is_not_what_its_index_promises_is_refused_and_not_kept(runti
             file.write(b"more")
     offered = await runtimes.offered(language, str(copy.folder))
     runtime = next(iter(offered.values()))
-    with pytest.raises(Unavailable, match="not the file that its index promises"):
+    with pytest.raises(Unavailable, match="not the file in its index"):
         await runtimes.fetch(runtime, str(copy.folder))
     assert await runtimes.kept(offered) == []
 
@@ -106,7 +106,7 @@ async def test_a_server_that_is_gone_is_called_the_network(runtimes, mirror, lan
 async def test_an_index_that_is_none_is_told(runtimes, tmp_path, language, index, body):
     (tmp_path / index).parent.mkdir()
     (tmp_path / index).write_text(body)
-    with pytest.raises(Unavailable, match="is no index of"):
+    with pytest.raises(Unavailable, match="is not an index of"):
         await runtimes.offered(language, str(tmp_path))
 
 

@@ -209,7 +209,7 @@ async def test_a_node_that_cannot_have_the_rules_is_named(engine, nodes):
     node = nodes.docker.add_node("bare")
     guard = SwarmGuard(engine.api, engine.panel, NAME, ())
     try:
-        with pytest.raises(Unavailable, match=r"could not be closed off on bare \(.*No such image.*docker service logs"):
+        with pytest.raises(Unavailable, match=r"could not be isolated on bare \(.*No such image.*docker service logs"):
             await guard.ensure(timeout_s=15)
     finally:
         await guard.remove()

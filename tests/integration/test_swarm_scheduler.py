@@ -250,7 +250,7 @@ class TestServices:
 
 
 def elsewhere(place):
-    return rf"^listens on {place}, where nobody reaches it: its \$PORT is 5000\. Bind to 0\.0\.0\.0 and the port in \$PORT\.$"
+    return rf"^listens on {place}, which the proxy cannot reach: its \$PORT is 5000\. Bind to 0\.0\.0\.0 and the port in \$PORT\.$"
 
 
 class TestEnds:
@@ -287,7 +287,7 @@ class TestEnds:
             await scheduler.wait_ready(manifest, READY_S)
         large = replace(manifest.limits, memory_bytes=10**14)
         _, manifest = await launched(scheduler, objects, {"web": (SERVE, 1)}, limits=large)
-        with pytest.raises(Unready, match=r"finds no node that can take it: .*insufficient resources"):
+        with pytest.raises(Unready, match=r"cannot be placed on any node: .*insufficient resources"):
             await scheduler.wait_ready(manifest, 30)
 
     async def test_a_dyno_finishes_its_work_after_sigterm_and_one_that_ignores_it_is_killed(self, engine, scheduler, objects):
@@ -391,7 +391,7 @@ class TestWithoutDocker:
     # The SDK leaves a socket that it could not connect.
     @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
     async def test_no_daemon_and_no_swarm_are_told(self, nodes, objects, tmp_path):
-        for url, words in (("unix:///nowhere.sock", "Docker does not answer"), (nodes.second.url, "is no manager of a Swarm")):
+        for url, words in (("unix:///nowhere.sock", "Docker does not answer"), (nodes.second.url, "is not a manager of a Swarm")):
             api = DockerApi(url)
             scheduler = SwarmScheduler(api, uuid4().hex, SlugImages(api, objects, NAME, tmp_path))
             with pytest.raises(Unavailable, match=words):

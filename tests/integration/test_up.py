@@ -133,7 +133,7 @@ def test_after_a_kill_it_starts_again(environ, start):
 def test_a_second_one_on_a_home_is_refused(environ, start):
     first = start()
     assert first.says("Starting the panel"), first.lines
-    with pytest.raises(Conflict, match="runs already"):
+    with pytest.raises(Conflict, match="is already running"):
         up.run(environ)
 
 

@@ -97,7 +97,7 @@ async def test_an_app_in_maintenance_says_so_to_visitors_and_on_the_dashboard(ad
     await maintenance.switch(stage.panel, app, stage.admin, on=True)
     response = await admin.post("/any/path", headers={"Host": "hello.localhost:8080"})
     assert (response.status, response.headers["Retry-After"]) == (503, "60")
-    assert "hello is being worked on." in await text(response)
+    assert "hello is down for maintenance." in await text(response)
     assert 'class="state maintenance">maintenance' in await admin.page("/apps")
     assert "skypanel maintenance hello off" in await admin.page("/apps/hello")
 

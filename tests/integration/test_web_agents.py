@@ -198,7 +198,7 @@ async def test_an_order_expires(client, stage, node):
 
 
 async def test_a_member_without_an_agent_stops_nothing(stage, node):
-    with pytest.raises(NotFound, match="The Swarm's member m9 has no agent"):
+    with pytest.raises(NotFound, match="The Swarm's node m9 has no SkyPanel agent"):
         await stopping.stop_elsewhere(stage.panel.database, "m9", CONTAINER)
 
 

@@ -59,8 +59,8 @@ async def test_an_apps_page_warns_of_config_vars_that_change_how_dynos_start(adm
     app = await live(stage)
     await config_flow.change(stage.panel, app, {"LD_PRELOAD": "x.so", "GREETING": "hi"}, stage.admin)
     page = await admin.page("/apps/hello")
-    assert page.count("where dynos no longer start, unset it.") == 1
-    assert "LD_PRELOAD changes how every program of a dyno is loaded" in page
+    assert page.count("If dynos no longer start, unset it.") == 1
+    assert "LD_PRELOAD changes how every program in a dyno is loaded" in page
 
 
 @pytest.mark.req("R14.4")

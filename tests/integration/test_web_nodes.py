@@ -50,11 +50,11 @@ async def test_a_password_does_too(admin, stage, machine):
     [
         ({"key": ""}, "Give a private key or a password"),
         ({"password": "both"}, "and not both"),
-        ({"port": "x"}, "This is no port."),
-        ({"port": "99999"}, "99999 is no port."),
-        ({"name": "<b>"}, "is not a valid name of a node."),
+        ({"port": "x"}, "This is not a port number."),
+        ({"port": "99999"}, "99999 is not a port number."),
+        ({"name": "<b>"}, "is not a valid node name."),
         ({"address": "10.0.0.9"}, "No SSH server answers at 10.0.0.9."),
-        ({"key": "another"}, "does not let root in"),
+        ({"key": "another"}, "rejects this key for the user root"),
     ],
 )
 async def test_what_cannot_be_added_is_told_and_the_form_kept(admin, stage, machine, change, line):

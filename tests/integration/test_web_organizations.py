@@ -78,7 +78,7 @@ async def test_the_page_of_one_shows_what_it_uses(admin, stage, acme):
     page = await plain(admin, path(acme))
     assert re.search(r"<td>rocket</td><td>1</td><td>1</td><td>512.0M</td><td>0.0\d</td><td>0\.0\d USD</td>", page)
     assert "<td>early</td><td>0</td><td>0</td><td>0B</td><td>0.00</td><td>0.00 USD</td>" in page
-    assert "<td>In all</td><td>1</td><td>1</td><td>512.0M</td>" in page
+    assert "<td>Total</td><td>1</td><td>1</td><td>512.0M</td>" in page
     assert f"<span>{stage.admin.email}</span>" in page
 
 
@@ -116,17 +116,17 @@ async def test_everybody_is_told_which_stop_it_is_and_what_to_do(admin, new_clie
     response = await client.get("/", headers={"Host": "rocket.localhost:8080"})
     assert response.status == 503
     page = await response.text()
-    assert f"{reason}. Ask an administrator why" in page
+    assert f"{reason}. Ask an administrator to resume it" in page
     assert "skypanel scale" not in page
 
 
 @pytest.mark.req("R4.4", "R16.3")
 async def test_the_form_asks_what_becomes_of_the_apps(admin, stage, main, acme):
     page = await admin.page(path(acme))
-    assert "What becomes of its 2 apps?" in page
+    assert "What happens to its 2 apps?" in page
     assert "What becomes of" not in await admin.page(path(main))
     for fields, line in (
-        ({}, "Choose what becomes of them: destroy, or reassign to another organization."),
+        ({}, "Choose what happens to them: destroy, or reassign to another organization."),
         ({"apps": "destroy", "confirm": ""}, "confirm with the name Acme"),
         ({"apps": "destroy", "confirm": "Main"}, "confirm with the name Acme"),
         ({"apps": "reassign", "to": ""}, "There is no organization"),

@@ -54,7 +54,7 @@ async def test_a_url_is_saved_and_deployed_and_its_log_shown(admin, stage, app, 
     [
         ("https://example.com/ada/missing.git", "", "There is no git repository at"),
         (URL, "gone", "There is no branch gone"),
-        ("https://ada:s3cret@example.com/x.git", "", "holds a login"),
+        ("https://ada:s3cret@example.com/x.git", "", "contains credentials"),
         ('"><script>', "", "Only https:// and ssh://"),
         ("https://example.com/ada/private.git", "", "git@example.com:ada/private.git"),
         ("git@example.com:ada/private.git", "", "Add this deploy key to the repository, for reading: ssh-ed25519 key1"),
@@ -81,7 +81,7 @@ async def test_a_deploy_key_is_made_and_shown(admin, app):
     page = await admin.page(PAGE)
     assert '<pre tabindex="0">ssh-ed25519 key1 hello@localhost</pre>' in page
     assert "private half" not in page
-    assert "Make a deploy key" not in page
+    assert "Create a deploy key" not in page
 
 
 async def test_a_url_is_cleared(admin, stage, app, publish):

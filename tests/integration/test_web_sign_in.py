@@ -169,7 +169,7 @@ async def test_a_form_that_is_not_of_this_session_is_refused(admin, new_client, 
     for token in (await stranger.form_token(), "", "0" * 64, "ü"):
         response = await admin.post(path, data={"form_token": token}, headers={"Origin": ORIGIN}, allow_redirects=False)
         assert response.status == 403, path
-        assert "Open the page again" in await response.text()
+        assert "Reload the page" in await response.text()
     await admin.page("/apps")
 
 
@@ -187,7 +187,7 @@ async def test_a_wrong_password_and_an_unknown_address_get_the_same_answer(clien
         answers.add((response.status, (await response.text()).replace(email, "")))
     [(status, text)] = answers
     assert status == 403
-    assert "No account here has this password." in text
+    assert "The e-mail address or the password is wrong." in text
 
 
 async def test_guessing_is_throttled_for_that_address_and_account_alone(stage, with_password):
@@ -234,7 +234,7 @@ async def test_a_throttled_browser_is_told_so(client, stage, with_password):
         assert (await client.send("/login", email=stage.admin.email, password="wrong")).status == 403
     response = await client.send("/login", email=stage.admin.email, password=PASSWORD)
     assert response.status == 429
-    assert "tried too often" in await response.text()
+    assert "Too many sign-in attempts" in await response.text()
     # The proxy's word counts, not the client's.
     response = await client.send("/login", headers={"X-Forwarded-For": "127.0.0.1, 192.0.2.9"}, email=stage.admin.email, password=PASSWORD)
     assert response.status == 303
@@ -268,7 +268,7 @@ async def test_the_admin_sets_a_password_and_other_browsers_are_signed_out(admin
     [
         ({"new": "short", "again": "short"}, "fewer than 12 characters"),
         ({"new": "x" * 1025, "again": "x" * 1025}, "more than 1024 bytes"),
-        ({"new": PASSWORD, "again": PASSWORD + "!"}, "differ"),
+        ({"new": PASSWORD, "again": PASSWORD + "!"}, "do not match"),
         ({}, "fewer than 12 characters"),
         ({"new": PASSWORD, "again": PASSWORD, "current": "wrong"}, "This is not your current password."),
     ],

@@ -123,7 +123,7 @@ async def test_a_build_whose_machine_is_lost_fails_within_30_s_and_says_push_aga
     assert time.monotonic() - lost < 30
     lines = [line.text async for line in stage.panel.output.read(build_stream(build.id))]
     assert lines[0] == first.text
-    assert lines[-3:-1] == [" !     The worker that built this was lost.", " !     Push again."]
+    assert lines[-3:-1] == [" !     The worker stopped during this build.", " !     Push again."]
 
 
 @pytest.mark.req("R20.5")

@@ -74,7 +74,7 @@ class HerokuContract:
         before = dynos(heroku)
         heroku("maintenance:on", "-a", "hello")
         answer = front.get("hello")
-        assert (answer.status, answer.headers["Retry-After"], "is being worked on" in answer.body) == (503, "60", True)
+        assert (answer.status, answer.headers["Retry-After"], "is down for maintenance" in answer.body) == (503, "60", True)
         heroku("maintenance:off", "-a", "hello")
         assert front.get("hello") == GREETING
         assert dynos(heroku) == before

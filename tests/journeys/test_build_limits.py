@@ -84,7 +84,7 @@ def test_a_slug_over_500_mib_is_refused_with_what_is_large(building, held):
     shown = repository.push("obese", check=False)
     assert "The slug is over 500.0M." in shown
     assert re.search(r"530\.\dM  data/models/large\.bin", shown), shown
-    assert "name it in .slugignore" in shown
+    assert "list them in .slugignore" in shown
 
 
 def test_what_a_build_leaves_running_goes_with_it(building, held):
@@ -111,7 +111,7 @@ FLOODS = {
 def test_a_build_that_prints_a_gigabyte_goes_through_and_its_output_is_cut_off(panel, building, held, flood):
     repository = building(f"{FLOODS[flood]}; echo; echo printed")
     shown = repository.push(f"flood-{flood}")
-    assert shown.count("Output is cut off here, as it is too long") == 1
+    assert shown.count("Output is truncated here, because it is too long") == 1
     assert len(shown) < 12 * 1024**2
     assert "printed" in shown
     assert "Verifying deploy... done." in shown

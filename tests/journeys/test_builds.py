@@ -147,7 +147,7 @@ def test_a_private_buildpack_is_fetched_by_a_login_that_nobody_reads(panel, app,
     [
         ("missing", "/nothing.git", "could not be fetched"),
         ("no-commit", "/mirror.git#0123456789012345678901234567890123456789", "could not be fetched"),
-        ("option", "/mirror.git#--upload-pack=x", "is no buildpack"),
+        ("option", "/mirror.git#--upload-pack=x", "is not a buildpack"),
     ],
 )
 def test_a_buildpack_that_cannot_be_had_rejects_the_push(app, git_server, name, tail, words):

@@ -82,7 +82,7 @@ def test_signing_in_by_password_with_the_keyboard_alone(visit, password):
     expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
     page.get_by_label("Current password").fill(password)
     page.get_by_label("New password").fill(password)
-    page.get_by_label("The new one again").fill(password)
+    page.get_by_label("New password again").fill(password)
     page.keyboard.press("Enter")
     expect(page.get_by_role("status")).to_have_text("The password is set.")
 
@@ -227,7 +227,7 @@ def test_a_wrong_password_is_refused_and_then_throttled(visit, password):
         page.get_by_label("Password").fill("wrong")
         page.get_by_role("button", name="Sign in").click()
         complaint.wait_for()
-    expect(complaint).to_contain_text("That was tried too often.")
+    expect(complaint).to_contain_text("Too many sign-in attempts.")
     # The browser notes each refusal.
     assert all("403" in note or "429" in note for note in window.complaints)
     window.complaints.clear()

@@ -74,9 +74,9 @@ def test_config_vars_are_write_only(heroku, front, hello):
         shown = heroku(*command, "-a", "hello", check=False)
         assert "hunter2" not in shown
         assert "***" not in shown
-        assert "hello has SECRET; to list them masked, type: skypanel heroku config -a hello" in unbroken(shown)
+        assert "hello has SECRET; to list them masked, run: skypanel heroku config -a hello" in unbroken(shown)
     assert "hunter2" not in heroku("releases:info", "-a", "hello")
-    assert "stands for a value" in heroku("config:set", "SECRET=********", "-a", "hello", check=False)
+    assert "is the mask of a value" in heroku("config:set", "SECRET=********", "-a", "hello", check=False)
     heroku("config:unset", "SECRET", "-a", "hello")
     assert "SECRET" not in heroku("config", "-a", "hello")
 
@@ -122,7 +122,7 @@ def test_an_app_is_renamed_and_kept_from_visitors(heroku, front):
 
 def test_teams_members_and_collaborators(heroku):
     heroku("apps:create", "shared", "--no-remote")
-    assert "is new here" in heroku("access:add", "ada@example.com", "-a", "shared")
+    assert "has a new account" in heroku("access:add", "ada@example.com", "-a", "shared")
     assert re.search(r"ada@example.com +member", heroku("access", "-a", "shared"))
     heroku("access:update", "ada@example.com", "--permissions", "view", "-a", "shared")
     assert re.search(r"ada@example.com +collaborator +view$", heroku("access", "-a", "shared"), re.MULTILINE)
@@ -151,7 +151,7 @@ def test_an_app_is_given_to_a_team_and_offered_to_somebody(heroku, front):
     assert "given" in heroku("apps", "--team", "Acme")
     offered = heroku("apps:transfer", "bob@example.com", "-a", "given")
     # The CLI wraps warnings, and begins each line with a mark.
-    assert "tell bob@example.com to accept given on the dashboard" in re.sub(r"\W*\n\W*", " ", offered)
+    assert "ask bob@example.com to accept given on the dashboard" in re.sub(r"\W*\n\W*", " ", offered)
     assert "not found, or not yours" in heroku("apps:transfer", "Nobodys", "-a", "given", check=False)
     assert "no account here" in heroku("apps:transfer", "nobody@example.com", "-a", "given", check=False)
 
@@ -164,7 +164,7 @@ def test_buildpacks_are_chosen(heroku):
     shown = heroku("buildpacks", "-a", "packed")
     assert "1. heroku/nodejs" in shown
     assert "2. https://git.example/heroku/heroku-buildpack-python" in shown
-    assert "is no buildpack" in heroku("buildpacks:add", "urn:buildpack:heroku/cobol", "-a", "packed", check=False)
+    assert "is not a buildpack" in heroku("buildpacks:add", "urn:buildpack:heroku/cobol", "-a", "packed", check=False)
     heroku("buildpacks:remove", "https://git.example/heroku/heroku-buildpack-python", "-a", "packed")
     assert "Buildpacks cleared" in heroku("buildpacks:clear", "-a", "packed")
 

@@ -136,7 +136,7 @@ def test_a_command_is_run_at_a_terminal(heroku, far):
 
 
 def test_masks_are_listed_and_handed_on_as_no_value(heroku, far):
-    assert "begins with a digit" in unbroken(heroku("config:set", "1FOO=hunter2", "-a", far))
+    assert "starts with a digit" in unbroken(heroku("config:set", "1FOO=hunter2", "-a", far))
     assert "********" in heroku("config", "-a", far)
     shown = heroku("config:get", "1FOO", "-a", far, check=False)
     assert ("***" in shown, "never shown. far has 1FOO;" in unbroken(shown)) == (False, True)

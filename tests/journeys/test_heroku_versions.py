@@ -57,7 +57,7 @@ def test_the_commands_of_scripts(heroku, app, panel):
     assert f"of-{heroku.version}" not in shown
     refused = heroku.run("config:get", "SECRET", "-a", app)
     assert (refused.returncode, refused.stdout) == (2, "")
-    assert f"{app} has SECRET; to list them masked, type: skypanel heroku config -a {app}" in unbroken(refused.stderr)
+    assert f"{app} has SECRET; to list them masked, run: skypanel heroku config -a {app}" in unbroken(refused.stderr)
     assert f"v{current}" in heroku("releases", "-a", app)
     assert f"done, v{current + 1}" in heroku("rollback", "-a", app)
 

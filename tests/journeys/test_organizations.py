@@ -89,17 +89,19 @@ def test_an_administrator_suspends_and_resumes_all_apps(acme, page):
 @pytest.mark.req("R4.4", "R16.3")
 def test_deleting_asks_for_the_apps_and_gives_them_away_without_a_failed_request(acme, page):
     refused = acme.cli("orgs", "delete", "Acme", "--confirm", "Acme", check=False)
-    assert "Choose what becomes of it: destroy, or reassign to another organization." in refused.stderr
+    assert "Choose what happens to it: destroy, or reassign to another organization." in refused.stderr
     page.goto("/organizations")
     page.get_by_role("link", name="Acme").click()
     page.get_by_role("button", name="Delete").click()
     # The browser wants a choice before it sends anything.
     expect(page).to_have_url(re.compile(r"/organizations/[0-9a-f-]{36}$"))
-    page.get_by_label("Another organization gets it").check()
+    page.get_by_label("Transfer to another organization: it").check()
     page.get_by_label("Name of that organization").fill("Nobodys")
     page.get_by_role("button", name="Delete").click()
-    expect(page.get_by_role("alert")).to_have_text("There is no organization 'Nobodys'. `skypanel orgs list` shows all.")
-    expect(page.get_by_label("Another organization gets it")).to_be_checked()
+    expect(page.get_by_role("alert")).to_have_text(
+        "There is no organization 'Nobodys'. Run `skypanel orgs list` to list all organizations."
+    )
+    expect(page.get_by_label("Transfer to another organization: it")).to_be_checked()
     page.get_by_label("Name of that organization").fill("Main")
     page.get_by_role("button", name="Delete").click()
     expect(page.get_by_role("heading", name="Organizations")).to_be_visible()
@@ -116,7 +118,7 @@ def test_deleting_with_all_apps_takes_the_name(acme):
     refused = acme.cli("orgs", "delete", "Short Lived", "--apps", "destroy", "--confirm", "short lived", check=False)
     assert "The name to confirm with is Short Lived" in refused.stderr
     assert (
-        "is gone. Its wallet had 100.00 USD left."
+        "is deleted. Its wallet had 100.00 USD left."
         in acme.cli("orgs", "delete", "Short Lived", "--apps", "destroy", "--confirm", "Short Lived").stdout
     )
     assert "meteor" not in acme.cli("apps").stdout

@@ -187,7 +187,7 @@ def test_a_dyno_that_crashes_again_and_again_is_shown_so_with_its_last_lines(pan
     repository.write("Procfile", "web: python3 app.py\nworker: echo oh dear; exit 4\n")
     repository.commit("Add a worker")
     repository.push("looping")
-    assert "The scale of v1 did not succeed." in panel.cli("scale", "looping", "worker=1", check=False).stderr
+    assert "The scale of v1 failed." in panel.cli("scale", "looping", "worker=1", check=False).stderr
     shown = wait_for("a crash", lambda: _crashed(panel))
     assert re.search(r"^worker\.1 +crashed +v1 .*exited with status 4$", shown, re.MULTILINE)
     assert re.search(r"^The last lines of worker\.1:$", shown, re.MULTILINE)

@@ -91,7 +91,7 @@ def test_a_token_revoked_in_mid_push_leaves_the_old_release_serving(panel):
     push.wait_for_line("building now")
     panel.cli("tokens", "revoke", number)
     assert push.wait() != 0
-    assert "The API token was revoked or has expired during this push. Nothing of it is deployed." in push.text
+    assert "The API token was revoked or expired during this push. Nothing was deployed." in push.text
     assert repository.git("ls-remote", panel.http_remote("midway")).stdout == before
     assert panel.get("midway") == Answer(200, "Hello from SkyPanel\n")
     repository.commit("Second")
@@ -149,10 +149,10 @@ def test_pushes_at_once_do_not_mix(panel):
 @pytest.mark.parametrize(
     ("path", "status", "words"),
     [
-        ("/hello.git/info/refs", 403, "This is no service of SkyPanel's."),
+        ("/hello.git/info/refs", 403, "This is not a git service."),
         ("/hello.git/git-receive-pack", 405, "Method Not Allowed."),
         ("/HELLO.git/info/refs?service=git-upload-pack", 400, "'HELLO' is not a valid app name."),
-        ("/hello.git/info/refs?service=git-upload-pack", 401, "Give an API token as the password"),
+        ("/hello.git/info/refs?service=git-upload-pack", 401, "Use an API token as the password"),
     ],
 )
 def test_what_is_no_request_of_gits_gets_one_line(panel, path, status, words):

@@ -62,5 +62,5 @@ def test_a_private_repository_is_deployed_with_the_key_that_the_error_shows(pane
 def test_the_panels_own_services_are_out_of_reach(panel, sshd):
     for url in (f"https://127.0.0.1:{panel.ports[2]}/x.git", f"ssh://git@localhost:{panel.ports[0]}/x.git"):
         refused = panel.cli("remote", "set", "nosy", url, "--create", check=False)
-        assert "is no public server" in refused.stderr
+        assert "is not a public server" in refused.stderr
     panel.cli("destroy", "nosy", "--confirm", "nosy")

@@ -62,7 +62,7 @@ def test_who_is_killed_leaves_no_one_off_dyno(panel, app):
 def test_visitors_are_told_of_maintenance_and_of_another_name(panel, app):
     panel.cli("maintenance", app, "on")
     answer = panel.get(app)
-    assert (answer.status, "is being worked on" in answer.body) == (503, True)
+    assert (answer.status, "is down for maintenance" in answer.body) == (503, True)
     assert "in maintenance" in panel.cli("apps").stdout
     panel.cli("maintenance", app, "off")
     assert panel.get(app).status == 200

@@ -236,7 +236,7 @@ API = (
     Case("GET", "/stacks", _LOOK),
     Case("GET", "/stacks/{stack}", _LOOK, names={"stack": STACK}),
     Case("GET", "/regions", _LOOK),
-    Case("GET", f"{_APP}/pipeline-couplings", _VIEW, missing="is in no pipeline"),
+    Case("GET", f"{_APP}/pipeline-couplings", _VIEW, missing="is not in a pipeline"),
     Case("GET", "/account/features/{feature}", _LOOK, missing="no feature"),
     Case("PATCH", "/account/features/{feature}", _CHANGE, {"enabled": True}, missing="no feature"),
     Case("GET", f"{_APP}/features/{{feature}}", _VIEW, missing="no feature"),

@@ -14,8 +14,8 @@ from web.api.formation import Scaling, Scalings
 from web.api.one_offs import NewDyno
 from web.api.teams import MemberChange
 
-UNREADABLE = "The body is not JSON that can be read. Send one JSON object in UTF-8, nested no deeper than it has to be."
-TWICE = "The body names a field twice. Name each field once."
+UNREADABLE = "The body is not valid JSON. Send one JSON object in UTF-8, without deep nesting."
+TWICE = "The body contains a field twice. Send each field once."
 
 
 @pytest.mark.parametrize(
@@ -34,9 +34,9 @@ TWICE = "The body names a field twice. Name each field once."
         (NewApp, b'{"name": 1}', "name has the wrong type. Give a string."),
         (NewApp, b'{"name": null}', "name has the wrong type. Give a string."),
         (NewApp, b'{"region": 1}', "region has the wrong type. Give a string or null."),
-        (NewApp, b'{"naem": "a"}', "There is no field 'naem' here. Known are: name, region, stack."),
-        (NewApp, b'{"name": "a\\u0000"}', "name has characters that cannot be stored. Leave out NUL and lone surrogates."),
-        (NewApp, b'{"name": "\\ud800"}', "name has characters that cannot be stored. Leave out NUL and lone surrogates."),
+        (NewApp, b'{"naem": "a"}', "There is no field 'naem' here. Known fields: name, region, stack."),
+        (NewApp, b'{"name": "a\\u0000"}', "name has characters that cannot be stored. Remove NUL characters and lone surrogates."),
+        (NewApp, b'{"name": "\\ud800"}', "name has characters that cannot be stored. Remove NUL characters and lone surrogates."),
         (NewApp, json.dumps({"name": "a" * 256}).encode(), "name is too long. Give at most 255 characters."),
         (MemberChange, b'{"email": "a@b"}', "role is missing. Add the field role."),
         (MemberChange, b'{"nothing": 1}', "email is missing. Add the field email."),
@@ -46,8 +46,8 @@ TWICE = "The body names a field twice. Name each field once."
         (NewDyno, b'{"command": "true", "env": {"A": true}}', "'A' has the wrong type. Give a string."),
         (Scaling, b'{"quantity": true}', "quantity has the wrong type. Give a whole number."),
         (Scaling, b'{"quantity": 1.0}', "quantity has the wrong type. Give a whole number."),
-        (Scaling, b'{"quantity": -1}', "quantity is out of bounds. Give a number from 0 to 2147483647."),
-        (Scaling, b'{"quantity": 12345678901234567890}', "quantity is out of bounds. Give a number from 0 to 2147483647."),
+        (Scaling, b'{"quantity": -1}', "quantity is out of range. Give a number from 0 to 2147483647."),
+        (Scaling, b'{"quantity": 12345678901234567890}', "quantity is out of range. Give a number from 0 to 2147483647."),
         (Scalings, b'{"updates": {}}', "updates has the wrong type. Give a list."),
         (Scalings, b'{"updates": [1]}', "An item of updates has the wrong type. Give an object."),
         (Scalings, b'{"updates": [{"quantity": 1}]}', "type is missing. Add the field type."),
@@ -76,7 +76,7 @@ def test_where_there_is_to_be_no_body_one_that_says_nothing_is_none():
         check_empty(body)
     for body, said in (
         (b"[1]", "The body has the wrong type. Give an object."),
-        (b'{"a": 1}', "There is no field 'a' here. Known are: none."),
+        (b'{"a": 1}', "There is no field 'a' here. Known fields: none."),
     ):
         with pytest.raises(Invalid) as refused:
             check_empty(body)

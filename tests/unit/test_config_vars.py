@@ -41,9 +41,9 @@ def test_no_name_is_proposed_that_cannot_be_had(key):
 @pytest.mark.parametrize(
     ("key", "words"),
     [
-        ("LD_PRELOAD", "how every program of a dyno is loaded"), ("LD_LIBRARY_PATH", "is loaded"),
+        ("LD_PRELOAD", "how every program in a dyno is loaded"), ("LD_LIBRARY_PATH", "is loaded"),
         ("PATH", "where a dyno finds its commands"),
-        ("BASH_ENV", "runs before the app"), ("HOME", "HOME is /app in every dyno"), ("1FOO", "begins with a digit"),
+        ("BASH_ENV", "runs before the app"), ("HOME", "HOME is /app in every dyno"), ("1FOO", "starts with a digit"),
     ],
 )  # fmt: skip
 def test_who_sets_a_name_that_does_not_just_reach_the_app_is_told_so(key, words):

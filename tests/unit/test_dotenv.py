@@ -9,7 +9,7 @@ from skypanel.domain.dotenv import MAX_BYTES, MAX_PROBLEMS, parse
 
 NO_KEY = "the name before the = is not up to 255 capital letters, digits and underscores."
 RESERVED = "PORT is set by the platform for each dyno. Take this line out."
-NUL = "The value of A has a NUL character in it. An environment cannot carry one: encode the value, as base64 say."
+NUL = "The value of A contains a NUL character. Encode the value, for example as base64."
 NO_ENTRY = "this is not KEY=value. A value of several lines needs quotes around it."
 
 

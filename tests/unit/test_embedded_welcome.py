@@ -23,7 +23,7 @@ def test_reads_public_keys_and_passes_over_what_is_none(ssh_folder, capsys):
     assert keys[0].fingerprint.startswith("SHA256:")
     said = [json.loads(line)["line"] for line in capsys.readouterr().out.splitlines()]
     assert len(said) == 2
-    assert said[0].startswith(f"{ssh_folder}/broken.pub was passed over: broken.pub holds no SSH public key")
+    assert said[0].startswith(f"{ssh_folder}/broken.pub was skipped: broken.pub is not an SSH public key")
     assert "folder.pub" in said[1]
 
 

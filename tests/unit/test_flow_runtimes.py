@@ -112,4 +112,4 @@ async def test_a_download_that_fails_says_why_and_what_is_here():
     with pytest.raises(Unavailable) as failed:
         await provide(compiler("? 3.11.2", "3.13.1", kept=["3.12.9"], fetch_fails=True))
     assert failed.value.message == "Python 3.13.1 could not be downloaded. The network failed: nobody there."
-    assert failed.value.hint == "Push again, or ask for a version that is here already: 3.11.2, 3.12.9."
+    assert failed.value.hint == "Push again, or use a version that is available: 3.11.2, 3.12.9."

@@ -75,11 +75,11 @@ class TestPlace:
         ],
     )
     def test_it_is_named(self, listener, shown):
-        assert look(listener).complaint() == f"listens on {shown}, where nobody reaches it: its $PORT is 20000"
+        assert look(listener).complaint() == f"listens on {shown}, which the proxy cannot reach: its $PORT is 20000"
 
     def test_its_own_port_is_named_first_and_three_at_most(self):
         many = look(*(Listener("127.0.0.1", port) for port in range(8000, 8100)), Listener("127.0.0.1", PORT))
-        assert "listens on 127.0.0.1:20000, 127.0.0.1:8000, 127.0.0.1:8001, where" in many.complaint()
+        assert "listens on 127.0.0.1:20000, 127.0.0.1:8000, 127.0.0.1:8001, which" in many.complaint()
 
 
 class TestSettling:

@@ -15,7 +15,7 @@ def manifest(**quantities):
     return Manifest(APP, 1, "hello", APP, APP, 1, 1, "0" * 64, processes, BUILD_LIMITS, {})
 
 
-NO_WEB = "It has no web process type, so that nothing answers at its address: it has worker."
+NO_WEB = "The app has no web process type, so its URL does not respond. It has: worker."
 
 
 @pytest.mark.parametrize(
@@ -23,11 +23,11 @@ NO_WEB = "It has no web process type, so that nothing answers at its address: it
     [
         ({"web": 1, "worker": 0}, None, []),
         ({"web": 1}, {"web": 1, "worker": 0}, []),
-        ({"web": 1}, {"web": 1, "worker": 2}, ["worker is not in the Procfile any more: its 2 dynos have stopped."]),
-        ({"web": 1}, {"web": 1, "clock": 1}, ["clock is not in the Procfile any more: its dyno has stopped."]),
+        ({"web": 1}, {"web": 1, "worker": 2}, ["worker is no longer in the Procfile: its 2 dynos have stopped."]),
+        ({"web": 1}, {"web": 1, "clock": 1}, ["clock is no longer in the Procfile: its dyno has stopped."]),
         ({"worker": 1}, {"worker": 1}, [NO_WEB]),
-        ({"worker": 0}, None, ["Nothing of it runs: worker is scaled to 0.", "Start it: skypanel scale hello worker=1", NO_WEB]),
-        ({"web": 0, "worker": 0}, None, ["Nothing of it runs: web, worker are scaled to 0.", "Start it: skypanel scale hello web=1"]),
+        ({"worker": 0}, None, ["No dynos are running: worker is scaled to 0.", "Start it: skypanel scale hello worker=1", NO_WEB]),
+        ({"web": 0, "worker": 0}, None, ["No dynos are running: web, worker are scaled to 0.", "Start it: skypanel scale hello web=1"]),
         ({"release": 0}, None, []),
         ({}, None, []),
     ],

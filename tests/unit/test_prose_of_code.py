@@ -1,9 +1,9 @@
-"""Sentences of docstrings and comments are short, as those of the documents are."""
+"""Sentences of docstrings, comments and messages are short, as those of the documents are."""
 
 import pytest
 
 from tests.support.documents import ROOT
-from tests.support.prose import long_sentences, sentences_of_code
+from tests.support.prose import long_sentences, sentences_of_code, sentences_of_messages
 
 PACKAGES = ("buildpacks", "deploy", "gitreceiver", "migrations", "skypanel", "tests", "web", "workers")
 MODULES = {package: sorted((ROOT / package).rglob("*.py")) for package in PACKAGES}
@@ -11,7 +11,8 @@ MODULES = {package: sorted((ROOT / package).rglob("*.py")) for package in PACKAG
 
 @pytest.mark.parametrize("module", [pytest.param(module, id=str(module.relative_to(ROOT))) for each in MODULES.values() for module in each])
 def test_sentences_are_short(module):
-    assert long_sentences(sentences_of_code(module.read_text())) == []
+    source = module.read_text()
+    assert long_sentences((*sentences_of_code(source), *sentences_of_messages(source))) == []
 
 
 @pytest.mark.parametrize("package", PACKAGES)
@@ -40,6 +41,16 @@ class Thing:
 '''
     docstrings = ["Of a module", "Two", "sentences.", "Has code.", "Run."]
     assert sentences_of_code(module) == [*docstrings, "a limit", "a name", "And a reason", "Over two lines", '"Quoted."']
+
+
+def test_messages_of_errors_are_looked_at():
+    module = """
+raise Invalid("It is wrong. Very.", f"Run: `skypanel ps {app.name}`. Or wait {a + b} s")
+raise errors.Denied("No." if known else "Ask.")
+raise ValueError("Not shown.")
+print(KeyError("a"), NotFound(message))
+"""
+    assert sentences_of_messages(module) == ["It is wrong", "Very.", "Run: code", "Or wait value s", "No", "Ask."]
 
 
 def test_a_sentence_of_26_words_is_long():

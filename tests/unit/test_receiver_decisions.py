@@ -70,14 +70,14 @@ def test_what_is_done_about_a_push(updates, existing, deployed, notes):
 @pytest.mark.parametrize(
     ("updates", "existing", "error", "message"),
     [
-        ([update("main", OLD, None)], ["refs/heads/main"], Conflict, "main is the branch that is deployed"),
+        ([update("main", OLD, None)], ["refs/heads/main"], Conflict, "main is the deploy branch"),
         ([update("main", OLD, None), update("feature")], ["refs/heads/main"], Conflict, "cannot be deleted"),
-        ([update("main"), update("master", new=OTHER)], [], Invalid, "main and master would each be deployed, and they differ."),
-        ([update("refs/heads/..")], [], Invalid, "is no ref that can be pushed to"),
-        ([update("refs/heads/x.lock")], [], Invalid, "is no ref"),
-        ([update("refs/heads/a b")], [], Invalid, "is no ref"),
-        ([RefUpdate("HEAD", None, NEW)], [], Invalid, "is no ref"),
-        ([RefUpdate("../../x", None, NEW)], [], Invalid, "is no ref"),
+        ([update("main"), update("master", new=OTHER)], [], Invalid, "main and master are deploy branches with different commits."),
+        ([update("refs/heads/..")], [], Invalid, "is not a branch or a tag"),
+        ([update("refs/heads/x.lock")], [], Invalid, "is not a branch or a tag"),
+        ([update("refs/heads/a b")], [], Invalid, "is not a branch or a tag"),
+        ([RefUpdate("HEAD", None, NEW)], [], Invalid, "is not a branch or a tag"),
+        ([RefUpdate("../../x", None, NEW)], [], Invalid, "is not a branch or a tag"),
     ],
 )
 def test_what_is_refused(updates, existing, error, message):
@@ -113,17 +113,17 @@ def test_a_push_changes_a_bounded_number_of_refs():
     ],
 )
 def test_the_branch_that_is_deployed_is_never_deleted_whatever_else_is_there_or_pushed(updates, deploys, head):
-    with pytest.raises(Conflict, match="is the branch that is deployed and cannot be deleted"):
+    with pytest.raises(Conflict, match="is the deploy branch and cannot be deleted"):
         decide(updates, deploys, [*DEFAULT, "refs/heads/live"], head)
 
 
 def test_a_branch_is_a_commit():
     check_branch(update("main"), Kind("commit"))
-    with pytest.raises(Invalid, match="main would become the annotated tag v1") as refused:
+    with pytest.raises(Invalid, match="main would point to the annotated tag v1") as refused:
         check_branch(update("main"), Kind("commit", "v1"))
     assert "git push skypanel 'v1^{commit}:main'" in refused.value.hint
     for kind in (Kind("tree"), Kind("blob", "v1")):
-        with pytest.raises(Invalid, match=f"main would become a {kind.type}, and a branch can only be a commit"):
+        with pytest.raises(Invalid, match=f"main would point to a {kind.type}, but a branch must point to a commit"):
             check_branch(update("main"), kind)
 
 
@@ -159,12 +159,12 @@ def test_a_plain_tree_may_be_built():
 @pytest.mark.parametrize(
     ("bad", "message"),
     [
-        (tree(files=0), "The commit holds no files."),
-        (tree(submodules=("lib", "vendor/x")), "lib, vendor/x: git submodules of which .gitmodules does not say where they are from."),
+        (tree(files=0), "The commit contains no files."),
+        (tree(submodules=("lib", "vendor/x")), "lib, vendor/x: git submodules without a URL in .gitmodules."),
         (tree(submodules=tuple("abcde")), "a, b, c and 2 more: git submodules"),
         (tree(lfs_pointers=("a.psd",)), "a.psd: Git LFS pointers cannot be deployed"),
         (tree(lfs_pointers=("a\x1b[2J",)), "'a\\x1b[2J': Git LFS"),
-        (tree(largest_bytes=MAX_FILE_BYTES + 1), f"a is {size(MAX_FILE_BYTES + 1)}; a file may have at most"),
+        (tree(largest_bytes=MAX_FILE_BYTES + 1), f"a is {size(MAX_FILE_BYTES + 1)}; the limit for a file is"),
         (tree(size_bytes=2**40), "The source is 1024.0G, over the limit of 1.0G. Its largest file is a (8B)."),
     ],
 )

@@ -38,9 +38,9 @@ def test_a_url_is_shown_as_it_was_typed(typed):
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
-        ("https://ada:s3cret@example.com/app.git", "holds a login"),
-        ("https://s3cret@example.com/app.git", "holds a login"),
-        ("ssh://git:s3cret@example.com/app.git", "holds a login"),
+        ("https://ada:s3cret@example.com/app.git", "contains credentials"),
+        ("https://s3cret@example.com/app.git", "contains credentials"),
+        ("ssh://git:s3cret@example.com/app.git", "contains credentials"),
         ("http://s3cret.example.com/app.git", "http://"),
         ("file:///etc/s3cret", "Only https"),
         ("/etc/s3cret", "Only https"),
@@ -58,22 +58,22 @@ def test_a_url_is_shown_as_it_was_typed(typed):
         ("ssh://-oProxyCommand=s3cret@example.com/app", "user"),
         ("-s3cret@example.com:app.git", "user"),
         ("git@-s3cret:app.git", "no host"),
-        ("git@example.com:-s3cret", "no repository"),
-        ("git@example.com:--upload-pack=s3cret", "no repository"),
-        ("https://example.com/", "no repository"),
-        ("https://example.com/a/../../s3cret", "no repository"),
-        ("https://example.com/app.git?token=s3cret", "no ?"),
-        ("https://example.com/app.git#s3cret", "no ?"),
-        ("https://example.com/app`s3cret`", "no repository"),
-        ("git@example.com:app';s3cret", "no repository"),
+        ("git@example.com:-s3cret", "no path of a repository"),
+        ("git@example.com:--upload-pack=s3cret", "no path of a repository"),
+        ("https://example.com/", "no path of a repository"),
+        ("https://example.com/a/../../s3cret", "no path of a repository"),
+        ("https://example.com/app.git?token=s3cret", "cannot contain ? or #"),
+        ("https://example.com/app.git#s3cret", "cannot contain ? or #"),
+        ("https://example.com/app`s3cret`", "no path of a repository"),
+        ("git@example.com:app';s3cret", "no path of a repository"),
         ("https://example.com/s3cret\0.git", "characters"),
         ("https://example.com/s3cret\r\nHost: other", "characters"),
         ("https://example.com/s3cret app", "characters"),
         ("https://exämple.com/s3cret", "characters"),
         ("https://example.com:0/s3cret", "port"),
-        ("https://example.com:99999/s3cret", "no git URL"),
+        ("https://example.com:99999/s3cret", "not a git URL"),
         ("https://[fe80::1%25s3cret]/app", "no host"),
-        ("https://[s3cret/app", "no git URL"),
+        ("https://[s3cret/app", "not a git URL"),
         ("https://example.com/s3cret" + "a" * MAX_URL_LENGTH, "at most"),
     ],
 )
@@ -121,7 +121,7 @@ def test_a_branch_that_is_missing_is_told_with_some_that_are_there():
         choose(found, "main", URL)
     with pytest.raises(Invalid, match="is empty"):
         choose(Branches({}), None, URL)
-    with pytest.raises(NotFound, match="its default"):
+    with pytest.raises(NotFound, match="has no default branch"):
         choose(Branches({"a": "c" * 40}), None, URL)
 
 

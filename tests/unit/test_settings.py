@@ -52,15 +52,15 @@ EXAMPLES = {
     "queues": ("rollouts, builds,rollouts", ("rollouts", "builds"), ("builds,mail",)),
 }
 REFUSALS = {
-    "domain": "is 'a..b', which is no domain. Set it to a domain such as localhost or apps.example.com.",
-    "https_port": "is '0', which is no port. Set it to a number from 1 to 65535.",
+    "domain": "is 'a..b', which is not a domain. Set it to a domain such as localhost or apps.example.com.",
+    "https_port": "is '0', which is not a port number. Set it to a number from 1 to 65535.",
     "dashboard": "is 'ftp'. Set it to https or http.",
-    "allow": "holds '10.0.0.0/33', which is no IPv4 network. Write it as 10.1.0.0/16 or 10.1.2.3/32:5432.",
+    "allow": "holds '10.0.0.0/33', which is not an IPv4 network. Write it as 10.1.0.0/16 or 10.1.2.3/32:5432.",
     "connections_per_address": "is '0'. Set it to a number from 1 to 1000000.",
-    "trusted_proxies": "holds '10.0.0.1/8', which is no network. Write it as 10.1.0.0/16, 10.1.2.3 or 2001:db8:1::/48.",
-    "docker_host": "is 'unix://relative.sock', where no Docker daemon can be. Write it as unix:///var/run/docker.sock.",
-    "ingress_host": "is '10.0.0', which is no IPv4 address. Write it as 127.0.0.1.",
-    "queues": "holds 'mail', which is no queue. Choose among builds, rollouts, nodes, periodic.",
+    "trusted_proxies": "holds '10.0.0.1/8', which is not a network. Write it as 10.1.0.0/16, 10.1.2.3 or 2001:db8:1::/48.",
+    "docker_host": "is 'unix://relative.sock', which is not the address of a Docker daemon. Write it as unix:///var/run/docker.sock.",
+    "ingress_host": "is '10.0.0', which is not an IPv4 address. Write it as 127.0.0.1.",
+    "queues": "holds 'mail', which is not a queue. Choose among builds, rollouts, nodes, periodic.",
 }
 SECRETS = {"postgres.password": "pg-secret", "valkey.password": "vk-secret", "traefik.token": "tk-secret"}
 
@@ -152,7 +152,7 @@ def test_a_damaged_file_is_told(home, text):
 
 
 def test_a_secret_of_somebody_else_is_not_read(home):
-    with pytest.raises(Invalid, match="not a file of the panel's own"):
+    with pytest.raises(Invalid, match="does not belong to the panel's user"):
         _secret(home, "valkey.password", home.stat().st_uid + 1)
 
 
@@ -277,7 +277,7 @@ def test_a_worker_elsewhere_says_what_is_missing(missing):
 
 def test_a_worker_elsewhere_is_told_which_panel_it_works_for():
     assert of_worker({**ELSEWHERE, IDENTITY: "0123abcd"}).identity == "0123abcd"
-    with pytest.raises(Invalid, match="was not told which panel it works for"):
+    with pytest.raises(Invalid, match="This worker has no panel"):
         assert of_worker(ELSEWHERE).identity
 
 
@@ -287,7 +287,7 @@ def test_a_panels_own_processes_know_its_identity_by_its_home(home):
 
 @pytest.mark.parametrize(("queues", "bound"), [("", "rollouts and periodic"), ("builds,rollouts", "rollouts")])
 def test_a_worker_elsewhere_leaves_a_swarms_rollouts_to_the_panel(queues, bound):
-    with pytest.raises(Invalid, match=f"On a Swarm, {bound} are worked on by the panel's own machine"):
+    with pytest.raises(Invalid, match=f"On a Swarm, {bound} run only on the panel's own machine"):
         of_worker({**ELSEWHERE, "SKYPANEL_ENGINE": "swarm", "SKYPANEL_QUEUES": queues})
     assert of_worker({**ELSEWHERE, "SKYPANEL_ENGINE": "swarm", "SKYPANEL_QUEUES": "builds,nodes"}).queues == ("builds", "nodes")
 

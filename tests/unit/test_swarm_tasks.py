@@ -85,7 +85,7 @@ def test_the_slots_that_swarm_leaves_are_numbered_anew():
         ({"state": "rejected", "error": "No such image: sha256:abc"}, "did not start: its slug is not on the node that was to run it"),
         ({"state": "failed", "exit_code": 137, "error": "task: non-zero exit (137): dockerexec: unhealthy container"},
          "was stopped: its health checks failed"),
-        ({"state": "failed", "exit_code": 252}, f"listens where nobody reaches it. {BIND}"),
+        ({"state": "failed", "exit_code": 252}, f"listens on an address that the proxy cannot reach. {BIND}"),
         ({"state": "orphaned"}, "did not start: its node is gone"),
     ],
 )  # fmt: skip
@@ -158,7 +158,7 @@ def test_want_of_room_is_told_after_a_while(watched):
     stuck = task(1, state="pending", error="no suitable node (insufficient resources on 1 node)")
     watched.look(stuck)
     watched.time += PATIENCE_S
-    with pytest.raises(Unready, match="finds no node that can take it: no suitable node"):
+    with pytest.raises(Unready, match="cannot be placed on any node: no suitable node"):
         watched.look(stuck)
 
 

@@ -54,7 +54,7 @@ async def change(request: web.Request) -> web.Response:
     fields = await forms.read(request)
     action = CHANGES.get(fields.get("change", ""))
     if action is None:
-        raise Invalid("This is nothing that can be done to a node.", "Choose a button of the page.")
+        raise Invalid("This is not an action of a node.", "Use one of the buttons on the page.")
     try:
         await action(request.app[PANEL], visitor.account, fields.get("name", ""))
     except (Conflict, NotFound, Unavailable) as error:
@@ -65,7 +65,7 @@ async def change(request: web.Request) -> web.Response:
 def _secret(fields: forms.Fields) -> tuple[SecretKind, str]:
     key, password = fields.get("key", "").strip(), fields.get("password", "")
     if bool(key) == bool(password):
-        raise Invalid("Give a private key or a password, and not both.", "The machine says which of them it takes.")
+        raise Invalid("Give a private key or a password, and not both.", "Use the one that the machine accepts.")
     # Browsers send CRLF line ends in form fields; a private key needs LF.
     return (SecretKind.KEY, "\n".join(key.splitlines()) + "\n") if key else (SecretKind.PASSWORD, password)
 
@@ -73,7 +73,7 @@ def _secret(fields: forms.Fields) -> tuple[SecretKind, str]:
 def _port(fields: forms.Fields) -> int:
     text = fields.get("port", "")
     if not (text.isascii() and text.isdigit() and len(text) <= 5):  # noqa: PLR2004 - digits of the largest port
-        raise Invalid("This is no port.", f"SSH's own is {SSH_PORT}.")
+        raise Invalid("This is not a port number.", f"The default SSH port is {SSH_PORT}.")
     return int(text)
 
 

@@ -52,7 +52,7 @@ async def change(request: web.Request) -> web.Response:
     organization = await _organization(request, visitor)
     action = CHANGES.get(fields.get("change", ""))
     if action is None:
-        raise Invalid("This is nothing that can be done to an organization.", "Choose a button of the page.")
+        raise Invalid("This is not an action of an organization.", "Use one of the buttons on the page.")
     await action(request.app[PANEL], organization, visitor.account)
     return web.Response(status=303, headers={"Location": f"{PATH}/{organization.id}"})
 

@@ -142,7 +142,7 @@ async def end_session(call: Call) -> Reply:
 
 async def no_default_authorization(_call: Call) -> Reply:
     """Say that there is no token that lasts beside those that were made."""
-    raise NotFound("There is no default authorization.", "`heroku authorizations` lists your API tokens.")
+    raise NotFound("There is no default authorization.", "Run `heroku authorizations` to list your API tokens.")
 
 
 async def _owner(call: Call) -> Account:
@@ -154,7 +154,7 @@ async def _key(call: Call, owner: Account) -> Key:
     for key in await accounts_flow.keys_of(call.panel, owner):
         if call.params["key"] in {str(key.id), key.fingerprint}:
             return key
-    raise NotFound("There is no such SSH key.", "`heroku keys` lists yours.")
+    raise NotFound("There is no such SSH key.", "Run `heroku keys` to list yours.")
 
 
 async def _token(call: Call, owner: Account) -> Token:
@@ -162,7 +162,7 @@ async def _token(call: Call, owner: Account) -> Token:
     for token in await accounts_flow.tokens_of(call.panel, owner):
         if token.id == token_id:
             return token
-    raise NotFound("There is no such API token.", "`heroku authorizations` lists yours.")
+    raise NotFound("There is no such API token.", "Run `heroku authorizations` to list yours.")
 
 
 def _shown(call: Call, owner: Account, token: Token) -> accounts.Authorization:

@@ -21,8 +21,8 @@ class Unauthorized(SkyPanelError):
 
     def __init__(self) -> None:
         super().__init__(
-            "There is no valid API token with this request.",
-            "Log in with `heroku login -i`, or have an administrator make you a token: `skypanel tokens add --for` and your address.",
+            "The request has no valid API token.",
+            "Log in with `heroku login -i`, or ask an administrator for a token: `skypanel tokens add --for` with your address.",
         )
 
 

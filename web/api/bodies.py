@@ -61,9 +61,7 @@ def parse(body: bytes) -> Json:
         # msgspec keeps the last of several fields with one name; they are refused here.
         return json.loads(body.decode(), object_pairs_hook=_once, parse_constant=_no_number)
     except (ValueError, RecursionError):
-        raise Invalid(
-            "The body is not JSON that can be read.", "Send one JSON object in UTF-8, nested no deeper than it has to be."
-        ) from None
+        raise Invalid("The body is not valid JSON.", "Send one JSON object in UTF-8, without deep nesting.") from None
 
 
 @cache
@@ -101,12 +99,12 @@ def _check_text(kind: inspect.StrType, value: str, name: str) -> None:
     if kind.max_length is not None and len(value) > kind.max_length:
         raise Invalid(f"{name} is too long.", f"Give at most {kind.max_length} characters.")
     if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
-        raise Invalid(f"{name} has characters that cannot be stored.", "Leave out NUL and lone surrogates.")
+        raise Invalid(f"{name} has characters that cannot be stored.", "Remove NUL characters and lone surrogates.")
 
 
 def _check_number(kind: inspect.IntType, value: int, name: str) -> None:
     if (kind.ge is not None and value < kind.ge) or (kind.le is not None and value > kind.le):
-        raise Invalid(f"{name} is out of bounds.", f"Give a number from {kind.ge} to {kind.le}.")
+        raise Invalid(f"{name} is out of range.", f"Give a number from {kind.ge} to {kind.le}.")
 
 
 def _check_flag(_kind: inspect.BoolType, _value: bool, _name: str) -> None:  # noqa: FBT001 - as the others
@@ -134,7 +132,7 @@ def _check_fields(kind: inspect.StructType, value: Mapping[str, Json], _name: st
             raise Invalid(f"{field.encode_name} is missing.", f"Add the field {field.encode_name}.")
     for key, field_value in value.items():
         if key not in known:
-            raise Invalid(f"There is no field {printable(key)} here.", f"Known are: {', '.join(known) or 'none'}.")
+            raise Invalid(f"There is no field {printable(key)} here.", f"Known fields: {', '.join(known) or 'none'}.")
         _check(known[key].type, field_value, key)
 
 
@@ -151,7 +149,7 @@ _CHECKS: Mapping[type[inspect.Type], tuple[type, str, Callable[[Any, Any, str], 
 def _once(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     fields = dict(pairs)
     if len(fields) != len(pairs):
-        raise Invalid("The body names a field twice.", "Name each field once.")
+        raise Invalid("The body contains a field twice.", "Send each field once.")
     return fields
 
 

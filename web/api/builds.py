@@ -62,7 +62,7 @@ async def create(call: Call, body: NewBuild) -> Reply:
     """Build an archive that was uploaded, and release what comes of it."""
     app, blob = await call.app(), body.source_blob
     if body.buildpacks:
-        raise Invalid("A build takes the buildpacks of its app.", "Set BUILDPACK_URL, or have a file .buildpacks in the archive.")
+        raise Invalid("A build uses the buildpacks of its app.", "Set BUILDPACK_URL, or put a file .buildpacks into the archive.")
     upload_id = sources.upload_id(blob.url, call.panel.address)
     made = await upload_flow.build(call.panel, app, call.account, upload_id, version=blob.version, checksum=blob.checksum)
     return Reply(_shown(call, app, await history.build(call.panel, app, made.id)), 201)
@@ -73,7 +73,7 @@ async def cancel(call: Call) -> Reply:
     app = await call.app()
     found = (await history.build(call.panel, app, BuildId(call.id("build", "build")))).build
     if not await upload_flow.cancel(call.panel, app, found.id, call.account):
-        raise Conflict("This build has ended.", "Roll back if it is live and should not be.")
+        raise Conflict("This build has already finished.", "To undo its release, roll back.")
     return Reply(_shown(call, app, await history.build(call.panel, app, found.id)))
 
 

@@ -61,7 +61,7 @@ async def add(call: Call, body: NewCollaborator) -> Reply:
     if body.permissions is UNSET:
         # The CLI sends permissions only for Heroku's enterprise teams. Here it drops them silently.
         headers["Warning-Message"] = " ".join(
-            (f"They are a {role.word} of {app.name}; access:update makes them another.", *headers.values())
+            (f"They have the role {role.word} on {app.name}; access:update changes it.", *headers.values())
         )
     return Reply(await _shown(call, app, invitation.account.email), 201, headers)
 
@@ -90,7 +90,7 @@ def _role(names: Sequence[str]) -> Role:
         if name not in PERMISSIONS:
             raise Invalid(
                 f"A collaborator cannot be given the permission {printable(name)}.",
-                f"Known are {', '.join(PERMISSIONS)}; who is to do more becomes a member of the organization.",
+                f"Known are {', '.join(PERMISSIONS)}. For more, make them a member of the organization.",
             )
     return max((PERMISSIONS[name] for name in names), default=Role.VIEWER)
 
@@ -100,7 +100,7 @@ def _named(call: Call, app: App, found: Sequence[Member]) -> Member:
     for each in found:
         if requested in {each.account.email, str(each.account.id), resources.collaborator_id(each.account, app)}:
             return each
-    raise NotFound(f"{printable(call.params['collaborator'])} has no access here.", "`heroku access` shows who has.")
+    raise NotFound(f"{printable(call.params['collaborator'])} has no access here.", "Run `heroku access` to list who has access.")
 
 
 async def _collaborator(call: Call, app: App) -> Member:
@@ -109,8 +109,8 @@ async def _collaborator(call: Call, app: App) -> Member:
     except NotFound:
         member = _named(call, app, await collaborators_flow.everybody(call.panel, app, call.account))
     raise Conflict(
-        f"{member.account.email} may act for {app.name} as a member of its organization.",
-        "`heroku members:set` and `members:remove` change that, for all of its apps.",
+        f"{member.account.email} has access to {app.name} as a member of its organization.",
+        "Use `heroku members:set` or `members:remove`, which apply to all of its apps.",
     )
 
 

@@ -32,7 +32,7 @@ async def show(call: Call) -> Reply:
     found = await config_flow.keys(call.panel, app)
     headers = call.request.headers
     if found and headers.get("User-Agent", "").startswith(CLI) and headers.get(HEADER) != KNOWS_MASKS:
-        raise Invalid(WRITE_ONLY, f"{app.name} has {', '.join(found)}; to list them masked, type: skypanel heroku config -a {app.name}")
+        raise Invalid(WRITE_ONLY, f"{app.name} has {', '.join(found)}; to list them masked, run: skypanel heroku config -a {app.name}")
     return _masked(found)
 
 
@@ -42,8 +42,8 @@ async def change(call: Call, body: Changes) -> Reply:
     masks = [key for key, value in body.items() if value == MASK]
     if masks:
         raise Invalid(
-            f"{', '.join(printable(key) for key in masks)}: {MASK} stands for a value that is not shown.",
-            "Set only what is to change, to its new value.",
+            f"{', '.join(printable(key) for key in masks)}: {MASK} is the mask of a value that is not shown.",
+            "Set only the config vars that you want to change.",
         )
     changes = await config_flow.put(call.panel, app, body, call.account)
     return _masked(await config_flow.keys(call.panel, app), warnings(changes))

@@ -48,7 +48,7 @@ async def answer(request: web.Request) -> web.StreamResponse:
 
 _ENCODER = msgspec.json.Encoder()
 _ROUTER = web.UrlDispatcher()
-_NOTHING = ("There is nothing here.", "docs/api.md lists what there is.")
+_NOTHING = ("There is nothing at this URL.", "See docs/api.md for the endpoints.")
 
 
 async def _unused(_request: web.Request) -> web.StreamResponse:

@@ -128,7 +128,7 @@ def _quantity(quantity: str | int) -> tuple[bool, int]:
         return False, quantity
     sign, digits = quantity[:1], quantity.removeprefix("+").removeprefix("-")
     if not (digits.isascii() and digits.isdigit() and len(digits) <= MAX_DIGITS):
-        raise Invalid(f"{printable(quantity)} is no quantity.", "Give a number, or +1 or -1 to change what there is.")
+        raise Invalid(f"{printable(quantity)} is not a quantity.", "Use a number, or +1 or -1 to change the current quantity.")
     return sign in {"+", "-"}, -int(digits) if sign == "-" else int(digits)
 
 
@@ -152,4 +152,4 @@ def _of_type(app: App, processes: Sequence[Process], requested: str) -> Process:
 
 
 def _no_dyno(requested: str) -> NotFound:
-    return NotFound(f"There is no dyno {printable(requested)}.", "`heroku ps` lists them.")
+    return NotFound(f"There is no dyno {printable(requested)}.", "Run `heroku ps` to list them.")

@@ -35,9 +35,9 @@ async def no_feature_of_app(call: Call, _switches: Switches | None = None) -> Re
 
 
 async def no_coupling(call: Call) -> Reply:
-    """Say that an app is in no pipeline."""
+    """Say that an app is not in a pipeline."""
     app = await call.app()
-    raise NotFound(f"{app.name} is in no pipeline.")
+    raise NotFound(f"{app.name} is not in a pipeline.")
 
 
 async def stacks(call: Call) -> Page:

@@ -31,9 +31,9 @@ PARAMS: Mapping[str, str] = {
     "release": "A release's version, such as 3 or v3, or its id",
     "stack": "A stack's name or id",
     "team": "An organization's name or id",
-    "transfer": "An offer's id, or the name or id of its app",
-    "ticket": "What stands there in the URL that the API gave",
-    "upload": "What stands there in a put_url",
+    "transfer": "A transfer's id, or the name or id of its app",
+    "ticket": "The value from a URL that the API returned",
+    "upload": "The value from a put_url",
     "type": "A process type, such as web, or the id of its formation",
 }
 TAGS: Mapping[str, str] = {
@@ -47,7 +47,7 @@ TAGS: Mapping[str, str] = {
     "teams": "Organizations",
     "organizations": "Organizations",
 }
-RANGE = "A part of a list: `name ..; max=100, order=desc`, or what Next-Range said"
+RANGE = "The range of a list: `name ..; max=100, order=desc`, or the value of Next-Range"
 BYTES = {"type": "string", "format": "binary"}
 UPLOADED = ("application/gzip", "application/octet-stream")
 # aiohttp itself sends this for a body that is too large.
@@ -80,7 +80,7 @@ def document(rows: Iterable[Row]) -> Json:
         "info": {
             "title": "SkyPanel",
             "version": version("skypanel"),
-            "description": "Heroku's Platform API v3, as far as this panel has it.",
+            "description": "The part of Heroku's Platform API v3 that this panel supports.",
         },
         "servers": [{"url": "/"}],
         "paths": paths,
@@ -92,7 +92,7 @@ def document(rows: Iterable[Row]) -> Json:
                 "basic": {
                     "type": "http",
                     "scheme": "basic",
-                    "description": "An API token as the password, under any name without an @",
+                    "description": "An API token as the password, with any user name without an @",
                 },
             },
         },
@@ -145,11 +145,11 @@ def _good(row: Row, schema: Json) -> dict[str, Json]:
     if gives.is_page:
         answers["206"] = {
             **answer,
-            "description": "A part of the list",
-            "headers": {"Next-Range": {"description": "The Range of the next part", "required": True, "schema": {"type": "string"}}},
+            "description": "A page of the list",
+            "headers": {"Next-Range": {"description": "The Range of the next page", "required": True, "schema": {"type": "string"}}},
         }
     if row.method == "GET" and JSON in gives.content_types:
-        answers["304"] = {"description": "What If-None-Match names has not changed"}
+        answers["304"] = {"description": "Not modified: the resource still matches If-None-Match"}
     return answers
 
 

@@ -19,7 +19,5 @@ def invited(call: Call, invitation: Invitation) -> dict[str, str]:
     """Return the warning header with the sign-in link of a new account, or nothing if the account is not new."""
     if invitation.link is None:
         return {}
-    link = invitation.url(call.panel.address)
-    return {
-        "Warning-Message": f"{invitation.account.email} is new here. Send them this link, which signs them in once, within a day: {link}"
-    }
+    email, link = invitation.account.email, invitation.url(call.panel.address)
+    return {"Warning-Message": f"{email} has a new account. Send them this sign-in link, which works once, within a day: {link}"}

@@ -54,7 +54,7 @@ def parse(header: str) -> Range:
         return Range()
     match = _RANGE.fullmatch(header.strip()) if len(header) <= MAX_HEADER else None
     if match is None:
-        raise BadRange(f"The range {printable(header)} cannot be understood.", "Write it like this: name ..; max=100, order=desc")
+        raise BadRange(f"The range {printable(header)} is not valid.", "Write it like this: name ..; max=100, order=desc")
     found = Range(match["field"], match["first"].strip(), match["last"].strip(), bool(match["after"]), bool(match["before"]))
     for option in re.split(r"[;,\s]+", match["rest"] or ""):
         found = _with(found, option) if option else found
@@ -93,7 +93,9 @@ def _is_within(value: str, requested: Range) -> bool:
 def _with(found: Range, option: str) -> Range:
     match = _OPTION.fullmatch(option)
     if match is None:
-        raise BadRange(f"The range has the option {printable(option)}, which is none.", "Known are max=100 and order=asc or order=desc.")
+        raise BadRange(
+            f"The range has the option {printable(option)}, which is none.", "Valid options are max=100, order=asc and order=desc."
+        )
     if match["order"]:
         return replace(found, is_descending=match["order"] == "desc")
     if not 1 <= int(match["max"]) <= LARGEST_MAX:

@@ -30,7 +30,7 @@ def version(text: str) -> int:
     """Return the number of a version such as 3 or v3. Raises NotFound for any other text."""
     digits = text.removeprefix("v")
     if not (digits.isascii() and digits.isdigit() and len(digits) <= MAX_DIGITS):
-        raise NotFound("There is no such release.", "Name it by its version, such as v3.")
+        raise NotFound("There is no such release.", "Use its version, such as v3.")
     return int(digits)
 
 

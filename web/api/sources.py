@@ -20,7 +20,7 @@ from web.keys import PANEL, origin
 
 PATH = "/sources/"
 PAUSE_S = 60.0
-UPLOAD_HERE = "Upload it with POST /sources, and give the get_url that you get there."
+UPLOAD_HERE = "Upload it with POST /sources, and use the get_url of the answer."
 
 
 async def create(call: Call) -> Reply:
@@ -43,14 +43,14 @@ async def _offered(call: Call, app: App | None = None) -> Reply:
 async def put(request: web.Request, params: Mapping[str, str]) -> Reply:
     """Take in a .tgz, once; who has the URL needs no token."""
     if (request.content_length or 0) > MAX_UPLOAD_BYTES:
-        raise Invalid(f"An upload may have at most {size(MAX_UPLOAD_BYTES)}.", "Leave out what the app does not need.")
+        raise Invalid(f"The limit for an upload is {size(MAX_UPLOAD_BYTES)}.", "Leave out what the app does not need.")
     taken = await upload_flow.take(request.app[PANEL], params["upload"], _chunks(request))
     return Reply(releases.Received(checksum=f"SHA256:{taken.checksum}"))
 
 
 def upload_id(url: str, address: Address) -> UploadId:
     """Return the id of the upload that a get_url names. Raises Invalid for any other URL: the panel fetches none."""
-    foreign = Invalid("Only what was uploaded to this panel is built from a URL.", UPLOAD_HERE)
+    foreign = Invalid("A build from a URL needs an archive that was uploaded to this panel.", UPLOAD_HERE)
     try:
         split = urlsplit(url)
         named = UploadId(UUID(split.path.removeprefix(PATH)))
@@ -70,6 +70,6 @@ async def _chunks(request: web.Request) -> AsyncIterator[bytes]:
                 return
             yield chunk
     except TimeoutError:
-        raise Invalid(f"The upload stood still for {PAUSE_S:.0f} seconds.", "Try again.") from None
+        raise Invalid(f"The upload timed out: it sent nothing for {PAUSE_S:.0f} seconds.", "Try again.") from None
     except (ConnectionError, web.RequestPayloadError) as error:
-        raise Invalid("The upload was cut off.", "Try again.") from error
+        raise Invalid("The upload was interrupted.", "Try again.") from error

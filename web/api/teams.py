@@ -148,7 +148,7 @@ async def change_app(call: Call, body: TeamAppChange) -> Reply:
     """Give an app to another organization, of which the caller is an admin too; there are no locks, and asking for one is warned of."""
     found = await call.app()
     if body.locked:
-        call.warn(f"{found.name} is not locked: who may act for it, its organization's roles and its collaborators say.")
+        call.warn(f"{found.name} cannot be locked: only roles and collaborators decide who has access.")
     if body.owner is UNSET:
         return Reply(await apps.shown(call, found))
     return await _transfer(call, found, body.owner)
@@ -156,7 +156,7 @@ async def change_app(call: Call, body: TeamAppChange) -> Reply:
 
 async def _transfer(call: Call, found: App, owner: str) -> Reply:
     if "@" in owner:
-        raise Invalid(f"{printable(owner)} is no organization.", "An app is offered to somebody by POST /account/app-transfers.")
+        raise Invalid(f"{printable(owner)} is not an organization.", "To offer an app to a person, use POST /account/app-transfers.")
     to = await organizations_flow.access(call.panel, call.account, owner, Action.TRANSFER_APP)
     return Reply(await apps.shown(call, await transfer_flow.transfer(call.panel, found, to, call.account)))
 
@@ -179,4 +179,4 @@ async def _found(call: Call, organization: Organization, name: str) -> Member:
     for each in await organizations_flow.members(call.panel, organization):
         if name.lower() in {each.account.email, str(each.account.id)}:
             return each
-    raise NotFound(f"{printable(name)} is no member of {organization.name}.", "`heroku members` lists them.")
+    raise NotFound(f"{printable(name)} is not a member of {organization.name}.", "Run `heroku members` to list them.")

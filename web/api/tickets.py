@@ -30,7 +30,7 @@ DAY_S = 24 * 60 * 60
 
 def ended() -> NotFound:
     """Return the error for a stream that has ended or was never the caller's."""
-    return NotFound("This stream has ended, or is not yours.", "Ask for it anew.")
+    return NotFound("This stream has ended, or is not yours.", "Request a new URL.")
 
 
 @dataclass(frozen=True)

@@ -44,9 +44,9 @@ async def create(call: Call, body: NewTransfer) -> Reply:
     email = body.recipient
     recipient = await people.known(call.panel, email)
     if recipient is None:
-        raise Invalid(f"{email.lower()} has no account here.", "Ask an administrator of this panel to make one.")
+        raise Invalid(f"{email.lower()} has no account here.", "Ask an administrator of this panel to create one.")
     made = await transfer_flow.offer(call.panel, app, recipient, call.account)
-    warning = f"No mail is sent: tell {recipient.email} to accept {app.name} on the dashboard, {call.panel.address.dashboard_url()}"
+    warning = f"No e-mail is sent: ask {recipient.email} to accept {app.name} on the dashboard, {call.panel.address.dashboard_url()}"
     return Reply(resources.transfer(made), 201, {"Warning-Message": warning})
 
 
@@ -58,7 +58,7 @@ async def answer(call: Call, body: TransferAnswer) -> Reply:
     elif state == TransferState.DECLINED:
         await transfer_flow.decline(call.panel, offered, call.account)
     else:
-        raise Invalid(f"{printable(state)} is no answer to an offer.", f"Say {TransferState.ACCEPTED} or {TransferState.DECLINED}.")
+        raise Invalid(f"{printable(state)} is not an answer to an offer.", f"Use {TransferState.ACCEPTED} or {TransferState.DECLINED}.")
     return Reply(resources.transfer(await transfer_flow.get(call.panel, offered.id)))
 
 
@@ -76,5 +76,5 @@ async def _named(call: Call) -> Transfer:
         each for each in await transfer_flow.of(call.panel, call.account) if requested in {str(each.id), str(each.app_id), each.app_name}
     ]
     if not found:
-        raise NotFound("There is no such transfer.", "GET /account/app-transfers lists yours.")
+        raise NotFound("There is no such transfer.", "Call GET /account/app-transfers to list yours.")
     return found[-1]

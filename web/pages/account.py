@@ -33,7 +33,7 @@ async def set_password(request: web.Request) -> web.Response:
 
 def _new(fields: forms.Fields) -> str:
     if fields.get("new", "") != fields.get("again", ""):
-        raise Invalid("The two new passwords differ.", "Type the same one twice.")
+        raise Invalid("The new passwords do not match.", "Type the same one twice.")
     return fields.get("new", "")
 
 

@@ -42,7 +42,7 @@ async def change(request: web.Request) -> web.Response:
     fields = await forms.read(request)
     action = FORM_ACTIONS.get(fields.get("do", ""))
     if action is None:
-        raise Invalid("This is nothing that can be done with a git URL.", "Choose a button of the page.")
+        raise Invalid("This is not an action of a git URL.", "Use one of the buttons on the page.")
     app = await apps.access(panel, visitor.account, request.match_info["app"], action.needs)
     try:
         location = await action.do(panel, app, visitor.account, fields)

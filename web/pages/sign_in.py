@@ -60,7 +60,7 @@ def _page(
 
 def _field(fields: forms.Fields, name: str) -> str:
     if not fields.get(name):
-        raise Invalid(f"The form has no {name}.", "Fill in all of it.")
+        raise Invalid(f"The form has no {name}.", "Fill in all fields.")
     return fields[name]
 
 

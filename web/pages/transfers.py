@@ -23,4 +23,4 @@ async def answer(request: web.Request) -> web.Response:
             await transfer.decline(panel, offered, visitor.account)
             return done(request, "/apps", f"You declined {offered.app_name}.")
         case _:
-            raise Invalid("This is no answer.", "Accept the offer or decline it.")
+            raise Invalid("This is not an answer to an offer.", "Accept the offer or decline it.")

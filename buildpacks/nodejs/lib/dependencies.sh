@@ -17,7 +17,7 @@ install_dependencies() {
 		detail "Using cached node_modules: $lock is unchanged"
 		return
 	fi
-	install_modules || fail_fetching "$manager could not install the dependencies; its own words are above." \
+	install_modules || fail_fetching "$manager could not install the dependencies; its own output is above." \
 		"If the lock is out of date, run $manager install, commit ${lock:-the lock file} and push again."
 	[[ -z $key || ! -d node_modules ]] || cache_save node-modules "$key" "$build_dir/node_modules"
 }
@@ -82,7 +82,7 @@ run_script() {
 prune_dependencies() {
 	[[ -n ${package[devDependencies]:-} && $NODE_ENV == production && ${NPM_CONFIG_PRODUCTION:-true} == true ]] || return 0
 	heading "Pruning devDependencies"
-	prune_modules || fail_fetching "$manager could not prune devDependencies; its own words are above." \
+	prune_modules || fail_fetching "$manager could not prune devDependencies; its own output is above." \
 		"Set the config var NPM_CONFIG_PRODUCTION to false to keep them."
 }
 

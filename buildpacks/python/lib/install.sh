@@ -116,7 +116,7 @@ install_editable() {
 
 sync_uv() {
 	UV_PROJECT_ENVIRONMENT=$venv UV_PYTHON=$venv/bin/python indented "$uv" sync --color never --locked --no-default-groups "$@" ||
-		fail_fetching "uv could not install from uv.lock; its own words are above." \
+		fail_fetching "uv could not install from uv.lock; its own output is above." \
 			"If the lock is out of date, run uv lock, commit uv.lock and push again."
 }
 
@@ -124,7 +124,7 @@ install_poetry() {
 	local exported=$HOME/poetry.txt
 	use_tools "${poetry_packages[@]}"
 	"$tools/poetry" export --only main --output "$exported" 2>&1 | indent ||
-		fail "Poetry could not read poetry.lock; its own words are above." "Run poetry lock, commit poetry.lock and push again."
+		fail "Poetry could not read poetry.lock; its own output is above." "Run poetry lock, commit poetry.lock and push again."
 	install_hashed "$exported"
 }
 

@@ -77,7 +77,9 @@ def translated() -> Iterator[None]:
     except APIError as error:
         raise _error(error) from error
     except (DockerException, RequestException, OSError) as error:
-        raise Unavailable("Docker does not answer.", "See that its daemon runs (`systemctl status docker`), then try again.") from error
+        raise Unavailable(
+            "Docker does not answer.", "Check that its daemon is running (`systemctl status docker`), then try again."
+        ) from error
 
 
 def _error(error: APIError) -> NotFound | Conflict | Unavailable:
@@ -87,8 +89,8 @@ def _error(error: APIError) -> NotFound | Conflict | Unavailable:
     if error.status_code == HTTPStatus.CONFLICT or "out of sequence" in message or "is in use by" in message:
         return Conflict(f"Docker says: {message}.")
     if "not a swarm manager" in message:
-        return Unavailable("Docker runs, but is no manager of a Swarm.", "Make it one with `docker swarm init`, then try again.")
-    return Unavailable(f"Docker says: {message}.", "See to it on that machine, then try again.")
+        return Unavailable("Docker is running, but is not a manager of a Swarm.", "Run `docker swarm init`, then try again.")
+    return Unavailable(f"Docker says: {message}.", "Fix the problem on that machine, then try again.")
 
 
 def labelled(labels: Mapping[str, str]) -> Json:

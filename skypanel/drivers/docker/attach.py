@@ -127,4 +127,4 @@ async def _take_over(reader: asyncio.StreamReader, writer: asyncio.StreamWriter,
     except EOFError as error:
         raise ConnectionResetError from error
     if _SWITCHED not in answer.partition(b"\r\n")[0]:
-        raise Unavailable("Docker does not show a container's output.", "Look into its log, then try again.")
+        raise Unavailable("Docker does not send a container's output.", "Check its log, then try again.")

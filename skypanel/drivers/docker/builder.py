@@ -133,7 +133,9 @@ async def create(docker: DockerApi, spec: Json, name: str | None = None) -> str:
     try:
         made: Json = await docker.call(lambda client: client.create_container_from_config(spec, name))
     except NotFound as error:
-        raise Unavailable(f"The image {spec['Image']} is not at the Docker daemon. {error.message}", "Run: skypanel stack build") from error
+        raise Unavailable(
+            f"The image {spec['Image']} is missing at the Docker daemon. {error.message}", "Run: skypanel stack build"
+        ) from error
     return str(made["Id"])
 
 

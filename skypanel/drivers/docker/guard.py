@@ -61,7 +61,7 @@ class Guard:
                     printed.append(line)
         except TimeoutError:
             printed.append("it did not begin in time")
-        raise Unavailable(f"A build's network could not be closed off: {' '.join(printed) or 'its guard ended'}.", "Run: skypanel doctor")
+        raise Unavailable(f"A build's network could not be isolated: {' '.join(printed) or 'its guard ended'}.", "Run: skypanel doctor")
 
     @property
     def cache_bytes(self) -> int:
@@ -119,4 +119,4 @@ async def _lines(streams: Streams) -> AsyncIterator[str]:
 
 
 def _lost() -> Unavailable:
-    return Unavailable("Docker ended a build's guard.", "See that its daemon runs (`systemctl status docker`), then push again.")
+    return Unavailable("Docker stopped a build's guard.", "Check that its daemon is running (`systemctl status docker`), then push again.")

@@ -32,7 +32,7 @@ async def stack_image(docker: DockerApi, name: str) -> Json:
     try:
         found: Json = await docker.call(lambda client: client.inspect_image(name))
     except NotFound as error:
-        raise Unavailable(f"The stack's image {name} is not on this machine.", "Make it with `skypanel stack build`.") from error
+        raise Unavailable(f"The stack's image {name} is not on this machine.", "Run `skypanel stack build`.") from error
     return found
 
 
@@ -82,7 +82,7 @@ class SlugImages:
                 async for chunk in self._objects.read(ObjectKind.SLUGS, digest):
                     await asyncio.to_thread(file.write, chunk)
         except NotFound as error:
-            raise Unavailable("The slug is not in storage.", "Push again to build it anew.") from error
+            raise Unavailable("The slug is not in storage.", "Push again to rebuild it.") from error
 
     def _load(self, packed: Path, stack: Json, tag: str) -> str:
         with packed.open("rb") as file, TemporaryFile(dir=packed.parent) as layer:
@@ -90,7 +90,7 @@ class SlugImages:
                 with zstandard.ZstdDecompressor().stream_reader(file) as slug:
                     made = image(stack, write_layer(slug, layer), tag)
             except (BadSlug, zstandard.ZstdError) as error:
-                raise Unavailable(f"The slug could not be extracted: {error}.", "Push again to build it anew.") from error
+                raise Unavailable(f"The slug could not be extracted: {error}.", "Push again to rebuild it.") from error
             size_bytes = layer.tell()
             layer.seek(0)
             self._docker.call_here(lambda client: _load(client, made, made.archive(layer, size_bytes)))
@@ -100,7 +100,7 @@ class SlugImages:
 def _load(client: APIClient, made: Image, archive: Iterator[bytes]) -> None:
     for answer in client.load_image(archive):
         if "error" in answer:
-            raise Unavailable(f"Docker does not take the image of the slug: {answer['error']}", "See that its disk is not full.")
+            raise Unavailable(f"Docker rejects the image of the slug: {answer['error']}", "Check that its disk is not full.")
     client.inspect_image(made.id)
 
 

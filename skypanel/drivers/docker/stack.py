@@ -56,10 +56,10 @@ def write_root(definition: Definition, target: IO[bytes]) -> None:
             stack.root_command(definition, str(FOLDER), str(PROGRAMS)), check=False, stdout=target, stderr=subprocess.PIPE
         )
     except FileNotFoundError as error:
-        raise Unavailable("There is no mmdebstrap to make the images with.", "Install it: apt install mmdebstrap") from error
+        raise Unavailable("The images need mmdebstrap, which is not installed.", "Install it: apt install mmdebstrap") from error
     if done.returncode != 0:
         errors = "\n".join(done.stderr.decode(errors="replace").splitlines()[-_LAST_LINES:])
-        raise Unavailable(f"mmdebstrap failed:\n{errors}", "See that Debian's packages can be had from here, then try again.")
+        raise Unavailable(f"mmdebstrap failed:\n{errors}", "Check that this machine can download Debian's packages, then try again.")
 
 
 def import_root(docker: DockerApi, definition: Definition, archive: IO[bytes]) -> None:
@@ -70,7 +70,7 @@ def import_root(docker: DockerApi, definition: Definition, archive: IO[bytes]) -
         )
     )
     if '"error"' in str(made):
-        raise Unavailable(f"Docker could not import {definition.name}: {made}", "See that its disk has space, then try again.")
+        raise Unavailable(f"Docker could not import {definition.name}: {made}", "Check that its disk has space, then try again.")
 
 
 def _pulled(docker: DockerApi, base: str, say: Say) -> bool:
@@ -97,7 +97,7 @@ def _build(client: APIClient, definition: Definition, base: str, say: Say) -> No
     )
     for event in events:
         if "error" in event:
-            raise Unavailable(f"Docker could not build {definition.name}: {event['error']}", "The lines above say why.")
+            raise Unavailable(f"Docker could not build {definition.name}: {event['error']}", "See the output above.")
         for line in event.get("stream", "").splitlines():
             if line.strip():
                 say(line)

@@ -50,7 +50,7 @@ def readable() -> Iterator[None]:
     except KeyError:
         raise Invalid("The push lacks objects that it refers to.", "Check your repository: git fsck.") from None
     except (FileFormatException, ChecksumMismatch, ApplyDeltaError, zlib.error) as error:
-        raise Invalid(f"The push holds an object that cannot be read: {error}.", "Check your repository: git fsck.") from error
+        raise Invalid(f"The push contains an object that cannot be read: {error}.", "Check your repository: git fsck.") from error
 
 
 @readable()
@@ -62,7 +62,7 @@ def kind(store: BoundedStore, name: str) -> Kind:
         if not isinstance(found, Tag):
             return Kind(found.type_name.decode(), tag)
         found = store[found.object[1]]
-    raise Invalid(f"{name[:7]} is a tag of tags, over {MAX_TAGS} deep.", "Push a branch.")
+    raise Invalid(f"{name[:7]} is a chain of more than {MAX_TAGS} tags.", "Push a branch.")
 
 
 @readable()
@@ -127,7 +127,8 @@ def walk(store: BoundedStore, commit: str, at: bytes = b"") -> Iterator[Entry]:
         # A few kilobytes of nested trees can contain billions of files.
         if seen > MAX_ENTRIES:
             raise Invalid(
-                f"The commit holds over {MAX_ENTRIES} files.", "Remove what the app does not need, such as node_modules, and push again."
+                f"The commit contains more than {MAX_ENTRIES} files.",
+                "Remove what the app does not need, such as node_modules, and push again.",
             )
         waiting.extend(reversed(children))
 
@@ -147,11 +148,11 @@ def _children_of(store: BoundedStore, folder: Entry) -> list[Entry]:
     length, _ = store.sizes(folder.id)
     if length > MAX_TREE_BYTES:
         raise Invalid(
-            f"A folder's listing has {size(length)}; {size(MAX_TREE_BYTES)} is the most.", "Spread its files over several folders."
+            f"A folder's listing is {size(length)}; the limit is {size(MAX_TREE_BYTES)}.", "Spread its files over several folders."
         )
     kind, text = store.get_raw(folder.id)
     if kind != GitTree.type_num:
-        raise Invalid(f"{folder.id.decode()[:7]} is no tree.")
+        raise Invalid(f"{folder.id.decode()[:7]} is not a tree.")
     prefix = folder.path + b"/" if folder.path else b""
     entries = [Entry(prefix + name, mode, ObjectID(id_)) for name, mode, id_ in parse_tree(text, sha_len=20)]
     for entry in entries:

@@ -12,7 +12,7 @@ MEMORY_BYTES = GIB
 CPU_S = 60
 READ_BYTES = 64 * 1024
 UNREADABLE = Invalid(
-    "The objects of the push cannot be counted.", "Check your repository: git fsck. If it is whole, push it in several goes."
+    "The objects of the push cannot be counted.", "Check your repository: git fsck. If it is intact, push it in several steps."
 )
 
 

@@ -48,7 +48,7 @@ class BoundedStore(OverlayObjectStore):
         _, peak = self.sizes(name)
         if peak > MAX_FILE_BYTES:
             raise Invalid(
-                f"An object of the push, or what it is stored as a difference to, has {size(peak)}; {size(MAX_FILE_BYTES)} is the most.",
+                f"An object of the push, or the base of its delta, is {size(peak)}; the limit is {size(MAX_FILE_BYTES)}.",
                 "Remove such files from the history that is pushed.",
             )
         return super().get_raw(name)
@@ -138,7 +138,7 @@ def _delta_header(pack: Pack, offset: int) -> bytes:
         header += inflate.decompress(_read(pack, start, STREAM_BYTES), DELTA_HEADER_BYTES - len(header))
         if len(header) == DELTA_HEADER_BYTES or inflate.eof:
             return header
-    raise Invalid("The pack holds an object that cannot be read.")
+    raise Invalid("The pack contains an object that cannot be read.")
 
 
 def _result_size(header: bytes) -> int:
@@ -153,4 +153,4 @@ def _result_size(header: bytes) -> int:
         if base_passed:
             return number
         base_passed, number, shift = True, 0, 0
-    raise Invalid("The pack holds a difference without its size.")
+    raise Invalid("The pack contains a delta without its size.")

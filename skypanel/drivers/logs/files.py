@@ -92,7 +92,7 @@ class FileLogs:
                 path = self._root / str(app_id) / f"{dyno}.log"
                 await asyncio.to_thread(_append, path, [f"{line}\n".encode(errors="replace") for line in lines], again=again)
         except OSError as error:
-            raise Unavailable(f"The log of the app {app_id} cannot be written: {error.strerror}.", "Look at the panel's disk.") from error
+            raise Unavailable(f"The log of the app {app_id} cannot be written: {error.strerror}.", "Check the panel's disk.") from error
 
 
 class Folder:

@@ -121,7 +121,7 @@ class Watches:
             while follower.reader is None or not follower.batches.empty():
                 batch = await follower.batches.get()
                 if batch is None:
-                    raise Unavailable("The log cannot be followed any more.", "Ask for it again; the panel's log says why.")
+                    raise Unavailable("The log can no longer be followed.", "Request it again; the panel's log says why.")
                 for line in batch:
                     yield line
             while True:

@@ -37,7 +37,7 @@ class Spool:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
         except OSError as error:
-            raise Unavailable(f"The panel cannot spool output: {error.strerror}.", "Look at its disk, then try again.") from error
+            raise Unavailable(f"The panel cannot spool output: {error.strerror}.", "Check its disk, then try again.") from error
 
     def append(self, text: str) -> None:
         """Append a line. On a full disk it is dropped, because the job itself reports that.

@@ -31,7 +31,7 @@ from skypanel.retry import Backoff
 MAX_STREAM_BYTES = 10 * 1024 * 1024
 LINE_BYTES = 64  # the overhead of a line, however short it is
 LAST_LINES = 50
-CUT_OFF = failure(f"Output is cut off here, as it is too long; its last {LAST_LINES} lines follow at the end.")
+CUT_OFF = failure(f"Output is truncated here, because it is too long; its last {LAST_LINES} lines follow at the end.")
 
 BATCH_BYTES = 64 * 1024
 GATHER_S = 0.02

@@ -30,7 +30,7 @@ class TraefikRouter:
         async with ClientSession(headers={PROXY_TOKEN_HEADER: self._token}, timeout=ClientTimeout(ANSWER_S)) as session:
             while waiting := [route for route in waiting if not await self._in_force(session, route)]:
                 if monotonic() > deadline:
-                    raise Unavailable("The proxy does not take up the new route.", "See that Traefik runs, then try again.")
+                    raise Unavailable("The proxy did not apply the new route.", "Check that Traefik is running, then try again.")
                 await asyncio.sleep(POLL_S)
 
     async def _in_force(self, session: ClientSession, route: Route) -> bool:

@@ -41,7 +41,7 @@ async def download(place: str, sha256: str, target: Path) -> None:
                 raise Unavailable(f"{place} is larger than {MAX_ARCHIVE_BYTES} bytes.")
             file.write(chunk)
     if digest.hexdigest() != sha256:
-        raise Unavailable(f"{place} is not the file that its index promises: its SHA-256 is {digest.hexdigest()}.")
+        raise Unavailable(f"{place} is not the file in its index: its SHA-256 is {digest.hexdigest()}.")
 
 
 async def chunks(place: str) -> AsyncIterator[bytes]:

@@ -22,7 +22,7 @@ async def offered(base: str) -> dict[str, Runtime]:
     except NotFound:
         return {}
     except (ValueError, KeyError, TypeError) as error:
-        raise Unavailable(f"{base}/node/index.json is no index of Node.js's.", "Whoever runs this panel can mend it.") from error
+        raise Unavailable(f"{base}/node/index.json is not an index of Node.js.", "Ask an administrator of this panel to fix it.") from error
     return {version.removeprefix("v"): Runtime(LANGUAGE, version.removeprefix("v"), _archive(base, version)) for version in versions}
 
 

@@ -35,7 +35,7 @@ async def offered(base: str) -> dict[str, Runtime]:
         except NotFound:
             pass
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise Unavailable(f"{base}/python/{INDEX} is no index of uv's.", "Whoever runs this panel can mend it.") from error
+            raise Unavailable(f"{base}/python/{INDEX} is not an index of uv.", "Ask an administrator of this panel to fix it.") from error
     listed = json.loads(await _uv({}, *_LIST))
     found = {entry["version"]: entry["url"] for entry in listed if _is_wanted(entry)}
     return {version: Runtime(LANGUAGE, version, _moved(url, f"{base}/python") if base else url) for version, url in found.items()}
@@ -138,7 +138,7 @@ def _why(complaints: str) -> str:
     """Return the reason of a failed installation, from uv's stderr."""
     lines = [line.strip().removeprefix("cause: ") for line in complaints.splitlines() if line.strip()]
     if any("Hash mismatch" in line for line in lines):
-        return "It is not the file that its index promises: the SHA-256 differs."
+        return "It is not the file in its index: the SHA-256 differs."
     if any("404 Not Found" in line or "No such file" in line for line in lines):
         return f"It is not there: {' '.join(lines[-_LAST_LINES:])}"
     return f"The network failed: {lines[-1] if lines else 'uv said nothing'}"

@@ -26,7 +26,7 @@ async def answered_within(seconds: float) -> AsyncIterator[None]:
             yield
     except TimeoutError as error:
         raise Unavailable(
-            f"The launcher did not answer within {seconds:g} s.", "Look in its log and whether the machine is overloaded, and try again."
+            f"The launcher did not answer within {seconds:g} s.", "Check its log and the load of the machine, then try again."
         ) from error
 
 
@@ -92,4 +92,4 @@ class Launcher:
 
 
 def _gone() -> Unavailable:
-    return Unavailable("The launcher does not answer.", "Look whether the panel is running, and try again.")
+    return Unavailable("The launcher does not answer.", "Check that the panel is running, then try again.")

@@ -168,7 +168,7 @@ class ProcessScheduler:
             async for chunk in self._objects.read(ObjectKind.SLUGS, digest):
                 await write_all(pipe.write, chunk)
         except NotFound as error:
-            raise Unavailable("The slug is not in storage.", "Push again to build it anew.") from error
+            raise Unavailable("The slug is not in storage.", "Push again to rebuild it.") from error
         except BrokenPipeError:
             # the launcher's answer says why it stopped reading
             return

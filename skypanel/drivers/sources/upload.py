@@ -141,7 +141,10 @@ class _Reader:
             raise unreadable()
         if header.type in EXTENSIONS:
             if header.size > MAX_EXTENSION_BYTES:
-                raise Invalid(f"The archive describes a file with more than {size(MAX_EXTENSION_BYTES)}.", "Make it without attributes.")
+                raise Invalid(
+                    f"The archive has metadata of a file of more than {size(MAX_EXTENSION_BYTES)}.",
+                    "Create it without extended attributes.",
+                )
             self._extension = header
             return b""
         return self._entry(header)

@@ -51,8 +51,8 @@ class SshMachines:
             raise _changed(login) from error
         except asyncssh.PermissionDenied as error:
             raise Denied(
-                f"{login.address} does not let {login.user} in with this {login.kind.value}.",
-                "Look which keys or password the machine takes, and whether root may log in.",
+                f"{login.address} rejects this {login.kind.value} for the user {login.user}.",
+                "Check which keys or password the machine accepts, and whether root may log in.",
             ) from error
         except (asyncssh.ConnectionLost, asyncssh.KeyExchangeFailed, ConnectionResetError) as error:
             # A server that has no host key of the requested type just disconnects, before or after the request.
@@ -135,7 +135,7 @@ def _private_key(text: str) -> asyncssh.SSHKey:
     try:
         return asyncssh.import_private_key(text)
     except (asyncssh.KeyImportError, ValueError) as error:
-        raise Invalid("This is no SSH private key, or it has a passphrase.", "Give the file of a key without one.") from error
+        raise Invalid("This is not an SSH private key, or it has a passphrase.", "Use a key without a passphrase.") from error
 
 
 async def _feed(process: "asyncssh.SSHClientProcess[bytes]", stdin: AsyncIterable[bytes] | None) -> None:
@@ -175,10 +175,10 @@ def _exit(process: "asyncssh.SSHClientProcess[bytes]") -> Exit:
 
 def _changed(login: SshLogin) -> Conflict:
     return Conflict(
-        f"{login.address} shows another host key than before: it may be another machine. Nothing was done.",
-        "If it was installed anew, remove the node and add it again.",
+        f"The host key of {login.address} has changed: it may be another machine. Nothing was done.",
+        "If it was reinstalled, remove the node and add it again.",
     )
 
 
 def _unreachable(address: str, port: int) -> Unavailable:
-    return Unavailable(f"No SSH server answers at {address}, port {port}.", "Look at the address, the port and the machine's firewall.")
+    return Unavailable(f"No SSH server answers at {address}, port {port}.", "Check the address, the port and the machine's firewall.")

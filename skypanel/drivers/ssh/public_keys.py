@@ -11,7 +11,7 @@ def parse_public_key(text: str, name: str) -> PublicKey:
     try:
         key = asyncssh.import_public_key(text)
     except (asyncssh.KeyImportError, ValueError):
-        raise Invalid(f"{name} holds no SSH public key.", "Make one with `ssh-keygen -t ed25519` and give its .pub file.") from None
+        raise Invalid(f"{name} is not an SSH public key.", "Make one with `ssh-keygen -t ed25519` and give its .pub file.") from None
     line = key.export_public_key("openssh").decode().strip()
     comment = key.get_comment()
     return PublicKey(line, key.get_fingerprint(), comment if isinstance(comment, str) and comment else name)

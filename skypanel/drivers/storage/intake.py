@@ -66,4 +66,4 @@ def disk_errors() -> Iterator[None]:
     except OSError as error:
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
             raise Unavailable("The disk of the panel's storage is full.", "Free some space on it, then try again.") from error
-        raise Unavailable(f"The panel's storage fails: {error.strerror}.", "Look at its disk and permissions, then try again.") from error
+        raise Unavailable(f"The panel's storage fails: {error.strerror}.", "Check its disk and permissions, then try again.") from error

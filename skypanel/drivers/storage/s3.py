@@ -163,7 +163,7 @@ class S3Objects:
             parts = []
             for number, body in enumerate(iter(lambda: file.read(self._part_bytes), b""), start=1):
                 if given_up.is_set():
-                    raise Unavailable("The upload was given up.")  # noqa: TRY301 - the handler below aborts the upload
+                    raise Unavailable("The upload was aborted.")  # noqa: TRY301 - the handler below aborts the upload
                 sent = client.upload_part(**upload, PartNumber=number, Body=body, ContentMD5=_md5(body))
                 parts.append({"PartNumber": number, "ETag": sent["ETag"]})
             client.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})

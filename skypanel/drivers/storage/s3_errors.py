@@ -23,7 +23,7 @@ def code(error: ClientError) -> str:
 
 def no_bucket(storage: Storage) -> Unavailable:
     """Return the error for a missing bucket."""
-    return Unavailable(f"There is no bucket {storage.bucket} at {storage.endpoint}.", "Make it, or correct s3_bucket in the settings.")
+    return Unavailable(f"There is no bucket {storage.bucket} at {storage.endpoint}.", "Create it, or correct s3_bucket in the settings.")
 
 
 @contextmanager
@@ -34,16 +34,16 @@ def translated(storage: Storage) -> Iterator[None]:
     except ClientError as error:
         raise _refusal(storage, error) from error
     except IncompleteReadError as error:
-        raise Unavailable("The object storage broke off in the middle of an object.", "Try again.") from error
+        raise Unavailable("The object storage closed the connection in the middle of an object.", "Try again.") from error
     except SSLError as error:
         raise Unavailable(
-            f"The certificate of the object storage at {storage.endpoint} is not one that this machine trusts.",
-            "Put its authority into the machine's own list (update-ca-certificates), or into the file that SSL_CERT_FILE names.",
+            f"This machine does not trust the certificate of the object storage at {storage.endpoint}.",
+            "Add its CA certificate to those of the machine (update-ca-certificates), or to the file in SSL_CERT_FILE.",
         ) from error
     except (ConnectionError, HTTPClientError) as error:
         raise Unavailable(
             f"The object storage at {storage.endpoint} does not answer.",
-            "Try again in a minute; if it stays away, an administrator must look.",
+            "Try again in a minute. If it still fails, ask an administrator to check it.",
         ) from error
     except (BotoCoreError, ResponseParserError) as error:
         raise Unavailable(f"The object storage cannot be used: {printable(str(error), 200)}.", "Check the s3 settings.") from error
@@ -58,6 +58,6 @@ def _refusal(storage: Storage, error: ClientError) -> SkyPanelError:
     if error_code in REFUSED:
         return Unavailable(
             f"The object storage at {storage.endpoint} refuses the panel's access key.",
-            "An administrator must correct s3_access_key and s3_secret_key, or what they may do with the bucket.",
+            "Ask an administrator to correct s3_access_key and s3_secret_key, or their permissions for the bucket.",
         )
-    return Unavailable(f"The object storage fails: {printable(error_code)}.", "Try again; if it goes on, look at the storage's own log.")
+    return Unavailable(f"The object storage fails: {printable(error_code)}.", "Try again; if it still fails, check the storage's own log.")

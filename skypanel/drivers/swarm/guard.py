@@ -56,8 +56,8 @@ class SwarmGuard:
                     await asyncio.sleep(POLL_S)
         except TimeoutError as error:
             names = " and ".join(f"{name} ({why})" if why else name for name, why in sorted(waiting.items()))
-            hint = f"See `docker service logs {_name(self._panel)}`; mend that, or drain the node."
-            raise Unavailable(f"The network of dynos could not be closed off on {names}.", hint) from error
+            hint = f"See `docker service logs {_name(self._panel)}`; fix the problem, or drain the node."
+            raise Unavailable(f"The network of dynos could not be isolated on {names}.", hint) from error
 
     async def remove(self) -> None:
         """Remove the service. Its rules stay until the nodes restart. A missing service is no error."""

@@ -118,16 +118,16 @@ def _errors() -> Iterator[None]:
     except APIError as error:
         raise _error(error) from error
     except (DockerException, RequestException, OSError) as error:
-        raise Unavailable("The Docker daemon does not answer.", "Start it, and see that the panel's user may use its socket.") from error
+        raise Unavailable("The Docker daemon does not answer.", "Start it, and check that the panel's user may use its socket.") from error
 
 
 def _error(error: APIError) -> SkyPanelError:
     message = str(error.explanation or error)
     if error.status_code == MISSING:
-        return NotFound(f"Docker knows no such thing: {message}.")
+        return NotFound(f"Docker did not find it: {message}.")
     if "not a swarm manager" in message:
-        return Unavailable("This machine's Docker is no manager of a Swarm.", "Make it one with `docker swarm init`.")
-    return Unavailable(f"Docker refused: {message}", "Look in its log, then try again.")
+        return Unavailable("This machine's Docker is not a manager of a Swarm.", "Run `docker swarm init`.")
+    return Unavailable(f"Docker refused: {message}", "Check its log, then try again.")
 
 
 def _members(client: APIClient) -> Sequence[SwarmMember]:

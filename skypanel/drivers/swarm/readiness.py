@@ -89,7 +89,7 @@ class Readiness:
         if task.state != "pending" or not task.error:
             self._stuck_since.pop(task.id, None)
         elif self.now() - self._stuck_since.setdefault(task.id, self.now()) >= PATIENCE_S:
-            raise Unready(slot.dyno.key.name, f"finds no node that can take it: {task.error}. Add a node, or scale down.")
+            raise Unready(slot.dyno.key.name, f"cannot be placed on any node: {task.error}. Add a node, or scale down.")
 
 
 def where(lines: Sequence[str]) -> str | None:

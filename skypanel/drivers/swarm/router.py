@@ -61,7 +61,7 @@ class SwarmRouter:
         named = {task.service_id for task in await self._services.tasks(route.app_id) if endpoint(task) in route.endpoints}
         on = tuple(service for service in web if service.id in named)
         if route.endpoints and not on:
-            raise Unavailable("The dynos that a route leads to are gone.", "Try again; the app's log says why they ended.")
+            raise Unavailable("The dynos of the new route are gone.", "Try again; the app's log says why they ended.")
         return _Change(route, on, tuple(service for service in web if service.id not in named))
 
     async def _label(self, services: Sequence[Service], route: Route | None) -> None:
@@ -70,13 +70,13 @@ class SwarmRouter:
                 await self._services.update(service.id, lambda spec, service=service: labelled(spec, service, route))  # type: ignore[misc]
             except NotFound:
                 if route is not None:
-                    raise Unavailable("The dynos that a route leads to are gone.", "Try again.") from None
+                    raise Unavailable("The dynos of the new route are gone.", "Try again.") from None
 
     async def _until(self, deadline: float, changes: Sequence["_Change"], holds: Callable[[str, "_Change"], Any]) -> None:
         waiting = [(url, change) for url in self._api_urls for change in changes]
         while waiting := [each for each in waiting if not await holds(*each)]:
             if monotonic() > deadline:
-                raise Unavailable("The proxy does not take up the new route.", "See that Traefik runs, then try again.")
+                raise Unavailable("The proxy did not apply the new route.", "Check that Traefik is running, then try again.")
             await asyncio.sleep(POLL_S)
 
 

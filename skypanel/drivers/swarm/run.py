@@ -294,7 +294,7 @@ async def _send(streams: Streams, body: bytes, *, silent: bool = False) -> None:
             # Until the settings are restored, keys have no special meaning: ^D would not end the input.
             await streams.until(SILENT)
     except ConnectionError as error:
-        raise Unavailable("Docker hung up on a one-off dyno.", "Look at its daemon, then try again.") from error
+        raise Unavailable("Docker closed the connection to a one-off dyno.", "Check its daemon, then try again.") from error
 
 
 async def _copy_lines(streams: Streams, write: WriteLine) -> None:

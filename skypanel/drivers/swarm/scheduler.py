@@ -200,7 +200,7 @@ class SwarmScheduler:
                 while await self._running(app_id):  # noqa: ASYNC110 - Swarm has no event for an ended task
                     await asyncio.sleep(POLL_S)
         except TimeoutError as error:
-            raise Unavailable("Some dynos of the app do not stop.", "Look at the Docker daemons of the nodes, then try again.") from error
+            raise Unavailable("Some dynos of the app do not stop.", "Check the Docker daemons of the nodes, then try again.") from error
 
     async def _running(self, app_id: AppId) -> bool:
         where = {task.member_id for task in await self._services.tasks(app_id) if not task.is_dead}

@@ -125,8 +125,8 @@ def secret_body(manifest: Manifest) -> bytes:
     body = json.dumps(contents).encode()
     if len(body) > MAX_SECRET_BYTES:
         raise Invalid(
-            f"The config vars are {len(body) // 1000} KB together; on a Swarm they may be {MAX_SECRET_BYTES // 1000} KB.",
-            "Keep what is large in a file of the app or in its database.",
+            f"The config vars are {len(body) // 1000} KB together; the limit on a Swarm is {MAX_SECRET_BYTES // 1000} KB.",
+            "Keep large values in a file of the app or in its database.",
         )
     return body
 

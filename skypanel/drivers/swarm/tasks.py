@@ -19,7 +19,7 @@ KILLED = 137  # 128 and SIGKILL
 OUT_OF_MEMORY = 249  # `dyno.sh` exits with it after the OOM killer ended a process
 FULL = 250  # the guard ends a dyno with it if the disk is full
 BIND = "Bind to 0.0.0.0 and the port in $PORT"
-ELSEWHERE = f"listens where nobody reaches it. {BIND}"
+ELSEWHERE = f"listens on an address that the proxy cannot reach. {BIND}"
 # The exit statuses of `health.sh` for an app that does not answer.
 _UNHEALTHY = {
     251: f"did not listen on $PORT in time. {BIND}",

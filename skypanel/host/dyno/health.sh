@@ -2,7 +2,7 @@
 # One health check of a dyno. The script waits by itself: the first check until the app answers, each later one
 # for the app's interval. Starting a process in a container costs more than the whole check.
 # health.sh BOOT_S: if the app does not answer within so many seconds, the dyno ends with a status that says why:
-#   251  it listens nowhere    252  it listens where nobody reaches it    253  it answers with a server error
+#   251  it listens nowhere    252  it listens where the proxy cannot reach it    253  it answers with a server error
 boot_s=$1
 port=${PORT:?}
 told=/dev/shm/skypanel.health

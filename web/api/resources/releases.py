@@ -137,7 +137,7 @@ def unreleased(app: App) -> Release:
         app=app_ref(app),
         created_at=made,
         current=True,
-        description="Nothing is released yet: push first",
+        description="There is no release yet: push first",
         eligible_for_rollback=False,
         output_stream_url=None,
         slug=None,

@@ -18,13 +18,13 @@ async def addresses_of(host: str, port: int, networks: Sequence[Network]) -> tup
         async with asyncio.timeout(LOOKUP_S):
             found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError, TimeoutError) as error:
-        raise Unavailable(f"No server is known as {host}.", "Look at the host's name in the URL, or try again.") from error
+        raise Unavailable(f"The host name {host} cannot be resolved.", "Check the host name in the URL, or try again.") from error
     addresses = dict.fromkeys(ip_address(str(place[0]).partition("%")[0]) for *_, place in found)
     reachable = tuple(address for address in addresses if _is_open(address, port, networks))
     if not reachable:
         raise Denied(
-            f"{host} is no public server, and the panel reads from no others.",
-            "Use a server on the internet, or have an administrator allow its network: skypanel settings set git_networks=...",
+            f"{host} is not a public server, and the panel connects to no others.",
+            "Use a server on the internet, or ask an administrator to allow its network: skypanel settings set git_networks=...",
         )
     return reachable
 
@@ -36,7 +36,7 @@ def dial(host: str, port: int, addresses: Sequence[IpAddress]) -> socket.socket:
             return socket.create_connection((str(address), port), CONNECT_S)
         except OSError:
             continue
-    raise Unavailable(f"No server answers at {host}, port {port}.", "Look at the host and the port in the URL, or try again later.")
+    raise Unavailable(f"No server answers at {host}, port {port}.", "Check the host and the port in the URL, or try again later.")
 
 
 def _is_open(address: IpAddress, port: int, networks: Sequence[Network]) -> bool:

@@ -96,8 +96,8 @@ class HttpsClient(AbstractHttpGitClient):
             secured.do_handshake()
         except ssl.SSLCertVerificationError as error:
             raise Unavailable(
-                f"{self._url.host} shows no certificate that this machine trusts: {error.verify_message}.",
-                "Put its authority into the machine's own list (update-ca-certificates), or into the file that SSL_CERT_FILE names.",
+                f"This machine does not trust the certificate of {self._url.host}: {error.verify_message}.",
+                "Add its CA certificate to those of the machine (update-ca-certificates), or to the file in SSL_CERT_FILE.",
             ) from error
         return secured
 
@@ -105,19 +105,22 @@ class HttpsClient(AbstractHttpGitClient):
         if answer.status in MOVED:
             raise self._moved(answer.location)
         if answer.status in LOGIN_WANTED:
-            raise Denied(f"{self._url} needs authentication, or there is no such repository.")
+            raise Denied(f"{self._url} requires authentication, or does not exist.")
         if answer.status in GONE:
-            raise NotFound(f"There is no git repository at {self._url}.", "Look at the URL.")
+            raise NotFound(f"There is no git repository at {self._url}.", "Check the URL.")
         if answer.status != OK:
             raise Unavailable(f"{self._url.host} answers {answer.status} for {self._url}.", "Try again later.")
         if not (answer.content_type or "").startswith(CONTENT_TYPE):
-            raise NotFound(f"{self._url} is a page, or something else that is no git repository.", "Give the URL that `git clone` takes.")
+            raise NotFound(
+                f"{self._url} is a web page or something else that is not a git repository.",
+                "Use the URL that you would give to `git clone`.",
+            )
 
     def _moved(self, location: str) -> SkyPanelError:
         where = "elsewhere"
         with suppress(Invalid):
             where = str(parse_url(location.partition(LISTING)[0]))
-        return Invalid(f"{self._url} leads on to {where}, and is not followed.", "Give the URL to which it leads.")
+        return Invalid(f"{self._url} redirects to {where}, and redirects are not followed.", "Use that URL instead.")
 
 
 def _shut(secured: ssl.SSLSocket) -> None:

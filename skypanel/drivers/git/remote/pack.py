@@ -68,7 +68,7 @@ async def index(folder: Path, shallow: Iterable[str]) -> None:
     async with ended(process):
         _, errors = await process.communicate()
     if process.returncode:
-        raise Invalid(f"What the repository sent is refused by git: {_reason(errors)}.", "Clone it and look at it with `git fsck`.")
+        raise Invalid(f"Git rejects what the repository sent: {_reason(errors)}.", "Clone it and check it with `git fsck`.")
 
 
 def argv(folder: Path) -> tuple[str, ...]:

@@ -178,12 +178,12 @@ def _fetch(client: GitClient, wanted: _Wanted, write: Callable[[bytes], int]) ->
 def _hex(name: bytes) -> str:
     """Return a commit's name. The server is not trusted: raises Invalid unless it is a SHA-1 in hex."""
     if not _SHA1.fullmatch(name):
-        raise Invalid("The repository names its commits by something else than SHA-1, which cannot be deployed.", "Use one that does.")
+        raise Invalid("The repository does not use SHA-1 for its commits, and cannot be deployed.", "Use a repository with SHA-1.")
     return name.decode()
 
 
 def _listing() -> Allowance:
-    return Allowance(MAX_LISTING_BYTES, "What the repository lists", "Remove branches and tags that nobody needs.")
+    return Allowance(MAX_LISTING_BYTES, "The repository's list of branches", "Remove branches and tags that are not needed.")
 
 
 @contextmanager
@@ -197,10 +197,10 @@ def _translated(url: GitUrl, client: Client) -> Iterator[None]:
     except BROKEN as error:
         if NOT_OURS in str(error):
             raise NotFound(
-                f"{url} does not hand out the commit that is asked for: it has none such, or none of its branches ends with it.",
+                f"{url} does not have the requested commit, or none of its branches ends with it.",
                 "Push the commit there, to a branch.",
             ) from error
-        raise Invalid(f"{url} cannot be read: {printable(str(error), 200)}.", "Look whether `git clone` can read it.") from error
+        raise Invalid(f"{url} cannot be read: {printable(str(error), 200)}.", "Check whether `git clone` can read it.") from error
     except (OSError, SshError) as error:
         raise _broken_off(url) from error
 
@@ -211,8 +211,10 @@ async def _within(url: GitUrl, limit_s: float) -> AsyncIterator[None]:
         async with asyncio.timeout(limit_s):
             yield
     except TimeoutError as error:
-        raise Unavailable(f"{url} was not read within {limit_s:g} seconds.", "Try again later; a smaller repository takes less.") from error
+        raise Unavailable(
+            f"{url} could not be read within {limit_s:g} seconds.", "Try again later, or use a smaller repository."
+        ) from error
 
 
 def _broken_off(url: GitUrl) -> Unavailable:
-    return Unavailable(f"{url.host} broke off, or stopped answering.", "Try again later.")
+    return Unavailable(f"{url.host} closed the connection, or stopped responding.", "Try again later.")

@@ -99,7 +99,7 @@ async def _log_in(entrance: Entrance, addresses: Sequence[IpAddress]) -> asyncss
     except asyncssh.HostKeyNotVerifiable as error:
         raise _changed(url) from error
     except asyncssh.PermissionDenied as error:
-        raise Denied(f"{url.host} needs authentication: it does not take the app's deploy key.") from error
+        raise Denied(f"{url.host} rejects the app's deploy key.") from error
     except (asyncssh.ConnectionLost, asyncssh.KeyExchangeFailed, ConnectionResetError) as error:
         # A server that has no host key of the requested type just disconnects.
         if entrance.host_key and await _shown_key(url, addresses) not in {entrance.host_key, None}:
@@ -142,17 +142,17 @@ def _text(key: asyncssh.SSHKey) -> str:
 
 def _changed(url: GitUrl) -> Conflict:
     return Conflict(
-        f"{url.host} shows another host key than before: it may be another server. Nothing was read from it.",
+        f"The host key of {url.host} has changed: it may be another server. Nothing was read from it.",
         "If its keys were changed on purpose, clear the app's git URL and set it again.",
     )
 
 
 def _lost(url: GitUrl) -> Unavailable:
     return Unavailable(
-        f"No SSH server answers at {url.host}, port {url.port}.", "Look at the host and the port in the URL, or try again later."
+        f"No SSH server answers at {url.host}, port {url.port}.", "Check the host and the port in the URL, or try again later."
     )
 
 
 def no_repository(url: GitUrl, message: str) -> Denied:
     """Return the error for a server that accepts the key but denies the repository."""
-    return Denied(f"{url} is not shown to the app's deploy key" + (f": {printable(message, 200)}." if message else "."))
+    return Denied(f"{url} is not readable with the app's deploy key" + (f": {printable(message, 200)}." if message else "."))
