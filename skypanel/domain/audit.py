@@ -69,6 +69,8 @@ class AuditAction(StrEnum):
     PLAN_DELETE = "plan.delete"
     PLAN_RESTORE = "plan.restore"
     PLAN_RETIRE = "plan.retire"
+    RELEASE_CANCEL = "release.cancel"
+    RELEASE_REDEPLOY = "release.redeploy"
     RELEASE_ROLLBACK = "release.rollback"
     REMOTE_CHOOSE = "remote.choose"
     REMOTE_CLEAR = "remote.clear"

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from skypanel.domain.commit import Note
+from skypanel.domain.comparison import FileChanges
 from skypanel.domain.ids import AppId
 from skypanel.domain.push import Kind, Tree
 from skypanel.domain.submodule import Part
@@ -48,6 +49,10 @@ class Repositories(Protocol):
 
     async def note(self, app_id: AppId, commit: str, quarantine: str | None = None) -> Note:
         """Return the subject and author of a commit. Raises Invalid."""
+        ...
+
+    async def changes(self, app_id: AppId, old: str, new: str, limit: int) -> FileChanges:
+        """Return at most `limit` paths that differ between two commits. Raises NotFound or Invalid if one is missing or unreadable."""
         ...
 
     def export(self, app_id: AppId, commit: str, quarantine: str | None = None, parts: Sequence[Part] = ()) -> AsyncIterator[bytes]:

@@ -1,6 +1,7 @@
 """Releases."""
 
 from collections.abc import Collection
+from datetime import datetime
 
 from sqlalchemy import Select, func, insert, literal, select, update
 
@@ -71,6 +72,12 @@ async def recent(conn: Connection, app_id: AppId, limit: int, *, before: int | N
     """Return an app's newest releases, newest first; with `before`, only those with a lower version."""
     newest = _newest(app_id) if before is None else _newest(app_id).where(releases.c.version < before)
     return [_read(row) for row in await conn.all(newest.limit(limit))]
+
+
+async def live_before(conn: Connection, app_id: AppId, moment: datetime) -> Release | None:
+    """Return an app's newest release from before then that went live with a slug, or None."""
+    live = _newest(app_id).where(releases.c.state == ReleaseState.SUCCEEDED, releases.c.slug_id.is_not(None))
+    return _read_if(await conn.first(live.where(releases.c.created_at < moment).limit(1)))
 
 
 async def page(conn: Connection, app_id: AppId, limit: int, low: int, high: int, *, is_descending: bool) -> list[Release]:

@@ -275,3 +275,20 @@ async def test_a_commits_note_is_its_subject_and_author(repositories, app_id, wo
     assert await repositories.note(app_id, made) == Note("Größe", "ada@example.com")
     with pytest.raises(Invalid, match="not a commit"):
         await repositories.note(app_id, git(work, "rev-parse", "HEAD^{tree}"))
+
+
+async def test_two_commits_differ_by_paths(repositories, app_id, work):
+    old = git(work, "rev-parse", "HEAD")
+    (work / "Procfile").write_text("web: y\n")
+    (work / "bin/run").unlink()
+    (work / "größe").write_text("x")
+    new = commit(work, "Second")
+    git(work, "push", "-q", repositories.path(app_id), "main")
+    found = await repositories.changes(app_id, old, new, 10)
+    assert {(each.path, each.change) for each in found.files} == {("Procfile", "changed"), ("bin/run", "removed"), ("größe", "added")}
+    assert not found.has_more
+    assert (await repositories.changes(app_id, new, new, 10)).files == ()
+    first = await repositories.changes(app_id, old, new, 2)
+    assert (len(first.files), first.has_more) == (2, True)
+    with pytest.raises(Invalid):
+        await repositories.changes(app_id, old, "0" * 40, 10)

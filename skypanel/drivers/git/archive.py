@@ -6,14 +6,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
-from itertools import chain
+from itertools import chain, islice
 
 from dulwich.config import ConfigFile, parse_submodules
+from dulwich.diff_tree import TreeChange, tree_changes
 from dulwich.errors import ApplyDeltaError, ChecksumMismatch, FileFormatException
 from dulwich.objects import Commit, ObjectID, Tag, parse_tree
 from dulwich.objects import Tree as GitTree
 
 from skypanel.domain.commit import Note
+from skypanel.domain.comparison import Change, FileChange, FileChanges
 from skypanel.domain.errors import Invalid
 from skypanel.domain.limits import MIB
 from skypanel.domain.names import printable
@@ -96,6 +98,21 @@ def note(store: BoundedStore, commit: str) -> Note:
     """Return the subject and author of a commit. Raises Invalid."""
     found = _commit(store, commit)
     return Note.of(_words(found.message), _words(found.author))
+
+
+@readable()
+def changes(store: BoundedStore, old: str, new: str, limit: int) -> FileChanges:
+    """Return at most `limit` paths that differ between two commits, in git's order. Raises Invalid."""
+    found = list(islice(tree_changes(store, _root(store, old), _root(store, new), change_type_same=True), limit + 1))
+    return FileChanges(tuple(_file_change(each) for each in found[:limit]), has_more=len(found) > limit)
+
+
+def _file_change(found: TreeChange) -> FileChange:
+    entry = found.new or found.old
+    path = _words(entry.path) if entry and entry.path else ""
+    if found.old is None or found.old.path is None:
+        return FileChange(path, Change.ADDED)
+    return FileChange(path, Change.REMOVED if found.new is None or found.new.path is None else Change.CHANGED)
 
 
 def _words(text: bytes) -> str:

@@ -20,6 +20,7 @@ from dulwich.repo import Repo
 
 from skypanel.domain.app import DEFAULT_DEPLOY_BRANCHES
 from skypanel.domain.commit import Note
+from skypanel.domain.comparison import FileChanges
 from skypanel.domain.errors import NotFound
 from skypanel.domain.ids import AppId
 from skypanel.domain.push import Kind, Tree
@@ -80,6 +81,10 @@ class DulwichRepositories:
         """Return the subject and author of a commit. Raises Invalid."""
         return await asyncio.to_thread(self._note, app_id, commit, quarantine)
 
+    async def changes(self, app_id: AppId, old: str, new: str, limit: int) -> FileChanges:
+        """Return at most `limit` paths that differ between two commits. Raises NotFound or Invalid."""
+        return await asyncio.to_thread(self._changes, app_id, old, new, limit)
+
     async def export(self, app_id: AppId, commit: str, quarantine: str | None = None, parts: Sequence[Part] = ()) -> AsyncIterator[bytes]:
         """Yield a commit's files, with those of its submodules, as a canonical zstd tar. Raises Invalid."""
         async with self._exports:
@@ -120,6 +125,10 @@ class DulwichRepositories:
     def _note(self, app_id: AppId, commit: str, quarantine: str | None) -> Note:
         with closing(self._store(app_id, quarantine)) as store:
             return git_archive.note(store, commit)
+
+    def _changes(self, app_id: AppId, old: str, new: str, limit: int) -> FileChanges:
+        with closing(self._store(app_id, None)) as store:
+            return git_archive.changes(store, old, new, limit)
 
     def _kind(self, app_id: AppId, name: str, quarantine: str | None) -> Kind:
         with closing(self._store(app_id, quarantine)) as store:
