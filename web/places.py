@@ -3,7 +3,7 @@
 from skypanel.domain.account import Organization
 
 ACCOUNT_TABS = (("/account", "Account"),)
-ADMIN_TABS = (("/organizations", "Organizations"), ("/nodes", "Nodes"))
+ADMIN_TABS = (("/admin/organizations", "Organizations"), ("/admin/plans", "Plans"), ("/admin/nodes", "Nodes"))
 
 
 def account_tabs() -> tuple[tuple[str, str], ...]:

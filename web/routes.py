@@ -3,8 +3,8 @@
 from aiohttp import web
 
 from web import agents, assets, console, internal
-from web.admin import nodes, organizations
-from web.pages import account, app, apps, billing, deploy, remote, sign_in, switcher, transfers
+from web.admin import routes as admin
+from web.pages import account, app, apps, billing, deploy, plans, remote, sign_in, switcher, transfers
 
 APP = "/apps/{app:[a-z0-9-]{1,30}}"
 _ID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
@@ -24,17 +24,14 @@ ROUTES = (
     web.get(SLUG, agents.slug),
     web.post("/nodes/agent/logs", agents.logs),
     web.delete(STOP, agents.stopped),
-    web.get("/nodes", nodes.show),
-    web.post("/nodes", nodes.add),
-    web.post("/nodes/change", nodes.change),
-    web.get("/organizations", organizations.index),
-    web.get(ORGANIZATION, organizations.show),
-    web.post(f"{ORGANIZATION}/change", organizations.change),
-    web.post(f"{ORGANIZATION}/delete", organizations.delete),
     web.get("/", switcher.leads_to("/apps")),
     web.get("/apps", apps.index),
-    web.get("/admin", switcher.leads_to("/organizations")),
+    web.get("/admin", switcher.leads_to("/admin/organizations")),
+    web.get("/organizations", switcher.leads_to("/admin/organizations")),
+    web.get(ORGANIZATION, switcher.leads_to("/admin/organizations/{organization}")),
+    web.get("/nodes", switcher.leads_to("/admin/nodes")),
     web.post("/switch", switcher.switch),
+    web.get("/plans", plans.show),
     web.get("/billing", billing.show),
     web.post("/transfers", transfers.answer),
     web.get("/login", sign_in.show),
@@ -54,5 +51,6 @@ ROUTES = (
     web.get(RELEASE, deploy.show),
     web.get(f"{RELEASE}/events", deploy.events, allow_head=False),
     web.get(f"{RELEASE}/log", deploy.text),
+    *admin.ROUTES,
     web.get("/static/{content:[0-9a-f]{16}}/{name:[a-z-]{1,20}[.](?:css|js|svg)}", assets.serve),
 )

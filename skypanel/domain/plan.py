@@ -16,6 +16,7 @@ MAX_CPU_CORES = 256
 MIN_MEMORY_MIB, MAX_MEMORY_MIB = 32, 1024 * 1024
 MAX_DYNOS = 1000
 MAX_LISTED_APPS = 20
+FIELDS = ("name", "cpu_cores", "memory_mib", "max_replicas", "hourly_price")
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 _CORES = re.compile(r"[0-9]{1,3}(\.[0-9]{1,2})?")

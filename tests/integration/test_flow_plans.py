@@ -145,7 +145,7 @@ async def test_where_no_app_can_move(stage, app, name, error):
 
 async def test_an_app_with_more_dynos_than_the_plan_allows_stays(stage, app):
     await scale.scale(stage.panel, app, {"web": 2}, stage.admin)
-    with pytest.raises(Invalid, match=r"web=2 is over the Hobby plan's 1 dynos"):
+    with pytest.raises(Invalid, match=r"web=2 is over the Hobby plan's limit of 1 dyno"):
         await plans.move(stage.panel, app, "Hobby", stage.admin)
 
 

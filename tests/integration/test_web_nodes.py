@@ -29,10 +29,10 @@ async def known(stage):
 
 @pytest.mark.req("R5.1")
 async def test_a_form_adds_a_machine_and_has_it_provisioned(admin, stage, machine):
-    assert (await admin.send("/nodes", page="/nodes", provision="on", **FORM)).status == 303
+    assert (await admin.send("/admin/nodes", page="/admin/nodes", provision="on", **FORM)).status == 303
     [node] = await known(stage)
     assert (node.name, node.address, node.state) == ("one", ADDRESS, NodeState.PROVISIONING)
-    page = await admin.page("/nodes")
+    page = await admin.page("/admin/nodes")
     assert 'class="state provisioning"' in page
     assert "a key" not in page
 
@@ -40,7 +40,7 @@ async def test_a_form_adds_a_machine_and_has_it_provisioned(admin, stage, machin
 @pytest.mark.req("R5.1")
 async def test_a_password_does_too(admin, stage, machine):
     machine.secret = "correct horse"
-    assert (await admin.send("/nodes", page="/nodes", **FORM | {"key": "", "password": "correct horse"})).status == 303
+    assert (await admin.send("/admin/nodes", page="/admin/nodes", **FORM | {"key": "", "password": "correct horse"})).status == 303
     [node] = await known(stage)
     assert node.state is NodeState.PENDING
 
@@ -58,7 +58,7 @@ async def test_a_password_does_too(admin, stage, machine):
     ],
 )
 async def test_what_cannot_be_added_is_told_and_the_form_kept(admin, stage, machine, change, line):
-    response = await admin.send("/nodes", page="/nodes", **FORM | change)
+    response = await admin.send("/admin/nodes", page="/admin/nodes", **FORM | change)
     page = await response.text()
     assert response.status == 422
     assert line in page.replace("&#39;", "'")
@@ -69,35 +69,35 @@ async def test_what_cannot_be_added_is_told_and_the_form_kept(admin, stage, mach
 
 @pytest.mark.req("R5.4")
 async def test_the_page_shows_what_a_node_uses_and_what_can_be_done(admin, stage, machine):
-    await admin.send("/nodes", page="/nodes", **FORM)
+    await admin.send("/admin/nodes", page="/admin/nodes", **FORM)
     [node] = await known(stage)
     await heartbeat.hear(stage.panel, node, Report(4, 1.25, 8 * 1024**3, 1024**3, 10 * 1024**3, 2 * 1024**3, 7))
-    page = await admin.page("/nodes")
+    page = await admin.page("/admin/nodes")
     assert "CPU 1.2 of 4 · RAM 1.0G of 8.0G · disk 2.0G of 10.0G · 7 containers" in page
     assert '<button name="change" value="provision"' in page
     assert '<button name="change" value="drain"' not in page
-    assert (await admin.send("/nodes/change", page="/nodes", name="one", change="remove")).status == 303
+    assert (await admin.send("/admin/nodes/change", page="/admin/nodes", name="one", change="remove", confirm="one")).status == 303
     [node] = await known(stage)
     assert node.state is NodeState.REMOVING
 
 
-@pytest.mark.parametrize(("name", "change"), [("one", "drain"), ("none", "drain"), ("one", "burn"), ("\x00", "drain")])
+@pytest.mark.parametrize(("name", "change"), [("one", "drain"), ("none", "drain"), ("one", "burn"), ("\x00", "drain"), ("one", "remove")])
 async def test_what_cannot_be_done_is_told(admin, stage, machine, name, change):
-    await admin.send("/nodes", page="/nodes", **FORM)
-    assert (await admin.send("/nodes/change", page="/nodes", name=name, change=change)).status == 422
+    await admin.send("/admin/nodes", page="/admin/nodes", **FORM)
+    assert (await admin.send("/admin/nodes/change", page="/admin/nodes", name=name, change=change)).status == 422
     [node] = await known(stage)
     assert node.state is NodeState.PENDING
 
 
 async def test_nobody_but_administrators_sees_it(client, stage, machine):
     assert (await client.sign_in(await stage.outsider())).status == 303
-    assert "/nodes" not in await client.page("/apps")
-    await client.page("/nodes", 403)
-    assert (await client.send("/nodes", page="/account", **FORM)).status == 403
+    assert "/admin/nodes" not in await client.page("/apps")
+    await client.page("/admin/nodes", 403)
+    assert (await client.send("/admin/nodes", page="/account", **FORM)).status == 403
     assert await known(stage) == []
 
 
 async def test_without_a_form_of_ours_nothing_happens(admin, stage, machine):
-    response = await admin.post("/nodes", data=FORM | {"form_token": "0" * 64}, headers={"Origin": "http://skypanel.localhost:8080"})
+    response = await admin.post("/admin/nodes", data=FORM | {"form_token": "0" * 64}, headers={"Origin": "http://skypanel.localhost:8080"})
     assert response.status == 403
     assert await known(stage) == []

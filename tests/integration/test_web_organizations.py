@@ -26,7 +26,7 @@ async def acme(stage):
 
 
 def path(organization, end=""):
-    return f"/organizations/{organization.id}{end}"
+    return f"/admin/organizations/{organization.id}{end}"
 
 
 async def send(client, organization, end, **fields):
@@ -40,21 +40,21 @@ async def plain(client, url):
 
 @pytest.mark.req("R1.1", "R1.5")
 async def test_without_any_apps_the_overview_is_valid(admin, stage, main):
-    page = await admin.page("/organizations")
+    page = await admin.page("/admin/organizations")
     for number, what in ((1, "organization"), (0, "suspended"), (1, "person"), (0, "apps")):
         assert f"<strong>{number}</strong> {what}" in page
-    assert "<td>1</td><td>0</td><td>0.00 USD</td>" in await plain(admin, "/organizations")
+    assert "<td>1</td><td>0</td><td>0.00 USD</td>" in await plain(admin, "/admin/organizations")
     assert "It has no apps, and had none this month." in await admin.page(path(main))
     async with stage.panel.transaction() as conn:
         await stored.remove(conn, main.id)
-    page = await admin.page("/organizations")
+    page = await admin.page("/admin/organizations")
     assert "<strong>0</strong> organizations" in page
     assert "There are no organizations." in page
 
 
 @pytest.mark.req("R16.1", "R16.2")
 async def test_the_list_has_the_apps_and_the_cost_of_each(admin, stage, main, acme):
-    page = await plain(admin, "/organizations")
+    page = await plain(admin, "/admin/organizations")
     assert f'<a href="{path(acme)}">Acme</a></td> <td>1</td><td>2</td><td>0.00 USD</td>' in page
     assert f'<a href="{path(main)}">Main</a></td> <td>1</td><td>0</td><td>0.00 USD</td>' in page
     assert 'href="/admin"' in page
@@ -65,11 +65,11 @@ async def test_the_list_is_paged_to_its_end(admin, stage, main):
     async with stage.panel.transaction() as conn:
         for number in range(110):
             await factories.organization(conn, name=f"Org {number:03} & more")
-    found, url = [], "/organizations"
+    found, url = [], "/admin/organizations"
     while url:
         page = await admin.page(url)
-        found += re.findall(r'<td><a href="/organizations/[^"]*">([^<]*)</a>', page)
-        url = (re.findall(r'<a href="(/organizations\?after=[^"]*)">Next', page) or [None])[0]
+        found += re.findall(r'<td><a href="/admin/organizations/[^"]*">([^<]*)</a>', page)
+        url = (re.findall(r'<a href="(/admin/organizations\?after=[^"]*)">Next', page) or [None])[0]
     assert found == ["Main", *(f"Org {number:03} &amp; more" for number in range(110))]
 
 
@@ -90,7 +90,7 @@ async def test_buttons_suspend_and_resume_all_apps(admin, stage, acme):
     page = await admin.page(path(acme))
     assert "An administrator suspended it: its apps are stopped," in page
     assert 'value="suspend"' not in page
-    assert 'class="state suspended">suspended' in await admin.page("/organizations")
+    assert 'class="state suspended">suspended' in await admin.page("/admin/organizations")
     assert (await send(admin, acme, "/change", change="resume")).status == 303
     await stage.work()
     assert len(await stage.panel.scheduler.dynos()) == 1
@@ -126,11 +126,12 @@ async def test_the_form_asks_what_becomes_of_the_apps(admin, stage, main, acme):
     assert "What happens to its 2 apps?" in page
     assert "What becomes of" not in await admin.page(path(main))
     for fields, line in (
-        ({}, "Choose what happens to them: destroy, or reassign to another organization."),
-        ({"apps": "destroy", "confirm": ""}, "confirm with the name Acme"),
-        ({"apps": "destroy", "confirm": "Main"}, "confirm with the name Acme"),
-        ({"apps": "reassign", "to": ""}, "There is no organization"),
-        ({"apps": "reassign", "to": "Acme"}, "name another organization that gets them"),
+        ({}, "The name to confirm with is Acme"),
+        ({"confirm": "Acme"}, "Choose what happens to them: destroy, or reassign to another organization."),
+        ({"apps": "destroy", "confirm": ""}, "The name to confirm with is Acme"),
+        ({"apps": "destroy", "confirm": "Main"}, "The name to confirm with is Acme"),
+        ({"apps": "reassign", "to": "", "confirm": "Acme"}, "There is no organization"),
+        ({"apps": "reassign", "to": "Acme", "confirm": "Acme"}, "name another organization that gets them"),
     ):
         response = await send(admin, acme, "/delete", **fields)
         assert response.status == 422
@@ -140,8 +141,8 @@ async def test_the_form_asks_what_becomes_of_the_apps(admin, stage, main, acme):
 
 @pytest.mark.req("R4.4", "R16.3")
 async def test_the_apps_go_to_another_organization(admin, stage, main, acme):
-    response = await send(admin, acme, "/delete", apps="reassign", to="Main")
-    assert (response.status, response.headers["Location"]) == (303, "/organizations")
+    response = await send(admin, acme, "/delete", apps="reassign", to="Main", confirm="Acme")
+    assert (response.status, response.headers["Location"]) == (303, "/admin/organizations")
     assert not await exists(stage, acme)
     assert await app_names(stage, main) == ["early", "rocket"]
     await admin.page(path(acme), 404)
@@ -152,7 +153,7 @@ async def test_the_apps_are_destroyed(admin, stage, main, acme):
     assert (await send(admin, acme, "/delete", apps="destroy", confirm="Acme", to="")).status == 303
     assert not await exists(stage, acme)
     assert await stage.panel.scheduler.dynos() == []
-    assert (await send(admin, main, "/delete")).status == 303
+    assert (await send(admin, main, "/delete", confirm="Main")).status == 303
     assert not await exists(stage, main)
 
 
@@ -162,9 +163,9 @@ HOSTILE = ("<script>alert(1)</script>", "\x00", "Acme\n", "'; DROP TABLE paas_or
 @pytest.mark.parametrize("text", HOSTILE)
 async def test_whatever_is_sent_nothing_happens_and_nothing_is_markup(admin, stage, acme, text):
     for end, fields in (
-        ("/delete", {"apps": text}),
+        ("/delete", {"apps": text, "confirm": "Acme"}),
         ("/delete", {"apps": "destroy", "confirm": text}),
-        ("/delete", {"apps": "reassign", "to": text}),
+        ("/delete", {"apps": "reassign", "to": text, "confirm": "Acme"}),
         ("/change", {"change": text}),
     ):
         response = await send(admin, acme, end, **fields)
@@ -176,12 +177,12 @@ async def test_whatever_is_sent_nothing_happens_and_nothing_is_markup(admin, sta
 
 @pytest.mark.parametrize("place", ["x", "%00", f"{'0' * 8}-{'0' * 4}-{'0' * 4}-{'0' * 4}-{'0' * 12}", "Acme"])
 async def test_there_is_no_page_of_what_is_no_organization(admin, acme, place):
-    assert (await admin.get(f"/organizations/{place}", allow_redirects=False)).status == 404
+    assert (await admin.get(f"/admin/organizations/{place}", allow_redirects=False)).status == 404
 
 
 async def test_a_strange_page_of_the_list_is_no_error(admin, acme):
     for after in ("%00", "%ff", "Zzz", "<b>", "'"):
-        response = await admin.get(f"/organizations?after={after}")
+        response = await admin.get(f"/admin/organizations?after={after}")
         assert response.status in {200, 422}
         assert "<b>" not in await response.text()
 
@@ -192,8 +193,8 @@ async def test_nobody_but_administrators_of_the_panel_sees_or_does_anything(clie
     if role:
         await organizations.add_member(stage.panel, acme, by.email, role, stage.admin)
     await client.sign_in(by)
-    assert "/organizations" not in await client.page("/apps")
-    for place in ("/organizations", path(acme)):
+    assert "/admin/organizations" not in await client.page("/apps")
+    for place in ("/admin/organizations", path(acme)):
         assert "Acme" not in await client.page(place, 403)
     for end, fields in (("/change", {"change": "suspend"}), ("/delete", {"apps": "destroy", "confirm": "Acme"})):
         assert (await client.send(path(acme, end), page="/account", **fields)).status == 403
@@ -212,3 +213,9 @@ async def test_without_a_session_or_a_form_of_ours_nothing_happens(admin, new_cl
     assert (response.status, response.headers["Location"]) == (303, f"/login?next={path(acme)}")
     assert await app_names(stage, acme) == ["early", "rocket"]
     assert len(await stage.panel.scheduler.dynos()) == 1
+
+
+async def test_old_addresses_lead_to_the_new_ones(admin, acme):
+    for old in ("/organizations?after=A", f"/organizations/{acme.id}", "/nodes"):
+        response = await admin.get(old, allow_redirects=False)
+        assert (response.status, response.headers["Location"]) == (303, f"/admin{old}")

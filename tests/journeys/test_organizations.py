@@ -55,7 +55,7 @@ def check_fits(page: Page, width: int) -> None:
 def test_its_pages_fit(acme, browser, scheme, width):
     visit = Visit(acme, browser, viewport={"width": width, "height": 900}, color_scheme=scheme)
     page = visit.sign_in()
-    page.goto("/organizations")
+    page.goto("/admin/organizations")
     check_fits(page, width)
     page.get_by_role("link", name="Acme").click()
     page.get_by_role("heading", name="Acme", exact=True).wait_for()
@@ -66,9 +66,10 @@ def test_its_pages_fit(acme, browser, scheme, width):
 
 @pytest.mark.req("R16.5")
 def test_an_administrator_suspends_and_resumes_all_apps(acme, page):
-    page.goto("/organizations")
+    page.goto("/admin/organizations")
     page.get_by_role("link", name="Acme").click()
     page.get_by_role("button", name="Suspend its apps").click()
+    page.get_by_role("dialog").get_by_role("button", name="Suspend its apps").click()
     expect(page.get_by_role("alert")).to_contain_text("An administrator suspended it")
     wait_for("the page of an app that is stopped", lambda: "suspended its organization" in acme.get("rocket").body)
     assert "suspended by an administrator" in acme.cli("apps").stdout
@@ -90,12 +91,13 @@ def test_an_administrator_suspends_and_resumes_all_apps(acme, page):
 def test_deleting_asks_for_the_apps_and_gives_them_away_without_a_failed_request(acme, page):
     refused = acme.cli("orgs", "delete", "Acme", "--confirm", "Acme", check=False)
     assert "Choose what happens to it: destroy, or reassign to another organization." in refused.stderr
-    page.goto("/organizations")
+    page.goto("/admin/organizations")
     page.get_by_role("link", name="Acme").click()
     page.get_by_role("button", name="Delete").click()
     # The browser wants a choice before it sends anything.
-    expect(page).to_have_url(re.compile(r"/organizations/[0-9a-f-]{36}$"))
+    expect(page).to_have_url(re.compile(r"/admin/organizations/[0-9a-f-]{36}$"))
     page.get_by_label("Transfer to another organization: it").check()
+    page.get_by_label("Type Acme to confirm").fill("Acme")
     page.get_by_label("Name of that organization").fill("Nobodys")
     page.get_by_role("button", name="Delete").click()
     expect(page.get_by_role("alert")).to_have_text(
@@ -103,8 +105,9 @@ def test_deleting_asks_for_the_apps_and_gives_them_away_without_a_failed_request
     )
     expect(page.get_by_label("Transfer to another organization: it")).to_be_checked()
     page.get_by_label("Name of that organization").fill("Main")
+    page.get_by_label("Type Acme to confirm").fill("Acme")
     page.get_by_role("button", name="Delete").click()
-    expect(page.get_by_role("heading", name="Organizations")).to_be_visible()
+    expect(page).to_have_url(re.compile(r"/admin/organizations$"))
     expect(page.get_by_role("link", name="Acme")).to_have_count(0)
     assert acme.answers("rocket")
     assert "rocket" in acme.cli("orgs", "usage", "Main").stdout

@@ -5,16 +5,19 @@ from collections.abc import Awaitable, Callable, Mapping
 from aiohttp import web
 
 from skypanel.domain.account import Account
+from skypanel.domain.deletion import check_confirmed
 from skypanel.domain.errors import Conflict, Denied, Invalid, NotFound, SkyPanelError, Unavailable
 from skypanel.domain.node import SSH_PORT, Node, NodeChange, SecretKind
 from skypanel.flow import nodes
 from skypanel.ports.panel import Panel
-from web import forms, session
+from web import forms
+from web.admin.place import admin_page, administrator
 from web.keys import PANEL
-from web.rendering import page_for
+from web.messages import done
 from web.session import Visitor
 
-PATH = "/nodes"
+PATH = "/admin/nodes"
+TAB = "Nodes"
 
 DEFAULTS = {"name": "", "address": "", "port": str(SSH_PORT), "user": "root"}
 
@@ -30,12 +33,12 @@ CHANGES: Mapping[str, Change] = {
 
 async def show(request: web.Request) -> web.Response:
     """Show the nodes, their alerts, and the form."""
-    return await _page(request, await session.visitor(request))
+    return await _page(request, await administrator(request))
 
 
 async def add(request: web.Request) -> web.Response:
     """Add a machine, and provision it if the form asks for that."""
-    panel, visitor = request.app[PANEL], await session.visitor(request)
+    panel, visitor = request.app[PANEL], await administrator(request)
     fields = await forms.read(request)
     try:
         kind, secret = _secret(fields)
@@ -45,21 +48,23 @@ async def add(request: web.Request) -> web.Response:
             await nodes.provision(panel, visitor.account, name)
     except (Invalid, Conflict, Denied, Unavailable) as error:
         return await _page(request, visitor, 422, error=error, fields=fields)
-    return web.Response(status=303, headers={"Location": PATH})
+    return done(request, PATH, f"{name} is added.")
 
 
 async def change(request: web.Request) -> web.Response:
     """Provision, drain, activate or remove a node."""
-    visitor = await session.visitor(request)
+    visitor = await administrator(request)
     fields = await forms.read(request)
     action = CHANGES.get(fields.get("change", ""))
     if action is None:
         raise Invalid("This is not an action of a node.", "Use one of the buttons on the page.")
     try:
+        if action is nodes.remove:
+            check_confirmed(fields.get("name", ""), fields.get("confirm", ""))
         await action(request.app[PANEL], visitor.account, fields.get("name", ""))
-    except (Conflict, NotFound, Unavailable) as error:
+    except (Conflict, Invalid, NotFound, Unavailable) as error:
         return await _page(request, visitor, 422, error=error)
-    return web.Response(status=303, headers={"Location": PATH})
+    return done(request, PATH, f"{fields.get('name', '')}: {fields['change']} is under way.")
 
 
 def _secret(fields: forms.Fields) -> tuple[SecretKind, str]:
@@ -87,12 +92,12 @@ async def _page(
 ) -> web.Response:
     found, alerts = await nodes.overview(request.app[PANEL], visitor.account)
     values = {name: (fields or {}).get(name, default) for name, default in DEFAULTS.items()}
-    return page_for(
+    return admin_page(
         request,
         visitor,
         "nodes",
+        TAB,
         status,
-        place="admin",
         nodes=[overview.node for overview in found],
         alerts=alerts,
         error=error,

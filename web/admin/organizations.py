@@ -1,20 +1,22 @@
-"""Pages for organizations: a list with usage and cost, and one organization with the actions on it."""
+"""Administrators' pages for organizations: a list with usage and cost, and one organization with the actions on it."""
 
 from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 
 from skypanel.domain.account import Account, Organization
-from skypanel.domain.deletion import OnDelete, read_on_delete
+from skypanel.domain.deletion import OnDelete, check_confirmed, read_on_delete
 from skypanel.domain.errors import Conflict, Invalid, NotFound, SkyPanelError, Unavailable
 from skypanel.flow import billing, deletion, figures, organizations, suspension
 from skypanel.ports.panel import Panel
-from web import forms, session
+from web import forms
+from web.admin.place import admin_page, administrator
 from web.keys import PANEL
-from web.rendering import page_for
+from web.messages import done
 from web.session import Visitor
 
-PATH = "/organizations"
+PATH = "/admin/organizations"
+TAB = "Organizations"
 AT_ONCE = 50
 
 Change = Callable[[Panel, Organization, Account], Awaitable[Organization]]
@@ -24,13 +26,13 @@ CHANGES: Mapping[str, Change] = {"suspend": suspension.hold, "resume": suspensio
 
 async def index(request: web.Request) -> web.Response:
     """Show the panel's figures and one page of its organizations."""
-    panel, visitor, after = request.app[PANEL], await session.visitor(request), request.query.get("after", "")
+    panel, visitor, after = request.app[PANEL], await administrator(request), request.query.get("after", "")
     found = await figures.overview(panel, visitor.account, after=after, limit=AT_ONCE + 1)
-    return page_for(
+    return admin_page(
         request,
         visitor,
         "organizations",
-        place="admin",
+        TAB,
         figures=found.panel,
         organizations=found.organizations[:AT_ONCE],
         after=after,
@@ -41,34 +43,35 @@ async def index(request: web.Request) -> web.Response:
 
 async def show(request: web.Request) -> web.Response:
     """Show one organization: its usage, and the actions on it."""
-    visitor = await session.visitor(request)
+    visitor = await administrator(request)
     return await _page(request, visitor, await _organization(request, visitor))
 
 
 async def change(request: web.Request) -> web.Response:
     """Suspend an organization, or resume it."""
-    visitor = await session.visitor(request)
+    visitor = await administrator(request)
     fields = await forms.read(request)
     organization = await _organization(request, visitor)
     action = CHANGES.get(fields.get("change", ""))
     if action is None:
         raise Invalid("This is not an action of an organization.", "Use one of the buttons on the page.")
-    await action(request.app[PANEL], organization, visitor.account)
-    return web.Response(status=303, headers={"Location": f"{PATH}/{organization.id}"})
+    after = await action(request.app[PANEL], organization, visitor.account)
+    return done(request, f"{PATH}/{organization.id}", f"{after.name} is {'suspended: its apps stop' if after.held else 'resumed'}.")
 
 
 async def delete(request: web.Request) -> web.Response:
     """Delete an organization, if the form says what happens to its apps."""
-    panel, visitor = request.app[PANEL], await session.visitor(request)
+    panel, visitor = request.app[PANEL], await administrator(request)
     fields = await forms.read(request)
     organization = await _organization(request, visitor)
     try:
+        check_confirmed(organization.name, fields.get("confirm", ""))
         on_delete = read_on_delete(fields["apps"]) if fields.get("apps") else None
         to = await deletion.find_recipient(panel, visitor.account, fields.get("to", "")) if on_delete is OnDelete.REASSIGN else None
         await deletion.delete(panel, organization, visitor.account, on_delete, to=to, confirm=fields.get("confirm", ""))
     except (Conflict, Invalid, NotFound, Unavailable) as error:
         return await _page(request, visitor, organization, 422, error=error, fields=fields)
-    return web.Response(status=303, headers={"Location": PATH})
+    return done(request, PATH, f"{organization.name} is deleted.")
 
 
 async def _organization(request: web.Request, visitor: Visitor) -> Organization:
@@ -85,12 +88,12 @@ async def _page(
     fields: forms.Fields | None = None,
 ) -> web.Response:
     panel = request.app[PANEL]
-    return page_for(
+    return admin_page(
         request,
         visitor,
         "organization",
+        TAB,
         status,
-        place="admin",
         shown=await figures.one(panel, visitor.account, organization.id),
         members=await organizations.members(panel, organization),
         used=await figures.resource_usage(panel, organization),

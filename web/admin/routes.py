@@ -1,0 +1,23 @@
+"""Every URL of the administrators' pages."""
+
+from aiohttp import web
+
+from web.admin import nodes, organizations, plans
+
+_ID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+PLAN = "/admin/plans/{plan:[A-Za-z0-9_-]{1,40}}"
+ORGANIZATION = f"/admin/organizations/{{organization:{_ID}}}"
+
+ROUTES = (
+    web.get("/admin/plans", plans.index),
+    web.post("/admin/plans", plans.create),
+    web.get(PLAN, plans.show),
+    web.post(PLAN, plans.change),
+    web.get("/admin/organizations", organizations.index),
+    web.get(ORGANIZATION, organizations.show),
+    web.post(f"{ORGANIZATION}/change", organizations.change),
+    web.post(f"{ORGANIZATION}/delete", organizations.delete),
+    web.get("/admin/nodes", nodes.show),
+    web.post("/admin/nodes", nodes.add),
+    web.post("/admin/nodes/change", nodes.change),
+)
