@@ -21,6 +21,8 @@ HEARD_BY_SUPERVISORD = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SI
 
 def preload(argvs: Iterable[Sequence[str]]) -> None:
     """Import all modules of these programs, so that processes forked afterwards share their memory."""
+    # Modules are no garbage. One collection at the end finds the little that is.
+    gc.disable()
     for argv in argvs:
         import_module(OWN[argv[2]])
     from skypanel import bootstrap
@@ -29,6 +31,7 @@ def preload(argvs: Iterable[Sequence[str]]) -> None:
     # The garbage collector must not write to objects from before the fork, so that their pages stay shared (copy-on-write).
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def run(parent: int, argv: Sequence[str], environ: Mapping[str, str]) -> NoReturn:

@@ -28,3 +28,9 @@ def test_up_which_stays_holds_no_library_in_memory_that_only_a_start_needs():
     code = "import sys; from skypanel.cli.main import commands; commands.get_command(None, 'up'); print(*sys.modules)"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not set(LIBRARIES) & set(shown.stdout.split())
+
+
+def test_commands_hold_no_http_client_in_memory_until_a_route_changes():
+    code = "import sys, skypanel.cli.apps, skypanel.engines.embedded; print(*sys.modules)"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"aiohttp", "asyncssh", "boto3", "docker"} & set(shown.stdout.split())

@@ -18,8 +18,8 @@ from skypanel.domain.manifest import WEB
 from skypanel.domain.routing import PROXY_TOKEN_HEADER, Route
 from skypanel.drivers.docker.api import DockerApi, Json
 from skypanel.drivers.proxy import plugin
+from skypanel.drivers.proxy.active import ANSWER_S, POLL_S
 from skypanel.drivers.proxy.routes import ENTRY_POINTS, rule
-from skypanel.drivers.proxy.traefik import ANSWER_S, POLL_S
 from skypanel.drivers.swarm.services import Service, Services
 from skypanel.drivers.swarm.spec import GENERATION, PORT, PROCESS_TYPE, VERSION, network_name, organization_of
 from skypanel.drivers.swarm.tasks import endpoint
