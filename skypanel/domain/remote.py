@@ -87,7 +87,7 @@ class KeyPair:
 
 
 @dataclass(frozen=True)
-class Entrance:
+class RemoteAccess:
     """What a connection to a repository needs: for SSH a private key, and the expected host key if it is known.
 
     `networks` are private networks that it may connect to, in addition to public addresses.

@@ -8,10 +8,10 @@ from skypanel.domain.build import Build
 from skypanel.domain.errors import NotFound
 from skypanel.domain.remote import Remote
 from skypanel.domain.transcript import heading
-from skypanel.flow import audit, entrance, receive, submodules
+from skypanel.flow import audit, receive, remote_access, submodules
 from skypanel.flow import build as build_flow
 from skypanel.flow import source as source_flow
-from skypanel.flow.entrance import deploy_key, show
+from skypanel.flow.remote_access import deploy_key, show
 from skypanel.ports.output import WriteLine
 from skypanel.ports.panel import Panel
 from skypanel.store import remotes
@@ -29,8 +29,8 @@ async def choose(panel: Panel, app: App, by: Account, url: str, branch: str = ""
     if where.is_ssh:
         await deploy_key(panel, app, by)
     shown = await show(panel, app)
-    with entrance.explained(where, shown):
-        found = await panel.remotes.branches(await entrance.of(panel, app, where, shown))
+    with remote_access.explained(where, shown):
+        found = await panel.remotes.branches(await remote_access.of(panel, app, where, shown))
     remote = Remote(where, rules.choose(found, wanted, where), found.host_key)
     async with panel.transaction() as conn:
         await remotes.put(conn, app.id, remote, by.id)
@@ -50,8 +50,8 @@ async def deploy(panel: Panel, app: App, by: Account, write: WriteLine) -> Build
     await receive.check_idle(panel, app)
     url, branch = shown.remote.url, shown.remote.branch
     await write(heading(f"Fetching {branch} of {url}"))
-    with entrance.explained(url, shown):
-        async with panel.remotes.fetch(await entrance.of(panel, app, url, shown), branch) as found:
+    with remote_access.explained(url, shown):
+        async with panel.remotes.fetch(await remote_access.of(panel, app, url, shown), branch) as found:
             arrival = source_flow.fetched(app.id, branch, found)
             source = await source_flow.store(panel.repositories, panel.objects, arrival, write, submodules.of(panel, app, by, url))
     build = await build_flow.request(panel, app, by.id, source, write)

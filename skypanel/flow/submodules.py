@@ -12,10 +12,10 @@ from skypanel.domain.app import App
 from skypanel.domain.errors import Denied, Invalid, Unavailable
 from skypanel.domain.ids import AppId
 from skypanel.domain.push import Link, Tree, shown
-from skypanel.domain.remote import Entrance, GitUrl
+from skypanel.domain.remote import GitUrl, RemoteAccess
 from skypanel.domain.submodule import FETCH_S, MAX_FETCHED_BYTES, MAX_SUBMODULES, Part, resolve, whole
 from skypanel.domain.transcript import heading
-from skypanel.flow import entrance
+from skypanel.flow import remote_access
 from skypanel.flow.source import Complete, Whole
 from skypanel.ports.output import WriteLine
 from skypanel.ports.panel import Panel
@@ -85,8 +85,8 @@ class _Fetching:
 
     async def _one(self, link: Link, url: GitUrl) -> Tree:
         await self.write(heading(f"Fetching submodule {shown(link.path)}: {link.commit[:7]} of {url}"))
-        access, remote = await self._entrance(link, url)
-        with entrance.explained(url, remote):
+        access, remote = await self._access(link, url)
+        with remote_access.explained(url, remote):
             remotes = self.owner.panel.remotes
             fetched = await self.stack.enter_async_context(remotes.fetch_commit(access, link.commit, self.left))
         self.left -= fetched.size_bytes
@@ -94,16 +94,16 @@ class _Fetching:
         self.parts[Part(link.path, fetched.commit, fetched.objects)] = tree
         return tree
 
-    async def _entrance(self, link: Link, url: GitUrl) -> tuple[Entrance, entrance.Shown]:
+    async def _access(self, link: Link, url: GitUrl) -> tuple[RemoteAccess, remote_access.RemoteInfo]:
         panel, app = self.owner.panel, self.owner.app
         if app is None:
             if not url.is_ssh:
-                return await entrance.to_public(panel, url), entrance.NO_KEY
+                return await remote_access.to_public(panel, url), remote_access.NO_KEY
             raise Denied(
                 f"The submodule {shown(link.path)} needs the app's deploy key, and the app does not exist yet.",
                 "Create the app, add its deploy key to the repository (skypanel remote key), then push again.",
             )
         if url.is_ssh:
-            await entrance.deploy_key(panel, app, self.owner.by)
-        remote = await entrance.show(panel, app)
-        return await entrance.of(panel, app, url, remote), remote
+            await remote_access.deploy_key(panel, app, self.owner.by)
+        remote = await remote_access.show(panel, app)
+        return await remote_access.of(panel, app, url, remote), remote

@@ -57,7 +57,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Entrance:
+class ForwardingInterface:
     """The interface of a user-mode network at which forwarded connections of the host arrive."""
 
     device: str
@@ -74,7 +74,7 @@ def ruleset(
     resolvers: Sequence[str],
     allowed: Sequence[Allowed],
     host_addresses: Sequence[str] = (),
-    entrance: Entrance | None = None,
+    forwarding: ForwardingInterface | None = None,
 ) -> str:
     """Return the nft script that replaces a launcher's table.
 
@@ -107,7 +107,7 @@ def ruleset(
     type filter hook forward priority -10; policy accept;
     iifname != {ports} oifname != {ports} accept
     ct state established,related accept
-    {f"iifname {entrance.device} ct status dnat accept" if entrance else ""}
+    {f"iifname {forwarding.device} ct status dnat accept" if forwarding else ""}
     oifname {ports} drop
     ip saddr != {plan.subnet} drop
     meta nfproto ipv6 drop
@@ -119,7 +119,7 @@ def ruleset(
     type nat hook postrouting priority srcnat; policy accept;
     ip saddr {plan.subnet} oifname != {ports} masquerade
   }}
-{_entrance(entrance) if entrance else ""}}}
+{_forwarding(forwarding) if forwarding else ""}}}
 """
 
 
@@ -207,20 +207,20 @@ def _exceptions(resolvers: Sequence[str], allowed: Sequence[Allowed]) -> list[st
     return answering + [rule for one in allowed for rule in _allow(one)]
 
 
-def _entrance(entrance: Entrance) -> str:
+def _forwarding(forwarding: ForwardingInterface) -> str:
     return f"""\
   map forwards {{
     type inet_service : ipv4_addr . inet_service
   }}
   chain prerouting {{
     type nat hook prerouting priority dstnat; policy accept;
-    iifname {entrance.device} ip daddr {entrance.address} dnat ip to tcp dport map @forwards
+    iifname {forwarding.device} ip daddr {forwarding.address} dnat ip to tcp dport map @forwards
   }}
 """
 
 
 def add_port_forward(plan: Plan, host_port: int, slot: int, port: int) -> str:
-    """Return the nft command that forwards a port of the entrance to a sandbox's port."""
+    """Return the nft command that forwards a port of that interface to a sandbox's port."""
     return f"add element inet {table_name(plan.tag)} forwards {{ {host_port} : {plan.link(slot).sandbox} . {port} }}\n"
 
 

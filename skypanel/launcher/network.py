@@ -10,7 +10,7 @@ from pathlib import Path
 from skypanel.host import blackhole, firewall
 from skypanel.host.allowed import Allowed
 from skypanel.host.commands import CommandFailed, call
-from skypanel.host.firewall import Entrance, Link, Plan
+from skypanel.host.firewall import ForwardingInterface, Link, Plan
 from skypanel.launcher.counter import Counter
 
 IP_FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
@@ -24,7 +24,7 @@ _GONE = ("Cannot find device", "No such device")
 class Network:
     """The addresses of one launcher. A dyno keeps its slot, so its endpoint stays the same after a restart."""
 
-    entrance: Entrance | None = None
+    forwarding: ForwardingInterface | None = None
 
     def __init__(self, plan: Plan, slots: Counter) -> None:
         self.plan = plan
@@ -35,7 +35,7 @@ class Network:
         """Apply the firewall rules and routes. Raises CommandFailed."""
         await blackhole.hold(self.plan)
         IP_FORWARD.write_text("1")
-        await call(("nft", "-f", "-"), firewall.ruleset(self.plan, resolvers, allowed, host_addresses, self.entrance))
+        await call(("nft", "-f", "-"), firewall.ruleset(self.plan, resolvers, allowed, host_addresses, self.forwarding))
 
         await self._remove_forward_rules()
         if await _drops_forwarded():

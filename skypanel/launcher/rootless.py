@@ -15,7 +15,7 @@ from pathlib import Path
 from skypanel.host.commands import CommandFailed, call
 from skypanel.host.descriptors import Pipe, readable
 from skypanel.launcher.options import Options
-from skypanel.launcher.slirp import ENTRANCE
+from skypanel.launcher.slirp import FORWARDING
 
 _NO_NAMESPACES = """\
 Unprivileged user namespaces are not allowed here.
@@ -43,7 +43,7 @@ def slirp(pid: int, api: str, ready: int, alive: int) -> tuple[str, ...]:
     """Return the command that connects the network namespace of `pid`. It ends when the writer of `alive` closes."""
     return (
         *("slirp4netns", "--configure", "--mtu=1500", "--disable-host-loopback"),
-        *("--ready-fd", str(ready), "--exit-fd", str(alive), "--api-socket", api, str(pid), ENTRANCE.device),
+        *("--ready-fd", str(ready), "--exit-fd", str(alive), "--api-socket", api, str(pid), FORWARDING.device),
     )
 
 

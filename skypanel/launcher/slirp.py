@@ -9,12 +9,12 @@ from typing import Any
 
 from skypanel.host import firewall
 from skypanel.host.commands import CommandFailed, call
-from skypanel.host.firewall import Entrance, Plan
+from skypanel.host.firewall import ForwardingInterface, Plan
 from skypanel.launcher.counter import Counter
 from skypanel.launcher.network import Network
 
 # The default addresses of slirp4netns.
-ENTRANCE = Entrance("tap0", "10.0.2.100")
+FORWARDING = ForwardingInterface("tap0", "10.0.2.100")
 RESOLVER = "10.0.2.3"
 
 _FIRST_PORT = 20_000
@@ -25,7 +25,7 @@ _ATTEMPTS = 50
 class SlirpNetwork(Network):
     """The same network inside a namespace. Ports of the host's loopback interface lead into it."""
 
-    entrance = ENTRANCE
+    forwarding = FORWARDING
 
     def __init__(self, plan: Plan, slots: Counter, api: Path) -> None:
         super().__init__(plan, slots)
@@ -38,7 +38,7 @@ class SlirpNetwork(Network):
         for _ in range(_ATTEMPTS):
             host_port = _FIRST_PORT + secrets.randbelow(_PORTS)
             answer = await self._ask(
-                "add_hostfwd", proto="tcp", host_addr="127.0.0.1", host_port=host_port, guest_addr=ENTRANCE.address, guest_port=host_port
+                "add_hostfwd", proto="tcp", host_addr="127.0.0.1", host_port=host_port, guest_addr=FORWARDING.address, guest_port=host_port
             )
             if "return" in answer:
                 self._published[slot] = (host_port, answer["return"]["id"])

@@ -26,24 +26,24 @@ class FakeRemotes:
         self._made += 1
         return KeyPair(f"ssh-ed25519 key{self._made}", f"private half of ssh-ed25519 key{self._made}")
 
-    async def branches(self, entrance):
-        path, host_key = self._enter(entrance)
+    async def branches(self, access):
+        path, host_key = self._opened(access)
         listed = await self._git(path, "for-each-ref", "--format=%(refname:short) %(objectname)", "refs/heads")
         head = await self._git(path, "symbolic-ref", "--short", "HEAD")
         commits = dict(line.split() for line in listed.splitlines())
         return Branches(commits, head.strip() if head.strip() in commits else None, host_key)
 
     @asynccontextmanager
-    async def fetch(self, entrance, branch):
-        path, _ = self._enter(entrance)
-        commits = (await self.branches(entrance)).commits
+    async def fetch(self, access, branch):
+        path, _ = self._opened(access)
+        commits = (await self.branches(access)).commits
         if branch not in commits:
-            raise NotFound(f"There is no branch {branch} in {entrance.url} any more.")
+            raise NotFound(f"There is no branch {branch} in {access.url} any more.")
         yield Fetched(commits[branch], str(path / "objects"))
 
     @asynccontextmanager
-    async def fetch_commit(self, entrance, commit, max_bytes):
-        path, _ = self._enter(entrance)
+    async def fetch_commit(self, access, commit, max_bytes):
+        path, _ = self._opened(access)
         size_bytes = sum(file.stat().st_size for file in (path / "objects").rglob("*") if file.is_file())
         self.allowed.append((commit, max_bytes))
         self.sizes[commit] = size_bytes
@@ -52,18 +52,18 @@ class FakeRemotes:
         try:
             await self._git(path, "cat-file", "-e", commit)
         except subprocess.CalledProcessError:
-            raise NotFound(f"{entrance.url} does not have the requested commit.") from None
+            raise NotFound(f"{access.url} does not have the requested commit.") from None
         yield Fetched(commit, str(path / "objects"), size_bytes)
 
-    def _enter(self, entrance):
-        url = entrance.url
+    def _opened(self, access):
+        url = access.url
         if url.host in self.lost:
             raise Unavailable(f"No server answers at {url.host}.")
         host_key = self.host_keys.get(url.host, "ssh-ed25519 AAAA1") if url.is_ssh else None
-        if entrance.host_key not in {None, host_key}:
+        if access.host_key not in {None, host_key}:
             raise Conflict(f"The host key of {url.host} has changed: it may be another server.")
         name = url.path.rpartition("/")[2].removesuffix(".git")
-        private_key = (entrance.private_key or "").removeprefix("private half of ")
+        private_key = (access.private_key or "").removeprefix("private half of ")
         if private_key not in self.private.get(name, {private_key}):
             raise Denied(f"{url} requires authentication.")
         if not (self.root / f"{name}.git").exists():

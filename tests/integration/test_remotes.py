@@ -14,7 +14,7 @@ import pytest
 
 from skypanel.domain.errors import Conflict, Denied, Invalid, NotFound, Unavailable
 from skypanel.domain.push import check_tree
-from skypanel.domain.remote import Entrance, parse_url
+from skypanel.domain.remote import RemoteAccess, parse_url
 from skypanel.drivers.git.remote import dialing
 from skypanel.drivers.git.remote.remotes import GitRemotes
 from skypanel.drivers.git.repositories import DulwichRepositories
@@ -46,8 +46,8 @@ class TestHttps(RemotesContract):
         return git_host.publish
 
     @pytest.fixture
-    def entrance(self, git_host):
-        return git_host.entrance
+    def access(self, git_host):
+        return git_host.access
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def by_ssh(sshd, key):
 
     def by_ssh(name, **changes):
         url = parse_url(f"ssh://{sshd.user}@localhost:{sshd.port}{sshd.folder}/{name}.git")
-        return replace(Entrance(url, LOOPBACK, key.private_key), **changes)
+        return replace(RemoteAccess(url, LOOPBACK, key.private_key), **changes)
 
     return by_ssh
 
@@ -88,7 +88,7 @@ class TestSsh(RemotesContract):
         return publish
 
     @pytest.fixture
-    def entrance(self, by_ssh):
+    def access(self, by_ssh):
         return by_ssh
 
 
@@ -97,8 +97,8 @@ def remotes(git_host, root):
     return GitRemotes(root, git_host.authority)
 
 
-async def fetch(remotes, entrance, branch="main"):
-    async with remotes.fetch(entrance, branch) as fetched:
+async def fetch(remotes, access, branch="main"):
+    async with remotes.fetch(access, branch) as fetched:
         return fetched.commit
 
 
@@ -142,7 +142,7 @@ async def test_a_server_that_asks_for_a_login_is_denied(remotes, git_host):
     (git_host.root / "private").mkdir()
     publish_in(git_host.root / "private", "app")
     with pytest.raises(Denied, match="requires authentication, or does not exist"):
-        await remotes.branches(git_host.entrance("private/app"))
+        await remotes.branches(git_host.access("private/app"))
 
 
 @pytest.mark.req("R19.1")
@@ -151,21 +151,21 @@ async def test_where_nobody_answers_is_unavailable(remotes, git_host, by_ssh):
         port = free.getsockname()[1]
     for url in (f"https://localhost:{port}/app.git", f"ssh://git@localhost:{port}/app.git"):
         with pytest.raises(Unavailable, match=f"No server answers at localhost, port {port}"):
-            await remotes.branches(Entrance(parse_url(url), LOOPBACK))
+            await remotes.branches(RemoteAccess(parse_url(url), LOOPBACK))
 
 
 async def test_a_host_that_is_not_known_is_unavailable(remotes):
     with pytest.raises(Unavailable, match=r"The host name nowhere\.invalid cannot be resolved"):
-        await remotes.branches(Entrance(parse_url("https://nowhere.invalid/app.git"), LOOPBACK))
+        await remotes.branches(RemoteAccess(parse_url("https://nowhere.invalid/app.git"), LOOPBACK))
 
 
 async def test_a_certificate_that_nobody_vouches_for_is_refused(git_host, root):
     git_host.publish("app")
     with pytest.raises(Unavailable, match="does not trust the certificate"):
-        await GitRemotes(root).branches(git_host.entrance("app"))
+        await GitRemotes(root).branches(git_host.access("app"))
     other = parse_url(f"https://127.0.0.1:{git_host.port}/app.git")
     with pytest.raises(Unavailable, match="does not trust the certificate"):
-        await GitRemotes(root, git_host.authority).branches(Entrance(other, LOOPBACK))
+        await GitRemotes(root, git_host.authority).branches(RemoteAccess(other, LOOPBACK))
     assert git_host.asked == []
 
 
@@ -177,7 +177,7 @@ async def test_no_private_address_is_connected_to(remotes, host):
         for scheme in ("https", "ssh"):
             url = parse_url(f"{scheme}://{host}:{listener.getsockname()[1]}/app.git")
             with pytest.raises((Denied, Unavailable), match=r"not a public server|cannot be resolved"):
-                await remotes.branches(Entrance(url))
+                await remotes.branches(RemoteAccess(url))
         with pytest.raises(BlockingIOError):
             listener.accept()
 
@@ -201,7 +201,7 @@ async def test_a_name_is_looked_up_once_and_only_what_was_checked_is_connected_t
     loop.getaddrinfo = getaddrinfo
     url = parse_url(f"https://rebound.localhost:{git_host.port}/app.git")
     with pytest.raises(Unavailable, match="does not trust the certificate"):
-        await remotes.branches(Entrance(url, LOOPBACK))
+        await remotes.branches(RemoteAccess(url, LOOPBACK))
     assert lookups == ["rebound.localhost"]
 
 
@@ -219,7 +219,7 @@ async def test_a_name_is_looked_up_once_and_only_what_was_checked_is_connected_t
 async def test_redirects_are_told_and_not_followed(remotes, git_host, location, said):
     git_host.answer("moved", 302, {"Location": location})
     with pytest.raises(Invalid, match=said) as refusal:
-        await remotes.branches(git_host.entrance("moved"))
+        await remotes.branches(git_host.access("moved"))
     assert "s3cret" not in str(refusal.value)
     assert len(git_host.asked) == 1
 
@@ -230,13 +230,13 @@ async def test_redirects_are_told_and_not_followed(remotes, git_host, location, 
 async def test_other_answers_are_translated(remotes, git_host, status, kind):
     git_host.answer("app", status, {})
     with pytest.raises(kind):
-        await remotes.branches(git_host.entrance("app"))
+        await remotes.branches(git_host.access("app"))
 
 
 async def test_a_page_is_no_repository(remotes, git_host):
     git_host.answer("page", 200, {"Content-Type": "text/html"}, b"<html>")
     with pytest.raises(NotFound, match="no git repository"):
-        await remotes.branches(git_host.entrance("page"))
+        await remotes.branches(git_host.access("page"))
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ async def test_a_page_is_no_repository(remotes, git_host):
 async def test_what_is_no_protocol_is_an_error_and_no_crash(remotes, git_host, body):
     git_host.answer("odd", 200, ADVERTISEMENT, body)
     with pytest.raises((Invalid, Unavailable)):
-        await remotes.branches(git_host.entrance("odd"))
+        await remotes.branches(git_host.access("odd"))
 
 
 @pytest.mark.parametrize("body", [b"", b"0000", b"000dpackfile\n", b"000dpackfile\n0009\x01PACK0000", b"000dpackfile\n0009\x03gone0000"])
@@ -265,21 +265,21 @@ async def test_a_pack_that_is_none_is_an_error_and_leaves_nothing(remotes, git_h
 
     git_host.odd["/odd.git"] = answer
     with pytest.raises((Invalid, Unavailable)):
-        await fetch(remotes, git_host.entrance("odd"))
+        await fetch(remotes, git_host.access("odd"))
     assert left(root) == []
 
 
 async def test_a_server_that_does_not_go_on_is_given_up(git_host, root):
     git_host.hang("slow")
     with pytest.raises(Unavailable, match="could not be read within 1 seconds"):
-        await GitRemotes(root, git_host.authority, fetch_s=1).branches(git_host.entrance("slow"))
+        await GitRemotes(root, git_host.authority, fetch_s=1).branches(git_host.access("slow"))
 
 
 async def test_an_ssh_server_that_says_nothing_is_given_up(root):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = parse_url(f"ssh://git@localhost:{silent.getsockname()[1]}/app.git")
         with pytest.raises(Unavailable, match="could not be read within 1 seconds"):
-            await GitRemotes(root, fetch_s=1).branches(Entrance(url, LOOPBACK))
+            await GitRemotes(root, fetch_s=1).branches(RemoteAccess(url, LOOPBACK))
 
 
 async def test_a_git_of_an_ssh_server_that_says_nothing_is_given_up(root):
@@ -297,14 +297,14 @@ async def test_a_git_of_an_ssh_server_that_says_nothing_is_given_up(root):
     async with asyncssh.listen("127.0.0.1", 0, server_factory=Anyone, server_host_keys=[host_key], process_factory=say_nothing) as server:
         url = parse_url(f"ssh://git@localhost:{server.get_port()}/app.git")
         with pytest.raises(Unavailable, match="could not be read within 2 seconds"):
-            await fetch(GitRemotes(root, fetch_s=2), Entrance(url, LOOPBACK))
+            await fetch(GitRemotes(root, fetch_s=2), RemoteAccess(url, LOOPBACK))
     assert started.is_set()
     assert left(root) == []
 
 
 async def test_a_fetch_that_nobody_waits_for_any_more_is_at_rest(git_host, root):
     git_host.hang("slow")
-    fetching = asyncio.create_task(fetch(GitRemotes(root, git_host.authority), git_host.entrance("slow")))
+    fetching = asyncio.create_task(fetch(GitRemotes(root, git_host.authority), git_host.access("slow")))
     await until(lambda: git_host.asked)
     fetching.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -316,7 +316,7 @@ async def test_a_repository_that_is_too_large_is_given_up(git_host, root):
     git_host.publish("huge", APP | {"noise": os.urandom(300_000)})
     small = GitRemotes(root, git_host.authority, max_pack_bytes=100_000)
     with pytest.raises(Invalid, match=r"main as git packs it is larger than 97\.7K"):
-        await fetch(small, git_host.entrance("huge"))
+        await fetch(small, git_host.access("huge"))
     assert left(root) == []
 
 
@@ -325,7 +325,7 @@ async def test_a_list_of_branches_without_end_is_given_up(remotes, git_host):
     first = b"0050" + b"a" * 40 + b" refs/heads/" + b"c" * 15 + b"\0shallow\n"
     git_host.answer("long", 200, ADVERTISEMENT, b"001e# service=git-upload-pack\n0000" + first + line * (17 * 1024 * 1024 // len(line)))
     with pytest.raises(Invalid, match=r"The repository's list of branches is larger than 16\.0M"):
-        await remotes.branches(git_host.entrance("long"))
+        await remotes.branches(git_host.access("long"))
 
 
 @pytest.mark.parametrize("name", [b"../../../../../../../../../../etc/passwd", b"x" * 40, b"A" * 41, b"a" * 64, b"\xff" * 40])
@@ -334,9 +334,9 @@ async def test_what_is_no_name_of_a_commit_is_refused(remotes, git_host, root, n
     listing = b"001e# service=git-upload-pack\n0000" + b"%04x" % (len(line) + 4) + line + b"0000"
     git_host.answer("odd", 200, ADVERTISEMENT, listing)
     with pytest.raises(Invalid):
-        await remotes.branches(git_host.entrance("odd"))
+        await remotes.branches(git_host.access("odd"))
     with pytest.raises((Invalid, NotFound)):
-        await fetch(remotes, git_host.entrance("odd"))
+        await fetch(remotes, git_host.access("odd"))
     assert left(root) == []
 
 
@@ -344,7 +344,7 @@ async def test_only_the_newest_commit_of_one_branch_is_fetched(remotes, git_host
     git_host.publish("app", {"old": os.urandom(200_000)})
     git_host.publish("app", {"other": os.urandom(200_000)}, "other")
     git_host.publish("app", {"old": "gone"})
-    async with remotes.fetch(git_host.entrance("app"), "main") as fetched:
+    async with remotes.fetch(git_host.access("app"), "main") as fetched:
         assert size_of(Path(fetched.objects)) < 100_000
 
 
@@ -357,7 +357,7 @@ async def test_what_git_refuses_in_a_push_is_refused_here(remotes, git_host):
     bad = git("-C", bare, "commit-tree", "-p", commit, "-m", "Bad", tree)
     git("-C", bare, "update-ref", "refs/heads/main", bad)
     with pytest.raises(Invalid, match=r"Git rejects what the repository sent:  .*hasDotdot"):
-        await fetch(remotes, git_host.entrance("hostile"))
+        await fetch(remotes, git_host.access("hostile"))
 
 
 async def test_submodules_and_lfs_pointers_are_refused_as_in_a_push(remotes, git_host, tmp_path):
@@ -370,14 +370,14 @@ async def test_submodules_and_lfs_pointers_are_refused_as_in_a_push(remotes, git
     git("-C", work, "update-index", "--add", "--cacheinfo", f"160000,{other},vendor/lib")
     git("-C", work, "commit", "-q", "-m", "Sub")
     git("-C", work, "push", "-q", "origin", "main")
-    async with remotes.fetch(git_host.entrance("sub"), "main") as fetched:
+    async with remotes.fetch(git_host.access("sub"), "main") as fetched:
         tree = await repositories.tree(app_id, fetched.commit, fetched.objects)
     assert tree.links == ()
     with pytest.raises(Invalid, match="vendor/lib: git submodules"):
         check_tree(tree)
     pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:" + "0" * 64 + "\nsize 12345\n"
     git_host.publish("lfs", {"model.bin": pointer})
-    async with remotes.fetch(git_host.entrance("lfs"), "main") as fetched:
+    async with remotes.fetch(git_host.access("lfs"), "main") as fetched:
         tree = await repositories.tree(app_id, fetched.commit, fetched.objects)
     with pytest.raises(Invalid, match=r"model\.bin: Git LFS pointers"):
         check_tree(tree)
@@ -397,7 +397,7 @@ async def test_who_holds_what_was_fetched_keeps_no_place_from_others(remotes, gi
     commit = git_host.publish("app")
     async with AsyncExitStack() as stack, asyncio.timeout(60):
         for _ in range(12):
-            await stack.enter_async_context(remotes.fetch_commit(git_host.entrance("app"), commit, 10**6))
+            await stack.enter_async_context(remotes.fetch_commit(git_host.access("app"), commit, 10**6))
 
 
 async def test_a_repository_of_sha256_is_refused(remotes, git_host):
@@ -406,4 +406,4 @@ async def test_a_repository_of_sha256_is_refused(remotes, git_host):
     git("-C", git_host.root / "work", "commit", "-q", "--allow-empty", "-m", "One")
     git("-C", git_host.root / "work", "push", "-q", git_host.root / "new.git", "HEAD:refs/heads/main")
     with pytest.raises(Invalid, match="does not use SHA-1"):
-        await remotes.branches(git_host.entrance("new"))
+        await remotes.branches(git_host.access("new"))

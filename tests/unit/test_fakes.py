@@ -6,7 +6,7 @@ import pytest
 from skypanel.domain.limits import BUILD_LIMITS
 from skypanel.domain.mail import MailServer, Security
 from skypanel.domain.node import Availability, SecretKind, SshLogin
-from skypanel.domain.remote import Entrance, parse_url
+from skypanel.domain.remote import RemoteAccess, parse_url
 from tests.contracts.cipher import CipherContract
 from tests.contracts.clock import ClockContract
 from tests.contracts.logs import APP, LogsContract
@@ -196,8 +196,8 @@ class TestFakeRemotes(RemotesContract):
         return partial(publish_in, remotes.root)
 
     @pytest.fixture
-    def entrance(self):
-        return lambda name: Entrance(parse_url(f"https://example.com/{name}.git"))
+    def access(self):
+        return lambda name: RemoteAccess(parse_url(f"https://example.com/{name}.git"))
 
 
 class TestFakeSwarm(SwarmContract):

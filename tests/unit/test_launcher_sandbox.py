@@ -132,8 +132,8 @@ class TestFirewall:
             if out := [line for line in accepting if line.endswith("jump exceptions") or "dport 53 accept" in line]:
                 assert accepting.index("jump bounded") < accepting.index(out[0])
 
-    def test_rules_of_an_entrance(self):
-        rules = firewall.ruleset(PLAN, [], [], ["192.0.2.2"], firewall.Entrance("tap0", "10.0.2.100"))
+    def test_rules_of_a_forwarding_interface(self):
+        rules = firewall.ruleset(PLAN, [], [], ["192.0.2.2"], firewall.ForwardingInterface("tap0", "10.0.2.100"))
         assert "iifname tap0 ip daddr 10.0.2.100 dnat ip to tcp dport map @forwards" in rules
         assert "192.0.2.2" in rules
         assert (

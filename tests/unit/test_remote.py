@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from skypanel.domain.errors import Invalid, NotFound
 from skypanel.domain.internet import is_allowed, is_public, read_networks
-from skypanel.domain.remote import MAX_LISTED, MAX_URL_LENGTH, Branches, Entrance, check_branch, choose, parse_url, refused
+from skypanel.domain.remote import MAX_LISTED, MAX_URL_LENGTH, Branches, RemoteAccess, check_branch, choose, parse_url, refused
 
 
 @pytest.mark.req("R19.2")
@@ -132,7 +132,7 @@ def test_who_is_let_in_nowhere_is_told_of_the_deploy_key():
 
 
 def test_a_private_key_is_shown_nowhere():
-    assert "s3cret" not in repr(Entrance(URL, private_key="s3cret"))
+    assert "s3cret" not in repr(RemoteAccess(URL, private_key="s3cret"))
 
 
 PRIVATE = [

@@ -22,7 +22,7 @@ from dulwich.refs import HEADREF, Ref
 from skypanel.domain.errors import Invalid, NotFound, Unavailable
 from skypanel.domain.limits import GIB, MIB
 from skypanel.domain.names import printable
-from skypanel.domain.remote import Branches, Entrance, GitUrl, KeyPair, branch_of, ref_of
+from skypanel.domain.remote import Branches, GitUrl, KeyPair, RemoteAccess, branch_of, ref_of
 from skypanel.drivers.git.remote import pack
 from skypanel.drivers.git.remote.allowance import Allowance
 from skypanel.drivers.git.remote.dialing import addresses_of
@@ -70,31 +70,31 @@ class GitRemotes:
         public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
         return KeyPair(public.decode(), key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode())
 
-    async def branches(self, entrance: Entrance) -> Branches:
+    async def branches(self, access: RemoteAccess) -> Branches:
         """Return the branches of a repository. Raises Denied, Invalid, NotFound, Conflict or Unavailable."""
-        async with _within(entrance.url, min(LOOK_S, self._fetch_s)), self._slots:
-            return await self._speak(entrance, _listing(), _branches)
+        async with _within(access.url, min(LOOK_S, self._fetch_s)), self._slots:
+            return await self._speak(access, _listing(), _branches)
 
-    def fetch(self, entrance: Entrance, branch: str) -> AbstractAsyncContextManager[Fetched]:
+    def fetch(self, access: RemoteAccess, branch: str) -> AbstractAsyncContextManager[Fetched]:
         """Fetch the newest commit of a branch, without its history, for the length of the block."""
-        return self._fetched(entrance, _Wanted(branch=branch), self._max_pack_bytes)
+        return self._fetched(access, _Wanted(branch=branch), self._max_pack_bytes)
 
-    def fetch_commit(self, entrance: Entrance, commit: str, max_bytes: int) -> AbstractAsyncContextManager[Fetched]:
+    def fetch_commit(self, access: RemoteAccess, commit: str, max_bytes: int) -> AbstractAsyncContextManager[Fetched]:
         """Fetch a commit, without its history, for the length of the block."""
-        return self._fetched(entrance, _Wanted(commit=commit), min(max_bytes, self._max_pack_bytes))
+        return self._fetched(access, _Wanted(commit=commit), min(max_bytes, self._max_pack_bytes))
 
     @asynccontextmanager
-    async def _fetched(self, entrance: Entrance, wanted: "_Wanted", max_bytes: int) -> AsyncIterator[Fetched]:
+    async def _fetched(self, access: RemoteAccess, wanted: "_Wanted", max_bytes: int) -> AsyncIterator[Fetched]:
         async with AsyncExitStack() as stack:
             # A slot is only for the connection: a caller that holds a fetched commit may fetch more.
-            async with _within(entrance.url, self._fetch_s), self._slots:
+            async with _within(access.url, self._fetch_s), self._slots:
                 folder = await stack.enter_async_context(pack.folder(self._root))
-                commit, shallow = await self._receive(entrance, wanted, folder, max_bytes)
+                commit, shallow = await self._receive(access, wanted, folder, max_bytes)
                 size_bytes = (folder / pack.PACK).stat().st_size
                 await pack.index(folder, {commit, *shallow})
             yield Fetched(commit, pack.objects(folder), size_bytes)
 
-    async def _receive(self, entrance: Entrance, wanted: "_Wanted", folder: Path, max_bytes: int) -> tuple[str, Sequence[str]]:
+    async def _receive(self, access: RemoteAccess, wanted: "_Wanted", folder: Path, max_bytes: int) -> tuple[str, Sequence[str]]:
         """Write the pack to `folder`. Returns the commit, and the commits whose parents are not in the pack."""
         spoken = _listing()
         packed = Allowance(max_bytes, f"{wanted} as git packs it", "Take large files out of it, and keep them in object storage.")
@@ -104,23 +104,23 @@ class GitRemotes:
                 result = _fetch(client, wanted, lambda chunk: file.write(packed.take(spoken.give_back(chunk))))
             commit = wanted.found(result.refs)
             if commit is None:
-                raise NotFound(f"There is no branch {wanted} in {entrance.url} any more.", "Set the git URL again, with another branch.")
+                raise NotFound(f"There is no branch {wanted} in {access.url} any more.", "Set the git URL again, with another branch.")
             return _hex(commit), [name.decode() for name in result.new_shallow or ()]
 
-        return await self._speak(entrance, spoken, receive)
+        return await self._speak(access, spoken, receive)
 
-    async def _speak(self, entrance: Entrance, allowance: Allowance, ask: Callable[[Client], T]) -> T:
-        addresses = await addresses_of(entrance.url.host, entrance.url.port, entrance.networks)
+    async def _speak(self, access: RemoteAccess, allowance: Allowance, ask: Callable[[Client], T]) -> T:
+        addresses = await addresses_of(access.url.host, access.url.port, access.networks)
 
         def speak(client: Client) -> T:
-            with closing(client), _translated(entrance.url, client):
+            with closing(client), _translated(access.url, client):
                 return ask(client)
 
         async with AsyncExitStack() as stack:
             client = (
-                await stack.enter_async_context(upload_pack(entrance, addresses, allowance))
-                if entrance.url.is_ssh
-                else HttpsClient(entrance.url, addresses, allowance, self._authorities)
+                await stack.enter_async_context(upload_pack(access, addresses, allowance))
+                if access.url.is_ssh
+                else HttpsClient(access.url, addresses, allowance, self._authorities)
             )
             return await self._in_thread(allowance, lambda: speak(client))
 

@@ -13,7 +13,7 @@ from dulwich.protocol import Protocol, ReceivableProtocol
 from skypanel.domain.errors import Conflict, Denied, Unavailable
 from skypanel.domain.internet import IpAddress
 from skypanel.domain.names import printable
-from skypanel.domain.remote import Entrance, GitUrl
+from skypanel.domain.remote import GitUrl, RemoteAccess
 from skypanel.drivers.git.remote.allowance import Allowance
 from skypanel.drivers.git.remote.dialing import dial
 
@@ -67,31 +67,31 @@ class SshClient(TraditionalGitClient):
 
 
 @asynccontextmanager
-async def upload_pack(entrance: Entrance, addresses: Sequence[IpAddress], allowance: Allowance) -> AsyncIterator[SshClient]:
+async def upload_pack(access: RemoteAccess, addresses: Sequence[IpAddress], allowance: Allowance) -> AsyncIterator[SshClient]:
     """Connect, and start git on the server.
 
     Raises Conflict for a changed host key, before the server gets any data; Denied if it rejects the key; Unavailable.
     """
-    connection = await _log_in(entrance, addresses)
+    connection = await _log_in(access, addresses)
     allowance.hold(connection.abort)
     try:
         shown = connection.get_server_host_key()
         if shown is None:
-            raise _lost(entrance.url)
+            raise _lost(access.url)
         try:
             process = await connection.create_process(
-                f"git-upload-pack {shlex.quote(entrance.url.path)}", encoding=None, env={"GIT_PROTOCOL": "version=2"}
+                f"git-upload-pack {shlex.quote(access.url.path)}", encoding=None, env={"GIT_PROTOCOL": "version=2"}
             )
         except (OSError, asyncssh.Error) as error:
-            raise _lost(entrance.url) from error
+            raise _lost(access.url) from error
         yield SshClient(process, _text(shown), allowance)
     finally:
         connection.abort()
         await connection.wait_closed()
 
 
-async def _log_in(entrance: Entrance, addresses: Sequence[IpAddress]) -> asyncssh.SSHClientConnection:
-    url, options = entrance.url, _options(entrance)
+async def _log_in(access: RemoteAccess, addresses: Sequence[IpAddress]) -> asyncssh.SSHClientConnection:
+    url, options = access.url, _options(access)
     socket = await asyncio.to_thread(dial, url.host, url.port, addresses)
     try:
         async with asyncio.timeout(CONNECT_S):
@@ -102,7 +102,7 @@ async def _log_in(entrance: Entrance, addresses: Sequence[IpAddress]) -> asyncss
         raise Denied(f"{url.host} rejects the app's deploy key.") from error
     except (asyncssh.ConnectionLost, asyncssh.KeyExchangeFailed, ConnectionResetError) as error:
         # A server that has no host key of the requested type just disconnects.
-        if entrance.host_key and await _shown_key(url, addresses) not in {entrance.host_key, None}:
+        if access.host_key and await _shown_key(url, addresses) not in {access.host_key, None}:
             raise _changed(url) from error
         raise _lost(url) from error
     except (OSError, TimeoutError, asyncssh.Error) as error:
@@ -119,15 +119,15 @@ async def _shown_key(url: GitUrl, addresses: Sequence[IpAddress]) -> str | None:
     return None if key is None else _text(key)
 
 
-def _options(entrance: Entrance) -> dict[str, Any]:
-    expected = entrance.host_key and asyncssh.import_public_key(entrance.host_key)
+def _options(access: RemoteAccess) -> dict[str, Any]:
+    expected = access.host_key and asyncssh.import_public_key(access.host_key)
     return {
         "config": None,
         "agent_path": None,
         # Without a known key, the first one is trusted and stored.
         "known_hosts": ([expected], [], []) if expected else None,
-        "username": entrance.url.user,
-        "client_keys": [asyncssh.import_private_key(entrance.private_key)] if entrance.private_key else None,
+        "username": access.url.user,
+        "client_keys": [asyncssh.import_private_key(access.private_key)] if access.private_key else None,
         "password": None,
         "gss_host": None,
         "x509_trusted_certs": None,

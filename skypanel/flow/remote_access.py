@@ -10,7 +10,7 @@ from skypanel.domain.app import App
 from skypanel.domain.audit import AuditAction
 from skypanel.domain.errors import Conflict, Denied
 from skypanel.domain.internet import read_networks
-from skypanel.domain.remote import Entrance, GitUrl, Remote
+from skypanel.domain.remote import GitUrl, Remote, RemoteAccess
 from skypanel.flow import audit
 from skypanel.flow.configured import value
 from skypanel.ports.panel import Panel
@@ -18,17 +18,17 @@ from skypanel.store import deploy_keys, remotes
 
 
 @dataclass(frozen=True)
-class Shown:
+class RemoteInfo:
     """An app's remote, and the public key of its deploy key, each None if missing."""
 
     remote: Remote | None
     public_key: str | None
 
 
-async def show(panel: Panel, app: App) -> Shown:
+async def show(panel: Panel, app: App) -> RemoteInfo:
     """Return an app's remote and public deploy key."""
     async with panel.autocommit() as conn:
-        return Shown(await remotes.get(conn, app.id), await deploy_keys.public_key(conn, app.id))
+        return RemoteInfo(await remotes.get(conn, app.id), await deploy_keys.public_key(conn, app.id))
 
 
 async def deploy_key(panel: Panel, app: App, by: Account) -> str:
@@ -48,26 +48,26 @@ async def deploy_key(panel: Panel, app: App, by: Account) -> str:
     raise Conflict("The app's deploy key is being made.", "Try again.")
 
 
-NO_KEY = Shown(None, None)
+NO_KEY = RemoteInfo(None, None)
 
 
-async def to_public(panel: Panel, url: GitUrl) -> Entrance:
+async def to_public(panel: Panel, url: GitUrl) -> RemoteAccess:
     """Return what is needed to access a public repository."""
     async with panel.autocommit() as conn:
-        return Entrance(url, read_networks(str(await value(conn, "git_networks"))))
+        return RemoteAccess(url, read_networks(str(await value(conn, "git_networks"))))
 
 
-async def of(panel: Panel, app: App, url: GitUrl, shown: Shown) -> Entrance:
+async def of(panel: Panel, app: App, url: GitUrl, shown: RemoteInfo) -> RemoteAccess:
     """Return what an app needs to access a repository."""
     async with panel.autocommit() as conn:
         networks = read_networks(str(await value(conn, "git_networks")))
         secret = await deploy_keys.secret(conn, app.id) if url.is_ssh else None
     pinned = shown.remote.host_key if shown.remote and shown.remote.url.is_at(url) else None
-    return Entrance(url, networks, panel.cipher.decrypt(secret) if secret else None, pinned)
+    return RemoteAccess(url, networks, panel.cipher.decrypt(secret) if secret else None, pinned)
 
 
 @contextmanager
-def explained(url: GitUrl, shown: Shown) -> Iterator[None]:
+def explained(url: GitUrl, shown: RemoteInfo) -> Iterator[None]:
     """Add a hint to Denied errors: how the app's deploy key gives access to the repository."""
     try:
         yield
