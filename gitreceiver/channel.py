@@ -116,7 +116,7 @@ class Channel(asyncssh.SSHServerSession[bytes]):
         await self._until_writable()
         self._channel.write(chunk)
 
-    async def tell(self, text: bytes) -> None:
+    async def write_message(self, text: bytes) -> None:
         """Send text to the client's stderr. Raises Gone."""
         await self._until_writable()
         self._channel.write_stderr(text)

@@ -14,7 +14,7 @@ from skypanel.domain.transcript import failure
 
 # Output of git is buffered up to this size until the request has ended: HTTP/1 proxies end a request when its response begins.
 MAX_HELD_BYTES = 12 * MIB
-MAX_TOLD_BYTES = 16 * 1024
+MAX_MESSAGE_BYTES = 16 * 1024
 NOT_KEPT = {"Cache-Control": "no-cache, max-age=0, must-revalidate", "Pragma": "no-cache", "Expires": "Fri, 01 Jan 1980 00:00:00 GMT"}
 
 
@@ -79,9 +79,9 @@ class Exchange:
             self._break_off()
             raise Gone
 
-    async def tell(self, text: bytes) -> None:
+    async def write_message(self, text: bytes) -> None:
         """Keep text, which becomes the response if there is no other."""
-        self._told += text[: MAX_TOLD_BYTES - len(self._told)]
+        self._told += text[: MAX_MESSAGE_BYTES - len(self._told)]
 
     async def finish(self, status: int) -> web.StreamResponse:
         """Complete the response and return it. `status` is git's exit status."""

@@ -43,7 +43,7 @@ class Peer(Protocol):
         """Send bytes, with backpressure from the peer. Raises Gone."""
         ...
 
-    async def tell(self, text: bytes) -> None:
+    async def write_message(self, text: bytes) -> None:
         """Send text out of band, such as to stderr. Raises Gone."""
         ...
 
@@ -154,7 +154,7 @@ class _GitSession:
             except TimeoutError:
                 if self._asked:  # a pusher sends nothing during the build
                     continue
-                await self._tell(
+                await self._write_message(
                     failure(f"The connection timed out: nothing came for {self._git.idle_s:.0f} seconds. Try again.").encode() + b"\n"
                 )
                 return b""
@@ -174,11 +174,11 @@ class _GitSession:
 
     async def _complain(self, process: GitProcess) -> None:
         while chunk := await process.read_error():
-            await self._tell(chunk)
+            await self._write_message(chunk)
 
-    async def _tell(self, text: bytes) -> None:
+    async def _write_message(self, text: bytes) -> None:
         with suppress(Gone):
-            await self._peer.tell(text)
+            await self._peer.write_message(text)
 
     async def _answer(self, pipes: HookPipes) -> None:
         """Tell the hook whether the push is accepted."""

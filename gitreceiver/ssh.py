@@ -106,7 +106,7 @@ class SshListener:
             log.info("%s: %s %s", account.email, command.service, command.name)
             status = await self._git.converse(account, command, channel.protocol, channel)
         except SkyPanelError as error:
-            await channel.tell(refusal_line(error))
+            await channel.write_message(refusal_line(error))
         finally:
             channel.exit(status)
 

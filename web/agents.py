@@ -18,10 +18,10 @@ MAX_TOKEN = 200
 _MARK = re.compile(r"[0-9a-f]{64}|")
 
 
-async def hear(request: web.Request) -> web.Response:
+async def receive_heartbeat(request: web.Request) -> web.Response:
     """Record a heartbeat."""
     node = await _node(request)
-    await heartbeat.hear(request.app[PANEL], node, report.parse(await _json(request)))
+    await heartbeat.record(request.app[PANEL], node, report.parse(await _json(request)))
     return web.json_response({})
 
 

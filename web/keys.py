@@ -18,7 +18,7 @@ SETTINGS = web.AppKey("settings", Settings)
 REQUEST_ID = web.RequestKey("request_id", str)
 # The authenticated account.
 ACTOR = web.RequestKey("actor", Account)
-BEAT_S = web.AppKey("beat_s", float)
+KEEPALIVE_S = web.AppKey("keepalive_s", float)
 PENDING_RUNS = web.AppKey("pending_runs", PendingRuns)
 STREAMS = web.AppKey("streams", set[asyncio.Task[object]])
 CONSOLES = web.AppKey("consoles", Consoles)

@@ -15,13 +15,13 @@ from skypanel.domain.output import Place
 from skypanel.flow import deploys
 from skypanel.ports.panel import Panel
 from web.colours import shown
-from web.keys import BEAT_S, PANEL, STREAMS
+from web.keys import KEEPALIVE_S, PANEL, STREAMS
 
 FEW_LINES = 200
 MANY_LINES = 2000
 ALL_LINES = 1_000_000
 # The browser then reconnects and continues where it was, if it still has access.
-TURN_S = 5 * 60.0
+MAX_STREAM_S = 5 * 60.0
 RETRY_MS = 1000
 
 log = logging.getLogger(__name__)
@@ -58,10 +58,10 @@ async def stream(request: web.Request, deploy: Deploy) -> web.StreamResponse:
     await response.prepare(request)
     with registered(request):
         try:
-            async with asyncio.timeout(TURN_S), asyncio.TaskGroup() as tasks:
-                beats = tasks.create_task(_beat(response, request.app[BEAT_S]))
+            async with asyncio.timeout(MAX_STREAM_S), asyncio.TaskGroup() as tasks:
+                keepalives = tasks.create_task(_send_keepalives(response, request.app[KEEPALIVE_S]))
                 await _copy(request.app[PANEL], deploy, after, response)
-                beats.cancel()
+                keepalives.cancel()
         except* (TimeoutError, ConnectionError, SkyPanelError) as errors:
             # The browser is gone, or will reconnect and get the error.
             log.info("the log of %s is no longer read: %s", url(deploy), errors.exceptions)
@@ -104,7 +104,7 @@ async def _copy(panel: Panel, deploy: Deploy, after: Place | None, response: web
     await response.write(f"event: end\ndata: {ended.state}\n\n".encode())
 
 
-async def _beat(response: web.StreamResponse, every_s: float) -> None:
+async def _send_keepalives(response: web.StreamResponse, every_s: float) -> None:
     while True:
         await asyncio.sleep(every_s)
         await response.write(b":\n\n")

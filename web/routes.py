@@ -19,7 +19,7 @@ SLUG = "/nodes/agent/slugs/{digest:[0-9a-f]{64}}"
 ROUTES = (
     web.get("/internal/health", internal.health),
     web.get("/internal/traefik", internal.proxy),
-    web.post("/nodes/agent/heartbeat", agents.hear),
+    web.post("/nodes/agent/heartbeat", agents.receive_heartbeat),
     web.get("/nodes/agent/slugs", agents.slugs),
     web.get(SLUG, agents.slug),
     web.post("/nodes/agent/logs", agents.logs),

@@ -41,10 +41,10 @@ async def agent(panel: Panel, token: str) -> Node:
     return node
 
 
-async def hear(panel: Panel, node: Node, report: Report) -> None:
+async def record(panel: Panel, node: Node, report: Report) -> None:
     """Store a heartbeat; a joining or inactive node may become active at once."""
     async with panel.transaction() as conn:
-        await nodes.heard(conn, node.id, report)
+        await nodes.record_heartbeat(conn, node.id, report)
     if node.state in EAGER:
         with suppress(Unavailable):  # the next check repeats it
             await check_node(panel, node.id)

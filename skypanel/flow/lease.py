@@ -9,7 +9,7 @@ from skypanel.domain.errors import Unavailable
 LEASE_S = 20.0
 RENEW_EVERY_S = 5.0
 # A worker needs a moment to stop, so it begins before another worker can claim the job.
-LET_GO_S = 3.0
+RELEASE_MARGIN_S = 3.0
 
 Renew = Callable[[], Awaitable[bool]]
 
@@ -35,7 +35,7 @@ async def held(renew: Renew) -> AsyncIterator[None]:
                 if not await renew():
                     return
                 if not lease.expired():
-                    lease.reschedule(began_at + LEASE_S - LET_GO_S)
+                    lease.reschedule(began_at + LEASE_S - RELEASE_MARGIN_S)
 
     def end(_: asyncio.Task[None]) -> None:
         if not lease.expired():
@@ -43,7 +43,7 @@ async def held(renew: Renew) -> AsyncIterator[None]:
 
     renewing = asyncio.create_task(renew_regularly())
     try:
-        async with asyncio.timeout(LEASE_S - LET_GO_S) as lease:
+        async with asyncio.timeout(LEASE_S - RELEASE_MARGIN_S) as lease:
             renewing.add_done_callback(end)
             try:
                 yield

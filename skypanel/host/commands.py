@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 
-from skypanel.host.finishing import to_the_end
+from skypanel.host.cancellation import complete_despite_cancel
 
 
 class CommandFailed(Exception):
@@ -13,7 +13,7 @@ class CommandFailed(Exception):
 
 async def call(argv: Sequence[str], stdin: str = "", environment: Mapping[str, str] | None = None) -> str:
     """Run a program and return its output. Cancelling the call waits for the program's end. Raises CommandFailed."""
-    return await to_the_end(_call(argv, stdin, environment))
+    return await complete_despite_cancel(_call(argv, stdin, environment))
 
 
 async def undo(commands: Iterable[tuple[Sequence[str], str]], environment: Mapping[str, str]) -> None:

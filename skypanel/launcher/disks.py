@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Protocol
 
 from skypanel.domain.limits import BYTES_PER_FILE
+from skypanel.host.cancellation import complete_despite_cancel
 from skypanel.host.commands import CommandFailed, call
-from skypanel.host.finishing import to_the_end
 
 FULL_BYTES = 1024**2
 _BLOCK = 512
@@ -54,7 +54,7 @@ async def opened(disk: Disk) -> AsyncIterator[Disk]:
         await disk.open()
         yield disk
     finally:
-        await to_the_end(disk.close())
+        await complete_despite_cancel(disk.close())
 
 
 @dataclass(frozen=True)

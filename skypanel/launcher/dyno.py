@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from skypanel.domain.manifest import WEB, DynoState, Exit
+from skypanel.host.cancellation import cancel_and_wait
 from skypanel.host.commands import CommandFailed
 from skypanel.host.environment import at_terminal, boot, dyno_environment
-from skypanel.host.finishing import drop
 from skypanel.host.listening import Look
 from skypanel.host.overrun import sentence
 from skypanel.host.protocol import StartDyno
@@ -188,7 +188,7 @@ class Dyno:
             self.exit = Exit(code, None if overrun is None else sentence(overrun, self.request.limits))
             return f"exited with status {code}" if overrun is None else f"was stopped: {sentence(overrun, self.request.limits)}"
         finally:
-            await drop(watching, stopping, ended)
+            await cancel_and_wait(watching, stopping, ended)
 
     async def _stop_gracefully(self, sandbox: Running) -> None:
         """After a stop or restart request, send SIGTERM to each process, and SIGKILL to the rest after the grace period."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from skypanel.domain.errors import Conflict, NotFound
 from skypanel.domain.ids import AppId
 from skypanel.domain.manifest import SHOWN_COMMAND, DynoKey, Exit
-from skypanel.host.finishing import to_the_end
+from skypanel.host.cancellation import complete_despite_cancel
 from skypanel.host.listening import Look
 from skypanel.host.protocol import Message, Retire, RunOnce, SignalDyno, StartDyno, StopDyno, key_message
 from skypanel.launcher.dyno import Dyno
@@ -58,7 +58,7 @@ class Dynos:
             await asyncio.wait({task})
         except asyncio.CancelledError:
             dyno.stop(0)
-            await to_the_end(_ended(task))
+            await complete_despite_cancel(_ended(task))
             raise
         return dyno.exit
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from skypanel.domain.ids import AppId
 from skypanel.domain.limits import Limits
+from skypanel.host.cancellation import complete_despite_cancel
 from skypanel.host.commands import call
-from skypanel.host.finishing import to_the_end
 from skypanel.host.protocol import Message, Tenant
 from skypanel.launcher import running
 from skypanel.launcher.bounds import Bounds
@@ -73,7 +73,7 @@ class Machine:
             bounds.open(limits)
             yield bounds
         finally:
-            await to_the_end(bounds.close())
+            await complete_despite_cancel(bounds.close())
 
     def disk(self, name: str, size_bytes: int, tenant: Tenant) -> AbstractAsyncContextManager[Disk]:
         """Open an empty disk for the length of a block. Raises CommandFailed, OSError."""
@@ -95,7 +95,7 @@ class Machine:
         try:
             yield shared.disk, shared.folder
         finally:
-            await to_the_end(self._release_cache(app_id, shared))
+            await complete_despite_cancel(self._release_cache(app_id, shared))
 
     async def _release_cache(self, app_id: AppId, shared: "_SharedDisk") -> None:
         async with self._cache_lock:
@@ -121,7 +121,7 @@ class Machine:
             await call(mount_overlay(lower, upper, work, merged, unprivileged=self.system.unprivileged))
             yield merged
         finally:
-            await to_the_end(unmount(merged))
+            await complete_despite_cancel(unmount(merged))
 
     def own_folder(self, disk: Disk, name: str, tenant: Tenant) -> Path:
         """Return a folder on a disk that belongs to an app. It is made if missing."""
@@ -146,7 +146,7 @@ class Machine:
             sandbox.release()
             yield sandbox
         finally:
-            await to_the_end(self._end(sandbox, slot))
+            await complete_despite_cancel(self._end(sandbox, slot))
 
     async def _end(self, sandbox: Running, slot: int | None) -> None:
         await running.discard(sandbox)

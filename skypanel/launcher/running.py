@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from skypanel.host.cancellation import complete_despite_cancel
 from skypanel.host.commands import CommandFailed
 from skypanel.host.descriptors import Pipe, chunks, close_all, readable
-from skypanel.host.finishing import to_the_end
 from skypanel.launcher.sandbox import Spec, System, command, etc_files, options
 
 _START_TIMEOUT_S = 30.0
@@ -78,7 +78,7 @@ async def start(spec: Spec, system: System, streams: Streams) -> Running:
     try:
         return await asyncio.shield(starting)
     except asyncio.CancelledError:
-        await to_the_end(_discard_started(starting))
+        await complete_despite_cancel(_discard_started(starting))
         raise
 
 

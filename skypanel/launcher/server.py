@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 
 from skypanel.domain.errors import Conflict, Denied, Invalid, NotFound, SkyPanelError, Unavailable
 from skypanel.domain.manifest import Exit
+from skypanel.host.cancellation import cancel_and_wait
 from skypanel.host.channel import Channel, Received
 from skypanel.host.commands import CommandFailed
-from skypanel.host.finishing import drop
 from skypanel.host.protocol import (
     AskFeatures,
     AskLastLines,
@@ -225,7 +225,7 @@ async def _unless_interrupted(work: Coroutine[Any, Any, _T], interruption: Corou
         interrupting.result()
         return None
     finally:
-        await drop(working, interrupting)
+        await cancel_and_wait(working, interrupting)
 
 
 def listen(path: Path, owner: int) -> socket.socket:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from skypanel.domain.limits import Limits
 from skypanel.domain.manifest import Exit
-from skypanel.host.finishing import drop
+from skypanel.host.cancellation import cancel_and_wait
 from skypanel.host.overrun import Overrun, sentence
 from skypanel.host.protocol import OpenWorkspace, RunStep, Tenant
 from skypanel.launcher.bounds import Bounds, over_now, watch
@@ -56,7 +56,7 @@ class Workspace:
                 sandbox.kill()
             code = await ended
         finally:
-            await drop(watching, ended)
+            await cancel_and_wait(watching, ended)
         if self.overrun is None:
             self.overrun = await over_now(self.bounds, self.disks)
         return code

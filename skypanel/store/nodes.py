@@ -155,7 +155,7 @@ async def note(conn: Connection, node_id: NodeId, error: str) -> None:
     await conn.execute(_of(node_id).values(error=error))
 
 
-async def heard(conn: Connection, node_id: NodeId, report: Report) -> None:
+async def record_heartbeat(conn: Connection, node_id: NodeId, report: Report) -> None:
     """Record a heartbeat."""
     stored = report.to_json()
     staged = stored.pop("staged")

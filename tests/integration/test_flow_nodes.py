@@ -68,7 +68,7 @@ async def provisioned(stage, machine, node=None):
 
     await until(started)
     while not work.done():
-        await heartbeat.hear(stage.panel, await now(stage, node), REPORT)
+        await heartbeat.record(stage.panel, await now(stage, node), REPORT)
         await asyncio.wait([work], timeout=0.05)
     await work
     return await now(stage, node)
@@ -271,7 +271,7 @@ class TestProvisioning:
         stage.panel.swarm.join("m1")
         work = asyncio.create_task(provision.work(stage.panel, "another"))
         await until(lambda: any("agent start" in command for command in machine.commands))
-        await heartbeat.hear(stage.panel, node, REPORT)
+        await heartbeat.record(stage.panel, node, REPORT)
         await work
         node = await now(stage, node)
         assert (node.state, node.attempt) == (NodeState.ACTIVE, 2)
@@ -282,7 +282,7 @@ class TestProvisioning:
         await nodes_flow.provision(stage.panel, stage.admin, "one")
         await provision.work(stage.panel, "worker")
         assert (await now(stage, active)).state is NodeState.JOINING
-        await heartbeat.hear(stage.panel, await now(stage, active), REPORT)
+        await heartbeat.record(stage.panel, await now(stage, active), REPORT)
         assert (await now(stage, active)).state is NodeState.ACTIVE
 
     async def test_what_a_machine_says_is_shown_without_its_escapes(self, stage, machine):
@@ -357,7 +357,7 @@ class TestHealth:
     async def test_it_comes_back_by_itself(self, stage, active):
         await silence(stage, active, 60)
         await watch.check(stage.panel)
-        await heartbeat.hear(stage.panel, await now(stage, active), REPORT)
+        await heartbeat.record(stage.panel, await now(stage, active), REPORT)
         assert (await now(stage, active)).state is NodeState.ACTIVE
         assert stage.panel.swarm.known["m1"].availability is Availability.ACTIVE
         assert await open_alerts(stage) == []
@@ -373,7 +373,7 @@ class TestHealth:
         await watch.check(stage.panel)
         assert (await now(stage, active)).state is NodeState.INACTIVE
         stage.panel.swarm.change("m1", is_ready=True)
-        await heartbeat.hear(stage.panel, await now(stage, active), REPORT)
+        await heartbeat.record(stage.panel, await now(stage, active), REPORT)
         assert (await now(stage, active)).state is NodeState.DRAINED
 
     async def test_what_somebody_set_by_hand_is_set_right(self, stage, active):
@@ -490,7 +490,7 @@ class TestSlugs:
         assert node.state is NodeState.JOINING
         assert stage.panel.swarm.known["m1"].availability is Availability.DRAIN
         digests = (await heartbeat.orders(stage.panel, node, "")).digests
-        await heartbeat.hear(stage.panel, node, Report(2, 0, 1, 1, 1, 1, 0, staged=tuple(digests)))
+        await heartbeat.record(stage.panel, node, Report(2, 0, 1, 1, 1, 1, 0, staged=tuple(digests)))
         assert (await now(stage, node)).state is NodeState.ACTIVE
 
     async def test_a_rollout_waits_for_the_active_nodes(self, stage, active, app):
@@ -499,12 +499,12 @@ class TestSlugs:
         with pytest.raises(Unavailable, match="did not reach one within"):
             await staging.stage_elsewhere(stage.panel.database, app, digest, timeout_s=0.3)
         assert not waiting.done()
-        await heartbeat.hear(stage.panel, active, Report(2, 0, 1, 1, 1, 1, 0, staged=(digest,)))
+        await heartbeat.record(stage.panel, active, Report(2, 0, 1, 1, 1, 1, 0, staged=(digest,)))
         await asyncio.wait_for(waiting, 5)
 
     async def test_a_node_that_cannot_have_it_is_named(self, stage, active, app):
         digest = factories.digest()
-        await heartbeat.hear(stage.panel, active, Report(2, 0, 1, 1, 1, 1, 0, failures={digest: "no space left"}))
+        await heartbeat.record(stage.panel, active, Report(2, 0, 1, 1, 1, 1, 0, failures={digest: "no space left"}))
         with pytest.raises(Unavailable, match="node one cannot load the slug of hello: no space left"):
             await staging.stage_elsewhere(stage.panel.database, app, digest)
 

@@ -13,7 +13,7 @@ from skypanel.domain.password import MOST_HERE, MOST_OF_ACCOUNT, MOST_OF_ADDRESS
 from skypanel.domain.routing import Address
 from skypanel.flow import accounts, passwords
 from skypanel.store import audit
-from tests.fixtures.web import BEAT_S, HOST, ORIGIN, SETTINGS, Client
+from tests.fixtures.web import HOST, KEEPALIVE_S, ORIGIN, SETTINGS, Client
 from web import assets
 from web.app import create_app
 
@@ -84,7 +84,9 @@ async def test_with_tls_the_cookies_are_ones_that_no_app_can_set(client, stage, 
 async def far(stage):
     """A client of a panel with a domain of its own."""
     panel = replace(stage.panel, address=Address("apps.example.com", 2222, 8080, 8443))
-    async with Client(TestServer(create_app(panel, SETTINGS, beat_s=BEAT_S)), headers={"Host": "skypanel.apps.example.com:8080"}) as client:
+    async with Client(
+        TestServer(create_app(panel, SETTINGS, keepalive_s=KEEPALIVE_S)), headers={"Host": "skypanel.apps.example.com:8080"}
+    ) as client:
         yield client
 
 

@@ -6,7 +6,7 @@ import selectors
 import pytest
 
 from skypanel.domain.errors import Conflict, Denied, Invalid, NotFound, Throttled, Unavailable, Unpaid
-from skypanel.flow.lease import LEASE_S, LET_GO_S, RENEW_EVERY_S, LeaseLost, held
+from skypanel.flow.lease import LEASE_S, RELEASE_MARGIN_S, RENEW_EVERY_S, LeaseLost, held
 
 
 class Jumping(selectors.SelectSelector):
@@ -84,7 +84,7 @@ def test_a_database_that_stays_away_ends_the_block_before_the_lease_ends():
 
     at, lost = run(ended(renew))
     assert asked == [5, 10, 15]
-    assert at == LEASE_S - LET_GO_S
+    assert at == LEASE_S - RELEASE_MARGIN_S
     assert isinstance(lost, LeaseLost)
 
 
@@ -93,7 +93,7 @@ def test_a_renewal_that_never_answers_ends_the_block_before_the_lease_ends():
         await asyncio.Event().wait()
 
     at, lost = run(ended(renew))
-    assert at == LEASE_S - LET_GO_S
+    assert at == LEASE_S - RELEASE_MARGIN_S
     assert isinstance(lost, LeaseLost)
 
 
@@ -104,7 +104,7 @@ def test_an_answer_that_comes_late_prolongs_the_lease_from_when_it_was_asked_for
         return await next(answers)()
 
     at, _ = run(ended(renew))
-    assert at == RENEW_EVERY_S + LEASE_S - LET_GO_S
+    assert at == RENEW_EVERY_S + LEASE_S - RELEASE_MARGIN_S
 
 
 def test_a_database_that_comes_back_in_time_is_nothing_to_the_block():

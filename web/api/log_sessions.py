@@ -10,7 +10,7 @@ MAX_LINES = 1500
 SOURCES = {"heroku": "skypanel"}  # Heroku's name for lines of the platform itself, and ours
 
 
-class Wishes(Body):
+class NewLogSession(Body):
     """Which lines of a log, and whether those to come."""
 
     dyno: Text | None = None
@@ -20,14 +20,14 @@ class Wishes(Body):
     tail: bool = False
 
 
-async def create(call: Call, body: Wishes) -> Reply:
+async def create(call: Call, body: NewLogSession) -> Reply:
     """Return where to read the log lines of an app, of one of its dynos or process types, or from one source."""
     app = await call.app()
-    wishes = {
+    options = {
         "dyno": body.dyno or body.type,
         "lines": min(body.lines, MAX_LINES),
         "source": SOURCES.get(body.source or "", body.source),
         "tail": body.tail,
     }
-    url = tickets.url(call, app, "logs", wishes)
+    url = tickets.url(call, app, "logs", options)
     return Reply(dynos.log_session(url, call.panel.clock.now()), 201)

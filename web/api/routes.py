@@ -119,7 +119,7 @@ _DESCRIBED: tuple[Endpoint | OpenEndpoint, ...] = (
     Endpoint("GET", f"{APP}/builds/{{build}}", _VIEW, builds.show, gives=one(Build)),
     Endpoint("DELETE", f"{APP}/builds/{{build}}", Action.PUSH, builds.cancel, gives=one(Build)),
     Endpoint("POST", f"{APP}/builds/{{build}}/actions/cancel", Action.PUSH, builds.cancel, gives=one(Build)),
-    Endpoint("POST", f"{APP}/log-sessions", _VIEW, log_sessions.create, takes=log_sessions.Wishes, gives=made(LogSession)),
+    Endpoint("POST", f"{APP}/log-sessions", _VIEW, log_sessions.create, takes=log_sessions.NewLogSession, gives=made(LogSession)),
     OpenEndpoint("GET", "/streams/logs/{ticket}", streams.logs, gives=Gives(str, content_types=(TEXT, EVENTS))),
     OpenEndpoint("GET", "/streams/releases/{ticket}", streams.output, gives=Gives(str, content_types=(TEXT,))),
     OpenEndpoint("GET", "/streams/builds/{ticket}", streams.build_output, gives=Gives(str, content_types=(TEXT,))),

@@ -16,7 +16,7 @@ from skypanel.flow import deploys
 from web.api import tickets
 from web.api.tickets import Ticket
 from web.colours import shown
-from web.keys import ACCESS_CHECKS, BEAT_S, PANEL, AccessCheck
+from web.keys import ACCESS_CHECKS, KEEPALIVE_S, PANEL, AccessCheck
 from web.live import registered
 
 EVENTS = "text/event-stream"
@@ -33,25 +33,25 @@ async def logs(request: web.Request, params: Mapping[str, str]) -> web.StreamRes
     """Send an app's log lines, and go on after the one that the client has."""
     panel, ticket = request.app[PANEL], tickets.read(request, "logs", params["ticket"])
     _, app = await tickets.admit(panel, ticket)
-    after, wishes = _place(request.headers.get("Last-Event-ID", "")), ticket.wishes
-    if after and not wishes["tail"]:
+    after, options = _place(request.headers.get("Last-Event-ID", "")), ticket.options
+    if after and not options["tail"]:
         raise tickets.ended()
-    lines = panel.logs.read(app, RESUMED_LINES if after else wishes["lines"], follow=wishes["tail"], dyno=wishes["dyno"])
-    return await _send(request, ticket, _wanted(lines, wishes["source"], after))
+    lines = panel.logs.read(app, RESUMED_LINES if after else options["lines"], follow=options["tail"], dyno=options["dyno"])
+    return await _send(request, ticket, _wanted(lines, options["source"], after))
 
 
 async def output(request: web.Request, params: Mapping[str, str]) -> web.StreamResponse:
     """Send what the deploy of a release printed, and what it prints until it has ended."""
     ticket = tickets.read(request, "releases", params["ticket"])
     _, app = await tickets.admit(request.app[PANEL], ticket)
-    return await _printed(request, ticket, await deploys.of_version(request.app[PANEL], app, ticket.wishes["version"]))
+    return await _printed(request, ticket, await deploys.of_version(request.app[PANEL], app, ticket.options["version"]))
 
 
 async def build_output(request: web.Request, params: Mapping[str, str]) -> web.StreamResponse:
     """Send what a build printed, and what it prints until what came of it is live or has failed."""
     ticket = tickets.read(request, "builds", params["ticket"])
     _, app = await tickets.admit(request.app[PANEL], ticket)
-    return await _printed(request, ticket, await deploys.of_build(request.app[PANEL], app, BuildId(UUID(ticket.wishes["build"]))))
+    return await _printed(request, ticket, await deploys.of_build(request.app[PANEL], app, BuildId(UUID(ticket.options["build"]))))
 
 
 async def _printed(request: web.Request, ticket: Ticket, deploy: Deploy) -> web.StreamResponse:
@@ -82,22 +82,27 @@ async def _send(request: web.Request, ticket: Ticket, lines: AsyncIterator[tuple
                 text = f"id: {place}\ndata: {line}\n\n" if is_events else f"{line}\n"
                 await response.write(text.encode(errors="replace"))
 
-    return await _copy_while_valid(request, ticket, response, copy(), beats=is_events)
+    return await _copy_while_valid(request, ticket, response, copy(), has_keepalives=is_events)
 
 
 async def _copy_while_valid(
-    request: web.Request, ticket: Ticket, response: web.StreamResponse, copying: Coroutine[None, None, None], *, beats: bool = False
+    request: web.Request,
+    ticket: Ticket,
+    response: web.StreamResponse,
+    copying: Coroutine[None, None, None],
+    *,
+    has_keepalives: bool = False,
 ) -> web.StreamResponse:
     """Copy until the stream ends, the client disconnects, or its token is no longer valid."""
     with registered(request):
         try:
             async with asyncio.TaskGroup() as tasks:
                 watch = tasks.create_task(_until_invalid(request.app, ticket))
-                beat = tasks.create_task(_beat(response, request.app[BEAT_S])) if beats else None
+                keepalives = tasks.create_task(_send_keepalives(response, request.app[KEEPALIVE_S])) if has_keepalives else None
                 await copying
                 watch.cancel()
-                if beat:
-                    beat.cancel()
+                if keepalives:
+                    keepalives.cancel()
         except* (ConnectionError, SkyPanelError) as errors:
             log.info("a stream of app %s has ended: %s", ticket.app_id, errors.exceptions)
     return response
@@ -131,7 +136,7 @@ async def _check(app: web.Application, ticket: Ticket) -> None:
             continue
 
 
-async def _beat(response: web.StreamResponse, every_s: float) -> None:
+async def _send_keepalives(response: web.StreamResponse, every_s: float) -> None:
     while True:
         await asyncio.sleep(every_s)
         await response.write(b":\n\n")

@@ -35,17 +35,17 @@ def ended() -> NotFound:
 
 @dataclass(frozen=True)
 class Ticket:
-    """What a signed URL opens: a stream of an app, with the rights of a token. Each endpoint defines its own `wishes`."""
+    """What a signed URL opens: a stream of an app, with the rights of a token. Each endpoint defines its own `options`."""
 
     token_id: TokenId
     app_id: AppId
-    wishes: Mapping[str, Any]
+    options: Mapping[str, Any]
 
 
-def url(call: Call, app: App, kind: str, wishes: Mapping[str, Any]) -> str:
-    """Return the URL of a stream. It stays the same all day for the same caller and wishes."""
+def url(call: Call, app: App, kind: str, options: Mapping[str, Any]) -> str:
+    """Return the URL of a stream. It stays the same all day for the same caller and options."""
     expiry = _day(call.panel.clock.now()) + 2
-    body = json.dumps([kind, str(call.caller.token_id), str(app.id), expiry, wishes], sort_keys=True).encode()
+    body = json.dumps([kind, str(call.caller.token_id), str(app.id), expiry, options], sort_keys=True).encode()
     return f"{origin(call.request)}/streams/{kind}/{_text(body)}.{_signature(call.request, body)}"
 
 
@@ -58,10 +58,10 @@ def read(request: web.Request, kind: str, text: str) -> Ticket:
         raise ended() from None
     if not hmac.compare_digest(_signature(request, body).encode(), signature.encode()):
         raise ended()
-    of, token_id, app_id, expiry, wishes = json.loads(body)
+    of, token_id, app_id, expiry, options = json.loads(body)
     if of != kind or _day(request.app[PANEL].clock.now()) >= expiry:
         raise ended()
-    return Ticket(TokenId(UUID(token_id)), AppId(UUID(app_id)), wishes)
+    return Ticket(TokenId(UUID(token_id)), AppId(UUID(app_id)), options)
 
 
 async def admit(panel: Panel, ticket: Ticket, action: Action = Action.VIEW_APP) -> tuple[Account, App]:

@@ -43,7 +43,7 @@ class Agent:
             self._changed.clear()
             try:
                 report = {**machine.report(), "staged": staged(self._docker, self._base), "failures": dict(self._staging.failures)}
-                self._panel.tell(report)
+                self._panel.send_heartbeat(report)
                 failures = 0
             except PASSING as error:
                 failures += 1

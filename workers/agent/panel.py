@@ -57,7 +57,7 @@ class Panel:
         self._token: str = config["token"]
         self._context = ssl.create_default_context(cadata=config["ca"])
 
-    def tell(self, report: dict[str, Any]) -> None:
+    def send_heartbeat(self, report: dict[str, Any]) -> None:
         """Send a heartbeat. Raises Refused."""
         self._send("POST", "/heartbeat", json.dumps(report).encode())
 

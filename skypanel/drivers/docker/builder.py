@@ -24,7 +24,7 @@ from skypanel.drivers.docker.guard import Guard
 from skypanel.drivers.docker.spec import OUT_OF_MEMORY, Place
 from skypanel.host import firewall
 from skypanel.host.allowed import Allowed
-from skypanel.host.finishing import drop, to_the_end
+from skypanel.host.cancellation import cancel_and_wait, complete_despite_cancel
 from skypanel.host.lines import LineSplitter
 from skypanel.host.overrun import Overrun, sentence
 from skypanel.host.resolvers import nameservers
@@ -91,7 +91,7 @@ class ContainerBuilder:
                 async with workspace.watched(deadline):
                     yield workspace
         finally:
-            await to_the_end(self._leave(place, guard))
+            await complete_despite_cancel(self._leave(place, guard))
 
     async def _leave(self, place: Place, guard: Guard | None) -> None:
         await container_sweep.remove(self._docker, place.name)
@@ -125,7 +125,7 @@ class ContainerBuilder:
                 streams.end()
                 return b"".join([chunk async for _, chunk in streams.frames()]).decode(errors="replace").splitlines()
         finally:
-            await to_the_end(container_sweep.discard(self._docker, name))
+            await complete_despite_cancel(container_sweep.discard(self._docker, name))
 
 
 async def create(docker: DockerApi, spec: Json, name: str | None = None) -> str:
@@ -168,7 +168,7 @@ class ContainerWorkspace:
                     feeding.result()
                 return exit_
             finally:
-                await drop(feeding)
+                await cancel_and_wait(feeding)
 
     async def read(self, step: Step) -> AsyncGenerator[bytes, None]:
         """Yield a step's stdout as it comes.
@@ -199,7 +199,7 @@ class ContainerWorkspace:
         try:
             yield
         finally:
-            await drop(watching)
+            await cancel_and_wait(watching)
 
     async def _watch(self, deadline: float | None) -> None:
         """Kill the steps when a limit is exceeded. `deadline` is a time of the event loop's clock."""
@@ -227,7 +227,7 @@ class ContainerWorkspace:
                 yield container, streams
         finally:
             self._running.discard(container)
-            await to_the_end(container_sweep.discard(self._docker, container))
+            await complete_despite_cancel(container_sweep.discard(self._docker, container))
 
     async def _exit(self, container: str) -> Exit:
         """Wait for the end of a container that prints nothing more, and return its exit. Raises Unavailable."""

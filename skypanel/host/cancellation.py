@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 _T = TypeVar("_T")
 
 
-async def to_the_end(work: Coroutine[Any, Any, _T]) -> _T:
+async def complete_despite_cancel(work: Coroutine[Any, Any, _T]) -> _T:
     """Return what `work` returns. If the caller is cancelled meanwhile, CancelledError is raised after the work is done."""
     task = asyncio.create_task(work)
     cancelled: asyncio.CancelledError | None = None
@@ -21,11 +21,11 @@ async def to_the_end(work: Coroutine[Any, Any, _T]) -> _T:
     return task.result()
 
 
-async def drop(*tasks: asyncio.Task[Any]) -> None:
+async def cancel_and_wait(*tasks: asyncio.Task[Any]) -> None:
     """Cancel tasks and wait for their end. Their results and errors are ignored."""
     for task in tasks:
         task.cancel()
-    await to_the_end(_all_done(tasks))
+    await complete_despite_cancel(_all_done(tasks))
 
 
 async def _all_done(tasks: tuple[asyncio.Task[Any], ...]) -> None:
