@@ -9,7 +9,7 @@ from functools import partial
 
 from skypanel.domain.account import PublicKey
 from skypanel.domain.engine import EngineKind
-from skypanel.domain.stack import Image
+from skypanel.domain.stack import StackImage
 from skypanel.domain.storage import Storage, StorageKind
 from skypanel.drivers.celery import CeleryQueue, receiving
 from skypanel.drivers.clock import SystemClock
@@ -172,4 +172,4 @@ def _load_swarm(settings: Settings) -> Swarm:
     from skypanel.drivers.docker.stack import define
     from skypanel.drivers.swarm.nodes import SwarmNodes
 
-    return SwarmNodes(settings.docker_host, (define(Image.RUN).name,))
+    return SwarmNodes(settings.docker_host, (define(StackImage.RUN).name,))

@@ -44,7 +44,7 @@ _Part = tuple[UsagePeriod, int]  # of an hour, in microseconds
 
 
 @dataclass(frozen=True)
-class Usage:
+class HourlyUsage:
     """What an app used in the hour that begins at `hour`: the seconds of all its dynos added up, and their cost."""
 
     app_id: AppId
@@ -105,7 +105,7 @@ def hour_of(moment: datetime) -> datetime:
     return moment - (moment - _EPOCH) % HOUR
 
 
-def usage(spans: Iterable[UsagePeriod], since: datetime, until: datetime) -> list[Usage]:
+def usage(spans: Iterable[UsagePeriod], since: datetime, until: datetime) -> list[HourlyUsage]:
     """Return what apps used between two times, one item for each app and hour. Partial hours count in proportion."""
     parts: dict[tuple[AppId, datetime], list[_Part]] = defaultdict(list)
     for span in spans:
@@ -118,15 +118,15 @@ def usage(spans: Iterable[UsagePeriod], since: datetime, until: datetime) -> lis
     return [_sum(app_id, hour, parts[app_id, hour]) for app_id, hour in sorted(parts, key=lambda key: (key[1], key[0]))]
 
 
-def _sum(app_id: AppId, hour: datetime, parts: Sequence[_Part]) -> Usage:
+def _sum(app_id: AppId, hour: datetime, parts: Sequence[_Part]) -> HourlyUsage:
     microseconds = sum(span.quantity * time for span, time in parts)
     price = sum((span.hourly_price * span.quantity * time for span, time in parts), start=Decimal(0))
     cost = (price / _MICROSECONDS_AN_HOUR).quantize(SMALLEST, ROUND_HALF_EVEN)
     newest, _ = max(parts, key=lambda part: part[0].since)
-    return Usage(app_id, newest.app_name, hour, Decimal(microseconds).scaleb(-6), cost)
+    return HourlyUsage(app_id, newest.app_name, hour, Decimal(microseconds).scaleb(-6), cost)
 
 
-def costs(used: Iterable[Usage]) -> dict[datetime, Decimal]:
+def costs(used: Iterable[HourlyUsage]) -> dict[datetime, Decimal]:
     """Return the cost of each hour, all apps together, in order of time."""
     result: dict[datetime, Decimal] = defaultdict(Decimal)
     for one in sorted(used, key=lambda one: one.hour):
@@ -134,7 +134,7 @@ def costs(used: Iterable[Usage]) -> dict[datetime, Decimal]:
     return dict(result)
 
 
-def by_app(used: Iterable[Usage | AppUsage]) -> list[AppUsage]:
+def by_app(used: Iterable[HourlyUsage | AppUsage]) -> list[AppUsage]:
     """Return the total of each app, most expensive first. An app has the name of its last item."""
     result: dict[AppId, AppUsage] = {}
     for one in used:
@@ -143,7 +143,7 @@ def by_app(used: Iterable[Usage | AppUsage]) -> list[AppUsage]:
     return sorted(result.values(), key=lambda app: (-app.cost, app.app_name))
 
 
-def by_day(used: Iterable[Usage | DayUsage], days: Sequence[date]) -> list[DayUsage]:
+def by_day(used: Iterable[HourlyUsage | DayUsage], days: Sequence[date]) -> list[DayUsage]:
     """Return the total of each of these days, in their order."""
     result = {day: DayUsage(day, Decimal(0), Decimal(0)) for day in days}
     for one in used:

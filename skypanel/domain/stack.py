@@ -20,7 +20,7 @@ _LISTS = {"run": ("run.packages",), "build": ("run.packages", "build.packages")}
 TOOLS = "/tools"
 
 
-class Image(StrEnum):
+class StackImage(StrEnum):
     """Which of the two images of the stack."""
 
     RUN = "run"
@@ -31,7 +31,7 @@ class Image(StrEnum):
 class Definition:
     """One image: `files` are those of the stack's folder, by name; `tools` are our own programs and their versions."""
 
-    image: Image
+    image: StackImage
     files: Mapping[str, str]
     tools: Mapping[str, str] = field(default_factory=dict)
 

@@ -16,7 +16,7 @@ _HERE, _ABOVE = "./", "../"
 
 
 @dataclass(frozen=True)
-class Part:
+class SubmoduleTree:
     """The tree of a submodule's commit (hex), its path in the app, and the folder of its objects."""
 
     path: str
@@ -41,9 +41,9 @@ def resolve(url: str, of: GitUrl | None) -> GitUrl:
     return parse_url(str(replace(of, path=f"{base}/{url}")))
 
 
-def whole(tree: Tree, parts: Mapping[str, Tree]) -> Tree:
-    """Return a tree combined with those of its submodules, which `parts` has by path. Raises Invalid if there are too many files."""
-    of_all = [("", tree), *((f"{path}/", part) for path, part in parts.items())]
+def whole(tree: Tree, submodules: Mapping[str, Tree]) -> Tree:
+    """Return a tree combined with those of its submodules, which `submodules` has by path. Raises Invalid if there are too many files."""
+    of_all = [("", tree), *((f"{path}/", submodule) for path, submodule in submodules.items())]
     files = sum(each.files for _, each in of_all)
     if files > MAX_ENTRIES:
         raise Invalid(f"With its submodules, the commit contains more than {MAX_ENTRIES} files.", "Leave out what the app does not need.")
@@ -53,6 +53,6 @@ def whole(tree: Tree, parts: Mapping[str, Tree]) -> Tree:
         sum(each.size_bytes for _, each in of_all),
         prefix + largest.largest_path,
         largest.largest_bytes,
-        tuple(prefix + path for prefix, each in of_all for path in each.submodules if prefix + path not in parts),
+        tuple(prefix + path for prefix, each in of_all for path in each.submodules if prefix + path not in submodules),
         tuple(prefix + path for prefix, each in of_all for path in each.lfs_pointers),
     )

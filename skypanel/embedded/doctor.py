@@ -18,7 +18,7 @@ from skypanel.embedded import health, users
 from skypanel.embedded.children import log_path
 from skypanel.embedded.finding import Finding
 from skypanel.embedded.listeners import check_public_ports
-from skypanel.embedded.machine import Machine, as_found, look
+from skypanel.embedded.machine import HostFeatures, as_found, inspect
 from skypanel.embedded.open_files import CONNECTIONS, WANTED
 from skypanel.embedded.packages import Program, missing_programs
 from skypanel.embedded.supervisor import Supervisor
@@ -36,7 +36,7 @@ class Check:
     """One check of a machine, with the message if `holds` is false."""
 
     name: str
-    holds: Callable[[Machine], bool]
+    holds: Callable[[HostFeatures], bool]
     wrong: str
     remedy: str
     is_warning: bool = False
@@ -167,7 +167,7 @@ def _kind(finding: Finding) -> str:
 async def findings(environ: Mapping[str, str]) -> tuple[Finding, ...]:
     """Check the machine, and the panel if there is one."""
     home = home_folder(environ)
-    machine = look()
+    machine = inspect()
     features = await launcher_features(environ)
     return (
         *program_findings(missing_programs(), is_root=os.geteuid() == 0),
@@ -196,7 +196,7 @@ def program_findings(missing: Iterable[Program], *, is_root: bool) -> tuple[Find
     )
 
 
-def kernel_findings(machine: Machine) -> tuple[Finding, ...]:
+def kernel_findings(machine: HostFeatures) -> tuple[Finding, ...]:
     """Return a finding for each check that fails."""
     return tuple(Finding(check.name, check.wrong, check.remedy, check.is_warning) for check in KERNEL_CHECKS if not check.holds(machine))
 
@@ -236,10 +236,10 @@ async def _panel_findings(environ: Mapping[str, str]) -> tuple[Finding, ...]:
     except SkyPanelError:
         stopped = Finding("panel", f"The panel in {loaded.home} is not running.", "Start it with `skypanel up`.", is_warning=True)
         return (stopped, *_port_findings(environ, loaded))
-    answers = await together(*(part.answers(loaded) for part in health.PARTS))
+    answers = await together(*(part.answers(loaded) for part in health.SERVICES))
     return tuple(
         Finding(part.title, "It does not answer.", f"See its log: {log_path(loaded.home, part.name)}")
-        for part, answered in zip(health.PARTS, answers, strict=True)
+        for part, answered in zip(health.SERVICES, answers, strict=True)
         if not answered
     )
 

@@ -22,7 +22,7 @@ PATIENCE_S = 2.0
 
 
 @dataclass(frozen=True)
-class Part:
+class Service:
     """One part: its log's name, its title for people, its check, and the timeout of its start in seconds."""
 
     name: str
@@ -57,7 +57,7 @@ async def traefik_answers(settings: Settings) -> bool:
     return await _is_ok(f"http://127.0.0.1:{settings.traefik_port}/ping")
 
 
-async def front_door_answers(settings: Settings) -> bool:
+async def public_ports_answer(settings: Settings) -> bool:
     """Whether Traefik routes to the dashboard on both of its ports.
 
     The first request at each port also tells the plugin which server it is in. Only then are slow request bodies allowed.
@@ -126,15 +126,15 @@ async def _is_ok(url: str, headers: Mapping[str, str] | None = None) -> bool:
         return False
 
 
-STORAGE_PARTS = (Part("postgres", "Postgres", postgres_answers), Part("valkey", "Valkey", valkey_answers))
-LAUNCHER_PART = Part("launcher", "launcher", launcher_answers, 20.0)
-FRONT_DOOR_PART = Part("traefik", "front door", front_door_answers)
-PANEL_PARTS = (
-    Part("web", "dashboard", web_answers),
-    Part("traefik", "Traefik", traefik_answers),
-    FRONT_DOOR_PART,
-    Part("receiver", "git receiver", receiver_answers),
-    Part("worker", "worker", partial(works, "deploys")),
-    Part("schedule", "schedule", partial(works, "schedule")),
+STORAGE_SERVICES = (Service("postgres", "Postgres", postgres_answers), Service("valkey", "Valkey", valkey_answers))
+LAUNCHER_SERVICE = Service("launcher", "launcher", launcher_answers, 20.0)
+PUBLIC_PORTS = Service("traefik", "public ports", public_ports_answer)
+PANEL_SERVICES = (
+    Service("web", "dashboard", web_answers),
+    Service("traefik", "Traefik", traefik_answers),
+    PUBLIC_PORTS,
+    Service("receiver", "git receiver", receiver_answers),
+    Service("worker", "worker", partial(works, "deploys")),
+    Service("schedule", "schedule", partial(works, "schedule")),
 )
-PARTS = (*STORAGE_PARTS, LAUNCHER_PART, *PANEL_PARTS)
+SERVICES = (*STORAGE_SERVICES, LAUNCHER_SERVICE, *PANEL_SERVICES)

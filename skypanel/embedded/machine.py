@@ -16,7 +16,7 @@ SECCOMP = Path("/proc/sys/kernel/seccomp/actions_avail")
 
 
 @dataclass(frozen=True)
-class Machine:
+class HostFeatures:
     """The facts that `doctor` checks."""
 
     is_root: bool
@@ -33,9 +33,9 @@ class Machine:
     open_files: int
 
 
-def look() -> Machine:
+def inspect() -> HostFeatures:
     """Inspect this machine, without changes to it."""
-    return Machine(
+    return HostFeatures(
         is_root=os.geteuid() == 0,
         has_user_namespaces=_is_on("/proc/sys/user/max_user_namespaces")
         and _is_on("/proc/sys/kernel/unprivileged_userns_clone", otherwise=True),
@@ -53,7 +53,7 @@ def look() -> Machine:
     )
 
 
-def as_found(machine: Machine, features: Mapping[str, Any]) -> Machine:
+def as_found(machine: HostFeatures, features: Mapping[str, Any]) -> HostFeatures:
     """Return the machine with the features that a running launcher found by trying them."""
     return replace(
         machine,

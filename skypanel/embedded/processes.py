@@ -19,7 +19,7 @@ from skypanel.settings import Settings
 
 STORAGE = "storage"
 PANEL = "panel"
-DOOR = "door"
+PROXY = "proxy"
 LAST_PRIVILEGED_PORT = 1023
 LISTEN_TO_ALL = frozenset({"receiver", "traefik", "web"})
 # Programs that supervisord forks instead of executing, and the module of their `main`.
@@ -104,7 +104,7 @@ def programs(settings: Settings, binaries: Binaries) -> tuple[Program, ...]:
         Program("web", PANEL, (python, "-m", "web")),
         *(Program(WORKERS[kind], PANEL, (python, "-m", "workers.part", kind)) for kind in works(settings.queues)),
         *((Program("collector", PANEL, (python, "-m", "workers.collector")),) if is_swarm else ()),
-        Program("traefik", DOOR, traefik_argv(settings, binaries), folder=settings.run_dir),
+        Program("traefik", PROXY, traefik_argv(settings, binaries), folder=settings.run_dir),
     )
 
 
@@ -163,7 +163,7 @@ def launcher_argv(settings: Settings, binaries: Binaries, connections: int) -> t
         *(str(binaries.python), "-m", "skypanel.launcher"),
         *("--home", str(settings.home), "--run-dir", str(settings.run_dir)),
         *("--uid-base", str(settings.uid_base), "--subnet", str(settings.subnet), "--panel-uid", str(settings.panel_uid)),
-        *("--front-ports", str(settings.address.http_port), str(settings.address.https_port)),
+        *("--public-ports", str(settings.address.http_port), str(settings.address.https_port)),
         *("--connections-per-address", str(settings.connections_per_address), "--connections", str(connections)),
         *(("--trusted-proxies", *settings.trusted_proxies) if settings.trusted_proxies else ()),
         *(("--allow", *settings.allow) if settings.allow else ()),

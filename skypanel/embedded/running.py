@@ -24,7 +24,7 @@ from skypanel.embedded.users import User
 from skypanel.embedded.welcome import Welcome
 from skypanel.host import blackhole, connection_limit
 from skypanel.host.commands import undo
-from skypanel.host.firewall import Plan
+from skypanel.host.firewall import AddressPlan
 from skypanel.settings import Settings
 from skypanel.settings.paths import identity
 from skypanel.tasks import together
@@ -35,7 +35,7 @@ LAUNCHER_STOP_TIMEOUT_S = 40.0
 MAX_PAUSE_S = 60.0
 
 
-class Running:
+class RunningPanel:
     """The panel of one home. `environ` is the environment of `up`."""
 
     def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
@@ -79,7 +79,7 @@ class Running:
     def _kept_rules(self) -> Sequence[tuple[Sequence[str], str]]:
         """Return the commands that remove the firewall rules and routes that outlive the launcher."""
         tag = identity(self._settings.home)
-        return (*blackhole.undo_commands(Plan(tag, self._settings.subnet)), *connection_limit.undo_commands(tag))
+        return (*blackhole.undo_commands(AddressPlan(tag, self._settings.subnet)), *connection_limit.undo_commands(tag))
 
     async def _keep_launcher(self) -> None:
         pause_s = 1.0

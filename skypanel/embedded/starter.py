@@ -20,7 +20,7 @@ from skypanel.domain.account import PublicKey
 from skypanel.domain.errors import Invalid, SkyPanelError
 from skypanel.embedded import health, processes
 from skypanel.embedded.database import make_database
-from skypanel.embedded.health import Part
+from skypanel.embedded.health import Service
 from skypanel.embedded.supervisor import Supervisor
 from skypanel.embedded.welcome import KeyFile, Welcome
 from skypanel.flow.accounts import login_link
@@ -36,7 +36,7 @@ MAX_STARTS = 4
 class NotResponding(Exception):
     """A part does not answer in time."""
 
-    def __init__(self, part: Part) -> None:
+    def __init__(self, part: Service) -> None:
         super().__init__(part.title)
         self.part = part
 
@@ -44,19 +44,19 @@ class NotResponding(Exception):
 async def first(loaded: Settings, files: Sequence[KeyFile], indexes: Mapping[str, str]) -> None:
     """Complete the start of `up`. Raises NotResponding, or errors of the database."""
     supervisor = _supervisor(loaded)
-    await _all_answer(loaded, supervisor, (*health.STORAGE_PARTS, health.LAUNCHER_PART))
+    await _all_answer(loaded, supervisor, (*health.STORAGE_SERVICES, health.LAUNCHER_SERVICE))
     await make_database(loaded)
     await asyncio.to_thread(upgrade, loaded)
     welcome = await _enter(loaded, read_keys(files), indexes)
     await supervisor.start_group(processes.PANEL)
-    await _all_answer(loaded, supervisor, health.PANEL_PARTS)
+    await _all_answer(loaded, supervisor, health.PANEL_SERVICES)
     say(welcome=asdict(welcome))
 
 
 async def again(loaded: Settings, _files: Sequence[KeyFile], _indexes: Mapping[str, str]) -> None:
     """Complete the start of a new supervisord after the previous one ended. Raises NotResponding."""
     supervisor = _supervisor(loaded)
-    await _all_answer(loaded, supervisor, health.STORAGE_PARTS)
+    await _all_answer(loaded, supervisor, health.STORAGE_SERVICES)
     await supervisor.start_group(processes.PANEL)
 
 
@@ -93,15 +93,15 @@ async def _enter(loaded: Settings, keys: Sequence[PublicKey], indexes: Mapping[s
         return Welcome(run.keys, host_key.get_fingerprint(), await login_link(panel, run.admin), run.token)
 
 
-async def _all_answer(loaded: Settings, supervisor: Supervisor, parts: Sequence[Part]) -> None:
+async def _all_answer(loaded: Settings, supervisor: Supervisor, parts: Sequence[Service]) -> None:
     await together(*(_answers(loaded, supervisor, part) for part in parts))
 
 
-async def _answers(loaded: Settings, supervisor: Supervisor, part: Part) -> None:
+async def _answers(loaded: Settings, supervisor: Supervisor, part: Service) -> None:
     deadline = asyncio.get_running_loop().time() + part.timeout_s
     starts: set[int] = set()
     while not await part.answers(loaded):
-        if part in health.PANEL_PARTS:
+        if part in health.PANEL_SERVICES:
             starts.add((await supervisor.states())[part.name].pid)
         if len(starts) > MAX_STARTS or asyncio.get_running_loop().time() > deadline:
             raise NotResponding(part)

@@ -12,7 +12,7 @@ from skypanel.embedded.home import init
 from skypanel.embedded.interruption import interruption
 from skypanel.embedded.listeners import check_public_ports
 from skypanel.embedded.open_files import raise_limit
-from skypanel.embedded.running import Running
+from skypanel.embedded.running import RunningPanel
 from skypanel.settings import sources
 from skypanel.settings.paths import home_folder
 
@@ -33,7 +33,7 @@ async def _run(home: Path, environ: Mapping[str, str]) -> int:
         await _until_previous_ended(environ)
         ready = init(home, environ, starting=True)
         check_public_ports(ready.address)
-        panel = Running(ready, environ)
+        panel = RunningPanel(ready, environ)
         try:
             await interrupted.or_end_of(panel.start())
             if not interrupted.once.is_set():

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from skypanel.domain.stack import Image
+from skypanel.domain.stack import StackImage
 from skypanel.drivers.docker import stack
 from skypanel.drivers.docker.api import DockerApi
 from skypanel.drivers.swarm import probe
@@ -15,7 +15,7 @@ BASE = stack.BASE
 class Manager:
     """The stack images that a daemon lacks, and whether the kernel supports load balancing (IP_VS)."""
 
-    missing: tuple[Image, ...]
+    missing: tuple[StackImage, ...]
     has_ip_vs: bool
 
 
@@ -24,7 +24,7 @@ async def look(url: str) -> Manager:
     docker = DockerApi(url)
     try:
         await probe.check_manager(docker)
-        missing = [image for image in Image if not await probe.has_image(docker, stack.define(image).name)]
+        missing = [image for image in StackImage if not await probe.has_image(docker, stack.define(image).name)]
         return Manager(tuple(missing), probe.has_ip_vs())
     finally:
         await docker.close()
@@ -33,5 +33,5 @@ async def look(url: str) -> Manager:
 def make_images(url: str, base: str | None, say: Callable[[str], None]) -> None:
     """Build the stack images that a daemon lacks. Without a base nothing is pulled. Raises Unavailable."""
     docker = DockerApi(url)
-    for image in Image:
+    for image in StackImage:
         stack.ensure(docker, stack.define(image), say, base)

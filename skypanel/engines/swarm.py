@@ -5,7 +5,7 @@ from pathlib import Path
 
 import buildpacks
 from skypanel.domain.app import App
-from skypanel.domain.stack import Image
+from skypanel.domain.stack import StackImage
 from skypanel.drivers.docker import stack as stack_images
 from skypanel.drivers.docker.api import DockerApi
 from skypanel.drivers.docker.builder import ContainerBuilder, Site
@@ -36,7 +36,7 @@ def open_engine(settings: Settings, objects: Objects, clock: Clock, stack: Async
     stack.push_async_callback(docker.close)
     panel = settings.identity
     ingress = Ingress(docker, ingress_options(settings))
-    run_image = stack_images.define(Image.RUN).name
+    run_image = stack_images.define(StackImage.RUN).name
     allowed = tuple(map(parse_allowed, settings.allow))
     guard = SwarmGuard(docker, panel, run_image, allowed)
 
@@ -82,7 +82,7 @@ def ingress_options(settings: Settings) -> IngressOptions:
 
 def _site(panel: str, allowed: tuple[Allowed, ...]) -> Site:
     return Site(
-        image=stack_images.define(Image.BUILD).name,
+        image=stack_images.define(StackImage.BUILD).name,
         buildpacks=Path(buildpacks.__file__).parent,
         ca_bundle=CERTIFICATES if CERTIFICATES.exists() else None,
         allowed=allowed,

@@ -17,7 +17,7 @@ STEP_S = 15 * 60.0
 
 
 @dataclass(frozen=True)
-class Machine:
+class NodeShell:
     """The shell on the machine, what the machine has, and where its output goes."""
 
     shell: Shell

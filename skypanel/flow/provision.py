@@ -17,7 +17,7 @@ from skypanel.flow import lease
 from skypanel.flow.agent_bundle import bundle
 from skypanel.flow.digest import digest
 from skypanel.flow.drain import drain
-from skypanel.flow.machine import Machine
+from skypanel.flow.machine import NodeShell
 from skypanel.flow.nodes import look
 from skypanel.flow.watch import check_node
 from skypanel.ports.output import WriteLine
@@ -66,7 +66,7 @@ async def _perform(panel: Panel, node: Node) -> None:
 async def _provision(panel: Panel, node: Node, write: WriteLine) -> None:
     await write(transcript.heading(f"Logging in to {node.address} as {node.user}"))
     async with panel.machines.log_in(node.login(panel.cipher.decrypt(node.secret))) as shell:
-        machine = Machine(shell, await look(shell), write)
+        machine = NodeShell(shell, await look(shell), write)
         plan.check_root(machine.survey, node.user)
         await write(transcript.detail(machine.survey.os))
         await _install(machine)
@@ -80,7 +80,7 @@ async def _provision(panel: Panel, node: Node, write: WriteLine) -> None:
         await check_node(panel, node.id)
 
 
-async def _install(machine: Machine) -> None:
+async def _install(machine: NodeShell) -> None:
     missing = plan.packages(machine.survey)
     if missing:
         await machine.write(transcript.heading(f"Installing {', '.join(missing)}"))
@@ -90,7 +90,7 @@ async def _install(machine: Machine) -> None:
     await machine.do(plan.start_docker_argv())
 
 
-async def _join(panel: Panel, node: Node, machine: Machine) -> str:
+async def _join(panel: Panel, node: Node, machine: NodeShell) -> str:
     members = frozenset(member.id for member in await panel.swarm.members())
     await machine.ask(plan.unpack_argv(plan.AGENT), bundle())
     survey = await look(machine.shell)
@@ -107,7 +107,7 @@ async def _join(panel: Panel, node: Node, machine: Machine) -> str:
     return member_id
 
 
-async def _load_images(panel: Panel, machine: Machine) -> None:
+async def _load_images(panel: Panel, machine: NodeShell) -> None:
     for name in panel.swarm.stack_images:
         try:
             wanted = await panel.swarm.image_id(name)
@@ -122,7 +122,7 @@ async def _load_images(panel: Panel, machine: Machine) -> None:
         await machine.do(plan.load_argv(), panel.swarm.save_image(name))
 
 
-async def _start_agent(panel: Panel, node: Node, machine: Machine) -> None:
+async def _start_agent(panel: Panel, node: Node, machine: NodeShell) -> None:
     await machine.write(transcript.heading("Starting the agent"))
     token = secrets.token_urlsafe(32)
     config = await agent_config(panel, token)
@@ -188,7 +188,7 @@ async def _remove(panel: Panel, node: Node, write: WriteLine) -> None:
 async def _leave(panel: Panel, node: Node, write: WriteLine) -> None:
     await write(transcript.heading(f"Leaving the Swarm on {node.address}"))
     async with panel.machines.log_in(node.login(panel.cipher.decrypt(node.secret))) as shell:
-        machine = Machine(shell, await look(shell), write)
+        machine = NodeShell(shell, await look(shell), write)
         if machine.survey.member == node.member_id:
             await machine.do(plan.agent_argv("leave"))
         await machine.do(plan.stop_agent_argv(machine.survey))

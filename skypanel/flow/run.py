@@ -23,7 +23,7 @@ _FIRST, _LAST = 1000, 9999
 
 
 @dataclass(frozen=True)
-class Running:
+class AttachedDyno:
     """A running one-off dyno: its name, such as run.1234, and the caller's connection to it."""
 
     name: str
@@ -73,11 +73,11 @@ async def attach(panel: Panel, app: App, one_off: OneOff, by: Account) -> AsyncI
 @asynccontextmanager
 async def attached(
     panel: Panel, app: App, command: str, by: Account, *, window: Window | None = None, environment: Mapping[str, str] | None = None
-) -> AsyncIterator[Running]:
+) -> AsyncIterator[AttachedDyno]:
     """Run a command with the app's release during the block; with a window it gets a terminal. Raises as `reserve`."""
     one_off = (await reserve(panel, app, command, window=window, environment=environment)).one_off
     async with attach(panel, app, one_off, by) as end:
-        yield Running(one_off.name, end)
+        yield AttachedDyno(one_off.name, end)
 
 
 async def detached(panel: Panel, app: App, command: str, by: Account, *, environment: Mapping[str, str] | None = None) -> str:

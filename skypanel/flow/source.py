@@ -8,7 +8,7 @@ from skypanel.domain.build import Source, SourceKind
 from skypanel.domain.ids import AppId
 from skypanel.domain.push import Push, RefUpdate, Tree, check_tree
 from skypanel.domain.storage import ObjectKind
-from skypanel.domain.submodule import Part
+from skypanel.domain.submodule import SubmoduleTree
 from skypanel.domain.transcript import heading, size
 from skypanel.ports.objects import Objects
 from skypanel.ports.output import WriteLine
@@ -42,7 +42,7 @@ class Whole:
     """A tree combined with its submodules, and where these are."""
 
     tree: Tree
-    parts: tuple[Part, ...] = ()
+    submodules: tuple[SubmoduleTree, ...] = ()
 
 
 # Provides the contents of a tree's submodules during a block.
@@ -62,6 +62,8 @@ async def store(repositories: Repositories, objects: Objects, arrival: Arrival, 
         check_tree(whole.tree)
         files = "1 file" if whole.tree.files == 1 else f"{whole.tree.files} files"
         await write(heading(f"Received {arrival.commit[:7]} on {arrival.branch}: {files}, {size(whole.tree.size_bytes)}"))
-        stored = await objects.add(ObjectKind.SOURCES, repositories.export(arrival.app_id, arrival.commit, arrival.quarantine, whole.parts))
+        stored = await objects.add(
+            ObjectKind.SOURCES, repositories.export(arrival.app_id, arrival.commit, arrival.quarantine, whole.submodules)
+        )
     note = await repositories.note(arrival.app_id, arrival.commit, arrival.quarantine)
     return Source(arrival.kind, stored.digest, arrival.commit, arrival.branch, note)

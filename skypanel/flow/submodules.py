@@ -13,7 +13,7 @@ from skypanel.domain.errors import Denied, Invalid, Unavailable
 from skypanel.domain.ids import AppId
 from skypanel.domain.push import Link, Tree, shown
 from skypanel.domain.remote import GitUrl, RemoteAccess
-from skypanel.domain.submodule import FETCH_S, MAX_FETCHED_BYTES, MAX_SUBMODULES, Part, resolve, whole
+from skypanel.domain.submodule import FETCH_S, MAX_FETCHED_BYTES, MAX_SUBMODULES, SubmoduleTree, resolve, whole
 from skypanel.domain.transcript import heading
 from skypanel.flow import remote_access
 from skypanel.flow.source import Complete, Whole
@@ -56,7 +56,7 @@ async def _completed(owner: _Owner, url: GitUrl | None, tree: Tree, write: Write
             raise Unavailable(
                 f"The submodules were not read within {FETCH_S:g} seconds.", "Push again, or use smaller submodules."
             ) from error
-        yield Whole(whole(tree, {part.path: inside for part, inside in fetching.parts.items()}), tuple(fetching.parts))
+        yield Whole(whole(tree, {submodule.path: inside for submodule, inside in fetching.submodules.items()}), tuple(fetching.submodules))
 
 
 @dataclass
@@ -66,7 +66,7 @@ class _Fetching:
     owner: _Owner
     write: WriteLine
     stack: AsyncExitStack
-    parts: dict[Part, Tree] = field(default_factory=dict)
+    submodules: dict[SubmoduleTree, Tree] = field(default_factory=dict)
     left: int = MAX_FETCHED_BYTES
 
     async def all_of(self, tree: Tree, url: GitUrl | None) -> None:
@@ -74,7 +74,7 @@ class _Fetching:
         waiting = deque((link, url) for link in tree.links)
         while waiting:
             link, origin = waiting.popleft()
-            if len(self.parts) == MAX_SUBMODULES:
+            if len(self.submodules) == MAX_SUBMODULES:
                 raise Invalid(
                     f"There are more than {MAX_SUBMODULES} submodules, including nested ones.",
                     "Commit the files of some of them themselves.",
@@ -91,7 +91,7 @@ class _Fetching:
             fetched = await self.stack.enter_async_context(remotes.fetch_commit(access, link.commit, self.left))
         self.left -= fetched.size_bytes
         tree = await self.owner.panel.repositories.tree(self.owner.app_id, fetched.commit, fetched.objects)
-        self.parts[Part(link.path, fetched.commit, fetched.objects)] = tree
+        self.submodules[SubmoduleTree(link.path, fetched.commit, fetched.objects)] = tree
         return tree
 
     async def _access(self, link: Link, url: GitUrl) -> tuple[RemoteAccess, remote_access.RemoteInfo]:

@@ -6,18 +6,18 @@ the launcher, until the end of the panel removes them.
 """
 
 from skypanel.host.commands import call
-from skypanel.host.firewall import Plan, drop_table
+from skypanel.host.firewall import AddressPlan, drop_table
 
 # The lowest priority. The routes of sandboxes are more specific, and so are other programs' routes to a part of the subnet.
 _METRIC = "4294967295"
 
 
-def table(plan: Plan) -> str:
+def table(plan: AddressPlan) -> str:
     """Return the name of the nft table."""
     return f"{plan.tag}_strays"
 
 
-def ruleset(plan: Plan) -> str:
+def ruleset(plan: AddressPlan) -> str:
     """Return the nft script that replaces the table.
 
     Connections from this machine are refused at once. Connections to a forwarded port of a user-mode network are refused
@@ -46,16 +46,16 @@ def ruleset(plan: Plan) -> str:
 """
 
 
-def _route(plan: Plan) -> tuple[str, ...]:
+def _route(plan: AddressPlan) -> tuple[str, ...]:
     return ("unreachable", str(plan.subnet), "metric", _METRIC)
 
 
-async def hold(plan: Plan) -> None:
+async def hold(plan: AddressPlan) -> None:
     """Block the subnet from now on. Idempotent. Raises CommandFailed."""
     await call(("ip", "route", "replace", *_route(plan)))
     await call(("nft", "-f", "-"), ruleset(plan))
 
 
-def undo_commands(plan: Plan) -> tuple[tuple[tuple[str, ...], str], ...]:
+def undo_commands(plan: AddressPlan) -> tuple[tuple[tuple[str, ...], str], ...]:
     """Return the commands that undo `hold`, each with its stdin."""
     return (("ip", "route", "delete", *_route(plan)), ""), (("nft", "-f", "-"), drop_table(table(plan)))

@@ -35,22 +35,22 @@ class ConnectionLimit:
     trusted: tuple[Network, ...] = ()
 
 
-def ruleset(tag: str, door: ConnectionLimit) -> str:
+def ruleset(tag: str, limit: ConnectionLimit) -> str:
     """Return the nft script that replaces the table.
 
     An IPv6 address is a /64, because a provider gives that to one customer. Connections from this machine, such as a local
     proxy's, have no limit of their address. A closed connection no longer counts. A half-open one, whose address may be
     forged, and a half-closed one, which the proxy has released, count for seconds only.
     """
-    address = f"ct count over {door.connections_per_address} }} {_REFUSE}"
-    public = f"tcp dport {{ {', '.join(map(str, door.ports))} }} ct state new"
+    address = f"ct count over {limit.connections_per_address} }} {_REFUSE}"
+    public = f"tcp dport {{ {', '.join(map(str, limit.ports))} }} ct state new"
     return f"""\
 {drop_table(_table(tag))}table inet skypanel_{_table(tag)} {{
   ct timeout brief {{
     protocol tcp
     policy = {{ syn_recv : 3, fin_wait : 10, close_wait : 10, last_ack : 10 }}
   }}
-{_networks("trusted4", door.trusted, 4)}{_networks("trusted6", door.trusted, 6)}\
+{_networks("trusted4", limit.trusted, 4)}{_networks("trusted6", limit.trusted, 6)}\
 {_counts("open4", "ipv4_addr")}{_counts("open6", "ipv6_addr")}{_counts("total", "inet_service")}\
 {"".join(_step_counts(few) for _, few in STEPS)}\
   chain input {{
@@ -70,22 +70,22 @@ def ruleset(tag: str, door: ConnectionLimit) -> str:
   chain fair {{
     ct timeout set "brief"
     {_lines(f"jump step{few}" for _, few in STEPS)}
-    add @total {{ {_part(door, 1)} }} {_REFUSE}
+    add @total {{ {_part(limit, 1)} }} {_REFUSE}
   }}
-{"".join(_step(door, share, few) for share, few in STEPS)}}}
+{"".join(_step(limit, share, few) for share, few in STEPS)}}}
 """
 
 
-def _step(door: ConnectionLimit, share: float, few: int) -> str:
+def _step(limit: ConnectionLimit, share: float, few: int) -> str:
     """Return the chains of one step: all connections count; above the share, those of addresses with more than `few` are refused."""
     return f"""\
   chain step{few} {{
     ip saddr != @trusted4 add @few{few}_4 {{ {_IPV4} ct count over {few} }} goto greedy{few}
     ip6 saddr != @trusted6 add @few{few}_6 {{ {_IPV6} ct count over {few} }} goto greedy{few}
-    add @total{few} {{ {_part(door, share)} }}
+    add @total{few} {{ {_part(limit, share)} }}
   }}
   chain greedy{few} {{
-    add @total{few} {{ {_part(door, share)} }} {_REFUSE}
+    add @total{few} {{ {_part(limit, share)} }} {_REFUSE}
   }}
 """
 
@@ -94,13 +94,13 @@ def _step_counts(few: int) -> str:
     return _counts(f"few{few}_4", "ipv4_addr") + _counts(f"few{few}_6", "ipv6_addr") + _counts(f"total{few}", "inet_service")
 
 
-def _part(door: ConnectionLimit, share: float) -> str:
+def _part(limit: ConnectionLimit, share: float) -> str:
     """Return the expression that counts all connections, in lists by source port.
 
     It omits the lowest bit of the port, because many systems always choose the same one.
     """
-    count = lists(door.connections)
-    return f"tcp sport & {2 * (count - 1)} ct count over {int(share * door.connections) // count}"
+    count = lists(limit.connections)
+    return f"tcp sport & {2 * (count - 1)} ct count over {int(share * limit.connections) // count}"
 
 
 def lists(connections: int) -> int:
@@ -134,7 +134,7 @@ def _lines(rules: Iterable[str]) -> str:
 
 
 def _table(tag: str) -> str:
-    return f"{tag}_door"
+    return f"{tag}_limit"
 
 
 def _elements(networks: Iterable[Network], version: int) -> str:
@@ -142,9 +142,9 @@ def _elements(networks: Iterable[Network], version: int) -> str:
     return f"elements = {{ {named} }}" if named else ""
 
 
-async def hold(tag: str, door: ConnectionLimit) -> None:
+async def hold(tag: str, limit: ConnectionLimit) -> None:
     """Apply the rules, in place of earlier ones. Raises CommandFailed."""
-    await call(("nft", "-f", "-"), ruleset(tag, door))
+    await call(("nft", "-f", "-"), ruleset(tag, limit))
 
 
 def undo_commands(tag: str) -> tuple[tuple[tuple[str, ...], str], ...]:

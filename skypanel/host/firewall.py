@@ -34,7 +34,7 @@ class Link:
 
 
 @dataclass(frozen=True)
-class Plan:
+class AddressPlan:
     """The addresses of one launcher: its subnet, divided into links."""
 
     tag: str
@@ -70,7 +70,7 @@ def table_name(tag: str) -> str:
 
 
 def ruleset(
-    plan: Plan,
+    plan: AddressPlan,
     resolvers: Sequence[str],
     allowed: Sequence[Allowed],
     host_addresses: Sequence[str] = (),
@@ -219,12 +219,12 @@ def _forwarding(forwarding: ForwardingInterface) -> str:
 """
 
 
-def add_port_forward(plan: Plan, host_port: int, slot: int, port: int) -> str:
+def add_port_forward(plan: AddressPlan, host_port: int, slot: int, port: int) -> str:
     """Return the nft command that forwards a port of that interface to a sandbox's port."""
     return f"add element inet {table_name(plan.tag)} forwards {{ {host_port} : {plan.link(slot).sandbox} . {port} }}\n"
 
 
-def remove_port_forward(plan: Plan, host_port: int) -> str:
+def remove_port_forward(plan: AddressPlan, host_port: int) -> str:
     """Return the nft command that undoes `add_port_forward`."""
     return f"delete element inet {table_name(plan.tag)} forwards {{ {host_port} }}\n"
 
@@ -273,6 +273,6 @@ def default_device(routes: str) -> str | None:
     return None
 
 
-def forward_rules(plan: Plan) -> tuple[tuple[str, ...], ...]:
+def forward_rules(plan: AddressPlan) -> tuple[tuple[str, ...], ...]:
     """Return the iptables rules that let sandboxes' packets pass if others drop forwarded packets. Our own table filters them first."""
     return (("FORWARD", "-i", f"{plan.prefix}+", "-j", "ACCEPT"), ("FORWARD", "-o", f"{plan.prefix}+", "-j", "ACCEPT"))

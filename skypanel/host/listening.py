@@ -59,7 +59,7 @@ class Listener:
 
 
 @dataclass(frozen=True)
-class Look:
+class PortSnapshot:
     """A snapshot of an app that starts: the port it should listen on, where it listens, and its CPU time in seconds."""
 
     port: int
@@ -86,9 +86,9 @@ class Settling:
     """Detects from a sequence of snapshots that an app will not listen anywhere else."""
 
     def __init__(self) -> None:
-        self._since, self._first = 0.0, Look(0)
+        self._since, self._first = 0.0, PortSnapshot(0)
 
-    def has_settled(self, look: Look, now: float) -> bool:
+    def has_settled(self, look: PortSnapshot, now: float) -> bool:
         """Whether it has listened elsewhere and been idle for SETTLED_S. `now` is a monotonic time in seconds."""
         if not look.is_elsewhere or look.listeners != self._first.listeners:
             self._since, self._first = now, look

@@ -12,7 +12,7 @@ from skypanel.domain.manifest import WEB, DynoState, Exit
 from skypanel.host.cancellation import cancel_and_wait
 from skypanel.host.commands import CommandFailed
 from skypanel.host.environment import at_terminal, boot, dyno_environment
-from skypanel.host.listening import Look
+from skypanel.host.listening import PortSnapshot
 from skypanel.host.overrun import sentence
 from skypanel.host.protocol import StartDyno
 from skypanel.launcher import logs, processes
@@ -20,8 +20,8 @@ from skypanel.launcher.bounds import Bounds, over_now, watch
 from skypanel.launcher.disks import Disk
 from skypanel.launcher.logs import Output
 from skypanel.launcher.looking import look
-from skypanel.launcher.machine import Machine
-from skypanel.launcher.running import Running, Streams
+from skypanel.launcher.machine import SandboxHost
+from skypanel.launcher.running import RunningSandbox, Streams
 from skypanel.launcher.sandbox import Bind, Spec
 
 FIRST_PORT = 20_000
@@ -40,7 +40,7 @@ def restart_delay_s(failures: int) -> float:
 class Dyno:
     """A dyno and its supervision."""
 
-    machine: Machine
+    machine: SandboxHost
     request: StartDyno
     slot: int
     log: Output
@@ -54,7 +54,7 @@ class Dyno:
     once: bool = False
     streams: Streams | None = None
     terminal: bool = False
-    _sandbox: Running | None = None
+    _sandbox: RunningSandbox | None = None
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
     # set when the running process must end, for a stop or a restart; it may still linger first
     _ending: asyncio.Event = field(default_factory=asyncio.Event)
@@ -75,9 +75,9 @@ class Dyno:
         """Return its processes as the host sees them. `parents` maps each pid to its parent."""
         return sorted(processes.descendants(parents, self._sandbox.init_pid)) if self._sandbox else []
 
-    async def look(self) -> Look:
+    async def look(self) -> PortSnapshot:
         """Return where it listens and how much CPU time it has used. Raises OSError."""
-        return await look(self._sandbox, self.port) if self._sandbox else Look(self.port)
+        return await look(self._sandbox, self.port) if self._sandbox else PortSnapshot(self.port)
 
     def stop(self, grace_s: float, linger_s: float = 0.0) -> None:
         """Stop it: wait `linger_s`, send SIGTERM, and SIGKILL after `grace_s`. Of several calls, the earliest deadline counts."""
@@ -172,7 +172,7 @@ class Dyno:
             finally:
                 self._sandbox = None
 
-    async def _finish(self, sandbox: Running, bounds: Bounds, disk: Disk) -> str:
+    async def _finish(self, sandbox: RunningSandbox, bounds: Bounds, disk: Disk) -> str:
         """Return how the command ended: by itself, by a stop, or by an exceeded limit."""
         # a full loop device only fails the dyno's own writes; a folder has no hard limit, so its size is polled
         disks = [] if self.machine.loop_devices else [disk]
@@ -190,7 +190,7 @@ class Dyno:
         finally:
             await cancel_and_wait(watching, stopping, ended)
 
-    async def _stop_gracefully(self, sandbox: Running) -> None:
+    async def _stop_gracefully(self, sandbox: RunningSandbox) -> None:
         """After a stop or restart request, send SIGTERM to each process, and SIGKILL to the rest after the grace period."""
         await self._ending.wait()
         await asyncio.sleep(self._linger_s)

@@ -7,11 +7,11 @@ from skypanel.domain.errors import Conflict, NotFound
 from skypanel.domain.ids import AppId
 from skypanel.domain.manifest import SHOWN_COMMAND, DynoKey, Exit
 from skypanel.host.cancellation import complete_despite_cancel
-from skypanel.host.listening import Look
+from skypanel.host.listening import PortSnapshot
 from skypanel.host.protocol import Message, Retire, RunOnce, SignalDyno, StartDyno, StopDyno, key_message
 from skypanel.launcher.dyno import Dyno
 from skypanel.launcher.logs import LogFiles, Output
-from skypanel.launcher.machine import Machine
+from skypanel.launcher.machine import SandboxHost
 from skypanel.launcher.running import Streams
 from skypanel.launcher.slugs import Slugs
 
@@ -22,7 +22,7 @@ LINGER_S = 1.0
 class Dynos:
     """Starts, stops and lists dynos."""
 
-    def __init__(self, machine: Machine, slugs: Slugs, logs: LogFiles) -> None:
+    def __init__(self, machine: SandboxHost, slugs: Slugs, logs: LogFiles) -> None:
         self._machine = machine
         self._slugs = slugs
         self._logs = logs
@@ -158,7 +158,7 @@ def _dyno_message(dyno: Dyno) -> Message:
     }
 
 
-def _look_message(dyno: Dyno, look: Look) -> Message:
+def _look_message(dyno: Dyno, look: PortSnapshot) -> Message:
     return {
         "key": key_message(dyno.request.key),
         "port": look.port,

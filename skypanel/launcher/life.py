@@ -17,14 +17,14 @@ from pathlib import Path
 from skypanel.domain.limits import MIB
 from skypanel.host import connection_limit
 from skypanel.host.commands import CommandFailed, call
-from skypanel.host.firewall import Plan
+from skypanel.host.firewall import AddressPlan
 from skypanel.host.resolvers import host_resolvers
 from skypanel.launcher.cgroups import Cgroups, find_hierarchy
 from skypanel.launcher.counter import Counter
 from skypanel.launcher.disks import LoopDisk, delete_tree, opened
 from skypanel.launcher.dynos import Dynos
 from skypanel.launcher.logs import LogFiles
-from skypanel.launcher.machine import Machine
+from skypanel.launcher.machine import SandboxHost
 from skypanel.launcher.network import Network
 from skypanel.launcher.options import Options
 from skypanel.launcher.places import Places, open_places
@@ -84,7 +84,7 @@ def _lift_file_limit() -> None:
 
 
 @asynccontextmanager
-async def _open_machine(options: Options) -> AsyncIterator[Machine]:
+async def _open_machine(options: Options) -> AsyncIterator[SandboxHost]:
     """Acquire everything that has this home's name, clear what an earlier launcher left, and release it at the end."""
     with _sole_owner(options.base):
         async with AsyncExitStack() as stack:
@@ -94,19 +94,19 @@ async def _open_machine(options: Options) -> AsyncIterator[Machine]:
             if cgroups is not None:
                 stack.push_async_callback(cgroups.clear)
             _clear_folders(places)
-            if options.door is not None and not options.rootless:
-                await connection_limit.hold(options.tag, options.door)
+            if options.connection_limit is not None and not options.rootless:
+                await connection_limit.hold(options.tag, options.connection_limit)
             network, resolvers = _network(options, places)
             await network.clear_links()
             await network.open(resolvers, options.allowed, options.host_addresses)
             stack.push_async_callback(network.close)
             loop_devices = not options.rootless and await _loop_devices_work(places)
-            yield Machine(places, await _system(options), network, cgroups, options.uid_base, resolvers, loop_devices)
+            yield SandboxHost(places, await _system(options), network, cgroups, options.uid_base, resolvers, loop_devices)
 
 
 def _network(options: Options, places: Places) -> tuple[Network, tuple[str, ...]]:
     """Return the network and the DNS resolvers of sandboxes. slirp4netns forwards queries to the host's resolver."""
-    plan = Plan(options.tag, options.subnet)
+    plan = AddressPlan(options.tag, options.subnet)
     slots = Counter(places.next_slot, plan.slots)
     if options.rootless:
         return SlirpNetwork(plan, slots, options.slirp_socket), host_resolvers() or (RESOLVER,)

@@ -5,12 +5,12 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 
 from skypanel.host import listening
-from skypanel.host.listening import Look
+from skypanel.host.listening import PortSnapshot
 from skypanel.launcher import processes
-from skypanel.launcher.running import Running
+from skypanel.launcher.running import RunningSandbox
 
 
-async def look(sandbox: Running, port: int) -> Look:
+async def look(sandbox: RunningSandbox, port: int) -> PortSnapshot:
     """Look at a sandbox that should listen on `port`, outside the event loop. Raises OSError."""
     process = sandbox.handle()
     try:
@@ -21,9 +21,9 @@ async def look(sandbox: Running, port: int) -> Look:
         os.close(process)
 
 
-def _look(process: int, init: int, port: int) -> Look:
+def _look(process: int, init: int, port: int) -> PortSnapshot:
     try:
         listening.enter(process)
     except ProcessLookupError:
-        return Look(port)
-    return Look(port, listening.listeners(port), processes.used_s(processes.descendants(processes.parents(), init) | {init}))
+        return PortSnapshot(port)
+    return PortSnapshot(port, listening.listeners(port), processes.used_s(processes.descendants(processes.parents(), init) | {init}))

@@ -19,13 +19,13 @@ from skypanel.launcher.cgroups import Cgroups
 from skypanel.launcher.disks import Disk, FolderDisk, LoopDisk, mount_overlay, opened, unmount
 from skypanel.launcher.network import Network
 from skypanel.launcher.places import Places
-from skypanel.launcher.running import Running, Streams
+from skypanel.launcher.running import RunningSandbox, Streams
 from skypanel.launcher.sandbox import Spec, System
 from skypanel.launcher.watched import Watched
 
 
 @dataclass
-class Machine:
+class SandboxHost:
     """The parts of the machine, and which of them are in use."""
 
     places: Places
@@ -132,7 +132,7 @@ class Machine:
         return folder
 
     @asynccontextmanager
-    async def run(self, spec: Spec, streams: Streams, bounds: Bounds, slot: int | None) -> AsyncIterator[Running]:
+    async def run(self, spec: Spec, streams: Streams, bounds: Bounds, slot: int | None) -> AsyncIterator[RunningSandbox]:
         """Run a sandbox for the length of the block. Its limits and network are in place before its command starts.
 
         Raises CommandFailed, OSError.
@@ -148,7 +148,7 @@ class Machine:
         finally:
             await complete_despite_cancel(self._end(sandbox, slot))
 
-    async def _end(self, sandbox: Running, slot: int | None) -> None:
+    async def _end(self, sandbox: RunningSandbox, slot: int | None) -> None:
         await running.discard(sandbox)
         if slot is not None:
             await self.network.detach(slot)

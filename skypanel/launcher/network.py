@@ -10,7 +10,7 @@ from pathlib import Path
 from skypanel.host import blackhole, firewall
 from skypanel.host.allowed import Allowed
 from skypanel.host.commands import CommandFailed, call
-from skypanel.host.firewall import ForwardingInterface, Link, Plan
+from skypanel.host.firewall import AddressPlan, ForwardingInterface, Link
 from skypanel.launcher.counter import Counter
 
 IP_FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
@@ -26,7 +26,7 @@ class Network:
 
     forwarding: ForwardingInterface | None = None
 
-    def __init__(self, plan: Plan, slots: Counter) -> None:
+    def __init__(self, plan: AddressPlan, slots: Counter) -> None:
         self.plan = plan
         self._slots = slots
         self._taken: set[int] = set()

@@ -28,7 +28,7 @@ class Options:
     inner: bool = False
     rootless: bool = False
     host_addresses: tuple[str, ...] = ()
-    door: ConnectionLimit | None = None
+    connection_limit: ConnectionLimit | None = None
 
     @property
     def base(self) -> Path:
@@ -69,7 +69,7 @@ def parse_options(arguments: Sequence[str]) -> Options:
     parser.add_argument(
         "--allow", type=parse_allowed, nargs="*", default=[], metavar="CIDR[:PORT]", help="private addresses that sandboxes may reach"
     )
-    parser.add_argument("--front-ports", type=int, nargs="*", default=[], metavar="PORT", help="where visitors come in")
+    parser.add_argument("--public-ports", type=int, nargs="*", default=[], metavar="PORT", help="ports with limited connections")
     parser.add_argument("--connections-per-address", type=int, default=CONNECTIONS_PER_ADDRESS, help="how many an address holds open there")
     parser.add_argument("--connections", type=int, default=CONNECTIONS, help="how many are held open there in all")
     parser.add_argument(
@@ -91,13 +91,13 @@ def parse_options(arguments: Sequence[str]) -> Options:
         parsed.inner,
         parsed.rootless,
         tuple(parsed.host_addresses),
-        _door(parsed),
+        _connection_limit(parsed),
     )
 
 
-def _door(parsed: argparse.Namespace) -> ConnectionLimit | None:
+def _connection_limit(parsed: argparse.Namespace) -> ConnectionLimit | None:
     return (
-        ConnectionLimit(tuple(parsed.front_ports), parsed.connections_per_address, parsed.connections, tuple(parsed.trusted_proxies))
-        if parsed.front_ports
+        ConnectionLimit(tuple(parsed.public_ports), parsed.connections_per_address, parsed.connections, tuple(parsed.trusted_proxies))
+        if parsed.public_ports
         else None
     )

@@ -28,7 +28,7 @@ class Streams:
     stderr: int
 
 
-class Running:
+class RunningSandbox:
     """A sandbox whose command runs or still waits for `release`."""
 
     def __init__(self, process: Process, init_pid: int, gate: int) -> None:
@@ -72,7 +72,7 @@ class Running:
         close_all([self._pidfd] if gate is None else [self._pidfd, gate])
 
 
-async def start(spec: Spec, system: System, streams: Streams) -> Running:
+async def start(spec: Spec, system: System, streams: Streams) -> RunningSandbox:
     """Start a sandbox whose command waits for `release`. Raises CommandFailed."""
     starting = asyncio.create_task(_start(spec, system, streams))
     try:
@@ -82,19 +82,19 @@ async def start(spec: Spec, system: System, streams: Streams) -> Running:
         raise
 
 
-async def discard(sandbox: Running) -> None:
+async def discard(sandbox: RunningSandbox) -> None:
     """Kill a sandbox and close its descriptors."""
     sandbox.kill()
     await sandbox.wait()
     sandbox.close()
 
 
-async def _discard_started(starting: asyncio.Task[Running]) -> None:
+async def _discard_started(starting: asyncio.Task[RunningSandbox]) -> None:
     with suppress(CommandFailed):
         await discard(await starting)
 
 
-async def _start(spec: Spec, system: System, streams: Streams) -> Running:
+async def _start(spec: Spec, system: System, streams: Streams) -> RunningSandbox:
     files = {path: _memory_file(content) for path, content in etc_files(spec).items()}
     calls = _memory_file(system.filter)
     arguments = _memory_file(_joined(options(spec, system, files, calls)))
@@ -117,7 +117,7 @@ async def _start(spec: Spec, system: System, streams: Streams) -> Running:
             close_all([*files.values(), calls, arguments])
         info.close_write()
         try:
-            return Running(process, await _init_pid(info.read), gate.write)
+            return RunningSandbox(process, await _init_pid(info.read), gate.write)
         except (CommandFailed, ProcessLookupError) as error:
             await _end(process)
             raise CommandFailed(f"The sandbox did not start: {error}") from error

@@ -34,7 +34,7 @@ from skypanel.host.protocol import (
 )
 from skypanel.launcher.disks import delete_tree
 from skypanel.launcher.dynos import Dynos
-from skypanel.launcher.machine import Machine
+from skypanel.launcher.machine import SandboxHost
 from skypanel.launcher.running import Streams
 from skypanel.launcher.slugs import Slugs
 from skypanel.launcher.workspace import KILLED, Workspace, open_workspace
@@ -50,7 +50,7 @@ class _Disconnected(Exception):
 class Server:
     """Answers the connections of one socket."""
 
-    def __init__(self, machine: Machine, dynos: Dynos, slugs: Slugs, allowed_uids: frozenset[int]) -> None:
+    def __init__(self, machine: SandboxHost, dynos: Dynos, slugs: Slugs, allowed_uids: frozenset[int]) -> None:
         self._machine = machine
         self._dynos = dynos
         self._slugs = slugs

@@ -9,7 +9,7 @@ from typing import Any
 
 from skypanel.host import firewall
 from skypanel.host.commands import CommandFailed, call
-from skypanel.host.firewall import ForwardingInterface, Plan
+from skypanel.host.firewall import AddressPlan, ForwardingInterface
 from skypanel.launcher.counter import Counter
 from skypanel.launcher.network import Network
 
@@ -27,7 +27,7 @@ class SlirpNetwork(Network):
 
     forwarding = FORWARDING
 
-    def __init__(self, plan: Plan, slots: Counter, api: Path) -> None:
+    def __init__(self, plan: AddressPlan, slots: Counter, api: Path) -> None:
         super().__init__(plan, slots)
         self._api = api
         self._published: dict[int, tuple[int, int]] = {}

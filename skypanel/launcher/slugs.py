@@ -9,7 +9,7 @@ from skypanel.domain.ids import AppId
 from skypanel.domain.limits import GIB, MIB, Limits
 from skypanel.host.protocol import RunStep, StageSlug, Tenant
 from skypanel.launcher.disks import FolderDisk, delete_tree, opened
-from skypanel.launcher.machine import Machine
+from skypanel.launcher.machine import SandboxHost
 from skypanel.launcher.running import Streams
 from skypanel.launcher.sandbox import Bind
 from skypanel.launcher.spreading import spread
@@ -23,7 +23,7 @@ PART = ".part"
 class Slugs:
     """The staged slugs, and which of them are in use."""
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: SandboxHost) -> None:
         self._machine = machine
         self._users: Counter[tuple[AppId, str]] = Counter()
         self._pending_deletion: set[tuple[AppId, str]] = set()

@@ -12,8 +12,8 @@ from skypanel.host.overrun import Overrun, sentence
 from skypanel.host.protocol import OpenWorkspace, RunStep, Tenant
 from skypanel.launcher.bounds import Bounds, over_now, watch
 from skypanel.launcher.disks import Disk
-from skypanel.launcher.machine import Machine
-from skypanel.launcher.running import Running, Streams
+from skypanel.launcher.machine import SandboxHost
+from skypanel.launcher.running import RunningSandbox, Streams
 from skypanel.launcher.sandbox import Bind, Spec
 
 KILLED = 137
@@ -23,7 +23,7 @@ KILLED = 137
 class Workspace:
     """The disk space and limits of one build or one-off dyno. Its steps run one after another."""
 
-    machine: Machine
+    machine: SandboxHost
     tenant: Tenant
     limits: Limits
     bounds: Bounds
@@ -45,7 +45,7 @@ class Workspace:
                 self.machine.network.give_back(slot)
         return Exit(code) if self.overrun is None else self._stopped()
 
-    async def _finish(self, sandbox: Running) -> int:
+    async def _finish(self, sandbox: RunningSandbox) -> int:
         """Return the exit status once the command has ended by itself or by an exceeded limit."""
         ended = asyncio.create_task(sandbox.wait())
         watching = asyncio.create_task(watch(self.bounds, self.disks, self.deadline))
@@ -80,7 +80,7 @@ class Workspace:
 
 
 @asynccontextmanager
-async def open_workspace(machine: Machine, request: OpenWorkspace) -> AsyncIterator[Workspace]:
+async def open_workspace(machine: SandboxHost, request: OpenWorkspace) -> AsyncIterator[Workspace]:
     """Make a workspace. At the end of the block all of it is deleted except the cache. Raises CommandFailed, OSError."""
     loop = asyncio.get_running_loop()
     tenant, limits, name = request.tenant, request.limits, machine.new_name()

@@ -8,7 +8,7 @@ from skypanel.domain.commit import Note
 from skypanel.domain.comparison import FileChanges
 from skypanel.domain.ids import AppId
 from skypanel.domain.push import Kind, Tree
-from skypanel.domain.submodule import Part
+from skypanel.domain.submodule import SubmoduleTree
 
 
 class Repositories(Protocol):
@@ -55,8 +55,10 @@ class Repositories(Protocol):
         """Return at most `limit` paths that differ between two commits. Raises NotFound or Invalid if one is missing or unreadable."""
         ...
 
-    def export(self, app_id: AppId, commit: str, quarantine: str | None = None, parts: Sequence[Part] = ()) -> AsyncIterator[bytes]:
-        """Yield a commit's files, including submodules in `parts`, as a zstd tar. Equal trees give equal bytes."""
+    def export(
+        self, app_id: AppId, commit: str, quarantine: str | None = None, submodules: Sequence[SubmoduleTree] = ()
+    ) -> AsyncIterator[bytes]:
+        """Yield a commit's files, including those of `submodules`, as a zstd tar. Equal trees give equal bytes."""
         ...
 
     async def point_head(self, app_id: AppId, ref: str) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import Date, Text, cast, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 
-from skypanel.domain.billing import HOUR, AppUsage, DayUsage, Usage, UsagePeriod
+from skypanel.domain.billing import HOUR, AppUsage, DayUsage, HourlyUsage, UsagePeriod
 from skypanel.domain.figures import Granted
 from skypanel.domain.ids import AppId, OrganizationId
 from skypanel.ports.database import Connection
@@ -46,7 +46,7 @@ async def settled_until(conn: Connection, organization_id: OrganizationId) -> da
     return (await found(conn, statement, "organization")).settled_until  # type: ignore[no-any-return]
 
 
-async def settle(conn: Connection, organization_id: OrganizationId, until: datetime, used: Sequence[Usage]) -> None:
+async def settle(conn: Connection, organization_id: OrganizationId, until: datetime, used: Sequence[HourlyUsage]) -> None:
     """Store an organization's usage, and mark it as settled until `until`."""
     if used:
         rows = [

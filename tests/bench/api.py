@@ -57,7 +57,7 @@ REQUESTS = (
 
 
 def calls(_stage: Stage) -> list[Figure]:
-    """Ask a panel of its own, through the front door, over some numbers of connections."""
+    """Ask a panel of its own, through the proxy, over some numbers of connections."""
     with new_panel() as panel:
         panel.up().repository("python-flask").push(APP)
         return asyncio.run(_calls(panel))

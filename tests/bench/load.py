@@ -12,7 +12,7 @@ CONNECTIONS = 50
 
 
 class Load:
-    """Asks for an app's front page through the front door while its block runs; `failures` counts by reason."""
+    """Asks for an app's front page through the proxy while its block runs; `failures` counts by reason."""
 
     def __init__(self, port: int, host: str, per_s: float) -> None:
         self._url = f"http://127.0.0.1:{port}/"

@@ -25,7 +25,7 @@ MS = 1000
 
 
 def dashboard(_stage: Stage) -> list[Figure]:
-    """Ask a panel of its own for an app's page, one time after the other, through the front door."""
+    """Ask a panel of its own for an app's page, one time after the other, through the proxy."""
     with new_panel() as panel:
         panel.up().repository("python-flask").push(APP)
         return asyncio.run(_measure(panel))

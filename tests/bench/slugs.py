@@ -12,7 +12,7 @@ from time import perf_counter, sleep
 
 from skypanel.domain.app import App
 from skypanel.domain.manifest import Manifest
-from skypanel.domain.stack import Image
+from skypanel.domain.stack import StackImage
 from skypanel.drivers.docker.api import DockerApi
 from skypanel.drivers.docker.images import SlugImages
 from skypanel.drivers.swarm.scheduler import SwarmOptions, SwarmScheduler
@@ -35,7 +35,7 @@ READY_S = 60.0
 def overhead(stage: Stage) -> list[Figure]:
     """Start a slug of 50 MB as the Swarm's scheduler does, from its image alone, and from a mount; each beside a baked image."""
     with running_docker() as docker, asyncio.Runner() as runner:
-        stack = stack_image(docker.url, Image.RUN)
+        stack = stack_image(docker.url, StackImage.RUN)
         api, objects = DockerApi(docker.url), FakeObjects()
         scratch = docker.bridge.base / "scratch"
         images = SlugImages(api, objects, stack, scratch)

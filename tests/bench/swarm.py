@@ -2,7 +2,7 @@
 
 from functools import cached_property
 
-from skypanel.domain.stack import Image
+from skypanel.domain.stack import StackImage
 from tests.bench import deploys
 from tests.bench.figures import Figure
 from tests.bench.stage import Stage
@@ -17,7 +17,7 @@ class SwarmStage(Stage):
     @cached_property
     def panel(self) -> PanelUnderTest:
         docker = self.enter_context(running_docker())
-        for image in Image:
+        for image in StackImage:
             stack_image(docker.url, image)
         # As the docker group is on a machine of one's own, where the panel's user is in it.
         docker.socket.chmod(0o666)

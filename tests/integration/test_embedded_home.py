@@ -66,8 +66,8 @@ def test_two_homes_share_no_port_subnet_uid_or_secret(folders):
 def test_what_is_given_later_counts_and_is_kept(folder):
     first = home.init(folder, os.environ)
     given = {"SKYPANEL_HTTP_PORT": "9080", "SKYPANEL_ALLOW": "10.1.0.0/16"}
-    door = {"SKYPANEL_CONNECTIONS_PER_ADDRESS": "20", "SKYPANEL_TRUSTED_PROXIES": "10.2.0.0/16"}
-    assert home.init(folder, {**os.environ, **given, **door}).address.http_port == 9080
+    limits = {"SKYPANEL_CONNECTIONS_PER_ADDRESS": "20", "SKYPANEL_TRUSTED_PROXIES": "10.2.0.0/16"}
+    assert home.init(folder, {**os.environ, **given, **limits}).address.http_port == 9080
     kept = home.init(folder, os.environ)
     assert (kept.address.http_port, kept.allow, kept.web_port) == (9080, ("10.1.0.0/16",), first.web_port)
     assert (kept.connections_per_address, kept.trusted_proxies) == (20, ("10.2.0.0/16",))

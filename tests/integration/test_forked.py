@@ -16,7 +16,7 @@ from skypanel.embedded.processes import STORAGE, Program
 from tests.support.supervised import home_with, is_gone, started, states, until, user_of
 
 FORKED = ("receiver", "web", "worker", "schedule")
-PARTS = [part for part in health.PARTS if part.name in {*FORKED, "valkey"}]
+PARTS = [part for part in health.SERVICES if part.name in {*FORKED, "valkey"}]
 BROKEN = Program("broken", STORAGE, (sys.executable, "-m", "workers.part", "nothing"))
 NET_BIND_SERVICE = 1 << 10
 MOST_OWN = 0.5

@@ -13,12 +13,12 @@ from skypanel.flow import accounts, receive
 from skypanel.store import apps, audit, builds, organizations, releases, settings, tokens
 from skypanel.tasks import cancel
 from tests.support.packs import commit_of, object_id, pack, request, varint
-from tests.support.receiver_harness import PanelDesk, end, running_receiver, wait_for
+from tests.support.receiver_harness import PanelBackend, end, running_receiver, wait_for
 
 
 @pytest.fixture
 async def receiver(stage):
-    async with running_receiver(make_desk=partial(PanelDesk, stage)) as made:
+    async with running_receiver(make_backend=partial(PanelBackend, stage)) as made:
         yield made
 
 

@@ -35,7 +35,7 @@ async def send(ada, body):
 async def test_a_hand_made_pack_is_taken(receiver, ada):
     answer = await send(ada, small_push())
     assert "ok refs/heads/main" in answer.stdout
-    assert len(receiver.desk.sources) == 1
+    assert len(receiver.backend.sources) == 1
 
 
 async def test_a_push_of_tens_of_thousands_of_refs_is_refused(receiver, ada):
@@ -48,7 +48,7 @@ async def test_a_push_of_tens_of_thousands_of_refs_is_refused(receiver, ada):
 async def test_a_corrupt_pack_is_refused(receiver, ada):
     answer = await send(ada, request(b"1" * 40) + b"PACK" + b"\0" * 200)
     assert "unpack" in answer.stdout
-    assert receiver.desk.pushes == []
+    assert receiver.backend.pushes == []
     await nothing_left(receiver)
 
 
@@ -56,7 +56,7 @@ async def test_a_pack_cut_short_is_refused(receiver, ada):
     body = pack((3, b"web: x\n", b""))
     answer = await send(ada, request(object_id("blob", b"web: x\n")) + body[:-25])
     assert "unpack" in answer.stdout
-    assert receiver.desk.pushes == []
+    assert receiver.backend.pushes == []
     await quiet(receiver)
 
 
@@ -73,7 +73,7 @@ async def test_refs_that_are_none_are_refused(receiver, ada, ref):
     answer = await send(ada, request(object_id("blob", blob), ref) + pack((3, blob, b"")))
     assert b"ok " + ref not in answer.stdout.encode()
     await quiet(receiver)
-    assert receiver.desk.apps == {}
+    assert receiver.backend.apps == {}
 
 
 async def test_a_pack_over_the_limit_is_refused():
@@ -92,7 +92,7 @@ async def test_a_difference_that_makes_gigabytes_is_refused(receiver, ada):
     name = bytes.fromhex(object_id("blob", base).decode())
     answer = await send(ada, request(b"1" * 40) + pack((3, base, b""), (7, delta, name)))
     assert "unpack" in answer.stdout
-    assert receiver.desk.pushes == []
+    assert receiver.backend.pushes == []
     await quiet(receiver)
 
 
@@ -113,7 +113,7 @@ async def test_names_that_would_do_harm_are_refused(receiver, ada, name):
     answer = await send(ada, request(object_id("commit", commit)) + pack((1, commit, b""), (2, tree, b""), (3, blob, b"")))
     assert "unpack" in answer.stdout
     assert "ok refs/heads/main" not in answer.stdout
-    assert receiver.desk.pushes == []
+    assert receiver.backend.pushes == []
     await quiet(receiver)
 
 
@@ -160,7 +160,7 @@ async def test_a_client_that_vanishes_within_its_pack(receiver, ada):
     end(client)
     await client.communicate()
     await quiet(receiver)
-    assert receiver.desk.pushes == []
+    assert receiver.backend.pushes == []
     await nothing_left(receiver)
 
 
@@ -218,14 +218,14 @@ async def test_a_git_that_is_killed_in_the_build_ends_the_push(receiver, ada):
         await write(detail("Installing"))
         await asyncio.Event().wait()
 
-    receiver.desk.build = build
+    receiver.backend.build = build
     await work.commit({"more": "x"})
     client = await ada.start("git", "push", receiver.remote(), "main", cwd=work.folder)
     await asyncio.wait_for(client.stderr.readuntil(b"Installing"), 20)
     os.killpg(os.getpgid(receiver.processes()[0]), signal.SIGKILL)
     await asyncio.wait_for(client.communicate(), 20)
     assert client.returncode != 0
-    await wait_for("the push to end", lambda: len(receiver.desk.ended) == 2)
+    await wait_for("the push to end", lambda: len(receiver.backend.ended) == 2)
     assert (receiver.repository() / "refs/heads/main").read_text().strip() == first
     # A killed git cannot clean up; the sweep of the next start does.
     await receiver.repositories.sweep(datetime.now(UTC))
@@ -239,7 +239,7 @@ async def test_a_receiver_that_stops_declines_what_is_not_done(receiver, ada):
         await write(detail("Installing"))
         await asyncio.Event().wait()
 
-    receiver.desk.build = build
+    receiver.backend.build = build
     client = await ada.start("git", "push", receiver.remote(), "main", cwd=work.folder)
     seen = await asyncio.wait_for(client.stderr.readuntil(b"Installing"), 20)
     await receiver.listener.close(grace_s=0.1)

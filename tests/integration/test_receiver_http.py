@@ -42,7 +42,7 @@ async def test_lines_arrive_while_the_build_is_running(receiver, ada, work):
         await finish.wait()
         await write(detail("Installed"))
 
-    receiver.desk.build = build
+    receiver.backend.build = build
     client = await ada.start("git", "push", receiver.http_remote(token=ada.token), "main", cwd=work.folder)
     seen = await asyncio.wait_for(client.stderr.readuntil(b"Installing"), 20)
     assert b"remote:        Installing" in seen
@@ -59,7 +59,7 @@ async def test_a_declined_push_changes_nothing_and_says_why(receiver, work):
     async def build(push, write):
         raise Invalid("It does not build.", "Mend it.")
 
-    receiver.desk.build = build
+    receiver.backend.build = build
     await work.commit({"Procfile": "web: false\n"})
     pushed = await work.push_http(check=False)
     assert pushed.status == 1
@@ -120,7 +120,7 @@ async def test_long_wishes_are_sent_compressed(receiver, ada, work, version):
 
 async def test_an_empty_app_can_be_cloned_and_fetched(receiver, ada, work):
     await work.push_http()
-    app_id, _ = receiver.desk.apps["hello"]
+    app_id, _ = receiver.backend.apps["hello"]
     await receiver.repositories.remove(app_id)
     cloned = await ada.run("git", "clone", receiver.http_remote(token=ada.token), "clone")
     assert cloned.status == 0
@@ -160,14 +160,14 @@ async def test_both_transports_share_repositories(receiver, work):
 async def test_many_pushes_at_once(receiver, ada):
     works = [await ada.repository(f"work{number}") for number in range(6)]
     await asyncio.gather(*(work.push_http(app=f"app{number}") for number, work in enumerate(works)))
-    assert sorted(receiver.desk.apps) == [f"app{number}" for number in range(6)]
+    assert sorted(receiver.backend.apps) == [f"app{number}" for number in range(6)]
     await quiet(receiver)
 
 
 async def test_two_first_pushes_to_one_name_make_one_app(receiver, ada):
     works = [await ada.repository(f"work{number}") for number in range(2)]
     await asyncio.gather(*(work.push_http(check=False) for work in works))
-    app_id, _ = receiver.desk.apps["hello"]
+    app_id, _ = receiver.backend.apps["hello"]
     await quiet(receiver)
     assert [folder.name for folder in (receiver.home / "repositories").iterdir()] == [f"{app_id}.git"]
 
@@ -195,12 +195,12 @@ async def test_an_unknown_token_is_refused(receiver, ada, work, token):
 async def test_a_credential_helper_provides_the_token(receiver, ada, work):
     (ada.home / ".git-credentials").write_text(f"http://anybody:{ada.token}@127.0.0.1:{receiver.http_port}\n")
     await work.git("-c", "credential.helper=store", "push", receiver.http_remote(), "main")
-    assert receiver.desk.pushes[0].account == ada.account
+    assert receiver.backend.pushes[0].account == ada.account
 
 
 async def test_a_token_for_reading_fetches_and_does_not_push(receiver, ada, work):
     await work.push_http()
-    receiver.desk.weak_tokens.add(ada.token)
+    receiver.backend.weak_tokens.add(ada.token)
     assert (await ada.run("git", "ls-remote", receiver.http_remote(token=ada.token))).status == 0
     pushed = await work.push_http("main:other", check=False)
     assert "remote: !     This token is for reading." in pushed.stderr
@@ -234,15 +234,15 @@ async def test_a_token_revoked_during_the_build_stops_it(receiver, ada, work):
         await write(detail("Installing"))
         await asyncio.Event().wait()
 
-    receiver.desk.build = build
+    receiver.backend.build = build
     client = await ada.start("git", "push", receiver.http_remote(token=ada.token), "main", cwd=work.folder)
     await asyncio.wait_for(client.stderr.readuntil(b"Installing"), 20)
-    del receiver.desk.tokens[ada.token]
+    del receiver.backend.tokens[ada.token]
     _, rest = await asyncio.wait_for(client.communicate(), 20)
     assert b"remote:  !     The API token was revoked or expired during this push. Nothing was deployed." in rest
     assert b"pre-receive hook declined" in rest
-    assert receiver.desk.abandoned == [(receiver.desk.pushes[0], "The API token was revoked or expired during this push.")]
-    assert receiver.desk.ended == receiver.desk.pushes
+    assert receiver.backend.abandoned == [(receiver.backend.pushes[0], "The API token was revoked or expired during this push.")]
+    assert receiver.backend.ended == receiver.backend.pushes
     assert refs(receiver) == {}
     await quiet(receiver)
 
@@ -254,10 +254,10 @@ async def test_a_token_revoked_as_the_build_ends_does_not_move_the_ref(receiver,
         await write(detail("Installing"))
         await finish.wait()
 
-    receiver.desk.build = build
+    receiver.backend.build = build
     client = await ada.start("git", "push", receiver.http_remote(token=ada.token), "main", cwd=work.folder)
     await asyncio.wait_for(client.stderr.readuntil(b"Installing"), 20)
-    del receiver.desk.tokens[ada.token]
+    del receiver.backend.tokens[ada.token]
     finish.set()
     _, rest = await asyncio.wait_for(client.communicate(), 20)
     assert b"during this push. The release stays, but its branches are not stored." in rest
@@ -275,13 +275,13 @@ async def test_hanging_up_leaves_the_build_running_and_the_ref_updated(receiver,
         for number in range(20_000):
             await write(detail(f"line {number} that nobody reads"))
 
-    receiver.desk.build = build
+    receiver.backend.build = build
     client = await ada.start("git", "push", receiver.http_remote(token=ada.token), "main", cwd=work.folder)
     await asyncio.wait_for(client.stderr.readuntil(b"Installing"), 20)
     os.killpg(client.pid, signal.SIGINT)
     await client.communicate()
     finish.set()
-    await wait_for("the ref", lambda: refs(receiver) == {"refs/heads/main": receiver.desk.sources[0].commit})
+    await wait_for("the ref", lambda: refs(receiver) == {"refs/heads/main": receiver.backend.sources[0].commit})
     await quiet(receiver)
 
 
@@ -294,7 +294,7 @@ async def test_a_silent_build_outlives_the_idle_limit():
             asyncio.get_running_loop().call_later(1, finish.set)
             await finish.wait()
 
-        receiver.desk.build = build
+        receiver.backend.build = build
         await work.push_http()
         assert "refs/heads/main" in refs(receiver)
 
@@ -304,7 +304,7 @@ async def test_a_receiver_that_stops_declines_what_is_not_done(receiver, ada, wo
         await write(detail("Installing"))
         await asyncio.Event().wait()
 
-    receiver.desk.build = build
+    receiver.backend.build = build
     client = await ada.start("git", "push", receiver.http_remote(token=ada.token), "main", cwd=work.folder)
     seen = await asyncio.wait_for(client.stderr.readuntil(b"Installing"), 20)
     await receiver.http.close(grace_s=0.1)

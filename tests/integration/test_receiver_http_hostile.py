@@ -80,7 +80,7 @@ async def test_a_hand_made_push_is_taken_whole_in_chunks_and_compressed(receiver
         assert (status, answered["Content-Type"]) == (200, "application/x-git-receive-pack-result")
         assert b"ok refs/heads/main" in said
         assert "no-cache" in answered["Cache-Control"]
-    assert len(receiver.desk.sources) == 4
+    assert len(receiver.backend.sources) == 4
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ async def test_what_is_no_request_of_gits_is_refused_with_one_line(receiver, ada
     assert words in answer[2].decode()
     assert answer[2].count(b"\n") <= 1
     await quiet(receiver)
-    assert receiver.desk.pushes == []
+    assert receiver.backend.pushes == []
     assert not (receiver.home / "repositories").exists()
 
 
@@ -169,7 +169,7 @@ async def test_gzip_that_is_none_is_refused(receiver, ada):
 async def test_gzip_cut_short_is_refused(receiver, ada):
     _, _, said = await ask(ada, body=gzip.compress(small_push())[:-60], Content_Encoding="gzip")
     assert b"ok refs/heads/main" not in said
-    assert receiver.desk.pushes == []
+    assert receiver.backend.pushes == []
     await nothing_left(receiver)
 
 
@@ -204,7 +204,7 @@ async def test_a_corrupt_pack_is_refused(receiver, ada):
     status, _, said = await ask(ada, body=request(b"1" * 40) + b"PACK" + b"\0" * 200)
     assert status == 200
     assert b"unpack" in said
-    assert receiver.desk.pushes == []
+    assert receiver.backend.pushes == []
     await nothing_left(receiver)
 
 
@@ -221,13 +221,13 @@ async def test_a_token_revoked_during_the_upload_deploys_nothing(receiver, ada):
     body = small_push()
     async with half_asked(ada, "/hello.git/git-receive-pack", PUSH, body[:-30], length=len(body)) as (reader, writer):
         await wait_for("git", receiver.processes)
-        del receiver.desk.tokens[ada.token]
+        del receiver.backend.tokens[ada.token]
         writer.write(body[-30:])
         said = await asyncio.wait_for(reader.readuntil(b"0\r\n\r\n"), 20)
     assert REVOKED.encode() in said
     assert b"Nothing was deployed." in said
     assert b"ng refs/heads/main pre-receive hook declined" in said
-    assert receiver.desk.pushes == []
+    assert receiver.backend.pushes == []
     await nothing_left(receiver)
 
 
@@ -243,7 +243,7 @@ async def test_a_client_that_vanishes_before_its_body(receiver, ada):
     async with half_asked(ada, "/hello.git/git-receive-pack", PUSH):
         await wait_for("git", receiver.processes)
     await nothing_left(receiver)
-    assert receiver.desk.pushes == []
+    assert receiver.backend.pushes == []
 
 
 async def test_a_client_that_vanishes_within_its_pack(receiver, ada):
@@ -251,7 +251,7 @@ async def test_a_client_that_vanishes_within_its_pack(receiver, ada):
     async with half_asked(ada, "/hello.git/git-receive-pack", PUSH, body[: MIB // 2]):
         await wait_for("the quarantine", receiver.leftovers)
     await nothing_left(receiver)
-    assert receiver.desk.pushes == []
+    assert receiver.backend.pushes == []
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ def silent_for(receiver):
             if error:
                 raise error
 
-        receiver.desk.build = build
+        receiver.backend.build = build
 
     return set_build
 
@@ -43,7 +43,7 @@ async def test_a_build_silent_for_longer_than_the_idle_limit_delivers_its_end(re
     pushed = await work.push()
     assert pushed.stderr.index("begin") < pushed.stderr.index("end")
     assert "nothing came" not in pushed.stderr
-    app_id, _ = receiver.desk.apps["hello"]
+    app_id, _ = receiver.backend.apps["hello"]
     assert await receiver.repositories.refs(app_id) == {"refs/heads/main": await work.head()}
 
 
@@ -69,7 +69,7 @@ async def test_who_hangs_up_in_the_silence_is_not_waited_for(receiver, ada, work
     await asyncio.wait_for(client.stderr.readuntil(b"begin"), 20)
     client.kill()
     await client.communicate()
-    await wait_for("the build to end", lambda: receiver.desk.ended)
+    await wait_for("the build to end", lambda: receiver.backend.ended)
     await wait_for("git to end", lambda: receiver.processes() == [])
-    app_id, _ = receiver.desk.apps["hello"]
+    app_id, _ = receiver.backend.apps["hello"]
     assert await receiver.repositories.refs(app_id) == {"refs/heads/main": await work.head()}

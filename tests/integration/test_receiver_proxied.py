@@ -126,7 +126,7 @@ async def test_a_silent_build_outlives_the_proxys_patience(receiver, proxy, ada,
         asyncio.get_running_loop().call_later(LONGER_S, done.set)
         await done.wait()
 
-    receiver.desk.build = build
+    receiver.backend.build = build
     pushed = await work.push_http(origin=proxy.origin(scheme))
     assert "[new branch]" in pushed.stderr
 
@@ -178,7 +178,7 @@ async def test_hanging_up_leaves_the_build_running(receiver, proxy, ada, work):
         await write(detail("Installing"))
         await finish.wait()
 
-    receiver.desk.build = build
+    receiver.backend.build = build
     remote = receiver.http_remote("hello", ada.token, proxy.origin("https"))
     client = await ada.start("git", "push", remote, "main", cwd=work.folder)
     await asyncio.wait_for(client.stderr.readuntil(b"Installing"), 20)

@@ -26,7 +26,7 @@ def refs(receiver, app="hello"):
 
 
 async def source_of(receiver, number=-1):
-    body = receiver.desk.objects.stored["sources", receiver.desk.sources[number].digest]
+    body = receiver.backend.objects.stored["sources", receiver.backend.sources[number].digest]
     return tarfile.open(fileobj=io.BytesIO(zstandard.ZstdDecompressor().decompressobj().decompress(body)))
 
 
@@ -36,7 +36,7 @@ async def test_a_push_to_a_free_name_creates_the_repository_and_stores_the_sourc
     assert "remote:        built" in pushed.stderr
     assert "[new branch]" in pushed.stderr
     assert refs(receiver) == {"refs/heads/main": await work.head()}
-    assert [source.commit for source in receiver.desk.sources] == [await work.head()]
+    assert [source.commit for source in receiver.backend.sources] == [await work.head()]
     assert receiver.leftovers() == []
     assert receiver.processes() == []
 
@@ -66,7 +66,7 @@ async def test_lines_arrive_while_the_build_is_running(receiver, ada, work):
         await finish.wait()
         await write(detail("Installed"))
 
-    receiver.desk.build = build
+    receiver.backend.build = build
     client = await ada.start("git", "push", receiver.remote(), "main", cwd=work.folder)
     seen = await asyncio.wait_for(client.stderr.readuntil(b"Installing"), 20)
     assert b"remote:        Installing" in seen
@@ -83,7 +83,7 @@ async def test_a_declined_push_changes_nothing_and_says_why(receiver, work):
     async def build(push, write):
         raise Invalid("It does not build.", "Mend it.")
 
-    receiver.desk.build = build
+    receiver.backend.build = build
     await work.commit({"Procfile": "web: false\n"})
     pushed = await work.push(check=False)
     assert pushed.status == 1
@@ -97,21 +97,21 @@ async def test_a_declined_push_changes_nothing_and_says_why(receiver, work):
 async def test_a_first_push_that_is_refused_leaves_no_repository(receiver, ada):
     work = await ada.repository(files={"big.psd": LFS_POINTER})
     await work.push(check=False)
-    assert receiver.desk.apps == {}
+    assert receiver.backend.apps == {}
     assert list((receiver.home / "repositories").iterdir()) == []
 
 
 async def test_pushing_nothing_to_a_free_name_leaves_no_repository(receiver, ada, work):
     await work.git("push", receiver.remote(), "--tags", check=False)
     await wait_for("the repository to go", lambda: not list((receiver.home / "repositories").iterdir()))
-    assert receiver.desk.apps == {}
+    assert receiver.backend.apps == {}
 
 
 async def test_a_failure_of_the_panel_declines_the_push_and_says_so(receiver, work, caplog):
     async def build(push, write):
         raise ZeroDivisionError
 
-    receiver.desk.build = build
+    receiver.backend.build = build
     pushed = await work.push(check=False)
     assert "This push was interrupted" in pushed.stderr
     assert "pre-receive hook declined" in pushed.stderr
@@ -135,7 +135,7 @@ async def test_fetching_speaks_version_2_of_the_protocol(receiver, ada, work):
 
 async def test_an_empty_app_can_be_cloned(receiver, ada, work):
     await work.push()
-    app_id, _ = receiver.desk.apps["hello"]
+    app_id, _ = receiver.backend.apps["hello"]
     await receiver.repositories.remove(app_id)
     cloned = await ada.run("git", "clone", receiver.remote(), "clone")
     assert cloned.status == 0
@@ -166,12 +166,12 @@ async def test_another_branch_is_stored_and_says_so(receiver, work):
     pushed = await work.push("main:feature")
     assert "feature is stored, not deployed: only main or master is." in pushed.stderr
     assert set(refs(receiver)) == {"refs/heads/main", "refs/heads/feature"}
-    assert len(receiver.desk.sources) == 1
+    assert len(receiver.backend.sources) == 1
 
 
 async def test_master_is_deployed_and_cloned_too(receiver, ada, work):
     await work.push("main:master")
-    assert len(receiver.desk.sources) == 1
+    assert len(receiver.backend.sources) == 1
     await ada.run("git", "clone", "-q", receiver.remote(), "clone")
     assert (ada.home / "clone" / "Procfile").exists()
 
@@ -189,7 +189,7 @@ async def test_several_refs_go_in_one_push(receiver, work):
     pushed = await work.push("main", "main:feature", "v1")
     assert "feature is stored" in pushed.stderr
     assert "tag v1 is stored" in pushed.stderr
-    assert len(receiver.desk.sources) == 1
+    assert len(receiver.backend.sources) == 1
     assert len(refs(receiver)) == 3
 
 
@@ -272,7 +272,7 @@ async def test_a_shallow_clone_can_be_pushed(receiver, ada, work):
     await ada.run("git", "clone", "-q", "--depth", "1", f"file://{work.folder}", "shallow")
     pushed = await ada.run("git", "push", receiver.remote(), "main", cwd=ada.home / "shallow")
     assert pushed.status == 0, pushed
-    assert len(receiver.desk.sources) == 1
+    assert len(receiver.backend.sources) == 1
 
 
 async def test_push_options_are_taken(receiver, work):
@@ -282,14 +282,14 @@ async def test_push_options_are_taken(receiver, work):
 async def test_many_pushes_at_once(receiver, ada):
     works = [await ada.repository(f"work{number}") for number in range(6)]
     await asyncio.gather(*(work.push(app=f"app{number}") for number, work in enumerate(works)))
-    assert sorted(receiver.desk.apps) == [f"app{number}" for number in range(6)]
-    assert len({source.digest for source in receiver.desk.sources}) == 1
+    assert sorted(receiver.backend.apps) == [f"app{number}" for number in range(6)]
+    assert len({source.digest for source in receiver.backend.sources}) == 1
 
 
 async def test_two_first_pushes_to_one_name_make_one_app(receiver, ada):
     works = [await ada.repository(f"work{number}") for number in range(2)]
     await asyncio.gather(*(work.push(check=False) for work in works))
-    app_id, _ = receiver.desk.apps["hello"]
+    app_id, _ = receiver.backend.apps["hello"]
     await wait_for("the end of both", lambda: receiver.processes() == [])
     assert [folder.name for folder in (receiver.home / "repositories").iterdir()] == [f"{app_id}.git"]
 
@@ -303,13 +303,13 @@ async def test_hanging_up_leaves_the_build_running_and_the_ref_updated(receiver,
         for number in range(20_000):
             await write(detail(f"line {number} that nobody reads"))
 
-    receiver.desk.build = build
+    receiver.backend.build = build
     client = await ada.start("git", "push", receiver.remote(), "main", cwd=work.folder)
     await asyncio.wait_for(client.stderr.readuntil(b"Installing"), 20)
     os.killpg(client.pid, signal.SIGINT)
     await client.communicate()
     await wait_for("the connection to end", lambda: not receiver.listener.connected)
     finish.set()
-    await wait_for("the ref", lambda: refs(receiver) == {"refs/heads/main": receiver.desk.sources[0].commit})
+    await wait_for("the ref", lambda: refs(receiver) == {"refs/heads/main": receiver.backend.sources[0].commit})
     await wait_for("git to end", lambda: receiver.processes() == [])
     assert receiver.leftovers() == []

@@ -116,7 +116,7 @@ async def test_the_account_is_that_of_the_key_that_signs(receiver, ada):
     assert "App hello not found" in answer.stderr
     work = await ada.repository()
     await work.push()
-    assert receiver.desk.pushes[0].account == ada.account
+    assert receiver.backend.pushes[0].account == ada.account
 
 
 async def test_git_gets_no_environment_but_its_own_and_is_bounded(receiver, ada):
@@ -126,9 +126,9 @@ async def test_git_gets_no_environment_but_its_own_and_is_bounded(receiver, ada)
     async def build(push, write):
         await finish.wait()
 
-    receiver.desk.build = build
+    receiver.backend.build = build
     client = await ada.start("git", "push", receiver.remote(), "main", cwd=work.folder)
-    await wait_for("the build", lambda: receiver.desk.sources)
+    await wait_for("the build", lambda: receiver.backend.sources)
     git = Path("/proc") / str(min(receiver.processes()))
     environment = contents(git / "environ").split(b"\0")
     limits = contents(git / "limits")

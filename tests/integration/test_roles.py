@@ -15,7 +15,7 @@ from skypanel.flow import accounts as accounts_flow
 from tests.fixtures.api import Api
 from tests.fixtures.git_host import publish
 from tests.fixtures.web import ORIGIN
-from tests.support.receiver_harness import PanelDesk, running_receiver
+from tests.support.receiver_harness import PanelBackend, running_receiver
 from tests.support.rewound import Rewound
 from tests.support.roles import ABSENT, API, DENIED, DONE, EVERYBODY, MAKES_APPS, PAGES, SCOPES, STANDINGS, TEAM_ACTIONS, VERDICTS
 from tests.support.world import AFTER, SECRET, filled, make_world
@@ -193,11 +193,11 @@ STATUS = {DONE: 200, DENIED: 403, ABSENT: 404, TAKEN: 409}
 
 async def test_roles_at_git(world, stage, caplog):
     caplog.set_level(logging.DEBUG)
-    async with running_receiver(make_desk=partial(PanelDesk, stage)) as receiver:
+    async with running_receiver(make_backend=partial(PanelBackend, stage)) as receiver:
         for place, standing in enumerate(STANDINGS):
             me, key = world.people[standing], asyncssh.generate_private_key("ssh-ed25519")
-            await receiver.desk.admit(me, key)
-            token = await receiver.desk.admit_token(me)
+            await receiver.backend.admit(me, key)
+            token = await receiver.backend.admit_token(me)
             world.secrets.append(token)
             before = await world.state()
             for service, app, verdicts in GIT:
@@ -220,9 +220,9 @@ async def test_roles_at_git(world, stage, caplog):
 
 
 async def test_scopes_at_git(world, stage):
-    async with running_receiver(make_desk=partial(PanelDesk, stage)) as receiver:
+    async with running_receiver(make_backend=partial(PanelBackend, stage)) as receiver:
         for scope, actions in SCOPES.items():
-            token = await receiver.desk.admit_token(world.people[STANDINGS[-1]], scope)
+            token = await receiver.backend.admit_token(world.people[STANDINGS[-1]], scope)
             for service, action in (("upload-pack", Action.FETCH), ("receive-pack", Action.PUSH)):
                 status, said = await by_http(receiver, token, service, "hello")
                 assert status == (200 if action in actions else 403)

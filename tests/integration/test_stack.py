@@ -8,14 +8,14 @@ from click.testing import CliRunner
 
 from skypanel.cli.main import commands
 from skypanel.domain.errors import Unavailable
-from skypanel.domain.stack import Image
+from skypanel.domain.stack import StackImage
 from skypanel.drivers.docker import stack
 from skypanel.drivers.docker.api import DockerApi
 from tests.support.stack_images import stack_image
 
 PROGRAMS = {
-    Image.RUN: ("bash", "curl", "node", "npm", "ps", "python3", "tini", "tar", "xz", "zstd"),
-    Image.BUILD: (
+    StackImage.RUN: ("bash", "curl", "node", "npm", "ps", "python3", "tini", "tar", "xz", "zstd"),
+    StackImage.BUILD: (
         "cc",
         "erb",
         "file",
@@ -38,10 +38,10 @@ PROGRAMS = {
 
 @pytest.fixture(scope="module")
 def images(swarm):
-    return {image: stack_image(swarm.url, image) for image in Image}
+    return {image: stack_image(swarm.url, image) for image in StackImage}
 
 
-@pytest.fixture(params=list(Image), ids=str)
+@pytest.fixture(params=list(StackImage), ids=str)
 def image(request):
     return request.param
 
@@ -65,7 +65,7 @@ def test_no_program_gives_anybody_anothers_rights(swarm, images, image):
 
 def test_builds_find_their_folders_and_a_list_of_sources(swarm, images):
     script = "stat -c '%n %U' /app /cache /env /buildpacks; grep -c '^deb ' /etc/apt/sources.list; readlink /var/tmp"
-    lines = said(swarm, images[Image.BUILD], script).splitlines()
+    lines = said(swarm, images[StackImage.BUILD], script).splitlines()
     assert lines[:4] == ["/app app", "/cache app", "/env app", "/buildpacks root"]
     assert int(lines[4]) > 0
     assert lines[5] == "/tmp"
@@ -81,7 +81,7 @@ def test_a_second_call_does_nothing(swarm, images):
     before = {each.id for each in swarm.client.images.list()}
     done = CliRunner().invoke(commands, ["stack", "build", "--docker", swarm.url, "--base", ""])
     assert done.exit_code == 0, done.output
-    assert done.output.splitlines() == [f"{images[image]} is there already." for image in Image]
+    assert done.output.splitlines() == [f"{images[image]} is there already." for image in StackImage]
     assert {each.id for each in swarm.client.images.list()} == before
 
 
@@ -90,7 +90,7 @@ def test_a_base_that_cannot_be_pulled_is_said_and_the_packages_do(swarm, monkeyp
     monkeypatch.setenv("PATH", "/nowhere")
     lines = []
     docker = DockerApi(swarm.url)
-    definition = stack.define(Image.RUN)
+    definition = stack.define(StackImage.RUN)
     other = type(definition)(definition.image, {**definition.files, "run.packages": "bash\n"})
     with pytest.raises(Unavailable, match="apt install mmdebstrap"):
         stack.ensure(docker, other, lines.append, "localhost:1/none:1")
@@ -103,8 +103,8 @@ def test_a_base_that_is_there_makes_the_same_user_and_folders(swarm, images):
     """The Dockerfile's way, on a base that has the packages already; what it makes is thrown away with the daemon."""
     lines = []
     docker = DockerApi(swarm.url)
-    run = stack.define(Image.RUN)
-    undone = f"FROM {images[Image.RUN]}\nUSER root\nRUN userdel app; rm -rf /app /var/tmp; mkdir /var/tmp\n"
+    run = stack.define(StackImage.RUN)
+    undone = f"FROM {images[StackImage.RUN]}\nUSER root\nRUN userdel app; rm -rf /app /var/tmp; mkdir /var/tmp\n"
     base = swarm.client.images.build(fileobj=io.BytesIO(undone.encode()), tag="base:1", rm=True)[0].tags[0]
     again = type(run)(run.image, {**run.files, "finish.sh": run.files["finish.sh"] + "# again\n"})
     stack.ensure(docker, again, lines.append, base)

@@ -320,7 +320,7 @@ class TestEnds:
 class TestOneOffDynos:
     async def test_one_whose_panel_is_killed_ends(self, engine, scheduler, objects):
         manifest = make_manifest(make_app(), await stored_slug(objects), {})
-        image = swarm_run.Image(
+        image = swarm_run.ImagePlacement(
             await engine.images.stage(manifest.app_id, manifest.slug_digest),
             await Services(engine.api, engine.panel).network(manifest.organization_id),
         )

@@ -105,11 +105,11 @@ def test_nothing_is_left_however_it_ends(environ, start, number):
     until(lambda: not processes_of(environ))
 
 
-def test_the_front_door_is_bounded_for_as_long_as_it_runs(environ, start):
+def test_connections_are_limited_for_as_long_as_it_runs(environ, start):
     environ["SKYPANEL_CONNECTIONS_PER_ADDRESS"] = "20"
     begun = start()
     assert begun.says("Postgres answers"), begun.lines
-    table = f"skypanel_{identity(Path(environ['SKYPANEL_HOME']))}_door"
+    table = f"skypanel_{identity(Path(environ['SKYPANEL_HOME']))}_limit"
     rules = subprocess.run(("nft", "list", "table", "inet", table), check=True, capture_output=True, text=True).stdout
     for port in (environ["SKYPANEL_HTTP_PORT"], environ["SKYPANEL_HTTPS_PORT"]):
         assert re.search(rf"tcp dport {{.*\b{port}\b.*}} ct state new", rules)

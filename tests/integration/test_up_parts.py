@@ -19,8 +19,8 @@ from tests.fixtures.proxy import serve
 from tests.support.supervised import home_with, is_gone, started, states, until, user_of
 
 NAMES = ("postgres", "valkey", "traefik")
-# The front door is the web process's too.
-PARTS = [part for part in health.PARTS if part.name in NAMES and part is not health.FRONT_DOOR_PART]
+# The public ports need the web process too.
+PARTS = [part for part in health.SERVICES if part.name in NAMES and part is not health.PUBLIC_PORTS]
 
 
 @pytest.fixture

@@ -71,7 +71,7 @@ async def test_what_cannot_be_added_is_told_and_the_form_kept(admin, stage, mach
 async def test_the_page_shows_what_a_node_uses_and_what_can_be_done(admin, stage, machine):
     await admin.send("/admin/nodes", page="/admin/nodes", **FORM)
     [node] = await known(stage)
-    await heartbeat.hear(stage.panel, node, Report(4, 1.25, 8 * 1024**3, 1024**3, 10 * 1024**3, 2 * 1024**3, 7))
+    await heartbeat.record(stage.panel, node, Report(4, 1.25, 8 * 1024**3, 1024**3, 10 * 1024**3, 2 * 1024**3, 7))
     page = await admin.page("/admin/nodes")
     assert "CPU 1.2 of 4 · RAM 1.0G of 8.0G · disk 2.0G of 10.0G · 7 containers" in page
     assert '<button name="change" value="provision"' in page

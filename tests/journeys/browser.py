@@ -1,4 +1,4 @@
-"""Debian's Chromium at the front door of a panel under test, driven by Playwright."""
+"""Debian's Chromium at the dashboard of a panel under test, driven by Playwright."""
 
 import shutil
 from collections.abc import Iterator

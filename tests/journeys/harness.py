@@ -183,7 +183,7 @@ class PanelUnderTest:
         )
 
     def get(self, app: str, path: str = "/", timeout_s: float = HTTP_TIMEOUT_S) -> Answer:
-        """Ask an app for a page through the panel's own front door."""
+        """Ask an app for a page through the panel's own proxy."""
         request = urllib.request.Request(f"http://127.0.0.1:{self.ports[1]}{path}", headers={"Host": f"{app}.localhost:{self.ports[1]}"})
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
@@ -194,7 +194,7 @@ class PanelUnderTest:
                 return Answer(error.code, error.read().decode(), error.headers)
 
     def answers(self, app: str) -> bool:
-        """Whether an app serves; the front door may still be closed."""
+        """Whether an app serves; the proxy may not listen yet."""
         try:
             return self.get(app).status == 200
         except urllib.error.URLError:

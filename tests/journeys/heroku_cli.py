@@ -137,14 +137,14 @@ class Heroku:
     @contextmanager
     def started(self, *arguments: str, terminal: bool = False):
         """Run a command whose output is waited for, and which is told things where it has a terminal."""
-        running = Running([str(self.home / "bin" / "heroku"), *arguments], self.environment, self.home, terminal=terminal)
+        running = RunningCommand([str(self.home / "bin" / "heroku"), *arguments], self.environment, self.home, terminal=terminal)
         try:
             yield running
         finally:
             running.close()
 
 
-class Running:
+class RunningCommand:
     """A command that runs; with a terminal, it believes that a person sits there."""
 
     def __init__(self, argv: list[str], environment: dict[str, str], folder: Path, *, terminal: bool) -> None:

@@ -10,7 +10,7 @@ import pytest
 from tests.journeys.contract_heroku import HerokuContract, are_up, dynos
 from tests.journeys.curl import Curl
 from tests.journeys.harness import new_panel, wait_for
-from tests.journeys.heroku_cli import Heroku, Running, hello, heroku, program, unbroken
+from tests.journeys.heroku_cli import Heroku, RunningCommand, hello, heroku, program, unbroken
 
 __all__ = ["hello", "heroku", "program"]
 
@@ -213,7 +213,7 @@ def test_a_tail_is_plain_text_for_who_asks_for_no_events(front, hello):
     curl = Curl(front)
     wanted = json.dumps({"tail": True, "dyno": "web.1", "source": "app"})
     url = curl("-d", wanted, f"{curl.base}/apps/hello/log-sessions", status=201)["logplex_url"]
-    with closing(Running(curl.argv("-N", url, token=False), front.environment, front.home, terminal=False)) as tail:
+    with closing(RunningCommand(curl.argv("-N", url, token=False), front.environment, front.home, terminal=False)) as tail:
         tail.says("app[web.1]")
         front.get("hello", "/followed-by-curl")
         tail.says("/followed-by-curl")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.journeys.harness import SKYPANEL, new_panel, wait_for
-from tests.journeys.heroku_cli import Heroku, Running, installed, unbroken
+from tests.journeys.heroku_cli import Heroku, RunningCommand, installed, unbroken
 
 DOMAIN = "paas.example.com"
 PASSWORD = "correct horse battery staple"
@@ -37,7 +37,7 @@ class Relayed(Heroku):
 
     @contextmanager
     def started(self, *arguments, terminal=False):
-        running = Running([str(SKYPANEL), "heroku", *arguments], self.environment, self.home, terminal=terminal)
+        running = RunningCommand([str(SKYPANEL), "heroku", *arguments], self.environment, self.home, terminal=terminal)
         try:
             yield running
         finally:

@@ -60,7 +60,7 @@ def connects(port: int, host: str = "127.0.0.1") -> bool:
 
 
 def web_dynos(panel: PanelUnderTest) -> list[tuple[str, int]]:
-    """Return the host and port of every web dyno, as the front door reaches it."""
+    """Return the host and port of every web dyno, as the proxy reaches it."""
 
     async def ask():
         async with open_panel(sources.load(panel.environment)) as opened:

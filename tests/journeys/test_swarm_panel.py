@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from skypanel.domain.stack import Image
+from skypanel.domain.stack import StackImage
 from tests.fixtures.docker import Docker, swarm_of_the_module
 from tests.journeys.contract_heroku import HerokuContract
 from tests.journeys.contract_samples import SamplesContract, mirror
@@ -17,7 +17,7 @@ __all__ = ["hello", "heroku", "mirror", "program", "swarm_of_the_module"]
 
 @pytest.fixture(scope="module")
 def front(swarm) -> Iterator[PanelUnderTest]:
-    for image in Image:
+    for image in StackImage:
         stack_image(swarm.url, image)
     # As the docker group is on a machine of one's own, where the panel's user is in it.
     swarm.socket.chmod(0o666)

@@ -33,7 +33,7 @@ CLIENT_TIMEOUT_S = 60
 
 
 @dataclass
-class Desk:
+class FakeBackend:
     """Makes the panel's decisions, in memory. `build` replaces everything after the source is stored."""
 
     repositories: DulwichRepositories
@@ -102,7 +102,7 @@ class Desk:
             await self.repositories.remove(app_id)
 
 
-class PanelDesk:
+class PanelBackend:
     """Makes decisions on a stage's panel, through the functions of the receiver's process."""
 
     def __init__(self, stage, repositories):
@@ -131,7 +131,7 @@ class Finished:
 @dataclass
 class Receiver:
     home: Path
-    desk: Desk
+    backend: FakeBackend
     listener: SshListener
     http: HttpListener
     port: int
@@ -139,7 +139,7 @@ class Receiver:
 
     @property
     def repositories(self):
-        return self.desk.repositories
+        return self.backend.repositories
 
     def remote(self, app="hello", user="git"):
         return f"ssh://{user}@127.0.0.1:{self.port}/{app}.git"
@@ -157,12 +157,12 @@ class Receiver:
         (home / ".ssh" / "id_ed25519").chmod(0o600)
         account = account or Account(uuid4(), f"{name}@example.com")
         if known:
-            await self.desk.admit(account, key)
-        return Developer(self, home, account, await self.desk.admit_token(account) if known else "")
+            await self.backend.admit(account, key)
+        return Developer(self, home, account, await self.backend.admit_token(account) if known else "")
 
     def repository(self, name="hello"):
         """Return the bare repository of an app."""
-        return Path(self.repositories.path(self.desk.apps[name][0]))
+        return Path(self.repositories.path(self.backend.apps[name][0]))
 
     def leftovers(self):
         """Return the quarantine folders in all repositories."""
@@ -292,26 +292,26 @@ async def wait_for(what, condition, timeout_s=20.0):
 
 
 @asynccontextmanager
-async def running_receiver(limits=None, git_limits=None, make_desk=Desk, http_limits=None, trusted=(), **git_options):
+async def running_receiver(limits=None, git_limits=None, make_backend=FakeBackend, http_limits=None, trusted=(), **git_options):
     """Yield a receiver that listens on 127.0.0.1, for SSH and HTTP."""
     home = Path(tempfile.mkdtemp(prefix="sky", dir="/var/tmp"))
-    desk = make_desk(DulwichRepositories(home / "repositories"))
+    backend = make_backend(DulwichRepositories(home / "repositories"))
     git = Git(
-        find=desk.find,
-        receive=desk.receive,
-        abandon=desk.abandon,
-        forget=desk.forget,
-        repositories=desk.repositories,
+        find=backend.find,
+        receive=backend.receive,
+        abandon=backend.abandon,
+        forget=backend.forget,
+        repositories=backend.repositories,
         limits=git_limits or GitLimits(),
         **git_options,
     )
     host_key = asyncssh.generate_private_key("ssh-ed25519")
-    listener = SshListener(git, desk.authenticate, [host_key], limits)
-    http = HttpListener(git, desk.bearer, ["127.0.0.1", "localhost", "skypanel.localhost"], http_limits, trusted)
+    listener = SshListener(git, backend.authenticate, [host_key], limits)
+    http = HttpListener(git, backend.bearer, ["127.0.0.1", "localhost", "skypanel.localhost"], http_limits, trusted)
     try:
         port = await listener.listen("127.0.0.1", 0)
         (home / "known_hosts").write_text(f"[127.0.0.1]:{port} {host_key.export_public_key().decode()}")
-        yield Receiver(home, desk, listener, http, port, await http.listen("127.0.0.1", 0))
+        yield Receiver(home, backend, listener, http, port, await http.listen("127.0.0.1", 0))
     finally:
         await asyncio.gather(listener.close(grace_s=1), http.close(grace_s=1))
         shutil.rmtree(home)

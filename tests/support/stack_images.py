@@ -7,14 +7,14 @@ import asyncio
 import fcntl
 from pathlib import Path
 
-from skypanel.domain.stack import Definition, Image
+from skypanel.domain.stack import Definition, StackImage
 from skypanel.drivers.docker import stack
 from skypanel.drivers.docker.api import DockerApi
 
 CACHE = Path("/var/cache/skypanel-tests")
 
 
-def stack_image(url: str, image: Image) -> str:
+def stack_image(url: str, image: StackImage) -> str:
     """Import an image into a daemon if it lacks it, and return its name."""
     docker, definition = DockerApi(url), stack.define(image)
     try:
@@ -41,5 +41,5 @@ def root_archive(definition: Definition) -> Path:
 
 
 if __name__ == "__main__":
-    for image in Image:
+    for image in StackImage:
         root_archive(stack.define(image))

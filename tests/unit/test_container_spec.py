@@ -7,7 +7,7 @@ import pytest
 
 from skypanel.domain.limits import MIB, Limits
 from skypanel.drivers.docker import spec as container_spec
-from skypanel.drivers.docker.guard import Usage, parse
+from skypanel.drivers.docker.guard import DiskUsage, parse
 from skypanel.drivers.docker.spec import Place
 from skypanel.host.allowed import parse_allowed
 from skypanel.host.firewall import own_ruleset
@@ -96,10 +96,10 @@ def test_a_measurement_that_failed_counts_for_nothing(line):
 @pytest.mark.parametrize(
     ("usage", "over"),
     [
-        (Usage(0, 64 * MIB, 10, 80 * MIB), None),
-        (Usage(0, 64 * MIB + 1, 10, 0), Overrun.DISK),
-        (Usage(0, 1, 64 * MIB // 8192 + 1, 0), Overrun.DISK),
-        (Usage(0, 1, 1, 80 * MIB + 1), Overrun.CACHE),
+        (DiskUsage(0, 64 * MIB, 10, 80 * MIB), None),
+        (DiskUsage(0, 64 * MIB + 1, 10, 0), Overrun.DISK),
+        (DiskUsage(0, 1, 64 * MIB // 8192 + 1, 0), Overrun.DISK),
+        (DiskUsage(0, 1, 1, 80 * MIB + 1), Overrun.CACHE),
     ],
 )
 def test_bytes_files_and_the_cache_have_a_bound(usage, over):
@@ -107,4 +107,4 @@ def test_bytes_files_and_the_cache_have_a_bound(usage, over):
 
 
 def test_figures_are_read():
-    assert parse("3 4096 7 12288") == Usage(3, 4096, 7, 12288)
+    assert parse("3 4096 7 12288") == DiskUsage(3, 4096, 7, 12288)

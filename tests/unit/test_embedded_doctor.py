@@ -7,10 +7,10 @@ import pytest
 from skypanel.domain.limits import GIB
 from skypanel.embedded import doctor, packages
 from skypanel.embedded.finding import Finding
-from skypanel.embedded.machine import Machine, as_found, filesystems
+from skypanel.embedded.machine import HostFeatures, as_found, filesystems
 from skypanel.embedded.open_files import CONNECTIONS, WANTED, connections, raise_limit
 
-WELL = Machine(
+WELL = HostFeatures(
     is_root=True,
     has_user_namespaces=True,
     apparmor_restricts_namespaces=False,

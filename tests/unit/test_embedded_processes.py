@@ -9,7 +9,7 @@ import pytest
 
 from skypanel.domain.routing import PROXY_TOKEN_HEADER
 from skypanel.embedded import processes, running
-from skypanel.embedded.processes import DOOR, PANEL, STORAGE, Binaries
+from skypanel.embedded.processes import PANEL, PROXY, STORAGE, Binaries
 from skypanel.embedded.users import User, argv_as, caller
 from skypanel.host.connection_limit import ConnectionLimit
 from skypanel.launcher.options import parse_options
@@ -57,9 +57,9 @@ def test_the_storage_starts_first_and_stops_last():
     assert config["group:panel"]["programs"] == "receiver,web,worker,schedule"
     assert config.getint("group:storage", "priority") < config.getint("group:panel", "priority")
     autostarted = {name for name in config if name.startswith("program:") and config.getboolean(name, "autostart")}
-    # The door too: it has something to say to visitors as soon as there are any.
+    # The proxy too: it has something to say to visitors as soon as there are any.
     assert autostarted == {"program:postgres", "program:valkey", "program:traefik"}
-    assert {program.group for program in processes.programs(SETTINGS, BINARIES)} == {STORAGE, PANEL, DOOR}
+    assert {program.group for program in processes.programs(SETTINGS, BINARIES)} == {STORAGE, PANEL, PROXY}
 
 
 def test_what_dynos_print_is_collected_where_docker_runs_them():
@@ -69,7 +69,7 @@ def test_what_dynos_print_is_collected_where_docker_runs_them():
 
 
 def test_the_proxy_ends_no_upload_and_no_answer_by_its_own_patience():
-    """A build may be silent for ten minutes, an upload may take as long: the time to read is for headers (test_door.py)."""
+    """A build may be silent for ten minutes, an upload may take as long: the time to read is for headers (test_proxy_plugin.py)."""
     config = processes.traefik_config(SETTINGS)
     for name in ("web", "websecure"):
         assert config["entryPoints"][name]["transport"]["respondingTimeouts"] == {"readTimeout": "20s"}
@@ -132,12 +132,12 @@ def test_the_launchers_argv_names_all_that_is_allowed():
     assert "--allow" not in processes.launcher_argv(SETTINGS, BINARIES, 9500)
 
 
-def test_the_launcher_and_the_proxy_are_told_of_the_front_door():
+def test_the_launcher_and_the_proxy_are_told_of_the_public_ports():
     settings = replace(SETTINGS, connections_per_address=20, trusted_proxies=("10.1.2.3/32", "fd00::/64"))
     bounds = ("--connections-per-address", "20", "--connections", "9500")
-    told = ("--front-ports", "8080", "8443", *bounds, "--trusted-proxies", "10.1.2.3/32", "fd00::/64")
+    told = ("--public-ports", "8080", "8443", *bounds, "--trusted-proxies", "10.1.2.3/32", "fd00::/64")
     assert processes.launcher_argv(settings, BINARIES, 9500)[-len(told) :] == told
-    assert parse_options(processes.launcher_argv(settings, BINARIES, 9500)[3:]).door == ConnectionLimit(
+    assert parse_options(processes.launcher_argv(settings, BINARIES, 9500)[3:]).connection_limit == ConnectionLimit(
         (8080, 8443), 20, 9500, (IPv4Network("10.1.2.3/32"), IPv6Network("fd00::/64"))
     )
     entry_points = processes.traefik_config(settings)["entryPoints"]

@@ -87,7 +87,7 @@ class TestOptions:
         assert b"6f1d2c1e" in files["/etc/hosts"]
 
 
-PLAN = firewall.Plan("0123abcd", IPv4Network("10.90.64.0/18"))
+PLAN = firewall.AddressPlan("0123abcd", IPv4Network("10.90.64.0/18"))
 
 
 class TestFirewall:

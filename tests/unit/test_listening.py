@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from skypanel.host.listening import BUSY, SETTLED_S, Listener, Look, Settling, cpu_s, listeners, parse
+from skypanel.host.listening import BUSY, SETTLED_S, Listener, PortSnapshot, Settling, cpu_s, listeners, parse
 
 PORT = 20_000
 # What Linux 6.18 answered of 127.0.0.1:8000, and of [::]:8001 with IPV6_V6ONLY.
@@ -13,7 +13,7 @@ IPV6 = "0a0a00001f410000" + 64 * "00" + "050008000000000005000b000100000008000f0
 
 
 def look(*found, cpu=0.0):
-    return Look(PORT, frozenset(found), cpu)
+    return PortSnapshot(PORT, frozenset(found), cpu)
 
 
 class TestKernel:

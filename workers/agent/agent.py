@@ -9,7 +9,7 @@ from workers.agent.collector import Collector
 from workers.agent.docker import Docker
 from workers.agent.dynos import stop
 from workers.agent.errors import PASSING, pause_s
-from workers.agent.machine import Machine
+from workers.agent.machine import HostMetrics
 from workers.agent.panel import Panel
 from workers.agent.positions import Positions
 from workers.agent.slugs import staged
@@ -37,7 +37,7 @@ class Agent:
         """Run forever."""
         for loop in (self._staging.run, self._collector.run, self._follow_orders):
             threading.Thread(target=loop, daemon=True).start()
-        machine = Machine(self._docker)
+        machine = HostMetrics(self._docker)
         failures = 0
         while True:
             self._changed.clear()

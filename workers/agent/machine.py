@@ -11,7 +11,7 @@ from workers.agent.dynos import dyno_of
 from workers.agent.errors import Refused
 
 
-class Machine:
+class HostMetrics:
     """Measures the resource usage of the node. Rates are averages since the last report."""
 
     def __init__(self, docker: Docker) -> None:

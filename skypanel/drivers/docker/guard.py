@@ -17,7 +17,7 @@ ASK_AGAIN_S = 2
 
 
 @dataclass(frozen=True)
-class Usage:
+class DiskUsage:
     """The disk usage of a workspace. `asked` is the last question that the guard read before it measured."""
 
     asked: int
@@ -32,10 +32,10 @@ class Usage:
         return Overrun.CACHE if self.cache_bytes > limits.cache_room_bytes else None
 
 
-def parse(line: str) -> Usage | None:
+def parse(line: str) -> DiskUsage | None:
     """Return the figures of a line, or None if a measurement failed."""
     words = line.split()
-    return Usage(*map(int, words)) if len(words) == 4 and all(word.isdigit() for word in words) else None  # noqa: PLR2004 - as Usage has
+    return DiskUsage(*map(int, words)) if len(words) == 4 and all(word.isdigit() for word in words) else None  # noqa: PLR2004 - as DiskUsage has
 
 
 class Guard:
@@ -46,7 +46,7 @@ class Guard:
         self._limits = limits
         self._lines = _lines(streams)
         self._asked = 0
-        self._usage: Usage | None = None
+        self._usage: DiskUsage | None = None
         self._changed = asyncio.Condition()
         self._is_closed = False
 

@@ -14,7 +14,7 @@ from docker import APIClient
 
 from skypanel.domain import stack
 from skypanel.domain.errors import NotFound, Unavailable
-from skypanel.domain.stack import Definition, Image
+from skypanel.domain.stack import Definition, StackImage
 from skypanel.drivers.docker.api import DockerApi
 from skypanel.host.programs import PROGRAMS
 
@@ -25,9 +25,9 @@ _LAST_LINES = 20
 Say = Callable[[str], None]
 
 
-def define(image: Image) -> Definition:
+def define(image: StackImage) -> Definition:
     """Return the definition of an image from the stack's folder."""
-    tools = {"uv": version("uv")} if image is Image.BUILD else {}
+    tools = {"uv": version("uv")} if image is StackImage.BUILD else {}
     return Definition(image, {path.name: path.read_text() for path in FOLDER.iterdir()}, tools)
 
 

@@ -177,11 +177,11 @@ def _children_of(store: BoundedStore, folder: Entry) -> list[Entry]:
     return entries
 
 
-def tar(store: BoundedStore, commit: str, parts: Mapping[str, tuple[BoundedStore, str]]) -> Iterator[bytes]:
-    """Yield a commit's files as a zstd tar. `parts` maps the paths of submodules to their object stores and commits."""
+def tar(store: BoundedStore, commit: str, submodules: Mapping[str, tuple[BoundedStore, str]]) -> Iterator[bytes]:
+    """Yield a commit's files as a zstd tar. `submodules` maps the paths of submodules to their object stores and commits."""
     compressor = source_tar.compressor()
     with readable():
-        for piece in chain(_plain_tar(_files(store, commit, parts)), (source_tar.END,)):
+        for piece in chain(_plain_tar(_files(store, commit, submodules)), (source_tar.END,)):
             for start in range(0, len(piece), MIB):
                 if compressed := compressor.compress(memoryview(piece)[start : start + MIB]):
                     yield compressed
@@ -189,13 +189,13 @@ def tar(store: BoundedStore, commit: str, parts: Mapping[str, tuple[BoundedStore
 
 
 def _files(
-    store: BoundedStore, commit: str, parts: Mapping[str, tuple[BoundedStore, str]], at: bytes = b""
+    store: BoundedStore, commit: str, submodules: Mapping[str, tuple[BoundedStore, str]], at: bytes = b""
 ) -> Iterator[tuple[BoundedStore, Entry]]:
     for entry in walk(store, commit, at):
         if entry.mode != SUBMODULE:
             yield store, entry
-        elif (path := _text(entry.path)) in parts:
-            yield from _files(*parts[path], parts, entry.path)
+        elif (path := _text(entry.path)) in submodules:
+            yield from _files(*submodules[path], submodules, entry.path)
 
 
 def _plain_tar(files: Iterable[tuple[BoundedStore, Entry]]) -> Iterator[bytes]:

@@ -24,7 +24,7 @@ from skypanel.domain.comparison import FileChanges
 from skypanel.domain.errors import NotFound
 from skypanel.domain.ids import AppId
 from skypanel.domain.push import Kind, Tree
-from skypanel.domain.submodule import Part
+from skypanel.domain.submodule import SubmoduleTree
 from skypanel.drivers.git import archive as git_archive
 from skypanel.drivers.git import census as git_census
 from skypanel.drivers.git.objects import BoundedStore
@@ -85,13 +85,15 @@ class DulwichRepositories:
         """Return at most `limit` paths that differ between two commits. Raises NotFound or Invalid."""
         return await asyncio.to_thread(self._changes, app_id, old, new, limit)
 
-    async def export(self, app_id: AppId, commit: str, quarantine: str | None = None, parts: Sequence[Part] = ()) -> AsyncIterator[bytes]:
+    async def export(
+        self, app_id: AppId, commit: str, quarantine: str | None = None, submodules: Sequence[SubmoduleTree] = ()
+    ) -> AsyncIterator[bytes]:
         """Yield a commit's files, with those of its submodules, as a canonical zstd tar. Raises Invalid."""
         async with self._exports:
             with ExitStack() as stack:
                 store = stack.enter_context(closing(self._store(app_id, quarantine)))
-                submodules = {part.path: (stack.enter_context(closing(BoundedStore([Path(part.objects)]))), part.commit) for part in parts}
-                async for chunk in _in_thread(git_archive.tar(store, commit, submodules)):
+                stores = {each.path: (stack.enter_context(closing(BoundedStore([Path(each.objects)]))), each.commit) for each in submodules}
+                async for chunk in _in_thread(git_archive.tar(store, commit, stores)):
                     yield chunk
 
     async def point_head(self, app_id: AppId, ref: str) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from skypanel.domain.manifest import WEB, Dyno, DynoState
-from skypanel.host.listening import Look, Settling
+from skypanel.host.listening import PortSnapshot, Settling
 from skypanel.ports.scheduler import Unready
 
 STEADY = timedelta(seconds=1)
@@ -37,7 +37,7 @@ class Readiness:
     first: Dyno | None = None
     last: Dyno | None = None
     ready: bool = False
-    _look: Look | None = None
+    _look: PortSnapshot | None = None
     _settling: Settling = field(default_factory=Settling)
     _patience_s: float = FIRST_TRY_S
 
@@ -45,7 +45,7 @@ class Readiness:
         """Whether the next check needs to know where the dyno listens."""
         return dyno is not None and dyno.key.process_type == WEB and dyno.state is DynoState.UP and not self.ready
 
-    async def check(self, dyno: Dyno | None, look: Look | None, now: float) -> bool:
+    async def check(self, dyno: Dyno | None, look: PortSnapshot | None, now: float) -> bool:
         """Whether the dyno is ready, by its latest state. `now` is a monotonic time in seconds. Raises Unready if it will not be."""
         if dyno is None:
             return False
@@ -85,7 +85,7 @@ class Readiness:
             return False
 
 
-def _elsewhere(look: Look) -> str:
+def _elsewhere(look: PortSnapshot) -> str:
     return f"{look.complaint()}. {_BIND}"
 
 

@@ -20,7 +20,7 @@ from skypanel.drivers.sandbox.launcher import WORK_S, Launcher, LauncherConnecti
 from skypanel.drivers.sandbox.readiness import Readiness
 from skypanel.host.descriptors import Pipe, write_all
 from skypanel.host.environment import boot, dyno_environment
-from skypanel.host.listening import Listener, Look
+from skypanel.host.listening import Listener, PortSnapshot
 from skypanel.host.protocol import Message, Tenant, key_message, limits_message, parse_key, tenant_message
 from skypanel.ports.builder import Step
 from skypanel.ports.objects import Objects
@@ -144,7 +144,7 @@ class ProcessScheduler:
         with suppress(NotFound):  # it may have ended
             await self._launcher.ask({"do": "signal", "app_id": str(key.app_id), "name": key.name, "number": number})
 
-    async def _look(self, keys: Sequence[DynoKey]) -> Mapping[DynoKey, Look]:
+    async def _look(self, keys: Sequence[DynoKey]) -> Mapping[DynoKey, PortSnapshot]:
         """Return where dynos listen. That is expensive for the launcher, so it is only asked about dynos that start."""
         if not keys:
             return {}
@@ -223,5 +223,5 @@ def _dyno(report: Mapping[str, Any]) -> Dyno:
     )
 
 
-def _look(report: Mapping[str, Any]) -> Look:
-    return Look(report["port"], frozenset(Listener(*each) for each in report["listeners"]), report["cpu_s"])
+def _look(report: Mapping[str, Any]) -> PortSnapshot:
+    return PortSnapshot(report["port"], frozenset(Listener(*each) for each in report["listeners"]), report["cpu_s"])

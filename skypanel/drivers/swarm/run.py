@@ -52,7 +52,7 @@ LEASH = "trap '' HUP INT QUIT TERM USR1 USR2 ALRM PIPE TSTP; while read -r; do :
 
 
 @dataclass(frozen=True)
-class Image:
+class ImagePlacement:
     """The image and network of a one-off dyno, by Docker's ids."""
 
     id: str
@@ -68,7 +68,7 @@ class OneOffs:
         self._now = now
 
     async def run(
-        self, manifest: Manifest, process_command: str, write: WriteLine, *, key: DynoKey, image: Image, timeout_s: float
+        self, manifest: Manifest, process_command: str, write: WriteLine, *, key: DynoKey, image: ImagePlacement, timeout_s: float
     ) -> Exit:
         """Run a command until it ends, and pass its output to `write` line by line. Raises Unavailable."""
         container = self._container(manifest, process_command, key, image)
@@ -78,14 +78,14 @@ class OneOffs:
             return await asyncio.shield(end)
 
     @asynccontextmanager
-    async def attach(self, manifest: Manifest, one_off: OneOff, image: Image) -> AsyncIterator[Attached]:
+    async def attach(self, manifest: Manifest, one_off: OneOff, image: ImagePlacement) -> AsyncIterator[Attached]:
         """Run a one-off dyno for the length of the block. Raises Unavailable, or Conflict if its number is in use."""
         container = {**self._numbered(manifest, one_off, image), "Tty": one_off.window is not None}
         limits = replace(manifest.limits, timeout_s=one_off.timeout_s)
         async with self._held(container, _secret(manifest, one_off), limits, one_off.window) as (container_id, streams, end):
             yield ContainerAttachment(self._docker, container_id, streams, end, terminal=one_off.window is not None)
 
-    async def detach(self, manifest: Manifest, one_off: OneOff, image: Image) -> None:
+    async def detach(self, manifest: Manifest, one_off: OneOff, image: ImagePlacement) -> None:
         """Start a detached one-off dyno. Raises what `attach` raises."""
         container = self._numbered(manifest, one_off, image)
         container["Labels"][UNTIL] = str(int(self._now() + one_off.timeout_s))
@@ -143,14 +143,14 @@ class OneOffs:
         found: list[Json] = await self._docker.call(lambda client: client.containers(all=not running, filters=wanted))
         return found
 
-    def _numbered(self, manifest: Manifest, one_off: OneOff, image: Image) -> Json:
+    def _numbered(self, manifest: Manifest, one_off: OneOff, image: ImagePlacement) -> Json:
         """Return a container with a unique name, so that a second one of the same number raises Conflict."""
         return {
             **self._container(manifest, one_off.command, one_off.key(manifest), image),
             "Name": f"{ONE_OFF}-{self._panel}-{manifest.app_id.hex}-{one_off.number}",
         }
 
-    def _container(self, manifest: Manifest, process_command: str, key: DynoKey, image: Image) -> Json:
+    def _container(self, manifest: Manifest, process_command: str, key: DynoKey, image: ImagePlacement) -> Json:
         labels = {**release_labels(self._panel, manifest), PROCESS_TYPE: key.process_type, INDEX: str(key.index)}
         return {**one_off_spec(manifest, process_command, key.name, image.network_id), "Image": image.id, "Labels": labels}
 

@@ -18,7 +18,7 @@ from skypanel.drivers.docker.api import DockerApi
 from skypanel.drivers.docker.images import SlugImages
 from skypanel.drivers.swarm.logs import last_lines
 from skypanel.drivers.swarm.readiness import Readiness, where
-from skypanel.drivers.swarm.run import Image, OneOffs, send
+from skypanel.drivers.swarm.run import ImagePlacement, OneOffs, send
 from skypanel.drivers.swarm.services import Service, Services, scaled
 from skypanel.drivers.swarm.spec import BOOT_S, LINGER_S, Place, organization_of, secret_name, service_name, service_spec
 from skypanel.drivers.swarm.tasks import BIND, ELSEWHERE, Task, by_key, slots
@@ -230,9 +230,9 @@ class SwarmScheduler:
         """Return the running one-off dynos, attached or not: of one app with their commands, or of all apps without."""
         return await self._one_offs.dynos(app_id)
 
-    async def _image(self, manifest: Manifest) -> Image:
+    async def _image(self, manifest: Manifest) -> ImagePlacement:
         image_id = await self._images.stage(manifest.app_id, manifest.slug_digest)
-        return Image(image_id, await self._services.network(manifest.organization_id))
+        return ImagePlacement(image_id, await self._services.network(manifest.organization_id))
 
 
 def own_node(client: APIClient) -> str:

@@ -27,9 +27,9 @@ def main(port: int) -> None:
     print(said[0].upper() + said[1:])  # noqa: T201 - the output of this program
 
 
-def _look(port: int) -> "listening.Look":
+def _look(port: int) -> "listening.PortSnapshot":
     found = frozenset(each for each in listening.listeners(port) if each.address != RESOLVER)
-    return listening.Look(port, found, sum(_used(process) for process in Path("/proc").glob("[0-9]*")))
+    return listening.PortSnapshot(port, found, sum(_used(process) for process in Path("/proc").glob("[0-9]*")))
 
 
 def _used(process: Path) -> float:

@@ -1,4 +1,4 @@
-"""Our part of the front door: a plugin that Traefik interprets, and the configuration that sends requests through it.
+"""Our part of the proxy: a plugin that Traefik interprets, and the configuration that sends requests through it.
 
 `door.go` implements it, docs/adr/0017-the-front-door-has-a-part-of-ours.md says why. The options of an entry point are
 https://doc.traefik.io/traefik/reference/install-configuration/entrypoints/.
@@ -18,7 +18,7 @@ STATIC = {"localPlugins": {NAME: {"moduleName": f"skypanel/{NAME}"}}}
 
 _FOLDER = f"plugins-local/src/skypanel/{NAME}"
 _MANIFEST = {
-    "displayName": "SkyPanel's front door",
+    "displayName": "SkyPanel's proxy plugin",
     "type": "middleware",
     "import": f"skypanel/{NAME}",
     "summary": "Passes requests on as they were sent.",

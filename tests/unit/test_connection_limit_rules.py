@@ -16,7 +16,7 @@ def chain(rules, name):
 
 def test_every_connection_at_the_public_ports_is_counted_by_its_address_unless_it_is_local_or_a_trusted_proxys():
     rules = ruleset(TAG, ConnectionLimit((80, 443), 1000, 9500, TRUSTED))
-    assert rules.startswith(f"table inet skypanel_{TAG}_door {{}}\ndelete table inet skypanel_{TAG}_door\n")
+    assert rules.startswith(f"table inet skypanel_{TAG}_limit {{}}\ndelete table inet skypanel_{TAG}_limit\n")
     lines = [line.strip() for line in rules.splitlines()]
     assert {"elements = { 10.1.2.3/32, 10.2.0.0/16 }", "elements = { fd00::/64 }"} <= set(lines)
     assert chain(rules, "input")[1:] == ["iif lo accept", "tcp dport { 80, 443 } ct state new jump bounded"]
@@ -58,4 +58,4 @@ def test_sets_that_hold_nobody_have_no_elements():
 
 def test_the_rules_go_with_the_panel():
     (((*argv, _), script),) = undo_commands(TAG)
-    assert (argv, script) == (["nft", "-f"], f"table inet skypanel_{TAG}_door {{}}\ndelete table inet skypanel_{TAG}_door\n")
+    assert (argv, script) == (["nft", "-f"], f"table inet skypanel_{TAG}_limit {{}}\ndelete table inet skypanel_{TAG}_limit\n")

@@ -69,7 +69,7 @@ def visitors():
         for address in own:
             size, nodad = ("/32", ["nodad"]) if ":" in address else ("/24", [])
             run("ip", "-n", name, "address", "add", f"{address}{size}", "dev", "eth0", *nodad)
-        yield SimpleNamespace(name=name, addresses=own, door={4: f"10.{number}.7.1", 6: f"fd00:{number}::1"})
+        yield SimpleNamespace(name=name, addresses=own, gateway={4: f"10.{number}.7.1", 6: f"fd00:{number}::1"})
     finally:
         subprocess.run(["ip", "link", "delete", name], check=False, stderr=subprocess.DEVNULL)
         run("ip", "netns", "delete", name)
@@ -84,7 +84,7 @@ def network():
 @contextmanager
 def holding(network, here, port, count):
     """Hold up to `count` connections from an address; yield how many there are and how many were refused."""
-    there = network.door[6 if ":" in here else 4]
+    there = network.gateway[6 if ":" in here else 4]
     argv = ["ip", "netns", "exec", network.name, "python3", "-c", VISITOR, here, there, str(port), str(count)]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as visitor:
         yield tuple(json.loads(visitor.stdout.readline()))
@@ -129,7 +129,7 @@ def port():
 async def test_an_address_holds_so_many_connections_open_and_no_more(network, port):
     first, second, proxy, near, neighbour, far, proxy6 = network.addresses
     trusted = ("--trusted-proxies", proxy, proxy6)
-    with running_launcher(root=True, options=("--front-ports", str(port), "--connections-per-address", str(MOST), *trusted)) as launcher:
+    with running_launcher(root=True, options=("--public-ports", str(port), "--connections-per-address", str(MOST), *trusted)) as launcher:
         with holding(network, first, port, MOST) as came, holding(network, near, port, MOST) as came6:
             assert (came, came6) == ((MOST, 0), (MOST, 0))
             assert tried(network, first, port, 3) == (0, 3)
@@ -150,7 +150,7 @@ async def test_an_address_holds_so_many_connections_open_and_no_more(network, po
 
 @contextmanager
 def door_of_all(port, *options):
-    bounds = ("--front-ports", str(port), "--connections", str(ALL))
+    bounds = ("--public-ports", str(port), "--connections", str(ALL))
     with running_launcher(root=True, options=(*bounds, *options)):
         yield
 
@@ -210,12 +210,12 @@ async def test_half_open_connections_count_for_a_moment_only(network, port):
     run(*in_network, "nft", DEAF)
     with door_of_all(port):
         for here in network.addresses[:3]:
-            run(*in_network, "python3", "-c", BEGINNER, here, network.door[4], str(port), str(ALL))
+            run(*in_network, "python3", "-c", BEGINNER, here, network.gateway[4], str(port), str(ALL))
         run(*in_network, "nft", "flush ruleset")
         assert tried(network, last, port) == (0, 1)
         await until(lambda: tried(network, last, port) == (1, 0))
 
 
 async def test_other_ports_are_not_counted(network, port):
-    with running_launcher(root=True, options=("--front-ports", "1", "--connections-per-address", "1")):
+    with running_launcher(root=True, options=("--public-ports", "1", "--connections-per-address", "1")):
         assert tried(network, network.addresses[0], port, 5) == (5, 0)

@@ -1,4 +1,4 @@
-"""The front door: what apps get of a request, what a visitor gets where nobody answers, and who may take his time."""
+"""The proxy's plugin: what apps get of a request, what a visitor gets where nobody answers, and who may take his time."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 
 from skypanel.domain.routing import Route
-from skypanel.drivers.proxy import plugin as door
+from skypanel.drivers.proxy import plugin
 from skypanel.embedded import routes
 from tests.fixtures.proxy import HOST, running_proxy, serve
 from tests.support.until import until
@@ -81,7 +81,7 @@ async def test_a_service_that_traefik_finds_by_itself_gets_requests_as_they_were
     async with running_proxy(tmp_path, change=watching) as proxy, app(proxy) as endpoint:
         routing = {
             "routers": {"service": {"rule": f"Host(`{host}`)", "middlewares": ["left"], "service": "service"}},
-            "middlewares": {"left": door.middleware()},
+            "middlewares": {"left": plugin.middleware()},
             "services": {"service": {"loadBalancer": {"servers": [{"url": f"http://{endpoint}"}]}}},
         }
         (proxy.settings.run_dir / routes.FOLDER / "service.yaml").write_text(json.dumps({"http": routing}))
@@ -141,7 +141,7 @@ async def test_the_id_of_a_request_is_the_clients_if_it_may_be_one(proxy):
         assert json.loads((await raw(proxy, "/", headers=["Accept-Encoding: br"]))[1])["headers"].count(["Accept-Encoding", "br"]) == 1
 
 
-async def test_the_door_lets_go_of_a_connection_before_a_server_does(proxy):
+async def test_the_proxy_lets_go_of_a_connection_before_a_server_does(proxy):
     closed, opened, loop = asyncio.Queue(), [], asyncio.get_running_loop()
 
     class Server(asyncio.Protocol):
@@ -183,7 +183,7 @@ async def test_where_no_dyno_answers_the_visitor_gets_the_panels_page(proxy):
 
 
 @pytest.mark.parametrize("status", [404, 500])
-async def test_where_the_panel_has_no_page_either_the_visitor_gets_the_doors_own(proxy, status):
+async def test_where_the_panel_has_no_page_either_the_visitor_gets_the_proxys_own(proxy, status):
     await proxy.switch("127.0.0.1:1", app_id=uuid4())
     proxy.status = status
     async with proxy.request() as response:
@@ -268,7 +268,7 @@ async def impatient_proxy(tmp_path):
 
 
 async def half_sent(proxy, text):
-    """Begin a request, and return once the door has closed the connection."""
+    """Begin a request, and return once the proxy has closed the connection."""
     reader, writer = await connect(proxy)
     writer.write(text.encode())
     await reader.read()
