@@ -3,7 +3,12 @@
 from skypanel.domain.account import Organization
 
 ACCOUNT_TABS = (("/account", "Account"),)
-ADMIN_TABS = (("/admin/organizations", "Organizations"), ("/admin/plans", "Plans"), ("/admin/nodes", "Nodes"))
+ADMIN_TABS = (
+    ("/admin/organizations", "Organizations"),
+    ("/admin/plans", "Plans"),
+    ("/admin/settings", "Settings"),
+    ("/admin/nodes", "Nodes"),
+)
 
 
 def account_tabs() -> tuple[tuple[str, str], ...]:

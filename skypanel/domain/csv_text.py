@@ -13,8 +13,13 @@ Cell = str | int | Decimal
 
 def table(heading: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
     """Return a table as text. No text in it is a formula; numbers stay as they are."""
+    return lines((heading, *rows))
+
+
+def lines(rows: Iterable[Sequence[Cell]]) -> str:
+    """Return rows of a table as text, for one that is sent in parts."""
     written = io.StringIO()
-    csv.writer(written).writerows([_safe(cell) for cell in row] for row in (heading, *rows))
+    csv.writer(written).writerows([_safe(cell) for cell in row] for row in rows)
     return written.getvalue()
 
 

@@ -12,7 +12,7 @@ class Setting(Generic[Value_co]):
     """A setting. `read` parses what was typed, and raises Invalid, which says what is allowed.
 
     The value of a sensitive setting is never shown. An empty default means "not set". `at_first` describes a default that does not explain
-    itself.
+    itself. `choices` are its only values, if it has so few.
     """
 
     key: str
@@ -21,6 +21,7 @@ class Setting(Generic[Value_co]):
     meaning: str
     is_sensitive: bool = False
     at_first: str = ""
+    choices: tuple[str, ...] = ()
 
     @property
     def default_in_words(self) -> str:

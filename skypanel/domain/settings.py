@@ -155,6 +155,7 @@ SETTINGS: Mapping[str, Setting[Value]] = {
             Security.STARTTLS.value,
             _choice(*Security),
             "How the connection to it is encrypted: starttls, tls (mostly port 465) or none.",
+            choices=tuple(Security),
         ),
         Setting("smtp_user", "", read_login, "The user to log in as there, if it asks for one."),
         Setting("smtp_password", "", read_login, "The password of that user.", is_sensitive=True),
@@ -164,6 +165,7 @@ SETTINGS: Mapping[str, Setting[Value]] = {
             StorageKind.FILES.value,
             _choice(*StorageKind),
             "Where slugs, sources and build output are kept: files (the panel's home) or s3 (the bucket below).",
+            choices=tuple(StorageKind),
         ),
         Setting("s3_endpoint", "", _endpoint, "The URL of an S3 endpoint, such as https://s3.example.com."),
         Setting("s3_region", "us-east-1", _matching(_NAME, _WORD), "The region of the bucket; many endpoints take any."),
@@ -183,6 +185,22 @@ DEFAULTS: Mapping[str, Value] = {setting.key: setting.default for setting in SET
 BUCKET_SETTINGS = tuple(key for key in SETTINGS if key.startswith("s3_"))
 STORAGE_SETTINGS = ("storage", *BUCKET_SETTINGS)
 
+# The settings by what they are about; one that is in none of these is in the category General.
+_CATEGORIES: Mapping[str, tuple[str, ...]] = {
+    "Apps": ("default_plan", "push_creates_apps", "kept_releases"),
+    "Builds": ("builds_per_organization", "git_networks", "pip_index_url", "pip_extra_index_urls", "npm_registry", "runtime_mirror"),
+    "Billing": ("billing", "currency", "starting_credit"),
+    "Mail": ("smtp_host", "smtp_port", "smtp_security", "smtp_user", "smtp_password", "mail_sender"),
+    "Storage": STORAGE_SETTINGS,
+}
+
+
+def categories() -> Mapping[str, tuple[str, ...]]:
+    """Return the keys of all settings, by category."""
+    placed = {key for keys in _CATEGORIES.values() for key in keys}
+    general = tuple(key for key in SETTINGS if key not in placed)
+    return {**_CATEGORIES, **({"General": general} if general else {})}
+
 
 def find(key: str) -> Setting[Value]:
     """Return the setting with this key. Raises NotFound."""
@@ -201,6 +219,17 @@ def read(changes: Mapping[str, str]) -> dict[str, Value]:
         except Invalid as error:
             raise Invalid(f"{key}: {error.message}", error.hint) from None
     return values
+
+
+def problems(changes: Mapping[str, str]) -> dict[str, Invalid]:
+    """Return what is wrong with each of these settings; one that can be as it was typed is left out."""
+    found = {}
+    for key, text in changes.items():
+        try:
+            find(key).read(text)
+        except Invalid as error:
+            found[key] = error
+    return found
 
 
 def indexes_of(values: Mapping[str, Value]) -> Indexes:

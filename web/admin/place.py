@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 from aiohttp import web
-from yarl import URL
 
 from skypanel.domain.access import check_admin
 from skypanel.domain.paging import Part
@@ -27,7 +26,7 @@ def admin_page(request: web.Request, visitor: Visitor, name: str, tab: str, stat
 def with_query(request: web.Request, **changes: object) -> str:
     """Return the address of this page with another query; None leaves a name out."""
     query = {**request.query, **{name: str(value) for name, value in changes.items() if value is not None}}
-    return str(URL(request.path).with_query({name: value for name, value in query.items() if changes.get(name, value) is not None}))
+    return str(request.rel_url.with_query({name: value for name, value in query.items() if changes.get(name, value) is not None}))
 
 
 def neighbours(request: web.Request, part: Part[object]) -> Mapping[str, str | None]:

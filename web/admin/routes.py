@@ -2,13 +2,15 @@
 
 from aiohttp import web
 
-from web.admin import nodes, organizations, plans
+from web.admin import nodes, organizations, plans, settings
 
 _ID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 PLAN = "/admin/plans/{plan:[A-Za-z0-9_-]{1,40}}"
 ORGANIZATION = f"/admin/organizations/{{organization:{_ID}}}"
 
 ROUTES = (
+    web.get("/admin/settings", settings.show),
+    web.post("/admin/settings", settings.change),
     web.get("/admin/plans", plans.index),
     web.post("/admin/plans", plans.create),
     web.get(PLAN, plans.show),
