@@ -26,20 +26,20 @@ Password = Annotated[str, Meta(max_length=1024)]
 
 
 class NewPassword(Body):
-    """A password in place of the one that is good until then."""
+    """The current and the new password."""
 
     password: Password
     new_password: Password
 
 
 class NewKey(Body):
-    """An SSH key as the line of its file."""
+    """An SSH public key, as the line of its .pub file."""
 
     public_key: Annotated[str, Meta(max_length=16 * 1024)]
 
 
 class NewAuthorization(Body):
-    """An API token that is to be; without an end it lasts."""
+    """A new API token. Without expires_in, it does not expire."""
 
     scope: Several[Text] = ()
     description: Text = DEFAULT_DESCRIPTION
@@ -47,12 +47,12 @@ class NewAuthorization(Body):
 
 
 async def show(call: Call) -> Reply:
-    """Show who calls."""
+    """Show the caller's account."""
     return Reply(accounts.account(call.account))
 
 
 async def change(call: Call, body: NewPassword) -> Reply:
-    """Set the caller's password, by the one that is good until then; browsers are signed out."""
+    """Change the caller's password. This needs the current password and signs out all browsers."""
     await passwords.change(call.panel, call.account, body.password, body.new_password, "", client(call.request))
     return Reply(accounts.account(call.account))
 
@@ -65,20 +65,20 @@ async def list_keys(call: Call) -> Page:
 
 
 async def add_key(call: Call, body: NewKey) -> Reply:
-    """Let an SSH key push as an account."""
+    """Add an SSH key to an account."""
     owner, key = await _owner(call), call.panel.parse_public_key(body.public_key, "API key")
     added = await accounts_flow.add_key(call.panel, owner, key, by=call.account)
     return Reply(accounts.key(added, owner.email), 201)
 
 
 async def show_key(call: Call) -> Reply:
-    """Show an SSH key of an account, by its id or fingerprint."""
+    """Show an SSH key, by its id or fingerprint."""
     owner = await _owner(call)
     return Reply(accounts.key(await _key(call, owner), owner.email))
 
 
 async def remove_key(call: Call) -> Reply:
-    """Take an SSH key away."""
+    """Remove an SSH key."""
     owner = await _owner(call)
     key = await _key(call, owner)
     await accounts_flow.remove_key(call.panel, owner, key.fingerprint, by=call.account)
@@ -86,7 +86,7 @@ async def remove_key(call: Call) -> Reply:
 
 
 async def authorize(request: web.Request, _params: Mapping[str, str], body: NewAuthorization) -> Reply:
-    """Make an API token, for an e-mail address and its password, or for a token that is good for it."""
+    """Create an API token. Authenticate with an e-mail address and its password, or with an API token that may do it."""
     panel, credentials = request.app[PANEL], auth.credentials(request)
     if "@" in credentials.user:
         account = await passwords.prove(panel, credentials.user, credentials.secret, client(request))
@@ -98,7 +98,7 @@ async def authorize(request: web.Request, _params: Mapping[str, str], body: NewA
 
 
 async def authorize_other(call: Call, body: NewAuthorization) -> Reply:
-    """Make an API token for any account."""
+    """Create an API token for any account."""
     return await _authorized(call.panel, await _owner(call), body, by=call.account)
 
 
@@ -114,20 +114,20 @@ async def _authorized(panel: Panel, owner: Account, body: NewAuthorization, *, b
 
 
 async def authorizations(call: Call) -> Page:
-    """List the API tokens of an account; the one that is used shows itself, which its holder has anyway."""
+    """List the API tokens of an account. Only the token of this request includes its secret."""
     owner = await _owner(call)
     found = await accounts_flow.tokens_of(call.panel, owner)
     return paginate([_shown(call, owner, token) for token in found], call.range, "id")
 
 
 async def authorization(call: Call) -> Reply:
-    """Show an API token of an account."""
+    """Show an API token."""
     owner = await _owner(call)
     return Reply(_shown(call, owner, await _token(call, owner)))
 
 
 async def revoke(call: Call) -> Reply:
-    """Revoke an API token of an account."""
+    """Revoke an API token."""
     owner = await _owner(call)
     token = await _token(call, owner)
     await accounts_flow.revoke_token(call.panel, owner, token.id, by=call.account)
@@ -135,13 +135,13 @@ async def revoke(call: Call) -> Reply:
 
 
 async def end_session(call: Call) -> Reply:
-    """Revoke the token that is used: logging out."""
+    """Revoke the token of this request, to log out."""
     await accounts_flow.revoke_token(call.panel, call.account, call.caller.token_id, by=call.account)
     return Reply(accounts.Session(id=str(call.caller.token_id)))
 
 
 async def no_default_authorization(_call: Call) -> Reply:
-    """Say that there is no token that lasts beside those that were made."""
+    """Answer 404: there is no default authorization."""
     raise NotFound("There is no default authorization.", "Run `heroku authorizations` to list your API tokens.")
 
 

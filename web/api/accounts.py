@@ -10,7 +10,7 @@ from web.api.resources import accounts
 
 
 class Invitee(Body):
-    """Who is to have an account."""
+    """The e-mail address of a new account."""
 
     email: Text
 
@@ -27,12 +27,12 @@ async def show(call: Call) -> Reply:
 
 
 async def invite(call: Call, body: Invitee) -> Reply:
-    """Make an account where there is none, and a link by which somebody signs in to set a password."""
+    """Create an account if it does not exist, with a one-time sign-in link."""
     return await _admitted(call, await people.invite(call.panel, body.email, call.account), 201)
 
 
 async def reset(call: Call) -> Reply:
-    """Take an account's password away, end its sessions, and make such a link."""
+    """Reset an account: remove its password, end its sessions, and create a one-time sign-in link."""
     return await _admitted(call, await people.reset(call.panel, await _found(call), call.account), 200)
 
 

@@ -21,7 +21,7 @@ _SECOND = ("bay", "brook", "cloud", "dune", "field", "grove", "harbor", "lake", 
 
 
 class NewApp(Body):
-    """An app that is to be."""
+    """A new app."""
 
     name: Maybe[Text] = UNSET
     region: Text | None = None
@@ -29,7 +29,7 @@ class NewApp(Body):
 
 
 class AppChange(Body):
-    """What is to be another of an app."""
+    """Changes of an app."""
 
     name: Maybe[Text] = UNSET
     maintenance: Maybe[bool | Annotated[int, Meta(ge=0, le=1)]] = UNSET
@@ -54,7 +54,7 @@ async def page(call: Call, organization_id: OrganizationId | None = None) -> Pag
 
 
 async def create(call: Call, body: NewApp) -> Reply:
-    """Create an app; one without a name gets one."""
+    """Create an app. Without a name, it gets a random one."""
     check_place(call, body)
     app = await apps_flow.create(call.panel, call.account, body.name or new_name())
     return Reply(await shown(call, app), 201)
@@ -66,7 +66,7 @@ async def show(call: Call) -> Reply:
 
 
 async def change(call: Call, body: AppChange) -> Reply:
-    """Rename an app, or have the panel answer for it; all or nothing of it where something is refused."""
+    """Rename an app, or turn maintenance mode on or off. If one change is refused, none is made."""
     app = await call.app()
     if body.build_stack is not UNSET:
         equals.check_stack(call, body.build_stack)
@@ -79,7 +79,7 @@ async def change(call: Call, body: AppChange) -> Reply:
 
 
 async def destroy(call: Call) -> Reply:
-    """Destroy an app and show what it was."""
+    """Destroy an app and return its last state."""
     app = await call.app()
     was = await shown(call, app)
     await apps_flow.destroy(call.panel, app, call.account)

@@ -29,7 +29,7 @@ Maybe: TypeAlias = T | UnsetType
 
 
 class Body(Struct, forbid_unknown_fields=True):
-    """An object with these fields and no others."""
+    """An object with exactly these fields."""
 
     def __repr__(self) -> str:
         """Return the type's name only: values may be secret."""
@@ -37,7 +37,7 @@ class Body(Struct, forbid_unknown_fields=True):
 
 
 class Empty(Body):
-    """The body of an endpoint that takes none."""
+    """No body."""
 
 
 def read(body: bytes, kind: Any) -> Any:  # noqa: ANN401 - a value of `kind`

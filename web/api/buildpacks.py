@@ -26,12 +26,12 @@ class Choices(Body):
 
 
 async def index(call: Call) -> Page:
-    """List the buildpacks that were chosen for an app, in their order."""
+    """List the buildpacks of an app, in their order."""
     return Page(apps.buildpacks((await call.app()).buildpacks))
 
 
 async def choose(call: Call, body: Choices) -> Reply:
-    """Choose all of an app's buildpacks anew; none has one detected."""
+    """Replace the buildpacks of an app. With an empty list, the buildpack is detected."""
     app, wanted = await call.app(), [update.buildpack for update in body.updates]
     await buildpacks_flow.choose(call.panel, app, wanted, call.account)
     return Reply(apps.buildpacks(wanted))

@@ -21,7 +21,7 @@ Address = Annotated[str, Meta(max_length=2048)]
 
 
 class BuildOrigin(Body):
-    """What is to be built: what was uploaded, by the URL that it has since."""
+    """The uploaded archive to build, by its get_url."""
 
     url: Address
     version: Text | None = None
@@ -30,21 +30,21 @@ class BuildOrigin(Body):
 
 
 class BuildBuildpack(Body):
-    """A buildpack for one build, of which the panel takes none."""
+    """A buildpack for one build. The panel supports none here."""
 
     url: Address | None = None
     name: Text | None = None
 
 
 class NewBuild(Body):
-    """A build that is to be."""
+    """A new build."""
 
     source_blob: BuildOrigin
     buildpacks: Several[BuildBuildpack] = ()
 
 
 async def index(call: Call) -> Page:
-    """List an app's builds by age."""
+    """List the builds of an app, by age."""
     app, requested = await call.app(), call.range
     after = _id(requested.first) if requested.after_first else None
     found = await history.builds(call.panel, app, requested.max + 1, after, is_descending=requested.is_descending)
@@ -59,7 +59,7 @@ async def show(call: Call) -> Reply:
 
 
 async def create(call: Call, body: NewBuild) -> Reply:
-    """Build an archive that was uploaded, and release what comes of it."""
+    """Build an uploaded archive, and release the result."""
     app, blob = await call.app(), body.source_blob
     if body.buildpacks:
         raise Invalid("A build uses the buildpacks of its app.", "Set BUILDPACK_URL, or put a file .buildpacks into the archive.")
@@ -69,7 +69,7 @@ async def create(call: Call, body: NewBuild) -> Reply:
 
 
 async def cancel(call: Call) -> Reply:
-    """Stop a build that has not ended; what served before serves on."""
+    """Cancel a build that has not finished. The current release keeps serving."""
     app = await call.app()
     found = (await history.build(call.panel, app, BuildId(call.id("build", "build")))).build
     if not await upload_flow.cancel(call.panel, app, found.id, call.account):

@@ -20,7 +20,7 @@ PERMISSIONS = {"view": Role.VIEWER, "deploy": Role.DEVELOPER, "operate": Role.DE
 
 
 class NewCollaborator(Body):
-    """Who is to act for an app, and what they may do."""
+    """A new collaborator and the permissions."""
 
     user: Text
     silent: bool = False
@@ -28,32 +28,32 @@ class NewCollaborator(Body):
 
 
 class Permissions(Body):
-    """What a collaborator may do from now on."""
+    """The new permissions of a collaborator."""
 
     permissions: Several[Text]
 
 
 async def index(call: Call) -> Page:
-    """List who may act for an app."""
+    """List the people with access to an app."""
     app = await call.app()
     found = await collaborators_flow.everybody(call.panel, app, call.account)
     return paginate([resources.collaborator(each, app) for each in found], call.range, "id")
 
 
 async def show(call: Call) -> Reply:
-    """Show somebody who may act for an app."""
+    """Show a person with access to an app."""
     app = await call.app()
     found = await collaborators_flow.everybody(call.panel, app, call.account)
     return Reply(resources.collaborator(_named(call, app, found), app))
 
 
 async def permissions(call: Call) -> Page:
-    """List what collaborators can be allowed to do."""
+    """List the permissions that collaborators can have."""
     return paginate([resources.Permission(name=name, description=f"May {name} the app.") for name in PERMISSIONS], call.range, "name")
 
 
 async def add(call: Call, body: NewCollaborator) -> Reply:
-    """Give somebody access to an app."""
+    """Add a collaborator to an app."""
     app, email = await call.app(), body.user
     role = _role(body.permissions) if body.permissions is not UNSET else Role.DEVELOPER
     invitation = await collaborators_flow.add(call.panel, app, email, role, call.account)
@@ -67,7 +67,7 @@ async def add(call: Call, body: NewCollaborator) -> Reply:
 
 
 async def change(call: Call, body: Permissions) -> Reply:
-    """Change what a collaborator may do."""
+    """Change the permissions of a collaborator."""
     app, role = await call.app(), _role(body.permissions)
     email = (await _collaborator(call, app)).account.email
     await collaborators_flow.add(call.panel, app, email, role, call.account)
@@ -75,7 +75,7 @@ async def change(call: Call, body: Permissions) -> Reply:
 
 
 async def remove(call: Call) -> Reply:
-    """Take a collaborator's access away; everybody may give up their own."""
+    """Remove a collaborator. Everybody may remove themselves."""
     app = await apps_flow.access(call.panel, call.account, call.params["app"], Action.VIEW_APP)
     own = {call.account.email, str(call.account.id), resources.collaborator_id(call.account, app)}
     if call.params["collaborator"].lower() not in own:

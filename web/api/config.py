@@ -24,7 +24,7 @@ HEADER, KNOWS_MASKS = "Config-Vars", "masked"
 
 
 async def show(call: Call) -> Reply:
-    """List an app's config vars, their values masked.
+    """List the config vars of an app, with masked values.
 
     If there are any, the Heroku CLI is refused: its `config:get` sends the same request as `config`, and would print masks as values.
     """
@@ -37,7 +37,7 @@ async def show(call: Call) -> Reply:
 
 
 async def change(call: Call, body: Changes) -> Reply:
-    """Set config vars, and unset those that are null."""
+    """Set config vars. A null value unsets the config var."""
     app = await call.app()
     masks = [key for key, value in body.items() if value == MASK]
     if masks:
@@ -50,7 +50,7 @@ async def change(call: Call, body: Changes) -> Reply:
 
 
 async def of_release(call: Call) -> Reply:
-    """List the config vars that a release ran with, their values masked."""
+    """List the config vars of a release, with masked values."""
     app = await call.app()
     return _masked(await config_flow.keys_of(call.panel, app, version(call.params["release"])))
 

@@ -24,14 +24,14 @@ Quantity = Number | Annotated[str, Meta(max_length=11)]
 
 
 class Scaling(Body):
-    """How many dynos of a process type are to run."""
+    """The quantity of a process type."""
 
     quantity: Maybe[Quantity] = UNSET
     size: Text | None = None
 
 
 class TypeScaling(Body):
-    """The same of a process type that is named."""
+    """A process type and its quantity."""
 
     type: Text
     quantity: Maybe[Quantity] = UNSET
@@ -39,37 +39,37 @@ class TypeScaling(Body):
 
 
 class Scalings(Body):
-    """The same of several."""
+    """The quantities of several process types."""
 
     updates: Several[TypeScaling]
 
 
 async def index(call: Call) -> Page:
-    """List process types and how many dynos of each run."""
+    """List the process types of an app, with their quantities."""
     return paginate(await _formation(call, await call.app()), call.range, "type")
 
 
 async def show(call: Call) -> Reply:
-    """Show how many dynos of a process type run."""
+    """Show a process type, with its quantity."""
     return await _one(call, await call.app())
 
 
 async def update(call: Call, body: Scalings) -> Reply:
-    """Change several process types, all or none."""
+    """Scale several process types. If one change is refused, none is made."""
     app = await call.app()
     await _scale(call, app, body.updates)
     return Reply(await _formation(call, app))
 
 
 async def update_one(call: Call, body: Scaling) -> Reply:
-    """Change one process type."""
+    """Scale one process type."""
     app = await call.app()
     await _scale(call, app, [TypeScaling(type=call.params["type"], quantity=body.quantity, size=body.size)])
     return await _one(call, app)
 
 
 async def dynos(call: Call) -> Page:
-    """List what runs."""
+    """List the dynos of an app."""
     app = await call.app()
     running = await formation_flow.dynos(call.panel, app)
     return paginate([resources.dyno(each, app) for each in running], call.range, "name")
@@ -85,13 +85,13 @@ async def dyno(call: Call) -> Reply:
 
 
 async def restart(call: Call) -> Reply:
-    """Replace all dynos."""
+    """Restart all dynos of an app."""
     await scale_flow.restart(call.panel, await call.app(), call.account)
     return Reply(Nothing(), 202)
 
 
 async def stop_dyno(call: Call) -> Reply:
-    """Stop a dyno, by its name or id, or those of a process type; those of the formation start again at once."""
+    """Stop a dyno, by its name or id, or all dynos of a process type. Dynos of the formation restart."""
     app, requested = await call.app(), call.params["dyno"]
     name = stoppable((each.key for each in await detail.running(call.panel, app)), requested)
     if name is None:
@@ -101,7 +101,7 @@ async def stop_dyno(call: Call) -> Reply:
 
 
 async def stop_type(call: Call) -> Reply:
-    """Stop the dynos of a process type, or the one-off dynos; those of the formation start again at once."""
+    """Stop the dynos of a process type, or all one-off dynos. Dynos of the formation restart."""
     app, requested = await call.app(), call.params["type"]
     name = ONE_OFF if requested == ONE_OFF else _of_type(app, (await formation_flow.of(call.panel, app)).processes, requested).type
     await scale_flow.stop(call.panel, app, name, call.account)

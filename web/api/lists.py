@@ -13,29 +13,29 @@ Switches = Fields[bool]
 
 
 async def none(_call: Call) -> Page:
-    """List what an account has none of."""
+    """Return an empty list: accounts have none of these."""
     return Page([])
 
 
 async def none_of_app(call: Call) -> Page:
-    """List what an app has none of."""
+    """Return an empty list: apps have none of these."""
     await call.app()
     return Page([])
 
 
 async def no_feature(call: Call, _switches: Switches | None = None) -> Reply:
-    """Say that there is no feature to switch."""
+    """Answer 404: accounts have no features."""
     raise NotFound(f"There is no feature {printable(call.params['feature'])}.", "This panel has none.")
 
 
 async def no_feature_of_app(call: Call, _switches: Switches | None = None) -> Reply:
-    """Say that an app has no feature to switch."""
+    """Answer 404: apps have no features."""
     await call.app()
     return await no_feature(call)
 
 
 async def no_coupling(call: Call) -> Reply:
-    """Say that an app is not in a pipeline."""
+    """Answer 404: apps are not in pipelines."""
     app = await call.app()
     raise NotFound(f"{app.name} is not in a pipeline.")
 

@@ -11,7 +11,7 @@ SOURCES = {"heroku": "skypanel"}  # Heroku's name for lines of the platform itse
 
 
 class NewLogSession(Body):
-    """Which lines of a log, and whether those to come."""
+    """Which log lines to read, and whether to follow the log."""
 
     dyno: Text | None = None
     type: Text | None = None
@@ -21,7 +21,7 @@ class NewLogSession(Body):
 
 
 async def create(call: Call, body: NewLogSession) -> Reply:
-    """Return where to read the log lines of an app, of one of its dynos or process types, or from one source."""
+    """Create a URL that returns log lines of an app, optionally only those of one dyno, process type or source."""
     app = await call.app()
     options = {
         "dyno": body.dyno or body.type,

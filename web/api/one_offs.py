@@ -21,7 +21,7 @@ from web.pending_runs import PendingRun
 
 
 class NewDyno(Body):
-    """A command that is to run."""
+    """The command of a one-off dyno, and how to run it."""
 
     command: Annotated[str, Meta(max_length=run_flow.MAX_COMMAND_LENGTH)]
     attach: bool | None = None
@@ -33,7 +33,7 @@ class NewDyno(Body):
 
 
 async def create(call: Call, body: NewDyno) -> Reply:
-    """Start a command, or have it start once the caller comes to the rendezvous."""
+    """Run a command in a one-off dyno. If attached, it starts when the client connects to the attach URL."""
     app = await call.app()
     equals.check_size(call, app, body.size)
     if body.type not in {None, ONE_OFF}:

@@ -53,7 +53,7 @@ async def show(call: Call) -> Reply:
 
 
 async def roll_back(call: Call, body: Rollback) -> Reply:
-    """Release the slug of an earlier release anew."""
+    """Roll back: create a release with the slug of an earlier one."""
     app = await call.app()
     target = await history.release(call.panel, app, _named(str(body.release)))
     rollout = await release_flow.roll_back(call.panel, app, target.release.version, call.account)

@@ -24,12 +24,12 @@ UPLOAD_HERE = "Upload it with POST /sources, and use the get_url of the answer."
 
 
 async def create(call: Call) -> Reply:
-    """Return where to upload an archive, and what to call it when it is built."""
+    """Create a URL to upload a source archive to, and a URL that refers to it in a build."""
     return await _offered(call)
 
 
 async def create_for_app(call: Call) -> Reply:
-    """Return the same, as an app that may be pushed to has it."""
+    """Create upload URLs, as POST /sources does."""
     return await _offered(call, await call.app())
 
 
@@ -41,7 +41,7 @@ async def _offered(call: Call, app: App | None = None) -> Reply:
 
 
 async def put(request: web.Request, params: Mapping[str, str]) -> Reply:
-    """Take in a .tgz, once; who has the URL needs no token."""
+    """Upload a .tgz archive. The URL works once and needs no token."""
     if (request.content_length or 0) > MAX_UPLOAD_BYTES:
         raise Invalid(f"The limit for an upload is {size(MAX_UPLOAD_BYTES)}.", "Leave out what the app does not need.")
     taken = await upload_flow.take(request.app[PANEL], params["upload"], _chunks(request))

@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 async def logs(request: web.Request, params: Mapping[str, str]) -> web.StreamResponse:
-    """Send an app's log lines, and go on after the one that the client has."""
+    """Stream log lines of an app. With Last-Event-ID, continue after that line."""
     panel, ticket = request.app[PANEL], tickets.read(request, "logs", params["ticket"])
     _, app = await tickets.admit(panel, ticket)
     after, options = _place(request.headers.get("Last-Event-ID", "")), ticket.options
@@ -41,14 +41,14 @@ async def logs(request: web.Request, params: Mapping[str, str]) -> web.StreamRes
 
 
 async def output(request: web.Request, params: Mapping[str, str]) -> web.StreamResponse:
-    """Send what the deploy of a release printed, and what it prints until it has ended."""
+    """Stream the output of a release until its deploy has finished."""
     ticket = tickets.read(request, "releases", params["ticket"])
     _, app = await tickets.admit(request.app[PANEL], ticket)
     return await _printed(request, ticket, await deploys.of_version(request.app[PANEL], app, ticket.options["version"]))
 
 
 async def build_output(request: web.Request, params: Mapping[str, str]) -> web.StreamResponse:
-    """Send what a build printed, and what it prints until what came of it is live or has failed."""
+    """Stream the output of a build until its deploy has finished."""
     ticket = tickets.read(request, "builds", params["ticket"])
     _, app = await tickets.admit(request.app[PANEL], ticket)
     return await _printed(request, ticket, await deploys.of_build(request.app[PANEL], app, BuildId(UUID(ticket.options["build"]))))

@@ -21,7 +21,7 @@ from web.api.resources import people as resources
 
 
 class NewTeam(Body):
-    """An organization that is to be."""
+    """A new organization."""
 
     name: Text
 
@@ -40,14 +40,14 @@ class NewTeamApp(NewApp):
 
 
 class TeamAppChange(Body):
-    """To which organization an app is to go."""
+    """The new owner of an app."""
 
     owner: Maybe[Text] = UNSET
     locked: bool = False
 
 
 class Deletion(Body):
-    """What becomes of the apps of an organization that is deleted."""
+    """What to do with the apps of a deleted organization."""
 
     apps: Maybe[Text] = UNSET
     to: Maybe[Text] = UNSET
@@ -55,7 +55,7 @@ class Deletion(Body):
 
 
 class MemberChange(Body):
-    """Who is to act for an organization, and as what."""
+    """A member of an organization and the role."""
 
     email: Text
     role: Text
@@ -63,13 +63,13 @@ class MemberChange(Body):
 
 
 async def index(call: Call) -> Page:
-    """List the caller's organizations, with its role in each."""
+    """List the caller's organizations, with the caller's role in each."""
     mine = await organizations_flow.mine(call.panel, call.account)
     return paginate([resources.team(each, role) for each, role in mine], call.range, "name")
 
 
 async def create(call: Call, body: NewTeam) -> Reply:
-    """Make an organization, which the caller owns."""
+    """Create an organization. The caller becomes its owner."""
     made = await organizations_flow.create(call.panel, call.account, body.name)
     return Reply(resources.team(made, Role.OWNER), 201)
 
@@ -88,7 +88,7 @@ async def change(call: Call, body: TeamChange) -> Reply:
 
 
 async def delete(call: Call, body: Deletion) -> Reply:
-    """Delete an organization and show what it was; one with apps takes what becomes of them."""
+    """Delete an organization and return its last state. If it has apps, the body says whether to destroy or reassign them."""
     found = await deletion_flow.find(call.panel, call.account, call.params["team"])
     to = await deletion_flow.find_recipient(call.panel, call.account, body.to) if body.to is not UNSET else None
     on_delete = read_on_delete(body.apps) if body.apps is not UNSET else None
@@ -98,19 +98,19 @@ async def delete(call: Call, body: Deletion) -> Reply:
 
 
 async def none(call: Call) -> Page:
-    """List what an organization has none of."""
+    """Return an empty list: organizations have none of these."""
     await call.organization()
     return Page([])
 
 
 async def members(call: Call) -> Page:
-    """List who acts for an organization."""
+    """List the members of an organization."""
     organization = await call.organization()
     return paginate([resources.member(each) for each in await organizations_flow.members(call.panel, organization)], call.range, "email")
 
 
 async def put_member(call: Call, body: MemberChange) -> Reply:
-    """Make somebody a member, or give a member another role."""
+    """Add a member, or change a member's role."""
     organization, email = await call.organization(), body.email
     if any(each.account.email == email.lower() for each in await organizations_flow.members(call.panel, organization)):
         return await change_member(call, body)
@@ -120,14 +120,14 @@ async def put_member(call: Call, body: MemberChange) -> Reply:
 
 
 async def change_member(call: Call, body: MemberChange) -> Reply:
-    """Give a member another role."""
+    """Change a member's role."""
     organization, email = await call.organization(), body.email
     await organizations_flow.change_role(call.panel, organization, email, people.role(body.role), call.account)
     return Reply(resources.member(await _found(call, organization, email)))
 
 
 async def remove_member(call: Call) -> Reply:
-    """Take a member out; everybody may leave."""
+    """Remove a member. Everybody may remove themselves."""
     organization = await call.organization(Action.VIEW_MEMBERS)
     found = await _found(call, organization, call.params["member"])
     await organizations_flow.remove_member(call.panel, organization, found.account.email, call.account)
@@ -140,12 +140,12 @@ async def apps_of(call: Call) -> Page:
 
 
 async def app(call: Call) -> Reply:
-    """Show an app, as its own path does."""
+    """Show an app, as GET /apps/{app} does."""
     return Reply(await apps.shown(call, await call.app()))
 
 
 async def change_app(call: Call, body: TeamAppChange) -> Reply:
-    """Give an app to another organization, of which the caller is an admin too; there are no locks, and asking for one is warned of."""
+    """Transfer an app to another organization of which the caller is an admin. Apps cannot be locked; trying it returns a warning."""
     found = await call.app()
     if body.locked:
         call.warn(f"{found.name} cannot be locked: only roles and collaborators decide who has access.")

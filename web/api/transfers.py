@@ -14,7 +14,7 @@ from web.api.resources import people as resources
 
 
 class NewTransfer(Body):
-    """An offer that is to be made."""
+    """A new app transfer."""
 
     app: Text
     recipient: Text
@@ -22,24 +22,24 @@ class NewTransfer(Body):
 
 
 class TransferAnswer(Body):
-    """What is said to an offer."""
+    """The answer to an app transfer."""
 
     state: Text
 
 
 async def index(call: Call) -> Page:
-    """List the offers of apps that the caller made or got."""
+    """List the app transfers that the caller offered or received."""
     found = await transfer_flow.of(call.panel, call.account)
     return paginate([resources.transfer(each) for each in found], call.range, "created_at")
 
 
 async def show(call: Call) -> Reply:
-    """Show an offer of an app."""
+    """Show an app transfer."""
     return Reply(resources.transfer(await _named(call)))
 
 
 async def create(call: Call, body: NewTransfer) -> Reply:
-    """Offer an app to somebody, who is to accept it."""
+    """Offer an app to another account, which can accept it."""
     app = await apps_flow.access(call.panel, call.account, body.app, Action.TRANSFER_APP)
     email = body.recipient
     recipient = await people.known(call.panel, email)
@@ -51,7 +51,7 @@ async def create(call: Call, body: NewTransfer) -> Reply:
 
 
 async def answer(call: Call, body: TransferAnswer) -> Reply:
-    """Accept an app into the caller's first organization, or decline it."""
+    """Accept an app transfer into the caller's first organization, or decline it."""
     offered, state = await _named(call), body.state
     if state == TransferState.ACCEPTED:
         await transfer_flow.accept(call.panel, offered, call.account)
@@ -63,7 +63,7 @@ async def answer(call: Call, body: TransferAnswer) -> Reply:
 
 
 async def withdraw(call: Call) -> Reply:
-    """Take an offer back."""
+    """Withdraw an app transfer."""
     offered = await _named(call)
     await transfer_flow.withdraw(call.panel, offered, call.account)
     return Reply(resources.transfer(offered))

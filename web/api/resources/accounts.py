@@ -31,7 +31,7 @@ class Account(Resource):
 
 
 class AccountEntry(Resource):
-    """Any account, as an administrator sees it."""
+    """An account, for administrators."""
 
     id: Id
     email: str
@@ -49,7 +49,7 @@ class Admission(AccountEntry):
 
 
 class Key(Resource):
-    """An SSH key, with its name as the comment of its line: the CLI shows that, and removes keys by it."""
+    """An SSH key. The comment is its name; the Heroku CLI shows it and removes keys by it."""
 
     id: Id
     comment: str
@@ -61,7 +61,7 @@ class Key(Resource):
 
 
 class AccessToken(Resource):
-    """An API token; the token itself only where the caller has it, or is to get it now."""
+    """An API token. The token itself is only in the answer that creates it, and in requests that use it."""
 
     id: Id
     expires_in: int | None
@@ -69,7 +69,7 @@ class AccessToken(Resource):
 
 
 class Holder(Resource):
-    """Whose an API token is."""
+    """The owner of an API token."""
 
     id: Id
     email: Email
@@ -77,7 +77,7 @@ class Holder(Resource):
 
 
 class Authorization(Resource, kw_only=True):
-    """An API token with what it is for."""
+    """An API token, with its description and scope."""
 
     id: Id
     access_token: AccessToken
@@ -93,7 +93,7 @@ class Authorization(Resource, kw_only=True):
 
 
 class Session(Resource):
-    """The API token that was used to revoke itself."""
+    """The revoked API token of this request."""
 
     id: Id
     description: str = "Session"

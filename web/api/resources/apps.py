@@ -79,7 +79,7 @@ class Buildpack(Resource):
 
 
 class BuildpackInstallation(Resource):
-    """A buildpack of an app's, and its place among them."""
+    """A buildpack of an app, and its position."""
 
     ordinal: Count
     buildpack: Buildpack

@@ -27,31 +27,31 @@ class Resource(Struct, forbid_unknown_fields=True, gc=False):
 
 
 class Ref(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
-    """A thing as others name it that has no name."""
+    """A reference to a resource without a name."""
 
     id: Id
 
 
 class Named(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
-    """A thing as others name it."""
+    """A reference to a resource."""
 
     id: Id
     name: str
 
 
 class Person(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
-    """Somebody as things name them."""
+    """A reference to an account."""
 
     id: Id
     email: Email
 
 
 class Nothing(Resource):
-    """What is answered where there is nothing to say."""
+    """An empty answer."""
 
 
 class Error(Resource):
-    """What is wrong, as a word for programs and a sentence for people."""
+    """An error: a code for programs and a message for people."""
 
     id: str
     message: str

@@ -11,7 +11,7 @@ from web.api.resources.common import Count, Id, Named, Resource, Time, Url, time
 
 
 class Formation(Resource):
-    """A process type and how many dynos of it are to run."""
+    """A process type and its quantity of dynos."""
 
     id: Id
     app: Named
@@ -48,7 +48,7 @@ class Dyno(Resource):
 
 
 class LogSession(Resource):
-    """Where an app's logs are read."""
+    """A URL of log lines."""
 
     id: Id
     created_at: Time

@@ -16,14 +16,14 @@ ROLE_PERMISSIONS = {1: ("view",), 2: ("view", "deploy", "operate"), 3: ("view", 
 
 
 class Permission(Resource):
-    """What a collaborator may do."""
+    """A permission of a collaborator."""
 
     name: str
     description: str
 
 
 class CollaboratingUser(Resource):
-    """Who acts for an app."""
+    """The account of a collaborator."""
 
     id: Id
     email: Email
@@ -31,7 +31,7 @@ class CollaboratingUser(Resource):
 
 
 class Collaborator(Resource):
-    """Somebody who may act for an app, through its organization or by themselves."""
+    """A person with access to an app, as a collaborator or as a member of its organization."""
 
     id: Id
     app: Named
@@ -43,7 +43,7 @@ class Collaborator(Resource):
 
 
 class Team(Resource, kw_only=True):
-    """An organization, as what the caller acts for it."""
+    """An organization, with the caller's role."""
 
     id: Id
     name: str
@@ -58,7 +58,7 @@ class Team(Resource, kw_only=True):
 
 
 class TeamUser(Resource):
-    """Who acts for an organization."""
+    """The account of a member."""
 
     id: Id
     email: Email
@@ -66,7 +66,7 @@ class TeamUser(Resource):
 
 
 class Member(Resource, kw_only=True):
-    """Somebody who acts for an organization."""
+    """A member of an organization."""
 
     id: Id
     created_at: Time
@@ -80,7 +80,7 @@ class Member(Resource, kw_only=True):
 
 
 class Transfer(Resource):
-    """An offer of an app to somebody."""
+    """An app transfer: an offer of an app to another account."""
 
     id: Id
     app: Named

@@ -4,7 +4,7 @@ from web.api.resources.common import REGION_REF, STACK_REF, Id, Resource
 
 
 class Stack(Resource):
-    """The one stack there is."""
+    """The only stack."""
 
     id: Id = STACK_REF.id
     name: str = STACK_REF.name
@@ -13,7 +13,7 @@ class Stack(Resource):
 
 
 class Region(Resource):
-    """The one region there is."""
+    """The only region."""
 
     id: Id = REGION_REF.id
     name: str = REGION_REF.name

@@ -28,7 +28,7 @@ STATUS: dict[ReleaseState, ReleaseStatus] = {
 
 
 class Origin(Resource, kw_only=True):
-    """What a build is made of; the URL of that is nobody's to fetch."""
+    """The source of a build. Its URL cannot be downloaded."""
 
     checksum: str | None = None
     kind: SourceKind
@@ -75,20 +75,20 @@ class Release(Resource, kw_only=True):
 
 
 class Blob(Resource):
-    """Where an archive is uploaded, and what to call it when it is built."""
+    """The URL to upload an archive to, and the URL that refers to it in a build."""
 
     get_url: Url
     put_url: Url
 
 
 class Source(Resource):
-    """Where an archive is uploaded."""
+    """An upload of a source archive."""
 
     source_blob: Blob
 
 
 class Received(Resource):
-    """What came of an upload."""
+    """The result of an upload."""
 
     checksum: str
 
