@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from ipaddress import IPv6Address
 from urllib.parse import urlsplit
 
 from skypanel.domain.billing import read_amount, read_currency, typed
@@ -21,11 +22,13 @@ ALL = "all"
 MAX_KEPT_RELEASES = 100_000
 MAX_BUILDS = 1000
 MAX_SECRET_LENGTH = 256
+MAX_HOST_LENGTH = 253
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _PREFIX = re.compile(r"[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*")
+_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
 _SECRET = re.compile(r"[!-~]+")
 
 
@@ -88,6 +91,19 @@ def _builds(text: str) -> int:
     return int(text)
 
 
+def _host(text: str) -> str:
+    if text and not (len(text) <= MAX_HOST_LENGTH and (_HOST.fullmatch(text) or _is_ipv6(text))):
+        raise Invalid(f"{printable(text)} is no address of a machine.", "Write an IP address or a hostname, without a port: 10.1.2.3")
+    return text
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        return bool(IPv6Address(text)) and "%" not in text
+    except ValueError:
+        return False
+
+
 def _networks(text: str) -> str:
     return ",".join(map(str, read_networks(text)))
 
@@ -109,6 +125,12 @@ SETTINGS: Mapping[str, Setting[Value]] = {
         ),
         Setting("push_creates_apps", True, _flag, "Whether the first push to a free name makes an app: true or false."),  # noqa: FBT003
         Setting("builds_per_organization", 2, _builds, "How many builds of one organization run at once; a worker has room for three."),
+        Setting(
+            "panel_address",
+            "",
+            _host,
+            "Where new nodes reach the panel, an IP address or hostname, if not at the address of the Swarm's manager.",
+        ),
         Setting(
             "git_networks",
             "",

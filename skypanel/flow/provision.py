@@ -15,6 +15,7 @@ from skypanel.domain.node import Node, NodeState, Wanted
 from skypanel.domain.output import node_stream
 from skypanel.flow import lease
 from skypanel.flow.agent_bundle import bundle
+from skypanel.flow.configured import value
 from skypanel.flow.digest import digest
 from skypanel.flow.drain import drain
 from skypanel.flow.machine import NodeShell
@@ -140,7 +141,7 @@ async def agent_config(panel: Panel, token: str) -> dict[str, object]:
     The address is the setting `panel_address`, or else that of the Swarm's manager, which is on the panel's machine.
     """
     async with panel.autocommit() as conn:
-        authority, address = await settings.get(conn, "panel_ca"), await settings.get(conn, "panel_address")
+        authority, address = await settings.get(conn, "panel_ca"), await value(conn, "panel_address")
     if not authority:
         raise Unavailable("The panel's certificate authority is not known.", "Start the panel once with `skypanel up`.")
     return {

@@ -98,6 +98,7 @@ async def test_the_first_start_writes_every_default_and_later_ones_what_is_new(s
         "default_plan": DEFAULT_PLAN,
         "kept_releases": "all",
         "builds_per_organization": 2,
+        "panel_address": "",
         "git_networks": "",
         "push_creates_apps": True,
         "billing": False,
