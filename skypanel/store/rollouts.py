@@ -5,7 +5,6 @@ replaces the others; none of them supersedes a release.
 """
 
 from collections.abc import Collection
-from datetime import timedelta
 
 from sqlalchemy import ColumnElement, FromClause, Select, and_, case, func, insert, literal, or_, select, update
 
@@ -90,12 +89,6 @@ async def cancellation(conn: Connection, rollout_id: RolloutId) -> str | None:
     return None if row is None else row.error
 
 
-async def active(conn: Connection, app_id: AppId) -> Rollout | None:
-    """Return an app's newest rollout that is pending or running, or None."""
-    statement = select(rollouts).where(rollouts.c.app_id == app_id, OPEN_ROLLOUT).order_by(rollouts.c.number.desc()).limit(1)
-    return _read_if(await conn.first(statement))
-
-
 async def of_release(conn: Connection, release_id: ReleaseId) -> Rollout | None:
     """Return the rollout that should make a release live, or None; later scalings, restarts and repairs do not count."""
     statement = select(rollouts).where(rollouts.c.release_id == release_id, rollouts.c.reason == RolloutReason.RELEASE)
@@ -113,13 +106,6 @@ async def superseded(conn: Connection, rollout: Rollout) -> bool:
     number = select(rollouts.c.number).where(rollouts.c.id == rollout.id).scalar_subquery()
     newer = select(rollouts.c.id).where(rollouts.c.app_id == rollout.app_id, rollouts.c.number > number, _PENDING, _is_release(rollouts))
     return await conn.first(newer.limit(1)) is not None
-
-
-async def failed_lately(conn: Connection, app_id: AppId, within_s: float) -> bool:
-    """Whether an app's newest rollout failed within the last `within_s` seconds."""
-    newest = select(rollouts).where(rollouts.c.app_id == app_id).order_by(rollouts.c.number.desc()).limit(1).subquery()
-    lately = newest.c.finished_at > func.now() - timedelta(seconds=within_s)
-    return await conn.first(select(newest.c.id).where(newest.c.state == RolloutState.FAILED, lately)) is not None
 
 
 async def waiting(conn: Connection) -> int:

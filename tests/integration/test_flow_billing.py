@@ -16,12 +16,13 @@ from skypanel.flow import billing as billing_flow
 from skypanel.flow import organizations as organizations_flow
 from skypanel.flow import reconcile, run, scale, wallet
 from skypanel.flow import settings as settings_flow
-from skypanel.store import apps, audit, formation, organizations, rollouts, settings, usage, wallets
+from skypanel.store import apps, audit, formation, organizations, settings, usage, wallets
 from skypanel.store.tables.billing import resource_usage, usage_spans
 from skypanel.store.tables.organizations import organizations as organization_rows
 from tests.support import factories
 from tests.support.attempts import ATTEMPTS
 from tests.support.statements import Counting
+from tests.support.stored import active_rollout
 
 PRICE = Decimal("0.02")
 CREDIT = Decimal(100)
@@ -222,7 +223,7 @@ async def test_an_empty_wallet_stops_every_app_and_a_credit_brings_them_back(sta
     await reconcile.reconcile(stage.panel)
     assert await stage.panel.scheduler.one_offs() == []
     async with stage.panel.transaction() as conn:
-        assert await rollouts.active(conn, app.id) is None
+        assert await active_rollout(conn, app.id) is None
         assert await formation.get(conn, app.id) == {"web": 2, "worker": 1}
         [deed] = [entry for entry in await audit.recent(conn, 20) if entry.action == "organization.suspend"]
     assert deed.organization_id == organization.id

@@ -3,7 +3,8 @@
 from skypanel.domain.routing import Route
 from skypanel.flow import apps as apps_flow
 from skypanel.flow import maintenance, reconcile, release, scale
-from skypanel.store import apps, audit, rollouts, routes
+from skypanel.store import apps, audit, routes
+from tests.support.stored import active_rollout
 
 
 async def published(stage):
@@ -50,7 +51,7 @@ async def test_reconciliation_has_nothing_to_repair(stage, app):
     await maintenance.switch(stage.panel, app, stage.admin, on=True)
     await reconcile.reconcile(stage.panel)
     async with stage.panel.transaction() as conn:
-        assert await rollouts.active(conn, app.id) is None
+        assert await active_rollout(conn, app.id) is None
         assert (await apps.get(conn, app.id)).maintenance
 
 

@@ -22,6 +22,7 @@ from skypanel.store.tables.releases import rollouts as rollouts_table
 from tests.support import factories
 from tests.support.panels import FakeScheduler
 from tests.support.statements import Counting
+from tests.support.stored import active_rollout, failed_lately
 
 MOST = 15
 FOREIGN = "10.9.9.9:5000"
@@ -239,7 +240,7 @@ async def one_by_one(panel, app):
     async with panel.transaction() as conn:
         app, route = await apps.get(conn, app.id), await routes.get(conn, app.id)
         led = list(route.endpoints) if route else None
-        if await rollouts.active(conn, app.id):
+        if await active_rollout(conn, app.id):
             return False, led
         own = [to for to in led or () if to in {dyno.endpoint for dyno in dynos}]
         led = led and own
@@ -255,7 +256,7 @@ async def one_by_one(panel, app):
         if runs and {dyno.endpoint for dyno in web} == set(own):
             return False, led
         waits = runs and not all(dyno.state is DynoState.UP for dyno in web)
-        return not (waits and await rollouts.failed_lately(conn, app.id, REPAIR_PAUSE_S)), led
+        return not (waits and await failed_lately(conn, app.id, REPAIR_PAUSE_S)), led
 
 
 @asynccontextmanager

@@ -7,8 +7,9 @@ from skypanel.domain.manifest import DynoState, Manifest, OneOff
 from skypanel.domain.release import RolloutReason
 from skypanel.flow import reconcile
 from skypanel.flow import scale as scale_flow
-from skypanel.store import apps, releases, rollouts, routes
+from skypanel.store import apps, releases, routes
 from tests.support.deploys import deployed
+from tests.support.stored import active_rollout, failed_lately
 
 
 async def test_reconciliation_brings_back_what_is_missing_and_then_rests(stage):
@@ -16,17 +17,17 @@ async def test_reconciliation_brings_back_what_is_missing_and_then_rests(stage):
     scheduler = stage.panel.scheduler
     await reconcile.reconcile(stage.panel)
     async with stage.panel.transaction() as conn:
-        assert await rollouts.active(conn, app.id) is None
+        assert await active_rollout(conn, app.id) is None
     scheduler.running.clear()
     await reconcile.reconcile(stage.panel)
     await reconcile.reconcile(stage.panel)
     async with stage.panel.transaction() as conn:
-        assert (await rollouts.active(conn, app.id)).reason is RolloutReason.REPAIR
+        assert (await active_rollout(conn, app.id)).reason is RolloutReason.REPAIR
     await stage.work()
     assert len(await scheduler.dynos(app.id)) == 1
     await reconcile.reconcile(stage.panel)
     async with stage.panel.transaction() as conn:
-        assert await rollouts.active(conn, app.id) is None
+        assert await active_rollout(conn, app.id) is None
 
 
 async def test_what_an_app_that_is_gone_left_is_removed(stage):
@@ -66,7 +67,7 @@ async def test_a_failed_restart_leaves_the_old_dynos_and_asks_for_no_repair(stag
     assert {dyno.key for dyno in await stage.panel.scheduler.dynos(app.id)} == before
     await reconcile.reconcile(stage.panel)
     async with stage.panel.transaction() as conn:
-        assert await rollouts.active(conn, app.id) is None
+        assert await active_rollout(conn, app.id) is None
 
 
 async def test_a_repair_that_failed_is_not_repeated_at_once(stage):
@@ -77,12 +78,12 @@ async def test_a_repair_that_failed_is_not_repeated_at_once(stage):
     await stage.work()
     await reconcile.reconcile(stage.panel)
     async with stage.panel.transaction() as conn:
-        assert await rollouts.active(conn, app.id) is None
-        assert await rollouts.failed_lately(conn, app.id, within_s=60)
+        assert await active_rollout(conn, app.id) is None
+        assert await failed_lately(conn, app.id, within_s=60)
     stage.panel.scheduler.running.clear()
     await reconcile.reconcile(stage.panel)
     async with stage.panel.transaction() as conn:
-        assert await rollouts.active(conn, app.id)
+        assert await active_rollout(conn, app.id)
 
 
 async def test_a_web_dyno_that_is_up_has_its_route_however_the_last_repair_went(stage):
@@ -106,7 +107,7 @@ async def test_a_web_dyno_that_crashes_again_and_again_is_not_repaired_all_the_t
         scheduler.running[key] = replace(scheduler.running[key], state=state, endpoint=None)
         await reconcile.reconcile(stage.panel)
         async with stage.panel.transaction() as conn:
-            assert bool(await rollouts.active(conn, app.id)) == (state is DynoState.UP)
+            assert bool(await active_rollout(conn, app.id)) == (state is DynoState.UP)
         await stage.work()
 
 
@@ -142,4 +143,4 @@ async def test_one_app_that_cannot_be_repaired_holds_up_no_other(stage):
     stage.panel.scheduler.running.clear()
     await reconcile.reconcile(stage.panel)
     async with stage.panel.transaction() as conn:
-        assert (await rollouts.active(conn, healthy.id)).reason is RolloutReason.REPAIR
+        assert (await active_rollout(conn, healthy.id)).reason is RolloutReason.REPAIR

@@ -12,6 +12,7 @@ from skypanel.flow import scale as scale_flow
 from skypanel.flow.drain import drain
 from skypanel.store import releases, rollouts
 from tests.support.deploys import current, deployed, follow
+from tests.support.stored import active_rollout
 
 
 async def test_a_config_change_during_a_rollout_overtakes_it_with_its_slug(stage):
@@ -49,7 +50,7 @@ async def test_scaling_during_a_rollout_overtakes_nothing(stage):
     assert (await current(stage, app)).version == 2
     assert len(await stage.panel.scheduler.dynos(app.id)) == 3
     async with stage.panel.transaction() as conn:
-        assert await rollouts.active(conn, app.id) is None
+        assert await active_rollout(conn, app.id) is None
 
 
 async def test_an_expired_rollout_is_resumed(stage):

@@ -6,7 +6,8 @@ from skypanel.domain.errors import Conflict, Invalid
 from skypanel.domain.manifest import Exit
 from skypanel.flow import config as config_flow
 from skypanel.flow import reconcile, run
-from skypanel.store import audit, rollouts
+from skypanel.store import audit
+from tests.support.stored import active_rollout
 
 
 async def test_an_attached_command_has_its_variables_and_tells_its_end(stage, app):
@@ -24,7 +25,7 @@ async def test_a_detached_command_disturbs_no_reconciliation(stage, app):
     assert [dyno.key.name for dyno in await stage.panel.scheduler.one_offs(app.id)] == [name]
     await reconcile.reconcile(stage.panel)
     async with stage.panel.transaction() as conn:
-        assert await rollouts.active(conn, app.id) is None
+        assert await active_rollout(conn, app.id) is None
 
 
 async def test_the_plan_bounds_how_many_run_at_once(stage, app):

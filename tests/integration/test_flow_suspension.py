@@ -12,9 +12,10 @@ from skypanel.flow import apps as apps_flow
 from skypanel.flow import billing as billing_flow
 from skypanel.flow import organizations, reconcile, run, scale, suspension, transfer, wallet
 from skypanel.flow import settings as settings_flow
-from skypanel.store import apps, audit, formation, rollouts, usage
+from skypanel.store import apps, audit, formation, usage
 from skypanel.store import organizations as stored
 from tests.support.attempts import ATTEMPTS
+from tests.support.stored import active_rollout
 
 
 async def now(stage, app):
@@ -57,7 +58,7 @@ async def test_all_apps_of_an_organization_stop_and_run_again(stage, main, app):
     assert stage.panel.router.routes.keys() == {theirs.id}
     assert stage.panel.logs.lines[app.id] == [("api", "Stopped: an administrator suspended Main.")]
     async with stage.panel.transaction() as conn:
-        assert await rollouts.active(conn, app.id) is None
+        assert await active_rollout(conn, app.id) is None
         assert await formation.get(conn, app.id) == {"web": 2, "worker": 1}
         assert await usage.granted(conn, main.id) == {}
 

@@ -11,7 +11,8 @@ from skypanel.flow import apps as apps_flow
 from skypanel.flow import collaborators, config, organizations, reconcile, run, transfer
 from skypanel.flow import release as release_flow
 from skypanel.flow import scale as scale_flow
-from skypanel.store import accounts, apps, audit, config_vars, releases, rollouts, transfers
+from skypanel.store import accounts, apps, audit, config_vars, releases, transfers
+from tests.support.stored import active_rollout
 
 
 @pytest.fixture
@@ -84,7 +85,7 @@ async def test_the_dynos_are_replaced_in_the_other_organization(stage, hello, ac
     # And nothing is left to repair.
     await reconcile.reconcile(stage.panel)
     async with stage.panel.transaction() as conn:
-        assert await rollouts.active(conn, hello.id) is None
+        assert await active_rollout(conn, hello.id) is None
 
 
 async def test_what_is_asked_for_afterwards_does_not_keep_the_old_dynos(stage, hello, acme):

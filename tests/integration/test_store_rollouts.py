@@ -4,6 +4,7 @@ from skypanel.domain.errors import NotFound
 from skypanel.domain.release import ReleaseState, RolloutReason, RolloutState
 from skypanel.store import releases, rollouts
 from tests.support import factories
+from tests.support.stored import active_rollout
 
 LEASE_S = 60
 LAPSED = -1
@@ -21,11 +22,11 @@ async def state(conn, rollout):
 async def test_a_rollout_from_release_to_live(database):
     async with database.transaction() as conn:
         app = await factories.app(conn)
-        assert await rollouts.active(conn, app.id) is None
+        assert await active_rollout(conn, app.id) is None
         assert await rollouts.newest_release(conn, app.id) is None
         added = await released(conn, app)
         assert (added.state, added.attempt, added.reason) == (RolloutState.PENDING, 0, RolloutReason.RELEASE)
-        assert await rollouts.get(conn, added.id) == await rollouts.active(conn, app.id) == added
+        assert await rollouts.get(conn, added.id) == await active_rollout(conn, app.id) == added
         assert await rollouts.of_release(conn, added.release_id) == await rollouts.newest_release(conn, app.id) == added
         assert await rollouts.waiting(conn) == 1
         claimed = await rollouts.claim(conn, "worker", LEASE_S)
@@ -35,7 +36,7 @@ async def test_a_rollout_from_release_to_live(database):
         assert await rollouts.renew(conn, claimed.id, 1, LEASE_S)
         assert not await rollouts.superseded(conn, claimed)
         assert await rollouts.finish(conn, claimed.id, 1, RolloutState.SUCCEEDED)
-        assert await rollouts.active(conn, app.id) is None
+        assert await active_rollout(conn, app.id) is None
         assert (await rollouts.of_release(conn, added.release_id)).state is RolloutState.SUCCEEDED
         assert await rollouts.of_release(conn, factories.uuid4()) is None
         with pytest.raises(NotFound, match="no such rollout"):

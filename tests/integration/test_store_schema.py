@@ -261,7 +261,6 @@ HOT = {
     "claim of a build": lambda conn, _: builds.claim(conn, "worker", 60, 2),
     "turn of a build": lambda conn, app: build_queue.turn(conn, app.id, 2),
     "expired builds": lambda conn, _: builds.expire(conn, "lost"),
-    "active rollout": lambda conn, app: rollouts.active(conn, app.id),
     "claim of a rollout": lambda conn, _: rollouts.claim(conn, "worker", 60),
     "node by token": lambda conn, _: nodes.by_token(conn, factories.digest()),
     "node by member": lambda conn, _: nodes.by_member(conn, "m1"),
