@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
-from uuid import UUID
 
 import click
 
@@ -12,7 +11,7 @@ from skypanel.cli.tables import show_table, time
 from skypanel.domain.access import Scope
 from skypanel.domain.account import Account, AccountEntry
 from skypanel.domain.errors import Invalid, NotFound
-from skypanel.domain.ids import TokenId
+from skypanel.domain.ids import TokenId, as_id
 from skypanel.flow import accounts as accounts_flow
 from skypanel.flow import passwords as passwords_flow
 from skypanel.flow import people as people_flow
@@ -221,13 +220,12 @@ def add_token(description: str, days: int | None, scope: str, whose: str | None)
 @FOR
 def revoke_token(token_id: str, whose: str | None) -> None:
     """Revoke a token by its id."""
-    try:
-        wanted = TokenId(UUID(token_id))
-    except ValueError:
-        raise Invalid(f"{token_id} is not a token's id.", "`skypanel tokens list` shows them.") from None
+    wanted = as_id(token_id)
+    if wanted is None:
+        raise Invalid(f"{token_id} is not a token's id.", "`skypanel tokens list` shows them.")
 
     async def act(panel: Panel, owner: Account, by: Account) -> None:
-        if not await accounts_flow.revoke_token(panel, owner, wanted, by=by):
+        if not await accounts_flow.revoke_token(panel, owner, TokenId(wanted), by=by):
             raise NotFound(f"{owner.email} has no token {token_id}.", f"`skypanel tokens list --for {owner.email}` lists them.")
         click.echo("Revoked.")
 

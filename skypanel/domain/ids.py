@@ -34,3 +34,11 @@ WalletEntryId = NewType("WalletEntryId", int)
 DeployId = BuildId | ReleaseId
 # Jobs that workers claim, and whose output they write.
 WorkId = BuildId | RolloutId | NodeId
+
+
+def as_id(text: str) -> UUID | None:
+    """Return the id that a text from outside is, or None if it is anything else, such as a name."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

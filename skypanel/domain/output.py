@@ -3,9 +3,8 @@
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from uuid import UUID
 
-from skypanel.domain.ids import BuildId, NodeId, RolloutId, WorkId
+from skypanel.domain.ids import BuildId, NodeId, RolloutId, WorkId, as_id
 
 _NAME = r"(?P<kind>build|rollout)/(?P<id>[0-9a-f-]{36})"
 _OBJECT = re.compile(rf"{_NAME}(?![0-9a-f-])")
@@ -76,9 +75,8 @@ def stream_of(name: str) -> Stream | None:
 
 
 def _stream(match: re.Match[str]) -> Stream | None:
-    try:
-        found = UUID(match["id"])
-    except ValueError:
+    found = as_id(match["id"])
+    if found is None:
         return None
     return build_stream(BuildId(found)) if match["kind"] == StreamKind.BUILD else rollout_stream(RolloutId(found))
 

@@ -1,13 +1,12 @@
 """Accounts, and how their owners get in, for the first time or again."""
 
 from collections.abc import Sequence
-from uuid import UUID
 
 from skypanel.domain.access import check_account, check_admin
 from skypanel.domain.account import Account, AccountEntry
 from skypanel.domain.audit import AuditAction
 from skypanel.domain.errors import Conflict, NotFound, Unavailable
-from skypanel.domain.ids import AccountId
+from skypanel.domain.ids import AccountId, as_id
 from skypanel.domain.names import check_email, printable
 from skypanel.domain.paging import PAGE_SIZE, Part
 from skypanel.flow import accounts as accounts_flow
@@ -164,8 +163,5 @@ async def _admit(panel: Panel, conn: Connection, account: Account, by: Account, 
 
 
 async def _named(conn: Connection, who: str) -> Account | None:
-    try:
-        account_id = AccountId(UUID(who))
-    except ValueError:
-        return await accounts.by_email(conn, who)
-    return await accounts.by_id(conn, account_id)
+    account_id = as_id(who)
+    return await (accounts.by_id(conn, AccountId(account_id)) if account_id else accounts.by_email(conn, who))

@@ -10,7 +10,7 @@ from skypanel.domain.access import Role
 from skypanel.domain.app import App
 from skypanel.domain.errors import Conflict
 from skypanel.domain.health import HealthCheck
-from skypanel.domain.ids import AccountId, AppId, OrganizationId, PlanVersionId, ReleaseId
+from skypanel.domain.ids import AccountId, AppId, OrganizationId, PlanVersionId, ReleaseId, as_id
 from skypanel.domain.plan import Plan
 from skypanel.domain.suspension import suspension
 from skypanel.ports.database import Connection
@@ -94,10 +94,8 @@ async def access(conn: Connection, text: str, account_id: AccountId) -> tuple[Ap
     The role is the higher one of member and collaborator; None if the account is neither.
     """
     # No app name is as long as a UUID.
-    try:
-        row = await conn.first(_ACCESS_BY_ID, {"by": account_id, "of": UUID(text)})
-    except ValueError:
-        row = await conn.first(_ACCESS_BY_NAME, {"by": account_id, "of": text})
+    app_id = as_id(text)
+    row = await conn.first(_ACCESS_BY_ID if app_id else _ACCESS_BY_NAME, {"by": account_id, "of": app_id or text})
     return None if row is None else (read(row), Role(row.role) if row.role else None)
 
 

@@ -1,7 +1,6 @@
 """Organizations and their members."""
 
 from decimal import Decimal
-from uuid import UUID
 
 from sqlalchemy import delete, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
@@ -10,7 +9,7 @@ from skypanel.domain.access import Member, Role
 from skypanel.domain.account import Organization
 from skypanel.domain.errors import Conflict
 from skypanel.domain.figures import OrganizationFigures, PanelFigures
-from skypanel.domain.ids import AccountId, OrganizationId
+from skypanel.domain.ids import AccountId, OrganizationId, as_id
 from skypanel.ports.database import Connection
 from skypanel.store import locks, wallets
 from skypanel.store.accounts import CAN_SIGN_IN, COLUMNS, read
@@ -59,11 +58,10 @@ async def by_name(conn: Connection, name: str) -> Organization | None:
 
 async def named(conn: Connection, text: str) -> Organization | None:
     """Return an organization by its id or name, or None."""
-    try:
-        is_it = organizations.c.id == UUID(text)
-    except ValueError:
+    organization_id = as_id(text)
+    if organization_id is None:
         return await by_name(conn, text)
-    row = await conn.first(select(*_COLUMNS).where(is_it))
+    row = await conn.first(select(*_COLUMNS).where(organizations.c.id == organization_id))
     return None if row is None else _read(row)
 
 

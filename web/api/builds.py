@@ -1,13 +1,12 @@
 """Builds: list, show and cancel them, and build an uploaded archive."""
 
 from typing import Annotated
-from uuid import UUID
 
 from msgspec import Meta
 
 from skypanel.domain.app import App
 from skypanel.domain.errors import Conflict, Invalid
-from skypanel.domain.ids import BuildId
+from skypanel.domain.ids import BuildId, as_id
 from skypanel.flow import history
 from skypanel.flow import upload as upload_flow
 from skypanel.flow.history import BuildEntry
@@ -46,7 +45,8 @@ class NewBuild(Body):
 async def index(call: Call) -> Page:
     """List the builds of an app, by age."""
     app, requested = await call.app(), call.range
-    after = _id(requested.first) if requested.after_first else None
+    first = as_id(requested.first) if requested.after_first else None
+    after = BuildId(first) if first else None
     found = await history.builds(call.panel, app, requested.max + 1, after, is_descending=requested.is_descending)
     page = found[: requested.max]
     return Page([_shown(call, app, each) for each in page], requested.next("id", page[-1].build.id) if len(found) > len(page) else None)
@@ -79,10 +79,3 @@ async def cancel(call: Call) -> Reply:
 
 def _shown(call: Call, app: App, entry: BuildEntry) -> releases.Build:
     return releases.build(entry, app, tickets.url(call, app, "builds", {"build": str(entry.build.id)}))
-
-
-def _id(text: str) -> BuildId | None:
-    try:
-        return BuildId(UUID(text))
-    except ValueError:
-        return None

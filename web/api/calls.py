@@ -10,6 +10,7 @@ from skypanel.domain.access import AccountAction, Action
 from skypanel.domain.account import Account, Organization
 from skypanel.domain.app import App
 from skypanel.domain.errors import NotFound
+from skypanel.domain.ids import as_id
 from skypanel.flow import apps, organizations
 from skypanel.flow.accounts import Caller
 from skypanel.ports.panel import Panel
@@ -58,10 +59,10 @@ class Call:
 
     def id(self, name: str, noun: str) -> UUID:
         """Return the UUID in the path parameter `name`. Raises NotFound, with `noun` in its message, if it is not a UUID."""
-        try:
-            return UUID(self.params[name])
-        except ValueError:
-            raise NotFound(f"There is no such {noun}.") from None
+        found = as_id(self.params[name])
+        if found is None:
+            raise NotFound(f"There is no such {noun}.")
+        return found
 
 
 @dataclass(frozen=True)

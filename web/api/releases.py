@@ -1,13 +1,12 @@
 """Releases: list, show and roll back to them."""
 
 from typing import Annotated
-from uuid import UUID
 
 from msgspec import Meta
 
 from skypanel.domain.app import App
 from skypanel.domain.errors import NotFound
-from skypanel.domain.ids import ReleaseId
+from skypanel.domain.ids import ReleaseId, as_id
 from skypanel.flow import history
 from skypanel.flow import release as release_flow
 from skypanel.flow.history import ReleaseEntry
@@ -61,10 +60,8 @@ async def roll_back(call: Call, body: Rollback) -> Reply:
 
 
 def _named(text: str) -> ReleaseId | int:
-    try:
-        return ReleaseId(UUID(text))
-    except ValueError:
-        return version(text)
+    release_id = as_id(text)
+    return ReleaseId(release_id) if release_id else version(text)
 
 
 def _shown(call: Call, app: App, entry: ReleaseEntry) -> releases.Release:
