@@ -19,6 +19,7 @@ from skypanel.domain.life import LOGIN_LINK_LIFE
 from skypanel.domain.password import MOST_OF_ADDRESS, WINDOW
 from skypanel.flow import audit, sessions
 from skypanel.flow.digest import digest
+from skypanel.ports.clock import Clock
 from skypanel.ports.database import Connection
 from skypanel.ports.panel import Panel
 from skypanel.store import keys, sign_in_attempts, sign_ins, tokens
@@ -41,13 +42,13 @@ class Caller:
 async def login_link(panel: Panel, account: Account) -> str:
     """Return the path of a link that signs the account in once, within a day."""
     async with panel.transaction() as conn:
-        return await add_link(panel, conn, account)
+        return await add_link(panel.clock, conn, account)
 
 
-async def add_link(panel: Panel, conn: Connection, account: Account) -> str:
+async def add_link(clock: Clock, conn: Connection, account: Account) -> str:
     """Add such a link in the caller's transaction, and return its path."""
     token = secrets.token_urlsafe(32)
-    await sign_ins.add_link(conn, account.id, digest(token), panel.clock.now() + LOGIN_LINK_LIFE)
+    await sign_ins.add_link(conn, account.id, digest(token), clock.now() + LOGIN_LINK_LIFE)
     return f"/login?token={token}"
 
 
@@ -59,7 +60,7 @@ async def sign_in_by_link(panel: Panel, token: str, address: str, browser: str =
     async with panel.transaction() as conn:
         account = await sign_ins.use_link(conn, digest(token))
         if account is not None:
-            return await sessions.begin(panel, conn, account, address, browser)
+            return await sessions.begin(panel.clock, conn, account, address, browser)
         await _note_bad_link(conn, network(address))
     raise Denied(
         "This link has already been used or has expired.",

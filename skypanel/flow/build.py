@@ -18,7 +18,7 @@ from skypanel.flow import lease
 from skypanel.flow.configured import value, values
 from skypanel.flow.drain import drain
 from skypanel.ports.database import Connection
-from skypanel.ports.output import WriteLine
+from skypanel.ports.output import Output, WriteLine
 from skypanel.ports.panel import Panel
 from skypanel.ports.queue import Job
 from skypanel.store import apps, build_queue, builds, config_vars, formation, releases, rollouts, slugs
@@ -81,7 +81,7 @@ async def cancel(panel: Panel, app_id: AppId, reason: str, build_id: BuildId | N
     async with panel.transaction() as conn:
         stopped = await builds.stop(conn, app_id, reason, build_id)
     if stopped is not None:
-        await _print_end(panel, stopped, reason)
+        await _print_end(panel.output, stopped, reason)
     return stopped is not None
 
 
@@ -91,14 +91,14 @@ async def expire(panel: Panel) -> None:
         expired = await builds.expire(conn, f"{LOST_WORKER} {PUSH_AGAIN}")
     for build in expired:
         log.warning("build %s: its worker was lost", build.id)
-        await _print_end(panel, build, LOST_WORKER, PUSH_AGAIN)
+        await _print_end(panel.output, build, LOST_WORKER, PUSH_AGAIN)
 
 
-async def _print_end(panel: Panel, build: Build, *sentences: str) -> None:
+async def _print_end(output: Output, build: Build, *sentences: str) -> None:
     """End a build's output in place of its worker; later lines from that worker are dropped."""
-    async with panel.output.writer(build_stream(build.id), build.attempt + 1) as output:
+    async with output.writer(build_stream(build.id), build.attempt + 1) as writer:
         for sentence in sentences:
-            await output.write(transcript.failure(sentence))
+            await writer.write(transcript.failure(sentence))
 
 
 async def wake_pending(panel: Panel) -> None:

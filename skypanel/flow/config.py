@@ -10,6 +10,7 @@ from skypanel.domain.errors import NotFound
 from skypanel.domain.release import Release, ReleaseState, Rollout
 from skypanel.flow import audit
 from skypanel.flow.release import derive
+from skypanel.ports.crypto import Cipher
 from skypanel.ports.database import Connection
 from skypanel.ports.panel import Panel
 from skypanel.ports.queue import Job
@@ -54,7 +55,7 @@ async def change(panel: Panel, app: App, changes: Mapping[str, str | None], by: 
         await apps.lock(conn, app.id)
         app = check_runs(await apps.get(conn, app.id))
         head = await config_vars.head(conn, app.id)
-        secrets = _changed(panel, head.secrets, changes)
+        secrets = _changed(panel.cipher, head.secrets, changes)
         if secrets is None:
             return None
         config = await config_vars.add(conn, app.id, secrets, by.id, head.secrets)
@@ -67,7 +68,7 @@ async def change(panel: Panel, app: App, changes: Mapping[str, str | None], by: 
     return rollout
 
 
-def _changed(panel: Panel, secrets: Mapping[str, bytes], changes: Mapping[str, str | None]) -> dict[str, bytes] | None:
+def _changed(cipher: Cipher, secrets: Mapping[str, bytes], changes: Mapping[str, str | None]) -> dict[str, bytes] | None:
     """Return the new encrypted values, or None if nothing changes."""
     result = dict(secrets)
     for key, value in changes.items():
@@ -75,8 +76,8 @@ def _changed(panel: Panel, secrets: Mapping[str, bytes], changes: Mapping[str, s
             if key not in result:
                 raise NotFound(f"There is no config var {key}.", "Run `skypanel config` to list those of the app.")
             del result[key]
-        elif key not in result or panel.cipher.decrypt(result[key]) != value:
-            result[key] = panel.cipher.encrypt(value)
+        elif key not in result or cipher.decrypt(result[key]) != value:
+            result[key] = cipher.encrypt(value)
     return None if result == dict(secrets) else result
 
 

@@ -15,6 +15,7 @@ from skypanel.domain.output import FIRST, Line, LineId, Place, Stream, build_str
 from skypanel.domain.release import Release, Rollout
 from skypanel.flow.follow import Show, show_build, show_rollout
 from skypanel.ports.database import Connection
+from skypanel.ports.output import Output
 from skypanel.ports.panel import Panel
 from skypanel.store import accounts, builds, releases, rollouts
 
@@ -89,7 +90,7 @@ async def so_far(panel: Panel, deploy: Deploy, most: int) -> OutputTail:
     count = 0
     for stream, is_finished in deploy.streams():
         place, is_marked = Place(stream), False
-        async for line in _available(panel, stream):
+        async for line in _available(panel.output, stream):
             place, is_marked = Place(stream, line.id), line.end
             if not line.end:
                 kept.append(line.text)
@@ -100,12 +101,12 @@ async def so_far(panel: Panel, deploy: Deploy, most: int) -> OutputTail:
     return OutputTail(kept, count - len(kept), None)
 
 
-async def _available(panel: Panel, stream: Stream) -> AsyncIterator[Line]:
+async def _available(output: Output, stream: Stream) -> AsyncIterator[Line]:
     """Yield the lines that a stream has now; a single read may yield only a part of them."""
     after: LineId | None = FIRST
     while after is not None:
         start, after = after, None
-        async for line in panel.output.read(stream, start, idle_s=0):
+        async for line in output.read(stream, start, idle_s=0):
             yield line
             after = None if line.end else line.id
 

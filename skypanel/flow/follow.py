@@ -13,7 +13,7 @@ from skypanel.domain.release import Release, Rollout, RolloutReason, RolloutStat
 from skypanel.domain.transcript import heading, is_aside
 from skypanel.flow import build as build_flow
 from skypanel.ports.database import Connection
-from skypanel.ports.output import WriteLine
+from skypanel.ports.output import Output, WriteLine
 from skypanel.ports.panel import Panel
 from skypanel.store import apps, builds, releases, rollouts
 
@@ -55,7 +55,7 @@ def _texts(write: WriteLine) -> Show:
 async def show_build(panel: Panel, build_id: BuildId, show: Show, after: LineId = FIRST) -> Release:
     """Do the same as `follow_build`, but start after line `after` of the build, and pass the place of each line."""
     place = Place(build_stream(build_id), after)
-    await copy(panel, place, _QueuePosition(panel, build_id, partial(show, place)).patience, show)
+    await copy(panel.output, place, _QueuePosition(panel, build_id, partial(show, place)).patience, show)
     async with panel.autocommit() as conn:
         build = await builds.get(conn, build_id)
         release = await releases.of_build(conn, build_id)
@@ -72,7 +72,7 @@ async def show_rollout(panel: Panel, rollout: Rollout, show: Show, after: LineId
         async with panel.autocommit() as conn:
             return None if (await rollouts.get(conn, rollout.id)).state.finished else IDLE_S
 
-    await copy(panel, Place(rollout_stream(rollout.id), after), patience, show)
+    await copy(panel.output, Place(rollout_stream(rollout.id), after), patience, show)
     async with panel.autocommit() as conn:
         ended = await rollouts.get(conn, rollout.id)
         release = await releases.get(conn, ended.release_id)
@@ -133,7 +133,7 @@ class _QueuePosition:
             await self._write(heading(str(turn)))
 
 
-async def copy(panel: Panel, place: Place, patience: Patience, show: Show) -> None:
+async def copy(output: Output, place: Place, patience: Patience, show: Show) -> None:
     """Copy a stream from `place` on until the database says that its writer has finished.
 
     An end mark is not enough: a worker that was stopped writes one, and another worker continues.
@@ -143,7 +143,7 @@ async def copy(panel: Panel, place: Place, patience: Patience, show: Show) -> No
         idle_s = await patience()
         if idle_s is None and marked:
             return
-        async for line in panel.output.read(place.stream, place.id, idle_s=DRAIN_S if idle_s is None else idle_s):
+        async for line in output.read(place.stream, place.id, idle_s=DRAIN_S if idle_s is None else idle_s):
             place, marked = Place(place.stream, line.id), line.end
             if not line.end:
                 await show(place, line.text)

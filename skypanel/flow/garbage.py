@@ -13,6 +13,7 @@ from skypanel.domain.settings import ALL
 from skypanel.domain.storage import ObjectKind
 from skypanel.flow.configured import values
 from skypanel.ports.database import Connection
+from skypanel.ports.objects import Objects
 from skypanel.ports.panel import Panel
 from skypanel.store import apps, garbage
 
@@ -34,7 +35,7 @@ async def collect(panel: Panel) -> None:
     kept_releases = None if kept == ALL else int(kept)
     before = panel.clock.now() - YOUNG
     for kind, needed in NEEDED.items():
-        async for names in _old(panel, kind, before):
+        async for names in _old(panel.objects, kind, before):
             async with panel.transaction() as conn:
                 unneeded = set(names) - await needed(conn, names, kept_releases)
             for name in unneeded:
@@ -54,10 +55,10 @@ async def _forget_logs(panel: Panel) -> None:
         await panel.logs.forget(app_id)
 
 
-async def _old(panel: Panel, kind: ObjectKind, before: datetime) -> AsyncIterator[Sequence[str]]:
+async def _old(objects: Objects, kind: ObjectKind, before: datetime) -> AsyncIterator[Sequence[str]]:
     """Yield the names of objects written before then, in batches."""
     names: list[str] = []
-    async for kept in panel.objects.list(kind):
+    async for kept in objects.list(kind):
         if kept.modified_at < before:
             names.append(kept.name)
         if len(names) == AT_ONCE:

@@ -82,7 +82,7 @@ async def renew(panel: Panel, conn: Connection, account: Account) -> Invitation:
             f"{account.email} has signed in before.", "If the password is lost, its owner can ask for a new one on the sign-in page."
         )
     await sign_ins.drop_links(conn, account.id)
-    return Invitation(account, await accounts_flow.add_link(panel, conn, account))
+    return Invitation(account, await accounts_flow.add_link(panel.clock, conn, account))
 
 
 async def sent_again(panel: Panel, renewed: Invitation, by: Account) -> Invitation:

@@ -4,12 +4,12 @@ from skypanel.domain.app import App
 from skypanel.domain.errors import Conflict
 from skypanel.domain.manifest import Manifest, Process
 from skypanel.domain.release import Release
+from skypanel.ports.crypto import Cipher
 from skypanel.ports.database import Connection
-from skypanel.ports.panel import Panel
 from skypanel.store import config_vars, formation, slugs
 
 
-async def manifest_of(panel: Panel, conn: Connection, app: App, release: Release) -> Manifest:
+async def manifest_of(cipher: Cipher, conn: Connection, app: App, release: Release) -> Manifest:
     """Return the manifest of a release with the app's current formation. Raises Conflict if the release has no slug.
 
     If the app is suspended, the manifest has no dynos.
@@ -31,5 +31,5 @@ async def manifest_of(panel: Panel, conn: Connection, app: App, release: Release
         processes=tuple(Process(name, command, quantities.get(name, 0)) for name, command in slug.process_types.items()),
         limits=app.plan.limits(),
         health=app.health,
-        config_vars={key: panel.cipher.decrypt(secret) for key, secret in config.secrets.items()},
+        config_vars={key: cipher.decrypt(secret) for key, secret in config.secrets.items()},
     )

@@ -125,7 +125,7 @@ async def follow(panel: Panel, node: Node, write: WriteLine) -> Node | None:
         is_done = now is None or (now.state not in {NodeState.PROVISIONING, NodeState.REMOVING} and now.wanted is not Wanted.REMOVED)
         return None if is_done else IDLE_S
 
-    await copy(panel, Place(node_stream(node.id), LineId(node.attempt, LAST)), patience, _shown(write))
+    await copy(panel.output, Place(node_stream(node.id), LineId(node.attempt, LAST)), patience, _shown(write))
     async with panel.autocommit() as conn:
         return await nodes.by_id(conn, node.id)
 

@@ -20,7 +20,7 @@ async def sign_in(panel: Panel, email: str, password: str, address: str, browser
     """
     account = await prove(panel, email, password, address)
     async with panel.transaction() as conn:
-        return await sessions.begin(panel, conn, account, address, browser)
+        return await sessions.begin(panel.clock, conn, account, address, browser)
 
 
 async def change(  # noqa: PLR0917 - no part of the change has a default

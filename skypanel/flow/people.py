@@ -157,7 +157,7 @@ async def _check_enabled(conn: Connection, account: Account) -> None:
 async def _admit(panel: Panel, conn: Connection, account: Account, by: Account, action: AuditAction) -> Invitation:
     await _check_enabled(conn, account)
     await sign_ins.drop_links(conn, account.id)
-    link = await accounts_flow.add_link(panel, conn, account)
+    link = await accounts_flow.add_link(panel.clock, conn, account)
     await audit.record(conn, action, by, account=account)
     return Invitation(account, link)
 

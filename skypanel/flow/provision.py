@@ -21,6 +21,7 @@ from skypanel.flow.drain import drain
 from skypanel.flow.machine import NodeShell
 from skypanel.flow.nodes import look
 from skypanel.flow.watch import check_node
+from skypanel.ports.nodes import Swarm
 from skypanel.ports.output import WriteLine
 from skypanel.ports.panel import Panel
 from skypanel.ports.queue import Job
@@ -72,7 +73,7 @@ async def _provision(panel: Panel, node: Node, write: WriteLine) -> None:
         await write(transcript.detail(machine.survey.os))
         await _install(machine)
         member_id = await _join(panel, node, machine)
-        await _load_images(panel, machine)
+        await _load_images(panel.swarm, machine)
         await _start_agent(panel, node, machine)
     await _wait_for_heartbeat(panel, node, write)
     await _finish(panel, node, member_id)
@@ -108,10 +109,10 @@ async def _join(panel: Panel, node: Node, machine: NodeShell) -> str:
     return member_id
 
 
-async def _load_images(panel: Panel, machine: NodeShell) -> None:
-    for name in panel.swarm.stack_images:
+async def _load_images(swarm: Swarm, machine: NodeShell) -> None:
+    for name in swarm.stack_images:
         try:
-            wanted = await panel.swarm.image_id(name)
+            wanted = await swarm.image_id(name)
         except NotFound as error:
             raise Unavailable(
                 f"The panel's machine has no image {name}.", "Build the stack's images first: `skypanel stack build`."
@@ -120,7 +121,7 @@ async def _load_images(panel: Panel, machine: NodeShell) -> None:
             await machine.write(transcript.heading(f"The image {name} is already there"))
             continue
         await machine.write(transcript.heading(f"Loading the image {name}"))
-        await machine.do(plan.load_argv(), panel.swarm.save_image(name))
+        await machine.do(plan.load_argv(), swarm.save_image(name))
 
 
 async def _start_agent(panel: Panel, node: Node, machine: NodeShell) -> None:

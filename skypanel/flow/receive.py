@@ -20,6 +20,7 @@ from skypanel.flow.configured import value
 from skypanel.flow.follow import follow_build
 from skypanel.ports.output import WriteLine
 from skypanel.ports.panel import Panel
+from skypanel.ports.repositories import Repositories
 from skypanel.store import accounts, apps, builds, organizations
 
 CREATES_APPS = "push_creates_apps"
@@ -55,13 +56,13 @@ async def receive(panel: Panel, push: Push, write: WriteLine) -> None:
     size = await panel.repositories.size_bytes(push.app_id)
     if any(update.new for update in push.updates):
         check_repository(size)
-    push = await _compared(panel, push)
+    push = await _compared(panel.repositories, push)
     existing, head = await panel.repositories.refs(push.app_id), await panel.repositories.head(push.app_id)
     decision = decide(push.updates, deploy_refs(app), existing, head)
     for note in decision.notes:
         await write(detail(note))
     if decision.deploy is None or decision.deploy.new is None:
-        await _check_objects(panel, push)
+        await _check_objects(panel.repositories, push)
         await _record(panel, push, app or await _create(panel, push, write), size)
         return
     if app:
@@ -69,7 +70,7 @@ async def receive(panel: Panel, push: Push, write: WriteLine) -> None:
     arrival = source_flow.pushed(push, decision.deploy)
     complete = submodules.of_push(panel, push.app_id, app, push.account)
     source = await source_flow.store(panel.repositories, panel.objects, arrival, write, complete)
-    await _check_objects(panel, push)
+    await _check_objects(panel.repositories, push)
     app = app or await _create(panel, push, write)
     await panel.repositories.point_head(app.id, decision.deploy.ref)
     build = await build_flow.request(panel, app, push.account.id, source, write)
@@ -105,21 +106,21 @@ async def _app(panel: Panel, push: Push) -> App | None:
     return app
 
 
-async def _check_objects(panel: Panel, push: Push) -> None:
+async def _check_objects(repositories: Repositories, push: Push) -> None:
     """Raise Invalid if any pushed object is too large, even on a branch that is not deployed: every reader would have to inflate it."""
     if push.quarantine:
-        check_object(*await panel.repositories.largest(push.app_id, push.quarantine))
+        check_object(*await repositories.largest(push.app_id, push.quarantine))
 
 
-async def _compared(panel: Panel, push: Push) -> Push:
+async def _compared(repositories: Repositories, push: Push) -> Push:
     """Return the push with `forced` set on updates that rewrite a branch. Raises Invalid if a branch would not point to a commit."""
 
     async def compared(update: RefUpdate) -> RefUpdate:
         if update.new and update.is_branch:
-            check_branch(update, await panel.repositories.kind(push.app_id, update.new, push.quarantine))
+            check_branch(update, await repositories.kind(push.app_id, update.new, push.quarantine))
         if not (update.old and update.new and update.rewrites_branch):
             return update
-        return replace(update, forced=not await panel.repositories.contains(push.app_id, update.old, update.new, push.quarantine))
+        return replace(update, forced=not await repositories.contains(push.app_id, update.old, update.new, push.quarantine))
 
     first = [await compared(update) for update in push.updates[:MAX_COMPARED]]
     return replace(push, updates=(*first, *push.updates[MAX_COMPARED:]))

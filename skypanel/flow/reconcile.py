@@ -16,6 +16,7 @@ from skypanel.domain.manifest import ONE_OFF, Dyno, Manifest
 from skypanel.ports.database import Connection
 from skypanel.ports.panel import Panel
 from skypanel.ports.queue import Job
+from skypanel.ports.scheduler import Scheduler
 from skypanel.store import apps, organizations, rollouts, routes, standings
 from skypanel.store.standings import Settled
 
@@ -58,7 +59,7 @@ async def remove_orphans(panel: Panel) -> None:
 
 
 async def _compare(panel: Panel) -> _Found:
-    running = await _running(panel)
+    running = await _running(panel.scheduler)
     once = {dyno.key.app_id for dyno in await panel.scheduler.one_offs()}
     async with panel.autocommit() as conn:
         # Read after the running dynos: an app exists before its dynos do.
@@ -79,7 +80,7 @@ async def _repair(panel: Panel, suspects: Collection[AppId]) -> None:
     if not before:
         return
     # No lock is held during the call of the engine, which may hang. Apps with a rollout in the meantime wait for the next round.
-    running = await _running(panel)
+    running = await _running(panel.scheduler)
     async with panel.transaction() as conn:
         locked = await standings.lock(conn, [each.app_id for each in before], REPAIRS_AT_ONCE)
         settled = [each for each in await standings.settled(conn, locked, REPAIR_PAUSE_S) if each in before]
@@ -111,9 +112,9 @@ def _needs_repair(settled: Settled, standing: Standing) -> bool:
     return settled.runnable and not standing.converged() and not (settled.failed_lately and standing.waits())
 
 
-async def _running(panel: Panel) -> defaultdict[AppId, list[Dyno]]:
+async def _running(scheduler: Scheduler) -> defaultdict[AppId, list[Dyno]]:
     running: defaultdict[AppId, list[Dyno]] = defaultdict(list)
-    for dyno in await panel.scheduler.dynos():
+    for dyno in await scheduler.dynos():
         running[dyno.key.app_id].append(dyno)
     return running
 

@@ -22,7 +22,7 @@ from skypanel.ports.database import Connection
 from skypanel.ports.output import WriteLine
 from skypanel.ports.panel import Panel
 from skypanel.ports.queue import Job
-from skypanel.ports.scheduler import Unready
+from skypanel.ports.scheduler import Scheduler, Unready
 from skypanel.store import apps, releases, rollouts, routes
 
 ROLLOUTS_AT_ONCE = 8
@@ -84,13 +84,13 @@ async def _roll_out(panel: Panel, rollout: Rollout, write: WriteLine) -> None:
         if rollout.reason is RolloutReason.RELEASE:
             check_runs(app)
         release = await releases.get(conn, _target(rollout, app))
-        manifest = _wanted(await manifest_of(panel, conn, app, release), rollout)
+        manifest = _wanted(await manifest_of(panel.cipher, conn, app, release), rollout)
         before = await _serving(panel, conn, app) if rollout.reason is RolloutReason.RELEASE else None
     # Only until the route is switched: then the old dynos begin to stop, so there is nothing to go back to.
     async with until_cancelled(partial(_cancellation, panel, rollout)):
         await panel.scheduler.stage(app, manifest.slug_digest)
         if rollout.reason is RolloutReason.RELEASE:
-            await _run_release_phase(panel, app, manifest, write)
+            await _run_release_phase(panel.scheduler, app, manifest, write)
             await write(transcript.heading("Launching..."))
         await _check_superseded(panel, rollout)
         dynos = await _launch(panel, release, manifest, write)
@@ -109,7 +109,7 @@ async def _launch(panel: Panel, release: Release, manifest: Manifest, write: Wri
     try:
         return await panel.scheduler.wait_ready(manifest, BOOT_TIMEOUT_S)
     except Unready as unready:
-        await _print_last_lines(panel, manifest, unready.dyno, write)
+        await _print_last_lines(panel.scheduler, manifest, unready.dyno, write)
         raise Invalid(f"{unready.dyno} of v{release.version} {unready.reason}") from None
 
 
@@ -146,12 +146,12 @@ def _wanted(manifest: Manifest, rollout: Rollout) -> Manifest:
     return replace(manifest, generation=manifest.generation + 1) if rollout.reason is RolloutReason.RESTART else manifest
 
 
-async def _run_release_phase(panel: Panel, app: App, manifest: Manifest, write: WriteLine) -> None:
+async def _run_release_phase(scheduler: Scheduler, app: App, manifest: Manifest, write: WriteLine) -> None:
     command = manifest.command(RELEASE_PHASE)
     if command is None:
         return
     await write(transcript.heading("Running release command..."))
-    exit_ = await panel.scheduler.run(manifest, command, write, RELEASE_PHASE_TIMEOUT_S, process_type=RELEASE_PHASE)
+    exit_ = await scheduler.run(manifest, command, write, RELEASE_PHASE_TIMEOUT_S, process_type=RELEASE_PHASE)
     if not exit_.ok:
         raise Invalid(
             f"The release command failed: {exit_.reason or f'it exited with status {exit_.code}'}.",
@@ -220,7 +220,7 @@ async def _serving(panel: Panel, conn: Connection, app: App) -> Manifest | None:
     """Return the manifest of the current release, or None."""
     if app.current_release_id is None:
         return None
-    return await manifest_of(panel, conn, app, await releases.get(conn, app.current_release_id))
+    return await manifest_of(panel.cipher, conn, app, await releases.get(conn, app.current_release_id))
 
 
 async def _before(panel: Panel, rollout: Rollout) -> tuple[Manifest, tuple[str, ...]]:
@@ -235,11 +235,11 @@ async def _before(panel: Panel, rollout: Rollout) -> tuple[Manifest, tuple[str, 
     return manifest, kept or serving
 
 
-async def _print_last_lines(panel: Panel, manifest: Manifest, dyno: str, write: WriteLine) -> None:
+async def _print_last_lines(scheduler: Scheduler, manifest: Manifest, dyno: str, write: WriteLine) -> None:
     await write(transcript.detail(f"The last lines of {dyno}:"))
     for key in manifest.dynos():
         if key.name == dyno:
-            for line in excerpt(await panel.scheduler.last_lines(key)):
+            for line in excerpt(await scheduler.last_lines(key)):
                 await write(transcript.detail(line))
 
 

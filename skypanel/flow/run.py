@@ -15,7 +15,7 @@ from skypanel.domain.manifest import ONE_OFF_LIFE_S, DynoKey, Manifest, OneOff, 
 from skypanel.flow import audit
 from skypanel.flow.manifest import manifest_of
 from skypanel.ports.panel import Panel
-from skypanel.ports.scheduler import Attached
+from skypanel.ports.scheduler import Attached, Scheduler
 from skypanel.store import apps, releases
 
 MAX_COMMAND_LENGTH = 16_384
@@ -54,7 +54,7 @@ async def reserve(
     """
     _check(command, environment or {})
     manifest = await _manifest(panel, app)
-    taken = await _taken(panel, app)
+    taken = await _taken(panel.scheduler, app)
     number = secrets.choice([number for number in range(_FIRST, _LAST + 1) if number not in taken])
     one_off = OneOff(number, _expanded(manifest, command), environment or {}, window, min(life_s, ONE_OFF_LIFE_S))
     return Reserved(one_off.key(manifest), one_off, manifest.release_id)
@@ -64,7 +64,7 @@ async def reserve(
 async def attach(panel: Panel, app: App, one_off: OneOff, by: Account) -> AsyncIterator[Attached]:
     """Run a reserved one-off dyno during the block, with the app's current release. Raises as `reserve`."""
     manifest = await _manifest(panel, app)
-    await _taken(panel, app)
+    await _taken(panel.scheduler, app)
     await _record(panel, app, one_off, by, attached=True)
     async with panel.scheduler.attach(manifest, one_off) as end:
         yield end
@@ -99,12 +99,12 @@ async def _manifest(panel: Panel, app: App) -> Manifest:
         app = check_runs(await apps.get(conn, app.id))
         if app.current_release_id is None:
             raise Conflict(f"{app.name} has no release yet.", "Push to it first.")
-        return await manifest_of(panel, conn, app, await releases.get(conn, app.current_release_id))
+        return await manifest_of(panel.cipher, conn, app, await releases.get(conn, app.current_release_id))
 
 
-async def _taken(panel: Panel, app: App) -> set[int]:
+async def _taken(scheduler: Scheduler, app: App) -> set[int]:
     """Return the numbers of the one-off dynos that run. Raises Conflict if the plan allows no more."""
-    taken = {dyno.key.index for dyno in await panel.scheduler.one_offs(app.id)}
+    taken = {dyno.key.index for dyno in await scheduler.one_offs(app.id)}
     if len(taken) >= app.plan.max_replicas:
         raise Conflict(
             f"{app.name} runs {len(taken)} one-off dynos, as many as its plan allows.",

@@ -13,18 +13,19 @@ from skypanel.domain.password import KNOWN_FOR
 from skypanel.domain.session import MAX_USER_AGENT, Session
 from skypanel.flow import audit
 from skypanel.flow.digest import digest
+from skypanel.ports.clock import Clock
 from skypanel.ports.database import Connection
 from skypanel.ports.panel import Panel
 from skypanel.store import known_addresses, sign_ins
 
 
-async def begin(panel: Panel, conn: Connection, account: Account, address: str, browser: str) -> str:
+async def begin(clock: Clock, conn: Connection, account: Account, address: str, browser: str) -> str:
     """Begin a session in the caller's transaction, and return its secret.
 
     `address` is where the request came from, `browser` its User-Agent header.
     """
     secret = secrets.token_urlsafe(32)
-    expires_at = panel.clock.now() + SESSION_LIFE
+    expires_at = clock.now() + SESSION_LIFE
     shown = "".join(filter(str.isprintable, browser))[:MAX_USER_AGENT]
     await sign_ins.add_session(conn, account.id, digest(secret), expires_at, shown or None, address[:MAX_USER_AGENT])
     await known_addresses.remember(conn, account.id, network(address), KNOWN_FOR)

@@ -14,6 +14,7 @@ from skypanel.flow import storage as storage_flow
 from skypanel.flow.configured import values
 from skypanel.ports.crypto import Cipher
 from skypanel.ports.database import Connection
+from skypanel.ports.objects import OpenObjects
 from skypanel.ports.panel import Panel
 from skypanel.store import plans, settings
 
@@ -52,7 +53,7 @@ async def change(panel: Panel, by: Account, changes: Mapping[str, str]) -> None:
         before = await values(conn, panel.cipher)
         await _check_plan(conn, changed)
     after = {**before, **changed}
-    await _try_storage(panel, changed, after)
+    await _try_storage(panel.open_objects, changed, after)
     async with panel.transaction() as conn:
         await settings.lock(conn)
         if await values(conn, panel.cipher) != before:
@@ -81,9 +82,9 @@ async def _check_plan(conn: Connection, changed: Mapping[str, Value]) -> None:
             raise Invalid(f"default_plan: There is no plan {changed['default_plan']}.", f"There are {', '.join(names)}.")
 
 
-async def _try_storage(panel: Panel, changed: Mapping[str, Value], after: Mapping[str, Value]) -> None:
+async def _try_storage(open_objects: OpenObjects, changed: Mapping[str, Value], after: Mapping[str, Value]) -> None:
     """Test the bucket if any of its settings change, whether it is in use or not; otherwise test a newly chosen storage."""
     if changed.keys() & set(BUCKET_SETTINGS):
-        await storage_flow.check(panel.open_objects(bucket_of(after)))
+        await storage_flow.check(open_objects(bucket_of(after)))
     elif "storage" in changed:
-        await storage_flow.check(panel.open_objects(storage_of(after)))
+        await storage_flow.check(open_objects(storage_of(after)))

@@ -20,6 +20,7 @@ from skypanel.flow import audit
 from skypanel.ports.database import Connection
 from skypanel.ports.panel import Panel
 from skypanel.ports.queue import Job
+from skypanel.ports.scheduler import Scheduler
 from skypanel.store import apps, collaborators, organizations, rollouts, transfers
 
 _CREATE_ONE = "Create an organization of your own first: POST /teams, or ask an administrator."
@@ -59,7 +60,7 @@ async def transfer_all(panel: Panel, owner: Organization, to: Organization, by: 
         own = {app.id: app for app in await apps.of_organization(conn, owner.id)}
         moved = [await _move(conn, own[app_id], to, by) for app_id in ids if app_id in own]
     await panel.queue.wake(Job.ROLLOUT)
-    await _end_one_offs(panel, moved)
+    await _end_one_offs(panel.scheduler, moved)
 
 
 async def of(panel: Panel, by: Account) -> Sequence[Transfer]:
@@ -194,16 +195,16 @@ async def _move(conn: Connection, app: App, to: Organization, by: Account) -> Ap
 async def _settle(panel: Panel, app: App) -> App:
     """Start the rollout that replaces the dynos, and stop the app's one-off dynos."""
     await panel.queue.wake(Job.ROLLOUT)
-    await _end_one_offs(panel, [app])
+    await _end_one_offs(panel.scheduler, [app])
     return app
 
 
-async def _end_one_offs(panel: Panel, moved: Sequence[App]) -> None:
+async def _end_one_offs(scheduler: Scheduler, moved: Sequence[App]) -> None:
     """Stop the one-off dynos of every app, even if that fails for one of them. Raises Unavailable afterwards."""
     failure: Unavailable | None = None
     for app in moved:
         try:
-            await panel.scheduler.stop(app.id, ONE_OFF)
+            await scheduler.stop(app.id, ONE_OFF)
         except Unavailable as error:
             failure = error
     if failure:

@@ -249,7 +249,7 @@ async def one_by_one(panel, app):
         release = await releases.get(conn, app.current_release_id)
         if release.slug_id is None:
             return False, led
-        manifest = await manifest_of(panel, conn, app, release)
+        manifest = await manifest_of(panel.cipher, conn, app, release)
         alive = [dyno for dyno in dynos if dyno.state is not DynoState.STOPPING]
         web = [dyno for dyno in alive if dyno.key.process_type == WEB]
         runs = {dyno.key for dyno in alive} == set(manifest.dynos())
