@@ -10,7 +10,7 @@ chmod 1777 "$folder"
 export COVERAGE_FILE=$folder/data
 
 status=0
-coverage run -m pytest -n "$(nproc)" --dist loadfile --no-loadscope-reorder "$@" || status=$?
+coverage run -m pytest -n "$(nproc)" --dist loadfile "$@" || status=$?
 coverage combine --quiet
 coverage report
 exit "$status"

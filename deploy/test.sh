@@ -12,6 +12,10 @@ if [[ $(id -u) == 0 ]] && ! setpriv --reuid 65534 --regid 65534 --clear-groups t
 	cd "$copy/clone"
 fi
 
+# Workers and the programs that they start load bytecode; without it, each compiles all modules again.
+unset PYTHONDONTWRITEBYTECODE
+python -m compileall -q -j 0 skypanel gitreceiver web workers migrations tests/fakes tests/support
+
 # Made once a machine: minutes that no test should wait for.
 if [[ $(id -u) == 0 ]]; then python -m tests.support.stack_images; fi
 
@@ -20,4 +24,4 @@ workers=$(($(nproc) * 2))
 room=$(awk '/^MemAvailable:/ { print int($2 / 2 ^ 21) }' /proc/meminfo)
 workers=$((workers < room ? workers : room))
 workers=$((workers < 2 ? 2 : workers > 8 ? 8 : workers))
-python -m pytest -n "$workers" --dist loadfile --no-loadscope-reorder "$@"
+python -m pytest -n "$workers" --dist loadfile "$@"

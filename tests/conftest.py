@@ -4,9 +4,21 @@ import signal
 
 from hypothesis import settings
 
-from tests.support.pace import pytest_collection_modifyitems, pytest_configure, pytest_runtest_call, pytest_xdist_make_scheduler
+from tests.support.pace import (
+    pytest_collection,
+    pytest_collection_modifyitems,
+    pytest_configure,
+    pytest_runtest_call,
+    pytest_xdist_make_scheduler,
+)
 
-__all__ = ["pytest_collection_modifyitems", "pytest_configure", "pytest_runtest_call", "pytest_xdist_make_scheduler"]
+__all__ = [
+    "pytest_collection",
+    "pytest_collection_modifyitems",
+    "pytest_configure",
+    "pytest_runtest_call",
+    "pytest_xdist_make_scheduler",
+]
 
 # Shells without job control start background jobs with SIGINT ignored, and nohup ignores SIGHUP. Programs that tests start
 # would inherit that.

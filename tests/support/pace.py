@@ -3,6 +3,7 @@
 Unit tests come first, because they fail soonest. The longest files come next, so that none of them starts last.
 """
 
+import gc
 import os
 from collections import Counter
 
@@ -80,7 +81,12 @@ def rank(nodeid: str) -> tuple[bool, int, int]:
 
 
 class Scheduling(LoadFileScheduling):
-    """Gives all files of a row to one worker."""
+    """Gives all files of a row to one worker, in the order of `rank`."""
+
+    def __init__(self, config: pytest.Config, log) -> None:
+        super().__init__(config, log)
+        # The default sorts by number of tests, and would let the longest files, which have few, start last.
+        config.option.loadscopereorder = False
 
     def _split_scope(self, nodeid: str) -> str:
         name = file_of(nodeid)
@@ -89,6 +95,17 @@ class Scheduling(LoadFileScheduling):
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log) -> Scheduling | None:
     return Scheduling(config, log) if config.getoption("dist") == "loadfile" else None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Collect without garbage collection: modules and tests are no garbage, and later collections pass over them."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,7 +1,24 @@
 """The order in which files of tests begin."""
 
+from types import SimpleNamespace
+
 from tests.support.documents import ROOT
-from tests.support.pace import PLACES, ROWS, file_of, rank
+from tests.support.pace import PLACES, ROWS, Scheduling, file_of, rank
+
+
+class Node:
+    """A worker that records what it is sent."""
+
+    shutting_down = False
+
+    def __init__(self):
+        self.sent = []
+
+    def send_runtest_some(self, numbers):
+        self.sent += numbers
+
+    def shutdown(self):
+        self.shutting_down = True
 
 
 def test_every_file_of_a_row_is_there_and_stands_there_once():
@@ -23,3 +40,14 @@ def test_other_files_stay_as_they_are():
 def test_a_files_name_has_its_folder():
     assert file_of("tests/unit/test_log.py::TestA::test_b[tests/x.py::y]") == "unit/test_log.py"
     assert file_of("test_log.py::test_b") == "test_log.py"
+
+
+def test_workers_take_files_in_this_order_however_many_tests_they_have():
+    node = Node()
+    config = SimpleNamespace(getvalue={"tx": ["popen"]}.get, option=SimpleNamespace(loadscopereorder=True))
+    scheduling = Scheduling(config, None)
+    scheduling.add_node(node)
+    long, many = f"tests/{ROWS[0][0]}::one", [f"tests/integration/test_web.py::{number}" for number in range(5)]
+    scheduling.add_node_collection(node, [long, *many])
+    scheduling.schedule()
+    assert node.sent[0] == 0
