@@ -4,10 +4,14 @@ from skypanel.domain.account import Organization
 
 ACCOUNT_TABS = (("/account", "Account"),)
 ADMIN_TABS = (
+    ("/admin", "Overview"),
+    ("/admin/people", "People"),
     ("/admin/organizations", "Organizations"),
     ("/admin/plans", "Plans"),
     ("/admin/settings", "Settings"),
     ("/admin/nodes", "Nodes"),
+    ("/admin/queue", "Queue"),
+    ("/admin/alerts", "Alerts"),
 )
 
 

@@ -26,7 +26,6 @@ ROUTES = (
     web.delete(STOP, agents.stopped),
     web.get("/", switcher.leads_to("/apps")),
     web.get("/apps", apps.index),
-    web.get("/admin", switcher.leads_to("/admin/organizations")),
     web.get("/organizations", switcher.leads_to("/admin/organizations")),
     web.get(ORGANIZATION, switcher.leads_to("/admin/organizations/{organization}")),
     web.get("/nodes", switcher.leads_to("/admin/nodes")),

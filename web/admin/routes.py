@@ -2,13 +2,22 @@
 
 from aiohttp import web
 
-from web.admin import nodes, organizations, plans, settings
+from web.admin import alerts, nodes, organizations, overview, people, plans, queue, settings
 
 _ID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 PLAN = "/admin/plans/{plan:[A-Za-z0-9_-]{1,40}}"
+PERSON = f"/admin/people/{{account:{_ID}}}"
 ORGANIZATION = f"/admin/organizations/{{organization:{_ID}}}"
 
 ROUTES = (
+    web.get("/admin", overview.show),
+    web.get("/admin/people", people.index),
+    web.post("/admin/people", people.invite),
+    web.get(PERSON, people.show),
+    web.post(PERSON, people.change),
+    web.get("/admin/queue", queue.show),
+    web.post("/admin/queue", queue.cancel),
+    web.get("/admin/alerts", alerts.show),
     web.get("/admin/settings", settings.show),
     web.post("/admin/settings", settings.change),
     web.get("/admin/plans", plans.index),

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from aiohttp import web
 
 from skypanel.domain.account import Account
-from skypanel.domain.errors import Invalid, SkyPanelError
+from skypanel.domain.errors import SkyPanelError
 from skypanel.domain.setting import text_of
 from skypanel.domain.settings import categories, problems
 from skypanel.flow import mail, plans, settings, storage
@@ -41,13 +41,13 @@ async def change(request: web.Request) -> web.Response:
         if fields.get("do") in TESTS:
             return done(request, here, await TESTS[fields["do"]](panel, by))
         changes = _changes(await settings.show(panel, by), categories()[category], fields)
-        if wrong := problems(changes):
-            return await _page(request, visitor, category, 422, wrong=wrong, fields=fields)
+        if found := problems(changes):
+            return await _page(request, visitor, category, 422, wrong=found, fields=fields)
         if changes:
             await settings.change(panel, by, changes)
     except SkyPanelError as error:
         key, colon, _ = error.message.partition(": ")
-        wrong = {key: error} if colon and key in categories()[category] else {}
+        wrong: Mapping[str, SkyPanelError] = {key: error} if colon and key in categories()[category] else {}
         return await _page(request, visitor, category, 422, error=None if wrong else error, wrong=wrong, fields=fields)
     return done(request, here, f"Saved: {', '.join(changes)}." if changes else "Nothing was changed.")
 
@@ -96,7 +96,7 @@ async def _page(
     status: int = 200,
     *,
     error: SkyPanelError | None = None,
-    wrong: Mapping[str, SkyPanelError | Invalid] | None = None,
+    wrong: Mapping[str, SkyPanelError] | None = None,
     fields: forms.Fields | None = None,
 ) -> web.Response:
     panel = request.app[PANEL]

@@ -1,0 +1,174 @@
+"""The administrators' pages of the whole panel: overview, people, queue and alerts."""
+
+import re
+from dataclasses import replace
+
+import pytest
+from aiohttp import CookieJar
+from aiohttp.test_utils import TestServer
+from sqlalchemy import delete
+
+from skypanel.domain.alert import AlertKind
+from skypanel.flow import accounts as accounts_flow
+from skypanel.flow import passwords
+from skypanel.store import accounts, alerts
+from skypanel.store.tables.organizations import organizations
+from tests.fixtures.web import HOST, SETTINGS, Client
+from tests.support import factories
+from tests.support.statements import Counting
+from web.app import create_app
+from web.places import ADMIN_TABS
+
+HOSTILE = "<script>alert(1)</script>"
+
+
+@pytest.fixture
+async def ada(stage):
+    async with stage.panel.transaction() as conn:
+        return await accounts.add(conn, "ada@example.com")
+
+
+def place(account):
+    return f"/admin/people/{account.id}"
+
+
+@pytest.mark.req("R1.1", "R1.5")
+async def test_the_overview_is_right_with_nothing_in_the_database(admin, stage):
+    async with stage.panel.transaction() as conn:
+        await conn.execute(delete(organizations))
+    page = await admin.page("/admin")
+    for number, what in ((0, "organizations"), (1, "person"), (0, "running")):
+        assert f"<strong>{number}</strong> {what}" in page
+    for number, what in ((0, "app"), (0, "dyno")):
+        assert re.search(rf"<strong>{number}</strong> {what}s", page)
+    assert "billing is off" in page
+
+
+async def test_the_overview_says_what_is_wrong(admin, stage, app):
+    async with stage.panel.transaction() as conn:
+        await alerts.add(conn, AlertKind.NODE_INACTIVE, "one", f"The node {HOSTILE} is down.")
+    page = await admin.page("/admin")
+    assert HOSTILE not in page
+    assert "The node &lt;script&gt;" in page
+    assert "app.create" in page
+
+
+async def test_people_are_found_and_paged(admin, stage):
+    async with stage.panel.transaction() as conn:
+        for number in range(60):
+            await accounts.add(conn, f"crowd{number:02}@example.com")
+    page = await admin.page("/admin/people?q=crowd")
+    assert len(re.findall(r">crowd\d\d@example.com</a>", page)) == 50
+    [following] = re.findall(r'<a href="([^"]*)" rel="next"', page)
+    page = await admin.page(following.replace("&amp;", "&"))
+    assert len(re.findall(r">crowd\d\d@example.com</a>", page)) == 10
+    assert 'rel="prev"' in page
+    for strange in ("?q=%00", "?page=x", "?page=99999999", "?q=%3Cscript%3E"):
+        assert "<script>" not in (await (await admin.get(f"/admin/people{strange}")).text()).partition("<main")[2]
+
+
+async def test_somebody_is_invited_and_their_link_shown_once(admin, new_client, stage):
+    response = await admin.send("/admin/people", page="/admin/people", email="Grace@example.com")
+    page = await response.text()
+    assert response.status == 200
+    [link] = re.findall(r"http\S*/login\?token=[\w-]+", page)[:1]
+    assert link.partition("=")[2] not in await admin.page("/admin/people")
+    visitor = await new_client()
+    assert (await visitor.send("/login", token=link.partition("=")[2])).status == 303
+    refused = await admin.send("/admin/people", page="/admin/people", email="no address")
+    assert (refused.status, 'value="no address"' in await refused.text()) == (422, True)
+
+
+async def test_an_account_is_disabled_enabled_promoted_and_demoted(admin, new_client, stage, ada):
+    hers = await new_client()
+    await hers.sign_in(ada)
+    await hers.page("/account")
+    for button, shown in (
+        ("promote", "state administrator"),
+        ("demote", "ada@example.com is no administrator"),
+        ("disable", "state disabled"),
+    ):
+        assert (await admin.send(place(ada), page=place(ada), do=button)).status == 303
+        assert shown in await admin.page(place(ada))
+    assert (await hers.get("/account", allow_redirects=False)).status == 303
+    assert 'class="state disabled"' in await admin.page("/admin/people?q=ada")
+    assert (await admin.send(place(ada), page=place(ada), do="enable")).status == 303
+    response = await admin.send(place(ada), page=place(ada), do="burn")
+    assert response.status == 422
+
+
+async def test_nobody_locks_themselves_out(admin, stage):
+    mine = place(stage.admin)
+    page = await admin.page(mine)
+    assert 'value="disable"' not in page
+    for button in ("disable", "demote"):
+        response = await admin.send(mine, page=mine, do=button)
+        assert (response.status, "your own account" in await response.text()) == (422, True)
+
+
+async def test_a_reset_gives_a_link_and_ends_the_password(admin, stage, ada):
+    await passwords.reset(stage.panel, ada, "a good long password")
+    response = await admin.send(place(ada), page=place(ada), do="reset")
+    [link] = re.findall(r"/login\?token=([\w-]+)", await response.text())[:1]
+    assert not await passwords.is_set(stage.panel, ada)
+    assert await accounts_flow.sign_in_by_link(stage.panel, link, "192.0.2.7", "")
+
+
+async def test_the_queue_shows_what_runs_and_waits_and_cancels(admin, stage, app):
+    assert "Nothing runs and nothing waits" in await admin.page("/admin/queue")
+    build = await stage.push(app, "second")
+    page = await admin.page("/admin/queue")
+    assert "0 running, 1 waiting." in page
+    assert 'class="state pending"' in page
+    sent = {"kind": "build", "id": str(build.id)}
+    assert (await admin.send("/admin/queue", page="/admin/people", **sent)).status == 303
+    assert "The build of hello is cancelled." in await admin.page("/admin/queue")
+    response = await admin.send("/admin/queue", page="/admin/people", **sent)
+    assert (response.status, "has ended already" in await response.text()) == (422, True)
+    for strange in ({"kind": "x", "id": "y"}, {"kind": "rollout", "id": str(build.id)}, {}):
+        assert (await admin.send("/admin/queue", page="/admin/people", **strange)).status == 422
+
+
+async def test_alerts_are_listed(admin, stage):
+    assert "No alerts" in await admin.page("/admin/alerts")
+    async with stage.panel.transaction() as conn:
+        await alerts.add(conn, AlertKind.NODE_INACTIVE, "one", "The node one is down.")
+        await alerts.add(conn, AlertKind.NODE_INACTIVE, "two", "The node two is down.")
+        await alerts.resolve(conn, AlertKind.NODE_INACTIVE, "one")
+    page = await admin.page("/admin/alerts")
+    assert page.index("The node two") < page.index("The node one")
+    assert 'class="state resolved"' in page
+
+
+@pytest.fixture
+async def counted(stage, tmp_path):
+    """The admin's browser, with the database that counts its statements."""
+    database = Counting(stage.panel.database)
+    panel = replace(stage.panel, database=database)
+    client = Client(
+        TestServer(create_app(panel, replace(SETTINGS, run_dir=tmp_path))), cookie_jar=CookieJar(unsafe=True), headers={"Host": HOST}
+    )
+    client.app_panel = panel
+    await client.start_server()
+    await client.sign_in(stage.admin)
+    yield client, database
+    await client.close()
+
+
+async def test_each_page_asks_as_many_statements_however_much_there_is(counted, stage):
+    client, database = counted
+
+    async def statements(path):
+        database.count = 0
+        await client.page(path)
+        return database.count
+
+    paths = [url for url, _ in ADMIN_TABS]
+    before = {path: await statements(path) for path in paths}
+    async with stage.panel.transaction() as conn:
+        for number in range(30):
+            await factories.build(conn, await factories.app(conn))
+            await accounts.add(conn, f"crowd{number}@example.com")
+            await alerts.add(conn, AlertKind.NODE_INACTIVE, f"{number}", "A node is down.")
+    assert {path: await statements(path) for path in paths} == before
+    assert max(before.values()) < 15

@@ -1,0 +1,15 @@
+"""The page of alerts."""
+
+from aiohttp import web
+
+from skypanel.domain.paging import page_number
+from skypanel.flow import alerts
+from web.admin.place import admin_page, administrator, neighbours
+from web.keys import PANEL
+
+
+async def show(request: web.Request) -> web.Response:
+    """Show a page of all alerts, the open ones first."""
+    visitor = await administrator(request)
+    part = await alerts.history(request.app[PANEL], visitor.account, page_number(request.query.get("page", "")))
+    return admin_page(request, visitor, "alerts", "Alerts", part=part, **neighbours(request, part))
