@@ -6,19 +6,10 @@ from tests.support.documents import ROOT
 from tests.support.pace import PLACES, ROWS, Scheduling, file_of, rank
 
 
-class Node:
-    """A worker that records what it is sent."""
+class Node(SimpleNamespace):
+    """A worker of the runner. It can be the key of a dict."""
 
-    shutting_down = False
-
-    def __init__(self):
-        self.sent = []
-
-    def send_runtest_some(self, numbers):
-        self.sent += numbers
-
-    def shutdown(self):
-        self.shutting_down = True
+    __hash__ = object.__hash__
 
 
 def test_every_file_of_a_row_is_there_and_stands_there_once():
@@ -43,11 +34,12 @@ def test_a_files_name_has_its_folder():
 
 
 def test_workers_take_files_in_this_order_however_many_tests_they_have():
-    node = Node()
+    sent = []
+    node = Node(send_runtest_some=sent.extend, shutdown=lambda: None, shutting_down=False)
     config = SimpleNamespace(getvalue={"tx": ["popen"]}.get, option=SimpleNamespace(loadscopereorder=True))
     scheduling = Scheduling(config, None)
     scheduling.add_node(node)
     long, many = f"tests/{ROWS[0][0]}::one", [f"tests/integration/test_web.py::{number}" for number in range(5)]
     scheduling.add_node_collection(node, [long, *many])
     scheduling.schedule()
-    assert node.sent[0] == 0
+    assert sent[0] == 0
