@@ -31,6 +31,7 @@ from skypanel.ports.objects import Objects
 from skypanel.ports.panel import Panel
 from skypanel.ports.remotes import Remotes
 from skypanel.ports.runtimes import Runtimes
+from skypanel.ports.sign_in import OneTimeCodes, Passkeys
 from skypanel.settings import Settings
 from skypanel.store.engine import Postgres
 
@@ -71,6 +72,8 @@ async def open_panel(settings: Settings) -> AsyncIterator[Panel]:
             clock=clock,
             parse_public_key=parse_public_key,
             load_mailer=_load_mailer,
+            load_codes=_load_codes,
+            load_passkeys=_load_passkeys,
             load_machines=_load_machines,
             load_remotes=partial(_load_remotes, settings),
             load_runtimes=partial(_load_runtimes, settings),
@@ -148,6 +151,18 @@ def _load_mailer() -> Mailer:
     from skypanel.drivers.mail.smtp import SmtpMailer
 
     return SmtpMailer()
+
+
+def _load_codes() -> OneTimeCodes:
+    from skypanel.drivers.sign_in.totp import TotpCodes
+
+    return TotpCodes()
+
+
+def _load_passkeys() -> Passkeys:
+    from skypanel.drivers.sign_in.passkeys import WebauthnPasskeys
+
+    return WebauthnPasskeys()
 
 
 def _load_machines() -> Machines:

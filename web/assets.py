@@ -17,7 +17,10 @@ STATIC = Path(__file__).parent / "static"
 LIBRARIES = Path(sys.prefix) / "share" / "skypanel" / "libraries" / "node_modules"
 ICONS = LIBRARIES / "lucide-static" / "icons"
 FILES: Mapping[str, Path] = {
-    **{name: STATIC / name for name in ("style.css", "page.js", "live.js", "scale.js", "icon.svg", "icon-busy.svg", "icon-bad.svg")},
+    **{
+        name: STATIC / name
+        for name in ("style.css", "page.js", "live.js", "passkeys.js", "scale.js", "icon.svg", "icon-busy.svg", "icon-bad.svg")
+    },
     "htmx.js": LIBRARIES / "htmx.org/dist/htmx.min.js",
     "uplot.js": LIBRARIES / "uplot/dist/uPlot.iife.min.js",
     "uplot.css": LIBRARIES / "uplot/dist/uPlot.min.css",

@@ -2,7 +2,13 @@
 
 from skypanel.domain.account import Organization
 
-ACCOUNT_TABS = (("/account", "Account"),)
+ACCOUNT_TABS = (
+    ("/account", "Account"),
+    ("/account/keys", "SSH keys"),
+    ("/account/tokens", "API tokens"),
+    ("/account/security", "Security"),
+    ("/account/sessions", "Sessions"),
+)
 ADMIN_TABS = (
     ("/admin", "Overview"),
     ("/admin/people", "People"),

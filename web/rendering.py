@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from skypanel.domain.access import Role
 from skypanel.domain.account import Account, Organization
 from skypanel.domain.log import brief
+from skypanel.domain.session import browser_of
 from skypanel.domain.transcript import size
 from web import assets, messages, places, session
 from web.colours import shown
@@ -68,7 +69,7 @@ def _idempotency_key() -> str:
     return secrets.token_urlsafe(16)
 
 
-_TEMPLATES.filters |= {"ago": ago, "utc": utc, "shown": shown, "size": size, "brief": brief}
+_TEMPLATES.filters |= {"ago": ago, "utc": utc, "shown": shown, "size": size, "brief": brief, "browser": browser_of}
 _GLOBALS: dict[str, Callable[..., object]] = {
     "asset": assets.url,
     "idempotency_key": _idempotency_key,

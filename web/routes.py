@@ -4,7 +4,8 @@ from aiohttp import web
 
 from web import agents, assets, console, internal
 from web.admin import routes as admin
-from web.pages import account, app, apps, billing, deploy, plans, remote, sign_in, switcher, transfers
+from web.pages import app, apps, billing, deploy, plans, remote, switcher, transfers
+from web.pages.account import routes as account
 
 APP = "/apps/{app:[a-z0-9-]{1,30}}"
 _ID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
@@ -33,11 +34,7 @@ ROUTES = (
     web.get("/plans", plans.show),
     web.get("/billing", billing.show),
     web.post("/transfers", transfers.answer),
-    web.get("/login", sign_in.show),
-    web.post("/login", sign_in.sign_in),
-    web.post("/logout", sign_in.sign_out),
-    web.get("/account", account.show),
-    web.post("/account/password", account.set_password),
+    *account.ROUTES,
     web.get(APP, app.show),
     web.post(f"{APP}/rollback", app.roll_back),
     web.get(f"{APP}/remote", remote.show),

@@ -66,11 +66,12 @@ def invite(email: str) -> None:
 
 @accounts.command("reset")
 @click.argument("email")
-def reset_account(email: str) -> None:
+@click.option("--second-factors", is_flag=True, help="Turn two-factor sign-in off too, and remove passkeys: their owner lost them.")
+def reset_account(email: str, *, second_factors: bool) -> None:
     """Remove an account's password, end its sessions, and print a sign-in link."""
 
     async def act(panel: Panel, by: Account) -> None:
-        _show_link(panel, await people_flow.reset(panel, await people_flow.find(panel, by, email), by))
+        _show_link(panel, await people_flow.reset(panel, await people_flow.find(panel, by, email), by, second_factors=second_factors))
 
     session.run(act)
 

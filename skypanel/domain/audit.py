@@ -64,6 +64,8 @@ class AuditAction(StrEnum):
     ORGANIZATION_RENAME = "organization.rename"
     ORGANIZATION_RESUME = "organization.resume"
     ORGANIZATION_SUSPEND = "organization.suspend"
+    PASSKEY_ADD = "passkey.add"
+    PASSKEY_REMOVE = "passkey.remove"
     PLAN_CHANGE = "plan.change"
     PLAN_CREATE = "plan.create"
     PLAN_DELETE = "plan.delete"
@@ -78,6 +80,9 @@ class AuditAction(StrEnum):
     STORAGE_FORGET = "storage.forget"
     TOKEN_ADD = "token.add"  # noqa: S105 - the name of an action, not a secret
     TOKEN_REVOKE = "token.revoke"  # noqa: S105 - the name of an action, not a secret
+    TWO_FACTOR_CODES = "two_factor.codes"
+    TWO_FACTOR_DISABLE = "two_factor.disable"
+    TWO_FACTOR_ENABLE = "two_factor.enable"
     UPLOAD_OFFER = "upload.offer"
     UPLOAD_TAKE = "upload.take"
     WALLET_BILL = "wallet.bill"

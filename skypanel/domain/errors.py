@@ -32,6 +32,10 @@ class Denied(SkyPanelError):
     """The caller may not do this."""
 
 
+class CodeNeeded(Denied):
+    """The account has two-factor sign-in, and there is no code, or a wrong one."""
+
+
 class Invalid(SkyPanelError):
     """The input is malformed or not allowed."""
 

@@ -31,9 +31,12 @@ class Attempts:
         reached = (self.here + 1 == MOST_HERE, self.of_address + 1 == MOST_OF_ADDRESS, self.of_account + 1 == MOST_OF_ACCOUNT)
         return any(reached)
 
-    def check(self, *, is_known: bool = False) -> None:
-        """Raise Throttled if a limit is reached. Where the account's owner `is_known`, what others tried does not count."""
-        of_others = not is_known and (self.of_address >= MOST_OF_ADDRESS or self.of_account >= MOST_OF_ACCOUNT)
+    def check(self, *, is_known: bool = False, most: int | None = None) -> None:
+        """Raise Throttled if a limit is reached. Where the account's owner `is_known`, what others tried does not count.
+
+        `most` is the limit for the account, in place of MOST_OF_ACCOUNT.
+        """
+        of_others = not is_known and (self.of_address >= MOST_OF_ADDRESS or self.of_account >= (most or MOST_OF_ACCOUNT))
         if self.here >= MOST_HERE or of_others:
             minutes = int(WINDOW.total_seconds() // 60)
             raise Throttled("Too many sign-in attempts.", f"Try again in {minutes} minutes, or ask an administrator for a sign-in link.")

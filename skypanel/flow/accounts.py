@@ -17,7 +17,8 @@ from skypanel.domain.errors import Denied
 from skypanel.domain.ids import TokenId
 from skypanel.domain.life import LOGIN_LINK_LIFE
 from skypanel.domain.password import MOST_OF_ADDRESS, WINDOW
-from skypanel.flow import audit, sessions
+from skypanel.domain.two_factor import SignIn
+from skypanel.flow import audit, two_factor
 from skypanel.flow.digest import digest
 from skypanel.ports.clock import Clock
 from skypanel.ports.database import Connection
@@ -52,15 +53,15 @@ async def add_link(clock: Clock, conn: Connection, account: Account) -> str:
     return f"/login?token={token}"
 
 
-async def sign_in_by_link(panel: Panel, token: str, address: str, browser: str = "") -> str:
-    """Use a login link once and return a session token. Raises Denied if it is used or expired.
+async def sign_in_by_link(panel: Panel, token: str, address: str, browser: str = "") -> SignIn:
+    """Use a login link once, and begin a session or a sign-in that waits for a code. Raises Denied if it is used or expired.
 
     `address` is where the request came from, `browser` its User-Agent header.
     """
     async with panel.transaction() as conn:
         account = await sign_ins.use_link(conn, digest(token))
         if account is not None:
-            return await sessions.begin(panel.clock, conn, account, address, browser)
+            return await two_factor.admit(panel.clock, conn, account, address, browser)
         await _note_bad_link(conn, network(address))
     raise Denied(
         "This link has already been used or has expired.",

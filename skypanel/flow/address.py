@@ -52,7 +52,7 @@ async def confirm(panel: Panel, account: Account, token: str) -> SkyPanelError |
         if email is not None:
             await _put(conn, account, email)
     if email is None:
-        raise Denied("This link was used already, has expired, or is for another account.", "Change the address again.")
+        raise Denied("This link has already been used, has expired, or is for another account.", "Change the address again.")
     return await mail.send(panel, mails.address_changed(account.email, email))
 
 

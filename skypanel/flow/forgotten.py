@@ -53,4 +53,4 @@ async def reset(panel: Panel, token: str, new: str) -> None:
         if account is not None:
             await passwords.store(conn, account, hashed)
             return
-    raise Denied("This link was used already, or has expired.", "Ask for another one on the sign-in page.")
+    raise Denied("This link has already been used or has expired.", "Ask for another one on the sign-in page.")

@@ -4,23 +4,24 @@ from skypanel.domain.account import Account
 from skypanel.domain.audit import AuditAction
 from skypanel.domain.clients import network
 from skypanel.domain.errors import Denied
-from skypanel.domain.ids import AttemptId
-from skypanel.domain.password import KNOWN_FOR, WINDOW, Attempts, check_password
-from skypanel.flow import audit, sessions
+from skypanel.domain.password import KNOWN_FOR, check_password
+from skypanel.domain.two_factor import SignIn
+from skypanel.flow import attempts, audit, two_factor
 from skypanel.flow.digest import digest
 from skypanel.ports.database import Connection
 from skypanel.ports.panel import Panel
-from skypanel.store import accounts, known_addresses, sign_in_attempts, sign_ins
+from skypanel.store import accounts, known_addresses, sign_ins
 
 
-async def sign_in(panel: Panel, email: str, password: str, address: str, browser: str = "") -> str:
-    """Return a session token. Raises Denied for a wrong address or password, with the same message, and Throttled after too many attempts.
+async def sign_in(panel: Panel, email: str, password: str, address: str, browser: str = "") -> SignIn:
+    """Begin a session, or a sign-in that waits for a code.
 
-    `address` is where the request came from, `browser` its User-Agent header.
+    Raises Denied for a wrong address or password, with the same message, and Throttled after too many attempts. `address` is where the
+    request came from, `browser` its User-Agent header.
     """
     account = await prove(panel, email, password, address)
     async with panel.transaction() as conn:
-        return await sessions.begin(panel.clock, conn, account, address, browser)
+        return await two_factor.admit(panel.clock, conn, account, address, browser)
 
 
 async def change(  # noqa: PLR0917 - no part of the change has a default
@@ -68,13 +69,13 @@ async def prove(panel: Panel, email: str, password: str, address: str) -> Accoun
     key, origin = digest(email.strip().lower()), network(address)
     async with panel.autocommit() as conn:
         is_known = await known_addresses.knows(conn, email.strip(), origin, KNOWN_FOR)
-    attempt, before = await begin_attempt(panel, key, origin, is_known=is_known)
+    attempt, before = await attempts.begin(panel, key, origin, is_known=is_known)
     async with panel.autocommit() as conn:
         account, kept = await accounts.credentials(conn, email.strip())
     if not await panel.passwords.verify(kept, password) or account is None:
-        await fail_attempt(panel, account, before)
+        await attempts.fail(panel, account, before)
         raise Denied("The e-mail address or the password is wrong.", "Check both, or sign in with a one-time link.")
-    await end_attempt(panel, attempt)
+    await attempts.end(panel, attempt)
     async with panel.autocommit() as conn:
         if await accounts.is_disabled(conn, account.id):
             raise Denied("This account is disabled.", "Ask an administrator of this panel.")
@@ -90,33 +91,8 @@ async def confirm(panel: Panel, account: Account, password: str, address: str) -
         kept = (await accounts.credentials(conn, account.email))[1]
     if kept is None:
         return
-    attempt, before = await begin_attempt(panel, digest(f"signed in {account.id}"), network(address), is_known=True)
+    attempt, before = await attempts.begin(panel, digest(f"signed in {account.id}"), network(address), is_known=True)
     if not await panel.passwords.verify(kept, password):
-        await fail_attempt(panel, account, before)
+        await attempts.fail(panel, account, before)
         raise Denied("This is not your current password.", "Look for typing errors.")
-    await end_attempt(panel, attempt)
-
-
-async def begin_attempt(panel: Panel, key: str, origin: str, *, is_known: bool) -> tuple[AttemptId, Attempts]:
-    """Count an attempt before it runs, so that concurrent attempts all count; return it with the counts before it.
-
-    `key` is the digest of what is tried, `origin` the network of the request. Raises Throttled.
-    """
-    async with panel.transaction() as conn:
-        before = await sign_in_attempts.lately(conn, key, origin, WINDOW)
-        before.check(is_known=is_known)
-        return await sign_in_attempts.add(conn, key, origin), before
-
-
-async def end_attempt(panel: Panel, attempt: AttemptId) -> None:
-    """Forget an attempt, because it succeeded."""
-    async with panel.transaction() as conn:
-        await sign_in_attempts.remove(conn, attempt)
-
-
-async def fail_attempt(panel: Panel, account: Account | None, before: Attempts) -> None:
-    """Record a failed attempt, and whether it was the last one allowed. The input is not recorded, because it may contain a password."""
-    async with panel.transaction() as conn:
-        await audit.record(conn, AuditAction.ACCOUNT_SIGN_IN_FAILED, None, account=account)
-        if before.ends_here:
-            await audit.record(conn, AuditAction.ACCOUNT_LOCK, None, account=account, minutes=WINDOW.total_seconds() // 60)
+    await attempts.end(panel, attempt)

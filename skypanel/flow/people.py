@@ -10,11 +10,11 @@ from skypanel.domain.ids import AccountId, as_id
 from skypanel.domain.names import check_email, printable
 from skypanel.domain.paging import PAGE_SIZE, Part
 from skypanel.flow import accounts as accounts_flow
-from skypanel.flow import audit, invitation
+from skypanel.flow import audit, invitation, two_factor
 from skypanel.flow.invitation import Invitation
 from skypanel.ports.database import Connection
 from skypanel.ports.panel import Panel
-from skypanel.store import accounts, sign_ins
+from skypanel.store import accounts, passkeys, sign_ins
 
 
 async def overview(panel: Panel, by: Account) -> Sequence[AccountEntry]:
@@ -83,15 +83,19 @@ async def invite(panel: Panel, email: str, by: Account) -> Invitation:
     return await invitation.mailed(panel, admitted)
 
 
-async def reset(panel: Panel, account: Account, by: Account) -> Invitation:
+async def reset(panel: Panel, account: Account, by: Account, *, second_factors: bool = False) -> Invitation:
     """Delete an account's password, end its sessions, and return a login link with which its owner sets another.
 
-    Its owner notices this, so nobody can use the account in secret. Keys and tokens stay. Raises Denied.
+    Its owner notices this, so nobody can use the account in secret. Keys and tokens stay. With `second_factors`,
+    two-factor sign-in and passkeys go too. Raises Denied.
     """
     check_admin(by)
     async with panel.transaction() as conn:
         await accounts.set_password_hash(conn, account.id, None)
         await sign_ins.end_sessions(conn, account.id)
+        if second_factors:
+            await two_factor.remove(conn, account, by)
+            await passkeys.remove_all(conn, account.id)
         admitted = await _admit(panel, conn, account, by, AuditAction.ACCOUNT_RESET)
     return await invitation.mailed(panel, admitted)
 

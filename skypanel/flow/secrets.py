@@ -2,7 +2,7 @@
 
 from skypanel.ports.crypto import KeyRing
 from skypanel.ports.panel import Panel
-from skypanel.store import config_vars, deploy_keys, mails, nodes, settings
+from skypanel.store import config_vars, deploy_keys, mails, nodes, settings, two_factor
 
 PAGE = 500
 
@@ -29,7 +29,13 @@ async def reencrypt(panel: Panel) -> int:
             for row in page:
                 await config_vars.replace(conn, row.id, panel.cipher.rotate(row.secret))
         if not page:
-            return count + await _reencrypt_mails(panel) + await _reencrypt_logins(panel) + await _reencrypt_deploy_keys(panel)
+            return (
+                count
+                + await _reencrypt_mails(panel)
+                + await _reencrypt_codes(panel)
+                + await _reencrypt_logins(panel)
+                + await _reencrypt_deploy_keys(panel)
+            )
         after, count = page[-1].id, count + len(page)
 
 
@@ -57,9 +63,20 @@ async def _reencrypt_mails(panel: Panel) -> int:
     return len(secrets)
 
 
+async def _reencrypt_codes(panel: Panel) -> int:
+    async with panel.transaction() as conn:
+        secrets = await two_factor.secrets(conn)
+        for account_id, secret in secrets.items():
+            await two_factor.replace_secret(conn, account_id, secret, panel.cipher.rotate(secret))
+    return len(secrets)
+
+
 async def _reencrypt_deploy_keys(panel: Panel) -> int:
     async with panel.transaction() as conn:
         secrets = await deploy_keys.secrets(conn)
         for app_id, secret in secrets.items():
             await deploy_keys.replace_secret(conn, app_id, panel.cipher.rotate(secret))
     return len(secrets)
+
+
+_OTHERS = (_reencrypt_mails, _reencrypt_codes, _reencrypt_logins, _reencrypt_deploy_keys)

@@ -22,6 +22,7 @@ from skypanel.ports.repositories import Repositories
 from skypanel.ports.router import Router
 from skypanel.ports.runtimes import Runtimes
 from skypanel.ports.scheduler import Scheduler
+from skypanel.ports.sign_in import OneTimeCodes, Passkeys
 from skypanel.ports.upkeep import Upkeep
 
 
@@ -50,6 +51,8 @@ class Panel:
     clock: Clock
     parse_public_key: ParsePublicKey
     load_mailer: Callable[[], Mailer]
+    load_codes: Callable[[], OneTimeCodes]
+    load_passkeys: Callable[[], Passkeys]
     load_machines: Callable[[], Machines]
     load_remotes: Callable[[], Remotes]
     load_runtimes: Callable[[], Runtimes]
@@ -67,6 +70,16 @@ class Panel:
     def mailer(self) -> Mailer:
         """The way that mails take."""
         return self.load_mailer()
+
+    @cached_property
+    def codes(self) -> OneTimeCodes:
+        """The codes of apps that sign-in asks for."""
+        return self.load_codes()
+
+    @cached_property
+    def passkeys(self) -> Passkeys:
+        """What verifies passkeys."""
+        return self.load_passkeys()
 
     @cached_property
     def machines(self) -> Machines:

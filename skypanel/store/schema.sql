@@ -114,6 +114,59 @@ CREATE INDEX paas_sign_in_attempts_email_digest_at_idx ON paas_sign_in_attempts 
 
 
 -- ---------------------------------------------------------------------------------------------------------------------
+-- Second factors of sign-in, and passkeys.
+
+-- An encrypted secret by which an app makes codes; sign-in asks for them once it is confirmed.
+CREATE TABLE paas_totp_secrets (
+    account_id uuid PRIMARY KEY REFERENCES paas_accounts ON DELETE CASCADE,
+    secret bytea NOT NULL,
+    -- Codes until this time step are used up.
+    last_step bigint NOT NULL DEFAULT 0,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    confirmed_at timestamptz
+);
+
+-- A code in place of an app's, which works once: its digest, never itself.
+CREATE TABLE paas_recovery_codes (
+    account_id uuid NOT NULL REFERENCES paas_accounts ON DELETE CASCADE,
+    digest text NOT NULL CHECK (digest ~ '^[0-9a-f]{64}$'),
+    PRIMARY KEY (account_id, digest)
+);
+
+-- A sign-in by password or link that waits for its second factor, until it expires.
+CREATE TABLE paas_pending_sign_ins (
+    digest text PRIMARY KEY CHECK (digest ~ '^[0-9a-f]{64}$'),
+    account_id uuid NOT NULL REFERENCES paas_accounts ON DELETE CASCADE,
+    expires_at timestamptz NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+CREATE INDEX paas_pending_sign_ins_account_id_idx ON paas_pending_sign_ins (account_id);
+
+-- A passkey by which an account signs in.
+CREATE TABLE paas_passkeys (
+    id uuid DEFAULT gen_random_uuid() PRIMARY KEY,
+    account_id uuid NOT NULL REFERENCES paas_accounts ON DELETE CASCADE,
+    credential_id bytea NOT NULL UNIQUE,
+    public_key bytea NOT NULL,
+    sign_count bigint NOT NULL,
+    name text NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    last_used_at timestamptz
+);
+
+CREATE INDEX paas_passkeys_account_id_idx ON paas_passkeys (account_id);
+
+-- A challenge that a passkey has answered, so that no answer counts twice.
+CREATE TABLE paas_used_challenges (
+    digest text PRIMARY KEY CHECK (digest ~ '^[0-9a-f]{64}$'),
+    expires_at timestamptz NOT NULL
+);
+
+CREATE INDEX paas_used_challenges_expires_at_idx ON paas_used_challenges (expires_at);
+
+
+-- ---------------------------------------------------------------------------------------------------------------------
 -- Who owns apps, and who acts for them.
 
 -- Who owns apps, and pays for them.

@@ -28,7 +28,7 @@ async def records(stage, count):
 
 
 async def sign_in(stage, invitation):
-    return await accounts.sign_in_by_link(stage.panel, invitation.link.partition("=")[2], "198.51.100.1")
+    return (await accounts.sign_in_by_link(stage.panel, invitation.link.partition("=")[2], "198.51.100.1")).secret
 
 
 async def test_a_second_invitation_takes_the_place_of_the_first(stage):
@@ -46,7 +46,7 @@ async def test_who_has_a_password_is_not_signed_in_by_others_without_noticing(st
     await passwords.reset(stage.panel, ada, PASSWORD)
     with pytest.raises(Conflict, match=r"skypanel accounts reset ada@example\.com"):
         await people.invite(stage.panel, ada.email, stage.admin)
-    session = await passwords.sign_in(stage.panel, ada.email, PASSWORD, "198.51.100.1")
+    session = (await passwords.sign_in(stage.panel, ada.email, PASSWORD, "198.51.100.1")).secret
     link = await people.reset(stage.panel, ada, stage.admin)
     assert (await records(stage, 1)) == [("account.reset", stage.admin.id, "ada@example.com")]
     assert await accounts.session_account(stage.panel, session) is None

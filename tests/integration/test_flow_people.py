@@ -160,7 +160,7 @@ async def test_who_is_new_gets_an_account_and_a_link_that_signs_in_once(stage, a
     assert invitation.account.email == "ada@example.com"
     assert invitation.link not in repr(invitation)
     token = invitation.link.partition("=")[2]
-    session = await accounts_flow.sign_in_by_link(stage.panel, token, "198.51.100.1")
+    session = (await accounts_flow.sign_in_by_link(stage.panel, token, "198.51.100.1")).secret
     assert await accounts_flow.session_account(stage.panel, session) == invitation.account
     with pytest.raises(Denied):
         await accounts_flow.sign_in_by_link(stage.panel, token, "198.51.100.1")

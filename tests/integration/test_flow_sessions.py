@@ -20,7 +20,7 @@ async def ada(stage):
 
 
 async def sign_in(stage, account, address=HOME, browser=""):
-    return await passwords.sign_in(stage.panel, account.email, PASSWORD, address, browser)
+    return (await passwords.sign_in(stage.panel, account.email, PASSWORD, address, browser)).secret
 
 
 async def wrong(stage, account, address):

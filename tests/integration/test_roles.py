@@ -31,10 +31,16 @@ SWITCHING_PROTOCOLS = 101
 WEB_SOCKET = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "A" * 22 + "=="}
 SENTENCES = re.compile(r"[A-Z].+\. [A-Z`].+\.")
 # Those of the panel, of its administrators and of the account itself: no role has a say in them.
-OTHER_PAGES = {
+ACCOUNT_PAGES = {
+    "/login", "/login/code", "/login/passkey", "/login/passkey/question", "/login/forgotten", "/login/reset", "/logout", "/welcome",
+    "/account", "/account/password", "/account/email", "/account/email/confirm", "/account/keys", "/account/keys/remove", "/account/tokens",
+    "/account/tokens/revoke", "/account/security", "/account/security/code.svg", "/account/passkeys", "/account/passkeys/question",
+    "/account/passkeys/remove", "/account/sessions", "/account/sessions/end",
+}  # fmt: skip
+OTHER_PAGES = ACCOUNT_PAGES | {
     "/internal/health", "/internal/traefik", "/nodes/agent/heartbeat", "/nodes/agent/slugs", "/nodes/agent/slugs/{digest}",
-    "/nodes/agent/logs", "/nodes/agent/stops/{container}", "/nodes", "/", "/billing", "/plans", "/login", "/logout", "/account",
-    "/account/password", "/organizations", "/organizations/{organization}",
+    "/nodes/agent/logs", "/nodes/agent/stops/{container}", "/nodes", "/", "/billing", "/plans",
+    "/organizations", "/organizations/{organization}",
     "/apps",
     "/switch", "/static/{content}/{name}",
 }  # fmt: skip

@@ -91,7 +91,7 @@ async def far(stage):
 
 
 async def test_where_there_is_tls_plain_http_leads_to_it_and_nothing_else(far, stage, with_password):
-    session = await passwords.sign_in(stage.panel, stage.admin.email, PASSWORD, "192.0.2.1")
+    session = (await passwords.sign_in(stage.panel, stage.admin.email, PASSWORD, "192.0.2.1")).secret
     for path in ("/", "/login?token=a%2Fb", assets.url("style.css")):
         response = await far.get(URL(path, encoded=True), headers={"Cookie": f"skypanel={session}"}, allow_redirects=False)
         assert (response.status, response.headers["Location"]) == (308, f"https://skypanel.apps.example.com:8443{path}")
@@ -102,14 +102,15 @@ async def test_where_there_is_tls_plain_http_leads_to_it_and_nothing_else(far, s
 
 
 async def test_where_there_is_tls_only_a_cookie_that_no_app_can_set_counts(far, stage, with_password):
-    session = await passwords.sign_in(stage.panel, stage.admin.email, PASSWORD, "192.0.2.1")
+    session = (await passwords.sign_in(stage.panel, stage.admin.email, PASSWORD, "192.0.2.1")).secret
     for name, status in (("skypanel", 303), ("__Host-skypanel", 200)):
         headers = {"X-Forwarded-Proto": "https", "Cookie": f"{name}={session}"}
         assert (await far.get("/apps", headers=headers, allow_redirects=False)).status == status
 
 
 async def test_of_two_cookies_over_plain_http_none_counts(client, stage, with_password):
-    ours, anothers = [await passwords.sign_in(stage.panel, each.email, PASSWORD, "192.0.2.1") for each in (stage.admin, await other(stage))]
+    accounts_ = (stage.admin, await other(stage))
+    ours, anothers = [(await passwords.sign_in(stage.panel, each.email, PASSWORD, "192.0.2.1")).secret for each in accounts_]
     for pair in ((ours, anothers), (anothers, ours), (ours, ours)):
         cookie_header = "; ".join(f"skypanel={each}" for each in pair)
         for path in ("/apps", "/account", "/login"):
@@ -258,8 +259,8 @@ async def test_the_admin_sets_a_password_and_other_browsers_are_signed_out(admin
     await other.sign_in(stage.admin)
     assert "Set a password" in await admin.page("/account")
     response = await admin.send("/account/password", page="/account", new=PASSWORD, again=PASSWORD)
-    assert (response.status, response.headers["Location"]) == (303, "/account?done")
-    assert "The password is set." in await admin.page("/account?done")
+    assert (response.status, response.headers["Location"]) == (303, "/account")
+    assert "The password is set." in await admin.page("/account")
     assert "Current password" in await admin.page("/account")
     assert (await other.get("/", allow_redirects=False)).status == 303
     assert (await other.send("/login", email=stage.admin.email, password=PASSWORD)).status == 303

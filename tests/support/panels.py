@@ -18,6 +18,8 @@ from skypanel.drivers.crypto.argon2 import Argon2Passwords
 from skypanel.drivers.git.repositories import DulwichRepositories
 from skypanel.drivers.runtimes.kept import KeptRuntimes
 from skypanel.drivers.sandbox.attachment import Attachment
+from skypanel.drivers.sign_in.passkeys import WebauthnPasskeys
+from skypanel.drivers.sign_in.totp import TotpCodes
 from skypanel.drivers.sources.upload import TarballArchives
 from skypanel.drivers.ssh.public_keys import parse_public_key
 from skypanel.flow import apps as apps_flow
@@ -280,6 +282,8 @@ async def open_stage(database, folder) -> Stage:
         clock=FakeClock(datetime.now(UTC)),
         parse_public_key=parse_public_key,
         load_mailer=lambda: mailer,
+        load_codes=TotpCodes,
+        load_passkeys=WebauthnPasskeys,
         load_machines=lambda: machines,
         load_remotes=lambda: remotes,
         load_runtimes=lambda: runtimes,

@@ -29,13 +29,29 @@ from skypanel.store.tables import (
     releases,
     settings,
     sources,
+    two_factor,
 )
 from tests.fixtures.postgres import TEMPLATE, PostgresServer
 
 FILE = Path(__file__).parents[2] / "skypanel" / "store" / "schema.sql"
 STALE = "skypanel/store/schema.sql is not what the migrations make. Type `make schema`, read the difference, and commit the file."
 # A table comes after those it refers to, except in a circle.
-SECTIONS = (accounts, organizations, plans, apps, config_vars, sources, builds, releases, settings, audit, nodes, billing, mails)
+SECTIONS = (
+    accounts,
+    two_factor,
+    organizations,
+    plans,
+    apps,
+    config_vars,
+    sources,
+    builds,
+    releases,
+    settings,
+    audit,
+    nodes,
+    billing,
+    mails,
+)
 HEAD = """-- The schema as it is after all migrations, for reading. `make schema` writes this file from a migrated database, and a test
 -- compares the two: nobody edits it. What changes the schema is a migration."""
 WIDTH = 120

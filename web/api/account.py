@@ -11,7 +11,7 @@ from skypanel.domain.access import AccountAction, Scope
 from skypanel.domain.account import Account, Key, Token
 from skypanel.domain.errors import Invalid, NotFound
 from skypanel.flow import accounts as accounts_flow
-from skypanel.flow import passwords, people
+from skypanel.flow import passwords, people, two_factor
 from skypanel.ports.panel import Panel
 from web.api import auth
 from web.api.bodies import Body, Maybe, Several, Text
@@ -20,6 +20,7 @@ from web.api.ranges import Page, paginate
 from web.api.resources import accounts
 from web.keys import PANEL, client
 
+CODE_HEADER = "Heroku-Two-Factor-Code"
 MAX_LIFE_S = 10 * 365 * 24 * 60 * 60
 DEFAULT_DESCRIPTION = "Made through the API"
 Password = Annotated[str, Meta(max_length=1024)]
@@ -90,6 +91,7 @@ async def authorize(request: web.Request, _params: Mapping[str, str], body: NewA
     panel, credentials = request.app[PANEL], auth.credentials(request)
     if "@" in credentials.user:
         account = await passwords.prove(panel, credentials.user, credentials.secret, client(request))
+        await two_factor.require(panel, account, request.headers.get(CODE_HEADER, ""), client(request))
     else:
         caller = await auth.caller(request, panel)
         caller.check(AccountAction.CHANGE_ACCOUNT)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from skypanel.domain.errors import Conflict, Denied, Hidden, Invalid, NotFound, SkyPanelError, Throttled, Unavailable, Unpaid
+from skypanel.domain.errors import CodeNeeded, Conflict, Denied, Hidden, Invalid, NotFound, SkyPanelError, Throttled, Unavailable, Unpaid
 from web.api.auth import Unauthorized
 from web.api.ranges import BadRange
 
@@ -11,6 +11,8 @@ STATUS: Mapping[type[SkyPanelError], tuple[int, str]] = {
     Hidden: (404, "not_found"),
     Conflict: (409, "conflict"),
     Denied: (403, "forbidden"),
+    # The Heroku CLI asks for a code then.
+    CodeNeeded: (403, "two_factor"),
     Invalid: (422, "invalid_params"),
     Unauthorized: (401, "unauthorized"),
     BadRange: (416, "range_not_satisfiable"),

@@ -18,6 +18,7 @@ from skypanel.store.tables import (
     releases,
     settings,
     sources,
+    two_factor,
 )
 from skypanel.store.tables.columns import metadata
 
@@ -36,4 +37,5 @@ __all__ = [
     "releases",
     "settings",
     "sources",
+    "two_factor",
 ]

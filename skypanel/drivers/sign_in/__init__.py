@@ -1,0 +1,1 @@
+"""Codes and passkeys to sign in by."""
