@@ -39,7 +39,7 @@ async def proxy(request: web.Request) -> web.Response:
     token = request.headers.get(PROXY_TOKEN_HEADER, "")
     if not hmac.compare_digest(token.encode(errors="surrogateescape"), settings.traefik_token.encode()):
         raise NotFound("There is nothing at this URL.")
-    in_force = await route.look(panel, last.state)
+    in_force = await route.active(panel, last.state)
     if in_force is not None:
         config = proxied.config(settings, in_force.routes)
         before, last.state, last.config = last.config, in_force.state, json.dumps(config).encode()

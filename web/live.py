@@ -14,7 +14,7 @@ from skypanel.domain.errors import SkyPanelError
 from skypanel.domain.output import Place
 from skypanel.flow import deploys
 from skypanel.ports.panel import Panel
-from web.colours import shown
+from web import ansi
 from web.keys import KEEPALIVE_S, PANEL, STREAMS
 
 FEW_LINES = 200
@@ -71,7 +71,7 @@ async def stream(request: web.Request, deploy: Deploy) -> web.StreamResponse:
 async def plain(panel: Panel, deploy: Deploy) -> web.Response:
     """Return the whole log so far, without colours."""
     found = await deploys.so_far(panel, deploy, ALL_LINES)
-    text = "".join(f"{''.join(part for _, part in shown(line).parts)}\n" for line in found.lines)
+    text = "".join(f"{''.join(part for _, part in ansi.parse(line).parts)}\n" for line in found.lines)
     return web.Response(text=text, content_type="text/plain", headers={"Cache-Control": "no-store"})
 
 
@@ -96,7 +96,7 @@ def registered(request: web.Request) -> Iterator[None]:
 
 async def _copy(panel: Panel, deploy: Deploy, after: Place | None, response: web.StreamResponse) -> None:
     async def show(place: Place, text: str) -> None:
-        line = shown(text)
+        line = ansi.parse(text)
         await response.write(f"id: {place}\ndata: {json.dumps([line.kind, line.parts])}\n\n".encode())
 
     await response.write(f"retry: {RETRY_MS}\n\n".encode())

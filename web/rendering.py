@@ -13,8 +13,7 @@ from skypanel.domain.account import Account, Organization
 from skypanel.domain.log import brief
 from skypanel.domain.session import browser_of
 from skypanel.domain.transcript import size
-from web import assets, messages, places, session
-from web.colours import shown
+from web import ansi, assets, messages, places, session
 from web.keys import PANEL
 from web.session import Visitor
 
@@ -69,7 +68,7 @@ def _idempotency_key() -> str:
     return secrets.token_urlsafe(16)
 
 
-_TEMPLATES.filters |= {"ago": ago, "utc": utc, "shown": shown, "size": size, "brief": brief, "browser": browser_of}
+_TEMPLATES.filters |= {"ago": ago, "utc": utc, "styled": ansi.parse, "size": size, "brief": brief, "browser": browser_of}
 _GLOBALS: dict[str, Callable[..., object]] = {
     "asset": assets.url,
     "idempotency_key": _idempotency_key,

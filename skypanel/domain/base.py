@@ -14,7 +14,7 @@ MAX_LISTED = 4
 
 
 @dataclass(frozen=True)
-class Fitting:
+class DetectedFolder:
     """A folder that a buildpack can build, and the buildpack's label for the app."""
 
     path: str
@@ -37,14 +37,14 @@ def parse(text: str) -> str | None:
     return "/".join(parts) or None
 
 
-def outermost(folders: Iterable[Fitting]) -> Sequence[Fitting]:
+def outermost(folders: Iterable[DetectedFolder]) -> Sequence[DetectedFolder]:
     """Return the folders that are not inside another one of them."""
     found = tuple(folders)
     paths = {folder.path for folder in found}
     return tuple(folder for folder in found if not any(parent in paths for parent in _parents(folder.path)))
 
 
-def listed(folders: Sequence[Fitting]) -> str:
+def listed(folders: Sequence[DetectedFolder]) -> str:
     """Return part of a sentence that lists the apps, such as `its folder api has a Python app`."""
     if len(folders) == 1:
         return f"its folder {shown(folders[0].path)} has a {folders[0].label} app"

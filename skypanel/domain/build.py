@@ -78,7 +78,7 @@ class Build:
 
 
 @dataclass(frozen=True)
-class Turn:
+class QueuePosition:
     """The position of a pending build: how many builds are ahead of it, including those that run.
 
     If it waits for its own organization's limit, `share` is how many builds that organization may run at once.

@@ -7,7 +7,7 @@ from skypanel.domain.manifest import WEB, Dyno, DynoKey, DynoState
 
 
 @dataclass(frozen=True)
-class Standing:
+class Convergence:
     """The dynos that an app should run, those it runs, and the endpoints (host:port) of its route."""
 
     wanted: frozenset[DynoKey] = frozenset()

@@ -67,7 +67,7 @@ class Storages:
 
 
 @dataclass(frozen=True)
-class Kept:
+class StoredObject:
     """An object found in storage, and the time of its last write."""
 
     name: str

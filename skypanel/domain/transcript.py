@@ -4,7 +4,7 @@ from skypanel.domain.errors import SkyPanelError
 
 KIB = 1024
 # How buildpacks begin lines that are only for the build's log, such as each fetched package.
-ASIDE = "\x1b[2m       "
+DIMMED = "\x1b[2m       "
 
 
 def heading(text: str) -> str:
@@ -17,9 +17,9 @@ def detail(text: str) -> str:
     return f"       {text}"
 
 
-def is_aside(line: str) -> bool:
+def is_dimmed(line: str) -> bool:
     """Whether a line is only for the build's log; the pusher does not see it."""
-    return line.startswith(ASIDE)
+    return line.startswith(DIMMED)
 
 
 def failure(text: str) -> str:

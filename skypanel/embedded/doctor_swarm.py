@@ -10,7 +10,7 @@ from skypanel.settings import Settings
 async def findings(settings: Settings) -> tuple[Finding, ...]:
     """Check the manager's Docker daemon, its images, and this machine's kernel."""
     try:
-        found = await manager.look(settings.docker_host)
+        found = await manager.inspect(settings.docker_host)
     except SkyPanelError as error:
         return (Finding("Docker Swarm", error.message, error.hint),)
     return (

@@ -19,7 +19,7 @@ class Manager:
     has_ip_vs: bool
 
 
-async def look(url: str) -> Manager:
+async def inspect(url: str) -> Manager:
     """Inspect a daemon. Raises Unavailable if there is none, or if it is not a manager of a Swarm."""
     docker = DockerApi(url)
     try:

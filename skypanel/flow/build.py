@@ -5,7 +5,7 @@ from functools import partial
 
 from skypanel.domain import transcript
 from skypanel.domain.app import App, check_runs
-from skypanel.domain.build import Build, BuildState, Source, SourceKind, Turn
+from skypanel.domain.build import Build, BuildState, QueuePosition, Source, SourceKind
 from skypanel.domain.errors import Conflict, NotFound, SkyPanelError, Unavailable
 from skypanel.domain.ids import AccountId, AppId, BuildId
 from skypanel.domain.output import build_stream
@@ -63,7 +63,7 @@ async def work(panel: Panel, worker: str) -> None:
     await drain(claim, partial(_perform, panel), BUILDS_AT_ONCE)
 
 
-async def turn(panel: Panel, build_id: BuildId) -> Turn | None:
+async def turn(panel: Panel, build_id: BuildId) -> QueuePosition | None:
     """Return the position of a build in the queue, or None once it is no longer pending."""
     async with panel.autocommit() as conn:
         return await build_queue.turn(conn, build_id, await _of_one(conn))

@@ -33,13 +33,13 @@ async def detect(app: App, ask: Ask, write: WriteLine) -> Buildpack:
     return Buildpack(name)
 
 
-async def _fitting_folders(ask: Ask) -> Sequence[base.Fitting]:
+async def _fitting_folders(ask: Ask) -> Sequence[base.DetectedFolder]:
     """Return the outermost folders that a bundled buildpack fits."""
     listing = await ask(scripts.FOLDERS, " ".join(BUNDLED))
-    return base.outermost(base.Fitting(*entry.split("\t")) for entry in listing.split("\0") if entry.count("\t") == 1)
+    return base.outermost(base.DetectedFolder(*entry.split("\t")) for entry in listing.split("\0") if entry.count("\t") == 1)
 
 
-def _nothing_fits(app: App, folders: Sequence[base.Fitting]) -> Invalid:
+def _nothing_fits(app: App, folders: Sequence[base.DetectedFolder]) -> Invalid:
     if folders:
         listed = base.listed(folders)
         return Invalid(

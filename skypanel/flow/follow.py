@@ -5,12 +5,12 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 from skypanel.domain.app import App
-from skypanel.domain.build import BuildState, Turn
+from skypanel.domain.build import BuildState, QueuePosition
 from skypanel.domain.errors import Conflict, Invalid, SkyPanelError
 from skypanel.domain.ids import BuildId
 from skypanel.domain.output import FIRST, LineId, Place, build_stream, rollout_stream
 from skypanel.domain.release import Release, Rollout, RolloutReason, RolloutState
-from skypanel.domain.transcript import heading, is_aside
+from skypanel.domain.transcript import heading, is_dimmed
 from skypanel.flow import build as build_flow
 from skypanel.ports.database import Connection
 from skypanel.ports.output import Output, WriteLine
@@ -46,7 +46,7 @@ async def follow_rollout(panel: Panel, rollout: Rollout, write: WriteLine) -> Re
 
 def _texts(write: WriteLine) -> Show:
     async def show(_place: Place, text: str) -> None:
-        if not is_aside(text):
+        if not is_dimmed(text):
             await write(text)
 
     return show
@@ -55,7 +55,7 @@ def _texts(write: WriteLine) -> Show:
 async def show_build(panel: Panel, build_id: BuildId, show: Show, after: LineId = FIRST) -> Release:
     """Do the same as `follow_build`, but start after line `after` of the build, and pass the place of each line."""
     place = Place(build_stream(build_id), after)
-    await copy(panel.output, place, _QueuePosition(panel, build_id, partial(show, place)).patience, show)
+    await copy(panel.output, place, _QueueReporter(panel, build_id, partial(show, place)).patience, show)
     async with panel.autocommit() as conn:
         build = await builds.get(conn, build_id)
         release = await releases.of_build(conn, build_id)
@@ -102,7 +102,7 @@ async def _successor(conn: Connection, rollout: Rollout) -> Rollout | None:
     return newest if ours.slug_id == theirs.slug_id else None
 
 
-class _QueuePosition:
+class _QueueReporter:
     """Tells a reader of a pending build its position in the queue, whenever that changes.
 
     These lines are not stored, because a position is only true for a moment.
@@ -112,7 +112,7 @@ class _QueuePosition:
         self._panel = panel
         self._build_id = build_id
         self._write = write
-        self._written: Turn | None = None
+        self._written: QueuePosition | None = None
         self._checked = False
 
     async def patience(self) -> float | None:

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from skypanel.domain.convergence import Standing
+from skypanel.domain.convergence import Convergence
 from skypanel.domain.errors import SkyPanelError
 from skypanel.domain.ids import AppId
 from skypanel.domain.manifest import ONE_OFF, Dyno, Manifest
@@ -99,7 +99,7 @@ async def _repair(panel: Panel, suspects: Collection[AppId]) -> None:
             log.exception("the dynos of %s (%s) cannot be stopped", app.name, app.id)
 
 
-async def _cut_routes(conn: Connection, by_app: Mapping[AppId, Standing]) -> dict[AppId, Standing]:
+async def _cut_routes(conn: Connection, by_app: Mapping[AppId, Convergence]) -> dict[AppId, Convergence]:
     """Remove endpoints that belong to no dyno of the app from routes, and return the updated standings."""
     own = {app_id: replace(standing, endpoints=standing.own_endpoints()) for app_id, standing in by_app.items()}
     if cut := {app_id: standing.endpoints for app_id, standing in own.items() if standing != by_app[app_id]}:
@@ -107,7 +107,7 @@ async def _cut_routes(conn: Connection, by_app: Mapping[AppId, Standing]) -> dic
     return own
 
 
-def _needs_repair(settled: Settled, standing: Standing) -> bool:
+def _needs_repair(settled: Settled, standing: Convergence) -> bool:
     """Whether a rollout would help. One that failed recently is not repeated while dynos restart by themselves."""
     return settled.runnable and not standing.converged() and not (settled.failed_lately and standing.waits())
 
@@ -121,8 +121,8 @@ async def _running(scheduler: Scheduler) -> defaultdict[AppId, list[Dyno]]:
 
 async def _standings(
     conn: Connection, running: Mapping[AppId, Sequence[Dyno]], app_ids: Collection[AppId] | None = None
-) -> dict[AppId, Standing]:
+) -> dict[AppId, Convergence]:
     """Return the standings of these apps, or of all apps that have anything to compare."""
     wanted, endpoints = await standings.wanted(conn, app_ids), await standings.endpoints(conn, app_ids)
     compared = wanted.keys() | endpoints.keys() | running.keys() if app_ids is None else app_ids
-    return {app_id: Standing(wanted.get(app_id, frozenset()), running.get(app_id, ()), endpoints.get(app_id, ())) for app_id in compared}
+    return {app_id: Convergence(wanted.get(app_id, frozenset()), running.get(app_id, ()), endpoints.get(app_id, ())) for app_id in compared}

@@ -11,18 +11,18 @@ from skypanel.store import changes, routes
 
 
 @dataclass(frozen=True)
-class InForce:
+class ActiveRoutes:
     """All routes in force, and the state of the database when they were read."""
 
     state: str
     routes: Sequence[Route]
 
 
-async def look(panel: Panel, known: str = "") -> InForce | None:
+async def active(panel: Panel, known: str = "") -> ActiveRoutes | None:
     """Return the routes in force; None if the database has not changed since the state `known`."""
     async with panel.autocommit() as conn:
         state = await changes.state(conn)
-        return InForce(state, await routes.all(conn)) if state != known else None
+        return ActiveRoutes(state, await routes.all(conn)) if state != known else None
 
 
 async def confirm(panel: Panel, app_id: AppId) -> None:

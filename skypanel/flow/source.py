@@ -17,7 +17,7 @@ from skypanel.ports.repositories import Repositories
 
 
 @dataclass(frozen=True)
-class Arrival:
+class ReceivedCommit:
     """A commit (hex) for an app: its branch, the quarantine of its objects, and the kind of source."""
 
     app_id: AppId
@@ -27,18 +27,18 @@ class Arrival:
     kind: SourceKind
 
 
-def pushed(push: Push, update: RefUpdate) -> Arrival:
-    """Return the arrival of a push's update."""
-    return Arrival(push.app_id, update.new or "", update.label, push.quarantine, SourceKind.GIT)
+def pushed(push: Push, update: RefUpdate) -> ReceivedCommit:
+    """Return the received of a push's update."""
+    return ReceivedCommit(push.app_id, update.new or "", update.label, push.quarantine, SourceKind.GIT)
 
 
-def fetched(app_id: AppId, branch: str, found: Fetched) -> Arrival:
-    """Return the arrival of a commit that was fetched from a remote."""
-    return Arrival(app_id, found.commit, branch, found.objects, SourceKind.REMOTE)
+def fetched(app_id: AppId, branch: str, found: Fetched) -> ReceivedCommit:
+    """Return the received of a commit that was fetched from a remote."""
+    return ReceivedCommit(app_id, found.commit, branch, found.objects, SourceKind.REMOTE)
 
 
 @dataclass(frozen=True)
-class Whole:
+class CompleteTree:
     """A tree combined with its submodules, and where these are."""
 
     tree: Tree
@@ -46,24 +46,26 @@ class Whole:
 
 
 # Provides the contents of a tree's submodules during a block.
-Complete = Callable[[Tree, WriteLine], AbstractAsyncContextManager[Whole]]
+Complete = Callable[[Tree, WriteLine], AbstractAsyncContextManager[CompleteTree]]
 
 
 @asynccontextmanager
-async def as_it_is(tree: Tree, _write: WriteLine) -> AsyncIterator[Whole]:
+async def unchanged(tree: Tree, _write: WriteLine) -> AsyncIterator[CompleteTree]:
     """Leave submodules unresolved, so that a tree with submodules is rejected."""
-    yield Whole(tree)
+    yield CompleteTree(tree)
 
 
-async def store(repositories: Repositories, objects: Objects, arrival: Arrival, write: WriteLine, complete: Complete = as_it_is) -> Source:
+async def store(
+    repositories: Repositories, objects: Objects, received: ReceivedCommit, write: WriteLine, complete: Complete = unchanged
+) -> Source:
     """Store the tree of a commit, and return it as a source. Raises Invalid if it cannot be built, Unavailable, and as `complete`."""
-    tree = await repositories.tree(arrival.app_id, arrival.commit, arrival.quarantine)
+    tree = await repositories.tree(received.app_id, received.commit, received.quarantine)
     async with complete(tree, write) as whole:
         check_tree(whole.tree)
         files = "1 file" if whole.tree.files == 1 else f"{whole.tree.files} files"
-        await write(heading(f"Received {arrival.commit[:7]} on {arrival.branch}: {files}, {size(whole.tree.size_bytes)}"))
+        await write(heading(f"Received {received.commit[:7]} on {received.branch}: {files}, {size(whole.tree.size_bytes)}"))
         stored = await objects.add(
-            ObjectKind.SOURCES, repositories.export(arrival.app_id, arrival.commit, arrival.quarantine, whole.submodules)
+            ObjectKind.SOURCES, repositories.export(received.app_id, received.commit, received.quarantine, whole.submodules)
         )
-    note = await repositories.note(arrival.app_id, arrival.commit, arrival.quarantine)
-    return Source(arrival.kind, stored.digest, arrival.commit, arrival.branch, note)
+    note = await repositories.note(received.app_id, received.commit, received.quarantine)
+    return Source(received.kind, stored.digest, received.commit, received.branch, note)

@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Moving:
+class StorageMove:
     """The storages, and how many objects must still move from the previous one."""
 
     storages: Storages
@@ -80,16 +80,16 @@ async def leave(conn: Connection, cipher: Cipher, old: Storage, new: Storage, by
     await settings.put_secret(conn, BEFORE, cipher.encrypt(old.to_json()), by.id)
 
 
-async def moving(panel: Panel, by: Account) -> Moving:
+async def moving(panel: Panel, by: Account) -> StorageMove:
     """Test the current storage, and count the objects that must still move there. Raises Denied, Unavailable."""
     check_admin(by)
     storages = await chosen(panel.database, panel.cipher)
     await check(panel.open_objects(storages.current))
     if storages.before is None:
-        return Moving(storages, 0)
+        return StorageMove(storages, 0)
     old, new = panel.open_objects(storages.before), panel.open_objects(storages.current)
     try:
-        return Moving(storages, sum([1 for kind in ObjectKind async for _ in _missing(old, new, kind)]))
+        return StorageMove(storages, sum([1 for kind in ObjectKind async for _ in _missing(old, new, kind)]))
     finally:
         await old.close()
         await new.close()

@@ -16,7 +16,7 @@ from skypanel.domain.remote import GitUrl, RemoteAccess
 from skypanel.domain.submodule import FETCH_S, MAX_FETCHED_BYTES, MAX_SUBMODULES, SubmoduleTree, resolve, whole
 from skypanel.domain.transcript import heading
 from skypanel.flow import remote_access
-from skypanel.flow.source import Complete, Whole
+from skypanel.flow.source import Complete, CompleteTree
 from skypanel.ports.output import WriteLine
 from skypanel.ports.panel import Panel
 
@@ -42,7 +42,7 @@ def of_push(panel: Panel, app_id: AppId, app: App | None, by: Account) -> Comple
 
 
 @asynccontextmanager
-async def _completed(owner: _Owner, url: GitUrl | None, tree: Tree, write: WriteLine) -> AsyncIterator[Whole]:
+async def _completed(owner: _Owner, url: GitUrl | None, tree: Tree, write: WriteLine) -> AsyncIterator[CompleteTree]:
     """Provide a tree with all its submodules, also nested ones, during the block.
 
     Raises Invalid if they cannot be fetched this way, or are too large; Denied, NotFound, Conflict or Unavailable as their server responds.
@@ -56,7 +56,9 @@ async def _completed(owner: _Owner, url: GitUrl | None, tree: Tree, write: Write
             raise Unavailable(
                 f"The submodules were not read within {FETCH_S:g} seconds.", "Push again, or use smaller submodules."
             ) from error
-        yield Whole(whole(tree, {submodule.path: inside for submodule, inside in fetching.submodules.items()}), tuple(fetching.submodules))
+        yield CompleteTree(
+            whole(tree, {submodule.path: inside for submodule, inside in fetching.submodules.items()}), tuple(fetching.submodules)
+        )
 
 
 @dataclass

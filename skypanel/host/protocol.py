@@ -126,7 +126,7 @@ class ListDynos:
 
 
 @dataclass(frozen=True)
-class LookAt:
+class InspectPorts:
     """Report where starting dynos listen. That is expensive, so it is not meant for dynos that are up."""
 
     keys: tuple[DynoKey, ...]
@@ -171,7 +171,7 @@ Request = (
     | Retire
     | StopDyno
     | ListDynos
-    | LookAt
+    | InspectPorts
     | AskLastLines
     | RemoveApp
     | HasSlug
@@ -286,7 +286,7 @@ _PARSERS: Mapping[str, Callable[[Fields], Request]] = {
     "stop": _stop,
     "features": lambda _: AskFeatures(),
     "list": lambda fields: ListDynos(_app_or_all(fields)),
-    "look": lambda fields: LookAt(tuple(parse_key(key) for key in fields.items("keys"))),
+    "look": lambda fields: InspectPorts(tuple(parse_key(key) for key in fields.items("keys"))),
     "last": lambda fields: AskLastLines(parse_key(fields.take("key"))),
     "remove": lambda fields: RemoveApp(_app(fields)),
 }

@@ -17,8 +17,8 @@ from skypanel.host.protocol import (
     AskLastLines,
     CancelStep,
     HasSlug,
+    InspectPorts,
     ListDynos,
-    LookAt,
     Message,
     OpenWorkspace,
     RemoveApp,
@@ -138,7 +138,7 @@ class Server:
                 }
             case AskLastLines():
                 return {"lines": list(self._dynos.last_lines(request.key))}
-            case LookAt():
+            case InspectPorts():
                 return {"looks": await self._dynos.look(request.keys)}
             case _:
                 raise Invalid("A step needs a workspace.")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from skypanel.domain.storage import Kept, ObjectKind, Storage
+from skypanel.domain.storage import ObjectKind, Storage, StoredObject
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Objects(Protocol):
         """Delete an object; with `before`, only if it was written before that time. A missing one is no error."""
         ...
 
-    def list(self, kind: ObjectKind) -> AsyncIterator[Kept]:
+    def list(self, kind: ObjectKind) -> AsyncIterator[StoredObject]:
         """Yield all objects of a kind, in no order."""
         ...
 

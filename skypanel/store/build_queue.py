@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import CTE, ColumnElement, func, select
 
-from skypanel.domain.build import BuildState, Turn
+from skypanel.domain.build import BuildState, QueuePosition
 from skypanel.domain.ids import BuildId
 from skypanel.ports.database import Connection
 from skypanel.store import leases
@@ -31,14 +31,14 @@ async def first(conn: Connection, of_one: int) -> BuildId | None:
     return None if row is None else BuildId(UUID(str(row.id)))
 
 
-async def turn(conn: Connection, build_id: BuildId, of_one: int) -> Turn | None:
+async def turn(conn: Connection, build_id: BuildId, of_one: int) -> QueuePosition | None:
     """Return the position of a build, or None once it is no longer pending."""
     queue = _queue()
     row = await conn.first(select(queue.c.place, queue.c.load).where(queue.c.id == build_id))
     if row is None:
         return None
     running = (await one(conn, select(func.count().label("number")).where(_RUNNING))).number
-    return Turn(running + row.place - 1, of_one if row.load > of_one else None)
+    return QueuePosition(running + row.place - 1, of_one if row.load > of_one else None)
 
 
 def _queue() -> CTE:

@@ -2,7 +2,7 @@ import hashlib
 from datetime import UTC, datetime
 
 from skypanel.domain.errors import Invalid, NotFound
-from skypanel.domain.storage import Kept
+from skypanel.domain.storage import StoredObject
 from skypanel.ports.objects import Stored
 
 
@@ -42,7 +42,7 @@ class FakeObjects:
 
     async def list(self, kind):
         for key in [key for key in self.stored if key[0] == kind]:
-            yield Kept(key[1], self._modified_at(key))
+            yield StoredObject(key[1], self._modified_at(key))
 
     async def url(self, kind, digest, life_s):
         return None

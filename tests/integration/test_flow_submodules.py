@@ -14,7 +14,7 @@ from skypanel.domain.submodule import MAX_FETCHED_BYTES
 from skypanel.flow import remote as remote_flow
 from skypanel.flow import source as source_flow
 from skypanel.flow import submodules
-from skypanel.flow.source import Arrival
+from skypanel.flow.source import ReceivedCommit
 from skypanel.store import builds
 from tests.fixtures.git_host import add_submodules, git
 from tests.support.panels import silent
@@ -55,7 +55,7 @@ async def pushed(stage, app, name, app_id=None):
     git("-C", root / f"{name}.git", "push", "-q", "-f", repositories.path(app_id), "main")
     commit = (await repositories.refs(app_id))["refs/heads/main"]
     complete = submodules.of_push(stage.panel, app_id, app, stage.admin)
-    arrival = Arrival(app_id, commit, "main", None, SourceKind.GIT)
+    arrival = ReceivedCommit(app_id, commit, "main", None, SourceKind.GIT)
     return files_of(stage, (await source_flow.store(repositories, stage.panel.objects, arrival, silent, complete)).digest)
 
 

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from skypanel.domain.build import BuildState, Turn
+from skypanel.domain.build import BuildState, QueuePosition
 from skypanel.domain.errors import Conflict, NotFound
 from skypanel.store import build_queue, builds, slugs
 from tests.support import factories
@@ -113,7 +113,7 @@ async def test_an_organization_has_no_more_than_its_share_at_once(database):
         first, second, held, other = await queue(conn, busy, busy, busy, modest)
         claimed = [await builds.claim(conn, "worker", LEASE_S, 2) for _ in range(4)]
         assert [build and build.id for build in claimed] == [first.id, other.id, second.id, None]
-        assert await build_queue.turn(conn, held.id, 2) == Turn(3, share=2)
+        assert await build_queue.turn(conn, held.id, 2) == QueuePosition(3, share=2)
         await builds.finish(conn, other.id, 1, BuildState.FAILED)
         assert await builds.claim(conn, "worker", LEASE_S, 2) is None
         await builds.finish(conn, first.id, 1, BuildState.FAILED)

@@ -143,7 +143,7 @@ def test_scaling_by_the_slider_and_turning_off(panel, visit, hello):
     expect(slider).to_have_value("3")
     assert panel.cli("ps", "dash").stdout.startswith("Formation: web=3")
     wait_for("three dynos", stands_at(page, "web.1 web.2 web.3"))
-    page.get_by_role("button", name="Turn off web").click()
+    page.get_by_role("button", name="QueuePosition off web").click()
     wait_for("none", stands_at(page, ""))
     assert panel.get("dash").status == 503
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from skypanel.domain.buildpack import BUNDLED
-from skypanel.domain.transcript import is_aside
+from skypanel.domain.transcript import is_dimmed
 
 BUILDPACKS = Path(__file__).parents[2] / "buildpacks"
 
@@ -106,7 +106,7 @@ TELLING = [
 def test_what_is_routine_of_package_managers_is_set_apart_for_the_log(tmp_path):
     (tmp_path / "printed").write_text("\n".join([*ROUTINE, *TELLING]))
     lines = bash('indented cat "$1"', tmp_path / "printed", HOME=str(tmp_path)).stdout.splitlines()
-    asides = [line for line in lines if is_aside(line)]
+    asides = [line for line in lines if is_dimmed(line)]
     assert asides == [f"\x1b[2m       {line}\x1b[0m" for line in ROUTINE]
     assert [line for line in lines if line not in asides] == [
         *(f"       {line}" for line in TELLING),

@@ -22,9 +22,9 @@ from tests.support.import_contracts import Needs, Rooms
 # By contract, imports that it forbids: who imports, and what.
 FORBIDDEN = {
     "Entry points stand side by side above the panel": [
-        ("web.colours", "workers.app"),
+        ("web.ansi", "workers.app"),
         ("workers.app", "gitreceiver.session"),
-        ("skypanel.store.locks", "web.colours"),
+        ("skypanel.store.locks", "web.ansi"),
         ("skypanel.store.migrate", "migrations"),
         ("buildpacks", "skypanel.domain.app"),
     ],

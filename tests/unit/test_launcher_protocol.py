@@ -12,8 +12,8 @@ from skypanel.domain.limits import BUILD_LIMITS, MIB, Limits
 from skypanel.domain.manifest import DynoKey
 from skypanel.host.channel import MAX_MESSAGE_BYTES, Channel
 from skypanel.host.protocol import (
+    InspectPorts,
     ListDynos,
-    LookAt,
     OpenWorkspace,
     Retire,
     RunOnce,
@@ -57,7 +57,7 @@ def test_requests_come_back_as_they_were_meant():
     assert once == RunOnce(parse(START), attached=True, terminal=False)
     assert parse({"do": "signal", "app_id": str(APP), "name": "run.1234", "number": 2}) == SignalDyno(APP, "run.1234", 2)
     assert parse({"do": "list", "app_id": None}) == ListDynos(None)
-    assert parse({"do": "look", "keys": [key_message(KEY)]}) == LookAt((KEY,))
+    assert parse({"do": "look", "keys": [key_message(KEY)]}) == InspectPorts((KEY,))
 
 
 def test_secrets_are_not_in_a_requests_repr():

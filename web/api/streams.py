@@ -13,9 +13,9 @@ from skypanel.domain.errors import SkyPanelError, Unavailable
 from skypanel.domain.ids import BuildId
 from skypanel.domain.output import Place
 from skypanel.flow import deploys
+from web import ansi
 from web.api import tickets
 from web.api.tickets import Ticket
-from web.colours import shown
 from web.keys import ACCESS_CHECKS, KEEPALIVE_S, PANEL, AccessCheck
 from web.live import registered
 
@@ -58,7 +58,7 @@ async def _printed(request: web.Request, ticket: Ticket, deploy: Deploy) -> web.
     response = web.StreamResponse(headers={"Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store"})
 
     async def show(_place: Place, text: str) -> None:
-        plain = "".join(part for _, part in shown(text).parts)
+        plain = "".join(part for _, part in ansi.parse(text).parts)
         await response.write(f"{plain}\n".encode())
 
     async def copy() -> None:

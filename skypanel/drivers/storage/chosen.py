@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
 from datetime import datetime
 
-from skypanel.domain.storage import Kept, ObjectKind, Storage, Storages
+from skypanel.domain.storage import ObjectKind, Storage, Storages, StoredObject
 from skypanel.ports.objects import Objects, OpenObjects, Stored
 
 
@@ -40,7 +40,7 @@ class ChosenObjects:
         for place in await self._places():
             await place.delete(kind, digest, before)
 
-    async def list(self, kind: ObjectKind) -> AsyncIterator[Kept]:
+    async def list(self, kind: ObjectKind) -> AsyncIterator[StoredObject]:
         """Yield the objects of the current storage."""
         async for kept in (await self._places())[0].list(kind):
             yield kept

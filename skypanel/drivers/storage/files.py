@@ -12,7 +12,7 @@ from typing import IO
 from urllib.parse import unquote
 
 from skypanel.domain.errors import NotFound
-from skypanel.domain.storage import Kept, ObjectKind
+from skypanel.domain.storage import ObjectKind, StoredObject
 from skypanel.drivers.storage.intake import CHUNK_BYTES, check_kind, copy, disk_errors, file_name, write
 from skypanel.ports.objects import Stored
 
@@ -57,7 +57,7 @@ class FileObjects:
         """Delete an object; with `before`, only if it was written earlier. A missing one is no error."""
         await asyncio.to_thread(_delete, self._path(kind, digest), before)
 
-    async def list(self, kind: ObjectKind) -> AsyncIterator[Kept]:
+    async def list(self, kind: ObjectKind) -> AsyncIterator[StoredObject]:
         """Yield the objects of a kind, folder by folder."""
         directory = self._directory(kind)
         for folder in await asyncio.to_thread(_entries, directory):
@@ -145,11 +145,11 @@ def _entries(folder: Path) -> list[Path]:
     return []
 
 
-def _kept(folder: Path) -> list[Kept]:
+def _kept(folder: Path) -> list[StoredObject]:
     found = []
     for path in _entries(folder):
         with disk_errors(), suppress(FileNotFoundError):
-            found.append(Kept(unquote(path.name), _modified_at(path)))
+            found.append(StoredObject(unquote(path.name), _modified_at(path)))
     return found
 
 

@@ -24,7 +24,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from skypanel.domain.errors import NotFound, Unavailable
-from skypanel.domain.storage import Kept, ObjectKind, Storage
+from skypanel.domain.storage import ObjectKind, Storage, StoredObject
 from skypanel.drivers.storage.intake import CHUNK_BYTES, check_kind, copy, disk_errors, file_name
 from skypanel.drivers.storage.s3_errors import MISSING, code, no_bucket, translated
 from skypanel.ports.objects import Stored
@@ -100,13 +100,13 @@ class S3Objects:
         at = self._at(kind, digest)
         await self._call(lambda: self._client().delete_object(**at))
 
-    async def list(self, kind: ObjectKind) -> AsyncIterator[Kept]:
+    async def list(self, kind: ObjectKind) -> AsyncIterator[StoredObject]:
         """Yield the objects of a kind, a thousand for each request."""
         prefix = f"{self._storage.prefix}/{check_kind(kind)}/"
         pages = self._client_pages("list_objects_v2", prefix)
         while (page := await self._call(lambda: next(pages, None))) is not None:
             for entry in page.get("Contents", ()):
-                yield Kept(unquote(entry["Key"].removeprefix(prefix)), entry["LastModified"])
+                yield StoredObject(unquote(entry["Key"].removeprefix(prefix)), entry["LastModified"])
 
     async def url(self, kind: ObjectKind, digest: str, life_s: float) -> str | None:
         """Return a signed URL that is valid for `life_s`."""

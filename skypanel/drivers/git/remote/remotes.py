@@ -192,7 +192,7 @@ def _translated(url: GitUrl, client: Client) -> Iterator[None]:
         yield
     except HangupException as error:
         if isinstance(client, SshClient):
-            raise no_repository(url, client.last_words()) from error
+            raise no_repository(url, client.last_stderr()) from error
         raise _broken_off(url) from error
     except BROKEN as error:
         if NOT_OURS in str(error):

@@ -19,8 +19,8 @@ from skypanel.drivers.git.remote.dialing import dial
 
 CONNECT_S = 20.0
 KEEPALIVE_S = 15.0
-LAST_WORDS_S = 2.0
-LAST_WORDS_BYTES = 2000
+LAST_STDERR_S = 2.0
+LAST_STDERR_BYTES = 2000
 
 T = TypeVar("T")
 
@@ -43,10 +43,10 @@ class SshClient(TraditionalGitClient):
     ) -> tuple[Protocol, Callable[[], bool], IO[bytes] | None]:
         return ReceivableProtocol(self._receive, self._send), lambda: False, None
 
-    def last_words(self) -> str:
+    def last_stderr(self) -> str:
         """Return what the server wrote to stderr."""
         with suppress(TimeoutError, OSError, asyncssh.Error):
-            message = self._wait(asyncio.wait_for(self._process.stderr.read(LAST_WORDS_BYTES), LAST_WORDS_S))
+            message = self._wait(asyncio.wait_for(self._process.stderr.read(LAST_STDERR_BYTES), LAST_STDERR_S))
             return " ".join(message.decode(errors="replace").split())
         return ""
 

@@ -21,14 +21,14 @@ _KINDS = (("----->", "heading"), (" !  ", "failure"))
 
 
 @dataclass(frozen=True)
-class Shown:
+class StyledLine:
     """A line: its kind, and its parts. Each part is a pair of class names and text."""
 
     kind: str
     parts: tuple[tuple[str, str], ...]
 
 
-def shown(text: str) -> Shown:
+def parse(text: str) -> StyledLine:
     """Parse the colours of a line."""
     kind = next((kind for start, kind in _KINDS if text.startswith(start)), "")
     parts: list[tuple[str, str]] = []
@@ -39,7 +39,7 @@ def shown(text: str) -> Shown:
             colour, styles = _changed(piece, colour, styles)
         elif piece:
             parts.append((" ".join(filter(None, (colour, *sorted(styles)))), piece))
-    return Shown(kind, tuple(parts))
+    return StyledLine(kind, tuple(parts))
 
 
 def _changed(codes: str, colour: str, styles: frozenset[str]) -> tuple[str, frozenset[str]]:

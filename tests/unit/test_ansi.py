@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from web.colours import shown
+from web import ansi
 
 
 @pytest.mark.parametrize(
@@ -22,12 +22,12 @@ from web.colours import shown
     ],
 )
 def test_colours_become_classes(text, parts):
-    assert list(shown(text).parts) == parts
+    assert list(ansi.parse(text).parts) == parts
 
 
 @pytest.mark.parametrize(("text", "kind"), [("-----> Launching...", "heading"), (" !     Oh dear", "failure"), ("       Done", "")])
 def test_lines_of_the_transcript_have_kinds(text, kind):
-    assert shown(text).kind == kind
+    assert ansi.parse(text).kind == kind
 
 
 CODES = st.from_regex(r"\x1b\[[0-9;:]{0,32}m", fullmatch=True)
@@ -36,6 +36,6 @@ TEXTS = st.text(st.characters(exclude_characters="\x1b"))
 
 @given(st.lists(st.tuples(CODES, TEXTS), max_size=8))
 def test_no_text_is_lost_whatever_the_codes(pieces):
-    found = shown("".join(code + text for code, text in pieces))
+    found = ansi.parse("".join(code + text for code, text in pieces))
     assert "".join(text for _, text in found.parts) == "".join(text for _, text in pieces)
     assert all(name.replace(" ", "").isalnum() or not name for name, _ in found.parts)
