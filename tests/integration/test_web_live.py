@@ -260,7 +260,7 @@ async def test_of_a_long_log_the_page_shows_the_end_and_the_text_all(admin, push
     lines, place = log_of(await text_of(admin, pusher.url))
     assert len(lines) == MANY_LINES
     assert lines[-1] == f"line {MANY_LINES + 499}"
-    assert "501 lines before these are left out" in await text_of(admin, pusher.url)
+    assert "501 earlier lines are not shown" in await text_of(admin, pusher.url)
     assert place == f"{pusher.stream}:1-{MANY_LINES + 501}"
     text = await admin.get(f"{pusher.url}/log")
     assert text.content_type == "text/plain"
