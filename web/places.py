@@ -1,5 +1,6 @@
 """The tabs of the dashboard's places, as pairs of URL and label. A tab is here only if it has a page."""
 
+from skypanel.domain.access import Action, Role, allows
 from skypanel.domain.account import Organization
 
 ACCOUNT_TABS = (
@@ -19,6 +20,14 @@ ADMIN_TABS = (
     ("/admin/queue", "Queue"),
     ("/admin/alerts", "Alerts"),
 )
+ORGANIZATION_TABS = (
+    ("", "Overview", Action.VIEW_MEMBERS),
+    ("/people", "People", Action.VIEW_MEMBERS),
+    ("/usage", "Usage", Action.VIEW_MEMBERS),
+    ("/billing", "Billing", Action.VIEW_WALLET),
+    ("/activity", "Activity", Action.VIEW_ACTIVITY),
+    ("/settings", "Settings", Action.VIEW_MEMBERS),
+)
 
 
 def account_tabs() -> tuple[tuple[str, str], ...]:
@@ -31,6 +40,11 @@ def admin_tabs() -> tuple[tuple[str, str], ...]:
     return ADMIN_TABS
 
 
-def organization_url(_organization: Organization) -> str:
-    """Return where the sidebar's link to an organization leads."""
-    return "/billing"
+def organization_url(organization: Organization) -> str:
+    """Return where an organization's overview is."""
+    return f"/organizations/{organization.id}"
+
+
+def organization_tabs(organization: Organization, role: Role) -> tuple[tuple[str, str], ...]:
+    """Return the tabs of an organization's pages that a role may open."""
+    return tuple((f"{organization_url(organization)}{path}", label) for path, label, needs in ORGANIZATION_TABS if allows(role, needs))

@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from skypanel.domain.access import Role
 from skypanel.domain.account import Account, Organization
+from skypanel.domain.audit_words import words
 from skypanel.domain.log import brief
 from skypanel.domain.session import browser_of
 from skypanel.domain.transcript import size
@@ -68,7 +69,15 @@ def _idempotency_key() -> str:
     return secrets.token_urlsafe(16)
 
 
-_TEMPLATES.filters |= {"ago": ago, "utc": utc, "styled": ansi.parse, "size": size, "brief": brief, "browser": browser_of}
+_TEMPLATES.filters |= {
+    "ago": ago,
+    "utc": utc,
+    "styled": ansi.parse,
+    "size": size,
+    "brief": brief,
+    "browser": browser_of,
+    "action_words": words,
+}
 _GLOBALS: dict[str, Callable[..., object]] = {
     "asset": assets.url,
     "idempotency_key": _idempotency_key,

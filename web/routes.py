@@ -4,15 +4,15 @@ from aiohttp import web
 
 from web import agents, assets, console, internal
 from web.admin import routes as admin
-from web.pages import app, apps, billing, deploy, plans, remote, switcher, transfers
+from web.pages import app, apps, deploy, plans, remote, switcher, transfers
 from web.pages.account import routes as account
+from web.pages.organization import routes as organization
 
 APP = "/apps/{app:[a-z0-9-]{1,30}}"
 _ID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 BUILD = f"{APP}/builds/{{build:{_ID}}}"
 RELEASE = APP + "/releases/{version:[1-9][0-9]{0,8}}"
 
-ORGANIZATION = f"/organizations/{{organization:{_ID}}}"
 STOP = "/nodes/agent/stops/{container:[0-9a-f]{64}}"
 SLUG = "/nodes/agent/slugs/{digest:[0-9a-f]{64}}"
 
@@ -28,11 +28,10 @@ ROUTES = (
     web.get("/", switcher.leads_to("/apps")),
     web.get("/apps", apps.index),
     web.get("/organizations", switcher.leads_to("/admin/organizations")),
-    web.get(ORGANIZATION, switcher.leads_to("/admin/organizations/{organization}")),
     web.get("/nodes", switcher.leads_to("/admin/nodes")),
     web.post("/switch", switcher.switch),
     web.get("/plans", plans.show),
-    web.get("/billing", billing.show),
+    *organization.ROUTES,
     web.post("/transfers", transfers.answer),
     *account.ROUTES,
     web.get(APP, app.show),

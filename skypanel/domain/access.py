@@ -49,6 +49,8 @@ class Action(StrEnum):
     DESTROY_APP = "destroy_app"
     TRANSFER_APP = "transfer_app"
     VIEW_MEMBERS = "view_members"
+    VIEW_ACTIVITY = "view_activity"
+    VIEW_WALLET = "view_wallet"
     MANAGE_MEMBERS = "manage_members"
     MANAGE_OWNERS = "manage_owners"
     RENAME_ORGANIZATION = "rename_organization"
@@ -79,6 +81,8 @@ LEAST_ROLE = {
     # Needed in both organizations: the one that gives the app and the one that gets it.
     Action.TRANSFER_APP: Role.ADMIN,
     Action.VIEW_MEMBERS: Role.VIEWER,
+    Action.VIEW_ACTIVITY: Role.VIEWER,
+    Action.VIEW_WALLET: Role.ADMIN,
     Action.MANAGE_MEMBERS: Role.ADMIN,
     Action.MANAGE_OWNERS: Role.OWNER,
     Action.RENAME_ORGANIZATION: Role.OWNER,

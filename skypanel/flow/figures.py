@@ -67,6 +67,11 @@ async def platform(panel: Panel, by: Account) -> Platform:
 async def one(panel: Panel, by: Account, organization_id: OrganizationId) -> OrganizationFigures:
     """Return one organization with its totals. Raises Denied or NotFound."""
     check_admin(by)
+    return await summary(panel, organization_id)
+
+
+async def summary(panel: Panel, organization_id: OrganizationId) -> OrganizationFigures:
+    """Return one organization with its totals, for its members. Raises NotFound."""
     async with panel.autocommit() as conn:
         return _shown(await organizations.figures_of(conn, organization_id), is_billing=await billing.is_switched_on(conn))
 

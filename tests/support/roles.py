@@ -40,6 +40,8 @@ STANDINGS = (
 TEAM_ACTIONS = {
     Action.CREATE_APP,
     Action.VIEW_MEMBERS,
+    Action.VIEW_ACTIVITY,
+    Action.VIEW_WALLET,
     Action.MANAGE_MEMBERS,
     Action.MANAGE_OWNERS,
     Action.RENAME_ORGANIZATION,
@@ -60,6 +62,8 @@ VERDICTS = {
     Action.DESTROY_APP: "?----xx",
     Action.TRANSFER_APP: "?----xx",
     Action.VIEW_MEMBERS: "???xxxx",
+    Action.VIEW_ACTIVITY: "???xxxx",
+    Action.VIEW_WALLET: "???--xx",
     Action.MANAGE_MEMBERS: "???--xx",
     Action.MANAGE_OWNERS: "???---x",
     Action.RENAME_ORGANIZATION: "???---x",
@@ -247,6 +251,8 @@ API = (
 )
 
 _BUILD, _RELEASE = f"{_APP}/builds/{{build}}", f"{_APP}/releases/{{release}}"
+_ORGANIZATION = "/organizations/{organization}"
+_PEOPLE_PAGE = f"{_ORGANIZATION}/people"
 PAGES = (
     Case("GET", _APP, _VIEW),
     Case("POST", f"{_APP}/rollback", Action.ROLL_BACK, {"version": "1"}, "release.rollback"),
@@ -258,6 +264,18 @@ PAGES = (
     Case("POST", f"{_APP}/remote", _CONFIGURE, {"do": "clear"}, "remote.clear", after="remote"),
     Case("GET", f"{_APP}/console/socket", Action.RUN),
     *(Case("GET", f"{path}{part}", _VIEW) for path in (_BUILD, _RELEASE) for part in ("", "/events", "/log")),
+    *(Case("GET", f"{_ORGANIZATION}{part}", Action.VIEW_MEMBERS) for part in ("", "/people", "/usage", "/usage.csv", "/settings")),
+    Case("GET", f"{_ORGANIZATION}/billing", Action.VIEW_WALLET),
+    Case("GET", f"{_ORGANIZATION}/activity", Action.VIEW_ACTIVITY),
+    Case("POST", _PEOPLE_PAGE, _MANAGE, {"do": "add", "email": _SPARE, "role": "viewer"}, "member.add"),
+    Case("POST", _PEOPLE_PAGE, _OWNERS, {"do": "add", "email": _SPARE, "role": "owner"}, "member.add"),
+    Case("POST", _PEOPLE_PAGE, _MANAGE, {"do": "change", "email": _MATE, "role": "admin"}, "member.change"),
+    Case("POST", _PEOPLE_PAGE, _OWNERS, {"do": "change", "email": _BOSS, "role": "viewer"}, "member.change"),
+    Case("POST", _PEOPLE_PAGE, _MANAGE, {"do": "remove", "email": _MATE}, "member.remove"),
+    Case("POST", _PEOPLE_PAGE, _OWNERS, {"do": "remove", "email": _BOSS}, "member.remove"),
+    Case("POST", _PEOPLE_PAGE, _MANAGE, {"do": "remove", "email": "{me}"}, "member.remove", ONLY_MEMBERS),
+    Case("POST", f"{_ORGANIZATION}/rename", Action.RENAME_ORGANIZATION, {"name": "Acme Works"}, "organization.rename"),
+    Case("POST", f"{_ORGANIZATION}/delete", Action.DELETE_ORGANIZATION, {"confirm": "Acme"}, "organization.delete", after="no apps"),
     Case("POST", "/transfers", _TRANSFER, {"id": "{transfer}", "answer": "accepted"}, "app.transfer", after="offer", **_OWN),
     Case("POST", "/transfers", _TRANSFER, {"id": "{transfer}", "answer": "declined"}, "app.decline", after="offer", **_OWN),
 )

@@ -149,7 +149,8 @@ async def make_world(stage):
     async with panel.transaction() as conn:
         [build] = await builds.recent(conn, app.id, 5)
     names = {name: account.email for name, account in others.items()} | {
-        "app": app.name, "team": team.name, "type": "web", "dyno": "web.1", "release": "1", "build": str(build.id), "feature": "preboot",
+        "app": app.name, "team": team.name, "organization": str(team.id), "type": "web",
+        "dyno": "web.1", "release": "1", "build": str(build.id), "feature": "preboot",
         "collaborator": "{guest}", "member": "{mate}", "password": PASSWORD, "secret": SECRET, "typed": TYPED, "url": URL,
         "account": "{spare}",
     }  # fmt: skip

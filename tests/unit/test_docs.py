@@ -94,9 +94,12 @@ ROWS = {
     "Rename an app": Action.RENAME_APP,
     "Destroy an app": Action.DESTROY_APP,
     "Give an app to another organization, or offer it to somebody": Action.TRANSFER_APP,
-    "See the organization and its members": Action.VIEW_MEMBERS,
+    "See the organization, its members, usage and costs": Action.VIEW_MEMBERS,
+    "See what was done in the organization": Action.VIEW_ACTIVITY,
+    "See the wallet": Action.VIEW_WALLET,
     "Add, change and remove members": Action.MANAGE_MEMBERS,
     "Make and unmake owners": Action.MANAGE_OWNERS,
+    "Rename the organization": Action.RENAME_ORGANIZATION,
     "Delete the organization": Action.DELETE_ORGANIZATION,
 }
 SEEN = {Action.VIEW_APP, Action.FETCH, Action.VIEW_MEMBERS}

@@ -1,0 +1,53 @@
+"""What the audit log's actions are called on pages."""
+
+from collections.abc import Mapping
+
+from skypanel.domain.audit import AuditAction
+
+# Those that concern an app, then the others that concern an organization.
+OF_APPS: Mapping[str, str] = {
+    AuditAction.APP_CREATE: "Created the app",
+    AuditAction.APP_PUSH: "Pushed",
+    AuditAction.BUILD_REQUEST: "Requested a build",
+    AuditAction.BUILD_CANCEL: "Cancelled a build",
+    AuditAction.UPLOAD_OFFER: "Began an upload",
+    AuditAction.UPLOAD_TAKE: "Uploaded an archive",
+    AuditAction.RELEASE_ROLLBACK: "Rolled back",
+    AuditAction.CONFIG_CHANGE: "Changed config vars",
+    AuditAction.APP_SCALE: "Scaled dynos",
+    AuditAction.APP_RESTART: "Restarted dynos",
+    AuditAction.DYNO_RUN: "Ran a one-off dyno",
+    AuditAction.DYNO_STOP: "Stopped dynos",
+    AuditAction.APP_MAINTENANCE: "Changed maintenance mode",
+    AuditAction.APP_HEALTH: "Changed the health check",
+    AuditAction.APP_BUILDPACKS: "Changed the buildpacks",
+    AuditAction.REMOTE_CHOOSE: "Set the git URL",
+    AuditAction.REMOTE_CLEAR: "Cleared the git URL",
+    AuditAction.DEPLOY_KEY_ADD: "Made a deploy key",
+    AuditAction.COLLABORATOR_ADD: "Gave access to a collaborator",
+    AuditAction.COLLABORATOR_REMOVE: "Removed a collaborator",
+    AuditAction.APP_RENAME: "Renamed the app",
+    AuditAction.APP_OFFER: "Offered the app",
+    AuditAction.APP_WITHDRAW: "Withdrew an offer",
+    AuditAction.APP_DECLINE: "Declined an offer",
+    AuditAction.APP_TRANSFER: "Transferred the app",
+    AuditAction.APP_DESTROY: "Destroyed the app",
+}
+OF_ORGANIZATIONS: Mapping[str, str] = {
+    **OF_APPS,
+    AuditAction.MEMBER_ADD: "Added a member",
+    AuditAction.MEMBER_CHANGE: "Changed a member's role",
+    AuditAction.MEMBER_REMOVE: "Removed a member",
+    AuditAction.ACCOUNT_INVITE: "Sent an invitation again",
+    AuditAction.ORGANIZATION_CREATE: "Created the organization",
+    AuditAction.ORGANIZATION_RENAME: "Renamed the organization",
+    AuditAction.ORGANIZATION_SUSPEND: "Suspended the apps",
+    AuditAction.ORGANIZATION_RESUME: "Resumed the apps",
+    AuditAction.WALLET_CREDIT: "Changed the balance",
+    AuditAction.WALLET_BILL: "Changed whether it pays",
+}
+
+
+def words(action: str) -> str:
+    """Return what an action is called: in words, or by its own name if it has none."""
+    return OF_ORGANIZATIONS.get(action, action)

@@ -1,0 +1,51 @@
+"""Charts as shapes that templates draw as SVG."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+WIDTH, HEIGHT = 720, 160
+_STEPS = (Decimal(1), Decimal(2), Decimal(5), Decimal(10))
+_LINES = 2
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A rectangle, in units of the drawing, with a text that describes it."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    label: str
+
+
+@dataclass(frozen=True)
+class BarChart:
+    """A drawing of WIDTH x HEIGHT. `lines` are the heights of the horizontal lines, with their values."""
+
+    bars: Sequence[Bar]
+    lines: Sequence[tuple[float, Decimal]]
+    width: int = WIDTH
+    height: int = HEIGHT
+
+
+def bars(values: Sequence[tuple[str, Decimal]]) -> BarChart:
+    """Return a chart with a bar for each labelled value, none of them negative."""
+    top = nice(max((value for _, value in values), default=Decimal(0)))
+    step = WIDTH / max(1, len(values))
+    drawn = [_bar(number * step, step, float(value / top) * HEIGHT, label) for number, (label, value) in enumerate(values)]
+    marks = [top * number / _LINES for number in range(1, _LINES + 1)]
+    return BarChart(drawn, [(round(HEIGHT - float(mark / top) * HEIGHT, 2), mark) for mark in marks])
+
+
+def nice(largest: Decimal) -> Decimal:
+    """Return the smallest of 1, 2 and 5 times a power of ten that is not less than a number; 1 for zero."""
+    if largest <= 0:
+        return Decimal(1)
+    unit = Decimal(1).scaleb(largest.adjusted())
+    return next(step * unit for step in _STEPS if step * unit >= largest)
+
+
+def _bar(x: float, step: float, height: float, label: str) -> Bar:
+    return Bar(round(x + step * 0.1, 2), round(HEIGHT - height, 2), round(step * 0.8, 2), round(height, 2), label)

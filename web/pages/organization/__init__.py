@@ -1,0 +1,1 @@
+"""The pages of an organization, for its members."""

@@ -1,0 +1,30 @@
+"""Pages of long lists, newest first: where one begins by its URL, and the URLs of its neighbours."""
+
+from aiohttp import web
+
+from skypanel.domain.errors import Invalid
+from skypanel.domain.paging import Cursor, Page, T
+
+
+def cursor(request: web.Request) -> Cursor:
+    """Return where a page begins, by its query. Raises Invalid."""
+    before, after = (_number(request.query.get(name, "")) for name in ("before", "after"))
+    return Cursor(before, after)
+
+
+def neighbours(request: web.Request, shown: Page[T]) -> dict[str, str | None]:
+    """Return the URLs of the newer and the older page, with the same filter; None at an end."""
+    return {"newer": _url(request, "after", shown.newer), "older": _url(request, "before", shown.older)}
+
+
+def _url(request: web.Request, name: str, key: int | None) -> str | None:
+    if key is None:
+        return None
+    kept = {other: value for other, value in request.query.items() if other not in {"before", "after"}}
+    return str(request.rel_url.with_query(kept | {name: str(key)}))
+
+
+def _number(text: str) -> int | None:
+    if text and not (text.isascii() and text.isdigit() and len(text) <= 18):  # noqa: PLR2004 - a bigint
+        raise Invalid("There is no such page.", "Go back to the first one.")
+    return int(text) if text else None
