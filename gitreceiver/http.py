@@ -48,7 +48,7 @@ STATUS: dict[type[SkyPanelError], int] = {
 SIGN_IN = 'Basic realm="SkyPanel", charset="UTF-8"'
 HOW = (
     "Use an API token as the password, with any user name. `heroku authorizations:create` makes one, "
-    "or an administrator: `skypanel tokens add --for` and your address."
+    "or an administrator: `skypanel tokens add --for` with your address."
 )
 
 Authenticate = Callable[[str, Service], Awaitable[Account | None]]

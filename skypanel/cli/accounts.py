@@ -110,7 +110,7 @@ def promote_account(email: str) -> None:
 @click.argument("email")
 def demote_account(email: str) -> None:
     """Take the administrator's rights from an account."""
-    _change(email, people_flow.demote, "is no administrator")
+    _change(email, people_flow.demote, "is no longer an administrator")
 
 
 def _show_link(panel: Panel, invitation: Invitation) -> None:
@@ -171,7 +171,7 @@ def remove_key(fingerprint: str, whose: str | None) -> None:
 
     async def act(panel: Panel, owner: Account, by: Account) -> None:
         if not await accounts_flow.remove_key(panel, owner, fingerprint, by=by):
-            raise NotFound(f"{owner.email} has no key {fingerprint}.", f"`skypanel keys list --for {owner.email}` lists them.")
+            raise NotFound(f"{owner.email} has no key {fingerprint}.", f"Run `skypanel keys list --for {owner.email}` to list them.")
         click.echo(f"Removed {fingerprint}")
 
     _about(whose, act)
@@ -227,7 +227,7 @@ def revoke_token(token_id: str, whose: str | None) -> None:
 
     async def act(panel: Panel, owner: Account, by: Account) -> None:
         if not await accounts_flow.revoke_token(panel, owner, TokenId(wanted), by=by):
-            raise NotFound(f"{owner.email} has no token {token_id}.", f"`skypanel tokens list --for {owner.email}` lists them.")
+            raise NotFound(f"{owner.email} has no token {token_id}.", f"Run `skypanel tokens list --for {owner.email}` to list them.")
         click.echo("Revoked.")
 
     _about(whose, act)

@@ -98,12 +98,12 @@ def _dyno_row(dyno: Dyno) -> tuple[str, ...]:
 @click.command()
 @click.argument("app")
 @click.argument("quantities", nargs=-1, required=True, metavar="TYPE=QUANTITY...")
-@click.option("--confirm", metavar="APP", help="The app's name once more, to stop its last web dyno.")
+@click.option("--confirm", metavar="APP", help="The app's name again, to confirm that its last web dyno stops.")
 def scale(app: str, quantities: tuple[str, ...], confirm: str | None) -> None:
     """Set how many dynos of each process type run: skypanel scale hello web=2."""
     wanted = dict(_quantity(text) for text in quantities)
     if wanted.get(WEB) == 0:
-        asking.confirm(app, confirm, f"{app} answers no request any more once it has no web dyno.")
+        asking.confirm(app, confirm, f"{app} stops serving requests once it has no web dyno.")
     _change(app, Action.SCALE_APP, lambda panel, found, by: scale_flow.scale(panel, found, wanted, by))
 
 

@@ -50,7 +50,7 @@ def _row(entry: PlanEntry, money: Money) -> tuple[str, ...]:
 @click.option("--cpu", "cpu_cores", required=True, metavar="CORES", help="CPU cores of one dyno, such as 0.5.")
 @click.option("--memory", "memory_mib", required=True, metavar="MIB", help="Memory of one dyno in MiB, such as 512.")
 @click.option("--dynos", "max_replicas", required=True, metavar="NUMBER", help="How many dynos of a process type there may be.")
-@click.option("--price", "hourly_price", required=True, metavar="AMOUNT", help="What a dyno costs an hour, such as 0.0200.")
+@click.option("--price", "hourly_price", required=True, metavar="AMOUNT", help="The price of a dyno per hour, such as 0.0200.")
 def add_plan(**fields: str) -> None:
     """Add a plan that apps can choose."""
     offer = read_offer(fields)
@@ -67,7 +67,7 @@ def add_plan(**fields: str) -> None:
 @click.option("--cpu", "cpu_cores", metavar="CORES", help="CPU cores of one dyno.")
 @click.option("--memory", "memory_mib", metavar="MIB", help="Memory of one dyno in MiB.")
 @click.option("--dynos", "max_replicas", metavar="NUMBER", help="How many dynos of a process type there may be.")
-@click.option("--price", "hourly_price", metavar="AMOUNT", help="What a dyno costs an hour.")
+@click.option("--price", "hourly_price", metavar="AMOUNT", help="The price of a dyno per hour.")
 def change_plan(name: str, **options: str | None) -> None:
     """Make a new version of a plan. Apps stay on the version that they have, until they are moved."""
     changes = {key: text for key, text in options.items() if text is not None}

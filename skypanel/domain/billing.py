@@ -200,7 +200,7 @@ def money(amount: Decimal, currency: str, decimals: int = DECIMALS) -> str:
 def read_currency(text: str) -> str:
     """Return `text` if it is a code of ISO 4217, or a symbol. Raises Invalid."""
     if not _CODE.fullmatch(text) and not _is_symbol(text):
-        raise Invalid(f"{printable(text)} is no currency.", "Write a code of ISO 4217, such as EUR, or a symbol, such as $.")
+        raise Invalid(f"{printable(text)} is not a currency.", "Write a code of ISO 4217, such as EUR, or a symbol, such as $.")
     return text
 
 

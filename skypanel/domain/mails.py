@@ -39,7 +39,7 @@ def address_taken(to: str) -> Mail:
 
 def address_changed(to: str, new: str) -> Mail:
     """Tell the old address of an account that it has another one."""
-    text = f"Your account on SkyPanel has the address {new} now. If that was not you, tell an administrator of the panel at once.\n"
+    text = f"Your account on SkyPanel now has the address {new}. If that was not you, tell an administrator of the panel immediately.\n"
     return Mail(to, "Your address on SkyPanel was changed", text)
 
 

@@ -52,5 +52,7 @@ def check_name(name: str) -> str:
     """Return the name of a passkey. Raises Invalid."""
     name = name.strip()
     if not name or not name.isprintable() or len(name) > MAX_NAME:
-        raise Invalid("This is no name of a passkey.", f"Write up to {MAX_NAME} characters that say where it is: a laptop, a phone.")
+        raise Invalid(
+            "This is not a valid name of a passkey.", f"Write up to {MAX_NAME} characters that say where it is: a laptop, a phone."
+        )
     return name

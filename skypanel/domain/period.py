@@ -63,5 +63,5 @@ def _day(text: str) -> datetime:
         found = None
     # Long before and after, there are no days to add or subtract.
     if found is None or not 2000 <= found.year < 3000:  # noqa: PLR2004
-        raise Invalid(f"{printable(text)} is no day.", "Write both days like this: 2026-11-30")
+        raise Invalid(f"{printable(text)} is not a day.", "Write both days like this: 2026-11-30")
     return found

@@ -120,7 +120,7 @@ def read_offer(fields: Mapping[str, str]) -> PlanOffer:
     """Parse a plan that was typed: name, cpu_cores, memory_mib, max_replicas and hourly_price. Raises Invalid."""
     name = fields["name"]
     if not _NAME.fullmatch(name):
-        raise Invalid(f"{printable(name)} is no name of a plan.", "Use up to 40 letters, digits, dashes and underscores.")
+        raise Invalid(f"{printable(name)} is not a valid plan name.", "Use up to 40 letters, digits, dashes and underscores.")
     cores = _number(fields["cpu_cores"], _CORES, float, "a number of CPU cores", (0.05, MAX_CPU_CORES))
     memory = _number(fields["memory_mib"], _WHOLE, int, "an amount of memory in MiB", (MIN_MEMORY_MIB, MAX_MEMORY_MIB))
     replicas = _number(fields["max_replicas"], _WHOLE, int, "a number of dynos", (1, MAX_DYNOS))
@@ -136,7 +136,7 @@ def _number(text: str, pattern: re.Pattern[str], kind: Callable[[str], T], what:
 
 def _price(text: str) -> Decimal:
     if not _PRICE.fullmatch(text):
-        raise Invalid(f"{printable(text)} is no price of an hour.", "Write it like this: 0.0200, with up to 4 decimals.")
+        raise Invalid(f"{printable(text)} is not a price per hour.", "Write it like this: 0.0200, with up to 4 decimals.")
     return Decimal(text)
 
 
@@ -146,5 +146,5 @@ def in_use(name: str, uses: Sequence[PlanUse]) -> Conflict:
     more = f" and {len(uses) - MAX_LISTED_APPS} more" if len(uses) > MAX_LISTED_APPS else ""
     return Conflict(
         f"The plan {name} cannot be deleted: {len(uses)} app{' is' if len(uses) == 1 else 's are'} on it: {named}{more}.",
-        "Move them to another plan first, or retire this one: then no app can choose it any more.",
+        "Move them to another plan first, or retire this one, so that no app can choose it.",
     )

@@ -43,7 +43,7 @@ async def cancel(panel: Panel, by: Account, kind: JobKind, job_id: UUID) -> App:
         job = await builds.get(conn, BuildId(job_id)) if kind is JobKind.BUILD else await rollouts.get(conn, RolloutId(job_id))
         app = await apps.get(conn, job.app_id)
     if not await (_cancel_build if kind is JobKind.BUILD else _cancel_rollout)(panel, app, job_id, by):
-        raise Conflict(f"This {kind} of {app.name} has ended already.", "Look at the queue again.")
+        raise Conflict(f"This {kind} of {app.name} has ended already.", "Check the queue again.")
     return app
 
 

@@ -114,4 +114,4 @@ async def _use_up(conn: Connection, challenge: str, expires_at: datetime) -> Non
 
 
 def _old() -> Invalid:
-    return Invalid("This took too long, or was answered already.", "Load the page again, and try once more.")
+    return Invalid("This took too long, or was answered already.", "Reload the page, then try again.")

@@ -94,5 +94,5 @@ async def confirm(panel: Panel, account: Account, password: str, address: str) -
     attempt, before = await attempts.begin(panel, digest(f"signed in {account.id}"), network(address), is_known=True)
     if not await panel.passwords.verify(kept, password):
         await attempts.fail(panel, account, before)
-        raise Denied("This is not your current password.", "Look for typing errors.")
+        raise Denied("This is not your current password.", "Type it again.")
     await attempts.end(panel, attempt)

@@ -130,7 +130,7 @@ async def choose(conn: Connection, name: str) -> Plan:
     """Return the newest version of a plan for an app. Raises NotFound for an unknown plan, Conflict for a retired one."""
     plan = await _find(conn, name)
     if await plans.is_retired(conn, plan.name):
-        raise Conflict(f"The plan {plan.name} is not offered any more.", "Choose another plan.")
+        raise Conflict(f"The plan {plan.name} is no longer offered.", "Choose another plan.")
     return plan
 
 

@@ -43,7 +43,7 @@ async def end(panel: Panel, account: Account, session_id: SessionId) -> None:
     """End one of the account's sessions. Raises NotFound."""
     async with panel.transaction() as conn:
         if not await sign_ins.end_one(conn, account.id, session_id):
-            raise NotFound("This browser is not signed in any more.", "The list shows those that are.")
+            raise NotFound("This browser is no longer signed in.", "The list shows those that are.")
         await audit.record(conn, AuditAction.ACCOUNT_END_SESSIONS, account, sessions=1)
 
 

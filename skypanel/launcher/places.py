@@ -100,7 +100,7 @@ def _own_folder(path: Path) -> Iterator[Path]:
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         if os.fstat(descriptor).st_uid != os.geteuid():
-            sys.exit(f"{path} is not the launcher's own. Delete it: all that belongs in it is made anew.")
+            sys.exit(f"{path} is not the launcher's own. Delete it: the launcher recreates its content.")
         os.fchmod(descriptor, 0o700)
         yield Path(f"/proc/{os.getpid()}/fd/{descriptor}")
     finally:

@@ -264,7 +264,7 @@ def _translated(connection: aiopg.Connection) -> Iterator[None]:
     except errors.UniqueViolation as error:
         raise Conflict("There is one of that name already.", "Choose another.") from error
     except (errors.ForeignKeyViolation, errors.RestrictViolation) as error:
-        raise Conflict("What this belongs to is gone, or something still needs it.", "Look again, then try again.") from error
+        raise Conflict("The resource no longer exists, or something still needs it.", "Reload it, then try again.") from error
     except errors.CheckViolation as error:
         raise Invalid("A value is outside of what is allowed.") from error
     except extensions.TransactionRollbackError as error:

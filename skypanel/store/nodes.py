@@ -57,7 +57,7 @@ async def by_name(conn: Connection, name: str) -> Node:
     """Return the node with this name. Raises NotFound."""
     row = await conn.first(select(nodes).where(nodes.c.name == name))
     if row is None:
-        raise NotFound(f"There is no node {name}.", "`skypanel nodes` lists them.")
+        raise NotFound(f"There is no node {name}.", "Run `skypanel nodes` to list them.")
     return _read(row)
 
 
@@ -137,7 +137,7 @@ async def set_member(conn: Connection, node_id: NodeId, member_id: str) -> None:
     try:
         await conn.execute(_of(node_id).values(member=member_id, joined_at=func.clock_timestamp()))
     except Conflict as error:
-        raise Conflict("Another node is the same machine.", "`skypanel nodes` lists them; remove one of the two.") from error
+        raise Conflict("Another node is the same machine.", "Run `skypanel nodes` to list them, and remove one of the two.") from error
 
 
 async def set_token(conn: Connection, node_id: NodeId, digest: str) -> None:

@@ -76,7 +76,7 @@ async def entries(conn: Connection) -> list[PlanEntry]:
 
 
 async def is_retired(conn: Connection, name: str) -> bool:
-    """Whether a plan is not offered any more. Raises NotFound."""
+    """Whether a plan is no longer offered. Raises NotFound."""
     statement = select(plans.c.retired_at).where(func.lower(plans.c.name) == name.lower())
     return (await found(conn, statement, "plan")).retired_at is not None
 

@@ -158,7 +158,7 @@ class TestAdding:
             await nodes_flow.add(stage.panel, member, "two", ADDRESS, 22, "root", SecretKind.KEY, "a key")
 
     async def test_a_node_that_is_not_there_is_not_found(self, stage):
-        with pytest.raises(NotFound, match="`skypanel nodes` lists them"):
+        with pytest.raises(NotFound, match="Run `skypanel nodes` to list them"):
             await nodes_flow.drain(stage.panel, stage.admin, "nowhere")
 
 

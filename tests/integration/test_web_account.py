@@ -53,7 +53,7 @@ async def test_keys_are_added_listed_and_removed(admin, stage):
     assert "never" in page
     await accounts.pusher(stage.panel, key.fingerprint)
     assert "never" not in await admin.page("/account/keys")
-    for words in ("nobody can push by it", "removed before"):
+    for words in ("it can no longer push", "removed before"):
         assert words in await told(admin, await admin.send("/account/keys/remove", page="/account/keys", fingerprint=key.fingerprint))
     assert await accounts.keys_of(stage.panel, stage.admin) == []
 

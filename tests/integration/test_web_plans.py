@@ -67,9 +67,9 @@ async def test_one_in_use_is_kept_and_names_its_apps(admin, stage, app):
     ("change", "said"),
     [
         ({"name": "hobby"}, "There is a plan hobby already."),
-        ({"name": "<script>"}, "is no name of a plan."),
+        ({"name": "<script>"}, "is not a valid plan name."),
         ({"memory_mib": "1e9"}, "is not an amount of memory in MiB."),
-        ({"hourly_price": "-1"}, "is no price of an hour."),
+        ({"hourly_price": "-1"}, "is not a price per hour."),
         ({"cpu_cores": ""}, "is not a number of CPU cores."),
     ],
 )

@@ -85,7 +85,7 @@ async def test_an_account_is_disabled_enabled_promoted_and_demoted(admin, new_cl
     await hers.page("/account")
     for button, shown in (
         ("promote", "state administrator"),
-        ("demote", "ada@example.com is no administrator"),
+        ("demote", "ada@example.com is no longer an administrator"),
         ("disable", "state disabled"),
     ):
         assert (await admin.send(place(ada), page=place(ada), do=button)).status == 303

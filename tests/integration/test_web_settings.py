@@ -59,7 +59,7 @@ async def test_what_is_wrong_stands_beside_its_field_and_nothing_is_saved(admin,
     page = re.sub(r"\s+", " ", await response.text())
     assert response.status == 422
     assert 'name="currency" value="&lt;script&gt;"' in page
-    for key, said in (("currency", "is no currency."), ("starting_credit", "is negative.")):
+    for key, said in (("currency", "is not a currency."), ("starting_credit", "is negative.")):
         assert said in page.partition(f'id="{key}-error">')[2].partition("</span>")[0]
     assert await values(stage) == before
 

@@ -25,7 +25,7 @@ CHANGES: Mapping[str, tuple[Change, str]] = {
     "disable": (people.disable, "is disabled, and signed out everywhere."),
     "enable": (people.enable, "is enabled."),
     "promote": (people.promote, "is an administrator."),
-    "demote": (people.demote, "is no administrator any more."),
+    "demote": (people.demote, "is no longer an administrator."),
 }
 
 
@@ -68,7 +68,7 @@ async def change(request: web.Request) -> web.Response:
 
 def _wanted(button: str) -> tuple[Change, str]:
     if button not in CHANGES:
-        raise Invalid("This is nothing that can be done to an account.", "Use one of the buttons on the page.")
+        raise Invalid("This is not an action of an account.", "Use one of the buttons on the page.")
     return CHANGES[button]
 
 

@@ -65,7 +65,7 @@ async def _change(panel: Panel, by: Account, name: str, wanted: str, fields: for
         plan = await plans.change(panel, by, read_offer({**_typed(fields), "name": entry.plan.name}))
         return f"{PATH}/{plan.name}", f"{plan.name} has version {plan.version}. Apps on an older one keep it until they are moved."
     if wanted not in CHANGES:
-        raise Invalid("This is nothing that can be done to a plan.", "Choose a button of the page.")
+        raise Invalid("This is not an action of a plan.", "Choose a button of the page.")
     if wanted == "delete":
         check_confirmed(name, fields.get("confirm", ""))
     act, said = CHANGES[wanted]

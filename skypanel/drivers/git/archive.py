@@ -127,7 +127,7 @@ def _urls(modules: bytes) -> dict[str, str]:
         config = ConfigFile.from_file(BytesIO(modules), expand_includes=False)
         return {_text(path): _text(url) for path, url, _ in parse_submodules(config)}
     except ValueError as error:
-        raise Invalid(f".gitmodules cannot be read: {printable(str(error), 200)}.", "Look at it with: git submodule status") from error
+        raise Invalid(f".gitmodules cannot be read: {printable(str(error), 200)}.", "Check it with: git submodule status") from error
 
 
 def walk(store: BoundedStore, commit: str, at: bytes = b"") -> Iterator[Entry]:

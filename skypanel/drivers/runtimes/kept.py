@@ -72,7 +72,7 @@ class KeptRuntimes:
             while chunk := await process.stdout.read(_BLOCK_BYTES):
                 yield chunk
             if await process.wait() != 0:
-                raise Unavailable(f"What is kept of {runtime.name} could not be read.", "Push again.")
+                raise Unavailable(f"The cached copy of {runtime.name} could not be read.", "Push again.")
         finally:
             if process.returncode is None:
                 process.kill()

@@ -36,7 +36,7 @@ async def remove(request: web.Request) -> web.Response:
     """Remove a key."""
     visitor, fields = await session.visitor(request), await forms.read(request)
     removed = await accounts.remove_key(request.app[PANEL], visitor.account, fields.get("fingerprint", ""), by=visitor.account)
-    return done(request, PATH, "The key is removed: nobody can push by it any more." if removed else "That key was removed before.")
+    return done(request, PATH, "The key is removed: it can no longer push." if removed else "That key was removed before.")
 
 
 def _text(fields: forms.Fields) -> str:

@@ -32,7 +32,7 @@ async def change(request: web.Request) -> web.Response:
     visitor, fields = await session.visitor(request), await forms.read(request)
     button = BUTTONS.get(fields.get("do", ""))
     if button is None:
-        raise Invalid("This is nothing that can be done here.", "Choose a button of the page.")
+        raise Invalid("This is not an action of this page.", "Choose a button of the page.")
     action, message = button
     try:
         codes = await action(request, visitor, fields.get("code", ""))
@@ -78,7 +78,7 @@ async def remove_passkey(request: web.Request) -> web.Response:
     except ValueError:
         raise Invalid("This names no passkey.", "Choose one of the list.") from None
     await passkeys.remove(request.app[PANEL], visitor.account, passkey_id)
-    return done(request, PATH, "The passkey is removed: nobody can sign in by it any more.")
+    return done(request, PATH, "The passkey is removed: it can no longer sign in.")
 
 
 async def _begin(request: web.Request, visitor: Visitor, _code: str) -> Codes:

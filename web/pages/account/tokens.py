@@ -56,7 +56,7 @@ def _read(fields: forms.Fields) -> tuple[str, Scope, timedelta | None]:
     if not description or not description.isprintable() or len(description) > MAX_DESCRIPTION:
         raise Invalid("This token has no description.", f"Say in up to {MAX_DESCRIPTION} characters what it is for: CI, a laptop.")
     if fields.get("scope") not in SCOPES:
-        raise Invalid("This is no scope of a token.", f"Choose one of {', '.join(SCOPES)}.")
+        raise Invalid("This is not the scope of a token.", f"Choose one of {', '.join(SCOPES)}.")
     if fields.get("days", "") not in LIVES:
         raise Invalid("A token cannot last that long.", "Choose one of the list.")
     return description, Scope(fields["scope"]), LIVES[fields.get("days", "")]
