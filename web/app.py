@@ -4,7 +4,7 @@ from aiohttp import web
 
 from skypanel.ports.panel import Panel
 from skypanel.settings import Settings
-from web import internal, live
+from web import changes, internal, live
 from web.consoles import Consoles
 from web.keys import ACCESS_CHECKS, CONSOLES, KEEPALIVE_S, PANEL, PENDING_RUNS, SETTINGS, STREAMS
 from web.middleware import MIDDLEWARES, add_headers
@@ -19,6 +19,7 @@ def create_app(panel: Panel, settings: Settings, *, keepalive_s: float = DEFAULT
     """Return the application of an open panel. A silent event stream sends a comment every `keepalive_s` seconds."""
     app = web.Application(middlewares=MIDDLEWARES)
     app[PANEL], app[SETTINGS], app[KEEPALIVE_S], app[STREAMS] = panel, settings, keepalive_s, set()
+    app[changes.WATCHER] = changes.Watcher()
     app[ACCESS_CHECKS], app[PENDING_RUNS], app[internal.LAST_SERVED] = {}, PendingRuns(), internal.LastServed()
     app[CONSOLES] = Consoles()
     app.on_response_prepare.append(add_headers)

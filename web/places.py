@@ -10,6 +10,7 @@ ACCOUNT_TABS = (
     ("/account/security", "Security"),
     ("/account/sessions", "Sessions"),
 )
+APP_TABS = (("", "Overview"), ("/settings", "Settings"))
 ADMIN_TABS = (
     ("/admin", "Overview"),
     ("/admin/people", "People"),
@@ -28,6 +29,11 @@ ORGANIZATION_TABS = (
     ("/activity", "Activity", Action.VIEW_ACTIVITY),
     ("/settings", "Settings", Action.VIEW_MEMBERS),
 )
+
+
+def app_tabs(name: str) -> tuple[tuple[str, str], ...]:
+    """Return the tabs of an app's pages."""
+    return tuple((f"/apps/{name}{path}", label) for path, label in APP_TABS)
 
 
 def account_tabs() -> tuple[tuple[str, str], ...]:

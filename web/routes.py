@@ -2,9 +2,9 @@
 
 from aiohttp import web
 
-from web import agents, assets, console, internal
+from web import agents, assets, changes, console, internal
 from web.admin import routes as admin
-from web.pages import app, apps, deploy, plans, remote, switcher, transfers
+from web.pages import app, app_settings, apps, deploy, plans, remote, switcher, transfers
 from web.pages.account import routes as account
 from web.pages.organization import routes as organization
 
@@ -29,12 +29,21 @@ ROUTES = (
     web.get("/apps", apps.index),
     web.get("/organizations", switcher.leads_to("/admin/organizations")),
     web.get("/nodes", switcher.leads_to("/admin/nodes")),
+    web.get("/changes", changes.of_apps, allow_head=False),
+    web.get("/apps/new", apps.new),
+    web.post("/apps/new", apps.create),
+    web.get("/apps/new/check", apps.check_name),
     web.post("/switch", switcher.switch),
     web.get("/plans", plans.show),
     *organization.ROUTES,
     web.post("/transfers", transfers.answer),
     *account.ROUTES,
     web.get(APP, app.show),
+    web.get(f"{APP}/changes", changes.of_app, allow_head=False),
+    web.get(f"{APP}/settings", app_settings.show),
+    web.post(f"{APP}/settings", app_settings.change),
+    web.post(f"{APP}/restart", app.restart),
+    web.post(f"{APP}/maintenance", app.maintain),
     web.post(f"{APP}/rollback", app.roll_back),
     web.get(f"{APP}/remote", remote.show),
     web.post(f"{APP}/remote", remote.change),

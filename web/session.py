@@ -10,7 +10,7 @@ from yarl import URL
 
 from skypanel.domain.access import Role
 from skypanel.domain.account import Account, Organization
-from skypanel.domain.errors import Denied
+from skypanel.domain.errors import Denied, Invalid
 from skypanel.domain.life import SESSION_LIFE
 from skypanel.flow import accounts, organizations
 from web.keys import ACTOR, PANEL, origin
@@ -34,6 +34,13 @@ class Visitor:
     session: str
     organizations: Sequence[tuple[Organization, Role]] = ()
     acting_for: Organization | None = None
+
+    def organization(self, id_: str) -> Organization:
+        """Return the one of the visitor's organizations that a form names. Raises Invalid."""
+        found = next((each for each, _ in self.organizations if str(each.id) == id_), None)
+        if found is None:
+            raise Invalid("This is not one of your organizations.", "Choose one of the list.")
+        return found
 
 
 async def visitor(request: web.Request) -> Visitor:

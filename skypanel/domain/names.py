@@ -5,7 +5,7 @@ import re
 from skypanel.domain.errors import Invalid
 
 RESERVED_NAMES = frozenset(
-    {"admin", "api", "dashboard", "git", "localhost", "mail", "ns1", "ns2", "panel", "skypanel", "smtp", "ssh", "status", "www"}
+    {"admin", "api", "dashboard", "git", "localhost", "mail", "new", "ns1", "ns2", "panel", "skypanel", "smtp", "ssh", "status", "www"}
 )
 MAX_NAME_LENGTH = 30
 MAX_EMAIL_LENGTH = 254

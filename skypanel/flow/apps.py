@@ -45,6 +45,13 @@ async def create(
     return app
 
 
+async def check_name(panel: Panel, name: str) -> None:
+    """Raise Invalid for a bad name, Conflict for a taken one."""
+    names.check_app_name(name)
+    if await named(panel, name) is not None:
+        raise Conflict(f"The name {name} is taken.", "Choose another one.")
+
+
 async def check_creator(panel: Panel, by: Account, name: str) -> None:
     """Raise as `create` would if the account may not create an app in its first organization."""
     async with panel.autocommit() as conn:
@@ -108,10 +115,10 @@ async def role(panel: Panel, app: App, account: Account) -> Role | None:
         return await collaborators.role(conn, app, account.id)
 
 
-async def overview(panel: Panel, account: Account, *, after: str = "", limit: int | None = None) -> list[AppOverview]:
-    """Return the account's apps with their releases and dynos, in order of name, starting after the name `after`, at most `limit`."""
+async def overview(panel: Panel, account: Account) -> list[AppOverview]:
+    """Return the account's apps with their releases and dynos, in order of name."""
     async with panel.autocommit() as conn:
-        owned = await apps.of(conn, account.id, after=after, limit=limit)
+        owned = await apps.of(conn, account.id)
         live = await releases.by_ids(conn, [app.current_release_id for app in owned if app.current_release_id])
         deploying = await deploys.open_among(conn, [app.id for app in owned])
     dynos: dict[AppId, list[Dyno]] = defaultdict(list)
@@ -127,6 +134,22 @@ async def overview(panel: Panel, account: Account, *, after: str = "", limit: in
         )
         for app in owned
     ]
+
+
+async def visible_ids(panel: Panel, account: Account) -> set[AppId]:
+    """Return the ids of the apps that the account may see."""
+    async with panel.autocommit() as conn:
+        return await apps.ids_of(conn, account.id)
+
+
+async def summary(panel: Panel, app: App, account: Account) -> tuple[Role | None, AppOverview]:
+    """Return the account's role on an app, and the app with its release and dynos."""
+    dynos = sorted(await panel.scheduler.dynos(app.id), key=lambda dyno: dyno.key)
+    async with panel.autocommit() as conn:
+        role = await collaborators.role(conn, app, account.id)
+        release = await releases.get(conn, app.current_release_id) if app.current_release_id else None
+        deploying = await deploys.open_among(conn, [app.id])
+    return role, AppOverview(app, release, dynos, panel.address.url(app.name), is_deploying=app.id in deploying)
 
 
 async def rename(panel: Panel, app: App, name: str, by: Account) -> App:

@@ -29,7 +29,7 @@ class Steps:
 async def steps(panel: Panel, account: Account) -> Steps:
     """Return how far an account has come. Of several apps, one that is live counts, else the first by name."""
     can_push = bool(await accounts.keys_of(panel, account) or await accounts.tokens_of(panel, account))
-    found = await apps.overview(panel, account, limit=50)
+    found = await apps.overview(panel, account)
     shown = next((each for each in found if each.app.current_release_id), found[0] if found else None)
     if shown is None:
         return Steps(can_push, None, None, is_deploying=False)

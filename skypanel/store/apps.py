@@ -75,10 +75,14 @@ async def by_name(conn: Connection, name: str) -> App | None:
     return None if row is None else read(row)
 
 
-async def of(conn: Connection, account_id: AccountId, *, after: str = "", limit: int | None = None) -> list[App]:
-    """Return the apps that an account may see, in order of name, starting after the name `after`, at most `limit`."""
-    statement = APPS.where(seen_by(account_id), applications.c.name > after).order_by(applications.c.name)
-    return [read(row) for row in await conn.all(statement.limit(limit))]
+async def of(conn: Connection, account_id: AccountId) -> list[App]:
+    """Return the apps that an account may see, in order of name."""
+    return [read(row) for row in await conn.all(APPS.where(seen_by(account_id)).order_by(applications.c.name))]
+
+
+async def ids_of(conn: Connection, account_id: AccountId) -> set[AppId]:
+    """Return the ids of the apps that an account may see."""
+    return {AppId(row.id) for row in await conn.all(select(applications.c.id).where(seen_by(account_id)))}
 
 
 def seen_by(account_id: AccountId | ColumnElement[UUID]) -> ColumnElement[bool]:

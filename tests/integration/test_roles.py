@@ -5,6 +5,7 @@ import re
 from base64 import b64encode
 from dataclasses import dataclass
 from functools import partial
+from http import HTTPStatus
 from uuid import UUID
 
 import asyncssh
@@ -27,7 +28,6 @@ from web.routes import ROUTES
 ADDRESS = "192.0.2.7"
 # What is answered where something was done, and where it was only looked at.
 GOOD = ({200, 201, 202, 303}, {101, 200})
-SWITCHING_PROTOCOLS = 101
 # RFC 6455, 4.1
 WEB_SOCKET = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "A" * 22 + "=="}
 SENTENCES = re.compile(r"[A-Z].+\. [A-Z`].+\.")
@@ -42,7 +42,7 @@ OTHER_PAGES = ACCOUNT_PAGES | {
     "/internal/health", "/internal/traefik", "/nodes/agent/heartbeat", "/nodes/agent/slugs", "/nodes/agent/slugs/{digest}",
     "/nodes/agent/logs", "/nodes/agent/stops/{container}", "/nodes", "/", "/billing", "/plans",
     "/organizations", "/organizations/new",
-    "/apps",
+    "/apps", "/apps/new", "/apps/new/check", "/changes", "/apps/{app}/changes",
     "/switch", "/static/{content}/{name}",
 }  # fmt: skip
 
@@ -183,7 +183,7 @@ async def browser(client, caller):
         headers = {"Origin": ORIGIN, "X-Forwarded-For": ADDRESS} | (WEB_SOCKET if path.endswith("/socket") else {})
         data = None if method == "GET" else {"form_token": form_token} | body
         response = await client.request(method, path, data=data, headers=headers, allow_redirects=False)
-        if response.status == SWITCHING_PROTOCOLS:
+        if response.status == HTTPStatus.SWITCHING_PROTOCOLS:
             response.close()
             return Said(response.status, "", "")
         page = re.sub(r"\s+", " ", (await response.text()).replace(response.headers["Request-Id"], ""))

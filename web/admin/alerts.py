@@ -12,4 +12,4 @@ async def show(request: web.Request) -> web.Response:
     """Show a page of all alerts, the open ones first."""
     visitor = await administrator(request)
     part = await alerts.history(request.app[PANEL], visitor.account, page_number(request.query.get("page", "")))
-    return admin_page(request, visitor, "alerts", "Alerts", part=part, **neighbours(request, part))
+    return admin_page(request, visitor, "alerts", "Alerts", part=part, paging=neighbours(request, part))

@@ -4,7 +4,6 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from yarl import URL
 
-from skypanel.domain.errors import Invalid
 from web import forms, session
 from web.pages.sign_in import own_path
 
@@ -13,9 +12,7 @@ async def switch(request: web.Request) -> web.Response:
     """Choose the organization that the visitor acts for, and return to the page."""
     visitor = await session.visitor(request)
     fields = await forms.read(request)
-    chosen = next((each for each, _ in visitor.organizations if str(each.id) == fields.get("organization")), None)
-    if chosen is None:
-        raise Invalid("This is not one of your organizations.", "Choose one of the list.")
+    chosen = visitor.organization(fields.get("organization", ""))
     response = web.Response(status=303, headers={"Location": own_path(fields.get("next", ""))})
     session.act_for(request, response, chosen)
     return response

@@ -1,0 +1,68 @@
+"""What open pages watch: whether their apps changed since they were rendered."""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from skypanel.domain.ids import AppId
+from skypanel.domain.manifest import Dyno
+from skypanel.ports.panel import Panel
+from skypanel.store import changes, fingerprints
+
+DIGITS = 16
+
+
+@dataclass(frozen=True)
+class Moment:
+    """The state of the database, and all dynos with their states. While both stay the same, no app changes."""
+
+    database: str
+    dynos: frozenset[tuple[AppId, str]]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Fingerprints of some apps at one moment, and of the list of all apps."""
+
+    apps: Mapping[AppId, str]
+    apps_at_all: str
+
+    def fingerprint(self, app_ids: Collection[AppId], *, is_list: bool = False) -> str:
+        """Return a short text that differs whenever what pages show of these apps differs.
+
+        With `is_list` it also differs when an app is created or destroyed.
+        """
+        text = "\n".join(f"{app_id} {self.apps.get(app_id, '')}" for app_id in sorted(app_ids, key=str))
+        return hashlib.sha256(f"{self.apps_at_all if is_list else ''}\n{text}".encode()).hexdigest()[:DIGITS]
+
+
+async def moment(panel: Panel) -> Moment:
+    """Return the present moment, by one cheap statement and one question to the scheduler."""
+    async with panel.autocommit() as conn:
+        database = await changes.state(conn)
+    return Moment(database, _states(await panel.scheduler.dynos()))
+
+
+async def snapshot(panel: Panel, app_ids: Collection[AppId], now: Moment) -> Snapshot:
+    """Return the fingerprints of these apps."""
+    return await _snapshot(panel, app_ids, now.dynos)
+
+
+async def fingerprint(panel: Panel, app_ids: Collection[AppId], dynos: Sequence[Dyno], *, is_list: bool = False) -> str:
+    """Return the fingerprint of apps that a page shows with these dynos."""
+    return (await _snapshot(panel, app_ids, _states(dynos))).fingerprint(app_ids, is_list=is_list)
+
+
+async def _snapshot(panel: Panel, app_ids: Collection[AppId], states: frozenset[tuple[AppId, str]]) -> Snapshot:
+    async with panel.autocommit() as conn:
+        stored = await fingerprints.of_apps(conn, app_ids)
+        at_all = await fingerprints.of_list(conn)
+    dynos: dict[AppId, list[str]] = defaultdict(list)
+    for app_id, state in sorted(states):
+        dynos[app_id].append(state)
+    return Snapshot({app_id: f"{text} {' '.join(dynos.get(app_id, ()))}" for app_id, text in stored.items()}, at_all)
+
+
+def _states(dynos: Sequence[Dyno]) -> frozenset[tuple[AppId, str]]:
+    return frozenset((dyno.key.app_id, f"{dyno.key.version}.{dyno.key.generation}.{dyno.key.name} {dyno.state}") for dyno in dynos)

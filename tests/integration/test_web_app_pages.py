@@ -1,0 +1,247 @@
+"""Finding, creating and changing apps on pages, and pages that learn of changes."""
+
+import html
+import re
+
+import pytest
+
+from skypanel.domain.access import Role
+from skypanel.domain.manifest import Dyno, DynoState
+from skypanel.flow import maintenance, organizations
+from skypanel.flow import scale as scale_flow
+from skypanel.store import apps, formation
+from skypanel.store import organizations as organization_rows
+from tests.fixtures.web import ORIGIN
+from tests.integration.test_web_apps import live
+
+
+def listed(page):
+    return re.findall(r'<td><a href="/apps/([a-z0-9-]+)"', page)
+
+
+async def app_named(stage, name):
+    async with stage.panel.transaction() as conn:
+        return await apps.by_name(conn, name)
+
+
+async def test_the_list_is_searched_filtered_and_sorted_with_failures_first(admin, stage):
+    await live(stage, "beta")
+    await live(stage, "crashing")
+    await stage.app("alpha-new")
+    crashing = await app_named(stage, "crashing")
+    [key] = [key for key in stage.panel.scheduler.running if key.app_id == crashing.id]
+    stage.panel.scheduler.running[key] = Dyno(key, DynoState.CRASHED, stage.panel.clock.now())
+    assert listed(await admin.page("/apps")) == ["crashing", "alpha-new", "beta"]
+    assert listed(await admin.page("/apps?sort=name")) == ["alpha-new", "beta", "crashing"]
+    assert listed(await admin.page("/apps?sort=deployed")) == ["crashing", "beta", "alpha-new"]
+    assert listed(await admin.page("/apps?q=ET")) == ["beta"]
+    assert "1 app</p>" in await admin.page("/apps?q=ET")
+    assert listed(await admin.page("/apps?state=crashed")) == ["crashing"]
+    assert "No app matches" in await admin.page("/apps?q=nothing-like-it")
+    assert listed(await admin.page("/apps?org=00000000-0000-0000-0000-000000000000")) == []
+    # What is no choice is no filter.
+    assert len(listed(await admin.page("/apps?state=odd&sort=odd&page=0"))) == 3
+
+
+async def test_old_addresses_and_the_bare_address_lead_to_the_list(admin):
+    response = await admin.get("/", allow_redirects=False)
+    assert (response.status, response.headers["Location"]) == (303, "/apps")
+
+
+async def test_an_app_is_created_in_the_chosen_organization_and_plan(admin, stage):
+    other = await organizations.create(stage.panel, stage.admin, "Acme")
+    page = await admin.page("/apps/new")
+    assert "Pro: 2 CPU" in page
+    sent = await admin.send("/apps/new", page="/apps/new", name="shiny", organization=str(other.id), plan="Pro")
+    assert (sent.status, sent.headers["Location"]) == (303, "/apps/shiny")
+    made = await app_named(stage, "shiny")
+    assert (made.organization_id, made.plan.name) == (other.id, "Pro")
+    shown = await admin.page("/apps/shiny")
+    assert '<p class="message" role="status" data-keep>shiny is created. Push to it to deploy.</p>' in shown
+    assert "git remote add skypanel ssh://git@localhost:2222/shiny.git" in shown
+    # The message is shown once.
+    assert "is created" not in await admin.page("/apps/shiny")
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"name": "Bad Name"}, "not a valid app name"),
+        ({"name": "new"}, "The name new is reserved."),
+        ({"name": "hello"}, "The name hello is taken."),
+        ({"name": "free", "plan": "Gold"}, "There is no plan"),
+        ({"name": "free", "organization": "00000000-0000-0000-0000-000000000000"}, "not one of your organizations"),
+    ],
+)
+async def test_what_cannot_be_created_is_said_and_what_was_typed_stays(admin, stage, fields, said):
+    app = await stage.app("hello")
+    response = await admin.send("/apps/new", page="/apps/new", **({"organization": str(app.organization_id)} | fields))
+    text = html.unescape(await response.text())
+    assert response.status == 422
+    assert said in text
+    assert f'value="{fields["name"]}"' in text
+
+
+async def test_a_name_is_checked_as_one_types(admin, stage):
+    await stage.app("hello")
+    assert "hello is taken" in await admin.page("/apps/new/check?name=hello")
+    assert await admin.page("/apps/new/check?name=shiny") == "shiny is free."
+    assert "<" not in await admin.page("/apps/new/check?name=<script>")
+
+
+async def test_settings_change_plan_health_buildpacks_and_name(admin, stage):
+    await live(stage)
+    here = "/apps/hello/settings"
+    for fields in (
+        {"do": "plan", "plan": "Pro"},
+        {"do": "health", "path": "/up", "interval": "10"},
+        {"do": "buildpacks", "buildpacks": "heroku/nodejs\nheroku/python"},
+    ):
+        sent = await admin.send(here, page=here, **fields)
+        assert (sent.status, sent.headers["Location"]) == (303, here)
+    app = await app_named(stage, "hello")
+    assert (app.plan.name, app.health.path, app.health.interval_s, app.buildpacks) == ("Pro", "/up", 10, ("heroku/nodejs", "heroku/python"))
+    sent = await admin.send(here, page=here, do="rename", name="renamed")
+    assert sent.headers["Location"] == "/apps/renamed/settings"
+    assert "hello is called renamed now." in await admin.page("/apps/renamed/settings")
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"do": "plan", "plan": "Hobby"}, "over the Hobby plan"),
+        ({"do": "health", "path": "no slash", "interval": "10"}, "health"),
+        ({"do": "health", "path": "/up", "interval": "soon"}, "not a number of seconds"),
+        ({"do": "buildpacks", "buildpacks": "gold"}, "buildpack"),
+        ({"do": "rename", "name": "Bad Name"}, "not a valid app name"),
+        ({"do": "transfer", "organization": "x"}, "not one of your organizations"),
+        ({"do": "destroy", "confirm": "hell"}, "Nothing was destroyed."),
+        ({"do": "odd"}, "This form is unknown."),
+    ],
+)
+async def test_a_setting_that_cannot_be_is_refused_beside_its_form(admin, stage, fields, said):
+    app = await live(stage)
+    async with stage.panel.transaction() as conn:
+        await formation.put(conn, app.id, "web", 2)
+    response = await admin.send("/apps/hello/settings", page="/apps/hello/settings", **fields)
+    assert response.status == 422
+    assert said in html.unescape(await response.text())
+    assert await app_named(stage, "hello") == app
+
+
+async def test_an_app_is_destroyed_once_its_name_is_typed(admin, stage):
+    await live(stage)
+    page = await admin.page("/apps/hello/settings")
+    assert "Type <strong>hello</strong> to confirm" in page
+    sent = await admin.send("/apps/hello/settings", page="/apps/hello/settings", do="destroy", confirm="hello")
+    assert (sent.status, sent.headers["Location"]) == (303, "/apps")
+    assert "hello is destroyed." in await admin.page("/apps")
+    assert await app_named(stage, "hello") is None
+
+
+async def test_restart_and_maintenance_are_in_the_menu_of_who_may(admin, new_client, stage):
+    app = await live(stage)
+    sent = await admin.send("/apps/hello/restart", page="/apps/hello")
+    assert "restarts without a failed request" in await admin.page(sent.headers["Location"])
+    await admin.send("/apps/hello/maintenance", page="/apps/hello", on="yes")
+    assert (await app_named(stage, "hello")).maintenance
+    assert "Turn maintenance mode off" in await admin.page("/apps/hello")
+    viewer = await stage.outsider()
+    async with stage.panel.transaction() as conn:
+        await organization_rows.add_member(conn, app.organization_id, viewer.id, Role.VIEWER)
+    reader = await new_client()
+    await reader.sign_in(viewer)
+    assert "Restart all dynos" not in await reader.page("/apps/hello")
+
+
+async def test_turning_off_web_asks_first(admin, stage):
+    await live(stage)
+    page = await admin.page("/apps/hello")
+    dialog = page.partition('<dialog popover id="turn-off-web"')[2].partition("</dialog>")[0]
+    assert "1 web dyno of hello stops." in dialog
+    assert 'name="quantity" value="0"' in dialog
+
+
+async def test_a_failed_deploy_is_shown_first_with_its_log(admin, stage):
+    app = await live(stage)
+    stage.panel.builder.answer("compile", code=1)
+    build = await stage.push(app)
+    await stage.work()
+    page = await admin.page("/apps/hello")
+    failure = page.partition('class="complaint failure"')[2].partition("</section>")[0]
+    assert "The last build failed" in failure
+    assert f"/builds/{build.id}" in failure
+    assert "The previous release is still live." in failure
+
+
+async def test_a_message_of_another_session_is_not_shown(admin, new_client, stage):
+    await admin.send("/apps/new", page="/apps/new", name="shiny", organization=str((await stage.app("hello")).organization_id))
+    [cookie] = [each for each in admin.session.cookie_jar if each.key == "skypanel-message"]
+    stranger = await stage.outsider()
+    reader = await new_client()
+    await reader.sign_in(stranger)
+    page = await reader.get("/apps", headers={"Cookie": f"skypanel-message={cookie.value}"})
+    assert "is created" not in await page.text()
+
+
+class Stream:
+    """A page's event stream."""
+
+    def __init__(self, response):
+        self._response = response
+
+    async def event(self):
+        """Return the next event's data, without comments."""
+        lines = []
+        while True:
+            line = (await self._response.content.readline()).decode().rstrip("\n")
+            if line:
+                lines.append(line)
+            elif any(part.startswith("event:") for part in lines):
+                return lines
+            else:
+                lines = []
+
+
+async def opened(client, page):
+    found = re.search(r'data-events="([^"]+)"', page)
+    return Stream(await client.get(found[1], headers={"Origin": ORIGIN}))
+
+
+async def test_an_apps_page_learns_of_each_change_and_the_list_of_new_apps(admin, stage):
+    app = await live(stage)
+    stream = await opened(admin, await admin.page("/apps/hello"))
+    everything = await opened(admin, await admin.page("/apps"))
+    await maintenance.switch(stage.panel, app, stage.admin, on=True)
+    for each in (stream, everything):
+        assert (await each.event())[1] == "event: changed"
+    await scale_flow.restart(stage.panel, app, stage.admin)
+    assert "event: changed" in await stream.event()
+    assert "event: changed" in await everything.event()
+    await stage.app("another")
+    assert "event: changed" in await everything.event()
+
+
+async def test_a_page_that_was_rendered_before_a_change_learns_of_it_at_once(admin, stage):
+    app = await live(stage)
+    page = await admin.page("/apps/hello")
+    await maintenance.switch(stage.panel, app, stage.admin, on=True)
+    stream = await opened(admin, page)
+    first = await stream.event()
+    # After the event a browser asks with its id, and nothing is new.
+    again = await admin.get("/apps/hello/changes?seen=old", headers={"Last-Event-ID": first[0].removeprefix("id: ")})
+    assert (await again.content.readline()) == b"retry: 1000\n"
+    await again.content.readline()
+    assert (await again.content.readline()) == b":\n"
+
+
+async def test_a_stranger_learns_nothing_of_an_app(new_client, stage):
+    await live(stage)
+    stranger = await new_client()
+    await stranger.sign_in(await stage.outsider())
+    assert (await stranger.get("/apps/hello/changes")).status == 404
+
+
+async def test_a_refresh_after_the_session_ended_leads_to_the_sign_in_page_and_back(client, stage):
+    response = await client.get("/apps/hello", headers={"HX-Request": "true"}, allow_redirects=False)
+    assert (response.status, response.headers["HX-Redirect"]) == (204, "/login?next=/apps/hello")

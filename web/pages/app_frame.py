@@ -1,0 +1,58 @@
+"""What the pages of one app share: who may see it, and its header and tabs."""
+
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from skypanel.domain.access import Action, Role, allows
+from skypanel.domain.app import App
+from skypanel.domain.overview import AppOverview, AppState
+from skypanel.flow import apps, watching
+from web import places, session
+from web.keys import PANEL
+from web.rendering import page_for
+from web.session import Visitor
+
+_MARKS = {AppState.DEPLOYING: "busy", AppState.STARTING: "busy", AppState.CRASHED: "bad"}
+# The actions that the header offers.
+_MENU = {"restart": Action.SCALE_APP, "maintenance": Action.MAINTAIN_APP}
+
+
+@dataclass(frozen=True)
+class FramedApp:
+    """An app that the visitor may see, with the visitor's role on it, its state, and the fingerprint of what the page shows."""
+
+    visitor: Visitor
+    app: App
+    role: Role | None
+    overview: AppOverview
+    seen: str
+
+    def may(self, action: Action) -> bool:
+        """Whether the visitor's role allows an action."""
+        return allows(self.role, action)
+
+
+async def find(request: web.Request, action: Action = Action.VIEW_APP) -> FramedApp:
+    """Return the app that the URL names. Raises NotFound if the visitor may not see it, Denied if `action` is not allowed."""
+    panel, visitor = request.app[PANEL], await session.visitor(request)
+    app = await apps.access(panel, visitor.account, request.match_info["app"], action)
+    role, overview = await apps.summary(panel, app, visitor.account)
+    return FramedApp(visitor, app, role, overview, await watching.fingerprint(panel, {app.id}, overview.dynos))
+
+
+def render(request: web.Request, framed: FramedApp, template: str, tab: str, status: int = 200, **values: object) -> web.Response:
+    """Render a page that extends app/frame.html; `tab` is the label of its tab in web/places.py."""
+    app, state = framed.app, framed.overview.state
+    frame = {
+        "app": app,
+        "app_url": framed.overview.url,
+        "shown_state": state.value,
+        "mark": _MARKS.get(state, "idle"),
+        "tab": tab,
+        "tabs": places.app_tabs(app.name),
+        "menu": {name for name, action in _MENU.items() if framed.may(action)},
+        "events": f"/apps/{app.name}/changes?seen={framed.seen}",
+        "live_url": request.path_qs,
+    }
+    return page_for(request, framed.visitor, template, status, place="apps", **(frame | values))
