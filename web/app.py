@@ -1,12 +1,16 @@
 """The dashboard and the API as one aiohttp application."""
 
+import os
+from collections.abc import Awaitable, Callable, Sequence
+
 from aiohttp import web
 
+from skypanel.embedded.finding import Finding
 from skypanel.ports.panel import Panel
 from skypanel.settings import Settings
 from web import changes, internal, live
 from web.consoles import Consoles
-from web.keys import ACCESS_CHECKS, CONSOLES, KEEPALIVE_S, PANEL, PENDING_RUNS, SETTINGS, STREAMS
+from web.keys import ACCESS_CHECKS, CONSOLES, DOCTOR, KEEPALIVE_S, PANEL, PENDING_RUNS, SETTINGS, STREAMS, Doctor
 from web.middleware import MIDDLEWARES, add_headers
 from web.pending_runs import PendingRuns
 from web.routes import ROUTES
@@ -15,13 +19,29 @@ from web.routes import ROUTES
 DEFAULT_KEEPALIVE_S = 15.0
 
 
-def create_app(panel: Panel, settings: Settings, *, keepalive_s: float = DEFAULT_KEEPALIVE_S) -> web.Application:
-    """Return the application of an open panel. A silent event stream sends a comment every `keepalive_s` seconds."""
+async def examine() -> Sequence[Finding]:
+    """Return what `skypanel doctor` finds now. It is imported at the first call, because of its libraries."""
+    from skypanel.embedded import doctor
+
+    return await doctor.findings(os.environ)
+
+
+def create_app(
+    panel: Panel,
+    settings: Settings,
+    *,
+    keepalive_s: float = DEFAULT_KEEPALIVE_S,
+    findings: Callable[[], Awaitable[Sequence[Finding]]] = examine,
+) -> web.Application:
+    """Return the application of an open panel. A silent event stream sends a comment every `keepalive_s` seconds.
+
+    `findings` checks the machine and the panel.
+    """
     app = web.Application(middlewares=MIDDLEWARES)
     app[PANEL], app[SETTINGS], app[KEEPALIVE_S], app[STREAMS] = panel, settings, keepalive_s, set()
     app[changes.WATCHER] = changes.Watcher()
     app[ACCESS_CHECKS], app[PENDING_RUNS], app[internal.LAST_SERVED] = {}, PendingRuns(), internal.LastServed()
-    app[CONSOLES] = Consoles()
+    app[CONSOLES], app[DOCTOR] = Consoles(), Doctor(findings)
     app.on_response_prepare.append(add_headers)
     app.on_shutdown.append(live.end_streams)
     app.add_routes(ROUTES)

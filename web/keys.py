@@ -1,6 +1,7 @@
 """Keys for the state of the application and of a request, and facts about a request."""
 
 import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -8,6 +9,7 @@ from aiohttp import web
 from skypanel.domain import clients
 from skypanel.domain.account import Account
 from skypanel.domain.ids import AppId, TokenId
+from skypanel.embedded.finding import Finding
 from skypanel.ports.panel import Panel
 from skypanel.settings import Settings
 from web.consoles import Consoles
@@ -22,6 +24,16 @@ KEEPALIVE_S = web.AppKey("keepalive_s", float)
 PENDING_RUNS = web.AppKey("pending_runs", PendingRuns)
 STREAMS = web.AppKey("streams", set[asyncio.Task[object]])
 CONSOLES = web.AppKey("consoles", Consoles)
+
+
+@dataclass(frozen=True)
+class Doctor:
+    """Checks the machine and the panel, and returns what is wrong."""
+
+    examine: Callable[[], Awaitable[Sequence[Finding]]]
+
+
+DOCTOR = web.AppKey("doctor", Doctor)
 
 
 @dataclass

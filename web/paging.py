@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from skypanel.domain.errors import Invalid
-from skypanel.domain.paging import Cursor, Page, T
+from skypanel.domain.paging import Cursor, Page, Part, T
 
 
 def cursor(request: web.Request) -> Cursor:
@@ -15,6 +15,15 @@ def cursor(request: web.Request) -> Cursor:
 def neighbours(request: web.Request, shown: Page[T]) -> dict[str, str | None]:
     """Return the URLs of the newer and the older page, with the same filter; None at an end."""
     return {"newer": _url(request, "after", shown.newer), "older": _url(request, "before", shown.older)}
+
+
+def numbered(request: web.Request, shown: Part[object]) -> dict[str, str | None]:
+    """Return the URLs of the pages before and after a numbered one, with the same filter; None at an end."""
+    return {"before": _numbered(request, shown.previous), "after": _numbered(request, shown.next)}
+
+
+def _numbered(request: web.Request, number: int | None) -> str | None:
+    return None if number is None else str(request.rel_url.update_query(page=str(number)))
 
 
 def _url(request: web.Request, name: str, key: int | None) -> str | None:

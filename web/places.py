@@ -16,10 +16,13 @@ ADMIN_TABS = (
     ("/admin/people", "People"),
     ("/admin/organizations", "Organizations"),
     ("/admin/plans", "Plans"),
+    ("/admin/billing", "Billing"),
     ("/admin/settings", "Settings"),
     ("/admin/nodes", "Nodes"),
     ("/admin/queue", "Queue"),
     ("/admin/alerts", "Alerts"),
+    ("/admin/audit", "Audit log"),
+    ("/admin/health", "Health"),
 )
 ORGANIZATION_TABS = (
     ("", "Overview", Action.VIEW_MEMBERS),

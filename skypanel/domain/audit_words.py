@@ -14,6 +14,7 @@ OF_APPS: Mapping[str, str] = {
     AuditAction.UPLOAD_TAKE: "Uploaded an archive",
     AuditAction.RELEASE_ROLLBACK: "Rolled back",
     AuditAction.CONFIG_CHANGE: "Changed config vars",
+    AuditAction.APP_PLAN: "Moved to another plan",
     AuditAction.APP_SCALE: "Scaled dynos",
     AuditAction.APP_RESTART: "Restarted dynos",
     AuditAction.DYNO_RUN: "Ran a one-off dyno",

@@ -49,19 +49,20 @@ class Period:
 def read_period(month: str, first: str, last: str, now: datetime) -> Period:
     """Return the month, or the days from `first` to `last`; all texts empty stand for this month. Raises Invalid."""
     if first or last:
-        since, until = _day(first), _day(last) + DAY
+        since, until = read_day(first), read_day(last) + DAY
         if not DAY <= until - since <= MAX_DAYS * DAY:
             raise Invalid("These days are in the wrong order, or too many.", f"Choose up to {MAX_DAYS} days, the first one first.")
         return Period(since, until)
     return Period(*(read_month(month) if month else month_of(now)))
 
 
-def _day(text: str) -> datetime:
+def read_day(text: str) -> datetime:
+    """Return the start, in UTC, of a day such as 2026-11-30. Raises Invalid."""
     try:
         found = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
     except ValueError:
         found = None
     # Long before and after, there are no days to add or subtract.
     if found is None or not 2000 <= found.year < 3000:  # noqa: PLR2004
-        raise Invalid(f"{printable(text)} is not a day.", "Write both days like this: 2026-11-30")
+        raise Invalid(f"{printable(text)} is not a day.", "Write a day like this: 2026-11-30")
     return found

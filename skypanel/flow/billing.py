@@ -105,6 +105,12 @@ async def is_charged(conn: Connection, organization_id: OrganizationId) -> bool:
     return (await organizations.get(conn, organization_id)).billed and await is_switched_on(conn)
 
 
+async def is_on(panel: Panel) -> bool:
+    """Whether billing is on for this panel."""
+    async with panel.autocommit() as conn:
+        return await is_switched_on(conn)
+
+
 async def is_switched_on(conn: Connection) -> bool:
     """Whether billing is on for this panel."""
     return await value(conn, SWITCH) is True

@@ -12,6 +12,7 @@ from skypanel.domain.billing import AppUsage, month_of
 from skypanel.domain.figures import AppFigures, Granted, OrganizationFigures, PanelFigures, ResourceUsage
 from skypanel.domain.ids import OrganizationId
 from skypanel.domain.job import JobCounts
+from skypanel.domain.paging import PAGE_SIZE, Part
 from skypanel.flow import billing, wallet
 from skypanel.ports.panel import Panel
 from skypanel.store import alerts, apps, audit, jobs, organizations, wallets
@@ -36,6 +37,16 @@ async def overview(panel: Panel, by: Account, *, after: str = "", limit: int | N
         is_billing = await billing.is_switched_on(conn)
         found = await organizations.figures(conn, after=after, limit=limit)
         return Overview(await organizations.panel_figures(conn), [_shown(each, is_billing=is_billing) for each in found])
+
+
+async def search(panel: Panel, by: Account, text: str, number: int) -> Part[OrganizationFigures]:
+    """Return a page of the organizations with a text in their name, in order of name. Raises Denied."""
+    check_admin(by)
+    async with panel.autocommit() as conn:
+        is_billing = await billing.is_switched_on(conn)
+        found = await organizations.search(conn, text.strip(), offset=(number - 1) * PAGE_SIZE, limit=PAGE_SIZE)
+        shown = [_shown(each, is_billing=is_billing) for each in found]
+        return Part(shown, number, await organizations.count(conn, text.strip()))
 
 
 @dataclass(frozen=True)

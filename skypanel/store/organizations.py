@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from sqlalchemy import delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, delete, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from skypanel.domain.access import Member, Role
@@ -183,6 +183,23 @@ async def figures(conn: Connection, *, after: str = "", limit: int | None = None
     lowered = func.lower(organizations.c.name)
     rows = await conn.all(_FIGURES.where(lowered > after.lower()).order_by(lowered).limit(limit))
     return [_figures(row) for row in rows]
+
+
+async def search(conn: Connection, text: str, *, offset: int, limit: int) -> list[OrganizationFigures]:
+    """Return organizations with a text in their name and their figures, in order of name, without the first `offset`."""
+    lowered = func.lower(organizations.c.name)
+    rows = await conn.all(_FIGURES.where(_contains(text)).order_by(lowered).offset(offset).limit(limit))
+    return [_figures(row) for row in rows]
+
+
+async def count(conn: Connection, text: str) -> int:
+    """Return how many organizations have a text in their name, whatever the letter case."""
+    statement = select(func.count().label("number")).select_from(organizations).where(_contains(text))
+    return int((await one(conn, statement)).number)
+
+
+def _contains(text: str) -> ColumnElement[bool]:
+    return func.lower(organizations.c.name).contains(text.lower(), autoescape=True)
 
 
 async def figures_of(conn: Connection, organization_id: OrganizationId) -> OrganizationFigures:

@@ -7,9 +7,9 @@ from tests.fixtures.s3 import s3
 from tests.fixtures.stage import app, elsewhere, main, publish, stage
 from tests.fixtures.swarm import nodes
 from tests.fixtures.valkey import valkey
-from tests.fixtures.web import admin, client, dashboard, fault, new_client
+from tests.fixtures.web import admin, client, dashboard, fault, findings, new_client
 
 __all__ = [
-    "ada", "admin", "api", "app", "build_image", "client", "dashboard", "database", "dsn", "elsewhere", "fault", "hello", "main",
-    "new_client", "nodes", "postgres", "publish", "receiver", "s3", "stage", "swarm", "valkey", "work",
+    "ada", "admin", "api", "app", "build_image", "client", "dashboard", "database", "dsn", "elsewhere", "fault",
+    "findings", "hello", "main", "new_client", "nodes", "postgres", "publish", "receiver", "s3", "stage", "swarm", "valkey", "work",
 ]  # fmt: skip

@@ -40,21 +40,20 @@ async def plain(client, url):
 
 @pytest.mark.req("R1.1", "R1.5")
 async def test_without_any_apps_the_overview_is_valid(admin, stage, main):
-    page = await admin.page("/admin/organizations")
-    for number, what in ((1, "organization"), (0, "suspended"), (1, "person"), (0, "apps")):
-        assert f"<strong>{number}</strong> {what}" in page
-    assert "<td>1</td><td>0</td><td>0.00 USD</td>" in await plain(admin, "/admin/organizations")
+    assert "1 in all, page 1 of 1." in await admin.page("/admin/organizations")
+    assert '<td class="number">1</td><td class="number">0</td><td class="number">0.00 USD</td>' in await plain(
+        admin, "/admin/organizations"
+    )
     assert "It has no apps, and had none this month." in await admin.page(path(main))
     async with stage.panel.transaction() as conn:
         await stored.remove(conn, main.id)
-    page = await admin.page("/admin/organizations")
-    assert "<strong>0</strong> organizations" in page
-    assert "There are no organizations." in page
+    assert "No organizations" in await admin.page("/admin/organizations")
 
 
 @pytest.mark.req("R16.1", "R16.2")
 async def test_the_list_has_the_apps_and_the_cost_of_each(admin, stage, main, acme):
     page = await plain(admin, "/admin/organizations")
+    page = page.replace(' class="number"', "")
     assert f'<a href="{path(acme)}">Acme</a></td> <td>1</td><td>2</td><td>0.00 USD</td>' in page
     assert f'<a href="{path(main)}">Main</a></td> <td>1</td><td>0</td><td>0.00 USD</td>' in page
     assert 'href="/admin"' in page
@@ -69,7 +68,7 @@ async def test_the_list_is_paged_to_its_end(admin, stage, main):
     while url:
         page = await admin.page(url)
         found += re.findall(r'<td><a href="/admin/organizations/[^"]*">([^<]*)</a>', page)
-        url = (re.findall(r'<a href="(/admin/organizations\?after=[^"]*)">Next', page) or [None])[0]
+        url = (re.findall(r'<a href="(/admin/organizations\?page=[^"]*)" rel="next"', page) or [None])[0]
     assert found == ["Main", *(f"Org {number:03} &amp; more" for number in range(110))]
 
 
@@ -181,8 +180,8 @@ async def test_there_is_no_page_of_what_is_no_organization(admin, acme, place):
 
 
 async def test_a_strange_page_of_the_list_is_no_error(admin, acme):
-    for after in ("%00", "%ff", "Zzz", "<b>", "'"):
-        response = await admin.get(f"/admin/organizations?after={after}")
+    for strange in ("q=%00", "q=%ff", "page=Zzz", "q=<b>", "q='", "page=-1"):
+        response = await admin.get(f"/admin/organizations?{strange}")
         assert response.status in {200, 422}
         assert "<b>" not in await response.text()
 

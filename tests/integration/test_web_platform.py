@@ -1,5 +1,7 @@
 """The administrators' pages of the whole panel: overview, people, queue and alerts."""
 
+import csv
+import io
 import re
 from dataclasses import replace
 
@@ -9,9 +11,12 @@ from aiohttp.test_utils import TestServer
 from sqlalchemy import delete
 
 from skypanel.domain.alert import AlertKind
+from skypanel.domain.audit import AuditAction
+from skypanel.embedded.finding import Finding
 from skypanel.flow import accounts as accounts_flow
 from skypanel.flow import passwords
-from skypanel.store import accounts, alerts
+from skypanel.flow import settings as settings_flow
+from skypanel.store import accounts, alerts, audit
 from skypanel.store.tables.organizations import organizations
 from tests.fixtures.web import HOST, SETTINGS, Client
 from tests.support import factories
@@ -140,13 +145,19 @@ async def test_alerts_are_listed(admin, stage):
     assert 'class="state resolved"' in page
 
 
+async def nothing():
+    return []
+
+
 @pytest.fixture
 async def counted(stage, tmp_path):
     """The admin's browser, with the database that counts its statements."""
     database = Counting(stage.panel.database)
     panel = replace(stage.panel, database=database)
     client = Client(
-        TestServer(create_app(panel, replace(SETTINGS, run_dir=tmp_path))), cookie_jar=CookieJar(unsafe=True), headers={"Host": HOST}
+        TestServer(create_app(panel, replace(SETTINGS, run_dir=tmp_path), findings=nothing)),
+        cookie_jar=CookieJar(unsafe=True),
+        headers={"Host": HOST},
     )
     client.app_panel = panel
     await client.start_server()
@@ -172,3 +183,70 @@ async def test_each_page_asks_as_many_statements_however_much_there_is(counted, 
             await alerts.add(conn, AlertKind.NODE_INACTIVE, f"{number}", "A node is down.")
     assert {path: await statements(path) for path in paths} == before
     assert max(before.values()) < 15
+
+
+async def test_the_audit_log_is_filtered_paged_and_exported(admin, stage, app):
+    async with stage.panel.transaction() as conn:
+        for number in range(60):
+            await audit.add(conn, AuditAction.APP_PUSH, email="eve@example.com", app_name="=cmd()", details={"note": f"{HOSTILE}{number}"})
+    page = await admin.page("/admin/audit?who=eve@example.com&action=app.push&app=%3Dcmd()")
+    assert len(re.findall(r"<td>app.push</td>", page)) == 50
+    assert HOSTILE not in page
+    [older] = re.findall(r'<a href="([^"]*)" rel="next"', page)
+    page = await admin.page(older.replace("&amp;", "&"))
+    assert len(re.findall(r"<td>app.push</td>", page)) == 10
+    assert 'rel="prev"' in page
+    page = await admin.page("/admin/audit?organization=main&since=2020-01-01&until=2999-12-31")
+    assert "app.create" in page
+    assert "app.push" not in page.partition("<tbody>")[2]
+    assert "Nothing" in await admin.page("/admin/audit?until=2020-01-01")
+    response = await admin.get("/admin/audit/csv?who=eve@example.com")
+    rows = list(csv.reader(io.StringIO(await response.text())))
+    assert response.headers["Content-Type"] == "text/csv; charset=utf-8"
+    assert (len(rows), rows[0][:4]) == (61, ["time", "action", "who", "app"])
+    assert {row[3] for row in rows[1:]} == {"'=cmd()"}
+
+
+@pytest.mark.parametrize("query", ["since=x", "until=2026-13-01", "organization=Nobodys", "since=%00"])
+async def test_a_filter_that_cannot_be_is_told(admin, query):
+    assert 'role="alert"' in await admin.page(f"/admin/audit?{query}", 422)
+    assert (await admin.get(f"/admin/audit/csv?{query}")).status in {404, 422}
+
+
+@pytest.mark.parametrize("query", ["before=x", "after=99999999999999999999", "before=-1", "who=%00", "action=%3Cb%3E"])
+async def test_a_strange_filter_finds_nothing_or_is_ignored(admin, query):
+    response = await admin.get(f"/admin/audit?{query}")
+    assert response.status in {200, 422}
+    assert "<b>" not in await response.text()
+
+
+async def test_wallets_are_credited_and_organizations_exempted(admin, stage, main):
+    await settings_flow.change(stage.panel, stage.admin, {"billing": "true", "currency": "$"})
+    assert "does not pay" in await admin.page("/admin/billing")
+    for fields in (
+        {"do": "charge", "organization": str(main.id)},
+        {"do": "credit", "organization": "main", "amount": "12.50", "note": "invoice 7"},
+    ):
+        assert (await admin.send("/admin/billing", page="/admin/billing", **fields)).status == 303
+    page = await admin.page("/admin/billing")
+    assert "Main has $112.50." in page
+    assert "$112.50</td>" in page
+    for fields, said in (
+        ({"do": "credit", "organization": "Nobodys", "amount": "1"}, "There is no organization"),
+        ({"do": "credit", "organization": "Main", "amount": HOSTILE}, "Write it like this"),
+        ({"do": "burn", "organization": "Main"}, "Use one of the buttons"),
+    ):
+        response = await admin.send("/admin/billing", page="/admin/billing", **fields)
+        text = await response.text()
+        assert (response.status, said in text, HOSTILE in text) == (422, True, False)
+
+
+async def test_what_doctor_finds_is_shown_worst_first(admin, findings):
+    assert "All is well" in await admin.page("/admin/health")
+    findings += [
+        Finding("disk", "Only 1.0G are free.", "Make room.", is_warning=True),
+        Finding("git", f"It is not there: {HOSTILE}", "apt-get"),
+    ]
+    page = await admin.page("/admin/health")
+    assert page.index("It is not there") < page.index("Only 1.0G")
+    assert HOSTILE not in page

@@ -37,7 +37,8 @@ def page(acme, browser):
 
 @pytest.mark.req("R16.1", "R16.2", "R16.4")
 def test_an_administrator_looks_at_an_organization(page):
-    page.get_by_role("link", name="Organizations").click()
+    page.get_by_role("link", name="Platform").click()
+    page.get_by_role("navigation", name="Platform").get_by_role("link", name="Organizations").click()
     row = page.get_by_role("row", name="Acme")
     expect(row.get_by_role("cell")).to_have_text(["Acme", "1", "1", "0.00 USD", "does not pay"])
     row.get_by_role("link", name="Acme").click()

@@ -7,9 +7,10 @@ from aiohttp import web
 from skypanel.domain.account import Account, Organization
 from skypanel.domain.deletion import OnDelete, check_confirmed, read_on_delete
 from skypanel.domain.errors import Conflict, Invalid, NotFound, SkyPanelError, Unavailable
+from skypanel.domain.paging import page_number
 from skypanel.flow import billing, deletion, figures, organizations, suspension
 from skypanel.ports.panel import Panel
-from web import forms
+from web import forms, paging
 from web.admin.place import admin_page, administrator
 from web.keys import PANEL
 from web.messages import done
@@ -17,7 +18,6 @@ from web.session import Visitor
 
 PATH = "/admin/organizations"
 TAB = "Organizations"
-AT_ONCE = 50
 
 Change = Callable[[Panel, Organization, Account], Awaitable[Organization]]
 
@@ -25,20 +25,11 @@ CHANGES: Mapping[str, Change] = {"suspend": suspension.hold, "resume": suspensio
 
 
 async def index(request: web.Request) -> web.Response:
-    """Show the panel's figures and one page of its organizations."""
-    panel, visitor, after = request.app[PANEL], await administrator(request), request.query.get("after", "")
-    found = await figures.overview(panel, visitor.account, after=after, limit=AT_ONCE + 1)
-    return admin_page(
-        request,
-        visitor,
-        "organizations",
-        TAB,
-        figures=found.panel,
-        organizations=found.organizations[:AT_ONCE],
-        after=after,
-        further=found.organizations[AT_ONCE - 1].organization.name if len(found.organizations) > AT_ONCE else None,
-        money=await billing.formatter(panel),
-    )
+    """Show a page of the organizations."""
+    panel, visitor, text = request.app[PANEL], await administrator(request), request.query.get("q", "")
+    part = await figures.search(panel, visitor.account, text, page_number(request.query.get("page", "")))
+    money = await billing.formatter(panel)
+    return admin_page(request, visitor, "organizations", TAB, part=part, q=text, money=money, pages=paging.numbered(request, part))
 
 
 async def show(request: web.Request) -> web.Response:

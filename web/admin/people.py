@@ -10,8 +10,8 @@ from skypanel.domain.paging import page_number
 from skypanel.flow import people
 from skypanel.flow.invitation import Invitation
 from skypanel.ports.panel import Panel
-from web import forms
-from web.admin.place import admin_page, administrator, neighbours
+from web import forms, paging
+from web.admin.place import admin_page, administrator
 from web.keys import PANEL
 from web.messages import done
 from web.session import Visitor
@@ -89,7 +89,7 @@ async def _index(
     part = await people.search(panel, visitor.account, text, page_number(request.query.get("page", "")))
     link = invitation.url(panel.address) if invitation else None
     values = {"part": part, "q": text, "error": error, "invitation": invitation, "link": link, "email": email}
-    return admin_page(request, visitor, "people", TAB, status, **values, **neighbours(request, part))
+    return admin_page(request, visitor, "people", TAB, status, pages=paging.numbered(request, part), **values)
 
 
 async def _one(

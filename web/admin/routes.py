@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from web.admin import alerts, nodes, organizations, overview, people, plans, queue, settings
+from web.admin import alerts, audit, billing, health, nodes, organizations, overview, people, plans, queue, settings
 
 _ID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 PLAN = "/admin/plans/{plan:[A-Za-z0-9_-]{1,40}}"
@@ -18,6 +18,11 @@ ROUTES = (
     web.get("/admin/queue", queue.show),
     web.post("/admin/queue", queue.cancel),
     web.get("/admin/alerts", alerts.show),
+    web.get("/admin/audit", audit.show),
+    web.get("/admin/audit/csv", audit.download),
+    web.get("/admin/billing", billing.show),
+    web.post("/admin/billing", billing.change),
+    web.get("/admin/health", health.show),
     web.get("/admin/settings", settings.show),
     web.post("/admin/settings", settings.change),
     web.get("/admin/plans", plans.index),
