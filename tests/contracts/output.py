@@ -129,7 +129,7 @@ class OutputContract:
         texts, ended = await read_all(output, "build/1")
         assert ended
         assert sum(len(text) + 1 for text in texts) < 10.2 * 1024 * 1024
-        cut = next(index for index, text in enumerate(texts) if "cut off" in text)
+        cut = next(index for index, text in enumerate(texts) if "Output is truncated here" in text)
         assert all(int(text[:5]) == index for index, text in zip(itertools.count(), texts[:cut]))
         assert texts[-1] == "the end"
         assert len(texts) - cut == 51
@@ -143,4 +143,4 @@ class OutputContract:
         assert ended
         assert len(texts) < 165_000
         assert texts[-1] == "the end"
-        assert sum("cut off" in text for text in texts) == 1
+        assert sum("Output is truncated here" in text for text in texts) == 1

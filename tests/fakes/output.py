@@ -63,7 +63,7 @@ class _FakeOutputWriter:
                 self._append(line)
                 continue
             if not self._last:
-                self._append(" !     Output is cut off here.")
+                self._append(" !     Output is truncated here.")
             self._last = [*self._last, line][-OUTPUT_LAST_LINES:]
 
     def finish(self):
