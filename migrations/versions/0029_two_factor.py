@@ -36,7 +36,7 @@ COMMENT ON TABLE paas_pending_sign_ins IS 'A sign-in by password or link that wa
 CREATE TABLE paas_passkeys (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
     account_id uuid NOT NULL REFERENCES paas_accounts ON DELETE CASCADE,
-    credential_id bytea NOT NULL UNIQUE,
+    credential bytea NOT NULL UNIQUE,
     public_key bytea NOT NULL,
     sign_count bigint NOT NULL,
     name text NOT NULL,

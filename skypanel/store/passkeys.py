@@ -19,7 +19,7 @@ from skypanel.store.tables.two_factor import passkeys, used_challenges
 
 async def add(conn: Connection, account_id: AccountId, credential: Credential, name: str) -> Passkey:
     """Add a passkey. Raises Conflict if any account has it."""
-    values = {"credential_id": credential.id, "public_key": credential.public_key, "sign_count": credential.sign_count, "name": name}
+    values = {"credential": credential.id, "public_key": credential.public_key, "sign_count": credential.sign_count, "name": name}
     try:
         return _read(await one(conn, insert(passkeys).values(account_id=account_id, **values).returning(passkeys)))
     except Conflict as error:
@@ -34,7 +34,7 @@ async def of(conn: Connection, account_id: AccountId) -> list[Passkey]:
 
 async def by_credential(conn: Connection, credential_id: bytes) -> tuple[Account, Passkey] | None:
     """Return the passkey with this credential and its account, or None. It is locked until the transaction ends."""
-    statement = select(passkeys).where(passkeys.c.credential_id == credential_id).with_for_update()
+    statement = select(passkeys).where(passkeys.c.credential == credential_id).with_for_update()
     row = await conn.first(statement)
     if row is None:
         return None
@@ -64,5 +64,5 @@ async def use_challenge(conn: Connection, digest: str, expires_at: datetime) -> 
 
 
 def _read(row: Row) -> Passkey:
-    credential = Credential(bytes(row.credential_id), bytes(row.public_key), row.sign_count)
+    credential = Credential(bytes(row.credential), bytes(row.public_key), row.sign_count)
     return Passkey(row.id, row.account_id, credential, row.name, row.created_at, row.last_used_at)

@@ -147,7 +147,7 @@ CREATE INDEX paas_pending_sign_ins_account_id_idx ON paas_pending_sign_ins (acco
 CREATE TABLE paas_passkeys (
     id uuid DEFAULT gen_random_uuid() PRIMARY KEY,
     account_id uuid NOT NULL REFERENCES paas_accounts ON DELETE CASCADE,
-    credential_id bytea NOT NULL UNIQUE,
+    credential bytea NOT NULL UNIQUE,
     public_key bytea NOT NULL,
     sign_count bigint NOT NULL,
     name text NOT NULL,

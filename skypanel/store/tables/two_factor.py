@@ -40,7 +40,7 @@ passkeys = Table(
     metadata,
     identity(),
     account("CASCADE"),
-    Column("credential_id", LargeBinary, nullable=False, unique=True),
+    Column("credential", LargeBinary, nullable=False, unique=True),
     Column("public_key", LargeBinary, nullable=False),
     Column("sign_count", BigInteger, nullable=False),
     string("name"),
