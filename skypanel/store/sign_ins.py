@@ -11,6 +11,7 @@ from skypanel.ports.database import Connection
 from skypanel.store import expiry
 from skypanel.store.accounts import COLUMNS, ENABLED, read_if
 from skypanel.store.tables.accounts import accounts, address_changes, login_links, reset_links, sessions
+from skypanel.store.tables.two_factor import pending_sign_ins
 
 # A session is marked as seen at most this often.
 SEEN_EVERY = timedelta(minutes=1)
@@ -98,8 +99,12 @@ async def end_session(conn: Connection, digest: str) -> None:
 
 
 async def end_sessions(conn: Connection, account_id: AccountId, *, but: str | None = None) -> int:
-    """End an account's sessions, return how many, and delete its links; the session with the digest `but` stays."""
+    """End an account's sessions, return how many, and delete its links; the session with the digest `but` stays.
+
+    Sign-ins that wait for a second factor end too.
+    """
     await drop_links(conn, account_id)
+    await conn.execute(delete(pending_sign_ins).where(pending_sign_ins.c.account_id == account_id))
     return await conn.execute(delete(sessions).where(sessions.c.account_id == account_id, sessions.c.digest.is_distinct_from(but)))
 
 

@@ -11,7 +11,7 @@ from skypanel.domain.account import Account
 from skypanel.domain.ids import AccountId
 from skypanel.ports.database import Connection
 from skypanel.store import expiry
-from skypanel.store.accounts import COLUMNS, read_if
+from skypanel.store.accounts import COLUMNS, ENABLED, read_if
 from skypanel.store.tables.accounts import accounts
 from skypanel.store.tables.two_factor import pending_sign_ins, recovery_codes, totp_secrets
 
@@ -85,7 +85,7 @@ async def pending(conn: Connection, digest: str) -> Account | None:
     """Return the account of a sign-in that waits for a code, or None."""
     table = pending_sign_ins
     statement = select(*COLUMNS).join(table, table.c.account_id == accounts.c.id)
-    return read_if(await conn.first(statement.where(table.c.digest == digest, expiry.valid(table))))
+    return read_if(await conn.first(statement.where(table.c.digest == digest, expiry.valid(table), ENABLED)))
 
 
 async def end_pending(conn: Connection, account_id: AccountId) -> None:

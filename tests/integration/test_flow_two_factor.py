@@ -169,6 +169,10 @@ async def test_a_sign_in_does_not_wait_forever(stage, ada, app, codes):
     assert await finish(stage, first, codes[0])
     with pytest.raises(Denied):
         await finish(stage, second, codes[1])
+    third = await sign_in(stage, ada)
+    await passwords.reset(stage.panel, ada, PASSWORD)
+    with pytest.raises(Denied):
+        await finish(stage, third, codes[1])
 
 
 async def test_a_code_turns_it_off(stage, ada, app, codes):

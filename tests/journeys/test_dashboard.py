@@ -80,11 +80,12 @@ def test_signing_in_by_password_with_the_keyboard_alone(visit, password):
     expect(page.get_by_role("heading", name="admin@localhost")).to_be_visible()
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
-    page.get_by_label("Current password").fill(password)
-    page.get_by_label("New password").fill(password)
-    page.get_by_label("New password again").fill(password)
+    form = page.locator("form", has=page.get_by_role("heading", name="Change the password"))
+    form.get_by_label("Current password").fill(password)
+    form.get_by_label("New password, ").fill(password)
+    form.get_by_label("New password again").fill(password)
     page.keyboard.press("Enter")
-    expect(page.get_by_role("status")).to_have_text("The password is set.")
+    expect(page.get_by_role("status")).to_have_text("The password is set. Other browsers are signed out.")
 
 
 @pytest.mark.req("R14.4")
@@ -205,7 +206,8 @@ def test_every_page_fits_and_can_be_read(visit, hello, scheme, width):
     page = visit(color_scheme=scheme, viewport={"width": width, "height": 800}).sign_in()
     background = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (background == "rgb(16, 19, 25)") is (scheme == "dark")
-    for path in ("/", "/apps/dash", "/apps/dash/releases/1", "/account", "/login?token=x"):
+    account = ("/account", *(f"/account/{name}" for name in ("keys", "tokens", "security", "sessions")), "/welcome")
+    for path in ("/", "/apps/dash", "/apps/dash/releases/1", *account, "/login?token=x"):
         page.goto(path)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path
         assert page.evaluate(UNREADABLE) == [], path
@@ -225,7 +227,7 @@ def test_a_wrong_password_is_refused_and_then_throttled(visit, password):
     for _ in range(11):
         page.get_by_label("E-mail").fill("admin@localhost")
         page.get_by_label("Password").fill("wrong")
-        page.get_by_role("button", name="Sign in").click()
+        page.get_by_role("button", name="Sign in", exact=True).click()
         complaint.wait_for()
     expect(complaint).to_contain_text("Too many sign-in attempts.")
     # The browser notes each refusal.

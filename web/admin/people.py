@@ -57,7 +57,8 @@ async def change(request: web.Request) -> web.Response:
     wanted = fields.get("do", "")
     try:
         if wanted == "reset":
-            invitation = await people.reset(panel, account, visitor.account)
+            is_lost = fields.get("second_factors") == "yes"
+            invitation = await people.reset(panel, account, visitor.account, second_factors=is_lost)
             return await _one(request, visitor, account, invitation=invitation)
         act, said = _wanted(wanted)
         await act(panel, account, visitor.account)
