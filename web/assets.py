@@ -19,7 +19,17 @@ ICONS = LIBRARIES / "lucide-static" / "icons"
 FILES: Mapping[str, Path] = {
     **{
         name: STATIC / name
-        for name in ("style.css", "page.js", "live.js", "passkeys.js", "scale.js", "icon.svg", "icon-busy.svg", "icon-bad.svg")
+        for name in (
+            "style.css",
+            "page.js",
+            "live.js",
+            "passkeys.js",
+            "scale.js",
+            "console.js",
+            "icon.svg",
+            "icon-busy.svg",
+            "icon-bad.svg",
+        )
     },
     "htmx.js": LIBRARIES / "htmx.org/dist/htmx.min.js",
     "uplot.js": LIBRARIES / "uplot/dist/uPlot.iife.min.js",

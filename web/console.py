@@ -1,7 +1,7 @@
 """A one-off dyno at a terminal in the browser, over a WebSocket (RFC 6455).
 
 The browser first sends JSON: the command, and the size of its terminal. Then binary messages are input and output. Further JSON of the
-browser is a new size, or how many bytes it has shown. JSON of the panel names the dyno, then says how it ended.
+browser is a new size, or how many more bytes it has shown. JSON of the panel names the dyno, then says how it ended.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ class Opening(Body):
 
 
 class Notice(Body):
-    """A new size of the terminal, or how many bytes of output it has shown in all."""
+    """A new size of the terminal, or how many more bytes of output it has shown."""
 
     columns: Side | None = None
     rows: Side | None = None
@@ -146,7 +146,7 @@ class _Console:
         if notice.columns and notice.rows:
             attached.resize(Window(notice.columns, notice.rows))
         if notice.seen is not None:
-            self._seen = max(self._seen, min(notice.seen, self._sent))
+            self._seen = min(self._seen + notice.seen, self._sent)
             self._shown.set()
 
     async def _pass_on(self, attached: Attached) -> None:

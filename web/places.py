@@ -1,5 +1,7 @@
 """The tabs of the dashboard's places, as pairs of URL and label. A tab is here only if it has a page."""
 
+from collections.abc import Collection
+
 from skypanel.domain.access import Action, Role, allows
 from skypanel.domain.account import Organization
 
@@ -10,7 +12,13 @@ ACCOUNT_TABS = (
     ("/account/security", "Security"),
     ("/account/sessions", "Sessions"),
 )
-APP_TABS = (("", "Overview"), ("/settings", "Settings"))
+APP_TABS = (
+    ("", "Overview"),
+    ("/console", "Console"),
+    ("/access", "Access"),
+    ("/activity", "Activity"),
+    ("/settings", "Settings"),
+)
 ADMIN_TABS = (
     ("/admin", "Overview"),
     ("/admin/people", "People"),
@@ -34,9 +42,9 @@ ORGANIZATION_TABS = (
 )
 
 
-def app_tabs(name: str) -> tuple[tuple[str, str], ...]:
-    """Return the tabs of an app's pages."""
-    return tuple((f"/apps/{name}{path}", label) for path, label in APP_TABS)
+def app_tabs(name: str, hidden: Collection[str] = ()) -> tuple[tuple[str, str], ...]:
+    """Return the tabs of an app's pages, without those whose labels are hidden."""
+    return tuple((f"/apps/{name}{path}", label) for path, label in APP_TABS if label not in hidden)
 
 
 def account_tabs() -> tuple[tuple[str, str], ...]:

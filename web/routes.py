@@ -4,7 +4,7 @@ from aiohttp import web
 
 from web import agents, assets, changes, console, internal
 from web.admin import routes as admin
-from web.pages import app, app_settings, apps, deploy, plans, remote, switcher, transfers
+from web.pages import app, app_access, app_activity, app_console, app_settings, apps, deploy, plans, remote, switcher, transfers
 from web.pages.account import routes as account
 from web.pages.organization import routes as organization
 
@@ -48,6 +48,10 @@ ROUTES = (
     web.get(f"{APP}/remote", remote.show),
     web.post(f"{APP}/remote", remote.change),
     web.post(f"{APP}/scale", app.scale),
+    web.get(f"{APP}/access", app_access.show),
+    web.post(f"{APP}/access", app_access.change),
+    web.get(f"{APP}/activity", app_activity.show),
+    web.get(f"{APP}/console", app_console.show),
     web.get(f"{APP}/console/socket", console.connect, allow_head=False),
     web.get(BUILD, deploy.show),
     web.get(f"{BUILD}/events", deploy.events, allow_head=False),

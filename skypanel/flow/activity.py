@@ -3,13 +3,14 @@
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
-from skypanel.domain.access import check_admin
+from skypanel.domain.access import Action, allows, check_admin
 from skypanel.domain.account import Account, Organization
 from skypanel.domain.app import App
 from skypanel.domain.audit import OF_WALLETS, AuditEntry, AuditFilter
+from skypanel.domain.errors import Denied
 from skypanel.domain.paging import PAGE_SIZE, Cursor, Page, page
 from skypanel.ports.panel import Panel
-from skypanel.store import audit
+from skypanel.store import audit, organizations
 
 EXPORTED_AT_ONCE = 1000
 
@@ -22,8 +23,14 @@ async def of_organization(
     return await _page(panel, replace(wanted, organization_id=organization.id, hidden=hidden), cursor)
 
 
-async def of_app(panel: Panel, app: App, wanted: AuditFilter, cursor: Cursor) -> Page[AuditEntry]:
-    """Return a page of an app's audit log, as far as it happened in the app's current organization."""
+async def of_app(panel: Panel, app: App, by: Account, wanted: AuditFilter, cursor: Cursor) -> Page[AuditEntry]:
+    """Return a page of an app's audit log, as far as it happened in the app's current organization.
+
+    Raises Denied for everybody but the members of that organization, because the log names them.
+    """
+    async with panel.autocommit() as conn:
+        if not allows(await organizations.role(conn, app.organization_id, by.id), Action.VIEW_ACTIVITY):
+            raise Denied(f"Only members of its organization see what was done to {app.name}.", "Ask one of them.")
     return await _page(panel, replace(wanted, organization_id=app.organization_id, app_id=app.id), cursor)
 
 

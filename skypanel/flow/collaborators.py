@@ -20,18 +20,28 @@ async def of(panel: Panel, app: App) -> Sequence[Member]:
 
 
 async def everybody(panel: Panel, app: App, by: Account) -> Sequence[Member]:
-    """Return who has access to an app: the members of its organization, then its collaborators.
+    """Return who has access to an app: the members of its organization that `by` sees, then its collaborators who are no members."""
+    members, others = await _people(panel, app)
+    known = {member.account.id for member in members}
+    return [*_seen(members, by), *(other for other in others if other.account.id not in known)]
 
-    A collaborator sees only one of the members, the owner, because the app itself names the owner.
-    """
+
+async def divided(panel: Panel, app: App, by: Account) -> tuple[Sequence[Member], Sequence[Member]]:
+    """Return the members of an app's organization that `by` sees, and all its collaborators."""
+    members, others = await _people(panel, app)
+    return _seen(members, by), others
+
+
+async def _people(panel: Panel, app: App) -> tuple[Sequence[Member], Sequence[Member]]:
     async with panel.autocommit() as conn:
-        members, others = await organizations.members(conn, app.organization_id), await collaborators.of(conn, app.id)
-    known = {member.account.id: member for member in members}
-    mine = known.get(by.id)
+        return await organizations.members(conn, app.organization_id), await collaborators.of(conn, app.id)
+
+
+def _seen(members: Sequence[Member], by: Account) -> Sequence[Member]:
+    """Return the members that an account sees: a collaborator sees the owner only, because the app itself names the owner."""
+    mine = next((member.role for member in members if member.account.id == by.id), None)
     # The highest role, and among equals the longest membership: members come oldest first, and sorting is stable.
-    owner = sorted(members, key=lambda member: -member.role)[:1]
-    shown = members if allows(mine.role if mine else None, Action.VIEW_MEMBERS) else owner
-    return [*shown, *(other for other in others if other.account.id not in known)]
+    return members if allows(mine, Action.VIEW_MEMBERS) else sorted(members, key=lambda member: -member.role)[:1]
 
 
 async def add(panel: Panel, app: App, email: str, role: Role, by: Account) -> Invitation:

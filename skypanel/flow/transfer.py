@@ -87,6 +87,12 @@ async def offer(panel: Panel, app: App, recipient: Account, by: Account) -> Tran
     return offered
 
 
+async def pending(panel: Panel, app: App) -> Transfer | None:
+    """Return the offer of an app that nobody has answered yet, or None."""
+    async with panel.autocommit() as conn:
+        return await transfers.pending(conn, app.id)
+
+
 async def offered(panel: Panel, to: Account) -> Sequence[Transfer]:
     """Return the offers that an account can answer."""
     async with panel.autocommit() as conn:

@@ -32,6 +32,12 @@ async def of(conn: Connection, account_id: AccountId) -> list[Transfer]:
     return [_read(row) for row in await conn.all(_transfers().where(mine).order_by(app_transfers.c.created_at))]
 
 
+async def pending(conn: Connection, app_id: AppId) -> Transfer | None:
+    """Return the pending offer of an app, or None."""
+    row = await conn.first(_transfers().where(app_transfers.c.app_id == app_id, PENDING_TRANSFER))
+    return None if row is None else _read(row)
+
+
 async def answer(conn: Connection, transfer_id: TransferId, state: TransferState) -> bool:
     """Record the answer; False if there is one already, or the offer is gone."""
     statement = update(app_transfers).where(app_transfers.c.id == transfer_id, PENDING_TRANSFER)

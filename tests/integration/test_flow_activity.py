@@ -30,22 +30,22 @@ def numbers(found):
 
 async def test_an_app_has_pages_in_both_directions(stage, log):
     pushes = replace(ALL, action="app.push")
-    first = await activity.of_app(stage.panel, log, pushes, Cursor())
-    second = await activity.of_app(stage.panel, log, pushes, Cursor(before=first.older))
-    third = await activity.of_app(stage.panel, log, pushes, Cursor(before=second.older))
+    first = await activity.of_app(stage.panel, log, stage.admin, pushes, Cursor())
+    second = await activity.of_app(stage.panel, log, stage.admin, pushes, Cursor(before=first.older))
+    third = await activity.of_app(stage.panel, log, stage.admin, pushes, Cursor(before=second.older))
     assert numbers(first) + numbers(second) + numbers(third) == list(reversed(range(120)))
     assert (first.newer, third.older, len(first.items)) == (None, None, PAGE_SIZE)
-    assert await activity.of_app(stage.panel, log, pushes, Cursor(after=third.newer)) == second
-    assert await activity.of_app(stage.panel, log, pushes, Cursor(after=second.newer)) == replace(first, newer=None)
+    assert await activity.of_app(stage.panel, log, stage.admin, pushes, Cursor(after=third.newer)) == second
+    assert await activity.of_app(stage.panel, log, stage.admin, pushes, Cursor(after=second.newer)) == replace(first, newer=None)
     assert {entry.way for entry in first.items} == {"ssh"}
 
 
 async def test_entries_are_filtered_by_who_and_what(stage, log, main):
-    mine = await activity.of_app(stage.panel, log, AuditFilter(email="ADA@example.com"), Cursor())
+    mine = await activity.of_app(stage.panel, log, stage.admin, AuditFilter(email="ADA@example.com"), Cursor())
     assert {entry.email for entry in mine.items} == {"ada@example.com"}
     found = await activity.of_organization(stage.panel, main, AuditFilter(action="app.create"), Cursor(), with_wallet=True)
     assert [(entry.action, entry.app_name) for entry in found.items] == [("app.create", "hello")]
-    assert not (await activity.of_app(stage.panel, log, AuditFilter(email="' OR true --"), Cursor())).items
+    assert not (await activity.of_app(stage.panel, log, stage.admin, AuditFilter(email="' OR true --"), Cursor())).items
 
 
 async def test_only_who_sees_the_wallet_reads_what_happened_to_it(stage, main):
@@ -61,7 +61,7 @@ async def test_only_who_sees_the_wallet_reads_what_happened_to_it(stage, main):
 async def test_who_takes_an_app_over_does_not_read_what_happened_before(stage, log):
     other = await organizations.create(stage.panel, stage.admin, "Acme")
     moved = await transfer.transfer(stage.panel, log, other, stage.admin)
-    assert [entry.action for entry in (await activity.of_app(stage.panel, moved, ALL, Cursor())).items] == ["app.transfer"]
+    assert [entry.action for entry in (await activity.of_app(stage.panel, moved, stage.admin, ALL, Cursor())).items] == ["app.transfer"]
 
 
 async def test_members_of_others_are_not_on_it(stage, main):

@@ -233,3 +233,16 @@ def test_a_wrong_password_is_refused_and_then_throttled(visit, password):
     # The browser notes each refusal.
     assert all("403" in note or "429" in note for note in window.complaints)
     window.complaints.clear()
+
+
+def test_the_console_runs_a_command_at_a_terminal(visit, hello):
+    page = visit().sign_in()
+    page.goto("/apps/dash/console")
+    page.get_by_label("Command").fill("printf '\\033[38;2;255;100;0mcolour\\033[0m\\n'; read name; echo Hello $name; exit 7")
+    page.get_by_role("button", name="Run").click()
+    rows = page.locator(".xterm-rows")
+    coloured = rows.get_by_text("colour")
+    expect(coloured).to_have_css("color", "rgb(255, 100, 0)")
+    page.keyboard.type("Ada\r")
+    expect(rows).to_contain_text("Hello Ada")
+    expect(page.get_by_text("The command ended with status 7.")).to_be_visible()

@@ -32,6 +32,12 @@ class FramedApp:
         """Whether the visitor's role allows an action."""
         return allows(self.role, action)
 
+    @property
+    def hidden_tabs(self) -> set[str]:
+        """The labels of the tabs that the visitor may not open: collaborators are no members of the organization."""
+        is_member = any(each.id == self.app.organization_id for each, _ in self.visitor.organizations)
+        return {label for label, is_open in {"Console": self.may(Action.RUN), "Activity": is_member}.items() if not is_open}
+
 
 async def find(request: web.Request, action: Action = Action.VIEW_APP) -> FramedApp:
     """Return the app that the URL names. Raises NotFound if the visitor may not see it, Denied if `action` is not allowed."""
@@ -50,7 +56,7 @@ def render(request: web.Request, framed: FramedApp, template: str, tab: str, sta
         "shown_state": state.value,
         "mark": _MARKS.get(state, "idle"),
         "tab": tab,
-        "tabs": places.app_tabs(app.name),
+        "tabs": places.app_tabs(app.name, framed.hidden_tabs),
         "menu": {name for name, action in _MENU.items() if framed.may(action)},
         "events": f"/apps/{app.name}/changes?seen={framed.seen}",
         "live_url": request.path_qs,

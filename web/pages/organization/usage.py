@@ -5,12 +5,16 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from skypanel.domain import csv_text
+from skypanel.domain.billing import DECIMALS, HOURLY_DECIMALS
 from skypanel.domain.errors import Invalid
 from skypanel.domain.period import Period, read_period
 from skypanel.flow import billing, usage
 from web.charts import bars
 from web.keys import PANEL
 from web.pages.organization import place
+
+# A chart of less has more decimals.
+CENTS = 1
 
 
 async def show(request: web.Request) -> web.Response:
@@ -23,7 +27,8 @@ async def show(request: web.Request) -> web.Response:
         period, error, status = read_period("", "", "", panel.clock.now()), invalid, 422
     report = await usage.report(panel, here.organization, period)
     money = await billing.formatter(panel)
-    chart = bars([(f"{day.day:%d %b}: {money(day.cost)}", day.cost) for day in report.days])
+    decimals = HOURLY_DECIMALS if max(day.cost for day in report.days) < CENTS else DECIMALS
+    chart = bars([(f"{day.day:%d %b}: {money(day.cost, decimals=decimals)}", day.cost) for day in report.days])
     return place.render(
         request,
         here,
@@ -32,7 +37,7 @@ async def show(request: web.Request) -> web.Response:
         status,
         report=report,
         chart=chart,
-        scale=[(line, money(value)) for line, value in chart.lines],
+        scale=[(line, money(value, decimals=decimals)) for line, value in chart.lines],
         earlier=_url(f"{here.url}/usage", period.earlier()),
         later=_url(f"{here.url}/usage", period.later()) if period.until <= panel.clock.now() else None,
         download=_url(f"{here.url}/usage.csv", period),
