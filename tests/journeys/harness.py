@@ -25,6 +25,8 @@ FIXTURES = Path(__file__).parents[1] / "apps"
 SKYPANEL = Path(sys.executable).with_name("skypanel")
 UP_TIMEOUT_S = 120
 HTTP_TIMEOUT_S = 10
+# Many conditions run a command, which takes most of a processor's second.
+MIN_PAUSE_S, MAX_PAUSE_S = 0.05, 0.5
 
 
 def free_ports(count: int) -> list[int]:
@@ -46,11 +48,12 @@ def reachable(port: int) -> bool:
 
 def wait_for(what: str, condition: Callable[[], T], timeout_s: float = 30) -> T:
     """Return the first true value of `condition`, or fail with `what` was waited for."""
-    deadline = time.monotonic() + timeout_s
+    deadline, pause_s = time.monotonic() + timeout_s, MIN_PAUSE_S
     pause = threading.Event()
     while not (value := condition()):
         assert time.monotonic() < deadline, f"waited {timeout_s} s for {what}"
-        pause.wait(0.1)
+        pause.wait(pause_s)
+        pause_s = min(1.5 * pause_s, MAX_PAUSE_S)
     return value
 
 
