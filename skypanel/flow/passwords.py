@@ -6,7 +6,7 @@ from skypanel.domain.clients import network
 from skypanel.domain.errors import Denied
 from skypanel.domain.password import KNOWN_FOR, check_password
 from skypanel.domain.two_factor import SignIn
-from skypanel.flow import attempts, audit, two_factor
+from skypanel.flow import attempts, audit, sessions, two_factor
 from skypanel.flow.digest import digest
 from skypanel.ports.database import Connection
 from skypanel.ports.panel import Panel
@@ -77,8 +77,7 @@ async def prove(panel: Panel, email: str, password: str, address: str) -> Accoun
         raise Denied("The e-mail address or the password is wrong.", "Check both, or sign in with a one-time link.")
     await attempts.end(panel, attempt)
     async with panel.autocommit() as conn:
-        if await accounts.is_disabled(conn, account.id):
-            raise Denied("This account is disabled.", "Ask an administrator of this panel.")
+        await sessions.check_enabled(conn, account)
     return account
 
 

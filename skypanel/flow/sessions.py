@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from skypanel.domain.account import Account
 from skypanel.domain.audit import AuditAction
 from skypanel.domain.clients import network
-from skypanel.domain.errors import NotFound
+from skypanel.domain.errors import Denied, NotFound
 from skypanel.domain.ids import SessionId
 from skypanel.domain.life import SESSION_LIFE
 from skypanel.domain.password import KNOWN_FOR
@@ -16,14 +16,15 @@ from skypanel.flow.digest import digest
 from skypanel.ports.clock import Clock
 from skypanel.ports.database import Connection
 from skypanel.ports.panel import Panel
-from skypanel.store import known_addresses, sign_ins
+from skypanel.store import accounts, known_addresses, sign_ins
 
 
 async def begin(clock: Clock, conn: Connection, account: Account, address: str, browser: str) -> str:
     """Begin a session in the caller's transaction, and return its secret.
 
-    `address` is where the request came from, `browser` its User-Agent header.
+    `address` is where the request came from, `browser` its User-Agent header. Raises Denied for a disabled account.
     """
+    await check_enabled(conn, account)
     secret = secrets.token_urlsafe(32)
     expires_at = clock.now() + SESSION_LIFE
     shown = "".join(filter(str.isprintable, browser))[:MAX_USER_AGENT]
@@ -31,6 +32,12 @@ async def begin(clock: Clock, conn: Connection, account: Account, address: str, 
     await known_addresses.remember(conn, account.id, network(address), KNOWN_FOR)
     await audit.record(conn, AuditAction.ACCOUNT_SIGN_IN, account)
     return secret
+
+
+async def check_enabled(conn: Connection, account: Account) -> None:
+    """Raise Denied if an administrator disabled the account."""
+    if await accounts.is_disabled(conn, account.id):
+        raise Denied("This account is disabled.", "Ask an administrator of this panel.")
 
 
 async def of(panel: Panel, account: Account, session: str) -> Sequence[Session]:

@@ -8,6 +8,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.journeys.browser import UNREADABLE, Visit, running_browser
 from tests.journeys.harness import PanelUnderTest, wait_for
+from web.places import ADMIN_TABS
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +62,9 @@ def test_its_pages_fit(acme, browser, scheme, width):
     page.get_by_role("link", name="Acme").click()
     page.get_by_role("heading", name="Acme", exact=True).wait_for()
     check_fits(page, width)
+    for url in ("/plans", "/admin/plans/Pro", *(url for url, _ in ADMIN_TABS)):
+        page.goto(url)
+        check_fits(page, width)
     visit.close()
     assert visit.complaints == []
 
@@ -97,14 +101,14 @@ def test_deleting_asks_for_the_apps_and_gives_them_away_without_a_failed_request
     page.get_by_role("button", name="Delete").click()
     # The browser wants a choice before it sends anything.
     expect(page).to_have_url(re.compile(r"/admin/organizations/[0-9a-f-]{36}$"))
-    page.get_by_label("Transfer to another organization: it").check()
+    page.get_by_label("Transfer it to another organization").check()
     page.get_by_label("Type Acme to confirm").fill("Acme")
     page.get_by_label("Name of that organization").fill("Nobodys")
     page.get_by_role("button", name="Delete").click()
     expect(page.get_by_role("alert")).to_have_text(
         "There is no organization 'Nobodys'. Run `skypanel orgs list` to list all organizations."
     )
-    expect(page.get_by_label("Transfer to another organization: it")).to_be_checked()
+    expect(page.get_by_label("Transfer it to another organization")).to_be_checked()
     page.get_by_label("Name of that organization").fill("Main")
     page.get_by_label("Type Acme to confirm").fill("Acme")
     page.get_by_role("button", name="Delete").click()
