@@ -133,7 +133,7 @@ async def test_a_key_that_the_server_does_not_take_is_denied(remotes, sshd, by_s
 
 
 async def test_what_an_ssh_server_says_is_passed_on(remotes, by_ssh):
-    with pytest.raises(Denied, match=r"is not readable with the app's deploy key:  .*does not appear to be a git repository"):
+    with pytest.raises(Denied, match=r"is not readable with the app's deploy key: .*does not appear to be a git repository"):
         await remotes.branches(by_ssh("missing"))
 
 
@@ -235,7 +235,7 @@ async def test_other_answers_are_translated(remotes, git_host, status, kind):
 
 async def test_a_page_is_no_repository(remotes, git_host):
     git_host.answer("page", 200, {"Content-Type": "text/html"}, b"<html>")
-    with pytest.raises(NotFound, match="no git repository"):
+    with pytest.raises(NotFound, match="is not a git repository"):
         await remotes.branches(git_host.access("page"))
 
 
@@ -356,7 +356,7 @@ async def test_what_git_refuses_in_a_push_is_refused_here(remotes, git_host):
     tree = git("-C", bare, "hash-object", "-w", "-t", "tree", "--literally", bare / "entry")
     bad = git("-C", bare, "commit-tree", "-p", commit, "-m", "Bad", tree)
     git("-C", bare, "update-ref", "refs/heads/main", bad)
-    with pytest.raises(Invalid, match=r"Git rejects what the repository sent:  .*hasDotdot"):
+    with pytest.raises(Invalid, match=r"Git rejects what the repository sent: .*hasDotdot"):
         await fetch(remotes, git_host.access("hostile"))
 
 
