@@ -156,7 +156,7 @@ async def test_a_slider_goes_from_one_dyno_to_what_the_plan_allows(admin, stage)
     assert 'aria-label="Number of web dynos" min="1" max="7" value="1"' in page
     # None of it runs: the slider begins at one, and there is nothing to turn off.
     assert 'aria-label="Number of worker dynos" min="1" max="7" value="1"' in page
-    assert "QueuePosition off worker" not in page
+    assert "Turn off worker" not in page
     assert 'data-price="0.0200"' in page
     assert "Number of release dynos" not in page
     sent = await admin.send("/apps/hello/scale", page="/apps/hello", type="web", quantity="7")
@@ -170,11 +170,11 @@ async def test_a_slider_goes_from_one_dyno_to_what_the_plan_allows(admin, stage)
 
 async def test_a_process_type_is_turned_off(admin, stage):
     app = await live(stage)
-    assert "QueuePosition off web" in await admin.page("/apps/hello")
+    assert "Turn off web" in await admin.page("/apps/hello")
     assert (await admin.send("/apps/hello/scale", page="/apps/hello", type="web", quantity="0")).status == 303
     await stage.work()
     assert not await stage.panel.scheduler.dynos(app.id)
-    assert "QueuePosition off web" not in await admin.page("/apps/hello")
+    assert "Turn off web" not in await admin.page("/apps/hello")
 
 
 async def test_an_offered_app_is_accepted_or_declined_on_the_list(admin, new_client, stage):
@@ -226,7 +226,7 @@ async def test_who_may_scale_has_sliders(client, stage, role):
     await client.sign_in(await stage.member(role))
     may = role >= Role.DEVELOPER
     page = await client.page("/apps/hello")
-    assert ("Number of web dynos" in page, "QueuePosition off web" in page, "scale.js" in page) == (may, may, may)
+    assert ("Number of web dynos" in page, "Turn off web" in page, "scale.js" in page) == (may, may, may)
     sent = await client.send("/apps/hello/scale", page="/apps", type="web", quantity="2")
     assert sent.status == (303 if may else 403)
 

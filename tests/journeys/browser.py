@@ -73,7 +73,7 @@ class Visit:
     def sign_in(self) -> Page:
         """Sign in by a one-time link, as the terminal prints it."""
         self.page.goto(self.panel.cli("login-link").stdout.strip())
-        self.page.get_by_role("button", name="Sign in").click()
+        self.page.get_by_role("button", name="Sign in", exact=True).click()
         self.page.get_by_role("heading", name="Apps").wait_for()
         return self.page
 

@@ -12,6 +12,7 @@ from tests.journeys.browser import UNREADABLE, Visit, running_browser
 from tests.journeys.harness import PanelUnderTest, Repository, wait_for
 
 PASSWORD = "correct horse battery"
+PAGES = ("/apps", "/apps/new", "/apps/dash", "/apps/dash/settings", "/apps/dash/releases/1", "/account", "/login?token=x")
 NewVisit = Callable[..., Visit]
 
 
@@ -92,8 +93,8 @@ def test_signing_in_by_password_with_the_keyboard_alone(visit, password):
 def test_the_list_and_an_apps_page(panel, visit, hello):
     panel.cli("config", "dash", "--set", "GREETING=a secret value")
     page = visit().sign_in()
-    row = page.locator(".rows > li", has=page.get_by_role("link", name="dash", exact=True))
-    expect(row.locator(".what .state")).to_have_text("up")
+    row = page.get_by_role("row").filter(has=page.get_by_role("link", name="dash", exact=True))
+    expect(row.locator("td > .state")).to_have_text("up")
     expect(row).to_contain_text("v3")
     page.get_by_role("link", name="dash", exact=True).click()
     expect(page.locator(".version")).to_have_text("v3")
@@ -132,19 +133,23 @@ def test_scaling_by_the_slider_and_turning_off(panel, visit, hello):
     slider = page.get_by_role("slider", name="Number of web dynos")
     assert [slider.get_attribute(bound) for bound in ("min", "max")] == ["1", "10"]
     said = page.locator(".scale output")
-    expect(said).to_have_text("1 dyno: 0.0200 an hour")
+    expect(said).to_have_text("1 dyno: 0.0200 USD an hour, 14.60 USD a month")
     slider.focus()
     page.keyboard.press("End")
-    expect(said).to_have_text("10 dynos: 0.2000 an hour")
+    expect(said).to_have_text("10 dynos: 0.2000 USD an hour, 146.00 USD a month")
     page.keyboard.press("Home")
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
-    expect(said).to_have_text("3 dynos: 0.0600 an hour")
+    expect(said).to_have_text("3 dynos: 0.0600 USD an hour, 43.80 USD a month")
     page.get_by_role("button", name="Scale web").click()
     expect(slider).to_have_value("3")
     assert panel.cli("ps", "dash").stdout.startswith("Formation: web=3")
     wait_for("three dynos", stands_at(page, "web.1 web.2 web.3"))
-    page.get_by_role("button", name="QueuePosition off web").click()
+    page.get_by_role("button", name="Turn off web").click()
+    dialog = page.get_by_role("dialog", name="Turn off web?")
+    expect(dialog).to_contain_text("3 web dynos of dash stop.")
+    expect(dialog.get_by_role("button", name="Cancel")).to_be_focused()
+    dialog.get_by_role("button", name="Turn off").click()
     wait_for("none", stands_at(page, ""))
     assert panel.get("dash").status == 503
 
@@ -152,7 +157,7 @@ def test_scaling_by_the_slider_and_turning_off(panel, visit, hello):
 def test_scaling_without_scripts(panel, visit, hello):
     page = visit(java_script_enabled=False).sign_in()
     page.goto("/apps/dash")
-    expect(page.get_by_text("0.0200 an hour for each dyno")).to_be_visible()
+    expect(page.get_by_text("0.0200 USD an hour for each dyno")).to_be_visible()
     page.get_by_role("slider", name="Number of web dynos").focus()
     page.keyboard.press("ArrowRight")
     page.get_by_role("button", name="Scale web").click()
@@ -175,7 +180,7 @@ def test_a_build_is_watched_live_over_a_reload_and_a_restart_of_the_dashboard(pa
     watching = visit()
     page = watching.sign_in()
     page.goto("/apps/steps")
-    expect(page.get_by_role("heading", name="Deploying")).to_be_visible()
+    expect(page.get_by_role("heading", name="Deploying building")).to_be_visible()
     expect(page.locator(".log")).to_contain_text("step 2")
     page.get_by_role("link", name="Show the whole log").click()
     expect(page.locator("h1 .state")).to_have_text("building")
@@ -223,7 +228,7 @@ def test_a_wrong_password_is_refused_and_then_throttled(visit, password):
     window = visit()
     page = window.page
     page.goto("/login")
-    complaint = page.get_by_role("alert")
+    complaint = page.get_by_role("alert").filter(has_text=re.compile(r"\S"))
     for _ in range(11):
         page.get_by_label("E-mail").fill("admin@localhost")
         page.get_by_label("Password").fill("wrong")
