@@ -330,4 +330,6 @@ async def test_a_second_factor_is_asked_for_at_the_api_too(client, stage):
         assert (status, body["id"]) == (403, "two_factor")
     status, body = await authorize(**{"Heroku-Two-Factor-Code": code})
     assert status == 201
-    assert body["access_token"]["token"]
+    headers = {"Authorization": f"Bearer {body['access_token']['token']}", "Host": "localhost:8080"}
+    headers["Accept"] = "application/vnd.heroku+json; version=3"
+    assert (await (await client.get("/account", headers=headers)).json())["two_factor_authentication"]

@@ -49,13 +49,18 @@ class NewAuthorization(Body):
 
 async def show(call: Call) -> Reply:
     """Show the caller's account."""
-    return Reply(accounts.account(call.account))
+    return await _shown_account(call)
 
 
 async def change(call: Call, body: NewPassword) -> Reply:
     """Change the caller's password. This needs the current password and signs out all browsers."""
     await passwords.change(call.panel, call.account, body.password, body.new_password, "", client(call.request))
-    return Reply(accounts.account(call.account))
+    return await _shown_account(call)
+
+
+async def _shown_account(call: Call) -> Reply:
+    has_two_factor = (await two_factor.show(call.panel, call.account)).is_on
+    return Reply(accounts.account(call.account, has_two_factor=has_two_factor))
 
 
 async def list_keys(call: Call) -> Page:

@@ -100,9 +100,9 @@ class Session(Resource):
     expires_in: Count = 0
 
 
-def account(of: Known) -> Account:
+def account(of: Known, *, has_two_factor: bool) -> Account:
     """Return the caller's account."""
-    return Account(id=str(of.id), email=of.email)
+    return Account(id=str(of.id), email=of.email, two_factor_authentication=has_two_factor)
 
 
 def account_entry(of: Entry) -> AccountEntry:
