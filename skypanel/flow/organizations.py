@@ -79,7 +79,7 @@ async def find(panel: Panel, by: Account, name: str) -> Organization:
 
 
 async def people(panel: Panel, organization: Organization) -> Sequence[tuple[Member, bool]]:
-    """Return an organization's members, the oldest membership first, each with whether they have a way to sign in."""
+    """Return an organization's members, the oldest membership first, each with whether anybody uses the account."""
     async with panel.autocommit() as conn:
         return await organizations.people(conn, organization.id)
 

@@ -16,7 +16,9 @@ from skypanel.store.tables.organizations import memberships
 COLUMNS = (accounts.c.id, accounts.c.email, accounts.c.is_admin)
 # Whoever signs in, pushes or calls must have an enabled account.
 ENABLED: ColumnElement[bool] = accounts.c.disabled_at.is_(None)
-CAN_SIGN_IN = or_(
+# Whether anybody signed in to an account, or can without a link.
+IN_USE: ColumnElement[bool] = or_(
+    accounts.c.signed_in_at.is_not(None),
     accounts.c.password_hash.is_not(None),
     select(ssh_keys.c.id).where(ssh_keys.c.account_id == accounts.c.id).exists(),
     select(tokens.c.id).where(tokens.c.account_id == accounts.c.id).exists(),
@@ -95,8 +97,7 @@ async def credentials(conn: Connection, email: str) -> tuple[Account | None, str
 
 async def is_in_use(conn: Connection, account_id: AccountId) -> bool:
     """Whether anybody signed in to the account, or can without a link."""
-    row = await found(conn, _ENTRIES.add_columns(accounts.c.signed_in_at).where(accounts.c.id == account_id), "account")
-    return row.signed_in_at is not None or row.has_password or row.keys + row.tokens > 0
+    return bool((await found(conn, select(IN_USE.label("in_use")).where(accounts.c.id == account_id), "account")).in_use)
 
 
 async def set_password_hash(conn: Connection, account_id: AccountId, hashed: str | None) -> None:

@@ -12,7 +12,7 @@ from skypanel.domain.figures import OrganizationFigures, PanelFigures
 from skypanel.domain.ids import AccountId, OrganizationId, as_id
 from skypanel.ports.database import Connection
 from skypanel.store import locks, wallets
-from skypanel.store.accounts import CAN_SIGN_IN, COLUMNS, read
+from skypanel.store.accounts import COLUMNS, IN_USE, read
 from skypanel.store.rows import Row, found, one
 from skypanel.store.tables.accounts import accounts
 from skypanel.store.tables.apps import applications
@@ -156,14 +156,14 @@ async def members(conn: Connection, organization_id: OrganizationId) -> list[Mem
 
 
 async def people(conn: Connection, organization_id: OrganizationId) -> list[tuple[Member, bool]]:
-    """Return an organization's members, the oldest membership first, each with whether they have a way to sign in."""
+    """Return an organization's members, the oldest membership first, each with whether anybody uses the account."""
     statement = (
-        select(*COLUMNS, memberships.c.role, memberships.c.created_at, CAN_SIGN_IN.label("can_sign_in"))
+        select(*COLUMNS, memberships.c.role, memberships.c.created_at, IN_USE.label("in_use"))
         .join(memberships, memberships.c.account_id == accounts.c.id)
         .where(memberships.c.organization_id == organization_id)
         .order_by(memberships.c.created_at)
     )
-    return [(Member(read(row), Role(row.role), row.created_at), row.can_sign_in) for row in await conn.all(statement)]
+    return [(Member(read(row), Role(row.role), row.created_at), row.in_use) for row in await conn.all(statement)]
 
 
 async def remove(conn: Connection, organization_id: OrganizationId) -> None:

@@ -61,7 +61,7 @@ async def test_who_never_signed_in_is_told_apart(stage, acme):
     await accounts_flow.add_token(stage.panel, holder, "CI")
     await passwords.reset(stage.panel, stage.admin, "correct horse battery staple")
     found = await organizations.people(stage.panel, acme)
-    assert {member.account.email: can_sign_in for member, can_sign_in in found} == {
+    assert {member.account.email: is_in_use for member, is_in_use in found} == {
         stage.admin.email: True,
         "ada@example.com": False,
         "key@example.com": True,

@@ -1,6 +1,7 @@
 """An app's pages of who has access, of what was done, and its console."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -9,6 +10,8 @@ from skypanel.domain.audit import AuditAction
 from skypanel.domain.paging import PAGE_SIZE
 from skypanel.flow import collaborators, transfer
 from skypanel.store import accounts, audit
+from tests.support.statements import Counting
+from web.keys import PANEL
 
 ACCESS = "/apps/hello/access"
 
@@ -135,6 +138,21 @@ async def test_the_activity_is_filtered_and_paged(admin, stage, hello):
     assert 'rel="prev"' in second
     assert "Created the app" in await admin.page("/apps/hello/activity?who=admin@localhost")
     await admin.page("/apps/hello/activity?before=x", 422)
+
+
+async def test_each_page_takes_as_many_statements_however_much_there_is(admin, dashboard, stage, hello):
+    counting = Counting(stage.panel.database)
+    dashboard._state[PANEL] = replace(stage.panel, database=counting)  # noqa: SLF001 - it runs already
+    counts = []
+    for _ in range(2):
+        for end in ("access", "activity", "console"):
+            before = counting.count
+            await admin.page(f"/apps/hello/{end}")
+            counts.append(counting.count - before)
+        for number in range(5):
+            await collaborators.add(stage.panel, hello, f"person{number}@example.com", Role.VIEWER, stage.admin)
+    assert counts[:3] == counts[3:]
+    assert max(counts) <= 14, counts
 
 
 async def test_the_console_page_has_its_script_and_nothing_inline(admin):

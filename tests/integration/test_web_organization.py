@@ -223,6 +223,13 @@ async def test_everybody_makes_an_organization_of_their_own(client, stage):
         assert "<b>" not in await response.text()
 
 
+async def test_switching_leads_from_one_organization_to_the_other(admin, acme, main):
+    for here, location in ((path(main, "/people"), path(acme)), ("/apps", "/apps"), ("//example.com", "/apps")):
+        response = await admin.send("/switch", page="/account", organization=str(acme.id), next=here)
+        assert (response.status, response.headers["Location"]) == (303, location)
+    assert f'href="{path(acme)}"' in await admin.page("/apps")
+
+
 async def test_people_of_other_organizations_find_nothing(new_client, stage, acme, main):
     client = await as_member(new_client, stage, main, Role.OWNER)
     nobodys = "00000000-0000-0000-0000-000000000000"

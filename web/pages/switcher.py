@@ -6,6 +6,7 @@ from yarl import URL
 
 from web import forms, session
 from web.pages.sign_in import own_path
+from web.places import organization_url
 
 
 async def switch(request: web.Request) -> web.Response:
@@ -13,7 +14,9 @@ async def switch(request: web.Request) -> web.Response:
     visitor = await session.visitor(request)
     fields = await forms.read(request)
     chosen = visitor.organization(fields.get("organization", ""))
-    response = web.Response(status=303, headers={"Location": own_path(fields.get("next", ""))})
+    before = own_path(fields.get("next", ""))
+    location = organization_url(chosen) if before.startswith("/organizations/") else before
+    response = web.Response(status=303, headers={"Location": location})
     session.act_for(request, response, chosen)
     return response
 
