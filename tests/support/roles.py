@@ -160,6 +160,7 @@ API = (
     Case("POST", "/accounts", _PEOPLE, {"email": _SPARE}, "account.invite"),
     Case("GET", _ACCOUNT, _PEOPLE),
     Case("POST", f"{_ACCOUNT}/actions/reset", _PEOPLE, record="account.reset"),
+    *(Case("POST", f"{_ACCOUNT}/actions/{name}", _PEOPLE, record=f"account.{name}") for name in ("disable", "enable", "promote", "demote")),
     Case("GET", f"{_ACCOUNT}/keys", _PEOPLE),
     Case("POST", f"{_ACCOUNT}/keys", _PEOPLE, {"public_key": _KEY}, "key.add"),
     Case("GET", f"{_ACCOUNT}/keys/{{key}}", _PEOPLE, after="their key"),

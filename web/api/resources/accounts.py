@@ -40,6 +40,7 @@ class AccountEntry(Resource):
     has_password: bool
     keys: Count
     authorizations: Count
+    disabled_at: Time | None
 
 
 class Admission(AccountEntry):
@@ -115,6 +116,7 @@ def account_entry(of: Entry) -> AccountEntry:
         has_password=of.has_password,
         keys=of.keys,
         authorizations=of.tokens,
+        disabled_at=None if of.disabled_at is None else time(of.disabled_at),
     )
 
 
