@@ -33,8 +33,7 @@ async def initialize(panel: Panel, public_keys: Sequence[PublicKey], indexes: Ma
     settings without a value. Idempotent.
     """
     async with panel.transaction() as conn:
-        for name, value in _first_settings().items():
-            await settings.add_missing(conn, name, value)
+        await settings.add_missing(conn, _first_settings())
         known = await settings.secrets(conn)
         for name, text in indexes.items():
             if name not in known:

@@ -1,10 +1,11 @@
 """Settings, which administrators change while the panel runs."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, null, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import delete, func, literal, null, select, update
+from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from skypanel.domain.ids import AccountId
 from skypanel.ports.database import Connection
@@ -30,9 +31,11 @@ async def put_secret(conn: Connection, key: str, secret: bytes, account_id: Acco
     await _put(conn, key, {"value": null(), "secret": secret, "updated_by": account_id})
 
 
-async def add_missing(conn: Connection, key: str, value: Value) -> None:
-    """Set a setting unless it has a value."""
-    await conn.execute(insert(settings).values(key=key, value=value).on_conflict_do_nothing())
+async def add_missing(conn: Connection, values: Mapping[str, Value]) -> None:
+    """Set those of these settings that have no value."""
+    given = func.jsonb_each(literal(dict(values), JSONB)).table_valued("key", "value")
+    missing = insert(settings).from_select(["key", "value"], select(given.c.key, given.c.value))
+    await conn.execute(missing.on_conflict_do_nothing())
 
 
 async def remove(conn: Connection, key: str) -> bool:
