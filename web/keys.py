@@ -20,6 +20,8 @@ SETTINGS = web.AppKey("settings", Settings)
 REQUEST_ID = web.RequestKey("request_id", str)
 # The authenticated account.
 ACTOR = web.RequestKey("actor", Account)
+# The digest of the idempotency key of the form that is being handled.
+SUBMISSION = web.RequestKey("submission", str)
 KEEPALIVE_S = web.AppKey("keepalive_s", float)
 PENDING_RUNS = web.AppKey("pending_runs", PendingRuns)
 STREAMS = web.AppKey("streams", set[asyncio.Task[object]])

@@ -9,7 +9,7 @@ from aiohttp import web
 from skypanel.domain.errors import Denied, SkyPanelError
 from skypanel.domain.names import printable
 from skypanel.flow import audit
-from web import fallback
+from web import fallback, idempotency
 from web.api import auth, dispatch
 from web.api.faults import STATUS, UNEXPECTED
 from web.keys import ACTOR, PANEL, REQUEST_ID, client, host, origin
@@ -118,7 +118,7 @@ async def refuse_cross_site(request: web.Request, handler: Handler) -> web.Strea
     raise Denied("This request came from another site.", "Open the dashboard and try again there.")
 
 
-MIDDLEWARES = (identified, answered, by_host, refuse_cross_site)
+MIDDLEWARES = (identified, answered, by_host, refuse_cross_site, idempotency.once)
 
 
 def _origin_of_sender(request: web.Request) -> str | None:

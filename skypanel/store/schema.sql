@@ -167,6 +167,22 @@ CREATE INDEX paas_used_challenges_expires_at_idx ON paas_used_challenges (expire
 
 
 -- ---------------------------------------------------------------------------------------------------------------------
+-- Forms of the dashboard that were sent.
+
+-- A form that was sent: the digest of its idempotency key, and where the answer led, so that the same form has no
+-- effect twice.
+CREATE TABLE paas_submissions (
+    digest text PRIMARY KEY CHECK (digest ~ '^[0-9a-f]{64}$'),
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    finished_at timestamptz,
+    location text,
+    message text
+);
+
+CREATE INDEX paas_submissions_created_at_idx ON paas_submissions (created_at);
+
+
+-- ---------------------------------------------------------------------------------------------------------------------
 -- Who owns apps, and who acts for them.
 
 -- Who owns apps, and pays for them.

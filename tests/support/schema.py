@@ -29,6 +29,7 @@ from skypanel.store.tables import (
     releases,
     settings,
     sources,
+    submissions,
     two_factor,
 )
 from tests.fixtures.postgres import TEMPLATE, PostgresServer
@@ -39,6 +40,7 @@ STALE = "skypanel/store/schema.sql is not what the migrations make. Type `make s
 SECTIONS = (
     accounts,
     two_factor,
+    submissions,
     organizations,
     plans,
     apps,

@@ -18,6 +18,7 @@ from skypanel.store.tables import (
     releases,
     settings,
     sources,
+    submissions,
     two_factor,
 )
 from skypanel.store.tables.columns import metadata
@@ -37,5 +38,6 @@ __all__ = [
     "releases",
     "settings",
     "sources",
+    "submissions",
     "two_factor",
 ]
