@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from skypanel.domain.access import Role
 from skypanel.domain.account import Account, Organization
-from skypanel.domain.audit_words import words
+from skypanel.domain.audit_words import described, words
 from skypanel.domain.log import brief
 from skypanel.domain.session import browser_of
 from skypanel.domain.transcript import size
@@ -77,6 +77,7 @@ _TEMPLATES.filters |= {
     "brief": brief,
     "browser": browser_of,
     "action_words": words,
+    "described": described,
 }
 _GLOBALS: dict[str, Callable[..., object]] = {
     "asset": assets.url,

@@ -1,6 +1,7 @@
 """What the audit log's actions are called on pages."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from skypanel.domain.audit import AuditAction
 
@@ -13,6 +14,8 @@ OF_APPS: Mapping[str, str] = {
     AuditAction.UPLOAD_OFFER: "Began an upload",
     AuditAction.UPLOAD_TAKE: "Uploaded an archive",
     AuditAction.RELEASE_ROLLBACK: "Rolled back",
+    AuditAction.RELEASE_REDEPLOY: "Deployed a release again",
+    AuditAction.RELEASE_CANCEL: "Cancelled a release",
     AuditAction.CONFIG_CHANGE: "Changed config vars",
     AuditAction.APP_PLAN: "Moved to another plan",
     AuditAction.APP_SCALE: "Scaled dynos",
@@ -52,3 +55,16 @@ OF_ORGANIZATIONS: Mapping[str, str] = {
 def words(action: str) -> str:
     """Return what an action is called: in words, or by its own name if it has none."""
     return OF_ORGANIZATIONS.get(action, action)
+
+
+def described(details: Mapping[str, Any]) -> Sequence[tuple[str, str]]:
+    """Return an entry's details as pairs of texts, without those that say nothing."""
+    return [(key.replace("_", " "), _text(value)) for key, value in details.items() if value not in (None, "", [], {})]
+
+
+def _text(value: Any) -> str:  # noqa: ANN401 - any JSON value
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_text(each)}" for key, each in value.items())
+    return ", ".join(map(_text, value)) if isinstance(value, list) else str(value)
