@@ -1,16 +1,22 @@
 """Splits a line of output into parts with style classes: the colours of a terminal, without its escapes.
 
-domain/terminal.py has removed all other escapes. Codes are those of ECMA-48 (8.3.117) and, for bright colours, of aixterm.
+domain/terminal.py has removed all other escapes. Codes are those of ECMA-48 (8.3.117) and, for bright colours, of aixterm. Inline styles
+are forbidden to pages. So each of xterm's 256 colours has a class, and a 24-bit colour becomes the nearest of them.
 """
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 
 _COLOUR = re.compile(r"\x1b\[([0-9;:]*)m")
 _NORMAL, _BRIGHT = range(30, 38), range(90, 98)
-NAMED = 16
+# Themes choose the first 16 colours (web/static/style.css). A cube of 6 levels a channel and 24 greys follow.
+NAMED, GREY, COLOURS = 16, 232, 256
+_LEVELS = (0, 95, 135, 175, 215, 255)
+# Logs are dark: darker colours than this are lightened to be readable on them.
+_LEAST_LIGHT = 110
 _FOREGROUND, _DEFAULT, _OTHERS = 38, 39, {48, 58}
 _PALETTE, _RGB = 5, 2
 _NONE = frozenset[str]()
@@ -63,9 +69,39 @@ def _changed(codes: str, colour: str, styles: frozenset[str]) -> tuple[str, froz
 
 
 def _extended(rest: Iterator[int]) -> str:
-    """Consume the parameters of an extended colour (ITU-T T.416, 13.1.8). Only the palette's first 16 have classes."""
+    """Consume the parameters of an extended colour (ITU-T T.416, 13.1.8), and return its class."""
     kind = next(rest, 0)
     if kind == _RGB:
-        list(islice(rest, 3))
-    number = next(rest, NAMED) if kind == _PALETTE else NAMED
-    return f"c{number}" if number < NAMED else ""
+        channels = tuple(islice(rest, 3))
+        number = nearest(channels) if len(channels) == len("rgb") and max(channels) < COLOURS else COLOURS
+    else:
+        number = next(rest, COLOURS) if kind == _PALETTE else COLOURS
+    return f"c{number}" if number < COLOURS else ""
+
+
+def rgb(number: int) -> tuple[int, ...]:
+    """Return the red, green and blue of a colour of xterm's palette, from 16 on."""
+    if number >= GREY:
+        return (8 + 10 * (number - GREY),) * 3
+    index = number - NAMED
+    return tuple(_LEVELS[index // step % 6] for step in (36, 6, 1))
+
+
+@lru_cache(maxsize=4096)
+def nearest(channels: tuple[int, ...]) -> int:
+    """Return the number of the colour of the palette, from 16 on, that is nearest to a red, green and blue."""
+    return min(range(NAMED, COLOURS), key=lambda number: sum((a - b) ** 2 for a, b in zip(rgb(number), channels, strict=True)))
+
+
+def stylesheet() -> bytes:
+    """Return the rules for the classes of the colours from 16 on."""
+    return "".join(f".c{number} {{ color: #{bytes(_readable(rgb(number))).hex()}; }}\n" for number in range(NAMED, COLOURS)).encode()
+
+
+def _readable(channels: tuple[int, ...]) -> tuple[int, ...]:
+    """Mix a colour with white until it is light enough, by the weights of ITU-R BT.601."""
+    light = sum(weight * channel for weight, channel in zip((0.299, 0.587, 0.114), channels, strict=True))
+    if light >= _LEAST_LIGHT:
+        return channels
+    share = (_LEAST_LIGHT - light) / (255 - light)
+    return tuple(round(channel + share * (255 - channel)) for channel in channels)

@@ -3,7 +3,7 @@
 import hashlib
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -11,6 +11,7 @@ from pathlib import Path
 from aiohttp import web
 
 from skypanel.domain.errors import Unavailable
+from web import ansi
 
 STATIC = Path(__file__).parent / "static"
 # deploy/env.sh installs the packages of web/libraries/package-lock.json here.
@@ -47,7 +48,7 @@ ICON_NAMES = (
     *("scroll-text", "search", "server", "settings", "shield", "sliders-horizontal", "smartphone", "square-terminal", "stethoscope"),
     *("trash-2", "triangle-alert", "user", "user-plus", "users", "wallet", "x"),
 )
-SPRITE = "icons.svg"
+SPRITE, COLOURS = "icons.svg", "colours.css"
 FOREVER = "public, max-age=31536000, immutable"
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _SHAPE = re.compile(r"<svg[^>]*>(.*)</svg>", re.DOTALL)
@@ -68,14 +69,14 @@ class Asset:
 
 @cache
 def asset(name: str) -> Asset:
-    """Return a file by its name in FILES, or the icons as SPRITE. Raises Unavailable if it is not installed."""
+    """Return a file by its name in FILES or GENERATED. Raises Unavailable if it is not installed."""
     return Asset(name, hashlib.sha256(content(name)).hexdigest()[:16])
 
 
 def content(name: str) -> bytes:
     """Return a file's content. Raises Unavailable if it is not installed."""
     try:
-        return _sprite() if name == SPRITE else FILES[name].read_bytes()
+        return GENERATED[name]() if name in GENERATED else FILES[name].read_bytes()
     except FileNotFoundError as error:
         raise Unavailable("The dashboard's libraries are not installed.", "Run `make env`, then start the panel again.") from error
 
@@ -88,11 +89,11 @@ def url(name: str) -> str:
 async def serve(request: web.Request) -> web.StreamResponse:
     """Send a file. An old digest gets the current content, which must not be cached under that name."""
     name = request.match_info["name"]
-    if name != SPRITE and name not in FILES:
+    if name not in GENERATED and name not in FILES:
         raise web.HTTPNotFound
     is_current = request.match_info["content"] == asset(name).digest
     headers = {"Cache-Control": FOREVER if is_current else "no-store", "Content-Type": _TYPES[Path(name).suffix]}
-    if name == SPRITE:
+    if name in GENERATED:
         return web.Response(body=content(name), headers=headers)
     return web.FileResponse(FILES[name], headers=headers)
 
@@ -102,3 +103,6 @@ def _sprite() -> bytes:
     shapes = {name: _SHAPE.search((ICONS / f"{name}.svg").read_text()) for name in ICON_NAMES}
     symbols = (f'<symbol id="{name}" viewBox="0 0 24 24">{shape[1].strip()}</symbol>' for name, shape in shapes.items() if shape)
     return f'<svg xmlns="http://www.w3.org/2000/svg">{"".join(symbols)}</svg>'.encode()
+
+
+GENERATED: Mapping[str, Callable[[], bytes]] = {SPRITE: _sprite, COLOURS: ansi.stylesheet}
