@@ -15,7 +15,7 @@ MAX_FIELDS = 20
 Fields = Mapping[str, str]
 
 
-async def read(request: web.Request) -> Fields:
+async def read(request: web.Request, max_fields: int = MAX_FIELDS) -> Fields:
     """Return the fields of a form. Raises Denied if its CSRF token is wrong, Invalid if the form cannot be parsed.
 
     A form that was sent before gets the answer of the first time.
@@ -24,7 +24,7 @@ async def read(request: web.Request) -> Fields:
         raise web.HTTPUnsupportedMediaType
     try:
         body = await request.read()
-        fields = dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict"))
+        fields = dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=max_fields, errors="strict"))
     except (ValueError, ConnectionError, web.RequestPayloadError) as error:
         raise Invalid("The form cannot be read.", "Reload the page and fill in the form again.") from error
     session.check_form(request, fields.get(TOKEN, ""))

@@ -5,12 +5,13 @@ import json
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aiohttp import web
 
-from skypanel.domain.deploy import Deploy
+from skypanel.domain.deploy import Deploy, DeployState
 from skypanel.domain.errors import SkyPanelError
+from skypanel.domain.failure import first_error
 from skypanel.domain.output import Place
 from skypanel.flow import deploys
 from skypanel.ports.panel import Panel
@@ -29,26 +30,45 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Log:
-    """A deploy's log as a page shows it: the last lines, how many came before, and the position after which the rest comes."""
+    """A deploy's log as a page shows it: its last lines with their numbers, and the position after which the rest comes.
+
+    `left_out` lines came before, `count` is how many there are in all, and `error` is the number of the line that says what failed.
+    """
 
     deploy: Deploy
     url: str
-    lines: Sequence[str]
+    lines: Sequence[tuple[int, str]]
     left_out: int
+    count: int
     place: Place | None
+    error: int | None = None
+    search: str = ""
+
+
+def error_text(log: Log) -> str | None:
+    """Return the line that says what failed, without colours, or None."""
+    return next((_plain(text) for number, text in log.lines if number == log.error), None)
 
 
 async def read(panel: Panel, deploy: Deploy, most: int) -> Log:
     """Return the log as it stands."""
     found = await deploys.so_far(panel, deploy, most)
-    return Log(deploy, url(deploy), found.lines, found.left_out, found.place)
+    first = found.left_out + 1
+    lines = list(enumerate(found.lines, first))
+    error = first_error(found.lines) if deploy.state is DeployState.FAILED else None
+    count = found.left_out + len(lines)
+    return Log(deploy, url(deploy), lines, found.left_out, count, found.place, None if error is None else first + error)
+
+
+def searched(log: Log, text: str) -> Log:
+    """Return the log with those of its lines that contain a text, in whatever letter case. It does not go on by itself."""
+    found = [(number, line) for number, line in log.lines if text.lower() in _plain(line).lower()]
+    return replace(log, lines=found, place=None, search=text)
 
 
 def url(deploy: Deploy) -> str:
     """Return where a deploy's page is."""
-    if deploy.build is not None:
-        return f"/apps/{deploy.app.name}/builds/{deploy.build.id}"
-    return f"/apps/{deploy.app.name}/releases/{deploy.release.version}" if deploy.release else f"/apps/{deploy.app.name}"
+    return f"/apps/{deploy.app.name}/deploys/{deploy.id}" if deploy.id else f"/apps/{deploy.app.name}/deploys"
 
 
 async def stream(request: web.Request, deploy: Deploy) -> web.StreamResponse:
@@ -68,11 +88,17 @@ async def stream(request: web.Request, deploy: Deploy) -> web.StreamResponse:
     return response
 
 
-async def plain(panel: Panel, deploy: Deploy) -> web.Response:
+async def plain(panel: Panel, deploy: Deploy, *, is_download: bool = False) -> web.Response:
     """Return the whole log so far, without colours."""
     found = await deploys.so_far(panel, deploy, ALL_LINES)
-    text = "".join(f"{''.join(part for _, part in ansi.parse(line).parts)}\n" for line in found.lines)
-    return web.Response(text=text, content_type="text/plain", headers={"Cache-Control": "no-store"})
+    text = "".join(f"{_plain(line)}\n" for line in found.lines)
+    name = f"{deploy.app.name}-{str(deploy.id)[:8]}.log"
+    headers = {"Cache-Control": "no-store", "Content-Disposition": f'{"attachment" if is_download else "inline"}; filename="{name}"'}
+    return web.Response(text=text, content_type="text/plain", headers=headers)
+
+
+def _plain(line: str) -> str:
+    return "".join(part for _, part in ansi.parse(line).parts)
 
 
 async def end_streams(app: web.Application) -> None:

@@ -14,6 +14,8 @@ ACCOUNT_TABS = (
 )
 APP_TABS = (
     ("", "Overview"),
+    ("/deploys", "Deploys"),
+    ("/environment", "Environment"),
     ("/console", "Console"),
     ("/access", "Access"),
     ("/activity", "Activity"),

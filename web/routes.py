@@ -4,12 +4,28 @@ from aiohttp import web
 
 from web import agents, assets, changes, console, internal
 from web.admin import routes as admin
-from web.pages import app, app_access, app_activity, app_console, app_settings, apps, deploy, plans, remote, switcher, transfers
+from web.pages import (
+    app,
+    app_access,
+    app_activity,
+    app_console,
+    app_settings,
+    apps,
+    deploy,
+    deploys,
+    environment,
+    plans,
+    remote,
+    switcher,
+    transfers,
+)
 from web.pages.account import routes as account
 from web.pages.organization import routes as organization
 
 APP = "/apps/{app:[a-z0-9-]{1,30}}"
 _ID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+DEPLOY = f"{APP}/deploys/{{deploy:{_ID}}}"
+# Where builds and releases were before deploys had pages.
 BUILD = f"{APP}/builds/{{build:{_ID}}}"
 RELEASE = APP + "/releases/{version:[1-9][0-9]{0,8}}"
 
@@ -53,12 +69,14 @@ ROUTES = (
     web.get(f"{APP}/activity", app_activity.show),
     web.get(f"{APP}/console", app_console.show),
     web.get(f"{APP}/console/socket", console.connect, allow_head=False),
-    web.get(BUILD, deploy.show),
-    web.get(f"{BUILD}/events", deploy.events, allow_head=False),
-    web.get(f"{BUILD}/log", deploy.text),
-    web.get(RELEASE, deploy.show),
-    web.get(f"{RELEASE}/events", deploy.events, allow_head=False),
-    web.get(f"{RELEASE}/log", deploy.text),
+    web.get(f"{APP}/environment", environment.show),
+    web.post(f"{APP}/environment", environment.change),
+    web.get(f"{APP}/deploys", deploys.index),
+    web.get(DEPLOY, deploys.show),
+    web.post(DEPLOY, deploys.change),
+    web.get(f"{DEPLOY}/events", deploys.events, allow_head=False),
+    web.get(f"{DEPLOY}/log", deploys.text),
+    *(web.get(f"{old}{part}", deploy.moved, allow_head=False) for old in (BUILD, RELEASE) for part in ("", "/events", "/log")),
     *admin.ROUTES,
     web.get("/static/{content:[0-9a-f]{16}}/{name:[a-z-]{1,20}[.](?:css|js|svg)}", assets.serve),
 )

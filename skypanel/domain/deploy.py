@@ -1,6 +1,7 @@
 """One attempt to change the running release, from its build to the end of its rollout."""
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from skypanel.domain.app import App
@@ -46,6 +47,15 @@ def state_of(build: BuildState | None, rollout: RolloutState | None, *, is_cance
 
 
 @dataclass(frozen=True)
+class Phase:
+    """A part of a deploy; `took` is None while it goes on."""
+
+    name: str
+    began_at: datetime
+    took: timedelta | None
+
+
+@dataclass(frozen=True)
 class Deploy:
     """A build with its release and rollout. Without a build it is a release and rollout of an earlier slug."""
 
@@ -74,6 +84,11 @@ class Deploy:
         return asked.account_id if asked else None
 
     @property
+    def phases(self) -> tuple[Phase, ...]:
+        """What it did and does, in order: the build and the rollout, each after a wait for a worker."""
+        return (*_phases("Waiting to build", "Build", self.build), *_phases("Waiting to launch", "Launch", self.rollout))
+
+    @property
     def error(self) -> str | None:
         """Why it failed, or None."""
         return (self.build and self.build.error) or (self.release and self.release.error) or None
@@ -82,3 +97,13 @@ class Deploy:
         """Return its output streams in order, each with whether its writer has finished."""
         of_build = ((build_stream(self.build.id), self.build.state.finished),) if self.build else ()
         return (*of_build, *(((rollout_stream(self.rollout.id), self.rollout.state.finished),) if self.rollout else ()))
+
+
+def _phases(waiting: str, working: str, job: Build | Rollout | None) -> tuple[Phase, ...]:
+    if job is None or job.created_at is None:
+        return ()
+    begun = job.started_at or job.finished_at
+    wait = Phase(waiting, job.created_at, begun - job.created_at if begun else None)
+    if job.started_at is None:
+        return (wait,)
+    return wait, Phase(working, job.started_at, job.finished_at - job.started_at if job.finished_at else None)

@@ -170,7 +170,7 @@ async def test_a_failed_deploy_is_shown_first_with_its_log(admin, stage):
     page = await admin.page("/apps/hello")
     failure = page.partition('class="complaint failure"')[2].partition("</section>")[0]
     assert "The last build failed" in failure
-    assert f"/builds/{build.id}" in failure
+    assert f"/deploys/{build.id}" in failure
     assert "The previous release is still live." in failure
 
 

@@ -14,7 +14,7 @@ from skypanel.domain.manifest import Dyno, DynoKey, DynoState
 from skypanel.domain.release import ReleaseState
 from skypanel.flow import config as config_flow
 from skypanel.flow import organizations, transfer
-from skypanel.store import apps, formation, releases
+from skypanel.store import apps, builds, formation, releases
 from tests.fixtures.web import HOST, ORIGIN, SETTINGS, Client
 from tests.support import factories
 from tests.support.crowd import crowd
@@ -231,7 +231,10 @@ async def test_who_may_scale_has_sliders(client, stage, role):
     assert sent.status == (303 if may else 403)
 
 
-PATHS = ["", "/builds/{build}", "/builds/{build}/events", "/builds/{build}/log", "/releases/1", "/releases/1/events", "/releases/1/log"]
+PATHS = [
+    *("", "/environment", "/deploys", "/deploys/{build}", "/deploys/{build}/events", "/deploys/{build}/log"),
+    *("/builds/{build}", "/builds/{build}/events", "/builds/{build}/log", "/releases/1", "/releases/1/events", "/releases/1/log"),
+]
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -257,22 +260,23 @@ async def test_an_outsider_gets_the_answer_for_an_app_that_is_not_there(client, 
 async def test_a_build_is_found_at_its_own_app_only(admin, stage):
     build = await stage.push(await stage.app("one"))
     await stage.app("two")
-    await admin.page(f"/apps/one/builds/{build.id}")
-    await admin.page(f"/apps/two/builds/{build.id}", status=404)
+    for path, status in (("deploys", 200), ("builds", 308)):
+        await admin.page(f"/apps/one/{path}/{build.id}", status=status)
+        await admin.page(f"/apps/two/{path}/{build.id}", status=404)
 
 
 async def test_nothing_an_app_says_of_itself_is_markup(admin, stage):
     app = await live(stage)
     script = "<script>alert(1)</script>"
     stage.panel.builder.answer("cat", "/app/Procfile", out=f"web: echo '{script}'\n".encode())
-    await stage.push(app)
+    build = await stage.push(app)
     await stage.work()
     async with stage.panel.transaction() as conn:
         await conn.execute(text("UPDATE paas_releases SET description = :it, error = :it").bindparams(it=script))
         await conn.execute(text("UPDATE paas_builds SET source_commit = :it, error = :it").bindparams(it=script))
     for key, dyno in stage.panel.scheduler.running.items():
         stage.panel.scheduler.running[key] = replace(dyno, reason=script)
-    for path in ("/apps", "/apps/hello", "/apps/hello/releases/1"):
+    for path in ("/apps", "/apps/hello", "/apps/hello/deploys", f"/apps/hello/deploys/{build.id}"):
         page = await admin.page(path)
         assert "alert(1)" in page
         assert "<script>" not in page.replace('<script src="/static/live.js" defer>', "")
@@ -297,8 +301,10 @@ async def counted(stage):
 
 
 async def test_pages_ask_the_same_few_things_with_a_thousand_apps_and_ten_thousand_releases(counted, stage):
-    await live(stage)
-    paths = ("/apps", "/apps/hello", "/apps/hello/releases/1")
+    app = await live(stage)
+    async with stage.panel.transaction() as conn:
+        [build] = await builds.recent(conn, app.id, 1)
+    paths = ("/apps", "/apps/hello", "/apps/hello/deploys", f"/apps/hello/deploys/{build.id}", "/apps/hello/environment")
     before = {path: (await counted(path))[0] for path in paths}
     assert max(before.values()) <= 22
     async with stage.panel.transaction() as conn:

@@ -91,7 +91,7 @@ class Pusher:
 
     def __init__(self, stage, app, build):
         self.stage, self.app, self.build = stage, app, build
-        self.url = f"/apps/{app.name}/builds/{build.id}"
+        self.url = f"/apps/{app.name}/deploys/{build.id}"
         self.stream = build_stream(build.id)
         self._more = asyncio.Queue()
         self._run = stage.panel.builder.run

@@ -39,11 +39,11 @@ async def test_a_url_is_saved_and_deployed_and_its_log_shown(admin, stage, app, 
     deployed = await send(admin, "deploy")
     async with stage.panel.transaction() as conn:
         [build] = await builds.recent(conn, app.id, 5)
-    assert (deployed.status, deployed.headers["Location"]) == (303, f"/apps/hello/builds/{build.id}")
+    assert (deployed.status, deployed.headers["Location"]) == (303, f"/apps/hello/deploys/{build.id}")
     await stage.work()
     log = await admin.page(deployed.headers["Location"])
     assert "Python app detected" in log
-    assert f"Commit <code>{commit[:8]}</code>" in log
+    assert f"Commit <code>{commit}</code>" in log
     assert "from the git URL" in await admin.page("/apps/hello")
 
 

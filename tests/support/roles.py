@@ -251,7 +251,7 @@ API = (
     Case("GET", "/schema", _LOOK),
 )
 
-_BUILD, _RELEASE = f"{_APP}/builds/{{build}}", f"{_APP}/releases/{{release}}"
+_BUILD, _RELEASE, _DEPLOY = f"{_APP}/builds/{{build}}", f"{_APP}/releases/{{release}}", f"{_APP}/deploys/{{deploy}}"
 _ORGANIZATION = "/organizations/{organization}"
 _PEOPLE_PAGE = f"{_ORGANIZATION}/people"
 PAGES = (
@@ -273,6 +273,11 @@ PAGES = (
     Case("POST", f"{_APP}/remote", _CONFIGURE, {"do": "clear"}, "remote.clear", after="remote"),
     Case("GET", f"{_APP}/console", Action.RUN),
     Case("GET", f"{_APP}/console/socket", Action.RUN),
+    Case("GET", f"{_APP}/deploys", _VIEW),
+    Case("POST", _DEPLOY, Action.PUSH, {"do": "redeploy"}, "build.request", names={"deploy": "{build}"}),
+    Case("POST", _DEPLOY, Action.PUSH, {"do": "cancel"}, "build.cancel", after="build", names={"deploy": "{build}"}),
+    Case("POST", _DEPLOY, Action.ROLL_BACK, {"do": "rollback"}, "release.rollback", names={"deploy": "{build}"}),
+    *(Case("GET", f"{_DEPLOY}{part}", _VIEW, names={"deploy": "{build}"}) for part in ("", "/events", "/log")),
     Case("GET", f"{_APP}/access", _VIEW),
     Case("POST", f"{_APP}/access", _SHARE, {"do": "add", "email": _SPARE, "role": "viewer"}, "collaborator.add"),
     Case("POST", f"{_APP}/access", _SHARE, {"do": "remove", "email": "{collaborator}"}, "collaborator.remove"),
@@ -281,6 +286,11 @@ PAGES = (
     # Collaborators are no members.
     Case("GET", f"{_APP}/activity", _VIEW, verdicts="?--xxxx"),
     *(Case("GET", f"{path}{part}", _VIEW) for path in (_BUILD, _RELEASE) for part in ("", "/events", "/log")),
+    Case("GET", f"{_APP}/environment", _VIEW),
+    Case("POST", f"{_APP}/environment", _CONFIGURE, {"do": "set", "key": "ANOTHER", "value": "{secret}"}, "config.change"),
+    Case("POST", f"{_APP}/environment", _CONFIGURE, {"do": "remove", "choose.TOKEN": "on"}, "config.change"),
+    Case("POST", f"{_APP}/environment", _CONFIGURE, {"do": "paste", "text": "ANOTHER={secret}"}, "config.change"),
+    Case("POST", f"{_APP}/environment", _CONFIGURE, {"do": "preview", "text": "ANOTHER=1"}),
     *(Case("GET", f"{_ORGANIZATION}{part}", Action.VIEW_MEMBERS) for part in ("", "/people", "/usage", "/usage.csv", "/settings")),
     Case("GET", f"{_ORGANIZATION}/billing", Action.VIEW_WALLET),
     Case("GET", f"{_ORGANIZATION}/activity", Action.VIEW_ACTIVITY),

@@ -96,11 +96,11 @@ def _failure(found: detail.AppDetail) -> Failure | None:
     """Return the failure to show first: of the newest build or release, if it failed."""
     newest_build, newest_release = next(iter(found.builds), None), next(iter(found.releases), None)
     here = f"/apps/{found.app.name}"
-    if newest_build and newest_build.state is BuildState.FAILED and newest_build.error:
-        return Failure("The last build failed", f"{here}/builds/{newest_build.id}", newest_build.error, newest_build.created_at)
+    if newest_build and newest_build.state is BuildState.FAILED and newest_build.error and not newest_build.cancelled_at:
+        return Failure("The last build failed", f"{here}/deploys/{newest_build.id}", newest_build.error, newest_build.created_at)
     if newest_release and newest_release.error and newest_release.id != found.app.current_release_id:
         title = f"v{newest_release.version} did not go live"
-        return Failure(title, f"{here}/releases/{newest_release.version}", newest_release.error, newest_release.created_at)
+        return Failure(title, f"{here}/deploys/{newest_release.id}", newest_release.error, newest_release.created_at)
     return None
 
 

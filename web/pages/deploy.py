@@ -1,42 +1,25 @@
-"""One deploy: its log, live while it runs."""
+"""The old addresses of builds and releases, which lead to their deploys."""
 
 from uuid import UUID
 
 from aiohttp import web
 
 from skypanel.domain.access import Action
-from skypanel.domain.deploy import Deploy
 from skypanel.domain.ids import BuildId
 from skypanel.flow import apps, deploys
 from web import live, session
 from web.keys import PANEL
-from web.rendering import page_for
-from web.session import Visitor
 
 
-async def show(request: web.Request) -> web.Response:
-    """Show the log so far. A script then adds the lines of `events`."""
-    visitor, deploy = await _found(request)
-    panel = request.app[PANEL]
-    log = await live.read(panel, deploy, live.MANY_LINES)
-    return page_for(request, visitor, "deploy", place="apps", deploy=deploy, log=log, by=await deploys.asked_by(panel, deploy))
-
-
-async def events(request: web.Request) -> web.StreamResponse:
-    """Stream further log lines."""
-    _, deploy = await _found(request)
-    return await live.stream(request, deploy)
-
-
-async def text(request: web.Request) -> web.Response:
-    """Send the whole log so far as plain text."""
-    _, deploy = await _found(request)
-    return await live.plain(request.app[PANEL], deploy)
-
-
-async def _found(request: web.Request) -> tuple[Visitor, Deploy]:
+async def moved(request: web.Request) -> web.Response:
+    """Redirect to the same part of the deploy's page: itself, its events or its log."""
     panel, visitor, params = request.app[PANEL], await session.visitor(request), request.match_info
     app = await apps.access(panel, visitor.account, params["app"], Action.VIEW_APP)
     if "build" in params:
-        return visitor, await deploys.of_build(panel, app, BuildId(UUID(params["build"])))
-    return visitor, await deploys.of_version(panel, app, int(params["version"]))
+        deploy = await deploys.of_build(panel, app, BuildId(UUID(params["build"])))
+    else:
+        deploy = await deploys.of_version(panel, app, int(params["version"]))
+    part = request.path.rpartition("/")[2]
+    location = live.url(deploy) + (f"/{part}" if part in {"events", "log"} else "")
+    query = f"?{request.query_string}" if request.query_string else ""
+    return web.Response(status=308, headers={"Location": f"{location}{query}", "Cache-Control": "no-store"})

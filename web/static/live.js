@@ -1,12 +1,22 @@
-// Adds new lines to a deploy's log as they arrive. Without this script, a page shows the lines at the time it was loaded.
+// Adds new lines to a deploy's log as they arrive, and lets it be searched, wrapped and copied.
+// Without this script, a page shows the lines at the time it was loaded, and the search asks the server.
 "use strict";
 
 const MOST_LINES = 10000;
 const RETRIES_MS = [1000, 2000, 5000, 10000, 10000, 30000, 30000, 30000];
 
-function lineOf([kind, parts]) {
+function lineOf([kind, parts], number) {
   const line = document.createElement("div");
-  if (kind) line.className = kind;
+  line.className = kind;
+  if (number) {
+    line.id = `L${number}`;
+    const anchor = document.createElement("a");
+    anchor.href = `#L${number}`;
+    anchor.dataset.line = number;
+    anchor.tabIndex = -1;
+    anchor.setAttribute("aria-label", `Line ${number}`);
+    line.append(anchor);
+  }
   for (const [classes, text] of parts) {
     const part = document.createElement("span");
     if (classes) part.className = classes;
@@ -16,12 +26,14 @@ function lineOf([kind, parts]) {
   return line;
 }
 
-function follow(log) {
+function follow(log, matches) {
   let place = log.dataset.after;
+  let count = Number(log.dataset.count);
   let failures = 0;
 
   function add(line) {
     const isAtEnd = log.scrollTop + log.clientHeight >= log.scrollHeight - 40;
+    line.hidden = !matches(line);
     log.append(line);
     while (log.childElementCount > MOST_LINES) log.firstElementChild.remove();
     if (isAtEnd) log.scrollTop = log.scrollHeight;
@@ -31,8 +43,10 @@ function follow(log) {
     const events = new EventSource(`${log.dataset.events}?after=${encodeURIComponent(place)}`);
     events.onmessage = (event) => {
       failures = 0;
+      // Only lines that are stored move the place, and have numbers: a position in the queue is not one.
+      const isStored = event.lastEventId !== place;
       place = event.lastEventId;
-      add(lineOf(JSON.parse(event.data)));
+      add(lineOf(JSON.parse(event.data), isStored ? ++count : 0));
     };
     events.addEventListener("end", (event) => {
       events.close();
@@ -53,7 +67,30 @@ function follow(log) {
   open();
 }
 
+function tools(log) {
+  const search = document.querySelector(".log-search input");
+  const wrap = document.querySelector("[data-wrap]");
+  const copy = document.querySelector("[data-copy-log]");
+  const matches = (line) => line.textContent.toLowerCase().includes((search?.value ?? "").toLowerCase());
+  search?.addEventListener("input", () => {
+    for (const line of log.children) line.hidden = !matches(line);
+  });
+  if (wrap) {
+    wrap.hidden = false;
+    wrap.addEventListener("click", () => wrap.setAttribute("aria-pressed", String(!log.classList.toggle("unwrapped"))));
+  }
+  if (copy && navigator.clipboard) {
+    copy.hidden = false;
+    copy.addEventListener("click", async () => {
+      await navigator.clipboard.writeText([...log.children].filter((line) => !line.hidden).map((line) => `${line.textContent}\n`).join(""));
+      document.querySelector(".message").textContent = "The log is copied.";
+    });
+  }
+  return matches;
+}
+
 for (const log of document.querySelectorAll(".log")) {
-  log.scrollTop = log.scrollHeight;
-  if (log.dataset.events) follow(log);
+  const matches = tools(log);
+  if (!location.hash.startsWith("#L")) log.scrollTop = log.scrollHeight;
+  if (log.dataset.events) follow(log, matches);
 }
