@@ -10,6 +10,7 @@ from skypanel.flow import accounts, address, collaborators, forgotten, mail, org
 from skypanel.flow.mail import PAUSES
 from skypanel.store import accounts as stored_accounts
 from skypanel.store import audit
+from workers.jobs import JOBS
 
 PASSWORD = "correct horse battery staple"
 NEW = "another good password"
@@ -85,6 +86,13 @@ async def test_a_forgotten_password_is_set_anew_once(stage, mailer, with_mail, a
     async with stage.panel.transaction() as conn:
         actions = [row.action for row in await audit.recent(conn, 4)]
     assert actions == ["account.sign_in", "account.set_password", "account.forget_password", "account.sign_in"]
+
+
+async def test_a_worker_sends_what_waits(stage, mailer, with_mail, ada):
+    for _ in range(2):
+        await forgotten.request(stage.panel, ada.email, HERE)
+    await JOBS["send_mails"](stage.panel, "a worker")
+    assert ([mail.to for mail in mailer.sent[-2:]], await waiting(stage)) == ([ada.email] * 2, 0)
 
 
 async def test_a_link_that_sets_a_password_expires(stage, mailer, with_mail, ada):
