@@ -57,7 +57,7 @@ async def test_the_history_has_pages(admin, stage, app, monkeypatch):
         "3",
     ]
     assert "No deploys yet" in await admin.page("/apps/hello/deploys?older=00000000-0000-0000-0000-000000000000")
-    assert ">v4<" in await admin.page("/apps/hello/deploys?older=nonsense")
+    assert "This is not a deploy." in await admin.page("/apps/hello/deploys?older=nonsense", 422)
 
 
 async def test_an_app_without_deploys_says_how_to_make_one(admin, stage):

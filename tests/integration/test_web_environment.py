@@ -106,7 +106,7 @@ async def test_the_history_names_keys_and_releases_by_pages(admin, stage, app, m
     older = await admin.page(PAGE + re.search(r'href="(\?older=\d+)"', history)[1])
     assert "Added <code>FIRST</code>" in older
     assert "Added <code>SECOND</code>" in await admin.page(PAGE + re.search(r'href="(\?newer=\d+)"', older)[1])
-    assert "Added <code>SECOND</code>" in await admin.page(f"{PAGE}?older=nonsense")
+    assert "This is not a change." in await admin.page(f"{PAGE}?older=nonsense", 422)
 
 
 async def test_an_empty_page_says_how_to_set_one(admin, app):

@@ -147,4 +147,4 @@ def _id(text: str) -> UUID | None:
     try:
         return UUID(text) if text else None
     except ValueError:
-        return None
+        raise Invalid("This is not a deploy.", "Choose a page of the list.") from None
