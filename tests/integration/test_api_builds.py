@@ -222,7 +222,7 @@ async def test_no_other_url_is_ever_asked(api, empty, url):
 async def test_an_account_may_have_so_many_uploads_at_once(api, stage):
     for _ in range(MAX_UPLOADS):
         await offered(api)
-    assert "within the hour" in (await (await api.call("POST", "/sources", status=429)).json())["message"]
+    assert "within an hour" in (await (await api.call("POST", "/sources", status=429)).json())["message"]
     async with stage.panel.transaction() as conn:
         await conn.execute(update(uploads_table).values(expires_at=func.now() - func.make_interval(0, 0, 0, 0, 1)))
     await offered(api)
@@ -303,6 +303,6 @@ async def test_the_pages_say_that_it_was_an_archive_and_whose(api, empty, stage,
     made = await start(api, (await uploaded(api))["get_url"], version="first-one")
     await stage.work()
     assert "from an archive" in await admin.page("/apps/hello")
-    page = await admin.page(f"/apps/hello/builds/{made['id']}")
+    page = await admin.page(f"/apps/hello/deploys/{made['id']}")
     assert "Archive <code>first-one</code>" in page
     assert f"by {stage.admin.email}" in page

@@ -71,7 +71,7 @@ async def test_maintenance_may_be_said_by_a_number(api, hello):
 
 async def test_an_app_is_not_locked_and_that_is_said(api, hello):
     warning, shown = await warned(api, "PATCH", "/teams/apps/hello", {"locked": True}, 200)
-    assert warning.startswith("hello is not locked: ")
+    assert warning.startswith("hello cannot be locked: ")
     assert shown["locked"] is False
     assert (await warned(api, "PATCH", "/teams/apps/hello", {"locked": False}, 200))[0] is None
     assert (await api.get("/teams/apps/hello"))["locked"] is False

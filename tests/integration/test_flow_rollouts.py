@@ -29,7 +29,7 @@ async def test_a_config_change_during_a_rollout_overtakes_it_with_its_slug(stage
     await stage.work()
     release, lines = await follow(stage, build)
     assert release.version == 3
-    assert any("overtakes" in line for line in lines)
+    assert any("supersedes" in line for line in lines)
     serving = await current(stage, app)
     assert serving.version == 3
     async with stage.panel.transaction() as conn:

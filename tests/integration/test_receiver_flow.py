@@ -181,12 +181,12 @@ async def test_a_viewer_fetches_and_does_not_push(stage, receiver, workers, work
     assert (await viewer.run("git", "clone", "-q", receiver.remote(), "work")).status == 0
     pushed = await viewer.run("git", "push", receiver.remote(), "main", cwd=viewer.home / "work")
     assert "Your role does not allow this on hello." in pushed.stderr
-    for remote in (receiver.remote("new"), receiver.http_remote("new", viewer.token)):
+    for remote in (receiver.remote("another"), receiver.http_remote("another", viewer.token)):
         refused = await viewer.run("git", "push", remote, "main", cwd=viewer.home / "work")
         assert "You may not create apps in this organization." in refused.stderr
         # Before it was sent.
         assert "pre-receive" not in refused.stderr
-    assert await app_of(stage, "new") is None
+    assert await app_of(stage, "another") is None
 
 
 async def test_a_setting_turns_the_creating_of_apps_off(stage, receiver, work):

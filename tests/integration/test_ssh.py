@@ -140,7 +140,7 @@ async def test_a_password_is_asked_for_by_those_who_ask(login, machines):
         good = SshLogin("127.0.0.1", port, "ada", await machines.host_key("127.0.0.1", port), SecretKind.PASSWORD, "correct horse")
         async with machines.log_in(good) as shell:
             assert await shell.read(("true",)) == "hello\n"
-        with pytest.raises(Denied, match="with this password") as denied:
+        with pytest.raises(Denied, match="rejects this password") as denied:
             async with machines.log_in(replace(good, secret="wrong staple")):
                 pass
         assert "wrong staple" not in str(denied.value)
