@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 ROOMS = ("domain", "drivers", "engines", "flow", "host", "launcher", "ports", "store")
 # Where ids of any noun are made, read or compared.
-# Parameters and fields that take the id of more than one noun: a job is a build or a rollout, a deploy a build or a release.
+# Parameters and fields that take the id of more than one noun. A job is a build or a rollout. A deploy is a build or a release.
 OF_ANY_NOUN = {
     "domain/ids.py: as_id",
     "domain/job.py: id",
