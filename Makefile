@@ -11,10 +11,10 @@ export PATH := $(ENV)/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env env-dev up demo test coverage schema docs bench check audit lock clean
+.PHONY: help env env-dev up demo test screenshots coverage schema docs bench check audit lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 env: ## install what the panel needs: Debian packages, the virtual environment, the panel itself
 	@deploy/env.sh requirements.lock
@@ -37,6 +37,9 @@ schema: env-dev ## write skypanel/store/schema.sql from the migrations
 
 docs: env-dev ## write the tables of settings into the documents
 	@python -m tests.support.documents
+
+screenshots: env-dev ## take the pictures of docs/screenshots
+	@python -m tests.support.screenshots
 
 coverage: env-dev ## run tests, all or those in TESTS, and say which lines and branches they missed
 	@deploy/coverage.sh $(TESTS)
