@@ -183,12 +183,12 @@ def test_a_build_is_watched_live_over_a_reload_and_a_restart_of_the_dashboard(pa
     expect(page.get_by_role("heading", name="Deploying building")).to_be_visible()
     expect(page.locator(".log")).to_contain_text("step 2")
     page.get_by_role("link", name="Show the whole log").click()
-    expect(page.locator("h1 .state")).to_have_text("building")
+    expect(page.locator("[data-state] .state")).to_have_text("building")
     expect(page.locator(".log")).to_contain_text("step 3")
     page.reload()
     expect(page.locator(".log")).to_contain_text("step 4")
     os.kill(panel.pid("panel:web"), signal.SIGKILL)
-    expect(page.locator("h1 .state")).to_have_text("live", timeout=60_000)
+    expect(page.locator("[data-state] .state")).to_have_text("live", timeout=60_000)
     expect(page.locator(".ended")).to_be_visible()
     assert push.wait() == 0
     shown = [re.sub(r"\x1b\[[0-9;]*[mK]", "", line.removeprefix("remote: ")).rstrip() for line in push.text.splitlines()]
