@@ -162,7 +162,7 @@ async def test_the_life_of_a_node(swarm, machine, stage, slug):
     await provision.work(stage.panel, "worker")
     again = stage.panel.output.texts(node_stream(node.id))
     assert "-----> It is already a member of the Swarm" in again
-    assert any(line.endswith("is there") and "The image" in line for line in again)
+    assert any(line.endswith("is already there") and "The image" in line for line in again)
 
     await nodes_flow.remove(stage.panel, stage.admin, "one")
     await provision.work(stage.panel, "worker")
