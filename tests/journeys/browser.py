@@ -1,13 +1,15 @@
 """Debian's Chromium at the dashboard of a panel under test, driven by Playwright."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Response, sync_playwright
 
 from tests.journeys.harness import PanelUnderTest
 
+NETWORK_CHANGED = "ERR_NETWORK_CHANGED"
 # It asks nobody but the panel for anything, and its sandbox cannot be made by root.
 OPTIONS = [
     "--no-sandbox",
@@ -66,7 +68,8 @@ class Visit:
         self.context.set_default_timeout(TIMEOUT_MS)
         self.page: Page = self.context.new_page()
         self.complaints: list[str] = []
-        self.page.on("console", lambda message: message.type in {"error", "warning"} and self.complaints.append(message.text))
+        self.page.goto = partial(_goto, self.page.goto)
+        self.page.on("console", self._note)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("request", lambda request: request.url.startswith(self.origin) or self.complaints.append(f"asked for {request.url}"))
 
@@ -79,3 +82,17 @@ class Visit:
 
     def close(self) -> None:
         self.context.close()
+
+    def _note(self, message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"} and NETWORK_CHANGED not in message.text:
+            self.complaints.append(message.text)
+
+
+def _goto(original: Callable[..., Response | None], url: str, **options: object) -> Response | None:
+    """Load a page, again if other tests changed the networks of this machine meanwhile: Chromium then breaks off what it loads."""
+    try:
+        return original(url, **options)
+    except Error as error:
+        if NETWORK_CHANGED not in error.message:
+            raise
+        return original(url, **options)
