@@ -1,10 +1,13 @@
 """Reads forms that the dashboard's pages send."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 from urllib.parse import parse_qsl
 
 from aiohttp import web
 
+from skypanel.domain.access import Action
 from skypanel.domain.errors import Invalid
 from web import idempotency, session
 
@@ -12,7 +15,26 @@ CONTENT_TYPE = "application/x-www-form-urlencoded"
 TOKEN = "form_token"  # noqa: S105 - a field's name
 MAX_FIELDS = 20
 
+# Any number of nine digits fits into a Postgres integer.
+MAX_DIGITS = 9
+
 Fields = Mapping[str, str]
+Do = TypeVar("Do")
+
+
+@dataclass(frozen=True)
+class FormAction(Generic[Do]):
+    """What a form or one of its buttons does, and the action that it needs."""
+
+    needs: Action
+    do: Do
+
+
+def number(text: str, error: Invalid) -> int:
+    """Return a whole number that a Postgres integer can hold. Raises `error` if the text is none."""
+    if not (text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS):
+        raise error
+    return int(text)
 
 
 async def read(request: web.Request, max_fields: int = MAX_FIELDS) -> Fields:

@@ -68,7 +68,7 @@ async def scale(request: web.Request) -> web.Response:
     panel, visitor = request.app[PANEL], await session.visitor(request)
     fields = await forms.read(request)
     app = await apps.access(panel, visitor.account, request.match_info["app"], Action.SCALE_APP)
-    quantity = _number(fields.get("quantity", ""), Invalid("This is not a number of dynos.", "Choose one with the slider."))
+    quantity = forms.number(fields.get("quantity", ""), Invalid("This is not a number of dynos.", "Choose one with the slider."))
     process_type = fields.get("type", "")
     await scale_flow.scale(panel, app, {process_type: quantity}, visitor.account)
     return done(request, f"/apps/{app.name}", f"{process_type} is scaled to {quantity}.")
@@ -105,11 +105,4 @@ def _failure(found: detail.AppDetail) -> Failure | None:
 
 
 def _version(text: str) -> int:
-    return _number(text, Invalid("This is not a release.", "Choose one from the list."))
-
-
-def _number(text: str, error: Invalid) -> int:
-    # Any number of nine digits fits into a Postgres integer.
-    if not (text.isascii() and text.isdigit() and len(text) <= 9):  # noqa: PLR2004
-        raise error
-    return int(text)
+    return forms.number(text, Invalid("This is not a release.", "Choose one from the list."))

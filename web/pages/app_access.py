@@ -1,7 +1,6 @@
 """Who may do what on an app: members of its organization, collaborators, and an offer of the app."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 
 from aiohttp import web
 
@@ -13,6 +12,7 @@ from skypanel.flow import collaborators, transfer
 from skypanel.flow.invitation import Invitation
 from skypanel.ports.panel import Panel
 from web import forms, session
+from web.forms import FormAction
 from web.keys import PANEL
 from web.messages import done
 from web.pages import app_frame
@@ -20,14 +20,6 @@ from web.pages.app_frame import FramedApp
 
 Result = Invitation | str
 Do = Callable[[Panel, App, Account, forms.Fields], Awaitable[Result]]
-
-
-@dataclass(frozen=True)
-class FormAction:
-    """What a form does, and the action that it needs."""
-
-    needs: Action
-    do: Do
 
 
 async def show(request: web.Request) -> web.Response:
@@ -73,7 +65,7 @@ async def _withdraw(panel: Panel, app: App, by: Account, _fields: forms.Fields) 
     return f"{app.name} is not offered any more."
 
 
-FORM_ACTIONS: Mapping[str, FormAction] = {
+FORM_ACTIONS: Mapping[str, FormAction[Do]] = {
     "add": FormAction(Action.SHARE_APP, _add),
     "remove": FormAction(Action.SHARE_APP, _remove),
     "withdraw": FormAction(Action.TRANSFER_APP, _withdraw),

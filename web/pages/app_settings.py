@@ -11,6 +11,7 @@ from skypanel.domain.errors import Invalid, SkyPanelError
 from skypanel.flow import apps, billing, buildpacks, health, plans, transfer
 from skypanel.ports.panel import Panel
 from web import forms, session
+from web.forms import FormAction
 from web.keys import PANEL
 from web.messages import done
 from web.pages import app_frame
@@ -28,14 +29,6 @@ class Done:
 
 
 Do = Callable[[Panel, App, Visitor, forms.Fields], Awaitable[Done]]
-
-
-@dataclass(frozen=True)
-class FormAction:
-    """What a form does, and the action that it needs."""
-
-    needs: Action
-    do: Do
 
 
 async def show(request: web.Request) -> web.Response:
@@ -64,10 +57,8 @@ async def _plan(panel: Panel, app: App, visitor: Visitor, fields: forms.Fields) 
 
 
 async def _health(panel: Panel, app: App, visitor: Visitor, fields: forms.Fields) -> Done:
-    interval = fields.get("interval", "")
-    if not (interval.isascii() and interval.isdigit() and len(interval) <= 9):  # noqa: PLR2004 - a Postgres integer
-        raise Invalid("The interval is not a number of seconds.", "Write digits, such as 30.")
-    await health.change(panel, app, visitor.account, path=fields.get("path", ""), interval_s=int(interval))
+    interval_s = forms.number(fields.get("interval", ""), Invalid("The interval is not a number of seconds.", "Write digits, such as 30."))
+    await health.change(panel, app, visitor.account, path=fields.get("path", ""), interval_s=interval_s)
     return Done(_here(app), "The health check is saved.")
 
 
@@ -94,7 +85,7 @@ async def _destroy(panel: Panel, app: App, visitor: Visitor, fields: forms.Field
     return Done("/apps", f"{app.name} is destroyed.")
 
 
-FORM_ACTIONS: Mapping[str, FormAction] = {
+FORM_ACTIONS: Mapping[str, FormAction[Do]] = {
     "plan": FormAction(Action.SCALE_APP, _plan),
     "health": FormAction(Action.CONFIGURE_APP, _health),
     "buildpacks": FormAction(Action.CONFIGURE_APP, _buildpacks),

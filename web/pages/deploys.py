@@ -1,7 +1,6 @@
 """An app's deploys: the history, and one deploy with its phases, log, and comparison with the one before."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from uuid import UUID
 
 from aiohttp import web
@@ -15,6 +14,7 @@ from skypanel.flow import apps, comparison, deploys, history, redeploy
 from skypanel.flow import release as release_flow
 from skypanel.ports.panel import Panel
 from web import forms, live, session
+from web.forms import FormAction
 from web.keys import PANEL
 from web.messages import done
 from web.pages import app_frame
@@ -26,14 +26,6 @@ MAX_SEARCH = 200
 
 # Does what a button says, and returns where to go then and the message.
 Do = Callable[[Panel, Deploy, Account], Awaitable[tuple[str, str]]]
-
-
-@dataclass(frozen=True)
-class FormAction:
-    """The effect of a button, and the action that it needs."""
-
-    needs: Action
-    do: Do
 
 
 async def index(request: web.Request) -> web.Response:
@@ -95,7 +87,7 @@ async def _roll_back(panel: Panel, deploy: Deploy, by: Account) -> tuple[str, st
     return f"/apps/{deploy.app.name}/deploys", f"{deploy.app.name} is rolling back to v{deploy.release.version}."
 
 
-FORM_ACTIONS: Mapping[str, FormAction] = {
+FORM_ACTIONS: Mapping[str, FormAction[Do]] = {
     "redeploy": FormAction(Action.PUSH, _redeploy),
     "cancel": FormAction(Action.PUSH, _cancel),
     "rollback": FormAction(Action.ROLL_BACK, _roll_back),

@@ -93,9 +93,4 @@ async def _page(request: web.Request, entered: Entered, status: int = 200) -> we
 
 
 def _number(text: str) -> int | None:
-    if not text:
-        return None
-    # Any number of nine digits fits into a Postgres integer.
-    if not (text.isascii() and text.isdigit() and len(text) <= 9):  # noqa: PLR2004
-        raise Invalid("This is not a change.", "Choose a page of the history.")
-    return int(text)
+    return forms.number(text, Invalid("This is not a change.", "Choose a page of the history.")) if text else None

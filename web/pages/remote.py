@@ -1,7 +1,6 @@
 """The page that deploys an app from a git URL."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 
 from aiohttp import web
 
@@ -14,19 +13,12 @@ from skypanel.flow import apps
 from skypanel.flow import remote as remote_flow
 from skypanel.ports.panel import Panel
 from web import forms, live, session
+from web.forms import FormAction
 from web.keys import PANEL
 from web.rendering import page_for
 from web.session import Visitor
 
 Do = Callable[[Panel, App, Account, forms.Fields], Awaitable[str]]
-
-
-@dataclass(frozen=True)
-class FormAction:
-    """The effect of a button, and the action that it needs. `do` returns the URL to redirect to."""
-
-    needs: Action
-    do: Do
 
 
 async def show(request: web.Request) -> web.Response:
@@ -70,7 +62,7 @@ async def _clear(panel: Panel, app: App, by: Account, _fields: forms.Fields) -> 
     return _path(app)
 
 
-FORM_ACTIONS: Mapping[str, FormAction] = {
+FORM_ACTIONS: Mapping[str, FormAction[Do]] = {
     "save": FormAction(Action.CONFIGURE_APP, _save),
     "deploy": FormAction(Action.PUSH, _deploy),
     "key": FormAction(Action.CONFIGURE_APP, _make_key),
