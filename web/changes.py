@@ -75,7 +75,8 @@ class Watcher:
 
     async def _compare(self, panel: Panel, now: watching.Moment) -> None:
         watches = set(self._watches)
-        found = await watching.snapshot(panel, frozenset().union(*(watch.app_ids for watch in watches)), now)
+        app_ids = frozenset().union(*(watch.app_ids for watch in watches))
+        found = await watching.snapshot(panel, app_ids, now, has_list=any(watch.is_list for watch in watches))
         for watch in watches:
             seen = found.fingerprint(watch.app_ids, is_list=watch.is_list)
             if seen != watch.seen:

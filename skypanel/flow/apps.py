@@ -73,7 +73,13 @@ async def _place(conn: Connection, by: Account, name: str, organization_id: Orga
 
 
 async def access(panel: Panel, by: Account, name: str, action: Action) -> App:
-    """Return the app with this name or id, if the account may do `action` to it.
+    """Return the app with this name or id, if the account may do `action` to it. Raises as `access_with_role`."""
+    app, _ = await access_with_role(panel, by, name, action)
+    return app
+
+
+async def access_with_role(panel: Panel, by: Account, name: str, action: Action) -> tuple[App, Role | None]:
+    """Return the app with this name or id, and the account's role on it, if the account may do `action` to it.
 
     Raises NotFound if it does not exist or the account may not see it, Denied if the account's role is too low.
     """
@@ -83,7 +89,7 @@ async def access(panel: Panel, by: Account, name: str, action: Action) -> App:
         raise (Hidden if app else NotFound)(f"App {names.printable(name)} not found, or not yours.", "Run `skypanel apps` to list yours.")
     if not allows(role, action):
         raise Denied(f"Your role does not allow this on {app.name}.", "Ask an admin of its organization.")
-    return app
+    return app, role
 
 
 async def listing(panel: Panel, app: App, by: Account) -> Listing:
@@ -142,14 +148,13 @@ async def visible_ids(panel: Panel, account: Account) -> set[AppId]:
         return await apps.ids_of(conn, account.id)
 
 
-async def summary(panel: Panel, app: App, account: Account) -> tuple[Role | None, AppOverview]:
-    """Return the account's role on an app, and the app with its release and dynos."""
+async def summary(panel: Panel, app: App) -> AppOverview:
+    """Return an app with its release and dynos."""
     dynos = sorted(await panel.scheduler.dynos(app.id), key=lambda dyno: dyno.key)
     async with panel.autocommit() as conn:
-        role = await collaborators.role(conn, app, account.id)
         release = await releases.get(conn, app.current_release_id) if app.current_release_id else None
         deploying = await deploys.open_among(conn, [app.id])
-    return role, AppOverview(app, release, dynos, panel.address.url(app.name), is_deploying=app.id in deploying)
+    return AppOverview(app, release, dynos, panel.address.url(app.name), is_deploying=app.id in deploying)
 
 
 async def rename(panel: Panel, app: App, name: str, by: Account) -> App:

@@ -23,7 +23,7 @@ class Moment:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Fingerprints of some apps at one moment, and of the list of all apps."""
+    """Fingerprints of some apps at one moment, and of the list of all apps if a list is among the pages."""
 
     apps: Mapping[AppId, str]
     apps_at_all: str
@@ -44,20 +44,20 @@ async def moment(panel: Panel) -> Moment:
     return Moment(database, _states(await panel.scheduler.dynos()))
 
 
-async def snapshot(panel: Panel, app_ids: Collection[AppId], now: Moment) -> Snapshot:
-    """Return the fingerprints of these apps."""
-    return await _snapshot(panel, app_ids, now.dynos)
+async def snapshot(panel: Panel, app_ids: Collection[AppId], now: Moment, *, has_list: bool) -> Snapshot:
+    """Return the fingerprints of these apps, and with `has_list` that of the list of all apps."""
+    return await _snapshot(panel, app_ids, now.dynos, has_list=has_list)
 
 
 async def fingerprint(panel: Panel, app_ids: Collection[AppId], dynos: Sequence[Dyno], *, is_list: bool = False) -> str:
     """Return the fingerprint of apps that a page shows with these dynos."""
-    return (await _snapshot(panel, app_ids, _states(dynos))).fingerprint(app_ids, is_list=is_list)
+    return (await _snapshot(panel, app_ids, _states(dynos), has_list=is_list)).fingerprint(app_ids, is_list=is_list)
 
 
-async def _snapshot(panel: Panel, app_ids: Collection[AppId], states: frozenset[tuple[AppId, str]]) -> Snapshot:
+async def _snapshot(panel: Panel, app_ids: Collection[AppId], states: frozenset[tuple[AppId, str]], *, has_list: bool) -> Snapshot:
     async with panel.autocommit() as conn:
         stored = await fingerprints.of_apps(conn, app_ids)
-        at_all = await fingerprints.of_list(conn)
+        at_all = await fingerprints.of_list(conn) if has_list else ""
     dynos: dict[AppId, list[str]] = defaultdict(list)
     for app_id, state in sorted(states):
         dynos[app_id].append(state)

@@ -42,8 +42,8 @@ class FramedApp:
 async def find(request: web.Request, action: Action = Action.VIEW_APP) -> FramedApp:
     """Return the app that the URL names. Raises NotFound if the visitor may not see it, Denied if `action` is not allowed."""
     panel, visitor = request.app[PANEL], await session.visitor(request)
-    app = await apps.access(panel, visitor.account, request.match_info["app"], action)
-    role, overview = await apps.summary(panel, app, visitor.account)
+    app, role = await apps.access_with_role(panel, visitor.account, request.match_info["app"], action)
+    overview = await apps.summary(panel, app)
     return FramedApp(visitor, app, role, overview, await watching.fingerprint(panel, {app.id}, overview.dynos))
 
 
