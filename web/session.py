@@ -43,14 +43,23 @@ class Visitor:
         return found
 
 
+VISITOR = web.RequestKey("visitor", Visitor)
+
+
 async def visitor(request: web.Request) -> Visitor:
-    """Return the signed-in visitor. Anyone else is redirected to the sign-in page, or gets Denied for a write."""
+    """Return the signed-in visitor. Anyone else is redirected to the sign-in page, or gets Denied for a write.
+
+    Later calls for the same request ask nothing again.
+    """
+    if VISITOR in request:
+        return request[VISITOR]
     session = read_cookie(request, SESSION)
     account = await accounts.session_account(request.app[PANEL], session) if session else None
     if session is not None and account is not None:
         request[ACTOR] = account
         mine = await organizations.mine(request.app[PANEL], account)
-        return Visitor(account, session, mine, _acting_for(request, mine))
+        request[VISITOR] = Visitor(account, session, mine, _acting_for(request, mine))
+        return request[VISITOR]
     if request.method not in {"GET", "HEAD"}:
         raise Denied("You are not signed in.", "Sign in, then try again.")
     sign_in = URL(SIGN_IN).with_query(next=request.path_qs)
