@@ -52,6 +52,7 @@ TOOLS = {
     "chromium": Program("chromium", "chromium", "the dashboard cannot be tested in a browser"),
     "sshd": Program("sshd", "openssh-server", "pushes have nothing to be compared with"),
     "dockerd": Program("dockerd", "docker.io", "nothing can be run on Docker Swarm"),
+    "pebble": Program("pebble", "pebble", "certificates cannot be issued in tests"),
     "mmdebstrap": Program("mmdebstrap", "mmdebstrap", "no stack image can be made where none can be pulled"),
 }
 
