@@ -5,7 +5,7 @@ from typing import Any
 
 from skypanel.domain.audit import AuditAction
 
-# Those that concern an app, then the others that concern an organization.
+# Those that concern an app; with the others that concern an organization; all.
 OF_APPS: Mapping[str, str] = {
     AuditAction.APP_CREATE: "Created the app",
     AuditAction.APP_PUSH: "Pushed",
@@ -50,11 +50,50 @@ OF_ORGANIZATIONS: Mapping[str, str] = {
     AuditAction.WALLET_CREDIT: "Changed the balance",
     AuditAction.WALLET_BILL: "Changed whether it pays",
 }
+OF_PANEL: Mapping[str, str] = {
+    **OF_ORGANIZATIONS,
+    AuditAction.ACCESS_DENY: "Was refused",
+    AuditAction.ACCOUNT_SIGN_IN: "Signed in",
+    AuditAction.ACCOUNT_SIGN_IN_FAILED: "Failed to sign in",
+    AuditAction.ACCOUNT_SIGN_OUT: "Signed out",
+    AuditAction.ACCOUNT_LOCK: "Failed to sign in too often",
+    AuditAction.ACCOUNT_END_SESSIONS: "Ended other sessions",
+    AuditAction.ACCOUNT_CHANGE_ADDRESS: "Changed an address",
+    AuditAction.ACCOUNT_SET_PASSWORD: "Set a password",
+    AuditAction.ACCOUNT_FORGET_PASSWORD: "Asked for a new password",
+    AuditAction.ACCOUNT_RESET: "Reset an account",
+    AuditAction.ACCOUNT_DISABLE: "Disabled an account",
+    AuditAction.ACCOUNT_ENABLE: "Enabled an account",
+    AuditAction.ACCOUNT_PROMOTE: "Made an administrator",
+    AuditAction.ACCOUNT_DEMOTE: "Removed an administrator",
+    AuditAction.TWO_FACTOR_ENABLE: "Turned two-factor on",
+    AuditAction.TWO_FACTOR_DISABLE: "Turned two-factor off",
+    AuditAction.TWO_FACTOR_CODES: "Made new recovery codes",
+    AuditAction.PASSKEY_ADD: "Added a passkey",
+    AuditAction.PASSKEY_REMOVE: "Removed a passkey",
+    AuditAction.KEY_ADD: "Added an SSH key",
+    AuditAction.KEY_REMOVE: "Removed an SSH key",
+    AuditAction.TOKEN_ADD: "Made an API token",
+    AuditAction.TOKEN_REVOKE: "Revoked an API token",
+    AuditAction.NODE_ADD: "Added a node",
+    AuditAction.NODE_PROVISION: "Set up a node",
+    AuditAction.NODE_ACTIVATE: "Activated a node",
+    AuditAction.NODE_DRAIN: "Drained a node",
+    AuditAction.NODE_REMOVE: "Removed a node",
+    AuditAction.ORGANIZATION_DELETE: "Deleted an organization",
+    AuditAction.PLAN_CREATE: "Created a plan",
+    AuditAction.PLAN_CHANGE: "Changed a plan",
+    AuditAction.PLAN_RETIRE: "Retired a plan",
+    AuditAction.PLAN_RESTORE: "Restored a plan",
+    AuditAction.PLAN_DELETE: "Deleted a plan",
+    AuditAction.SETTINGS_CHANGE: "Changed a setting",
+    AuditAction.STORAGE_FORGET: "Forgot an old storage",
+}
 
 
 def words(action: str) -> str:
     """Return what an action is called: in words, or by its own name if it has none."""
-    return OF_ORGANIZATIONS.get(action, action)
+    return OF_PANEL.get(action, action)
 
 
 def described(details: Mapping[str, Any]) -> Sequence[tuple[str, str]]:

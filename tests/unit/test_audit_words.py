@@ -1,7 +1,7 @@
 """What pages call the audit log's actions, and how they show its details."""
 
 from skypanel.domain.audit import AuditAction
-from skypanel.domain.audit_words import OF_APPS, OF_ORGANIZATIONS, described, words
+from skypanel.domain.audit_words import OF_APPS, OF_ORGANIZATIONS, OF_PANEL, described, words
 
 KINDS = {"app", "build", "collaborator", "config", "deploy_key", "dyno", "release", "remote", "upload"}
 
@@ -12,7 +12,8 @@ def test_every_action_on_apps_and_organizations_has_words():
     gone = {AuditAction.ORGANIZATION_DELETE}
     of_organizations = {action for action in AuditAction if action.partition(".")[0] in {"member", "organization", "wallet"}}
     assert of_organizations - gone <= OF_ORGANIZATIONS.keys()
-    assert len(set(OF_ORGANIZATIONS.values())) == len(OF_ORGANIZATIONS)
+    assert OF_PANEL.keys() == set(AuditAction)
+    assert len(set(OF_PANEL.values())) == len(OF_PANEL)
     assert words("app.push") == "Pushed"
     assert words("something.new") == "something.new"
 

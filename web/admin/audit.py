@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from aiohttp import web
 
-from skypanel.domain.audit import AuditAction, AuditEntry, AuditFilter
+from skypanel.domain.audit import AuditEntry, AuditFilter
+from skypanel.domain.audit_words import OF_PANEL
 from skypanel.domain.csv_text import Cell, lines
 from skypanel.domain.errors import Invalid, NotFound
 from skypanel.domain.paging import Page
@@ -40,9 +41,9 @@ async def show(request: web.Request) -> web.Response:
         "audit",
         "Audit log",
         422 if error else 200,
-        entries=[(each, _details(each)) for each in page.items],
+        entries=page.items,
         fields={name: request.query.get(name, "") for name in FIELDS},
-        actions=sorted(AuditAction),
+        actions=OF_PANEL,
         error=error,
         csv=str(request.rel_url.with_path(f"{PATH}/csv").with_query(request.query)),
         pages=paging.neighbours(request, page),
