@@ -172,10 +172,9 @@ async def rename(panel: Panel, app: App, name: str, by: Account) -> App:
         await apps.rename(conn, app.id, name)
         await audit.record(conn, AuditAction.APP_RENAME, by, before, to=name)
         in_force = await routes.get(conn, app.id)
-        if in_force is not None:
-            old, new = panel.address.host(before.name), panel.address.host(name)
-            await routes.put(conn, app.id, [new if host == old else host for host in in_force.hosts], in_force.endpoints)
         renamed = await apps.get(conn, app.id)
+        if in_force is not None:
+            await routes.put(conn, app.id, await route.hosts(conn, panel.address, renamed), in_force.endpoints)
     await route.confirm(panel, app.id)
     return renamed
 

@@ -185,7 +185,7 @@ async def _switch(panel: Panel, rollout: Rollout, endpoints: tuple[str, ...]) ->
         if not await rollouts.renew(conn, rollout.id, rollout.attempt, lease.LEASE_S):
             raise lease.LeaseLost
         app = await apps.get(conn, rollout.app_id)
-        await routes.put(conn, app.id, (panel.address.host(app.name),), endpoints)
+        await routes.put(conn, app.id, await route.hosts(conn, panel.address, app), endpoints)
     await route.confirm(panel, rollout.app_id)
 
 

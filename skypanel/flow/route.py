@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from skypanel.domain.app import App
 from skypanel.domain.errors import Unavailable
 from skypanel.domain.ids import AppId
-from skypanel.domain.routing import Route
+from skypanel.domain.routing import Address, Route
+from skypanel.ports.database import Connection
 from skypanel.ports.panel import Panel
-from skypanel.store import changes, routes
+from skypanel.store import changes, domains, routes
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,11 @@ async def active(panel: Panel, known: str = "") -> ActiveRoutes | None:
     async with panel.autocommit() as conn:
         state = await changes.state(conn)
         return ActiveRoutes(state, await routes.all(conn)) if state != known else None
+
+
+async def hosts(conn: Connection, address: Address, app: App) -> tuple[str, ...]:
+    """Return the hostnames of an app: the one on the panel's domain, and its verified domains."""
+    return (address.host(app.name), *await domains.verified_names(conn, app.id))
 
 
 async def confirm(panel: Panel, app_id: AppId) -> None:

@@ -317,6 +317,40 @@ CREATE TABLE paas_routes (
 
 
 -- ---------------------------------------------------------------------------------------------------------------------
+-- Names of their own that apps claim.
+
+-- A name of its own that an app claims. Apps may claim the same one; only one of them has proved it.
+CREATE TABLE paas_domains (
+    id uuid DEFAULT gen_random_uuid() PRIMARY KEY,
+    app_id uuid NOT NULL REFERENCES paas_applications ON DELETE CASCADE,
+    name text NOT NULL CHECK (name ~ '^([*][.])?([a-z0-9-]+[.])+[a-z0-9-]+$' AND length(name) <= 253),
+    -- What the TXT record of its owner has to say. It is public.
+    token text NOT NULL,
+    account_id uuid REFERENCES paas_accounts ON DELETE SET NULL,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    verified_at timestamptz,
+    -- Since when a verified domain has no proof any more.
+    lost_at timestamptz,
+    warned_at timestamptz,
+    checked_at timestamptz,
+    -- NULL if it is checked on demand only.
+    next_check_at timestamptz,
+    attempts integer NOT NULL DEFAULT 0 CHECK (attempts >= 0),
+    proof_problem text,
+    leads_here boolean,
+    -- The addresses or the name that DNS gave at the last check.
+    leads_to text[] NOT NULL DEFAULT '{}',
+    address_problem text,
+    UNIQUE (app_id, name),
+    CONSTRAINT paas_domains_loss_check CHECK (verified_at IS NOT NULL OR lost_at IS NULL AND warned_at IS NULL)
+);
+
+CREATE INDEX paas_domains_account_id_idx ON paas_domains (account_id);
+CREATE INDEX paas_domains_next_check_at_idx ON paas_domains (next_check_at);
+CREATE UNIQUE INDEX paas_domains_verified_key ON paas_domains (name) WHERE verified_at IS NOT NULL;
+
+
+-- ---------------------------------------------------------------------------------------------------------------------
 -- What apps are told by their environment.
 
 -- The config vars of an app, as one change left them.

@@ -52,6 +52,8 @@ RULES = {
     ("paas_memberships", "organization_id"): "CASCADE",
     ("paas_memberships", "account_id"): "CASCADE",
     ("paas_collaborators", "app_id"): "CASCADE",
+    ("paas_domains", "app_id"): "CASCADE",
+    ("paas_domains", "account_id"): "SET NULL",
     ("paas_collaborators", "account_id"): "CASCADE",
     ("paas_ssh_keys", "account_id"): "CASCADE",
     ("paas_tokens", "account_id"): "CASCADE",

@@ -1,0 +1,43 @@
+"""Names of their own that apps claim."""
+
+from sqlalchemy import Boolean, CheckConstraint, Column, Index, Integer, Table, Text, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from skypanel.store.tables.columns import account, app, created_at, identity, metadata, string, time
+
+domains = Table(
+    "paas_domains",
+    metadata,
+    identity(),
+    app(index=False),
+    string("name"),
+    Column("token", Text, nullable=False, comment="What the TXT record of its owner has to say. It is public."),
+    account(),
+    created_at(),
+    time("verified_at"),
+    time("lost_at", comment="Since when a verified domain has no proof any more."),
+    time("warned_at"),
+    time("checked_at"),
+    time("next_check_at", comment="NULL if it is checked on demand only."),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    string("proof_problem", nullable=True),
+    Column("leads_here", Boolean),
+    Column(
+        "leads_to",
+        ARRAY(Text),
+        nullable=False,
+        server_default=text("'{}'"),
+        comment="The addresses or the name that DNS gave at the last check.",
+    ),
+    string("address_problem", nullable=True),
+    UniqueConstraint("app_id", "name"),
+    CheckConstraint("name ~ '^([*][.])?([a-z0-9-]+[.])+[a-z0-9-]+$' AND length(name) <= 253", name="name"),
+    CheckConstraint("attempts >= 0", name="attempts"),
+    CheckConstraint("verified_at IS NOT NULL OR (lost_at IS NULL AND warned_at IS NULL)", name="loss"),
+    comment="A name of its own that an app claims. Apps may claim the same one; only one of them has proved it.",
+)
+
+VERIFIED = domains.c.verified_at.is_not(None)
+
+Index(None, domains.c.next_check_at)
+Index("paas_domains_verified_key", domains.c.name, unique=True, postgresql_where=VERIFIED)
