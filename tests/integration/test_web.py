@@ -33,7 +33,7 @@ async def test_the_proxy_gets_the_routes_in_force_with_its_token_only(client, st
     response = await client.get("/internal/traefik", headers={PROXY_TOKEN_HEADER: TOKEN})
     config = await response.json()
     assert config["http"]["routers"][f"app-{app.id}"]["rule"] == "Host(`hello.localhost`)"
-    assert config["http"]["middlewares"]["panel"]["plugin"]["door"]["endpoints"] == ["127.0.0.1:7000"]
+    assert config["http"]["middlewares"]["panel"]["plugin"]["forward"]["endpoints"] == ["127.0.0.1:7000"]
     for headers in ({}, {PROXY_TOKEN_HEADER: "the-proxys-tokem"}, {PROXY_TOKEN_HEADER: "ü"}):
         assert (await client.get("/internal/traefik", headers=headers)).status == 404
 
@@ -47,7 +47,7 @@ async def test_what_the_proxy_is_told_is_kept_for_its_next_start(client, stage, 
             await routes.put(conn, app.id, ["hello.localhost"], endpoints)
         await client.get("/internal/traefik", headers={PROXY_TOKEN_HEADER: TOKEN})
         kept = json.loads((tmp_path / "proxy" / "routes.yaml").read_text())["http"]
-        assert kept["middlewares"][f"app-{app.id}"]["plugin"]["door"]["endpoints"] == endpoints
+        assert kept["middlewares"][f"app-{app.id}"]["plugin"]["forward"]["endpoints"] == endpoints
 
 
 async def test_the_proxy_is_told_what_changed_and_the_routes_are_read_for_nothing_else(dashboard, new_client, stage):

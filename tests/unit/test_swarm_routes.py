@@ -32,7 +32,7 @@ def test_a_route_is_labels_of_its_own_and_leaves_all_else():
     assert own[f"traefik.http.routers.{name}.rule"] == "Host(`hello.localhost`) || Host(`www.example.com`)"
     assert own["traefik.swarm.network"] == f"org-{UUID(int=20).hex}"
     assert own[f"traefik.http.services.{name}.loadbalancer.server.port"] == "5000"
-    assert own[f"traefik.http.routers.{name}.middlewares"] == "door@file"
+    assert own[f"traefik.http.routers.{name}.middlewares"] == "forward@file"
     assert {**spec, "Labels": made.spec["Labels"]} == made.spec
     assert labelled(spec, made, None) == made.spec
     assert labelled(spec, made, ROUTE) == spec
@@ -64,9 +64,9 @@ def test_the_ingress_lets_go_of_a_connection_before_a_server_does_and_has_an_ans
     assert static_config(OPTIONS)["serversTransport"]["forwardingTimeouts"] == {"dialTimeout": "3s", "idleConnTimeout": "500ms"}
     http = dynamic_config(OPTIONS)["http"]
     assert (http["routers"]["fallback"]["priority"], http["services"]["nobody"]["loadBalancer"]["servers"]) == (1, [])
-    assert set(http["middlewares"]["door"]["plugin"]) == {"door"}
+    assert {name: set(each["plugin"]) for name, each in http["middlewares"].items()} == {"forward": {"forward"}, "door": {"forward"}}
     assert container(OPTIONS, {})["WorkingDir"] == "/etc/traefik"
-    assert "plugins-local/src/skypanel/door/door.go" in files(OPTIONS)
+    assert "plugins-local/src/skypanel/forward/forward.go" in files(OPTIONS)
 
 
 def test_what_is_secret_is_in_its_files_alone():

@@ -23,7 +23,7 @@ def http(*routes, ingress=""):
 
 
 def to(config, name):
-    return config["middlewares"][name]["plugin"]["door"]
+    return config["middlewares"][name]["plugin"]["forward"]
 
 
 def test_an_app_has_one_router_and_one_middleware():

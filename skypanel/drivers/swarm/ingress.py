@@ -32,6 +32,8 @@ HTTP_PORT, HTTPS_PORT, API_PORT = 8080, 8443, 8082
 CONFIG = "skypanel.ingress"
 _FOLDER = "/etc/traefik"
 _SOCKET = "/var/run/docker.sock"
+# Services that were routed before the plugin got its name say so until their next rollout.
+_OLD_NAME = "door"
 _CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
@@ -174,7 +176,7 @@ def dynamic_config(options: IngressOptions) -> Json:
                 "api": {"entryPoints": ["internal"], "rule": match, "service": "api@internal"},
                 "fallback": {"entryPoints": list(ENTRY_POINTS), "rule": ALL, "priority": 1, "service": "nobody"},
             },
-            "middlewares": {plugin.NAME: plugin.middleware()},
+            "middlewares": {name: plugin.middleware() for name in (plugin.NAME, _OLD_NAME)},
             "services": {"nobody": {"loadBalancer": {"servers": []}}},
         }
     }

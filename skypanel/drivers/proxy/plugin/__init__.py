@@ -1,6 +1,6 @@
 """Our part of the proxy: a plugin that Traefik interprets, and the configuration that sends requests through it.
 
-`door.go` implements it, docs/adr/0017-the-front-door-has-a-part-of-ours.md says why. The options of an entry point are
+`forward.go` implements it, docs/adr/0017-traefik-has-a-plugin-of-ours.md says why. The options of an entry point are
 https://doc.traefik.io/traefik/reference/install-configuration/entrypoints/.
 """
 
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-NAME = "door"
+NAME = "forward"
 # Traefik's built-in service for routers whose middleware answers.
 NO_SERVICE = "noop@internal"
 # The timeout for a request's headers, including the TLS handshake. Its body has none.
@@ -30,13 +30,13 @@ Json = dict[str, Any]
 
 def files() -> dict[str, str]:
     """Return the plugin's files by path, relative to Traefik's working directory."""
-    source = Path(__file__).with_name("door.go").read_text()
+    source = Path(__file__).with_name("forward.go").read_text()
     # JSON is valid YAML.
-    return {f"{_FOLDER}/door.go": source, f"{_FOLDER}/.traefik.yml": json.dumps(_MANIFEST)}
+    return {f"{_FOLDER}/forward.go": source, f"{_FOLDER}/.traefik.yml": json.dumps(_MANIFEST)}
 
 
 def middleware(endpoints: Sequence[str] = (), panel: str = "", *, cleans: bool = False, ingress: bool = False) -> Json:
-    """Return a middleware with the fields of `Config` in door.go."""
+    """Return a middleware with the fields of `Config` in forward.go."""
     return {"plugin": {NAME: {"endpoints": list(endpoints), "panel": panel, "cleans": cleans, "ingress": ingress}}}
 
 

@@ -1,8 +1,8 @@
-// Package door forwards requests from Traefik to their servers: as the client sent them, with the headers that Heroku adds.
+// Package forward forwards requests from Traefik to their servers: as the client sent them, with the headers that Heroku adds.
 //
 // Traefik interprets it (https://doc.traefik.io/traefik/extend/extend-traefik/) with Yaegi. Yaegi has one limit that matters
 // here: a value of a type of ours must be an interface before it goes into a struct of the standard library.
-package door
+package forward
 
 import (
 	"bytes"
