@@ -1,9 +1,11 @@
 """Pages of long lists, newest first: where one begins by its URL, and the URLs of its neighbours."""
 
+from collections.abc import Sequence
+
 from aiohttp import web
 
 from skypanel.domain.errors import Invalid
-from skypanel.domain.paging import Cursor, Page, Part, T
+from skypanel.domain.paging import Cursor, Page, Part, S, T, page_number, part
 
 
 def cursor(request: web.Request) -> Cursor:
@@ -15,6 +17,11 @@ def cursor(request: web.Request) -> Cursor:
 def neighbours(request: web.Request, shown: Page[T]) -> dict[str, str | None]:
     """Return the URLs of the newer and the older page, with the same filter; None at an end."""
     return {"newer": _url(request, "after", shown.newer), "older": _url(request, "before", shown.older)}
+
+
+def numbered_part(request: web.Request, items: Sequence[S]) -> Part[S]:
+    """Return the part of a list in memory that the URL asks for."""
+    return part(items, page_number(request.query.get("page", "")))
 
 
 def numbered(request: web.Request, shown: Part[object]) -> dict[str, str | None]:

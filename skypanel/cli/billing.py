@@ -1,7 +1,6 @@
 """Commands about the usage and the wallets of organizations."""
 
 import shlex
-from decimal import Decimal
 
 import click
 
@@ -9,8 +8,10 @@ from skypanel.cli import session
 from skypanel.cli.tables import show_table, time
 from skypanel.domain.account import Account
 from skypanel.domain.billing import HOURLY_DECIMALS, EntryKind, WalletEntry, month_of, read_amount, read_month
+from skypanel.domain.period import Period
 from skypanel.flow import billing as billing_flow
 from skypanel.flow import organizations as organizations_flow
+from skypanel.flow import usage as usage_flow
 from skypanel.flow import wallet as wallet_flow
 from skypanel.flow.billing import Money
 from skypanel.ports.panel import Panel
@@ -77,16 +78,14 @@ def bill_wallet(organization: str, state: str) -> None:
 @click.option("--month", help="The month, such as 2026-11; by default the current one.")
 def usage(organization: str, month: str | None) -> None:
     """Show what each app of an organization used in a month, by UTC, and what that costs."""
-    chosen = read_month(month) if month else None
+    chosen = Period(*read_month(month)) if month else None
 
     async def act(panel: Panel, by: Account) -> None:
         found = await organizations_flow.find(panel, by, organization)
-        used = await wallet_flow.report(panel, found, *(chosen or month_of(panel.clock.now())))
+        report = await usage_flow.report(panel, found, chosen or Period(*month_of(panel.clock.now())))
         money = await billing_flow.formatter(panel)
-        rows = [(app.app_name, f"{app.dyno_hours}", money(app.cost)) for app in used]
-        hours = sum((app.dyno_hours for app in used), start=Decimal(0))
-        cost = sum((app.cost for app in used), start=Decimal(0))
-        show_table([("APP", "DYNO HOURS", "COST"), *rows, ("in all", f"{hours}", money(cost))])
+        rows = [(app.app_name, f"{app.dyno_hours}", money(app.cost)) for app in report.apps]
+        show_table([("APP", "DYNO HOURS", "COST"), *rows, ("in all", f"{report.dyno_hours}", money(report.cost))])
 
     session.run(act)
 

@@ -26,6 +26,7 @@ class Numbered(Protocol):
 
 
 T = TypeVar("T", bound=Numbered)
+S = TypeVar("S")
 T_co = TypeVar("T_co", covariant=True)
 
 
@@ -72,6 +73,11 @@ class Part(Generic[T_co]):
     def next(self) -> int | None:
         """The number of the page after, or None."""
         return self.number + 1 if self.number < self.last else None
+
+
+def part(items: Sequence[S], number: int) -> Part[S]:
+    """Return the part of a list in memory that a numbered page shows."""
+    return Part(items[(number - 1) * PAGE_SIZE : number * PAGE_SIZE], number, len(items))
 
 
 def page_number(text: str) -> int:

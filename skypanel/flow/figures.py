@@ -13,7 +13,8 @@ from skypanel.domain.figures import AppFigures, Granted, OrganizationFigures, Pa
 from skypanel.domain.ids import OrganizationId
 from skypanel.domain.job import JobCounts
 from skypanel.domain.paging import PAGE_SIZE, Part
-from skypanel.flow import billing, wallet
+from skypanel.domain.period import Period
+from skypanel.flow import billing, usage
 from skypanel.ports.panel import Panel
 from skypanel.store import alerts, apps, audit, jobs, organizations, wallets
 from skypanel.store import usage as stored
@@ -96,11 +97,12 @@ async def resource_usage(panel: Panel, organization: Organization) -> ResourceUs
 
     Deleted apps are included.
     """
-    used = {each.app_id: each for each in await wallet.report(panel, organization, *month_of(panel.clock.now()))}
+    report = await usage.report(panel, organization, Period(*month_of(panel.clock.now())))
+    used = {each.app_id: each for each in report.apps}
     async with panel.autocommit() as conn:
-        own = await apps.of_organization(conn, organization.id)
+        own = await apps.names(conn, organization.id)
         granted = await stored.granted(conn, organization.id)
-    names = {app_id: each.app_name for app_id, each in used.items()} | {app.id: app.name for app in own}
+    names = {app_id: each.app_name for app_id, each in used.items()} | own
     found = [_figures(granted.get(app_id), used.get(app_id) or AppUsage(app_id, name, NONE, NONE), name) for app_id, name in names.items()]
     return ResourceUsage(sorted(found, key=lambda app: (-app.cost, app.name)))
 

@@ -33,12 +33,8 @@ class UsageReport:
 
 async def report(panel: Panel, organization: Organization, period: Period) -> UsageReport:
     """Return what an organization used, including usage that is not settled yet. Raises NotFound."""
-    since, until = period.since, period.until
-    async with panel.transaction() as conn:
-        settled = await usage.settled_until(conn, organization.id)
-        # One transaction, so that an hour that is being settled is not counted twice.
-        apps = await usage.by_app(conn, organization.id, since, min(until, settled))
-        days = await usage.by_day(conn, organization.id, since, min(until, settled))
-        begin, end = max(since, settled), min(until, await usage.now(conn))
-        running = billing.usage(await usage.spans(conn, organization.id, begin, end), begin, end)
-    return UsageReport(period, billing.by_app([*apps, *running]), billing.by_day([*days, *running], period.days()))
+    async with panel.autocommit() as conn:
+        settled = await usage.settled(conn, organization.id, period.since, period.until)
+        since, until = max(period.since, settled.until), min(period.until, await usage.now(conn))
+        running = billing.usage(await usage.spans(conn, organization.id, since, until), since, until)
+    return UsageReport(period, billing.by_app([*settled.apps, *running]), billing.by_day([*settled.days, *running], period.days()))

@@ -2,20 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
 
-from skypanel.domain import billing
 from skypanel.domain.access import check_admin
 from skypanel.domain.account import Account, Organization
 from skypanel.domain.audit import AuditAction
-from skypanel.domain.billing import AppUsage, WalletEntry
+from skypanel.domain.billing import WalletEntry
 from skypanel.domain.errors import Invalid
 from skypanel.domain.paging import PAGE_SIZE, Cursor, Page, page
 from skypanel.flow import audit
 from skypanel.flow import billing as billing_flow
 from skypanel.ports.panel import Panel
-from skypanel.store import organizations, usage, wallets
+from skypanel.store import organizations, wallets
 
 MAX_NOTE_LENGTH = 200
 
@@ -88,14 +86,3 @@ async def set_billed(panel: Panel, organization: Organization, by: Account, *, b
         await organizations.set_billed(conn, organization.id, billed=billed)
         await audit.record(conn, AuditAction.WALLET_BILL, by, organization=organization, billed=billed)
     await billing_flow.review(panel)
-
-
-async def report(panel: Panel, organization: Organization, since: datetime, until: datetime) -> Sequence[AppUsage]:
-    """Return what each app used in a time of full hours, most expensive first, including usage that is not settled yet."""
-    async with panel.transaction() as conn:
-        settled = await usage.settled_until(conn, organization.id)
-        # One transaction, so that an hour that is being settled is not counted twice.
-        recorded = await usage.by_app(conn, organization.id, since, min(until, settled))
-        begin, end = max(since, settled), min(until, await usage.now(conn))
-        running = billing.usage(await usage.spans(conn, organization.id, begin, end), begin, end)
-    return billing.by_app([*recorded, *running])

@@ -21,5 +21,10 @@ async def found(conn: Connection, statement: Any, noun: str, values: Mapping[str
     """Return the first row of a statement. Raises NotFound, which names the noun."""
     row = await conn.first(statement, values)
     if row is None:
-        raise NotFound(f"There is no such {noun}.")
+        raise no_such(noun)
     return row
+
+
+def no_such(noun: str) -> NotFound:
+    """Return the error for a row that does not exist."""
+    return NotFound(f"There is no such {noun}.")

@@ -659,6 +659,20 @@ CREATE TABLE paas_resource_usage (
 
 CREATE INDEX paas_resource_usage_app_id_idx ON paas_resource_usage (app_id);
 
+-- What an app used in the settled hours of a UTC day. A trigger adds up the hours.
+CREATE TABLE paas_daily_usage (
+    organization_id uuid NOT NULL,
+    day date NOT NULL,
+    app_id uuid NOT NULL,
+    app_name text NOT NULL,
+    dyno_seconds numeric(18,6) NOT NULL,
+    cost numeric(18,6) NOT NULL,
+    PRIMARY KEY (organization_id, day, app_id),
+    CONSTRAINT paas_daily_usage_bounds_check CHECK (dyno_seconds >= 0 AND cost >= 0)
+);
+
+CREATE INDEX paas_daily_usage_app_id_idx ON paas_daily_usage (app_id);
+
 -- A line of a wallet: what it changed, and what was left then. A trigger lets nobody change or remove it.
 CREATE TABLE paas_wallet_entries (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -787,6 +801,20 @@ BEGIN
     RAISE EXCEPTION USING MESSAGE = 'a line of ' || TG_TABLE_NAME || ' is never changed';
 END $function$;
 
+CREATE FUNCTION paas_add_up_usage()
+    RETURNS trigger
+    LANGUAGE plpgsql
+AS $function$
+BEGIN
+    INSERT INTO paas_daily_usage AS known (organization_id, day, app_id, app_name, dyno_seconds, cost)
+    SELECT organization_id, (hour AT TIME ZONE 'UTC')::date, app_id, (array_agg(app_name ORDER BY hour DESC))[1],
+        sum(dyno_seconds), sum(cost)
+    FROM added GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+    ON CONFLICT (organization_id, day, app_id) DO UPDATE
+    SET app_name = excluded.app_name, dyno_seconds = known.dyno_seconds + excluded.dyno_seconds, cost = known.cost + excluded.cost;
+    RETURN NULL;
+END $function$;
+
 CREATE TRIGGER paas_track_usage
     AFTER INSERT OR DELETE OR UPDATE OF name, organization_id, plan_version_id, current_release_id ON paas_applications
     FOR EACH ROW
@@ -801,6 +829,11 @@ CREATE TRIGGER paas_track_usage
     AFTER UPDATE OF unpaid, held ON paas_organizations
     FOR EACH ROW WHEN ((old.unpaid OR old.held) <> (new.unpaid OR new.held))
     EXECUTE FUNCTION paas_track_organization();
+
+CREATE TRIGGER paas_add_up_usage
+    AFTER INSERT ON paas_resource_usage REFERENCING NEW TABLE AS added
+    FOR EACH STATEMENT
+    EXECUTE FUNCTION paas_add_up_usage();
 
 CREATE TRIGGER paas_refuse_change
     BEFORE DELETE OR UPDATE OR TRUNCATE ON paas_wallet_entries

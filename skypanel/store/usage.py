@@ -1,18 +1,18 @@
 """Usage of apps: the spans that triggers write (migration 0011), and the hourly totals computed from them."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Date, Text, cast, func, insert, or_, select, update
-from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
+from sqlalchemy import func, insert, or_, select, true, tuple_, update
 
 from skypanel.domain.billing import HOUR, AppUsage, DayUsage, HourlyUsage, UsagePeriod
 from skypanel.domain.figures import Granted
 from skypanel.domain.ids import AppId, OrganizationId
 from skypanel.ports.database import Connection
 from skypanel.store import locks
-from skypanel.store.rows import Row, found, one
-from skypanel.store.tables.billing import OPEN_SPAN, resource_usage, usage_spans
+from skypanel.store.rows import Row, found, no_such, one
+from skypanel.store.tables.billing import OPEN_SPAN, daily_usage, resource_usage, usage_spans
 from skypanel.store.tables.organizations import organizations
 from skypanel.store.tables.plans import plan_versions
 
@@ -71,32 +71,40 @@ async def spans(conn: Connection, organization_id: OrganizationId, since: dateti
     return [_span(row) for row in await conn.all(statement)]
 
 
-async def by_app(conn: Connection, organization_id: OrganizationId, since: datetime, until: datetime) -> list[AppUsage]:
-    """Return the settled usage of each app of an organization; an app has its last name."""
-    names = func.array_agg(aggregate_order_by(resource_usage.c.app_name, resource_usage.c.hour.desc()), type_=ARRAY(Text))
-    begins = (resource_usage.c.hour >= since, resource_usage.c.hour < until)
-    statement = (
-        select(
-            resource_usage.c.app_id,
-            names[1].label("app_name"),
-            func.sum(resource_usage.c.dyno_seconds).label("dyno_seconds"),
-            func.sum(resource_usage.c.cost).label("cost"),
-        )
-        .where(resource_usage.c.organization_id == organization_id, *begins)
-        .group_by(resource_usage.c.app_id)
-    )
-    return [AppUsage(row.app_id, row.app_name, row.dyno_seconds, row.cost) for row in await conn.all(statement)]
+@dataclass(frozen=True)
+class Settled:
+    """The settled usage of some days, and until when everything is settled."""
+
+    until: datetime
+    apps: Sequence[AppUsage]
+    days: Sequence[DayUsage]
 
 
-async def by_day(conn: Connection, organization_id: OrganizationId, since: datetime, until: datetime) -> list[DayUsage]:
-    """Return the settled usage of an organization for each UTC day that has any."""
-    day = cast(func.timezone("UTC", resource_usage.c.hour), Date).label("day")
-    statement = (
-        select(day, func.sum(resource_usage.c.dyno_seconds).label("dyno_seconds"), func.sum(resource_usage.c.cost).label("cost"))
-        .where(resource_usage.c.organization_id == organization_id, resource_usage.c.hour >= since, resource_usage.c.hour < until)
-        .group_by(day)
+async def settled(conn: Connection, organization_id: OrganizationId, since: datetime, until: datetime) -> Settled:
+    """Return what an organization used between the starts of two UTC days, by app and by day. An app has its last name. Raises NotFound.
+
+    One statement, so that an hour that is being settled is either in it or after its end.
+    """
+    sums = select(_DAYS.app_id, _DAYS.day, func.max(_DAYS.day).label("last"), *_SUMS)
+    sums = sums.where(_DAYS.organization_id == organization_id, _DAYS.day >= since.date(), _DAYS.day < until.date())
+    used = sums.group_by(func.grouping_sets(tuple_(_DAYS.app_id), tuple_(_DAYS.day))).subquery("used")
+    last = daily_usage.alias("last")
+    is_last = (last.c.organization_id == organizations.c.id, last.c.day == used.c.last, last.c.app_id == used.c.app_id)
+    # A subquery, because a join would read the names of all days.
+    name = select(last.c.app_name).where(*is_last).scalar_subquery().label("app_name")
+    statement = select(organizations.c.settled_until, *used.c, name).where(organizations.c.id == organization_id)
+    rows = await conn.all(statement.outerjoin_from(organizations, used, true()))
+    if not rows:
+        raise no_such("organization")
+    return Settled(
+        rows[0].settled_until,
+        [AppUsage(row.app_id, row.app_name, row.dyno_seconds, row.cost) for row in rows if row.app_id],
+        [DayUsage(row.day, row.dyno_seconds, row.cost) for row in rows if row.day],
     )
-    return [DayUsage(row.day, row.dyno_seconds, row.cost) for row in await conn.all(statement)]
+
+
+_DAYS = daily_usage.c
+_SUMS = [func.sum(column).label(column.name) for column in (_DAYS.dyno_seconds, _DAYS.cost)]
 
 
 async def granted(conn: Connection, organization_id: OrganizationId) -> dict[AppId, Granted]:

@@ -110,7 +110,7 @@ FOREIGN_KEYS = """
 REFERENCES = """
     SELECT table_name AS "table", column_name AS "column" FROM information_schema.columns
     WHERE table_schema = 'public' AND column_name LIKE '%\\_id'
-        AND table_name NOT IN ('paas_audit_log', 'paas_usage_spans', 'paas_resource_usage', 'paas_wallet_entries')
+        AND table_name NOT IN ('paas_audit_log', 'paas_usage_spans', 'paas_daily_usage', 'paas_resource_usage', 'paas_wallet_entries')
 """
 
 FIRST_INDEXED = """
@@ -138,6 +138,8 @@ LOOKED_UP_BY = {
     ("paas_usage_spans", "app_id"),
     ("paas_resource_usage", "organization_id"),
     ("paas_resource_usage", "app_id"),
+    ("paas_daily_usage", "organization_id"),
+    ("paas_daily_usage", "app_id"),
     ("paas_wallet_entries", "organization_id"),
     ("paas_wallet_entries", "account_id"),
     ("paas_nodes", "name"),
@@ -279,11 +281,10 @@ HOT = {
     "slugs for nodes": lambda conn, _: nodes.wanted_slugs(conn),
     "balance of a wallet": lambda conn, app: wallets.balance(conn, app.organization_id),
     "spans of a time": lambda conn, app: usage.spans(conn, app.organization_id, NOW, NOW),
-    "usage by day": lambda conn, app: usage.by_day(conn, app.organization_id, NOW, NOW),
+    "settled usage": lambda conn, app: usage.settled(conn, app.organization_id, NOW, NOW),
     "activity of an organization": lambda conn, app: audit.page(conn, AuditFilter(app.organization_id), Cursor(before=9), 50),
     "activity of an app": lambda conn, app: audit.page(conn, AuditFilter(app_id=app.id), Cursor(after=9), 50),
     "page of a wallet": lambda conn, app: wallets.page(conn, app.organization_id, Cursor(), 50),
-    "usage by app": lambda conn, app: usage.by_app(conn, app.organization_id, NOW, NOW),
     "route": lambda conn, app: routes.get(conn, app.id),
 }
 

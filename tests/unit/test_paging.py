@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skypanel.domain.paging import MAX_PAGE, Cursor, Page, Part, page, page_number
+from skypanel.domain.paging import MAX_PAGE, PAGE_SIZE, Cursor, Page, Part, page, page_number, part
 
 
 @dataclass(frozen=True)
@@ -57,3 +57,13 @@ def test_numbered_pages_lead_in_both_directions(total, number, last, previous, f
 )
 def test_the_number_of_a_page(text, number):
     assert page_number(text) == number
+
+
+def test_the_parts_of_a_list_in_memory_are_all_of_it():
+    items = list(range(2 * PAGE_SIZE + 1))
+    shown, number = [], 1
+    while number:
+        shown += part(items, number).items
+        number = part(items, number).next
+    assert shown == items
+    assert part(items, 99) == Part([], 99, len(items))

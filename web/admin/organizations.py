@@ -79,6 +79,8 @@ async def _page(
     fields: forms.Fields | None = None,
 ) -> web.Response:
     panel = request.app[PANEL]
+    used = await figures.resource_usage(panel, organization)
+    part = paging.numbered_part(request, used.apps)
     return admin_page(
         request,
         visitor,
@@ -87,7 +89,9 @@ async def _page(
         status,
         shown=await figures.one(panel, visitor.account, organization.id),
         members=await organizations.members(panel, organization),
-        used=await figures.resource_usage(panel, organization),
+        used=used,
+        part=part,
+        pages=paging.numbered(request, part),
         error=error,
         fields={name: (fields or {}).get(name, "") for name in ("apps", "to")},
         money=await billing.formatter(panel),

@@ -1,11 +1,11 @@
 """What apps used, and what organizations paid."""
 
-from sqlalchemy import CheckConstraint, Column, DateTime, Index, Integer, Numeric, Table, Text, Uuid, func, text
+from sqlalchemy import CheckConstraint, Column, Date, DateTime, Index, Integer, Numeric, Table, Text, Uuid, func, text
 
 from skypanel.domain.billing import EntryKind
 from skypanel.store.tables.columns import metadata, number, one_of, string, time
 
-# No foreign keys here and in the next two tables: records of usage and payments outlive apps and organizations.
+# No foreign keys here and in the next three tables: records of usage and payments outlive apps and organizations.
 usage_spans = Table(
     "paas_usage_spans",
     metadata,
@@ -35,6 +35,19 @@ resource_usage = Table(
     Column("cost", Numeric(18, 6), nullable=False),
     CheckConstraint("dyno_seconds >= 0 AND cost >= 0", name="bounds"),
     comment="What an app used in an hour that is settled.",
+)
+
+daily_usage = Table(
+    "paas_daily_usage",
+    metadata,
+    Column("organization_id", Uuid, primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("app_id", Uuid, primary_key=True, index=True),
+    string("app_name"),
+    Column("dyno_seconds", Numeric(18, 6), nullable=False),
+    Column("cost", Numeric(18, 6), nullable=False),
+    CheckConstraint("dyno_seconds >= 0 AND cost >= 0", name="bounds"),
+    comment="What an app used in the settled hours of a UTC day. A trigger adds up the hours.",
 )
 
 wallet_entries = Table(

@@ -5,7 +5,7 @@ from aiohttp import web
 from skypanel.domain.access import Action
 from skypanel.domain.errors import Conflict, Invalid, SkyPanelError
 from skypanel.flow import billing, figures, organizations
-from web import forms, session
+from web import forms, paging, session
 from web.keys import PANEL
 from web.messages import keep
 from web.pages.organization import place
@@ -20,8 +20,9 @@ async def show(request: web.Request) -> web.Response:
     used = await figures.resource_usage(panel, here.organization)
     shown = await figures.summary(panel, here.organization.id)
     balance = shown.balance if here.may(Action.VIEW_WALLET) else None
-    money = await billing.formatter(panel)
-    return place.render(request, here, "overview", "Overview", used=used, shown=shown, balance=balance, money=money)
+    part, money = paging.numbered_part(request, used.apps), await billing.formatter(panel)
+    pages = paging.numbered(request, part)
+    return place.render(request, here, "overview", "Overview", used=used, part=part, pages=pages, shown=shown, balance=balance, money=money)
 
 
 async def new(request: web.Request) -> web.Response:

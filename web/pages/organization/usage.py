@@ -9,6 +9,7 @@ from skypanel.domain.billing import DECIMALS, HOURLY_DECIMALS
 from skypanel.domain.errors import Invalid
 from skypanel.domain.period import Period, read_period
 from skypanel.flow import billing, usage
+from web import paging
 from web.charts import bars
 from web.keys import PANEL
 from web.pages.organization import place
@@ -28,6 +29,7 @@ async def show(request: web.Request) -> web.Response:
     report = await usage.report(panel, here.organization, period)
     money = await billing.formatter(panel)
     decimals = HOURLY_DECIMALS if max(day.cost for day in report.days) < CENTS else DECIMALS
+    part = paging.numbered_part(request, report.apps)
     chart = bars([(f"{day.day:%d %b}: {money(day.cost, decimals=decimals)}", day.cost) for day in report.days])
     return place.render(
         request,
@@ -36,6 +38,8 @@ async def show(request: web.Request) -> web.Response:
         "Usage",
         status,
         report=report,
+        part=part,
+        pages=paging.numbered(request, part),
         chart=chart,
         scale=[(line, money(value, decimals=decimals)) for line, value in chart.lines],
         earlier=_url(f"{here.url}/usage", period.earlier()),
