@@ -25,6 +25,7 @@ from skypanel.engines.engine import OpenEngine, RemoteNodes
 from skypanel.flow import staging, stopping, storage
 from skypanel.ports.crypto import Cipher, KeyRing
 from skypanel.ports.database import Database
+from skypanel.ports.dns import Dns
 from skypanel.ports.mail import Mailer
 from skypanel.ports.nodes import Machines, Swarm
 from skypanel.ports.objects import Objects
@@ -71,6 +72,7 @@ async def open_panel(settings: Settings) -> AsyncIterator[Panel]:
             archives=TarballArchives(),
             clock=clock,
             parse_public_key=parse_public_key,
+            load_dns=_load_dns,
             load_mailer=_load_mailer,
             load_codes=_load_codes,
             load_passkeys=_load_passkeys,
@@ -145,6 +147,12 @@ def _open_objects(settings: Settings, chosen: Storage) -> Objects:
 
 def _cipher(settings: Settings) -> Cipher:
     return FernetCipher(settings.encryption_keys) if settings.encryption_keys else KeyFileCipher(settings.encryption_keys_file)
+
+
+def _load_dns() -> Dns:
+    from skypanel.drivers.dns.authoritative import AuthoritativeDns
+
+    return AuthoritativeDns()
 
 
 def _load_mailer() -> Mailer:

@@ -6,6 +6,7 @@ from ipaddress import IPv6Address
 from urllib.parse import urlsplit
 
 from skypanel.domain.billing import read_amount, read_currency, typed
+from skypanel.domain.dns import joined, read_resolvers
 from skypanel.domain.errors import Invalid, NotFound
 from skypanel.domain.indexes import Indexes, read_url, read_urls
 from skypanel.domain.internet import read_networks
@@ -108,6 +109,14 @@ def _networks(text: str) -> str:
     return ",".join(map(str, read_networks(text)))
 
 
+def _addresses(text: str) -> str:
+    return ",".join(str(each.network_address) if each.num_addresses == 1 else str(each) for each in read_networks(text))
+
+
+def _resolvers(text: str) -> str:
+    return joined(read_resolvers(text))
+
+
 def _credit(text: str) -> str:
     amount = read_amount(text)
     if amount < 0:
@@ -130,6 +139,20 @@ SETTINGS: Mapping[str, Setting[Value]] = {
             "",
             _host,
             "Where new nodes reach the panel, an IP address or hostname, if not at the address of the Swarm's manager.",
+        ),
+        Setting(
+            "public_addresses",
+            "",
+            _addresses,
+            "Where visitors reach the panel's proxies: addresses or networks, separated by commas, such as 203.0.113.5,2001:db8::5. "
+            "Domains of apps have to lead there. By default, it is where the dashboard's hostname leads.",
+        ),
+        Setting(
+            "dns_resolvers",
+            "",
+            _resolvers,
+            "The resolvers that find the name servers of domains: addresses, separated by commas, such as 10.1.0.1,[2001:db8::1]:5353. "
+            "By default, they are those of the machine.",
         ),
         Setting(
             "git_networks",
@@ -210,6 +233,7 @@ STORAGE_SETTINGS = ("storage", *BUCKET_SETTINGS)
 # The settings by what they are about; one that is in none of these is in the category General.
 _CATEGORIES: Mapping[str, tuple[str, ...]] = {
     "Apps": ("default_plan", "push_creates_apps", "kept_releases"),
+    "Domains": ("public_addresses", "dns_resolvers"),
     "Builds": ("builds_per_organization", "git_networks", "pip_index_url", "pip_extra_index_urls", "npm_registry", "runtime_mirror"),
     "Billing": ("billing", "currency", "starting_credit"),
     "Mail": ("smtp_host", "smtp_port", "smtp_security", "smtp_user", "smtp_password", "mail_sender"),

@@ -11,6 +11,7 @@ from skypanel.ports.builder import Builder
 from skypanel.ports.clock import Clock
 from skypanel.ports.crypto import Cipher, ParsePublicKey, Passwords
 from skypanel.ports.database import Connection, Database
+from skypanel.ports.dns import Dns
 from skypanel.ports.logs import Logs
 from skypanel.ports.mail import Mailer
 from skypanel.ports.nodes import Machines, Swarm
@@ -50,6 +51,7 @@ class Panel:
     archives: Archives
     clock: Clock
     parse_public_key: ParsePublicKey
+    load_dns: Callable[[], Dns]
     load_mailer: Callable[[], Mailer]
     load_codes: Callable[[], OneTimeCodes]
     load_passkeys: Callable[[], Passkeys]
@@ -65,6 +67,11 @@ class Panel:
     def autocommit(self) -> AbstractAsyncContextManager[Connection]:
         """Run each statement as its own transaction: `async with panel.autocommit() as conn`."""
         return self.database.autocommit()
+
+    @cached_property
+    def dns(self) -> Dns:
+        """What DNS says of domains."""
+        return self.load_dns()
 
     @cached_property
     def mailer(self) -> Mailer:

@@ -33,6 +33,7 @@ from skypanel.ports.scheduler import Unready
 from skypanel.store import accounts, organizations
 from tests.fakes.clock import FakeClock
 from tests.fakes.crypto import FakeCipher
+from tests.fakes.dns import FakeDns
 from tests.fakes.logs import FakeLogs
 from tests.fakes.mail import FakeMailer
 from tests.fakes.nodes import FakeMachines, FakeSwarm
@@ -261,7 +262,7 @@ async def open_stage(database, folder) -> Stage:
     builder.answer("detect", out=b"python\nPython\n")
     builder.answer("cat", "/app/Procfile", out=b"web: serve\nworker: toil\n")
     builder.answer("tar -c", out=b"a slug")
-    mailer = FakeMailer()
+    dns, mailer = FakeDns(), FakeMailer()
     machines, remotes, runtimes, swarm = FakeMachines(), FakeRemotes(folder / "elsewhere"), KeptRuntimes(folder / "runtimes"), FakeSwarm()
     panel = Panel(
         address=ADDRESS,
@@ -281,6 +282,7 @@ async def open_stage(database, folder) -> Stage:
         archives=TarballArchives(),
         clock=FakeClock(datetime.now(UTC)),
         parse_public_key=parse_public_key,
+        load_dns=lambda: dns,
         load_mailer=lambda: mailer,
         load_codes=TotpCodes,
         load_passkeys=WebauthnPasskeys,

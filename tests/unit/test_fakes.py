@@ -9,6 +9,7 @@ from skypanel.domain.node import Availability, SecretKind, SshLogin
 from skypanel.domain.remote import RemoteAccess, parse_url
 from tests.contracts.cipher import CipherContract
 from tests.contracts.clock import ClockContract
+from tests.contracts.dns import DnsContract
 from tests.contracts.logs import APP, LogsContract
 from tests.contracts.machines import SCRIPTS as COMMANDS
 from tests.contracts.machines import MachinesContract
@@ -23,6 +24,7 @@ from tests.contracts.upkeep import UpkeepContract
 from tests.contracts.workspace import SCRIPTS, WorkspaceContract
 from tests.fakes.clock import FakeClock
 from tests.fakes.crypto import FakeCipher
+from tests.fakes.dns import FakeDns
 from tests.fakes.logs import FakeLogs
 from tests.fakes.mail import FakeMailer
 from tests.fakes.nodes import FakeMachine, FakeMachines, FakeSwarm
@@ -222,3 +224,13 @@ class TestFakeSwarm(SwarmContract):
         swarm = FakeSwarm()
         swarm.gone = True
         return swarm
+
+
+class TestFakeDns(DnsContract):
+    @pytest.fixture
+    def zone(self):
+        return FakeDns()
+
+    @pytest.fixture
+    def resolver(self, zone):
+        return zone
