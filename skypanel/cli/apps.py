@@ -16,6 +16,7 @@ from skypanel.domain.manifest import WEB, Dyno
 from skypanel.domain.names import printable
 from skypanel.domain.release import Rollout
 from skypanel.flow import apps as apps_flow
+from skypanel.flow import branch as branch_flow
 from skypanel.flow import config as config_flow
 from skypanel.flow import detail as detail_flow
 from skypanel.flow import health as health_flow
@@ -260,6 +261,25 @@ def maintenance(app: str, state: str) -> None:
     session.run(act)
 
 
+@click.command("branch")
+@click.argument("app")
+@click.argument("name", required=False)
+@click.option("--default", "is_default", is_flag=True, help="Deploy pushes to main or master again.")
+def deploy_branch(app: str, name: str | None, *, is_default: bool) -> None:
+    """Show the branch whose pushes deploy an app, or choose it: skypanel branch hello release."""
+    if name and is_default:
+        raise Invalid("Give a branch or --default, not both.", "Write it like this: skypanel branch hello release")
+
+    async def act(panel: Panel, by: Account) -> None:
+        action = Action.CONFIGURE_APP if name or is_default else Action.VIEW_APP
+        found = await apps_flow.access(panel, by, app, action)
+        if action is Action.CONFIGURE_APP:
+            found = await branch_flow.choose(panel, found, name or "", by)
+        click.echo(f"Pushes to {' or '.join(found.deploy_branches)} deploy {found.name}.")
+
+    session.run(act)
+
+
 @click.command()
 @click.argument("app")
 @click.argument("name")
@@ -303,4 +323,7 @@ def destroy(app: str, confirm: str | None) -> None:
     session.run(act)
 
 
-COMMANDS = (list_apps, ps, scale, restart, stop, config, health, list_releases, rollback, logs, maintenance, rename, transfer, destroy)
+COMMANDS = (
+    *(list_apps, ps, scale, restart, stop, config, health, list_releases, rollback, logs, maintenance),
+    *(deploy_branch, rename, transfer, destroy),
+)

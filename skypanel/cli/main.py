@@ -112,6 +112,7 @@ MODULES: Mapping[Callable[[], Loaded], tuple[str, ...]] = {
         "rollback",
         "logs",
         "maintenance",
+        "branch",
         "rename",
         "transfer",
         "destroy",

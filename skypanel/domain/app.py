@@ -1,15 +1,21 @@
 """What a user deploys."""
 
+import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
+from skypanel.domain.errors import Invalid
 from skypanel.domain.health import HealthCheck
 from skypanel.domain.ids import AppId, OrganizationId, ReleaseId
+from skypanel.domain.names import printable
 from skypanel.domain.plan import Plan
+from skypanel.domain.remote import check_branch
 from skypanel.domain.suspension import Suspension
 
 DEFAULT_DEPLOY_BRANCHES = ("main", "master")
+# Pages and messages show it in commands to paste, so it must mean nothing else to a shell.
+_PLAIN = re.compile(r"[A-Za-z0-9@%+=,./_-]+")
 
 
 @dataclass(frozen=True)
@@ -42,10 +48,10 @@ class App:
         """A sentence about what visitors get while a release does not go live."""
         return "The previous release is still live." if self.current_release_id else "No earlier release is live."
 
-    def deploys(self, ref: str) -> bool:
-        """Whether a push to `ref` (such as refs/heads/main) starts a build."""
-        branches = (self.deploy_branch,) if self.deploy_branch else DEFAULT_DEPLOY_BRANCHES
-        return ref in {f"refs/heads/{branch}" for branch in branches}
+    @property
+    def deploy_branches(self) -> tuple[str, ...]:
+        """The branches whose pushes are built."""
+        return (self.deploy_branch,) if self.deploy_branch else DEFAULT_DEPLOY_BRANCHES
 
 
 class Listing(NamedTuple):
@@ -68,6 +74,15 @@ class Listing(NamedTuple):
     team_name: str | None
     released_at: str | None
     slug_bytes: int
+    deploy_branch: str | None
+
+
+def check_deploy_branch(name: str) -> str:
+    """Return the name of a branch that may be the deploy branch. Raises Invalid."""
+    name = check_branch(name)
+    if not _PLAIN.fullmatch(name):
+        raise Invalid(f"{printable(name)} cannot be the deploy branch.", "Its name may have letters, digits and @ % + = , . / _ - only.")
+    return name
 
 
 def check_runs(app: App) -> App:

@@ -118,7 +118,7 @@ class Tree:
 
 def deploy_refs(app: App | None) -> tuple[str, ...]:
     """Return the refs whose pushes are built; `app` is None for an app that the push would create."""
-    branches = (app.deploy_branch,) if app and app.deploy_branch else DEFAULT_DEPLOY_BRANCHES
+    branches = app.deploy_branches if app else DEFAULT_DEPLOY_BRANCHES
     return tuple(f"{_BRANCH}{branch}" for branch in branches)
 
 

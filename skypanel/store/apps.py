@@ -183,6 +183,11 @@ async def set_buildpacks(conn: Connection, app_id: AppId, buildpacks: Sequence[s
     await conn.execute(update(applications).where(applications.c.id == app_id).values(buildpacks=list(buildpacks)))
 
 
+async def set_deploy_branch(conn: Connection, app_id: AppId, branch: str | None) -> None:
+    """Set the branch whose pushes deploy an app; None stands for the default ones."""
+    await conn.execute(update(applications).where(applications.c.id == app_id).values(deploy_branch=branch))
+
+
 async def rename(conn: Connection, app_id: AppId, name: str) -> None:
     """Rename an app. Raises Conflict if the name is taken."""
     try:

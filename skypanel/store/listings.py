@@ -45,6 +45,7 @@ _LISTED = (
         case((_MINE.c.organization_id.is_not(None), organizations.c.name)).label("team_name"),
         _written(releases.c.created_at).label("released_at"),
         func.coalesce(slugs.c.size_bytes, 0).label("slug_bytes"),
+        applications.c.deploy_branch,
     )
     .join(organizations, organizations.c.id == applications.c.organization_id)
     .join(plan_versions, plan_versions.c.id == applications.c.plan_version_id)

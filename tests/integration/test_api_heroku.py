@@ -63,6 +63,15 @@ async def test_dynos_have_their_plans_size_whatever_a_script_wants(api, hello, s
     assert (changed["quantity"], changed["size"]) == (2, "Standard")
 
 
+async def test_a_deploy_branch_is_chosen_with_the_other_changes_or_none_of_them(api, hello):
+    for name in ("a..b", "-x", "x;reboot", "$(id)", "ü", "a" * 201):
+        await api.call("PATCH", "/apps/hello", {"name": "renamed", "deploy_branch": name}, status=422)
+    assert (await api.get("/apps/hello"))["deploy_branch"] is None
+    for sent, shown in (("refs/heads/team/release-1", "team/release-1"), (None, None)):
+        answer = await api.call("PATCH", "/apps/hello", {"deploy_branch": sent}, status=200)
+        assert (await answer.json())["deploy_branch"] == shown
+
+
 async def test_maintenance_may_be_said_by_a_number(api, hello):
     for said, on in ((1, True), (0, False)):
         shown = await (await api.call("PATCH", "/apps/hello", {"maintenance": said}, status=200)).json()

@@ -11,6 +11,7 @@ import pytest
 from skypanel.domain.access import Role
 from skypanel.domain.limits import MIB
 from skypanel.flow import accounts, receive
+from skypanel.flow import branch as branch_flow
 from skypanel.store import apps, audit, builds, organizations, releases, settings, tokens
 from skypanel.tasks import cancel
 from tests.support.packs import commit_of, object_id, pack, request, varint
@@ -45,6 +46,20 @@ async def ada(receiver, stage):
 async def app_of(stage, name="hello"):
     async with stage.panel.transaction() as conn:
         return await apps.by_name(conn, name)
+
+
+async def test_only_pushes_of_the_chosen_branch_deploy(stage, receiver, workers, work):
+    await work.push()
+    await branch_flow.choose(stage.panel, await app_of(stage), "release", stage.admin)
+    await work.commit({"more": "x"})
+    stored = await work.push()
+    assert "main is stored, not deployed: only release is." in stored.stderr
+    assert await version_of(stage) == 1
+    assert "Verifying deploy... done." in (await work.push("main:release")).stderr
+    assert await version_of(stage) == 2
+    assert "release is the deploy branch and cannot be deleted." in (await work.push(":release", check=False)).stderr
+    assert "main is deleted." in (await work.push(":main")).stderr
+    assert (await branch_flow.choose(stage.panel, await app_of(stage), " ", stage.admin)).deploy_branches == ("main", "master")
 
 
 async def version_of(stage, name="hello"):

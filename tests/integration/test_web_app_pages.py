@@ -96,11 +96,14 @@ async def test_settings_change_plan_health_buildpacks_and_name(admin, stage):
         {"do": "plan", "plan": "Pro"},
         {"do": "health", "path": "/up", "interval": "10"},
         {"do": "buildpacks", "buildpacks": "heroku/nodejs\nheroku/python"},
+        {"do": "branch", "branch": "release"},
     ):
         sent = await admin.send(here, page=here, **fields)
         assert (sent.status, sent.headers["Location"]) == (303, here)
     app = await app_named(stage, "hello")
     assert (app.plan.name, app.health.path, app.health.interval_s, app.buildpacks) == ("Pro", "/up", 10, ("heroku/nodejs", "heroku/python"))
+    assert app.deploy_branch == "release"
+    assert "git push skypanel release" in await admin.page("/apps/hello")
     sent = await admin.send(here, page=here, do="rename", name="renamed")
     assert sent.headers["Location"] == "/apps/renamed/settings"
     assert "hello is called renamed now." in await admin.page("/apps/renamed/settings")
@@ -113,6 +116,8 @@ async def test_settings_change_plan_health_buildpacks_and_name(admin, stage):
         ({"do": "health", "path": "no slash", "interval": "10"}, "health"),
         ({"do": "health", "path": "/up", "interval": "soon"}, "not a number of seconds"),
         ({"do": "buildpacks", "buildpacks": "gold"}, "buildpack"),
+        ({"do": "branch", "branch": "a..b"}, "not a valid branch name"),
+        ({"do": "branch", "branch": "x;reboot"}, "cannot be the deploy branch"),
         ({"do": "rename", "name": "Bad Name"}, "not a valid app name"),
         ({"do": "transfer", "organization": "x"}, "not one of your organizations"),
         ({"do": "destroy", "confirm": "hell"}, "Nothing was destroyed."),

@@ -39,7 +39,7 @@ BODY = {
     "POST /accounts/{account}/keys": {"public_key": KEY},
     "POST /accounts/{account}/authorizations": {"scope": ["read"], "description": "for the CI", "expires_in": 60},
     "POST /apps": {"name": "made", "region": "local", "stack": "heroku-24"},
-    "PATCH /apps/{app}": {"name": "renamed", "maintenance": True, "build_stack": "heroku-24"},
+    "PATCH /apps/{app}": {"name": "renamed", "maintenance": True, "build_stack": "heroku-24", "deploy_branch": "release"},
     "POST /apps/{app}/collaborators": {"user": "outsider@example.com", "silent": True, "permissions": ["view"]},
     "PUT /apps/{app}/buildpack-installations": {"updates": [{"buildpack": "heroku/python"}]},
     "PATCH /apps/{app}/config-vars": {"KEY": "a value"},

@@ -6,10 +6,10 @@ from typing import Annotated
 from msgspec import UNSET, Meta
 
 from skypanel.domain.access import Action
-from skypanel.domain.app import App
+from skypanel.domain.app import App, check_deploy_branch
 from skypanel.domain.ids import OrganizationId
 from skypanel.flow import apps as apps_flow
-from skypanel.flow import maintenance
+from skypanel.flow import branch, maintenance
 from web.api import equals
 from web.api.bodies import Body, Maybe, Text
 from web.api.calls import Call, Reply
@@ -34,6 +34,7 @@ class AppChange(Body):
     name: Maybe[Text] = UNSET
     maintenance: Maybe[bool | Annotated[int, Meta(ge=0, le=1)]] = UNSET
     build_stack: Maybe[Text] = UNSET
+    deploy_branch: Maybe[Text | None] = UNSET
 
 
 async def index(call: Call) -> Page:
@@ -66,13 +67,19 @@ async def show(call: Call) -> Reply:
 
 
 async def change(call: Call, body: AppChange) -> Reply:
-    """Rename an app, or turn maintenance mode on or off. If one change is refused, none is made."""
+    """Rename an app, choose its deploy branch, or turn maintenance mode on or off. If one change is refused, none is made."""
     app = await call.app()
     if body.build_stack is not UNSET:
         equals.check_stack(call, body.build_stack)
+    if body.deploy_branch is not UNSET:
+        await apps_flow.access(call.panel, call.account, str(app.id), Action.CONFIGURE_APP)
+        if body.deploy_branch:
+            check_deploy_branch(body.deploy_branch)
     if body.name is not UNSET:
         await apps_flow.access(call.panel, call.account, str(app.id), Action.RENAME_APP)
         app = await apps_flow.rename(call.panel, app, body.name, call.account)
+    if body.deploy_branch is not UNSET:
+        app = await branch.choose(call.panel, app, body.deploy_branch or "", call.account)
     if body.maintenance is not UNSET:
         await maintenance.switch(call.panel, app, call.account, on=bool(body.maintenance))
     return Reply(await shown(call, app))

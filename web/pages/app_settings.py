@@ -8,7 +8,7 @@ from aiohttp import web
 from skypanel.domain.access import Action, Role
 from skypanel.domain.app import App
 from skypanel.domain.errors import Invalid, SkyPanelError
-from skypanel.flow import apps, billing, buildpacks, health, plans, transfer
+from skypanel.flow import apps, billing, branch, buildpacks, health, plans, transfer
 from skypanel.ports.panel import Panel
 from web import forms, session
 from web.forms import FormAction
@@ -67,6 +67,11 @@ async def _buildpacks(panel: Panel, app: App, visitor: Visitor, fields: forms.Fi
     return Done(_here(app), "The buildpacks are saved. The next build uses them.")
 
 
+async def _branch(panel: Panel, app: App, visitor: Visitor, fields: forms.Fields) -> Done:
+    changed = await branch.choose(panel, app, fields.get("branch", ""), visitor.account)
+    return Done(_here(app), f"Pushes to {' or '.join(changed.deploy_branches)} deploy {app.name}.")
+
+
 async def _rename(panel: Panel, app: App, visitor: Visitor, fields: forms.Fields) -> Done:
     renamed = await apps.rename(panel, app, fields.get("name", ""), visitor.account)
     return Done(_here(renamed), f"{app.name} is called {renamed.name} now.")
@@ -89,6 +94,7 @@ FORM_ACTIONS: Mapping[str, FormAction[Do]] = {
     "plan": FormAction(Action.SCALE_APP, _plan),
     "health": FormAction(Action.CONFIGURE_APP, _health),
     "buildpacks": FormAction(Action.CONFIGURE_APP, _buildpacks),
+    "branch": FormAction(Action.CONFIGURE_APP, _branch),
     "rename": FormAction(Action.RENAME_APP, _rename),
     "transfer": FormAction(Action.TRANSFER_APP, _transfer),
     "destroy": FormAction(Action.DESTROY_APP, _destroy),
@@ -116,7 +122,7 @@ async def _page(
         others=[each for each, role in framed.visitor.organizations if role >= Role.ADMIN and each.id != framed.app.organization_id],
         error=error,
         failed=entered.get("do", ""),
-        fields={name: entered.get(name, "") for name in ("path", "interval", "buildpacks", "name")},
+        fields={name: entered.get(name, "") for name in ("path", "interval", "buildpacks", "branch", "name")},
     )
 
 

@@ -35,6 +35,7 @@ class App(Resource, kw_only=True):
     build_stack: Named = STACK_REF
     create_status: str = "complete"
     created_at: Time
+    deploy_branch: str | None
     generation: Named = GENERATION_REF
     git_url: Url
     internal_routing: None = None
@@ -97,6 +98,7 @@ def app(of: Listing, address: Address) -> App:
         id=of.id,
         name=of.name,
         created_at=of.created_at,
+        deploy_branch=of.deploy_branch,
         git_url=address.https_remote(of.name),
         maintenance=of.maintenance,
         owner=Person(id=of.owner_id, email=of.owner_email) if of.owner_id and of.owner_email else NOBODY,
