@@ -23,6 +23,7 @@ from skypanel.drivers.storage.chosen import ChosenObjects
 from skypanel.drivers.storage.files import FileObjects
 from skypanel.engines.engine import OpenEngine, RemoteNodes
 from skypanel.flow import staging, stopping, storage
+from skypanel.ports.certificates import CertificateAuthority, Certificates
 from skypanel.ports.crypto import Cipher, KeyRing
 from skypanel.ports.database import Database
 from skypanel.ports.dns import Dns
@@ -73,6 +74,8 @@ async def open_panel(settings: Settings) -> AsyncIterator[Panel]:
             clock=clock,
             parse_public_key=parse_public_key,
             load_dns=_load_dns,
+            load_authority=_load_authority,
+            load_certificates=_load_certificates,
             load_mailer=_load_mailer,
             load_codes=_load_codes,
             load_passkeys=_load_passkeys,
@@ -153,6 +156,18 @@ def _load_dns() -> Dns:
     from skypanel.drivers.dns.authoritative import AuthoritativeDns
 
     return AuthoritativeDns()
+
+
+def _load_authority() -> CertificateAuthority:
+    from skypanel.drivers.acme.authority import AcmeAuthority
+
+    return AcmeAuthority()
+
+
+def _load_certificates() -> Certificates:
+    from skypanel.drivers.crypto.x509 import X509Certificates
+
+    return X509Certificates()
 
 
 def _load_mailer() -> Mailer:

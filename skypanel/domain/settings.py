@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from ipaddress import IPv6Address
 from urllib.parse import urlsplit
 
+from skypanel.domain import certificate
 from skypanel.domain.billing import read_amount, read_currency, typed
 from skypanel.domain.dns import joined, read_resolvers
 from skypanel.domain.errors import Invalid, NotFound
@@ -206,6 +207,21 @@ SETTINGS: Mapping[str, Setting[Value]] = {
         Setting("smtp_password", "", read_login, "The password of that user at the mail server.", is_sensitive=True),
         Setting("mail_sender", "", read_sender, "The sender address of mails."),
         Setting(
+            "acme_directory",
+            certificate.LETS_ENCRYPT,
+            certificate.read_directory,
+            "The certificate authority: letsencrypt, letsencrypt-staging, or the URL of another one's ACME directory; empty for none.",
+        ),
+        Setting("acme_email", "", certificate.read_contact, "The address that the certificate authority may write to."),
+        Setting("acme_eab_kid", "", certificate.read_eab_kid, "The key id of an account at the certificate authority, if it requires one."),
+        Setting("acme_eab_key", "", certificate.read_eab_key, "The HMAC key of that account, in base64url.", is_sensitive=True),
+        Setting(
+            "acme_ca_bundle",
+            "",
+            certificate.read_bundle,
+            "Certificates in PEM that the certificate authority's own server is checked with, if this machine does not trust it.",
+        ),
+        Setting(
             "storage",
             StorageKind.FILES.value,
             _choice(*StorageKind),
@@ -237,6 +253,7 @@ _CATEGORIES: Mapping[str, tuple[str, ...]] = {
     "Builds": ("builds_per_organization", "git_networks", "pip_index_url", "pip_extra_index_urls", "npm_registry", "runtime_mirror"),
     "Billing": ("billing", "currency", "starting_credit"),
     "Mail": ("smtp_host", "smtp_port", "smtp_security", "smtp_user", "smtp_password", "mail_sender"),
+    "Certificates": ("acme_directory", "acme_email", "acme_eab_kid", "acme_eab_key", "acme_ca_bundle"),
     "Storage": STORAGE_SETTINGS,
 }
 

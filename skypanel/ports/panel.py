@@ -8,6 +8,7 @@ from functools import cached_property
 from skypanel.domain.routing import Address
 from skypanel.ports.archives import Archives
 from skypanel.ports.builder import Builder
+from skypanel.ports.certificates import CertificateAuthority, Certificates
 from skypanel.ports.clock import Clock
 from skypanel.ports.crypto import Cipher, ParsePublicKey, Passwords
 from skypanel.ports.database import Connection, Database
@@ -52,6 +53,8 @@ class Panel:
     clock: Clock
     parse_public_key: ParsePublicKey
     load_dns: Callable[[], Dns]
+    load_authority: Callable[[], CertificateAuthority]
+    load_certificates: Callable[[], Certificates]
     load_mailer: Callable[[], Mailer]
     load_codes: Callable[[], OneTimeCodes]
     load_passkeys: Callable[[], Passkeys]
@@ -72,6 +75,16 @@ class Panel:
     def dns(self) -> Dns:
         """What DNS says of domains."""
         return self.load_dns()
+
+    @cached_property
+    def authority(self) -> CertificateAuthority:
+        """What issues certificates."""
+        return self.load_authority()
+
+    @cached_property
+    def certificates(self) -> Certificates:
+        """What makes keys and reads certificates."""
+        return self.load_certificates()
 
     @cached_property
     def mailer(self) -> Mailer:

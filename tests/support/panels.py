@@ -15,6 +15,7 @@ from skypanel.domain.errors import Conflict
 from skypanel.domain.manifest import ONE_OFF, SHOWN_COMMAND, WEB, Dyno, DynoState, Exit
 from skypanel.domain.routing import Address
 from skypanel.drivers.crypto.argon2 import Argon2Passwords
+from skypanel.drivers.crypto.x509 import X509Certificates
 from skypanel.drivers.git.repositories import DulwichRepositories
 from skypanel.drivers.runtimes.kept import KeptRuntimes
 from skypanel.drivers.sandbox.attachment import Attachment
@@ -31,6 +32,7 @@ from skypanel.ports.builder import StepFailed
 from skypanel.ports.panel import Panel
 from skypanel.ports.scheduler import Unready
 from skypanel.store import accounts, organizations
+from tests.fakes.certificates import FakeAuthority
 from tests.fakes.clock import FakeClock
 from tests.fakes.crypto import FakeCipher
 from tests.fakes.dns import FakeDns
@@ -262,7 +264,8 @@ async def open_stage(database, folder) -> Stage:
     builder.answer("detect", out=b"python\nPython\n")
     builder.answer("cat", "/app/Procfile", out=b"web: serve\nworker: toil\n")
     builder.answer("tar -c", out=b"a slug")
-    dns, mailer = FakeDns(), FakeMailer()
+    clock, dns, mailer = FakeClock(datetime.now(UTC)), FakeDns(), FakeMailer()
+    authority = FakeAuthority(clock)
     machines, remotes, runtimes, swarm = FakeMachines(), FakeRemotes(folder / "elsewhere"), KeptRuntimes(folder / "runtimes"), FakeSwarm()
     panel = Panel(
         address=ADDRESS,
@@ -280,9 +283,11 @@ async def open_stage(database, folder) -> Stage:
         passwords=Argon2Passwords(CHEAPEST),
         repositories=DulwichRepositories(folder),
         archives=TarballArchives(),
-        clock=FakeClock(datetime.now(UTC)),
+        clock=clock,
         parse_public_key=parse_public_key,
         load_dns=lambda: dns,
+        load_authority=lambda: authority,
+        load_certificates=X509Certificates,
         load_mailer=lambda: mailer,
         load_codes=TotpCodes,
         load_passkeys=WebauthnPasskeys,

@@ -3,10 +3,13 @@ from functools import partial
 
 import pytest
 
+from skypanel.domain.certificate import Authority
 from skypanel.domain.limits import BUILD_LIMITS
 from skypanel.domain.mail import MailServer, Security
 from skypanel.domain.node import Availability, SecretKind, SshLogin
 from skypanel.domain.remote import RemoteAccess, parse_url
+from skypanel.drivers.clock import SystemClock
+from tests.contracts.certificates import CertificateAuthorityContract
 from tests.contracts.cipher import CipherContract
 from tests.contracts.clock import ClockContract
 from tests.contracts.dns import DnsContract
@@ -22,6 +25,7 @@ from tests.contracts.router import RouterContract
 from tests.contracts.swarm import SwarmContract
 from tests.contracts.upkeep import UpkeepContract
 from tests.contracts.workspace import SCRIPTS, WorkspaceContract
+from tests.fakes.certificates import FakeAuthority
 from tests.fakes.clock import FakeClock
 from tests.fakes.crypto import FakeCipher
 from tests.fakes.dns import FakeDns
@@ -234,3 +238,28 @@ class TestFakeDns(DnsContract):
     @pytest.fixture
     def resolver(self, zone):
         return zone
+
+
+class TestFakeAuthority(CertificateAuthorityContract):
+    @pytest.fixture
+    def proofs(self):
+        return {}
+
+    @pytest.fixture
+    def authority(self, proofs):
+        async def look_up(_name, challenge):
+            return proofs.get(challenge.token)
+
+        return FakeAuthority(SystemClock(), look_up)
+
+    @pytest.fixture
+    def prove(self, proofs):
+        return proofs.__setitem__
+
+    @pytest.fixture
+    def ca(self):
+        return Authority("https://ca.example.com/directory")
+
+    @pytest.fixture
+    def nowhere(self):
+        return Authority("https://ca.example.com:1/directory")
