@@ -1,14 +1,25 @@
-"""Whatever is sent to whichever path: the answer is a plain refusal, never an error of the panel's own."""
+"""Whatever is sent to whichever path: the answer is a plain refusal, never an error of the panel's own.
+
+Refusals leave a panel as it was, so these tests share one.
+"""
 
 import asyncio
 import gzip
 import logging
 import zlib
+from dataclasses import replace
 
 import pytest
+import pytest_asyncio
 
-from tests.fixtures.web import HOST, ORIGIN
+from skypanel.store.engine import Postgres
+from tests.fixtures.web import HOST, ORIGIN, SETTINGS, serving
+from tests.support.api_walk import rows
+from tests.support.panels import open_stage
+from web.app import create_app
 from web.routes import ROUTES
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 FILLED = {
     "{container:": "a" * 64,
@@ -105,16 +116,37 @@ RAW = [
 
 
 @pytest.fixture(autouse=True)
-async def _nothing_is_an_error_of_ours(caplog):
+def _nothing_is_an_error_of_ours(caplog):
     with caplog.at_level(logging.ERROR):
         yield
     assert [record.getMessage() for record in caplog.records if record.name.startswith(("web", "asyncio"))] == []
 
 
-@pytest.fixture
-async def signed_in(admin, stage):
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def clients(postgres, tmp_path_factory):
+    """A client of nobody's, and one that the admin, who has an app, is signed in with."""
+    folder, dsn = tmp_path_factory.mktemp("hostile"), postgres.create()
+    database = Postgres(dsn)
+    stage = await open_stage(database, folder)
     await stage.app("hello")
-    return admin
+    async with serving(create_app(stage.panel, replace(SETTINGS, run_dir=folder)), stage.panel) as new:
+        client, signed_in = await new(), await new()
+        assert (await signed_in.sign_in(stage.admin)).status == 303
+        before = await rows(stage)
+        yield client, signed_in
+        assert await rows(stage) == before
+    await database.close()
+    postgres.drop(dsn)
+
+
+@pytest.fixture
+def client(clients):
+    return clients[0]
+
+
+@pytest.fixture
+def signed_in(clients):
+    return clients[1]
 
 
 async def raw(client, request):
