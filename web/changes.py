@@ -1,6 +1,6 @@
 """Event streams that tell open pages that their apps changed, so that they load themselves again.
 
-One task looks for changes, however many pages are open, and only while some are.
+A stream ends once its session has ended or its visitor may no longer see the app. One task looks for changes, however many pages are open, and only while some are.
 """
 
 import asyncio
@@ -11,13 +11,15 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
-from skypanel.domain.errors import SkyPanelError
+from skypanel.domain.access import Action
+from skypanel.domain.account import Account
+from skypanel.domain.errors import Denied, SkyPanelError
 from skypanel.domain.ids import AppId
 from skypanel.flow import apps, watching
+from skypanel.flow.watching import OpenPage
 from skypanel.ports.panel import Panel
 from web import live, session
 from web.keys import KEEPALIVE_S, PANEL
-from web.pages import app_frame
 
 LOOK_EVERY_S = 0.5
 # The browser then reconnects, if it still has access.
@@ -28,12 +30,35 @@ log = logging.getLogger(__name__)
 
 @dataclass(eq=False)
 class Watch:
-    """An open page: what it shows, the fingerprint of that when it was rendered, and an event for changes."""
+    """An open page: whose it is, which apps it shows, the fingerprint of that when it was rendered, and an event for changes.
 
+    `reach` is what the visitor may see, as it was when it was last looked at, and `is_over` whether that is nothing any more.
+    """
+
+    page: OpenPage
+    by: Account
     app_ids: frozenset[AppId]
-    is_list: bool
-    seen: str
+    seen: str = ""
+    reach: str | None = None
+    is_over: bool = False
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def is_list(self) -> bool:
+        """Whether the page lists all apps that its visitor may see."""
+        return self.page[1] is None
+
+    @property
+    def is_moved_list(self) -> bool:
+        """Whether the page is a list that may lack apps, once its reach has changed."""
+        return self.is_list and self.reach is not None
+
+    def move(self, reach: str | None) -> None:
+        """Take a new reach, and tell the page of it. The first one is that with which it was rendered."""
+        is_first = self.reach is None and reach is not None
+        self.reach, self.is_over = reach, reach is None
+        if not is_first:
+            self.changed.set()
 
 
 class Watcher:
@@ -74,7 +99,7 @@ class Watcher:
             await asyncio.sleep(LOOK_EVERY_S)
 
     async def _compare(self, panel: Panel, now: watching.Moment) -> None:
-        watches = set(self._watches)
+        watches = await self._allowed(panel)
         app_ids = frozenset().union(*(watch.app_ids for watch in watches))
         found = await watching.snapshot(panel, app_ids, now, has_list=any(watch.is_list for watch in watches))
         for watch in watches:
@@ -83,21 +108,48 @@ class Watcher:
                 watch.seen = seen
                 watch.changed.set()
 
+    async def _allowed(self, panel: Panel) -> set[Watch]:
+        """End the watches of pages that may no longer be seen. Returns the others, with the apps that their visitors see now."""
+        watches = set(self._watches)
+        reaches = await watching.reach(panel, {watch.page for watch in watches})
+        moved = {watch for watch in watches if reaches.get(watch.page) != watch.reach}
+        visible = {by: frozenset(await apps.visible_ids(panel, by)) for by in {watch.by for watch in moved if watch.is_moved_list}}
+        for watch in moved:
+            if watch.is_moved_list:
+                watch.app_ids = visible[watch.by]
+            watch.move(reaches.get(watch.page))
+        return {watch for watch in watches if not watch.is_over}
+
 
 WATCHER = web.AppKey("watcher", Watcher)
 
 
 async def of_app(request: web.Request) -> web.StreamResponse:
     """Tell a page of one app of changes."""
-    framed = await app_frame.find(request)
-    return await _stream(request, Watch(frozenset({framed.app.id}), is_list=False, seen=_seen(request)))
+    visitor = await session.visitor(request)
+    app = await apps.access(request.app[PANEL], visitor.account, request.match_info["app"], Action.VIEW_APP)
+    return await _stream(request, _watch(visitor, app.id, seen=_seen(request)))
 
 
 async def of_apps(request: web.Request) -> web.StreamResponse:
     """Tell the list of apps of changes."""
     visitor = await session.visitor(request)
     app_ids = frozenset(await apps.visible_ids(request.app[PANEL], visitor.account))
-    return await _stream(request, Watch(app_ids, is_list=True, seen=_seen(request)))
+    return await _stream(request, Watch(watching.open_page(visitor.session), visitor.account, app_ids, _seen(request)))
+
+
+async def until_denied(request: web.Request, app_id: AppId) -> None:
+    """Raise Denied once the visitor's session has ended, or the visitor may no longer see an app."""
+    watch = _watch(await session.visitor(request), app_id)
+    with request.app[WATCHER].told(request.app[PANEL], watch):
+        while not watch.is_over:
+            await watch.changed.wait()
+            watch.changed.clear()
+    raise Denied("You may no longer see this app.", "Reload the page.")
+
+
+def _watch(visitor: session.Visitor, app_id: AppId, seen: str = "") -> Watch:
+    return Watch(watching.open_page(visitor.session, app_id), visitor.account, frozenset({app_id}), seen)
 
 
 def _seen(request: web.Request) -> str:
@@ -112,19 +164,25 @@ async def _stream(request: web.Request, watch: Watch) -> web.StreamResponse:
         try:
             async with asyncio.timeout(TURN_S):
                 await response.write(f"retry: {live.RETRY_MS}\n\n".encode())
-                while True:
+                while not watch.is_over:
                     await response.write(await _next(watch, request.app[KEEPALIVE_S]))
         except (TimeoutError, ConnectionError):
             # The browser is gone, or reconnects.
             return response
+    return response
 
 
 async def _next(watch: Watch, keepalive_s: float) -> bytes:
-    """Wait for a change. Returns it as an event with the new fingerprint, or a comment if nothing changed for `keepalive_s`."""
+    """Wait for a change. Returns it as an event with the new fingerprint, or a comment if nothing changed for `keepalive_s`.
+
+    The last event says that the page may no longer be seen.
+    """
     try:
         async with asyncio.timeout(keepalive_s):
             await watch.changed.wait()
     except TimeoutError:
         return b":\n\n"
     watch.changed.clear()
+    if watch.is_over:
+        return b"event: over\ndata: over\n\n"
     return f"id: {watch.seen}\nevent: changed\ndata: {watch.seen}\n\n".encode()

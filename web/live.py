@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -71,17 +71,21 @@ def url(deploy: Deploy) -> str:
     return f"/apps/{deploy.app.name}/deploys/{deploy.id}" if deploy.id else f"/apps/{deploy.app.name}/deploys"
 
 
-async def stream(request: web.Request, deploy: Deploy) -> web.StreamResponse:
-    """Send the lines after the last one that the browser has, then an event with the deploy's final state."""
+async def stream(request: web.Request, deploy: Deploy, until_denied: Callable[[], Coroutine[None, None, None]]) -> web.StreamResponse:
+    """Send the lines after the last one that the browser has, then an event with the deploy's final state.
+
+    `until_denied` raises Denied when the visitor may no longer read them; then the stream ends.
+    """
     after = Place.parse(request.headers.get("Last-Event-ID") or request.query.get("after", ""))
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
     await response.prepare(request)
     with registered(request):
         try:
             async with asyncio.timeout(MAX_STREAM_S), asyncio.TaskGroup() as tasks:
-                keepalives = tasks.create_task(_send_keepalives(response, request.app[KEEPALIVE_S]))
+                others = [tasks.create_task(each) for each in (_send_keepalives(response, request.app[KEEPALIVE_S]), until_denied())]
                 await _copy(request.app[PANEL], deploy, after, response)
-                keepalives.cancel()
+                for other in others:
+                    other.cancel()
         except* (TimeoutError, ConnectionError, SkyPanelError) as errors:
             # The browser is gone, or will reconnect and get the error.
             log.info("the log of %s is no longer read: %s", url(deploy), errors.exceptions)

@@ -7,10 +7,14 @@ from dataclasses import dataclass
 
 from skypanel.domain.ids import AppId
 from skypanel.domain.manifest import Dyno
+from skypanel.flow.digest import digest
 from skypanel.ports.panel import Panel
-from skypanel.store import changes, fingerprints
+from skypanel.store import changes, fingerprints, open_pages
 
 DIGITS = 16
+
+# The digest of a page's session, and its app, or None for the list of apps.
+OpenPage = tuple[str, AppId | None]
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,17 @@ class Snapshot:
         """
         text = "\n".join(f"{app_id} {self.apps.get(app_id, '')}" for app_id in sorted(app_ids, key=str))
         return hashlib.sha256(f"{self.apps_at_all if is_list else ''}\n{text}".encode()).hexdigest()[:DIGITS]
+
+
+def open_page(session: str, app_id: AppId | None = None) -> OpenPage:
+    """Return an open page of a session: of one app, or the list of apps."""
+    return digest(session), app_id
+
+
+async def reach(panel: Panel, pages: Collection[OpenPage]) -> Mapping[OpenPage, str]:
+    """Return a text for each of these pages that may still be seen. It differs whenever what the visitor may see there differs."""
+    async with panel.autocommit() as conn:
+        return await open_pages.reach(conn, pages)
 
 
 async def moment(panel: Panel) -> Moment:

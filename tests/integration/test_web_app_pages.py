@@ -1,5 +1,6 @@
 """Finding, creating and changing apps on pages, and pages that learn of changes."""
 
+import asyncio
 import html
 import re
 
@@ -7,12 +8,15 @@ import pytest
 
 from skypanel.domain.access import Role
 from skypanel.domain.manifest import Dyno, DynoState
-from skypanel.flow import maintenance, organizations
+from skypanel.flow import maintenance, organizations, sessions
 from skypanel.flow import scale as scale_flow
 from skypanel.store import apps, formation
 from skypanel.store import organizations as organization_rows
 from tests.fixtures.web import ORIGIN
 from tests.integration.test_web_apps import live
+
+# Open pages learn of a change within half a second.
+WITHIN_S = 10
 
 
 def listed(page):
@@ -207,6 +211,10 @@ class Stream:
             else:
                 lines = []
 
+    async def rest(self):
+        """Return what comes until the stream ends."""
+        return await self._response.content.read()
+
 
 async def opened(client, page):
     found = re.search(r'data-events="([^"]+)"', page)
@@ -245,6 +253,51 @@ async def test_a_stranger_learns_nothing_of_an_app(new_client, stage):
     stranger = await new_client()
     await stranger.sign_in(await stage.outsider())
     assert (await stranger.get("/apps/hello/changes")).status == 404
+
+
+async def test_a_new_app_is_watched_by_a_list_that_was_open_before(admin, stage):
+    await live(stage)
+    everything = await opened(admin, await admin.page("/apps"))
+    another = await live(stage, "another")
+    await everything.event()
+    await maintenance.switch(stage.panel, another, stage.admin, on=True)
+    assert "event: changed" in await everything.event()
+
+
+async def watching_all(client, stage, app):
+    """Return the event streams of the list and of the app's page, and that of a deploy's log, all of which have begun."""
+    build = await stage.push(app)
+    everything, stream = [await opened(client, await client.page(path)) for path in ("/apps", "/apps/hello")]
+    log = await client.get(f"/apps/hello/deploys/{build.id}/events")
+    await maintenance.switch(stage.panel, app, stage.admin, on=True)
+    for each in (everything, stream):
+        assert "event: changed" in await each.event()
+    return everything, stream, log
+
+
+async def test_streams_end_at_once_when_the_session_ends(admin, stage):
+    everything, stream, log = await watching_all(admin, stage, await live(stage))
+    await sessions.end_others(stage.panel, stage.admin, "another session")
+    async with asyncio.timeout(WITHIN_S):
+        for each in (everything, stream):
+            assert (await each.event(), await each.rest()) == (["event: over", "data: over"], b"")
+        await log.content.read()
+
+
+async def test_streams_end_at_once_when_the_role_is_taken_away(client, stage, main):
+    app, viewer = await live(stage), await stage.member(Role.VIEWER)
+    await client.sign_in(viewer)
+    everything, stream, log = await watching_all(client, stage, app)
+    async with asyncio.timeout(WITHIN_S):
+        await organizations.change_role(stage.panel, main, viewer.email, Role.DEVELOPER, stage.admin)
+        for each in (everything, stream):
+            assert "event: changed" in await each.event()
+        await organizations.remove_member(stage.panel, main, viewer.email, stage.admin)
+        assert (await stream.event(), await stream.rest()) == (["event: over", "data: over"], b"")
+        await log.content.read()
+        # The list stays, without the app.
+        assert "event: changed" in await everything.event()
+    assert listed(await client.page("/apps")) == []
 
 
 async def test_a_refresh_after_the_session_ended_leads_to_the_sign_in_page_and_back(client, stage):

@@ -1,6 +1,7 @@
 """An app's deploys: the history, and one deploy with its phases, log, and comparison with the one before."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from uuid import UUID
 
 from aiohttp import web
@@ -13,7 +14,7 @@ from skypanel.domain.release import Release
 from skypanel.flow import apps, comparison, deploys, history, redeploy
 from skypanel.flow import release as release_flow
 from skypanel.ports.panel import Panel
-from web import forms, live, session
+from web import changes, forms, live, session
 from web.forms import FormAction
 from web.keys import PANEL
 from web.messages import done
@@ -62,7 +63,8 @@ async def change(request: web.Request) -> web.Response:
 
 async def events(request: web.Request) -> web.StreamResponse:
     """Stream further log lines."""
-    return await live.stream(request, await _seen(request))
+    deploy = await _seen(request)
+    return await live.stream(request, deploy, partial(changes.until_denied, request, deploy.app.id))
 
 
 async def text(request: web.Request) -> web.Response:

@@ -94,6 +94,11 @@ if (location.hash === "#search") document.querySelector("input[type=search]")?.f
 function listen(url) {
   const events = new EventSource(url);
   events.addEventListener("changed", () => document.body.dispatchEvent(new Event("skypanel:changed")));
+  // The session has ended, or the app is no longer one's own: the server says so, or asks to sign in.
+  events.addEventListener("over", () => {
+    events.close();
+    location.reload();
+  });
   events.onerror = () => {
     if (events.readyState === EventSource.CLOSED) setTimeout(() => listen(url), RETRY_MS);
   };
