@@ -1,6 +1,7 @@
 """Event streams that tell open pages that their apps changed, so that they load themselves again.
 
-A stream ends once its session has ended or its visitor may no longer see the app. One task looks for changes, however many pages are open, and only while some are.
+A stream ends once its session has ended or its visitor may no longer see the app. One task looks for changes, however many pages are
+open, and only while some are.
 """
 
 import asyncio

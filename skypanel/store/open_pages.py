@@ -16,6 +16,7 @@ from skypanel.store.tables.organizations import memberships
 # Postgres cannot tell the type of a parameter in its place.
 _COMMA: ColumnElement[str] = literal_column("','")
 
+
 def _memberships() -> ColumnElement[str]:
     role = func.concat(memberships.c.organization_id, memberships.c.role)
     return select(func.string_agg(role, _COMMA)).where(memberships.c.account_id == accounts.c.id).correlate(accounts).scalar_subquery()
@@ -48,7 +49,9 @@ _REACH = (
     .join(sessions, and_(sessions.c.digest == _DIGEST, expiry.valid(sessions)))
     .join(accounts, and_(accounts.c.id == sessions.c.account_id, ENABLED))
     .outerjoin(applications, applications.c.id == _APP_ID)
-    .outerjoin(memberships, and_(memberships.c.organization_id == applications.c.organization_id, memberships.c.account_id == accounts.c.id))
+    .outerjoin(
+        memberships, and_(memberships.c.organization_id == applications.c.organization_id, memberships.c.account_id == accounts.c.id)
+    )
     .outerjoin(collaborators, and_(collaborators.c.app_id == applications.c.id, collaborators.c.account_id == accounts.c.id))
 )
 
