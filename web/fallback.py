@@ -2,8 +2,7 @@
 
 from aiohttp import web
 
-from skypanel.domain.app import App
-from skypanel.flow import apps
+from skypanel.flow import domains
 from web import assets
 from web.assets import STATIC
 from web.keys import PANEL, REQUEST_ID, host
@@ -18,7 +17,7 @@ async def answer(request: web.Request) -> web.StreamResponse:
     """Explain that an app is in maintenance mode, has no running web dyno, or does not exist."""
     if request.path == FOREIGN_STYLE:
         return web.FileResponse(STATIC / "style.css", headers={"Cache-Control": "no-store"})
-    app = await _app_at(request)
+    app = await domains.app_at(request.app[PANEL], host(request))
     if app is None:
         return message(request, 404, "There is no app here.", f"No app is deployed at {host(request)}.")
     if app.maintenance:
@@ -34,8 +33,3 @@ def message(request: web.Request, status: int, title: str, text: str) -> web.Res
     is_ours = host(request) == request.app[PANEL].address.host("skypanel")
     style = assets.url("style.css") if is_ours else FOREIGN_STYLE
     return page("message", status, title=title, text=text, style=style, is_ours=is_ours, request_id=request.get(REQUEST_ID, ""))
-
-
-async def _app_at(request: web.Request) -> App | None:
-    panel = request.app[PANEL]
-    return await apps.named(panel, host(request).removesuffix(f".{panel.address.domain}"))

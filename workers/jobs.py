@@ -5,13 +5,14 @@ from collections.abc import Callable, Mapping
 
 from celery import Celery
 
-from skypanel.flow import billing, build, garbage, mail, provision, reconcile, rollout, storage, watch
+from skypanel.flow import billing, build, domain_checks, garbage, mail, provision, reconcile, rollout, storage, watch
 from skypanel.ports.panel import Panel
 from workers.process import Job, PanelProcess
 
-# `move_objects` and `send_mails` share their queue with jobs that builds and rollouts wait for, so each run is short.
+# `move_objects`, `send_mails` and `check_domains` share their queue with jobs that builds and rollouts wait for, so each run is short.
 MOVE_S = 5.0
 MAIL_S = 5.0
+DOMAINS_S = 4.0
 
 
 async def _expire_builds(panel: Panel, _worker: str) -> None:
@@ -48,6 +49,11 @@ async def _send_mails(panel: Panel, _worker: str) -> None:
     await mail.deliver(panel, lambda: time.monotonic() > until)
 
 
+async def _check_domains(panel: Panel, _worker: str) -> None:
+    until = time.monotonic() + DOMAINS_S
+    await domain_checks.check_due(panel, lambda: time.monotonic() > until)
+
+
 async def _bill(panel: Panel, _worker: str) -> None:
     await billing.bill(panel)
 
@@ -65,6 +71,7 @@ JOBS: Mapping[str, Job] = {
     "check_nodes": _check_nodes,
     "bill": _bill,
     "send_mails": _send_mails,
+    "check_domains": _check_domains,
 }
 
 

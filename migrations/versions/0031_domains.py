@@ -18,7 +18,7 @@ CREATE TABLE paas_domains (
     warned_at timestamptz,
     checked_at timestamptz,
     next_check_at timestamptz,
-    attempts integer NOT NULL DEFAULT 0 CHECK (attempts >= 0),
+    asked_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     proof_problem text,
     leads_here boolean,
     leads_to text[] NOT NULL DEFAULT '{}',
@@ -32,9 +32,13 @@ CREATE UNIQUE INDEX paas_domains_verified_key ON paas_domains (name) WHERE verif
 COMMENT ON COLUMN paas_domains.token IS 'What the TXT record of its owner has to say. It is public.';
 COMMENT ON COLUMN paas_domains.lost_at IS 'Since when a verified domain has no proof any more.';
 COMMENT ON COLUMN paas_domains.next_check_at IS 'NULL if it is checked on demand only.';
+COMMENT ON COLUMN paas_domains.asked_at IS 'When somebody last asked for checks: they become rarer from then on.';
 COMMENT ON COLUMN paas_domains.leads_to IS 'The addresses or the name that DNS gave at the last check.';
 COMMENT ON TABLE paas_domains IS
     'A name of its own that an app claims. Apps may claim the same one; only one of them has proved it.';
+
+ALTER TABLE paas_alerts DROP CONSTRAINT paas_alerts_kind_check;
+ALTER TABLE paas_alerts ADD CONSTRAINT paas_alerts_kind_check CHECK (kind IN ('node_inactive', 'domain_lost'));
 """
 
 

@@ -11,6 +11,7 @@ class AlertKind(StrEnum):
     """The problem that an alert reports. Only one alert for each kind and subject is open at a time."""
 
     NODE_INACTIVE = "node_inactive"
+    DOMAIN_LOST = "domain_lost"
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,16 @@
 """Domains: names of their own that apps claim, and that lead to an app once its owner has proved them."""
 
 import re
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
 from ipaddress import ip_address
 
+from skypanel.domain.dns import Fault, Lookup, RecordType, reason
 from skypanel.domain.errors import Invalid
 from skypanel.domain.ids import AppId, DomainId
+from skypanel.domain.internet import Network, is_allowed
 from skypanel.domain.names import printable
 
 CHALLENGE = "_skypanel-challenge."
@@ -17,8 +21,31 @@ MAX_NAME_LENGTH = 253 - len(CHALLENGE)
 RESERVED = frozenset({"alt", "arpa", "example", "invalid", "local", "localhost", "onion", "test"})
 _WRITE = "Write a domain of yours, such as www.example.com."
 
+# Checks become rarer, from one that follows at once to one an hour, and end after three days.
+MIN_PAUSE, MAX_PAUSE = timedelta(seconds=5), timedelta(hours=1)
+CHECKED_FOR = timedelta(hours=72)
+VERIFIED_PAUSE = timedelta(days=7)
+# A verified domain without proof.
+LOST_PAUSE = timedelta(days=1)
+GRACE = timedelta(days=30)
+FIRST_WARNING, WARN_EVERY = timedelta(days=1), timedelta(days=7)
+
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _NAME = re.compile(rf"(?:\*\.)?(?:{_LABEL}\.)*{_LABEL}")
+
+
+class DomainState(StrEnum):
+    """How far a domain is.
+
+    PENDING waits for its TXT record, and FAILED did so for too long. VERIFIED has proof, but does not lead here; ACTIVE does. LOST has no
+    proof any more and is released after a month.
+    """
+
+    PENDING = "pending"
+    FAILED = "failed"
+    VERIFIED = "verified"
+    ACTIVE = "active"
+    LOST = "lost"
 
 
 @dataclass(frozen=True)
@@ -39,7 +66,7 @@ class Domain:
     """A claim of an app to a name. It is verified once the name's TXT record says `token`.
 
     `name` is in lowercase ASCII and may begin with `*.`. `lost_at` is since when a verified name has no proof any more. `next_check_at` is
-    None if it is checked on demand only.
+    None if it is checked on demand only; `asked_at` is when somebody last asked for checks.
     """
 
     id: DomainId
@@ -52,8 +79,22 @@ class Domain:
     warned_at: datetime | None
     checked_at: datetime | None
     next_check_at: datetime | None
-    attempts: int
+    asked_at: datetime
     last: Check
+
+    @property
+    def is_verified(self) -> bool:
+        """Whether its hostname belongs to the app."""
+        return self.verified_at is not None
+
+    @property
+    def state(self) -> DomainState:
+        """How far it is."""
+        if self.verified_at is None:
+            return DomainState.PENDING if self.next_check_at else DomainState.FAILED
+        if self.lost_at is not None:
+            return DomainState.LOST
+        return DomainState.ACTIVE if self.last.leads_here else DomainState.VERIFIED
 
     @property
     def base(self) -> str:
@@ -64,6 +105,18 @@ class Domain:
     def challenge(self) -> str:
         """The name of the TXT record that proves it."""
         return f"{CHALLENGE}{self.base}"
+
+    @property
+    def released_at(self) -> datetime | None:
+        """When a lost domain is released."""
+        return self.lost_at + GRACE if self.lost_at else None
+
+    @property
+    def problem(self) -> str | None:
+        """What its owner should do something about, or None."""
+        if self.is_verified and self.lost_at is None:
+            return self.last.address_problem
+        return self.last.proof_problem
 
 
 def check_typed(text: str) -> None:
@@ -101,6 +154,82 @@ def check_name(name: str, panel_domain: str) -> str:
 def covers(name: str, other: str) -> bool:
     """Whether a name is the other one, or a wildcard that includes it. A wildcard stands for one label (RFC 6125, 6.4.3)."""
     return name == other or (name.startswith(WILDCARD) and other.partition(".")[2] == name.removeprefix(WILDCARD))
+
+
+def proves(texts: Lookup, token: str) -> bool:
+    """Whether TXT records say a token, with quotes and spaces around it or not."""
+    return token in {value.strip().strip('"').strip() for value in texts.values}
+
+
+def checked(domain: Domain, texts: Lookup, addresses: Sequence[Lookup], panel_domain: str, own: Sequence[Network]) -> Check:
+    """Return what a check found: the TXT records, and the A and AAAA records, which should lead to one of the panel's `own` addresses."""
+    found = tuple(value for lookup in addresses for value in lookup.values)
+    aliases = next((lookup.aliases for lookup in addresses if lookup.aliases), ())
+    is_alias = any(f".{alias}".endswith(f".{panel_domain}") for alias in aliases)
+    led = (True, None) if is_alias else _compared(domain.name, found, own) if found else _without_address(domain.name, addresses, aliases)
+    proof_problem = None if proves(texts, domain.token) else _without_proof(domain, texts)
+    return Check(proof_problem, leads_here=led[0], leads_to=found or aliases[-1:], address_problem=led[1])
+
+
+def _without_proof(domain: Domain, texts: Lookup) -> str:
+    if texts.fault in {Fault.NO_NAME, Fault.NO_RECORD}:
+        return f"There is no TXT record at {domain.challenge} yet."
+    if texts.fault is not None:
+        return reason(domain.challenge, RecordType.TXT, texts)
+    return f"The TXT record at {domain.challenge} says {printable(texts.values[0])}, not {domain.token}."
+
+
+def _without_address(name: str, addresses: Sequence[Lookup], aliases: Sequence[str]) -> tuple[bool | None, str]:
+    failed = next((lookup for lookup in addresses if lookup.fault not in {None, Fault.NO_NAME, Fault.NO_RECORD}), None)
+    if failed is not None:
+        return None, reason(name, RecordType.A, failed)
+    return False, f"{name} leads to {aliases[-1]}, which has no address." if aliases else f"{name} has no address yet."
+
+
+def _compared(name: str, found: Sequence[str], own: Sequence[Network]) -> tuple[bool | None, str | None]:
+    strays = [value for value in found if not is_allowed(ip_address(value), own)]
+    if not strays:
+        return True, None
+    if not own:
+        return None, "The panel does not know its own addresses. Ask an administrator to set public_addresses."
+    others = f"{name} leads to {' and '.join(strays)}, which {'is' if len(strays) == 1 else 'are'} not this panel"
+    return False, f"{others}." if len(strays) == len(found) else f"{others}, beside this panel. Remove that record."
+
+
+def judged(domain: Domain, found: Check, now: datetime) -> Domain:
+    """Return a domain after a check.
+
+    It is verified once it has proof. Without proof it stays verified for GRACE, and is then released.
+    """
+    verified_at, lost_at = domain.verified_at, None
+    if found.proof_problem is None:
+        verified_at = verified_at or now
+    elif verified_at is not None:
+        lost_at = domain.lost_at or now
+        if now - lost_at >= GRACE:
+            verified_at = lost_at = None
+    after = replace(
+        domain, verified_at=verified_at, lost_at=lost_at, warned_at=domain.warned_at if lost_at else None, checked_at=now, last=found
+    )
+    pause = _pause(after, now)
+    return replace(after, next_check_at=now + pause if pause else None)
+
+
+def is_warned(domain: Domain) -> bool:
+    """Whether its owners are to be warned after the last check that it will be released."""
+    if domain.lost_at is None or domain.checked_at is None:
+        return False
+    last = domain.warned_at
+    return domain.checked_at - last >= WARN_EVERY if last else domain.checked_at - domain.lost_at >= FIRST_WARNING
+
+
+def _pause(domain: Domain, now: datetime) -> timedelta | None:
+    if domain.lost_at is not None:
+        return LOST_PAUSE
+    age = now - domain.asked_at
+    if domain.state is not DomainState.ACTIVE and age < CHECKED_FOR:
+        return min(max(age / 10, MIN_PAUSE), MAX_PAUSE)
+    return VERIFIED_PAUSE if domain.is_verified else None
 
 
 def _is_address(text: str) -> bool:

@@ -43,6 +43,15 @@ def address_changed(to: str, new: str) -> Mail:
     return Mail(to, "Your address on SkyPanel was changed", text)
 
 
+def domain_lost(to: str, name: str, record: str, token: str, until: str) -> Mail:
+    """Warn the owners of a domain that it has no proof any more."""
+    text = (
+        f"The domain {name} has lost the TXT record that proves that it is yours. Your app on SkyPanel keeps it until {until}.\n\n"
+        f"Set this record again:\n\n{record} TXT {token}\n"
+    )
+    return Mail(to, f"The domain {name} is about to be released", text)
+
+
 def trial(to: str) -> Mail:
     """Show that mail works."""
     return Mail(to, "Mail from SkyPanel works", "An administrator asked for this mail, to see whether the settings of mail are right.\n")

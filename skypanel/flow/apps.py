@@ -171,10 +171,8 @@ async def rename(panel: Panel, app: App, name: str, by: Account) -> App:
             return before
         await apps.rename(conn, app.id, name)
         await audit.record(conn, AuditAction.APP_RENAME, by, before, to=name)
-        in_force = await routes.get(conn, app.id)
         renamed = await apps.get(conn, app.id)
-        if in_force is not None:
-            await routes.put(conn, app.id, await route.hosts(conn, panel.address, renamed), in_force.endpoints)
+        await route.follow_hosts(conn, panel.address, renamed)
     await route.confirm(panel, app.id)
     return renamed
 

@@ -21,6 +21,14 @@ def read(text: str, panel_domain: str) -> str:
     return name
 
 
+def ascii_or(text: str) -> str:
+    """Return a typed domain in lowercase ASCII, or the text itself if it is none."""
+    try:
+        return _ascii(text.strip().removesuffix("."))
+    except Invalid:
+        return text
+
+
 def shown(name: str) -> str:
     """Return a domain in its own script."""
     is_wildcard, base = name.startswith(WILDCARD), name.removeprefix(WILDCARD)

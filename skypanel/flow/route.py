@@ -32,6 +32,12 @@ async def hosts(conn: Connection, address: Address, app: App) -> tuple[str, ...]
     return (address.host(app.name), *await domains.verified_names(conn, app.id))
 
 
+async def follow_hosts(conn: Connection, address: Address, app: App) -> None:
+    """Let an app's route have its current hostnames, if it has one."""
+    if (in_force := await routes.get(conn, app.id)) is not None:
+        await routes.put(conn, app.id, await hosts(conn, address, app), in_force.endpoints)
+
+
 async def confirm(panel: Panel, app_id: AppId) -> None:
     """Return once the proxy uses the app's route in the database. Raises Unavailable.
 

@@ -1,9 +1,10 @@
 """Domains of apps."""
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import Boolean, ColumnElement, DateTime, Text, Uuid, any_, column, delete, func, insert, literal, select, update
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from skypanel.domain.domains import Check, Domain
 from skypanel.domain.errors import Conflict
@@ -13,12 +14,27 @@ from skypanel.store.rows import Row, found, one
 from skypanel.store.sets import among
 from skypanel.store.tables.domains import VERIFIED, domains
 
+_TIME = DateTime(timezone=True)
+_CHECKED = (
+    column("id", Uuid),
+    column("verified_at", _TIME),
+    column("lost_at", _TIME),
+    column("warned_at", _TIME),
+    column("checked_at", _TIME),
+    column("next_check_at", _TIME),
+    column("proof_problem", Text),
+    column("leads_here", Boolean),
+    column("leads_to", ARRAY(Text)),
+    column("address_problem", Text),
+)
 
-async def add(conn: Connection, app_id: AppId, name: str, token: str, *, account_id: AccountId, next_check_at: datetime) -> Domain:
-    """Add a claim, which is not verified. Raises Conflict if the app has the name already."""
-    values = {"app_id": app_id, "name": name, "token": token, "account_id": account_id, "next_check_at": next_check_at}
+
+async def add(conn: Connection, app_id: AppId, name: str, token: str, *, account_id: AccountId, at: datetime) -> Domain:
+    """Add a claim, which is due for a check at once. Raises Conflict if the app has the name already."""
+    values = {"app_id": app_id, "name": name, "token": token, "account_id": account_id}
+    times = {"created_at": at, "asked_at": at, "next_check_at": at}
     try:
-        return _read(await one(conn, insert(domains).values(values).returning(domains)))
+        return _read(await one(conn, insert(domains).values(**values, **times).returning(domains)))
     except Conflict:
         raise Conflict(f"{name} is a domain of this app already.", "Set its DNS records, then check it.") from None
 
@@ -37,25 +53,20 @@ async def verified_names(conn: Connection, app_id: AppId) -> list[str]:
 async def find(conn: Connection, app_id: AppId, text: str) -> Domain:
     """Return an app's domain by its name or id. Raises NotFound."""
     domain_id = as_id(text)
-    same = domains.c.id == domain_id if domain_id else domains.c.name == text
+    same: ColumnElement[bool] = domains.c.id == domain_id if domain_id else domains.c.name == text
     return _read(await found(conn, select(domains).where(domains.c.app_id == app_id, same), "domain"))
 
 
-async def get(conn: Connection, domain_id: DomainId) -> Domain | None:
-    """Return a domain, locked until the transaction ends, or None."""
-    row = await conn.first(select(domains).where(domains.c.id == domain_id).with_for_update())
-    return None if row is None else _read(row)
-
-
-async def holder(conn: Connection, name: str) -> Domain | None:
-    """Return the claim that has proved a name, or None."""
-    row = await conn.first(select(domains).where(domains.c.name == name, VERIFIED))
-    return None if row is None else _read(row)
+async def holders(conn: Connection, names: Collection[str]) -> list[Domain]:
+    """Return the claims that have proved one of these names."""
+    same = domains.c.name == any_(literal(list(names), ARRAY(Text)))
+    return [_read(row) for row in await conn.all(select(domains).where(same, VERIFIED))]
 
 
 async def count(conn: Connection, app_id: AppId) -> int:
     """Return how many domains an app has."""
-    return int((await one(conn, select(func.count().label("number")).where(domains.c.app_id == app_id))).number)
+    statement = select(func.count().label("number")).select_from(domains).where(domains.c.app_id == app_id)
+    return int((await one(conn, statement)).number)
 
 
 async def claim(conn: Connection, now: datetime, until: datetime, limit: int) -> list[Domain]:
@@ -66,9 +77,42 @@ async def claim(conn: Connection, now: datetime, until: datetime, limit: int) ->
     return [_read(row) for row in await conn.all(claimed)]
 
 
-async def schedule(conn: Connection, domain_ids: Sequence[DomainId], at: datetime) -> None:
-    """Let these domains be checked at a time, and count their attempts anew."""
-    await conn.execute(update(domains).where(among(domains.c.id, domain_ids)).values(next_check_at=at, attempts=0))
+async def claim_one(conn: Connection, domain_id: DomainId, now: datetime, until: datetime) -> Domain:
+    """Claim the check of one domain, because somebody asked for it. Raises NotFound."""
+    values = {"next_check_at": until, "asked_at": now}
+    return _read(await found(conn, update(domains).where(domains.c.id == domain_id).values(values).returning(domains), "domain"))
+
+
+async def still_claimed(conn: Connection, claimed_until: datetime, domain_ids: Collection[DomainId]) -> set[DomainId]:
+    """Return those of these domains whose check nobody else has claimed meanwhile, locked until the transaction ends."""
+    mine = among(domains.c.id, domain_ids) & (domains.c.next_check_at == claimed_until)
+    return {DomainId(row.id) for row in await conn.all(select(domains.c.id).where(mine).order_by(domains.c.id).with_for_update())}
+
+
+async def put_checks(conn: Connection, claimed_until: datetime, checked: Collection[Domain]) -> None:
+    """Record checks that were claimed together. A domain that is gone, or whose check somebody else has claimed, is left alone."""
+    new = func.jsonb_to_recordset(literal([_row(each) for each in checked], JSONB)).table_valued(*_CHECKED, name="new")
+    new = new.render_derived(with_types=True)
+    mine = (domains.c.id == new.c.id) & (domains.c.next_check_at == claimed_until)
+    await conn.execute(update(domains).where(mine).values({each.name: new.c[each.name] for each in _CHECKED if each.name != "id"}))
+
+
+def _row(domain: Domain) -> dict[str, object]:
+    times = {name: getattr(domain, name) for name in ("verified_at", "lost_at", "warned_at", "checked_at", "next_check_at")}
+    return {
+        "id": str(domain.id),
+        **{name: at.isoformat() if at else None for name, at in times.items()},
+        "proof_problem": domain.last.proof_problem,
+        "leads_here": domain.last.leads_here,
+        "leads_to": list(domain.last.leads_to),
+        "address_problem": domain.last.address_problem,
+    }
+
+
+async def release(conn: Connection, domain_ids: Collection[DomainId]) -> None:
+    """Take these domains from their apps, which still claim them."""
+    values = {"verified_at": None, "lost_at": None, "warned_at": None}
+    await conn.execute(update(domains).where(among(domains.c.id, domain_ids)).values(values))
 
 
 async def remove(conn: Connection, domain_id: DomainId) -> bool:
@@ -88,6 +132,6 @@ def _read(row: Row) -> Domain:
         warned_at=row.warned_at,
         checked_at=row.checked_at,
         next_check_at=row.next_check_at,
-        attempts=row.attempts,
+        asked_at=row.asked_at,
         last=Check(row.proof_problem, row.leads_here, tuple(row.leads_to), row.address_problem),
     )

@@ -335,7 +335,8 @@ CREATE TABLE paas_domains (
     checked_at timestamptz,
     -- NULL if it is checked on demand only.
     next_check_at timestamptz,
-    attempts integer NOT NULL DEFAULT 0 CHECK (attempts >= 0),
+    -- When somebody last asked for checks: they become rarer from then on.
+    asked_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     proof_problem text,
     leads_here boolean,
     -- The addresses or the name that DNS gave at the last check.
@@ -612,7 +613,7 @@ CREATE INDEX paas_stop_orders_created_at_idx ON paas_stop_orders (created_at);
 -- Something that administrators were told. What it is about may be gone.
 CREATE TABLE paas_alerts (
     id uuid DEFAULT gen_random_uuid() PRIMARY KEY,
-    kind text NOT NULL CHECK (kind = 'node_inactive'),
+    kind text NOT NULL CHECK (kind IN ('node_inactive', 'domain_lost')),
     subject text NOT NULL,
     message text NOT NULL,
     raised_at timestamptz NOT NULL DEFAULT clock_timestamp(),

@@ -1,4 +1,5 @@
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import update
@@ -14,7 +15,7 @@ NOW = datetime(2024, 1, 1, tzinfo=UTC)
 
 
 async def add(conn, app, name, due=NOW):
-    return await domains.add(conn, app.id, name, "token", account_id=None, next_check_at=due)
+    return await domains.add(conn, app.id, name, "token", account_id=None, at=due)
 
 
 async def verify(conn, domain):
@@ -27,8 +28,7 @@ async def test_apps_may_claim_one_name_and_one_of_them_proves_it(database):
         first, second = await add(conn, one, "www.example.com"), await add(conn, two, "www.example.com")
         await add(conn, one, "example.com")
         await verify(conn, first)
-        assert (await domains.holder(conn, "www.example.com")).app_id == one.id
-        assert await domains.holder(conn, "example.com") is None
+        assert [each.app_id for each in await domains.holders(conn, ["www.example.com", "example.com"])] == [one.id]
         assert [each.name for each in await domains.of(conn, one.id)] == ["example.com", "www.example.com"]
         assert await route.hosts(conn, Address("apps.test", 22, 80, 443), one) == (f"{one.name}.apps.test", "www.example.com")
         assert await domains.count(conn, one.id) == 2
@@ -54,7 +54,7 @@ async def test_an_app_has_a_name_once_and_finds_it_by_name_and_id(database):
             with pytest.raises(NotFound):
                 await domains.find(conn, other.id, text)
         await apps.remove(conn, app.id)
-        assert await domains.get(conn, made.id) is None
+        assert await domains.of(conn, app.id) == []
 
 
 async def test_due_checks_are_claimed_once_in_turn(database):
@@ -68,5 +68,7 @@ async def test_due_checks_are_claimed_once_in_turn(database):
     async with database.transaction() as conn:
         assert await domains.claim(conn, NOW, NOW, 9) == []
         later = await domains.claim(conn, NOW + timedelta(hours=1), NOW + timedelta(hours=2), 9)
-        await domains.schedule(conn, [later[0].id], NOW)
+        assert (await domains.claim_one(conn, later[0].id, NOW, NOW)).asked_at == NOW
         assert [each.id for each in await domains.claim(conn, NOW, NOW, 9)] == [later[0].id]
+        with pytest.raises(NotFound):
+            await domains.claim_one(conn, uuid4(), NOW, NOW)

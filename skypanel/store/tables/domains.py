@@ -1,6 +1,6 @@
 """Names of their own that apps claim."""
 
-from sqlalchemy import Boolean, CheckConstraint, Column, Index, Integer, Table, Text, UniqueConstraint, text
+from sqlalchemy import Boolean, CheckConstraint, Column, DateTime, Index, Table, Text, UniqueConstraint, func, text
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from skypanel.store.tables.columns import account, app, created_at, identity, metadata, string, time
@@ -19,7 +19,13 @@ domains = Table(
     time("warned_at"),
     time("checked_at"),
     time("next_check_at", comment="NULL if it is checked on demand only."),
-    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column(
+        "asked_at",
+        DateTime(timezone=True),
+        nullable=False,
+        server_default=func.clock_timestamp(),
+        comment="When somebody last asked for checks: they become rarer from then on.",
+    ),
     string("proof_problem", nullable=True),
     Column("leads_here", Boolean),
     Column(
@@ -32,7 +38,6 @@ domains = Table(
     string("address_problem", nullable=True),
     UniqueConstraint("app_id", "name"),
     CheckConstraint("name ~ '^([*][.])?([a-z0-9-]+[.])+[a-z0-9-]+$' AND length(name) <= 253", name="name"),
-    CheckConstraint("attempts >= 0", name="attempts"),
     CheckConstraint("verified_at IS NOT NULL OR (lost_at IS NULL AND warned_at IS NULL)", name="loss"),
     comment="A name of its own that an app claims. Apps may claim the same one; only one of them has proved it.",
 )

@@ -1,0 +1,185 @@
+"""Checks of domains: what DNS says of them, and what follows from that.
+
+Whoever proves a name has it. Two claims to one name have the same TXT record, so one look tells who has proved it.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import partial
+from ipaddress import ip_network
+from itertools import groupby
+
+from skypanel.domain import mails
+from skypanel.domain.access import Role
+from skypanel.domain.alert import AlertKind
+from skypanel.domain.app import App
+from skypanel.domain.audit import AuditAction
+from skypanel.domain.dns import Lookup, RecordType, Server, read_resolvers
+from skypanel.domain.domains import RESERVED, Domain, checked, is_warned, judged, proves
+from skypanel.domain.errors import Unavailable
+from skypanel.domain.ids import AppId
+from skypanel.domain.internet import Network, read_networks
+from skypanel.flow import audit, mail, route
+from skypanel.flow.configured import value
+from skypanel.ports.database import Connection
+from skypanel.ports.panel import Panel
+from skypanel.store import alerts, apps, domains, locks, organizations
+from skypanel.tasks import together
+
+# A check that its worker did not finish is due again after this time.
+CLAIM = timedelta(seconds=60)
+BATCH = 100
+AT_ONCE = 25
+LOOKUP_S = 6.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What all checks of a pass have in common: the resolvers, and the addresses of the panel."""
+
+    resolvers: Sequence[Server]
+    own: Sequence[Network]
+
+
+@dataclass(frozen=True)
+class Result:
+    """A domain before and after a check, and the TXT records that the check found."""
+
+    before: Domain
+    after: Domain
+    texts: Lookup
+
+    @property
+    def has_moved(self) -> bool:
+        """Whether the domain is to become its app's, or to be so no more."""
+        return self.before.is_verified != self.after.is_verified
+
+
+async def check_due(panel: Panel, is_over: Callable[[], bool]) -> None:
+    """Check the domains that are due, a batch at a time, until there are no more or `is_over`."""
+    while not is_over():
+        now = panel.clock.now()
+        async with panel.transaction() as conn:
+            due = await domains.claim(conn, now, now + CLAIM, BATCH)
+        if due:
+            await check(panel, due, now + CLAIM)
+        if len(due) < BATCH:
+            return
+
+
+async def check(panel: Panel, claimed: Sequence[Domain], claimed_until: datetime) -> None:
+    """Check domains that were claimed together, and record what was found."""
+    around = await _surroundings(panel)
+    slots = asyncio.Semaphore(AT_ONCE)
+    results = await together(*(_look(panel, around, domain, slots) for domain in claimed))
+    await _record(panel, [each for each in results if not each.has_moved], claimed_until)
+    moved = sorted((each for each in results if each.has_moved), key=lambda each: each.before.app_id)
+    for app_id, of_app in groupby(moved, lambda each: each.before.app_id):
+        await _move(panel, app_id, list(of_app), claimed_until)
+
+
+async def _surroundings(panel: Panel) -> Surroundings:
+    async with panel.autocommit() as conn:
+        resolvers = read_resolvers(str(await value(conn, "dns_resolvers")))
+        own = read_networks(str(await value(conn, "public_addresses")))
+    return Surroundings(resolvers, own or await _addresses(panel, resolvers))
+
+
+async def _addresses(panel: Panel, resolvers: Sequence[Server]) -> Sequence[Network]:
+    """Return where the dashboard's hostname leads. One that is reserved is in no DNS."""
+    if panel.address.domain.rpartition(".")[2] in RESERVED:
+        return ()
+    ask = partial(panel.dns.look_up, panel.address.host("skypanel"), resolvers=resolvers, timeout_s=LOOKUP_S)
+    found = await together(ask(kind=RecordType.A), ask(kind=RecordType.AAAA))
+    return tuple(ip_network(value) for lookup in found for value in lookup.values)
+
+
+async def _look(panel: Panel, around: Surroundings, domain: Domain, slots: asyncio.Semaphore) -> Result:
+    async with slots:
+        ask = partial(panel.dns.look_up, resolvers=around.resolvers, timeout_s=LOOKUP_S)
+        texts, *addresses = await together(
+            ask(domain.challenge, RecordType.TXT), ask(domain.name, RecordType.A), ask(domain.name, RecordType.AAAA)
+        )
+    found = checked(domain, texts, addresses, panel.address.domain, around.own)
+    return Result(domain, judged(domain, found, panel.clock.now()), texts)
+
+
+async def _record(panel: Panel, results: Sequence[Result], claimed_until: datetime) -> None:
+    """Record checks that change no route."""
+    if not results:
+        return
+    warned = [each.after for each in results if is_warned(each.after)]
+    found_again = [each.after for each in results if each.before.lost_at and not each.after.lost_at]
+    at = {domain.id: domain.checked_at for domain in warned}
+    async with panel.transaction() as conn:
+        await domains.put_checks(conn, claimed_until, [replace(r.after, warned_at=at.get(r.after.id, r.after.warned_at)) for r in results])
+        for domain in warned:
+            await _warn(panel, conn, domain)
+        for domain in found_again:
+            await alerts.resolve(conn, AlertKind.DOMAIN_LOST, domain.name)
+
+
+async def _warn(panel: Panel, conn: Connection, domain: Domain) -> None:
+    """Raise an alert, and write to those who run the organization."""
+    assert domain.released_at, "a domain that is lost"  # noqa: S101 - is_warned() says so
+    app, until = await apps.get(conn, domain.app_id), f"{domain.released_at:%Y-%m-%d}"
+    message = f"{domain.name} of {app.name} has no proof any more, and is released on {until}. {domain.last.proof_problem}"
+    await alerts.add(conn, AlertKind.DOMAIN_LOST, domain.name, message)
+    for member in await organizations.members(conn, app.organization_id):
+        if member.role >= Role.ADMIN:
+            text = mails.domain_lost(member.account.email, domain.name, domain.challenge, domain.token, until)
+            await mail.enqueue(panel, conn, text)
+
+
+async def _move(panel: Panel, app_id: AppId, results: Sequence[Result], claimed_until: datetime) -> None:
+    """Give names that were proved to an app, and take from it those that are proved no more."""
+    async with panel.transaction() as conn:
+        # One at a time in the panel, so that no other claim to these names is proved meanwhile.
+        await locks.hold(conn, "domains")
+        rivals = {each.name: each for each in await domains.holders(conn, [each.after.name for each in results if each.after.is_verified])}
+        app_ids = {app_id, *(rival.app_id for rival in rivals.values())}
+        for each in sorted(app_ids):
+            await apps.lock(conn, each)
+        mine = await domains.still_claimed(conn, claimed_until, [each.after.id for each in results])
+        settled = [_settled(each, rivals.get(each.after.name)) for each in results if each.after.id in mine]
+        gained = {each.after.name for each in settled if each.after.is_verified}
+        losers = [rival for name, rival in rivals.items() if name in gained]
+        await domains.release(conn, [rival.id for rival in losers])
+        await domains.put_checks(conn, claimed_until, [each.after for each in settled])
+        owners = {app.id: app for app in await apps.by_ids(conn, app_ids)}
+        await _write_down(conn, owners, settled, losers)
+        for app in owners.values():
+            await route.follow_hosts(conn, panel.address, app)
+    for app in owners.values():
+        await confirm(panel, app)
+
+
+def _settled(result: Result, rival: Domain | None) -> Result:
+    """Return a result if its name is another app's: that one has lost the name, unless its TXT record is there as well."""
+    if rival is None or not proves(result.texts, rival.token):
+        return result
+    problem = f"Another app has this domain, and its TXT record is there as well. Remove {rival.token} from {rival.challenge}."
+    kept = judged(result.before, replace(result.after.last, proof_problem=problem), result.after.checked_at or result.before.asked_at)
+    return replace(result, after=kept)
+
+
+async def _write_down(conn: Connection, owners: dict[AppId, App], settled: Collection[Result], losers: Collection[Domain]) -> None:
+    released = [*losers, *(each.before for each in settled if each.before.is_verified)]
+    verified = [each.after for each in settled if each.has_moved and each.after.is_verified]
+    for action, those in ((AuditAction.DOMAIN_RELEASE, released), (AuditAction.DOMAIN_VERIFY, verified)):
+        for domain in those:
+            await audit.record(conn, action, None, owners[domain.app_id], domain=domain.name)
+    for domain in released:
+        await alerts.resolve(conn, AlertKind.DOMAIN_LOST, domain.name)
+
+
+async def confirm(panel: Panel, app: App) -> None:
+    """Wait until the proxy has an app's hostnames. If it does not respond in time, it follows as soon as it can."""
+    with suppress(Unavailable):
+        await route.confirm(panel, app.id)
