@@ -6,9 +6,10 @@ open, and only while some are.
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from random import random
 
 from aiohttp import web
 
@@ -17,42 +18,37 @@ from skypanel.domain.account import Account
 from skypanel.domain.errors import Denied, SkyPanelError
 from skypanel.domain.ids import AppId
 from skypanel.flow import apps, watching
-from skypanel.flow.watching import OpenPage
+from skypanel.flow.watching import OpenPage, View
 from skypanel.ports.panel import Panel
 from web import live, session
 from web.keys import KEEPALIVE_S, PANEL
 
 LOOK_EVERY_S = 0.5
-# The browser then reconnects, if it still has access.
-TURN_S = 60.0
+# The browser then reconnects. It waits half of this at least: pages that came back together do not do so again.
+TURN_S = 300.0
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(eq=False)
 class Watch:
-    """An open page: whose it is, which apps it shows, the fingerprint of that when it was rendered, and an event for changes.
+    """An open page: whose it is, what it shows, the fingerprint of that when it was rendered, and an event for changes.
 
     `reach` is what the visitor may see, as it was when it was last looked at, and `is_over` whether that is nothing any more.
     """
 
     page: OpenPage
     by: Account
-    app_ids: frozenset[AppId]
+    view: View
     seen: str = ""
     reach: str | None = None
     is_over: bool = False
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
-    def is_list(self) -> bool:
-        """Whether the page lists all apps that its visitor may see."""
-        return self.page[1] is None
-
-    @property
     def is_moved_list(self) -> bool:
         """Whether the page is a list that may lack apps, once its reach has changed."""
-        return self.is_list and self.reach is not None
+        return self.view.is_list and self.reach is not None
 
     def move(self, reach: str | None) -> None:
         """Take a new reach, and tell the page of it. The first one is that with which it was rendered."""
@@ -67,20 +63,21 @@ class Watcher:
 
     def __init__(self) -> None:
         self._watches: set[Watch] = set()
+        self._new: set[Watch] = set()
         self._task: asyncio.Task[None] | None = None
-        self._again = asyncio.Event()
 
     @contextmanager
     def told(self, panel: Panel, watch: Watch) -> Iterator[None]:
         """Set the event of `watch` at each change while the block runs."""
         self._watches.add(watch)
-        self._again.set()
+        self._new.add(watch)
         if self._task is None:
             self._task = asyncio.create_task(self._look(panel))
         try:
             yield
         finally:
             self._watches.discard(watch)
+            self._new.discard(watch)
             if not self._watches and self._task is not None:
                 self._task.cancel()
                 self._task = None
@@ -90,34 +87,35 @@ class Watcher:
         while True:
             try:
                 now = await watching.moment(panel)
-                if now != last or self._again.is_set():
-                    self._again.clear()
-                    await self._compare(panel, now)
+                await self._compare(panel, now, set(self._new if now == last else self._watches))
                 last = now
             except SkyPanelError as error:
                 # The database or the scheduler is away. Pages keep what they show until it is back.
                 log.info("open pages are not told of changes: %s", error)
             await asyncio.sleep(LOOK_EVERY_S)
 
-    async def _compare(self, panel: Panel, now: watching.Moment) -> None:
-        watches = await self._allowed(panel)
-        app_ids = frozenset().union(*(watch.app_ids for watch in watches))
-        found = await watching.snapshot(panel, app_ids, now, has_list=any(watch.is_list for watch in watches))
-        for watch in watches:
-            seen = found.fingerprint(watch.app_ids, is_list=watch.is_list)
-            if seen != watch.seen:
-                watch.seen = seen
+    async def _compare(self, panel: Panel, now: watching.Moment, watches: Collection[Watch]) -> None:
+        if not watches:
+            return
+        allowed = await self._allowed(panel, watches)
+        views = {watch.view for watch in allowed}
+        snapshot = await watching.snapshot(panel, views, now)
+        # Many pages have the same view.
+        found = {view: snapshot.fingerprint(view) for view in views}
+        for watch in allowed:
+            if found[watch.view] != watch.seen:
+                watch.seen = found[watch.view]
                 watch.changed.set()
+        self._new.difference_update(watches)
 
-    async def _allowed(self, panel: Panel) -> set[Watch]:
+    async def _allowed(self, panel: Panel, watches: Collection[Watch]) -> set[Watch]:
         """End the watches of pages that may no longer be seen. Returns the others, with the apps that their visitors see now."""
-        watches = set(self._watches)
         reaches = await watching.reach(panel, {watch.page for watch in watches})
         moved = {watch for watch in watches if reaches.get(watch.page) != watch.reach}
-        visible = {by: frozenset(await apps.visible_ids(panel, by)) for by in {watch.by for watch in moved if watch.is_moved_list}}
+        lists = {by: await watching.list_of(panel, by) for by in {watch.by for watch in moved if watch.is_moved_list}}
         for watch in moved:
             if watch.is_moved_list:
-                watch.app_ids = visible[watch.by]
+                watch.view = lists[watch.by]
             watch.move(reaches.get(watch.page))
         return {watch for watch in watches if not watch.is_over}
 
@@ -135,8 +133,8 @@ async def of_app(request: web.Request) -> web.StreamResponse:
 async def of_apps(request: web.Request) -> web.StreamResponse:
     """Tell the list of apps of changes."""
     visitor = await session.visitor(request)
-    app_ids = frozenset(await apps.visible_ids(request.app[PANEL], visitor.account))
-    return await _stream(request, Watch(watching.open_page(visitor.session), visitor.account, app_ids, _seen(request)))
+    view = await watching.list_of(request.app[PANEL], visitor.account)
+    return await _stream(request, Watch(watching.open_page(visitor.session), visitor.account, view, _seen(request)))
 
 
 async def until_denied(request: web.Request, app_id: AppId) -> None:
@@ -150,7 +148,7 @@ async def until_denied(request: web.Request, app_id: AppId) -> None:
 
 
 def _watch(visitor: session.Visitor, app_id: AppId, seen: str = "") -> Watch:
-    return Watch(watching.open_page(visitor.session, app_id), visitor.account, frozenset({app_id}), seen)
+    return Watch(watching.open_page(visitor.session, app_id), visitor.account, View(frozenset({app_id})), seen)
 
 
 def _seen(request: web.Request) -> str:
@@ -163,7 +161,7 @@ async def _stream(request: web.Request, watch: Watch) -> web.StreamResponse:
     await response.prepare(request)
     with live.registered(request), request.app[WATCHER].told(request.app[PANEL], watch):
         try:
-            async with asyncio.timeout(TURN_S):
+            async with asyncio.timeout(TURN_S * (1 + random()) / 2):  # noqa: S311 - no secret
                 await response.write(f"retry: {live.RETRY_MS}\n\n".encode())
                 while not watch.is_over:
                     await response.write(await _next(watch, request.app[KEEPALIVE_S]))

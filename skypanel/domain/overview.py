@@ -1,9 +1,9 @@
 """A summary of an app."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from skypanel.domain.app import App
 from skypanel.domain.manifest import Dyno, DynoState
@@ -32,17 +32,21 @@ class AppOrder(StrEnum):
 
 
 # What needs somebody comes first.
-_URGENCY = (
-    AppState.CRASHED,
-    AppState.SUSPENDED,
-    AppState.DEPLOYING,
-    AppState.STARTING,
-    AppState.MAINTENANCE,
-    AppState.STOPPED,
-    AppState.NEW,
-    AppState.UP,
-)
-_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+_URGENCY = {
+    state: place
+    for place, state in enumerate(
+        (
+            AppState.CRASHED,
+            AppState.SUSPENDED,
+            AppState.DEPLOYING,
+            AppState.STARTING,
+            AppState.MAINTENANCE,
+            AppState.STOPPED,
+            AppState.NEW,
+            AppState.UP,
+        )
+    )
+}
 
 # The worst first. A stopping dyno does not count.
 _WORST = ((DynoState.CRASHED, AppState.CRASHED), (DynoState.STARTING, AppState.STARTING), (DynoState.UP, AppState.UP))
@@ -61,27 +65,65 @@ class AppOverview:
     @property
     def state(self) -> AppState:
         """The state of its worst dyno, unless it is being deployed, suspended or in maintenance."""
-        if self.is_deploying:
-            return AppState.DEPLOYING
-        if self.app.suspension:
-            return AppState.SUSPENDED
-        if self.app.maintenance:
-            return AppState.MAINTENANCE
-        if self.release is None:
-            return AppState.NEW
-        states = {dyno.state for dyno in self.dynos}
-        return next((state for worst, state in _WORST if worst in states), AppState.STOPPED)
+        return _state(
+            {dyno.state for dyno in self.dynos},
+            is_deploying=self.is_deploying,
+            is_suspended=bool(self.app.suspension),
+            maintenance=self.app.maintenance,
+            has_release=self.release is not None,
+        )
 
 
-def arranged(
-    apps: Iterable[AppOverview], *, words: str = "", state: AppState | None = None, order: AppOrder = AppOrder.STATE
-) -> list[AppOverview]:
-    """Return the apps whose name contains `words`, in one state or any, sorted."""
-    found = [each for each in apps if words.lower() in each.app.name and state in {None, each.state}]
-    match order:
-        case AppOrder.STATE:
-            return sorted(found, key=lambda each: (_URGENCY.index(each.state), each.app.name))
-        case AppOrder.NAME:
-            return sorted(found, key=lambda each: each.app.name)
-        case AppOrder.DEPLOYED:
-            return sorted(found, key=lambda each: each.release.created_at if each.release else _LONG_AGO, reverse=True)
+class Glance(NamedTuple):
+    """What an app's state and its place in a list depend on, as plain values, because a list may have thousands of rows."""
+
+    id: str
+    name: str
+    organization_id: str
+    has_release: bool
+    maintenance: bool
+    is_suspended: bool
+    is_deploying: bool
+
+    def state(self, dynos: Collection[DynoState] = ()) -> AppState:
+        """Return the state of an app with these dynos."""
+        return _state(
+            dynos,
+            is_deploying=self.is_deploying,
+            is_suspended=self.is_suspended,
+            maintenance=self.maintenance,
+            has_release=self.has_release,
+        )
+
+
+def _state(dynos: Collection[DynoState], *, is_deploying: bool, is_suspended: bool, maintenance: bool, has_release: bool) -> AppState:
+    if is_deploying:
+        return AppState.DEPLOYING
+    if is_suspended:
+        return AppState.SUSPENDED
+    if maintenance:
+        return AppState.MAINTENANCE
+    if not has_release:
+        return AppState.NEW
+    return next((state for worst, state in _WORST if worst in dynos), AppState.STOPPED)
+
+
+@dataclass(frozen=True)
+class AppFilter:
+    """Which apps a list has: those with `words` in their name, of one organization or all, in one state or any; and their order."""
+
+    words: str = ""
+    organization: str = ""
+    state: AppState | None = None
+    order: AppOrder = AppOrder.STATE
+
+    def arrange(self, apps: Iterable[tuple[Glance, AppState]]) -> list[Glance]:
+        """Return the wanted apps. They come sorted, except by state."""
+        found = [
+            (glance, state)
+            for glance, state in apps
+            if self.words in glance.name and self.organization in {"", glance.organization_id} and self.state in {None, state}
+        ]
+        if self.order is AppOrder.STATE:
+            found.sort(key=lambda each: _URGENCY[each[1]])
+        return [glance for glance, _ in found]

@@ -1,9 +1,10 @@
 """Creating, finding and destroying apps."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from uuid import uuid4
+from dataclasses import dataclass
+from uuid import UUID, uuid4
 
 from skypanel.domain import names
 from skypanel.domain.access import Action, Role, allows
@@ -11,15 +12,16 @@ from skypanel.domain.account import Account
 from skypanel.domain.app import App, Listing
 from skypanel.domain.audit import AuditAction
 from skypanel.domain.errors import Conflict, Denied, Hidden, NotFound, Unavailable
-from skypanel.domain.ids import AppId, OrganizationId
-from skypanel.domain.manifest import Dyno
-from skypanel.domain.overview import AppOverview
+from skypanel.domain.ids import AppId, OrganizationId, ReleaseId
+from skypanel.domain.manifest import Dyno, DynoState
+from skypanel.domain.overview import AppFilter, AppOverview, AppState
+from skypanel.domain.release import Release
 from skypanel.domain.storage import ObjectKind
 from skypanel.flow import audit, plans, route
 from skypanel.flow.configured import value
 from skypanel.ports.database import Connection
 from skypanel.ports.panel import Panel
-from skypanel.store import apps, builds, collaborators, deploys, listings, organizations, releases, routes, slugs
+from skypanel.store import apps, builds, collaborators, deploys, glances, listings, organizations, releases, routes, slugs
 
 
 async def create(
@@ -127,25 +129,52 @@ async def overview(panel: Panel, account: Account) -> list[AppOverview]:
         owned = await apps.of(conn, account.id)
         live = await releases.by_ids(conn, [app.current_release_id for app in owned if app.current_release_id])
         deploying = await deploys.open_among(conn, [app.id for app in owned])
-    dynos: dict[AppId, list[Dyno]] = defaultdict(list)
-    for dyno in sorted(await panel.scheduler.dynos(), key=lambda dyno: dyno.key):
-        dynos[dyno.key.app_id].append(dyno)
-    return [
-        AppOverview(
-            app,
-            live.get(app.current_release_id) if app.current_release_id else None,
-            dynos[app.id],
-            panel.address.url(app.name),
-            is_deploying=app.id in deploying,
-        )
-        for app in owned
-    ]
+    dynos = await _dynos(panel)
+    return [_overview(panel, app, live, dynos.get(str(app.id), ()), is_deploying=app.id in deploying) for app in owned]
 
 
-async def visible_ids(panel: Panel, account: Account) -> set[AppId]:
-    """Return the ids of the apps that the account may see."""
+@dataclass(frozen=True)
+class AppList:
+    """A part of an account's apps: those shown, how many are wanted and how many there are, and all states that any is in."""
+
+    shown: Sequence[AppOverview]
+    count: int
+    total: int
+    states: Collection[AppState]
+
+
+async def listing_of(panel: Panel, account: Account, wanted: AppFilter, *, offset: int, limit: int) -> AppList:
+    """Return the wanted apps of the account, without the first `offset`, at most `limit`."""
+    dynos = await _dynos(panel)
     async with panel.autocommit() as conn:
-        return await apps.ids_of(conn, account.id)
+        seen = [(each, each.state(_states(dynos.get(each.id)))) for each in await glances.of(conn, account.id, wanted.order)]
+        found = wanted.arrange(seen)
+        part = found[offset : offset + limit]
+        whole = {str(app.id): app for app in await apps.by_ids(conn, [AppId(UUID(each.id)) for each in part])}
+        live = await releases.by_ids(conn, [app.current_release_id for app in whole.values() if app.current_release_id])
+    shown = [
+        _overview(panel, app, live, dynos.get(each.id, ()), is_deploying=each.is_deploying)
+        for each in part
+        if (app := whole.get(each.id)) is not None
+    ]
+    return AppList(shown, len(found), len(seen), {state for _, state in seen})
+
+
+async def _dynos(panel: Panel) -> dict[str, list[Dyno]]:
+    """Return all dynos in order of their keys, by the id of their app as text."""
+    dynos: dict[str, list[Dyno]] = defaultdict(list)
+    for dyno in sorted(await panel.scheduler.dynos(), key=lambda dyno: dyno.key):
+        dynos[str(dyno.key.app_id)].append(dyno)
+    return dynos
+
+
+def _states(dynos: Sequence[Dyno] | None) -> Collection[DynoState]:
+    return {dyno.state for dyno in dynos} if dynos else ()
+
+
+def _overview(panel: Panel, app: App, live: Mapping[ReleaseId, Release], dynos: Sequence[Dyno], *, is_deploying: bool) -> AppOverview:
+    release = live.get(app.current_release_id) if app.current_release_id else None
+    return AppOverview(app, release, dynos, panel.address.url(app.name), is_deploying)
 
 
 async def summary(panel: Panel, app: App) -> AppOverview:

@@ -1,11 +1,13 @@
 """What open pages watch: whether their apps changed since they were rendered."""
 
 import hashlib
-from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
 
-from skypanel.domain.ids import AppId
+from skypanel.domain.account import Account
+from skypanel.domain.ids import AppId, OrganizationId
 from skypanel.domain.manifest import Dyno
 from skypanel.flow.digest import digest
 from skypanel.ports.panel import Panel
@@ -26,19 +28,27 @@ class Moment:
 
 
 @dataclass(frozen=True)
+class View:
+    """What a page shows: some apps in detail, or the list of the apps of some organizations and of some more apps."""
+
+    app_ids: frozenset[AppId]
+    organization_ids: frozenset[OrganizationId] = frozenset()
+    is_list: bool = False
+
+
+@dataclass(frozen=True)
 class Snapshot:
-    """Fingerprints of some apps at one moment, and of the list of all apps if a list is among the pages."""
+    """Fingerprints of what some pages show, at one moment."""
 
     apps: Mapping[AppId, str]
-    apps_at_all: str
+    lists: Mapping[UUID, str]
 
-    def fingerprint(self, app_ids: Collection[AppId], *, is_list: bool = False) -> str:
-        """Return a short text that differs whenever what pages show of these apps differs.
-
-        With `is_list` it also differs when an app is created or destroyed.
-        """
-        text = "\n".join(f"{app_id} {self.apps.get(app_id, '')}" for app_id in sorted(app_ids, key=str))
-        return hashlib.sha256(f"{self.apps_at_all if is_list else ''}\n{text}".encode()).hexdigest()[:DIGITS]
+    def fingerprint(self, view: View) -> str:
+        """Return a short text that differs whenever what a page shows differs."""
+        found: Mapping[Any, str] = self.lists if view.is_list else self.apps
+        keys = sorted(map(str, (*view.organization_ids, *view.app_ids)))
+        text = "\n".join(f"{key} {found.get(UUID(key), '')}" for key in keys)
+        return hashlib.sha256(text.encode()).hexdigest()[:DIGITS]
 
 
 def open_page(session: str, app_id: AppId | None = None) -> OpenPage:
@@ -59,24 +69,46 @@ async def moment(panel: Panel) -> Moment:
     return Moment(database, _states(await panel.scheduler.dynos()))
 
 
-async def snapshot(panel: Panel, app_ids: Collection[AppId], now: Moment, *, has_list: bool) -> Snapshot:
-    """Return the fingerprints of these apps, and with `has_list` that of the list of all apps."""
-    return await _snapshot(panel, app_ids, now.dynos, has_list=has_list)
-
-
-async def fingerprint(panel: Panel, app_ids: Collection[AppId], dynos: Sequence[Dyno], *, is_list: bool = False) -> str:
-    """Return the fingerprint of apps that a page shows with these dynos."""
-    return (await _snapshot(panel, app_ids, _states(dynos), has_list=is_list)).fingerprint(app_ids, is_list=is_list)
-
-
-async def _snapshot(panel: Panel, app_ids: Collection[AppId], states: frozenset[tuple[AppId, str]], *, has_list: bool) -> Snapshot:
+async def list_of(panel: Panel, account: Account) -> View:
+    """Return the view of the list of an account's apps."""
     async with panel.autocommit() as conn:
-        stored = await fingerprints.of_apps(conn, app_ids)
-        at_all = await fingerprints.of_list(conn) if has_list else ""
-    dynos: dict[AppId, list[str]] = defaultdict(list)
+        organization_ids, app_ids = await open_pages.listed(conn, account.id)
+    return View(frozenset(app_ids), frozenset(organization_ids), is_list=True)
+
+
+async def snapshot(panel: Panel, views: Collection[View], now: Moment) -> Snapshot:
+    """Return the fingerprints of these views, by one statement for those of apps and one for lists."""
+    return await _snapshot(panel, views, now.dynos)
+
+
+async def now(panel: Panel, view: View) -> str:
+    """Return the fingerprint of a page, as it is now."""
+    return await fingerprint(panel, view, await panel.scheduler.dynos())
+
+
+async def fingerprint(panel: Panel, view: View, dynos: Sequence[Dyno]) -> str:
+    """Return the fingerprint of a page that shows these dynos."""
+    return (await _snapshot(panel, [view], _states(dynos))).fingerprint(view)
+
+
+async def _snapshot(panel: Panel, views: Collection[View], states: frozenset[tuple[AppId, str]]) -> Snapshot:
+    app_ids = frozenset().union(*(view.app_ids for view in views if not view.is_list))
+    lists = [view for view in views if view.is_list]
+    texts: dict[AppId, str] = {}
     for app_id, state in sorted(states):
-        dynos[app_id].append(state)
-    return Snapshot({app_id: f"{text} {' '.join(dynos.get(app_id, ()))}" for app_id, text in stored.items()}, at_all)
+        texts[app_id] = f"{texts.get(app_id, '')} {state}"
+    async with panel.autocommit() as conn:
+        return Snapshot(
+            await fingerprints.of_apps(conn, app_ids, {app_id: texts[app_id] for app_id in app_ids & texts.keys()}) if app_ids else {},
+            await fingerprints.of_lists(
+                conn,
+                frozenset().union(*(view.organization_ids for view in lists)),
+                frozenset().union(*(view.app_ids for view in lists)),
+                texts,
+            )
+            if lists
+            else {},
+        )
 
 
 def _states(dynos: Sequence[Dyno]) -> frozenset[tuple[AppId, str]]:

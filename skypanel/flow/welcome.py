@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 from skypanel.domain.account import Account
 from skypanel.domain.app import App
-from skypanel.flow import accounts, apps
+from skypanel.flow import accounts
 from skypanel.flow.digest import digest
 from skypanel.ports.panel import Panel
 from skypanel.store import accounts as stored_accounts
-from skypanel.store import sign_ins
+from skypanel.store import apps as stored_apps
+from skypanel.store import glances, sign_ins
 
 
 @dataclass(frozen=True)
@@ -29,11 +30,13 @@ class Steps:
 async def steps(panel: Panel, account: Account) -> Steps:
     """Return how far an account has come. Of several apps, one that is live counts, else the first by name."""
     can_push = bool(await accounts.keys_of(panel, account) or await accounts.tokens_of(panel, account))
-    found = await apps.overview(panel, account)
-    shown = next((each for each in found if each.app.current_release_id), found[0] if found else None)
-    if shown is None:
+    async with panel.autocommit() as conn:
+        seen = await glances.of(conn, account.id)
+        shown = next((each for each in seen if each.has_release), seen[0] if seen else None)
+        app = await stored_apps.by_name(conn, shown.name) if shown else None
+    if shown is None or app is None:
         return Steps(can_push, None, None, is_deploying=False)
-    return Steps(can_push, shown.app, shown.url, shown.is_deploying)
+    return Steps(can_push, app, panel.address.url(app.name), shown.is_deploying)
 
 
 async def is_new(panel: Panel, session: str) -> bool:

@@ -80,11 +80,6 @@ async def of(conn: Connection, account_id: AccountId) -> list[App]:
     return [read(row) for row in await conn.all(APPS.where(seen_by(account_id)).order_by(applications.c.name))]
 
 
-async def ids_of(conn: Connection, account_id: AccountId) -> set[AppId]:
-    """Return the ids of the apps that an account may see."""
-    return {AppId(row.id) for row in await conn.all(select(applications.c.id).where(seen_by(account_id)))}
-
-
 def seen_by(account_id: AccountId | ColumnElement[UUID]) -> ColumnElement[bool]:
     """Return the condition that an account may see an app: as a member of its organization or as a collaborator."""
     own = select(memberships.c.organization_id).where(memberships.c.account_id == account_id)

@@ -1,17 +1,22 @@
-"""Short texts that differ whenever what a page shows of an app differs."""
+"""Short texts that differ whenever what a page shows of an app or of a list of apps differs. The database hashes and adds up."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+from uuid import UUID
 
-from sqlalchemy import ColumnElement, Text, cast, func, select
+from sqlalchemy import ColumnElement, Select, Text, Uuid, cast, column, func, literal, select, union_all
+from sqlalchemy.dialects.postgresql import ARRAY
 
-from skypanel.domain.ids import AppId
+from skypanel.domain.ids import AppId, OrganizationId
 from skypanel.ports.database import Connection
-from skypanel.store.rows import one
+from skypanel.store import deploys
 from skypanel.store.sets import among
 from skypanel.store.tables.apps import applications
 from skypanel.store.tables.builds import builds
 from skypanel.store.tables.organizations import organizations
 from skypanel.store.tables.releases import rollouts
+
+Dynos = Mapping[AppId, str]
 
 
 def _last_rollout() -> ColumnElement[str]:
@@ -24,29 +29,44 @@ def _last_build() -> ColumnElement[str]:
     return own.order_by(builds.c.created_at.desc()).limit(1).scalar_subquery()
 
 
-_PARTS = (
+_LISTED = (
+    applications.c.id,
     applications.c.name,
     applications.c.current_release_id,
     applications.c.maintenance,
-    applications.c.generation,
-    applications.c.plan_version_id,
     organizations.c.unpaid,
     organizations.c.held,
-    _last_rollout(),
-    _last_build(),
 )
-_APPS = select(applications.c.id, func.concat_ws("|", *(cast(part, Text) for part in _PARTS)).label("text")).join(
-    organizations, organizations.c.id == applications.c.organization_id
-)
+_SHOWN = (*_LISTED, applications.c.generation, applications.c.plan_version_id, _last_rollout(), _last_build())
 
 
-async def of_apps(conn: Connection, app_ids: Collection[AppId]) -> dict[AppId, str]:
-    """Return a fingerprint for each of these apps that exists: its row, its last build and its last rollout."""
-    return {row.id: row.text for row in await conn.all(_APPS.where(among(applications.c.id, app_ids)))}
+async def of_apps(conn: Connection, app_ids: Collection[AppId], dynos: Dynos) -> dict[AppId, str]:
+    """Return a fingerprint for each of these apps that exists: its row, its last build, its last rollout and its dynos, by their texts."""
+    statement = _hashed(applications.c.id, _SHOWN, dynos).where(among(applications.c.id, app_ids))
+    return {row.key: str(row.hash) for row in await conn.all(statement)}
 
 
-async def of_list(conn: Connection) -> str:
-    """Return a text that changes when an app is created or destroyed."""
-    statement = select(func.count().label("number"), func.max(applications.c.number).label("newest")).select_from(applications)
-    row = await one(conn, statement)
-    return f"{row.number} {row.newest}"
+async def of_lists(
+    conn: Connection, organization_ids: Collection[OrganizationId], app_ids: Collection[AppId], dynos: Dynos
+) -> dict[UUID, str]:
+    """Return a fingerprint for the apps of each of these organizations that has any, and for each of these apps, by id.
+
+    It changes with what a list shows of them, and when one is created or destroyed.
+    """
+    parts = (*_LISTED, deploys.is_open())
+    of_organizations = _hashed(applications.c.organization_id, parts, dynos).where(among(applications.c.organization_id, organization_ids))
+    of_apps = _hashed(applications.c.id, parts, dynos).where(among(applications.c.id, app_ids))
+    return {row.key: str(row.hash) for row in await conn.all(union_all(of_organizations, of_apps))}
+
+
+def _hashed(key: Any, parts: Sequence[ColumnElement[Any]], dynos: Dynos) -> Select[Any]:  # noqa: ANN401 - columns of tables are Any
+    """Return the sum of the hashes of the apps of each key."""
+    given = (literal(list(dynos), ARRAY(Uuid)), literal(list(dynos.values()), ARRAY(Text)))
+    running = func.unnest(*given).table_valued(column("app_id", Uuid), column("dynos", Text), name="running").render_derived()
+    text = func.concat_ws("|", *(cast(part, Text) for part in parts), running.c.dynos)
+    return (
+        select(key.label("key"), func.sum(func.hashtextextended(text, 0)).label("hash"))
+        .join(organizations, organizations.c.id == applications.c.organization_id)
+        .outerjoin(running, running.c.app_id == applications.c.id)
+        .group_by(key)
+    )

@@ -230,6 +230,8 @@ async def test_an_apps_page_learns_of_each_change_and_the_list_of_new_apps(admin
         assert (await each.event())[1] == "event: changed"
     await scale_flow.restart(stage.panel, app, stage.admin)
     assert "event: changed" in await stream.event()
+    # The list learns of the new dynos.
+    await stage.work()
     assert "event: changed" in await everything.event()
     await stage.app("another")
     assert "event: changed" in await everything.event()

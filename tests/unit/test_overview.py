@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import pytest
 
 from skypanel.domain.manifest import Dyno, DynoState
-from skypanel.domain.overview import AppOverview, AppState
+from skypanel.domain.overview import AppOverview, AppState, Glance
 from skypanel.domain.suspension import Suspension
 
 UP, STARTING, CRASHED, STOPPING = DynoState.UP, DynoState.STARTING, DynoState.CRASHED, DynoState.STOPPING
@@ -13,7 +13,9 @@ RELEASE = object()
 
 def state(*dynos, release=RELEASE, is_deploying=False, suspended=None, maintenance=False):
     app = SimpleNamespace(suspension=suspended, maintenance=maintenance)
-    return AppOverview(app, release, [Dyno(None, each, datetime.now(UTC)) for each in dynos], "", is_deploying).state
+    found = AppOverview(app, release, [Dyno(None, each, datetime.now(UTC)) for each in dynos], "", is_deploying).state
+    assert Glance("", "", "", release is not None, maintenance, suspended is not None, is_deploying).state(dynos) is found
+    return found
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ async def find(request: web.Request, action: Action = Action.VIEW_APP) -> Framed
     panel, visitor = request.app[PANEL], await session.visitor(request)
     app, role = await apps.access_with_role(panel, visitor.account, request.match_info["app"], action)
     overview = await apps.summary(panel, app)
-    return FramedApp(visitor, app, role, overview, await watching.fingerprint(panel, {app.id}, overview.dynos))
+    return FramedApp(visitor, app, role, overview, await watching.fingerprint(panel, watching.View(frozenset({app.id})), overview.dynos))
 
 
 def render(request: web.Request, framed: FramedApp, template: str, tab: str, status: int = 200, **values: object) -> web.Response:

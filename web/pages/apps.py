@@ -1,7 +1,7 @@
 """The list of apps, and a new one."""
 
 import html
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
@@ -12,7 +12,7 @@ from aiohttp import web
 from skypanel.domain.access import Action, allows
 from skypanel.domain.errors import Conflict, Denied, Invalid, NotFound, SkyPanelError, Unpaid
 from skypanel.domain.ids import OrganizationId
-from skypanel.domain.overview import AppOrder, AppOverview, AppState, arranged
+from skypanel.domain.overview import AppFilter, AppOrder, AppState
 from skypanel.flow import apps, billing, plans, transfer, watching
 from web import forms, session
 from web.keys import PANEL
@@ -29,14 +29,10 @@ Kind = TypeVar("Kind", bound=StrEnum)
 
 
 @dataclass(frozen=True)
-class Query:
-    """What a visitor wants to see of the list: words of the name, an organization, a state, an order and a page."""
+class Query(AppFilter):
+    """What a visitor wants to see of the list, and which page of that."""
 
-    words: str
-    organization: str
-    state: AppState | None
-    order: AppOrder
-    page: int
+    page: int = 1
 
     def url(self, **changes: object) -> str:
         """Return the address of this list with changes."""
@@ -49,31 +45,27 @@ class Query:
 async def index(request: web.Request) -> web.Response:
     """Show one page of the account's apps: those that need somebody first, unless another order is chosen."""
     panel, visitor, query = request.app[PANEL], await session.visitor(request), _query(request)
-    owned = await apps.overview(panel, visitor.account)
-    dynos = [dyno for each in owned for dyno in each.dynos]
-    seen = await watching.fingerprint(panel, {each.app.id for each in owned}, dynos, is_list=True)
-    mine = [each for each in owned if query.organization in {"", str(each.app.organization_id)}]
-    found = arranged(mine, words=query.words, state=query.state, order=query.order)
-    shown = found[(query.page - 1) * APPS : query.page * APPS]
+    seen = await watching.now(panel, await watching.list_of(panel, visitor.account))
+    found = await apps.listing_of(panel, visitor.account, query, offset=(query.page - 1) * APPS, limit=APPS)
     return page_for(
         request,
         visitor,
         "apps/index",
         place="apps",
-        apps=shown,
-        total=len(owned),
-        count=len(found),
+        apps=found.shown,
+        total=found.total,
+        count=found.count,
         first=(query.page - 1) * APPS + 1,
         query=query,
         before=query.url(page=query.page - 1) if query.page > 1 else None,
-        after=query.url(page=query.page + 1) if query.page * APPS < len(found) else None,
+        after=query.url(page=query.page + 1) if query.page * APPS < found.count else None,
         names={organization.id: organization.name for organization, _ in visitor.organizations},
         states=list(AppState),
         git_remote=panel.address.git_remote("hello"),
         offers=await transfer.offered(panel, visitor.account),
         events=f"/changes?seen={seen}",
         live_url=request.path_qs,
-        mark=_mark(owned),
+        mark=_mark(found.states),
         AppOrder=AppOrder,
     )
 
@@ -138,8 +130,7 @@ def _choices(visitor: Visitor) -> Sequence[tuple[OrganizationId, str]]:
     return [(each.id, each.name) for each, role in visitor.organizations if allows(role, Action.CREATE_APP)]
 
 
-def _mark(owned: Sequence[AppOverview]) -> str:
-    states = {each.state for each in owned}
+def _mark(states: Collection[AppState]) -> str:
     return "bad" if AppState.CRASHED in states else "busy" if AppState.DEPLOYING in states else "idle"
 
 
