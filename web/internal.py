@@ -10,7 +10,7 @@ from aiohttp import web
 from skypanel.domain.errors import NotFound
 from skypanel.domain.routing import PROXY_TOKEN_HEADER
 from skypanel.embedded import routes as proxied
-from skypanel.flow import route
+from skypanel.flow import certificates, route
 from web.keys import PANEL, SETTINGS
 
 
@@ -46,3 +46,12 @@ async def proxy(request: web.Request) -> web.Response:
         if last.config != before:
             await asyncio.to_thread(proxied.remember, settings.run_dir, config)
     return web.Response(body=last.config, content_type="application/json")
+
+
+async def challenge(request: web.Request) -> web.Response:
+    """Answer a certificate authority that checks a name by HTTP-01 (RFC 8555, 8.3)."""
+    name = request.host.partition(":")[0].lower()
+    proof = await certificates.proof(request.app[PANEL], name, request.match_info["token"])
+    if proof is None:
+        raise NotFound("There is nothing at this URL.")
+    return web.Response(text=proof, content_type="application/octet-stream")

@@ -6,6 +6,7 @@ from uuid import uuid4
 
 from aiohttp import web
 
+from skypanel.domain.certificate import CHALLENGE_PATH
 from skypanel.domain.errors import Denied, SkyPanelError
 from skypanel.domain.names import printable
 from skypanel.flow import audit
@@ -90,11 +91,11 @@ def _fault(error: web.HTTPException) -> SkyPanelError:
 @web.middleware
 async def by_host(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Dispatch by host: the dashboard, the API on the domain itself, and the fallback on all other hosts."""
-    if dispatch.is_for_api(request) and not request.path.startswith(INTERNAL):
+    if request.path.startswith((INTERNAL, CHALLENGE_PATH)):
+        return await handler(request)
+    if dispatch.is_for_api(request):
         return await dispatch.answer(request)
     dashboard = request.app[PANEL].address.host("skypanel")
-    if request.path.startswith(INTERNAL):
-        return await handler(request)
     if host(request) == dashboard:
         return await _over_tls(request) or await handler(request)
     return await fallback.answer(request)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 
 from celery import Celery
 
-from skypanel.flow import billing, build, domain_checks, garbage, mail, provision, reconcile, rollout, storage, watch
+from skypanel.flow import billing, build, certificates, domain_checks, garbage, mail, provision, reconcile, rollout, storage, watch
 from skypanel.ports.panel import Panel
 from workers.process import Job, PanelProcess
 
@@ -72,6 +72,7 @@ JOBS: Mapping[str, Job] = {
     "bill": _bill,
     "send_mails": _send_mails,
     "check_domains": _check_domains,
+    "order_certificates": certificates.work,
 }
 
 

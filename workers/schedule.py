@@ -10,6 +10,8 @@ QUEUE = PERIODIC
 QUEUES = {"bill": BILLING}
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)  # so that everything is due at the start: apps wait for it
 EVERY_S = {
+    # A domain has its certificate some seconds after its DNS records are right.
+    "order_certificates": 2.0,
     "expire_builds": 5.0,
     "wake": 5.0,
     "send_mails": 5.0,

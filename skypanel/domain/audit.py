@@ -44,6 +44,7 @@ class AuditAction(StrEnum):
     APP_WITHDRAW = "app.withdraw"
     BUILD_CANCEL = "build.cancel"
     BUILD_REQUEST = "build.request"
+    CERTIFICATE_ISSUE = "certificate.issue"
     COLLABORATOR_ADD = "collaborator.add"
     COLLABORATOR_REMOVE = "collaborator.remove"
     CONFIG_CHANGE = "config.change"

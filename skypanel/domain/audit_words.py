@@ -26,6 +26,7 @@ OF_APPS: Mapping[str, str] = {
     AuditAction.APP_HEALTH: "Changed the health check",
     AuditAction.APP_BRANCH: "Changed the deploy branch",
     AuditAction.APP_BUILDPACKS: "Changed the buildpacks",
+    AuditAction.CERTIFICATE_ISSUE: "Received a certificate",
     AuditAction.REMOTE_CHOOSE: "Set the git URL",
     AuditAction.REMOTE_CLEAR: "Cleared the git URL",
     AuditAction.DEPLOY_KEY_ADD: "Made a deploy key",

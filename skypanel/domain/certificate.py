@@ -1,11 +1,13 @@
 """Certificates, and the orders that a certificate authority issues them for."""
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from skypanel.domain.errors import Invalid, SkyPanelError
+from skypanel.domain.ids import AcmeAccountId, AppId, CertificateId
 from skypanel.domain.names import check_email, printable
 
 LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
@@ -13,13 +15,40 @@ LETS_ENCRYPT_STAGING = "https://acme-staging-v02.api.letsencrypt.org/directory"
 # What an administrator can write instead of these URLs.
 DIRECTORIES = {"letsencrypt": LETS_ENCRYPT, "letsencrypt-staging": LETS_ENCRYPT_STAGING}
 
+CHALLENGE_PATH = "/.well-known/acme-challenge/"
 MAX_URL = 500
 MAX_BUNDLE = 100_000
+
+FIRST_PAUSE = timedelta(minutes=1)
+LONGEST_PAUSE = timedelta(days=1)
+# How long a CA may take to check a challenge or to sign, and how often it is asked meanwhile if it names no time.
+ORDER_LIFE = timedelta(hours=1)
+POLL_PAUSE = timedelta(seconds=1)
+# How long the word of a CA about renewals holds if it does not say (RFC 9773, 4.3.2).
+RENEWAL_CHECK = timedelta(hours=6)
+EXPIRING = timedelta(days=14)
+MAX_PROBLEM = 1000
 
 _DIRECTORY = re.compile(r"https://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[!-~]*)?")
 _KID = re.compile(r"[!-~]{1,200}")
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]{16,500}={0,2}")
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----")
+
+
+class Source(StrEnum):
+    """Where a certificate comes from."""
+
+    ACME = "acme"
+    UPLOADED = "uploaded"
+
+
+class Step(StrEnum):
+    """What an order has reached. Each step is stored before the CA hears of the next."""
+
+    WAITING = "waiting"
+    ORDERED = "ordered"
+    ANSWERED = "answered"
+    FINALIZED = "finalized"
 
 
 class Status(StrEnum):
@@ -37,6 +66,17 @@ class ChallengeKind(StrEnum):
 
     HTTP = "http-01"
     DNS = "dns-01"
+
+
+class CertificateState(StrEnum):
+    """The state of a name's certificate, as users see it."""
+
+    NONE = "none"
+    ISSUING = "issuing"
+    ACTIVE = "active"
+    EXPIRING = "expiring"
+    EXPIRED = "expired"
+    FAILED = "failed"
 
 
 @dataclass(frozen=True)
@@ -114,6 +154,52 @@ class Facts:
     serial: str
 
 
+@dataclass(frozen=True)
+class Certificate:
+    """A stored certificate without its key. `chain` is PEM, the certificate of the names first."""
+
+    id: CertificateId
+    app_id: AppId | None
+    source: Source
+    chain: str
+    facts: Facts
+    created_at: datetime
+    renew_at: datetime | None = None
+    updated_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Order:
+    """What the panel knows of an order for one name, which a worker holds. `attempt` is its fencing token.
+
+    `secret` is the encrypted key of the certificate. `account_id` and what follows belong to an order that the CA knows.
+    """
+
+    name: str
+    app_id: AppId | None
+    attempt: int
+    step: Step
+    failures: int
+    started_at: datetime | None
+    secret: bytes = field(repr=False)
+    account_id: AcmeAccountId | None = None
+    url: str = ""
+    finalize_url: str = ""
+    challenge_url: str = ""
+    token: str = ""
+    proof: str = ""
+
+
+@dataclass(frozen=True)
+class NameCertificate:
+    """What users see of a name's certificate. `problem` is why the last order failed, and `next_attempt_at` when it is tried again."""
+
+    state: CertificateState
+    until: datetime | None = None
+    problem: str = ""
+    next_attempt_at: datetime | None = None
+
+
 class AuthorityError(SkyPanelError):
     """The CA refused, or did not answer. The message has its words; `code` is the type of the problem (RFC 8555, 6.7), if it sent one.
 
@@ -124,6 +210,18 @@ class AuthorityError(SkyPanelError):
         super().__init__(message, hint)
         self.code = code
         self.retry_after = retry_after
+
+
+def authority_of(values: Mapping[str, object]) -> Authority | None:
+    """Return the CA that the settings choose, or None if certificates are not issued automatically."""
+    if not values["acme_directory"]:
+        return None
+    return Authority(*(str(values[f"acme_{name}"]) for name in ("directory", "email", "eab_kid", "eab_key", "ca_bundle")))
+
+
+def has_public_names(domain: str) -> bool:
+    """Whether a CA can check names below a domain: it cannot those of localhost (RFC 6761, 6.3)."""
+    return f".{domain}".rpartition(".")[2] != "localhost"
 
 
 def read_directory(text: str) -> str:
@@ -168,3 +266,32 @@ def read_bundle(text: str) -> str:
 def _wrapped(body: str) -> str:
     lines = (body[start : start + 64] for start in range(0, len(body), 64))
     return "\n".join(("-----BEGIN CERTIFICATE-----", *lines, "-----END CERTIFICATE-----", ""))
+
+
+def pause(failures: int, retry_after: timedelta | None = None) -> timedelta:
+    """Return how long to wait after failures in a row: 1 minute, then 2, 4 and so on up to a day. The CA may ask for more."""
+    own = min(FIRST_PAUSE * (1 << min(failures - 1, 20)), LONGEST_PAUSE)
+    return own if retry_after is None else max(own, retry_after)
+
+
+def two_thirds(facts: Facts) -> datetime:
+    """Return when to renew a certificate whose CA does not say: after two thirds of its life."""
+    return facts.not_before + (facts.not_after - facts.not_before) * 2 / 3
+
+
+def covers(names: Sequence[str], name: str) -> bool:
+    """Whether a certificate for these names is valid for a name. A wildcard covers one label (RFC 6125, 6.4.3)."""
+    return name in names or f"*.{name.partition('.')[2]}" in names
+
+
+def state_of(not_after: datetime | None, renew_at: datetime | None, problem: str, now: datetime, *, ordered: bool) -> CertificateState:
+    """Return the state of a name: that of its certificate, if there is a valid one, else that of its order."""
+    if not_after is not None and not_after > now:
+        is_late = renew_at is None or bool(problem)
+        life_left = not_after - now
+        return CertificateState.EXPIRING if is_late and life_left < EXPIRING else CertificateState.ACTIVE
+    if problem:
+        return CertificateState.FAILED
+    if ordered:
+        return CertificateState.ISSUING
+    return CertificateState.EXPIRED if not_after is not None else CertificateState.NONE

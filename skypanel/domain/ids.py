@@ -7,11 +7,13 @@ from typing import NewType
 from uuid import UUID
 
 AccountId = NewType("AccountId", UUID)
+AcmeAccountId = NewType("AcmeAccountId", UUID)
 AlertId = NewType("AlertId", UUID)
 AppId = NewType("AppId", UUID)
 AttemptId = NewType("AttemptId", int)
 AuditEntryId = NewType("AuditEntryId", int)
 BuildId = NewType("BuildId", UUID)
+CertificateId = NewType("CertificateId", UUID)
 ConfigVersionId = NewType("ConfigVersionId", UUID)
 DomainId = NewType("DomainId", UUID)
 DynoId = NewType("DynoId", UUID)

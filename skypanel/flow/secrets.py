@@ -2,7 +2,7 @@
 
 from skypanel.ports.crypto import KeyRing
 from skypanel.ports.panel import Panel
-from skypanel.store import config_vars, deploy_keys, mails, nodes, settings, two_factor
+from skypanel.store import acme_orders, certificates, config_vars, deploy_keys, mails, nodes, settings, two_factor
 
 PAGE = 500
 
@@ -35,6 +35,7 @@ async def reencrypt(panel: Panel) -> int:
                 + await _reencrypt_codes(panel)
                 + await _reencrypt_logins(panel)
                 + await _reencrypt_deploy_keys(panel)
+                + await _reencrypt_certificates(panel)
             )
         after, count = page[-1].id, count + len(page)
 
@@ -77,6 +78,23 @@ async def _reencrypt_deploy_keys(panel: Panel) -> int:
         for app_id, secret in secrets.items():
             await deploy_keys.replace_secret(conn, app_id, panel.cipher.rotate(secret))
     return len(secrets)
+
+
+async def _reencrypt_certificates(panel: Panel) -> int:
+    """Re-encrypt the private keys of certificates, of orders and of accounts at certificate authorities."""
+    async with panel.transaction() as conn:
+        issued, ordered, of_accounts = (
+            await certificates.secrets(conn),
+            await acme_orders.secrets(conn),
+            await acme_orders.account_secrets(conn),
+        )
+        for certificate_id, secret in issued.items():
+            await certificates.replace_secret(conn, certificate_id, secret, panel.cipher.rotate(secret))
+        for name, secret in ordered.items():
+            await acme_orders.replace_secret(conn, name, secret, panel.cipher.rotate(secret))
+        for account_id, secret in of_accounts.items():
+            await acme_orders.replace_account_secret(conn, account_id, secret, panel.cipher.rotate(secret))
+    return len(issued) + len(ordered) + len(of_accounts)
 
 
 _OTHERS = (_reencrypt_mails, _reencrypt_codes, _reencrypt_logins, _reencrypt_deploy_keys)

@@ -352,6 +352,80 @@ CREATE UNIQUE INDEX paas_domains_verified_key ON paas_domains (name) WHERE verif
 
 
 -- ---------------------------------------------------------------------------------------------------------------------
+-- Certificates, orders for them, and accounts at certificate authorities.
+
+-- A certificate with its chain (PEM). One by ACME is for one name, and its renewal replaces it.
+CREATE TABLE paas_certificates (
+    id uuid DEFAULT gen_random_uuid() PRIMARY KEY,
+    app_id uuid REFERENCES paas_applications ON DELETE CASCADE,
+    source text NOT NULL CHECK (source IN ('acme', 'uploaded')),
+    names text[] NOT NULL CHECK (cardinality(names) > 0),
+    chain text NOT NULL,
+    -- Its private key, encrypted.
+    secret bytea NOT NULL,
+    not_before timestamptz NOT NULL,
+    not_after timestamptz NOT NULL,
+    issuer text NOT NULL,
+    serial text NOT NULL,
+    -- Of the CA that issued it by ACME.
+    directory text,
+    renew_at timestamptz,
+    -- When to ask the CA again when to renew it.
+    check_at timestamptz,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    updated_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CONSTRAINT paas_certificates_directory_check CHECK ((source = 'acme') = (directory IS NOT NULL))
+);
+
+CREATE UNIQUE INDEX paas_certificates_acme_key ON paas_certificates (names) WHERE source = 'acme';
+CREATE INDEX paas_certificates_app_id_idx ON paas_certificates (app_id);
+CREATE INDEX paas_certificates_names_idx ON paas_certificates USING gin (names);
+
+-- The panel's account at a certificate authority.
+CREATE TABLE paas_acme_accounts (
+    id uuid DEFAULT gen_random_uuid() PRIMARY KEY,
+    directory text NOT NULL,
+    eab_kid text NOT NULL DEFAULT '',
+    -- Its private key, encrypted.
+    secret bytea NOT NULL,
+    -- NULL until the CA knows it.
+    url text,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    UNIQUE (directory, eab_kid)
+);
+
+-- An order for the certificate of one name. Each step is stored before the CA hears of the next.
+CREATE TABLE paas_acme_orders (
+    name text PRIMARY KEY,
+    app_id uuid REFERENCES paas_applications ON DELETE CASCADE,
+    step text NOT NULL DEFAULT 'waiting' CHECK (step IN ('waiting', 'ordered', 'answered', 'finalized')),
+    -- The private key of the certificate, encrypted.
+    secret bytea NOT NULL,
+    account_id uuid REFERENCES paas_acme_accounts ON DELETE CASCADE,
+    url text NOT NULL DEFAULT '',
+    finalize_url text NOT NULL DEFAULT '',
+    challenge_url text NOT NULL DEFAULT '',
+    token text NOT NULL DEFAULT '',
+    -- What the CA has to find. It is public.
+    proof text NOT NULL DEFAULT '',
+    started_at timestamptz,
+    failures integer NOT NULL DEFAULT 0,
+    -- Why the last attempt failed.
+    problem text NOT NULL DEFAULT '',
+    next_attempt_at timestamptz NOT NULL,
+    -- Fencing token.
+    attempt integer NOT NULL DEFAULT 0,
+    lease_until timestamptz,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+CREATE INDEX paas_acme_orders_account_id_idx ON paas_acme_orders (account_id);
+CREATE INDEX paas_acme_orders_app_id_idx ON paas_acme_orders (app_id);
+CREATE INDEX paas_acme_orders_next_attempt_at_idx ON paas_acme_orders (next_attempt_at);
+CREATE INDEX paas_acme_orders_token_idx ON paas_acme_orders (token);
+
+
+-- ---------------------------------------------------------------------------------------------------------------------
 -- What apps are told by their environment.
 
 -- The config vars of an app, as one change left them.

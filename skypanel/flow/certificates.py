@@ -1,0 +1,303 @@
+"""Certificates: which names want one, orders at the certificate authority step by step, renewals, and what users see of it.
+
+The steps of an order are WAITING, ORDERED, ANSWERED and FINALIZED. A worker may end between any two statements. What must not happen
+twice is stored before the CA hears of it; the rest is asked again.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import timedelta
+from functools import partial
+
+from skypanel.domain.audit import AuditAction
+from skypanel.domain.certificate import (
+    MAX_PROBLEM,
+    ORDER_LIFE,
+    POLL_PAUSE,
+    RENEWAL_CHECK,
+    AcmeAccount,
+    AcmeOrder,
+    Authority,
+    AuthorityError,
+    Certificate,
+    ChallengeKind,
+    NameCertificate,
+    Order,
+    Status,
+    Step,
+    authority_of,
+    covers,
+    has_public_names,
+    pause,
+    state_of,
+    two_thirds,
+)
+from skypanel.domain.errors import Invalid
+from skypanel.domain.ids import AcmeAccountId
+from skypanel.domain.routing import Address
+from skypanel.flow import audit, lease
+from skypanel.flow.configured import values
+from skypanel.flow.drain import drain
+from skypanel.ports.panel import Panel
+from skypanel.store import acme_orders, apps, certificates
+
+AT_ONCE = 8
+CHECKS_AT_ONCE = 20
+# A certificate that expired so long ago helps nobody who looks for a reason.
+KEPT_EXPIRED = timedelta(days=7)
+# The CA asks the proxies, which have the answer once they have polled the panel.
+PROXIES_POLL = timedelta(seconds=1)
+LEASE_S = lease.LEASE_S
+
+log = logging.getLogger(__name__)
+
+
+# An order that goes on at once, or how long it has to wait; None if it is done.
+Then = Order | timedelta | None
+
+
+class _Failed(Exception):
+    """An order ended without a certificate. The message is the reason; the next attempt begins with a new order."""
+
+
+async def work(panel: Panel, _worker: str) -> None:
+    """Order what is missing, take all orders that are due some steps on, and ask when to renew. Idempotent."""
+    async with panel.autocommit() as conn:
+        authority = authority_of(await values(conn, panel.cipher))
+    if authority is None:
+        return
+    await _plan(panel, authority)
+
+    async def claim() -> Order | None:
+        async with panel.transaction() as conn:
+            return await acme_orders.claim(conn, panel.clock.now(), LEASE_S)
+
+    await drain(claim, partial(_perform, panel, authority), AT_ONCE)
+    await _check_renewals(panel, authority)
+
+
+async def states(panel: Panel, names: Sequence[str]) -> Mapping[str, NameCertificate]:
+    """Return the state of each name's certificate."""
+    now = panel.clock.now()
+    async with panel.autocommit() as conn:
+        found, orders = await certificates.for_names(conn, names), {each.name: each for each in await acme_orders.of(conn, names)}
+
+    def state(name: str) -> NameCertificate:
+        best = next((each for each in found if covers(each.facts.names, name)), None)
+        until, renew_at = (best.facts.not_after, best.renew_at) if best else (None, None)
+        order = orders.get(name)
+        problem = order.problem if order else ""
+        next_attempt_at = order.next_attempt_at if order and problem else None
+        return NameCertificate(state_of(until, renew_at, problem, now, ordered=order is not None), until, problem, next_attempt_at)
+
+    return {name: state(name) for name in names}
+
+
+async def proof(panel: Panel, name: str, token: str) -> str | None:
+    """Return what a CA has to find at a name for the token of its challenge, or None. It is no secret."""
+    async with panel.autocommit() as conn:
+        return await acme_orders.proof(conn, name, token)
+
+
+def panel_names(address: Address) -> tuple[str, ...]:
+    """Return the panel's own names that want a certificate."""
+    return (address.host("skypanel"), *address.api_hosts) if has_public_names(address.domain) else ()
+
+
+async def _plan(panel: Panel, authority: Authority) -> None:
+    """Add orders for names without a certificate and for renewals. Remove those for names that are gone."""
+    own, now = panel_names(panel.address), panel.clock.now()
+    domain = panel.address.domain if own else ""
+    async with panel.transaction() as conn:
+        await acme_orders.remove_unwanted(conn, own, domain)
+        await certificates.forget_expired(conn, now - KEPT_EXPIRED)
+        missing = await acme_orders.missing(conn, own, domain, authority.directory, now)
+        for name, app_id in missing:
+            await acme_orders.add(conn, name, app_id, panel.cipher.encrypt(panel.certificates.make_key()), now)
+
+
+async def _perform(panel: Panel, authority: Authority, order: Order) -> None:
+    try:
+        async with lease.held(partial(_renew_lease, panel, order)):
+            await _go_on(panel, authority, order)
+    except lease.LeaseLost as lost:
+        log.warning("the order for %s: attempt %d lost its lease", order.name, order.attempt, exc_info=lost.__cause__)
+
+
+async def _renew_lease(panel: Panel, order: Order) -> bool:
+    async with panel.transaction() as conn:
+        return await acme_orders.renew_lease(conn, order, LEASE_S)
+
+
+async def _go_on(panel: Panel, authority: Authority, order: Order) -> None:
+    """Take an order on until it has to wait, and store for how long, or why it failed."""
+    try:
+        while isinstance(then := await STEPS[order.step](panel, authority, order), Order):
+            order = then
+    except AuthorityError as error:
+        await _fail(panel, order, str(error), error.retry_after, anew=bool(error.code) and error.code not in _PASSING)
+    except (_Failed, Invalid) as failed:
+        await _fail(panel, order, str(failed), None, anew=True)
+    else:
+        if then is not None:
+            async with panel.transaction() as conn:
+                await acme_orders.put_off(conn, order, panel.clock.now() + then)
+
+
+async def _fail(panel: Panel, order: Order, problem: str, retry_after: timedelta | None, *, anew: bool) -> None:
+    until = panel.clock.now() + pause(order.failures + 1, retry_after)
+    log.warning("no certificate for %s: %s", order.name, problem)
+    async with panel.transaction() as conn:
+        await acme_orders.fail(conn, order, problem[:MAX_PROBLEM], until, anew=anew or _is_old(panel, order))
+
+
+def _is_old(panel: Panel, order: Order) -> bool:
+    return order.started_at is not None and panel.clock.now() - order.started_at > ORDER_LIFE
+
+
+async def _order(panel: Panel, authority: Authority, order: Order) -> Then:
+    """Order the certificate, and store the challenge that the proxies answer from then on."""
+    account_id, account = await _account(panel, authority)
+    try:
+        made = await panel.authority.order(account, _request(panel, order))
+    except AuthorityError as error:
+        if error.code == "accountDoesNotExist":
+            async with panel.transaction() as conn:
+                await acme_orders.remove_account(conn, account_id)
+        raise
+    known = {"account_id": account_id, "url": made.url, "finalize_url": made.finalize_url, "started_at": panel.clock.now()}
+    if made.status is not Status.PENDING:
+        # The CA remembers that the name was proved.
+        return await _advance(panel, order, Step.ANSWERED, **known)
+    found = [each for authorization in made.authorizations for each in authorization.challenges if each.kind is ChallengeKind.HTTP]
+    if not found:
+        raise _Failed("The certificate authority offers no HTTP-01 challenge for this name.")
+    challenge = {"challenge_url": found[0].url, "token": found[0].token, "proof": found[0].proof}
+    await _advance(panel, order, Step.ORDERED, **known, **challenge)
+    return PROXIES_POLL
+
+
+async def _answer(panel: Panel, authority: Authority, order: Order) -> Then:
+    """Tell the CA that the proxies answer."""
+    account = await _account_of(panel, authority, order)
+    await panel.authority.answer(account, order.challenge_url)
+    return await _advance(panel, order, Step.ANSWERED)
+
+
+async def _finalize(panel: Panel, authority: Authority, order: Order) -> Then:
+    """Ask for the certificate once the CA has checked the challenge."""
+    account = await _account_of(panel, authority, order)
+    found = await panel.authority.look_up(account, order.url)
+    if found.status is Status.READY:
+        await panel.authority.finalize(account, order.finalize_url, _request(panel, order))
+    return _wait(panel, order, found) or await _advance(panel, order, Step.FINALIZED)
+
+
+async def _fetch(panel: Panel, authority: Authority, order: Order) -> Then:
+    """Store the certificate once the CA has signed it."""
+    account = await _account_of(panel, authority, order)
+    found = await panel.authority.look_up(account, order.url)
+    if found.status is Status.READY:
+        # The worker ended before the CA heard of the request, or the CA forgot it.
+        await panel.authority.finalize(account, order.finalize_url, _request(panel, order))
+        return POLL_PAUSE
+    if found.status is not Status.VALID:
+        return _wait(panel, order, found) or found.retry_after or POLL_PAUSE
+    await _store(panel, authority, order, await panel.authority.fetch(account, found.certificate_url))
+    return None
+
+
+def _wait(panel: Panel, order: Order, found: AcmeOrder) -> timedelta | None:
+    """Return how long to wait for the CA's check, or None if it is done. Raises _Failed with the CA's reason."""
+    if found.status is Status.INVALID:
+        said = (each.problem for authorization in found.authorizations for each in authorization.challenges)
+        raise _Failed(next(filter(None, (*said, found.problem)), "The certificate authority refused the order and gave no reason."))
+    if found.status is not Status.PENDING:
+        return None
+    if _is_old(panel, order):
+        raise _Failed("The certificate authority did not check the name within an hour.")
+    return found.retry_after or POLL_PAUSE
+
+
+async def _store(panel: Panel, authority: Authority, order: Order, chain: str) -> None:
+    facts = panel.certificates.read(chain, panel.cipher.decrypt(order.secret))
+    if not covers(facts.names, order.name):
+        raise _Failed(f"The certificate authority issued a certificate for {', '.join(facts.names)} instead.")
+    async with panel.transaction() as conn:
+        if not await acme_orders.remove(conn, order):
+            return
+        await certificates.put_issued(conn, order, chain, facts, directory=authority.directory, renew_at=two_thirds(facts))
+        app = await apps.get(conn, order.app_id) if order.app_id else None
+        until = facts.not_after.isoformat()
+        await audit.record(conn, AuditAction.CERTIFICATE_ISSUE, None, app, domain=order.name, issuer=facts.issuer, until=until)
+
+
+async def _advance(panel: Panel, order: Order, step: Step, **stored: object) -> Order:
+    async with panel.transaction() as conn:
+        advanced = await acme_orders.advance(conn, order, step, **stored)
+    if advanced is None:
+        raise lease.LeaseLost
+    return advanced
+
+
+def _request(panel: Panel, order: Order) -> str:
+    return panel.certificates.request(panel.cipher.decrypt(order.secret), [order.name])
+
+
+async def _account(panel: Panel, authority: Authority) -> tuple[AcmeAccountId, AcmeAccount]:
+    """Return the panel's account at the CA. Its key is stored before the CA hears of it, so that there is only one."""
+    async with panel.transaction() as conn:
+        known = await acme_orders.account(conn, authority.directory, authority.eab_kid)
+    if known is None:
+        secret = panel.cipher.encrypt(panel.certificates.make_key())
+        async with panel.transaction() as conn:
+            await acme_orders.add_account(conn, authority.directory, authority.eab_kid, secret)
+        return await _account(panel, authority)
+    key = panel.cipher.decrypt(known.secret)
+    url = known.url or await panel.authority.register(authority, key)
+    if known.url is None:
+        async with panel.transaction() as conn:
+            await acme_orders.set_account_url(conn, known.id, url)
+    return known.id, AcmeAccount(authority, key, url)
+
+
+async def _account_of(panel: Panel, authority: Authority, order: Order) -> AcmeAccount:
+    """Return the account that made an order. Raises _Failed if the settings name another CA by now."""
+    account_id, account = await _account(panel, authority)
+    if account_id != order.account_id:
+        raise _Failed("The certificate authority was changed during the order.")
+    return account
+
+
+async def _check_renewals(panel: Panel, authority: Authority) -> None:
+    now = panel.clock.now()
+    async with panel.autocommit() as conn:
+        due = await certificates.due_checks(conn, authority.directory, now, CHECKS_AT_ONCE)
+    for certificate in due:
+        await _check_renewal(panel, authority, certificate)
+
+
+async def _check_renewal(panel: Panel, authority: Authority, certificate: Certificate) -> None:
+    """Ask the CA when to renew a certificate. If it does not answer, what was known holds."""
+    now = panel.clock.now()
+    try:
+        info = await panel.authority.renewal_info(authority, certificate.chain)
+    except AuthorityError as error:
+        log.warning("%s", error)
+        renew_at, check_at = certificate.renew_at or two_thirds(certificate.facts), now + (error.retry_after or RENEWAL_CHECK)
+    else:
+        renew_at = info.renew_at if info else two_thirds(certificate.facts)
+        check_at = now + (info.check_after if info else RENEWAL_CHECK)
+    async with panel.transaction() as conn:
+        await certificates.set_renewal(conn, certificate, renew_at, check_at)
+
+
+# Problems that pass by themselves: the same order goes on.
+_PASSING = frozenset({"rateLimited", "serverInternal", "badNonce"})
+
+STEPS: Mapping[Step, Callable[[Panel, Authority, Order], Awaitable[Then]]] = {
+    Step.WAITING: _order,
+    Step.ORDERED: _answer,
+    Step.ANSWERED: _finalize,
+    Step.FINALIZED: _fetch,
+}

@@ -1,0 +1,217 @@
+"""Orders for certificates, and the accounts at CAs that they belong to."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Text, and_, delete, func, literal, null, or_, select, union_all, update
+from sqlalchemy.dialects.postgresql import ARRAY, insert
+
+from skypanel.domain.certificate import Order, Step
+from skypanel.domain.ids import AcmeAccountId, AppId
+from skypanel.ports.database import Connection
+from skypanel.store.certificates import covers
+from skypanel.store.rows import Row
+from skypanel.store.tables.apps import applications
+from skypanel.store.tables.certificates import accounts, certificates, orders
+from skypanel.store.tables.domains import VERIFIED, domains
+
+# What an order does not have before the CA knows it.
+_UNKNOWN = {"account_id": None, "url": "", "finalize_url": "", "challenge_url": "", "token": "", "proof": "", "started_at": None}
+
+
+@dataclass(frozen=True)
+class Account:
+    """An account at a CA. `url` is None until the CA knows it."""
+
+    id: AcmeAccountId
+    secret: bytes = field(repr=False)
+    url: str | None
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What users see of an order."""
+
+    name: str
+    failures: int
+    problem: str
+    next_attempt_at: datetime
+
+
+async def missing(
+    conn: Connection, panel_names: Sequence[str], domain: str, directory: str, now: datetime
+) -> list[tuple[str, AppId | None]]:
+    """Return the names without a certificate or order that want one: new ones, and those whose certificate is due.
+
+    `domain` is the parent of apps' own names, or empty if those want none. A certificate of another CA counts as missing.
+    """
+    wanted = _wanted(panel_names, domain)
+    serves = and_(
+        covers(wanted.c.name),
+        or_(certificates.c.directory.is_(None), certificates.c.directory == directory),
+        certificates.c.not_after > now,
+        or_(certificates.c.renew_at.is_(None), certificates.c.renew_at > now),
+    )
+    found = (
+        select(wanted.c.name, wanted.c.app_id)
+        .where(~select(certificates.c.id).where(serves).exists(), ~select(orders.c.name).where(orders.c.name == wanted.c.name).exists())
+        .order_by(wanted.c.rank, wanted.c.name)
+    )
+    return [(row.name, row.app_id) for row in await conn.all(found)]
+
+
+async def add(conn: Connection, name: str, app_id: AppId | None, secret: bytes, now: datetime) -> None:
+    """Add an order, which is due at once. Nothing happens if there is one."""
+    added = insert(orders).values(name=name, app_id=app_id, secret=secret, next_attempt_at=now)
+    await conn.execute(added.on_conflict_do_nothing())
+
+
+async def remove_unwanted(conn: Connection, panel_names: Sequence[str], domain: str) -> None:
+    """Remove orders for names that want no certificate any more."""
+    wanted = _wanted(panel_names, domain)
+    await conn.execute(delete(orders).where(~select(wanted.c.name).where(wanted.c.name == orders.c.name).exists()))
+
+
+async def claim(conn: Connection, now: datetime, lease_s: float) -> Order | None:
+    """Claim the next order that is due, or return None."""
+    free = or_(orders.c.lease_until.is_(None), orders.c.lease_until < func.now())
+    due = select(orders.c.name).where(orders.c.next_attempt_at <= now, free).order_by(orders.c.next_attempt_at).limit(1)
+    mine = orders.c.name == due.with_for_update(skip_locked=True).scalar_subquery()
+    row = await conn.first(update(orders).where(mine).values(attempt=orders.c.attempt + 1, lease_until=_until(lease_s)).returning(orders))
+    return None if row is None else _read(row)
+
+
+async def renew_lease(conn: Connection, order: Order, lease_s: float) -> bool:
+    """Renew the lease of an order, if it is still ours."""
+    return bool(await conn.execute(_held(order).values(lease_until=_until(lease_s))))
+
+
+async def advance(conn: Connection, order: Order, step: Step, **values: Any) -> Order | None:  # noqa: ANN401 - values of columns
+    """Store that an order has reached a step, and what belongs to it, and return the order; None if another worker has it."""
+    row = await conn.first(_held(order).values(step=step, **values).returning(orders))
+    return None if row is None else _read(row)
+
+
+async def put_off(conn: Connection, order: Order, until: datetime) -> None:
+    """Let an order be looked at again at a time, and end the lease."""
+    await conn.execute(_held(order).values(next_attempt_at=until, lease_until=None))
+
+
+async def fail(conn: Connection, order: Order, problem: str, until: datetime, *, anew: bool) -> None:
+    """Store why an order failed, and when it is tried again; `anew` if it begins with a new order at the CA. Ends the lease."""
+    values = {"failures": order.failures + 1, "problem": problem, "next_attempt_at": until, "lease_until": None}
+    begins = {"step": Step.WAITING, **_UNKNOWN} if anew else {}
+    await conn.execute(_held(order).values(**values, **begins))
+
+
+async def remove(conn: Connection, order: Order) -> bool:
+    """Remove an order; False if another worker has it."""
+    return bool(await conn.execute(delete(orders).where(orders.c.name == order.name, orders.c.attempt == order.attempt)))
+
+
+async def proof(conn: Connection, name: str, token: str) -> str | None:
+    """Return what a CA has to find for a name and token, or None."""
+    row = await conn.first(select(orders.c.proof).where(orders.c.name == name, orders.c.token == token, orders.c.token != ""))
+    return None if row is None else str(row.proof)
+
+
+async def proving(conn: Connection) -> list[str]:
+    """Return the names that a CA may ask for now, in order."""
+    rows = await conn.all(select(orders.c.name).where(orders.c.step.in_((Step.ORDERED, Step.ANSWERED))).order_by(orders.c.name))
+    return [row.name for row in rows]
+
+
+async def of(conn: Connection, names: Sequence[str]) -> list[Attempt]:
+    """Return the orders for names."""
+    columns = (orders.c.name, orders.c.failures, orders.c.problem, orders.c.next_attempt_at)
+    rows = await conn.all(select(*columns).where(orders.c.name.in_(names)))
+    return [Attempt(row.name, row.failures, row.problem, row.next_attempt_at) for row in rows]
+
+
+async def add_account(conn: Connection, directory: str, eab_kid: str, secret: bytes) -> None:
+    """Add an account that the CA does not know yet. Nothing happens if there is one."""
+    added = insert(accounts).values(directory=directory, eab_kid=eab_kid, secret=secret)
+    await conn.execute(added.on_conflict_do_nothing())
+
+
+async def account(conn: Connection, directory: str, eab_kid: str) -> Account | None:
+    """Return the account at a CA, or None."""
+    row = await conn.first(select(accounts).where(accounts.c.directory == directory, accounts.c.eab_kid == eab_kid))
+    return None if row is None else _read_account(row)
+
+
+async def set_account_url(conn: Connection, account_id: AcmeAccountId, url: str) -> None:
+    """Store that the CA knows an account."""
+    await conn.execute(update(accounts).where(accounts.c.id == account_id).values(url=url))
+
+
+async def remove_account(conn: Connection, account_id: AcmeAccountId) -> None:
+    """Remove an account that the CA does not know any more. Its orders begin anew."""
+    await conn.execute(update(orders).where(orders.c.account_id == account_id).values(step=Step.WAITING, **_UNKNOWN))
+    await conn.execute(delete(accounts).where(accounts.c.id == account_id))
+
+
+async def secrets(conn: Connection) -> dict[str, bytes]:
+    """Return the encrypted keys of all orders, by name."""
+    return {row.name: bytes(row.secret) for row in await conn.all(select(orders.c.name, orders.c.secret))}
+
+
+async def replace_secret(conn: Connection, name: str, old: bytes, new: bytes) -> None:
+    """Replace an encrypted key with the same one under another key, unless it has changed in the meantime."""
+    await conn.execute(update(orders).where(orders.c.name == name, orders.c.secret == old).values(secret=new))
+
+
+async def account_secrets(conn: Connection) -> dict[AcmeAccountId, bytes]:
+    """Return the encrypted keys of all accounts."""
+    return {row.id: bytes(row.secret) for row in await conn.all(select(accounts.c.id, accounts.c.secret))}
+
+
+async def replace_account_secret(conn: Connection, account_id: AcmeAccountId, old: bytes, new: bytes) -> None:
+    """Replace the encrypted key of an account with the same one under another key."""
+    await conn.execute(update(accounts).where(accounts.c.id == account_id, accounts.c.secret == old).values(secret=new))
+
+
+def _wanted(panel_names: Sequence[str], domain: str) -> Any:  # noqa: ANN401 - a subquery
+    """Return the names that want a certificate, with their apps: the panel's, then apps' domains, then apps' own names."""
+    own = func.unnest(literal(list(panel_names), ARRAY(Text))).table_valued("name", name="own").render_derived()
+    nobody = null().cast(applications.c.id.type).label("app_id")
+    rank = "rank"
+    proved = select(domains.c.name, domains.c.app_id, literal(2).label(rank)).where(
+        VERIFIED, domains.c.leads_here.is_(True), ~domains.c.name.startswith("*.", autoescape=True)
+    )
+    named = select(applications.c.name.concat(f".{domain}").label("name"), applications.c.id, literal(3).label(rank)).where(
+        literal(bool(domain))
+    )
+    return union_all(select(own.c.name, nobody, literal(1).label(rank)), proved, named).subquery("wanted")
+
+
+def _held(order: Order) -> Any:  # noqa: ANN401 - an update
+    return update(orders).where(orders.c.name == order.name, orders.c.attempt == order.attempt)
+
+
+def _until(lease_s: float) -> ColumnElement[Any]:
+    return func.clock_timestamp() + timedelta(seconds=lease_s)
+
+
+def _read(row: Row) -> Order:
+    return Order(
+        name=row.name,
+        app_id=row.app_id,
+        attempt=row.attempt,
+        step=Step(row.step),
+        failures=row.failures,
+        started_at=row.started_at,
+        secret=bytes(row.secret),
+        account_id=row.account_id,
+        url=row.url,
+        finalize_url=row.finalize_url,
+        challenge_url=row.challenge_url,
+        token=row.token,
+        proof=row.proof,
+    )
+
+
+def _read_account(row: Row) -> Account:
+    return Account(row.id, bytes(row.secret), row.url)

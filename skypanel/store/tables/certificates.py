@@ -1,0 +1,75 @@
+"""Certificates, orders for them, and accounts at certificate authorities."""
+
+from sqlalchemy import CheckConstraint, Column, DateTime, Index, Integer, LargeBinary, Table, Text, UniqueConstraint, func, text
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from skypanel.domain.certificate import Source, Step
+from skypanel.store.tables.columns import created_at, identity, metadata, one_of, reference, string, time
+
+certificates = Table(
+    "paas_certificates",
+    metadata,
+    identity(),
+    reference("app_id", "paas_applications", "CASCADE", nullable=True),
+    string("source"),
+    Column("names", ARRAY(Text), nullable=False),
+    string("chain"),
+    Column("secret", LargeBinary, nullable=False, comment="Its private key, encrypted."),
+    time("not_before", nullable=False),
+    time("not_after", nullable=False),
+    string("issuer"),
+    string("serial"),
+    Column("directory", Text, comment="Of the CA that issued it by ACME."),
+    time("renew_at"),
+    time("check_at", comment="When to ask the CA again when to renew it."),
+    created_at(),
+    Column("updated_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    one_of("source", Source),
+    CheckConstraint("cardinality(names) > 0", name="names"),
+    CheckConstraint("(source = 'acme') = (directory IS NOT NULL)", name="directory"),
+    comment="A certificate with its chain (PEM). One by ACME is for one name, and its renewal replaces it.",
+)
+Index(None, certificates.c.names, postgresql_using="gin")
+Index(
+    "paas_certificates_acme_key",
+    certificates.c.names,
+    unique=True,
+    postgresql_where=certificates.c.source == text("'acme'"),
+)
+
+accounts = Table(
+    "paas_acme_accounts",
+    metadata,
+    identity(),
+    string("directory"),
+    Column("eab_kid", Text, nullable=False, server_default=text("''")),
+    Column("secret", LargeBinary, nullable=False, comment="Its private key, encrypted."),
+    Column("url", Text, comment="NULL until the CA knows it."),
+    created_at(),
+    UniqueConstraint("directory", "eab_kid"),
+    comment="The panel's account at a certificate authority.",
+)
+
+orders = Table(
+    "paas_acme_orders",
+    metadata,
+    Column("name", Text, primary_key=True),
+    reference("app_id", "paas_applications", "CASCADE", nullable=True),
+    Column("step", Text, nullable=False, server_default=text("'waiting'")),
+    Column("secret", LargeBinary, nullable=False, comment="The private key of the certificate, encrypted."),
+    reference("account_id", "paas_acme_accounts", "CASCADE", nullable=True),
+    *(Column(name, Text, nullable=False, server_default=text("''")) for name in ("url", "finalize_url", "challenge_url")),
+    Column("token", Text, nullable=False, server_default=text("''")),
+    Column("proof", Text, nullable=False, server_default=text("''"), comment="What the CA has to find. It is public."),
+    time("started_at"),
+    Column("failures", Integer, nullable=False, server_default=text("0")),
+    Column("problem", Text, nullable=False, server_default=text("''"), comment="Why the last attempt failed."),
+    time("next_attempt_at", nullable=False),
+    Column("attempt", Integer, nullable=False, server_default=text("0"), comment="Fencing token."),
+    time("lease_until"),
+    created_at(),
+    one_of("step", Step),
+    comment="An order for the certificate of one name. Each step is stored before the CA hears of the next.",
+)
+Index(None, orders.c.next_attempt_at)
+Index(None, orders.c.token)
