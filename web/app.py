@@ -8,7 +8,7 @@ from aiohttp import web
 from skypanel.embedded.finding import Finding
 from skypanel.ports.panel import Panel
 from skypanel.settings import Settings
-from web import changes, internal, live
+from web import changes, http_errors, internal, live
 from web.consoles import Consoles
 from web.keys import ACCESS_CHECKS, CONSOLES, DOCTOR, KEEPALIVE_S, PANEL, PENDING_RUNS, SETTINGS, STREAMS, Doctor
 from web.middleware import MIDDLEWARES, add_headers
@@ -41,6 +41,7 @@ def create_app(
     app[PANEL], app[SETTINGS], app[KEEPALIVE_S], app[STREAMS] = panel, settings, keepalive_s, set()
     app[changes.WATCHER] = changes.Watcher()
     app[ACCESS_CHECKS], app[PENDING_RUNS], app[internal.LAST_SERVED] = {}, PendingRuns(), internal.LastServed()
+    app[http_errors.RECENT] = http_errors.RecentErrors()
     app[CONSOLES], app[DOCTOR] = Consoles(), Doctor(findings)
     app.on_response_prepare.append(add_headers)
     app.on_shutdown.append(live.end_streams)

@@ -10,7 +10,7 @@ from skypanel.domain.certificate import CHALLENGE_PATH
 from skypanel.domain.errors import Denied, SkyPanelError
 from skypanel.domain.names import printable
 from skypanel.flow import audit
-from web import fallback, idempotency
+from web import fallback, http_errors, idempotency
 from web.api import auth, dispatch
 from web.api.faults import STATUS, UNEXPECTED
 from web.keys import ACTOR, PANEL, REQUEST_ID, client, host, origin
@@ -28,7 +28,8 @@ HEADERS = {
 }
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 INTERNAL = "/internal/"
-# Agents authenticate with a token, which no browser knows, and never with a cookie: CSRF does not apply.
+INTERNAL_HOST = "127.0.0.1"
+# Agents and the panel's own processes authenticate with a token, which no browser knows, and never with a cookie: CSRF does not apply.
 AGENTS = "/nodes/agent/"
 MAX_PLACE = 200
 SECRET_FROM = ("/sources/", "/streams/")
@@ -37,8 +38,9 @@ log = logging.getLogger(__name__)
 
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """Add the headers that every response has."""
-    response.headers.update(HEADERS)
+    """Add the headers that every response has. A page may have a policy of its own."""
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
     response.headers[ID_HEADER] = request.get(REQUEST_ID, "")
     if auth.REMAINING in request:
         response.headers[auth.HEADER] = str(request[auth.REMAINING])
@@ -91,14 +93,13 @@ def _fault(error: web.HTTPException) -> SkyPanelError:
 @web.middleware
 async def by_host(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Dispatch by host: the dashboard, the API on the domain itself, and the fallback on all other hosts."""
-    if request.path.startswith((INTERNAL, CHALLENGE_PATH)):
+    if _is_internal(request) or request.path.startswith(CHALLENGE_PATH):
         return await handler(request)
     if dispatch.is_for_api(request):
         return await dispatch.answer(request)
-    dashboard = request.app[PANEL].address.host("skypanel")
-    if host(request) == dashboard:
+    if host(request) == request.app[PANEL].address.host("skypanel"):
         return await _over_tls(request) or await handler(request)
-    return await fallback.answer(request)
+    return await http_errors.of_visitor(request)
 
 
 async def _over_tls(request: web.Request) -> web.Response | None:
@@ -114,9 +115,15 @@ async def _over_tls(request: web.Request) -> web.Response | None:
 @web.middleware
 async def refuse_cross_site(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Refuse cross-origin writes (CSRF). Apps share the dashboard's site, so SameSite cookies do not suffice."""
-    if request.method in READING or request.path.startswith(AGENTS) or _origin_of_sender(request) == origin(request):
+    has_token = request.path.startswith(AGENTS) or _is_internal(request)
+    if request.method in READING or has_token or _origin_of_sender(request) == origin(request):
         return await handler(request)
     raise Denied("This request came from another site.", "Open the dashboard and try again there.")
+
+
+def _is_internal(request: web.Request) -> bool:
+    """Whether this is for the panel's own processes. Such paths on apps' hosts are the apps'."""
+    return request.path.startswith(INTERNAL) and host(request) in {INTERNAL_HOST, request.app[PANEL].address.host("skypanel")}
 
 
 MIDDLEWARES = (identified, answered, by_host, refuse_cross_site, idempotency.once)

@@ -24,8 +24,12 @@ _AGES = ((60, "s", 1), (3600, "min", 60), (86400, "h", 3600), (30 * 86400, "d", 
 
 def page(template: str, status: int = 200, **values: object) -> web.Response:
     """Render a page. It is marked no-store, because pages are private and change."""
-    text = _TEMPLATES.get_template(f"{template}.html").render(values)
-    return web.Response(text=text, status=status, content_type="text/html", headers={"Cache-Control": "no-store"})
+    return web.Response(text=render(template, **values), status=status, content_type="text/html", headers={"Cache-Control": "no-store"})
+
+
+def render(template: str, **values: object) -> str:
+    """Return a template's text."""
+    return _TEMPLATES.get_template(f"{template}.html").render(values)
 
 
 @dataclass(frozen=True)

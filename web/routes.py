@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from skypanel.domain.certificate import CHALLENGE_PATH
-from web import agents, assets, changes, console, internal
+from web import agents, assets, changes, console, http_errors, internal
 from web.admin import routes as admin
 from web.pages import (
     app,
@@ -38,6 +38,7 @@ ROUTES = (
     web.get("/internal/health", internal.health),
     web.get("/internal/traefik", internal.proxy),
     web.get(CHALLENGE_PATH + "{token:[A-Za-z0-9_-]{1,200}}", internal.challenge),
+    web.post("/internal/http-errors", http_errors.report),
     web.post("/nodes/agent/heartbeat", agents.receive_heartbeat),
     web.get("/nodes/agent/slugs", agents.slugs),
     web.get(SLUG, agents.slug),

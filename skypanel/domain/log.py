@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from uuid import UUID
 
 from skypanel.domain import terminal
@@ -23,6 +24,19 @@ MAX_BYTES = 10 * 1024**2
 KEPT_FILES = 3
 # How far a clock may be ahead of ours. A line from further in the future would stay the newest for a long time.
 MAX_AHEAD = timedelta(hours=1)
+
+
+class Source(StrEnum):
+    """A part of the platform that writes lines of its own about an app."""
+
+    API = "api"
+    ROUTER = "router"
+
+    @property
+    def prefix(self) -> str:
+        """How its lines begin after the time, as on Heroku, where lines of the router are the platform's."""
+        return f"{'app' if self is Source.API else 'skypanel'}[{self}]"
+
 
 _DYNO = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}\.[1-9][0-9]{0,5}")
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z")

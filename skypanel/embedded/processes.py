@@ -277,7 +277,7 @@ def traefik_config(settings: Settings) -> dict[str, Any]:
         "entryPoints": {
             "web": plugin.entry_point(f":{address.http_port}", settings.trusted_proxies),
             "websecure": plugin.entry_point(f":{address.https_port}", settings.trusted_proxies, tls=True),
-            "internal": {"address": f"127.0.0.1:{settings.traefik_port}"},
+            "internal": {"address": f"127.0.0.1:{settings.traefik_port}", "http": plugin.ALIASES},
         },
         "providers": {
             "providersThrottleDuration": "50ms",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from skypanel.domain.engine import EngineKind
 from skypanel.domain.routing import Route
-from skypanel.drivers.proxy.routes import Json, dynamic_config, remembered
+from skypanel.drivers.proxy.routes import Json, Servers, dynamic_config, remembered
 from skypanel.host.durable import write_whole
 from skypanel.settings import Settings
 
@@ -22,9 +22,18 @@ def config(settings: Settings, in_force: Sequence[Route]) -> Json:
     return dynamic_config(
         in_force,
         panel_host=settings.address.host("skypanel"),
-        web=f"127.0.0.1:{settings.web_port}",
         git_hosts=settings.address.git_hosts,
+        servers=servers(settings),
+    )
+
+
+def servers(settings: Settings) -> Servers:
+    """Return where the panel's proxy leads."""
+    return Servers(
+        web=f"127.0.0.1:{settings.web_port}",
         git=f"127.0.0.1:{settings.git_port}",
+        https_port=settings.address.https_port,
+        token=settings.traefik_token,
         ingress=settings.ingress if settings.engine == EngineKind.SWARM else "",
     )
 

@@ -79,12 +79,15 @@ async def remove(panel: Panel, app: App, domain: Domain, by: Account) -> None:
 
 async def app_at(panel: Panel, host: str) -> App | None:
     """Return the app that a hostname belongs to, or None, without a check of access."""
+    if not host.isascii():
+        return None
     name = host.removesuffix(f".{panel.address.domain}")
     async with panel.autocommit() as conn:
         if name != host:
             return await apps.by_name(conn, name)
-        holder = next(iter(await domains.holders(conn, [host])), None)
-        return await apps.get(conn, holder.app_id) if holder else None
+        names = (host, f"*.{host.partition('.')[2]}")
+        found = sorted(await domains.holders(conn, names), key=lambda domain: names.index(domain.name))
+        return await apps.get(conn, found[0].app_id) if found else None
 
 
 async def addresses(panel: Panel) -> Sequence[str]:

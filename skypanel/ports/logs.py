@@ -5,7 +5,7 @@ from typing import Protocol
 
 from skypanel.domain.app import App
 from skypanel.domain.ids import AppId
-from skypanel.domain.log import LogLine
+from skypanel.domain.log import LogLine, Source
 
 
 class Logs(Protocol):
@@ -13,8 +13,8 @@ class Logs(Protocol):
         """Yield an app's log lines, oldest first: `<RFC 3339 time> app[web.1]: <text>`."""
         ...
 
-    async def write(self, app: App, text: str) -> None:
-        """Add a line of the platform's own to an app's log, as `app[api]`."""
+    async def write(self, app: App, text: str, source: Source = Source.API) -> None:
+        """Add a line of the platform's own to an app's log, as `app[api]` or `skypanel[router]`."""
         ...
 
     async def append(self, app_id: AppId, lines: Sequence[LogLine], *, again: bool = False) -> None:

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from skypanel.domain.app import App
-from skypanel.domain.log import printed
+from skypanel.domain.log import Source, printed
 from skypanel.domain.plan import Plan
 
 PLAN = Plan(UUID(int=3), "Standard", 1, 1.0, 1, 1, Decimal(1))
@@ -34,10 +34,12 @@ class LogsContract:
     async def test_a_line_has_a_time_and_says_who_wrote_it(self, logs, say):
         say("web.1", "serving")
         await logs.write(APP, "Release v2")
+        await logs.write(APP, "at=error", Source.ROUTER)
         time = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00"
-        first, second = sorted(await read(logs), key=lambda line: "api" in line)
+        first, second, third = sorted(await read(logs), key=lambda line: "api" in line or 2 * ("router" in line))
         assert re.fullmatch(rf"{time} app\[web\.1\]: serving", first)
         assert re.fullmatch(rf"{time} app\[api\]: Release v2", second)
+        assert re.fullmatch(rf"{time} skypanel\[router\]: at=error", third)
 
     async def test_apps_are_apart(self, logs, say):
         say("web.1", "mine")

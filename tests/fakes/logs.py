@@ -1,6 +1,7 @@
 import asyncio
 
 from skypanel.domain import terminal
+from skypanel.domain.log import Source
 
 MARK = "[skypanel] "  # how the platform's own lines begin in a dyno's output
 
@@ -24,8 +25,8 @@ class FakeLogs:
                 return
             await changed.wait()
 
-    async def write(self, app, text):
-        self.add(app, "api", text)
+    async def write(self, app, text, source=Source.API):
+        self.add(app, source.value, f"{MARK}{text}" if source is Source.ROUTER else text)
 
     async def append(self, app_id, lines, *, again=False):
         for line in lines:

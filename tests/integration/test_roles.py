@@ -40,7 +40,8 @@ ACCOUNT_PAGES = {
     "/account/passkeys/remove", "/account/sessions", "/account/sessions/end",
 }  # fmt: skip
 OTHER_PAGES = ACCOUNT_PAGES | {
-    "/internal/health", "/internal/traefik", "/nodes/agent/heartbeat", "/nodes/agent/slugs", "/nodes/agent/slugs/{digest}",
+    "/internal/health", "/internal/traefik", "/internal/http-errors",
+    "/nodes/agent/heartbeat", "/nodes/agent/slugs", "/nodes/agent/slugs/{digest}",
     "/nodes/agent/logs", "/nodes/agent/stops/{container}", "/nodes", "/", "/billing", "/plans",
     "/organizations", "/organizations/new",
     "/apps", "/apps/new", "/apps/new/check", "/changes", "/apps/{app}/changes",

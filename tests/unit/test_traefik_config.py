@@ -1,23 +1,23 @@
 from uuid import UUID
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skypanel.domain.routing import Route
-from skypanel.drivers.proxy.routes import dynamic_config, remembered
+from skypanel.domain.routing import HttpRules, Route
+from skypanel.drivers.proxy.routes import Servers, dynamic_config, remembered
 
 APP = UUID(int=1)
 NAME = f"app-{APP}"
 
 
-def http(*routes, ingress=""):
+def http(*routes, ingress="", certified=()):
     config = dynamic_config(
         routes,
         panel_host="skypanel.localhost",
-        web="127.0.0.1:7000",
         git_hosts=["localhost", "skypanel.localhost"],
-        git="127.0.0.1:7002",
-        ingress=ingress,
+        servers=Servers("127.0.0.1:7000", "127.0.0.1:7002", 8443, "a-token", ingress),
+        certified=certified,
     )
     return config["http"]
 
@@ -37,8 +37,13 @@ def test_an_app_has_one_router_and_one_middleware():
     assert to(config, NAME) == {
         "endpoints": ["10.0.0.1:5000", "10.0.0.5:5000"],
         "panel": "127.0.0.1:7000",
-        "cleans": False,
+        "token": "a-token",
         "ingress": False,
+        "firstByteMs": 600_000,
+        "idleMs": 600_000,
+        "redirected": [],
+        "httpsPort": 8443,
+        "hsts": "",
     }
 
 
@@ -62,7 +67,7 @@ def test_git_is_on_the_dashboards_host_and_the_bare_domain_and_before_both():
 
 def test_the_panels_own_paths_are_cleaned_and_those_of_apps_are_not():
     config = http(Route(APP, ("hello.localhost",), ("10.0.0.1:5000",)))
-    assert {name: to(config, name)["cleans"] for name in config["middlewares"]} == {NAME: False, "git": True, "panel": True}
+    assert {name: to(config, name).get("cleans", False) for name in config["middlewares"]} == {NAME: False, "git": True, "panel": True}
 
 
 def test_an_app_without_endpoints_is_left_to_the_fallback():
@@ -90,8 +95,24 @@ def test_on_a_swarm_the_ingress_leads_to_the_apps():
     config = http(
         Route(APP, ("hello.localhost",), ("10.0.0.1:5000",)), Route(UUID(int=2), ("stopped.localhost",), ()), ingress="127.0.0.1:7003"
     )
-    assert to(config, NAME) == {"endpoints": ["127.0.0.1:7003"], "panel": "127.0.0.1:7000", "cleans": False, "ingress": True}
+    assert (to(config, NAME)["endpoints"], to(config, NAME)["ingress"]) == (["127.0.0.1:7003"], True)
     assert set(config["middlewares"]) == {NAME, "git", "panel"}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "hosts"),
+    [(None, ["hello.example.com", "www.example.org"]), (True, ["hello.example.com", "www.example.org", "late.example.org"]), (False, [])],
+)
+def test_hosts_with_a_certificate_are_redirected_to_https_unless_an_app_wants_all_or_none(wanted, hosts):
+    names = ("hello.example.com", "www.example.org", "late.example.org")
+    route = Route(APP, names, ("10.0.0.1:5000",), HttpRules(https_redirect=wanted))
+    assert to(http(route, certified={"*.example.com", "www.example.org"}), NAME)["redirected"] == hosts
+
+
+def test_the_limits_and_hsts_of_an_app_are_in_its_middleware():
+    rules = HttpRules(first_byte_timeout_s=30, idle_timeout_s=55, hsts_max_age_s=86400)
+    config = to(http(Route(APP, ("hello.localhost",), ("10.0.0.1:5000",), rules)), NAME)
+    assert (config["firstByteMs"], config["idleMs"], config["hsts"]) == (30_000, 55_000, "max-age=86400")
 
 
 @given(st.text())

@@ -19,7 +19,7 @@ from uuid import UUID
 from skypanel.domain.app import App
 from skypanel.domain.errors import Unavailable
 from skypanel.domain.ids import AppId
-from skypanel.domain.log import KEPT_FILES, MAX_BYTES, LogLine
+from skypanel.domain.log import KEPT_FILES, MAX_BYTES, LogLine, Source
 from skypanel.domain.terminal import clean
 from skypanel.drivers.logs.watch import Watches
 from skypanel.ports.clock import Clock
@@ -29,7 +29,6 @@ BLOCK_BYTES = 64 * 1024
 # The maximum of an app's files together. The least recently written ones are deleted first.
 MAX_APP_BYTES = 200 * 1024**2
 MAX_APP_FILES = 500
-PLATFORM = "api"
 
 _APP = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -60,10 +59,10 @@ class FileLogs:
         """Return an app's files, or only those of a dyno such as web.1 or a type such as web."""
         return Folder(self._root / str(app_id), dyno)
 
-    async def write(self, app: App, text: str) -> None:
-        """Append a line of the platform about an app, as `app[api]`."""
-        line = f"{self._clock.now().isoformat(timespec='microseconds')} app[{PLATFORM}]: {clean(text)}"
-        await self._append(app.id, {PLATFORM: [line]}, again=False)
+    async def write(self, app: App, text: str, source: Source = Source.API) -> None:
+        """Append a line of the platform about an app, as `app[api]` or `skypanel[router]`."""
+        line = f"{self._clock.now().isoformat(timespec='microseconds')} {source.prefix}: {clean(text)}"
+        await self._append(app.id, {source: [line]}, again=False)
 
     async def append(self, app_id: AppId, lines: Sequence[LogLine], *, again: bool = False) -> None:
         """Append lines of an app's dynos. With `again`, some of them may be stored already and are skipped. Raises Unavailable."""

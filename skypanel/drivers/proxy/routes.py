@@ -4,7 +4,8 @@ The format is https://doc.traefik.io/traefik/reference/routing-configuration/.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from skypanel.domain.ids import AppId
@@ -28,11 +29,32 @@ _ENDPOINT = re.compile(r"[A-Za-z0-9.-]+:[0-9]{1,5}\Z")
 Json = dict[str, Any]
 
 
-def dynamic_config(routes: Sequence[Route], *, panel_host: str, web: str, git_hosts: Sequence[str], git: str, ingress: str = "") -> Json:
+@dataclass(frozen=True)
+class Servers:
+    """Where the proxy leads: the panel and its git server, and `ingress`, the proxy of the apps if it is another one (all host:port).
+
+    `token` authenticates the proxy at the panel. `https_port` is where visitors reach the proxy over HTTPS.
+    """
+
+    web: str
+    git: str
+    https_port: int
+    token: str = field(repr=False)
+    ingress: str = ""
+
+    @property
+    def panel(self) -> plugin.Panel:
+        """The panel as the plugin reaches it."""
+        return plugin.Panel(self.web, self.token)
+
+
+def dynamic_config(
+    routes: Sequence[Route], *, panel_host: str, git_hosts: Sequence[str], servers: Servers, certified: Collection[str] = ()
+) -> Json:
     """Return Traefik's dynamic configuration: routes of each app, git and the dashboard, and a fallback page for other hosts.
 
-    `web` and `git` are the panel's own servers (host:port). `ingress` is the proxy that leads to the apps, if it is another one.
-    Routes without endpoints, and malformed hosts or endpoints, are left out: one bad row must not break the others.
+    `certified` are the names that have a certificate that browsers trust. Routes without endpoints, and malformed hosts or endpoints, are
+    left out: one bad row must not break the others.
     """
     live = [route for route in routes if rule(route) and endpoints(route)]
     return {
@@ -44,16 +66,38 @@ def dynamic_config(routes: Sequence[Route], *, panel_host: str, web: str, git_ho
                 "fallback": {**_router(ALL, PANEL), "priority": _BELOW_ALL},
             },
             "middlewares": {
-                **{name(route.app_id): _to_app(route, web, ingress) for route in live},
-                "git": plugin.middleware([git], web, cleans=True),
-                PANEL: plugin.middleware([web], web, cleans=True),
+                **{name(route.app_id): _to_app(route, servers, certified) for route in live},
+                "git": plugin.middleware([servers.git], servers.panel, cleans=True),
+                PANEL: plugin.middleware([servers.web], servers.panel, cleans=True),
             },
         }
     }
 
 
-def _to_app(route: Route, web: str, ingress: str) -> Json:
-    return plugin.middleware([ingress], web, ingress=True) if ingress else plugin.middleware(endpoints(route), web)
+def _to_app(route: Route, servers: Servers, certified: Collection[str]) -> Json:
+    rules = route.rules
+    return plugin.middleware(
+        [servers.ingress] if servers.ingress else endpoints(route),
+        servers.panel,
+        ingress=bool(servers.ingress),
+        firstByteMs=round(rules.first_byte_timeout_s * 1000),
+        idleMs=round(rules.idle_timeout_s * 1000),
+        redirected=redirected(route, certified),
+        httpsPort=servers.https_port,
+        hsts=f"max-age={rules.hsts_max_age_s}" if rules.hsts_max_age_s else "",
+    )
+
+
+def redirected(route: Route, certified: Collection[str]) -> list[str]:
+    """Return the hosts of a route whose requests over HTTP are redirected to HTTPS."""
+    if route.rules.https_redirect is None:
+        return [host for host in route.hosts if is_certified(host, certified)]
+    return list(route.hosts) if route.rules.https_redirect else []
+
+
+def is_certified(host: str, certified: Collection[str]) -> bool:
+    """Whether one of the names of certificates is a host's: itself, or a wildcard (RFC 6125, 6.4.3)."""
+    return host in certified or f"*.{host.partition('.')[2]}" in certified
 
 
 def remembered(config: Json) -> Json:

@@ -154,7 +154,7 @@ def static_config(options: IngressOptions) -> Json:
         "entryPoints": {
             "web": plugin.entry_point(f":{HTTP_PORT}", options.trusted),
             "websecure": plugin.entry_point(f":{HTTPS_PORT}", options.trusted, tls=True),
-            "internal": {"address": f":{API_PORT}"},
+            "internal": {"address": f":{API_PORT}", "http": plugin.ALIASES},
         },
         "providers": providers,
         # It closes idle connections before servers do, and tries another task if one does not accept connections.

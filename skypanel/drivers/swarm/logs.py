@@ -14,7 +14,7 @@ from docker import APIClient
 from skypanel.domain.app import App
 from skypanel.domain.errors import NotFound, Unavailable
 from skypanel.domain.ids import AppId
-from skypanel.domain.log import LogLine, moment, printed
+from skypanel.domain.log import LogLine, Source, moment, printed
 from skypanel.drivers.docker.api import DockerApi
 from skypanel.drivers.logs.files import POLL_S, FileLogs, by_time
 from skypanel.drivers.swarm.services import Services
@@ -53,9 +53,9 @@ class DockerLogs:
                         yield line
                 await asyncio.sleep(POLL_S)
 
-    async def write(self, app: App, text: str) -> None:
-        """Append a line of the platform about an app, as `app[api]`."""
-        await self._files.write(app, text)
+    async def write(self, app: App, text: str, source: Source = Source.API) -> None:
+        """Append a line of the platform about an app, as `app[api]` or `skypanel[router]`."""
+        await self._files.write(app, text, source)
 
     async def append(self, app_id: AppId, lines: Sequence[LogLine], *, again: bool = False) -> None:
         """Append collected lines. With `again`, some of them may be stored already and are skipped."""

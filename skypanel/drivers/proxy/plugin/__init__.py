@@ -6,6 +6,7 @@ https://doc.traefik.io/traefik/reference/install-configuration/entrypoints/.
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ NAME = "forward"
 NO_SERVICE = "noop@internal"
 # The timeout for a request's headers, including the TLS handshake. Its body has none.
 HEADER_TIMEOUT = "20s"
+# Frameworks read X_Forwarded_For as X-Forwarded-For, which only a proxy may set.
+ALIASES = {"aliasHeadersStrategy": "delete"}
 STATIC = {"localPlugins": {NAME: {"moduleName": f"skypanel/{NAME}"}}}
 
 _FOLDER = f"plugins-local/src/skypanel/{NAME}"
@@ -35,9 +38,18 @@ def files() -> dict[str, str]:
     return {f"{_FOLDER}/forward.go": source, f"{_FOLDER}/.traefik.yml": json.dumps(_MANIFEST)}
 
 
-def middleware(endpoints: Sequence[str] = (), panel: str = "", *, cleans: bool = False, ingress: bool = False) -> Json:
-    """Return a middleware with the fields of `Config` in forward.go."""
-    return {"plugin": {NAME: {"endpoints": list(endpoints), "panel": panel, "cleans": cleans, "ingress": ingress}}}
+@dataclass(frozen=True)
+class Panel:
+    """The panel's web server (host:port), and the token that authenticates the proxy there."""
+
+    at: str
+    token: str = field(repr=False)
+
+
+def middleware(endpoints: Sequence[str] = (), panel: Panel | None = None, **options: Any) -> Json:  # noqa: ANN401 - JSON
+    """Return a middleware. `options` are further fields of `Config` in forward.go."""
+    told = {"panel": panel.at, "token": panel.token} if panel else {}
+    return {"plugin": {NAME: {"endpoints": list(endpoints), **told, **options}}}
 
 
 def entry_point(address: str, trusted: Sequence[str] = (), *, tls: bool = False) -> Json:
@@ -48,8 +60,7 @@ def entry_point(address: str, trusted: Sequence[str] = (), *, tls: bool = False)
         "forwardedHeaders": {"trustedIPs": list(trusted)},
         "http": {
             "sanitizePath": False,
-            # Frameworks read X_Forwarded_For as X-Forwarded-For, which only a proxy may set.
-            "aliasHeadersStrategy": "delete",
+            **ALIASES,
             **({"tls": {}} if tls else {}),
         },
     }

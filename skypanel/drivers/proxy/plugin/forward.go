@@ -1,15 +1,18 @@
 // Package forward forwards requests from Traefik to their servers: as the client sent them, with the headers that Heroku adds.
 //
-// Traefik interprets it (https://doc.traefik.io/traefik/extend/extend-traefik/) with Yaegi. Yaegi has one limit that matters
-// here: a value of a type of ours must be an interface before it goes into a struct of the standard library.
+// Traefik interprets it (https://doc.traefik.io/traefik/extend/extend-traefik/) with Yaegi. Yaegi has two limits that
+// matter here: a value of a type of ours must be an interface before it goes into a struct of the standard library, and fields
+// of our structs are assigned one by one.
 package forward
 
 import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -22,28 +25,48 @@ import (
 )
 
 const (
- // Servers close idle connections, commonly after 2 s at the earliest. We close first, so that no request goes out on a
- // connection that is about to end.
+	// Servers close idle connections, commonly after 2 s at the earliest. We close first, so that no request goes out on a
+	// connection that is about to end.
 	idleTime = 500 * time.Millisecond
 	dialTime = 3 * time.Second
 	pageTime = 2 * time.Second
- // A request's body up to this size is buffered, so that it can be sent again if nothing of it was sent.
+	// A request's body up to this size is buffered, so that it can be sent again if nothing of it was sent.
 	keptBytes = 64 * 1024
-	ownPaths  = "/.well-known/skypanel/"
-	lastWord  = "<!doctype html><title>Not available</title><h1>Not available</h1>" +
+	// Challenges of certificate authorities, which ask over HTTP (RFC 8555, 8.3).
+	challenges = "/.well-known/acme-challenge/"
+	errorsPath = "/internal/http-errors"
+	exchangeOf = "skypanel/exchange"
+	// What precedes the code in an error of the ingress.
+	ingressPrefix = "ingress: "
+	lastWord   = "<!doctype html><title>Not available</title><h1>Not available</h1>" +
 		"<p>What is asked for cannot be reached right now. Try again in some seconds.</p>\n"
+)
+
+// The codes of errors (https://devcenter.heroku.com/articles/error-codes).
+const (
+	firstByteTimeout = "H12"
+	closedEarly      = "H13"
+	idleTimeout      = "H15"
+	malformed        = "H17"
+	interrupted      = "H18"
+	connectTimeout   = "H19"
+	refused          = "H21"
 )
 
 // Valid request ids (https://devcenter.heroku.com/articles/http-request-id).
 var requestId = regexp.MustCompile(`^[A-Za-z0-9+/=-]{20,200}$`)
 
-// The bodies of a Swarm ingress's own errors. Apps send such a body only with a content type.
-var ingressSays = map[string]bool{
-	"Bad Gateway":           true,
-	"Gateway Timeout":       true,
-	"Internal Server Error": true,
-	"no available server\n": true,
+// The bodies of a Swarm ingress's own errors, and their codes. Apps send such a body only with a content type.
+var ingressSays = map[string]string{
+	"Bad Gateway":           closedEarly,
+	"Gateway Timeout":       connectTimeout,
+	"Internal Server Error": closedEarly,
+	"no available server\n": refused,
 }
+
+// What only a proxy may say of a request.
+var proxysOwn = []string{"X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Proto", "X-Real-Ip", "Forwarded", "Via",
+	"X-Forwarded-Ssl", "X-Forwarded-Server", "X-Request-Id", "X-Request-Start"}
 
 var dialer = &net.Dialer{Timeout: dialTime, KeepAlive: 30 * time.Second}
 
@@ -61,15 +84,26 @@ var pages = &http.Client{Transport: transport, Timeout: pageTime}
 
 // Config is the configuration of one of Traefik's routers.
 type Config struct {
- // The servers, as host:port, in round robin. If there are none, Traefik's own service answers.
+	// The servers, as host:port, in round robin. If there are none, Traefik's own service answers.
 	Endpoints []string `json:"endpoints,omitempty"`
- // The panel, as host:port. It has the page for a visitor if no server answers.
+	// The panel, as host:port, and what authenticates the proxy there. It has the page for a visitor if no server answers,
+	// and logs errors.
 	Panel string `json:"panel,omitempty"`
- // Whether this is a part of the panel: dot segments and empty segments are removed from its paths, and it closes no
- // connection early.
+	Token string `json:"token,omitempty"`
+	// Whether this is a part of the panel: dot segments and empty segments are removed from its paths, and it closes no
+	// connection early.
 	Cleans bool `json:"cleans,omitempty"`
- // Whether the server is the ingress of a Swarm, which sends its own errors if no dyno answers.
+	// Whether the server is the ingress of a Swarm, which sends its own errors if no dyno answers.
 	Ingress bool `json:"ingress,omitempty"`
+	// How long a server may take to begin its answer after the request, and how long both sides may then be silent, in
+	// milliseconds. 0 is no limit.
+	FirstByteMs int64 `json:"firstByteMs,omitempty"`
+	IdleMs      int64 `json:"idleMs,omitempty"`
+	// The hosts whose requests over HTTP are redirected to the port of HTTPS. `*.` in front stands for any label.
+	Redirected []string `json:"redirected,omitempty"`
+	HttpsPort  int      `json:"httpsPort,omitempty"`
+	// The value of Strict-Transport-Security (RFC 6797) where a server sends none.
+	Hsts string `json:"hsts,omitempty"`
 }
 
 // CreateConfig returns the default configuration.
@@ -82,22 +116,212 @@ func New(_ context.Context, next http.Handler, config *Config, _ string) (http.H
 	}
 	var balanced http.RoundTripper = &balancer{endpoints: config.Endpoints}
 	proxy := &httputil.ReverseProxy{
-		Rewrite:       func(request *httputil.ProxyRequest) { rewrite(request, config.Cleans) },
-		Transport:     balanced,
-		FlushInterval: -1,
-		ErrorHandler:  func(w http.ResponseWriter, r *http.Request, _ error) { sayWhy(w, r, config.Panel) },
-	}
-	if config.Ingress {
-		proxy.ModifyResponse = refuseIngress
+		Rewrite:        func(request *httputil.ProxyRequest) { rewrite(request, config.Cleans) },
+		Transport:      balanced,
+		FlushInterval:  -1,
+		ModifyResponse: func(response *http.Response) error { return received(response, config) },
+		ErrorHandler:   func(w http.ResponseWriter, r *http.Request, err error) { sayWhy(w, r, err) },
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		bePatient(r)
-		if r.Method == http.MethodConnect {
+		if secure := overHttps(r, config); secure != "" {
+			redirect(w, r, secure)
+		} else if r.Method == http.MethodConnect {
 			w.WriteHeader(http.StatusMethodNotAllowed)
 		} else if config.Cleans || keepBody(r) == nil {
-			proxy.ServeHTTP(w, r)
+			forward(proxy, w, r, config)
 		}
 	}), nil
+}
+
+// forward forwards one request, and ends it when it exceeds a limit.
+func forward(proxy *httputil.ReverseProxy, w http.ResponseWriter, r *http.Request, config *Config) {
+	ctx, cancel := context.WithCancel(r.Context())
+	e := &exchange{config: config, client: r.Context(), cancel: cancel, began: time.Now()}
+	r = r.WithContext(context.WithValue(ctx, exchangeOf, e))
+	e.request = r
+	e.watch()
+	defer e.end()
+	proxy.ServeHTTP(w, r)
+	e.completed = true
+}
+
+// exchange is a request and its response on their way.
+type exchange struct {
+	config    *Config
+	request   *http.Request
+	client    context.Context
+	cancel    context.CancelFunc
+	began     time.Time
+	endpoint  string
+	fwd       string
+	id        string
+	timer     *time.Timer
+	sent      *io.LimitedReader
+	got       *io.LimitedReader
+	streamed  atomic.Int64
+	answered  atomic.Bool
+	expired   atomic.Bool
+	completed bool
+	seen      int64
+	quiet     time.Time
+}
+
+// watch begins to count bytes and time, if there are limits.
+func (e *exchange) watch() {
+	if e.config.FirstByteMs <= 0 || e.config.IdleMs <= 0 {
+		return
+	}
+	e.quiet = e.began
+	wait := e.limit()
+	if e.request.Body != nil && e.request.ContentLength != 0 {
+		// The library's own reader counts: one of ours would be interpreted at each read.
+		e.sent = &io.LimitedReader{R: e.request.Body, N: math.MaxInt64}
+		e.request.Body = io.NopCloser(e.sent)
+		wait /= 4
+	}
+	e.timer = time.AfterFunc(wait, func() { e.tick() })
+}
+
+func (e *exchange) limit() time.Duration {
+	if e.answered.Load() {
+		return time.Duration(e.config.IdleMs) * time.Millisecond
+	}
+	return time.Duration(e.config.FirstByteMs) * time.Millisecond
+}
+
+// progress returns a number that grows with each byte in either direction.
+func (e *exchange) progress() int64 {
+	moved := e.streamed.Load()
+	for _, reader := range []*io.LimitedReader{e.sent, e.got} {
+		if reader != nil {
+			moved += math.MaxInt64 - reader.N
+		}
+	}
+	if e.answered.Load() {
+		moved++
+	}
+	return moved
+}
+
+// tick ends the exchange if nothing has moved for as long as its limit, and else looks again.
+func (e *exchange) tick() {
+	limit, moved := e.limit(), e.progress()
+	if moved != e.seen {
+		e.seen = moved
+		e.quiet = time.Now()
+	} else if time.Since(e.quiet) >= limit {
+		e.expired.Store(true)
+		if e.answered.Load() {
+			tell(e, idleTimeout)
+		}
+		e.cancel()
+		return
+	}
+	e.timer.Reset(limit / 4)
+}
+
+// end frees what the exchange holds. A response that was cut off is logged.
+func (e *exchange) end() {
+	if e.timer != nil {
+		e.timer.Stop()
+	}
+	isCut := !e.completed && e.answered.Load() && !e.expired.Load() && e.client.Err() == nil
+	e.cancel()
+	if isCut {
+		tell(e, interrupted)
+	}
+}
+
+// counted is the stream of an upgraded connection, such as a WebSocket's.
+type counted struct {
+	stream io.ReadWriteCloser
+	e      *exchange
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.stream.Read(p)
+	c.e.streamed.Add(int64(n))
+	return n, err
+}
+
+func (c *counted) Write(p []byte) (int, error) {
+	n, err := c.stream.Write(p)
+	c.e.streamed.Add(int64(n))
+	return n, err
+}
+
+func (c *counted) Close() error { return c.stream.Close() }
+
+// received checks a response's beginning, and begins to watch the rest.
+func received(response *http.Response, config *Config) error {
+	if config.Ingress {
+		if err := refuseIngress(response); err != nil {
+			return err
+		}
+	}
+	e, ok := response.Request.Context().Value(exchangeOf).(*exchange)
+	if ok && e.timer != nil {
+		if stream, isUpgraded := response.Body.(io.ReadWriteCloser); isUpgraded && response.StatusCode == http.StatusSwitchingProtocols {
+			var both io.ReadWriteCloser = &counted{stream: stream, e: e}
+			response.Body = both
+		} else {
+			// Its end closes nothing: that the exchange is cancelled does.
+			e.got = &io.LimitedReader{R: response.Body, N: math.MaxInt64}
+			response.Body = io.NopCloser(e.got)
+		}
+	}
+	if ok {
+		e.answered.Store(true)
+		if e.timer != nil {
+			e.timer.Reset(e.limit() / 4)
+		}
+	}
+	if config.Hsts != "" && isSecure(response.Request) && response.Header.Get("Strict-Transport-Security") == "" {
+		response.Header.Set("Strict-Transport-Security", config.Hsts)
+	}
+	return nil
+}
+
+// isSecure says whether the visitor came over TLS, to us or to a trusted proxy in front.
+func isSecure(r *http.Request) bool {
+	scheme := r.Header.Get("X-Forwarded-Proto")
+	return scheme == "https" || scheme == "wss"
+}
+
+// overHttps returns the URL to which a request is redirected, or nothing.
+func overHttps(r *http.Request, config *Config) string {
+	if len(config.Redirected) == 0 || isSecure(r) || strings.HasPrefix(r.URL.Path, challenges) {
+		return ""
+	}
+	host := r.Host
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	_, parent, _ := strings.Cut(host, ".")
+	for _, name := range config.Redirected {
+		if name != host && name != "*."+parent {
+			continue
+		}
+		if config.HttpsPort != 443 {
+			host += ":" + strconv.Itoa(config.HttpsPort)
+		}
+		if strings.HasPrefix(r.RequestURI, "/") {
+			return "https://" + host + r.RequestURI
+		}
+		return "https://" + host + r.URL.RequestURI()
+	}
+	return ""
+}
+
+func redirect(w http.ResponseWriter, r *http.Request, to string) {
+	w.Header().Set("Location", to)
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		w.WriteHeader(http.StatusMovedPermanently)
+	} else {
+		w.WriteHeader(http.StatusPermanentRedirect)
+	}
 }
 
 // bePatient makes the server's timeout for a whole request a timeout for its headers only. A body may take any time.
@@ -137,13 +361,16 @@ func keepBody(r *http.Request) error {
 
 func rewrite(request *httputil.ProxyRequest, cleans bool) {
 	in, out := request.In, request.Out
+	for _, name := range proxysOwn {
+		delete(out.Trailer, name)
+	}
 	if cleans {
 		out.URL = in.URL.JoinPath()
 	} else {
 		out.URL = asSent(in)
 	}
 	out.URL.Scheme = "http"
- // Traefik ensures that these are its own or a trusted proxy's.
+	// Traefik ensures that these are its own or a trusted proxy's.
 	for _, name := range []string{"X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"} {
 		if values := in.Header[name]; len(values) > 0 {
 			out.Header[name] = values
@@ -152,13 +379,18 @@ func rewrite(request *httputil.ProxyRequest, cleans bool) {
 	if address, _, err := net.SplitHostPort(in.RemoteAddr); err == nil {
 		out.Header["X-Forwarded-For"] = joined(in.Header["X-Forwarded-For"], address)
 	}
- // Traefik does not remove it, and some frameworks trust it.
+	// Traefik does not remove the one, and some frameworks trust it; it adds the other, which is the name of this machine.
 	delete(out.Header, "X-Forwarded-Ssl")
+	delete(out.Header, "X-Forwarded-Server")
 	if !requestId.MatchString(in.Header.Get("X-Request-Id")) {
 		out.Header["X-Request-Id"] = []string{newId()}
 	}
 	out.Header["X-Request-Start"] = []string{strconv.FormatInt(time.Now().UnixMilli(), 10)}
 	out.Header["Via"] = joined(in.Header["Via"], strings.TrimPrefix(in.Proto, "HTTP/")+" skypanel")
+	if e, ok := in.Context().Value(exchangeOf).(*exchange); ok {
+		e.fwd = out.Header.Get("X-Forwarded-For")
+		e.id = out.Header.Get("X-Request-Id")
+	}
 }
 
 // joined returns the values of a header as one value, with another at its end.
@@ -172,7 +404,7 @@ func joined(values []string, last string) []string {
 // asSent returns a URL with the path and query exactly as the client sent them.
 func asSent(r *http.Request) *url.URL {
 	path, query, asks := strings.Cut(r.RequestURI, "?")
- // Go writes an opaque URL that begins with two slashes with a scheme.
+	// Go writes an opaque URL that begins with two slashes with a scheme.
 	if strings.HasPrefix(path, "/") && !strings.HasPrefix(path, "//") {
 		return &url.URL{Opaque: r.RequestURI}
 	}
@@ -198,8 +430,12 @@ func (b *balancer) RoundTrip(request *http.Request) (*http.Response, error) {
 	if count > 1 && request.Body != nil {
 		request.Body = io.NopCloser(request.Body)
 	}
+	e, isWatched := request.Context().Value(exchangeOf).(*exchange)
 	for tried := uint64(0); ; tried++ {
 		request.URL.Host = b.endpoints[(first+tried)%count]
+		if isWatched {
+			e.endpoint = request.URL.Host
+		}
 		response, err := transport.RoundTrip(request)
 		if err == nil || tried+1 == count || !isUnreachable(err) {
 			return response, err
@@ -221,26 +457,44 @@ func refuseIngress(response *http.Response) error {
 		return nil
 	}
 	body, err := io.ReadAll(response.Body)
-	if err == nil && ingressSays[string(body)] {
-		return fmt.Errorf("the ingress finds nobody")
+	if code := ingressSays[string(body)]; err == nil && code != "" {
+		return fmt.Errorf("%s%s", ingressPrefix, code)
 	}
 	response.Body.Close()
 	response.Body = io.NopCloser(bytes.NewReader(body))
 	return err
 }
 
-// sayWhy answers with the panel's page about the requested host, or with our own if the panel does not answer either.
-func sayWhy(w http.ResponseWriter, r *http.Request, panel string) {
-	if r.Context().Err() != nil {
+// codeOf returns the code of an error before a response.
+func codeOf(err error, e *exchange) string {
+	text := err.Error()
+	if e.expired.Load() {
+		return firstByteTimeout
+	}
+	if code, isIngress := strings.CutPrefix(text, ingressPrefix); isIngress {
+		return code
+	}
+	if isUnreachable(err) {
+		if err.(*net.OpError).Timeout() {
+			return connectTimeout
+		}
+		return refused
+	}
+	if strings.Contains(text, "malformed") {
+		return malformed
+	}
+	return closedEarly
+}
+
+// sayWhy answers with the panel's page about the error, or with our own if the panel does not answer either.
+func sayWhy(w http.ResponseWriter, r *http.Request, err error) {
+	e, ok := r.Context().Value(exchangeOf).(*exchange)
+	if ok && e.client.Err() != nil {
 		return // the client has gone
 	}
-	path, _, _ := strings.Cut(r.RequestURI, "?")
-	if !strings.HasPrefix(path, ownPaths) {
-		path = "/"
-	}
-	if page := ask(panel, r.Host, path); page != nil {
-		defer page.Body.Close()
-		if path != "/" || page.StatusCode == http.StatusServiceUnavailable {
+	if ok {
+		if page := ask(e, codeOf(err, e)); page != nil {
+			defer page.Body.Close()
 			for name, values := range page.Header {
 				w.Header()[name] = values
 			}
@@ -256,16 +510,38 @@ func sayWhy(w http.ResponseWriter, r *http.Request, panel string) {
 	io.WriteString(w, lastWord)
 }
 
-// ask returns the panel's answer for a host, or nil.
-func ask(panel, host, path string) *http.Response {
-	request, err := http.NewRequest(http.MethodGet, "http://"+panel, nil)
+// tell tells the panel of an error after a response began, for the app's log.
+func tell(e *exchange, code string) {
+	go func() {
+		if answer := ask(e, code); answer != nil {
+			answer.Body.Close()
+		}
+	}()
+}
+
+// ask tells the panel of an error, and returns its page for the visitor, or nil.
+func ask(e *exchange, code string) *http.Response {
+	r := e.request
+	told, err := json.Marshal(map[string]string{
+		"code": code, "host": r.Host, "method": r.Method, "path": r.RequestURI, "request_id": e.id, "fwd": e.fwd, "endpoint": e.endpoint,
+		"protocol": r.Header.Get("X-Forwarded-Proto"), "accept": r.Header.Get("Accept"),
+		"service_ms": strconv.FormatInt(time.Since(e.began).Milliseconds(), 10),
+	})
 	if err != nil {
 		return nil
 	}
-	request.URL.Path = path
-	request.Host = host
+	request, err := http.NewRequest(http.MethodPost, "http://"+e.config.Panel+errorsPath, bytes.NewReader(told))
+	if err != nil {
+		return nil
+	}
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("X-SkyPanel-Proxy-Token", e.config.Token)
 	response, err := pages.Do(request)
 	if err != nil {
+		return nil
+	}
+	if response.StatusCode != http.StatusServiceUnavailable && response.StatusCode != http.StatusNoContent {
+		response.Body.Close()
 		return nil
 	}
 	return response

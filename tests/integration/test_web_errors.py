@@ -1,0 +1,155 @@
+"""Answers for requests that no dyno answered: to visitors, and in the app's log."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import update
+
+from skypanel.domain.manifest import DynoState
+from skypanel.domain.routing import PROXY_TOKEN_HEADER
+from skypanel.flow import maintenance, scale
+from skypanel.store import domains, routes
+from skypanel.store.tables.domains import domains as table
+from tests.fixtures.web import TOKEN
+from web.http_errors import RECENT
+
+AT = {"Host": "hello.localhost:8080"}
+BROWSER = AT | {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+TOLD = {
+    "code": "H12", "method": "GET", "host": "hello.localhost:8080", "path": '/a?b="c"', "request_id": "an-id-of-twenty-letters",
+    "fwd": "198.51.100.7", "endpoint": "", "protocol": "https", "accept": "text/html", "service_ms": "600012",
+}  # fmt: skip
+PROXY = {"Host": "127.0.0.1:7000", PROXY_TOKEN_HEADER: TOKEN}
+
+
+def tell(client, headers=PROXY, **told):
+    return client.post("/internal/http-errors", json=TOLD | told, headers=headers)
+
+
+def change_dynos(stage, state):
+    stage.panel.scheduler.running = {key: replace(dyno, state=state) for key, dyno in stage.panel.scheduler.running.items()}
+
+
+async def router_lines(stage, app):
+    return [line.partition("]: ")[2] async for line in stage.panel.logs.read(app) if "skypanel[router]" in line]
+
+
+async def test_an_error_that_the_proxy_reports_is_in_the_apps_log_and_is_explained_to_the_visitor(client, stage, app):
+    (web,) = await stage.panel.scheduler.dynos(app.id)
+    response = await tell(client, endpoint=web.endpoint)
+    assert (response.status, response.headers["Retry-After"], response.headers["Cache-Control"]) == (503, "5", "no-store")
+    page = await response.text()
+    assert "This app took too long to respond" in page
+    assert "Error H12" in page
+    assert "an-id-of-twenty-letters" in page
+    (line,) = await router_lines(stage, app)
+    assert line == (
+        r'at=error code=H12 desc="Request timeout" method=GET path="/a?b=\"c\"" host=hello.localhost:8080 '
+        'request_id=an-id-of-twenty-letters fwd="198.51.100.7" dyno=web.1 connect= service=600012ms status=503 bytes=0 protocol=https'
+    )
+
+
+@pytest.mark.parametrize("headers", [{"Host": "127.0.0.1:7000"}, PROXY | {PROXY_TOKEN_HEADER: "another"}, PROXY | AT])
+async def test_only_the_proxy_reports_errors(client, stage, app, headers):
+    response = await tell(client, headers)
+    assert response.status in {404, 503}
+    assert not [line for line in await router_lines(stage, app) if "H12" in line]
+
+
+async def test_an_error_after_the_response_began_is_logged_only(client, stage, app):
+    for code in ("H15", "H18"):
+        response = await tell(client, code=code)
+        assert (response.status, await response.read()) == (204, b"")
+    assert [line.split()[1] for line in await router_lines(stage, app)] == ["code=H15", "code=H18"]
+
+
+async def test_why_no_dyno_answered_is_in_the_code(client, stage, app):
+    expected = {
+        ("H21", DynoState.CRASHED): "H10", ("H21", DynoState.STARTING): "H20", ("H21", DynoState.UP): "H21",
+        ("H21", DynoState.STOPPING): "H14", ("H13", DynoState.UP): "H13", ("H13", DynoState.CRASHED): "H10",
+        ("H12", DynoState.CRASHED): "H12", ("H77", DynoState.UP): "H99",
+    }  # fmt: skip
+    for (code, state), shown in expected.items():
+        client.app[RECENT].of.clear()
+        change_dynos(stage, state)
+        assert f"Error {shown}<" in (await (await tell(client, code=code, request_id="")).text())
+        assert f"code={shown} " in (await router_lines(stage, app))[-1]
+
+
+async def test_an_app_that_nothing_leads_to_says_why_in_a_code_and_no_commands(client, stage, app):
+    async def code(path="/any/path"):
+        response = await client.post(path, headers=BROWSER)
+        assert response.status == 503
+        assert int(response.headers["Retry-After"]) > 0
+        page = await response.text()
+        assert "skypanel" not in page.lower()
+        return page.partition("Error ")[2][:3]
+
+    async def found(state):
+        client.app[RECENT].of.clear()
+        change_dynos(stage, state)
+        return await code()
+
+    async with stage.panel.transaction() as conn:
+        await routes.put(conn, app.id, ["hello.localhost"], [])
+    assert [await found(state) for state in (DynoState.CRASHED, DynoState.STARTING, DynoState.UP)] == ["H10", "H20", "H20"]
+    await maintenance.switch(stage.panel, app, stage.admin, on=True)
+    # The panel's own paths are the app's on its host.
+    assert (await code(), await code("/internal/health")) == ("H80", "H80")
+    await maintenance.switch(stage.panel, app, stage.admin, on=False)
+    await scale.scale(stage.panel, app, {"web": 0}, stage.admin)
+    assert await found(DynoState.UP) == "H14"
+    assert {line.split()[0] for line in await router_lines(stage, app)} == {"at=error"}
+
+
+async def test_an_app_without_a_release_is_blank(client, stage):
+    await stage.app()
+    page = await (await client.get("/", headers=BROWSER)).text()
+    assert "There is nothing here yet" in page
+    assert "Error H81" in page
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        ("text/html", "text/html"), ("application/json", "application/json"), ("application/vnd.api+json", "application/json"),
+        ("*/*", "text/plain"), ("", "text/plain"), ("image/avif,image/*", "text/plain"),
+    ],
+)  # fmt: skip
+async def test_a_client_gets_the_form_that_it_asks_for(client, stage, accept, kind):
+    await stage.app()
+    for at, code in (("hello", "H81"), ("nobody", "not_found")):
+        response = await client.get("/", headers={"Host": f"{at}.localhost", "Accept": accept})
+        assert response.content_type == kind
+        if kind == "application/json":
+            assert json.loads(await response.text())["id"] == code
+        if kind == "text/html":
+            assert "style-src 'unsafe-inline'" in response.headers["Content-Security-Policy"]
+
+
+async def test_a_flood_of_errors_does_not_flood_the_log_nor_the_engine(client, stage, app):
+    asked = []
+    of = stage.panel.scheduler.dynos
+
+    async def dynos(app_id=None):
+        asked.append(app_id)
+        return await of(app_id)
+
+    stage.panel.scheduler.dynos = dynos
+    for _ in range(30):
+        assert (await tell(client)).status == 503
+    assert len(asked) < 10
+    assert len(await router_lines(stage, app)) < 30
+
+
+async def test_a_verified_domain_has_its_apps_errors(client, stage, app):
+    now = stage.panel.clock.now()
+    async with stage.panel.transaction() as conn:
+        for name in ("www.example.com", "claimed.example.com", "*.example.org"):
+            domain = await domains.add(conn, app.id, name, "a-token", account_id=stage.admin.id, at=now)
+            if name != "claimed.example.com":
+                await conn.execute(update(table).where(table.c.id == domain.id).values(verified_at=now))
+    statuses = {host: (await client.get("/", headers={"Host": host})).status for host in ("www.example.com", "a.example.org")}
+    assert statuses == {"www.example.com": 503, "a.example.org": 503}
+    assert (await client.get("/", headers={"Host": "claimed.example.com"})).status == 404

@@ -1,0 +1,133 @@
+"""Answers for requests that no dyno answered: the page that a visitor gets, and the line in the app's log."""
+
+import asyncio
+import hmac
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+
+from aiohttp import web
+
+from skypanel.domain.app import App
+from skypanel.domain.errors import NotFound, SkyPanelError
+from skypanel.domain.http_errors import AFTER_RESPONSE, FailedRequest, Form, HttpError, form_of
+from skypanel.domain.ids import AppId
+from skypanel.domain.manifest import Dyno
+from skypanel.domain.routing import PROXY_TOKEN_HEADER
+from skypanel.flow import domains, http_errors
+from skypanel.ports.panel import Panel
+from web.keys import PANEL, SETTINGS, host
+from web.rendering import render
+
+# How long the dynos of an app are not looked up again: errors may come by the thousand.
+KNOWN_S = 1.0
+MAX_LINES_PER_S = 10
+# Pages of errors are on apps' own hosts, so they load nothing.
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Recent:
+    """What is remembered of one app for a second: its dynos, and how many lines its log got."""
+
+    since: float
+    dynos: asyncio.Task[Sequence[Dyno]]
+    lines: int = 0
+
+
+@dataclass
+class RecentErrors:
+    """What is remembered of apps with errors in the last second."""
+
+    of: dict[AppId, Recent] = field(default_factory=dict)
+
+    def at(self, panel: Panel, app: App) -> Recent:
+        """Return what is remembered of an app. Looks its dynos up if that is too old."""
+        now = asyncio.get_running_loop().time()
+        self.of = {app_id: recent for app_id, recent in self.of.items() if now - recent.since < KNOWN_S}
+        if app.id not in self.of:
+            self.of[app.id] = Recent(now, asyncio.create_task(_dynos(panel, app)))
+        return self.of[app.id]
+
+
+RECENT = web.AppKey("recent_errors", RecentErrors)
+
+
+async def report(request: web.Request) -> web.StreamResponse:
+    """Log an error that the proxy reports, and answer with the page for the visitor."""
+    token = request.headers.get(PROXY_TOKEN_HEADER, "")
+    if not hmac.compare_digest(token.encode(errors="surrogateescape"), request.app[SETTINGS].traefik_token.encode()):
+        raise NotFound("There is nothing at this URL.")
+    told = await request.json()
+    failed = FailedRequest(**{each.name: str(told.get(each.name, "")) for each in fields(FailedRequest)})
+    app = await domains.app_at(request.app[PANEL], failed.host.partition(":")[0].lower())
+    if app is None:
+        raise NotFound("There is no app here.")
+    answer = await of_app(request, app, failed)
+    return web.Response(status=204) if failed.code in AFTER_RESPONSE else answer
+
+
+async def of_visitor(request: web.Request) -> web.Response:
+    """Answer a visitor of a host that leads to no dyno."""
+    at, accept = host(request), request.headers.get("Accept", "")
+    app = await domains.app_at(request.app[PANEL], at)
+    if app is None:
+        return shown(404, "There is no app here", f"No app is deployed at {at}.", form=form_of(accept))
+    failed = FailedRequest(
+        code="",
+        method=request.method,
+        host=request.host,
+        path=request.rel_url.raw_path_qs,
+        request_id=request.headers.get("X-Request-Id", ""),
+        fwd=request.headers.get("X-Forwarded-For", ""),
+        protocol=request.headers.get("X-Forwarded-Proto", ""),
+        accept=accept,
+    )
+    return await of_app(request, app, failed)
+
+
+async def of_app(request: web.Request, app: App, failed: FailedRequest) -> web.Response:
+    """Return the answer to a request that failed, and log it."""
+    panel = request.app[PANEL]
+    recent = request.app[RECENT].at(panel, app)
+    dynos = await asyncio.shield(recent.dynos)
+    error = await http_errors.explain(panel, app, failed, dynos)
+    recent.lines += 1
+    if recent.lines <= MAX_LINES_PER_S:
+        await _log(panel, app, error, failed, dynos)
+    return page(error, failed)
+
+
+def page(error: HttpError, failed: FailedRequest) -> web.Response:
+    """Return the platform's own answer for an error."""
+    answer = shown(503, error.title, error.text, code=error.code, request_id=failed.request_id, form=form_of(failed.accept))
+    answer.headers["Retry-After"] = str(error.retry_after_s)
+    return answer
+
+
+def shown(status: int, title: str, text: str, *, code: str = "", request_id: str = "", form: Form = Form.HTML) -> web.Response:
+    """Return an answer in the form that a client asks for."""
+    headers = {"Cache-Control": "no-store"}
+    if form is Form.JSON:
+        return web.json_response({"id": code or "not_found", "message": f"{title}. {text}"}, status=status, headers=headers)
+    if form is Form.TEXT:
+        return web.Response(text=f"{title}. {text}\n", status=status, headers=headers)
+    body = render("error", title=title, text=text, code=code, request_id=request_id)
+    return web.Response(text=body, status=status, content_type="text/html", headers=headers | {"Content-Security-Policy": POLICY})
+
+
+async def _dynos(panel: Panel, app: App) -> Sequence[Dyno]:
+    try:
+        return await panel.scheduler.dynos(app.id)
+    except SkyPanelError as error:
+        log.warning("The dynos of %s are unknown: %s", app.name, error)
+        return ()
+
+
+async def _log(panel: Panel, app: App, error: HttpError, failed: FailedRequest, dynos: Sequence[Dyno]) -> None:
+    try:
+        await http_errors.log(panel, app, error, failed, dynos)
+    except SkyPanelError:
+        log.exception("An error of %s is not in its log", app.name)
