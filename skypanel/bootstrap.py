@@ -31,6 +31,7 @@ from skypanel.ports.mail import Mailer
 from skypanel.ports.nodes import Machines, Swarm
 from skypanel.ports.objects import Objects
 from skypanel.ports.panel import Panel
+from skypanel.ports.receivers import Receivers
 from skypanel.ports.remotes import Remotes
 from skypanel.ports.runtimes import Runtimes
 from skypanel.ports.sign_in import OneTimeCodes, Passkeys
@@ -80,6 +81,7 @@ async def open_panel(settings: Settings) -> AsyncIterator[Panel]:
             load_codes=_load_codes,
             load_passkeys=_load_passkeys,
             load_machines=_load_machines,
+            load_receivers=_load_receivers,
             load_remotes=partial(_load_remotes, settings),
             load_runtimes=partial(_load_runtimes, settings),
             load_swarm=partial(_load_swarm, settings),
@@ -192,6 +194,12 @@ def _load_machines() -> Machines:
     from skypanel.drivers.ssh.machines import SshMachines
 
     return SshMachines()
+
+
+def _load_receivers() -> Receivers:
+    from skypanel.drivers.webhooks.receivers import HttpReceivers
+
+    return HttpReceivers()
 
 
 def _load_remotes(settings: Settings) -> Remotes:

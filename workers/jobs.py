@@ -5,14 +5,28 @@ from collections.abc import Callable, Mapping
 
 from celery import Celery
 
-from skypanel.flow import billing, build, certificates, domain_checks, garbage, mail, provision, reconcile, rollout, storage, watch
+from skypanel.flow import (
+    billing,
+    build,
+    certificates,
+    domain_checks,
+    garbage,
+    mail,
+    provision,
+    reconcile,
+    rollout,
+    storage,
+    watch,
+    webhooks,
+)
 from skypanel.ports.panel import Panel
 from workers.process import Job, PanelProcess
 
-# `move_objects`, `send_mails` and `check_domains` share their queue with jobs that builds and rollouts wait for, so each run is short.
+# These share their queue with jobs that builds and rollouts wait for, so each run is short.
 MOVE_S = 5.0
 MAIL_S = 5.0
 DOMAINS_S = 4.0
+WEBHOOKS_S = 5.0
 
 
 async def _expire_builds(panel: Panel, _worker: str) -> None:
@@ -54,6 +68,11 @@ async def _check_domains(panel: Panel, _worker: str) -> None:
     await domain_checks.check_due(panel, lambda: time.monotonic() > until)
 
 
+async def _send_webhooks(panel: Panel, _worker: str) -> None:
+    until = time.monotonic() + WEBHOOKS_S
+    await webhooks.deliver(panel, lambda: time.monotonic() > until)
+
+
 async def _bill(panel: Panel, _worker: str) -> None:
     await billing.bill(panel)
 
@@ -73,6 +92,7 @@ JOBS: Mapping[str, Job] = {
     "send_mails": _send_mails,
     "check_domains": _check_domains,
     "order_certificates": certificates.work,
+    "send_webhooks": _send_webhooks,
 }
 
 

@@ -16,6 +16,7 @@ EVERY_S = {
     "wake": 5.0,
     "send_mails": 5.0,
     "check_domains": 5.0,
+    "send_webhooks": 5.0,
     "reconcile": 10.0,
     "move_objects": 15.0,
     "remove_orphans": 30.0,

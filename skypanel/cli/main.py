@@ -89,6 +89,12 @@ def _stack() -> Loaded:
     return stack.COMMANDS
 
 
+def _webhooks() -> Loaded:
+    from skypanel.cli import webhooks
+
+    return webhooks.COMMANDS
+
+
 # Modules are imported when their command runs: `up` runs as long as the panel and must stay small.
 MODULES: Mapping[Callable[[], Loaded], tuple[str, ...]] = {
     _up: ("up",),
@@ -142,6 +148,7 @@ MODULES: Mapping[Callable[[], Loaded], tuple[str, ...]] = {
         "passwd",
     ),
     _stack: ("stack",),
+    _webhooks: ("webhooks",),
 }
 
 

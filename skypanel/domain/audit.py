@@ -93,6 +93,9 @@ class AuditAction(StrEnum):
     UPLOAD_TAKE = "upload.take"
     WALLET_BILL = "wallet.bill"
     WALLET_CREDIT = "wallet.credit"
+    WEBHOOK_ADD = "webhook.add"
+    WEBHOOK_CHANGE = "webhook.change"
+    WEBHOOK_REMOVE = "webhook.remove"
 
 
 @dataclass(frozen=True)

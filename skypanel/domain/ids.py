@@ -33,6 +33,9 @@ TokenId = NewType("TokenId", UUID)
 TransferId = NewType("TransferId", UUID)
 UploadId = NewType("UploadId", UUID)
 WalletEntryId = NewType("WalletEntryId", int)
+WebhookDeliveryId = NewType("WebhookDeliveryId", UUID)
+WebhookEventId = NewType("WebhookEventId", UUID)
+WebhookId = NewType("WebhookId", UUID)
 
 # A deploy has the id of its build, or without one that of its release.
 DeployId = BuildId | ReleaseId

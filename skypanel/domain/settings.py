@@ -163,6 +163,12 @@ SETTINGS: Mapping[str, Setting[Value]] = {
             "such as 10.1.0.0/16,192.168.7.2; an empty value clears the list.",
         ),
         Setting(
+            "webhook_networks",
+            "",
+            _networks,
+            "Private networks that webhooks of apps may go to, written like `git_networks`; an empty value clears the list.",
+        ),
+        Setting(
             "pip_index_url",
             "",
             _index,
@@ -248,7 +254,7 @@ STORAGE_SETTINGS = ("storage", *BUCKET_SETTINGS)
 
 # The settings by what they are about; one that is in none of these is in the category General.
 _CATEGORIES: Mapping[str, tuple[str, ...]] = {
-    "Apps": ("default_plan", "push_creates_apps", "kept_releases"),
+    "Apps": ("default_plan", "push_creates_apps", "kept_releases", "webhook_networks"),
     "Domains": ("public_addresses", "dns_resolvers"),
     "Builds": ("builds_per_organization", "git_networks", "pip_index_url", "pip_extra_index_urls", "npm_registry", "runtime_mirror"),
     "Billing": ("billing", "currency", "starting_credit"),

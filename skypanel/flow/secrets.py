@@ -2,7 +2,7 @@
 
 from skypanel.ports.crypto import KeyRing
 from skypanel.ports.panel import Panel
-from skypanel.store import acme_orders, certificates, config_vars, deploy_keys, mails, nodes, settings, two_factor
+from skypanel.store import acme_orders, certificates, config_vars, deploy_keys, mails, nodes, settings, two_factor, webhooks
 
 PAGE = 500
 
@@ -36,6 +36,7 @@ async def reencrypt(panel: Panel) -> int:
                 + await _reencrypt_logins(panel)
                 + await _reencrypt_deploy_keys(panel)
                 + await _reencrypt_certificates(panel)
+                + await _reencrypt_webhooks(panel)
             )
         after, count = page[-1].id, count + len(page)
 
@@ -97,4 +98,10 @@ async def _reencrypt_certificates(panel: Panel) -> int:
     return len(issued) + len(ordered) + len(of_accounts)
 
 
-_OTHERS = (_reencrypt_mails, _reencrypt_codes, _reencrypt_logins, _reencrypt_deploy_keys)
+async def _reencrypt_webhooks(panel: Panel) -> int:
+    async with panel.transaction() as conn:
+        secrets = await webhooks.secrets(conn)
+        for webhook_id, (secret, authorization) in secrets.items():
+            rotated = panel.cipher.rotate(authorization) if authorization else None
+            await webhooks.replace_secrets(conn, webhook_id, panel.cipher.rotate(secret), rotated)
+    return len(secrets)

@@ -19,6 +19,7 @@ from skypanel.ports.nodes import Machines, Swarm
 from skypanel.ports.objects import Objects, OpenObjects
 from skypanel.ports.output import Output
 from skypanel.ports.queue import Queue
+from skypanel.ports.receivers import Receivers
 from skypanel.ports.remotes import Remotes
 from skypanel.ports.repositories import Repositories
 from skypanel.ports.router import Router
@@ -59,6 +60,7 @@ class Panel:
     load_codes: Callable[[], OneTimeCodes]
     load_passkeys: Callable[[], Passkeys]
     load_machines: Callable[[], Machines]
+    load_receivers: Callable[[], Receivers]
     load_remotes: Callable[[], Remotes]
     load_runtimes: Callable[[], Runtimes]
     load_swarm: Callable[[], Swarm]
@@ -105,6 +107,11 @@ class Panel:
     def machines(self) -> Machines:
         """SSH connections to other machines."""
         return self.load_machines()
+
+    @cached_property
+    def receivers(self) -> Receivers:
+        """The servers that get webhooks."""
+        return self.load_receivers()
 
     @cached_property
     def remotes(self) -> Remotes:

@@ -786,6 +786,67 @@ CREATE INDEX paas_mails_due_at_idx ON paas_mails (due_at);
 
 
 -- ---------------------------------------------------------------------------------------------------------------------
+-- Webhooks of apps, what happened to the apps, and what is sent of it.
+
+-- A URL that gets what happens to an app, with the encrypted secret that signs it, and an authorization header.
+CREATE TABLE paas_webhooks (
+    id uuid DEFAULT gen_random_uuid() PRIMARY KEY,
+    app_id uuid NOT NULL REFERENCES paas_applications ON DELETE CASCADE,
+    account_id uuid REFERENCES paas_accounts ON DELETE SET NULL,
+    url text NOT NULL CHECK (url LIKE 'https://%'),
+    include text[] NOT NULL CHECK (cardinality(include) > 0),
+    level text NOT NULL CHECK (level IN ('notify', 'sync')),
+    secret bytea NOT NULL,
+    "authorization" bytea,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    updated_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+CREATE INDEX paas_webhooks_account_id_idx ON paas_webhooks (account_id);
+CREATE INDEX paas_webhooks_app_id_idx ON paas_webhooks (app_id);
+
+-- Something that happened to an app with a webhook for it, with columns of the row as it was then. Triggers write it.
+CREATE TABLE paas_webhook_events (
+    id uuid DEFAULT gen_random_uuid() PRIMARY KEY,
+    number bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
+    app_id uuid NOT NULL REFERENCES paas_applications ON DELETE CASCADE,
+    account_id uuid REFERENCES paas_accounts ON DELETE SET NULL,
+    include text NOT NULL,
+    action text NOT NULL CHECK (action IN ('create', 'update')),
+    resource text NOT NULL,
+    fields json NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+CREATE INDEX paas_webhook_events_account_id_idx ON paas_webhook_events (account_id);
+CREATE INDEX paas_webhook_events_app_id_number_idx ON paas_webhook_events (app_id, number);
+CREATE INDEX paas_webhook_events_created_at_idx ON paas_webhook_events (created_at);
+
+-- An event for one webhook, which a worker sends.
+CREATE TABLE paas_webhook_deliveries (
+    id uuid DEFAULT gen_random_uuid() PRIMARY KEY,
+    number bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
+    webhook_id uuid NOT NULL REFERENCES paas_webhooks ON DELETE CASCADE,
+    event_id uuid NOT NULL REFERENCES paas_webhook_events ON DELETE CASCADE,
+    status text NOT NULL DEFAULT 'pending' CHECK (status IN ('pending', 'retrying', 'succeeded', 'failed')),
+    -- Grows with each claim: a worker that lost its lease is told apart by it.
+    attempts integer NOT NULL DEFAULT 0,
+    code integer,
+    error text,
+    attempted_at timestamptz,
+    due_at timestamptz DEFAULT clock_timestamp(),
+    -- The lease of the worker that sends it.
+    busy_until timestamptz,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CONSTRAINT paas_webhook_deliveries_due_check CHECK ((status IN ('pending', 'retrying')) = (due_at IS NOT NULL))
+);
+
+CREATE INDEX paas_webhook_deliveries_due_at_idx ON paas_webhook_deliveries (due_at);
+CREATE INDEX paas_webhook_deliveries_event_id_idx ON paas_webhook_deliveries (event_id);
+CREATE INDEX paas_webhook_deliveries_webhook_id_idx ON paas_webhook_deliveries (webhook_id);
+
+
+-- ---------------------------------------------------------------------------------------------------------------------
 -- What the database does by itself.
 
 -- What an app is to run now, and at which price.
@@ -890,10 +951,74 @@ BEGIN
     RETURN NULL;
 END $function$;
 
+CREATE FUNCTION paas_publish(app uuid, entity text, operation text, changed text, who uuid, columns json)
+    RETURNS void
+    LANGUAGE plpgsql
+AS $function$
+DECLARE
+    event uuid;
+BEGIN
+    IF NOT EXISTS (SELECT FROM paas_webhooks WHERE app_id = app AND entity = ANY (include)) THEN
+        RETURN;
+    END IF;
+    INSERT INTO paas_webhook_events (app_id, account_id, include, action, resource, fields)
+    VALUES (app, who, entity, CASE operation WHEN 'INSERT' THEN 'create' ELSE 'update' END, changed, columns)
+    RETURNING id INTO event;
+    INSERT INTO paas_webhook_deliveries (webhook_id, event_id)
+    SELECT id, event FROM paas_webhooks WHERE app_id = app AND entity = ANY (include);
+END $function$;
+
+CREATE FUNCTION paas_publish_build()
+    RETURNS trigger
+    LANGUAGE plpgsql
+AS $function$
+BEGIN
+    -- In the API, a build that waits and one that runs are both pending.
+    IF TG_OP = 'INSERT' OR NEW.state IN ('succeeded', 'failed') THEN
+        PERFORM paas_publish(NEW.app_id, 'api:build', TG_OP, NEW.id::text, NEW.account_id, json_build_object(
+            'state', NEW.state, 'slug_id', NEW.slug_id, 'source_commit', NEW.source_commit, 'created_at', NEW.created_at));
+    END IF;
+    RETURN NULL;
+END $function$;
+
+CREATE FUNCTION paas_publish_release()
+    RETURNS trigger
+    LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF TG_OP = 'INSERT' OR OLD.state <> NEW.state THEN
+        PERFORM paas_publish(NEW.app_id, 'api:release', TG_OP, NEW.id::text, NEW.account_id, json_build_object(
+            'state', NEW.state, 'slug_id', NEW.slug_id, 'version', NEW.version, 'description', NEW.description,
+            'created_at', NEW.created_at));
+    END IF;
+    RETURN NULL;
+END $function$;
+
+CREATE FUNCTION paas_publish_formation()
+    RETURNS trigger
+    LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF TG_OP = 'INSERT' OR OLD.quantity <> NEW.quantity THEN
+        PERFORM paas_publish(NEW.app_id, 'api:formation', TG_OP, NEW.process_type, NULL, json_build_object('quantity', NEW.quantity));
+    END IF;
+    RETURN NULL;
+END $function$;
+
 CREATE TRIGGER paas_track_usage
     AFTER INSERT OR DELETE OR UPDATE OF name, organization_id, plan_version_id, current_release_id ON paas_applications
     FOR EACH ROW
     EXECUTE FUNCTION paas_track_app();
+
+CREATE TRIGGER paas_publish
+    AFTER INSERT OR UPDATE OF state ON paas_builds
+    FOR EACH ROW
+    EXECUTE FUNCTION paas_publish_build();
+
+CREATE TRIGGER paas_publish
+    AFTER INSERT OR UPDATE OF quantity ON paas_formations
+    FOR EACH ROW
+    EXECUTE FUNCTION paas_publish_formation();
 
 CREATE TRIGGER paas_track_usage
     AFTER INSERT OR DELETE OR UPDATE ON paas_formations
@@ -904,6 +1029,11 @@ CREATE TRIGGER paas_track_usage
     AFTER UPDATE OF unpaid, held ON paas_organizations
     FOR EACH ROW WHEN ((old.unpaid OR old.held) <> (new.unpaid OR new.held))
     EXECUTE FUNCTION paas_track_organization();
+
+CREATE TRIGGER paas_publish
+    AFTER INSERT OR UPDATE OF state ON paas_releases
+    FOR EACH ROW
+    EXECUTE FUNCTION paas_publish_release();
 
 CREATE TRIGGER paas_add_up_usage
     AFTER INSERT ON paas_resource_usage REFERENCING NEW TABLE AS added

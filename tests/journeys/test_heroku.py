@@ -120,6 +120,27 @@ def test_an_app_is_renamed_and_kept_from_visitors(heroku, front):
     assert "There is no stack" in heroku("apps:stacks:set", "no-such-stack", "-a", "after", check=False)
 
 
+def test_webhooks_are_added_listed_changed_and_removed(heroku):
+    heroku("apps:create", "hooked", "--no-remote")
+    assert "no webhooks" in heroku("webhooks", "-a", "hooked")
+    added = heroku("webhooks:add", "-i", "api:formation,api:release", "-l", "notify", "-u", "https://1.1.1.1/hooks", "-a", "hooked")
+    assert re.search(r"Signing Secret\W+[0-9a-f]{64}", added)
+    listed = heroku("webhooks", "-a", "hooked")
+    [webhook] = re.findall(r"[0-9a-f-]{36}", listed)
+    assert "api:formation,api:release" in listed
+    update = ("-i", "api:formation", "-l", "sync", "-u", "https://1.1.1.1/other", "-s", "mine")
+    heroku("webhooks:update", webhook, *update, "-a", "hooked")
+    shown = heroku("webhooks:info", webhook, "-a", "hooked")
+    assert re.search(r"Level:\s+sync", shown)
+    assert "https://1.1.1.1/other" in shown
+    assert "no deliveries" in heroku("webhooks:deliveries", "-a", "hooked")
+    assert "no events" in heroku("webhooks:events", "-a", "hooked")
+    refused = heroku("webhooks:add", "-i", "api:addon-attachment", "-l", "notify", "-u", "https://1.1.1.1/", "-a", "hooked", check=False)
+    assert "no events of 'api:addon-attachment'" in unbroken(refused)
+    heroku("webhooks:remove", webhook, "-a", "hooked")
+    assert "no webhooks" in heroku("webhooks", "-a", "hooked")
+
+
 def test_teams_members_and_collaborators(heroku):
     heroku("apps:create", "shared", "--no-remote")
     assert "has a new account" in heroku("access:add", "ada@example.com", "-a", "shared")
@@ -193,7 +214,7 @@ def test_tokens_are_made_listed_and_revoked(heroku):
 def test_who_has_access_and_what_there_is_none_of(heroku, hello):
     assert "admin@localhost" in heroku("access", "-a", "hello")
     assert "hello.localhost" in heroku("domains", "-a", "hello")
-    for command in ("certs", "drains", "addons", "features", "labs", "webhooks"):
+    for command in ("certs", "drains", "addons", "features", "labs"):
         heroku(command, "-a", "hello")
     for command in ("pipelines", "regions"):
         heroku(command)
@@ -205,7 +226,7 @@ def test_the_lists_behind_them_are_well_formed(front, hello):
     assert curl(f"{curl.base}/account")["email"] == "admin@localhost"
     (domain,) = curl(f"{curl.base}/apps/hello/domains")
     assert (domain["hostname"], domain["kind"]) == ("hello.localhost", "heroku")
-    for path in ("addons", "pipelines", *(f"apps/hello/{name}" for name in ("addons", "log-drains", "sni-endpoints", "webhooks"))):
+    for path in ("addons", "pipelines", *(f"apps/hello/{name}" for name in ("addons", "log-drains", "sni-endpoints"))):
         assert curl(f"{curl.base}/{path}") == []
 
 

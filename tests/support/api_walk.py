@@ -21,7 +21,7 @@ PARAMS = {
     "{app}": "hello", "{key}": NOBODY, "{authorization}": NOBODY, "{type}": "web", "{dyno}": "web.1", "{release}": "1",
     "{ticket}": "x.y", "{build}": NOBODY, "{upload}": "x", "{stack}": "heroku-24",
     "{team}": "nobodys", "{member}": NOBODY, "{collaborator}": NOBODY, "{feature}": "preboot",
-    "{transfer}": NOBODY, "{account}": "outsider@example.com",
+    "{webhook}": NOBODY, "{delivery}": NOBODY, "{event}": NOBODY, "{transfer}": NOBODY, "{account}": "outsider@example.com",
 }  # fmt: skip
 LONG = "a" * 100_000
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ7jEpZ7X4oCzGJq0cVhBqmCuTiMLTcHdWHJ0ipRGGGg dev@laptop"
@@ -53,6 +53,12 @@ BODY = {
     "POST /apps/{app}/builds": {
         "source_blob": {"url": f"https://localhost:8443/sources/{NOBODY}", "version": "1", "version_description": "One", "checksum": None},
         "buildpacks": [],
+    },
+    "POST /apps/{app}/webhooks": {
+        "url": "https://example.com/hooks", "include": ["api:build"], "level": "sync", "secret": "s3cret", "authorization": "Bearer x",
+    },
+    "PATCH /apps/{app}/webhooks/{webhook}": {
+        "url": "https://example.com/hooks", "include": ["api:build"], "level": "notify", "secret": "s3cret", "authorization": "Bearer x",
     },
     "POST /apps/{app}/log-sessions": {"dyno": "web.1", "type": "web", "source": "app", "lines": 10, "tail": False},
     "POST /teams": {"name": "Lovelace"},

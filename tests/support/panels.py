@@ -42,6 +42,7 @@ from tests.fakes.nodes import FakeMachines, FakeSwarm
 from tests.fakes.objects import FakeObjects
 from tests.fakes.output import FakeOutput
 from tests.fakes.queue import FakeQueue
+from tests.fakes.receivers import FakeReceivers
 from tests.fakes.remotes import FakeRemotes
 from tests.fakes.router import FakeRouter
 from tests.support import factories
@@ -266,6 +267,7 @@ async def open_stage(database, folder) -> Stage:
     builder.answer("tar -c", out=b"a slug")
     clock, dns, mailer = FakeClock(datetime.now(UTC)), FakeDns(), FakeMailer()
     authority = FakeAuthority(clock)
+    receivers = FakeReceivers()
     machines, remotes, runtimes, swarm = FakeMachines(), FakeRemotes(folder / "elsewhere"), KeptRuntimes(folder / "runtimes"), FakeSwarm()
     panel = Panel(
         address=ADDRESS,
@@ -292,6 +294,7 @@ async def open_stage(database, folder) -> Stage:
         load_codes=TotpCodes,
         load_passkeys=WebauthnPasskeys,
         load_machines=lambda: machines,
+        load_receivers=lambda: receivers,
         load_remotes=lambda: remotes,
         load_runtimes=lambda: runtimes,
         load_swarm=lambda: swarm,

@@ -118,9 +118,10 @@ _VIEW, _SCALE, _CONFIGURE, _SHARE = Action.VIEW_APP, Action.SCALE_APP, Action.CO
 _MANAGE, _OWNERS, _TRANSFER = Action.MANAGE_MEMBERS, Action.MANAGE_OWNERS, Action.TRANSFER_APP
 _KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ7jEpZ7X4oCzGJq0cVhBqmCuTiMLTcHdWHJ0ipRGGGg me@laptop"
 _NEW_PASSWORD = {"password": "{password}", "new_password": "another good password"}
+_HOOK = {"url": "https://example.com/{secret}", "include": ["api:release"], "level": "sync", "secret": "{secret}"}
 _SPARE, _MATE, _BOSS = "{spare}", "{mate}", "{boss}"
 _OWN = {"verdicts": EVERYBODY}
-_NONE_OF_APP = ("addons", "addon-attachments", "features", "log-drains", "sni-endpoints", "ssl-endpoints", "webhooks")
+_NONE_OF_APP = ("addons", "addon-attachments", "features", "log-drains", "sni-endpoints", "ssl-endpoints")
 _NONE_OF_ACCOUNT = ("/account/features", "/addons", "/addon-attachments", "/pipelines", "/pipeline-couplings")
 
 
@@ -209,6 +210,15 @@ API = (
     Case("GET", f"{_APP}/builds/{{build}}", _VIEW),
     Case("DELETE", f"{_APP}/builds/{{build}}", Action.PUSH, record="build.cancel", after="build"),
     Case("POST", f"{_APP}/builds/{{build}}/actions/cancel", Action.PUSH, record="build.cancel", after="build"),
+    Case("GET", f"{_APP}/webhooks", _CONFIGURE),
+    Case("POST", f"{_APP}/webhooks", _CONFIGURE, _HOOK, "webhook.add"),
+    Case("GET", f"{_APP}/webhooks/{{webhook}}", _CONFIGURE, after="webhook"),
+    Case("PATCH", f"{_APP}/webhooks/{{webhook}}", _CONFIGURE, {"level": "notify", "secret": "{secret}"}, "webhook.change", after="webhook"),
+    Case("DELETE", f"{_APP}/webhooks/{{webhook}}", _CONFIGURE, record="webhook.remove", after="webhook"),
+    Case("GET", f"{_APP}/webhook-deliveries", _CONFIGURE, after="webhook"),
+    Case("GET", f"{_APP}/webhook-deliveries/{{delivery}}", _CONFIGURE, after="webhook"),
+    Case("GET", f"{_APP}/webhook-events", _CONFIGURE, after="webhook"),
+    Case("GET", f"{_APP}/webhook-events/{{event}}", _CONFIGURE, after="webhook"),
     Case("POST", f"{_APP}/log-sessions", _VIEW, {}),
     Case("GET", "/streams/logs/{ticket}", _VIEW, after="logs", hides=True),
     Case("GET", "/streams/releases/{ticket}", _VIEW, after="releases", hides=True),
@@ -273,6 +283,14 @@ PAGES = (
     Case("POST", f"{_APP}/remote", Action.PUSH, {"do": "deploy"}, "build.request", after="remote"),
     Case("POST", f"{_APP}/remote", _CONFIGURE, {"do": "key"}, "deploy_key.add"),
     Case("POST", f"{_APP}/remote", _CONFIGURE, {"do": "clear"}, "remote.clear", after="remote"),
+    Case("GET", f"{_APP}/webhooks", _CONFIGURE),
+    Case(
+        *("POST", f"{_APP}/webhooks", _CONFIGURE),
+        {"do": "add", "url": "https://example.com/{secret}", "include.api:build": "on", "level": "sync"},
+        "webhook.add",
+    ),
+    Case("POST", f"{_APP}/webhooks", _CONFIGURE, {"do": "rotate", "id": "{webhook}"}, "webhook.change", after="webhook"),
+    Case("POST", f"{_APP}/webhooks", _CONFIGURE, {"do": "remove", "id": "{webhook}"}, "webhook.remove", after="webhook"),
     Case("GET", f"{_APP}/console", Action.RUN),
     Case("GET", f"{_APP}/console/socket", Action.RUN),
     Case("GET", f"{_APP}/deploys", _VIEW),

@@ -33,6 +33,7 @@ from skypanel.store.tables import (
     sources,
     submissions,
     two_factor,
+    webhooks,
 )
 from tests.fixtures.postgres import TEMPLATE, PostgresServer
 
@@ -57,6 +58,7 @@ SECTIONS = (
     nodes,
     billing,
     mails,
+    webhooks,
 )
 HEAD = """-- The schema as it is after all migrations, for reading. `make schema` writes this file from a migrated database, and a test
 -- compares the two: nobody edits it. What changes the schema is a migration."""

@@ -20,7 +20,8 @@ from skypanel.flow import config as config_flow
 from skypanel.flow import passwords
 from skypanel.flow import remote as remote_flow
 from skypanel.flow import upload as upload_flow
-from skypanel.store import accounts, audit, builds, collaborators, keys, organizations, transfers, uploads
+from skypanel.flow import webhooks as webhooks_flow
+from skypanel.store import accounts, audit, builds, collaborators, formation, keys, organizations, transfers, uploads
 from skypanel.store.tables import metadata
 from skypanel.store.tables.audit import audit_log
 from tests.fixtures.api import HOST
@@ -248,6 +249,16 @@ async def _remote(world):
     return {}
 
 
+async def _webhook(world):
+    values = {"url": "https://example.com/hooks", "include": ["api:formation"], "level": "sync"}
+    made, secret = await webhooks_flow.add(world.panel, world.app, world.stage.admin, values)
+    world.secrets.append(secret)
+    async with world.panel.transaction() as conn:
+        await formation.put(conn, world.app.id, "worker", 3)
+    [delivery] = await webhooks_flow.deliveries(world.panel, world.app, 1)
+    return {"webhook": str(made.id), "delivery": str(delivery.id), "event": str(delivery.event_id)}
+
+
 def _ticket(kind):
     async def made(world):
         wishes = {"logs": {"dyno": None, "lines": 5, "source": None, "tail": False}, "releases": {"version": 1}, "builds": {}}[kind]
@@ -266,6 +277,7 @@ def _ticket(kind):
 AFTER = {
     "password": _password, "key": _key, "token": _token, "offer": _offer, "own offer": _own_offer, "target": _target, "shared": _shared,
     "their key": _their_key, "their token": _their_token, "upload": _upload, "uploaded": _uploaded, "build": _build, "remote": _remote,
+    "webhook": _webhook,
     "no apps": _no_apps,
     **{kind: _ticket(kind) for kind in ("logs", "releases", "builds")},
 }  # fmt: skip

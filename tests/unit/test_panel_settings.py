@@ -27,6 +27,7 @@ GOOD = {
     "public_addresses": ["", "203.0.113.5", "203.0.113.5,2001:db8::5,198.51.100.0/24"],
     "dns_resolvers": ["", "10.1.0.1", "10.1.0.1:5353,2001:db8::1,[2001:db8::1]:5353"],
     "git_networks": ["", "10.1.0.0/16,192.168.7.2/32"],
+    "webhook_networks": ["", "10.1.0.0/16,192.168.7.2/32"],
     "runtime_mirror": ["https://mirror.example.com/runtimes/", "http://127.0.0.1:8000", "/srv/runtimes/", "/srv/a%20b"],
     "smtp_host": ["", "smtp.example.com", "127.0.0.1", "::1"],
     "smtp_port": ["1", "587", "65535"],
@@ -75,6 +76,7 @@ BAD = {
         "[::1%lo]",
     ],
     "git_networks": ["10.1.0.0/33", "git.example.com"],
+    "webhook_networks": ["10.1.0.0/33", "hooks.example.com"],
     "runtime_mirror": [
         "mirror.example.com",
         "ftp://x",

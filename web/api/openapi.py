@@ -24,7 +24,9 @@ PARAMS: Mapping[str, str] = {
     "authorization": "An API token's id",
     "build": "A build's id",
     "collaborator": "An e-mail address, or the id of an account or a collaborator",
+    "delivery": "A delivery's id",
     "dyno": "A dyno's name, such as web.1, or its id",
+    "event": "An event's id",
     "feature": "A feature's name",
     "key": "An SSH key's id or fingerprint",
     "member": "A member's e-mail address or id",
@@ -34,6 +36,7 @@ PARAMS: Mapping[str, str] = {
     "transfer": "A transfer's id, or the name or id of its app",
     "ticket": "The value from a URL that the API returned",
     "upload": "The value from a put_url",
+    "webhook": "A webhook's id",
     "type": "A process type, such as web, or the id of its formation",
 }
 TAGS: Mapping[str, str] = {

@@ -19,6 +19,7 @@ from web.api import (
     streams,
     teams,
     transfers,
+    webhooks,
 )
 from web.api.endpoints import ACCEPTED, EVENTS, NONE, TEXT, Endpoint, Gives, OpenEndpoint, made, one, page
 from web.api.resources.accounts import Account, AccountEntry, Admission, Authorization, Key, Session
@@ -27,13 +28,14 @@ from web.api.resources.dynos import Dyno, Formation, LogSession
 from web.api.resources.people import Collaborator, Member, Permission, Team, Transfer
 from web.api.resources.places import Region, Stack
 from web.api.resources.releases import Build, Received, Release, Source
+from web.api.resources.webhooks import Webhook, WebhookDelivery, WebhookEvent
 
 APP, TEAM, TEAM_APP, ACCOUNT = "/apps/{app}", "/teams/{team}", "/teams/apps/{app}", "/accounts/{account}"
 _VIEW, _SCALE, _CONFIGURE = Action.VIEW_APP, Action.SCALE_APP, Action.CONFIGURE_APP
 _TRANSFER = Action.TRANSFER_APP
 _MEMBERS, _MANAGE = Action.VIEW_MEMBERS, Action.MANAGE_MEMBERS
 _LOOK, _CHANGE, _PEOPLE = AccountAction.VIEW_ACCOUNT, AccountAction.CHANGE_ACCOUNT, AccountAction.MANAGE_ACCOUNTS
-_NONE_OF_APP = ("addons", "addon-attachments", "features", "log-drains", "sni-endpoints", "ssl-endpoints", "webhooks")
+_NONE_OF_APP = ("addons", "addon-attachments", "features", "log-drains", "sni-endpoints", "ssl-endpoints")
 _NONE = ("/account/features", "/addons", "/addon-attachments", "/pipelines", "/pipeline-couplings")
 
 _DESCRIBED: tuple[Endpoint | OpenEndpoint, ...] = (
@@ -124,6 +126,15 @@ _DESCRIBED: tuple[Endpoint | OpenEndpoint, ...] = (
     Endpoint("DELETE", f"{APP}/builds/{{build}}", Action.PUSH, builds.cancel, gives=one(Build)),
     Endpoint("POST", f"{APP}/builds/{{build}}/actions/cancel", Action.PUSH, builds.cancel, gives=one(Build)),
     Endpoint("POST", f"{APP}/log-sessions", _VIEW, log_sessions.create, takes=log_sessions.NewLogSession, gives=made(LogSession)),
+    Endpoint("GET", f"{APP}/webhooks", _CONFIGURE, webhooks.index, gives=page(Webhook)),
+    Endpoint("POST", f"{APP}/webhooks", _CONFIGURE, webhooks.add, takes=webhooks.NewWebhook, gives=made(Webhook)),
+    Endpoint("GET", f"{APP}/webhooks/{{webhook}}", _CONFIGURE, webhooks.show, gives=one(Webhook)),
+    Endpoint("PATCH", f"{APP}/webhooks/{{webhook}}", _CONFIGURE, webhooks.change, takes=webhooks.WebhookChange, gives=one(Webhook)),
+    Endpoint("DELETE", f"{APP}/webhooks/{{webhook}}", _CONFIGURE, webhooks.remove, gives=one(Webhook)),
+    Endpoint("GET", f"{APP}/webhook-deliveries", _CONFIGURE, webhooks.deliveries, gives=page(WebhookDelivery)),
+    Endpoint("GET", f"{APP}/webhook-deliveries/{{delivery}}", _CONFIGURE, webhooks.delivery, gives=one(WebhookDelivery)),
+    Endpoint("GET", f"{APP}/webhook-events", _CONFIGURE, webhooks.events, gives=page(WebhookEvent)),
+    Endpoint("GET", f"{APP}/webhook-events/{{event}}", _CONFIGURE, webhooks.event, gives=one(WebhookEvent)),
     OpenEndpoint("GET", "/streams/logs/{ticket}", streams.logs, gives=Gives(str, content_types=(TEXT, EVENTS))),
     OpenEndpoint("GET", "/streams/releases/{ticket}", streams.output, gives=Gives(str, content_types=(TEXT,))),
     OpenEndpoint("GET", "/streams/builds/{ticket}", streams.build_output, gives=Gives(str, content_types=(TEXT,))),

@@ -22,6 +22,7 @@ from skypanel.store.tables import (
     sources,
     submissions,
     two_factor,
+    webhooks,
 )
 from skypanel.store.tables.columns import metadata
 
@@ -44,4 +45,5 @@ __all__ = [
     "sources",
     "submissions",
     "two_factor",
+    "webhooks",
 ]

@@ -12,8 +12,8 @@ from dulwich.client import AbstractHttpGitClient
 from skypanel.domain.errors import Denied, Invalid, NotFound, SkyPanelError, Unavailable
 from skypanel.domain.internet import IpAddress
 from skypanel.domain.remote import GitUrl, parse_url
+from skypanel.drivers.dialing import dial
 from skypanel.drivers.git.remote.allowance import Allowance
-from skypanel.drivers.git.remote.dialing import dial
 
 IDLE_S = 30.0
 OK = 200

@@ -23,9 +23,9 @@ from skypanel.domain.errors import Invalid, NotFound, Unavailable
 from skypanel.domain.limits import GIB, MIB
 from skypanel.domain.names import printable
 from skypanel.domain.remote import Branches, GitUrl, KeyPair, RemoteAccess, branch_of, ref_of
+from skypanel.drivers.dialing import addresses_of
 from skypanel.drivers.git.remote import pack
 from skypanel.drivers.git.remote.allowance import Allowance
-from skypanel.drivers.git.remote.dialing import addresses_of
 from skypanel.drivers.git.remote.https import HttpsClient
 from skypanel.drivers.git.remote.ssh import SshClient, no_repository, upload_pack
 from skypanel.ports.remotes import Fetched
@@ -110,7 +110,7 @@ class GitRemotes:
         return await self._speak(access, spoken, receive)
 
     async def _speak(self, access: RemoteAccess, allowance: Allowance, ask: Callable[[Client], T]) -> T:
-        addresses = await addresses_of(access.url.host, access.url.port, access.networks)
+        addresses = await addresses_of(access.url.host, access.url.port, access.networks, "git_networks")
 
         def speak(client: Client) -> T:
             with closing(client), _translated(access.url, client):

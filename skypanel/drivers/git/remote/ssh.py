@@ -14,8 +14,8 @@ from skypanel.domain.errors import Conflict, Denied, Unavailable
 from skypanel.domain.internet import IpAddress
 from skypanel.domain.names import printable
 from skypanel.domain.remote import GitUrl, RemoteAccess
+from skypanel.drivers.dialing import dial
 from skypanel.drivers.git.remote.allowance import Allowance
-from skypanel.drivers.git.remote.dialing import dial
 
 CONNECT_S = 20.0
 KEEPALIVE_S = 15.0

@@ -12,8 +12,11 @@ LOOKUP_S = 10.0
 CONNECT_S = 10.0
 
 
-async def addresses_of(host: str, port: int, networks: Sequence[Network]) -> tuple[IpAddress, ...]:
-    """Return the addresses of a host that the panel may connect to. Raises Denied if none is allowed, Unavailable if it has none."""
+async def addresses_of(host: str, port: int, networks: Sequence[Network], setting: str) -> tuple[IpAddress, ...]:
+    """Return the addresses of a host that the panel may connect to. Raises Denied if none is allowed, Unavailable if it has none.
+
+    `setting` names what an administrator can change to allow more.
+    """
     try:
         async with asyncio.timeout(LOOKUP_S):
             found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -24,7 +27,7 @@ async def addresses_of(host: str, port: int, networks: Sequence[Network]) -> tup
     if not reachable:
         raise Denied(
             f"{host} is not a public server, and the panel connects to no others.",
-            "Use a server on the internet, or ask an administrator to allow its network: skypanel settings set git_networks=...",
+            f"Use a server on the internet, or ask an administrator to allow its network: skypanel settings set {setting}=...",
         )
     return reachable
 
