@@ -161,7 +161,7 @@ async def _stream(request: web.Request, watch: Watch) -> web.StreamResponse:
     await response.prepare(request)
     with live.registered(request), request.app[WATCHER].told(request.app[PANEL], watch):
         try:
-            async with asyncio.timeout(TURN_S * (1 + random()) / 2):  # noqa: S311 - no secret
+            async with asyncio.timeout(TURN_S * (1 + random()) / 2):  # noqa: S311  # nosec B311 # no secret
                 await response.write(f"retry: {live.RETRY_MS}\n\n".encode())
                 while not watch.is_over:
                     await response.write(await _next(watch, request.app[KEEPALIVE_S]))

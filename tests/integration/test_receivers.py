@@ -30,25 +30,26 @@ class Receiver:
         self.bodies.append(await request.read())
         self.headers.append(dict(request.headers))
         self.paths.append(request.path_qs)
-        return await getattr(self, f"_{request.path.strip('/') or 'ok'}")(request)
+        answer = {"moved": self.move, "hang": self.hang, "slow": self.dawdle, "huge": self.flood, "headers": self.boast}
+        return await answer.get(request.path.strip("/"), self.thank)(request)
 
-    async def _ok(self, request):
+    async def thank(self, request):
         return web.Response(text="thank you")
 
-    async def _moved(self, request):
+    async def move(self, request):
         return web.Response(status=302, headers={"Location": "/elsewhere"})
 
-    async def _hang(self, request):
+    async def hang(self, request):
         await self.released.wait()
         return web.Response()
 
-    async def _slow(self, request):
+    async def dawdle(self, request):
         response = web.StreamResponse()
         await response.prepare(request)
         await self.released.wait()
         return response
 
-    async def _huge(self, request):
+    async def flood(self, request):
         response = web.StreamResponse()
         await response.prepare(request)
         try:
@@ -58,7 +59,7 @@ class Receiver:
             self.released.set()
         return response
 
-    async def _headers(self, request):
+    async def boast(self, request):
         return web.Response(headers={"X-Large": "x" * 100_000})
 
 
