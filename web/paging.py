@@ -5,7 +5,10 @@ from collections.abc import Sequence
 from aiohttp import web
 
 from skypanel.domain.errors import Invalid
-from skypanel.domain.paging import Cursor, Page, Part, S, T, page_number, part
+from skypanel.domain.paging import PAGE_SIZE, Cursor, Page, Part, S, T, page_number, part
+
+# How many people a page shows: each has two forms.
+PEOPLE = 25
 
 
 def cursor(request: web.Request) -> Cursor:
@@ -19,9 +22,9 @@ def neighbours(request: web.Request, shown: Page[T]) -> dict[str, str | None]:
     return {"newer": _url(request, "after", shown.newer), "older": _url(request, "before", shown.older)}
 
 
-def numbered_part(request: web.Request, items: Sequence[S]) -> Part[S]:
+def numbered_part(request: web.Request, items: Sequence[S], size: int = PAGE_SIZE) -> Part[S]:
     """Return the part of a list in memory that the URL asks for."""
-    return part(items, page_number(request.query.get("page", "")))
+    return part(items, page_number(request.query.get("page", "")), size)
 
 
 def numbered(request: web.Request, shown: Part[object]) -> dict[str, str | None]:

@@ -53,16 +53,17 @@ def page(found: Sequence[T], cursor: Cursor, size: int = PAGE_SIZE) -> Page[T]:
 
 @dataclass(frozen=True)
 class Part(Generic[T_co]):
-    """The part of a list that one numbered page shows, and how long the whole list is."""
+    """The part of a list that one numbered page shows, how long the whole list is, and how much of it a page has."""
 
     items: Sequence[T_co]
     number: int
     total: int
+    size: int = PAGE_SIZE
 
     @property
     def last(self) -> int:
         """The number of the last page."""
-        return max(1, -(-self.total // PAGE_SIZE))
+        return max(1, -(-self.total // self.size))
 
     @property
     def previous(self) -> int | None:
@@ -75,9 +76,9 @@ class Part(Generic[T_co]):
         return self.number + 1 if self.number < self.last else None
 
 
-def part(items: Sequence[S], number: int) -> Part[S]:
+def part(items: Sequence[S], number: int, size: int = PAGE_SIZE) -> Part[S]:
     """Return the part of a list in memory that a numbered page shows."""
-    return Part(items[(number - 1) * PAGE_SIZE : number * PAGE_SIZE], number, len(items))
+    return Part(items[(number - 1) * size : number * size], number, len(items), size)
 
 
 def page_number(text: str) -> int:

@@ -5,21 +5,17 @@ import re
 from dataclasses import replace
 
 import pytest
-from aiohttp import CookieJar
-from aiohttp.test_utils import TestServer
 from sqlalchemy import text
 
 from skypanel.domain.access import Role
-from skypanel.domain.manifest import Dyno, DynoKey, DynoState
+from skypanel.domain.manifest import Dyno, DynoState
 from skypanel.domain.release import ReleaseState
 from skypanel.flow import config as config_flow
 from skypanel.flow import organizations, transfer
-from skypanel.store import apps, builds, formation, releases
-from tests.fixtures.web import HOST, ORIGIN, SETTINGS, Client
+from skypanel.store import apps, formation, releases
+from tests.fixtures.web import ORIGIN
 from tests.support import factories
 from tests.support.crowd import crowd
-from tests.support.statements import Counting
-from web.app import create_app
 
 
 async def live(stage, name="hello", pushes=1):
@@ -280,40 +276,6 @@ async def test_nothing_an_app_says_of_itself_is_markup(admin, stage):
         page = await admin.page(path)
         assert "alert(1)" in page
         assert "<script>" not in page.replace('<script src="/static/live.js" defer>', "")
-
-
-@pytest.fixture
-async def counted(stage):
-    """A signed-in client of a dashboard that counts its statements."""
-    database = Counting(stage.panel.database)
-    panel = replace(stage.panel, database=database)
-    client = Client(TestServer(create_app(panel, SETTINGS)), cookie_jar=CookieJar(unsafe=True), headers={"Host": HOST})
-    client.app_panel = panel
-    async with client:
-        await client.sign_in(stage.admin)
-
-        async def statements(path):
-            database.count = 0
-            page = await client.page(path)
-            return database.count, page
-
-        yield statements
-
-
-async def test_pages_ask_the_same_few_things_with_a_thousand_apps_and_ten_thousand_releases(counted, stage):
-    app = await live(stage)
-    async with stage.panel.transaction() as conn:
-        [build] = await builds.recent(conn, app.id, 1)
-    paths = ("/apps", "/apps/hello", "/apps/hello/deploys", f"/apps/hello/deploys/{build.id}", "/apps/hello/environment")
-    before = {path: (await counted(path))[0] for path in paths}
-    assert max(before.values()) <= 22
-    async with stage.panel.transaction() as conn:
-        assert await crowd(conn, "hello") == (1_000, 10_000)
-    running = stage.panel.scheduler.running
-    for number in range(1, 200):
-        key = DynoKey(factories.uuid4(), 1, 1, "web", number)
-        running[key] = Dyno(key, DynoState.UP, stage.panel.clock.now())
-    assert {path: (await counted(path))[0] for path in paths} == before
 
 
 async def test_lists_are_paged_to_their_ends(admin, stage):

@@ -3,11 +3,8 @@
 import csv
 import io
 import re
-from dataclasses import replace
 
 import pytest
-from aiohttp import CookieJar
-from aiohttp.test_utils import TestServer
 from sqlalchemy import delete
 
 from skypanel.domain.alert import AlertKind
@@ -18,11 +15,6 @@ from skypanel.flow import passwords
 from skypanel.flow import settings as settings_flow
 from skypanel.store import accounts, alerts, audit
 from skypanel.store.tables.organizations import organizations
-from tests.fixtures.web import HOST, SETTINGS, Client
-from tests.support import factories
-from tests.support.statements import Counting
-from web.app import create_app
-from web.places import ADMIN_TABS
 
 HOSTILE = "<script>alert(1)</script>"
 
@@ -143,46 +135,6 @@ async def test_alerts_are_listed(admin, stage):
     page = await admin.page("/admin/alerts")
     assert page.index("The node two") < page.index("The node one")
     assert 'class="state resolved"' in page
-
-
-async def nothing():
-    return []
-
-
-@pytest.fixture
-async def counted(stage, tmp_path):
-    """The admin's browser, with the database that counts its statements."""
-    database = Counting(stage.panel.database)
-    panel = replace(stage.panel, database=database)
-    client = Client(
-        TestServer(create_app(panel, replace(SETTINGS, run_dir=tmp_path), findings=nothing)),
-        cookie_jar=CookieJar(unsafe=True),
-        headers={"Host": HOST},
-    )
-    client.app_panel = panel
-    await client.start_server()
-    await client.sign_in(stage.admin)
-    yield client, database
-    await client.close()
-
-
-async def test_each_page_asks_as_many_statements_however_much_there_is(counted, stage):
-    client, database = counted
-
-    async def statements(path):
-        database.count = 0
-        await client.page(path)
-        return database.count
-
-    paths = [url for url, _ in ADMIN_TABS]
-    before = {path: await statements(path) for path in paths}
-    async with stage.panel.transaction() as conn:
-        for number in range(30):
-            await factories.build(conn, await factories.app(conn))
-            await accounts.add(conn, f"crowd{number}@example.com")
-            await alerts.add(conn, AlertKind.NODE_INACTIVE, f"{number}", "A node is down.")
-    assert {path: await statements(path) for path in paths} == before
-    assert max(before.values()) < 15
 
 
 async def test_the_audit_log_is_filtered_paged_and_exported(admin, stage, app):

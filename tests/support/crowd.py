@@ -30,6 +30,47 @@ async def crowd(conn, name):
     return tuple(count)
 
 
+# A row for each app and each of a thousand hours until now, charged to the wallets of their organizations.
+USAGE = """
+    INSERT INTO paas_resource_usage (organization_id, hour, app_id, app_name, dyno_seconds, cost)
+    SELECT organization_id, hour, id, name, 3600, 0.02 FROM paas_applications
+    CROSS JOIN generate_series(1, {hours}) back CROSS JOIN LATERAL (SELECT date_trunc('hour', now()) - back * interval '1 hour' AS hour) h
+"""
+CHARGES = """
+    INSERT INTO paas_wallet_entries (organization_id, kind, amount, balance, hour)
+    SELECT organization_id, 'charge', -20, -20, hour FROM paas_resource_usage u GROUP BY organization_id, hour
+    ON CONFLICT DO NOTHING
+"""
+# Things done to each app, and other organizations, each with an owner.
+DEEDS = """
+    INSERT INTO paas_audit_log (action, account_id, email, organization_id, app_id, app_name, details)
+    SELECT 'config.change', c.id, c.email, a.organization_id, a.id, a.name, '{{"keys": ["SECRET"]}}'
+    FROM paas_applications a CROSS JOIN generate_series(1, 10) CROSS JOIN (SELECT id, email FROM paas_accounts WHERE is_admin LIMIT 1) c
+"""
+OTHERS = (
+    "INSERT INTO paas_accounts (email) SELECT 'person-' || n || '@example.com' FROM generate_series(1, 1000) n",
+    "INSERT INTO paas_organizations (name, billed) SELECT 'Team ' || n, false FROM generate_series(1, 1000) n",
+    """
+    INSERT INTO paas_memberships (organization_id, account_id, role) SELECT o.id, c.id, 4 FROM paas_organizations o
+    JOIN paas_accounts c ON c.email = 'person-' || substring(o.name FROM 6) || '@example.com'
+    """,
+    """
+    INSERT INTO paas_memberships (organization_id, account_id, role) SELECT o.id, c.id, 2 FROM paas_organizations o
+    JOIN paas_accounts c ON c.email LIKE 'person-__@example.com' WHERE o.name NOT LIKE 'Team %'
+    """,
+    """
+    INSERT INTO paas_collaborators (app_id, account_id, role) SELECT a.id, c.id, 1 FROM paas_applications a
+    JOIN paas_accounts c ON c.email LIKE 'person-1__@example.com'
+    """,
+)
+
+
+async def years(conn, hours):
+    """Add what a crowd leaves behind: a row of usage for each app and each of so many hours, its charges, deeds, other organizations."""
+    for statement in (USAGE, CHARGES, DEEDS, *OTHERS, "ANALYZE"):
+        await conn.execute(text(statement.format(hours=hours)))
+
+
 # Copies of the existing app, each with the releases, slugs, builds and rollouts of nine pushes.
 RESTING = (
     """

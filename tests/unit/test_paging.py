@@ -66,4 +66,5 @@ def test_the_parts_of_a_list_in_memory_are_all_of_it():
         shown += part(items, number).items
         number = part(items, number).next
     assert shown == items
+    assert (part(items, 1, 30).items, part(items, 1, 30).last) == (items[:30], 4)
     assert part(items, 99) == Part([], 99, len(items))

@@ -10,7 +10,7 @@ from skypanel.domain.errors import Conflict, Invalid, SkyPanelError
 from skypanel.domain.plan import FIELDS, read_offer
 from skypanel.flow import billing, plans
 from skypanel.ports.panel import Panel
-from web import forms
+from web import forms, paging
 from web.admin.place import admin_page, administrator
 from web.keys import PANEL
 from web.messages import done
@@ -92,4 +92,6 @@ async def _one(
     entry, uses = await plans.find(panel, visitor.account, request.match_info["plan"])
     typed = entry.plan.fields() if fields is None else _typed(fields)
     money = await billing.formatter(panel)
-    return admin_page(request, visitor, "plan", TAB, status, shown=entry, uses=uses, money=money, error=error, fields=typed)
+    part = paging.numbered_part(request, uses)
+    pages = paging.numbered(request, part)
+    return admin_page(request, visitor, "plan", TAB, status, shown=entry, part=part, pages=pages, money=money, error=error, fields=typed)

@@ -11,7 +11,7 @@ from skypanel.domain.errors import Conflict, Invalid, NotFound, SkyPanelError, U
 from skypanel.flow import collaborators, transfer
 from skypanel.flow.invitation import Invitation
 from skypanel.ports.panel import Panel
-from web import forms, session
+from web import forms, paging, session
 from web.forms import FormAction
 from web.keys import PANEL
 from web.messages import done
@@ -83,6 +83,7 @@ async def _page(
 ) -> web.Response:
     panel = request.app[PANEL]
     members, others = await collaborators.divided(panel, framed.app, framed.visitor.account)
+    part = paging.numbered_part(request, others, paging.PEOPLE)
     return app_frame.render(
         request,
         framed,
@@ -90,7 +91,8 @@ async def _page(
         "Access",
         status,
         members=members,
-        collaborators=others,
+        part=part,
+        pages=paging.numbered(request, part),
         offer=await transfer.pending(panel, framed.app) if framed.may(Action.TRANSFER_APP) else None,
         roles=[role for role in Role if role <= HIGHEST_COLLABORATOR] if framed.may(Action.SHARE_APP) else [],
         invitation=invitation,

@@ -10,7 +10,7 @@ from skypanel.domain.errors import Conflict, Invalid, NotFound, SkyPanelError, U
 from skypanel.flow import mail, organizations
 from skypanel.flow.invitation import Invitation
 from skypanel.ports.panel import Panel
-from web import forms
+from web import forms, paging
 from web.keys import PANEL
 from web.messages import done
 from web.pages.organization import place
@@ -76,13 +76,15 @@ async def _page(
     invitation: Invitation | None = None,
 ) -> web.Response:
     panel, by = request.app[PANEL], here.visitor.account
+    part = paging.numbered_part(request, await organizations.people(panel, here.organization), paging.PEOPLE)
     return place.render(
         request,
         here,
         "people",
         "People",
         status,
-        people=await organizations.people(panel, here.organization),
+        part=part,
+        pages=paging.numbered(request, part),
         roles=[role for role in Role if here.may(managing(role))],
         may_invite=here.may(Action.MANAGE_MEMBERS) and (runs_platform(by) or await mail.server(panel) is not None),
         invitation=invitation,
