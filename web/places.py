@@ -16,6 +16,7 @@ APP_TABS = (
     ("", "Overview"),
     ("/deploys", "Deploys"),
     ("/environment", "Environment"),
+    ("/domains", "Domains"),
     ("/console", "Console"),
     ("/access", "Access"),
     ("/activity", "Activity"),

@@ -35,6 +35,12 @@ def _apps() -> Loaded:
     return apps.COMMANDS
 
 
+def _domains() -> Loaded:
+    from skypanel.cli import domains
+
+    return domains.COMMANDS
+
+
 def _run() -> Loaded:
     from skypanel.cli import run
 
@@ -123,6 +129,7 @@ MODULES: Mapping[Callable[[], Loaded], tuple[str, ...]] = {
         "transfer",
         "destroy",
     ),
+    _domains: ("domains",),
     _run: ("run",),
     _remote: ("remote",),
     _heroku: ("heroku",),

@@ -50,6 +50,7 @@ class AuditAction(StrEnum):
     CONFIG_CHANGE = "config.change"
     DEPLOY_KEY_ADD = "deploy_key.add"
     DOMAIN_ADD = "domain.add"
+    DOMAIN_CHECK = "domain.check"
     DOMAIN_RELEASE = "domain.release"
     DOMAIN_REMOVE = "domain.remove"
     DOMAIN_VERIFY = "domain.verify"

@@ -31,6 +31,7 @@ OF_APPS: Mapping[str, str] = {
     AuditAction.REMOTE_CLEAR: "Cleared the git URL",
     AuditAction.DEPLOY_KEY_ADD: "Made a deploy key",
     AuditAction.DOMAIN_ADD: "Added a domain",
+    AuditAction.DOMAIN_CHECK: "Checked a domain",
     AuditAction.DOMAIN_VERIFY: "Proved a domain",
     AuditAction.DOMAIN_RELEASE: "Lost a domain",
     AuditAction.DOMAIN_REMOVE: "Removed a domain",

@@ -237,3 +237,29 @@ def _is_address(text: str) -> bool:
         return bool(ip_address(text.removeprefix("[").removesuffix("]")))
     except ValueError:
         return False
+
+
+@dataclass(frozen=True)
+class Record:
+    """A record to set in DNS, and whether it was there at the last check; None before the first one."""
+
+    kind: str
+    name: str
+    value: str
+    is_set: bool | None
+
+
+def records(domain: Domain, target: str, addresses: Sequence[str], *, is_apex: bool) -> tuple[Record, ...]:
+    """Return the records that a domain needs: the one that proves it, and those that lead it to the app's hostname `target`.
+
+    An apex cannot be a CNAME (RFC 1034, 3.6.2): it has the panel's addresses, or where they are not known, an ALIAS or ANAME.
+    """
+    has_proof = domain.last.proof_problem is None if domain.checked_at else None
+    leads_here = domain.last.leads_here if domain.checked_at else None
+    proof = Record("TXT", domain.challenge, domain.token, has_proof)
+    if not is_apex:
+        return proof, Record("CNAME", domain.name, target, leads_here)
+    if not addresses:
+        return proof, Record("ALIAS or ANAME", domain.name, target, leads_here)
+    kinds = {4: "A", 6: "AAAA"}
+    return proof, *(Record(kinds[ip_address(each).version], domain.name, each, leads_here) for each in addresses)

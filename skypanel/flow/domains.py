@@ -2,12 +2,13 @@
 
 import secrets
 from collections.abc import Sequence
+from dataclasses import dataclass
 from ipaddress import ip_network
 
 from skypanel.domain.account import Account
 from skypanel.domain.app import App
 from skypanel.domain.audit import AuditAction
-from skypanel.domain.domains import WILDCARD, Domain
+from skypanel.domain.domains import WILDCARD, Domain, Record, records
 from skypanel.domain.errors import Conflict, Invalid, NotFound
 from skypanel.domain.names import printable
 from skypanel.flow import audit, domain_checks, domain_names, route
@@ -34,14 +35,14 @@ async def find(panel: Panel, app: App, text: str) -> Domain:
                 return await domains.find(conn, app.id, name)
             except NotFound:
                 continue
-    raise NotFound(f"{app.name} has no domain {printable(text)}.", f"Run `skypanel domains {app.name}` to list its domains.")
+    raise NotFound(f"{app.name} has no domain {printable(text)}.", f"Run `skypanel domains list {app.name}` to list its domains.")
 
 
 async def add(panel: Panel, app: App, text: str, by: Account) -> Domain:
     """Claim a domain for an app. It leads there once its TXT record is found.
 
-    Raises Invalid for what nobody may claim, Conflict if the app, or another one of its organization, has the name already, or if it has
-    too many.
+    Raises Invalid for what nobody may claim. Raises Conflict if the app or another one of its organization has the name already, or if the
+    app has too many.
     """
     name = domain_names.read(text, panel.address.domain)
     if name.startswith(WILDCARD):
@@ -56,11 +57,12 @@ async def add(panel: Panel, app: App, text: str, by: Account) -> Domain:
     return domain
 
 
-async def check(panel: Panel, app: App, domain: Domain) -> Domain:
+async def check(panel: Panel, app: App, domain: Domain, by: Account) -> Domain:
     """Check a domain now, and return what it is afterwards. Checks then go on for three days. Raises NotFound if it is gone."""
     now = panel.clock.now()
     async with panel.transaction() as conn:
         claimed = await domains.claim_one(conn, domain.id, now, now + domain_checks.CLAIM)
+        await audit.record(conn, AuditAction.DOMAIN_CHECK, by, app, domain=domain.name)
     await domain_checks.check(panel, [claimed], now + domain_checks.CLAIM)
     return await find(panel, app, str(domain.id))
 
@@ -104,3 +106,20 @@ async def _check_free(conn: Connection, app: App, name: str) -> None:
         other = await apps.get(conn, holder.app_id)
         if other.organization_id == app.organization_id and other.id != app.id:
             raise Conflict(f"{name} is a domain of {other.name} already.", "Remove it there first.")
+
+
+@dataclass(frozen=True)
+class Guide:
+    """A domain, its name in its own script, and the records to set for it."""
+
+    domain: Domain
+    shown: str
+    records: Sequence[Record]
+
+
+async def guides(panel: Panel, app: App, found: Sequence[Domain]) -> Sequence[Guide]:
+    """Return what to set for each of an app's domains."""
+    own, target = await addresses(panel) if found else (), panel.address.host(app.name)
+    return [
+        Guide(each, domain_names.shown(each.name), records(each, target, own, is_apex=domain_names.is_apex(each.name))) for each in found
+    ]

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, Text, Uuid, cast, column, func, literal, select, union_all
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 
 from skypanel.domain.ids import AppId, OrganizationId
 from skypanel.ports.database import Connection
@@ -13,6 +13,7 @@ from skypanel.store import deploys
 from skypanel.store.sets import among
 from skypanel.store.tables.apps import applications
 from skypanel.store.tables.builds import builds
+from skypanel.store.tables.domains import domains
 from skypanel.store.tables.organizations import organizations
 from skypanel.store.tables.releases import rollouts
 
@@ -29,6 +30,12 @@ def _last_build() -> ColumnElement[str]:
     return own.order_by(builds.c.created_at.desc()).limit(1).scalar_subquery()
 
 
+def _domains() -> ColumnElement[str]:
+    shown = func.concat(domains.c.name, domains.c.verified_at, domains.c.checked_at)
+    own = select(func.md5(func.string_agg(shown, aggregate_order_by(literal("|"), domains.c.name))))
+    return own.where(domains.c.app_id == applications.c.id).scalar_subquery()
+
+
 _LISTED = (
     applications.c.id,
     applications.c.name,
@@ -37,11 +44,11 @@ _LISTED = (
     organizations.c.unpaid,
     organizations.c.held,
 )
-_SHOWN = (*_LISTED, applications.c.generation, applications.c.plan_version_id, _last_rollout(), _last_build())
+_SHOWN = (*_LISTED, applications.c.generation, applications.c.plan_version_id, _last_rollout(), _last_build(), _domains())
 
 
 async def of_apps(conn: Connection, app_ids: Collection[AppId], dynos: Dynos) -> dict[AppId, str]:
-    """Return a fingerprint for each of these apps that exists: its row, its last build, its last rollout and its dynos, by their texts."""
+    """Return a fingerprint for each of these apps that exists: its row, last build, last rollout, domains, and its dynos, by their texts."""
     statement = _hashed(applications.c.id, _SHOWN, dynos).where(among(applications.c.id, app_ids))
     return {row.key: str(row.hash) for row in await conn.all(statement)}
 

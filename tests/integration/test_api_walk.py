@@ -15,7 +15,7 @@ from sqlalchemy import func, select, update
 
 from skypanel.domain.access import SCOPES, Role
 from skypanel.domain.account import PublicKey
-from skypanel.flow import accounts, apps, organizations, passwords, transfer, upload
+from skypanel.flow import accounts, apps, domains, organizations, passwords, transfer, upload
 from skypanel.flow.digest import digest
 from skypanel.store import builds, keys, releases
 from skypanel.store import organizations as organizations_store
@@ -143,7 +143,7 @@ async def test_a_good_body_with_one_thing_spoilt_is_refused(api, good, stage, ro
         assert response.status == 422, why
         await refused(response)
     assert await rows(stage) == before
-    is_missing = "{transfer}" in route or "{feature}" in route
+    is_missing = any(name in route for name in ("{transfer}", "{feature}", "{domain}"))
     response = await api.call(endpoint.method, path, good[route])
     assert response.status in ({404} if is_missing else {200, 201}), await response.text()
 
@@ -179,6 +179,7 @@ async def two(api, hello, stage):
     await stage.work()
     third = await stage.member(Role.DEVELOPER)
     await accounts.add_key(panel, other, PublicKey("ssh-ed25519 AAAA", "SHA256:another", "laptop"), by=other)
+    domain = await domains.add(panel, hello, "www.example.com", other)
     offered = await transfer.offer(panel, hello, third, other)
     async with panel.transaction() as conn:
         (main, *_) = await organizations_store.of(conn, other.id)
@@ -202,6 +203,7 @@ async def two(api, hello, stage):
             "{release}": [str(release.id)],
             "{build}": [str(build.id)],
             "{dyno}": [dyno["id"]],
+            "{domain}": [domain.name, str(domain.id)],
             "{type}": [each["id"] for each in formations],
             "{member}": [str(third.id), third.email],
             "{collaborator}": [str(third.id), third.email, *(each["id"] for each in people)],

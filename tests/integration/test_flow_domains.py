@@ -188,7 +188,7 @@ async def test_each_failure_of_dns_has_its_own_message(stage, app, fault, words)
     prove(stage, made)
     for name in (made.challenge, NAME):
         stage.panel.dns.fail(name, fault)
-    found = await domains.check(stage.panel, app, made)
+    found = await domains.check(stage.panel, app, made, stage.admin)
     assert not found.is_verified
     for said in (found.last.proof_problem, found.last.address_problem):
         assert re.search(words, said)
@@ -198,10 +198,10 @@ async def test_each_failure_of_dns_has_its_own_message(stage, app, fault, words)
 async def test_another_text_is_shown_beside_the_one_that_is_wanted(stage, app):
     made = await claim(stage, app)
     stage.panel.dns.put(made.challenge, "TXT", "wrong")
-    found = await domains.check(stage.panel, app, made)
+    found = await domains.check(stage.panel, app, made, stage.admin)
     assert found.last.proof_problem == f"The TXT record at {made.challenge} says 'wrong', not {made.token}."
     stage.panel.dns.put(made.challenge, "TXT", "v=spf1 -all", f' "{made.token}" ')
-    assert (await domains.check(stage.panel, app, made)).is_verified
+    assert (await domains.check(stage.panel, app, made, stage.admin)).is_verified
 
 
 @pytest.mark.parametrize(
@@ -223,14 +223,14 @@ async def test_where_a_name_leads_is_compared_with_the_panels_addresses(stage, a
     made = await claim(stage, app)
     for kind, values in records.items():
         stage.panel.dns.put(NAME, kind, *values)
-    last = (await domains.check(stage.panel, app, made)).last
+    last = (await domains.check(stage.panel, app, made, stage.admin)).last
     assert (last.leads_here, last.address_problem) == found
 
 
 async def test_without_known_addresses_only_a_cname_can_be_told(stage, app):
     made = await claim(stage, app)
     stage.panel.dns.put(NAME, "A", HERE)
-    found = (await domains.check(stage.panel, app, made)).last
+    found = (await domains.check(stage.panel, app, made, stage.admin)).last
     assert (found.leads_here, found.address_problem) == (
         None,
         "The panel does not know its own addresses. Ask an administrator to set public_addresses.",
@@ -241,7 +241,7 @@ async def test_by_default_the_dashboards_hostname_tells_the_panels_addresses(sta
     panel = replace(stage.panel, address=replace(stage.panel.address, domain="apps.example.net"))
     panel.dns.put("skypanel.apps.example.net", "A", HERE)
     panel.dns.put(NAME, "A", HERE)
-    assert (await domains.check(panel, app, await domains.add(panel, app, NAME, stage.admin))).last.leads_here
+    assert (await domains.check(panel, app, await domains.add(panel, app, NAME, stage.admin), stage.admin)).last.leads_here
 
 
 async def test_checks_become_rarer_and_end_until_somebody_asks(stage, app):
@@ -260,7 +260,7 @@ async def test_checks_become_rarer_and_end_until_somebody_asks(stage, app):
     prove(stage, made)
     await pass_(stage, 30 * 86400)
     assert not (await now(stage, app)).is_verified
-    assert (await domains.check(stage.panel, app, made)).is_verified
+    assert (await domains.check(stage.panel, app, made, stage.admin)).is_verified
 
 
 async def test_a_domain_that_lost_its_proof_is_released_after_a_month_of_warnings(stage, app, here, main):
@@ -327,7 +327,7 @@ async def test_what_changed_during_a_check_wins(stage, app):
     async with stage.panel.transaction() as conn:
         [claimed] = await store.claim(conn, stage.panel.clock.now(), claimed_until, 9)
     stage.panel.clock.advance(1)
-    assert (await domains.check(stage.panel, app, made)).is_verified
+    assert (await domains.check(stage.panel, app, made, stage.admin)).is_verified
     await domain_checks.check(stage.panel, [claimed], claimed_until)
     await domains.remove(stage.panel, app, await now(stage, app), stage.admin)
     await domain_checks.check(stage.panel, [claimed], claimed_until)
@@ -338,7 +338,7 @@ async def test_a_proxy_that_does_not_answer_follows_later(stage, app):
     made = await claim(stage, app)
     prove(stage, made)
     stage.panel.router.broken = True
-    assert (await domains.check(stage.panel, app, made)).is_verified
+    assert (await domains.check(stage.panel, app, made, stage.admin)).is_verified
     assert NAME in await hosts(stage, app)
 
 

@@ -10,6 +10,7 @@ from skypanel.store.tables.accounts import accounts, ssh_keys, tokens
 from skypanel.store.tables.apps import app_transfers, applications, collaborators, formations
 from skypanel.store.tables.builds import builds
 from skypanel.store.tables.config_vars import config_vars, config_versions
+from skypanel.store.tables.domains import domains
 from skypanel.store.tables.organizations import memberships, organizations
 from skypanel.store.tables.releases import releases, rollouts
 from skypanel.store.tables.sources import uploads
@@ -20,7 +21,7 @@ NOBODY = str(UUID(int=0))
 PARAMS = {
     "{app}": "hello", "{key}": NOBODY, "{authorization}": NOBODY, "{type}": "web", "{dyno}": "web.1", "{release}": "1",
     "{ticket}": "x.y", "{build}": NOBODY, "{upload}": "x", "{stack}": "heroku-24",
-    "{team}": "nobodys", "{member}": NOBODY, "{collaborator}": NOBODY, "{feature}": "preboot",
+    "{team}": "nobodys", "{member}": NOBODY, "{collaborator}": NOBODY, "{feature}": "preboot", "{domain}": NOBODY,
     "{webhook}": NOBODY, "{delivery}": NOBODY, "{event}": NOBODY, "{transfer}": NOBODY, "{account}": "outsider@example.com",
 }  # fmt: skip
 LONG = "a" * 100_000
@@ -42,6 +43,8 @@ BODY = {
     "PATCH /apps/{app}": {"name": "renamed", "maintenance": True, "build_stack": "heroku-24", "deploy_branch": "release"},
     "POST /apps/{app}/collaborators": {"user": "outsider@example.com", "silent": True, "permissions": ["view"]},
     "PUT /apps/{app}/buildpack-installations": {"updates": [{"buildpack": "heroku/python"}]},
+    "POST /apps/{app}/domains": {"hostname": "www.example.com", "sni_endpoint": None},
+    "PATCH /apps/{app}/domains/{domain}": {"sni_endpoint": None},
     "PATCH /apps/{app}/config-vars": {"KEY": "a value"},
     "PATCH /apps/{app}/formation": {"updates": [{"type": "web", "quantity": 2, "size": "Standard"}]},
     "PATCH /apps/{app}/formation/{type}": {"quantity": 2, "size": "Standard"},
@@ -99,7 +102,7 @@ async def rows(stage):
     """Return all rows that the API writes, without the columns about a token's last use."""
     written = [
         accounts, app_transfers, applications, builds, collaborators, config_vars,
-        config_versions, formations, memberships, organizations, releases, rollouts,
+        config_versions, domains, formations, memberships, organizations, releases, rollouts,
         ssh_keys, tokens, uploads,
     ]  # fmt: skip
     async with stage.panel.transaction() as conn:

@@ -17,6 +17,7 @@ from skypanel.domain.app import App
 from skypanel.flow import accounts as accounts_flow
 from skypanel.flow import apps as apps_flow
 from skypanel.flow import config as config_flow
+from skypanel.flow import domains as domains_flow
 from skypanel.flow import passwords
 from skypanel.flow import remote as remote_flow
 from skypanel.flow import upload as upload_flow
@@ -259,6 +260,10 @@ async def _webhook(world):
     return {"webhook": str(made.id), "delivery": str(delivery.id), "event": str(delivery.event_id)}
 
 
+async def _domain(world):
+    return {"domain": (await domains_flow.add(world.panel, world.app, "shop.example.com", world.stage.admin)).name}
+
+
 def _ticket(kind):
     async def made(world):
         wishes = {"logs": {"dyno": None, "lines": 5, "source": None, "tail": False}, "releases": {"version": 1}, "builds": {}}[kind]
@@ -278,6 +283,6 @@ AFTER = {
     "password": _password, "key": _key, "token": _token, "offer": _offer, "own offer": _own_offer, "target": _target, "shared": _shared,
     "their key": _their_key, "their token": _their_token, "upload": _upload, "uploaded": _uploaded, "build": _build, "remote": _remote,
     "webhook": _webhook,
-    "no apps": _no_apps,
+    "no apps": _no_apps, "domain": _domain,
     **{kind: _ticket(kind) for kind in ("logs", "releases", "builds")},
 }  # fmt: skip

@@ -93,12 +93,6 @@ async def destroy(call: Call) -> Reply:
     return Reply(was)
 
 
-async def domains(call: Call) -> Page:
-    """List the hostnames of an app."""
-    app = await call.app()
-    return paginate([apps.domain(app, call.panel.address.host(app.name))], call.range, "hostname")
-
-
 async def shown(call: Call, app: App) -> apps.App:
     """Return an app as the API shows it."""
     return apps.app(await apps_flow.listing(call.panel, app, call.account), call.panel.address)

@@ -25,6 +25,7 @@ PARAMS: Mapping[str, str] = {
     "build": "A build's id",
     "collaborator": "An e-mail address, or the id of an account or a collaborator",
     "delivery": "A delivery's id",
+    "domain": "A hostname, in any script, or the id of a domain",
     "dyno": "A dyno's name, such as web.1, or its id",
     "event": "An event's id",
     "feature": "A feature's name",

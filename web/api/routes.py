@@ -9,6 +9,7 @@ from web.api import (
     builds,
     collaborators,
     config,
+    domains,
     formation,
     lists,
     log_sessions,
@@ -23,7 +24,8 @@ from web.api import (
 )
 from web.api.endpoints import ACCEPTED, EVENTS, NONE, TEXT, Endpoint, Gives, OpenEndpoint, made, one, page
 from web.api.resources.accounts import Account, AccountEntry, Admission, Authorization, Key, Session
-from web.api.resources.apps import App, BuildpackInstallation, Domain
+from web.api.resources.apps import App, BuildpackInstallation
+from web.api.resources.domains import Domain
 from web.api.resources.dynos import Dyno, Formation, LogSession
 from web.api.resources.people import Collaborator, Member, Permission, Team, Transfer
 from web.api.resources.places import Region, Stack
@@ -98,7 +100,12 @@ _DESCRIBED: tuple[Endpoint | OpenEndpoint, ...] = (
         takes=buildpacks.Choices,
         gives=one(list[BuildpackInstallation]),
     ),
-    Endpoint("GET", f"{APP}/domains", _VIEW, apps.domains, gives=page(Domain)),
+    Endpoint("GET", f"{APP}/domains", _VIEW, domains.index, gives=page(Domain)),
+    Endpoint("POST", f"{APP}/domains", _CONFIGURE, domains.create, takes=domains.NewDomain, gives=made(Domain)),
+    Endpoint("GET", f"{APP}/domains/{{domain}}", _VIEW, domains.show, gives=one(Domain)),
+    Endpoint("PATCH", f"{APP}/domains/{{domain}}", _CONFIGURE, domains.change, takes=domains.DomainChange, gives=one(Domain)),
+    Endpoint("DELETE", f"{APP}/domains/{{domain}}", _CONFIGURE, domains.remove, gives=one(Domain)),
+    Endpoint("POST", f"{APP}/domains/{{domain}}/actions/check", _CONFIGURE, domains.check, gives=one(Domain)),
     Endpoint("GET", f"{APP}/config-vars", _VIEW, config.show, gives=one(config.ConfigVars)),
     Endpoint("PATCH", f"{APP}/config-vars", _CONFIGURE, config.change, takes=config.Changes, gives=one(config.ConfigVars)),
     Endpoint("GET", f"{APP}/formation", _VIEW, formation.index, gives=page(Formation)),

@@ -9,8 +9,9 @@ from aiohttp import web
 from skypanel.domain import config_vars
 from skypanel.domain.access import Action
 from skypanel.domain.build import BuildState
+from skypanel.domain.domains import DomainState
 from skypanel.domain.errors import Invalid
-from skypanel.flow import apps, billing, detail, maintenance, release
+from skypanel.flow import apps, billing, detail, domains, maintenance, release
 from skypanel.flow import scale as scale_flow
 from web import forms, live, session
 from web.keys import PANEL
@@ -43,6 +44,7 @@ async def show(request: web.Request) -> web.Response:
         "app/overview",
         TAB,
         detail=found,
+        domains=[each for each in await domains.listed(panel, framed.app) if each.state is DomainState.ACTIVE],
         log=log,
         failure=None if log else _failure(found),
         last_lines=found.last_words,

@@ -1,12 +1,10 @@
 """Apps and what belongs to them."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 from skypanel.domain.app import App as Known
 from skypanel.domain.app import Listing
 from skypanel.domain.buildpack import named
-from skypanel.domain.identity import derived_id
 from skypanel.domain.routing import Address
 from web.api.resources.common import (
     GENERATION_REF,
@@ -20,7 +18,6 @@ from web.api.resources.common import (
     Resource,
     Time,
     Url,
-    time,
 )
 
 
@@ -54,22 +51,6 @@ class App(Resource, kw_only=True):
     stack: Named = STACK_REF
     updated_at: Time
     web_url: Url
-
-
-class Domain(Resource, kw_only=True):
-    """A hostname of an app."""
-
-    id: Id
-    acm_status: str | None = None
-    acm_status_reason: str | None = None
-    app: Named
-    cname: str | None = None
-    created_at: Time
-    hostname: str
-    kind: Literal["heroku", "custom"] = "heroku"
-    sni_endpoint: None = None
-    status: str = "none"
-    updated_at: Time
 
 
 class Buildpack(Resource):
@@ -111,12 +92,6 @@ def app(of: Listing, address: Address) -> App:
         updated_at=of.released_at or of.created_at,
         web_url=address.url(of.name),
     )
-
-
-def domain(of: Known, hostname: str) -> Domain:
-    """Return the platform's own hostname of an app."""
-    made = time(of.created_at)
-    return Domain(id=str(derived_id(of.id, "domain", hostname)), app=app_ref(of), created_at=made, hostname=hostname, updated_at=made)
 
 
 def buildpacks(texts: Sequence[str]) -> list[BuildpackInstallation]:

@@ -1,0 +1,154 @@
+"""The page of an app's domains, its events, and the page for visitors of a domain."""
+
+import html
+from dataclasses import replace
+
+import pytest
+
+from skypanel.domain.access import Role
+from skypanel.flow import domain_checks, domains, maintenance, settings, watching
+from tests.support.statements import Counting
+
+PAGE = "/apps/hello/domains"
+NAME = "www.example.com"
+HERE = "203.0.113.5"
+
+
+async def send(client, **fields):
+    return await client.send(PAGE, page=PAGE, **fields)
+
+
+def prove(stage, domain, address=HERE):
+    stage.panel.dns.put(domain.challenge, "TXT", domain.token)
+    stage.panel.dns.put(domain.name, "A", address)
+
+
+@pytest.mark.req("R13.1", "R13.5")
+async def test_a_domain_is_added_with_the_records_to_set(admin, stage, app):
+    assert "skypanel domains add hello www.example.com" in await admin.page(PAGE)
+    response = await send(admin, do="add", name=" WWW.Example.com ")
+    assert (response.status, response.headers["Location"]) == (303, PAGE)
+    [domain] = await domains.listed(stage.panel, app)
+    page = await admin.page(PAGE)
+    assert "www.example.com is added. Set its records now." in page
+    for kind, name, value in (("TXT", domain.challenge, domain.token), ("CNAME", NAME, "hello.localhost")):
+        assert f'<td data-label="Type">{kind}</td> <td data-label="Name"><code>{name}</code>' in page
+        assert f'<code>{value}</code><button type="button" class="copy plain" data-copy="{value}"' in page
+    assert page.count("not known yet") == 2
+    assert "Not checked yet" in page
+
+
+@pytest.mark.req("R13.2", "R13.5")
+async def test_each_record_is_shown_as_it_is_now(admin, stage, app):
+    await settings.change(stage.panel, stage.admin, {"public_addresses": HERE})
+    domain = await domains.add(stage.panel, app, NAME, stage.admin)
+    stage.panel.dns.put(NAME, "A", "198.51.100.7")
+    assert (await send(admin, do="check", name=NAME)).status == 303
+    page = await admin.page(PAGE)
+    assert f"There is no TXT record at {domain.challenge} yet." in page
+    for word in ("missing", "elsewhere", "pending"):
+        assert f'<span class="state {word}">{word}</span>' in page
+    assert "It leads to 198.51.100.7" in page
+    prove(stage, domain, "198.51.100.7")
+    await send(admin, do="check", name=str(domain.id))
+    page = await admin.page(PAGE)
+    assert f"{NAME} leads to 198.51.100.7, which is not this panel." in page
+    assert '<span class="state verified">verified</span>' in page
+    prove(stage, domain)
+    await send(admin, do="check", name=NAME)
+    page = await admin.page(PAGE)
+    assert f"{NAME} is as it should be." in page
+    assert '<span class="state active">active</span>' in page
+    assert f'<a href="http://{NAME}/"' in await admin.page("/apps/hello")
+
+
+async def test_an_apex_has_addresses_or_an_alias(admin, stage, app):
+    await domains.add(stage.panel, app, "bücher.com", stage.admin)
+    page = await admin.page(PAGE)
+    assert "bücher.com" in page
+    assert "<code>xn--bcher-kva.com</code>" in page
+    assert '<td data-label="Type">ALIAS or ANAME</td>' in page
+    await settings.change(stage.panel, stage.admin, {"public_addresses": f"{HERE},2001:db8::5,198.51.100.0/24"})
+    page = await admin.page(PAGE)
+    for kind, value in (("A", HERE), ("AAAA", "2001:db8::5")):
+        assert f'<td data-label="Type">{kind}</td>' in page
+        assert f'data-copy="{value}"' in page
+    assert "198.51.100.0" not in page
+
+
+async def test_a_bad_domain_is_said_beside_what_was_entered(admin, stage, app):
+    hostile = "<script>alert(1)</script>"
+    for name, said in ((hostile, "is more than a domain"), ("hello.localhost", "localhost is reserved"), ("co.uk", "shared by many")):
+        response = await send(admin, do="add", name=name)
+        page = await response.text()
+        assert response.status == 422
+        assert said in page
+        assert f'value="{html.escape(name)}"' in page
+        assert hostile not in page
+    assert (await send(admin, do="nothing", name=NAME)).status == 422
+    assert (await send(admin, do="remove", name=NAME)).status == 422
+    assert await domains.listed(stage.panel, app) == []
+
+
+async def test_what_a_resolver_says_is_text(admin, stage, app):
+    domain = await domains.add(stage.panel, app, NAME, stage.admin)
+    stage.panel.dns.put(domain.challenge, "TXT", "<script>alert(1)</script>")
+    await send(admin, do="check", name=NAME)
+    page = await admin.page(PAGE)
+    assert "says &#39;&lt;script&gt;" in page
+    assert "<script>alert" not in page
+
+
+async def test_a_domain_that_waited_too_long_or_lost_its_proof_says_what_to_do(admin, stage, app):
+    domain = await domains.add(stage.panel, app, NAME, stage.admin)
+    stage.panel.clock.advance(4 * 86400)
+    await domain_checks.check_due(stage.panel, lambda: False)
+    assert "Nothing proved the domain within three days." in await admin.page(PAGE)
+    prove(stage, domain)
+    await send(admin, do="check", name=NAME)
+    stage.panel.dns.records.clear()
+    await send(admin, do="check", name=NAME)
+    assert "Its TXT record is gone." in await admin.page(PAGE)
+
+
+async def test_removing_asks_first_and_viewers_only_look(admin, new_client, stage, app):
+    domain = await domains.add(stage.panel, app, NAME, stage.admin)
+    page = await admin.page(PAGE)
+    assert f'data-dialog="remove-{domain.id}"' in page
+    viewer = await new_client()
+    await viewer.sign_in(await stage.member(Role.VIEWER))
+    page = await viewer.page(PAGE)
+    assert domain.token in page
+    assert "Add a domain" not in page
+    assert "Check now" not in page
+    assert (await send(admin, do="remove", name=NAME)).status == 303
+    assert f"{NAME} is removed." in await admin.page(PAGE)
+    assert await domains.listed(stage.panel, app) == []
+
+
+async def test_open_pages_learn_of_a_check(stage, app):
+    domain = await domains.add(stage.panel, app, NAME, stage.admin)
+    before = await watching.fingerprint(stage.panel, {app.id}, [])
+    stage.panel.clock.advance(1)
+    await domains.check(stage.panel, app, domain, stage.admin)
+    assert await watching.fingerprint(stage.panel, {app.id}, []) != before
+
+
+async def test_a_page_of_many_domains_costs_as_much_as_one_of_few(stage, app):
+    counting = Counting(stage.panel.database)
+    for number in range(3):
+        await domains.add(stage.panel, app, f"a{number}.example.com", stage.admin)
+    panel = replace(stage.panel, database=counting)
+    await domains.guides(panel, app, await domains.listed(panel, app))
+    assert counting.count == 2
+
+
+async def test_visitors_of_a_domain_are_told_what_its_app_is_doing(client, stage, app):
+    domain = await domains.add(stage.panel, app, NAME, stage.admin)
+    unknown = await client.get("/", headers={"Host": NAME})
+    assert unknown.status == 404
+    prove(stage, domain)
+    await domains.check(stage.panel, app, domain, stage.admin)
+    await maintenance.switch(stage.panel, app, stage.admin, on=True)
+    answer = await client.get("/", headers={"Host": NAME})
+    assert answer.status == 503

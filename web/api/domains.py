@@ -1,0 +1,87 @@
+"""Domains of apps (https://devcenter.heroku.com/articles/platform-api-reference#domain)."""
+
+from skypanel.domain.app import App
+from skypanel.domain.domains import Domain
+from skypanel.domain.errors import Conflict, NotFound
+from skypanel.domain.names import printable
+from skypanel.flow import domains as domains_flow
+from web.api.bodies import Body, Text
+from web.api.calls import Call, Reply
+from web.api.ranges import Page, paginate
+from web.api.resources import domains as resources
+
+
+class NewDomain(Body):
+    """A new domain."""
+
+    hostname: Text
+    sni_endpoint: Text | None = None
+
+
+class DomainChange(Body):
+    """A change of a domain."""
+
+    sni_endpoint: Text | None
+
+
+async def index(call: Call) -> Page:
+    """List the hostnames of an app: the one on the panel's domain, and its own domains."""
+    app = await call.app()
+    own = [_shown(call, app, each) for each in await domains_flow.listed(call.panel, app)]
+    return paginate([resources.default(app, call.panel.address), *own], call.range, "hostname")
+
+
+async def create(call: Call, body: NewDomain) -> Reply:
+    """Claim a domain for an app. A warning says which TXT record proves it."""
+    app = await call.app()
+    _check_certificate(body.sni_endpoint)
+    domain = await domains_flow.add(call.panel, app, body.hostname, call.account)
+    call.warn(f"To prove that {domain.name} is yours, set this TXT record as well: {domain.challenge} with the value {domain.token}")
+    return Reply(_shown(call, app, domain), 201)
+
+
+async def show(call: Call) -> Reply:
+    """Show a domain, by its hostname or id."""
+    app = await call.app()
+    if _is_default(call, app):
+        return Reply(resources.default(app, call.panel.address))
+    return Reply(_shown(call, app, await domains_flow.find(call.panel, app, call.params["domain"])))
+
+
+async def change(call: Call, body: DomainChange) -> Reply:
+    """Choose the certificate of a domain."""
+    app = await call.app()
+    domain = await domains_flow.find(call.panel, app, call.params["domain"])
+    _check_certificate(body.sni_endpoint)
+    return Reply(_shown(call, app, domain))
+
+
+async def remove(call: Call) -> Reply:
+    """Remove a domain, and return its last state."""
+    app = await call.app()
+    if _is_default(call, app):
+        raise Conflict(f"{call.panel.address.host(app.name)} comes with the app.", "It cannot be removed.")
+    domain = await domains_flow.find(call.panel, app, call.params["domain"])
+    await domains_flow.remove(call.panel, app, domain, call.account)
+    return Reply(_shown(call, app, domain))
+
+
+async def check(call: Call) -> Reply:
+    """Check a domain in DNS now."""
+    app = await call.app()
+    domain = await domains_flow.find(call.panel, app, call.params["domain"])
+    return Reply(_shown(call, app, await domains_flow.check(call.panel, app, domain, call.account)))
+
+
+def _shown(call: Call, app: App, domain: Domain) -> resources.Domain:
+    return resources.domain(app, domain, call.panel.address)
+
+
+def _is_default(call: Call, app: App) -> bool:
+    own = resources.default(app, call.panel.address)
+    return call.params["domain"] in {own.id, own.hostname}
+
+
+def _check_certificate(name: str | None) -> None:
+    if name is not None:
+        raise NotFound(f"There is no certificate {printable(name)}.", "Leave out its name.")

@@ -1,0 +1,82 @@
+"""An app's domains: the records to set for each, and what DNS says now."""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from aiohttp import web
+
+from skypanel.domain.access import Action
+from skypanel.domain.account import Account
+from skypanel.domain.app import App
+from skypanel.domain.errors import Invalid, SkyPanelError
+from skypanel.flow import domains
+from skypanel.ports.panel import Panel
+from web import forms, paging, session
+from web.keys import PANEL
+from web.messages import done
+from web.pages import app_frame
+from web.pages.app_frame import FramedApp
+
+TAB = "Domains"
+
+# Does what a button says to the domain with this name, and returns the message.
+Do = Callable[[Panel, App, str, Account], Awaitable[str]]
+
+
+async def show(request: web.Request) -> web.Response:
+    """Show the domains of an app, in order of name."""
+    return await _page(request, await app_frame.find(request))
+
+
+async def change(request: web.Request) -> web.Response:
+    """Do what a button says. On an error, show the form again with what was entered."""
+    panel, visitor = request.app[PANEL], await session.visitor(request)
+    fields = await forms.read(request)
+    framed = await app_frame.find(request, Action.CONFIGURE_APP)
+    do = FORM_ACTIONS.get(fields.get("do", ""))
+    if do is None:
+        raise Invalid("This is nothing that can be done with domains.", "Choose a button of the page.")
+    name = fields.get("name", "")
+    try:
+        text = await do(panel, framed.app, name, visitor.account)
+    except SkyPanelError as error:
+        return await _page(request, framed, 422, error=error, typed=name)
+    return done(request, f"/apps/{framed.app.name}/domains", text)
+
+
+async def _add(panel: Panel, app: App, name: str, by: Account) -> str:
+    domain = await domains.add(panel, app, name, by)
+    return f"{domain.name} is added. Set its records now."
+
+
+async def _check(panel: Panel, app: App, name: str, by: Account) -> str:
+    domain = await domains.check(panel, app, await domains.find(panel, app, name), by)
+    return domain.problem or f"{domain.name} is as it should be."
+
+
+async def _remove(panel: Panel, app: App, name: str, by: Account) -> str:
+    domain = await domains.find(panel, app, name)
+    await domains.remove(panel, app, domain, by)
+    return f"{domain.name} is removed."
+
+
+FORM_ACTIONS: Mapping[str, Do] = {"add": _add, "check": _check, "remove": _remove}
+
+
+async def _page(
+    request: web.Request, framed: FramedApp, status: int = 200, *, error: SkyPanelError | None = None, typed: str = ""
+) -> web.Response:
+    panel = request.app[PANEL]
+    part = paging.numbered_part(request, await domains.listed(panel, framed.app))
+    return app_frame.render(
+        request,
+        framed,
+        "app/domains",
+        TAB,
+        status,
+        guides=await domains.guides(panel, framed.app, part.items),
+        pages=paging.numbered(request, part),
+        target=panel.address.host(framed.app.name),
+        may_change=framed.may(Action.CONFIGURE_APP),
+        error=error,
+        typed=typed,
+    )
