@@ -187,7 +187,11 @@ class PanelUnderTest:
 
     def get(self, app: str, path: str = "/", timeout_s: float = HTTP_TIMEOUT_S) -> Answer:
         """Ask an app for a page through the panel's own proxy."""
-        request = urllib.request.Request(f"http://127.0.0.1:{self.ports[1]}{path}", headers={"Host": f"{app}.localhost:{self.ports[1]}"})
+        return self.get_at(f"{app}.localhost:{self.ports[1]}", path, timeout_s)
+
+    def get_at(self, host: str, path: str = "/", timeout_s: float = HTTP_TIMEOUT_S) -> Answer:
+        """Ask the panel's own proxy for a page of a hostname."""
+        request = urllib.request.Request(f"http://127.0.0.1:{self.ports[1]}{path}", headers={"Host": host})
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
             with opener.open(request, timeout=timeout_s) as response:

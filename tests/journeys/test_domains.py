@@ -1,0 +1,56 @@
+"""A domain from its claim to the app's answer, with a real DNS server and the real proxy."""
+
+import asyncio
+import threading
+from contextlib import contextmanager
+
+import pytest
+
+from tests.fixtures.name_server import running_name_server
+from tests.journeys.harness import wait_for
+
+NAME = "www.example.com"
+WITHIN_S = 60
+
+
+@contextmanager
+def name_server():
+    """Run a DNS server of example.com in a thread of its own."""
+    loop, found, over = asyncio.new_event_loop(), [], asyncio.Event()
+    started = threading.Event()
+
+    async def serve():
+        async with running_name_server() as server:
+            found.append(server)
+            started.set()
+            await over.wait()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=[serve()])
+    thread.start()
+    try:
+        assert started.wait(WITHIN_S)
+        yield found[0]
+    finally:
+        loop.call_soon_threadsafe(over.set)
+        thread.join()
+        loop.close()
+
+
+@pytest.mark.req("R2.1", "R13.2", "R13.3")
+def test_a_domain_leads_to_its_app_once_two_records_are_set(panel):
+    panel.repository("python-plain").push("named")
+    with name_server() as dns:
+        panel.cli("settings", "set", f"dns_resolvers=127.0.0.1:{dns.port}", "public_addresses=203.0.113.5")
+        said = panel.cli("domains", "add", "named", NAME).stdout
+        token = next(line.split()[2] for line in said.splitlines() if line.startswith("TXT"))
+        assert f"CNAME  {NAME}" in said
+        assert f"There is no TXT record at _skypanel-challenge.{NAME} yet." in panel.cli("domains", "check", "named", NAME).stdout
+        dns.put(f"_skypanel-challenge.{NAME}", "TXT", token)
+        dns.put(NAME, "A", "203.0.113.5")
+        assert panel.cli("domains", "wait", "named", NAME).stdout.splitlines()[-1] == f"{NAME} leads to named."
+        # The first rollout after that keeps it.
+        panel.cli("restart", "named")
+        assert panel.get_at(NAME).body == "Hello from SkyPanel\n"
+        assert f"{NAME}           active" in panel.cli("domains", "list", "named").stdout
+        panel.cli("domains", "remove", "named", NAME, "--confirm", NAME)
+        wait_for("the route to go", lambda: panel.get_at(NAME).status == 404)
