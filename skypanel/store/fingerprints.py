@@ -48,7 +48,7 @@ _SHOWN = (*_LISTED, applications.c.generation, applications.c.plan_version_id, _
 
 
 async def of_apps(conn: Connection, app_ids: Collection[AppId], dynos: Dynos) -> dict[AppId, str]:
-    """Return a fingerprint for each of these apps that exists: its row, last build, last rollout, domains, and its dynos, by their texts."""
+    """Return a fingerprint for each of these apps that exists: of its row, last build and rollout, domains, and of its dynos' texts."""
     statement = _hashed(applications.c.id, _SHOWN, dynos).where(among(applications.c.id, app_ids))
     return {row.key: str(row.hash) for row in await conn.all(statement)}
 

@@ -128,10 +128,10 @@ async def test_removing_asks_first_and_viewers_only_look(admin, new_client, stag
 
 async def test_open_pages_learn_of_a_check(stage, app):
     domain = await domains.add(stage.panel, app, NAME, stage.admin)
-    before = await watching.fingerprint(stage.panel, {app.id}, [])
+    before = await watching.fingerprint(stage.panel, watching.View(frozenset({app.id})), [])
     stage.panel.clock.advance(1)
     await domains.check(stage.panel, app, domain, stage.admin)
-    assert await watching.fingerprint(stage.panel, {app.id}, []) != before
+    assert await watching.fingerprint(stage.panel, watching.View(frozenset({app.id})), []) != before
 
 
 async def test_a_page_of_many_domains_costs_as_much_as_one_of_few(stage, app):
