@@ -39,6 +39,16 @@ def _bind_error(family: socket.AddressFamily, host: str, port: int) -> int:
     return 0
 
 
+def udp_port_is_free(port: int) -> bool:
+    """Whether no process receives UDP at a port of all interfaces."""
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.bind(("0.0.0.0", port))  # noqa: S104 - only a probe
+    except OSError as error:
+        return error.errno != errno.EADDRINUSE
+    return True
+
+
 def free_port(taken: Iterable[int] = ()) -> int:
     """Return a port on which no process listens. Raises Unavailable."""
     avoided = set(taken)

@@ -14,7 +14,7 @@ from skypanel.domain.engine import EngineKind
 from skypanel.domain.errors import NotFound, SkyPanelError
 from skypanel.domain.limits import GIB
 from skypanel.domain.transcript import size
-from skypanel.embedded import health, users
+from skypanel.embedded import choices, health, users
 from skypanel.embedded.children import log_path
 from skypanel.embedded.finding import Finding
 from skypanel.embedded.listeners import check_public_ports
@@ -235,13 +235,24 @@ async def _panel_findings(environ: Mapping[str, str]) -> tuple[Finding, ...]:
         await Supervisor(loaded.run_dir / "supervisor.sock").states()
     except SkyPanelError:
         stopped = Finding("panel", f"The panel in {loaded.home} is not running.", "Start it with `skypanel up`.", is_warning=True)
-        return (stopped, *_port_findings(environ, loaded))
+        return (stopped, *_port_findings(environ, loaded), *http3_findings(loaded, is_running=False))
     answers = await together(*(part.answers(loaded) for part in health.SERVICES))
-    return tuple(
+    silent = tuple(
         Finding(part.title, "It does not answer.", f"See its log: {log_path(loaded.home, part.name)}")
         for part, answered in zip(health.SERVICES, answers, strict=True)
         if not answered
     )
+    return (*silent, *http3_findings(loaded, is_running=True))
+
+
+def http3_findings(loaded: Settings, *, is_running: bool) -> tuple[Finding, ...]:
+    """Check that the proxy receives UDP, or that nobody else does, if HTTP/3 is on."""
+    port = loaded.address.https_port
+    if loaded.http3 == "off" or choices.udp_port_is_free(port) != is_running:
+        return ()
+    if is_running:
+        return (Finding("http3", f"Nothing receives UDP at port {port}.", f"See the proxy's log: {log_path(loaded.home, 'traefik')}"),)
+    return (Finding("http3", f"UDP port {port} is taken.", "Stop the process that has it, or set SKYPANEL_HTTP3=off."),)
 
 
 async def _swarm_findings(environ: Mapping[str, str]) -> tuple[Finding, ...]:

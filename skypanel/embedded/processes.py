@@ -165,7 +165,7 @@ def launcher_argv(settings: Settings, binaries: Binaries, connections: int) -> t
         *("--uid-base", str(settings.uid_base), "--subnet", str(settings.subnet), "--panel-uid", str(settings.panel_uid)),
         *("--public-ports", str(settings.address.http_port), str(settings.address.https_port)),
         *("--connections-per-address", str(settings.connections_per_address), "--connections", str(connections)),
-        *(("--trusted-proxies", *settings.trusted_proxies) if settings.trusted_proxies else ()),
+        *(("--trusted-proxies", *in_front) if (in_front := (*settings.trusted_proxies, *settings.proxy_protocol)) else ()),
         *(("--allow", *settings.allow) if settings.allow else ()),
     )
 
@@ -275,8 +275,14 @@ def traefik_config(settings: Settings) -> dict[str, Any]:
         "log": {"level": "WARN"},
         "experimental": plugin.STATIC,
         "entryPoints": {
-            "web": plugin.entry_point(f":{address.http_port}", settings.trusted_proxies),
-            "websecure": plugin.entry_point(f":{address.https_port}", settings.trusted_proxies, tls=True),
+            "web": plugin.entry_point(f":{address.http_port}", settings.trusted_proxies, proxy_protocol=settings.proxy_protocol),
+            "websecure": plugin.entry_point(
+                f":{address.https_port}",
+                settings.trusted_proxies,
+                proxy_protocol=settings.proxy_protocol,
+                tls=True,
+                http3_port=address.https_port if settings.http3 == "on" else None,
+            ),
             "internal": {"address": f"127.0.0.1:{settings.traefik_port}", "http": plugin.ALIASES},
         },
         "providers": {

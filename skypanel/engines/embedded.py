@@ -32,7 +32,7 @@ def open_engine(settings: Settings, objects: Objects, clock: Clock, _stack: Asyn
     """Return the drivers of the embedded engine."""
     launcher = Launcher(settings.launcher_socket)
     return Engine(
-        scheduler=ProcessScheduler(launcher, objects),
+        scheduler=ProcessScheduler(launcher, objects, settings.stop_grace_s),
         builder=BubblewrapBuilder(launcher),
         upkeep=LauncherUpkeep(),
         router=TraefikRouter(f"http://127.0.0.1:{settings.traefik_port}", settings.traefik_token),

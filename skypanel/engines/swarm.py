@@ -50,7 +50,7 @@ def open_engine(settings: Settings, objects: Objects, clock: Clock, stack: Async
             docker,
             panel,
             SlugImages(docker, objects, run_image, settings.home / "staging"),
-            SwarmOptions(endpoint_mode=settings.endpoint_mode),
+            SwarmOptions(endpoint_mode=settings.endpoint_mode, stop_grace_s=settings.stop_grace_s),
             stage_elsewhere=stage_guarded,
             stop_elsewhere=elsewhere.stop,
             join=ingress.join,

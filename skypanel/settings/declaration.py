@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from skypanel.domain.engine import EndpointMode, EngineKind
 from skypanel.domain.errors import Invalid
+from skypanel.domain.manifest import STOP_GRACE_S
 from skypanel.domain.routing import DEFAULT_RENDEZVOUS_PORT, Address
 from skypanel.domain.setting import Setting
 from skypanel.host.connection_limit import CONNECTIONS_PER_ADDRESS
@@ -20,6 +21,7 @@ from skypanel.ports.queue import QUEUES
 from skypanel.settings import readers
 
 MAX_CONNECTIONS_PER_ADDRESS = 1_000_000
+MAX_STOP_GRACE_S = 600
 PREFIX = "SKYPANEL_"
 VARIABLE = "variable"
 PICKED = "picked"
@@ -69,6 +71,23 @@ class Variables:
         readers.proxies,
         "Networks of proxies in front of the panel, separated by commas, such as 10.1.2.3,2001:db8:1::/48: "
         "their connections are not counted, and what they say in X-Forwarded-* is believed.",
+    )
+    proxy_protocol: tuple[str, ...] = variable(
+        (),
+        readers.proxies,
+        "Networks of load balancers that begin each connection with the PROXY protocol, version 1 or 2, separated by commas: "
+        "the address that they name there is the visitor's, and their connections are not counted.",
+    )
+    http3: str = variable(
+        "off",
+        readers.one_of("on", "off"),
+        "Whether HTTP/3 is offered: on or off. It needs the HTTPS port to be open for UDP as well.",
+    )
+    stop_grace_s: int = variable(
+        int(STOP_GRACE_S),
+        readers.number_between(int(STOP_GRACE_S), MAX_STOP_GRACE_S),
+        "How many seconds a dyno has from SIGTERM to SIGKILL, from 30 to 600. "
+        "A WebSocket or another long response can live that long through a deploy.",
     )
     engine: EngineKind = variable(
         EngineKind.EMBEDDED,

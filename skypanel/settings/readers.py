@@ -31,9 +31,14 @@ def number_up_to(most: int) -> Callable[[str], int]:
     return lambda text: _number(text, most)
 
 
-def _number(text: str, most: int, wrong: str = "") -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= len(str(most)) and 1 <= int(text) <= most):
-        raise Invalid(f"is {printable(text)}{wrong}.", f"Set it to a number from 1 to {most}.")
+def number_between(least: int, most: int) -> Callable[[str], int]:
+    """Return a parser of numbers from `least` to `most`."""
+    return lambda text: _number(text, most, least=least)
+
+
+def _number(text: str, most: int, wrong: str = "", least: int = 1) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(most)) and least <= int(text) <= most):
+        raise Invalid(f"is {printable(text)}{wrong}.", f"Set it to a number from {least} to {most}.")
     return int(text)
 
 

@@ -132,6 +132,96 @@ async def test_what_a_trusted_proxy_says_of_a_visitor_is_passed_on(tmp_path):
     assert said | {"X-Forwarded-For": "198.51.100.7, 127.0.0.1"} == {name: dict(told)[name] for name in said}
 
 
+async def test_the_addresses_ports_and_hosts_that_a_client_makes_up_do_not_arrive_in_any_way(proxy):
+    """Neither sent twice, nor as a hop-by-hop header, nor in a trailer (RFC 9110, 6.5)."""
+    names = ("X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Port", "X-Forwarded-Host", "X-Real-Ip", "Via", "X-Request-Id")
+    twice = [f"{name}: 6.6.6.6" for name in names for _ in range(2)]
+    body = "1\r\nx\r\n0\r\nX-Forwarded-For: 6.6.6.6\r\nX-Mine: 7\r\n\r\n"
+    trailed = ["Transfer-Encoding: chunked", "Trailer: X-Forwarded-For, X-Mine", "Connection: X-Forwarded-Port, X-Request-Start"]
+    seen = []
+
+    async def see(reader, writer):
+        arrived = await reader.readuntil(b"\r\n\r\n") + await reader.readuntil(b"\r\n0\r\n")
+        while (line := await reader.readline()).strip():
+            arrived += line
+        seen.append(arrived.decode())
+        writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(see, "127.0.0.1", 0)
+    await proxy.switch(f"127.0.0.1:{server.sockets[0].getsockname()[1]}", app_id=uuid4())
+    reader, writer = await connect(proxy)
+    writer.write("\r\n".join(("POST / HTTP/1.1", f"Host: {HOST}", *twice, *trailed, "", body)).encode())
+    assert (await asyncio.wait_for(reader.readline(), 5)).split()[1] == b"204"
+    writer.close()
+    server.close()
+    (arrived,) = seen
+    headers, _, trailers = arrived.partition("\r\n\r\n")
+    assert "6.6.6.6" not in trailers
+    values = {name: re.findall(rf"^{name}: (.*)\r$", headers + "\r", re.MULTILINE | re.IGNORECASE) for name in names}
+    assert {name: values[name] for name in names[:5]} == {
+        "X-Forwarded-For": ["127.0.0.1"], "X-Forwarded-Proto": ["http"], "X-Forwarded-Port": ["80"], "X-Forwarded-Host": [HOST],
+        "X-Real-Ip": ["127.0.0.1"],
+    }  # fmt: skip
+    # What proxies before us said of themselves is kept, in one value.
+    assert values["Via"] == ["6.6.6.6, 6.6.6.6, 1.1 skypanel"]
+    assert len(values["X-Request-Id"]) == len(re.findall("^X-Request-Start: ", headers, re.MULTILINE)) == 1
+
+
+@pytest.mark.parametrize("version", [1, 2])
+async def test_a_load_balancer_names_the_visitor_by_the_proxy_protocol(tmp_path, version):
+    async with running_proxy(tmp_path, proxy_protocol=("127.0.0.0/8",)) as proxy, app(proxy):
+        headers = await after(proxy, PROXIED[version])
+        assert headers["X-Forwarded-For"] == headers["X-Real-IP"] == "198.51.100.7"
+        # One that does not begin so is the visitor itself.
+        assert (await after(proxy, b""))["X-Forwarded-For"] == "127.0.0.1"
+
+
+async def test_nobody_else_names_a_visitor_by_the_proxy_protocol(tmp_path):
+    async with running_proxy(tmp_path, proxy_protocol=("198.51.100.0/24",)) as proxy, app(proxy):
+        for begun in PROXIED.values():
+            headers = await after(proxy, begun)
+            assert headers is None or headers["X-Forwarded-For"] == "127.0.0.1"
+
+
+# https://www.haproxy.org/download/2.9/doc/proxy-protocol.txt
+PROXIED = {
+    1: b"PROXY TCP4 198.51.100.7 198.51.100.1 5000 80\r\n",
+    2: b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + bytes([198, 51, 100, 7, 198, 51, 100, 1, 19, 136, 0, 80]),
+}
+
+
+async def after(proxy, begun):
+    """Return the headers that an app gets of a request after these bytes, or None if it gets none."""
+    reader, writer = await connect(proxy)
+    writer.write(begun + f"GET / HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\r\n".encode())
+    head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    writer.close()
+    return dict(json.loads(body)["headers"]) if head.split()[1:2] == [b"200"] else None
+
+
+async def test_http_3_is_offered_where_it_is_on(tmp_path):
+    """A QUIC server answers a version that it does not know with those that it does (RFC 9000, 6)."""
+
+    class Answers(asyncio.DatagramProtocol):
+        def __init__(self):
+            self.received = asyncio.get_running_loop().create_future()
+
+        def datagram_received(self, data, _address):
+            self.received.set_result(data)
+
+    async with running_proxy(tmp_path, http3="on") as proxy, app(proxy):
+        port = proxy.settings.address.https_port
+        async with proxy.request(scheme="https") as response:
+            assert response.headers["Alt-Svc"].startswith(f'h3=":{port}"')
+        transport, answers = await asyncio.get_running_loop().create_datagram_endpoint(Answers, remote_addr=("127.0.0.1", port))
+        transport.sendto(b"\xc0\x1a\x2a\x3a\x4a\x08" + bytes(8) + b"\x08" + bytes(8) + bytes(1200))
+        answer = await asyncio.wait_for(answers.received, 5)
+        transport.close()
+    assert (answer[0] & 0x80, answer[1:5]) == (0x80, bytes(4))
+    assert b"\0\0\0\x01" in answer[5:]
+
+
 async def test_the_id_of_a_request_is_the_clients_if_it_may_be_one(proxy):
     async with app(proxy):
         for given, kept in (("0123456789abcdefghij", True), ("short", False), ("with a space in it, and long", False)):

@@ -140,6 +140,8 @@ def test_the_launcher_and_the_proxy_are_told_of_the_public_ports():
     assert parse_options(processes.launcher_argv(settings, BINARIES, 9500)[3:]).connection_limit == ConnectionLimit(
         (8080, 8443), 20, 9500, (IPv4Network("10.1.2.3/32"), IPv6Network("fd00::/64"))
     )
+    behind = processes.launcher_argv(replace(settings, proxy_protocol=("198.51.100.0/24",)), BINARIES, 9500)
+    assert behind[-4:] == ("--trusted-proxies", "10.1.2.3/32", "fd00::/64", "198.51.100.0/24")
     entry_points = processes.traefik_config(settings)["entryPoints"]
     assert {name: each.get("forwardedHeaders") for name, each in entry_points.items()} == {
         "web": {"trustedIPs": ["10.1.2.3/32", "fd00::/64"]},

@@ -52,15 +52,19 @@ def middleware(endpoints: Sequence[str] = (), panel: Panel | None = None, **opti
     return {"plugin": {NAME: {"endpoints": list(endpoints), **told, **options}}}
 
 
-def entry_point(address: str, trusted: Sequence[str] = (), *, tls: bool = False) -> Json:
-    """Return an entry point whose requests all pass the plugin. X-Forwarded headers are trusted only from the networks in `trusted`."""
+def entry_point(
+    address: str, trusted: Sequence[str] = (), *, proxy_protocol: Sequence[str] = (), tls: bool = False, http3_port: int | None = None
+) -> Json:
+    """Return an entry point whose requests all pass the plugin.
+
+    X-Forwarded headers are trusted only from the networks in `trusted`, and the PROXY protocol only from those in `proxy_protocol`.
+    `http3_port` is where visitors reach the entry point by HTTP/3, if it offers that.
+    """
     return {
         "address": address,
         "transport": {"respondingTimeouts": {"readTimeout": HEADER_TIMEOUT}, "lifeCycle": {"graceTimeOut": "3s"}},
         "forwardedHeaders": {"trustedIPs": list(trusted)},
-        "http": {
-            "sanitizePath": False,
-            **ALIASES,
-            **({"tls": {}} if tls else {}),
-        },
+        "http": {"sanitizePath": False, **ALIASES, **({"tls": {}} if tls else {})},
+        **({"proxyProtocol": {"trustedIPs": list(proxy_protocol)}} if proxy_protocol else {}),
+        **({"http3": {"advertisedPort": http3_port}} if http3_port else {}),
     }
