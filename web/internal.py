@@ -3,7 +3,7 @@
 import asyncio
 import hmac
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aiohttp import web
 
@@ -24,14 +24,15 @@ class LastServed:
     """The last configuration that the proxy got, and the state of the database at that time."""
 
     state: str = ""
-    config: bytes = b""
+    config: bytes = field(default=b"", repr=False)
+    served: certificates.Served = field(default_factory=certificates.Served, repr=False)
 
 
 LAST_SERVED = web.AppKey("last_served", LastServed)
 
 
 async def proxy(request: web.Request) -> web.Response:
-    """Return the routes as configuration for the proxy, which alone knows the token and polls several times a second.
+    """Return the routes and certificates as configuration for the proxy, which alone knows the token and polls several times a second.
 
     The routes are read and saved to disk only if the database has changed since the last poll.
     """
@@ -41,7 +42,9 @@ async def proxy(request: web.Request) -> web.Response:
         raise NotFound("There is nothing at this URL.")
     in_force = await route.active(panel, last.state)
     if in_force is not None:
-        config = proxied.config(settings, in_force.routes)
+        served = last.served
+        await certificates.refresh(panel, served)
+        config = proxied.config(settings, in_force.routes, served.names, list(served.pairs.values()), served.proving)
         before, last.state, last.config = last.config, in_force.state, json.dumps(config).encode()
         if last.config != before:
             await asyncio.to_thread(proxied.remember, settings.run_dir, config)

@@ -169,6 +169,15 @@ class Certificate:
 
 
 @dataclass(frozen=True)
+class KeyPair:
+    """A certificate with its chain and its private key, both PEM, as a proxy needs them."""
+
+    names: tuple[str, ...]
+    chain: str
+    key: str = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Order:
     """What the panel knows of an order for one name, which a worker holds. `attempt` is its fencing token.
 

@@ -2,9 +2,10 @@
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from skypanel.domain.certificate import KeyPair
 from skypanel.domain.engine import EngineKind
 from skypanel.domain.routing import Route
 from skypanel.drivers.proxy.routes import Json, Servers, dynamic_config, remembered
@@ -17,13 +18,22 @@ FILE = f"{FOLDER}/routes.yaml"
 log = logging.getLogger(__name__)
 
 
-def config(settings: Settings, in_force: Sequence[Route]) -> Json:
-    """Return the proxy's configuration for these routes."""
+def config(
+    settings: Settings,
+    in_force: Sequence[Route],
+    certified: Collection[str] = (),
+    certificates: Sequence[KeyPair] = (),
+    proving: Collection[str] = (),
+) -> Json:
+    """Return the proxy's configuration for these routes and certificates. A CA may check the names in `proving` now."""
     return dynamic_config(
         in_force,
         panel_host=settings.address.host("skypanel"),
         git_hosts=settings.address.git_hosts,
         servers=servers(settings),
+        certified=certified,
+        certificates=certificates,
+        proving=proving,
     )
 
 

@@ -6,7 +6,8 @@ twice is stored before the CA hears of it; the rest is asked again.
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import partial
 
 from skypanel.domain.audit import AuditAction
@@ -21,6 +22,7 @@ from skypanel.domain.certificate import (
     AuthorityError,
     Certificate,
     ChallengeKind,
+    KeyPair,
     NameCertificate,
     Order,
     Status,
@@ -33,7 +35,7 @@ from skypanel.domain.certificate import (
     two_thirds,
 )
 from skypanel.domain.errors import Invalid
-from skypanel.domain.ids import AcmeAccountId
+from skypanel.domain.ids import AcmeAccountId, CertificateId
 from skypanel.domain.routing import Address
 from skypanel.flow import audit, lease
 from skypanel.flow.configured import values
@@ -91,6 +93,35 @@ async def states(panel: Panel, names: Sequence[str]) -> Mapping[str, NameCertifi
         return NameCertificate(state_of(until, renew_at, problem, now, ordered=order is not None), until, problem, next_attempt_at)
 
     return {name: state(name) for name in names}
+
+
+@dataclass
+class Served:
+    """What the proxies have of certificates. Keys are kept decrypted, so that a change costs no more than what has changed.
+
+    `proving` are the names that a CA may ask for now.
+    """
+
+    pairs: dict[CertificateId, KeyPair] = field(default_factory=dict)
+    versions: dict[CertificateId, datetime] = field(default_factory=dict)
+    proving: Sequence[str] = ()
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of all certificates."""
+        return frozenset(name for pair in self.pairs.values() for name in pair.names)
+
+
+async def refresh(panel: Panel, served: Served) -> None:
+    """Bring what the proxies have up to date."""
+    async with panel.autocommit() as conn:
+        new, valid = await certificates.valid(conn, panel.clock.now(), served.versions)
+        served.proving = await acme_orders.proving(conn)
+    for each in new:
+        served.pairs[each.id] = KeyPair(each.names, each.chain, panel.cipher.decrypt(each.secret))
+        served.versions[each.id] = each.updated_at
+    for gone in served.versions.keys() - valid:
+        del served.pairs[gone], served.versions[gone]
 
 
 async def proof(panel: Panel, name: str, token: str) -> str | None:

@@ -18,10 +18,11 @@ _SHOWN = select(*(column for column in certificates.c if column is not certifica
 
 
 @dataclass(frozen=True)
-class Pair:
+class Sealed:
     """A certificate with its chain, and its encrypted key. `updated_at` tells its versions apart."""
 
     id: CertificateId
+    names: tuple[str, ...]
     updated_at: datetime
     chain: str
     secret: bytes = field(repr=False)
@@ -60,14 +61,14 @@ async def set_renewal(conn: Connection, certificate: Certificate, renew_at: date
     await conn.execute(update(certificates).where(*same).values(renew_at=renew_at, check_at=check_at))
 
 
-async def valid(conn: Connection, now: datetime, known: Mapping[CertificateId, datetime]) -> tuple[list[Pair], set[CertificateId]]:
+async def valid(conn: Connection, now: datetime, known: Mapping[CertificateId, datetime]) -> tuple[list[Sealed], set[CertificateId]]:
     """Return the valid certificates that are not `known` in this version, and the ids of all valid ones."""
     is_valid = certificates.c.not_after > now
     ids = await conn.all(select(certificates.c.id, certificates.c.updated_at).where(is_valid))
     new = [row.id for row in ids if known.get(row.id) != row.updated_at]
-    columns = (certificates.c.id, certificates.c.updated_at, certificates.c.chain, certificates.c.secret)
+    columns = (certificates.c.id, certificates.c.names, certificates.c.updated_at, certificates.c.chain, certificates.c.secret)
     rows = await conn.all(select(*columns).where(among(certificates.c.id, new))) if new else []
-    return [Pair(row.id, row.updated_at, row.chain, bytes(row.secret)) for row in rows], {row.id for row in ids}
+    return [Sealed(row.id, tuple(row.names), row.updated_at, row.chain, bytes(row.secret)) for row in rows], {row.id for row in ids}
 
 
 async def forget_expired(conn: Connection, before: datetime) -> None:

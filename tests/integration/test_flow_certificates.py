@@ -11,8 +11,8 @@ from skypanel.domain.routing import Address
 from skypanel.flow import certificates, secrets, settings
 from skypanel.store import acme_orders, audit
 from skypanel.store import certificates as stored
-from skypanel.store import domains as stored_domains
 from tests.fakes.crypto import FakeCipher
+from tests.support import factories
 
 pytestmark = pytest.mark.req("R13.4")
 
@@ -39,13 +39,10 @@ async def hello(stage, panel):
     return made
 
 
-async def claim(panel, app, name=NAME, *, leads_here=True):
+async def claim(panel, app, name=NAME, **options):
     """Let an app have a verified domain."""
     async with panel.transaction() as conn:
-        added = await stored_domains.add(conn, app.id, name, "token", account_id=None, next_check_at=panel.clock.now())
-        await conn.execute(
-            text("UPDATE paas_domains SET verified_at = now(), leads_here = :leads WHERE id = :id"), {"leads": leads_here, "id": added.id}
-        )
+        await factories.domain(conn, app.id, name, **options)
 
 
 async def execute(panel, statement, **values):
@@ -85,22 +82,44 @@ async def test_a_domain_that_leads_here_gets_a_certificate(panel, hello):
     assert now.until == (await chain(panel)).facts.not_after
     assert panel.authority.asked == ["register", "order", "answer", "look_up", "finalize", "look_up", "fetch", "renewal_info"]
     async with panel.transaction() as conn:
-        [pair], ids = await stored.valid(conn, panel.clock.now(), {})
-        assert await stored.valid(conn, panel.clock.now(), {pair.id: pair.updated_at}) == ([], ids)
         [entry] = [each for each in await audit.recent(conn, 5) if each.action == "certificate.issue"]
-    assert panel.certificates.read(pair.chain, panel.cipher.decrypt(pair.secret)).names == (NAME,)
+    served = certificates.Served()
+    await certificates.refresh(panel, served)
+    [pair] = served.pairs.values()
+    assert panel.certificates.read(pair.chain, pair.key).names == (NAME,)
+    assert (served.names, served.proving) == ({NAME}, [])
+    assert pair.key not in repr(served)
+    await certificates.refresh(panel, served)
+    assert next(iter(served.pairs.values())) is pair
     assert (entry.app_id, entry.details["domain"], entry.details["issuer"]) == (hello.id, NAME, "Fake Authority")
     panel.authority.asked.clear()
     await work(panel)
     assert panel.authority.asked == []
 
 
+async def test_the_proxies_get_what_has_changed(panel, hello):
+    served = certificates.Served()
+    await certificates.work(panel, "worker")
+    await certificates.refresh(panel, served)
+    assert (served.names, served.proving) == (set(), [NAME])
+    await work(panel)
+    await certificates.refresh(panel, served)
+    before = list(served.pairs.values())
+    panel.clock.advance(61 * DAY)
+    await work(panel)
+    await certificates.refresh(panel, served)
+    assert [pair.names for pair in before] == [pair.names for pair in served.pairs.values()]
+    assert before != list(served.pairs.values())
+    panel.clock.advance(91 * DAY)
+    await certificates.refresh(panel, served)
+    assert (served.pairs, served.versions) == ({}, {})
+
+
 async def test_no_order_is_made_for_what_does_not_lead_here_or_is_not_verified(panel, stage):
     app = await stage.app()
     await claim(panel, app, leads_here=False)
     await claim(panel, app, "*.example.com")
-    async with panel.transaction() as conn:
-        await stored_domains.add(conn, app.id, "unverified.example.com", "token", account_id=None, next_check_at=panel.clock.now())
+    await claim(panel, app, "unverified.example.com", verified=False)
     await work(panel)
     assert panel.authority.asked == []
 

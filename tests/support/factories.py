@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 from itertools import count
 from uuid import uuid4
 
+from sqlalchemy import text as sql
+
 from skypanel.domain.access import Role
 from skypanel.domain.build import BuildState, Source
 from skypanel.domain.plan import DEFAULT_PLAN, FIRST_PLANS
@@ -82,3 +84,14 @@ async def release(conn, of, *, slug_=None, state=ReleaseState.PENDING, build_id=
     if state is not ReleaseState.PENDING:
         assert await releases.finish(conn, made.id, state)
     return await releases.get(conn, made.id)
+
+
+async def domain(conn, app_id, name, *, verified=True, leads_here=True):
+    """Let an app have a domain that leads here, or claim it only."""
+    await conn.execute(
+        sql(
+            "INSERT INTO paas_domains (app_id, name, token, verified_at, leads_here) "
+            "VALUES (:app_id, :name, 'token', CASE WHEN :verified THEN now() END, :leads_here)"
+        ),
+        {"app_id": app_id, "name": name, "verified": verified, "leads_here": leads_here},
+    )

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from skypanel.domain.certificate import KeyPair
 from skypanel.domain.routing import HttpRules, Route
 from skypanel.drivers.proxy.routes import Servers, dynamic_config, remembered
 
@@ -120,3 +121,23 @@ def test_no_host_breaks_out_of_its_rule(host):
     rules = [router["rule"] for router in http(Route(APP, (host, "good.localhost"), ("10.0.0.1:1",)))["routers"].values()]
     assert all(rule.count("`") % 2 == 0 for rule in rules)
     assert [rule for rule in rules if rule in {"Host(`good.localhost`)", f"Host(`{host}`) || Host(`good.localhost`)"}]
+
+
+def test_a_ca_s_requests_for_names_that_are_proved_go_to_the_panel_before_all_else():
+    options = {
+        "panel_host": "skypanel.localhost",
+        "git_hosts": ["localhost"],
+        "servers": Servers("127.0.0.1:7000", "127.0.0.1:7002", 8443, "t"),
+    }
+    pair = KeyPair(("www.example.com",), "a chain", "a key")
+    config = dynamic_config((), **options, certificates=[pair], proving=["www.example.com", "bad`)", "example.com"])
+    router = config["http"]["routers"]["challenges"]
+    assert router["rule"] == "PathPrefix(`/.well-known/acme-challenge/`) && (Host(`www.example.com`) || Host(`example.com`))"
+    assert (router["entryPoints"], router["middlewares"]) == (["web"], ["panel"])
+    assert router["priority"] > max(other["priority"] for name, other in config["http"]["routers"].items() if name != "challenges")
+    assert config["tls"] == {"certificates": [{"certFile": "a chain", "keyFile": "a key"}]}
+    assert "a key" not in repr(pair)
+    kept = remembered(config)
+    assert kept["tls"] == config["tls"]
+    assert "challenges" not in kept["http"]["routers"]
+    assert "challenges" not in dynamic_config((), **options)["http"]["routers"]

@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from skypanel.domain.certificate import CHALLENGE_PATH, KeyPair
 from skypanel.domain.ids import AppId
 from skypanel.domain.routing import Route
 from skypanel.drivers.proxy import plugin
@@ -15,6 +16,7 @@ from skypanel.drivers.proxy import plugin
 ENTRY_POINTS = ("web", "websecure")
 ALL = "PathPrefix(`/`)"
 PANEL = "panel"
+CHALLENGES = "challenges"
 GIT_PATHS = r"^/[^/]+\.git/(info/refs|info/lfs/.+|git-receive-pack|git-upload-pack)$"
 
 _ABOVE_ALL = 1_000_000
@@ -49,14 +51,22 @@ class Servers:
 
 
 def dynamic_config(
-    routes: Sequence[Route], *, panel_host: str, git_hosts: Sequence[str], servers: Servers, certified: Collection[str] = ()
+    routes: Sequence[Route],
+    *,
+    panel_host: str,
+    git_hosts: Sequence[str],
+    servers: Servers,
+    certified: Collection[str] = (),
+    certificates: Sequence[KeyPair] = (),
+    proving: Collection[str] = (),
 ) -> Json:
     """Return Traefik's dynamic configuration: routes of each app, git and the dashboard, and a fallback page for other hosts.
 
-    `certified` are the names that have a certificate that browsers trust. Routes without endpoints, and malformed hosts or endpoints, are
-    left out: one bad row must not break the others.
+    `certified` are the names that have a certificate that browsers trust. A CA may check the names in `proving` now.
+    Routes without endpoints, and malformed hosts or endpoints, are left out: one bad row must not break the others.
     """
     live = [route for route in routes if rule(route) and endpoints(route)]
+    proved = [host for host in proving if _HOST.match(host)]
     return {
         "http": {
             "routers": {
@@ -64,14 +74,27 @@ def dynamic_config(
                 "git": {**_router(_git_rule(git_hosts), "git"), "priority": _ABOVE_ALL + 1},
                 "dashboard": {**_router(_host_rule(panel_host), PANEL), "priority": _ABOVE_ALL},
                 "fallback": {**_router(ALL, PANEL), "priority": _BELOW_ALL},
+                **({CHALLENGES: _challenges(proved)} if proved else {}),
             },
             "middlewares": {
                 **{name(route.app_id): _to_app(route, servers, certified) for route in live},
                 "git": plugin.middleware([servers.git], servers.panel, cleans=True),
                 PANEL: plugin.middleware([servers.web], servers.panel, cleans=True),
             },
-        }
+        },
+        **({"tls": {"certificates": [_pair(each) for each in certificates]}} if certificates else {}),
     }
+
+
+def _pair(certificate: KeyPair) -> Json:
+    """Return a certificate. The fields take PEM as well as names of files."""
+    return {"certFile": certificate.chain, "keyFile": certificate.key}
+
+
+def _challenges(hosts: Sequence[str]) -> Json:
+    """Return the router of a CA's requests, which come over HTTP to port 80 (RFC 8555, 8.3)."""
+    matching = f"PathPrefix(`{CHALLENGE_PATH}`) && ({' || '.join(map(_host_rule, hosts))})"
+    return {**_router(matching, PANEL), "entryPoints": ["web"], "priority": _ABOVE_ALL + 2}
 
 
 def _to_app(route: Route, servers: Servers, certified: Collection[str]) -> Json:
@@ -104,7 +127,8 @@ def remembered(config: Json) -> Json:
     """Return a configuration for the proxy's start. Any newer configuration takes priority over it."""
     http = config["http"]
     routers = {name: {**router, "priority": _REMEMBERED.get(name, _REMEMBERED_APP)} for name, router in http["routers"].items()}
-    return {"http": {**http, "routers": routers}}
+    routers.pop(CHALLENGES, None)
+    return {**config, "http": {**http, "routers": routers}}
 
 
 def name(app_id: AppId) -> str:
