@@ -1,4 +1,4 @@
-"""Measure: `python -m tests.bench [subject ...]`. Prints a table and writes docs/bench.json."""
+"""Measure: `python -m tests.bench [subject ...]`. Prints a table, and writes docs/bench.json and the tables of docs/benchmarks.md."""
 
 import sys
 from collections.abc import Callable, Mapping
@@ -6,11 +6,13 @@ from pathlib import Path
 
 import click
 
-from tests.bench import api, deploys, dynos, idle, memory, pages, pushes, slugs, starts, swarm
+from tests.bench import api, deploys, dynos, growth, idle, memory, pages, pushes, slugs, starts, swarm
+from tests.bench.document import with_figures
 from tests.bench.figures import Figure, from_json, merged, table, to_json
 from tests.bench.stage import Stage
 
 FILE = Path(__file__).parents[2] / "docs" / "bench.json"
+DOCUMENT = FILE.with_name("benchmarks.md")
 
 SUBJECTS: Mapping[str, Callable[[Stage], list[Figure]]] = {
     "idle.memory": memory.idle,
@@ -26,7 +28,8 @@ SUBJECTS: Mapping[str, Callable[[Stage], list[Figure]]] = {
     "rollback.embedded": deploys.rollback,
     "config.embedded": deploys.config,
     "deploy.failed_requests": deploys.failed_requests,
-    "dashboard": pages.dashboard,
+    "pages": pages.pages,
+    "growth": growth.growth,
     "api": api.calls,
     "logs.tail": api.tail,
     "swarm": swarm.changes,
@@ -45,7 +48,9 @@ def main(names: tuple[str, ...]) -> None:
             click.echo(f"measuring {name}", err=True)
             found += SUBJECTS[name](stage)
     kept = from_json(FILE.read_text()) if names and FILE.exists() else []
-    FILE.write_text(to_json(merged(kept, found)))
+    figures = merged(kept, found)
+    FILE.write_text(to_json(figures))
+    DOCUMENT.write_text(with_figures(DOCUMENT.read_text(), figures))
     click.echo(table(found))
 
 

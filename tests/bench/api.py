@@ -81,8 +81,8 @@ async def _calls(under_test: PanelUnderTest) -> list[Figure]:
             for connections in CONNECTIONS:
                 # A token is good for so many calls an hour: each row has one of its own.
                 before = idle.cpu_of(web)
-                async with _client(under_test, await _token(panel), connections) as client:
-                    found += await _figures(client, request, connections)
+                async with client(under_test, await token(panel), connections) as session:
+                    found += await _figures(session, request, connections)
                 if connections == 1:
                     found.append(single(f"api.{request.name}.cpu", [(idle.cpu_of(web) - before) / (request.times + 1) * MS], "ms"))
             found.append(Figure(f"api.{request.name}.statements", await _statements(panel, configured, request), "statements"))
@@ -121,33 +121,35 @@ async def _time(client: ClientSession, request: Request, number: int) -> float:
 async def _statements(panel: Panel, configured: Settings, request: Request) -> int:
     counting = Counting(panel.database)
     server = TestServer(create_app(replace(panel, database=counting), configured))
-    headers = {"Host": configured.address.domain, "Authorization": f"Bearer {await _token(panel)}"}
-    async with server, ClientSession(str(server.make_url("")), headers=headers) as client:
-        await _time(client, request, 0)
+    headers = {"Host": configured.address.domain, "Authorization": f"Bearer {await token(panel)}"}
+    async with server, ClientSession(str(server.make_url("")), headers=headers) as session:
+        await _time(session, request, 0)
     return counting.count
 
 
-async def _token(panel: Panel) -> str:
+async def token(panel: Panel) -> str:
+    """Return a new token of the administrator."""
     async with panel.transaction() as conn:
         admin = (await accounts.admins(conn))[0]
     return await accounts_flow.add_token(panel, admin, "bench")
 
 
 @asynccontextmanager
-async def _client(under_test: PanelUnderTest, token: str, connections: int):
+async def client(under_test: PanelUnderTest, token: str, connections: int):
+    """Yield a client with a token, whose requests go through the proxy."""
     port = under_test.ports[1]
     headers = {"Host": f"localhost:{port}", "Authorization": f"Bearer {token}"}
     timeout, connector = ClientTimeout(total=120), TCPConnector(limit=connections)
-    async with ClientSession(f"http://127.0.0.1:{port}", headers=headers, timeout=timeout, connector=connector) as client:
-        yield client
+    async with ClientSession(f"http://127.0.0.1:{port}", headers=headers, timeout=timeout, connector=connector) as session:
+        yield session
 
 
 async def _tail(under_test: PanelUnderTest) -> list[Figure]:
     configured = sources.load(under_test.environment)
-    async with open_panel(configured) as panel, _client(under_test, await _token(panel), 0) as client:
-        alone = await _followed(under_test, client, 1)
+    async with open_panel(configured) as panel, client(under_test, await token(panel), 0) as session:
+        alone = await _followed(under_test, session, 1)
         before = memory.by_kind(under_test.process.pid)["web"]
-        many = await _followed(under_test, client, TAILS, lambda: memory.by_kind(under_test.process.pid)["web"])
+        many = await _followed(under_test, session, TAILS, lambda: memory.by_kind(under_test.process.pid)["web"])
     return [
         single("logs.tail.p50", [median(alone.delays)], "ms"),
         single("logs.tail.max", [max(alone.delays)], "ms"),
