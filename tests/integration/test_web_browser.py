@@ -1,0 +1,135 @@
+"""Every page in a real browser: axe-core, both colour schemes, both widths, and no complaint."""
+
+import re
+import shutil
+from dataclasses import replace
+
+import pytest
+from aiohttp.test_utils import TestServer
+from playwright.async_api import async_playwright
+
+from skypanel.domain.alert import AlertKind
+from skypanel.domain.manifest import DynoState
+from skypanel.domain.node import SecretKind, SshLogin
+from skypanel.flow import accounts as accounts_flow
+from skypanel.flow import config as config_flow
+from skypanel.flow import people as people_flow
+from skypanel.store import alerts, keys, nodes
+from tests.fixtures.web import HOST, ORIGIN
+from tests.journeys.browser import OPTIONS
+from tests.support.crowd import crowd
+from tests.support.page_paths import NO_PAGES, PAGES, VISITORS, plain
+from tests.support.page_rules import AXE, MISFITS, VIOLATIONS, note_complaints
+from web.routes import ROUTES
+
+WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 390, "height": 800}
+TOUCH_PX = 44
+
+
+class Eyes:
+    """A browser window that looks at pages, and collects what is wrong with them."""
+
+    def __init__(self, page, touch):
+        self.page, self._touch = page, touch
+        self.wrong = []
+
+    async def look(self, path):
+        """Load a page once, and see it in both schemes and at both widths."""
+        response = await self.page.goto(path)
+        if response.status != 200:
+            self.wrong.append(f"{path}: {response.status}")
+        await self.page.evaluate(AXE)
+        wrong = await self.page.evaluate(VIOLATIONS, [])
+        wrong += await self.page.evaluate(MISFITS, 0)
+        await self.page.emulate_media(color_scheme="dark")
+        wrong += [f"dark: {each}" for each in await self.page.evaluate(VIOLATIONS, ["color-contrast"])]
+        await self._at(NARROW, is_touch=True)
+        wrong += [f"narrow: {each}" for each in await self.page.evaluate(MISFITS, TOUCH_PX)]
+        wrong += [f"narrow and dark: {each}" for each in await self.page.evaluate(VIOLATIONS, ["color-contrast", "scrollable-region-focusable"])]
+        await self._at(WIDE, is_touch=False)
+        await self.page.emulate_media(color_scheme="light")
+        self.wrong += [f"{path}: {each}" for each in wrong]
+
+    async def _at(self, size, *, is_touch):
+        await self._touch.send("Emulation.setTouchEmulationEnabled", {"enabled": is_touch, "maxTouchPoints": 1})
+        await self.page.set_viewport_size(size)
+
+
+@pytest.fixture
+async def eyes(dashboard):
+    """A browser for which the dashboard under test has its name."""
+    server = TestServer(dashboard)
+    await server.start_server()
+    mapped = f"--host-resolver-rules=MAP {HOST} 127.0.0.1:{server.port}"
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=shutil.which("chromium"), args=[*OPTIONS, mapped])
+        page = await browser.new_page(base_url=ORIGIN, viewport=WIDE, color_scheme="light")
+        eyes = Eyes(page, await page.context.new_cdp_session(page))
+        note_complaints(page, eyes.wrong)
+        yield eyes
+        await browser.close()
+    await server.close()
+
+
+async def sign_in(eyes, stage):
+    await eyes.page.goto(await accounts_flow.login_link(stage.panel, stage.admin))
+    await eyes.page.get_by_role("button", name="Sign in", exact=True).click()
+    await eyes.page.get_by_role("heading", name="Apps").wait_for()
+
+
+def filled(path, names):
+    """Return a path with its variables, or None if one of them is not there."""
+    variables = re.findall(r"\{(\w+)\}", path)
+    return path.format(**names) if set(variables) <= names.keys() else None
+
+
+async def fill(stage):
+    """Make one of everything: an app with config vars that is live, whose last build failed and whose dyno crashed, people, keys."""
+    panel, admin = stage.panel, stage.admin
+    app = await stage.app("hello")
+    await stage.push(app)
+    await stage.work()
+    await config_flow.change(panel, app, {"GREETING": "hi", "LD_PRELOAD": "x.so"}, admin)
+    await stage.work()
+    panel.builder.answer("compile", code=1, out=b"Compiling\nerror: no such module\n")
+    build = await stage.push(app)
+    await stage.work()
+    for key, dyno in panel.scheduler.running.items():
+        panel.scheduler.running[key] = replace(dyno, state=DynoState.CRASHED, reason="exited with status 1")
+        panel.scheduler.printed[key] = ["KeyError: 'DATABASE_URL'"]
+    await people_flow.invite(panel, "ada@example.com", admin)
+    login = SshLogin("198.51.100.7", 22, "root", "ssh-ed25519 AAAA", SecretKind.PASSWORD, "secret")
+    await accounts_flow.add_token(panel, admin, "laptop")
+    async with panel.transaction() as conn:
+        await keys.add(conn, admin.id, "ssh-ed25519 AAAA", "SHA256:mine", "laptop")
+        await nodes.add(conn, "worker-1", login, b"secret")
+        await alerts.add(conn, AlertKind.NODE_INACTIVE, "worker-1", "Node worker-1 is inactive.")
+    return {"app": app.name, "deploy": str(build.id)}
+
+
+def test_every_page_is_known():
+    assert {plain(route.path) for route in ROUTES if route.method == "GET"} >= NO_PAGES | VISITORS
+
+
+async def test_no_page_has_a_flaw(eyes, stage, main):
+    for path in sorted(VISITORS):
+        await eyes.look(path)
+    await sign_in(eyes, stage)
+    names = {"organization": str(main.id), "account": str(stage.admin.id), "plan": "Hobby"}
+    paths = [path for path in PAGES if path not in VISITORS]
+    for path in filter(None, (filled(path, names) for path in paths)):
+        await eyes.look(path)
+    names |= await fill(stage)
+    for path in paths:
+        await eyes.look(filled(path, names))
+    assert not eyes.wrong, "\n".join(eyes.wrong)
+
+
+async def test_lists_of_a_thousand_apps_have_no_flaw(eyes, stage, app):
+    async with stage.panel.transaction() as conn:
+        await crowd(conn, app.name)
+    await sign_in(eyes, stage)
+    team = f"organizations/{app.organization_id}"
+    for path in ("/apps", "/apps/hello", "/apps/hello/deploys", f"/{team}", f"/{team}/usage", f"/admin/{team}", "/admin", "/admin/organizations"):
+        await eyes.look(path)
+    assert not eyes.wrong, "\n".join(eyes.wrong)
