@@ -22,7 +22,8 @@ from tests.support.page_paths import NO_PAGES, PAGES, VISITORS, plain
 from tests.support.page_rules import AXE, MISFITS, VIOLATIONS, note_complaints
 from web.routes import ROUTES
 
-WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 390, "height": 800}
+# What fits 360 px fits 390 px, too.
+WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 360, "height": 800}
 TOUCH_PX = 44
 
 
@@ -45,7 +46,8 @@ class Eyes:
         wrong += [f"dark: {each}" for each in await self.page.evaluate(VIOLATIONS, ["color-contrast"])]
         await self._at(NARROW, is_touch=True)
         wrong += [f"narrow: {each}" for each in await self.page.evaluate(MISFITS, TOUCH_PX)]
-        wrong += [f"narrow and dark: {each}" for each in await self.page.evaluate(VIOLATIONS, ["color-contrast", "scrollable-region-focusable"])]
+        narrow = await self.page.evaluate(VIOLATIONS, ["color-contrast", "scrollable-region-focusable"])
+        wrong += [f"narrow and dark: {each}" for each in narrow]
         await self._at(WIDE, is_touch=False)
         await self.page.emulate_media(color_scheme="light")
         self.wrong += [f"{path}: {each}" for each in wrong]
@@ -130,6 +132,7 @@ async def test_lists_of_a_thousand_apps_have_no_flaw(eyes, stage, app):
         await crowd(conn, app.name)
     await sign_in(eyes, stage)
     team = f"organizations/{app.organization_id}"
-    for path in ("/apps", "/apps/hello", "/apps/hello/deploys", f"/{team}", f"/{team}/usage", f"/admin/{team}", "/admin", "/admin/organizations"):
+    of_all = ("/admin", "/admin/organizations", f"/admin/{team}", f"/{team}", f"/{team}/usage")
+    for path in ("/apps", "/apps/hello", "/apps/hello/deploys", *of_all):
         await eyes.look(path)
     assert not eyes.wrong, "\n".join(eyes.wrong)

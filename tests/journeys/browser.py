@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
-from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Response, sync_playwright
+from playwright.sync_api import Browser, Error, Page, Response, sync_playwright
 
 from tests.journeys.harness import PanelUnderTest
+from tests.support.page_rules import NETWORK_CHANGED, note_complaints
 
-NETWORK_CHANGED = "ERR_NETWORK_CHANGED"
 # It asks nobody but the panel for anything, and its sandbox cannot be made by root.
 OPTIONS = [
     "--no-sandbox",
@@ -21,29 +21,6 @@ OPTIONS = [
     "--disable-sync",
 ]
 TIMEOUT_MS = 20_000
-
-# The texts whose contrast with what is behind them is under 4.5 (WCAG 2.2, 1.4.3).
-UNREADABLE = """() => {
-  const channel = (value) => (value /= 255) <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
-  const numbers = (colour) => colour.match(/[\\d.]+/g).map(Number);
-  const luminance = ([red, green, blue]) => 0.2126 * channel(red) + 0.7152 * channel(green) + 0.0722 * channel(blue);
-  const behind = (element) => {
-    for (; element; element = element.parentElement) {
-      const colour = numbers(getComputedStyle(element).backgroundColor);
-      if (colour.length < 4 || colour[3] > 0) return colour;
-    }
-    return [255, 255, 255];
-  };
-  const found = [];
-  for (const element of document.querySelectorAll("body *")) {
-    const hasText = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
-    if (!hasText || !element.checkVisibility()) continue;
-    const [one, other] = [luminance(numbers(getComputedStyle(element).color)), luminance(behind(element))].sort((a, b) => b - a);
-    const contrast = (one + 0.05) / (other + 0.05);
-    if (contrast < 4.5) found.push(`${element.textContent.trim()}: ${contrast.toFixed(2)}`);
-  }
-  return found;
-}"""
 
 
 @contextmanager
@@ -69,8 +46,7 @@ class Visit:
         self.page: Page = self.context.new_page()
         self.complaints: list[str] = []
         self.page.goto = partial(_goto, self.page.goto)
-        self.page.on("console", self._note)
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        note_complaints(self.page, self.complaints)
         self.page.on("request", lambda request: request.url.startswith(self.origin) or self.complaints.append(f"asked for {request.url}"))
 
     def sign_in(self) -> Page:
@@ -82,10 +58,6 @@ class Visit:
 
     def close(self) -> None:
         self.context.close()
-
-    def _note(self, message: ConsoleMessage) -> None:
-        if message.type in {"error", "warning"} and NETWORK_CHANGED not in message.text:
-            self.complaints.append(message.text)
 
 
 def _goto(original: Callable[..., Response | None], url: str, **options: object) -> Response | None:

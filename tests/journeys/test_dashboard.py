@@ -8,11 +8,10 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.journeys.browser import UNREADABLE, Visit, running_browser
+from tests.journeys.browser import Visit, running_browser
 from tests.journeys.harness import PanelUnderTest, Repository, wait_for
 
 PASSWORD = "correct horse battery"
-PAGES = ("/apps", "/apps/new", "/apps/dash", "/apps/dash/settings", "/apps/dash/releases/1", "/account", "/login?token=x")
 NewVisit = Callable[..., Visit]
 
 
@@ -203,19 +202,6 @@ def test_a_build_is_watched_live_over_a_reload_and_a_restart_of_the_dashboard(pa
     # The browser notes that the dashboard was away.
     assert all("EventSource" in note or "Failed to load resource" in note for note in watching.complaints)
     watching.complaints.clear()
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1280])
-def test_every_page_fits_and_can_be_read(visit, hello, scheme, width):
-    page = visit(color_scheme=scheme, viewport={"width": width, "height": 800}).sign_in()
-    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
-    assert (background == "rgb(16, 19, 25)") is (scheme == "dark")
-    account = ("/account", *(f"/account/{name}" for name in ("keys", "tokens", "security", "sessions")), "/welcome")
-    for path in ("/", "/apps/dash", "/apps/dash/releases/1", *account, "/login?token=x"):
-        page.goto(path)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
-        assert page.evaluate(UNREADABLE) == [], path
 
 
 def test_without_scripts_everything_can_still_be_done(panel, visit, hello):

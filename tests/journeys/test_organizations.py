@@ -4,11 +4,10 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
-from tests.journeys.browser import UNREADABLE, Visit, running_browser
+from tests.journeys.browser import Visit, running_browser
 from tests.journeys.harness import PanelUnderTest, wait_for
-from web.places import ADMIN_TABS
 
 
 @pytest.fixture(scope="module")
@@ -45,28 +44,6 @@ def test_an_administrator_looks_at_an_organization(page):
     row.get_by_role("link", name="Acme").click()
     expect(page.get_by_role("heading", name="Acme", exact=True)).to_be_visible()
     expect(page.get_by_role("row", name="rocket").get_by_role("cell").nth(3)).to_have_text("512.0M")
-
-
-def check_fits(page: Page, width: int) -> None:
-    assert page.evaluate("document.documentElement.scrollWidth") <= width, page.url
-    assert page.evaluate(UNREADABLE) == [], page.url
-
-
-@pytest.mark.parametrize("width", [1280, 360])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_its_pages_fit(acme, browser, scheme, width):
-    visit = Visit(acme, browser, viewport={"width": width, "height": 900}, color_scheme=scheme)
-    page = visit.sign_in()
-    page.goto("/admin/organizations")
-    check_fits(page, width)
-    page.get_by_role("link", name="Acme").click()
-    page.get_by_role("heading", name="Acme", exact=True).wait_for()
-    check_fits(page, width)
-    for url in ("/plans", "/admin/plans/Pro", *(url for url, _ in ADMIN_TABS)):
-        page.goto(url)
-        check_fits(page, width)
-    visit.close()
-    assert visit.complaints == []
 
 
 @pytest.mark.req("R16.5")

@@ -17,23 +17,26 @@ VIOLATIONS = """async (rules) => {
 MISFITS = """(least) => {
   const width = document.documentElement.clientWidth, found = [];
   const told = (element) => `${element.tagName.toLowerCase()} ${element.className} "${element.textContent.trim().slice(0, 40)}"`;
-  const scrolls = (element) => element && (["auto", "scroll"].includes(getComputedStyle(element).overflowX) || scrolls(element.parentElement));
-  const isHidden = (element) => element && (getComputedStyle(element).clipPath !== "none" || isHidden(element.parentElement));
-  const isInText = (element) => getComputedStyle(element).display === "inline" && [...element.parentElement.childNodes].some(
-    (node) => node !== element && node.nodeType === 3 && node.textContent.trim());
+  const style = (element, name) => getComputedStyle(element)[name];
+  const scrolls = (element) => element && (["auto", "scroll"].includes(style(element, "overflowX")) || scrolls(element.parentElement));
+  const isHidden = (element) => element && (style(element, "clipPath") !== "none" || isHidden(element.parentElement));
+  const isSeen = (element) => element.checkVisibility({ visibilityProperty: true }) && !isHidden(element)
+    && !element.closest("svg, .skip, .xterm, option") && style(element, "position") !== "fixed";
+  const hides = (element) => ["hidden", "clip"].includes(style(element, "overflowX")) && style(element, "textOverflow") !== "ellipsis";
+  const hasText = (node) => node.nodeType === 3 && node.textContent.trim();
+  const isInText = (element) => style(element, "display") === "inline" && [...element.parentElement.childNodes].some(hasText);
+  const isTarget = (element) => element.matches("a[href], button, select, summary, textarea, input") && element.tabIndex >= 0;
   if (document.documentElement.scrollWidth > width) found.push(`the page is ${document.documentElement.scrollWidth} px wide`);
   for (const element of document.querySelectorAll("body *")) {
-    if (!element.checkVisibility({ visibilityProperty: true }) || element.closest("svg, .skip, .xterm, option")) continue;
-    const box = element.getBoundingClientRect(), style = getComputedStyle(element);
-    if (!box.width || !box.height || style.position === "fixed" || isHidden(element)) continue;
+    const box = element.getBoundingClientRect();
+    if (!box.width || !box.height || !isSeen(element)) continue;
     if ((box.right > width + 1 || box.left < -1) && !scrolls(element)) found.push(`cut off at the side: ${told(element)}`);
-    const hides = ["hidden", "clip"].includes(style.overflowX) && style.textOverflow !== "ellipsis";
-    if (hides && element.scrollWidth > element.clientWidth + 1) found.push(`cut off: ${told(element)}`);
-    if (!least || !element.matches("a[href], button, select, summary, textarea, input") || element.tabIndex < 0 || isInText(element)) continue;
+    if (hides(element) && element.scrollWidth > element.clientWidth + 1) found.push(`cut off: ${told(element)}`);
+    if (!least || !isTarget(element) || isInText(element)) continue;
     const label = element.matches("[type=checkbox], [type=radio]") && element.closest("label");
     const target = label ? label.getBoundingClientRect() : box;
-    if (target.width < least - 0.5 || target.height < least - 0.5)
-      found.push(`${Math.round(target.width)} x ${Math.round(target.height)} px: ${told(element)}`);
+    const isSmall = target.width < least - 0.5 || target.height < least - 0.5;
+    if (isSmall) found.push(`${Math.round(target.width)} x ${Math.round(target.height)} px: ${told(element)}`);
   }
   return [...new Set(found)];
 }"""
