@@ -22,6 +22,8 @@ REQUEST_ID = web.RequestKey("request_id", str)
 ACTOR = web.RequestKey("actor", Account)
 # The digest of the idempotency key of the form that is being handled.
 SUBMISSION = web.RequestKey("submission", str)
+# When a page is late. A response that has begun takes the time that it needs.
+DEADLINE = web.RequestKey("deadline", asyncio.Timeout)
 KEEPALIVE_S = web.AppKey("keepalive_s", float)
 PENDING_RUNS = web.AppKey("pending_runs", PendingRuns)
 STREAMS = web.AppKey("streams", set[asyncio.Task[object]])
@@ -57,6 +59,12 @@ def host(request: web.Request) -> str:
 def client(request: web.Request) -> str:
     """Return the address of the request's client, for the audit log and rate limits."""
     return clients.client(request.headers, request.remote, request.app[SETTINGS].trusted_proxies)
+
+
+def take_time(request: web.Request) -> None:
+    """Let a request take as long as it needs: it asks for more than the database has."""
+    if DEADLINE in request:
+        request[DEADLINE].reschedule(None)
 
 
 # What the proxy says of the connection of a WebSocket, which a page of the same host opens.

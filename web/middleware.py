@@ -1,5 +1,6 @@
 """Middleware for every request: an id, security headers, errors as responses, and CSRF protection."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from uuid import uuid4
@@ -7,13 +8,13 @@ from uuid import uuid4
 from aiohttp import web
 
 from skypanel.domain.certificate import CHALLENGE_PATH
-from skypanel.domain.errors import Denied, SkyPanelError
+from skypanel.domain.errors import Denied, SkyPanelError, Unavailable
 from skypanel.domain.names import printable
 from skypanel.flow import audit
 from web import fallback, http_errors, idempotency
 from web.api import auth, dispatch
 from web.api.faults import STATUS, UNEXPECTED
-from web.keys import ACTOR, PANEL, REQUEST_ID, client, host, origin
+from web.keys import ACTOR, DEADLINE, PANEL, REQUEST_ID, client, host, origin, take_time
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -26,6 +27,8 @@ HEADERS = {
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
+# How long a person waits for a page, or for the one that says that it is late.
+PAGE_S = 4.5
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 INTERNAL = "/internal/"
 INTERNAL_HOST = "127.0.0.1"
@@ -38,7 +41,8 @@ log = logging.getLogger(__name__)
 
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """Add the headers that every response has. A page may have a policy of its own."""
+    """Add the headers that every response has. A page may have a policy of its own. A response that begins is in time."""
+    take_time(request)
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     response.headers[ID_HEADER] = request.get(REQUEST_ID, "")
@@ -91,14 +95,37 @@ def _fault(error: web.HTTPException) -> SkyPanelError:
 
 
 @web.middleware
+async def in_time(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Give up on a browser's page that takes too long, such as while the database hangs. Writes are never given up halfway."""
+    if request.method not in READING or not _wants_page(request):
+        return await handler(request)
+    try:
+        async with asyncio.timeout(PAGE_S) as deadline:
+            request[DEADLINE] = deadline
+            try:
+                return await handler(request)
+            finally:
+                del request[DEADLINE]
+    except TimeoutError as error:
+        if not deadline.expired():
+            raise
+        raise Unavailable("This page takes too long.", "The database may be down or busy. Reload the page in a moment.") from error
+
+
+@web.middleware
 async def by_host(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Dispatch by host: the dashboard, the API on the domain itself, and the fallback on all other hosts."""
+    """Dispatch by host: the dashboard, the API on the domain itself, and the fallback on all other hosts.
+
+    A browser that asks the domain itself is led to the dashboard.
+    """
     if _is_internal(request) or request.path.startswith(CHALLENGE_PATH):
         return await handler(request)
     if dispatch.is_for_api(request):
         return await dispatch.answer(request)
     if host(request) == request.app[PANEL].address.host("skypanel"):
         return await _over_tls(request) or await handler(request)
+    if host(request) == request.app[PANEL].address.domain and request.method in READING:
+        return _redirect(request, 302)
     return await http_errors.of_visitor(request)
 
 
@@ -109,7 +136,13 @@ async def _over_tls(request: web.Request) -> web.Response | None:
         return None
     if request.method not in READING:
         raise Denied("The dashboard requires HTTPS.", f"Open it at {address.dashboard_url()}")
-    return web.Response(status=308, headers={"Location": f"{address.dashboard_url().rstrip('/')}{request.rel_url.raw_path_qs}"})
+    return _redirect(request, 308)
+
+
+def _redirect(request: web.Request, status: int) -> web.Response:
+    """Redirect to the same path of the dashboard."""
+    dashboard = request.app[PANEL].address.dashboard_url().rstrip("/")
+    return web.Response(status=status, headers={"Location": f"{dashboard}{request.rel_url.raw_path_qs}"})
 
 
 @web.middleware
@@ -126,7 +159,12 @@ def _is_internal(request: web.Request) -> bool:
     return request.path.startswith(INTERNAL) and host(request) in {INTERNAL_HOST, request.app[PANEL].address.host("skypanel")}
 
 
-MIDDLEWARES = (identified, answered, by_host, refuse_cross_site, idempotency.once)
+# `/apps/` leads to `/apps`.
+without_slash = web.normalize_path_middleware(
+    append_slash=False, remove_slash=True, merge_slashes=False, redirect_class=web.HTTPPermanentRedirect
+)
+
+MIDDLEWARES = (identified, answered, in_time, by_host, refuse_cross_site, without_slash, idempotency.once)
 
 
 def _origin_of_sender(request: web.Request) -> str | None:
@@ -145,6 +183,10 @@ def _error(request: web.Request, status: int, name: str, error: SkyPanelError) -
     if dispatch.is_for_api(request) or _wants_json(request):
         return web.json_response({"id": name, "message": str(error)}, status=status)
     return fallback.message(request, status, error.message, error.hint)
+
+
+def _wants_page(request: web.Request) -> bool:
+    return "text/html" in request.headers.get("Accept", "")
 
 
 def _wants_json(request: web.Request) -> bool:

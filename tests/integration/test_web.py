@@ -1,20 +1,28 @@
+import asyncio
 import hashlib
 import json
 import logging
 import re
+from contextlib import closing, contextmanager
 from dataclasses import replace
+from uuid import uuid4
 
+import psycopg2
 import pytest
 
 from skypanel.domain.errors import Conflict, Denied, Invalid, NotFound, Throttled, Unavailable, Unpaid
 from skypanel.domain.routing import PROXY_TOKEN_HEADER
 from skypanel.flow import maintenance
 from skypanel.store import apps, routes
-from tests.fixtures.web import TOKEN
+from tests.fixtures.web import HOST, ORIGIN, TOKEN
+from tests.integration.test_web_hostile import raw
 from tests.support import factories
+from tests.support.pages import PAGES
 from tests.support.statements import Counting
 from web import assets
 from web.keys import PANEL
+
+BROWSER = {"Accept": "text/html,application/xhtml+xml"}
 
 
 async def text(response):
@@ -171,3 +179,49 @@ async def test_an_error_that_nobody_expected_is_logged_with_its_trace_under_the_
     assert record.exc_info[0] is ZeroDivisionError
     assert "the fault" not in await response.text()
     assert "secret" not in caplog.text
+
+
+@contextmanager
+def locked(dsn):
+    """Hold a lock that lets nobody read sessions."""
+    with closing(psycopg2.connect(dsn)) as connection, connection.cursor() as cursor:
+        cursor.execute("LOCK TABLE paas_sessions")
+        yield
+
+
+@pytest.mark.parametrize("kind", ["locked", "frozen"])
+async def test_a_page_says_within_five_seconds_that_the_database_hangs(admin, postgres, dsn, kind):
+    begun = asyncio.get_running_loop().time()
+    with locked(dsn) if kind == "locked" else postgres.frozen():
+        answers = await asyncio.gather(*(admin.get("/account", headers=BROWSER) for _ in range(8)))
+        assert asyncio.get_running_loop().time() - begun < 5
+    assert {each.status for each in answers} == {503}
+    assert "This page takes too long. The database may be down or busy." in re.sub("<[^>]+>", "", await text(answers[0]))
+    assert "admin@localhost" in await admin.page("/account")
+
+
+async def test_a_slash_at_the_end_leads_to_the_page(client):
+    names = {"app": "hello", "deploy": uuid4(), "organization": uuid4(), "account": uuid4(), "plan": "Pro"}
+    for path in [path.format_map(names) for path in ("/login", *PAGES)]:
+        response = await client.get(f"{path}/?a=b", allow_redirects=False)
+        assert (response.status, response.headers.get("Location")) == (308, f"{path}?a=b")
+
+
+async def test_a_slash_leads_to_no_other_site(client):
+    for target in ("//evil.example/", "//evil.example/apps/", "/\\evil.example/", "/nothing/"):
+        assert await raw(client, f"GET {target} HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode()) == 404
+
+
+@pytest.mark.parametrize("path", ["/", "/apps", "/apps/hello/deploys?older=1"])
+async def test_a_browser_at_the_bare_domain_is_led_to_the_dashboard(client, path):
+    response = await client.get(path, headers=BROWSER | {"Host": "localhost:8080"}, allow_redirects=False)
+    assert (response.status, response.headers["Location"]) == (302, f"{ORIGIN}{path}")
+    # Programs find the API there.
+    response = await client.get("/apps", headers={"Host": "localhost:8080"})
+    assert (response.status, response.content_type) == (401, "application/json")
+
+
+@pytest.mark.parametrize(("old", "new"), {"/": "/apps", "/organizations": "/admin/organizations", "/nodes": "/admin/nodes"}.items())
+async def test_old_addresses_lead_to_new_ones(admin, old, new):
+    response = await admin.get(old, allow_redirects=False)
+    assert (response.status, response.headers["Location"]) == (303, new)

@@ -67,14 +67,14 @@ HOSTS = [
 ]
 TARGETS = [
     *"""
-    /apps/%00 /apps/%ff /apps/hello%00 /apps/..%2f..%2fetc%2fpasswd /apps/../../etc/passwd /apps/HELLO /apps/hello/ /apps/{app}
+    /apps/%00 /apps/%ff /apps/hello%00 /apps/..%2f..%2fetc%2fpasswd /apps/../../etc/passwd /apps/HELLO /apps/hello// /apps/{app}
     /apps/hello/builds/1 /apps/hello/builds/%00 /apps/hello/builds/00000000-0000-0000-0000-00000000000%66
     /apps/hello/deploys/1 /apps/hello/deploys/%00 /apps/hello/deploys?older=%00 /apps/hello/deploys?newer=x
     /apps/hello/environment?older=9999999999 /apps/hello/environment?newer=%00
     /apps/hello/releases/0 /apps/hello/releases/-1 /apps/hello/releases/999999999 /apps/hello/releases/9999999999
     /organizations/%00 /organizations/Main /organizations/..%2fnodes /admin/organizations?q=%00
     /apps/hello?before= /apps/hello?before=x /apps/hello?before=%00 /apps/hello?before=99999999999
-    /static/ /static/../app.py /static/%2e%2e/app.py /static//etc/passwd /internal/ /internal/traefik // /% /%zz * http:// \\
+    /static/ /static/../app.py /static/%2e%2e/app.py /static//etc/passwd /internal/ /internal/traefik ///a/ /% /%zz * http:// \\
     """.split(),  # noqa: SIM905 - easier to read
     "/" + "a" * 7000,
     "/" + "a" * 20_000,

@@ -16,7 +16,7 @@ from skypanel.flow import release as release_flow
 from skypanel.ports.panel import Panel
 from web import changes, forms, live, session
 from web.forms import FormAction
-from web.keys import PANEL
+from web.keys import PANEL, take_time
 from web.messages import done
 from web.pages import app_frame
 from web.pages.app_frame import FramedApp
@@ -69,7 +69,9 @@ async def events(request: web.Request) -> web.StreamResponse:
 
 async def text(request: web.Request) -> web.Response:
     """Send the whole log so far as plain text, to show or to download."""
-    return await live.plain(request.app[PANEL], await _seen(request), is_download="download" in request.query)
+    deploy = await _seen(request)
+    take_time(request)
+    return await live.plain(request.app[PANEL], deploy, is_download="download" in request.query)
 
 
 async def _redeploy(panel: Panel, deploy: Deploy, by: Account) -> tuple[str, str]:
