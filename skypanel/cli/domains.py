@@ -106,9 +106,8 @@ def remove(app: str, domain: str, confirm: str | None) -> None:
 async def _show(panel: Panel, app: App, domain: Domain) -> None:
     (guide,) = await domains_flow.guides(panel, app, [domain])
     click.echo(f"{guide.shown} of {app.name} is {domain.state.value}. {domain.problem or ''}".rstrip())
-    states = {None: "not checked yet", True: "set", False: "missing"}
     click.echo()
-    show_table([("TYPE", "NAME", "VALUE", "NOW"), *((each.kind, each.name, each.value, states[each.is_set]) for each in guide.records)])
+    show_table([("TYPE", "NAME", "VALUE", "NOW"), *((each.kind, each.name, each.value, each.state.value) for each in guide.records)])
 
 
 COMMANDS = (domains,)

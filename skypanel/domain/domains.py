@@ -239,14 +239,23 @@ def _is_address(text: str) -> bool:
         return False
 
 
+class RecordState(StrEnum):
+    """What the last check found of a record."""
+
+    UNKNOWN = "unknown"
+    SET = "set"
+    MISSING = "missing"
+    DIFFERENT = "different"
+
+
 @dataclass(frozen=True)
 class Record:
-    """A record to set in DNS, and whether it was there at the last check; None before the first one."""
+    """A record to set in DNS, and what the last check found."""
 
     kind: str
     name: str
     value: str
-    is_set: bool | None
+    state: RecordState
 
 
 def records(domain: Domain, target: str, addresses: Sequence[str], *, is_apex: bool) -> tuple[Record, ...]:
@@ -254,12 +263,25 @@ def records(domain: Domain, target: str, addresses: Sequence[str], *, is_apex: b
 
     An apex cannot be a CNAME (RFC 1034, 3.6.2): it has the panel's addresses, or where they are not known, an ALIAS or ANAME.
     """
-    has_proof = domain.last.proof_problem is None if domain.checked_at else None
-    leads_here = domain.last.leads_here if domain.checked_at else None
-    proof = Record("TXT", domain.challenge, domain.token, has_proof)
+    proof = Record("TXT", domain.challenge, domain.token, _proof_state(domain))
+    led = _address_state(domain)
     if not is_apex:
-        return proof, Record("CNAME", domain.name, target, leads_here)
+        return proof, Record("CNAME", domain.name, target, led)
     if not addresses:
-        return proof, Record("ALIAS or ANAME", domain.name, target, leads_here)
+        return proof, Record("ALIAS or ANAME", domain.name, target, led)
     kinds = {4: "A", 6: "AAAA"}
-    return proof, *(Record(kinds[ip_address(each).version], domain.name, each, leads_here) for each in addresses)
+    return proof, *(Record(kinds[ip_address(each).version], domain.name, each, led) for each in addresses)
+
+
+def _proof_state(domain: Domain) -> RecordState:
+    if domain.checked_at is None:
+        return RecordState.UNKNOWN
+    return RecordState.MISSING if domain.last.proof_problem else RecordState.SET
+
+
+def _address_state(domain: Domain) -> RecordState:
+    if domain.last.leads_here is None:
+        return RecordState.UNKNOWN
+    if domain.last.leads_here:
+        return RecordState.SET
+    return RecordState.DIFFERENT if domain.last.leads_to else RecordState.MISSING

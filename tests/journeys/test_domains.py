@@ -1,39 +1,11 @@
 """A domain from its claim to the app's answer, with a real DNS server and the real proxy."""
 
-import asyncio
-import threading
-from contextlib import contextmanager
-
 import pytest
 
-from tests.fixtures.name_server import running_name_server
+from tests.fixtures.name_server import name_server
 from tests.journeys.harness import wait_for
 
 NAME = "www.example.com"
-WITHIN_S = 60
-
-
-@contextmanager
-def name_server():
-    """Run a DNS server of example.com in a thread of its own."""
-    loop, found, over = asyncio.new_event_loop(), [], asyncio.Event()
-    started = threading.Event()
-
-    async def serve():
-        async with running_name_server() as server:
-            found.append(server)
-            started.set()
-            await over.wait()
-
-    thread = threading.Thread(target=loop.run_until_complete, args=[serve()])
-    thread.start()
-    try:
-        assert started.wait(WITHIN_S)
-        yield found[0]
-    finally:
-        loop.call_soon_threadsafe(over.set)
-        thread.join()
-        loop.close()
 
 
 @pytest.mark.req("R2.1", "R13.2", "R13.3")

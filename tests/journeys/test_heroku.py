@@ -7,6 +7,7 @@ from contextlib import closing
 
 import pytest
 
+from tests.fixtures.name_server import name_server
 from tests.journeys.contract_heroku import HerokuContract, are_up, dynos
 from tests.journeys.curl import Curl
 from tests.journeys.harness import new_panel, wait_for
@@ -219,6 +220,26 @@ def test_who_has_access_and_what_there_is_none_of(heroku, hello):
     for command in ("pipelines", "regions"):
         heroku(command)
     assert "no feature" in heroku("features:enable", "preboot", "-a", "hello", check=False)
+
+
+@pytest.mark.req("R2.1")
+def test_domains_are_added_shown_waited_for_and_removed(heroku, front, hello):
+    with name_server() as dns:
+        front.cli("settings", "set", f"dns_resolvers=127.0.0.1:{dns.port}", "public_addresses=203.0.113.5")
+        said = re.sub(r"\W*\n\W*", " ", heroku("domains:add", "www.example.com", "-a", "hello"))
+        assert "point to the DNS Target hello.localhost" in said
+        record = re.search(r"(_skypanel-challenge\.www\.example\.com) with the value ([0-9a-f]{32})", said)
+        assert "hello.localhost" in heroku("domains:info", "www.example.com", "-a", "hello")
+        dns.put(record[1], "TXT", record[2])
+        heroku("domains:wait", "www.example.com", "-a", "hello")
+        assert front.get_at("www.example.com").body == "Hello from SkyPanel\n"
+        heroku("domains:add", "shop.example.com", "-a", "hello")
+        assert "shop.example.com" in heroku("domains", "-a", "hello")
+        assert "no certificate" in heroku("domains:update", "shop.example.com", "--cert", "other", "-a", "hello", check=False)
+        assert "is shared by many" in heroku("domains:add", "co.uk", "-a", "hello", check=False)
+        heroku("domains:remove", "shop.example.com", "-a", "hello")
+        heroku("domains:clear", "-a", "hello")
+        assert "example.com" not in heroku("domains", "-a", "hello")
 
 
 def test_the_lists_behind_them_are_well_formed(front, hello):
