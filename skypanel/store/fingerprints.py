@@ -13,6 +13,7 @@ from skypanel.store import deploys
 from skypanel.store.sets import among
 from skypanel.store.tables.apps import applications
 from skypanel.store.tables.builds import builds
+from skypanel.store.tables.certificates import certificates, orders
 from skypanel.store.tables.domains import domains
 from skypanel.store.tables.organizations import organizations
 from skypanel.store.tables.releases import rollouts
@@ -36,6 +37,15 @@ def _domains() -> ColumnElement[str]:
     return own.where(domains.c.app_id == applications.c.id).scalar_subquery()
 
 
+def _certificates() -> ColumnElement[str]:
+    newest = select(cast(func.max(certificates.c.updated_at), Text)).where(certificates.c.app_id == applications.c.id)
+    shown = func.concat(orders.c.name, orders.c.step, orders.c.problem)
+    of_app = select(func.md5(func.string_agg(shown, aggregate_order_by(literal("|"), orders.c.name)))).where(
+        orders.c.app_id == applications.c.id
+    )
+    return func.concat(newest.scalar_subquery(), of_app.scalar_subquery())
+
+
 _LISTED = (
     applications.c.id,
     applications.c.name,
@@ -44,11 +54,11 @@ _LISTED = (
     organizations.c.unpaid,
     organizations.c.held,
 )
-_SHOWN = (*_LISTED, applications.c.generation, applications.c.plan_version_id, _last_rollout(), _last_build(), _domains())
+_SHOWN = (*_LISTED, applications.c.generation, applications.c.plan_version_id, _last_rollout(), _last_build(), _domains(), _certificates())
 
 
 async def of_apps(conn: Connection, app_ids: Collection[AppId], dynos: Dynos) -> dict[AppId, str]:
-    """Return a fingerprint for each of these apps that exists: of its row, last build and rollout, domains, and of its dynos' texts."""
+    """Return a fingerprint for each of these apps that exists: of what the database has of it, and of its dynos' texts."""
     statement = _hashed(applications.c.id, _SHOWN, dynos).where(among(applications.c.id, app_ids))
     return {row.key: str(row.hash) for row in await conn.all(statement)}
 

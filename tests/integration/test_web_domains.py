@@ -4,9 +4,12 @@ import html
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import update
 
 from skypanel.domain.access import Role
 from skypanel.flow import domain_checks, domains, maintenance, settings, watching
+from skypanel.store import acme_orders
+from skypanel.store.tables.certificates import orders
 from tests.support.statements import Counting
 
 PAGE = "/apps/hello/domains"
@@ -152,3 +155,22 @@ async def test_visitors_of_a_domain_are_told_what_its_app_is_doing(client, stage
     await maintenance.switch(stage.panel, app, stage.admin, on=True)
     answer = await client.get("/", headers={"Host": NAME})
     assert answer.status == 503
+
+
+@pytest.mark.req("R13.4")
+async def test_the_state_of_a_certificate_is_shown_and_told(admin, stage, app):
+    domain = await domains.add(stage.panel, app, NAME, stage.admin)
+    prove(stage, domain)
+    await domains.check(stage.panel, app, domain, stage.admin)
+    assert "Certificate:" not in await admin.page(PAGE)
+    view = watching.View(frozenset({app.id}))
+    before = await watching.fingerprint(stage.panel, view, [])
+    async with stage.panel.transaction() as conn:
+        await acme_orders.add(conn, NAME, app.id, b"a key", stage.panel.clock.now())
+    assert await watching.fingerprint(stage.panel, view, []) != before
+    assert 'Certificate: <span class="state issuing">issuing</span>' in await admin.page(PAGE)
+    async with stage.panel.transaction() as conn:
+        problem = {"problem": "The CA says <no>.", "step": "waiting", "failures": 1}
+        await conn.execute(update(orders).where(orders.c.name == NAME).values(problem))
+    page = await admin.page(PAGE)
+    assert '<span class="state failed">failed</span>. The CA says &lt;no&gt;. <span class="quiet">The next attempt is at ' in page

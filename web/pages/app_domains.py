@@ -8,7 +8,7 @@ from skypanel.domain.access import Action
 from skypanel.domain.account import Account
 from skypanel.domain.app import App
 from skypanel.domain.errors import Invalid, SkyPanelError
-from skypanel.flow import domains
+from skypanel.flow import certificates, domains
 from skypanel.ports.panel import Panel
 from web import forms, paging, session
 from web.keys import PANEL
@@ -74,6 +74,7 @@ async def _page(
         TAB,
         status,
         guides=await domains.guides(panel, framed.app, part.items),
+        certificates=await certificates.states(panel, [each.name for each in part.items if each.is_verified]),
         pages=paging.numbered(request, part),
         target=panel.address.host(framed.app.name),
         may_change=framed.may(Action.CONFIGURE_APP),
