@@ -63,6 +63,7 @@ class AccountAction(StrEnum):
     VIEW_ACCOUNT = "view_account"
     CHANGE_ACCOUNT = "change_account"
     MANAGE_ACCOUNTS = "manage_accounts"
+    MANAGE_PLANS = "manage_plans"
 
 
 LEAST_ROLE = {

@@ -23,6 +23,7 @@ PARAMS = {
     "{ticket}": "x.y", "{build}": NOBODY, "{upload}": "x", "{stack}": "heroku-24",
     "{team}": "nobodys", "{member}": NOBODY, "{collaborator}": NOBODY, "{feature}": "preboot", "{domain}": NOBODY,
     "{webhook}": NOBODY, "{delivery}": NOBODY, "{event}": NOBODY, "{transfer}": NOBODY, "{account}": "outsider@example.com",
+    "{plan}": "Hobby",
 }  # fmt: skip
 LONG = "a" * 100_000
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ7jEpZ7X4oCzGJq0cVhBqmCuTiMLTcHdWHJ0ipRGGGg dev@laptop"
@@ -64,6 +65,8 @@ BODY = {
         "url": "https://example.com/hooks", "include": ["api:build"], "level": "notify", "secret": "s3cret", "authorization": "Bearer x",
     },
     "POST /apps/{app}/log-sessions": {"dyno": "web.1", "type": "web", "source": "app", "lines": 10, "tail": False},
+    "POST /plans": {"name": "Gold", "cpu_cores": "0.5", "memory_mib": 512, "max_dynos": 3, "hourly_price": "0.0300"},
+    "PATCH /plans/{plan}": {"cpu_cores": "0.5", "memory_mib": 512, "max_dynos": 3, "hourly_price": "0.0300"},
     "POST /teams": {"name": "Lovelace"},
     "POST /teams/apps": {"name": "made", "team": "Acme", "personal": False, "region": "local", "stack": "heroku-24"},
     "PATCH /teams/apps/{app}": {"owner": "Acme"},

@@ -72,11 +72,12 @@ VERDICTS = {
     AccountAction.CHANGE_ACCOUNT: EVERYBODY,
     # The stranger is an administrator of the panel.
     AccountAction.MANAGE_ACCOUNTS: "x------",
+    AccountAction.MANAGE_PLANS: "x------",
 }
 # The actions that a token of each scope allows.
 SCOPES = {
     "global": set(VERDICTS),
-    "write": set(VERDICTS) - {AccountAction.CHANGE_ACCOUNT, AccountAction.MANAGE_ACCOUNTS},
+    "write": set(VERDICTS) - {AccountAction.CHANGE_ACCOUNT, AccountAction.MANAGE_ACCOUNTS, AccountAction.MANAGE_PLANS},
     "read": {Action.VIEW_APP, Action.FETCH, Action.VIEW_MEMBERS, AccountAction.VIEW_ACCOUNT},
     "identity": {AccountAction.VIEW_ACCOUNT},
 }
@@ -119,6 +120,8 @@ _MANAGE, _OWNERS, _TRANSFER = Action.MANAGE_MEMBERS, Action.MANAGE_OWNERS, Actio
 _KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ7jEpZ7X4oCzGJq0cVhBqmCuTiMLTcHdWHJ0ipRGGGg me@laptop"
 _NEW_PASSWORD = {"password": "{password}", "new_password": "another good password"}
 _HOOK = {"url": "https://example.com/{secret}", "include": ["api:release"], "level": "sync", "secret": "{secret}"}
+_PLANS = AccountAction.MANAGE_PLANS
+_PLAN = {"name": "Gold", "cpu_cores": "0.5", "memory_mib": 512, "max_dynos": 3, "hourly_price": "0.0300"}
 _SPARE, _MATE, _BOSS = "{spare}", "{mate}", "{boss}"
 _OWN = {"verdicts": EVERYBODY}
 _NONE_OF_APP = ("addons", "addon-attachments", "features", "log-drains", "sni-endpoints", "ssl-endpoints")
@@ -254,6 +257,12 @@ API = (
     Case("DELETE", f"{_TEAM}/members/{{member}}", _MANAGE, record="member.remove", names={"member": "{me}"}, verdicts=ONLY_MEMBERS),
     Case("GET", f"{_TEAM}/features", Action.VIEW_MEMBERS),
     Case("GET", f"{_TEAM}/invitations", Action.VIEW_MEMBERS),
+    Case("GET", "/plans", _LOOK),
+    Case("POST", "/plans", _PLANS, _PLAN, "plan.create"),
+    Case("GET", "/plans/{plan}", _PLANS),
+    Case("PATCH", "/plans/{plan}", _PLANS, {"hourly_price": "1.5"}, "plan.change"),
+    Case("DELETE", "/plans/{plan}", _PLANS, record="plan.delete"),
+    *(Case("POST", f"/plans/{{plan}}/actions/{name}", _PLANS, record=f"plan.{name}") for name in ("retire", "restore")),
     Case("GET", "/stacks", _LOOK),
     Case("GET", "/stacks/{stack}", _LOOK, names={"stack": STACK}),
     Case("GET", "/regions", _LOOK),

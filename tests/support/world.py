@@ -154,7 +154,7 @@ async def make_world(stage):
         "app": app.name, "team": team.name, "organization": str(team.id), "type": "web",
         "dyno": "web.1", "release": "1", "build": str(build.id), "feature": "preboot",
         "collaborator": "{guest}", "member": "{mate}", "password": PASSWORD, "secret": SECRET, "typed": TYPED, "url": URL,
-        "account": "{spare}",
+        "account": "{spare}", "plan": "Hobby",
     }  # fmt: skip
     return World(stage, app, team, people, names)
 

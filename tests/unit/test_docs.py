@@ -108,7 +108,7 @@ OF_SCOPES = {
     "See and fetch apps, see members": SEEN,
     "Everything else about apps and organizations": set(Action) - SEEN,
     "See and change the account's keys and tokens, its password, make organizations": {AccountAction.CHANGE_ACCOUNT},
-    "See all accounts, let people in, for administrators": {AccountAction.MANAGE_ACCOUNTS},
+    "See all accounts, let people in, change plans, for administrators": {AccountAction.MANAGE_ACCOUNTS, AccountAction.MANAGE_PLANS},
 }
 
 

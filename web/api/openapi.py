@@ -31,6 +31,7 @@ PARAMS: Mapping[str, str] = {
     "feature": "A feature's name",
     "key": "An SSH key's id or fingerprint",
     "member": "A member's e-mail address or id",
+    "plan": "A plan's name",
     "release": "A release's version, such as 3 or v3, or its id",
     "stack": "A stack's name or id",
     "team": "An organization's name or id",
@@ -48,6 +49,7 @@ TAGS: Mapping[str, str] = {
     "sources": "Builds",
     "streams": "Streams",
     "apps": "Apps",
+    "plans": "Plans",
     "teams": "Organizations",
     "organizations": "Organizations",
 }

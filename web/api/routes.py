@@ -15,6 +15,7 @@ from web.api import (
     log_sessions,
     one_offs,
     openapi,
+    plans,
     releases,
     sources,
     streams,
@@ -29,12 +30,14 @@ from web.api.resources.domains import Domain
 from web.api.resources.dynos import Dyno, Formation, LogSession
 from web.api.resources.people import Collaborator, Member, Permission, Team, Transfer
 from web.api.resources.places import Region, Stack
+from web.api.resources.plans import Plan
 from web.api.resources.releases import Build, Received, Release, Source
 from web.api.resources.webhooks import Webhook, WebhookDelivery, WebhookEvent
 
 APP, TEAM, TEAM_APP, ACCOUNT = "/apps/{app}", "/teams/{team}", "/teams/apps/{app}", "/accounts/{account}"
+PLAN = "/plans/{plan}"
 _VIEW, _SCALE, _CONFIGURE = Action.VIEW_APP, Action.SCALE_APP, Action.CONFIGURE_APP
-_TRANSFER = Action.TRANSFER_APP
+_TRANSFER, _PLANS = Action.TRANSFER_APP, AccountAction.MANAGE_PLANS
 _MEMBERS, _MANAGE = Action.VIEW_MEMBERS, Action.MANAGE_MEMBERS
 _LOOK, _CHANGE, _PEOPLE = AccountAction.VIEW_ACCOUNT, AccountAction.CHANGE_ACCOUNT, AccountAction.MANAGE_ACCOUNTS
 _NONE_OF_APP = ("addons", "addon-attachments", "features", "log-drains", "sni-endpoints", "ssl-endpoints")
@@ -180,6 +183,13 @@ _DESCRIBED: tuple[Endpoint | OpenEndpoint, ...] = (
     Endpoint("DELETE", f"{TEAM}/members/{{member}}", _MANAGE, teams.remove_member, gives=one(Member)),
     Endpoint("GET", f"{TEAM}/features", _MEMBERS, teams.none, gives=NONE),
     Endpoint("GET", f"{TEAM}/invitations", _MEMBERS, teams.none, gives=NONE),
+    Endpoint("GET", "/plans", _LOOK, plans.index, gives=page(Plan)),
+    Endpoint("POST", "/plans", _PLANS, plans.create, takes=plans.NewPlan, gives=made(Plan)),
+    Endpoint("GET", PLAN, _PLANS, plans.show, gives=one(Plan)),
+    Endpoint("PATCH", PLAN, _PLANS, plans.change, takes=plans.PlanChange, gives=one(Plan)),
+    Endpoint("DELETE", PLAN, _PLANS, plans.delete, gives=one(Plan)),
+    Endpoint("POST", f"{PLAN}/actions/retire", _PLANS, plans.retire, gives=one(Plan)),
+    Endpoint("POST", f"{PLAN}/actions/restore", _PLANS, plans.restore, gives=one(Plan)),
     Endpoint("GET", "/stacks", _LOOK, lists.stacks, gives=page(Stack)),
     Endpoint("GET", "/stacks/{stack}", _LOOK, lists.stack, gives=one(Stack)),
     Endpoint("GET", "/regions", _LOOK, lists.regions, gives=page(Region)),
