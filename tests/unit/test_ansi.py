@@ -19,7 +19,9 @@ from web.ansi import COLOURS, NAMED, nearest, rgb, stylesheet
         ("\x1b[38;5;9mnamed\x1b[38;5;200mof the palette\x1b[38;5;256mnone", [("c9", "named"), ("c200", "of the palette"), ("", "none")]),
         ("\x1b[38;2;1;31;3;4munderlined", [("c232 underline", "underlined")]),
         ("\x1b[38;2;255;0;250mpink\x1b[38;2;1;2;256mnone\x1b[38;2;1mcut", [("c201", "pink"), ("", "none"), ("", "cut")]),
-        ("\x1b[48;5;1mbackground\x1b[41mtoo", [("", "background"), ("", "too")]),
+        ("\x1b[48;5;1mbackground\x1b[103mbright\x1b[49mnone", [("b1", "background"), ("b11", "bright"), ("", "none")]),
+        ("\x1b[31;48;2;255;0;250mred on pink\x1b[0mnone", [("c1 b201", "red on pink"), ("", "none")]),
+        ("\x1b[58;5;1munderline's colour\x1b[48;5;256mnone", [("", "underline's colour"), ("", "none")]),
         ("\x1b[38:5:3mby colons", [("c3", "by colons")]),
         ("\x1b[3;38mcut", [("italic", "cut")]),
         ("<script>", [("", "<script>")]),
@@ -40,6 +42,14 @@ def test_every_colour_of_the_palette_has_a_rule_that_is_readable_on_dark():
     for _, *channels in rules:
         red, green, blue = (int(channel, 16) for channel in channels)
         assert 0.299 * red + 0.587 * green + 0.114 * blue > 108
+
+
+def test_text_on_every_background_is_readable():
+    rules = re.findall(r"\.b(\d+) { background: #(\w{2})(\w{2})(\w{2}); color: #(000|fff); }\n", stylesheet().decode())
+    assert [int(number) for number, *_ in rules] == list(range(NAMED, COLOURS))
+    for _, *channels, text in rules:
+        red, green, blue = (int(channel, 16) for channel in channels)
+        assert (0.299 * red + 0.587 * green + 0.114 * blue >= 128) == (text == "000")
 
 
 @pytest.mark.parametrize(
