@@ -76,6 +76,8 @@ class _Console:
         self._unread = self._sent = self._seen = 0
         self._shown = asyncio.Event()
         self._moved = asyncio.Event()
+        self._attached: Attached | None = None
+        self._window: Window | None = None
 
     async def run(self) -> None:
         """Run the command until it or its console ends."""
@@ -83,17 +85,18 @@ class _Console:
             opening = await self._opening()
             if opening is None:
                 return
-            window = Window(opening.columns, opening.rows)
-            by, command = self._visitor.account, opening.command
-            async with run_flow.attached(self._panel, self._app, command, by, window=window, environment=TERMINAL) as running:
-                await self.say(dyno=running.name)
-                await first_of(
-                    self._show(running.attached),
-                    self._receive(running.attached),
-                    self._pass_on(running.attached),
-                    self._until_idle(),
-                    self._until_revoked(),
-                )
+            # From now on, so that the answers to the heartbeat are seen while the dyno starts.
+            await first_of(self._receive(), self._attach(opening))
+
+    async def _attach(self, opening: Opening) -> None:
+        window = Window(opening.columns, opening.rows)
+        by, command = self._visitor.account, opening.command
+        async with run_flow.attached(self._panel, self._app, command, by, window=window, environment=TERMINAL) as running:
+            if self._window is not None:
+                running.attached.resize(self._window)
+            self._attached = running.attached
+            await self.say(dyno=running.name)
+            await first_of(self._show(running.attached), self._pass_on(running.attached), self._until_idle(), self._until_revoked())
 
     async def say(self, **message: object) -> None:
         """Send JSON to the browser."""
@@ -124,14 +127,14 @@ class _Console:
         ended = await attached.wait()
         await self.say(exit=ended.code, reason=ended.reason)
 
-    async def _receive(self, attached: Attached) -> None:
+    async def _receive(self) -> None:
         """Take what the browser sends until it is gone."""
         while True:
             message = await self._socket.receive()
             if message.type is WSMsgType.BINARY:
                 self._take(message.data)
             elif message.type is WSMsgType.TEXT:
-                self._heed(read(message.data.encode(), Notice), attached)
+                self._heed(read(message.data.encode(), Notice))
             else:
                 return
 
@@ -142,9 +145,11 @@ class _Console:
             raise Invalid("The command does not read what was typed.", f"At most {MAX_UNREAD_BYTES} bytes wait for it.")
         self._input.put_nowait(chunk)
 
-    def _heed(self, notice: Notice, attached: Attached) -> None:
+    def _heed(self, notice: Notice) -> None:
         if notice.columns and notice.rows:
-            attached.resize(Window(notice.columns, notice.rows))
+            self._window = Window(notice.columns, notice.rows)
+            if self._attached is not None:
+                self._attached.resize(self._window)
         if notice.seen is not None:
             self._seen = min(self._seen + notice.seen, self._sent)
             self._shown.set()

@@ -17,11 +17,12 @@ from skypanel.flow import run as run_flow
 from skypanel.flow.audit import ORIGIN
 from skypanel.ports.panel import Panel
 from skypanel.ports.scheduler import Attached
+from skypanel.tasks import cancel
 from web import exit_status
 from web.api import tickets
 from web.api.tickets import Ticket
 from web.pending_runs import PendingRun, PendingRuns
-from web.tasks import end, first_of
+from web.tasks import first_of
 
 GREETING = b"rendezvous\r\n"
 END_OF_INPUT = b"\x04"
@@ -60,8 +61,8 @@ async def listening(
         try:
             yield listener.getsockname()[1]
         finally:
-            await end({accepting})
-            await end(rendezvous.tasks)
+            await cancel({accepting})
+            await cancel(rendezvous.tasks)
 
 
 class _Rendezvous:

@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Coroutine
 
+from skypanel.tasks import cancel
+
 
 async def first_of(*steps: Coroutine[None, None, None]) -> None:
     """Run steps concurrently until one has ended, then cancel the others. Raises what the ended one raised."""
@@ -10,15 +12,6 @@ async def first_of(*steps: Coroutine[None, None, None]) -> None:
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        await end(tasks)
+        await cancel(tasks)
     for task in done:
         task.result()
-
-
-async def end(tasks: set[asyncio.Task[None]]) -> None:
-    """Cancel tasks and wait until they have ended."""
-    ending = set(tasks)
-    for task in ending:
-        task.cancel()
-    if ending:
-        await asyncio.wait(ending)

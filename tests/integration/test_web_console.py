@@ -61,6 +61,29 @@ def limits(dashboard):
     return dashboard[CONSOLES]
 
 
+async def test_a_browser_is_heard_while_its_dyno_starts_slowly(admin, stage, monkeypatch):
+    monkeypatch.setattr(console, "HEARTBEAT_S", 0.2)
+    attached, begun, go_on = stage.panel.scheduler.attach, asyncio.Event(), asyncio.Event()
+
+    @asynccontextmanager
+    async def slowly(*arguments):
+        begun.set()
+        await go_on.wait()
+        async with attached(*arguments) as attachment:
+            yield attachment
+
+    monkeypatch.setattr(stage.panel.scheduler, "attach", slowly)
+    async with connected(admin, "stty size") as socket:
+        starting = asyncio.create_task(socket.receive())
+        await begun.wait()
+        # Longer than the heartbeat waits for its answer.
+        assert await asyncio.wait({starting}, timeout=0.6) == (set(), {starting})
+        await socket.send_json({"columns": 90, "rows": 30})
+        go_on.set()
+        assert json.loads((await starting).data)["dyno"]
+        assert (await output(socket))[1] == {"exit": 0, "reason": None}
+
+
 async def test_it_shows_what_is_printed_and_how_it_ended(admin, stage):
     async with connected(admin, "stty size; echo $TERM; read name; echo Hello $name; exit 3") as socket:
         name = await started(socket)
