@@ -1,5 +1,6 @@
 """The account's pages: keys, tokens, sessions, security, the address, and the first steps of a new account."""
 
+import asyncio
 import re
 
 import pyotp
@@ -304,7 +305,13 @@ async def test_a_new_account_is_welcomed_with_its_first_steps(client, stage):
     page = await client.page("/welcome")
     assert (page.count("to do"), page.count(">done<")) == (2, 1)
     app = await stage.app()
+    [events] = re.findall(r'data-events="([^"]+)"', await client.page("/welcome"))
+    stream = await client.get(events, headers={"Origin": ORIGIN})
     await stage.push(app)
+    # The page follows by itself.
+    async with asyncio.timeout(20):
+        while b"event: changed" not in await stream.content.readline():
+            pass
     assert "hello is being deployed" in await client.page("/welcome")
     await stage.work()
     page = await client.page("/welcome")
