@@ -25,11 +25,16 @@ class Role(IntEnum):
 
 @dataclass(frozen=True)
 class Member:
-    """An account with its role in an organization or on one app, and the start of that role."""
+    """An account with its role in an organization or on one app, and the start of that role.
+
+    `is_in_use` says whether anybody uses the account, and `has_two_factor` whether signing in to it takes a code.
+    """
 
     account: Account
     role: Role
     since: datetime
+    is_in_use: bool = True
+    has_two_factor: bool = False
 
 
 class Action(StrEnum):

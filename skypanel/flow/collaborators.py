@@ -64,7 +64,7 @@ async def invite_again(panel: Panel, app: App, email: str, by: Account) -> Invit
         account = await invitation.known(conn, email)
         if await collaborators.role(conn, app, account.id) is None:
             raise NotFound(f"{account.email} has no access here.", "The list shows who has.")
-        renewed = await invitation.renew(panel, conn, account)
+        renewed = await invitation.renew(panel, conn, account, by)
         await audit.record(conn, AuditAction.ACCOUNT_INVITE, by, app, account=account)
     return await invitation.sent_again(panel, renewed, by)
 

@@ -7,9 +7,11 @@ from skypanel.domain.access import runs_platform
 from skypanel.domain.account import Account
 from skypanel.domain.errors import Conflict, Denied, Invalid, NotFound, SkyPanelError
 from skypanel.domain.life import LOGIN_LINK_LIFE
+from skypanel.domain.mail import server_of
 from skypanel.domain.routing import Address
 from skypanel.flow import accounts as accounts_flow
 from skypanel.flow import mail
+from skypanel.flow.configured import values
 from skypanel.ports.database import Connection
 from skypanel.ports.panel import Panel
 from skypanel.store import accounts, sign_ins
@@ -72,11 +74,14 @@ async def invite(panel: Panel, account: Account, *, is_new: bool) -> Invitation:
     return await mailed(panel, Invitation(account, await accounts_flow.login_link(panel, account)))
 
 
-async def renew(panel: Panel, conn: Connection, account: Account) -> Invitation:
+async def renew(panel: Panel, conn: Connection, account: Account, by: Account) -> Invitation:
     """Return a new link for an account that nobody signed in to yet; earlier links stop working. `sent_again` sends it.
 
-    Raises Conflict for an account that is in use: a link to it would let others in.
+    Raises Conflict for an account that is in use: a link to it would let others in. Raises Denied if the link cannot be mailed, unless `by`
+    may see it.
     """
+    if not runs_platform(by) and server_of(await values(conn, panel.cipher)) is None:
+        raise Denied("This panel sends no mail.", "Ask an administrator of it for a link: `skypanel accounts invite`.")
     if await accounts.is_in_use(conn, account.id):
         raise Conflict(
             f"{account.email} has signed in before.", "If the password is lost, its owner can ask for a new one on the sign-in page."
@@ -93,8 +98,8 @@ async def sent_again(panel: Panel, renewed: Invitation, by: Account) -> Invitati
     sent = await mailed(panel, renewed)
     if runs_platform(by):
         return sent
-    if not sent.is_mailed:
-        raise sent.mail_error or Denied("This panel sends no mail.", "Ask an administrator of it for a link: `skypanel accounts invite`.")
+    if sent.mail_error is not None:
+        raise sent.mail_error
     return replace(sent, link=None)
 
 

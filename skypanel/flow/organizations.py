@@ -112,7 +112,7 @@ async def invite_again(panel: Panel, organization: Organization, email: str, by:
     async with panel.transaction() as conn:
         account, role = await _member(conn, organization, email)
         await _check(conn, organization, by, managing(role))
-        renewed = await invitation.renew(panel, conn, account)
+        renewed = await invitation.renew(panel, conn, account, by)
         await audit.record(conn, AuditAction.ACCOUNT_INVITE, by, organization=organization, account=account)
     return await invitation.sent_again(panel, renewed, by)
 

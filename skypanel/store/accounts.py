@@ -12,6 +12,7 @@ from skypanel.store import locks
 from skypanel.store.rows import Row, found, one
 from skypanel.store.tables.accounts import accounts, ssh_keys, tokens
 from skypanel.store.tables.organizations import memberships
+from skypanel.store.tables.two_factor import totp_secrets
 
 COLUMNS = (accounts.c.id, accounts.c.email, accounts.c.is_admin)
 # Whoever signs in, pushes or calls must have an enabled account.
@@ -22,6 +23,9 @@ IN_USE: ColumnElement[bool] = or_(
     accounts.c.password_hash.is_not(None),
     select(ssh_keys.c.id).where(ssh_keys.c.account_id == accounts.c.id).exists(),
     select(tokens.c.id).where(tokens.c.account_id == accounts.c.id).exists(),
+)
+HAS_TWO_FACTOR: ColumnElement[bool] = (
+    select(totp_secrets.c.account_id).where(totp_secrets.c.account_id == accounts.c.id, totp_secrets.c.confirmed_at.is_not(None)).exists()
 )
 _ENTRIES = select(
     *COLUMNS,

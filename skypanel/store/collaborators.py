@@ -32,9 +32,10 @@ async def remove_all(conn: Connection, app_id: AppId) -> None:
 
 async def of(conn: Connection, app_id: AppId) -> list[Member]:
     """Return an app's collaborators, in order of address."""
-    statement = select(*accounts.COLUMNS, collaborators.c.role, collaborators.c.created_at).join_from(collaborators, accounts_table)
+    columns = (*accounts.COLUMNS, collaborators.c.role, collaborators.c.created_at, accounts.IN_USE.label("in_use"))
+    statement = select(*columns).join_from(collaborators, accounts_table)
     found = await conn.all(statement.where(collaborators.c.app_id == app_id).order_by(accounts_table.c.email))
-    return [Member(accounts.read(row), Role(row.role), row.created_at) for row in found]
+    return [Member(accounts.read(row), Role(row.role), row.created_at, is_in_use=row.in_use) for row in found]
 
 
 async def role(conn: Connection, app: App, account_id: AccountId) -> Role | None:

@@ -12,7 +12,7 @@ from skypanel.domain.figures import OrganizationFigures, PanelFigures
 from skypanel.domain.ids import AccountId, OrganizationId, as_id
 from skypanel.ports.database import Connection
 from skypanel.store import locks, wallets
-from skypanel.store.accounts import COLUMNS, IN_USE, read
+from skypanel.store.accounts import COLUMNS, HAS_TWO_FACTOR, IN_USE, read
 from skypanel.store.rows import Row, found, one
 from skypanel.store.tables.accounts import accounts
 from skypanel.store.tables.apps import applications
@@ -147,12 +147,13 @@ async def with_roles(conn: Connection, account_id: AccountId) -> list[tuple[Orga
 async def members(conn: Connection, organization_id: OrganizationId) -> list[Member]:
     """Return an organization's members, the oldest membership first."""
     statement = (
-        select(*COLUMNS, memberships.c.role, memberships.c.created_at)
+        select(*COLUMNS, memberships.c.role, memberships.c.created_at, HAS_TWO_FACTOR.label("has_two_factor"))
         .join(memberships, memberships.c.account_id == accounts.c.id)
         .where(memberships.c.organization_id == organization_id)
         .order_by(memberships.c.created_at)
     )
-    return [Member(read(row), Role(row.role), row.created_at) for row in await conn.all(statement)]
+    rows = await conn.all(statement)
+    return [Member(read(row), Role(row.role), row.created_at, has_two_factor=row.has_two_factor) for row in rows]
 
 
 async def people(conn: Connection, organization_id: OrganizationId) -> list[tuple[Member, bool]]:

@@ -207,6 +207,8 @@ async def test_who_may_have_invitations_sent_again(stage, acme):
         await organizations.invite_again(stage.panel, acme, "ada@example.com", viewer)
     with pytest.raises(NotFound):
         await organizations.invite_again(stage.panel, acme, "nobody@example.com", owner)
+    async with stage.panel.transaction() as conn:
+        assert "account.invite" not in {entry.action for entry in await audit.recent(conn, 10)}
 
 
 async def test_a_collaborators_invitation_is_mailed_again(stage, mailer, with_mail):

@@ -58,6 +58,17 @@ async def test_a_new_collaborator_gets_a_link_that_is_shown_once(admin, new_clie
     assert (await (await new_client()).send("/login", token=token)).status == 303
 
 
+async def test_a_lost_invitation_is_made_again(admin, stage, hello):
+    await collaborators.add(stage.panel, hello, "ada@example.com", Role.VIEWER, stage.admin)
+    await collaborators.add(stage.panel, hello, (await stage.outsider()).email, Role.VIEWER, stage.admin)
+    page = await admin.page(ACCESS)
+    assert 'aria-label="Invite ada@example.com again"' in page
+    shown = await (await send(admin, do="invite", email="ada@example.com")).text()
+    assert "login?token=" in shown
+    refused = await send(admin, do="invite", email="nobody@example.com")
+    assert refused.status == 422
+
+
 @pytest.mark.parametrize("role", Role)
 async def test_each_role_is_offered_what_it_may_do(new_client, stage, hello, role):
     client = await signed_in(new_client, await stage.member(role))

@@ -119,7 +119,7 @@ _VIEW, _SCALE, _CONFIGURE, _SHARE = Action.VIEW_APP, Action.SCALE_APP, Action.CO
 _MANAGE, _OWNERS, _TRANSFER = Action.MANAGE_MEMBERS, Action.MANAGE_OWNERS, Action.TRANSFER_APP
 _KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ7jEpZ7X4oCzGJq0cVhBqmCuTiMLTcHdWHJ0ipRGGGg me@laptop"
 _NEW_PASSWORD = {"password": "{password}", "new_password": "another good password"}
-_HOOK = {"url": "https://example.com/{secret}", "include": ["api:release"], "level": "sync", "secret": "{secret}"}
+_HOOK = {"url": "https://example.com/hooks", "include": ["api:release"], "level": "sync", "secret": "{secret}"}
 _PLANS = AccountAction.MANAGE_PLANS
 _PLAN = {"name": "Gold", "cpu_cores": "0.5", "memory_mib": 512, "max_dynos": 3, "hourly_price": "0.0300"}
 _SPARE, _MATE, _BOSS = "{spare}", "{mate}", "{boss}"
@@ -300,7 +300,7 @@ PAGES = (
     Case("GET", f"{_APP}/webhooks", _CONFIGURE),
     Case(
         *("POST", f"{_APP}/webhooks", _CONFIGURE),
-        {"do": "add", "url": "https://example.com/{secret}", "include.api:build": "on", "level": "sync"},
+        {"do": "add", "url": "https://example.com/hooks", "include.api:build": "on", "level": "sync"},
         "webhook.add",
     ),
     Case("POST", f"{_APP}/webhooks", _CONFIGURE, {"do": "rotate", "id": "{webhook}"}, "webhook.change", after="webhook"),
@@ -314,6 +314,7 @@ PAGES = (
     *(Case("GET", f"{_DEPLOY}{part}", _VIEW, names={"deploy": "{build}"}) for part in ("", "/events", "/log")),
     Case("GET", f"{_APP}/access", _VIEW),
     Case("POST", f"{_APP}/access", _SHARE, {"do": "add", "email": _SPARE, "role": "viewer"}, "collaborator.add"),
+    Case("POST", f"{_APP}/access", _SHARE, {"do": "invite", "email": "{collaborator}"}, "account.invite", after="mail"),
     Case("POST", f"{_APP}/access", _SHARE, {"do": "remove", "email": "{collaborator}"}, "collaborator.remove"),
     Case("POST", f"{_APP}/access", _SHARE, {"do": "remove", "email": "{me}"}, "collaborator.remove", "?xxxxxx", after="shared"),
     Case("POST", f"{_APP}/access", _TRANSFER, {"do": "withdraw"}, "app.withdraw", after="own offer"),

@@ -20,6 +20,7 @@ from skypanel.flow import config as config_flow
 from skypanel.flow import domains as domains_flow
 from skypanel.flow import passwords
 from skypanel.flow import remote as remote_flow
+from skypanel.flow import settings as settings_flow
 from skypanel.flow import upload as upload_flow
 from skypanel.flow import webhooks as webhooks_flow
 from skypanel.store import accounts, audit, builds, collaborators, formation, keys, organizations, transfers, uploads
@@ -250,6 +251,11 @@ async def _remote(world):
     return {}
 
 
+async def _mail(world):
+    await settings_flow.change(world.panel, world.stage.admin, {"smtp_host": "localhost", "mail_sender": "panel@example.com"})
+    return {}
+
+
 async def _webhook(world):
     values = {"url": "https://example.com/hooks", "include": ["api:formation"], "level": "sync"}
     made, secret = await webhooks_flow.add(world.panel, world.app, world.stage.admin, values)
@@ -282,7 +288,7 @@ def _ticket(kind):
 AFTER = {
     "password": _password, "key": _key, "token": _token, "offer": _offer, "own offer": _own_offer, "target": _target, "shared": _shared,
     "their key": _their_key, "their token": _their_token, "upload": _upload, "uploaded": _uploaded, "build": _build, "remote": _remote,
-    "webhook": _webhook,
+    "webhook": _webhook, "mail": _mail,
     "no apps": _no_apps, "domain": _domain,
     **{kind: _ticket(kind) for kind in ("logs", "releases", "builds")},
 }  # fmt: skip

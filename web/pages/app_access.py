@@ -4,11 +4,11 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 
-from skypanel.domain.access import HIGHEST_COLLABORATOR, Action, Role, read_role
+from skypanel.domain.access import HIGHEST_COLLABORATOR, Action, Role, read_role, runs_platform
 from skypanel.domain.account import Account
 from skypanel.domain.app import App
 from skypanel.domain.errors import Conflict, Invalid, NotFound, SkyPanelError, Unavailable
-from skypanel.flow import collaborators, transfer
+from skypanel.flow import collaborators, mail, transfer
 from skypanel.flow.invitation import Invitation
 from skypanel.ports.panel import Panel
 from web import forms, paging, session
@@ -51,6 +51,10 @@ async def _add(panel: Panel, app: App, by: Account, fields: forms.Fields) -> Res
     return await collaborators.add(panel, app, fields.get("email", ""), read_role(fields.get("role", ""), HIGHEST_COLLABORATOR), by)
 
 
+async def _invite(panel: Panel, app: App, by: Account, fields: forms.Fields) -> Result:
+    return await collaborators.invite_again(panel, app, fields.get("email", ""), by)
+
+
 async def _remove(panel: Panel, app: App, by: Account, fields: forms.Fields) -> Result:
     email = fields.get("email", "")
     await collaborators.remove(panel, app, email, by)
@@ -67,6 +71,7 @@ async def _withdraw(panel: Panel, app: App, by: Account, _fields: forms.Fields) 
 
 FORM_ACTIONS: Mapping[str, FormAction[Do]] = {
     "add": FormAction(Action.SHARE_APP, _add),
+    "invite": FormAction(Action.SHARE_APP, _invite),
     "remove": FormAction(Action.SHARE_APP, _remove),
     "withdraw": FormAction(Action.TRANSFER_APP, _withdraw),
 }
@@ -81,8 +86,8 @@ async def _page(
     fields: forms.Fields | None = None,
     invitation: Invitation | None = None,
 ) -> web.Response:
-    panel = request.app[PANEL]
-    members, others = await collaborators.divided(panel, framed.app, framed.visitor.account)
+    panel, by = request.app[PANEL], framed.visitor.account
+    members, others = await collaborators.divided(panel, framed.app, by)
     part = paging.numbered_part(request, others, paging.PEOPLE)
     return app_frame.render(
         request,
@@ -95,6 +100,7 @@ async def _page(
         pages=paging.numbered(request, part),
         offer=await transfer.pending(panel, framed.app) if framed.may(Action.TRANSFER_APP) else None,
         roles=[role for role in Role if role <= HIGHEST_COLLABORATOR] if framed.may(Action.SHARE_APP) else [],
+        may_invite=framed.may(Action.SHARE_APP) and (runs_platform(by) or await mail.server(panel) is not None),
         invitation=invitation,
         link=invitation.url(panel.address) if invitation else None,
         error=error,

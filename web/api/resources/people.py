@@ -74,7 +74,7 @@ class Member(Resource, kw_only=True):
     federated: bool = False
     identity_provider: None = None
     role: RoleWord
-    two_factor_authentication: bool = False
+    two_factor_authentication: bool
     updated_at: Time
     user: TeamUser
 
@@ -124,6 +124,7 @@ def member(of: Known) -> Member:
         created_at=since,
         email=of.account.email,
         role=ROLE_WORDS[of.role],
+        two_factor_authentication=of.has_two_factor,
         updated_at=since,
         user=TeamUser(id=account_id, email=of.account.email),
     )
