@@ -15,5 +15,14 @@ async def show(request: web.Request) -> web.Response:
     seen = await watching.now(panel, await watching.list_of(panel, visitor.account))
     steps = await welcome.steps(panel, visitor.account)
     remote = panel.address.git_remote(steps.app.name if steps.app else "hello")
-    live = {"events": f"/changes?seen={seen}", "live_url": request.path_qs, "mark": "busy" if steps.is_deploying else "idle"}
-    return page_for(request, visitor, "welcome", place="apps", steps=steps, git_remote=remote, **live)
+    return page_for(
+        request,
+        visitor,
+        "welcome",
+        place="apps",
+        steps=steps,
+        git_remote=remote,
+        events=f"/changes?seen={seen}",
+        live_url=request.path_qs,
+        mark="busy" if steps.is_deploying else "idle",
+    )
