@@ -2,6 +2,8 @@
 
 import sys
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from typing import Any
 
 import click
 
@@ -12,6 +14,7 @@ from skypanel.domain.account import Account
 from skypanel.domain.app import App
 from skypanel.domain.config_vars import warnings
 from skypanel.domain.errors import Invalid
+from skypanel.domain.http_rules import read_timeout
 from skypanel.domain.manifest import WEB, Dyno
 from skypanel.domain.names import printable
 from skypanel.domain.release import Rollout
@@ -20,6 +23,7 @@ from skypanel.flow import branch as branch_flow
 from skypanel.flow import config as config_flow
 from skypanel.flow import detail as detail_flow
 from skypanel.flow import health as health_flow
+from skypanel.flow import http_rules as http_rules_flow
 from skypanel.flow import maintenance as maintenance_flow
 from skypanel.flow import organizations as organizations_flow
 from skypanel.flow import release as release_flow
@@ -201,6 +205,34 @@ def health(app: str, path: str | None, interval: int | None) -> None:
     session.run(act)
 
 
+_REDIRECTS = {"on": True, "off": False, "default": None}
+
+
+@click.command("http")
+@click.argument("app")
+@click.option("--first-byte-timeout", "first_byte", metavar="SECONDS", help="How long a dyno has to begin its response.")
+@click.option("--idle-timeout", "idle", metavar="SECONDS", help="How long both sides may be silent after that.")
+@click.option("--https-redirect", "redirect", type=click.Choice(tuple(_REDIRECTS)), help="Whether HTTP is redirected to HTTPS.")
+def http(app: str, first_byte: str | None, idle: str | None, redirect: str | None) -> None:
+    """Show how requests to an app are served, or change it. `default` follows the panel's settings."""
+    timeouts = {"first_byte_timeout_s": first_byte, "idle_timeout_s": idle}
+    changes: dict[str, Any] = {
+        **{key: None if text == "default" else read_timeout(text) for key, text in timeouts.items() if text is not None},
+        **({} if redirect is None else {"https_redirect": _REDIRECTS[redirect]}),
+    }
+
+    async def act(panel: Panel, by: Account) -> None:
+        found = await apps_flow.access(panel, by, app, Action.CONFIGURE_APP if changes else Action.VIEW_APP)
+        if changes:
+            found = await http_rules_flow.choose(panel, found, replace(found.http, **changes), by)
+        rules = await http_rules_flow.in_force(panel, found.http)
+        redirected = {True: "for all hosts", False: "off", None: "for hosts with a certificate"}[rules.https_redirect]
+        click.echo(f"Time to the first byte: {rules.first_byte_timeout_s} s; silence after that: {rules.idle_timeout_s} s.")
+        click.echo(f"Redirect to HTTPS: {redirected}.")
+
+    session.run(act)
+
+
 @click.command("releases")
 @click.argument("app")
 @click.option("--number", "-n", default=15, show_default=True, help="How many releases to show.")
@@ -324,6 +356,6 @@ def destroy(app: str, confirm: str | None) -> None:
 
 
 COMMANDS = (
-    *(list_apps, ps, scale, restart, stop, config, health, list_releases, rollback, logs, maintenance),
+    *(list_apps, ps, scale, restart, stop, config, health, http, list_releases, rollback, logs, maintenance),
     *(deploy_branch, rename, transfer, destroy),
 )

@@ -120,6 +120,7 @@ MODULES: Mapping[Callable[[], Loaded], tuple[str, ...]] = {
         "stop",
         "config",
         "health",
+        "http",
         "releases",
         "rollback",
         "logs",

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from skypanel.domain.errors import Invalid
 from skypanel.domain.health import HealthCheck
+from skypanel.domain.http_rules import OwnHttpRules
 from skypanel.domain.ids import AppId, OrganizationId, ReleaseId
 from skypanel.domain.names import printable
 from skypanel.domain.plan import Plan
@@ -42,6 +43,7 @@ class App:
     buildpacks: tuple[str, ...] = ()
     suspension: Suspension | None = None
     repository_bytes: int = 0
+    http: OwnHttpRules = field(default_factory=OwnHttpRules)
 
     @property
     def what_serves(self) -> str:

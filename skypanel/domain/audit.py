@@ -33,6 +33,7 @@ class AuditAction(StrEnum):
     APP_DECLINE = "app.decline"
     APP_DESTROY = "app.destroy"
     APP_HEALTH = "app.health"
+    APP_HTTP = "app.http"
     APP_MAINTENANCE = "app.maintenance"
     APP_OFFER = "app.offer"
     APP_PLAN = "app.plan"

@@ -24,6 +24,7 @@ OF_APPS: Mapping[str, str] = {
     AuditAction.DYNO_STOP: "Stopped dynos",
     AuditAction.APP_MAINTENANCE: "Changed maintenance mode",
     AuditAction.APP_HEALTH: "Changed the health check",
+    AuditAction.APP_HTTP: "Changed how requests are served",
     AuditAction.APP_BRANCH: "Changed the deploy branch",
     AuditAction.APP_BUILDPACKS: "Changed the buildpacks",
     AuditAction.CERTIFICATE_ISSUE: "Received a certificate",

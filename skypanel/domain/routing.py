@@ -1,28 +1,13 @@
 """Routes, and the public addresses of the panel."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from skypanel.domain.http_rules import HttpRules
 from skypanel.domain.ids import AppId
 
 PROXY_TOKEN_HEADER = "X-SkyPanel-Proxy-Token"  # noqa: S105 - the name of a header that authenticates the proxy
 
 DEFAULT_RENDEZVOUS_PORT = 8444
-DEFAULT_TIMEOUT_S = 600
-
-
-@dataclass(frozen=True)
-class HttpRules:
-    """How an app's requests are served.
-
-    A dyno has `first_byte_timeout_s` to begin its response, which ends if neither side then sends anything for `idle_timeout_s`.
-    `https_redirect` is whether requests over HTTP are redirected to HTTPS; None redirects those for hosts with a certificate that browsers
-    trust. `hsts_max_age_s` is how long browsers that came over HTTPS keep to it; 0 is not at all.
-    """
-
-    first_byte_timeout_s: float = DEFAULT_TIMEOUT_S
-    idle_timeout_s: float = DEFAULT_TIMEOUT_S
-    https_redirect: bool | None = None
-    hsts_max_age_s: int = 0
 
 
 @dataclass(frozen=True)
@@ -32,7 +17,7 @@ class Route:
     app_id: AppId
     hosts: tuple[str, ...]
     endpoints: tuple[str, ...]
-    rules: HttpRules = HttpRules()
+    rules: HttpRules = field(default_factory=HttpRules)
 
 
 @dataclass(frozen=True)

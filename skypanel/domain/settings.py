@@ -5,10 +5,11 @@ from collections.abc import Callable, Mapping
 from ipaddress import IPv6Address
 from urllib.parse import urlsplit
 
-from skypanel.domain import certificate
+from skypanel.domain import certificate, http_rules
 from skypanel.domain.billing import read_amount, read_currency, typed
 from skypanel.domain.dns import joined, read_resolvers
 from skypanel.domain.errors import Invalid, NotFound
+from skypanel.domain.http_rules import DEFAULT_TIMEOUT_S, read_max_age, read_timeout
 from skypanel.domain.indexes import Indexes, read_url, read_urls
 from skypanel.domain.internet import read_networks
 from skypanel.domain.mail import Security, read_host, read_login, read_port, read_sender
@@ -198,6 +199,24 @@ SETTINGS: Mapping[str, Setting[Value]] = {
             _flag,
             "Whether organizations pay for each hour of their apps, from their wallets: true or false.",
         ),
+        Setting[Value](
+            "first_byte_timeout_s",
+            DEFAULT_TIMEOUT_S,
+            read_timeout,
+            "How many seconds a dyno has to begin its response, unless its app has another limit.",
+        ),
+        Setting[Value](
+            "idle_timeout_s",
+            DEFAULT_TIMEOUT_S,
+            read_timeout,
+            "After how many seconds of silence a response or a WebSocket ends, unless its app has another limit.",
+        ),
+        Setting[Value](
+            "hsts_max_age_s",
+            0,
+            read_max_age,
+            "How many seconds browsers that opened an app over HTTPS keep to HTTPS (Strict-Transport-Security); 0 says nothing to them.",
+        ),
         Setting("currency", "USD", read_currency, "The currency of all prices: a code of ISO 4217, such as EUR, or a symbol, such as $."),
         Setting("starting_credit", "100.00", _credit, "The starting balance of a new organization's wallet."),
         Setting("smtp_host", "", read_host, "The mail server for invitations and new passwords; empty for no mail."),
@@ -255,6 +274,7 @@ STORAGE_SETTINGS = ("storage", *BUCKET_SETTINGS)
 # The settings by what they are about; one that is in none of these is in the category General.
 _CATEGORIES: Mapping[str, tuple[str, ...]] = {
     "Apps": ("default_plan", "push_creates_apps", "kept_releases", "webhook_networks"),
+    "HTTP": http_rules.SETTINGS,
     "Domains": ("public_addresses", "dns_resolvers"),
     "Builds": ("builds_per_organization", "git_networks", "pip_index_url", "pip_extra_index_urls", "npm_registry", "runtime_mirror"),
     "Billing": ("billing", "currency", "starting_credit"),

@@ -12,6 +12,11 @@ async def value(conn: Connection, key: str) -> Value:
     return DEFAULTS[key] if chosen is None else chosen
 
 
+async def plain(conn: Connection) -> dict[str, Value]:
+    """Return the values of all settings that are not sensitive, or their defaults."""
+    return {**DEFAULTS, **{key: value for key, value in (await settings.all(conn)).items() if key in SETTINGS}}
+
+
 async def values(conn: Connection, cipher: Cipher) -> dict[str, Value]:
     """Return the values of all settings, or their defaults; sensitive ones are decrypted."""
     plain = {key: value for key, value in (await settings.all(conn)).items() if key in SETTINGS}

@@ -7,6 +7,7 @@ from skypanel.domain.app import App
 from skypanel.domain.errors import Unavailable
 from skypanel.domain.ids import AppId
 from skypanel.domain.routing import Address, Route
+from skypanel.flow.configured import plain
 from skypanel.ports.database import Connection
 from skypanel.ports.panel import Panel
 from skypanel.store import changes, domains, routes
@@ -24,7 +25,7 @@ async def active(panel: Panel, known: str = "") -> ActiveRoutes | None:
     """Return the routes in force; None if the database has not changed since the state `known`."""
     async with panel.autocommit() as conn:
         state = await changes.state(conn)
-        return ActiveRoutes(state, await routes.all(conn)) if state != known else None
+        return ActiveRoutes(state, await routes.all(conn, await plain(conn))) if state != known else None
 
 
 async def hosts(conn: Connection, address: Address, app: App) -> tuple[str, ...]:

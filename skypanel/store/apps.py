@@ -1,6 +1,7 @@
 """Apps."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import asdict
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Uuid, and_, bindparam, delete, func, insert, or_, select, update
@@ -10,6 +11,7 @@ from skypanel.domain.access import Role
 from skypanel.domain.app import App
 from skypanel.domain.errors import Conflict
 from skypanel.domain.health import HealthCheck
+from skypanel.domain.http_rules import OwnHttpRules
 from skypanel.domain.ids import AccountId, AppId, OrganizationId, PlanVersionId, ReleaseId, as_id
 from skypanel.domain.plan import Plan
 from skypanel.domain.suspension import suspension
@@ -163,6 +165,11 @@ async def set_health(conn: Connection, app_id: AppId, health: HealthCheck) -> No
     await conn.execute(update(applications).where(applications.c.id == app_id).values(values))
 
 
+async def set_http_rules(conn: Connection, app_id: AppId, chosen: OwnHttpRules) -> None:
+    """Set how an app's requests are served."""
+    await conn.execute(update(applications).where(applications.c.id == app_id).values(asdict(chosen)))
+
+
 async def set_maintenance(conn: Connection, app_id: AppId, *, on: bool) -> None:
     """Turn maintenance mode on or off."""
     await conn.execute(update(applications).where(applications.c.id == app_id).values(maintenance=on))
@@ -200,6 +207,11 @@ def _taken(name: str) -> Conflict:
     return Conflict(f"The name {name} is taken.", "Choose another name.")
 
 
+def own_http_rules(row: Row) -> OwnHttpRules:
+    """Return what the row of an app says of how its requests are served."""
+    return OwnHttpRules(row.first_byte_timeout_s, row.idle_timeout_s, row.https_redirect)
+
+
 def read(row: Row) -> App:
     """Convert a row of APPS to an app."""
     return App(
@@ -213,6 +225,7 @@ def read(row: Row) -> App:
         generation=row.generation,
         health=HealthCheck(row.health_path, row.health_interval_s),
         maintenance=row.maintenance,
+        http=own_http_rules(row),
         buildpacks=tuple(row.buildpacks),
         created_at=row.created_at,
         suspension=suspension(held=row.held, unpaid=row.unpaid),

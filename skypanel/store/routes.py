@@ -1,17 +1,21 @@
 """Routes."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from sqlalchemy import Text, Uuid, column, delete, func, select, update, values
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
+from skypanel.domain.http_rules import rules
 from skypanel.domain.ids import AppId
 from skypanel.domain.routing import Route
 from skypanel.ports.database import Connection
+from skypanel.store.apps import own_http_rules
 from skypanel.store.rows import Row
 from skypanel.store.tables.apps import applications, routes
 
-_IN_FORCE = select(routes).join(applications, applications.c.id == routes.c.app_id).where(~applications.c.maintenance)
+_RULES = (applications.c.first_byte_timeout_s, applications.c.idle_timeout_s, applications.c.https_redirect)
+_IN_FORCE = select(routes, *_RULES).join(applications, applications.c.id == routes.c.app_id).where(~applications.c.maintenance)
 
 
 async def put(conn: Connection, app_id: AppId, hosts: Sequence[str], endpoints: Sequence[str]) -> None:
@@ -41,9 +45,13 @@ async def in_force(conn: Connection, app_id: AppId) -> Route:
     return Route(app_id, (), ()) if row is None else _read(row)
 
 
-async def all(conn: Connection) -> list[Route]:  # noqa: A001 - callers write routes.all
-    """Return every route in force that has endpoints. An app in maintenance mode has none, so the panel answers its requests."""
-    return [_read(row) for row in await conn.all(_IN_FORCE.where(func.cardinality(routes.c.endpoints) > 0).order_by(routes.c.app_id))]
+async def all(conn: Connection, values: Mapping[str, object]) -> list[Route]:  # noqa: A001 - callers write routes.all
+    """Return every route in force that has endpoints, with its rules under the panel's settings, `values`.
+
+    An app in maintenance mode has none, so the panel answers its requests.
+    """
+    rows = await conn.all(_IN_FORCE.where(func.cardinality(routes.c.endpoints) > 0).order_by(routes.c.app_id))
+    return [replace(_read(row), rules=rules(own_http_rules(row), values)) for row in rows]
 
 
 async def remove(conn: Connection, app_id: AppId) -> None:

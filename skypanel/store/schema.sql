@@ -264,7 +264,14 @@ CREATE TABLE paas_applications (
     health_interval_s integer NOT NULL DEFAULT 30,
     buildpacks text[] NOT NULL DEFAULT '{}',
     repository_bytes bigint NOT NULL DEFAULT 0 CHECK (repository_bytes >= 0),
-    CONSTRAINT paas_applications_health_check CHECK (health_path LIKE '/%' AND health_interval_s > 0)
+    -- NULL for the panel's setting.
+    first_byte_timeout_s integer,
+    -- NULL for the panel's setting.
+    idle_timeout_s integer,
+    -- NULL to redirect hosts with a certificate.
+    https_redirect boolean,
+    CONSTRAINT paas_applications_health_check CHECK (health_path LIKE '/%' AND health_interval_s > 0),
+    CONSTRAINT paas_applications_timeouts_check CHECK (first_byte_timeout_s > 0 AND idle_timeout_s > 0)
 );
 
 CREATE INDEX paas_applications_current_release_id_idx ON paas_applications (current_release_id);

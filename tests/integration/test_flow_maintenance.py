@@ -1,6 +1,7 @@
 """Maintenance: the proxy has no route of the app, whatever else happens to it."""
 
 from skypanel.domain.routing import Route
+from skypanel.domain.settings import DEFAULTS
 from skypanel.flow import apps as apps_flow
 from skypanel.flow import maintenance, reconcile, release, scale
 from skypanel.store import apps, audit, routes
@@ -9,7 +10,7 @@ from tests.support.stored import active_rollout
 
 async def published(stage):
     async with stage.panel.transaction() as conn:
-        return await routes.all(conn)
+        return await routes.all(conn, DEFAULTS)
 
 
 async def test_on_and_off(stage, app):

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from skypanel.domain.routing import HttpRules
+from skypanel.domain.http_rules import HttpRules
 from tests.fixtures.proxy import HOST, running_proxy, serve
 from tests.support.until import until
 

@@ -11,6 +11,7 @@ from skypanel.domain.errors import Conflict, Invalid, NotFound
 from skypanel.domain.plan import FIRST_PLANS
 from skypanel.domain.release import ReleaseState, RolloutReason
 from skypanel.domain.routing import Route
+from skypanel.domain.settings import DEFAULTS
 from skypanel.store import apps, audit, config_vars, formation, plans, rollouts, routes, settings
 from skypanel.store.tables import metadata
 from skypanel.store.tables.apps import applications
@@ -175,9 +176,9 @@ async def test_routes(database):
         await routes.put(conn, other.id, (), ())
         route = Route(app.id, ("hello.localhost", "www.example.com"), ())
         assert await routes.get(conn, app.id) == route
-        assert await routes.all(conn) == []
+        assert await routes.all(conn, DEFAULTS) == []
         await routes.cut(conn, {app.id: ("10.0.0.2:5000", "10.0.0.3:5000"), other.id: ()})
-        assert await routes.all(conn) == [replace(route, endpoints=("10.0.0.2:5000", "10.0.0.3:5000"))]
+        assert await routes.all(conn, DEFAULTS) == [replace(route, endpoints=("10.0.0.2:5000", "10.0.0.3:5000"))]
         await routes.remove(conn, app.id)
         await routes.remove(conn, app.id)
         assert await routes.get(conn, app.id) is None

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from skypanel.domain.access import Role
+from skypanel.domain.http_rules import OwnHttpRules
 from skypanel.domain.manifest import Dyno, DynoState
 from skypanel.flow import maintenance, organizations, sessions
 from skypanel.flow import scale as scale_flow
@@ -101,12 +102,18 @@ async def test_settings_change_plan_health_buildpacks_and_name(admin, stage):
         {"do": "health", "path": "/up", "interval": "10"},
         {"do": "buildpacks", "buildpacks": "heroku/nodejs\nheroku/python"},
         {"do": "branch", "branch": "release"},
+        {"do": "http", "first_byte_timeout": "30", "idle_timeout": "", "https_redirect": "yes"},
     ):
         sent = await admin.send(here, page=here, **fields)
         assert (sent.status, sent.headers["Location"]) == (303, here)
     app = await app_named(stage, "hello")
     assert (app.plan.name, app.health.path, app.health.interval_s, app.buildpacks) == ("Pro", "/up", 10, ("heroku/nodejs", "heroku/python"))
     assert app.deploy_branch == "release"
+    assert app.http == OwnHttpRules(30, None, https_redirect=True)
+    page = await admin.page(here)
+    assert 'name="first_byte_timeout" value="30" placeholder="600"' in page
+    assert 'name="idle_timeout" value="" placeholder="600"' in page
+    assert '<option value="yes" selected>' in page
     assert "git push skypanel release" in await admin.page("/apps/hello")
     sent = await admin.send(here, page=here, do="rename", name="renamed")
     assert sent.headers["Location"] == "/apps/renamed/settings"
@@ -120,6 +127,8 @@ async def test_settings_change_plan_health_buildpacks_and_name(admin, stage):
         ({"do": "health", "path": "no slash", "interval": "10"}, "health"),
         ({"do": "health", "path": "/up", "interval": "soon"}, "not a number of seconds"),
         ({"do": "buildpacks", "buildpacks": "gold"}, "buildpack"),
+        ({"do": "http", "idle_timeout": "soon"}, "not a number of seconds"),
+        ({"do": "http", "first_byte_timeout": "86401"}, "A timeout cannot be 86401 s."),
         ({"do": "branch", "branch": "a..b"}, "not a valid branch name"),
         ({"do": "branch", "branch": "x;reboot"}, "cannot be the deploy branch"),
         ({"do": "rename", "name": "Bad Name"}, "not a valid app name"),

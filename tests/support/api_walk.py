@@ -46,6 +46,7 @@ BODY = {
     "PUT /apps/{app}/buildpack-installations": {"updates": [{"buildpack": "heroku/python"}]},
     "POST /apps/{app}/domains": {"hostname": "www.example.com", "sni_endpoint": None},
     "PATCH /apps/{app}/domains/{domain}": {"sni_endpoint": None},
+    "PATCH /apps/{app}/http-rules": {"first_byte_timeout_s": 30, "idle_timeout_s": 55, "https_redirect": True},
     "PATCH /apps/{app}/config-vars": {"KEY": "a value"},
     "PATCH /apps/{app}/formation": {"updates": [{"type": "web", "quantity": 2, "size": "Standard"}]},
     "PATCH /apps/{app}/formation/{type}": {"quantity": 2, "size": "Standard"},

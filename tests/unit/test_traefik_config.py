@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skypanel.domain.certificate import KeyPair
-from skypanel.domain.routing import HttpRules, Route
+from skypanel.domain.http_rules import HttpRules
+from skypanel.domain.routing import Route
 from skypanel.drivers.proxy.routes import Servers, dynamic_config, remembered
 
 APP = UUID(int=1)

@@ -11,6 +11,7 @@ from web.api import (
     config,
     domains,
     formation,
+    http_rules,
     lists,
     log_sessions,
     one_offs,
@@ -109,6 +110,10 @@ _DESCRIBED: tuple[Endpoint | OpenEndpoint, ...] = (
     Endpoint("PATCH", f"{APP}/domains/{{domain}}", _CONFIGURE, domains.change, takes=domains.DomainChange, gives=one(Domain)),
     Endpoint("DELETE", f"{APP}/domains/{{domain}}", _CONFIGURE, domains.remove, gives=one(Domain)),
     Endpoint("POST", f"{APP}/domains/{{domain}}/actions/check", _CONFIGURE, domains.check, gives=one(Domain)),
+    Endpoint("GET", f"{APP}/http-rules", _VIEW, http_rules.show, gives=one(http_rules.HttpRules)),
+    Endpoint(
+        "PATCH", f"{APP}/http-rules", _CONFIGURE, http_rules.change, takes=http_rules.HttpRulesChange, gives=one(http_rules.HttpRules)
+    ),
     Endpoint("GET", f"{APP}/config-vars", _VIEW, config.show, gives=one(config.ConfigVars)),
     Endpoint("PATCH", f"{APP}/config-vars", _CONFIGURE, config.change, takes=config.Changes, gives=one(config.ConfigVars)),
     Endpoint("GET", f"{APP}/formation", _VIEW, formation.index, gives=page(Formation)),

@@ -8,7 +8,8 @@ from aiohttp import web
 from skypanel.domain.access import Action, Role
 from skypanel.domain.app import App
 from skypanel.domain.errors import Invalid, SkyPanelError
-from skypanel.flow import apps, billing, branch, buildpacks, health, plans, transfer
+from skypanel.domain.http_rules import OwnHttpRules
+from skypanel.flow import apps, billing, branch, buildpacks, health, http_rules, plans, transfer
 from skypanel.ports.panel import Panel
 from web import forms, session
 from web.forms import FormAction
@@ -62,6 +63,24 @@ async def _health(panel: Panel, app: App, visitor: Visitor, fields: forms.Fields
     return Done(_here(app), "The health check is saved.")
 
 
+_NO_TIMEOUT = Invalid("The timeout is not a number of seconds.", "Write digits, such as 30, or nothing for the panel's setting.")
+_REDIRECTS = {"": None, "yes": True, "no": False}
+
+
+def _timeout(text: str) -> int | None:
+    return forms.number(text.strip(), _NO_TIMEOUT) if text.strip() else None
+
+
+async def _http(panel: Panel, app: App, visitor: Visitor, fields: forms.Fields) -> Done:
+    wanted = OwnHttpRules(
+        _timeout(fields.get("first_byte_timeout", "")),
+        _timeout(fields.get("idle_timeout", "")),
+        _REDIRECTS.get(fields.get("https_redirect", "")),
+    )
+    await http_rules.choose(panel, app, wanted, visitor.account)
+    return Done(_here(app), "The timeouts and the redirect are saved.")
+
+
 async def _buildpacks(panel: Panel, app: App, visitor: Visitor, fields: forms.Fields) -> Done:
     await buildpacks.choose(panel, app, fields.get("buildpacks", "").split(), visitor.account)
     return Done(_here(app), "The buildpacks are saved. The next build uses them.")
@@ -93,12 +112,16 @@ async def _destroy(panel: Panel, app: App, visitor: Visitor, fields: forms.Field
 FORM_ACTIONS: Mapping[str, FormAction[Do]] = {
     "plan": FormAction(Action.SCALE_APP, _plan),
     "health": FormAction(Action.CONFIGURE_APP, _health),
+    "http": FormAction(Action.CONFIGURE_APP, _http),
     "buildpacks": FormAction(Action.CONFIGURE_APP, _buildpacks),
     "branch": FormAction(Action.CONFIGURE_APP, _branch),
     "rename": FormAction(Action.RENAME_APP, _rename),
     "transfer": FormAction(Action.TRANSFER_APP, _transfer),
     "destroy": FormAction(Action.DESTROY_APP, _destroy),
 }
+
+
+_FIELDS = ("path", "interval", "buildpacks", "branch", "name", "first_byte_timeout", "idle_timeout", "https_redirect")
 
 
 async def _page(
@@ -122,7 +145,8 @@ async def _page(
         others=[each for each, role in framed.visitor.organizations if role >= Role.ADMIN and each.id != framed.app.organization_id],
         error=error,
         failed=entered.get("do", ""),
-        fields={name: entered.get(name, "") for name in ("path", "interval", "buildpacks", "branch", "name")},
+        http=await http_rules.in_force(panel, OwnHttpRules()),
+        fields={name: entered.get(name, "") for name in _FIELDS},
     )
 
 

@@ -39,10 +39,14 @@ applications = Table(
     Column("maintenance", Boolean, nullable=False, server_default=text("false")),
     Column("buildpacks", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     Column("repository_bytes", BigInteger, nullable=False, server_default=text("0")),
+    Column("first_byte_timeout_s", Integer, comment="NULL for the panel's setting."),
+    Column("idle_timeout_s", Integer, comment="NULL for the panel's setting."),
+    Column("https_redirect", Boolean, comment="NULL to redirect hosts with a certificate."),
     CheckConstraint("name ~ '^[a-z]([a-z0-9-]*[a-z0-9])?$' AND length(name) <= 30", name="name"),
     CheckConstraint("generation > 0", name="generation"),
     CheckConstraint("health_path LIKE '/%' AND health_interval_s > 0", name="health"),
     CheckConstraint("repository_bytes >= 0", name="repository_bytes"),
+    CheckConstraint("first_byte_timeout_s > 0 AND idle_timeout_s > 0", name="timeouts"),
     comment="An app.",
 )
 
