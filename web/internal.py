@@ -1,6 +1,7 @@
 """Endpoints for the panel's own processes, on the loopback interface."""
 
 import asyncio
+import hashlib
 import hmac
 import json
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ class LastServed:
 
     state: str = ""
     config: bytes = field(default=b"", repr=False)
+    version: str = ""
     served: certificates.Served = field(default_factory=certificates.Served, repr=False)
 
 
@@ -34,7 +36,7 @@ LAST_SERVED = web.AppKey("last_served", LastServed)
 async def proxy(request: web.Request) -> web.Response:
     """Return the routes and certificates as configuration for the proxy, which alone knows the token and polls several times a second.
 
-    The routes are read and saved to disk only if the database has changed since the last poll.
+    The routes are read and saved to disk only if the database has changed since the last poll. A proxy that has them is told so by 304.
     """
     panel, settings, last = request.app[PANEL], request.app[SETTINGS], request.app[LAST_SERVED]
     token = request.headers.get(PROXY_TOKEN_HEADER, "")
@@ -47,8 +49,12 @@ async def proxy(request: web.Request) -> web.Response:
         config = proxied.config(settings, in_force.routes, served.names, list(served.pairs.values()), served.proving)
         before, last.state, last.config = last.config, in_force.state, json.dumps(config).encode()
         if last.config != before:
+            last.version = hashlib.sha256(last.config).hexdigest()
             await asyncio.to_thread(proxied.remember, settings.run_dir, config)
-    return web.Response(body=last.config, content_type="application/json")
+    headers = {"ETag": f'"{last.version}"'}
+    if any(known.value == last.version for known in request.if_none_match or ()):
+        return web.Response(status=304, headers=headers)
+    return web.Response(body=last.config, content_type="application/json", headers=headers)
 
 
 async def challenge(request: web.Request) -> web.Response:

@@ -288,12 +288,7 @@ def traefik_config(settings: Settings) -> dict[str, Any]:
         "providers": {
             "providersThrottleDuration": "50ms",
             "file": {"directory": str(settings.run_dir / routes.FOLDER), "watch": False},
-            "http": {
-                "endpoint": f"http://127.0.0.1:{settings.web_port}/internal/traefik",
-                "pollInterval": "200ms",
-                "pollTimeout": "5s",
-                "headers": {PROXY_TOKEN_HEADER: settings.traefik_token},
-            },
+            "plugin": plugin.provider(f"http://127.0.0.1:{settings.web_port}/internal/traefik", settings.traefik_token),
         },
         "api": {"dashboard": False},
         "ping": {"entryPoint": "internal"},

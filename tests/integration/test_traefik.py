@@ -63,6 +63,30 @@ async def test_a_route_is_live_once_it_is_confirmed_within_a_second(proxy, backe
         assert await proxy.text(scheme="https") == (200, text)
 
 
+@pytest.mark.req("R2.1")
+async def test_the_proxy_gets_the_configuration_when_it_changes_and_no_more(proxy, backends):
+    app_id = uuid4()
+    await proxy.switch(backends[0], app_id=app_id)
+    proxy.polls.clear()
+    await until(lambda: len(proxy.polls) >= 5)
+    assert set(proxy.polls) == {304}
+    await proxy.switch(backends[1], app_id=app_id)
+    assert proxy.polls.count(200) == 1
+
+
+async def test_the_last_configuration_stays_while_the_panel_s_answers_make_no_sense(proxy, backends):
+    app_id = uuid4()
+    await proxy.switch(backends[0], app_id=app_id)
+    for document in ('{"http": {"routers"', "<h1>busy</h1>", "[]"):
+        proxy.document = document
+        proxy.polls.clear()
+        await until(lambda: proxy.polls.count(200) >= 1)
+        assert await proxy.text() == (200, "1")
+    proxy.document = ""
+    await proxy.switch(backends[1], app_id=app_id)
+    assert await proxy.text() == (200, "2")
+
+
 async def test_no_request_fails_while_routes_are_switched(proxy, backends):
     app_id, seen, stop = uuid4(), [], asyncio.Event()
     await proxy.switch(backends[0], app_id=app_id)

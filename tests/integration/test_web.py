@@ -46,6 +46,27 @@ async def test_the_proxy_gets_the_routes_in_force_with_its_token_only(client, st
         assert (await client.get("/internal/traefik", headers=headers)).status == 404
 
 
+@pytest.mark.req("R2.1")
+async def test_a_proxy_that_has_the_newest_configuration_is_sent_nothing(client, stage):
+    async def poll(version=""):
+        headers = {PROXY_TOKEN_HEADER: TOKEN, **({"If-None-Match": version} if version else {})}
+        response = await client.get("/internal/traefik", headers=headers)
+        return response.status, response.headers["ETag"], await response.read()
+
+    status, version, _ = await poll()
+    assert status == 200
+    assert await poll(version) == (304, version, b"")
+    async with stage.panel.transaction() as conn:
+        app = await factories.app(conn, "hello")
+    assert await poll(version) == (304, version, b"")
+    async with stage.panel.transaction() as conn:
+        await routes.put(conn, app.id, ["hello.localhost"], ["10.9.64.2:5000"])
+    status, newer, config = await poll(version)
+    assert (status, newer == version, b"hello.localhost" in config) == (200, False, True)
+    assert (await poll(newer))[0] == 304
+    assert (await poll('"another"'))[0] == 200
+
+
 async def test_what_the_proxy_is_told_is_kept_for_its_next_start(client, stage, tmp_path):
     async with stage.panel.transaction() as conn:
         app = await factories.app(conn, "hello")

@@ -118,7 +118,8 @@ def test_traefik_calls_nobody_and_leaves_paths_as_they_are():
     for name in ("web", "websecure"):
         entry_point = config["entryPoints"][name]
         assert (entry_point["http"]["sanitizePath"], entry_point["http"]["aliasHeadersStrategy"]) == (False, "delete")
-    assert config["providers"]["http"]["headers"] == {PROXY_TOKEN_HEADER: "tk-secret"}
+    provider = config["providers"]["plugin"]["follow"]
+    assert (provider["header"], provider["token"]) == (PROXY_TOKEN_HEADER, "tk-secret")
 
 
 def test_traefiks_api_is_on_the_internal_entry_point_behind_the_token():

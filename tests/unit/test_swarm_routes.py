@@ -56,8 +56,8 @@ def test_the_ingress_looks_for_its_own_panels_services_every_second():
     swarm = static_config(OPTIONS)["providers"]["swarm"]
     assert (swarm["refreshSeconds"], swarm["exposedByDefault"]) == (1, False)
     assert swarm["constraints"] == "Label(`skypanel.panel`, `panel`)"
-    assert "http" not in static_config(OPTIONS)["providers"]
-    assert static_config(replace(OPTIONS, panel_url="http://panel"))["providers"]["http"]["endpoint"] == "http://panel"
+    assert "plugin" not in static_config(OPTIONS)["providers"]
+    assert static_config(replace(OPTIONS, panel_url="http://panel"))["providers"]["plugin"]["follow"]["url"] == "http://panel"
 
 
 def test_the_ingress_lets_go_of_a_connection_before_a_server_does_and_has_an_answer_for_every_host():

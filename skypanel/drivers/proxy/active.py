@@ -39,7 +39,7 @@ async def _is_active(session: ClientSession, api_url: str, route: Route) -> bool
 
 async def _get(session: ClientSession, api_url: str, kind: str, app_id: AppId) -> Json:
     """Return the object that Traefik has, or {} if it has none. Raises ClientError."""
-    async with session.get(f"{api_url}/api/http/{kind}/{name(app_id)}@http") as response:
+    async with session.get(f"{api_url}/api/http/{kind}/{name(app_id)}{plugin.SUFFIX}") as response:
         # Traefik's API answers an unknown name with a 404 in JSON. Any other 404 comes from elsewhere.
         if response.status == 404 and (await response.text()).startswith("{"):  # noqa: PLR2004 - Not Found (RFC 9110)
             return {}

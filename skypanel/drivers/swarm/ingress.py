@@ -145,8 +145,7 @@ def static_config(options: IngressOptions) -> Json:
         "file": {"filename": f"{_FOLDER}/dynamic.yaml", "watch": False},
     }
     if options.panel_url:
-        headers = {PROXY_TOKEN_HEADER: options.token}
-        providers["http"] = {"endpoint": options.panel_url, "pollInterval": "200ms", "pollTimeout": "5s", "headers": headers}
+        providers["plugin"] = plugin.provider(options.panel_url, options.token)
     return {
         "global": {"checkNewVersion": False, "sendAnonymousUsage": False},
         "log": {"level": "WARN"},

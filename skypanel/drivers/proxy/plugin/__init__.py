@@ -1,6 +1,7 @@
-"""Our part of the proxy: a plugin that Traefik interprets, and the configuration that sends requests through it.
+"""Our parts of the proxy: two plugins that Traefik interprets, and the configuration that uses them.
 
-`forward.go` implements it, docs/adr/0017-traefik-has-a-plugin-of-ours.md says why. The options of an entry point are
+`forward.go` takes requests to their servers, docs/adr/0017-traefik-has-a-plugin-of-ours.md says why. `follow.go` brings the panel's
+configuration, docs/adr/0032-a-plugin-brings-the-proxy-its-configuration.md says why. The options of an entry point are
 https://doc.traefik.io/traefik/reference/install-configuration/entrypoints/.
 """
 
@@ -10,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from skypanel.domain.routing import PROXY_TOKEN_HEADER
+
 NAME = "forward"
 # Traefik's built-in service for routers whose middleware answers.
 NO_SERVICE = "noop@internal"
@@ -17,25 +20,38 @@ NO_SERVICE = "noop@internal"
 HEADER_TIMEOUT = "20s"
 # Frameworks read X_Forwarded_For as X-Forwarded-For, which only a proxy may set.
 ALIASES = {"aliasHeadersStrategy": "delete"}
-STATIC = {"localPlugins": {NAME: {"moduleName": f"skypanel/{NAME}"}}}
+FOLLOW = "follow"
+STATIC = {"localPlugins": {name: {"moduleName": f"skypanel/{name}"} for name in (NAME, FOLLOW)}}
+# What Traefik's API adds to the names of routers and middlewares from the panel.
+SUFFIX = f"@plugin-{FOLLOW}"
 
-_FOLDER = f"plugins-local/src/skypanel/{NAME}"
-_MANIFEST = {
-    "displayName": "SkyPanel's proxy plugin",
-    "type": "middleware",
-    "import": f"skypanel/{NAME}",
-    "summary": "Passes requests on as they were sent.",
-    "testData": {},
-}
+_TYPES = {NAME: "middleware", FOLLOW: "provider"}
 
 Json = dict[str, Any]
 
 
 def files() -> dict[str, str]:
-    """Return the plugin's files by path, relative to Traefik's working directory."""
-    source = Path(__file__).with_name("forward.go").read_text()
+    """Return the plugins' files by path, relative to Traefik's working directory."""
+    return {path: content for name, kind in _TYPES.items() for path, content in _plugin(name, kind).items()}
+
+
+def _plugin(name: str, kind: str) -> dict[str, str]:
+    folder = f"plugins-local/src/skypanel/{name}"
+    manifest = {
+        "displayName": f"SkyPanel's {kind}",
+        "type": kind,
+        "import": f"skypanel/{name}",
+        "summary": "A part of SkyPanel's proxy.",
+        "testData": {},
+    }
     # JSON is valid YAML.
-    return {f"{_FOLDER}/forward.go": source, f"{_FOLDER}/.traefik.yml": json.dumps(_MANIFEST)}
+    source = Path(__file__).with_name(f"{name}.go").read_text()
+    return {f"{folder}/{name}.go": source, f"{folder}/.traefik.yml": json.dumps(manifest)}
+
+
+def provider(url: str, token: str) -> Json:
+    """Return the provider that follows the panel's configuration, with the fields of `Config` in follow.go."""
+    return {FOLLOW: {"url": url, "header": PROXY_TOKEN_HEADER, "token": token}}
 
 
 @dataclass(frozen=True)
