@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from ipaddress import ip_network
-from itertools import groupby
 
 from skypanel.domain import mails
 from skypanel.domain.access import Role
@@ -21,7 +20,6 @@ from skypanel.domain.audit import AuditAction
 from skypanel.domain.dns import Lookup, RecordType, Server, read_resolvers
 from skypanel.domain.domains import RESERVED, Domain, checked, is_warned, judged, proves
 from skypanel.domain.errors import Unavailable
-from skypanel.domain.ids import AppId
 from skypanel.domain.internet import Network, read_networks
 from skypanel.flow import audit, mail, route
 from skypanel.flow.configured import value
@@ -74,14 +72,22 @@ async def check_due(panel: Panel, is_over: Callable[[], bool]) -> None:
 
 
 async def check(panel: Panel, claimed: Sequence[Domain], claimed_until: datetime) -> None:
-    """Check domains that were claimed together, and record what was found."""
+    """Check domains that were claimed together, and record what was found. What is proved is routed at once."""
     around = await _surroundings(panel)
-    slots = asyncio.Semaphore(AT_ONCE)
-    results = await together(*(_look(panel, around, domain, slots) for domain in claimed))
+    slots, turn = asyncio.Semaphore(AT_ONCE), asyncio.Lock()
+
+    async def check_one(domain: Domain) -> Result:
+        async with slots:
+            result = await _look(panel, around, domain)
+        if result.has_moved:
+            async with turn:
+                apps_changed = await _move(panel, result, claimed_until)
+            for app in apps_changed:
+                await confirm(panel, app)
+        return result
+
+    results = await together(*map(check_one, claimed))
     await _record(panel, [each for each in results if not each.has_moved], claimed_until)
-    moved = sorted((each for each in results if each.has_moved), key=lambda each: each.before.app_id)
-    for app_id, of_app in groupby(moved, lambda each: each.before.app_id):
-        await _move(panel, app_id, list(of_app), claimed_until)
 
 
 async def _surroundings(panel: Panel) -> Surroundings:
@@ -100,12 +106,11 @@ async def _addresses(panel: Panel, resolvers: Sequence[Server]) -> Sequence[Netw
     return tuple(ip_network(value) for lookup in found for value in lookup.values)
 
 
-async def _look(panel: Panel, around: Surroundings, domain: Domain, slots: asyncio.Semaphore) -> Result:
-    async with slots:
-        ask = partial(panel.dns.look_up, resolvers=around.resolvers, timeout_s=LOOKUP_S)
-        texts, *addresses = await together(
-            ask(domain.challenge, RecordType.TXT), ask(domain.name, RecordType.A), ask(domain.name, RecordType.AAAA)
-        )
+async def _look(panel: Panel, around: Surroundings, domain: Domain) -> Result:
+    ask = partial(panel.dns.look_up, resolvers=around.resolvers, timeout_s=LOOKUP_S)
+    texts, *addresses = await together(
+        ask(domain.challenge, RecordType.TXT), ask(domain.name, RecordType.A), ask(domain.name, RecordType.AAAA)
+    )
     found = checked(domain, texts, addresses, panel.address.domain, around.own)
     return Result(domain, judged(domain, found, panel.clock.now()), texts)
 
@@ -137,46 +142,42 @@ async def _warn(panel: Panel, conn: Connection, domain: Domain) -> None:
             await mail.enqueue(panel, conn, text)
 
 
-async def _move(panel: Panel, app_id: AppId, results: Sequence[Result], claimed_until: datetime) -> None:
-    """Give names that were proved to an app, and take from it those that are proved no more."""
+async def _move(panel: Panel, result: Result, claimed_until: datetime) -> Collection[App]:
+    """Give a name that was proved to its app, or take from it one that is proved no more. Returns the apps whose hostnames may change."""
     async with panel.transaction() as conn:
-        # One at a time in the panel, so that no other claim to these names is proved meanwhile.
+        # One at a time in the panel, so that no other claim to the name is proved meanwhile.
         await locks.hold(conn, "domains")
-        rivals = {each.name: each for each in await domains.holders(conn, [each.after.name for each in results if each.after.is_verified])}
-        app_ids = {app_id, *(rival.app_id for rival in rivals.values())}
+        rival = next(iter(await domains.holders(conn, [result.after.name])), None) if result.after.is_verified else None
+        app_ids = {result.before.app_id, *([rival.app_id] if rival else ())}
         for each in sorted(app_ids):
             await apps.lock(conn, each)
-        mine = await domains.still_claimed(conn, claimed_until, [each.after.id for each in results])
-        settled = [_settled(each, rivals.get(each.after.name)) for each in results if each.after.id in mine]
-        gained = {each.after.name for each in settled if each.after.is_verified}
-        losers = [rival for name, rival in rivals.items() if name in gained]
-        await domains.release(conn, [rival.id for rival in losers])
-        await domains.put_checks(conn, claimed_until, [each.after for each in settled])
+        if not await domains.still_claimed(conn, claimed_until, result.before.id):
+            return ()
+        after = _settled(result, rival)
         owners = {app.id: app for app in await apps.by_ids(conn, app_ids)}
-        await _write_down(conn, owners, settled, losers)
+        if rival is not None and after.is_verified:
+            await domains.release(conn, rival.id)
+            await _write_down(conn, AuditAction.DOMAIN_RELEASE, owners[rival.app_id], rival)
+        await domains.put_checks(conn, claimed_until, [after])
+        if after.is_verified != result.before.is_verified:
+            action = AuditAction.DOMAIN_VERIFY if after.is_verified else AuditAction.DOMAIN_RELEASE
+            await _write_down(conn, action, owners[after.app_id], after)
         for app in owners.values():
             await route.follow_hosts(conn, panel.address, app)
-    for app in owners.values():
-        await confirm(panel, app)
+    return owners.values()
 
 
-def _settled(result: Result, rival: Domain | None) -> Result:
-    """Return a result if its name is another app's: that one has lost the name, unless its TXT record is there as well."""
+def _settled(result: Result, rival: Domain | None) -> Domain:
+    """Return a domain after its check. If the TXT record of the app that has its name is there as well, it is not proved."""
     if rival is None or not proves(result.texts, rival.token):
-        return result
+        return result.after
     problem = f"Another app has this domain, and its TXT record is there as well. Remove {rival.token} from {rival.challenge}."
-    kept = judged(result.before, replace(result.after.last, proof_problem=problem), result.after.checked_at or result.before.asked_at)
-    return replace(result, after=kept)
+    return judged(result.before, replace(result.after.last, proof_problem=problem), result.after.checked_at or result.before.asked_at)
 
 
-async def _write_down(conn: Connection, owners: dict[AppId, App], settled: Collection[Result], losers: Collection[Domain]) -> None:
-    released = [*losers, *(each.before for each in settled if each.before.is_verified)]
-    verified = [each.after for each in settled if each.has_moved and each.after.is_verified]
-    for action, those in ((AuditAction.DOMAIN_RELEASE, released), (AuditAction.DOMAIN_VERIFY, verified)):
-        for domain in those:
-            await audit.record(conn, action, None, owners[domain.app_id], domain=domain.name)
-    for domain in released:
-        await alerts.resolve(conn, AlertKind.DOMAIN_LOST, domain.name)
+async def _write_down(conn: Connection, action: AuditAction, app: App, domain: Domain) -> None:
+    await audit.record(conn, action, None, app, domain=domain.name)
+    await alerts.resolve(conn, AlertKind.DOMAIN_LOST, domain.name)
 
 
 async def confirm(panel: Panel, app: App) -> None:

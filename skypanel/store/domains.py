@@ -11,7 +11,6 @@ from skypanel.domain.errors import Conflict
 from skypanel.domain.ids import AccountId, AppId, DomainId, as_id
 from skypanel.ports.database import Connection
 from skypanel.store.rows import Row, found, one
-from skypanel.store.sets import among
 from skypanel.store.tables.domains import VERIFIED, domains
 
 _TIME = DateTime(timezone=True)
@@ -83,10 +82,10 @@ async def claim_one(conn: Connection, domain_id: DomainId, now: datetime, until:
     return _read(await found(conn, update(domains).where(domains.c.id == domain_id).values(values).returning(domains), "domain"))
 
 
-async def still_claimed(conn: Connection, claimed_until: datetime, domain_ids: Collection[DomainId]) -> set[DomainId]:
-    """Return those of these domains whose check nobody else has claimed meanwhile, locked until the transaction ends."""
-    mine = among(domains.c.id, domain_ids) & (domains.c.next_check_at == claimed_until)
-    return {DomainId(row.id) for row in await conn.all(select(domains.c.id).where(mine).order_by(domains.c.id).with_for_update())}
+async def still_claimed(conn: Connection, claimed_until: datetime, domain_id: DomainId) -> bool:
+    """Whether nobody else has claimed the check of a domain meanwhile. It is locked until the transaction ends."""
+    mine = select(domains.c.id).where(domains.c.id == domain_id, domains.c.next_check_at == claimed_until)
+    return await conn.first(mine.with_for_update()) is not None
 
 
 async def put_checks(conn: Connection, claimed_until: datetime, checked: Collection[Domain]) -> None:
@@ -109,10 +108,10 @@ def _row(domain: Domain) -> dict[str, object]:
     }
 
 
-async def release(conn: Connection, domain_ids: Collection[DomainId]) -> None:
-    """Take these domains from their apps, which still claim them."""
-    values = {"verified_at": None, "lost_at": None, "warned_at": None}
-    await conn.execute(update(domains).where(among(domains.c.id, domain_ids)).values(values))
+async def release(conn: Connection, domain_id: DomainId) -> None:
+    """Take a domain from its app, which still claims it. A check of it that runs meanwhile counts no more."""
+    values = {"verified_at": None, "lost_at": None, "warned_at": None, "next_check_at": None}
+    await conn.execute(update(domains).where(domains.c.id == domain_id).values(values))
 
 
 async def remove(conn: Connection, domain_id: DomainId) -> bool:

@@ -54,6 +54,13 @@ class RouterContract:
         publish(new)
         await router.confirm([new])
 
+    async def test_a_route_that_gets_another_hostname_is_confirmed(self, router, publish, new_route):
+        one = await new_route()
+        several = replace(one, hosts=(*one.hosts, "www.example.com", "xn--bcher-kva.example.com"))
+        for each in (one, several, one):
+            publish(each)
+            await router.confirm([each])
+
     async def test_several_are_confirmed_together(self, router, publish, new_route):
         wanted = [await new_route(host=f"{name}.localhost") for name in ("one", "two")]
         publish(*wanted)

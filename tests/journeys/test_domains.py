@@ -23,6 +23,6 @@ def test_a_domain_leads_to_its_app_once_two_records_are_set(panel):
         # The first rollout after that keeps it.
         panel.cli("restart", "named")
         assert panel.get_at(NAME).body == "Hello from SkyPanel\n"
-        assert f"{NAME}           active" in panel.cli("domains", "list", "named").stdout
+        assert f"{NAME}  active" in panel.cli("domains", "list", "named").stdout
         panel.cli("domains", "remove", "named", NAME, "--confirm", NAME)
         wait_for("the route to go", lambda: panel.get_at(NAME).status == 404)

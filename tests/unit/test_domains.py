@@ -1,10 +1,27 @@
 import re
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skypanel.domain.domains import MAX_NAME_LENGTH, RESERVED, check_name, covers
+from skypanel.domain.domains import (
+    CHECKED_FOR,
+    GRACE,
+    LOST_PAUSE,
+    MAX_NAME_LENGTH,
+    MAX_PAUSE,
+    MIN_PAUSE,
+    RESERVED,
+    VERIFIED_PAUSE,
+    Check,
+    Domain,
+    check_name,
+    covers,
+    is_warned,
+    judged,
+)
 from skypanel.domain.errors import Invalid
 from skypanel.flow import domain_names
 
@@ -109,3 +126,31 @@ def test_an_apex_is_what_was_registered():
     ]
     with pytest.raises(Invalid):
         check_name("Www.Example.com", PANEL)
+
+
+BEGIN = datetime(2024, 1, 1, tzinfo=UTC)
+NOTHING = Check(None, None, (), None)
+CLAIM = Domain(UUID(int=1), UUID(int=2), "www.example.com", "token", BEGIN, None, None, None, None, BEGIN, BEGIN, NOTHING)
+CHECKS = st.builds(Check, st.sampled_from([None, "no proof"]), st.sampled_from([None, True, False]), st.just(()), st.none())
+STEPS = st.lists(st.tuples(CHECKS, st.timedeltas(timedelta(seconds=1), timedelta(days=20))), min_size=1, max_size=12)
+
+
+@settings(max_examples=60)
+@given(STEPS)
+def test_a_domain_is_verified_from_its_proof_until_a_month_without(steps):
+    domain, now = CLAIM, BEGIN
+    for found, later in steps:
+        now += later
+        before, domain = domain, judged(domain, found, now)
+        assert domain.is_verified == (found.proof_problem is None or (before.is_verified and now - (before.lost_at or now) < GRACE))
+        assert (domain.lost_at is not None) == (domain.is_verified and found.proof_problem is not None)
+        assert not is_warned(domain) or domain.lost_at
+        assert domain.checked_at == now
+        pause = domain.next_check_at and domain.next_check_at - now
+        if domain.lost_at:
+            assert pause == LOST_PAUSE
+        elif domain.is_verified:
+            assert MIN_PAUSE <= pause <= VERIFIED_PAUSE
+        else:
+            assert (pause is None) == (now - BEGIN >= CHECKED_FOR)
+            assert pause is None or MIN_PAUSE <= pause <= MAX_PAUSE

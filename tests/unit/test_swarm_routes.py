@@ -23,6 +23,7 @@ def service(**changes):
     return Service("id", 1, service_spec(replace(MANIFEST, **changes), WEB, PLACE))
 
 
+@pytest.mark.req("R13.3")
 def test_a_route_is_labels_of_its_own_and_leaves_all_else():
     made = service()
     spec = labelled(made.spec, made, ROUTE)
