@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
-from playwright.sync_api import Browser, Error, Page, Response, sync_playwright
+from playwright.sync_api import Browser, CDPSession, Error, Page, Response, ViewportSize, sync_playwright
 
 from tests.journeys.harness import PanelUnderTest
-from tests.support.page_rules import NETWORK_CHANGED, note_complaints
+from tests.support.page_rules import MISFITS, NETWORK_CHANGED, note_complaints
 
 # It asks nobody but the panel for anything, and its sandbox cannot be made by root.
 OPTIONS = [
@@ -21,6 +21,9 @@ OPTIONS = [
     "--disable-sync",
 ]
 TIMEOUT_MS = 20_000
+DESKTOP: ViewportSize = {"width": 1280, "height": 800}
+PHONE: ViewportSize = {"width": 390, "height": 800}
+TOUCH_PX = 44
 
 
 @contextmanager
@@ -41,10 +44,11 @@ class Visit:
     def __init__(self, panel: PanelUnderTest, browser: Browser, **options: object) -> None:
         self.panel = panel
         self.origin = f"http://skypanel.localhost:{panel.ports[1]}"
-        self.context = browser.new_context(base_url=self.origin, **options)
+        self.context = browser.new_context(base_url=self.origin, **({"viewport": DESKTOP} | options))
         self.context.set_default_timeout(TIMEOUT_MS)
         self.page: Page = self.context.new_page()
         self.complaints: list[str] = []
+        self._touch: CDPSession | None = None
         self.page.goto = partial(_goto, self.page.goto)
         note_complaints(self.page, self.complaints)
         self.page.on("request", lambda request: request.url.startswith(self.origin) or self.complaints.append(f"asked for {request.url}"))
@@ -55,6 +59,28 @@ class Visit:
         self.page.get_by_role("button", name="Sign in", exact=True).click()
         self.page.get_by_role("heading", name="Apps").wait_for()
         return self.page
+
+    def sign_in_by(self, link: str) -> Page:
+        """Sign in by the link of an invitation."""
+        self.page.goto(link)
+        self.page.get_by_role("button", name="Sign in", exact=True).click()
+        self.page.get_by_role("navigation", name="Main").wait_for()
+        return self.page
+
+    def look(self) -> None:
+        """See that what is shown fits a desktop's window and a phone's."""
+        self._check_fits(0)
+        self._resize(PHONE, is_touch=True)
+        self._check_fits(TOUCH_PX)
+        self._resize(DESKTOP, is_touch=False)
+
+    def _check_fits(self, least: int) -> None:
+        assert self.page.evaluate(MISFITS, least) == [], self.page.url
+
+    def _resize(self, size: ViewportSize, *, is_touch: bool) -> None:
+        self._touch = self._touch or self.context.new_cdp_session(self.page)
+        self._touch.send("Emulation.setTouchEmulationEnabled", {"enabled": is_touch, "maxTouchPoints": 1})
+        self.page.set_viewport_size(size)
 
     def close(self) -> None:
         self.context.close()

@@ -47,6 +47,7 @@ async def show(request: web.Request) -> web.Response:
         domains=[each for each in await domains.listed(panel, framed.app) if each.state is DomainState.ACTIVE],
         log=log,
         failure=None if log else _failure(found),
+        may_retry=framed.may(Action.PUSH),
         last_lines=found.last_words,
         warned={key: text for key in found.config_keys if (text := config_vars.warning(key))},
         money=money,
