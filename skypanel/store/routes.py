@@ -12,7 +12,7 @@ from skypanel.domain.routing import Route
 from skypanel.ports.database import Connection
 from skypanel.store.apps import own_http_rules
 from skypanel.store.rows import Row
-from skypanel.store.tables.apps import applications, routes
+from skypanel.store.tables.apps import LED_ROUTE, applications, routes
 
 _RULES = (applications.c.first_byte_timeout_s, applications.c.idle_timeout_s, applications.c.https_redirect)
 _IN_FORCE = select(routes, *_RULES).join(applications, applications.c.id == routes.c.app_id).where(~applications.c.maintenance)
@@ -50,7 +50,7 @@ async def all(conn: Connection, values: Mapping[str, object]) -> list[Route]:  #
 
     An app in maintenance mode has none, so the panel answers its requests.
     """
-    rows = await conn.all(_IN_FORCE.where(func.cardinality(routes.c.endpoints) > 0).order_by(routes.c.app_id))
+    rows = await conn.all(_IN_FORCE.where(LED_ROUTE).order_by(routes.c.app_id))
     return [replace(_read(row), rules=rules(own_http_rules(row), values)) for row in rows]
 
 

@@ -322,6 +322,8 @@ CREATE TABLE paas_routes (
     updated_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
+CREATE INDEX paas_routes_led_idx ON paas_routes (app_id) WHERE cardinality(endpoints) > 0;
+
 
 -- ---------------------------------------------------------------------------------------------------------------------
 -- Names of their own that apps claim.

@@ -16,7 +16,7 @@ from skypanel.domain.release import RolloutState
 from skypanel.ports.database import Connection
 from skypanel.store import locks
 from skypanel.store.sets import among
-from skypanel.store.tables.apps import applications, formations, routes
+from skypanel.store.tables.apps import LED_ROUTE, applications, formations, routes
 from skypanel.store.tables.builds import slugs
 from skypanel.store.tables.organizations import organizations
 from skypanel.store.tables.releases import releases, rollouts
@@ -34,7 +34,7 @@ _WANTED = (
         func.json_extract_path(slugs.c.process_types, formations.c.process_type, type_=Text).is_not(None),
     )
 )
-_ENDPOINTS = select(routes.c.app_id, routes.c.endpoints).where(func.cardinality(routes.c.endpoints) > 0)
+_ENDPOINTS = select(routes.c.app_id, routes.c.endpoints).where(LED_ROUTE)
 
 
 @dataclass(frozen=True)

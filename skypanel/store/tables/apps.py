@@ -97,6 +97,8 @@ routes = Table(
     comment="The hostnames of an app, and where they lead.",
 )
 
+LED_ROUTE = func.cardinality(routes.c.endpoints) > text("0")
 PENDING_TRANSFER = app_transfers.c.state == TransferState.PENDING
 
 Index("paas_app_transfers_pending_key", app_transfers.c.app_id, unique=True, postgresql_where=PENDING_TRANSFER)
+Index("paas_routes_led_idx", routes.c.app_id, postgresql_where=LED_ROUTE)
