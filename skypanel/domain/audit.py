@@ -27,6 +27,7 @@ class AuditAction(StrEnum):
     ACCOUNT_SIGN_IN = "account.sign_in"
     ACCOUNT_SIGN_IN_FAILED = "account.sign_in_failed"
     ACCOUNT_SIGN_OUT = "account.sign_out"
+    ALERT_RESOLVE = "alert.resolve"
     APP_BRANCH = "app.branch"
     APP_BUILDPACKS = "app.buildpacks"
     APP_CREATE = "app.create"

@@ -86,6 +86,7 @@ OF_PANEL: Mapping[str, str] = {
     AuditAction.KEY_REMOVE: "Removed an SSH key",
     AuditAction.TOKEN_ADD: "Made an API token",
     AuditAction.TOKEN_REVOKE: "Revoked an API token",
+    AuditAction.ALERT_RESOLVE: "Resolved an alert",
     AuditAction.NODE_ADD: "Added a node",
     AuditAction.NODE_PROVISION: "Set up a node",
     AuditAction.NODE_ACTIVATE: "Activated a node",

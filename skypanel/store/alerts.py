@@ -4,8 +4,9 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from skypanel.domain.alert import Alert, AlertKind
+from skypanel.domain.ids import AlertId
 from skypanel.ports.database import Connection
-from skypanel.store.rows import Row, one
+from skypanel.store.rows import Row, found, one
 from skypanel.store.tables.nodes import OPEN_ALERT, alerts
 
 
@@ -19,6 +20,12 @@ async def resolve(conn: Connection, kind: AlertKind, subject: str) -> bool:
     """Mark the open alert as resolved; False if none was open."""
     statement = update(alerts).where(alerts.c.kind == kind, alerts.c.subject == subject, OPEN_ALERT)
     return bool(await conn.execute(statement.values(resolved_at=func.clock_timestamp())))
+
+
+async def resolve_one(conn: Connection, alert_id: AlertId) -> Alert:
+    """Mark an alert as resolved and return it. Raises NotFound if it is not open."""
+    statement = update(alerts).where(alerts.c.id == alert_id, OPEN_ALERT).values(resolved_at=func.clock_timestamp())
+    return _read(await found(conn, statement.returning(alerts), "open alert"))
 
 
 async def open_(conn: Connection) -> list[Alert]:

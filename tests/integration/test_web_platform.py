@@ -126,6 +126,20 @@ async def test_the_queue_shows_what_runs_and_waits_and_cancels(admin, stage, app
         assert (await admin.send("/admin/queue", page="/admin/people", **strange)).status == 422
 
 
+async def test_an_alert_is_resolved_once(admin, stage):
+    async with stage.panel.transaction() as conn:
+        await alerts.add(conn, AlertKind.NODE_INACTIVE, "one", "The node one is down.")
+        [alert] = await alerts.open_(conn)
+    sent = await admin.send("/admin/alerts", page="/admin/alerts", id=str(alert.id))
+    assert (sent.status, sent.headers["Location"]) == (303, "/admin/alerts")
+    assert 'aria-label="Resolve' not in await admin.page("/admin/alerts")
+    for wrong, status in ((str(alert.id), 404), ("x", 422)):
+        assert (await admin.send("/admin/alerts", page="/admin/plans", id=wrong)).status == status
+    async with stage.panel.transaction() as conn:
+        assert await alerts.open_(conn) == []
+        assert (await audit.recent(conn, 1))[0].action == "alert.resolve"
+
+
 async def test_alerts_are_listed(admin, stage):
     assert "No alerts" in await admin.page("/admin/alerts")
     async with stage.panel.transaction() as conn:
