@@ -11,6 +11,7 @@ ACCOUNT_TABS = (
     ("/account/tokens", "API tokens"),
     ("/account/security", "Security"),
     ("/account/sessions", "Sessions"),
+    ("/account/notifications", "Notifications"),
 )
 APP_TABS = (
     ("", "Overview"),

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from skypanel.domain.mail import Mail
 
+_TURN_OFF = "Which of these mails you get is on the page Account, Notifications."
 _IGNORE = "If that was not you, ignore this mail: nothing has changed."
 
 
@@ -50,6 +51,22 @@ def domain_lost(to: str, name: str, record: str, token: str, until: str) -> Mail
         f"Set this record again:\n\n{record} TXT {token}\n"
     )
     return Mail(to, f"The domain {name} is about to be released", text)
+
+
+def deploy_failed(to: str, app: str, url: str) -> Mail:
+    """Tell somebody that a deploy of theirs failed."""
+    return Mail(to, f"The deploy of {app} failed", f"Your deploy of {app} failed. Its log says why:\n\n{url}\n\n{_TURN_OFF}\n")
+
+
+def apps_stopped(to: str, organization: str, url: str) -> Mail:
+    """Tell an owner that the wallet of an organization is empty."""
+    text = f"The wallet of {organization} is empty, so its apps stopped. They start again once it has credit:\n\n{url}\n\n{_TURN_OFF}\n"
+    return Mail(to, f"The apps of {organization} stopped", text)
+
+
+def node_inactive(to: str, node: str, why: str, url: str) -> Mail:
+    """Tell an administrator that a node is inactive."""
+    return Mail(to, f"The node {node} is inactive", f"{why}\n\nIts dynos start on other nodes:\n\n{url}\n\n{_TURN_OFF}\n")
 
 
 def trial(to: str) -> Mail:

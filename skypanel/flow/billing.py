@@ -11,13 +11,15 @@ from decimal import Decimal
 from functools import partial
 from typing import Protocol
 
-from skypanel.domain import billing
+from skypanel.domain import billing, mails
+from skypanel.domain.access import Role
 from skypanel.domain.account import Organization
 from skypanel.domain.audit import AuditAction
 from skypanel.domain.errors import NotFound
 from skypanel.domain.ids import OrganizationId
+from skypanel.domain.notification import Notification
 from skypanel.domain.suspension import Suspension
-from skypanel.flow import suspension
+from skypanel.flow import notifications, suspension
 from skypanel.flow.configured import value
 from skypanel.ports.database import Connection
 from skypanel.ports.panel import Panel
@@ -168,9 +170,18 @@ async def _correct(panel: Panel, organization_id: OrganizationId) -> None:
         await organizations.set_unpaid(conn, organization_id, unpaid=unpaid)
         action = AuditAction.ORGANIZATION_SUSPEND if unpaid else AuditAction.ORGANIZATION_RESUME
         await audit.add(conn, action, organization_id=organization_id, details={"reason": Suspension.UNPAID})
+        if unpaid:
+            await _tell(panel, conn, organization)
     log.info("%s: %s", organization.name, "its wallet is empty" if unpaid else "its wallet can pay again")
     if not organization.held:
         await suspension.follow(panel, organization, (STOPPED if unpaid else STARTED).format(organization=organization.name))
+
+
+async def _tell(panel: Panel, conn: Connection, organization: Organization) -> None:
+    """Tell the owners of an organization that its apps stop."""
+    owners = [member.account.id for member in await organizations.members(conn, organization.id) if member.role is Role.OWNER]
+    url = f"{panel.address.dashboard_url().rstrip('/')}/organizations/{organization.id}/billing"
+    await notifications.send(panel, conn, Notification.APPS_STOPPED, owners, lambda to: mails.apps_stopped(to, organization.name, url))
 
 
 def _is_unpaid(organization: Organization, balance: Decimal, *, is_on: bool) -> bool:

@@ -3,18 +3,19 @@
 import logging
 from functools import partial
 
-from skypanel.domain import transcript
+from skypanel.domain import mails, transcript
 from skypanel.domain.app import App, check_runs
 from skypanel.domain.build import Build, BuildState, QueuePosition, Source, SourceKind
 from skypanel.domain.errors import Conflict, NotFound, SkyPanelError, Unavailable
 from skypanel.domain.ids import AccountId, AppId, BuildId
+from skypanel.domain.notification import Notification
 from skypanel.domain.output import build_stream
 from skypanel.domain.release import Release, RolloutReason
 from skypanel.domain.settings import indexes_of
 from skypanel.domain.slug import STACK, Slug
 from skypanel.domain.storage import ObjectKind
 from skypanel.flow import compile as slug_compiler
-from skypanel.flow import lease
+from skypanel.flow import lease, notifications
 from skypanel.flow.configured import value, values
 from skypanel.flow.drain import drain
 from skypanel.ports.database import Connection
@@ -89,6 +90,8 @@ async def expire(panel: Panel) -> None:
     """Fail builds with expired leases, and say so in their output."""
     async with panel.transaction() as conn:
         expired = await builds.expire(conn, f"{LOST_WORKER} {PUSH_AGAIN}")
+        for build in expired:
+            await _tell(panel, conn, build)
     for build in expired:
         log.warning("build %s: its worker was lost", build.id)
         await _print_end(panel.output, build, LOST_WORKER, PUSH_AGAIN)
@@ -134,7 +137,16 @@ async def _renew(panel: Panel, build: Build) -> bool:
 
 async def _fail(panel: Panel, build: Build, error: SkyPanelError) -> None:
     async with panel.transaction() as conn:
-        await builds.finish(conn, build.id, build.attempt, BuildState.FAILED, error=str(error))
+        if await builds.finish(conn, build.id, build.attempt, BuildState.FAILED, error=str(error)):
+            await _tell(panel, conn, build)
+
+
+async def _tell(panel: Panel, conn: Connection, build: Build) -> None:
+    """Tell who asked for a build that it failed."""
+    app = await apps.get(conn, build.app_id)
+    url = f"{panel.address.dashboard_url().rstrip('/')}/apps/{app.name}/deploys/{build.id}"
+    who = [build.account_id] if build.account_id else []
+    await notifications.send(panel, conn, Notification.DEPLOY_FAILED, who, lambda to: mails.deploy_failed(to, app.name, url))
 
 
 async def _build(panel: Panel, build: Build, write: WriteLine) -> None:

@@ -6,15 +6,16 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
-from skypanel.domain import transcript
+from skypanel.domain import mails, transcript
 from skypanel.domain.app import App, check_runs
 from skypanel.domain.errors import Invalid, SkyPanelError, Unavailable
 from skypanel.domain.ids import ReleaseId, RolloutId
 from skypanel.domain.log import excerpt
 from skypanel.domain.manifest import BOOT_TIMEOUT_S, RELEASE_PHASE, WEB, Dyno, Manifest, process_notes
+from skypanel.domain.notification import Notification
 from skypanel.domain.output import rollout_stream
 from skypanel.domain.release import Release, ReleaseState, Rollout, RolloutReason, RolloutState
-from skypanel.flow import lease, route
+from skypanel.flow import lease, notifications, route
 from skypanel.flow.cancellation import until_cancelled
 from skypanel.flow.drain import drain
 from skypanel.flow.manifest import manifest_of
@@ -198,8 +199,18 @@ async def _end(panel: Panel, rollout: Rollout, state: RolloutState, error: str |
             await releases.finish(conn, rollout.release_id, ReleaseState(state.value), error=error)
             if state is RolloutState.SUCCEEDED:
                 await apps.set_current_release(conn, rollout.app_id, rollout.release_id)
+            elif state is RolloutState.FAILED and await rollouts.cancellation(conn, rollout.id) is None:
+                await _tell(panel, conn, rollout)
         elif rollout.reason is RolloutReason.RESTART and state is RolloutState.SUCCEEDED:
             await apps.restart(conn, rollout.app_id)
+
+
+async def _tell(panel: Panel, conn: Connection, rollout: Rollout) -> None:
+    """Tell who made a release that it failed."""
+    app, release = await apps.get(conn, rollout.app_id), await releases.get(conn, rollout.release_id)
+    url = f"{panel.address.dashboard_url().rstrip('/')}/apps/{app.name}/deploys/{release.build_id or release.id}"
+    who = [release.account_id] if release.account_id else []
+    await notifications.send(panel, conn, Notification.DEPLOY_FAILED, who, lambda to: mails.deploy_failed(to, app.name, url))
 
 
 async def _undo(panel: Panel, rollout: Rollout) -> None:

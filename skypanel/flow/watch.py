@@ -4,13 +4,16 @@ import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from skypanel.domain import mails
 from skypanel.domain.alert import AlertKind
 from skypanel.domain.errors import NotFound
 from skypanel.domain.ids import NodeId
 from skypanel.domain.node import WATCHED, Node, NodeState, SwarmMember, availability, judged, why_inactive
+from skypanel.domain.notification import Notification
+from skypanel.flow import notifications
 from skypanel.ports.panel import Panel
 from skypanel.ports.queue import Job
-from skypanel.store import alerts, nodes
+from skypanel.store import accounts, alerts, nodes
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +61,13 @@ async def _move(panel: Panel, node: Node, state: NodeState, member: SwarmMember 
         if not await nodes.move(conn, node, state):
             return  # it changed in the meantime, and the next check uses its new state
         if state is NodeState.INACTIVE:
-            await alerts.add(conn, AlertKind.NODE_INACTIVE, node.name, why_inactive(node, member))
+            why = why_inactive(node, member)
+            if await alerts.add(conn, AlertKind.NODE_INACTIVE, node.name, why):
+                url = f"{panel.address.dashboard_url().rstrip('/')}/admin/nodes"
+                admins = [each.id for each in await accounts.admins(conn)]
+                await notifications.send(
+                    panel, conn, Notification.NODE_INACTIVE, admins, lambda to: mails.node_inactive(to, node.name, why, url)
+                )
         else:
             await alerts.resolve(conn, AlertKind.NODE_INACTIVE, node.name)
     log.warning("%s: %s -> %s", node.name, node.state, state)

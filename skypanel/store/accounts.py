@@ -10,6 +10,7 @@ from skypanel.domain.ids import AccountId
 from skypanel.ports.database import Connection
 from skypanel.store import locks
 from skypanel.store.rows import Row, found, one
+from skypanel.store.sets import among
 from skypanel.store.tables.accounts import accounts, ssh_keys, tokens
 from skypanel.store.tables.organizations import memberships
 from skypanel.store.tables.two_factor import totp_secrets
@@ -156,3 +157,19 @@ def _entry(row: Row) -> AccountEntry:
 def read_if(row: Row | None) -> Account | None:
     """Convert a row of COLUMNS to an account; None stays None."""
     return None if row is None else read(row)
+
+
+async def muted(conn: Connection, account_id: AccountId) -> Collection[str]:
+    """Return the kinds of mail that an account does not want. Raises NotFound."""
+    return list((await found(conn, select(accounts.c.muted).where(accounts.c.id == account_id), "account")).muted)
+
+
+async def set_muted(conn: Connection, account_id: AccountId, kinds: Collection[str]) -> None:
+    """Set the kinds of mail that an account does not want."""
+    await conn.execute(update(accounts).where(accounts.c.id == account_id).values(muted=list(kinds)))
+
+
+async def wanting(conn: Connection, account_ids: Collection[AccountId], kind: str) -> list[str]:
+    """Return the addresses of those of these accounts that are enabled and want a kind of mail."""
+    statement = select(accounts.c.email).where(among(accounts.c.id, account_ids), ENABLED, ~accounts.c.muted.contains([kind]))
+    return [row.email for row in await conn.all(statement.order_by(accounts.c.email))]

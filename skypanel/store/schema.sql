@@ -15,7 +15,9 @@ CREATE TABLE paas_accounts (
     -- The last sign-in; without one, the account is still an invitation.
     signed_in_at timestamptz,
     -- Since when the account can do nothing; its sessions ended then.
-    disabled_at timestamptz
+    disabled_at timestamptz,
+    -- Kinds of mail that the account does not want.
+    muted text[] NOT NULL DEFAULT '{}'
 );
 
 -- A public key by which an account pushes.

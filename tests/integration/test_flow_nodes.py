@@ -12,7 +12,7 @@ from skypanel.domain.errors import Conflict, Denied, Invalid, NotFound, Unavaila
 from skypanel.domain.node import Availability, Node, NodeState, SecretKind, Wanted
 from skypanel.domain.output import node_stream
 from skypanel.domain.report import Report
-from skypanel.flow import heartbeat, provision, staging, watch
+from skypanel.flow import heartbeat, mail, provision, settings, staging, watch
 from skypanel.flow import nodes as nodes_flow
 from skypanel.flow.secrets import reencrypt
 from skypanel.flow.setup import publish_authority
@@ -335,6 +335,7 @@ class TestHealth:
     @pytest.mark.req("R5.3")
     @pytest.mark.req("R5.5")
     async def test_three_missed_heartbeats_make_a_node_inactive_and_raise_an_alert(self, stage, active):
+        await settings.change(stage.panel, stage.admin, {"smtp_host": "smtp.example.com", "mail_sender": "panel@example.com"})
         stage.panel.swarm.change("m1", tasks=2)
         await silence(stage, active, 29)
         await watch.check(stage.panel)
@@ -346,6 +347,8 @@ class TestHealth:
         assert stage.panel.swarm.known["m1"].availability is Availability.DRAIN
         assert stage.panel.swarm.known["m1"].tasks == 0
         assert await open_alerts(stage) == ["The node one has sent no heartbeat for 30 s."]
+        await mail.deliver(stage.panel, lambda: False)
+        assert [(sent.to, sent.subject) for sent in stage.panel.mailer.sent] == [(stage.admin.email, "The node one is inactive")]
 
     @pytest.mark.req("R5.5")
     async def test_the_swarms_own_word_is_enough(self, stage, active):

@@ -37,7 +37,7 @@ ACCOUNT_PAGES = {
     "/login", "/login/code", "/login/passkey", "/login/passkey/question", "/login/forgotten", "/login/reset", "/logout", "/welcome",
     "/account", "/account/password", "/account/email", "/account/email/confirm", "/account/keys", "/account/keys/remove", "/account/tokens",
     "/account/tokens/revoke", "/account/security", "/account/security/code.svg", "/account/passkeys", "/account/passkeys/question",
-    "/account/passkeys/remove", "/account/sessions", "/account/sessions/end",
+    "/account/passkeys/remove", "/account/sessions", "/account/sessions/end", "/account/notifications",
 }  # fmt: skip
 OTHER_PAGES = ACCOUNT_PAGES | {
     "/internal/health", "/internal/traefik", "/internal/http-errors", "/.well-known/acme-challenge/{token}",

@@ -3,6 +3,7 @@
 from typing import Any
 
 from sqlalchemy import Boolean, CheckConstraint, Column, DateTime, Index, Table, Text, Uuid, func, text
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from skypanel.store.tables.columns import DIGEST, account, created_at, identity, matches, metadata, number, string, time
 
@@ -16,6 +17,7 @@ accounts = Table(
     string("password_hash", nullable=True),
     Column("signed_in_at", DateTime(timezone=True), comment="The last sign-in; without one, the account is still an invitation."),
     Column("disabled_at", DateTime(timezone=True), comment="Since when the account can do nothing; its sessions ended then."),
+    Column("muted", ARRAY(Text), nullable=False, server_default=text("'{}'"), comment="Kinds of mail that the account does not want."),
     CheckConstraint("email = lower(email) AND position('@' IN email) > 1", name="email"),
     comment="Somebody who signs in, by an address in lower case.",
 )

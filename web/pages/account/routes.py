@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from web.pages import forgotten, sign_in, welcome
-from web.pages.account import keys, overview, security, sessions, tokens
+from web.pages.account import keys, notifications, overview, security, sessions, tokens
 
 ROUTES = (
     web.get("/login", sign_in.show),
@@ -35,6 +35,8 @@ ROUTES = (
     web.post("/account/passkeys/question", security.passkey_question),
     web.post("/account/passkeys", security.add_passkey),
     web.post("/account/passkeys/remove", security.remove_passkey),
+    web.get("/account/notifications", notifications.show),
+    web.post("/account/notifications", notifications.change),
     web.get("/account/sessions", sessions.index),
     web.post("/account/sessions/end", sessions.end),
 )
