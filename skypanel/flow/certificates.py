@@ -9,9 +9,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
+from ipaddress import ip_address
 
 from skypanel.domain.audit import AuditAction
 from skypanel.domain.certificate import (
+    DIRECTORIES,
     MAX_PROBLEM,
     ORDER_LIFE,
     POLL_PAUSE,
@@ -34,14 +36,17 @@ from skypanel.domain.certificate import (
     state_of,
     two_thirds,
 )
+from skypanel.domain.dns import RecordType, read_resolvers
 from skypanel.domain.errors import Invalid
 from skypanel.domain.ids import AcmeAccountId, CertificateId
+from skypanel.domain.internet import is_public
 from skypanel.domain.routing import Address
 from skypanel.flow import audit, lease
-from skypanel.flow.configured import values
+from skypanel.flow.configured import value, values
 from skypanel.flow.drain import drain
 from skypanel.ports.panel import Panel
 from skypanel.store import acme_orders, apps, certificates
+from skypanel.tasks import together
 
 AT_ONCE = 8
 CHECKS_AT_ONCE = 20
@@ -50,6 +55,7 @@ KEPT_EXPIRED = timedelta(days=7)
 # The CA asks the proxies, which have the answer once they have polled the panel.
 PROXIES_POLL = timedelta(seconds=1)
 LEASE_S = lease.LEASE_S
+LOOKUP_S = 6.0
 
 log = logging.getLogger(__name__)
 
@@ -188,6 +194,7 @@ def _is_old(panel: Panel, order: Order) -> bool:
 
 async def _order(panel: Panel, authority: Authority, order: Order) -> Then:
     """Order the certificate, and store the challenge that the proxies answer from then on."""
+    await _check_own_name(panel, authority, order.name)
     account_id, account = await _account(panel, authority)
     try:
         made = await panel.authority.order(account, _request(panel, order))
@@ -206,6 +213,24 @@ async def _order(panel: Panel, authority: Authority, order: Order) -> Then:
     challenge = {"challenge_url": found[0].url, "token": found[0].token, "proof": found[0].proof}
     await _advance(panel, order, Step.ORDERED, **known, **challenge)
     return PROXIES_POLL
+
+
+async def _check_own_name(panel: Panel, authority: Authority, name: str) -> None:
+    """Refuse to order a certificate for a name below the panel's domain that a CA cannot reach. Domains of apps were checked before.
+
+    Raises _Failed. Addresses of private networks are fine for a CA of one's own.
+    """
+    if not f".{name}".endswith(f".{panel.address.domain}"):
+        return
+    async with panel.autocommit() as conn:
+        resolvers = read_resolvers(str(await value(conn, "dns_resolvers")))
+    ask = partial(panel.dns.look_up, name, resolvers=resolvers, timeout_s=LOOKUP_S)
+    answers = await together(ask(kind=RecordType.A), ask(kind=RecordType.AAAA))
+    addresses = [ip_address(each) for answer in answers for each in answer.values]
+    if not addresses:
+        raise _Failed(f"{name} has no A or AAAA record that leads to this panel. Set one for *.{panel.address.domain}.")
+    if authority.directory in DIRECTORIES.values() and not any(map(is_public, addresses)):
+        raise _Failed(f"{name} leads to {addresses[0]}, which is a private address. Let's Encrypt cannot reach it.")
 
 
 async def _answer(panel: Panel, authority: Authority, order: Order) -> Then:

@@ -134,9 +134,19 @@ async def test_an_order_for_a_domain_that_is_gone_ends(panel, hello):
 
 async def test_the_panel_s_own_names_and_those_of_apps_get_certificates_on_a_domain_of_its_own(panel, hello):
     own = replace(panel, address=Address("apps.example.com", 22, 80, 443))
-    own.__dict__["authority"], own.__dict__["certificates"] = panel.authority, panel.certificates
-    await work(own, rounds=8)
     names = ["skypanel.apps.example.com", "apps.example.com", "api.apps.example.com", "hello.apps.example.com", NAME]
+    for name in names[:-1]:
+        panel.dns.put(name, "A", "198.51.100.7" if name == names[0] else "8.8.8.8")
+    panel.dns.records.pop((names[1], "A"))
+    await work(own, rounds=8)
+    found = await certificates.states(own, names)
+    assert "leads to 198.51.100.7, which is a private address" in found[names[0]].problem
+    assert "has no A or AAAA record that leads to this panel" in found[names[1]].problem
+    assert panel.authority.asked.count("order") == 3
+    panel.dns.put(names[0], "A", "8.8.8.8")
+    panel.dns.put(names[1], "AAAA", "2606:4700::1")
+    panel.clock.advance(MINUTE)
+    await work(own, rounds=8)
     assert {each.state for each in (await certificates.states(own, names)).values()} == {CertificateState.ACTIVE}
     assert len(await rows(panel, "SELECT * FROM paas_certificates")) == len(names)
 
