@@ -208,9 +208,14 @@ def test_config_vars_from_before_an_upgrade_count_as_set_by_the_version_that_cha
         assert [tuple(row) for row in connection.execute(changed)] == [(2, "A"), (2, "B"), (3, "B"), (4, "C")]
 
 
-def test_one_head(dsn):
+def test_migrations_are_numbered_in_a_row_and_each_follows_the_one_before(dsn):
     with connected(dsn).connect() as connection:
-        assert len(ScriptDirectory.from_config(migrate.configuration(connection)).get_heads()) == 1
+        found = list(ScriptDirectory.from_config(migrate.configuration(connection)).walk_revisions())[::-1]
+    numbers = [each.revision for each in found]
+    # Two that took the same number would be one of them, or two heads.
+    files = sorted(Path(migrations.__file__).parent.glob("versions/[0-9]*.py"))
+    assert [file.name[:4] for file in files] == numbers == sorted(set(numbers))
+    assert [each.down_revision for each in found] == [None, *numbers[:-1]]
 
 
 def test_a_database_that_is_away_is_unavailable(postgres):
