@@ -27,6 +27,7 @@ from skypanel.ports.certificates import CertificateAuthority, Certificates
 from skypanel.ports.crypto import Cipher, KeyRing
 from skypanel.ports.database import Database
 from skypanel.ports.dns import Dns
+from skypanel.ports.error_pages import ErrorPages
 from skypanel.ports.mail import Mailer
 from skypanel.ports.nodes import Machines, Swarm
 from skypanel.ports.objects import Objects
@@ -82,6 +83,7 @@ async def open_panel(settings: Settings) -> AsyncIterator[Panel]:
             load_passkeys=_load_passkeys,
             load_machines=_load_machines,
             load_receivers=_load_receivers,
+            load_error_pages=_load_error_pages,
             load_remotes=partial(_load_remotes, settings),
             load_runtimes=partial(_load_runtimes, settings),
             load_swarm=partial(_load_swarm, settings),
@@ -194,6 +196,12 @@ def _load_machines() -> Machines:
     from skypanel.drivers.ssh.machines import SshMachines
 
     return SshMachines()
+
+
+def _load_error_pages() -> ErrorPages:
+    from skypanel.drivers.error_pages import HttpErrorPages
+
+    return HttpErrorPages()
 
 
 def _load_receivers() -> Receivers:

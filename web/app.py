@@ -41,6 +41,7 @@ def create_app(
     app[PANEL], app[SETTINGS], app[KEEPALIVE_S], app[STREAMS] = panel, settings, keepalive_s, set()
     app[changes.WATCHER] = changes.Watcher()
     app[ACCESS_CHECKS], app[PENDING_RUNS], app[internal.LAST_SERVED] = {}, PendingRuns(), internal.LastServed()
+    app[http_errors.OWN_PAGES] = http_errors.OwnPages()
     app[http_errors.RECENT] = http_errors.RecentErrors()
     app[CONSOLES], app[DOCTOR] = Consoles(), Doctor(findings)
     app.on_response_prepare.append(add_headers)

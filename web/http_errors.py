@@ -10,17 +10,23 @@ from aiohttp import web
 
 from skypanel.domain.app import App
 from skypanel.domain.errors import NotFound, SkyPanelError
-from skypanel.domain.http_errors import AFTER_RESPONSE, FailedRequest, Form, HttpError, form_of
+from skypanel.domain.http_errors import AFTER_RESPONSE, FailedRequest, Form, HttpError, OwnPage, form_of
 from skypanel.domain.ids import AppId
 from skypanel.domain.manifest import Dyno
 from skypanel.domain.routing import PROXY_TOKEN_HEADER
-from skypanel.flow import domains, http_errors
+from skypanel.flow import domains, error_pages, http_errors
 from skypanel.ports.panel import Panel
 from web.keys import PANEL, SETTINGS, host
 from web.rendering import render
 
 # How long the dynos of an app are not looked up again: errors may come by the thousand.
 KNOWN_S = 1.0
+# How long an app's own page is served before it is fetched again, and after what time of no use it is forgotten.
+KEPT_S = 60.0
+FORGOTTEN_S = 3600.0
+# How long a visitor waits for the first fetch. The proxy waits a little longer.
+WAIT_S = 1.5
+IS_OWN = web.ResponseKey("is_own", bool)
 MAX_LINES_PER_S = 10
 # Pages of errors are on apps' own hosts, so they load nothing.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -52,6 +58,42 @@ class RecentErrors:
         return self.of[app.id]
 
 
+@dataclass
+class Kept:
+    """The last page that was fetched from a URL, and the fetch that may renew it."""
+
+    fetch: asyncio.Task[OwnPage | None]
+    until: float
+    page: OwnPage | None = None
+
+
+@dataclass
+class OwnPages:
+    """Apps' own pages, by app and URL."""
+
+    of: dict[tuple[AppId, str], Kept] = field(default_factory=dict)
+
+    async def page(self, panel: Panel, app: App, error: HttpError) -> OwnPage | None:
+        """Return an app's own page for an error. It is fetched at most once in KEPT_S seconds, and an older one counts meanwhile."""
+        url = await error_pages.url_of(panel, app, error.page_key)
+        if not url:
+            return None
+        now, key = asyncio.get_running_loop().time(), (app.id, url)
+        kept = self.of.get(key)
+        if kept is None or kept.until < now:
+            fetch = asyncio.create_task(error_pages.fetch(panel, app, error.page_key, url))
+            kept = self.of[key] = Kept(fetch, now + KEPT_S, kept.page if kept else None)
+            self._drop_old(now)
+        await asyncio.wait({kept.fetch}, timeout=0 if kept.page else WAIT_S)
+        if kept.fetch.done() and not kept.fetch.cancelled():
+            kept.page = kept.fetch.result() or kept.page
+        return kept.page
+
+    def _drop_old(self, now: float) -> None:
+        self.of = {key: kept for key, kept in self.of.items() if now - kept.until < FORGOTTEN_S}
+
+
+OWN_PAGES = web.AppKey("own_pages", OwnPages)
 RECENT = web.AppKey("recent_errors", RecentErrors)
 
 
@@ -97,7 +139,21 @@ async def of_app(request: web.Request, app: App, failed: FailedRequest) -> web.R
     recent.lines += 1
     if recent.lines <= MAX_LINES_PER_S:
         await _log(panel, app, error, failed, dynos)
+    if form_of(failed.accept) is Form.HTML and (own := await request.app[OWN_PAGES].page(panel, app, error)):
+        return _of_app(own, error)
     return page(error, failed)
+
+
+def _of_app(own: OwnPage, error: HttpError) -> web.Response:
+    """Return an app's own page as the app would send it: on its own host, so none of the panel's policies apply."""
+    headers = {
+        "Content-Type": f"text/html; charset={own.charset}",
+        "Cache-Control": "no-store",
+        "Retry-After": str(error.retry_after_s),
+    }
+    answer = web.Response(body=own.body, status=503, headers=headers)
+    answer[IS_OWN] = True
+    return answer
 
 
 def page(error: HttpError, failed: FailedRequest) -> web.Response:

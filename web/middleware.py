@@ -41,8 +41,13 @@ log = logging.getLogger(__name__)
 
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """Add the headers that every response has. A page may have a policy of its own. A response that begins is in time."""
+    """Add the headers that every response has. A response that begins is in time.
+
+    A page may have a policy of its own, and an app's own page has none of ours.
+    """
     take_time(request)
+    if http_errors.IS_OWN in response:
+        return
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     response.headers[ID_HEADER] = request.get(REQUEST_ID, "")

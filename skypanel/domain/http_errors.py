@@ -24,6 +24,11 @@ class HttpError:
     text: str
     retry_after_s: int = 5
 
+    @property
+    def page_key(self) -> str:
+        """The config var with the URL of the app's own page for this error (https://devcenter.heroku.com/articles/error-pages)."""
+        return "MAINTENANCE_PAGE_URL" if self.code == "H80" else "ERROR_PAGE_URL"
+
 
 _FAULT = "This app has a problem"
 _LATER = "Please try again in a moment."
@@ -51,6 +56,14 @@ ERRORS: Mapping[str, HttpError] = {
 _NO_ANSWER = frozenset({"H13", "H19", "H21"})
 # Errors after the response began, which a visitor has no page for.
 AFTER_RESPONSE = frozenset({"H15", "H18"})
+
+
+@dataclass(frozen=True)
+class OwnPage:
+    """A page of an app's own for errors, in HTML."""
+
+    body: bytes
+    charset: str
 
 
 class Form(StrEnum):

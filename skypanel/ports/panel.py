@@ -13,6 +13,7 @@ from skypanel.ports.clock import Clock
 from skypanel.ports.crypto import Cipher, ParsePublicKey, Passwords
 from skypanel.ports.database import Connection, Database
 from skypanel.ports.dns import Dns
+from skypanel.ports.error_pages import ErrorPages
 from skypanel.ports.logs import Logs
 from skypanel.ports.mail import Mailer
 from skypanel.ports.nodes import Machines, Swarm
@@ -61,6 +62,7 @@ class Panel:
     load_passkeys: Callable[[], Passkeys]
     load_machines: Callable[[], Machines]
     load_receivers: Callable[[], Receivers]
+    load_error_pages: Callable[[], ErrorPages]
     load_remotes: Callable[[], Remotes]
     load_runtimes: Callable[[], Runtimes]
     load_swarm: Callable[[], Swarm]
@@ -107,6 +109,11 @@ class Panel:
     def machines(self) -> Machines:
         """SSH connections to other machines."""
         return self.load_machines()
+
+    @cached_property
+    def error_pages(self) -> ErrorPages:
+        """What fetches apps' own pages for errors."""
+        return self.load_error_pages()
 
     @cached_property
     def receivers(self) -> Receivers:

@@ -74,13 +74,13 @@ async def test_a_deploy_branch_is_chosen_with_the_other_changes_or_none_of_them(
 
 async def test_the_http_rules_of_an_app_are_changed_one_by_one_and_null_returns_to_the_panels(api, hello):
     follows = {"first_byte_timeout_s": None, "idle_timeout_s": None, "https_redirect": None}
-    in_force = {"first_byte_timeout_in_force_s": 600, "idle_timeout_in_force_s": 600}
+    in_force = {"in_force": {"first_byte_timeout_s": 600, "idle_timeout_s": 600}}
     assert await api.get("/apps/hello/http-rules") == follows | in_force
     for change in ({"first_byte_timeout_s": 30}, {"https_redirect": True}):
         answer = await api.call("PATCH", "/apps/hello/http-rules", change, status=200)
     assert await answer.json() == {
         "first_byte_timeout_s": 30, "idle_timeout_s": None, "https_redirect": True,
-        "first_byte_timeout_in_force_s": 30, "idle_timeout_in_force_s": 600,
+        "in_force": {"first_byte_timeout_s": 30, "idle_timeout_s": 600},
     }  # fmt: skip
     for wrong in ({"idle_timeout_s": 0}, {"idle_timeout_s": 86_401}, {"idle_timeout_s": "55"}, {"https_redirect": "yes"}):
         await api.call("PATCH", "/apps/hello/http-rules", wrong, status=422)

@@ -6,13 +6,14 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import update
 
+from skypanel.domain.http_errors import OwnPage
 from skypanel.domain.manifest import DynoState
 from skypanel.domain.routing import PROXY_TOKEN_HEADER
-from skypanel.flow import maintenance, scale
+from skypanel.flow import config, maintenance, scale
 from skypanel.store import domains, routes
 from skypanel.store.tables.domains import domains as table
 from tests.fixtures.web import TOKEN
-from web.http_errors import RECENT
+from web.http_errors import OWN_PAGES, RECENT
 
 AT = {"Host": "hello.localhost:8080"}
 BROWSER = AT | {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
@@ -153,3 +154,37 @@ async def test_a_verified_domain_has_its_apps_errors(client, stage, app):
     statuses = {host: (await client.get("/", headers={"Host": host})).status for host in ("www.example.com", "a.example.org")}
     assert statuses == {"www.example.com": 503, "a.example.org": 503}
     assert (await client.get("/", headers={"Host": "claimed.example.com"})).status == 404
+
+
+async def test_an_apps_own_pages_are_shown_as_they_are_and_fetched_once(client, stage, app):
+    pages = stage.panel.error_pages
+    urls = {"ERROR_PAGE_URL": "https://pages.example/error", "MAINTENANCE_PAGE_URL": "https://pages.example/maintenance"}
+    await config.change(stage.panel, app, urls, stage.admin)
+    pages.pages = {url: OwnPage(f"<script>{key}</script>é".encode("latin-1"), "iso-8859-1") for key, url in urls.items()}
+    for _ in range(2):
+        response = await tell(client)
+        assert (response.status, response.headers["Retry-After"], response.headers["Cache-Control"]) == (503, "5", "no-store")
+        assert response.headers["Content-Type"] == "text/html; charset=iso-8859-1"
+        assert not {"Set-Cookie", "Content-Security-Policy", "X-Frame-Options"} & response.headers.keys()
+        assert await response.text() == "<script>ERROR_PAGE_URL</script>é"
+    await maintenance.switch(stage.panel, app, stage.admin, on=True)
+    response = await client.get("/", headers=BROWSER)
+    assert (response.status, await response.text()) == (503, "<script>MAINTENANCE_PAGE_URL</script>é")
+    assert pages.fetched == list(urls.values())
+    # Other clients get what they ask for.
+    assert (await client.get("/", headers=AT | {"Accept": "application/json"})).content_type == "application/json"
+    # While a page cannot be fetched again, the last one is shown.
+    pages.pages = {}
+    for kept in client.app[OWN_PAGES].of.values():
+        kept.until = 0
+    for _ in range(2):
+        assert await (await tell(client)).text() == "<script>ERROR_PAGE_URL</script>é"
+
+
+async def test_an_own_page_that_cannot_be_fetched_leaves_the_platforms_and_a_line_in_the_log(client, stage, app):
+    await config.change(stage.panel, app, {"ERROR_PAGE_URL": "https://pages.example/none"}, stage.admin)
+    assert "Error H12" in await (await tell(client)).text()
+    lines = [line async for line in stage.panel.logs.read(app)]
+    assert [line.partition(": ")[2] for line in lines if "ERROR_PAGE_URL" in line] == [
+        "ERROR_PAGE_URL cannot be shown to visitors. There is no page."
+    ]

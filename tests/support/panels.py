@@ -36,6 +36,7 @@ from tests.fakes.certificates import FakeAuthority
 from tests.fakes.clock import FakeClock
 from tests.fakes.crypto import FakeCipher
 from tests.fakes.dns import FakeDns
+from tests.fakes.error_pages import FakeErrorPages
 from tests.fakes.logs import FakeLogs
 from tests.fakes.mail import FakeMailer
 from tests.fakes.nodes import FakeMachines, FakeSwarm
@@ -268,6 +269,7 @@ async def open_stage(database, folder) -> Stage:
     clock, dns, mailer = FakeClock(datetime.now(UTC)), FakeDns(), FakeMailer()
     authority = FakeAuthority(clock)
     receivers = FakeReceivers()
+    error_pages = FakeErrorPages()
     machines, remotes, runtimes, swarm = FakeMachines(), FakeRemotes(folder / "elsewhere"), KeptRuntimes(folder / "runtimes"), FakeSwarm()
     panel = Panel(
         address=ADDRESS,
@@ -295,6 +297,7 @@ async def open_stage(database, folder) -> Stage:
         load_passkeys=WebauthnPasskeys,
         load_machines=lambda: machines,
         load_receivers=lambda: receivers,
+        load_error_pages=lambda: error_pages,
         load_remotes=lambda: remotes,
         load_runtimes=lambda: runtimes,
         load_swarm=lambda: swarm,

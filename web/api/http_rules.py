@@ -9,19 +9,9 @@ from skypanel.domain.http_rules import MAX_TIMEOUT_S, OwnHttpRules
 from skypanel.flow import http_rules
 from web.api.bodies import Body, Maybe
 from web.api.calls import Call, Reply
-from web.api.resources.common import Resource
+from web.api.resources.apps import HttpRules, Timeouts
 
 Timeout = Annotated[int, Meta(ge=1, le=MAX_TIMEOUT_S)]
-
-
-class HttpRules(Resource):
-    """What an app has chosen (null follows the panel's settings), and the timeouts that are in force, in seconds."""
-
-    first_byte_timeout_s: int | None
-    idle_timeout_s: int | None
-    https_redirect: bool | None
-    first_byte_timeout_in_force_s: int
-    idle_timeout_in_force_s: int
 
 
 class HttpRulesChange(Body):
@@ -47,12 +37,5 @@ async def change(call: Call, body: HttpRulesChange) -> Reply:
 
 async def _shown(call: Call, own: OwnHttpRules) -> Reply:
     in_force = await http_rules.in_force(call.panel, own)
-    return Reply(
-        HttpRules(
-            first_byte_timeout_s=own.first_byte_timeout_s,
-            idle_timeout_s=own.idle_timeout_s,
-            https_redirect=own.https_redirect,
-            first_byte_timeout_in_force_s=int(in_force.first_byte_timeout_s),
-            idle_timeout_in_force_s=int(in_force.idle_timeout_s),
-        )
-    )
+    timeouts = Timeouts(first_byte_timeout_s=int(in_force.first_byte_timeout_s), idle_timeout_s=int(in_force.idle_timeout_s))
+    return Reply(HttpRules(own.first_byte_timeout_s, own.idle_timeout_s, own.https_redirect, timeouts))

@@ -26,7 +26,7 @@ from web.api import (
 )
 from web.api.endpoints import ACCEPTED, EVENTS, NONE, TEXT, Endpoint, Gives, OpenEndpoint, made, one, page
 from web.api.resources.accounts import Account, AccountEntry, Admission, Authorization, Key, Session
-from web.api.resources.apps import App, BuildpackInstallation
+from web.api.resources.apps import App, BuildpackInstallation, HttpRules
 from web.api.resources.domains import Domain
 from web.api.resources.dynos import Dyno, Formation, LogSession
 from web.api.resources.people import Collaborator, Member, Permission, Team, Transfer
@@ -110,10 +110,8 @@ _DESCRIBED: tuple[Endpoint | OpenEndpoint, ...] = (
     Endpoint("PATCH", f"{APP}/domains/{{domain}}", _CONFIGURE, domains.change, takes=domains.DomainChange, gives=one(Domain)),
     Endpoint("DELETE", f"{APP}/domains/{{domain}}", _CONFIGURE, domains.remove, gives=one(Domain)),
     Endpoint("POST", f"{APP}/domains/{{domain}}/actions/check", _CONFIGURE, domains.check, gives=one(Domain)),
-    Endpoint("GET", f"{APP}/http-rules", _VIEW, http_rules.show, gives=one(http_rules.HttpRules)),
-    Endpoint(
-        "PATCH", f"{APP}/http-rules", _CONFIGURE, http_rules.change, takes=http_rules.HttpRulesChange, gives=one(http_rules.HttpRules)
-    ),
+    Endpoint("GET", f"{APP}/http-rules", _VIEW, http_rules.show, gives=one(HttpRules)),
+    Endpoint("PATCH", f"{APP}/http-rules", _CONFIGURE, http_rules.change, takes=http_rules.HttpRulesChange, gives=one(HttpRules)),
     Endpoint("GET", f"{APP}/config-vars", _VIEW, config.show, gives=one(config.ConfigVars)),
     Endpoint("PATCH", f"{APP}/config-vars", _CONFIGURE, config.change, takes=config.Changes, gives=one(config.ConfigVars)),
     Endpoint("GET", f"{APP}/formation", _VIEW, formation.index, gives=page(Formation)),

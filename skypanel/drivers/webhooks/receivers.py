@@ -1,13 +1,12 @@
 """The Receivers port: HTTPS by aiohttp. A name is resolved once, and only checked addresses are connected to."""
 
 import asyncio
-import socket
 import ssl
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from aiohttp import ClientError, ClientSession, DummyCookieJar, TCPConnector
-from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.abc import AbstractResolver
 from yarl import URL
 
 from skypanel.domain.errors import Unavailable
@@ -15,6 +14,7 @@ from skypanel.domain.internet import IpAddress, Network
 from skypanel.domain.names import printable
 from skypanel.domain.webhook import Posting
 from skypanel.drivers.dialing import addresses_of
+from skypanel.drivers.resolved import Resolved
 from skypanel.ports.receivers import POST_S
 
 SETTING = "webhook_networks"
@@ -37,7 +37,7 @@ class HttpReceivers:
         host = urlsplit(posting.url).hostname or ""
         try:
             async with asyncio.timeout(POST_S):
-                return await self._post(posting, _Known(await _addresses(posting.url, posting.networks)))
+                return await self._post(posting, Resolved(await _addresses(posting.url, posting.networks)))
         except TimeoutError:
             raise Unavailable(f"{host} did not answer within {POST_S:g} s.") from None
         except (ClientError, OSError, ValueError) as error:
@@ -51,24 +51,6 @@ class HttpReceivers:
             session.post(url, data=posting.body, headers=posting.headers, allow_redirects=False) as answer,
         ):
             return answer.status
-
-
-class _Known(AbstractResolver):
-    """Gives the addresses that were checked, whatever the name means by now."""
-
-    def __init__(self, addresses: Sequence[IpAddress]) -> None:
-        self._addresses = addresses
-
-    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC) -> list[ResolveResult]:  # noqa: ARG002 - aiohttp's signature
-        return [_result(host, port, address) for address in self._addresses]
-
-    async def close(self) -> None:
-        """Hold nothing open."""
-
-
-def _result(host: str, port: int, address: IpAddress) -> ResolveResult:
-    family = socket.AF_INET if address.version == 4 else socket.AF_INET6  # noqa: PLR2004 - 4 is the version of IP
-    return ResolveResult(hostname=host, host=str(address), port=port, family=family, proto=0, flags=socket.AI_NUMERICHOST)
 
 
 async def _addresses(url: str, networks: Sequence[Network]) -> Sequence[IpAddress]:

@@ -53,6 +53,22 @@ class App(Resource, kw_only=True):
     web_url: Url
 
 
+class Timeouts(Resource):
+    """Timeouts of requests, in seconds."""
+
+    first_byte_timeout_s: int
+    idle_timeout_s: int
+
+
+class HttpRules(Resource):
+    """How requests to an app are served: what it has chosen (null follows the panel's settings), and what is in force."""
+
+    first_byte_timeout_s: int | None
+    idle_timeout_s: int | None
+    https_redirect: bool | None
+    in_force: Timeouts
+
+
 class Buildpack(Resource):
     """A buildpack."""
 

@@ -1,0 +1,62 @@
+"""The port ErrorPages: HTTP by aiohttp. A name is resolved once, and only checked addresses are connected to."""
+
+import asyncio
+import ssl
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from aiohttp import ClientError, ClientResponse, ClientSession, DummyCookieJar, TCPConnector
+from yarl import URL
+
+from skypanel.domain.errors import Unavailable
+from skypanel.domain.http_errors import OwnPage
+from skypanel.domain.internet import Network
+from skypanel.domain.names import printable
+from skypanel.drivers.dialing import addresses_of
+from skypanel.drivers.resolved import Resolved
+from skypanel.ports.error_pages import FETCH_S, MAX_BYTES
+
+SETTING = "webhook_networks"
+MAX_REASON = 200
+_PORTS = {"http": 80, "https": 443}
+_HEADERS = {"Accept": "text/html", "Accept-Encoding": "identity", "User-Agent": "SkyPanel"}
+
+
+class HttpErrorPages:
+    """Opens a connection for each page. Certificates of servers are verified."""
+
+    def __init__(self) -> None:
+        self._tls = ssl.create_default_context()
+
+    async def fetch(self, url: str, networks: Sequence[Network]) -> OwnPage:
+        """Return the HTML page at a URL. Raises Denied and Unavailable."""
+        try:
+            async with asyncio.timeout(FETCH_S):
+                return await self._fetch(url, networks)
+        except TimeoutError:
+            raise Unavailable(f"There was no page within {FETCH_S:g} s.") from None
+        except (ClientError, OSError, ValueError) as error:
+            raise Unavailable(f"There is no page: {printable(str(error), MAX_REASON)}") from None
+
+    async def _fetch(self, url: str, networks: Sequence[Network]) -> OwnPage:
+        split = urlsplit(url)
+        if split.scheme not in _PORTS or not split.hostname:
+            raise Unavailable("This is not an http or https URL.")
+        addresses = await addresses_of(split.hostname, split.port or _PORTS[split.scheme], networks, SETTING)
+        connector = TCPConnector(resolver=Resolved(addresses), ssl=self._tls, force_close=True)
+        async with (
+            ClientSession(connector=connector, cookie_jar=DummyCookieJar(), auto_decompress=False) as session,
+            session.get(URL(url), headers=_HEADERS, allow_redirects=False) as answer,
+        ):
+            return await _page(answer)
+
+
+async def _page(answer: ClientResponse) -> OwnPage:
+    if answer.status != 200 or answer.content_type != "text/html":  # noqa: PLR2004 - OK (RFC 9110)
+        raise Unavailable(f"The answer is {answer.status} and {printable(answer.content_type)}, not 200 and text/html.")
+    body = bytearray()
+    async for part in answer.content.iter_any():
+        body += part
+        if len(body) > MAX_BYTES:
+            raise Unavailable(f"The page is larger than {MAX_BYTES // 1000} kB.")
+    return OwnPage(bytes(body), answer.charset or "utf-8")
