@@ -170,11 +170,15 @@ class Certificate:
 
 @dataclass(frozen=True)
 class KeyPair:
-    """A certificate with its chain and its private key, both PEM, as a proxy needs them."""
+    """A certificate with its chain and its private key, both PEM, as a proxy needs them.
+
+    `is_for_browsers` is false if it was issued to try the panel out.
+    """
 
     names: tuple[str, ...]
     chain: str
     key: str = field(repr=False)
+    is_for_browsers: bool = True
 
 
 @dataclass(frozen=True)
@@ -286,6 +290,11 @@ def pause(failures: int, retry_after: timedelta | None = None) -> timedelta:
 def two_thirds(facts: Facts) -> datetime:
     """Return when to renew a certificate whose CA does not say: after two thirds of its life."""
     return facts.not_before + (facts.not_after - facts.not_before) * 2 / 3
+
+
+def renewal(facts: Facts, info: RenewalInfo | None) -> datetime:
+    """Return when to renew a certificate. A CA that always says "now" is heard once a day, so that it is not flooded with orders."""
+    return two_thirds(facts) if info is None else max(info.renew_at, facts.not_before + LONGEST_PAUSE)
 
 
 def covers(names: Sequence[str], name: str) -> bool:

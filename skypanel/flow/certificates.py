@@ -14,6 +14,7 @@ from ipaddress import ip_address
 from skypanel.domain.audit import AuditAction
 from skypanel.domain.certificate import (
     DIRECTORIES,
+    LETS_ENCRYPT_STAGING,
     MAX_PROBLEM,
     ORDER_LIFE,
     POLL_PAUSE,
@@ -33,6 +34,7 @@ from skypanel.domain.certificate import (
     covers,
     has_public_names,
     pause,
+    renewal,
     state_of,
     two_thirds,
 )
@@ -58,7 +60,6 @@ LEASE_S = lease.LEASE_S
 LOOKUP_S = 6.0
 
 log = logging.getLogger(__name__)
-
 
 # An order that goes on at once, or how long it has to wait; None if it is done.
 Then = Order | timedelta | None
@@ -114,8 +115,8 @@ class Served:
 
     @property
     def names(self) -> frozenset[str]:
-        """The names of all certificates."""
-        return frozenset(name for pair in self.pairs.values() for name in pair.names)
+        """The names that have a certificate which browsers trust."""
+        return frozenset(name for pair in self.pairs.values() if pair.is_for_browsers for name in pair.names)
 
 
 async def refresh(panel: Panel, served: Served) -> None:
@@ -124,7 +125,8 @@ async def refresh(panel: Panel, served: Served) -> None:
         new, valid = await certificates.valid(conn, panel.clock.now(), served.versions)
         served.proving = await acme_orders.proving(conn)
     for each in new:
-        served.pairs[each.id] = KeyPair(each.names, each.chain, panel.cipher.decrypt(each.secret))
+        is_for_browsers = each.directory != LETS_ENCRYPT_STAGING
+        served.pairs[each.id] = KeyPair(each.names, each.chain, panel.cipher.decrypt(each.secret), is_for_browsers)
         served.versions[each.id] = each.updated_at
     for gone in served.versions.keys() - valid:
         del served.pairs[gone], served.versions[gone]
@@ -342,7 +344,7 @@ async def _check_renewal(panel: Panel, authority: Authority, certificate: Certif
         log.warning("%s", error)
         renew_at, check_at = certificate.renew_at or two_thirds(certificate.facts), now + (error.retry_after or RENEWAL_CHECK)
     else:
-        renew_at = info.renew_at if info else two_thirds(certificate.facts)
+        renew_at = renewal(certificate.facts, info)
         check_at = now + (info.check_after if info else RENEWAL_CHECK)
     async with panel.transaction() as conn:
         await certificates.set_renewal(conn, certificate, renew_at, check_at)

@@ -23,6 +23,7 @@ class Sealed:
 
     id: CertificateId
     names: tuple[str, ...]
+    directory: str | None
     updated_at: datetime
     chain: str
     secret: bytes = field(repr=False)
@@ -66,9 +67,9 @@ async def valid(conn: Connection, now: datetime, known: Mapping[CertificateId, d
     is_valid = certificates.c.not_after > now
     ids = await conn.all(select(certificates.c.id, certificates.c.updated_at).where(is_valid))
     new = [row.id for row in ids if known.get(row.id) != row.updated_at]
-    columns = (certificates.c.id, certificates.c.names, certificates.c.updated_at, certificates.c.chain, certificates.c.secret)
-    rows = await conn.all(select(*columns).where(among(certificates.c.id, new))) if new else []
-    return [Sealed(row.id, tuple(row.names), row.updated_at, row.chain, bytes(row.secret)) for row in rows], {row.id for row in ids}
+    rows = await conn.all(select(certificates).where(among(certificates.c.id, new))) if new else []
+    sealed = [Sealed(row.id, tuple(row.names), row.directory, row.updated_at, row.chain, bytes(row.secret)) for row in rows]
+    return sealed, {row.id for row in ids}
 
 
 async def forget_expired(conn: Connection, before: datetime) -> None:

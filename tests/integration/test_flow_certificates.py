@@ -272,6 +272,10 @@ async def test_another_ca_issues_all_certificates_again(panel, stage, hello):
     await work(panel)
     assert (await chain(panel)).facts.serial != before.facts.serial
     assert len(await rows(panel, "SELECT * FROM paas_certificates")) == 1
+    served = certificates.Served()
+    await certificates.refresh(panel, served)
+    # Browsers trust none of staging, so nobody is redirected to it.
+    assert ([pair.names for pair in served.pairs.values()], served.names) == ([(NAME,)], set())
     await work(panel)
     assert panel.authority.asked.count("order") == 2
 
@@ -309,14 +313,22 @@ async def test_the_ca_says_when_to_renew(panel, hello):
     await work(panel)
     before = await chain(panel)
     assert before.renew_at == at
-    panel.authority.info = RenewalInfo(at - timedelta(days=2), timedelta(hours=1))
+    panel.authority.info = RenewalInfo(at - timedelta(days=1), timedelta(hours=1))
     panel.clock.advance(HOUR)
     await work(panel)
-    assert (await chain(panel)).renew_at == at - timedelta(days=2)
+    assert (await chain(panel)).renew_at == at - timedelta(days=1)
     panel.authority.fails["renewal_info"] = AuthorityError("down", retry_after=timedelta(minutes=5))
-    panel.clock.advance(DAY)
+    panel.clock.advance(2 * DAY)
     await work(panel)
     assert (await chain(panel)).facts.serial != before.facts.serial
+
+
+async def test_a_ca_that_wants_a_renewal_at_once_gets_one_a_day(panel, hello):
+    panel.authority.info = RenewalInfo(panel.clock.now() - timedelta(days=1), timedelta(minutes=1))
+    for _ in range(6):
+        await work(panel)
+        panel.clock.advance(12 * HOUR)
+    assert panel.authority.asked.count("order") == 3
 
 
 async def test_a_renewal_that_fails_leaves_the_certificate_and_is_shown_in_time(panel, hello):
