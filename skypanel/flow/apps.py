@@ -143,7 +143,7 @@ class AppList:
     states: Collection[AppState]
 
 
-async def listing_of(panel: Panel, account: Account, wanted: AppFilter, *, offset: int, limit: int) -> AppList:
+async def search(panel: Panel, account: Account, wanted: AppFilter, *, offset: int, limit: int) -> AppList:
     """Return the wanted apps of the account, without the first `offset`, at most `limit`."""
     dynos = await _dynos(panel)
     async with panel.autocommit() as conn:

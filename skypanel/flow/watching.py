@@ -46,8 +46,8 @@ class Snapshot:
     def fingerprint(self, view: View) -> str:
         """Return a short text that differs whenever what a page shows differs."""
         found: Mapping[Any, str] = self.lists if view.is_list else self.apps
-        keys = sorted(map(str, (*view.organization_ids, *view.app_ids)))
-        text = "\n".join(f"{key} {found.get(UUID(key), '')}" for key in keys)
+        keys = sorted((*view.organization_ids, *view.app_ids), key=str)
+        text = "\n".join(f"{key} {found.get(key, '')}" for key in keys)
         return hashlib.sha256(text.encode()).hexdigest()[:DIGITS]
 
 
@@ -92,23 +92,17 @@ async def fingerprint(panel: Panel, view: View, dynos: Sequence[Dyno]) -> str:
 
 
 async def _snapshot(panel: Panel, views: Collection[View], states: frozenset[tuple[AppId, str]]) -> Snapshot:
-    app_ids = frozenset().union(*(view.app_ids for view in views if not view.is_list))
+    shown = frozenset().union(*(view.app_ids for view in views if not view.is_list))
     lists = [view for view in views if view.is_list]
-    texts: dict[AppId, str] = {}
+    owners = frozenset().union(*(view.organization_ids for view in lists))
+    shared = frozenset().union(*(view.app_ids for view in lists))
+    dynos: dict[AppId, str] = {}
     for app_id, state in sorted(states):
-        texts[app_id] = f"{texts.get(app_id, '')} {state}"
+        dynos[app_id] = f"{dynos.get(app_id, '')} {state}"
     async with panel.autocommit() as conn:
-        return Snapshot(
-            await fingerprints.of_apps(conn, app_ids, {app_id: texts[app_id] for app_id in app_ids & texts.keys()}) if app_ids else {},
-            await fingerprints.of_lists(
-                conn,
-                frozenset().union(*(view.organization_ids for view in lists)),
-                frozenset().union(*(view.app_ids for view in lists)),
-                texts,
-            )
-            if lists
-            else {},
-        )
+        of_apps = await fingerprints.of_apps(conn, shown, {app_id: dynos[app_id] for app_id in shown & dynos.keys()}) if shown else {}
+        of_lists = await fingerprints.of_lists(conn, owners, shared, dynos) if lists else {}
+    return Snapshot(of_apps, of_lists)
 
 
 def _states(dynos: Sequence[Dyno]) -> frozenset[tuple[AppId, str]]:

@@ -46,7 +46,7 @@ async def index(request: web.Request) -> web.Response:
     """Show one page of the account's apps: those that need somebody first, unless another order is chosen."""
     panel, visitor, query = request.app[PANEL], await session.visitor(request), _query(request)
     seen = await watching.now(panel, await watching.list_of(panel, visitor.account))
-    found = await apps.listing_of(panel, visitor.account, query, offset=(query.page - 1) * APPS, limit=APPS)
+    found = await apps.search(panel, visitor.account, query, offset=(query.page - 1) * APPS, limit=APPS)
     return page_for(
         request,
         visitor,
