@@ -48,7 +48,7 @@ async def test_each_record_is_shown_as_it_is_now(admin, stage, app):
     stage.panel.dns.put(NAME, "A", "198.51.100.7")
     assert (await send(admin, do="check", name=NAME)).status == 303
     page = await admin.page(PAGE)
-    assert f"There is no TXT record at {domain.challenge} yet." in page
+    assert f"There is no TXT record at {domain.challenge} yet. {NAME} leads to 198.51.100.7, which is not this panel." in page
     for word in ("missing", "different", "pending"):
         assert f'<span class="state {word}">{word}</span>' in page
     assert "It leads to 198.51.100.7" in page
