@@ -25,7 +25,7 @@ from threading import Thread
 from tests.support.stack_images import CACHE
 
 # Increment this when the contents change.
-EDITION = 1
+EDITION = 2
 RELEASE = "20260101"
 NODE = "18.20.8"
 MACHINE = platform.machine()
@@ -143,10 +143,11 @@ def _pythons() -> dict[str, Path]:
 
 def _pack_python(prefix: Path, minor: str, archive: Path) -> None:
     name = f"python{minor}"
-    with tarfile.open(archive, "w:gz", compresslevel=1) as target:
+    with tempfile.TemporaryDirectory() as copies, tarfile.open(archive, "w:gz", compresslevel=1) as target:
         for path in (prefix / "lib" / name, *(prefix / "lib").glob(f"libpython{minor}.so*"), prefix / "include" / name):
             if path.exists():
-                target.add(path, f"python/{path.relative_to(prefix)}", filter=_kept)
+                own = path.relative_to(prefix)
+                target.add(_stripped(path, Path(copies, own)), f"python/{own}", filter=_kept)
         # so that it finds its library after it is moved
         body = (prefix / "bin" / name).read_bytes()
         home = os.fsencode(f"{prefix}/lib\0")
@@ -155,6 +156,19 @@ def _pack_python(prefix: Path, minor: str, archive: Path) -> None:
             entry = tarfile.TarInfo(f"python/bin/{link}")
             entry.type, entry.linkname = tarfile.SYMTYPE, name
             target.addfile(entry)
+
+
+def _stripped(path: Path, copy: Path) -> Path:
+    """Return a copy without debugging symbols, which are three quarters of a pyenv's Python: each build would pack them."""
+    copy.parent.mkdir(exist_ok=True)
+    if path.is_dir():
+        shutil.copytree(path, copy, symlinks=True, ignore=shutil.ignore_patterns("site-packages", "test"))
+    else:
+        shutil.copy2(path, copy, follow_symlinks=False)
+    libraries = [found for found in (copy, *copy.rglob("*")) if ".so" in found.name and found.is_file() and not found.is_symlink()]
+    if libraries and (strip := shutil.which("strip")):
+        subprocess.run([strip, "--strip-unneeded", *libraries], check=True)
+    return copy
 
 
 def _make_nodes(folder: Path) -> None:
