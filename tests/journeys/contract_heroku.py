@@ -10,6 +10,7 @@ import subprocess
 
 import pytest
 
+from tests.journeys.curl import Curl
 from tests.journeys.harness import Answer, wait_for
 
 # A busy machine takes its time to start containers.
@@ -22,15 +23,25 @@ def dynos(heroku):
     return json.loads(heroku.run("ps", "--json", "-a", "hello").stdout)
 
 
-def are_up(heroku, *names, instead_of=()):
-    """Whether these dynos are up, and no others run, nor any of those that they are there `instead_of`."""
-    found = dynos(heroku)
-    is_new = {each["updated_at"] for each in found}.isdisjoint(each["updated_at"] for each in instead_of)
-    return is_new and sorted(each["name"] for each in found) == list(names) and {each["state"] for each in found} == {"up"}
+def wait_for_dynos(heroku, what, are_there):
+    """Wait until the CLI lists the dynos that `are_there`. It takes a second of a processor, so the API is asked until it is worth it."""
+    curl = Curl(heroku.panel)
+    wait_for(what, lambda: are_there(curl(f"{curl.base}/apps/hello/dynos")), WITHIN_S)
+    wait_for(f"{what} in the CLI", lambda: are_there(dynos(heroku)), WITHIN_S)
 
 
-def no_one_offs(heroku):
-    return not any(each["type"] == "run" for each in dynos(heroku))
+def are_up(*names, instead_of=()):
+    """Say of dynos whether these are up, and no others run, nor any of those that they are there `instead_of`."""
+
+    def all_are_up(found):
+        is_new = {each["updated_at"] for each in found}.isdisjoint(each["updated_at"] for each in instead_of)
+        return is_new and sorted(each["name"] for each in found) == list(names) and {each["state"] for each in found} == {"up"}
+
+    return all_are_up
+
+
+def no_one_offs(found):
+    return not any(each["type"] == "run" for each in found)
 
 
 class HerokuContract:
@@ -46,19 +57,20 @@ class HerokuContract:
 
     @pytest.mark.req("R15.2")
     def test_process_types_are_scaled_all_or_none(self, heroku, hello):
-        wait_for("a dyno", lambda: "web.1: up" in heroku("ps", "-a", "hello"), WITHIN_S)
+        wait_for_dynos(heroku, "a dyno", are_up("web.1"))
+        assert "web.1: up" in heroku("ps", "-a", "hello")
         assert "web at 2:Standard, worker at 1:Standard" in heroku("ps:scale", "web=2", "worker=1", "-a", "hello")
-        wait_for("three dynos", lambda: are_up(heroku, "web.1", "web.2", "worker.1"), WITHIN_S)
+        wait_for_dynos(heroku, "three dynos", are_up("web.1", "web.2", "worker.1"))
         assert "over the Standard plan's" in heroku("ps:scale", "web=1", "worker=99", "-a", "hello", check=False)
         assert "web=2:Standard worker=1:Standard" in heroku("ps:scale", "-a", "hello")
         assert "web at 1:Standard, worker at 0:Standard" in heroku("ps:scale", "web-1", "worker=0", "-a", "hello")
-        wait_for("one dyno", lambda: are_up(heroku, "web.1"), WITHIN_S)
+        wait_for_dynos(heroku, "one dyno", are_up("web.1"))
 
     def test_dynos_are_restarted_and_stopped(self, heroku, front, hello):
         for command in (["ps:restart"], ["ps:restart", "--dyno-name", "web.1"], ["ps:stop", "--process-type", "web"]):
             before = dynos(heroku)
             heroku(*command, "-a", "hello")
-            wait_for("another dyno", lambda before=before: are_up(heroku, "web.1", instead_of=before), WITHIN_S)
+            wait_for_dynos(heroku, "another dyno", are_up("web.1", instead_of=before))
         assert "no dyno" in heroku("ps:restart", "--dyno-name", "web.9", "-a", "hello", check=False)
         wait_for("the page", lambda: front.answers("hello"), WITHIN_S)
 
@@ -70,7 +82,7 @@ class HerokuContract:
         wait_for("the app without it", lambda: front.get("hello", "/env?key=GREETING").status == 404, WITHIN_S)
 
     def test_visitors_are_told_of_maintenance_and_dynos_run_on(self, heroku, front, hello):
-        wait_for("the last release alone", lambda: are_up(heroku, "web.1"), WITHIN_S)
+        wait_for_dynos(heroku, "the last release alone", are_up("web.1"))
         before = dynos(heroku)
         heroku("maintenance:on", "-a", "hello")
         answer = front.get("hello")
@@ -118,19 +130,19 @@ class HerokuContract:
             run.press("\x03")
             run.says("caught 42")
             run.process.wait(30)
-        wait_for("the end of it", lambda: no_one_offs(heroku))
+        wait_for_dynos(heroku, "the end of it", no_one_offs)
 
     def test_who_interrupts_the_cli_leaves_no_dyno(self, heroku, hello):
         with heroku.started("run", "-a", "hello", "--", "echo ready $((40 + 2)); sleep 1000") as run:
             run.says("ready 42")
             run.process.send_signal(signal.SIGINT)
             run.process.wait(30)
-        wait_for("the end of it", lambda: no_one_offs(heroku))
+        wait_for_dynos(heroku, "the end of it", no_one_offs)
 
     def test_a_command_is_run_detached_and_stopped(self, heroku, hello):
         name = re.search(r"run\.[0-9]+", heroku("run:detached", "-a", "hello", "--", "echo out of it; sleep 1000"))[0]
         wait_for("its output", lambda: "out of it" in heroku("logs", "--dyno-name", name, "-a", "hello"))
         assert re.search(rf"{re.escape(name)} .*: echo out of it; sleep 1000", heroku("ps", "-a", "hello"))
         heroku("ps:stop", "--dyno-name", name, "-a", "hello")
-        wait_for("its end", lambda: no_one_offs(heroku))
+        wait_for_dynos(heroku, "its end", no_one_offs)
         assert "no dyno" in heroku("ps:stop", "--dyno-name", name, "-a", "hello", check=False)

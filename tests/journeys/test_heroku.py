@@ -8,9 +8,9 @@ from contextlib import closing
 import pytest
 
 from tests.fixtures.name_server import name_server
-from tests.journeys.contract_heroku import HerokuContract, are_up, dynos
+from tests.journeys.contract_heroku import HerokuContract, are_up, dynos, wait_for_dynos
 from tests.journeys.curl import Curl
-from tests.journeys.harness import new_panel, wait_for
+from tests.journeys.harness import new_panel
 from tests.journeys.heroku_cli import Heroku, RunningCommand, hello, heroku, program, unbroken
 
 __all__ = ["hello", "heroku", "program"]
@@ -85,7 +85,7 @@ def test_config_vars_are_write_only(heroku, front, hello):
 def test_a_process_type_is_restarted(heroku, hello):
     before = dynos(heroku)
     heroku("ps:restart", "--process-type", "web", "-a", "hello")
-    wait_for("another dyno", lambda: are_up(heroku, "web.1", instead_of=before))
+    wait_for_dynos(heroku, "another dyno", are_up("web.1", instead_of=before))
 
 
 def test_the_size_of_dynos_is_the_plans(heroku, hello):
