@@ -13,6 +13,7 @@ import sys
 import tempfile
 import termios
 import threading
+from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,6 +25,8 @@ from tests.journeys.harness import PanelUnderTest, Repository, wait_for
 LOCKED = Path(__file__).parent / "heroku"
 NEWEST = "11.10"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", "/var/tmp")) / "skypanel-tests"
+# What the CLI takes from it.
+SENTRY = ("captureException", "flush", "getClient", "init")
 INSTALL_TIMEOUT_S = 900
 TIMEOUT_S = 120
 
@@ -31,16 +34,44 @@ TIMEOUT_S = 120
 def installed(version: str = NEWEST) -> Path:
     """Return the program of a version of the CLI; what its lock file says is installed once for all tests of a machine."""
     lock = (LOCKED / version / "package-lock.json").read_bytes()
-    folder = CACHE / f"heroku-{hashlib.sha256(lock).hexdigest()[:12]}"
+
+    def install(folder: Path) -> None:
+        shutil.copytree(LOCKED / version, folder)
+        (folder / "package-lock.json").write_text(_addressed(lock))
+        options = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+        subprocess.run(["npm", "ci", *options], cwd=folder, check=True, timeout=INSTALL_TIMEOUT_S)
+
+    return _made_once(f"heroku-{hashlib.sha256(lock).hexdigest()[:12]}", install)
+
+
+def without_sentry(program: Path) -> Path:
+    """Return the newest CLI without the library of Sentry. It is for telemetry, which is off; to load it takes two thirds of a command.
+
+    All of the CLI itself is there, as links.
+    """
+    whole = next(parent for parent in program.parents if parent.parent == CACHE)
+
+    def link(folder: Path) -> None:
+        shutil.copytree(whole, folder, symlinks=True, copy_function=os.link, ignore=shutil.ignore_patterns("complete"))
+        library = folder / "node_modules" / "@sentry" / "node"
+        shutil.rmtree(library)
+        library.mkdir()
+        (library / "package.json").write_text(json.dumps({"name": "@sentry/node", "type": "module", "exports": "./index.js"}))
+        (library / "index.js").write_text("".join(f"export function {name}() {{}}\n" for name in SENTRY))
+
+    digest = hashlib.sha256("".join(SENTRY).encode()).hexdigest()[:12]
+    return _made_once(f"{whole.name}-{digest}", link)
+
+
+def _made_once(name: str, make: Callable[[Path], None]) -> Path:
+    """Return the program in a folder of this machine's cache, which `make` fills if it is not complete."""
+    folder = CACHE / name
     CACHE.mkdir(parents=True, exist_ok=True)
     with folder.with_suffix(".lock").open("w") as taking_turns:
         fcntl.flock(taking_turns, fcntl.LOCK_EX)
         if not (folder / "complete").exists():
             shutil.rmtree(folder, ignore_errors=True)
-            shutil.copytree(LOCKED / version, folder)
-            (folder / "package-lock.json").write_text(_addressed(lock))
-            options = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-            subprocess.run(["npm", "ci", *options], cwd=folder, check=True, timeout=INSTALL_TIMEOUT_S)
+            make(folder)
             (folder / "complete").touch()
     return (folder / "node_modules" / ".bin" / "heroku").resolve(strict=True)
 
@@ -196,8 +227,8 @@ class RunningCommand:
 
 @pytest.fixture(scope="session")
 def program() -> Path:
-    """Where the CLI is."""
-    return installed()
+    """Where the CLI is. Tests of the relay run the whole one."""
+    return without_sentry(installed())
 
 
 @pytest.fixture
