@@ -55,7 +55,6 @@ ROWS = (
     ("integration/test_buildpacks_nodejs.py",),
     ("integration/test_up.py",),
     ("integration/test_compile.py",),
-    ("integration/test_web_hostile.py",),
     ("integration/test_workers_elsewhere.py",),
     ("journeys/test_storage.py",),
     ("journeys/test_heroku_relay.py",),
