@@ -83,7 +83,7 @@ class Webhook:
     @property
     def host(self) -> str:
         """The host of its URL, for places where a path with a secret must not show."""
-        return urlsplit(self.url).hostname or ""
+        return host_of(self.url)
 
 
 @dataclass(frozen=True)
@@ -119,6 +119,11 @@ class Delivery:
     next_attempt_at: datetime | None
     created_at: datetime
 
+    @property
+    def host(self) -> str:
+        """The host of the webhook's URL."""
+        return host_of(self.url)
+
 
 @dataclass(frozen=True)
 class Posting:
@@ -128,6 +133,11 @@ class Posting:
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
     networks: tuple[Network, ...] = ()
+
+
+def host_of(url: str) -> str:
+    """Return the host of a URL."""
+    return urlsplit(url).hostname or ""
 
 
 def check_url(url: str) -> str:
