@@ -21,7 +21,7 @@ async def together(*work: Awaitable[Any]) -> tuple[Any, ...]:
 
     The first error cancels the others. It is raised once they have ended, as itself and not in a group; a cancellation comes before it.
     """
-    cancellations = _cancellations()
+    before = cancellations()
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(_result(each)) for each in work]
@@ -30,7 +30,7 @@ async def together(*work: Awaitable[Any]) -> tuple[Any, ...]:
                 await asyncio.wait(tasks)
     except BaseExceptionGroup as errors:
         # A task group drops its own cancellation if one of its tasks fails.
-        if _cancellations() > cancellations:
+        if cancellations() > before:
             raise asyncio.CancelledError from errors
         raise errors.exceptions[0] from errors.exceptions[0].__cause__
     return tuple(task.result() for task in tasks)
@@ -49,7 +49,8 @@ async def cancel(tasks: Collection[asyncio.Task[Any]], again_s: float = 0.5) -> 
         _, pending = await asyncio.wait(pending, timeout=again_s)
 
 
-def _cancellations() -> int:
+def cancellations() -> int:
+    """Return how many cancellations of the current task are pending."""
     task = asyncio.current_task()
     return task.cancelling() if task else 0
 

@@ -15,6 +15,7 @@ from skypanel.domain.errors import Conflict, Invalid, Unavailable
 from skypanel.retry import Backoff
 from skypanel.store import compiled
 from skypanel.store.rows import Row
+from skypanel.tasks import cancellations
 
 RESTART_PATIENCE_S = 20.0
 RESTART = Backoff(first_s=0.1, longest_s=0.4)
@@ -179,10 +180,10 @@ class Postgres:
             session.connection.close()
 
     async def _connected(self) -> _Session:
-        cancellations = _cancellations()
+        before = cancellations()
         connection = await aiopg.connect(self._dsn, timeout=STATEMENT_TIMEOUT_S, enable_hstore=False)
         try:
-            _check_cancelled(cancellations)
+            _check_cancelled(before)
             return _Session(connection, await connection.cursor())
         except BaseException:
             connection.close()
@@ -221,18 +222,18 @@ def _watched(dsn: str) -> str:
 
 
 async def _run(cursor: aiopg.Cursor, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
-    cancellations = _cancellations()
+    before = cancellations()
     try:
         await cursor.execute(sql, parameters)
     except ValueError as error:
         # psycopg2 rejects NUL and lone surrogates before it sends anything.
         raise Invalid("A text holds a character that cannot be stored.") from error
     except asyncio.CancelledError as error:
-        if _cancellations() > cancellations:
+        if cancellations() > before:
             raise
         # aiopg reports a statement that the server cancelled as if this task had been cancelled.
         raise Unavailable("The database stopped a statement.", "Try again.") from error
-    _check_cancelled(cancellations)
+    _check_cancelled(before)
 
 
 def _check_cancelled(before: int) -> None:
@@ -240,13 +241,8 @@ def _check_cancelled(before: int) -> None:
 
     Python 3.12 fixed this (https://github.com/python/cpython/issues/86296).
     """
-    if _cancellations() > before:
+    if cancellations() > before:
         raise asyncio.CancelledError
-
-
-def _cancellations() -> int:
-    task = asyncio.current_task()
-    return task.cancelling() if task else 0
 
 
 def _now() -> float:
