@@ -33,6 +33,7 @@ FILLED = {
     "{content:": "a" * 16,
     "{name:": "style.css",
     "{digest:": "a" * 64,
+    "{token:": "a" * 43,
 }
 
 
