@@ -53,7 +53,7 @@ def test_an_administrator_suspends_and_resumes_all_apps(acme, page):
     page.get_by_role("button", name="Suspend its apps").click()
     page.get_by_role("dialog").get_by_role("button", name="Suspend its apps").click()
     expect(page.get_by_role("alert")).to_contain_text("An administrator suspended it")
-    wait_for("the page of an app that is stopped", lambda: "suspended its organization" in acme.get("rocket").body)
+    wait_for("the page of an app that is stopped", lambda: "This app is not running" in acme.get("rocket").body)
     assert "suspended by an administrator" in acme.cli("apps").stdout
     assert "Stopped: an administrator suspended Acme." in acme.cli("logs", "rocket").stdout
     refused = acme.cli("scale", "rocket", "web=2", check=False)
