@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 from skypanel.domain.account import Account
 from skypanel.domain.ids import AppId, OrganizationId
@@ -41,7 +40,7 @@ class Snapshot:
     """Fingerprints of what some pages show, at one moment."""
 
     apps: Mapping[AppId, str]
-    lists: Mapping[UUID, str]
+    lists: Mapping[OrganizationId | AppId, str]
 
     def fingerprint(self, view: View) -> str:
         """Return a short text that differs whenever what a page shows differs."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, Text, Uuid, cast, column, func, literal, select, union_all
 from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
@@ -65,7 +64,7 @@ async def of_apps(conn: Connection, app_ids: Collection[AppId], dynos: Dynos) ->
 
 async def of_lists(
     conn: Connection, organization_ids: Collection[OrganizationId], app_ids: Collection[AppId], dynos: Dynos
-) -> dict[UUID, str]:
+) -> dict[OrganizationId | AppId, str]:
     """Return a fingerprint for the apps of each of these organizations that has any, and for each of these apps, by id.
 
     It changes with what a list shows of them, and when one is created or destroyed.
