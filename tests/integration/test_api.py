@@ -371,9 +371,9 @@ async def test_what_nobody_expected_is_logged_with_its_trace_and_the_answers_id(
     assert response.headers["Request-Id"] in (await response.json())["message"]
 
 
-async def test_browsers_get_a_page_as_before(api):
+async def test_browsers_are_led_to_the_dashboard(api):
     response = await api.call("GET", "/", Accept="text/html")
-    assert "There is no app here." in await response.text()
+    assert (response.status, response.headers["Location"]) == (302, api.stage.panel.address.dashboard_url())
 
 
 async def test_an_app_is_renamed_kept_from_visitors_and_stays_on_its_stack(api, hello, stage):

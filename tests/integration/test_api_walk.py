@@ -15,7 +15,7 @@ from sqlalchemy import func, select, update
 
 from skypanel.domain.access import SCOPES, Role
 from skypanel.domain.account import PublicKey
-from skypanel.flow import accounts, apps, domains, organizations, passwords, transfer, upload
+from skypanel.flow import accounts, apps, domains, organizations, passwords, scale, transfer, upload, webhooks
 from skypanel.flow.digest import digest
 from skypanel.store import builds, keys, releases
 from skypanel.store import organizations as organizations_store
@@ -143,7 +143,7 @@ async def test_a_good_body_with_one_thing_spoilt_is_refused(api, good, stage, ro
         assert response.status == 422, why
         await refused(response)
     assert await rows(stage) == before
-    is_missing = any(name in route for name in ("{transfer}", "{feature}", "{domain}"))
+    is_missing = any(name in route for name in ("{transfer}", "{feature}", "{domain}", "{webhook}"))
     response = await api.call(endpoint.method, path, good[route])
     assert response.status in ({404} if is_missing else {200, 201}), await response.text()
 
@@ -181,6 +181,10 @@ async def two(api, hello, stage):
     await accounts.add_key(panel, other, PublicKey("ssh-ed25519 AAAA", "SHA256:another", "laptop"), by=other)
     domain = await domains.add(panel, hello, "www.example.com", other)
     offered = await transfer.offer(panel, hello, third, other)
+    hook = {"url": "https://example.com/hooks", "include": ["api:formation"], "level": "notify"}
+    webhook, _ = await webhooks.add(panel, hello, other, hook)
+    await scale.scale(panel, hello, {"web": 2}, other)
+    [delivery] = await webhooks.deliveries(panel, hello, 1)
     async with panel.transaction() as conn:
         (main, *_) = await organizations_store.of(conn, other.id)
         (key,) = await keys.of(conn, other.id)
@@ -204,6 +208,10 @@ async def two(api, hello, stage):
             "{build}": [str(build.id)],
             "{dyno}": [dyno["id"]],
             "{domain}": [domain.name, str(domain.id)],
+            "{webhook}": [str(webhook.id)],
+            "{delivery}": [str(delivery.id)],
+            "{event}": [str(delivery.event_id)],
+            "{plan}": ["Hobby"],
             "{type}": [each["id"] for each in formations],
             "{member}": [str(third.id), third.email],
             "{collaborator}": [str(third.id), third.email, *(each["id"] for each in people)],
@@ -226,8 +234,8 @@ async def test_an_id_of_anothers_is_answered_as_one_of_nothing(two, stage, name)
             path = path.replace(own, value)
         answers = set()
         for each in (*two.foreign[name], NOBODY, "SHA256:nothing" if name == "{key}" else str(uuid4())):
-            # Who runs no panel does not even learn who there is.
-            status = 403 if name == "{account}" else 404
+            # Who runs no panel does not even learn who or what there is.
+            status = 403 if name in {"{account}", "{plan}"} else 404
             response = await two.client.call(endpoint.method, filled(path).replace("ID", each), BODY.get(route), status=status)
             answers.add((await response.text()).replace(each, "ID"))
         assert len(answers) == 1, (route, answers)

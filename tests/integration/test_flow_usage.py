@@ -56,9 +56,9 @@ async def test_days_add_up_to_what_apps_used_before_and_after_settling(stage, ma
 
 
 async def test_settled_usage_of_days_is_that_of_their_hours_and_an_app_has_its_last_name(stage, main, first):
-    for name in ("before", "hello"):
+    renamed = first + 30 * HOUR
+    for name, until in (("before", renamed), ("hello", first + 50 * HOUR)):
         async with stage.panel.transaction() as conn:
-            until = hour_of(await stored.now(conn)) - (20 if name == "before" else 0) * HOUR
             used = [HourlyUsage(AppId(UUID(int=1)), name, first + number * HOUR, Decimal(number), PRICE) for number in range(50)]
             settled = (await stored.settled(conn, main.id, first, first)).until
             await stored.settle(conn, main.id, until, [hour for hour in used if settled <= hour.hour < until])
@@ -67,7 +67,7 @@ async def test_settled_usage_of_days_is_that_of_their_hours_and_an_app_has_its_l
         for begin, end in ((midnight, midnight + 4 * DAY), (midnight + DAY, midnight + 2 * DAY)):
             found = await stored.settled(conn, main.id, begin, end)
             hours = [hour for hour in used if begin <= hour.hour < end]
-            assert found.apps == [AppUsage(used[0].app_id, "hello" if end > until - DAY else "before", sum_of(hours), PRICE * len(hours))]
+            assert found.apps == [AppUsage(used[0].app_id, "hello" if end > renamed else "before", sum_of(hours), PRICE * len(hours))]
             assert sum(day.dyno_seconds for day in found.days) == sum_of(hours)
             assert {day.day for day in found.days} == {hour.hour.date() for hour in hours}
             assert found.until == until
