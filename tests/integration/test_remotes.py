@@ -15,7 +15,7 @@ import pytest
 from skypanel.domain.errors import Conflict, Denied, Invalid, NotFound, Unavailable
 from skypanel.domain.push import check_tree
 from skypanel.domain.remote import RemoteAccess, parse_url
-from skypanel.drivers.git.remote import dialing
+from skypanel.drivers import dialing
 from skypanel.drivers.git.remote.remotes import GitRemotes
 from skypanel.drivers.git.repositories import DulwichRepositories
 from tests.contracts.remotes import RemotesContract
