@@ -1,12 +1,12 @@
 """Routes a request to its endpoint, and turns the answer into a response."""
 
 import hashlib
-import zlib
 from collections.abc import Mapping, Sequence
 from urllib.parse import unquote
 
 import msgspec
 from aiohttp import web
+from isal import isal_zlib
 
 from skypanel.domain.errors import Invalid, NotFound
 from web.api import auth, bodies, ranges
@@ -18,9 +18,9 @@ from web.keys import PANEL, host
 
 MAX_PARAM = 512
 COMPRESSED_FROM = 512
-# The fastest level: JSON repeats itself, so higher levels gain little.
+# JSON repeats itself, so higher levels gain little. ISA-L takes a fifth of the time that zlib takes at this level.
 COMPRESSION = 1
-_GZIP = 16 + zlib.MAX_WBITS
+_GZIP = 16 + isal_zlib.MAX_WBITS
 PARTIAL, NOT_MODIFIED = 206, 304
 WARNING = "Warning-Message"
 
@@ -107,5 +107,5 @@ def _response(request: web.Request, answer: Answer) -> web.StreamResponse:
     # With the spaces that Python's json writes: scripts may search the text for them.
     body = msgspec.json.format(body, indent=0)
     if len(body) >= COMPRESSED_FROM and "gzip" in request.headers.get("Accept-Encoding", ""):
-        body, headers = zlib.compress(body, COMPRESSION, _GZIP), {**headers, "Content-Encoding": "gzip"}
+        body, headers = isal_zlib.compress(body, COMPRESSION, _GZIP), {**headers, "Content-Encoding": "gzip"}
     return web.Response(body=body, status=answer.status, content_type=JSON, headers=headers)
