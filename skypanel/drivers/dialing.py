@@ -3,6 +3,8 @@
 import asyncio
 import socket
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from ipaddress import ip_address
 
 from skypanel.domain.errors import Denied, Unavailable
@@ -10,6 +12,8 @@ from skypanel.domain.internet import IpAddress, Network, is_allowed, is_public
 
 LOOKUP_S = 10.0
 CONNECT_S = 10.0
+# Users also choose the DNS server of a host, and a silent one blocks its thread. So these are not the threads of everything else.
+_LOOKUPS = ThreadPoolExecutor(8, "lookup")
 
 
 async def addresses_of(host: str, port: int, networks: Sequence[Network], setting: str) -> tuple[IpAddress, ...]:
@@ -19,7 +23,8 @@ async def addresses_of(host: str, port: int, networks: Sequence[Network], settin
     """
     try:
         async with asyncio.timeout(LOOKUP_S):
-            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            ask = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+            found = await asyncio.get_running_loop().run_in_executor(_LOOKUPS, ask)
     except (OSError, UnicodeError, TimeoutError) as error:
         raise Unavailable(f"The host name {host} cannot be resolved.", "Check the host name in the URL, or try again.") from error
     addresses = dict.fromkeys(ip_address(str(place[0]).partition("%")[0]) for *_, place in found)

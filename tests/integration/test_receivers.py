@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import threading
 from contextlib import closing
 from ipaddress import ip_network
 
@@ -164,3 +165,21 @@ async def test_addresses_that_are_not_public_are_refused_however_they_are_writte
 async def test_a_host_without_an_address_is_unavailable(receivers):
     with pytest.raises(Unavailable, match="cannot be resolved"):
         await receivers.check("https://nobody.invalid/", ())
+
+
+async def test_names_that_cannot_be_resolved_for_long_hold_up_nothing_else(monkeypatch):
+    released = threading.Event()
+
+    def hang(*_args, **_options):
+        released.wait()
+        raise OSError
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    receivers = HttpReceivers()
+    lookups = [asyncio.create_task(receivers.check("https://silent.example.com/", ())) for _ in range(50)]
+    try:
+        await asyncio.sleep(0)
+        assert await asyncio.wait_for(asyncio.to_thread(lambda: "done"), 5) == "done"
+    finally:
+        released.set()
+    assert {type(error) for error in await asyncio.gather(*lookups, return_exceptions=True)} == {Unavailable}

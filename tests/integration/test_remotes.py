@@ -188,17 +188,17 @@ def test_an_address_of_this_machine_is_known_whatever_it_looks_like():
     assert not dialing.is_own(ip_address("1.1.1.1"), 443)
 
 
-async def test_a_name_is_looked_up_once_and_only_what_was_checked_is_connected_to(git_host, remotes):
+async def test_a_name_is_looked_up_once_and_only_what_was_checked_is_connected_to(git_host, remotes, monkeypatch):
     """A name server that answers anything else the next time finds nobody who asks."""
     git_host.publish("app")
-    loop, lookups = asyncio.get_running_loop(), []
-    real = loop.getaddrinfo
+    lookups, real = [], socket.getaddrinfo
 
-    async def getaddrinfo(host, *arguments, **options):
-        lookups.append(host)
-        return await real("127.0.0.1", *arguments, **options)
+    def getaddrinfo(host, *arguments, **options):
+        if host != "127.0.0.1":
+            lookups.append(host)
+        return real("127.0.0.1", *arguments, **options)
 
-    loop.getaddrinfo = getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     url = parse_url(f"https://rebound.localhost:{git_host.port}/app.git")
     with pytest.raises(Unavailable, match="does not trust the certificate"):
         await remotes.branches(RemoteAccess(url, LOOPBACK))
