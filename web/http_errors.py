@@ -24,6 +24,8 @@ KNOWN_S = 1.0
 # How long an app's own page is served before it is fetched again, and after what time of no use it is forgotten.
 KEPT_S = 60.0
 FORGOTTEN_S = 3600.0
+# How much of them is remembered of all apps together.
+MAX_KEPT_BYTES = 50_000_000
 # How long a visitor waits for the first fetch. The proxy waits a little longer.
 WAIT_S = 1.5
 IS_OWN = web.ResponseKey("is_own", bool)
@@ -62,14 +64,22 @@ class RecentErrors:
 class Kept:
     """The last page that was fetched from a URL, and the fetch that may renew it."""
 
+    url: str
     fetch: asyncio.Task[OwnPage | None]
     until: float
     page: OwnPage | None = None
 
+    @property
+    def size(self) -> int:
+        """How many bytes its page has."""
+        is_fetched = self.fetch.done() and not self.fetch.cancelled() and self.fetch.exception() is None
+        page = (self.fetch.result() if is_fetched else None) or self.page
+        return len(page.body) if page else 0
+
 
 @dataclass
 class OwnPages:
-    """Apps' own pages, by app and URL."""
+    """Apps' own pages, by app and config var."""
 
     of: dict[tuple[AppId, str], Kept] = field(default_factory=dict)
 
@@ -78,11 +88,14 @@ class OwnPages:
         url = await error_pages.url_of(panel, app, error.page_key)
         if not url:
             return None
-        now, key = asyncio.get_running_loop().time(), (app.id, url)
+        now, key = asyncio.get_running_loop().time(), (app.id, error.page_key)
         kept = self.of.get(key)
-        if kept is None or kept.until < now:
+        if kept is None or kept.url != url or kept.until < now:
+            last = kept.page if kept and kept.url == url else None
+            if kept:
+                kept.fetch.cancel()
             fetch = asyncio.create_task(error_pages.fetch(panel, app, error.page_key, url))
-            kept = self.of[key] = Kept(fetch, now + KEPT_S, kept.page if kept else None)
+            kept = self.of[key] = Kept(url, fetch, now + KEPT_S, last)
             self._drop_old(now)
         await asyncio.wait({kept.fetch}, timeout=0 if kept.page else WAIT_S)
         if kept.fetch.done() and not kept.fetch.cancelled():
@@ -90,7 +103,12 @@ class OwnPages:
         return kept.page
 
     def _drop_old(self, now: float) -> None:
-        self.of = {key: kept for key, kept in self.of.items() if now - kept.until < FORGOTTEN_S}
+        """Forget pages that nobody needed for long, and if the others are too large together, the oldest of them."""
+        newest, self.of, size = sorted(self.of.items(), key=lambda item: item[1].until, reverse=True), {}, 0
+        for key, kept in newest:
+            size += kept.size
+            if now - kept.until < FORGOTTEN_S and size <= MAX_KEPT_BYTES:
+                self.of[key] = kept
 
 
 OWN_PAGES = web.AppKey("own_pages", OwnPages)

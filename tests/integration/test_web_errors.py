@@ -13,6 +13,7 @@ from skypanel.flow import config, maintenance, scale
 from skypanel.store import domains, routes
 from skypanel.store.tables.domains import domains as table
 from tests.fixtures.web import TOKEN
+from web import http_errors
 from web.http_errors import OWN_PAGES, RECENT
 
 AT = {"Host": "hello.localhost:8080"}
@@ -179,6 +180,22 @@ async def test_an_apps_own_pages_are_shown_as_they_are_and_fetched_once(client, 
         kept.until = 0
     for _ in range(2):
         assert await (await tell(client)).text() == "<script>ERROR_PAGE_URL</script>é"
+
+
+async def test_of_own_pages_the_last_urls_are_remembered_as_far_as_there_is_room(client, stage, app, monkeypatch):
+    other, pages = await stage.app("other"), stage.panel.error_pages
+    monkeypatch.setattr(http_errors, "MAX_KEPT_BYTES", 50)
+
+    async def shown(app, url):
+        pages.pages[url] = OwnPage(url.encode() + b"x" * 40, "utf-8")
+        await config.change(stage.panel, app, {"ERROR_PAGE_URL": url}, stage.admin)
+        return (await (await tell(client, host=f"{app.name}.localhost")).text()).rstrip("x")
+
+    for url in ("https://pages.example/1", "https://pages.example/2"):
+        assert await shown(app, url) == url
+        assert [kept.url for kept in client.app[OWN_PAGES].of.values()] == [url]
+    assert await shown(other, "https://pages.example/3") == "https://pages.example/3"
+    assert [kept.url for kept in client.app[OWN_PAGES].of.values()] == ["https://pages.example/3"]
 
 
 async def test_an_own_page_that_cannot_be_fetched_leaves_the_platforms_and_a_line_in_the_log(client, stage, app):
