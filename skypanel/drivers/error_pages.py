@@ -1,9 +1,9 @@
 """The port ErrorPages: HTTP by aiohttp. A name is resolved once, and only checked addresses are connected to."""
 
 import asyncio
+import re
 import ssl
 from collections.abc import Sequence
-from urllib.parse import urlsplit
 
 from aiohttp import ClientError, ClientResponse, ClientSession, DummyCookieJar, TCPConnector
 from yarl import URL
@@ -18,7 +18,9 @@ from skypanel.ports.error_pages import FETCH_S, MAX_BYTES
 
 SETTING = "webhook_networks"
 MAX_REASON = 200
-_PORTS = {"http": 80, "https": 443}
+_SCHEMES = {"http", "https"}
+# Names of charsets (RFC 2978, 2.3). Our own answer repeats it.
+_CHARSET = re.compile(r"[A-Za-z0-9!#$%&'+^_`{}~-]{1,40}")
 _HEADERS = {"Accept": "text/html", "Accept-Encoding": "identity", "User-Agent": "SkyPanel"}
 
 
@@ -39,14 +41,15 @@ class HttpErrorPages:
             raise Unavailable(f"There is no page: {printable(str(error), MAX_REASON)}") from None
 
     async def _fetch(self, url: str, networks: Sequence[Network]) -> OwnPage:
-        split = urlsplit(url)
-        if split.scheme not in _PORTS or not split.hostname:
+        # The client's own reading of the URL: with another one, it might connect to another host than was checked.
+        target = URL(url)
+        if target.scheme not in _SCHEMES or not target.raw_host or not target.port:
             raise Unavailable("This is not an http or https URL.")
-        addresses = await addresses_of(split.hostname, split.port or _PORTS[split.scheme], networks, SETTING)
+        addresses = await addresses_of(target.raw_host, target.port, networks, SETTING)
         connector = TCPConnector(resolver=Resolved(addresses), ssl=self._tls, force_close=True)
         async with (
             ClientSession(connector=connector, cookie_jar=DummyCookieJar(), auto_decompress=False) as session,
-            session.get(URL(url), headers=_HEADERS, allow_redirects=False) as answer,
+            session.get(target, headers=_HEADERS, allow_redirects=False) as answer,
         ):
             return await _page(answer)
 
@@ -59,4 +62,5 @@ async def _page(answer: ClientResponse) -> OwnPage:
         body += part
         if len(body) > MAX_BYTES:
             raise Unavailable(f"The page is larger than {MAX_BYTES // 1000} kB.")
-    return OwnPage(bytes(body), answer.charset or "utf-8")
+    charset = answer.charset or ""
+    return OwnPage(bytes(body), charset if _CHARSET.fullmatch(charset) else "utf-8")

@@ -21,7 +21,8 @@ async def origin():
         if kind == "moved":
             raise web.HTTPFound("/page")
         body = b"x" * (MAX_BYTES + 1) if kind == "large" else b"<h1>\xe9</h1>"
-        content_type = "image/png" if kind == "picture" else "text/html; charset=iso-8859-1"
+        types = {"picture": "image/png", "odd": 'text/html; charset="\xe4 b"', "plain": "text/html"}
+        content_type = types.get(kind, "text/html; charset=iso-8859-1")
         headers = {"Content-Type": content_type, "Set-Cookie": "a=b"}
         return web.Response(status=404 if kind == "missing" else 200, body=body, headers=headers)
 
@@ -32,6 +33,11 @@ async def origin():
 
 async def test_a_page_is_its_body_and_charset(origin):
     assert await HttpErrorPages().fetch(f"{origin}/page", HERE) == OwnPage(b"<h1>\xe9</h1>", "iso-8859-1")
+
+
+@pytest.mark.parametrize("kind", ["odd", "plain"])
+async def test_a_page_without_a_charset_of_which_there_is_one_is_utf8(origin, kind):
+    assert (await HttpErrorPages().fetch(f"{origin}/{kind}", HERE)).charset == "utf-8"
 
 
 @pytest.mark.parametrize("kind", ["moved", "missing", "picture", "large"])
