@@ -29,6 +29,8 @@ VERIFIED_PAUSE = timedelta(days=7)
 LOST_PAUSE = timedelta(days=1)
 GRACE = timedelta(days=30)
 FIRST_WARNING, WARN_EVERY = timedelta(days=1), timedelta(days=7)
+# DNS may answer with thousands of addresses.
+MAX_SHOWN = 8
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _NAME = re.compile(rf"(?:\*\.)?(?:{_LABEL}\.)*{_LABEL}")
@@ -168,7 +170,7 @@ def checked(domain: Domain, texts: Lookup, addresses: Sequence[Lookup], panel_do
     is_alias = any(f".{alias}".endswith(f".{panel_domain}") for alias in aliases)
     led = (True, None) if is_alias else _compared(domain.name, found, own) if found else _without_address(domain.name, addresses, aliases)
     proof_problem = None if proves(texts, domain.token) else _without_proof(domain, texts)
-    return Check(proof_problem, leads_here=led[0], leads_to=found or aliases[-1:], address_problem=led[1])
+    return Check(proof_problem, leads_here=led[0], leads_to=found[:MAX_SHOWN] or aliases[-1:], address_problem=led[1])
 
 
 def _without_proof(domain: Domain, texts: Lookup) -> str:
@@ -192,7 +194,9 @@ def _compared(name: str, found: Sequence[str], own: Sequence[Network]) -> tuple[
         return True, None
     if not own:
         return None, "The panel does not know its own addresses. Ask an administrator to set public_addresses."
-    others = f"{name} leads to {' and '.join(strays)}, which {'is' if len(strays) == 1 else 'are'} not this panel"
+    more = len(strays) - MAX_SHOWN
+    listed = " and ".join([*strays[:MAX_SHOWN], *([f"{more} more"] if more > 0 else ())])
+    others = f"{name} leads to {listed}, which {'is' if len(strays) == 1 else 'are'} not this panel"
     return False, f"{others}." if len(strays) == len(found) else f"{others}, beside this panel. Remove that record."
 
 

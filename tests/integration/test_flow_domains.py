@@ -11,7 +11,7 @@ from sqlalchemy import insert
 from skypanel.domain.access import Role
 from skypanel.domain.alert import AlertKind
 from skypanel.domain.dns import Fault
-from skypanel.domain.domains import CHECKED_FOR, GRACE, DomainState
+from skypanel.domain.domains import CHECKED_FOR, GRACE, MAX_SHOWN, DomainState
 from skypanel.domain.errors import Conflict, Invalid, NotFound
 from skypanel.flow import apps as apps_flow
 from skypanel.flow import domain_checks, domains, mail, maintenance, organizations, settings, transfer
@@ -225,6 +225,14 @@ async def test_where_a_name_leads_is_compared_with_the_panels_addresses(stage, a
         stage.panel.dns.put(NAME, kind, *values)
     last = (await domains.check(stage.panel, app, made, stage.admin)).last
     assert (last.leads_here, last.address_problem) == found
+
+
+async def test_of_thousands_of_addresses_a_few_are_named(stage, app, here):
+    made = await claim(stage, app)
+    stage.panel.dns.put(NAME, "A", *(f"198.51.100.{number}" for number in range(1, 101)))
+    last = (await domains.check(stage.panel, app, made, stage.admin)).last
+    assert last.address_problem.endswith("198.51.100.8 and 92 more, which are not this panel.")
+    assert len(last.leads_to) == MAX_SHOWN
 
 
 async def test_without_known_addresses_only_a_cname_can_be_told(stage, app):
