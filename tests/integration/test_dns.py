@@ -6,6 +6,7 @@ import aiohttp
 import pytest
 
 from skypanel.domain.dns import Fault, RecordType, Server
+from skypanel.drivers.dns import authoritative
 from skypanel.drivers.dns.authoritative import AuthoritativeDns
 from tests.contracts.dns import NAME, DnsContract
 from tests.fixtures.name_server import running_name_server
@@ -44,6 +45,19 @@ class TestAuthoritativeDns(DnsContract):
         before = time.monotonic()
         assert (await resolver.look_up(NAME, RecordType.TXT, zone.resolvers, timeout_s=0.5)).fault is Fault.SILENT
         assert time.monotonic() - before < 3
+
+    async def test_lookups_wait_for_their_turn(self, zone, monkeypatch):
+        monkeypatch.setattr(authoritative, "AT_ONCE", 1)
+        zone.put(NAME, "TXT", "token")
+        zone.fail("silent.example.com", Fault.SILENT)
+        resolver, ended = AuthoritativeDns(zone.port, lambda _address: True), []
+
+        async def ask(name, timeout_s):
+            await resolver.look_up(name, RecordType.TXT, zone.resolvers, timeout_s=timeout_s)
+            ended.append(name)
+
+        await asyncio.gather(ask("silent.example.com", 0.3), ask(NAME, 8.0))
+        assert ended == ["silent.example.com", NAME]
 
     async def test_answers_about_other_names_are_no_answers(self, resolver, zone):
         zone.put(NAME, "TXT", "token")

@@ -28,6 +28,8 @@ from skypanel.domain.internet import IpAddress, is_public
 
 # A question may get lost, so it is asked twice.
 WAITS_S = (1.0, 2.0)
+# Each has some sockets open, and anybody who may add a domain can ask.
+AT_ONCE = 100
 MAX_ALIASES = 8
 MAX_SERVERS = 6
 # The limit of most resolvers, so that no answer is fragmented (https://www.dnsflagday.net/2020/).
@@ -78,12 +80,13 @@ class AuthoritativeDns:
     def __init__(self, port: int = PORT, may_ask: Callable[[IpAddress], bool] = is_public) -> None:
         self._port = port
         self._may_ask = may_ask
+        self._slots = asyncio.Semaphore(AT_ONCE)
 
     async def look_up(self, name: str, kind: RecordType, resolvers: Sequence[Server], timeout_s: float = 8.0) -> Lookup:
         """Ask the authoritative servers of a name, and follow CNAME records."""
         chosen = tuple(resolvers) or await asyncio.to_thread(_own_resolvers)
         try:
-            async with asyncio.timeout(timeout_s):
+            async with self._slots, asyncio.timeout(timeout_s):
                 return await self._followed(dns.name.from_text(name), _TYPES[kind], _Resolvers(chosen))
         except TimeoutError:
             return Lookup(fault=Fault.SILENT)
