@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Subquery, delete, func, insert, or_, select, update
 
 from skypanel.domain.ids import AccountId, AppId, WebhookDeliveryId, WebhookEventId, WebhookId
 from skypanel.domain.webhook import Delivery, DeliveryStatus, Webhook, WebhookEvent, WebhookLevel
@@ -103,22 +103,20 @@ async def event(conn: Connection, app_id: AppId, event_id: WebhookEventId) -> We
 
 
 async def claim(conn: Connection, lease_s: float) -> Claimed | None:
-    """Claim the next delivery that is due, or return None. A lapsed lease lets another worker claim it."""
-    other, its = webhook_deliveries.alias("other"), webhooks.alias("its")
-    sending = (
-        select(func.count())
-        .select_from(other)
-        .join(its, its.c.id == other.c.webhook_id)
-        .where(its.c.app_id == webhooks.c.app_id, other.c.busy_until > func.now())
-        .correlate(webhooks)
-        .scalar_subquery()
-    )
+    """Claim the next delivery that is due, or return None. A lapsed lease lets another worker claim it.
+
+    Organizations take turns: the one with the fewest deliveries on their way is next.
+    """
+    of_app, of_organization = _sending(webhooks.c.app_id), _sending(applications.c.organization_id)
     is_free = or_(webhook_deliveries.c.busy_until.is_(None), webhook_deliveries.c.busy_until <= func.now())
     due = (
         select(webhook_deliveries.c.id)
         .join(webhooks, webhooks.c.id == webhook_deliveries.c.webhook_id)
-        .where(webhook_deliveries.c.due_at <= func.now(), is_free, sending < AT_ONCE_OF_APP)
-        .order_by(webhook_deliveries.c.due_at)
+        .join(applications, applications.c.id == webhooks.c.app_id)
+        .outerjoin(of_app, of_app.c.key == webhooks.c.app_id)
+        .outerjoin(of_organization, of_organization.c.key == applications.c.organization_id)
+        .where(webhook_deliveries.c.due_at <= func.now(), is_free, func.coalesce(of_app.c.number, 0) < AT_ONCE_OF_APP)
+        .order_by(func.coalesce(of_organization.c.number, 0), webhook_deliveries.c.due_at)
         .limit(1)
         .with_for_update(of=webhook_deliveries, skip_locked=True)
     )
@@ -152,6 +150,19 @@ async def secrets(conn: Connection) -> dict[WebhookId, tuple[bytes, bytes | None
 async def replace_secrets(conn: Connection, webhook_id: WebhookId, secret: bytes, authorization: bytes | None) -> None:
     """Replace the secrets of a webhook with the same ones under another key."""
     await conn.execute(update(webhooks).where(webhooks.c.id == webhook_id).values(secret=secret, authorization=authorization))
+
+
+def _sending(key: ColumnElement[Any]) -> Subquery:
+    """Return how many deliveries are on their way, by a column of their webhook or its app. They are due until they are finished."""
+    return (
+        select(key.label("key"), func.count().label("number"))
+        .select_from(webhook_deliveries)
+        .join(webhooks, webhooks.c.id == webhook_deliveries.c.webhook_id)
+        .join(applications, applications.c.id == webhooks.c.app_id)
+        .where(webhook_deliveries.c.due_at <= func.now(), webhook_deliveries.c.busy_until > func.now())
+        .group_by(key)
+        .subquery()
+    )
 
 
 async def _claimed(conn: Connection, delivery_id: WebhookDeliveryId) -> Claimed:

@@ -12,7 +12,7 @@ from sqlalchemy import func, update
 
 from skypanel.domain.errors import Conflict, Denied, Invalid, NotFound
 from skypanel.domain.webhook import KEPT, MAX_WEBHOOKS, SIGNATURE
-from skypanel.flow import garbage, organizations, scale, secrets, settings, transfer, webhooks
+from skypanel.flow import apps, garbage, organizations, scale, secrets, settings, transfer, webhooks
 from skypanel.store import webhooks as rows
 from skypanel.store.tables.webhooks import webhook_deliveries, webhook_events
 from tests.contracts.receivers import ReceiversContract
@@ -168,6 +168,18 @@ async def test_one_apps_deliveries_leave_room_for_those_of_others(stage, app):
     async with stage.panel.transaction() as conn:
         claimed = [await rows.claim(conn, 60) for _ in range(6)]
     assert [each.event.app_name for each in claimed if each] == ["hello", "hello", "other", "other"]
+
+
+async def test_organizations_take_turns_however_many_apps_they_have(stage, app):
+    acme = await organizations.create(stage.panel, stage.admin, "Acme")
+    theirs = await apps.create(stage.panel, stage.admin, "theirs", organization_id=acme.id)
+    many = [await stage.app(f"many{number}") for number in range(4)]
+    for each in (*many, theirs):
+        await add(stage, each, include=["api:build"])
+        await stage.push(each)
+    async with stage.panel.transaction() as conn:
+        claimed = [await rows.claim(conn, 60) for _ in range(6)]
+    assert [each.event.app_name for each in claimed if each] == ["many0", "theirs", "many1", "many2", "many3"]
 
 
 @pytest.mark.parametrize(
