@@ -1,4 +1,4 @@
-"""The configuration that Traefik's HTTP provider polls: pure functions.
+"""The configuration of the proxy, which `plugin/follow.go` brings to it: pure functions.
 
 The format is https://doc.traefik.io/traefik/reference/routing-configuration/.
 """
