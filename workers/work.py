@@ -18,8 +18,9 @@ from celery import Celery
 
 from workers.process import PanelProcess
 
-# Threads mostly wait for the event loop. The pool creates one only if no other is free.
-THREADS = 8
+# One for each job, so that none waits until another has ended. Threads mostly wait for the event loop, and the pool creates one only if no
+# other is free.
+THREADS = 16
 
 
 def work(app: Celery, process: PanelProcess, name: str, queues: Sequence[str], *, has_schedule: bool) -> int:

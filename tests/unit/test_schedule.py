@@ -3,11 +3,16 @@ import pytest
 from skypanel.ports.queue import BILLING
 from workers.jobs import JOBS
 from workers.schedule import EVERY_S, OPTIONS
+from workers.work import THREADS
 
 
 def test_all_that_is_scheduled_is_a_job():
     assert EVERY_S.keys() <= JOBS.keys()
     assert {entry["task"] for entry in OPTIONS["beat_schedule"].values()} == EVERY_S.keys()
+
+
+def test_no_job_waits_until_another_has_ended():
+    assert len(JOBS) <= THREADS
 
 
 def test_leftovers_go_by_themselves():
