@@ -21,9 +21,9 @@ const (
 
 // Config is the configuration of the provider.
 type Config struct {
- // Where the panel has the document.
+	// Where the panel has the document.
 	URL string `json:"url,omitempty"`
- // What authenticates the proxy at the panel, and the header that it is in.
+	// What authenticates the proxy at the panel, and the header that it is in.
 	Header string `json:"header,omitempty"`
 	Token  string `json:"token,omitempty"`
 }

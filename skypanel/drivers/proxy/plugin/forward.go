@@ -38,7 +38,7 @@ const (
 	exchangeOf = "skypanel/exchange"
 	// What precedes the code in an error of the ingress.
 	ingressPrefix = "ingress: "
-	lastWord   = "<!doctype html><title>Not available</title><h1>Not available</h1>" +
+	lastWord      = "<!doctype html><title>Not available</title><h1>Not available</h1>" +
 		"<p>What is asked for cannot be reached right now. Try again in some seconds.</p>\n"
 )
 
@@ -206,6 +206,9 @@ func (e *exchange) progress() int64 {
 
 // tick ends the exchange if nothing has moved for as long as its limit, and else looks again.
 func (e *exchange) tick() {
+	if e.request.Context().Err() != nil {
+		return // it has ended meanwhile
+	}
 	limit, moved := e.limit(), e.progress()
 	if moved != e.seen {
 		e.seen = moved
