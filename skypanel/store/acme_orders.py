@@ -75,10 +75,14 @@ async def remove_unwanted(conn: Connection, panel_names: Sequence[str], domain: 
 
 
 async def claim(conn: Connection, now: datetime, lease_s: float) -> Order | None:
-    """Claim the next order that is due, or return None."""
+    """Claim the next order that is due, or return None: one of the panel's own names, else the one that failed least often.
+
+    A CA may limit the orders of all names together, and those that fail again and again must not use that up.
+    """
     free = or_(orders.c.lease_until.is_(None), orders.c.lease_until < func.now())
-    due = select(orders.c.name).where(orders.c.next_attempt_at <= now, free).order_by(orders.c.next_attempt_at).limit(1)
-    mine = orders.c.name == due.with_for_update(skip_locked=True).scalar_subquery()
+    due = select(orders.c.name).where(orders.c.next_attempt_at <= now, free)
+    first = due.order_by(orders.c.app_id.is_not(None), orders.c.failures, orders.c.next_attempt_at).limit(1)
+    mine = orders.c.name == first.with_for_update(skip_locked=True).scalar_subquery()
     row = await conn.first(update(orders).where(mine).values(attempt=orders.c.attempt + 1, lease_until=_until(lease_s)).returning(orders))
     return None if row is None else _read(row)
 

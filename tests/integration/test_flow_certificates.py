@@ -115,6 +115,17 @@ async def test_the_proxies_get_what_has_changed(panel, hello):
     assert (served.pairs, served.versions) == ({}, {})
 
 
+async def test_the_panels_own_names_come_first_and_those_that_fail_again_and_again_last(panel, stage):
+    app, now = await stage.app(), panel.clock.now()
+    names = {"a.example.com": app.id, "b.example.com": app.id, "skypanel.example.net": None}
+    async with panel.transaction() as conn:
+        for name, app_id in names.items():
+            await acme_orders.add(conn, name, app_id, b"a key", now)
+        await conn.execute(text("UPDATE paas_acme_orders SET failures = 3 WHERE name = 'a.example.com'"))
+        claimed = [await acme_orders.claim(conn, now, 60) for _ in range(4)]
+    assert [each.name for each in claimed if each] == list(reversed(names))
+
+
 async def test_no_order_is_made_for_what_does_not_lead_here_or_is_not_verified(panel, stage):
     app = await stage.app()
     await claim(panel, app, leads_here=False)
