@@ -1,7 +1,7 @@
 """Certificates, and the orders that a certificate authority issues them for."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -297,7 +297,7 @@ def renewal(facts: Facts, info: RenewalInfo | None) -> datetime:
     return two_thirds(facts) if info is None else max(info.renew_at, facts.not_before + LONGEST_PAUSE)
 
 
-def covers(names: Sequence[str], name: str) -> bool:
+def covers(names: Collection[str], name: str) -> bool:
     """Whether a certificate for these names is valid for a name. A wildcard covers one label (RFC 6125, 6.4.3)."""
     return name in names or f"*.{name.partition('.')[2]}" in names
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from skypanel.domain.certificate import CHALLENGE_PATH, KeyPair
+from skypanel.domain.certificate import CHALLENGE_PATH, KeyPair, covers
 from skypanel.domain.ids import AppId
 from skypanel.domain.routing import Route
 from skypanel.drivers.proxy import plugin
@@ -114,13 +114,8 @@ def _to_app(route: Route, servers: Servers, certified: Collection[str]) -> Json:
 def redirected(route: Route, certified: Collection[str]) -> list[str]:
     """Return the hosts of a route whose requests over HTTP are redirected to HTTPS."""
     if route.rules.https_redirect is None:
-        return [host for host in route.hosts if is_certified(host, certified)]
+        return [host for host in route.hosts if covers(certified, host)]
     return list(route.hosts) if route.rules.https_redirect else []
-
-
-def is_certified(host: str, certified: Collection[str]) -> bool:
-    """Whether one of the names of certificates is a host's: itself, or a wildcard (RFC 6125, 6.4.3)."""
-    return host in certified or f"*.{host.partition('.')[2]}" in certified
 
 
 def remembered(config: Json) -> Json:
