@@ -80,9 +80,10 @@ async def remove(panel: Panel, app: App, domain: Domain, by: Account) -> None:
 
 
 async def app_at(panel: Panel, host: str) -> App | None:
-    """Return the app that a hostname belongs to, or None, without a check of access."""
+    """Return the app that a hostname belongs to, or None, without a check of access. The proxy takes names with the root's dot, too."""
     if not host.isascii():
         return None
+    host = host.removesuffix(".")
     name = host.removesuffix(f".{panel.address.domain}")
     async with panel.autocommit() as conn:
         if name != host:
