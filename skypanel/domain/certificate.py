@@ -213,6 +213,9 @@ class NameCertificate:
     next_attempt_at: datetime | None = None
 
 
+UNCERTIFIED = NameCertificate(CertificateState.NONE)
+
+
 class AuthorityError(SkyPanelError):
     """The CA refused, or did not answer. The message has its words; `code` is the type of the problem (RFC 8555, 6.7), if it sent one.
 

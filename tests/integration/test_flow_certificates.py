@@ -420,3 +420,28 @@ async def test_the_ca_finds_the_proof_at_the_name_alone(panel, hello, client):
         assert (await client.get(asked, headers={"Host": host})).status == 404
     await work(panel)
     assert (await client.get(path, headers={"Host": NAME})).status == 404
+
+
+async def test_the_api_says_it_in_heroku_s_words(api, panel, hello):
+    async def said(name=NAME):
+        [found] = [each for each in await api.get("/apps/hello/domains") if each["hostname"] == name]
+        assert await api.get(f"/apps/hello/domains/{name}") == found
+        return found["acm_status"], found["acm_status_reason"]
+
+    await claim(panel, hello, "new.example.com", verified=False)
+    await claim(panel, hello, "late.example.com", verified=False)
+    await claim(panel, hello, "away.example.com", leads_here=False)
+    await execute(panel, "UPDATE paas_domains SET next_check_at = now() WHERE name LIKE 'new.%'")
+    await execute(panel, "UPDATE paas_domains SET address_problem = 'It has no address.' WHERE name LIKE 'away.%'")
+    assert await said("new.example.com") == ("pending", None)
+    assert await said("late.example.com") == ("failed", None)
+    assert await said("away.example.com") == ("failing", "It has no address.")
+    assert await said() == ("dns-verified", None)
+    await certificates.work(panel, "worker")
+    assert await said() == ("verified", None)
+    panel.authority.fails["answer"] = AuthorityError("The certificate authority says: no", code="unauthorized")
+    await work(panel)
+    assert await said() == ("failing", "The certificate authority says: no")
+    panel.clock.advance(MINUTE)
+    await work(panel)
+    assert await said() == ("cert issued", None)

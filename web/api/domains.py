@@ -1,9 +1,13 @@
 """Domains of apps (https://devcenter.heroku.com/articles/platform-api-reference#domain)."""
 
+from collections.abc import Sequence
+
 from skypanel.domain.app import App
+from skypanel.domain.certificate import UNCERTIFIED
 from skypanel.domain.domains import Domain
 from skypanel.domain.errors import Conflict, NotFound
 from skypanel.domain.names import printable
+from skypanel.flow import certificates
 from skypanel.flow import domains as domains_flow
 from web.api.bodies import Body, Text
 from web.api.calls import Call, Reply
@@ -27,7 +31,7 @@ class DomainChange(Body):
 async def index(call: Call) -> Page:
     """List the hostnames of an app: the one on the panel's domain, and its own domains."""
     app = await call.app()
-    own = [_shown(call, app, each) for each in await domains_flow.listed(call.panel, app)]
+    own = await _all_shown(call, app, await domains_flow.listed(call.panel, app))
     return paginate([resources.default(app, call.panel.address), *own], call.range, "hostname")
 
 
@@ -37,7 +41,7 @@ async def create(call: Call, body: NewDomain) -> Reply:
     _check_certificate(body.sni_endpoint)
     domain = await domains_flow.add(call.panel, app, body.hostname, call.account)
     call.warn(f"To prove that {domain.name} is yours, set this TXT record as well: {domain.challenge} with the value {domain.token}")
-    return Reply(_shown(call, app, domain), 201)
+    return Reply(await _shown(call, app, domain), 201)
 
 
 async def show(call: Call) -> Reply:
@@ -45,7 +49,7 @@ async def show(call: Call) -> Reply:
     app = await call.app()
     if _is_default(call, app):
         return Reply(resources.default(app, call.panel.address))
-    return Reply(_shown(call, app, await domains_flow.find(call.panel, app, call.params["domain"])))
+    return Reply(await _shown(call, app, await domains_flow.find(call.panel, app, call.params["domain"])))
 
 
 async def change(call: Call, body: DomainChange) -> Reply:
@@ -53,7 +57,7 @@ async def change(call: Call, body: DomainChange) -> Reply:
     app = await call.app()
     domain = await domains_flow.find(call.panel, app, call.params["domain"])
     _check_certificate(body.sni_endpoint)
-    return Reply(_shown(call, app, domain))
+    return Reply(await _shown(call, app, domain))
 
 
 async def remove(call: Call) -> Reply:
@@ -62,19 +66,26 @@ async def remove(call: Call) -> Reply:
     if _is_default(call, app):
         raise Conflict(f"{call.panel.address.host(app.name)} comes with the app.", "It cannot be removed.")
     domain = await domains_flow.find(call.panel, app, call.params["domain"])
+    last = await _shown(call, app, domain)
     await domains_flow.remove(call.panel, app, domain, call.account)
-    return Reply(_shown(call, app, domain))
+    return Reply(last)
 
 
 async def check(call: Call) -> Reply:
     """Check a domain in DNS now."""
     app = await call.app()
     domain = await domains_flow.find(call.panel, app, call.params["domain"])
-    return Reply(_shown(call, app, await domains_flow.check(call.panel, app, domain, call.account)))
+    return Reply(await _shown(call, app, await domains_flow.check(call.panel, app, domain, call.account)))
 
 
-def _shown(call: Call, app: App, domain: Domain) -> resources.Domain:
-    return resources.domain(app, domain, call.panel.address)
+async def _shown(call: Call, app: App, domain: Domain) -> resources.Domain:
+    (shown,) = await _all_shown(call, app, [domain])
+    return shown
+
+
+async def _all_shown(call: Call, app: App, found: Sequence[Domain]) -> list[resources.Domain]:
+    known = await certificates.states(call.panel, [each.name for each in found if each.is_verified])
+    return [resources.domain(app, each, known.get(each.name, UNCERTIFIED), call.panel.address) for each in found]
 
 
 def _is_default(call: Call, app: App) -> bool:

@@ -3,6 +3,7 @@
 from typing import Literal
 
 from skypanel.domain.app import App
+from skypanel.domain.certificate import CertificateState, NameCertificate
 from skypanel.domain.domains import Domain as Known
 from skypanel.domain.domains import DomainState
 from skypanel.domain.identity import derived_id
@@ -19,13 +20,22 @@ _STATUS: dict[DomainState, Status] = {
     DomainState.ACTIVE: "succeeded",
     DomainState.LOST: "succeeded",
 }
+AcmStatus = Literal["pending", "failed", "failing", "dns-verified", "verified", "cert issued"]
+# Heroku's words. The CLI waits until each domain has a certificate or has failed; what fails is tried again here, so it is `failing`.
+_ACM_STATUS: dict[CertificateState, AcmStatus] = {
+    CertificateState.ISSUING: "verified",
+    CertificateState.ACTIVE: "cert issued",
+    CertificateState.EXPIRING: "cert issued",
+    CertificateState.EXPIRED: "failing",
+    CertificateState.FAILED: "failing",
+}
 
 
 class Domain(Resource, kw_only=True):
     """A hostname of an app."""
 
     id: Id
-    acm_status: str | None = None
+    acm_status: AcmStatus | None = None
     acm_status_reason: str | None = None
     app: Named
     cname: str | None = None
@@ -44,11 +54,12 @@ def default(of: App, address: Address) -> Domain:
     return Domain(id=identifier, app=app_ref(of), created_at=made, hostname=host, kind="heroku", status="none", updated_at=made)
 
 
-def domain(of: App, found: Known, address: Address) -> Domain:
-    """Return an app's own domain. `acm_status_reason` is what its owner should do something about."""
+def domain(of: App, found: Known, certificate: NameCertificate, address: Address) -> Domain:
+    """Return an app's own domain. `acm_status_reason` is what its owner should do something about, or why it has no certificate."""
     return Domain(
         id=str(found.id),
-        acm_status_reason=found.problem,
+        acm_status=_ACM_STATUS.get(certificate.state) or _without_certificate(found),
+        acm_status_reason=found.problem or certificate.problem or None,
         app=app_ref(of),
         cname=address.host(of.name),
         created_at=time(found.created_at),
@@ -57,3 +68,11 @@ def domain(of: App, found: Known, address: Address) -> Domain:
         status=_STATUS[found.state],
         updated_at=time(found.checked_at or found.created_at),
     )
+
+
+def _without_certificate(found: Known) -> AcmStatus:
+    if found.state is DomainState.FAILED:
+        return "failed"
+    if found.is_verified and found.last.leads_here:
+        return "dns-verified"
+    return "failing" if found.is_verified and found.problem else "pending"
