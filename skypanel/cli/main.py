@@ -35,6 +35,12 @@ def _apps() -> Loaded:
     return apps.COMMANDS
 
 
+def _certificates() -> Loaded:
+    from skypanel.cli import certificates
+
+    return certificates.COMMANDS
+
+
 def _domains() -> Loaded:
     from skypanel.cli import domains
 
@@ -131,6 +137,7 @@ MODULES: Mapping[Callable[[], Loaded], tuple[str, ...]] = {
         "destroy",
     ),
     _domains: ("domains",),
+    _certificates: ("certs",),
     _run: ("run",),
     _remote: ("remote",),
     _heroku: ("heroku",),

@@ -26,7 +26,7 @@ class App:
     `generation` grows with each restart, which distinguishes dynos of the same release. `buildpacks` run as named, in this order; if empty,
     the build detects one. In `maintenance` the panel answers requests to its hostnames, whatever its dynos do. With a `suspension` nothing
     of it runs, for a reason that concerns its whole organization. `repository_bytes` is the size of its repository on disk at the last
-    push.
+    push. With `automatic_certificates`, the panel orders certificates for its domains.
     """
 
     id: AppId
@@ -44,6 +44,7 @@ class App:
     suspension: Suspension | None = None
     repository_bytes: int = 0
     http: OwnHttpRules = field(default_factory=OwnHttpRules)
+    automatic_certificates: bool = True
 
     @property
     def what_serves(self) -> str:
@@ -77,6 +78,7 @@ class Listing(NamedTuple):
     released_at: str | None
     slug_bytes: int
     deploy_branch: str | None
+    automatic_certificates: bool
 
 
 def check_deploy_branch(name: str) -> str:

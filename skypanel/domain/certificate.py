@@ -167,6 +167,20 @@ class Certificate:
     renew_at: datetime | None = None
     updated_at: datetime | None = None
 
+    @property
+    def name(self) -> str:
+        """What people and clients call it."""
+        return f"certificate-{self.id.hex[-8:]}"
+
+
+@dataclass(frozen=True)
+class Parties:
+    """Who a certificate is for and who issued it, as distinguished names (RFC 4514). `is_trusted` is whether this machine trusts it."""
+
+    subject: str
+    issuer: str
+    is_trusted: bool
+
 
 @dataclass(frozen=True)
 class KeyPair:
@@ -205,12 +219,16 @@ class Order:
 
 @dataclass(frozen=True)
 class NameCertificate:
-    """What users see of a name's certificate. `problem` is why the last order failed, and `next_attempt_at` when it is tried again."""
+    """What users see of a name's certificate. `problem` is why the last order failed, and `next_attempt_at` when it is tried again.
+
+    `certificate` is the one that the proxies show, if there is one.
+    """
 
     state: CertificateState
     until: datetime | None = None
     problem: str = ""
     next_attempt_at: datetime | None = None
+    certificate: Certificate | None = None
 
 
 UNCERTIFIED = NameCertificate(CertificateState.NONE)

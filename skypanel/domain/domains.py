@@ -148,9 +148,14 @@ def check_name(name: str, panel_domain: str) -> str:
         raise Invalid(f"{name} is not in the public DNS: .{labels[-1]} is reserved.", _WRITE)
     if len(labels) == 1:
         raise Invalid(f"{name} is not a whole domain.", _WRITE)
-    if f".{base}".endswith(f".{panel_domain}") or covers(name, panel_domain):
+    if is_of_panel(name, panel_domain):
         raise Invalid(f"{name} belongs to this panel.", f"Apps have their names below {panel_domain} already. Add a domain of your own.")
     return name
+
+
+def is_of_panel(name: str, panel_domain: str) -> bool:
+    """Whether a name, which may be a wildcard, is the panel's domain, one below it, or includes it."""
+    return f".{name.removeprefix(WILDCARD)}".endswith(f".{panel_domain}") or covers(name, panel_domain)
 
 
 def covers(name: str, other: str) -> bool:

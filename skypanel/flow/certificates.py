@@ -28,6 +28,7 @@ from skypanel.domain.certificate import (
     KeyPair,
     NameCertificate,
     Order,
+    Source,
     Status,
     Step,
     authority_of,
@@ -43,11 +44,13 @@ from skypanel.domain.errors import Invalid
 from skypanel.domain.ids import AcmeAccountId, CertificateId
 from skypanel.domain.internet import is_public
 from skypanel.domain.routing import Address
+from skypanel.domain.uploaded_certificates import UploadedCertificate, is_served
 from skypanel.flow import audit, lease
 from skypanel.flow.configured import value, values
 from skypanel.flow.drain import drain
+from skypanel.ports.database import Connection
 from skypanel.ports.panel import Panel
-from skypanel.store import acme_orders, apps, certificates
+from skypanel.store import acme_orders, apps, certificates, domains
 from skypanel.tasks import together
 
 AT_ONCE = 8
@@ -90,16 +93,31 @@ async def states(panel: Panel, names: Sequence[str]) -> Mapping[str, NameCertifi
     now = panel.clock.now()
     async with panel.autocommit() as conn:
         found, orders = await certificates.for_names(conn, names), {each.name: each for each in await acme_orders.of(conn, names)}
+        served = {each.id for each in await _served(conn, panel)} if any(each.source is Source.UPLOADED for each in found) else set()
 
     def state(name: str) -> NameCertificate:
-        best = next((each for each in found if covers(each.facts.names, name)), None)
+        covering = [each for each in found if covers(each.facts.names, name) and (each.source is Source.ACME or each.id in served)]
+        best = min(covering, key=partial(_precedence, name, now), default=None)
         until, renew_at = (best.facts.not_after, best.renew_at) if best else (None, None)
         order = orders.get(name)
         problem = order.problem if order else ""
         next_attempt_at = order.next_attempt_at if order and problem else None
-        return NameCertificate(state_of(until, renew_at, problem, now, ordered=order is not None), until, problem, next_attempt_at)
+        reached = state_of(until, renew_at, problem, now, ordered=order is not None)
+        return NameCertificate(reached, until, problem, next_attempt_at, best)
 
     return {name: state(name) for name in names}
+
+
+def _precedence(name: str, now: datetime, certificate: Certificate) -> tuple[bool, bool, bool]:
+    """Return the place of a certificate among those for a name: the proxies show the first."""
+    return certificate.facts.not_after <= now, name not in certificate.facts.names, certificate.source is Source.ACME
+
+
+async def _served(conn: Connection, panel: Panel) -> Sequence[UploadedCertificate]:
+    """Return the uploaded certificates that the proxies may show while they are valid."""
+    uploads = await certificates.uploads(conn)
+    holders = await domains.covered(conn, sorted({name for each in uploads for name in each.names})) if uploads else ()
+    return [each for each in uploads if is_served(each, holders, panel.address.domain)]
 
 
 @dataclass
@@ -122,7 +140,7 @@ class Served:
 async def refresh(panel: Panel, served: Served) -> None:
     """Bring what the proxies have up to date."""
     async with panel.autocommit() as conn:
-        new, valid = await certificates.valid(conn, panel.clock.now(), served.versions)
+        new, valid = await certificates.valid(conn, panel.clock.now(), served.versions, await _served(conn, panel))
         served.proving = await acme_orders.proving(conn)
     for each in new:
         is_for_browsers = each.directory != LETS_ENCRYPT_STAGING
@@ -150,7 +168,8 @@ async def _plan(panel: Panel, authority: Authority) -> None:
     async with panel.transaction() as conn:
         await acme_orders.remove_unwanted(conn, own, domain)
         await certificates.forget_expired(conn, now - KEPT_EXPIRED)
-        missing = await acme_orders.missing(conn, own, domain, authority.directory, now)
+        served = [each.id for each in await _served(conn, panel)]
+        missing = await acme_orders.missing(conn, own, domain, authority.directory, now, served=served)
         for name, app_id in missing:
             await acme_orders.add(conn, name, app_id, panel.cipher.encrypt(panel.certificates.make_key()), now)
 

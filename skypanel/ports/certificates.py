@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from skypanel.domain.certificate import AcmeAccount, AcmeOrder, Authority, Facts, RenewalInfo
+from skypanel.domain.certificate import AcmeAccount, AcmeOrder, Authority, Facts, KeyPair, Parties, RenewalInfo
 
 
 class CertificateAuthority(Protocol):
@@ -55,4 +55,15 @@ class Certificates(Protocol):
 
     def read(self, chain: str, key: str) -> Facts:
         """Check that the chain is in order and that the key fits its first certificate. Raises Invalid, which never shows the key."""
+        ...
+
+    def read_upload(self, chain: str, key: str) -> tuple[Facts, KeyPair]:
+        """Read a certificate from outside as `read` does, and return it in the form that proxies read. Raises Invalid.
+
+        Proxies take the common name and IP addresses for names as well, so these must not add any.
+        """
+        ...
+
+    def parties(self, chain: str) -> Parties:
+        """Return who a stored certificate is for and who issued it."""
         ...

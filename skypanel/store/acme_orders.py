@@ -1,18 +1,19 @@
 """Orders for certificates, and the accounts at CAs that they belong to."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text, and_, delete, func, literal, null, or_, select, union_all, update
+from sqlalchemy import ColumnElement, Text, and_, any_, delete, func, literal, null, or_, select, union_all, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from skypanel.domain.certificate import Order, Step
-from skypanel.domain.ids import AcmeAccountId, AppId
+from skypanel.domain.ids import AcmeAccountId, AppId, CertificateId
 from skypanel.ports.database import Connection
 from skypanel.store.certificates import covers
 from skypanel.store.rows import Row
+from skypanel.store.sets import among
 from skypanel.store.tables.apps import applications
 from skypanel.store.tables.certificates import accounts, certificates, orders
 from skypanel.store.tables.domains import VERIFIED, domains
@@ -41,16 +42,18 @@ class Attempt:
 
 
 async def missing(
-    conn: Connection, panel_names: Sequence[str], domain: str, directory: str, now: datetime
+    conn: Connection, panel_names: Sequence[str], domain: str, directory: str, now: datetime, *, served: Collection[CertificateId]
 ) -> list[tuple[str, AppId | None]]:
     """Return the names without a certificate or order that want one: new ones, and those whose certificate is due.
 
-    `domain` is the parent of apps' own names, or empty if those want none. A certificate of another CA counts as missing.
+    `domain` is the parent of apps' own names, or empty if those want none. A certificate of another CA counts as missing, and so does an
+    uploaded one, unless it is the app's own and among those `served`.
     """
     wanted = _wanted(panel_names, domain)
+    uploaded = and_(among(certificates.c.id, served), certificates.c.app_id == wanted.c.app_id)
     serves = and_(
         covers(wanted.c.name),
-        or_(certificates.c.directory.is_(None), certificates.c.directory == directory),
+        or_(uploaded, certificates.c.directory == directory),
         certificates.c.not_after > now,
         or_(certificates.c.renew_at.is_(None), certificates.c.renew_at > now),
     )
@@ -134,6 +137,25 @@ async def of(conn: Connection, names: Sequence[str]) -> list[Attempt]:
     return [Attempt(row.name, row.failures, row.problem, row.next_attempt_at) for row in rows]
 
 
+async def waiting(conn: Connection, app_id: AppId) -> list[Attempt]:
+    """Return the orders for an app's names that failed and are to be tried again."""
+    columns = (orders.c.name, orders.c.failures, orders.c.problem, orders.c.next_attempt_at)
+    rows = await conn.all(select(*columns).where(orders.c.app_id == app_id, orders.c.problem != "", orders.c.lease_until.is_(None)))
+    return [Attempt(row.name, row.failures, row.problem, row.next_attempt_at) for row in rows]
+
+
+async def hasten(conn: Connection, app_id: AppId, names: Sequence[str], now: datetime) -> None:
+    """Let the orders for these names of an app be tried again now."""
+    same = orders.c.app_id == app_id, orders.c.name == any_(literal(list(names), ARRAY(Text))), orders.c.lease_until.is_(None)
+    await conn.execute(update(orders).where(*same).values(next_attempt_at=now))
+
+
+async def remove_of_domains(conn: Connection, app_id: AppId) -> None:
+    """Remove the orders for an app's domains. A worker that has one stores no certificate any more."""
+    own = select(domains.c.name).where(domains.c.app_id == app_id)
+    await conn.execute(delete(orders).where(orders.c.app_id == app_id, orders.c.name.in_(own)))
+
+
 async def add_account(conn: Connection, directory: str, eab_kid: str, secret: bytes) -> None:
     """Add an account that the CA does not know yet. Nothing happens if there is one."""
     added = insert(accounts).values(directory=directory, eab_kid=eab_kid, secret=secret)
@@ -182,8 +204,11 @@ def _wanted(panel_names: Sequence[str], domain: str) -> Any:  # noqa: ANN401 - a
     own = func.unnest(literal(list(panel_names), ARRAY(Text))).table_valued("name", name="own").render_derived()
     nobody = null().cast(applications.c.id.type).label("app_id")
     rank = "rank"
-    proved = select(domains.c.name, domains.c.app_id, literal(2).label(rank)).where(
-        VERIFIED, domains.c.leads_here.is_(True), ~domains.c.name.startswith("*.", autoescape=True)
+    proved = (
+        select(domains.c.name, domains.c.app_id, literal(2).label(rank))
+        .join(applications, applications.c.id == domains.c.app_id)
+        .where(applications.c.automatic_certificates, VERIFIED, domains.c.leads_here.is_(True))
+        .where(~domains.c.name.startswith("*.", autoescape=True))
     )
     named = select(applications.c.name.concat(f".{domain}").label("name"), applications.c.id, literal(3).label(rank)).where(
         literal(bool(domain))

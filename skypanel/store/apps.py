@@ -170,6 +170,11 @@ async def set_http_rules(conn: Connection, app_id: AppId, chosen: OwnHttpRules) 
     await conn.execute(update(applications).where(applications.c.id == app_id).values(asdict(chosen)))
 
 
+async def set_automatic_certificates(conn: Connection, app_id: AppId, *, on: bool) -> None:
+    """Set whether the panel orders certificates for an app's domains."""
+    await conn.execute(update(applications).where(applications.c.id == app_id).values(automatic_certificates=on))
+
+
 async def set_maintenance(conn: Connection, app_id: AppId, *, on: bool) -> None:
     """Turn maintenance mode on or off."""
     await conn.execute(update(applications).where(applications.c.id == app_id).values(maintenance=on))
@@ -230,4 +235,5 @@ def read(row: Row) -> App:
         created_at=row.created_at,
         suspension=suspension(held=row.held, unpaid=row.unpaid),
         repository_bytes=row.repository_bytes,
+        automatic_certificates=row.automatic_certificates,
     )

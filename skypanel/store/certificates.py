@@ -1,20 +1,24 @@
 """Certificates."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Text, delete, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, Text, and_, delete, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, array, insert
 
 from skypanel.domain.certificate import Certificate, Facts, Order, Source
-from skypanel.domain.ids import CertificateId
+from skypanel.domain.ids import AppId, CertificateId
+from skypanel.domain.uploaded_certificates import UploadedCertificate
 from skypanel.ports.database import Connection
-from skypanel.store.rows import Row
+from skypanel.store.rows import Row, found, one
 from skypanel.store.sets import among
+from skypanel.store.tables.apps import applications
 from skypanel.store.tables.certificates import certificates
+from skypanel.store.tables.domains import VERIFIED, domains
 
-_SHOWN = select(*(column for column in certificates.c if column is not certificates.c.secret))
+_COLUMNS = tuple(column for column in certificates.c if column is not certificates.c.secret)
+_SHOWN = select(*_COLUMNS)
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,55 @@ async def for_names(conn: Connection, names: Sequence[str]) -> list[Certificate]
     return [_read(row) for row in await conn.all(statement)]
 
 
+async def of_app(conn: Connection, app_id: AppId) -> list[Certificate]:
+    """Return an app's uploaded certificates and those of its verified domains, the oldest first."""
+    proved = select(domains.c.id).where(domains.c.app_id == app_id, VERIFIED, covers(domains.c.name)).exists()
+    own = _SHOWN.where(certificates.c.app_id == app_id, or_(certificates.c.source == Source.UPLOADED, proved))
+    return [_read(row) for row in await conn.all(own.order_by(certificates.c.created_at, certificates.c.id))]
+
+
+async def uploads(conn: Connection) -> list[UploadedCertificate]:
+    """Return all uploaded certificates."""
+    statement = (
+        select(certificates.c.id, certificates.c.app_id, applications.c.organization_id, certificates.c.names, certificates.c.not_after)
+        .join(applications, applications.c.id == certificates.c.app_id)
+        .where(certificates.c.source == Source.UPLOADED)
+        .order_by(certificates.c.id)
+    )
+    rows = await conn.all(statement)
+    return [UploadedCertificate(row.id, row.app_id, row.organization_id, tuple(row.names), row.not_after) for row in rows]
+
+
+async def add_upload(conn: Connection, app_id: AppId, facts: Facts, chain: str, secret: bytes) -> Certificate:
+    """Store an uploaded certificate and its encrypted key."""
+    added = insert(certificates).values(app_id=app_id, source=Source.UPLOADED, **_given(facts, chain, secret))
+    return _read(await one(conn, added.returning(*_COLUMNS)))
+
+
+async def replace_upload(conn: Connection, certificate_id: CertificateId, facts: Facts, chain: str, secret: bytes) -> Certificate:
+    """Replace an uploaded certificate. Raises NotFound if it is gone."""
+    changed = update(certificates).where(certificates.c.id == certificate_id, certificates.c.source == Source.UPLOADED)
+    values = {**_given(facts, chain, secret), "updated_at": func.clock_timestamp()}
+    return _read(await found(conn, changed.values(values).returning(*_COLUMNS), "certificate"))
+
+
+async def remove_upload(conn: Connection, certificate_id: CertificateId) -> bool:
+    """Remove an uploaded certificate; False if there was none."""
+    same = certificates.c.id == certificate_id, certificates.c.source == Source.UPLOADED
+    return bool(await conn.execute(delete(certificates).where(*same)))
+
+
+async def remove_issued(conn: Connection, app_id: AppId) -> None:
+    """Remove the certificates by ACME of an app's domains; that of its name below the panel's domain stays."""
+    own = select(domains.c.id).where(domains.c.app_id == app_id, covers(domains.c.name)).exists()
+    await conn.execute(delete(certificates).where(certificates.c.app_id == app_id, certificates.c.source == Source.ACME, own))
+
+
+def _given(facts: Facts, chain: str, secret: bytes) -> dict[str, object]:
+    times = {"not_before": facts.not_before, "not_after": facts.not_after}
+    return {"names": list(facts.names), "chain": chain, "secret": secret, "issuer": facts.issuer, "serial": facts.serial, **times}
+
+
 async def due_checks(conn: Connection, directory: str, now: datetime, limit: int) -> list[Certificate]:
     """Return certificates of a CA that is to be asked when to renew them."""
     due = _SHOWN.where(certificates.c.directory == directory, certificates.c.check_at <= now, certificates.c.not_after > now)
@@ -62,9 +115,17 @@ async def set_renewal(conn: Connection, certificate: Certificate, renew_at: date
     await conn.execute(update(certificates).where(*same).values(renew_at=renew_at, check_at=check_at))
 
 
-async def valid(conn: Connection, now: datetime, known: Mapping[CertificateId, datetime]) -> tuple[list[Sealed], set[CertificateId]]:
-    """Return the valid certificates that are not `known` in this version, and the ids of all valid ones."""
-    is_valid = certificates.c.not_after > now
+async def valid(
+    conn: Connection, now: datetime, known: Mapping[CertificateId, datetime], served: Collection[UploadedCertificate]
+) -> tuple[list[Sealed], set[CertificateId]]:
+    """Return the valid certificates that are not `known` in this version, and the ids of all valid ones.
+
+    Of uploaded ones, these are the `served`. They go before one by ACME for the same name: a proxy with both would pick any.
+    """
+    uploaded = [each for each in served if each.not_after > now]
+    named = literal([name for each in uploaded for name in each.names], ARRAY(Text))
+    issued = and_(certificates.c.source == Source.ACME, ~certificates.c.names.overlap(named))
+    is_valid = and_(certificates.c.not_after > now, or_(issued, among(certificates.c.id, [each.id for each in uploaded])))
     ids = await conn.all(select(certificates.c.id, certificates.c.updated_at).where(is_valid))
     new = [row.id for row in ids if known.get(row.id) != row.updated_at]
     rows = await conn.all(select(certificates).where(among(certificates.c.id, new))) if new else []

@@ -9,8 +9,10 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from skypanel.domain.domains import Check, Domain
 from skypanel.domain.errors import Conflict
 from skypanel.domain.ids import AccountId, AppId, DomainId, as_id
+from skypanel.domain.uploaded_certificates import Holder
 from skypanel.ports.database import Connection
 from skypanel.store.rows import Row, found, one
+from skypanel.store.tables.apps import applications
 from skypanel.store.tables.domains import VERIFIED, domains
 
 _TIME = DateTime(timezone=True)
@@ -60,6 +62,18 @@ async def holders(conn: Connection, names: Collection[str]) -> list[Domain]:
     """Return the claims that have proved one of these names."""
     same = domains.c.name == any_(literal(list(names), ARRAY(Text)))
     return [_read(row) for row in await conn.all(select(domains).where(same, VERIFIED))]
+
+
+async def covered(conn: Connection, names: Collection[str]) -> list[Holder]:
+    """Return who has proved names that these cover, as themselves or by a wildcard."""
+    given = literal(list(names), ARRAY(Text))
+    wildcard = literal("*.").concat(func.substr(domains.c.name, func.strpos(domains.c.name, ".") + 1))
+    statement = (
+        select(domains.c.name, domains.c.app_id, applications.c.organization_id)
+        .join(applications, applications.c.id == domains.c.app_id)
+        .where(VERIFIED, (domains.c.name == any_(given)) | (wildcard == any_(given)))
+    )
+    return [Holder(row.name, row.app_id, row.organization_id) for row in await conn.all(statement)]
 
 
 async def count(conn: Connection, app_id: AppId) -> int:

@@ -46,6 +46,7 @@ _LISTED = (
         _written(releases.c.created_at).label("released_at"),
         func.coalesce(slugs.c.size_bytes, 0).label("slug_bytes"),
         applications.c.deploy_branch,
+        applications.c.automatic_certificates,
     )
     .join(organizations, organizations.c.id == applications.c.organization_id)
     .join(plan_versions, plan_versions.c.id == applications.c.plan_version_id)

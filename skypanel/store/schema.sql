@@ -272,6 +272,8 @@ CREATE TABLE paas_applications (
     idle_timeout_s integer,
     -- NULL to redirect hosts with a certificate.
     https_redirect boolean,
+    -- Whether the panel orders certificates for its domains.
+    automatic_certificates boolean NOT NULL DEFAULT true,
     CONSTRAINT paas_applications_health_check CHECK (health_path LIKE '/%' AND health_interval_s > 0),
     CONSTRAINT paas_applications_timeouts_check CHECK (first_byte_timeout_s > 0 AND idle_timeout_s > 0)
 );

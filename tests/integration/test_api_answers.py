@@ -28,6 +28,7 @@ SECRETS = (
     (r'("token": ")[\w-]+"', r'\1<secret>"'),
     (r"person[0-9]+@", "person@"),
     (r"\brun\.[0-9]{4}", "run.<number>"),
+    (r"\bcertificate-[0-9a-f]{8}\b", "certificate-<id>"),
     (r"(the value )[0-9a-f]{32}\b", r"\1<secret>"),
     (r'W/"[0-9a-f]{32}"', "W/<tag>"),
 )

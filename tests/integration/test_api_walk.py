@@ -15,13 +15,13 @@ from sqlalchemy import func, select, update
 
 from skypanel.domain.access import SCOPES, Role
 from skypanel.domain.account import PublicKey
-from skypanel.flow import accounts, apps, domains, organizations, passwords, scale, transfer, upload, webhooks
+from skypanel.flow import accounts, apps, domains, organizations, passwords, scale, transfer, upload, uploaded_certificates, webhooks
 from skypanel.flow.digest import digest
 from skypanel.store import builds, keys, releases
 from skypanel.store import organizations as organizations_store
 from skypanel.store import tokens as tokens_store
 from skypanel.store.tables.accounts import tokens as tokens_table
-from tests.support.api_walk import BODY, NOBODY, PARAMS, PLAIN, ROUTES, filled, refused, rows, schema_of
+from tests.support.api_walk import BODY, CHAIN, CHAIN_KEY, NOBODY, PARAMS, PLAIN, ROUTES, filled, refused, rows, schema_of
 from tests.support.archives import APP, entry, tgz
 
 PASSWORD = BODY["PATCH /account"]["password"]
@@ -143,7 +143,7 @@ async def test_a_good_body_with_one_thing_spoilt_is_refused(api, good, stage, ro
         assert response.status == 422, why
         await refused(response)
     assert await rows(stage) == before
-    is_missing = any(name in route for name in ("{transfer}", "{feature}", "{domain}", "{webhook}"))
+    is_missing = any(name in route for name in ("{transfer}", "{feature}", "{domain}", "{webhook}", "{certificate}"))
     response = await api.call(endpoint.method, path, good[route])
     assert response.status in ({404} if is_missing else {200, 201}), await response.text()
 
@@ -180,6 +180,7 @@ async def two(api, hello, stage):
     third = await stage.member(Role.DEVELOPER)
     await accounts.add_key(panel, other, PublicKey("ssh-ed25519 AAAA", "SHA256:another", "laptop"), by=other)
     domain = await domains.add(panel, hello, "www.example.com", other)
+    certificate = await uploaded_certificates.add(panel, hello, other, chain=CHAIN, key=CHAIN_KEY)
     offered = await transfer.offer(panel, hello, third, other)
     hook = {"url": "https://example.com/hooks", "include": ["api:formation"], "level": "notify"}
     webhook, _ = await webhooks.add(panel, hello, other, hook)
@@ -208,6 +209,7 @@ async def two(api, hello, stage):
             "{build}": [str(build.id)],
             "{dyno}": [dyno["id"]],
             "{domain}": [domain.name, str(domain.id)],
+            "{certificate}": [certificate.name, str(certificate.id)],
             "{webhook}": [str(webhook.id)],
             "{delivery}": [str(delivery.id)],
             "{event}": [str(delivery.event_id)],

@@ -11,10 +11,10 @@ from skypanel.domain.certificate import CertificateState
 from skypanel.drivers.acme.authority import AcmeAuthority
 from skypanel.drivers.clock import SystemClock
 from skypanel.embedded import routes
-from skypanel.flow import certificates, settings
+from skypanel.flow import certificates, settings, uploaded_certificates
 from tests.fixtures.pebble import running_pebble
 from tests.fixtures.proxy import TOKEN, running_proxy
-from tests.support import factories
+from tests.support import factories, pairs
 from tests.support.until import until
 from web.app import create_app
 
@@ -28,9 +28,9 @@ def connected(stage):
     return stage.panel
 
 
-async def chain_seen(proxy, pebble, name):
+async def chain_seen(proxy, root, name):
     """Return the certificate that a client gets which trusts the CA alone, or None."""
-    trusting = ssl.create_default_context(cadata=pebble.root)
+    trusting = ssl.create_default_context(cadata=root)
     try:
         reader, writer = await asyncio.open_connection("127.0.0.1", proxy.settings.address.https_port, ssl=trusting, server_hostname=name)
     except ssl.SSLCertVerificationError:
@@ -52,7 +52,7 @@ async def test_a_domain_that_leads_here_has_https_seconds_later(stage, tmp_path)
             await settings.change(panel, stage.admin, {"acme_directory": authority.directory, "acme_ca_bundle": authority.trusted})
             async with panel.transaction() as conn:
                 await factories.domain(conn, app.id, NAME)
-            assert await chain_seen(proxy, pebble, NAME) is None
+            assert await chain_seen(proxy, pebble.root, NAME) is None
 
             async def is_active():
                 await certificates.work(panel, "worker")
@@ -61,7 +61,7 @@ async def test_a_domain_that_leads_here_has_https_seconds_later(stage, tmp_path)
                 return state.state is CertificateState.ACTIVE
 
             await until(is_active)
-            seen = await until(lambda: chain_seen(proxy, pebble, NAME))
+            seen = await until(lambda: chain_seen(proxy, pebble.root, NAME))
             assert seen["subjectAltName"] == (("DNS", NAME),)
             kept = proxy.settings.run_dir / routes.FILE
             await until(lambda: "PRIVATE KEY" in kept.read_text())
@@ -71,3 +71,23 @@ async def test_a_domain_that_leads_here_has_https_seconds_later(stage, tmp_path)
             ) as told:
                 assert "PRIVATE" not in json.dumps(await told.json())
             panel.authority.close()
+
+
+@pytest.mark.req("R13.2", "R13.4")
+async def test_an_upload_is_shown_for_names_of_its_own_app_alone(stage, tmp_path):
+    panel, app = connected(stage), await stage.app()
+    async with panel.transaction() as conn:
+        other = await factories.app(conn, "other")
+        for of, name in ((app, NAME), (app, "blog.example.com"), (other, "shop.example.com")):
+            await factories.domain(conn, of.id, name)
+    root = pairs.AUTHORITY.certificate.decode()
+    # The second one would be shown for the other app's name as well.
+    for names in ((NAME, "unclaimed.example.com"), ("blog.example.com", "shop.example.com")):
+        chain, key = pairs.pair(*names)
+        await uploaded_certificates.add(panel, app, stage.admin, chain=chain, key=key)
+    async with running_proxy(tmp_path, dashboard=lambda settings: create_app(panel, settings)) as proxy:
+        seen = await until(lambda: chain_seen(proxy, root, NAME))
+        assert seen["subjectAltName"] == (("DNS", NAME), ("DNS", "unclaimed.example.com"))
+        assert await chain_seen(proxy, root, "shop.example.com") is None
+        assert await chain_seen(proxy, root, "blog.example.com") is None
+    panel.authority.close()

@@ -7,9 +7,10 @@ import pytest
 from sqlalchemy import update
 
 from skypanel.domain.access import Role
-from skypanel.flow import domain_checks, domains, maintenance, settings, watching
+from skypanel.flow import domain_checks, domains, maintenance, settings, uploaded_certificates, watching
 from skypanel.store import acme_orders
 from skypanel.store.tables.certificates import orders
+from tests.support.pairs import pair
 from tests.support.statements import Counting
 
 PAGE = "/apps/hello/domains"
@@ -174,3 +175,30 @@ async def test_the_state_of_a_certificate_is_shown_and_told(admin, stage, app):
         await conn.execute(update(orders).where(orders.c.name == NAME).values(problem))
     page = await admin.page(PAGE)
     assert '<span class="state failed">failed</span>. The CA says &lt;no&gt;. <span class="quiet">The next attempt is at ' in page
+
+
+async def test_a_certificate_is_uploaded_replaced_and_removed_and_its_key_never_shown(admin, stage, app):
+    chain, key = pair(NAME)
+    assert "Uploaded certificates" not in await admin.page(PAGE)
+    assert (await send(admin, do="upload", chain=chain, key=key)).status == 303
+    [made] = await uploaded_certificates.listed(stage.panel, app)
+    page = await admin.page(PAGE)
+    assert f"{made.name} is uploaded, for {NAME}." in page
+    assert f'<td data-label="Names">{NAME}</td>' in page
+    response = await send(admin, do="upload", chain=chain, key=key)
+    said = await response.text()
+    assert (response.status, f"{made.name} is for {NAME}, too." in said) == (422, True)
+    assert key.splitlines()[1] not in page + said
+    chain, key = pair(NAME, "shop.example.com")
+    assert (await send(admin, do="upload", chain=chain, key=key, certificate=made.name)).status == 303
+    assert f"{NAME}, shop.example.com" in await admin.page(PAGE)
+    assert (await send(admin, do="remove certificate", certificate=made.name)).status == 303
+    assert await uploaded_certificates.listed(stage.panel, app) == []
+    assert (await send(admin, do="remove certificate", certificate=made.name)).status == 422
+
+
+async def test_automatic_certificates_are_turned_off_and_on(admin, app):
+    assert (await send(admin, do="automatic off")).status == 303
+    assert "The panel orders no certificates for this app's domains." in await admin.page(PAGE)
+    assert (await send(admin, do="automatic on")).status == 303
+    assert "orders a certificate for each domain that leads here" in await admin.page(PAGE)

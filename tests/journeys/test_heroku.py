@@ -12,6 +12,7 @@ from tests.journeys.contract_heroku import HerokuContract, are_up, dynos, wait_f
 from tests.journeys.curl import Curl
 from tests.journeys.harness import new_panel
 from tests.journeys.heroku_cli import Heroku, RunningCommand, hello, heroku, program, unbroken
+from tests.support.pairs import pair
 
 __all__ = ["hello", "heroku", "program"]
 
@@ -240,6 +241,32 @@ def test_domains_are_added_shown_waited_for_and_removed(heroku, front, hello):
         heroku("domains:remove", "shop.example.com", "-a", "hello")
         heroku("domains:clear", "-a", "hello")
         assert "example.com" not in heroku("domains", "-a", "hello")
+
+
+@pytest.mark.req("R2.1", "R13.4")
+def test_certificates_are_uploaded_shown_replaced_and_removed(heroku, front, hello, tmp_path):
+    files = []
+    for name in ("www.example.com", "shop.example.com"):
+        chain, key = pair(name)
+        files.append((tmp_path / f"{name}.crt", tmp_path / f"{name}.key"))
+        for path, text in zip(files[-1], (chain, key), strict=True):
+            path.write_text(text)
+    said = heroku("certs:add", *map(str, files[0]), "-a", "hello")
+    assert "CN=www.example.com" in said
+    assert "SSL certificate is not trusted." in said
+    assert "CN=SkyPanel at example.com" in heroku("certs:info", "-a", "hello")
+    assert "CN=shop.example.com" in heroku("certs:update", *map(str, files[1]), "-a", "hello", "--confirm", "hello")
+    listed = heroku("certs", "-a", "hello")
+    assert "shop.example.com" in listed
+    name = re.search("certificate-[0-9a-f]{8}", listed)[0]
+    heroku("certs:auto:disable", "-a", "hello", "--confirm", "hello")
+    assert "disabled" in heroku("certs:auto", "-a", "hello")
+    heroku("certs:auto:enable", "-a", "hello")
+    heroku("certs:auto:refresh", "-a", "hello")
+    heroku("certs:remove", "--name", name, "-a", "hello", "--confirm", "hello")
+    assert front.cli("certs", "list", "hello").stdout.splitlines() == [
+        "NAME  DOMAINS  SOURCE  UNTIL", "", "The panel orders certificates for the domains of hello.",
+    ]  # fmt: skip
 
 
 def test_the_lists_behind_them_are_well_formed(front, hello):

@@ -9,11 +9,13 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 from skypanel.store.tables.accounts import accounts, ssh_keys, tokens
 from skypanel.store.tables.apps import app_transfers, applications, collaborators, formations
 from skypanel.store.tables.builds import builds
+from skypanel.store.tables.certificates import certificates
 from skypanel.store.tables.config_vars import config_vars, config_versions
 from skypanel.store.tables.domains import domains
 from skypanel.store.tables.organizations import memberships, organizations
 from skypanel.store.tables.releases import releases, rollouts
 from skypanel.store.tables.sources import uploads
+from tests.support.pairs import pair
 from web.api.endpoints import Endpoint
 from web.api.routes import ENDPOINTS
 
@@ -23,10 +25,11 @@ PARAMS = {
     "{ticket}": "x.y", "{build}": NOBODY, "{upload}": "x", "{stack}": "heroku-24",
     "{team}": "nobodys", "{member}": NOBODY, "{collaborator}": NOBODY, "{feature}": "preboot", "{domain}": NOBODY,
     "{webhook}": NOBODY, "{delivery}": NOBODY, "{event}": NOBODY, "{transfer}": NOBODY, "{account}": "outsider@example.com",
-    "{plan}": "Hobby",
+    "{plan}": "Hobby", "{certificate}": "certificate-00000000",
 }  # fmt: skip
 LONG = "a" * 100_000
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ7jEpZ7X4oCzGJq0cVhBqmCuTiMLTcHdWHJ0ipRGGGg dev@laptop"
+CHAIN, CHAIN_KEY = pair("www.example.com")
 DEEP = b"[" * 100_000
 PLAIN = [endpoint for endpoint in ENDPOINTS if isinstance(endpoint, Endpoint)]
 ROUTES = {f"{endpoint.method} {endpoint.path}": endpoint for endpoint in ENDPOINTS}
@@ -46,6 +49,9 @@ BODY = {
     "PUT /apps/{app}/buildpack-installations": {"updates": [{"buildpack": "heroku/python"}]},
     "POST /apps/{app}/domains": {"hostname": "www.example.com", "sni_endpoint": None},
     "PATCH /apps/{app}/domains/{domain}": {"sni_endpoint": None},
+    "POST /apps/{app}/sni-endpoints": {"certificate_chain": CHAIN, "private_key": CHAIN_KEY},
+    "PATCH /apps/{app}/sni-endpoints/{certificate}": {"certificate_chain": CHAIN, "private_key": CHAIN_KEY},
+    "PATCH /apps/{app}/acm": {"acm_refresh": True},
     "PATCH /apps/{app}/http-rules": {"first_byte_timeout_s": 30, "idle_timeout_s": 55, "https_redirect": True},
     "PATCH /apps/{app}/config-vars": {"KEY": "a value"},
     "PATCH /apps/{app}/formation": {"updates": [{"type": "web", "quantity": 2, "size": "Standard"}]},
@@ -105,7 +111,7 @@ def filled(path):
 async def rows(stage):
     """Return all rows that the API writes, without the columns about a token's last use."""
     written = [
-        accounts, app_transfers, applications, builds, collaborators, config_vars,
+        accounts, app_transfers, applications, builds, certificates, collaborators, config_vars,
         config_versions, domains, formations, memberships, organizations, releases, rollouts,
         ssh_keys, tokens, uploads,
     ]  # fmt: skip

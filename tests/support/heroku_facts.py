@@ -141,6 +141,11 @@ FACTS = {
         "string|null": "output_stream_url",
         "uuid": "app.id artifacts[].id id slug.id user.id",
     },
+    "SniEndpoint": {
+        "date-time": "created_at updated_at",
+        "string": "certificate_chain cname name",
+        "uuid": "id",
+    },
     "Source": {
         "object": "source_blob",
         "string": "source_blob.get_url source_blob.put_url",

@@ -10,6 +10,7 @@ from skypanel.domain.access import AccountAction, Action, Role
 from skypanel.domain.slug import STACK
 from tests.support.archives import APP as FILES
 from tests.support.archives import tgz
+from tests.support.pairs import pair
 
 DONE, DENIED, ABSENT = "x-?"
 EVERYBODY, ONLY_MEMBERS = "xxxxxxx", "???xxxx"
@@ -120,11 +121,13 @@ _MANAGE, _OWNERS, _TRANSFER = Action.MANAGE_MEMBERS, Action.MANAGE_OWNERS, Actio
 _KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ7jEpZ7X4oCzGJq0cVhBqmCuTiMLTcHdWHJ0ipRGGGg me@laptop"
 _NEW_PASSWORD = {"password": "{password}", "new_password": "another good password"}
 _HOOK = {"url": "https://example.com/hooks", "include": ["api:release"], "level": "sync", "secret": "{secret}"}
+_CHAIN, _CHAIN_KEY = pair("www.example.com")
+_PAIR = {"certificate_chain": _CHAIN, "private_key": _CHAIN_KEY}
 _PLANS = AccountAction.MANAGE_PLANS
 _PLAN = {"name": "Gold", "cpu_cores": "0.5", "memory_mib": 512, "max_dynos": 3, "hourly_price": "0.0300"}
 _SPARE, _MATE, _BOSS = "{spare}", "{mate}", "{boss}"
 _OWN = {"verdicts": EVERYBODY}
-_NONE_OF_APP = ("addons", "addon-attachments", "features", "log-drains", "sni-endpoints", "ssl-endpoints")
+_NONE_OF_APP = ("addons", "addon-attachments", "features", "log-drains", "ssl-endpoints")
 _NONE_OF_ACCOUNT = ("/account/features", "/addons", "/addon-attachments", "/pipelines", "/pipeline-couplings")
 
 
@@ -191,6 +194,15 @@ API = (
     Case("PATCH", f"{_APP}/domains/{{domain}}", _CONFIGURE, {"sni_endpoint": None}, after="domain"),
     Case("POST", f"{_APP}/domains/{{domain}}/actions/check", _CONFIGURE, record="domain.check", after="domain"),
     Case("DELETE", f"{_APP}/domains/{{domain}}", _CONFIGURE, record="domain.remove", after="domain"),
+    Case("GET", f"{_APP}/sni-endpoints", _VIEW, after="certificate"),
+    Case("POST", f"{_APP}/sni-endpoints", _CONFIGURE, _PAIR, "certificate.add"),
+    Case("GET", f"{_APP}/sni-endpoints/{{certificate}}", _VIEW, after="certificate"),
+    Case("PATCH", f"{_APP}/sni-endpoints/{{certificate}}", _CONFIGURE, _PAIR, "certificate.change", after="certificate"),
+    Case("DELETE", f"{_APP}/sni-endpoints/{{certificate}}", _CONFIGURE, record="certificate.remove", after="certificate"),
+    Case("GET", f"{_APP}/acm", _VIEW),
+    Case("POST", f"{_APP}/acm", _CONFIGURE, record="certificate.automate", after="not automatic"),
+    Case("DELETE", f"{_APP}/acm", _CONFIGURE, record="certificate.automate"),
+    Case("PATCH", f"{_APP}/acm", _CONFIGURE, {"acm_refresh": True}, "certificate.refresh"),
     Case("GET", f"{_APP}/http-rules", _VIEW),
     Case("PATCH", f"{_APP}/http-rules", _CONFIGURE, {"idle_timeout_s": 55}, "app.http"),
     Case("GET", f"{_APP}/config-vars", _VIEW),
@@ -333,6 +345,13 @@ PAGES = (
     Case("POST", f"{_APP}/domains", _CONFIGURE, {"do": "add", "name": "www.example.com"}, "domain.add"),
     Case("POST", f"{_APP}/domains", _CONFIGURE, {"do": "check", "name": "{domain}"}, "domain.check", after="domain"),
     Case("POST", f"{_APP}/domains", _CONFIGURE, {"do": "remove", "name": "{domain}"}, "domain.remove", after="domain"),
+    Case("POST", f"{_APP}/domains", _CONFIGURE, {"do": "upload", "chain": _CHAIN, "key": _CHAIN_KEY}, "certificate.add"),
+    Case(
+        *("POST", f"{_APP}/domains", _CONFIGURE, {"do": "remove certificate", "certificate": "{certificate}"}, "certificate.remove"),
+        after="certificate",
+    ),
+    Case("POST", f"{_APP}/domains", _CONFIGURE, {"do": "automatic off"}, "certificate.automate"),
+    Case("POST", f"{_APP}/domains", _CONFIGURE, {"do": "automatic on"}, "certificate.automate", after="not automatic"),
     *(Case("GET", f"{_ORGANIZATION}{part}", Action.VIEW_MEMBERS) for part in ("", "/people", "/usage", "/usage.csv", "/settings")),
     Case("GET", f"{_ORGANIZATION}/billing", Action.VIEW_WALLET),
     Case("GET", f"{_ORGANIZATION}/activity", Action.VIEW_ACTIVITY),

@@ -18,7 +18,7 @@ from skypanel.flow import accounts as accounts_flow
 from skypanel.flow import apps as apps_flow
 from skypanel.flow import config as config_flow
 from skypanel.flow import domains as domains_flow
-from skypanel.flow import passwords
+from skypanel.flow import passwords, uploaded_certificates
 from skypanel.flow import remote as remote_flow
 from skypanel.flow import settings as settings_flow
 from skypanel.flow import upload as upload_flow
@@ -28,6 +28,7 @@ from skypanel.store.tables import metadata
 from skypanel.store.tables.audit import audit_log
 from tests.fixtures.api import HOST
 from tests.support import factories
+from tests.support.pairs import pair
 from tests.support.panels import Stage
 from tests.support.roles import STANDINGS, Standing
 from web.api import tickets
@@ -270,6 +271,18 @@ async def _domain(world):
     return {"domain": (await domains_flow.add(world.panel, world.app, "shop.example.com", world.stage.admin)).name}
 
 
+async def _certificate(world):
+    chain, key = pair("shop.example.com")
+    world.secrets.append(key)
+    made = await uploaded_certificates.add(world.panel, world.app, world.stage.admin, chain=chain, key=key)
+    return {"certificate": made.name}
+
+
+async def _not_automatic(world):
+    await uploaded_certificates.automate(world.panel, world.app, world.stage.admin, on=False)
+    return {}
+
+
 def _ticket(kind):
     async def made(world):
         wishes = {"logs": {"dyno": None, "lines": 5, "source": None, "tail": False}, "releases": {"version": 1}, "builds": {}}[kind]
@@ -289,6 +302,6 @@ AFTER = {
     "password": _password, "key": _key, "token": _token, "offer": _offer, "own offer": _own_offer, "target": _target, "shared": _shared,
     "their key": _their_key, "their token": _their_token, "upload": _upload, "uploaded": _uploaded, "build": _build, "remote": _remote,
     "webhook": _webhook, "mail": _mail,
-    "no apps": _no_apps, "domain": _domain,
+    "no apps": _no_apps, "domain": _domain, "certificate": _certificate, "not automatic": _not_automatic,
     **{kind: _ticket(kind) for kind in ("logs", "releases", "builds")},
 }  # fmt: skip

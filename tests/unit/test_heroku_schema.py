@@ -24,6 +24,7 @@ LEFT_OUT = {
     "Stack": TIMES,
     "Team": TIMES,
     "Release": {"artifacts[].id", "artifacts[].type"},
+    "SniEndpoint": {"certificate_chain", "cname"},
 }
 FORMATS = {"date-time", "email", "uri", "uuid"}
 # Of names of hosts the schema says that they are URIs.

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 
 from skypanel.domain.app import App
-from skypanel.domain.certificate import UNCERTIFIED
+from skypanel.domain.certificate import UNCERTIFIED, covers
 from skypanel.domain.domains import Domain
-from skypanel.domain.errors import Conflict, NotFound
-from skypanel.domain.names import printable
-from skypanel.flow import certificates
+from skypanel.domain.errors import Conflict, Invalid
+from skypanel.flow import certificates, uploaded_certificates
 from skypanel.flow import domains as domains_flow
 from web.api.bodies import Body, Text
 from web.api.calls import Call, Reply
@@ -38,7 +37,7 @@ async def index(call: Call) -> Page:
 async def create(call: Call, body: NewDomain) -> Reply:
     """Claim a domain for an app. A warning says which TXT record proves it."""
     app = await call.app()
-    _check_certificate(body.sni_endpoint)
+    await _check_certificate(call, app, body.hostname, body.sni_endpoint)
     domain = await domains_flow.add(call.panel, app, body.hostname, call.account)
     call.warn(f"To prove that {domain.name} is yours, set this TXT record as well: {domain.challenge} with the value {domain.token}")
     return Reply(await _shown(call, app, domain), 201)
@@ -53,10 +52,10 @@ async def show(call: Call) -> Reply:
 
 
 async def change(call: Call, body: DomainChange) -> Reply:
-    """Choose the certificate of a domain."""
+    """Check that a certificate is for a domain. The panel shows an uploaded one for each domain that it names."""
     app = await call.app()
     domain = await domains_flow.find(call.panel, app, call.params["domain"])
-    _check_certificate(body.sni_endpoint)
+    await _check_certificate(call, app, domain.name, body.sni_endpoint)
     return Reply(await _shown(call, app, domain))
 
 
@@ -93,6 +92,9 @@ def _is_default(call: Call, app: App) -> bool:
     return call.params["domain"] in {own.id, own.hostname}
 
 
-def _check_certificate(name: str | None) -> None:
+async def _check_certificate(call: Call, app: App, hostname: str, name: str | None) -> None:
+    """Raise NotFound for a certificate that the app does not have, and Invalid for one of another domain."""
     if name is not None:
-        raise NotFound(f"There is no certificate {printable(name)}.", "Leave out its name.")
+        found = await uploaded_certificates.find(call.panel, app, name)
+        if not covers(found.facts.names, hostname):
+            raise Invalid(f"{found.name} is for {', '.join(found.facts.names)}.", "Upload one for this domain.")

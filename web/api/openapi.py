@@ -23,6 +23,7 @@ PARAMS: Mapping[str, str] = {
     "app": "An app's name or id",
     "authorization": "An API token's id",
     "build": "A build's id",
+    "certificate": "A certificate's name or id",
     "collaborator": "An e-mail address, or the id of an account or a collaborator",
     "delivery": "A delivery's id",
     "domain": "A hostname, in any script, or the id of a domain",

@@ -7,6 +7,7 @@ from web.api import (
     apps,
     buildpacks,
     builds,
+    certificates,
     collaborators,
     config,
     domains,
@@ -27,6 +28,7 @@ from web.api import (
 from web.api.endpoints import ACCEPTED, EVENTS, NONE, TEXT, Endpoint, Gives, OpenEndpoint, made, one, page
 from web.api.resources.accounts import Account, AccountEntry, Admission, Authorization, Key, Session
 from web.api.resources.apps import App, BuildpackInstallation, HttpRules
+from web.api.resources.certificates import SniEndpoint
 from web.api.resources.domains import Domain
 from web.api.resources.dynos import Dyno, Formation, LogSession
 from web.api.resources.people import Collaborator, Member, Permission, Team, Transfer
@@ -36,12 +38,12 @@ from web.api.resources.releases import Build, Received, Release, Source
 from web.api.resources.webhooks import Webhook, WebhookDelivery, WebhookEvent
 
 APP, TEAM, TEAM_APP, ACCOUNT = "/apps/{app}", "/teams/{team}", "/teams/apps/{app}", "/accounts/{account}"
-PLAN = "/plans/{plan}"
+PLAN, CERTIFICATE = "/plans/{plan}", f"{APP}/sni-endpoints/{{certificate}}"
 _VIEW, _SCALE, _CONFIGURE = Action.VIEW_APP, Action.SCALE_APP, Action.CONFIGURE_APP
 _TRANSFER, _PLANS = Action.TRANSFER_APP, AccountAction.MANAGE_PLANS
 _MEMBERS, _MANAGE = Action.VIEW_MEMBERS, Action.MANAGE_MEMBERS
 _LOOK, _CHANGE, _PEOPLE = AccountAction.VIEW_ACCOUNT, AccountAction.CHANGE_ACCOUNT, AccountAction.MANAGE_ACCOUNTS
-_NONE_OF_APP = ("addons", "addon-attachments", "features", "log-drains", "sni-endpoints", "ssl-endpoints")
+_NONE_OF_APP = ("addons", "addon-attachments", "features", "log-drains", "ssl-endpoints")
 _NONE = ("/account/features", "/addons", "/addon-attachments", "/pipelines", "/pipeline-couplings")
 
 _DESCRIBED: tuple[Endpoint | OpenEndpoint, ...] = (
@@ -110,6 +112,15 @@ _DESCRIBED: tuple[Endpoint | OpenEndpoint, ...] = (
     Endpoint("PATCH", f"{APP}/domains/{{domain}}", _CONFIGURE, domains.change, takes=domains.DomainChange, gives=one(Domain)),
     Endpoint("DELETE", f"{APP}/domains/{{domain}}", _CONFIGURE, domains.remove, gives=one(Domain)),
     Endpoint("POST", f"{APP}/domains/{{domain}}/actions/check", _CONFIGURE, domains.check, gives=one(Domain)),
+    Endpoint("GET", f"{APP}/sni-endpoints", _VIEW, certificates.index, gives=page(SniEndpoint)),
+    Endpoint("POST", f"{APP}/sni-endpoints", _CONFIGURE, certificates.add, takes=certificates.Upload, gives=made(SniEndpoint)),
+    Endpoint("GET", CERTIFICATE, _VIEW, certificates.show, gives=one(SniEndpoint)),
+    Endpoint("PATCH", CERTIFICATE, _CONFIGURE, certificates.change, takes=certificates.Upload, gives=one(SniEndpoint)),
+    Endpoint("DELETE", CERTIFICATE, _CONFIGURE, certificates.remove, gives=one(SniEndpoint)),
+    Endpoint("GET", f"{APP}/acm", _VIEW, certificates.automatic, gives=one(App)),
+    Endpoint("POST", f"{APP}/acm", _CONFIGURE, certificates.turn_on, gives=one(App)),
+    Endpoint("DELETE", f"{APP}/acm", _CONFIGURE, certificates.turn_off, gives=one(App)),
+    Endpoint("PATCH", f"{APP}/acm", _CONFIGURE, certificates.refresh, takes=certificates.Refresh, gives=one(App)),
     Endpoint("GET", f"{APP}/http-rules", _VIEW, http_rules.show, gives=one(HttpRules)),
     Endpoint("PATCH", f"{APP}/http-rules", _CONFIGURE, http_rules.change, takes=http_rules.HttpRulesChange, gives=one(HttpRules)),
     Endpoint("GET", f"{APP}/config-vars", _VIEW, config.show, gives=one(config.ConfigVars)),

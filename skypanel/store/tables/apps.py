@@ -42,6 +42,13 @@ applications = Table(
     Column("first_byte_timeout_s", Integer, comment="NULL for the panel's setting."),
     Column("idle_timeout_s", Integer, comment="NULL for the panel's setting."),
     Column("https_redirect", Boolean, comment="NULL to redirect hosts with a certificate."),
+    Column(
+        "automatic_certificates",
+        Boolean,
+        nullable=False,
+        server_default=text("true"),
+        comment="Whether the panel orders certificates for its domains.",
+    ),
     CheckConstraint("name ~ '^[a-z]([a-z0-9-]*[a-z0-9])?$' AND length(name) <= 30", name="name"),
     CheckConstraint("generation > 0", name="generation"),
     CheckConstraint("health_path LIKE '/%' AND health_interval_s > 0", name="health"),

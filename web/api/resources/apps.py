@@ -26,7 +26,7 @@ class App(Resource, kw_only=True):
 
     id: Id
     name: str
-    acm: bool = False
+    acm: bool
     archived_at: None = None
     buildpack_provided_description: str | None = None
     build_stack: Named = STACK_REF
@@ -94,6 +94,7 @@ def app(of: Listing, address: Address) -> App:
     return App(
         id=of.id,
         name=of.name,
+        acm=of.automatic_certificates,
         created_at=of.created_at,
         deploy_branch=of.deploy_branch,
         git_url=address.https_remote(of.name),

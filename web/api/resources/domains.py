@@ -42,7 +42,7 @@ class Domain(Resource, kw_only=True):
     created_at: Time
     hostname: str
     kind: Literal["heroku", "custom"]
-    sni_endpoint: None = None
+    sni_endpoint: Named | None = None
     status: Status
     updated_at: Time
 
@@ -58,16 +58,23 @@ def domain(of: App, found: Known, certificate: NameCertificate, address: Address
     """Return an app's own domain. `acm_status_reason` is what its owner should do something about, or why it has no certificate."""
     return Domain(
         id=str(found.id),
-        acm_status=_ACM_STATUS.get(certificate.state) or _without_certificate(found),
+        acm_status=_acm_status(of, found, certificate),
         acm_status_reason=found.problem or certificate.problem or None,
         app=app_ref(of),
         cname=address.host(of.name),
         created_at=time(found.created_at),
         hostname=found.name,
         kind="custom",
+        sni_endpoint=Named(id=str(shown.id), name=shown.name) if (shown := certificate.certificate) else None,
         status=_STATUS[found.state],
         updated_at=time(found.checked_at or found.created_at),
     )
+
+
+def _acm_status(of: App, found: Known, certificate: NameCertificate) -> AcmStatus | None:
+    if certificate.state in _ACM_STATUS:
+        return _ACM_STATUS[certificate.state]
+    return _without_certificate(found) if of.automatic_certificates else None
 
 
 def _without_certificate(found: Known) -> AcmStatus:
