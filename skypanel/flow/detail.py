@@ -15,7 +15,7 @@ from skypanel.domain.release import Release
 from skypanel.flow import deploys
 from skypanel.ports.database import Connection
 from skypanel.ports.panel import Panel
-from skypanel.store import accounts, builds, collaborators, config_vars, formation, releases, slugs
+from skypanel.store import accounts, builds, collaborators, config_vars, formation, releases, rollouts, slugs
 from skypanel.tasks import together
 
 RELEASES = 20
@@ -48,7 +48,8 @@ class ProcessType:
 class AppDetail:
     """An app, its current release, and one page of its releases.
 
-    `older` is the version where the next page begins, going back. `emails` maps account ids to addresses.
+    `older` is the version where the next page begins, going back. `emails` maps account ids to addresses. `is_cancelled` is whether
+    somebody cancelled the first of these releases.
     """
 
     app: App
@@ -59,6 +60,7 @@ class AppDetail:
     config_keys: Sequence[str]
     releases: Sequence[Release]
     older: int | None
+    is_cancelled: bool
     builds: Sequence[Build]
     deploy: Deploy | None
     emails: Mapping[AccountId, str]
@@ -102,6 +104,7 @@ async def look(panel: Panel, app: App, account: Account, before: int | None = No
             config_keys=sorted((await config_vars.head(conn, app.id)).secrets),
             releases=found[:RELEASES],
             older=found[RELEASES - 1].version if len(found) > RELEASES else None,
+            is_cancelled=bool(found and found[0].error) and await _is_cancelled(conn, found[0]),
             builds=recent,
             deploy=await deploys.under_way(conn, app),
             emails=await accounts.emails(conn, {person for person in people if person}),
@@ -109,6 +112,11 @@ async def look(panel: Panel, app: App, account: Account, before: int | None = No
             may_scale=allows(role, Action.SCALE_APP),
             last_words=words,
         )
+
+
+async def _is_cancelled(conn: Connection, release: Release) -> bool:
+    rollout = await rollouts.of_release(conn, release.id)
+    return rollout is not None and rollout.cancelled_at is not None
 
 
 async def _processes(conn: Connection, app: App, current: Release | None, dynos: Sequence[Dyno]) -> list[ProcessType]:

@@ -90,6 +90,8 @@ def _rejection(rollout: Rollout, release: Release, app: App) -> SkyPanelError:
         return Conflict(f"v{release.version} was superseded by a newer release.")
     if rollout.reason is not RolloutReason.RELEASE:
         return Invalid(f"The {rollout.reason} of v{release.version} failed.", "The dynos that ran before keep running.")
+    if rollout.cancelled_at is not None:
+        return Invalid(f"v{release.version} was cancelled.", app.what_serves)
     return Invalid(f"v{release.version} did not go live.", app.what_serves)
 
 

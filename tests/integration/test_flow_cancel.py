@@ -32,7 +32,7 @@ async def test_a_pending_rollout_ends_at_once(stage):
     assert await rollout_flow.cancel(stage.panel, rollout.id, "Ada cancelled this deploy.")
     assert not await rollout_flow.cancel(stage.panel, rollout.id, "Again.")
     error, lines = await follow(stage, build)
-    assert "did not go live" in str(error)
+    assert "v2 was cancelled" in str(error)
     assert " !     Ada cancelled this deploy." in lines
     await stage.work()
     assert (await current(stage, app)).version == 1
@@ -59,7 +59,8 @@ async def test_a_running_rollout_is_undone_by_its_worker(stage):
         assert (await releases.of_build(conn, build.id)).error == "Ada cancelled this deploy."
     assert ended.state is RolloutState.FAILED
     assert ended.cancelled_at <= ended.finished_at
-    _, lines = await follow(stage, build)
+    error, lines = await follow(stage, build)
+    assert "v2 was cancelled" in str(error)
     assert " !     Ada cancelled this deploy." in lines
 
 

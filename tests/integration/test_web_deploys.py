@@ -118,6 +118,16 @@ async def test_a_deploy_is_cancelled(admin, stage, app):
     assert "This deploy has ended." in await ended.text()
 
 
+async def test_a_release_that_somebody_cancelled_says_so_and_who(admin, stage, app):
+    build = await pushed(stage, app, work=False)
+    await build_flow.work(stage.panel, "worker")
+    await act(admin, build, "cancel")
+    page = await admin.page("/apps/hello")
+    assert "<h2>v2 was cancelled</h2>" in page
+    assert f"{stage.admin.email} cancelled this deploy." in page
+    assert "did not go live" not in page
+
+
 async def test_a_rollback_from_the_page_of_a_deploy(admin, stage, app):
     [first] = await builds_of(stage, app)
     await pushed(stage, app)

@@ -102,7 +102,7 @@ def _failure(found: detail.AppDetail) -> Failure | None:
     if newest_build and newest_build.state is BuildState.FAILED and newest_build.error and not newest_build.cancelled_at:
         return Failure("The last build failed", f"{here}/deploys/{newest_build.id}", newest_build.error, newest_build.created_at)
     if newest_release and newest_release.error and newest_release.id != found.app.current_release_id:
-        title = f"v{newest_release.version} did not go live"
+        title = f"v{newest_release.version} {'was cancelled' if found.is_cancelled else 'did not go live'}"
         return Failure(title, f"{here}/deploys/{newest_release.id}", newest_release.error, newest_release.created_at)
     return None
 
