@@ -17,6 +17,7 @@ from skypanel.domain.errors import Invalid
 from skypanel.domain.http_rules import read_timeout
 from skypanel.domain.manifest import WEB, Dyno
 from skypanel.domain.names import printable
+from skypanel.domain.overview import AppOverview
 from skypanel.domain.release import Rollout
 from skypanel.flow import apps as apps_flow
 from skypanel.flow import branch as branch_flow
@@ -65,14 +66,16 @@ def list_apps() -> None:
         rows = [("NAME", "RELEASE", "DYNOS", "URL", "NOTE")]
         for entry in await apps_flow.overview(panel, by):
             version = f"v{entry.release.version}" if entry.release else "-"
-            rows.append((entry.app.name, version, str(len(entry.dynos)), entry.url, _note(entry.app)))
+            rows.append((entry.app.name, version, str(len(entry.dynos)), entry.url, _note(entry)))
         show_table(rows)
 
     session.run(act)
 
 
-def _note(app: App) -> str:
-    return NOTES[app.suspension] if app.suspension else "in maintenance" if app.maintenance else ""
+def _note(entry: AppOverview) -> str:
+    if entry.app.suspension:
+        return NOTES[entry.app.suspension]
+    return "in maintenance" if entry.app.maintenance else "its deploy failed" if entry.has_failed else ""
 
 
 @click.command()

@@ -14,6 +14,7 @@ class AppState(StrEnum):
     """The state of an app, as one word."""
 
     NEW = "new"
+    FAILED = "failed"
     DEPLOYING = "deploying"
     SUSPENDED = "suspended"
     MAINTENANCE = "maintenance"
@@ -37,6 +38,7 @@ _URGENCY = {
     for place, state in enumerate(
         (
             AppState.CRASHED,
+            AppState.FAILED,
             AppState.SUSPENDED,
             AppState.DEPLOYING,
             AppState.STARTING,
@@ -54,23 +56,25 @@ _WORST = ((DynoState.CRASHED, AppState.CRASHED), (DynoState.STARTING, AppState.S
 
 @dataclass(frozen=True)
 class AppOverview:
-    """An app as lists show it; `release` is the current one."""
+    """An app as lists show it; `release` is the current one. `has_failed` is whether it was never live and its last deploy failed."""
 
     app: App
     release: Release | None
     dynos: Sequence[Dyno]
     url: str
     is_deploying: bool
+    has_failed: bool
 
     @property
     def state(self) -> AppState:
-        """The state of its worst dyno, unless it is being deployed, suspended or in maintenance."""
+        """The state of its worst dyno, unless it is being deployed, suspended, in maintenance or was never live."""
         return _state(
             {dyno.state for dyno in self.dynos},
             is_deploying=self.is_deploying,
             is_suspended=bool(self.app.suspension),
             maintenance=self.app.maintenance,
             has_release=self.release is not None,
+            has_failed=self.has_failed,
         )
 
 
@@ -84,6 +88,7 @@ class Glance(NamedTuple):
     maintenance: bool
     is_suspended: bool
     is_deploying: bool
+    has_failed: bool
 
     def state(self, dynos: Collection[DynoState] = ()) -> AppState:
         """Return the state of an app with these dynos."""
@@ -93,16 +98,21 @@ class Glance(NamedTuple):
             is_suspended=self.is_suspended,
             maintenance=self.maintenance,
             has_release=self.has_release,
+            has_failed=self.has_failed,
         )
 
 
-def _state(dynos: Collection[DynoState], *, is_deploying: bool, is_suspended: bool, maintenance: bool, has_release: bool) -> AppState:
+def _state(
+    dynos: Collection[DynoState], *, is_deploying: bool, is_suspended: bool, maintenance: bool, has_release: bool, has_failed: bool
+) -> AppState:
     if is_deploying:
         return AppState.DEPLOYING
     if is_suspended:
         return AppState.SUSPENDED
     if maintenance:
         return AppState.MAINTENANCE
+    if has_failed:
+        return AppState.FAILED
     if not has_release:
         return AppState.NEW
     return next((state for worst, state in _WORST if worst in dynos), AppState.STOPPED)

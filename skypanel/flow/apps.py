@@ -129,8 +129,12 @@ async def overview(panel: Panel, account: Account) -> list[AppOverview]:
         owned = await apps.of(conn, account.id)
         live = await releases.by_ids(conn, [app.current_release_id for app in owned if app.current_release_id])
         deploying = await deploys.open_among(conn, [app.id for app in owned])
+        failed = await deploys.failed_among(conn, [app.id for app in owned])
     dynos = await _dynos(panel)
-    return [_overview(panel, app, live, dynos.get(str(app.id), ()), is_deploying=app.id in deploying) for app in owned]
+    return [
+        _overview(panel, app, live, dynos.get(str(app.id), ()), is_deploying=app.id in deploying, has_failed=app.id in failed)
+        for app in owned
+    ]
 
 
 @dataclass(frozen=True)
@@ -153,7 +157,7 @@ async def search(panel: Panel, account: Account, wanted: AppFilter, *, offset: i
         whole = {str(app.id): app for app in await apps.by_ids(conn, [AppId(UUID(each.id)) for each in part])}
         live = await releases.by_ids(conn, [app.current_release_id for app in whole.values() if app.current_release_id])
     shown = [
-        _overview(panel, app, live, dynos.get(each.id, ()), is_deploying=each.is_deploying)
+        _overview(panel, app, live, dynos.get(each.id, ()), is_deploying=each.is_deploying, has_failed=each.has_failed)
         for each in part
         if (app := whole.get(each.id)) is not None
     ]
@@ -172,9 +176,11 @@ def _states(dynos: Sequence[Dyno] | None) -> Collection[DynoState]:
     return {dyno.state for dyno in dynos} if dynos else ()
 
 
-def _overview(panel: Panel, app: App, live: Mapping[ReleaseId, Release], dynos: Sequence[Dyno], *, is_deploying: bool) -> AppOverview:
+def _overview(
+    panel: Panel, app: App, live: Mapping[ReleaseId, Release], dynos: Sequence[Dyno], *, is_deploying: bool, has_failed: bool
+) -> AppOverview:
     release = live.get(app.current_release_id) if app.current_release_id else None
-    return AppOverview(app, release, dynos, panel.address.url(app.name), is_deploying)
+    return AppOverview(app, release, dynos, panel.address.url(app.name), is_deploying, has_failed)
 
 
 async def summary(panel: Panel, app: App) -> AppOverview:
@@ -182,8 +188,9 @@ async def summary(panel: Panel, app: App) -> AppOverview:
     dynos = sorted(await panel.scheduler.dynos(app.id), key=lambda dyno: dyno.key)
     async with panel.autocommit() as conn:
         release = await releases.get(conn, app.current_release_id) if app.current_release_id else None
-        deploying = await deploys.open_among(conn, [app.id])
-    return AppOverview(app, release, dynos, panel.address.url(app.name), is_deploying=app.id in deploying)
+        is_deploying = bool(await deploys.open_among(conn, [app.id]))
+        has_failed = (release is None or release.slug_id is None) and bool(await deploys.failed_among(conn, [app.id]))
+    return AppOverview(app, release, dynos, panel.address.url(app.name), is_deploying, has_failed)
 
 
 async def rename(panel: Panel, app: App, name: str, by: Account) -> App:

@@ -1,16 +1,17 @@
-"""Deploys in progress: builds and new releases that have not ended."""
+"""Deploys in progress, which are builds and new releases that have not ended, and failed deploys of apps that were never live."""
 
 from collections.abc import Collection
 
-from sqlalchemy import ColumnElement, or_, select, union
+from sqlalchemy import ColumnElement, and_, case, func, or_, select, union
 
+from skypanel.domain.build import BuildState
 from skypanel.domain.ids import AppId
 from skypanel.domain.release import RolloutReason, RolloutState
 from skypanel.ports.database import Connection
 from skypanel.store.sets import among
 from skypanel.store.tables.apps import applications
 from skypanel.store.tables.builds import OPEN_BUILD, builds
-from skypanel.store.tables.releases import rollouts
+from skypanel.store.tables.releases import releases, rollouts
 
 
 async def open_among(conn: Connection, app_ids: Collection[AppId]) -> set[AppId]:
@@ -23,6 +24,33 @@ async def open_among(conn: Connection, app_ids: Collection[AppId]) -> set[AppId]
 def is_open() -> ColumnElement[bool]:
     """Return the condition that an app is being deployed."""
     return or_(*(applications.c.id.in_(each) for each in (_BUILDING, *_RELEASING)))
+
+
+async def failed_among(conn: Connection, app_ids: Collection[AppId]) -> set[AppId]:
+    """Return the ids of those of these apps that were never live and whose last deploy failed."""
+    failed = select(applications.c.id).where(among(applications.c.id, app_ids), has_failed())
+    return {row.id for row in await conn.all(failed)}
+
+
+def has_failed() -> ColumnElement[bool]:
+    """Return the condition that an app was never live and that its last deploy failed, and was not cancelled."""
+    current, build, release = releases.alias("current"), builds.alias("last_build"), releases.alias("last_release")
+    slug_id = select(current.c.slug_id).where(current.c.id == applications.c.current_release_id).correlate(applications)
+    rollout = (
+        select(rollouts.c.id)
+        .join(release, release.c.id == rollouts.c.release_id)
+        .where(release.c.build_id == build.c.id, rollouts.c.state == RolloutState.FAILED, rollouts.c.cancelled_at.is_(None))
+        .correlate(build)
+    )
+    last = (
+        select(or_(and_(build.c.state == BuildState.FAILED, build.c.cancelled_at.is_(None)), rollout.exists()))
+        .where(build.c.app_id == applications.c.id)
+        .order_by(build.c.created_at.desc())
+        .limit(1)
+        .correlate(applications)
+    )
+    # CASE, so that the last build of an app that is live is not looked for.
+    return case((slug_id.scalar_subquery().is_(None), func.coalesce(last.scalar_subquery(), False)), else_=False)
 
 
 _BUILDING = select(builds.c.app_id).where(OPEN_BUILD)

@@ -20,6 +20,7 @@ _SEEN = (
         applications.c.maintenance,
         or_(organizations.c.unpaid, organizations.c.held).label("is_suspended"),
         deploys.is_open().label("is_deploying"),
+        deploys.has_failed().label("has_failed"),
     )
     .join(organizations, organizations.c.id == applications.c.organization_id)
     .order_by(applications.c.name)

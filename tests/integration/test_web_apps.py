@@ -11,7 +11,7 @@ from skypanel.domain.access import Role
 from skypanel.domain.manifest import Dyno, DynoState
 from skypanel.domain.release import ReleaseState
 from skypanel.flow import config as config_flow
-from skypanel.flow import organizations, transfer
+from skypanel.flow import organizations, transfer, upload
 from skypanel.store import apps, formation, releases
 from tests.fixtures.web import ORIGIN
 from tests.support import factories
@@ -47,6 +47,40 @@ async def test_the_list_shows_release_state_url_and_dynos(admin, stage):
     assert "exited with status 1" in await admin.page("/apps/hello")
     stage.panel.scheduler.running.clear()
     assert 'class="state stopped">stopped' in await admin.page("/apps")
+
+
+async def test_an_app_whose_first_deploy_failed_says_so_until_one_goes_live(admin, stage):
+    app = await stage.app("hello")
+    stage.panel.builder.answer("bin/compile", code=1)
+    await stage.push(app)
+    await stage.work()
+    page = await admin.page("/apps")
+    assert 'class="state failed">failed' in page
+    assert "No release yet: its deploy failed" in page
+    assert "icon-bad" in page
+    page = await admin.page("/apps/hello")
+    assert 'class="state failed">failed' in page.partition("</h1>")[0]
+    assert 'value="redeploy"' in page
+    # Config vars make a release of nothing, which changes nothing about that.
+    await config_flow.change(stage.panel, app, {"KEY": "value"}, stage.admin)
+    await stage.work()
+    assert 'class="state failed">failed' in await admin.page("/apps?state=failed")
+    stage.panel.builder.answer("bin/compile")
+    stage.panel.builder.answer("cat", "/app/Procfile", out=b"web: crash\n")
+    await stage.push(app, "second")
+    await stage.work()
+    assert 'class="state failed">failed' in await admin.page("/apps")
+    stage.panel.builder.answer("cat", "/app/Procfile", out=b"web: python app.py\n")
+    await stage.push(app, "third")
+    await stage.work()
+    assert 'class="state up">up' in await admin.page("/apps")
+
+
+async def test_a_first_deploy_that_was_cancelled_is_no_failure(admin, stage):
+    app = await stage.app("hello")
+    build = await stage.push(app)
+    await upload.cancel(stage.panel, app, build.id, stage.admin)
+    assert 'class="state new">new' in await admin.page("/apps")
 
 
 async def test_an_account_without_apps_is_told_how_to_push_one(admin):

@@ -13,7 +13,7 @@ from web.keys import PANEL
 from web.rendering import page_for
 from web.session import Visitor
 
-_MARKS = {AppState.DEPLOYING: "busy", AppState.STARTING: "busy", AppState.CRASHED: "bad"}
+_MARKS = {AppState.DEPLOYING: "busy", AppState.STARTING: "busy", AppState.CRASHED: "bad", AppState.FAILED: "bad"}
 # The actions that the header offers.
 _MENU = {"restart": Action.SCALE_APP, "maintenance": Action.MAINTAIN_APP}
 

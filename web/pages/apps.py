@@ -131,7 +131,9 @@ def _choices(visitor: Visitor) -> Sequence[tuple[OrganizationId, str]]:
 
 
 def _mark(states: Collection[AppState]) -> str:
-    return "bad" if AppState.CRASHED in states else "busy" if AppState.DEPLOYING in states else "idle"
+    if AppState.CRASHED in states or AppState.FAILED in states:
+        return "bad"
+    return "busy" if AppState.DEPLOYING in states else "idle"
 
 
 def _query(request: web.Request) -> Query:
