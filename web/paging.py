@@ -22,18 +22,18 @@ def neighbours(request: web.Request, shown: Page[T]) -> dict[str, str | None]:
     return {"newer": _url(request, "after", shown.newer), "older": _url(request, "before", shown.older)}
 
 
-def numbered_part(request: web.Request, items: Sequence[S], size: int = PAGE_SIZE) -> Part[S]:
-    """Return the part of a list in memory that the URL asks for."""
-    return part(items, page_number(request.query.get("page", "")), size)
+def numbered_part(request: web.Request, items: Sequence[S], size: int = PAGE_SIZE, name: str = "page") -> Part[S]:
+    """Return the part of a list in memory that the URL asks for. The second list of a page has another `name` in the URL."""
+    return part(items, page_number(request.query.get(name, "")), size)
 
 
-def numbered(request: web.Request, shown: Part[object]) -> dict[str, str | None]:
+def numbered(request: web.Request, shown: Part[object], name: str = "page") -> dict[str, str | None]:
     """Return the URLs of the pages before and after a numbered one, with the same filter; None at an end."""
-    return {"before": _numbered(request, shown.previous), "after": _numbered(request, shown.next)}
+    return {"before": _numbered(request, shown.previous, name), "after": _numbered(request, shown.next, name)}
 
 
-def _numbered(request: web.Request, number: int | None) -> str | None:
-    return None if number is None else str(request.rel_url.update_query(page=str(number)))
+def _numbered(request: web.Request, number: int | None, name: str) -> str | None:
+    return None if number is None else str(request.rel_url.update_query({name: str(number)}))
 
 
 def _url(request: web.Request, name: str, key: int | None) -> str | None:

@@ -81,10 +81,10 @@ async def remove(panel: Panel, app: App, by: Account, webhook_id: WebhookId) -> 
     return webhook
 
 
-async def deliveries(panel: Panel, app: App, limit: int, status: str = "") -> Sequence[Delivery]:
-    """Return an app's newest deliveries, newest first; `status` restricts them."""
+async def deliveries(panel: Panel, app: App, limit: int, status: str = "", *, offset: int = 0) -> Sequence[Delivery]:
+    """Return at most `limit` of an app's deliveries, newest first, without the first `offset`; `status` restricts them."""
     async with panel.autocommit() as conn:
-        return await webhooks.deliveries(conn, app.id, limit, status)
+        return await webhooks.deliveries(conn, app.id, limit, status, offset=offset)
 
 
 async def delivery(panel: Panel, app: App, delivery_id: WebhookDeliveryId) -> Delivery:

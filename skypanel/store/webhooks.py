@@ -79,9 +79,9 @@ async def get(conn: Connection, app_id: AppId, webhook_id: WebhookId) -> Webhook
     return _read(await found(conn, select(webhooks).where(webhooks.c.id == webhook_id, webhooks.c.app_id == app_id), "webhook"))
 
 
-async def deliveries(conn: Connection, app_id: AppId, limit: int, status: str = "") -> list[Delivery]:
-    """Return an app's newest deliveries, newest first; `status` restricts them."""
-    statement = _DELIVERIES.where(webhooks.c.app_id == app_id).order_by(webhook_deliveries.c.number.desc()).limit(limit)
+async def deliveries(conn: Connection, app_id: AppId, limit: int, status: str = "", *, offset: int = 0) -> list[Delivery]:
+    """Return an app's deliveries, newest first, without the first `offset`; `status` restricts them."""
+    statement = _DELIVERIES.where(webhooks.c.app_id == app_id).order_by(webhook_deliveries.c.number.desc()).limit(limit).offset(offset)
     return [_read_delivery(row) for row in await conn.all(statement.where(webhook_deliveries.c.status == status) if status else statement)]
 
 

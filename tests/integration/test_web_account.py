@@ -6,6 +6,7 @@ import re
 import pyotp
 import pytest
 from aiohttp import encode_basic_auth
+from sqlalchemy import text as sql
 
 from skypanel.domain.access import Role
 from skypanel.flow import accounts, mail, passkeys, passwords, sessions, settings, two_factor
@@ -133,6 +134,37 @@ async def test_the_sessions_of_other_browsers_are_ended(admin, new_client, stage
     assert "1 other browser is signed out." in page
     assert (await two.get("/account", allow_redirects=False)).status == 303
     await admin.page("/account")
+
+
+# Each adds sixty.
+MANY = {
+    "/account/keys": """
+        INSERT INTO paas_ssh_keys (account_id, fingerprint, public_key, name)
+        SELECT id, 'SHA256:' || n, 'ssh-ed25519 AAAA', 'key ' || n FROM paas_accounts, generate_series(1, 60) n WHERE is_admin
+    """,
+    "/account/tokens": """
+        INSERT INTO paas_tokens (account_id, digest, description, scope)
+        SELECT id, md5(n::text) || md5(n::text), 'token ' || n, 'read' FROM paas_accounts, generate_series(1, 60) n WHERE is_admin
+    """,
+    "/account/sessions": """
+        INSERT INTO paas_sessions (account_id, digest, expires_at)
+        SELECT id, md5(n::text) || md5(n::text), now() + interval '1 day' FROM paas_accounts, generate_series(1, 60) n WHERE is_admin
+    """,
+}
+
+
+@pytest.mark.parametrize("path", MANY)
+async def test_long_lists_have_pages(admin, stage, path):
+    before = (await admin.page(path)).count('<td class="act">')
+    async with stage.panel.transaction() as conn:
+        await conn.execute(sql(MANY[path]))
+    page = await admin.page(path)
+    assert page.count('<td class="act">') == 50
+    assert 'rel="prev"' not in page
+    rest = await admin.page(re.search(r'href="([^"]+)" rel="next"', page)[1])
+    assert rest.count('<td class="act">') == 10 + before
+    assert f'href="{path}?page=1" rel="prev"' in rest
+    assert 'rel="next"' not in rest
 
 
 async def set_up(client, panel, account):

@@ -4,6 +4,7 @@ import html
 import re
 
 import pytest
+from sqlalchemy import text
 
 from skypanel.domain.access import Role
 from skypanel.flow import scale, webhooks
@@ -36,6 +37,22 @@ async def test_a_webhook_is_added_with_a_secret_shown_once_and_its_deliveries_ar
     sent = await admin.send(PAGE, page=PAGE, do="remove", id=str(made.id))
     assert sent.headers["Location"] == PAGE
     assert "No webhooks" in await admin.page(PAGE)
+
+
+async def test_deliveries_have_pages(admin, stage, app):
+    await webhooks.add(stage.panel, app, stage.admin, HOOK)
+    await delivered(stage, app)
+    async with stage.panel.transaction() as conn:
+        again = "SELECT webhook_id, event_id FROM paas_webhook_deliveries, generate_series(1, 59)"
+        await conn.execute(text(f"INSERT INTO paas_webhook_deliveries (webhook_id, event_id) {again}"))
+    page = await admin.page(PAGE)
+    assert page.count('data-label="Attempts"') == 50
+    assert 'rel="prev"' not in page
+    rest = await admin.page(re.search(r'href="([^"]+)" rel="next"', page)[1])
+    assert rest.count('data-label="Attempts"') == 10
+    assert f'href="{PAGE}?page=1" rel="prev"' in rest
+    assert 'rel="next"' not in rest
+    assert 'rel="prev"' in await admin.page(f"{PAGE}?page=3")
 
 
 @pytest.mark.parametrize(

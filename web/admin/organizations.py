@@ -81,6 +81,7 @@ async def _page(
     panel = request.app[PANEL]
     used = await figures.resource_usage(panel, organization)
     part = paging.numbered_part(request, used.apps)
+    members = paging.numbered_part(request, await organizations.members(panel, organization), name="members")
     return admin_page(
         request,
         visitor,
@@ -88,7 +89,8 @@ async def _page(
         TAB,
         status,
         shown=await figures.one(panel, visitor.account, organization.id),
-        members=await organizations.members(panel, organization),
+        members=members.items,
+        pages_of_members=paging.numbered(request, members, "members"),
         used=used,
         part=part,
         pages=paging.numbered(request, part),

@@ -88,14 +88,15 @@ async def _page(
 ) -> web.Response:
     panel, by = request.app[PANEL], framed.visitor.account
     members, others = await collaborators.divided(panel, framed.app, by)
-    part = paging.numbered_part(request, others, paging.PEOPLE)
+    part, of_members = paging.numbered_part(request, others, paging.PEOPLE), paging.numbered_part(request, members, name="members")
     return app_frame.render(
         request,
         framed,
         "app/access",
         "Access",
         status,
-        members=members,
+        members=of_members.items,
+        pages_of_members=paging.numbered(request, of_members, "members"),
         part=part,
         pages=paging.numbered(request, part),
         offer=await transfer.pending(panel, framed.app) if framed.may(Action.TRANSFER_APP) else None,

@@ -10,16 +10,16 @@ from skypanel.domain.account import Account
 from skypanel.domain.app import App
 from skypanel.domain.errors import Invalid, SkyPanelError
 from skypanel.domain.ids import WebhookId
-from skypanel.domain.webhook import ENTITIES, KEPT, WebhookLevel
+from skypanel.domain.paging import PAGE_SIZE, Part, page_number
+from skypanel.domain.webhook import ENTITIES, KEPT, Delivery, WebhookLevel
 from skypanel.flow import webhooks
 from skypanel.ports.panel import Panel
-from web import forms, session
+from web import forms, paging, session
 from web.keys import PANEL
 from web.messages import done
 from web.pages import app_frame
 from web.pages.app_frame import FramedApp
 
-SHOWN = 50
 LEVELS: Mapping[WebhookLevel, str] = {WebhookLevel.SYNC: "until it succeeds, for up to 3 days", WebhookLevel.NOTIFY: "once"}
 
 # Each returns the new secret, which the page shows once, or None, and what the page says.
@@ -88,6 +88,7 @@ async def _page(
     secret: str | None = None,
 ) -> web.Response:
     panel = request.app[PANEL]
+    part = await _deliveries(request, framed.app)
     return app_frame.render(
         request,
         framed,
@@ -95,7 +96,8 @@ async def _page(
         "Settings",
         status,
         webhooks=await webhooks.of(panel, framed.app),
-        deliveries=await webhooks.deliveries(panel, framed.app, SHOWN),
+        part=part,
+        pages=paging.numbered(request, part),
         entities=ENTITIES,
         levels=LEVELS,
         kept_days=KEPT.days,
@@ -104,3 +106,11 @@ async def _page(
         chosen=[name for name in ENTITIES if fields is None or f"include.{name}" in fields],
         secret=secret,
     )
+
+
+async def _deliveries(request: web.Request, app: App) -> Part[Delivery]:
+    """Return a page of the deliveries. Of those behind it, one at most counts: there may be very many."""
+    number = page_number(request.query.get("page", ""))
+    before = (number - 1) * PAGE_SIZE
+    found = await webhooks.deliveries(request.app[PANEL], app, PAGE_SIZE + 1, offset=before)
+    return Part(found[:PAGE_SIZE], number, before + len(found))

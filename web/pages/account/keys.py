@@ -4,7 +4,7 @@ from aiohttp import web
 
 from skypanel.domain.errors import Invalid, SkyPanelError
 from skypanel.flow import accounts
-from web import forms, session
+from web import forms, paging, session
 from web.keys import PANEL
 from web.messages import done
 from web.rendering import page_for
@@ -49,5 +49,6 @@ def _text(fields: forms.Fields) -> str:
 async def _page(
     request: web.Request, visitor: Visitor, status: int = 200, *, error: SkyPanelError | None = None, text: str = ""
 ) -> web.Response:
-    keys = await accounts.keys_of(request.app[PANEL], visitor.account)
-    return page_for(request, visitor, "account/keys", status, place="account", keys=keys, error=error, text=text)
+    part = paging.numbered_part(request, await accounts.keys_of(request.app[PANEL], visitor.account))
+    pages = paging.numbered(request, part)
+    return page_for(request, visitor, "account/keys", status, place="account", part=part, pages=pages, error=error, text=text)

@@ -7,7 +7,7 @@ from aiohttp import web
 from skypanel.domain.errors import Invalid
 from skypanel.domain.ids import SessionId
 from skypanel.flow import sessions
-from web import forms, session
+from web import forms, paging, session
 from web.keys import PANEL
 from web.messages import done
 from web.rendering import page_for
@@ -19,8 +19,8 @@ OTHERS = "others"
 async def index(request: web.Request) -> web.Response:
     """List the browsers that are signed in."""
     visitor = await session.visitor(request)
-    found = await sessions.of(request.app[PANEL], visitor.account, visitor.session)
-    return page_for(request, visitor, "account/sessions", place="account", sessions=found)
+    part = paging.numbered_part(request, await sessions.of(request.app[PANEL], visitor.account, visitor.session))
+    return page_for(request, visitor, "account/sessions", place="account", part=part, pages=paging.numbered(request, part))
 
 
 async def end(request: web.Request) -> web.Response:

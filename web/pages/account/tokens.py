@@ -10,7 +10,7 @@ from skypanel.domain.access import Scope
 from skypanel.domain.errors import Invalid, SkyPanelError
 from skypanel.domain.ids import TokenId
 from skypanel.flow import accounts
-from web import forms, session
+from web import forms, paging, session
 from web.keys import PANEL
 from web.messages import done
 from web.rendering import page_for
@@ -79,6 +79,7 @@ async def _page(
     fields: forms.Fields | None = None,
 ) -> web.Response:
     tokens = await accounts.tokens_of(request.app[PANEL], visitor.account)
+    part = paging.numbered_part(request, tokens[::-1])
     typed = {"description": "", "scope": Scope.GLOBAL.value, "days": "90"} | dict(fields or {})
     return page_for(
         request,
@@ -86,7 +87,8 @@ async def _page(
         "account/tokens",
         status,
         place="account",
-        tokens=tokens[::-1],
+        part=part,
+        pages=paging.numbered(request, part),
         error=error,
         secret=secret,
         fields=typed,
