@@ -27,8 +27,8 @@ from web.routes import ROUTES
 
 ADDRESS = "192.0.2.7"
 # What is answered where something was done, and where it was only looked at.
-# Old addresses lead to new ones by 308.
-GOOD = ({200, 201, 202, 303}, {101, 200, 308})
+# Old addresses lead to new ones by 308, members' pages administrators to their own by 307.
+GOOD = ({200, 201, 202, 303}, {101, 200, 307, 308})
 # RFC 6455, 4.1
 WEB_SOCKET = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "A" * 22 + "=="}
 SENTENCES = re.compile(r"[A-Z].+\. [A-Z`].+\.")

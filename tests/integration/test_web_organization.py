@@ -239,6 +239,17 @@ async def test_people_of_other_organizations_find_nothing(new_client, stage, acm
         assert re.sub(ids, "", theirs) == re.sub(ids, "", none)
 
 
+async def test_an_administrator_who_is_no_member_is_led_to_the_page_of_the_platform(admin, new_client, stage, acme):
+    owner = await as_member(new_client, stage, acme, Role.OWNER)
+    await organizations.remove_member(stage.panel, acme, stage.admin.email, stage.admin)
+    response = await admin.get(path(acme), allow_redirects=False)
+    assert (response.status, response.headers["Location"]) == (307, f"/admin{path(acme)}")
+    assert "Acme" in await admin.page(f"/admin{path(acme)}")
+    await admin.page(path(acme, "/people"), 404)
+    await admin.page("/organizations/00000000-0000-0000-0000-000000000000", 404)
+    await owner.page(path(acme))
+
+
 async def test_forms_need_a_session_and_its_token(admin, new_client, stage, acme):
     stranger = await new_client()
     fields = {"do": "remove", "email": stage.admin.email, "form_token": "0" * 64}

@@ -352,7 +352,9 @@ PAGES = (
     ),
     Case("POST", f"{_APP}/domains", _CONFIGURE, {"do": "automatic off"}, "certificate.automate"),
     Case("POST", f"{_APP}/domains", _CONFIGURE, {"do": "automatic on"}, "certificate.automate", after="not automatic"),
-    *(Case("GET", f"{_ORGANIZATION}{part}", Action.VIEW_MEMBERS) for part in ("", "/people", "/usage", "/usage.csv", "/settings")),
+    # The stranger, an administrator, is led to the platform's page of it.
+    Case("GET", _ORGANIZATION, Action.VIEW_MEMBERS, verdicts="x??xxxx"),
+    *(Case("GET", f"{_ORGANIZATION}{part}", Action.VIEW_MEMBERS) for part in ("/people", "/usage", "/usage.csv", "/settings")),
     Case("GET", f"{_ORGANIZATION}/billing", Action.VIEW_WALLET),
     Case("GET", f"{_ORGANIZATION}/activity", Action.VIEW_ACTIVITY),
     Case("POST", _PEOPLE_PAGE, _MANAGE, {"do": "add", "email": _SPARE, "role": "viewer"}, "member.add"),

@@ -2,8 +2,8 @@
 
 from aiohttp import web
 
-from skypanel.domain.access import Action
-from skypanel.domain.errors import Conflict, Invalid, SkyPanelError
+from skypanel.domain.access import Action, runs_platform
+from skypanel.domain.errors import Conflict, Hidden, Invalid, SkyPanelError
 from skypanel.flow import billing, figures, organizations
 from web import forms, paging, session
 from web.keys import PANEL
@@ -15,8 +15,15 @@ from web.session import Visitor
 
 
 async def show(request: web.Request) -> web.Response:
-    """Show the organization's apps with what each uses, and its figures."""
-    panel, here = request.app[PANEL], await place.enter(request)
+    """Show the organization's apps with what each uses, and its figures. Administrators who are no members get to its page for them."""
+    try:
+        here = await place.enter(request)
+    except Hidden:
+        visitor = await session.visitor(request)
+        if not runs_platform(visitor.account):
+            raise
+        return web.Response(status=307, headers={"Location": f"/admin{request.path}"})
+    panel = request.app[PANEL]
     used = await figures.resource_usage(panel, here.organization)
     shown = await figures.summary(panel, here.organization.id)
     balance = shown.balance if here.may(Action.VIEW_WALLET) else None
