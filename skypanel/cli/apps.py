@@ -90,7 +90,7 @@ def ps(app: str) -> None:
         dynos = sorted(await panel.scheduler.dynos(found.id), key=lambda dyno: dyno.key)
         dynos += await panel.scheduler.one_offs(found.id)
         show_table([("DYNO", "STATE", "RELEASE", "SINCE", "NOTE"), *(_dyno_row(dyno) for dyno in dynos)])
-        for key, lines in (await detail_flow.last_words(panel, dynos)).items():
+        for key, lines in (await detail_flow.last_lines(panel, dynos)).items():
             click.echo(f"\nThe last lines of {key.name}:")
             for line in lines:
                 click.echo(line)

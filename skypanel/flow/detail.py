@@ -20,7 +20,7 @@ from skypanel.tasks import together
 
 RELEASES = 20
 BUILDS = 5
-LAST_WORDS = 10
+LAST_LINES = 10
 # For how many crashed dynos the last lines are shown.
 CRASHED_SHOWN = 3
 
@@ -66,7 +66,7 @@ class AppDetail:
     emails: Mapping[AccountId, str]
     may_roll_back: bool
     may_scale: bool
-    last_words: Mapping[DynoKey, Sequence[str]]
+    last_lines: Mapping[DynoKey, Sequence[str]]
 
     def can_return_to(self, release: Release) -> bool:
         """Whether the viewing account may roll back to a release."""
@@ -78,17 +78,17 @@ async def running(panel: Panel, app: App) -> Sequence[Dyno]:
     return sorted((*await panel.scheduler.dynos(app.id), *await panel.scheduler.one_offs(app.id)), key=lambda dyno: dyno.key)
 
 
-async def last_words(panel: Panel, dynos: Sequence[Dyno]) -> Mapping[DynoKey, Sequence[str]]:
+async def last_lines(panel: Panel, dynos: Sequence[Dyno]) -> Mapping[DynoKey, Sequence[str]]:
     """Return the last lines of crashed dynos that wait for a restart. An engine that does not respond yields none."""
     crashed = [dyno.key for dyno in dynos if dyno.state is DynoState.CRASHED][:CRASHED_SHOWN]
     printed = await together(*(panel.scheduler.last_lines(key) for key in crashed))
-    return {key: excerpt(lines, LAST_WORDS) for key, lines in zip(crashed, printed, strict=True) if lines}
+    return {key: excerpt(lines, LAST_LINES) for key, lines in zip(crashed, printed, strict=True) if lines}
 
 
-async def look(panel: Panel, app: App, account: Account, before: int | None = None) -> AppDetail:
+async def read(panel: Panel, app: App, account: Account, before: int | None = None) -> AppDetail:
     """Return the details of an app; the account must be allowed to see it. With `before`, releases start below that version."""
     dynos = await running(panel, app)
-    words = await last_words(panel, dynos)
+    printed = await last_lines(panel, dynos)
     async with panel.autocommit() as conn:
         role = await collaborators.role(conn, app, account.id)
         current = await releases.get(conn, app.current_release_id) if app.current_release_id else None
@@ -110,7 +110,7 @@ async def look(panel: Panel, app: App, account: Account, before: int | None = No
             emails=await accounts.emails(conn, {person for person in people if person}),
             may_roll_back=allows(role, Action.ROLL_BACK),
             may_scale=allows(role, Action.SCALE_APP),
-            last_words=words,
+            last_lines=printed,
         )
 
 

@@ -57,7 +57,7 @@ class Preview:
     problems: Sequence[Problem]
 
 
-async def look(panel: Panel, app: App, account: Account, *, below: int | None = None, above: int | None = None) -> Environment:
+async def read(panel: Panel, app: App, account: Account, *, below: int | None = None, above: int | None = None) -> Environment:
     """Return the config vars of an app; the account must be allowed to see it. `below` and `above` choose a page of changes."""
     async with panel.autocommit() as conn:
         may_change = allows(await collaborators.role(conn, app, account.id), Action.CONFIGURE_APP)

@@ -43,7 +43,7 @@ async def add(  # noqa: PLR0917 - the fields of a node
     check_place(address, port, user)
     login = SshLogin(address, port, user, await panel.machines.host_key(address, port), kind, secret)
     async with panel.machines.log_in(login) as shell:
-        check_root(await look(shell), user)
+        check_root(await inspect(shell), user)
     async with panel.transaction() as conn:
         node = await nodes.add(conn, name, login, panel.cipher.encrypt(secret))
         fingerprint = panel.machines.fingerprint(login.host_key)
@@ -51,7 +51,7 @@ async def add(  # noqa: PLR0917 - the fields of a node
     return node
 
 
-async def look(shell: Shell) -> Survey:
+async def inspect(shell: Shell) -> Survey:
     """Survey a machine. Raises Unavailable if it cannot run commands."""
     try:
         return read_survey(await shell.read(survey_argv()))

@@ -19,7 +19,7 @@ from skypanel.flow.configured import value
 from skypanel.flow.digest import digest
 from skypanel.flow.drain import drain
 from skypanel.flow.machine import NodeShell
-from skypanel.flow.nodes import look
+from skypanel.flow.nodes import inspect
 from skypanel.flow.watch import check_node
 from skypanel.ports.nodes import Swarm
 from skypanel.ports.output import WriteLine
@@ -68,7 +68,7 @@ async def _perform(panel: Panel, node: Node) -> None:
 async def _provision(panel: Panel, node: Node, write: WriteLine) -> None:
     await write(transcript.heading(f"Logging in to {node.address} as {node.user}"))
     async with panel.machines.log_in(node.login(panel.cipher.decrypt(node.secret))) as shell:
-        machine = NodeShell(shell, await look(shell), write)
+        machine = NodeShell(shell, await inspect(shell), write)
         plan.check_root(machine.survey, node.user)
         await write(transcript.detail(machine.survey.os))
         await _install(machine)
@@ -95,7 +95,7 @@ async def _install(machine: NodeShell) -> None:
 async def _join(panel: Panel, node: Node, machine: NodeShell) -> str:
     members = frozenset(member.id for member in await panel.swarm.members())
     await machine.ask(plan.unpack_argv(plan.AGENT), bundle())
-    survey = await look(machine.shell)
+    survey = await inspect(machine.shell)
     if plan.check_membership(survey, members):
         await machine.write(transcript.heading("It is already a member of the Swarm"))
         member_id = survey.member
@@ -190,7 +190,7 @@ async def _remove(panel: Panel, node: Node, write: WriteLine) -> None:
 async def _leave(panel: Panel, node: Node, write: WriteLine) -> None:
     await write(transcript.heading(f"Leaving the Swarm on {node.address}"))
     async with panel.machines.log_in(node.login(panel.cipher.decrypt(node.secret))) as shell:
-        machine = NodeShell(shell, await look(shell), write)
+        machine = NodeShell(shell, await inspect(shell), write)
         if machine.survey.member == node.member_id:
             await machine.do(plan.agent_argv("leave"))
         await machine.do(plan.stop_agent_argv(machine.survey))

@@ -21,8 +21,8 @@ async def version(stage, app):
         return (await releases.get(conn, (await apps.get(conn, app.id)).current_release_id)).version
 
 
-async def look(stage, app, account=None, **page):
-    return await environment.look(stage.panel, app, account or stage.admin, **page)
+async def read(stage, app, account=None, **page):
+    return await environment.read(stage.panel, app, account or stage.admin, **page)
 
 
 def changes(found):
@@ -34,25 +34,25 @@ async def test_a_var_is_shown_by_who_set_it_when_and_a_fingerprint(stage, app):
     developer = await stage.member(Role.DEVELOPER)
     await config_flow.change(stage.panel, app, {"LD_PRELOAD": "x", "KEY": "canary"}, stage.admin)
     await config_flow.change(stage.panel, app, {"KEY": "canary 2"}, developer)
-    key, preload = (await look(stage, app)).variables
+    key, preload = (await read(stage, app)).variables
     assert (key.key, key.email, preload.key, preload.email) == ("KEY", developer.email, "LD_PRELOAD", stage.admin.email)
     assert key.set_at > preload.set_at
     assert "every program" in preload.warning
-    assert "canary" not in repr(await look(stage, app))
+    assert "canary" not in repr(await read(stage, app))
 
 
 async def test_equal_values_have_equal_fingerprints_in_all_apps(stage, app):
     other = await stage.app("other")
     await config_flow.change(stage.panel, app, {"A": "same", "B": "another"}, stage.admin)
     await config_flow.change(stage.panel, other, {"C": "same"}, stage.admin)
-    marks = {each.key: each.fingerprint for found in (app, other) for each in (await look(stage, found)).variables}
+    marks = {each.key: each.fingerprint for found in (app, other) for each in (await read(stage, found)).variables}
     assert marks["A"] == marks["C"] != marks["B"]
 
 
 async def test_who_may_not_set_vars_sees_no_fingerprints(stage, app):
     viewer = await stage.member(Role.VIEWER)
     await config_flow.change(stage.panel, app, {"KEY": "value"}, stage.admin)
-    found = await look(stage, app, viewer)
+    found = await read(stage, app, viewer)
     assert [(each.key, each.fingerprint) for each in found.variables] == [("KEY", None)]
     assert not found.may_change
 
@@ -62,7 +62,7 @@ async def test_the_history_names_keys_and_releases(stage, app):
     await reencrypt(stage.panel)
     await config_flow.change(stage.panel, app, {"A": "2", "B": None, "C": "1"}, stage.admin)
     await config_flow.change(stage.panel, app, {"B": "2"}, stage.admin)
-    found = await look(stage, app)
+    found = await read(stage, app)
     assert changes(found) == [(4, ["B"], [], []), (3, ["C"], ["A"], ["B"]), (2, ["A", "B"], [], [])]
     assert [each.release for each in found.changes] == [4, 3, 2]
     assert {each.email for each in found.changes} == {stage.admin.email}
@@ -76,7 +76,7 @@ async def test_the_history_has_pages_in_both_directions(stage, monkeypatch):
         await config_flow.change(stage.panel, app, {"KEY": str(number)}, stage.admin)
 
     async def numbers(**page):
-        found = await look(stage, app, **page)
+        found = await read(stage, app, **page)
         return [each.number for each in found.changes], found.older, found.newer
 
     assert await numbers() == ([6, 5], 5, None)
@@ -91,7 +91,7 @@ async def test_a_page_takes_as_many_statements_for_many_keys(stage, app):
     for keys in (1, 20):
         await config_flow.change(stage.panel, app, {f"KEY{number}": str(keys) for number in range(keys)}, stage.admin)
         counting = Counting(stage.panel.database)
-        await environment.look(replace(stage.panel, database=counting), app, stage.admin)
+        await environment.read(replace(stage.panel, database=counting), app, stage.admin)
         counts.append(counting.count)
     assert counts[0] == counts[1]
 
@@ -105,7 +105,7 @@ async def test_a_whole_file_is_one_change_and_one_release(stage, app):
     assert stage.panel.scheduler.launched[-1].config_vars == {
         "GREETING": "hi there", "KEY": "value", "MULTI": "two\nlines", "OTHER": "stays",
     }  # fmt: skip
-    assert changes(await look(stage, app))[0] == (3, ["GREETING", "MULTI"], [], [])
+    assert changes(await read(stage, app))[0] == (3, ["GREETING", "MULTI"], [], [])
     assert (await environment.preview(stage.panel, app, "KEY=another")).changed == ["KEY"]
 
 
@@ -117,13 +117,13 @@ async def test_a_file_that_cannot_be_read_changes_nothing(stage, app, text, said
     with pytest.raises(Invalid, match=said) as raised:
         await environment.paste(stage.panel, app, text, stage.admin)
     assert "secret" not in str(raised.value)
-    assert (await look(stage, app)).variables == []
+    assert (await read(stage, app)).variables == []
 
 
 async def test_several_are_removed_as_one_change(stage, app):
     await config_flow.change(stage.panel, app, {"A": "1", "B": "1", "C": "1"}, stage.admin)
     await environment.remove(stage.panel, app, ["A", "B"], stage.admin)
-    assert changes(await look(stage, app))[0] == (3, [], [], ["A", "B"])
+    assert changes(await read(stage, app))[0] == (3, [], [], ["A", "B"])
     assert await version(stage, app) == 3
     with pytest.raises(NotFound, match="A"):
         await environment.remove(stage.panel, app, ["C", "A"], stage.admin)

@@ -218,7 +218,7 @@ async def test_a_collaborator_acts_for_one_app_by_its_role(stage, role):
         with pytest.raises(NotFound):
             await apps_flow.access(stage.panel, account, other.name, action)
     assert [each.app.name for each in await apps_flow.overview(stage.panel, account)] == ["hello"]
-    found = await detail.look(stage.panel, app, account)
+    found = await detail.read(stage.panel, app, account)
     assert (found.may_roll_back, found.may_scale) == (allows(role, Action.ROLL_BACK), allows(role, Action.SCALE_APP))
     await collaborators.remove(stage.panel, app, account.email, stage.admin)
     with pytest.raises(NotFound):

@@ -35,7 +35,7 @@ async def show(request: web.Request) -> web.Response:
     """Show the current release, earlier ones and, during a deploy, its log."""
     framed, panel = await app_frame.find(request), request.app[PANEL]
     before = _version(request.query["before"]) if "before" in request.query else None
-    found = await detail.look(panel, framed.app, framed.visitor.account, before)
+    found = await detail.read(panel, framed.app, framed.visitor.account, before)
     log = await live.read(panel, found.deploy, live.FEW_LINES) if found.deploy else None
     money = await billing.formatter(panel)
     return app_frame.render(
@@ -48,7 +48,7 @@ async def show(request: web.Request) -> web.Response:
         log=log,
         failure=None if log else _failure(found),
         may_retry=framed.may(Action.PUSH),
-        last_lines=found.last_words,
+        last_lines=found.last_lines,
         warned={key: text for key in found.config_keys if (text := config_vars.warning(key))},
         money=money,
         price_format=money(Decimal(0), decimals=0).replace("0", "{}"),

@@ -88,7 +88,7 @@ FORM_ACTIONS: dict[str, Do] = {"set": _set, "remove": _remove, "paste": _paste}
 async def _page(request: web.Request, entered: Entered, status: int = 200) -> web.Response:
     framed = await app_frame.find(request)
     below, above = (_number(request.query.get(name, "")) for name in ("older", "newer"))
-    found = await environment.look(request.app[PANEL], framed.app, framed.visitor.account, below=below, above=above)
+    found = await environment.read(request.app[PANEL], framed.app, framed.visitor.account, below=below, above=above)
     return app_frame.render(request, framed, "app/environment", TAB, status, environment=found, entered=entered)
 
 
