@@ -1,5 +1,7 @@
 """Commands about plans, and the plan of an app."""
 
+from collections.abc import Awaitable, Callable
+
 import click
 
 from skypanel.cli import session
@@ -90,34 +92,27 @@ async def _price(panel: Panel, name: str, by: Account) -> str:
 @click.argument("name")
 def retire_plan(name: str) -> None:
     """Offer a plan no more. Apps that are on it stay."""
-
-    async def act(panel: Panel, by: Account) -> None:
-        await plans_flow.retire(panel, by, name)
-        click.echo(f"{name} is retired: no app can choose it.")
-
-    session.run(act)
+    _do(plans_flow.retire, name, "is retired: no app can choose it")
 
 
 @plans.command("restore")
 @click.argument("name")
 def restore_plan(name: str) -> None:
     """Offer a retired plan again."""
-
-    async def act(panel: Panel, by: Account) -> None:
-        await plans_flow.restore(panel, by, name)
-        click.echo(f"{name} is offered again.")
-
-    session.run(act)
+    _do(plans_flow.restore, name, "is offered again")
 
 
 @plans.command("delete")
 @click.argument("name")
 def delete_plan(name: str) -> None:
     """Delete a plan that no app is on."""
+    _do(plans_flow.delete, name, "is deleted")
 
+
+def _do(change: Callable[[Panel, Account, str], Awaitable[object]], name: str, outcome: str) -> None:
     async def act(panel: Panel, by: Account) -> None:
-        await plans_flow.delete(panel, by, name)
-        click.echo(f"{name} is deleted.")
+        await change(panel, by, name)
+        click.echo(f"{name} {outcome}.")
 
     session.run(act)
 
