@@ -6,13 +6,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from skypanel.domain.errors import Invalid
-from skypanel.domain.names import check_email, printable
+from skypanel.domain.names import check_email, is_host, printable
 
-MAX_HOST_LENGTH = 253
 MAX_LOGIN_LENGTH = 256
 MAX_PORT = 65535
 
-_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9A-Fa-f:]+")
 # Characters that mean something in a list of addresses (RFC 5322, 3.2.3), so that a mail goes to one address only.
 _SPECIAL = re.compile(r'[()<>\[\]:;,\\"]')
 
@@ -58,7 +56,7 @@ def server_of(values: Mapping[str, object]) -> MailServer | None:
 
 def read_host(text: str) -> str:
     """Return the name or address of a mail server; an empty text turns mail off. Raises Invalid."""
-    if text and (not _HOST.fullmatch(text) or len(text) > MAX_HOST_LENGTH):
+    if text and not is_host(text):
         raise Invalid(f"{printable(text)} is not the name of a server.", "Write it like this: smtp.example.com")
     return text
 

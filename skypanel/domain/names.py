@@ -1,6 +1,7 @@
-"""Rules for names of apps and organizations, and for e-mail addresses."""
+"""Rules for names of apps, organizations and machines, and for e-mail addresses."""
 
 import re
+from ipaddress import IPv6Address
 
 from skypanel.domain.errors import Invalid
 
@@ -9,9 +10,11 @@ RESERVED_NAMES = frozenset(
 )
 MAX_NAME_LENGTH = 30
 MAX_EMAIL_LENGTH = 254
+MAX_HOST_LENGTH = 253
 
 _ORGANIZATION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9 -]{0,58}[A-Za-z0-9])?")
 _EMAIL = re.compile(r"[!-?A-~]+@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
+_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
 _NAME = re.compile(r"[a-z](?:[a-z0-9-]*[a-z0-9])?")
 _DYNO = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}(?:\.[1-9][0-9]{0,5})?")
 
@@ -46,6 +49,18 @@ def check_email(email: str) -> str:
     if not _EMAIL.fullmatch(email) or len(email) > MAX_EMAIL_LENGTH:
         raise Invalid(f"{printable(email)} is not an e-mail address.", "Write it like this: ada@example.com")
     return email.lower()
+
+
+def is_host(text: str) -> bool:
+    """Whether `text` has the form of a hostname or of an IP address, without a port and a zone."""
+    return len(text) <= MAX_HOST_LENGTH and (_HOST.fullmatch(text) is not None or _is_ipv6(text))
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        return bool(IPv6Address(text)) and "%" not in text
+    except ValueError:
+        return False
 
 
 def is_dyno(name: str) -> bool:

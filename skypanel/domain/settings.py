@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Mapping
-from ipaddress import IPv6Address
 from urllib.parse import urlsplit
 
 from skypanel.domain import certificate, http_rules
@@ -13,7 +12,7 @@ from skypanel.domain.http_rules import DEFAULT_TIMEOUT_S, read_max_age, read_tim
 from skypanel.domain.indexes import Indexes, read_url, read_urls
 from skypanel.domain.internet import read_networks
 from skypanel.domain.mail import Security, read_host, read_login, read_port, read_sender
-from skypanel.domain.names import printable
+from skypanel.domain.names import is_host, printable
 from skypanel.domain.plan import DEFAULT_PLAN
 from skypanel.domain.runtime import read_mirror
 from skypanel.domain.setting import Setting
@@ -25,13 +24,11 @@ ALL = "all"
 MAX_KEPT_RELEASES = 100_000
 MAX_BUILDS = 1000
 MAX_SECRET_LENGTH = 256
-MAX_HOST_LENGTH = 253
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _PREFIX = re.compile(r"[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*")
-_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
 _SECRET = re.compile(r"[!-~]+")
 
 
@@ -95,16 +92,9 @@ def _builds(text: str) -> int:
 
 
 def _host(text: str) -> str:
-    if text and not (len(text) <= MAX_HOST_LENGTH and (_HOST.fullmatch(text) or _is_ipv6(text))):
+    if text and not is_host(text):
         raise Invalid(f"{printable(text)} is no address of a machine.", "Write an IP address or a hostname, without a port: 10.1.2.3")
     return text
-
-
-def _is_ipv6(text: str) -> bool:
-    try:
-        return bool(IPv6Address(text)) and "%" not in text
-    except ValueError:
-        return False
 
 
 def _networks(text: str) -> str:

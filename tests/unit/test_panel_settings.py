@@ -97,7 +97,7 @@ BAD = {
         "/srv/run times",
         "/" + "x" * 501,
     ],
-    "smtp_host": ["smtp example", "http://x", "x/y", "x" * 254],
+    "smtp_host": ["smtp example", "http://x", "x/y", "x" * 254, ":::"],
     "smtp_port": ["0", "65536", "", "smtp", "٣"],
     "smtp_security": ["", "ssl", "TLS"],
     "smtp_user": ["a\nb", "x" * 257],
