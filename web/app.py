@@ -1,6 +1,5 @@
 """The dashboard and the API as one aiohttp application."""
 
-import os
 from collections.abc import Awaitable, Callable, Sequence
 
 from aiohttp import web
@@ -19,11 +18,8 @@ from web.routes import ROUTES
 DEFAULT_KEEPALIVE_S = 15.0
 
 
-async def examine() -> Sequence[Finding]:
-    """Return what `skypanel doctor` finds now. It is imported at the first call, because of its libraries."""
-    from skypanel.embedded import doctor
-
-    return await doctor.findings(os.environ)
+async def _no_findings() -> Sequence[Finding]:
+    return ()
 
 
 def create_app(
@@ -31,11 +27,11 @@ def create_app(
     settings: Settings,
     *,
     keepalive_s: float = DEFAULT_KEEPALIVE_S,
-    findings: Callable[[], Awaitable[Sequence[Finding]]] = examine,
+    findings: Callable[[], Awaitable[Sequence[Finding]]] = _no_findings,
 ) -> web.Application:
     """Return the application of an open panel. A silent event stream sends a comment every `keepalive_s` seconds.
 
-    `findings` checks the machine and the panel.
+    `findings` checks the machine and the panel; by default, nothing is checked.
     """
     app = web.Application(middlewares=MIDDLEWARES)
     app[PANEL], app[SETTINGS], app[KEEPALIVE_S], app[STREAMS] = panel, settings, keepalive_s, set()
