@@ -5,24 +5,12 @@ import re
 import pytest
 
 from skypanel.domain.access import Role
-from skypanel.flow import apps as apps_flow
 from skypanel.flow import organizations, suspension
 from skypanel.store import organizations as stored
 from tests.support import factories
 from tests.support.organizations import app_names, exists
 
 ORIGIN = "http://skypanel.localhost:8080"
-
-
-@pytest.fixture
-async def acme(stage):
-    """An organization with an app that runs, and an early one."""
-    made = await organizations.create(stage.panel, stage.admin, "Acme")
-    app = await apps_flow.create(stage.panel, stage.admin, "rocket", organization_id=made.id)
-    await apps_flow.create(stage.panel, stage.admin, "early", organization_id=made.id)
-    await stage.push(app)
-    await stage.work()
-    return made
 
 
 def path(organization, end=""):
