@@ -18,6 +18,7 @@ SMALLEST = Decimal("0.000001")
 HOURS_A_MONTH = 730
 DECIMALS, HOURLY_DECIMALS = 2, 4
 MAX_SYMBOL_LENGTH = 4
+MAX_LOW_HOURS = 9999
 
 _MICROSECOND = timedelta(microseconds=1)
 _MICROSECONDS_AN_HOUR = HOUR // _MICROSECOND
@@ -100,6 +101,24 @@ class WalletEntry:
     email: str | None
 
 
+@dataclass(frozen=True)
+class Funds:
+    """What a wallet has, what an hour of all that should run now costs, and whether the owners were told that this is little."""
+
+    balance: Decimal
+    hourly_cost: Decimal
+    is_warned: bool
+
+    @property
+    def hours_left(self) -> int | None:
+        """How many full hours the wallet lasts at the present cost; None if nothing costs anything."""
+        return max(0, int(self.balance / self.hourly_cost)) if self.hourly_cost else None
+
+    def is_low(self, hours: int) -> bool:
+        """Whether the wallet has something, but not enough for this many hours."""
+        return self.balance > 0 and self.balance < self.hourly_cost * hours
+
+
 def hour_of(moment: datetime) -> datetime:
     """Return the start of the UTC hour that contains a moment."""
     return moment - (moment - _EPOCH) % HOUR
@@ -162,6 +181,13 @@ def read_amount(text: str) -> Decimal:
     if not _AMOUNT.fullmatch(text):
         raise Invalid(f"{printable(text)} is not an amount.", "Write it like this: 12.50, with up to 6 decimals.")
     return Decimal(text)
+
+
+def read_hours(text: str) -> int:
+    """Parse a number of hours. Raises Invalid."""
+    if not re.fullmatch(r"[0-9]{1,4}", text):
+        raise Invalid(f"{printable(text)} is not a number of hours.", f"Write a number from 0 to {MAX_LOW_HOURS}.")
+    return int(text)
 
 
 def read_month(text: str) -> tuple[datetime, datetime]:

@@ -58,6 +58,16 @@ def deploy_failed(to: str, app: str, url: str) -> Mail:
     return Mail(to, f"The deploy of {app} failed", f"Your deploy of {app} failed. Its log says why:\n\n{url}\n\n{_TURN_OFF}\n")
 
 
+def wallet_low(to: str, organization: str, hours: int, url: str) -> Mail:
+    """Tell an owner that the wallet of an organization does not last long."""
+    lasts = f"lasts for about {hours} hours" if hours > 1 else "is empty soon"
+    text = (
+        f"At the present cost of its apps, the wallet of {organization} {lasts}. Its apps stop once it is empty. "
+        f"Ask an administrator of the panel for credit:\n\n{url}\n\n{_TURN_OFF}\n"
+    )
+    return Mail(to, f"The wallet of {organization} is low", text)
+
+
 def apps_stopped(to: str, organization: str, url: str) -> Mail:
     """Tell an owner that the wallet of an organization is empty."""
     text = f"The wallet of {organization} is empty, so its apps stopped. They start again once it has credit:\n\n{url}\n\n{_TURN_OFF}\n"

@@ -11,6 +11,7 @@ class Notification(StrEnum):
     """A kind of mail. The values are stored."""
 
     DEPLOY_FAILED = "deploy_failed"
+    WALLET_LOW = "wallet_low"
     APPS_STOPPED = "apps_stopped"
     NODE_INACTIVE = "node_inactive"
 
@@ -26,6 +27,7 @@ class NotificationText:
 
 NOTIFICATIONS: Mapping[Notification, NotificationText] = {
     Notification.DEPLOY_FAILED: NotificationText("A deploy failed", "who pushed or deployed"),
+    Notification.WALLET_LOW: NotificationText("The wallet of an organization is low", "its owners"),
     Notification.APPS_STOPPED: NotificationText("An empty wallet stopped the apps of an organization", "its owners"),
     Notification.NODE_INACTIVE: NotificationText("A node is inactive", "administrators of the panel", is_for_admins=True),
 }

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
 from skypanel.domain import certificate, http_rules
-from skypanel.domain.billing import read_amount, read_currency, typed
+from skypanel.domain.billing import read_amount, read_currency, read_hours, typed
 from skypanel.domain.dns import joined, read_resolvers
 from skypanel.domain.errors import Invalid, NotFound
 from skypanel.domain.http_rules import DEFAULT_TIMEOUT_S, read_max_age, read_timeout
@@ -209,6 +209,12 @@ SETTINGS: Mapping[str, Setting[Value]] = {
         ),
         Setting("currency", "USD", read_currency, "The currency of all prices: a code of ISO 4217, such as EUR, or a symbol, such as $."),
         Setting("starting_credit", "100.00", _credit, "The starting balance of a new organization's wallet."),
+        Setting[Value](
+            "wallet_low_hours",
+            72,
+            read_hours,
+            "How many hours a wallet has to last at its organization's present cost; below that, its owners get a mail. 0 is never.",
+        ),
         Setting("smtp_host", "", read_host, "The mail server for invitations and new passwords; empty for no mail."),
         Setting[Value]("smtp_port", 587, read_port, "The port of the mail server."),
         Setting(
@@ -267,7 +273,7 @@ _CATEGORIES: Mapping[str, tuple[str, ...]] = {
     "HTTP": http_rules.SETTINGS,
     "Domains": ("public_addresses", "dns_resolvers"),
     "Builds": ("builds_per_organization", "git_networks", "pip_index_url", "pip_extra_index_urls", "npm_registry", "runtime_mirror"),
-    "Billing": ("billing", "currency", "starting_credit"),
+    "Billing": ("billing", "currency", "starting_credit", "wallet_low_hours"),
     "Mail": ("smtp_host", "smtp_port", "smtp_security", "smtp_user", "smtp_password", "mail_sender"),
     "Certificates": ("acme_directory", "acme_email", "acme_eab_kid", "acme_eab_key", "acme_ca_bundle"),
     "Storage": STORAGE_SETTINGS,

@@ -1,10 +1,11 @@
-"""Billing, every hour: record and charge usage, and stop the apps of organizations with an empty wallet.
+"""Billing, every hour: record and charge usage, stop the apps of organizations with an empty wallet, and warn of low ones.
 
 All of it is idempotent, safe to interrupt, and safe to run concurrently. One transaction records an hour, charges it and marks it as
 settled. Which apps should stop or run is decided again each time.
 """
 
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -17,6 +18,7 @@ from skypanel.domain.account import Organization
 from skypanel.domain.audit import AuditAction
 from skypanel.domain.errors import NotFound
 from skypanel.domain.ids import OrganizationId
+from skypanel.domain.mail import Mail
 from skypanel.domain.notification import Notification
 from skypanel.domain.suspension import Suspension
 from skypanel.flow import notifications, suspension
@@ -27,7 +29,7 @@ from skypanel.store import audit, organizations, usage, wallets
 
 # What one transaction settles at most; after a long downtime there are several.
 MOST_AT_ONCE = timedelta(days=7)
-SWITCH, STARTING_CREDIT, CURRENCY = "billing", "starting_credit", "currency"
+SWITCH, STARTING_CREDIT, CURRENCY, LOW_HOURS = "billing", "starting_credit", "currency", "wallet_low_hours"
 
 STOPPED = "Stopped: the wallet of {organization} is empty. Add credit to run the app again."
 STARTED = "Running again: the wallet of {organization} has credit."
@@ -60,21 +62,19 @@ async def bill(panel: Panel) -> None:
 
 
 async def review(panel: Panel) -> None:
-    """Stop the apps of organizations that cannot pay, and start those of organizations that can again.
+    """Stop the apps of organizations that cannot pay, start those of organizations that can again, and warn owners of low wallets.
 
     Opens new wallets first, so that no organization stops for lack of its starting credit.
     """
     await _open_wallets(panel)
     async with panel.autocommit() as conn:
-        is_on = await is_switched_on(conn)
-        outdated = [
-            organization
-            for organization, left in await wallets.balances(conn)
-            if _is_unpaid(organization, left, is_on=is_on) != organization.unpaid
-        ]
-    for organization in outdated:
+        is_on, hours, found = await is_switched_on(conn), await _low_hours(conn), await wallets.funds_of_all(conn)
+    for organization, funds in found:
         with suppress(NotFound):  # it was deleted in the meantime
-            await _correct(panel, organization.id)
+            if _is_unpaid(organization, funds.balance, is_on=is_on) != organization.unpaid:
+                await _correct(panel, organization.id)
+            if _is_low(organization, funds, hours, is_on=is_on) != funds.is_warned:
+                await _warn(panel, organization.id)
 
 
 async def open_wallet(conn: Connection, organization_id: OrganizationId) -> None:
@@ -105,6 +105,11 @@ async def close(conn: Connection, organization_id: OrganizationId) -> Decimal:
 async def is_charged(conn: Connection, organization_id: OrganizationId) -> bool:
     """Whether an organization's wallet is charged. Raises NotFound."""
     return (await organizations.get(conn, organization_id)).billed and await is_switched_on(conn)
+
+
+async def is_low(conn: Connection, organization: Organization, funds: billing.Funds) -> bool:
+    """Whether an organization's wallet is charged, and lasts for less than the settings want."""
+    return _is_low(organization, funds, await _low_hours(conn), is_on=await is_switched_on(conn))
 
 
 async def is_on(panel: Panel) -> bool:
@@ -177,12 +182,42 @@ async def _correct(panel: Panel, organization_id: OrganizationId) -> None:
         await suspension.follow(panel, organization, (STOPPED if unpaid else STARTED).format(organization=organization.name))
 
 
+async def _warn(panel: Panel, organization_id: OrganizationId) -> None:
+    """Check an organization again, under the lock of its wallet, then tell its owners that this is low, or note that it no longer is."""
+    async with panel.transaction() as conn:
+        await wallets.lock(conn, organization_id)
+        organization, funds = await organizations.get(conn, organization_id), await wallets.funds(conn, organization_id)
+        warned = await is_low(conn, organization, funds)
+        if warned == funds.is_warned:
+            return
+        await wallets.set_warned(conn, organization_id, warned=warned)
+        if warned:
+            url, left = _url(panel, organization), funds.hours_left or 0
+            await _send(panel, conn, organization, Notification.WALLET_LOW, lambda to: mails.wallet_low(to, organization.name, left, url))
+
+
 async def _tell(panel: Panel, conn: Connection, organization: Organization) -> None:
     """Tell the owners of an organization that its apps stop."""
+    url = _url(panel, organization)
+    await _send(panel, conn, organization, Notification.APPS_STOPPED, lambda to: mails.apps_stopped(to, organization.name, url))
+
+
+async def _send(panel: Panel, conn: Connection, organization: Organization, kind: Notification, written: Callable[[str], Mail]) -> None:
     owners = [member.account.id for member in await organizations.members(conn, organization.id) if member.role is Role.OWNER]
-    url = f"{panel.address.dashboard_url().rstrip('/')}/organizations/{organization.id}/billing"
-    await notifications.send(panel, conn, Notification.APPS_STOPPED, owners, lambda to: mails.apps_stopped(to, organization.name, url))
+    await notifications.send(panel, conn, kind, owners, written)
+
+
+def _url(panel: Panel, organization: Organization) -> str:
+    return f"{panel.address.dashboard_url().rstrip('/')}/organizations/{organization.id}/billing"
+
+
+async def _low_hours(conn: Connection) -> int:
+    return int(await value(conn, LOW_HOURS))
 
 
 def _is_unpaid(organization: Organization, balance: Decimal, *, is_on: bool) -> bool:
     return billing.is_unpaid(is_charged=is_on and organization.billed, balance=balance)
+
+
+def _is_low(organization: Organization, funds: billing.Funds, hours: int, *, is_on: bool) -> bool:
+    return is_on and organization.billed and funds.is_low(hours)

@@ -7,7 +7,7 @@ from decimal import Decimal
 from skypanel.domain.access import check_admin
 from skypanel.domain.account import Account, Organization
 from skypanel.domain.audit import AuditAction
-from skypanel.domain.billing import WalletEntry
+from skypanel.domain.billing import Funds, WalletEntry
 from skypanel.domain.errors import Invalid
 from skypanel.domain.paging import PAGE_SIZE, Cursor, Page, page
 from skypanel.flow import audit
@@ -42,11 +42,12 @@ async def show(panel: Panel, organization: Organization, limit: int) -> Wallet:
 
 @dataclass(frozen=True)
 class Statement:
-    """A wallet's balance, whether it is charged, and a page of its entries."""
+    """A wallet's funds, whether it is charged, whether that is low, and a page of its entries."""
 
     organization: Organization
-    balance: Decimal
+    funds: Funds
     is_charged: bool
+    is_low: bool
     entries: Page[WalletEntry]
 
 
@@ -54,9 +55,14 @@ async def statement(panel: Panel, organization: Organization, cursor: Cursor) ->
     """Return an organization's wallet with a page of its entries. Raises NotFound."""
     async with panel.autocommit() as conn:
         organization = await organizations.get(conn, organization.id)
-        balance = await wallets.balance(conn, organization.id)
-        is_charged = await billing_flow.is_charged(conn, organization.id)
-        return Statement(organization, balance, is_charged, page(await wallets.page(conn, organization.id, cursor, PAGE_SIZE + 1), cursor))
+        funds = await wallets.funds(conn, organization.id)
+        return Statement(
+            organization,
+            funds,
+            await billing_flow.is_charged(conn, organization.id),
+            await billing_flow.is_low(conn, organization, funds),
+            page(await wallets.page(conn, organization.id, cursor, PAGE_SIZE + 1), cursor),
+        )
 
 
 async def credit(panel: Panel, organization: Organization, amount: Decimal, note: str, by: Account) -> Decimal:

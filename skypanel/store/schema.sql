@@ -199,7 +199,9 @@ CREATE TABLE paas_organizations (
     -- Until when its usage is in paas_resource_usage, and charged for.
     settled_until timestamptz NOT NULL DEFAULT date_trunc('hour', now(), 'UTC'),
     -- An administrator had its apps stop: so it stays, whatever its wallet has.
-    held boolean NOT NULL DEFAULT false
+    held boolean NOT NULL DEFAULT false,
+    -- Its owners were told that its wallet is low; false once it is not.
+    warned boolean NOT NULL DEFAULT false
 );
 
 CREATE UNIQUE INDEX paas_organizations_lower_name_key ON paas_organizations (lower(name));

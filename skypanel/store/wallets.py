@@ -4,23 +4,30 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from skypanel.domain.account import Account, Organization
-from skypanel.domain.billing import EntryKind, WalletEntry
+from skypanel.domain.billing import EntryKind, Funds, WalletEntry
 from skypanel.domain.ids import OrganizationId
 from skypanel.domain.paging import Cursor
 from skypanel.ports.database import Connection
 from skypanel.store import locks, pages
-from skypanel.store.rows import Row, one
-from skypanel.store.tables.billing import INCOME, OPENING, wallet_entries
+from skypanel.store.rows import Row, found, one
+from skypanel.store.tables.billing import INCOME, OPEN_SPAN, OPENING, usage_spans, wallet_entries
 from skypanel.store.tables.organizations import organizations
 
 # For each organization of a statement: its balance, and all its charges so far. The charges are its income minus its balance, so that years
 # of hourly entries need not be read.
 _OWN = wallet_entries.c.organization_id == organizations.c.id
 LEFT = func.coalesce(select(wallet_entries.c.balance).where(_OWN).order_by(wallet_entries.c.id.desc()).limit(1).scalar_subquery(), 0)
+COST = func.coalesce(
+    select(func.sum(usage_spans.c.quantity * usage_spans.c.hourly_price))
+    .where(usage_spans.c.organization_id == organizations.c.id, OPEN_SPAN)
+    .scalar_subquery(),
+    0,
+)
+_FUNDS = select(organizations, LEFT.label("balance"), COST.label("hourly_cost"))
 CHARGED = func.coalesce(select(func.sum(wallet_entries.c.amount)).where(_OWN, INCOME).scalar_subquery(), 0) - LEFT
 
 
@@ -67,11 +74,20 @@ async def unopened(conn: Connection) -> list[OrganizationId]:
     return [row.id for row in await conn.all(select(organizations.c.id).where(~opened.exists()).order_by(organizations.c.created_at))]
 
 
-async def balances(conn: Connection) -> Sequence[tuple[Organization, Decimal]]:
-    """Return every organization with its balance."""
-    statement = select(organizations, LEFT.label("balance"))
-    rows = await conn.all(statement.order_by(organizations.c.id))
-    return [(Organization(row.id, row.name, row.billed, row.unpaid, row.held), Decimal(row.balance)) for row in rows]
+async def funds_of_all(conn: Connection) -> Sequence[tuple[Organization, Funds]]:
+    """Return every organization with its funds."""
+    rows = await conn.all(_FUNDS.order_by(organizations.c.id))
+    return [(Organization(row.id, row.name, row.billed, row.unpaid, row.held), _funds(row)) for row in rows]
+
+
+async def funds(conn: Connection, organization_id: OrganizationId) -> Funds:
+    """Return the funds of an organization. Raises NotFound."""
+    return _funds(await found(conn, _FUNDS.where(organizations.c.id == organization_id), "organization"))
+
+
+async def set_warned(conn: Connection, organization_id: OrganizationId, *, warned: bool) -> None:
+    """Set whether the owners of an organization were told that its wallet is low."""
+    await conn.execute(update(organizations).where(organizations.c.id == organization_id).values(warned=warned))
 
 
 async def total(conn: Connection) -> Decimal:
@@ -88,6 +104,10 @@ async def _add(conn: Connection, organization_id: OrganizationId, kind: EntryKin
 
 def _newest(organization_id: OrganizationId) -> Select[Row]:
     return select(wallet_entries).where(wallet_entries.c.organization_id == organization_id).order_by(wallet_entries.c.id.desc())
+
+
+def _funds(row: Row) -> Funds:
+    return Funds(Decimal(row.balance), Decimal(row.hourly_cost), row.warned)
 
 
 def _read(row: Row) -> WalletEntry:

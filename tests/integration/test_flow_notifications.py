@@ -88,10 +88,41 @@ async def test_owners_are_told_once_that_an_empty_wallet_stopped_their_apps(stag
     assert f"/organizations/{acme.id}/billing\n" in stage.panel.mailer.sent[0].text
 
 
+@pytest.mark.usefixtures("with_mail")
+async def test_owners_are_told_once_in_a_while_that_a_wallet_is_low(admin, stage, app, main):
+    await settings.change(stage.panel, stage.admin, {"billing": "true"})
+    await wallet.set_billed(stage.panel, main, stage.admin, billed=True)
+    page = f"/organizations/{main.id}/billing"
+    assert "0.0200 USD an hour, it lasts for about 5000 hours." in await admin.page(page)
+    assert await mails(stage) == []
+    # What is left for 71 hours is little.
+    await wallet.credit(stage.panel, main, Decimal("-98.58"), "almost nothing", stage.admin)
+    await billing.review(stage.panel)
+    assert await mails(stage) == [(stage.admin.email, "The wallet of Main is low")]
+    assert "lasts for about 71 hours." in stage.panel.mailer.sent[0].text
+    assert f"{page}\n" in stage.panel.mailer.sent[0].text
+    assert "The wallet is low" in await admin.page(page)
+    await wallet.credit(stage.panel, main, Decimal("0.02"), "enough", stage.admin)
+    assert "The wallet is low" not in await admin.page(page)
+    await settings.change(stage.panel, stage.admin, {"wallet_low_hours": "73"})
+    await billing.review(stage.panel)
+    assert [subject for _, subject in await mails(stage)] == ["The wallet of Main is low"] * 2
+    await settings.change(stage.panel, stage.admin, {"wallet_low_hours": "0"})
+    await billing.review(stage.panel)
+    assert "The wallet is low" not in await admin.page(page)
+    assert len(await mails(stage)) == 2
+
+
+async def test_an_organization_that_does_not_pay_is_not_warned(stage, app, main):
+    await settings.change(stage.panel, stage.admin, {"billing": "true", **MAIL})
+    await wallet.credit(stage.panel, main, Decimal("-99.99"), "almost nothing", stage.admin)
+    assert await mails(stage) == []
+
+
 async def test_the_page_shows_and_saves_what_comes(admin, stage):
     page = await admin.page(PAGE)
     assert "This panel sends no mail." in page
-    assert page.count("checked") == 3
+    assert page.count("checked") == 4
     sent = await admin.send(PAGE, page=PAGE, deploy_failed="on")
     assert sent.headers["Location"] == PAGE
     assert await notifications.wanted(stage.panel, stage.admin) == {Notification.DEPLOY_FAILED}

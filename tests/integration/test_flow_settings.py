@@ -110,6 +110,7 @@ async def test_the_first_start_writes_every_default_and_later_ones_what_is_new(s
         "hsts_max_age_s": 0,
         "starting_credit": "100.00",
         "currency": "USD",
+        "wallet_low_hours": 72,
         "runtime_mirror": "",
         "smtp_host": "",
         "smtp_port": 587,

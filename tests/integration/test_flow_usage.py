@@ -99,7 +99,7 @@ async def test_a_statement_has_all_entries_page_by_page(stage):
         for number in range(PAGE_SIZE + 9):
             await wallets.credit(conn, acme.id, Decimal(1), f"note {number}", stage.admin)
     first = await wallet.statement(stage.panel, acme, Cursor())
-    assert (first.balance, first.is_charged) == (Decimal(100 + PAGE_SIZE + 9), False)
+    assert (first.funds.balance, first.is_charged) == (Decimal(100 + PAGE_SIZE + 9), False)
     second = await wallet.statement(stage.panel, acme, Cursor(before=first.entries.older))
     entries = [*first.entries.items, *second.entries.items]
     assert [entry.note for entry in entries] == [*(f"note {number}" for number in reversed(range(PAGE_SIZE + 9))), ""]

@@ -209,7 +209,7 @@ async def test_a_wallet_is_what_its_lines_add_up_to(database):
         await wallets.credit(conn, owner.id, Decimal("-2.5"), "a mistake", admin)
         lines = await wallets.recent(conn, owner.id, 10)
         assert await wallets.balance(conn, owner.id) == Decimal("7.433333") == sum(line.amount for line in lines)
-        assert [(known.id, left) for known, left in await wallets.balances(conn)] == [(owner.id, Decimal("7.433333"))]
+        assert [(known.id, funds.balance) for known, funds in await wallets.funds_of_all(conn)] == [(owner.id, Decimal("7.433333"))]
     assert [line.kind for line in lines] == [EntryKind.CREDIT, EntryKind.CHARGE, EntryKind.CHARGE, EntryKind.OPENING]
     assert (lines[0].note, lines[0].email) == ("a mistake", admin.email)
     assert [line.hour for line in lines] == [None, hour + HOUR, hour, None]

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from skypanel.domain.billing import (
     HOUR,
+    Funds,
     UsagePeriod,
     by_app,
     costs,
@@ -185,3 +186,20 @@ def test_a_month_ends_as_the_next_begins(month):
 def test_what_is_no_month(text):
     with pytest.raises(Invalid, match="2026-11"):
         read_month(text)
+
+
+@pytest.mark.parametrize(
+    ("balance", "hourly_cost", "hours_left", "is_low"),
+    [
+        ("1.44", "0.02", 72, False),
+        ("1.43", "0.02", 71, True),
+        ("0.01", "0.02", 0, True),
+        # An empty wallet is more than low.
+        ("0", "0.02", 0, False),
+        ("-1", "0.02", 0, False),
+        ("0.01", "0", None, False),
+    ],
+)
+def test_a_wallet_is_low_that_lasts_for_fewer_hours(balance, hourly_cost, hours_left, is_low):
+    funds = Funds(Decimal(balance), Decimal(hourly_cost), is_warned=False)
+    assert (funds.hours_left, funds.is_low(72), funds.is_low(0)) == (hours_left, is_low, False)

@@ -23,6 +23,7 @@ GOOD = {
     "npm_registry": ["", "https://token@npm.example.com"],
     "billing": ["true", "false"],
     "currency": ["USD", "EUR", "$", "Kč"],
+    "wallet_low_hours": ["0", "72", "9999"],
     "starting_credit": ["0.00", "2.50", "0.000001"],
     "public_addresses": ["", "203.0.113.5", "203.0.113.5,2001:db8::5,198.51.100.0/24"],
     "dns_resolvers": ["", "10.1.0.1", "10.1.0.1:5353,2001:db8::1,[2001:db8::1]:5353"],
@@ -70,6 +71,7 @@ BAD = {
     "npm_registry": ["https://a b", "ssh://x"],
     "billing": ["on", "1", ""],
     "currency": ["", "dollars", "1", "$1"],
+    "wallet_low_hours": ["-1", "1.5", "", "10000"],
     "starting_credit": ["-1", "1e3", "", "ten", "NaN"],
     "public_addresses": ["panel.example.com", "203.0.113.256"],
     "dns_resolvers": [

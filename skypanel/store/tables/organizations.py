@@ -33,6 +33,13 @@ organizations = Table(
         server_default=text("false"),
         comment="An administrator had its apps stop: so it stays, whatever its wallet has.",
     ),
+    Column(
+        "warned",
+        Boolean,
+        nullable=False,
+        server_default=text("false"),
+        comment="Its owners were told that its wallet is low; false once it is not.",
+    ),
     comment="Who owns apps, and pays for them.",
 )
 
