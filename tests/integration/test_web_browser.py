@@ -10,8 +10,10 @@ from playwright.async_api import async_playwright
 from skypanel.domain.alert import AlertKind
 from skypanel.domain.manifest import DynoState
 from skypanel.domain.node import SecretKind, SshLogin
+from skypanel.domain.report import Report
 from skypanel.flow import accounts as accounts_flow
 from skypanel.flow import config as config_flow
+from skypanel.flow import heartbeat
 from skypanel.flow import people as people_flow
 from skypanel.store import alerts, keys, nodes
 from tests.fixtures.web import HOST, ORIGIN
@@ -98,8 +100,9 @@ async def fill(stage):
     await accounts_flow.add_token(panel, admin, "laptop")
     async with panel.transaction() as conn:
         await keys.add(conn, admin.id, "ssh-ed25519 AAAA", "SHA256:mine", "laptop")
-        await nodes.add(conn, "worker-1", login, b"secret")
+        node = await nodes.add(conn, "worker-1", login, b"secret")
         await alerts.add(conn, AlertKind.NODE_INACTIVE, "worker-1", "Node worker-1 is inactive.")
+    await heartbeat.record(panel, node, Report(4, 1.25, 8 * 1024**3, 1024**3, 10 * 1024**3, 2 * 1024**3, 7))
     return {"app": app.name, "deploy": str(build.id)}
 
 

@@ -73,7 +73,10 @@ async def test_the_page_shows_what_a_node_uses_and_what_can_be_done(admin, stage
     [node] = await known(stage)
     await heartbeat.record(stage.panel, node, Report(4, 1.25, 8 * 1024**3, 1024**3, 10 * 1024**3, 2 * 1024**3, 7))
     page = await admin.page("/admin/nodes")
-    assert "CPU 1.2 of 4 · RAM 1.0G of 8.0G · disk 2.0G of 10.0G · 7 containers" in page
+    for label, used in (("CPU cores", "1.2 of 4"), ("RAM", "1.0G of 8.0G"), ("Containers", "7")):
+        assert f'<td class="number" data-label="{label}">{used}</td>' in page
+    assert "Disk 2.0G of 10.0G" in page
+    assert 'data-label="Last heartbeat"><time' in page
     assert '<button name="change" value="provision"' in page
     assert '<button name="change" value="drain"' not in page
     assert (await admin.send("/admin/nodes/change", page="/admin/nodes", name="one", change="remove", confirm="one")).status == 303
