@@ -89,7 +89,7 @@ async def test_the_proxy_is_told_what_changed_and_the_routes_are_read_for_nothin
         response = await client.get("/internal/traefik", headers={PROXY_TOKEN_HEADER: TOKEN})
         return {name for name in (await response.json())["http"]["routers"] if name.startswith("app-")}, counting.count
 
-    assert await told() == (set(), 5)
+    assert await told() == (set(), 6)
     assert await told() == (set(), 1)
     async with stage.panel.transaction() as conn:
         app, other = await factories.app(conn), await factories.app(conn)
@@ -97,7 +97,7 @@ async def test_the_proxy_is_told_what_changed_and_the_routes_are_read_for_nothin
         await routes.put(conn, other.id, ["other.localhost"], [])
         # Nobody sees yet what is not committed.
         assert (await told())[0] == set()
-    assert await told() == ({f"app-{app.id}"}, 5)
+    assert await told() == ({f"app-{app.id}"}, 6)
     assert await told() == ({f"app-{app.id}"}, 1)
     async with stage.panel.transaction() as conn:
         await apps.set_maintenance(conn, app.id, on=True)
