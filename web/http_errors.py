@@ -1,7 +1,6 @@
 """Answers for requests that no dyno answered: the page that a visitor gets, and the line in the app's log."""
 
 import asyncio
-import hmac
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
@@ -13,10 +12,9 @@ from skypanel.domain.errors import NotFound, SkyPanelError
 from skypanel.domain.http_errors import AFTER_RESPONSE, FailedRequest, Form, HttpError, OwnPage, form_of
 from skypanel.domain.ids import AppId
 from skypanel.domain.manifest import Dyno
-from skypanel.domain.routing import PROXY_TOKEN_HEADER
 from skypanel.flow import domains, error_pages, http_errors
 from skypanel.ports.panel import Panel
-from web.keys import PANEL, SETTINGS, host
+from web.keys import PANEL, check_proxy, host
 from web.rendering import render
 
 # How long the dynos of an app are not looked up again: errors may come by the thousand.
@@ -117,9 +115,7 @@ RECENT = web.AppKey("recent_errors", RecentErrors)
 
 async def report(request: web.Request) -> web.StreamResponse:
     """Log an error that the proxy reports, and answer with the page for the visitor."""
-    token = request.headers.get(PROXY_TOKEN_HEADER, "")
-    if not hmac.compare_digest(token.encode(errors="surrogateescape"), request.app[SETTINGS].traefik_token.encode()):
-        raise NotFound("There is nothing at this URL.")
+    check_proxy(request)
     told = await request.json()
     failed = FailedRequest(**{each.name: str(told.get(each.name, "")) for each in fields(FailedRequest)})
     app = await domains.app_at(request.app[PANEL], failed.host.partition(":")[0].lower())

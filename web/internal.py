@@ -2,17 +2,15 @@
 
 import asyncio
 import hashlib
-import hmac
 import json
 from dataclasses import dataclass, field
 
 from aiohttp import web
 
 from skypanel.domain.errors import NotFound
-from skypanel.domain.routing import PROXY_TOKEN_HEADER
 from skypanel.embedded import routes as proxied
 from skypanel.flow import certificates, route
-from web.keys import PANEL, SETTINGS
+from web.keys import PANEL, SETTINGS, check_proxy, host
 
 
 async def health(_request: web.Request) -> web.Response:
@@ -34,14 +32,12 @@ LAST_SERVED = web.AppKey("last_served", LastServed)
 
 
 async def proxy(request: web.Request) -> web.Response:
-    """Return the routes and certificates as configuration for the proxy, which alone knows the token and polls several times a second.
+    """Return the routes and certificates as configuration for the proxy, which polls several times a second.
 
     The routes are read and saved to disk only if the database has changed since the last poll. A proxy that has them is told so by 304.
     """
+    check_proxy(request)
     panel, settings, last = request.app[PANEL], request.app[SETTINGS], request.app[LAST_SERVED]
-    token = request.headers.get(PROXY_TOKEN_HEADER, "")
-    if not hmac.compare_digest(token.encode(errors="surrogateescape"), settings.traefik_token.encode()):
-        raise NotFound("There is nothing at this URL.")
     in_force = await route.active(panel, last.state)
     if in_force is not None:
         served = last.served
@@ -59,8 +55,7 @@ async def proxy(request: web.Request) -> web.Response:
 
 async def challenge(request: web.Request) -> web.Response:
     """Answer a certificate authority that checks a name by HTTP-01 (RFC 8555, 8.3)."""
-    name = request.host.partition(":")[0].lower()
-    proof = await certificates.proof(request.app[PANEL], name, request.match_info["token"])
+    proof = await certificates.proof(request.app[PANEL], host(request), request.match_info["token"])
     if proof is None:
         raise NotFound("There is nothing at this URL.")
     return web.Response(text=proof, content_type="application/octet-stream")

@@ -1,6 +1,7 @@
 """Keys for the state of the application and of a request, and facts about a request."""
 
 import asyncio
+import hmac
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
@@ -8,7 +9,9 @@ from aiohttp import web
 
 from skypanel.domain import clients
 from skypanel.domain.account import Account
+from skypanel.domain.errors import NotFound
 from skypanel.domain.ids import AppId, TokenId
+from skypanel.domain.routing import PROXY_TOKEN_HEADER
 from skypanel.embedded.finding import Finding
 from skypanel.ports.panel import Panel
 from skypanel.settings import Settings
@@ -54,6 +57,13 @@ ACCESS_CHECKS = web.AppKey("access_checks", dict[tuple[TokenId, AppId], AccessCh
 def host(request: web.Request) -> str:
     """Return the requested hostname in lower case, without its port."""
     return request.host.rpartition(":")[0].lower() if ":" in request.host else request.host.lower()
+
+
+def check_proxy(request: web.Request) -> None:
+    """Raise NotFound unless a request is the proxy's own, which alone knows the token."""
+    token = request.headers.get(PROXY_TOKEN_HEADER, "")
+    if not hmac.compare_digest(token.encode(errors="surrogateescape"), request.app[SETTINGS].traefik_token.encode()):
+        raise NotFound("There is nothing at this URL.")
 
 
 def client(request: web.Request) -> str:
