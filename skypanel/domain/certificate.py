@@ -1,7 +1,7 @@
 """Certificates, and the orders that a certificate authority issues them for."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -316,11 +316,6 @@ def two_thirds(facts: Facts) -> datetime:
 def renewal(facts: Facts, info: RenewalInfo | None) -> datetime:
     """Return when to renew a certificate. A CA that always says "now" is heard once a day, so that it is not flooded with orders."""
     return two_thirds(facts) if info is None else max(info.renew_at, facts.not_before + LONGEST_PAUSE)
-
-
-def covers(names: Collection[str], name: str) -> bool:
-    """Whether a certificate for these names is valid for a name. A wildcard covers one label (RFC 6125, 6.4.3)."""
-    return name in names or f"*.{name.partition('.')[2]}" in names
 
 
 def state_of(not_after: datetime | None, renew_at: datetime | None, problem: str, now: datetime, *, ordered: bool) -> CertificateState:

@@ -1,7 +1,7 @@
 """Domains: names of their own that apps claim, and that lead to an app once its owner has proved them."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -155,12 +155,17 @@ def check_name(name: str, panel_domain: str) -> str:
 
 def is_of_panel(name: str, panel_domain: str) -> bool:
     """Whether a name, which may be a wildcard, is the panel's domain, one below it, or includes it."""
-    return f".{name.removeprefix(WILDCARD)}".endswith(f".{panel_domain}") or covers(name, panel_domain)
+    return f".{name.removeprefix(WILDCARD)}".endswith(f".{panel_domain}") or covers([name], panel_domain)
 
 
-def covers(name: str, other: str) -> bool:
-    """Whether a name is the other one, or a wildcard that includes it. A wildcard stands for one label (RFC 6125, 6.4.3)."""
-    return name == other or (name.startswith(WILDCARD) and other.partition(".")[2] == name.removeprefix(WILDCARD))
+def covers(names: Collection[str], name: str) -> bool:
+    """Whether a name is among these, or a wildcard among them includes it."""
+    return name in names or wildcard_of(name) in names
+
+
+def wildcard_of(name: str) -> str:
+    """Return the wildcard that includes a name. It stands for one label (RFC 6125, 6.4.3)."""
+    return f"{WILDCARD}{name.partition('.')[2]}"
 
 
 def proves(texts: Lookup, token: str) -> bool:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from skypanel.domain.certificate import Facts, covers
-from skypanel.domain.domains import check_name, is_of_panel
+from skypanel.domain.certificate import Facts
+from skypanel.domain.domains import check_name, covers, is_of_panel
 from skypanel.domain.errors import Invalid
 from skypanel.domain.ids import AppId, CertificateId, OrganizationId
 

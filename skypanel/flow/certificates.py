@@ -32,7 +32,6 @@ from skypanel.domain.certificate import (
     Status,
     Step,
     authority_of,
-    covers,
     has_public_names,
     pause,
     renewal,
@@ -40,6 +39,7 @@ from skypanel.domain.certificate import (
     two_thirds,
 )
 from skypanel.domain.dns import RecordType, read_resolvers
+from skypanel.domain.domains import covers
 from skypanel.domain.errors import Invalid
 from skypanel.domain.ids import AcmeAccountId, CertificateId
 from skypanel.domain.internet import is_public

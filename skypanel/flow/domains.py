@@ -8,7 +8,7 @@ from ipaddress import ip_network
 from skypanel.domain.account import Account
 from skypanel.domain.app import App
 from skypanel.domain.audit import AuditAction
-from skypanel.domain.domains import WILDCARD, Domain, Record, records
+from skypanel.domain.domains import WILDCARD, Domain, Record, records, wildcard_of
 from skypanel.domain.errors import Conflict, Invalid, NotFound
 from skypanel.domain.names import printable
 from skypanel.flow import audit, domain_checks, domain_names, route
@@ -88,7 +88,7 @@ async def app_at(panel: Panel, host: str) -> App | None:
     async with panel.autocommit() as conn:
         if name != host:
             return await apps.by_name(conn, name)
-        names = (host, f"*.{host.partition('.')[2]}")
+        names = (host, wildcard_of(host))
         found = sorted(await domains.holders(conn, names), key=lambda domain: names.index(domain.name))
         return await apps.get(conn, found[0].app_id) if found else None
 

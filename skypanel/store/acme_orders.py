@@ -2,15 +2,16 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text, and_, any_, delete, func, literal, null, or_, select, union_all, update
+from sqlalchemy import Text, and_, delete, func, literal, null, or_, select, union_all, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from skypanel.domain.certificate import Order, Step
 from skypanel.domain.ids import AcmeAccountId, AppId, CertificateId
 from skypanel.ports.database import Connection
+from skypanel.store import leases
 from skypanel.store.certificates import covers
 from skypanel.store.rows import Row
 from skypanel.store.sets import among
@@ -20,6 +21,7 @@ from skypanel.store.tables.domains import VERIFIED, domains
 
 # What an order does not have before the CA knows it.
 _UNKNOWN = {"account_id": None, "url": "", "finalize_url": "", "challenge_url": "", "token": "", "proof": "", "started_at": None}
+_ATTEMPTS = select(orders.c.name, orders.c.failures, orders.c.problem, orders.c.next_attempt_at)
 
 
 @dataclass(frozen=True)
@@ -82,17 +84,19 @@ async def claim(conn: Connection, now: datetime, lease_s: float) -> Order | None
 
     A CA may limit the orders of all names together, and those that fail again and again must not use that up.
     """
-    free = or_(orders.c.lease_until.is_(None), orders.c.lease_until < func.now())
+    free = or_(orders.c.lease_until.is_(None), leases.lapsed(orders))
     due = select(orders.c.name).where(orders.c.next_attempt_at <= now, free)
     first = due.order_by(orders.c.app_id.is_not(None), orders.c.failures, orders.c.next_attempt_at).limit(1)
     mine = orders.c.name == first.with_for_update(skip_locked=True).scalar_subquery()
-    row = await conn.first(update(orders).where(mine).values(attempt=orders.c.attempt + 1, lease_until=_until(lease_s)).returning(orders))
+    row = await conn.first(
+        update(orders).where(mine).values(attempt=orders.c.attempt + 1, lease_until=leases.until(lease_s)).returning(orders)
+    )
     return None if row is None else _read(row)
 
 
 async def renew_lease(conn: Connection, order: Order, lease_s: float) -> bool:
     """Renew the lease of an order, if it is still ours."""
-    return bool(await conn.execute(_held(order).values(lease_until=_until(lease_s))))
+    return bool(await conn.execute(_held(order).values(lease_until=leases.until(lease_s))))
 
 
 async def advance(conn: Connection, order: Order, step: Step, **values: Any) -> Order | None:  # noqa: ANN401 - values of columns
@@ -132,21 +136,18 @@ async def proving(conn: Connection) -> list[str]:
 
 async def of(conn: Connection, names: Sequence[str]) -> list[Attempt]:
     """Return the orders for names."""
-    columns = (orders.c.name, orders.c.failures, orders.c.problem, orders.c.next_attempt_at)
-    rows = await conn.all(select(*columns).where(orders.c.name.in_(names)))
-    return [Attempt(row.name, row.failures, row.problem, row.next_attempt_at) for row in rows]
+    return [_read_attempt(row) for row in await conn.all(_ATTEMPTS.where(among(orders.c.name, names)))]
 
 
 async def waiting(conn: Connection, app_id: AppId) -> list[Attempt]:
     """Return the orders for an app's names that failed and are to be tried again."""
-    columns = (orders.c.name, orders.c.failures, orders.c.problem, orders.c.next_attempt_at)
-    rows = await conn.all(select(*columns).where(orders.c.app_id == app_id, orders.c.problem != "", orders.c.lease_until.is_(None)))
-    return [Attempt(row.name, row.failures, row.problem, row.next_attempt_at) for row in rows]
+    failed = _ATTEMPTS.where(orders.c.app_id == app_id, orders.c.problem != "", orders.c.lease_until.is_(None))
+    return [_read_attempt(row) for row in await conn.all(failed)]
 
 
 async def hasten(conn: Connection, app_id: AppId, names: Sequence[str], now: datetime) -> None:
     """Let the orders for these names of an app be tried again now."""
-    same = orders.c.app_id == app_id, orders.c.name == any_(literal(list(names), ARRAY(Text))), orders.c.lease_until.is_(None)
+    same = orders.c.app_id == app_id, among(orders.c.name, names), orders.c.lease_until.is_(None)
     await conn.execute(update(orders).where(*same).values(next_attempt_at=now))
 
 
@@ -220,10 +221,6 @@ def _held(order: Order) -> Any:  # noqa: ANN401 - an update
     return update(orders).where(orders.c.name == order.name, orders.c.attempt == order.attempt)
 
 
-def _until(lease_s: float) -> ColumnElement[Any]:
-    return func.clock_timestamp() + timedelta(seconds=lease_s)
-
-
 def _read(row: Row) -> Order:
     return Order(
         name=row.name,
@@ -240,6 +237,10 @@ def _read(row: Row) -> Order:
         token=row.token,
         proof=row.proof,
     )
+
+
+def _read_attempt(row: Row) -> Attempt:
+    return Attempt(row.name, row.failures, row.problem, row.next_attempt_at)
 
 
 def _read_account(row: Row) -> Account:

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Text, and_, delete, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, array, insert
 
+from skypanel.domain import domains as rules
 from skypanel.domain.certificate import Certificate, Facts, Order, Source
 from skypanel.domain.ids import AppId, CertificateId
 from skypanel.domain.uploaded_certificates import UploadedCertificate
@@ -15,7 +16,7 @@ from skypanel.store.rows import Row, found, one
 from skypanel.store.sets import among
 from skypanel.store.tables.apps import applications
 from skypanel.store.tables.certificates import certificates
-from skypanel.store.tables.domains import VERIFIED, domains
+from skypanel.store.tables.domains import VERIFIED, domains, wildcard_of
 
 _COLUMNS = tuple(column for column in certificates.c if column is not certificates.c.secret)
 _SHOWN = select(*_COLUMNS)
@@ -150,13 +151,11 @@ async def replace_secret(conn: Connection, certificate_id: CertificateId, old: b
 
 def covers(name: ColumnElement[str]) -> ColumnElement[bool]:
     """Whether a certificate covers a name of an outer query, as itself or by a wildcard."""
-    wildcard = literal("*.").concat(func.substr(name, func.strpos(name, ".") + 1))
-    return or_(certificates.c.names.contains(array([name])), certificates.c.names.contains(array([wildcard])))
+    return or_(certificates.c.names.contains(array([name])), certificates.c.names.contains(array([wildcard_of(name)])))
 
 
 def _covering(names: Sequence[str]) -> ColumnElement[Sequence[str]]:
-    wildcards = (f"*.{name.partition('.')[2]}" for name in names)
-    return literal([*names, *wildcards], ARRAY(Text))
+    return literal([*names, *map(rules.wildcard_of, names)], ARRAY(Text))
 
 
 def _read(row: Row) -> Certificate:

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import Boolean, ColumnElement, DateTime, Text, Uuid, any_, column, delete, func, insert, literal, select, update
+from sqlalchemy import Boolean, ColumnElement, DateTime, Text, Uuid, column, delete, func, insert, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from skypanel.domain.domains import Check, Domain
@@ -12,8 +12,9 @@ from skypanel.domain.ids import AccountId, AppId, DomainId, as_id
 from skypanel.domain.uploaded_certificates import Holder
 from skypanel.ports.database import Connection
 from skypanel.store.rows import Row, found, one
+from skypanel.store.sets import among
 from skypanel.store.tables.apps import applications
-from skypanel.store.tables.domains import VERIFIED, domains
+from skypanel.store.tables.domains import VERIFIED, domains, wildcard_of
 
 _TIME = DateTime(timezone=True)
 _CHECKED = (
@@ -60,18 +61,15 @@ async def find(conn: Connection, app_id: AppId, text: str) -> Domain:
 
 async def holders(conn: Connection, names: Collection[str]) -> list[Domain]:
     """Return the claims that have proved one of these names."""
-    same = domains.c.name == any_(literal(list(names), ARRAY(Text)))
-    return [_read(row) for row in await conn.all(select(domains).where(same, VERIFIED))]
+    return [_read(row) for row in await conn.all(select(domains).where(among(domains.c.name, names), VERIFIED))]
 
 
 async def covered(conn: Connection, names: Collection[str]) -> list[Holder]:
     """Return who has proved names that these cover, as themselves or by a wildcard."""
-    given = literal(list(names), ARRAY(Text))
-    wildcard = literal("*.").concat(func.substr(domains.c.name, func.strpos(domains.c.name, ".") + 1))
     statement = (
         select(domains.c.name, domains.c.app_id, applications.c.organization_id)
         .join(applications, applications.c.id == domains.c.app_id)
-        .where(VERIFIED, (domains.c.name == any_(given)) | (wildcard == any_(given)))
+        .where(VERIFIED, or_(among(domains.c.name, names), among(wildcard_of(domains.c.name), names)))
     )
     return [Holder(row.name, row.app_id, row.organization_id) for row in await conn.all(statement)]
 

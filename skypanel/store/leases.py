@@ -18,7 +18,7 @@ def claimed(table: Table, work_id: WorkId, running: str, worker: str, lease_s: f
             state=running,
             attempt=table.c.attempt + 1,
             worker=worker,
-            lease_until=_until(lease_s),
+            lease_until=until(lease_s),
             started_at=func.coalesce(table.c.started_at, func.clock_timestamp()),
         )
     )
@@ -26,7 +26,7 @@ def claimed(table: Table, work_id: WorkId, running: str, worker: str, lease_s: f
 
 def renewed(table: Table, work_id: WorkId, running: str, attempt: int, lease_s: float) -> Update:
     """Renew a lease, if this attempt still holds it."""
-    return _held(table, work_id, running, attempt).values(lease_until=_until(lease_s))
+    return _held(table, work_id, running, attempt).values(lease_until=until(lease_s))
 
 
 def finished(table: Table, work_id: WorkId, running: str, attempt: int, outcome: dict[str, Any]) -> Update:
@@ -51,6 +51,7 @@ def _held(table: Table, work_id: WorkId, running: str, attempt: int) -> Update:
     return update(table).where(table.c.id == work_id, table.c.state == running, table.c.attempt == attempt)
 
 
-def _until(lease_s: float) -> ColumnElement[Any]:
+def until(lease_s: float) -> ColumnElement[Any]:
+    """Return when a lease that begins now ends."""
     # now() is the start of the transaction, which may have waited for a lock since then.
     return func.clock_timestamp(type_=DateTime(timezone=True)) + timedelta(seconds=lease_s)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Subquery, delete, func, insert, or_, select, update
@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Subquery, delete, func, insert, or_, selec
 from skypanel.domain.ids import AccountId, AppId, WebhookDeliveryId, WebhookEventId, WebhookId
 from skypanel.domain.webhook import Delivery, DeliveryStatus, Webhook, WebhookEvent, WebhookLevel
 from skypanel.ports.database import Connection
+from skypanel.store import leases
 from skypanel.store.rows import Row, found, one
 from skypanel.store.tables.accounts import accounts
 from skypanel.store.tables.apps import applications
@@ -120,8 +121,7 @@ async def claim(conn: Connection, lease_s: float) -> Claimed | None:
         .limit(1)
         .with_for_update(of=webhook_deliveries, skip_locked=True)
     )
-    now = func.clock_timestamp()
-    values = {"attempts": webhook_deliveries.c.attempts + 1, "attempted_at": now, "busy_until": now + timedelta(seconds=lease_s)}
+    values = {"attempts": webhook_deliveries.c.attempts + 1, "attempted_at": func.clock_timestamp(), "busy_until": leases.until(lease_s)}
     claimed = update(webhook_deliveries).where(webhook_deliveries.c.id == due.scalar_subquery()).values(values)
     row = await conn.first(claimed.returning(webhook_deliveries.c.id))
     return None if row is None else await _claimed(conn, row.id)

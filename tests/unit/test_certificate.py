@@ -20,7 +20,6 @@ from skypanel.domain.certificate import (
     CertificateState,
     Facts,
     authority_of,
-    covers,
     has_public_names,
     pause,
     read_bundle,
@@ -28,6 +27,7 @@ from skypanel.domain.certificate import (
     state_of,
     two_thirds,
 )
+from skypanel.domain.domains import covers
 from skypanel.domain.errors import Invalid
 from skypanel.domain.settings import DEFAULTS
 from skypanel.domain.uploaded_certificates import MAX_NAMES, Holder, UploadedCertificate, check, check_size, is_served

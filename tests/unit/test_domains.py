@@ -113,10 +113,10 @@ def test_what_passes_is_a_name_of_dns_that_is_nobody_elses(text):
 @settings(max_examples=25)
 @given(LABELS, st.lists(LABELS, min_size=1, max_size=3).map(".".join))
 def test_a_wildcard_covers_one_label(label, base):
-    assert covers(f"*.{base}", f"{label}.{base}")
-    assert not covers(f"*.{base}", base)
-    assert not covers(f"*.{base}", f"{label}.{label}.{base}")
-    assert covers(base, base)
+    assert covers([f"*.{base}"], f"{label}.{base}")
+    assert not covers([f"*.{base}"], base)
+    assert not covers([f"*.{base}"], f"{label}.{label}.{base}")
+    assert covers([base], base)
 
 
 def test_an_apex_is_what_was_registered():

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from skypanel.domain.app import App
-from skypanel.domain.certificate import UNCERTIFIED, covers
-from skypanel.domain.domains import Domain
+from skypanel.domain.certificate import UNCERTIFIED
+from skypanel.domain.domains import Domain, covers
 from skypanel.domain.errors import Conflict, Invalid
 from skypanel.flow import certificates, uploaded_certificates
 from skypanel.flow import domains as domains_flow

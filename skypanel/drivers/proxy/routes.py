@@ -8,7 +8,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from skypanel.domain.certificate import CHALLENGE_PATH, KeyPair, covers
+from skypanel.domain.certificate import CHALLENGE_PATH, KeyPair
+from skypanel.domain.domains import covers
 from skypanel.domain.ids import AppId
 from skypanel.domain.routing import Route
 from skypanel.drivers.proxy import plugin

@@ -1,8 +1,9 @@
 """Names of their own that apps claim."""
 
-from sqlalchemy import Boolean, CheckConstraint, Column, DateTime, Index, Table, Text, UniqueConstraint, func, text
+from sqlalchemy import Boolean, CheckConstraint, Column, ColumnElement, DateTime, Index, Table, Text, UniqueConstraint, func, literal, text
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from skypanel.domain.domains import WILDCARD
 from skypanel.store.tables.columns import account, app, created_at, identity, metadata, string, time
 
 domains = Table(
@@ -43,6 +44,12 @@ domains = Table(
 )
 
 VERIFIED = domains.c.verified_at.is_not(None)
+
+
+def wildcard_of(name: ColumnElement[str]) -> ColumnElement[str]:
+    """Return the wildcard that includes a name; the same as `domain.domains.wildcard_of`."""
+    return literal(WILDCARD).concat(func.substr(name, func.strpos(name, ".") + 1))
+
 
 Index(None, domains.c.next_check_at)
 Index("paas_domains_verified_key", domains.c.name, unique=True, postgresql_where=VERIFIED)
