@@ -5,19 +5,16 @@ import re
 import ssl
 from collections.abc import Sequence
 
-from aiohttp import ClientError, ClientResponse, ClientSession, DummyCookieJar, TCPConnector
+from aiohttp import ClientError, ClientResponse
 from yarl import URL
 
 from skypanel.domain.errors import Unavailable
 from skypanel.domain.http_errors import OwnPage
 from skypanel.domain.internet import Network
 from skypanel.domain.names import printable
-from skypanel.drivers.dialing import addresses_of
-from skypanel.drivers.resolved import Resolved
+from skypanel.drivers.resolved import MAX_REASON, session_to
 from skypanel.ports.error_pages import FETCH_S, MAX_BYTES
 
-SETTING = "webhook_networks"
-MAX_REASON = 200
 _SCHEMES = {"http", "https"}
 # Names of charsets (RFC 2978, 2.3). Our own answer repeats it.
 _CHARSET = re.compile(r"[A-Za-z0-9!#$%&'+^_`{}~-]{1,40}")
@@ -41,14 +38,11 @@ class HttpErrorPages:
             raise Unavailable(f"There is no page: {printable(str(error), MAX_REASON)}") from None
 
     async def _fetch(self, url: str, networks: Sequence[Network]) -> OwnPage:
-        # The client's own reading of the URL: with another one, it might connect to another host than was checked.
         target = URL(url)
         if target.scheme not in _SCHEMES or not target.raw_host or not target.port:
             raise Unavailable("This is not an http or https URL.")
-        addresses = await addresses_of(target.raw_host, target.port, networks, SETTING)
-        connector = TCPConnector(resolver=Resolved(addresses), ssl=self._tls, force_close=True)
         async with (
-            ClientSession(connector=connector, cookie_jar=DummyCookieJar(), auto_decompress=False) as session,
+            session_to(target, networks, self._tls) as session,
             session.get(target, headers=_HEADERS, allow_redirects=False) as answer,
         ):
             return await _page(answer)

@@ -1,11 +1,19 @@
-"""A resolver for aiohttp's clients that gives the addresses that were checked."""
+"""HTTP to servers that users choose, by aiohttp. A name is resolved once, and only checked addresses are connected to."""
 
 import socket
-from collections.abc import Sequence
+import ssl
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
+from aiohttp import ClientSession, DummyCookieJar, TCPConnector
 from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
 
-from skypanel.domain.internet import IpAddress
+from skypanel.domain.internet import IpAddress, Network
+from skypanel.drivers.dialing import addresses_of
+
+SETTING = "webhook_networks"
+MAX_REASON = 200
 
 
 class Resolved(AbstractResolver):
@@ -20,6 +28,22 @@ class Resolved(AbstractResolver):
 
     async def close(self) -> None:
         """Hold nothing open."""
+
+
+async def checked_addresses(url: URL, networks: Sequence[Network]) -> Sequence[IpAddress]:
+    """Return the addresses of a URL's host that the panel may connect to. Raises Denied and Unavailable.
+
+    The host is read by the library that connects: with another reading of the URL, it might connect to another host than was checked.
+    """
+    return await addresses_of(url.raw_host or "", url.port or 0, networks, SETTING)
+
+
+@asynccontextmanager
+async def session_to(url: URL, networks: Sequence[Network], tls: ssl.SSLContext) -> AsyncIterator[ClientSession]:
+    """Open a session that connects to the checked addresses of a URL's host alone, and keeps no cookies. Raises as `checked_addresses`."""
+    connector = TCPConnector(resolver=Resolved(await checked_addresses(url, networks)), ssl=tls, force_close=True)
+    async with ClientSession(connector=connector, cookie_jar=DummyCookieJar(), auto_decompress=False) as session:
+        yield session
 
 
 def _result(host: str, port: int, address: IpAddress) -> ResolveResult:

@@ -3,23 +3,16 @@
 import asyncio
 import ssl
 from collections.abc import Sequence
-from urllib.parse import urlsplit
 
-from aiohttp import ClientError, ClientSession, DummyCookieJar, TCPConnector
-from aiohttp.abc import AbstractResolver
+from aiohttp import ClientError
 from yarl import URL
 
 from skypanel.domain.errors import Unavailable
-from skypanel.domain.internet import IpAddress, Network
+from skypanel.domain.internet import Network
 from skypanel.domain.names import printable
 from skypanel.domain.webhook import Posting
-from skypanel.drivers.dialing import addresses_of
-from skypanel.drivers.resolved import Resolved
+from skypanel.drivers.resolved import MAX_REASON, checked_addresses, session_to
 from skypanel.ports.receivers import POST_S
-
-SETTING = "webhook_networks"
-MAX_REASON = 200
-PORT = 443
 
 
 class HttpReceivers:
@@ -30,29 +23,22 @@ class HttpReceivers:
 
     async def check(self, url: str, networks: Sequence[Network]) -> None:
         """Raise Denied or Unavailable unless the panel may connect to the host of a URL."""
-        await _addresses(url, networks)
+        await checked_addresses(URL(url, encoded=True), networks)
 
     async def post(self, posting: Posting) -> int:
         """POST a body and return the status of the answer. Raises Denied and Unavailable."""
-        host = urlsplit(posting.url).hostname or ""
+        url = URL(posting.url, encoded=True)
         try:
             async with asyncio.timeout(POST_S):
-                return await self._post(posting, Resolved(await _addresses(posting.url, posting.networks)))
+                return await self._post(url, posting)
         except TimeoutError:
-            raise Unavailable(f"{host} did not answer within {POST_S:g} s.") from None
+            raise Unavailable(f"{url.raw_host} did not answer within {POST_S:g} s.") from None
         except (ClientError, OSError, ValueError) as error:
-            raise Unavailable(f"{host} gave no answer: {printable(str(error), MAX_REASON)}") from None
+            raise Unavailable(f"{url.raw_host} gave no answer: {printable(str(error), MAX_REASON)}") from None
 
-    async def _post(self, posting: Posting, resolver: AbstractResolver) -> int:
-        connector = TCPConnector(resolver=resolver, ssl=self._tls, force_close=True)
-        url = URL(posting.url, encoded=True)
+    async def _post(self, url: URL, posting: Posting) -> int:
         async with (
-            ClientSession(connector=connector, cookie_jar=DummyCookieJar(), auto_decompress=False) as session,
+            session_to(url, posting.networks, self._tls) as session,
             session.post(url, data=posting.body, headers=posting.headers, allow_redirects=False) as answer,
         ):
             return answer.status
-
-
-async def _addresses(url: str, networks: Sequence[Network]) -> Sequence[IpAddress]:
-    split = urlsplit(url)
-    return await addresses_of(split.hostname or "", split.port or PORT, networks, SETTING)
