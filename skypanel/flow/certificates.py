@@ -38,20 +38,18 @@ from skypanel.domain.certificate import (
     state_of,
     two_thirds,
 )
-from skypanel.domain.dns import RecordType, read_resolvers
 from skypanel.domain.domains import covers
 from skypanel.domain.errors import Invalid
 from skypanel.domain.ids import AcmeAccountId, CertificateId
 from skypanel.domain.internet import is_public
 from skypanel.domain.routing import Address
 from skypanel.domain.uploaded_certificates import UploadedCertificate, is_served
-from skypanel.flow import audit, lease
-from skypanel.flow.configured import value, values
+from skypanel.flow import audit, lease, lookups
+from skypanel.flow.configured import values
 from skypanel.flow.drain import drain
 from skypanel.ports.database import Connection
 from skypanel.ports.panel import Panel
 from skypanel.store import acme_orders, apps, certificates, domains
-from skypanel.tasks import together
 
 AT_ONCE = 8
 CHECKS_AT_ONCE = 20
@@ -60,7 +58,6 @@ KEPT_EXPIRED = timedelta(days=7)
 # The CA asks the proxies, which have the answer once they have polled the panel.
 PROXIES_POLL = timedelta(seconds=1)
 LEASE_S = lease.LEASE_S
-LOOKUP_S = 6.0
 
 log = logging.getLogger(__name__)
 
@@ -244,10 +241,8 @@ async def _check_own_name(panel: Panel, authority: Authority, name: str) -> None
     if not f".{name}".endswith(f".{panel.address.domain}"):
         return
     async with panel.autocommit() as conn:
-        resolvers = read_resolvers(str(await value(conn, "dns_resolvers")))
-    ask = partial(panel.dns.look_up, name, resolvers=resolvers, timeout_s=LOOKUP_S)
-    answers = await together(ask(kind=RecordType.A), ask(kind=RecordType.AAAA))
-    addresses = [ip_address(each) for answer in answers for each in answer.values]
+        resolvers = await lookups.resolvers(conn)
+    addresses = [ip_address(each) for each in await lookups.addresses(panel, name, resolvers)]
     if not addresses:
         raise _Failed(f"{name} has no A or AAAA record that leads to this panel. Set one for *.{panel.address.domain}.")
     if authority.directory in DIRECTORIES.values() and not any(map(is_public, addresses)):

@@ -17,11 +17,11 @@ from skypanel.domain.access import Role
 from skypanel.domain.alert import AlertKind
 from skypanel.domain.app import App
 from skypanel.domain.audit import AuditAction
-from skypanel.domain.dns import Lookup, RecordType, Server, read_resolvers
+from skypanel.domain.dns import Lookup, RecordType, Server
 from skypanel.domain.domains import RESERVED, Domain, checked, is_warned, judged, proves
 from skypanel.domain.errors import Unavailable
 from skypanel.domain.internet import Network, read_networks
-from skypanel.flow import audit, mail, route
+from skypanel.flow import audit, lookups, mail, route
 from skypanel.flow.configured import value
 from skypanel.ports.database import Connection
 from skypanel.ports.panel import Panel
@@ -32,7 +32,6 @@ from skypanel.tasks import together
 CLAIM = timedelta(seconds=60)
 BATCH = 100
 AT_ONCE = 25
-LOOKUP_S = 6.0
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +91,7 @@ async def check(panel: Panel, claimed: Sequence[Domain], claimed_until: datetime
 
 async def _surroundings(panel: Panel) -> Surroundings:
     async with panel.autocommit() as conn:
-        resolvers = read_resolvers(str(await value(conn, "dns_resolvers")))
+        resolvers = await lookups.resolvers(conn)
         own = read_networks(str(await value(conn, "public_addresses")))
     return Surroundings(resolvers, own or await _addresses(panel, resolvers))
 
@@ -101,13 +100,11 @@ async def _addresses(panel: Panel, resolvers: Sequence[Server]) -> Sequence[Netw
     """Return where the dashboard's hostname leads. One that is reserved is in no DNS."""
     if panel.address.domain.rpartition(".")[2] in RESERVED:
         return ()
-    ask = partial(panel.dns.look_up, panel.address.host("skypanel"), resolvers=resolvers, timeout_s=LOOKUP_S)
-    found = await together(ask(kind=RecordType.A), ask(kind=RecordType.AAAA))
-    return tuple(ip_network(value) for lookup in found for value in lookup.values)
+    return tuple(map(ip_network, await lookups.addresses(panel, panel.address.host("skypanel"), resolvers)))
 
 
 async def _look(panel: Panel, around: Surroundings, domain: Domain) -> Result:
-    ask = partial(panel.dns.look_up, resolvers=around.resolvers, timeout_s=LOOKUP_S)
+    ask = partial(lookups.look_up, panel, at=around.resolvers)
     texts, *addresses = await together(
         ask(domain.challenge, RecordType.TXT), ask(domain.name, RecordType.A), ask(domain.name, RecordType.AAAA)
     )
