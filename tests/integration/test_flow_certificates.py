@@ -12,11 +12,10 @@ from skypanel.flow import certificates, secrets, settings
 from skypanel.store import acme_orders, audit
 from skypanel.store import certificates as stored
 from tests.fakes.crypto import FakeCipher
-from tests.support import factories
+from tests.support.certificates import NAME, claim, execute, state
 
 pytestmark = pytest.mark.req("R13.4")
 
-NAME = "www.example.com"
 MINUTE, HOUR, DAY = 60, 3600, 86400
 CALLS = ("register", "order", "answer", "look_up", "finalize", "fetch")
 
@@ -39,17 +38,6 @@ async def hello(stage, panel):
     return made
 
 
-async def claim(panel, app, name=NAME, **options):
-    """Let an app have a verified domain."""
-    async with panel.transaction() as conn:
-        await factories.domain(conn, app.id, name, **options)
-
-
-async def execute(panel, statement, **values):
-    async with panel.transaction() as conn:
-        return await conn.execute(text(statement), values)
-
-
 async def rows(panel, statement):
     async with panel.transaction() as conn:
         return await conn.all(text(statement))
@@ -60,10 +48,6 @@ async def work(panel, *, rounds=4):
     for _ in range(rounds):
         await certificates.work(panel, "worker")
         panel.clock.advance(1)
-
-
-async def state(panel, name=NAME):
-    return (await certificates.states(panel, [name]))[name]
 
 
 async def chain(panel, name=NAME):

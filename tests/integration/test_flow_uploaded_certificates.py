@@ -8,11 +8,12 @@ from skypanel.domain.errors import Conflict, Invalid, NotFound
 from skypanel.flow import certificates, settings, uploaded_certificates
 from skypanel.store import audit
 from tests.support import factories
+from tests.support.certificates import NAME, claim, execute, state
 from tests.support.pairs import pair
 
 pytestmark = pytest.mark.req("R13.4")
 
-NAME, OTHER = "www.example.com", "shop.example.com"
+OTHER = "shop.example.com"
 MINUTE, DAY = 60, 86400
 
 
@@ -35,16 +36,6 @@ async def stranger(panel):
         return await factories.app(conn, "stranger")
 
 
-async def claim(panel, app, name=NAME, **options):
-    async with panel.transaction() as conn:
-        await factories.domain(conn, app.id, name, **options)
-
-
-async def execute(panel, statement, **values):
-    async with panel.transaction() as conn:
-        return await conn.execute(text(statement), values)
-
-
 async def add(stage, app, *names):
     chain, key = pair(*names)
     return await uploaded_certificates.add(stage.panel, app, stage.admin, chain=chain, key=key)
@@ -61,10 +52,6 @@ async def served(panel):
     found = certificates.Served()
     await certificates.refresh(panel, found)
     return sorted(pair.names for pair in found.pairs.values())
-
-
-async def state(panel, name=NAME):
-    return (await certificates.states(panel, [name]))[name]
 
 
 async def test_an_uploaded_certificate_is_served_and_none_is_ordered(stage, panel, hello):

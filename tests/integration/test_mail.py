@@ -10,7 +10,9 @@ from skypanel.domain.errors import Unavailable
 from skypanel.domain.mail import Mail, MailServer, Security
 from skypanel.drivers.mail.smtp import SmtpMailer
 from tests.contracts.mailer import MAIL, MailerContract
-from tests.fixtures.mail_server import PASSWORD, REFUSED, USER, Inbox, own_certificate, running_mail_server
+from tests.fixtures.mail_server import PASSWORD, REFUSED, USER, Inbox, own_certificate, running_mail_server, trusted
+
+__all__ = ["trusted"]
 
 SENDER = "skypanel@example.com"
 
@@ -29,13 +31,6 @@ async def start(inbox):
             return MailServer("127.0.0.1", port, security, USER, PASSWORD, SENDER)
 
         yield start
-
-
-@pytest.fixture
-def trusted(tmp_path, monkeypatch):
-    context, file = own_certificate(tmp_path)
-    monkeypatch.setenv("SSL_CERT_FILE", str(file))
-    return context
 
 
 @pytest.fixture

@@ -15,7 +15,9 @@ from skypanel.domain.webhook import Posting
 from skypanel.drivers.webhooks import receivers as driver
 from skypanel.drivers.webhooks.receivers import HttpReceivers
 from tests.contracts.receivers import ReceiversContract
-from tests.fixtures.mail_server import own_certificate
+from tests.fixtures.mail_server import trusted
+
+__all__ = ["trusted"]
 
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 
@@ -62,13 +64,6 @@ class Receiver:
 
     async def boast(self, request):
         return web.Response(headers={"X-Large": "x" * 100_000})
-
-
-@pytest.fixture
-def trusted(tmp_path, monkeypatch):
-    context, file = own_certificate(tmp_path)
-    monkeypatch.setenv("SSL_CERT_FILE", str(file))
-    return context
 
 
 @pytest.fixture

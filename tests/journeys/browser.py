@@ -94,3 +94,6 @@ def _goto(original: Callable[..., Response | None], url: str, **options: object)
         if NETWORK_CHANGED not in error.message:
             raise
         return original(url, **options)
+
+
+NewVisit = Callable[..., Visit]

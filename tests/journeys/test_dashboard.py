@@ -3,37 +3,14 @@
 import os
 import re
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
-from tests.journeys.browser import Visit, running_browser
 from tests.journeys.harness import PanelUnderTest, Repository, wait_for
 
 PASSWORD = "correct horse battery"
-NewVisit = Callable[..., Visit]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with running_browser() as browser:
-        yield browser
-
-
-@pytest.fixture
-def visit(panel: PanelUnderTest, browser: Browser) -> Iterator[NewVisit]:
-    """Open windows; at the end none of them may have complained, about the content policy say."""
-    opened: list[Visit] = []
-
-    def new(**options: object) -> Visit:
-        opened.append(Visit(panel, browser, **options))
-        return opened[-1]
-
-    yield new
-    for each in opened:
-        each.close()
-    assert [complaint for each in opened for complaint in each.complaints] == []
 
 
 @pytest.fixture(scope="module")

@@ -2,41 +2,18 @@
 
 import re
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
-from tests.journeys.browser import Visit, running_browser
+from tests.journeys.browser import Visit
 from tests.journeys.harness import PanelUnderTest, Repository, wait_for
 
-NewVisit = Callable[..., Visit]
 WHILE_DEPLOYING_MS = 90_000
 # It builds only with the config var READY, and prints what is no markup.
 BUILD = 'test -n "$READY" || { echo "<script>READY</script> is not set"; exit 1; }'
 PACKAGE = '{"name": "orbit", "scripts": {"build": "sh build.sh"}}'
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with running_browser() as browser:
-        yield browser
-
-
-@pytest.fixture
-def visit(panel: PanelUnderTest, browser: Browser) -> Iterator[NewVisit]:
-    """Open windows; at the end none of them may have complained."""
-    opened: list[Visit] = []
-
-    def new(**options: object) -> Visit:
-        opened.append(Visit(panel, browser, **options))
-        return opened[-1]
-
-    yield new
-    for each in opened:
-        each.close()
-    assert [complaint for each in opened for complaint in each.complaints] == []
 
 
 def invite(page: Page, email: str, role: str) -> str:

@@ -1,12 +1,11 @@
 """Administrators and organizations on a running panel: the pages in a real browser, and the commands."""
 
 import re
-from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
-from tests.journeys.browser import Visit, running_browser
+from tests.journeys.browser import Visit
 from tests.journeys.harness import PanelUnderTest, wait_for
 
 
@@ -18,12 +17,6 @@ def acme(panel) -> PanelUnderTest:
     panel.cli("transfer", "rocket", "Acme")
     wait_for("the app in Acme", lambda: panel.answers("rocket"))
     return panel
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with running_browser() as browser:
-        yield browser
 
 
 @pytest.fixture
