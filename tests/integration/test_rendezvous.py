@@ -15,7 +15,7 @@ from tests.support.until import until
 from web import rendezvous
 from web.keys import PENDING_RUNS
 
-WITHIN_S = 10
+WITHIN_S = 60
 STATUS = ' ; echo "\uffff heroku-command-exit-status: $?"'
 
 

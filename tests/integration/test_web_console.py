@@ -16,7 +16,7 @@ from tests.support.until import until
 from web import console
 from web.keys import CONSOLES, origin
 
-WITHIN_S = 10
+WITHIN_S = 60
 PATH = "/apps/hello/console/socket"
 SIZE = {"columns": 81, "rows": 25}
 

@@ -1,7 +1,7 @@
 import asyncio
 import inspect
 
-WITHIN_S = 20
+WITHIN_S = 60
 # Some conditions ask a daemon, which would have little else to do.
 MIN_PAUSE_S, MAX_PAUSE_S = 0.01, 0.1
 
