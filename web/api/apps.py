@@ -50,8 +50,7 @@ async def page(call: Call, organization_id: OrganizationId | None = None) -> Pag
     limit = requested.max + 1 if is_plain else None
     found = await apps_flow.listed(call.panel, call.account, after=after, limit=limit, organization_id=organization_id)
     part = cut(found, requested, "name") if is_plain else paginate(found, requested, "name")
-    address = call.panel.address
-    return Page([apps.app(each, address) for each in part.items], part.next)
+    return Page(apps.apps(part.items, call.panel.address), part.next)
 
 
 async def create(call: Call, body: NewApp) -> Reply:

@@ -1,6 +1,6 @@
 """Apps and what belongs to them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from skypanel.domain.app import App as Known
 from skypanel.domain.app import Listing
@@ -90,6 +90,16 @@ def app_ref(of: Known) -> Named:
 
 def app(of: Listing, address: Address) -> App:
     """Return an app."""
+    return apps([of], address)[0]
+
+
+def apps(listed: Iterable[Listing], address: Address) -> list[App]:
+    """Return apps. What is the same for all of them is computed once, because there may be a thousand."""
+    git_url, web_url = address.https_remote("%s"), address.url("%s")
+    return [_app(each, git_url % each.name, web_url % each.name) for each in listed]
+
+
+def _app(of: Listing, git_url: str, web_url: str) -> App:
     team = Named(id=of.team_id, name=of.team_name) if of.team_id and of.team_name else None
     return App(
         id=of.id,
@@ -97,7 +107,7 @@ def app(of: Listing, address: Address) -> App:
         acm=of.automatic_certificates,
         created_at=of.created_at,
         deploy_branch=of.deploy_branch,
-        git_url=address.https_remote(of.name),
+        git_url=git_url,
         maintenance=of.maintenance,
         owner=Person(id=of.owner_id, email=of.owner_email) if of.owner_id and of.owner_email else NOBODY,
         process_tier=of.plan_name.lower(),
@@ -107,7 +117,7 @@ def app(of: Listing, address: Address) -> App:
         repo_size=of.repository_bytes,
         slug_size=of.slug_bytes,
         updated_at=of.released_at or of.created_at,
-        web_url=address.url(of.name),
+        web_url=web_url,
     )
 
 
