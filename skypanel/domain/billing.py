@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 from enum import StrEnum
+from typing import NamedTuple
 from unicodedata import category
 
 from skypanel.domain.errors import Invalid
@@ -55,9 +56,8 @@ class HourlyUsage:
     cost: Decimal
 
 
-@dataclass(frozen=True)
-class AppUsage:
-    """What an app used over a longer time."""
+class AppUsage(NamedTuple):
+    """What an app used over a longer time. A plain tuple, because a report may have a thousand."""
 
     app_id: AppId
     app_name: str
@@ -157,8 +157,10 @@ def by_app(used: Iterable[HourlyUsage | AppUsage]) -> list[AppUsage]:
     """Return the total of each app, most expensive first. An app has the name of its last item."""
     result: dict[AppId, AppUsage] = {}
     for one in used:
-        before = result.get(one.app_id) or AppUsage(one.app_id, one.app_name, Decimal(0), Decimal(0))
-        result[one.app_id] = AppUsage(one.app_id, one.app_name, before.dyno_seconds + one.dyno_seconds, before.cost + one.cost)
+        dyno_seconds, cost = one.dyno_seconds, one.cost
+        if before := result.get(one.app_id):
+            dyno_seconds, cost = before.dyno_seconds + dyno_seconds, before.cost + cost
+        result[one.app_id] = AppUsage(one.app_id, one.app_name, dyno_seconds, cost)
     return sorted(result.values(), key=lambda app: (-app.cost, app.app_name))
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from skypanel.domain.account import Organization
 from skypanel.domain.ids import AppId
@@ -41,9 +42,8 @@ class Granted:
     memory_bytes: int = 0
 
 
-@dataclass(frozen=True)
-class AppFigures:
-    """A current or deleted app: its resources now, and its usage over a time."""
+class AppFigures(NamedTuple):
+    """A current or deleted app: its resources now, and its usage over a time. A plain tuple, because there may be a thousand."""
 
     app_id: AppId
     name: str

@@ -97,8 +97,7 @@ async def resource_usage(panel: Panel, organization: Organization) -> ResourceUs
 
     Deleted apps are included.
     """
-    report = await usage.report(panel, organization, Period(*month_of(panel.clock.now())))
-    used = {each.app_id: each for each in report.apps}
+    used = {each.app_id: each for each in await usage.of_apps(panel, organization, Period(*month_of(panel.clock.now())))}
     async with panel.autocommit() as conn:
         own = await apps.names(conn, organization.id)
         granted = await stored.granted(conn, organization.id)

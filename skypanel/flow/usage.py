@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from skypanel.domain import billing
 from skypanel.domain.account import Organization
-from skypanel.domain.billing import AppUsage, DayUsage
+from skypanel.domain.billing import AppUsage, DayUsage, HourlyUsage
 from skypanel.domain.period import Period
 from skypanel.ports.panel import Panel
 from skypanel.store import usage
@@ -33,8 +33,18 @@ class UsageReport:
 
 async def report(panel: Panel, organization: Organization, period: Period) -> UsageReport:
     """Return what an organization used, including usage that is not settled yet. Raises NotFound."""
-    async with panel.autocommit() as conn:
-        settled = await usage.settled(conn, organization.id, period.since, period.until)
-        since, until = max(period.since, settled.until), min(period.until, await usage.now(conn))
-        running = billing.usage(await usage.spans(conn, organization.id, since, until), since, until)
+    settled, running = await _used(panel, organization, period, with_days=True)
     return UsageReport(period, billing.by_app([*settled.apps, *running]), billing.by_day([*settled.days, *running], period.days()))
+
+
+async def of_apps(panel: Panel, organization: Organization, period: Period) -> list[AppUsage]:
+    """Return what each app of an organization used, as `report` does, in half its time. Raises NotFound."""
+    settled, running = await _used(panel, organization, period, with_days=False)
+    return billing.by_app([*settled.apps, *running])
+
+
+async def _used(panel: Panel, organization: Organization, period: Period, *, with_days: bool) -> tuple[usage.Settled, list[HourlyUsage]]:
+    async with panel.autocommit() as conn:
+        settled = await usage.settled(conn, organization.id, period.since, period.until, with_days=with_days)
+        since, until = max(period.since, settled.until), min(period.until, await usage.now(conn))
+        return settled, billing.usage(await usage.spans(conn, organization.id, since, until), since, until)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, insert, or_, select, true, tuple_, update
+from sqlalchemy import func, insert, null, or_, select, true, tuple_, update
 
 from skypanel.domain.billing import HOUR, AppUsage, DayUsage, HourlyUsage, UsagePeriod
 from skypanel.domain.figures import Granted
@@ -80,14 +80,18 @@ class Settled:
     days: Sequence[DayUsage]
 
 
-async def settled(conn: Connection, organization_id: OrganizationId, since: datetime, until: datetime) -> Settled:
+async def settled(
+    conn: Connection, organization_id: OrganizationId, since: datetime, until: datetime, *, with_days: bool = True
+) -> Settled:
     """Return what an organization used between the starts of two UTC days, by app and by day. An app has its last name. Raises NotFound.
 
-    One statement, so that an hour that is being settled is either in it or after its end.
+    One statement, so that an hour that is being settled is either in it or after its end. It takes half the time without days.
     """
-    sums = select(_DAYS.app_id, _DAYS.day, func.max(_DAYS.day).label("last"), *_SUMS)
+    day = _DAYS.day if with_days else null().label("day")
+    sums = select(_DAYS.app_id, day, func.max(_DAYS.day).label("last"), *_SUMS)
     sums = sums.where(_DAYS.organization_id == organization_id, _DAYS.day >= since.date(), _DAYS.day < until.date())
-    used = sums.group_by(func.grouping_sets(tuple_(_DAYS.app_id), tuple_(_DAYS.day))).subquery("used")
+    groups = func.grouping_sets(tuple_(_DAYS.app_id), tuple_(_DAYS.day)) if with_days else _DAYS.app_id
+    used = sums.group_by(groups).subquery("used")
     last = daily_usage.alias("last")
     is_last = (last.c.organization_id == organizations.c.id, last.c.day == used.c.last, last.c.app_id == used.c.app_id)
     # A subquery, because a join would read the names of all days.

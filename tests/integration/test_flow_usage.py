@@ -71,6 +71,7 @@ async def test_settled_usage_of_days_is_that_of_their_hours_and_an_app_has_its_l
             assert sum(day.dyno_seconds for day in found.days) == sum_of(hours)
             assert {day.day for day in found.days} == {hour.hour.date() for hour in hours}
             assert found.until == until
+            assert await stored.settled(conn, main.id, begin, end, with_days=False) == replace(found, days=[])
 
 
 def sum_of(hours):

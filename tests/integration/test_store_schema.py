@@ -292,6 +292,7 @@ HOT = {
     "balance of a wallet": lambda conn, app: wallets.balance(conn, app.organization_id),
     "spans of a time": lambda conn, app: usage.spans(conn, app.organization_id, NOW, NOW),
     "settled usage": lambda conn, app: usage.settled(conn, app.organization_id, NOW, NOW),
+    "settled usage of apps": lambda conn, app: usage.settled(conn, app.organization_id, NOW, NOW, with_days=False),
     "activity of an organization": lambda conn, app: audit.page(conn, AuditFilter(app.organization_id), Cursor(before=9), 50),
     "activity of an app": lambda conn, app: audit.page(conn, AuditFilter(app_id=app.id), Cursor(after=9), 50),
     "page of a wallet": lambda conn, app: wallets.page(conn, app.organization_id, Cursor(), 50),

@@ -53,9 +53,9 @@ async def show(request: web.Request) -> web.Response:
 async def download(request: web.Request) -> web.Response:
     """Send the table of apps as CSV."""
     here = await place.enter(request)
-    report = await usage.report(request.app[PANEL], here.organization, _period(request))
-    period = report.period
-    rows = [(str(period.first), str(period.last), app.app_name, app.dyno_hours, app.cost) for app in report.apps]
+    period = _period(request)
+    used = await usage.of_apps(request.app[PANEL], here.organization, period)
+    rows = [(str(period.first), str(period.last), app.app_name, app.dyno_hours, app.cost) for app in used]
     name = f"usage-{period.first}-{period.last}.csv"
     headers = {"Cache-Control": "no-store", "Content-Disposition": f'attachment; filename="{name}"'}
     text = csv_text.table(("from", "until", "app", "dyno hours", "cost"), rows)
