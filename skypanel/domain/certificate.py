@@ -24,12 +24,16 @@ LONGEST_PAUSE = timedelta(days=1)
 # How long a CA may take to check a challenge or to sign, and how often it is asked meanwhile if it names no time.
 ORDER_LIFE = timedelta(hours=1)
 POLL_PAUSE = timedelta(seconds=1)
+# Let's Encrypt counts new orders of an account in this time, and so does the panel those of an organization.
+ORDERS_WINDOW = timedelta(hours=3)
+MAX_ORDERS = 10_000
 # How long the word of a CA about renewals holds if it does not say (RFC 9773, 4.3.2).
 RENEWAL_CHECK = timedelta(hours=6)
 EXPIRING = timedelta(days=14)
 MAX_PROBLEM = 1000
 
 _DIRECTORY = re.compile(r"https://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[!-~]*)?")
+_ORDERS = re.compile(r"[0-9]{1,5}")
 _KID = re.compile(r"[!-~]{1,200}")
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]{16,500}={0,2}")
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----")
@@ -266,6 +270,13 @@ def read_directory(text: str) -> str:
             f"{printable(text)} is not the URL of an ACME directory.", f"Write {', '.join(DIRECTORIES)} or https://ca.example.com/directory"
         )
     return url
+
+
+def read_orders(text: str) -> int:
+    """Return how many certificates an organization may order at a time. Raises Invalid."""
+    if not _ORDERS.fullmatch(text) or not 1 <= int(text) <= MAX_ORDERS:
+        raise Invalid(f"{printable(text)} is not a number of certificates.", f"Write a number from 1 to {MAX_ORDERS}.")
+    return int(text)
 
 
 def read_contact(text: str) -> str:

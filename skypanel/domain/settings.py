@@ -242,6 +242,12 @@ SETTINGS: Mapping[str, Setting[Value]] = {
             certificate.read_bundle,
             "Certificates in PEM that the certificate authority's own server is checked with, if this machine does not trust it.",
         ),
+        Setting[Value](
+            "certificates_per_organization",
+            100,
+            certificate.read_orders,
+            "How many certificates one organization may order within 3 hours. Let's Encrypt allows 300 for the whole panel.",
+        ),
         Setting(
             "storage",
             StorageKind.FILES.value,
@@ -275,7 +281,7 @@ _CATEGORIES: Mapping[str, tuple[str, ...]] = {
     "Builds": ("builds_per_organization", "git_networks", "pip_index_url", "pip_extra_index_urls", "npm_registry", "runtime_mirror"),
     "Billing": ("billing", "currency", "starting_credit", "wallet_low_hours"),
     "Mail": ("smtp_host", "smtp_port", "smtp_security", "smtp_user", "smtp_password", "mail_sender"),
-    "Certificates": ("acme_directory", "acme_email", "acme_eab_kid", "acme_eab_key", "acme_ca_bundle"),
+    "Certificates": ("acme_directory", "acme_email", "acme_eab_kid", "acme_eab_key", "acme_ca_bundle", "certificates_per_organization"),
     "Storage": STORAGE_SETTINGS,
 }
 

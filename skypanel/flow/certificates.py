@@ -40,12 +40,12 @@ from skypanel.domain.certificate import (
 )
 from skypanel.domain.domains import covers
 from skypanel.domain.errors import Invalid
-from skypanel.domain.ids import AcmeAccountId, CertificateId
+from skypanel.domain.ids import AcmeAccountId, AppId, CertificateId
 from skypanel.domain.internet import is_public
 from skypanel.domain.routing import Address
 from skypanel.domain.uploaded_certificates import UploadedCertificate, is_served
 from skypanel.flow import audit, lease, lookups
-from skypanel.flow.configured import values
+from skypanel.flow.configured import value, values
 from skypanel.flow.drain import drain
 from skypanel.ports.database import Connection
 from skypanel.ports.panel import Panel
@@ -67,6 +67,14 @@ Then = Order | timedelta | None
 
 class _Failed(Exception):
     """An order ended without a certificate. The message is the reason; the next attempt begins with a new order."""
+
+
+class _Limited(Exception):
+    """An organization has ordered as many certificates as it may, until a time."""
+
+    def __init__(self, limit: int, until: datetime) -> None:
+        super().__init__(f"The organization has ordered {limit} certificates within 3 hours, and may order the next at {until:%H:%M} UTC.")
+        self.until = until
 
 
 async def work(panel: Panel, _worker: str) -> None:
@@ -165,6 +173,7 @@ async def _plan(panel: Panel, authority: Authority) -> None:
     async with panel.transaction() as conn:
         await acme_orders.remove_unwanted(conn, own, domain)
         await certificates.forget_expired(conn, now - KEPT_EXPIRED)
+        await acme_orders.forget(conn, now)
         served = [each.id for each in await _served(conn, panel)]
         missing = await acme_orders.missing(conn, own, domain, authority.directory, now, served=served)
         for name, app_id in missing:
@@ -193,6 +202,9 @@ async def _go_on(panel: Panel, authority: Authority, order: Order) -> None:
         await _fail(panel, order, str(error), error.retry_after, anew=bool(error.code) and error.code not in _PASSING)
     except (_Failed, Invalid) as failed:
         await _fail(panel, order, str(failed), None, anew=True)
+    except _Limited as limited:
+        async with panel.transaction() as conn:
+            await acme_orders.put_off_organization(conn, order, str(limited), limited.until)
     else:
         if then is not None:
             async with panel.transaction() as conn:
@@ -214,6 +226,8 @@ async def _order(panel: Panel, authority: Authority, order: Order) -> Then:
     """Order the certificate, and store the challenge that the proxies answer from then on."""
     await _check_own_name(panel, authority, order.name)
     account_id, account = await _account(panel, authority)
+    if order.app_id is not None:
+        await _check_limit(panel, order.app_id)
     try:
         made = await panel.authority.order(account, _request(panel, order))
     except AuthorityError as error:
@@ -231,6 +245,15 @@ async def _order(panel: Panel, authority: Authority, order: Order) -> Then:
     challenge = {"challenge_url": found[0].url, "token": found[0].token, "proof": found[0].proof}
     await _advance(panel, order, Step.ORDERED, **known, **challenge)
     return PROXIES_POLL
+
+
+async def _check_limit(panel: Panel, app_id: AppId) -> None:
+    """Count an order for an app's organization. Raises _Limited: no organization uses up what a CA allows the panel."""
+    async with panel.transaction() as conn:
+        limit = int(await value(conn, "certificates_per_organization"))
+        until = await acme_orders.request(conn, app_id, panel.clock.now(), limit)
+    if until is not None:
+        raise _Limited(limit, until)
 
 
 async def _check_own_name(panel: Panel, authority: Authority, name: str) -> None:
@@ -296,7 +319,7 @@ async def _store(panel: Panel, authority: Authority, order: Order, chain: str) -
     if not covers(facts.names, order.name):
         raise _Failed(f"The certificate authority issued a certificate for {', '.join(facts.names)} instead.")
     async with panel.transaction() as conn:
-        if not await acme_orders.remove(conn, order):
+        if not await acme_orders.finish(conn, order):
             return
         await certificates.put_issued(conn, order, chain, facts, directory=authority.directory, renew_at=two_thirds(facts))
         app = await apps.get(conn, order.app_id) if order.app_id else None

@@ -5,18 +5,18 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Text, and_, delete, func, literal, null, or_, select, union_all, update
+from sqlalchemy import ColumnElement, Text, and_, delete, func, literal, null, or_, select, union_all, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
-from skypanel.domain.certificate import Order, Step
+from skypanel.domain.certificate import LONGEST_PAUSE, ORDERS_WINDOW, Order, Step
 from skypanel.domain.ids import AcmeAccountId, AppId, CertificateId
 from skypanel.ports.database import Connection
-from skypanel.store import leases
+from skypanel.store import leases, locks
 from skypanel.store.certificates import covers
-from skypanel.store.rows import Row
+from skypanel.store.rows import Row, one
 from skypanel.store.sets import among
 from skypanel.store.tables.apps import applications
-from skypanel.store.tables.certificates import accounts, certificates, orders
+from skypanel.store.tables.certificates import accounts, certificates, failures, orders, requests
 from skypanel.store.tables.domains import VERIFIED, domains
 
 # What an order does not have before the CA knows it.
@@ -68,8 +68,13 @@ async def missing(
 
 
 async def add(conn: Connection, name: str, app_id: AppId | None, secret: bytes, now: datetime) -> None:
-    """Add an order, which is due at once. Nothing happens if there is one."""
-    added = insert(orders).values(name=name, app_id=app_id, secret=secret, next_attempt_at=now)
+    """Add an order, which is due at once, unless orders for the name failed of late. Nothing happens if there is one."""
+    kept = {
+        "failures": func.coalesce(_kept(failures.c.failures, name), 0),
+        "problem": func.coalesce(_kept(failures.c.problem, name), ""),
+        "next_attempt_at": func.greatest(_kept(failures.c.next_attempt_at, name), now),
+    }
+    added = insert(orders).values(name=name, app_id=app_id, secret=secret, **kept)
     await conn.execute(added.on_conflict_do_nothing())
 
 
@@ -80,14 +85,35 @@ async def remove_unwanted(conn: Connection, panel_names: Sequence[str], domain: 
 
 
 async def claim(conn: Connection, now: datetime, lease_s: float) -> Order | None:
-    """Claim the next order that is due, or return None: one of the panel's own names, else the one that failed least often.
+    """Claim the next order that is due, or return None.
 
-    A CA may limit the orders of all names together, and those that fail again and again must not use that up.
+    A CA may limit the orders of all names together. So the panel's own names come first, then orders that have begun. Then organizations
+    take turns: the one that ordered least of late is next, with the name that failed least often.
     """
     free = or_(orders.c.lease_until.is_(None), leases.lapsed(orders))
-    due = select(orders.c.name).where(orders.c.next_attempt_at <= now, free)
-    first = due.order_by(orders.c.app_id.is_not(None), orders.c.failures, orders.c.next_attempt_at).limit(1)
-    mine = orders.c.name == first.with_for_update(skip_locked=True).scalar_subquery()
+    of_late = (
+        select(requests.c.organization_id, func.count().label("number"))
+        .where(requests.c.requested_at > now - ORDERS_WINDOW)
+        .group_by(requests.c.organization_id)
+        .subquery()
+    )
+    has_turn = (
+        orders.c.app_id.is_not(None),
+        orders.c.step == Step.WAITING,
+        func.coalesce(of_late.c.number, 0),
+        orders.c.failures,
+        orders.c.next_attempt_at,
+    )
+    first = (
+        select(orders.c.name)
+        .outerjoin(applications, applications.c.id == orders.c.app_id)
+        .outerjoin(of_late, of_late.c.organization_id == applications.c.organization_id)
+        .where(orders.c.next_attempt_at <= now, free)
+        .order_by(*has_turn)
+        .limit(1)
+        .with_for_update(of=orders, skip_locked=True)
+    )
+    mine = orders.c.name == first.scalar_subquery()
     row = await conn.first(
         update(orders).where(mine).values(attempt=orders.c.attempt + 1, lease_until=leases.until(lease_s)).returning(orders)
     )
@@ -110,16 +136,51 @@ async def put_off(conn: Connection, order: Order, until: datetime) -> None:
     await conn.execute(_held(order).values(next_attempt_at=until, lease_until=None))
 
 
+async def request(conn: Connection, app_id: AppId, now: datetime, limit: int) -> datetime | None:
+    """Note that a certificate is ordered for an app's organization; if it has ordered `limit` of late, return when it may order again."""
+    organization_id = (await one(conn, select(applications.c.organization_id).where(applications.c.id == app_id))).organization_id
+    await locks.hold(conn, f"certificates of {organization_id}")
+    since = now - ORDERS_WINDOW
+    own = select(requests.c.requested_at).where(requests.c.organization_id == organization_id, requests.c.requested_at > since)
+    row = await conn.first(own.order_by(requests.c.requested_at.desc()).offset(limit - 1).limit(1))
+    if row is None:
+        await conn.execute(insert(requests).values(organization_id=organization_id, requested_at=now))
+    last: datetime | None = row.requested_at if row else None
+    return last + ORDERS_WINDOW if last else None
+
+
+async def put_off_organization(conn: Connection, order: Order, problem: str, until: datetime) -> None:
+    """Let all orders of an organization that have not begun wait, and store why. Ends the lease of `order`, which is one of them."""
+    values = {"problem": problem, "next_attempt_at": until, "lease_until": None}
+    await conn.execute(_held(order).values(values))
+    owner = select(applications.c.organization_id).where(applications.c.id == order.app_id).scalar_subquery()
+    apps = select(applications.c.id).where(applications.c.organization_id == owner)
+    waits = orders.c.step == Step.WAITING, orders.c.lease_until.is_(None), orders.c.next_attempt_at < until
+    await conn.execute(update(orders).where(orders.c.app_id.in_(apps), *waits).values(values))
+
+
 async def fail(conn: Connection, order: Order, problem: str, until: datetime, *, anew: bool) -> None:
     """Store why an order failed, and when it is tried again; `anew` if it begins with a new order at the CA. Ends the lease."""
-    values = {"failures": order.failures + 1, "problem": problem, "next_attempt_at": until, "lease_until": None}
+    values = {"failures": order.failures + 1, "problem": problem, "next_attempt_at": until}
     begins = {"step": Step.WAITING, **_UNKNOWN} if anew else {}
-    await conn.execute(_held(order).values(**values, **begins))
+    if await conn.execute(_held(order).values(**values, **begins, lease_until=None)):
+        kept = insert(failures).values(name=order.name, **values)
+        await conn.execute(kept.on_conflict_do_update(index_elements=["name"], set_=values))
 
 
-async def remove(conn: Connection, order: Order) -> bool:
-    """Remove an order; False if another worker has it."""
-    return bool(await conn.execute(delete(orders).where(orders.c.name == order.name, orders.c.attempt == order.attempt)))
+async def finish(conn: Connection, order: Order) -> bool:
+    """Remove an order whose certificate was issued; False if another worker has it."""
+    is_ours = await conn.execute(delete(orders).where(orders.c.name == order.name, orders.c.attempt == order.attempt))
+    if is_ours:
+        await conn.execute(delete(failures).where(failures.c.name == order.name))
+    return bool(is_ours)
+
+
+async def forget(conn: Connection, now: datetime) -> None:
+    """Forget what was ordered, and what failed, so long ago that it counts no more."""
+    await conn.execute(delete(requests).where(requests.c.requested_at <= now - ORDERS_WINDOW))
+    is_over = failures.c.next_attempt_at < now - LONGEST_PAUSE
+    await conn.execute(delete(failures).where(is_over, ~select(orders.c.name).where(orders.c.name == failures.c.name).exists()))
 
 
 async def proof(conn: Connection, name: str, token: str) -> str | None:
@@ -141,7 +202,7 @@ async def of(conn: Connection, names: Sequence[str]) -> list[Attempt]:
 
 async def waiting(conn: Connection, app_id: AppId) -> list[Attempt]:
     """Return the orders for an app's names that failed and are to be tried again."""
-    failed = _ATTEMPTS.where(orders.c.app_id == app_id, orders.c.problem != "", orders.c.lease_until.is_(None))
+    failed = _ATTEMPTS.where(orders.c.app_id == app_id, orders.c.failures > 0, orders.c.lease_until.is_(None))
     return [_read_attempt(row) for row in await conn.all(failed)]
 
 
@@ -215,6 +276,10 @@ def _wanted(panel_names: Sequence[str], domain: str) -> Any:  # noqa: ANN401 - a
         literal(bool(domain))
     )
     return union_all(select(own.c.name, nobody, literal(1).label(rank)), proved, named).subquery("wanted")
+
+
+def _kept(column: ColumnElement[Any], name: str) -> ColumnElement[Any]:
+    return select(column).where(failures.c.name == name).scalar_subquery()
 
 
 def _held(order: Order) -> Any:  # noqa: ANN401 - an update

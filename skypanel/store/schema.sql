@@ -439,6 +439,26 @@ CREATE INDEX paas_acme_orders_app_id_idx ON paas_acme_orders (app_id);
 CREATE INDEX paas_acme_orders_next_attempt_at_idx ON paas_acme_orders (next_attempt_at);
 CREATE INDEX paas_acme_orders_token_idx ON paas_acme_orders (token);
 
+-- A certificate that was ordered for an organization, within the last hours.
+CREATE TABLE paas_acme_requests (
+    id uuid DEFAULT gen_random_uuid() PRIMARY KEY,
+    organization_id uuid NOT NULL REFERENCES paas_organizations ON DELETE CASCADE,
+    requested_at timestamptz NOT NULL
+);
+
+CREATE INDEX paas_acme_requests_organization_id_requested_at_idx ON paas_acme_requests (organization_id, requested_at);
+CREATE INDEX paas_acme_requests_requested_at_idx ON paas_acme_requests (requested_at);
+
+-- Failures in a row of orders for a name, so that one that is removed and added again begins with them.
+CREATE TABLE paas_acme_failures (
+    name text PRIMARY KEY,
+    failures integer NOT NULL,
+    problem text NOT NULL,
+    next_attempt_at timestamptz NOT NULL
+);
+
+CREATE INDEX paas_acme_failures_next_attempt_at_idx ON paas_acme_failures (next_attempt_at);
+
 
 -- ---------------------------------------------------------------------------------------------------------------------
 -- What apps are told by their environment.

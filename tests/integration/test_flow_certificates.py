@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from skypanel.domain.certificate import AuthorityError, CertificateState, RenewalInfo
 from skypanel.domain.routing import Address
-from skypanel.flow import certificates, secrets, settings
+from skypanel.flow import apps, certificates, organizations, secrets, settings
 from skypanel.store import acme_orders, audit
 from skypanel.store import certificates as stored
 from tests.fakes.crypto import FakeCipher
@@ -193,7 +193,7 @@ async def test_two_workers_do_not_work_on_one_order(panel, hello):
         second = await acme_orders.claim(conn, panel.clock.now(), 20)
         assert not await acme_orders.advance(conn, first, "answered")
         assert not await acme_orders.renew_lease(conn, first, 20)
-        assert not await acme_orders.remove(conn, first)
+        assert not await acme_orders.finish(conn, first)
         assert await acme_orders.renew_lease(conn, second, 20)
 
 
@@ -235,6 +235,89 @@ async def test_the_ca_s_own_time_is_kept_to_when_it_limits_the_rate(panel, hello
     panel.clock.advance(MINUTE)
     await work(panel, rounds=8)
     assert (await state(panel)).state is CertificateState.ACTIVE
+
+
+async def test_an_organization_orders_so_many_certificates_at_a_time_and_leaves_the_rest_to_others(panel, stage, hello):
+    await settings.change(panel, stage.admin, {"certificates_per_organization": "3"})
+    await claim_many(panel, hello, 6)
+    other = await organizations.create(panel, stage.admin, "Acme")
+    await claim(panel, await apps.create(panel, stage.admin, "rocket", organization_id=other.id), "rocket.example.net")
+    began = panel.clock.now()
+    await work(panel)
+    names = ["rocket.example.net", NAME, *(f"d{number}.example.com" for number in range(1, 7))]
+
+    async def active():
+        return [name for name, each in (await certificates.states(panel, names)).items() if each.state is CertificateState.ACTIVE]
+
+    first = await active()
+    assert (len(first), first[0]) == (4, "rocket.example.net")
+    limited = await state(panel, next(name for name in names if name not in first))
+    again = began + timedelta(hours=3)
+    said = f"The organization has ordered 3 certificates within 3 hours, and may order the next at {again:%H:%M} UTC."
+    assert (limited.problem, limited.next_attempt_at) == (said, again)
+    panel.clock.advance(3 * HOUR - 10)
+    await work(panel)
+    assert len(await active()) == 4
+    panel.clock.advance(10)
+    await work(panel)
+    assert len(await active()) == 7
+    panel.clock.advance(3 * HOUR)
+    await work(panel)
+    assert await active() == names
+    panel.clock.advance(4 * HOUR)
+    await work(panel)
+    assert await rows(panel, "SELECT * FROM paas_acme_requests") == []
+
+
+async def test_organizations_take_turns_with_the_ca(panel, stage, hello):
+    await claim_many(panel, hello, 40)
+    other = await organizations.create(panel, stage.admin, "Acme")
+    await claim(panel, await apps.create(panel, stage.admin, "rocket", organization_id=other.id), "z.example.net")
+    await execute(
+        panel,
+        "INSERT INTO paas_acme_requests (organization_id, requested_at) VALUES (:organization, :now)",
+        now=panel.clock.now(),
+        organization=hello.organization_id,
+    )
+    order, ordered = panel.authority.order, []
+
+    async def record(account, request):
+        made = await order(account, request)
+        ordered.append(made.authorizations[0].name)
+        return made
+
+    panel.authority.order = record
+    await certificates.work(panel, "worker")
+    assert len(ordered) == 42
+    assert "z.example.net" in ordered[: certificates.AT_ONCE]
+
+
+async def test_a_domain_that_is_removed_and_added_again_waits_as_before(panel, hello):
+    panel.authority.fails["order"] = AuthorityError("The certificate authority says: no", code="unauthorized")
+    await work(panel)
+    failed = await state(panel)
+    for _ in range(2):
+        await execute(panel, "DELETE FROM paas_domains")
+        await work(panel, rounds=1)
+        assert (await state(panel)).state is CertificateState.NONE
+        await claim(panel, hello)
+        await work(panel, rounds=1)
+        assert (await state(panel)) == failed
+    assert panel.authority.asked.count("order") == 1
+    panel.clock.advance(MINUTE)
+    await work(panel)
+    assert (await state(panel)).state is CertificateState.ACTIVE
+    assert await rows(panel, "SELECT * FROM paas_acme_failures") == []
+
+
+async def test_a_failure_of_long_ago_is_forgotten_with_its_order(panel, hello):
+    panel.authority.fails["order"] = AuthorityError("The certificate authority says: no", code="unauthorized")
+    await work(panel)
+    await execute(panel, "DELETE FROM paas_domains")
+    await work(panel, rounds=1)
+    panel.clock.advance(DAY + MINUTE)
+    await work(panel, rounds=1)
+    assert await rows(panel, "SELECT * FROM paas_acme_failures") == []
 
 
 @pytest.mark.parametrize("call", CALLS)
@@ -383,13 +466,18 @@ async def test_keys_rotate_and_none_is_stored_in_clear_text(panel, hello):
     assert (await state(panel, "api.example.com")).state is CertificateState.ACTIVE
 
 
-async def test_hundreds_of_domains_get_their_certificates_in_one_go(panel, hello):
+async def claim_many(panel, app, number, parent="example.com"):
     await execute(
         panel,
         "INSERT INTO paas_domains (app_id, name, token, verified_at, leads_here) "
-        "SELECT :app, 'd' || number || '.example.com', 'token', now(), true FROM generate_series(1, 199) number",
-        app=hello.id,
-    )
+        "SELECT :app, 'd' || number || '.' || :parent, 'token', now(), true FROM generate_series(1, :number) number",
+        app=app.id, number=number, parent=parent,
+    )  # fmt: skip
+
+
+async def test_hundreds_of_domains_get_their_certificates_in_one_go(panel, stage, hello):
+    await settings.change(panel, stage.admin, {"certificates_per_organization": "1000"})
+    await claim_many(panel, hello, 199)
     await work(panel, rounds=2)
     assert len(await rows(panel, "SELECT * FROM paas_certificates")) == 200
 

@@ -121,6 +121,7 @@ async def test_the_first_start_writes_every_default_and_later_ones_what_is_new(s
         "acme_email": "",
         "acme_eab_kid": "",
         "acme_ca_bundle": "",
+        "certificates_per_organization": 100,
         "storage": "files",
         "s3_endpoint": "",
         "s3_region": "us-east-1",

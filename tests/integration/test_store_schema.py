@@ -56,6 +56,7 @@ RULES = {
     ("paas_certificates", "app_id"): "CASCADE",
     ("paas_acme_orders", "app_id"): "CASCADE",
     ("paas_acme_orders", "account_id"): "CASCADE",
+    ("paas_acme_requests", "organization_id"): "CASCADE",
     ("paas_domains", "account_id"): "SET NULL",
     ("paas_webhooks", "app_id"): "CASCADE",
     ("paas_webhooks", "account_id"): "SET NULL",

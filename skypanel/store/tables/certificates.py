@@ -73,3 +73,25 @@ orders = Table(
 )
 Index(None, orders.c.next_attempt_at)
 Index(None, orders.c.token)
+
+requests = Table(
+    "paas_acme_requests",
+    metadata,
+    identity(),
+    reference("organization_id", "paas_organizations", "CASCADE", index=False),
+    time("requested_at", nullable=False),
+    comment="A certificate that was ordered for an organization, within the last hours.",
+)
+Index(None, requests.c.organization_id, requests.c.requested_at)
+Index(None, requests.c.requested_at)
+
+failures = Table(
+    "paas_acme_failures",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("failures", Integer, nullable=False),
+    string("problem"),
+    time("next_attempt_at", nullable=False),
+    comment="Failures in a row of orders for a name, so that one that is removed and added again begins with them.",
+)
+Index(None, failures.c.next_attempt_at)
