@@ -1,0 +1,1 @@
+"""Log drains, by asyncio's streams and aiohttp."""
