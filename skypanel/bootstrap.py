@@ -28,6 +28,7 @@ from skypanel.ports.crypto import Cipher, KeyRing
 from skypanel.ports.database import Database
 from skypanel.ports.dns import Dns
 from skypanel.ports.error_pages import ErrorPages
+from skypanel.ports.log_drains import LogDrains
 from skypanel.ports.mail import Mailer
 from skypanel.ports.nodes import Machines, Swarm
 from skypanel.ports.objects import Objects
@@ -83,6 +84,7 @@ async def open_panel(settings: Settings) -> AsyncIterator[Panel]:
             load_passkeys=_load_passkeys,
             load_machines=_load_machines,
             load_receivers=_load_receivers,
+            load_log_drains=_load_log_drains,
             load_error_pages=_load_error_pages,
             load_remotes=partial(_load_remotes, settings),
             load_runtimes=partial(_load_runtimes, settings),
@@ -208,6 +210,12 @@ def _load_receivers() -> Receivers:
     from skypanel.drivers.webhooks.receivers import HttpReceivers
 
     return HttpReceivers()
+
+
+def _load_log_drains() -> LogDrains:
+    from skypanel.drivers.log_drains.servers import LogServers
+
+    return LogServers()
 
 
 def _load_remotes(settings: Settings) -> Remotes:

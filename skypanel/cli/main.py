@@ -107,6 +107,12 @@ def _webhooks() -> Loaded:
     return webhooks.COMMANDS
 
 
+def _log_drains() -> Loaded:
+    from skypanel.cli import log_drains
+
+    return log_drains.COMMANDS
+
+
 # Modules are imported when their command runs: `up` runs as long as the panel and must stay small.
 MODULES: Mapping[Callable[[], Loaded], tuple[str, ...]] = {
     _up: ("up",),
@@ -164,6 +170,7 @@ MODULES: Mapping[Callable[[], Loaded], tuple[str, ...]] = {
     ),
     _stack: ("stack",),
     _webhooks: ("webhooks",),
+    _log_drains: ("drains",),
 }
 
 

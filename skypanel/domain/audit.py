@@ -65,6 +65,8 @@ class AuditAction(StrEnum):
     DYNO_STOP = "dyno.stop"
     KEY_ADD = "key.add"
     KEY_REMOVE = "key.remove"
+    LOG_DRAIN_ADD = "log_drain.add"
+    LOG_DRAIN_REMOVE = "log_drain.remove"
     MEMBER_ADD = "member.add"
     MEMBER_CHANGE = "member.change"
     MEMBER_REMOVE = "member.remove"

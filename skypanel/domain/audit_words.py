@@ -41,6 +41,8 @@ OF_APPS: Mapping[str, str] = {
     AuditAction.DOMAIN_VERIFY: "Proved a domain",
     AuditAction.DOMAIN_RELEASE: "Lost a domain",
     AuditAction.DOMAIN_REMOVE: "Removed a domain",
+    AuditAction.LOG_DRAIN_ADD: "Added a log drain",
+    AuditAction.LOG_DRAIN_REMOVE: "Removed a log drain",
     AuditAction.WEBHOOK_ADD: "Added a webhook",
     AuditAction.WEBHOOK_CHANGE: "Changed a webhook",
     AuditAction.WEBHOOK_REMOVE: "Removed a webhook",

@@ -157,7 +157,8 @@ SETTINGS: Mapping[str, Setting[Value]] = {
             "webhook_networks",
             "",
             _networks,
-            "Private networks of webhooks and error pages of apps, written like `git_networks`; an empty value clears the list.",
+            "Private networks of webhooks, log drains and error pages of apps, written like `git_networks`; "
+            "an empty value clears the list.",
         ),
         Setting(
             "pip_index_url",

@@ -27,6 +27,7 @@ OWN = {
     "gitreceiver": "gitreceiver.__main__",
     "web": "web.__main__",
     "workers.part": "workers.part",
+    "workers.shipper": "workers.shipper",
     "workers.collector": "workers.collector",
 }
 # The worker's programs, by kind.
@@ -103,6 +104,7 @@ def programs(settings: Settings, binaries: Binaries) -> tuple[Program, ...]:
         Program("receiver", PANEL, (python, "-m", "gitreceiver")),
         Program("web", PANEL, (python, "-m", "web")),
         *(Program(WORKERS[kind], PANEL, (python, "-m", "workers.part", kind)) for kind in works(settings.queues)),
+        Program("shipper", PANEL, (python, "-m", "workers.shipper")),
         *((Program("collector", PANEL, (python, "-m", "workers.collector")),) if is_swarm else ()),
         Program("traefik", PROXY, traefik_argv(settings, binaries), folder=settings.run_dir),
     )

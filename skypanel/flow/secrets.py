@@ -2,7 +2,7 @@
 
 from skypanel.ports.crypto import KeyRing
 from skypanel.ports.panel import Panel
-from skypanel.store import acme_orders, certificates, config_vars, deploy_keys, mails, nodes, settings, two_factor, webhooks
+from skypanel.store import acme_orders, certificates, config_vars, deploy_keys, log_drains, mails, nodes, settings, two_factor, webhooks
 
 PAGE = 500
 
@@ -37,6 +37,7 @@ async def reencrypt(panel: Panel) -> int:
                 + await _reencrypt_deploy_keys(panel)
                 + await _reencrypt_certificates(panel)
                 + await _reencrypt_webhooks(panel)
+                + await _reencrypt_log_drains(panel)
             )
         after, count = page[-1].id, count + len(page)
 
@@ -104,4 +105,12 @@ async def _reencrypt_webhooks(panel: Panel) -> int:
         for webhook_id, (secret, authorization) in secrets.items():
             rotated = panel.cipher.rotate(authorization) if authorization else None
             await webhooks.replace_secrets(conn, webhook_id, panel.cipher.rotate(secret), rotated)
+    return len(secrets)
+
+
+async def _reencrypt_log_drains(panel: Panel) -> int:
+    async with panel.transaction() as conn:
+        secrets = await log_drains.secrets(conn)
+        for drain_id, secret in secrets.items():
+            await log_drains.replace_secret(conn, drain_id, panel.cipher.rotate(secret))
     return len(secrets)

@@ -21,7 +21,7 @@ from skypanel.ports.database import Connection
 from skypanel.ports.panel import Panel
 from skypanel.ports.queue import Job
 from skypanel.ports.scheduler import Scheduler
-from skypanel.store import apps, collaborators, organizations, rollouts, transfers, webhooks
+from skypanel.store import apps, collaborators, log_drains, organizations, rollouts, transfers, webhooks
 
 _CREATE_ONE = "Create an organization of your own first: POST /teams, or ask an administrator."
 
@@ -190,6 +190,7 @@ async def _move(conn: Connection, app: App, to: Organization, by: Account) -> Ap
     await collaborators.remove_all(conn, app.id)
     # They tell the old owner's servers.
     await webhooks.clear(conn, app.id)
+    await log_drains.clear(conn, app.id)
     await apps.move(conn, app.id, to.id)
     moved = await apps.get(conn, app.id)
     # One entry for each organization, because both read what happened to their own apps.

@@ -14,6 +14,7 @@ from skypanel.ports.crypto import Cipher, ParsePublicKey, Passwords
 from skypanel.ports.database import Connection, Database
 from skypanel.ports.dns import Dns
 from skypanel.ports.error_pages import ErrorPages
+from skypanel.ports.log_drains import LogDrains
 from skypanel.ports.logs import Logs
 from skypanel.ports.mail import Mailer
 from skypanel.ports.nodes import Machines, Swarm
@@ -62,6 +63,7 @@ class Panel:
     load_passkeys: Callable[[], Passkeys]
     load_machines: Callable[[], Machines]
     load_receivers: Callable[[], Receivers]
+    load_log_drains: Callable[[], LogDrains]
     load_error_pages: Callable[[], ErrorPages]
     load_remotes: Callable[[], Remotes]
     load_runtimes: Callable[[], Runtimes]
@@ -119,6 +121,11 @@ class Panel:
     def receivers(self) -> Receivers:
         """The servers that get webhooks."""
         return self.load_receivers()
+
+    @cached_property
+    def log_drains(self) -> LogDrains:
+        """The servers that get log lines."""
+        return self.load_log_drains()
 
     @cached_property
     def remotes(self) -> Remotes:

@@ -882,6 +882,29 @@ CREATE INDEX paas_webhook_deliveries_webhook_id_idx ON paas_webhook_deliveries (
 
 
 -- ---------------------------------------------------------------------------------------------------------------------
+-- Log drains of apps.
+
+-- A server that gets the log lines of an app. `shown` is its URL without secrets.
+CREATE TABLE paas_log_drains (
+    id uuid DEFAULT gen_random_uuid() PRIMARY KEY,
+    app_id uuid NOT NULL REFERENCES paas_applications ON DELETE CASCADE,
+    account_id uuid REFERENCES paas_accounts ON DELETE SET NULL,
+    -- Encrypted, because it may contain a secret.
+    url bytea NOT NULL,
+    shown text NOT NULL,
+    -- The time of the last line that was sent. Sending continues after it.
+    sent_until timestamptz NOT NULL DEFAULT clock_timestamp(),
+    dropped bigint NOT NULL DEFAULT 0,
+    error text,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    updated_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+CREATE INDEX paas_log_drains_account_id_idx ON paas_log_drains (account_id);
+CREATE INDEX paas_log_drains_app_id_idx ON paas_log_drains (app_id);
+
+
+-- ---------------------------------------------------------------------------------------------------------------------
 -- What the database does by itself.
 
 -- What an app is to run now, and at which price.

@@ -15,7 +15,19 @@ from sqlalchemy import func, select, update
 
 from skypanel.domain.access import SCOPES, Role
 from skypanel.domain.account import PublicKey
-from skypanel.flow import accounts, apps, domains, organizations, passwords, scale, transfer, upload, uploaded_certificates, webhooks
+from skypanel.flow import (
+    accounts,
+    apps,
+    domains,
+    log_drains,
+    organizations,
+    passwords,
+    scale,
+    transfer,
+    upload,
+    uploaded_certificates,
+    webhooks,
+)
 from skypanel.flow.digest import digest
 from skypanel.store import builds, keys, releases
 from skypanel.store import organizations as organizations_store
@@ -143,7 +155,7 @@ async def test_a_good_body_with_one_thing_spoilt_is_refused(api, good, stage, ro
         assert response.status == 422, why
         await refused(response)
     assert await rows(stage) == before
-    is_missing = any(name in route for name in ("{transfer}", "{feature}", "{domain}", "{webhook}", "{certificate}"))
+    is_missing = any(name in route for name in ("{transfer}", "{feature}", "{domain}", "{webhook}", "{drain}", "{certificate}"))
     response = await api.call(endpoint.method, path, good[route])
     assert response.status in ({404} if is_missing else {200, 201}), await response.text()
 
@@ -183,6 +195,7 @@ async def two(api, hello, stage):
     certificate = await uploaded_certificates.add(panel, hello, other, chain=CHAIN, key=CHAIN_KEY)
     offered = await transfer.offer(panel, hello, third, other)
     hook = {"url": "https://example.com/hooks", "include": ["api:formation"], "level": "notify"}
+    drain = await log_drains.add(panel, hello, other, "https://example.com/lines")
     webhook, _ = await webhooks.add(panel, hello, other, hook)
     await scale.scale(panel, hello, {"web": 2}, other)
     [delivery] = await webhooks.deliveries(panel, hello, 1)
@@ -210,6 +223,7 @@ async def two(api, hello, stage):
             "{dyno}": [dyno["id"]],
             "{domain}": [domain.name, str(domain.id)],
             "{certificate}": [certificate.name, str(certificate.id)],
+            "{drain}": [str(drain.id), drain.token, "https:%2F%2Fexample.com%2Flines"],
             "{webhook}": [str(webhook.id)],
             "{delivery}": [str(delivery.id)],
             "{event}": [str(delivery.event_id)],

@@ -64,6 +64,8 @@ RULES = {
     ("paas_webhook_events", "account_id"): "SET NULL",
     ("paas_webhook_deliveries", "webhook_id"): "CASCADE",
     ("paas_webhook_deliveries", "event_id"): "CASCADE",
+    ("paas_log_drains", "app_id"): "CASCADE",
+    ("paas_log_drains", "account_id"): "SET NULL",
     ("paas_collaborators", "account_id"): "CASCADE",
     ("paas_ssh_keys", "account_id"): "CASCADE",
     ("paas_tokens", "account_id"): "CASCADE",

@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 import subprocess
 from contextlib import closing
 
@@ -141,6 +142,20 @@ def test_webhooks_are_added_listed_changed_and_removed(heroku):
     assert "no events of 'api:addon-attachment'" in unbroken(refused)
     heroku("webhooks:remove", webhook, "-a", "hooked")
     assert "no webhooks" in heroku("webhooks", "-a", "hooked")
+
+
+def test_log_drains_are_added_listed_and_removed(heroku):
+    heroku("apps:create", "drained", "--no-remote")
+    url = "https://me:hunter2@1.1.1.1/lines?key=hunter2"
+    added = heroku("drains:add", url, "-a", "drained")
+    listed = heroku("drains", "-a", "drained")
+    [drain] = json.loads(heroku.run("drains", "--json", "-a", "drained").stdout)
+    assert "https://1.1.1.1/..." in listed
+    assert drain["token"] in listed
+    assert "hunter2" not in added + listed
+    assert "drained has this log drain already" in unbroken(heroku("drains:add", url, "-a", "drained", check=False))
+    heroku("drains:remove", url, "-a", "drained")
+    assert json.loads(heroku.run("drains", "--json", "-a", "drained").stdout) == []
 
 
 def test_teams_members_and_collaborators(heroku):
@@ -293,3 +308,18 @@ def test_a_tail_is_plain_text_for_who_asks_for_no_events(front, hello):
 def test_a_foreign_or_unknown_app_is_not_found(heroku):
     for command in (["ps"], ["config"], ["releases"], ["logs"], ["apps:info"]):
         assert "not found, or not yours" in heroku(*command, "-a", "nobodys", check=False)
+
+
+def test_a_drain_gets_the_lines_of_dynos(heroku, front, hello):
+    front.cli("settings", "set", "webhook_networks=127.0.0.0/8")
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(60)
+        url = f"syslog://127.0.0.1:{listening.getsockname()[1]}"
+        heroku("drains:add", url, "-a", "hello")
+        front.get("hello", "/drained")
+        connection, _ = listening.accept()
+        with connection, connection.makefile("rb") as lines:
+            connection.settimeout(60)
+            shown = next(line for line in lines if b"/drained" in line).decode()
+        assert re.match(r"\d+ <190>1 \S+ d\.[0-9a-f-]{36} app web\.1 - - ", shown)
+    heroku("drains:remove", url, "-a", "hello")

@@ -23,7 +23,7 @@ NOBODY = str(UUID(int=0))
 PARAMS = {
     "{app}": "hello", "{key}": NOBODY, "{authorization}": NOBODY, "{type}": "web", "{dyno}": "web.1", "{release}": "1",
     "{ticket}": "x.y", "{build}": NOBODY, "{upload}": "x", "{stack}": "heroku-24",
-    "{team}": "nobodys", "{member}": NOBODY, "{collaborator}": NOBODY, "{feature}": "preboot", "{domain}": NOBODY,
+    "{team}": "nobodys", "{member}": NOBODY, "{collaborator}": NOBODY, "{feature}": "preboot", "{drain}": NOBODY, "{domain}": NOBODY,
     "{webhook}": NOBODY, "{delivery}": NOBODY, "{event}": NOBODY, "{transfer}": NOBODY, "{account}": "outsider@example.com",
     "{plan}": "Hobby", "{certificate}": "certificate-00000000",
 }  # fmt: skip
@@ -65,6 +65,7 @@ BODY = {
         "source_blob": {"url": f"https://localhost:8443/sources/{NOBODY}", "version": "1", "version_description": "One", "checksum": None},
         "buildpacks": [],
     },
+    "POST /apps/{app}/log-drains": {"url": "https://example.com/lines"},
     "POST /apps/{app}/webhooks": {
         "url": "https://example.com/hooks", "include": ["api:build"], "level": "sync", "secret": "s3cret", "authorization": "Bearer x",
     },

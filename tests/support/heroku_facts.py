@@ -101,6 +101,13 @@ FACTS = {
         "string": "comment email fingerprint public_key",
         "uuid": "id",
     },
+    "LogDrain": {
+        "date-time": "created_at updated_at",
+        "null|object": "addon extended",
+        "string": "addon.name token",
+        "uri": "url",
+        "uuid": "addon.id id",
+    },
     "LogSession": {
         "date-time": "created_at updated_at",
         "string": "logplex_url",

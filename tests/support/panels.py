@@ -37,6 +37,7 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.crypto import FakeCipher
 from tests.fakes.dns import FakeDns
 from tests.fakes.error_pages import FakeErrorPages
+from tests.fakes.log_drains import FakeLogDrains
 from tests.fakes.logs import FakeLogs
 from tests.fakes.mail import FakeMailer
 from tests.fakes.nodes import FakeMachines, FakeSwarm
@@ -269,6 +270,7 @@ async def open_stage(database, folder) -> Stage:
     clock, dns, mailer = FakeClock(datetime.now(UTC)), FakeDns(), FakeMailer()
     authority = FakeAuthority(clock)
     receivers = FakeReceivers()
+    drains = FakeLogDrains()
     error_pages = FakeErrorPages()
     machines, remotes, runtimes, swarm = FakeMachines(), FakeRemotes(folder / "elsewhere"), KeptRuntimes(folder / "runtimes"), FakeSwarm()
     panel = Panel(
@@ -297,6 +299,7 @@ async def open_stage(database, folder) -> Stage:
         load_passkeys=WebauthnPasskeys,
         load_machines=lambda: machines,
         load_receivers=lambda: receivers,
+        load_log_drains=lambda: drains,
         load_error_pages=lambda: error_pages,
         load_remotes=lambda: remotes,
         load_runtimes=lambda: runtimes,

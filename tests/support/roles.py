@@ -127,7 +127,7 @@ _PLANS = AccountAction.MANAGE_PLANS
 _PLAN = {"name": "Gold", "cpu_cores": "0.5", "memory_mib": 512, "max_dynos": 3, "hourly_price": "0.0300"}
 _SPARE, _MATE, _BOSS = "{spare}", "{mate}", "{boss}"
 _OWN = {"verdicts": EVERYBODY}
-_NONE_OF_APP = ("addons", "addon-attachments", "features", "log-drains", "ssl-endpoints")
+_NONE_OF_APP = ("addons", "addon-attachments", "features", "ssl-endpoints")
 _NONE_OF_ACCOUNT = ("/account/features", "/addons", "/addon-attachments", "/pipelines", "/pipeline-couplings")
 
 
@@ -232,6 +232,10 @@ API = (
     Case("GET", f"{_APP}/builds/{{build}}", _VIEW),
     Case("DELETE", f"{_APP}/builds/{{build}}", Action.PUSH, record="build.cancel", after="build"),
     Case("POST", f"{_APP}/builds/{{build}}/actions/cancel", Action.PUSH, record="build.cancel", after="build"),
+    Case("GET", f"{_APP}/log-drains", _CONFIGURE),
+    Case("POST", f"{_APP}/log-drains", _CONFIGURE, {"url": "https://example.com/{secret}"}, "log_drain.add"),
+    Case("GET", f"{_APP}/log-drains/{{drain}}", _CONFIGURE, after="log drain"),
+    Case("DELETE", f"{_APP}/log-drains/{{drain}}", _CONFIGURE, record="log_drain.remove", after="log drain"),
     Case("GET", f"{_APP}/webhooks", _CONFIGURE),
     Case("POST", f"{_APP}/webhooks", _CONFIGURE, _HOOK, "webhook.add"),
     Case("GET", f"{_APP}/webhooks/{{webhook}}", _CONFIGURE, after="webhook"),
@@ -312,6 +316,9 @@ PAGES = (
     Case("POST", f"{_APP}/remote", Action.PUSH, {"do": "deploy"}, "build.request", after="remote"),
     Case("POST", f"{_APP}/remote", _CONFIGURE, {"do": "key"}, "deploy_key.add"),
     Case("POST", f"{_APP}/remote", _CONFIGURE, {"do": "clear"}, "remote.clear", after="remote"),
+    Case("GET", f"{_APP}/log-drains", _CONFIGURE),
+    Case("POST", f"{_APP}/log-drains", _CONFIGURE, {"do": "add", "url": "https://example.com/{secret}"}, "log_drain.add"),
+    Case("POST", f"{_APP}/log-drains", _CONFIGURE, {"do": "remove", "id": "{drain}"}, "log_drain.remove", after="log drain"),
     Case("GET", f"{_APP}/webhooks", _CONFIGURE),
     Case(
         *("POST", f"{_APP}/webhooks", _CONFIGURE),

@@ -24,6 +24,7 @@ from skypanel.store.tables import (
     certificates,
     config_vars,
     domains,
+    log_drains,
     mails,
     nodes,
     organizations,
@@ -59,6 +60,7 @@ SECTIONS = (
     billing,
     mails,
     webhooks,
+    log_drains,
 )
 HEAD = """-- The schema as it is after all migrations, for reading. `make schema` writes this file from a migrated database, and a test
 -- compares the two: nobody edits it. What changes the schema is a migration."""

@@ -18,6 +18,7 @@ from skypanel.flow import accounts as accounts_flow
 from skypanel.flow import apps as apps_flow
 from skypanel.flow import config as config_flow
 from skypanel.flow import domains as domains_flow
+from skypanel.flow import log_drains as log_drains_flow
 from skypanel.flow import passwords, uploaded_certificates
 from skypanel.flow import remote as remote_flow
 from skypanel.flow import settings as settings_flow
@@ -267,6 +268,13 @@ async def _webhook(world):
     return {"webhook": str(made.id), "delivery": str(delivery.id), "event": str(delivery.event_id)}
 
 
+async def _log_drain(world):
+    secret = "hunter2-in-a-path"
+    world.secrets.append(secret)
+    made = await log_drains_flow.add(world.panel, world.app, world.stage.admin, f"https://example.com/{secret}")
+    return {"drain": made.token}
+
+
 async def _domain(world):
     return {"domain": (await domains_flow.add(world.panel, world.app, "shop.example.com", world.stage.admin)).name}
 
@@ -301,7 +309,7 @@ def _ticket(kind):
 AFTER = {
     "password": _password, "key": _key, "token": _token, "offer": _offer, "own offer": _own_offer, "target": _target, "shared": _shared,
     "their key": _their_key, "their token": _their_token, "upload": _upload, "uploaded": _uploaded, "build": _build, "remote": _remote,
-    "webhook": _webhook, "mail": _mail,
+    "webhook": _webhook, "log drain": _log_drain, "mail": _mail,
     "no apps": _no_apps, "domain": _domain, "certificate": _certificate, "not automatic": _not_automatic,
     **{kind: _ticket(kind) for kind in ("logs", "releases", "builds")},
 }  # fmt: skip

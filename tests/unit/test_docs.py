@@ -85,7 +85,7 @@ ROWS = {
     "Fetch and clone its repository": Action.FETCH,
     "Push, deploy a git URL, upload and cancel builds": Action.PUSH,
     "Create an app": Action.CREATE_APP,
-    "Set config vars, domains, buildpacks, health checks, HTTP settings, webhooks, the deploy branch and the git URL": Action.CONFIGURE_APP,
+    "Set config vars, domains, buildpacks, health checks, HTTP, webhooks, log drains, deploy branch and git URL": Action.CONFIGURE_APP,
     "Scale, restart and stop dynos": Action.SCALE_APP,
     "Switch maintenance on and off": Action.MAINTAIN_APP,
     "Roll back": Action.ROLL_BACK,

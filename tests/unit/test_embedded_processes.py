@@ -54,7 +54,7 @@ def test_every_program_is_bound_to_supervisord_and_runs_as_it_is_meant():
 def test_the_storage_starts_first_and_stops_last():
     config = parsed()
     assert config["group:storage"]["programs"] == "postgres,valkey"
-    assert config["group:panel"]["programs"] == "receiver,web,worker,schedule"
+    assert config["group:panel"]["programs"] == "receiver,web,worker,schedule,shipper"
     assert config.getint("group:storage", "priority") < config.getint("group:panel", "priority")
     autostarted = {name for name in config if name.startswith("program:") and config.getboolean(name, "autostart")}
     # The proxy too: it has something to say to visitors as soon as there are any.
@@ -64,7 +64,7 @@ def test_the_storage_starts_first_and_stops_last():
 
 def test_what_dynos_print_is_collected_where_docker_runs_them():
     config = parsed(replace(SETTINGS, engine="swarm"))
-    assert config["group:panel"]["programs"] == "receiver,web,worker,schedule,collector"
+    assert config["group:panel"]["programs"] == "receiver,web,worker,schedule,shipper,collector"
     assert config["program:collector"]["command"].endswith("-m workers.collector")
 
 
@@ -85,8 +85,8 @@ def test_no_secret_is_in_an_argv():
 
 def test_what_the_panel_itself_is_made_of_is_forked_off_supervisord():
     own = {program.name: program for program in processes.programs(replace(SETTINGS, engine="swarm"), BINARIES) if program.is_own}
-    assert set(own) == {"receiver", "web", "worker", "schedule", "collector"}
-    for name in ("worker", "schedule", "collector"):
+    assert set(own) == {"receiver", "web", "worker", "schedule", "shipper", "collector"}
+    for name in ("worker", "schedule", "shipper", "collector"):
         assert name not in processes.LISTEN_TO_ALL
     for program in own.values():
         assert program.stop_signal == "TERM"

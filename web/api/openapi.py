@@ -27,6 +27,7 @@ PARAMS: Mapping[str, str] = {
     "collaborator": "An e-mail address, or the id of an account or a collaborator",
     "delivery": "A delivery's id",
     "domain": "A hostname, in any script, or the id of a domain",
+    "drain": "A log drain's id, its token, or its whole URL",
     "dyno": "A dyno's name, such as web.1, or its id",
     "event": "An event's id",
     "feature": "A feature's name",

@@ -14,6 +14,7 @@ from web.api import (
     formation,
     http_rules,
     lists,
+    log_drains,
     log_sessions,
     one_offs,
     openapi,
@@ -31,6 +32,7 @@ from web.api.resources.apps import App, BuildpackInstallation, HttpRules
 from web.api.resources.certificates import SniEndpoint
 from web.api.resources.domains import Domain
 from web.api.resources.dynos import Dyno, Formation, LogSession
+from web.api.resources.log_drains import LogDrain
 from web.api.resources.people import Collaborator, Member, Permission, Team, Transfer
 from web.api.resources.places import Region, Stack
 from web.api.resources.plans import Plan
@@ -43,7 +45,7 @@ _VIEW, _SCALE, _CONFIGURE = Action.VIEW_APP, Action.SCALE_APP, Action.CONFIGURE_
 _TRANSFER, _PLANS = Action.TRANSFER_APP, AccountAction.MANAGE_PLANS
 _MEMBERS, _MANAGE = Action.VIEW_MEMBERS, Action.MANAGE_MEMBERS
 _LOOK, _CHANGE, _PEOPLE = AccountAction.VIEW_ACCOUNT, AccountAction.CHANGE_ACCOUNT, AccountAction.MANAGE_ACCOUNTS
-_NONE_OF_APP = ("addons", "addon-attachments", "features", "log-drains", "ssl-endpoints")
+_NONE_OF_APP = ("addons", "addon-attachments", "features", "ssl-endpoints")
 _NONE = ("/account/features", "/addons", "/addon-attachments", "/pipelines", "/pipeline-couplings")
 
 _DESCRIBED: tuple[Endpoint | OpenEndpoint, ...] = (
@@ -150,6 +152,10 @@ _DESCRIBED: tuple[Endpoint | OpenEndpoint, ...] = (
     Endpoint("DELETE", f"{APP}/builds/{{build}}", Action.PUSH, builds.cancel, gives=one(Build)),
     Endpoint("POST", f"{APP}/builds/{{build}}/actions/cancel", Action.PUSH, builds.cancel, gives=one(Build)),
     Endpoint("POST", f"{APP}/log-sessions", _VIEW, log_sessions.create, takes=log_sessions.NewLogSession, gives=made(LogSession)),
+    Endpoint("GET", f"{APP}/log-drains", _CONFIGURE, log_drains.index, gives=page(LogDrain)),
+    Endpoint("POST", f"{APP}/log-drains", _CONFIGURE, log_drains.add, takes=log_drains.NewLogDrain, gives=made(LogDrain)),
+    Endpoint("GET", f"{APP}/log-drains/{{drain}}", _CONFIGURE, log_drains.show, gives=one(LogDrain)),
+    Endpoint("DELETE", f"{APP}/log-drains/{{drain}}", _CONFIGURE, log_drains.remove, gives=one(LogDrain)),
     Endpoint("GET", f"{APP}/webhooks", _CONFIGURE, webhooks.index, gives=page(Webhook)),
     Endpoint("POST", f"{APP}/webhooks", _CONFIGURE, webhooks.add, takes=webhooks.NewWebhook, gives=made(Webhook)),
     Endpoint("GET", f"{APP}/webhooks/{{webhook}}", _CONFIGURE, webhooks.show, gives=one(Webhook)),
