@@ -4,8 +4,9 @@ The steps of an order are WAITING, ORDERED, ANSWERED and FINALIZED. A worker may
 twice is stored before the CA hears of it; the rest is asked again.
 """
 
+import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -49,7 +50,8 @@ from skypanel.flow.configured import value, values
 from skypanel.flow.drain import drain
 from skypanel.ports.database import Connection
 from skypanel.ports.panel import Panel
-from skypanel.store import acme_orders, apps, certificates, domains
+from skypanel.store import acme_orders, apps, certificate_looks, certificates, domains
+from skypanel.store.acme_orders import Wanting
 
 AT_ONCE = 8
 CHECKS_AT_ONCE = 20
@@ -57,6 +59,10 @@ CHECKS_AT_ONCE = 20
 KEPT_EXPIRED = timedelta(days=7)
 # The CA asks the proxies, which have the answer once they have polled the panel.
 PROXIES_POLL = timedelta(seconds=1)
+# What changes is looked at within seconds. This is for what no trigger saw.
+FULL_LOOK = timedelta(hours=1)
+LOOKS_AT_ONCE = 1000
+PLAN_EVERY_S = 1.0
 LEASE_S = lease.LEASE_S
 
 log = logging.getLogger(__name__)
@@ -83,9 +89,14 @@ async def work(panel: Panel, _worker: str) -> None:
         authority = authority_of(await values(conn, panel.cipher))
     if authority is None:
         return
-    await _plan(panel, authority)
+    clock, plan_at = asyncio.get_running_loop().time, 0.0
 
     async def claim() -> Order | None:
+        nonlocal plan_at
+        if clock() >= plan_at:
+            # Many orders take minutes, and a name that is new meanwhile does not wait for them.
+            await _plan(panel, authority)
+            plan_at = clock() + PLAN_EVERY_S
         async with panel.transaction() as conn:
             return await acme_orders.claim(conn, panel.clock.now(), LEASE_S)
 
@@ -167,17 +178,38 @@ def panel_names(address: Address) -> tuple[str, ...]:
 
 
 async def _plan(panel: Panel, authority: Authority) -> None:
-    """Add orders for names without a certificate and for renewals. Remove those for names that are gone."""
+    """Add orders for names without a certificate and for renewals. Remove those for names that are gone.
+
+    Only names where something changed, or is due, are looked at; all are from time to time.
+    """
     own, now = panel_names(panel.address), panel.clock.now()
-    domain = panel.address.domain if own else ""
+    wanting = Wanting(own, panel.address.domain if own else "", authority.directory)
     async with panel.transaction() as conn:
-        await acme_orders.remove_unwanted(conn, own, domain)
-        await certificates.forget_expired(conn, now - KEPT_EXPIRED)
-        await acme_orders.forget(conn, now)
-        served = [each.id for each in await _served(conn, panel)]
-        missing = await acme_orders.missing(conn, own, domain, authority.directory, now, served=served)
-        for name, app_id in missing:
-            await acme_orders.add(conn, name, app_id, panel.cipher.encrypt(panel.certificates.make_key()), now)
+        if await certificate_looks.begin_full(conn, repr(wanting), now, now - FULL_LOOK):
+            await certificates.forget_expired(conn, now - KEPT_EXPIRED)
+            await acme_orders.forget(conn, now)
+            await _look(panel, conn, wanting, None)
+        elif taken := await certificate_looks.take(conn, now, LOOKS_AT_ONCE):
+            names = [name if "." in name else f"{name}.{wanting.domain}" for name in taken]
+            await _look(panel, conn, wanting, await _with_shared(conn, names))
+
+
+async def _with_shared(conn: Connection, names: Collection[str]) -> Collection[str]:
+    """Return names, and those that share an uploaded certificate with them: it may be served no more, or again."""
+    uploads = await certificates.uploads(conn)
+    shared = (each.names for each in uploads if any(covers(each.names, name) for name in names))
+    return {*names, *(name for found in shared for name in found)}
+
+
+async def _look(panel: Panel, conn: Connection, wanting: Wanting, names: Collection[str] | None) -> None:
+    """Look at names, or at all."""
+    now = panel.clock.now()
+    await acme_orders.remove_unwanted(conn, wanting, names)
+    served = [each.id for each in await _served(conn, panel)]
+    missing = await acme_orders.missing(conn, wanting, now, among_=names, served=served)
+    for name, app_id in missing:
+        await acme_orders.add(conn, name, app_id, panel.cipher.encrypt(panel.certificates.make_key()), now)
+    await certificate_looks.arm(conn, names, now)
 
 
 async def _perform(panel: Panel, authority: Authority, order: Order) -> None:

@@ -5,19 +5,20 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text, and_, delete, func, literal, null, or_, select, union_all, update
+from sqlalchemy import ColumnElement, Text, column, delete, func, literal, null, or_, select, true, union_all, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
-from skypanel.domain.certificate import LONGEST_PAUSE, ORDERS_WINDOW, Order, Step
+from skypanel.domain import domains as rules
+from skypanel.domain.certificate import LONGEST_PAUSE, ORDERS_WINDOW, Order, Source, Step
+from skypanel.domain.domains import WILDCARD
 from skypanel.domain.ids import AcmeAccountId, AppId, CertificateId
 from skypanel.ports.database import Connection
 from skypanel.store import leases, locks
-from skypanel.store.certificates import covers
 from skypanel.store.rows import Row, one
 from skypanel.store.sets import among
 from skypanel.store.tables.apps import applications
 from skypanel.store.tables.certificates import accounts, certificates, failures, orders, requests
-from skypanel.store.tables.domains import VERIFIED, domains
+from skypanel.store.tables.domains import VERIFIED, domains, wildcard_of
 
 # What an order does not have before the CA knows it.
 _UNKNOWN = {"account_id": None, "url": "", "finalize_url": "", "challenge_url": "", "token": "", "proof": "", "started_at": None}
@@ -43,27 +44,44 @@ class Attempt:
     next_attempt_at: datetime
 
 
+@dataclass(frozen=True)
+class Wanting:
+    """Which names want certificates of which CA, beside verified domains.
+
+    `domain` is the parent of apps' own names, or empty if those want none.
+    """
+
+    panel_names: Sequence[str]
+    domain: str
+    directory: str
+
+
 async def missing(
-    conn: Connection, panel_names: Sequence[str], domain: str, directory: str, now: datetime, *, served: Collection[CertificateId]
+    conn: Connection, wanting: Wanting, now: datetime, *, among_: Collection[str] | None, served: Collection[CertificateId]
 ) -> list[tuple[str, AppId | None]]:
     """Return the names without a certificate or order that want one: new ones, and those whose certificate is due.
 
-    `domain` is the parent of apps' own names, or empty if those want none. A certificate of another CA counts as missing, and so does an
-    uploaded one, unless it is the app's own and among those `served`.
+    Only these names and those that a wildcard among them includes are looked at; None for all. A certificate of another CA counts as
+    missing, and so does an uploaded one, unless it is the app's own and among those `served`.
     """
-    wanted = _wanted(panel_names, domain)
-    uploaded = and_(among(certificates.c.id, served), certificates.c.app_id == wanted.c.app_id)
-    serves = and_(
-        covers(wanted.c.name),
-        or_(uploaded, certificates.c.directory == directory),
+    wanted = _wanted(wanting, among_)
+    named = func.unnest(certificates.c.names).table_valued(column("name", Text), name="named").render_derived()
+    is_good = (
+        or_(among(certificates.c.id, served), certificates.c.directory == wanting.directory),
         certificates.c.not_after > now,
         or_(certificates.c.renew_at.is_(None), certificates.c.renew_at > now),
     )
-    found = (
-        select(wanted.c.name, wanted.c.app_id)
-        .where(~select(certificates.c.id).where(serves).exists(), ~select(orders.c.name).where(orders.c.name == wanted.c.name).exists())
-        .order_by(wanted.c.rank, wanted.c.name)
+    good = select(named.c.name, certificates.c.app_id, certificates.c.source).select_from(certificates).join(named, true()).where(*is_good)
+    if among_ is not None and not _wildcards(among_):
+        good = good.where(among(named.c.name, [*among_, *map(rules.wildcard_of, among_)]))
+    having = good.cte("good")
+    is_own = or_(having.c.source != Source.UPLOADED, having.c.app_id == wanted.c.app_id)
+    # Two conditions, which the database can look up in a hash, where one with OR would compare all with all.
+    uncovered = (
+        ~select(having.c.name).where(having.c.name == name, is_own).exists() for name in (wanted.c.name, wildcard_of(wanted.c.name))
     )
+    unordered = ~select(orders.c.name).where(orders.c.name == wanted.c.name).exists()
+    found = select(wanted.c.name, wanted.c.app_id).where(*uncovered, unordered).order_by(wanted.c.rank, wanted.c.name)
     return [(row.name, row.app_id) for row in await conn.all(found)]
 
 
@@ -78,10 +96,11 @@ async def add(conn: Connection, name: str, app_id: AppId | None, secret: bytes, 
     await conn.execute(added.on_conflict_do_nothing())
 
 
-async def remove_unwanted(conn: Connection, panel_names: Sequence[str], domain: str) -> None:
-    """Remove orders for names that want no certificate any more."""
-    wanted = _wanted(panel_names, domain)
-    await conn.execute(delete(orders).where(~select(wanted.c.name).where(wanted.c.name == orders.c.name).exists()))
+async def remove_unwanted(conn: Connection, wanting: Wanting, among_: Collection[str] | None) -> None:
+    """Remove orders for names, of these or of all, that want no certificate any more."""
+    wanted = _wanted(wanting, among_)
+    unwanted = delete(orders).where(~select(wanted.c.name).where(wanted.c.name == orders.c.name).exists())
+    await conn.execute(unwanted if among_ is None else unwanted.where(among(orders.c.name, among_)))
 
 
 async def claim(conn: Connection, now: datetime, lease_s: float) -> Order | None:
@@ -261,21 +280,34 @@ async def replace_account_secret(conn: Connection, account_id: AcmeAccountId, ol
     await conn.execute(update(accounts).where(accounts.c.id == account_id, accounts.c.secret == old).values(secret=new))
 
 
-def _wanted(panel_names: Sequence[str], domain: str) -> Any:  # noqa: ANN401 - a subquery
+def _wanted(wanting: Wanting, among_: Collection[str] | None) -> Any:  # noqa: ANN401 - a subquery
     """Return the names that want a certificate, with their apps: the panel's, then apps' domains, then apps' own names."""
-    own = func.unnest(literal(list(panel_names), ARRAY(Text))).table_valued("name", name="own").render_derived()
+    own_names = [name for name in wanting.panel_names if among_ is None or name in among_]
+    own = func.unnest(literal(own_names, ARRAY(Text))).table_valued("name", name="own").render_derived()
     nobody = null().cast(applications.c.id.type).label("app_id")
-    rank = "rank"
+    rank, suffix = "rank", f".{wanting.domain}"
     proved = (
         select(domains.c.name, domains.c.app_id, literal(2).label(rank))
         .join(applications, applications.c.id == domains.c.app_id)
         .where(applications.c.automatic_certificates, VERIFIED, domains.c.leads_here.is_(True))
         .where(~domains.c.name.startswith("*.", autoescape=True))
     )
-    named = select(applications.c.name.concat(f".{domain}").label("name"), applications.c.id, literal(3).label(rank)).where(
-        literal(bool(domain))
+    named = select(applications.c.name.concat(suffix).label("name"), applications.c.id, literal(3).label(rank)).where(
+        literal(bool(wanting.domain))
     )
+    if among_ is not None:
+        proved = proved.where(_named(among_))
+        named = named.where(among(applications.c.name, [name.removesuffix(suffix) for name in among_ if name.endswith(suffix)]))
     return union_all(select(own.c.name, nobody, literal(1).label(rank)), proved, named).subquery("wanted")
+
+
+def _named(names: Collection[str]) -> ColumnElement[bool]:
+    is_named, wildcards = among(domains.c.name, names), _wildcards(names)
+    return or_(is_named, among(wildcard_of(domains.c.name), wildcards)) if wildcards else is_named
+
+
+def _wildcards(names: Collection[str]) -> list[str]:
+    return [name for name in names if name.startswith(WILDCARD)]
 
 
 def _kept(column: ColumnElement[Any], name: str) -> ColumnElement[Any]:

@@ -394,6 +394,7 @@ CREATE TABLE paas_certificates (
 
 CREATE UNIQUE INDEX paas_certificates_acme_key ON paas_certificates (names) WHERE source = 'acme';
 CREATE INDEX paas_certificates_app_id_idx ON paas_certificates (app_id);
+CREATE INDEX paas_certificates_check_at_idx ON paas_certificates (check_at);
 CREATE INDEX paas_certificates_names_idx ON paas_certificates USING gin (names);
 
 -- The panel's account at a certificate authority.
@@ -458,6 +459,24 @@ CREATE TABLE paas_acme_failures (
 );
 
 CREATE INDEX paas_acme_failures_next_attempt_at_idx ON paas_acme_failures (next_attempt_at);
+
+-- A name whose certificate is to be looked at: something changed, or it is due. Triggers write it.
+CREATE TABLE paas_certificate_looks (
+    number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    -- Without a dot, the name of an app.
+    name text NOT NULL,
+    due_at timestamptz NOT NULL DEFAULT '-infinity'::timestamp with time zone
+);
+
+CREATE INDEX paas_certificate_looks_due_at_idx ON paas_certificate_looks (due_at);
+CREATE INDEX paas_certificate_looks_name_idx ON paas_certificate_looks (name);
+
+-- One row: when all names were looked at.
+CREATE TABLE paas_certificate_full_looks (
+    -- The CA, and the panel's own names.
+    wanted text PRIMARY KEY,
+    looked_at timestamptz NOT NULL
+);
 
 
 -- ---------------------------------------------------------------------------------------------------------------------
@@ -1063,6 +1082,59 @@ BEGIN
     RETURN NULL;
 END $function$;
 
+CREATE FUNCTION paas_look_at_domain()
+    RETURNS trigger
+    LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF TG_OP <> 'INSERT' THEN
+        INSERT INTO paas_certificate_looks (name) VALUES (OLD.name);
+    END IF;
+    IF TG_OP <> 'DELETE' THEN
+        INSERT INTO paas_certificate_looks (name) VALUES (NEW.name);
+    END IF;
+    RETURN NULL;
+END $function$;
+
+CREATE FUNCTION paas_look_at_app()
+    RETURNS trigger
+    LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF TG_OP <> 'INSERT' THEN
+        INSERT INTO paas_certificate_looks (name) VALUES (OLD.name);
+    END IF;
+    IF TG_OP <> 'DELETE' THEN
+        INSERT INTO paas_certificate_looks (name) VALUES (NEW.name);
+        INSERT INTO paas_certificate_looks (name) SELECT name FROM paas_domains WHERE app_id = NEW.id;
+    END IF;
+    RETURN NULL;
+END $function$;
+
+CREATE FUNCTION paas_look_at_certificate()
+    RETURNS trigger
+    LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF TG_OP <> 'INSERT' THEN
+        INSERT INTO paas_certificate_looks (name) SELECT unnest(OLD.names);
+    END IF;
+    IF TG_OP <> 'DELETE' THEN
+        INSERT INTO paas_certificate_looks (name) SELECT unnest(NEW.names);
+    END IF;
+    RETURN NULL;
+END $function$;
+
+CREATE TRIGGER paas_look
+    AFTER INSERT OR DELETE ON paas_applications
+    FOR EACH ROW
+    EXECUTE FUNCTION paas_look_at_app();
+
+CREATE TRIGGER paas_look_again
+    AFTER UPDATE ON paas_applications
+    FOR EACH ROW WHEN (old.name IS DISTINCT FROM new.name OR old.organization_id IS DISTINCT FROM new.organization_id OR old.automatic_certificates IS DISTINCT FROM new.automatic_certificates)
+    EXECUTE FUNCTION paas_look_at_app();
+
 CREATE TRIGGER paas_track_usage
     AFTER INSERT OR DELETE OR UPDATE OF name, organization_id, plan_version_id, current_release_id ON paas_applications
     FOR EACH ROW
@@ -1072,6 +1144,26 @@ CREATE TRIGGER paas_publish
     AFTER INSERT OR UPDATE OF state ON paas_builds
     FOR EACH ROW
     EXECUTE FUNCTION paas_publish_build();
+
+CREATE TRIGGER paas_look
+    AFTER INSERT OR DELETE ON paas_certificates
+    FOR EACH ROW
+    EXECUTE FUNCTION paas_look_at_certificate();
+
+CREATE TRIGGER paas_look_again
+    AFTER UPDATE ON paas_certificates
+    FOR EACH ROW WHEN (old.names IS DISTINCT FROM new.names OR old.app_id IS DISTINCT FROM new.app_id OR old.directory IS DISTINCT FROM new.directory OR old.not_after IS DISTINCT FROM new.not_after OR old.renew_at IS DISTINCT FROM new.renew_at)
+    EXECUTE FUNCTION paas_look_at_certificate();
+
+CREATE TRIGGER paas_look
+    AFTER INSERT OR DELETE ON paas_domains
+    FOR EACH ROW
+    EXECUTE FUNCTION paas_look_at_domain();
+
+CREATE TRIGGER paas_look_again
+    AFTER UPDATE ON paas_domains
+    FOR EACH ROW WHEN (old.name IS DISTINCT FROM new.name OR old.app_id IS DISTINCT FROM new.app_id OR old.verified_at IS DISTINCT FROM new.verified_at OR old.leads_here IS DISTINCT FROM new.leads_here)
+    EXECUTE FUNCTION paas_look_at_domain();
 
 CREATE TRIGGER paas_publish
     AFTER INSERT OR UPDATE OF quantity ON paas_formations

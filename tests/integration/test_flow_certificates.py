@@ -401,6 +401,47 @@ async def test_the_ca_says_when_to_renew(panel, hello):
     assert (await chain(panel)).facts.serial != before.facts.serial
 
 
+async def test_only_names_that_changed_or_are_due_are_looked_at(panel, hello):
+    await work(panel)
+    assert [each.name for each in await rows(panel, "SELECT name FROM paas_certificate_looks")] == [NAME]
+    await execute(panel, "UPDATE paas_domains SET checked_at = now(), leads_to = '{198.51.100.1}'")
+    await execute(panel, "UPDATE paas_applications SET maintenance = true")
+    assert len(await rows(panel, "SELECT * FROM paas_certificate_looks")) == 1
+    await execute(panel, "UPDATE paas_domains SET leads_here = false")
+    assert len(await rows(panel, "SELECT * FROM paas_certificate_looks")) == 3
+    await work(panel)
+    [armed] = await rows(panel, "SELECT * FROM paas_certificate_looks")
+    assert (armed.name, armed.due_at) == (NAME, (await chain(panel)).renew_at)
+
+
+async def test_what_no_trigger_saw_is_found_within_an_hour(panel, hello):
+    await execute(panel, "DELETE FROM paas_domains")
+    await work(panel)
+    await claim(panel, hello)
+    await execute(panel, "DELETE FROM paas_certificate_looks")
+    await work(panel)
+    assert panel.authority.asked == []
+    panel.clock.advance(HOUR)
+    await work(panel)
+    assert (await state(panel)).state is CertificateState.ACTIVE
+
+
+async def test_a_domain_that_is_new_while_others_are_ordered_does_not_wait_for_them(panel, stage, hello, monkeypatch):
+    monkeypatch.setattr(certificates, "PLAN_EVERY_S", 0)
+    order, ordered = panel.authority.order, []
+
+    async def meanwhile(account, request):
+        ordered.append(request)
+        if len(ordered) == 1:
+            await claim(panel, hello, "late.example.com")
+        return await order(account, request)
+
+    panel.authority.order = meanwhile
+    await claim(panel, hello, "a.example.com")
+    await certificates.work(panel, "worker")
+    assert len(ordered) == 3
+
+
 async def test_a_ca_that_wants_a_renewal_at_once_gets_one_a_day(panel, hello):
     panel.authority.info = RenewalInfo(panel.clock.now() - timedelta(days=1), timedelta(minutes=1))
     for _ in range(6):

@@ -4,7 +4,7 @@ from sqlalchemy import CheckConstraint, Column, DateTime, Index, Integer, LargeB
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from skypanel.domain.certificate import Source, Step
-from skypanel.store.tables.columns import created_at, identity, metadata, one_of, reference, string, time
+from skypanel.store.tables.columns import created_at, identity, metadata, number, one_of, reference, string, time
 
 certificates = Table(
     "paas_certificates",
@@ -30,6 +30,7 @@ certificates = Table(
     comment="A certificate with its chain (PEM). One by ACME is for one name, and its renewal replaces it.",
 )
 Index(None, certificates.c.names, postgresql_using="gin")
+Index(None, certificates.c.check_at)
 Index(
     "paas_certificates_acme_key",
     certificates.c.names,
@@ -95,3 +96,20 @@ failures = Table(
     comment="Failures in a row of orders for a name, so that one that is removed and added again begins with them.",
 )
 Index(None, failures.c.next_attempt_at)
+
+looks = Table(
+    "paas_certificate_looks",
+    metadata,
+    number("number", primary_key=True),
+    Column("name", Text, nullable=False, index=True, comment="Without a dot, the name of an app."),
+    Column("due_at", DateTime(timezone=True), nullable=False, server_default=text("'-infinity'"), index=True),
+    comment="A name whose certificate is to be looked at: something changed, or it is due. Triggers write it.",
+)
+
+full_looks = Table(
+    "paas_certificate_full_looks",
+    metadata,
+    Column("wanted", Text, primary_key=True, comment="The CA, and the panel's own names."),
+    time("looked_at", nullable=False),
+    comment="One row: when all names were looked at.",
+)
