@@ -200,9 +200,12 @@ class SchedulerContract:
 
     async def test_a_one_off_dyno_is_stopped_by_its_name_and_by_its_time(self, scheduler, objects):
         manifest = make_manifest(make_app(), await stored_slug(objects), {})
-        async with scheduler.attach(manifest, OneOff(1234, "exec sleep 1000")) as attached:
+        async with scheduler.attach(manifest, OneOff(1234, "echo ready; exec sleep 1000")) as attached:
+            output = Collected(attached)
+            await until(lambda: output.has(b"ready"))
             assert await scheduler.stop(manifest.app_id, "run.1234") == ["run.1234"]
             assert not (await attached.wait()).ok
+            await output.end()
         async with scheduler.attach(manifest, OneOff(1235, "exec sleep 1000", timeout_s=0.5)) as attached:
             assert "longer than" in (await attached.wait()).reason
         await scheduler.remove(manifest.app_id)

@@ -175,7 +175,6 @@ async def test_a_dyno_that_writes_more_than_its_plan_allows_is_stopped_on_any_no
     )
     await engine.scheduler.stage(app, digest)
     await engine.scheduler.launch(manifest)
-    await engine.scheduler.wait_ready(manifest, READY_S)
     # One that keeps the guard from telling it to stop is killed, as are those that use too much memory.
     reason = "was stopped: it used more than" if temper else "was stopped: it wrote more than 64 MiB to disk"
 
@@ -183,9 +182,12 @@ async def test_a_dyno_that_writes_more_than_its_plan_allows_is_stopped_on_any_no
         workers = [dyno for dyno in await engine.scheduler.dynos(app.id) if dyno.key.process_type == "worker"]
         return sum((dyno.reason or "").startswith(reason) for dyno in workers) == 2
 
-    await until(both_were_stopped, 60)
-    (small,) = [dyno for dyno in await engine.scheduler.dynos(app.id) if dyno.key.process_type == "small"]
-    assert (small.state, small.restarts) == (DynoState.UP, 0)
+    async def small_is_up():
+        (small,) = [dyno for dyno in await engine.scheduler.dynos(app.id) if dyno.key.process_type == "small"]
+        return (small.state, small.restarts) == (DynoState.UP, 0)
+
+    await until(both_were_stopped)
+    await until(small_is_up)
 
 
 async def test_a_one_off_dyno_that_writes_too_much_is_told_so(engine, objects, guard):
