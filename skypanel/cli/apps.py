@@ -15,6 +15,7 @@ from skypanel.domain.app import App
 from skypanel.domain.config_vars import warnings
 from skypanel.domain.errors import Invalid
 from skypanel.domain.http_rules import read_timeout
+from skypanel.domain.log import LogQuery
 from skypanel.domain.manifest import WEB, Dyno
 from skypanel.domain.names import printable
 from skypanel.domain.overview import AppOverview
@@ -276,8 +277,8 @@ def logs(app: str, lines: int, dyno: str | None, *, tail: bool) -> None:
 
     async def act(panel: Panel, by: Account) -> None:
         found = await apps_flow.access(panel, by, app, Action.VIEW_APP)
-        async for line in panel.logs.read(found, lines, follow=tail, dyno=dyno):
-            click.echo(line)
+        async for line in panel.logs.read(found, LogQuery(dyno=dyno, limit=lines), follow=tail):
+            click.echo(str(line))
 
     session.run(act)
 

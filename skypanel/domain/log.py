@@ -1,19 +1,22 @@
-"""Log lines of apps, as dynos print them and as collectors send them.
+"""Log lines of apps, as they are stored, queried, and sent by collectors.
 
-A line reads `<RFC 3339 time in UTC> app[<dyno>]: <text>`. The time always has microseconds, so lines sort by time as text. Lines from the
-platform have `skypanel` in place of `app`.
+A stored line reads `<RFC 3339 time in UTC> app[<dyno>]: <text>`. The time always has microseconds, so lines sort by time as text. Lines of
+the router and about dynos have `skypanel` in place of `app`. A line that is not about one dyno has its source in place of the dyno.
 """
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import cached_property
+from itertools import takewhile
 from uuid import UUID
 
 from skypanel.domain import terminal
 from skypanel.domain.errors import Invalid
 from skypanel.domain.ids import AppId
+from skypanel.domain.manifest import RELEASE_PHASE
 
 # The prefix of lines that our scripts around an app print.
 MARK = "[skypanel] "
@@ -24,18 +27,29 @@ MAX_BYTES = 10 * 1024**2
 KEPT_FILES = 3
 # How far a clock may be ahead of ours. A line from further in the future would stay the newest for a long time.
 MAX_AHEAD = timedelta(hours=1)
+# After all stored times.
+_NEVER = "~"
 
 
 class Source(StrEnum):
-    """A part of the platform that writes lines of its own about an app."""
+    """Who wrote a line: the app, or a part of the platform."""
 
-    API = "api"
+    APP = "app"
     ROUTER = "router"
+    BUILD = "build"
+    RELEASE = "release"
+    API = "api"
+    SYSTEM = "system"
 
-    @property
-    def prefix(self) -> str:
-        """How its lines begin after the time, as on Heroku, where lines of the router are the platform's."""
-        return f"{'app' if self is Source.API else 'skypanel'}[{self}]"
+
+class Level(StrEnum):
+    """How severe a line says it is."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+    CRITICAL = "critical"
 
 
 _DYNO = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}\.[1-9][0-9]{0,5}")
@@ -47,19 +61,191 @@ _BEGINNING = re.compile(r"\S+ app\[[^\]]+\]: (Traceback \(most recent call last\
 EXCERPT_LINES = 40
 _WRITTEN = re.compile(r"\d{4}-\d\d-\d\dT(\d\d:\d\d:\d\d)\S* (?:app|skypanel)\[[^\]]+\]: (.*)", re.DOTALL)
 
+_STORED = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00) (app|skypanel)\[([^\]]{1,80})\]: (.*)", re.DOTALL)
+# Lines of these sources are the platform's, as `heroku[...]` on Heroku.
+_OF_PLATFORM = frozenset({Source.ROUTER, Source.SYSTEM})
+# What stands in place of a dyno where a line has none.
+_NAMES = {
+    ("skypanel", "router"): Source.ROUTER,
+    ("skypanel", "system"): Source.SYSTEM,
+    ("app", "api"): Source.API,
+    ("app", "build"): Source.BUILD,
+    ("app", "release"): Source.RELEASE,
+}
+
+_WORDS: Mapping[str, Level] = {
+    **dict.fromkeys(("trace", "debug", "10", "20"), Level.DEBUG),
+    **dict.fromkeys(("info", "information", "notice", "30"), Level.INFO),
+    **dict.fromkeys(("warn", "warning", "40"), Level.WARNING),
+    **dict.fromkeys(("err", "error", "severe", "50"), Level.ERROR),
+    **dict.fromkeys(("alert", "crit", "critical", "emerg", "emergency", "fatal", "panic", "60"), Level.CRITICAL),
+}
+# A key of a JSON object (numbers are those of pino and bunyan), a key of logfmt, a word in brackets. A quote inside of a JSON string has a
+# backslash, so what a string contains is no key.
+_LEVEL = re.compile(
+    r'"(?:level|lvl|levelname|severity)"\s*:\s*"?(?P<json>[A-Za-z]{3,11}|[1-6]0)\b'
+    r'|(?<!\S)(?:level|lvl|severity)="?(?P<logfmt>[A-Za-z]{3,11})\b'
+    r"|\[\s*(?P<bracketed>[A-Za-z]{3,11})\s*\]"
+)
+_AT = re.compile(r"at=(error|warning|info) ")
+
 
 @dataclass(frozen=True)
 class LogLine:
-    """One line from a dyno as it is stored: cleaned, and limited in length."""
+    """One line of an app's log as it is stored: cleaned, and limited in length. `dyno` is empty if it is not about one dyno."""
 
     dyno: str
     time: datetime
     text: str
-    is_platform: bool = False
+    source: Source = Source.APP
 
     def __str__(self) -> str:
-        source = "skypanel" if self.is_platform else "app"
-        return f"{self.time.isoformat(timespec='microseconds')} {source}[{self.dyno}]: {self.text}"
+        return f"{self.stamp} {self.origin}[{self.process}]: {self.text}"
+
+    @property
+    def stamp(self) -> str:
+        """Its time as it is stored."""
+        return stamp(self.time)
+
+    @property
+    def origin(self) -> str:
+        """Whose line it is: `app`, or `skypanel` where Heroku has `heroku`."""
+        return "skypanel" if self.source in _OF_PLATFORM else "app"
+
+    @property
+    def process(self) -> str:
+        """Its dyno, or else its source."""
+        return self.dyno or self.source.value
+
+    @cached_property
+    def level(self) -> Level | None:
+        """The level that the text states: in JSON, in logfmt, or as a word in brackets."""
+        if self.source is Source.ROUTER:
+            return _WORDS[at[1]] if (at := _AT.match(self.text)) else None
+        levels = (_WORDS.get(found[found.lastgroup or 0].lower()) for found in _LEVEL.finditer(self.text))
+        return next((level for level in levels if level), None)
+
+
+def stamp(time: datetime) -> str:
+    """Return a time as stored lines have it."""
+    return time.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def parse_stored(stored: str) -> LogLine | None:
+    """Parse a stored line; None if it is none, such as a line of a damaged file."""
+    found = _STORED.fullmatch(stored)
+    if found is None:
+        return None
+    try:
+        time = datetime.fromisoformat(found[1])
+    except ValueError:
+        return None
+    source = _NAMES.get((found[2], found[3]))
+    return LogLine("" if source else found[3], time, found[4], source or _source_of(found[2], found[3]))
+
+
+def _source_of(origin: str, dyno: str) -> Source:
+    if origin == "skypanel":
+        return Source.SYSTEM
+    return Source.RELEASE if process_type(dyno) == RELEASE_PHASE else Source.APP
+
+
+def process_type(dyno: str) -> str:
+    """Return the process type in a dyno's name."""
+    return dyno.rpartition(".")[0]
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """The edge of a page of lines: at `time`, of whose lines `seen` were on this page or on pages before."""
+
+    time: datetime
+    seen: int
+
+
+@dataclass(frozen=True)
+class LogQuery:
+    """Which lines of an app to read; without conditions, all.
+
+    `since` is inclusive, `until` exclusive. Each of `words` must be in the text, in any case. `pattern` is a regular expression in RE2's
+    syntax, found anywhere in the text. `dyno` is web.1, or web for all dynos of that type, or the source of lines without a dyno.
+    Of more than `limit` lines, the last are read, or with `from_start` the first. `older_than` and `newer_than` begin the next pages.
+    """
+
+    since: datetime | None = None
+    until: datetime | None = None
+    words: tuple[str, ...] = ()
+    pattern: str = ""
+    levels: frozenset[Level] = frozenset()
+    sources: frozenset[Source] = frozenset()
+    dyno: str | None = None
+    limit: int = 100
+    from_start: bool = False
+    older_than: Cursor | None = None
+    newer_than: Cursor | None = None
+
+    def admits(self, line: LogLine) -> bool:
+        """Whether a line meets all conditions but the pattern. Lines at the time of a cursor do; `page` drops those seen."""
+        return (
+            self.spans(line.stamp, line.stamp)
+            and (not self.sources or line.source in self.sources)
+            and (self.dyno is None or self.dyno in {line.process, process_type(line.process)})
+            and (not self.levels or line.level in self.levels)
+            and (not self.words or _contains(line.text.casefold(), self.words))
+        )
+
+    def spans(self, first: str, last: str) -> bool:
+        """Whether lines of the wanted time can be between two stored times."""
+        begin, open_end, end = self._bounds
+        return last >= begin and first < open_end and first <= end
+
+    @cached_property
+    def _bounds(self) -> tuple[str, str, str]:
+        """The least time, the time before which lines are, and the greatest time, as stored."""
+        begins = [stamp(time) for time in (self.since, self.newer_than and self.newer_than.time) if time]
+        return (
+            max(begins, default=""),
+            stamp(self.until) if self.until else _NEVER,
+            stamp(self.older_than.time) if self.older_than else _NEVER,
+        )
+
+    @property
+    def longest_page(self) -> int:
+        """How many lines a store must find, those seen included, for `page` to be complete."""
+        return self.limit + sum(cursor.seen for cursor in (self.older_than, self.newer_than) if cursor)
+
+    def page(self, lines: Sequence[LogLine]) -> list[LogLine]:
+        """Return the page out of lines that meet the conditions, oldest first."""
+        found = list(lines)
+        if self.older_than:
+            found = found[: len(found) - min(self.older_than.seen, _at(reversed(found), self.older_than.time))]
+        if self.newer_than:
+            found = found[min(self.newer_than.seen, _at(found, self.newer_than.time)) :]
+        return found[: self.limit] if self.from_start else found[max(0, len(found) - self.limit) :]
+
+    def older(self, page: Sequence[LogLine]) -> "LogQuery":
+        """Return the query of the page before this one. `page` is not empty."""
+        first = page[0].time
+        seen = _at(page, first) + (self.older_than.seen if self.older_than and self.older_than.time == first else 0)
+        return replace(self, older_than=Cursor(first, seen), newer_than=None, from_start=False)
+
+    def newer(self, page: Sequence[LogLine]) -> "LogQuery":
+        """Return the query of the page after this one. `page` is not empty."""
+        last = page[-1].time
+        seen = _at(reversed(page), last) + (self.newer_than.seen if self.newer_than and self.newer_than.time == last else 0)
+        return replace(self, newer_than=Cursor(last, seen), older_than=None, from_start=True)
+
+
+NEWEST = LogQuery()
+
+
+def _contains(text: str, words: Sequence[str]) -> bool:
+    return all(word.casefold() in text for word in words)
+
+
+def _at(lines: Iterable[LogLine], time: datetime) -> int:
+    """Return how many of the first lines are of a time."""
+    return sum(1 for _ in takewhile(lambda line: line.time == time, lines))
 
 
 @dataclass(frozen=True)
@@ -103,7 +289,8 @@ def moment(text: str) -> datetime:
 def printed(dyno: str, time: datetime, text: str) -> list[LogLine]:
     """Return the log lines to store for one printed line: several if it is long."""
     is_platform = text.startswith(MARK)
-    return [LogLine(dyno, time, piece, is_platform) for piece in terminal.lines(text.removeprefix(MARK))]
+    source = Source.SYSTEM if is_platform else _source_of("app", dyno)
+    return [LogLine(dyno, time, piece, source) for piece in terminal.lines(text.removeprefix(MARK))]
 
 
 def parse(value: object, now: datetime) -> Batch:

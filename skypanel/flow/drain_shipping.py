@@ -13,6 +13,7 @@ from skypanel.domain.app import App
 from skypanel.domain.errors import Denied, Invalid, SkyPanelError, Unavailable
 from skypanel.domain.ids import AppId, LogDrainId
 from skypanel.domain.internet import Network
+from skypanel.domain.log import LogQuery
 from skypanel.domain.log_drain import Backlog, Message, Shipment, Taken
 from skypanel.flow.log_drains import networks
 from skypanel.ports.panel import Panel
@@ -136,9 +137,9 @@ class _Reader:
         for each in self.couriers:
             each.begin()
         try:
-            async with aclosing(self._panel.logs.read(self.app, RESUMED_LINES, follow=True)) as lines:  # type: ignore[type-var]
+            async with aclosing(self._panel.logs.read(self.app, LogQuery(limit=RESUMED_LINES), follow=True)) as lines:  # type: ignore[type-var]
                 async for line in lines:
-                    if message := rules.message(line):
+                    if message := rules.message(str(line)):
                         for each in self.couriers:
                             await each.put(message)
         except SkyPanelError as error:

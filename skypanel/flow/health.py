@@ -1,6 +1,5 @@
 """Health checks: changing them, and what web dynos report about them."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -8,6 +7,7 @@ from skypanel.domain.account import Account
 from skypanel.domain.app import App
 from skypanel.domain.audit import AuditAction
 from skypanel.domain.health import check_interval, check_path
+from skypanel.domain.log import LogQuery, Source
 from skypanel.domain.manifest import WEB
 from skypanel.domain.release import Rollout, RolloutReason
 from skypanel.flow import audit
@@ -18,16 +18,16 @@ from skypanel.store import apps, rollouts
 LOOKED_AT_LINES = 1000
 
 # The line that a web dyno logs after its first answer (host/dyno/health.sh).
-_CHOSEN = re.compile(r"\S+ skypanel\[(\S+)\]: (Checks the health at .+)")
+_CHOSEN = "Checks the health at "
 
 
 async def chosen(panel: Panel, app: App) -> Mapping[str, str]:
     """Return what web dynos said they check, a path or the port, by dyno name.
 
-    A dyno is missing if its line is no longer among the last LOOKED_AT_LINES.
+    A dyno is missing if its line is no longer among the last LOOKED_AT_LINES about web dynos.
     """
-    matches = [_CHOSEN.fullmatch(line) async for line in panel.logs.read(app, LOOKED_AT_LINES, dyno=WEB)]
-    return {match[1]: match[2] for match in matches if match is not None}
+    query = LogQuery(dyno=WEB, sources=frozenset({Source.SYSTEM}), limit=LOOKED_AT_LINES)
+    return {line.dyno: line.text async for line in panel.logs.read(app, query) if line.text.startswith(_CHOSEN)}
 
 
 async def change(panel: Panel, app: App, by: Account, *, path: str | None = None, interval_s: int | None = None) -> Rollout | None:

@@ -5,16 +5,19 @@ from typing import Protocol
 
 from skypanel.domain.app import App
 from skypanel.domain.ids import AppId
-from skypanel.domain.log import LogLine, Source
+from skypanel.domain.log import NEWEST, LogLine, LogQuery, Source
 
 
 class Logs(Protocol):
-    def read(self, app: App, lines: int = 100, *, follow: bool = False, dyno: str | None = None) -> AsyncIterator[str]:
-        """Yield an app's log lines, oldest first: `<RFC 3339 time> app[web.1]: <text>`."""
+    def read(self, app: App, query: LogQuery = NEWEST, *, follow: bool = False) -> AsyncIterator[LogLine]:
+        """Yield a page of an app's lines, oldest first, and with `follow` new lines that the query admits.
+
+        Raises Invalid if the pattern is not in RE2's syntax, and Unavailable.
+        """
         ...
 
-    async def write(self, app: App, text: str, source: Source = Source.API) -> None:
-        """Add a line of the platform's own to an app's log, as `app[api]` or `skypanel[router]`."""
+    async def write(self, app: App, text: str, source: Source = Source.API, dyno: str = "") -> None:
+        """Add a line of the platform's own to an app's log, or about one of its dynos. Raises Unavailable."""
         ...
 
     async def append(self, app_id: AppId, lines: Sequence[LogLine], *, again: bool = False) -> None:

@@ -3,14 +3,15 @@
 import asyncio
 import re
 from contextlib import aclosing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
 import pytest
 
 from skypanel.domain.app import App
-from skypanel.domain.log import Source, printed
+from skypanel.domain.errors import Invalid
+from skypanel.domain.log import Level, LogLine, LogQuery, Source, printed
 from skypanel.domain.plan import Plan
 
 PLAN = Plan(UUID(int=3), "Standard", 1, 1.0, 1, 1, Decimal(1))
@@ -19,17 +20,118 @@ OTHER = App(UUID(int=4), 2, "other", UUID(int=2), PLAN, datetime.now(UTC))
 FOLLOW_S = 10
 
 
+def at(second):
+    return datetime(2024, 1, 1, tzinfo=UTC) + timedelta(seconds=second)
+
+
+VARIOUS = [
+    LogLine("web.1", at(0), "starting"),
+    LogLine("web.1", at(1), '{"level": "info", "message": "serving"}'),
+    LogLine("web.2", at(2), "[ERROR] status=500"),
+    LogLine("worker.1", at(3), "level=warn queue=long"),
+    LogLine("worker.1", at(4), "status=404"),
+    LogLine("web.1", at(5), "State changed from up to crashed", Source.SYSTEM),
+]
+
+
 def texts(lines):
     return [line.partition(": ")[2] for line in lines]
 
 
 async def read(logs, app=APP, **options):
-    return [line async for line in logs.read(app, **options)]
+    return [str(line) async for line in logs.read(app, LogQuery(**options))]
+
+
+async def found(logs, query):
+    return [line.text async for line in logs.read(APP, query)]
 
 
 class LogsContract:
     async def test_an_app_without_logs_has_no_lines(self, logs):
         assert await read(logs) == []
+
+    async def test_a_line_knows_its_time_source_dyno_level_and_text(self, logs):
+        written = [
+            LogLine("web.1", at(1), "level=warn slow"),
+            LogLine("web.1", at(2), "State changed from up to crashed", Source.SYSTEM),
+            LogLine("release.1", at(3), "migrated", Source.RELEASE),
+        ]
+        await logs.append(APP.id, written)
+        await logs.write(APP, "at=error code=H10", Source.ROUTER)
+        await logs.write(APP, "Error R14", Source.SYSTEM, "web.1")
+        await logs.write(APP, "Build succeeded", Source.BUILD)
+        stored = [line async for line in logs.read(APP)]
+        assert set(written) <= set(stored)
+        assert {(line.source, line.dyno, line.level, line.text) for line in stored} == {
+            (Source.APP, "web.1", Level.WARNING, "level=warn slow"),
+            (Source.SYSTEM, "web.1", None, "State changed from up to crashed"),
+            (Source.RELEASE, "release.1", None, "migrated"),
+            (Source.ROUTER, "", Level.ERROR, "at=error code=H10"),
+            (Source.SYSTEM, "web.1", None, "Error R14"),
+            (Source.BUILD, "", None, "Build succeeded"),
+        }
+
+    @pytest.mark.req("R7.2")
+    @pytest.mark.parametrize(
+        ("query", "expected"),
+        [
+            (LogQuery(since=at(2)), [2, 3, 4, 5]),
+            (LogQuery(until=at(2)), [0, 1]),
+            (LogQuery(since=at(1), until=at(4), limit=2), [2, 3]),
+            (LogQuery(since=at(1), from_start=True, limit=2), [1, 2]),
+            (LogQuery(words=("STATUS", "500")), [2]),
+            (LogQuery(pattern="status=[45]0."), [2, 4]),
+            (LogQuery(pattern="^status", words=("404",)), [4]),
+            (LogQuery(levels=frozenset({Level.ERROR, Level.WARNING})), [2, 3]),
+            (LogQuery(sources=frozenset({Source.SYSTEM})), [5]),
+            (LogQuery(dyno="worker"), [3, 4]),
+            (LogQuery(dyno="web.1", limit=1), [5]),
+            (LogQuery(limit=0), []),
+        ],
+    )
+    async def test_lines_are_found_by_time_words_pattern_level_source_and_dyno(self, logs, query, expected):
+        await logs.append(APP.id, VARIOUS)
+        assert [line async for line in logs.read(APP, query)] == [VARIOUS[number] for number in expected]
+
+    @pytest.mark.req("R7.2")
+    @pytest.mark.parametrize("limit", [1, 2, 3, 7])
+    async def test_pages_go_back_and_forth_over_every_line_once_even_if_times_are_equal(self, logs, limit):
+        lines = [LogLine(f"web.{dyno}", at(second), f"{second} {dyno}") for second in (0, 1, 1, 2, 2, 2, 3) for dyno in (1, 2)]
+        await logs.append(APP.id, lines)
+        query, pages = LogQuery(limit=limit), []
+        while page := [line async for line in logs.read(APP, query)]:
+            pages.append(page)
+            query = query.older(page)
+        back = [line for page in reversed(pages) for line in page]
+        assert sorted(back, key=str) == sorted(lines, key=str)
+        assert [line.time for line in back] == sorted(line.time for line in lines)
+        forth = list(pages[-1])
+        query = LogQuery(limit=limit).newer(pages[-1])
+        while page := [line async for line in logs.read(APP, query)]:
+            forth += page
+            query = query.newer(page)
+        assert forth == back
+
+    async def test_following_shows_only_what_the_query_admits(self, logs, say):
+        say("web.1", "b", "c")
+        query = LogQuery(dyno="web", pattern="[bd]$", limit=1)
+        async with asyncio.timeout(FOLLOW_S), aclosing(logs.read(APP, query, follow=True)) as reader:
+            assert (await anext(reader)).text == "b"
+            say("web.1", "c")
+            say("worker.1", "d")
+            say("web.1", "d")
+            line = await anext(reader)
+            assert (line.dyno, line.text) == ("web.1", "d")
+
+    @pytest.mark.parametrize("pattern", ["(", "a" * 501, r"(a)\1", "(?=a)", "x{1001}", "\ud800"])
+    async def test_a_bad_pattern_is_invalid(self, logs, pattern):
+        with pytest.raises(Invalid):
+            await found(logs, LogQuery(pattern=pattern))
+
+    async def test_no_pattern_takes_long(self, logs):
+        await logs.append(APP.id, printed("web.1", at(0), "a" * 16_000))
+        async with asyncio.timeout(FOLLOW_S):
+            assert await found(logs, LogQuery(pattern="(a*)*(a|aa)+$b")) == []
 
     async def test_a_line_has_a_time_and_says_who_wrote_it(self, logs, say):
         say("web.1", "serving")
@@ -55,24 +157,24 @@ class LogsContract:
     @pytest.mark.parametrize("lines", [0, 1, 3, 100])
     async def test_the_last_lines_come_oldest_first(self, logs, say, lines):
         say("web.1", *"abcde")
-        assert texts(await read(logs, lines=lines)) == (list("abcde")[-lines:] if lines else [])
+        assert texts(await read(logs, limit=lines)) == (list("abcde")[-lines:] if lines else [])
 
     async def test_following_shows_what_comes_once_and_in_order(self, logs, say):
         say("web.1", "before", "last")
-        async with asyncio.timeout(FOLLOW_S), aclosing(logs.read(APP, 1, follow=True)) as reader:
-            assert texts([await anext(reader)]) == ["last"]
+        async with asyncio.timeout(FOLLOW_S), aclosing(logs.read(APP, LogQuery(limit=1), follow=True)) as reader:
+            assert (await anext(reader)).text == "last"
             for number in range(3):
                 say("web.1", f"line {number}")
-                assert texts([await anext(reader)]) == [f"line {number}"]
+                assert (await anext(reader)).text == f"line {number}"
             say("worker.1", "a new dyno")
-            assert texts([await anext(reader)]) == ["a new dyno"]
+            assert (await anext(reader)).text == "a new dyno"
 
     async def test_following_an_app_without_logs_waits_for_its_first_line(self, logs, say):
         async with asyncio.timeout(FOLLOW_S), aclosing(logs.read(APP, follow=True)) as reader:
             waiting = asyncio.ensure_future(anext(reader))
             await asyncio.sleep(0)
             say("web.1", "first")
-            assert texts([await waiting]) == ["first"]
+            assert (await waiting).text == "first"
 
     async def test_nothing_controls_the_readers_terminal(self, logs, say):
         say("web.1", "\x1b[2J\x1b[31mred")

@@ -1,51 +1,54 @@
 import asyncio
+from datetime import UTC, datetime
 
 from skypanel.domain import terminal
-from skypanel.domain.log import Source
+from skypanel.domain.log import LogLine, LogQuery, Source, printed
+from skypanel.drivers.logs.matching import matcher
 
 MARK = "[skypanel] "  # how the platform's own lines begin in a dyno's output
+TIME = datetime(2024, 1, 1, tzinfo=UTC)
 
 
 class FakeLogs:
-    """Stores lines by app id as (dyno, text), all with the same time. Following never ends."""
+    """Stores lines by app id. What dynos say has the same time. Following never ends."""
 
     def __init__(self):
-        self.lines = {}
+        self.stored = {}
         self._changed = asyncio.Event()
 
-    async def read(self, app, lines=100, *, follow=False, dyno=None):
-        seen = max(0, len(self._of(app, dyno)) - lines)
-        while True:
-            changed, found = self._changed, self._of(app, dyno)
-            for name, text in found[seen:]:
-                source = "skypanel" if text.startswith(MARK) else "app"
-                yield f"2024-01-01T00:00:00.000000+00:00 {source}[{name}]: {text.removeprefix(MARK)}"
+    @property
+    def lines(self):
+        """The lines by app id as (dyno or source, text)."""
+        return {app_id: [(line.process, line.text) for line in lines] for app_id, lines in self.stored.items()}
+
+    async def read(self, app, query=None, *, follow=False):
+        query = query or LogQuery()
+        wanted, seen = matcher(query), len(self.stored.get(app.id, []))
+        for line in query.page(sorted(filter(wanted, self.stored.get(app.id, [])), key=lambda line: line.time)):
+            yield line
+        while follow:
+            changed, found = self._changed, list(self.stored.get(app.id, []))
+            for line in filter(wanted, found[seen:]):
+                yield line
             seen = len(found)
-            if not follow:
-                return
             await changed.wait()
 
-    async def write(self, app, text, source=Source.API):
-        self.add(app, source.value, f"{MARK}{text}" if source is Source.ROUTER else text)
+    async def write(self, app, text, source=Source.API, dyno=""):
+        self._add(app.id, [LogLine(dyno, TIME, terminal.clean(text), source)])
 
     async def append(self, app_id, lines, *, again=False):
-        for line in lines:
-            if not again or (line.dyno, line.text) not in self.lines.get(app_id, []):
-                self._add(app_id, line.dyno, line.text)
+        self._add(app_id, [line for line in lines if not again or line not in self.stored.get(app_id, [])])
 
     async def kept(self):
-        return list(self.lines)
+        return list(self.stored)
 
     async def forget(self, app_id):
-        self.lines.pop(app_id, None)
+        self.stored.pop(app_id, None)
 
     def add(self, app, dyno, text):
-        self._add(app.id, dyno, text)
+        self._add(app.id, printed(dyno, TIME, text))
 
-    def _add(self, app_id, dyno, text):
-        self.lines.setdefault(app_id, []).append((dyno, terminal.clean(text)))
+    def _add(self, app_id, lines):
+        self.stored.setdefault(app_id, []).extend(lines)
         self._changed.set()
         self._changed = asyncio.Event()
-
-    def _of(self, app, dyno):
-        return [line for line in self.lines.get(app.id, []) if dyno in {None, line[0], line[0].split(".")[0]}]

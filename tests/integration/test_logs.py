@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from skypanel.domain.errors import Unavailable
-from skypanel.domain.log import MAX_BYTES, printed
+from skypanel.domain.log import MAX_BYTES, LogQuery, Source, printed
 from skypanel.drivers.logs.files import MAX_APP_FILES, FileLogs
 from skypanel.drivers.logs.watch import MAX_BATCHES
 from skypanel.launcher.logs import LogFile
@@ -80,16 +80,16 @@ async def test_the_last_lines_are_found_through_rotated_files(logs, dyno, clock,
     for number in range(200):
         web.app([str(number)])
         clock.advance(1)
-    everything = texts(await read(logs, lines=10_000))
+    everything = texts(await read(logs, limit=10_000))
     assert 50 < len(everything) < 150
     assert everything[-1] == "199"
     expected = everything[-lines:] if lines else []
-    assert texts(await read(logs, lines=lines)) == expected
+    assert texts(await read(logs, limit=lines)) == expected
 
 
 async def test_the_last_lines_of_a_large_file_are_found_without_a_fault(logs, dyno):
     dyno().app([f"{number} {'x' * (number % 300)}" for number in range(5_000)])
-    found = texts(await read(logs, lines=1_234))
+    found = texts(await read(logs, limit=1_234))
     assert [int(text.split()[0]) for text in found] == list(range(5_000 - 1_234, 5_000))
 
 
@@ -102,8 +102,8 @@ async def follower(logs):
         seen, started = [], asyncio.Event()
 
         async def copy():
-            async for line in logs.read(APP, follow=True, **options):
-                seen.append(line.partition(": ")[2])
+            async for line in logs.read(APP, LogQuery(**options), follow=True):
+                seen.append(line.text)
                 started.set()
 
         tasks.append(asyncio.create_task(copy()))
@@ -118,7 +118,7 @@ async def follower(logs):
 async def test_following_shows_what_comes_once_and_in_order_through_rotations_and_new_files(follower, dyno, clock):
     web = dyno("web.1", max_bytes=3_000)
     web.app(["before"])
-    seen = follower(lines=1)
+    seen = follower(limit=1)
     await until(lambda: seen == ["before"])
     expected = ["before"]
     for number in range(300):
@@ -136,11 +136,11 @@ async def test_following_shows_what_comes_once_and_in_order_through_rotations_an
 async def test_many_who_follow_all_see_every_line_once_from_where_they_came_in(follower, dyno, clock):
     web = dyno()
     web.app(["before"])
-    early = [follower(lines=1) for _ in range(20)]
+    early = [follower(limit=1) for _ in range(20)]
     await until(lambda: all(seen == ["before"] for seen in early))
     clock.advance(1)
     web.app([f"{number}" for number in range(5)])
-    late = [follower(lines=3) for _ in range(20)]
+    late = [follower(limit=3) for _ in range(20)]
     await until(lambda: all(seen == ["2", "3", "4"] for seen in late))
     clock.advance(1)
     dyno("worker.1").app(["after"])
@@ -151,17 +151,17 @@ async def test_many_who_follow_all_see_every_line_once_from_where_they_came_in(f
 async def test_one_who_is_slow_keeps_nobody_waiting_and_misses_nothing(logs, follower, dyno):
     web = dyno()
     web.app(["first"])
-    slow = logs.read(APP, 1, follow=True)
-    assert (await anext(slow)).endswith("first")
-    quick = follower(lines=1)
+    slow = logs.read(APP, LogQuery(limit=1), follow=True)
+    assert (await anext(slow)).text == "first"
+    quick = follower(limit=1)
     await until(lambda: quick == ["first"])
     written = [f"{number}" for number in range(2 * MAX_BATCHES)]
     for text in written:
         web.app([text])
         await until(lambda text=text: quick[-1] == text)
-    assert [(await anext(slow)).rpartition(": ")[2] for _ in written] == written
+    assert [(await anext(slow)).text for _ in written] == written
     web.app(["last"])
-    assert (await anext(slow)).endswith("last")
+    assert (await anext(slow)).text == "last"
     await slow.aclose()
 
 
@@ -184,7 +184,7 @@ async def test_the_platforms_file_is_rotated_by_whoever_fills_it(logs, clock, tm
     clock.advance(1)
     await asyncio.gather(*(logs.write(APP, f"{number:02d}") for number in range(20)))
     assert file.with_name("api.log.1").stat().st_size > MAX_BYTES - 200
-    assert sorted(texts(await read(logs, lines=20))) == [f"{number:02d}" for number in range(20)]
+    assert sorted(texts(await read(logs, limit=20))) == [f"{number:02d}" for number in range(20)]
 
 
 def lines(*texts, dyno="web.1", second=0):
@@ -231,8 +231,43 @@ async def test_several_processes_write_one_file(logs, clock, tmp_path):
     other = FileLogs(tmp_path, clock)
     blocks = [lines(*[f"{number} {'x' * 10_000}"] * 100) for number in range(16)]
     await asyncio.gather(*(each.append(APP.id, block) for block, each in zip(blocks, [logs, other] * 8, strict=True)))
-    found = texts(await read(logs, lines=10_000))
+    found = texts(await read(logs, limit=10_000))
     assert sorted(found) == sorted(line.text for block in blocks for line in block)
+
+
+@pytest.mark.parametrize("size", [1, 30_000, 100_000])
+async def test_what_is_no_line_hides_no_other(logs, tmp_path, size):
+    """Binary, a line without an end, a line of another time: in a file that several blocks hold."""
+    file = tmp_path / str(APP.id) / "web.1.log"
+    await logs.append(APP.id, lines("first"))
+    with file.open("ab") as damaged:
+        damaged.write(b"\xff\x00" * size + b"\n\n")
+    await logs.append(APP.id, lines("later", second=9))
+    await logs.append(APP.id, lines("last", second=1))
+    with file.open("ab") as damaged:
+        damaged.write(b"2024" * size)
+    assert texts(await read(logs)) == ["first", "last", "later"]
+    assert texts(await read(logs, until=MIDNIGHT + timedelta(seconds=5))) == ["first", "last"]
+    assert texts(await read(logs, since=MIDNIGHT + timedelta(seconds=5))) == ["later"]
+
+
+async def test_lines_of_a_range_are_found_though_a_clock_went_back(logs):
+    hour = timedelta(hours=1).seconds
+    for second in (0, hour, 2 * hour, hour // 2, 3 * hour):
+        await logs.append(APP.id, lines(*["x" * 1000] * 200, second=second))
+    since, until = MIDNIGHT + timedelta(hours=0.4), MIDNIGHT + timedelta(hours=0.6)
+    assert len(await read(logs, limit=1000, since=since, until=until)) == 200
+
+
+async def test_what_the_platform_says_of_a_dyno_is_with_its_lines(logs, dyno, clock):
+    dyno("web.1").app(["one"])
+    clock.advance(1)
+    await logs.write(APP, "Error R14 (Memory quota exceeded)", Source.SYSTEM, "web.1")
+    await logs.write(APP, "Error R14 (Memory quota exceeded)", Source.SYSTEM, "worker.1")
+    assert await read(logs, dyno="web.1") == [
+        "2024-01-01T00:00:00.000000+00:00 app[web.1]: one",
+        "2024-01-01T00:00:01.000000+00:00 skypanel[web.1]: Error R14 (Memory quota exceeded)",
+    ]
 
 
 async def test_no_link_is_followed_out_of_the_folder(logs, tmp_path):

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import update
 
 from skypanel.domain.http_errors import OwnPage
+from skypanel.domain.log import Source
 from skypanel.domain.manifest import DynoState
 from skypanel.domain.routing import PROXY_TOKEN_HEADER
 from skypanel.flow import config, maintenance, scale
@@ -34,7 +35,7 @@ def change_dynos(stage, state):
 
 
 async def router_lines(stage, app):
-    return [line.partition("]: ")[2] async for line in stage.panel.logs.read(app) if "skypanel[router]" in line]
+    return [line.text async for line in stage.panel.logs.read(app) if line.source is Source.ROUTER]
 
 
 async def test_an_error_that_the_proxy_reports_is_in_the_apps_log_and_is_explained_to_the_visitor(client, stage, app):
@@ -201,7 +202,5 @@ async def test_of_own_pages_the_last_urls_are_remembered_as_far_as_there_is_room
 async def test_an_own_page_that_cannot_be_fetched_leaves_the_platforms_and_a_line_in_the_log(client, stage, app):
     await config.change(stage.panel, app, {"ERROR_PAGE_URL": "https://pages.example/none"}, stage.admin)
     assert "Error H12" in await (await tell(client)).text()
-    lines = [line async for line in stage.panel.logs.read(app)]
-    assert [line.partition(": ")[2] for line in lines if "ERROR_PAGE_URL" in line] == [
-        "ERROR_PAGE_URL cannot be shown to visitors. There is no page."
-    ]
+    lines = [line.text async for line in stage.panel.logs.read(app)]
+    assert [line for line in lines if "ERROR_PAGE_URL" in line] == ["ERROR_PAGE_URL cannot be shown to visitors. There is no page."]

@@ -5,6 +5,7 @@ import pytest
 
 from skypanel.domain import log
 from skypanel.domain.errors import Invalid
+from skypanel.domain.log import Level, Source
 
 NOW = datetime(2024, 1, 1, tzinfo=UTC)
 APP = UUID(int=1)
@@ -66,6 +67,78 @@ def test_too_many_lines_are_invalid():
     many["lines"] *= log.MAX_LINES + 1
     with pytest.raises(Invalid):
         log.parse(many, NOW)
+
+
+STORED = "2024-01-01T00:00:00.000001+00:00 {}: the text"
+
+
+@pytest.mark.parametrize(
+    ("who", "source", "dyno"),
+    [
+        ("app[web.1]", Source.APP, "web.1"),
+        ("app[run.1234]", Source.APP, "run.1234"),
+        ("app[release.1]", Source.RELEASE, "release.1"),
+        ("app[release]", Source.RELEASE, ""),
+        ("app[api]", Source.API, ""),
+        ("app[build]", Source.BUILD, ""),
+        ("app[build.1]", Source.APP, "build.1"),
+        ("skypanel[router]", Source.ROUTER, ""),
+        ("skypanel[router.1]", Source.SYSTEM, "router.1"),
+        ("skypanel[web.1]", Source.SYSTEM, "web.1"),
+        ("skypanel[system]", Source.SYSTEM, ""),
+    ],
+)
+def test_a_stored_line_is_read_back(who, source, dyno):
+    line = log.LogLine(dyno, NOW + timedelta(microseconds=1), "the text", source)
+    assert log.parse_stored(STORED.format(who)) == line
+    assert str(line) == STORED.format(who)
+
+
+@pytest.mark.parametrize(
+    "damaged", ["", "x", "\x00", STORED.format("web.1"), STORED.format("app[]"), STORED.format("app[a]").replace("01-01", "13-01")]
+)
+def test_what_is_no_stored_line_is_none(damaged):
+    assert log.parse_stored(damaged) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "level"),
+    [
+        ("", None),
+        ("GET / 200", None),
+        ("no error here", None),
+        ('{"level":"error","msg":"x"}', Level.ERROR),
+        ('{"time":1,"level": 50,"msg":"pino"}', Level.ERROR),
+        ('{"severity" : "WARNING"}', Level.WARNING),
+        ('{"levelname": "CRITICAL"}', Level.CRITICAL),
+        ('{"msg":"\\"level\\":\\"error\\""}', None),
+        ('{"level":"errors"}', None),
+        ('{"level":500}', None),
+        ("ts=1 level=debug msg=x", Level.DEBUG),
+        ('level="warn"', Level.WARNING),
+        ("sublevel=error", None),
+        ("2024-01-01 [INFO] serving", Level.INFO),
+        ("[2024-01-01] [ Error ] x", Level.ERROR),
+        ("[web] [fatal] x", Level.CRITICAL),
+        ("[errors]", None),
+        ("\x1b[31m[ERROR]\x1b[0m x", Level.ERROR),
+    ],
+)
+def test_the_level_is_what_the_text_states(text, level):
+    assert log.LogLine("web.1", NOW, text).level == level
+
+
+def test_the_level_of_a_request_is_the_routers():
+    assert [log.LogLine("", NOW, text, Source.ROUTER).level for text in ("at=error code=H12", 'at=info path="/[error]"', "x")] == [
+        Level.ERROR,
+        Level.INFO,
+        None,
+    ]
+
+
+def test_the_level_of_a_long_line_is_found_fast():
+    for text in ("[" * 16_000, '"level"' + " " * 16_000, '"level":' * 2_000, "[ " * 8_000):
+        assert log.LogLine("web.1", NOW, text).level is None
 
 
 def output(*texts, source="app"):

@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+import re
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import aclosing
+from datetime import datetime
 from uuid import UUID
 
 from aiohttp import web
@@ -11,6 +13,7 @@ from aiohttp import web
 from skypanel.domain.deploy import Deploy
 from skypanel.domain.errors import SkyPanelError, Unavailable
 from skypanel.domain.ids import BuildId
+from skypanel.domain.log import Cursor, LogLine, LogQuery
 from skypanel.domain.output import Place
 from skypanel.flow import deploys
 from web import ansi
@@ -25,6 +28,7 @@ RETRY_MS = 10
 CHECK_S = 1.0
 CHECKS_AT_ONCE = 20
 RESUMED_LINES = 1500
+_NUMBER = re.compile(r"[0-9]{1,9}")
 
 log = logging.getLogger(__name__)
 
@@ -33,11 +37,11 @@ async def logs(request: web.Request, params: Mapping[str, str]) -> web.StreamRes
     """Stream log lines of an app. With Last-Event-ID, continue after that line."""
     panel, ticket = request.app[PANEL], tickets.read(request, "logs", params["ticket"])
     _, app = await tickets.admit(panel, ticket)
-    after, options = _place(request.headers.get("Last-Event-ID", "")), ticket.options
+    after, options = _cursor(request.headers.get("Last-Event-ID", "")), ticket.options
     if after and not options["tail"]:
         raise tickets.ended()
-    lines = panel.logs.read(app, RESUMED_LINES if after else options["lines"], follow=options["tail"], dyno=options["dyno"])
-    return await _send(request, ticket, _wanted(lines, options["source"], after))
+    query = LogQuery(dyno=options["dyno"], limit=RESUMED_LINES if after else options["lines"], newer_than=after)
+    return await _send(request, ticket, _wanted(panel.logs.read(app, query, follow=options["tail"]), options["source"], after))
 
 
 async def output(request: web.Request, params: Mapping[str, str]) -> web.StreamResponse:
@@ -68,7 +72,7 @@ async def _printed(request: web.Request, ticket: Ticket, deploy: Deploy) -> web.
     return await _copy_while_valid(request, ticket, response, copy())
 
 
-async def _send(request: web.Request, ticket: Ticket, lines: AsyncIterator[tuple[str, str]]) -> web.StreamResponse:
+async def _send(request: web.Request, ticket: Ticket, lines: AsyncIterator[tuple[str, LogLine]]) -> web.StreamResponse:
     is_events = EVENTS in request.headers.get("Accept", "")
     kind = EVENTS if is_events else "text/plain; charset=utf-8"
     response = web.StreamResponse(headers={"Content-Type": kind, "Cache-Control": "no-store"})
@@ -142,16 +146,20 @@ async def _send_keepalives(response: web.StreamResponse, every_s: float) -> None
         await response.write(b":\n\n")
 
 
-async def _wanted(lines: AsyncIterator[str], source: str | None, after: tuple[str, int] | None) -> AsyncIterator[tuple[str, str]]:
-    """Yield the lines of a source, each with its position: its time, and its number among the lines of that time."""
-    time, number = "", 0
+async def _wanted(lines: AsyncIterator[LogLine], origin: str | None, after: Cursor | None) -> AsyncIterator[tuple[str, LogLine]]:
+    """Yield the lines of the app or of the platform, each with its position: its time, and its number among the lines of that time."""
+    time, number = (after.time, after.seen) if after else (None, 0)
     async for line in lines:
-        of, _, rest = line.partition(" ")
-        time, number = of, number + 1 if of == time else 1
-        if (after is None or (time, number) > after) and (source is None or rest.startswith(f"{source}[")):
-            yield f"{time}/{number}", line
+        time, number = line.time, number + 1 if line.time == time else 1
+        if origin is None or line.origin == origin:
+            yield f"{line.stamp}/{number}", line
 
 
-def _place(text: str) -> tuple[str, int] | None:
-    time, _, number = text.partition("/")
-    return (time, int(number)) if number.isascii() and number.isdigit() and len(number) <= 9 else None  # noqa: PLR2004 - enough lines
+def _cursor(position: str) -> Cursor | None:
+    stamp, _, number = position.partition("/")
+    if not _NUMBER.fullmatch(number):
+        return None
+    try:
+        return Cursor(datetime.fromisoformat(stamp), int(number))
+    except ValueError:
+        return None

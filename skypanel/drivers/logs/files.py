@@ -9,18 +9,21 @@ import fcntl
 import os
 import re
 import shutil
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing, contextmanager, suppress
-from itertools import count
+from datetime import datetime
+from heapq import merge
+from itertools import count, islice
 from pathlib import Path
 from uuid import UUID
 
 from skypanel.domain.app import App
 from skypanel.domain.errors import Unavailable
 from skypanel.domain.ids import AppId
-from skypanel.domain.log import KEPT_FILES, MAX_BYTES, LogLine, Source
+from skypanel.domain.log import KEPT_FILES, MAX_BYTES, NEWEST, LogLine, LogQuery, Source, parse_stored, process_type
 from skypanel.domain.terminal import clean
+from skypanel.drivers.logs.matching import Matches, matcher
 from skypanel.drivers.logs.watch import Watches
 from skypanel.ports.clock import Clock
 
@@ -30,6 +33,9 @@ BLOCK_BYTES = 64 * 1024
 MAX_APP_BYTES = 200 * 1024**2
 MAX_APP_FILES = 500
 
+# Files with lines about any dyno.
+_OF_PLATFORM = frozenset({Source.SYSTEM.value})
+_STAMPS = re.compile(rb"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00", re.MULTILINE)
 _APP = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -41,34 +47,38 @@ class FileLogs:
         self._clock = clock
         self._watches = Watches(POLL_S)
 
-    async def read(self, app: App, lines: int = 100, *, follow: bool = False, dyno: str | None = None) -> AsyncIterator[str]:
-        """Yield an app's last lines, oldest first, and with `follow` new lines until cancelled.
+    async def read(self, app: App, query: LogQuery = NEWEST, *, follow: bool = False) -> AsyncIterator[LogLine]:
+        """Yield a page of an app's lines, oldest first, and with `follow` new lines until cancelled. Raises Invalid for a bad pattern.
 
-        `dyno` is web.1, or web for all dynos of that type.
+        Lines come in the order of their times. Where a clock went back, a page ends by the order in which lines were written.
         """
+        wanted = matcher(query)
         if follow:
-            async with aclosing(self._watches.lines((app.id, dyno), lines, lambda: self._begin(app.id, dyno))) as followed:
+            async with aclosing(
+                self._watches.lines((app.id, query.dyno), query, wanted, lambda: self._begin(app.id, query.dyno))
+            ) as followed:
                 async for line in followed:
                     yield line
             return
-        with closing(self.open(app.id, dyno)) as folder:
-            for line in await asyncio.to_thread(folder.last, lines):
+        with closing(self.open(app.id, query.dyno)) as folder:
+            for line in await asyncio.to_thread(folder.find, query, wanted):
                 yield line
 
     def open(self, app_id: AppId, dyno: str | None = None) -> "Folder":
         """Return an app's files, or only those of a dyno such as web.1 or a type such as web."""
         return Folder(self._root / str(app_id), dyno)
 
-    async def write(self, app: App, text: str, source: Source = Source.API) -> None:
-        """Append a line of the platform about an app, as `app[api]` or `skypanel[router]`."""
-        line = f"{self._clock.now().isoformat(timespec='microseconds')} {source.prefix}: {clean(text)}"
-        await self._append(app.id, {source: [line]}, again=False)
+    async def write(self, app: App, text: str, source: Source = Source.API, dyno: str = "") -> None:
+        """Append a line of the platform about an app, or about one of its dynos."""
+        line = LogLine(dyno, self._clock.now(), clean(text), source)
+        # The launcher alone writes and rotates the files of its dynos, so this line goes into a file of its source.
+        await self._append(app.id, {source: [str(line)]}, again=False)
 
     async def append(self, app_id: AppId, lines: Sequence[LogLine], *, again: bool = False) -> None:
         """Append lines of an app's dynos. With `again`, some of them may be stored already and are skipped. Raises Unavailable."""
         by_dyno: dict[str, list[str]] = {}
         for line in lines:
-            by_dyno.setdefault(line.dyno, []).append(str(line))
+            by_dyno.setdefault(line.process, []).append(str(line))
         await self._append(app_id, by_dyno, again=again)
 
     async def kept(self) -> Sequence[AppId]:
@@ -82,7 +92,7 @@ class FileLogs:
     async def _begin(self, app_id: AppId, dyno: str | None) -> "Folder":
         """Return an app's files, positioned at their ends."""
         folder = self.open(app_id, dyno)
-        await asyncio.to_thread(folder.last, 0)
+        await asyncio.to_thread(folder.move_to_end)
         return folder
 
     async def _append(self, app_id: AppId, by_dyno: Mapping[str, Sequence[str]], *, again: bool) -> None:
@@ -102,19 +112,37 @@ class Folder:
         self._dyno = dyno
         self._files: dict[str, _LogFile] = {}
 
-    def last(self, lines: int) -> Sequence[str]:
-        """Return the last lines of all files together, in order."""
-        found = [line for tail in self.tails(lines).values() for line in tail]
-        return by_time(found)[-lines:] if lines > 0 else []
+    def find(self, query: LogQuery, wanted: Matches) -> list[LogLine]:
+        """Return a page of all files together, and move to their ends."""
+        self.move_to_end()
+        return self.known(query, wanted)
 
     def tails(self, lines: int) -> dict[str, list[str]]:
-        """Return the last lines of each dyno, oldest first."""
-        return {file.dyno: file.last(lines) for file in self._appeared()}
+        """Return the last stored lines of each dyno, oldest first, and move to the ends of the files."""
+        return {file.dyno: list(islice(file.backwards(LogQuery()), lines))[::-1] for file in self.move_to_end()}
 
-    def known(self, lines: int) -> Sequence[str]:
-        """Return the last lines that were already read."""
-        found = [line for file in self._files.values() for line in file.known(lines)]
-        return by_time(found)[-lines:] if lines > 0 else []
+    def known(self, query: LogQuery, wanted: Matches) -> list[LogLine]:
+        """Return a page of the lines that were already read."""
+        return query.page(self.candidates(query, wanted))
+
+    def candidates(self, query: LogQuery, wanted: Matches) -> list[LogLine]:
+        """Return the lines that were already read, of which `query.page` makes the page."""
+        if query.limit <= 0:
+            return []
+        # Of lines with the same time, the one of the first file comes first.
+        files = [file for _, file in sorted(self._files.items(), reverse=True)]
+        newest_first = merge(*(_parsed(file.backwards(query), wanted) for file in files), key=_time, reverse=True)
+        longest = query.longest_page
+        found = list(deque(newest_first, longest) if query.from_start else islice(newest_first, longest))
+        found.reverse()
+        return sorted(found, key=_time)
+
+    def move_to_end(self) -> list["_LogFile"]:
+        """Move to the ends of files that appeared, and return them."""
+        appeared = self._appeared()
+        for file in appeared:
+            file.move_to_end()
+        return appeared
 
     def copy(self) -> "Folder":
         """Return a second reader at the same positions."""
@@ -122,10 +150,11 @@ class Folder:
         copied._files = {name: file.copy() for name, file in self._files.items()}
         return copied
 
-    def fresh(self) -> Sequence[str]:
+    def fresh(self) -> list[LogLine]:
         """Return the lines written since the last read."""
         appeared = [line for file in self._appeared() for line in file.all()]
-        return by_time(appeared + [line for file in self._files.values() for line in file.fresh()])
+        found = map(parse_stored, by_time(appeared + [line for file in self._files.values() for line in file.fresh()]))
+        return [line for line in found if line is not None]
 
     def close(self) -> None:
         """Close all files."""
@@ -139,7 +168,7 @@ class Folder:
         return list(appeared.values())
 
     def _is_wanted(self, name: str) -> bool:
-        return self._dyno in {None, name, name.rpartition(".")[0]}
+        return self._dyno in {None, name, process_type(name)} or name in _OF_PLATFORM
 
 
 class _LogFile:
@@ -155,28 +184,21 @@ class _LogFile:
         """The name of the dyno."""
         return self._path.stem
 
-    def last(self, lines: int) -> list[str]:
-        """Return the last lines, and move to the end."""
+    def move_to_end(self) -> None:
+        """Move the read position to the end of the last whole line."""
         self._open(self._path)
-        found: list[str] = []
         if self._fd is not None:
-            self._offset, found = _last_lines(self._fd, lines)
-        for path in self._older():
-            if len(found) >= lines:
-                break
-            found = _last_lines_of(path, lines - len(found)) + found
-        return found
+            size = os.fstat(self._fd).st_size
+            self._offset = next((start + block.rfind(b"\n") + 1 for start, block in _blocks_before(self._fd, size) if b"\n" in block), 0)
 
-    def known(self, lines: int) -> list[str]:
-        """Return the last lines before the read position."""
+    def backwards(self, query: LogQuery) -> Iterator[str]:
+        """Yield the lines before the read position, newest first, without blocks of lines that have none of the wanted time."""
         if self._fd is None:
-            return []
-        _, found = _last_lines(self._fd, lines, self._offset)
+            return
+        yield from _lines_before(self._fd, self._offset, query)
         for path in self._before():
-            if len(found) >= lines:
-                break
-            found = _last_lines_of(path, lines - len(found)) + found
-        return found
+            with suppress(FileNotFoundError), path.open("rb") as file:
+                yield from _lines_before(file.fileno(), os.fstat(file.fileno()).st_size, query)
 
     def copy(self) -> "_LogFile":
         """Return a second reader at the same position."""
@@ -262,27 +284,44 @@ def _blocks(fd: int, offset: int) -> Iterator[bytes]:
         offset += len(block)
 
 
-def _last_lines(fd: int, lines: int, end_at: int | None = None) -> tuple[int, list[str]]:
-    """Return where the last whole line ends, and the last lines. With `end_at`, only the bytes before it count."""
-    start = os.fstat(fd).st_size if end_at is None else end_at
-    blocks: list[bytes] = []
-    ends = 0
-    while start > 0 and ends <= lines:
-        size = min(BLOCK_BYTES, start)
-        start -= size
-        blocks.append(os.pread(fd, size, start))
-        ends += blocks[-1].count(b"\n")
-    body = b"".join(reversed(blocks))
-    end = body.rfind(b"\n") + 1
-    return start + end, _lines(body[:end])[-lines:] if lines > 0 else []
+def _blocks_before(fd: int, end: int) -> Iterator[tuple[int, bytes]]:
+    """Yield the blocks of a file before an offset, each with its own, the last first."""
+    while end > 0:
+        start = max(0, end - BLOCK_BYTES)
+        yield start, os.pread(fd, end - start, start)
+        end = start
 
 
-def _last_lines_of(path: Path, lines: int) -> list[str]:
-    try:
-        with path.open("rb") as file:
-            return _last_lines(file.fileno(), lines)[1]
-    except FileNotFoundError:
-        return []
+def _lines_before(fd: int, end: int, query: LogQuery) -> Iterator[str]:
+    """Yield the whole lines before an offset, the last first."""
+    rest: list[bytes] = []
+    for start, block in _blocks_before(fd, end):
+        # The first line of a block may begin in the block before.
+        cut = block.find(b"\n") + 1 if start else 0
+        if start and not cut:
+            rest.append(block)
+            continue
+        body = b"".join([block[cut:], *reversed(rest)])
+        rest = [block[:cut]]
+        if _may_have(body, query):
+            yield from reversed(_lines(body))
+
+
+def _may_have(body: bytes, query: LogQuery) -> bool:
+    """Whether one of many lines can have the wanted time. Clocks may have gone back between them."""
+    stamps = _STAMPS.findall(body)
+    return bool(stamps) and query.spans(min(stamps).decode(), max(stamps).decode())
+
+
+def _parsed(lines: Iterable[str], wanted: Matches) -> Iterator[LogLine]:
+    """Yield those of stored lines that are wanted."""
+    for line in lines:
+        if (parsed := parse_stored(line)) and wanted(parsed):
+            yield parsed
+
+
+def _time(line: LogLine) -> datetime:
+    return line.time
 
 
 def _is_at(status: os.stat_result, path: Path) -> bool:

@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager
 from typing import Protocol, Self
 
 from skypanel.domain.errors import Unavailable
+from skypanel.domain.log import LogLine, LogQuery
+from skypanel.drivers.logs.matching import Matches
 
 # How many batches a follower may lag behind. The followers share their lines in memory.
 MAX_BATCHES = 10
@@ -17,11 +19,11 @@ log = logging.getLogger(__name__)
 class Followed(Protocol):
     """A log and a read position."""
 
-    def known(self, lines: int) -> Sequence[str]:
-        """Return the last lines that were already read."""
+    def known(self, query: LogQuery, wanted: Matches) -> Sequence[LogLine]:
+        """Return a page of the lines that were already read."""
         ...
 
-    def fresh(self) -> Sequence[str]:
+    def fresh(self) -> Sequence[LogLine]:
         """Return the lines after the read position, and advance it."""
         ...
 
@@ -38,7 +40,7 @@ class Follower:
     """A follower. `reader` is its own reader, for use after `batches`. A batch of None means that reading failed."""
 
     def __init__(self) -> None:
-        self.batches: asyncio.Queue[Sequence[str] | None] = asyncio.Queue()
+        self.batches: asyncio.Queue[Sequence[LogLine] | None] = asyncio.Queue()
         self.reader: Followed | None = None
 
 
@@ -63,17 +65,17 @@ class Watch:
         self._registered.add(follower)
         return follower
 
-    async def join(self, follower: Follower, lines: int) -> Sequence[str]:
-        """Return the last lines, and deliver all later lines to the follower."""
+    async def join(self, follower: Follower, query: LogQuery, wanted: Matches) -> Sequence[LogLine]:
+        """Return a page of the known lines, and deliver all later lines to the follower."""
         # If a follower is cancelled meanwhile, the lines just read must still reach the others.
-        return await asyncio.shield(asyncio.create_task(self._join(follower, lines)))
+        return await asyncio.shield(asyncio.create_task(self._join(follower, query, wanted)))
 
-    async def _join(self, follower: Follower, lines: int) -> Sequence[str]:
+    async def _join(self, follower: Follower, query: LogQuery, wanted: Matches) -> Sequence[LogLine]:
         async with self._looking:
             await self._look()
             if follower in self._registered:
                 self._followers.add(follower)
-            return await asyncio.to_thread(self._followed.known, lines)
+            return await asyncio.to_thread(self._followed.known, query, wanted)
 
     def leave(self, follower: Follower) -> None:
         """Remove a follower and close its reader."""
@@ -113,19 +115,21 @@ class Watches:
         self._poll_s = poll_s
         self._watches: dict[object, tuple[Watch, asyncio.Task[None]]] = {}
 
-    async def lines(self, key: object, lines: int, begin: Callable[[], Awaitable[Followed]]) -> AsyncGenerator[str, None]:
-        """Yield the last lines of a log, then new ones. `begin` opens it if there is no watch of `key` yet. Raises Unavailable."""
+    async def lines(
+        self, key: object, query: LogQuery, wanted: Matches, begin: Callable[[], Awaitable[Followed]]
+    ) -> AsyncGenerator[LogLine, None]:
+        """Yield a page of a log, then new lines. `begin` opens it if there is no watch of `key` yet. Raises Unavailable."""
         async with self._followed(key, begin) as (watch, follower):
-            for line in await watch.join(follower, lines):
+            for line in await watch.join(follower, query, wanted):
                 yield line
             while follower.reader is None or not follower.batches.empty():
                 batch = await follower.batches.get()
                 if batch is None:
                     raise Unavailable("The log can no longer be followed.", "Request it again; the panel's log says why.")
-                for line in batch:
+                for line in filter(wanted, batch):
                     yield line
             while True:
-                for line in await asyncio.to_thread(follower.reader.fresh):
+                for line in filter(wanted, await asyncio.to_thread(follower.reader.fresh)):
                     yield line
                 await asyncio.sleep(self._poll_s)
 

@@ -14,9 +14,10 @@ from docker import APIClient
 from skypanel.domain.app import App
 from skypanel.domain.errors import NotFound, Unavailable
 from skypanel.domain.ids import AppId
-from skypanel.domain.log import LogLine, Source, moment, printed
+from skypanel.domain.log import NEWEST, LogLine, LogQuery, Source, moment, printed
 from skypanel.drivers.docker.api import DockerApi
-from skypanel.drivers.logs.files import POLL_S, FileLogs, by_time
+from skypanel.drivers.logs.files import POLL_S, FileLogs
+from skypanel.drivers.logs.matching import matcher
 from skypanel.drivers.swarm.services import Services
 from skypanel.drivers.swarm.tasks import Slot
 from skypanel.tasks import together
@@ -24,6 +25,8 @@ from skypanel.tasks import together
 # How long a reader waits for a node that does not answer. The lines that it delivered are in the files.
 ANSWER_S = 5.0
 LAST_LINES = 120
+# How many lines of each service Docker is asked for, of which a query may want few.
+UNCOLLECTED_LINES = 1000
 _FRAME = re.compile(r"(\S+Z) (?:\S*,)?com\.docker\.swarm\.task\.id=([a-z0-9]+)\S* (.*?)\n?", re.DOTALL)
 
 
@@ -35,27 +38,25 @@ class DockerLogs:
         self._services = Services(docker, panel)
         self._files = files
 
-    async def read(self, app: App, lines: int = 100, *, follow: bool = False, dyno: str | None = None) -> AsyncIterator[str]:
-        """Yield an app's last lines, oldest first, and with `follow` new lines until cancelled.
-
-        `dyno` is web.1, or web for all dynos of that type.
-        """
-        with closing(self._files.open(app.id, dyno)) as folder:
-            tails = await asyncio.to_thread(folder.tails, max(lines, 1))
-            at_docker = [line for line in await self._at_docker(app, max(lines, 1)) if dyno in {None, line.dyno, _type(line.dyno)}]
-            early = Early(tails, at_docker, max(lines, 1))
-            found = by_time([*(line for tail in tails.values() for line in tail), *early.lines])
-            for line in found[-lines:] if lines > 0 else []:
+    async def read(self, app: App, query: LogQuery = NEWEST, *, follow: bool = False) -> AsyncIterator[LogLine]:
+        """Yield a page of an app's lines, oldest first, and with `follow` new lines until cancelled. Raises Invalid for a bad pattern."""
+        wanted = matcher(query)
+        last = max(query.longest_page, UNCOLLECTED_LINES)
+        with closing(self._files.open(app.id, query.dyno)) as folder:
+            tails = await asyncio.to_thread(folder.tails, last)
+            early = Early(tails, await self._at_docker(app, last), last)
+            stored = await asyncio.to_thread(folder.candidates, query, wanted)
+            for line in query.page(sorted([*stored, *filter(wanted, early.lines)], key=lambda line: line.time)):
                 yield line
             while follow:
                 for line in await asyncio.to_thread(folder.fresh):
-                    if not early.has(line):
+                    if wanted(line) and not early.has(line):
                         yield line
                 await asyncio.sleep(POLL_S)
 
-    async def write(self, app: App, text: str, source: Source = Source.API) -> None:
-        """Append a line of the platform about an app, as `app[api]` or `skypanel[router]`."""
-        await self._files.write(app, text, source)
+    async def write(self, app: App, text: str, source: Source = Source.API, dyno: str = "") -> None:
+        """Append a line of the platform about an app, or about one of its dynos."""
+        await self._files.write(app, text, source, dyno)
 
     async def append(self, app_id: AppId, lines: Sequence[LogLine], *, again: bool = False) -> None:
         """Append collected lines. With `again`, some of them may be stored already and are skipped."""
@@ -96,24 +97,25 @@ class Early:
         stored = Counter(line for tail in tails.values() for line in tail)
         # A full tail does not show older lines, which are earlier in the file.
         collected = {dyno: min(map(_time, tail)) for dyno, tail in tails.items() if len(tail) >= last}
-        self.lines: list[str] = []
-        found = defaultdict[str, list[str]](list)
+        self.lines: list[LogLine] = []
+        found = defaultdict[str, list[LogLine]](list)
         for each in at_docker:
             line = str(each)
-            found[each.dyno].append(line)
+            found[each.dyno].append(each)
             if stored[line] > 0:
                 stored[line] -= 1
-            elif _time(line) >= collected.get(each.dyno, ""):
-                self.lines.append(line)
+            elif each.stamp >= collected.get(each.dyno, ""):
+                self.lines.append(each)
         self._left = Counter(self.lines)
-        self._since = {dyno: min(map(_time, lines)) for dyno, lines in found.items() if len(lines) >= last}
+        self._since = {dyno: min(line.time for line in lines) for dyno, lines in found.items() if len(lines) >= last}
 
-    def has(self, line: str) -> bool:
+    def has(self, line: LogLine) -> bool:
         """Whether a newly collected line is one of these or older. Each match counts once."""
         if self._left[line] > 0:
             self._left[line] -= 1
             return True
-        return _time(line) < self._since.get(line.partition("[")[2].partition("]")[0], "")
+        since = self._since.get(line.dyno)
+        return since is not None and line.time < since
 
 
 def read_frames(frames: Iterable[bytes], names: Mapping[str, str]) -> list[LogLine]:
@@ -135,10 +137,6 @@ async def last_lines(docker: DockerApi, slot: Slot, lines: int = LAST_LINES) -> 
 
 def _time(line: str) -> str:
     return line.partition(" ")[0]
-
-
-def _type(dyno: str) -> str:
-    return dyno.rpartition(".")[0]
 
 
 def _logs(client: APIClient, service_id: str, last: int) -> list[bytes]:
