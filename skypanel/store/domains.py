@@ -81,11 +81,17 @@ async def count(conn: Connection, app_id: AppId) -> int:
 
 
 async def claim(conn: Connection, now: datetime, until: datetime, limit: int) -> list[Domain]:
-    """Return at most `limit` domains whose check is due, those due longest first. They are due again at `until`."""
-    due = select(domains.c.id).where(domains.c.next_check_at <= now).order_by(domains.c.next_check_at).limit(limit)
-    mine = due.with_for_update(skip_locked=True).scalar_subquery()
-    claimed = update(domains).where(domains.c.id.in_(mine)).values(next_check_at=until).returning(domains)
-    return [_read(row) for row in await conn.all(claimed)]
+    """Return at most `limit` domains whose check is due, first the one of each organization that is due longest, then the second ones.
+
+    They are due again at `until`.
+    """
+    turn = func.row_number().over(partition_by=applications.c.organization_id, order_by=domains.c.next_check_at).label("turn")
+    due = select(domains.c.id, domains.c.next_check_at, turn).join(applications, applications.c.id == domains.c.app_id)
+    in_turn = due.where(domains.c.next_check_at <= now).order_by(turn, domains.c.next_check_at).limit(limit).subquery("in_turn")
+    still_due = select(domains.c.id, in_turn.c.turn).join(in_turn, in_turn.c.id == domains.c.id).where(domains.c.next_check_at <= now)
+    mine = still_due.with_for_update(of=domains, skip_locked=True).cte("mine")
+    claimed = update(domains).where(domains.c.id == mine.c.id).values(next_check_at=until).returning(domains, mine.c.turn)
+    return [_read(row) for row in sorted(await conn.all(claimed), key=lambda row: row.turn)]
 
 
 async def claim_one(conn: Connection, domain_id: DomainId, now: datetime, until: datetime) -> Domain:

@@ -72,3 +72,17 @@ async def test_due_checks_are_claimed_once_in_turn(database):
         assert [each.id for each in await domains.claim(conn, NOW, NOW, 9)] == [later[0].id]
         with pytest.raises(NotFound):
             await domains.claim_one(conn, uuid4(), NOW, NOW)
+
+
+async def test_organizations_take_turns_with_checks(database):
+    async with database.transaction() as conn:
+        crowd, other = await factories.app(conn), await factories.app(conn)
+        for number in range(300):
+            await add(conn, crowd, f"d{number}.example.com", NOW - timedelta(minutes=5))
+        await add(conn, other, "one.example.net", NOW)
+        await add(conn, other, "two.example.net", NOW)
+        claimed = [await domains.claim(conn, NOW, NOW + timedelta(minutes=1), 4) for _ in range(2)]
+    names = [[each.app_id for each in batch] for batch in claimed]
+    assert sorted(names[0][:2]) == sorted([crowd.id, other.id])
+    assert names[0].count(other.id) == 2
+    assert names[1] == [crowd.id] * 4
