@@ -140,6 +140,12 @@ def host_of(url: str) -> str:
     return urlsplit(url).hostname or ""
 
 
+def is_same_server(one: str, other: str) -> bool:
+    """Whether two URLs lead to the same host and port."""
+    first, second = urlsplit(one), urlsplit(other)
+    return (first.hostname, first.port or _PORT) == (second.hostname, second.port or _PORT)
+
+
 def check_url(url: str) -> str:
     """Return the URL of a receiver. Raises Invalid, whose message does not show it: it may contain a secret."""
     allowed = "Write it like this: https://example.com/hooks"

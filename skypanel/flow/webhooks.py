@@ -63,10 +63,15 @@ def new_secret() -> str:
 
 
 async def change(panel: Panel, app: App, by: Account, webhook_id: WebhookId, values: Mapping[str, Any]) -> Webhook:
-    """Change what `values` has of a webhook, as for `add`. Raises NotFound too."""
+    """Change what `values` has of a webhook, as for `add`. Raises NotFound too.
+
+    Its authorization header is for the server that it was given for: another one gets none, unless `values` has one.
+    """
     columns = await _columns(panel, values)
     async with panel.transaction() as conn:
-        await webhooks.get(conn, app.id, webhook_id)
+        before = await webhooks.get(conn, app.id, webhook_id)
+        if "url" in columns and not rules.is_same_server(before.url, columns["url"]):
+            columns = {"authorization": None, **columns}
         webhook = await webhooks.change(conn, webhook_id, columns)
         await audit.record(conn, AuditAction.WEBHOOK_CHANGE, by, app, host=webhook.host, changed=sorted(columns))
     return webhook

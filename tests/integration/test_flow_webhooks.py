@@ -226,6 +226,22 @@ async def test_an_app_has_so_many_webhooks_and_no_more(stage, app):
         await add(stage, app)
 
 
+async def test_another_server_does_not_get_the_authorization_header_of_the_last_one(stage, app):
+    webhook, _ = await add(stage, app, include=["api:formation"], authorization="Bearer s3cret")
+    base = webhook.url.rsplit("/", 1)[0]
+
+    async def sent(quantity, **values):
+        await webhooks.change(stage.panel, app, stage.admin, webhook.id, values)
+        await scale.scale(stage.panel, app, {"web": quantity}, stage.admin)
+        await deliver(stage)
+        return stage.panel.receivers.posted[-1].headers.get("Authorization")
+
+    assert await sent(2, url=f"{base}/elsewhere") == "Bearer s3cret"
+    assert await sent(3, url=f"{base}:443/") == "Bearer s3cret"
+    assert await sent(4, url="https://other.example.net/", authorization="Bearer other") == "Bearer other"
+    assert await sent(5, url="https://other.example.net:8443/") is None
+
+
 async def test_a_webhook_of_another_app_is_not_found(stage, app):
     other = await stage.app("other")
     webhook, _ = await add(stage, other)
