@@ -48,7 +48,7 @@ def domain_lost(to: str, name: str, record: str, token: str, until: str) -> Mail
     """Warn the owners of a domain that it has no proof any more."""
     text = (
         f"The domain {name} has lost the TXT record that proves that it is yours. Your app on SkyPanel keeps it until {until}.\n\n"
-        f"Set this record again:\n\n{record} TXT {token}\n"
+        f"Set this record again:\n\n{record} TXT {token}\n\n{_TURN_OFF}\n"
     )
     return Mail(to, f"The domain {name} is about to be released", text)
 

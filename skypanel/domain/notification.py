@@ -13,6 +13,7 @@ class Notification(StrEnum):
     DEPLOY_FAILED = "deploy_failed"
     WALLET_LOW = "wallet_low"
     APPS_STOPPED = "apps_stopped"
+    DOMAIN_LOST = "domain_lost"
     NODE_INACTIVE = "node_inactive"
 
 
@@ -29,6 +30,7 @@ NOTIFICATIONS: Mapping[Notification, NotificationText] = {
     Notification.DEPLOY_FAILED: NotificationText("A deploy failed", "who pushed or deployed"),
     Notification.WALLET_LOW: NotificationText("The wallet of an organization is low", "its owners"),
     Notification.APPS_STOPPED: NotificationText("An empty wallet stopped the apps of an organization", "its owners"),
+    Notification.DOMAIN_LOST: NotificationText("A domain without proof is about to be released", "the organization's owners and admins"),
     Notification.NODE_INACTIVE: NotificationText("A node is inactive", "administrators of the panel", is_for_admins=True),
 }
 

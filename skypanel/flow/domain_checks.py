@@ -21,7 +21,8 @@ from skypanel.domain.dns import Lookup, RecordType, Server
 from skypanel.domain.domains import RESERVED, Domain, checked, is_warned, judged, proves
 from skypanel.domain.errors import Unavailable
 from skypanel.domain.internet import Network, read_networks
-from skypanel.flow import audit, lookups, mail, route
+from skypanel.domain.notification import Notification
+from skypanel.flow import audit, lookups, notifications, route
 from skypanel.flow.configured import value
 from skypanel.ports.database import Connection
 from skypanel.ports.panel import Panel
@@ -133,10 +134,9 @@ async def _warn(panel: Panel, conn: Connection, domain: Domain) -> None:
     app, until = await apps.get(conn, domain.app_id), f"{domain.released_at:%Y-%m-%d}"
     message = f"{domain.name} of {app.name} has no proof any more, and is released on {until}. {domain.last.proof_problem}"
     await alerts.add(conn, AlertKind.DOMAIN_LOST, domain.name, message)
-    for member in await organizations.members(conn, app.organization_id):
-        if member.role >= Role.ADMIN:
-            text = mails.domain_lost(member.account.email, domain.name, domain.challenge, domain.token, until)
-            await mail.enqueue(panel, conn, text)
+    told = [each.account.id for each in await organizations.members(conn, app.organization_id) if each.role >= Role.ADMIN]
+    written = partial(mails.domain_lost, name=domain.name, record=domain.challenge, token=domain.token, until=until)
+    await notifications.send(panel, conn, Notification.DOMAIN_LOST, told, written)
 
 
 async def _move(panel: Panel, result: Result, claimed_until: datetime) -> Collection[App]:

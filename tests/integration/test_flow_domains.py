@@ -14,7 +14,7 @@ from skypanel.domain.dns import Fault
 from skypanel.domain.domains import CHECKED_FOR, GRACE, MAX_SHOWN, DomainState
 from skypanel.domain.errors import Conflict, Invalid, NotFound
 from skypanel.flow import apps as apps_flow
-from skypanel.flow import domain_checks, domains, mail, maintenance, organizations, settings, transfer
+from skypanel.flow import domain_checks, domains, mail, maintenance, notifications, organizations, settings, transfer
 from skypanel.store import alerts, audit, routes
 from skypanel.store import domains as store
 from skypanel.store.tables.domains import domains as table
@@ -295,7 +295,21 @@ async def test_a_domain_that_lost_its_proof_is_released_after_a_month_of_warning
     assert await hosts(stage, app) == ("hello.localhost",)
     assert await alerted(stage) == []
     assert (await mailed(stage)) == [stage.admin.email] * 5
+    assert "Account, Notifications" in stage.panel.mailer.sent[0].text
     assert ("domain.release", NAME) in await actions(stage, app)
+
+
+async def test_who_turned_these_mails_off_sees_the_alert_alone(stage, app):
+    await settings.change(stage.panel, stage.admin, {"smtp_host": "mail.example.com", "mail_sender": "panel@example.com"})
+    await notifications.choose(stage.panel, stage.admin, [])
+    made = await claim(stage, app)
+    prove(stage, made)
+    await pass_(stage)
+    del stage.panel.dns.records[made.challenge, "TXT"]
+    for _ in range(3):
+        await pass_(stage, 7 * 86400)
+    assert len(await alerted(stage)) == 1
+    assert await mailed(stage) == []
 
 
 def warned_since(warned):

@@ -122,7 +122,7 @@ async def test_an_organization_that_does_not_pay_is_not_warned(stage, app, main)
 async def test_the_page_shows_and_saves_what_comes(admin, stage):
     page = await admin.page(PAGE)
     assert "This panel sends no mail." in page
-    assert page.count("checked") == 4
+    assert page.count("checked") == 5
     sent = await admin.send(PAGE, page=PAGE, deploy_failed="on")
     assert sent.headers["Location"] == PAGE
     assert await notifications.wanted(stage.panel, stage.admin) == {Notification.DEPLOY_FAILED}
