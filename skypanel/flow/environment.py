@@ -11,6 +11,7 @@ from skypanel.domain.app import App
 from skypanel.domain.config_vars import ConfigChange, warning
 from skypanel.domain.dotenv import Problem
 from skypanel.domain.errors import Invalid
+from skypanel.domain.paging import Part, part
 from skypanel.domain.release import Rollout
 from skypanel.flow import config
 from skypanel.ports.panel import Panel
@@ -35,12 +36,12 @@ class ConfigVar:
 
 @dataclass(frozen=True)
 class Environment:
-    """The config vars of an app in order, and a page of their changes, newest first.
+    """A page of an app's config vars in order, and a page of their changes, newest first.
 
     `older` and `newer` are the numbers of changes where the pages before and after this one begin.
     """
 
-    variables: Sequence[ConfigVar]
+    variables: Part[ConfigVar]
     changes: Sequence[ConfigChange]
     older: int | None
     newer: int | None
@@ -57,24 +58,29 @@ class Preview:
     problems: Sequence[Problem]
 
 
-async def read(panel: Panel, app: App, account: Account, *, below: int | None = None, above: int | None = None) -> Environment:
-    """Return the config vars of an app; the account must be allowed to see it. `below` and `above` choose a page of changes."""
+async def read(
+    panel: Panel, app: App, account: Account, *, number: int = 1, below: int | None = None, above: int | None = None
+) -> Environment:
+    """Return a page of an app's config vars by its number; the account must be allowed to see the app.
+
+    `below` and `above` choose a page of changes.
+    """
     async with panel.autocommit() as conn:
         may_change = allows(await collaborators.role(conn, app, account.id), Action.CONFIGURE_APP)
         head = await config_vars.head(conn, app.id)
         origins = await config_history.origins(conn, app.id)
         found = await config_history.page(conn, app.id, CHANGES + 1, below=below, above=above)
-    variables = []
-    for key, secret in sorted(head.secrets.items()):
+    variables, shown = [], part(sorted(head.secrets), number)
+    for key in shown.items:
         origin = origins.get(key)
         # Who may set a value could guess another by its fingerprint, so others do not see it.
-        mark = panel.cipher.fingerprint(panel.cipher.decrypt(secret)) if may_change else None
+        mark = panel.cipher.fingerprint(panel.cipher.decrypt(head.secrets[key])) if may_change else None
         variables.append(ConfigVar(key, origin.at if origin else None, origin.email if origin else None, mark, warning(key)))
     changes = found[1:] if above is not None and len(found) > CHANGES else found[:CHANGES]
     has_older = above is not None or len(found) > CHANGES
     has_newer = len(found) > CHANGES if above is not None else below is not None
     return Environment(
-        variables,
+        Part(variables, shown.number, shown.total),
         changes,
         older=changes[-1].number if changes and has_older else None,
         newer=changes[0].number if changes and has_newer else None,

@@ -34,7 +34,7 @@ async def test_a_var_is_shown_by_who_set_it_when_and_a_fingerprint(stage, app):
     developer = await stage.member(Role.DEVELOPER)
     await config_flow.change(stage.panel, app, {"LD_PRELOAD": "x", "KEY": "canary"}, stage.admin)
     await config_flow.change(stage.panel, app, {"KEY": "canary 2"}, developer)
-    key, preload = (await read(stage, app)).variables
+    key, preload = (await read(stage, app)).variables.items
     assert (key.key, key.email, preload.key, preload.email) == ("KEY", developer.email, "LD_PRELOAD", stage.admin.email)
     assert key.set_at > preload.set_at
     assert "every program" in preload.warning
@@ -45,7 +45,7 @@ async def test_equal_values_have_equal_fingerprints_in_all_apps(stage, app):
     other = await stage.app("other")
     await config_flow.change(stage.panel, app, {"A": "same", "B": "another"}, stage.admin)
     await config_flow.change(stage.panel, other, {"C": "same"}, stage.admin)
-    marks = {each.key: each.fingerprint for found in (app, other) for each in (await read(stage, found)).variables}
+    marks = {each.key: each.fingerprint for found in (app, other) for each in (await read(stage, found)).variables.items}
     assert marks["A"] == marks["C"] != marks["B"]
 
 
@@ -53,7 +53,7 @@ async def test_who_may_not_set_vars_sees_no_fingerprints(stage, app):
     viewer = await stage.member(Role.VIEWER)
     await config_flow.change(stage.panel, app, {"KEY": "value"}, stage.admin)
     found = await read(stage, app, viewer)
-    assert [(each.key, each.fingerprint) for each in found.variables] == [("KEY", None)]
+    assert [(each.key, each.fingerprint) for each in found.variables.items] == [("KEY", None)]
     assert not found.may_change
 
 
@@ -117,7 +117,7 @@ async def test_a_file_that_cannot_be_read_changes_nothing(stage, app, text, said
     with pytest.raises(Invalid, match=said) as raised:
         await environment.paste(stage.panel, app, text, stage.admin)
     assert "secret" not in str(raised.value)
-    assert (await read(stage, app)).variables == []
+    assert (await read(stage, app)).variables.total == 0
 
 
 async def test_several_are_removed_as_one_change(stage, app):

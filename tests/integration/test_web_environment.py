@@ -6,6 +6,7 @@ import re
 import pytest
 
 from skypanel.domain.access import Role
+from skypanel.domain.paging import PAGE_SIZE
 from skypanel.flow import config as config_flow
 from skypanel.flow import environment as environment_flow
 from skypanel.store import config_vars
@@ -121,3 +122,20 @@ async def test_replace_fills_in_the_name_alone(admin, stage, app):
 
 async def test_an_unknown_button_is_refused(admin, app):
     assert (await send(admin, do="dance")).status == 422
+
+
+async def test_config_vars_come_in_pages_whatever_page_of_the_history_is_shown(admin, stage, app):
+    for number in range(2):
+        await config_flow.change(stage.panel, app, {f"KEY_{each:02}": str(number) for each in range(PAGE_SIZE + 2)}, stage.admin)
+    first, last = await admin.page(PAGE), await admin.page(f"{PAGE}?older=3&page=2")
+    assert [names(page) for page in (first, last)] == [
+        [f"KEY_{each:02}" for each in range(PAGE_SIZE)],
+        [f"KEY_{each:02}" for each in range(PAGE_SIZE, PAGE_SIZE + 2)],
+    ]
+    assert f'href="{PAGE}?page=2" rel="next"' in first
+    assert f'href="{PAGE}?older=3&amp;page=1" rel="prev"' in last
+
+
+def names(page):
+    """Return the config vars that a page lets one choose."""
+    return re.findall(r'aria-label="Choose (\w+)"', page)

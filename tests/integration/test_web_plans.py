@@ -1,12 +1,16 @@
 """The pages of plans: the comparison for everybody, and those by which administrators change them."""
 
 import re
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
+from skypanel.domain.paging import PAGE_SIZE
+from skypanel.domain.plan import FIRST_PLANS
 from skypanel.flow import plans
 from skypanel.flow import settings as settings_flow
+from skypanel.store import plans as stored
 
 TINY = {"name": "Tiny", "cpu_cores": "0.25", "memory_mib": "128", "max_replicas": "2", "hourly_price": "0.0020"}
 
@@ -86,3 +90,18 @@ async def test_a_strange_button_does_nothing(admin, stage, text):
     response = await admin.send("/admin/plans/Pro", page="/admin/plans/Pro", do=text)
     assert response.status == 422
     assert [plan.hourly_price for plan in await plans.offered(stage.panel)][2] == Decimal("0.0800")
+
+
+@pytest.mark.parametrize(
+    ("path", "name"), [("/plans", r'<th scope="col" class="number">(.*?)</th>'), ("/admin/plans", r'<a href="/admin/plans/(.*?)">')]
+)
+async def test_plans_come_in_pages(admin, stage, path, name):
+    async with stage.panel.transaction() as conn:
+        for number in range(PAGE_SIZE):
+            await stored.add(conn, replace(FIRST_PLANS[0], name=f"Plan{number:02}"))
+        every = {plan.name for plan in await stored.all(conn)}
+    first, last = await admin.page(path), await admin.page(f"{path}?page=2")
+    found = [every & set(re.findall(name, page)) for page in (first, last)]
+    assert (len(found[0]), found[0] | found[1], found[0] & found[1]) == (PAGE_SIZE, every, set())
+    assert f'href="{path}?page=2" rel="next"' in first
+    assert f'href="{path}?page=1" rel="prev"' in last

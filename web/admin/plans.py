@@ -81,8 +81,9 @@ async def _index(
     request: web.Request, visitor: Visitor, status: int = 200, *, error: SkyPanelError | None = None, fields: forms.Fields | None = None
 ) -> web.Response:
     panel = request.app[PANEL]
-    entries, money = await plans.overview(panel, visitor.account), await billing.formatter(panel)
-    return admin_page(request, visitor, "plans", TAB, status, entries=entries, money=money, error=error, fields=_typed(fields or {}))
+    part, money = paging.numbered_part(request, await plans.overview(panel, visitor.account)), await billing.formatter(panel)
+    pages, typed = paging.numbered(request, part), _typed(fields or {})
+    return admin_page(request, visitor, "plans", TAB, status, part=part, pages=pages, money=money, error=error, fields=typed)
 
 
 async def _one(

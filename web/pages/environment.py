@@ -10,10 +10,11 @@ from skypanel.domain.access import Action
 from skypanel.domain.account import Account
 from skypanel.domain.app import App
 from skypanel.domain.errors import Invalid, SkyPanelError
+from skypanel.domain.paging import page_number
 from skypanel.flow import apps, config, environment
 from skypanel.flow.environment import Preview
 from skypanel.ports.panel import Panel
-from web import forms, session
+from web import forms, paging, session
 from web.keys import PANEL
 from web.messages import done
 from web.pages import app_frame
@@ -88,8 +89,10 @@ FORM_ACTIONS: dict[str, Do] = {"set": _set, "remove": _remove, "paste": _paste}
 async def _page(request: web.Request, entered: Entered, status: int = 200) -> web.Response:
     framed = await app_frame.find(request)
     below, above = (_number(request.query.get(name, "")) for name in ("older", "newer"))
-    found = await environment.read(request.app[PANEL], framed.app, framed.visitor.account, below=below, above=above)
-    return app_frame.render(request, framed, "app/environment", TAB, status, environment=found, entered=entered)
+    number = page_number(request.query.get("page", ""))
+    found = await environment.read(request.app[PANEL], framed.app, framed.visitor.account, number=number, below=below, above=above)
+    pages = paging.numbered(request, found.variables)
+    return app_frame.render(request, framed, "app/environment", TAB, status, environment=found, pages=pages, entered=entered)
 
 
 def _number(text: str) -> int | None:
