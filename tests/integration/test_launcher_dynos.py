@@ -28,7 +28,7 @@ from tests.contracts.scheduler import (
 )
 from tests.fakes.objects import FakeObjects
 from tests.fixtures.launcher import MODES, SERVER, ClientAs, launcher, make_app, make_manifest, stored_slug
-from tests.support.leaks import holdings, settled
+from tests.support.leaks import holdings, returned, settled
 from tests.support.until import until
 
 __all__ = ["launcher"]
@@ -367,7 +367,7 @@ class TestStopping:
         await scheduler.wait_ready(manifest, READY_S)
         assert holdings(launcher) != before
         await scheduler.remove(app.id)
-        await until(lambda: holdings(launcher) == before)
+        await returned(launcher, before)
         assert list(launcher.home.rglob(f"*{app.id}*")) == []
 
 
@@ -394,7 +394,7 @@ class TestAttached:
         async with scheduler.attach(manifest, OneOff(1234, f"trap '' TERM HUP INT; {SERVE} & sleep 1000", window=window)) as attached:
             await until(lambda: has_one_offs(scheduler, manifest.app_id))
             assert attached
-        await until(lambda: holdings(launcher) == before)
+        await returned(launcher, before)
         await scheduler.remove(manifest.app_id)
 
     async def test_it_is_a_sandbox_as_any_dyno_is(self, scheduler, objects, launcher):

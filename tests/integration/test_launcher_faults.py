@@ -18,7 +18,7 @@ from tests.contracts.builder import LIMITS, host_address, output, reaches, shell
 from tests.contracts.scheduler import READY_S, SERVE, launched
 from tests.fakes.objects import FakeObjects
 from tests.fixtures.launcher import MODES, ROOT, launcher, make_app, make_manifest, own_launcher, running_launcher
-from tests.support.leaks import NOTHING, holdings, settled
+from tests.support.leaks import NOTHING, holdings, returned, settled
 from tests.support.until import until
 
 __all__ = ["launcher", "own_launcher"]
@@ -59,7 +59,7 @@ async def test_a_client_that_is_killed_leaves_nothing(own_launcher):
     assert holdings(own_launcher) != before
     client.kill()
     await client.wait()
-    await until(lambda: holdings(own_launcher) == before)
+    await returned(own_launcher, before)
 
 
 async def test_a_client_that_goes_away_at_any_moment_leaves_nothing(own_launcher):
@@ -75,7 +75,7 @@ async def test_a_client_that_goes_away_at_any_moment_leaves_nothing(own_launcher
         await asyncio.wait({task}, timeout=moment * 0.01)
         task.cancel()
         await asyncio.wait({task})
-    await until(lambda: holdings(own_launcher) == before)
+    await returned(own_launcher, before)
     await build()
 
 

@@ -9,7 +9,7 @@ import pytest
 from skypanel.domain.limits import MIB
 from tests.contracts.builder import LIMITS, output, shell, text
 from tests.fixtures.launcher import launcher, make_app
-from tests.support.leaks import holdings, settled
+from tests.support.leaks import returned, settled
 
 __all__ = ["launcher"]
 
@@ -81,7 +81,7 @@ async def test_a_fork_bomb_goes_with_its_step(builder, launcher):
         bomb = "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass"
         exit_, _ = await output(workspace, shell(f"exec python3 -c '{bomb}'"))
         assert exit_.reason == "it ran longer than 3 seconds"
-        assert holdings(launcher) == before
+        await returned(launcher, before)
         async with builder.workspace(make_app(), LIMITS) as neighbour:
             assert (await output(neighbour, shell("true")))[0].ok
 

@@ -10,6 +10,7 @@ from skypanel.host import blackhole
 from skypanel.host.ranges import UIDS_PER_PANEL
 from skypanel.launcher.processes import descendants, parent_of
 from tests.fixtures.launcher import RunningLauncher
+from tests.support.until import until
 
 STEADY_LOOKS = 10
 LOOPS = Path("/sys/block")
@@ -25,11 +26,11 @@ class Holdings:
     cgroups: frozenset[str]
     loops: frozenset[str]
     files: frozenset[str]
-    mounts: int
+    mounts: tuple[str, ...]
     descriptors: int
 
 
-NOTHING = Holdings(*(frozenset(),) * 6, 0, 0)
+NOTHING = Holdings(*(frozenset(),) * 6, (), 0)
 
 
 def holdings(launcher: RunningLauncher) -> Holdings:
@@ -42,7 +43,7 @@ def holdings(launcher: RunningLauncher) -> Holdings:
         cgroups=frozenset(str(path) for path in Path("/sys/fs/cgroup").glob(f"*/skypanel-{launcher.tag}/*") if path.is_dir()),
         loops=frozenset(file for path in LOOPS.glob("loop*/loop/backing_file") if launcher.tag in (file := _text(path))),
         files=_files(launcher),
-        mounts=_text(Path("/proc", str(pid), "mounts")).count("\n") if pid else 0,
+        mounts=_mounts(launcher, pid) if pid else (),
         descriptors=len(_names(f"/proc/{pid}/fd")) if pid else 0,
     )
 
@@ -54,6 +55,16 @@ async def settled(launcher: RunningLauncher) -> Holdings:
         await asyncio.sleep(0.01)
         looks.append(holdings(launcher))
     return looks[-1]
+
+
+async def returned(launcher: RunningLauncher, before: Holdings) -> None:
+    """Wait until a launcher has what it had before; fail with what it has more or less."""
+    try:
+        await until(lambda: holdings(launcher) == before)
+    except TimeoutError:
+        after = holdings(launcher)
+        changed = {kind: (was, now) for kind, was in vars(before).items() if (now := vars(after)[kind]) != was}
+        raise AssertionError(f"before and after: {changed}, open: {_open_files(launcher)}") from None
 
 
 def _launcher_pid(launcher: RunningLauncher) -> int | None:
@@ -94,6 +105,17 @@ def _tables(launcher: RunningLauncher) -> frozenset[str]:
     """Return the nftables tables, except the blackhole's, which stays until the panel ends."""
     tables = _output("nft", "list", "tables").splitlines()
     return frozenset(line for line in tables if launcher.tag in line and not line.endswith(blackhole.table(launcher.plan)))
+
+
+def _mounts(launcher: RunningLauncher, pid: int) -> tuple[str, ...]:
+    """Return the launcher's own mounts. Of those that it inherited, the kernel takes away what others remove."""
+    points = [line.split()[1] for line in _text(Path("/proc", str(pid), "mounts")).splitlines()]
+    return tuple(sorted(point for point in points if point.startswith(f"{launcher.base}/") or launcher.tag in point))
+
+
+def _open_files(launcher: RunningLauncher) -> list[str]:
+    folder = Path("/proc", str(_launcher_pid(launcher)), "fd")
+    return sorted(str(path.readlink()) for path in folder.iterdir() if path.is_symlink()) if folder.exists() else []
 
 
 def _files(launcher: RunningLauncher) -> frozenset[str]:
