@@ -25,6 +25,8 @@ from skypanel.domain.release import ReleaseState
 
 MAX_WEBHOOKS = 20
 MAX_URL_LENGTH = 1000
+# Of deliveries to a receiver that does not answer, or that an app causes faster than it takes them.
+MAX_WAITING = 1000
 MAX_SECRET_LENGTH = 256
 KEPT = timedelta(days=7)
 GIVE_UP_AFTER = timedelta(hours=72)

@@ -111,7 +111,12 @@ async def event(panel: Panel, app: App, event_id: WebhookEventId) -> WebhookEven
 
 
 async def deliver(panel: Panel, is_over: Callable[[], bool]) -> None:
-    """Send the deliveries that are due, a few at a time, until there are no more or `is_over`."""
+    """Send the deliveries that are due, a few at a time, until there are no more or `is_over`.
+
+    Of a webhook for which too many wait, the oldest fail unsent.
+    """
+    async with panel.autocommit() as conn:
+        await webhooks.drop_oldest(conn, rules.MAX_WAITING, f"More than {rules.MAX_WAITING} deliveries waited for this webhook.")
 
     async def claim() -> Claimed | None:
         if is_over():

@@ -136,6 +136,16 @@ async def finish(
     return bool(await conn.execute(mine.values(values)))
 
 
+async def drop_oldest(conn: Connection, most: int, error: str) -> None:
+    """Let each webhook have at most so many deliveries that wait: those beyond, the oldest, fail with `error`."""
+    place = func.row_number().over(partition_by=webhook_deliveries.c.webhook_id, order_by=webhook_deliveries.c.number.desc()).label("place")
+    waits = webhook_deliveries.c.due_at.is_not(None), webhook_deliveries.c.busy_until.is_(None)
+    waiting = select(webhook_deliveries.c.id, place).where(*waits).subquery("waiting")
+    beyond = webhook_deliveries.c.id.in_(select(waiting.c.id).where(waiting.c.place > most))
+    values = {"status": DeliveryStatus.FAILED, "error": error, "due_at": None}
+    await conn.execute(update(webhook_deliveries).where(beyond, *waits).values(values))
+
+
 async def sweep(conn: Connection, before: datetime) -> None:
     """Delete events from before then, with their deliveries."""
     await conn.execute(delete(webhook_events).where(webhook_events.c.created_at < before))

@@ -10,6 +10,7 @@ from ipaddress import ip_network
 import pytest
 from sqlalchemy import func, update
 
+from skypanel.domain import webhook as rules
 from skypanel.domain.errors import Conflict, Denied, Invalid, NotFound
 from skypanel.domain.webhook import KEPT, MAX_WEBHOOKS, SIGNATURE
 from skypanel.flow import apps, garbage, organizations, scale, secrets, settings, transfer, webhooks
@@ -240,6 +241,19 @@ async def test_another_server_does_not_get_the_authorization_header_of_the_last_
     assert await sent(3, url=f"{base}:443/") == "Bearer s3cret"
     assert await sent(4, url="https://other.example.net/", authorization="Bearer other") == "Bearer other"
     assert await sent(5, url="https://other.example.net:8443/") is None
+
+
+async def test_too_many_deliveries_do_not_wait_for_one_webhook(stage, app, monkeypatch):
+    monkeypatch.setattr(rules, "MAX_WAITING", 2)
+    await add(stage, app, include=["api:formation"])
+    await add(stage, app, include=["api:formation"], url="https://other.example.net/")
+    for quantity in (2, 3, 4):
+        await scale.scale(stage.panel, app, {"web": quantity}, stage.admin)
+    await deliver(stage)
+    found = await states(stage, app)
+    assert found[:4] == [("succeeded", 1, 200, None)] * 4
+    assert found[4:] == [("failed", 0, None, "More than 2 deliveries waited for this webhook.")] * 2
+    assert sorted(body["data"]["quantity"] for body in bodies(stage)) == [3, 3, 4, 4]
 
 
 async def test_a_webhook_of_another_app_is_not_found(stage, app):
