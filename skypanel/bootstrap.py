@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 from skypanel.domain.account import PublicKey
+from skypanel.domain.dns_updates import DnsAccess
 from skypanel.domain.engine import EngineKind
 from skypanel.domain.stack import StackImage
 from skypanel.domain.storage import Storage, StorageKind
@@ -26,7 +27,7 @@ from skypanel.flow import staging, stopping, storage
 from skypanel.ports.certificates import CertificateAuthority, Certificates
 from skypanel.ports.crypto import Cipher, KeyRing
 from skypanel.ports.database import Database
-from skypanel.ports.dns import Dns
+from skypanel.ports.dns import Dns, DnsRecords
 from skypanel.ports.error_pages import ErrorPages
 from skypanel.ports.log_drains import LogDrains
 from skypanel.ports.mail import Mailer
@@ -67,6 +68,7 @@ async def open_panel(settings: Settings) -> AsyncIterator[Panel]:
             router=engine.router,
             objects=objects,
             open_objects=open_objects,
+            open_records=_open_records,
             output=output,
             queue=queue,
             logs=engine.logs,
@@ -152,6 +154,12 @@ def _open_objects(settings: Settings, chosen: Storage) -> Objects:
     from skypanel.drivers.storage.s3 import S3Objects
 
     return S3Objects(chosen, settings.scratch)
+
+
+def _open_records(access: DnsAccess) -> DnsRecords:
+    from skypanel.drivers.dns.updates import UpdatedRecords
+
+    return UpdatedRecords(access)
 
 
 def _cipher(settings: Settings) -> Cipher:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from skypanel.domain.domains import WILDCARD
 from skypanel.domain.errors import Invalid, SkyPanelError
 from skypanel.domain.ids import AcmeAccountId, AppId, CertificateId
 from skypanel.domain.names import check_email, printable
@@ -47,10 +48,11 @@ class Source(StrEnum):
 
 
 class Step(StrEnum):
-    """What an order has reached. Each step is stored before the CA hears of the next."""
+    """What an order has reached. Each step is stored before the CA hears of the next. Only an order by DNS is ever PUBLISHED."""
 
     WAITING = "waiting"
     ORDERED = "ordered"
+    PUBLISHED = "published"
     ANSWERED = "answered"
     FINALIZED = "finalized"
 
@@ -219,6 +221,11 @@ class Order:
     challenge_url: str = ""
     token: str = ""
     proof: str = ""
+
+    @property
+    def kind(self) -> ChallengeKind:
+        """How the name is proved: a CA takes nothing but DNS for a wildcard."""
+        return ChallengeKind.DNS if self.name.startswith(WILDCARD) else ChallengeKind.HTTP
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ from skypanel.domain.internet import Network, is_allowed
 from skypanel.domain.names import printable
 
 CHALLENGE = "_skypanel-challenge."
+# Where a CA looks for the proof of a name (RFC 8555, 8.4).
+ACME_CHALLENGE = "_acme-challenge."
 WILDCARD = "*."
 # A name of DNS has at most 253 characters, and so has that of its TXT record.
 MAX_NAME_LENGTH = 253 - len(CHALLENGE)
@@ -166,6 +168,14 @@ def covers(names: Collection[str], name: str) -> bool:
 def wildcard_of(name: str) -> str:
     """Return the wildcard that includes a name. It stands for one label (RFC 6125, 6.4.3)."""
     return f"{WILDCARD}{name.partition('.')[2]}"
+
+
+def certificate_target(domain: Domain, panel_domain: str) -> str:
+    """Return where a CNAME record at `_acme-challenge.<name>` has to lead, so that the panel can prove a wildcard to a CA.
+
+    Each claim has a name of its own, so that nobody's record leads to that of others.
+    """
+    return f"{domain.token}.{ACME_CHALLENGE}{panel_domain}"
 
 
 def proves(texts: Lookup, token: str) -> bool:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
-from skypanel.domain import certificate, http_rules
+from skypanel.domain import certificate, dns_updates, http_rules
 from skypanel.domain.billing import read_amount, read_currency, read_hours, typed
 from skypanel.domain.dns import joined, read_resolvers
 from skypanel.domain.errors import Invalid, NotFound
@@ -250,6 +250,29 @@ SETTINGS: Mapping[str, Setting[Value]] = {
             "How many certificates one organization may order within 3 hours. Let's Encrypt allows 300 for the whole panel.",
         ),
         Setting(
+            "dns_updates",
+            dns_updates.DnsUpdates.NONE.value,
+            _choice(*dns_updates.DnsUpdates),
+            "How the panel writes records to DNS, which certificates for wildcards need: none, or rfc2136 (dynamic updates).",
+            choices=tuple(dns_updates.DnsUpdates),
+        ),
+        Setting(
+            "rfc2136_server",
+            "",
+            dns_updates.read_server,
+            "The primary server of the panel's zone, such as 10.1.0.1 or [2001:db8::1]:5353, which takes dynamic updates (RFC 2136).",
+        ),
+        Setting("rfc2136_zone", "", dns_updates.read_zone, "The zone, such as example.com. By default, the server is asked for it."),
+        Setting("rfc2136_key_name", "", dns_updates.read_key_name, "The name of the TSIG key that signs updates, if the server wants one."),
+        Setting("rfc2136_key_secret", "", dns_updates.read_key_secret, "The secret of that key, in base64.", is_sensitive=True),
+        Setting(
+            "rfc2136_key_algorithm",
+            dns_updates.ALGORITHMS[0],
+            _choice(*dns_updates.ALGORITHMS),
+            f"The algorithm of that key: {', '.join(dns_updates.ALGORITHMS)}.",
+            choices=dns_updates.ALGORITHMS,
+        ),
+        Setting(
             "storage",
             StorageKind.FILES.value,
             _choice(*StorageKind),
@@ -283,6 +306,7 @@ _CATEGORIES: Mapping[str, tuple[str, ...]] = {
     "Billing": ("billing", "currency", "starting_credit", "wallet_low_hours"),
     "Mail": ("smtp_host", "smtp_port", "smtp_security", "smtp_user", "smtp_password", "mail_sender"),
     "Certificates": ("acme_directory", "acme_email", "acme_eab_kid", "acme_eab_key", "acme_ca_bundle", "certificates_per_organization"),
+    "DNS": dns_updates.SETTINGS,
     "Storage": STORAGE_SETTINGS,
 }
 

@@ -1,7 +1,7 @@
 """Certificates: which names want one, orders at the certificate authority step by step, renewals, and what users see of it.
 
-The steps of an order are WAITING, ORDERED, ANSWERED and FINALIZED. A worker may end between any two statements. What must not happen
-twice is stored before the CA hears of it; the rest is asked again.
+The steps of an order are WAITING, ORDERED, ANSWERED and FINALIZED; an order for a wildcard is PUBLISHED before it is ANSWERED. A worker
+may end between any two statements. What must not happen twice is stored before the CA hears of it; the rest is asked again.
 """
 
 import asyncio
@@ -25,6 +25,7 @@ from skypanel.domain.certificate import (
     Authority,
     AuthorityError,
     Certificate,
+    CertificateState,
     ChallengeKind,
     KeyPair,
     NameCertificate,
@@ -39,18 +40,19 @@ from skypanel.domain.certificate import (
     state_of,
     two_thirds,
 )
-from skypanel.domain.domains import covers
+from skypanel.domain.domains import WILDCARD, covers
 from skypanel.domain.errors import Invalid
 from skypanel.domain.ids import AcmeAccountId, AppId, CertificateId
 from skypanel.domain.internet import is_public
 from skypanel.domain.routing import Address
 from skypanel.domain.uploaded_certificates import UploadedCertificate, is_served
-from skypanel.flow import audit, lease, lookups
+from skypanel.flow import audit, dns_records, lease, lookups
 from skypanel.flow.configured import value, values
 from skypanel.flow.drain import drain
 from skypanel.ports.database import Connection
 from skypanel.ports.panel import Panel
 from skypanel.store import acme_orders, apps, certificate_looks, certificates, domains
+from skypanel.store import dns_records as stored_records
 from skypanel.store.acme_orders import Wanting
 
 AT_ONCE = 8
@@ -63,6 +65,7 @@ PROXIES_POLL = timedelta(seconds=1)
 FULL_LOOK = timedelta(hours=1)
 LOOKS_AT_ONCE = 1000
 PLAN_EVERY_S = 1.0
+SPREAD_PAUSE = timedelta(seconds=2)
 LEASE_S = lease.LEASE_S
 
 log = logging.getLogger(__name__)
@@ -86,22 +89,28 @@ class _Limited(Exception):
 async def work(panel: Panel, _worker: str) -> None:
     """Order what is missing, take all orders that are due some steps on, and ask when to renew. Idempotent."""
     async with panel.autocommit() as conn:
-        authority = authority_of(await values(conn, panel.cipher))
-    if authority is None:
-        return
+        settings = await values(conn, panel.cipher)
+    authority, records = authority_of(settings), dns_records.chosen(panel, settings)
+    if authority is not None:
+        await _perform_all(panel, authority, by_dns=records is not None)
+        await _check_renewals(panel, authority)
+    if records is not None:
+        await dns_records.sweep(panel, records)
+
+
+async def _perform_all(panel: Panel, authority: Authority, *, by_dns: bool) -> None:
     clock, plan_at = asyncio.get_running_loop().time, 0.0
 
     async def claim() -> Order | None:
         nonlocal plan_at
         if clock() >= plan_at:
             # Many orders take minutes, and a name that is new meanwhile does not wait for them.
-            await _plan(panel, authority)
+            await _plan(panel, authority, by_dns=by_dns)
             plan_at = clock() + PLAN_EVERY_S
         async with panel.transaction() as conn:
             return await acme_orders.claim(conn, panel.clock.now(), LEASE_S)
 
     await drain(claim, partial(_perform, panel, authority), AT_ONCE)
-    await _check_renewals(panel, authority)
 
 
 async def states(panel: Panel, names: Sequence[str]) -> Mapping[str, NameCertificate]:
@@ -177,13 +186,19 @@ def panel_names(address: Address) -> tuple[str, ...]:
     return (address.host("skypanel"), *address.api_hosts) if has_public_names(address.domain) else ()
 
 
-async def _plan(panel: Panel, authority: Authority) -> None:
+async def _plan(panel: Panel, authority: Authority, *, by_dns: bool) -> None:
     """Add orders for names without a certificate and for renewals. Remove those for names that are gone.
 
-    Only names where something changed, or is due, are looked at; all are from time to time.
+    Only names where something changed, or is due, are looked at; all are from time to time. By DNS, a wildcard replaces the names below the
+    panel's domain, unless it cannot be had.
     """
     own, now = panel_names(panel.address), panel.clock.now()
-    wanting = Wanting(own, panel.address.domain if own else "", authority.directory)
+    domain = panel.address.domain if own else ""
+    if by_dns and own:
+        wildcard = f"{WILDCARD}{domain}"
+        is_missed = (await states(panel, [wildcard]))[wildcard].state is CertificateState.FAILED
+        own, domain = ((wildcard, *own), domain) if is_missed else ((wildcard, domain), "")
+    wanting = Wanting(own, domain, authority.directory)
     async with panel.transaction() as conn:
         if await certificate_looks.begin_full(conn, repr(wanting), now, now - FULL_LOOK):
             await certificates.forget_expired(conn, now - KEPT_EXPIRED)
@@ -271,12 +286,13 @@ async def _order(panel: Panel, authority: Authority, order: Order) -> Then:
     if made.status is not Status.PENDING:
         # The CA remembers that the name was proved.
         return await _advance(panel, order, Step.ANSWERED, **known)
-    found = [each for authorization in made.authorizations for each in authorization.challenges if each.kind is ChallengeKind.HTTP]
+    found = [each for authorization in made.authorizations for each in authorization.challenges if each.kind is order.kind]
     if not found:
-        raise _Failed("The certificate authority offers no HTTP-01 challenge for this name.")
+        raise _Failed(f"The certificate authority offers no {order.kind.upper()} challenge for this name.")
     challenge = {"challenge_url": found[0].url, "token": found[0].token, "proof": found[0].proof}
-    await _advance(panel, order, Step.ORDERED, **known, **challenge)
-    return PROXIES_POLL
+    record = await dns_records.place(panel, order) if order.kind is ChallengeKind.DNS else None
+    advanced = await _advance(panel, order, Step.ORDERED, record, **known, **challenge)
+    return advanced if record else PROXIES_POLL
 
 
 async def _check_limit(panel: Panel, app_id: AppId) -> None:
@@ -293,7 +309,7 @@ async def _check_own_name(panel: Panel, authority: Authority, name: str) -> None
 
     Raises _Failed. Addresses of private networks are fine for a CA of one's own.
     """
-    if not f".{name}".endswith(f".{panel.address.domain}"):
+    if not f".{name}".endswith(f".{panel.address.domain}") or name.startswith(WILDCARD):
         return
     async with panel.autocommit() as conn:
         resolvers = await lookups.resolvers(conn)
@@ -304,8 +320,27 @@ async def _check_own_name(panel: Panel, authority: Authority, name: str) -> None
         raise _Failed(f"{name} leads to {addresses[0]}, which is a private address. Let's Encrypt cannot reach it.")
 
 
+async def _publish(panel: Panel, authority: Authority, order: Order) -> Then:
+    """Let DNS have the proof of a name, if it has to be there."""
+    if order.kind is ChallengeKind.HTTP:
+        return await _answer(panel, authority, order)
+    if problem := await dns_records.publish(panel, order):
+        raise _Failed(problem)
+    return await _advance(panel, order, Step.PUBLISHED)
+
+
+async def _answer_once_spread(panel: Panel, authority: Authority, order: Order) -> Then:
+    """Tell the CA as soon as all name servers have the proof: it asks any of them, once."""
+    lag = await dns_records.lag(panel, order)
+    if not lag:
+        return await _answer(panel, authority, order)
+    if _is_old(panel, order):
+        raise _Failed(lag)
+    return SPREAD_PAUSE
+
+
 async def _answer(panel: Panel, authority: Authority, order: Order) -> Then:
-    """Tell the CA that the proxies answer."""
+    """Tell the CA that it finds the proof."""
     account = await _account_of(panel, authority, order)
     await panel.authority.answer(account, order.challenge_url)
     return await _advance(panel, order, Step.ANSWERED)
@@ -359,9 +394,12 @@ async def _store(panel: Panel, authority: Authority, order: Order, chain: str) -
         await audit.record(conn, AuditAction.CERTIFICATE_ISSUE, None, app, domain=order.name, issuer=facts.issuer, until=until)
 
 
-async def _advance(panel: Panel, order: Order, step: Step, **stored: object) -> Order:
+async def _advance(panel: Panel, order: Order, step: Step, record: str | None = None, /, **stored: object) -> Order:
+    """Store that an order has reached a step, and the name of the record that the next step publishes."""
     async with panel.transaction() as conn:
         advanced = await acme_orders.advance(conn, order, step, **stored)
+        if advanced and record:
+            await stored_records.add(conn, record, advanced.proof, order_name=order.name, until=panel.clock.now())
     if advanced is None:
         raise lease.LeaseLost
     return advanced
@@ -424,7 +462,8 @@ _PASSING = frozenset({"rateLimited", "serverInternal", "badNonce"})
 
 STEPS: Mapping[Step, Callable[[Panel, Authority, Order], Awaitable[Then]]] = {
     Step.WAITING: _order,
-    Step.ORDERED: _answer,
+    Step.ORDERED: _publish,
+    Step.PUBLISHED: _answer_once_spread,
     Step.ANSWERED: _finalize,
     Step.FINALIZED: _fetch,
 }

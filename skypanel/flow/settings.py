@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from skypanel.domain import dns_updates
 from skypanel.domain.access import check_admin
 from skypanel.domain.account import Account
 from skypanel.domain.audit import AuditAction
@@ -53,6 +54,8 @@ async def change(panel: Panel, by: Account, changes: Mapping[str, str]) -> None:
         before = await values(conn, panel.cipher)
         await _check_plan(conn, changed)
     after = {**before, **changed}
+    if changed.keys() & set(dns_updates.SETTINGS):
+        dns_updates.access_of(after)
     await _try_storage(panel.open_objects, changed, after)
     async with panel.transaction() as conn:
         await settings.lock(conn)

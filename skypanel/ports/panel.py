@@ -12,7 +12,7 @@ from skypanel.ports.certificates import CertificateAuthority, Certificates
 from skypanel.ports.clock import Clock
 from skypanel.ports.crypto import Cipher, ParsePublicKey, Passwords
 from skypanel.ports.database import Connection, Database
-from skypanel.ports.dns import Dns
+from skypanel.ports.dns import Dns, OpenRecords
 from skypanel.ports.error_pages import ErrorPages
 from skypanel.ports.log_drains import LogDrains
 from skypanel.ports.logs import Logs
@@ -46,6 +46,7 @@ class Panel:
     router: Router
     objects: Objects
     open_objects: OpenObjects
+    open_records: OpenRecords
     output: Output
     queue: Queue
     logs: Logs

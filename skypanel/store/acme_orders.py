@@ -209,8 +209,9 @@ async def proof(conn: Connection, name: str, token: str) -> str | None:
 
 
 async def proving(conn: Connection) -> list[str]:
-    """Return the names that a CA may ask for now, in order."""
-    rows = await conn.all(select(orders.c.name).where(orders.c.step.in_((Step.ORDERED, Step.ANSWERED))).order_by(orders.c.name))
+    """Return the names that a CA may ask for over HTTP now, in order."""
+    asked = orders.c.step.in_((Step.ORDERED, Step.ANSWERED)), ~orders.c.name.startswith(WILDCARD, autoescape=True)
+    rows = await conn.all(select(orders.c.name).where(*asked).order_by(orders.c.name))
     return [row.name for row in rows]
 
 
@@ -290,7 +291,7 @@ def _wanted(wanting: Wanting, among_: Collection[str] | None) -> Any:  # noqa: A
         select(domains.c.name, domains.c.app_id, literal(2).label(rank))
         .join(applications, applications.c.id == domains.c.app_id)
         .where(applications.c.automatic_certificates, VERIFIED, domains.c.leads_here.is_(True))
-        .where(~domains.c.name.startswith("*.", autoescape=True))
+        .where(~domains.c.name.startswith(WILDCARD, autoescape=True))
     )
     named = select(applications.c.name.concat(suffix).label("name"), applications.c.id, literal(3).label(rank)).where(
         literal(bool(wanting.domain))

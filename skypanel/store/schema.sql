@@ -414,7 +414,7 @@ CREATE TABLE paas_acme_accounts (
 CREATE TABLE paas_acme_orders (
     name text PRIMARY KEY,
     app_id uuid REFERENCES paas_applications ON DELETE CASCADE,
-    step text NOT NULL DEFAULT 'waiting' CHECK (step IN ('waiting', 'ordered', 'answered', 'finalized')),
+    step text NOT NULL DEFAULT 'waiting' CHECK (step IN ('waiting', 'ordered', 'published', 'answered', 'finalized')),
     -- The private key of the certificate, encrypted.
     secret bytea NOT NULL,
     account_id uuid REFERENCES paas_acme_accounts ON DELETE CASCADE,
@@ -477,6 +477,21 @@ CREATE TABLE paas_certificate_full_looks (
     wanted text PRIMARY KEY,
     looked_at timestamptz NOT NULL
 );
+
+-- A TXT record that the panel has published, or is about to. The row goes once the record has.
+CREATE TABLE paas_dns_records (
+    name text NOT NULL,
+    value text NOT NULL,
+    -- The order of a certificate that needs it; empty for a test.
+    order_name text NOT NULL,
+    failures integer NOT NULL DEFAULT 0,
+    -- When it may be removed.
+    next_attempt_at timestamptz NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (name, value)
+);
+
+CREATE INDEX paas_dns_records_next_attempt_at_idx ON paas_dns_records (next_attempt_at);
 
 
 -- ---------------------------------------------------------------------------------------------------------------------

@@ -98,6 +98,15 @@ async def test_mail_that_is_not_set_up_is_said(admin):
     assert "This panel sends no mail." in await response.text()
 
 
+async def test_the_access_to_dns_is_tried_out(admin, stage):
+    refused = await save(admin, "DNS", do="test_dns")
+    assert "The panel writes no records to DNS." in await refused.text()
+    wrong = await save(admin, "DNS", dns_updates="rfc2136")
+    assert "Write the address of the zone&#39;s primary server." in await wrong.text()
+    assert (await save(admin, "DNS", dns_updates="rfc2136", rfc2136_server="10.1.0.1")).status == 303
+    assert "localhost is in no public DNS." in await (await save(admin, "DNS", do="test_dns")).text()
+
+
 async def test_a_field_of_another_category_changes_nothing(admin, stage):
     before = await values(stage)
     assert (await save(admin, "Mail", kept_releases="7")).status == 303

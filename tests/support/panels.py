@@ -35,7 +35,7 @@ from skypanel.store import accounts, organizations
 from tests.fakes.certificates import FakeAuthority
 from tests.fakes.clock import FakeClock
 from tests.fakes.crypto import FakeCipher
-from tests.fakes.dns import FakeDns
+from tests.fakes.dns import FakeDns, FakeRecords
 from tests.fakes.error_pages import FakeErrorPages
 from tests.fakes.log_drains import FakeLogDrains
 from tests.fakes.logs import FakeLogs
@@ -282,6 +282,7 @@ async def open_stage(database, folder) -> Stage:
         router=FakeRouter(),
         objects=FakeObjects(),
         open_objects=no_storage,
+        open_records=FakeRecords(dns).open,
         output=FakeOutput(),
         queue=FakeQueue(),
         logs=FakeLogs(),

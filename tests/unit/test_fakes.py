@@ -13,6 +13,7 @@ from tests.contracts.certificates import CertificateAuthorityContract
 from tests.contracts.cipher import CipherContract
 from tests.contracts.clock import ClockContract
 from tests.contracts.dns import DnsContract
+from tests.contracts.dns_records import DnsRecordsContract
 from tests.contracts.logs import APP, LogsContract
 from tests.contracts.machines import SCRIPTS as COMMANDS
 from tests.contracts.machines import MachinesContract
@@ -28,7 +29,7 @@ from tests.contracts.workspace import SCRIPTS, WorkspaceContract
 from tests.fakes.certificates import FakeAuthority
 from tests.fakes.clock import FakeClock
 from tests.fakes.crypto import FakeCipher
-from tests.fakes.dns import FakeDns
+from tests.fakes.dns import FakeDns, FakeRecords
 from tests.fakes.logs import FakeLogs
 from tests.fakes.mail import FakeMailer
 from tests.fakes.nodes import FakeMachine, FakeMachines, FakeSwarm
@@ -238,6 +239,19 @@ class TestFakeDns(DnsContract):
     @pytest.fixture
     def resolver(self, zone):
         return zone
+
+
+class TestFakeRecords(DnsRecordsContract):
+    @pytest.fixture
+    def records(self):
+        return FakeRecords(FakeDns())
+
+    @pytest.fixture
+    def shown(self, records):
+        async def ask(name):
+            return records.shown(name)
+
+        return ask
 
 
 class TestFakeAuthority(CertificateAuthorityContract):

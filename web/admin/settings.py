@@ -8,7 +8,7 @@ from skypanel.domain.account import Account
 from skypanel.domain.errors import SkyPanelError
 from skypanel.domain.setting import text_of
 from skypanel.domain.settings import categories, problems
-from skypanel.flow import mail, plans, settings, storage
+from skypanel.flow import dns_records, mail, plans, settings, storage
 from skypanel.flow.settings import Shown
 from skypanel.ports.panel import Panel
 from web import forms
@@ -62,7 +62,11 @@ async def _test_mail(panel: Panel, by: Account) -> str:
     return f"A mail was sent to {by.email}."
 
 
-TESTS: Mapping[str, Test] = {"test_storage": _test_storage, "test_mail": _test_mail}
+async def _test_dns(panel: Panel, by: Account) -> str:
+    return f"A TXT record at {await dns_records.try_out(panel, by)} was written, seen at all name servers, and removed."
+
+
+TESTS: Mapping[str, Test] = {"test_storage": _test_storage, "test_mail": _test_mail, "test_dns": _test_dns}
 
 
 def _category(name: str) -> str:

@@ -44,6 +44,8 @@ _FAULTS = {dns.rcode.SERVFAIL: Fault.BROKEN, dns.rcode.REFUSED: Fault.REFUSED}
 # If servers disagree, the first of these says most.
 _TELLING = (Fault.LOOP, Fault.NO_RECORD, Fault.NO_NAME, Fault.LYING, Fault.BROKEN, Fault.REFUSED, Fault.SILENT)
 
+MayAsk = Callable[[IpAddress], bool]
+
 
 class _Resolvers:
     """The resolvers of one lookup. The one that answered last is asked first."""
@@ -77,7 +79,7 @@ class AuthoritativeDns:
     Whoever claims a domain chooses its servers, so the panel asks public ones only.
     """
 
-    def __init__(self, port: int = PORT, may_ask: Callable[[IpAddress], bool] = is_public) -> None:
+    def __init__(self, port: int = PORT, may_ask: MayAsk = is_public) -> None:
         self._port = port
         self._may_ask = may_ask
         self._slots = asyncio.Semaphore(AT_ONCE)
@@ -90,6 +92,18 @@ class AuthoritativeDns:
                 return await self._followed(dns.name.from_text(name), _TYPES[kind], _Resolvers(chosen))
         except TimeoutError:
             return Lookup(fault=Fault.SILENT)
+
+    async def look_up_each(self, name: str, kind: RecordType, resolvers: Sequence[Server], timeout_s: float = 8.0) -> Sequence[Lookup]:
+        """Ask each authoritative server of a name, private addresses included."""
+        chosen = tuple(resolvers) or await asyncio.to_thread(_own_resolvers)
+        asked = dns.name.from_text(name)
+        try:
+            async with self._slots, asyncio.timeout(timeout_s):
+                servers, failed = await self._servers(asked, _Resolvers(chosen), _anywhere)
+                answers = await asyncio.gather(*(_of_server(asked, _TYPES[kind], server) for server in servers))
+        except TimeoutError:
+            return (Lookup(fault=Fault.SILENT),)
+        return (failed,) if failed else [lookup for lookup, _ in answers]
 
     async def _followed(self, name: Name, kind: RdataType, resolvers: _Resolvers) -> Lookup:
         aliases: tuple[str, ...] = ()
@@ -106,7 +120,7 @@ class AuthoritativeDns:
 
     async def _asked(self, name: Name, kind: RdataType, resolvers: _Resolvers) -> tuple[Lookup, Name | None]:
         """Return the answer of the name's servers, and the name that it is an alias of."""
-        servers, failed = await self._servers(name, resolvers)
+        servers, failed = await self._servers(name, resolvers, self._may_ask)
         if failed is not None:
             return failed, None
         if not servers:
@@ -118,7 +132,7 @@ class AuthoritativeDns:
             return Lookup(values), None if values else alias
         return min((lookup for lookup, _ in answers), key=lambda lookup: _TELLING.index(lookup.fault or Fault.NO_RECORD)), None
 
-    async def _servers(self, name: Name, resolvers: _Resolvers) -> tuple[list[Server], Lookup | None]:
+    async def _servers(self, name: Name, resolvers: _Resolvers, may_ask: MayAsk) -> tuple[list[Server], Lookup | None]:
         """Return the authoritative servers of a name: those of the lowest zone that it is in. None if the panel may not ask them."""
         zone = name
         while zone != dns.name.root:
@@ -129,14 +143,14 @@ class AuthoritativeDns:
                 record.target for rrset in answer.answer if rrset.name == zone and rrset.rdtype == dns.rdatatype.NS for record in rrset
             ]
             if named:
-                return await self._addresses(named[:MAX_SERVERS], resolvers), None
+                return await self._addresses(named[:MAX_SERVERS], resolvers, may_ask), None
             zone = _next(zone, answer)
         return [], None
 
-    async def _addresses(self, names: Sequence[Name], resolvers: _Resolvers) -> list[Server]:
+    async def _addresses(self, names: Sequence[Name], resolvers: _Resolvers, may_ask: MayAsk) -> list[Server]:
         kinds = (dns.rdatatype.A, dns.rdatatype.AAAA)
         found = await asyncio.gather(*(resolvers.read(name, kind) for kind in kinds for name in names))
-        addresses = [address for lookup, _ in found for address in lookup.values if self._may_ask(ip_address(address))]
+        addresses = [address for lookup, _ in found for address in lookup.values if may_ask(ip_address(address))]
         return [Server(address, self._port) for address in dict.fromkeys(addresses)][:MAX_SERVERS]
 
 
@@ -197,6 +211,10 @@ def _read(answer: Message, name: Name, kind: RdataType, detail: str) -> tuple[Lo
 def _value(record: object) -> str:
     strings: Sequence[bytes] | None = getattr(record, "strings", None)
     return str(getattr(record, "address", "")) if strings is None else b"".join(strings).decode("ascii", "replace")
+
+
+def _anywhere(_address: IpAddress) -> bool:
+    return True
 
 
 def _text(name: Name) -> str:

@@ -1,6 +1,19 @@
 """Certificates, orders for them, and accounts at certificate authorities."""
 
-from sqlalchemy import CheckConstraint, Column, DateTime, Index, Integer, LargeBinary, Table, Text, UniqueConstraint, func, text
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    DateTime,
+    Index,
+    Integer,
+    LargeBinary,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from skypanel.domain.certificate import Source, Step
@@ -113,3 +126,17 @@ full_looks = Table(
     time("looked_at", nullable=False),
     comment="One row: when all names were looked at.",
 )
+
+records = Table(
+    "paas_dns_records",
+    metadata,
+    string("name"),
+    string("value"),
+    Column("order_name", Text, nullable=False, comment="The order of a certificate that needs it; empty for a test."),
+    Column("failures", Integer, nullable=False, server_default=text("0")),
+    time("next_attempt_at", nullable=False, comment="When it may be removed."),
+    created_at(),
+    PrimaryKeyConstraint("name", "value"),
+    comment="A TXT record that the panel has published, or is about to. The row goes once the record has.",
+)
+Index(None, records.c.next_attempt_at)
