@@ -36,11 +36,18 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Recent:
-    """What is remembered of one app for a second: its dynos, and how many lines its log got."""
+    """What is remembered of one app for a second: its dynos, the URLs of its own pages, and how many lines its log got."""
 
     since: float
     dynos: asyncio.Task[Sequence[Dyno]]
+    urls: dict[str, asyncio.Task[str]] = field(default_factory=dict)
     lines: int = 0
+
+    async def url(self, panel: Panel, app: App, key: str) -> str:
+        """Return the URL of an app's own page in a config var, or nothing."""
+        if key not in self.urls:
+            self.urls[key] = asyncio.create_task(error_pages.url_of(panel, app, key))
+        return await asyncio.shield(self.urls[key])
 
 
 @dataclass
@@ -81,11 +88,8 @@ class OwnPages:
 
     of: dict[tuple[AppId, str], Kept] = field(default_factory=dict)
 
-    async def page(self, panel: Panel, app: App, error: HttpError) -> OwnPage | None:
-        """Return an app's own page for an error. It is fetched at most once in KEPT_S seconds, and an older one counts meanwhile."""
-        url = await error_pages.url_of(panel, app, error.page_key)
-        if not url:
-            return None
+    async def page(self, panel: Panel, app: App, error: HttpError, url: str) -> OwnPage | None:
+        """Return an app's own page at a URL. It is fetched at most once in KEPT_S seconds, and an older one counts meanwhile."""
         now, key = asyncio.get_running_loop().time(), (app.id, error.page_key)
         kept = self.of.get(key)
         if kept is None or kept.url != url or kept.until < now:
@@ -153,9 +157,9 @@ async def of_app(request: web.Request, app: App, failed: FailedRequest) -> web.R
     recent.lines += 1
     if recent.lines <= MAX_LINES_PER_S:
         await _log(panel, app, error, failed, dynos)
-    if form_of(failed.accept) is Form.HTML and (own := await request.app[OWN_PAGES].page(panel, app, error)):
-        return _of_app(own, error)
-    return page(error, failed)
+    url = await recent.url(panel, app, error.page_key) if form_of(failed.accept) is Form.HTML else ""
+    own = await request.app[OWN_PAGES].page(panel, app, error, url) if url else None
+    return _of_app(own, error) if own else page(error, failed)
 
 
 def _of_app(own: OwnPage, error: HttpError) -> web.Response:

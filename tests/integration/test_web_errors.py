@@ -183,6 +183,21 @@ async def test_an_apps_own_pages_are_shown_as_they_are_and_fetched_once(client, 
         assert await (await tell(client)).text() == "<script>ERROR_PAGE_URL</script>é"
 
 
+async def test_a_flood_of_errors_does_not_read_the_config_var_each_time(client, stage, app):
+    await config.change(stage.panel, app, {"ERROR_PAGE_URL": "https://pages.example/error"}, stage.admin)
+    stage.panel.error_pages.pages = {"https://pages.example/error": OwnPage(b"one", "utf-8")}
+    decrypt, read = stage.panel.cipher.decrypt, []
+
+    def decrypted(secret):
+        read.append(secret)
+        return decrypt(secret)
+
+    stage.panel.cipher.decrypt = decrypted
+    for _ in range(30):
+        assert await (await tell(client)).text() == "one"
+    assert 0 < len(read) < 10
+
+
 async def test_of_own_pages_the_last_urls_are_remembered_as_far_as_there_is_room(client, stage, app, monkeypatch):
     other, pages = await stage.app("other"), stage.panel.error_pages
     monkeypatch.setattr(http_errors, "MAX_KEPT_BYTES", 50)
@@ -190,6 +205,7 @@ async def test_of_own_pages_the_last_urls_are_remembered_as_far_as_there_is_room
     async def shown(app, url):
         pages.pages[url] = OwnPage(url.encode() + b"x" * 40, "utf-8")
         await config.change(stage.panel, app, {"ERROR_PAGE_URL": url}, stage.admin)
+        client.app[RECENT].of.clear()
         return (await (await tell(client, host=f"{app.name}.localhost")).text()).rstrip("x")
 
     for url in ("https://pages.example/1", "https://pages.example/2"):
