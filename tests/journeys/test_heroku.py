@@ -5,9 +5,14 @@ import re
 import socket
 import subprocess
 from contextlib import closing
+from datetime import timedelta
 
 import pytest
+from pyotp import TOTP
 
+from skypanel.bootstrap import open_panel
+from skypanel.flow import people, two_factor
+from skypanel.settings import sources
 from tests.fixtures.name_server import name_server
 from tests.journeys.contract_heroku import HerokuContract, are_up, dynos, wait_for_dynos
 from tests.journeys.curl import Curl
@@ -50,6 +55,30 @@ def test_logging_in_and_out(front, program):
     assert "not logged in" in heroku("whoami", check=False)
     heroku.token = token
     assert "no valid API token" in heroku("whoami", check=False)
+
+
+async def test_logging_in_with_two_factor_sign_in(front, program):
+    heroku = Heroku(front, program)
+    front.cli("passwd", stdin=f"{PASSWORD}\n{PASSWORD}\n")
+    async with open_panel(sources.load(front.environment)) as panel:
+        admin = await people.first_admin(panel)
+        await two_factor.begin(panel, admin)
+        app = TOTP((await two_factor.setup(panel, admin)).secret)
+        codes = await two_factor.confirm(panel, admin, app.at(panel.clock.now()), "127.0.0.1")
+        try:
+            with heroku.started("login", "-i", terminal=True) as login:
+                login.says("Email")
+                login.tell(admin.email)
+                login.says("Password")
+                login.tell(PASSWORD)
+                login.says("Two-factor code")
+                # Each code is good once, and the app has shown this one already.
+                login.tell(app.at(panel.clock.now() + timedelta(seconds=app.interval)))
+                login.says(f"Logged in as {admin.email}")
+                login.process.wait(30)
+        finally:
+            await two_factor.disable(panel, admin, codes[0], "127.0.0.1")
+    assert admin.email in heroku("whoami")
 
 
 def test_whoami_with_a_token(heroku):
