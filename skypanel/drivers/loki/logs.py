@@ -1,0 +1,172 @@
+"""The lines of apps in a Loki: pages of them, and new ones as they come."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from contextlib import aclosing
+from datetime import datetime, timedelta
+from typing import Any
+
+from skypanel.domain.app import App
+from skypanel.domain.errors import Invalid, Unavailable
+from skypanel.domain.ids import AppId, OrganizationId
+from skypanel.domain.log import LogLine, LogQuery
+from skypanel.domain.loki import Loki
+from skypanel.drivers.logs.matching import Matches, matcher
+from skypanel.drivers.logs.watch import Watches
+from skypanel.drivers.loki.client import LokiClient
+from skypanel.drivers.loki.wire import MAX_ENTRIES, MAX_RANGE, NS_IN_US, Entry, expression, moment, nanoseconds
+from skypanel.ports.clock import Clock
+
+POLL_S = 1.0
+# Lines of different nodes may arrive in another order than they were written.
+OVERLAP = timedelta(seconds=5)
+# A clock may be ahead of ours.
+AHEAD = timedelta(hours=1)
+
+
+class LokiLines:
+    """Reads the lines of apps from one Loki. `poll_s` is how often it is asked for new ones, once for all followers of an app."""
+
+    def __init__(self, loki: Loki, clock: Clock, poll_s: float = POLL_S) -> None:
+        self._loki = loki
+        self._clock = clock
+        self.client = LokiClient(loki)
+        self._watches = Watches(poll_s)
+
+    async def read(self, app: App, query: LogQuery, *, follow: bool = False) -> AsyncIterator[LogLine]:
+        """Yield a page of an app's lines, oldest first, and with `follow` new lines until cancelled. Raises Invalid and Unavailable."""
+        wanted = matcher(query)
+        if not follow:
+            for line in await self.page(app, query, wanted):
+                yield line
+            return
+        try:
+            async with aclosing(self._watches.lines(app.id, query, wanted, lambda: self._begin(app))) as lines:
+                async for line in lines:
+                    yield line
+        except OSError as error:
+            raise Unavailable(str(error)) from error
+
+    async def page(self, app: App, query: LogQuery, wanted: Matches) -> list[LogLine]:
+        """Return a page of an app's lines."""
+        found = await self.find(app, query) if query.limit > 0 else []
+        return query.page([each.line for each in found if wanted(each.line)])
+
+    async def find(self, app: App, query: LogQuery) -> list[Entry]:
+        """Return the entries of which `query.page` makes the page."""
+        start, end = _range(query, self._clock.now())
+        found: list[Entry] = []
+        for first, last in _slices(start, end, is_forward=query.from_start):
+            left = query.longest_page - len(found)
+            part = await self._slice(app, query, first, last, left)
+            found = [*found, *part] if query.from_start else [*part, *found]
+            if len(found) >= query.longest_page:
+                break
+        return found
+
+    async def since(self, app: App, start: datetime) -> list[Entry]:
+        """Return all entries of an app from a time on."""
+        return await self._slice(app, LogQuery(), start, self._clock.now() + AHEAD, 10**9)
+
+    async def _slice(self, app: App, query: LogQuery, start: datetime, end: datetime, wanted: int) -> list[Entry]:
+        """Return the first or the last entries of a time that Loki takes in one query. All of a microsecond are there, or none."""
+        found: list[Entry] = []
+        first_ns, last_ns = nanoseconds(start), nanoseconds(end)
+        while len(found) < wanted and first_ns < last_ns:
+            limit = min(wanted - len(found), MAX_ENTRIES)
+            part = await self._ask(app, query, first_ns, last_ns, limit)
+            if len(part) == limit:
+                edge = part[-1 if query.from_start else 0].ns // NS_IN_US * NS_IN_US
+                whole = await self._ask(app, query, max(first_ns, edge), min(last_ns, edge + NS_IN_US), MAX_ENTRIES)
+                rest = [each for each in part if each.ns // NS_IN_US * NS_IN_US != edge]
+                part = [*rest, *whole] if query.from_start else [*whole, *rest]
+                first_ns, last_ns = (edge + NS_IN_US, last_ns) if query.from_start else (first_ns, edge)
+            else:
+                first_ns = last_ns
+            found = [*found, *part] if query.from_start else [*part, *found]
+        return found
+
+    async def _ask(self, app: App, query: LogQuery, first_ns: int, last_ns: int, limit: int) -> list[Entry]:
+        tenant, wanted = self._loki.tenant_of(app.organization_id), expression(app.id, query)
+        try:
+            return await self.client.query(tenant, wanted, first_ns, last_ns, limit, forward=query.from_start)
+        except Invalid as error:
+            # The query is one that the panel can answer: this Loki has other limits.
+            raise Unavailable(error.message) from error
+
+    async def forget(self, app_id: AppId, organization_id: OrganizationId) -> None:
+        """Ask Loki to delete an app's lines. Raises Invalid and Unavailable."""
+        end_s = int((self.now() + AHEAD).timestamp())
+        await self.client.delete(self._loki.tenant_of(organization_id), expression(app_id, LogQuery()), end_s)
+
+    def now(self) -> datetime:
+        """Return the time."""
+        return self._clock.now()
+
+    async def _begin(self, app: App) -> "Arrivals":
+        begun = self._clock.now()
+        seen = await self.since(app, begun - OVERLAP)
+        return Arrivals(self, app, asyncio.get_running_loop(), begun, frozenset(seen))
+
+
+class Arrivals:
+    """The new lines of an app, for a Watch, which asks from threads. Those of the last OVERLAP are asked for again: some come late."""
+
+    def __init__(self, lines: LokiLines, app: App, loop: asyncio.AbstractEventLoop, edge: datetime, seen: frozenset[Entry]) -> None:
+        self._lines = lines
+        self._app = app
+        self._loop = loop
+        self._edge = edge
+        self._seen = seen
+
+    def known(self, query: LogQuery, wanted: Matches) -> Sequence[LogLine]:
+        """Return a page of the lines that were already read. Raises OSError."""
+        found = self._await(lambda: self._lines.find(self._app, query)) if query.limit > 0 else []
+        return query.page([each.line for each in found if self._is_known(each) and wanted(each.line)])
+
+    def fresh(self) -> Sequence[LogLine]:
+        """Return the lines after the read position, and advance it. Raises OSError."""
+        begin = self._edge - OVERLAP
+        found = self._await(lambda: self._lines.since(self._app, begin))
+        fresh = [each for each in found if each not in self._seen]
+        if found:
+            self._edge = max(self._edge, min(moment(found[-1].ns), self._lines.now()))
+        self._seen = frozenset(each for each in found if each.line.time >= self._edge - OVERLAP)
+        return [each.line for each in fresh]
+
+    def copy(self) -> "Arrivals":
+        """Return a second reader at the same position."""
+        return Arrivals(self._lines, self._app, self._loop, self._edge, self._seen)
+
+    def close(self) -> None:
+        """Hold nothing open."""
+
+    def _is_known(self, each: Entry) -> bool:
+        return each.line.time < self._edge - OVERLAP or each in self._seen
+
+    def _await(self, ask: Callable[[], Coroutine[Any, Any, list[Entry]]]) -> list[Entry]:
+        try:
+            return asyncio.run_coroutine_threadsafe(ask(), self._loop).result()
+        except Unavailable as error:
+            raise OSError(str(error)) from error
+
+
+def _range(query: LogQuery, now: datetime) -> tuple[datetime, datetime]:
+    """Return the times from which and before which lines are wanted."""
+    after = timedelta(microseconds=1)
+    begins = [time for time in (query.since, query.newer_than and query.newer_than.time) if time]
+    ends = [time for time in (query.until, query.older_than and query.older_than.time + after) if time]
+    end = min(ends, default=now + AHEAD)
+    return max(begins, default=min(end, now) - MAX_RANGE), end
+
+
+def _slices(start: datetime, end: datetime, *, is_forward: bool) -> Iterator[tuple[datetime, datetime]]:
+    """Yield parts of a time that Loki takes in one query, in the order in which they are wanted."""
+    while start < end:
+        length = min(MAX_RANGE, end - start)
+        if is_forward:
+            yield start, start + length
+            start += length
+        else:
+            yield end - length, end
+            end -= length
