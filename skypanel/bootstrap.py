@@ -18,12 +18,13 @@ from skypanel.drivers.crypto.argon2 import Argon2Passwords
 from skypanel.drivers.crypto.fernet import FernetCipher
 from skypanel.drivers.crypto.key_file import KeyFile, KeyFileCipher
 from skypanel.drivers.git.repositories import DulwichRepositories
+from skypanel.drivers.loki.chosen import ChosenLogs
 from skypanel.drivers.output.streams import StreamOutput, connect
 from skypanel.drivers.sources.upload import TarballArchives
 from skypanel.drivers.storage.chosen import ChosenObjects
 from skypanel.drivers.storage.files import FileObjects
 from skypanel.engines.engine import OpenEngine, RemoteNodes
-from skypanel.flow import staging, stopping, storage
+from skypanel.flow import loki, staging, stopping, storage
 from skypanel.ports.certificates import CertificateAuthority, Certificates
 from skypanel.ports.crypto import Cipher, KeyRing
 from skypanel.ports.database import Database
@@ -59,6 +60,8 @@ async def open_panel(settings: Settings) -> AsyncIterator[Panel]:
         stack.push_async_callback(queue.close)
         elsewhere = RemoteNodes(partial(staging.stage_elsewhere, database), partial(stopping.stop_elsewhere, database))
         engine = preload(settings)(settings, objects, clock, stack, elsewhere)
+        logs = ChosenLogs(engine.logs, partial(loki.chosen, database, cipher), clock)
+        stack.push_async_callback(logs.close)
         yield Panel(
             address=settings.address,
             database=database,
@@ -71,7 +74,7 @@ async def open_panel(settings: Settings) -> AsyncIterator[Panel]:
             open_records=_open_records,
             output=output,
             queue=queue,
-            logs=engine.logs,
+            logs=logs,
             cipher=cipher,
             passwords=Argon2Passwords(),
             repositories=DulwichRepositories(settings.repositories),

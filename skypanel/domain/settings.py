@@ -30,6 +30,7 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _PREFIX = re.compile(r"[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*")
 _SECRET = re.compile(r"[!-~]+")
+_TENANT = re.compile(r"[A-Za-z0-9_.-]+")
 
 
 def _choice(*allowed: str) -> Callable[[str], str]:
@@ -57,6 +58,25 @@ def _matching(pattern: re.Pattern[str], allowed: str, longest: int = 100) -> Cal
 def _secret(text: str) -> str:
     if not _SECRET.fullmatch(text) or len(text) > MAX_SECRET_LENGTH:
         raise Invalid("The key is not valid.", f"A key has up to {MAX_SECRET_LENGTH} letters, digits and signs, and no spaces.")
+    return text
+
+
+def _optional(read: Callable[[str], str]) -> Callable[[str], str]:
+    """Return a reader for which an empty text clears the value."""
+    return lambda text: read(text) if text else text
+
+
+def _loki_url(text: str) -> str:
+    allowed = "Write the URL of a Loki: http://loki.example.com:3100, or https://logs.example.com/loki-behind-a-proxy"
+    try:
+        url = urlsplit(text)
+        port = url.port
+    except ValueError:
+        raise Invalid("This is not a URL.", allowed) from None
+    if url.scheme not in {"http", "https"} or not _SECRET.fullmatch(text) or not url.hostname or port == 0 or url.query or url.fragment:
+        raise Invalid("This is not a URL.", allowed)
+    if "@" in url.netloc:
+        raise Invalid("The URL has a login.", "Set it as loki_user and loki_password instead.")
     return text
 
 
@@ -160,6 +180,21 @@ SETTINGS: Mapping[str, Setting[Value]] = {
             "Private networks of webhooks, log drains and error pages of apps, written like `git_networks`; "
             "an empty value clears the list.",
         ),
+        Setting(
+            "loki_url",
+            "",
+            _optional(_loki_url),
+            "The Loki that stores the lines of apps beside the panel's files, such as http://loki.example.com:3100; "
+            "an empty value clears it.",
+        ),
+        Setting(
+            "loki_tenant",
+            "",
+            _optional(_matching(_TENANT, "Use letters, digits, dashes, underscores and dots.")),
+            "The tenant of all apps in Loki. By default, each organization is a tenant of its own, named by its id.",
+        ),
+        Setting("loki_user", "", _optional(_secret), "The user of a Loki that asks for a login."),
+        Setting("loki_password", "", _optional(_secret), "The password of that user.", is_sensitive=True),
         Setting(
             "pip_index_url",
             "",
@@ -303,6 +338,7 @@ _CATEGORIES: Mapping[str, tuple[str, ...]] = {
     "HTTP": http_rules.SETTINGS,
     "Domains": ("public_addresses", "dns_resolvers"),
     "Builds": ("builds_per_organization", "git_networks", "pip_index_url", "pip_extra_index_urls", "npm_registry", "runtime_mirror"),
+    "Logs": ("loki_url", "loki_tenant", "loki_user", "loki_password"),
     "Billing": ("billing", "currency", "starting_credit", "wallet_low_hours"),
     "Mail": ("smtp_host", "smtp_port", "smtp_security", "smtp_user", "smtp_password", "mail_sender"),
     "Certificates": ("acme_directory", "acme_email", "acme_eab_kid", "acme_eab_key", "acme_ca_bundle", "certificates_per_organization"),

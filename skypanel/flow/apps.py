@@ -229,7 +229,7 @@ async def destroy(panel: Panel, app: App, by: Account) -> None:
         await apps.set_current_release(conn, app.id, None)
     await route.confirm(panel, app.id)
     await panel.scheduler.remove(app.id)
-    await panel.logs.forget(app.id)
+    await panel.logs.forget(app.id, app.organization_id)
     await panel.repositories.remove(app.id)
     async with panel.transaction() as conn:
         stored = [(ObjectKind.SLUGS, digest) for digest in await slugs.own(conn, app.id)]

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
 from skypanel.domain.app import App
-from skypanel.domain.ids import AppId
+from skypanel.domain.ids import AppId, OrganizationId
 from skypanel.domain.log import NEWEST, LogLine, LogQuery, Source
 
 
@@ -14,6 +14,10 @@ class Logs(Protocol):
 
         Raises Invalid if the pattern is not in RE2's syntax, and Unavailable.
         """
+        ...
+
+    def trouble(self) -> str | None:
+        """Return why lines come from elsewhere than they should, or None."""
         ...
 
     async def write(self, app: App, text: str, source: Source = Source.API, dyno: str = "") -> None:
@@ -31,6 +35,6 @@ class Logs(Protocol):
         """Return the ids of apps that have log lines."""
         ...
 
-    async def forget(self, app_id: AppId) -> None:
-        """Delete an app's log lines."""
+    async def forget(self, app_id: AppId, organization_id: OrganizationId | None = None) -> None:
+        """Delete an app's log lines; with its last organization, also those in a store that keeps organizations apart."""
         ...

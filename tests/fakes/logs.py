@@ -33,6 +33,9 @@ class FakeLogs:
             seen = len(found)
             await changed.wait()
 
+    def trouble(self):
+        return None
+
     async def write(self, app, text, source=Source.API, dyno=""):
         self._add(app.id, [LogLine(dyno, TIME, terminal.clean(text), source)])
 
@@ -42,7 +45,7 @@ class FakeLogs:
     async def kept(self):
         return list(self.stored)
 
-    async def forget(self, app_id):
+    async def forget(self, app_id, organization_id=None):
         self.stored.pop(app_id, None)
 
     def add(self, app, dyno, text):

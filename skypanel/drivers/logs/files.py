@@ -20,7 +20,7 @@ from uuid import UUID
 
 from skypanel.domain.app import App
 from skypanel.domain.errors import Unavailable
-from skypanel.domain.ids import AppId
+from skypanel.domain.ids import AppId, OrganizationId
 from skypanel.domain.log import KEPT_FILES, MAX_BYTES, NEWEST, LogLine, LogQuery, Source, parse_stored, process_type
 from skypanel.domain.terminal import clean
 from skypanel.drivers.logs.matching import Matches, matcher
@@ -68,6 +68,9 @@ class FileLogs:
         """Return an app's files, or only those of a dyno such as web.1 or a type such as web."""
         return Folder(self._root / str(app_id), dyno)
 
+    def trouble(self) -> None:
+        """Return None: lines are always read from the files."""
+
     async def write(self, app: App, text: str, source: Source = Source.API, dyno: str = "") -> None:
         """Append a line of the platform about an app, or about one of its dynos."""
         line = LogLine(dyno, self._clock.now(), clean(text), source)
@@ -85,7 +88,7 @@ class FileLogs:
         """Return the apps that have lines."""
         return await asyncio.to_thread(lambda: [AppId(UUID(path.name)) for path in self._root.glob("*") if _APP.fullmatch(path.name)])
 
-    async def forget(self, app_id: AppId) -> None:
+    async def forget(self, app_id: AppId, organization_id: OrganizationId | None = None) -> None:  # noqa: ARG002 - the port's
         """Delete an app's lines."""
         await asyncio.to_thread(shutil.rmtree, self._root / str(app_id), ignore_errors=True)
 

@@ -13,7 +13,7 @@ from docker import APIClient
 
 from skypanel.domain.app import App
 from skypanel.domain.errors import NotFound, Unavailable
-from skypanel.domain.ids import AppId
+from skypanel.domain.ids import AppId, OrganizationId
 from skypanel.domain.log import NEWEST, LogLine, LogQuery, Source, moment, printed
 from skypanel.drivers.docker.api import DockerApi
 from skypanel.drivers.logs.files import POLL_S, FileLogs
@@ -54,6 +54,9 @@ class DockerLogs:
                         yield line
                 await asyncio.sleep(POLL_S)
 
+    def trouble(self) -> None:
+        """Return None: what Docker does not answer is in the files."""
+
     async def write(self, app: App, text: str, source: Source = Source.API, dyno: str = "") -> None:
         """Append a line of the platform about an app, or about one of its dynos."""
         await self._files.write(app, text, source, dyno)
@@ -66,7 +69,7 @@ class DockerLogs:
         """Return the apps that have lines."""
         return await self._files.kept()
 
-    async def forget(self, app_id: AppId) -> None:
+    async def forget(self, app_id: AppId, organization_id: OrganizationId | None = None) -> None:  # noqa: ARG002 - the port's
         """Delete an app's lines."""
         await self._files.forget(app_id)
 
