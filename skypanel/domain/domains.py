@@ -170,14 +170,6 @@ def wildcard_of(name: str) -> str:
     return f"{WILDCARD}{name.partition('.')[2]}"
 
 
-def certificate_target(domain: Domain, panel_domain: str) -> str:
-    """Return where a CNAME record at `_acme-challenge.<name>` has to lead, so that the panel can prove a wildcard to a CA.
-
-    Each claim has a name of its own, so that nobody's record leads to that of others.
-    """
-    return f"{domain.token}.{ACME_CHALLENGE}{panel_domain}"
-
-
 def proves(texts: Lookup, token: str) -> bool:
     """Whether TXT records say a token, with quotes and spaces around it or not."""
     return token in {value.strip().strip('"').strip() for value in texts.values}

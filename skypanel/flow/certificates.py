@@ -290,7 +290,7 @@ async def _order(panel: Panel, authority: Authority, order: Order) -> Then:
     if not found:
         raise _Failed(f"The certificate authority offers no {order.kind.upper()} challenge for this name.")
     challenge = {"challenge_url": found[0].url, "token": found[0].token, "proof": found[0].proof}
-    record = await dns_records.place(panel, order) if order.kind is ChallengeKind.DNS else None
+    record = await dns_records.place(panel, order.name) if order.kind is ChallengeKind.DNS else None
     advanced = await _advance(panel, order, Step.ORDERED, record, **known, **challenge)
     return advanced if record else PROXIES_POLL
 

@@ -15,14 +15,13 @@ from skypanel.domain.account import Account
 from skypanel.domain.certificate import Order, has_public_names, pause
 from skypanel.domain.dns import Fault, RecordType, reason
 from skypanel.domain.dns_updates import absent_at, access_of, challenge_name
-from skypanel.domain.domains import WILDCARD, certificate_target
+from skypanel.domain.domains import WILDCARD
 from skypanel.domain.errors import Invalid, Unavailable
 from skypanel.flow import lookups
 from skypanel.flow.configured import values
-from skypanel.ports.database import Connection
 from skypanel.ports.dns import DnsRecords
 from skypanel.ports.panel import Panel
-from skypanel.store import dns_records, domains
+from skypanel.store import dns_records
 
 # How long a removal may take before another worker tries it.
 CLAIM = timedelta(seconds=60)
@@ -47,46 +46,32 @@ def chosen(panel: Panel, settings: Mapping[str, object]) -> DnsRecords | None:
     return panel.open_records(access) if access else None
 
 
-async def place(panel: Panel, order: Order) -> str:
-    """Return the name of the TXT record that proves an order's name: where the CA looks, or where a CNAME record there leads.
+async def place(panel: Panel, name: str) -> str:
+    """Return the name of the TXT record that proves a name to a CA: where the CA looks, or where a CNAME record there leads.
 
-    One of a domain of an app may lead to the domain's own name in the panel's zone, and nowhere else. Raises Invalid.
+    Raises Invalid if that leads in a circle.
     """
-    name = challenge_name(order.name)
+    challenge = challenge_name(name)
     async with panel.autocommit() as conn:
-        resolvers, target = await lookups.resolvers(conn), await _target(conn, panel, order)
+        resolvers = await lookups.resolvers(conn)
     look_up = partial(lookups.look_up, panel, kind=RecordType.TXT, at=resolvers)
-    found, beside = await look_up(name), await look_up(f"{WILDCARD}{order.name.removeprefix(WILDCARD)}")
+    found, beside = await look_up(challenge), await look_up(f"{WILDCARD}{name.removeprefix(WILDCARD)}")
     if found.fault is Fault.LOOP:
-        raise Invalid(reason(name, RecordType.TXT, found))
+        raise Invalid(reason(challenge, RecordType.TXT, found))
     # A wildcard's own CNAME record answers for the name as well, until there is a record of its own.
-    if not found.aliases or found.aliases == beside.aliases:
-        return name
-    if target and target not in found.aliases:
-        raise Invalid(f"{name} is a CNAME record to {found.aliases[-1]}. It has to lead to {target}.")
-    return target or found.aliases[-1]
-
-
-async def _target(conn: Connection, panel: Panel, order: Order) -> str:
-    """Return where a CNAME record of an app's domain has to lead; empty for the panel's own name."""
-    if order.app_id is None:
-        return ""
-    held = await domains.holders(conn, [order.name])
-    return next((certificate_target(each, panel.address.domain) for each in held if each.app_id == order.app_id), "")
+    return challenge if not found.aliases or found.aliases == beside.aliases else found.aliases[-1]
 
 
 async def publish(panel: Panel, order: Order) -> str:
     """Publish the record that proves an order's name. Returns a problem in words; it is empty if there is none."""
     async with panel.autocommit() as conn:
-        name, target = await dns_records.of(conn, order), await _target(conn, panel, order)
+        name = await dns_records.of(conn, order)
     records = await configured(panel)
     if name is None or records is None:
         return "The settings of DNS were changed during the order."
     try:
         await records.publish(name, order.proof)
     except Unavailable as error:
-        if target and name != target:
-            return f"Set a CNAME record at {name} to {target}, because the panel cannot write there itself: {error.message}"
         return f"{error.message} {error.hint}".strip()
     return ""
 
@@ -141,7 +126,7 @@ async def try_out(panel: Panel, by: Account) -> str:
     domain = panel.address.domain
     if not has_public_names(domain):
         raise Invalid(f"{domain} is in no public DNS.", "Run the panel with a domain of its own: SKYPANEL_DOMAIN=apps.example.com")
-    name, value = challenge_name(domain), f"skypanel-test-{secrets.token_hex(16)}"
+    name, value = await place(panel, domain), f"skypanel-test-{secrets.token_hex(16)}"
     async with panel.transaction() as conn:
         await dns_records.add(conn, name, value, order_name="", until=panel.clock.now() + CLAIM)
     await records.publish(name, value)

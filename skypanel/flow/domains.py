@@ -47,7 +47,8 @@ async def add(panel: Panel, app: App, text: str, by: Account) -> Domain:
     name = domain_names.read(text, panel.address.domain)
     if name.startswith(WILDCARD):
         raise Invalid(
-            f"{domain_names.shown(name)} cannot be had.", "A wildcard needs certificates by DNS-01, which this panel does not do."
+            f"{domain_names.shown(name)} cannot be had.",
+            "Add each name. The panel proves to certificate authorities no wildcard but its own.",
         )
     async with panel.transaction() as conn:
         await apps.lock(conn, app.id)
