@@ -8,7 +8,8 @@ from dataclasses import replace
 from aiohttp import ClientSession
 
 from skypanel.bootstrap import open_panel
-from skypanel.flow import billing, route
+from skypanel.flow import billing, certificates, route
+from skypanel.flow.certificates import LOOKS_AT_ONCE
 from skypanel.ports.panel import Panel
 from skypanel.settings import sources
 from tests.bench import api, idle, memory, pages
@@ -47,12 +48,23 @@ async def _measure(under_test: PanelUnderTest) -> list[Figure]:
                     single(f"growth.page.{size}", [await _per_request(web, lambda: pages.timed(browser, "/apps"))], "ms"),
                     single(f"growth.api.{size}", [await _per_request(web, lambda: _list(client))], "ms"),
                 ]
+            for _ in range(size // LOOKS_AT_ONCE + 1):
+                await _certificates(panel)
             for name, act in ROUNDS_OF.items():
                 found += await _round(panel, name, size, act)
     return found
 
 
-ROUNDS_OF: dict[str, Callable[[Panel], Awaitable[object]]] = {"billing": billing.bill, "routes": route.active}
+async def _certificates(panel: Panel) -> None:
+    """Look at what changed, which is nothing once all new apps were looked at."""
+    await certificates.work(panel, "bench")
+
+
+ROUNDS_OF: dict[str, Callable[[Panel], Awaitable[object]]] = {
+    "billing": billing.bill,
+    "certificates": _certificates,
+    "routes": route.active,
+}
 
 
 async def _list(client: ClientSession) -> None:
