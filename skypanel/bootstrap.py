@@ -75,6 +75,7 @@ async def open_panel(settings: Settings) -> AsyncIterator[Panel]:
             output=output,
             queue=queue,
             logs=logs,
+            metrics=engine.metrics,
             cipher=cipher,
             passwords=Argon2Passwords(),
             repositories=DulwichRepositories(settings.repositories),

@@ -27,6 +27,7 @@ FILES: Mapping[str, Path] = {
             "passkeys.js",
             "scale.js",
             "console.js",
+            "metrics.js",
             "icon.svg",
             "icon-busy.svg",
             "icon-bad.svg",

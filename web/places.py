@@ -18,6 +18,7 @@ APP_TABS = (
     ("/deploys", "Deploys"),
     ("/environment", "Environment"),
     ("/domains", "Domains"),
+    ("/metrics", "Metrics"),
     ("/console", "Console"),
     ("/access", "Access"),
     ("/activity", "Activity"),

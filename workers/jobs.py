@@ -12,6 +12,7 @@ from skypanel.flow import (
     domain_checks,
     garbage,
     mail,
+    metrics,
     provision,
     reconcile,
     rollout,
@@ -73,6 +74,11 @@ async def _send_webhooks(panel: Panel, _worker: str) -> None:
     await webhooks.deliver(panel, lambda: time.monotonic() > until)
 
 
+async def _sample_metrics(panel: Panel, _worker: str) -> None:
+    await metrics.roll_up(panel)
+    await metrics.sample(panel)
+
+
 async def _bill(panel: Panel, _worker: str) -> None:
     await billing.bill(panel)
 
@@ -89,6 +95,7 @@ JOBS: Mapping[str, Job] = {
     "collect_garbage": _collect_garbage,
     "check_nodes": _check_nodes,
     "bill": _bill,
+    "sample_metrics": _sample_metrics,
     "send_mails": _send_mails,
     "check_domains": _check_domains,
     "order_certificates": certificates.work,

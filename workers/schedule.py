@@ -18,6 +18,7 @@ EVERY_S = {
     "check_domains": 5.0,
     "send_webhooks": 5.0,
     "reconcile": 10.0,
+    "sample_metrics": 10.0,
     "move_objects": 15.0,
     "remove_orphans": 30.0,
     "check_nodes": 30.0,

@@ -41,6 +41,12 @@ def _certificates() -> Loaded:
     return certificates.COMMANDS
 
 
+def _metrics() -> Loaded:
+    from skypanel.cli import metrics
+
+    return metrics.COMMANDS
+
+
 def _domains() -> Loaded:
     from skypanel.cli import domains
 
@@ -124,6 +130,7 @@ MODULES: Mapping[Callable[[], Loaded], tuple[str, ...]] = {
         "install-service",
     ),
     _nodes: ("nodes",),
+    _metrics: ("metrics",),
     _apps: (
         "apps",
         "ps",

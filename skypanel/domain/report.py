@@ -21,12 +21,19 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,60}\.[0-9]{1,6}")
 
 @dataclass(frozen=True)
 class DynoUse:
-    """What one dyno uses: CPU cores (1.5 is one and a half) and bytes of memory."""
+    """What one dyno uses: CPU cores (1.5 is one and a half), bytes, and bytes a second of its network.
+
+    `restarts` counts those since it was started first. Without a measure of its disk, `disk_bytes` is None.
+    """
 
     app_id: AppId
     name: str
     cpu_cores: float
     memory_bytes: int
+    received_bytes_s: float = 0.0
+    sent_bytes_s: float = 0.0
+    disk_bytes: int | None = None
+    restarts: int = 0
 
 
 @dataclass(frozen=True)
@@ -80,7 +87,17 @@ def _dyno(value: Mapping[str, Any]) -> DynoUse:
     app_id, name = value["app_id"], value["name"]
     if not isinstance(app_id, str) or not _NAME.fullmatch(name):
         raise ValueError(name)
-    return DynoUse(AppId(UUID(app_id)), name, _amount(value["cpu_cores"]), _count(value["memory_bytes"]))
+    disk = value.get("disk_bytes")
+    return DynoUse(
+        AppId(UUID(app_id)),
+        name,
+        cpu_cores=_amount(value["cpu_cores"]),
+        memory_bytes=_count(value["memory_bytes"]),
+        received_bytes_s=_amount(value.get("received_bytes_s", 0.0)),
+        sent_bytes_s=_amount(value.get("sent_bytes_s", 0.0)),
+        disk_bytes=None if disk is None else _count(disk),
+        restarts=_count(value.get("restarts", 0)),
+    )
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

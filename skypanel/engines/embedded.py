@@ -9,6 +9,7 @@ from skypanel.drivers.logs.files import FileLogs
 from skypanel.drivers.proxy.traefik import TraefikRouter
 from skypanel.drivers.sandbox.builder import BubblewrapBuilder
 from skypanel.drivers.sandbox.launcher import Launcher
+from skypanel.drivers.sandbox.metrics import LauncherMetrics
 from skypanel.drivers.sandbox.scheduler import ProcessScheduler
 from skypanel.engines.engine import Engine, RemoteNodes
 from skypanel.ports.clock import Clock
@@ -37,4 +38,5 @@ def open_engine(settings: Settings, objects: Objects, clock: Clock, _stack: Asyn
         upkeep=LauncherUpkeep(),
         router=TraefikRouter(f"http://127.0.0.1:{settings.traefik_port}", settings.traefik_token),
         logs=FileLogs(settings.logs, clock),
+        metrics=LauncherMetrics(launcher),
     )

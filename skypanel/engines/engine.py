@@ -7,6 +7,7 @@ from typing import Protocol
 from skypanel.ports.builder import Builder
 from skypanel.ports.clock import Clock
 from skypanel.ports.logs import Logs
+from skypanel.ports.metrics import Metrics
 from skypanel.ports.objects import Objects
 from skypanel.ports.router import Router
 from skypanel.ports.scheduler import Scheduler, StageElsewhere, StopElsewhere
@@ -31,6 +32,7 @@ class Engine:
     upkeep: Upkeep
     router: Router
     logs: Logs
+    metrics: Metrics
 
 
 class OpenEngine(Protocol):

@@ -15,6 +15,7 @@ from skypanel.drivers.proxy.traefik import TraefikRouter
 from skypanel.drivers.swarm.guard import SwarmGuard
 from skypanel.drivers.swarm.ingress import Ingress, IngressOptions
 from skypanel.drivers.swarm.logs import DockerLogs
+from skypanel.drivers.swarm.metrics import SwarmMetrics
 from skypanel.drivers.swarm.router import SwarmRouter, ThroughProxy
 from skypanel.drivers.swarm.scheduler import SwarmOptions, SwarmScheduler
 from skypanel.drivers.swarm.upkeep import SwarmUpkeep
@@ -63,6 +64,7 @@ def open_engine(settings: Settings, objects: Objects, clock: Clock, stack: Async
             settings.ingress,
         ),
         logs=DockerLogs(docker, panel, FileLogs(settings.logs, clock)),
+        metrics=SwarmMetrics(docker, panel),
     )
 
 

@@ -10,6 +10,7 @@ SHARED = (
     *(f"host/dyno/{name}" for name in ("__init__.py", "dyno.sh", "elsewhere.py", "enter.py", "health.sh")),
     "host/layers.py",
     "host/listening.py",
+    "host/usage.py",
 )
 
 

@@ -10,6 +10,7 @@ from skypanel.domain.errors import Denied, NotFound, Unavailable
 from skypanel.domain.node import Node, NodeState
 from skypanel.domain.report import Report
 from skypanel.domain.storage import ObjectKind
+from skypanel.flow import metrics
 from skypanel.flow.digest import digest as digest_of
 from skypanel.flow.watch import check_node
 from skypanel.ports.panel import Panel
@@ -42,9 +43,10 @@ async def agent(panel: Panel, token: str) -> Node:
 
 
 async def record(panel: Panel, node: Node, report: Report) -> None:
-    """Store a heartbeat; a joining or inactive node may become active at once."""
+    """Store a heartbeat and what its dynos use; a joining or inactive node may become active at once."""
     async with panel.transaction() as conn:
         await nodes.record_heartbeat(conn, node.id, report)
+    await metrics.record(panel, report.dynos)
     if node.state in EAGER:
         with suppress(Unavailable):  # the next check repeats it
             await check_node(panel, node.id)

@@ -126,6 +126,11 @@ class ListDynos:
 
 
 @dataclass(frozen=True)
+class MeasureDynos:
+    """Report what the dynos of all apps have used."""
+
+
+@dataclass(frozen=True)
 class InspectPorts:
     """Report where starting dynos listen. That is expensive, so it is not meant for dynos that are up."""
 
@@ -171,6 +176,7 @@ Request = (
     | Retire
     | StopDyno
     | ListDynos
+    | MeasureDynos
     | InspectPorts
     | AskLastLines
     | RemoveApp
@@ -286,6 +292,7 @@ _PARSERS: Mapping[str, Callable[[Fields], Request]] = {
     "stop": _stop,
     "features": lambda _: AskFeatures(),
     "list": lambda fields: ListDynos(_app_or_all(fields)),
+    "measure": lambda _: MeasureDynos(),
     "look": lambda fields: InspectPorts(tuple(parse_key(key) for key in fields.items("keys"))),
     "last": lambda fields: AskLastLines(parse_key(fields.take("key"))),
     "remove": lambda fields: RemoveApp(_app(fields)),

@@ -26,6 +26,10 @@ class Bounds(Protocol):
         """Whether the processes exceeded the memory limit."""
         ...
 
+    def used(self) -> tuple[float, int]:
+        """Return the CPU time that the processes have used, in seconds, and their memory in bytes. Raises OSError if they have ended."""
+        ...
+
     async def close(self) -> None:
         """Kill the remaining processes and release the limits."""
         ...

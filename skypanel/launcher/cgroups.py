@@ -11,8 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from skypanel.domain.limits import Limits
+from skypanel.host import usage
 
 CONTROLLERS = ("memory", "cpu", "pids")
+# In version 1, a controller of its own counts CPU time.
+ACCOUNTING = "cpuacct"
 _PERIOD_US = 100_000
 _DEADLINE_S = 10.0
 
@@ -26,7 +29,7 @@ class Hierarchy:
 
     def paths(self, group: str) -> tuple[Path, ...]:
         """Return the folders that make up a group."""
-        return tuple(dict.fromkeys(self.mounts[controller] / group for controller in CONTROLLERS))
+        return tuple(dict.fromkeys(mount / group for mount in self.mounts.values()))
 
 
 @dataclass(frozen=True)
@@ -48,10 +51,10 @@ def find_hierarchy(mounts: str) -> Hierarchy | None:
     for line in mounts.splitlines():
         _, path, kind, flags, *_ = line.split()
         if kind == "cgroup":
-            first |= {controller: Path(path) for controller in CONTROLLERS if controller in flags.split(",")}
+            first |= {controller: Path(path) for controller in (*CONTROLLERS, ACCOUNTING) if controller in flags.split(",")}
         elif kind == "cgroup2":
             second = Path(path)
-    if set(first) == set(CONTROLLERS):
+    if set(first) == {*CONTROLLERS, ACCOUNTING}:
         return Hierarchy(1, first)
     return Hierarchy(2, dict.fromkeys(CONTROLLERS, second)) if second and not first else None
 
@@ -90,6 +93,8 @@ class Group:
         self._hierarchy = hierarchy
         self._name = name
         self._paths = hierarchy.paths(name)
+        cpu = hierarchy.mounts[ACCOUNTING if hierarchy.version == 1 else "cpu"] / name
+        self._counters = usage.group(hierarchy.version, str(cpu), str(hierarchy.mounts["memory"] / name))
         self._events = hierarchy.mounts["memory"] / name / ("memory.oom_control" if hierarchy.version == 1 else "memory.events")
 
     def open(self, limits: Limits) -> None:
@@ -108,6 +113,10 @@ class Group:
     def out_of_memory(self) -> bool:
         """Whether the kernel's OOM killer ended a process of the group."""
         return oom_kills(self._events.read_text()) > 0
+
+    def used(self) -> tuple[float, int]:
+        """Return the CPU time that the group has used, in seconds, and its memory in bytes. Raises OSError if it is gone."""
+        return self._counters.used()
 
     async def close(self) -> None:
         """Kill the group's processes and remove it."""

@@ -42,6 +42,10 @@ class Disk(Protocol):
         """Whether the disk is full."""
         ...
 
+    def used_bytes(self) -> int | None:
+        """Return how much of it is in use; None if that takes long to find out. Raises OSError if it is gone."""
+        ...
+
     async def close(self) -> None:
         """Remove the disk, also after a failed `open`. A persistent disk keeps its contents."""
         ...
@@ -86,6 +90,11 @@ class LoopDisk:
         """Whether less than 1 MiB or no inode is free."""
         status = os.statvfs(self.path)
         return status.f_bavail * status.f_frsize < FULL_BYTES or status.f_favail == 0
+
+    def used_bytes(self) -> int | None:
+        """Return how much of the file system is in use."""
+        status = os.statvfs(self.path)
+        return (status.f_blocks - status.f_bfree) * status.f_frsize
 
     async def close(self) -> None:
         """Unmount the image; delete it unless it is persistent."""
@@ -141,6 +150,10 @@ class FolderDisk:
     async def full(self) -> bool:
         """Whether its files take up more than its size."""
         return await asyncio.to_thread(usage, self.path) > self.size_bytes
+
+    def used_bytes(self) -> int | None:
+        """Return None: all its files would have to be looked at."""
+        return None
 
     async def close(self) -> None:
         """Delete the folder, unless it is persistent and within `kept_bytes`."""

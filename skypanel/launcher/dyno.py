@@ -3,7 +3,7 @@
 import asyncio
 import math
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,6 +15,7 @@ from skypanel.host.environment import at_terminal, boot, dyno_environment
 from skypanel.host.listening import PortSnapshot
 from skypanel.host.overrun import sentence
 from skypanel.host.protocol import StartDyno
+from skypanel.host.usage import Counters, network_bytes
 from skypanel.launcher import logs, processes
 from skypanel.launcher.bounds import Bounds, over_now, watch
 from skypanel.launcher.disks import Disk
@@ -55,6 +56,7 @@ class Dyno:
     streams: Streams | None = None
     terminal: bool = False
     _sandbox: RunningSandbox | None = None
+    _resources: tuple[Bounds, Disk] | None = None
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
     # set when the running process must end, for a stop or a restart; it may still linger first
     _ending: asyncio.Event = field(default_factory=asyncio.Event)
@@ -74,6 +76,13 @@ class Dyno:
     def pids(self, parents: Mapping[int, int]) -> list[int]:
         """Return its processes as the host sees them. `parents` maps each pid to its parent."""
         return sorted(processes.descendants(parents, self._sandbox.init_pid)) if self._sandbox else []
+
+    def probe(self) -> Callable[[], Counters] | None:
+        """Return what reads its counters, for any thread; None while it does not run. The call raises OSError once it has ended."""
+        if self._sandbox is None or self._resources is None:
+            return None
+        (bounds, disk), init, restarts = self._resources, self._sandbox.init_pid, self.restarts
+        return lambda: Counters(*bounds.used(), *network_bytes(init), disk.used_bytes(), restarts)
 
     async def look(self) -> PortSnapshot:
         """Return where it listens and how much CPU time it has used. Raises OSError."""
@@ -165,12 +174,12 @@ class Dyno:
     async def _run_sandbox(self, spec: Spec, bounds: Bounds, disk: Disk) -> str:
         async with self._output() as streams, self.machine.run(spec, streams, bounds, self.slot) as sandbox:
             self.log.system(f"Starting process with command `{self.request.command}`")
-            self._sandbox = sandbox
+            self._sandbox, self._resources = sandbox, (bounds, disk)
             self._set_state(DynoState.UP)
             try:
                 return await self._finish(sandbox, bounds, disk)
             finally:
-                self._sandbox = None
+                self._sandbox = self._resources = None
 
     async def _finish(self, sandbox: RunningSandbox, bounds: Bounds, disk: Disk) -> str:
         """Return how the command ended: by itself, by a stop, or by an exceeded limit."""

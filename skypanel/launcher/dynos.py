@@ -1,7 +1,8 @@
 """All dynos of a launcher."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 
 from skypanel.domain.errors import Conflict, NotFound
 from skypanel.domain.ids import AppId
@@ -9,6 +10,7 @@ from skypanel.domain.manifest import SHOWN_COMMAND, DynoKey, Exit
 from skypanel.host.cancellation import complete_despite_cancel
 from skypanel.host.listening import PortSnapshot
 from skypanel.host.protocol import Message, Retire, RunOnce, SignalDyno, StartDyno, StopDyno, key_message
+from skypanel.host.usage import Counters
 from skypanel.launcher.dyno import Dyno
 from skypanel.launcher.logs import LogFiles, Output
 from skypanel.launcher.machine import SandboxHost
@@ -134,6 +136,12 @@ class Dynos:
         awaited = [dyno for key in keys if (dyno := self._current.get(key)) is not None]
         return [_look_message(dyno, await dyno.look()) for dyno in awaited]
 
+    async def measure(self) -> Sequence[Message]:
+        """Return the counters of the dynos that run, without one-off dynos. Of two with one name, the newer one counts."""
+        running = sorted((dyno for dyno in self._of(None) if not dyno.once), key=lambda dyno: dyno.request.key)
+        probes = {(str(dyno.request.key.app_id), dyno.request.key.name): probe for dyno in running if (probe := dyno.probe())}
+        return await asyncio.to_thread(_measured, probes)
+
     def last_lines(self, key: DynoKey) -> Sequence[str]:
         """Return the last lines of a dyno's output; nothing if it does not exist."""
         dyno = self._current.get(key)
@@ -141,6 +149,21 @@ class Dynos:
 
     def _of(self, app_id: AppId | None) -> list[Dyno]:
         return [dyno for key, dyno in self._current.items() if app_id in {None, key.app_id}]
+
+
+def _measured(probes: Mapping[tuple[str, str], Callable[[], Counters]]) -> Sequence[Message]:
+    return [
+        {"app_id": app_id, "name": name, **asdict(counters)}
+        for (app_id, name), probe in probes.items()
+        for counters in _unless_ended(probe)
+    ]
+
+
+def _unless_ended(probe: Callable[[], Counters]) -> Sequence[Counters]:
+    try:
+        return [probe()]
+    except OSError:
+        return []
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

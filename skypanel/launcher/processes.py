@@ -76,7 +76,12 @@ def send(pid: int, init: int, number: int) -> None:
 
 def uses_more_than(limit_bytes: int, pids: frozenset[int]) -> bool:
     """Whether processes use more memory than `limit_bytes`. Shared pages are divided only if it matters, because that is slow."""
-    return sum(map(_resident, pids)) > limit_bytes and sum(map(_proportional, pids)) > limit_bytes
+    return resident_bytes(pids) > limit_bytes and sum(map(_proportional, pids)) > limit_bytes
+
+
+def resident_bytes(pids: frozenset[int]) -> int:
+    """Return the memory of processes. Pages that they share count for each."""
+    return sum(map(_resident, pids))
 
 
 def used_s(pids: frozenset[int]) -> float:

@@ -19,6 +19,7 @@ from skypanel.host.protocol import (
     HasSlug,
     InspectPorts,
     ListDynos,
+    MeasureDynos,
     Message,
     OpenWorkspace,
     RemoveApp,
@@ -136,6 +137,8 @@ class Server:
                     "dynos": self._dynos.report(request.app_id, once=False),
                     "one_offs": self._dynos.report(request.app_id, once=True),
                 }
+            case MeasureDynos():
+                return {"dynos": await self._dynos.measure()}
             case AskLastLines():
                 return {"lines": list(self._dynos.last_lines(request.key))}
             case InspectPorts():

@@ -17,6 +17,7 @@ from skypanel.ports.error_pages import ErrorPages
 from skypanel.ports.log_drains import LogDrains
 from skypanel.ports.logs import Logs
 from skypanel.ports.mail import Mailer
+from skypanel.ports.metrics import Metrics
 from skypanel.ports.nodes import Machines, Swarm
 from skypanel.ports.objects import Objects, OpenObjects
 from skypanel.ports.output import Output
@@ -50,6 +51,7 @@ class Panel:
     output: Output
     queue: Queue
     logs: Logs
+    metrics: Metrics
     cipher: Cipher
     passwords: Passwords
     repositories: Repositories

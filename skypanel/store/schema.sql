@@ -939,6 +939,33 @@ CREATE INDEX paas_log_drains_app_id_idx ON paas_log_drains (app_id);
 
 
 -- ---------------------------------------------------------------------------------------------------------------------
+-- What dynos use.
+
+-- What a dyno used from a time on: value n of each array is that of n - 1 steps later, NULL where nothing was measured.
+CREATE TABLE paas_metrics (
+    app_id uuid NOT NULL REFERENCES paas_applications ON DELETE CASCADE,
+    step_s integer NOT NULL,
+    begins timestamptz NOT NULL,
+    dyno text NOT NULL,
+    -- Cores.
+    cpu real[] NOT NULL,
+    -- Bytes.
+    memory real[] NOT NULL,
+    -- Bytes.
+    disk real[] NOT NULL,
+    -- Bytes a second.
+    received real[] NOT NULL,
+    -- Bytes a second.
+    sent real[] NOT NULL,
+    -- Since the dyno was started first.
+    restarts real[] NOT NULL,
+    PRIMARY KEY (app_id, step_s, begins, dyno)
+);
+
+CREATE INDEX paas_metrics_step_s_begins_idx ON paas_metrics (step_s, begins);
+
+
+-- ---------------------------------------------------------------------------------------------------------------------
 -- What the database does by itself.
 
 -- What an app is to run now, and at which price.

@@ -10,11 +10,13 @@ import pytest
 from skypanel.domain.errors import Unavailable
 from skypanel.domain.limits import MIB
 from skypanel.domain.manifest import DynoState, OneOff, Window
+from skypanel.drivers.sandbox.metrics import LauncherMetrics
 from skypanel.drivers.sandbox.readiness import answers_http
 from skypanel.drivers.sandbox.scheduler import ProcessScheduler
 from skypanel.host.listening import SETTLED_S
 from skypanel.host.protocol import parse_key
 from skypanel.ports.scheduler import Unready
+from tests.contracts.metrics import MetricsContract, measured
 from tests.contracts.scheduler import (
     READY_S,
     SERVE,
@@ -53,8 +55,34 @@ def scheduler(launcher, objects):
     return launcher.scheduler(objects)
 
 
+@pytest.fixture
+def metrics(launcher):
+    return LauncherMetrics(launcher.client)
+
+
 class TestProcessScheduler(SchedulerContract, RestartLoopContract):
     pass
+
+
+class TestLauncherMetrics(MetricsContract):
+    async def test_bytes_of_the_network_and_of_a_disk_are_measured(self, launcher, metrics, scheduler, objects):
+        write = "head -c 5000000 /dev/zero > /tmp/file; exec python3 server.py"
+        app, manifest = await launched(scheduler, objects, {"web": (write, 1)})
+        (dyno,) = await scheduler.wait_ready(manifest, READY_S)
+
+        async def served():
+            await get(dyno.endpoint)
+            return (await measured(metrics, app, "web.1"))["web.1"]
+
+        async def received():
+            return (await served()).received_bytes_s > 0
+
+        await until(received)
+        use = await served()
+        assert use.sent_bytes_s > 0
+        assert use.disk_bytes is None or use.disk_bytes > 5_000_000
+        assert (use.disk_bytes is None) == (not launcher.root)
+        await scheduler.remove(app.id)
 
 
 async def get(endpoint):

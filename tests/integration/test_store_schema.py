@@ -58,6 +58,7 @@ RULES = {
     ("paas_acme_orders", "account_id"): "CASCADE",
     ("paas_acme_requests", "organization_id"): "CASCADE",
     ("paas_domains", "account_id"): "SET NULL",
+    ("paas_metrics", "app_id"): "CASCADE",
     ("paas_webhooks", "app_id"): "CASCADE",
     ("paas_webhooks", "account_id"): "SET NULL",
     ("paas_webhook_events", "app_id"): "CASCADE",

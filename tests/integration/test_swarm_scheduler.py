@@ -5,11 +5,13 @@ import gc
 import json
 import pickle
 import re
+import subprocess
 import sys
 import time
 from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -24,6 +26,7 @@ from skypanel.drivers.swarm.scheduler import SwarmOptions, SwarmScheduler
 from skypanel.drivers.swarm.services import Services
 from skypanel.drivers.swarm.spec import network_name
 from skypanel.ports.scheduler import Unready
+from tests.contracts.metrics import MetricsContract
 from tests.contracts.scheduler import (
     READY_S,
     SERVE,
@@ -44,6 +47,7 @@ from tests.support.until import until
 
 __all__ = ["engine", "objects"]
 
+ROOT = Path(__file__).parents[2]
 CANARY = "canary-4b1f6c"
 FINISH = """
 import signal, sys, time
@@ -62,6 +66,19 @@ async def hold():
         await asyncio.sleep(1000)
 asyncio.run(hold())
 """
+MEASURE = """
+import asyncio, pickle, sys
+from skypanel.domain.report import parse
+from skypanel.drivers.docker.api import DockerApi
+from skypanel.drivers.swarm.metrics import SwarmMetrics
+from workers.agent.docker import Docker
+from workers.agent.machine import HostMetrics
+kind, url, panel = sys.argv[1:]
+here, agent = SwarmMetrics(DockerApi(url), panel), HostMetrics(Docker(url))
+for _ in sys.stdin:
+    pickle.dump(list(asyncio.run(here.measure()) if kind == "panel" else parse(agent.report()).dynos), sys.stdout.buffer)
+    sys.stdout.buffer.flush()
+"""
 PRINT = """python3 -c 'import os; print(repr(os.environ["9_"]))'"""
 # Something on the way may answer for an address that nobody has: only the app's own words count.
 TRY = (
@@ -75,7 +92,42 @@ def scheduler(engine):
     return engine.scheduler
 
 
+class OnBothNodes:
+    """What the panel measures on its machine, and the agent on the other node: both in the namespaces of a node, as processes there."""
+
+    def __init__(self, engine):
+        self._processes = [self._start(kind, node, engine.panel) for kind, node in zip(("panel", "agent"), engine.nodes.nodes, strict=True)]
+
+    def _start(self, kind, node, panel):
+        inside = ("nsenter", f"--mount=/proc/{node.pid}/ns/mnt", f"--pid=/proc/{node.pid}/ns/pid_for_children")
+        argv = [*inside, sys.executable, "-c", MEASURE, kind, node.url, panel]
+        return subprocess.Popen(argv, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    async def measure(self):
+        return [use for process in self._processes for use in await asyncio.to_thread(self._ask, process)]
+
+    def _ask(self, process):
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+        return pickle.load(process.stdout)
+
+    def close(self):
+        for process in self._processes:
+            process.communicate()
+
+
+@pytest.fixture
+def metrics(engine):
+    made = OnBothNodes(engine)
+    yield made
+    made.close()
+
+
 class TestSwarmScheduler(SchedulerContract, RestartLoopContract):
+    pass
+
+
+class TestSwarmMetrics(MetricsContract):
     pass
 
 

@@ -5,15 +5,15 @@ from dataclasses import replace
 
 import pytest
 from aiohttp.test_utils import TestServer
-from playwright.async_api import async_playwright
+from playwright.async_api import async_playwright, expect
 
 from skypanel.domain.alert import AlertKind
 from skypanel.domain.manifest import DynoState
 from skypanel.domain.node import SecretKind, SshLogin
-from skypanel.domain.report import Report
+from skypanel.domain.report import DynoUse, Report
 from skypanel.flow import accounts as accounts_flow
 from skypanel.flow import config as config_flow
-from skypanel.flow import heartbeat
+from skypanel.flow import heartbeat, metrics
 from skypanel.flow import people as people_flow
 from skypanel.store import alerts, keys, nodes
 from tests.fixtures.web import HOST, ORIGIN
@@ -103,7 +103,17 @@ async def fill(stage):
         node = await nodes.add(conn, "worker-1", login, b"secret")
         await alerts.add(conn, AlertKind.NODE_INACTIVE, "worker-1", "Node worker-1 is inactive.")
     await heartbeat.record(panel, node, Report(4, 1.25, 8 * 1024**3, 1024**3, 10 * 1024**3, 2 * 1024**3, 7))
+    await sampled(panel, app)
     return {"app": app.name, "deploy": str(build.id)}
+
+
+async def sampled(panel, app):
+    """Sample a dyno that restarts."""
+    for restarts in range(3):
+        panel.metrics.uses = [DynoUse(app.id, "web.1", 0.25, 50_000_000, 1000.0, 1000.0, 5_000_000, restarts)]
+        await metrics.sample(panel)
+        panel.clock.advance(20)
+    panel.clock.advance(-20)
 
 
 async def test_no_page_has_a_flaw(eyes, stage, main):
@@ -118,6 +128,18 @@ async def test_no_page_has_a_flaw(eyes, stage, main):
     for path in PAGES:
         await eyes.look(path.format_map(names))
     assert not eyes.wrong, "\n".join(eyes.wrong)
+
+
+async def test_metrics_are_drawn_in_the_colours_of_the_scheme(eyes, stage, app):
+    await sampled(stage.panel, app)
+    await sign_in(eyes, stage)
+    await eyes.page.goto("/apps/hello/metrics")
+    charts = eyes.page.locator("#metrics canvas")
+    assert await charts.count() == 5
+    light = await charts.first.evaluate("canvas => canvas.toDataURL()")
+    await eyes.page.emulate_media(color_scheme="dark")
+    await expect(charts).to_have_count(5)
+    assert await charts.first.evaluate("canvas => canvas.toDataURL()") != light
 
 
 async def test_lists_of_a_thousand_apps_have_no_flaw(eyes, stage, app):

@@ -26,6 +26,7 @@ from skypanel.store.tables import (
     domains,
     log_drains,
     mails,
+    metrics,
     nodes,
     organizations,
     plans,
@@ -61,6 +62,7 @@ SECTIONS = (
     mails,
     webhooks,
     log_drains,
+    metrics,
 )
 HEAD = """-- The schema as it is after all migrations, for reading. `make schema` writes this file from a migrated database, and a test
 -- compares the two: nobody edits it. What changes the schema is a migration."""

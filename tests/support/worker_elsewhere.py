@@ -16,6 +16,7 @@ from skypanel.drivers.output.streams import StreamOutput, connect
 from skypanel.drivers.storage.files import FileObjects
 from skypanel.settings import sources
 from tests.fakes.logs import FakeLogs
+from tests.fakes.metrics import FakeMetrics
 from tests.fakes.router import FakeRouter
 from tests.support.panels import FakeBuilder, FakeScheduler
 from tests.support.until import until
@@ -59,7 +60,14 @@ async def open_here():
     async with open_panel(loaded) as panel:
         output = StreamOutput(connect(loaded.valkey_url), loaded.spool, objects)
         yield replace(
-            panel, builder=builder, scheduler=HangingScheduler(), router=FakeRouter(), objects=objects, output=output, logs=FakeLogs()
+            panel,
+            builder=builder,
+            scheduler=HangingScheduler(),
+            router=FakeRouter(),
+            objects=objects,
+            output=output,
+            logs=FakeLogs(),
+            metrics=FakeMetrics(),
         )
         await output.close()
 

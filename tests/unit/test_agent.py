@@ -27,7 +27,7 @@ def test_the_labels_are_the_engines():
     ],
 )
 def test_a_dyno_is_known_by_its_labels(labels, name):
-    assert dyno_of("c", labels) == (Dyno("c", "a", name) if name else None)
+    assert dyno_of("c", labels) == (Dyno("c", "a", name, "service.2" if dynos.TASK in labels else "") if name else None)
 
 
 def test_docker_is_asked_for_what_came_after_a_time():

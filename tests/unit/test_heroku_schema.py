@@ -14,7 +14,7 @@ from web.api.resources.common import Nothing
 from web.api.routes import ENDPOINTS
 
 # What Heroku has nothing like.
-OURS = {"AccountEntry", "Admission", "HttpRules", "Plan", "Received", "Session"}
+OURS = {"AccountEntry", "Admission", "HttpRules", "Metrics", "Plan", "Received", "Session"}
 SHAPES = document(ENDPOINTS)["components"]["schemas"]
 TIMES = {"created_at", "updated_at"}
 # What is not kept here; no field of the schema is required.

@@ -16,6 +16,7 @@ from web.api import (
     lists,
     log_drains,
     log_sessions,
+    metrics,
     one_offs,
     openapi,
     plans,
@@ -33,6 +34,7 @@ from web.api.resources.certificates import SniEndpoint
 from web.api.resources.domains import Domain
 from web.api.resources.dynos import Dyno, Formation, LogSession
 from web.api.resources.log_drains import LogDrain
+from web.api.resources.metrics import Metrics
 from web.api.resources.people import Collaborator, Member, Permission, Team, Transfer
 from web.api.resources.places import Region, Stack
 from web.api.resources.plans import Plan
@@ -139,6 +141,7 @@ _DESCRIBED: tuple[Endpoint | OpenEndpoint, ...] = (
     Endpoint("GET", f"{APP}/dynos/{{dyno}}", _VIEW, formation.dyno, gives=one(Dyno)),
     Endpoint("DELETE", f"{APP}/dynos/{{dyno}}", _SCALE, formation.stop_dyno, gives=ACCEPTED),
     Endpoint("POST", f"{APP}/dynos/{{dyno}}/actions/stop", _SCALE, formation.stop_dyno, gives=ACCEPTED),
+    Endpoint("GET", f"{APP}/metrics", _VIEW, metrics.show, gives=one(Metrics)),
     Endpoint("GET", f"{APP}/releases", _VIEW, releases.index, gives=page(Release)),
     Endpoint("POST", f"{APP}/releases", Action.ROLL_BACK, releases.roll_back, takes=releases.Rollback, gives=made(Release)),
     Endpoint("GET", f"{APP}/releases/{{release}}", _VIEW, releases.show, gives=one(Release)),

@@ -23,11 +23,15 @@ log = logging.getLogger("agent")
 
 @dataclass(frozen=True)
 class Dyno:
-    """A container that is a dyno. `name` is the value of `$DYNO` in it."""
+    """A container that is a dyno. `name` is the value of `$DYNO` in it.
+
+    `slot` names the place that another container gets after a restart; a one-off dyno has none.
+    """
 
     container: str
     app_id: str
     name: str
+    slot: str = ""
 
 
 def dyno_of(container: str, labels: Mapping[str, str]) -> Optional[Dyno]:
@@ -36,7 +40,7 @@ def dyno_of(container: str, labels: Mapping[str, str]) -> Optional[Dyno]:
     index = labels.get(INDEX) or task.partition(".")[0]
     if APP not in labels or PROCESS_TYPE not in labels or not index:
         return None
-    return Dyno(container, labels[APP], f"{labels[PROCESS_TYPE]}.{index}")
+    return Dyno(container, labels[APP], f"{labels[PROCESS_TYPE]}.{index}", labels.get(TASK, "").rpartition(".")[0])
 
 
 def stop(docker: Docker, container: str) -> None:

@@ -3,9 +3,10 @@
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
+from skypanel.host.usage import Containers
 from workers.agent.docker import Docker
 from workers.agent.dynos import dyno_of
 from workers.agent.errors import Refused
@@ -17,7 +18,7 @@ class HostMetrics:
     def __init__(self, docker: Docker) -> None:
         self._docker = docker
         self._ticks = _ticks()
-        self._dynos: dict[str, tuple[float, float]] = {}
+        self._containers = Containers()
 
     def report(self) -> dict[str, Any]:
         """Return a report in the panel's format."""
@@ -36,30 +37,21 @@ class HostMetrics:
             "disk_bytes": disk.total,
             "disk_used_bytes": disk.used,
             "containers": len(containers),
-            "dynos": [use for container in containers for use in self._use(container)],
+            "dynos": self._dynos(containers),
         }
 
-    def _use(self, container: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        dyno = dyno_of(container["Id"], container.get("Labels") or {})
-        if dyno is None:
-            return
+    def _dynos(self, containers: "list[dict[str, Any]]") -> "list[dict[str, Any]]":
+        """Return what the dynos use, from the files of their control groups: Docker's statistics take a second for each."""
+        found = {each["Id"]: dyno for each in containers for dyno in [dyno_of(each["Id"], each.get("Labels") or {})] if dyno}
+        slots = {container: dyno.slot for container, dyno in found.items() if dyno.slot}
+        measured = self._containers.measure(time.monotonic(), slots, self._pid)
+        return [{"app_id": found[each].app_id, "name": found[each].name, **asdict(use)} for each, use in measured.items()]
+
+    def _pid(self, container: str) -> int:
         try:
-            stats = self._docker.ask("GET", f"/containers/{container['Id']}/stats?stream=false&one-shot=true") or {}
+            return int((self._docker.ask("GET", f"/containers/{container}/json") or {})["State"]["Pid"])
         except Refused:
-            return  # the container has ended meanwhile
-        used_s = stats.get("cpu_stats", {}).get("cpu_usage", {}).get("total_usage", 0) / 1e9
-        now = time.monotonic()
-        before = self._dynos.get(container["Id"], (used_s, now))
-        self._dynos[container["Id"]] = (used_s, now)
-        memory = stats.get("memory_stats", {})
-        cache = memory.get("stats", {})
-        held = memory.get("usage", 0) - cache.get("inactive_file", cache.get("total_inactive_file", 0))
-        yield {
-            "app_id": dyno.app_id,
-            "name": dyno.name,
-            "cpu_cores": max(0.0, used_s - before[0]) / (now - before[1]) if now > before[1] else 0.0,
-            "memory_bytes": max(0, held),
-        }
+            return 0  # it has ended meanwhile
 
 
 def _ticks() -> tuple[int, int]:
