@@ -1,11 +1,20 @@
-"""A domain from its claim to the app's answer, with a real DNS server and the real proxy."""
+"""A domain from its claim to the app's answer, and its visitors, with a real DNS server, a real CA and the real proxy."""
 
 import pytest
 
 from tests.fixtures.name_server import name_server
+from tests.journeys.contract_front_door import FrontDoorContract, old, site
 from tests.journeys.harness import wait_for
+from tests.journeys.heroku_cli import program
 
-NAME = "www.example.com"
+__all__ = ["old", "program", "site"]
+
+NAME = "shop.example.com"
+
+
+@pytest.fixture(scope="module")
+def front(panel):
+    return panel
 
 
 @pytest.mark.req("R2.1", "R13.2", "R13.3")
@@ -26,3 +35,7 @@ def test_a_domain_leads_to_its_app_once_two_records_are_set(panel):
         assert f"{NAME}  active" in panel.cli("domains", "list", "named").stdout
         panel.cli("domains", "remove", "named", NAME, "--confirm", NAME)
         wait_for("the route to go", lambda: panel.get_at(NAME).status == 404)
+
+
+class TestFrontDoor(FrontDoorContract):
+    pass

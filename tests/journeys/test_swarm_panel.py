@@ -6,13 +6,14 @@ import pytest
 
 from skypanel.domain.stack import StackImage
 from tests.fixtures.docker import Docker, swarm_of_the_module
+from tests.journeys.contract_front_door import FrontDoorContract, old, site
 from tests.journeys.contract_heroku import HerokuContract
 from tests.journeys.contract_samples import SamplesContract, mirror
 from tests.journeys.harness import Answer, PanelUnderTest, new_panel, wait_for
 from tests.journeys.heroku_cli import hello, heroku, program
 from tests.support.stack_images import stack_image
 
-__all__ = ["hello", "heroku", "mirror", "program", "swarm_of_the_module"]
+__all__ = ["hello", "heroku", "mirror", "old", "program", "site", "swarm_of_the_module"]
 
 
 @pytest.fixture(scope="module")
@@ -94,3 +95,8 @@ class TestSamples(SamplesContract):
 
 class TestHeroku(HerokuContract):
     pass
+
+
+class TestFrontDoor(FrontDoorContract):
+    # A connection to a dyno that is gone takes its 3 s, and another dyno starts after 2 s.
+    crash_codes = ("H10", "H13", "H19", "H20", "H21")

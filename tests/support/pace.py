@@ -36,6 +36,7 @@ ROWS = (
         "journeys/test_dashboard.py",
         "journeys/test_api_builds.py",
         "journeys/test_heroku_versions.py",
+        "journeys/test_domains.py",
     ),
     (
         "integration/test_container_builder.py",

@@ -79,7 +79,8 @@ def entry_point(
     return {
         "address": address,
         "transport": {"respondingTimeouts": {"readTimeout": HEADER_TIMEOUT}, "lifeCycle": {"graceTimeOut": "3s"}},
-        "forwardedHeaders": {"trustedIPs": list(trusted)},
+        # The plugin adds the client's address. Traefik would do so again at an ingress, for the proxy in front of it.
+        "forwardedHeaders": {"trustedIPs": list(trusted), "notAppendXForwardedFor": True},
         "http": {"sanitizePath": False, **ALIASES, **({"tls": {}} if tls else {})},
         **({"proxyProtocol": {"trustedIPs": list(proxy_protocol)}} if proxy_protocol else {}),
         **({"http3": {"advertisedPort": http3_port}} if http3_port else {}),

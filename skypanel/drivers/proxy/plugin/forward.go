@@ -343,6 +343,7 @@ func bePatient(r *http.Request) {
 // passOn forwards a request to Traefik's service, which would ask for gzip if the client asked for nothing.
 func passOn(next http.Handler, w http.ResponseWriter, r *http.Request) {
 	bePatient(r)
+	delete(r.Header, "X-Forwarded-Server")
 	if r.Header.Get("Accept-Encoding") == "" {
 		r.Header["Accept-Encoding"] = []string{"identity"}
 	}
