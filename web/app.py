@@ -36,7 +36,7 @@ def create_app(
     app = web.Application(middlewares=MIDDLEWARES)
     app[PANEL], app[SETTINGS], app[KEEPALIVE_S], app[STREAMS] = panel, settings, keepalive_s, set()
     app[changes.WATCHER] = changes.Watcher()
-    app[ACCESS_CHECKS], app[PENDING_RUNS], app[internal.LAST_SERVED] = {}, PendingRuns(), internal.LastServed()
+    app[ACCESS_CHECKS], app[PENDING_RUNS], app[internal.TOLD] = {}, PendingRuns(), internal.Told()
     app[http_errors.OWN_PAGES] = http_errors.OwnPages()
     app[http_errors.RECENT] = http_errors.RecentErrors()
     app[CONSOLES], app[DOCTOR] = Consoles(), Doctor(findings)

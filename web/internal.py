@@ -2,14 +2,16 @@
 
 import asyncio
 import hashlib
-import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from aiohttp import web
 
 from skypanel.domain.errors import NotFound
+from skypanel.domain.routing import Route
 from skypanel.embedded import routes as proxied
 from skypanel.flow import certificates, route
+from skypanel.settings import Settings
 from web.keys import PANEL, SETTINGS, check_proxy, host
 
 
@@ -19,38 +21,74 @@ async def health(_request: web.Request) -> web.Response:
 
 
 @dataclass
-class LastServed:
-    """The last configuration that the proxy got, and the state of the database at that time."""
+class Document:
+    """What proxies are told, and its version. `file` is where the panel's own proxy starts from."""
+
+    file: str
+    content: bytes = field(default=b"", repr=False)
+    version: str = ""
+
+
+@dataclass
+class Told:
+    """The documents as they are told, and the state of the database at that time."""
 
     state: str = ""
-    config: bytes = field(default=b"", repr=False)
-    version: str = ""
     served: certificates.Served = field(default_factory=certificates.Served, repr=False)
+    has_new_certificates: bool = True
+    configuration: Document = field(default_factory=lambda: Document(proxied.CONFIGURATION))
+    table: Document = field(default_factory=lambda: Document(proxied.TABLE))
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
-LAST_SERVED = web.AppKey("last_served", LastServed)
+TOLD = web.AppKey("told", Told)
 
 
-async def proxy(request: web.Request) -> web.Response:
-    """Return the routes and certificates as configuration for the proxy, which polls several times a second.
+async def configuration(request: web.Request) -> web.Response:
+    """Return the proxy's configuration with the certificates."""
+    return _told(request, (await _up_to_date(request)).configuration)
 
-    The routes are read and saved to disk only if the database has changed since the last poll. A proxy that has them is told so by 304.
-    """
+
+async def table(request: web.Request) -> web.Response:
+    """Return the table of routes, for which the proxy asks several times a second."""
+    return _told(request, (await _up_to_date(request)).table)
+
+
+async def _up_to_date(request: web.Request) -> Told:
+    """Return what the proxy is told. It is read and saved to disk only if the database has changed since the last poll."""
     check_proxy(request)
-    panel, settings, last = request.app[PANEL], request.app[SETTINGS], request.app[LAST_SERVED]
-    in_force = await route.active(panel, last.state)
-    if in_force is not None:
-        served = last.served
-        await certificates.refresh(panel, served)
-        config = proxied.config(settings, in_force.routes, served.names, list(served.pairs.values()), served.proving)
-        before, last.state, last.config = last.config, in_force.state, json.dumps(config).encode()
-        if last.config != before:
-            last.version = hashlib.sha256(last.config).hexdigest()
-            await asyncio.to_thread(proxied.remember, settings.run_dir, config)
-    headers = {"ETag": f'"{last.version}"'}
-    if any(known.value == last.version for known in request.if_none_match or ()):
+    panel, settings, told = request.app[PANEL], request.app[SETTINGS], request.app[TOLD]
+    async with told.lock:
+        in_force = await route.active(panel, told.state)
+        if in_force is not None:
+            told.has_new_certificates |= await certificates.refresh(panel, told.served)
+            await asyncio.to_thread(_tell, settings, told, in_force.routes)
+            told.state = in_force.state
+    return told
+
+
+def _tell(settings: Settings, told: Told, routes: Sequence[Route]) -> None:
+    """Write the table anew, and the configuration if there are other certificates. With many domains this needs a thread of its own."""
+    served = told.served
+    if told.has_new_certificates:
+        _put(settings, told.configuration, proxied.configuration(settings, list(served.pairs.values())))
+        told.has_new_certificates = False
+    _put(settings, told.table, proxied.table(settings, routes, served.names, served.proving))
+
+
+def _put(settings: Settings, document: Document, text: str) -> None:
+    content = text.encode()
+    if content != document.content:
+        proxied.keep(settings.run_dir, document.file, text)
+        document.content, document.version = content, hashlib.sha256(content).hexdigest()
+
+
+def _told(request: web.Request, document: Document) -> web.Response:
+    """Return a document. A proxy that has it is told so by 304."""
+    headers = {"ETag": f'"{document.version}"'}
+    if any(known.value == document.version for known in request.if_none_match or ()):
         return web.Response(status=304, headers=headers)
-    return web.Response(body=last.config, content_type="application/json", headers=headers)
+    return web.Response(body=document.content, content_type="application/json", headers=headers)
 
 
 async def challenge(request: web.Request) -> web.Response:

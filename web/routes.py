@@ -40,7 +40,8 @@ SLUG = "/nodes/agent/slugs/{digest:[0-9a-f]{64}}"
 
 ROUTES = (
     web.get("/internal/health", internal.health),
-    web.get("/internal/traefik", internal.proxy),
+    web.get("/internal/traefik", internal.configuration),
+    web.get("/internal/routes", internal.table),
     web.get(CHALLENGE_PATH + "{token:[A-Za-z0-9_-]{1,200}}", internal.challenge),
     web.post("/internal/http-errors", http_errors.report),
     web.post("/nodes/agent/heartbeat", agents.receive_heartbeat),

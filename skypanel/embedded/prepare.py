@@ -59,8 +59,7 @@ def prepare(home: Path, run_dir: Path, given: Mapping[str, Any], *, starting: bo
     _make_database(settings)
     files = processes.files(settings, processes.installed())
     # Dynos end with `up`, so their routes mean nothing at the next start. A running proxy gets its routes from web.
-    if starting or not (run_dir / routes.FILE).exists():
-        files[routes.FILE] = routes.at_start(routes.config(settings, ()))
+    files |= {name: content for name, content in routes.at_start(settings).items() if starting or not (run_dir / name).exists()}
     for name, content in files.items():
         (run_dir / name).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_whole(run_dir / name, content.encode())

@@ -20,6 +20,8 @@ from skypanel.settings import Settings
 STORAGE = "storage"
 PANEL = "panel"
 PROXY = "proxy"
+OWN_FILE = f"{routes.FOLDER}/own.yaml"
+USED = "used"
 LAST_PRIVILEGED_PORT = 1023
 LISTEN_TO_ALL = frozenset({"receiver", "traefik", "web"})
 # Programs that supervisord forks instead of executing, and the module of their `main`.
@@ -178,7 +180,7 @@ def files(settings: Settings, binaries: Binaries) -> dict[str, str]:
         "supervisord.conf": supervisord_config(settings, programs(settings, binaries)),
         "valkey.conf": valkey_config(settings),
         "traefik.yaml": _yaml(traefik_config(settings)),
-        f"{routes.FOLDER}/own.yaml": _yaml(proxy_config(settings)),
+        OWN_FILE: _yaml(proxy_config(settings)),
         **plugin.files(),
     }
 
@@ -289,8 +291,12 @@ def traefik_config(settings: Settings) -> dict[str, Any]:
         },
         "providers": {
             "providersThrottleDuration": "50ms",
-            "file": {"directory": str(settings.run_dir / routes.FOLDER), "watch": False},
-            "plugin": plugin.provider(f"http://127.0.0.1:{settings.web_port}/internal/traefik", settings.traefik_token),
+            "file": {"filename": str(settings.run_dir / OWN_FILE), "watch": False},
+            "plugin": plugin.provider(
+                f"http://127.0.0.1:{settings.web_port}/internal/traefik",
+                str(settings.run_dir / routes.CONFIGURATION),
+                settings.traefik_token,
+            ),
         },
         "api": {"dashboard": False},
         "ping": {"entryPoint": "internal"},
@@ -298,10 +304,17 @@ def traefik_config(settings: Settings) -> dict[str, Any]:
 
 
 def proxy_config(settings: Settings) -> dict[str, Any]:
-    """Return Traefik's constant dynamic configuration: its API, protected by the token, and the panel's certificate."""
+    """Return Traefik's constant dynamic configuration: what it tells of itself, protected by the token, and the panel's certificate."""
     certificate, key = settings.certificate
     rule = f"Header(`{PROXY_TOKEN_HEADER}`, `{settings.traefik_token}`)"
+    used = {"rule": f"{rule} && PathPrefix(`{routes.USED_PATH}`)", "middlewares": [USED], "service": plugin.NO_SERVICE}
     return {
-        "http": {"routers": {"api": {"entryPoints": ["internal"], "rule": rule, "service": "api@internal"}}},
+        "http": {
+            "routers": {
+                "api": {"entryPoints": ["internal"], "rule": rule, "service": "api@internal"},
+                USED: {"entryPoints": ["internal"], **used},
+            },
+            "middlewares": {USED: plugin.middleware(tells=True)},
+        },
         "tls": {"stores": {"default": {"defaultCertificate": {"certFile": str(certificate), "keyFile": str(key)}}}},
     }

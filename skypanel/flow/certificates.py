@@ -162,8 +162,8 @@ class Served:
         return frozenset(name for pair in self.pairs.values() if pair.is_for_browsers for name in pair.names)
 
 
-async def refresh(panel: Panel, served: Served) -> None:
-    """Bring what the proxies have up to date."""
+async def refresh(panel: Panel, served: Served) -> bool:
+    """Bring what the proxies have up to date, and return whether they get other certificates."""
     async with panel.autocommit() as conn:
         new, valid = await certificates.valid(conn, panel.clock.now(), served.versions, await _served(conn, panel))
         served.proving = await acme_orders.proving(conn)
@@ -171,8 +171,10 @@ async def refresh(panel: Panel, served: Served) -> None:
         is_for_browsers = each.directory != LETS_ENCRYPT_STAGING
         served.pairs[each.id] = KeyPair(each.names, each.chain, panel.cipher.decrypt(each.secret), is_for_browsers)
         served.versions[each.id] = each.updated_at
-    for gone in served.versions.keys() - valid:
+    expired = served.versions.keys() - valid
+    for gone in expired:
         del served.pairs[gone], served.versions[gone]
+    return bool(new or expired)
 
 
 async def proof(panel: Panel, name: str, token: str) -> str | None:

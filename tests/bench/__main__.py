@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from tests.bench import api, deploys, dynos, growth, idle, memory, pages, pushes, slugs, starts, swarm
+from tests.bench import api, deploys, domains, dynos, growth, idle, memory, pages, pushes, slugs, starts, swarm
 from tests.bench.document import with_figures
 from tests.bench.figures import Figure, from_json, merged, table, to_json
 from tests.bench.stage import Stage
@@ -30,6 +30,7 @@ SUBJECTS: Mapping[str, Callable[[Stage], list[Figure]]] = {
     "deploy.failed_requests": deploys.failed_requests,
     "pages": pages.pages,
     "growth": growth.growth,
+    "domains": domains.domains,
     "api": api.calls,
     "logs.tail": api.tail,
     "swarm": swarm.changes,

@@ -10,6 +10,7 @@ from tests.bench.figures import Figure
 COLUMNS = {
     "pages": ("p50", "p99", "cpu", "statements", "bytes"),
     "growth": ("10", "100", "1000", "10000"),
+    "domains": ("10", "100", "1000", "10000"),
 }
 _TABLE = re.compile(r"^(?P<mark><!-- figures: (?P<name>\w+) -->\n)(?:\|.*\n)*", re.MULTILINE)
 

@@ -63,7 +63,7 @@ async def test_a_domain_that_leads_here_has_https_seconds_later(stage, tmp_path)
             await until(is_active)
             seen = await until(lambda: chain_seen(proxy, pebble.root, NAME))
             assert seen["subjectAltName"] == (("DNS", NAME),)
-            kept = proxy.settings.run_dir / routes.FILE
+            kept = proxy.settings.run_dir / routes.CONFIGURATION
             await until(lambda: "PRIVATE KEY" in kept.read_text())
             assert stat.S_IMODE(kept.stat().st_mode) == 0o600
             async with proxy.session.get(

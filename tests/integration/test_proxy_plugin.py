@@ -5,6 +5,7 @@ import json
 import re
 import time
 from contextlib import asynccontextmanager
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -92,7 +93,8 @@ async def test_a_service_that_traefik_finds_by_itself_gets_requests_as_they_were
 
 
 def watching(static_config):
-    static_config["providers"]["file"]["watch"] = True
+    file = static_config["providers"]["file"]
+    file |= {"directory": str(Path(file.pop("filename")).parent), "watch": True}
     return static_config
 
 

@@ -9,6 +9,7 @@ from aiohttp import web
 from skypanel.domain.errors import Unavailable
 from skypanel.domain.routing import PROXY_TOKEN_HEADER, Route
 from skypanel.drivers.proxy.traefik import TraefikRouter
+from skypanel.embedded import routes
 from tests.contracts.router import RouterContract
 from tests.fixtures.proxy import HOST, TOKEN, running_proxy, serve
 from tests.support.until import until
@@ -77,7 +78,7 @@ async def test_the_proxy_gets_the_configuration_when_it_changes_and_no_more(prox
 async def test_the_last_configuration_stays_while_the_panel_s_answers_make_no_sense(proxy, backends):
     app_id = uuid4()
     await proxy.switch(backends[0], app_id=app_id)
-    for document in ('{"http": {"routers"', "<h1>busy</h1>", "[]"):
+    for document in ('{"apps": {"', "<h1>busy</h1>", "[]", "null", '{"proving": []}', '{"apps": {"1": {"hosts": 1}}}'):
         proxy.document = document
         proxy.polls.clear()
         await until(lambda: proxy.polls.count(200) >= 1)
@@ -85,6 +86,24 @@ async def test_the_last_configuration_stays_while_the_panel_s_answers_make_no_se
     proxy.document = ""
     await proxy.switch(backends[1], app_id=app_id)
     assert await proxy.text() == (200, "2")
+
+
+async def test_a_proxy_that_starts_while_the_panel_makes_no_sense_has_its_last_routes(proxy, backends):
+    await proxy.switch(backends[0], app_id=uuid4())
+    (proxy.settings.run_dir / routes.TABLE).write_text(routes.table(proxy.settings, proxy.routes))
+    proxy.document = "<h1>busy</h1>"
+    await proxy.stop()
+    await proxy.start()
+    assert await proxy.text() == (200, "1")
+
+
+async def test_a_ca_that_checks_a_name_over_http_comes_to_the_panel_where_an_app_has_the_name(proxy, backends):
+    proxy.proving.append(HOST)
+    await proxy.switch(backends[0], app_id=uuid4())
+    challenge = "/.well-known/acme-challenge/x"
+    assert await proxy.text(path=challenge) == (200, f"panel: {HOST}")
+    assert (await proxy.text(path=challenge, scheme="https"))[0] == 404
+    assert await proxy.text() == (200, "1")
 
 
 async def test_no_request_fails_while_routes_are_switched(proxy, backends):

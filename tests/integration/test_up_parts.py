@@ -111,8 +111,9 @@ async def test_visitors_are_answered_before_the_panel_is_there_by_the_routes_of_
         return web.Response(text="hello")
 
     app, endpoint = await serve([web.get("/", hello)])
-    routes.remember(settings.run_dir, routes.config(settings, [Route(uuid4(), ("hello.localhost",), (endpoint,))]))
-    os.chown(settings.run_dir / routes.FILE, settings.panel_uid, settings.panel_gid)
+    table = routes.table(settings, [Route(uuid4(), ("hello.localhost",), (endpoint,))])
+    routes.keep(settings.run_dir, routes.TABLE, table)
+    os.chown(settings.run_dir / routes.TABLE, settings.panel_uid, settings.panel_gid)
 
     async def answers(host, status):
         try:
@@ -129,7 +130,7 @@ async def test_visitors_are_answered_before_the_panel_is_there_by_the_routes_of_
             assert await answers(host, 503)
     await app.cleanup()
     home.init(settings.home, os.environ, starting=True)
-    assert endpoint not in (settings.run_dir / routes.FILE).read_text()
+    assert endpoint not in (settings.run_dir / routes.TABLE).read_text()
 
 
 async def test_https_shows_a_certificate_that_the_homes_authority_vouches_for(settings):

@@ -34,26 +34,30 @@ async def test_health_is_answered_on_any_host(client):
     assert (response.status, await response.text()) == (200, "ok\n")
 
 
+PROXY = {PROXY_TOKEN_HEADER: TOKEN}
+
+
 async def test_the_proxy_gets_the_routes_in_force_with_its_token_only(client, stage):
     async with stage.panel.transaction() as conn:
         app = await factories.app(conn, "hello")
         await routes.put(conn, app.id, ["hello.localhost"], ["10.9.64.2:5000"])
-    response = await client.get("/internal/traefik", headers={PROXY_TOKEN_HEADER: TOKEN})
-    config = await response.json()
-    assert config["http"]["routers"][f"app-{app.id}"]["rule"] == "Host(`hello.localhost`)"
+    table = await (await client.get("/internal/routes", headers=PROXY)).json()
+    assert table["apps"][str(app.id)]["hosts"] == ["hello.localhost"]
+    config = await (await client.get("/internal/traefik", headers=PROXY)).json()
     assert config["http"]["middlewares"]["panel"]["plugin"]["forward"]["endpoints"] == ["127.0.0.1:7000"]
-    for headers in ({}, {PROXY_TOKEN_HEADER: "the-proxys-tokem"}, {PROXY_TOKEN_HEADER: "ü"}):
-        assert (await client.get("/internal/traefik", headers=headers)).status == 404
+    for path in ("/internal/routes", "/internal/traefik"):
+        for headers in ({}, {PROXY_TOKEN_HEADER: "the-proxys-tokem"}, {PROXY_TOKEN_HEADER: "ü"}):
+            assert (await client.get(path, headers=headers)).status == 404
 
 
 @pytest.mark.req("R2.1")
-async def test_a_proxy_that_has_the_newest_configuration_is_sent_nothing(client, stage):
-    async def poll(version=""):
-        headers = {PROXY_TOKEN_HEADER: TOKEN, **({"If-None-Match": version} if version else {})}
-        response = await client.get("/internal/traefik", headers=headers)
+async def test_a_proxy_that_has_the_newest_routes_is_sent_nothing(client, stage):
+    async def poll(version="", path="/internal/routes"):
+        response = await client.get(path, headers={**PROXY, **({"If-None-Match": version} if version else {})})
         return response.status, response.headers["ETag"], await response.read()
 
     status, version, _ = await poll()
+    _, configuration, _ = await poll(path="/internal/traefik")
     assert status == 200
     assert await poll(version) == (304, version, b"")
     async with stage.panel.transaction() as conn:
@@ -61,10 +65,12 @@ async def test_a_proxy_that_has_the_newest_configuration_is_sent_nothing(client,
     assert await poll(version) == (304, version, b"")
     async with stage.panel.transaction() as conn:
         await routes.put(conn, app.id, ["hello.localhost"], ["10.9.64.2:5000"])
-    status, newer, config = await poll(version)
-    assert (status, newer == version, b"hello.localhost" in config) == (200, False, True)
+    status, newer, table = await poll(version)
+    assert (status, newer == version, b"hello.localhost" in table) == (200, False, True)
     assert (await poll(newer))[0] == 304
     assert (await poll('"another"'))[0] == 200
+    # A route is no reason for the proxy to read all certificates again.
+    assert (await poll(configuration, "/internal/traefik"))[0] == 304
 
 
 async def test_what_the_proxy_is_told_is_kept_for_its_next_start(client, stage, tmp_path):
@@ -74,9 +80,10 @@ async def test_what_the_proxy_is_told_is_kept_for_its_next_start(client, stage, 
     for endpoints in (["10.9.64.2:5000"], ["10.9.64.6:5000"]):
         async with stage.panel.transaction() as conn:
             await routes.put(conn, app.id, ["hello.localhost"], endpoints)
-        await client.get("/internal/traefik", headers={PROXY_TOKEN_HEADER: TOKEN})
-        kept = json.loads((tmp_path / "proxy" / "routes.yaml").read_text())["http"]
-        assert kept["middlewares"][f"app-{app.id}"]["plugin"]["forward"]["endpoints"] == endpoints
+        await client.get("/internal/routes", headers=PROXY)
+        kept = json.loads((tmp_path / "proxy" / "routes.json").read_text())
+        assert kept["apps"][str(app.id)]["endpoints"] == endpoints
+    assert json.loads((tmp_path / "proxy" / "configuration.json").read_text())["http"]["routers"]
 
 
 async def test_the_proxy_is_told_what_changed_and_the_routes_are_read_for_nothing_else(dashboard, new_client, stage):
@@ -86,8 +93,8 @@ async def test_the_proxy_is_told_what_changed_and_the_routes_are_read_for_nothin
 
     async def told():
         counting.count = 0
-        response = await client.get("/internal/traefik", headers={PROXY_TOKEN_HEADER: TOKEN})
-        return {name for name in (await response.json())["http"]["routers"] if name.startswith("app-")}, counting.count
+        response = await client.get("/internal/routes", headers=PROXY)
+        return set((await response.json())["apps"]), counting.count
 
     assert await told() == (set(), 6)
     assert await told() == (set(), 1)
@@ -97,8 +104,8 @@ async def test_the_proxy_is_told_what_changed_and_the_routes_are_read_for_nothin
         await routes.put(conn, other.id, ["other.localhost"], [])
         # Nobody sees yet what is not committed.
         assert (await told())[0] == set()
-    assert await told() == ({f"app-{app.id}"}, 6)
-    assert await told() == ({f"app-{app.id}"}, 1)
+    assert await told() == ({str(app.id)}, 6)
+    assert await told() == ({str(app.id)}, 1)
     async with stage.panel.transaction() as conn:
         await apps.set_maintenance(conn, app.id, on=True)
     assert (await told())[0] == set()
@@ -159,7 +166,17 @@ async def test_what_a_visitor_sends_is_never_markup(client):
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/login", "/nothing", assets.url("style.css"), assets.url("htmx.js"), "/internal/health", "/internal/traefik"]
+    "path",
+    [
+        "/",
+        "/login",
+        "/nothing",
+        assets.url("style.css"),
+        assets.url("htmx.js"),
+        "/internal/health",
+        "/internal/traefik",
+        "/internal/routes",
+    ],
 )
 async def test_every_response_is_safe_and_carries_a_request_id(client, path):
     response = await client.get(path)

@@ -127,6 +127,17 @@ def test_traefiks_api_is_on_the_internal_entry_point_behind_the_token():
     assert router == {"entryPoints": ["internal"], "rule": f"Header(`{PROXY_TOKEN_HEADER}`, `tk-secret`)", "service": "api@internal"}
 
 
+def test_the_proxy_tells_which_routes_it_uses_behind_the_token():
+    config = processes.proxy_config(SETTINGS)["http"]
+    assert config["routers"]["used"] == {
+        "entryPoints": ["internal"],
+        "rule": f"Header(`{PROXY_TOKEN_HEADER}`, `tk-secret`) && PathPrefix(`/routes/`)",
+        "middlewares": ["used"],
+        "service": "noop@internal",
+    }
+    assert config["middlewares"]["used"]["plugin"]["forward"]["tells"]
+
+
 def test_the_launchers_argv_names_all_that_is_allowed():
     argv = processes.launcher_argv(replace(SETTINGS, allow=("10.1.0.0/16", "10.2.0.1/32:53")), BINARIES, 9500)
     assert argv[-3:] == ("--allow", "10.1.0.0/16", "10.2.0.1/32:53")

@@ -1,30 +1,27 @@
-"""The configuration of the proxy, which `plugin/follow.go` brings to it: pure functions.
+"""What the proxy is told: its configuration, and a table of routes. Pure functions.
 
-The format is https://doc.traefik.io/traefik/reference/routing-configuration/.
+`plugin/follow.go` brings the configuration to Traefik; its format is https://doc.traefik.io/traefik/reference/routing-configuration/.
+`plugin/routes.go` looks up hosts in the table.
 """
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from skypanel.domain.certificate import CHALLENGE_PATH, KeyPair
+from skypanel.domain.certificate import KeyPair
 from skypanel.domain.domains import covers
-from skypanel.domain.ids import AppId
 from skypanel.domain.routing import Route
 from skypanel.drivers.proxy import plugin
 
 ENTRY_POINTS = ("web", "websecure")
 ALL = "PathPrefix(`/`)"
-PANEL = "panel"
-CHALLENGES = "challenges"
+PANEL, APPS, GIT = "panel", "apps", "git"
+# Where the panel has the table, and where the proxy tells which route of an app it uses.
+TABLE_PATH = "/internal/routes"
+USED_PATH = "/routes/"
 GIT_PATHS = r"^/[^/]+\.git/(info/refs|info/lfs/.+|git-receive-pack|git-upload-pack)$"
 
-_ABOVE_ALL = 1_000_000
-_BELOW_ALL = 5
-# Remembered routes have a lower priority than all polled ones; their own fallback has the lowest.
-_REMEMBERED = {"git": 4, "dashboard": 3, "fallback": 1}
-_REMEMBERED_APP = 2
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _HOST = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*\Z")
 _ENDPOINT = re.compile(r"[A-Za-z0-9.-]+:[0-9]{1,5}\Z")
@@ -36,7 +33,8 @@ Json = dict[str, Any]
 class Servers:
     """Where the proxy leads: the panel and its git server, and `ingress`, the proxy of the apps if it is another one (all host:port).
 
-    `token` authenticates the proxy at the panel. `https_port` is where visitors reach the proxy over HTTPS.
+    `token` authenticates the proxy at the panel. `https_port` is where visitors reach the proxy over HTTPS. `table` is the file with the
+    last table of routes.
     """
 
     web: str
@@ -44,6 +42,7 @@ class Servers:
     https_port: int
     token: str = field(repr=False)
     ingress: str = ""
+    table: str = ""
 
     @property
     def panel(self) -> plugin.Panel:
@@ -51,36 +50,23 @@ class Servers:
         return plugin.Panel(self.web, self.token)
 
 
-def dynamic_config(
-    routes: Sequence[Route],
-    *,
-    panel_host: str,
-    git_hosts: Sequence[str],
-    servers: Servers,
-    certified: Collection[str] = (),
-    certificates: Sequence[KeyPair] = (),
-    proving: Collection[str] = (),
-) -> Json:
-    """Return Traefik's dynamic configuration: routes of each app, git and the dashboard, and a fallback page for other hosts.
+def configuration(panel_host: str, git_hosts: Sequence[str], servers: Servers, certificates: Sequence[KeyPair] = ()) -> Json:
+    """Return Traefik's dynamic configuration: git, the dashboard, one router for all apps and unknown hosts, and the certificates.
 
-    `certified` are the names that have a certificate that browsers trust. A CA may check the names in `proving` now.
-    Routes without endpoints, and malformed hosts or endpoints, are left out: one bad row must not break the others.
+    It does not depend on apps and domains: for each change, Traefik makes all of it anew.
     """
-    live = [route for route in routes if rule(route) and endpoints(route)]
-    proved = [host for host in proving if _HOST.match(host)]
+    apps = plugin.middleware([servers.web], servers.panel, routes=TABLE_PATH, kept=servers.table, httpsPort=servers.https_port)
     return {
         "http": {
             "routers": {
-                **{name(route.app_id): _router(rule(route), name(route.app_id)) for route in live},
-                "git": {**_router(_git_rule(git_hosts), "git"), "priority": _ABOVE_ALL + 1},
-                "dashboard": {**_router(_host_rule(panel_host), PANEL), "priority": _ABOVE_ALL},
-                "fallback": {**_router(ALL, PANEL), "priority": _BELOW_ALL},
-                **({CHALLENGES: _challenges(proved)} if proved else {}),
+                GIT: {**_router(_git_rule(git_hosts), GIT), "priority": 3},
+                PANEL: {**_router(_host_rule(panel_host), PANEL), "priority": 2},
+                APPS: {**_router(ALL, APPS), "priority": 1},
             },
             "middlewares": {
-                **{name(route.app_id): _to_app(route, servers, certified) for route in live},
-                "git": plugin.middleware([servers.git], servers.panel, cleans=True),
-                PANEL: plugin.middleware([servers.web], servers.panel, cleans=True),
+                GIT: plugin.middleware([servers.git], servers.panel),
+                PANEL: plugin.middleware([servers.web], servers.panel),
+                APPS: apps,
             },
         },
         **({"tls": {"certificates": [_pair(each) for each in certificates]}} if certificates else {}),
@@ -92,24 +78,27 @@ def _pair(certificate: KeyPair) -> Json:
     return {"certFile": certificate.chain, "keyFile": certificate.key}
 
 
-def _challenges(hosts: Sequence[str]) -> Json:
-    """Return the router of a CA's requests, which come over HTTP to port 80 (RFC 8555, 8.3)."""
-    matching = f"PathPrefix(`{CHALLENGE_PATH}`) && ({' || '.join(map(_host_rule, hosts))})"
-    return {**_router(matching, PANEL), "entryPoints": ["web"], "priority": _ABOVE_ALL + 2}
+def table(routes: Iterable[Route], servers: Servers, certified: Collection[str] = (), proving: Iterable[str] = ()) -> Json:
+    """Return the table of routes, with the fields of `Table` in plugin/routes.go.
+
+    `certified` are the names that have a certificate that browsers trust. A CA may check the names in `proving` now.
+    Routes without endpoints, and malformed hosts or endpoints, are left out: one bad row must not break the others.
+    """
+    apps = {str(route.app_id): _app(route, servers, certified) for route in routes}
+    return {"apps": {app_id: app for app_id, app in apps.items() if app["hosts"] and app["endpoints"]}, "proving": list(proving)}
 
 
-def _to_app(route: Route, servers: Servers, certified: Collection[str]) -> Json:
-    rules = route.rules
-    return plugin.middleware(
-        [servers.ingress] if servers.ingress else endpoints(route),
-        servers.panel,
-        ingress=bool(servers.ingress),
-        firstByteMs=round(rules.first_byte_timeout_s * 1000),
-        idleMs=round(rules.idle_timeout_s * 1000),
-        redirected=redirected(route, certified),
-        httpsPort=servers.https_port,
-        hsts=f"max-age={rules.hsts_max_age_s}" if rules.hsts_max_age_s else "",
-    )
+def _app(route: Route, servers: Servers, certified: Collection[str]) -> Json:
+    rules, led = route.rules, endpoints(route)
+    return {
+        "hosts": hosts(route),
+        "endpoints": [servers.ingress] if led and servers.ingress else led,
+        "firstByteMs": round(rules.first_byte_timeout_s * 1000),
+        "idleMs": round(rules.idle_timeout_s * 1000),
+        **({"redirected": safe} if (safe := redirected(route, certified)) else {}),
+        **({"ingress": True} if servers.ingress else {}),
+        **({"hsts": f"max-age={rules.hsts_max_age_s}"} if rules.hsts_max_age_s else {}),
+    }
 
 
 def redirected(route: Route, certified: Collection[str]) -> list[str]:
@@ -119,22 +108,14 @@ def redirected(route: Route, certified: Collection[str]) -> list[str]:
     return list(route.hosts) if route.rules.https_redirect else []
 
 
-def remembered(config: Json) -> Json:
-    """Return a configuration for the proxy's start. Any newer configuration takes priority over it."""
-    http = config["http"]
-    routers = {name: {**router, "priority": _REMEMBERED.get(name, _REMEMBERED_APP)} for name, router in http["routers"].items()}
-    routers.pop(CHALLENGES, None)
-    return {**config, "http": {**http, "routers": routers}}
-
-
-def name(app_id: AppId) -> str:
-    """Return the name of an app's router and middleware."""
-    return f"app-{app_id}"
+def hosts(route: Route) -> list[str]:
+    """Return a route's hosts. Malformed ones are left out."""
+    return [host for host in route.hosts if _HOST.match(host)]
 
 
 def rule(route: Route) -> str:
-    """Return Traefik's rule for a route's hosts. Malformed hosts are left out."""
-    return " || ".join(_host_rule(host) for host in route.hosts if _HOST.match(host))
+    """Return Traefik's rule for a route's hosts."""
+    return " || ".join(map(_host_rule, hosts(route)))
 
 
 def _host_rule(host: str) -> str:

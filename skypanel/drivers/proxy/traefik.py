@@ -1,4 +1,4 @@
-"""The port Router over Traefik's API, whose client is imported at first use: most commands change no route."""
+"""The port Router over the proxy's own answers, whose client is imported at first use: most commands change no route."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ from skypanel.domain.routing import Route
 
 
 class TraefikRouter:
-    """Confirms routes by Traefik's API at `api_url`, which requires the token."""
+    """Confirms routes by what the proxy tells at `api_url`, which requires the token."""
 
     def __init__(self, api_url: str, token: str) -> None:
         self._api_url = api_url

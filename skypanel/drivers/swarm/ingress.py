@@ -145,7 +145,7 @@ def static_config(options: IngressOptions) -> Json:
         "file": {"filename": f"{_FOLDER}/dynamic.yaml", "watch": False},
     }
     if options.panel_url:
-        providers["plugin"] = plugin.provider(options.panel_url, options.token)
+        providers["plugin"] = plugin.provider(options.panel_url, f"{_FOLDER}/configuration.json", options.token)
     return {
         "global": {"checkNewVersion": False, "sendAnonymousUsage": False},
         "log": {"level": "WARN"},

@@ -1,7 +1,8 @@
 """Our parts of the proxy: two plugins that Traefik interprets, and the configuration that uses them.
 
-`forward.go` takes requests to their servers, docs/adr/0017-traefik-has-a-plugin-of-ours.md says why. `follow.go` brings the panel's
-configuration, docs/adr/0032-a-plugin-brings-the-proxy-its-configuration.md says why. The options of an entry point are
+`forward.go` takes requests to their servers, docs/adr/0017-traefik-has-a-plugin-of-ours.md says why; it finds those of an app in a table
+that `routes.go` holds, docs/adr/0039-one-router-finds-the-app.md says why. `follow.go` brings the panel's configuration,
+docs/adr/0032-a-plugin-brings-the-proxy-its-configuration.md says why. The options of an entry point are
 https://doc.traefik.io/traefik/reference/install-configuration/entrypoints/.
 """
 
@@ -22,9 +23,10 @@ HEADER_TIMEOUT = "20s"
 ALIASES = {"aliasHeadersStrategy": "delete"}
 FOLLOW = "follow"
 STATIC = {"localPlugins": {name: {"moduleName": f"skypanel/{name}"} for name in (NAME, FOLLOW)}}
-# What Traefik's API adds to the names of routers and middlewares from the panel.
-SUFFIX = f"@plugin-{FOLLOW}"
 
+# Of each package: its files, and what it is to Traefik.
+_DOCUMENT = "document"
+_SOURCES = {NAME: ("forward.go", "routes.go"), FOLLOW: ("follow.go",), _DOCUMENT: ("document.go",)}
 _TYPES = {NAME: "middleware", FOLLOW: "provider"}
 
 Json = dict[str, Any]
@@ -32,26 +34,29 @@ Json = dict[str, Any]
 
 def files() -> dict[str, str]:
     """Return the plugins' files by path, relative to Traefik's working directory."""
-    return {path: content for name, kind in _TYPES.items() for path, content in _plugin(name, kind).items()}
+    here = Path(__file__).parent
+    sources = {f"{_folder(name)}/{source}": (here / source).read_text() for name, found in _SOURCES.items() for source in found}
+    # JSON is valid YAML.
+    return sources | {f"{_folder(name)}/.traefik.yml": json.dumps(_manifest(name, kind)) for name, kind in _TYPES.items()}
 
 
-def _plugin(name: str, kind: str) -> dict[str, str]:
-    folder = f"plugins-local/src/skypanel/{name}"
-    manifest = {
+def _folder(name: str) -> str:
+    return f"plugins-local/src/skypanel/{name}"
+
+
+def _manifest(name: str, kind: str) -> Json:
+    return {
         "displayName": f"SkyPanel's {kind}",
         "type": kind,
         "import": f"skypanel/{name}",
         "summary": "A part of SkyPanel's proxy.",
         "testData": {},
     }
-    # JSON is valid YAML.
-    source = Path(__file__).with_name(f"{name}.go").read_text()
-    return {f"{folder}/{name}.go": source, f"{folder}/.traefik.yml": json.dumps(manifest)}
 
 
-def provider(url: str, token: str) -> Json:
+def provider(url: str, file: str, token: str) -> Json:
     """Return the provider that follows the panel's configuration, with the fields of `Config` in follow.go."""
-    return {FOLLOW: {"url": url, "header": PROXY_TOKEN_HEADER, "token": token}}
+    return {FOLLOW: {"url": url, "file": file, "header": PROXY_TOKEN_HEADER, "token": token}}
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -34,6 +35,7 @@ const (
 	keptBytes = 64 * 1024
 	// Challenges of certificate authorities, which ask over HTTP (RFC 8555, 8.3).
 	challenges = "/.well-known/acme-challenge/"
+	tokenHeader = "X-SkyPanel-Proxy-Token"
 	errorsPath = "/internal/http-errors"
 	exchangeOf = "skypanel/exchange"
 	// What precedes the code in an error of the ingress.
@@ -82,7 +84,18 @@ var transport = &http.Transport{
 
 var pages = &http.Client{Transport: transport, Timeout: pageTime}
 
-// Config is the configuration of one of Traefik's routers.
+// One proxy for all apps: what differs between them is in the request's exchange.
+var proxy = &httputil.ReverseProxy{
+	Rewrite:        func(request *httputil.ProxyRequest) { rewrite(request) },
+	Transport:      balanced,
+	FlushInterval:  -1,
+	ModifyResponse: func(response *http.Response) error { return received(response) },
+	ErrorHandler:   func(w http.ResponseWriter, r *http.Request, err error) { sayWhy(w, r, err) },
+}
+
+var balanced http.RoundTripper = &balancer{}
+
+// Config is the configuration of one of Traefik's middlewares.
 type Config struct {
 	// The servers, as host:port, in round robin. If there are none, Traefik's own service answers.
 	Endpoints []string `json:"endpoints,omitempty"`
@@ -90,20 +103,13 @@ type Config struct {
 	// and logs errors.
 	Panel string `json:"panel,omitempty"`
 	Token string `json:"token,omitempty"`
-	// Whether this is a part of the panel: dot segments and empty segments are removed from its paths, and it closes no
-	// connection early.
-	Cleans bool `json:"cleans,omitempty"`
-	// Whether the server is the ingress of a Swarm, which sends its own errors if no dyno answers.
-	Ingress bool `json:"ingress,omitempty"`
-	// How long a server may take to begin its answer after the request, and how long both sides may then be silent, in
-	// milliseconds. 0 is no limit.
-	FirstByteMs int64 `json:"firstByteMs,omitempty"`
-	IdleMs      int64 `json:"idleMs,omitempty"`
-	// The hosts whose requests over HTTP are redirected to the port of HTTPS. `*.` in front stands for any label.
-	Redirected []string `json:"redirected,omitempty"`
-	HttpsPort  int      `json:"httpsPort,omitempty"`
-	// The value of Strict-Transport-Security (RFC 6797) where a server sends none.
-	Hsts string `json:"hsts,omitempty"`
+	// Where the panel has its table of apps, if they come before the servers, and the file with the last one.
+	Routes string `json:"routes,omitempty"`
+	Kept   string `json:"kept,omitempty"`
+	// Whether the panel asks here which route of an app is in use.
+	Tells bool `json:"tells,omitempty"`
+	// The port of HTTPS for redirects.
+	HttpsPort int `json:"httpsPort,omitempty"`
 }
 
 // CreateConfig returns the default configuration.
@@ -111,33 +117,44 @@ func CreateConfig() *Config { return &Config{} }
 
 // New returns the handler of one router.
 func New(_ context.Context, next http.Handler, config *Config, _ string) (http.Handler, error) {
+	if config.Tells {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { tellRoute(w, r) }), nil
+	}
 	if len(config.Endpoints) == 0 {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { passOn(next, w, r) }), nil
 	}
-	var balanced http.RoundTripper = &balancer{endpoints: config.Endpoints}
-	proxy := &httputil.ReverseProxy{
-		Rewrite:        func(request *httputil.ProxyRequest) { rewrite(request, config.Cleans) },
-		Transport:      balanced,
-		FlushInterval:  -1,
-		ModifyResponse: func(response *http.Response) error { return received(response, config) },
-		ErrorHandler:   func(w http.ResponseWriter, r *http.Request, err error) { sayWhy(w, r, err) },
+	panel := &App{Endpoints: config.Endpoints, Cleans: true}
+	if config.Routes == "" {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { serve(w, r, config, panel) }), nil
 	}
+	followRoutes(config)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		bePatient(r)
-		if secure := overHttps(r, config); secure != "" {
-			redirect(w, r, secure)
-		} else if r.Method == http.MethodConnect {
-			w.WriteHeader(http.StatusMethodNotAllowed)
-		} else if config.Cleans || keepBody(r) == nil {
-			forward(proxy, w, r, config)
+		app, isRedirected := find(r)
+		if isRedirected {
+			bePatient(r)
+			redirect(w, r, config.HttpsPort)
+		} else if app != nil {
+			serve(w, r, config, app)
+		} else {
+			serve(w, r, config, panel)
 		}
 	}), nil
 }
 
+// serve forwards a request to the servers of an app or of the panel.
+func serve(w http.ResponseWriter, r *http.Request, config *Config, app *App) {
+	bePatient(r)
+	if r.Method == http.MethodConnect {
+		w.WriteHeader(http.StatusMethodNotAllowed)
+	} else if app.Cleans || keepBody(r) == nil {
+		forward(w, r, config, app)
+	}
+}
+
 // forward forwards one request, and ends it when it exceeds a limit.
-func forward(proxy *httputil.ReverseProxy, w http.ResponseWriter, r *http.Request, config *Config) {
+func forward(w http.ResponseWriter, r *http.Request, config *Config, app *App) {
 	ctx, cancel := context.WithCancel(r.Context())
-	e := &exchange{config: config, client: r.Context(), cancel: cancel, began: time.Now()}
+	e := &exchange{config: config, app: app, client: r.Context(), cancel: cancel, began: time.Now()}
 	r = r.WithContext(context.WithValue(ctx, exchangeOf, e))
 	e.request = r
 	e.watch()
@@ -149,6 +166,7 @@ func forward(proxy *httputil.ReverseProxy, w http.ResponseWriter, r *http.Reques
 // exchange is a request and its response on their way.
 type exchange struct {
 	config    *Config
+	app       *App
 	request   *http.Request
 	client    context.Context
 	cancel    context.CancelFunc
@@ -169,7 +187,7 @@ type exchange struct {
 
 // watch begins to count bytes and time, if there are limits.
 func (e *exchange) watch() {
-	if e.config.FirstByteMs <= 0 || e.config.IdleMs <= 0 {
+	if e.app.FirstByteMs <= 0 || e.app.IdleMs <= 0 {
 		return
 	}
 	e.quiet = e.began
@@ -185,9 +203,9 @@ func (e *exchange) watch() {
 
 func (e *exchange) limit() time.Duration {
 	if e.answered.Load() {
-		return time.Duration(e.config.IdleMs) * time.Millisecond
+		return time.Duration(e.app.IdleMs) * time.Millisecond
 	}
-	return time.Duration(e.config.FirstByteMs) * time.Millisecond
+	return time.Duration(e.app.FirstByteMs) * time.Millisecond
 }
 
 // progress returns a number that grows with each byte in either direction.
@@ -257,14 +275,17 @@ func (c *counted) Write(p []byte) (int, error) {
 func (c *counted) Close() error { return c.stream.Close() }
 
 // received checks a response's beginning, and begins to watch the rest.
-func received(response *http.Response, config *Config) error {
-	if config.Ingress {
+func received(response *http.Response) error {
+	e, ok := response.Request.Context().Value(exchangeOf).(*exchange)
+	if !ok {
+		return nil
+	}
+	if e.app.Ingress {
 		if err := refuseIngress(response); err != nil {
 			return err
 		}
 	}
-	e, ok := response.Request.Context().Value(exchangeOf).(*exchange)
-	if ok && e.timer != nil {
+	if e.timer != nil {
 		if stream, isUpgraded := response.Body.(io.ReadWriteCloser); isUpgraded && response.StatusCode == http.StatusSwitchingProtocols {
 			var both io.ReadWriteCloser = &counted{stream: stream, e: e}
 			response.Body = both
@@ -274,14 +295,12 @@ func received(response *http.Response, config *Config) error {
 			response.Body = io.NopCloser(e.got)
 		}
 	}
-	if ok {
-		e.answered.Store(true)
-		if e.timer != nil {
-			e.timer.Reset(e.limit() / 4)
-		}
+	e.answered.Store(true)
+	if e.timer != nil {
+		e.timer.Reset(e.limit() / 4)
 	}
-	if config.Hsts != "" && isSecure(response.Request) && response.Header.Get("Strict-Transport-Security") == "" {
-		response.Header.Set("Strict-Transport-Security", config.Hsts)
+	if e.app.Hsts != "" && isSecure(response.Request) && response.Header.Get("Strict-Transport-Security") == "" {
+		response.Header.Set("Strict-Transport-Security", e.app.Hsts)
 	}
 	return nil
 }
@@ -292,33 +311,17 @@ func isSecure(r *http.Request) bool {
 	return scheme == "https" || scheme == "wss"
 }
 
-// overHttps returns the URL to which a request is redirected, or nothing.
-func overHttps(r *http.Request, config *Config) string {
-	if len(config.Redirected) == 0 || isSecure(r) || strings.HasPrefix(r.URL.Path, challenges) {
-		return ""
+// redirect redirects a request to HTTPS.
+func redirect(w http.ResponseWriter, r *http.Request, port int) {
+	to := "https://" + hostOf(r)
+	if port != 443 {
+		to += ":" + strconv.Itoa(port)
 	}
-	host := r.Host
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
+	if strings.HasPrefix(r.RequestURI, "/") {
+		to += r.RequestURI
+	} else {
+		to += r.URL.RequestURI()
 	}
-	host = strings.ToLower(strings.TrimSuffix(host, "."))
-	_, parent, _ := strings.Cut(host, ".")
-	for _, name := range config.Redirected {
-		if name != host && name != "*."+parent {
-			continue
-		}
-		if config.HttpsPort != 443 {
-			host += ":" + strconv.Itoa(config.HttpsPort)
-		}
-		if strings.HasPrefix(r.RequestURI, "/") {
-			return "https://" + host + r.RequestURI
-		}
-		return "https://" + host + r.URL.RequestURI()
-	}
-	return ""
-}
-
-func redirect(w http.ResponseWriter, r *http.Request, to string) {
 	w.Header().Set("Location", to)
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		w.WriteHeader(http.StatusMovedPermanently)
@@ -363,12 +366,16 @@ func keepBody(r *http.Request) error {
 	return err
 }
 
-func rewrite(request *httputil.ProxyRequest, cleans bool) {
+func rewrite(request *httputil.ProxyRequest) {
 	in, out := request.In, request.Out
+	e, ok := in.Context().Value(exchangeOf).(*exchange)
+	if !ok {
+		return
+	}
 	for _, name := range proxysOwn {
 		delete(out.Trailer, name)
 	}
-	if cleans {
+	if e.app.Cleans {
 		out.URL = in.URL.JoinPath()
 	} else {
 		out.URL = asSent(in)
@@ -391,10 +398,8 @@ func rewrite(request *httputil.ProxyRequest, cleans bool) {
 	}
 	out.Header["X-Request-Start"] = []string{strconv.FormatInt(time.Now().UnixMilli(), 10)}
 	out.Header["Via"] = joined(in.Header["Via"], strings.TrimPrefix(in.Proto, "HTTP/")+" skypanel")
-	if e, ok := in.Context().Value(exchangeOf).(*exchange); ok {
-		e.fwd = out.Header.Get("X-Forwarded-For")
-		e.id = out.Header.Get("X-Request-Id")
-	}
+	e.fwd = out.Header.Get("X-Forwarded-For")
+	e.id = out.Header.Get("X-Request-Id")
 }
 
 // joined returns the values of a header as one value, with another at its end.
@@ -422,24 +427,23 @@ func newId() string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", id[:4], id[4:6], id[6:8], id[8:10], id[10:])
 }
 
-type balancer struct {
-	endpoints []string
-	asked     atomic.Uint64
-}
+type balancer struct{}
 
 // RoundTrip tries the next endpoint, and then the others while none accepts a connection: nothing was sent to them.
 func (b *balancer) RoundTrip(request *http.Request) (*http.Response, error) {
-	count := uint64(len(b.endpoints))
-	first := b.asked.Add(1)
+	e, ok := request.Context().Value(exchangeOf).(*exchange)
+	if !ok {
+		return nil, errors.New("this is no request of ours")
+	}
+	endpoints := e.app.Endpoints
+	count := uint64(len(endpoints))
+	first := atomic.AddUint64(&e.app.Asked, 1)
 	if count > 1 && request.Body != nil {
 		request.Body = io.NopCloser(request.Body)
 	}
-	e, isWatched := request.Context().Value(exchangeOf).(*exchange)
 	for tried := uint64(0); ; tried++ {
-		request.URL.Host = b.endpoints[(first+tried)%count]
-		if isWatched {
-			e.endpoint = request.URL.Host
-		}
+		e.endpoint = endpoints[(first+tried)%count]
+		request.URL.Host = e.endpoint
 		response, err := transport.RoundTrip(request)
 		if err == nil || tried+1 == count || !isUnreachable(err) {
 			return response, err
@@ -539,7 +543,7 @@ func ask(e *exchange, code string) *http.Response {
 		return nil
 	}
 	request.Header.Set("Content-Type", "application/json")
-	request.Header.Set("X-SkyPanel-Proxy-Token", e.config.Token)
+	request.Header.Set(tokenHeader, e.config.Token)
 	response, err := pages.Do(request)
 	if err != nil {
 		return nil
