@@ -156,8 +156,8 @@ def test_the_launcher_and_the_proxy_are_told_of_the_public_ports():
     assert behind[-4:] == ("--trusted-proxies", "10.1.2.3/32", "fd00::/64", "198.51.100.0/24")
     entry_points = processes.traefik_config(settings)["entryPoints"]
     assert {name: each.get("forwardedHeaders") for name, each in entry_points.items()} == {
-        "web": {"trustedIPs": ["10.1.2.3/32", "fd00::/64"]},
-        "websecure": {"trustedIPs": ["10.1.2.3/32", "fd00::/64"]},
+        "web": {"trustedIPs": ["10.1.2.3/32", "fd00::/64"], "notAppendXForwardedFor": True},
+        "websecure": {"trustedIPs": ["10.1.2.3/32", "fd00::/64"], "notAppendXForwardedFor": True},
         "internal": None,
     }
 
