@@ -17,6 +17,7 @@ APP_TABS = (
     ("", "Overview"),
     ("/deploys", "Deploys"),
     ("/environment", "Environment"),
+    ("/logs", "Logs"),
     ("/domains", "Domains"),
     ("/metrics", "Metrics"),
     ("/console", "Console"),

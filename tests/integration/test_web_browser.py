@@ -95,6 +95,8 @@ async def fill(stage):
     for key, dyno in panel.scheduler.running.items():
         panel.scheduler.running[key] = replace(dyno, state=DynoState.CRASHED, reason="exited with status 1")
         panel.scheduler.printed[key] = ["KeyError: 'DATABASE_URL'"]
+    for text in ("serving", "[ERROR] no such table", "\x1b[32mGET\x1b[0m / 200", f"level=warn {'long ' * 60}", "x" * 300):
+        panel.logs.add(app, "web.1", text)
     await people_flow.invite(panel, "ada@example.com", admin)
     login = SshLogin("198.51.100.7", 22, "root", "ssh-ed25519 AAAA", SecretKind.PASSWORD, "secret")
     await accounts_flow.add_token(panel, admin, "laptop")

@@ -1,0 +1,110 @@
+"""The page of an app's log."""
+
+from datetime import UTC, datetime, timedelta
+from html import unescape
+from re import findall, search
+
+import pytest
+
+from skypanel.domain.log import LogLine, Source
+
+PAGE = "/apps/hello/logs"
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+async def write(stage, app):
+    async def write(*lines):
+        await stage.panel.logs.append(app.id, lines)
+
+    return write
+
+
+def at(second, text, dyno="web.1", source=Source.APP):
+    return LogLine(dyno, BEGIN + timedelta(seconds=second), text, source)
+
+
+def shown(page):
+    """Return the lines of a page, as text."""
+    return [
+        unescape("".join(findall(r">([^<]+)<", f">{line}<"))).split(" ", 3)[-1]
+        for line in findall(r'<div id="L\d+"[^>]*>(.*?)</div>', page)
+    ]
+
+
+async def test_an_app_without_lines_says_how_to_see_some(admin, app):
+    assert "skypanel logs hello --tail" in await admin.page(PAGE)
+
+
+@pytest.mark.req("R7.2")
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("", ["serving", "[ERROR] status=500", "level=warn slow", "State changed"]),
+        ("?q=STATUS+500", ["[ERROR] status=500"]),
+        ("?q=/s[et]/", ["serving", "[ERROR] status=500"]),
+        ("?level=warning", ["[ERROR] status=500", "level=warn slow"]),
+        ("?level=error", ["[ERROR] status=500"]),
+        ("?source=system", ["State changed"]),
+        ("?dyno=worker", ["level=warn slow"]),
+        ("?since=2026-01-01T00:00:02", ["level=warn slow", "State changed"]),
+        ("?until=2026-01-01T00:00:01", ["serving"]),
+        ("?level=none&source=none", ["serving", "[ERROR] status=500", "level=warn slow", "State changed"]),
+    ],
+)
+async def test_lines_are_found_by_text_level_source_dyno_and_time(admin, write, query, expected):
+    await write(
+        at(0, "serving"),
+        at(1, "[ERROR] status=500"),
+        at(2, "level=warn slow", "worker.1"),
+        at(3, "State changed", source=Source.SYSTEM),
+    )
+    assert shown(await admin.page(PAGE + query)) == expected
+
+
+@pytest.mark.req("R7.2")
+async def test_pages_lead_to_all_lines_and_a_line_has_a_link(admin, write):
+    await write(*(at(number // 3, f"line {number}") for number in range(450)))
+    newest = await admin.page(PAGE)
+    assert shown(newest) == [f"line {number}" for number in range(250, 450)]
+    assert "Newer" not in newest
+    middle = await admin.page(link(newest, "prev"))
+    assert shown(middle) == [f"line {number}" for number in range(50, 250)]
+    oldest = await admin.page(link(middle, "prev"))
+    assert shown(oldest) == [f"line {number}" for number in range(50)]
+    assert "Older" not in oldest
+    assert shown(await admin.page(link(oldest, "next"))) == shown(middle)
+    linked = unescape(search(r'href="([^"#]+)#L1"', middle)[1])
+    assert shown(await admin.page(linked))[:3] == ["line 48", "line 49", "line 50"]
+
+
+def link(page, rel):
+    return unescape(search(rf'href="([^"]+)" rel="{rel}"', page)[1])
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("?q=/(/", "This is not a regular expression: ("),
+        ("?since=soon", "This is not a time: soon"),
+        (f"?q={'a' * 201}", "The search is too long."),
+        ("?q=/%3Cb%3E(/", "This is not a regular expression: &lt;b&gt;("),
+    ],
+)
+async def test_a_filter_that_cannot_be_read_is_explained(admin, app, query, said):
+    response = await admin.get(PAGE + query)
+    assert response.status == 422
+    assert said in await response.text()
+
+
+@pytest.mark.parametrize("place", ["?older=x", "?older=2026-01-01/x", "?newer=2026-13-01/1", "?older=2026-01-01T00:00:00/9999999"])
+async def test_a_place_that_is_none_is_the_newest_page(admin, write, place):
+    await write(at(0, "serving"))
+    assert shown(await admin.page(PAGE + place)) == ["serving"]
+
+
+async def test_lines_cannot_pass_for_html(admin, write):
+    await write(at(0, "<script>alert(1)</script> \x1b[31mred\x1b[0m"))
+    page = await admin.page(PAGE)
+    assert "<script>alert" not in page
+    assert '<span class="c1">red</span>' in page
