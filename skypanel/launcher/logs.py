@@ -6,7 +6,7 @@ import stat
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from skypanel.domain.ids import AppId
@@ -19,6 +19,9 @@ LAST_LINES = 120
 LAST_CHARACTERS = 500
 # Backpressure: above this rate a dyno waits for its own output, so that it cannot occupy the launcher.
 MAX_BYTES_PER_S = 4 * 1024**2
+# How far the times of lines may run ahead of the clock to be distinct.
+MAX_AHEAD = timedelta(seconds=1)
+MICROSECOND = timedelta(microseconds=1)
 
 
 def _now() -> datetime:
@@ -29,6 +32,7 @@ def _now() -> datetime:
 class LogFile:
     """The output of one dyno name: `<RFC 3339 time> app[web.1]: <text>`. The platform's own lines say skypanel instead of app.
 
+    Each line has a time of its own: Loki keeps equal lines of the same time once.
     The folder belongs to the panel's user, who may replace its entries.
     So the file is opened relative to a descriptor, and only a plain file is written to.
     """
@@ -40,6 +44,7 @@ class LogFile:
     max_bytes: int = MAX_BYTES
     _file: int | None = field(default=None, init=False)
     _size: int = field(default=0, init=False)
+    _last: datetime = field(default=datetime.min.replace(tzinfo=UTC), init=False)
 
     def app(self, lines: list[str]) -> list[str]:
         """Append lines that the dyno wrote. Returns them with time and source."""
@@ -57,14 +62,20 @@ class LogFile:
     def _add(self, source: str, lines: list[str]) -> list[str]:
         if not lines:
             return []
-        stamp = self.clock().isoformat(timespec="microseconds")
-        added = [f"{stamp} {source}[{self.name}]: {line}" for line in lines]
+        begin = self._next()
+        self._last = begin + (len(lines) - 1) * MICROSECOND
+        stamps = ((begin + number * MICROSECOND).isoformat(timespec="microseconds") for number in range(len(lines)))
+        added = [f"{stamp} {source}[{self.name}]: {line}" for stamp, line in zip(stamps, lines, strict=True)]
         try:
             self._write("".join(f"{line}\n" for line in added).encode())
         except OSError:
             # a full disk loses lines; the dyno keeps running
             self._close_file()
         return added
+
+    def _next(self) -> datetime:
+        now, following = self.clock(), self._last + MICROSECOND
+        return following if now < following <= now + MAX_AHEAD else now
 
     def _write(self, block: bytes) -> None:
         if self._file is not None and self._size + len(block) > self.max_bytes:

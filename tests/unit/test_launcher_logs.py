@@ -1,5 +1,5 @@
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -7,7 +7,6 @@ import pytest
 from skypanel.launcher.logs import LAST_CHARACTERS, LAST_LINES, LogFile, LogFiles, Output
 
 NOW = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
-STAMP = "2024-05-06T07:08:09.000000+00:00"
 
 
 @pytest.fixture
@@ -17,6 +16,10 @@ def log(tmp_path):
     made.close()
 
 
+def stamp(microseconds):
+    return f"2024-05-06T07:08:09.{microseconds:06}+00:00"
+
+
 def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
@@ -24,7 +27,17 @@ def names(folder):
 def test_lines_carry_time_and_name(log, tmp_path):
     log.app(["one", "two"])
     log.system("three")
-    assert (tmp_path / "web.1.log").read_text() == f"{STAMP} app[web.1]: one\n{STAMP} app[web.1]: two\n{STAMP} skypanel[web.1]: three\n"
+    assert (tmp_path / "web.1.log").read_text() == (
+        f"{stamp(0)} app[web.1]: one\n{stamp(1)} app[web.1]: two\n{stamp(2)} skypanel[web.1]: three\n"
+    )
+
+
+def test_equal_lines_have_different_times_and_follow_a_clock_that_goes_back(tmp_path):
+    clock = iter([NOW, NOW, NOW - timedelta(hours=1)])
+    log = LogFile(os.open(tmp_path, os.O_RDONLY), "web.1", os.geteuid(), clock=lambda: next(clock))
+    lines = log.app(["again"] * 3) + log.app(["again"]) + log.app(["again"])
+    log.close()
+    assert [line.split()[0] for line in lines] == [*(stamp(number) for number in range(4)), "2024-05-06T06:08:09.000000+00:00"]
 
 
 def test_the_last_lines_of_a_dyno_are_its_own_whoever_shares_its_file(log, tmp_path):
@@ -32,8 +45,8 @@ def test_the_last_lines_of_a_dyno_are_its_own_whoever_shares_its_file(log, tmp_p
     new.app(["Traceback"])
     old.app(["GET /"])
     new.system("Process exited with status 1")
-    assert list(new.last()) == [f"{STAMP} app[web.1]: Traceback", f"{STAMP} skypanel[web.1]: Process exited with status 1"]
-    assert list(old.last()) == [f"{STAMP} app[web.1]: GET /"]
+    assert list(new.last()) == [f"{stamp(0)} app[web.1]: Traceback", f"{stamp(2)} skypanel[web.1]: Process exited with status 1"]
+    assert list(old.last()) == [f"{stamp(1)} app[web.1]: GET /"]
 
 
 def test_of_a_dyno_that_starts_again_the_last_try_that_ended_is_told(log):
@@ -42,7 +55,7 @@ def test_of_a_dyno_that_starts_again_the_last_try_that_ended_is_told(log):
         output.app([f"try {number}"])
         output.end_try()
     output.app(["try 2"])
-    assert list(output.last()) == [f"{STAMP} app[web.1]: try 1"]
+    assert list(output.last()) == [f"{stamp(1)} app[web.1]: try 1"]
 
 
 def test_the_last_lines_are_bounded(log):
