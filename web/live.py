@@ -1,4 +1,4 @@
-"""Logs of deploys: as they stand, and as Server-Sent Events (https://html.spec.whatwg.org/multipage/server-sent-events.html)."""
+"""Logs of deploys as they stand, and logs as Server-Sent Events (https://html.spec.whatwg.org/multipage/server-sent-events.html)."""
 
 import asyncio
 import json
@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
 from aiohttp import web
 
@@ -72,23 +73,35 @@ def url(deploy: Deploy) -> str:
 
 
 async def stream(request: web.Request, deploy: Deploy, until_denied: Callable[[], Coroutine[None, None, None]]) -> web.StreamResponse:
-    """Send the lines after the last one that the browser has, then an event with the deploy's final state.
+    """Send the lines after the last one that the browser has, then an event with the deploy's final state. See `send`."""
+    after = Place.parse(last_seen(request))
+    return await send(request, partial(_copy, request.app[PANEL], deploy, after), until_denied)
 
-    `until_denied` raises Denied when the visitor may no longer read them; then the stream ends.
-    """
-    after = Place.parse(request.headers.get("Last-Event-ID") or request.query.get("after", ""))
+
+def last_seen(request: web.Request) -> str:
+    """Return the id of the last event that the browser has, or an empty text."""
+    return request.headers.get("Last-Event-ID") or request.query.get("after", "")
+
+
+async def send(
+    request: web.Request,
+    copy: Callable[[web.StreamResponse], Coroutine[None, None, None]],
+    until_denied: Callable[[], Coroutine[None, None, None]],
+) -> web.StreamResponse:
+    """Send the events that `copy` writes. `until_denied` raises Denied when the visitor may no longer read them; then the stream ends."""
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
     await response.prepare(request)
     with registered(request):
         try:
             async with asyncio.timeout(MAX_STREAM_S), asyncio.TaskGroup() as tasks:
                 others = [tasks.create_task(each) for each in (_send_keepalives(response, request.app[KEEPALIVE_S]), until_denied())]
-                await _copy(request.app[PANEL], deploy, after, response)
+                await response.write(f"retry: {RETRY_MS}\n\n".encode())
+                await copy(response)
                 for other in others:
                     other.cancel()
         except* (TimeoutError, ConnectionError, SkyPanelError) as errors:
             # The browser is gone, or will reconnect and get the error.
-            log.info("the log of %s is no longer read: %s", url(deploy), errors.exceptions)
+            log.info("%s is no longer read: %s", request.path, errors.exceptions)
     return response
 
 
@@ -129,7 +142,6 @@ async def _copy(panel: Panel, deploy: Deploy, after: Place | None, response: web
         line = ansi.parse(text)
         await response.write(f"id: {place}\ndata: {json.dumps([line.kind, line.parts])}\n\n".encode())
 
-    await response.write(f"retry: {RETRY_MS}\n\n".encode())
     ended = await deploys.watch(panel, deploy, show, after)
     await response.write(f"event: end\ndata: {ended.state}\n\n".encode())
 

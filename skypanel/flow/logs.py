@@ -1,21 +1,25 @@
 """Pages of an app's log."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 from skypanel.domain.app import App
-from skypanel.domain.log import LogLine, LogQuery
+from skypanel.domain.log import Cursor, LogLine, LogQuery
 from skypanel.ports.panel import Panel
 
 
 @dataclass(frozen=True)
 class LogPage:
-    """Lines, oldest first, and the queries of the pages before and after; None at an end."""
+    """Lines, oldest first, and the queries of the pages before and after; None at an end.
+
+    `trouble` says why the lines come from elsewhere than they should.
+    """
 
     lines: Sequence[LogLine]
     older: LogQuery | None
     newer: LogQuery | None
+    trouble: str | None = None
 
 
 async def page(panel: Panel, app: App, query: LogQuery) -> LogPage:
@@ -25,8 +29,25 @@ async def page(panel: Panel, app: App, query: LogQuery) -> LogPage:
         lines = [line async for line in found]
     is_full = len(lines) > query.limit
     lines = lines[: query.limit] if query.from_start else lines[-query.limit :]
+    trouble = panel.logs.trouble()
     if not lines:
-        return LogPage(lines, None, None)
+        return LogPage(lines, None, None, trouble)
     has_older = query.newer_than is not None if query.from_start else is_full
     has_newer = is_full if query.from_start else query.older_than is not None
-    return LogPage(lines, query.older(lines) if has_older else None, query.newer(lines) if has_newer else None)
+    return LogPage(lines, query.older(lines) if has_older else None, query.newer(lines) if has_newer else None, trouble)
+
+
+async def follow(panel: Panel, app: App, query: LogQuery) -> AsyncIterator[tuple[Cursor, LogLine]]:
+    """Yield a page of an app's log and then its new lines, without end, each with the cursor after it. Raises what `page` raises."""
+    async with aclosing(with_cursors(panel.logs.read(app, query, follow=True), query.newer_than)) as found:  # type: ignore[type-var]
+        async for each in found:
+            yield each
+
+
+async def with_cursors(lines: AsyncIterator[LogLine], after: Cursor | None) -> AsyncIterator[tuple[Cursor, LogLine]]:
+    """Yield lines that follow a cursor, each with the cursor after it."""
+    edge = after
+    async with aclosing(lines):  # type: ignore[type-var]
+        async for line in lines:
+            edge = Cursor(line.time, edge.seen + 1 if edge and edge.time == line.time else 1)
+            yield edge, line

@@ -1,6 +1,7 @@
 """The logs of a panel with a Loki. Lines are written to files and shipped; they are read from Loki, or from files while it is away."""
 
 import asyncio
+import re
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -25,6 +26,7 @@ from skypanel.flow.loki import LokiPace
 from skypanel.store import apps
 from tests.contracts.logs import APP, LogsContract
 from tests.fixtures.loki import loki_stand_in
+from tests.support.server_sent_events import events
 from tests.support.until import until
 
 PACE = LokiPace(refresh_s=0.02, collect_s=0.02, pause_s=lambda _failures: 0.01)
@@ -274,6 +276,36 @@ async def test_with_loki_down_lines_come_from_the_files_and_it_says_so_until_it_
     assert await texts(stage.panel.logs, app) == ["first", "only in a file"]
     assert "Loki answered 500" in stage.panel.logs.trouble()
     assert await texts(stage.panel.logs, app) == ["first"]
+    assert stage.panel.logs.trouble() is None
+
+
+@pytest.mark.req("R7.5")
+async def test_with_loki_down_the_page_says_so_and_shows_the_lines_of_the_files_until_it_is_back(stage, admin, app, loki, monkeypatch):
+    async with shipping(stage):
+        await begun(stage, app, loki)
+    monkeypatch.setattr(chosen_module, "AGAIN_S", 0.0)
+    await say(stage, app, "only in a file")
+    loki.faults = [500]
+    page = await admin.page("/apps/hello/logs")
+    assert "Loki answered 500" in page
+    assert "only in a file" in page
+    page = await admin.page("/apps/hello/logs")
+    assert "Loki" not in page
+    assert "only in a file" not in page
+
+
+@pytest.mark.req("R3.5")
+@pytest.mark.req("R7.1")
+async def test_lines_stream_from_loki_to_the_page(stage, admin, app, loki):
+    async with shipping(stage):
+        await begun(stage, app, loki)
+        page = await admin.page("/apps/hello/logs")
+        assert "first" in page
+        after = re.search(r'data-after="([^"]+)"', page)[1]
+        async with events(admin, "/apps/hello/logs", params={"after": after}) as reader:
+            await say(stage, app, "second")
+            await until(lambda: has(stage, loki, "first", "second"))
+            assert [line.text for line in (await reader.lines(1))[0]] == ["second"]
     assert stage.panel.logs.trouble() is None
 
 

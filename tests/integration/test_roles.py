@@ -44,7 +44,7 @@ OTHER_PAGES = ACCOUNT_PAGES | {
     "/nodes/agent/heartbeat", "/nodes/agent/slugs", "/nodes/agent/slugs/{digest}",
     "/nodes/agent/logs", "/nodes/agent/stops/{container}", "/nodes", "/", "/billing", "/plans",
     "/organizations", "/organizations/new",
-    "/apps", "/apps/new", "/apps/new/check", "/changes", "/apps/{app}/changes",
+    "/apps", "/apps/new", "/apps/new/check", "/changes", "/apps/{app}/changes", "/apps/{app}/logs/events",
     "/switch", "/static/{content}/{name}",
 }  # fmt: skip
 

@@ -144,6 +144,25 @@ async def test_metrics_are_drawn_in_the_colours_of_the_scheme(eyes, stage, app):
     assert await charts.first.evaluate("canvas => canvas.toDataURL()") != light
 
 
+async def test_an_apps_log_goes_on_by_itself_but_while_it_is_paused(eyes, stage, app):
+    await sign_in(eyes, stage)
+    await eyes.page.goto("/apps/hello/logs")
+    log, pause = eyes.page.get_by_role("log"), eyes.page.get_by_role("button", name="Pause")
+    stage.panel.logs.add(app, "web.1", "first\x1b[31m of all <b>")
+    await expect(log).to_contain_text("web.1 first of all <b>")
+    await pause.click()
+    stage.panel.logs.add(app, "web.1", "second")
+    await eyes.page.reload()
+    await expect(log).to_contain_text("second")
+    await pause.click()
+    stage.panel.logs.add(app, "web.1", "third")
+    await expect(log).not_to_have_class("log live")
+    await pause.click()
+    await expect(log).to_contain_text("third")
+    assert await log.locator("div").count() == 3
+    assert not eyes.wrong, "\n".join(eyes.wrong)
+
+
 async def test_lists_of_a_thousand_apps_have_no_flaw(eyes, stage, app):
     async with stage.panel.transaction() as conn:
         await crowd(conn, app.name)

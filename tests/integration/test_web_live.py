@@ -4,8 +4,6 @@ import asyncio
 import html
 import json
 import re
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 
 import pytest
 from aiohttp import ClientPayloadError
@@ -18,64 +16,10 @@ from skypanel.flow import release as release_flow
 from skypanel.flow import rollout as rollout_flow
 from skypanel.store import releases, rollouts
 from tests.support import factories
+from tests.support.server_sent_events import events
 from tests.support.until import until
 from web.keys import STREAMS
 from web.live import MANY_LINES
-
-WITHIN_S = 60
-
-
-@dataclass
-class Event:
-    name: str = "message"
-    id: str = ""
-    data: str = ""
-
-    @property
-    def text(self):
-        return "".join(text for _, text in json.loads(self.data)[1])
-
-
-class Events:
-    """Server-Sent Events as a browser reads them."""
-
-    def __init__(self, response):
-        self.response = response
-        self.beats = 0
-
-    async def read(self):
-        """Return the next event, or None at the end of the connection."""
-        event = Event()
-        async with asyncio.timeout(WITHIN_S):
-            while line := (await self.response.content.readline()).decode():
-                field, _, value = line.rstrip("\n").partition(":")
-                if field in {"id", "data"}:
-                    setattr(event, field, value.removeprefix(" "))
-                elif field == "event":
-                    event.name = value.removeprefix(" ")
-                elif line == "\n" and event.data:
-                    return event
-                elif line.startswith(":"):
-                    self.beats += 1
-        return None
-
-    async def lines(self, count=None):
-        """Return the next lines, as many as asked for or all until the end, with how it ended."""
-        found = []
-        while count is None or len(found) < count:
-            event = await self.read()
-            if event is None or event.name == "end":
-                return found, event and event.data
-            found.append(event)
-        return found, None
-
-
-@asynccontextmanager
-async def events(client, url, **options):
-    async with client.get(f"{url}/events", **options) as response:
-        assert response.status == 200
-        assert response.content_type == "text/event-stream"
-        yield Events(response)
 
 
 def log_of(page):

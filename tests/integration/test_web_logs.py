@@ -1,12 +1,17 @@
 """The page of an app's log."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from html import unescape
 from re import findall, search
 
 import pytest
 
+from skypanel.domain.access import Role
 from skypanel.domain.log import LogLine, Source
+from skypanel.flow import organizations
+from tests.support import factories
+from tests.support.server_sent_events import events
 
 PAGE = "/apps/hello/logs"
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -80,6 +85,77 @@ async def test_pages_lead_to_all_lines_and_a_line_has_a_link(admin, write):
 
 def link(page, rel):
     return unescape(search(rf'href="([^"]+)" rel="{rel}"', page)[1])
+
+
+def stream(page):
+    """Return where a page says that its further lines come from: a URL, and a place; None if no more come."""
+    found = search(r'role="log"[^>]* data-events="([^"]+)" data-after="([^"]*)"', page)
+    return found and [unescape(value) for value in found.groups()]
+
+
+async def test_the_newest_page_goes_on_by_itself_with_the_lines_that_fit_its_filter(admin, write):
+    await write(at(0, "old GET"), at(0, "old POST"), at(0, "also old GET"))
+    url, after = stream(await admin.page(PAGE + "?q=get&level="))
+    assert url == f"{PAGE}/events?q=get"
+    async with events(admin, PAGE, params={"q": "get", "after": after}) as reader:
+        await write(at(0, "at the same time GET"), at(1, "POST"), at(2, "[ERROR] GET <b>"))
+        (first, second), _ = await reader.lines(2)
+    assert (first.text, second.text) == ("at the same time GET", "[ERROR] GET <b>")
+    assert json.loads(second.data) == {
+        "link": f"{PAGE}?newer=2026-01-01T00:00:02/0#L1",
+        "when": "01-01 00:00:02",
+        "time": "2026-01-01 00:00:02 UTC",
+        "process": "web.1",
+        "kind": "failure",
+        "parts": [["", "[ERROR] GET <b>"]],
+    }
+    async with events(admin, PAGE, params={"q": "get", "after": after}, headers={"Last-Event-ID": first.id}) as reader:
+        (again,), _ = await reader.lines(1)
+    assert (again.text, again.id) == (second.text, second.id)
+
+
+async def test_a_page_without_lines_goes_on_with_the_first(admin, app, write):
+    assert stream(await admin.page(PAGE)) == [f"{PAGE}/events", ""]
+    async with events(admin, PAGE) as reader:
+        await write(at(0, "first"))
+        assert [line.text for line in (await reader.lines(1))[0]] == ["first"]
+
+
+async def test_who_may_not_see_an_app_gets_no_lines(admin, new_client, stage, write):
+    await write(at(0, "serving"))
+    async with stage.panel.transaction() as conn:
+        account = await factories.account(conn)
+    stranger = await new_client()
+    await stranger.sign_in(account)
+    response = await stranger.get(f"{PAGE}/events")
+    assert response.status == 404
+    assert "serving" not in await response.text()
+
+
+async def test_lines_end_for_who_may_no_longer_see_the_app(new_client, stage, main, write):
+    viewer, account = await new_client(), await stage.member(Role.VIEWER)
+    await viewer.sign_in(account)
+    async with events(viewer, PAGE) as reader:
+        await write(at(0, "serving"))
+        assert [line.text for line in (await reader.lines(1))[0]] == ["serving"]
+        await organizations.remove_member(stage.panel, main, account.email, stage.admin)
+        assert await reader.read() is None
+
+
+@pytest.mark.parametrize("query", ["?until=2026-01-01T00:10", "?until=x", "?q=/(/"])
+async def test_a_page_that_ends_does_not_go_on(admin, write, query):
+    await write(at(0, "serving"))
+    response = await admin.get(PAGE + query)
+    assert stream(await response.text()) is None
+
+
+async def test_a_page_in_the_middle_does_not_go_on(admin, write):
+    await write(*(at(number, f"line {number}") for number in range(201)))
+    assert stream(await admin.page(link(await admin.page(PAGE), "prev"))) is None
+
+
+async def test_a_filter_that_cannot_be_read_ends_a_stream(admin, app):
+    assert (await admin.get(f"{PAGE}/events?q=/(/")).status == 422
 
 
 @pytest.mark.parametrize(

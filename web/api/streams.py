@@ -16,6 +16,7 @@ from skypanel.domain.ids import BuildId
 from skypanel.domain.log import Cursor, LogLine, LogQuery
 from skypanel.domain.output import Place
 from skypanel.flow import deploys
+from skypanel.flow.logs import with_cursors
 from web import ansi
 from web.api import tickets
 from web.api.tickets import Ticket
@@ -148,11 +149,10 @@ async def _send_keepalives(response: web.StreamResponse, every_s: float) -> None
 
 async def _wanted(lines: AsyncIterator[LogLine], origin: str | None, after: Cursor | None) -> AsyncIterator[tuple[str, LogLine]]:
     """Yield the lines of the app or of the platform, each with its position: its time, and its number among the lines of that time."""
-    time, number = (after.time, after.seen) if after else (None, 0)
-    async for line in lines:
-        time, number = line.time, number + 1 if line.time == time else 1
-        if origin is None or line.origin == origin:
-            yield f"{line.stamp}/{number}", line
+    async with aclosing(with_cursors(lines, after)) as found:  # type: ignore[type-var]
+        async for cursor, line in found:
+            if origin is None or line.origin == origin:
+                yield f"{line.stamp}/{cursor.seen}", line
 
 
 def _cursor(position: str) -> Cursor | None:

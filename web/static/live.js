@@ -1,4 +1,4 @@
-// Adds new lines to a deploy's log as they arrive, and lets it be searched, wrapped and copied.
+// Adds new lines to the log of a deploy or an app as they arrive, and lets it be paused, searched, wrapped and copied.
 // Without this script, a page shows the lines at the time it was loaded, and the search asks the server.
 "use strict";
 
@@ -17,12 +17,27 @@ function lineOf([kind, parts], number) {
     anchor.setAttribute("aria-label", `Line ${number}`);
     line.append(anchor);
   }
-  for (const [classes, text] of parts) {
-    const part = document.createElement("span");
-    if (classes) part.className = classes;
-    part.textContent = text;
-    line.append(part);
-  }
+  line.append(...parts.map(partOf));
+  return line;
+}
+
+function partOf([classes, text]) {
+  const part = document.createElement("span");
+  if (classes) part.className = classes;
+  part.textContent = text;
+  return part;
+}
+
+// A line of an app's log, with its time and who wrote it.
+function loggedLineOf(logged) {
+  const line = document.createElement("div");
+  if (logged.kind) line.className = logged.kind;
+  const time = document.createElement("a");
+  time.className = "when";
+  time.href = logged.link;
+  time.title = logged.time;
+  time.textContent = logged.when;
+  line.append(time, " ", partOf(["bold", logged.process]), " ", ...logged.parts.map(partOf));
   return line;
 }
 
@@ -30,6 +45,9 @@ function follow(log, matches) {
   let place = log.dataset.after;
   let count = Number(log.dataset.count);
   let failures = 0;
+  let events = null;
+  const pause = document.querySelector("[data-pause]");
+  const isPaused = () => pause?.getAttribute("aria-pressed") === "true";
 
   function add(line) {
     const isAtEnd = log.scrollTop + log.clientHeight >= log.scrollHeight - 40;
@@ -40,13 +58,16 @@ function follow(log, matches) {
   }
 
   function open() {
-    const events = new EventSource(`${log.dataset.events}?after=${encodeURIComponent(place)}`);
+    const url = new URL(log.dataset.events, location.href);
+    url.searchParams.set("after", place);
+    events = new EventSource(url);
     events.onmessage = (event) => {
       failures = 0;
       // Only lines that are stored move the place, and have numbers: a position in the queue is not one.
       const isStored = event.lastEventId !== place;
       place = event.lastEventId;
-      add(lineOf(JSON.parse(event.data), isStored ? ++count : 0));
+      const data = JSON.parse(event.data);
+      add(Array.isArray(data) ? lineOf(data, isStored ? ++count : 0) : loggedLineOf(data));
     };
     events.addEventListener("end", (event) => {
       events.close();
@@ -59,8 +80,22 @@ function follow(log, matches) {
     });
     // The browser reconnects by itself unless the response was not a log, such as while the panel restarts.
     events.onerror = () => {
-      if (events.readyState === EventSource.CLOSED && failures < RETRIES_MS.length) setTimeout(open, RETRIES_MS[failures++]);
+      if (events.readyState === EventSource.CLOSED && failures < RETRIES_MS.length) setTimeout(openUnlessPaused, RETRIES_MS[failures++]);
     };
+  }
+
+  function openUnlessPaused() {
+    if (!isPaused()) open();
+  }
+
+  if (pause) {
+    pause.hidden = false;
+    pause.addEventListener("click", () => {
+      pause.setAttribute("aria-pressed", String(!isPaused()));
+      log.classList.toggle("live", !isPaused());
+      events?.close();
+      openUnlessPaused();
+    });
   }
 
   log.classList.add("live");
