@@ -115,7 +115,7 @@ def _mounts(launcher: RunningLauncher, pid: int) -> tuple[str, ...]:
 
 def _open_files(launcher: RunningLauncher) -> list[str]:
     folder = Path("/proc", str(_launcher_pid(launcher)), "fd")
-    return sorted(str(path.readlink()) for path in folder.iterdir() if path.is_symlink()) if folder.exists() else []
+    return sorted(str((folder / name).readlink()) for name in _names(str(folder)) if (folder / name).is_symlink())
 
 
 def _files(launcher: RunningLauncher) -> frozenset[str]:
@@ -125,7 +125,11 @@ def _files(launcher: RunningLauncher) -> frozenset[str]:
 
 
 def _names(folder: str) -> list[str]:
-    return [path.name for path in Path(folder).iterdir()]
+    """Return what is in a folder of /proc; nothing if its process has ended."""
+    try:
+        return [path.name for path in Path(folder).iterdir()]
+    except FileNotFoundError:
+        return []
 
 
 def _output(*argv: str) -> str:
