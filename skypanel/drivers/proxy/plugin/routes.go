@@ -126,7 +126,7 @@ func hostOf(r *http.Request) string {
 	return strings.ToLower(strings.TrimSuffix(host, "."))
 }
 
-// tellApp tells the panel which route of an app is in use.
+// tellRoute tells the panel which route of an app is in use.
 func tellRoute(w http.ResponseWriter, r *http.Request) {
 	table, isThere := inUse.Load().(*Table)
 	if !isThere {
