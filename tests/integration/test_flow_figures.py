@@ -124,7 +124,7 @@ async def test_the_usage_of_an_organization_is_what_its_plans_grant_and_what_thi
     await stage.work()
     since = await pass_hours(stage, 2)
     # Of a month that began a moment ago, only its part counts.
-    hours = 2 if since >= month_of(stage.panel.clock.now())[0] else 0
+    hours = 2 - max(0, (month_of(stage.panel.clock.now())[0] - since) // HOUR)
     async with stage.panel.transaction() as conn:
         await conn.execute(update(plan_versions).values(hourly_price=Decimal(9)))
     used = await figures.resource_usage(stage.panel, main)
