@@ -13,6 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from skypanel.domain.errors import Invalid
 from skypanel.domain.ids import AppId, LogDrainId
+from skypanel.domain.log import LogLine, Source
 
 MAX_DRAINS = 5
 # A drain can be named by its URL in a path of the API, whose parts have no more.
@@ -24,10 +25,10 @@ BATCH_BYTES = 512 * 1024
 
 _URL = re.compile(r"[!-~]+")
 _HOST = re.compile(r"(?=.{1,253}$)[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?\.?|[0-9A-Fa-f:.]+")
-_LINE = re.compile(r"(\S+) (app|skypanel)\[([^\]]+)\]: (.*)", re.DOTALL)
 _EXAMPLES = "Write it like this: syslog+tls://logs.example.com:6514, or https://example.com/logs"
 # Facility times 8 plus severity (RFC 5424, section 6.2.1), as Heroku's drains have them.
-_OF_APPS, _OF_THE_ROUTER, _OF_THE_PLATFORM, _OF_LOSSES = 190, 158, 45, 172
+_OF_APPS, _OF_LOSSES = 190, 172
+_PRIORITIES = {Source.ROUTER: 158, Source.SYSTEM: 45}
 
 
 class Scheme(StrEnum):
@@ -126,19 +127,9 @@ def _has_more(split: SplitResult) -> bool:
     return bool("@" in split.netloc or split.path.strip("/") or split.query)
 
 
-def message(line: str) -> Message | None:
-    """Return a line of an app's log as a message, or None if it is not a line of a log."""
-    found = _LINE.fullmatch(line)
-    if found is None:
-        return None
-    time, app_name, process, text = found.groups()
-    return Message(time, app_name, process, text, _priority(app_name, process))
-
-
-def _priority(app_name: str, process: str) -> int:
-    if app_name == "app":
-        return _OF_APPS
-    return _OF_THE_ROUTER if process == "router" else _OF_THE_PLATFORM
+def message(line: LogLine) -> Message:
+    """Return a line of an app's log as a message."""
+    return Message(line.stamp, line.origin, line.process, line.text, _PRIORITIES.get(line.source, _OF_APPS))
 
 
 def overflow(dropped: int, since: datetime, now: datetime) -> Message:

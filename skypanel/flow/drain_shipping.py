@@ -139,9 +139,9 @@ class _Reader:
         try:
             async with aclosing(self._panel.logs.read(self.app, LogQuery(limit=RESUMED_LINES), follow=True)) as lines:  # type: ignore[type-var]
                 async for line in lines:
-                    if message := rules.message(str(line)):
-                        for each in self.couriers:
-                            await each.put(message)
+                    message = rules.message(line)
+                    for each in self.couriers:
+                        await each.put(message)
         except SkyPanelError as error:
             # The next refresh starts another reader.
             log.warning("the log of %s is not followed for a moment: %s", self.app.name, error)

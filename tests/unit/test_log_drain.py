@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from skypanel.domain import log_drain
 from skypanel.domain.errors import Invalid
+from skypanel.domain.log import parse_stored
 from skypanel.domain.log_drain import (
     BATCH_LINES,
     LONGEST_PAUSE_S,
@@ -15,7 +17,6 @@ from skypanel.domain.log_drain import (
     Shipment,
     check_url,
     logplex_frames,
-    message,
     pause_s,
     scheme_of,
     shown,
@@ -28,6 +29,12 @@ TIME = "2024-01-01T00:00:00.000000+00:00"
 
 def line(text, process="web.1"):
     return Message(TIME, "app", process, text)
+
+
+def message(stored):
+    """Return a line of a log file as a message, or None if it is not one."""
+    read = parse_stored(stored)
+    return read and log_drain.message(read)
 
 
 @pytest.mark.parametrize(
