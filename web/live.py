@@ -94,7 +94,7 @@ async def send(
     with registered(request):
         try:
             async with asyncio.timeout(MAX_STREAM_S), asyncio.TaskGroup() as tasks:
-                others = [tasks.create_task(each) for each in (_send_keepalives(response, request.app[KEEPALIVE_S]), until_denied())]
+                others = [tasks.create_task(each) for each in (send_keepalives(response, request.app[KEEPALIVE_S]), until_denied())]
                 await response.write(f"retry: {RETRY_MS}\n\n".encode())
                 await copy(response)
                 for other in others:
@@ -146,7 +146,8 @@ async def _copy(panel: Panel, deploy: Deploy, after: Place | None, response: web
     await response.write(f"event: end\ndata: {ended.state}\n\n".encode())
 
 
-async def _send_keepalives(response: web.StreamResponse, every_s: float) -> None:
+async def send_keepalives(response: web.StreamResponse, every_s: float) -> None:
+    """Send a comment again and again, so that nobody between takes a silent stream for a dead one."""
     while True:
         await asyncio.sleep(every_s)
         await response.write(b":\n\n")

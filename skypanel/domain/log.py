@@ -87,6 +87,8 @@ _LEVEL = re.compile(
     r'|(?<!\S)(?:level|lvl|severity)="?(?P<logfmt>[A-Za-z]{3,11})\b'
     r"|\[\s*(?P<bracketed>[A-Za-z]{3,11})\s*\]"
 )
+# A store must find all lines that were seen, so a cursor has no more.
+_SEEN = re.compile(r"[0-9]{1,6}")
 _AT = re.compile(r"at=(error|warning|info) ")
 
 
@@ -161,6 +163,18 @@ class Cursor:
 
     time: datetime
     seen: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Cursor | None":
+        """Return the cursor of a text `<time>/<seen>`, whose time is UTC if it does not say otherwise; None for any other text."""
+        stamp, _, seen = text.partition("/")
+        if not _SEEN.fullmatch(seen):
+            return None
+        try:
+            time = datetime.fromisoformat(stamp)
+        except ValueError:
+            return None
+        return cls(time if time.tzinfo else time.replace(tzinfo=UTC), int(seen))
 
 
 @dataclass(frozen=True)

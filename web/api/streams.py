@@ -2,10 +2,8 @@
 
 import asyncio
 import logging
-import re
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import aclosing
-from datetime import datetime
 from uuid import UUID
 
 from aiohttp import web
@@ -21,7 +19,7 @@ from web import ansi
 from web.api import tickets
 from web.api.tickets import Ticket
 from web.keys import ACCESS_CHECKS, KEEPALIVE_S, PANEL, AccessCheck
-from web.live import registered
+from web.live import registered, send_keepalives
 
 EVENTS = "text/event-stream"
 # The CLI reconnects after this time, once if nothing more comes.
@@ -29,7 +27,6 @@ RETRY_MS = 10
 CHECK_S = 1.0
 CHECKS_AT_ONCE = 20
 RESUMED_LINES = 1500
-_NUMBER = re.compile(r"[0-9]{1,9}")
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +35,7 @@ async def logs(request: web.Request, params: Mapping[str, str]) -> web.StreamRes
     """Stream log lines of an app. With Last-Event-ID, continue after that line."""
     panel, ticket = request.app[PANEL], tickets.read(request, "logs", params["ticket"])
     _, app = await tickets.admit(panel, ticket)
-    after, options = _cursor(request.headers.get("Last-Event-ID", "")), ticket.options
+    after, options = Cursor.parse(request.headers.get("Last-Event-ID", "")), ticket.options
     if after and not options["tail"]:
         raise tickets.ended()
     query = LogQuery(dyno=options["dyno"], limit=RESUMED_LINES if after else options["lines"], newer_than=after)
@@ -103,7 +100,7 @@ async def _copy_while_valid(
         try:
             async with asyncio.TaskGroup() as tasks:
                 watch = tasks.create_task(_until_invalid(request.app, ticket))
-                keepalives = tasks.create_task(_send_keepalives(response, request.app[KEEPALIVE_S])) if has_keepalives else None
+                keepalives = tasks.create_task(send_keepalives(response, request.app[KEEPALIVE_S])) if has_keepalives else None
                 await copying
                 watch.cancel()
                 if keepalives:
@@ -141,25 +138,9 @@ async def _check(app: web.Application, ticket: Ticket) -> None:
             continue
 
 
-async def _send_keepalives(response: web.StreamResponse, every_s: float) -> None:
-    while True:
-        await asyncio.sleep(every_s)
-        await response.write(b":\n\n")
-
-
 async def _wanted(lines: AsyncIterator[LogLine], origin: str | None, after: Cursor | None) -> AsyncIterator[tuple[str, LogLine]]:
     """Yield the lines of the app or of the platform, each with its position: its time, and its number among the lines of that time."""
     async with aclosing(with_cursors(lines, after)) as found:  # type: ignore[type-var]
         async for cursor, line in found:
             if origin is None or line.origin == origin:
                 yield f"{line.stamp}/{cursor.seen}", line
-
-
-def _cursor(position: str) -> Cursor | None:
-    stamp, _, number = position.partition("/")
-    if not _NUMBER.fullmatch(number):
-        return None
-    try:
-        return Cursor(datetime.fromisoformat(stamp), int(number))
-    except ValueError:
-        return None

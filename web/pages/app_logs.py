@@ -1,7 +1,6 @@
 """The log of an app: a page of lines, filtered by time, words or regular expression, level, source and dyno, and the lines to come."""
 
 import json
-import re
 from collections.abc import Mapping
 from contextlib import aclosing
 from dataclasses import replace
@@ -25,7 +24,6 @@ from web.rendering import utc
 LINES = 200
 MAX_SEARCH = 200
 _LEVELS = tuple(Level)
-_SEEN = re.compile(r"[0-9]{1,6}")
 # Builds have logs of their own, on the pages of deploys.
 _SOURCES = tuple(source for source in Source if source is not Source.BUILD)
 _FAILURES = frozenset({Level.ERROR, Level.CRITICAL})
@@ -58,7 +56,7 @@ async def events(request: web.Request) -> web.StreamResponse:
     """Stream the lines that come after those that the browser has."""
     panel, visitor = request.app[PANEL], await session.visitor(request)
     app = await apps.access(panel, visitor.account, request.match_info["app"], Action.VIEW_APP)
-    query = replace(_query(request.query), newer_than=_cursor(live.last_seen(request)), older_than=None, from_start=False)
+    query = replace(_query(request.query), newer_than=Cursor.parse(live.last_seen(request)), older_than=None, from_start=False)
     if query.pattern:
         # A bad one is refused before the response begins.
         await logs.page(panel, app, replace(query, limit=1))
@@ -101,7 +99,7 @@ def _query(values: Mapping[str, str]) -> LogQuery:
     if len(search) > MAX_SEARCH:
         raise Invalid("The search is too long.", f"Write at most {MAX_SEARCH} characters.")
     is_pattern = len(search) > 2 and search.startswith("/") and search.endswith("/")  # noqa: PLR2004 - the slashes
-    newer, older = (_cursor(values.get(name, "")) for name in ("newer", "older"))
+    newer, older = (Cursor.parse(values.get(name, "")) for name in ("newer", "older"))
     return LogQuery(
         since=_time(fields["since"]),
         until=_time(fields["until"]),
@@ -130,16 +128,6 @@ def _time(text: str) -> datetime | None:
         return datetime.fromisoformat(text).replace(tzinfo=UTC)
     except ValueError:
         raise Invalid(f"This is not a time: {text}", "Write it like this, in UTC: 2026-01-31T14:30") from None
-
-
-def _cursor(text: str) -> Cursor | None:
-    stamp, _, seen = text.partition("/")
-    if not _SEEN.fullmatch(seen):
-        return None
-    try:
-        return Cursor(datetime.fromisoformat(stamp).replace(tzinfo=UTC), int(seen))
-    except ValueError:
-        return None
 
 
 def _url(request: web.Request, name: str, query: LogQuery | None) -> str | None:
