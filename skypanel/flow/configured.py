@@ -1,5 +1,6 @@
 """The current settings."""
 
+from skypanel.domain.internet import Network, read_networks
 from skypanel.domain.settings import DEFAULTS, SETTINGS, Value
 from skypanel.ports.crypto import Cipher
 from skypanel.ports.database import Connection
@@ -10,6 +11,11 @@ async def value(conn: Connection, key: str) -> Value:
     """Return the value of a setting that is not sensitive, or its default."""
     chosen: Value | None = await settings.get(conn, key)
     return DEFAULTS[key] if chosen is None else chosen
+
+
+async def receiver_networks(conn: Connection) -> tuple[Network, ...]:
+    """Return the private networks in which the panel may connect to servers that users choose."""
+    return read_networks(str(await value(conn, "webhook_networks")))
 
 
 async def plain(conn: Connection) -> dict[str, Value]:

@@ -3,8 +3,7 @@
 from skypanel.domain.app import App
 from skypanel.domain.errors import SkyPanelError
 from skypanel.domain.http_errors import OwnPage
-from skypanel.domain.internet import read_networks
-from skypanel.flow.configured import value
+from skypanel.flow.configured import receiver_networks
 from skypanel.ports.panel import Panel
 from skypanel.store import config_vars
 
@@ -19,7 +18,7 @@ async def url_of(panel: Panel, app: App, key: str) -> str:
 async def fetch(panel: Panel, app: App, key: str, url: str) -> OwnPage | None:
     """Return the page at a URL, or None; the app's log then says why."""
     async with panel.autocommit() as conn:
-        networks = read_networks(str(await value(conn, "webhook_networks")))
+        networks = await receiver_networks(conn)
     try:
         return await panel.error_pages.fetch(url, networks)
     except SkyPanelError as error:

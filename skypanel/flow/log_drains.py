@@ -8,10 +8,10 @@ from skypanel.domain.app import App
 from skypanel.domain.audit import AuditAction
 from skypanel.domain.errors import Conflict
 from skypanel.domain.ids import as_id
-from skypanel.domain.internet import Network, read_networks
+from skypanel.domain.internet import Network
 from skypanel.domain.log_drain import LogDrain
 from skypanel.flow import audit
-from skypanel.flow.configured import value
+from skypanel.flow.configured import receiver_networks
 from skypanel.ports.panel import Panel
 from skypanel.store import apps, log_drains
 from skypanel.store.log_drains import Drained
@@ -58,7 +58,7 @@ async def remove(panel: Panel, app: App, by: Account, name: str) -> LogDrain:
 async def networks(panel: Panel) -> tuple[Network, ...]:
     """Return the private networks that drains may be in."""
     async with panel.autocommit() as conn:
-        return read_networks(str(await value(conn, "webhook_networks")))
+        return await receiver_networks(conn)
 
 
 def _named(panel: Panel, drains: Sequence[Drained], name: str) -> LogDrain:

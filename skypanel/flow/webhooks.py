@@ -11,10 +11,10 @@ from skypanel.domain.app import App
 from skypanel.domain.audit import AuditAction
 from skypanel.domain.errors import Conflict, Denied, Unavailable
 from skypanel.domain.ids import WebhookDeliveryId, WebhookEventId, WebhookId
-from skypanel.domain.internet import Network, read_networks
+from skypanel.domain.internet import Network
 from skypanel.domain.webhook import Delivery, DeliveryStatus, Posting, Webhook, WebhookEvent
 from skypanel.flow import audit
-from skypanel.flow.configured import value
+from skypanel.flow.configured import receiver_networks
 from skypanel.flow.drain import drain
 from skypanel.ports.panel import Panel
 from skypanel.ports.receivers import POST_S
@@ -178,4 +178,4 @@ async def _columns(panel: Panel, values: Mapping[str, Any]) -> dict[str, Any]:
 
 async def _networks(panel: Panel) -> tuple[Network, ...]:
     async with panel.autocommit() as conn:
-        return read_networks(str(await value(conn, "webhook_networks")))
+        return await receiver_networks(conn)
