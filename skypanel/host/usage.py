@@ -3,14 +3,16 @@
 This module also runs on the nodes of a Swarm. So it uses only the standard library, and no other module.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Optional
+from typing import Generic, Optional, TypeVar
 
 # How often a container may be missing before its restarts are forgotten.
 MISSED = 30
 _NS, _US = 1e-9, 1e-6
 _LOOPBACK = "lo"
+
+Key = TypeVar("Key", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -89,13 +91,13 @@ def network_bytes(pid: int) -> "tuple[int, int]":
     return received, sent
 
 
-class Meter:
+class Meter(Generic[Key]):
     """Turns counters into rates since the last measurement. What was not measured then has no rates yet, and is left out."""
 
     def __init__(self) -> None:
-        self._before: dict[str, tuple[float, Counters]] = {}
+        self._before: dict[Key, tuple[float, Counters]] = {}
 
-    def measure(self, now_s: float, found: Mapping[str, Counters]) -> "dict[str, Use]":
+    def measure(self, now_s: float, found: Mapping[Key, Counters]) -> "dict[Key, Use]":
         """Return what each uses; `now_s` is the time of a clock that never goes back."""
         before, self._before = self._before, {name: (now_s, counters) for name, counters in found.items()}
         return {
@@ -110,7 +112,7 @@ class Containers:
 
     def __init__(self) -> None:
         self._known: dict[str, tuple[int, Group]] = {}
-        self._meter = Meter()
+        self._meter: Meter[str] = Meter()
         self._restarts: dict[str, tuple[str, int, int]] = {}
 
     def measure(self, now_s: float, slots: Mapping[str, str], pid_of: Callable[[str], int]) -> "dict[str, Use]":

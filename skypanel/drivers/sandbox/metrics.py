@@ -8,7 +8,7 @@ from uuid import UUID
 from skypanel.domain.ids import AppId
 from skypanel.domain.report import DynoUse
 from skypanel.drivers.sandbox.launcher import Launcher
-from skypanel.host.usage import Counters, Meter, Use
+from skypanel.host.usage import Counters, Meter
 
 
 class LauncherMetrics:
@@ -16,16 +16,11 @@ class LauncherMetrics:
 
     def __init__(self, launcher: Launcher) -> None:
         self._launcher = launcher
-        self._meter = Meter()
+        self._meter: Meter[tuple[str, str]] = Meter()
 
     async def measure(self) -> Sequence[DynoUse]:
         """Return what the dynos use, as averages since the last call."""
         answer = await self._launcher.ask({"do": "measure"})
-        found = {f"{each.pop('app_id')} {each.pop('name')}": Counters(**each) for each in answer["dynos"]}
+        found = {(each.pop("app_id"), each.pop("name")): Counters(**each) for each in answer["dynos"]}
         measured = self._meter.measure(time.monotonic(), found)
-        return [_use(dyno, use) for dyno, use in measured.items()]
-
-
-def _use(dyno: str, use: Use) -> DynoUse:
-    app_id, _, name = dyno.partition(" ")
-    return DynoUse(AppId(UUID(app_id)), name, **asdict(use))
+        return [DynoUse(AppId(UUID(app_id)), name, **asdict(use)) for (app_id, name), use in measured.items()]
