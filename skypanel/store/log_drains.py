@@ -11,7 +11,7 @@ from skypanel.domain.ids import AccountId, AppId, LogDrainId
 from skypanel.domain.log_drain import LogDrain
 from skypanel.ports.database import Connection
 from skypanel.store import apps
-from skypanel.store.rows import Row, found, one
+from skypanel.store.rows import Row, one
 from skypanel.store.tables.log_drains import log_drains
 
 
@@ -35,12 +35,6 @@ class Progress:
 async def of(conn: Connection, app_id: AppId) -> list[Drained]:
     """Return an app's drains, oldest first."""
     return [_read(row) for row in await conn.all(select(log_drains).where(log_drains.c.app_id == app_id).order_by(log_drains.c.created_at))]
-
-
-async def get(conn: Connection, app_id: AppId, drain_id: LogDrainId) -> Drained:
-    """Return a drain of an app. Raises NotFound."""
-    statement = select(log_drains).where(log_drains.c.app_id == app_id, log_drains.c.id == drain_id)
-    return _read(await found(conn, statement, "log drain"))
 
 
 async def add(conn: Connection, app_id: AppId, account_id: AccountId, url: bytes, shown: str) -> LogDrain:
