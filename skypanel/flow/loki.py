@@ -19,10 +19,12 @@ from skypanel.ports.database import Database
 from skypanel.ports.outgoing import LogStore, Outgoing
 from skypanel.ports.panel import Panel
 from skypanel.store import apps
-from skypanel.tasks import together
+from skypanel.tasks import cancel, together
 
 # How often an app is told that lines of it are missing in Loki.
 NOTICE_S = 60.0
+# Longer than it takes to read the log files once, and to close the connection to Loki.
+STOP_S = 5.0
 
 log = logging.getLogger(__name__)
 
@@ -45,19 +47,20 @@ async def chosen(database: Database, cipher: Cipher) -> Loki | None:
 async def ship(panel: Panel, outgoing: Outgoing, open_store: Callable[[Loki], LogStore], pace: LokiPace = LokiPace()) -> None:
     """Send new lines of all apps to the Loki of the settings, until cancelled. Without one, wait until there is one."""
     shipping, before = _Shipping(panel, outgoing, pace), None
-    running: asyncio.Task[None] | None = None
+    running: list[asyncio.Task[None]] = []
     try:
         while True:
             loki = await _looked_up(panel, before)
             if loki != before:
-                await _stop(running)
-                running = asyncio.create_task(shipping.run(loki, open_store)) if loki else asyncio.create_task(shipping.rest())
+                await cancel(running, STOP_S)
+                running = [asyncio.create_task(shipping.run(loki, open_store) if loki else shipping.rest())]
                 before = loki
-            if running is not None and running.done():
-                running.result()
+            for each in running:
+                if each.done():
+                    each.result()
             await asyncio.sleep(pace.refresh_s)
     finally:
-        await _stop(running)
+        await cancel(running, STOP_S)
 
 
 async def _looked_up(panel: Panel, before: Loki | None) -> Loki | None:
@@ -66,12 +69,6 @@ async def _looked_up(panel: Panel, before: Loki | None) -> Loki | None:
     except Unavailable as error:
         log.warning("the settings of Loki cannot be read: %s", error)
         return before
-
-
-async def _stop(running: asyncio.Task[None] | None) -> None:
-    if running is not None:
-        running.cancel()
-        await asyncio.wait({running})
 
 
 class _Shipping:

@@ -43,7 +43,9 @@ class ChosenLogs:
             try:
                 async with aclosing(lines.read(app, query, follow=follow)) as found:  # type: ignore[type-var]
                     async for line in found:
-                        edge = [*edge, line] if edge and edge[0].time == line.time else [line]
+                        if edge and edge[0].time != line.time:
+                            edge.clear()
+                        edge.append(line)
                         yield line
             except Unavailable as error:
                 self._trouble = (monotonic(), error.message)
