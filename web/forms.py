@@ -30,6 +30,14 @@ class FormAction(Generic[Do]):
     do: Do
 
 
+def chosen(fields: Fields, actions: Mapping[str, Do], error: Invalid) -> Do:
+    """Return the action of the button that sent a form. Raises `error` if it is none of these."""
+    action = actions.get(fields.get("do", ""))
+    if action is None:
+        raise error
+    return action
+
+
 def number(text: str, error: Invalid) -> int:
     """Return a whole number that a Postgres integer can hold. Raises `error` if the text is none."""
     if not (text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS):

@@ -30,9 +30,9 @@ async def show(request: web.Request) -> web.Response:
 async def change(request: web.Request) -> web.Response:
     """Do what the button says. A new sign-in link is shown once, on the page itself."""
     visitor, fields = await session.visitor(request), await forms.read(request)
-    action = FORM_ACTIONS.get(fields.get("do", ""))
-    if action is None:
-        raise Invalid("This is nothing that can be done to who has access.", "Choose a button of the page.")
+    action = forms.chosen(
+        fields, FORM_ACTIONS, Invalid("This is nothing that can be done to who has access.", "Choose a button of the page.")
+    )
     is_leaving = fields.get("do") == "remove" and fields.get("email") == visitor.account.email
     # Everybody may give up their own access.
     framed = await app_frame.find(request, Action.VIEW_APP if is_leaving else action.needs)

@@ -33,9 +33,7 @@ async def change(request: web.Request) -> web.Response:
     panel, visitor = request.app[PANEL], await session.visitor(request)
     fields = await forms.read(request)
     framed = await app_frame.find(request, Action.CONFIGURE_APP)
-    do = FORM_ACTIONS.get(fields.get("do", ""))
-    if do is None:
-        raise Invalid("This is nothing that can be done with domains.", "Choose a button of the page.")
+    do = forms.chosen(fields, FORM_ACTIONS, Invalid("This is nothing that can be done with domains.", "Choose a button of the page."))
     try:
         text = await do(panel, framed.app, fields, visitor.account)
     except SkyPanelError as error:

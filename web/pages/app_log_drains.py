@@ -30,9 +30,7 @@ async def change(request: web.Request) -> web.Response:
     """Do what the button says."""
     await session.visitor(request)
     fields = await forms.read(request)
-    act = FORM_ACTIONS.get(fields.get("do", ""))
-    if act is None:
-        raise Invalid("This is not an action of log drains.", "Use one of the buttons on the page.")
+    act = forms.chosen(fields, FORM_ACTIONS, Invalid("This is not an action of log drains.", "Use one of the buttons on the page."))
     framed = await app_frame.find(request, Action.CONFIGURE_APP)
     try:
         said = await act(request.app[PANEL], framed.app, framed.visitor.account, fields)

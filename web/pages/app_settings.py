@@ -41,9 +41,7 @@ async def change(request: web.Request) -> web.Response:
     """Do what the form asks. On an error, show the page again with what the visitor entered."""
     await session.visitor(request)
     fields = await forms.read(request)
-    action = FORM_ACTIONS.get(fields.get("do", ""))
-    if action is None:
-        raise Invalid("This form is unknown.", "Use a button of the page.")
+    action = forms.chosen(fields, FORM_ACTIONS, Invalid("This form is unknown.", "Use a button of the page."))
     framed = await app_frame.find(request, action.needs)
     try:
         changed = await action.do(request.app[PANEL], framed.app, framed.visitor, fields)

@@ -48,9 +48,7 @@ async def change(request: web.Request) -> web.Response:
     """Do what a button says: deploy again, cancel or roll back."""
     panel, visitor = request.app[PANEL], await session.visitor(request)
     fields = await forms.read(request)
-    action = FORM_ACTIONS.get(fields.get("do", ""))
-    if action is None:
-        raise Invalid("This is nothing that can be done with a deploy.", "Choose a button of the page.")
+    action = forms.chosen(fields, FORM_ACTIONS, Invalid("This is nothing that can be done with a deploy.", "Choose a button of the page."))
     app = await apps.access(panel, visitor.account, request.match_info["app"], action.needs)
     deploy = await deploys.of_id(panel, app, UUID(request.match_info["deploy"]))
     try:

@@ -32,9 +32,7 @@ async def change(request: web.Request) -> web.Response:
     """Run the button's action. On an error, show the form again with the values that the user entered."""
     panel, visitor = request.app[PANEL], await session.visitor(request)
     fields = await forms.read(request)
-    action = FORM_ACTIONS.get(fields.get("do", ""))
-    if action is None:
-        raise Invalid("This is not an action of a git URL.", "Use one of the buttons on the page.")
+    action = forms.chosen(fields, FORM_ACTIONS, Invalid("This is not an action of a git URL.", "Use one of the buttons on the page."))
     app = await apps.access(panel, visitor.account, request.match_info["app"], action.needs)
     try:
         location = await action.do(panel, app, visitor.account, fields)

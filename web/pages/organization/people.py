@@ -28,9 +28,7 @@ async def show(request: web.Request) -> web.Response:
 async def change(request: web.Request) -> web.Response:
     """Do what the button says. A new sign-in link is shown once, on the page itself."""
     here, fields = await place.enter(request), await forms.read(request)
-    action = FORM_ACTIONS.get(fields.get("do", ""))
-    if action is None:
-        raise Invalid("This is nothing that can be done to members.", "Choose a button of the page.")
+    action = forms.chosen(fields, FORM_ACTIONS, Invalid("This is nothing that can be done to members.", "Choose a button of the page."))
     try:
         result = await action(request.app[PANEL], here.organization, here.visitor.account, fields)
     except (Conflict, Invalid, NotFound, Unavailable) as error:
