@@ -5,6 +5,7 @@ from base64 import b64encode
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from skypanel.domain import urls
 from skypanel.domain.errors import Invalid
 
 MAX_URL_LENGTH = 1000
@@ -19,11 +20,7 @@ _SHORTEST_SECRET = 4
 def read_url(text: str) -> str:
     """Return the URL of an index. Raises Invalid, whose message repeats nothing of the URL."""
     allowed = "Write one such as https://pypi.example.com/simple or https://user:password@npm.example.com, percent-encoded."
-    try:
-        url = urlsplit(text)
-        port = url.port
-    except ValueError:
-        raise Invalid("This is not a URL.", allowed) from None
+    url, port = urls.split(text, Invalid("This is not a URL.", allowed))
     fits = _URL.fullmatch(text) and len(text) <= MAX_URL_LENGTH
     if not fits or url.scheme not in {"http", "https"} or not url.hostname or url.query or url.fragment or port == 0:
         raise Invalid("This is not the URL of a package index.", allowed)

@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from urllib.parse import SplitResult, urlsplit
 
+from skypanel.domain import urls
 from skypanel.domain.errors import Invalid
 from skypanel.domain.ids import AppId, LogDrainId
 from skypanel.domain.log import LogLine, Source
@@ -98,11 +99,7 @@ class Shipment:
 
 def check_url(url: str) -> str:
     """Return the URL of a drain. Raises Invalid, whose message does not show it: it may contain a secret."""
-    try:
-        split = urlsplit(url)
-        port = split.port
-    except ValueError:
-        raise Invalid("This is not a URL.", _EXAMPLES) from None
+    split, port = urls.split(url, Invalid("This is not a URL.", _EXAMPLES))
     if split.scheme not in set(Scheme):
         raise Invalid(f"A drain has a URL of {', '.join(Scheme)}.", _EXAMPLES)
     if not _URL.fullmatch(url) or len(url) > MAX_URL_LENGTH or not _HOST.fullmatch(split.hostname or "") or port == 0 or split.fragment:

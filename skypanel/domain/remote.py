@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from ipaddress import IPv6Address
-from urllib.parse import urlsplit
 
+from skypanel.domain import urls
 from skypanel.domain.errors import Denied, Invalid, NotFound
 from skypanel.domain.internet import Network
 from skypanel.domain.names import printable
@@ -118,11 +118,7 @@ def parse_url(text: str) -> GitUrl:
     short = _SHORT.fullmatch(text)
     if short and "://" not in text:
         return _checked(GitUrl(SSH, short["host"].lower(), DEFAULT_PORTS[SSH], short["path"], short["user"]))
-    try:
-        split = urlsplit(text)
-        port = split.port
-    except ValueError:
-        raise Invalid("This is not a git URL.", WRITE) from None
+    split, port = urls.split(text, Invalid("This is not a git URL.", WRITE))
     if split.scheme == "http":
         raise Invalid("http:// is not secure: anyone on the network can read and change the data.", "Use https:// instead.")
     if split.scheme not in DEFAULT_PORTS:

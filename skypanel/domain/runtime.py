@@ -3,8 +3,8 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
+from skypanel.domain import urls
 from skypanel.domain.errors import Invalid
 from skypanel.domain.names import printable
 
@@ -39,11 +39,7 @@ def read_mirror(text: str) -> str:
         raise Invalid("The mirror URL is too long.", allowed)
     if not text or _PATH.fullmatch(text):
         return text.rstrip("/")
-    try:
-        url = urlsplit(text)
-        port = url.port
-    except ValueError:
-        raise Invalid(f"{printable(text)} is not a URL.", allowed) from None
+    url, port = urls.split(text, Invalid(f"{printable(text)} is not a URL.", allowed))
     is_plain = not (url.query or url.fragment or "@" in url.netloc)
     if url.scheme not in {"http", "https"} or not re.fullmatch(r"[A-Za-z0-9.-]+", url.hostname or "") or not is_plain or port == 0:
         raise Invalid(f"{printable(text)} is not a valid mirror URL.", allowed)

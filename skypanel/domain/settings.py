@@ -2,9 +2,8 @@
 
 import re
 from collections.abc import Callable, Mapping
-from urllib.parse import urlsplit
 
-from skypanel.domain import certificate, dns_updates, http_rules
+from skypanel.domain import certificate, dns_updates, http_rules, urls
 from skypanel.domain.billing import read_amount, read_currency, read_hours, typed
 from skypanel.domain.dns import joined, read_resolvers
 from skypanel.domain.errors import Invalid, NotFound
@@ -68,11 +67,7 @@ def _optional(read: Callable[[str], str]) -> Callable[[str], str]:
 
 def _loki_url(text: str) -> str:
     allowed = "Write the URL of a Loki: http://loki.example.com:3100, or https://logs.example.com/loki-behind-a-proxy"
-    try:
-        url = urlsplit(text)
-        port = url.port
-    except ValueError:
-        raise Invalid("This is not a URL.", allowed) from None
+    url, port = urls.split(text, Invalid("This is not a URL.", allowed))
     if url.scheme not in {"http", "https"} or not _SECRET.fullmatch(text) or not url.hostname or port == 0 or url.query or url.fragment:
         raise Invalid("This is not a URL.", allowed)
     if "@" in url.netloc:
@@ -82,11 +77,7 @@ def _loki_url(text: str) -> str:
 
 def _endpoint(text: str) -> str:
     allowed = "Write the URL of an S3 endpoint, without a path: https://s3.example.com or http://10.1.2.3:9000"
-    try:
-        url = urlsplit(text)
-        port = url.port
-    except ValueError:
-        raise Invalid(f"{printable(text)} is not a URL.", allowed) from None
+    url, port = urls.split(text, Invalid(f"{printable(text)} is not a URL.", allowed))
     is_bare = url.path in {"", "/"} and not (url.query or url.fragment or "@" in url.netloc)
     if url.scheme not in {"http", "https"} or not re.fullmatch(r"[A-Za-z0-9.-]+", url.hostname or "") or not is_bare or port == 0:
         raise Invalid(f"{printable(text)} is not the URL of an S3 endpoint.", allowed)

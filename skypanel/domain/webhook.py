@@ -15,6 +15,7 @@ from hashlib import sha256
 from typing import Any
 from urllib.parse import urlsplit
 
+from skypanel.domain import urls
 from skypanel.domain.build import BuildState
 from skypanel.domain.errors import Invalid
 from skypanel.domain.ids import AppId, WebhookDeliveryId, WebhookEventId, WebhookId
@@ -151,11 +152,8 @@ def is_same_server(one: str, other: str) -> bool:
 def check_url(url: str) -> str:
     """Return the URL of a receiver. Raises Invalid, whose message does not show it: it may contain a secret."""
     allowed = "Write it like this: https://example.com/hooks"
-    try:
-        split = urlsplit(url)
-        port = _PORT if split.port is None else split.port
-    except ValueError:
-        raise Invalid("This is not a URL.", allowed) from None
+    split, given = urls.split(url, Invalid("This is not a URL.", allowed))
+    port = _PORT if given is None else given
     if not _URL.fullmatch(url) or len(url) > MAX_URL_LENGTH or not _HOST.fullmatch(split.hostname or ""):
         raise Invalid("This is not a URL.", allowed)
     if split.scheme != "https":
