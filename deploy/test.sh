@@ -24,4 +24,8 @@ workers=$(($(nproc) * 2))
 room=$(awk '/^MemAvailable:/ { print int($2 / 2 ^ 21) }' /proc/meminfo)
 workers=$((workers < room ? workers : room))
 workers=$((workers < 2 ? 2 : workers > 8 ? 8 : workers))
-python -m pytest -n "$workers" --dist loadfile "$@"
+# The second run takes the failures of this run alone.
+rm -f .pytest_cache/v/cache/lastfailed
+status=0
+python -m pytest -n "$workers" --dist loadfile "$@" || status=$?
+python -m tests.support.second_run "$status"
