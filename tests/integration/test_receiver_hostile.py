@@ -13,6 +13,7 @@ from skypanel.domain.limits import MIB
 from skypanel.domain.transcript import detail
 from tests.support.packs import commit_of, object_id, pack, packet, request, small_push, varint
 from tests.support.receiver_harness import end, running_receiver, wait_for
+from tests.support.suspension import suspend
 
 
 async def quiet(receiver):
@@ -169,7 +170,7 @@ async def test_a_client_that_vanishes_while_it_fetches(receiver, ada):
     await work.push()
     client = await ada.start(*ada.ssh_command, "-p", receiver.port, "git@127.0.0.1", "git-upload-pack hello", stdin=asyncio.subprocess.PIPE)
     client.stdin.write(packet(b"want " + (await work.head()).encode() + b"\n") + b"0000" + packet(b"done\n"))
-    await asyncio.wait_for(client.stdout.readexactly(MIB), 20)
+    await asyncio.wait_for(client.stdout.readexactly(MIB), 60)
     end(client)
     await quiet(receiver)
 
@@ -183,7 +184,7 @@ async def test_a_client_that_does_not_read_is_given_up():
             *ada.ssh_command, "-p", receiver.port, "git@127.0.0.1", "git-upload-pack hello", stdin=asyncio.subprocess.PIPE
         )
         client.stdin.write(packet(b"want " + (await work.head()).encode() + b"\n") + b"0000" + packet(b"done\n"))
-        await asyncio.wait_for(client.stdout.readexactly(1), 20)
+        await asyncio.wait_for(client.stdout.readexactly(1), 60)
         os.killpg(client.pid, signal.SIGSTOP)
         await wait_for("git to end", lambda: receiver.processes() == [])
         end(client)
@@ -197,7 +198,7 @@ async def test_a_git_that_takes_nothing_holds_back_the_client(receiver, ada):
     )
     await wait_for("git", receiver.processes)
     (git,) = receiver.processes()
-    os.kill(git, signal.SIGSTOP)
+    suspend(git)
     client.stdin.write(request(b"1" * 40) + pack((3, os.urandom(70 * MIB), b"")))
     before = resident()
     with pytest.raises(TimeoutError):
@@ -221,9 +222,9 @@ async def test_a_git_that_is_killed_in_the_build_ends_the_push(receiver, ada):
     receiver.backend.build = build
     await work.commit({"more": "x"})
     client = await ada.start("git", "push", receiver.remote(), "main", cwd=work.folder)
-    await asyncio.wait_for(client.stderr.readuntil(b"Installing"), 20)
+    await asyncio.wait_for(client.stderr.readuntil(b"Installing"), 60)
     os.killpg(os.getpgid(receiver.processes()[0]), signal.SIGKILL)
-    await asyncio.wait_for(client.communicate(), 20)
+    await asyncio.wait_for(client.communicate(), 60)
     assert client.returncode != 0
     await wait_for("the push to end", lambda: len(receiver.backend.ended) == 2)
     assert (receiver.repository() / "refs/heads/main").read_text().strip() == first
@@ -241,11 +242,11 @@ async def test_a_receiver_that_stops_declines_what_is_not_done(receiver, ada):
 
     receiver.backend.build = build
     client = await ada.start("git", "push", receiver.remote(), "main", cwd=work.folder)
-    seen = await asyncio.wait_for(client.stderr.readuntil(b"Installing"), 20)
+    seen = await asyncio.wait_for(client.stderr.readuntil(b"Installing"), 60)
     await receiver.listener.close(grace_s=0.1)
     assert receiver.processes() == []
     assert receiver.leftovers() == []
-    _, rest = await asyncio.wait_for(client.communicate(), 20)
+    _, rest = await asyncio.wait_for(client.communicate(), 60)
     assert b"This push was interrupted." in seen + rest
     assert client.returncode != 0
     assert list((receiver.repository() / "refs/heads").iterdir()) == []

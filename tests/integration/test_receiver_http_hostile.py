@@ -18,6 +18,7 @@ from gitreceiver.http import HttpLimits
 from skypanel.domain.limits import MIB
 from tests.support.packs import gzip_bomb, pack, packet, request, small_push
 from tests.support.receiver_harness import running_receiver, wait_for
+from tests.support.suspension import suspend
 
 PUSH = "application/x-git-receive-pack-request"
 FETCH = "application/x-git-upload-pack-request"
@@ -140,7 +141,7 @@ async def test_a_client_of_lfs_is_told_what_to_do_in_its_own_format(receiver, ad
 async def test_what_is_no_http_is_answered_and_dropped(receiver, noise):
     reader, writer = await asyncio.open_connection("127.0.0.1", receiver.http_port)
     writer.write(noise + b"\r\n\r\n")
-    assert b" 400 Bad Request" in await asyncio.wait_for(reader.read(), 10)
+    assert b" 400 Bad Request" in await asyncio.wait_for(reader.read(), 60)
     writer.close()
 
 
@@ -223,7 +224,7 @@ async def test_a_token_revoked_during_the_upload_deploys_nothing(receiver, ada):
         await wait_for("git", receiver.processes)
         del receiver.backend.tokens[ada.token]
         writer.write(body[-30:])
-        said = await asyncio.wait_for(reader.readuntil(b"0\r\n\r\n"), 20)
+        said = await asyncio.wait_for(reader.readuntil(b"0\r\n\r\n"), 60)
     assert REVOKED.encode() in said
     assert b"Nothing was deployed." in said
     assert b"ng refs/heads/main pre-receive hook declined" in said
@@ -270,7 +271,7 @@ async def test_a_client_that_vanishes_within_its_wishes(receiver, ada, wish):
 
 async def test_a_client_that_vanishes_while_it_fetches(receiver, ada, wish):
     async with half_asked(ada, "/hello.git/git-upload-pack", FETCH, wish, length=len(wish)) as (reader, _):
-        await asyncio.wait_for(reader.readexactly(MIB), 20)
+        await asyncio.wait_for(reader.readexactly(MIB), 60)
     await quiet(receiver)
 
 
@@ -291,7 +292,7 @@ async def test_an_answer_before_the_request_has_ended_is_not_kept_for_ever(recei
     await work.push_http()
     wish = packet(b"want " + (await work.head()).encode() + b"\n") + b"0000" + packet(b"done\n")
     async with half_asked(ada, "/hello.git/git-upload-pack", FETCH, wish) as (reader, _):
-        assert await asyncio.wait_for(reader.read(), 20) == b""
+        assert await asyncio.wait_for(reader.read(), 60) == b""
     await quiet(receiver)
 
 
@@ -299,7 +300,7 @@ async def test_a_git_that_is_killed_is_said(receiver, ada):
     async with half_asked(ada, "/hello.git/git-receive-pack", PUSH) as (reader, _):
         await wait_for("git", receiver.processes)
         os.kill(receiver.processes()[0], signal.SIGKILL)
-        said = await asyncio.wait_for(reader.readuntil(b"log.\n"), 20)
+        said = await asyncio.wait_for(reader.readuntil(b"log.\n"), 60)
         assert said.startswith(b"HTTP/1.1 503 ")
         assert b"git ended before it could answer. Try again" in said
     await nothing_left(receiver)
@@ -324,7 +325,7 @@ async def test_a_stalled_upload_is_told_so(sent):
     async with running_receiver(idle_s=0.5) as receiver:
         ada = await receiver.developer()
         async with half_asked(ada, "/hello.git/git-receive-pack", PUSH, sent) as (reader, _):
-            said = await asyncio.wait_for(reader.readuntil(b"again.\n"), 20)
+            said = await asyncio.wait_for(reader.readuntil(b"again.\n"), 60)
             assert said.startswith(b"HTTP/1.1 400 ")
             assert b"The connection timed out: nothing came for 0 seconds. Try again." in said
             await nothing_left(receiver)
@@ -335,7 +336,7 @@ async def test_a_git_that_takes_nothing_holds_back_the_client(receiver, ada):
     async with half_asked(ada, "/hello.git/git-receive-pack", PUSH) as (_, writer):
         await wait_for("git", receiver.processes)
         (git,) = receiver.processes()
-        os.kill(git, signal.SIGSTOP)
+        suspend(git)
         before = resident()
         writer.write(request(b"1" * 40))
         with pytest.raises(TimeoutError):
