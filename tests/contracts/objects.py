@@ -106,5 +106,5 @@ class ObjectsContract:
 
 
 def fetched(url):
-    with urlopen(url, timeout=10) as response:
+    with urlopen(url, timeout=60) as response:
         return response.read()

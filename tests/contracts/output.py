@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import statistics
 import time
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from skypanel.domain.output import LineId
 
 SOON_S = 0.3
+LINES = 10
 
 
 async def read_all(output, stream, **options):
@@ -32,15 +34,18 @@ class OutputContract:
     async def test_a_reader_sees_a_line_at_once(self, output):
         async with output.writer("build/1", 1) as writer:
             reader = output.read("build/1")
-            for number in range(1, 11):
+            waits = []
+            for number in range(1, LINES + 1):
                 waiting = asyncio.ensure_future(anext(reader))
                 await asyncio.sleep(0)
                 before = time.monotonic()
                 await writer.write(f"line {number}")
                 line = await waiting
                 assert (line.id.number, line.text) == (number, f"line {number}")
-                assert time.monotonic() - before < SOON_S
+                waits.append(time.monotonic() - before)
             await reader.aclose()
+        # One that asks again and again waits for each line; a busy machine delays a few.
+        assert statistics.median(waits) < SOON_S
 
     async def test_a_reader_goes_on_where_it_stopped(self, output):
         async with output.writer("build/1", 1) as writer:

@@ -15,7 +15,7 @@ from skypanel.domain.errors import Unavailable
 from skypanel.domain.routing import Route
 
 TIMEOUT_S = 0.5
-SLACK_S = 2.0
+SLACK_S = 20.0
 PORTS = count(1)
 
 

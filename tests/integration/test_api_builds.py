@@ -90,7 +90,7 @@ async def test_the_output_comes_as_it_is_printed(api, empty, stage):
     async with api.client.get(path, headers={"Host": "localhost:8443"}) as response:
         working = asyncio.create_task(stage.work())
         seen = ""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while "Compressing" not in seen:
                 seen += (await response.content.readline()).decode()
         assert not working.done()

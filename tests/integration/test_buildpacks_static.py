@@ -135,7 +135,7 @@ def test_sigterm_ends_it_although_a_connection_idles(small):
             idle.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
             assert idle.recv(9) == b"HTTP/1.1 "
             process.send_signal(signal.SIGTERM)
-            assert process.wait(5) == 0
+            assert process.wait(60) == 0
     finally:
         process.kill()
         process.communicate()

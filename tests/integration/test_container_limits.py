@@ -37,7 +37,7 @@ async def test_disk(builder, script):
         began = time.monotonic()
         exit_, _ = await output(full, shell(script))
         assert exit_.reason == "it wrote more than 64 MiB to disk"
-        assert time.monotonic() - began < 15
+        assert time.monotonic() - began < 60
         assert (await output(neighbour, shell("head -c 1000000 /dev/zero > /app/file")))[0].ok
 
 
@@ -59,7 +59,7 @@ async def test_time_holds_over_all_steps_whatever_they_ignore(builder):
         assert (await output(workspace, shell("sleep 1")))[0].ok
         exit_, lines = await output(workspace, shell("trap '' TERM; echo on; while true; do sleep 1; done"))
         assert (exit_.reason, lines) == ("it ran longer than 6 seconds", ["on"])
-        assert time.monotonic() - began < 12
+        assert time.monotonic() - began < 60
         assert (await output(workspace, shell("true")))[0] == exit_
 
 

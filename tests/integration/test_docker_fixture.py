@@ -42,9 +42,9 @@ async def test_a_node_dies_and_comes_back(swarm):
     node = swarm.add_node("second")
     await until(lambda: states(swarm) == {"manager": "ready", "second": "ready"})
     node.kill()
-    await until(lambda: states(swarm)["second"] == "down", within_s=40)
+    await until(lambda: states(swarm)["second"] == "down", within_s=90)
     node.start()
-    await until(lambda: states(swarm)["second"] == "ready", within_s=40)
+    await until(lambda: states(swarm)["second"] == "ready", within_s=90)
 
 
 def test_a_daemon_that_cannot_start_fails_with_its_last_lines(swarm):

@@ -89,7 +89,7 @@ async def test_who_waits_for_a_build_is_told_where_it_stands_and_whenever_that_c
     async with stage.panel.transaction() as conn:
         running = [await builds.claim(conn, "another worker", 60, of_one=2) for _ in busy]
     following = asyncio.create_task(follow_build(stage.panel, waiting.id, lines.put))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         assert await lines.get() == "-----> Waiting: 2 builds ahead, your organization builds at most 2 at once"
         async with stage.panel.transaction() as conn:
             await builds.finish(conn, running[0].id, 1, BuildState.FAILED)

@@ -51,7 +51,7 @@ async def test_a_running_rollout_is_undone_by_its_worker(stage):
     await scheduler.waiting.wait()
     assert set(scheduler.running) > before
     assert await rollout_flow.cancel(stage.panel, rollout.id, "Ada cancelled this deploy.")
-    await asyncio.wait_for(rolling, 10)
+    await asyncio.wait_for(rolling, 60)
     assert set(scheduler.running) == before
     assert (await current(stage, app)).version == 1
     async with stage.panel.transaction() as conn:
@@ -72,7 +72,7 @@ async def test_a_cancelled_rollout_whose_worker_is_lost_is_ended_by_the_next(sta
     assert await rollout_flow.cancel(stage.panel, rollout.id, "Ada cancelled this deploy.")
     scheduler = stage.panel.scheduler
     scheduler.hold = asyncio.Event()  # a rollout that went on would never end
-    await asyncio.wait_for(stage.work(), 10)
+    await asyncio.wait_for(stage.work(), 60)
     async with stage.panel.transaction() as conn:
         assert (await rollouts.get(conn, rollout.id)).state is RolloutState.FAILED
     assert (await current(stage, app)).version == 1
@@ -99,7 +99,7 @@ async def test_while_the_database_is_away_nobody_cancels():
         return answer
 
     async with cancellation.until_cancelled(reason):
-        await asyncio.wait_for(ended.wait(), 10)
+        await asyncio.wait_for(ended.wait(), 60)
 
 
 async def test_another_timeout_stays_one():

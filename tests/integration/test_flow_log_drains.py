@@ -157,7 +157,7 @@ async def test_one_that_hangs_loses_only_its_own_lines_and_is_told_how_many(stag
     lines = [f"line {number}" for number in range(30)]
     async with shipping(stage):
         await say(stage, app, "first")
-        await asyncio.wait_for(waiting.wait(), 20)
+        await asyncio.wait_for(waiting.wait(), 60)
         await say(stage, app, *lines)
         await until(lambda: drains.texts(TWO) == ["first", *lines])
         released.set()
@@ -223,7 +223,7 @@ async def test_a_database_that_is_away_for_a_moment_ends_nothing(stage, app, dra
             raise Unavailable("The database does not answer.")
 
         monkeypatch.setattr(rows, "all", away)
-        await asyncio.wait_for(asked.wait(), 20)
+        await asyncio.wait_for(asked.wait(), 60)
         await say(stage, app, "two")
         await until(lambda: drains.texts(ONE) == ["one", "two"])
         assert not task.done()

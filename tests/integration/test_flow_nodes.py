@@ -503,7 +503,7 @@ class TestSlugs:
             await staging.stage_elsewhere(stage.panel.database, app, digest, timeout_s=0.3)
         assert not waiting.done()
         await heartbeat.record(stage.panel, active, Report(2, 0, 1, 1, 1, 1, 0, staged=(digest,)))
-        await asyncio.wait_for(waiting, 5)
+        await asyncio.wait_for(waiting, 60)
 
     async def test_a_node_that_cannot_have_it_is_named(self, stage, active, app):
         digest = factories.digest()

@@ -116,7 +116,7 @@ async def test_who_is_being_changed_is_left_to_the_next_round_and_holds_up_no_ot
     changed, other = await live(stage, 2)
     async with stage.panel.transaction() as conn:
         await apps.lock(conn, changed.id)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await reconcile.reconcile(stage.panel)
     assert await repairs(stage.panel) == {other.id}
     await reconcile.reconcile(stage.panel)
@@ -131,7 +131,7 @@ async def test_what_is_rolled_out_while_it_is_looked_at_again_is_left_to_the_nex
         async def dynos(self, app_id=None):
             found = await super().dynos(app_id)
             if self.lists == 2:
-                async with asyncio.timeout(10), stage.panel.transaction() as conn:
+                async with asyncio.timeout(60), stage.panel.transaction() as conn:
                     release = (await apps.get(conn, changed.id)).current_release_id
                     added = await rollouts.add(conn, changed.id, release, RolloutReason.SCALE)
                     await conn.execute(update(rollouts_table).where(rollouts_table.c.id == added.id).values(state=RolloutState.SUCCEEDED))

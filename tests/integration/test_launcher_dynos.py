@@ -95,7 +95,7 @@ async def get(endpoint):
     return body
 
 
-async def one_off(scheduler, manifest, command, timeout_s=20.0, **names):
+async def one_off(scheduler, manifest, command, timeout_s=60.0, **names):
     lines = []
 
     async def write(text):

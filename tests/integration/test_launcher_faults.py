@@ -162,7 +162,7 @@ async def starts(launcher):
     """Return how a launcher ended that is not to start."""
     refused = await asyncio.create_subprocess_exec(*launcher.argv(), cwd=ROOT, stderr=asyncio.subprocess.DEVNULL)
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             return await refused.wait()
     finally:
         if refused.returncode is None:

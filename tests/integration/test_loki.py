@@ -218,7 +218,7 @@ async def test_more_lines_than_loki_gives_at_once_are_all_read(lines):
 
 
 async def test_a_tail_shows_lines_that_come_late(lines):
-    async with asyncio.timeout(20), aclosing(lines.read(APP, LogQuery(limit=0), follow=True)) as reader:
+    async with asyncio.timeout(60), aclosing(lines.read(APP, LogQuery(limit=0), follow=True)) as reader:
         waiting = asyncio.ensure_future(anext(reader))
         await asyncio.sleep(0.1)
         now = datetime.now(UTC)
@@ -229,7 +229,7 @@ async def test_a_tail_shows_lines_that_come_late(lines):
 
 
 async def test_a_tail_ends_where_loki_does(lines, stand_in):
-    async with asyncio.timeout(20), aclosing(lines.read(APP, LogQuery(limit=0), follow=True)) as reader:
+    async with asyncio.timeout(60), aclosing(lines.read(APP, LogQuery(limit=0), follow=True)) as reader:
         waiting = asyncio.ensure_future(anext(reader))
         await asyncio.sleep(0.1)
         stand_in.faults = [500] * 3

@@ -253,7 +253,7 @@ async def test_a_disk_that_refuses_and_a_database_that_is_away_only_delay(stage,
 
             broken.setattr(outgoing_module, "_replace", refuse)
             await say(stage, app, "kept")
-            await asyncio.wait_for(failed.wait(), 20)
+            await asyncio.wait_for(failed.wait(), 60)
         with monkeypatch.context() as broken:
             asked = asyncio.Event()
 
@@ -262,7 +262,7 @@ async def test_a_disk_that_refuses_and_a_database_that_is_away_only_delay(stage,
                 raise Unavailable("The database does not answer.")
 
             broken.setattr(loki_flow, "chosen", away)
-            await asyncio.wait_for(asked.wait(), 20)
+            await asyncio.wait_for(asked.wait(), 60)
         await until(lambda: has(stage, loki, "first", "kept"))
         assert not task.done()
 
@@ -312,7 +312,7 @@ async def test_lines_stream_from_loki_to_the_page(stage, admin, app, loki):
 async def test_a_tail_goes_on_with_the_files_where_loki_ends(stage, app, loki):
     async with shipping(stage):
         await begun(stage, app, loki)
-        async with asyncio.timeout(20), aclosing(stage.panel.logs.read(app, LogQuery(limit=1), follow=True)) as reader:
+        async with asyncio.timeout(60), aclosing(stage.panel.logs.read(app, LogQuery(limit=1), follow=True)) as reader:
             assert (await anext(reader)).text == "first"
             loki.faults = [500] * 100_000
             await say(stage, app, "second")

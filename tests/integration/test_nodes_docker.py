@@ -136,7 +136,7 @@ async def test_the_life_of_a_node(swarm, machine, stage, slug):
     await until(lambda: running(swarm, service) == ["manager", "worker1"], within_s=60)
     [found], _ = await nodes_flow.overview(stage.panel, stage.admin)
     assert found.node.report.memory_bytes > found.node.report.memory_used_bytes > 0
-    await until(lambda: _reports(stage, containers=1), within_s=30)
+    await until(lambda: _reports(stage, containers=1), within_s=90)
 
     await prints_and_stops(swarm, stage, await node_called(stage))
 

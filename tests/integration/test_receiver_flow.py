@@ -152,7 +152,7 @@ async def test_a_release_that_does_not_start_rejects_the_push(stage, receiver, w
 
 async def test_a_second_push_during_a_build_is_told_so(stage, receiver, ada, work):
     first = await ada.start("git", "push", receiver.remote(), "main", cwd=work.folder)
-    await asyncio.wait_for(first.stderr.readuntil(b"Building on"), 20)
+    await asyncio.wait_for(first.stderr.readuntil(b"Building on"), 60)
     await work.commit({"more": "x"})
     second = await work.push(check=False)
     assert f"hello is being built: {stage.admin.email} pushed 0 seconds ago." in second.stderr
@@ -160,22 +160,22 @@ async def test_a_second_push_during_a_build_is_told_so(stage, receiver, ada, wor
     branch = await work.push("main:feature")
     assert "feature is stored, not deployed" in branch.stderr
     await stage.work()
-    _, rest = await asyncio.wait_for(first.communicate(), 20)
+    _, rest = await asyncio.wait_for(first.communicate(), 60)
     assert b"Verifying deploy... done." in rest
 
 
 async def test_a_second_push_during_a_rollout_is_told_so(stage, receiver, ada, work):
     stage.panel.scheduler.hold = asyncio.Event()
     first = await ada.start("git", "push", receiver.remote(), "main", cwd=work.folder)
-    await asyncio.wait_for(first.stderr.readuntil(b"Building on"), 20)
+    await asyncio.wait_for(first.stderr.readuntil(b"Building on"), 60)
     working = asyncio.create_task(stage.work())
-    await asyncio.wait_for(stage.panel.scheduler.waiting.wait(), 20)
+    await asyncio.wait_for(stage.panel.scheduler.waiting.wait(), 60)
     await work.commit({"more": "x"})
     second = await work.push(check=False)
     assert "hello is being rolled out" in second.stderr
     stage.panel.scheduler.hold.set()
     await working
-    await asyncio.wait_for(first.communicate(), 20)
+    await asyncio.wait_for(first.communicate(), 60)
     assert first.returncode == 0
 
 
@@ -290,7 +290,7 @@ async def test_the_branch_that_was_deployed_last_is_not_deleted_though_another_c
 
 async def test_hanging_up_leaves_the_build_running(stage, receiver, ada, work):
     client = await ada.start("git", "push", receiver.remote(), "main", cwd=work.folder)
-    await asyncio.wait_for(client.stderr.readuntil(b"Building on"), 20)
+    await asyncio.wait_for(client.stderr.readuntil(b"Building on"), 60)
     end(client)
     await client.communicate()
     app = await app_of(stage)
@@ -302,7 +302,7 @@ async def test_hanging_up_leaves_the_build_running(stage, receiver, ada, work):
 
 async def test_the_same_tree_is_not_built_twice_after_a_receiver_died(stage, receiver, ada, work):
     client = await ada.start("git", "push", receiver.remote(), "main", cwd=work.folder)
-    await asyncio.wait_for(client.stderr.readuntil(b"Building on"), 20)
+    await asyncio.wait_for(client.stderr.readuntil(b"Building on"), 60)
     await receiver.listener.close(grace_s=0.1)
     await client.communicate()
     assert client.returncode != 0

@@ -44,10 +44,10 @@ async def test_lines_arrive_while_the_build_is_running(receiver, ada, work):
 
     receiver.backend.build = build
     client = await ada.start("git", "push", receiver.http_remote(token=ada.token), "main", cwd=work.folder)
-    seen = await asyncio.wait_for(client.stderr.readuntil(b"Installing"), 20)
+    seen = await asyncio.wait_for(client.stderr.readuntil(b"Installing"), 60)
     assert b"remote:        Installing" in seen
     finish.set()
-    _, rest = await asyncio.wait_for(client.communicate(), 20)
+    _, rest = await asyncio.wait_for(client.communicate(), 60)
     assert b"remote:        Installed" in rest
     assert client.returncode == 0
 
@@ -236,9 +236,9 @@ async def test_a_token_revoked_during_the_build_stops_it(receiver, ada, work):
 
     receiver.backend.build = build
     client = await ada.start("git", "push", receiver.http_remote(token=ada.token), "main", cwd=work.folder)
-    await asyncio.wait_for(client.stderr.readuntil(b"Installing"), 20)
+    await asyncio.wait_for(client.stderr.readuntil(b"Installing"), 60)
     del receiver.backend.tokens[ada.token]
-    _, rest = await asyncio.wait_for(client.communicate(), 20)
+    _, rest = await asyncio.wait_for(client.communicate(), 60)
     assert b"remote:  !     The API token was revoked or expired during this push. Nothing was deployed." in rest
     assert b"pre-receive hook declined" in rest
     assert receiver.backend.abandoned == [(receiver.backend.pushes[0], "The API token was revoked or expired during this push.")]
@@ -256,10 +256,10 @@ async def test_a_token_revoked_as_the_build_ends_does_not_move_the_ref(receiver,
 
     receiver.backend.build = build
     client = await ada.start("git", "push", receiver.http_remote(token=ada.token), "main", cwd=work.folder)
-    await asyncio.wait_for(client.stderr.readuntil(b"Installing"), 20)
+    await asyncio.wait_for(client.stderr.readuntil(b"Installing"), 60)
     del receiver.backend.tokens[ada.token]
     finish.set()
-    _, rest = await asyncio.wait_for(client.communicate(), 20)
+    _, rest = await asyncio.wait_for(client.communicate(), 60)
     assert b"during this push. The release stays, but its branches are not stored." in rest
     assert b"pre-receive hook declined" in rest
     assert refs(receiver) == {}
@@ -277,7 +277,7 @@ async def test_hanging_up_leaves_the_build_running_and_the_ref_updated(receiver,
 
     receiver.backend.build = build
     client = await ada.start("git", "push", receiver.http_remote(token=ada.token), "main", cwd=work.folder)
-    await asyncio.wait_for(client.stderr.readuntil(b"Installing"), 20)
+    await asyncio.wait_for(client.stderr.readuntil(b"Installing"), 60)
     os.killpg(client.pid, signal.SIGINT)
     await client.communicate()
     finish.set()
@@ -306,11 +306,11 @@ async def test_a_receiver_that_stops_declines_what_is_not_done(receiver, ada, wo
 
     receiver.backend.build = build
     client = await ada.start("git", "push", receiver.http_remote(token=ada.token), "main", cwd=work.folder)
-    seen = await asyncio.wait_for(client.stderr.readuntil(b"Installing"), 20)
+    seen = await asyncio.wait_for(client.stderr.readuntil(b"Installing"), 60)
     await receiver.http.close(grace_s=0.1)
     assert receiver.processes() == []
     assert receiver.leftovers() == []
-    _, rest = await asyncio.wait_for(client.communicate(), 20)
+    _, rest = await asyncio.wait_for(client.communicate(), 60)
     assert b"This push was interrupted." in seen + rest
     assert client.returncode != 0
     assert refs(receiver) == {}

@@ -66,7 +66,7 @@ async def test_meanwhile_the_client_hears_that_the_push_goes_on(work, silent_for
 async def test_who_hangs_up_in_the_silence_is_not_waited_for(receiver, ada, work, silent_for):
     silent_for(SILENT_S)
     client = await ada.start("git", "push", receiver.remote(), "main", cwd=work.folder)
-    await asyncio.wait_for(client.stderr.readuntil(b"begin"), 20)
+    await asyncio.wait_for(client.stderr.readuntil(b"begin"), 60)
     client.kill()
     await client.communicate()
     await wait_for("the build to end", lambda: receiver.backend.ended)

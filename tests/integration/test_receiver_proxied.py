@@ -157,7 +157,7 @@ async def test_an_upload_that_pauses_outlives_the_proxys_patience(receiver, prox
     asyncio.get_running_loop().call_later(LONGER_S, go_on.set)
     await go_on.wait()
     writer.write(body[50:])
-    said = await asyncio.wait_for(reader.readuntil(b"0\r\n\r\n"), 20)
+    said = await asyncio.wait_for(reader.readuntil(b"0\r\n\r\n"), 60)
     writer.close()
     assert b"ok refs/heads/main" in said
 
@@ -181,7 +181,7 @@ async def test_hanging_up_leaves_the_build_running(receiver, proxy, ada, work):
     receiver.backend.build = build
     remote = receiver.http_remote("hello", ada.token, proxy.origin("https"))
     client = await ada.start("git", "push", remote, "main", cwd=work.folder)
-    await asyncio.wait_for(client.stderr.readuntil(b"Installing"), 20)
+    await asyncio.wait_for(client.stderr.readuntil(b"Installing"), 60)
     end(client)
     await client.communicate()
     finish.set()
@@ -197,7 +197,7 @@ async def test_a_client_that_vanishes_in_its_download_leaves_nothing(receiver, p
         f"{proxy.origin('https')}/hello.git/git-upload-pack", stdin=asyncio.subprocess.PIPE)  # fmt: skip
     client.stdin.write(b"0032want " + (await work.head()).encode() + b"\n00000009done\n")
     client.stdin.close()
-    await asyncio.wait_for(client.stdout.readexactly(10_000), 20)
+    await asyncio.wait_for(client.stdout.readexactly(10_000), 60)
     assert receiver.processes()
     end(client)
     await client.communicate()

@@ -68,10 +68,10 @@ async def test_lines_arrive_while_the_build_is_running(receiver, ada, work):
 
     receiver.backend.build = build
     client = await ada.start("git", "push", receiver.remote(), "main", cwd=work.folder)
-    seen = await asyncio.wait_for(client.stderr.readuntil(b"Installing"), 20)
+    seen = await asyncio.wait_for(client.stderr.readuntil(b"Installing"), 60)
     assert b"remote:        Installing" in seen
     finish.set()
-    _, rest = await asyncio.wait_for(client.communicate(), 20)
+    _, rest = await asyncio.wait_for(client.communicate(), 60)
     assert b"remote:        Installed" in rest
     assert client.returncode == 0
 
@@ -305,7 +305,7 @@ async def test_hanging_up_leaves_the_build_running_and_the_ref_updated(receiver,
 
     receiver.backend.build = build
     client = await ada.start("git", "push", receiver.remote(), "main", cwd=work.folder)
-    await asyncio.wait_for(client.stderr.readuntil(b"Installing"), 20)
+    await asyncio.wait_for(client.stderr.readuntil(b"Installing"), 60)
     os.killpg(client.pid, signal.SIGINT)
     await client.communicate()
     await wait_for("the connection to end", lambda: not receiver.listener.connected)

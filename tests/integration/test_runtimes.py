@@ -146,7 +146,7 @@ async def test_a_port_that_nobody_listens_on_is_told_within_seconds(runtimes):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with pytest.raises(Unavailable, match="The network failed"):
-        await asyncio.wait_for(runtimes.offered("python", f"http://127.0.0.1:{port}"), 20)
+        await asyncio.wait_for(runtimes.offered("python", f"http://127.0.0.1:{port}"), 60)
 
 
 def test_the_mirror_of_these_tests_is_one(mirror):

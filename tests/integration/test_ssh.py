@@ -97,7 +97,7 @@ async def test_a_lost_connection_is_unavailable(machines, login, sshd):
         await until(lambda: lines)
         sshd.stop()
         with pytest.raises(Unavailable, match="was lost"):
-            await asyncio.wait_for(running, 30)
+            await asyncio.wait_for(running, 60)
 
 
 async def test_a_command_ends_with_its_connection(machines, login, tmp_path):

@@ -110,7 +110,7 @@ async def test_a_storage_that_is_down_costs_a_live_stream_nothing_and_its_lines_
 
 async def test_without_redis_and_archive_a_reader_gives_up_after_its_idle_time(output, valkey):
     valkey.stop()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         assert await read_all(output, "build/1", idle_s=0.5) == ([], False)
 
 
@@ -132,7 +132,7 @@ def killed_writer(valkey, tmp_path):
     written = context.Event()
     process = context.Process(target=write_and_hang, args=(valkey.url, tmp_path / "spool", tmp_path / "objects", written))
     process.start()
-    assert written.wait(30)
+    assert written.wait(60)
     os.kill(process.pid, signal.SIGKILL)
     process.join()
 
@@ -169,7 +169,7 @@ async def test_lines_of_an_attempt_that_was_overtaken_are_not_archived(output, r
 
 
 async def test_a_redis_that_hangs_holds_up_neither_writer_nor_end(output, valkey):
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         with valkey.hung():
             async with output.writer("build/1", 1) as writer:
                 for number in range(1_000):

@@ -110,11 +110,11 @@ async def test_an_app_is_asked_at_its_own_path_and_started_anew_after_three_fail
     await until(lambda: any(" /ping 200" in line for line in app.said()[count:]))
     assert app.task["ID"] == before
     app.answer("/ping", 503)
-    await until(lambda: app.task["ID"] != before, within_s=30)
+    await until(lambda: app.task["ID"] != before, within_s=90)
     (dyno,) = [dyno for dyno in await app.engine.scheduler.dynos(app.manifest.app_id) if dyno.state is not DynoState.STOPPING]
     assert (dyno.restarts, dyno.reason) == (1, "was stopped: its health checks failed")
     # The new one begins with the files of the slug.
-    await until(lambda: app.task["Status"]["State"] == "running", within_s=30)
+    await until(lambda: app.task["Status"]["State"] == "running", within_s=90)
 
 
 @pytest.mark.req("R18.5")
@@ -125,7 +125,7 @@ async def test_where_there_is_no_such_page_the_port_is_tried(start, files):
     before = app.task["ID"]
     _, container = app.engine.container(app.task)
     assert run_in(container, "sh", "-c", "kill $(cat /app/pid)") == 0
-    await until(lambda: app.task["ID"] != before, within_s=30)
+    await until(lambda: app.task["ID"] != before, within_s=90)
 
 
 async def test_the_service_is_the_same_whatever_is_checked(start):

@@ -131,7 +131,7 @@ class TestSwarmMetrics(MetricsContract):
     pass
 
 
-async def one_off(scheduler, manifest, command, timeout_s=20.0, **names):
+async def one_off(scheduler, manifest, command, timeout_s=60.0, **names):
     lines = []
 
     async def write(text):
@@ -278,8 +278,8 @@ class TestServices:
         (before,) = tasks(engine, app)
         _, container = engine.container(before)
         container.kill()
-        (after,) = await until(lambda: [task for task in tasks(engine, app) if task["ID"] != before["ID"]], within_s=30)
-        await until(lambda: engine.nodes.docker.client.api.inspect_task(after["ID"])["Status"]["State"] == "running", within_s=30)
+        (after,) = await until(lambda: [task for task in tasks(engine, app) if task["ID"] != before["ID"]], within_s=90)
+        await until(lambda: engine.nodes.docker.client.api.inspect_task(after["ID"])["Status"]["State"] == "running", within_s=90)
 
     async def test_images_that_nothing_runs_are_forgotten_but_one(self, nodes, scheduler, objects):
         app = make_app()

@@ -1,6 +1,5 @@
 import asyncio
 import io
-import time
 from uuid import uuid4
 
 import pytest
@@ -54,12 +53,11 @@ class TestTraefikRouter(RouterContract):
         return TraefikRouter("http://127.0.0.1:1", TOKEN)
 
 
-async def test_a_route_is_live_once_it_is_confirmed_within_a_second(proxy, backends):
+async def test_a_route_is_live_once_it_is_confirmed(proxy, backends):
     app_id = uuid4()
     for endpoint, text in zip([*backends, *backends], "1212", strict=True):
-        before = time.monotonic()
-        await proxy.switch(endpoint, app_id=app_id)
-        assert time.monotonic() - before < 1
+        async with asyncio.timeout(10):
+            await proxy.switch(endpoint, app_id=app_id)
         assert await proxy.text() == (200, text)
         assert await proxy.text(scheme="https") == (200, text)
 

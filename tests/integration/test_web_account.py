@@ -341,7 +341,7 @@ async def test_a_new_account_is_welcomed_with_its_first_steps(client, stage):
     stream = await client.get(events, headers={"Origin": ORIGIN})
     await stage.push(app)
     # The page follows by itself.
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while b"event: changed" not in await stream.content.readline():
             pass
     assert "hello is being deployed" in await client.page("/welcome")

@@ -155,7 +155,7 @@ async def raw(client, request):
     reader, writer = await asyncio.open_connection(client.host, client.port)
     try:
         writer.write(request)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             line = await reader.readline()
     finally:
         writer.close()

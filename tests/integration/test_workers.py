@@ -123,7 +123,7 @@ async def test_the_schedule_goes_on_after_valkey_came_back_empty(start, valkey, 
         valkey.stop()
         valkey.start()
         count = len(worker.notes("woken"))
-        await until(lambda count=count: len(worker.notes("woken")) > count + 3, within_s=30)
+        await until(lambda count=count: len(worker.notes("woken")) > count + 3, within_s=90)
     await queue.wake(Job.BUILD)
     await until(lambda: worker.notes("built"))
     assert worker.process.returncode is None

@@ -129,14 +129,14 @@ class HerokuContract:
             run.says("got 42")
             run.press("\x03")
             run.says("caught 42")
-            run.process.wait(30)
+            run.process.wait(60)
         wait_for_dynos(heroku, "the end of it", no_one_offs)
 
     def test_who_interrupts_the_cli_leaves_no_dyno(self, heroku, hello):
         with heroku.started("run", "-a", "hello", "--", "echo ready $((40 + 2)); sleep 1000") as run:
             run.says("ready 42")
             run.process.send_signal(signal.SIGINT)
-            run.process.wait(30)
+            run.process.wait(60)
         wait_for_dynos(heroku, "the end of it", no_one_offs)
 
     def test_a_command_is_run_detached_and_stopped(self, heroku, hello):

@@ -24,7 +24,7 @@ T = TypeVar("T")
 FIXTURES = Path(__file__).parents[1] / "apps"
 SKYPANEL = Path(sys.executable).with_name("skypanel")
 UP_TIMEOUT_S = 120
-HTTP_TIMEOUT_S = 10
+HTTP_TIMEOUT_S = 60
 # Many conditions run a command, which takes most of a processor's second.
 MIN_PAUSE_S, MAX_PAUSE_S = 0.05, 0.5
 
@@ -46,7 +46,7 @@ def reachable(port: int) -> bool:
     return True
 
 
-def wait_for(what: str, condition: Callable[[], T], timeout_s: float = 30) -> T:
+def wait_for(what: str, condition: Callable[[], T], timeout_s: float = 60) -> T:
     """Return the first true value of `condition`, or fail with `what` was waited for."""
     deadline, pause_s = time.monotonic() + timeout_s, MIN_PAUSE_S
     pause = threading.Event()
@@ -147,7 +147,7 @@ class PanelUnderTest:
         finally:
             if self.process.poll() is None:
                 self.process.kill()
-                self.process.wait(10)
+                self.process.wait(60)
         self.process.stdout.close()
         self.process = None
 

@@ -220,7 +220,7 @@ class RunningCommand:
     def close(self) -> None:
         if self.process.poll() is None:
             self.process.kill()
-        self.process.wait(10)
+        self.process.wait(60)
         self._reader.join(10)
         os.close(self._ours)
 

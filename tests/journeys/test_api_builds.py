@@ -53,7 +53,7 @@ def test_a_build_is_cancelled_half_way_and_the_old_release_serves(panel, curl):
         assert stream.wait(60) == 0
     finally:
         stream.kill()
-        stream.wait(10)
+        stream.wait(60)
         reader.join(10)
         stream.stdout.close()
     assert any("cancelled this build" in line for line in lines)

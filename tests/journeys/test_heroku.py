@@ -46,7 +46,7 @@ def test_logging_in_and_out(front, program):
         login.says("Password")
         login.tell(PASSWORD)
         login.says("Logged in as")
-        login.process.wait(30)
+        login.process.wait(60)
     assert email in heroku("whoami")
     token = heroku("auth:token").split()[0]
     assert len(token) > 20
@@ -75,7 +75,7 @@ async def test_logging_in_with_two_factor_sign_in(front, program):
                 # Each code is good once, and the app has shown this one already.
                 login.tell(app.at(panel.clock.now() + timedelta(seconds=app.interval)))
                 login.says(f"Logged in as {admin.email}")
-                login.process.wait(30)
+                login.process.wait(60)
         finally:
             await two_factor.disable(panel, admin, codes[0], "127.0.0.1")
     assert admin.email in heroku("whoami")

@@ -131,7 +131,7 @@ def test_a_command_is_run_at_a_terminal(heroku, far):
         run.says("got 42")
         run.press("\x03")
         run.says("caught 42")
-        run.process.wait(30)
+        run.process.wait(60)
     wait_for("the end of it", lambda: "run." not in heroku("ps", "-a", far))
 
 
@@ -166,7 +166,7 @@ def test_it_ends_with_the_cli_and_the_cli_with_it(front, heroku):
     with heroku.started("logs", "--tail", "-a", "ended") as running:
         child = wait_for("the CLI", lambda: children(running.process.pid))
         running.process.send_signal(signal.SIGTERM)
-        assert running.process.wait(30) == 128 + signal.SIGTERM
+        assert running.process.wait(60) == 128 + signal.SIGTERM
         wait_for("its end", lambda: not Path(f"/proc/{child[0]}").exists())
 
 
@@ -184,7 +184,7 @@ def test_a_login_lasts(front, heroku):
             login.says("Password")
             login.tell(PASSWORD)
             login.says("Logged in as")
-            login.process.wait(30)
+            login.process.wait(60)
         assert f"admin@{DOMAIN}" in heroku("whoami")
     finally:
         (front.home / "token-aside").rename(front.home / "panel" / "token")

@@ -239,7 +239,7 @@ def test_a_rollback_takes_seconds(panel):
     repository.edit("app.py", "Hello from SkyPanel", "second")
     repository.commit("Second")
     repository.push("quick")
-    panel.cli("rollback", "quick", timeout_s=30)
+    panel.cli("rollback", "quick", timeout_s=90)
     assert panel.get("quick").body == "Hello from SkyPanel\n"
 
 

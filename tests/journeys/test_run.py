@@ -42,7 +42,7 @@ def test_a_terminal_has_its_size_and_its_keys(panel, app):
         assert re.search(r"run\.[0-9]+ .*stty size; trap", panel.cli("ps", app).stdout)
         os.write(ours, b"\x03")
         wait_for("the interruption", lambda: seen.has("caught"))
-        assert process.wait(30) == 5
+        assert process.wait(60) == 5
     finally:
         process.kill()
         process.wait()

@@ -282,7 +282,7 @@ def end(process):
         return
 
 
-async def wait_for(what, condition, timeout_s=20.0):
+async def wait_for(what, condition, timeout_s=60.0):
     """Return the first true value of `condition`, or fail after the timeout; `what` describes it."""
     deadline = time.monotonic() + timeout_s
     while not (value := condition()):
