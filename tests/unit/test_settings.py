@@ -1,5 +1,6 @@
 import ast
 import json
+import re
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -224,11 +225,11 @@ def test_a_setting_is_one_row():
 
 def test_each_variable_is_declared_once_and_used():
     folders = ("skypanel", "web", "workers", "gitreceiver")
-    trees = {path: ast.parse(path.read_text()) for folder in folders for path in (ROOT / folder).rglob("*.py")}
-    declaration = ast.walk(trees.pop(ROOT / "skypanel/settings/declaration.py"))
+    texts = {path: path.read_text() for folder in folders for path in (ROOT / folder).rglob("*.py")}
+    declaration = ast.walk(ast.parse(texts.pop(ROOT / "skypanel/settings/declaration.py")))
     declared = [node.target.id for node in declaration if isinstance(node, ast.AnnAssign) and isinstance(node.value, ast.Call)]
-    nodes = [node for tree in trees.values() for node in ast.walk(tree)]
-    used = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    # Parsing all files takes seconds.
+    used = {name for text in texts.values() for name in re.findall(r"\.([a-z0-9_]+)", text)}
     for name in (*settings_of(Variables), *settings_of(WorkerVariables)):
         assert declared.count(name) == 1
         assert name in used
