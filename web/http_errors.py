@@ -169,14 +169,14 @@ def _of_app(own: OwnPage, error: HttpError) -> web.Response:
         "Cache-Control": "no-store",
         "Retry-After": str(error.retry_after_s),
     }
-    answer = web.Response(body=own.body, status=503, headers=headers)
+    answer = web.Response(body=own.body, status=error.status, headers=headers)
     answer[IS_OWN] = True
     return answer
 
 
 def page(error: HttpError, failed: FailedRequest) -> web.Response:
     """Return the platform's own answer for an error."""
-    answer = shown(503, error.title, error.text, code=error.code, request_id=failed.request_id, form=form_of(failed.accept))
+    answer = shown(error.status, error.title, error.text, code=error.code, request_id=failed.request_id, form=form_of(failed.accept))
     answer.headers["Retry-After"] = str(error.retry_after_s)
     return answer
 

@@ -12,22 +12,33 @@ from skypanel.domain.manifest import WEB, Dyno, DynoState
 
 MAX_FIELD = 500
 MAX_PATH = 2000
+# The first status that says that the fault is not the client's (RFC 9110, 15.6).
+SERVER_ERROR = 500
 
 
 @dataclass(frozen=True)
 class HttpError:
-    """A kind of error. `log` describes it in the app's log, `title` and `text` to a visitor, who may try again after `retry_after_s`."""
+    """A kind of error. `log` describes it in the app's log, `title` and `text` to a visitor, who may try again after `retry_after_s`.
+
+    `status` is that of the answer.
+    """
 
     code: str
     log: str
     title: str
     text: str
     retry_after_s: int = 5
+    status: int = 503
 
     @property
     def page_key(self) -> str:
         """The config var with the URL of the app's own page for this error (https://devcenter.heroku.com/articles/error-pages)."""
         return "MAINTENANCE_PAGE_URL" if self.code == "H80" else "ERROR_PAGE_URL"
+
+    @property
+    def level(self) -> str:
+        """How bad it is, in the app's log: what a visitor did is a warning."""
+        return "error" if self.status >= SERVER_ERROR else "warning"
 
 
 _FAULT = "This app has a problem"
@@ -47,6 +58,7 @@ ERRORS: Mapping[str, HttpError] = {
         HttpError("H19", "Backend connection timeout", _FAULT, _LATER),
         HttpError("H20", "App boot timeout", "This app is starting", "Please try again in a few seconds."),
         HttpError("H21", "Backend connection refused", _FAULT, _LATER),
+        HttpError("H28", "Client Connection Idle", "The request did not arrive in time", _LATER, status=408),
         HttpError("H80", "Maintenance mode", "This app is down for maintenance", "Please try again in a few minutes.", 60),
         HttpError("H81", "Blank app", "There is nothing here yet", "This app has no release. Please try again later.", 60),
         HttpError("H99", "Platform error", "This app cannot be reached", _LATER),
@@ -132,9 +144,10 @@ def log_line(error: HttpError, request: FailedRequest, dynos: Collection[Dyno]) 
     dyno = next((dyno.key.name for dyno in dynos if dyno.endpoint and dyno.endpoint == request.endpoint), "")
     service = f"{request.service_ms}ms" if request.service_ms.isdecimal() else ""
     return (
-        f'at=error code={error.code} desc="{error.log}" method={_word(request.method)} path="{_quoted(request.path, MAX_PATH)}" '
+        f'at={error.level} code={error.code} desc="{error.log}" method={_word(request.method)} path="{_quoted(request.path, MAX_PATH)}" '
         f"host={_word(request.host)} request_id={_word(request.request_id)} "
-        f'fwd="{_quoted(request.fwd)}" dyno={dyno} connect= service={service} status=503 bytes=0 protocol={_word(request.protocol)}'
+        f'fwd="{_quoted(request.fwd)}" dyno={dyno} connect= service={service} '
+        f"status={error.status} bytes=0 protocol={_word(request.protocol)}"
     )
 
 

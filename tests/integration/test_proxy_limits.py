@@ -246,3 +246,50 @@ def peak_bytes(proxy):
     """Return the peak of Traefik's memory."""
     status = Path(f"/proc/{proxy.pid}/status").read_text()
     return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) * 1024
+
+
+async def test_a_small_body_that_does_not_come_in_time_is_h28_and_reaches_no_dyno(proxy):
+    asked = []
+
+    async def note(request):
+        asked.append(await request.read())
+        return web.Response()
+
+    proxy.status = 408
+    async with app(proxy, note):
+        status, body = await half_a_body(proxy)
+        assert (status, body) == (408, f"panel: {HOST}")
+        assert await half_a_body_by_http2(proxy) == f"panel: {HOST} 408"
+    proxy.routes.clear()
+    async with app(proxy, note, HttpRules()):
+        assert await half_a_body(proxy, rest=b"y" * 50) == (200, "")
+    assert asked == [b"x" * 50 + b"y" * 50]
+    assert [(told["code"], told["path"], told["fwd"]) for told in proxy.errors] == [("H28", "/half", "127.0.0.1")] * 2
+    assert all(re.fullmatch("[0-9a-f-]{36}", told["request_id"]) for told in proxy.errors)
+
+
+async def half_a_body(proxy, rest=b""):
+    """Send half a body, then the rest, and return the status and the answer."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", proxy.settings.address.http_port)
+    head = ("POST /half HTTP/1.1", f"Host: {HOST}", "Content-Length: 100", *(["Connection: close"] if rest else []), "", "")
+    writer.write("\r\n".join(head).encode() + b"x" * 50)
+    await writer.drain()
+    writer.write(rest)
+    async with asyncio.timeout(60):
+        # The proxy closes the connection, as it does not know where the next request would begin.
+        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    writer.close()
+    return int(head.split()[1]), body.decode()
+
+
+async def half_a_body_by_http2(proxy):
+    url = f"{proxy.origin('https', HOST)}/half"
+    there = ("--resolve", f"{HOST}:{proxy.settings.address.https_port}:127.0.0.1", "-k", "--http2", "--max-time", "60")
+    argv = ("curl", "-s", *there, "-X", "POST", "-H", f"Host: {HOST}", "-H", "Content-Length: 100", "-T", "-", "-w", " %{http_code}", url)
+    curl = await asyncio.create_subprocess_exec(*argv, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE)
+    curl.stdin.write(b"x" * 50)
+    await curl.stdin.drain()
+    # curl looks for an answer when it has more to send.
+    await told(proxy, count=2)
+    answer, _ = await curl.communicate(b"y" * 50)
+    return answer.decode()

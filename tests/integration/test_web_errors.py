@@ -220,3 +220,12 @@ async def test_an_own_page_that_cannot_be_fetched_leaves_the_platforms_and_a_lin
     assert "Error H12" in await (await tell(client)).text()
     lines = [line.text async for line in stage.panel.logs.read(app)]
     assert [line for line in lines if "ERROR_PAGE_URL" in line] == ["ERROR_PAGE_URL cannot be shown to visitors. There is no page."]
+
+
+async def test_a_visitor_who_is_too_slow_is_told_so_and_is_a_warning_in_the_log(client, stage, app):
+    response = await tell(client, code="H28")
+    assert (response.status, response.headers["Retry-After"]) == (408, "5")
+    assert "The request did not arrive in time" in await response.text()
+    (line,) = await router_lines(stage, app)
+    assert line.startswith('at=warning code=H28 desc="Client Connection Idle" method=GET')
+    assert " status=408 " in line

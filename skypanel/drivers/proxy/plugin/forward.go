@@ -53,6 +53,7 @@ const (
 	interrupted      = "H18"
 	connectTimeout   = "H19"
 	refused          = "H21"
+	clientIdle       = "H28"
 )
 
 // Valid request ids (https://devcenter.heroku.com/articles/http-request-id).
@@ -146,7 +147,7 @@ func serve(w http.ResponseWriter, r *http.Request, config *Config, app *App) {
 	bePatient(r)
 	if r.Method == http.MethodConnect {
 		w.WriteHeader(http.StatusMethodNotAllowed)
-	} else if app.Cleans || keepBody(r) == nil {
+	} else {
 		forward(w, r, config, app)
 	}
 }
@@ -154,11 +155,14 @@ func serve(w http.ResponseWriter, r *http.Request, config *Config, app *App) {
 // forward forwards one request, and ends it when it exceeds a limit.
 func forward(w http.ResponseWriter, r *http.Request, config *Config, app *App) {
 	ctx, cancel := context.WithCancel(r.Context())
-	e := &exchange{config: config, app: app, client: r.Context(), cancel: cancel, began: time.Now()}
+	e := &exchange{config: config, app: app, client: r.Context(), cancel: cancel, began: time.Now(), fwd: fwdOf(r), id: idOf(r)}
 	r = r.WithContext(context.WithValue(ctx, exchangeOf, e))
 	e.request = r
-	e.watch()
 	defer e.end()
+	if !app.Cleans && !keepBody(w, r, e) {
+		return
+	}
+	e.watch()
 	proxy.ServeHTTP(w, r)
 	e.completed = true
 }
@@ -190,7 +194,7 @@ func (e *exchange) watch() {
 	if e.app.FirstByteMs <= 0 || e.app.IdleMs <= 0 {
 		return
 	}
-	e.quiet = e.began
+	e.quiet = time.Now()
 	wait := e.limit()
 	if e.request.Body != nil && e.request.ContentLength != 0 {
 		// The library's own reader counts: one of ours would be interpreted at each read.
@@ -353,17 +357,68 @@ func passOn(next http.Handler, w http.ResponseWriter, r *http.Request) {
 	next.ServeHTTP(w, r)
 }
 
-// keepBody buffers a small body, so that the transport can send it again if it finds the first connection closed.
-func keepBody(r *http.Request) error {
+// keepBody buffers a small body, so that the transport can send it again if it finds the first connection closed. It returns false if the
+// body does not come: what comes too slowly is answered.
+func keepBody(w http.ResponseWriter, r *http.Request, e *exchange) bool {
 	if r.ContentLength <= 0 || r.ContentLength > keptBytes {
-		return nil
+		return true
+	}
+	var late *time.Timer
+	var conn net.Conn
+	stopped := make(chan bool, 1)
+	if e.app.IdleMs > 0 {
+		late = time.AfterFunc(time.Duration(e.app.IdleMs)*time.Millisecond, func() {
+			conn = stopReading(w, r)
+			stopped <- true
+		})
 	}
 	body, err := io.ReadAll(r.Body)
-	if err == nil {
-		r.Body = io.NopCloser(bytes.NewReader(body))
-		r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	if late != nil && !late.Stop() {
+		<-stopped
+		sayIdle(w, e, conn)
+		return false
 	}
-	return err
+	if err != nil {
+		return false // the client has gone
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	return true
+}
+
+// stopReading ends a read of a request's body. With HTTP/1 it takes the connection over, and returns it: Traefik hides what sets a
+// deadline for the body.
+func stopReading(w http.ResponseWriter, r *http.Request) net.Conn {
+	if r.ProtoMajor > 1 {
+		r.Body.Close()
+		return nil
+	}
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return nil
+	}
+	return conn
+}
+
+// sayIdle answers a client that did not send its request in time, on its connection if that was taken over.
+func sayIdle(w http.ResponseWriter, e *exchange, conn net.Conn) {
+	if conn == nil {
+		show(w, e, clientIdle)
+		return
+	}
+	defer conn.Close()
+	page := ask(e, clientIdle)
+	if page == nil {
+		page = &http.Response{
+			StatusCode: http.StatusRequestTimeout, ProtoMajor: 1, ProtoMinor: 1,
+			Header: http.Header{"Content-Type": []string{"text/html; charset=utf-8"}},
+			Body:   io.NopCloser(strings.NewReader(lastWord)), ContentLength: int64(len(lastWord)),
+		}
+	}
+	defer page.Body.Close()
+	page.Close = true
+	conn.SetDeadline(time.Now().Add(pageTime))
+	page.Write(conn)
 }
 
 func rewrite(request *httputil.ProxyRequest) {
@@ -382,24 +437,35 @@ func rewrite(request *httputil.ProxyRequest) {
 	}
 	out.URL.Scheme = "http"
 	// Traefik ensures that these are its own or a trusted proxy's.
-	for _, name := range []string{"X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"} {
+	for _, name := range []string{"X-Forwarded-Host", "X-Forwarded-Proto"} {
 		if values := in.Header[name]; len(values) > 0 {
 			out.Header[name] = values
 		}
 	}
-	if address, _, err := net.SplitHostPort(in.RemoteAddr); err == nil {
-		out.Header["X-Forwarded-For"] = joined(in.Header["X-Forwarded-For"], address)
-	}
+	out.Header["X-Forwarded-For"] = []string{e.fwd}
 	// Traefik does not remove the one, and some frameworks trust it; it adds the other, which is the name of this machine.
 	delete(out.Header, "X-Forwarded-Ssl")
 	delete(out.Header, "X-Forwarded-Server")
-	if !requestId.MatchString(in.Header.Get("X-Request-Id")) {
-		out.Header["X-Request-Id"] = []string{newId()}
-	}
+	out.Header["X-Request-Id"] = []string{e.id}
 	out.Header["X-Request-Start"] = []string{strconv.FormatInt(time.Now().UnixMilli(), 10)}
 	out.Header["Via"] = joined(in.Header["Via"], strings.TrimPrefix(in.Proto, "HTTP/")+" skypanel")
-	e.fwd = out.Header.Get("X-Forwarded-For")
-	e.id = out.Header.Get("X-Request-Id")
+}
+
+// fwdOf returns the addresses that a request came through: what trusted proxies say, and then the client's of this connection.
+func fwdOf(r *http.Request) string {
+	values := r.Header["X-Forwarded-For"]
+	if address, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
+		values = joined(values, address)
+	}
+	return strings.Join(values, ", ")
+}
+
+// idOf returns the id of a request: the client's, if it is valid.
+func idOf(r *http.Request) string {
+	if id := r.Header.Get("X-Request-Id"); requestId.MatchString(id) {
+		return id
+	}
+	return newId()
 }
 
 // joined returns the values of a header as one value, with another at its end.
@@ -501,16 +567,29 @@ func sayWhy(w http.ResponseWriter, r *http.Request, err error) {
 		return // the client has gone
 	}
 	if ok {
-		if page := ask(e, codeOf(err, e)); page != nil {
-			defer page.Body.Close()
-			for name, values := range page.Header {
-				w.Header()[name] = values
-			}
-			w.WriteHeader(page.StatusCode)
-			io.Copy(w, page.Body)
-			return
-		}
+		show(w, e, codeOf(err, e))
+	} else {
+		showLast(w)
 	}
+}
+
+// show answers with the panel's page about an error.
+func show(w http.ResponseWriter, e *exchange, code string) {
+	page := ask(e, code)
+	if page == nil {
+		showLast(w)
+		return
+	}
+	defer page.Body.Close()
+	for name, values := range page.Header {
+		w.Header()[name] = values
+	}
+	w.WriteHeader(page.StatusCode)
+	io.Copy(w, page.Body)
+}
+
+// showLast answers with our own page.
+func showLast(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Retry-After", "5")
@@ -548,9 +627,10 @@ func ask(e *exchange, code string) *http.Response {
 	if err != nil {
 		return nil
 	}
-	if response.StatusCode != http.StatusServiceUnavailable && response.StatusCode != http.StatusNoContent {
-		response.Body.Close()
-		return nil
+	switch response.StatusCode {
+	case http.StatusServiceUnavailable, http.StatusRequestTimeout, http.StatusNoContent:
+		return response
 	}
-	return response
+	response.Body.Close()
+	return nil
 }
