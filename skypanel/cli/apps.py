@@ -15,7 +15,6 @@ from skypanel.domain.app import App
 from skypanel.domain.config_vars import warnings
 from skypanel.domain.errors import Invalid
 from skypanel.domain.http_rules import read_timeout
-from skypanel.domain.log import LogQuery
 from skypanel.domain.manifest import WEB, Dyno
 from skypanel.domain.names import printable
 from skypanel.domain.overview import AppOverview
@@ -269,22 +268,6 @@ def rollback(app: str, version: str | None) -> None:
 
 @click.command()
 @click.argument("app")
-@click.option("--lines", "-n", default=100, show_default=True, help="How many lines to show first.")
-@click.option("--tail", "-t", is_flag=True, help="Keep showing new lines.")
-@click.option("--dyno", "-d", help="Only this dyno, such as web.1.")
-def logs(app: str, lines: int, dyno: str | None, *, tail: bool) -> None:
-    """Show what an app's dynos print."""
-
-    async def act(panel: Panel, by: Account) -> None:
-        found = await apps_flow.access(panel, by, app, Action.VIEW_APP)
-        async for line in panel.logs.read(found, LogQuery(dyno=dyno, limit=lines), follow=tail):
-            click.echo(str(line))
-
-    session.run(act)
-
-
-@click.command()
-@click.argument("app")
 @click.argument("state", type=click.Choice(["on", "off"]))
 def maintenance(app: str, state: str) -> None:
     """Switch maintenance mode, in which visitors get a page that says so; the dynos keep running."""
@@ -360,6 +343,6 @@ def destroy(app: str, confirm: str | None) -> None:
 
 
 COMMANDS = (
-    *(list_apps, ps, scale, restart, stop, config, health, http, list_releases, rollback, logs, maintenance),
+    *(list_apps, ps, scale, restart, stop, config, health, http, list_releases, rollback, maintenance),
     *(deploy_branch, rename, transfer, destroy),
 )

@@ -47,6 +47,12 @@ def _metrics() -> Loaded:
     return metrics.COMMANDS
 
 
+def _logs() -> Loaded:
+    from skypanel.cli import logs
+
+    return logs.COMMANDS
+
+
 def _domains() -> Loaded:
     from skypanel.cli import domains
 
@@ -131,6 +137,7 @@ MODULES: Mapping[Callable[[], Loaded], tuple[str, ...]] = {
     ),
     _nodes: ("nodes",),
     _metrics: ("metrics",),
+    _logs: ("logs",),
     _apps: (
         "apps",
         "ps",
@@ -142,7 +149,6 @@ MODULES: Mapping[Callable[[], Loaded], tuple[str, ...]] = {
         "http",
         "releases",
         "rollback",
-        "logs",
         "maintenance",
         "branch",
         "rename",

@@ -172,9 +172,9 @@ class Cursor:
             return None
         try:
             time = datetime.fromisoformat(stamp)
-        except ValueError:
+            return cls(time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC), int(seen))
+        except (ValueError, OverflowError):
             return None
-        return cls(time if time.tzinfo else time.replace(tzinfo=UTC), int(seen))
 
 
 @dataclass(frozen=True)

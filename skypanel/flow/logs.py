@@ -37,6 +37,14 @@ async def page(panel: Panel, app: App, query: LogQuery) -> LogPage:
     return LogPage(lines, query.older(lines) if has_older else None, query.newer(lines) if has_newer else None, trouble)
 
 
+async def check(panel: Panel, app: App, query: LogQuery) -> None:
+    """Raise Invalid if the pattern is bad, before a response begins."""
+    if query.pattern:
+        async with aclosing(panel.logs.read(app, replace(query, limit=0))) as found:  # type: ignore[type-var]
+            async for _ in found:
+                break
+
+
 async def follow(panel: Panel, app: App, query: LogQuery) -> AsyncIterator[tuple[Cursor, LogLine]]:
     """Yield a page of an app's log and then its new lines, without end, each with the cursor after it. Raises what `page` raises."""
     async with aclosing(with_cursors(panel.logs.read(app, query, follow=True), query.newer_than)) as found:  # type: ignore[type-var]

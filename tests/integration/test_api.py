@@ -5,13 +5,14 @@ import logging
 from base64 import b64encode
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from sqlalchemy import func, update
 
 from skypanel.domain.access import Role
+from skypanel.domain.log import LogLine, Source
 from skypanel.domain.rate import COST, REQUESTS, WINDOW
 from skypanel.flow import accounts, passwords
 from skypanel.flow.digest import digest
@@ -271,6 +272,72 @@ async def test_logs_are_read_plain_and_as_events(api, hello, stage):
     assert text.startswith("retry: 10\n\nid: ")
     assert text.endswith("app[web.2]: three\n\n")
     assert (await api.call("GET", path, Accept="text/event-stream", Last_Event_ID="2024-01-01T00:00:00.000000+00:00/1")).status == 404
+
+
+@pytest.mark.req("R7.2")
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        ({}, ["old", "[ERROR] status=500", "level=warn Slow", "State changed", "Release v2"]),
+        ({"lines": 2}, ["State changed", "Release v2"]),
+        ({"source": "app", "lines": 2}, ["level=warn Slow", "Release v2"]),
+        ({"source": "heroku"}, ["State changed"]),
+        ({"source": "api"}, ["Release v2"]),
+        ({"source": "router,system"}, ["State changed"]),
+        ({"search": "SLOW level"}, ["level=warn Slow"]),
+        ({"regex": r"status=5\d\d"}, ["[ERROR] status=500"]),
+        ({"level": "warning"}, ["[ERROR] status=500", "level=warn Slow"]),
+        ({"since": "2026-01-01T00:00:02"}, ["level=warn Slow", "State changed", "Release v2"]),
+        ({"since": "2026-01-01T02:00:02+02:00", "until": "2026-01-01T00:00:03Z"}, ["level=warn Slow"]),
+        ({"since": "500w"}, ["old", "[ERROR] status=500", "level=warn Slow", "State changed", "Release v2"]),
+        ({"since": "2999-01-01"}, []),
+        ({"dyno": "web.1", "level": "error"}, ["[ERROR] status=500"]),
+        ({"type": "worker", "source": None, "regex": None}, ["level=warn Slow"]),
+    ],
+)
+async def test_a_log_session_has_the_lines_that_meet_its_conditions(api, hello, stage, wanted, expected):
+    begin = datetime(2026, 1, 1, tzinfo=UTC)
+    lines = [
+        LogLine("web.1", begin, "old"),
+        LogLine("web.1", begin + timedelta(seconds=1), "[ERROR] status=500"),
+        LogLine("worker.1", begin + timedelta(seconds=2), "level=warn Slow"),
+        LogLine("web.1", begin + timedelta(seconds=3), "State changed", Source.SYSTEM),
+        LogLine("", begin + timedelta(seconds=4), "Release v2", Source.API),
+    ]
+    stage.panel.logs.stored.clear()
+    await stage.panel.logs.append(hello.id, lines)
+    text = await (await api.call("GET", await log_path(api, **wanted))).text()
+    assert [line.split(": ")[-1] for line in text.splitlines()] == expected
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        ({"since": "soon"}, "This is not a time: 'soon'"),
+        ({"since": "1h", "until": "2h"}, "The time range ends before it begins."),
+        ({"until": "1h", "tail": True}, "A tail has no end."),
+        ({"regex": "("}, "This is not a regular expression: ("),
+        ({"regex": "a" * 501}, "regex is too long."),
+        ({"search": "a" * 201}, "The search is too long."),
+        ({"level": "bad"}, "There is no level 'bad'."),
+        ({"source": "logplex"}, "There is no source 'logplex'."),
+        ({"dyno": "web/1"}, "This is not a dyno: 'web/1'"),
+        ({"lines": -1}, "lines is out of range."),
+        ({"since": 5}, "since has the wrong type."),
+        ({"grep": "x"}, "There is no field 'grep' here."),
+    ],
+)
+async def test_a_log_session_that_cannot_be_is_explained(api, hello, wanted, message):
+    response = await api.call("POST", "/apps/hello/log-sessions", wanted, status=422)
+    assert message in (await response.json())["message"]
+
+
+async def test_a_tail_has_only_the_lines_that_meet_its_conditions(api, hello, stage):
+    path = await log_path(api, search="wanted", level="error", tail=True, lines=0)
+    async with api.client.get(path, headers={"Host": "localhost:8443"}) as response:
+        for text in ("[ERROR] other", "wanted", "[ERROR] wanted"):
+            stage.panel.logs.add(hello, "web.1", text)
+        assert (await response.content.readline()).endswith(b": [ERROR] wanted\n")
 
 
 async def test_a_tail_goes_on_where_it_was_and_ends_with_its_token(api, hello, stage):

@@ -103,6 +103,19 @@ class HerokuContract:
             front.get("hello", "/followed-by-the-tail")
             tail.says("/followed-by-the-tail")
 
+    def test_its_command_and_ours_count_lines_alike(self, heroku, front, hello):
+        front.get("hello", "/counted")
+        wait_for("the line", lambda: "/counted" in heroku("logs", "--source", "app", "-n", "5", "-a", "hello"))
+        assert heroku("logs", "--source", "app", "--num", "1", "-a", "hello").count("app[") == 1
+        found = front.cli("logs", "hello", "--search", "COUNTED", "--source", "app", "--since", "1h", "--dyno", "web").stdout
+        assert "/counted" in found
+        assert found.count("\n") == found.lower().count("counted")
+        assert front.cli("logs", "hello", "--regex", "/count[e]d", "-n", "1").stdout.count("\n") == 1
+        assert front.cli("logs", "hello", "--until", "52w").stdout == ""
+        for wrong in (("--since", "soon"), ("--regex", "("), ("--level", "bad"), ("--source", "bad"), ("--tail", "--until", "1h")):
+            done = front.cli("logs", "hello", *wrong, check=False)
+            assert (done.returncode, done.stderr.startswith(" !     ")) == (1, True), done.stderr
+
     def test_a_command_is_run_with_pipes(self, heroku, hello):
         done = heroku.run("run", "--no-tty", "-a", "hello", "-e", "NAME=Ada", "--", "cat; echo $NAME", typed="one\ntwo\n")
         assert (done.stdout, done.returncode) == ("one\ntwo\nAda\n", 0), done.stderr

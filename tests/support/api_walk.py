@@ -72,7 +72,10 @@ BODY = {
     "PATCH /apps/{app}/webhooks/{webhook}": {
         "url": "https://example.com/hooks", "include": ["api:build"], "level": "notify", "secret": "s3cret", "authorization": "Bearer x",
     },
-    "POST /apps/{app}/log-sessions": {"dyno": "web.1", "type": "web", "source": "app", "lines": 10, "tail": False},
+    "POST /apps/{app}/log-sessions": {
+        "dyno": "web.1", "type": "web", "source": "app", "lines": 10, "tail": False,
+        "since": "7d", "until": "1s", "search": "words", "regex": "w.rds", "level": "info",
+    },
     "POST /plans": {"name": "Gold", "cpu_cores": "0.5", "memory_mib": 512, "max_dynos": 3, "hourly_price": "0.0300"},
     "PATCH /plans/{plan}": {"cpu_cores": "0.5", "memory_mib": 512, "max_dynos": 3, "hourly_price": "0.0300"},
     "POST /teams": {"name": "Lovelace"},

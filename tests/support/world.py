@@ -293,7 +293,7 @@ async def _not_automatic(world):
 
 def _ticket(kind):
     async def made(world):
-        wishes = {"logs": {"dyno": None, "lines": 5, "source": None, "tail": False}, "releases": {"version": 1}, "builds": {}}[kind]
+        wishes = {"logs": {"lines": 5, "tail": False}, "releases": {"version": 1}, "builds": {}}[kind]
         if kind == "builds":
             wishes["build"] = world.names["build"]
         request = make_mocked_request("GET", "/", headers={"Host": HOST, "X-Forwarded-Proto": "https"}, app=world.server)

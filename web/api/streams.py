@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import aclosing
+from dataclasses import replace
 from uuid import UUID
 
 from aiohttp import web
@@ -11,12 +12,12 @@ from aiohttp import web
 from skypanel.domain.deploy import Deploy
 from skypanel.domain.errors import SkyPanelError, Unavailable
 from skypanel.domain.ids import BuildId
-from skypanel.domain.log import Cursor, LogLine, LogQuery
+from skypanel.domain.log import Cursor, LogLine
 from skypanel.domain.output import Place
 from skypanel.flow import deploys
 from skypanel.flow.logs import with_cursors
 from web import ansi
-from web.api import tickets
+from web.api import log_sessions, tickets
 from web.api.tickets import Ticket
 from web.keys import ACCESS_CHECKS, KEEPALIVE_S, PANEL, AccessCheck
 from web.live import registered, send_keepalives
@@ -38,8 +39,10 @@ async def logs(request: web.Request, params: Mapping[str, str]) -> web.StreamRes
     after, options = Cursor.parse(request.headers.get("Last-Event-ID", "")), ticket.options
     if after and not options["tail"]:
         raise tickets.ended()
-    query = LogQuery(dyno=options["dyno"], limit=RESUMED_LINES if after else options["lines"], newer_than=after)
-    return await _send(request, ticket, _wanted(panel.logs.read(app, query, follow=options["tail"]), options["source"], after))
+    query = log_sessions.query_of(options, panel.clock.now())
+    if after:
+        query = replace(query, limit=RESUMED_LINES, newer_than=after)
+    return await _send(request, ticket, with_cursors(panel.logs.read(app, query, follow=options["tail"]), after))
 
 
 async def output(request: web.Request, params: Mapping[str, str]) -> web.StreamResponse:
@@ -70,7 +73,7 @@ async def _printed(request: web.Request, ticket: Ticket, deploy: Deploy) -> web.
     return await _copy_while_valid(request, ticket, response, copy())
 
 
-async def _send(request: web.Request, ticket: Ticket, lines: AsyncIterator[tuple[str, LogLine]]) -> web.StreamResponse:
+async def _send(request: web.Request, ticket: Ticket, lines: AsyncIterator[tuple[Cursor, LogLine]]) -> web.StreamResponse:
     is_events = EVENTS in request.headers.get("Accept", "")
     kind = EVENTS if is_events else "text/plain; charset=utf-8"
     response = web.StreamResponse(headers={"Content-Type": kind, "Cache-Control": "no-store"})
@@ -80,8 +83,8 @@ async def _send(request: web.Request, ticket: Ticket, lines: AsyncIterator[tuple
         if is_events:
             await response.write(f"retry: {RETRY_MS}\n\n".encode())
         async with aclosing(lines):  # type: ignore[type-var]
-            async for place, line in lines:
-                text = f"id: {place}\ndata: {line}\n\n" if is_events else f"{line}\n"
+            async for cursor, line in lines:
+                text = f"id: {line.stamp}/{cursor.seen}\ndata: {line}\n\n" if is_events else f"{line}\n"
                 await response.write(text.encode(errors="replace"))
 
     return await _copy_while_valid(request, ticket, response, copy(), has_keepalives=is_events)
@@ -136,11 +139,3 @@ async def _check(app: web.Application, ticket: Ticket) -> None:
             await tickets.admit(app[PANEL], ticket)
         except Unavailable:
             continue
-
-
-async def _wanted(lines: AsyncIterator[LogLine], origin: str | None, after: Cursor | None) -> AsyncIterator[tuple[str, LogLine]]:
-    """Yield the lines of the app or of the platform, each with its position: its time, and its number among the lines of that time."""
-    async with aclosing(with_cursors(lines, after)) as found:  # type: ignore[type-var]
-        async for cursor, line in found:
-            if origin is None or line.origin == origin:
-                yield f"{line.stamp}/{cursor.seen}", line

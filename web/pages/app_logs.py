@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from contextlib import aclosing
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 
 from aiohttp import web
@@ -13,6 +13,7 @@ from skypanel.domain.access import Action
 from skypanel.domain.app import App
 from skypanel.domain.errors import Invalid
 from skypanel.domain.log import Cursor, Level, LogLine, LogQuery, Source
+from skypanel.domain.log_filter import LogFilter
 from skypanel.flow import apps, logs
 from skypanel.flow.logs import LogPage
 from skypanel.ports.panel import Panel
@@ -22,7 +23,6 @@ from web.pages import app_frame
 from web.rendering import utc
 
 LINES = 200
-MAX_SEARCH = 200
 _LEVELS = tuple(Level)
 # Builds have logs of their own, on the pages of deploys.
 _SOURCES = tuple(source for source in Source if source is not Source.BUILD)
@@ -35,7 +35,7 @@ async def show(request: web.Request) -> web.Response:
     framed = await app_frame.find(request)
     query, found, complaint = LogQuery(), LogPage((), None, None), None
     try:
-        query = _query(request.query)
+        query = _query(request.query, request.app[PANEL].clock.now())
         found = await logs.page(request.app[PANEL], framed.app, query)
     except Invalid as error:
         complaint = error
@@ -56,10 +56,10 @@ async def events(request: web.Request) -> web.StreamResponse:
     """Stream the lines that come after those that the browser has."""
     panel, visitor = request.app[PANEL], await session.visitor(request)
     app = await apps.access(panel, visitor.account, request.match_info["app"], Action.VIEW_APP)
-    query = replace(_query(request.query), newer_than=Cursor.parse(live.last_seen(request)), older_than=None, from_start=False)
-    if query.pattern:
-        # A bad one is refused before the response begins.
-        await logs.page(panel, app, replace(query, limit=1))
+    query = replace(
+        _query(request.query, panel.clock.now()), newer_than=Cursor.parse(live.last_seen(request)), older_than=None, from_start=False
+    )
+    await logs.check(panel, app, query)
     return await live.send(request, partial(_copy, panel, app, query), partial(changes.until_denied, request, app.id))
 
 
@@ -89,45 +89,17 @@ def _shown(app: App, line: LogLine) -> Mapping[str, object]:
     }
 
 
-def _fields(values: Mapping[str, str]) -> Mapping[str, str]:
+def _fields(values: Mapping[str, str]) -> dict[str, str]:
     return {name: values.get(name, "").strip() for name in FIELDS}
 
 
-def _query(values: Mapping[str, str]) -> LogQuery:
+def _query(values: Mapping[str, str], now: datetime) -> LogQuery:
     fields = _fields(values)
-    search = fields["q"]
-    if len(search) > MAX_SEARCH:
-        raise Invalid("The search is too long.", f"Write at most {MAX_SEARCH} characters.")
+    search = fields.pop("q")
     is_pattern = len(search) > 2 and search.startswith("/") and search.endswith("/")  # noqa: PLR2004 - the slashes
+    written = LogFilter(**fields, regex=search[1:-1]) if is_pattern else LogFilter(**fields, search=search)
     newer, older = (Cursor.parse(values.get(name, "")) for name in ("newer", "older"))
-    return LogQuery(
-        since=_time(fields["since"]),
-        until=_time(fields["until"]),
-        words=() if is_pattern else tuple(search.split()),
-        pattern=search[1:-1] if is_pattern else "",
-        levels=_at_least(fields["level"]),
-        sources=frozenset(source for source in Source if source.value == fields["source"]),
-        dyno=fields["dyno"] or None,
-        limit=LINES,
-        from_start=newer is not None,
-        newer_than=newer,
-        older_than=None if newer else older,
-    )
-
-
-def _at_least(level: str) -> frozenset[Level]:
-    """Return a level and the worse ones; nothing for all."""
-    return frozenset(_LEVELS[_LEVELS.index(Level(level)) :]) if level in set(_LEVELS) else frozenset()
-
-
-def _time(text: str) -> datetime | None:
-    """Parse what the browser sends for a date and time, in UTC."""
-    if not text:
-        return None
-    try:
-        return datetime.fromisoformat(text).replace(tzinfo=UTC)
-    except ValueError:
-        raise Invalid(f"This is not a time: {text}", "Write it like this, in UTC: 2026-01-31T14:30") from None
+    return replace(written.query(now), limit=LINES, from_start=newer is not None, newer_than=newer, older_than=None if newer else older)
 
 
 def _url(request: web.Request, name: str, query: LogQuery | None) -> str | None:
