@@ -21,7 +21,7 @@ env: ## install what the panel needs: Debian packages, the virtual environment, 
 	@echo "The environment is in $(ENV)"
 
 env-dev: ## the same, with what checks and tests need
-	@deploy/env.sh requirements-dev.lock shellcheck chromium sshd dockerd mmdebstrap pebble named
+	@deploy/env.sh requirements-dev.lock shellcheck chromium sshd dockerd mmdebstrap pebble named prometheus
 
 up: env ## start a panel here in the foreground; Ctrl-C stops it
 	@exec skypanel up

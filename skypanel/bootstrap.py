@@ -20,6 +20,7 @@ from skypanel.drivers.crypto.key_file import KeyFile, KeyFileCipher
 from skypanel.drivers.git.repositories import DulwichRepositories
 from skypanel.drivers.loki.chosen import ChosenLogs
 from skypanel.drivers.output.streams import StreamOutput, connect
+from skypanel.drivers.processes import PanelProcesses
 from skypanel.drivers.sources.upload import TarballArchives
 from skypanel.drivers.storage.chosen import ChosenObjects
 from skypanel.drivers.storage.files import FileObjects
@@ -76,6 +77,7 @@ async def open_panel(settings: Settings) -> AsyncIterator[Panel]:
             queue=queue,
             logs=logs,
             metrics=engine.metrics,
+            processes=PanelProcesses(settings.run_dir / "supervisord.pid"),
             cipher=cipher,
             passwords=Argon2Passwords(),
             repositories=DulwichRepositories(settings.repositories),

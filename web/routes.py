@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from skypanel.domain.certificate import CHALLENGE_PATH
-from web import agents, assets, changes, console, http_errors, internal
+from web import agents, assets, changes, console, http_errors, internal, prometheus
 from web.admin import routes as admin
 from web.pages import (
     app,
@@ -40,6 +40,7 @@ SLUG = "/nodes/agent/slugs/{digest:[0-9a-f]{64}}"
 
 
 ROUTES = (
+    web.get("/metrics", prometheus.show),
     web.get("/internal/health", internal.health),
     web.get("/internal/traefik", internal.configuration),
     web.get("/internal/routes", internal.table),

@@ -23,6 +23,7 @@ ALL = "all"
 MAX_KEPT_RELEASES = 100_000
 MAX_BUILDS = 1000
 MAX_SECRET_LENGTH = 256
+MIN_TOKEN_LENGTH = 16
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
@@ -57,6 +58,14 @@ def _matching(pattern: re.Pattern[str], allowed: str, longest: int = 100) -> Cal
 def _secret(text: str) -> str:
     if not _SECRET.fullmatch(text) or len(text) > MAX_SECRET_LENGTH:
         raise Invalid("The key is not valid.", f"A key has up to {MAX_SECRET_LENGTH} letters, digits and signs, and no spaces.")
+    return text
+
+
+def _token(text: str) -> str:
+    if not _SECRET.fullmatch(text) or not MIN_TOKEN_LENGTH <= len(text) <= MAX_SECRET_LENGTH:
+        raise Invalid(
+            "The token is not valid.", f"Use {MIN_TOKEN_LENGTH} to {MAX_SECRET_LENGTH} letters, digits and signs, without spaces."
+        )
     return text
 
 
@@ -186,6 +195,14 @@ SETTINGS: Mapping[str, Setting[Value]] = {
         ),
         Setting("loki_user", "", _optional(_secret), "The user of a Loki that asks for a login."),
         Setting("loki_password", "", _optional(_secret), "The password of that user.", is_sensitive=True),
+        Setting(
+            "metrics_token",
+            "",
+            _optional(_token),
+            "The token with which a monitoring system such as Prometheus reads `/metrics` of the dashboard; without one, nobody can. "
+            "16 to 256 letters, digits and signs.",
+            is_sensitive=True,
+        ),
         Setting(
             "pip_index_url",
             "",
@@ -329,6 +346,7 @@ _CATEGORIES: Mapping[str, tuple[str, ...]] = {
     "HTTP": http_rules.SETTINGS,
     "Domains": ("public_addresses", "dns_resolvers"),
     "Builds": ("builds_per_organization", "git_networks", "pip_index_url", "pip_extra_index_urls", "npm_registry", "runtime_mirror"),
+    "Metrics": ("metrics_token",),
     "Logs": ("loki_url", "loki_tenant", "loki_user", "loki_password"),
     "Billing": ("billing", "currency", "starting_credit", "wallet_low_hours"),
     "Mail": ("smtp_host", "smtp_port", "smtp_security", "smtp_user", "smtp_password", "mail_sender"),

@@ -54,6 +54,7 @@ TOOLS = {
     "dockerd": Program("dockerd", "docker.io", "nothing can be run on Docker Swarm"),
     "pebble": Program("pebble", "pebble", "certificates cannot be issued in tests"),
     "named": Program("named", "bind9", "no records can be written to DNS in tests"),
+    "prometheus": Program("prometheus", "prometheus", "nothing scrapes the panel in tests"),
     "mmdebstrap": Program("mmdebstrap", "mmdebstrap", "no stack image can be made where none can be pulled"),
 }
 

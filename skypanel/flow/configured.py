@@ -23,6 +23,12 @@ async def plain(conn: Connection) -> dict[str, Value]:
     return {**DEFAULTS, **{key: value for key, value in (await settings.all(conn)).items() if key in SETTINGS}}
 
 
+async def secret(conn: Connection, cipher: Cipher, key: str) -> str:
+    """Return the value of a sensitive setting; an empty text if it is not set."""
+    found = (await settings.secrets(conn)).get(key)
+    return "" if found is None else cipher.decrypt(found)
+
+
 async def values(conn: Connection, cipher: Cipher) -> dict[str, Value]:
     """Return the values of all settings, or their defaults; sensitive ones are decrypted."""
     plain = {key: value for key, value in (await settings.all(conn)).items() if key in SETTINGS}

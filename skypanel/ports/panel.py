@@ -21,6 +21,7 @@ from skypanel.ports.metrics import Metrics
 from skypanel.ports.nodes import Machines, Swarm
 from skypanel.ports.objects import Objects, OpenObjects
 from skypanel.ports.output import Output
+from skypanel.ports.processes import Processes
 from skypanel.ports.queue import Queue
 from skypanel.ports.receivers import Receivers
 from skypanel.ports.remotes import Remotes
@@ -52,6 +53,7 @@ class Panel:
     queue: Queue
     logs: Logs
     metrics: Metrics
+    processes: Processes
     cipher: Cipher
     passwords: Passwords
     repositories: Repositories

@@ -40,7 +40,7 @@ ACCOUNT_PAGES = {
     "/account/passkeys/remove", "/account/sessions", "/account/sessions/end", "/account/notifications",
 }  # fmt: skip
 OTHER_PAGES = ACCOUNT_PAGES | {
-    "/internal/health", "/internal/traefik", "/internal/routes", "/internal/http-errors", "/.well-known/acme-challenge/{token}",
+    "/metrics", "/internal/health", "/internal/traefik", "/internal/routes", "/internal/http-errors", "/.well-known/acme-challenge/{token}",
     "/nodes/agent/heartbeat", "/nodes/agent/slugs", "/nodes/agent/slugs/{digest}",
     "/nodes/agent/logs", "/nodes/agent/stops/{container}", "/nodes", "/", "/billing", "/plans",
     "/organizations", "/organizations/new",

@@ -40,7 +40,7 @@ from tests.fakes.error_pages import FakeErrorPages
 from tests.fakes.log_drains import FakeLogDrains
 from tests.fakes.logs import FakeLogs
 from tests.fakes.mail import FakeMailer
-from tests.fakes.metrics import FakeMetrics
+from tests.fakes.metrics import FakeMetrics, FakeProcesses
 from tests.fakes.nodes import FakeMachines, FakeSwarm
 from tests.fakes.objects import FakeObjects
 from tests.fakes.output import FakeOutput
@@ -288,6 +288,7 @@ async def open_stage(database, folder) -> Stage:
         queue=FakeQueue(),
         logs=FakeLogs(),
         metrics=FakeMetrics(),
+        processes=FakeProcesses(),
         cipher=FakeCipher(),
         passwords=Argon2Passwords(CHEAPEST),
         repositories=DulwichRepositories(folder),

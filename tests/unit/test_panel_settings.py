@@ -33,6 +33,7 @@ GOOD = {
     "loki_tenant": ["", "apps", "Apps_2.all-of-them"],
     "loki_user": ["", "12345"],
     "loki_password": ["", "glc_s3cret=="],
+    "metrics_token": ["", "0123456789abcdef", "x" * 256],
     "first_byte_timeout_s": ["1", "600", "86400"],
     "idle_timeout_s": ["1", "600", "86400"],
     "hsts_max_age_s": ["0", "31536000"],
@@ -110,6 +111,7 @@ BAD = {
     "loki_tenant": ["a b", "a/b", "x" * 101],
     "loki_user": ["two words"],
     "loki_password": ["two words", "x" * 3000],
+    "metrics_token": ["short", "two words in a token", "x" * 257],
     "runtime_mirror": [
         "mirror.example.com",
         "ftp://x",
