@@ -3,10 +3,20 @@
 import json
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+
+from tests.journeys.harness import wait_for
 
 APP_UIDS = 65536
 CGROUPS = Path("/sys/fs/cgroup")
+
+
+def expect_nothing_left(home: Path) -> None:
+    """Wait until a stopped panel holds nothing: the kernel removes loop devices and control groups after their last user has ended."""
+    with suppress(AssertionError):
+        wait_for("nothing to be left", lambda: not leftovers(home))
+    assert leftovers(home) == []
 
 
 def leftovers(home: Path) -> list[str]:

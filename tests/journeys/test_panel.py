@@ -11,7 +11,7 @@ from skypanel.bootstrap import open_panel
 from skypanel.settings import sources
 from skypanel.store import audit
 from tests.journeys.harness import new_panel, wait_for
-from tests.journeys.leftovers import leftovers
+from tests.journeys.leftovers import expect_nothing_left
 
 APPS = [f"app-{number}" for number in range(10)]
 # On a quiet machine it takes less than 15 s; other tests run beside this one.
@@ -26,14 +26,14 @@ def test_ten_apps_answer_by_themselves_after_the_second_start_and_nothing_is_lef
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(repository.push, APPS))
         panel.down()
-        assert leftovers(panel.home / "panel") == []
+        expect_nothing_left(panel.home / "panel")
         started = time.monotonic()
         panel.start()
         for app in APPS:
             wait_for(app, lambda app=app: panel.answers(app), SECOND_START_S)
         assert time.monotonic() - started < SECOND_START_S
         panel.down()
-        assert leftovers(panel.home / "panel") == []
+        expect_nothing_left(panel.home / "panel")
 
 
 def test_two_panels_run_side_by_side(panel):
@@ -59,7 +59,7 @@ def test_without_root_a_push_goes_live_too():
         panel.cli("scale", "modest", "web=2")
         assert panel.get("modest").status == 200
         panel.down()
-        assert leftovers(panel.home / "panel") == []
+        expect_nothing_left(panel.home / "panel")
 
 
 def test_a_panel_that_was_killed_starts_again_with_its_apps():
@@ -72,7 +72,7 @@ def test_a_panel_that_was_killed_starts_again_with_its_apps():
         panel.up()
         wait_for("the app", lambda: panel.get("survivor").status == 200, 60)
         panel.down()
-        assert leftovers(panel.home / "panel") == []
+        expect_nothing_left(panel.home / "panel")
 
 
 def test_the_first_run_makes_a_token_and_a_link_that_signs_in_once(panel):
