@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
-from itertools import takewhile
+from itertools import accumulate, islice, takewhile
 from uuid import UUID
 
 from skypanel.domain import terminal
@@ -22,9 +22,12 @@ from skypanel.domain.manifest import RELEASE_PHASE
 MARK = "[skypanel] "
 MAX_LINES = 10_000
 MAX_TEXT = 64 * 1024
-# The maximum size of a log file, and how many older files are kept.
+# The maximum size of a log file, and for how long it is written to: old lines are deleted by the file.
 MAX_BYTES = 10 * 1024**2
-KEPT_FILES = 3
+FILE_SPAN = timedelta(days=1)
+# How many full files a log's older files are together, and how many files they are at most.
+OLDER_FULL_FILES = 2
+MAX_OLDER_FILES = 120
 # How far a clock may be ahead of ours. A line from further in the future would stay the newest for a long time.
 MAX_AHEAD = timedelta(hours=1)
 # After all stored times.
@@ -61,7 +64,8 @@ _BEGINNING = re.compile(r"\S+ app\[[^\]]+\]: (Traceback \(most recent call last\
 EXCERPT_LINES = 40
 _WRITTEN = re.compile(r"\d{4}-\d\d-\d\dT(\d\d:\d\d:\d\d)\S* (?:app|skypanel)\[[^\]]+\]: (.*)", re.DOTALL)
 
-_STORED = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00) (app|skypanel)\[([^\]]{1,80})\]: (.*)", re.DOTALL)
+_STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00", re.ASCII)
+_STORED = re.compile(rf"({_STAMP.pattern})" + r" (app|skypanel)\[([^\]]{1,80})\]: (.*)", re.DOTALL)
 # Lines of these sources are the platform's, as `heroku[...]` on Heroku.
 _OF_PLATFORM = frozenset({Source.ROUTER, Source.SYSTEM})
 # What stands in place of a dyno where a line has none.
@@ -131,6 +135,29 @@ class LogLine:
 def stamp(time: datetime) -> str:
     """Return a time as stored lines have it."""
     return time.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+STAMP_LENGTH = len(stamp(datetime.min.replace(tzinfo=UTC)))
+
+
+def time_at(beginning: bytes) -> datetime | None:
+    """Return the time of a stored line by its first STAMP_LENGTH bytes; None if it has none."""
+    found = _STAMP.fullmatch(beginning.decode(errors="replace"))
+    try:
+        return datetime.fromisoformat(found[0]) if found else None
+    except ValueError:
+        return None
+
+
+def ends_file(begun: datetime | None, time: datetime, now: datetime) -> bool:
+    """Whether a line of `time` is for another file than the one whose first line is of `begun`; None is a damaged one."""
+    return begun is None or time - begun >= FILE_SPAN or begun - now > MAX_AHEAD
+
+
+def kept_files(sizes: Sequence[int], max_bytes: int = MAX_BYTES) -> int:
+    """Return how many of a log's older files stay. `sizes` are theirs in bytes, those of the newest first, which stays always."""
+    totals = islice(accumulate(sizes), MAX_OLDER_FILES)
+    return max(min(1, len(sizes)), sum(1 for _ in takewhile(lambda total: total <= OLDER_FULL_FILES * max_bytes, totals)))
 
 
 def parse_stored(stored: str) -> LogLine | None:

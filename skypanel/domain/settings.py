@@ -10,6 +10,7 @@ from skypanel.domain.errors import Invalid, NotFound
 from skypanel.domain.http_rules import DEFAULT_TIMEOUT_S, read_max_age, read_timeout
 from skypanel.domain.indexes import Indexes, read_url, read_urls
 from skypanel.domain.internet import read_networks
+from skypanel.domain.log_retention import DEFAULT_DAYS, MAX_DAYS, read_days, read_plans
 from skypanel.domain.mail import Security, read_host, read_login, read_port, read_sender
 from skypanel.domain.names import is_host, printable
 from skypanel.domain.plan import DEFAULT_PLAN
@@ -195,6 +196,18 @@ SETTINGS: Mapping[str, Setting[Value]] = {
         ),
         Setting("loki_user", "", _optional(_secret), "The user of a Loki that asks for a login."),
         Setting("loki_password", "", _optional(_secret), "The password of that user.", is_sensitive=True),
+        Setting[Value](
+            "log_retention_days",
+            DEFAULT_DAYS,
+            read_days,
+            f"For how many days the lines of apps are kept: 1 to {MAX_DAYS}. A busy dyno keeps less, by the size of its files.",
+        ),
+        Setting(
+            "log_retention_of_plans",
+            "",
+            read_plans,
+            "The days of apps on some plans instead, such as Pro=30,Business=90; an empty value clears the list.",
+        ),
         Setting(
             "metrics_token",
             "",
@@ -347,7 +360,7 @@ _CATEGORIES: Mapping[str, tuple[str, ...]] = {
     "Domains": ("public_addresses", "dns_resolvers"),
     "Builds": ("builds_per_organization", "git_networks", "pip_index_url", "pip_extra_index_urls", "npm_registry", "runtime_mirror"),
     "Metrics": ("metrics_token",),
-    "Logs": ("loki_url", "loki_tenant", "loki_user", "loki_password"),
+    "Logs": ("log_retention_days", "log_retention_of_plans", "loki_url", "loki_tenant", "loki_user", "loki_password"),
     "Billing": ("billing", "currency", "starting_credit", "wallet_low_hours"),
     "Mail": ("smtp_host", "smtp_port", "smtp_security", "smtp_user", "smtp_password", "mail_sender"),
     "Certificates": ("acme_directory", "acme_email", "acme_eab_kid", "acme_eab_key", "acme_ca_bundle", "certificates_per_organization"),

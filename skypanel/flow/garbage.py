@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from skypanel.domain.output import stream_of
 from skypanel.domain.settings import ALL
 from skypanel.domain.storage import ObjectKind
-from skypanel.flow import submissions, webhooks
+from skypanel.flow import log_retention, submissions, webhooks
 from skypanel.flow.configured import values
 from skypanel.ports.database import Connection
 from skypanel.ports.objects import Objects
@@ -27,10 +27,11 @@ Needed = Callable[[Connection, Collection[str], int | None], Awaitable[set[str]]
 
 
 async def collect(panel: Panel) -> None:
-    """Delete what no app needs: slugs beyond `kept_releases`, sources without a slug, output without a build or rollout.
+    """Delete what no app needs: old log lines, slugs beyond `kept_releases`, sources without a slug, output without a build or rollout.
 
     Idempotent, and safe to interrupt. Raises Unavailable.
     """
+    await log_retention.enforce(panel)
     async with panel.autocommit() as conn:
         kept = (await values(conn, panel.cipher))["kept_releases"]
     kept_releases = None if kept == ALL else int(kept)

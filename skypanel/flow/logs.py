@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from skypanel.domain.app import App
 from skypanel.domain.log import Cursor, LogLine, LogQuery
@@ -43,6 +44,11 @@ async def check(panel: Panel, app: App, query: LogQuery) -> None:
         async with aclosing(panel.logs.read(app, replace(query, limit=0))) as found:  # type: ignore[type-var]
             async for _ in found:
                 break
+
+
+async def oldest(panel: Panel, app: App) -> datetime | None:
+    """Return the time of the oldest line that an app still has, or None if it has none."""
+    return await panel.logs.oldest(app)
 
 
 async def follow(panel: Panel, app: App, query: LogQuery) -> AsyncIterator[tuple[Cursor, LogLine]]:

@@ -4,13 +4,14 @@ import asyncio
 import os
 import stat
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from skypanel.domain.ids import AppId
-from skypanel.domain.log import KEPT_FILES, MAX_BYTES
+from skypanel.domain.log import MAX_BYTES, MAX_OLDER_FILES, STAMP_LENGTH, ends_file, kept_files, time_at
 from skypanel.host.descriptors import chunks
 from skypanel.host.lines import LineSplitter
 
@@ -44,6 +45,7 @@ class LogFile:
     max_bytes: int = MAX_BYTES
     _file: int | None = field(default=None, init=False)
     _size: int = field(default=0, init=False)
+    _begun: datetime | None = field(default=None, init=False)
     _last: datetime = field(default=datetime.min.replace(tzinfo=UTC), init=False)
 
     def app(self, lines: list[str]) -> list[str]:
@@ -67,7 +69,7 @@ class LogFile:
         stamps = ((begin + number * MICROSECOND).isoformat(timespec="microseconds") for number in range(len(lines)))
         added = [f"{stamp} {source}[{self.name}]: {line}" for stamp, line in zip(stamps, lines, strict=True)]
         try:
-            self._write("".join(f"{line}\n" for line in added).encode())
+            self._write("".join(f"{line}\n" for line in added).encode(), begin)
         except OSError:
             # a full disk loses lines; the dyno keeps running
             self._close_file()
@@ -77,33 +79,45 @@ class LogFile:
         now, following = self.clock(), self._last + MICROSECOND
         return following if now < following <= now + MAX_AHEAD else now
 
-    def _write(self, block: bytes) -> None:
-        if self._file is not None and self._size + len(block) > self.max_bytes:
-            self._rotate()
+    def _write(self, block: bytes, time: datetime) -> None:
         file = self._open() if self._file is None else self._file
+        # What deletes old files relies on this: nothing is added to a file after FILE_SPAN.
+        if self._size and (self._size + len(block) > self.max_bytes or ends_file(self._begun, time, time)):
+            self._rotate()
+            file = self._open()
+        self._begun = self._begun if self._size else time
         self._size += os.write(file, block)
 
     def _file_name(self, number: int) -> str:
         return f"{self.name}.log" + (f".{number}" if number else "")
 
     def _open(self) -> int:
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
         self._file = os.open(self._file_name(0), flags, 0o640, dir_fd=self.folder)
         status = os.fstat(self._file)
         if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
             raise OSError(f"{self._file_name(0)} is not a plain file of this dyno's")
         os.fchown(self._file, self.owner, -1)
-        self._size = status.st_size
+        self._size, self._begun = status.st_size, time_at(os.pread(self._file, STAMP_LENGTH, 0))
         return self._file
 
     def _rotate(self) -> None:
         self._close_file()
-        self._size = 0
-        for number in reversed(range(KEPT_FILES - 1)):
-            try:
-                os.rename(self._file_name(number), self._file_name(number + 1), src_dir_fd=self.folder, dst_dir_fd=self.folder)
-            except FileNotFoundError:
-                continue
+        sizes = list(self._sizes())
+        kept = kept_files(sizes, self.max_bytes)
+        for number in reversed(range(len(sizes))):
+            # The panel deletes files that are older than the retention.
+            with suppress(FileNotFoundError):
+                if number < kept:
+                    os.rename(self._file_name(number), self._file_name(number + 1), src_dir_fd=self.folder, dst_dir_fd=self.folder)
+                else:
+                    os.unlink(self._file_name(number), dir_fd=self.folder)
+
+    def _sizes(self) -> Iterator[int]:
+        """Yield the sizes of the files that exist, the newest first."""
+        with suppress(FileNotFoundError):
+            for number in range(2 * MAX_OLDER_FILES):
+                yield os.stat(self._file_name(number), dir_fd=self.folder, follow_symlinks=False).st_size
 
     def _close_file(self) -> None:
         if self._file is not None:

@@ -1,6 +1,7 @@
 """Logs of apps."""
 
 from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
 from typing import Protocol
 
 from skypanel.domain.app import App
@@ -33,6 +34,14 @@ class Logs(Protocol):
 
     async def kept(self) -> Sequence[AppId]:
         """Return the ids of apps that have log lines."""
+        ...
+
+    async def oldest(self, app: App) -> datetime | None:
+        """Return the time of the oldest line that an app still has, or None if it has none."""
+        ...
+
+    async def drop(self, app_id: AppId, before: datetime) -> None:
+        """Delete lines of an app that are older than a time. Some stay up to a day longer. Raises Unavailable."""
         ...
 
     async def forget(self, app_id: AppId, organization_id: OrganizationId | None = None) -> None:

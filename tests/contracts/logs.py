@@ -183,6 +183,14 @@ class LogsContract:
         await logs.write(APP, "two\nlines\x1bc")
         assert sorted(texts(await read(logs))) == ["\x1b[31mred\x1b[0m", "twolines"]
 
+    @pytest.mark.req("R7.4")
+    async def test_the_oldest_line_there_is_is_known(self, logs):
+        assert await logs.oldest(APP) is None
+        await logs.append(APP.id, [LogLine("web.2", at(7), "later"), *VARIOUS[1:]])
+        assert len(await read(logs)) == len(VARIOUS)
+        assert await logs.oldest(APP) == VARIOUS[1].time
+        assert await logs.oldest(OTHER) is None
+
     async def test_lines_that_others_collected_are_there_once_until_the_app_is_forgotten(self, logs):
         one, two = (printed("web.1", at(0), text) for text in ("one", "[skypanel] two"))
         await logs.append(APP.id, one)

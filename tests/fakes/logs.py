@@ -45,6 +45,12 @@ class FakeLogs:
     async def kept(self):
         return list(self.stored)
 
+    async def oldest(self, app):
+        return min((line.time for line in self.stored.get(app.id, [])), default=None)
+
+    async def drop(self, app_id, before):
+        self.stored[app_id] = [line for line in self.stored.get(app_id, []) if line.time >= before]
+
     async def forget(self, app_id, organization_id=None):
         self.stored.pop(app_id, None)
 

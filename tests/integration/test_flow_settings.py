@@ -103,6 +103,8 @@ async def test_the_first_start_writes_every_default_and_later_ones_what_is_new(s
         "dns_resolvers": "",
         "git_networks": "",
         "webhook_networks": "",
+        "log_retention_days": 7,
+        "log_retention_of_plans": "",
         "loki_url": "",
         "loki_tenant": "",
         "loki_user": "",

@@ -219,12 +219,100 @@ async def test_collected_lines_take_bounded_room(logs, tmp_path):
     sizes = {path.name: path.stat().st_size for path in (tmp_path / str(APP.id)).iterdir()}
     assert sizes.keys() == {"web.1.log", "web.1.log.1", "web.1.log.2"}
     assert max(sizes.values()) <= MAX_BYTES
-    for number in range(1, MAX_APP_FILES + 10):
+    for number in range(1, MAX_APP_FILES):
+        (tmp_path / str(APP.id) / f"run.{number}.log").touch()
+    for number in range(MAX_APP_FILES, MAX_APP_FILES + 10):
         await logs.append(APP.id, lines("x", dyno=f"run.{number}"))
     names = {path.name for path in (tmp_path / str(APP.id)).iterdir()}
     assert len(names) == MAX_APP_FILES
     assert f"run.{MAX_APP_FILES + 9}.log" in names
     assert "web.1.log.2" not in names
+
+
+DAY = timedelta(days=1)
+
+
+def pass_time(clock, tmp_path, seconds):
+    """Let all files be so much older. The clock of the file system stays as it is."""
+    clock.advance(seconds)
+    for path in (tmp_path / str(APP.id)).iterdir():
+        written = path.stat().st_mtime - seconds
+        os.utime(path, (written, written))
+
+
+@pytest.mark.req("R7.4")
+@pytest.mark.parametrize("source", ["launcher", "collector"])
+async def test_lines_go_after_their_retention_and_no_line_goes_before(logs, dyno, clock, tmp_path, source):
+    begun, web = clock.now(), dyno()
+    for hour in range(0, 24 * 20, 6):
+        text = f"{hour}"
+        if source == "launcher":
+            web.app([text])
+        else:
+            await logs.append(APP.id, printed("web.1", clock.now(), text))
+        await logs.drop(APP.id, datetime.now(UTC) - 7 * DAY)
+        kept = [int(text) for text in texts(await read(logs))]
+        assert kept == list(range(kept[0], hour + 1, 6))
+        assert hour - 24 * 8 <= kept[0] <= max(0, hour - 24 * 7 + 6)
+        assert await logs.oldest(APP) == begun + timedelta(hours=kept[0])
+        pass_time(clock, tmp_path, 6 * 3600)
+    pass_time(clock, tmp_path, 8 * DAY.total_seconds())
+    await logs.drop(APP.id, datetime.now(UTC) - 7 * DAY)
+    assert await read(logs) == []
+    assert await logs.oldest(APP) is None
+    web.app(["again"])
+    assert texts(await read(logs)) == ["again"]
+
+
+async def test_who_follows_misses_nothing_when_files_are_dropped(logs, follower, dyno, clock, tmp_path):
+    web, expected = dyno(), []
+    web.app(["first"])
+    seen = follower()
+    await until(lambda: seen == ["first"])
+    for number in range(5):
+        pass_time(clock, tmp_path, 2 * DAY.total_seconds())
+        await logs.drop(APP.id, datetime.now(UTC) - DAY)
+        assert list((tmp_path / str(APP.id)).iterdir()) == []
+        web.app([f"{number}"])
+        expected.append(f"{number}")
+        await until(lambda: seen[1:] == expected)
+
+
+async def test_what_is_written_while_old_lines_are_dropped_stays(logs, dyno, clock, tmp_path):
+    """Writers of both kinds begin another file at the moment in which the old one goes."""
+    web = dyno()
+    for number in range(50):
+        web.app(["old"])
+        await logs.write(APP, "old")
+        pass_time(clock, tmp_path, 2 * DAY.total_seconds())
+        dropping = asyncio.create_task(logs.drop(APP.id, datetime.now(UTC) - DAY))
+        await asyncio.sleep(0)
+        web.app([f"web {number}"])
+        await logs.write(APP, f"api {number}")
+        await dropping
+        assert {f"web {number}", f"api {number}"} <= set(texts(await read(logs)))
+        pass_time(clock, tmp_path, 2 * DAY.total_seconds())
+        await logs.drop(APP.id, datetime.now(UTC) - DAY)
+        assert await read(logs) == []
+
+
+async def test_a_line_from_a_clock_that_was_ahead_does_not_hold_a_file_open(dyno, clock, tmp_path):
+    web = dyno()
+    clock.advance(100 * DAY.total_seconds())
+    web.app(["from the future"])
+    clock.advance(-100 * DAY.total_seconds())
+    web.app(["now"])
+    assert "future" not in (tmp_path / str(APP.id) / "web.1.log").read_text()
+
+
+async def test_only_plain_files_are_dropped(logs, clock, tmp_path):
+    folder = tmp_path / str(APP.id)
+    await logs.append(APP.id, lines("x"))
+    (folder / "folder.log").mkdir()
+    (folder / "link.log").symlink_to(tmp_path / "outside")
+    os.mkfifo(folder / "pipe.log")
+    await logs.drop(APP.id, datetime.now(UTC) + DAY)
+    assert {path.name for path in folder.iterdir()} == {"folder.log", "link.log", "pipe.log"}
 
 
 async def test_several_processes_write_one_file(logs, clock, tmp_path):

@@ -37,6 +37,13 @@ def shown(page):
     ]
 
 
+@pytest.mark.req("R7.4")
+async def test_the_oldest_line_there_is_is_shown_on_every_page(admin, write):
+    await write(*(at(number, f"line {number}") for number in range(250)))
+    for query in ("", "?q=line", "?since=2026-01-01T00:01"):
+        assert "The oldest line that there is: 2026-01-01 00:00:00 UTC." in await admin.page(PAGE + query)
+
+
 async def test_an_app_without_lines_says_how_to_see_some(admin, app):
     assert "skypanel logs hello --tail" in await admin.page(PAGE)
 

@@ -39,6 +39,7 @@ async def show(request: web.Request) -> web.Response:
         found = await logs.page(request.app[PANEL], framed.app, query)
     except Invalid as error:
         complaint = error
+    oldest = await logs.oldest(request.app[PANEL], framed.app)
     values = {
         "fields": _fields(request.query),
         "levels": _LEVELS,
@@ -46,6 +47,7 @@ async def show(request: web.Request) -> web.Response:
         "lines": [_shown(framed.app, line) for line in found.lines],
         "pages": {name: _url(request, name, query) for name, query in (("older", found.older), ("newer", found.newer))},
         "stream": None if complaint or found.newer or query.until else _stream(request, query, found),
+        "oldest": oldest and utc(oldest),
         "trouble": found.trouble,
         "complaint": complaint,
     }

@@ -9,19 +9,33 @@ import fcntl
 import os
 import re
 import shutil
+import stat
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing, contextmanager, suppress
 from datetime import datetime
 from heapq import merge
-from itertools import count, islice
+from itertools import chain, count, islice, takewhile
 from pathlib import Path
 from uuid import UUID
 
 from skypanel.domain.app import App
 from skypanel.domain.errors import Unavailable
 from skypanel.domain.ids import AppId, OrganizationId
-from skypanel.domain.log import KEPT_FILES, MAX_BYTES, NEWEST, LogLine, LogQuery, Source, parse_stored, process_type
+from skypanel.domain.log import (
+    MAX_BYTES,
+    MAX_OLDER_FILES,
+    NEWEST,
+    STAMP_LENGTH,
+    LogLine,
+    LogQuery,
+    Source,
+    ends_file,
+    kept_files,
+    parse_stored,
+    process_type,
+    time_at,
+)
 from skypanel.domain.terminal import clean
 from skypanel.drivers.logs.matching import Matches, matcher
 from skypanel.drivers.logs.watch import Watches
@@ -31,7 +45,7 @@ POLL_S = 0.2
 BLOCK_BYTES = 64 * 1024
 # The maximum of an app's files together. The least recently written ones are deleted first.
 MAX_APP_BYTES = 200 * 1024**2
-MAX_APP_FILES = 500
+MAX_APP_FILES = 2000
 
 # Files with lines about any dyno.
 _OF_PLATFORM = frozenset({Source.SYSTEM.value})
@@ -75,18 +89,29 @@ class FileLogs:
         """Append a line of the platform about an app, or about one of its dynos."""
         line = LogLine(dyno, self._clock.now(), clean(text), source)
         # The launcher alone writes and rotates the files of its dynos, so this line goes into a file of its source.
-        await self._append(app.id, {source: [str(line)]}, again=False)
+        await self._append(app.id, {source: [line]}, again=False)
 
     async def append(self, app_id: AppId, lines: Sequence[LogLine], *, again: bool = False) -> None:
         """Append lines of an app's dynos. With `again`, some of them may be stored already and are skipped. Raises Unavailable."""
-        by_dyno: dict[str, list[str]] = {}
+        by_dyno: dict[str, list[LogLine]] = {}
         for line in lines:
-            by_dyno.setdefault(line.process, []).append(str(line))
+            by_dyno.setdefault(line.process, []).append(line)
         await self._append(app_id, by_dyno, again=again)
 
     async def kept(self) -> Sequence[AppId]:
         """Return the apps that have lines."""
         return await asyncio.to_thread(lambda: [AppId(UUID(path.name)) for path in self._root.glob("*") if _APP.fullmatch(path.name)])
+
+    async def oldest(self, app: App) -> datetime | None:
+        """Return the time of an app's oldest line, or None if it has none."""
+        return await asyncio.to_thread(_oldest, self._root / str(app.id))
+
+    async def drop(self, app_id: AppId, before: datetime) -> None:
+        """Delete the files of an app that were last written before a time. Raises Unavailable."""
+        try:
+            await asyncio.to_thread(_drop, self._root / str(app_id), before)
+        except OSError as error:
+            raise Unavailable(f"Old log files cannot be deleted: {error.strerror}.", "Check the panel's disk.") from error
 
     async def forget(self, app_id: AppId, organization_id: OrganizationId | None = None) -> None:  # noqa: ARG002 - the port's
         """Delete an app's lines."""
@@ -98,11 +123,11 @@ class FileLogs:
         await asyncio.to_thread(folder.move_to_end)
         return folder
 
-    async def _append(self, app_id: AppId, by_dyno: Mapping[str, Sequence[str]], *, again: bool) -> None:
+    async def _append(self, app_id: AppId, by_dyno: Mapping[str, Sequence[LogLine]], *, again: bool) -> None:
         try:
             for dyno, lines in by_dyno.items():
                 path = self._root / str(app_id) / f"{dyno}.log"
-                await asyncio.to_thread(_append, path, [f"{line}\n".encode(errors="replace") for line in lines], again=again)
+                await asyncio.to_thread(_append, path, lines, self._clock.now(), again=again)
         except OSError as error:
             raise Unavailable(f"The log of the app {app_id} cannot be written: {error.strerror}.", "Check the panel's disk.") from error
 
@@ -264,7 +289,7 @@ class _LogFile:
         """Return the generations after the open one, oldest first."""
         opened = None if self._fd is None else os.fstat(self._fd)
         newer: list[Path] = []
-        for path in (self._path, *self._older()):
+        for path in chain([self._path], self._older()):
             if opened and _is_at(opened, path):
                 break
             if path.exists():
@@ -335,8 +360,10 @@ def _is_at(status: os.stat_result, path: Path) -> bool:
         return False
 
 
-def _append(path: Path, lines: Sequence[bytes], *, again: bool) -> None:
-    """Append to a file that several processes write to. A full file is rotated first, under its lock. Raises OSError."""
+def _append(path: Path, lines: Sequence[LogLine], now: datetime, *, again: bool) -> None:
+    """Append to a file that several processes write to. A full or old file is rotated first, under its lock. Raises OSError."""
+    encoded = [f"{line}\n".encode(errors="replace") for line in lines]
+    newest = max(line.time for line in lines)
     if not path.exists():
         path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
         _make_room(path.parent)
@@ -344,9 +371,11 @@ def _append(path: Path, lines: Sequence[bytes], *, again: bool) -> None:
         with _locked(path) as file:
             if file is None:
                 continue
-            new = _unwritten(path, lines) if again else lines
-            block, size = b"".join(new), os.fstat(file).st_size
-            if size + len(block) <= MAX_BYTES or not size:
+            block, size = b"".join(_unwritten(path, encoded) if again else encoded), os.fstat(file).st_size
+            begun = time_at(os.pread(file, STAMP_LENGTH, 0))
+            if not block:
+                return
+            if not size or (size + len(block) <= MAX_BYTES and not ends_file(begun, newest, now)):
                 _write(file, block, size)
                 return
             _rotate(path)
@@ -354,9 +383,9 @@ def _append(path: Path, lines: Sequence[bytes], *, again: bool) -> None:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[int | None]:
+def _locked(path: Path, flags: int = os.O_CREAT) -> Iterator[int | None]:
     """Open a file to append to, and lock it. Yields None if it was rotated meanwhile."""
-    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o640)
+    file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | flags, 0o640)
     try:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield file if _is_at(os.fstat(file), path) else None
@@ -375,12 +404,9 @@ def _write(file: int, block: bytes, size: int) -> None:
 def _unwritten(path: Path, lines: Sequence[bytes]) -> list[bytes]:
     """Return the lines that are in no generation of a file."""
     wanted, stored = frozenset(lines), Counter[bytes]()
-    for number in range(KEPT_FILES):
-        try:
-            with _generation(path, number).open("rb") as file:
-                stored.update(line for line in file if line in wanted)
-        except FileNotFoundError:
-            break
+    for each in _generations(path):
+        with suppress(FileNotFoundError), each.open("rb") as file:
+            stored.update(line for line in file if line in wanted)
     unwritten = []
     for line in lines:
         stored[line] -= 1
@@ -390,13 +416,61 @@ def _unwritten(path: Path, lines: Sequence[bytes]) -> list[bytes]:
 
 
 def _rotate(path: Path) -> None:
-    for number in reversed(range(KEPT_FILES - 1)):
+    found = _generations(path)
+    kept = kept_files([status.st_size if (status := _status(each)) else 0 for each in found])
+    for number in reversed(range(len(found))):
+        # Another process deletes files that are older than the retention.
         with suppress(FileNotFoundError):
-            _generation(path, number).replace(_generation(path, number + 1))
+            if number < kept:
+                found[number].replace(_generation(path, number + 1))
+            else:
+                found[number].unlink()
 
 
 def _generation(path: Path, number: int) -> Path:
     return path.with_name(f"{path.name}.{number}") if number else path
+
+
+def _generations(path: Path) -> list[Path]:
+    """Return a log's files, the newest first."""
+    return list(takewhile(Path.exists, (_generation(path, number) for number in range(2 * MAX_OLDER_FILES))))
+
+
+def _oldest(folder: Path) -> datetime | None:
+    """Return the first time in each log's oldest file, of all logs of a folder."""
+    logs = [_generations(path) for path in folder.glob("*.log")]
+    return min((time for files in logs if files and (time := _first_time(files[-1]))), default=None)
+
+
+def _first_time(path: Path) -> datetime | None:
+    try:
+        with path.open("rb") as file:
+            return time_at(file.read(STAMP_LENGTH))
+    except FileNotFoundError:
+        return None
+
+
+def _drop(folder: Path, before: datetime) -> None:
+    """Delete the files of a folder that were last written before a time, the oldest first."""
+    with suppress(FileNotFoundError), os.scandir(folder) as entries:
+        written = [(status.st_mtime, Path(entry.path)) for entry in entries if (status := _status(entry)) and stat.S_ISREG(status.st_mode)]
+        for modified_at, path in sorted(written):
+            if modified_at < before.timestamp():
+                _drop_file(path, before)
+
+
+def _drop_file(path: Path, before: datetime) -> None:
+    """Delete a file unless another one has its name meanwhile: the launcher rotates without the lock."""
+    aside = path.with_name(f".{path.name}.old")
+    with suppress(FileNotFoundError), _locked(path, 0) as file:
+        if file is None:
+            return
+        path.replace(aside)
+        if aside.stat().st_mtime >= before.timestamp():
+            # Unless there is a third one of that name.
+            with suppress(FileExistsError):
+                path.hardlink_to(aside)
+        aside.unlink()
 
 
 def _make_room(folder: Path) -> None:
@@ -410,9 +484,9 @@ def _make_room(folder: Path) -> None:
         left, total = left - 1, total - size
 
 
-def _status(entry: "os.DirEntry[str]") -> os.stat_result | None:
+def _status(path: "os.DirEntry[str] | Path") -> os.stat_result | None:
     """Return a file's size and age, or None if it was deleted meanwhile."""
     try:
-        return entry.stat(follow_symlinks=False)
+        return path.stat(follow_symlinks=False)
     except FileNotFoundError:
         return None

@@ -152,8 +152,10 @@ def _new_lines(path: Path, place: Place | None) -> tuple[list[LogLine], Place]:
     for each in _generations(path, inode):
         try:
             with each.open("rb") as file:
-                found = os.fstat(file.fileno()).st_ino
-                begin = offset if found == inode else 0
+                status = os.fstat(file.fileno())
+                found = status.st_ino
+                # A new file may have the inode of a deleted one.
+                begin = offset if found == inode and offset <= status.st_size else 0
                 read, end = _lines_from(file.fileno(), begin)
         except FileNotFoundError:
             continue

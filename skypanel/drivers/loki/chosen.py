@@ -3,6 +3,7 @@
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
+from datetime import datetime
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -72,6 +73,19 @@ class ChosenLogs:
     async def kept(self) -> Sequence[AppId]:
         """Return the apps that have lines."""
         return await self._logs.kept()
+
+    async def oldest(self, app: App) -> datetime | None:
+        """Return the time of an app's oldest line where lines are read now, or None if it has none."""
+        if lines := await self._from_loki():
+            try:
+                return await lines.oldest(app)
+            except Unavailable as error:
+                self._trouble = (monotonic(), error.message)
+        return await self._logs.oldest(app)
+
+    async def drop(self, app_id: AppId, before: datetime) -> None:
+        """Delete lines of an app from before a time here. Loki has a retention of its own. Raises Unavailable."""
+        await self._logs.drop(app_id, before)
 
     async def forget(self, app_id: AppId, organization_id: OrganizationId | None = None) -> None:
         """Delete an app's lines. If Loki does not delete those of the organization, its retention does."""

@@ -10,6 +10,7 @@ from skypanel.domain.app import App
 from skypanel.domain.errors import Invalid, Unavailable
 from skypanel.domain.ids import AppId, OrganizationId
 from skypanel.domain.log import LogLine, LogQuery
+from skypanel.domain.log_retention import MAX_DAYS
 from skypanel.domain.loki import Loki
 from skypanel.drivers.logs.matching import Matches, matcher
 from skypanel.drivers.logs.watch import Watches
@@ -93,6 +94,12 @@ class LokiLines:
         except Invalid as error:
             # The query is one that the panel can answer: this Loki has other limits.
             raise Unavailable(error.message) from error
+
+    async def oldest(self, app: App) -> datetime | None:
+        """Return the time of an app's oldest line within the longest retention, or None if it has none. Raises Unavailable."""
+        begin = self._clock.now() - timedelta(days=MAX_DAYS + 1)
+        found = await self.find(app, LogQuery(since=begin, from_start=True, limit=1))
+        return found[0].line.time if found else None
 
     async def forget(self, app_id: AppId, organization_id: OrganizationId) -> None:
         """Ask Loki to delete an app's lines. Raises Invalid and Unavailable."""

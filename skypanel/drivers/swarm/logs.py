@@ -8,6 +8,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import closing, suppress
+from datetime import datetime
 
 from docker import APIClient
 
@@ -68,6 +69,14 @@ class DockerLogs:
     async def kept(self) -> Sequence[AppId]:
         """Return the apps that have lines."""
         return await self._files.kept()
+
+    async def oldest(self, app: App) -> datetime | None:
+        """Return the time of an app's oldest line, or None if it has none."""
+        return await self._files.oldest(app)
+
+    async def drop(self, app_id: AppId, before: datetime) -> None:
+        """Delete the files of an app that were last written before a time. Raises Unavailable."""
+        await self._files.drop(app_id, before)
 
     async def forget(self, app_id: AppId, organization_id: OrganizationId | None = None) -> None:  # noqa: ARG002 - the port's
         """Delete an app's lines."""
