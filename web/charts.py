@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 WIDTH, HEIGHT = 720, 160
+SPARK_WIDTH, SPARK_HEIGHT = 96, 20
 _STEPS = (Decimal(1), Decimal(2), Decimal(5), Decimal(10))
 _LINES = 2
 
@@ -37,6 +38,31 @@ def bars(values: Sequence[tuple[str, Decimal]]) -> BarChart:
     drawn = [_bar(number * step, step, float(value / top) * HEIGHT, label) for number, (label, value) in enumerate(values)]
     marks = [top * number / _LINES for number in range(1, _LINES + 1)]
     return BarChart(drawn, [(round(HEIGHT - float(mark / top) * HEIGHT, 2), mark) for mark in marks])
+
+
+@dataclass(frozen=True)
+class Sparkline:
+    """A line without axes, as the path of an SVG of SPARK_WIDTH x SPARK_HEIGHT, with its newest and its highest value."""
+
+    path: str
+    last: float
+    peak: float
+    width: int = SPARK_WIDTH
+    height: int = SPARK_HEIGHT
+
+
+def sparkline(values: Sequence[float | None]) -> Sparkline:
+    """Return the line of some values, at least one of which is there. None is a gap."""
+    known = [value for value in values if value is not None]
+    peak, step, room = max(known), SPARK_WIDTH / max(1, len(values) - 1), SPARK_HEIGHT - 2
+    parts, before = [], None
+    for number, value in enumerate(values):
+        if value is not None:
+            place = f"{number * step:.0f} {SPARK_HEIGHT - 1 - room * value / (peak or 1):.1f}"
+            # A value without neighbours is a dot.
+            parts.append(f"L{place}" if before is not None else f"M{place}h0")
+        before = value
+    return Sparkline("".join(parts), known[-1], peak)
 
 
 def nice(largest: Decimal) -> Decimal:

@@ -92,6 +92,10 @@ _VIEWS = {
 }
 
 
+# What lists of apps show of each: the last day, from rows that have a day each.
+GLANCE = View(timedelta(days=1), QUARTERS, 1800)
+
+
 def read_range(text: str) -> Range:
     """Return a range by its name. Raises Invalid."""
     if text not in set(Range):
@@ -129,7 +133,7 @@ class Series:
 
     def peak(self, measure: Measure) -> float | None:
         """Return the highest value."""
-        return max((value for value in self.values[measure] if value is not None), default=None)
+        return max([value for value in self.values[measure] if value is not None], default=None)
 
     def mean(self, measure: Measure) -> float | None:
         """Return the mean of the values."""

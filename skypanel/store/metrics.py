@@ -3,7 +3,7 @@
 The statements are SQL, because SQLAlchemy's expressions neither fill arrays nor join several of them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 
 from sqlalchemy import TextClause, cast, delete, func, select, text
@@ -27,6 +27,7 @@ _PARTS = {
     "filled": _for_each("array_fill(NULL::real, ARRAY[CAST(:slot AS integer)]) || {}"),
     "assigned": _for_each("{0}[CAST(:slot AS integer) + 1] = excluded.{0}[CAST(:slot AS integer) + 1]"),
     "collected": _for_each("array_agg({} ORDER BY slot)"),
+    "ordered": _for_each("array_agg({0} ORDER BY at) AS {0}"),
     "joined": ", ".join(f"{'max' if measure in PEAKS else 'avg'}(value.{measure})::real AS {measure}" for measure in Measure),
     "values": _for_each("{}").join(("unnest(", ") WITH ORDINALITY AS value (")) + _for_each("{}") + ", number)",
 }
@@ -79,15 +80,39 @@ _QUARTER = _statement(
 # What is not rolled up yet is read from the finest rows.
 _READ = _statement(
     """
-    SELECT dyno, floor((extract(epoch FROM begins) + (number - 1) * step_s) / :shown_s)::bigint * :shown_s AS at, {joined}
-    FROM paas_metrics, {values}
-    WHERE app_id = :app_id AND begins >= :since AND (
-        step_s = :step_s
-        OR step_s = :finest_s AND begins > coalesce(
-            (SELECT max(begins) FROM paas_metrics WHERE app_id = :app_id AND step_s = :rolled_s), '-infinity'
+    SELECT dyno, array_agg(at ORDER BY at) AS times, {ordered}
+    FROM (
+        SELECT dyno, (extract(epoch FROM begins)::bigint + (number - 1) * step_s) / :shown_s * :shown_s AS at, {joined}
+        FROM paas_metrics, {values}
+        WHERE app_id = :app_id AND begins >= :since AND (
+            step_s = :step_s
+            OR step_s = :finest_s AND begins > coalesce(
+                (SELECT max(begins) FROM paas_metrics WHERE app_id = :app_id AND step_s = :rolled_s), '-infinity'
+            )
         )
-    )
-    GROUP BY dyno, at
+        GROUP BY dyno, at
+    ) AS points
+    WHERE at >= :first_s
+    GROUP BY dyno
+    ORDER BY dyno
+    """
+)
+# Dynos are added up for each value first, and then the mean of several values is one point.
+_CPU = text(
+    """
+    SELECT app_id, array_agg(at ORDER BY at) AS times, array_agg(cpu ORDER BY at) AS cpu
+    FROM (
+        SELECT app_id, moment / :shown_s * :shown_s AS at, avg(cpu) AS cpu
+        FROM (
+            SELECT app_id, extract(epoch FROM begins)::bigint + (number - 1) * step_s AS moment, sum(value)::double precision AS cpu
+            FROM paas_metrics, unnest(cpu) WITH ORDINALITY AS value (value, number)
+            WHERE app_id = ANY (CAST(:app_ids AS uuid[])) AND step_s = :step_s AND begins >= :since AND value IS NOT NULL
+            GROUP BY app_id, moment
+        ) AS moments
+        WHERE moment >= :first_s
+        GROUP BY app_id, at
+    ) AS points
+    GROUP BY app_id
     """
 )
 _ROLLED = (
@@ -133,13 +158,20 @@ async def expire(conn: Connection, resolution: Resolution, before: datetime) -> 
 
 async def read(conn: Connection, app_id: AppId, view: View, times: Sequence[int]) -> list[Series]:
     """Return the values of each dyno of an app at these times, in seconds since 1970, in order of name."""
-    places = {at: place for place, at in enumerate(times)}
     since = view.resolution.begin(datetime.fromtimestamp(times[0], UTC))
     steps = {"step_s": view.resolution.step_s, "shown_s": view.step_s, "finest_s": FINE.step_s, "rolled_s": MINUTES.step_s}
-    found: dict[str, dict[Measure, list[float | None]]] = {}
-    for row in await conn.all(_READ.bindparams(app_id=app_id, since=since, **steps)):
-        if row.at in places:
-            values = found.setdefault(row.dyno, {measure: [None] * len(times) for measure in Measure})
-            for measure in Measure:
-                values[measure][places[row.at]] = getattr(row, measure)
-    return [Series(dyno, values) for dyno, values in sorted(found.items())]
+    rows = await conn.all(_READ.bindparams(app_id=app_id, since=since, first_s=times[0], **steps))
+    return [Series(row.dyno, {measure: _at(times, row.times, getattr(row, measure)) for measure in Measure}) for row in rows]
+
+
+def _at(times: Sequence[int], known: Sequence[int], values: Sequence[float | None]) -> list[float | None]:
+    """Return the values at these times: of those that are known at others, and None elsewhere."""
+    return list(map(dict(zip(known, values, strict=True)).get, times))
+
+
+async def cpu(conn: Connection, app_ids: Collection[AppId], view: View, times: Sequence[int]) -> Mapping[AppId, Sequence[float | None]]:
+    """Return the CPU cores of all dynos of each app together, at these times; apps without a value are left out."""
+    values = {"app_ids": [str(app_id) for app_id in app_ids], "step_s": view.resolution.step_s, "shown_s": view.step_s}
+    since = view.resolution.begin(datetime.fromtimestamp(times[0], UTC))
+    rows = await conn.all(_CPU.bindparams(**values, since=since, first_s=times[0]))
+    return {AppId(row.app_id): _at(times, row.times, row.cpu) for row in rows}

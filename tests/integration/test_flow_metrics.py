@@ -134,3 +134,30 @@ async def test_a_destroyed_apps_metrics_go_with_it(stage, app, clock):
     async with stage.panel.transaction() as conn:
         await conn.execute(text("DELETE FROM paas_applications"))
     assert await rows(stage, FINE.step_s) == []
+
+
+async def test_the_cpu_of_the_last_day_is_read_for_many_apps_at_once(stage, app, clock):
+    other, third = await stage.app("other"), await stage.app("third")
+    began = clock.now()
+    for quarter, (first, second) in enumerate([(1, 2), (3, 4), (5, 0)]):
+        go(stage.panel.clock, began + quarter * FINE.span)
+        stage.panel.metrics.uses = [
+            DynoUse(app.id, "web.1", float(first), 1),
+            DynoUse(app.id, "web.2", 10.0, 1),
+            DynoUse(other.id, "web.1", float(second), 1),
+        ]
+        await metrics.sample(stage.panel)
+    go(stage.panel.clock, began + 3 * FINE.span + metrics.LATE)
+    assert await metrics.glance(stage.panel, [app.id, other.id, third.id]) == {}
+    await metrics.roll_up(stage.panel)
+    found = await metrics.glance(stage.panel, [app.id, third.id])
+    assert list(found) == [app.id]
+    # Half an hour is the mean of its quarters, and an hour that has just begun has a quarter alone.
+    assert found[app.id] == [None] * 46 + [12.0, 15.0]
+    found = await metrics.glance(stage.panel, [other.id, app.id])
+    assert found[other.id] == [None] * 46 + [3.0, 0.0]
+    go(stage.panel.clock, began + timedelta(days=1))
+    assert (await metrics.glance(stage.panel, [app.id]))[app.id] == [15.0] + [None] * 47
+    go(stage.panel.clock, began + timedelta(days=1, minutes=30))
+    assert await metrics.glance(stage.panel, [app.id]) == {}
+    assert await metrics.glance(stage.panel, []) == {}

@@ -18,7 +18,7 @@ from skypanel.flow import people as people_flow
 from skypanel.store import alerts, keys, nodes
 from tests.fixtures.web import HOST, ORIGIN
 from tests.journeys.browser import OPTIONS
-from tests.support.crowd import crowd
+from tests.support.crowd import crowd, used
 from tests.support.page_rules import AXE, MISFITS, VIOLATIONS, note_complaints
 from tests.support.pages import PAGES
 
@@ -104,6 +104,7 @@ async def fill(stage):
         await keys.add(conn, admin.id, "ssh-ed25519 AAAA", "SHA256:mine", "laptop")
         node = await nodes.add(conn, "worker-1", login, b"secret")
         await alerts.add(conn, AlertKind.NODE_INACTIVE, "worker-1", "Node worker-1 is inactive.")
+        await used(conn, panel.clock.now())
     await heartbeat.record(panel, node, Report(4, 1.25, 8 * 1024**3, 1024**3, 10 * 1024**3, 2 * 1024**3, 7))
     await sampled(panel, app)
     return {"app": app.name, "deploy": str(build.id)}

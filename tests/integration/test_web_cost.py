@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from skypanel.domain.manifest import Dyno, DynoKey, DynoState
 from tests.fixtures.web import HOST, SETTINGS, Client
-from tests.support.crowd import crowd, years
+from tests.support.crowd import crowd, used, years
 from tests.support.pages import PAGES, addresses, names
 from tests.support.statements import Counting
 from web.app import create_app
@@ -51,6 +51,7 @@ async def test_each_page_takes_the_same_statements_and_few_bytes_however_much_th
     async with stage.panel.transaction() as conn:
         assert await crowd(conn, app.name) == (1_000, 10_000)
         await years(conn, 20)
+        await used(conn, stage.panel.clock.now())
         ids = [row.id for row in await conn.all(text("SELECT id FROM paas_applications LIMIT 200"))]
     for app_id in ids:
         key = DynoKey(app_id, 1, 1, "web", 1)

@@ -2,10 +2,12 @@
 
 import json
 import re
+from datetime import timedelta
 from html import unescape
 
 import pytest
 
+from skypanel.domain.metrics import FINE, QUARTERS
 from skypanel.domain.report import DynoUse
 from skypanel.flow import metrics
 from web.pages.app_metrics import LINES
@@ -93,3 +95,22 @@ async def test_the_api_returns_arrays_of_values(api, hello):
     assert body["limits"] == {"cpu_cores": hello.plan.cpu_cores, "memory_bytes": hello.plan.memory_bytes}
     assert "crashed" in body["marks"][-1]["text"]
     assert (await api.get("/apps/hello/metrics?range=1y", 422))["id"] == "invalid_params"
+
+
+async def test_the_list_of_apps_has_a_line_for_each_app_that_was_measured(admin, stage, app):
+    await stage.app("quiet")
+    began = QUARTERS.begin(stage.panel.clock.now()) + timedelta(days=1)
+    stage.panel.clock.advance((began - stage.panel.clock.now()).total_seconds())
+    for quarter in range(1, 3):
+        stage.panel.metrics.uses = [DynoUse(app.id, "web.1", 0.25 * quarter, 1)]
+        await metrics.sample(stage.panel)
+        stage.panel.clock.advance((began + quarter * FINE.span - stage.panel.clock.now()).total_seconds())
+    stage.panel.clock.advance(metrics.LATE.total_seconds())
+    await metrics.roll_up(stage.panel)
+    async with admin.get("/apps") as response:
+        text = await response.text()
+    rows = dict(re.findall(r'<tr id="app-(\w+)">(.*?)</tr>', text, re.DOTALL))
+    assert re.findall(r'<svg class="spark".*? aria-label="([^"]*)"><path d="([^"]*)"/>', rows["hello"]) == [
+        ("0.38 cores of CPU, at most 0.38", "M94 1.0h0")
+    ]
+    assert "<svg" not in rows["quiet"]

@@ -71,6 +71,20 @@ async def years(conn, hours):
         await conn.execute(text(statement.format(hours=hours)))
 
 
+# What four dynos of each app used in the last days.
+USED = """
+    INSERT INTO paas_metrics (app_id, step_s, begins, dyno, cpu, memory, disk, received, sent, restarts)
+    SELECT id, 900, to_timestamp(day * 86400), 'web.' || dyno, filled, filled, filled, filled, filled, filled
+    FROM paas_applications CROSS JOIN generate_series(1, 4) dyno
+    CROSS JOIN generate_series({last} - 2, {last}) day CROSS JOIN (SELECT array_agg(random()) AS filled FROM generate_series(1, 96)) f
+"""
+
+
+async def used(conn, now):
+    """Add the values of some dynos of each app, until now and for the rest of the day."""
+    await conn.execute(text(USED.format(last=int(now.timestamp()) // 86400)))
+
+
 # Copies of the existing app, each with the releases, slugs, builds and rollouts of nine pushes.
 RESTING = (
     """

@@ -13,8 +13,9 @@ from skypanel.domain.access import Action, allows
 from skypanel.domain.errors import Conflict, Denied, Invalid, NotFound, SkyPanelError, Unpaid
 from skypanel.domain.ids import OrganizationId
 from skypanel.domain.overview import AppFilter, AppOrder, AppState
-from skypanel.flow import apps, billing, plans, transfer, watching
+from skypanel.flow import apps, billing, metrics, plans, transfer, watching
 from web import forms, session
+from web.charts import sparkline
 from web.keys import PANEL
 from web.messages import done
 from web.rendering import page_for
@@ -47,6 +48,7 @@ async def index(request: web.Request) -> web.Response:
     panel, visitor, query = request.app[PANEL], await session.visitor(request), _query(request)
     seen = await watching.now(panel, await watching.list_of(panel, visitor.account))
     found = await apps.search(panel, visitor.account, query, offset=(query.page - 1) * APPS, limit=APPS)
+    used = await metrics.glance(panel, [each.app.id for each in found.shown])
     return page_for(
         request,
         visitor,
@@ -66,6 +68,7 @@ async def index(request: web.Request) -> web.Response:
         events=f"/changes?seen={seen}",
         live_url=request.path_qs,
         mark=_mark(found.states),
+        sparklines={app_id: sparkline(values) for app_id, values in used.items()},
         AppOrder=AppOrder,
     )
 
