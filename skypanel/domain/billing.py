@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 from enum import StrEnum
+from functools import cache
 from typing import NamedTuple
 from unicodedata import category
 
@@ -29,9 +30,11 @@ _CODE = re.compile(r"[A-Z]{3}")
 _MONTH = re.compile(r"(2[0-9]{3})-(0[1-9]|1[0-2])")
 
 
-@dataclass(frozen=True)
-class UsagePeriod:
-    """A time in which an app should run `quantity` dynos of a process type at a price. Without an end it still lasts."""
+class UsagePeriod(NamedTuple):
+    """A time in which an app should run `quantity` dynos of a process type at a price. Without an end it still lasts.
+
+    A plain tuple, as the next two, because there may be thousands.
+    """
 
     app_id: AppId
     app_name: str
@@ -42,11 +45,7 @@ class UsagePeriod:
     until: datetime | None = None
 
 
-_Part = tuple[UsagePeriod, int]  # of an hour, in microseconds
-
-
-@dataclass(frozen=True)
-class HourlyUsage:
+class HourlyUsage(NamedTuple):
     """What an app used in the hour that begins at `hour`: the seconds of all its dynos added up, and their cost."""
 
     app_id: AppId
@@ -57,7 +56,7 @@ class HourlyUsage:
 
 
 class AppUsage(NamedTuple):
-    """What an app used over a longer time. A plain tuple, because a report may have a thousand."""
+    """What an app used over a longer time."""
 
     app_id: AppId
     app_name: str
@@ -126,23 +125,38 @@ def hour_of(moment: datetime) -> datetime:
 
 def usage(spans: Iterable[UsagePeriod], since: datetime, until: datetime) -> list[HourlyUsage]:
     """Return what apps used between two times, one item for each app and hour. Partial hours count in proportion."""
-    parts: dict[tuple[AppId, datetime], list[_Part]] = defaultdict(list)
+    # Nearly all spans begin and end alike here, and most apps run alike: each case is computed once.
+    hours, total = cache(_hours), cache(_total)
+    parts: dict[tuple[datetime, AppId], list[tuple[UsagePeriod, int]]] = defaultdict(list)
     for span in spans:
-        begin, end = max(span.since, since), min(span.until or until, until)
-        while begin < end:
-            hour = hour_of(begin)
-            next_ = min(end, hour + HOUR)
-            parts[span.app_id, hour].append((span, (next_ - begin) // _MICROSECOND))
-            begin = next_
-    return [_sum(app_id, hour, parts[app_id, hour]) for app_id, hour in sorted(parts, key=lambda key: (key[1], key[0]))]
+        for hour, microseconds in hours(max(span.since, since), min(span.until or until, until)):
+            parts[hour, span.app_id].append((span, microseconds))
+    return [
+        HourlyUsage(app_id, _newest(own).app_name, hour, *total(tuple((span.hourly_price, span.quantity * time) for span, time in own)))
+        for (hour, app_id), own in sorted(parts.items(), key=lambda part: (part[0][0], part[0][1].int))
+    ]
 
 
-def _sum(app_id: AppId, hour: datetime, parts: Sequence[_Part]) -> HourlyUsage:
-    microseconds = sum(span.quantity * time for span, time in parts)
-    price = sum((span.hourly_price * span.quantity * time for span, time in parts), start=Decimal(0))
+def _hours(begin: datetime, end: datetime) -> list[tuple[datetime, int]]:
+    """Return the hours of a time, each with how many of its microseconds are in it."""
+    found = []
+    while begin < end:
+        hour = hour_of(begin)
+        next_ = min(end, hour + HOUR)
+        found.append((hour, (next_ - begin) // _MICROSECOND))
+        begin = next_
+    return found
+
+
+def _total(parts: Sequence[tuple[Decimal, int]]) -> tuple[Decimal, Decimal]:
+    """Return the seconds, and the cost, of so many microseconds at each of these hourly prices."""
+    price = sum((hourly_price * microseconds for hourly_price, microseconds in parts), start=Decimal(0))
     cost = (price / _MICROSECONDS_AN_HOUR).quantize(SMALLEST, ROUND_HALF_EVEN)
-    newest, _ = max(parts, key=lambda part: part[0].since)
-    return HourlyUsage(app_id, newest.app_name, hour, Decimal(microseconds).scaleb(-6), cost)
+    return Decimal(sum(microseconds for _, microseconds in parts)).scaleb(-6), cost
+
+
+def _newest(parts: Sequence[tuple[UsagePeriod, int]]) -> UsagePeriod:
+    return max((span for span, _ in parts), key=lambda span: span.since)
 
 
 def costs(used: Iterable[HourlyUsage]) -> dict[datetime, Decimal]:

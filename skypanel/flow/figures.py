@@ -16,7 +16,7 @@ from skypanel.domain.paging import PAGE_SIZE, Part
 from skypanel.domain.period import Period
 from skypanel.flow import billing, usage
 from skypanel.ports.panel import Panel
-from skypanel.store import alerts, apps, audit, jobs, organizations, wallets
+from skypanel.store import alerts, audit, jobs, organizations, wallets
 from skypanel.store import usage as stored
 
 NONE = Decimal(0)
@@ -99,12 +99,11 @@ async def resource_usage(panel: Panel, organization: Organization) -> ResourceUs
     """
     used = {each.app_id: each for each in await usage.of_apps(panel, organization, Period(*month_of(panel.clock.now())))}
     async with panel.autocommit() as conn:
-        own = await apps.names(conn, organization.id)
-        granted = await stored.granted(conn, organization.id)
-    names = {app_id: each.app_name for app_id, each in used.items()} | own
-    found = [_figures(granted.get(app_id), used.get(app_id) or AppUsage(app_id, name, NONE, NONE), name) for app_id, name in names.items()]
+        own = await stored.granted(conn, organization.id)
+    deleted = {app_id: (each.app_name, Granted()) for app_id, each in used.items() if app_id not in own}
+    found = [_figures(used.get(app_id) or AppUsage(app_id, name, NONE, NONE), name, has) for app_id, (name, has) in (own | deleted).items()]
     return ResourceUsage(sorted(found, key=lambda app: (-app.cost, app.name)))
 
 
-def _figures(granted: Granted | None, used: AppUsage, name: str) -> AppFigures:
-    return AppFigures(used.app_id, name, granted or Granted(), used.dyno_hours, used.cost)
+def _figures(used: AppUsage, name: str, granted: Granted) -> AppFigures:
+    return AppFigures(used.app_id, name, granted, used.dyno_hours, used.cost)

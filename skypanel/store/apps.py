@@ -117,12 +117,6 @@ async def of_organization(conn: Connection, organization_id: OrganizationId) -> 
     ]
 
 
-async def names(conn: Connection, organization_id: OrganizationId) -> dict[AppId, str]:
-    """Return the names of an organization's apps, by id."""
-    own = select(applications.c.id, applications.c.name).where(applications.c.organization_id == organization_id)
-    return {row.id: row.name for row in await conn.all(own)}
-
-
 async def lock(conn: Connection, app_id: AppId) -> None:
     """Until the transaction ends, no other transaction can add releases or config versions of an app."""
     await locks.hold(conn, f"app {app_id}")

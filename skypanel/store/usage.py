@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, insert, null, or_, select, true, tuple_, update
+from sqlalchemy import and_, func, insert, null, or_, select, true, tuple_, update
 
 from skypanel.domain.billing import HOUR, AppUsage, DayUsage, HourlyUsage, UsagePeriod
 from skypanel.domain.figures import Granted
@@ -12,6 +12,7 @@ from skypanel.domain.ids import AppId, OrganizationId
 from skypanel.ports.database import Connection
 from skypanel.store import locks
 from skypanel.store.rows import Row, found, no_such, one
+from skypanel.store.tables.apps import applications
 from skypanel.store.tables.billing import OPEN_SPAN, daily_usage, resource_usage, usage_spans
 from skypanel.store.tables.organizations import organizations
 from skypanel.store.tables.plans import plan_versions
@@ -67,8 +68,8 @@ async def settle(conn: Connection, organization_id: OrganizationId, until: datet
 async def spans(conn: Connection, organization_id: OrganizationId, since: datetime, until: datetime) -> list[UsagePeriod]:
     """Return an organization's spans that overlap a time."""
     reaches = (usage_spans.c.since < until, or_(usage_spans.c.until.is_(None), usage_spans.c.until > since))
-    statement = select(usage_spans).where(usage_spans.c.organization_id == organization_id, *reaches).order_by(usage_spans.c.id)
-    return [_span(row) for row in await conn.all(statement)]
+    statement = select(*_SPAN).where(usage_spans.c.organization_id == organization_id, *reaches).order_by(usage_spans.c.id)
+    return [UsagePeriod(*row) for row in await conn.all(statement)]
 
 
 @dataclass(frozen=True)
@@ -111,33 +112,29 @@ _DAYS = daily_usage.c
 _SUMS = [func.sum(column).label(column.name) for column in (_DAYS.dyno_seconds, _DAYS.cost)]
 
 
-async def granted(conn: Connection, organization_id: OrganizationId) -> dict[AppId, Granted]:
-    """Return the resources of each app of an organization for the dynos that should run now; apps without any are left out."""
-    statement = _GRANTED.add_columns(usage_spans.c.app_id).group_by(usage_spans.c.app_id)
-    return {row.app_id: _granted(row) for row in await conn.all(statement.where(usage_spans.c.organization_id == organization_id))}
+async def granted(conn: Connection, organization_id: OrganizationId) -> dict[AppId, tuple[str, Granted]]:
+    """Return the name of each app of an organization, and its resources for the dynos that should run now."""
+    running = and_(usage_spans.c.app_id == applications.c.id, OPEN_SPAN)
+    found = applications.outerjoin(usage_spans, running).outerjoin(plan_versions, _ITS_PLAN)
+    statement = select(applications.c.id, applications.c.name, *_GRANTED).select_from(found).group_by(applications.c.id)
+    rows = await conn.all(statement.where(applications.c.organization_id == organization_id))
+    return {row.id: (row.name, _granted(row)) for row in rows}
 
 
 async def granted_in_all(conn: Connection) -> Granted:
     """Return the resources of all dynos that should run now."""
-    return _granted(await one(conn, _GRANTED))
+    return _granted(await one(conn, select(*_GRANTED).select_from(usage_spans.outerjoin(plan_versions, _ITS_PLAN)).where(OPEN_SPAN)))
 
 
 # A span keeps only the price of a plan version that is deleted.
+_ITS_PLAN = plan_versions.c.id == usage_spans.c.plan_version_id
 _GRANTED = (
-    select(
-        func.coalesce(func.sum(usage_spans.c.quantity), 0).label("dynos"),
-        func.coalesce(func.sum(usage_spans.c.quantity * plan_versions.c.cpu_cores), 0).label("cpu_cores"),
-        func.coalesce(func.sum(usage_spans.c.quantity * plan_versions.c.memory_bytes), 0).label("memory_bytes"),
-    )
-    .select_from(usage_spans)
-    .outerjoin(plan_versions, plan_versions.c.id == usage_spans.c.plan_version_id)
-    .where(OPEN_SPAN)
+    func.coalesce(func.sum(usage_spans.c.quantity), 0).label("dynos"),
+    func.coalesce(func.sum(usage_spans.c.quantity * plan_versions.c.cpu_cores), 0).label("cpu_cores"),
+    func.coalesce(func.sum(usage_spans.c.quantity * plan_versions.c.memory_bytes), 0).label("memory_bytes"),
 )
+_SPAN = [usage_spans.c[name] for name in UsagePeriod._fields]
 
 
 def _granted(row: Row) -> Granted:
     return Granted(int(row.dynos), float(row.cpu_cores), int(row.memory_bytes))
-
-
-def _span(row: Row) -> UsagePeriod:
-    return UsagePeriod(row.app_id, row.app_name, row.process_type, row.hourly_price, row.quantity, row.since, row.until)

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 
 from aiohttp import ClientSession
 
@@ -16,11 +17,26 @@ from tests.bench import api, idle, memory, pages
 from tests.bench.figures import Figure, single
 from tests.bench.stage import Stage
 from tests.journeys.harness import PanelUnderTest, new_panel
-from tests.support.crowd import rest
+from tests.support.crowd import month, rest
+from tests.support.pages import addresses, names
 from tests.support.statements import Counting
 
 APP = "growing"
 SIZES = idle.SIZES
+# The main pages. Those of an organization show a month's usage of each app.
+PAGES = (
+    "/admin",
+    "/admin/organizations",
+    "/admin/organizations/{organization}",
+    "/admin/queue",
+    "/apps",
+    "/apps/{app}",
+    "/apps/{app}/deploys",
+    "/apps/{app}/environment",
+    "/apps/{app}/settings",
+    "/organizations/{organization}",
+    "/organizations/{organization}/usage",
+)
 REQUESTS = 50
 ROUNDS = 5
 MS = 1000
@@ -43,16 +59,23 @@ async def _measure(under_test: PanelUnderTest) -> list[Figure]:
         for before, size in zip((0, *SIZES), SIZES, strict=False):
             async with panel.transaction() as conn:
                 await rest(conn, APP, before + 1, size)
+                await month(conn, before + 1, size)
+                paths = addresses(await names(conn, APP))
+            for path in PAGES:
+                work = await _per_request([*web, *_database(under_test)], partial(pages.timed, browser, paths[path]))
+                found.append(single(f"growth.{path}.{size}", [work], "ms"))
             async with api.client(under_test, token, 1) as client:
-                found += [
-                    single(f"growth.page.{size}", [await _per_request(web, lambda: pages.timed(browser, "/apps"))], "ms"),
-                    single(f"growth.api.{size}", [await _per_request(web, lambda: _list(client))], "ms"),
-                ]
+                found.append(single(f"growth.api.{size}", [await _per_request(web, lambda: _list(client))], "ms"))
             for _ in range(size // LOOKS_AT_ONCE + 1):
                 await _certificates(panel)
             for name, act in ROUNDS_OF.items():
                 found += await _round(panel, name, size, act)
     return found
+
+
+def _database(under_test: PanelUnderTest) -> list[int]:
+    """Return the processes of the database's connections, without the first one, which counts what has ended."""
+    return memory.processes(under_test.process.pid)["postgres"][1:]
 
 
 async def _certificates(panel: Panel) -> None:
@@ -73,13 +96,13 @@ async def _list(client: ClientSession) -> None:
         await response.read()
 
 
-async def _per_request(web: list[int], ask: Callable[[], Awaitable[object]]) -> float:
-    """Return how long the web process is at work for one request, in ms."""
+async def _per_request(pids: list[int], ask: Callable[[], Awaitable[object]]) -> float:
+    """Return how long some processes are at work for one request, in ms."""
     await ask()
-    before = idle.cpu_of(web)
+    before = idle.cpu_of(pids)
     for _ in range(REQUESTS):
         await ask()
-    return (idle.cpu_of(web) - before) / REQUESTS * MS
+    return (idle.cpu_of(pids) - before) / REQUESTS * MS
 
 
 async def _round(panel: Panel, name: str, size: int, act: Callable[[Panel], Awaitable[object]]) -> list[Figure]:

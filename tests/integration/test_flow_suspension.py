@@ -7,6 +7,7 @@ import pytest
 
 from skypanel.domain.access import Role
 from skypanel.domain.errors import Denied, NotFound
+from skypanel.domain.figures import Granted
 from skypanel.domain.suspension import Suspension
 from skypanel.flow import apps as apps_flow
 from skypanel.flow import billing as billing_flow
@@ -60,7 +61,7 @@ async def test_all_apps_of_an_organization_stop_and_run_again(stage, main, app):
     async with stage.panel.transaction() as conn:
         assert await active_rollout(conn, app.id) is None
         assert await formation.get(conn, app.id) == {"web": 2, "worker": 1}
-        assert await usage.granted(conn, main.id) == {}
+        assert {granted for _, granted in (await usage.granted(conn, main.id)).values()} == {Granted()}
 
     assert (await suspension.resume(stage.panel, main, stage.admin)).suspension is None
     await stage.work()

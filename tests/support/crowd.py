@@ -30,12 +30,23 @@ async def crowd(conn, name):
     return tuple(count)
 
 
-# A row for each app and each of a thousand hours until now, charged to the wallets of their organizations.
+# A row for each app and each of the last hours of this month. On any day, pages have a whole month's usage to show.
+# Without the hours that are now and soon, which the panel settles itself.
 USAGE = """
     INSERT INTO paas_resource_usage (organization_id, hour, app_id, app_name, dyno_seconds, cost)
-    SELECT organization_id, hour, id, name, 3600, 0.02 FROM paas_applications
-    CROSS JOIN generate_series(1, {hours}) back CROSS JOIN LATERAL (SELECT date_trunc('hour', now()) - back * interval '1 hour' AS hour) h
+    SELECT organization_id, h.hour, id, name, 3600, 0.02 FROM paas_applications
+    CROSS JOIN LATERAL (SELECT date_trunc('hour', now()) AS hour) present
+    CROSS JOIN generate_series(1, {hours} + 3) back
+    CROSS JOIN LATERAL (SELECT date_trunc('month', now()) + interval '1 month' - back * interval '1 hour' AS hour) h
+    WHERE h.hour NOT BETWEEN present.hour AND present.hour + interval '2 hours'
 """
+# What each app uses since the hour began: a dyno, which only these records know of.
+SPANS = """
+    INSERT INTO paas_usage_spans (organization_id, app_id, app_name, process_type, plan_version_id, hourly_price, quantity, since)
+    SELECT organization_id, id, name, 'web', plan_version_id, 0.02, 1, date_trunc('hour', now()) FROM paas_applications a
+    WHERE NOT EXISTS (SELECT FROM paas_usage_spans s WHERE s.app_id = a.id AND s.until IS NULL)
+"""
+# The charges of these hours to the wallets of their organizations.
 CHARGES = """
     INSERT INTO paas_wallet_entries (organization_id, kind, amount, balance, hour)
     SELECT organization_id, 'charge', -20, -20, hour FROM paas_resource_usage u GROUP BY organization_id, hour
@@ -66,8 +77,8 @@ OTHERS = (
 
 
 async def years(conn, hours):
-    """Add what a crowd leaves behind: a row of usage for each app and each of so many hours, its charges, deeds, other organizations."""
-    for statement in (USAGE, CHARGES, DEEDS, *OTHERS, "ANALYZE"):
+    """Add what a crowd leaves behind: each app's usage of so many hours at least, its charges, deeds, other organizations."""
+    for statement in (USAGE, SPANS, CHARGES, DEEDS, *OTHERS, "ANALYZE"):
         await conn.execute(text(statement.format(hours=hours)))
 
 
@@ -136,3 +147,18 @@ async def rest(conn, name, first, last):
     numbers = {"name": name, "first": first, "last": last}
     for statement in RESTING:
         await conn.execute(text(statement.format(**numbers, new=NEW.format(**numbers))))
+
+
+# What these apps used on each day of this month.
+MONTH = """
+    INSERT INTO paas_daily_usage (organization_id, day, app_id, app_name, dyno_seconds, cost)
+    SELECT organization_id, day::date, id, name, 86400, 0.48 FROM paas_applications
+    CROSS JOIN generate_series(date_trunc('month', now()), date_trunc('month', now()) + interval '1 month' - interval '1 day', '1 day') day
+    WHERE name BETWEEN 'rest-' || to_char({first}, 'FM00000') AND 'rest-' || to_char({last}, 'FM00000')
+"""
+
+
+async def month(conn, first, last):
+    """Add a month's usage to the apps at rest numbered from `first` to `last`."""
+    for statement in (MONTH, "ANALYZE"):
+        await conn.execute(text(statement.format(first=first, last=last)))
