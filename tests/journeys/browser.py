@@ -24,6 +24,9 @@ TIMEOUT_MS = 20_000
 DESKTOP: ViewportSize = {"width": 1280, "height": 800}
 PHONE: ViewportSize = {"width": 390, "height": 800}
 TOUCH_PX = 44
+# What a visit is with: all of it happens at that width.
+COMPUTER = {"viewport": DESKTOP}
+TELEPHONE = {"viewport": PHONE, "has_touch": True}
 
 
 @contextmanager
@@ -44,7 +47,8 @@ class Visit:
     def __init__(self, panel: PanelUnderTest, browser: Browser, **options: object) -> None:
         self.panel = panel
         self.origin = f"http://skypanel.localhost:{panel.ports[1]}"
-        self.context = browser.new_context(base_url=self.origin, **({"viewport": DESKTOP} | options))
+        self._device = COMPUTER | options
+        self.context = browser.new_context(base_url=self.origin, **self._device)
         self.context.set_default_timeout(TIMEOUT_MS)
         self.page: Page = self.context.new_page()
         self.complaints: list[str] = []
@@ -69,10 +73,11 @@ class Visit:
 
     def look(self) -> None:
         """See that what is shown fits a desktop's window and a phone's."""
+        self._resize(DESKTOP, is_touch=False)
         self._check_fits(0)
         self._resize(PHONE, is_touch=True)
         self._check_fits(TOUCH_PX)
-        self._resize(DESKTOP, is_touch=False)
+        self._resize(self._device["viewport"], is_touch=bool(self._device.get("has_touch")))
 
     def _check_fits(self, least: int) -> None:
         assert self.page.evaluate(MISFITS, least) == [], self.page.url

@@ -1,13 +1,14 @@
-"""What people of each role do in the dashboard, in a real browser: from an invitation to a live app. Each page is seen at two widths."""
+"""What people of each role do in the dashboard, on a computer and on a telephone: from an invitation to a live app."""
 
 import re
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+import pytest
 from playwright.sync_api import Page, expect
 
-from tests.journeys.browser import Visit
+from tests.journeys.browser import COMPUTER, TELEPHONE, Visit
 from tests.journeys.harness import PanelUnderTest, Repository, wait_for
 
 WHILE_DEPLOYING_MS = 90_000
@@ -33,7 +34,7 @@ def new_key(panel: PanelUnderTest, name: str) -> PanelUnderTest:
     return replace(panel, home=home)
 
 
-def orbit(developer: PanelUnderTest) -> Repository:
+def broken(developer: PanelUnderTest) -> Repository:
     repository = developer.repository("node-plain")
     repository.write("package.json", PACKAGE)
     repository.write("build.sh", f"{BUILD}\n")
@@ -44,51 +45,56 @@ def orbit(developer: PanelUnderTest) -> Repository:
 
 @dataclass(frozen=True)
 class People:
-    """The page of Orbit's members, and the sign-in link of each role."""
+    """The page of an organization's members, and the sign-in link of each role. Its app has the same name."""
 
+    name: str
     url: str
     links: Mapping[str, str]
 
+    @property
+    def app(self) -> str:
+        return f"/apps/{self.name}"
 
-def found_organization(administrator: Visit) -> People:
-    """Make the organization Orbit, and invite somebody of each role."""
+
+def found_organization(administrator: Visit, name: str) -> People:
+    """Make an organization, and invite somebody of each role."""
     page = administrator.sign_in()
     page.goto("/organizations/new")
     administrator.look()
-    page.get_by_label("Name").fill("Orbit")
+    page.get_by_label("Name").fill(name)
     page.get_by_role("button", name="Create organization").click()
-    page.get_by_role("heading", name="Orbit").first.wait_for()
+    page.get_by_role("heading", name=name).first.wait_for()
     administrator.look()
     page.goto(f"{page.url.rstrip('/')}/people")
     url = page.url
-    links = {role: invite(page, f"{role}@orbit.example", role) for role in ("owner", "admin", "developer", "viewer")}
+    links = {role: invite(page, f"{role}@{name}.example", role) for role in ("owner", "admin", "developer", "viewer")}
     administrator.look()
-    return People(url, links)
+    return People(name, url, links)
 
 
-def sign_up(owner: Visit, link: str) -> PanelUnderTest:
+def sign_up(owner: Visit, people: People) -> PanelUnderTest:
     """Sign in for the first time, add an SSH key, and create an app."""
-    page = owner.sign_in_by(link)
+    page = owner.sign_in_by(people.links["owner"])
     expect(page.get_by_role("heading", name="Welcome")).to_be_visible()
     owner.look()
-    ada = new_key(owner.panel, "ada")
+    ada = new_key(owner.panel, f"ada-of-{people.name}")
     page.get_by_label("Public key").fill(ada.key.with_suffix(".pub").read_text())
     page.get_by_role("button", name="Add the key").dblclick()
     expect(page.get_by_role("heading", name="Let git push as you done")).to_be_visible()
     page.goto("/apps/new")
     owner.look()
-    page.locator("input[name=name]").fill("orbit")
-    expect(page.get_by_text("orbit is free.")).to_be_visible()
+    page.locator("input[name=name]").fill(people.name)
+    expect(page.get_by_text(f"{people.name} is free.")).to_be_visible()
     page.get_by_role("button", name="Create").dblclick()
-    expect(page.get_by_role("heading", name=re.compile("^orbit"))).to_be_visible()
+    expect(page.get_by_role("heading", name=re.compile(f"^{people.name}"))).to_be_visible()
     owner.look()
     return ada
 
 
-def deploy(owner: Visit, ada: PanelUnderTest) -> None:
+def deploy(owner: Visit, ada: PanelUnderTest, people: People) -> None:
     """Push what cannot be built, see the failure first, mend it and press Retry; the first steps of the welcome page follow."""
     page = owner.page
-    assert "READY" in orbit(ada).push("orbit", check=False)
+    assert "READY" in broken(ada).push(people.name, check=False)
     failure = page.get_by_role("alert")
     expect(failure).to_contain_text("The last build failed")
     owner.look()
@@ -96,7 +102,7 @@ def deploy(owner: Visit, ada: PanelUnderTest) -> None:
     expect(page.get_by_role("alert")).to_contain_text("The deploy failed")
     expect(page.locator(".log")).to_contain_text("<script>READY</script> is not set")
     owner.look()
-    page.goto("/apps/orbit/environment")
+    page.goto(f"{people.app}/environment")
     page.get_by_label("Name", exact=True).fill("READY")
     page.get_by_label("Value", exact=True).fill("yes")
     page.get_by_role("button", name="Save").click()
@@ -104,31 +110,32 @@ def deploy(owner: Visit, ada: PanelUnderTest) -> None:
     owner.look()
     welcome = owner.context.new_page()
     welcome.goto("/welcome")
-    page.goto("/apps/orbit")
+    page.goto(people.app)
     page.get_by_role("button", name="Retry").click()
-    expect(welcome.get_by_role("status").filter(has_text="orbit is live at")).to_be_visible(timeout=WHILE_DEPLOYING_MS)
+    live = welcome.get_by_role("status").filter(has_text=f"{people.name} is live at")
+    expect(live).to_be_visible(timeout=WHILE_DEPLOYING_MS)
     expect(welcome.get_by_role("heading", name="See it live done")).to_be_visible()
     welcome.close()
-    wait_for("the app", lambda: owner.panel.answers("orbit"))
-    page.goto("/apps/orbit")
+    wait_for("the app", lambda: owner.panel.answers(people.name))
+    page.goto(people.app)
     expect(page.locator("h1 .state")).to_have_text("up")
     owner.look()
 
 
-def see_as_a_viewer(viewer: Visit, link: str) -> None:
-    page = viewer.sign_in_by(link)
-    page.goto("/apps/orbit/environment")
+def see_as_a_viewer(viewer: Visit, people: People) -> None:
+    page = viewer.sign_in_by(people.links["viewer"])
+    page.goto(f"{people.app}/environment")
     expect(page.get_by_role("button", name="Save")).to_have_count(0)
     viewer.look()
-    page.goto("/apps/orbit")
+    page.goto(people.app)
     expect(page.locator(".version")).to_have_text("v1")
     expect(page.get_by_role("button", name="Scale web")).to_have_count(0)
     viewer.look()
 
 
-def scale_as_a_developer(developer: Visit, link: str) -> None:
-    page = developer.sign_in_by(link)
-    page.goto("/apps/orbit")
+def scale_as_a_developer(developer: Visit, people: People) -> None:
+    page = developer.sign_in_by(people.links["developer"])
+    page.goto(people.app)
     page.get_by_role("slider", name="Number of web dynos").fill("2")
     page.get_by_role("button", name="Scale web").click()
     dynos = page.get_by_role("list", name="Dynos of web").locator(".up")
@@ -137,7 +144,7 @@ def scale_as_a_developer(developer: Visit, link: str) -> None:
     page.reload()
     expect(page.get_by_role("slider", name="Number of web dynos")).to_have_value("2")
     developer.look()
-    page.goto("/apps/orbit/settings")
+    page.goto(f"{people.app}/settings")
     expect(page.get_by_role("heading", name="Destroy")).to_have_count(0)
     developer.look()
 
@@ -145,26 +152,27 @@ def scale_as_a_developer(developer: Visit, link: str) -> None:
 def remove_the_viewer_as_an_admin(admin: Visit, people: People) -> None:
     page = admin.sign_in_by(people.links["admin"])
     page.goto(people.url)
-    expect(page.get_by_role("button", name="Remove owner@orbit.example")).to_have_count(0)
+    expect(page.get_by_role("button", name=f"Remove owner@{people.name}.example")).to_have_count(0)
     admin.look()
-    page.get_by_role("button", name="Remove viewer@orbit.example").click()
+    page.get_by_role("button", name=f"Remove viewer@{people.name}.example").click()
     page.get_by_role("dialog").get_by_role("button", name="Remove").click()
-    expect(page.get_by_role("status")).to_contain_text("viewer@orbit.example")
+    expect(page.get_by_role("status")).to_contain_text(f"viewer@{people.name}.example")
 
 
-def test_from_an_invitation_to_a_live_app_and_what_each_role_does_with_it(panel, visit):
-    people = found_organization(visit())
-    owner, viewer, developer, admin = visit(), visit(), visit(), visit()
-    deploy(owner, sign_up(owner, people.links["owner"]))
-    see_as_a_viewer(viewer, people.links["viewer"])
-    scale_as_a_developer(developer, people.links["developer"])
+@pytest.mark.parametrize(("name", "device"), [("orbit", COMPUTER), ("comet", TELEPHONE)], ids=["computer", "telephone"])
+def test_from_an_invitation_to_a_live_app_and_what_each_role_does_with_it(panel, visit, name, device):
+    people = found_organization(visit(**device), name)
+    owner, viewer, developer, admin = (visit(**device) for _ in range(4))
+    deploy(owner, sign_up(owner, people), people)
+    see_as_a_viewer(viewer, people)
+    scale_as_a_developer(developer, people)
     remove_the_viewer_as_an_admin(admin, people)
     # Open pages say at once that the app, or the session, is no longer theirs. The browser notes the answer.
     expect(viewer.page.get_by_role("heading", name="not found, or not yours.")).to_be_visible()
     assert viewer.complaints
     assert all("404" in each for each in viewer.complaints)
     viewer.complaints.clear()
-    panel.cli("accounts", "disable", "developer@orbit.example")
+    panel.cli("accounts", "disable", f"developer@{name}.example")
     expect(developer.page.get_by_role("heading", name="Sign in")).to_be_visible()
     assert "next=" in developer.page.url
 

@@ -27,7 +27,7 @@ async def show(request: web.Request) -> web.Response:
 
 async def change(request: web.Request) -> web.Response:
     """Do what the button says. A new sign-in link is shown once, on the page itself."""
-    here, fields = await place.enter(request), await forms.read(request)
+    here, fields = await place.enter_by_form(request)
     action = forms.chosen(fields, FORM_ACTIONS, Invalid("This is nothing that can be done to members.", "Choose a button of the page."))
     try:
         result = await action(request.app[PANEL], here.organization, here.visitor.account, fields)

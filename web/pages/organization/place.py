@@ -7,7 +7,7 @@ from aiohttp import web
 from skypanel.domain.access import Action, Role, allows
 from skypanel.domain.account import Organization
 from skypanel.flow import organizations
-from web import session
+from web import forms, session
 from web.keys import PANEL
 from web.places import organization_tabs, organization_url
 from web.rendering import page_for
@@ -38,6 +38,16 @@ async def enter(request: web.Request, action: Action = Action.VIEW_MEMBERS) -> P
     organization = await organizations.access(request.app[PANEL], visitor.account, request.match_info["organization"], action)
     role = next((role for each, role in visitor.organizations if each.id == organization.id), Role.VIEWER)
     return Place(visitor, organization, role)
+
+
+async def enter_by_form(request: web.Request, action: Action = Action.VIEW_MEMBERS) -> tuple[Place, forms.Fields]:
+    """Return the organization of a URL, as `enter` does, and the fields of a form.
+
+    A form is read first: whoever left by it gets its first answer when it is sent again.
+    """
+    await session.visitor(request)
+    fields = await forms.read(request)
+    return await enter(request, action), fields
 
 
 def render(request: web.Request, place: Place, template: str, tab: str, status: int = 200, **values: object) -> web.Response:

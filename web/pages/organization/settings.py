@@ -20,7 +20,7 @@ async def show(request: web.Request) -> web.Response:
 
 async def rename(request: web.Request) -> web.Response:
     """Rename the organization."""
-    here, fields = await place.enter(request, Action.RENAME_ORGANIZATION), await forms.read(request)
+    here, fields = await place.enter_by_form(request, Action.RENAME_ORGANIZATION)
     try:
         renamed = await organizations.rename(request.app[PANEL], here.organization, fields.get("name", ""), here.visitor.account)
     except (Conflict, Invalid) as error:
@@ -30,8 +30,8 @@ async def rename(request: web.Request) -> web.Response:
 
 async def delete(request: web.Request) -> web.Response:
     """Delete the organization, if its name is typed and the form says what happens to its apps."""
-    panel, here = request.app[PANEL], await place.enter(request, Action.DELETE_ORGANIZATION)
-    fields, by, name = await forms.read(request), here.visitor.account, here.organization.name
+    here, fields = await place.enter_by_form(request, Action.DELETE_ORGANIZATION)
+    panel, by, name = request.app[PANEL], here.visitor.account, here.organization.name
     try:
         check_confirmed(name, fields.get("confirm", ""))
         on_delete = read_on_delete(fields["apps"]) if fields.get("apps") else None
