@@ -89,6 +89,11 @@ def _extended(rest: Iterator[int], letter: str) -> str:
     return f"{letter}{number}" if number < COLOURS else ""
 
 
+def plain(text: str) -> str:
+    """Return a line without colours."""
+    return "".join(part for _, part in parse(text).parts) if "\x1b" in text else text
+
+
 def rgb(number: int) -> tuple[int, ...]:
     """Return the red, green and blue of a colour of xterm's palette, from 16 on."""
     if number >= GREY:

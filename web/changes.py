@@ -111,7 +111,8 @@ class Watcher:
     async def _allowed(self, panel: Panel, watches: Collection[Watch]) -> set[Watch]:
         """End the watches of pages that may no longer be seen. Returns the others, with the apps that their visitors see now."""
         reaches = await watching.reach(panel, {watch.page for watch in watches})
-        moved = {watch for watch in watches if reaches.get(watch.page) != watch.reach}
+        # A page may be out of reach before its watch was looked at for the first time.
+        moved = {watch for watch in watches if watch.page not in reaches or reaches[watch.page] != watch.reach}
         lists = {by: await watching.list_of(panel, by) for by in {watch.by for watch in moved if watch.is_moved_list}}
         for watch in moved:
             if watch.is_moved_list:

@@ -31,13 +31,13 @@ class BarChart:
     height: int = HEIGHT
 
 
-def bars(values: Sequence[tuple[str, Decimal]]) -> BarChart:
-    """Return a chart with a bar for each labelled value, none of them negative."""
-    top = nice(max((value for _, value in values), default=Decimal(0)))
+def bars(values: Sequence[tuple[str, Decimal]], height: int = HEIGHT, least: Decimal = Decimal(0)) -> BarChart:
+    """Return a chart with a bar for each labelled value, none of them negative, with room for a value of `least`."""
+    top = nice(max((least, *(value for _, value in values))))
     step = WIDTH / max(1, len(values))
-    drawn = [_bar(number * step, step, float(value / top) * HEIGHT, label) for number, (label, value) in enumerate(values)]
+    drawn = [_bar(number * step, step, float(value / top), height, label) for number, (label, value) in enumerate(values)]
     marks = [top * number / _LINES for number in range(1, _LINES + 1)]
-    return BarChart(drawn, [(round(HEIGHT - float(mark / top) * HEIGHT, 2), mark) for mark in marks])
+    return BarChart(drawn, [(round(height - float(mark / top) * height, 2), mark) for mark in marks], height=height)
 
 
 @dataclass(frozen=True)
@@ -73,5 +73,5 @@ def nice(largest: Decimal) -> Decimal:
     return next(step * unit for step in _STEPS if step * unit >= largest)
 
 
-def _bar(x: float, step: float, height: float, label: str) -> Bar:
-    return Bar(round(x + step * 0.1, 2), round(HEIGHT - height, 2), round(step * 0.8, 2), round(height, 2), label)
+def _bar(x: float, step: float, share: float, of: int, label: str) -> Bar:
+    return Bar(round(x + step * 0.1, 2), round(of - share * of, 2), round(step * 0.8, 2), round(share * of, 2), label)

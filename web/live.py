@@ -3,8 +3,8 @@
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -25,6 +25,7 @@ ALL_LINES = 1_000_000
 # The browser then reconnects and continues where it was, if it still has access.
 MAX_STREAM_S = 5 * 60.0
 RETRY_MS = 1000
+BLOCK_BYTES = 64 * 1024
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +49,7 @@ class Log:
 
 def error_text(log: Log) -> str | None:
     """Return the line that says what failed, without colours, or None."""
-    return next((_plain(text) for number, text in log.lines if number == log.error), None)
+    return next((ansi.plain(text) for number, text in log.lines if number == log.error), None)
 
 
 async def read(panel: Panel, deploy: Deploy, most: int) -> Log:
@@ -63,7 +64,7 @@ async def read(panel: Panel, deploy: Deploy, most: int) -> Log:
 
 def searched(log: Log, text: str) -> Log:
     """Return the log with those of its lines that contain a text, in whatever letter case. It does not go on by itself."""
-    found = [(number, line) for number, line in log.lines if text.lower() in _plain(line).lower()]
+    found = [(number, line) for number, line in log.lines if text.lower() in ansi.plain(line).lower()]
     return replace(log, lines=found, place=None, search=text)
 
 
@@ -105,17 +106,43 @@ async def send(
     return response
 
 
+async def send_file(
+    request: web.Request, response: web.StreamResponse, texts: AsyncIterator[str], until_denied: Callable[[], Coroutine[None, None, None]]
+) -> web.StreamResponse:
+    """Send texts in blocks. If they cannot be sent to their end, the connection is reset, so that a browser says so."""
+    await response.prepare(request)
+    with registered(request):
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                denial = tasks.create_task(until_denied())
+                async with aclosing(texts) as found:  # type: ignore[type-var]
+                    async for block in _blocks(found):
+                        await response.write(block)
+                denial.cancel()
+        except* (ConnectionError, SkyPanelError) as errors:
+            log.info("%s was not sent to its end: %s", request.path, errors.exceptions)
+            if request.transport is not None:
+                request.transport.abort()
+    return response
+
+
+async def _blocks(texts: AsyncIterator[str]) -> AsyncIterator[bytes]:
+    block = bytearray()
+    async for text in texts:
+        block += text.encode(errors="replace")
+        if len(block) >= BLOCK_BYTES:
+            yield bytes(block)
+            block.clear()
+    yield bytes(block)
+
+
 async def plain(panel: Panel, deploy: Deploy, *, is_download: bool = False) -> web.Response:
     """Return the whole log so far, without colours."""
     found = await deploys.so_far(panel, deploy, ALL_LINES)
-    text = "".join(f"{_plain(line)}\n" for line in found.lines)
+    text = "".join(f"{ansi.plain(line)}\n" for line in found.lines)
     name = f"{deploy.app.name}-{str(deploy.id)[:8]}.log"
     headers = {"Cache-Control": "no-store", "Content-Disposition": f'{"attachment" if is_download else "inline"}; filename="{name}"'}
     return web.Response(text=text, content_type="text/plain", headers=headers)
-
-
-def _plain(line: str) -> str:
-    return "".join(part for _, part in ansi.parse(line).parts)
 
 
 async def end_streams(app: web.Application) -> None:

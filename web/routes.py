@@ -69,6 +69,8 @@ ROUTES = (
     web.get(f"{APP}/settings", app_settings.show),
     web.post(f"{APP}/settings", app_settings.change),
     web.get(f"{APP}/logs", app_logs.show),
+    web.get(f"{APP}/logs/histogram", app_logs.histogram),
+    web.get(f"{APP}/logs/download", app_logs.download, allow_head=False),
     web.get(f"{APP}/logs/events", app_logs.events, allow_head=False),
     web.get(f"{APP}/log-drains", app_log_drains.show),
     web.post(f"{APP}/log-drains", app_log_drains.change),

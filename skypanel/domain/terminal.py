@@ -22,6 +22,9 @@ _SEQUENCE = re.compile(
 
 def clean(text: str) -> str:
     """Return one line without control characters, except tabs and colours; colours are reset at its end."""
+    if text.isprintable():
+        # Most lines are: this takes a tenth of the time.
+        return text
     last = ""
 
     def keep(match: re.Match[str]) -> str:

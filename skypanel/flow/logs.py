@@ -3,11 +3,16 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from skypanel.domain.app import App
-from skypanel.domain.log import Cursor, LogLine, LogQuery
+from skypanel.domain.histogram import Buckets, Histogram
+from skypanel.domain.log import MAX_AHEAD, Cursor, LogLine, LogQuery
 from skypanel.ports.panel import Panel
+
+HISTOGRAM_TIME = timedelta(hours=1)
+# Lines are not kept for longer.
+HISTOGRAM_MAX = timedelta(days=3 * 365)
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,26 @@ async def check(panel: Panel, app: App, query: LogQuery) -> None:
 async def oldest(panel: Panel, app: App) -> datetime | None:
     """Return the time of the oldest line that an app still has, or None if it has none."""
     return await panel.logs.oldest(app)
+
+
+async def every_line(panel: Panel, app: App, query: LogQuery) -> AsyncIterator[LogLine]:
+    """Yield all lines that a query admits, oldest first, whatever its limit. Raises what `page` raises."""
+    async with aclosing(panel.logs.all(app, query)) as found:  # type: ignore[type-var]
+        async for line in found:
+            yield line
+
+
+async def histogram(panel: Panel, app: App, query: LogQuery) -> tuple[Histogram, str | None]:
+    """Count a query's lines over its time, or over the last HISTOGRAM_TIME before its end, and return `trouble` as well.
+
+    Raises what `page` raises.
+    """
+    now = panel.clock.now()
+    first, last = now - HISTOGRAM_MAX, now + MAX_AHEAD
+    until = min(max(query.until or now, first), last)
+    since = min(max(query.since or until - HISTOGRAM_TIME, first), until)
+    counted = await panel.logs.count(app, query, Buckets.over(since, until))
+    return counted, panel.logs.trouble()
 
 
 async def follow(panel: Panel, app: App, query: LogQuery) -> AsyncIterator[tuple[Cursor, LogLine]]:

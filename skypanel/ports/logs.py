@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from skypanel.domain.app import App
+from skypanel.domain.histogram import Buckets, Histogram
 from skypanel.domain.ids import AppId, OrganizationId
 from skypanel.domain.log import NEWEST, LogLine, LogQuery, Source
 
@@ -12,6 +13,20 @@ from skypanel.domain.log import NEWEST, LogLine, LogQuery, Source
 class Logs(Protocol):
     def read(self, app: App, query: LogQuery = NEWEST, *, follow: bool = False) -> AsyncIterator[LogLine]:
         """Yield a page of an app's lines, oldest first, and with `follow` new lines that the query admits.
+
+        Raises Invalid if the pattern is not in RE2's syntax, and Unavailable.
+        """
+        ...
+
+    def all(self, app: App, query: LogQuery) -> AsyncIterator[LogLine]:
+        """Yield all lines that the query admits, oldest first, in bounded memory. Its limit does not matter.
+
+        Raises Invalid if the pattern is not in RE2's syntax, and Unavailable.
+        """
+        ...
+
+    async def count(self, app: App, query: LogQuery, buckets: Buckets) -> Histogram:
+        """Count the lines that the query admits, in bounded time. Its limit, its times and its cursors do not matter.
 
         Raises Invalid if the pattern is not in RE2's syntax, and Unavailable.
         """

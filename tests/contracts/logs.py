@@ -11,7 +11,8 @@ import pytest
 
 from skypanel.domain.app import App
 from skypanel.domain.errors import Invalid
-from skypanel.domain.log import Level, LogLine, LogQuery, Source, printed
+from skypanel.domain.histogram import Buckets
+from skypanel.domain.log import Cursor, Level, LogLine, LogQuery, Source, printed
 from skypanel.domain.plan import Plan
 
 PLAN = Plan(UUID(int=3), "Standard", 1, 1.0, 1, 1, Decimal(1))
@@ -34,6 +35,9 @@ VARIOUS = [
     LogLine("worker.1", at(4), "status=404"),
     LogLine("web.1", at(5), "State changed from up to crashed", Source.SYSTEM),
 ]
+
+
+BAD_PATTERNS = ["(", "a" * 501, r"(a)\1", "(?=a)", "x{1001}", "\ud800"]
 
 
 def texts(lines):
@@ -114,6 +118,49 @@ class LogsContract:
             query = query.newer(page)
         assert forth == back
 
+    async def test_all_lines_come_in_order_whatever_the_limit(self, logs):
+        lines = [LogLine(f"web.{number % 3 + 1}", at(number // 4), f"line {number:05}") for number in range(2500)]
+        await logs.append(APP.id, lines)
+        everything = [line async for line in logs.all(APP, LogQuery(limit=1))]
+        assert [line.time for line in everything] == [line.time for line in lines]
+        assert sorted(everything, key=lambda line: line.text) == lines
+        some = [line.text async for line in logs.all(APP, LogQuery(words=("LINE",), pattern="00[05]0$", dyno="web.2"))]
+        assert some == [line.text for line in lines if line.dyno == "web.2" and re.search("00[05]0$", line.text)]
+        rest = LogQuery(newer_than=Cursor(everything[-9].time, sum(line.time == everything[-9].time for line in everything)))
+        newest = [line async for line in logs.all(APP, rest)]
+        assert newest == [line for line in everything if line.time > everything[-9].time]
+
+    @pytest.mark.parametrize("pattern", BAD_PATTERNS)
+    async def test_a_bad_pattern_is_invalid_for_all_lines_and_their_number(self, logs, pattern):
+        with pytest.raises(Invalid):
+            _ = [line async for line in logs.all(APP, LogQuery(pattern=pattern))]
+        with pytest.raises(Invalid):
+            await logs.count(APP, LogQuery(pattern=pattern), Buckets.over(at(0), at(10)))
+
+    async def test_lines_and_errors_are_counted_by_time(self, logs):
+        # Not at the edges of seconds, which belong to either side.
+        half = timedelta(milliseconds=500)
+        await logs.append(APP.id, [LogLine(line.dyno, line.time + half, line.text, line.source) for line in VARIOUS])
+        await logs.append(APP.id, [LogLine("web.1", at(2) + half, '{"level": "fatal"}'), LogLine("web.1", at(-5) + half, "before")])
+        buckets = Buckets.over(at(0), at(6))
+        assert (buckets.step, buckets.number) == (timedelta(seconds=1), 6)
+        counted = await logs.count(APP, LogQuery(limit=1), buckets)
+        assert (list(counted.lines), list(counted.failures), counted.begin) == ([1, 1, 2, 1, 1, 1], [0, 0, 2, 0, 0, 0], None)
+        some = await logs.count(APP, LogQuery(words=("STATUS",), dyno="web"), buckets)
+        assert (list(some.lines), list(some.failures)) == ([0, 0, 1, 0, 0, 0], [0, 0, 1, 0, 0, 0])
+        assert sum((await logs.count(OTHER, LogQuery(), buckets)).lines) == 0
+
+    @pytest.mark.parametrize("since", [datetime(1, 1, 1, tzinfo=UTC), BEGUN - timedelta(days=366)])
+    async def test_a_year_or_all_time_may_be_asked_for(self, logs, since):
+        await logs.append(APP.id, VARIOUS)
+        for end in (None, datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)):
+            assert len(await found(logs, LogQuery(since=since, until=end))) == len(VARIOUS)
+            assert [line async for line in logs.all(APP, LogQuery(since=since, until=end))] == VARIOUS
+        assert len(await found(logs, LogQuery(newer_than=Cursor(since, 3), from_start=True))) == len(VARIOUS)
+        assert await found(logs, LogQuery(older_than=Cursor(since, 3))) == []
+        counted = await logs.count(APP, LogQuery(), Buckets.over(since, BEGUN + timedelta(minutes=1)))
+        assert sum(counted.lines) == len(VARIOUS)
+
     async def test_following_shows_only_what_the_query_admits(self, logs, say):
         say("web.1", "b", "c")
         query = LogQuery(dyno="web", pattern="[bd]$", limit=1)
@@ -125,7 +172,7 @@ class LogsContract:
             line = await anext(reader)
             assert (line.dyno, line.text) == ("web.1", "d")
 
-    @pytest.mark.parametrize("pattern", ["(", "a" * 501, r"(a)\1", "(?=a)", "x{1001}", "\ud800"])
+    @pytest.mark.parametrize("pattern", BAD_PATTERNS)
     async def test_a_bad_pattern_is_invalid(self, logs, pattern):
         with pytest.raises(Invalid):
             await found(logs, LogQuery(pattern=pattern))

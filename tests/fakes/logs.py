@@ -2,6 +2,7 @@ import asyncio
 from datetime import UTC, datetime
 
 from skypanel.domain import terminal
+from skypanel.domain.histogram import FAILURES, Histogram
 from skypanel.domain.log import LogLine, LogQuery, Source, printed
 from skypanel.drivers.logs.matching import matcher
 
@@ -32,6 +33,19 @@ class FakeLogs:
                 yield line
             seen = len(found)
             await changed.wait()
+
+    async def all(self, app, query):
+        found = sorted(filter(matcher(query), self.stored.get(app.id, [])), key=lambda line: line.time)
+        for line in query.unseen(found):
+            yield line
+
+    async def count(self, app, query, buckets):
+        lines, failures = [0] * buckets.number, [0] * buckets.number
+        async for line in self.all(app, buckets.within(query)):
+            number = buckets.at(line.time)
+            lines[number] += 1
+            failures[number] += line.level in FAILURES
+        return Histogram(buckets, lines, failures)
 
     def trouble(self):
         return None

@@ -1,13 +1,18 @@
 import asyncio
 import os
+from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from skypanel.domain.errors import Unavailable
-from skypanel.domain.log import MAX_BYTES, LogQuery, Source, printed
+from skypanel.domain.histogram import Buckets
+from skypanel.domain.log import MAX_BYTES, Cursor, LogQuery, Source, printed
+from skypanel.domain.terminal import clean
 from skypanel.drivers.logs.files import MAX_APP_FILES, FileLogs
+from skypanel.drivers.logs.matching import matcher
 from skypanel.drivers.logs.watch import MAX_BATCHES
+from skypanel.host.lines import MAX_LINE_BYTES, LineSplitter
 from skypanel.launcher.logs import LogFile
 from tests.contracts.logs import APP, OTHER, LogsContract, read, texts
 from tests.fakes.clock import FakeClock
@@ -375,3 +380,103 @@ async def test_an_app_is_forgotten(logs, tmp_path):
     for _ in range(2):
         await logs.forget(APP.id)
     assert await logs.kept() == [OTHER.id]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"words": ("NEEDLE",)},
+        {"words": ("needle", "30")},
+        {"pattern": "need.e 1?0$"},
+        {"pattern": "^needle"},
+        {"pattern": r"\bneedle 20\b"},
+        {"words": ("needle",), "since": MIDNIGHT + timedelta(seconds=15)},
+        {"words": ("needle",), "until": MIDNIGHT + timedelta(seconds=25)},
+        {"pattern": "e", "limit": 40, "from_start": True},
+        {"newer_than": Cursor(MIDNIGHT + timedelta(seconds=20), 3), "from_start": True},
+    ],
+)
+async def test_a_search_finds_what_a_look_at_each_line_does(logs, query):
+    for dyno in ("web.1", "web.2"):
+        for number in range(40):
+            text = f"needle {number}" if number % 10 == 0 else "é" * 700
+            await logs.append(APP.id, lines(*[text] * 5, dyno=dyno, second=number))
+    everything = [line async for line in logs.read(APP, LogQuery(limit=1000))]
+    assert len(everything) == 400
+    wanted = LogQuery(**{"limit": 1000} | query)
+    expected = wanted.page([line for line in everything if matcher(wanted)(line)])
+    assert expected
+    assert [line async for line in logs.read(APP, wanted)] == expected
+    if "limit" not in query:
+        assert [line async for line in logs.all(APP, wanted)] == expected
+
+
+async def test_a_word_that_a_control_sequence_divides_is_found_as_it_is_shown(logs, dyno):
+    dyno().app(["erased \x1b[Kin the mid\x1b[Kdle"] + ["other"] * 10)
+    assert texts(await read(logs, words=("middle",))) == ["erased in the middle"]
+
+
+async def test_all_lines_come_while_files_are_rotated(logs, dyno, clock, monkeypatch):
+    monkeypatch.setattr("skypanel.drivers.logs.files.CHUNK_LINES", 5)
+    web = dyno(max_bytes=2_000)
+    for number in range(100):
+        web.app([str(number)])
+        clock.advance(1)
+    expected = texts(await read(logs, limit=1000))
+    found = []
+    async with aclosing(logs.all(APP, LogQuery())) as reading:
+        async for line in reading:
+            found.append(line.text)
+            if len(found) == 10:
+                # One generation is gone now, and the names of the others are those of newer ones.
+                web.app(["x" * 1000] * 2)
+    assert found[:10] == expected[:10]
+    assert found == sorted(found, key=int)
+    assert set(found) <= set(expected)
+    assert found[-1] == "99"
+
+
+async def test_old_files_are_passed_over_for_newer_lines(logs, dyno, clock, tmp_path):
+    web = dyno(max_bytes=2_000)
+    for number in range(100):
+        web.app([str(number)])
+        clock.advance(1)
+    everything = texts(await read(logs, limit=100))
+    files = list((tmp_path / str(APP.id)).glob("web.1.log.*"))
+    assert files
+    # What is written later than a time is not older: files whose last line is from long before it are not looked at.
+    for path in files:
+        os.utime(path, (MIDNIGHT.timestamp() - 2 * 60 * 60,) * 2)
+    newest = texts(await read(logs, limit=100, since=MIDNIGHT))
+    assert newest == everything[-len(newest) :]
+    assert 0 < len(newest) < len(everything)
+    assert texts(await read(logs, limit=100)) == everything
+
+
+async def test_only_so_many_lines_are_counted_and_that_is_told(logs, monkeypatch):
+    monkeypatch.setattr("skypanel.drivers.logs.files.MAX_COUNTED", 30)
+    for number in range(20):
+        await logs.append(APP.id, lines("[ERROR] x", "y", second=number))
+    buckets = Buckets.over(MIDNIGHT, MIDNIGHT + timedelta(seconds=20))
+    counted = await logs.count(APP, LogQuery(), buckets)
+    assert (sum(counted.lines), sum(counted.failures), counted.begin) == (30, 15, MIDNIGHT + timedelta(seconds=4))
+    few = await logs.count(APP, LogQuery(since=MIDNIGHT), Buckets.over(MIDNIGHT + timedelta(seconds=15), MIDNIGHT + timedelta(seconds=20)))
+    assert (sum(few.lines), few.begin) == (10, None)
+
+
+async def test_binary_and_long_lines_are_read_counted_and_downloaded(logs, dyno, clock):
+    splitter = LineSplitter()
+    raw = splitter.feed(bytes(range(256)) * 4 + b"\n" + b"a" * 1024**2 + b"needle\n" + b"\xf0\x9f\n")
+    dyno().app(raw)
+    found = [line async for line in logs.all(APP, LogQuery())]
+    assert [line.text for line in found] == texts(await read(logs, limit=1000))
+    assert len(found) > 64
+    assert all(len(line.text.encode()) <= MAX_LINE_BYTES * 3 and line.text == clean(line.text) for line in found)
+    assert sum(len(line.text) for line in found if set(line.text) <= set("aneedl")) >= 1024**2
+    assert [line.text[-6:] for line in found if "needle" in line.text] == texts_ends(await read(logs, words=("NEEDLE",)))
+    counted = await logs.count(APP, LogQuery(), Buckets.over(clock.now(), clock.now() + timedelta(seconds=2)))
+    assert sum(counted.lines) == len(found)
+
+
+def texts_ends(found):
+    return [text[-6:] for text in texts(found)]

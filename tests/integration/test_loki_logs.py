@@ -76,6 +76,16 @@ class ShippedLogs:
             async for line in lines:
                 yield line
 
+    async def all(self, *args):
+        await self._ship()
+        async with aclosing(self._logs.all(*args)) as lines:
+            async for line in lines:
+                yield line
+
+    async def count(self, *args):
+        await self._ship()
+        return await self._logs.count(*args)
+
     async def forget(self, app_id):
         await self._logs.forget(app_id, APP.organization_id)
 

@@ -2,12 +2,14 @@
 
 import shutil
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from aiohttp.test_utils import TestServer
 from playwright.async_api import async_playwright, expect
 
 from skypanel.domain.alert import AlertKind
+from skypanel.domain.log import LogLine
 from skypanel.domain.manifest import DynoState
 from skypanel.domain.node import SecretKind, SshLogin
 from skypanel.domain.report import DynoUse, Report
@@ -143,6 +145,24 @@ async def test_metrics_are_drawn_in_the_colours_of_the_scheme(eyes, stage, app):
     await eyes.page.emulate_media(color_scheme="dark")
     await expect(charts).to_have_count(5)
     assert await charts.first.evaluate("canvas => canvas.toDataURL()") != light
+
+
+async def test_an_apps_log_shows_how_many_lines_and_errors_there_were(eyes, stage, app):
+    now = stage.panel.clock.now()
+    lines = [
+        LogLine("web.1", now - timedelta(minutes=number % 50, seconds=9), "[ERROR] x" if number % 9 == 0 else "y") for number in range(500)
+    ]
+    await stage.panel.logs.append(app.id, lines)
+    await sign_in(eyes, stage)
+    await eyes.page.goto("/apps/hello/logs")
+    await eyes.page.get_by_role("img", name="Lines and errors from").wait_for()
+    await expect(eyes.page.get_by_role("heading", name="Lines over time")).to_contain_text("500 lines, 56 of them errors")
+    await eyes.look("/apps/hello/logs?level=error")
+    await eyes.look("/apps/hello/logs/histogram?level=error")
+    await eyes.page.get_by_text("In numbers").click()
+    await eyes.page.get_by_role("table").get_by_role("link").first.click()
+    await expect(eyes.page.get_by_role("log")).to_contain_text("[ERROR] x")
+    assert not eyes.wrong, "\n".join(eyes.wrong)
 
 
 async def test_an_apps_log_goes_on_by_itself_but_while_it_is_paused(eyes, stage, app):

@@ -3,15 +3,20 @@
 import json
 from datetime import UTC, datetime, timedelta
 from html import unescape
-from re import findall, search
+from re import findall, fullmatch, search
 
 import pytest
+from aiohttp import ClientError
 
 from skypanel.domain.access import Role
 from skypanel.domain.log import LogLine, Source
 from skypanel.flow import organizations
+from skypanel.flow.watching import View, open_page
 from tests.support import factories
 from tests.support.server_sent_events import events
+from tests.support.until import until
+from web.changes import Watch, Watcher
+from web.keys import STREAMS
 
 PAGE = "/apps/hello/logs"
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -149,6 +154,14 @@ async def test_lines_end_for_who_may_no_longer_see_the_app(new_client, stage, ma
         assert await reader.read() is None
 
 
+async def test_lines_end_for_who_could_no_longer_see_the_app_when_they_began(stage, app):
+    async with stage.panel.transaction() as conn:
+        account = await factories.account(conn)
+    watch = Watch(open_page("ended", app.id), account, View(frozenset({app.id})))
+    with Watcher().told(stage.panel, watch):
+        await until(lambda: watch.is_over and watch.changed.is_set())
+
+
 @pytest.mark.parametrize("query", ["?until=2026-01-01T00:10", "?until=x", "?q=/(/"])
 async def test_a_page_that_ends_does_not_go_on(admin, write, query):
     await write(at(0, "serving"))
@@ -199,3 +212,74 @@ async def test_lines_cannot_pass_for_html(admin, write):
     page = await admin.page(PAGE)
     assert "<script>alert" not in page
     assert '<span class="c1">red</span>' in page
+
+
+HISTOGRAM = f"{PAGE}/histogram"
+DOWNLOAD = f"{PAGE}/download"
+
+
+def bars(page):
+    """Return the texts of the bars of lines."""
+    return findall(r'<rect class="bar lines"[^>]*><title>([^<]+)</title>', page)
+
+
+async def test_a_histogram_counts_lines_and_errors_over_the_time_of_the_filter(admin, write):
+    await write(at(1, "one"), at(1, "[ERROR] two"), at(61, "three"), at(3600, "later"))
+    page = await admin.page(f"{HISTOGRAM}?since=2026-01-01T00:00&until=2026-01-01T00:30")
+    assert bars(page) == ["2026-01-01 00:00:00 UTC: 2 lines, 1 error", "2026-01-01 00:01:00 UTC: 1 line, 0 errors"]
+    assert len(findall('<rect class="bar failures"', page)) == 1
+    assert "3 lines, 1 of them errors" in page
+    url = unescape(search(r'<td><a href="([^"]+)">2026-01-01 00:01:00 UTC', page)[1])
+    assert shown(await admin.page(url)) == ["three"]
+
+
+async def test_a_histogram_has_the_conditions_of_the_page(admin, write):
+    await write(at(1, "one"), at(2, "two"))
+    page = await admin.page(f"{PAGE}?q=two&since=2026-01-01T00:00&until=2026-01-01T00:01&older=2026-01-01T00:00:02/0")
+    url = unescape(search(r'data-histogram="([^"]+)"', page)[1])
+    histogram = await admin.page(url)
+    assert bars(histogram) == ["2026-01-01 00:00:02 UTC: 1 line, 0 errors"]
+    assert shown(await admin.page(unescape(search(r'<a href="([^"]+)">The lines themselves', histogram)[1]))) == ["two"]
+
+
+async def test_without_a_time_the_last_hour_is_counted(admin, stage, write):
+    now = stage.panel.clock.now()
+    await write(LogLine("web.1", now - timedelta(minutes=59), "in"), LogLine("web.1", now - timedelta(minutes=90), "out"))
+    assert len(bars(await admin.page(HISTOGRAM))) == 1
+
+
+@pytest.mark.parametrize("times", ["since=0001-01-01", "until=9999-12-31", "since=9999-12-30&until=9999-12-31", "until=0001-01-01"])
+async def test_any_time_can_be_counted(admin, write, times):
+    await write(at(1, "one"))
+    assert 'id="histogram"' in await admin.page(f"{HISTOGRAM}?{times}")
+
+
+async def test_a_filter_that_cannot_be_read_is_not_counted_or_downloaded(admin, app):
+    for url in (HISTOGRAM, DOWNLOAD):
+        for wrong in ("q=/(/", "since=soon", "level=bad"):
+            assert (await admin.get(f"{url}?{wrong}")).status == 422
+
+
+async def test_all_lines_of_the_filter_can_be_downloaded_as_text(admin, write):
+    await write(*(at(number, f"\x1b[31mline\x1b[0m {number}") for number in range(450)), at(450, "other"))
+    page = await admin.page(f"{PAGE}?q=line&older=2026-01-01T00:00:02/0")
+    response = await admin.get(unescape(search(r'href="([^"]+)" class="button secondary" download', page)[1]))
+    assert response.status == 200
+    assert response.headers["Content-Type"] == "text/plain; charset=utf-8"
+    assert fullmatch(r'attachment; filename="hello-\d{4}-\d\d-\d\dT\d{6}Z\.log"', response.headers["Content-Disposition"])
+    expected = [f"{LogLine('web.1', BEGIN + timedelta(seconds=number), f'line {number}')}" for number in range(450)]
+    assert (await response.text()).splitlines() == expected
+    assert await (await admin.get(f"{DOWNLOAD}?q=nothing")).text() == ""
+
+
+async def test_a_download_ends_early_for_who_may_no_longer_see_the_app(new_client, stage, main, write):
+    viewer, account = await new_client(), await stage.member(Role.VIEWER)
+    await viewer.sign_in(account)
+    # More than the connection buffers: it goes on only as far as it is read.
+    await write(*(at(number, "x" * 16_000) for number in range(5000)))
+    async with viewer.get(DOWNLOAD) as response:
+        await response.content.readexactly(1000)
+        await organizations.remove_member(stage.panel, main, account.email, stage.admin)
+        await until(lambda: not viewer.app[STREAMS])
+        with pytest.raises(ClientError):
+            await response.read()

@@ -10,7 +10,7 @@ from web.routes import ROUTES
 # What is fetched by programs, leads elsewhere, is a file or a stream of events, or is seen before one has signed in.
 OTHERS = re.compile(
     r"/|/[.]well-known/.*|/metrics|/internal/.*|/nodes.*|/static/.*|/organizations|/billing|/changes|/login.*|/apps/\{app\}/(?:builds|releases)/.*"
-    r"|.*/(?:changes|events|log|csv|socket|check|code\.svg|usage\.csv)"
+    r"|.*/(?:changes|events|log|csv|download|socket|check|code\.svg|usage\.csv)"
 )
 _VARIABLE = re.compile(r"\{(\w+)(?::(?:[^{}]|\{[^{}]*\})*)?\}")
 PAGES = tuple(path for route in ROUTES if route.method == "GET" and not OTHERS.fullmatch(path := _VARIABLE.sub(r"{\1}", route.path)))

@@ -347,6 +347,8 @@ PAGES = (
     *(Case("GET", f"{path}{part}", _VIEW) for path in (_BUILD, _RELEASE) for part in ("", "/events", "/log")),
     Case("GET", f"{_APP}/environment", _VIEW),
     Case("GET", f"{_APP}/logs", _VIEW),
+    Case("GET", f"{_APP}/logs/histogram", _VIEW),
+    Case("GET", f"{_APP}/logs/download", _VIEW),
     Case("POST", f"{_APP}/environment", _CONFIGURE, {"do": "set", "key": "ANOTHER", "value": "{secret}"}, "config.change"),
     Case("POST", f"{_APP}/environment", _CONFIGURE, {"do": "remove", "choose.TOKEN": "on"}, "config.change"),
     Case("POST", f"{_APP}/environment", _CONFIGURE, {"do": "paste", "text": "ANOTHER={secret}"}, "config.change"),

@@ -63,8 +63,7 @@ async def _printed(request: web.Request, ticket: Ticket, deploy: Deploy) -> web.
     response = web.StreamResponse(headers={"Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store"})
 
     async def show(_place: Place, text: str) -> None:
-        plain = "".join(part for _, part in ansi.parse(text).parts)
-        await response.write(f"{plain}\n".encode())
+        await response.write(f"{ansi.plain(text)}\n".encode())
 
     async def copy() -> None:
         await deploys.watch(request.app[PANEL], deploy, show)

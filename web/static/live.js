@@ -124,6 +124,15 @@ function tools(log) {
   return matches;
 }
 
+// The histogram has a page of its own, whose main part is shown here: without this script, a link leads there.
+async function show(place) {
+  const response = await fetch(place.dataset.histogram, { headers: { Accept: "text/html" } }).catch(() => null);
+  if (!response?.ok) return;
+  const found = new DOMParser().parseFromString(await response.text(), "text/html").getElementById("histogram");
+  if (found) place.replaceWith(document.adoptNode(found));
+}
+
+for (const place of document.querySelectorAll("[data-histogram]")) show(place);
 for (const log of document.querySelectorAll(".log")) {
   const matches = tools(log);
   if (!location.hash.startsWith("#L")) log.scrollTop = log.scrollHeight;

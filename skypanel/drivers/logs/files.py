@@ -10,17 +10,19 @@ import os
 import re
 import shutil
 import stat
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing, contextmanager, suppress
 from datetime import datetime
 from heapq import merge
 from itertools import chain, count, islice, takewhile
 from pathlib import Path
+from typing import BinaryIO
 from uuid import UUID
 
 from skypanel.domain.app import App
 from skypanel.domain.errors import Unavailable
+from skypanel.domain.histogram import FAILURES, Buckets, Histogram
 from skypanel.domain.ids import AppId, OrganizationId
 from skypanel.domain.log import (
     MAX_BYTES,
@@ -38,18 +40,20 @@ from skypanel.domain.log import (
 )
 from skypanel.domain.terminal import clean
 from skypanel.drivers.logs.matching import Matches, matcher
+from skypanel.drivers.logs.scanning import BLOCK_BYTES, EVERYTHING, Scan, end_of_lines, lines_before, lines_from, split
 from skypanel.drivers.logs.watch import Watches
 from skypanel.ports.clock import Clock
 
 POLL_S = 0.2
-BLOCK_BYTES = 64 * 1024
+CHUNK_LINES = 1000
+# How many lines a histogram looks at: it takes about half a second of a processor.
+MAX_COUNTED = 50_000
 # The maximum of an app's files together. The least recently written ones are deleted first.
 MAX_APP_BYTES = 200 * 1024**2
 MAX_APP_FILES = 2000
 
 # Files with lines about any dyno.
 _OF_PLATFORM = frozenset({Source.SYSTEM.value})
-_STAMPS = re.compile(rb"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00", re.MULTILINE)
 _APP = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -77,6 +81,24 @@ class FileLogs:
         with closing(self.open(app.id, query.dyno)) as folder:
             for line in await asyncio.to_thread(folder.find, query, wanted):
                 yield line
+
+    async def all(self, app: App, query: LogQuery) -> AsyncIterator[LogLine]:
+        """Yield all lines that the query admits, oldest first, in bounded memory. Raises Invalid for a bad pattern.
+
+        Where a clock went back, the lines of a dyno come as they were written.
+        """
+        wanted = matcher(query)
+        with closing(self.open(app.id, query.dyno)) as folder:
+            await asyncio.to_thread(folder.move_to_end)
+            async for line in in_chunks(query.unseen(folder.forwards(query, wanted))):
+                yield line
+
+    async def count(self, app: App, query: LogQuery, buckets: Buckets) -> Histogram:
+        """Count the lines that the query admits. It looks at the newest MAX_COUNTED that there are. Raises Invalid for a bad pattern."""
+        within = buckets.within(query)
+        wanted = matcher(within)
+        with closing(self.open(app.id, query.dyno)) as folder:
+            return await asyncio.to_thread(folder.count, within, wanted, buckets)
 
     def open(self, app_id: AppId, dyno: str | None = None) -> "Folder":
         """Return an app's files, or only those of a dyno such as web.1 or a type such as web."""
@@ -147,7 +169,7 @@ class Folder:
 
     def tails(self, lines: int) -> dict[str, list[str]]:
         """Return the last stored lines of each dyno, oldest first, and move to the ends of the files."""
-        return {file.dyno: list(islice(file.backwards(LogQuery()), lines))[::-1] for file in self.move_to_end()}
+        return {file.dyno: list(islice(file.backwards(EVERYTHING), lines))[::-1] for file in self.move_to_end()}
 
     def known(self, query: LogQuery, wanted: Matches) -> list[LogLine]:
         """Return a page of the lines that were already read."""
@@ -157,13 +179,41 @@ class Folder:
         """Return the lines that were already read, of which `query.page` makes the page."""
         if query.limit <= 0:
             return []
-        # Of lines with the same time, the one of the first file comes first.
-        files = [file for _, file in sorted(self._files.items(), reverse=True)]
-        newest_first = merge(*(_parsed(file.backwards(query), wanted) for file in files), key=_time, reverse=True)
-        longest = query.longest_page
-        found = list(deque(newest_first, longest) if query.from_start else islice(newest_first, longest))
+        if query.from_start:
+            return sorted(islice(self.forwards(query, wanted), query.longest_page), key=_time)
+        found = list(islice(self.backwards(query, wanted), query.longest_page))
         found.reverse()
         return sorted(found, key=_time)
+
+    def backwards(self, query: LogQuery, wanted: Matches, *, every: bool = False) -> Iterator[LogLine]:
+        """Yield the wanted lines that were already read, newest first; with `every`, all of the blocks in which some may be."""
+        scan, chosen = Scan(query, wanted), EVERYTHING.wanted if every else wanted
+        # Of lines with the same time, the one of the first file comes first.
+        files = [file for _, file in sorted(self._files.items(), reverse=True)]
+        return merge(*(_parsed(file.backwards(scan), chosen) for file in files), key=_time, reverse=True)
+
+    def forwards(self, query: LogQuery, wanted: Matches) -> Iterator[LogLine]:
+        """Yield the wanted lines that were already read, oldest first."""
+        scan = Scan(query, wanted)
+        files = [file for _, file in sorted(self._files.items())]
+        return merge(*(_parsed(file.forwards(scan), wanted) for file in files), key=_time)
+
+    def count(self, query: LogQuery, wanted: Matches, buckets: Buckets) -> Histogram:
+        """Count wanted lines, the newest first."""
+        self.move_to_end()
+        lines, failures = [0] * buckets.number, [0] * buckets.number
+        left = MAX_COUNTED
+        for line in self.backwards(query, wanted, every=True):
+            number = buckets.at(line.time)
+            if number is None:
+                continue
+            if not left:
+                return Histogram(buckets, lines, failures, line.time)
+            left -= 1
+            if wanted(line):
+                lines[number] += 1
+                failures[number] += line.level in FAILURES
+        return Histogram(buckets, lines, failures)
 
     def move_to_end(self) -> list["_LogFile"]:
         """Move to the ends of files that appeared, and return them."""
@@ -216,17 +266,27 @@ class _LogFile:
         """Move the read position to the end of the last whole line."""
         self._open(self._path)
         if self._fd is not None:
-            size = os.fstat(self._fd).st_size
-            self._offset = next((start + block.rfind(b"\n") + 1 for start, block in _blocks_before(self._fd, size) if b"\n" in block), 0)
+            self._offset = end_of_lines(self._fd)
 
-    def backwards(self, query: LogQuery) -> Iterator[str]:
-        """Yield the lines before the read position, newest first, without blocks of lines that have none of the wanted time."""
+    def backwards(self, scan: Scan) -> Iterator[str]:
+        """Yield the lines before the read position, newest first, without blocks of lines that have none that is wanted."""
         if self._fd is None:
             return
-        yield from _lines_before(self._fd, self._offset, query)
+        yield from lines_before(self._fd, self._offset, scan)
         for path in self._before():
             with suppress(FileNotFoundError), path.open("rb") as file:
-                yield from _lines_before(file.fileno(), os.fstat(file.fileno()).st_size, query)
+                yield from lines_before(file.fileno(), os.fstat(file.fileno()).st_size, scan)
+
+    def forwards(self, scan: Scan) -> Iterator[str]:
+        """Yield the lines before the read position, oldest first, as `backwards` does."""
+        if self._fd is None:
+            return
+        # While some are read, others may be rotated, and their names be those of newer ones.
+        for inode in reversed(list(_inodes(self._before()))):
+            if file := self._reopened(inode):
+                with file:
+                    yield from lines_from(file.fileno(), os.fstat(file.fileno()).st_size, scan)
+        yield from lines_from(self._fd, self._offset, scan)
 
     def copy(self) -> "_LogFile":
         """Return a second reader at the same position."""
@@ -268,7 +328,7 @@ class _LogFile:
         body = b"".join(_blocks(self._fd, self._offset))
         end = body.rfind(b"\n") + 1
         self._offset += end
-        return _lines(body[:end])
+        return split(body[:end])
 
     def _older(self) -> Iterator[Path]:
         """Yield the older generations, newest first."""
@@ -277,6 +337,16 @@ class _LogFile:
             if not path.exists():
                 return
             yield path
+
+    def _reopened(self, inode: int) -> BinaryIO | None:
+        """Open a generation, whatever its name is now; None if it was deleted."""
+        for path in (self._path, *self._older()):
+            with suppress(FileNotFoundError):
+                file = path.open("rb")
+                if os.fstat(file.fileno()).st_ino == inode:
+                    return file
+                file.close()
+        return None
 
     def _before(self) -> list[Path]:
         """Return the generations before the open one, newest first."""
@@ -297,13 +367,16 @@ class _LogFile:
         return newer[::-1]
 
 
+async def in_chunks(lines: Iterator[LogLine]) -> AsyncIterator[LogLine]:
+    """Yield lines that are read in threads, some at a time."""
+    while chunk := await asyncio.to_thread(lambda: list(islice(lines, CHUNK_LINES))):
+        for line in chunk:
+            yield line
+
+
 def by_time(lines: Iterable[str]) -> list[str]:
     """Return lines in the order of their times."""
     return sorted(lines, key=lambda line: line.partition(" ")[0])
-
-
-def _lines(body: bytes) -> list[str]:
-    return [clean(line) for line in body.decode(errors="replace").split("\n")[:-1]]
 
 
 def _blocks(fd: int, offset: int) -> Iterator[bytes]:
@@ -312,33 +385,10 @@ def _blocks(fd: int, offset: int) -> Iterator[bytes]:
         offset += len(block)
 
 
-def _blocks_before(fd: int, end: int) -> Iterator[tuple[int, bytes]]:
-    """Yield the blocks of a file before an offset, each with its own, the last first."""
-    while end > 0:
-        start = max(0, end - BLOCK_BYTES)
-        yield start, os.pread(fd, end - start, start)
-        end = start
-
-
-def _lines_before(fd: int, end: int, query: LogQuery) -> Iterator[str]:
-    """Yield the whole lines before an offset, the last first."""
-    rest: list[bytes] = []
-    for start, block in _blocks_before(fd, end):
-        # The first line of a block may begin in the block before.
-        cut = block.find(b"\n") + 1 if start else 0
-        if start and not cut:
-            rest.append(block)
-            continue
-        body = b"".join([block[cut:], *reversed(rest)])
-        rest = [block[:cut]]
-        if _may_have(body, query):
-            yield from reversed(_lines(body))
-
-
-def _may_have(body: bytes, query: LogQuery) -> bool:
-    """Whether one of many lines can have the wanted time. Clocks may have gone back between them."""
-    stamps = _STAMPS.findall(body)
-    return bool(stamps) and query.spans(min(stamps).decode(), max(stamps).decode())
+def _inodes(paths: Iterable[Path]) -> Iterator[int]:
+    for path in paths:
+        with suppress(FileNotFoundError):
+            yield path.stat().st_ino
 
 
 def _parsed(lines: Iterable[str], wanted: Matches) -> Iterator[LogLine]:

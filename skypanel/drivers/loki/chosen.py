@@ -1,7 +1,7 @@
 """The Logs port where the settings may name a Loki. Lines come from it, and from the engine's logs while it does not answer."""
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from datetime import datetime
 from time import monotonic
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from skypanel.domain.app import App
 from skypanel.domain.errors import Invalid, Unavailable
+from skypanel.domain.histogram import Buckets, Histogram
 from skypanel.domain.ids import AppId, OrganizationId
 from skypanel.domain.log import NEWEST, LogLine, LogQuery, Source
 from skypanel.domain.loki import Loki
@@ -39,10 +40,36 @@ class ChosenLogs:
 
     async def read(self, app: App, query: LogQuery = NEWEST, *, follow: bool = False) -> AsyncIterator[LogLine]:
         """Yield a page of an app's lines, oldest first, and with `follow` new lines until cancelled. Raises Invalid for a bad pattern."""
+        async with aclosing(self._either(query, lambda logs, rest: logs.read(app, rest, follow=follow))) as found:
+            async for line in found:
+                yield line
+
+    async def all(self, app: App, query: LogQuery) -> AsyncIterator[LogLine]:
+        """Yield all lines that the query admits, oldest first, in bounded memory. Raises Invalid for a bad pattern."""
+        async with aclosing(self._either(query, lambda logs, rest: logs.all(app, rest))) as found:
+            async for line in found:
+                yield line
+
+    async def count(self, app: App, query: LogQuery, buckets: Buckets) -> Histogram:
+        """Count the lines that the query admits. Raises Invalid for a bad pattern."""
+        if lines := await self._from_loki():
+            try:
+                counted = await lines.count(app, query, buckets)
+            except Unavailable as error:
+                self._trouble = (monotonic(), error.message)
+            else:
+                self._trouble = None
+                return counted
+        return await self._logs.count(app, query, buckets)
+
+    async def _either(
+        self, query: LogQuery, read: Callable[["LokiLines | Logs", LogQuery], AsyncIterator[LogLine]]
+    ) -> AsyncGenerator[LogLine, None]:
+        """Yield lines from Loki, and what is left of them from the engine's logs if it does not answer."""
         edge: list[LogLine] = []
         if lines := await self._from_loki():
             try:
-                async with aclosing(lines.read(app, query, follow=follow)) as found:  # type: ignore[type-var]
+                async with aclosing(read(lines, query)) as found:  # type: ignore[type-var]
                     async for line in found:
                         if edge and edge[0].time != line.time:
                             edge.clear()
@@ -54,7 +81,7 @@ class ChosenLogs:
                 self._trouble = None
                 return
         rest = query.newer(edge) if edge else query
-        async with aclosing(self._logs.read(app, rest, follow=follow)) as found:  # type: ignore[type-var]
+        async with aclosing(read(self._logs, rest)) as found:  # type: ignore[type-var]
             async for line in found:
                 yield line
 

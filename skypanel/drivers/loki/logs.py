@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from skypanel.domain.app import App
 from skypanel.domain.errors import Invalid, Unavailable
+from skypanel.domain.histogram import FAILURES, Buckets, Histogram
 from skypanel.domain.ids import AppId, OrganizationId
 from skypanel.domain.log import LogLine, LogQuery
 from skypanel.domain.log_retention import MAX_DAYS
@@ -15,7 +17,7 @@ from skypanel.domain.loki import Loki
 from skypanel.drivers.logs.matching import Matches, matcher
 from skypanel.drivers.logs.watch import Watches
 from skypanel.drivers.loki.client import LokiClient
-from skypanel.drivers.loki.wire import MAX_ENTRIES, MAX_RANGE, NS_IN_US, Entry, expression, moment, nanoseconds
+from skypanel.drivers.loki.wire import MAX_ENTRIES, MAX_RANGE, NS_IN_US, Entry, counting, expression, moment, nanoseconds
 from skypanel.ports.clock import Clock
 
 POLL_S = 1.0
@@ -23,6 +25,8 @@ POLL_S = 1.0
 OVERLAP = timedelta(seconds=5)
 # A clock may be ahead of ours.
 AHEAD = timedelta(hours=1)
+# No older lines are asked for: a query takes one request for each MAX_RANGE.
+MAX_AGE = timedelta(days=3 * 365)
 
 
 class LokiLines:
@@ -47,6 +51,33 @@ class LokiLines:
                     yield line
         except OSError as error:
             raise Unavailable(str(error)) from error
+
+    async def all(self, app: App, query: LogQuery) -> AsyncIterator[LogLine]:
+        """Yield all lines that the query admits, oldest first, in bounded memory. Raises Invalid and Unavailable."""
+        wanted = matcher(query)
+        following = replace(query, limit=MAX_ENTRIES, from_start=True, older_than=None)
+        while page := await self.page(app, following, wanted):
+            for line in page:
+                yield line
+            following = following.newer(page)
+
+    async def count(self, app: App, query: LogQuery, buckets: Buckets) -> Histogram:
+        """Count the lines that the query admits. One at the edge of two buckets is in the earlier one. Raises Invalid and Unavailable."""
+        matcher(query)
+        lines, failures = [0] * buckets.number, [0] * buckets.number
+        tenant, wanted = self._loki.tenant_of(app.organization_id), counting(app.id, query, buckets.step)
+        at_once = max(1, MAX_RANGE // buckets.step - 1)
+        begin = max(0, (self._clock.now() - MAX_AGE - buckets.start) // buckets.step)
+        for first in range(begin, buckets.number, at_once):
+            ends = (first + 1, min(first + at_once, buckets.number))
+            start_s, end_s = (int(buckets.edge(number).timestamp()) for number in ends)
+            with _limits():
+                found = await self.client.count(tenant, wanted, start_s, end_s, buckets.step // timedelta(seconds=1))
+            for level, end, count in found:
+                if (number := buckets.at(end - buckets.step)) is not None:
+                    lines[number] += count
+                    failures[number] += count if level in FAILURES else 0
+        return Histogram(buckets, lines, failures)
 
     async def page(self, app: App, query: LogQuery, wanted: Matches) -> list[LogLine]:
         """Return a page of an app's lines."""
@@ -89,11 +120,8 @@ class LokiLines:
 
     async def _ask(self, app: App, query: LogQuery, first_ns: int, last_ns: int, limit: int) -> list[Entry]:
         tenant, wanted = self._loki.tenant_of(app.organization_id), expression(app.id, query)
-        try:
+        with _limits():
             return await self.client.query(tenant, wanted, first_ns, last_ns, limit, forward=query.from_start)
-        except Invalid as error:
-            # The query is one that the panel can answer: this Loki has other limits.
-            raise Unavailable(error.message) from error
 
     async def oldest(self, app: App) -> datetime | None:
         """Return the time of an app's oldest line within the longest retention, or None if it has none. Raises Unavailable."""
@@ -158,13 +186,22 @@ class Arrivals:
             raise OSError(str(error)) from error
 
 
+@contextmanager
+def _limits() -> Iterator[None]:
+    """Raise Unavailable where Loki refuses a query that the panel can answer: this Loki has other limits."""
+    try:
+        yield
+    except Invalid as error:
+        raise Unavailable(error.message) from error
+
+
 def _range(query: LogQuery, now: datetime) -> tuple[datetime, datetime]:
     """Return the times from which and before which lines are wanted."""
-    after = timedelta(microseconds=1)
-    begins = [time for time in (query.since, query.newer_than and query.newer_than.time) if time]
-    ends = [time for time in (query.until, query.older_than and query.older_than.time + after) if time]
-    end = min(ends, default=now + AHEAD)
-    return max(begins, default=min(end, now) - MAX_RANGE), end
+    newest, oldest = now + AHEAD, now - MAX_AGE
+    # Cursors are of any time, and so may be what a user asks for.
+    last = query.older_than and min(query.older_than.time, newest) + timedelta(microseconds=1)
+    end = min(time for time in (query.until, last, newest) if time)
+    return max(query.begin or max(end, oldest) - MAX_RANGE, oldest), end
 
 
 def _slices(start: datetime, end: datetime, *, is_forward: bool) -> Iterator[tuple[datetime, datetime]]:

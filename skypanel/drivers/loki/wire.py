@@ -84,6 +84,26 @@ def expression(app_id: AppId, query: LogQuery) -> str:
     return " ".join(steps)
 
 
+def counting(app_id: AppId, query: LogQuery, step: timedelta) -> str:
+    """Return a metric query that counts the lines of each step, by their level."""
+    seconds = step // timedelta(seconds=1)
+    return f"sum by (level) (count_over_time({expression(app_id, query)} [{seconds}s]))"
+
+
+def counts(answer: object) -> list[tuple[str, datetime, int]]:
+    """Return the level, the end and the number of each count in an answer to a metric query. Raises Unavailable if it is none."""
+    try:
+        return list(_counts(answer))
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
+        raise Unavailable("Loki's answer is not one of Loki.", "Check loki_url.") from error
+
+
+def _counts(answer: Any) -> Iterable[tuple[str, datetime, int]]:  # noqa: ANN401 - JSON from outside
+    for series in answer["data"]["result"]:
+        for seconds, number in series["values"]:
+            yield str(series["metric"].get("level", "")), _EPOCH + timedelta(seconds=float(seconds)), int(number)
+
+
 def _any(words: Iterable[str]) -> str:
     return _quoted("|".join(sorted(words)))
 

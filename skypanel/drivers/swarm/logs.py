@@ -9,15 +9,17 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import closing, suppress
 from datetime import datetime
+from heapq import merge
 
 from docker import APIClient
 
 from skypanel.domain.app import App
 from skypanel.domain.errors import NotFound, Unavailable
+from skypanel.domain.histogram import Buckets, Histogram
 from skypanel.domain.ids import AppId, OrganizationId
 from skypanel.domain.log import NEWEST, LogLine, LogQuery, Source, moment, printed
 from skypanel.drivers.docker.api import DockerApi
-from skypanel.drivers.logs.files import POLL_S, FileLogs
+from skypanel.drivers.logs.files import POLL_S, FileLogs, Folder, in_chunks
 from skypanel.drivers.logs.matching import matcher
 from skypanel.drivers.swarm.services import Services
 from skypanel.drivers.swarm.tasks import Slot
@@ -44,16 +46,28 @@ class DockerLogs:
         wanted = matcher(query)
         last = max(query.longest_page, UNCOLLECTED_LINES)
         with closing(self._files.open(app.id, query.dyno)) as folder:
-            tails = await asyncio.to_thread(folder.tails, last)
-            early = Early(tails, await self._at_docker(app, last), last)
+            early = await self._early(app, folder, last)
             stored = await asyncio.to_thread(folder.candidates, query, wanted)
-            for line in query.page(sorted([*stored, *filter(wanted, early.lines)], key=lambda line: line.time)):
+            for line in query.page(sorted([*stored, *filter(wanted, early.lines)], key=_moment)):
                 yield line
             while follow:
                 for line in await asyncio.to_thread(folder.fresh):
                     if wanted(line) and not early.has(line):
                         yield line
                 await asyncio.sleep(POLL_S)
+
+    async def all(self, app: App, query: LogQuery) -> AsyncIterator[LogLine]:
+        """Yield all lines that the query admits, oldest first, in bounded memory. Raises Invalid for a bad pattern."""
+        wanted = matcher(query)
+        with closing(self._files.open(app.id, query.dyno)) as folder:
+            early = await self._early(app, folder, UNCOLLECTED_LINES)
+            uncollected = sorted(filter(wanted, early.lines), key=_moment)
+            async for line in in_chunks(query.unseen(merge(folder.forwards(query, wanted), uncollected, key=_moment))):
+                yield line
+
+    async def count(self, app: App, query: LogQuery, buckets: Buckets) -> Histogram:
+        """Count the collected lines that the query admits. Raises Invalid for a bad pattern."""
+        return await self._files.count(app, query, buckets)
 
     def trouble(self) -> None:
         """Return None: what Docker does not answer is in the files."""
@@ -81,6 +95,11 @@ class DockerLogs:
     async def forget(self, app_id: AppId, organization_id: OrganizationId | None = None) -> None:  # noqa: ARG002 - the port's
         """Delete an app's lines."""
         await self._files.forget(app_id)
+
+    async def _early(self, app: App, folder: Folder, last: int) -> "Early":
+        """Return what Docker has and the files lack, and move to the ends of the files."""
+        tails = await asyncio.to_thread(folder.tails, last)
+        return Early(tails, await self._at_docker(app, last), last)
 
     async def _at_docker(self, app: App, last: int) -> list[LogLine]:
         """Return the last lines of each dyno that Docker still has; none if it does not answer in time."""
@@ -145,6 +164,10 @@ async def last_lines(docker: DockerApi, slot: Slot, lines: int = LAST_LINES) -> 
             frames = await docker.call(lambda client: _logs(client, task.service_id, lines))
             return [str(line) for line in read_frames(frames, {task.id: slot.dyno.key.name})]
     return []
+
+
+def _moment(line: LogLine) -> datetime:
+    return line.time
 
 
 def _time(line: str) -> str:
