@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from tests.bench import api, deploys, domains, dynos, growth, idle, memory, pages, pushes, slugs, starts, swarm
+from tests.bench import api, deploys, domains, dynos, growth, idle, memory, metrics, pages, pushes, slugs, starts, swarm
 from tests.bench.document import with_figures
 from tests.bench.figures import Figure, from_json, merged, table, to_json
 from tests.bench.stage import Stage
@@ -35,6 +35,7 @@ SUBJECTS: Mapping[str, Callable[[Stage], list[Figure]]] = {
     "logs.tail": api.tail,
     "swarm": swarm.changes,
     "dynos": dynos.many,
+    "metrics": metrics.sampling,
     "start.overhead": slugs.overhead,
 }
 

@@ -11,6 +11,8 @@ COLUMNS = {
     "pages": ("p50", "p99", "cpu", "statements", "bytes"),
     "growth": ("10", "100", "1000", "10000"),
     "domains": ("10", "100", "1000", "10000"),
+    "metrics": ("10", "100", "1000"),
+    "metrics_page": ("p50", "p99", "cpu"),
 }
 _TABLE = re.compile(r"^(?P<mark><!-- figures: (?P<name>\w+) -->\n)(?:\|.*\n)*", re.MULTILINE)
 
