@@ -41,8 +41,8 @@ _NAME = re.compile(rf"(?:\*\.)?(?:{_LABEL}\.)*{_LABEL}")
 class DomainState(StrEnum):
     """How far a domain is.
 
-    PENDING waits for its TXT record, and FAILED did so for too long. VERIFIED has proof, but does not lead here; ACTIVE does. LOST has no
-    proof any more and is released after a month.
+    PENDING waits for its TXT record, and FAILED did so for too long. VERIFIED has proof, but its other records are not right yet; those of
+    ACTIVE are. LOST has no proof any more and is released after a month.
     """
 
     PENDING = "pending"
@@ -56,13 +56,15 @@ class DomainState(StrEnum):
 class Check:
     """What a check found in DNS. A problem is a sentence, or None.
 
-    `leads_to` are the addresses or the name that DNS gave; `leads_here` is None if it could not be told.
+    `leads_to` are the addresses or the name that DNS gave; `leads_here` is None if it could not be told. `delegation_problem` is why the
+    panel cannot prove a wildcard to a CA.
     """
 
     proof_problem: str | None
     leads_here: bool | None
     leads_to: tuple[str, ...]
     address_problem: str | None
+    delegation_problem: str | None = None
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,13 @@ class Domain:
             return DomainState.PENDING if self.next_check_at else DomainState.FAILED
         if self.lost_at is not None:
             return DomainState.LOST
-        return DomainState.ACTIVE if self.last.leads_here else DomainState.VERIFIED
+        is_led = self.last.leads_here and self.last.delegation_problem is None
+        return DomainState.ACTIVE if is_led else DomainState.VERIFIED
+
+    @property
+    def is_wildcard(self) -> bool:
+        """Whether it stands for all names one label below its base."""
+        return self.name.startswith(WILDCARD)
 
     @property
     def base(self) -> str:
@@ -111,6 +119,15 @@ class Domain:
         return f"{CHALLENGE}{self.base}"
 
     @property
+    def acme_challenge(self) -> str:
+        """Where a CA looks for the proof of a wildcard. A CNAME record there lets the panel prove it."""
+        return f"{ACME_CHALLENGE}{self.base}"
+
+    def delegated_to(self, panel_domain: str) -> str:
+        """Return where that CNAME record has to lead: only this claim's owner can have set one to its token."""
+        return f"{self.token}.{ACME_CHALLENGE}{panel_domain}"
+
+    @property
     def released_at(self) -> datetime | None:
         """When a lost domain is released."""
         return self.lost_at + GRACE if self.lost_at else None
@@ -119,7 +136,7 @@ class Domain:
     def problem(self) -> str | None:
         """What its owner should do something about, or None."""
         if self.is_verified and self.lost_at is None:
-            return self.last.address_problem
+            return self.last.address_problem or self.last.delegation_problem
         return self.last.proof_problem
 
 
@@ -175,14 +192,37 @@ def proves(texts: Lookup, token: str) -> bool:
     return token in {value.strip().strip('"').strip() for value in texts.values}
 
 
-def checked(domain: Domain, texts: Lookup, addresses: Sequence[Lookup], panel_domain: str, own: Sequence[Network]) -> Check:
-    """Return what a check found: the TXT records, and the A and AAAA records, which should lead to one of the panel's `own` addresses."""
+@dataclass(frozen=True)
+class Findings:
+    """What is in DNS about a domain: its TXT records, its A and AAAA records, and what is at `acme_challenge` of a wildcard."""
+
+    texts: Lookup
+    addresses: Sequence[Lookup]
+    delegation: Lookup | None = None
+
+
+def checked(domain: Domain, findings: Findings, panel_domain: str, own: Sequence[Network]) -> Check:
+    """Return what a check found. Addresses should be among the panel's `own`."""
+    texts, addresses, delegation = findings.texts, findings.addresses, findings.delegation
     found = tuple(value for lookup in addresses for value in lookup.values)
     aliases = next((lookup.aliases for lookup in addresses if lookup.aliases), ())
     is_alias = any(f".{alias}".endswith(f".{panel_domain}") for alias in aliases)
     led = (True, None) if is_alias else _compared(domain.name, found, own) if found else _without_address(domain.name, addresses, aliases)
     proof_problem = None if proves(texts, domain.token) else _without_proof(domain, texts)
-    return Check(proof_problem, leads_here=led[0], leads_to=found[:MAX_SHOWN] or aliases[-1:], address_problem=led[1])
+    undelegated = None if delegation is None else delegation_problem(domain, delegation, panel_domain)
+    return Check(proof_problem, led[0], found[:MAX_SHOWN] or aliases[-1:], led[1], undelegated)
+
+
+def delegation_problem(domain: Domain, found: Lookup, panel_domain: str) -> str | None:
+    """Return why the panel cannot prove a wildcard to a CA by what was found at its `acme_challenge`, or None if it can."""
+    wanted = domain.delegated_to(panel_domain)
+    if found.fault is not Fault.LOOP and wanted in found.aliases:
+        return None
+    if found.fault not in {None, Fault.NO_NAME, Fault.NO_RECORD}:
+        return reason(domain.acme_challenge, RecordType.TXT, found)
+    if found.aliases:
+        return f"The CNAME record at {domain.acme_challenge} leads to {found.aliases[0]}, not to {wanted}."
+    return f"There is no CNAME record at {domain.acme_challenge} yet that leads to {wanted}."
 
 
 def _without_proof(domain: Domain, texts: Lookup) -> str:
@@ -274,13 +314,17 @@ class Record:
     state: RecordState
 
 
-def records(domain: Domain, target: str, addresses: Sequence[str], *, is_apex: bool) -> tuple[Record, ...]:
+def records(domain: Domain, target: str, addresses: Sequence[str], panel_domain: str, *, is_apex: bool) -> tuple[Record, ...]:
     """Return the records that a domain needs: the one that proves it, and those that lead it to the app's hostname `target`.
 
-    An apex cannot be a CNAME (RFC 1034, 3.6.2): it has the panel's addresses, or where they are not known, an ALIAS or ANAME.
+    An apex cannot be a CNAME (RFC 1034, 3.6.2): it has the panel's addresses, or where they are not known, an ALIAS or ANAME. A wildcard
+    has one more, which lets the panel prove it to a CA.
     """
     proof = Record("TXT", domain.challenge, domain.token, _proof_state(domain))
     led = _address_state(domain)
+    if domain.is_wildcard:
+        delegated = Record("CNAME", domain.acme_challenge, domain.delegated_to(panel_domain), _delegation_state(domain))
+        return proof, Record("CNAME", domain.name, target, led), delegated
     if not is_apex:
         return proof, Record("CNAME", domain.name, target, led)
     if not addresses:
@@ -293,6 +337,12 @@ def _proof_state(domain: Domain) -> RecordState:
     if domain.checked_at is None:
         return RecordState.UNKNOWN
     return RecordState.MISSING if domain.last.proof_problem else RecordState.SET
+
+
+def _delegation_state(domain: Domain) -> RecordState:
+    if domain.checked_at is None:
+        return RecordState.UNKNOWN
+    return RecordState.MISSING if domain.last.delegation_problem else RecordState.SET
 
 
 def _address_state(domain: Domain) -> RecordState:

@@ -200,7 +200,7 @@ async def _plan(panel: Panel, authority: Authority, *, by_dns: bool) -> None:
         wildcard = f"{WILDCARD}{domain}"
         is_missed = (await states(panel, [wildcard]))[wildcard].state is CertificateState.FAILED
         own, domain = ((wildcard, *own), domain) if is_missed else ((wildcard, domain), "")
-    wanting = Wanting(own, domain, authority.directory)
+    wanting = Wanting(own, domain, authority.directory, by_dns=by_dns)
     async with panel.transaction() as conn:
         if await certificate_looks.begin_full(conn, repr(wanting), now, now - FULL_LOOK):
             await certificates.forget_expired(conn, now - KEPT_EXPIRED)
@@ -292,9 +292,14 @@ async def _order(panel: Panel, authority: Authority, order: Order) -> Then:
     if not found:
         raise _Failed(f"The certificate authority offers no {order.kind.upper()} challenge for this name.")
     challenge = {"challenge_url": found[0].url, "token": found[0].token, "proof": found[0].proof}
-    record = await dns_records.place(panel, order.name) if order.kind is ChallengeKind.DNS else None
+    record = await _record(panel, order) if order.kind is ChallengeKind.DNS else None
     advanced = await _advance(panel, order, Step.ORDERED, record, **known, **challenge)
     return advanced if record else PROXIES_POLL
+
+
+async def _record(panel: Panel, order: Order) -> str:
+    """Return the name of the TXT record that proves an order's name. Raises Invalid if it cannot be anywhere."""
+    return await (dns_records.place_of_app(panel, order) if order.app_id else dns_records.place(panel, order.name))
 
 
 async def _check_limit(panel: Panel, app_id: AppId) -> None:

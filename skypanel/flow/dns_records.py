@@ -15,13 +15,13 @@ from skypanel.domain.account import Account
 from skypanel.domain.certificate import Order, has_public_names, pause
 from skypanel.domain.dns import Fault, RecordType, reason
 from skypanel.domain.dns_updates import absent_at, access_of, challenge_name
-from skypanel.domain.domains import WILDCARD
+from skypanel.domain.domains import WILDCARD, delegation_problem
 from skypanel.domain.errors import Invalid, Unavailable
 from skypanel.flow import lookups
 from skypanel.flow.configured import values
 from skypanel.ports.dns import DnsRecords
 from skypanel.ports.panel import Panel
-from skypanel.store import dns_records
+from skypanel.store import dns_records, domains
 
 # How long a removal may take before another worker tries it.
 CLAIM = timedelta(seconds=60)
@@ -60,6 +60,22 @@ async def place(panel: Panel, name: str) -> str:
         raise Invalid(reason(challenge, RecordType.TXT, found))
     # A wildcard's own CNAME record answers for the name as well, until there is a record of its own.
     return challenge if not found.aliases or found.aliases == beside.aliases else found.aliases[-1]
+
+
+async def place_of_app(panel: Panel, order: Order) -> str:
+    """Return the name of the TXT record that proves an app's wildcard to a CA: below the panel's domain.
+
+    A CNAME record of the domain's owner leads there. Raises Invalid if none does: no user chooses where the panel writes.
+    """
+    async with panel.autocommit() as conn:
+        resolvers = await lookups.resolvers(conn)
+        domain = next((each for each in await domains.holders(conn, [order.name]) if each.app_id == order.app_id), None)
+    if domain is None:
+        raise Invalid(f"{order.name} is no domain of the app any more.")
+    found = await lookups.look_up(panel, domain.acme_challenge, RecordType.TXT, at=resolvers)
+    if problem := delegation_problem(domain, found, panel.address.domain):
+        raise Invalid(problem)
+    return found.aliases[-1]
 
 
 async def publish(panel: Panel, order: Order) -> str:

@@ -18,7 +18,7 @@ from skypanel.domain.alert import AlertKind
 from skypanel.domain.app import App
 from skypanel.domain.audit import AuditAction
 from skypanel.domain.dns import Lookup, RecordType, Server
-from skypanel.domain.domains import RESERVED, Domain, checked, is_warned, judged, proves
+from skypanel.domain.domains import RESERVED, Domain, Findings, checked, is_warned, judged, proves
 from skypanel.domain.errors import Unavailable
 from skypanel.domain.internet import Network, read_networks
 from skypanel.domain.notification import Notification
@@ -106,10 +106,14 @@ async def _addresses(panel: Panel, resolvers: Sequence[Server]) -> Sequence[Netw
 
 async def _look(panel: Panel, around: Surroundings, domain: Domain) -> Result:
     ask = partial(lookups.look_up, panel, at=around.resolvers)
-    texts, *addresses = await together(
-        ask(domain.challenge, RecordType.TXT), ask(domain.name, RecordType.A), ask(domain.name, RecordType.AAAA)
+    texts, v4, v6, *delegation = await together(
+        ask(domain.challenge, RecordType.TXT),
+        ask(domain.name, RecordType.A),
+        ask(domain.name, RecordType.AAAA),
+        *([ask(domain.acme_challenge, RecordType.TXT)] if domain.is_wildcard else []),
     )
-    found = checked(domain, texts, addresses, panel.address.domain, around.own)
+    findings = Findings(texts, (v4, v6), next(iter(delegation), None))
+    found = checked(domain, findings, panel.address.domain, around.own)
     return Result(domain, judged(domain, found, panel.clock.now()), texts)
 
 

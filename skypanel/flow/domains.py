@@ -8,10 +8,11 @@ from ipaddress import ip_network
 from skypanel.domain.account import Account
 from skypanel.domain.app import App
 from skypanel.domain.audit import AuditAction
+from skypanel.domain.certificate import has_public_names
 from skypanel.domain.domains import WILDCARD, Domain, Record, records, wildcard_of
 from skypanel.domain.errors import Conflict, Invalid, NotFound
 from skypanel.domain.names import printable
-from skypanel.flow import audit, domain_checks, domain_names, route
+from skypanel.flow import audit, dns_records, domain_checks, domain_names, route
 from skypanel.flow.configured import value
 from skypanel.ports.database import Connection
 from skypanel.ports.panel import Panel
@@ -45,10 +46,10 @@ async def add(panel: Panel, app: App, text: str, by: Account) -> Domain:
     app has too many.
     """
     name = domain_names.read(text, panel.address.domain)
-    if name.startswith(WILDCARD):
+    if name.startswith(WILDCARD) and not await _may_have_wildcards(panel):
         raise Invalid(
-            f"{domain_names.shown(name)} cannot be had.",
-            "Add each name. The panel proves to certificate authorities no wildcard but its own.",
+            f"{domain_names.shown(name)} cannot be had: this panel has no access to DNS, by which wildcards are proved (DNS-01).",
+            "Add each name, or ask an administrator to set dns_updates.",
         )
     async with panel.transaction() as conn:
         await apps.lock(conn, app.id)
@@ -101,6 +102,11 @@ async def addresses(panel: Panel) -> Sequence[str]:
     return tuple(text for text in chosen if text and ip_network(text).num_addresses == 1)
 
 
+async def _may_have_wildcards(panel: Panel) -> bool:
+    """Whether the panel can write the records that prove wildcards, at names that a CA finds."""
+    return has_public_names(panel.address.domain) and await dns_records.configured(panel) is not None
+
+
 async def _check_free(conn: Connection, app: App, name: str) -> None:
     if await domains.count(conn, app.id) >= MAX_DOMAINS:
         raise Conflict(f"{app.name} has {MAX_DOMAINS} domains, which is the most.", "Remove one first.")
@@ -123,5 +129,10 @@ async def guides(panel: Panel, app: App, found: Sequence[Domain]) -> Sequence[Gu
     """Return what to set for each of an app's domains."""
     own, target = await addresses(panel) if found else (), panel.address.host(app.name)
     return [
-        Guide(each, domain_names.shown(each.name), records(each, target, own, is_apex=domain_names.is_apex(each.name))) for each in found
+        Guide(
+            each,
+            domain_names.shown(each.name),
+            records(each, target, own, panel.address.domain, is_apex=domain_names.is_apex(each.name)),
+        )
+        for each in found
     ]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text, column, delete, func, literal, null, or_, select, true, union_all, update
+from sqlalchemy import ColumnElement, Text, and_, column, delete, func, literal, null, or_, select, true, union_all, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from skypanel.domain import domains as rules
@@ -48,12 +48,13 @@ class Attempt:
 class Wanting:
     """Which names want certificates of which CA, beside verified domains.
 
-    `domain` is the parent of apps' own names, or empty if those want none.
+    `domain` is the parent of apps' own names, or empty if those want none. `by_dns` is whether apps' wildcards want certificates.
     """
 
     panel_names: Sequence[str]
     domain: str
     directory: str
+    by_dns: bool = False
 
 
 async def missing(
@@ -75,11 +76,14 @@ async def missing(
     if among_ is not None and not _wildcards(among_):
         good = good.where(among(named.c.name, [*among_, *map(rules.wildcard_of, among_)]))
     having = good.cte("good")
-    is_own = or_(having.c.source != Source.UPLOADED, having.c.app_id == wanted.c.app_id)
-    # Two conditions, which the database can look up in a hash, where one with OR would compare all with all.
-    uncovered = (
-        ~select(having.c.name).where(having.c.name == name, is_own).exists() for name in (wanted.c.name, wildcard_of(wanted.c.name))
+    is_own, is_ordered = having.c.app_id == wanted.c.app_id, having.c.source != Source.UPLOADED
+    # A wildcard of another app serves a name only until that has its own. The panel's serves all.
+    covering = (
+        (having.c.name == wanted.c.name, or_(is_ordered, is_own)),
+        (having.c.name == wildcard_of(wanted.c.name), or_(having.c.app_id.is_(None), is_own)),
     )
+    # Two conditions, which the database can look up in a hash, where one with OR would compare all with all.
+    uncovered = (~select(having.c.name).where(*each).exists() for each in covering)
     unordered = ~select(orders.c.name).where(orders.c.name == wanted.c.name).exists()
     found = select(wanted.c.name, wanted.c.app_id).where(*uncovered, unordered).order_by(wanted.c.rank, wanted.c.name)
     return [(row.name, row.app_id) for row in await conn.all(found)]
@@ -286,12 +290,12 @@ def _wanted(wanting: Wanting, among_: Collection[str] | None) -> Any:  # noqa: A
     own_names = [name for name in wanting.panel_names if among_ is None or name in among_]
     own = func.unnest(literal(own_names, ARRAY(Text))).table_valued("name", name="own").render_derived()
     nobody = null().cast(applications.c.id.type).label("app_id")
-    rank, suffix = "rank", f".{wanting.domain}"
+    rank, suffix, is_wildcard = "rank", f".{wanting.domain}", domains.c.name.startswith(WILDCARD, autoescape=True)
     proved = (
         select(domains.c.name, domains.c.app_id, literal(2).label(rank))
         .join(applications, applications.c.id == domains.c.app_id)
         .where(applications.c.automatic_certificates, VERIFIED, domains.c.leads_here.is_(True))
-        .where(~domains.c.name.startswith(WILDCARD, autoescape=True))
+        .where(or_(~is_wildcard, and_(literal(wanting.by_dns), domains.c.delegation_problem.is_(None))))
     )
     named = select(applications.c.name.concat(suffix).label("name"), applications.c.id, literal(3).label(rank)).where(
         literal(bool(wanting.domain))

@@ -28,6 +28,7 @@ _CHECKED = (
     column("leads_here", Boolean),
     column("leads_to", ARRAY(Text)),
     column("address_problem", Text),
+    column("delegation_problem", Text),
 )
 
 
@@ -123,6 +124,7 @@ def _row(domain: Domain) -> dict[str, object]:
         "leads_here": domain.last.leads_here,
         "leads_to": list(domain.last.leads_to),
         "address_problem": domain.last.address_problem,
+        "delegation_problem": domain.last.delegation_problem,
     }
 
 
@@ -150,5 +152,5 @@ def _read(row: Row) -> Domain:
         checked_at=row.checked_at,
         next_check_at=row.next_check_at,
         asked_at=row.asked_at,
-        last=Check(row.proof_problem, row.leads_here, tuple(row.leads_to), row.address_problem),
+        last=Check(row.proof_problem, row.leads_here, tuple(row.leads_to), row.address_problem, row.delegation_problem),
     )

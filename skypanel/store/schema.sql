@@ -357,6 +357,8 @@ CREATE TABLE paas_domains (
     -- The addresses or the name that DNS gave at the last check.
     leads_to text[] NOT NULL DEFAULT '{}',
     address_problem text,
+    -- Why the panel cannot prove a wildcard to a CA.
+    delegation_problem text,
     UNIQUE (app_id, name),
     CONSTRAINT paas_domains_loss_check CHECK (verified_at IS NOT NULL OR lost_at IS NULL AND warned_at IS NULL)
 );
@@ -1204,7 +1206,7 @@ CREATE TRIGGER paas_look
 
 CREATE TRIGGER paas_look_again
     AFTER UPDATE ON paas_domains
-    FOR EACH ROW WHEN (old.name IS DISTINCT FROM new.name OR old.app_id IS DISTINCT FROM new.app_id OR old.verified_at IS DISTINCT FROM new.verified_at OR old.leads_here IS DISTINCT FROM new.leads_here)
+    FOR EACH ROW WHEN (old.name IS DISTINCT FROM new.name OR old.app_id IS DISTINCT FROM new.app_id OR old.verified_at IS DISTINCT FROM new.verified_at OR old.leads_here IS DISTINCT FROM new.leads_here OR (old.delegation_problem IS NULL) IS DISTINCT FROM (new.delegation_problem IS NULL))
     EXECUTE FUNCTION paas_look_at_domain();
 
 CREATE TRIGGER paas_publish

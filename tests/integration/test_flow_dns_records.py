@@ -3,6 +3,7 @@
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from sqlalchemy import text
@@ -14,13 +15,15 @@ from skypanel.domain.errors import Denied, Invalid, Unavailable
 from skypanel.domain.routing import Address
 from skypanel.flow import certificates, dns_records, settings
 from skypanel.store import acme_orders
-from tests.support.certificates import execute, state
+from tests.support.certificates import claim, execute, state
 
 pytestmark = pytest.mark.req("R13.4")
 
 DOMAIN = "apps.example.com"
 WILDCARD = f"*.{DOMAIN}"
 CHALLENGE = f"_acme-challenge.{DOMAIN}"
+# Where the CNAME record leads of who claims a wildcard with the token `token`.
+DELEGATED = f"token._acme-challenge.{DOMAIN}"
 MINUTE, HOUR, DAY = 60, 3600, 86400
 OLD = Lookup(("old",))
 CALLS = ("order", "answer", "look_up", "finalize", "fetch")
@@ -277,3 +280,65 @@ async def test_what_cannot_be_tried_out_is_said(panel, stage):
 async def test_incomplete_settings_are_refused(panel, stage, missing):
     with pytest.raises(Invalid, match=r"rfc2136_\w+: "):
         await settings.change(panel, stage.admin, {missing: ""})
+
+
+async def wildcard(panel, app, **options):
+    """Let an app have `*.example.net`, whose CNAME record delegates its proofs to the panel."""
+    panel.dns.put("_acme-challenge.example.net", "CNAME", DELEGATED)
+    await claim(panel, app, "*.example.net", **options)
+
+
+async def test_an_apps_wildcard_is_proved_where_its_owner_delegated_that(panel, stage, records):
+    panel.authority.prove = partial(at_alias, panel, records)
+    await wildcard(panel, await stage.app())
+    panel.dns.lags.append(OLD)
+    await work(panel)
+    assert len(records.shown(DELEGATED)) == 1
+    panel.dns.lags.clear()
+    await work(panel)
+    found = await state(panel, "*.example.net")
+    assert (found.state, found.certificate.facts.names) == (CertificateState.ACTIVE, ("*.example.net",))
+    assert (records.shown(DELEGATED), await left(panel)) == (set(), [])
+
+
+async def at_alias(panel, records, name, challenge):
+    """Follow a CNAME record, as a CA does."""
+    if challenge.kind is ChallengeKind.HTTP:
+        return await certificates.proof(panel, name, challenge.token)
+    alias = panel.dns.records.get((f"_acme-challenge.{name}", "CNAME"), (f"_acme-challenge.{name}",))[0]
+    return challenge.proof if challenge.proof in records.shown(alias) else None
+
+
+@pytest.mark.parametrize("at", ["elsewhere.example.com", f"other._acme-challenge.{DOMAIN}", CHALLENGE])
+async def test_no_user_chooses_where_the_panel_writes(panel, stage, records, at):
+    await wildcard(panel, await stage.app())
+    panel.dns.put("_acme-challenge.example.net", "CNAME", at)
+    await work(panel)
+    assert f"leads to {at}, not to {DELEGATED}." in (await state(panel, "*.example.net")).problem
+    assert records.shown(at) == set()
+
+
+async def test_an_apps_wildcard_waits_for_its_delegation_and_for_access_to_dns(panel, stage):
+    await wildcard(panel, await stage.app())
+    await execute(panel, "UPDATE paas_domains SET delegation_problem = 'no CNAME'")
+    await work(panel)
+    assert (await state(panel, "*.example.net")).state is CertificateState.NONE
+    await execute(panel, "UPDATE paas_domains SET delegation_problem = NULL")
+    panel.dns.lags.append(OLD)
+    await work(panel)
+    assert (await state(panel, "*.example.net")).state is CertificateState.ISSUING
+    await settings.change(panel, stage.admin, {"dns_updates": "none"})
+    await work(panel)
+    assert (await state(panel, "*.example.net")).state is CertificateState.NONE
+
+
+async def test_a_name_below_another_apps_wildcard_has_a_certificate_of_its_own(panel, stage, records):
+    panel.authority.prove = partial(at_alias, panel, records)
+    app, other = await stage.app(), await stage.app("other")
+    await wildcard(panel, app)
+    await work(panel)
+    await claim(panel, other, "a.example.net")
+    await claim(panel, app, "b.example.net")
+    await work(panel)
+    names = {name: (await state(panel, name)).certificate.facts.names for name in ("a.example.net", "b.example.net")}
+    assert names == {"a.example.net": ("a.example.net",), "b.example.net": ("*.example.net",)}

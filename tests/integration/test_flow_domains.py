@@ -11,8 +11,9 @@ from sqlalchemy import insert
 from skypanel.domain.access import Role
 from skypanel.domain.alert import AlertKind
 from skypanel.domain.dns import Fault
-from skypanel.domain.domains import CHECKED_FOR, GRACE, MAX_SHOWN, DomainState
+from skypanel.domain.domains import CHECKED_FOR, GRACE, MAX_SHOWN, DomainState, RecordState
 from skypanel.domain.errors import Conflict, Invalid, NotFound
+from skypanel.domain.routing import Address
 from skypanel.flow import apps as apps_flow
 from skypanel.flow import domain_checks, domains, mail, maintenance, notifications, organizations, settings, transfer
 from skypanel.store import alerts, audit, routes
@@ -395,3 +396,69 @@ async def test_a_thousand_domains_are_checked_in_batches_at_the_same_cost(stage,
     await domain_checks.check_due(stage.panel, lambda: False)
     for each in many:
         assert all(domain.checked_at for domain in await domains.listed(stage.panel, each))
+
+
+WILDCARD = "*.example.com"
+
+
+@pytest.fixture
+async def panel_with_dns(stage):
+    """A panel with a domain of its own and access to DNS."""
+    stage.panel = replace(stage.panel, address=Address("apps.example.net", 22, 80, 443))
+    await settings.change(stage.panel, stage.admin, {"public_addresses": HERE, "dns_updates": "rfc2136", "rfc2136_server": "10.1.0.1"})
+
+
+@pytest.mark.req("R13.1")
+@pytest.mark.usefixtures("panel_with_dns")
+async def test_a_wildcard_is_refused_in_clear_words_without_access_to_dns(stage, app):
+    await settings.change(stage.panel, stage.admin, {"dns_updates": "none"})
+    with pytest.raises(Invalid, match=r"^\*\.example\.com cannot be had: this panel has no access to DNS.*\(DNS-01\)") as refused:
+        await claim(stage, app, WILDCARD)
+    assert "ask an administrator to set dns_updates" in refused.value.hint
+    await settings.change(stage.panel, stage.admin, {"dns_updates": "rfc2136"})
+    stage.panel = replace(stage.panel, address=Address("localhost", 22, 80, 443))
+    with pytest.raises(Invalid, match="no access to DNS"):
+        await claim(stage, app, WILDCARD)
+
+
+@pytest.mark.req("R13.1", "R13.2", "R13.3")
+@pytest.mark.usefixtures("panel_with_dns")
+async def test_a_wildcard_is_claimed_by_the_same_record_and_delegated_by_one_more(stage, app):
+    made = await claim(stage, app, WILDCARD)
+    prove(stage, made)
+    stage.panel.dns.put(WILDCARD, "A", HERE)
+    await pass_(stage)
+    found = await now(stage, app, WILDCARD)
+    target = f"{made.token}._acme-challenge.apps.example.net"
+    assert (found.state, found.problem) == (
+        DomainState.VERIFIED,
+        f"There is no CNAME record at _acme-challenge.example.com yet that leads to {target}.",
+    )
+    assert WILDCARD in await hosts(stage, app)
+    [guide] = await domains.guides(stage.panel, app, [found])
+    assert [(each.kind, each.name, each.value, each.state) for each in guide.records] == [
+        ("TXT", "_skypanel-challenge.example.com", made.token, RecordState.SET),
+        ("CNAME", WILDCARD, "hello.apps.example.net", RecordState.SET),
+        ("CNAME", "_acme-challenge.example.com", target, RecordState.MISSING),
+    ]
+    stage.panel.dns.put("_acme-challenge.example.com", "CNAME", f"{target}.")
+    await pass_(stage)
+    found = await now(stage, app, WILDCARD)
+    assert (found.state, found.problem) == (DomainState.ACTIVE, None)
+
+
+@pytest.mark.req("R13.2")
+@pytest.mark.usefixtures("panel_with_dns")
+async def test_the_more_exact_name_wins_also_of_another_organization(stage, app):
+    other = await organizations.create(stage.panel, stage.admin, "Other")
+    theirs = await apps_flow.create(stage.panel, stage.admin, "theirs", organization_id=other.id)
+    wide, exact = await claim(stage, app, WILDCARD), await claim(stage, theirs, "a.example.com")
+    prove(stage, wide)
+    prove(stage, exact)
+    await pass_(stage)
+    led = {host: await domains.app_at(stage.panel, host) for host in ("a.example.com", "b.example.com", "b.a.example.com", "example.com")}
+    assert {host: found.name if found else None for host, found in led.items()} == {
+        "a.example.com": "theirs", "b.example.com": "hello", "b.a.example.com": None, "example.com": None,
+    }  # fmt: skip
+    await domains.remove(stage.panel, theirs, await now(stage, theirs, "a.example.com"), stage.admin)
+    assert (await domains.app_at(stage.panel, "a.example.com")).name == "hello"

@@ -156,3 +156,17 @@ async def test_an_ingress_that_was_killed_is_made_anew_in_all_networks(engine, l
     assert TOKEN not in str(container.attrs)
     await engine.ingress.ensure()
     assert nodes.docker.client.containers.get(engine.ingress.name).id == container.id
+
+
+async def test_a_wildcard_leads_to_its_app_and_every_exact_name_goes_before_it(engine, launch):
+    _, wide = await launch(host="*.example.com", config_vars={"GREETING": "wide"})
+    # A newer release, so that only the kind of name decides.
+    _, wide = await launch(app_id=wide.app_id, host="*.example.com", config_vars={"GREETING": "wide"})
+    _, exact = await launch(host="a.example.com", config_vars={"GREETING": "exact"})
+    await engine.router.confirm([wide, exact])
+    assert await engine.get("a.example.com") == (200, "exact")
+    assert await engine.get("b.example.com") == (200, "wide")
+    for host in ("example.com", "b.a.example.com"):
+        assert (await engine.get(host))[1] not in {"exact", "wide"}
+    await engine.router.confirm([replace(wide, endpoints=())])
+    assert (await engine.get("b.example.com"))[1] != "wide"

@@ -1,11 +1,13 @@
 import asyncio
 import io
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
 from aiohttp import web
 
 from skypanel.domain.errors import Unavailable
+from skypanel.domain.http_rules import HttpRules
 from skypanel.domain.routing import PROXY_TOKEN_HEADER, Route
 from skypanel.drivers.proxy.traefik import TraefikRouter
 from skypanel.embedded import routes
@@ -194,3 +196,30 @@ async def test_a_proxy_that_does_not_take_a_route_up_is_unavailable(proxy):
         await TraefikRouter(proxy.router._api_url, "another").confirm([Route(uuid4(), (HOST,), ())], timeout_s=0.2)  # noqa: SLF001
     with pytest.raises(Unavailable):
         await TraefikRouter("http://127.0.0.1:1", TOKEN).confirm([Route(uuid4(), (HOST,), ())], timeout_s=0.2)
+
+
+async def test_a_wildcard_leads_one_label_to_its_app_and_every_exact_name_goes_before_it(proxy, backends):
+    wide, exact = (Route(uuid4(), (host,), (backend,)) for host, backend in zip(("*.example.com", "a.example.com"), backends, strict=True))
+    proxy.routes.extend((wide, exact))
+    await proxy.router.confirm([wide, exact])
+    led = {"b.example.com": "1", "B.Example.com.": "1", "a.example.com": "2", "a.example.com:8080": "2"}
+    for host, text in led.items():
+        assert await proxy.text(headers={"Host": host}) == (200, text)
+        assert await proxy.text(headers={"Host": host}, scheme="https") == (200, text)
+    for host in ("example.com", "b.a.example.com", "b.b.example.com", ".example.com", "com"):
+        assert (await proxy.text(headers={"Host": host}))[1] not in {"1", "2"}
+    proxy.routes.remove(exact)
+    await proxy.router.confirm([replace(exact, endpoints=())])
+    assert await proxy.text(headers={"Host": "a.example.com"}) == (200, "1")
+
+
+async def test_a_host_of_a_wildcard_is_redirected_to_https_where_the_wildcard_is(proxy, backends):
+    wide = Route(uuid4(), ("*.example.com",), (backends[0],), HttpRules(https_redirect=True))
+    proxy.routes.append(wide)
+    proxy.proving.append("b.example.com")
+    await proxy.router.confirm([wide])
+    async with proxy.request(host="b.example.com", allow_redirects=False) as response:
+        assert (response.status, response.headers["Location"].split(":")[1]) == (301, "//b.example.com")
+    challenge = "/.well-known/acme-challenge/x"
+    assert await proxy.text(path=challenge, headers={"Host": "b.example.com"}) == (200, "panel: b.example.com")
+    assert await proxy.text(path=challenge, headers={"Host": "c.example.com"}) == (404, "404: Not Found"), "by the app"

@@ -10,6 +10,7 @@ from skypanel.domain.access import Role
 from skypanel.flow import domain_checks, domains, maintenance, settings, uploaded_certificates, watching
 from skypanel.store import acme_orders
 from skypanel.store.tables.certificates import orders
+from tests.support import factories
 from tests.support.pairs import pair
 from tests.support.statements import Counting
 
@@ -202,3 +203,18 @@ async def test_automatic_certificates_are_turned_off_and_on(admin, app):
     assert "The panel orders no certificates for this app's domains." in await admin.page(PAGE)
     assert (await send(admin, do="automatic on")).status == 303
     assert "orders a certificate for each domain that leads here" in await admin.page(PAGE)
+
+
+@pytest.mark.req("R13.1", "R13.5")
+async def test_a_wildcard_is_added_with_the_record_that_lets_the_panel_prove_it(admin, stage, app):
+    response = await send(admin, do="add", name="*.example.com")
+    assert response.status == 422
+    assert "has no access to DNS, by which wildcards are proved (DNS-01)" in await response.text()
+    async with stage.panel.transaction() as conn:
+        await factories.domain(conn, app.id, "*.example.com")
+    page = await admin.page(PAGE)
+    records = {"*.example.com": "hello.localhost", "_acme-challenge.example.com": "token._acme-challenge.localhost"}
+    for name, value in records.items():
+        assert f'<td data-label="Type">CNAME</td> <td data-label="Name"><code>{name}</code>' in page
+        assert f'data-copy="{value}"' in page
+    assert "http://*." not in page + await admin.page("/apps/hello")

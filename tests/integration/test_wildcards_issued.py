@@ -5,12 +5,13 @@ from dataclasses import replace
 import pytest
 
 from skypanel.domain.certificate import CertificateState
+from skypanel.domain.domains import DomainState
 from skypanel.domain.routing import Address
 from skypanel.drivers.acme.authority import AcmeAuthority
 from skypanel.drivers.clock import SystemClock
 from skypanel.drivers.dns.authoritative import AuthoritativeDns
 from skypanel.drivers.dns.updates import UpdatedRecords
-from skypanel.flow import certificates, settings
+from skypanel.flow import certificates, domains, settings
 from tests.fixtures.bind import KEY, SECRET, running_bind
 from tests.fixtures.pebble import running_pebble
 from tests.support.certificates import state
@@ -70,3 +71,18 @@ async def issued(panel, name):
 async def test_the_panels_wildcard_is_issued(panel, bind):
     assert await issued(panel, f"*.{DOMAIN}") == (f"*.{DOMAIN}",)
     assert bind.texts(f"_acme-challenge.{DOMAIN}") == set()
+
+
+@pytest.mark.req("R13.1")
+async def test_an_apps_wildcard_is_issued_once_the_records_are_there_that_its_guide_shows(panel, stage, bind):
+    app = await stage.app()
+    wildcard = await domains.add(panel, app, "*.shop.example.com", stage.admin)
+    [guide] = await domains.guides(panel, app, [wildcard])
+    for record in guide.records:
+        assert (await domains.check(panel, app, wildcard, stage.admin)).state is not DomainState.ACTIVE
+        bind.add(record.name, record.kind, record.value)
+    checked = await domains.check(panel, app, wildcard, stage.admin)
+    assert checked.problem is None
+    assert checked.state is DomainState.ACTIVE
+    assert await issued(panel, "*.shop.example.com") == ("*.shop.example.com",)
+    assert bind.texts("_acme-challenge.shop.example.com") == set()

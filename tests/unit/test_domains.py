@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -6,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from skypanel.domain.dns import Fault, Lookup
 from skypanel.domain.domains import (
     CHECKED_FOR,
     GRACE,
@@ -17,10 +19,13 @@ from skypanel.domain.domains import (
     VERIFIED_PAUSE,
     Check,
     Domain,
+    DomainState,
     check_name,
     covers,
+    delegation_problem,
     is_warned,
     judged,
+    records,
 )
 from skypanel.domain.errors import Invalid
 from skypanel.flow import domain_names
@@ -154,3 +159,28 @@ def test_a_domain_is_verified_from_its_proof_until_a_month_without(steps):
         else:
             assert (pause is None) == (now - BEGIN >= CHECKED_FOR)
             assert pause is None or MIN_PAUSE <= pause <= MAX_PAUSE
+
+
+def test_a_wildcard_is_delegated_by_a_cname_record_to_its_own_token():
+    wildcard = replace(CLAIM, name="*.example.com")
+    at, wanted = "_acme-challenge.example.com", f"token._acme-challenge.{PANEL}"
+    proof, led, delegated = records(wildcard, f"hello.{PANEL}", (), PANEL, is_apex=False)
+    assert (proof.name, led.name, led.value) == ("_skypanel-challenge.example.com", "*.example.com", f"hello.{PANEL}")
+    assert (delegated.kind, delegated.name, delegated.value) == ("CNAME", at, wanted)
+    told = {
+        Lookup(aliases=(wanted,), fault=Fault.NO_NAME): None,
+        Lookup(("a proof",), aliases=("elsewhere.example.com", wanted, "dns.example.net")): None,
+        Lookup(fault=Fault.NO_NAME): f"There is no CNAME record at {at} yet that leads to {wanted}.",
+        Lookup(("a proof",)): f"There is no CNAME record at {at} yet that leads to {wanted}.",
+        Lookup(aliases=("other.example.net",)): f"The CNAME record at {at} leads to other.example.net, not to {wanted}.",
+        Lookup(aliases=(wanted, at), fault=Fault.LOOP): f"The CNAME records of {at} lead in a circle.",
+        Lookup(fault=Fault.SILENT): f"The name servers of {at} do not answer.",
+    }
+    assert {found: delegation_problem(wildcard, found, PANEL) for found in told} == told
+
+
+def test_a_wildcard_is_active_once_it_is_delegated():
+    for problem, state in ((None, DomainState.ACTIVE), ("no CNAME", DomainState.VERIFIED)):
+        found = Check(None, leads_here=True, leads_to=(), address_problem=None, delegation_problem=problem)
+        domain = judged(replace(CLAIM, name="*.example.com"), found, BEGIN)
+        assert (domain.state, domain.problem) == (state, problem)

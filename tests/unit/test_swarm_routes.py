@@ -9,7 +9,7 @@ import pytest
 from skypanel.domain.routing import Route
 from skypanel.drivers.swarm.ingress import IngressOptions, container, dynamic_config, files, static_config
 from skypanel.drivers.swarm.probe import has_ip_vs
-from skypanel.drivers.swarm.router import labelled
+from skypanel.drivers.swarm.router import EXACT, labelled
 from skypanel.drivers.swarm.services import Service
 from skypanel.drivers.swarm.spec import service_spec
 from skypanel.embedded.doctor_swarm import endpoint_findings, endpoint_mode
@@ -44,13 +44,23 @@ def test_what_is_newer_goes_first(changes):
     def priority(of):
         return int(labelled(of.spec, of, ROUTE)["Labels"][f"traefik.http.routers.{of.name}.priority"])
 
-    assert 1 < priority(service()) < priority(service(**changes)) < 1_000_000
+    assert EXACT < priority(service()) < priority(service(**changes)) < 2 * EXACT
 
 
 def test_hosts_that_are_none_get_no_rule():
     made = service()
     labels = labelled(made.spec, made, replace(ROUTE, hosts=("x`) || PathPrefix(`/", "ok.example.com")))["Labels"]
     assert labels[f"traefik.http.routers.{made.name}.rule"] == "Host(`ok.example.com`)"
+
+
+def test_a_wildcard_has_a_router_of_its_own_behind_all_exact_names():
+    made = service()
+    labels = labelled(made.spec, made, replace(ROUTE, hosts=("ok.example.com", "*.example.com", "*.a-b.example.org")))["Labels"]
+    router, wildcards = (f"traefik.http.routers.{name}" for name in (made.name, f"{made.name}-wildcards"))
+    assert labels[f"{router}.rule"] == "Host(`ok.example.com`)"
+    assert labels[f"{wildcards}.rule"] == r"HostRegexp(`^[^.]+\.example\.com$`) || HostRegexp(`^[^.]+\.a-b\.example\.org$`)"
+    assert 1 < int(labels[f"{wildcards}.priority"]) < EXACT < int(labels[f"{router}.priority"])
+    assert labels[f"{wildcards}.service"] == labels[f"{router}.service"] == made.name
 
 
 def test_the_ingress_looks_for_its_own_panels_services_every_second():

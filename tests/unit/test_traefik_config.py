@@ -1,3 +1,4 @@
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import strategies as st
 from skypanel.domain.certificate import KeyPair
 from skypanel.domain.http_rules import HttpRules
 from skypanel.domain.routing import Route
-from skypanel.drivers.proxy.routes import Servers, configuration, rule, table
+from skypanel.drivers.proxy.routes import Servers, configuration, rule, table, wildcard_rule
 
 APP = UUID(int=1)
 SERVERS = Servers("127.0.0.1:7000", "127.0.0.1:7002", 8443, "a-token", table="/run/routes.json")
@@ -83,6 +84,14 @@ def test_a_host_or_endpoint_that_is_none_is_left_out():
     route = Route(APP, ("a.b", "x`) || Path(`/`", "-a.b", "a..b", "A.b", "a.b\n"), ("10.0.0.1:1", "10.0.0.1", "evil/@10.0.0.1:1"))
     assert (app(route)["hosts"], app(route)["endpoints"]) == (["a.b"], ["10.0.0.1:1"])
     assert rule(route) == "Host(`a.b`)"
+
+
+def test_a_wildcard_is_a_host_of_the_table_and_redirected_by_its_own_certificate():
+    route = Route(APP, ("*.example.com", "*", "*.", "a.*.com", "**.b.c", "*.*.b.c", "*.org"), ("10.0.0.1:1",))
+    assert app(route)["hosts"] == ["*.example.com", "*.org"]
+    assert "redirected" not in app(route, certified={"www.example.com", "*.com"})
+    assert app(route, certified={"*.example.com"})["redirected"] == ["*.example.com"]
+    assert (rule(route), wildcard_rule(replace(route, hosts=("*.a.b`)", "a.b")))) == ("", "")
 
 
 def test_on_a_swarm_the_ingress_leads_to_the_apps():

@@ -35,11 +35,14 @@ async def index(call: Call) -> Page:
 
 
 async def create(call: Call, body: NewDomain) -> Reply:
-    """Claim a domain for an app. A warning says which TXT record proves it."""
+    """Claim a domain for an app. A warning says which TXT record proves it, and another which CNAME record lets a wildcard be certified."""
     app = await call.app()
     await _check_certificate(call, app, body.hostname, body.sni_endpoint)
     domain = await domains_flow.add(call.panel, app, body.hostname, call.account)
     call.warn(f"To prove that {domain.name} is yours, set this TXT record as well: {domain.challenge} with the value {domain.token}")
+    if domain.is_wildcard:
+        target = domain.delegated_to(call.panel.address.domain)
+        call.warn(f"For a certificate of {domain.name}, set this CNAME record as well: {domain.acme_challenge} with the value {target}")
     return Reply(await _shown(call, app, domain), 201)
 
 

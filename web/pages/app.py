@@ -44,7 +44,7 @@ async def show(request: web.Request) -> web.Response:
         "app/overview",
         TAB,
         detail=found,
-        domains=[each for each in await domains.listed(panel, framed.app) if each.state is DomainState.ACTIVE],
+        domains=[each for each in await domains.listed(panel, framed.app) if each.state is DomainState.ACTIVE and not each.is_wildcard],
         log=log,
         failure=None if log else _failure(found),
         may_retry=framed.may(Action.PUSH),

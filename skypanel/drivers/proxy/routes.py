@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from skypanel.domain.certificate import KeyPair
-from skypanel.domain.domains import covers
+from skypanel.domain.domains import WILDCARD, covers
 from skypanel.domain.routing import Route
 from skypanel.drivers.proxy import plugin
 
@@ -23,7 +23,7 @@ USED_PATH = "/routes/"
 GIT_PATHS = r"^/[^/]+\.git/(info/refs|info/lfs/.+|git-receive-pack|git-upload-pack)$"
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-_HOST = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*\Z")
+_HOST = re.compile(rf"(?=.{{1,253}}\Z)(?:\*\.)?{_LABEL}(?:\.{_LABEL})*\Z")
 _ENDPOINT = re.compile(r"[A-Za-z0-9.-]+:[0-9]{1,5}\Z")
 
 Json = dict[str, Any]
@@ -114,8 +114,14 @@ def hosts(route: Route) -> list[str]:
 
 
 def rule(route: Route) -> str:
-    """Return Traefik's rule for a route's hosts."""
-    return " || ".join(map(_host_rule, hosts(route)))
+    """Return Traefik's rule for a route's hosts but its wildcards."""
+    return " || ".join(_host_rule(host) for host in hosts(route) if not host.startswith(WILDCARD))
+
+
+def wildcard_rule(route: Route) -> str:
+    """Return Traefik's rule for a route's wildcards, empty if it has none. Each stands for one label."""
+    bases = (host.removeprefix(WILDCARD).replace(".", r"\.") for host in hosts(route) if host.startswith(WILDCARD))
+    return " || ".join(f"HostRegexp(`^[^.]+\\.{base}$`)" for base in bases)
 
 
 def _host_rule(host: str) -> str:

@@ -5,7 +5,7 @@ https://doc.traefik.io/traefik/reference/routing-configuration/other-providers/s
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Any
@@ -19,7 +19,7 @@ from skypanel.domain.routing import PROXY_TOKEN_HEADER, Route
 from skypanel.drivers.docker.api import DockerApi, Json
 from skypanel.drivers.proxy import plugin
 from skypanel.drivers.proxy.active import ANSWER_S, POLL_S
-from skypanel.drivers.proxy.routes import ENTRY_POINTS, rule
+from skypanel.drivers.proxy.routes import ENTRY_POINTS, rule, wildcard_rule
 from skypanel.drivers.swarm.services import Service, Services
 from skypanel.drivers.swarm.spec import GENERATION, PORT, PROCESS_TYPE, VERSION, network_name, organization_of
 from skypanel.drivers.swarm.tasks import endpoint
@@ -27,6 +27,8 @@ from skypanel.ports.router import Router
 
 PREFIX = "traefik."
 FLUSH_INTERVAL = "1ms"
+# What lets every exact name go before all wildcards: more than any version and generation.
+EXACT = 1_000_000
 # More services than an app ever has at a time.
 _ALL = 1000
 
@@ -109,7 +111,7 @@ class _Change:
 
     def rules(self) -> dict[str, str]:
         """Return the rules of the wanted routers by name."""
-        return {f"{service.name}@swarm": rule(self.route) for service in self.on}
+        return {f"{name}@swarm": rule for service in self.on for name, rule, _ in _routers_of(service, self.route)}
 
 
 def labelled(spec: Json, service: Service, route: Route | None) -> Json:
@@ -120,27 +122,40 @@ def labelled(spec: Json, service: Service, route: Route | None) -> Json:
 
 def _route_labels(service: Service, route: Route) -> dict[str, str]:
     name = service.name
-    # While two releases have the same hosts, the newer one gets the requests.
-    priority = int(service.labels[VERSION]) + int(service.labels[GENERATION])
     labels = {
         "enable": "true",
         "swarm.network": network_name(organization_of(service.labels)),
-        f"http.routers.{name}.rule": rule(route),
-        f"http.routers.{name}.priority": str(priority),
-        f"http.routers.{name}.entrypoints": ",".join(ENTRY_POINTS),
-        f"http.routers.{name}.middlewares": f"{plugin.NAME}@file",
-        f"http.routers.{name}.service": name,
         f"http.services.{name}.loadbalancer.server.port": str(PORT),
         f"http.services.{name}.loadbalancer.responseforwarding.flushinterval": FLUSH_INTERVAL,
     }
+    for router, matching, priority in _routers_of(service, route):
+        labels |= {
+            f"http.routers.{router}.rule": matching,
+            f"http.routers.{router}.priority": str(priority),
+            f"http.routers.{router}.entrypoints": ",".join(ENTRY_POINTS),
+            f"http.routers.{router}.middlewares": f"{plugin.NAME}@file",
+            f"http.routers.{router}.service": name,
+        }
     return {f"{PREFIX}{key}": value for key, value in labels.items()}
+
+
+def _routers_of(service: Service, route: Route) -> Iterator[tuple[str, str, int]]:
+    """Yield the name, the rule and the priority of each router of a service.
+
+    While two releases have the same hosts, the newer one gets the requests.
+    """
+    newness = int(service.labels[VERSION]) + int(service.labels[GENERATION])
+    if exact := rule(route):
+        yield service.name, exact, EXACT + newness
+    if wildcards := wildcard_rule(route):
+        yield f"{service.name}-wildcards", wildcards, newness
 
 
 async def _routes_to_all(session: ClientSession, url: str, change: _Change) -> bool:
     """Whether a Traefik routes the hosts to all endpoints of the route."""
     try:
         routers = await _routers(session, url, change.route.app_id)
-        servers = {server for name in change.rules() for server in await _servers(session, url, name)}
+        servers = {server for service in change.on for server in await _servers(session, url, f"{service.name}@swarm")}
     except (ClientError, TimeoutError):
         return False
     return change.rules().items() <= routers.items() and {f"http://{each}" for each in change.route.endpoints} <= servers

@@ -37,6 +37,7 @@ domains = Table(
         comment="The addresses or the name that DNS gave at the last check.",
     ),
     string("address_problem", nullable=True),
+    Column("delegation_problem", Text, comment="Why the panel cannot prove a wildcard to a CA."),
     UniqueConstraint("app_id", "name"),
     CheckConstraint("name ~ '^([*][.])?([a-z0-9-]+[.])+[a-z0-9-]+$' AND length(name) <= 253", name="name"),
     CheckConstraint("verified_at IS NOT NULL OR (lost_at IS NULL AND warned_at IS NULL)", name="loss"),

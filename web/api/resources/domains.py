@@ -80,6 +80,6 @@ def _acm_status(of: App, found: Known, certificate: NameCertificate) -> AcmStatu
 def _without_certificate(found: Known) -> AcmStatus:
     if found.state is DomainState.FAILED:
         return "failed"
-    if found.is_verified and found.last.leads_here:
+    if found.state is DomainState.ACTIVE:
         return "dns-verified"
     return "failing" if found.is_verified and found.problem else "pending"

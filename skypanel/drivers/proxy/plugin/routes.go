@@ -22,6 +22,7 @@ const (
 
 // App is an app, or a part of the panel, and how its requests are served.
 type App struct {
+	// The names, some of which may be wildcards.
 	Hosts []string `json:"hosts"`
 	// The servers, as host:port, in round robin.
 	Endpoints []string `json:"endpoints"`
@@ -102,7 +103,15 @@ func find(r *http.Request) (*App, bool) {
 		return nil, false
 	}
 	host := hostOf(r)
-	app := table.byHost[host]
+	key := host
+	app := table.byHost[key]
+	if app == nil {
+		// A wildcard stands for one label, and every exact name goes before it.
+		if dot := strings.IndexByte(host, '.'); dot > 0 {
+			key = "*" + host[dot:]
+			app = table.byHost[key]
+		}
+	}
 	if app == nil {
 		return nil, false
 	}
@@ -112,7 +121,7 @@ func find(r *http.Request) (*App, bool) {
 		}
 		return app, false
 	}
-	return app, table.isSafe[host] && !isSecure(r)
+	return app, table.isSafe[key] && !isSecure(r)
 }
 
 // hostOf returns the host that a request is for, in lower case, without its port.
