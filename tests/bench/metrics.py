@@ -1,4 +1,4 @@
-"""What sampling the use of dynos takes of the launcher, of the worker and of the database; and how soon the page of metrics is there."""
+"""What sampling the use of dynos takes of the launcher, the worker and the database, and how soon the page of metrics is there."""
 
 import asyncio
 import os
