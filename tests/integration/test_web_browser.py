@@ -1,5 +1,6 @@
 """Every page in a real browser: axe-core, both colour schemes, both widths, and no complaint."""
 
+import re
 import shutil
 from dataclasses import replace
 from datetime import timedelta
@@ -17,16 +18,18 @@ from skypanel.flow import accounts as accounts_flow
 from skypanel.flow import config as config_flow
 from skypanel.flow import heartbeat, metrics
 from skypanel.flow import people as people_flow
-from skypanel.store import alerts, keys, nodes
+from skypanel.store import alerts, audit, keys, nodes
 from tests.fixtures.web import HOST, ORIGIN
 from tests.journeys.browser import OPTIONS
-from tests.support.crowd import crowd, used
+from tests.support.crowd import crowd, used, years
 from tests.support.page_rules import AXE, MISFITS, VIOLATIONS, note_complaints
-from tests.support.pages import PAGES
+from tests.support.pages import PAGES, addresses, names
 
 # What fits 360 px fits 390 px, too.
 WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 360, "height": 800}
 TOUCH_PX = 44
+# Only a failure takes so long.
+PATIENCE_MS = 60_000
 # Those of who is not signed in.
 VISITORS = ("/login", "/login?token=x", "/login/forgotten", "/login/reset?token=x")
 
@@ -125,13 +128,13 @@ async def test_no_page_has_a_flaw(eyes, stage, main):
     for path in VISITORS:
         await eyes.look(path)
     await sign_in(eyes, stage)
-    names = {"organization": str(main.id), "account": str(stage.admin.id), "plan": "Hobby"}
+    given = {"organization": str(main.id), "account": str(stage.admin.id), "plan": "Hobby"}
     for path in PAGES:
         if "{app}" not in path:
-            await eyes.look(path.format_map(names))
-    names |= await fill(stage)
+            await eyes.look(path.format_map(given))
+    given |= await fill(stage)
     for path in PAGES:
-        await eyes.look(path.format_map(names))
+        await eyes.look(path.format_map(given))
     assert not eyes.wrong, "\n".join(eyes.wrong)
 
 
@@ -184,12 +187,66 @@ async def test_an_apps_log_goes_on_by_itself_but_while_it_is_paused(eyes, stage,
     assert not eyes.wrong, "\n".join(eyes.wrong)
 
 
-async def test_lists_of_a_thousand_apps_have_no_flaw(eyes, stage, app):
+async def test_no_page_of_a_thousand_apps_has_a_flaw(eyes, stage, app):
     async with stage.panel.transaction() as conn:
         await crowd(conn, app.name)
+        await years(conn, 20)
+        paths = addresses(await names(conn, app.name))
     await sign_in(eyes, stage)
-    team = f"organizations/{app.organization_id}"
-    of_all = ("/admin", "/admin/organizations", f"/admin/{team}", f"/{team}", f"/{team}/usage")
-    for path in ("/apps", "/apps/hello", "/apps/hello/deploys", *of_all):
+    for path in paths.values():
         await eyes.look(path)
+    assert not eyes.wrong, "\n".join(eyes.wrong)
+
+
+async def test_the_title_and_the_icon_tell_that_a_deploy_has_ended(eyes, stage, app):
+    icon, page = eyes.page.locator("#favicon"), eyes.page
+    await sign_in(eyes, stage)
+    await page.goto("/apps/hello")
+    await expect(page).to_have_title("Overview · hello · SkyPanel")
+    await stage.push(app, "second")
+    await expect(page).to_have_title("… Overview · hello · SkyPanel", timeout=PATIENCE_MS)
+    await expect(icon).to_have_attribute("href", re.compile("icon-busy[.]svg"), timeout=PATIENCE_MS)
+    await stage.work()
+    await expect(page).to_have_title("Overview · hello · SkyPanel", timeout=PATIENCE_MS)
+    await expect(icon).to_have_attribute("href", re.compile("/icon[.]svg"), timeout=PATIENCE_MS)
+    assert not eyes.wrong, "\n".join(eyes.wrong)
+
+
+async def test_keys_lead_to_the_apps_to_the_search_and_to_their_own_list(eyes, stage, app):
+    page = eyes.page
+    await sign_in(eyes, stage)
+    await page.goto("/plans")
+    await page.keyboard.press("?")
+    await expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("dialog", name="Keys")).to_be_hidden()
+    await page.keyboard.press("/")
+    await expect(page.get_by_label("Name", exact=True)).to_be_focused()
+    await page.goto("/plans")
+    await page.keyboard.type("ga")
+    await expect(page).to_have_url(re.compile("/apps$"))
+    assert not eyes.wrong, "\n".join(eyes.wrong)
+
+
+async def test_back_and_a_reload_after_a_write_send_nothing_again(eyes, stage, app):
+    page = eyes.page
+    await sign_in(eyes, stage)
+    await page.goto("/apps/hello/environment")
+    await page.get_by_label("Name", exact=True).fill("READY")
+    await page.get_by_label("Value", exact=True).fill("yes")
+    await page.get_by_role("button", name="Save").click()
+    await expect(page.get_by_role("cell", name="READY", exact=True).first).to_be_visible()
+    await page.goto("/apps/hello/settings")
+    branch = page.get_by_role("textbox", name="Branch")
+    await branch.fill("release")
+    await branch.press("Enter")
+    await expect(page.get_by_role("status").first).to_contain_text("release")
+    await page.reload()
+    await page.go_back()
+    await page.go_back()
+    await page.reload()
+    await expect(page.get_by_role("cell", name="READY", exact=True).first).to_be_visible()
+    async with stage.panel.transaction() as conn:
+        done = [row.action for row in await audit.recent(conn, 10) if row.action in {"config.change", "app.branch"}]
+    assert sorted(done) == ["app.branch", "config.change"]
     assert not eyes.wrong, "\n".join(eyes.wrong)

@@ -87,7 +87,6 @@ document.addEventListener("keydown", (event) => {
   else if (before === "g" && event.key === "a") location.assign("/apps");
   before = event.key;
 });
-if (location.hash === "#search") document.querySelector("input[type=search]")?.focus();
 
 // The event stream says that something changed; htmx then loads the page and morphs what differs. The browser reconnects by itself,
 // unless the answer was no stream, as while the panel restarts.
