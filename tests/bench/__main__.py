@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from tests.bench import api, deploys, domains, dynos, growth, idle, memory, metrics, pages, pushes, slugs, starts, swarm
+from tests.bench import api, deploys, domains, dynos, growth, idle, logs, memory, metrics, pages, pushes, slugs, starts, swarm
 from tests.bench.document import with_figures
 from tests.bench.figures import Figure, from_json, merged, table, to_json
 from tests.bench.stage import Stage
@@ -33,6 +33,8 @@ SUBJECTS: Mapping[str, Callable[[Stage], list[Figure]]] = {
     "domains": domains.domains,
     "api": api.calls,
     "logs.tail": api.tail,
+    "logs": logs.logs,
+    "logs.collector": logs.collected,
     "swarm": swarm.changes,
     "dynos": dynos.many,
     "metrics": metrics.sampling,

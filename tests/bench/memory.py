@@ -36,7 +36,7 @@ def idle(_stage: Stage) -> list[Figure]:
 
 def by_kind(up: int) -> dict[str, int]:
     """Return the KiB of `up` and of its descendants, by kind."""
-    return {kind: sum(map(_pss_kib, pids)) for kind, pids in processes(up).items()}
+    return {kind: sum(map(pss_kib, pids)) for kind, pids in processes(up).items()}
 
 
 def processes(up: int) -> dict[str, list[int]]:
@@ -79,6 +79,7 @@ def _kind(pid: int) -> str | None:
     return next((kind for mark, kind in KINDS.items() if any(part == mark or part.endswith(f"/{mark}") for part in arguments)), None)
 
 
-def _pss_kib(pid: int) -> int:
+def pss_kib(pid: int) -> int:
+    """Return the KiB of one process."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
