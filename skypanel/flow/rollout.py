@@ -10,7 +10,7 @@ from skypanel.domain import mails, transcript
 from skypanel.domain.app import App, check_runs
 from skypanel.domain.errors import Invalid, SkyPanelError, Unavailable
 from skypanel.domain.ids import ReleaseId, RolloutId
-from skypanel.domain.log import excerpt
+from skypanel.domain.log import Source, excerpt
 from skypanel.domain.manifest import BOOT_TIMEOUT_S, RELEASE_PHASE, WEB, Dyno, Manifest, process_notes
 from skypanel.domain.notification import Notification
 from skypanel.domain.output import rollout_stream
@@ -94,7 +94,7 @@ async def _roll_out(panel: Panel, rollout: Rollout, write: WriteLine) -> None:
             await _run_release_phase(panel.scheduler, app, manifest, write)
             await write(transcript.heading("Launching..."))
         await _check_superseded(panel, rollout)
-        dynos = await _launch(panel, release, manifest, write)
+        dynos = await _launch(panel, app, release, manifest, write)
         await _check_superseded(panel, rollout)
     await _switch(panel, rollout, _web_endpoints(dynos))
     await panel.scheduler.retire(manifest)
@@ -105,12 +105,15 @@ async def _roll_out(panel: Panel, rollout: Rollout, write: WriteLine) -> None:
     await _end(panel, rollout, RolloutState.SUCCEEDED)
 
 
-async def _launch(panel: Panel, release: Release, manifest: Manifest, write: WriteLine) -> Sequence[Dyno]:
+async def _launch(panel: Panel, app: App, release: Release, manifest: Manifest, write: WriteLine) -> Sequence[Dyno]:
     await panel.scheduler.launch(manifest)
     try:
         return await panel.scheduler.wait_ready(manifest, BOOT_TIMEOUT_S)
     except Unready as unready:
         await _print_last_lines(panel.scheduler, manifest, unready.dyno, write)
+        if unready.line:
+            with suppress(Unavailable):
+                await panel.logs.write(app, unready.line, Source.SYSTEM, unready.dyno)
         raise Invalid(f"{unready.dyno} of v{release.version} {unready.reason}") from None
 
 

@@ -8,12 +8,13 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from skypanel.domain.dyno_errors import MEMORY_EXCEEDED, exit_timeout
 from skypanel.domain.manifest import WEB, DynoState, Exit
 from skypanel.host.cancellation import cancel_and_wait
 from skypanel.host.commands import CommandFailed
 from skypanel.host.environment import at_terminal, boot, dyno_environment
 from skypanel.host.listening import PortSnapshot
-from skypanel.host.overrun import sentence
+from skypanel.host.overrun import Overrun, sentence
 from skypanel.host.protocol import StartDyno
 from skypanel.host.usage import Counters, network_bytes
 from skypanel.launcher import logs, processes
@@ -62,6 +63,7 @@ class Dyno:
     _ending: asyncio.Event = field(default_factory=asyncio.Event)
     _linger_s: float = math.inf
     _deadline: float = math.inf
+    _grace_s: float = 0.0
 
     @property
     def port(self) -> int:
@@ -90,7 +92,7 @@ class Dyno:
 
     def stop(self, grace_s: float, linger_s: float = 0.0) -> None:
         """Stop it: wait `linger_s`, send SIGTERM, and SIGKILL after `grace_s`. Of several calls, the earliest deadline counts."""
-        self._deadline = min(self._deadline, asyncio.get_running_loop().time() + linger_s + grace_s)
+        self._set_deadline(linger_s, grace_s)
         self._linger_s = min(self._linger_s, linger_s)
         self._set_state(DynoState.STOPPING)
         self._stop.set()
@@ -98,7 +100,7 @@ class Dyno:
 
     def renew(self, grace_s: float) -> None:
         """Stop its processes as `stop` does, without lingering, and start it again. A dyno in backoff starts at once."""
-        self._deadline = min(self._deadline, asyncio.get_running_loop().time() + grace_s)
+        self._set_deadline(0.0, grace_s)
         self._linger_s = 0.0
         self._set_state(DynoState.STARTING)
         self._ending.set()
@@ -136,7 +138,7 @@ class Dyno:
             failures = 1 if loop.time() - began >= STEADY_S else failures + 1
             self._set_state(DynoState.CRASHED)
             delay = restart_delay_s(failures)
-            self.log.system(f"State changed to crashed, next start in {delay:.0f} s")
+            self.log.system(f"Next start in {delay:.0f} s")
             if await _is_set_within(self._ending, delay):
                 self._take_restart_request()
             self.restarts += 1
@@ -149,9 +151,17 @@ class Dyno:
         self._linger_s = self._deadline = math.inf
         return True
 
+    def _set_deadline(self, linger_s: float, grace_s: float) -> None:
+        deadline = asyncio.get_running_loop().time() + linger_s + grace_s
+        if deadline < self._deadline:
+            self._deadline, self._grace_s = deadline, grace_s
+
     def _set_state(self, state: DynoState) -> None:
-        if not self.stopping:
-            self.state, self.since = state, datetime.now(UTC)
+        if self.stopping:
+            return
+        if state not in {self.state, DynoState.STOPPING}:
+            self.log.system(f"State changed from {self.state} to {state}")
+        self.state, self.since = state, datetime.now(UTC)
 
     async def _run_once(self) -> str:
         """Run it once until it ends, and return how it ended."""
@@ -194,6 +204,8 @@ class Dyno:
             sandbox.kill()
             code = await ended
             overrun = overrun or await over_now(bounds, disks)
+            if overrun is Overrun.MEMORY:
+                self.log.system(MEMORY_EXCEEDED)
             self.exit = Exit(code, None if overrun is None else sentence(overrun, self.request.limits))
             return f"exited with status {code}" if overrun is None else f"was stopped: {sentence(overrun, self.request.limits)}"
         finally:
@@ -205,12 +217,16 @@ class Dyno:
         await asyncio.sleep(self._linger_s)
         self.log.system("Stopping all processes with SIGTERM")
         loop = asyncio.get_running_loop()
+        deadline = self._deadline
         signalled: set[int] = set()
         while (left := self._deadline - loop.time()) > 0:
             for pid in processes.stoppable(sandbox.init_pid) - signalled:
                 signalled.add(pid)
                 processes.terminate(pid, sandbox.init_pid)
             await asyncio.sleep(min(_SIGNAL_INTERVAL_S, left))
+        # A later call may have shortened the time: then the app is not to blame.
+        if self._grace_s and deadline == self._deadline:
+            self.log.system(exit_timeout(self._grace_s))
         self.log.system("Stopping remaining processes with SIGKILL")
         sandbox.kill()
 

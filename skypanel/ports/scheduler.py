@@ -117,9 +117,10 @@ class Scheduler(Protocol):
 
 
 class Unready(Exception):
-    """A dyno did not become ready; `reason` is a sentence for the user."""
+    """A dyno did not become ready; `reason` is a sentence for the user, `line` one for the dyno's log that the engine did not write."""
 
-    def __init__(self, dyno: str, reason: str) -> None:
+    def __init__(self, dyno: str, reason: str, line: str | None = None) -> None:
         super().__init__(f"{dyno}: {reason}")
         self.dyno = dyno
         self.reason = reason
+        self.line = line

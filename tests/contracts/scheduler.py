@@ -286,6 +286,7 @@ class RestartLoopContract:
         await until(lambda: crashed_again(scheduler, app.id))
         told = [line.partition(" ")[2] for line in await scheduler.last_lines(key)]
         assert [line for line in told if " app[" in f" {line}"] == ["app[worker.1]: one", "app[worker.1]: two"]
+        assert "skypanel[worker.1]: State changed from starting to up" in told
         assert "skypanel[worker.1]: Process exited with status 3" in told
         await scheduler.remove(app.id)
 

@@ -4,6 +4,8 @@ import asyncio
 from functools import partial
 
 from skypanel.domain.errors import Unavailable
+from skypanel.domain.log import LogQuery, Source
+from skypanel.domain.manifest import BOOT_TIMEOUT_S
 from skypanel.domain.release import ReleaseState, RolloutState
 from skypanel.flow import build as build_flow
 from skypanel.flow import config as config_flow
@@ -90,6 +92,16 @@ async def test_wake_ups_that_got_lost_are_repeated(stage):
     stage.panel.queue.woken.clear()
     await build_flow.wake_pending(stage.panel)
     assert not stage.panel.queue.woken
+
+
+async def test_the_log_says_that_a_web_dyno_did_not_boot_in_time(stage):
+    app = await deployed(stage)
+    stage.panel.builder.answer("cat", "/app/Procfile", out=b"web: silent\n")
+    await stage.push(app, "new tree")
+    await stage.work()
+    lines = [line async for line in stage.panel.logs.read(app, LogQuery(sources=frozenset({Source.SYSTEM})))]
+    text = f"Error R10 (Boot timeout) -> Web process failed to bind to $PORT within {BOOT_TIMEOUT_S:g} seconds of launch"
+    assert [(line.dyno, line.text) for line in lines] == [("web.1", text)]
 
 
 async def test_a_failed_release_whose_slug_goes_on_in_a_newer_one_is_overtaken(stage):

@@ -192,21 +192,35 @@ async def chunk(body):
     yield body
 
 
+def lines_of(launcher, app, dyno="worker.1"):
+    """Return what the platform said of a dyno."""
+    return re.findall(r" skypanel\[\S+\]: (.*)", launcher.log(app.id, dyno))
+
+
 class TestCrashes:
+    async def test_each_state_of_a_dyno_is_told(self, scheduler, objects, launcher):
+        app, _ = await launched(scheduler, objects, {"worker": ("exit 3", 1)})
+        await until(lambda: "Next start in 2 s" in launcher.log(app.id, "worker.1"))
+        told = ["Starting process with command `exit 3`", "State changed from starting to up", "Process exited with status 3"]
+        told += ["State changed from up to crashed", "Next start in 1 s", "State changed from crashed to starting"]
+        assert lines_of(launcher, app)[:9] == told + told[:3]
+        await scheduler.remove(app.id)
+
     async def test_a_dyno_is_restarted_with_growing_pauses(self, scheduler, objects, launcher):
         app, _ = await launched(scheduler, objects, {"worker": ("echo try; exit 3", 1)})
         await until(lambda: launcher.log(app.id, "worker.1").count("app[worker.1]: try") == 3)
         log = launcher.log(app.id, "worker.1")
         assert "skypanel[worker.1]: Process exited with status 3" in log
-        assert re.findall(r"next start in (\d+) s", log)[:2] == ["1", "2"]
+        assert re.findall(r"Next start in (\d+) s", log)[:2] == ["1", "2"]
         dyno = await only(scheduler, app)
         assert (dyno.restarts, dyno.reason) == (2, "exited with status 3")
         await scheduler.remove(app.id)
 
-    async def test_who_runs_over_its_memory_is_told(self, scheduler, objects):
+    async def test_who_runs_over_its_memory_is_told(self, scheduler, objects, launcher):
         app, manifest = await launched(scheduler, objects, {"worker": ("python3 -c 'b = [bytes(1000000) for n in range(100000)]'", 1)})
         with pytest.raises(Unready, match=r"was stopped: it used more than 128 MiB of memory\."):
             await crash(scheduler, manifest)
+        assert "skypanel[worker.1]: Error R14 (Memory quota exceeded)" in launcher.log(app.id, "worker.1")
         await scheduler.remove(app.id)
 
     async def test_the_endpoint_stays_over_restarts(self, scheduler, objects):
@@ -271,8 +285,9 @@ class TestReadiness:
     async def test_an_app_that_speaks_no_http(self, scheduler, objects):
         silent = 'import os,socket,time; s=socket.create_server(("0.0.0.0",int(os.environ["PORT"]))); time.sleep(1000)'
         app, manifest = await launched(scheduler, objects, {"web": (f"python3 -c '{silent}'", 1)})
-        with pytest.raises(Unready, match="did not answer an HTTP request"):
+        with pytest.raises(Unready, match="did not answer an HTTP request") as late:
             await scheduler.wait_ready(manifest, 3.0)
+        assert late.value.line == "Error R10 (Boot timeout) -> Web process failed to bind to $PORT within 3 seconds of launch"
         await scheduler.remove(app.id)
 
     async def test_a_worker_that_ends_at_once(self, scheduler, objects):
@@ -339,7 +354,11 @@ class TestStopping:
         await until(lambda: "app[worker.1]: ready" in launcher.log(app.id, "worker.1"))
         await scheduler.retire(replace(manifest, processes=()))
         await until(lambda: no_dynos(scheduler, app.id))
-        assert "SIGKILL" in launcher.log(app.id, "worker.1")
+        assert [line for line in lines_of(launcher, app) if "SIG" in line] == [
+            "Stopping all processes with SIGTERM",
+            "Error R12 (Exit timeout) -> At least one process failed to exit within 0.5 seconds of SIGTERM",
+            "Stopping remaining processes with SIGKILL",
+        ]
 
     async def test_removing_does_not_wait_for_the_grace(self, objects, launcher):
         scheduler = launcher.scheduler(objects, stop_grace_s=600)
@@ -368,6 +387,7 @@ class TestStopping:
         log = launcher.log(app.id, "worker.1")
         assert "app[worker.1]: finished" in log
         assert "crashed" not in log
+        assert "State changed from up to starting" in log
         assert (await only(scheduler, app)).restarts == 0
         await scheduler.retire(replace(manifest, processes=()))
         await until(lambda: no_dynos(scheduler, app.id))
@@ -383,7 +403,7 @@ class TestStopping:
 
     async def test_a_crashed_dyno_that_is_stopped_waits_no_longer(self, scheduler, objects, launcher):
         app, _ = await launched(scheduler, objects, {"worker": ("exit 3", 1)})
-        await until(lambda: "next start in 4 s" in launcher.log(app.id, "worker.1"))
+        await until(lambda: "Next start in 4 s" in launcher.log(app.id, "worker.1"))
         await scheduler.stop(app.id, "worker.1")
         assert (await only(scheduler, app)).state in {DynoState.STARTING, DynoState.UP}
         await until(lambda: launcher.log(app.id, "worker.1").count("Starting process") == 4)

@@ -16,6 +16,7 @@ from uuid import uuid4
 
 import pytest
 
+from skypanel.domain.dyno_errors import MEMORY_EXCEEDED, boot_timeout
 from skypanel.domain.errors import Unavailable
 from skypanel.domain.limits import MIB
 from skypanel.domain.manifest import ONE_OFF_LIFE_S, DynoState, OneOff, Window
@@ -41,7 +42,7 @@ from tests.contracts.scheduler import (
 )
 from tests.fixtures.docker import run_in
 from tests.fixtures.launcher import SERVER, make_app, make_manifest, stored_slug
-from tests.fixtures.swarm import STOP_GRACE_S, engine, objects
+from tests.fixtures.swarm import BOOT_S, STOP_GRACE_S, engine, objects
 from tests.support.small_image import NAME
 from tests.support.until import until
 
@@ -305,23 +306,34 @@ def elsewhere(place):
     return rf"^listens on {place}, which the proxy cannot reach: its \$PORT is 5000\. Bind to 0\.0\.0\.0 and the port in \$PORT\.$"
 
 
+CRASHED = "State changed from starting to crashed"
+
+
+async def logged(scheduler, key, *texts):
+    """Whether the platform has said these lines of a dyno."""
+    told = [line.partition(" skypanel[web.1]: ")[2] for line in await scheduler.last_lines(key)]
+    return set(texts) <= set(told)
+
+
 class TestEnds:
     @pytest.mark.parametrize(
-        ("command", "reason"),
+        ("command", "reason", "line"),
         [
-            ("exit 3", r"^exited with status 3 before it listened on \$PORT\.$"),
-            ("ADDRESS=127.0.0.1 python3 server.py", elsewhere(r"127\.0\.0\.1:5000")),
-            ("ADDRESS=0.0.0.0 PORT=8000 python3 server.py", elsewhere(r"0\.0\.0\.0:8000")),
-            ("sleep 1000", r"^did not listen on \$PORT in time\. Bind to 0"),
-            ("python3 -c 'bytearray(400_000_000)'", "^was stopped: it used more than 128 MiB of memory.$"),
+            ("exit 3", r"^exited with status 3 before it listened on \$PORT\.$", "Process exited with status 3"),
+            ("ADDRESS=127.0.0.1 python3 server.py", elsewhere(r"127\.0\.0\.1:5000"), CRASHED),
+            ("ADDRESS=0.0.0.0 PORT=8000 python3 server.py", elsewhere(r"0\.0\.0\.0:8000"), CRASHED),
+            ("sleep 1000", r"^did not listen on \$PORT in time\. Bind to 0", boot_timeout(BOOT_S)),
+            ("python3 -c 'bytearray(400_000_000)'", "^was stopped: it used more than 128 MiB of memory.$", MEMORY_EXCEEDED),
         ],
         ids=["exits", "loopback", "another-port", "never-listens", "memory"],
     )
-    async def test_the_owner_is_told_why_a_web_dyno_is_not_ready(self, scheduler, objects, command, reason):
+    async def test_the_owner_is_told_why_a_web_dyno_is_not_ready(self, scheduler, objects, command, reason, line):
         _, manifest = await launched(scheduler, objects, {"web": (command, 1)})
         with pytest.raises(Unready) as unready:
             await scheduler.wait_ready(manifest, READY_S)
         assert (unready.value.dyno, bool(re.match(reason, unready.value.reason))) == ("web.1", True), unready.value.reason
+        key = manifest.dynos()[0]
+        await until(lambda: logged(scheduler, key, line, CRASHED), within_s=60)
 
     async def test_a_worker_that_ends_at_once_is_told(self, scheduler, objects):
         app, manifest = await launched(scheduler, objects, {"worker": ("true", 1)})

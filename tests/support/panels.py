@@ -11,6 +11,7 @@ from argon2.profiles import CHEAPEST
 from skypanel.domain.access import Role
 from skypanel.domain.account import Account
 from skypanel.domain.app import App
+from skypanel.domain.dyno_errors import boot_timeout
 from skypanel.domain.errors import Conflict
 from skypanel.domain.manifest import ONE_OFF, SHOWN_COMMAND, WEB, Dyno, DynoState, Exit
 from skypanel.domain.routing import Address
@@ -85,6 +86,8 @@ class FakeScheduler:
         for key in manifest.dynos():
             if (manifest.command(key.process_type) or "").startswith("crash") or key.generation in self.unready:
                 raise Unready(key.name, "exited with status 1 before it listened on $PORT.")
+            if (manifest.command(key.process_type) or "").startswith("silent"):
+                raise Unready(key.name, "did not listen on $PORT within 60 s.", boot_timeout(timeout_s))
         return [self.running[key] for key in manifest.dynos()]
 
     async def dynos(self, app_id=None):

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from skypanel.domain.dyno_errors import boot_timeout
 from skypanel.domain.manifest import WEB, Dyno, DynoState
 from skypanel.host.listening import PortSnapshot, Settling
 from skypanel.ports.scheduler import Unready
@@ -62,7 +63,8 @@ class Readiness:
 
     def late(self, timeout_s: float) -> Unready:
         """Return the error for a dyno that was not ready in time."""
-        return Unready(self.name, self._why_late(timeout_s))
+        is_web = self.last is not None and self.last.key.process_type == WEB
+        return Unready(self.name, self._why_late(timeout_s), boot_timeout(timeout_s) if is_web else None)
 
     def _why_late(self, timeout_s: float) -> str:
         if self.last is None:

@@ -24,12 +24,16 @@ stop() {
 
 # shellcheck disable=SC2317 # stop calls it
 kill_later() {
-	local process
+	local process late=
 	sleep "$grace_s"
 	for process in /proc/[0-9]*; do
 		case ${process#/proc/} in
 		1 | "$$" | "$BASHPID") ;;
-		*) kill -KILL "${process#/proc/}" 2>/dev/null ;;
+		*)
+			[[ $late ]] || say "Error R12 (Exit timeout) -> At least one process failed to exit within $grace_s seconds of SIGTERM"
+			late=yes
+			kill -KILL "${process#/proc/}" 2>/dev/null
+			;;
 		esac
 	done
 }
@@ -46,17 +50,28 @@ out_of_memory() {
 	return 1
 }
 
+# A web dyno is up once it answers, which `health.sh` says.
+state() { if [[ $DYNO == web.* && ! -e /dev/shm/skypanel.chosen ]]; then printf starting; else printf up; fi; }
+
+# shellcheck disable=SC2317 # the trap calls it
+end() {
+	say "State changed from $(state) to crashed"
+	exit "$(</dev/shm/skypanel.ended)"
+}
+
 trap stop TERM
 # If `health.sh` or the node's guard ends the dyno, it writes the exit status first.
-trap 'exit "$(</dev/shm/skypanel.ended)"' USR1 XFSZ
+trap end USR1 XFSZ
 # Signals to all processes of a one-off dyno, and its terminal's keys, are for its command only.
 [[ $source != -* ]] || trap '' HUP INT QUIT USR1 USR2 ALRM VTALRM PROF WINCH TSTP TTIN TTOU
 echo $$ >/dev/shm/skypanel.pid
 
+say "Starting process with command \`${!#}\`"
 # Without <&0 the shell would give a background command /dev/null.
 python3 -I -S -B /skypanel/enter.py "$source" "$@" <&0 &
 app=$!
 [[ $source != -* ]] || exec </dev/null
+[[ $(state) != up ]] || say 'State changed from starting to up'
 
 wait "$app"
 status=$?
@@ -67,7 +82,11 @@ if [[ $told ]]; then
  # 137 would be reported as a lack of memory.
 	((status != 137)) || status=143
 else
-	! out_of_memory || status=249
+	if out_of_memory; then
+		say 'Error R14 (Memory quota exceeded)'
+		status=249
+	fi
 fi
 say "Process exited with status $status"
+[[ $told ]] || say "State changed from $(state) to crashed"
 exit "$status"

@@ -71,6 +71,7 @@ start() {
 			give_up
 		fi
 		if ((SECONDS >= deadline)); then
+			say "Error R10 (Boot timeout) -> Web process failed to bind to \$PORT within $boot_s seconds of launch"
 			say "Did not become healthy within $boot_s s"
 			give_up
 		fi
@@ -78,6 +79,7 @@ start() {
 	done
 	[[ ! $watching ]] || kill "$watching" 2>/dev/null
 	printf '%s\n' "$choice" >"$chosen"
+	say 'State changed from starting to up'
 	case $choice in
 	http) say "Checks the health at $path every $interval_s s" ;;
 	tcp) say "Checks the health at port $port every $interval_s s: $path is not there" ;;
