@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 
-from skypanel.domain import certificate, dns_updates, http_rules, urls
+from skypanel.domain import certificate, dns_updates, http_rules, masking, urls
 from skypanel.domain.billing import read_amount, read_currency, read_hours, typed
 from skypanel.domain.dns import joined, read_resolvers
 from skypanel.domain.errors import Invalid, NotFound
@@ -196,6 +196,12 @@ SETTINGS: Mapping[str, Setting[Value]] = {
         ),
         Setting("loki_user", "", _optional(_secret), "The user of a Loki that asks for a login."),
         Setting("loki_password", "", _optional(_secret), "The password of that user.", is_sensitive=True),
+        Setting(
+            "log_masked_parameters",
+            masking.DEFAULT_NAMES,
+            masking.read_names,
+            "Words of the parameters in URLs whose values no line of the router has, separated by commas; token is also for access_token.",
+        ),
         Setting[Value](
             "log_retention_days",
             DEFAULT_DAYS,
@@ -360,7 +366,15 @@ _CATEGORIES: Mapping[str, tuple[str, ...]] = {
     "Domains": ("public_addresses", "dns_resolvers"),
     "Builds": ("builds_per_organization", "git_networks", "pip_index_url", "pip_extra_index_urls", "npm_registry", "runtime_mirror"),
     "Metrics": ("metrics_token",),
-    "Logs": ("log_retention_days", "log_retention_of_plans", "loki_url", "loki_tenant", "loki_user", "loki_password"),
+    "Logs": (
+        "log_masked_parameters",
+        "log_retention_days",
+        "log_retention_of_plans",
+        "loki_url",
+        "loki_tenant",
+        "loki_user",
+        "loki_password",
+    ),
     "Billing": ("billing", "currency", "starting_credit", "wallet_low_hours"),
     "Mail": ("smtp_host", "smtp_port", "smtp_security", "smtp_user", "smtp_password", "mail_sender"),
     "Certificates": ("acme_directory", "acme_email", "acme_eab_kid", "acme_eab_key", "acme_ca_bundle", "certificates_per_organization"),

@@ -9,6 +9,7 @@ from functools import partial
 import pytest
 from cryptography.fernet import Fernet
 
+from skypanel.domain import masking
 from skypanel.domain.errors import Conflict, Denied, Invalid, NotFound, Unavailable
 from skypanel.domain.plan import DEFAULT_PLAN
 from skypanel.domain.settings import indexes_of
@@ -103,6 +104,7 @@ async def test_the_first_start_writes_every_default_and_later_ones_what_is_new(s
         "dns_resolvers": "",
         "git_networks": "",
         "webhook_networks": "",
+        "log_masked_parameters": masking.DEFAULT_NAMES,
         "log_retention_days": 7,
         "log_retention_of_plans": "",
         "loki_url": "",

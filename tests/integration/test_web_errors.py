@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from re import search
 
 import pytest
 from sqlalchemy import update
@@ -11,6 +12,7 @@ from skypanel.domain.log import Source
 from skypanel.domain.manifest import DynoState
 from skypanel.domain.routing import PROXY_TOKEN_HEADER
 from skypanel.flow import config, maintenance, scale
+from skypanel.flow import settings as settings_flow
 from skypanel.store import domains, routes
 from skypanel.store.tables.domains import domains as table
 from tests.fixtures.web import TOKEN
@@ -51,6 +53,19 @@ async def test_an_error_that_the_proxy_reports_is_in_the_apps_log_and_is_explain
         r'at=error code=H12 desc="Request timeout" method=GET path="/a?b=\"c\"" host=hello.localhost:8080 '
         'request_id=an-id-of-twenty-letters fwd="198.51.100.7" dyno=web.1 connect= service=600012ms status=503 bytes=0 protocol=https'
     )
+
+
+async def test_no_line_has_a_secret_of_the_url(client, stage, app):
+    await tell(client, path="/a?id=1&access_token=s3cret&name=x")
+    await settings_flow.change(stage.panel, stage.admin, {"log_masked_parameters": "name"})
+    await tell(client, path="/a?id=1&access_token=word&name=s3cret")
+    await settings_flow.change(stage.panel, stage.admin, {"log_masked_parameters": ""})
+    await tell(client, path="/a?=1&token=word")
+    assert [search('path="(.*?)"', line)[1] for line in await router_lines(stage, app)] == [
+        "/a?id=1&access_token=[masked]&name=x",
+        "/a?id=1&access_token=word&name=[masked]",
+        "/a?=1&token=word",
+    ]
 
 
 @pytest.mark.parametrize("headers", [{"Host": "127.0.0.1:7000"}, PROXY | {PROXY_TOKEN_HEADER: "another"}, PROXY | AT])
