@@ -34,6 +34,7 @@ from skypanel.ports.error_pages import ErrorPages
 from skypanel.ports.log_drains import LogDrains
 from skypanel.ports.mail import Mailer
 from skypanel.ports.nodes import Machines, Swarm
+from skypanel.ports.notifier import Notifier
 from skypanel.ports.objects import Objects
 from skypanel.ports.panel import Panel
 from skypanel.ports.receivers import Receivers
@@ -93,6 +94,7 @@ async def open_panel(settings: Settings) -> AsyncIterator[Panel]:
             load_machines=_load_machines,
             load_receivers=_load_receivers,
             load_log_drains=_load_log_drains,
+            load_notifier=_load_notifier,
             load_error_pages=_load_error_pages,
             load_remotes=partial(_load_remotes, settings),
             load_runtimes=partial(_load_runtimes, settings),
@@ -230,6 +232,12 @@ def _load_log_drains() -> LogDrains:
     from skypanel.drivers.log_drains.servers import LogServers
 
     return LogServers()
+
+
+def _load_notifier() -> Notifier:
+    from skypanel.drivers.notifier.services import AppriseNotifier
+
+    return AppriseNotifier()
 
 
 def _load_remotes(settings: Settings) -> Remotes:

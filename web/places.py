@@ -43,6 +43,7 @@ ORGANIZATION_TABS = (
     ("/people", "People", Action.VIEW_MEMBERS),
     ("/usage", "Usage", Action.VIEW_MEMBERS),
     ("/billing", "Billing", Action.VIEW_WALLET),
+    ("/alerts", "Alerts", Action.VIEW_MEMBERS),
     ("/activity", "Activity", Action.VIEW_ACTIVITY),
     ("/settings", "Settings", Action.VIEW_MEMBERS),
 )

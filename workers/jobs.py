@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from celery import Celery
 
 from skypanel.flow import (
+    alert_rules,
+    alert_sending,
     billing,
     build,
     certificates,
@@ -28,6 +30,7 @@ MOVE_S = 5.0
 MAIL_S = 5.0
 DOMAINS_S = 4.0
 WEBHOOKS_S = 5.0
+ALERTS_S = 5.0
 
 
 async def _expire_builds(panel: Panel, _worker: str) -> None:
@@ -74,6 +77,15 @@ async def _send_webhooks(panel: Panel, _worker: str) -> None:
     await webhooks.deliver(panel, lambda: time.monotonic() > until)
 
 
+async def _check_alerts(panel: Panel, _worker: str) -> None:
+    await alert_rules.evaluate(panel)
+
+
+async def _send_alerts(panel: Panel, _worker: str) -> None:
+    until = time.monotonic() + ALERTS_S
+    await alert_sending.deliver(panel, lambda: time.monotonic() > until)
+
+
 async def _sample_metrics(panel: Panel, _worker: str) -> None:
     await metrics.roll_up(panel)
     await metrics.sample(panel)
@@ -100,6 +112,8 @@ JOBS: Mapping[str, Job] = {
     "check_domains": _check_domains,
     "order_certificates": certificates.work,
     "send_webhooks": _send_webhooks,
+    "check_alerts": _check_alerts,
+    "send_alerts": _send_alerts,
 }
 
 

@@ -17,11 +17,13 @@ EVERY_S = {
     "send_mails": 5.0,
     "check_domains": 5.0,
     "send_webhooks": 5.0,
+    "send_alerts": 5.0,
     "reconcile": 10.0,
     "sample_metrics": 10.0,
     "move_objects": 15.0,
     "remove_orphans": 30.0,
     "check_nodes": 30.0,
+    "check_alerts": 30.0,
     # Each hour is charged once, soon after it ends. After a pause, all hours that ended meanwhile are charged.
     "bill": 60.0,
     "collect_garbage": 3600.0,

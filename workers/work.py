@@ -20,7 +20,7 @@ from workers.process import PanelProcess
 
 # One for each job, so that none waits until another has ended. Threads mostly wait for the event loop, and the pool creates one only if no
 # other is free.
-THREADS = 16
+THREADS = 18
 
 
 def work(app: Celery, process: PanelProcess, name: str, queues: Sequence[str], *, has_schedule: bool) -> int:

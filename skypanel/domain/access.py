@@ -56,6 +56,7 @@ class Action(StrEnum):
     VIEW_MEMBERS = "view_members"
     VIEW_ACTIVITY = "view_activity"
     VIEW_WALLET = "view_wallet"
+    MANAGE_ALERTS = "manage_alerts"
     MANAGE_MEMBERS = "manage_members"
     MANAGE_OWNERS = "manage_owners"
     RENAME_ORGANIZATION = "rename_organization"
@@ -89,6 +90,7 @@ LEAST_ROLE = {
     Action.VIEW_MEMBERS: Role.VIEWER,
     Action.VIEW_ACTIVITY: Role.VIEWER,
     Action.VIEW_WALLET: Role.ADMIN,
+    Action.MANAGE_ALERTS: Role.ADMIN,
     Action.MANAGE_MEMBERS: Role.ADMIN,
     Action.MANAGE_OWNERS: Role.OWNER,
     Action.RENAME_ORGANIZATION: Role.OWNER,

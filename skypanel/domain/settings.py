@@ -178,7 +178,7 @@ SETTINGS: Mapping[str, Setting[Value]] = {
             "webhook_networks",
             "",
             _networks,
-            "Private networks of webhooks, log drains and error pages of apps, written like `git_networks`; "
+            "Private networks of webhooks, log drains, alerts and error pages of apps, written like `git_networks`; "
             "an empty value clears the list.",
         ),
         Setting(

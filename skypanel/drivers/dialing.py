@@ -28,7 +28,7 @@ async def addresses_of(host: str, port: int, networks: Sequence[Network], settin
     except (OSError, UnicodeError, TimeoutError) as error:
         raise Unavailable(f"The host name {host} cannot be resolved.", "Check the host name in the URL, or try again.") from error
     addresses = dict.fromkeys(ip_address(str(place[0]).partition("%")[0]) for *_, place in found)
-    reachable = tuple(address for address in addresses if _is_open(address, port, networks))
+    reachable = tuple(address for address in addresses if is_open(address, port, networks))
     if not reachable:
         raise Denied(
             f"{host} is not a public server, and the panel connects to no others.",
@@ -47,7 +47,8 @@ def dial(host: str, port: int, addresses: Sequence[IpAddress]) -> socket.socket:
     raise Unavailable(f"No server answers at {host}, port {port}.", "Check the host and the port in the URL, or try again later.")
 
 
-def _is_open(address: IpAddress, port: int, networks: Sequence[Network]) -> bool:
+def is_open(address: IpAddress, port: int, networks: Sequence[Network]) -> bool:
+    """Whether the panel may connect to an address for a user."""
     if is_allowed(address, networks):
         return True
     return is_public(address) and not is_own(address, port)

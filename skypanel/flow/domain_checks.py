@@ -14,7 +14,7 @@ from ipaddress import ip_network
 
 from skypanel.domain import mails
 from skypanel.domain.access import Role
-from skypanel.domain.alert import AlertKind
+from skypanel.domain.alert import AlertKind, Problem
 from skypanel.domain.app import App
 from skypanel.domain.audit import AuditAction
 from skypanel.domain.dns import Lookup, RecordType, Server
@@ -137,7 +137,7 @@ async def _warn(panel: Panel, conn: Connection, domain: Domain) -> None:
     assert domain.released_at, "a domain that is lost"  # noqa: S101 - is_warned() says so
     app, until = await apps.get(conn, domain.app_id), f"{domain.released_at:%Y-%m-%d}"
     message = f"{domain.name} of {app.name} has no proof any more, and is released on {until}. {domain.last.proof_problem}"
-    await alerts.add(conn, AlertKind.DOMAIN_LOST, domain.name, message)
+    await alerts.add(conn, AlertKind.DOMAIN_LOST, Problem(domain.name, message, app_id=app.id))
     told = [each.account.id for each in await organizations.members(conn, app.organization_id) if each.role >= Role.ADMIN]
     written = partial(mails.domain_lost, name=domain.name, record=domain.challenge, token=domain.token, until=until)
     await notifications.send(panel, conn, Notification.DOMAIN_LOST, told, written)

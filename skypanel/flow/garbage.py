@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from skypanel.domain.output import stream_of
 from skypanel.domain.settings import ALL
 from skypanel.domain.storage import ObjectKind
-from skypanel.flow import log_retention, submissions, webhooks
+from skypanel.flow import alerts, log_retention, submissions, webhooks
 from skypanel.flow.configured import values
 from skypanel.ports.database import Connection
 from skypanel.ports.objects import Objects
@@ -48,6 +48,7 @@ async def collect(panel: Panel) -> None:
     await _forget_logs(panel)
     await submissions.sweep(panel)
     await webhooks.sweep(panel)
+    await alerts.sweep(panel)
 
 
 async def _forget_logs(panel: Panel) -> None:

@@ -2,7 +2,19 @@
 
 from skypanel.ports.crypto import KeyRing
 from skypanel.ports.panel import Panel
-from skypanel.store import acme_orders, certificates, config_vars, deploy_keys, log_drains, mails, nodes, settings, two_factor, webhooks
+from skypanel.store import (
+    acme_orders,
+    alert_destinations,
+    certificates,
+    config_vars,
+    deploy_keys,
+    log_drains,
+    mails,
+    nodes,
+    settings,
+    two_factor,
+    webhooks,
+)
 
 PAGE = 500
 
@@ -38,6 +50,7 @@ async def reencrypt(panel: Panel) -> int:
                 + await _reencrypt_certificates(panel)
                 + await _reencrypt_webhooks(panel)
                 + await _reencrypt_log_drains(panel)
+                + await _reencrypt_destinations(panel)
             )
         after, count = page[-1].id, count + len(page)
 
@@ -113,4 +126,12 @@ async def _reencrypt_log_drains(panel: Panel) -> int:
         secrets = await log_drains.secrets(conn)
         for drain_id, secret in secrets.items():
             await log_drains.replace_secret(conn, drain_id, panel.cipher.rotate(secret))
+    return len(secrets)
+
+
+async def _reencrypt_destinations(panel: Panel) -> int:
+    async with panel.transaction() as conn:
+        secrets = await alert_destinations.secrets(conn)
+        for destination_id, secret in secrets.items():
+            await alert_destinations.replace_secret(conn, destination_id, panel.cipher.rotate(secret))
     return len(secrets)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from skypanel.domain import mails
-from skypanel.domain.alert import AlertKind
+from skypanel.domain.alert import AlertKind, Problem
 from skypanel.domain.errors import NotFound
 from skypanel.domain.ids import NodeId
 from skypanel.domain.node import WATCHED, Node, NodeState, SwarmMember, availability, judged, why_inactive
@@ -62,7 +62,7 @@ async def _move(panel: Panel, node: Node, state: NodeState, member: SwarmMember 
             return  # it changed in the meantime, and the next check uses its new state
         if state is NodeState.INACTIVE:
             why = why_inactive(node, member)
-            if await alerts.add(conn, AlertKind.NODE_INACTIVE, node.name, why):
+            if await alerts.add(conn, AlertKind.NODE_INACTIVE, Problem(node.name, why)):
                 url = f"{panel.address.dashboard_url().rstrip('/')}/admin/nodes"
                 admins = [each.id for each in await accounts.admins(conn)]
                 await notifications.send(

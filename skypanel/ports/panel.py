@@ -19,6 +19,7 @@ from skypanel.ports.logs import Logs
 from skypanel.ports.mail import Mailer
 from skypanel.ports.metrics import Metrics
 from skypanel.ports.nodes import Machines, Swarm
+from skypanel.ports.notifier import Notifier
 from skypanel.ports.objects import Objects, OpenObjects
 from skypanel.ports.output import Output
 from skypanel.ports.processes import Processes
@@ -69,6 +70,7 @@ class Panel:
     load_machines: Callable[[], Machines]
     load_receivers: Callable[[], Receivers]
     load_log_drains: Callable[[], LogDrains]
+    load_notifier: Callable[[], Notifier]
     load_error_pages: Callable[[], ErrorPages]
     load_remotes: Callable[[], Remotes]
     load_runtimes: Callable[[], Runtimes]
@@ -131,6 +133,11 @@ class Panel:
     def log_drains(self) -> LogDrains:
         """The servers that get log lines."""
         return self.load_log_drains()
+
+    @cached_property
+    def notifier(self) -> Notifier:
+        """The services that show messages about alerts."""
+        return self.load_notifier()
 
     @cached_property
     def remotes(self) -> Remotes:

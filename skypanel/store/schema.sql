@@ -714,7 +714,7 @@ CREATE INDEX paas_audit_log_organization_id_id_idx ON paas_audit_log (organizati
 
 
 -- ---------------------------------------------------------------------------------------------------------------------
--- Machines of a Swarm, what they are told to stop, and what is wrong with them.
+-- Machines of a Swarm, and what they are told to stop.
 
 -- A machine of the Swarm: how it is reached, what is wanted of it, and what its agent said last.
 CREATE TABLE paas_nodes (
@@ -755,18 +755,82 @@ CREATE TABLE paas_stop_orders (
 
 CREATE INDEX paas_stop_orders_created_at_idx ON paas_stop_orders (created_at);
 
--- Something that administrators were told. What it is about may be gone.
+
+-- ---------------------------------------------------------------------------------------------------------------------
+-- What is wrong, and who is told of it.
+
+-- A problem that people were told. What it is about may be gone.
 CREATE TABLE paas_alerts (
     id uuid DEFAULT gen_random_uuid() PRIMARY KEY,
-    kind text NOT NULL CHECK (kind IN ('node_inactive', 'domain_lost')),
+    kind text NOT NULL CHECK (kind IN ('deploy_failed', 'crash_loop', 'memory_full', 'certificate_expiring', 'domain_lost', 'wallet_low', 'node_inactive', 'disk_full', 'queue_stuck', 'panel_certificate_expiring')),
     subject text NOT NULL,
     message text NOT NULL,
     raised_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    resolved_at timestamptz
+    resolved_at timestamptz,
+    -- Of the problem of an organization. One of an app belongs to whom the app belongs to.
+    organization_id uuid REFERENCES paas_organizations ON DELETE CASCADE,
+    app_id uuid REFERENCES paas_applications ON DELETE CASCADE,
+    -- When it was found last.
+    seen_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
+CREATE INDEX paas_alerts_app_id_idx ON paas_alerts (app_id);
 CREATE UNIQUE INDEX paas_alerts_open_key ON paas_alerts (kind, subject) WHERE resolved_at IS NULL;
+CREATE INDEX paas_alerts_organization_id_idx ON paas_alerts (organization_id);
 CREATE INDEX paas_alerts_raised_at_idx ON paas_alerts (raised_at);
+
+-- Until when nothing is sent of a rule and a subject.
+CREATE TABLE paas_alert_silences (
+    kind text NOT NULL,
+    subject text NOT NULL,
+    until timestamptz NOT NULL,
+    account_id uuid REFERENCES paas_accounts ON DELETE SET NULL,
+    PRIMARY KEY (kind, subject)
+);
+
+CREATE INDEX paas_alert_silences_account_id_idx ON paas_alert_silences (account_id);
+
+-- Where messages about alerts go: of an organization, else of the administrators.
+CREATE TABLE paas_alert_destinations (
+    id uuid DEFAULT gen_random_uuid() PRIMARY KEY,
+    organization_id uuid REFERENCES paas_organizations ON DELETE CASCADE,
+    account_id uuid REFERENCES paas_accounts ON DELETE SET NULL,
+    name text NOT NULL,
+    service text NOT NULL,
+    -- An address for mail or a URL of Apprise, encrypted.
+    url bytea NOT NULL,
+    -- Rules of which it gets nothing.
+    muted text[] NOT NULL DEFAULT '{}',
+    -- Grows with each claim: a worker that lost its lease is told apart by it.
+    attempt integer NOT NULL DEFAULT 0,
+    -- The lease of the worker that sends to it.
+    busy_until timestamptz,
+    -- When it may be tried again after a failure.
+    due_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    failures integer NOT NULL DEFAULT 0,
+    error text,
+    -- When it got its last messages, oldest first: within an hour there may be so many.
+    sent timestamptz[] NOT NULL DEFAULT '{}'::timestamp with time zone[],
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+CREATE INDEX paas_alert_destinations_account_id_idx ON paas_alert_destinations (account_id);
+CREATE INDEX paas_alert_destinations_organization_id_idx ON paas_alert_destinations (organization_id);
+
+-- What a destination is told of an alert, once. It waits until it was sent.
+CREATE TABLE paas_alert_messages (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    alert_id uuid NOT NULL REFERENCES paas_alerts ON DELETE CASCADE,
+    destination_id uuid NOT NULL REFERENCES paas_alert_destinations ON DELETE CASCADE,
+    event text NOT NULL CHECK (event IN ('opened', 'resolved')),
+    due_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    sent_at timestamptz,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    UNIQUE (alert_id, destination_id, event)
+);
+
+CREATE INDEX paas_alert_messages_destination_id_idx ON paas_alert_messages (destination_id);
+CREATE INDEX paas_alert_messages_waiting_idx ON paas_alert_messages (destination_id) WHERE sent_at IS NULL;
 
 
 -- ---------------------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from sqlalchemy import delete
 
-from skypanel.domain.alert import AlertKind
+from skypanel.domain.alert import AlertFilter, AlertKind, Problem
 from skypanel.domain.audit import AuditAction, AuditFilter
 from skypanel.domain.errors import Denied
 from skypanel.domain.figures import Granted
@@ -76,12 +76,12 @@ async def test_the_queue_has_what_runs_first_and_then_the_oldest(stage, app):
 async def test_alerts_are_listed_open_ones_first(stage):
     async with stage.panel.transaction() as conn:
         for name in ("old", "new"):
-            await alerts.add(conn, AlertKind.NODE_INACTIVE, name, f"The node {name} is down.")
+            await alerts.add(conn, AlertKind.NODE_INACTIVE, Problem(name, f"The node {name} is down."))
         await alerts.resolve(conn, AlertKind.NODE_INACTIVE, "new")
-    shown = await alerts_flow.history(stage.panel, stage.admin, 1)
+    shown = await alerts_flow.history(stage.panel, stage.admin, AlertFilter(), 1)
     assert [(each.subject, each.resolved_at is None) for each in shown.items] == [("old", True), ("new", False)]
     assert shown.total == 2
-    assert not (await alerts_flow.history(stage.panel, stage.admin, 2)).items
+    assert not (await alerts_flow.history(stage.panel, stage.admin, AlertFilter(), 2)).items
 
 
 async def test_the_audit_log_is_searched_by_who_what_where_and_when(stage, app, main):
@@ -111,7 +111,7 @@ async def test_only_administrators_see_that(stage):
     looks = (
         figures.platform(stage.panel, other),
         jobs.overview(stage.panel, other),
-        alerts_flow.history(stage.panel, other, 1),
+        alerts_flow.history(stage.panel, other, AlertFilter(), 1),
         activity.of_panel(stage.panel, other, EVERYTHING, Cursor()),
         anext(activity.exported(stage.panel, other, EVERYTHING)),
     )

@@ -9,14 +9,14 @@ import pytest
 from aiohttp.test_utils import TestServer
 from playwright.async_api import async_playwright, expect
 
-from skypanel.domain.alert import AlertKind
+from skypanel.domain.alert import AlertKind, Problem
 from skypanel.domain.log import LogLine
 from skypanel.domain.manifest import DynoState
 from skypanel.domain.node import SecretKind, SshLogin
 from skypanel.domain.report import DynoUse, Report
 from skypanel.flow import accounts as accounts_flow
+from skypanel.flow import alert_destinations, heartbeat, metrics, organizations
 from skypanel.flow import config as config_flow
-from skypanel.flow import heartbeat, metrics
 from skypanel.flow import people as people_flow
 from skypanel.store import alerts, audit, keys, nodes
 from tests.fixtures.web import HOST, ORIGIN
@@ -108,8 +108,11 @@ async def fill(stage):
     async with panel.transaction() as conn:
         await keys.add(conn, admin.id, "ssh-ed25519 AAAA", "SHA256:mine", "laptop")
         node = await nodes.add(conn, "worker-1", login, b"secret")
-        await alerts.add(conn, AlertKind.NODE_INACTIVE, "worker-1", "Node worker-1 is inactive.")
+        await alerts.add(conn, AlertKind.NODE_INACTIVE, Problem("worker-1", "Node worker-1 is inactive."))
+        await alerts.add(conn, AlertKind.CRASH_LOOP, Problem(str(app.id), "web.1 of hello crashed 4 times.", app_id=app.id))
         await used(conn, panel.clock.now())
+    for organization in (None, (await organizations.mine(panel, admin))[0][0]):
+        await alert_destinations.add(panel, admin, organization, name="Operations", url="jsons://hooks.example.com/")
     await heartbeat.record(panel, node, Report(4, 1.25, 8 * 1024**3, 1024**3, 10 * 1024**3, 2 * 1024**3, 7))
     await sampled(panel, app)
     return {"app": app.name, "deploy": str(build.id)}

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import text
 
-from skypanel.domain.alert import AlertKind
+from skypanel.domain.alert import AlertKind, Problem
 from skypanel.domain.manifest import DynoState
 from skypanel.flow import accounts as accounts_flow
 from skypanel.flow import config as config_flow
@@ -91,7 +91,7 @@ async def paths(stage, app):
     await accounts_flow.add_token(panel, admin, "laptop")
     async with panel.transaction() as conn:
         await keys.add(conn, admin.id, "ssh-ed25519 AAAA", "SHA256:mine", "laptop")
-        await alerts.add(conn, AlertKind.NODE_INACTIVE, "worker-1", "Node worker-1 is inactive.")
+        await alerts.add(conn, AlertKind.NODE_INACTIVE, Problem("worker-1", "Node worker-1 is inactive."))
         found = await names(conn, app.name)
         failed = await conn.first(text("SELECT id FROM paas_builds WHERE state = 'failed'"))
     return addresses(found | {"deploy": str(failed.id)}).values()

@@ -7,7 +7,7 @@ import re
 import pytest
 from sqlalchemy import delete
 
-from skypanel.domain.alert import AlertKind
+from skypanel.domain.alert import AlertKind, Problem
 from skypanel.domain.audit import AuditAction
 from skypanel.embedded.finding import Finding
 from skypanel.flow import accounts as accounts_flow
@@ -43,7 +43,7 @@ async def test_the_overview_is_right_with_nothing_in_the_database(admin, stage):
 
 async def test_the_overview_says_what_is_wrong(admin, stage, app):
     async with stage.panel.transaction() as conn:
-        await alerts.add(conn, AlertKind.NODE_INACTIVE, "one", f"The node {HOSTILE} is down.")
+        await alerts.add(conn, AlertKind.NODE_INACTIVE, Problem("one", f"The node {HOSTILE} is down."))
     page = await admin.page("/admin")
     assert HOSTILE not in page
     assert "The node &lt;script&gt;" in page
@@ -128,13 +128,13 @@ async def test_the_queue_shows_what_runs_and_waits_and_cancels(admin, stage, app
 
 async def test_an_alert_is_resolved_once(admin, stage):
     async with stage.panel.transaction() as conn:
-        await alerts.add(conn, AlertKind.NODE_INACTIVE, "one", "The node one is down.")
+        await alerts.add(conn, AlertKind.NODE_INACTIVE, Problem("one", "The node one is down."))
         [alert] = await alerts.open_(conn)
-    sent = await admin.send("/admin/alerts", page="/admin/alerts", id=str(alert.id))
+    sent = await admin.send("/admin/alerts", page="/admin/alerts", do="resolve", id=str(alert.id))
     assert (sent.status, sent.headers["Location"]) == (303, "/admin/alerts")
     assert 'aria-label="Resolve' not in await admin.page("/admin/alerts")
     for wrong, status in ((str(alert.id), 404), ("x", 422)):
-        assert (await admin.send("/admin/alerts", page="/admin/plans", id=wrong)).status == status
+        assert (await admin.send("/admin/alerts", page="/admin/plans", do="resolve", id=wrong)).status == status
     async with stage.panel.transaction() as conn:
         assert await alerts.open_(conn) == []
         assert (await audit.recent(conn, 1))[0].action == "alert.resolve"
@@ -143,8 +143,8 @@ async def test_an_alert_is_resolved_once(admin, stage):
 async def test_alerts_are_listed(admin, stage):
     assert "No alerts" in await admin.page("/admin/alerts")
     async with stage.panel.transaction() as conn:
-        await alerts.add(conn, AlertKind.NODE_INACTIVE, "one", "The node one is down.")
-        await alerts.add(conn, AlertKind.NODE_INACTIVE, "two", "The node two is down.")
+        await alerts.add(conn, AlertKind.NODE_INACTIVE, Problem("one", "The node one is down."))
+        await alerts.add(conn, AlertKind.NODE_INACTIVE, Problem("two", "The node two is down."))
         await alerts.resolve(conn, AlertKind.NODE_INACTIVE, "one")
     page = await admin.page("/admin/alerts")
     assert page.index("The node two") < page.index("The node one")

@@ -43,6 +43,7 @@ from tests.fakes.logs import FakeLogs
 from tests.fakes.mail import FakeMailer
 from tests.fakes.metrics import FakeMetrics, FakeProcesses
 from tests.fakes.nodes import FakeMachines, FakeSwarm
+from tests.fakes.notifier import FakeNotifier
 from tests.fakes.objects import FakeObjects
 from tests.fakes.output import FakeOutput
 from tests.fakes.queue import FakeQueue
@@ -275,6 +276,7 @@ async def open_stage(database, folder) -> Stage:
     authority = FakeAuthority(clock)
     receivers = FakeReceivers()
     drains = FakeLogDrains()
+    notifier = FakeNotifier()
     error_pages = FakeErrorPages()
     machines, remotes, runtimes, swarm = FakeMachines(), FakeRemotes(folder / "elsewhere"), KeptRuntimes(folder / "runtimes"), FakeSwarm()
     panel = Panel(
@@ -307,6 +309,7 @@ async def open_stage(database, folder) -> Stage:
         load_machines=lambda: machines,
         load_receivers=lambda: receivers,
         load_log_drains=lambda: drains,
+        load_notifier=lambda: notifier,
         load_error_pages=lambda: error_pages,
         load_remotes=lambda: remotes,
         load_runtimes=lambda: runtimes,

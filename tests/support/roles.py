@@ -43,6 +43,7 @@ TEAM_ACTIONS = {
     Action.VIEW_MEMBERS,
     Action.VIEW_ACTIVITY,
     Action.VIEW_WALLET,
+    Action.MANAGE_ALERTS,
     Action.MANAGE_MEMBERS,
     Action.MANAGE_OWNERS,
     Action.RENAME_ORGANIZATION,
@@ -65,6 +66,7 @@ VERDICTS = {
     Action.VIEW_MEMBERS: "???xxxx",
     Action.VIEW_ACTIVITY: "???xxxx",
     Action.VIEW_WALLET: "???--xx",
+    Action.MANAGE_ALERTS: "???--xx",
     Action.MANAGE_MEMBERS: "???--xx",
     Action.MANAGE_OWNERS: "???---x",
     Action.RENAME_ORGANIZATION: "???---x",
@@ -297,7 +299,8 @@ API = (
 
 _BUILD, _RELEASE, _DEPLOY = f"{_APP}/builds/{{build}}", f"{_APP}/releases/{{release}}", f"{_APP}/deploys/{{deploy}}"
 _ORGANIZATION = "/organizations/{organization}"
-_PEOPLE_PAGE = f"{_ORGANIZATION}/people"
+_PEOPLE_PAGE, _ALERTS_PAGE = f"{_ORGANIZATION}/people", f"{_ORGANIZATION}/alerts"
+_ALERTS = Action.MANAGE_ALERTS
 PAGES = (
     Case("GET", _APP, _VIEW),
     Case("POST", f"{_APP}/rollback", Action.ROLL_BACK, {"version": "1"}, "release.rollback"),
@@ -369,6 +372,13 @@ PAGES = (
     *(Case("GET", f"{_ORGANIZATION}{part}", Action.VIEW_MEMBERS) for part in ("/people", "/usage", "/usage.csv", "/settings")),
     Case("GET", f"{_ORGANIZATION}/billing", Action.VIEW_WALLET),
     Case("GET", f"{_ORGANIZATION}/activity", Action.VIEW_ACTIVITY),
+    Case("GET", _ALERTS_PAGE, Action.VIEW_MEMBERS, after="alert"),
+    Case("POST", _ALERTS_PAGE, _ALERTS, {"do": "resolve", "id": "{alert}"}, "alert.resolve", after="alert"),
+    Case("POST", _ALERTS_PAGE, _ALERTS, {"do": "silence", "id": "{alert}", "for": "1h"}, "alert.silence", after="alert"),
+    Case("POST", _ALERTS_PAGE, _ALERTS, {"do": "add", "name": "Us", "url": "jsons://example.com/{secret}"}, "alert_destination.add"),
+    Case("POST", _ALERTS_PAGE, _ALERTS, {"do": "rules", "id": "{destination}"}, "alert_destination.change", after="destination"),
+    Case("POST", _ALERTS_PAGE, _ALERTS, {"do": "test", "id": "{destination}"}, "alert_destination.test", after="destination"),
+    Case("POST", _ALERTS_PAGE, _ALERTS, {"do": "remove", "id": "{destination}"}, "alert_destination.remove", after="destination"),
     Case("POST", _PEOPLE_PAGE, _MANAGE, {"do": "add", "email": _SPARE, "role": "viewer"}, "member.add"),
     Case("POST", _PEOPLE_PAGE, _OWNERS, {"do": "add", "email": _SPARE, "role": "owner"}, "member.add"),
     Case("POST", _PEOPLE_PAGE, _MANAGE, {"do": "change", "email": _MATE, "role": "admin"}, "member.change"),

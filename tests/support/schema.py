@@ -17,6 +17,7 @@ from sqlalchemy import Table
 from skypanel.store.migrate import VERSION_TABLE
 from skypanel.store.tables import (
     accounts,
+    alerts,
     apps,
     audit,
     billing,
@@ -58,6 +59,7 @@ SECTIONS = (
     settings,
     audit,
     nodes,
+    alerts,
     billing,
     mails,
     webhooks,

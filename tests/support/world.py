@@ -13,18 +13,19 @@ from sqlalchemy import text
 
 from skypanel.domain.access import Role
 from skypanel.domain.account import Account, Organization
+from skypanel.domain.alert import AlertFilter, AlertKind, Problem
 from skypanel.domain.app import App
 from skypanel.flow import accounts as accounts_flow
+from skypanel.flow import alert_destinations, passwords, uploaded_certificates
 from skypanel.flow import apps as apps_flow
 from skypanel.flow import config as config_flow
 from skypanel.flow import domains as domains_flow
 from skypanel.flow import log_drains as log_drains_flow
-from skypanel.flow import passwords, uploaded_certificates
 from skypanel.flow import remote as remote_flow
 from skypanel.flow import settings as settings_flow
 from skypanel.flow import upload as upload_flow
 from skypanel.flow import webhooks as webhooks_flow
-from skypanel.store import accounts, audit, builds, collaborators, formation, keys, organizations, transfers, uploads
+from skypanel.store import accounts, alerts, audit, builds, collaborators, formation, keys, organizations, transfers, uploads
 from skypanel.store.tables import metadata
 from skypanel.store.tables.audit import audit_log
 from tests.fixtures.api import HOST
@@ -275,6 +276,21 @@ async def _log_drain(world):
     return {"drain": made.token}
 
 
+async def _alert(world):
+    async with world.panel.transaction() as conn:
+        await alerts.add(conn, AlertKind.CRASH_LOOP, Problem(str(world.app.id), "web.1 of hello crashed.", app_id=world.app.id))
+        [alert] = await alerts.history(conn, AlertFilter(app_id=world.app.id), offset=0, limit=1)
+    return {"alert": str(alert.id)}
+
+
+async def _destination(world):
+    secret = "hunter2-in-a-destination"
+    world.secrets.append(secret)
+    url = f"jsons://example.com/{secret}"
+    made = await alert_destinations.add(world.panel, world.stage.admin, world.team, name="Operations", url=url)
+    return {"destination": str(made.id)}
+
+
 async def _domain(world):
     return {"domain": (await domains_flow.add(world.panel, world.app, "shop.example.com", world.stage.admin)).name}
 
@@ -310,6 +326,7 @@ AFTER = {
     "password": _password, "key": _key, "token": _token, "offer": _offer, "own offer": _own_offer, "target": _target, "shared": _shared,
     "their key": _their_key, "their token": _their_token, "upload": _upload, "uploaded": _uploaded, "build": _build, "remote": _remote,
     "webhook": _webhook, "log drain": _log_drain, "mail": _mail,
+    "alert": _alert, "destination": _destination,
     "no apps": _no_apps, "domain": _domain, "certificate": _certificate, "not automatic": _not_automatic,
     **{kind: _ticket(kind) for kind in ("logs", "releases", "builds")},
 }  # fmt: skip

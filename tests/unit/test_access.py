@@ -46,7 +46,15 @@ MAY = {
         Action.ROLL_BACK,
         Action.RUN,
     },
-    Role.ADMIN: {Action.SHARE_APP, Action.RENAME_APP, Action.DESTROY_APP, Action.TRANSFER_APP, Action.VIEW_WALLET, Action.MANAGE_MEMBERS},
+    Role.ADMIN: {
+        Action.SHARE_APP,
+        Action.RENAME_APP,
+        Action.DESTROY_APP,
+        Action.TRANSFER_APP,
+        Action.VIEW_WALLET,
+        Action.MANAGE_ALERTS,
+        Action.MANAGE_MEMBERS,
+    },
     Role.OWNER: {Action.MANAGE_OWNERS, Action.RENAME_ORGANIZATION, Action.DELETE_ORGANIZATION},
 }
 

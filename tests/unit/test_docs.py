@@ -97,6 +97,7 @@ ROWS = {
     "See the organization, its members, usage and costs": Action.VIEW_MEMBERS,
     "See what was done in the organization": Action.VIEW_ACTIVITY,
     "See the wallet": Action.VIEW_WALLET,
+    "Resolve and silence alerts, choose where they are sent": Action.MANAGE_ALERTS,
     "Add, change and remove members": Action.MANAGE_MEMBERS,
     "Make and unmake owners": Action.MANAGE_OWNERS,
     "Rename the organization": Action.RENAME_ORGANIZATION,

@@ -1,35 +1,33 @@
-"""The page of alerts."""
-
-from uuid import UUID
+"""The page of alerts for administrators."""
 
 from aiohttp import web
 
-from skypanel.domain.errors import Invalid
-from skypanel.domain.ids import AlertId
-from skypanel.domain.paging import page_number
-from skypanel.flow import alerts
-from web import forms, paging
+from skypanel.domain.errors import Conflict, Denied, Invalid, SkyPanelError, Unavailable
+from web import alerts, forms
 from web.admin.place import admin_page, administrator
-from web.keys import PANEL
 from web.messages import done
+from web.session import Visitor
+
+URL = "/admin/alerts"
 
 
 async def show(request: web.Request) -> web.Response:
-    """Show a page of all alerts, the open ones first."""
-    visitor = await administrator(request)
-    part = await alerts.history(request.app[PANEL], visitor.account, page_number(request.query.get("page", "")))
-    return admin_page(request, visitor, "alerts", "Alerts", part=part, pages=paging.numbered(request, part))
+    """Show a page of alerts, the open ones first, and where messages about them go."""
+    return await _page(request, await administrator(request))
 
 
-async def resolve(request: web.Request) -> web.Response:
-    """Close an alert."""
+async def change(request: web.Request) -> web.Response:
+    """Do what the button says."""
     visitor, fields = await administrator(request), await forms.read(request)
-    alert = await alerts.resolve(request.app[PANEL], visitor.account, _id(fields))
-    return done(request, "/admin/alerts", f"Resolved: {alert.message}")
-
-
-def _id(fields: forms.Fields) -> AlertId:
     try:
-        return AlertId(UUID(fields.get("id", "")))
-    except ValueError:
-        raise Invalid("This names no alert.", "Use a button of the page.") from None
+        said = await alerts.act(request, visitor.account, None, fields)
+    except (Conflict, Denied, Invalid, Unavailable) as error:
+        return await _page(request, visitor, 422, error=error, fields=fields)
+    return done(request, URL, said)
+
+
+async def _page(
+    request: web.Request, visitor: Visitor, status: int = 200, *, error: SkyPanelError | None = None, fields: forms.Fields | None = None
+) -> web.Response:
+    shown = await alerts.values(request, visitor.account, None, error=error, fields=fields)
+    return admin_page(request, visitor, "alerts", "Alerts", status, url=URL, **shown)

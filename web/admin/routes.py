@@ -18,7 +18,7 @@ ROUTES = (
     web.get("/admin/queue", queue.show),
     web.post("/admin/queue", queue.cancel),
     web.get("/admin/alerts", alerts.show),
-    web.post("/admin/alerts", alerts.resolve),
+    web.post("/admin/alerts", alerts.change),
     web.get("/admin/audit", audit.show),
     web.get("/admin/audit/csv", audit.download),
     web.get("/admin/billing", billing.show),

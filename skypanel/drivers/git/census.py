@@ -6,7 +6,7 @@ from asyncio.subprocess import DEVNULL, PIPE
 
 from skypanel.domain.errors import Invalid
 from skypanel.domain.limits import GIB
-from skypanel.drivers.git.processes import ended
+from skypanel.drivers.ended import ended
 
 MEMORY_BYTES = GIB
 CPU_S = 60

@@ -6,6 +6,7 @@ refuses the deletion. NO ACTION refuses it too, unless the same statement delete
 
 from skypanel.store.tables import (
     accounts,
+    alerts,
     apps,
     audit,
     billing,
@@ -30,6 +31,7 @@ from skypanel.store.tables.columns import metadata
 
 __all__ = [
     "accounts",
+    "alerts",
     "apps",
     "audit",
     "billing",

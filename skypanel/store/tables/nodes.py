@@ -1,9 +1,8 @@
-"""Machines of a Swarm, what they are told to stop, and what is wrong with them."""
+"""Machines of a Swarm, and what they are told to stop."""
 
-from sqlalchemy import CheckConstraint, Column, DateTime, Index, Integer, LargeBinary, Table, Text, func, text
+from sqlalchemy import CheckConstraint, Column, DateTime, Integer, LargeBinary, Table, Text, func, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-from skypanel.domain.alert import AlertKind
 from skypanel.domain.node import NodeState, SecretKind, Wanted
 from skypanel.store.tables.columns import DIGEST, created_at, identity, lease, matches, metadata, one_of, reference, string, time
 
@@ -46,20 +45,3 @@ stop_orders = Table(
     matches("container", DIGEST),
     comment="The container of a dyno that a node's agent is to stop.",
 )
-
-alerts = Table(
-    "paas_alerts",
-    metadata,
-    identity(),
-    string("kind"),
-    string("subject"),
-    string("message"),
-    Column("raised_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp(), index=True),
-    time("resolved_at"),
-    one_of("kind", AlertKind),
-    comment="Something that administrators were told. What it is about may be gone.",
-)
-
-OPEN_ALERT = alerts.c.resolved_at.is_(None)
-
-Index("paas_alerts_open_key", alerts.c.kind, alerts.c.subject, unique=True, postgresql_where=OPEN_ALERT)

@@ -14,7 +14,7 @@ from dulwich.repo import Repo
 from skypanel.domain.errors import Invalid
 from skypanel.domain.limits import GIB
 from skypanel.domain.names import printable
-from skypanel.drivers.git.processes import ended
+from skypanel.drivers.ended import ended
 from skypanel.drivers.git.repositories import FETCHED, held
 
 MEMORY_BYTES = GIB

@@ -1,4 +1,4 @@
-"""The end of git processes, each of which leads a session of its own."""
+"""The end of processes, each of which leads a session of its own."""
 
 import os
 import signal
