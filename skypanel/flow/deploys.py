@@ -18,6 +18,7 @@ from skypanel.ports.database import Connection
 from skypanel.ports.output import Output
 from skypanel.ports.panel import Panel
 from skypanel.store import accounts, builds, releases, rollouts
+from skypanel.store import deploys as store
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,12 @@ async def asked_by(panel: Panel, deploy: Deploy) -> str | None:
         return None
     async with panel.autocommit() as conn:
         return (await accounts.emails(conn, {deploy.account_id})).get(deploy.account_id)
+
+
+async def last_failed(panel: Panel, app: App) -> bool:
+    """Return whether an app's last deploy failed, and was not cancelled."""
+    async with panel.autocommit() as conn:
+        return await store.last_failed(conn, app.id)
 
 
 async def under_way(conn: Connection, app: App) -> Deploy | None:

@@ -1,4 +1,4 @@
-"""Deploys in progress, which are builds and new releases that have not ended, and failed deploys of apps that were never live."""
+"""Deploys in progress, which are builds and new releases that have not ended, and failed deploys."""
 
 from collections.abc import Collection
 
@@ -32,10 +32,22 @@ async def failed_among(conn: Connection, app_ids: Collection[AppId]) -> set[AppI
     return {row.id for row in await conn.all(failed)}
 
 
+async def last_failed(conn: Connection, app_id: AppId) -> bool:
+    """Return whether the last deploy of an app failed, and was not cancelled."""
+    row = await conn.first(select(_last_failed().label("has_failed")).where(applications.c.id == app_id))
+    return bool(row and row.has_failed)
+
+
 def has_failed() -> ColumnElement[bool]:
     """Return the condition that an app was never live and that its last deploy failed, and was not cancelled."""
-    current, build, release = releases.alias("current"), builds.alias("last_build"), releases.alias("last_release")
+    current = releases.alias("current")
     slug_id = select(current.c.slug_id).where(current.c.id == applications.c.current_release_id).correlate(applications)
+    # CASE, so that the last build of an app that is live is not looked for.
+    return case((slug_id.scalar_subquery().is_(None), _last_failed()), else_=False)
+
+
+def _last_failed() -> ColumnElement[bool]:
+    build, release = builds.alias("last_build"), releases.alias("last_release")
     rollout = (
         select(rollouts.c.id)
         .join(release, release.c.id == rollouts.c.release_id)
@@ -49,8 +61,7 @@ def has_failed() -> ColumnElement[bool]:
         .limit(1)
         .correlate(applications)
     )
-    # CASE, so that the last build of an app that is live is not looked for.
-    return case((slug_id.scalar_subquery().is_(None), func.coalesce(last.scalar_subquery(), False)), else_=False)
+    return func.coalesce(last.scalar_subquery(), False)
 
 
 _BUILDING = select(builds.c.app_id).where(OPEN_BUILD)

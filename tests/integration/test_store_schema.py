@@ -278,6 +278,7 @@ HOT = {
     "attempts to sign in": lambda conn, _: sign_in_attempts.lately(conn, factories.digest(), "192.0.2.1", WINDOW),
     "apps being deployed": lambda conn, app: deploys.open_among(conn, [app.id]),
     "apps that were never live": lambda conn, app: deploys.failed_among(conn, [app.id]),
+    "failure of the last deploy": lambda conn, app: deploys.last_failed(conn, app.id),
     "history of deploys": lambda conn, app: deploy_history.page(conn, app.id, 51),
     "older deploys": lambda conn, app: deploy_history.page(conn, app.id, 51, older_than=app.id),
     "newer deploys": lambda conn, app: deploy_history.page(conn, app.id, 51, newer_than=app.id),

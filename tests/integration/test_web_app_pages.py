@@ -190,6 +190,14 @@ async def test_a_failed_deploy_is_shown_first_with_its_log(admin, stage):
     assert "The last build failed" in failure
     assert f"/deploys/{build.id}" in failure
     assert "The previous release is still live." in failure
+    for tab in ("", "/deploys", "/settings"):
+        page = await admin.page(f"/apps/hello{tab}")
+        assert "<title>! " in page
+        assert "icon-bad.svg" in page
+    stage.panel.builder.answer("compile")
+    await stage.push(app)
+    await stage.work()
+    assert "<title>Overview" in await admin.page("/apps/hello")
 
 
 async def test_a_message_of_another_session_is_not_shown(admin, new_client, stage):

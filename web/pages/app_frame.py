@@ -7,7 +7,7 @@ from aiohttp import web
 from skypanel.domain.access import Action, Role, allows
 from skypanel.domain.app import App
 from skypanel.domain.overview import AppOverview, AppState
-from skypanel.flow import apps, watching
+from skypanel.flow import apps, deploys, watching
 from web import places, session
 from web.keys import PANEL
 from web.rendering import page_for
@@ -20,12 +20,16 @@ _MENU = {"restart": Action.SCALE_APP, "maintenance": Action.MAINTAIN_APP}
 
 @dataclass(frozen=True)
 class FramedApp:
-    """An app that the visitor may see, with the visitor's role on it, its state, and the fingerprint of what the page shows."""
+    """An app that the visitor may see, with the visitor's role on it, its state, and the fingerprint of what the page shows.
+
+    `has_last_failed` is whether its last deploy failed, which an earlier release outlives.
+    """
 
     visitor: Visitor
     app: App
     role: Role | None
     overview: AppOverview
+    has_last_failed: bool
     seen: str
 
     def may(self, action: Action) -> bool:
@@ -43,8 +47,9 @@ async def find(request: web.Request, action: Action = Action.VIEW_APP) -> Framed
     """Return the app that the URL names. Raises NotFound if the visitor may not see it, Denied if `action` is not allowed."""
     panel, visitor = request.app[PANEL], await session.visitor(request)
     app, role = await apps.access_with_role(panel, visitor.account, request.match_info["app"], action)
-    overview = await apps.summary(panel, app)
-    return FramedApp(visitor, app, role, overview, await watching.fingerprint(panel, watching.View(frozenset({app.id})), overview.dynos))
+    overview, has_last_failed = await apps.summary(panel, app), await deploys.last_failed(panel, app)
+    seen = await watching.fingerprint(panel, watching.View(frozenset({app.id})), overview.dynos)
+    return FramedApp(visitor, app, role, overview, has_last_failed, seen)
 
 
 def render(request: web.Request, framed: FramedApp, template: str, tab: str, status: int = 200, **values: object) -> web.Response:
@@ -54,7 +59,7 @@ def render(request: web.Request, framed: FramedApp, template: str, tab: str, sta
         "app": app,
         "app_url": framed.overview.url,
         "shown_state": state.value,
-        "mark": _MARKS.get(state, "idle"),
+        "mark": _MARKS.get(state, "bad" if framed.has_last_failed else "idle"),
         "tab": tab,
         "tabs": places.app_tabs(app.name, framed.hidden_tabs),
         "menu": {name for name, action in _MENU.items() if framed.may(action)},
