@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from skypanel.embedded.packages import SYSTEM_PATH
-from tests.journeys.harness import free_ports, reachable, wait_for
+from tests.journeys.harness import reachable, wait_for
+from tests.support.ports import free_ports
 
 PEER = "git over OpenSSH's sshd"
 PRIVILEGE_SEPARATION = Path("/run/sshd")  # Debian's service makes it at its start

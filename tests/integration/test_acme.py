@@ -11,7 +11,7 @@ from skypanel.domain.certificate import AuthorityError
 from skypanel.drivers.acme.authority import AcmeAuthority
 from tests.contracts.certificates import CERTIFICATES, NAME, CertificateAuthorityContract, challenge, issued, make_account
 from tests.fixtures.pebble import answering, running_front, running_pebble
-from tests.fixtures.proxy import free_ports
+from tests.support.ports import free_ports
 
 pytestmark = pytest.mark.req("R13.4")
 

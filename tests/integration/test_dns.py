@@ -10,7 +10,7 @@ from skypanel.drivers.dns import authoritative
 from skypanel.drivers.dns.authoritative import AuthoritativeDns
 from tests.contracts.dns import NAME, DnsContract
 from tests.fixtures.name_server import running_name_server
-from tests.fixtures.proxy import free_ports
+from tests.support.ports import free_ports
 from tests.support.until import until
 
 

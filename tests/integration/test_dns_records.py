@@ -12,7 +12,7 @@ from skypanel.drivers.dns.authoritative import AuthoritativeDns
 from skypanel.drivers.dns.updates import UpdatedRecords
 from tests.contracts.dns_records import NAME, DnsRecordsContract
 from tests.fixtures.bind import FIXED_ZONE, OTHER_ZONE, SECRET, running_bind
-from tests.fixtures.proxy import free_ports
+from tests.support.ports import free_ports
 
 pytestmark = pytest.mark.req("R13.4")
 

@@ -20,12 +20,12 @@ from skypanel.embedded.processes import Binaries, worker_argv
 from skypanel.settings import panel_json
 from skypanel.settings.declaration import Chosen
 from tests.fixtures.valkey import PASSWORD
+from tests.support.ports import free_ports
 from tests.support.until import until
 
 
 def free_port():
-    with socket.create_server(("", 0)) as free:
-        return free.getsockname()[1]
+    return free_ports(1)[0]
 
 
 @pytest.fixture

@@ -30,6 +30,7 @@ WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 360, "height": 800}
 TOUCH_PX = 44
 # Only a failure takes so long.
 PATIENCE_MS = 60_000
+expect.set_options(timeout=PATIENCE_MS)
 # Those of who is not signed in.
 VISITORS = ("/login", "/login?token=x", "/login/forgotten", "/login/reset?token=x")
 
@@ -207,11 +208,11 @@ async def test_the_title_and_the_icon_tell_that_a_deploy_has_ended(eyes, stage, 
     await page.goto("/apps/hello")
     await expect(page).to_have_title("Overview · hello · SkyPanel")
     await stage.push(app, "second")
-    await expect(page).to_have_title("… Overview · hello · SkyPanel", timeout=PATIENCE_MS)
-    await expect(icon).to_have_attribute("href", re.compile("icon-busy[.]svg"), timeout=PATIENCE_MS)
+    await expect(page).to_have_title("… Overview · hello · SkyPanel")
+    await expect(icon).to_have_attribute("href", re.compile("icon-busy[.]svg"))
     await stage.work()
-    await expect(page).to_have_title("Overview · hello · SkyPanel", timeout=PATIENCE_MS)
-    await expect(icon).to_have_attribute("href", re.compile("/icon[.]svg"), timeout=PATIENCE_MS)
+    await expect(page).to_have_title("Overview · hello · SkyPanel")
+    await expect(icon).to_have_attribute("href", re.compile("/icon[.]svg"))
     assert not eyes.wrong, "\n".join(eyes.wrong)
 
 

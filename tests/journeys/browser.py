@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
-from playwright.sync_api import Browser, CDPSession, Error, Page, Response, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, CDPSession, Error, Page, Response, ViewportSize, expect, sync_playwright
 
 from tests.journeys.harness import PanelUnderTest
 from tests.support.page_rules import MISFITS, NETWORK_CHANGED, note_complaints
@@ -20,7 +20,9 @@ OPTIONS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-TIMEOUT_MS = 20_000
+TIMEOUT_MS = 60_000
+# Its default is 5 s, in which a busy machine does not render a page.
+expect.set_options(timeout=TIMEOUT_MS)
 DESKTOP: ViewportSize = {"width": 1280, "height": 800}
 PHONE: ViewportSize = {"width": 390, "height": 800}
 TOUCH_PX = 44

@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from tests.support.ports import free_ports
+
 T = TypeVar("T")
 
 FIXTURES = Path(__file__).parents[1] / "apps"
@@ -27,14 +29,6 @@ UP_TIMEOUT_S = 120
 HTTP_TIMEOUT_S = 60
 # Many conditions run a command, which takes most of a processor's second.
 MIN_PAUSE_S, MAX_PAUSE_S = 0.05, 0.5
-
-
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
 
 
 def reachable(port: int) -> bool:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from skypanel.drivers.runtimes.kept import KeptRuntimes
 from skypanel.host.programs import PROGRAMS
+from tests.support.ports import free_ports
 from tests.support.runtime_mirror import Mirror
 
 ROOT = Path(__file__).parents[2]
@@ -210,9 +211,7 @@ def system_folder(path: Path) -> tuple[str, ...]:
 
 
 def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    return free_ports(1)[0]
 
 
 def wait_until_listening(process: subprocess.Popen[str], port: int) -> None:
