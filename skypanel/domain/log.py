@@ -141,6 +141,12 @@ def stamp(time: datetime) -> str:
     return time.astimezone(UTC).isoformat(timespec="microseconds")
 
 
+def read_time(text: str) -> datetime:
+    """Parse a time in ISO 8601, which is in UTC if it names no zone. Raises ValueError and OverflowError."""
+    time = datetime.fromisoformat(text)
+    return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+
+
 STAMP_LENGTH = len(stamp(datetime.min.replace(tzinfo=UTC)))
 
 
@@ -202,8 +208,7 @@ class Cursor:
         if not _SEEN.fullmatch(seen):
             return None
         try:
-            time = datetime.fromisoformat(stamp)
-            return cls(time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC), int(seen))
+            return cls(read_time(stamp), int(seen))
         except (ValueError, OverflowError):
             return None
 

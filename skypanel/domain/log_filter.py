@@ -2,10 +2,10 @@
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from skypanel.domain.errors import Invalid
-from skypanel.domain.log import Level, LogQuery, Source
+from skypanel.domain.log import Level, LogQuery, Source, read_time
 from skypanel.domain.names import printable
 
 MAX_SEARCH = 200
@@ -56,8 +56,7 @@ def moment(text: str, now: datetime) -> datetime | None:
     try:
         if _DURATION.fullmatch(text):
             return now - sum((timedelta(**{_UNITS[unit]: int(number)}) for number, unit in _PART.findall(text)), timedelta())
-        time = datetime.fromisoformat(text)
-        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+        return read_time(text)
     except (ValueError, OverflowError):
         hint = "Write it like this, in UTC: 2026-01-31T14:30. Or say how long ago it was: 90s, 15m, 1h30m, 7d."
         raise Invalid(f"This is not a time: {printable(text)}", hint) from None
