@@ -1,6 +1,10 @@
 """Key rotation: every stored secret gets encrypted with a new key."""
 
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
 from skypanel.ports.crypto import KeyRing
+from skypanel.ports.database import Connection
 from skypanel.ports.panel import Panel
 from skypanel.store import (
     acme_orders,
@@ -18,6 +22,28 @@ from skypanel.store import (
 
 PAGE = 500
 
+_Read = Callable[[Connection], Awaitable[Mapping[Any, bytes]]]
+_Replace = Callable[[Connection, Any, bytes, bytes], Awaitable[None]]
+
+
+def _unconditionally(replace: Callable[[Connection, Any, bytes], Awaitable[None]]) -> _Replace:
+    """Return a function that replaces a secret whatever the old one is."""
+    return lambda conn, id_, _old, new: replace(conn, id_, new)
+
+
+# How secrets are read by their ids, and how one is replaced by its id, its old value and the new one.
+_KINDS: tuple[tuple[_Read, _Replace], ...] = (
+    (settings.secrets, settings.replace_secret),
+    (two_factor.secrets, two_factor.replace_secret),
+    (certificates.secrets, certificates.replace_secret),
+    (acme_orders.secrets, acme_orders.replace_secret),
+    (acme_orders.account_secrets, acme_orders.replace_account_secret),
+    (mails.secrets, _unconditionally(mails.replace_secret)),
+    (deploy_keys.secrets, _unconditionally(deploy_keys.replace_secret)),
+    (log_drains.secrets, _unconditionally(log_drains.replace_secret)),
+    (alert_destinations.secrets, _unconditionally(alert_destinations.replace_secret)),
+)
+
 
 async def rotate(panel: Panel, keys: KeyRing) -> int:
     """Create a new encryption key, re-encrypt every stored secret with it, and return how many there are.
@@ -34,33 +60,26 @@ async def rotate(panel: Panel, keys: KeyRing) -> int:
 
 async def reencrypt(panel: Panel) -> int:
     """Re-encrypt every secret and return how many there are. Idempotent, and safe to interrupt."""
-    after, count = 0, await _reencrypt_settings(panel)
+    count = await _reencrypt_config_vars(panel) + await _reencrypt_logins(panel) + await _reencrypt_webhooks(panel)
+    for read, replace in _KINDS:
+        async with panel.transaction() as conn:
+            secrets = await read(conn)
+            for id_, secret in secrets.items():
+                await replace(conn, id_, secret, panel.cipher.rotate(secret))
+        count += len(secrets)
+    return count
+
+
+async def _reencrypt_config_vars(panel: Panel) -> int:
+    after, count = 0, 0
     while True:
         async with panel.transaction() as conn:
             page = await config_vars.page(conn, after, PAGE)
             for row in page:
                 await config_vars.replace(conn, row.id, panel.cipher.rotate(row.secret))
         if not page:
-            return (
-                count
-                + await _reencrypt_mails(panel)
-                + await _reencrypt_codes(panel)
-                + await _reencrypt_logins(panel)
-                + await _reencrypt_deploy_keys(panel)
-                + await _reencrypt_certificates(panel)
-                + await _reencrypt_webhooks(panel)
-                + await _reencrypt_log_drains(panel)
-                + await _reencrypt_destinations(panel)
-            )
+            return count
         after, count = page[-1].id, count + len(page)
-
-
-async def _reencrypt_settings(panel: Panel) -> int:
-    async with panel.transaction() as conn:
-        secrets = await settings.secrets(conn)
-        for key, secret in secrets.items():
-            await settings.replace_secret(conn, key, secret, panel.cipher.rotate(secret))
-    return len(secrets)
 
 
 async def _reencrypt_logins(panel: Panel) -> int:
@@ -71,67 +90,10 @@ async def _reencrypt_logins(panel: Panel) -> int:
     return len(known)
 
 
-async def _reencrypt_mails(panel: Panel) -> int:
-    async with panel.transaction() as conn:
-        secrets = await mails.secrets(conn)
-        for mail_id, secret in secrets.items():
-            await mails.replace_secret(conn, mail_id, panel.cipher.rotate(secret))
-    return len(secrets)
-
-
-async def _reencrypt_codes(panel: Panel) -> int:
-    async with panel.transaction() as conn:
-        secrets = await two_factor.secrets(conn)
-        for account_id, secret in secrets.items():
-            await two_factor.replace_secret(conn, account_id, secret, panel.cipher.rotate(secret))
-    return len(secrets)
-
-
-async def _reencrypt_deploy_keys(panel: Panel) -> int:
-    async with panel.transaction() as conn:
-        secrets = await deploy_keys.secrets(conn)
-        for app_id, secret in secrets.items():
-            await deploy_keys.replace_secret(conn, app_id, panel.cipher.rotate(secret))
-    return len(secrets)
-
-
-async def _reencrypt_certificates(panel: Panel) -> int:
-    """Re-encrypt the private keys of certificates, of orders and of accounts at certificate authorities."""
-    async with panel.transaction() as conn:
-        issued, ordered, of_accounts = (
-            await certificates.secrets(conn),
-            await acme_orders.secrets(conn),
-            await acme_orders.account_secrets(conn),
-        )
-        for certificate_id, secret in issued.items():
-            await certificates.replace_secret(conn, certificate_id, secret, panel.cipher.rotate(secret))
-        for name, secret in ordered.items():
-            await acme_orders.replace_secret(conn, name, secret, panel.cipher.rotate(secret))
-        for account_id, secret in of_accounts.items():
-            await acme_orders.replace_account_secret(conn, account_id, secret, panel.cipher.rotate(secret))
-    return len(issued) + len(ordered) + len(of_accounts)
-
-
 async def _reencrypt_webhooks(panel: Panel) -> int:
     async with panel.transaction() as conn:
         secrets = await webhooks.secrets(conn)
         for webhook_id, (secret, authorization) in secrets.items():
             rotated = panel.cipher.rotate(authorization) if authorization else None
             await webhooks.replace_secrets(conn, webhook_id, panel.cipher.rotate(secret), rotated)
-    return len(secrets)
-
-
-async def _reencrypt_log_drains(panel: Panel) -> int:
-    async with panel.transaction() as conn:
-        secrets = await log_drains.secrets(conn)
-        for drain_id, secret in secrets.items():
-            await log_drains.replace_secret(conn, drain_id, panel.cipher.rotate(secret))
-    return len(secrets)
-
-
-async def _reencrypt_destinations(panel: Panel) -> int:
-    async with panel.transaction() as conn:
-        secrets = await alert_destinations.secrets(conn)
-        for destination_id, secret in secrets.items():
-            await alert_destinations.replace_secret(conn, destination_id, panel.cipher.rotate(secret))
     return len(secrets)
