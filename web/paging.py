@@ -24,7 +24,12 @@ def neighbours(request: web.Request, shown: Page[T]) -> dict[str, str | None]:
 
 def numbered_part(request: web.Request, items: Sequence[S], size: int = PAGE_SIZE, name: str = "page") -> Part[S]:
     """Return the part of a list in memory that the URL asks for. The second list of a page has another `name` in the URL."""
-    return part(items, page_number(request.query.get(name, "")), size)
+    return part(items, number(request, name), size)
+
+
+def number(request: web.Request, name: str = "page") -> int:
+    """Return the number of the page that the URL asks for."""
+    return page_number(request.query.get(name, ""))
 
 
 def numbered(request: web.Request, shown: Part[object], name: str = "page") -> dict[str, str | None]:

@@ -84,8 +84,8 @@ def usage(organization: str, month: str | None) -> None:
         found = await organizations_flow.find(panel, by, organization)
         report = await usage_flow.report(panel, found, chosen or Period(*month_of(panel.clock.now())))
         money = await billing_flow.formatter(panel)
-        rows = [(app.app_name, f"{app.dyno_hours}", money(app.cost)) for app in report.apps]
-        show_table([("APP", "DYNO HOURS", "COST"), *rows, ("in all", f"{report.dyno_hours}", money(report.cost))])
+        rows = [(app.app_name, f"{app.dyno_hours}", money(app.cost)) for app in report.used.apps]
+        show_table([("APP", "DYNO HOURS", "COST"), *rows, ("in all", f"{report.used.dyno_hours}", money(report.used.cost))])
 
     session.run(act)
 

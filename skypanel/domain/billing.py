@@ -1,13 +1,11 @@
-"""What apps cost. Time is exact, and money is rounded once, for each hour of an app (docs/adr/0013)."""
+"""What apps used and cost, wallets, and amounts of money as people write and read them."""
 
 import re
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
-from functools import cache
 from typing import NamedTuple
 from unicodedata import category
 
@@ -22,51 +20,37 @@ DECIMALS, HOURLY_DECIMALS = 2, 4
 MAX_SYMBOL_LENGTH = 4
 MAX_LOW_HOURS = 9999
 
-_MICROSECOND = timedelta(microseconds=1)
-_MICROSECONDS_AN_HOUR = HOUR // _MICROSECOND
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _AMOUNT = re.compile(r"-?[0-9]{1,9}(\.[0-9]{1,6})?")
 _CODE = re.compile(r"[A-Z]{3}")
 _MONTH = re.compile(r"(2[0-9]{3})-(0[1-9]|1[0-2])")
 
 
-class UsagePeriod(NamedTuple):
-    """A time in which an app should run `quantity` dynos of a process type at a price. Without an end it still lasts.
+class HourCost(NamedTuple):
+    """What all apps of an organization cost together in the hour that begins at `hour`."""
 
-    A plain tuple, as the next two, because there may be thousands.
-    """
-
-    app_id: AppId
-    app_name: str
-    process_type: str
-    hourly_price: Decimal
-    quantity: int
-    since: datetime
-    until: datetime | None = None
-
-
-class HourlyUsage(NamedTuple):
-    """What an app used in the hour that begins at `hour`: the seconds of all its dynos added up, and their cost."""
-
-    app_id: AppId
-    app_name: str
     hour: datetime
-    dyno_seconds: Decimal
     cost: Decimal
 
 
 class AppUsage(NamedTuple):
-    """What an app used over a longer time."""
+    """What an app used over some time: the seconds of all its dynos added up, the same in hours with two decimals, and the cost."""
 
     app_id: AppId
     app_name: str
     dyno_seconds: Decimal
+    dyno_hours: Decimal
     cost: Decimal
 
-    @property
-    def dyno_hours(self) -> Decimal:
-        """The time in hours, rounded to two decimals."""
-        return (self.dyno_seconds / 3600).quantize(Decimal("0.01"))
+
+@dataclass(frozen=True)
+class Usage:
+    """What apps used, most expensive first: each of some, and the number, the hours and the cost of all."""
+
+    apps: Sequence[AppUsage]
+    count: int
+    dyno_hours: Decimal
+    cost: Decimal
 
 
 @dataclass(frozen=True)
@@ -121,70 +105,6 @@ class Funds:
 def hour_of(moment: datetime) -> datetime:
     """Return the start of the UTC hour that contains a moment."""
     return moment - (moment - _EPOCH) % HOUR
-
-
-def usage(spans: Iterable[UsagePeriod], since: datetime, until: datetime) -> list[HourlyUsage]:
-    """Return what apps used between two times, one item for each app and hour. Partial hours count in proportion."""
-    # Nearly all spans begin and end alike here, and most apps run alike: each case is computed once.
-    hours, total = cache(_hours), cache(_total)
-    parts: dict[tuple[datetime, AppId], list[tuple[UsagePeriod, int]]] = defaultdict(list)
-    for span in spans:
-        for hour, microseconds in hours(max(span.since, since), min(span.until or until, until)):
-            parts[hour, span.app_id].append((span, microseconds))
-    return [
-        HourlyUsage(app_id, _newest(own).app_name, hour, *total(tuple((span.hourly_price, span.quantity * time) for span, time in own)))
-        for (hour, app_id), own in sorted(parts.items(), key=lambda part: (part[0][0], part[0][1].int))
-    ]
-
-
-def _hours(begin: datetime, end: datetime) -> list[tuple[datetime, int]]:
-    """Return the hours of a time, each with how many of its microseconds are in it."""
-    found = []
-    while begin < end:
-        hour = hour_of(begin)
-        next_ = min(end, hour + HOUR)
-        found.append((hour, (next_ - begin) // _MICROSECOND))
-        begin = next_
-    return found
-
-
-def _total(parts: Sequence[tuple[Decimal, int]]) -> tuple[Decimal, Decimal]:
-    """Return the seconds, and the cost, of so many microseconds at each of these hourly prices."""
-    price = sum((hourly_price * microseconds for hourly_price, microseconds in parts), start=Decimal(0))
-    cost = (price / _MICROSECONDS_AN_HOUR).quantize(SMALLEST, ROUND_HALF_EVEN)
-    return Decimal(sum(microseconds for _, microseconds in parts)).scaleb(-6), cost
-
-
-def _newest(parts: Sequence[tuple[UsagePeriod, int]]) -> UsagePeriod:
-    return max((span for span, _ in parts), key=lambda span: span.since)
-
-
-def costs(used: Iterable[HourlyUsage]) -> dict[datetime, Decimal]:
-    """Return the cost of each hour, all apps together, in order of time."""
-    result: dict[datetime, Decimal] = defaultdict(Decimal)
-    for one in sorted(used, key=lambda one: one.hour):
-        result[one.hour] += one.cost
-    return dict(result)
-
-
-def by_app(used: Iterable[HourlyUsage | AppUsage]) -> list[AppUsage]:
-    """Return the total of each app, most expensive first. An app has the name of its last item."""
-    result: dict[AppId, AppUsage] = {}
-    for one in used:
-        dyno_seconds, cost = one.dyno_seconds, one.cost
-        if before := result.get(one.app_id):
-            dyno_seconds, cost = before.dyno_seconds + dyno_seconds, before.cost + cost
-        result[one.app_id] = AppUsage(one.app_id, one.app_name, dyno_seconds, cost)
-    return sorted(result.values(), key=lambda app: (-app.cost, app.app_name))
-
-
-def by_day(used: Iterable[HourlyUsage | DayUsage], days: Sequence[date]) -> list[DayUsage]:
-    """Return the total of each of these days, in their order."""
-    result = {day: DayUsage(day, Decimal(0), Decimal(0)) for day in days}
-    for one in used:
-        before = result[one.day if isinstance(one, DayUsage) else one.hour.astimezone(UTC).date()]
-        result[before.day] = DayUsage(before.day, before.dyno_seconds + one.dyno_seconds, before.cost + one.cost)
-    return list(result.values())
 
 
 def is_unpaid(*, is_charged: bool, balance: Decimal) -> bool:

@@ -43,7 +43,7 @@ class Granted:
 
 
 class AppFigures(NamedTuple):
-    """A current or deleted app: its resources now, and its usage over a time. A plain tuple, because there may be a thousand."""
+    """A current or deleted app: its resources now, and its usage over a time. A plain tuple, because there may be thousands."""
 
     app_id: AppId
     name: str
@@ -54,22 +54,10 @@ class AppFigures(NamedTuple):
 
 @dataclass(frozen=True)
 class ResourceUsage:
-    """What the apps of an organization use, for each app and in total."""
+    """What the apps of an organization use, most expensive first: each of some, and the number and the totals of all."""
 
     apps: Sequence[AppFigures]
-
-    @property
-    def granted(self) -> Granted:
-        """The total resources of all apps."""
-        each = [app.granted for app in self.apps]
-        return Granted(sum(one.dynos for one in each), sum(one.cpu_cores for one in each), sum(one.memory_bytes for one in each))
-
-    @property
-    def dyno_hours(self) -> Decimal:
-        """The total hours of all apps."""
-        return sum((app.dyno_hours for app in self.apps), start=Decimal("0.00"))
-
-    @property
-    def cost(self) -> Decimal:
-        """The total cost of all apps."""
-        return sum((app.cost for app in self.apps), start=Decimal(0))
+    count: int
+    granted: Granted
+    dyno_hours: Decimal
+    cost: Decimal

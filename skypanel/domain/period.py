@@ -37,6 +37,12 @@ class Period:
         """Return all days, in order."""
         return [(self.since + number * DAY).date() for number in range((self.until - self.since) // DAY)]
 
+    def months(self) -> tuple[date, date]:
+        """Return the first day of its whole months and the day after their last; both are the end if it has none."""
+        month, next_month = month_of(self.since)
+        first, after = month if month == self.since else next_month, month_of(self.until)[0]
+        return (first.date(), after.date()) if first < after else (self.until.date(), self.until.date())
+
     def earlier(self) -> "Period":
         """Return the period before: a month for a month, or else as many days."""
         return Period(*month_of(self.since - DAY)) if self.is_month else Period(self.since - (self.until - self.since), self.since)

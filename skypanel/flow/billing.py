@@ -156,10 +156,9 @@ async def _settle(panel: Panel, organization_id: OrganizationId, until: datetime
 
 async def _record(conn: Connection, organization_id: OrganizationId, since: datetime, end: datetime) -> None:
     """Record and charge what an organization used between two times."""
-    used = billing.usage(await usage.spans(conn, organization_id, since, end), since, end)
-    await usage.settle(conn, organization_id, end, used)
+    costs = await usage.settle(conn, organization_id, since, end)
     if await is_charged(conn, organization_id):
-        for hour, cost in billing.costs(used).items():
+        for hour, cost in costs:
             if cost:
                 await wallets.charge(conn, organization_id, hour, cost)
 

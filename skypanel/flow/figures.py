@@ -8,18 +8,18 @@ from skypanel.domain.access import check_admin
 from skypanel.domain.account import Account, Organization
 from skypanel.domain.alert import Alert
 from skypanel.domain.audit import AuditEntry
-from skypanel.domain.billing import AppUsage, month_of
-from skypanel.domain.figures import AppFigures, Granted, OrganizationFigures, PanelFigures, ResourceUsage
+from skypanel.domain.billing import month_of
+from skypanel.domain.figures import Granted, OrganizationFigures, PanelFigures, ResourceUsage
 from skypanel.domain.ids import OrganizationId
 from skypanel.domain.job import JobCounts
 from skypanel.domain.paging import PAGE_SIZE, Part
 from skypanel.domain.period import Period
-from skypanel.flow import billing, usage
+from skypanel.flow import billing
 from skypanel.ports.panel import Panel
-from skypanel.store import alerts, audit, jobs, organizations, wallets
+from skypanel.store import alerts, audit, jobs, organizations, usage_sums, wallets
 from skypanel.store import usage as stored
+from skypanel.store.usage_sums import UsageQuery
 
-NONE = Decimal(0)
 RECENT = 10
 
 
@@ -92,18 +92,11 @@ def _shown(figures: OrganizationFigures, *, is_billing: bool) -> OrganizationFig
     return figures if is_billing and figures.organization.billed else replace(figures, balance=None)
 
 
-async def resource_usage(panel: Panel, organization: Organization) -> ResourceUsage:
+async def resource_usage(panel: Panel, organization: Organization, number: int | None = None) -> ResourceUsage:
     """Return the resources of an organization's apps now, and their usage in this UTC month, most expensive first.
 
-    Deleted apps are included.
+    Deleted apps are included. The apps are those of one page, or all without a number.
     """
-    used = {each.app_id: each for each in await usage.of_apps(panel, organization, Period(*month_of(panel.clock.now())))}
     async with panel.autocommit() as conn:
-        own = await stored.granted(conn, organization.id)
-    deleted = {app_id: (each.app_name, Granted()) for app_id, each in used.items() if app_id not in own}
-    found = [_figures(used.get(app_id) or AppUsage(app_id, name, NONE, NONE), name, has) for app_id, (name, has) in (own | deleted).items()]
-    return ResourceUsage(sorted(found, key=lambda app: (-app.cost, app.name)))
-
-
-def _figures(used: AppUsage, name: str, granted: Granted) -> AppFigures:
-    return AppFigures(used.app_id, name, granted, used.dyno_hours, used.cost)
+        now = await stored.now(conn)
+        return await usage_sums.figures(conn, UsageQuery(organization.id, Period(*month_of(now)), now), number)

@@ -2,49 +2,32 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 
-from skypanel.domain import billing
 from skypanel.domain.account import Organization
-from skypanel.domain.billing import AppUsage, DayUsage, HourlyUsage
+from skypanel.domain.billing import DayUsage, Usage
 from skypanel.domain.period import Period
 from skypanel.ports.panel import Panel
-from skypanel.store import usage
+from skypanel.store import usage, usage_sums
+from skypanel.store.usage_sums import UsageQuery
 
 
 @dataclass(frozen=True)
 class UsageReport:
-    """The usage of each app, most expensive first, and of each day of a period."""
+    """The usage of apps, and of each day of a period."""
 
     period: Period
-    apps: Sequence[AppUsage]
+    used: Usage
     days: Sequence[DayUsage]
 
-    @property
-    def cost(self) -> Decimal:
-        """The total cost."""
-        return sum((app.cost for app in self.apps), start=Decimal(0))
 
-    @property
-    def dyno_hours(self) -> Decimal:
-        """The total hours."""
-        return sum((app.dyno_hours for app in self.apps), start=Decimal("0.00"))
-
-
-async def report(panel: Panel, organization: Organization, period: Period) -> UsageReport:
-    """Return what an organization used, including usage that is not settled yet. Raises NotFound."""
-    settled, running = await _used(panel, organization, period, with_days=True)
-    return UsageReport(period, billing.by_app([*settled.apps, *running]), billing.by_day([*settled.days, *running], period.days()))
-
-
-async def of_apps(panel: Panel, organization: Organization, period: Period) -> list[AppUsage]:
-    """Return what each app of an organization used, as `report` does, in half its time. Raises NotFound."""
-    settled, running = await _used(panel, organization, period, with_days=False)
-    return billing.by_app([*settled.apps, *running])
-
-
-async def _used(panel: Panel, organization: Organization, period: Period, *, with_days: bool) -> tuple[usage.Settled, list[HourlyUsage]]:
+async def report(panel: Panel, organization: Organization, period: Period, number: int | None = None) -> UsageReport:
+    """Return what an organization used, including usage that is not settled yet, and of apps one page, or all. Raises NotFound."""
     async with panel.autocommit() as conn:
-        settled = await usage.settled(conn, organization.id, period.since, period.until, with_days=with_days)
-        since, until = max(period.since, settled.until), min(period.until, await usage.now(conn))
-        return settled, billing.usage(await usage.spans(conn, organization.id, since, until), since, until)
+        query = UsageQuery(organization.id, period, await usage.now(conn))
+        return UsageReport(period, await usage_sums.of_apps(conn, query, number), await usage_sums.of_days(conn, query))
+
+
+async def of_apps(panel: Panel, organization: Organization, period: Period) -> Usage:
+    """Return what each app of an organization used, as `report` does. Raises NotFound."""
+    async with panel.autocommit() as conn:
+        return await usage_sums.of_apps(conn, UsageQuery(organization.id, period, await usage.now(conn)))

@@ -855,7 +855,7 @@ CREATE INDEX paas_usage_spans_app_id_until_idx ON paas_usage_spans (app_id, unti
 CREATE UNIQUE INDEX paas_usage_spans_open_key ON paas_usage_spans (app_id, process_type) WHERE until IS NULL;
 CREATE INDEX paas_usage_spans_organization_id_until_idx ON paas_usage_spans (organization_id, until);
 
--- What an app used in an hour that is settled.
+-- What an app used in an hour that is settled. A trigger lets nobody change or remove it.
 CREATE TABLE paas_resource_usage (
     organization_id uuid NOT NULL,
     hour timestamptz NOT NULL,
@@ -882,6 +882,30 @@ CREATE TABLE paas_daily_usage (
 );
 
 CREATE INDEX paas_daily_usage_app_id_idx ON paas_daily_usage (app_id);
+
+-- What an app used in the settled hours of a UTC month. A trigger adds up the hours.
+CREATE TABLE paas_monthly_usage (
+    organization_id uuid NOT NULL,
+    month date NOT NULL CHECK (EXTRACT(day FROM month) = 1),
+    app_id uuid NOT NULL,
+    app_name text NOT NULL,
+    dyno_seconds numeric(18,6) NOT NULL,
+    cost numeric(18,6) NOT NULL,
+    PRIMARY KEY (organization_id, month, app_id),
+    CONSTRAINT paas_monthly_usage_bounds_check CHECK (dyno_seconds >= 0 AND cost >= 0)
+);
+
+CREATE INDEX paas_monthly_usage_app_id_idx ON paas_monthly_usage (app_id);
+
+-- What all apps of an organization used in the settled hours of a UTC day. A trigger adds up the hours.
+CREATE TABLE paas_daily_totals (
+    organization_id uuid NOT NULL,
+    day date NOT NULL,
+    dyno_seconds numeric(18,6) NOT NULL,
+    cost numeric(18,6) NOT NULL,
+    PRIMARY KEY (organization_id, day),
+    CONSTRAINT paas_daily_totals_bounds_check CHECK (dyno_seconds >= 0 AND cost >= 0)
+);
 
 -- A line of a wallet: what it changed, and what was left then. A trigger lets nobody change or remove it.
 CREATE TABLE paas_wallet_entries (
@@ -1133,6 +1157,17 @@ BEGIN
     FROM added GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
     ON CONFLICT (organization_id, day, app_id) DO UPDATE
     SET app_name = excluded.app_name, dyno_seconds = known.dyno_seconds + excluded.dyno_seconds, cost = known.cost + excluded.cost;
+    INSERT INTO paas_monthly_usage AS known (organization_id, month, app_id, app_name, dyno_seconds, cost)
+    SELECT organization_id, date_trunc('month', hour AT TIME ZONE 'UTC')::date, app_id, (array_agg(app_name ORDER BY hour DESC))[1],
+        sum(dyno_seconds), sum(cost)
+    FROM added GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+    ON CONFLICT (organization_id, month, app_id) DO UPDATE
+    SET app_name = excluded.app_name, dyno_seconds = known.dyno_seconds + excluded.dyno_seconds, cost = known.cost + excluded.cost;
+    INSERT INTO paas_daily_totals AS known (organization_id, day, dyno_seconds, cost)
+    SELECT organization_id, (hour AT TIME ZONE 'UTC')::date, sum(dyno_seconds), sum(cost)
+    FROM added GROUP BY 1, 2 ORDER BY 1, 2
+    ON CONFLICT (organization_id, day) DO UPDATE
+    SET dyno_seconds = known.dyno_seconds + excluded.dyno_seconds, cost = known.cost + excluded.cost;
     RETURN NULL;
 END $function$;
 
@@ -1297,6 +1332,11 @@ CREATE TRIGGER paas_add_up_usage
     AFTER INSERT ON paas_resource_usage REFERENCING NEW TABLE AS added
     FOR EACH STATEMENT
     EXECUTE FUNCTION paas_add_up_usage();
+
+CREATE TRIGGER paas_refuse_change
+    BEFORE DELETE OR UPDATE OR TRUNCATE ON paas_resource_usage
+    FOR EACH STATEMENT
+    EXECUTE FUNCTION paas_refuse_change();
 
 CREATE TRIGGER paas_refuse_change
     BEFORE DELETE OR UPDATE OR TRUNCATE ON paas_wallet_entries

@@ -1,19 +1,16 @@
 """Usage of apps: the spans that triggers write (migration 0011), and the hourly totals computed from them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import and_, func, insert, null, or_, select, true, tuple_, update
+from sqlalchemy import func, or_, select, text, update
 
-from skypanel.domain.billing import HOUR, AppUsage, DayUsage, HourlyUsage, UsagePeriod
+from skypanel.domain.billing import HOUR, HourCost
 from skypanel.domain.figures import Granted
-from skypanel.domain.ids import AppId, OrganizationId
+from skypanel.domain.ids import OrganizationId
 from skypanel.ports.database import Connection
 from skypanel.store import locks
-from skypanel.store.rows import Row, found, no_such, one
-from skypanel.store.tables.apps import applications
-from skypanel.store.tables.billing import OPEN_SPAN, daily_usage, resource_usage, usage_spans
+from skypanel.store.rows import Row, found, one
+from skypanel.store.tables.billing import OPEN_SPAN, usage_spans
 from skypanel.store.tables.organizations import organizations
 from skypanel.store.tables.plans import plan_versions
 
@@ -47,83 +44,49 @@ async def settled_until(conn: Connection, organization_id: OrganizationId) -> da
     return (await found(conn, statement, "organization")).settled_until  # type: ignore[no-any-return]
 
 
-async def settle(conn: Connection, organization_id: OrganizationId, until: datetime, used: Sequence[HourlyUsage]) -> None:
-    """Store an organization's usage, and mark it as settled until `until`."""
-    if used:
-        rows = [
-            {
-                "organization_id": organization_id,
-                "hour": one.hour,
-                "app_id": one.app_id,
-                "app_name": one.app_name,
-                "dyno_seconds": one.dyno_seconds,
-                "cost": one.cost,
-            }
-            for one in used
-        ]
-        await conn.execute(insert(resource_usage).values(rows))
-    await conn.execute(update(organizations).where(organizations.c.id == organization_id).values(settled_until=until))
-
-
-async def spans(conn: Connection, organization_id: OrganizationId, since: datetime, until: datetime) -> list[UsagePeriod]:
-    """Return an organization's spans that overlap a time."""
-    reaches = (usage_spans.c.since < until, or_(usage_spans.c.until.is_(None), usage_spans.c.until > since))
-    statement = select(*_SPAN).where(usage_spans.c.organization_id == organization_id, *reaches).order_by(usage_spans.c.id)
-    return [UsagePeriod(*row) for row in await conn.all(statement)]
-
-
-@dataclass(frozen=True)
-class Settled:
-    """The settled usage of some days, and until when everything is settled."""
-
-    until: datetime
-    apps: Sequence[AppUsage]
-    days: Sequence[DayUsage]
-
-
-async def settled(
-    conn: Connection, organization_id: OrganizationId, since: datetime, until: datetime, *, with_days: bool = True
-) -> Settled:
-    """Return what an organization used between the starts of two UTC days, by app and by day. An app has its last name. Raises NotFound.
-
-    One statement, so that an hour that is being settled is either in it or after its end. It takes half the time without days.
-    """
-    day = _DAYS.day if with_days else null().label("day")
-    sums = select(_DAYS.app_id, day, func.max(_DAYS.day).label("last"), *_SUMS)
-    sums = sums.where(_DAYS.organization_id == organization_id, _DAYS.day >= since.date(), _DAYS.day < until.date())
-    groups = func.grouping_sets(tuple_(_DAYS.app_id), tuple_(_DAYS.day)) if with_days else _DAYS.app_id
-    used = sums.group_by(groups).subquery("used")
-    last = daily_usage.alias("last")
-    is_last = (last.c.organization_id == organizations.c.id, last.c.day == used.c.last, last.c.app_id == used.c.app_id)
-    # A subquery, because a join would read the names of all days.
-    name = select(last.c.app_name).where(*is_last).scalar_subquery().label("app_name")
-    statement = select(organizations.c.settled_until, *used.c, name).where(organizations.c.id == organization_id)
-    rows = await conn.all(statement.outerjoin_from(organizations, used, true()))
-    if not rows:
-        raise no_such("organization")
-    return Settled(
-        rows[0].settled_until,
-        [AppUsage(row.app_id, row.app_name, row.dyno_seconds, row.cost) for row in rows if row.app_id],
-        [DayUsage(row.day, row.dyno_seconds, row.cost) for row in rows if row.day],
+# What each app used in each hour, or part of one, of the times in `wanted`. An app has its last name in that hour.
+# The cost of an hour is rounded once, half to even (docs/adr/0013): by the remainder, because a quotient may have no end.
+HOURS = """
+    SELECT app_id, hour, (array_agg(app_name ORDER BY since DESC))[1] AS app_name, sum(dyno_seconds) AS dyno_seconds,
+        0.000001 * (
+            div(1000000 * sum(hourly_price * dyno_seconds) + 1800, 3600)
+            - CASE mod(1000000 * sum(hourly_price * dyno_seconds), 7200) WHEN 1800 THEN 1 ELSE 0 END
+        ) AS cost
+    FROM (
+        SELECT app_id, app_name, span.since, hourly_price, hour,
+            quantity * extract(epoch FROM least(ends, hour + interval '1 hour') - greatest(begins, hour)) AS dyno_seconds
+        FROM wanted
+        JOIN paas_usage_spans span ON span.organization_id = wanted.organization_id
+            AND span.since < wanted.until AND (span.until IS NULL OR span.until > wanted.since)
+        CROSS JOIN LATERAL (SELECT greatest(span.since, wanted.since) AS begins, least(span.until, wanted.until) AS ends) known
+        CROSS JOIN LATERAL generate_series(date_trunc('hour', begins, 'UTC'), ends - interval '1 microsecond', '1 hour') hour
+        WHERE begins < ends
+    ) part
+    GROUP BY app_id, hour
+"""
+_SETTLE = """
+    WITH wanted AS (
+        SELECT CAST(:organization_id AS uuid) AS organization_id, CAST(:since AS timestamptz) AS since, CAST(:until AS timestamptz) AS until
+    ), settled AS (
+        INSERT INTO paas_resource_usage (organization_id, hour, app_id, app_name, dyno_seconds, cost)
+        SELECT :organization_id, hour, app_id, app_name, dyno_seconds, cost FROM ({hours}) used
+        RETURNING hour, cost
     )
+    SELECT hour, sum(cost) AS cost FROM settled GROUP BY hour ORDER BY hour
+"""
 
 
-_DAYS = daily_usage.c
-_SUMS = [func.sum(column).label(column.name) for column in (_DAYS.dyno_seconds, _DAYS.cost)]
-
-
-async def granted(conn: Connection, organization_id: OrganizationId) -> dict[AppId, tuple[str, Granted]]:
-    """Return the name of each app of an organization, and its resources for the dynos that should run now."""
-    running = and_(usage_spans.c.app_id == applications.c.id, OPEN_SPAN)
-    found = applications.outerjoin(usage_spans, running).outerjoin(plan_versions, _ITS_PLAN)
-    statement = select(applications.c.id, applications.c.name, *_GRANTED).select_from(found).group_by(applications.c.id)
-    rows = await conn.all(statement.where(applications.c.organization_id == organization_id))
-    return {row.id: (row.name, _granted(row)) for row in rows}
+async def settle(conn: Connection, organization_id: OrganizationId, since: datetime, until: datetime) -> list[HourCost]:
+    """Store what an organization used between two times, and mark it as settled. Return the cost of each hour, in order."""
+    statement = text(_SETTLE.format(hours=HOURS))
+    rows = await conn.all(statement.bindparams(organization_id=organization_id, since=since, until=until))
+    await conn.execute(update(organizations).where(organizations.c.id == organization_id).values(settled_until=until))
+    return [HourCost(row.hour, row.cost) for row in rows]
 
 
 async def granted_in_all(conn: Connection) -> Granted:
     """Return the resources of all dynos that should run now."""
-    return _granted(await one(conn, select(*_GRANTED).select_from(usage_spans.outerjoin(plan_versions, _ITS_PLAN)).where(OPEN_SPAN)))
+    return granted(await one(conn, select(*_GRANTED).select_from(usage_spans.outerjoin(plan_versions, _ITS_PLAN)).where(OPEN_SPAN)))
 
 
 # A span keeps only the price of a plan version that is deleted.
@@ -133,8 +96,8 @@ _GRANTED = (
     func.coalesce(func.sum(usage_spans.c.quantity * plan_versions.c.cpu_cores), 0).label("cpu_cores"),
     func.coalesce(func.sum(usage_spans.c.quantity * plan_versions.c.memory_bytes), 0).label("memory_bytes"),
 )
-_SPAN = [usage_spans.c[name] for name in UsagePeriod._fields]
 
 
-def _granted(row: Row) -> Granted:
+def granted(row: Row) -> Granted:
+    """Return the resources in a row that has the sums of `_GRANTED`."""
     return Granted(int(row.dynos), float(row.cpu_cores), int(row.memory_bytes))

@@ -98,7 +98,7 @@ async def test_the_cost_of_its_whole_life_is_what_was_charged_to_the_last_decima
 
 @pytest.mark.req("R1.3", "R16.4")
 async def test_where_nothing_was_ever_used_the_usage_is_zero(stage, main):
-    assert await figures.resource_usage(stage.panel, main) == ResourceUsage([])
+    assert await figures.resource_usage(stage.panel, main) == ResourceUsage([], 0, Granted(), Decimal(0), Decimal(0))
     early = await stage.app("early")
     used = await figures.resource_usage(stage.panel, main)
     assert [(app.app_id, app.granted, app.dyno_hours, app.cost) for app in used.apps] == [(early.id, Granted(0, 0, 0), 0, 0)]

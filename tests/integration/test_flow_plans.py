@@ -5,17 +5,18 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from sqlalchemy import select
 
 from skypanel.domain.audit import AuditAction
-from skypanel.domain.billing import HOUR
 from skypanel.domain.errors import Conflict, Denied, Invalid, NotFound
 from skypanel.domain.limits import MIB
 from skypanel.domain.plan import FIRST_PLANS, PlanOffer
 from skypanel.flow import apps as apps_flow
 from skypanel.flow import plans, scale
 from skypanel.flow import settings as settings_flow
-from skypanel.store import apps, audit, usage
+from skypanel.store import apps, audit
 from skypanel.store import plans as stored
+from skypanel.store.tables.billing import usage_spans
 
 TINY = PlanOffer("Tiny", 0.25, 128 * MIB, 2, Decimal("0.0020"))
 STANDARD = FIRST_PLANS[1]
@@ -119,8 +120,7 @@ async def test_an_app_moves_to_another_plan_with_new_dynos(stage, app):
 async def test_from_then_on_it_costs_the_price_of_that_plan(stage, app):
     await plans.move(stage.panel, app, "Business", stage.admin)
     async with stage.panel.autocommit() as conn:
-        until = await usage.now(conn)
-        spans = await usage.spans(conn, app.organization_id, until - HOUR, until)
+        spans = await conn.all(select(usage_spans).where(usage_spans.c.app_id == app.id).order_by(usage_spans.c.since))
     assert [span.hourly_price for span in spans] == [STANDARD.hourly_price, FIRST_PLANS[3].hourly_price]
 
 

@@ -3,15 +3,13 @@
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
-from uuid import UUID
 
 import pytest
 from sqlalchemy import update
 
-from skypanel.domain.billing import HOUR, AppUsage, HourlyUsage, hour_of
-from skypanel.domain.ids import AppId
+from skypanel.domain.billing import HOUR, hour_of
 from skypanel.domain.paging import PAGE_SIZE, Cursor
-from skypanel.domain.period import DAY, read_period
+from skypanel.domain.period import read_period
 from skypanel.flow import billing, organizations, usage, wallet
 from skypanel.store import usage as stored
 from skypanel.store import wallets
@@ -43,39 +41,16 @@ async def test_days_add_up_to_what_apps_used_before_and_after_settling(stage, ma
     await billing.bill(stage.panel)
     after = await usage.report(stage.panel, main, three_days(first))
     for found in (before, after):
-        assert [app.app_name for app in found.apps] == ["hello"]
+        assert [app.app_name for app in found.used.apps] == ["hello"]
         assert [day.day for day in found.days] == three_days(first).days()
-        assert sum(day.cost for day in found.days) == found.cost
-        assert sum(day.dyno_seconds for day in found.days) == found.apps[0].dyno_seconds
-        assert 50 * PRICE <= found.cost < 51 * PRICE
+        assert sum(day.cost for day in found.days) == found.used.cost
+        assert sum(day.dyno_seconds for day in found.days) == found.used.apps[0].dyno_seconds
+        assert 50 * PRICE <= found.used.cost < 51 * PRICE
         hours_of_first_day = 24 - first.hour
         assert found.days[1].cost == hours_of_first_day * PRICE
         assert found.days[0].cost == 0
-        assert found.dyno_hours >= 50
+        assert found.used.dyno_hours >= 50
     assert before.days[:-2] == after.days[:-2]
-
-
-async def test_settled_usage_of_days_is_that_of_their_hours_and_an_app_has_its_last_name(stage, main, first):
-    renamed = first + 30 * HOUR
-    for name, until in (("before", renamed), ("hello", first + 50 * HOUR)):
-        async with stage.panel.transaction() as conn:
-            used = [HourlyUsage(AppId(UUID(int=1)), name, first + number * HOUR, Decimal(number), PRICE) for number in range(50)]
-            settled = (await stored.settled(conn, main.id, first, first)).until
-            await stored.settle(conn, main.id, until, [hour for hour in used if settled <= hour.hour < until])
-    midnight = first.replace(hour=0)
-    async with stage.panel.transaction() as conn:
-        for begin, end in ((midnight, midnight + 4 * DAY), (midnight + DAY, midnight + 2 * DAY)):
-            found = await stored.settled(conn, main.id, begin, end)
-            hours = [hour for hour in used if begin <= hour.hour < end]
-            assert found.apps == [AppUsage(used[0].app_id, "hello" if end > renamed else "before", sum_of(hours), PRICE * len(hours))]
-            assert sum(day.dyno_seconds for day in found.days) == sum_of(hours)
-            assert {day.day for day in found.days} == {hour.hour.date() for hour in hours}
-            assert found.until == until
-            assert await stored.settled(conn, main.id, begin, end, with_days=False) == replace(found, days=[])
-
-
-def sum_of(hours):
-    return sum(hour.dyno_seconds for hour in hours)
 
 
 async def test_it_takes_as_many_statements_for_a_year_as_for_a_day(stage, main, first):
@@ -90,7 +65,7 @@ async def test_it_takes_as_many_statements_for_a_year_as_for_a_day(stage, main, 
 
 async def test_a_period_without_usage_is_empty(stage, main, app):
     found = await usage.report(stage.panel, main, read_period("2020-02", "", "", stage.panel.clock.now()))
-    assert (found.apps, found.cost, len(found.days)) == ([], 0, 29)
+    assert (found.used.apps, found.used.cost, len(found.days)) == ([], 0, 29)
 
 
 async def test_a_statement_has_all_entries_page_by_page(stage):

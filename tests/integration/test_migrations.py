@@ -1,6 +1,7 @@
 import asyncio
 import sys
 from contextlib import closing
+from decimal import Decimal
 from pathlib import Path
 from uuid import uuid4
 
@@ -137,6 +138,30 @@ def test_an_app_that_runs_as_a_panel_is_upgraded_counts_from_then_on(empty):
     with connected(empty).connect() as connection:
         spans = connection.execute(text("SELECT process_type, quantity, until, now() - since < interval '1 minute' FROM paas_usage_spans"))
         assert [tuple(span) for span in spans] == [("web", 3, None, True)]
+
+
+HOURS = """
+    INSERT INTO paas_resource_usage (organization_id, hour, app_id, app_name, dyno_seconds, cost)
+    SELECT :id, hour, :id, CASE WHEN hour < '2026-11-20' THEN 'before' ELSE 'after' END, 3600, 0.02
+    FROM generate_series('2026-10-31 00:00Z'::timestamptz, '2026-12-01 23:00Z', '1 hour') hour
+"""
+
+
+def test_usage_of_before_is_added_up_as_a_panel_is_upgraded(empty):
+    with connected(empty).connect() as connection:
+        command.upgrade(migrate.configuration(connection), "0046")
+        connection.execute(text(HOURS), {"id": uuid4()})
+        connection.commit()
+    migrate.upgrade(empty)
+    with connected(empty).connect() as connection:
+        months = connection.execute(text("SELECT month::text, app_name, dyno_seconds / 3600, cost FROM paas_monthly_usage ORDER BY month"))
+        days = connection.execute(text("SELECT count(*), min(dyno_seconds), max(cost) FROM paas_daily_totals"))
+        assert [tuple(month) for month in months] == [
+            ("2026-10-01", "before", 24, Decimal("0.48")),
+            ("2026-11-01", "after", 720, Decimal("14.4")),
+            ("2026-12-01", "after", 24, Decimal("0.48")),
+        ]
+        assert [tuple(day) for day in days] == [(32, 86400, Decimal("0.48"))]
 
 
 @pytest.mark.req("R4.3")

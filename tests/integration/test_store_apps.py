@@ -16,7 +16,7 @@ from skypanel.store import apps, audit, config_vars, formation, plans, rollouts,
 from skypanel.store.tables import metadata
 from skypanel.store.tables.apps import applications
 from skypanel.store.tables.audit import audit_log
-from skypanel.store.tables.billing import daily_usage, resource_usage, usage_spans
+from skypanel.store.tables.billing import daily_usage, monthly_usage, resource_usage, usage_spans
 from tests.support import factories
 
 
@@ -118,7 +118,7 @@ async def test_removing_an_app_takes_all_but_the_audit_log_and_what_it_used(data
         await routes.put(conn, app.id, ["hello.localhost"], [])
         await audit.add(conn, "app.destroy", account_id=person.id, app_id=app.id, app_name=app.name)
         await apps.remove(conn, app.id)
-        kept = {audit_log.name, usage_spans.name, resource_usage.name, daily_usage.name}
+        kept = {audit_log.name, usage_spans.name, resource_usage.name, daily_usage.name, monthly_usage.name}
         of_apps = [name for name in metadata.tables if "app_id" in metadata.tables[name].c and name not in kept]
         left = {name: (await conn.first(select(func.count().label("n")).select_from(metadata.tables[name]))).n for name in of_apps}
         assert set(left.values()) == {0}

@@ -1,6 +1,7 @@
 """The schema as Postgres itself describes it."""
 
 import re
+from datetime import UTC, datetime
 from itertools import starmap
 
 import pytest
@@ -14,6 +15,7 @@ from skypanel.domain.errors import Conflict, Invalid
 from skypanel.domain.node import NodeState, Wanted
 from skypanel.domain.paging import Cursor
 from skypanel.domain.password import KNOWN_FOR, WINDOW
+from skypanel.domain.period import Period
 from skypanel.domain.plan import FIRST_PLANS
 from skypanel.domain.release import ReleaseState, RolloutReason, RolloutState
 from skypanel.store import (
@@ -43,8 +45,10 @@ from skypanel.store import (
     tokens,
     two_factor,
     usage,
+    usage_sums,
     wallets,
 )
+from skypanel.store.usage_sums import UsageQuery
 from tests.support import factories
 
 # What happens to a row when the one it refers to is deleted.
@@ -130,7 +134,10 @@ FOREIGN_KEYS = """
 REFERENCES = """
     SELECT table_name AS "table", column_name AS "column" FROM information_schema.columns
     WHERE table_schema = 'public' AND column_name LIKE '%\\_id'
-        AND table_name NOT IN ('paas_audit_log', 'paas_usage_spans', 'paas_daily_usage', 'paas_resource_usage', 'paas_wallet_entries')
+        AND table_name NOT IN (
+            'paas_audit_log', 'paas_usage_spans', 'paas_resource_usage', 'paas_daily_usage', 'paas_monthly_usage', 'paas_daily_totals',
+            'paas_wallet_entries'
+        )
 """
 
 FIRST_INDEXED = """
@@ -160,6 +167,9 @@ LOOKED_UP_BY = {
     ("paas_resource_usage", "app_id"),
     ("paas_daily_usage", "organization_id"),
     ("paas_daily_usage", "app_id"),
+    ("paas_monthly_usage", "organization_id"),
+    ("paas_monthly_usage", "app_id"),
+    ("paas_daily_totals", "organization_id"),
     ("paas_wallet_entries", "organization_id"),
     ("paas_wallet_entries", "account_id"),
     ("paas_nodes", "name"),
@@ -259,6 +269,8 @@ class Explained:
 
 
 NOW = factories.later(0)
+# Months and days.
+PERIOD = Period(datetime(2026, 10, 30, tzinfo=UTC), datetime(2026, 12, 3, tzinfo=UTC))
 HOT = {
     "app by name": lambda conn, app: apps.by_name(conn, app.name),
     "account by address": lambda conn, _: accounts.by_email(conn, "ada@example.com"),
@@ -302,9 +314,10 @@ HOT = {
     "stop orders of a node": lambda conn, app: stop_orders.of(conn, app.id),
     "slugs for nodes": lambda conn, _: nodes.wanted_slugs(conn),
     "balance of a wallet": lambda conn, app: wallets.balance(conn, app.organization_id),
-    "spans of a time": lambda conn, app: usage.spans(conn, app.organization_id, NOW, NOW),
-    "settled usage": lambda conn, app: usage.settled(conn, app.organization_id, NOW, NOW),
-    "settled usage of apps": lambda conn, app: usage.settled(conn, app.organization_id, NOW, NOW, with_days=False),
+    "usage to settle": lambda conn, app: usage.settle(conn, app.organization_id, NOW, NOW),
+    "usage of apps": lambda conn, app: usage_sums.of_apps(conn, UsageQuery(app.organization_id, PERIOD, NOW)),
+    "usage of days": lambda conn, app: usage_sums.of_days(conn, UsageQuery(app.organization_id, PERIOD, NOW)),
+    "figures of apps": lambda conn, app: usage_sums.figures(conn, UsageQuery(app.organization_id, PERIOD, NOW)),
     "activity of an organization": lambda conn, app: audit.page(conn, AuditFilter(app.organization_id), Cursor(before=9), 50),
     "activity of an app": lambda conn, app: audit.page(conn, AuditFilter(app_id=app.id), Cursor(after=9), 50),
     "page of a wallet": lambda conn, app: wallets.page(conn, app.organization_id, Cursor(), 50),

@@ -18,10 +18,10 @@ COLUMNS = {
     "paas_applications": ("deploy_branch",),
     "paas_audit_log": ("app_name", "email", "origin"),
     "paas_builds": ("source_commit", "source_branch", "source_subject", "source_author", "error"),
-    "paas_daily_usage": ("app_name",),
     "paas_deploy_keys": ("public_key",),
     "paas_domains": ("proof_problem", "address_problem"),
     "paas_log_drains": ("shown", "error"),
+    "paas_monthly_usage": ("app_name",),
     "paas_nodes": ("name", "address", "error"),
     "paas_organizations": ("name",),
     "paas_passkeys": ("name",),
@@ -40,8 +40,8 @@ ROWS = (
     SELECT id, 'c', 'k', 0, '' FROM paas_accounts WHERE is_admin
     """,
     """
-    INSERT INTO paas_daily_usage (organization_id, day, app_id, app_name, dyno_seconds, cost)
-    SELECT organization_id, :today, gen_random_uuid(), '', 1, 1 FROM paas_applications
+    INSERT INTO paas_monthly_usage (organization_id, month, app_id, app_name, dyno_seconds, cost)
+    SELECT organization_id, date_trunc('month', CAST(:today AS timestamp)), gen_random_uuid(), '', 1, 1 FROM paas_applications
     """,
     "INSERT INTO paas_deploy_keys (app_id, public_key, secret) SELECT id, '', 's' FROM paas_applications",
     """

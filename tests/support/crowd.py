@@ -149,11 +149,12 @@ async def rest(conn, name, first, last):
         await conn.execute(text(statement.format(**numbers, new=NEW.format(**numbers))))
 
 
-# What these apps used on each day of this month.
+# What these apps used on each day of this month, as if all of it had been in one hour.
 MONTH = """
-    INSERT INTO paas_daily_usage (organization_id, day, app_id, app_name, dyno_seconds, cost)
-    SELECT organization_id, day::date, id, name, 86400, 0.48 FROM paas_applications
-    CROSS JOIN generate_series(date_trunc('month', now()), date_trunc('month', now()) + interval '1 month' - interval '1 day', '1 day') day
+    INSERT INTO paas_resource_usage (organization_id, hour, app_id, app_name, dyno_seconds, cost)
+    SELECT organization_id, day AT TIME ZONE 'UTC', id, name, 86400, 0.48 FROM paas_applications
+    CROSS JOIN LATERAL (SELECT date_trunc('month', now() AT TIME ZONE 'UTC') AS first) month
+    CROSS JOIN generate_series(first, first + interval '1 month' - interval '1 day', '1 day') day
     WHERE name BETWEEN 'rest-' || to_char({first}, 'FM00000') AND 'rest-' || to_char({last}, 'FM00000')
 """
 

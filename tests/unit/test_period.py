@@ -43,6 +43,20 @@ def test_the_longest_period_is_a_leap_year():
 
 
 @pytest.mark.parametrize(
+    ("asked", "first", "after"),
+    [
+        (("2026-11", "", ""), date(2026, 11, 1), date(2026, 12, 1)),
+        (("", "2025-12-01", "2026-11-30"), date(2025, 12, 1), date(2026, 12, 1)),
+        (("", "2026-01-02", "2026-05-30"), date(2026, 2, 1), date(2026, 5, 1)),
+        (("", "2026-11-01", "2026-11-29"), date(2026, 11, 30), date(2026, 11, 30)),
+        (("", "2026-10-02", "2026-11-29"), date(2026, 11, 30), date(2026, 11, 30)),
+    ],
+)
+def test_it_knows_its_whole_months(asked, first, after):
+    assert read_period(*asked, NOW).months() == (first, after)
+
+
+@pytest.mark.parametrize(
     ("asked", "before", "after"),
     [
         (("2026-01", "", ""), (date(2025, 12, 1), date(2025, 12, 31)), (date(2026, 2, 1), date(2026, 2, 28))),

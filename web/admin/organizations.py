@@ -7,7 +7,7 @@ from aiohttp import web
 from skypanel.domain.account import Account, Organization
 from skypanel.domain.deletion import OnDelete, check_confirmed, read_on_delete
 from skypanel.domain.errors import Conflict, Invalid, NotFound, SkyPanelError, Unavailable
-from skypanel.domain.paging import page_number
+from skypanel.domain.paging import Part
 from skypanel.flow import billing, deletion, figures, organizations, suspension
 from skypanel.ports.panel import Panel
 from web import forms, paging
@@ -27,7 +27,7 @@ CHANGES: Mapping[str, Change] = {"suspend": suspension.hold, "resume": suspensio
 async def index(request: web.Request) -> web.Response:
     """Show a page of the organizations."""
     panel, visitor, text = request.app[PANEL], await administrator(request), request.query.get("q", "")
-    part = await figures.search(panel, visitor.account, text, page_number(request.query.get("page", "")))
+    part = await figures.search(panel, visitor.account, text, paging.number(request))
     money = await billing.formatter(panel)
     return admin_page(request, visitor, "organizations", TAB, part=part, q=text, money=money, pages=paging.numbered(request, part))
 
@@ -79,8 +79,8 @@ async def _page(
     fields: forms.Fields | None = None,
 ) -> web.Response:
     panel = request.app[PANEL]
-    used = await figures.resource_usage(panel, organization)
-    part = paging.numbered_part(request, used.apps)
+    used = await figures.resource_usage(panel, organization, paging.number(request))
+    part = Part(used.apps, paging.number(request), used.count)
     members = paging.numbered_part(request, await organizations.members(panel, organization), name="members")
     return admin_page(
         request,

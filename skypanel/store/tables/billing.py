@@ -5,7 +5,7 @@ from sqlalchemy import CheckConstraint, Column, Date, DateTime, Index, Integer, 
 from skypanel.domain.billing import EntryKind
 from skypanel.store.tables.columns import metadata, number, one_of, string, time
 
-# No foreign keys here and in the next three tables: records of usage and payments outlive apps and organizations.
+# No foreign keys in this module: records of usage and payments outlive apps and organizations.
 usage_spans = Table(
     "paas_usage_spans",
     metadata,
@@ -34,7 +34,7 @@ resource_usage = Table(
     Column("dyno_seconds", Numeric(18, 6), nullable=False),
     Column("cost", Numeric(18, 6), nullable=False),
     CheckConstraint("dyno_seconds >= 0 AND cost >= 0", name="bounds"),
-    comment="What an app used in an hour that is settled.",
+    comment="What an app used in an hour that is settled. A trigger lets nobody change or remove it.",
 )
 
 daily_usage = Table(
@@ -48,6 +48,31 @@ daily_usage = Table(
     Column("cost", Numeric(18, 6), nullable=False),
     CheckConstraint("dyno_seconds >= 0 AND cost >= 0", name="bounds"),
     comment="What an app used in the settled hours of a UTC day. A trigger adds up the hours.",
+)
+
+monthly_usage = Table(
+    "paas_monthly_usage",
+    metadata,
+    Column("organization_id", Uuid, primary_key=True),
+    Column("month", Date, primary_key=True),
+    Column("app_id", Uuid, primary_key=True, index=True),
+    string("app_name"),
+    Column("dyno_seconds", Numeric(18, 6), nullable=False),
+    Column("cost", Numeric(18, 6), nullable=False),
+    CheckConstraint("extract(day FROM month) = 1", name="month"),
+    CheckConstraint("dyno_seconds >= 0 AND cost >= 0", name="bounds"),
+    comment="What an app used in the settled hours of a UTC month. A trigger adds up the hours.",
+)
+
+daily_totals = Table(
+    "paas_daily_totals",
+    metadata,
+    Column("organization_id", Uuid, primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("dyno_seconds", Numeric(18, 6), nullable=False),
+    Column("cost", Numeric(18, 6), nullable=False),
+    CheckConstraint("dyno_seconds >= 0 AND cost >= 0", name="bounds"),
+    comment="What all apps of an organization used in the settled hours of a UTC day. A trigger adds up the hours.",
 )
 
 wallet_entries = Table(

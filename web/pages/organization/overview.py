@@ -4,6 +4,7 @@ from aiohttp import web
 
 from skypanel.domain.access import Action, runs_platform
 from skypanel.domain.errors import Conflict, Hidden, Invalid, SkyPanelError
+from skypanel.domain.paging import Part
 from skypanel.flow import billing, figures, organizations
 from web import forms, paging, session
 from web.keys import PANEL
@@ -24,10 +25,10 @@ async def show(request: web.Request) -> web.Response:
             raise
         return web.Response(status=307, headers={"Location": f"/admin{request.path}"})
     panel = request.app[PANEL]
-    used = await figures.resource_usage(panel, here.organization)
+    used = await figures.resource_usage(panel, here.organization, paging.number(request))
     shown = await figures.summary(panel, here.organization.id)
     balance = shown.balance if here.may(Action.VIEW_WALLET) else None
-    part, money = paging.numbered_part(request, used.apps), await billing.formatter(panel)
+    part, money = Part(used.apps, paging.number(request), used.count), await billing.formatter(panel)
     pages = paging.numbered(request, part)
     return place.render(request, here, "overview", "Overview", used=used, part=part, pages=pages, shown=shown, balance=balance, money=money)
 

@@ -7,6 +7,7 @@ from aiohttp import web
 from skypanel.domain import csv_text
 from skypanel.domain.billing import DECIMALS, HOURLY_DECIMALS
 from skypanel.domain.errors import Invalid
+from skypanel.domain.paging import Part
 from skypanel.domain.period import Period, read_period
 from skypanel.flow import billing, usage
 from web import paging
@@ -26,10 +27,10 @@ async def show(request: web.Request) -> web.Response:
         period = _period(request)
     except Invalid as invalid:
         period, error, status = read_period("", "", "", panel.clock.now()), invalid, 422
-    report = await usage.report(panel, here.organization, period)
+    report = await usage.report(panel, here.organization, period, paging.number(request))
     money = await billing.formatter(panel)
     decimals = HOURLY_DECIMALS if max(day.cost for day in report.days) < CENTS else DECIMALS
-    part = paging.numbered_part(request, report.apps)
+    part = Part(report.used.apps, paging.number(request), report.used.count)
     chart = bars([(f"{day.day:%d %b}: {money(day.cost, decimals=decimals)}", day.cost) for day in report.days])
     return place.render(
         request,
@@ -55,7 +56,7 @@ async def download(request: web.Request) -> web.Response:
     here = await place.enter(request)
     period = _period(request)
     used = await usage.of_apps(request.app[PANEL], here.organization, period)
-    rows = [(str(period.first), str(period.last), app.app_name, app.dyno_hours, app.cost) for app in used]
+    rows = [(str(period.first), str(period.last), app.app_name, app.dyno_hours, app.cost) for app in used.apps]
     name = f"usage-{period.first}-{period.last}.csv"
     headers = {"Cache-Control": "no-store", "Content-Disposition": f'attachment; filename="{name}"'}
     text = csv_text.table(("from", "until", "app", "dyno hours", "cost"), rows)
