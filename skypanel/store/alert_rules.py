@@ -1,39 +1,20 @@
 """What the rules of alerts look for. Each is one statement, whatever the number of apps.
 
-The statements are SQL, because SQLAlchemy's expressions join arrays and rows of subqueries with difficulty.
+Most statements are SQL, because SQLAlchemy's expressions join arrays and rows of subqueries with difficulty.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import TextClause, text
+from sqlalchemy import TextClause, select, text
 
 from skypanel.domain.ids import AppId, OrganizationId
 from skypanel.domain.metrics import FINE
 from skypanel.ports.database import Connection
+from skypanel.store import deploys
 from skypanel.store.rows import Row
-
-# The last release is what counts, and builds since then that have failed: a push whose build succeeds ends with a release.
-_FAILED_DEPLOYS = text(
-    """
-    SELECT app.id AS app_id, app.name
-    FROM paas_applications app
-    LEFT JOIN LATERAL (
-        SELECT state, cancelled_at, created_at, finished_at FROM paas_rollouts
-        WHERE app_id = app.id AND reason = 'release' AND state IN ('succeeded', 'failed') ORDER BY number DESC LIMIT 1
-    ) release ON true
-    WHERE release.state = 'failed' AND release.cancelled_at IS NULL
-        OR EXISTS (
-            SELECT FROM paas_builds
-            WHERE app_id = app.id AND state = 'failed' AND cancelled_at IS NULL
-                AND created_at > coalesce(release.created_at, '-infinity') - interval '2 hours'
-                AND finished_at > coalesce(release.finished_at, '-infinity')
-        )
-    ORDER BY app.id
-    """
-)
-
+from skypanel.store.tables.apps import applications
 
 # The values that each dyno had since :slot of the row that begins at :earlier, oldest first and without gaps.
 _RECENT = """
@@ -148,7 +129,8 @@ class Expiring:
 
 async def failed_deploys(conn: Connection) -> list[OfApp]:
     """Return the apps whose last deploy failed, unless somebody cancelled it."""
-    return [OfApp(row.app_id, row.name) for row in await conn.all(_FAILED_DEPLOYS)]
+    failed = select(applications.c.id, applications.c.name).where(deploys.is_last_failed()).order_by(applications.c.id)
+    return [OfApp(row.id, row.name) for row in await conn.all(failed)]
 
 
 async def crashes(conn: Connection, since: datetime, most: int) -> list[OfApp]:

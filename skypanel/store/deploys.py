@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from sqlalchemy import ColumnElement, and_, case, func, or_, select, union
+from sqlalchemy import ColumnElement, and_, case, func, or_, select, union, union_all
 
 from skypanel.domain.build import BuildState
 from skypanel.domain.ids import AppId
@@ -34,7 +34,7 @@ async def failed_among(conn: Connection, app_ids: Collection[AppId]) -> set[AppI
 
 async def last_failed(conn: Connection, app_id: AppId) -> bool:
     """Return whether the last deploy of an app failed, and was not cancelled."""
-    row = await conn.first(select(_last_failed().label("has_failed")).where(applications.c.id == app_id))
+    row = await conn.first(select(is_last_failed().label("has_failed")).where(applications.c.id == app_id))
     return bool(row and row.has_failed)
 
 
@@ -43,24 +43,35 @@ def has_failed() -> ColumnElement[bool]:
     current = releases.alias("current")
     slug_id = select(current.c.slug_id).where(current.c.id == applications.c.current_release_id).correlate(applications)
     # CASE, so that the last build of an app that is live is not looked for.
-    return case((slug_id.scalar_subquery().is_(None), _last_failed()), else_=False)
+    return case((slug_id.scalar_subquery().is_(None), is_last_failed()), else_=False)
 
 
-def _last_failed() -> ColumnElement[bool]:
-    build, release = builds.alias("last_build"), releases.alias("last_release")
-    rollout = (
-        select(rollouts.c.id)
-        .join(release, release.c.id == rollouts.c.release_id)
-        .where(release.c.build_id == build.c.id, rollouts.c.state == RolloutState.FAILED, rollouts.c.cancelled_at.is_(None))
-        .correlate(build)
-    )
-    last = (
-        select(or_(and_(build.c.state == BuildState.FAILED, build.c.cancelled_at.is_(None)), rollout.exists()))
-        .where(build.c.app_id == applications.c.id)
-        .order_by(build.c.created_at.desc())
+def is_last_failed() -> ColumnElement[bool]:
+    """Return the condition that the last deploy of an app failed, and was not cancelled.
+
+    The last deploy is what ended last: a build that failed, or a release. A release without a slug, which runs nothing, is no deploy.
+    """
+    build = (
+        select(builds.c.finished_at, builds.c.cancelled_at.is_(None).label("has_failed"))
+        .where(builds.c.app_id == applications.c.id, builds.c.state == BuildState.FAILED)
+        .order_by(builds.c.created_at.desc())
         .limit(1)
         .correlate(applications)
     )
+    release = (
+        select(rollouts.c.finished_at, and_(rollouts.c.state == RolloutState.FAILED, rollouts.c.cancelled_at.is_(None)).label("has_failed"))
+        .join(releases, and_(releases.c.id == rollouts.c.release_id, releases.c.slug_id.is_not(None)))
+        .where(
+            rollouts.c.app_id == applications.c.id,
+            rollouts.c.reason == RolloutReason.RELEASE,
+            rollouts.c.state.in_([RolloutState.SUCCEEDED, RolloutState.FAILED]),
+        )
+        .order_by(rollouts.c.number.desc())
+        .limit(1)
+        .correlate(applications)
+    )
+    ended = union_all(build, release).subquery("ended")
+    last = select(ended.c.has_failed).order_by(ended.c.finished_at.desc()).limit(1)
     return func.coalesce(last.scalar_subquery(), False)
 
 

@@ -613,6 +613,7 @@ CREATE INDEX paas_builds_account_id_idx ON paas_builds (account_id);
 CREATE INDEX paas_builds_app_id_created_at_idx ON paas_builds (app_id, created_at);
 CREATE INDEX paas_builds_app_id_source_digest_idx ON paas_builds (app_id, source_digest);
 CREATE INDEX paas_builds_building_idx ON paas_builds (lease_until) WHERE state = 'building';
+CREATE INDEX paas_builds_failed_idx ON paas_builds (app_id, created_at) WHERE state = 'failed';
 CREATE UNIQUE INDEX paas_builds_open_key ON paas_builds (app_id) WHERE state IN ('pending', 'building');
 CREATE INDEX paas_builds_pending_idx ON paas_builds (created_at) WHERE state = 'pending';
 CREATE INDEX paas_builds_slug_id_idx ON paas_builds (slug_id);

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from skypanel.domain.alert import AlertFilter
 from skypanel.domain.metrics import FINE
 from skypanel.domain.report import DynoUse
-from skypanel.flow import alert_rules, alerts, apps, metrics
+from skypanel.flow import alert_rules, alerts, apps, config, deploys, metrics, release
 from skypanel.flow.alert_rules import LEAST_MEASUREMENTS
 from tests.support.crowd import crowd
 from tests.support.statements import Counting
@@ -29,12 +29,18 @@ async def app(stage):
 
 @pytest.fixture
 def found(stage):
-    """Evaluate all rules, and return the messages of what is open: of an app's organization, or else of the platform."""
+    """Evaluate all rules, and return the messages of what is open: of an app's organization, or else of the platform.
+
+    An app's pages agree that its last deploy failed.
+    """
 
     async def evaluated(app=None):
         await alert_rules.evaluate(stage.panel)
         wanted = AlertFilter(organization_id=app.organization_id, is_open=True) if app else PLATFORM
-        return [each.message for each in (await alerts.history(stage.panel, stage.admin, wanted, 1)).items]
+        messages = [each.message for each in (await alerts.history(stage.panel, stage.admin, wanted, 1)).items]
+        if app:
+            assert await deploys.last_failed(stage.panel, app) == any("last deploy" in message for message in messages)
+        return messages
 
     return evaluated
 
@@ -72,6 +78,25 @@ class TestDeploys:
         await stage.push(app, "crashes")
         await stage.work()
         assert await found(app) == [self.FAILED]
+
+    async def test_a_config_change_that_failed_is_told_until_a_rollback_is_live(self, stage, app, found):
+        stage.panel.scheduler.unready = {0, 1, 2}
+        await config.change(stage.panel, app, {"GREETING": "hi"}, stage.admin)
+        await stage.work()
+        assert await found(app) == [self.FAILED]
+        stage.panel.scheduler.unready.clear()
+        await release.roll_back(stage.panel, app, 1, stage.admin)
+        assert await found(app) == [self.FAILED]
+        await stage.work()
+        assert await found(app) == []
+
+    async def test_a_config_change_of_an_app_that_never_ran_is_no_deploy(self, stage, found):
+        app = await stage.app("never")
+        await self.fail(stage, app)
+        await config.change(stage.panel, app, {"GREETING": "hi"}, stage.admin)
+        await stage.work()
+        assert await found(app) == ["The last deploy of never failed."]
+        assert (await apps.summary(stage.panel, app)).has_failed
 
     async def test_what_somebody_cancelled_is_not(self, stage, app, found):
         await self.fail(stage, app)
