@@ -23,11 +23,5 @@ class UsageReport:
 async def report(panel: Panel, organization: Organization, period: Period, number: int | None = None) -> UsageReport:
     """Return what an organization used, including usage that is not settled yet, and of apps one page, or all. Raises NotFound."""
     async with panel.autocommit() as conn:
-        query = UsageQuery(organization.id, period, await usage.now(conn))
-        return UsageReport(period, await usage_sums.of_apps(conn, query, number), await usage_sums.of_days(conn, query))
-
-
-async def of_apps(panel: Panel, organization: Organization, period: Period) -> Usage:
-    """Return what each app of an organization used, as `report` does. Raises NotFound."""
-    async with panel.autocommit() as conn:
-        return await usage_sums.of_apps(conn, UsageQuery(organization.id, period, await usage.now(conn)))
+        used, days = await usage_sums.of_period(conn, UsageQuery(organization.id, period, await usage.now(conn)), number)
+    return UsageReport(period, used, days)

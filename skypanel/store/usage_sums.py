@@ -23,7 +23,7 @@ _WANTED = """
     wanted AS MATERIALIZED (
         SELECT id AS organization_id, greatest(settled_until, :since) AS since, least(:now, :until) AS until
         FROM paas_organizations WHERE id = :organization_id
-    )
+    ), hours AS MATERIALIZED ({hours})
 """
 # `at` tells which name of an app is its last. The days are those before and after the whole months of a period.
 _USED = """
@@ -36,7 +36,7 @@ _USED = """
         WHERE organization_id = :organization_id
             AND (day >= :first_day AND day < :first_month OR day >= :after_months AND day < :after_days)
         UNION ALL
-        SELECT app_id, hour, app_name, dyno_seconds, cost FROM ({hours}) running
+        SELECT app_id, hour, app_name, dyno_seconds, cost FROM hours
     ) part
     GROUP BY app_id
 """
@@ -46,6 +46,15 @@ _APPS = """
         SELECT app_id, name, dyno_seconds, round(dyno_seconds / 3600, 2) AS dyno_hours, cost FROM used
     ), whole AS (
         SELECT count(*) AS all_apps, coalesce(sum(dyno_hours), 0.00) AS all_dyno_hours, coalesce(sum(cost), 0) AS all_cost FROM app
+    ), day AS (
+        SELECT day, sum(dyno_seconds) AS dyno_seconds, sum(cost) AS cost
+        FROM (
+            SELECT day, dyno_seconds, cost FROM paas_daily_totals
+            WHERE organization_id = :organization_id AND day >= :first_day AND day < :after_days
+            UNION ALL
+            SELECT CAST(hour AT TIME ZONE 'UTC' AS date), dyno_seconds, cost FROM hours
+        ) part
+        GROUP BY day
     )
 """
 # A span keeps only the price of a plan version that is deleted.
@@ -70,30 +79,31 @@ _FIGURES = """
         FROM app
     )
 """
-# The totals are in each row, also where none of the apps are shown.
+# The totals are in each row, also where there is none of an app or of a day.
+_PERIOD = """
+    SELECT whole.*, part.* FROM wanted CROSS JOIN whole
+    LEFT JOIN (
+        (
+            SELECT CAST(NULL AS date) AS day, app_id, name, dyno_seconds, dyno_hours, cost FROM app
+            ORDER BY cost DESC, name COLLATE "C" LIMIT :limit OFFSET :offset
+        )
+        UNION ALL
+        SELECT day, NULL, NULL, dyno_seconds, NULL, cost FROM day
+    ) part ON true
+    ORDER BY cost DESC, name COLLATE "C"
+"""
 _SHOWN = """
     SELECT whole.*, shown.* FROM wanted CROSS JOIN whole
     LEFT JOIN (SELECT * FROM app ORDER BY cost DESC, name COLLATE "C" LIMIT :limit OFFSET :offset) shown ON true
     ORDER BY cost DESC, name COLLATE "C"
 """
-_DAYS = """
-    WITH {wanted}
-    SELECT day, sum(dyno_seconds) AS dyno_seconds, sum(cost) AS cost
-    FROM (
-        SELECT day, dyno_seconds, cost FROM paas_daily_totals
-        WHERE organization_id = :organization_id AND day >= :first_day AND day < :after_days
-        UNION ALL
-        SELECT CAST(hour AT TIME ZONE 'UTC' AS date), dyno_seconds, cost FROM ({hours}) running
-    ) part
-    GROUP BY day
-"""
 
 
 def _statement(sql: str) -> TextClause:
-    return text(sql.format(wanted=_WANTED, used=_USED.format(hours=HOURS), hours=HOURS))
+    return text(sql.format(wanted=_WANTED.format(hours=HOURS), used=_USED))
 
 
-_SHOWN_APPS, _SHOWN_FIGURES, _OF_DAYS = _statement(_APPS + _SHOWN), _statement(_FIGURES + _SHOWN), _statement(_DAYS)
+_OF_PERIOD, _OF_FIGURES = _statement(_APPS + _PERIOD), _statement(_FIGURES + _SHOWN)
 
 
 @dataclass(frozen=True)
@@ -104,35 +114,22 @@ class UsageQuery:
     period: Period
     now: datetime
 
-    def values(self) -> dict[str, object]:
-        """Return the values of all statements here."""
-        return {
-            "organization_id": self.organization_id,
-            "since": self.period.since,
-            "until": self.period.until,
-            "now": self.now,
-            "first_day": self.period.since.date(),
-            "after_days": self.period.until.date(),
-        }
 
+async def of_period(conn: Connection, query: UsageQuery, number: int | None = None) -> tuple[Usage, list[DayUsage]]:
+    """Return what apps used, most expensive first, and what all used on each day. Raises NotFound.
 
-async def of_apps(conn: Connection, query: UsageQuery, number: int | None = None) -> Usage:
-    """Return what apps used, most expensive first: those of one page, or all without a number. Raises NotFound."""
-    rows = await _shown(conn, _SHOWN_APPS, query, number)
+    The apps are those of one page, or all without a number.
+    """
+    rows = await _shown(conn, _OF_PERIOD, query, number)
     apps = [AppUsage(row.app_id, row.name, row.dyno_seconds, row.dyno_hours, row.cost) for row in rows if row.app_id]
-    return Usage(apps, rows[0].all_apps, rows[0].all_dyno_hours, rows[0].all_cost)
-
-
-async def of_days(conn: Connection, query: UsageQuery) -> list[DayUsage]:
-    """Return what all apps used together, on each day of the period."""
-    rows = await conn.all(_OF_DAYS.bindparams(**query.values()))
-    used = {row.day: DayUsage(row.day, row.dyno_seconds, row.cost) for row in rows}
-    return [used.get(day) or DayUsage(day, Decimal(0), Decimal(0)) for day in query.period.days()]
+    days = {row.day: DayUsage(row.day, row.dyno_seconds, row.cost) for row in rows if row.day}
+    used = Usage(apps, rows[0].all_apps, rows[0].all_dyno_hours, rows[0].all_cost)
+    return used, [days.get(day) or DayUsage(day, Decimal(0), Decimal(0)) for day in query.period.days()]
 
 
 async def figures(conn: Connection, query: UsageQuery, number: int | None = None) -> ResourceUsage:
-    """Return the resources of present apps, and what they and deleted ones used, as `of_apps` does. Raises NotFound."""
-    rows = await _shown(conn, _SHOWN_FIGURES, query, number)
+    """Return the resources of present apps, and what they and deleted ones used, as `of_period` does. Raises NotFound."""
+    rows = await _shown(conn, _OF_FIGURES, query, number)
     apps = [AppFigures(row.app_id, row.name, granted(row), row.dyno_hours, row.cost) for row in rows if row.app_id]
     whole = rows[0]
     in_all = Granted(int(whole.all_dynos), float(whole.all_cpu_cores), int(whole.all_memory_bytes))
@@ -140,10 +137,20 @@ async def figures(conn: Connection, query: UsageQuery, number: int | None = None
 
 
 async def _shown(conn: Connection, statement: TextClause, query: UsageQuery, number: int | None) -> Sequence[Row]:
-    first_month, after_months = query.period.months()
-    months = {"first_month": first_month, "after_months": after_months}
-    part = {"limit": None, "offset": 0} if number is None else {"limit": PAGE_SIZE, "offset": (number - 1) * PAGE_SIZE}
-    rows = await conn.all(statement.bindparams(**query.values(), **months, **part))
+    period, (first_month, after_months) = query.period, query.period.months()
+    values = {
+        "organization_id": query.organization_id,
+        "since": period.since,
+        "until": period.until,
+        "now": query.now,
+        "first_day": period.since.date(),
+        "after_days": period.until.date(),
+        "first_month": first_month,
+        "after_months": after_months,
+        "limit": None if number is None else PAGE_SIZE,
+        "offset": 0 if number is None else (number - 1) * PAGE_SIZE,
+    }
+    rows = await conn.all(statement.bindparams(**values))
     if not rows:
         raise no_such("organization")
     return rows

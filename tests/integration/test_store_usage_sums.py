@@ -55,6 +55,10 @@ async def hours(conn, organization_id):
     return await conn.all(found.order_by(resource_usage.c.hour, resource_usage.c.app_id))
 
 
+async def of_apps(conn, query, number=None):
+    return (await usage_sums.of_period(conn, query, number))[0]
+
+
 async def settled(conn, *spans, until=NOON + HOUR):
     organization_id = await used(conn, *spans)
     await usage.settle(conn, organization_id, NOON, until)
@@ -127,9 +131,9 @@ async def test_an_app_goes_by_the_name_it_had_last(conn):
     later = NOON + timedelta(minutes=30)
     organization_id = await used(conn, span(until=later), span(since=later, until=None, name="hallo"))
     query = UsageQuery(organization_id, NOVEMBER, NOON + 2 * HOUR)
-    before = await usage_sums.of_apps(conn, query)
+    before = await of_apps(conn, query)
     await usage.settle(conn, organization_id, NOON, NOON + HOUR)
-    assert await usage_sums.of_apps(conn, query) == before
+    assert await of_apps(conn, query) == before
     assert [(app.app_name, app.dyno_hours, app.cost) for app in before.apps] == [("hallo", 2, Decimal("0.04"))]
     assert [row.app_name for row in await hours(conn, organization_id)] == ["hallo"]
 
@@ -137,10 +141,10 @@ async def test_an_app_goes_by_the_name_it_had_last(conn):
 async def test_pages_have_the_dearest_apps_first_and_the_totals_of_all(conn):
     spans = [span(app=UUID(int=number), price=f"0.{number:04}", name=f"app-{number % 2}{number}") for number in range(PAGE_SIZE + 5)]
     query = UsageQuery(await used(conn, *spans), NOVEMBER, NOON + HOUR)
-    whole = await usage_sums.of_apps(conn, query)
+    whole = await of_apps(conn, query)
     assert [app.app_id.int for app in whole.apps] == list(reversed(range(PAGE_SIZE + 5)))
     assert (whole.count, whole.dyno_hours, whole.cost) == (PAGE_SIZE + 5, PAGE_SIZE + 5, sum(app.cost for app in whole.apps))
-    pages = [await usage_sums.of_apps(conn, query, number) for number in (1, 2, 3)]
+    pages = [await of_apps(conn, query, number) for number in (1, 2, 3)]
     assert [len(page.apps) for page in pages] == [PAGE_SIZE, 5, 0]
     assert [app for page in pages for app in page.apps] == whole.apps
     assert {(page.count, page.dyno_hours, page.cost) for page in pages} == {(whole.count, whole.dyno_hours, whole.cost)}
@@ -148,14 +152,14 @@ async def test_pages_have_the_dearest_apps_first_and_the_totals_of_all(conn):
 
 async def test_apps_of_one_cost_are_in_order_of_name(conn):
     spans = [span(app=UUID(int=number), name=name) for number, name in enumerate(("b-2", "b", "b2", "a"))]
-    found = await usage_sums.of_apps(conn, UsageQuery(await used(conn, *spans), NOVEMBER, NOON + HOUR))
+    found = await of_apps(conn, UsageQuery(await used(conn, *spans), NOVEMBER, NOON + HOUR))
     assert [app.app_name for app in found.apps] == ["a", "b", "b-2", "b2"]
 
 
 async def test_an_organization_that_is_gone_has_no_usage(conn):
-    for sums in (usage_sums.of_apps, usage_sums.figures):
+    for of in (usage_sums.of_period, usage_sums.figures):
         with pytest.raises(NotFound, match="organization"):
-            await sums(conn, UsageQuery(UUID(int=9), NOVEMBER, NOON))
+            await of(conn, UsageQuery(UUID(int=9), NOVEMBER, NOON))
 
 
 @pytest.mark.req("R10.5", "R16.4")
@@ -174,7 +178,7 @@ async def test_the_sums_of_any_period_are_those_of_its_hours_however_much_is_set
             period = Period(begin + first * DAY, begin + last * DAY)
             expected = [each for each in everything if period.since <= each[0] < period.until]
             query = UsageQuery(organization_id, period, now)
-            found, days = await usage_sums.of_apps(conn, query), await usage_sums.of_days(conn, query)
+            found, days = await usage_sums.of_period(conn, query)
             assert {app.app_id: (app.dyno_seconds, app.cost) for app in found.apps} == sums(expected, lambda each: each[1])
             by_day = {day.day: (day.dyno_seconds, day.cost) for day in days if day.dyno_seconds}
             assert by_day == sums(expected, lambda each: each[0].date())
@@ -220,7 +224,7 @@ async def test_sums_follow_apps_that_are_renamed_moved_and_destroyed(database, s
             added = f"SELECT {of_hours}, sum(dyno_seconds), sum(cost) FROM paas_resource_usage GROUP BY {of_hours}"
             assert await conn.all(text(f"({of_table} EXCEPT {added}) UNION ALL ({added} EXCEPT {of_table})")) == []
         query = UsageQuery(main.id, Period(begin.replace(hour=0), begin.replace(hour=0) + 5 * DAY), await usage.now(conn))
-        assert [used.app_name for used in (await usage_sums.of_apps(conn, query)).apps] == ["second"]
+        assert [used.app_name for used in (await of_apps(conn, query)).apps] == ["second"]
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ async def download(request: web.Request) -> web.Response:
     """Send the table of apps as CSV."""
     here = await place.enter(request)
     period = _period(request)
-    used = await usage.of_apps(request.app[PANEL], here.organization, period)
+    used = (await usage.report(request.app[PANEL], here.organization, period)).used
     rows = [(str(period.first), str(period.last), app.app_name, app.dyno_hours, app.cost) for app in used.apps]
     name = f"usage-{period.first}-{period.last}.csv"
     headers = {"Cache-Control": "no-store", "Content-Disposition": f'attachment; filename="{name}"'}
