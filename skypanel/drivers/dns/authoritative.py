@@ -25,6 +25,7 @@ from dns.rdatatype import RdataType
 
 from skypanel.domain.dns import PORT, Fault, Lookup, RecordType, Server
 from skypanel.domain.internet import IpAddress, is_public
+from skypanel.tasks import together
 
 # A question may get lost, so it is asked twice.
 WAITS_S = (1.0, 2.0)
@@ -100,7 +101,7 @@ class AuthoritativeDns:
         try:
             async with self._slots, asyncio.timeout(timeout_s):
                 servers, failed = await self._servers(asked, _Resolvers(chosen), _anywhere)
-                answers = await asyncio.gather(*(_of_server(asked, _TYPES[kind], server) for server in servers))
+                answers = await together(*(_of_server(asked, _TYPES[kind], server) for server in servers))
         except TimeoutError:
             return (Lookup(fault=Fault.SILENT),)
         return (failed,) if failed else [lookup for lookup, _ in answers]
@@ -125,7 +126,7 @@ class AuthoritativeDns:
             return failed, None
         if not servers:
             return await resolvers.read(name, kind)
-        answers = await asyncio.gather(*(_of_server(name, kind, server) for server in servers))
+        answers = await together(*(_of_server(name, kind, server) for server in servers))
         alias = next((alias for _, alias in answers if alias is not None), None)
         values = tuple(dict.fromkeys(value for lookup, _ in answers for value in lookup.values))
         if alias is not None or values:
@@ -149,7 +150,7 @@ class AuthoritativeDns:
 
     async def _addresses(self, names: Sequence[Name], resolvers: _Resolvers, may_ask: MayAsk) -> list[Server]:
         kinds = (dns.rdatatype.A, dns.rdatatype.AAAA)
-        found = await asyncio.gather(*(resolvers.read(name, kind) for kind in kinds for name in names))
+        found = await together(*(resolvers.read(name, kind) for kind in kinds for name in names))
         addresses = [address for lookup, _ in found for address in lookup.values if may_ask(ip_address(address))]
         return [Server(address, self._port) for address in dict.fromkeys(addresses)][:MAX_SERVERS]
 
