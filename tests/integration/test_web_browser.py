@@ -23,7 +23,7 @@ from tests.fixtures.web import HOST, ORIGIN
 from tests.journeys.browser import OPTIONS
 from tests.support.crowd import crowd, used
 from tests.support.page_rules import AXE, MISFITS, VIOLATIONS, note_complaints
-from tests.support.pages import PAGES
+from tests.support.pages import PAGES, names
 
 # What fits 360 px fits 390 px, too.
 WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 360, "height": 800}
@@ -191,14 +191,45 @@ async def test_an_apps_log_goes_on_by_itself_but_while_it_is_paused(eyes, stage,
     assert not eyes.wrong, "\n".join(eyes.wrong)
 
 
-async def test_lists_of_a_thousand_apps_have_no_flaw(eyes, stage, app):
+async def test_no_page_has_a_flaw_beside_a_thousand_apps(eyes, stage, app):
     async with stage.panel.transaction() as conn:
         await crowd(conn, app.name)
+        await used(conn, stage.panel.clock.now())
+        given = await names(conn, app.name)
     await sign_in(eyes, stage)
-    team = f"organizations/{app.organization_id}"
-    of_all = ("/admin", "/admin/organizations", f"/admin/{team}", f"/{team}", f"/{team}/usage")
-    for path in ("/apps", "/apps/hello", "/apps/hello/deploys", *of_all):
-        await eyes.look(path)
+    for path in PAGES:
+        await eyes.look(path.format_map(given))
+    assert not eyes.wrong, "\n".join(eyes.wrong)
+
+
+async def test_no_page_of_an_app_without_deploys_has_a_flaw(eyes, stage, app):
+    await sign_in(eyes, stage)
+    for path in PAGES:
+        if "{app}" in path and "{deploy}" not in path:
+            await eyes.look(path.format(app=app.name))
+    assert not eyes.wrong, "\n".join(eyes.wrong)
+
+
+async def test_the_log_of_a_deploy_is_wrapped_and_copied_by_buttons(eyes, stage, app):
+    page = eyes.page
+    stage.panel.builder.answer("compile", code=1, out=b"x" * 300 + b"\nsecond <b>\n")
+    build = await stage.push(app, "second")
+    await stage.work()
+    await page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=ORIGIN)
+    await sign_in(eyes, stage)
+    await page.goto(f"/apps/hello/deploys/{build.id}")
+    log, wrap = page.get_by_role("log"), page.get_by_role("button", name="Wrap lines")
+    await expect(log).to_contain_text("second <b>")
+    is_cut = "log => log.scrollWidth > log.clientWidth"
+    for pressed, cut in (("true", False), ("false", True), ("true", False)):
+        await expect(wrap).to_have_attribute("aria-pressed", pressed)
+        assert await log.evaluate(is_cut) == cut
+        await wrap.click()
+    await page.locator("[data-copy-log]").click()
+    await expect(page.get_by_role("status").first).to_contain_text("The log is copied.")
+    copied = await page.evaluate("navigator.clipboard.readText()")
+    assert "x" * 300 + "\n" in copied
+    assert "second <b>\n" in copied
     assert not eyes.wrong, "\n".join(eyes.wrong)
 
 
