@@ -11,9 +11,9 @@ from skypanel.domain.figures import Granted
 from skypanel.domain.suspension import Suspension
 from skypanel.flow import apps as apps_flow
 from skypanel.flow import billing as billing_flow
-from skypanel.flow import organizations, reconcile, run, scale, suspension, transfer, wallet
+from skypanel.flow import figures, organizations, reconcile, run, scale, suspension, transfer, wallet
 from skypanel.flow import settings as settings_flow
-from skypanel.store import apps, audit, formation, usage
+from skypanel.store import apps, audit, formation
 from skypanel.store import organizations as stored
 from tests.support.attempts import ATTEMPTS
 from tests.support.stored import active_rollout
@@ -61,7 +61,7 @@ async def test_all_apps_of_an_organization_stop_and_run_again(stage, main, app):
     async with stage.panel.transaction() as conn:
         assert await active_rollout(conn, app.id) is None
         assert await formation.get(conn, app.id) == {"web": 2, "worker": 1}
-        assert {granted for _, granted in (await usage.granted(conn, main.id)).values()} == {Granted()}
+    assert {used.granted for used in (await figures.resource_usage(stage.panel, main)).apps} == {Granted()}
 
     assert (await suspension.resume(stage.panel, main, stage.admin)).suspension is None
     await stage.work()
