@@ -202,7 +202,8 @@ async def test_no_page_has_a_flaw_beside_a_thousand_apps(eyes, stage, app):
     assert not eyes.wrong, "\n".join(eyes.wrong)
 
 
-async def test_no_page_of_an_app_without_deploys_has_a_flaw(eyes, stage, app):
+async def test_no_page_of_an_app_without_deploys_has_a_flaw(eyes, stage):
+    app = await stage.app("bare")
     await sign_in(eyes, stage)
     for path in PAGES:
         if "{app}" in path and "{deploy}" not in path:
