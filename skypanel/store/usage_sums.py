@@ -40,8 +40,10 @@ _USED = """
     ) part
     GROUP BY app_id
 """
+_DEAREST = 'SELECT * FROM app ORDER BY cost DESC, name COLLATE "C" LIMIT :limit OFFSET :offset'
 # An app has the hours that people read: rounded, so that those of all apps add up to their total.
-_APPS = """
+# The totals are in each row, also where there is none of an app or of a day.
+_PERIOD = """
     WITH {wanted}, used AS ({used}), app AS MATERIALIZED (
         SELECT app_id, name, dyno_seconds, round(dyno_seconds / 3600, 2) AS dyno_hours, cost FROM used
     ), whole AS (
@@ -56,6 +58,13 @@ _APPS = """
         ) part
         GROUP BY day
     )
+    SELECT whole.*, part.* FROM wanted CROSS JOIN whole
+    LEFT JOIN (
+        SELECT CAST(NULL AS date) AS day, app_id, name, dyno_seconds, dyno_hours, cost FROM ({dearest}) shown
+        UNION ALL
+        SELECT day, NULL, NULL, dyno_seconds, NULL, cost FROM day
+    ) part ON true
+    ORDER BY cost DESC, name COLLATE "C"
 """
 # A span keeps only the price of a plan version that is deleted.
 _FIGURES = """
@@ -78,32 +87,17 @@ _FIGURES = """
             coalesce(sum(cost), 0) AS all_cost
         FROM app
     )
-"""
-# The totals are in each row, also where there is none of an app or of a day.
-_PERIOD = """
-    SELECT whole.*, part.* FROM wanted CROSS JOIN whole
-    LEFT JOIN (
-        (
-            SELECT CAST(NULL AS date) AS day, app_id, name, dyno_seconds, dyno_hours, cost FROM app
-            ORDER BY cost DESC, name COLLATE "C" LIMIT :limit OFFSET :offset
-        )
-        UNION ALL
-        SELECT day, NULL, NULL, dyno_seconds, NULL, cost FROM day
-    ) part ON true
-    ORDER BY cost DESC, name COLLATE "C"
-"""
-_SHOWN = """
     SELECT whole.*, shown.* FROM wanted CROSS JOIN whole
-    LEFT JOIN (SELECT * FROM app ORDER BY cost DESC, name COLLATE "C" LIMIT :limit OFFSET :offset) shown ON true
+    LEFT JOIN ({dearest}) shown ON true
     ORDER BY cost DESC, name COLLATE "C"
 """
 
 
 def _statement(sql: str) -> TextClause:
-    return text(sql.format(wanted=_WANTED.format(hours=HOURS), used=_USED))
+    return text(sql.format(wanted=_WANTED.format(hours=HOURS), used=_USED, dearest=_DEAREST))
 
 
-_OF_PERIOD, _OF_FIGURES = _statement(_APPS + _PERIOD), _statement(_FIGURES + _SHOWN)
+_OF_PERIOD, _OF_FIGURES = _statement(_PERIOD), _statement(_FIGURES)
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,21 @@
 """What apps used, and what organizations paid."""
 
+from typing import Any
+
 from sqlalchemy import CheckConstraint, Column, Date, DateTime, Index, Integer, Numeric, Table, Text, Uuid, func, text
 
 from skypanel.domain.billing import EntryKind
 from skypanel.store.tables.columns import metadata, number, one_of, string, time
+
+
+def _used() -> tuple[Column[Any] | CheckConstraint, ...]:
+    """Return the columns for the time and the cost of dynos, which are never negative."""
+    return (
+        Column("dyno_seconds", Numeric(18, 6), nullable=False),
+        Column("cost", Numeric(18, 6), nullable=False),
+        CheckConstraint("dyno_seconds >= 0 AND cost >= 0", name="bounds"),
+    )
+
 
 # No foreign keys in this module: records of usage and payments outlive apps and organizations.
 usage_spans = Table(
@@ -31,9 +43,7 @@ resource_usage = Table(
     Column("hour", DateTime(timezone=True), primary_key=True),
     Column("app_id", Uuid, primary_key=True, index=True),
     string("app_name"),
-    Column("dyno_seconds", Numeric(18, 6), nullable=False),
-    Column("cost", Numeric(18, 6), nullable=False),
-    CheckConstraint("dyno_seconds >= 0 AND cost >= 0", name="bounds"),
+    *_used(),
     comment="What an app used in an hour that is settled. A trigger lets nobody change or remove it.",
 )
 
@@ -44,9 +54,7 @@ daily_usage = Table(
     Column("day", Date, primary_key=True),
     Column("app_id", Uuid, primary_key=True, index=True),
     string("app_name"),
-    Column("dyno_seconds", Numeric(18, 6), nullable=False),
-    Column("cost", Numeric(18, 6), nullable=False),
-    CheckConstraint("dyno_seconds >= 0 AND cost >= 0", name="bounds"),
+    *_used(),
     comment="What an app used in the settled hours of a UTC day. A trigger adds up the hours.",
 )
 
@@ -57,10 +65,8 @@ monthly_usage = Table(
     Column("month", Date, primary_key=True),
     Column("app_id", Uuid, primary_key=True, index=True),
     string("app_name"),
-    Column("dyno_seconds", Numeric(18, 6), nullable=False),
-    Column("cost", Numeric(18, 6), nullable=False),
+    *_used(),
     CheckConstraint("extract(day FROM month) = 1", name="month"),
-    CheckConstraint("dyno_seconds >= 0 AND cost >= 0", name="bounds"),
     comment="What an app used in the settled hours of a UTC month. A trigger adds up the hours.",
 )
 
@@ -69,9 +75,7 @@ daily_totals = Table(
     metadata,
     Column("organization_id", Uuid, primary_key=True),
     Column("day", Date, primary_key=True),
-    Column("dyno_seconds", Numeric(18, 6), nullable=False),
-    Column("cost", Numeric(18, 6), nullable=False),
-    CheckConstraint("dyno_seconds >= 0 AND cost >= 0", name="bounds"),
+    *_used(),
     comment="What all apps of an organization used in the settled hours of a UTC day. A trigger adds up the hours.",
 )
 
