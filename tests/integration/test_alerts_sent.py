@@ -30,12 +30,12 @@ async def test_administrators_who_chose_it_are_told_by_mail_and_by_a_service_tha
         posted.append(json.loads(await request.text()))
         return web.Response()
 
-    runner, endpoint = await serve([web.post("/k3y", hook)])
+    runner, endpoint = await serve([web.post("/k3y-of-a-hook", hook)])
     try:
         async with running_mail_server(inbox) as port:
             mail = {"smtp_host": "127.0.0.1", "smtp_port": str(port), "smtp_security": "none", "mail_sender": "panel@example.com"}
             await settings.change(panel, stage.admin, mail | {"webhook_networks": "127.0.0.0/8"})
-            for name, url in (("Post", "ops@example.com"), ("Hook", f"json://{endpoint}/k3y")):
+            for name, url in (("Post", "ops@example.com"), ("Hook", f"json://{endpoint}/k3y-of-a-hook")):
                 await alert_destinations.add(panel, stage.admin, None, name=name, url=url)
             panel.swarm.join("m1")
             async with panel.transaction() as conn:

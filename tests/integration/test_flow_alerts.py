@@ -16,7 +16,7 @@ from skypanel.store import alerts as alert_rows
 from tests.contracts.notifier import NotifierContract
 from tests.fakes.notifier import FakeNotifier
 
-ONE, TWO = "jsons://one.example.com/k3y", "jsons://two.example.com/k3y"
+ONE, TWO = "jsons://one.example.com/k3y-of-a-hook", "jsons://two.example.com/k3y-of-a-hook"
 NODE = AlertKind.NODE_INACTIVE
 PLATFORM = AlertFilter()
 
@@ -30,7 +30,7 @@ class TestFakeNotifier(NotifierContract):
 
     @pytest.fixture
     def url(self):
-        return "json://localhost/k3y"
+        return "json://localhost/k3y-of-a-hook"
 
     @pytest.fixture
     def failing(self):
@@ -337,11 +337,11 @@ class TestDestinations:
         await settings.change(stage.panel, stage.admin, {"webhook_networks": "127.0.0.0/8"})
         await alert_destinations.try_out(stage.panel, stage.admin, None, made.id)
 
-    @pytest.mark.parametrize("url", ["", "nobody", "a@b@c", "ftp://example.com/k3y", "x\ny@example.com", f"json://{'x' * 1000}"])
+    @pytest.mark.parametrize("url", ["", "nobody", "a@b@c", "ftp://example.com/k3y-of-a-hook", "x\ny@example.com", f"json://{'x' * 1000}"])
     async def test_what_is_no_destination_is_refused_without_being_shown(self, stage, url):
         with pytest.raises(Invalid) as refused:
             await add(stage, url=url)
-        assert "k3y" not in f"{refused.value} {refused.value.hint}"
+        assert "k3y-of-a-hook" not in f"{refused.value} {refused.value.hint}"
 
     async def test_it_needs_a_name_and_there_are_only_so_many(self, stage):
         with pytest.raises(Invalid, match="needs a name"):
@@ -359,7 +359,7 @@ class TestDestinations:
                 text("SELECT name, service FROM paas_alert_destinations UNION SELECT '', details::text FROM paas_audit_log")
             )
         assert stored != ONE.encode()
-        assert "k3y" not in str(everywhere)
+        assert "k3y-of-a-hook" not in str(everywhere)
         await secrets.reencrypt(stage.panel)
         async with stage.panel.transaction() as conn:
             assert stage.panel.cipher.decrypt((await rows.secrets(conn))[made.id]) == ONE

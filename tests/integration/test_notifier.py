@@ -54,11 +54,11 @@ class TestAppriseNotifier(NotifierContract):
 
     @pytest.fixture
     def url(self, endpoint):
-        return f"json://{endpoint}/200/k3y"
+        return f"json://{endpoint}/200/k3y-of-a-hook"
 
     @pytest.fixture
     def failing(self, endpoint):
-        return f"json://{endpoint}/500/k3y"
+        return f"json://{endpoint}/500/k3y-of-a-hook"
 
     @pytest.fixture
     def networks(self):
@@ -77,7 +77,7 @@ async def test_other_services_are_spoken_to_in_their_own_words(endpoint, posted)
 
 
 async def test_a_name_is_checked_where_it_leads(endpoint, posted):
-    by_name = f"json://localhost:{endpoint.rpartition(':')[2]}/200/k3y"
+    by_name = f"json://localhost:{endpoint.rpartition(':')[2]}/200/k3y-of-a-hook"
     with pytest.raises(Denied):
         await AppriseNotifier().send(by_name, TRIAL, ())
     await AppriseNotifier().send(by_name, TRIAL, HERE)
@@ -85,7 +85,13 @@ async def test_a_name_is_checked_where_it_leads(endpoint, posted):
 
 
 @pytest.mark.parametrize(
-    "url", ["rsyslog://{}", "mailto://me:k3y@{}?to=you@example.com&from=me@example.com", "irc://{}/channel", "xml://{}/200/k3y"]
+    "url",
+    [
+        "rsyslog://{}",
+        "mailto://me:k3y-of-a-hook@{}?to=you@example.com&from=me@example.com",
+        "irc://{}/channel",
+        "xml://{}/200/k3y-of-a-hook",
+    ],
 )
 async def test_no_way_of_sending_gets_around_the_check(endpoint, posted, url):
     with pytest.raises(Denied):
@@ -95,7 +101,7 @@ async def test_no_way_of_sending_gets_around_the_check(endpoint, posted, url):
 
 async def test_a_redirect_is_not_followed(endpoint, posted):
     with pytest.raises(Unavailable, match="it answered 302"):
-        await AppriseNotifier().send(f"json://{endpoint}/302/k3y", TRIAL, HERE)
+        await AppriseNotifier().send(f"json://{endpoint}/302/k3y-of-a-hook", TRIAL, HERE)
     assert len(posted) == 1
 
 
@@ -140,4 +146,4 @@ async def test_a_service_that_nobody_runs_is_unavailable():
 async def test_a_service_that_is_silent_ends_with_its_process(endpoint, monkeypatch):
     monkeypatch.setattr(services, "SEND_S", 3.0)
     with pytest.raises(Unavailable, match="within 3 s"):
-        await AppriseNotifier().send(f"json://{endpoint}/slowly/k3y?rto=60", TRIAL, HERE)
+        await AppriseNotifier().send(f"json://{endpoint}/slowly/k3y-of-a-hook?rto=60", TRIAL, HERE)

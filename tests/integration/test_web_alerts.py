@@ -7,7 +7,7 @@ from skypanel.domain.alert import AlertKind, Problem
 from skypanel.flow import alert_destinations
 from skypanel.store import alerts
 
-URL = "jsons://hooks.example.com/k3y"
+URL = "jsons://hooks.example.com/k3y-of-a-hook"
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ async def test_a_destination_is_added_tested_changed_and_removed_and_its_url_nev
     assert sent.headers["Location"] == page
     shown = await admin.page(page)
     assert "&lt;b&gt;Operations" in shown
-    assert "k3y" not in shown
+    assert "k3y-of-a-hook" not in shown
     [made] = await alert_destinations.of(stage.panel, stage.admin, organization)
     sent = await admin.send(page, page=page, do="test", id=str(made.id))
     assert sent.headers["Location"] == page
@@ -52,7 +52,7 @@ async def test_a_destination_is_added_tested_changed_and_removed_and_its_url_nev
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"do": "add", "name": "Us", "url": "ftp://example.com/k3y"}, "No service has this URL."),
+        ({"do": "add", "name": "Us", "url": "ftp://example.com/k3y-of-a-hook"}, "No service has this URL."),
         ({"do": "add", "name": "", "url": URL}, "A destination needs a name."),
         ({"do": "add", "name": "Us", "url": URL, "rule.burn": "on"}, "is not a rule of alerts."),
         ({"do": "test", "id": "nonsense"}, "This names no destination."),
