@@ -291,8 +291,7 @@ async def test_the_branch_that_was_deployed_last_is_not_deleted_though_another_c
 async def test_hanging_up_leaves_the_build_running(stage, receiver, ada, work):
     client = await ada.start("git", "push", receiver.remote(), "main", cwd=work.folder)
     await asyncio.wait_for(client.stderr.readuntil(b"Building on"), 60)
-    end(client)
-    await client.communicate()
+    await end(client)
     app = await app_of(stage)
     await stage.work()
     await wait_for("git to end", lambda: receiver.processes() == [])

@@ -146,8 +146,7 @@ async def test_a_client_that_vanishes_before_it_asks(receiver, ada):
         *ada.ssh_command, "-p", receiver.port, "git@127.0.0.1", "git-receive-pack hello", stdin=asyncio.subprocess.PIPE
     )
     await wait_for("git", receiver.processes)
-    end(client)
-    await client.communicate()
+    await end(client)
     await nothing_left(receiver)
 
 
@@ -158,8 +157,7 @@ async def test_a_client_that_vanishes_within_its_pack(receiver, ada):
     client.stdin.write(request(b"1" * 40) + pack((3, os.urandom(MIB), b""))[: MIB // 2])
     await client.stdin.drain()
     await wait_for("the quarantine", receiver.leftovers)
-    end(client)
-    await client.communicate()
+    await end(client)
     await quiet(receiver)
     assert receiver.backend.pushes == []
     await nothing_left(receiver)
@@ -171,7 +169,7 @@ async def test_a_client_that_vanishes_while_it_fetches(receiver, ada):
     client = await ada.start(*ada.ssh_command, "-p", receiver.port, "git@127.0.0.1", "git-upload-pack hello", stdin=asyncio.subprocess.PIPE)
     client.stdin.write(packet(b"want " + (await work.head()).encode() + b"\n") + b"0000" + packet(b"done\n"))
     await asyncio.wait_for(client.stdout.readexactly(MIB), 60)
-    end(client)
+    await end(client)
     await quiet(receiver)
 
 
@@ -187,7 +185,7 @@ async def test_a_client_that_does_not_read_is_given_up():
         await asyncio.wait_for(client.stdout.readexactly(1), 60)
         os.killpg(client.pid, signal.SIGSTOP)
         await wait_for("git to end", lambda: receiver.processes() == [])
-        end(client)
+        await end(client)
         await quiet(receiver)
 
 
@@ -204,7 +202,7 @@ async def test_a_git_that_takes_nothing_holds_back_the_client(receiver, ada):
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(client.stdin.drain(), 3)
     grown = resident() - before
-    end(client)
+    await end(client)
     os.kill(git, signal.SIGKILL)
     await quiet(receiver)
     assert grown < 48 * MIB

@@ -314,4 +314,4 @@ async def test_a_receiver_that_stops_declines_what_is_not_done(receiver, ada, wo
     assert b"This push was interrupted." in seen + rest
     assert client.returncode != 0
     assert refs(receiver) == {}
-    end(client)
+    await end(client)

@@ -185,8 +185,7 @@ async def test_who_sends_nothing_is_dropped():
         )
         said = await asyncio.wait_for(client.stderr.read(), 60)
         assert b"The connection timed out: nothing came for 0 seconds. Try again." in said
-        end(client)
-        await client.communicate()
+        await end(client)
         await wait_for("git to end", lambda: receiver.processes() == [])
 
 

@@ -6,7 +6,7 @@ import shutil
 import signal
 import tempfile
 import time
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -220,7 +220,7 @@ class Developer:
         try:
             stdout, stderr = await asyncio.wait_for(process.communicate(stdin), timeout_s)
         finally:
-            end(process)
+            await end(process)
         return Finished(process.returncode, stdout.decode(errors="replace"), stderr.decode(errors="replace"))
 
     async def ssh(self, *arguments, user="git", options=(), **more):
@@ -274,12 +274,12 @@ def contents(path):
         return b""
 
 
-def end(process):
-    """Kill a client and all processes that it started."""
-    try:
+async def end(process):
+    """Kill a client and all processes that it started, and close its pipes."""
+    with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
+    # A pipe with more than its reader took stays open, until the rest is read.
+    await process.communicate()
 
 
 async def wait_for(what, condition, timeout_s=60.0):
